@@ -1,0 +1,167 @@
+// Package cloud is what every vendor API needs: one bounded HTTP exchange with
+// typed errors, and OAuth tokens that rotate and live on disk. It knows no
+// vendor.
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"powermgr/devices"
+)
+
+// MaxBody is the longest answer that is read, in bytes: /v2/locations of a
+// large account has some 100 kB.
+const MaxBody = 4 << 20
+
+// A Reply is a vendor's whole answer.
+type Reply struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// JSON reports whether the answer calls itself JSON. Both vendors answer 200
+// with a web page when a session is gone or a gateway in front has failed.
+func (r Reply) JSON() bool {
+	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && (t == "application/json" || strings.HasSuffix(t, "+json"))
+}
+
+// Do sends req and reads the whole answer, whatever its status. A redirect is
+// an answer too: following it would carry secrets to wherever it points. The
+// error is a *devices.Error without the address, since a query can hold a key;
+// MaybeDone is set when req was not a GET and may have arrived.
+func Do(client *http.Client, vendor, op string, req *http.Request) (Reply, error) {
+	write := req.Method != http.MethodGet
+	fail := func(kind devices.Kind, maybe bool, err error) (Reply, error) {
+		return Reply{}, &devices.Error{Vendor: vendor, Op: op, Kind: kind, MaybeDone: maybe && write, Err: err}
+	}
+	if err := req.Context().Err(); err != nil {
+		return fail(devices.Unreachable, false, err)
+	}
+	// A request that waited for a connection and got none was never sent. A
+	// transport that tells nothing of connections may have sent it.
+	var waited, connected atomic.Bool
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GetConn: func(string) { waited.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	}))
+	once := *client
+	once.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := once.Do(req)
+	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err
+		}
+		return fail(devices.Unreachable, connected.Load() || !waited.Load(), err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, MaxBody+1))
+	if err != nil {
+		return fail(devices.Unreachable, true, err)
+	}
+	if len(body) > MaxBody {
+		return fail(devices.Nonsense, true, fmt.Errorf("the answer is longer than %d bytes", MaxBody))
+	}
+	return Reply{Status: res.StatusCode, Header: res.Header, Body: body}, nil
+}
+
+// StatusError makes the error for an answer whose status is not a success, by
+// the meaning that most APIs give it. what is the vendor's own word for it.
+func StatusError(vendor, op string, r Reply, write bool, what string) *devices.Error {
+	e := &devices.Error{Vendor: vendor, Op: op, Kind: devices.Refused}
+	switch {
+	case r.Status == http.StatusUnauthorized:
+		e.Kind = devices.Unauthorized
+	case r.Status == http.StatusTooManyRequests:
+		e.Kind, e.RetryAfter = devices.Throttled, RetryAfter(r.Header)
+	case r.Status == http.StatusRequestTimeout || r.Status >= 500:
+		e.Kind, e.RetryAfter, e.MaybeDone = devices.Unreachable, RetryAfter(r.Header), write
+	}
+	e.Err = fmt.Errorf("HTTP %d %s", r.Status, Line(what))
+	return e
+}
+
+// RetryAfter is what a Retry-After header asks for, in seconds or as a date,
+// at most a day; 0 when there is none.
+func RetryAfter(h http.Header) time.Duration {
+	v := h.Get("Retry-After")
+	if s, err := strconv.Atoi(v); err == nil && s > 0 {
+		return min(time.Duration(s)*time.Second, 24*time.Hour)
+	}
+	if at, err := http.ParseTime(v); err == nil {
+		if from, err := http.ParseTime(h.Get("Date")); err == nil && at.After(from) {
+			return min(at.Sub(from), 24*time.Hour)
+		}
+	}
+	return 0
+}
+
+// BaseURL reads the address of a vendor's API, without a slash at its end. One
+// without TLS is refused unless it is on loopback: everything that is sent
+// there carries a secret.
+func BaseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimRight(text, "/"))
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, errors.New("the base URL must read like https://api.example.com")
+	case u.Scheme == "https":
+		return u, nil
+	case u.Scheme == "http" && loopback(u.Hostname()):
+		return u, nil
+	}
+	return nil, errors.New("the base URL must be https, or secrets could be read on the way")
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// Line makes a vendor's text fit for a log line: one line, 120 characters.
+func Line(s string) string {
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
+	if r := []rune(s); len(r) > 120 {
+		s = string(r[:120]) + "…"
+	}
+	return s
+}
+
+// Hide takes secrets out of a vendor's text: gateways quote what they refuse.
+func Hide(text string, secrets ...devices.Secret) string {
+	for _, s := range secrets {
+		if s != "" {
+			text = strings.ReplaceAll(text, s.Reveal(), "(secret)")
+		}
+	}
+	return text
+}
+
+// Sleep waits for d or until ctx ends; adapters get one from their owner so
+// that they can live on another clock.
+type Sleep func(ctx context.Context, d time.Duration) error
+
+// RealSleep is Sleep on the machine's own clock.
+func RealSleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

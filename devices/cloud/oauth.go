@@ -1,0 +1,361 @@
+package cloud
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"powermgr/devices"
+)
+
+// Style is how a token endpoint wants to be told who the client is.
+type Style int
+
+// The styles in use.
+const (
+	InBody    Style = iota // client_id (and secret) in the form: Tesla
+	BasicAuth              // Authorization: Basic: Resideo
+)
+
+// OAuth keeps one authorisation alive. Its methods may be called from several
+// goroutines; only one refresh is under way at a time, since a refresh token
+// is good for one use. A caller that gives up does not end a refresh: its
+// answer may hold the only refresh token that is still good.
+type OAuth struct {
+	Vendor       string
+	TokenURL     string
+	ClientID     string
+	ClientSecret devices.Secret
+	Style        Style
+	Extra        url.Values // further fields of every request: scope, audience
+	File         TokenFile  // zero: the authorisation is not kept
+	HTTP         *http.Client
+	Now          func() time.Time
+
+	mu       sync.Mutex // never held while the endpoint is asked
+	flight   *flight    // the refresh under way; nil: none
+	token    Token
+	loaded   bool
+	dead     *devices.Error // the refusal that needs a person; nil: alive
+	deadWith Token          // what it was said of
+	again    time.Time      // when the dead one is tried again all the same; zero: never
+	denied   time.Time      // since when the endpoint has refused without saying why; zero: it does not
+	unsafe   bool           // token is not on disk yet
+}
+
+// flight is a refresh that callers wait for.
+type flight struct {
+	done   chan struct{}
+	access devices.Secret // after done
+	err    error          // after done
+}
+
+// longest is how long a refresh may take, whoever still waits for it.
+const longest = 30 * time.Second
+
+// A refusal can be the vendor's own trouble. One without a plain cause becomes
+// a matter for a person after patience; and what was given up in doubt is
+// tried again every retrial.
+const (
+	patience = 6 * time.Hour
+	retrial  = time.Hour
+)
+
+// early is how long before its end a token is renewed. Both vendors have
+// tokens that die before expires_in says so; a 401 catches the rest.
+const early = 2 * time.Minute
+
+// Use starts with t instead of the file: a bare access token from the
+// configuration.
+func (o *OAuth) Use(t Token) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.token, o.loaded = t, true
+}
+
+// Token returns an access token that is believed to be alive, refreshing it
+// if it is not. While a person has to authorise again it answers
+// Unauthorized at once, without a call, until the token file is replaced.
+func (o *OAuth) Token(ctx context.Context) (devices.Secret, error) {
+	return o.get(ctx, func() bool {
+		if o.unsafe {
+			o.unsafe = o.File.Save(o.token, o.Now()) != nil
+		}
+		return o.token.Refresh == "" || o.Now().Add(early).Before(o.token.Expires)
+	})
+}
+
+// Renew is called when the vendor refused the access token used: it refreshes
+// unless another caller has done so meanwhile, and returns the new one.
+func (o *OAuth) Renew(ctx context.Context, used devices.Secret) (devices.Secret, error) {
+	return o.get(ctx, func() bool { return o.token.Access != used })
+}
+
+// get returns the access token if it is good, and one from a refresh if not.
+func (o *OAuth) get(ctx context.Context, good func() bool) (devices.Secret, error) {
+	o.mu.Lock()
+	if err := o.load(); err != nil {
+		o.mu.Unlock()
+		return "", err
+	}
+	if o.token.Access != "" && good() {
+		defer o.mu.Unlock()
+		return o.token.Access, nil
+	}
+	if o.token.Refresh == "" {
+		defer o.mu.Unlock()
+		o.die("the access token was refused and there is no refresh token: run powermgr auth")
+		o.again = o.Now().Add(retrial)
+		return "", o.gone()
+	}
+	f := o.refresh(ctx)
+	o.mu.Unlock()
+	select {
+	case <-f.done:
+		return f.access, own(f.err)
+	case <-ctx.Done():
+		return "", &devices.Error{Vendor: o.Vendor, Op: opRefresh, Kind: devices.Unreachable, Err: ctx.Err()}
+	}
+}
+
+// Reject is called when the vendor refused used although it had just been
+// renewed; why is the vendor's word for it. It returns the Unauthorized error
+// that Token and Renew then answer, without a call, until a person has
+// replaced the token file or an hour has passed.
+func (o *OAuth) Reject(used devices.Secret, why string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.dead == nil && o.token.Access == used {
+		o.die("the vendor refuses a token it has just given: " + Line(why) + ": run powermgr auth")
+		o.again = o.Now().Add(retrial)
+	}
+	if o.dead == nil { // another caller has a newer token already
+		return &devices.Error{Vendor: o.Vendor, Op: "use the token", Kind: devices.Unreachable, Err: errors.New(Line(why))}
+	}
+	return o.gone()
+}
+
+// Exchange turns the code of a consent into the first token and keeps it.
+func (o *OAuth) Exchange(ctx context.Context, code, redirect string, more url.Values) error {
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}}
+	for k, v := range more {
+		form[k] = v
+	}
+	const op = "exchange the code"
+	reply, err := o.post(ctx, op, form)
+	if err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if reply.Status != http.StatusOK {
+		_, why := o.refusal(reply, devices.Secret(code))
+		return StatusError(o.Vendor, op, reply, false, why)
+	}
+	t, err := o.parse(op, reply)
+	if err != nil {
+		return err
+	}
+	o.token = Token{} // another consent: nothing of the old one is worth keeping
+	o.dead, o.denied = nil, time.Time{}
+	return o.keep(op, t)
+}
+
+// load reads the token file at first, and again while the authorisation is
+// dead, in case a person has put a new one there.
+func (o *OAuth) load() error {
+	if o.dead != nil && !o.again.IsZero() && !o.Now().Before(o.again) {
+		o.dead, o.again = nil, time.Time{}
+	}
+	if (!o.loaded || o.dead != nil) && o.File.Path != "" {
+		t, err := o.File.Load()
+		switch {
+		case err == nil && (!o.loaded || o.replaced(t)):
+			o.token, o.loaded, o.dead = t, true, nil
+		case err != nil && !o.loaded:
+			if Missing(err) {
+				err = fmt.Errorf("no authorisation at %s: run powermgr auth", o.File.Path)
+			}
+			return &devices.Error{Vendor: o.Vendor, Op: "read the token", Kind: devices.Unauthorized, Err: err}
+		}
+	}
+	if o.dead != nil {
+		return o.gone()
+	}
+	return nil
+}
+
+// replaced reports whether t is another authorisation than the dead one. The
+// access token counts only where there is no refresh token: renewed ones are
+// not written to the file.
+func (o *OAuth) replaced(t Token) bool {
+	return t.Refresh != o.deadWith.Refresh || t.Refresh == "" && t.Access != o.deadWith.Access
+}
+
+// gone is the refusal that needs a person.
+func (o *OAuth) gone() error { return own(o.dead) }
+
+// own is err in a copy that the caller may add to.
+func own(err error) error {
+	if e, ok := err.(*devices.Error); ok {
+		c := *e
+		return &c
+	}
+	return err
+}
+
+func (o *OAuth) die(why string) {
+	o.deadWith, o.again = o.token, time.Time{}
+	o.dead = &devices.Error{Vendor: o.Vendor, Op: opRefresh, Kind: devices.Unauthorized, Err: errors.New(why)}
+}
+
+const opRefresh = "refresh the token"
+
+// refresh begins a refresh, or joins the one under way.
+func (o *OAuth) refresh(ctx context.Context) *flight {
+	if o.flight != nil {
+		return o.flight
+	}
+	f := &flight{done: make(chan struct{})}
+	o.flight = f
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {o.token.Refresh.Reveal()}}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longest)
+		defer cancel()
+		reply, err := o.post(ctx, opRefresh, form)
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if err == nil {
+			err = o.refreshed(reply)
+		}
+		f.access, f.err, o.flight = o.token.Access, err, nil
+		close(f.done)
+	}()
+	return f
+}
+
+// refreshed takes the answer to a refresh.
+func (o *OAuth) refreshed(reply Reply) error {
+	if reply.Status != http.StatusOK {
+		refusal, why := o.refusal(reply)
+		if terminal(reply.Status, refusal.Error, refusal.Description) {
+			o.die(why + ": run powermgr auth")
+			return o.gone()
+		}
+		return o.refused(StatusError(o.Vendor, opRefresh, reply, false, why))
+	}
+	o.denied = time.Time{}
+	t, err := o.parse(opRefresh, reply)
+	if err != nil {
+		return err
+	}
+	if t.Refresh == "" {
+		t.Refresh = o.token.Refresh
+	}
+	return o.keep(opRefresh, t)
+}
+
+// keep takes t into use: first on disk, then in memory, so that a rotated
+// refresh token is never used before it is safe.
+func (o *OAuth) keep(op string, t Token) (err error) {
+	if o.File.Path != "" && (t.Refresh != o.token.Refresh || t.Refresh == "") {
+		// One that cannot be saved goes into memory all the same: the old one is
+		// dead already, and without the new one nothing could be restored.
+		if err = o.File.Save(t, o.Now()); err != nil {
+			err = &devices.Error{Vendor: o.Vendor, Op: op, Kind: devices.Unreachable, Err: err}
+		}
+		o.unsafe = err != nil
+	}
+	o.token, o.loaded, o.dead = t, true, nil
+	return err
+}
+
+func (o *OAuth) parse(op string, reply Reply) (Token, error) {
+	t, err := ParseToken(reply.Body, o.Now())
+	if err != nil || t.Access == "" {
+		return Token{}, &devices.Error{Vendor: o.Vendor, Op: op, Kind: devices.Nonsense, Err: errors.New("the token endpoint answered no token")}
+	}
+	return t, nil
+}
+
+// post sends form to the token endpoint.
+func (o *OAuth) post(ctx context.Context, op string, form url.Values) (Reply, error) {
+	for k, v := range o.Extra {
+		form[k] = v
+	}
+	if o.Style == InBody {
+		form.Set("client_id", o.ClientID)
+		if o.ClientSecret != "" {
+			form.Set("client_secret", o.ClientSecret.Reveal())
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.TokenURL, strings.NewReader(form.Encode()))
+	if err != nil {
+		return Reply{}, &devices.Error{Vendor: o.Vendor, Op: op, Kind: devices.Refused, Err: errors.New("the token address is not valid")}
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	if o.Style == BasicAuth {
+		req.SetBasicAuth(o.ClientID, o.ClientSecret.Reveal())
+	}
+	reply, err := Do(o.HTTP, o.Vendor, op, req)
+	var e *devices.Error
+	if errors.As(err, &e) {
+		e.MaybeDone = false // no device was told anything
+	}
+	return reply, err
+}
+
+// refusal is the body of an answer that is no token.
+type refusal struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+// refusal reads a refusal, also in words without secrets.
+func (o *OAuth) refusal(reply Reply, more ...devices.Secret) (r refusal, why string) {
+	_ = json.Unmarshal(reply.Body, &r) // an empty refusal is one that names no cause
+	basic := base64.StdEncoding.EncodeToString([]byte(o.ClientID + ":" + o.ClientSecret.Reveal()))
+	more = append(more, o.ClientSecret, o.token.Access, o.token.Refresh, devices.Secret(basic))
+	return r, Line(Hide(r.Error+" "+r.Description, more...))
+}
+
+// refused says what a refused refresh means. The refresh token is kept, since
+// 400 and 5xx have been seen for hours while the vendor was down, but not
+// believed in for ever.
+func (o *OAuth) refused(e *devices.Error) error {
+	if e.Kind == devices.Throttled || e.Kind == devices.Unreachable {
+		return e
+	}
+	e.Kind = devices.Unreachable
+	switch now := o.Now(); {
+	case o.denied.IsZero():
+		o.denied = now
+	case now.Sub(o.denied) >= patience:
+		o.die(fmt.Sprintf("refused for %s: %v: if the vendor works otherwise, run powermgr auth", now.Sub(o.denied).Round(time.Hour), e.Err))
+		o.again = now.Add(retrial)
+		return o.gone()
+	}
+	return e
+}
+
+// terminal reports whether a refusal means that only a person can help. Tesla
+// says login_required or "token is invalid"; RFC 6749 has invalid_grant. Any
+// other 400 or 401 has been seen to be an outage.
+func terminal(status int, code, description string) bool {
+	if status != http.StatusBadRequest && status != http.StatusUnauthorized && status != http.StatusForbidden {
+		return false
+	}
+	switch code {
+	case "login_required", "invalid_grant", "invalid_client", "unauthorized_client":
+		return true
+	}
+	return strings.Contains(strings.ToLower(description), "token is invalid")
+}

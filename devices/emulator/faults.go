@@ -1,0 +1,240 @@
+package emulator
+
+// What can go wrong at a vendor, on demand: where, what and how often.
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Class is a kind of fault.
+type Class string
+
+// The fault classes.
+const (
+	Status  Class = "status"  // answers with Fault.Status, Body and RetryAfter; nothing is carried out
+	Latency Class = "latency" // is carried out at once and answered Fault.Seconds later
+	Hang    Class = "hang"    // is not carried out and never answered (504 after an hour)
+	HTML    Class = "html"    // answers 200 with a web page; nothing is carried out
+	Garbage Class = "garbage" // is carried out and answered with half of the body, and noise
+	Missing Class = "missing" // is carried out; Fault.Fields are left out of the answer, at any depth
+	Ignore  Class = "ignore"  // says yes to a write and does nothing
+	Expire  Class = "expire"  // all access tokens or sessions of the vendor end before the request is looked at
+)
+
+func classes() []Class {
+	return []Class{Status, Latency, Hang, HTML, Garbage, Missing, Ignore, Expire}
+}
+
+// A Fault is what goes wrong, where and how often. Its JSON is the body of
+// POST /emulator/faults, alone or in a list.
+type Fault struct {
+	Endpoint   string   `json:"endpoint"` // "tesla.backup", "tesla.*", "*"
+	Class      Class    `json:"class"`
+	Count      int      `json:"count"`                 // of requests; 0: one; -1: until it is cleared
+	Status     int      `json:"status,omitempty"`      // of Status: 200–599
+	Body       string   `json:"body,omitempty"`        // of Status
+	RetryAfter int      `json:"retry_after,omitempty"` // of Status: seconds; 0: no such header
+	Seconds    float64  `json:"seconds,omitempty"`     // of Latency: up to 3600
+	Fields     []string `json:"fields,omitempty"`      // of Missing
+}
+
+const (
+	longestHang = time.Hour
+	mostFaults  = 1000
+)
+
+// ParseFaults reads one fault, or a list of them. The errors say what to send.
+func ParseFaults(b []byte) ([]Fault, error) {
+	b = bytes.TrimSpace(b)
+	if len(b) == 0 {
+		return nil, errors.New(`the body is empty: send {"endpoint": "tesla.backup", "class": "status", "status": 503, "count": 2}, or a list of such`)
+	}
+	var faults []Fault
+	if b[0] != '[' {
+		faults = make([]Fault, 1)
+		if err := decode(b, &faults[0]); err != nil {
+			return nil, err
+		}
+	} else if err := decode(b, &faults); err != nil {
+		return nil, err
+	}
+	for i, f := range faults {
+		if err := f.check(); err != nil {
+			return nil, fmt.Errorf("fault %d: %w", i, err)
+		}
+	}
+	return faults, nil
+}
+
+func (f Fault) check() error {
+	switch {
+	case f.Endpoint == "":
+		return errors.New("no endpoint: send one such as tesla.backup, resideo.* or *")
+	case !slices.Contains(classes(), f.Class):
+		return fmt.Errorf("the class %.40q is none of %v", f.Class, classes())
+	case f.Count < -1:
+		return fmt.Errorf("a count of %d: send how many requests it hits, or -1 for until it is cleared", f.Count)
+	case f.Class == Status && (f.Status < 200 || f.Status > 599):
+		return fmt.Errorf("the status %d is outside 200–599", f.Status)
+	case f.RetryAfter < 0:
+		return fmt.Errorf("retry_after is %d seconds", f.RetryAfter)
+	case f.Class == Latency && !(f.Seconds > 0 && f.Seconds <= longestHang.Seconds()):
+		return fmt.Errorf("a latency of %g seconds is outside 0–%g", f.Seconds, longestHang.Seconds())
+	case f.Class == Missing && len(f.Fields) == 0:
+		return errors.New("no fields to leave out")
+	}
+	return nil
+}
+
+// decode reads exactly one JSON value with no unknown fields.
+func decode(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("the body is not as expected: %w", err)
+	}
+	if d.More() {
+		return errors.New("the body goes on after its end")
+	}
+	return nil
+}
+
+// AddFaults injects faults, all or none of them. Of several that fit a request
+// only the first added happens. The error says what to ask for instead.
+func (c *Cloud) AddFaults(faults ...Fault) error {
+	for _, f := range faults {
+		if err := f.check(); err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(c.endpoints, f.hits) {
+			return fmt.Errorf("there is no endpoint %.40q: send one of %s, a prefix of these with *, or *", f.Endpoint, strings.Join(c.endpoints, ", "))
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.faults)+len(faults) > mostFaults {
+		return fmt.Errorf("there are %d faults already: clear them first", len(c.faults))
+	}
+	for _, f := range faults {
+		if f.Count == 0 {
+			f.Count = 1
+		}
+		c.faults = append(c.faults, f)
+	}
+	return nil
+}
+
+// ClearFaults ends all faults.
+func (c *Cloud) ClearFaults() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faults = nil
+}
+
+// ActiveFaults are the faults that have not run out.
+func (c *Cloud) ActiveFaults() []Fault {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]Fault{}, c.faults...)
+}
+
+func (f Fault) hits(endpoint string) bool {
+	prefix, wild := strings.CutSuffix(f.Endpoint, "*")
+	return f.Endpoint == endpoint || wild && strings.HasPrefix(endpoint, prefix)
+}
+
+// take is the fault that hits a request to endpoint; the zero Fault is none.
+// The lock is held.
+func (c *Cloud) take(endpoint string) Fault {
+	i := slices.IndexFunc(c.faults, func(f Fault) bool { return f.hits(endpoint) })
+	if i < 0 {
+		return Fault{}
+	}
+	hit := c.faults[i]
+	if hit.Count > 0 {
+		if c.faults[i].Count--; c.faults[i].Count == 0 {
+			c.faults = slices.Delete(c.faults, i, i+1)
+		}
+	}
+	return hit
+}
+
+// wait is how long the answer takes.
+func (f Fault) wait() time.Duration {
+	switch f.Class {
+	case Latency:
+		return time.Duration(f.Seconds * float64(time.Second))
+	case Hang:
+		return longestHang
+	}
+	return 0
+}
+
+const brokenPage = "<!DOCTYPE html>\r\n<html><head><title>Unexpected Error</title></head><body><h1>Unexpected Error</h1><p>Please try again later.</p></body></html>\r\n"
+
+// answer answers in the vendor's place, if that is what the fault is.
+func (f Fault) answer(w http.ResponseWriter) bool {
+	switch f.Class {
+	case Status:
+		if f.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
+		}
+		if json.Valid([]byte(f.Body)) {
+			w.Header().Set("Content-Type", "application/json")
+		}
+		w.WriteHeader(f.Status)
+		_, _ = w.Write([]byte(f.Body))
+	case HTML:
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write([]byte(brokenPage))
+	default:
+		return false
+	}
+	return true
+}
+
+// spoil damages an answer that the vendor gave.
+func (f Fault) spoil(r *recorder) {
+	switch f.Class {
+	case Garbage:
+		r.body.Truncate(r.body.Len() / 2)
+		r.body.WriteString("\x00\xff{{")
+	case Missing:
+		var v any
+		d := json.NewDecoder(bytes.NewReader(r.body.Bytes()))
+		d.UseNumber()
+		if d.Decode(&v) != nil {
+			return
+		}
+		if b, err := json.Marshal(without(v, f.Fields)); err == nil {
+			r.body.Reset()
+			r.body.Write(b)
+		}
+	}
+}
+
+func without(v any, fields []string) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, inner := range v {
+			if slices.Contains(fields, k) {
+				delete(v, k)
+				continue
+			}
+			v[k] = without(inner, fields)
+		}
+	case []any:
+		for i := range v {
+			v[i] = without(v[i], fields)
+		}
+	}
+	return v
+}

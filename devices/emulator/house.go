@@ -1,0 +1,388 @@
+package emulator
+
+import (
+	"math"
+	"time"
+
+	"powermgr/devices"
+)
+
+// HouseOptions describe the house; each zero field is the default house's.
+type HouseOptions struct {
+	CapacityWh    float64  // of the battery, 13,500
+	PowerW        float64  // most it charges or discharges with, 5,000
+	ChargePercent *float64 // at first, 50
+	Reserve       *int     // percent at first, 20
+	SolarPeakW    float64  // of the panels at noon in June, 2,400
+	BaseLoadW     float64  // around which the load without heating and cooling moves, 2,050
+	Leak          float64  // heat through the hull of one zone, W/K, 205
+	Thermostats   []*Thermostat
+	// Peak says which hours Books.PeakImport counts, given the local time; nil:
+	// Monday to Friday, 16–19 in May–October, else 6–9 and 17–20.
+	Peak  func(local time.Time) bool
+	Hours []Hour // measured hours that replace the load, the sun and the weather; sorted
+	// SettleDelay is how long the Powerwall's settings take to show, and to
+	// hold, after a write.
+	SettleDelay time.Duration
+	// ReserveCap is what a reserve above it becomes; 0: 100 is possible.
+	ReserveCap int
+	// CapDelay is how long after the write ReserveCap strikes.
+	CapDelay time.Duration
+}
+
+// Hour is one measured hour.
+type Hour struct {
+	Start    time.Time
+	LoadWh   float64 // without regard to the thermostats
+	SolarWh  float64
+	OutdoorC float64
+}
+
+// House is the physical house: a battery, panels, two zones with a thermostat
+// each, and the grid. It lives in steps of at most a minute, each of which
+// conserves energy.
+type House struct {
+	Powerwall
+	Thermostats []*Thermostat
+	Books       Books
+	OutdoorC    float64
+	OffGrid     bool // the grid is down
+
+	options HouseOptions
+	weather Weather
+	seed    uint64
+	local   *time.Location
+	at      time.Time
+	zones   []zone
+	flows   flows
+	later   []due // settings on their way
+
+	asked  *Write // what the request under way asked for
+	ignore bool   // and whether it is ignored
+}
+
+// Books are the energies since the house began to exist, in Wh.
+type Books struct {
+	Solar      float64 `json:"solar_wh"`
+	Home       float64 `json:"home_wh"`
+	Base       float64 `json:"base_wh"` // part of Home
+	HVAC       float64 `json:"hvac_wh"` // the other part
+	Import     float64 `json:"import_wh"`
+	PeakImport float64 `json:"peak_import_wh"` // part of Import, see HouseOptions.Peak
+	Unserved   float64 `json:"unserved_wh"`    // what the home wanted and nobody gave, off the grid
+	Export     float64 `json:"export_wh"`
+	BatteryIn  float64 `json:"battery_in_wh"`
+	BatteryOut float64 `json:"battery_out_wh"`
+	Loss       float64 `json:"loss_wh"` // in the battery
+}
+
+// flows are powers at the moment, in W; signs as devices has them.
+type flows struct{ solar, home, hvac, battery, grid float64 }
+
+type due struct {
+	at time.Time
+	do func()
+}
+
+// Truth is the house as it really is.
+type Truth struct {
+	At            time.Time          `json:"at"`
+	ChargePercent float64            `json:"charge_percent"`
+	StoredWh      float64            `json:"stored_wh"`
+	Reserve       int                `json:"reserve_percent"`
+	Mode          devices.Mode       `json:"mode"`
+	StormWatch    bool               `json:"storm_watch"`
+	StormActive   bool               `json:"storm_active"`
+	GridServices  bool               `json:"grid_services_active"`
+	GridCharging  bool               `json:"grid_charging"`
+	ExportRule    devices.ExportRule `json:"export_rule"`
+	OffGrid       bool               `json:"off_grid"`
+	SolarW        float64            `json:"solar_w"`
+	HomeW         float64            `json:"home_w"`
+	HVACW         float64            `json:"hvac_w"` // part of HomeW
+	BatteryW      float64            `json:"battery_w"`
+	GridW         float64            `json:"grid_w"`
+	OutdoorC      float64            `json:"outdoor_c"`
+	Thermostats   []ThermostatTruth  `json:"thermostats"`
+	Books         Books              `json:"books"`
+}
+
+// ThermostatTruth is a thermostat as it really is.
+type ThermostatTruth struct {
+	ID          string           `json:"id"` // its LCC id
+	TCCID       int              `json:"tcc_id"`
+	Name        string           `json:"name"`
+	Unit        devices.Unit     `json:"unit"`
+	Mode        devices.HVACMode `json:"mode"`
+	Action      devices.Action   `json:"action"`
+	Cool        float64          `json:"cool"`
+	Heat        float64          `json:"heat"`
+	Hold        devices.Hold     `json:"hold"`
+	HoldUntil   time.Time        `json:"hold_until,omitzero"`
+	Temperature float64          `json:"temperature"`
+	Pending     bool             `json:"pending"` // a command is on its way
+}
+
+func newHouse(o Options) *House {
+	h := &House{options: o.House, weather: o.Weather, seed: o.Seed, local: o.Location, at: o.Now()}
+	d := &h.options
+	def := func(v *float64, to float64) {
+		if *v == 0 {
+			*v = to
+		}
+	}
+	def(&d.CapacityWh, 13_500)
+	def(&d.PowerW, 5_000)
+	def(&d.SolarPeakW, 2_400)
+	def(&d.BaseLoadW, 2_050)
+	def(&d.Leak, 205)
+	if h.weather == nil {
+		h.weather = Seasonal(o.Location)
+	}
+	charge, reserve := 50.0, 20
+	if d.Peak == nil {
+		d.Peak = usualPeak
+	}
+	if d.ChargePercent != nil {
+		charge = *d.ChargePercent
+	}
+	if d.Reserve != nil {
+		reserve = *d.Reserve
+	}
+	h.Powerwall = Powerwall{
+		Stored: charge / 100 * d.CapacityWh, Reserve: reserve, Mode: devices.SelfConsumption,
+		GridCharging: true, ExportRule: devices.ExportSolar, StormWatch: true,
+	}
+	h.Thermostats = d.Thermostats
+	if h.Thermostats == nil {
+		h.Thermostats = DefaultThermostats()
+	}
+	cond := h.weather(h.at)
+	h.OutdoorC = cond.OutdoorC
+	for _, t := range h.Thermostats {
+		t.Location = o.Location
+		if len(t.Schedule) == 0 {
+			t.Schedule = []Period{{Name: "P1", Cool: t.Cool, Heat: t.Heat}}
+		}
+		t.Live(h.at)
+		inside := devices.Celsius
+		c := t.Unit.To(inside, min(max(t.Unit.To(devices.Celsius, t.Cool), 0), 60))
+		if t.Unit == devices.Fahrenheit {
+			c = devices.Fahrenheit.To(devices.Celsius, t.Cool)
+		}
+		if cond.OutdoorC < 18 {
+			c = t.Unit.To(devices.Celsius, t.Heat)
+		}
+		h.zones = append(h.zones, zone{air: c, mass: c})
+	}
+	h.feel()
+	return h
+}
+
+// DefaultThermostats are the two of the default house, on schedules.
+func DefaultThermostats() []*Thermostat {
+	make := func(lcc string, tcc int, name string, day float64) *Thermostat {
+		return &Thermostat{
+			LCCID: lcc, TCCID: tcc, MAC: lcc[4:], Name: name, Model: "T5-T6", Unit: devices.Fahrenheit,
+			Mode: devices.HeatCool, Hold: devices.HoldSchedule, Fan: devices.FanAuto, Alive: true,
+			Modes:   []devices.HVACMode{devices.Heat, devices.Off, devices.Cool, devices.HeatCool},
+			CoolMin: 50, CoolMax: 99, HeatMin: 40, HeatMax: 90, Deadband: 3, Step: 1, HoldStep: 15,
+			Humidity: 41,
+			Schedule: []Period{
+				{"P1", 6 * time.Hour, day, 69}, {"P2", 8 * time.Hour, day + 1, 67},
+				{"P3", 15 * time.Hour, day, 69}, {"P4", 22 * time.Hour, day + 1, 65},
+			},
+		}
+	}
+	return []*Thermostat{make("LCC-00A01AB10001", 1000001, "Downstairs", 76), make("LCC-00A01AB10002", 1000002, "Upstairs", 77)}
+}
+
+// longestLife is how far the house lives in one go; a longer gap is skipped.
+const longestLife = 10 * 24 * time.Hour
+
+// Step lets the house live until now. A now in the past changes nothing.
+func (h *House) Step(now time.Time) {
+	if now.Sub(h.at) > longestLife {
+		h.at = now.Add(-longestLife)
+	}
+	for h.at.Before(now) {
+		next := h.at.Truncate(time.Minute).Add(time.Minute) // so that no step straddles a peak's end
+		if next.After(now) {
+			next = now
+		}
+		h.live(next, next.Sub(h.at).Hours())
+		h.at = next
+	}
+	for _, t := range h.Thermostats {
+		t.Live(h.at)
+	}
+	h.arrive(h.at)
+}
+
+func (h *House) arrive(now time.Time) {
+	for len(h.later) > 0 && !h.later[0].at.After(now) {
+		do := h.later[0].do
+		h.later = h.later[1:]
+		do()
+	}
+}
+
+// live is one step of length hours that ends at now.
+func (h *House) live(now time.Time, hours float64) {
+	h.arrive(now)
+	cond := h.weather(now)
+	base, solar := h.baseLoad(now), h.options.SolarPeakW*cond.Sun
+	if m := h.hour(now); m != nil {
+		cond.OutdoorC, base, solar = m.OutdoorC, m.LoadWh, m.SolarWh
+		cond.Sun = solar / max(h.options.SolarPeakW, 1)
+	}
+	h.OutdoorC = cond.OutdoorC
+	around := conditions{cond, h.options.Leak, base}
+	hvac := 0.0
+	for _, t := range h.Thermostats {
+		t.Live(now)
+		_, watts := equipment(t.demand(now), around)
+		hvac += watts
+	}
+	local := h.at.In(h.local)
+	s := situation{solar: solar, offGrid: h.OffGrid, dear: timeBased(local), hours: hours, capacity: h.options.CapacityWh, power: h.options.PowerW}
+	wanted := base + hvac
+	shed := h.OffGrid && wanted > solar+h.Powerwall.most(0, s) // heating and cooling go first
+	if shed {
+		hvac = 0
+	}
+	for i, t := range h.Thermostats {
+		heat, _ := equipment(t.Action, around)
+		if shed {
+			heat = 0
+		}
+		h.zones[i].step(heat, around, hours)
+	}
+	h.feel()
+	s.home = base + hvac
+	imported := h.Books.Import
+	h.flows = h.Powerwall.step(s, &h.Books)
+	h.flows.hvac = hvac
+	h.Books.HVAC += hvac * hours
+	h.Books.Base += (h.flows.home - hvac) * hours
+	h.Books.Unserved += (wanted - h.flows.home) * hours
+	if h.options.Peak(local) {
+		h.Books.PeakImport += h.Books.Import - imported
+	}
+}
+
+// usualPeak is the calendar that a configuration begins with.
+func usualPeak(local time.Time) bool {
+	hour := local.Hour()
+	if day := local.Weekday(); day == time.Saturday || day == time.Sunday {
+		return false
+	}
+	if m := local.Month(); m >= time.May && m <= time.October {
+		return hour >= 16 && hour < 19
+	}
+	return hour >= 6 && hour < 9 || hour >= 17 && hour < 20
+}
+
+// timeBased are the dear hours of the tariff that Time-Based Control knows.
+func timeBased(local time.Time) bool { return local.Hour() >= 16 && local.Hour() < 21 }
+
+// feel tells the thermostats what they measure.
+func (h *House) feel() {
+	for i, t := range h.Thermostats {
+		t.Temperature = devices.Celsius.To(t.Unit, h.zones[i].air)
+		t.Outdoor = devices.Celsius.To(t.Unit, h.OutdoorC)
+	}
+}
+
+// baseLoad is the load without heating and cooling, in W: little at night,
+// more in the morning, most in the evening, and never smooth.
+func (h *House) baseLoad(now time.Time) float64 {
+	t := now.In(h.local)
+	hour := float64(t.Hour()) + float64(t.Minute())/60
+	bump := func(at, width, height float64) float64 {
+		d := (hour - at) / width
+		return height * math.Exp(-d*d)
+	}
+	shape := 0.35 + bump(7.5, 1.2, 0.5) + bump(13, 3, 0.3) + bump(18.2, 2.2, 1.15)
+	quarter := uint64(now.Unix() / 900)
+	return h.options.BaseLoadW * shape * (0.9 + 0.2*noise(h.seed, quarter))
+}
+
+// noise is a number in [0, 1) that depends on its arguments alone.
+func noise(seed, n uint64) float64 {
+	x := seed ^ n*0x9e3779b97f4a7c15
+	x ^= x >> 30
+	x *= 0xbf58476d1ce4e5b9
+	x ^= x >> 27
+	x *= 0x94d049bb133111eb
+	x ^= x >> 31
+	return float64(x>>11) / (1 << 53)
+}
+
+func (h *House) hour(now time.Time) *Hour {
+	n := len(h.options.Hours)
+	if n == 0 {
+		return nil
+	}
+	i := int(now.Sub(h.options.Hours[0].Start) / time.Hour)
+	if i < 0 || i >= n {
+		return nil
+	}
+	return &h.options.Hours[i]
+}
+
+// Truth is the house as it is after the last step.
+func (h *House) Truth() Truth {
+	t := Truth{
+		At: h.at, StoredWh: h.Stored, ChargePercent: h.Stored / h.options.CapacityWh * 100, Reserve: h.Reserve, Mode: h.Mode,
+		StormWatch: h.StormWatch, StormActive: h.StormActive, GridServices: h.GridServices, GridCharging: h.GridCharging, ExportRule: h.ExportRule,
+		OffGrid: h.OffGrid, SolarW: h.flows.solar, HomeW: h.flows.home, HVACW: h.flows.hvac, BatteryW: h.flows.battery, GridW: h.flows.grid, OutdoorC: h.OutdoorC, Books: h.Books,
+	}
+	for _, th := range h.Thermostats {
+		t.Thermostats = append(t.Thermostats, ThermostatTruth{
+			ID: th.LCCID, TCCID: th.TCCID, Name: th.Name, Unit: th.Unit, Mode: th.Mode, Action: th.Action, Cool: th.Cool, Heat: th.Heat,
+			Hold: th.Hold, HoldUntil: th.HoldUntil, Temperature: th.Temperature, Pending: th.Pending(),
+		})
+	}
+	return t
+}
+
+// SetReserve sets the reserve as the battery takes it: 81–99 become 80, and 100
+// what ReserveCap says, at once or after CapDelay.
+func (h *House) SetReserve(percent int) {
+	h.Reserve = percent
+	if percent > 80 && percent < 100 {
+		h.Reserve = 80
+	}
+	limit := h.options.ReserveCap
+	if limit <= 0 || h.Reserve <= limit {
+		return
+	}
+	h.after(h.options.CapDelay, func() { h.Reserve = min(h.Reserve, limit) })
+}
+
+// command notes what a request asks a device to do, and does it unless a fault
+// has it ignored.
+func (h *House) command(device string, values map[string]any, do func()) {
+	h.asked = &Write{Device: device, Values: values, Carried: !h.ignore}
+	if !h.ignore {
+		do()
+	}
+}
+
+// after does something later; settings keep their order.
+func (h *House) after(delay time.Duration, do func()) {
+	if delay <= 0 {
+		do()
+		return
+	}
+	if len(h.later) >= mostQueued {
+		h.later = h.later[1:]
+	}
+	at := h.at.Add(delay)
+	i := len(h.later)
+	for i > 0 && h.later[i-1].at.After(at) {
+		i--
+	}
+	h.later = append(h.later[:i], append([]due{{at, do}}, h.later[i:]...)...)
+}

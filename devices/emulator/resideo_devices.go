@@ -1,0 +1,259 @@
+package emulator
+
+import (
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"powermgr/devices"
+)
+
+// What the emulated Honeywell Home API shows.
+
+type thermostatAnswerer func(w http.ResponseWriter, r *http.Request, h *House, t *Thermostat)
+
+// restThermostat finds the thermostat that a request is about.
+func (c *Cloud) restThermostat(f thermostatAnswerer) answerer {
+	return func(w http.ResponseWriter, r *http.Request, h *House) {
+		i := slices.IndexFunc(h.Thermostats, func(t *Thermostat) bool { return t.LCCID == r.PathValue("id") })
+		if i < 0 || !c.restHere(r) {
+			refuse(w, http.StatusBadRequest, 400, "Device Not Found")
+			return
+		}
+		f(w, r, h, h.Thermostats[i])
+	}
+}
+
+// restHere reports whether a request names the home's location.
+func (c *Cloud) restHere(r *http.Request) bool {
+	return r.URL.Query().Get("locationId") == strconv.FormatInt(c.options.Resideo.LocationID, 10)
+}
+
+func (c *Cloud) restLocations(w http.ResponseWriter, _ *http.Request, h *House) {
+	id := c.options.Resideo.LocationID
+	reply(w, http.StatusOK, []any{map[string]any{
+		"locationID": id, "name": "Home", "country": "US", "zipcode": "94110", "timeZone": "Pacific", "ianaTimeZone": h.local.String(),
+		"daylightSavingTimeEnabled": true, "geoFenceEnabled": false,
+		"users": []any{map[string]any{
+			"userID": 123456, "username": "owner@example.com", "isOptOut": "False", "isCurrentUser": true, "deleted": int64(-62135596800),
+		}},
+		"devices": c.restAll(h),
+	}})
+}
+
+func (c *Cloud) restDevices(w http.ResponseWriter, r *http.Request, h *House) {
+	if !c.restHere(r) {
+		refuse(w, http.StatusBadRequest, 400, "Location Not Found")
+		return
+	}
+	reply(w, http.StatusOK, c.restAll(h))
+}
+
+func (c *Cloud) restThermostats(w http.ResponseWriter, r *http.Request, h *House) {
+	if !c.restHere(r) {
+		refuse(w, http.StatusBadRequest, 400, "Location Not Found")
+		return
+	}
+	reply(w, http.StatusOK, c.restAll(h)[1:])
+}
+
+// restAll is devices[]: first something that is no thermostat.
+func (c *Cloud) restAll(h *House) []any {
+	all := []any{map[string]any{
+		"waterPresent": false, "currentSensorReadings": map[string]any{"time": h.at.UTC().Format("2006-01-02T15:04:05"), "temperature": 19.4, "humidity": 48},
+		"currentAlarms": []any{}, "batteryRemaining": 87, "isRegistered": true, "hasDeviceCheckedIn": true, "isDeviceOffline": false,
+		"deviceClass": "LeakDetector", "deviceType": "WaterLeakDetector", "deviceID": "5ab0c7e4-0000-0000-0000-000000000001",
+		"userDefinedDeviceName": "Boiler room", "isAlive": true,
+	}}
+	for _, t := range h.Thermostats {
+		all = append(all, c.restView(h, t))
+	}
+	return all
+}
+
+func (c *Cloud) restShow(w http.ResponseWriter, _ *http.Request, h *House, t *Thermostat) {
+	reply(w, http.StatusOK, c.restView(h, t))
+}
+
+func (c *Cloud) restStats(t *Thermostat) *restStats {
+	s := c.rest.stats[t.LCCID]
+	if s == nil {
+		s = &restStats{priority: priority{Type: "PickARoom", Rooms: []int{0}}}
+		c.rest.stats[t.LCCID] = s
+	}
+	return s
+}
+
+// legacy reports whether a thermostat is of the older platform: no holds, and
+// automatic changeover by a flag.
+func (t *Thermostat) legacy() bool { return strings.HasPrefix(t.LCCID, "TCC-") || t.Model == "Round" }
+
+// flagged reports whether automatic changeover is a flag and not a mode.
+func (t *Thermostat) flagged() bool {
+	return t.has(devices.HeatCool) && (t.legacy() || t.Model == "D6")
+}
+
+func (t *Thermostat) has(m devices.HVACMode) bool { return slices.Contains(t.Modes, m) }
+
+var restModes = map[devices.HVACMode]string{devices.Off: "Off", devices.Heat: "Heat", devices.Cool: "Cool", devices.HeatCool: "Auto"}
+
+var restHolds = map[devices.Hold]string{
+	devices.HoldSchedule: "NoHold", devices.HoldTemporary: "TemporaryHold", devices.HoldUntil: "HoldUntil",
+	devices.HoldPermanent: "PermanentHold", devices.HoldVacation: "VacationHold",
+}
+
+var restFans = map[devices.Fan]string{devices.FanAuto: "Auto", devices.FanOn: "On", devices.FanCirculate: "Circulate"}
+
+// restAllowed are the modes that can be written, in the API's words.
+func (t *Thermostat) restAllowed() []string {
+	var all []string
+	if t.EmergencyHeat {
+		all = append(all, "EmergencyHeat")
+	}
+	for _, m := range t.Modes {
+		if m != devices.HeatCool || !t.flagged() {
+			all = append(all, restModes[m])
+		}
+	}
+	return all
+}
+
+// heatCoolMode is what the thermostat heats or cools by.
+func (t *Thermostat) heatCoolMode() string {
+	if t.Mode == devices.Cool || t.Mode == devices.HeatCool && t.Action == devices.ActionCooling || !t.has(devices.Heat) {
+		return "Cool"
+	}
+	return "Heat"
+}
+
+// restView is a thermostat in full.
+func (c *Cloud) restView(h *House, t *Thermostat) map[string]any {
+	now, s := h.at, c.restStats(t)
+	period := t.Period(now)
+	next, coming := t.NextPeriod(now)
+	values := map[string]any{
+		"mode": restModes[t.Mode], "autoChangeoverActive": t.Mode == devices.HeatCool, "emergencyHeatActive": t.EmergencyHeat,
+		"heatSetpoint": t.Heat, "coolSetpoint": t.Cool, "endHeatSetpoint": coming.Heat, "endCoolSetpoint": coming.Cool, "heatCoolMode": t.heatCoolMode(),
+	}
+	switch {
+	case t.EmergencyHeat && !t.legacy():
+		values["mode"] = "EmergencyHeat"
+	case t.Mode == devices.HeatCool && t.flagged():
+		values["mode"] = t.heatCoolMode()
+	}
+	if !t.has(devices.HeatCool) && (t.legacy() || t.Model == "D6") {
+		delete(values, "autoChangeoverActive") // what it does not have it does not show
+	}
+	if !t.legacy() {
+		if t.Hold == devices.HoldTemporary || t.Hold == devices.HoldUntil {
+			next = t.HoldUntil
+		}
+		values["thermostatSetpointStatus"] = restHolds[t.Hold]
+		values["nextPeriodTime"] = next.In(t.Location).Format(time.TimeOnly)
+	}
+	unit, minCool, maxCool := "Fahrenheit", t.CoolMin, t.CoolMax
+	if t.Unit == devices.Celsius {
+		unit = "Celsius"
+	}
+	if !t.has(devices.Cool) { // as heat-only units show it
+		minCool = math.Round(devices.Fahrenheit.To(t.Unit, 0))
+		maxCool = minCool
+	}
+	operation := map[devices.Action]string{devices.ActionHeating: "Heat", devices.ActionCooling: "Cool"}[t.Action]
+	if operation == "" {
+		operation = "EquipmentOff"
+	}
+	sync, status := "Completed", "Resume"
+	if t.Pending() {
+		sync = "Initiated"
+	}
+	if s.paused {
+		status = "Pause"
+	}
+	view := map[string]any{
+		"deviceClass": "Thermostat", "deviceType": "Thermostat", "deviceID": t.LCCID, "macID": t.MAC, "deviceModel": t.Model,
+		"deviceOsVersion": "RCHT8610WF2006", "userDefinedDeviceName": t.Name, "name": t.Name,
+		"isAlive": t.Alive, "isUpgrading": false, "isProvisioned": true, "dataSyncStatus": sync, "service": map[string]any{"mode": "Up"},
+		"units": unit, "indoorTemperature": t.shown(t.Temperature), "indoorHumidity": math.Round(t.Humidity),
+		"outdoorTemperature": t.shown(t.Outdoor), "displayedOutdoorHumidity": 51,
+		"allowedModes": t.restAllowed(), "deadband": t.Deadband, "hasDualSetpointStatus": false,
+		"minHeatSetpoint": t.HeatMin, "maxHeatSetpoint": t.HeatMax, "minCoolSetpoint": minCool, "maxCoolSetpoint": maxCool,
+		"changeableValues": values,
+		"operationStatus":  map[string]any{"mode": operation, "fanRequest": t.Fan == devices.FanOn, "circulationFanRequest": t.Fan == devices.FanCirculate && t.Action == devices.ActionFan},
+		"settings": map[string]any{
+			"hardwareSettings": map[string]any{"brightness": 5, "maxBrightness": 5}, "fan": fanView(t),
+			"temperatureMode": map[string]any{"air": true}, "specialMode": map[string]any{}, "devicePairingEnabled": true,
+		},
+		"vacationHold":          map[string]any{"enabled": t.Vacation},
+		"currentSchedulePeriod": map[string]any{"day": now.In(t.Location).Weekday().String(), "period": period.Name},
+		"scheduleCapabilities":  map[string]any{"availableScheduleTypes": []string{"None", "Geofenced", "TimedNorthAmerica"}, "schedulableFan": false},
+		"scheduleType":          map[string]any{"scheduleType": "Timed", "scheduleSubType": "NA"}, "scheduleStatus": status,
+		"allowedTimeIncrements": t.HoldStep,
+	}
+	if s.partner {
+		view["changeSource"] = map[string]any{"by": "partner", "name": "powermgr"}
+	}
+	if t.rooms() {
+		view["groups"] = []any{map[string]any{"id": 0, "name": "default", "rooms": []int{0, 1}}}
+		view["inBuiltSensorState"] = map[string]any{"roomId": 0, "roomName": t.Name}
+	}
+	return view
+}
+
+// shown is a temperature as the device displays it.
+func (t *Thermostat) shown(degrees float64) float64 {
+	if t.Unit == devices.Celsius {
+		return math.Round(degrees*2) / 2
+	}
+	return math.Round(degrees)
+}
+
+func (t *Thermostat) rooms() bool { return t.Model == "T9-T10" }
+
+func fanView(t *Thermostat) map[string]any {
+	return map[string]any{"allowedModes": []string{"On", "Auto", "Circulate"}, "changeableValues": map[string]any{"mode": restFans[t.Fan]}}
+}
+
+func (c *Cloud) restFan(w http.ResponseWriter, _ *http.Request, _ *House, t *Thermostat) {
+	reply(w, http.StatusOK, fanView(t))
+}
+
+// restPriority is about the rooms of a T9; their temperatures are °F always,
+// and deviceId is the MAC.
+func (c *Cloud) restPriority(w http.ResponseWriter, _ *http.Request, _ *House, t *Thermostat) {
+	if !t.rooms() {
+		reply(w, http.StatusBadRequest, map[string]string{"code": "GetPriorityFailed"})
+		return
+	}
+	p, f := c.restStats(t).priority, t.Unit.To(devices.Fahrenheit, t.Temperature)
+	room := func(id int, name string) map[string]any {
+		return map[string]any{
+			"id": id, "name": name, "avgTemperature": math.Round(f), "avgHumidity": math.Round(t.Humidity), "overallMotion": false,
+			"accessories": []any{map[string]any{
+				"id": id, "sensorType": "Thermostat", "excludeTemperature": false, "excludeMotion": false, "temperature": f, "status": "Ok", "detectMotion": false,
+			}},
+		}
+	}
+	reply(w, http.StatusOK, map[string]any{
+		"deviceId": t.MAC, "priorityStatus": "NoHold",
+		"priority": map[string]any{"priorityType": p.Type, "selectedRooms": p.Rooms, "rooms": []any{room(0, t.Name), room(1, "Bedroom")}},
+	})
+}
+
+func (c *Cloud) restConfiguration(w http.ResponseWriter, _ *http.Request, _ *House, _ *Thermostat) {
+	reply(w, http.StatusOK, map[string]any{
+		"systemConfiguration": map[string]any{"coolingStages": 1, "coolingSystem": "CompressorCool", "heatingStages": 1, "heatingSystem": "HeatPump"},
+		"thermostatVersion":   "03.10.18.08",
+	})
+}
+
+func (c *Cloud) restSchedule(w http.ResponseWriter, _ *http.Request, _ *House, t *Thermostat) {
+	status := "Resume"
+	if c.restStats(t).paused {
+		status = "Pause"
+	}
+	reply(w, http.StatusOK, map[string]string{"scheduleStatus": status})
+}

@@ -1,0 +1,275 @@
+package emulator
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/devices"
+)
+
+// What the emulated Honeywell Home API takes. A command is accepted at once and
+// reaches the device seconds later.
+
+type restChange struct {
+	Mode                     *string  `json:"mode"`
+	HeatSetpoint             *float64 `json:"heatSetpoint"`
+	CoolSetpoint             *float64 `json:"coolSetpoint"`
+	AutoChangeoverActive     *bool    `json:"autoChangeoverActive"`
+	EmergencyHeatActive      *bool    `json:"emergencyHeatActive"`
+	ThermostatSetpointStatus *string  `json:"thermostatSetpointStatus"`
+	NextPeriodTime           *string  `json:"nextPeriodTime"`
+
+	ThermostatSetpoint *float64 `json:"thermostatSetpoint"` // of the model Unknown
+	Unit               *string  `json:"unit"`
+}
+
+func (c *Cloud) restWrite(w http.ResponseWriter, r *http.Request, h *House, t *Thermostat) {
+	var change restChange
+	if json.NewDecoder(r.Body).Decode(&change) != nil {
+		refuse(w, http.StatusBadRequest, 400, "Invalid request body")
+		return
+	}
+	setting, problem := t.restSetting(change, h.at)
+	if problem != "" {
+		refuse(w, http.StatusBadRequest, 400, problem)
+		return
+	}
+	s := c.restStats(t)
+	if change.Mode != nil {
+		s.changeover(t, change, &setting, h.at)
+	}
+	s.partner = true
+	c.submit(h, t, setting)
+	w.WriteHeader(http.StatusOK) // and no body
+}
+
+// submit sends a setting to the device, which has it some seconds later; one
+// that is not alive never has it.
+func (c *Cloud) submit(h *House, t *Thermostat, s Setting) {
+	from, to := c.options.Resideo.Landing[0], c.options.Resideo.Landing[1]
+	delay := from + time.Duration(c.rand.Float64()*float64(to-from))
+	h.command(t.LCCID, s.restValues(), func() {
+		if t.Alive {
+			t.Submit(h.at, s, delay)
+		}
+	})
+}
+
+// restValues is a setting for the log of requests, in the words of readings.
+func (s Setting) restValues() map[string]any {
+	v := map[string]any{}
+	if s.Mode != nil {
+		v["mode"] = string(*s.Mode)
+	}
+	if s.EmergencyHeat != nil {
+		v["emergency_heat"] = *s.EmergencyHeat
+	}
+	if s.Cool != nil {
+		v["cool_setpoint"] = *s.Cool
+	}
+	if s.Heat != nil {
+		v["heat_setpoint"] = *s.Heat
+	}
+	if s.Hold != nil {
+		v["hold"] = string(*s.Hold)
+	}
+	if s.HoldUntil != nil {
+		v["hold_until"] = *s.HoldUntil
+	}
+	if s.Fan != nil {
+		v["fan"] = string(*s.Fan)
+	}
+	return v
+}
+
+// restSetting checks a change as the API does; problem is its word for what is
+// wrong with it.
+func (t *Thermostat) restSetting(c restChange, now time.Time) (s Setting, problem string) {
+	if t.Model == "Unknown" {
+		return t.restBare(c)
+	}
+	switch {
+	case c.Mode == nil:
+		return s, "'Mode' is required."
+	case t.legacy() && c.EmergencyHeatActive == nil:
+		return s, "'EmergencyHeatActive' is required."
+	case !slices.Contains(t.restAllowed(), *c.Mode):
+		allowed := slices.Sorted(slices.Values(t.restAllowed()))
+		mode := *c.Mode
+		if mode == "Auto" {
+			mode = "7" // it speaks of modes by their numbers
+		}
+		return s, fmt.Sprintf("Mode %s is not allowed. Allowed modes are %s.", mode, strings.Join(allowed, ", "))
+	case c.HeatSetpoint == nil || c.CoolSetpoint == nil:
+		return s, "Both set points are required."
+	}
+	if problem = t.checkPoints(*c.HeatSetpoint, *c.CoolSetpoint); problem != "" {
+		return s, problem
+	}
+	for m, word := range restModes {
+		if word == *c.Mode {
+			s.Mode = &m
+		}
+	}
+	s.EmergencyHeat = c.EmergencyHeatActive
+	if *c.Mode == "EmergencyHeat" {
+		s.Mode, s.EmergencyHeat = devices.Pointer(devices.Heat), devices.Pointer(true)
+	}
+	s.Heat, s.Cool = c.HeatSetpoint, c.CoolSetpoint
+	return s, t.restHoldOf(c, &s, now)
+}
+
+// checkPoints checks the set points that the device uses.
+func (t *Thermostat) checkPoints(heat, cool float64) string {
+	for _, p := range []struct {
+		name           string
+		v, lowest, top float64
+		used           bool
+	}{
+		{"Heat", heat, t.HeatMin, t.HeatMax, t.has(devices.Heat)}, {"Cool", cool, t.CoolMin, t.CoolMax, t.has(devices.Cool)},
+	} {
+		switch {
+		case math.Abs(p.v/t.Step-math.Round(p.v/t.Step)) > 0:
+			return fmt.Sprintf("%s setpoint has to be a multiple of %g.", p.name, t.Step)
+		case p.used && (p.v < p.lowest || p.v > p.top):
+			return fmt.Sprintf("%s setpoint has to be between %g and %g.", p.name, p.lowest, p.top)
+		}
+	}
+	if t.has(devices.Heat) && t.has(devices.Cool) && (t.Deadband > 0 || t.has(devices.HeatCool) && t.Model != "Unknown") && cool < heat+t.Deadband {
+		return "Cool setpoint can not be lower than heat setpoint plus deadband."
+	}
+	return ""
+}
+
+func (t *Thermostat) restHoldOf(c restChange, s *Setting, now time.Time) string {
+	if t.legacy() {
+		if c.ThermostatSetpointStatus != nil {
+			return "'ThermostatSetpointStatus' is not supported."
+		}
+		// The device itself overrules its schedule until the next period.
+		if t.Hold == devices.HoldSchedule && (*s.Cool != t.Cool || *s.Heat != t.Heat) {
+			s.Hold = devices.Pointer(devices.HoldTemporary)
+		}
+		return ""
+	}
+	if c.ThermostatSetpointStatus == nil {
+		return "'ThermostatSetpointStatus' is required."
+	}
+	for hold, word := range restHolds {
+		if word == *c.ThermostatSetpointStatus && hold != devices.HoldVacation {
+			s.Hold = &hold
+		}
+	}
+	switch {
+	case s.Hold == nil:
+		return fmt.Sprintf("ThermostatSetpointStatus %.20q is not allowed.", *c.ThermostatSetpointStatus)
+	case *s.Hold == devices.HoldSchedule:
+		s.Cool, s.Heat = nil, nil // the schedule has its own
+	case *s.Hold == devices.HoldUntil:
+		if c.NextPeriodTime == nil {
+			return "'NextPeriodTime' is required for HoldUntil."
+		}
+		at, err := time.Parse(time.TimeOnly, *c.NextPeriodTime)
+		if err != nil || at.Second() != 0 || t.HoldStep > 0 && at.Minute()%t.HoldStep != 0 {
+			return fmt.Sprintf("NextPeriodTime %.20q is not valid.", *c.NextPeriodTime)
+		}
+		y, m, d := now.In(t.Location).Date()
+		until := time.Date(y, m, d, at.Hour(), at.Minute(), 0, 0, t.Location)
+		if !until.After(now) {
+			until = time.Date(y, m, d+1, at.Hour(), at.Minute(), 0, 0, t.Location)
+		}
+		s.HoldUntil = &until
+	case c.NextPeriodTime != nil:
+		return "'NextPeriodTime' is for HoldUntil only."
+	}
+	return ""
+}
+
+// restBare checks a change of a thermostat that takes one set point.
+func (t *Thermostat) restBare(c restChange) (s Setting, problem string) {
+	unit := map[devices.Unit]string{devices.Fahrenheit: "Fahrenheit", devices.Celsius: "Celsius"}[t.Unit]
+	if c.ThermostatSetpoint == nil || c.Unit == nil || *c.Unit != unit || c.Mode != nil || c.ThermostatSetpointStatus != nil {
+		return s, "Invalid request body"
+	}
+	heat, cool := t.Heat, t.Cool
+	if t.Mode == devices.Cool {
+		cool, s.Cool = *c.ThermostatSetpoint, c.ThermostatSetpoint
+	} else {
+		heat, s.Heat = *c.ThermostatSetpoint, c.ThermostatSetpoint
+	}
+	if t.Hold == devices.HoldSchedule {
+		s.Hold = devices.Pointer(devices.HoldTemporary)
+	}
+	return s, t.checkPoints(heat, cool)
+}
+
+// restWake is how long a device that was off has to be in Heat before it can
+// change over by a flag.
+const restWake = 3 * time.Second
+
+// changeover works out what a mode and the flag come to together, by what was
+// last asked for: commands are still on their way.
+func (s *restStats) changeover(t *Thermostat, c restChange, to *Setting, now time.Time) {
+	last := s.mode
+	if last == "" || !t.Pending() {
+		last = restModes[t.Mode]
+	}
+	if last == "Off" && *c.Mode != "Off" {
+		s.woken = now
+	}
+	s.mode = *c.Mode
+	if !t.flagged() || c.AutoChangeoverActive == nil || !*c.AutoChangeoverActive || *c.Mode == "Off" {
+		return
+	}
+	to.Mode = devices.Pointer(devices.HeatCool)
+	if now.Sub(s.woken) < restWake {
+		to.Mode, s.mode = devices.Pointer(devices.Off), "Off" // it shows Auto for a moment, and falls back
+	}
+}
+
+func (c *Cloud) restFanWrite(w http.ResponseWriter, r *http.Request, h *House, t *Thermostat) {
+	var body struct {
+		Mode string `json:"mode"`
+	}
+	if json.NewDecoder(r.Body).Decode(&body) == nil {
+		for fan, word := range restFans {
+			if word == body.Mode {
+				c.submit(h, t, Setting{Fan: &fan})
+				w.WriteHeader(http.StatusOK)
+				return
+			}
+		}
+	}
+	refuse(w, http.StatusBadRequest, 400, "Fan mode is not allowed.")
+}
+
+func (c *Cloud) restPriorityWrite(w http.ResponseWriter, r *http.Request, _ *House, t *Thermostat) {
+	var body struct {
+		CurrentPriority priority `json:"currentPriority"`
+	}
+	kinds := []string{"PickARoom", "FollowMe", "WholeHouse"}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || !t.rooms() || !slices.Contains(kinds, body.CurrentPriority.Type) {
+		reply(w, http.StatusBadRequest, map[string]string{"code": "SetPriorityFailed"})
+		return
+	}
+	c.restStats(t).priority = body.CurrentPriority
+	w.WriteHeader(http.StatusOK)
+}
+
+// restScheduleWrite pauses the schedule, which then holds what there is, or
+// resumes it.
+func (c *Cloud) restScheduleWrite(w http.ResponseWriter, r *http.Request, h *House, t *Thermostat) {
+	hold, ok := map[string]devices.Hold{"pause": devices.HoldPermanent, "resume": devices.HoldSchedule}[r.PathValue("to")]
+	if !ok || t.legacy() {
+		refuse(w, http.StatusBadRequest, 400, "Schedule status is not allowed.")
+		return
+	}
+	c.restStats(t).paused = hold == devices.HoldPermanent
+	c.submit(h, t, Setting{Hold: &hold})
+	w.WriteHeader(http.StatusOK)
+}

@@ -1,0 +1,288 @@
+package emulator
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"powermgr/devices"
+)
+
+// The portal's pages about thermostats, with its names for everything.
+
+const portalLocation = 123456
+
+// decimal is a number as the portal's database has it: 75.0000.
+type decimal float64
+
+func (d decimal) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, "%.4f", float64(d)), nil }
+
+// The fan modes in the portal's order.
+var portalFans = []devices.Fan{devices.FanAuto, devices.FanOn, devices.FanCirculate, devices.FanSchedule}
+
+// portalPage is the part of the thermostats that the page r asks for shows.
+func (c *Cloud) portalPage(r *http.Request) []*Thermostat {
+	page, err := strconv.Atoi(r.URL.Query().Get("page"))
+	all, per := c.thermostats(), c.options.TCC.PerPage
+	if err != nil || page < 1 || page > 1000 {
+		page = 1
+	}
+	return all[min((page-1)*per, len(all)):min(page*per, len(all))]
+}
+
+func (c *Cloud) portalLocations(w http.ResponseWriter, r *http.Request, _ *House) {
+	shown := []map[string]any{}
+	for _, t := range c.portalPage(r) {
+		shown = append(shown, map[string]any{
+			"DeviceID": t.TCCID, "MacID": t.MAC, "Name": strings.ToUpper(t.Name), "DeviceType": 24, "LocationID": portalLocation, "IsAlive": t.Alive,
+		})
+	}
+	locations := []map[string]any{}
+	if len(shown) > 0 {
+		locations = append(locations, map[string]any{"LocationID": portalLocation, "Name": "Home", "Country": "US", "Devices": shown})
+	}
+	reply(w, http.StatusOK, locations)
+}
+
+func (c *Cloud) portalZones(w http.ResponseWriter, r *http.Request, _ *House) {
+	zones := []map[string]any{}
+	for _, t := range c.portalPage(r) {
+		events := []any{}
+		if t.UtilityEvent {
+			events = append(events, map[string]any{"Phase": portalPhase})
+		}
+		zones = append(zones, map[string]any{
+			"DeviceID": t.TCCID, "IsLost": !t.Alive, "GatewayIsLost": false, "DispTempAvailable": t.Alive, "DispUnits": t.Unit,
+			"DispTemp": decimal(displayed(t)), "IndoorHumi": decimal(math.Round(t.Humidity)), "Alerts": []any{}, "DemandResponseDatas": events,
+			"EquipmentOutputStatus": c.portalEquipment(t), "IsFanRunning": fanRuns(t),
+		})
+	}
+	reply(w, http.StatusOK, zones)
+}
+
+// displayed is the temperature as the thermostat's display rounds it.
+func displayed(t *Thermostat) float64 {
+	if t.Unit == devices.Celsius {
+		return math.Round(t.Temperature*2) / 2
+	}
+	return math.Round(t.Temperature)
+}
+
+func fanRuns(t *Thermostat) bool {
+	return t.Fan == devices.FanOn || t.Action == devices.ActionCooling || t.Action == devices.ActionHeating
+}
+
+func (c *Cloud) portalEquipment(t *Thermostat) *int {
+	if c.options.TCC.NoEquipmentStatus {
+		return nil
+	}
+	switch t.Action {
+	case devices.ActionHeating:
+		return devices.Pointer(1)
+	case devices.ActionCooling:
+		return devices.Pointer(2)
+	}
+	return devices.Pointer(0)
+}
+
+func (c *Cloud) portalFind(id string) *Thermostat {
+	for _, t := range c.thermostats() {
+		if strconv.Itoa(t.TCCID) == id {
+			return t
+		}
+	}
+	return nil
+}
+
+// portalPhase is drData.Phase in a utility's event. Which numbers there are is
+// not known, only that −1 is none of them.
+const portalPhase = 2
+
+// portalCheck is the control screen of one thermostat.
+func (c *Cloud) portalCheck(w http.ResponseWriter, r *http.Request, h *House) {
+	t := c.portalFind(r.PathValue("id"))
+	if t == nil {
+		reply(w, http.StatusOK, map[string]any{"success": false})
+		return
+	}
+	event := map[string]any{"CoolSetpLimit": nil, "HeatSetpLimit": nil, "Phase": -1, "OptOutable": false, "DeltaCoolSP": nil, "DeltaHeatSP": nil, "Load": nil}
+	if t.UtilityEvent {
+		event = map[string]any{"CoolSetpLimit": nil, "HeatSetpLimit": nil, "Phase": portalPhase, "OptOutable": true, "DeltaCoolSP": decimal(3), "DeltaHeatSP": decimal(-3), "Load": nil}
+	}
+	reply(w, http.StatusOK, map[string]any{
+		"success": true, "deviceLive": t.Alive, "communicationLost": !t.Alive, "alerts": "\r\n\r\n",
+		"latestData": map[string]any{
+			"uiData": c.portalScreen(t, h.at), "hasFan": true, "canControlHumidification": false, "drData": event,
+			"fanData": map[string]any{
+				"fanMode": slices.Index(portalFans, t.Fan), "fanModeAutoAllowed": true, "fanModeOnAllowed": true, "fanModeCirculateAllowed": true,
+				"fanModeFollowScheduleAllowed": false, "fanIsRunning": fanRuns(t),
+			},
+		},
+	})
+}
+
+func (c *Cloud) portalScreen(t *Thermostat, now time.Time) map[string]any {
+	status := 0
+	ends, _ := t.NextPeriod(now)
+	until := 0
+	switch t.Hold {
+	case devices.HoldTemporary, devices.HoldUntil:
+		status, ends = 1, t.HoldUntil
+		until = quarterOf(ends, t) * 15
+	case devices.HoldPermanent:
+		status = 2
+	}
+	period := t.Period(now)
+	outdoor := decimal(128)
+	if c.options.TCC.OutdoorSensor {
+		outdoor = decimal(math.Round(t.Outdoor))
+	}
+	vacation := t.Vacation || t.Hold == devices.HoldVacation
+	flag := map[bool]int{true: 1}
+	has := func(m devices.HVACMode) bool { return slices.Contains(t.Modes, m) }
+	return map[string]any{
+		"DeviceID": t.TCCID, "DispTemperature": decimal(displayed(t)), "DispTemperatureAvailable": true, "DisplayUnits": t.Unit,
+		"HeatSetpoint": t.Heat, "CoolSetpoint": t.Cool, "StatusHeat": status, "StatusCool": status, "CurrentSetpointStatus": status,
+		"HeatNextPeriod": quarterOf(ends, t), "CoolNextPeriod": quarterOf(ends, t), "TemporaryHoldUntilTime": until,
+		"HoldUntilCapable": true, "ScheduleCapable": true, "VacationHold": flag[vacation], "IsInVacationHoldMode": vacation, "DualSetpointStatus": false,
+		"HeatLowerSetptLimit": decimal(t.HeatMin), "HeatUpperSetptLimit": decimal(t.HeatMax), "CoolLowerSetptLimit": decimal(t.CoolMin), "CoolUpperSetptLimit": decimal(t.CoolMax),
+		"ScheduleHeatSp": decimal(period.Heat), "ScheduleCoolSp": decimal(period.Cool), "Deadband": decimal(t.Deadband),
+		"SwitchAutoAllowed": has(devices.HeatCool), "SwitchCoolAllowed": has(devices.Cool), "SwitchOffAllowed": has(devices.Off), "SwitchHeatAllowed": has(devices.Heat),
+		"SwitchEmergencyHeatAllowed": false, "SystemSwitchPosition": position(t), "SetpointChangeAllowed": t.Mode != devices.Off,
+		"IndoorHumidity": decimal(math.Round(t.Humidity)), "IndoorHumiditySensorAvailable": true, "IndoorHumiditySensorNotFault": true,
+		"OutdoorTemperature": outdoor, "OutdoorTemperatureAvailable": c.options.TCC.OutdoorSensor, "EquipmentOutputStatus": c.portalEquipment(t), "Commercial": false,
+	}
+}
+
+// quarterOf is the time of day of at, in quarter hours since midnight.
+func quarterOf(at time.Time, t *Thermostat) int {
+	local := at.In(t.Location)
+	return local.Hour()*4 + local.Minute()/15
+}
+
+func position(t *Thermostat) int {
+	switch {
+	case t.EmergencyHeat:
+		return 0
+	case t.Mode == devices.Heat:
+		return 1
+	case t.Mode == devices.Off:
+		return 2
+	case t.Mode == devices.Cool:
+		return 3
+	case t.Action == devices.ActionCooling:
+		return 5
+	}
+	return 4
+}
+
+// submission is what SubmitControlScreenChanges takes; null stays as it is.
+type submission struct {
+	DeviceID                       *int
+	SystemSwitch                   *int
+	HeatSetpoint, CoolSetpoint     *float64
+	HeatNextPeriod, CoolNextPeriod *int
+	StatusHeat, StatusCool         *int
+	FanMode                        *int
+}
+
+// portalSubmit queues a change. A refusal says no more than that it is one.
+func (c *Cloud) portalSubmit(w http.ResponseWriter, r *http.Request, h *House) {
+	var s submission
+	body, err := io.ReadAll(r.Body)
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err != nil || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") || d.Decode(&s) != nil || s.DeviceID == nil {
+		reply(w, http.StatusOK, map[string]any{"success": 0})
+		return
+	}
+	t := c.portalFind(strconv.Itoa(*s.DeviceID))
+	if t == nil {
+		reply(w, http.StatusOK, map[string]any{"success": 0})
+		return
+	}
+	change, values, ok := t.understand(s, h.at)
+	if !ok {
+		reply(w, http.StatusOK, map[string]any{"success": 0})
+		return
+	}
+	c.portal.writes++
+	delay := time.Duration(float64(c.options.TCC.Delay) * (0.5 + noise(c.options.Seed, 1<<32+c.portal.writes)))
+	h.command(t.LCCID, values, func() { t.Submit(h.at, change, delay) })
+	reply(w, http.StatusOK, map[string]any{"success": 1})
+}
+
+// understand turns a submission into a setting, or refuses it.
+func (t *Thermostat) understand(s submission, now time.Time) (Setting, map[string]any, bool) {
+	var out Setting
+	values := map[string]any{}
+	if !t.Alive || t.Vacation || t.Hold == devices.HoldVacation || (s.HeatSetpoint == nil) != (s.CoolSetpoint == nil) || !same(s.StatusHeat, s.StatusCool) || !same(s.HeatNextPeriod, s.CoolNextPeriod) {
+		return out, nil, false
+	}
+	if s.SystemSwitch != nil {
+		modes := map[int]devices.HVACMode{1: devices.Heat, 2: devices.Off, 3: devices.Cool, 4: devices.HeatCool, 5: devices.HeatCool}
+		m, ok := modes[*s.SystemSwitch]
+		if !ok || !slices.Contains(t.Modes, m) {
+			return out, nil, false
+		}
+		out.Mode, values["mode"] = &m, string(m)
+	}
+	if s.FanMode != nil {
+		if *s.FanMode < 0 || *s.FanMode > 2 {
+			return out, nil, false
+		}
+		out.Fan, values["fan"] = &portalFans[*s.FanMode], string(portalFans[*s.FanMode])
+	}
+	if s.HeatSetpoint != nil {
+		if !t.accepts(*s.HeatSetpoint, *s.CoolSetpoint) || t.Mode == devices.Off && s.SystemSwitch == nil && !t.Pending() {
+			return out, nil, false
+		}
+		out.Heat, out.Cool = s.HeatSetpoint, s.CoolSetpoint
+		values["heat_setpoint"], values["cool_setpoint"] = *s.HeatSetpoint, *s.CoolSetpoint
+	}
+	if s.StatusHeat == nil {
+		return out, values, true
+	}
+	hold := devices.HoldTemporary
+	switch *s.StatusHeat {
+	case 0:
+		hold, out.Heat, out.Cool = devices.HoldSchedule, nil, nil
+	case 1:
+		if q := s.HeatNextPeriod; q != nil {
+			if *q < 0 || *q > 95 {
+				return out, nil, false
+			}
+			until := devices.NextClock(time.Duration(*q)*15*time.Minute, now, t.Location)
+			if next, _ := t.NextPeriod(now); !until.Equal(next) {
+				hold = devices.HoldUntil
+			}
+			out.HoldUntil, values["hold_until"] = &until, until
+		}
+	case 2:
+		hold = devices.HoldPermanent
+	default:
+		return out, nil, false
+	}
+	out.Hold, values["hold"] = &hold, string(hold)
+	return out, values, true
+}
+
+// accepts reports whether the device can have these set points.
+func (t *Thermostat) accepts(heat, cool float64) bool {
+	step := t.Step
+	if step == 0 {
+		step = 1
+	}
+	whole := func(v float64) bool { return math.Mod(v, step) == 0 }
+	return whole(heat) && whole(cool) && heat >= t.HeatMin && heat <= t.HeatMax && cool >= t.CoolMin && cool <= t.CoolMax &&
+		(t.Deadband == 0 || cool-heat >= t.Deadband)
+}
+
+func same(a, b *int) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }

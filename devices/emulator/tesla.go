@@ -1,0 +1,320 @@
+package emulator
+
+import (
+	"encoding/json"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"powermgr/devices"
+)
+
+// TeslaOptions are how the emulated Fleet API behaves; each zero field is the
+// usual way.
+type TeslaOptions struct {
+	SiteID       int64         // 1234567890123
+	AccessToken  string        // good until tokens are killed: "emulator-access"
+	RefreshToken string        // the first one: "emulator-refresh"
+	TokenLife    time.Duration // that expires_in says: 8 h
+	DiesAfter    time.Duration // when an issued token really dies: TokenLife
+	Grace        time.Duration // for how long a rotated refresh token still works: not at all
+	Refresh      time.Duration // of the figures in live_status: 30 s
+}
+
+type teslaState struct {
+	tokens tokens
+	writes int
+	live   map[string]any // the figures of the last refresh
+	liveAt time.Time
+}
+
+func (o TeslaOptions) defaults() TeslaOptions {
+	if o.SiteID == 0 {
+		o.SiteID = 1234567890123
+	}
+	if o.AccessToken == "" {
+		o.AccessToken = "emulator-access"
+	}
+	if o.RefreshToken == "" {
+		o.RefreshToken = "emulator-refresh"
+	}
+	if o.TokenLife == 0 {
+		o.TokenLife = 8 * time.Hour
+	}
+	if o.DiesAfter == 0 {
+		o.DiesAfter = o.TokenLife
+	}
+	if o.Refresh == 0 {
+		o.Refresh = 30 * time.Second
+	}
+	return o
+}
+
+func (c *Cloud) teslaRoutes(mux *http.ServeMux) {
+	c.options.Tesla = c.options.Tesla.defaults()
+	o := c.options.Tesla
+	c.tesla.tokens = tokens{vendor: "tesla", life: o.TokenLife, dies: o.DiesAfter, grace: o.Grace}
+	c.tesla.tokens.seed(o.AccessToken, o.RefreshToken)
+	c.tesla.tokens.seed(o.AccessToken+second, o.RefreshToken+second)
+	c.expiries["tesla"] = c.tesla.tokens.expire
+	c.handle(mux, "GET /oauth2/v3/authorize", "tesla.authorize", c.teslaAuthorize)
+	c.handle(mux, "POST /oauth2/v3/token", "tesla.token", c.teslaToken)
+	c.handle(mux, "GET /status", "tesla.status", func(w http.ResponseWriter, _ *http.Request, _ *House) { _, _ = io.WriteString(w, "ok") })
+	get := func(path, name string, f answerer) { c.handle(mux, "GET "+path, "tesla."+name, c.teslaAuthorised(f)) }
+	get("/api/1/products", "products", c.teslaProducts)
+	get("/api/1/users/region", "region", c.teslaRegion)
+	get("/api/1/energy_sites/{site}/live_status", "live_status", c.teslaSite(c.teslaLive))
+	get("/api/1/energy_sites/{site}/site_info", "site_info", c.teslaSite(c.teslaInfo))
+	for name, f := range map[string]func(*House, map[string]json.RawMessage) (map[string]any, func(), string){
+		"backup": c.setReserve, "operation": c.setMode, "storm_mode": c.setStorm, "grid_import_export": c.setGrid,
+	} {
+		c.handle(mux, "POST /api/1/energy_sites/{site}/"+name, "tesla."+name, c.teslaAuthorised(c.teslaSite(c.teslaWrite(name, f))))
+	}
+}
+
+// envelope is how everything is answered.
+func envelope(w http.ResponseWriter, status int, response any, problem string) {
+	body := map[string]any{"response": response}
+	if problem != "" {
+		body["error"], body["error_description"] = problem, ""
+	}
+	w.Header().Set("X-TxId", "emulated")
+	reply(w, status, body)
+}
+
+func (c *Cloud) teslaAuthorised(f answerer) answerer {
+	return func(w http.ResponseWriter, r *http.Request, h *House) {
+		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !c.tesla.tokens.valid(token, c.options.Now()) {
+			w.WriteHeader(http.StatusUnauthorized) // often without a body
+			return
+		}
+		if r.Method == http.MethodPost && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+			envelope(w, http.StatusNotAcceptable, nil, "not acceptable: the Content-Type must be application/json")
+			return
+		}
+		f(w, r, h)
+	}
+}
+
+func (c *Cloud) teslaSite(f answerer) answerer {
+	return func(w http.ResponseWriter, r *http.Request, h *House) {
+		switch id, err := strconv.ParseInt(r.PathValue("site"), 10, 64); {
+		case err != nil:
+			envelope(w, http.StatusBadRequest, nil, "invalid_request")
+		case id == zombieSite:
+			envelope(w, http.StatusInternalServerError, nil, "upstream internal error")
+		case id != c.options.Tesla.SiteID:
+			envelope(w, http.StatusNotFound, nil, "not_found")
+		default:
+			f(w, r, h)
+		}
+	}
+}
+
+// KillTeslaTokens ends every access token early, as an Expire fault does; a
+// refresh gets a new one.
+func (c *Cloud) KillTeslaTokens() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tesla.tokens.expire()
+}
+
+// RevokeTesla makes all tokens worthless, as when a person withdraws the
+// consent.
+func (c *Cloud) RevokeTesla() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tesla.tokens.revoke()
+}
+
+func (c *Cloud) teslaAuthorize(w http.ResponseWriter, r *http.Request, _ *House) {
+	q := r.URL.Query()
+	to, err := url.Parse(q.Get("redirect_uri"))
+	if err != nil || q.Get("redirect_uri") == "" || q.Get("response_type") != "code" || q.Get("client_id") == "" {
+		http.Error(w, "We don't recognise this request.", http.StatusBadRequest)
+		return
+	}
+	back := to.Query()
+	back.Set("code", c.tesla.tokens.code(c.options.Now()))
+	back.Set("state", q.Get("state"))
+	to.RawQuery = back.Encode()
+	w.Header().Set("Location", to.String())
+	w.WriteHeader(http.StatusFound)
+}
+
+func (c *Cloud) teslaToken(w http.ResponseWriter, r *http.Request, _ *House) {
+	if err := r.ParseForm(); err != nil || r.PostForm.Get("client_id") == "" {
+		reply(w, http.StatusBadRequest, map[string]string{"error": "invalid_request", "error_description": "client_id is missing"})
+		return
+	}
+	var access, refresh string
+	var ok bool
+	now := c.options.Now()
+	switch r.PostForm.Get("grant_type") {
+	case "authorization_code":
+		access, refresh, ok = c.tesla.tokens.exchange(r.PostForm.Get("code"), now)
+	case "refresh_token":
+		access, refresh, ok = c.tesla.tokens.rotate(r.PostForm.Get("refresh_token"), now)
+	default:
+		reply(w, http.StatusBadRequest, map[string]string{"error": "unsupported_grant_type"})
+		return
+	}
+	if !ok {
+		reply(w, http.StatusUnauthorized, map[string]string{
+			"error": "login_required", "error_description": "The refresh_token is invalid", "referenceID": "emulated",
+		})
+		return
+	}
+	reply(w, http.StatusOK, map[string]any{
+		"access_token": access, "refresh_token": refresh, "id_token": "emulated", "expires_in": int(c.options.Tesla.TokenLife.Seconds()), "token_type": "Bearer",
+	})
+}
+
+// zombieSite is a site whose gateway was replaced; it stays listed.
+const zombieSite = 98765
+
+func (c *Cloud) teslaProducts(w http.ResponseWriter, _ *http.Request, h *House) {
+	envelope(w, http.StatusOK, []any{
+		map[string]any{"id": 1234, "vehicle_id": 1234, "vin": "LRW3F7EK4NC700000", "display_name": "Emulated", "state": "asleep"},
+		map[string]any{
+			"energy_site_id": c.options.Tesla.SiteID, "resource_type": "battery", "site_name": "Emulated home", "id": "ABC123", "gateway_id": "ABC123",
+			"energy_left": h.Stored, "total_pack_energy": h.options.CapacityWh, "percentage_charged": h.charge(),
+			"battery_type": "ac_powerwall", "backup_capable": true, "battery_power": h.flows.battery, "storm_mode_enabled": h.StormWatch,
+			"components": map[string]any{"battery": true, "battery_type": "ac_powerwall", "solar": true, "grid": true, "load_meter": true},
+		},
+		map[string]any{
+			"energy_site_id": zombieSite, "resource_type": "battery", "id": "OLD", "components": map[string]any{"battery": false, "solar": false, "grid": false},
+		},
+	}, "")
+}
+
+func (h *House) charge() float64 { return h.Stored / h.options.CapacityWh * 100 }
+
+func (c *Cloud) teslaRegion(w http.ResponseWriter, r *http.Request, _ *House) {
+	envelope(w, http.StatusOK, map[string]any{"region": "na", "fleet_api_base_url": "http://" + r.Host}, "")
+}
+
+func (c *Cloud) teslaLive(w http.ResponseWriter, _ *http.Request, h *House) {
+	now := c.options.Now()
+	if c.tesla.live == nil || now.Sub(c.tesla.liveAt) >= c.options.Tesla.Refresh || now.Before(c.tesla.liveAt) {
+		grid, island := "Active", "on_grid"
+		if h.OffGrid {
+			grid, island = "Inactive", "off_grid"
+		}
+		c.tesla.liveAt = now
+		c.tesla.live = map[string]any{
+			"solar_power": math.Round(h.flows.solar), "energy_left": h.Stored, "total_pack_energy": h.options.CapacityWh, "percentage_charged": h.charge(),
+			"backup_capable": true, "battery_power": math.Round(h.flows.battery), "load_power": math.Round(h.flows.home), "grid_status": grid,
+			"grid_services_active": h.GridServices, "grid_power": math.Round(h.flows.grid), "grid_services_power": 0, "generator_power": 0,
+			"island_status": island, "storm_mode_active": h.StormActive, "timestamp": now.In(h.local).Format(time.RFC3339), "wall_connectors": []any{},
+		}
+	}
+	envelope(w, http.StatusOK, c.tesla.live, "")
+}
+
+func (c *Cloud) teslaInfo(w http.ResponseWriter, _ *http.Request, h *House) {
+	components := map[string]any{
+		"solar": true, "solar_type": "pv_panel", "battery": true, "grid": true, "backup": true, "gateway": "teg", "load_meter": true,
+		"tou_capable": true, "storm_mode_capable": true, "battery_type": "ac_powerwall", "configurable": true, "edit_setting_grid_charging": true,
+		"customer_preferred_export_rule": h.ExportRule, "net_meter_mode": "battery_ok",
+	}
+	if !h.GridCharging {
+		components["disallow_charge_from_grid_with_solar_installed"] = true // absent means allowed
+	}
+	if h.ExportRule == devices.ExportNone {
+		components["non_export_configured"] = true
+	}
+	envelope(w, http.StatusOK, map[string]any{
+		"id": "1232100-00-E--TG123456789012", "site_name": "Emulated home", "backup_reserve_percent": h.Reserve, "default_real_mode": h.Mode,
+		"installation_date": "2022-01-01T00:00:00+00:00", "user_settings": map[string]any{"storm_mode_enabled": h.StormWatch, "sync_grid_alert_enabled": true},
+		"components": components, "version": "26.10.3 0fe780c9", "battery_count": 1, "nameplate_power": h.options.PowerW,
+		"nameplate_energy": h.options.CapacityWh, "installation_time_zone": h.local.String(), "max_site_meter_power_ac": 1000000000,
+	}, "")
+}
+
+// teslaWrite answers a write: parse gives the values for the log, what to do,
+// and what is wrong with the request.
+func (c *Cloud) teslaWrite(name string, parse func(*House, map[string]json.RawMessage) (map[string]any, func(), string)) answerer {
+	messages := map[string]string{"backup": "Backup reserve updated", "operation": "Operation mode updated", "storm_mode": "Storm mode updated"}
+	return func(w http.ResponseWriter, r *http.Request, h *House) {
+		var body map[string]json.RawMessage
+		if json.NewDecoder(r.Body).Decode(&body) != nil {
+			envelope(w, http.StatusBadRequest, nil, "invalid_request")
+			return
+		}
+		values, do, problem := parse(h, body)
+		if problem != "" {
+			envelope(w, http.StatusBadRequest, nil, problem)
+			return
+		}
+		h.command("powerwall", values, func() { h.after(h.options.SettleDelay, do) })
+		c.tesla.writes++
+		switch {
+		case name == "grid_import_export" && c.tesla.writes%2 == 0:
+			w.WriteHeader(http.StatusNoContent)
+		case name == "grid_import_export":
+			envelope(w, http.StatusOK, "", "")
+		case c.tesla.writes%2 == 0:
+			envelope(w, http.StatusOK, map[string]any{"code": 201, "message": "Updated"}, "")
+		default:
+			envelope(w, http.StatusOK, map[string]any{"Message": messages[name], "Code": 200}, "")
+		}
+	}
+}
+
+func (c *Cloud) setReserve(h *House, body map[string]json.RawMessage) (map[string]any, func(), string) {
+	var percent int
+	if json.Unmarshal(body["backup_reserve_percent"], &percent) != nil || percent < 0 || percent > 100 {
+		return nil, nil, "invalid_field"
+	}
+	return map[string]any{"reserve": percent}, func() { h.SetReserve(percent) }, ""
+}
+
+func (c *Cloud) setMode(h *House, body map[string]json.RawMessage) (map[string]any, func(), string) {
+	var mode devices.Mode
+	if json.Unmarshal(body["default_real_mode"], &mode) != nil || (mode != devices.SelfConsumption && mode != devices.Autonomous && mode != devices.Backup) {
+		return nil, nil, "invalid_field"
+	}
+	return map[string]any{"mode": string(mode)}, func() { h.Mode = mode }, ""
+}
+
+func (c *Cloud) setStorm(h *House, body map[string]json.RawMessage) (map[string]any, func(), string) {
+	var on bool
+	if json.Unmarshal(body["enabled"], &on) != nil {
+		return nil, nil, "invalid_field"
+	}
+	return map[string]any{"storm_watch": on}, func() { h.StormWatch = on }, ""
+}
+
+func (c *Cloud) setGrid(h *House, body map[string]json.RawMessage) (map[string]any, func(), string) {
+	values, do := map[string]any{}, []func(){}
+	if raw, ok := body["disallow_charge_from_grid_with_solar_installed"]; ok {
+		var no bool
+		if json.Unmarshal(raw, &no) != nil {
+			return nil, nil, "invalid_field"
+		}
+		values["grid_charging"] = !no
+		do = append(do, func() { h.GridCharging = !no })
+	}
+	if raw, ok := body["customer_preferred_export_rule"]; ok {
+		var rule devices.ExportRule
+		if json.Unmarshal(raw, &rule) != nil || (rule != devices.ExportAll && rule != devices.ExportSolar && rule != devices.ExportNone) {
+			return nil, nil, "invalid_field"
+		}
+		values["export_rule"] = string(rule)
+		do = append(do, func() { h.ExportRule = rule })
+	}
+	if len(do) == 0 {
+		return nil, nil, "invalid_request"
+	}
+	return values, func() {
+		for _, f := range do {
+			f()
+		}
+	}, ""
+}

@@ -1,0 +1,124 @@
+package emulator
+
+// The OAuth server behind Tesla and Resideo: access tokens with a life, refresh
+// tokens that rotate, codes for the first authorisation. It lives under the
+// cloud's lock.
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// tokens issues and judges the tokens of one vendor. Several clients can be
+// authorised at once; each has its own chain of refresh tokens.
+type tokens struct {
+	vendor string
+	life   time.Duration // what expires_in says
+	dies   time.Duration // how long an access token really lives; 0: life
+	grace  time.Duration // for how long a rotated refresh token still works; 0: not at all
+	keeps  bool          // a refresh does not rotate the refresh token
+
+	issued  int
+	access  []grant
+	refresh []grant
+	codes   []grant
+}
+
+// grant is a token and until when it is good; the zero time is for ever.
+type grant struct {
+	token string
+	until time.Time
+}
+
+// mostGrants bounds each kind of token; the oldest goes first.
+const mostGrants = 64
+
+func add(grants []grant, g grant) []grant {
+	if len(grants) >= mostGrants {
+		grants = slices.Delete(grants, 0, 1)
+	}
+	return append(grants, g)
+}
+
+func good(grants []grant, token string, now time.Time) bool {
+	return token != "" && slices.ContainsFunc(grants, func(g grant) bool {
+		return g.token == token && (g.until.IsZero() || now.Before(g.until))
+	})
+}
+
+// second ends the tokens of a home's second node, which has authorisations of
+// its own.
+const second = "-2"
+
+// seed makes a token pair good that a configuration has. The access
+// token lives until it is expired by a fault.
+func (t *tokens) seed(access, refresh string) {
+	t.access = add(t.access, grant{token: access})
+	t.refresh = add(t.refresh, grant{token: refresh})
+}
+
+// valid reports whether an access token is good.
+func (t *tokens) valid(access string, now time.Time) bool { return good(t.access, access, now) }
+
+// expire ends all access tokens at once, as vendors do early.
+func (t *tokens) expire() { t.access = nil }
+
+// revoke ends all refresh tokens as well: a person must authorise again.
+func (t *tokens) revoke() { t.access, t.refresh = nil, nil }
+
+// code is a code for one authorisation, good for ten minutes.
+func (t *tokens) code(now time.Time) string {
+	t.issued++
+	code := fmt.Sprintf("emulator-%s-code-%d", t.vendor, t.issued)
+	t.codes = add(t.codes, grant{code, now.Add(10 * time.Minute)})
+	return code
+}
+
+// exchange turns a code into a first pair of tokens.
+func (t *tokens) exchange(code string, now time.Time) (access, refresh string, ok bool) {
+	if !good(t.codes, code, now) {
+		return "", "", false
+	}
+	t.codes = slices.DeleteFunc(t.codes, func(g grant) bool { return g.token == code })
+	access, refresh = t.issue(now), t.next()
+	t.refresh = add(t.refresh, grant{token: refresh})
+	return access, refresh, true
+}
+
+// rotate turns a refresh token into the next pair; the old one is rejected from
+// then on, or after the grace.
+func (t *tokens) rotate(old string, now time.Time) (access, refresh string, ok bool) {
+	if !good(t.refresh, old, now) {
+		return "", "", false
+	}
+	if t.keeps {
+		return t.issue(now), old, true
+	}
+	if i := slices.IndexFunc(t.refresh, func(g grant) bool { return g.token == old }); t.grace > 0 {
+		if t.refresh[i].until.IsZero() {
+			t.refresh[i].until = now.Add(t.grace)
+		}
+	} else {
+		t.refresh = slices.Delete(t.refresh, i, i+1)
+	}
+	refresh = t.next()
+	t.refresh = add(t.refresh, grant{token: refresh})
+	return t.issue(now), refresh, true
+}
+
+func (t *tokens) issue(now time.Time) string {
+	t.issued++
+	token := fmt.Sprintf("emulator-%s-access-%d", t.vendor, t.issued)
+	life := t.life
+	if t.dies > 0 {
+		life = t.dies
+	}
+	t.access = add(t.access, grant{token, now.Add(life)})
+	return token
+}
+
+func (t *tokens) next() string {
+	t.issued++
+	return fmt.Sprintf("emulator-%s-refresh-%d", t.vendor, t.issued)
+}

@@ -1,0 +1,210 @@
+package devices
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Merge completes cmd with what the thermostat shows, so that an adapter can
+// write the whole. It is pure; the error says why the command cannot be, and
+// what could be sent instead.
+//
+// In the answer Mode and Fan are nil where they stay as they are. When cmd
+// names neither a set point nor a hold, both set points and the hold are nil.
+// Otherwise both set points are there (one the device does not show stays
+// nil), rounded to Step, the asked ones inside their limits; and so is Hold on
+// a device that knows holds, HoldUntil with HoldUntil only. HoldSchedule comes
+// without set points.
+//
+// When a single set point comes closer to the other than Deadband, the other
+// one gives way: the heat set point down or the cool set point up, which is
+// towards less load in either case. Two asked for together that are too close
+// are refused. On a thermostat with heat_cool and no deadband the cool set point
+// still has to stay at or above the heat set point.
+func (r ThermostatReading) Merge(cmd ThermostatCommand, now time.Time) (ThermostatCommand, error) {
+	points := cmd.CoolSetpoint != nil || cmd.HeatSetpoint != nil
+	switch {
+	case cmd.Mode == nil && cmd.Fan == nil && cmd.Hold == nil && !points:
+		return ThermostatCommand{}, errors.New("the command changes nothing")
+	case !r.Alive:
+		return ThermostatCommand{}, errors.New("the vendor's cloud does not reach the thermostat: look at its power and its Wi-Fi")
+	case r.Hold != nil && *r.Hold == HoldVacation:
+		return ThermostatCommand{}, errors.New("the thermostat is on vacation: end that on the device or in the vendor's app")
+	}
+	out := ThermostatCommand{Mode: cmd.Mode, Fan: cmd.Fan}
+	if err := oneOf("mode", cmd.Mode, r.Modes); err != nil {
+		return ThermostatCommand{}, err
+	}
+	if err := oneOf("fan mode", cmd.Fan, r.Fans); err != nil {
+		return ThermostatCommand{}, err
+	}
+	if !points && cmd.Hold == nil {
+		if cmd.HoldUntil != nil {
+			return ThermostatCommand{}, errors.New("a time without a hold: send hold until as well")
+		}
+		return out, nil
+	}
+	if err := r.mergeHold(&out, cmd, now); err != nil {
+		return ThermostatCommand{}, err
+	}
+	if out.Hold != nil && *out.Hold == HoldSchedule {
+		if points {
+			return ThermostatCommand{}, errors.New("the schedule has its own set points: send either a set point or hold schedule")
+		}
+		return out, nil
+	}
+	if err := r.mergeSetpoints(&out, cmd); err != nil {
+		return ThermostatCommand{}, err
+	}
+	return out, nil
+}
+
+// mergeHold decides the hold: the asked one; else a temporary one over the
+// schedule; else the one there is. A hold whose end has come is over.
+func (r ThermostatReading) mergeHold(out *ThermostatCommand, cmd ThermostatCommand, now time.Time) error {
+	want, until := cmd.Hold, cmd.HoldUntil
+	if want == nil {
+		if until != nil {
+			return errors.New("a time without a hold: send hold until as well")
+		}
+		if len(r.Holds) == 0 {
+			return nil
+		}
+		want, until = Pointer(HoldTemporary), nil
+		if r.Hold != nil && *r.Hold != HoldSchedule {
+			want, until = r.Hold, r.HoldUntil
+		}
+		if *want == HoldUntil && (until == nil || !until.After(now)) {
+			want, until = Pointer(HoldTemporary), nil
+		}
+	}
+	if err := oneOf("hold", want, r.Holds); err != nil {
+		return err
+	}
+	out.Hold = want
+	if *want != HoldUntil {
+		return nil
+	}
+	if until == nil {
+		return errors.New("hold until without a time")
+	}
+	end := roundUp(*until, time.Duration(r.HoldStep)*time.Minute)
+	// A device keeps a time of day, so a hold is shorter than a day, by enough
+	// that its end is not read as one that has just been.
+	if !until.After(now) || end.Sub(now) >= 24*time.Hour-JustOver {
+		return fmt.Errorf("a hold until %s: send a time within the next 23 hours", until.Format(time.RFC3339))
+	}
+	out.HoldUntil = &end
+	return nil
+}
+
+func (r ThermostatReading) mergeSetpoints(out *ThermostatCommand, cmd ThermostatCommand) error {
+	var err error
+	cool := setpoint{"cool", cmd.CoolSetpoint, r.CoolSetpoint, r.CoolMin, r.CoolMax}
+	heat := setpoint{"heat", cmd.HeatSetpoint, r.HeatSetpoint, r.HeatMin, r.HeatMax}
+	if out.CoolSetpoint, err = cool.merge(r); err != nil {
+		return err
+	}
+	if out.HeatSetpoint, err = heat.merge(r); err != nil {
+		return err
+	}
+	gap := max(0, r.Deadband)
+	if gap == 0 && !slices.Contains(r.Modes, HeatCool) || out.CoolSetpoint == nil || out.HeatSetpoint == nil ||
+		*out.CoolSetpoint-*out.HeatSetpoint >= gap || cmd.CoolSetpoint == nil && cmd.HeatSetpoint == nil {
+		return nil
+	}
+	switch {
+	case cmd.CoolSetpoint != nil && cmd.HeatSetpoint != nil && gap == 0:
+		return fmt.Errorf("cool %g is below heat %g", *out.CoolSetpoint, *out.HeatSetpoint)
+	case cmd.CoolSetpoint != nil && cmd.HeatSetpoint != nil:
+		return fmt.Errorf("cool %g and heat %g are closer than the %g° the thermostat keeps between them", *out.CoolSetpoint, *out.HeatSetpoint, r.Deadband)
+	case cmd.CoolSetpoint != nil:
+		give := r.onStep(*out.CoolSetpoint-gap, math.Floor)
+		if r.HeatMin != nil && give < *r.HeatMin {
+			return fmt.Errorf("a cool set point of %g would push the heat set point below %g: send at least %g", *out.CoolSetpoint, *r.HeatMin, *r.HeatMin+gap)
+		}
+		out.HeatSetpoint = &give
+	default:
+		give := r.onStep(*out.HeatSetpoint+gap, math.Ceil)
+		if r.CoolMax != nil && give > *r.CoolMax {
+			return fmt.Errorf("a heat set point of %g would push the cool set point above %g: send at most %g", *out.HeatSetpoint, *r.CoolMax, *r.CoolMax-gap)
+		}
+		out.CoolSetpoint = &give
+	}
+	return nil
+}
+
+// setpoint is one of the two: what is asked, what the device shows, and its limits.
+type setpoint struct {
+	name            string
+	asked, shown    *float64
+	lowest, highest *float64
+}
+
+func (s setpoint) merge(r ThermostatReading) (*float64, error) {
+	if s.asked == nil {
+		if s.shown == nil {
+			return nil, nil
+		}
+		return Pointer(r.onStep(*s.shown, math.Round)), nil
+	}
+	if !Finite(*s.asked) {
+		return nil, fmt.Errorf("the %s set point is not a number", s.name)
+	}
+	if s.shown == nil {
+		return nil, fmt.Errorf("the thermostat has no %s set point", s.name)
+	}
+	v := r.onStep(*s.asked, math.Round)
+	if s.lowest != nil && v < *s.lowest || s.highest != nil && v > *s.highest {
+		return nil, fmt.Errorf("a %s set point of %g °%s is outside %s", s.name, v, r.Unit, span(s.lowest, s.highest))
+	}
+	return &v, nil
+}
+
+func (r ThermostatReading) onStep(v float64, round func(float64) float64) float64 {
+	if r.Step <= 0 {
+		return v
+	}
+	return round(v/r.Step) * r.Step
+}
+
+func span(lowest, highest *float64) string {
+	end := func(v *float64) string {
+		if v == nil {
+			return "…"
+		}
+		return fmt.Sprintf("%g", *v)
+	}
+	return end(lowest) + "–" + end(highest)
+}
+
+// roundUp rounds to a whole step of the wall clock. Steps divide a quarter
+// hour or the hour, and so do the offsets of time zones, so rounding the
+// instant rounds the clock.
+func roundUp(t time.Time, step time.Duration) time.Time {
+	if step <= 0 {
+		return t
+	}
+	if down := t.Truncate(step); !down.Equal(t) {
+		return down.Add(step)
+	}
+	return t
+}
+
+func oneOf[T ~string](what string, v *T, allowed []T) error {
+	if v == nil || slices.Contains(allowed, *v) {
+		return nil
+	}
+	if len(allowed) == 0 {
+		return fmt.Errorf("the thermostat has no %s to set", what)
+	}
+	names := make([]string, len(allowed))
+	for i, a := range allowed {
+		names[i] = string(a)
+	}
+	return fmt.Errorf("%s %.40q is not one of %s", what, string(*v), strings.Join(names, ", "))
+}

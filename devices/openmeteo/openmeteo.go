@@ -1,0 +1,127 @@
+// Package openmeteo reads today's forecast from Open-Meteo, which needs no key.
+package openmeteo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"powermgr/devices"
+	"powermgr/devices/cloud"
+)
+
+const vendor = "open-meteo"
+
+// DefaultBaseURL is the free service.
+const DefaultBaseURL = "https://api.open-meteo.com"
+
+// Options are what a Client is made of.
+type Options struct {
+	BaseURL   string           // empty: DefaultBaseURL. Without TLS only on loopback
+	Latitude  float64          // degrees north
+	Longitude float64          // degrees east
+	Location  *time.Location   // of the home, whose day is meant; nil: UTC
+	HTTP      *http.Client     // nil: one of its own
+	Now       func() time.Time // nil: time.Now
+}
+
+// Client is the forecast of one place.
+type Client struct {
+	o    Options
+	base *url.URL
+}
+
+// New checks o. It makes no request.
+func New(o Options) (*Client, error) {
+	if o.BaseURL == "" {
+		o.BaseURL = DefaultBaseURL
+	}
+	if o.Location == nil {
+		o.Location = time.UTC
+	}
+	if o.HTTP == nil {
+		o.HTTP = &http.Client{Timeout: 30 * time.Second}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	base, err := cloud.BaseURL(o.BaseURL)
+	if err != nil {
+		return nil, errors.New("weather: " + err.Error())
+	}
+	if o.Latitude < -90 || o.Latitude > 90 || o.Longitude < -180 || o.Longitude > 180 {
+		return nil, fmt.Errorf("weather: there is no place at %g, %g", o.Latitude, o.Longitude)
+	}
+	return &Client{o: o, base: base}, nil
+}
+
+// hourForm is how Open-Meteo writes a local time.
+const hourForm = "2006-01-02T15:04"
+
+// Read reads the home's local day and the next.
+func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
+	const op = "read the forecast"
+	fail := func(kind devices.Kind, format string, args ...any) (devices.Forecast, error) {
+		return devices.Forecast{}, &devices.Error{Vendor: vendor, Op: op, Kind: kind, Err: fmt.Errorf(format, args...)}
+	}
+	q := url.Values{
+		"latitude": {strconv.FormatFloat(c.o.Latitude, 'f', -1, 64)}, "longitude": {strconv.FormatFloat(c.o.Longitude, 'f', -1, 64)},
+		"hourly": {"temperature_2m"}, "daily": {"temperature_2m_max"}, "temperature_unit": {"fahrenheit"},
+		"timezone": {c.o.Location.String()}, "forecast_days": {"2"},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.String()+"/v1/forecast?"+q.Encode(), nil)
+	if err != nil {
+		return fail(devices.Refused, "the address cannot be made")
+	}
+	reply, err := cloud.Do(c.o.HTTP, vendor, op, req)
+	if err != nil {
+		return devices.Forecast{}, err
+	}
+	var body struct {
+		Reason string `json:"reason"`
+		Hourly struct {
+			Time []string   `json:"time"`
+			Temp []*float64 `json:"temperature_2m"`
+		} `json:"hourly"`
+		Daily struct {
+			Time []string   `json:"time"`
+			High []*float64 `json:"temperature_2m_max"`
+		} `json:"daily"`
+	}
+	bad := json.Unmarshal(reply.Body, &body) != nil
+	switch {
+	case reply.Status != http.StatusOK:
+		return devices.Forecast{}, cloud.StatusError(vendor, op, reply, false, body.Reason)
+	case bad:
+		return fail(devices.Nonsense, "the answer is not a forecast")
+	case len(body.Hourly.Time) != len(body.Hourly.Temp) || len(body.Daily.Time) != len(body.Daily.High):
+		return fail(devices.Nonsense, "there are not as many times as temperatures")
+	}
+	now := c.o.Now()
+	f := devices.Forecast{Source: vendor, Day: now.In(c.o.Location).Format(time.DateOnly), AsOf: now.Round(0), Hourly: []devices.HourlyDegF{}}
+	for i, day := range body.Daily.Time {
+		if high := body.Daily.High[i]; day == f.Day && high != nil {
+			if !devices.Fahrenheit.Possible(*high) {
+				return fail(devices.Nonsense, "a high of %g °F", *high)
+			}
+			f.HighF = high
+		}
+	}
+	for i, text := range body.Hourly.Time {
+		at, err := time.ParseInLocation(hourForm, text, c.o.Location)
+		temp := body.Hourly.Temp[i]
+		if err != nil || temp == nil || !devices.Fahrenheit.Possible(*temp) || len(f.Hourly) >= 72 {
+			continue
+		}
+		f.Hourly = append(f.Hourly, devices.HourlyDegF{At: at, DegF: *temp})
+	}
+	if f.HighF == nil {
+		return fail(devices.Nonsense, "there is no high for today in it")
+	}
+	return f, nil
+}

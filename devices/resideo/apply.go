@@ -1,0 +1,173 @@
+package resideo
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/devices"
+)
+
+// A command from end to end: find the thermostat, read it, write the whole, and
+// remember the write for as long as the cloud may not show it yet.
+
+// Apply carries out cmd on the thermostat whose ThermostatReading.ID is id: it
+// reads the device, completes the command and writes the whole. The cloud
+// queues the write; a reading shows it seconds to a minute later. Errors are
+// *devices.Error: Refused says what could be sent instead, and MaybeDone that
+// a reading has to tell.
+func (c *Client) Apply(ctx context.Context, id string, cmd devices.ThermostatCommand) error {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return failure(opSet, devices.Unreachable, ctx.Err())
+	}
+	at, err := c.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	t, shown, err := c.look(ctx, id, at)
+	if err != nil {
+		return err
+	}
+	p, err := t.plan(cmd, c.now())
+	if err != nil {
+		return failure(opSet, devices.Refused, err)
+	}
+	return c.carryOut(ctx, id, at, p, shown)
+}
+
+// carryOut sends what p says to a thermostat that shows v.
+func (c *Client) carryOut(ctx context.Context, id string, at place, p plan, v changeable) error {
+	for i, body := range p.posts {
+		var err error
+		if i > 0 {
+			err = c.pause(ctx)
+		}
+		if err == nil {
+			err = c.post(ctx, at, "", body)
+		}
+		if err != nil {
+			return c.unsure(id, partly(err, i > 0))
+		}
+	}
+	if len(p.posts) > 0 {
+		c.written(id, v, p.after)
+	}
+	if p.fan != nil {
+		return partly(c.post(ctx, at, "fan", p.fan), len(p.posts) > 0)
+	}
+	return nil
+}
+
+func (c *Client) pause(ctx context.Context) error {
+	if err := c.sleep(ctx, changeoverPause); err != nil {
+		return failure(opSet, devices.Unreachable, err)
+	}
+	return nil
+}
+
+// partly marks err as one before which a part was carried out, if it was.
+func partly(err error, done bool) error {
+	var e *devices.Error
+	if errors.As(err, &e) {
+		e.MaybeDone = e.MaybeDone || done
+	}
+	return err
+}
+
+// unsure forgets the last write to a thermostat when err came with one that
+// may have been carried out: then nothing is known of what is still to come.
+func (c *Client) unsure(id string, err error) error {
+	var e *devices.Error
+	if errors.As(err, &e) && e.MaybeDone {
+		c.mu.Lock()
+		delete(c.writes, id)
+		c.mu.Unlock()
+	}
+	return err
+}
+
+// find returns where the thermostat named id is, asking anew when it is not
+// known, at most every ten minutes.
+func (c *Client) find(ctx context.Context, id string) (place, error) {
+	for {
+		c.mu.Lock()
+		at, ok := c.places[id]
+		fresh := !c.listed.IsZero() && c.now().Sub(c.listed) < listAgain
+		c.mu.Unlock()
+		if ok {
+			return at, nil
+		}
+		if fresh {
+			return place{}, failure(opSet, devices.Refused, errors.New("the account shows no such thermostat at present"))
+		}
+		if _, err := c.list(ctx); err != nil {
+			return place{}, err
+		}
+	}
+}
+
+// look reads one thermostat. While an earlier write is still queued it is seen
+// as it will be; shown is what it shows at present.
+func (c *Client) look(ctx context.Context, id string, at place) (t thermostat, shown changeable, err error) {
+	body, err := c.call(ctx, request{op: opLook, method: http.MethodGet, path: thermostatPath(at), location: at.locationID})
+	if err != nil {
+		return thermostat{}, changeable{}, err
+	}
+	d, err := parseDevice(body)
+	if err == nil && !strings.EqualFold(d.DeviceID, at.deviceID) {
+		err = errors.New("the answer is about another device")
+	}
+	if err == nil {
+		if d.ChangeableValues != nil {
+			shown = *d.ChangeableValues
+			d.ChangeableValues = c.asWritten(id, shown)
+		}
+		t, err = d.thermostat(c.now(), at.home)
+	}
+	if err != nil {
+		return thermostat{}, changeable{}, failure(opLook, devices.Nonsense, err)
+	}
+	return t, shown, nil
+}
+
+// asWritten is what a thermostat that shows v will show once the last write
+// has landed, if it may still land.
+func (c *Client) asWritten(id string, v changeable) *changeable {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if w := c.writes[id]; w.pending(v, c.now()) {
+		return &w.after
+	}
+	return &v
+}
+
+// written notes a write to a thermostat that shows v, and what it will show.
+func (c *Client) written(id string, v, after changeable) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := write{at: c.now(), before: []changeable{v}, after: after}
+	if w := c.writes[id]; w.pending(v, c.now()) {
+		next.before = append(w.before, w.after)
+		next.before = next.before[max(0, len(next.before)-8):]
+	}
+	c.writes[id] = next
+}
+
+// write is what was last sent to a thermostat: the cloud takes a while to show
+// it, and until then a reading is not what a further command may build on.
+type write struct {
+	at     time.Time
+	before []changeable // what may still be shown, the latest last
+	after  changeable
+}
+
+// pending reports whether a thermostat that shows v at now may yet take w.
+func (w write) pending(v changeable, now time.Time) bool {
+	return now.Sub(w.at) < queued && slices.ContainsFunc(w.before, v.same)
+}

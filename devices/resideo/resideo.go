@@ -1,0 +1,232 @@
+// Package resideo reads and sets thermostats through the Honeywell Home API of
+// Resideo, developer.honeywellhome.com: OAuth with a person's consent once, one
+// call that shows every thermostat, and writes that the cloud queues and
+// carries out seconds to a minute later.
+//
+// It promises that a write changes what was asked and nothing else: it reads
+// first, completes the command, keeps the hold that is there, never sends what
+// the device would round, and sends nothing at all that the device would not
+// allow. It asks the API no more than it must, since a key has some 240 calls an
+// hour, and it does no polling and no retrying of its own.
+//
+// Facts come from the vendor's pages and from what public clients of the API,
+// Home Assistant's, Homebridge's and Hubitat's, do and what their users report.
+package resideo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"powermgr/devices"
+	"powermgr/devices/cloud"
+)
+
+// DefaultBaseURL is the API. Its older host, api.honeywell.com, has had no
+// valid certificate since May 2026.
+const DefaultBaseURL = "https://api.honeywellhome.com"
+
+const (
+	vendor    = "resideo"
+	timeout   = 30 * time.Second // of one request
+	listAgain = 10 * time.Minute // at the soonest, for a name that is not known
+	queued    = 2 * time.Minute  // a write may take so long to be shown
+)
+
+// Options say which account to use.
+type Options struct {
+	BaseURL      string         // empty: DefaultBaseURL. Without TLS only on loopback
+	ClientID     string         // the app's consumer key; required
+	ClientSecret devices.Secret // the app's consumer secret; required
+
+	// TokenFile keeps the authorisation, mode 0600. Empty: it is kept in memory
+	// only, and Exchange has to come before everything else.
+	TokenFile string
+
+	// Location is the time zone of locations that name none that is known.
+	// nil: time.Local.
+	Location *time.Location
+
+	HTTP  *http.Client     // nil: one of its own
+	Now   func() time.Time // nil: time.Now
+	Sleep cloud.Sleep      // nil: cloud.RealSleep
+	Log   *slog.Logger     // nil: silence
+}
+
+// Client is one account. Its methods may be called from several goroutines;
+// commands are carried out one at a time.
+type Client struct {
+	base  *url.URL
+	id    string
+	key   devices.Secret
+	oauth *cloud.OAuth
+	http  *http.Client
+	home  *time.Location
+	now   func() time.Time
+	sleep cloud.Sleep
+	log   *slog.Logger
+
+	turn chan struct{} // held by the command under way
+
+	mu       sync.Mutex
+	places   map[string]place  // by id on topics, as last read
+	listed   time.Time         // when places were last asked for
+	problems map[string]string // what was last said of a thermostat or a time zone, by its name
+	writes   map[string]write  // the last write to a thermostat, by id on topics
+}
+
+// New returns a client for the account and sends nothing. The error names the
+// option that cannot be used.
+func New(o Options) (*Client, error) {
+	if o.BaseURL == "" {
+		o.BaseURL = DefaultBaseURL
+	}
+	base, err := cloud.BaseURL(o.BaseURL)
+	switch {
+	case err != nil:
+		return nil, errors.New("resideo: " + err.Error())
+	case strings.TrimSpace(o.ClientID) == "" || o.ClientSecret == "":
+		return nil, errors.New("resideo: the API needs honeywell.client_id and honeywell.client_secret: make an app at https://developer.honeywellhome.com")
+	}
+	c := &Client{
+		base: base, id: strings.TrimSpace(o.ClientID), key: o.ClientSecret, http: o.HTTP, home: o.Location, now: o.Now, sleep: o.Sleep, log: o.Log,
+		turn: make(chan struct{}, 1), places: map[string]place{}, problems: map[string]string{}, writes: map[string]write{},
+	}
+	if c.home == nil {
+		c.home = time.Local
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if c.sleep == nil {
+		c.sleep = cloud.RealSleep
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if c.http == nil {
+		c.http = &http.Client{Timeout: timeout}
+	}
+	c.oauth = &cloud.OAuth{
+		Vendor: vendor, TokenURL: base.JoinPath("oauth2/token").String(), ClientID: c.id, ClientSecret: o.ClientSecret,
+		Style: cloud.BasicAuth, File: cloud.TokenFile{Path: o.TokenFile}, HTTP: c.http, Now: c.now,
+	}
+	return c, nil
+}
+
+// AuthorizeURL is where the owner logs in, consents and ticks the thermostats.
+// The vendor then sends the browser to redirect with a code and state in the
+// query; redirect has to be the callback URL of the app, letter by letter.
+func (c *Client) AuthorizeURL(state, redirect string) string {
+	u := c.base.JoinPath("oauth2/authorize")
+	u.RawQuery = url.Values{
+		"response_type": {"code"}, "client_id": {c.id}, "redirect_uri": {redirect}, "state": {state},
+	}.Encode()
+	return u.String()
+}
+
+// Exchange turns the code of a consent into an authorisation and keeps it in
+// the token file. A code is good once and for minutes.
+func (c *Client) Exchange(ctx context.Context, code, redirect string) error {
+	err := c.clean(c.oauth.Exchange(ctx, code, redirect, nil))
+	var e *devices.Error
+	if errors.As(err, &e) && !e.MayRetry() {
+		e.Err = fmt.Errorf("%w: a code is good once and for minutes, and the redirect has to be the app's callback URL: run powermgr auth honeywell again", e.Err)
+	}
+	return err
+}
+
+// Read asks once for every thermostat of the account. One whose figures cannot
+// be true is left out and said once in the log; if that leaves none, the
+// answer as a whole is Nonsense. Errors are *devices.Error.
+func (c *Client) Read(ctx context.Context) ([]devices.ThermostatReading, error) {
+	all, err := c.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var readings []devices.ThermostatReading
+	var first error
+	for _, f := range all {
+		c.say(f.deviceID, "left a thermostat out: its figures cannot be true", f.err)
+		if f.err == nil {
+			readings = append(readings, f.reading)
+		} else if first == nil {
+			first = f.err
+		}
+	}
+	if first != nil && len(readings) == 0 {
+		return nil, failure(opRead, devices.Nonsense, first)
+	}
+	var none error
+	if len(all) == 0 {
+		none = errors.New("run powermgr auth honeywell again and tick the thermostats")
+	}
+	c.say("account", "the account shows no thermostat", none)
+	return readings, nil
+}
+
+// list asks for everything and remembers where each thermostat is.
+func (c *Client) list(ctx context.Context) ([]found, error) {
+	body, err := c.call(ctx, request{op: opRead, method: http.MethodGet, path: []string{"v2/locations"}})
+	if err != nil {
+		return nil, err
+	}
+	all, err := parseLocations(body, c.now(), c.zone)
+	if err != nil {
+		return nil, failure(opRead, devices.Nonsense, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.places) > 4*mostThermostats {
+		clear(c.places)
+	}
+	for _, f := range all { // one that is missing today may be back tomorrow
+		if f.usable {
+			c.places[devices.TopicID(f.deviceID)] = f.place
+		}
+	}
+	c.listed = c.now()
+	return all, nil
+}
+
+// zone is the time zone of a location.
+func (c *Client) zone(iana string) *time.Location {
+	home, err := time.LoadLocation(iana)
+	if iana == "" || iana == "Local" {
+		err = errors.New("it names none")
+	}
+	c.say("zone "+iana, "a location's time zone is not known: using the configured one", err)
+	if err != nil {
+		return c.home
+	}
+	return home
+}
+
+// say warns of a problem with what once, and again only when it has changed.
+func (c *Client) say(what, message string, problem error) {
+	text := ""
+	if problem != nil {
+		text = problem.Error()
+	}
+	what = devices.Label(what)
+	c.mu.Lock()
+	changed := c.problems[what] != text
+	switch {
+	case text == "":
+		delete(c.problems, what)
+	case len(c.problems) < 2*mostThermostats || c.problems[what] != "":
+		c.problems[what] = text
+	default:
+		changed = false
+	}
+	c.mu.Unlock()
+	if changed && problem != nil {
+		c.log.Warn(message, "what", what, "problem", cloud.Line(text))
+	}
+}

@@ -1,0 +1,199 @@
+package resideo
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"powermgr/devices"
+	"powermgr/devices/cloud"
+)
+
+// The API's words, as they come. A pointer is a field that some devices leave
+// out or send as null. Ids of locations need 64 bits. The case of some names
+// varies, which encoding/json forgives.
+
+type wireLocation struct {
+	LocationID   int64             `json:"locationID"`
+	IANATimeZone string            `json:"ianaTimeZone"`
+	Devices      []json.RawMessage `json:"devices"` // of every class: thermostats, leak detectors, cameras
+}
+
+type wireDevice struct {
+	DeviceClass           string   `json:"deviceClass"`
+	DeviceID              string   `json:"deviceID"`
+	DeviceModel           string   `json:"deviceModel"`
+	UserDefinedDeviceName string   `json:"userDefinedDeviceName"`
+	Name                  string   `json:"name"`
+	IsAlive               *bool    `json:"isAlive"`
+	IsUpgrading           *bool    `json:"isUpgrading"`
+	Units                 string   `json:"units"`
+	IndoorTemperature     *float64 `json:"indoorTemperature"`
+	IndoorHumidity        *float64 `json:"indoorHumidity"`
+	OutdoorTemperature    *float64 `json:"outdoorTemperature"`
+	AllowedModes          []string `json:"allowedModes"`
+	Deadband              *float64 `json:"deadband"`
+	MinHeatSetpoint       *float64 `json:"minHeatSetpoint"`
+	MaxHeatSetpoint       *float64 `json:"maxHeatSetpoint"`
+	MinCoolSetpoint       *float64 `json:"minCoolSetpoint"`
+	MaxCoolSetpoint       *float64 `json:"maxCoolSetpoint"`
+	AllowedTimeIncrements *float64 `json:"allowedTimeIncrements"` // minutes
+
+	Service *struct {
+		Mode string `json:"mode"`
+	} `json:"service"`
+	ChangeableValues *changeable `json:"changeableValues"`
+	OperationStatus  *struct {
+		Mode                  string `json:"mode"`
+		FanRequest            bool   `json:"fanRequest"`
+		CirculationFanRequest bool   `json:"circulationFanRequest"`
+	} `json:"operationStatus"`
+	Settings *struct {
+		Fan *struct {
+			AllowedModes     []string `json:"allowedModes"`
+			ChangeableValues *struct {
+				Mode string `json:"mode"`
+			} `json:"changeableValues"`
+		} `json:"fan"`
+	} `json:"settings"`
+	VacationHold *struct {
+		Enabled bool `json:"enabled"`
+	} `json:"vacationHold"`
+	CurrentSchedulePeriod *struct {
+		Day    string `json:"day"`
+		Period string `json:"period"`
+	} `json:"currentSchedulePeriod"`
+}
+
+// changeable is what can be written. An absent field is one the device does
+// not know.
+type changeable struct {
+	Mode                     string   `json:"mode"`
+	HeatSetpoint             *float64 `json:"heatSetpoint"`
+	CoolSetpoint             *float64 `json:"coolSetpoint"`
+	AutoChangeoverActive     *bool    `json:"autoChangeoverActive"`
+	EmergencyHeatActive      *bool    `json:"emergencyHeatActive"`
+	ThermostatSetpointStatus *string  `json:"thermostatSetpointStatus"`
+	NextPeriodTime           *string  `json:"nextPeriodTime"`
+	HeatCoolMode             *string  `json:"heatCoolMode"`
+}
+
+// same reports whether nothing that can be written differs.
+func (c changeable) same(o changeable) bool {
+	return c.Mode == o.Mode && equal(c.HeatSetpoint, o.HeatSetpoint) && equal(c.CoolSetpoint, o.CoolSetpoint) &&
+		equal(c.AutoChangeoverActive, o.AutoChangeoverActive) && equal(c.EmergencyHeatActive, o.EmergencyHeatActive) &&
+		equal(c.ThermostatSetpointStatus, o.ThermostatSetpointStatus)
+}
+
+func equal[T comparable](a, b *T) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
+// place is where a thermostat is found and what its clock shows.
+type place struct {
+	deviceID   string
+	locationID int64
+	home       *time.Location
+}
+
+// mostThermostats bounds what one account can make of the topic tree.
+const mostThermostats = 64
+
+// found is one thermostat of /v2/locations.
+type found struct {
+	place
+	thermostat
+	usable bool  // place is good, whatever the figures are
+	err    error // why its figures cannot be true
+}
+
+// parseLocations decodes an answer of /v2/locations. The error is about the
+// whole; a single thermostat that makes no sense says so itself. zone names a
+// location's time zone.
+func parseLocations(body []byte, now time.Time, zone func(string) *time.Location) ([]found, error) {
+	var locations []wireLocation
+	if err := decode(body, &locations); err != nil {
+		return nil, err
+	}
+	if locations == nil {
+		return nil, errors.New("null instead of a list of locations")
+	}
+	var all []found
+	seen := map[string]bool{}
+	for _, l := range locations {
+		home := zone(l.IANATimeZone)
+		for _, raw := range l.Devices {
+			d, err := parseDevice(raw)
+			if d.DeviceClass != "" && !strings.EqualFold(d.DeviceClass, "Thermostat") {
+				continue
+			}
+			id := devices.TopicID(d.DeviceID)
+			switch {
+			case !plainID(d.DeviceID):
+				id, err = "", errors.New("a device without a usable deviceID")
+			case l.LocationID == 0:
+				id, err = "", errors.New("a location without a locationID")
+			case d.DeviceClass == "":
+				err = errors.New("no deviceClass")
+			case seen[id]:
+				err = errors.New("the same deviceID twice")
+			}
+			if len(all) == mostThermostats {
+				return all, nil
+			}
+			f := found{place: place{d.DeviceID, l.LocationID, home}, usable: id != "" && !seen[id], err: err}
+			if err == nil {
+				f.thermostat, f.err = d.thermostat(now, home)
+			}
+			seen[id] = true
+			all = append(all, f)
+		}
+	}
+	return all, nil
+}
+
+// plainID reports whether an id is one that an address can hold as it is.
+func plainID(id string) bool {
+	return id != "" && len(id) <= 64 && strings.Trim(id, "0123456789-_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
+}
+
+// parseDevice decodes one element of devices[], or the answer about one
+// thermostat. A device of another class may look as it likes: of that only the
+// class counts, which is there even beside an error.
+func parseDevice(body []byte) (wireDevice, error) {
+	var head struct {
+		DeviceClass string `json:"deviceClass"`
+		DeviceID    string `json:"deviceID"`
+	}
+	if err := decode(body, &head); err != nil {
+		return wireDevice{}, err
+	}
+	var d wireDevice
+	if err := decode(body, &d); err != nil {
+		return wireDevice{DeviceClass: head.DeviceClass, DeviceID: head.DeviceID}, err
+	}
+	return d, nil
+}
+
+// decode is json.Unmarshal with errors that say where a body stops being what
+// it should be, without quoting it.
+func decode(body []byte, to any) error {
+	err := json.Unmarshal(body, to)
+	if err == nil {
+		return nil
+	}
+	var t *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &t) && t.Field != "":
+		return fmt.Errorf("%s is a %s", cloud.Line(t.Field), cloud.Line(t.Value))
+	case bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")):
+		return errors.New("a web page instead of JSON")
+	}
+	return errors.New("not the JSON it should be")
+}

@@ -1,0 +1,173 @@
+package tcc
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+
+	"powermgr/devices"
+)
+
+// controlScreen is the body of SubmitControlScreenChanges: these nine fields
+// and no others, all of them always, null for what stays as it is.
+type controlScreen struct {
+	DeviceID       int64
+	SystemSwitch   *int     // 1 heat, 2 off, 3 cool, 4 automatic
+	HeatSetpoint   *float64 // both set points and both statuses, or none
+	CoolSetpoint   *float64
+	HeatNextPeriod *int // when a hold of status 1 ends, in quarter hours since midnight
+	CoolNextPeriod *int
+	StatusHeat     *int // 0 schedule, 1 temporary, 2 permanent
+	StatusCool     *int
+	FanMode        *int // as in fans
+}
+
+// change is cmd in the portal's words, completed from the screen. The error
+// says why it cannot be.
+func (s screen) change(cmd devices.ThermostatCommand, now time.Time, home *time.Location) (controlScreen, error) {
+	whole, err := s.reading.Merge(cmd, now)
+	if err != nil {
+		return controlScreen{}, err
+	}
+	if !s.takesTouches && cmd.Mode == nil && (cmd.CoolSetpoint != nil || cmd.HeatSetpoint != nil) {
+		return controlScreen{}, errors.New("the thermostat takes no set points in its present mode: send a mode first")
+	}
+	out := controlScreen{DeviceID: s.id}
+	if whole.Mode != nil {
+		out.SystemSwitch = devices.Pointer(s.switchTo(*whole.Mode))
+	}
+	if whole.Fan != nil {
+		out.FanMode = devices.Pointer(slices.Index(fans[:], *whole.Fan))
+	}
+	if whole.Hold == nil && whole.CoolSetpoint == nil && whole.HeatSetpoint == nil {
+		return out, nil
+	}
+	status := 2 // a thermostat that knows no holds keeps what it is told
+	if whole.Hold != nil {
+		switch *whole.Hold {
+		case devices.HoldSchedule:
+			status = 0
+		case devices.HoldTemporary:
+			// The next period is what the portal shows as it, whatever that is.
+			status, out.HeatNextPeriod, out.CoolNextPeriod = 1, s.heatEnd, s.coolEnd
+		case devices.HoldUntil:
+			at := whole.HoldUntil.In(home)
+			quarter := at.Hour()*4 + at.Minute()/15
+			status, out.HeatNextPeriod, out.CoolNextPeriod = 1, &quarter, &quarter
+		}
+	}
+	out.StatusHeat, out.StatusCool = &status, &status
+	if status == 0 {
+		return out, nil
+	}
+	out.HeatSetpoint, out.CoolSetpoint = whole.HeatSetpoint, whole.CoolSetpoint
+	if out.HeatSetpoint == nil {
+		out.HeatSetpoint = s.heat // of a device that does not heat, as it stands
+	}
+	if out.CoolSetpoint == nil {
+		out.CoolSetpoint = s.cool
+	}
+	return out, nil
+}
+
+// switchTo is the position of the system switch for a mode. A thermostat that
+// is automatic already keeps which of the two automatic positions it is in.
+func (s screen) switchTo(mode devices.HVACMode) int {
+	switch mode {
+	case devices.Heat:
+		return 1
+	case devices.Off:
+		return 2
+	case devices.Cool:
+		return 3
+	}
+	if s.position != nil && *s.position == 5 {
+		return 5
+	}
+	return 4
+}
+
+// queued is how long the portal may take to show a change: most are taken in
+// less than a minute.
+const queued = 2 * time.Minute
+
+// A sending is what was last sent to a thermostat. Until the portal shows it,
+// what it shows is not what the next command may build on: the second of two
+// set points sent together would take the first one back.
+type sending struct {
+	at     time.Time
+	before []setting     // what the portal may still show
+	after  controlScreen // all that has been sent over it
+}
+
+// setting is what a change can change, as the portal shows it; −1 is null.
+type setting [8]float64
+
+func (d *latest) setting() setting {
+	var s setting
+	fields := []*float64{d.UI.SystemSwitchPosition, d.UI.HeatSetpoint, d.UI.CoolSetpoint, d.UI.StatusHeat, d.UI.StatusCool, d.UI.HeatNextPeriod, d.UI.CoolNextPeriod, nil}
+	if d.Fan != nil {
+		fields[7] = d.Fan.FanMode
+	}
+	for i, f := range fields {
+		s[i] = -1
+		if f != nil {
+			s[i] = *f
+		}
+	}
+	return s
+}
+
+// pending reports whether a thermostat that shows v may yet take s.
+func (s sending) pending(v setting, now time.Time) bool {
+	return now.Sub(s.at) < queued && slices.Contains(s.before, v)
+}
+
+// next is s followed by another change, sent at now while the portal showed
+// shown and a command could build on built: the same, or what s leads to.
+func (s sending) next(shown, built setting, change controlScreen, now time.Time) sending {
+	if !s.pending(shown, now) {
+		return sending{at: now, before: []setting{built}, after: change}
+	}
+	before := append(slices.Clone(s.before), built)
+	return sending{at: now, before: before[max(0, len(before)-8):], after: s.after.and(change)}
+}
+
+// and is b sent after a.
+func (a controlScreen) and(b controlScreen) controlScreen {
+	a.SystemSwitch = cmp.Or(b.SystemSwitch, a.SystemSwitch)
+	a.FanMode = cmp.Or(b.FanMode, a.FanMode)
+	if b.StatusHeat != nil {
+		b.SystemSwitch, b.FanMode = a.SystemSwitch, a.FanMode
+		return b
+	}
+	return a
+}
+
+// show puts what was sent where the portal will show it.
+func (a controlScreen) show(d *latest) {
+	ui := d.UI
+	put := func(to **float64, v *int) {
+		if v != nil {
+			*to = devices.Pointer(float64(*v))
+		}
+	}
+	put(&ui.SystemSwitchPosition, a.SystemSwitch)
+	put(&ui.StatusHeat, a.StatusHeat)
+	put(&ui.StatusCool, a.StatusCool)
+	put(&ui.HeatNextPeriod, a.HeatNextPeriod)
+	put(&ui.CoolNextPeriod, a.CoolNextPeriod)
+	ui.HeatSetpoint = cmp.Or(a.HeatSetpoint, ui.HeatSetpoint)
+	ui.CoolSetpoint = cmp.Or(a.CoolSetpoint, ui.CoolSetpoint)
+	if a.StatusHeat != nil && *a.StatusHeat == 0 {
+		ui.HeatSetpoint = cmp.Or(ui.ScheduleHeatSp, ui.HeatSetpoint)
+		ui.CoolSetpoint = cmp.Or(ui.ScheduleCoolSp, ui.CoolSetpoint)
+	}
+	if a.SystemSwitch != nil {
+		ui.SetpointChangeAllowed = devices.Pointer(truth(*a.SystemSwitch != 2))
+	}
+	if d.Fan != nil {
+		put(&d.Fan.FanMode, a.FanMode)
+	}
+}

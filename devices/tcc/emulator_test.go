@@ -1,0 +1,466 @@
+package tcc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"powermgr/devices"
+	"powermgr/devices/emulator"
+)
+
+// estate is the emulated portal on the emulated house, and a clock.
+type estate struct {
+	t     *testing.T
+	cloud *emulator.Cloud
+	url   string
+	file  string
+
+	mu     sync.Mutex
+	now    time.Time
+	counts map[string]int // requests by endpoint
+}
+
+func newEstate(t *testing.T, o emulator.Options) *estate {
+	e := &estate{t: t, now: noon, counts: map[string]int{}, file: filepath.Join(t.TempDir(), "session.json")}
+	o.Now, o.Location = e.clock, home
+	o.OnRequest = func(r emulator.Request) { e.mu.Lock(); e.counts[r.Endpoint]++; e.mu.Unlock() }
+	e.cloud = emulator.New(o)
+	server := httptest.NewServer(e.cloud.Handler())
+	t.Cleanup(server.Close)
+	e.url = server.URL
+	return e
+}
+
+func (e *estate) clock() time.Time { e.mu.Lock(); defer e.mu.Unlock(); return e.now }
+
+func (e *estate) pass(d time.Duration) { e.mu.Lock(); e.now = e.now.Add(d); e.mu.Unlock() }
+
+func (e *estate) count(endpoint string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.counts[endpoint]
+}
+
+func (e *estate) start(change ...func(*Options)) *Client {
+	e.t.Helper()
+	o := Options{BaseURL: e.url, Username: "owner@example.com", Password: "emulator-password", SessionFile: e.file, Location: home, Now: e.clock}
+	for _, f := range change {
+		f(&o)
+	}
+	c, err := New(o)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return c
+}
+
+func (e *estate) read(c *Client) []devices.ThermostatReading {
+	e.t.Helper()
+	r, err := c.Read(context.Background())
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return r
+}
+
+func (e *estate) apply(c *Client, cmd devices.ThermostatCommand) error {
+	return c.Apply(context.Background(), "1000001", cmd)
+}
+
+// The emulated portal's answers have every field of the real ones, of the same
+// kind.
+func TestEmulatedAnswersHaveTheRealShape(t *testing.T) {
+	e := newEstate(t, emulator.Options{})
+	c := e.start()
+	e.read(c)
+	for _, tt := range []struct {
+		file string
+		r    request
+	}{
+		{"check_data_session.json", request{method: http.MethodGet, path: "/portal/Device/CheckDataSession/1000001"}},
+		{"location_list.json", request{method: http.MethodPost, path: "/portal/Location/GetLocationListData/", query: url.Values{"page": {"1"}}}},
+		{"zone_list.json", request{method: http.MethodPost, path: "/portal/Device/GetZoneListData", query: url.Values{"locationId": {"123456"}, "page": {"1"}}}},
+	} {
+		t.Run(tt.file, func(t *testing.T) {
+			body, err := c.call(context.Background(), "look", tt.r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var real, emulated any
+			if err := errors.Join(json.Unmarshal(testdata(t, tt.file), &real), json.Unmarshal(body, &emulated)); err != nil {
+				t.Fatal(err)
+			}
+			for _, lack := range lacking("", real, emulated) {
+				t.Error(lack)
+			}
+		})
+	}
+}
+
+func lacking(at string, real, emulated any) (lacks []string) {
+	switch real := real.(type) {
+	case map[string]any:
+		got, ok := emulated.(map[string]any)
+		if !ok {
+			return []string{at + " is no object"}
+		}
+		for k, v := range real {
+			if _, ok := got[k]; !ok {
+				lacks = append(lacks, at+"."+k+" is not there")
+			} else if v != nil {
+				lacks = append(lacks, lacking(at+"."+k, v, got[k])...)
+			}
+		}
+	case []any:
+		got, ok := emulated.([]any)
+		switch {
+		case !ok || len(real) > 0 && len(got) == 0:
+			return []string{at + " is no list"}
+		case len(real) > 0:
+			return lacking(at+"[0]", real[0], got[0])
+		}
+	default:
+		if fmt.Sprintf("%T", real) != fmt.Sprintf("%T", emulated) {
+			return []string{fmt.Sprintf("%s is %T, not %T", at, emulated, real)}
+		}
+	}
+	return lacks
+}
+
+func TestEmulatedHouseIsRead(t *testing.T) {
+	e := newEstate(t, emulator.Options{})
+	rs := e.read(e.start())
+	if len(rs) != 2 {
+		t.Fatalf("%d thermostats, want 2", len(rs))
+	}
+	r := rs[0]
+	if r.ID() != "1000001" || r.Name != "DOWNSTAIRS" || *r.Mode != devices.HeatCool || *r.CoolSetpoint != 77 || *r.HeatSetpoint != 67 ||
+		*r.Hold != devices.HoldSchedule || r.HoldUntil != nil || r.Unit != devices.Fahrenheit || r.Deadband != 3 || !r.Alive || r.UtilityEvent ||
+		*r.ScheduleCool != 77 || *r.ScheduleHeat != 67 || *r.Fan != devices.FanAuto || r.Action == nil || r.OutdoorTemperature != nil || *r.Humidity != 41 {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestEmulatedPages(t *testing.T) {
+	e := newEstate(t, emulator.Options{TCC: emulator.TCCOptions{PerPage: 1}})
+	if rs := e.read(e.start()); len(rs) != 2 {
+		t.Errorf("%d thermostats on two pages, want 2", len(rs))
+	}
+	if n := e.count("tcc.locations"); n != 3 {
+		t.Errorf("%d pages were asked for, want two and an empty one", n)
+	}
+}
+
+func TestEmulatedModels(t *testing.T) {
+	e := newEstate(t, emulator.Options{TCC: emulator.TCCOptions{NoEquipmentStatus: true, OutdoorSensor: true}})
+	r := e.read(e.start())[0]
+	if r.Action != nil || r.OutdoorTemperature == nil || *r.OutdoorTemperature < 60 {
+		t.Errorf("action %v, outdoor %v", r.Action, r.OutdoorTemperature)
+	}
+}
+
+// A set point for the peak: written with its end, shown a while later, and
+// gone by itself when the end has come.
+func TestHoldUntilTheEndOfThePeak(t *testing.T) {
+	e := newEstate(t, emulator.Options{})
+	c := e.start()
+	end := time.Date(2026, 7, 15, 18, 50, 0, 0, home)
+	err := e.apply(c, devices.ThermostatCommand{CoolSetpoint: devices.Pointer(79.0), Hold: devices.Pointer(devices.HoldUntil), HoldUntil: &end})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := e.read(c)[0]; *r.CoolSetpoint != 77 {
+		t.Errorf("the portal shows %g at once", *r.CoolSetpoint)
+	}
+	e.pass(20 * time.Second)
+	r := e.read(c)[0]
+	if *r.CoolSetpoint != 79 || *r.HeatSetpoint != 67 || *r.Hold != devices.HoldUntil || !r.HoldUntil.Equal(time.Date(2026, 7, 15, 19, 0, 0, 0, home)) {
+		t.Errorf("got %g, %g, %v until %v; want 79, 67, until 19:00", *r.CoolSetpoint, *r.HeatSetpoint, *r.Hold, r.HoldUntil)
+	}
+	e.pass(7*time.Hour + time.Minute)
+	if r := e.read(c)[0]; *r.Hold != devices.HoldSchedule || *r.CoolSetpoint != 76 {
+		t.Errorf("after the end it is %g by %v", *r.CoolSetpoint, *r.Hold)
+	}
+}
+
+func TestEmulatedCommands(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		cmd  devices.ThermostatCommand
+		want func(r devices.ThermostatReading) bool
+	}{
+		{"permanent", devices.ThermostatCommand{CoolSetpoint: devices.Pointer(80.0), Hold: devices.Pointer(devices.HoldPermanent)},
+			func(r devices.ThermostatReading) bool {
+				return *r.CoolSetpoint == 80 && *r.Hold == devices.HoldPermanent
+			}},
+		{"temporary ends with the period, and shows as until", devices.ThermostatCommand{CoolSetpoint: devices.Pointer(80.0), Hold: devices.Pointer(devices.HoldTemporary)},
+			func(r devices.ThermostatReading) bool {
+				return *r.Hold == devices.HoldUntil && r.HoldUntil.Equal(time.Date(2026, 7, 15, 15, 0, 0, 0, home))
+			}},
+		{"mode", devices.ThermostatCommand{Mode: devices.Pointer(devices.Cool)}, func(r devices.ThermostatReading) bool { return *r.Mode == devices.Cool }},
+		{"off", devices.ThermostatCommand{Mode: devices.Pointer(devices.Off)}, func(r devices.ThermostatReading) bool {
+			return *r.Mode == devices.Off && *r.Action == devices.ActionOff
+		}},
+		{"fan", devices.ThermostatCommand{Fan: devices.Pointer(devices.FanOn)}, func(r devices.ThermostatReading) bool { return *r.Fan == devices.FanOn }},
+		{"deadband", devices.ThermostatCommand{CoolSetpoint: devices.Pointer(68.0)}, func(r devices.ThermostatReading) bool { return *r.CoolSetpoint == 68 && *r.HeatSetpoint == 65 }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := newEstate(t, emulator.Options{})
+			c := e.start()
+			if err := e.apply(c, tt.cmd); err != nil {
+				t.Fatal(err)
+			}
+			e.pass(time.Minute)
+			if r := e.read(c)[0]; !tt.want(r) {
+				t.Errorf("got mode %v, cool %g, heat %g, hold %v until %v, fan %v, action %v", *r.Mode, *r.CoolSetpoint, *r.HeatSetpoint, *r.Hold, r.HoldUntil, *r.Fan, r.Action)
+			}
+			if err := e.apply(c, devices.ThermostatCommand{Hold: devices.Pointer(devices.HoldSchedule)}); err != nil {
+				t.Fatal(err)
+			}
+			e.pass(time.Minute)
+			if r := e.read(c)[0]; *r.Hold != devices.HoldSchedule || *r.CoolSetpoint != 77 || *r.HeatSetpoint != 67 {
+				t.Errorf("back on the schedule it is %g and %g by %v", *r.CoolSetpoint, *r.HeatSetpoint, *r.Hold)
+			}
+		})
+	}
+}
+
+// Low and high come as two messages; neither takes the other back.
+func TestTwoSetpointsOneAfterTheOther(t *testing.T) {
+	e := newEstate(t, emulator.Options{})
+	c := e.start()
+	if err := errors.Join(
+		e.apply(c, devices.ThermostatCommand{HeatSetpoint: devices.Pointer(64.0)}),
+		e.apply(c, devices.ThermostatCommand{CoolSetpoint: devices.Pointer(81.0)}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	e.pass(time.Minute)
+	if r := e.read(c)[0]; *r.HeatSetpoint != 64 || *r.CoolSetpoint != 81 {
+		t.Errorf("got %g and %g, want 64 and 81", *r.HeatSetpoint, *r.CoolSetpoint)
+	}
+}
+
+func TestThermostatsToBeLeftAlone(t *testing.T) {
+	cool := devices.ThermostatCommand{CoolSetpoint: devices.Pointer(80.0)}
+	for _, tt := range []struct {
+		name    string
+		person  func(*emulator.Thermostat)
+		shows   func(devices.ThermostatReading) bool
+		refuses string // "": it takes a person's command all the same
+	}{
+		{"without power", func(th *emulator.Thermostat) { th.Alive = false }, func(r devices.ThermostatReading) bool { return !r.Alive }, "does not reach"},
+		{"on vacation", func(th *emulator.Thermostat) { th.Vacation = true }, func(r devices.ThermostatReading) bool { return *r.Hold == devices.HoldVacation }, "vacation"},
+		{"in a utility's event", func(th *emulator.Thermostat) { th.UtilityEvent = true }, func(r devices.ThermostatReading) bool { return r.UtilityEvent }, ""},
+		{"in emergency heat", func(th *emulator.Thermostat) { th.EmergencyHeat = true }, func(r devices.ThermostatReading) bool { return r.EmergencyHeat && *r.Mode == devices.Heat }, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := newEstate(t, emulator.Options{})
+			c := e.start()
+			e.cloud.Person(func(h *emulator.House) { tt.person(h.Thermostats[0]) })
+			if r := e.read(c)[0]; !tt.shows(r) {
+				t.Errorf("got %+v", r)
+			}
+			err := e.apply(c, cool)
+			if tt.refuses == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if devices.KindOf(err) != devices.Refused || !strings.Contains(err.Error(), tt.refuses) {
+				t.Errorf("got %v", err)
+			}
+			if n := e.count("tcc.submit"); n != 0 {
+				t.Errorf("%d submissions", n)
+			}
+		})
+	}
+}
+
+func TestEmulatedSessions(t *testing.T) {
+	for _, gone := range []int{0, 401, 403} {
+		t.Run(fmt.Sprintf("a dead session answers %d", gone), func(t *testing.T) {
+			e := newEstate(t, emulator.Options{TCC: emulator.TCCOptions{Gone: gone}})
+			c := e.start()
+			e.read(c)
+			e.cloud.EndPortalSessions()
+			if _, err := c.Read(context.Background()); devices.KindOf(err) != devices.Unreachable {
+				t.Errorf("within ten minutes: %v", err)
+			}
+			e.pass(10 * time.Minute)
+			e.read(c)
+			e.pass(31 * time.Minute)
+			e.read(c)
+			if n := e.count("tcc.login"); n != 3 {
+				t.Errorf("%d log-ins, want 3", n)
+			}
+		})
+	}
+}
+
+func TestTwoHundredRestartsAgainstTheEmulator(t *testing.T) {
+	e := newEstate(t, emulator.Options{})
+	for range 200 {
+		if rs := e.read(e.start()); len(rs) != 2 {
+			t.Fatalf("%d thermostats", len(rs))
+		}
+		e.pass(5 * time.Second)
+	}
+	if n := e.count("tcc.login"); n != 1 {
+		t.Errorf("%d log-ins in 200 restarts", n)
+	}
+}
+
+// A day of a portal that drops its sessions all the time does not lock anybody
+// out.
+func TestSessionsThatNeverLast(t *testing.T) {
+	e := newEstate(t, emulator.Options{TCC: emulator.TCCOptions{SessionLife: time.Second, MostLogIns: 1}})
+	for range 24 * 12 {
+		_, err := e.start().Read(context.Background())
+		if k := devices.KindOf(err); err != nil && k != devices.Unreachable {
+			t.Fatalf("got %v", err)
+		}
+		e.pass(5 * time.Minute)
+	}
+	if n := e.count("tcc.login"); n < 100 || n > 145 {
+		t.Errorf("%d log-ins in a day", n)
+	}
+}
+
+func TestEmulatedLogIns(t *testing.T) {
+	t.Run("wrong password", func(t *testing.T) {
+		e := newEstate(t, emulator.Options{})
+		for range 3 {
+			_, err := e.start(func(o *Options) { o.Password = "wrong" }).Read(context.Background())
+			if devices.KindOf(err) != devices.Unauthorized {
+				t.Errorf("got %v", err)
+			}
+			e.pass(time.Hour)
+		}
+		if n := e.count("tcc.login"); n != 1 {
+			t.Errorf("the wrong password was sent %d times", n)
+		}
+		e.read(e.start()) // the right one works at once
+	})
+	t.Run("an empty cookie, the page for mishaps, then a session", func(t *testing.T) {
+		e := newEstate(t, emulator.Options{TCC: emulator.TCCOptions{LogIns: []string{emulator.LogInNull, emulator.LogInMishap}}})
+		for range 2 {
+			if _, err := e.start().Read(context.Background()); devices.KindOf(err) != devices.Unreachable {
+				t.Errorf("got %v", err)
+			}
+			e.pass(20 * time.Minute)
+		}
+		e.read(e.start())
+	})
+	t.Run("locked out by somebody else's app", func(t *testing.T) {
+		e := newEstate(t, emulator.Options{})
+		for range 6 {
+			if res, err := http.PostForm(e.url+"/portal", url.Values{"UserName": {"owner@example.com"}, "Password": {"guess"}}); err == nil {
+				res.Body.Close()
+			}
+		}
+		ours := e.count("tcc.login")
+		for range 60 {
+			_, err := e.start().Read(context.Background())
+			if err == nil {
+				break
+			}
+			if devices.KindOf(err) != devices.LockedOut {
+				t.Fatalf("got %v", err)
+			}
+			e.pass(time.Minute)
+		}
+		if n := e.count("tcc.login") - ours; n < 2 || n > 4 {
+			t.Errorf("%d log-ins in an hour of being locked out", n)
+		}
+		e.pass(2 * time.Hour)
+		e.read(e.start())
+	})
+}
+
+func TestEmulatedFaults(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fault emulator.Fault
+		kind  devices.Kind
+	}{
+		{"503", emulator.Fault{Endpoint: "tcc.check", Class: emulator.Status, Status: 503}, devices.Unreachable},
+		{"Unexpected Error", emulator.Fault{Endpoint: "tcc.check", Class: emulator.HTML}, devices.Unreachable},
+		{"garbage from both", emulator.Fault{Endpoint: "tcc.check", Class: emulator.Garbage, Count: 2}, devices.Nonsense},
+		{"no unit from both", emulator.Fault{Endpoint: "tcc.check", Class: emulator.Missing, Fields: []string{"DisplayUnits"}, Count: 2}, devices.Nonsense},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := newEstate(t, emulator.Options{})
+			c := e.start()
+			e.read(c)
+			e.cloud.AddFaults(tt.fault)
+			if _, err := c.Read(context.Background()); devices.KindOf(err) != tt.kind {
+				t.Errorf("got %v, want %v", err, tt.kind)
+			}
+			e.read(c)
+			if n := e.count("tcc.login"); n != 1 {
+				t.Errorf("%d log-ins", n)
+			}
+		})
+	}
+}
+
+// The emulated portal is as strict as the real one, so that the tests above
+// mean something.
+func TestEmulatedPortalRefuses(t *testing.T) {
+	e := newEstate(t, emulator.Options{})
+	c := e.start()
+	e.read(c)
+	const good = `{"DeviceID":1000001,"SystemSwitch":null,"HeatSetpoint":66,"CoolSetpoint":78,"HeatNextPeriod":76,"CoolNextPeriod":76,"StatusHeat":1,"StatusCool":1,"FanMode":null}`
+	for _, tt := range []struct{ name, old, new, want string }{
+		{"nothing", "", "", "1"},
+		{"a tenth field", `"FanMode":null`, `"FanMode":null,"Humidity":40`, "0"},
+		{"a single set point", `"HeatSetpoint":66`, `"HeatSetpoint":null`, "0"},
+		{"a single status", `"StatusHeat":1`, `"StatusHeat":null`, "0"},
+		{"a set point between steps", `"CoolSetpoint":78`, `"CoolSetpoint":78.3`, "0"},
+		{"a set point outside the limits", `"CoolSetpoint":78`, `"CoolSetpoint":100`, "0"},
+		{"set points within the deadband", `"CoolSetpoint":78`, `"CoolSetpoint":68`, "0"},
+		{"a time that is none", `"HeatNextPeriod":76,"CoolNextPeriod":76`, `"HeatNextPeriod":97,"CoolNextPeriod":97`, "0"},
+		{"emergency heat", `"SystemSwitch":null`, `"SystemSwitch":0`, "0"},
+		{"another device", `1000001`, `5`, "0"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			body, err := c.call(context.Background(), "set", request{
+				method: http.MethodPost, path: "/portal/Device/SubmitControlScreenChanges", body: []byte(strings.Replace(good, tt.old, tt.new, 1)), write: true,
+			})
+			if want := `{"success":` + tt.want + `}`; err != nil || string(body) != want {
+				t.Errorf("got %s, %v; want %s", body, err, want)
+			}
+		})
+	}
+}
+
+func TestLogOffEndsTheSession(t *testing.T) {
+	e := newEstate(t, emulator.Options{})
+	c := e.start()
+	e.read(c)
+	req, err := http.NewRequest(http.MethodPost, e.url+"/portal/Account/LogOff", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.AddCookie(&http.Cookie{Name: authCookie, Value: c.mem.Cookies[authCookie]})
+	res, err := c.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if _, err := c.Read(context.Background()); devices.KindOf(err) != devices.Unreachable {
+		t.Errorf("got %v after a log-off", err)
+	}
+}

@@ -1,0 +1,333 @@
+package tcc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"powermgr/devices"
+	"powermgr/devices/cloud"
+)
+
+// What the portal says about a session, in the words it uses.
+const (
+	wrongCredentials = "email or password provided is incorrect"
+	tooManyAttempts  = "toomanyattempts"
+	international    = "international.mytotalconnectcomfort.com"
+	elsewhere        = "accounts outside North America belong to " + international + ", which this program does not speak"
+)
+
+// oddMost answers in a row that are neither data nor a clear word about the
+// session count as a session that ended without the portal saying so.
+const oddMost = 3
+
+// request is one thing asked inside a session.
+type request struct {
+	method string
+	path   string
+	query  url.Values
+	body   []byte // JSON; nil: none
+	write  bool   // it changes a thermostat
+}
+
+// verdict is what an answer means for the session.
+type verdict int
+
+const (
+	final   verdict = iota // data, or a plain no: the session is as it was
+	gone                   // not carried out: the session has ended
+	trouble                // the portal is not itself
+)
+
+// call asks r and returns the JSON of the answer. It logs in when there is no
+// session, and once more when the portal says that the session has ended; a
+// change is sent again only when the first one was certainly not carried out.
+func (c *Client) call(ctx context.Context, op string, r request) ([]byte, error) {
+	for first := true; ; first = false {
+		if left := c.mem.locked(c.now()); left > 0 {
+			return nil, lockedOut(op, left)
+		}
+		if c.mem.Cookies[authCookie] == "" {
+			if err := c.login(ctx); err != nil {
+				return nil, err
+			}
+		}
+		reply, err := c.send(ctx, op, r)
+		if err != nil {
+			return nil, err
+		}
+		body, v, err := c.judge(op, r, reply)
+		switch v {
+		case final:
+			return body, err
+		case trouble:
+			if c.odd++; c.odd < oddMost || r.write {
+				return nil, err
+			}
+		}
+		if !first {
+			return nil, err
+		}
+		c.odd = 0
+		if wait := c.mem.wait(c.now()); wait > 0 {
+			// The cookie stays: it may have been the portal's fault, not the session's.
+			e := failure(op, devices.Unreachable, fmt.Errorf("the session seems to have ended, and the next log-in has to wait %s", wait.Round(time.Second)))
+			e.RetryAfter = wait
+			return nil, e
+		}
+		if err := c.login(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// send makes the exchange and keeps the cookies of the answer.
+func (c *Client) send(ctx context.Context, op string, r request) (cloud.Reply, error) {
+	req, err := c.request(ctx, r.method, r.path, r.query, bytes.NewReader(r.body))
+	if err != nil {
+		return cloud.Reply{}, failure(op, devices.Refused, errors.New("the address of the portal is not valid"))
+	}
+	if r.body != nil {
+		req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	}
+	reply, err := cloud.Do(c.http, vendor, op, req)
+	if err != nil {
+		var e *devices.Error
+		if errors.As(err, &e) {
+			e.MaybeDone = e.MaybeDone && r.write // the portal also reads by POST
+		}
+		return cloud.Reply{}, err
+	}
+	if c.bake(reply.Header) && c.now().Sub(c.savedAt) >= renewEvery {
+		c.keep()
+	}
+	return reply, nil
+}
+
+func (c *Client) request(ctx context.Context, method, path string, query url.Values, body io.Reader) (*http.Request, error) {
+	u := *c.base
+	u.Path += path
+	u.RawQuery = query.Encode()
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "*/*")
+	req.Header.Set("X-Requested-With", "XMLHttpRequest") // else a dead session is a redirect
+	req.Header.Set("User-Agent", "powermgr")
+	for name, value := range c.mem.Cookies {
+		req.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	return req, nil
+}
+
+// bake keeps the cookies of an answer and reports whether any changed. Their
+// expiry is not looked at: the portal writes one that is malformed, and says
+// that a session has ended with an empty value.
+func (c *Client) bake(h http.Header) bool {
+	changed := false
+	for _, line := range h.Values("Set-Cookie") {
+		ck, err := http.ParseSetCookie(line)
+		if err != nil {
+			continue
+		}
+		if c.mem.setCookie(ck.Name, ck.Value) {
+			changed = true
+		}
+	}
+	return changed
+}
+
+// judge sorts an answer. With final the body is JSON, or err says what the
+// portal has against the request.
+func (c *Client) judge(op string, r request, reply cloud.Reply) ([]byte, verdict, error) {
+	unreachable := func(format string, args ...any) *devices.Error {
+		e := failure(op, devices.Unreachable, fmt.Errorf(format, args...))
+		e.MaybeDone = r.write
+		return e
+	}
+	switch {
+	case reply.Status == http.StatusOK && isJSON(reply):
+		c.settled()
+		return reply.Body, final, nil
+	case reply.Status == http.StatusOK && (!r.write || isLoginPage(reply.Body)) && !isErrorPage(reply.Body):
+		return nil, gone, failure(op, devices.Unreachable, errors.New("the portal answered a web page instead of data"))
+	case reply.Status == http.StatusOK:
+		return nil, trouble, unreachable("the portal answered a web page instead of data")
+	case reply.Status == http.StatusUnauthorized || reply.Status == http.StatusForbidden:
+		return nil, gone, failure(op, devices.Unreachable, fmt.Errorf("HTTP %d: the session has ended", reply.Status))
+	case reply.Status >= 300 && reply.Status < 400:
+		to := strings.ToLower(reply.Header.Get("Location"))
+		switch {
+		case strings.Contains(to, tooManyAttempts):
+			return nil, final, c.lockOut(op, reply)
+		case strings.Contains(to, international):
+			return nil, final, failure(op, devices.Refused, errors.New(elsewhere))
+		case strings.Contains(to, "/account/log"):
+			return nil, gone, failure(op, devices.Unreachable, errors.New("the portal asks for a log-in"))
+		}
+		return nil, trouble, unreachable("the portal is in trouble: HTTP %d to another page", reply.Status)
+	}
+	e := cloud.StatusError(vendor, op, reply, r.write, "")
+	return nil, final, e
+}
+
+// settled notes that the portal gave data.
+func (c *Client) settled() {
+	c.odd = 0
+	if c.mem.settle() {
+		c.denied = false
+		c.keep()
+	}
+}
+
+func isJSON(r cloud.Reply) bool {
+	text := bytes.TrimSpace(r.Body)
+	// Some answers call themselves application/octet-stream, so the body is looked at as well.
+	return !strings.Contains(r.Header.Get("Content-Type"), "html") && len(text) > 0 && (text[0] == '{' || text[0] == '[')
+}
+
+func isLoginPage(body []byte) bool { return bytes.Contains(body, []byte(`name="Password"`)) }
+
+func isErrorPage(body []byte) bool {
+	return bytes.Contains(body, []byte("Unexpected Error")) || bytes.Contains(body, []byte("aspxerrorpath"))
+}
+
+// login opens a session, if one may be opened now. That it is tried is on disk
+// before it is sent, so that no crash loop can try more often.
+func (c *Client) login(ctx context.Context) error {
+	const op = "log in"
+	now := c.now()
+	if c.denied {
+		return c.refused(op)
+	}
+	if wait := c.mem.wait(now); wait > 0 {
+		e := failure(op, devices.Unreachable, fmt.Errorf("the next log-in has to wait %s, or the portal would lock the account", wait.Round(time.Second)))
+		e.RetryAfter = wait
+		return e
+	}
+	c.mem.try(now)
+	if err := c.save(); err != nil {
+		c.complain(err)
+		// Without the file only the life of this process shows that ten minutes have passed.
+		if lived := now.Sub(c.started); lived < loginEvery {
+			c.mem.Logins--
+			c.mem.NextLogin = c.started.Add(loginEvery)
+			e := failure(op, devices.Unreachable, fmt.Errorf("the session file cannot be written, so the log-in waits %s: make its directory writable", (loginEvery-lived).Round(time.Second)))
+			e.RetryAfter = loginEvery - lived
+			return e
+		}
+	}
+	err := c.knock(ctx, op)
+	c.keep()
+	if err == nil {
+		c.log.Info("logged in to the portal")
+	}
+	return err
+}
+
+// knock takes the two steps of a log-in.
+func (c *Client) knock(ctx context.Context, op string) error {
+	form := url.Values{"timeOffset": {"480"}, "UserName": {c.username}, "Password": {c.password.Reveal()}, "RememberMe": {"false"}}
+	req, err := c.request(ctx, http.MethodPost, "/portal", nil, strings.NewReader(form.Encode()))
+	if err != nil {
+		return failure(op, devices.Refused, errors.New("the address of the portal is not valid"))
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if err := c.enterBy(op, req); err != nil {
+		return err
+	}
+	// The portal shows only now whether it means it: it may take the cookie back.
+	req, err = c.request(ctx, http.MethodGet, "/portal", nil, nil)
+	if err != nil {
+		return failure(op, devices.Refused, errors.New("the address of the portal is not valid"))
+	}
+	return c.enterBy(op, req)
+}
+
+// enterBy sends one step of a log-in and looks for a session in the answer.
+func (c *Client) enterBy(op string, req *http.Request) error {
+	reply, err := cloud.Do(c.http, vendor, op, req)
+	if err != nil {
+		var e *devices.Error
+		if errors.As(err, &e) {
+			e.MaybeDone = false // logging in changes no thermostat
+		}
+		return err
+	}
+	c.bake(reply.Header)
+	to := strings.ToLower(reply.Header.Get("Location"))
+	redirect := reply.Status >= 300 && reply.Status < 400
+	switch {
+	case redirect && strings.Contains(to, tooManyAttempts), reply.Status == http.StatusTooManyRequests:
+		return c.lockOut(op, reply)
+	case redirect && strings.Contains(to, international):
+		return c.deny(op, elsewhere)
+	case bytes.Contains(bytes.ToLower(reply.Body), []byte(wrongCredentials)):
+		return c.deny(op, "the portal says that the e-mail address or the password is incorrect: correct honeywell.username and honeywell.password, and restart; "+elsewhere)
+	case redirect && strings.Contains(to, "/error"):
+		return failure(op, devices.Unreachable, errors.New("the portal answered the log-in with its page for mishaps"))
+	case reply.Status == http.StatusUnauthorized || reply.Status == http.StatusForbidden, c.mem.Cookies[authCookie] == "" && (reply.Status == http.StatusOK || redirect):
+		return c.null(op, reply)
+	case reply.Status != http.StatusOK && !redirect:
+		e := cloud.StatusError(vendor, op, reply, false, "")
+		e.Kind = devices.Unreachable // what a log-in is answered says nothing of a thermostat
+		return e
+	}
+	return nil
+}
+
+// null notes a log-in that was answered without a session, which means that
+// the site is down or that it has had enough. The second one in a row is taken
+// for a lock-out.
+func (c *Client) null(op string, reply cloud.Reply) error {
+	c.mem.setCookie(authCookie, "")
+	c.mem.Nulls++
+	if c.mem.Nulls >= 2 {
+		return c.lockOut(op, reply)
+	}
+	e := failure(op, devices.Unreachable, errors.New("the portal gave no session: it may be down, or tired of log-ins"))
+	if bytes.Contains(reply.Body, []byte(international)) {
+		e.Err = fmt.Errorf("%w; %s", e.Err, elsewhere)
+	}
+	e.RetryAfter = c.mem.wait(c.now())
+	return e
+}
+
+// lockOut notes that the portal is to be left alone, longer each time.
+func (c *Client) lockOut(op string, reply cloud.Reply) error {
+	c.mem.lock(c.now(), cloud.RetryAfter(reply.Header))
+	c.keep()
+	return lockedOut(op, c.mem.locked(c.now()))
+}
+
+func lockedOut(op string, left time.Duration) error {
+	e := failure(op, devices.LockedOut, fmt.Errorf("the portal has locked the account after too many log-ins; nothing is asked for %s", left.Round(time.Second)))
+	e.RetryAfter = left
+	return e
+}
+
+// deny notes that these credentials are not to be tried again.
+func (c *Client) deny(op, why string) error {
+	c.mem.setCookie(authCookie, "")
+	mark, err := refuse(c.username, c.password, why)
+	if err != nil {
+		return failure(op, devices.Unauthorized, err)
+	}
+	c.mem.Refused, c.denied = mark, true
+	return c.refused(op)
+}
+
+func (c *Client) refused(op string) error {
+	why := c.mem.Refused.Why
+	if c.file != "" {
+		why += "; to try the same ones again, remove " + c.file + " and restart"
+	}
+	return failure(op, devices.Unauthorized, errors.New(why))
+}

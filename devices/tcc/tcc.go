@@ -1,0 +1,397 @@
+// Package tcc reads and sets thermostats through the Total Connect Comfort
+// portal of the United States, mytotalconnectcomfort.com.
+//
+// The portal is a web site, not an interface: it documents nothing, keeps a
+// session in a cookie, and locks out whoever logs in too often, together with
+// the owner's own app. So the package promises above all to log in rarely:
+// never twice within ten minutes, not even over a crash loop, never at all
+// with credentials the portal has refused, and not once while the session of
+// an earlier run is alive.
+//
+// Facts about the portal come from the public clients AIOSomecomfort and
+// pyhtcc and from what their users report.
+package tcc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"powermgr/devices"
+)
+
+// DefaultBaseURL is the portal. It has no "www.": that name is being retired.
+const DefaultBaseURL = "https://mytotalconnectcomfort.com"
+
+const (
+	vendor = "tcc"
+	opRead = "read the thermostat"
+	opSet  = "set the thermostat"
+
+	timeout       = 30 * time.Second // of one request
+	listEvery     = 24 * time.Hour   // thermostats are seldom added
+	listAgain     = time.Hour        // after a new list could not be had
+	listAtSoonest = 10 * time.Minute // after a name that is not in the list
+	pages         = 4                // of the device list, as the public clients ask
+	mostDevices   = 64
+)
+
+// Options say which account to use.
+type Options struct {
+	BaseURL  string         // empty: DefaultBaseURL. Without TLS only on loopback
+	Username string         // the e-mail address of the account; required
+	Password devices.Secret // required
+
+	// SessionFile keeps the cookie and the times of log-ins, mode 0600, over
+	// restarts and reboots. Empty: nothing is kept, and every start logs in.
+	SessionFile string
+
+	Location *time.Location   // of the home: holds end at a time of day. nil: time.Local
+	HTTP     *http.Client     // nil: one of its own. Its cookie jar and its redirect policy are not used
+	Now      func() time.Time // nil: time.Now
+	Log      *slog.Logger     // nil: silence
+}
+
+// Client is one account. Its methods may be called from several goroutines;
+// the portal is asked one thing at a time.
+type Client struct {
+	base     *url.URL
+	username string
+	password devices.Secret
+	location *time.Location
+	http     *http.Client
+	now      func() time.Time
+	log      *slog.Logger
+	file     string
+	started  time.Time
+
+	turn chan struct{} // held by the call that uses what follows
+
+	mem       memory
+	denied    bool // mem.Refused is about the present credentials
+	unsaved   bool // the last attempt to write the file did not succeed
+	savedAt   time.Time
+	odd       int // answers in a row that were neither data nor a clear refusal
+	counter   int64
+	devices   []device
+	listedAt  time.Time
+	sent      map[int64]sending
+	senseless map[int64]bool // those left out at present
+}
+
+type device struct {
+	id   int64
+	name string
+	unit devices.Unit // as last read; empty: not read yet
+}
+
+func (d device) vendorID() string { return strconv.FormatInt(d.id, 10) }
+
+// New returns a client for the account. It reads the session file and sends
+// nothing. The error names the option that cannot be used.
+func New(o Options) (*Client, error) {
+	if o.BaseURL == "" {
+		o.BaseURL = DefaultBaseURL
+	}
+	base, err := url.Parse(strings.TrimSuffix(o.BaseURL, "/"))
+	switch {
+	case err != nil || base.Host == "" || base.RawQuery != "" || base.User != nil:
+		return nil, errors.New("tcc: the base URL must read like " + DefaultBaseURL)
+	case base.Scheme != "https" && !(base.Scheme == "http" && loopback(base.Hostname())):
+		return nil, errors.New("tcc: the base URL must be https, or the password could be read on the way")
+	case strings.TrimSpace(o.Username) == "" || o.Password == "":
+		return nil, errors.New("tcc: the portal needs honeywell.username and honeywell.password")
+	}
+	c := &Client{
+		base: base, username: strings.TrimSpace(o.Username), password: o.Password,
+		location: o.Location, now: o.Now, log: o.Log, file: o.SessionFile,
+		turn: make(chan struct{}, 1), sent: map[int64]sending{}, senseless: map[int64]bool{},
+	}
+	if c.location == nil {
+		c.location = time.Local
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	client := http.Client{Timeout: timeout}
+	if o.HTTP != nil {
+		client = *o.HTTP
+	}
+	client.Jar = nil // the portal's cookie is malformed; session.go keeps it
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.http = &client
+	c.started = c.now()
+	c.counter = c.started.UnixMilli()
+	c.recall()
+	return c, nil
+}
+
+func loopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// Read asks for every thermostat of the account. One whose answer makes no
+// sense is left out, said once, and the others are read all the same; only
+// when there is no other is the answer Nonsense. Errors are *devices.Error.
+func (c *Client) Read(ctx context.Context) ([]devices.ThermostatReading, error) {
+	all, err := c.all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var readings []devices.ThermostatReading
+	var first error
+	for _, d := range all {
+		s, err := c.lookAt(ctx, d)
+		switch {
+		case err == nil:
+			readings = append(readings, s.reading)
+		case devices.KindOf(err) != devices.Nonsense:
+			return readings, err // the portal, not this thermostat: the next would fare the same
+		case first == nil:
+			first = err
+		}
+	}
+	if len(readings) > 0 {
+		first = nil
+	}
+	return readings, first
+}
+
+// Apply carries out cmd on the thermostat whose ThermostatReading.ID is id: it
+// reads, completes the command and writes the whole. The portal queues the
+// write; a reading shows it seconds to a minute later. Errors are
+// *devices.Error: Refused says what could be sent instead, and MaybeDone that
+// a reading has to tell.
+func (c *Client) Apply(ctx context.Context, id string, cmd devices.ThermostatCommand) error {
+	if err := c.enter(ctx); err != nil {
+		return err
+	}
+	defer c.leave()
+	d, err := c.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	raw, err := c.check(ctx, d)
+	if err != nil {
+		return err
+	}
+	var shown, built setting
+	if raw.LatestData != nil && raw.LatestData.UI != nil {
+		shown = raw.LatestData.setting()
+		if last := c.sent[d.id]; last.pending(shown, c.now()) {
+			last.after.show(raw.LatestData)
+		}
+		built = raw.LatestData.setting()
+	}
+	s, err := raw.screen(d, c.now(), c.location)
+	if err != nil {
+		return senseless(opRead, d, err)
+	}
+	change, err := s.change(cmd, c.now(), c.location)
+	if err != nil {
+		return failure(opSet, devices.Refused, err)
+	}
+	if err := c.submit(ctx, change); err != nil {
+		if devices.KindOf(err) != devices.Refused {
+			delete(c.sent, d.id) // whether it was taken is not known, so a reading counts again
+		}
+		return err
+	}
+	c.sent[d.id] = c.sent[d.id].next(shown, built, change, c.now())
+	return nil
+}
+
+// all returns the thermostats of the account, from the list of the day.
+func (c *Client) all(ctx context.Context) ([]device, error) {
+	if err := c.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer c.leave()
+	if c.now().Sub(c.listedAt) >= listEvery || len(c.devices) == 0 {
+		if err := c.list(ctx); err != nil {
+			if len(c.devices) == 0 {
+				return nil, err
+			}
+			c.listedAt = c.now().Add(listAgain - listEvery)
+		}
+	}
+	return slices.Clone(c.devices), nil
+}
+
+// lookAt asks for one thermostat in a turn of its own, so that a command does
+// not wait for a whole poll.
+func (c *Client) lookAt(ctx context.Context, d device) (screen, error) {
+	if err := c.enter(ctx); err != nil {
+		return screen{}, err
+	}
+	defer c.leave()
+	s, err := c.look(ctx, d)
+	c.say(d, err)
+	return s, err
+}
+
+// say logs once when a thermostat's answers stop making sense, and when they
+// make sense again.
+func (c *Client) say(d device, err error) {
+	bad := err != nil && devices.KindOf(err) == devices.Nonsense
+	if bad == c.senseless[d.id] || err != nil && !bad {
+		return
+	}
+	c.senseless[d.id] = bad
+	if bad {
+		c.log.Warn("left a thermostat out: its answer makes no sense", "thermostat", d.vendorID(), "reason", err.Error())
+	} else {
+		c.log.Info("the thermostat's answers make sense again", "thermostat", d.vendorID())
+	}
+}
+
+// enter waits for the client's turn.
+func (c *Client) enter(ctx context.Context) error {
+	select {
+	case c.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return failure("wait for an earlier request", devices.Unreachable, ctx.Err())
+	}
+}
+
+func (c *Client) leave() { <-c.turn }
+
+// find returns the thermostat named id, asking for the list anew when it is
+// not in it, at most every ten minutes.
+func (c *Client) find(ctx context.Context, id string) (device, error) {
+	is := func(d device) bool { return devices.TopicID(d.vendorID()) == id }
+	i := slices.IndexFunc(c.devices, is)
+	if i < 0 && (c.now().Sub(c.listedAt) >= listAtSoonest || len(c.devices) == 0) {
+		if err := c.list(ctx); err != nil {
+			return device{}, err
+		}
+		i = slices.IndexFunc(c.devices, is)
+	}
+	if i < 0 {
+		known := make([]string, len(c.devices))
+		for i, d := range c.devices {
+			known[i] = d.vendorID()
+		}
+		return device{}, failure(opSet, devices.Refused,
+			fmt.Errorf("the account has no thermostat %.40q; it has %s", id, strings.Join(known, ", ")))
+	}
+	return c.devices[i], nil
+}
+
+// list asks for the thermostats of all locations. The list there was stays
+// when the portal does not give a new one.
+func (c *Client) list(ctx context.Context) error {
+	const op = "list the thermostats"
+	var found []device
+	for page := 1; page <= pages; page++ {
+		body, err := c.call(ctx, op, request{
+			method: http.MethodPost, path: "/portal/Location/GetLocationListData/",
+			query: url.Values{"page": {strconv.Itoa(page)}, "filter": {""}},
+		})
+		if err != nil {
+			return err
+		}
+		more, err := parseList(body)
+		if err != nil {
+			return failure(op, devices.Nonsense, err)
+		}
+		before := len(found)
+		for _, d := range more {
+			is := func(f device) bool { return f.id == d.id }
+			if i := slices.IndexFunc(c.devices, is); i >= 0 {
+				d.unit = c.devices[i].unit
+			}
+			if !slices.ContainsFunc(found, is) && len(found) < mostDevices {
+				found = append(found, d)
+			}
+		}
+		if len(found) == before {
+			break
+		}
+	}
+	if len(found) == 0 {
+		return failure(op, devices.Nonsense, errors.New("the account shows no thermostat: look at it on the web site"))
+	}
+	c.devices, c.listedAt = found, c.now()
+	return nil
+}
+
+// look asks for one thermostat.
+func (c *Client) look(ctx context.Context, d device) (screen, error) {
+	raw, err := c.check(ctx, d)
+	if err != nil {
+		return screen{}, err
+	}
+	s, err := raw.screen(d, c.now(), c.location)
+	if err != nil {
+		return screen{}, senseless(opRead, d, err)
+	}
+	if i := slices.IndexFunc(c.devices, func(f device) bool { return f.id == d.id }); i >= 0 {
+		c.devices[i].unit = s.reading.Unit
+	}
+	return s, nil
+}
+
+// check asks for one thermostat and returns the answer in the portal's words.
+func (c *Client) check(ctx context.Context, d device) (checkData, error) {
+	c.counter++
+	body, err := c.call(ctx, opRead, request{
+		method: http.MethodGet, path: "/portal/Device/CheckDataSession/" + d.vendorID(),
+		query: url.Values{"_": {strconv.FormatInt(c.counter, 10)}},
+	})
+	if err != nil {
+		return checkData{}, err
+	}
+	raw, err := parse(body)
+	if err != nil {
+		return checkData{}, senseless(opRead, d, err)
+	}
+	return raw, nil
+}
+
+// submit sends the change. The portal answers {"success":1}; any other success
+// is a refusal, and an answer without one says nothing.
+func (c *Client) submit(ctx context.Context, change controlScreen) error {
+	body, err := json.Marshal(change)
+	if err != nil {
+		return failure(opSet, devices.Refused, err)
+	}
+	answer, err := c.call(ctx, opSet, request{method: http.MethodPost, path: "/portal/Device/SubmitControlScreenChanges", body: body, write: true})
+	if err != nil {
+		return err
+	}
+	var said struct {
+		Success json.RawMessage `json:"success"`
+	}
+	if json.Unmarshal(answer, &said) != nil || said.Success == nil {
+		e := failure(opSet, devices.Nonsense, errors.New("the portal does not say whether it took the change"))
+		e.MaybeDone = true
+		return e
+	}
+	var took truth
+	if json.Unmarshal(said.Success, &took) != nil || !bool(took) {
+		return failure(opSet, devices.Refused, errors.New("the portal did not take the change: see what the thermostat allows on the web site"))
+	}
+	return nil
+}
+
+func senseless(op string, d device, err error) error {
+	return failure(op, devices.Nonsense, fmt.Errorf("thermostat %d: %w", d.id, err))
+}
+
+func failure(op string, kind devices.Kind, err error) *devices.Error {
+	return &devices.Error{Vendor: vendor, Op: op, Kind: kind, Err: err}
+}

@@ -1,0 +1,403 @@
+// Package tesla reads and commands a Powerwall through Tesla's energy API: the
+// Fleet API, Teslemetry or the older owner API, which have the same paths and
+// bodies. It promises that what it does not know stays nil, that a reading is
+// fresh as a whole or not there at all, and that a write which may have
+// happened says so.
+package tesla
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"powermgr/devices"
+	"powermgr/devices/cloud"
+)
+
+const vendor = "tesla"
+
+// Addresses of Tesla's APIs.
+const (
+	FleetURL      = "https://fleet-api.prd.na.vn.cloud.tesla.com"
+	FleetTokenURL = "https://fleet-auth.prd.vn.cloud.tesla.com/oauth2/v3/token" //nolint:gosec // an address, no credential
+	OwnerURL      = "https://owner-api.teslamotors.com"
+	OwnerTokenURL = "https://auth.tesla.com/oauth2/v3/token" //nolint:gosec // an address, no credential
+	authorizeURL  = "https://auth.tesla.com/oauth2/v3/authorize"
+)
+
+// OwnerClient is the client id of the owner API.
+const OwnerClient = "ownerapi"
+
+// Options are what a Client is made of.
+type Options struct {
+	BaseURL      string         // empty: FleetURL. Without TLS only on loopback
+	TokenURL     string         // empty: FleetTokenURL
+	SiteID       int64          // 0: the only battery on the account
+	ClientID     string         // the app's; OwnerClient for the owner API
+	ClientSecret devices.Secret // the app's; empty: none
+	TokenFile    string         // the authorisation; empty: APIToken
+	APIToken     devices.Secret // an access token that cannot be refreshed; empty: TokenFile
+
+	HTTP *http.Client     // nil: one of its own
+	Now  func() time.Time // nil: time.Now
+	Log  *slog.Logger     // nil: silence
+}
+
+// Client is one site. Its methods may be called from several goroutines.
+type Client struct {
+	base  *url.URL
+	auth  *cloud.OAuth
+	http  *http.Client
+	log   *slog.Logger
+	owner bool
+
+	mu   sync.Mutex
+	site int64
+}
+
+// New checks o. It makes no request.
+func New(o Options) (*Client, error) {
+	if o.BaseURL == "" {
+		o.BaseURL = FleetURL
+	}
+	if o.TokenURL == "" {
+		o.TokenURL = FleetTokenURL
+	}
+	if o.HTTP == nil {
+		o.HTTP = &http.Client{Timeout: 30 * time.Second}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	base, err := cloud.BaseURL(o.BaseURL)
+	if err != nil {
+		return nil, errors.New("tesla: " + err.Error())
+	}
+	if _, err := cloud.BaseURL(o.TokenURL); err != nil {
+		return nil, errors.New("tesla: token_url: " + err.Error())
+	}
+	if o.TokenFile == "" && o.APIToken == "" {
+		return nil, errors.New("tesla: give tesla.token_file, and run powermgr auth tesla, or give tesla.api_token")
+	}
+	c := &Client{base: base, http: o.HTTP, log: o.Log, site: o.SiteID, owner: o.ClientID == OwnerClient, auth: &cloud.OAuth{
+		Vendor: vendor, TokenURL: o.TokenURL, ClientID: o.ClientID, ClientSecret: o.ClientSecret, Style: cloud.InBody,
+		HTTP: o.HTTP, Now: o.Now,
+	}}
+	if o.APIToken != "" {
+		c.auth.Use(cloud.Token{Access: o.APIToken})
+	} else {
+		c.auth.File = cloud.TokenFile{Path: o.TokenFile}
+	}
+	if c.owner {
+		c.auth.Extra = url.Values{"scope": {"openid email offline_access"}}
+	}
+	return c, nil
+}
+
+// Read reads live_status and site_info. An error means that there is no
+// reading: half of one would look as if all of it were fresh.
+func (c *Client) Read(ctx context.Context) (devices.PowerwallReading, error) {
+	var r devices.PowerwallReading
+	site, err := c.siteID(ctx)
+	if err != nil {
+		return r, err
+	}
+	live, err := c.call(ctx, request{op: "read live status", path: site + "/live_status"})
+	if err == nil {
+		err = decodeLive(live, &r)
+	}
+	if err != nil {
+		return devices.PowerwallReading{}, err
+	}
+	info, err := c.call(ctx, request{op: "read site info", path: site + "/site_info"})
+	if err == nil {
+		err = decodeInfo(info, &r)
+	}
+	if err != nil {
+		return devices.PowerwallReading{}, err
+	}
+	return r, nil
+}
+
+// Apply sends one setting. A nil error means that Tesla accepted it, not that
+// the battery has it: read it back.
+func (c *Client) Apply(ctx context.Context, cmd devices.PowerwallCommand) error {
+	q := request{write: true}
+	switch {
+	case cmd.Reserve != nil:
+		if err := devices.CheckReserve(*cmd.Reserve); err != nil {
+			return refused("set reserve", err)
+		}
+		q.op, q.path, q.body = "set reserve", "/backup", map[string]any{"backup_reserve_percent": *cmd.Reserve}
+	case cmd.Mode != nil:
+		if !slices.Contains(devices.Modes(), *cmd.Mode) {
+			return refused("set mode", fmt.Errorf("there is no mode %.20q: send one of %v", *cmd.Mode, devices.Modes()))
+		}
+		q.op, q.path, q.body = "set mode", "/operation", map[string]any{"default_real_mode": *cmd.Mode}
+	case cmd.StormWatch != nil:
+		q.op, q.path, q.body = "set storm watch", "/storm_mode", map[string]any{"enabled": *cmd.StormWatch}
+	case cmd.GridCharging != nil:
+		// The API asks the other way round.
+		q.op, q.path, q.body = "set grid charging", "/grid_import_export", map[string]any{"disallow_charge_from_grid_with_solar_installed": !*cmd.GridCharging}
+	case cmd.ExportRule != nil:
+		if !slices.Contains(devices.ExportRules(), *cmd.ExportRule) {
+			return refused("set export rule", fmt.Errorf("there is no export rule %.20q: send one of %v", *cmd.ExportRule, devices.ExportRules()))
+		}
+		q.op, q.path, q.body = "set export rule", "/grid_import_export", map[string]any{"customer_preferred_export_rule": *cmd.ExportRule}
+	default:
+		return refused("apply", errors.New("the command changes nothing"))
+	}
+	site, err := c.siteID(ctx)
+	if err != nil {
+		return err
+	}
+	q.path = site + q.path
+	_, err = c.call(ctx, q)
+	return err
+}
+
+func refused(op string, err error) error {
+	return &devices.Error{Vendor: vendor, Op: op, Kind: devices.Refused, Err: err}
+}
+
+func nonsense(op, format string, args ...any) error {
+	return &devices.Error{Vendor: vendor, Op: op, Kind: devices.Nonsense, Err: fmt.Errorf(format, args...)}
+}
+
+// siteID is the path of the site; it is looked up once if the configuration
+// does not name it.
+func (c *Client) siteID(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	id := c.site
+	c.mu.Unlock()
+	if id == 0 {
+		products, err := c.call(ctx, request{op: "list products", path: "/api/1/products"})
+		if err != nil {
+			return "", err
+		}
+		if id, err = onlyBattery(products); err != nil {
+			return "", err
+		}
+		c.mu.Lock()
+		c.site = id
+		c.mu.Unlock()
+	}
+	return fmt.Sprintf("/api/1/energy_sites/%d", id), nil
+}
+
+// onlyBattery is the battery site among the products of an account. Vehicles
+// have no energy_site_id, and a replaced gateway stays listed without a charge.
+func onlyBattery(products json.RawMessage) (int64, error) {
+	const op = "list products"
+	var all []struct {
+		Site       *int64          `json:"energy_site_id"`
+		Charge     json.RawMessage `json:"percentage_charged"`
+		Name       string          `json:"site_name"`
+		Components struct {
+			Battery bool `json:"battery"`
+		} `json:"components"`
+	}
+	if err := json.Unmarshal(products, &all); err != nil {
+		return 0, nonsense(op, "the list of products is not one")
+	}
+	var found []string
+	var id int64
+	for _, p := range all {
+		if p.Site != nil && p.Components.Battery && len(p.Charge) > 0 && string(p.Charge) != "null" {
+			id = *p.Site
+			found = append(found, fmt.Sprintf("%d (%s)", id, cloud.Line(p.Name)))
+		}
+	}
+	switch len(found) {
+	case 0:
+		return 0, refused(op, errors.New("there is no Powerwall on this account"))
+	case 1:
+		return id, nil
+	}
+	return 0, refused(op, fmt.Errorf("there are several Powerwalls on this account: set tesla.energy_site_id to one of %s", strings.Join(found, ", ")))
+}
+
+// request is one call.
+type request struct {
+	op    string
+	path  string
+	write bool
+	body  map[string]any // of a write
+}
+
+// call sends q with a token that is believed to be alive, and once more with a
+// new one if Tesla says that it is not. It returns the response of the
+// envelope.
+func (c *Client) call(ctx context.Context, q request) (json.RawMessage, error) {
+	token, err := c.auth.Token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := c.send(ctx, q, token)
+	if err == nil && reply.Status == http.StatusUnauthorized {
+		if token, err = c.auth.Renew(ctx, token); err != nil {
+			return nil, err
+		}
+		if reply, err = c.send(ctx, q, token); err == nil && reply.Status == http.StatusUnauthorized {
+			return nil, c.auth.Reject(token, word(reply.Body))
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.open(ctx, q, reply)
+}
+
+func (c *Client) send(ctx context.Context, q request, token devices.Secret) (cloud.Reply, error) {
+	method, body := http.MethodGet, []byte(nil)
+	if q.write {
+		var err error
+		if body, err = json.Marshal(q.body); err != nil {
+			return cloud.Reply{}, refused(q.op, err)
+		}
+		method = http.MethodPost
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base.String()+q.path, bytes.NewReader(body))
+	if err != nil {
+		return cloud.Reply{}, refused(q.op, errors.New("the address cannot be made"))
+	}
+	req.Header.Set("Authorization", "Bearer "+token.Reveal())
+	req.Header.Set("Content-Type", "application/json") // without it a POST is refused with 406
+	req.Header.Set("Accept", "application/json")
+	reply, err := cloud.Do(c.http, vendor, q.op, req)
+	reply.Body = []byte(cloud.Hide(string(reply.Body), token)) // gateways quote what they refuse
+	return reply, err
+}
+
+// envelope is what every answer is wrapped in.
+type envelope struct {
+	Response    json.RawMessage `json:"response"`
+	Error       json.RawMessage `json:"error"`
+	Description string          `json:"error_description"`
+}
+
+// word is Tesla's own word for what is wrong.
+func word(body []byte) string {
+	var e envelope
+	if json.Unmarshal(body, &e) != nil {
+		return ""
+	}
+	var s string
+	if json.Unmarshal(e.Error, &s) != nil {
+		return ""
+	}
+	return strings.TrimSpace(s + " " + e.Description)
+}
+
+// open judges an answer and takes the response out of its envelope.
+func (c *Client) open(ctx context.Context, q request, r cloud.Reply) (json.RawMessage, error) {
+	if id := r.Header.Get("X-TxId"); id != "" {
+		c.log.DebugContext(ctx, "answer", "op", q.op, "status", r.Status, "txid", cloud.Line(id))
+	}
+	if r.Status < 200 || r.Status > 299 {
+		return nil, c.status(ctx, q, r)
+	}
+	if q.write {
+		return nil, accepted(q.op, r.Body)
+	}
+	var e envelope
+	if err := json.Unmarshal(r.Body, &e); err != nil {
+		return nil, nonsense(q.op, "the answer is not JSON")
+	}
+	if truthy(e.Error) {
+		return nil, refused(q.op, errors.New(cloud.Line(word(r.Body))))
+	}
+	return e.Response, nil
+}
+
+// status says what an error status means and what to do.
+func (c *Client) status(ctx context.Context, q request, r cloud.Reply) error {
+	said := word(r.Body)
+	e := cloud.StatusError(vendor, q.op, r, q.write, said)
+	advice := ""
+	switch r.Status {
+	case http.StatusPaymentRequired:
+		advice = "the app's billing limit is reached: look at developer.tesla.com"
+	case http.StatusForbidden:
+		e.Kind = devices.Unauthorized
+		advice = "the authorisation lacks the scopes energy_device_data and energy_cmds: run powermgr auth tesla"
+		if strings.Contains(said, "developer.tesla.com") {
+			advice = "Tesla has closed the owner API to this client: use the Fleet API or Teslemetry, see tesla.base_url"
+		}
+	case http.StatusNotFound:
+		advice = "Tesla does not know this site: check tesla.energy_site_id"
+	case http.StatusPreconditionFailed:
+		advice = "the app is not registered in this region: see developer.tesla.com"
+	case http.StatusMisdirectedRequest:
+		advice = "the account belongs to another region: set tesla.base_url" + c.region(ctx, q)
+	}
+	if advice != "" {
+		e.Err = fmt.Errorf("%w: %s", e.Err, advice)
+	}
+	return e
+}
+
+// region asks for the right address after a 421.
+func (c *Client) region(ctx context.Context, q request) string {
+	const path = "/api/1/users/region"
+	if q.path == path {
+		return ""
+	}
+	body, err := c.call(ctx, request{op: "ask for the region", path: path})
+	var r struct {
+		URL string `json:"fleet_api_base_url"`
+	}
+	if err != nil || json.Unmarshal(body, &r) != nil || r.URL == "" {
+		return ""
+	}
+	return " to " + cloud.Line(r.URL)
+}
+
+// accepted judges the answer to a write. Several forms of success are in use:
+// {"code":201}, {"Code":200}, "" and no body at all; and a refusal can come
+// with status 200.
+func accepted(op string, body []byte) error {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil
+	}
+	var e envelope
+	if json.Unmarshal(body, &e) != nil {
+		return &devices.Error{Vendor: vendor, Op: op, Kind: devices.Nonsense, MaybeDone: true, Err: errors.New("the answer is not JSON")}
+	}
+	if truthy(e.Error) {
+		return refused(op, errors.New(cloud.Line(word(body))))
+	}
+	var inner struct {
+		Code   *float64 `json:"code"`
+		Result *bool    `json:"result"`
+		Reason string   `json:"reason"`
+		Text   string   `json:"message"`
+	}
+	if len(e.Response) > 0 && e.Response[0] == '{' && json.Unmarshal(e.Response, &inner) != nil {
+		return &devices.Error{Vendor: vendor, Op: op, Kind: devices.Nonsense, MaybeDone: true, Err: errors.New("the answer has a form that is not known")}
+	}
+	if inner.Result != nil && !*inner.Result || inner.Code != nil && (*inner.Code < 200 || *inner.Code > 299) {
+		return refused(op, fmt.Errorf("Tesla says no: %s", cloud.Line(inner.Reason+" "+inner.Text)))
+	}
+	return nil
+}
+
+func truthy(raw json.RawMessage) bool {
+	switch strings.TrimSpace(string(raw)) {
+	case "", "null", `""`, "false", "0", "{}", "[]":
+		return false
+	}
+	return true
+}

@@ -1,0 +1,74 @@
+package devices
+
+import (
+	"strings"
+)
+
+// Topics is the topic tree below a base such as "powermgr". Everything that
+// names a topic names it here.
+type Topics struct{ Base string }
+
+func (t Topics) at(parts ...string) string { return t.Base + "/" + strings.Join(parts, "/") }
+
+// Status says online or offline for the whole; it is the last will.
+func (t Topics) Status() string { return t.at("status") }
+
+// NodeState is what a node of the pair says of itself.
+func (t Topics) NodeState(node string) string { return t.at("node", node, "state") }
+
+// NodeJournal is a node's journal, for the other node.
+func (t Topics) NodeJournal(node string) string { return t.at("node", node, "journal") }
+
+// Powerwall is a topic of the battery: "state", "availability", "reserve/set".
+func (t Topics) Powerwall(leaf string) string { return t.at("powerwall", leaf) }
+
+// Thermostat is a topic of one thermostat, or of all with id "+".
+func (t Topics) Thermostat(id, leaf string) string { return t.at("thermostat", id, leaf) }
+
+// Thermostats is a topic of all thermostats of the account: "api".
+func (t Topics) Thermostats(leaf string) string { return t.at("thermostats", leaf) }
+
+// Weather is a topic of the forecast: "state", "forecast_high/set".
+func (t Topics) Weather(leaf string) string { return t.at("weather", leaf) }
+
+// Control is a topic of the peak controller: "state", "event", "override/set".
+func (t Topics) Control(leaf string) string { return t.at("control", leaf) }
+
+// The last words of topics.
+const (
+	Set          = "/set"
+	ResultSuffix = "/result"
+	StateLeaf    = "state"
+	AvailLeaf    = "availability"
+	APILeaf      = "api"
+	EventLeaf    = "event"
+	Online       = "online"
+	Offline      = "offline"
+)
+
+// ResultTopic is where the answer to a command on a …/set topic goes.
+func ResultTopic(set string) string { return strings.TrimSuffix(set, Set) + ResultSuffix }
+
+// Split cuts a topic below the base into its levels; ok is false for a topic
+// that is not below it.
+func (t Topics) Split(topic string) (levels []string, ok bool) {
+	rest, ok := strings.CutPrefix(topic, t.Base+"/")
+	if !ok {
+		return nil, false
+	}
+	return strings.Split(rest, "/"), true
+}
+
+// TopicID makes a vendor's device id fit for a topic and for Home Assistant's
+// ids: lower case, with every other character than [a-z0-9_] as "_".
+func TopicID(vendorID string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '_':
+			return r
+		}
+		return '_'
+	}, vendorID)
+}
