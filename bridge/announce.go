@@ -1,0 +1,227 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+	"powermgr/discovery"
+)
+
+// AnnouncerOptions are what an Announcer needs.
+type AnnouncerOptions struct {
+	Shared
+	Prefix  string // Home Assistant's discovery prefix
+	Format  discovery.Format
+	Version string
+	// Devices are those that are always there.
+	Devices []discovery.Device
+	// Thermostats says that thermostats are announced as they are read.
+	Thermostats bool
+	// Disabled takes back everything that was announced earlier.
+	Disabled bool
+}
+
+// Announcer tells Home Assistant what there is: retained messages that the
+// link replays. What the broker still has of an earlier configuration is taken
+// back.
+type Announcer struct {
+	AnnouncerOptions
+	sub         *bus.Subscription
+	thermostats map[string]discovery.Device
+	described   map[string]devices.ThermostatReading // what they were last described from, by vendor id
+	retained    map[string][]byte                    // ours, as the broker has them
+	dismissed   map[string]bool                      // topics that a person has emptied
+	sent        map[string][]byte
+	linked      bool
+	due         time.Time // when to announce; zero: nothing to do
+}
+
+// Home Assistant drops the rest of a device's message while it is still busy
+// with an earlier one, so changes are gathered, and messages kept apart.
+const (
+	gather  = 2 * time.Second
+	apart   = 200 * time.Millisecond
+	between = configAgain + time.Second // two messages on one topic, the first of which takes components away
+)
+
+// NewAnnouncer returns a part that has subscribed already.
+func NewAnnouncer(o AnnouncerOptions) *Announcer {
+	return &Announcer{
+		AnnouncerOptions: o, thermostats: map[string]discovery.Device{}, described: map[string]devices.ThermostatReading{}, retained: map[string][]byte{}, dismissed: map[string]bool{}, sent: map[string][]byte{},
+		sub: o.Bus.Subscribe("announcer", discovery.Filter(o.Prefix), bus.LinkState, o.Topics.Thermostat("+", devices.StateLeaf)),
+	}
+}
+
+// Run announces until ctx ends; its error is ctx's.
+func (a *Announcer) Run(ctx context.Context) error {
+	defer a.sub.Close()
+	a.announce() // at once: the link sends it as soon as there is a broker
+	for {
+		m, ok, err := a.sub.Next(ctx, a.due)
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			a.due = time.Time{}
+			if err := a.update(ctx); err != nil {
+				return err
+			}
+		case m.Topic == bus.LinkState:
+			a.linked = string(m.Payload) == "up"
+			a.soon()
+		case strings.HasPrefix(m.Topic, a.Topics.Base+"/"):
+			a.read(m)
+		case m.Origin == bus.Broker:
+			a.found(m)
+		}
+	}
+}
+
+func (a *Announcer) soon() {
+	if a.due.IsZero() {
+		a.due = a.Bus.Now().Add(gather)
+	}
+}
+
+// read learns from a reading what a thermostat can do.
+func (a *Announcer) read(m bus.Message) {
+	var r devices.ThermostatReading
+	if !a.Thermostats || json.Unmarshal(m.Payload, &r) != nil || r.VendorID == "" || len(r.Modes) == 0 {
+		return
+	}
+	same := stable(r)
+	if last, known := a.described[r.VendorID]; known && reflect.DeepEqual(last, same) {
+		return
+	}
+	a.described[r.VendorID] = same
+	d := discovery.Thermostat(discovery.ThermostatDescription{Topics: a.Topics, Reading: r})
+	old, known := a.thermostats[d.ID]
+	if known && sameDevice(old, d) {
+		return
+	}
+	a.thermostats[d.ID] = d
+	if !known {
+		a.announce()
+	}
+	a.soon()
+}
+
+// stable is a reading without what changes from poll to poll.
+func stable(r devices.ThermostatReading) devices.ThermostatReading {
+	r.Action, r.Temperature, r.Humidity, r.OutdoorTemperature, r.CoolSetpoint, r.HeatSetpoint = nil, nil, nil, nil, nil, nil
+	r.HoldUntil, r.MeasuredAt, r.PolledAt, r.ScheduleCool, r.ScheduleHeat, r.SchedulePeriod = nil, nil, time.Time{}, nil, nil, ""
+	return r
+}
+
+func sameDevice(a, b discovery.Device) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+// found notes what the broker has retained of ours, and what a person has
+// removed in Home Assistant, which empties the topic.
+func (a *Announcer) found(m bus.Message) {
+	if len(m.Payload) == 0 {
+		if _, ours := a.sent[m.Topic]; ours {
+			a.dismissed[m.Topic] = true
+			a.Log.Info("removed in Home Assistant; it is announced again after a restart", "topic", m.Topic)
+		}
+		delete(a.retained, m.Topic)
+		return
+	}
+	if discovery.Ours(discovery.Message{Topic: m.Topic, Payload: m.Payload}, a.Prefix, discovery.Slug(a.Topics)) {
+		a.retained[m.Topic] = m.Payload
+		a.soon()
+	}
+}
+
+// wanted are the messages there shall be.
+func (a *Announcer) wanted() []discovery.Message {
+	var out []discovery.Message
+	if a.Disabled {
+		return nil
+	}
+	all := slices.Clone(a.Devices)
+	for _, id := range slices.Sorted(maps.Keys(a.thermostats)) {
+		all = append(all, a.thermostats[id])
+	}
+	for _, d := range all {
+		for _, m := range discovery.Messages(d, a.Format, a.Prefix, discovery.Origin{Version: a.Version}) {
+			if !a.dismissed[m.Topic] {
+				out = append(out, m)
+			}
+		}
+	}
+	return out
+}
+
+// announce publishes what is wanted and was not published yet.
+func (a *Announcer) announce() {
+	for _, m := range a.wanted() {
+		a.send(m)
+	}
+}
+
+func (a *Announcer) send(m discovery.Message) {
+	if last, ok := a.sent[m.Topic]; ok && string(last) == string(m.Payload) {
+		return
+	}
+	a.sent[m.Topic] = m.Payload
+	a.Bus.Publish(bus.Message{Topic: m.Topic, Payload: m.Payload, Retain: true})
+}
+
+// update brings the broker from what it has retained to what is wanted.
+func (a *Announcer) update(ctx context.Context) error {
+	if !a.linked {
+		a.announce()
+		return nil
+	}
+	var retained []discovery.Message
+	for _, topic := range slices.Sorted(maps.Keys(a.retained)) {
+		if a.settled(topic) {
+			retained = append(retained, discovery.Message{Topic: topic, Payload: a.retained[topic]})
+		}
+	}
+	wanted := a.wanted()
+	last := ""
+	for _, m := range discovery.Update(retained, wanted) {
+		pause := apart
+		switch last {
+		case "":
+			pause = 0
+		case m.Topic:
+			pause = between
+		}
+		if err := bus.Sleep(ctx, a.Bus.Clock(), pause); err != nil {
+			return err
+		}
+		last = m.Topic
+		a.sent[m.Topic] = m.Payload
+		a.Bus.Publish(bus.Message{Topic: m.Topic, Payload: m.Payload, Retain: true})
+	}
+	for _, m := range retained {
+		delete(a.retained, m.Topic)
+	}
+	for _, m := range wanted {
+		a.retained[m.Topic] = m.Payload
+	}
+	a.announce()
+	return nil
+}
+
+// settled reports whether it is known if the device on topic is still there: a
+// thermostat may just not have been read yet.
+func (a *Announcer) settled(topic string) bool {
+	if !a.Thermostats || a.Disabled || len(a.thermostats) > 0 {
+		return true
+	}
+	return !strings.Contains(topic, "/"+discovery.Slug(a.Topics)+"_thermostat_")
+}

@@ -1,0 +1,291 @@
+// Package bus is the in-process bus that all parts talk over. Its messages are
+// MQTT messages, so that a part cannot tell whether the other end is in this
+// process or beyond the broker.
+//
+// Publish never blocks and runs nobody's code: each subscription has a bounded
+// queue of its own, and what does not fit is dropped and counted. A retained
+// message is kept and given to later subscribers.
+package bus
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Origin is where a message entered this process.
+type Origin int
+
+// The origins.
+const (
+	Local  Origin = iota // a part of this process; mirrored to the broker
+	Broker               // the broker; never mirrored back
+)
+
+// A Message is one MQTT message. Payload is never changed after Publish.
+type Message struct {
+	Topic   string
+	Payload []byte
+	Retain  bool // kept for later subscribers; from the broker: it was stored before, or sent with -r
+
+	Origin  Origin
+	Expires time.Time // zero: never
+	ID      string    // MQTT correlation data
+
+	// Who sent it: MQTT user properties. Only powermgr sets them.
+	Source     string
+	Node       string
+	Generation uint64
+}
+
+// Expired reports whether the message is too old to act on at now.
+func (m Message) Expired(now time.Time) bool { return !m.Expires.IsZero() && !now.Before(m.Expires) }
+
+// A Bus delivers messages. The zero value is not usable; see New.
+type Bus struct {
+	clock Clock
+
+	mu       sync.Mutex
+	retained map[string]Message
+	subs     []*Subscription
+}
+
+// New returns an empty bus on clock.
+func New(clock Clock) *Bus { return &Bus{clock: clock, retained: map[string]Message{}} }
+
+// Clock is the clock the bus and all its subscribers live by.
+func (b *Bus) Clock() Clock { return b.clock }
+
+// Now is the time on the bus's clock.
+func (b *Bus) Now() time.Time { return b.clock.Now() }
+
+// Private reports whether a topic is for this process alone: one that begins
+// with "$". The link never mirrors it.
+func Private(topic string) bool { return strings.HasPrefix(topic, "$") }
+
+// LinkState is the private, retained topic on which the link says "up" when
+// it has subscribed at the broker, and "down".
+const LinkState = "$link/state"
+
+// LinkHealth is the private, retained topic on which the link says in JSON how
+// it fares, and what the owner should do if it does not fare well.
+const LinkHealth = "$link/health"
+
+// Standing is the private, retained topic on which it is said that this node
+// has become the active one of the pair, or no longer is.
+const Standing = "$node/standing"
+
+// Publish hands m to every subscription whose filters match.
+func (b *Bus) Publish(m Message) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if m.Retain {
+		if len(m.Payload) == 0 {
+			delete(b.retained, m.Topic)
+		} else {
+			b.retained[m.Topic] = m
+		}
+	}
+	for _, s := range b.subs {
+		if s.wants(m.Topic) {
+			s.offer(m)
+		}
+	}
+}
+
+// Retained is the last retained message on topic.
+func (b *Bus) Retained(topic string) (Message, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m, ok := b.retained[topic]
+	return m, ok
+}
+
+// Snapshot is every retained message, in the order of topic names.
+func (b *Bus) Snapshot() []Message {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := make([]Message, 0, len(b.retained))
+	for _, topic := range slices.Sorted(maps.Keys(b.retained)) {
+		all = append(all, b.retained[topic])
+	}
+	return all
+}
+
+// Queued reports whether any reader that waits in Next has a message to take:
+// work that is about to begin. What is queued for a reader that does something
+// else is that reader's business.
+func (b *Bus) Queued() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.subs, func(s *Subscription) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.waiting && len(s.queue) > 0
+	})
+}
+
+// Depth is how many messages a subscription holds; further ones are dropped.
+const Depth = 256
+
+// Subscribe returns a subscription to all topics that match one of filters.
+// Retained messages that match are in it already, oldest topic name first.
+// name is for the count of dropped messages.
+func (b *Bus) Subscribe(name string, filters ...string) *Subscription {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := &Subscription{name: name, bus: b, filters: filters, ready: make(chan struct{}, 1)}
+	for _, topic := range slices.Sorted(maps.Keys(b.retained)) {
+		if s.wants(topic) {
+			s.offer(b.retained[topic])
+		}
+	}
+	b.subs = append(b.subs, s)
+	return s
+}
+
+// A Subscription is one subscriber's queue. It has one reader.
+type Subscription struct {
+	name    string
+	bus     *Bus
+	filters []string
+	ready   chan struct{} // holds a token when the queue may have something
+
+	mu      sync.Mutex
+	queue   []Message
+	dropped int
+	waiting bool               // the reader is in Next
+	urgent  context.CancelFunc // ends what Free was given for; nil: nothing
+}
+
+func (s *Subscription) wants(topic string) bool {
+	return slices.ContainsFunc(s.filters, func(f string) bool { return Match(f, topic) })
+}
+
+func (s *Subscription) offer(m Message) {
+	s.mu.Lock()
+	if len(s.queue) < Depth {
+		s.queue = append(s.queue, m)
+	} else {
+		s.dropped++
+	}
+	if s.urgent != nil {
+		s.urgent()
+		s.urgent = nil
+	}
+	s.mu.Unlock()
+	select {
+	case s.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Subscription) take() (Message, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		return Message{}, false
+	}
+	m := s.queue[0]
+	s.queue[0] = Message{} // let go of the payload
+	s.queue = s.queue[1:]
+	if len(s.queue) == 0 {
+		s.queue = nil
+	}
+	return m, true
+}
+
+// Next returns the next message; ok is false when wake came first (a zero wake
+// never comes). The error is ctx's. Every loop of the program stands on it.
+func (s *Subscription) Next(ctx context.Context, wake time.Time) (m Message, ok bool, err error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return Message{}, false, err
+		}
+		if m, ok := s.take(); ok {
+			return m, true, nil
+		}
+		if !wake.IsZero() && !s.bus.clock.Now().Before(wake) {
+			return Message{}, false, nil
+		}
+		s.wait(true)
+		_, err := s.bus.clock.Wait(ctx, wake, s.ready)
+		s.wait(false)
+		if err != nil {
+			return Message{}, false, err
+		}
+	}
+}
+
+func (s *Subscription) wait(waiting bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = waiting
+}
+
+// Free returns a context that ends with ctx or as soon as there is a message
+// to take, for work that a message is more urgent than. Call stop when done.
+func (s *Subscription) Free(ctx context.Context) (free context.Context, stop context.CancelFunc) {
+	free, cancel := context.WithCancel(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.urgent = cancel
+	if len(s.queue) > 0 {
+		cancel()
+	}
+	return free, cancel
+}
+
+// Name is what Subscribe was told.
+func (s *Subscription) Name() string { return s.name }
+
+// Dropped is how many messages did not fit so far.
+func (s *Subscription) Dropped() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dropped
+}
+
+// Close ends the subscription.
+func (s *Subscription) Close() {
+	s.bus.mu.Lock()
+	defer s.bus.mu.Unlock()
+	s.bus.subs = slices.DeleteFunc(s.bus.subs, func(o *Subscription) bool { return o == s })
+}
+
+// Match reports whether an MQTT topic filter with + and # matches topic.
+func Match(filter, topic string) bool {
+	for {
+		f, filterRest, filterMore := strings.Cut(filter, "/")
+		t, topicRest, topicMore := strings.Cut(topic, "/")
+		switch {
+		case f == "#":
+			return true
+		case f != "+" && f != t:
+			return false
+		case !filterMore:
+			return !topicMore
+		case !topicMore:
+			return filterRest == "#" // which matches the level above it too
+		}
+		filter, topic = filterRest, topicRest
+	}
+}
+
+// Refusal says why a message must not be acted on as a command at now, by a
+// process of that generation; empty if it may. A stored command would act
+// again at every restart, and an old one is no longer what anybody wants.
+func (m Message) Refusal(now time.Time, generation uint64) string {
+	switch {
+	case m.Retain:
+		return "it was sent retained: send it without -r"
+	case m.Expired(now):
+		return "it is too old"
+	case m.Generation != 0 && m.Generation < generation:
+		return "it comes from a node that is no longer active"
+	}
+	return ""
+}

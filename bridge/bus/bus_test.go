@@ -1,0 +1,127 @@
+package bus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"powermgr/bridge/bus"
+)
+
+func TestMatch(t *testing.T) {
+	for _, c := range []struct {
+		filter, topic string
+		want          bool
+	}{
+		{"a/b", "a/b", true},
+		{"a/b", "a/b/c", false},
+		{"a/b/c", "a/b", false},
+		{"a/+", "a/b", true},
+		{"a/+", "a", false},
+		{"a/+/c", "a/b/c", true},
+		{"+/b", "a/b", true},
+		{"#", "a/b", true},
+		{"a/#", "a/b/c", true},
+		{"a/#", "a", true},
+		{"a/#", "b", false},
+		{"a/+", "a/b/c", false},
+	} {
+		if got := bus.Match(c.filter, c.topic); got != c.want {
+			t.Errorf("Match(%q, %q) = %v", c.filter, c.topic, got)
+		}
+	}
+}
+
+func TestDeliversInOrderAndKeepsRetained(t *testing.T) {
+	b := bus.New(bus.Wall{})
+	early := b.Subscribe("early", "a/#")
+	for i := range 3 {
+		b.Publish(bus.Message{Topic: "a/x", Payload: fmt.Append(nil, i), Retain: true})
+	}
+	b.Publish(bus.Message{Topic: "b/x", Payload: []byte("other")})
+	late := b.Subscribe("late", "a/+")
+	for i := range 3 {
+		if m, ok, err := early.Next(t.Context(), time.Now()); !ok || err != nil || string(m.Payload) != fmt.Sprint(i) {
+			t.Fatalf("%d: %q %v %v", i, m.Payload, ok, err)
+		}
+	}
+	if m, ok, _ := late.Next(t.Context(), time.Now()); !ok || string(m.Payload) != "2" {
+		t.Errorf("a late subscriber got %q", m.Payload)
+	}
+	b.Publish(bus.Message{Topic: "a/x", Retain: true})
+	if _, ok := b.Retained("a/x"); ok || len(b.Snapshot()) != 0 {
+		t.Error("an empty payload did not clear what was retained")
+	}
+}
+
+func TestASlowSubscriberLosesAndCounts(t *testing.T) {
+	b := bus.New(bus.Wall{})
+	slow, other := b.Subscribe("slow", "a"), b.Subscribe("other", "b")
+	for range bus.Depth + 7 {
+		b.Publish(bus.Message{Topic: "a"})
+	}
+	b.Publish(bus.Message{Topic: "b"})
+	if slow.Dropped() != 7 || other.Dropped() != 0 {
+		t.Errorf("dropped %d and %d", slow.Dropped(), other.Dropped())
+	}
+	if _, ok, _ := other.Next(t.Context(), time.Now()); !ok {
+		t.Error("a slow subscriber held up another")
+	}
+}
+
+func TestNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bus.New(bus.Wall{})
+		s := b.Subscribe("s", "a")
+		start := time.Now()
+		if _, ok, err := s.Next(t.Context(), start.Add(time.Hour)); ok || err != nil || time.Since(start) != time.Hour {
+			t.Errorf("woke after %v: %v %v", time.Since(start), ok, err)
+		}
+		go func() {
+			time.Sleep(time.Minute)
+			b.Publish(bus.Message{Topic: "a", Payload: []byte("x")})
+		}()
+		if m, ok, err := s.Next(t.Context(), time.Time{}); !ok || err != nil || string(m.Payload) != "x" {
+			t.Errorf("%v %v", ok, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, _, err := s.Next(ctx, time.Time{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v", err)
+		}
+		s.Close()
+		b.Publish(bus.Message{Topic: "a"})
+		if b.Queued() {
+			t.Error("a closed subscription still gets messages")
+		}
+	})
+}
+
+func TestRefusal(t *testing.T) {
+	now := time.Date(2026, 7, 15, 16, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name    string
+		m       bus.Message
+		refused bool
+	}{
+		{"plain", bus.Message{}, false},
+		{"retained", bus.Message{Retain: true}, true},
+		{"in time", bus.Message{Expires: now.Add(time.Second)}, false},
+		{"expired", bus.Message{Expires: now}, true},
+		{"of this generation", bus.Message{Generation: 4}, false},
+		{"of an older generation", bus.Message{Generation: 3}, true},
+	} {
+		if got := c.m.Refusal(now, 4) != ""; got != c.refused {
+			t.Errorf("%s: refused %v", c.name, got)
+		}
+	}
+}
+
+func TestPrivate(t *testing.T) {
+	if !bus.Private(bus.LinkState) || bus.Private("powermgr/status") {
+		t.Error("only topics that begin with $ are private")
+	}
+}

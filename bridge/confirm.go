@@ -1,0 +1,317 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+)
+
+// From a command to its final answer: it is sent, read back until the device
+// shows it, and sent again if it was not taken.
+
+// A verdict is what a reading says of a write.
+type verdict int
+
+const (
+	unknown verdict = iota // the reading does not tell
+	before                 // still as before the write
+	partly                 // on the way: some of it is as asked, the rest as before
+	shown                  // as asked
+	other                  // neither: somebody else, or a limit of the device, decided
+)
+
+// readBacks are when a write is read back, after the moment it was sent; the
+// vendors carry commands out within seconds to two minutes.
+var readBacks = [...]time.Duration{0, 5 * time.Second, 30 * time.Second, 2 * time.Minute}
+
+const (
+	readLost     = 3                // read-backs after a write whose answer was lost: then it is sent again
+	mostWrites   = 3                // of one command that the device did not take
+	mostTries    = 2                // to send one that did not reach the vendor
+	tryAgain     = 15 * time.Second // between looks whether the vendor answers again
+	personsFirst = 10 * time.Second // an automatic command that comes this soon after a person's is refused
+	commandLife  = 2 * time.Minute  // of a command that could not be sent
+)
+
+// A write is one or several commands that are sent as one, from acceptance to
+// the final answer.
+type write struct {
+	key     string // what it sets
+	answers []answer
+	send    func(context.Context) error
+	look    func() verdict // at the last reading
+
+	automatic bool      // from the controller
+	until     time.Time // it is not sent for the first time after this
+	next      time.Time // while not sent: when to look whether the vendor answers
+	sent      time.Time // zero: not yet
+	lost      error     // why nobody knows whether the last one arrived; nil: the vendor has accepted it
+	sends     int       // times it was tried to
+	read      int       // read-backs done since sent
+}
+
+// An answer is where the results of one command go, and for whom.
+type answer struct {
+	topic     string // …/result
+	id        string
+	requested any
+	shows     func() any // what the device shows of it; nil: unknown
+}
+
+// due is when the write wants the device to be read next.
+func (w *write) due() time.Time {
+	if w.sent.IsZero() {
+		return earlier(w.next, w.until)
+	}
+	return w.sent.Add(readBacks[min(w.read, len(readBacks)-1)])
+}
+
+// writes are the commands under way of one account.
+type writes struct {
+	*account
+	open    []*write
+	persons map[string]time.Time // when a person last set a key
+}
+
+// due is when the next write wants a reading; zero if none does.
+func (ws *writes) due() (next time.Time) {
+	for i, w := range ws.open {
+		if at := w.due(); i == 0 || at.Before(next) {
+			next = at
+		}
+	}
+	return next
+}
+
+// guard refuses what must not be acted on whatever it says, and takes a
+// retained command off the broker. It reports whether m may be acted on.
+func (ws *writes) guard(m bus.Message, now time.Time) bool {
+	if len(m.Payload) == 0 || !ws.Standing.Active() {
+		return false // the clearing of a retained command; or another node's business
+	}
+	why := m.Refusal(now, ws.Standing.Generation())
+	if why == "" {
+		return true
+	}
+	req, _ := devices.ParseRequest(m.Payload) // for its id; what it asks does not matter
+	if req.ID == "" {
+		req.ID = m.ID
+	}
+	ws.refuse(m, req, why)
+	if m.Retain {
+		ws.Bus.Publish(bus.Message{Topic: m.Topic, Retain: true})
+	}
+	return false
+}
+
+// refuse answers a command that is not carried out.
+func (ws *writes) refuse(m bus.Message, req devices.Request, why string) {
+	ws.Log.Warn("command refused", "topic", m.Topic, "source", m.Source, "reason", why)
+	var requested any
+	if req.Value != "" {
+		requested = req.Value
+	}
+	ws.publish(devices.ResultTopic(m.Topic), false, devices.Result{ID: req.ID, Final: true, Requested: requested, Reason: why})
+}
+
+// pending reports whether a write of key is under way.
+func (ws *writes) pending(key string) bool {
+	return slices.ContainsFunc(ws.open, func(w *write) bool { return w.key == key })
+}
+
+// yields says why an automatic write gives way; empty if it does not.
+func (ws *writes) yields(key string, now time.Time) string {
+	at, ok := ws.persons[key]
+	if ok && now.Sub(at) <= personsFirst || slices.ContainsFunc(ws.open, func(w *write) bool { return w.key == key && !w.automatic }) {
+		return "a person's command came first"
+	}
+	return ""
+}
+
+// person notes that a person has set key.
+func (ws *writes) person(key string, now time.Time) {
+	if ws.persons == nil {
+		ws.persons = map[string]time.Time{}
+	}
+	ws.persons[key] = now
+}
+
+// start sends a write that has been accepted.
+func (ws *writes) start(ctx context.Context, w *write) {
+	ws.open = append(ws.open, w)
+	ws.try(ctx, w)
+}
+
+// accept gives the first answer. It comes before the vendor is called, so that
+// the controller knows of a person's command before it decides anything.
+func (ws *writes) accept(a answer) {
+	ws.tell(a, devices.Result{Accepted: true, Reason: "on its way to the device"})
+}
+
+func (ws *writes) tell(a answer, r devices.Result) {
+	r.ID, r.Requested = a.id, a.requested
+	ws.publish(a.topic, false, r)
+}
+
+// An outcome is how a command ended.
+type outcome struct {
+	accepted bool
+	showing  bool // what the device shows is told
+	reason   string
+	expected bool // the reason is no cause for a warning
+}
+
+func (ws *writes) has(w *write) bool { return slices.Contains(ws.open, w) }
+
+// close ends a write whose answers somebody else gives.
+func (ws *writes) close(w *write) {
+	ws.open = slices.DeleteFunc(ws.open, func(x *write) bool { return x == w })
+}
+
+func (ws *writes) finish(w *write, o outcome) {
+	ws.close(w)
+	for _, a := range w.answers {
+		ws.end(a, o)
+	}
+}
+
+// end gives the final answer.
+func (ws *writes) end(a answer, o outcome) {
+	r := devices.Result{Accepted: o.accepted, Final: true, Reason: o.reason}
+	if o.showing {
+		r.Applied = a.shows()
+	}
+	if o.reason == "" {
+		ws.Log.Info("command carried out", "topic", a.topic, "requested", a.requested)
+	} else {
+		level := ws.Log.Warn
+		if o.expected {
+			level = ws.Log.Info
+		}
+		level("command not carried out", "topic", a.topic, "requested", a.requested, "applied", r.Applied, "reason", o.reason)
+	}
+	ws.tell(a, r)
+}
+
+// superseded is the end of a command after which a newer one has come.
+func superseded() outcome {
+	return outcome{accepted: true, reason: "superseded by a newer command", expected: true}
+}
+
+// drop ends all writes of a node that is no longer the active one.
+func (ws *writes) drop() {
+	for len(ws.open) > 0 {
+		ws.finish(ws.open[0], outcome{accepted: true, reason: "another node has taken over before the device showed it", expected: true})
+	}
+	ws.persons = nil
+}
+
+// try sends a write once, if it may be sent now.
+func (ws *writes) try(ctx context.Context, w *write) {
+	now := ws.Bus.Now()
+	if !ws.Standing.Active() {
+		ws.drop()
+		return
+	}
+	if now.Before(ws.quiet) {
+		ws.postpone(w, ws.quiet)
+		return
+	}
+	w.sends++
+	err := bounded(ctx, w.send)
+	now = ws.Bus.Now()
+	var e *devices.Error
+	known := errors.As(err, &e)
+	switch {
+	case err == nil, known && e.MaybeDone:
+		// Unknown counts as sent: the device is read before anything else.
+		w.sent, w.read, w.lost = now, 0, err
+	case errors.Is(err, ErrDryRun):
+		ws.finish(w, outcome{reason: err.Error(), expected: true})
+	case w.sent.IsZero() && known && e.MayRetry() && w.sends < mostTries:
+		ws.hush(err, now)
+		ws.postpone(w, now.Add(max(tryAgain, e.RetryAfter)))
+	default:
+		ws.hush(err, now)
+		if known && e.Kind == devices.Unauthorized {
+			ws.next = earlier(ws.next, now) // so that it is said of the account too
+		}
+		ws.finish(w, outcome{accepted: !w.sent.IsZero(), reason: err.Error()})
+	}
+}
+
+// postpone leaves a write for later, or ends it if later is too late.
+func (ws *writes) postpone(w *write, at time.Time) {
+	switch {
+	case !w.sent.IsZero():
+		w.sent, w.read = at, 0 // it is a repetition: look again before it
+	case !at.Before(w.until):
+		ws.finish(w, outcome{reason: fmt.Sprintf("the vendor takes no commands for another %s; send it again then", at.Sub(ws.Bus.Now()).Round(time.Second))})
+	default:
+		w.next = at
+	}
+}
+
+// settle looks at each write under way after a reading; ok says whether the
+// reading was good.
+func (ws *writes) settle(ctx context.Context, ok bool) {
+	now := ws.Bus.Now()
+	for _, w := range slices.Clone(ws.open) {
+		v := unknown
+		if ok {
+			v = w.look()
+		}
+		switch {
+		case !ws.has(w): // dropped meanwhile
+		case v == shown:
+			ws.finish(w, outcome{accepted: true, showing: true})
+		case w.sent.IsZero():
+			ws.unsent(ctx, w, ok, now)
+		case v == other && now.Sub(w.sent) >= readBacks[2]: // before, it may be what an app set since the last poll, or a hold that has just ended
+			ws.finish(w, outcome{accepted: true, showing: true, reason: "the device shows something else: somebody, or a limit of the device, decided"})
+		default:
+			ws.unshown(ctx, w, v, ok, now)
+		}
+	}
+}
+
+// unsent goes on with a write that has not reached the vendor.
+func (ws *writes) unsent(ctx context.Context, w *write, ok bool, now time.Time) {
+	switch {
+	case !now.Before(w.until):
+		ws.finish(w, outcome{reason: "the vendor could not be reached in time; send it again"})
+	case ok && !now.Before(w.next):
+		ws.try(ctx, w)
+	case !now.Before(w.next):
+		w.next = now.Add(tryAgain)
+	}
+}
+
+// unshown goes on with a write that the device does not show.
+func (ws *writes) unshown(ctx context.Context, w *write, v verdict, ok bool, now time.Time) {
+	for w.read < len(readBacks) && !now.Before(w.sent.Add(readBacks[w.read])) {
+		w.read++
+	}
+	last := len(readBacks)
+	if w.lost != nil {
+		last = readLost
+	}
+	switch {
+	case w.read < last:
+	case !ok:
+		ws.finish(w, outcome{accepted: true, reason: "it is not known whether the device took it: the vendor does not answer"})
+	case v == unknown:
+		ws.finish(w, outcome{accepted: true, reason: "it was sent, but the vendor does not show what became of it"})
+	case w.sends < mostWrites:
+		ws.try(ctx, w)
+	case w.lost != nil:
+		ws.finish(w, outcome{reason: fmt.Sprintf("%v; the device does not show it", w.lost)})
+	default:
+		ws.finish(w, outcome{accepted: true, showing: true, reason: fmt.Sprintf("sent %d times and not taken: look at the device", w.sends)})
+	}
+}

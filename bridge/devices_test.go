@@ -1,0 +1,683 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+)
+
+// activeNode is a node alone, of generation 3.
+type activeNode struct{}
+
+func (activeNode) Active() bool       { return true }
+func (activeNode) Generation() uint64 { return 3 }
+
+var treeTopics = devices.Topics{Base: "powermgr"}
+
+// fakeBattery does what its fields say.
+type fakeBattery struct {
+	mu      sync.Mutex
+	reserve int
+	applied []int
+	lands   time.Duration // after the write; negative: never
+	snaps   int           // what it becomes instead of what was asked; 0: as asked
+	read    error
+	apply   error
+	slow    time.Duration // a read takes
+}
+
+func (f *fakeBattery) Read(ctx context.Context) (devices.PowerwallReading, error) {
+	f.mu.Lock()
+	slow, err := f.slow, f.read
+	f.mu.Unlock()
+	if slow > 0 {
+		select {
+		case <-ctx.Done():
+			return devices.PowerwallReading{}, ctx.Err()
+		case <-time.After(slow):
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	reserve := f.reserve
+	return devices.PowerwallReading{ReservePercent: &reserve, ChargePercent: devices.Pointer(devices.Percent(50))}, err
+}
+
+func (f *fakeBattery) Apply(_ context.Context, c devices.PowerwallCommand) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c.Reserve == nil {
+		return nil
+	}
+	f.applied = append(f.applied, *c.Reserve)
+	var e *devices.Error
+	if f.apply != nil && !(errors.As(f.apply, &e) && e.MaybeDone) {
+		return f.apply
+	}
+	if f.lands >= 0 {
+		to := *c.Reserve
+		if f.snaps != 0 {
+			to = f.snaps
+		}
+		if f.lands == 0 {
+			f.reserve = to
+			return f.apply
+		}
+		time.AfterFunc(f.lands, func() { f.set(func() { f.reserve = to }) })
+	}
+	return f.apply
+}
+
+func (f *fakeBattery) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+func (f *fakeBattery) writes() []int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]int(nil), f.applied...)
+}
+
+// rig is a part of the bridge on a bus in a bubble.
+type rig struct {
+	t   *testing.T
+	bus *bus.Bus
+	sub *bus.Subscription
+}
+
+func bubble(t *testing.T, part func(s Shared) func(context.Context) error, scenario func(r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := bus.New(bus.Wall{})
+		r := &rig{t: t, bus: b, sub: b.Subscribe("test", "powermgr/#")}
+		run := part(Shared{Bus: b, Topics: treeTopics, Standing: activeNode{}, Log: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- run(ctx) }()
+		synctest.Wait()
+		defer func() {
+			cancel()
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Errorf("Run ended with %v", err)
+			}
+		}()
+		scenario(r)
+	})
+}
+
+func battery(f *fakeBattery) func(Shared) func(context.Context) error {
+	return func(s Shared) func(context.Context) error {
+		return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return 5 * time.Minute }}).Run
+	}
+}
+
+func (r *rig) send(topic, payload string) {
+	r.bus.Publish(bus.Message{Topic: topic, Payload: []byte(payload), Origin: bus.Broker})
+	synctest.Wait()
+}
+
+func (r *rig) sleep(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// got returns the payloads on topics that match filter, and forgets all others.
+func (r *rig) got(filter string) (payloads []string) {
+	for {
+		m, ok, err := r.sub.Next(r.t.Context(), time.Now())
+		if err != nil || !ok {
+			return payloads
+		}
+		if bus.Match(filter, m.Topic) {
+			payloads = append(payloads, string(m.Payload))
+		}
+	}
+}
+
+func (r *rig) results(filter string) (out []devices.Result) {
+	r.t.Helper()
+	for _, p := range r.got(filter) {
+		var res devices.Result
+		if err := json.Unmarshal([]byte(p), &res); err != nil {
+			r.t.Fatal(err)
+		}
+		out = append(out, res)
+	}
+	return out
+}
+
+func TestReserveCommand(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		battery *fakeBattery
+		after   time.Duration // until the final answer is there
+		writes  int
+		applied any
+		reason  string // a part of the final one
+	}{
+		{"shown at once", &fakeBattery{reserve: 100}, time.Second, 1, 20.0, ""},
+		{"lands after a minute", &fakeBattery{reserve: 100, lands: time.Minute}, 3 * time.Minute, 1, 20.0, ""},
+		{"ignored: three writes, then a reason", &fakeBattery{reserve: 100, lands: -1}, 8 * time.Minute, 3, 100.0, "sent 3 times and not taken"},
+		{"the device makes something else of it", &fakeBattery{reserve: 100, snaps: 25}, 40 * time.Second, 1, 25.0, "the device shows something else"},
+		{"timed out and yet done: read back, no second write", &fakeBattery{reserve: 100, apply: &devices.Error{Kind: devices.Unreachable, MaybeDone: true, Err: errors.New("x")}}, time.Second, 1, 20.0, ""},
+		{"refused by the vendor", &fakeBattery{reserve: 100, apply: &devices.Error{Kind: devices.Refused, Err: errors.New("no such site")}}, time.Second, 1, nil, "no such site"},
+		{"dry run", &fakeBattery{reserve: 100, apply: ErrDryRun}, time.Second, 1, nil, "not sent, dry run"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := c.battery
+			bubble(t, battery(f), func(r *rig) {
+				r.got("#")
+				r.send("powermgr/powerwall/reserve/set", `{"value":20,"id":"7"}`)
+				r.sleep(c.after)
+				res := r.results("powermgr/powerwall/reserve/result")
+				if len(res) != 2 || !res[0].Accepted || res[0].Final || res[0].Applied != nil || res[0].ID != "7" || res[0].Requested != 20.0 {
+					t.Fatalf("answers: %+v", res)
+				}
+				last := res[1]
+				if !last.Final || last.Applied != c.applied || (c.reason == "") != (last.Reason == "") || !strings.Contains(last.Reason, c.reason) {
+					t.Errorf("final: %+v", last)
+				}
+				if got := len(f.writes()); got != c.writes {
+					t.Errorf("%d writes, want %d", got, c.writes)
+				}
+			})
+		})
+	}
+}
+
+func TestRefusedPowerwallCommands(t *testing.T) {
+	for _, c := range []struct{ name, topic, payload, reason string }{
+		{"81–99", "reserve", "90", "81–99 into 80"},
+		{"too much", "reserve", "101", "outside 0–100"},
+		{"half a percent", "reserve", "20.5", "whole number"},
+		{"no number", "reserve", "lots", "whole number"},
+		{"not finite", "reserve", "NaN", "whole number"},
+		{"huge", "reserve", "1e300", "whole number"},
+		{"an unknown mode", "mode", "turbo", "send self_consumption"},
+		{"an unknown export rule", "export_rule", "all", "send battery_ok"},
+		{"neither on nor off", "storm_watch", "2", "neither ON nor OFF"},
+		{"an unknown setting", "colour", "red", "send to reserve"},
+		{"half an object", "reserve", `{"value":`, "JSON"},
+		{"no value", "reserve", `{"id":"1"}`, `no "value"`},
+		{"a list", "reserve", `{"value":[1]}`, "not a text"},
+		{"too long", "reserve", strings.Repeat("9", 5000), "4096 is the most"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := &fakeBattery{reserve: 100}
+			bubble(t, battery(f), func(r *rig) {
+				r.got("#")
+				r.send("powermgr/powerwall/"+c.topic+"/set", c.payload)
+				res := r.results("powermgr/powerwall/+/result")
+				if len(res) != 1 || res[0].Accepted || !res[0].Final || !strings.Contains(res[0].Reason, c.reason) {
+					t.Errorf("%+v", res)
+				}
+				if len(f.writes()) != 0 {
+					t.Error("it was written")
+				}
+			})
+		})
+	}
+}
+
+func TestStaleCommandsAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		m       bus.Message
+		cleared bool
+	}{
+		{"retained", bus.Message{Retain: true}, true},
+		{"expired", bus.Message{Expires: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)}, false},
+		{"of an older generation", bus.Message{Generation: 2, Source: devices.SourceControl}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := &fakeBattery{reserve: 100}
+			bubble(t, battery(f), func(r *rig) {
+				r.got("#")
+				m := c.m
+				m.Topic, m.Payload, m.Origin = "powermgr/powerwall/reserve/set", []byte("20"), bus.Broker
+				r.bus.Publish(m)
+				synctest.Wait()
+				answered, cleared := 0, false
+				for {
+					m, ok, _ := r.sub.Next(t.Context(), time.Now())
+					if !ok {
+						break
+					}
+					if strings.HasSuffix(m.Topic, "/result") {
+						answered++
+					}
+					cleared = cleared || strings.HasSuffix(m.Topic, "/set") && m.Retain && len(m.Payload) == 0 && m.Origin == bus.Local
+				}
+				if answered != 1 || cleared != c.cleared || len(f.writes()) != 0 {
+					t.Errorf("answered %d, cleared %v, written %v", answered, cleared, f.writes())
+				}
+			})
+		})
+	}
+}
+
+func TestANewerCommandSupersedes(t *testing.T) {
+	f := &fakeBattery{reserve: 100, lands: time.Minute}
+	bubble(t, battery(f), func(r *rig) {
+		r.got("#")
+		r.send("powermgr/powerwall/reserve/set", `{"value":20,"id":"a"}`)
+		r.sleep(10 * time.Second)
+		r.send("powermgr/powerwall/reserve/set", `{"value":30,"id":"b"}`)
+		r.sleep(4 * time.Minute)
+		for _, res := range r.results("powermgr/powerwall/reserve/result") {
+			if res.Final && (res.ID == "a" && !strings.Contains(res.Reason, "superseded") || res.ID == "b" && res.Applied != 30.0) {
+				t.Errorf("%+v", res)
+			}
+		}
+	})
+}
+
+func TestAPersonComesFirst(t *testing.T) {
+	f := &fakeBattery{reserve: 100}
+	bubble(t, battery(f), func(r *rig) {
+		r.send("powermgr/powerwall/reserve/set", "40")
+		r.sleep(time.Second)
+		r.got("#")
+		r.bus.Publish(bus.Message{Topic: "powermgr/powerwall/reserve/set", Payload: []byte("0"), Source: devices.SourceControl, Generation: 3})
+		synctest.Wait()
+		if res := r.results("powermgr/powerwall/reserve/result"); len(res) != 1 || res[0].Accepted {
+			t.Errorf("%+v", res)
+		}
+		r.sleep(time.Minute)
+		r.bus.Publish(bus.Message{Topic: "powermgr/powerwall/reserve/set", Payload: []byte("0"), Source: devices.SourceControl, Generation: 3})
+		r.sleep(time.Second)
+		if got := f.writes(); fmt.Sprint(got) != "[40 0]" {
+			t.Errorf("written %v", got)
+		}
+	})
+}
+
+func TestACommandEndsASlowPoll(t *testing.T) {
+	f := &fakeBattery{reserve: 100}
+	bubble(t, battery(f), func(r *rig) {
+		f.set(func() { f.slow = 20 * time.Second })
+		r.sleep(5*time.Minute + time.Second) // into the next poll
+		start := time.Now()
+		r.send("powermgr/powerwall/reserve/set", "20")
+		if len(f.writes()) != 1 || time.Since(start) != 0 {
+			t.Errorf("it was sent after %v: %v", time.Since(start), f.writes())
+		}
+	})
+}
+
+func TestAvailability(t *testing.T) {
+	f := &fakeBattery{reserve: 100}
+	bubble(t, battery(f), func(r *rig) {
+		avail := func() string {
+			m, _ := r.bus.Retained("powermgr/powerwall/availability")
+			return string(m.Payload)
+		}
+		if avail() != "online" {
+			t.Fatalf("at first %q", avail())
+		}
+		f.set(func() { f.read = &devices.Error{Kind: devices.Unreachable, Err: errors.New("x")} })
+		r.sleep(5*time.Minute + time.Second)
+		if avail() != "online" {
+			t.Error("one miss took it offline")
+		}
+		r.sleep(10 * time.Minute)
+		if avail() != "offline" {
+			t.Error("three misses did not")
+		}
+		if m, ok := r.bus.Retained("powermgr/powerwall/state"); !ok || !strings.Contains(string(m.Payload), `"reserve_percent":100`) {
+			t.Error("the last reading was not kept")
+		}
+		f.set(func() { f.read = nil })
+		r.sleep(10 * time.Minute)
+		if avail() != "online" {
+			t.Error("it did not come back")
+		}
+	})
+	t.Run("at once when a person has to authorise again", func(t *testing.T) {
+		f := &fakeBattery{read: &devices.Error{Kind: devices.Unauthorized, Err: errors.New("x")}}
+		bubble(t, battery(f), func(r *rig) {
+			if got := r.got("powermgr/powerwall/+"); len(got) != 2 || !strings.Contains(strings.Join(got, " "), `"reauthorise":true`) || !strings.Contains(strings.Join(got, " "), "offline") {
+				t.Errorf("%q", got)
+			}
+		})
+	})
+	t.Run("a Retry-After is obeyed", func(t *testing.T) {
+		reads := 0
+		f := &counting{fakeBattery: fakeBattery{read: &devices.Error{Kind: devices.Throttled, RetryAfter: time.Hour, Err: errors.New("x")}}, reads: &reads}
+		bubble(t, func(s Shared) func(context.Context) error {
+			return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return time.Minute }}).Run
+		}, func(r *rig) {
+			r.sleep(59 * time.Minute)
+			if reads != 1 {
+				t.Errorf("%d reads within the hour", reads)
+			}
+		})
+	})
+}
+
+type counting struct {
+	fakeBattery
+	reads *int
+}
+
+func (c *counting) Read(ctx context.Context) (devices.PowerwallReading, error) {
+	*c.reads++
+	return c.fakeBattery.Read(ctx)
+}
+
+// fakeThermostats is one thermostat that does at once what it is told.
+type fakeThermostats struct {
+	mu      sync.Mutex
+	r       devices.ThermostatReading
+	applied []devices.ThermostatCommand
+}
+
+func newThermostats() *fakeThermostats {
+	return &fakeThermostats{r: devices.ThermostatReading{
+		VendorID: "UP", Name: "Up", Unit: devices.Fahrenheit, Step: 1, Deadband: 3, HoldStep: 15, Alive: true,
+		Mode: devices.Pointer(devices.Cool), CoolSetpoint: devices.Pointer(76.0), HeatSetpoint: devices.Pointer(68.0), Hold: devices.Pointer(devices.HoldSchedule),
+		Fan: devices.Pointer(devices.FanAuto), Modes: []devices.HVACMode{devices.Off, devices.Heat, devices.Cool, devices.HeatCool},
+		Fans: []devices.Fan{devices.FanAuto, devices.FanOn}, Holds: []devices.Hold{devices.HoldSchedule, devices.HoldTemporary, devices.HoldUntil, devices.HoldPermanent},
+		CoolMin: devices.Pointer(50.0), CoolMax: devices.Pointer(99.0), HeatMin: devices.Pointer(40.0), HeatMax: devices.Pointer(90.0),
+	}}
+}
+
+func (f *fakeThermostats) Read(context.Context) ([]devices.ThermostatReading, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return []devices.ThermostatReading{f.r}, nil
+}
+
+func (f *fakeThermostats) Apply(_ context.Context, id string, c devices.ThermostatCommand) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	merged, err := f.r.Merge(c, time.Now())
+	if err != nil {
+		return &devices.Error{Vendor: "fake", Kind: devices.Refused, Err: err}
+	}
+	f.applied = append(f.applied, c)
+	lay := func(m devices.ThermostatCommand) {
+		if m.Mode != nil {
+			f.r.Mode = m.Mode
+		}
+		if m.Fan != nil {
+			f.r.Fan = m.Fan
+		}
+		if m.CoolSetpoint != nil {
+			f.r.CoolSetpoint = m.CoolSetpoint
+		}
+		if m.HeatSetpoint != nil {
+			f.r.HeatSetpoint = m.HeatSetpoint
+		}
+		if m.Hold != nil {
+			f.r.Hold, f.r.HoldUntil = m.Hold, m.HoldUntil
+		}
+	}
+	lay(merged)
+	return nil
+}
+
+func (f *fakeThermostats) commands() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []string
+	for _, c := range f.applied {
+		out = append(out, describeThermostat(c))
+	}
+	return out
+}
+
+func thermostats(f *fakeThermostats) func(Shared) func(context.Context) error {
+	return func(s Shared) func(context.Context) error {
+		return NewThermostats(ThermostatsOptions{
+			Shared: s, Device: f, Location: time.UTC, Every: func(time.Time) time.Duration { return 5 * time.Minute },
+		}).Run
+	}
+}
+
+// The bubble's clock begins at midnight UTC.
+func TestThermostatCommands(t *testing.T) {
+	type command struct{ setting, payload string }
+	for _, c := range []struct {
+		name   string
+		send   []command
+		want   string // what reached the device, commands separated by "; "
+		reason string // a part of the refusal; empty: done
+	}{
+		{"a set point", []command{{"cool_setpoint", "74"}}, "cool 74", ""},
+		{"in the present mode", []command{{"setpoint", "73"}}, "cool 73", ""},
+		{"as Home Assistant sends it", []command{{"setpoint", "73.40000000000001"}}, "cool 73.4", ""},
+		{"both set points at once", []command{{"heat_setpoint", "66"}, {"cool_setpoint", "78"}}, "cool 78 heat 66", ""},
+		{"mode, then set points", []command{{"mode", "heat_cool"}, {"heat_setpoint", "66"}, {"cool_setpoint", "78"}}, "heat_cool cool 78 heat 66", ""},
+		{"a later one of the same moment counts", []command{{"cool_setpoint", "74"}, {"cool_setpoint", "75"}}, "cool 75", "superseded"},
+		{"the fan", []command{{"fan", "on"}}, "fan on", ""},
+		{"the schedule", []command{{"hold", "schedule"}}, "schedule", ""},
+		{"the schedule in Home Assistant's word", []command{{"hold", "none"}}, "schedule", ""},
+		{"until a time", []command{{"hold", "until 19:00"}}, "until 19:00", ""},
+		{"permanent with set points", []command{{"hold", `{"value":"permanent","cool_setpoint":77,"heat_setpoint":65}`}}, "cool 77 heat 65 permanent", ""},
+		{"too warm", []command{{"cool_setpoint", "150"}}, "", "outside 50–99"},
+		{"no number", []command{{"cool_setpoint", "warm"}}, "", "not a temperature"},
+		{"not finite", []command{{"cool_setpoint", "Inf"}}, "", "not a temperature"},
+		{"an unknown mode", []command{{"mode", "dry"}}, "", "not one of"},
+		{"an unknown fan mode", []command{{"fan", "turbo"}}, "", "not one of"},
+		{"an unknown hold", []command{{"hold", "forever"}}, "", "not a hold"},
+		{"a hold without its time", []command{{"hold", "until"}}, "", "without a time"},
+		{"vacation can only be read", []command{{"hold", "vacation"}}, "", "not a hold"},
+		{"an unknown setting", []command{{"colour", "red"}}, "", "send to mode"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newThermostats()
+			bubble(t, thermostats(f), func(r *rig) {
+				r.got("#")
+				for _, cmd := range c.send {
+					r.send("powermgr/thermostat/up/"+cmd.setting+"/set", cmd.payload)
+				}
+				r.sleep(5 * time.Second)
+				if got := strings.Join(f.commands(), "; "); got != c.want {
+					t.Errorf("the device was told %q, want %q", got, c.want)
+				}
+				finals, refusals := 0, ""
+				for _, res := range r.results("powermgr/thermostat/up/+/result") {
+					if res.Final {
+						finals++
+						refusals += res.Reason
+					}
+				}
+				if finals != len(c.send) || (c.reason == "") != (refusals == "") || !strings.Contains(refusals, c.reason) {
+					t.Errorf("%d final answers, %q", finals, refusals)
+				}
+			})
+		})
+	}
+	t.Run("an unknown thermostat", func(t *testing.T) {
+		f := newThermostats()
+		bubble(t, thermostats(f), func(r *rig) {
+			r.got("#")
+			r.send("powermgr/thermostat/down/cool_setpoint/set", "74")
+			if res := r.results("powermgr/thermostat/down/+/result"); len(res) != 1 || !strings.Contains(res[0].Reason, "no thermostat") {
+				t.Errorf("%+v", res)
+			}
+		})
+	})
+}
+
+func TestTheControllersHoldIsOneWriteAtOnce(t *testing.T) {
+	f := newThermostats()
+	bubble(t, thermostats(f), func(r *rig) {
+		r.bus.Publish(bus.Message{
+			Topic: "powermgr/thermostat/up/hold/set", Source: devices.SourceControl, Generation: 3,
+			Payload: []byte(`{"value":"until","until":"2000-01-01T03:00:00Z","cool_setpoint":78,"heat_setpoint":68,"id":"c1"}`),
+		})
+		synctest.Wait()
+		if got := f.commands(); len(got) != 1 || got[0] != "cool 78 heat 68 until 03:00" {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+func TestWeatherByHand(t *testing.T) {
+	bubble(t, func(s Shared) func(context.Context) error {
+		return NewWeather(WeatherOptions{Shared: s, Location: time.UTC, Every: func(time.Time) time.Duration { return time.Hour }}).Run
+	}, func(r *rig) {
+		r.send("powermgr/weather/forecast_high/set", "101")
+		m, _ := r.bus.Retained("powermgr/weather/state")
+		if !strings.Contains(string(m.Payload), `"high_f":101`) || !strings.Contains(string(m.Payload), `"day":"2000-01-01"`) {
+			t.Errorf("%s", m.Payload)
+		}
+		r.got("#")
+		for _, bad := range []string{"hot", "500", "NaN"} {
+			r.send("powermgr/weather/forecast_high/set", bad)
+			if res := r.results("powermgr/weather/+/result"); len(res) != 1 || res[0].Accepted {
+				t.Errorf("%s: %+v", bad, res)
+			}
+		}
+	})
+}
+
+func TestEnergyNeverFalls(t *testing.T) {
+	var often, safely memoryStore
+	reading := func(minute int, grid, battery float64) *devices.PowerwallReading {
+		return &devices.PowerwallReading{
+			GridPower: devices.Pointer(devices.Watts(grid)), BatteryPower: devices.Pointer(devices.Watts(battery)),
+			PolledAt: time.Date(2026, 7, 15, 12, minute, 0, 0, time.UTC),
+		}
+	}
+	e := &Energy{Often: &often, Safely: &safely, Log: slog.New(slog.DiscardHandler)}
+	e.Add(reading(0, 1200, -600))
+	r := reading(5, 1200, -600)
+	e.Add(r)
+	if *r.GridImport != 100 || *r.GridExport != 0 || *r.BatteryIn != 50 || *r.BatteryOut != 0 {
+		t.Errorf("import %v export %v in %v out %v", *r.GridImport, *r.GridExport, *r.BatteryIn, *r.BatteryOut)
+	}
+	r = reading(59, -1200, 600) // nobody knows what happened in the gap
+	e.Add(r)
+	if *r.GridImport != 100 || *r.GridExport != 0 {
+		t.Errorf("over a gap: import %v export %v", *r.GridImport, *r.GridExport)
+	}
+	again := &Energy{Often: &often, Safely: &safely, Log: slog.New(slog.DiscardHandler)}
+	r = reading(59, 0, 0)
+	again.Add(r)
+	if *r.GridImport != 100 {
+		t.Errorf("after a restart: %v", *r.GridImport)
+	}
+	lost := &Energy{Often: &memoryStore{all: map[string][]byte{energyKey: []byte("{garbage")}}, Safely: &often, Log: slog.New(slog.DiscardHandler)}
+	r = reading(59, 0, 0)
+	lost.Add(r)
+	if *r.GridImport != 100 {
+		t.Errorf("with a corrupt ramdisk: %v", *r.GridImport)
+	}
+	if safely.saves > 1 {
+		t.Errorf("%d writes to the disk within the hour", safely.saves)
+	}
+}
+
+type memoryStore struct {
+	all   map[string][]byte
+	saves int
+}
+
+func (m *memoryStore) Load(key string, v any) error {
+	b, ok := m.all[key]
+	if !ok {
+		return fs.ErrNotExist
+	}
+	return json.Unmarshal(b, v)
+}
+
+func (m *memoryStore) Save(key string, v any) error {
+	b, err := json.Marshal(v)
+	if m.all == nil {
+		m.all = map[string][]byte{}
+	}
+	m.all[key], m.saves = b, m.saves+1
+	return err
+}
+
+func FuzzThermostatCommand(f *testing.F) {
+	for _, s := range []string{"hold", "cool_setpoint", "mode"} {
+		f.Add(s, "until 19:00")
+		f.Add(s, `{"value":"until","until":"2026-07-15T19:00:00-07:00","cool_setpoint":78}`)
+		f.Add(s, "1e999")
+	}
+	r := newThermostats().r
+	now := time.Date(2026, 7, 15, 12, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, setting, payload string) {
+		req, err := devices.ParseRequest([]byte(payload))
+		if err != nil {
+			return
+		}
+		cmd, err := parseThermostat(parsing{setting: setting, req: req, r: r, now: now, home: time.UTC})
+		if err != nil {
+			return
+		}
+		out, err := r.Merge(cmd, now)
+		if err != nil {
+			return
+		}
+		if v := out.CoolSetpoint; v != nil && (*v < 50 || *v > 99) {
+			t.Fatalf("%q %q asks for cool %g", setting, payload, *v)
+		}
+	})
+}
+
+func FuzzPowerwallCommand(f *testing.F) {
+	f.Add("reserve", "80")
+	f.Add("reserve", "1e2")
+	f.Add("mode", "backup")
+	f.Fuzz(func(t *testing.T, setting, value string) {
+		cmd, err := powerwallCommand(setting, value)
+		if err == nil && cmd.Reserve != nil && devices.CheckReserve(*cmd.Reserve) != nil {
+			t.Fatalf("%q %q gives a reserve of %d", setting, value, *cmd.Reserve)
+		}
+	})
+}
+
+// turning is a node that is told to stand by, or to be active.
+type turning struct{ active bool }
+
+func (s *turning) Active() bool     { return s.active }
+func (*turning) Generation() uint64 { return 3 }
+
+// A standby polls nothing, and looks once a day whether it could.
+func TestAStandbyKeepsAnEyeOnItsAuthorisation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		battery := &countingBattery{fakeBattery: fakeBattery{reserve: 100}}
+		shared := Shared{Bus: bus.New(bus.Wall{}), Topics: treeTopics, Standing: &turning{}, Log: slog.New(slog.DiscardHandler)}
+		p := NewPowerwall(PowerwallOptions{Shared: shared, Device: battery, Every: func(time.Time) time.Duration { return time.Minute }})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- p.Run(ctx) }()
+		time.Sleep(50 * time.Hour)
+		stop()
+		<-done
+		if battery.reads != 3 {
+			t.Errorf("%d reads in 50 hours", battery.reads)
+		}
+		if all := shared.Bus.Snapshot(); len(all) != 0 {
+			t.Errorf("it says %+v", all)
+		}
+	})
+}
+
+type countingBattery struct {
+	fakeBattery
+	reads int
+}
+
+func (c *countingBattery) Read(ctx context.Context) (devices.PowerwallReading, error) {
+	c.reads++
+	return c.fakeBattery.Read(ctx)
+}

@@ -1,0 +1,49 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"powermgr/devices"
+)
+
+// ErrDryRun is what every write of a device under dry run answers.
+var ErrDryRun = errors.New("not sent, dry run")
+
+// Powerwall is a battery as an adapter gives it.
+type PowerwallDevice interface {
+	Read(context.Context) (devices.PowerwallReading, error)
+	Apply(context.Context, devices.PowerwallCommand) error
+}
+
+// ThermostatDevices are the thermostats of one account, as an adapter gives
+// them. id is ThermostatReading.ID.
+type ThermostatDevices interface {
+	Read(context.Context) ([]devices.ThermostatReading, error)
+	Apply(ctx context.Context, id string, cmd devices.ThermostatCommand) error
+}
+
+// DryPowerwall passes reads and sends no writes.
+type DryPowerwall struct {
+	PowerwallDevice
+	Log *slog.Logger
+}
+
+// Apply says what would have been sent.
+func (d DryPowerwall) Apply(_ context.Context, cmd devices.PowerwallCommand) error {
+	d.Log.Info("not sent, dry run", "device", "powerwall", "command", describePowerwall(cmd))
+	return ErrDryRun
+}
+
+// DryThermostats passes reads and sends no writes.
+type DryThermostats struct {
+	ThermostatDevices
+	Log *slog.Logger
+}
+
+// Apply says what would have been sent.
+func (d DryThermostats) Apply(_ context.Context, id string, cmd devices.ThermostatCommand) error {
+	d.Log.Info("not sent, dry run", "device", id, "command", describeThermostat(cmd))
+	return ErrDryRun
+}

@@ -1,0 +1,304 @@
+package bridge
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+)
+
+// LinkOptions are what a Link needs. Bus, Topics, Node, Standing and Log are
+// required, and URL or Dial.
+type LinkOptions struct {
+	URL      string         // mqtt://host:1883, or mqtts://host:8883; a user and a password in it count if Username is empty
+	Username string         // empty: anonymous
+	Password devices.Secret // of Username
+	ClientID string         // empty: "powermgr-" and the node
+	// KeepAlive is how long the connection may be silent; one and a half of it
+	// later the broker gives us up, and we the broker. Zero: 20 s.
+	KeepAlive time.Duration
+	TLS       *tls.Config // of TLSFiles.Config; nil with mqtts: the system's certificates
+	// Dial makes the connection instead of URL, for a broker in this process.
+	Dial func(context.Context) (net.Conn, error)
+
+	Topics devices.Topics
+	Node   string
+	// Filters are the topics that this process takes from the broker: those
+	// that end in "/set" as commands, of which what was stored earlier never
+	// arrives, all others with what is retained.
+	Filters []string
+	// StatusTopic is where Home Assistant says that it has started; empty: it
+	// is not listened to.
+	StatusTopic string
+	// Guest leaves status, last will and Home Assistant to another process of
+	// this node.
+	Guest    bool
+	Standing Standing
+	// Farewell is the payload of the node's state when this process is gone:
+	// the last will of a standby, and the last word of both. Nil: none.
+	Farewell func() []byte
+
+	Bus *bus.Bus
+	Log *slog.Logger
+}
+
+// LinkHealth is the payload of bus.LinkHealth.
+type LinkHealth struct {
+	Connected bool      `json:"connected"`
+	Broker    string    `json:"broker"`
+	Since     time.Time `json:"since"`   // of Connected, on the machine's clock
+	Problem   string    `json:"problem"` // what is wrong and what to do; empty: nothing
+	Denied    []string  `json:"denied"`  // topics the broker does not let us publish on, or subscribe to
+	Sent      int       `json:"sent"`
+	Received  int       `json:"received"`
+	Dropped   int       `json:"dropped"` // messages either way that did not fit, or came while the broker was away
+}
+
+// Link is the bus's link to the broker; see Run.
+//
+// It mirrors what parts of this process publish, and publishes on the bus what
+// comes from the broker. It queues nothing for a broker that is away: when the
+// broker is back, everything retained is said again, and only after the link
+// has subscribed, has seen the other node's claim, and is still active.
+type Link struct {
+	o      LinkOptions
+	url    *url.URL // without user and password
+	timing timing
+	sub    *bus.Subscription
+	out    *outbox
+	turned chan struct{} // holds a token when the standing may have changed
+	gap    chan struct{} // holds a token when messages of the bus were missed
+	wait   *backoff.ExponentialBackOff
+
+	overrun int // of sub, as last seen by Run
+
+	introduced atomic.Bool // a connection has shown what the broker had of this node
+
+	// Of the goroutine that keeps the connection.
+	warned string // the last warning of an outage; empty: none
+	short  int    // connections in a row that ended soon after they were made
+	denied map[string]bool
+	health LinkHealth
+	// rightsProblem is what the self-test last found wrong; empty: nothing.
+	rightsProblem string
+
+	mu       sync.Mutex
+	received int
+	missed   int // messages from the broker that did not fit
+}
+
+// timing is how long things take, in real time.
+type timing struct {
+	publish   time.Duration // until a publish counts as lost
+	stuck     int           // publishes lost in a row that end the connection
+	subscribe time.Duration // for the broker's word on the subscriptions
+	selfTest  time.Duration // until the own nonce must be back
+	settle    time.Duration // for the role to take in the claims seen
+	repeat    time.Duration // from connecting until online is said once more
+	heartbeat time.Duration // between two of online afterwards
+	birthMin  time.Duration // from Home Assistant's birth to the replay, at least
+	birthMax  time.Duration // and at most
+	short     time.Duration // a connection that lived less may have been taken over by another client with our id; longer than the backoff of that one
+	long      time.Duration // one that lived longer was a good one
+	contested time.Duration // between connections when several in a row were short
+	farewell  time.Duration // for the last words
+}
+
+func realTiming() timing {
+	return timing{
+		publish: 5 * time.Second, stuck: 3, subscribe: 10 * time.Second, selfTest: 5 * time.Second, settle: 50 * time.Millisecond,
+		repeat: 5 * time.Second, heartbeat: time.Minute, birthMin: 2 * time.Second, birthMax: 10 * time.Second,
+		short: 15 * time.Second, long: time.Minute, contested: 30 * time.Second, farewell: 3 * time.Second,
+	}
+}
+
+// shortMost is how many connections in a row may end so soon before somebody
+// else is thought to use the same client id. Not every broker says so.
+const shortMost = 3
+
+// NewLink checks o and subscribes to the bus, so that nothing published from
+// now on is missed. Its errors are about the configuration.
+func NewLink(o LinkOptions) (*Link, error) {
+	broker := &url.URL{Scheme: "mqtt", Host: "in this process"}
+	if o.Dial == nil {
+		u, err := url.Parse(o.URL)
+		if err != nil || u.Host == "" {
+			return nil, fmt.Errorf("mqtt.url: this is not an address of a broker: write mqtt://host:1883") // err may show a password
+		}
+		secure, err := secureScheme(u)
+		if err != nil {
+			return nil, err
+		}
+		if secure && o.TLS == nil {
+			if o.TLS, err = (TLSFiles{}).Config(u); err != nil {
+				return nil, err
+			}
+		}
+		if !secure {
+			o.TLS = nil
+		}
+		port := map[bool]string{false: "1883", true: "8883"}[secure]
+		if u.Port() != "" {
+			port = u.Port()
+		}
+		if o.Username == "" && u.User != nil {
+			password, _ := u.User.Password()
+			o.Username, o.Password = u.User.Username(), devices.Secret(password)
+		}
+		// The library puts the URL into what it reports.
+		broker = &url.URL{Scheme: u.Scheme, Host: net.JoinHostPort(u.Hostname(), port)}
+	}
+	if o.ClientID == "" {
+		o.ClientID = "powermgr-" + o.Node
+	}
+	if o.KeepAlive <= 0 {
+		o.KeepAlive = 20 * time.Second
+	}
+	l := &Link{
+		o: o, url: broker, timing: realTiming(), out: newOutbox(o.Topics.Base), turned: make(chan struct{}, 1), gap: make(chan struct{}, 1),
+		wait: backoff.NewExponentialBackOff(
+			backoff.WithInitialInterval(time.Second), backoff.WithMultiplier(2), backoff.WithRandomizationFactor(0.3),
+			backoff.WithMaxInterval(10*time.Second), backoff.WithMaxElapsedTime(0)),
+		denied: map[string]bool{}, health: LinkHealth{Broker: broker.String()},
+		sub: o.Bus.Subscribe("link", "#"),
+	}
+	return l, nil
+}
+
+// reconnect says that the standing of this node has changed, and with it the
+// last will.
+func (l *Link) reconnect() {
+	select {
+	case l.turned <- struct{}{}:
+	default:
+	}
+}
+
+// Run links until ctx ends; then it says offline and leaves in good order. Its
+// error is ctx's: a broker that is away, or refuses us, is no reason to end.
+func (l *Link) Run(ctx context.Context) error {
+	defer l.sub.Close()
+	l.say(false)
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	closing, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		l.keep(life, closing)
+	}()
+	var err error
+	for err == nil {
+		var m bus.Message
+		var ok bool
+		if m, ok, err = l.sub.Next(ctx, time.Time{}); ok {
+			l.mirror(m)
+		}
+	}
+	// What parts have said at their end goes out too.
+	for {
+		m, ok, rest := l.sub.Next(context.WithoutCancel(ctx), l.o.Bus.Now())
+		if !ok || rest != nil {
+			break
+		}
+		l.mirror(m)
+	}
+	close(closing)
+	last := time.AfterFunc(l.timing.farewell, cancel)
+	defer last.Stop()
+	<-done
+	return err
+}
+
+// mirror hands m on, and notes what did not fit the queue.
+func (l *Link) mirror(m bus.Message) {
+	if m.Topic == bus.Standing {
+		l.reconnect()
+	}
+	l.offer(m)
+	if dropped := l.sub.Dropped(); dropped > l.overrun {
+		l.overrun = dropped
+		select {
+		case l.gap <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// offer hands m on, if it is for the broker.
+func (l *Link) offer(m bus.Message) {
+	if m.Origin == bus.Local && !bus.Private(m.Topic) && m.Topic != "" && !strings.ContainsAny(m.Topic, "+#") {
+		l.out.put(m)
+	}
+}
+
+// may reports whether this node may say m now. A standby speaks of itself
+// alone; what it has retained of other things is old.
+func (l *Link) may(m bus.Message) bool {
+	return !m.Retain || l.o.Standing.Active() || strings.HasPrefix(m.Topic, l.o.Topics.Base+"/node/"+l.o.Node+"/")
+}
+
+// online is what the active node says of the whole.
+func (l *Link) online() bus.Message {
+	if l.o.Guest {
+		return bus.Message{}
+	}
+	return bus.Message{Topic: l.o.Topics.Status(), Payload: []byte(devices.Online), Retain: true}
+}
+
+// will is what the broker says when it loses us.
+func (l *Link) will() bus.Message {
+	switch {
+	case l.o.Guest:
+		return bus.Message{}
+	case l.o.Standing.Active():
+		return bus.Message{Topic: l.o.Topics.Status(), Payload: []byte(devices.Offline), Retain: true}
+	}
+	return l.farewell()
+}
+
+func (l *Link) farewell() bus.Message {
+	if l.o.Guest || l.o.Farewell == nil {
+		return bus.Message{}
+	}
+	return bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.Farewell(), Retain: true}
+}
+
+// say publishes on the bus how the link fares.
+func (l *Link) say(connected bool) {
+	if connected != l.health.Connected || l.health.Since.IsZero() {
+		l.health.Connected, l.health.Since = connected, time.Now().Round(0)
+	}
+	l.mu.Lock()
+	l.health.Received = l.received
+	l.health.Dropped = l.missed + l.out.lost()
+	l.mu.Unlock()
+	l.health.Denied = slices.Sorted(maps.Keys(l.denied))
+	b, err := json.Marshal(l.health)
+	if err != nil {
+		l.o.Log.Error("a message cannot be written", "topic", bus.LinkHealth, "reason", err)
+		return
+	}
+	l.o.Bus.Publish(bus.Message{Topic: bus.LinkHealth, Payload: b, Retain: true})
+}
+
+// state publishes up or down, if that is a change.
+func (l *Link) state(s string) {
+	if m, ok := l.o.Bus.Retained(bus.LinkState); ok && string(m.Payload) == s {
+		return
+	}
+	l.o.Bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte(s), Retain: true})
+}

@@ -1,0 +1,136 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+)
+
+// What a connection does before anything is said on it: subscribe, prove that
+// this user may write and read, take in what the broker had stored, and look
+// whether this node is still what its last will says.
+
+func (l *Link) selfTestTopic() string {
+	return l.o.Topics.Base + "/node/" + l.o.Node + "/selftest"
+}
+
+func (l *Link) subscriptions() []subscribing {
+	all := []subscribing{{filter: l.selfTestTopic(), echo: true}}
+	for _, f := range l.o.Filters {
+		all = append(all, subscribing{filter: f, unasked: strings.HasSuffix(f, devices.Set), asSent: true})
+	}
+	if !l.o.Guest {
+		all = append(all, subscribing{filter: l.o.Topics.Status()})
+		if l.o.StatusTopic != "" {
+			all = append(all, subscribing{filter: l.o.StatusTopic})
+		}
+	}
+	return all
+}
+
+// bringUp subscribes, waits until what the broker had retained is on the bus,
+// and then makes everything wait to be said again.
+func (s *serving) bringUp(ctx context.Context, closing <-chan struct{}) error {
+	select {
+	case <-s.turned: // the will of this connection is checked below
+	default:
+	}
+	s.out.connected()
+	wait, cancel := context.WithTimeout(ctx, s.timing.subscribe)
+	defer cancel()
+	refused, err := s.c.subscribe(wait, s.subscriptions())
+	if err != nil {
+		return err
+	}
+	for _, f := range refused {
+		if !s.denied[f] {
+			s.denied[f] = true
+			s.o.Log.Warn("the broker refuses a subscription: allow it in the broker's access list", "topic", f)
+		}
+	}
+	if err := s.selfTest(ctx, closing); err != nil {
+		return err
+	}
+	if err := s.settle(ctx, closing); err != nil {
+		return err
+	}
+	if s.turnedAway() {
+		return errTurned
+	}
+	for _, before := range []chan struct{}{s.offline, s.other} { // the replay corrects it
+		select {
+		case <-before:
+		default:
+		}
+	}
+	s.introduced.Store(true)
+	s.replay()
+	return nil
+}
+
+// selfTest publishes a nonce and waits for it. It comes back after all that
+// the broker had retained for us; and if it does not, this user may not read,
+// which the broker does not say: it grants subscriptions that deliver nothing.
+func (s *serving) selfTest(ctx context.Context, closing <-chan struct{}) error {
+	wait, cancel := context.WithTimeout(ctx, s.timing.publish)
+	defer cancel()
+	err := s.c.publish(wait, bus.Message{Topic: s.selfTestTopic(), Payload: s.nonce}, 60)
+	var no *publishRefusedError
+	switch {
+	case errors.As(err, &no):
+		return s.lacks(fmt.Sprintf("the broker does not let this user publish on %s: allow it to read and write %s/# in the broker's access list", s.selfTestTopic(), s.o.Topics.Base))
+	case err != nil:
+		return err
+	}
+	late := time.NewTimer(s.timing.selfTest)
+	defer late.Stop()
+	select {
+	case <-s.echoed:
+		if s.rightsProblem != "" {
+			s.o.Log.Info("the broker now lets this user read and write")
+			s.rightsProblem = ""
+		}
+		return nil
+	case <-closing:
+		return errClosing
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-late.C:
+		return s.lacks(fmt.Sprintf("the broker delivers nothing to this user, though it granted the subscriptions: allow it to read %s/# in the broker's access list", s.o.Topics.Base))
+	}
+}
+
+// lacks says once what this user may not do. The connection is used all the
+// same, for what it may.
+func (s *serving) lacks(what string) error {
+	if s.rightsProblem != what {
+		s.o.Log.Warn("the rights at the broker do not suffice", "username", s.o.Username, "reason", what)
+	}
+	s.rightsProblem = what
+	return nil
+}
+
+// settle lets the subscribers of the bus take in what the broker had.
+func (s *serving) settle(ctx context.Context, closing <-chan struct{}) error {
+	for range 20 {
+		t := time.NewTimer(s.timing.settle)
+		select {
+		case <-t.C:
+		case <-closing:
+			t.Stop()
+			return errClosing
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		}
+		if !s.o.Bus.Queued() {
+			return nil
+		}
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package bridge
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"powermgr/bridge/bus"
+)
+
+const (
+	eventsMost    = 256                    // messages that are not retained and wait for the broker
+	ownedMost     = 4096                   // topics of ours
+	configSpacing = 100 * time.Millisecond // between two discovery configs
+	configAgain   = 2 * time.Second        // between two configs on one topic
+)
+
+// An outbox holds what is to go to the broker. It keeps the last value of each
+// retained topic that a part of this process has published, for the replay of
+// each connection; the bus cannot tell it, since what the broker had stored
+// under our own topics, such as our own late will, arrives there too. Of a
+// topic only the last value waits. Other messages wait in a bounded row, and
+// only while there is a connection.
+//
+// Home Assistant drops components of a discovery config that reaches it while
+// it still works on one, so configs go out one by one and a topic's at most
+// every two seconds.
+type outbox struct {
+	base  string // topics outside of it are discovery configs
+	ready chan struct{}
+
+	mu       sync.Mutex
+	open     bool // there is a connection
+	replayed bool // retained messages are taken as they come; until then the replay has them
+	events   []bus.Message
+	states   []bus.Message
+	owned    map[string]bus.Message // by topic; an empty payload until the broker has it
+	dropped  int
+
+	eventLast  bool // what was taken last was an event
+	lastConfig time.Time
+	configs    map[string]time.Time // when each config was last taken
+}
+
+func newOutbox(base string) *outbox {
+	return &outbox{base: base, ready: make(chan struct{}, 1), owned: map[string]bus.Message{}, configs: map[string]time.Time{}}
+}
+
+func (o *outbox) isConfig(topic string) bool { return !strings.HasPrefix(topic, o.base+"/") }
+
+// put adds m, if it can wait.
+func (o *outbox) put(m bus.Message) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case m.Retain:
+		if _, known := o.owned[m.Topic]; !known && len(o.owned) >= ownedMost {
+			o.dropped++
+			return
+		}
+		o.owned[m.Topic] = m
+		if !o.replayed {
+			return
+		}
+		o.states = o.latest(o.states, m)
+	case o.open && len(o.events) < eventsMost:
+		o.events = append(o.events, m)
+	default:
+		o.dropped++
+		return
+	}
+	o.wake()
+}
+
+// own is the last value of a retained topic of ours.
+func (o *outbox) own(topic string) (bus.Message, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	m, ok := o.owned[topic]
+	return m, ok
+}
+
+// latest is states with m in the place of an older one, or at the end.
+func (o *outbox) latest(states []bus.Message, m bus.Message) []bus.Message {
+	if i := slices.IndexFunc(states, func(s bus.Message) bool { return s.Topic == m.Topic }); i >= 0 {
+		states[i] = m
+		return states
+	}
+	return append(states, m)
+}
+
+func (o *outbox) wake() {
+	select {
+	case o.ready <- struct{}{}:
+	default:
+	}
+}
+
+// connected lets events wait from now on.
+func (o *outbox) connected() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.open, o.replayed = true, false
+	o.events, o.states = nil, nil
+}
+
+// disconnected drops what waits.
+func (o *outbox) disconnected() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.dropped += len(o.events)
+	o.open, o.replayed = false, false
+	o.events, o.states = nil, nil
+}
+
+// replay makes all the retained messages wait: discovery first, then
+// availability, then states. What was emptied meanwhile is emptied again.
+func (o *outbox) replay(first bus.Message) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var all []bus.Message
+	for _, topic := range slices.Sorted(maps.Keys(o.owned)) {
+		if topic != first.Topic {
+			all = append(all, o.owned[topic])
+		}
+	}
+	rank := func(m bus.Message) int {
+		switch {
+		case o.isConfig(m.Topic):
+			return 0
+		case strings.HasSuffix(m.Topic, "/availability"):
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(all, func(a, b bus.Message) int { return rank(a) - rank(b) })
+	o.states = nil
+	if first.Topic != "" {
+		o.states = append(o.states, first)
+	}
+	o.states = append(o.states, all...)
+	o.replayed = true
+	o.wake()
+}
+
+// take returns the next message to publish at now. Without one, due is when
+// to ask again; zero: when something is put.
+func (o *outbox) take(now time.Time) (m bus.Message, ok bool, due time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	i, due := o.nextState(now)
+	if len(o.events) > 0 && (i < 0 || !o.eventLast) && o.replayed {
+		m, o.events = o.events[0], o.events[1:]
+		o.eventLast = true
+		return m, true, time.Time{}
+	}
+	if i < 0 {
+		return bus.Message{}, false, due
+	}
+	m = o.states[i]
+	o.states = slices.Delete(o.states, i, i+1)
+	o.eventLast = false
+	if o.isConfig(m.Topic) {
+		o.lastConfig = now
+		o.configs[m.Topic] = now
+	}
+	return m, true, time.Time{}
+}
+
+// nextState is the place of the first state that may go now, or -1 and when
+// there will be one.
+func (o *outbox) nextState(now time.Time) (i int, due time.Time) {
+	for i, m := range o.states {
+		if !o.isConfig(m.Topic) {
+			return i, time.Time{}
+		}
+		if at := o.configs[m.Topic].Add(configAgain); now.Before(at) {
+			// The same config again: the others need not wait for it.
+			if due.IsZero() || at.Before(due) {
+				due = at
+			}
+			continue
+		}
+		if at := o.lastConfig.Add(configSpacing); now.Before(at) {
+			return -1, at // in order: no state before its config
+		}
+		return i, time.Time{}
+	}
+	return -1, due
+}
+
+// again puts back a state that did not get through, unless there is a newer.
+func (o *outbox) again(m bus.Message) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !m.Retain {
+		o.dropped++
+		return
+	}
+	newer := slices.ContainsFunc(o.states, func(s bus.Message) bool { return s.Topic == m.Topic })
+	if newer || !o.open {
+		return
+	}
+	delete(o.configs, m.Topic)
+	o.states = slices.Insert(o.states, 0, m)
+	o.wake()
+}
+
+// sent says that the broker has m.
+func (o *outbox) sent(m bus.Message) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if m.Retain && len(m.Payload) == 0 && len(o.owned[m.Topic].Payload) == 0 {
+		delete(o.owned, m.Topic)
+	}
+}
+
+// idle reports that no state waits.
+func (o *outbox) idle() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.states) == 0
+}
+
+func (o *outbox) lost() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.dropped
+}

@@ -1,0 +1,363 @@
+package bridge
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/eclipse/paho.golang/autopaho"
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho"
+
+	"powermgr/bridge/bus"
+)
+
+// This is the only file that knows the MQTT library. A connection here is one
+// network connection: it comes up once, and when it is lost it stays down and
+// the link makes another, with a session, a will and a backoff of its own. The
+// library would reconnect by itself, but with the old will, with what was in
+// flight on the old connection, and at once: its backoffs are 0 for the first
+// attempt after a loss, which two clients with one id turn into a storm.
+
+const (
+	inboxDepth   = 1024      // packets that wait for the pump
+	receiveMost  = 100       // QoS 1 packets the broker may send ahead of our acknowledgements
+	packetMost   = 256 << 10 // bytes of one packet from the broker; larger ones it keeps to itself
+	idMost       = 128       // bytes of a correlation id
+	writePatient = 10 * time.Second
+)
+
+// The reason codes of MQTT 5 that the link has something to say about.
+const (
+	codeNotAuthorized = 0x87
+	codeTakenOver     = 0x8E
+)
+
+var errTakenOver = errors.New("the broker gave the connection to another client with the same id")
+
+// subscribing is one topic filter and how it is subscribed.
+type subscribing struct {
+	filter  string
+	unasked bool // retain handling 2: what was stored before is not sent
+	asSent  bool // retain as published: a live message with -r is seen for what it is
+	echo    bool // our own messages come back too
+}
+
+type connecting struct {
+	url      *url.URL // without user and password
+	username string
+	password string
+	clientID string
+	alive    time.Duration
+	tls      *tls.Config
+	dial     func(context.Context) (net.Conn, error) // nil: to url
+	will     func() bus.Message                      // asked for at each attempt; without a topic there is none
+	wait     func(attempt int) time.Duration         // before attempt 0, 1, …
+	refused  func(error)                             // an attempt did not succeed
+	now      func() time.Time                        // that message expiry counts from
+}
+
+type connection struct {
+	cm     *autopaho.ConnectionManager
+	inbox  chan bus.Message
+	down   chan struct{} // closed when the connection is lost
+	why    chan error    // holds the cause once, if there is one
+	will   bus.Message   // what the broker will say if we vanish
+	missed atomic.Int64  // packets that did not fit the inbox
+}
+
+// connect tries until the broker accepts us or trying ends. The connection
+// lives until life ends: it outlasts trying, for the last words.
+func connect(life, trying context.Context, o connecting) (*connection, error) {
+	c := &connection{inbox: make(chan bus.Message, inboxDepth), down: make(chan struct{}), why: make(chan error, 1)}
+	up := make(chan struct{})
+	cfg := autopaho.ClientConfig{
+		ServerUrls: []*url.URL{o.url}, KeepAlive: uint16(max(1, math.Ceil(o.alive.Seconds()))),
+		CleanStartOnInitialConnection: true, SessionExpiryInterval: 0, // nothing waits for us at the broker while we are away
+		ConnectUsername: o.username, ConnectPassword: []byte(o.password),
+		ReconnectBackoff: o.wait, OnConnectError: o.refused, ConnectTimeout: writePatient,
+		AttemptConnection: func(ctx context.Context, _ autopaho.ClientConfig, _ *url.URL) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, writePatient)
+			defer cancel()
+			conn, err := o.open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return packets.NewThreadSafeConn(hurried{conn}), nil
+		},
+		ConnectPacketBuilder: func(p *paho.Connect, _ *url.URL) (*paho.Connect, error) {
+			receive, size := uint16(receiveMost), uint32(packetMost)
+			// Some brokers keep user properties back from who does not request problem information.
+			p.Properties = &paho.ConnectProperties{ReceiveMaximum: &receive, MaximumPacketSize: &size, RequestProblemInfo: true}
+			p.WillMessage, p.WillProperties = nil, nil
+			if c.will = o.will(); c.will.Topic != "" {
+				p.WillMessage = &paho.WillMessage{Topic: c.will.Topic, Payload: c.will.Payload, Retain: c.will.Retain, QoS: 1}
+				p.WillProperties = &paho.WillProperties{} // no delay
+			}
+			return p, nil
+		},
+		OnConnectionUp:   func(*autopaho.ConnectionManager, *paho.Connack) { close(up) },
+		OnConnectionDown: func() bool { close(c.down); return false },
+		ClientConfig: paho.ClientConfig{
+			ClientID: o.clientID, PacketTimeout: writePatient,
+			OnClientError: c.because,
+			OnServerDisconnect: func(d *paho.Disconnect) {
+				if d.ReasonCode == codeTakenOver {
+					c.because(errTakenOver)
+					return
+				}
+				c.because(fmt.Errorf("the broker ended the connection, code 0x%02X", d.ReasonCode))
+			},
+			// A handler added later would be lost with the connection.
+			OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(r paho.PublishReceived) (bool, error) {
+				select {
+				case c.inbox <- received(r.Packet, o.now):
+				default:
+					c.missed.Add(1)
+				}
+				return true, nil
+			}},
+		},
+	}
+	cm, err := autopaho.NewConnection(life, cfg)
+	if err != nil {
+		return nil, err
+	}
+	c.cm = cm
+	select {
+	case <-up:
+		return c, nil
+	case <-trying.Done():
+		c.close()
+		return nil, trying.Err()
+	}
+}
+
+func (o connecting) open(ctx context.Context) (net.Conn, error) {
+	if o.dial != nil {
+		return o.dial(ctx)
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.url.Host)
+	if err != nil {
+		return nil, err
+	}
+	conn = promptly(conn)
+	if o.tls == nil {
+		return conn, nil
+	}
+	config := o.tls
+	if config.ServerName == "" {
+		config = config.Clone()
+		config.ServerName = o.url.Hostname()
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
+// hurried is a connection that gives up a write that does not get away, such
+// as one into a half-open connection whose buffers are full.
+type hurried struct{ net.Conn }
+
+func (h hurried) Write(b []byte) (int, error) {
+	if err := h.SetWriteDeadline(time.Now().Add(writePatient)); err != nil { // a socket knows no other clock
+		return 0, err
+	}
+	return h.Conn.Write(b)
+}
+
+func (c *connection) because(err error) {
+	select {
+	case c.why <- err:
+	default:
+	}
+}
+
+// cause is why the connection is down; the library says so a little later.
+func (c *connection) cause() error {
+	t := time.NewTimer(100 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case err := <-c.why:
+		return err
+	case <-t.C:
+		return errors.New("the connection ended")
+	}
+}
+
+// close says DISCONNECT, so that the will is not sent, and waits for the end.
+func (c *connection) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*writePatient)
+	defer cancel()
+	_ = c.cm.Disconnect(ctx) // the connection is given up in any case
+}
+
+// subscribe returns the filters the broker refused. A broker with an access
+// list may grant what it will never deliver.
+func (c *connection) subscribe(ctx context.Context, all []subscribing) (refused []string, err error) {
+	s := &paho.Subscribe{}
+	for _, f := range all {
+		o := paho.SubscribeOptions{Topic: f.filter, QoS: 1, NoLocal: !f.echo, RetainAsPublished: f.asSent}
+		if f.unasked {
+			o.RetainHandling = 2
+		}
+		s.Subscriptions = append(s.Subscriptions, o)
+	}
+	ack, err := c.cm.Subscribe(ctx, s)
+	if ack == nil || len(ack.Reasons) != len(all) {
+		return nil, fmt.Errorf("subscribe: %w", err)
+	}
+	for i, code := range ack.Reasons {
+		if code >= 0x80 {
+			refused = append(refused, all[i].filter)
+		}
+	}
+	return refused, nil
+}
+
+// A publishRefusedError reports a message the broker, or the library on its
+// behalf, will not take however often it is sent.
+type publishRefusedError struct {
+	topic string
+	code  byte // 0: it was not even sent
+	err   error
+}
+
+func (e *publishRefusedError) Error() string {
+	if e.code == codeNotAuthorized {
+		return fmt.Sprintf("the broker does not let this user publish on %s: allow it in the broker's access list", e.topic)
+	}
+	return fmt.Sprintf("the broker refuses messages on %s, code 0x%02X: %v", e.topic, e.code, e.err)
+}
+
+func (e *publishRefusedError) Unwrap() error { return e.err }
+
+// publish sends m with QoS 1 and waits for the broker's word. expiry is in
+// whole seconds; 0 is none.
+func (c *connection) publish(ctx context.Context, m bus.Message, expiry uint32) error {
+	p := &paho.Publish{Topic: m.Topic, Payload: m.Payload, Retain: m.Retain, QoS: 1, Properties: &paho.PublishProperties{}}
+	if expiry > 0 {
+		p.Properties.MessageExpiry = &expiry
+	}
+	if m.ID != "" {
+		p.Properties.CorrelationData = []byte(m.ID)
+	}
+	user := func(key, value string) {
+		if value != "" {
+			p.Properties.User.Add(key, value)
+		}
+	}
+	user("source", m.Source)
+	user("node", m.Node)
+	if m.Generation != 0 {
+		user("generation", strconv.FormatUint(m.Generation, 10))
+	}
+	resp, err := c.cm.Publish(ctx, p)
+	switch {
+	case resp != nil && resp.ReasonCode >= 0x80:
+		return &publishRefusedError{m.Topic, resp.ReasonCode, err}
+	case errors.Is(err, paho.ErrInvalidArguments):
+		return &publishRefusedError{m.Topic, 0, err}
+	}
+	return err // code 0x10, nobody listens, is none
+}
+
+// received turns a packet into a message of the bus. Nothing in it can be
+// other than a message: what is odd is left out.
+func received(p *paho.Publish, now func() time.Time) bus.Message {
+	m := bus.Message{Topic: p.Topic, Payload: p.Payload, Retain: p.Retain, Origin: bus.Broker}
+	if p.Properties == nil {
+		return m
+	}
+	if p.Properties.MessageExpiry != nil { // the broker has taken off what it kept the message for
+		m.Expires = now().Add(time.Duration(*p.Properties.MessageExpiry) * time.Second)
+	}
+	m.ID = shortText(string(p.Properties.CorrelationData))
+	m.Source = shortText(p.Properties.User.Get("source"))
+	m.Node = shortText(p.Properties.User.Get("node"))
+	m.Generation, _ = strconv.ParseUint(p.Properties.User.Get("generation"), 10, 64) // 0: nobody of ours
+	return m
+}
+
+func shortText(s string) string {
+	if len(s) > idMost || !utf8.ValidString(s) {
+		return ""
+	}
+	return s
+}
+
+// explain says in plain words why the broker cannot be reached, and what to do.
+func explain(err error, username string) string {
+	var denied *autopaho.ConnackError
+	if errors.As(err, &denied) {
+		switch denied.ReasonCode {
+		case 0x84:
+			return "the broker does not speak MQTT 5: it takes Mosquitto 1.6 or later, or another with MQTT 5"
+		case 0x85:
+			return "the broker does not take this client id: change mqtt.client_id"
+		case 0x86, codeNotAuthorized:
+			if username == "" {
+				return "the broker wants a user and a password: set mqtt.username and mqtt.password"
+			}
+			return fmt.Sprintf("the broker refuses user %s: check mqtt.username and mqtt.password", username)
+		case 0x88, 0x89, 0x97:
+			return "the broker is busy or full"
+		}
+		return fmt.Sprintf("the broker refuses the connection, code 0x%02X", denied.ReasonCode)
+	}
+	var (
+		dns     *net.DNSError
+		timeout net.Error
+		cert    *tls.CertificateVerificationError
+		record  tls.RecordHeaderError
+		alert   tls.AlertError
+	)
+	switch {
+	case errors.As(err, &dns):
+		return "the broker's name is not known: check mqtt.url"
+	case errors.As(err, &cert):
+		return fmt.Sprintf("the broker's certificate is not accepted: check mqtt.tls.ca_file and mqtt.tls.server_name (%v)", cert.Err)
+	case errors.As(err, &record):
+		return "the broker does not speak TLS on this port: check mqtt.url"
+	case errors.As(err, &alert):
+		return "the broker does not accept our certificate: check mqtt.tls.cert_file and mqtt.tls.key_file"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "the broker does not answer: check mqtt.url, or whether it runs"
+	}
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return fmt.Sprintf("the broker does not take connections: check mqtt.url, or whether it runs (%v)", op.Err)
+	}
+	return fmt.Sprintf("the broker ends the connection before it is made: check mqtt.url and mqtt.tls (%v)", bare(err))
+}
+
+// bare is the innermost cause, without addresses that differ at each attempt.
+func bare(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
+var _ slog.LogValuer = redacted{}
+
+// redacted is a URL that shows no password.
+type redacted struct{ *url.URL }
+
+// LogValue writes the URL without the password.
+func (r redacted) LogValue() slog.Value { return slog.StringValue(r.Redacted()) }

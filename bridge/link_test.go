@@ -1,0 +1,734 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"powermgr/bridge/brokertest"
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+)
+
+// linkStanding is what a node of a pair is; it can change.
+type linkStanding struct{ active atomic.Bool }
+
+func (s *linkStanding) Active() bool       { return s.active.Load() }
+func (s *linkStanding) Generation() uint64 { return 1 }
+
+// linkLog keeps what is logged.
+type linkLog struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *linkLog) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *linkLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// linkRig is one process: a bus with a link.
+type linkRig struct {
+	*Link
+	bus      *bus.Bus
+	standing *linkStanding
+	log      *linkLog
+	taken    *bus.Subscription
+	stop     func() // ends the link and waits for its end
+}
+
+var linkTopics = devices.Topics{Base: "powermgr"}
+
+// startLink runs a link; set changes the options, and tune the timing.
+func startLink(t *testing.T, set func(*LinkOptions), tune func(*timing)) *linkRig {
+	t.Helper()
+	r := &linkRig{bus: bus.New(bus.Wall{}), standing: &linkStanding{}, log: &linkLog{}}
+	r.standing.active.Store(true)
+	o := LinkOptions{
+		Topics: linkTopics, Node: "a", StatusTopic: "homeassistant/status", Standing: r.standing, Bus: r.bus,
+		Filters: []string{"powermgr/control/+/set", "powermgr/powerwall/+/set", "powermgr/node/+/state"},
+		Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	if set != nil {
+		set(&o)
+	}
+	var err error
+	if r.Link, err = NewLink(o); err != nil {
+		t.Fatal(err)
+	}
+	if tune != nil {
+		tune(&r.timing)
+	}
+	r.taken = r.bus.Subscribe("test", o.Filters...)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = r.Run(ctx)
+	}()
+	r.stop = func() { cancel(); <-done }
+	t.Cleanup(func() {
+		r.stop()
+		if t.Failed() {
+			t.Logf("the log:\n%s", r.log)
+		}
+	})
+	return r
+}
+
+// retain publishes a retained message of this process.
+func (r *linkRig) retain(topic, payload string) {
+	r.bus.Publish(bus.Message{Topic: topic, Payload: []byte(payload), Retain: true})
+}
+
+// up waits until the link says so.
+func (r *linkRig) up(t *testing.T) {
+	t.Helper()
+	r.until(t, "the link is up", func() bool {
+		m, _ := r.bus.Retained(bus.LinkState)
+		return string(m.Payload) == "up"
+	})
+}
+
+func (r *linkRig) until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for start := time.Now(); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(start) > 40*time.Second {
+			t.Fatalf("it is not so that %s; the log:\n%s", what, r.log)
+		}
+	}
+}
+
+// next is what has come from the broker next, within a moment.
+func (r *linkRig) next(t *testing.T) bus.Message {
+	t.Helper()
+	m, ok, _ := r.taken.Next(t.Context(), time.Now().Add(10*time.Second))
+	if !ok {
+		t.Fatalf("nothing came from the broker; the log:\n%s", r.log)
+	}
+	return m
+}
+
+// nothing checks that nothing else came from the broker.
+func (r *linkRig) nothing(t *testing.T) {
+	t.Helper()
+	if m, ok, _ := r.taken.Next(t.Context(), time.Now().Add(200*time.Millisecond)); ok {
+		t.Errorf("from the broker came %s %q", m.Topic, m.Payload)
+	}
+}
+
+func (r *linkRig) healthNow(t *testing.T) LinkHealth {
+	t.Helper()
+	m, _ := r.bus.Retained(bus.LinkHealth)
+	var h LinkHealth
+	if err := json.Unmarshal(m.Payload, &h); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func at(b *brokertest.Broker) func(*LinkOptions) {
+	return func(o *LinkOptions) { o.URL = b.URL() }
+}
+
+func (r *linkRig) logged(words string) int { return strings.Count(r.log.String(), words) }
+
+func TestLinkMirrorsWithPropertiesAndWithoutEcho(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, brokertest.Config{})
+	person := b.Client(t, brokertest.Login{})
+	person.Subscribe(t, "#")
+	r := startLink(t, at(b), nil)
+	r.up(t)
+	r.bus.Publish(bus.Message{
+		Topic: "powermgr/powerwall/reserve/set", Payload: []byte(`{"value":20}`), ID: "id-1", Expires: time.Now().Add(90 * time.Second),
+		Source: "control", Node: "a", Generation: 7,
+	})
+	m := person.Await(t, "powermgr/powerwall/reserve/set", `{"value":20}`)
+	if m.ID != "id-1" || m.Retain || m.Expiry < 80 || m.Expiry > 90 || m.User["source"] != "control" || m.User["node"] != "a" || m.User["generation"] != "7" {
+		t.Errorf("the command came as %+v", m)
+	}
+	if own := r.next(t); own.Origin != bus.Local {
+		t.Errorf("%+v", own)
+	}
+	r.retain("powermgr/powerwall/state", "{}")
+	if m := person.Await(t, "powermgr/powerwall/state", "{}"); !m.Retain || m.Expiry != 0 {
+		t.Errorf("the state came as %+v", m)
+	}
+	r.retain("$private/thing", "secret")
+	r.bus.Publish(bus.Message{Topic: "powermgr/control/event", Payload: []byte("late"), Expires: time.Now().Add(-time.Second)})
+	r.retain("powermgr/powerwall/state", "end")
+	person.Await(t, "powermgr/powerwall/state", "end")
+	for _, m := range person.Received() {
+		if strings.HasPrefix(m.Topic, "$") || m.Payload == "late" {
+			t.Errorf("mirrored: %+v", m)
+		}
+	}
+	r.nothing(t) // no echo
+}
+
+func TestLinkTakesCommandsOnly(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, brokertest.Config{})
+	person := b.Client(t, brokertest.Login{})
+	const set = "powermgr/control/override/set"
+	person.Publish(t, brokertest.Message{Topic: set, Payload: "peak", Retain: true})
+	person.Publish(t, brokertest.Message{Topic: "powermgr/node/b/state", Payload: `{"generation":3}`, Retain: true})
+	person.Publish(t, brokertest.Message{Topic: "powermgr/powerwall/state", Payload: "of another process", Retain: true})
+	r := startLink(t, at(b), nil)
+	r.up(t)
+	// What was stored before: the claim comes, the command and the state do not.
+	if m := r.next(t); m.Topic != "powermgr/node/b/state" || !m.Retain || m.Origin != bus.Broker {
+		t.Errorf("first came %+v", m)
+	}
+	r.nothing(t)
+	person.Publish(t, brokertest.Message{Topic: set, Payload: "pause 30m", ID: "x", Expiry: 60, User: map[string]string{"source": "s", "node": "n", "generation": "9"}})
+	m := r.next(t)
+	left := time.Until(m.Expires)
+	if string(m.Payload) != "pause 30m" || m.Retain || m.ID != "x" || m.Source != "s" || m.Node != "n" || m.Generation != 9 || left < 50*time.Second || left > time.Minute {
+		t.Errorf("the command came as %+v", m)
+	}
+	// A live -r is seen for what it is, and can be cleared.
+	person.Publish(t, brokertest.Message{Topic: set, Payload: "peak 1h", Retain: true})
+	if m := r.next(t); !m.Retain || m.Refusal(time.Now(), 0) == "" {
+		t.Errorf("a live -r came as %+v", m)
+	}
+	r.retain(set, "")
+	r.retain("powermgr/powerwall/state", "{}")
+	person.Subscribe(t, "powermgr/powerwall/state")
+	person.Await(t, "powermgr/powerwall/state", "{}")
+	late := b.Client(t, brokertest.Login{})
+	late.Subscribe(t, set)
+	late.Publish(t, brokertest.Message{Topic: set, Payload: "end"})
+	late.Await(t, set, "end")
+	if n := len(late.Received(set)); n != 1 {
+		t.Errorf("the retained command was not cleared: %+v", late.Received())
+	}
+}
+
+func TestLinkAfterAnOutageTakesNoOldCommands(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, brokertest.Config{})
+	person := b.Client(t, brokertest.Login{})
+	r := startLink(t, at(b), nil)
+	r.up(t)
+	r.retain("powermgr/weather/state", "gone soon")
+	person.Subscribe(t, "#")
+	person.Await(t, "powermgr/weather/state", "gone soon")
+	b.Pause() // reconnecting is held up
+	b.Cut()
+	r.until(t, "the link is down", func() bool { m, _ := r.bus.Retained(bus.LinkState); return string(m.Payload) == "down" })
+	person.Publish(t, brokertest.Message{Topic: "powermgr/control/override/set", Payload: "peak"})
+	r.bus.Publish(bus.Message{Topic: "powermgr/control/event", Payload: []byte("while down")})
+	r.retain("powermgr/powerwall/state", "first")
+	r.retain("powermgr/powerwall/state", "last")
+	r.retain("powermgr/weather/state", "") // emptied while the broker was away
+	b.Heal()
+	r.up(t)
+	person.Await(t, "powermgr/powerwall/state", "last")
+	person.Await(t, "powermgr/weather/state", "")
+	r.nothing(t)
+	if n := len(person.Received("powermgr/control/event")); n != 0 {
+		t.Error("an event of the outage was queued")
+	}
+	if h := r.healthNow(t); h.Dropped == 0 || !h.Connected {
+		t.Errorf("%+v", h)
+	}
+	for _, m := range person.Received("powermgr/powerwall/state") {
+		if m.Payload == "first" {
+			t.Error("a state that no longer held was said")
+		}
+	}
+	if n := r.logged("is lost"); n != 1 {
+		t.Errorf("%d warnings of one outage:\n%s", n, r.log)
+	}
+}
+
+func TestLinkReplaysInOrderAfterTheClaims(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, brokertest.Config{})
+	person := b.Client(t, brokertest.Login{})
+	person.Publish(t, brokertest.Message{Topic: "powermgr/node/b/state", Payload: "{}", Retain: true})
+	person.Subscribe(t, "#")
+	r := startLink(t, at(b), nil)
+	r.retain("powermgr/control/state", "{}")
+	r.retain("powermgr/powerwall/state", "{}")
+	r.retain("powermgr/powerwall/availability", "online")
+	r.retain("homeassistant/device/one/config", "{}")
+	r.retain("homeassistant/device/two/config", "{}")
+	r.up(t)
+	person.Await(t, "powermgr/powerwall/state", "{}")
+	var order []string
+	for _, m := range person.Received() {
+		if m.Topic != "powermgr/node/b/state" && !slices.Contains(order, m.Topic) {
+			order = append(order, m.Topic)
+		}
+	}
+	want := []string{
+		"powermgr/node/a/selftest", "powermgr/status", "homeassistant/device/one/config", "homeassistant/device/two/config",
+		"powermgr/powerwall/availability", "powermgr/control/state", "powermgr/powerwall/state",
+	}
+	if !slices.Equal(order, want) {
+		t.Errorf("said in the order\n%v, want\n%v", order, want)
+	}
+	r.next(t) // the claim was there before
+}
+
+func TestLinkBrokerRestartBringsEverythingBack(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, brokertest.Config{})
+	r := startLink(t, at(b), nil)
+	r.retain("powermgr/powerwall/state", "{}")
+	r.retain("powermgr/powerwall/availability", "online")
+	r.retain("homeassistant/device/one/config", "{}")
+	r.up(t)
+	b.Stop()
+	r.until(t, "the link is down", func() bool { m, _ := r.bus.Retained(bus.LinkState); return string(m.Payload) == "down" })
+	b.Start(t)
+	back := time.Now()
+	r.up(t)
+	if took := time.Since(back); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	person := b.Client(t, brokertest.Login{})
+	person.Subscribe(t, "#")
+	for topic, payload := range map[string]string{
+		"powermgr/status": "online", "powermgr/powerwall/state": "{}", "powermgr/powerwall/availability": "online", "homeassistant/device/one/config": "{}",
+	} {
+		if m := person.Await(t, topic, payload); !m.Retain {
+			t.Errorf("%s is not retained", topic)
+		}
+	}
+}
+
+func TestLinkStatus(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, brokertest.Config{})
+	person := b.Client(t, brokertest.Login{})
+	person.Subscribe(t, "powermgr/status")
+	r := startLink(t, at(b), nil)
+	r.up(t)
+	person.Await(t, "powermgr/status", "online")
+	person.Forget()
+	person.Publish(t, brokertest.Message{Topic: "powermgr/status", Payload: "offline", Retain: true}) // another's late will
+	person.Await(t, "powermgr/status", "online")
+	person.Forget()
+	b.Cut() // as kill -9 does
+	person.Await(t, "powermgr/status", "offline")
+	person.Await(t, "powermgr/status", "online") // and it comes back
+	person.Forget()
+	r.up(t)
+	r.stop()
+	if m := person.Await(t, "powermgr/status", "offline"); !m.Retain {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestLinkOfAStandbySpeaksOfItselfAlone(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, brokertest.Config{})
+	person := b.Client(t, brokertest.Login{})
+	person.Subscribe(t, "powermgr/#")
+	standing := &linkStanding{}
+	r := startLink(t, func(o *LinkOptions) {
+		o.URL = b.URL()
+		o.Standing = standing
+		o.Farewell = func() []byte { return []byte("gone") }
+	}, nil)
+	r.retain("powermgr/powerwall/state", "old")
+	r.retain("powermgr/node/a/state", "standby")
+	r.up(t)
+	person.Await(t, "powermgr/node/a/state", "standby")
+	if n := len(person.Received("powermgr/powerwall/state", "powermgr/status")); n != 0 {
+		t.Errorf("a standby said %+v", person.Received())
+	}
+	b.Cut()
+	person.Await(t, "powermgr/node/a/state", "gone")
+	person.Forget()
+	r.until(t, "it is back", func() bool { return len(person.Received("powermgr/node/a/state")) > 0 })
+	r.up(t)
+	person.Forget()
+
+	standing.active.Store(true)
+	r.bus.Publish(bus.Message{Topic: bus.Standing, Retain: true, Payload: []byte("active")})
+	person.Await(t, "powermgr/status", "online")
+	person.Await(t, "powermgr/powerwall/state", "old")
+	for _, m := range person.Received() {
+		if m.Payload == "gone" {
+			t.Error("the promotion looked like a death")
+		}
+	}
+	r.up(t)
+	b.Cut()
+	person.Await(t, "powermgr/status", "offline")
+}
+
+func TestLinkSaysAgainWhatTheBrokerHasStoredOtherwise(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, brokertest.Config{})
+	person := b.Client(t, brokertest.Login{})
+	const config, state, journal = "homeassistant/device/one/config", "powermgr/node/a/state", "powermgr/node/a/journal"
+	for _, topic := range []string{config, state, journal} {
+		person.Publish(t, brokertest.Message{Topic: topic, Payload: "of before", Retain: true})
+	}
+	r := startLink(t, func(o *LinkOptions) {
+		o.URL = b.URL()
+		o.Filters = []string{"homeassistant/+/+/config", "powermgr/node/+/state", "powermgr/node/+/journal"}
+	}, func(tm *timing) { tm.repeat = 100 * time.Millisecond })
+	for _, topic := range []string{config, state, journal} {
+		r.retain(topic, "now")
+	}
+	r.up(t)
+	seen := map[string]bool{}
+	for range 6 {
+		if m := r.next(t); m.Origin == bus.Broker {
+			seen[m.Topic] = string(m.Payload) == "of before"
+		}
+	}
+	if !seen[config] || !seen[state] || !seen[journal] {
+		t.Errorf("what the broker had stored did not come: %v", seen)
+	}
+	person.Subscribe(t, "#")
+	for _, topic := range []string{config, state, journal} {
+		person.Await(t, topic, "now")
+	}
+	time.Sleep(200 * time.Millisecond)
+	person.Forget()
+	person.Publish(t, brokertest.Message{Topic: state, Payload: "gone", Retain: true}) // a late will
+	person.Await(t, state, "now")
+	r.nothing(t)
+}
+
+func TestLinkSaysWhatTheAccessListForbids(t *testing.T) {
+	for _, c := range []struct {
+		name, acl, problem, denied string
+	}{
+		{"no reading", "user pm\ntopic write powermgr/#\n", "delivers nothing", ""},
+		{"no writing", "user pm\ntopic read powermgr/#\n", "does not let this user publish", "powermgr/status"},
+		{"one topic", "user pm\ntopic readwrite powermgr/node/#\ntopic readwrite powermgr/status\ntopic readwrite powermgr/control/#\n", "", "powermgr/powerwall/state"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b := brokertest.Start(t, brokertest.Config{Users: map[string]string{"pm": "hush-hush"}, ACL: c.acl})
+			r := startLink(t, func(o *LinkOptions) {
+				o.URL, o.Username, o.Password = b.URL(), "pm", "hush-hush"
+			}, func(tm *timing) { tm.selfTest = time.Second })
+			r.retain("powermgr/powerwall/state", "1")
+			r.up(t)
+			r.retain("powermgr/powerwall/state", "2")
+			r.until(t, "the denial is shown", func() bool {
+				h := r.healthNow(t)
+				return strings.Contains(h.Problem, c.problem) && (c.denied == "" || slices.Contains(h.Denied, c.denied))
+			})
+			if c.denied != "" && r.logged("topic="+c.denied) != 1 {
+				t.Errorf("not said once:\n%s", r.log)
+			}
+			if strings.Contains(r.log.String(), "hush-hush") {
+				t.Error("the password is in the log")
+			}
+		})
+	}
+}
+
+func TestLinkWrongPassword(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, brokertest.Config{Users: map[string]string{"pm": "right"}})
+	for _, c := range []struct{ name, user, password, says string }{
+		{"wrong", "pm", "wr0ng-pw", "refuses user pm: check mqtt.username and mqtt.password"},
+		{"none", "", "", "set mqtt.username and mqtt.password"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := startLink(t, func(o *LinkOptions) {
+				o.URL = strings.Replace(b.URL(), "://", "://"+c.user+":"+c.password+"@", 1)
+			}, nil)
+			r.until(t, "it says so", func() bool { return r.logged(c.says) > 0 })
+			r.until(t, "there was a second attempt", func() bool { return r.logged("DEBUG") > 0 })
+			if n := r.logged("WARN"); n != 1 {
+				t.Errorf("%d warnings:\n%s", n, r.log)
+			}
+			if c.password != "" && strings.Contains(r.log.String(), c.password) {
+				t.Errorf("the password is in the log:\n%s", r.log)
+			}
+			if h := r.healthNow(t); !strings.Contains(h.Problem, c.says) || h.Connected {
+				t.Errorf("%+v", h)
+			}
+		})
+	}
+}
+
+func TestLinkTLS(t *testing.T) {
+	t.Parallel()
+	certs, others := brokertest.NewCertificates(t), brokertest.NewCertificates(t)
+	b := brokertest.Start(t, brokertest.Config{Certs: certs, ClientCerts: true})
+	for _, c := range []struct {
+		name  string
+		files TLSFiles
+		says  string // empty: it connects
+	}{
+		{"good", TLSFiles{CAFile: certs.CAFile, CertFile: certs.ClientCert, KeyFile: certs.ClientKey}, ""},
+		{"server name", TLSFiles{CAFile: certs.CAFile, CertFile: certs.ClientCert, KeyFile: certs.ClientKey, ServerName: "localhost"}, ""},
+		{"another authority", TLSFiles{CAFile: others.CAFile, CertFile: certs.ClientCert, KeyFile: certs.ClientKey}, "check mqtt.tls.ca_file"},
+		{"another name", TLSFiles{CAFile: certs.CAFile, CertFile: certs.ClientCert, KeyFile: certs.ClientKey, ServerName: "elsewhere"}, "mqtt.tls.server_name"},
+		{"no certificate of ours", TLSFiles{CAFile: certs.CAFile}, "mqtt.tls"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := startLink(t, func(o *LinkOptions) {
+				o.URL = b.URL()
+				u, _ := url.Parse(o.URL)
+				cfg, err := c.files.Config(u)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.TLS = cfg
+			}, nil)
+			if c.says == "" {
+				r.up(t)
+				return
+			}
+			r.until(t, "it says "+c.says, func() bool { return r.logged("WARN") > 0 })
+			if r.logged(c.says) == 0 {
+				t.Errorf("it says\n%s", r.log)
+			}
+		})
+	}
+}
+
+func TestLinkHalfOpenConnection(t *testing.T) {
+	t.Parallel()
+	b := brokertest.StartEmbedded(t, brokertest.Config{})
+	r := startLink(t, func(o *LinkOptions) { o.URL = b.URL(); o.KeepAlive = time.Second }, nil)
+	r.up(t)
+	b.BlackHole()
+	r.until(t, "the link is down", func() bool { m, _ := r.bus.Retained(bus.LinkState); return string(m.Payload) == "down" })
+	b.Cut()
+	b.Heal()
+	r.up(t)
+}
+
+func TestLinkGivesUpAConnectionThatTakesNoMessages(t *testing.T) {
+	t.Parallel()
+	b := brokertest.StartEmbedded(t, brokertest.Config{})
+	r := startLink(t, at(b), func(tm *timing) { tm.publish, tm.stuck = 100*time.Millisecond, 3 })
+	r.up(t)
+	b.BlackHole()
+	for i := range 3 {
+		r.retain("powermgr/powerwall/state", fmt.Sprint(i))
+		time.Sleep(150 * time.Millisecond)
+	}
+	r.until(t, "it was given up", func() bool { return r.logged(errStuck.Error()) > 0 })
+	b.Cut()
+	b.Heal()
+	r.up(t)
+	person := b.Client(t, brokertest.Login{})
+	person.Subscribe(t, "#")
+	person.Await(t, "powermgr/powerwall/state", "2")
+}
+
+func TestTwoLinksWithOneClientID(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, brokertest.Config{})
+	before := b.Accepted()
+	set := func(o *LinkOptions) { o.URL, o.ClientID = b.URL(), "same" }
+	tune := func(tm *timing) { tm.contested = 5 * time.Second }
+	one, two := startLink(t, set, tune), startLink(t, set, tune)
+	said := func() bool { return one.logged("another powermgr")+two.logged("another powermgr") > 0 }
+	start := time.Now()
+	one.until(t, "it is said", said)
+	rate := float64(b.Accepted()-before) / max(1, time.Since(start).Seconds())
+	if rate > 4 {
+		t.Errorf("%.1f connections a second", rate)
+	}
+	n := b.Accepted()
+	time.Sleep(2 * time.Second)
+	if more := b.Accepted() - n; more > 3 {
+		t.Errorf("%d connections in two seconds after it was said", more)
+	}
+}
+
+func TestLinkTakesAFloodWithoutGrowing(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, brokertest.Config{})
+	r := startLink(t, at(b), nil)
+	r.up(t)
+	person := b.Client(t, brokertest.Login{})
+	for i := range 2000 {
+		person.Publish(t, brokertest.Message{Topic: "powermgr/control/override/set", Payload: fmt.Sprintf("%d%s", i, strings.Repeat("x", 500))})
+	}
+	person.Subscribe(t, "powermgr/powerwall/state")
+	for i := range 1000 {
+		r.bus.Publish(bus.Message{Topic: "powermgr/control/event", Payload: fmt.Append(nil, i)})
+	}
+	r.retain("powermgr/powerwall/state", "{}")
+	person.Await(t, "powermgr/powerwall/state", "{}")
+	if got := r.taken.Dropped(); got < 1 || got > 2000-bus.Depth {
+		t.Errorf("%d dropped by a subscriber that does not read", got)
+	}
+	r.out.mu.Lock()
+	defer r.out.mu.Unlock()
+	if len(r.out.events) > eventsMost {
+		t.Errorf("%d events wait", len(r.out.events))
+	}
+}
+
+func TestLinkWithoutABrokerHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	r := startLink(t, func(o *LinkOptions) { o.URL = "mqtt://127.0.0.1:1" }, nil)
+	r.until(t, "it is said", func() bool { return r.logged("cannot be reached") == 1 })
+	for range 3 * bus.Depth {
+		r.bus.Publish(bus.Message{Topic: "powermgr/control/event", Payload: []byte("x")})
+		time.Sleep(10 * time.Microsecond)
+	}
+	r.until(t, "all was taken", func() bool { return !r.bus.Queued() })
+	start := time.Now()
+	r.stop()
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("it took %v to stop", took)
+	}
+}
+
+// In virtual time, on the embedded broker without a socket.
+
+func TestHomeAssistantsBirthBringsEverythingBackOnce(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		birth  brokertest.Message
+		before bool // of the link's start
+		want   int  // replays
+	}{
+		{"live", brokertest.Message{Payload: "online"}, false, 1},
+		{"another case", brokertest.Message{Payload: "ONLINE"}, false, 1},
+		{"retained and live", brokertest.Message{Payload: "online", Retain: true}, false, 1},
+		{"stored", brokertest.Message{Payload: "online", Retain: true}, true, 0},
+		{"death", brokertest.Message{Payload: "offline"}, false, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := brokertest.StartMemory(t)
+				ha := m.Client(t, brokertest.Login{})
+				c.birth.Topic = "homeassistant/status"
+				if c.before {
+					ha.Publish(t, c.birth)
+				}
+				ha.Subscribe(t, "#")
+				r := startLink(t, func(o *LinkOptions) { o.Dial = m.Dial }, nil)
+				r.retain("homeassistant/device/one/config", "{}")
+				r.retain("powermgr/powerwall/state", "{}")
+				r.up(t)
+				time.Sleep(30 * time.Second)
+				ha.Forget()
+				if !c.before {
+					for range 3 { // a storm
+						ha.Publish(t, c.birth)
+						time.Sleep(200 * time.Millisecond)
+					}
+					time.Sleep(time.Second)
+					if len(ha.Received("homeassistant/device/one/config")) > 0 {
+						t.Error("the answer came before Home Assistant can take it")
+					}
+				}
+				time.Sleep(30 * time.Second)
+				for _, topic := range []string{"homeassistant/device/one/config", "powermgr/powerwall/state"} {
+					if n := len(ha.Received(topic)); n != c.want {
+						t.Errorf("%d times %s, want %d", n, topic, c.want)
+					}
+				}
+				r.stop()
+			})
+		})
+	}
+}
+
+func TestStatusIsSaidAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := brokertest.StartMemory(t)
+		ha := m.Client(t, brokertest.Login{})
+		ha.Subscribe(t, "powermgr/status")
+		r := startLink(t, func(o *LinkOptions) { o.Dial = m.Dial }, nil)
+		time.Sleep(4 * time.Second)
+		if n := len(ha.Received()); n != 1 {
+			t.Errorf("%d times at first", n)
+		}
+		time.Sleep(4 * time.Second)
+		if n := len(ha.Received()); n != 2 {
+			t.Errorf("%d times after eight seconds", n)
+		}
+		time.Sleep(10 * time.Minute)
+		if n := len(ha.Received()); n != 12 {
+			t.Errorf("%d times after ten minutes", n)
+		}
+		r.stop()
+	})
+}
+
+func TestConfigsGoOutOneByOne(t *testing.T) {
+	o := newOutbox("powermgr")
+	now := time.Date(2026, 7, 15, 12, 0, 0, 0, time.UTC)
+	msg := func(topic, payload string) bus.Message {
+		return bus.Message{Topic: topic, Payload: []byte(payload), Retain: true}
+	}
+	next := func() string {
+		m, ok, due := o.take(now)
+		if !ok && due.IsZero() {
+			return ""
+		}
+		if !ok {
+			return "in " + due.Sub(now).String()
+		}
+		return m.Topic + " " + string(m.Payload)
+	}
+	expect := func(want ...string) {
+		t.Helper()
+		for _, w := range want {
+			if got := next(); got != w {
+				t.Errorf("got %q, want %q", got, w)
+			}
+		}
+	}
+	o.connected()
+	for _, topic := range []string{"powermgr/a", "ha/x/config", "ha/y/config"} {
+		o.put(msg(topic, "1"))
+	}
+	expect("") // the replay brings them
+	o.replay(bus.Message{})
+	expect("ha/x/config 1", "in 100ms")
+	now = now.Add(100 * time.Millisecond)
+	expect("ha/y/config 1", "powermgr/a 1", "")
+	o.put(msg("ha/x/config", "2"))
+	o.put(msg("ha/x/config", "3"))
+	o.put(msg("powermgr/a", "2"))
+	o.put(bus.Message{Topic: "powermgr/e", Payload: []byte("e")})
+	expect("powermgr/e e", "powermgr/a 2", "in 1.9s")
+	now = now.Add(1900 * time.Millisecond)
+	expect("ha/x/config 3", "")
+	o.put(msg("powermgr/a", "3"))
+	m, _, _ := o.take(now)
+	o.put(msg("powermgr/a", "4"))
+	o.again(m) // it did not get through, but there is a newer one
+	expect("powermgr/a 4", "")
+}
+
+func TestNewLinkRefusesWhatItCannotUse(t *testing.T) {
+	for _, url := range []string{"", "broker", "http://broker", "ws://broker:9001", "mqtt://user:hush%zz@host"} {
+		_, err := NewLink(LinkOptions{URL: url, Bus: bus.New(bus.Wall{}), Topics: linkTopics})
+		if err == nil || !strings.Contains(err.Error(), "mqtt.url") || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+}

@@ -1,0 +1,47 @@
+package bridge
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Meter counts calls to a vendor by the home's local day. It is an
+// http.RoundTripper around another and may be used by several goroutines.
+type Meter struct {
+	Next     http.RoundTripper // required
+	Now      func() time.Time  // required
+	Location *time.Location    // required: whose midnight begins a day
+
+	mu            sync.Mutex
+	day           string
+	calls, failed int
+}
+
+// RoundTrip counts and passes on.
+func (m *Meter) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := m.Next.RoundTrip(r)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.turn(m.Now())
+	m.calls++
+	if err != nil || res.StatusCode >= 400 {
+		m.failed++
+	}
+	return res, err
+}
+
+// Today is how many calls there were in the local day of now, and how many of
+// them came to nothing.
+func (m *Meter) Today(now time.Time) (calls, failed int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.turn(now)
+	return m.calls, m.failed
+}
+
+func (m *Meter) turn(now time.Time) {
+	if day := now.In(m.Location).Format(time.DateOnly); day != m.day {
+		m.day, m.calls, m.failed = day, 0, 0
+	}
+}

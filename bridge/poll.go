@@ -1,0 +1,265 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+)
+
+// Standing says what this node is in the pair.
+type Standing interface {
+	Active() bool       // false: another node polls and commands
+	Generation() uint64 // of the claim this node holds
+}
+
+// Shared is what every part of the bridge needs; all are required but Chance.
+type Shared struct {
+	Bus      *bus.Bus
+	Topics   devices.Topics
+	Standing Standing
+	Log      *slog.Logger
+	// Chance spreads retries, so that homes do not all come back at once: it
+	// gives a number in [0, 1). Nil: a random one.
+	Chance func() float64
+}
+
+// publish says v, a text or what becomes JSON.
+func (s Shared) publish(topic string, retain bool, v any) {
+	text, ok := v.(string)
+	b := []byte(text)
+	if !ok {
+		var err error
+		if b, err = json.Marshal(v); err != nil {
+			s.Log.Error("a message cannot be written", "topic", topic, "reason", err)
+			return
+		}
+	}
+	s.Bus.Publish(bus.Message{Topic: topic, Payload: b, Retain: retain})
+}
+
+// account is the polling of one vendor account: when, whether it answers, and
+// what is said of it.
+type account struct {
+	Shared
+	name  string                            // "powerwall", for logs
+	topic string                            // of the API figures
+	every func(now time.Time) time.Duration // between polls; required
+	meter *Meter                            // nil: calls are not counted
+
+	next    time.Time // of the regular poll; zero: at once
+	quiet   time.Time // the vendor asked not to be called before
+	waits   *backoff.ExponentialBackOff
+	misses  int       // in a row
+	cut     int       // polls in a row that a command ended
+	asOf    time.Time // of the last good reading
+	checked time.Time // by a standby: its authorisation
+	trouble string    // what was last warned of; empty: all is well
+	online  *bool     // whether it answers; nil: not known yet
+}
+
+// How a vendor is polled that does not answer.
+const (
+	firstWait  = 30 * time.Second
+	longWait   = 10 * time.Minute
+	spread     = 0.3 // of a wait, either way
+	missesDown = 3   // in a row, after which it is said to be offline
+	mostCuts   = 2   // polls in a row that commands may end
+)
+
+func newAccount(s Shared, name, topic string, every func(time.Time) time.Duration, m *Meter) *account {
+	if s.Chance == nil {
+		s.Chance = rand.Float64
+	}
+	return &account{Shared: s, name: name, topic: topic, every: every, meter: m, waits: backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(firstWait), backoff.WithMaxInterval(longWait), backoff.WithMultiplier(2),
+		backoff.WithMaxElapsedTime(0), backoff.WithRandomizationFactor(0))}
+}
+
+// API is the payload of powerwall/api, thermostats/api and weather/api, which
+// is retained: how one vendor's interface fares.
+type API struct {
+	AgeSeconds  *float64 `json:"age_seconds"`  // of the last figures; null: there were none yet
+	CallsToday  int      `json:"calls_today"`  // in the home's local day, since the start
+	FailedToday int      `json:"failed_today"` // of them
+	Problem     *string  `json:"problem"`      // a devices.Kind; null: none
+	Reauthorise bool     `json:"reauthorise"`  // a person has to run powermgr auth
+}
+
+// turned reports whether m says that the standing of this node has changed:
+// then it is time to look.
+func (a *account) turned(m bus.Message) bool {
+	if m.Topic != bus.Standing {
+		return false
+	}
+	a.next = a.Bus.Now()
+	return true
+}
+
+// standby is when a node that is not the active one looks again, should it
+// have missed that it is.
+const standby = time.Hour
+
+// checkEvery is how often a standby looks whether its own authorisation with a
+// vendor is good: when it has to take over it would be late to learn.
+const checkEvery = 24 * time.Hour
+
+// standBy is a look of a node that is not the active one, which polls nothing
+// but for the sake of its own authorisation.
+func (a *account) standBy(ctx context.Context, sub *bus.Subscription, work func(context.Context) error) {
+	now := a.Bus.Now()
+	a.next = now.Add(standby)
+	if a.checked.IsZero() {
+		a.checked = now.Add(standby - checkEvery)
+	}
+	if now.Sub(a.checked) < checkEvery {
+		return
+	}
+	interrupted, err := a.read(ctx, sub, work)
+	if interrupted || ctx.Err() != nil {
+		return
+	}
+	a.checked, a.next = now, now.Add(standby)
+	if kind := devices.KindOf(err); err != nil && (kind == devices.Unauthorized || kind == devices.LockedOut) {
+		a.Log.Warn("this node has no access of its own to the vendor, and could not take over", "device", a.name, "reason", err)
+	}
+}
+
+// read makes one poll of it. interrupted says that a command ended it, which
+// then goes first; but commands cannot keep an account from ever being read.
+func (a *account) read(ctx context.Context, sub *bus.Subscription, work func(context.Context) error) (interrupted bool, err error) {
+	if a.cut >= mostCuts {
+		a.cut = 0
+		return false, bounded(ctx, work)
+	}
+	free, stop := sub.Free(ctx)
+	defer stop()
+	if err = bounded(free, work); err != nil && free.Err() != nil {
+		a.cut++
+		a.next = a.Bus.Now()
+		return true, err
+	}
+	a.cut = 0
+	return false, err
+}
+
+// polled notes the outcome of a poll at now; asOf is that of the figures.
+func (a *account) polled(now, asOf time.Time, err error) {
+	if err == nil {
+		a.misses, a.quiet, a.asOf = 0, time.Time{}, asOf
+		a.waits.Reset()
+		a.next = now.Add(a.every(now))
+		if a.trouble != "" {
+			a.Log.Info("the vendor answers again", "device", a.name)
+			a.trouble = ""
+		}
+		a.online = devices.Pointer(true)
+		a.say(now)
+		return
+	}
+	kind := devices.KindOf(err)
+	a.misses++
+	a.hush(err, now)
+	a.next = now.Add(a.wait(kind, err))
+	if trouble := kind.String(); trouble != a.trouble {
+		a.Log.Warn("the vendor did not answer as it should", "device", a.name, "kind", trouble, "reason", err)
+		a.trouble = trouble
+	}
+	if a.misses >= missesDown || kind == devices.Unauthorized || kind == devices.LockedOut {
+		a.online = devices.Pointer(false)
+	}
+	a.say(now)
+}
+
+// say publishes the API figures.
+func (a *account) say(now time.Time) {
+	var api API
+	if !a.asOf.IsZero() {
+		api.AgeSeconds = devices.Pointer(max(0, now.Sub(a.asOf)).Seconds())
+	}
+	if a.meter != nil {
+		api.CallsToday, api.FailedToday = a.meter.Today(now)
+	}
+	if a.trouble != "" {
+		api.Problem = &a.trouble
+	}
+	api.Reauthorise = a.trouble == devices.Unauthorized.String()
+	a.publish(a.topic, true, api)
+}
+
+// hush notes for how long a vendor asked not to be called.
+func (a *account) hush(err error, now time.Time) {
+	var e *devices.Error
+	if !errors.As(err, &e) || e.Kind != devices.Throttled && e.Kind != devices.LockedOut {
+		return
+	}
+	if until := now.Add(e.RetryAfter); until.After(a.quiet) {
+		a.quiet = until
+	}
+}
+
+// wait is how long to leave the vendor alone after a poll without success.
+func (a *account) wait(kind devices.Kind, err error) time.Duration {
+	var asked time.Duration
+	var e *devices.Error
+	if errors.As(err, &e) {
+		asked = e.RetryAfter
+	}
+	next := a.waits.NextBackOff()
+	next += time.Duration((2*a.Chance() - 1) * spread * float64(next))
+	switch kind {
+	case devices.Unauthorized, devices.LockedOut, devices.Refused:
+		return max(asked, longWait) // the adapter answers without a call until something has changed
+	case devices.Throttled:
+		return max(asked, next)
+	}
+	return max(asked, min(next, max(a.every(a.Bus.Now()), firstWait)))
+}
+
+// due is when to poll next: regularly, or for a write that is to be read back
+// (zero: none), but never before the vendor wants to be called.
+func (a *account) due(readBack time.Time) time.Time {
+	at := a.next
+	if !readBack.IsZero() {
+		at = earlier(at, readBack)
+	}
+	if at.Before(a.quiet) {
+		at = a.quiet
+	}
+	if at.IsZero() {
+		at = time.Unix(0, 0) // Next takes zero for never
+	}
+	return at
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func availability(online bool) string {
+	if online {
+		return devices.Online
+	}
+	return devices.Offline
+}
+
+// callTime is the longest one read or write may take with all its requests.
+const callTime = 45 * time.Second
+
+// bounded runs work under a deadline in real time, whatever clock the part
+// lives by: a socket knows no other.
+func bounded(ctx context.Context, work func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	return work(ctx)
+}

@@ -1,0 +1,279 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+)
+
+// PowerwallOptions are what a Powerwall part needs; all are required but Meter
+// and Energy.
+type PowerwallOptions struct {
+	Shared
+	Device PowerwallDevice
+	Every  func(now time.Time) time.Duration // between polls
+	Meter  *Meter                            // nil: calls are not counted
+	Energy *Energy                           // nil: lifetime counters only as the vendor gives them
+}
+
+// Powerwall polls one battery and carries out the commands to it. Polls and
+// writes never interleave, and a command goes before a poll under way.
+type Powerwall struct {
+	PowerwallOptions
+	account *account
+	writes  *writes
+	sub     *bus.Subscription
+	last    *devices.PowerwallReading
+	past    map[string][]any // by setting: what may still show from before the write under way; nil first: whatever shows first
+	idle    bool             // another node is the active one
+}
+
+// NewPowerwall returns a part that has subscribed already.
+func NewPowerwall(o PowerwallOptions) *Powerwall {
+	a := newAccount(o.Shared, "powerwall", o.Topics.Powerwall(devices.APILeaf), o.Every, o.Meter)
+	return &Powerwall{
+		PowerwallOptions: o, account: a, writes: &writes{account: a}, past: map[string][]any{},
+		sub: o.Bus.Subscribe("powerwall", o.Topics.Powerwall("+"+devices.Set), bus.Standing),
+	}
+}
+
+// Run works until ctx ends; its error is ctx's.
+func (p *Powerwall) Run(ctx context.Context) error {
+	defer p.sub.Close()
+	defer p.rest()
+	for {
+		m, ok, err := p.sub.Next(ctx, p.account.due(p.writes.due()))
+		switch {
+		case err != nil:
+			return err
+		case ok && p.account.turned(m):
+		case ok:
+			p.command(ctx, m)
+		case !p.Standing.Active():
+			p.standBy(ctx)
+		default:
+			p.idle = false
+			p.poll(ctx)
+		}
+	}
+}
+
+func (p *Powerwall) standBy(ctx context.Context) {
+	if !p.idle {
+		p.idle = true
+		p.writes.drop()
+		p.rest()
+	}
+	p.account.standBy(ctx, p.sub, func(ctx context.Context) error {
+		_, err := p.Device.Read(ctx)
+		return err
+	})
+}
+
+// rest makes the counters safe for whoever goes on with them.
+func (p *Powerwall) rest() {
+	if p.Energy != nil {
+		p.Energy.Rest()
+	}
+}
+
+func (p *Powerwall) poll(ctx context.Context) {
+	var r devices.PowerwallReading
+	interrupted, err := p.account.read(ctx, p.sub, func(ctx context.Context) (err error) {
+		r, err = p.Device.Read(ctx)
+		return err
+	})
+	if interrupted || ctx.Err() != nil {
+		return
+	}
+	now := p.Bus.Now()
+	if err == nil {
+		r.PolledAt = now
+		if p.Energy != nil {
+			p.Energy.Add(&r)
+		}
+		p.last = &r
+	}
+	p.account.polled(now, r.AsOf(), err)
+	// Availability first: Home Assistant drops the states of what is away.
+	if online := p.account.online; online != nil {
+		p.publish(p.Topics.Powerwall(devices.AvailLeaf), true, availability(*online))
+	}
+	if err == nil {
+		p.publish(p.Topics.Powerwall(devices.StateLeaf), true, r)
+	}
+	under := len(p.writes.open)
+	p.writes.settle(ctx, err == nil)
+	if p.Energy != nil && len(p.writes.open) < under {
+		p.Energy.Busy(now)
+	}
+}
+
+func (p *Powerwall) command(ctx context.Context, m bus.Message) {
+	now := p.Bus.Now()
+	if !p.writes.guard(m, now) {
+		return
+	}
+	levels, _ := p.Topics.Split(m.Topic)
+	setting := levels[1]
+	req, err := devices.ParseRequest(m.Payload)
+	if req.ID == "" {
+		req.ID = m.ID
+	}
+	var cmd devices.PowerwallCommand
+	if err == nil {
+		cmd, err = powerwallCommand(setting, req.Value)
+	}
+	automatic := m.Source == devices.SourceControl
+	if err == nil && automatic {
+		if why := p.writes.yields(setting, now); why != "" {
+			err = errors.New(why)
+		}
+	}
+	if err != nil {
+		p.writes.refuse(m, req, err.Error())
+		return
+	}
+	want := describePowerwall(cmd)
+	p.Log.Info("command", "device", "powerwall", "setting", setting, "value", want, "source", m.Source, "reason", req.Reason)
+	a := answer{topic: devices.ResultTopic(m.Topic), id: req.ID, requested: want, shows: func() any { return p.value(setting) }}
+	if !automatic {
+		p.writes.person(setting, now)
+	}
+	p.supersede(setting)
+	p.past[setting] = remember(p.past[setting], want)
+	p.writes.accept(a)
+	p.writes.start(ctx, &write{
+		key: setting, answers: []answer{a}, automatic: automatic, until: lastSend(m, now),
+		send: func(ctx context.Context) error { return p.Device.Apply(ctx, cmd) },
+		look: func() verdict { return p.look(setting, want) },
+	})
+}
+
+// lastSend is until when a command may be sent for the first time.
+func lastSend(m bus.Message, now time.Time) time.Time {
+	until := now.Add(commandLife)
+	if !m.Expires.IsZero() {
+		until = earlier(until, m.Expires)
+	}
+	return until
+}
+
+// supersede ends the write of a setting that is under way. What it asked for
+// may land late and is no stranger's doing.
+func (p *Powerwall) supersede(setting string) {
+	if !p.writes.pending(setting) {
+		p.past[setting] = []any{p.value(setting)}
+	}
+	for _, w := range slices.Clone(p.writes.open) {
+		if w.key == setting {
+			p.writes.finish(w, superseded())
+		}
+	}
+}
+
+// remember adds to what may still show; the latest count.
+func remember[T any](past []T, v T) []T {
+	const most = 8
+	past = append(past, v)
+	return past[max(0, len(past)-most):]
+}
+
+func (p *Powerwall) look(setting string, want any) verdict {
+	got, past := p.value(setting), p.past[setting]
+	switch {
+	case got == nil:
+		return unknown
+	case got == want:
+		return shown
+	case past[0] == nil:
+		past[0] = got
+		return before
+	case slices.Contains(past, got):
+		return before
+	}
+	return other
+}
+
+// powerwallCommand reads the value of a command. The accepted forms:
+//
+//	reserve/set        0–80 or 100, with or without %
+//	mode/set           self_consumption, autonomous, backup
+//	storm_watch/set    ON, OFF (true, false); so grid_charging
+//	export_rule/set    battery_ok, pv_only, never
+func powerwallCommand(setting, value string) (cmd devices.PowerwallCommand, err error) {
+	value = strings.TrimSpace(value)
+	switch setting {
+	case "reserve":
+		var percent int
+		percent, err = devices.ParseReserve(value)
+		cmd.Reserve = &percent
+	case "mode":
+		mode := devices.Mode(strings.ToLower(value))
+		if !slices.Contains(devices.Modes(), mode) {
+			err = fmt.Errorf("%.40q is not a mode: send self_consumption, autonomous or backup", value)
+		}
+		cmd.Mode = &mode
+	case "export_rule":
+		rule := devices.ExportRule(strings.ToLower(value))
+		if !slices.Contains(devices.ExportRules(), rule) {
+			err = fmt.Errorf("%.40q is not an export rule: send battery_ok, pv_only or never", value)
+		}
+		cmd.ExportRule = &rule
+	case "storm_watch", "grid_charging":
+		var on bool
+		on, err = devices.ParseSwitch(value)
+		if setting == "storm_watch" {
+			cmd.StormWatch = &on
+		} else {
+			cmd.GridCharging = &on
+		}
+	default:
+		err = fmt.Errorf("a Powerwall has no %.40q to set: send to reserve, mode, storm_watch, grid_charging or export_rule", setting)
+	}
+	return cmd, err
+}
+
+// describePowerwall is the value of a command as people and results have it;
+// nil for a command without one.
+func describePowerwall(c devices.PowerwallCommand) any {
+	switch {
+	case c.Reserve != nil:
+		return *c.Reserve
+	case c.Mode != nil:
+		return string(*c.Mode)
+	case c.ExportRule != nil:
+		return string(*c.ExportRule)
+	case c.StormWatch != nil:
+		return onOff(*c.StormWatch)
+	case c.GridCharging != nil:
+		return onOff(*c.GridCharging)
+	}
+	return nil
+}
+
+func onOff(on bool) string {
+	if on {
+		return "ON"
+	}
+	return "OFF"
+}
+
+// value is what the last reading shows of a setting, in the form of
+// describePowerwall; nil if that is unknown.
+func (p *Powerwall) value(setting string) any {
+	if p.last == nil {
+		return nil
+	}
+	r := *p.last
+	return describePowerwall(map[string]devices.PowerwallCommand{
+		"reserve": {Reserve: r.ReservePercent}, "mode": {Mode: r.Mode}, "export_rule": {ExportRule: r.ExportRule},
+		"storm_watch": {StormWatch: r.StormWatch}, "grid_charging": {GridCharging: r.GridCharging},
+	}[setting])
+}

@@ -1,0 +1,333 @@
+package bridge
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"powermgr/devices"
+)
+
+// What people and the controller send to a thermostat, and what a reading says
+// of it. All of it is pure.
+
+// parsing is what a command to a thermostat is read against.
+type parsing struct {
+	setting string // the level of the topic before /set
+	req     devices.Request
+	r       devices.ThermostatReading // as it will be when all that is under way has landed
+	now     time.Time
+	home    *time.Location
+}
+
+// parseThermostat reads a command. The accepted forms:
+//
+//	mode/set                                   a mode of the device
+//	fan/set                                    a fan mode of the device
+//	cool_setpoint/set, heat_setpoint/set       a temperature in the device's unit
+//	setpoint/set                               the same, for the present mode
+//	hold/set                                   schedule (or none), temporary, permanent, until 19:00
+//
+// A hold may come with set points, and its end as a time of day at home or
+// as an instant: {"value": "until", "until": "2026-07-15T19:00:00-07:00",
+// "cool_setpoint": 78, "heat_setpoint": 68}.
+func parseThermostat(p parsing) (cmd devices.ThermostatCommand, err error) {
+	value := strings.TrimSpace(p.req.Value)
+	switch p.setting {
+	case "mode":
+		cmd.Mode = devices.Pointer(devices.HVACMode(strings.ToLower(value)))
+	case "fan":
+		cmd.Fan = devices.Pointer(devices.Fan(strings.ToLower(value)))
+	case "cool_setpoint":
+		cmd.CoolSetpoint, err = parseDegrees(value)
+	case "heat_setpoint":
+		cmd.HeatSetpoint, err = parseDegrees(value)
+	case "setpoint":
+		switch {
+		case p.r.Mode != nil && *p.r.Mode == devices.Cool:
+			cmd.CoolSetpoint, err = parseDegrees(value)
+		case p.r.Mode != nil && *p.r.Mode == devices.Heat:
+			cmd.HeatSetpoint, err = parseDegrees(value)
+		default:
+			err = fmt.Errorf("in its present mode the thermostat has no single set point: send to cool_setpoint or heat_setpoint")
+		}
+	case "hold":
+		return p.hold(value)
+	default:
+		err = fmt.Errorf("a thermostat has no %.40q to set: send to mode, cool_setpoint, heat_setpoint, setpoint, fan or hold", p.setting)
+	}
+	return cmd, err
+}
+
+func (p parsing) hold(value string) (cmd devices.ThermostatCommand, err error) {
+	word, end, _ := strings.Cut(strings.ToLower(value), " ")
+	if word == "none" { // Home Assistant's word for no preset
+		word = string(devices.HoldSchedule)
+	}
+	hold := devices.Hold(word)
+	if !slices.Contains([]devices.Hold{devices.HoldSchedule, devices.HoldTemporary, devices.HoldUntil, devices.HoldPermanent}, hold) {
+		return cmd, fmt.Errorf("%.40q is not a hold: send schedule, temporary, permanent or until with a time", value)
+	}
+	cmd.Hold = &hold
+	if raw, ok := p.req.Fields["until"]; ok {
+		if err := json.Unmarshal(raw, &end); err != nil {
+			return cmd, fmt.Errorf("\"until\" is %.40s, not a time such as \"19:00\"", raw)
+		}
+	}
+	if end = strings.TrimSpace(end); end != "" {
+		at, err := p.time(strings.ToUpper(end))
+		if err != nil {
+			return cmd, err
+		}
+		cmd.HoldUntil = &at
+	}
+	if cmd.HoldUntil != nil && hold != devices.HoldUntil {
+		return cmd, fmt.Errorf("a %s hold has no time: send until %s", hold, end)
+	}
+	for _, f := range []struct {
+		name string
+		to   **float64
+	}{{"cool_setpoint", &cmd.CoolSetpoint}, {"heat_setpoint", &cmd.HeatSetpoint}} {
+		if raw, ok := p.req.Fields[f.name]; ok {
+			if *f.to, err = parseDegrees(strings.Trim(string(raw), `"`)); err != nil {
+				return cmd, err
+			}
+		}
+	}
+	return cmd, nil
+}
+
+// time reads an instant, or a time of day at home: the next one.
+func (p parsing) time(text string) (time.Time, error) {
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at, nil
+	}
+	clock, err := time.Parse("15:04", text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%.40q is not a time: send 19:00, or 2026-07-15T19:00:00-07:00", text)
+	}
+	sinceMidnight := time.Duration(clock.Hour())*time.Hour + time.Duration(clock.Minute())*time.Minute
+	return devices.NextClock(sinceMidnight, p.now, p.home), nil
+}
+
+// parseDegrees reads a temperature. Home Assistant converts units and sends
+// 73.40000000000001.
+func parseDegrees(text string) (*float64, error) {
+	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if err != nil || !devices.Finite(v) || math.Abs(v) > 1000 {
+		return nil, fmt.Errorf("%.40q is not a temperature", text)
+	}
+	v = math.Round(v*100) / 100
+	return &v, nil
+}
+
+// asked is the value of a command as its results have it.
+func asked(setting string, cmd devices.ThermostatCommand) any {
+	switch {
+	case setting == "hold":
+		return describeThermostat(cmd)
+	case cmd.Mode != nil:
+		return string(*cmd.Mode)
+	case cmd.Fan != nil:
+		return string(*cmd.Fan)
+	case cmd.CoolSetpoint != nil:
+		return *cmd.CoolSetpoint
+	case cmd.HeatSetpoint != nil:
+		return *cmd.HeatSetpoint
+	}
+	return nil
+}
+
+// shows is what a reading shows of a setting, in the form of asked; nil if
+// that is unknown.
+func shows(setting string, r devices.ThermostatReading) any {
+	var cmd devices.ThermostatCommand
+	switch setting {
+	case "mode":
+		cmd.Mode = r.Mode
+	case "fan":
+		cmd.Fan = r.Fan
+	case "cool_setpoint":
+		cmd.CoolSetpoint = r.CoolSetpoint
+	case "heat_setpoint":
+		cmd.HeatSetpoint = r.HeatSetpoint
+	case "setpoint":
+		if cmd.CoolSetpoint = r.CoolSetpoint; r.Mode != nil && *r.Mode == devices.Heat {
+			cmd.CoolSetpoint, cmd.HeatSetpoint = nil, r.HeatSetpoint
+		}
+	case "hold":
+		if r.Hold == nil {
+			return nil
+		}
+		cmd = devices.ThermostatCommand{CoolSetpoint: r.CoolSetpoint, HeatSetpoint: r.HeatSetpoint, Hold: r.Hold, HoldUntil: r.HoldUntil}
+	}
+	return asked(setting, cmd)
+}
+
+// describeThermostat is a command in words: "cool 78 heat 68 until 19:00".
+func describeThermostat(c devices.ThermostatCommand) string {
+	var words []string
+	if c.Mode != nil {
+		words = append(words, string(*c.Mode))
+	}
+	if c.CoolSetpoint != nil {
+		words = append(words, fmt.Sprintf("cool %g", *c.CoolSetpoint))
+	}
+	if c.HeatSetpoint != nil {
+		words = append(words, fmt.Sprintf("heat %g", *c.HeatSetpoint))
+	}
+	if c.Fan != nil {
+		words = append(words, "fan "+string(*c.Fan))
+	}
+	if c.Hold != nil {
+		words = append(words, string(*c.Hold))
+		if *c.Hold == devices.HoldUntil && c.HoldUntil != nil {
+			words = append(words, c.HoldUntil.Format("15:04"))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// setsTemperature reports whether a command is about the temperature: set
+// points and the hold they have.
+func setsTemperature(c devices.ThermostatCommand) bool {
+	return c.CoolSetpoint != nil || c.HeatSetpoint != nil || c.Hold != nil
+}
+
+func fanOnly(c devices.ThermostatCommand) bool { return c.Mode == nil && !setsTemperature(c) }
+
+// touches reports whether two commands are about the same thing, so that one
+// write has to carry out both.
+func touches(a, b devices.ThermostatCommand) bool {
+	return a.Mode != nil && b.Mode != nil || a.Fan != nil && b.Fan != nil || setsTemperature(a) && setsTemperature(b)
+}
+
+// contradicts reports whether an earlier command is void after a later one.
+func contradicts(earlier, later devices.ThermostatCommand) bool {
+	resumes := func(c devices.ThermostatCommand) bool { return c.Hold != nil && *c.Hold == devices.HoldSchedule }
+	return earlier.Mode != nil && later.Mode != nil || earlier.Fan != nil && later.Fan != nil ||
+		earlier.CoolSetpoint != nil && later.CoolSetpoint != nil || earlier.HeatSetpoint != nil && later.HeatSetpoint != nil ||
+		earlier.Hold != nil && later.Hold != nil ||
+		setsTemperature(earlier) && resumes(later) || resumes(earlier) && setsTemperature(later)
+}
+
+// combined is several commands as one; a later one counts.
+func combined(wishes []wish) (all devices.ThermostatCommand) {
+	for _, w := range wishes {
+		all = laid(all, w.cmd)
+	}
+	return all
+}
+
+// laid is the later command over the earlier one.
+func laid(earlier, later devices.ThermostatCommand) devices.ThermostatCommand {
+	over(&earlier.Mode, later.Mode)
+	over(&earlier.Fan, later.Fan)
+	over(&earlier.CoolSetpoint, later.CoolSetpoint)
+	over(&earlier.HeatSetpoint, later.HeatSetpoint)
+	if later.Hold != nil {
+		earlier.Hold, earlier.HoldUntil = later.Hold, later.HoldUntil
+	}
+	return earlier
+}
+
+// overlay is r as it will be when want, which Merge has completed, has landed.
+func overlay(r devices.ThermostatReading, want devices.ThermostatCommand) devices.ThermostatReading {
+	over(&r.Mode, want.Mode)
+	over(&r.Fan, want.Fan)
+	over(&r.CoolSetpoint, want.CoolSetpoint)
+	over(&r.HeatSetpoint, want.HeatSetpoint)
+	if want.Hold != nil {
+		r.Hold, r.HoldUntil = want.Hold, want.HoldUntil
+	}
+	return r
+}
+
+func over[T any](to **T, from *T) {
+	if from != nil {
+		*to = from
+	}
+}
+
+// compare says whether a reading shows what was asked for, or still something
+// of the past: what was shown before, or asked for since. want is what Merge
+// has completed.
+func compare(want devices.ThermostatCommand, past []devices.ThermostatReading, now devices.ThermostatReading) verdict {
+	asked := overlay(now, want)
+	var taken, old, strange, silent bool
+	for _, f := range []struct {
+		asked, known bool
+		same         func(a, b devices.ThermostatReading) bool
+	}{
+		{want.Mode != nil, now.Mode != nil, func(a, b devices.ThermostatReading) bool { return same(a.Mode, b.Mode) }},
+		{want.Fan != nil, now.Fan != nil, func(a, b devices.ThermostatReading) bool { return same(a.Fan, b.Fan) }},
+		{want.CoolSetpoint != nil, now.CoolSetpoint != nil, func(a, b devices.ThermostatReading) bool { return near(a.CoolSetpoint, b.CoolSetpoint, now.Step) }},
+		{want.HeatSetpoint != nil, now.HeatSetpoint != nil, func(a, b devices.ThermostatReading) bool { return near(a.HeatSetpoint, b.HeatSetpoint, now.Step) }},
+		{want.Hold != nil, now.Hold != nil, sameHold},
+	} {
+		switch {
+		case !f.asked:
+		case !f.known:
+			silent = true
+		case f.same(asked, now):
+			taken = true
+		case slices.ContainsFunc(past, func(p devices.ThermostatReading) bool { return f.same(p, now) }):
+			old = true
+		default:
+			strange = true
+		}
+	}
+	switch {
+	case strange:
+		return other
+	case silent:
+		return unknown
+	case taken && old:
+		return partly
+	case old:
+		return before
+	}
+	return shown
+}
+
+// sameSetting reports whether two readings show the same setting: mode, set
+// points and hold, whatever the schedule makes of its own set points.
+func sameSetting(a, b devices.ThermostatReading) bool {
+	if !same(a.Mode, b.Mode) && (a.Mode != nil || b.Mode != nil) {
+		return false
+	}
+	if a.Hold != nil && b.Hold != nil && *a.Hold == devices.HoldSchedule && *b.Hold == devices.HoldSchedule {
+		return true
+	}
+	points := func(x, y *float64) bool { return x == nil && y == nil || near(x, y, b.Step) }
+	return points(a.CoolSetpoint, b.CoolSetpoint) && points(a.HeatSetpoint, b.HeatSetpoint) && (a.Hold == nil && b.Hold == nil || sameHold(a, b))
+}
+
+func same[T comparable](a, b *T) bool { return a != nil && b != nil && *a == *b }
+
+// near reports whether two set points are the same one on a device of that step.
+func near(a, b *float64, step float64) bool {
+	return a != nil && b != nil && math.Abs(*a-*b) < max(step, 0.1)/2
+}
+
+// sameHold reports whether b shows the hold of a. A portal shows a temporary
+// hold as one until the end of the period; and the end of a hold may be told
+// in the device's own steps, or not at all.
+func sameHold(a, b devices.ThermostatReading) bool {
+	switch {
+	case a.Hold == nil || b.Hold == nil:
+		return false
+	case *a.Hold == devices.HoldTemporary && *b.Hold == devices.HoldUntil:
+		return true
+	case *a.Hold != *b.Hold:
+		return false
+	case *a.Hold != devices.HoldUntil || a.HoldUntil == nil || b.HoldUntil == nil:
+		return true
+	}
+	step := max(time.Duration(b.HoldStep)*time.Minute, time.Minute)
+	return a.HoldUntil.Sub(*b.HoldUntil).Abs() < step
+}

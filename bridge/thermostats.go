@@ -1,0 +1,370 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+)
+
+// ThermostatsOptions are what a Thermostats part needs; all are required but
+// Meter.
+type ThermostatsOptions struct {
+	Shared
+	Device   ThermostatDevices
+	Every    func(now time.Time) time.Duration // between polls
+	Meter    *Meter                            // nil: calls are not counted
+	Location *time.Location                    // of the home: "until 19:00" is its time
+}
+
+// Thermostats polls one account and carries out the commands to its
+// thermostats. What a person sends within a moment is one write: Home
+// Assistant sends the two set points of a range as two messages.
+type Thermostats struct {
+	ThermostatsOptions
+	account *account
+	writes  *writes
+	sub     *bus.Subscription
+	homes   map[string]*thermostat
+	idle    bool // another node is the active one
+}
+
+// thermostat is one device, by ThermostatReading.ID.
+type thermostat struct {
+	last    devices.ThermostatReading
+	missing int       // good polls in a row without it
+	changed time.Time // when a reading last showed a setting that was not asked for here
+	draft   []wish    // what a person has sent and was not sent on yet
+	at      time.Time // when the draft is sent on
+	tasks   []*task   // under way
+	past    []devices.ThermostatReading
+}
+
+// A wish is one command to a thermostat.
+type wish struct {
+	answer
+	cmd       devices.ThermostatCommand
+	automatic bool
+	until     time.Time // it is not sent for the first time after this
+}
+
+// A task is a write and the wishes it carries out.
+type task struct {
+	*write
+	wishes []wish
+	want   devices.ThermostatCommand // merged: all that the device will show
+}
+
+// together is how long a person's command waits for others to the same
+// thermostat.
+const together = 250 * time.Millisecond
+
+// NewThermostats returns a part that has subscribed already.
+func NewThermostats(o ThermostatsOptions) *Thermostats {
+	a := newAccount(o.Shared, "thermostats", o.Topics.Thermostats(devices.APILeaf), o.Every, o.Meter)
+	return &Thermostats{
+		ThermostatsOptions: o, account: a, writes: &writes{account: a}, homes: map[string]*thermostat{},
+		sub: o.Bus.Subscribe("thermostats", o.Topics.Thermostat("+", "+"+devices.Set), bus.Standing),
+	}
+}
+
+// Run works until ctx ends; its error is ctx's.
+func (t *Thermostats) Run(ctx context.Context) error {
+	defer t.sub.Close()
+	for {
+		wake, drafted := t.sendAt()
+		if !drafted { // a poll could hold a draft up
+			wake = t.account.due(t.writes.due())
+		}
+		m, ok, err := t.sub.Next(ctx, wake)
+		switch now := t.Bus.Now(); {
+		case err != nil:
+			return err
+		case ok && t.account.turned(m):
+		case ok:
+			t.command(ctx, m, now)
+		case !t.Standing.Active():
+			t.standBy(ctx)
+		case drafted:
+			t.sendDrafts(ctx, now)
+		default:
+			t.idle = false
+			t.poll(ctx)
+		}
+	}
+}
+
+func (t *Thermostats) standBy(ctx context.Context) {
+	if !t.idle {
+		t.idle = true
+		t.writes.drop()
+		for _, h := range t.homes {
+			h.draft, h.tasks = nil, nil
+		}
+	}
+	t.account.standBy(ctx, t.sub, func(ctx context.Context) error {
+		_, err := t.Device.Read(ctx)
+		return err
+	})
+}
+
+func (t *Thermostats) poll(ctx context.Context) {
+	var rs []devices.ThermostatReading
+	interrupted, err := t.account.read(ctx, t.sub, func(ctx context.Context) (err error) {
+		rs, err = t.Device.Read(ctx)
+		return err
+	})
+	if !interrupted && ctx.Err() == nil {
+		t.took(rs, err)
+		t.writes.settle(ctx, err == nil)
+	}
+}
+
+// took publishes the outcome of a poll.
+func (t *Thermostats) took(rs []devices.ThermostatReading, err error) {
+	now := t.Bus.Now()
+	oldest := now
+	if err == nil {
+		for _, h := range t.homes {
+			h.missing++
+		}
+		for i := range rs {
+			r := &rs[i]
+			r.PolledAt = now
+			oldest = earlier(oldest, r.AsOf())
+			h := t.homes[r.ID()]
+			if h == nil {
+				h = &thermostat{}
+				t.homes[r.ID()] = h
+			}
+			if h.last.VendorID != "" && !sameSetting(h.last, *r) && !slices.ContainsFunc(h.past, func(p devices.ThermostatReading) bool { return sameSetting(p, *r) }) {
+				h.changed = now
+			}
+			h.last, h.missing = *r, 0
+		}
+	}
+	t.account.polled(now, oldest, err)
+	t.sayAvailability()
+	if err == nil {
+		for _, r := range rs {
+			t.publish(t.Topics.Thermostat(r.ID(), devices.StateLeaf), true, r)
+		}
+	}
+}
+
+// justRead is how old a reading may be for an automatic command to be sent on
+// it: the thermostats that are commanded at one moment are read once.
+const justRead = 10 * time.Second
+
+// unchanged reads the thermostats before an automatic command is sent, and
+// says why it must not be: the controller has decided from an older reading,
+// and somebody may have made a choice since. It decides anew from this one.
+func (t *Thermostats) unchanged(ctx context.Context, id string) error {
+	h := t.homes[id]
+	if t.Bus.Now().Sub(h.last.PolledAt).Abs() >= justRead {
+		var rs []devices.ThermostatReading
+		err := bounded(ctx, func(ctx context.Context) (err error) {
+			rs, err = t.Device.Read(ctx)
+			return err
+		})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		t.took(rs, err)
+		if err != nil {
+			return fmt.Errorf("it could not be read first: %w", err)
+		}
+	}
+	switch {
+	case h.missing > 0:
+		return errors.New("it is no longer on the account")
+	case t.Bus.Now().Sub(h.changed).Abs() < justRead:
+		return errors.New("it has just changed, which the decision was made without")
+	}
+	return nil
+}
+
+// sayAvailability says which thermostats can be reached: those that the
+// vendor's cloud reaches, and that have not gone from the account.
+func (t *Thermostats) sayAvailability() {
+	if t.account.online == nil {
+		return
+	}
+	for id, h := range t.homes {
+		online := *t.account.online && h.last.Alive && h.missing < missesDown
+		t.publish(t.Topics.Thermostat(id, devices.AvailLeaf), true, availability(online))
+	}
+}
+
+func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time) {
+	if !t.writes.guard(m, now) {
+		return
+	}
+	levels, _ := t.Topics.Split(m.Topic)
+	id, setting := levels[1], levels[2]
+	req, err := devices.ParseRequest(m.Payload)
+	if req.ID == "" {
+		req.ID = m.ID
+	}
+	automatic := m.Source == devices.SourceControl
+	h, known := t.homes[id]
+	var cmd devices.ThermostatCommand
+	switch {
+	case err != nil:
+	case !known:
+		err = fmt.Errorf("there is no thermostat %.40q, or it has not been read yet", id)
+	default:
+		expected := h.expected(now)
+		if cmd, err = parseThermostat(parsing{setting: setting, req: req, r: expected, now: now, home: t.Location}); err == nil {
+			_, err = expected.Merge(cmd, now)
+		}
+	}
+	if err == nil && automatic {
+		if why := t.yields(id, now); why != "" {
+			err = errors.New(why)
+		} else {
+			err = t.unchanged(ctx, id)
+			now = t.Bus.Now()
+		}
+	}
+	if err != nil {
+		t.writes.refuse(m, req, err.Error())
+		return
+	}
+	t.Log.Info("command", "device", id, "setting", setting, "value", req.Value, "source", m.Source, "reason", req.Reason)
+	w := wish{cmd: cmd, automatic: automatic, until: lastSend(m, now), answer: answer{
+		topic: devices.ResultTopic(m.Topic), id: req.ID, requested: asked(setting, cmd),
+		shows: func() any { return shows(setting, h.last) },
+	}}
+	t.writes.accept(w.answer)
+	if automatic {
+		t.start(ctx, id, []wish{w}, now)
+		return
+	}
+	if !fanOnly(cmd) {
+		t.writes.person(id, now)
+	}
+	if len(h.draft) == 0 {
+		h.at = now.Add(together)
+	}
+	h.draft = append(h.draft, w)
+}
+
+// yields says why the controller's command gives way. A person's choice of the
+// fan is no choice about the temperature.
+func (t *Thermostats) yields(id string, now time.Time) string {
+	for _, w := range t.homes[id].draft {
+		if !fanOnly(w.cmd) {
+			return "a person's command came first"
+		}
+	}
+	return t.writes.yields(id, now)
+}
+
+// sendAt is when the first draft is sent on.
+func (t *Thermostats) sendAt() (at time.Time, drafted bool) {
+	for _, h := range t.homes {
+		if len(h.draft) > 0 && (!drafted || h.at.Before(at)) {
+			at, drafted = h.at, true
+		}
+	}
+	return at, drafted
+}
+
+// sendDrafts sends on what has waited long enough.
+func (t *Thermostats) sendDrafts(ctx context.Context, now time.Time) {
+	for id, h := range t.homes {
+		if len(h.draft) == 0 || now.Before(h.at) {
+			continue
+		}
+		draft := h.draft
+		h.draft = nil
+		t.start(ctx, id, draft, now)
+	}
+}
+
+// start makes one write of wishes that have been accepted. What is under way
+// and was asked for by a person goes on in it, unless the new wishes contradict.
+func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now time.Time) {
+	h := t.homes[id]
+	h.tasks = t.underWay(h.tasks)
+	if len(h.tasks) == 0 {
+		h.past = []devices.ThermostatReading{h.last}
+	}
+	latest := combined(wishes)
+	var kept []wish
+	for _, old := range h.tasks {
+		if !touches(old.want, latest) {
+			continue
+		}
+		t.writes.close(old.write)
+		for _, w := range old.wishes {
+			if contradicts(w.cmd, latest) {
+				t.writes.end(w.answer, superseded())
+			} else {
+				kept = append(kept, w)
+			}
+		}
+	}
+	h.tasks = t.underWay(h.tasks)
+	var last []wish // of the new ones, those that a later one of the same moment has not replaced
+	for i, w := range wishes {
+		if i+1 < len(wishes) && contradicts(w.cmd, combined(wishes[i+1:])) {
+			t.writes.end(w.answer, superseded())
+		} else {
+			last = append(last, w)
+		}
+	}
+	wishes = append(kept, last...)
+	cmd := combined(wishes)
+	expected := h.expected(now)
+	want, err := expected.Merge(cmd, now)
+	if err != nil {
+		for _, w := range wishes {
+			t.writes.end(w.answer, outcome{reason: err.Error()})
+		}
+		return
+	}
+	h.past = remember(h.past, overlay(expected, want))
+	w := &write{key: id, automatic: true}
+	for i, wi := range wishes {
+		w.answers = append(w.answers, wi.answer)
+		w.automatic = w.automatic && (wi.automatic || fanOnly(wi.cmd))
+		if i == 0 || wi.until.After(w.until) {
+			w.until = wi.until
+		}
+	}
+	w.send = func(ctx context.Context) error { return t.Device.Apply(ctx, id, cmd) }
+	w.look = func() verdict { return compare(want, h.past, h.last) }
+	h.tasks = append(h.tasks, &task{write: w, wishes: wishes, want: want})
+	t.writes.start(ctx, w)
+}
+
+// underWay is those of tasks that have not had their final answer.
+func (t *Thermostats) underWay(tasks []*task) (open []*task) {
+	for _, k := range tasks {
+		if t.writes.has(k.write) {
+			open = append(open, k)
+		}
+	}
+	return open
+}
+
+// expected is what the thermostat will show when all that is under way, and
+// what waits to be sent on, has landed.
+func (h *thermostat) expected(now time.Time) devices.ThermostatReading {
+	r := h.last
+	for _, k := range h.tasks {
+		r = overlay(r, k.want)
+	}
+	for _, w := range h.draft {
+		if want, err := r.Merge(w.cmd, now); err == nil {
+			r = overlay(r, want)
+		}
+	}
+	return r
+}

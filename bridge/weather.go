@@ -1,0 +1,122 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+)
+
+// ForecastSource is a weather service as an adapter gives it.
+type ForecastSource interface {
+	Read(context.Context) (devices.Forecast, error)
+}
+
+// WeatherOptions are what a Weather part needs; all are required but Source
+// and Meter.
+type WeatherOptions struct {
+	Shared
+	Source   ForecastSource // nil: only what is published by hand
+	Every    func(now time.Time) time.Duration
+	Meter    *Meter
+	Location *time.Location // of the home: its midnight ends a number given by hand
+}
+
+// Weather publishes today's forecast: from a service, or a number that
+// somebody published, which is °F and good until local midnight.
+type Weather struct {
+	WeatherOptions
+	account *account
+	writes  *writes
+	sub     *bus.Subscription
+	byHand  string // the day a number by hand is for; empty: none
+}
+
+// NewWeather returns a part that has subscribed already.
+func NewWeather(o WeatherOptions) *Weather {
+	a := newAccount(o.Shared, "weather", o.Topics.Weather(devices.APILeaf), o.Every, o.Meter)
+	return &Weather{
+		WeatherOptions: o, account: a, writes: &writes{account: a},
+		sub: o.Bus.Subscribe("weather", o.Topics.Weather("+"+devices.Set), bus.Standing),
+	}
+}
+
+// Run works until ctx ends; its error is ctx's.
+func (w *Weather) Run(ctx context.Context) error {
+	defer w.sub.Close()
+	for {
+		m, ok, err := w.sub.Next(ctx, w.account.due(time.Time{}))
+		switch now := w.Bus.Now(); {
+		case err != nil:
+			return err
+		case ok && w.account.turned(m):
+		case ok:
+			w.command(m, now)
+		case !w.Standing.Active():
+			w.account.next = now.Add(standby)
+		case w.Source == nil || w.byHand == w.day(now):
+			w.account.next = w.midnight(now)
+		default:
+			w.poll(ctx)
+		}
+	}
+}
+
+func (w *Weather) day(now time.Time) string { return now.In(w.Location).Format(time.DateOnly) }
+
+func (w *Weather) midnight(now time.Time) time.Time {
+	y, m, d := now.In(w.Location).Date()
+	return time.Date(y, m, d+1, 0, 0, 0, 0, w.Location)
+}
+
+func (w *Weather) poll(ctx context.Context) {
+	var f devices.Forecast
+	err := bounded(ctx, func(ctx context.Context) (err error) {
+		f, err = w.Source.Read(ctx)
+		return err
+	})
+	if ctx.Err() != nil {
+		return
+	}
+	now := w.Bus.Now()
+	if err == nil {
+		w.publish(w.Topics.Weather(devices.StateLeaf), true, f)
+	}
+	w.account.polled(now, f.AsOf, err)
+	if midnight := w.midnight(now); midnight.Before(w.account.next) {
+		w.account.next = midnight // another day, another high
+	}
+}
+
+func (w *Weather) command(m bus.Message, now time.Time) {
+	if !w.writes.guard(m, now) {
+		return
+	}
+	req, err := devices.ParseRequest(m.Payload)
+	if req.ID == "" {
+		req.ID = m.ID
+	}
+	var high float64
+	switch {
+	case err != nil:
+	case m.Topic != w.Topics.Weather("forecast_high"+devices.Set):
+		err = fmt.Errorf("there is nothing such to set: send to forecast_high")
+	default:
+		high, err = strconv.ParseFloat(strings.TrimSpace(req.Value), 64)
+		if err != nil || !devices.Fahrenheit.Possible(high) {
+			err = fmt.Errorf("%.40q is not a temperature in °F", req.Value)
+		}
+	}
+	if err != nil {
+		w.writes.refuse(m, req, err.Error())
+		return
+	}
+	w.byHand = w.day(now)
+	w.account.next = w.midnight(now)
+	w.publish(w.Topics.Weather(devices.StateLeaf), true, devices.Forecast{HighF: &high, Hourly: []devices.HourlyDegF{}, Source: "mqtt", Day: w.byHand, AsOf: now})
+	w.publish(devices.ResultTopic(m.Topic), false, devices.Result{ID: req.ID, Accepted: true, Final: true, Requested: high, Applied: high, Reason: req.Reason})
+}
