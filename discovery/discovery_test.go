@@ -1,0 +1,364 @@
+package discovery
+
+import (
+	"encoding/json"
+	"flag"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"powermgr/devices"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var topics = devices.Topics{Base: "powermgr"}
+
+const prefix = "homeassistant"
+
+var formats = []Format{ByDevice, ByComponent}
+
+func downstairs() devices.ThermostatReading {
+	return devices.ThermostatReading{
+		VendorID: "LCC-00A01AB10001", Name: "Downstairs", Unit: devices.Fahrenheit,
+		Modes: []devices.HVACMode{devices.Off, devices.Heat, devices.Cool, devices.HeatCool},
+		Fans:  []devices.Fan{devices.FanAuto, devices.FanOn, devices.FanCirculate},
+		Holds: []devices.Hold{devices.HoldSchedule, devices.HoldTemporary, devices.HoldUntil, devices.HoldPermanent}, Step: 1,
+		CoolMin: devices.Pointer(50.0), CoolMax: devices.Pointer(99.0), HeatMin: devices.Pointer(40.0), HeatMax: devices.Pointer(90.0),
+	}
+}
+
+// heatOnly is a device in °C without a name that knows no holds.
+func heatOnly() devices.ThermostatReading {
+	return devices.ThermostatReading{
+		VendorID: "TCC-7", Unit: devices.Celsius, Modes: []devices.HVACMode{devices.Off, devices.Heat}, Step: 0.5,
+		HeatMin: devices.Pointer(5.0), HeatMax: devices.Pointer(35.0),
+	}
+}
+
+func coolOnly() devices.ThermostatReading {
+	r := downstairs()
+	r.VendorID, r.Name, r.Modes, r.Fans = "1234567", "Guest  room's", []devices.HVACMode{devices.Off, devices.Cool}, nil
+	return r
+}
+
+func thermostat(r devices.ThermostatReading) Device {
+	return Thermostat(ThermostatDescription{Topics: topics, Reading: r})
+}
+
+func controller() Device {
+	return Controller(ControllerDescription{
+		Topics: topics, Version: "1.0.0", Phases: []string{"off_peak", "pre_peak", "peak"},
+		Overrides: []string{"auto", "peak", "off_peak", "precool", "pause"}, EventTypes: []string{"phase", "reserve", "setback"},
+	})
+}
+
+func powerwall() Device { return Powerwall(PowerwallDescription{Topics: topics}) }
+
+func home() map[string]Device {
+	return map[string]Device{
+		"powerwall": powerwall(), "controller": controller(),
+		"thermostat": thermostat(downstairs()), "heat_only": thermostat(heatOnly()), "cool_only": thermostat(coolOnly()),
+	}
+}
+
+// messages renders devices as the announcer would.
+func messages(f Format, all ...Device) []Message {
+	var out []Message
+	for _, d := range all {
+		out = append(out, Messages(d, f, prefix, Origin{"1.0.0"})...)
+	}
+	return out
+}
+
+func allMessages(f Format) []Message {
+	h := home()
+	var out []Message
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		out = append(out, messages(f, h[name])...)
+	}
+	return out
+}
+
+func object(t *testing.T, payload []byte) map[string]any {
+	t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal(payload, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestGolden(t *testing.T) {
+	for name, d := range home() {
+		for _, f := range formats {
+			t.Run(name+"_"+string(f), func(t *testing.T) {
+				got := map[string]json.RawMessage{}
+				for _, m := range messages(f, d) {
+					got[m.Topic] = m.Payload
+				}
+				b, err := json.MarshalIndent(got, "", "  ")
+				if err != nil {
+					t.Fatal(err)
+				}
+				b = append(b, '\n')
+				path := filepath.Join("testdata", name+"_"+string(f)+".json")
+				if *update {
+					if err := os.WriteFile(path, b, 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if string(want) != string(b) {
+					t.Errorf("%s differs; look at it, and run with -update if it is right", path)
+				}
+			})
+		}
+	}
+}
+
+// What an entity is after Home Assistant has handed down what its device says
+// for all is the same in both formats.
+func TestBothFormatsHaveTheSameBodies(t *testing.T) {
+	for name, d := range home() {
+		whole := object(t, messages(ByDevice, d)[0].Payload)
+		components := whole["components"].(map[string]any)
+		delete(whole, "components")
+		single := messages(ByComponent, d)
+		if len(single) != len(components) || len(single) != len(d.Entities) {
+			t.Fatalf("%s: %d messages, %d components, %d entities", name, len(single), len(components), len(d.Entities))
+		}
+		for i, e := range d.Entities {
+			inherited := maps.Clone(whole)
+			component := components[e.Key].(map[string]any)
+			if component["platform"] != e.Platform {
+				t.Errorf("%s %s: platform %v", name, e.Key, component["platform"])
+			}
+			delete(component, "platform")
+			maps.Copy(inherited, component)
+			if body := object(t, single[i].Payload); !reflect.DeepEqual(body, inherited) {
+				t.Errorf("%s %s:\n%v\n%v", name, e.Key, body, inherited)
+			}
+			if want := prefix + "/" + e.Platform + "/" + component["unique_id"].(string) + "/config"; single[i].Topic != want {
+				t.Errorf("%s %s is on %s, want %s", name, e.Key, single[i].Topic, want)
+			}
+		}
+	}
+}
+
+// Every topic that Home Assistant is told of is one of the topic tree, and
+// none of them is named in the root of a device for all entities.
+func TestTopicsAreThoseOfTheTree(t *testing.T) {
+	state := []string{"status", "powerwall/state", "powerwall/availability", "powerwall/api", "control/state", "control/event"}
+	set := []string{
+		"powerwall/reserve/set", "powerwall/mode/set", "powerwall/storm_watch/set", "powerwall/grid_charging/set", "powerwall/export_rule/set",
+		"control/override/set", "control/enabled/set", "control/restore/set",
+	}
+	for _, id := range []string{"lcc_00a01ab10001", "tcc_7", "1234567"} {
+		for _, leaf := range []string{"state", "availability"} {
+			state = append(state, "thermostat/"+id+"/"+leaf)
+		}
+		for _, leaf := range []string{"mode", "setpoint", "cool_setpoint", "heat_setpoint", "fan", "hold"} {
+			set = append(set, "thermostat/"+id+"/"+leaf+"/set")
+		}
+	}
+	used := map[string]bool{}
+	check := func(where, topic string, known []string) {
+		t.Helper()
+		if rest, ok := strings.CutPrefix(topic, "powermgr/"); !ok || !slices.Contains(known, rest) {
+			t.Errorf("%s uses %s", where, topic)
+		} else {
+			used[rest] = true
+		}
+	}
+	for _, m := range allMessages(ByComponent) {
+		body := object(t, m.Payload)
+		for k, v := range body {
+			switch {
+			case strings.HasSuffix(k, "command_topic"):
+				check(m.Topic, v.(string), set)
+			case strings.HasSuffix(k, "topic"):
+				check(m.Topic, v.(string), state)
+			}
+		}
+		for _, a := range body["availability"].([]any) {
+			check(m.Topic, a.(map[string]any)["topic"].(string), state)
+		}
+	}
+	for _, topic := range slices.Concat(state[:6], set[:8]) {
+		if !used[topic] {
+			t.Errorf("nothing uses %s", topic)
+		}
+	}
+	for _, m := range allMessages(ByDevice) {
+		root := slices.Sorted(maps.Keys(object(t, m.Payload)))
+		if want := []string{"availability", "availability_mode", "components", "device", "origin"}; !slices.Equal(root, want) {
+			t.Errorf("%s has %v in its root", m.Topic, root)
+		}
+	}
+}
+
+// Controls of a device go away with its vendor; the controller's stay, and so
+// do the figures about the vendor's API.
+func TestAvailability(t *testing.T) {
+	for name, d := range home() {
+		for i, m := range messages(ByComponent, d) {
+			var body struct {
+				Availability []struct{ Topic string }
+				Mode         string `json:"availability_mode"`
+			}
+			if err := json.Unmarshal(m.Payload, &body); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, a := range body.Availability {
+				got = append(got, a.Topic)
+			}
+			want := []string{"powermgr/status"}
+			key := d.Entities[i].Key
+			switch {
+			case name == "powerwall" && !strings.HasPrefix(key, "api_"):
+				want = append(want, "powermgr/powerwall/availability")
+			case strings.Contains(d.ID, "thermostat"):
+				want = append(want, "powermgr/thermostat/"+strings.TrimPrefix(d.ID, "powermgr_thermostat_")+"/availability")
+			}
+			if !slices.Equal(got, want) || body.Mode != "all" {
+				t.Errorf("%s %s: %v %s, want %v all", name, key, got, body.Mode, want)
+			}
+		}
+	}
+}
+
+func TestUniqueIDs(t *testing.T) {
+	seen := map[string]string{}
+	other := devices.Topics{Base: "powermgr/cabin"}
+	all := slices.Collect(maps.Values(home()))
+	all = append(all, Powerwall(PowerwallDescription{Topics: other}), Thermostat(ThermostatDescription{Topics: other, Reading: downstairs()}))
+	for _, d := range all {
+		for _, m := range messages(ByComponent, d) {
+			id := object(t, m.Payload)["unique_id"].(string)
+			if seen[id] != "" {
+				t.Errorf("%s is in %s and %s", id, seen[id], m.Topic)
+			}
+			seen[id] = m.Topic
+		}
+	}
+	for _, id := range []string{"powermgr_powerwall_charge", "powermgr_thermostat_lcc_00a01ab10001_climate", "powermgr_control_phase", "powermgr_cabin_powerwall_charge"} {
+		if seen[id] == "" {
+			t.Errorf("there is no %s: unique ids may not change", id)
+		}
+	}
+}
+
+// Home Assistant before 2025.10 makes entity ids of names; dashboards shall
+// fit both.
+func TestEntityIDsAreThoseOfTheNames(t *testing.T) {
+	for _, d := range home() {
+		for _, e := range d.Entities {
+			words := d.Name
+			if name, ok := e.Body["name"].(string); ok {
+				words += " " + name
+			}
+			slug := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(words), "_"), "_")
+			if got, want := e.Body["default_entity_id"], e.Platform+"."+slug; got != want {
+				t.Errorf("%s %q: %v, want %s", d.Name, words, got, want)
+			}
+		}
+	}
+}
+
+func TestClimate(t *testing.T) {
+	bare := func(modes ...devices.HVACMode) devices.ThermostatReading {
+		return devices.ThermostatReading{VendorID: "7", Modes: modes}
+	}
+	with := func(change func(*devices.ThermostatReading)) devices.ThermostatReading {
+		r := downstairs()
+		change(&r)
+		return r
+	}
+	nan := devices.Pointer(math.NaN())
+	const set = "powermgr/thermostat/"
+	for _, c := range []struct {
+		name    string
+		reading devices.ThermostatReading
+		key     string
+		want    any
+	}{
+		{"all modes: the set point of the present mode", downstairs(), "temperature_command_topic", set + "lcc_00a01ab10001/setpoint/set"},
+		{"high is the cool set point", downstairs(), "temperature_high_command_topic", set + "lcc_00a01ab10001/cool_setpoint/set"},
+		{"low is the heat set point", downstairs(), "temperature_low_command_topic", set + "lcc_00a01ab10001/heat_setpoint/set"},
+		{"heat only: straight to it", heatOnly(), "temperature_command_topic", set + "tcc_7/heat_setpoint/set"},
+		{"heat only: no range", heatOnly(), "temperature_high_command_topic", nil},
+		{"cool only: straight to it", coolOnly(), "temperature_command_topic", set + "1234567/cool_setpoint/set"},
+		{"heat and cool by hand", bare(devices.Off, devices.Heat, devices.Cool), "temperature_command_topic", set + "7/setpoint/set"},
+		{"heat and cool by hand: no range", bare(devices.Off, devices.Heat, devices.Cool), "temperature_low_command_topic", nil},
+		{"heat_cool alone: no single one", bare(devices.Off, devices.HeatCool), "temperature_command_topic", nil},
+		{"cool only: limits of heating do not count", coolOnly(), "min_temp", 50.0},
+		{"all modes: limits of both", downstairs(), "min_temp", 40.0},
+		{"limits unknown", bare(devices.Off, devices.Heat), "max_temp", nil},
+		{"limits that are no numbers", with(func(r *devices.ThermostatReading) { r.CoolMin, r.CoolMax, r.HeatMin, r.HeatMax = nan, nan, nan, nan }), "min_temp", nil},
+		{"one limit that is no number", with(func(r *devices.ThermostatReading) { r.CoolMax = devices.Pointer(math.Inf(1)) }), "max_temp", 90.0},
+		{"a step that is no number", with(func(r *devices.ThermostatReading) { r.Step = math.NaN() }), "temp_step", 1.0},
+		{"the device's step", with(func(r *devices.ThermostatReading) { r.Step = 0.5 }), "temp_step", 0.5},
+		{"step unknown in °C", with(func(r *devices.ThermostatReading) { r.Unit, r.Step = devices.Celsius, 0 }), "temp_step", 0.5},
+		{"unit unknown", bare(devices.Off, devices.Heat), "temperature_unit", "F"},
+		{"no fan", coolOnly(), "fan_modes", nil},
+		{"no fan to set", coolOnly(), "fan_mode_command_topic", nil},
+		{"fan", downstairs(), "fan_modes", []string{"auto", "on", "circulate"}},
+		{"holds that can be asked for", downstairs(), "preset_modes", []string{"temporary", "until", "permanent"}},
+		{"a vacation while it lasts", with(func(r *devices.ThermostatReading) { r.Hold = devices.Pointer(devices.HoldVacation) }), "preset_modes", []string{"temporary", "until", "permanent", "vacation"}},
+		{"on schedule", with(func(r *devices.ThermostatReading) { r.Hold = devices.Pointer(devices.HoldSchedule) }), "preset_modes", []string{"temporary", "until", "permanent"}},
+		{"a device without holds", heatOnly(), "preset_modes", nil},
+		{"a device that shows a hold nobody can ask for", with(func(r *devices.ThermostatReading) { r.Holds, r.Hold = nil, devices.Pointer(devices.HoldPermanent) }), "preset_modes", nil},
+		{"a device without holds: nothing to set", heatOnly(), "preset_mode_command_topic", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := thermostat(c.reading)
+			messages(ByDevice, d) // renders whatever a device said
+			if got := d.Entities[0].Body[c.key]; !reflect.DeepEqual(got, c.want) {
+				t.Errorf("%s: %v, want %v", c.key, got, c.want)
+			}
+		})
+	}
+}
+
+func TestThermostatNames(t *testing.T) {
+	for _, c := range []struct{ name, vendorName, want, entity string }{
+		{"as the owner has it", "Downstairs", "Downstairs", "climate.downstairs"},
+		{"none", "", "Thermostat lcc_1", "climate.thermostat_lcc_1"},
+		{"only spaces", " \t ", "Thermostat lcc_1", "climate.thermostat_lcc_1"},
+		{"spaces and control characters", " Guest\x00\n room ", "Guest room", "climate.guest_room"},
+		{"no Latin letter", "客厅", "客厅", "climate.thermostat_lcc_1"},
+		{"signs at the ends", "(Office)", "(Office)", "climate.office"},
+		{"not text", "a\xffb", "a b", "climate.a_b"},
+		{"too long", strings.Repeat("x", 5000), strings.Repeat("x", 60), "climate." + strings.Repeat("x", 60)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := thermostat(devices.ThermostatReading{VendorID: "LCC-1", Name: c.vendorName, Modes: []devices.HVACMode{devices.Off, devices.Heat}})
+			if got := d.Entities[0].Body["default_entity_id"]; d.Name != c.want || got != c.entity {
+				t.Errorf("%q %v, want %q %s", d.Name, got, c.want, c.entity)
+			}
+			if d.ID != "powermgr_thermostat_lcc_1" {
+				t.Errorf("a name is no part of %s", d.ID)
+			}
+		})
+	}
+}
+
+// People read these messages with mosquitto_sub.
+func TestNamesStayReadable(t *testing.T) {
+	r := heatOnly()
+	r.Name = "Kids & <guests>"
+	if m := messages(ByDevice, thermostat(r))[0]; !strings.Contains(string(m.Payload), `"name":"Kids & <guests>"`) {
+		t.Errorf("%s", m.Payload)
+	}
+}
