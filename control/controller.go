@@ -1,0 +1,322 @@
+// Package control is the peak controller. It subscribes to state topics, lets
+// package rules decide, keeps in the journal what it would have to undo, and
+// publishes command topics. It never calls a device: whatever polls and
+// commands them may live in another process, behind the broker.
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"sync/atomic"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/control/journal"
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// Standing says what this node is in the pair.
+type Standing interface {
+	Active() bool       // false: another node is; nothing is decided here
+	Generation() uint64 // of the claim this node holds
+}
+
+// Options are what a Controller needs; all fields are required.
+type Options struct {
+	Bus      *bus.Bus
+	Topics   devices.Topics
+	Settings rules.Settings
+	Journal  *journal.Journal
+	Standing Standing
+	Log      *slog.Logger
+}
+
+// Controller is the peak controller; see Run.
+type Controller struct {
+	Options
+	sub   *bus.Subscription
+	state rules.State
+	shown *State // the last control/state; nil: none yet
+
+	turned atomic.Int64 // when the loop last turned, Unix seconds on the bus's clock
+
+	waitUntil time.Time // nothing is decided before: a retained journal may come; zero: no waiting
+}
+
+// CommandLife is how long a command of ours may be on its way before it must
+// not be carried out any more.
+const CommandLife = 2 * time.Minute
+
+// patience is how long a node without a journal of its own waits for the one
+// that the broker may hold, before it takes what it finds for a baseline.
+const patience = 10 * time.Second
+
+// New returns a controller that has subscribed already, so that nothing
+// published from now on is missed.
+func New(o Options) *Controller {
+	t := o.Topics
+	c := &Controller{Options: o, state: rules.State{Settings: o.Settings}}
+	c.sub = o.Bus.Subscribe("control",
+		t.Powerwall(devices.StateLeaf), t.Powerwall("+"+devices.ResultSuffix),
+		t.Thermostat("+", devices.StateLeaf), t.Thermostat("+", "+"+devices.ResultSuffix),
+		t.Weather(devices.StateLeaf), t.Control("+"+devices.Set),
+		t.NodeJournal("+"), bus.LinkState, bus.Standing)
+	return c
+}
+
+// Run controls until ctx ends. Its error is ctx's.
+func (c *Controller) Run(ctx context.Context) error {
+	defer c.sub.Close()
+	wake := c.recover()
+	for {
+		m, ok, err := c.sub.Next(ctx, wake)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			wake = c.step(rules.Tick{})
+			continue
+		}
+		if next := c.take(m); !next.IsZero() {
+			wake = next
+		}
+	}
+}
+
+// Turned is when the loop last turned: at most rules.Beat ago while all is
+// well. It may be called from any goroutine.
+func (c *Controller) Turned() time.Time { return time.Unix(c.turned.Load(), 0) }
+
+// recover reads the journal and takes the first step. Nothing in a journal can
+// keep the controller from starting.
+func (c *Controller) recover() time.Time {
+	e, found, err := c.Journal.Load()
+	if err != nil {
+		c.Log.Error("the journal cannot be used", "reason", err)
+	}
+	if found {
+		c.Log.Info("journal read", "generation", e.Generation, "sequence", e.Sequence, "saved_at", e.SavedAt)
+		c.publishJournal(e)
+		c.step(rules.Recovered{Kept: e.Kept})
+	} else { // a broker may hold a newer one than the disk
+		c.waitUntil = c.Bus.Now().Add(patience)
+	}
+	c.reread()
+	return c.step(rules.Tick{})
+}
+
+// step folds ev, makes what it changed safe, and carries the decision out. It
+// returns when to step next.
+func (c *Controller) step(ev rules.Event) time.Time {
+	now := c.Bus.Now()
+	c.turned.Store(now.Unix())
+	if c.waiting(now) {
+		// What is read is remembered, but nothing is decided from it.
+		c.state.Standby = true
+		c.state, _ = rules.Step(c.state, ev, now)
+		return c.waitUntil
+	}
+	if active := c.Standing.Active(); active == c.state.Standby {
+		c.fold(rules.Standing{Active: active}, now)
+	}
+	return c.fold(ev, now)
+}
+
+// fold is one step of the rules: first what it changes is made safe, then it
+// is carried out.
+func (c *Controller) fold(ev rules.Event, now time.Time) time.Time {
+	next, d := rules.Step(c.state, ev, now)
+	if !next.Standby {
+		e, fresh, err := c.Journal.Save(next.Kept, c.Standing.Generation())
+		if err != nil {
+			if !c.state.Unwritable {
+				c.Log.Error("the journal cannot be written", "reason", err)
+				c.state.Unwritable = true
+				next, d = rules.Step(c.state, ev, now)
+				var other bool
+				e, other, _ = c.Journal.Save(next.Kept, c.Standing.Generation())
+				fresh = fresh || other
+			}
+		} else if next.Unwritable {
+			c.Log.Info("the journal can be written again")
+			next.Unwritable = false
+		}
+		if fresh {
+			c.publishJournal(e)
+		}
+	}
+	c.state = next
+	c.carryOut(d, now)
+	return d.Wake
+}
+
+// waiting reports whether a journal from the broker may still come.
+func (c *Controller) waiting(now time.Time) bool {
+	if !c.waitUntil.IsZero() && !now.Before(c.waitUntil) {
+		c.waitUntil = time.Time{}
+	}
+	return !c.waitUntil.IsZero()
+}
+
+func (c *Controller) carryOut(d rules.Decision, now time.Time) {
+	for _, n := range d.Notes {
+		level := slog.LevelInfo
+		if n.Type == rules.NoteProblem {
+			level = slog.LevelWarn
+		}
+		c.Log.Log(context.Background(), level, n.Why, "event", string(n.Type), "target", n.Target)
+		c.publish(c.Topics.Control(devices.EventLeaf), false, Event{Type: n.Type, Target: n.Target, Reason: n.Why, At: now})
+	}
+	if c.state.Standby {
+		return
+	}
+	if state := present(c.state, d, now); c.shown == nil || !reflect.DeepEqual(state, *c.shown) {
+		c.shown = &state
+		c.publish(c.Topics.Control(devices.StateLeaf), true, state)
+	}
+	for _, w := range d.Writes {
+		topic, body := command(c.Topics, w)
+		payload, ok := c.encode(topic, body)
+		if !ok {
+			continue
+		}
+		c.Bus.Publish(bus.Message{
+			Topic: topic, Payload: payload, ID: w.ID, Expires: now.Add(CommandLife),
+			Source: devices.SourceControl, Node: c.Journal.Node, Generation: c.Standing.Generation(),
+		})
+	}
+}
+
+func (c *Controller) publishJournal(e journal.Entry) {
+	b, err := journal.Encode(e)
+	if err != nil {
+		c.Log.Error("the journal cannot be published", "reason", err)
+		return
+	}
+	c.Bus.Publish(bus.Message{Topic: c.Topics.NodeJournal(c.Journal.Node), Payload: b, Retain: true})
+}
+
+func (c *Controller) publish(topic string, retain bool, v any) {
+	if b, ok := c.encode(topic, v); ok {
+		c.Bus.Publish(bus.Message{Topic: topic, Payload: b, Retain: retain})
+	}
+}
+
+// encode writes what is published on topic. It cannot fail but for what came
+// from elsewhere, such as a time that JSON does not have.
+func (c *Controller) encode(topic string, v any) ([]byte, bool) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		c.Log.Error("a message cannot be written", "topic", topic, "reason", err)
+	}
+	return b, err == nil
+}
+
+// take folds one message. The zero time means that nothing was stepped.
+func (c *Controller) take(m bus.Message) time.Time {
+	if m.Topic == bus.LinkState {
+		// Once the link is up, the broker has delivered what it had retained.
+		if string(m.Payload) == "up" && !c.waitUntil.IsZero() {
+			c.waitUntil = c.Bus.Now()
+		}
+		return c.step(rules.Tick{})
+	}
+	if m.Topic == bus.Standing {
+		c.reread()
+		return c.step(rules.Tick{})
+	}
+	levels, ok := c.Topics.Split(m.Topic)
+	if !ok {
+		return time.Time{}
+	}
+	switch {
+	case levels[0] == "node":
+		return c.journalFrom(m)
+	case levels[0] == "control":
+		return c.asked(levels[1], m)
+	}
+	ev, err := event(levels, m.Payload)
+	if err != nil {
+		c.Log.Warn("a message was not understood", "topic", m.Topic, "reason", err)
+		return time.Time{}
+	}
+	if ev == nil {
+		return time.Time{}
+	}
+	return c.step(ev)
+}
+
+// journalFrom takes over a journal that the broker held, if it is newer than
+// ours: that of the node that was active before, or our own when the file was
+// lost.
+func (c *Controller) journalFrom(m bus.Message) time.Time {
+	if m.Origin == bus.Local || len(m.Payload) == 0 {
+		return time.Time{}
+	}
+	e, err := journal.Decode(m.Payload)
+	if err != nil {
+		c.Log.Warn("the journal on the broker cannot be used", "topic", m.Topic, "reason", err)
+		return time.Time{}
+	}
+	now, ok := c.Journal.Adopt(e)
+	if !ok {
+		return time.Time{}
+	}
+	c.Log.Info("journal taken from the broker", "node", e.Node, "generation", e.Generation, "sequence", e.Sequence)
+	c.waitUntil = time.Time{}
+	return c.step(rules.Recovered{Kept: now.Kept})
+}
+
+// reread takes over what the other node's journal says by now, if it came on
+// the disk alone.
+func (c *Controller) reread() {
+	if e, ok := c.Journal.Reread(); ok {
+		c.Log.Info("newer journal found on the disk", "node", e.Node, "generation", e.Generation, "sequence", e.Sequence)
+		c.waitUntil = time.Time{}
+		c.step(rules.Recovered{Kept: e.Kept})
+	}
+}
+
+// asked handles a command to the controller itself.
+func (c *Controller) asked(name string, m bus.Message) time.Time {
+	if len(m.Payload) == 0 || !c.Standing.Active() {
+		return time.Time{} // an empty one is the clearing of a retained command
+	}
+	now := c.Bus.Now()
+	req, err := devices.ParseRequest(m.Payload)
+	if req.ID == "" {
+		req.ID = m.ID
+	}
+	var ev rules.Event
+	if why := m.Refusal(now, c.Standing.Generation()); why != "" {
+		err = fmt.Errorf("%s", why)
+	} else if err == nil {
+		ev, err = wish(name, req)
+	}
+	res := devices.Result{ID: req.ID, Final: true, Requested: req.Value}
+	if m.Retain {
+		c.Bus.Publish(bus.Message{Topic: m.Topic, Retain: true}) // or it would come again
+	}
+	if err != nil {
+		c.Log.Warn("command refused", "topic", m.Topic, "reason", err)
+		res.Reason = err.Error()
+		c.publish(devices.ResultTopic(m.Topic), false, res)
+		return time.Time{}
+	}
+	next := c.step(ev)
+	res.Accepted, res.Applied, res.Reason = true, c.applied(name), req.Reason
+	c.publish(devices.ResultTopic(m.Topic), false, res)
+	return next
+}
+
+// applied is what holds after a command to the controller.
+func (c *Controller) applied(name string) any {
+	if name == "enabled"+devices.Set || name == "enabled" {
+		return map[bool]string{true: "OFF", false: "ON"}[c.state.Kept.Disabled]
+	}
+	return overrideText(c.state.Kept.Override)
+}

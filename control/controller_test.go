@@ -1,0 +1,386 @@
+package control_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/control"
+	"powermgr/control/journal"
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+type memory struct {
+	b    []byte
+	full atomic.Bool
+	aged atomic.Int32
+}
+
+func (m *memory) Read() ([]byte, error) {
+	if m.b == nil {
+		return nil, fs.ErrNotExist
+	}
+	return m.b, nil
+}
+
+func (m *memory) Write(b []byte) error {
+	if m.full.Load() {
+		return errors.New("no space left on device")
+	}
+	m.b = slices.Clone(b)
+	m.aged.Add(1)
+	return nil
+}
+
+func (m *memory) SetAside() (string, error) { m.b = nil; return "aside", nil }
+
+type alone struct{}
+
+func (alone) Active() bool       { return true }
+func (alone) Generation() uint64 { return 1 }
+
+var topics = devices.Topics{Base: "powermgr"}
+
+// rig is a controller on a bus, in a bubble whose clock stands at a Wednesday
+// in summer.
+type rig struct {
+	t    *testing.T
+	bus  *bus.Bus
+	disk *memory
+	all  *bus.Subscription
+}
+
+func settings() rules.Settings {
+	return rules.Settings{
+		Calendar: rules.Calendar{Location: time.UTC, Lead: 30 * time.Minute, Seasons: []rules.Season{{
+			Name: "all", Months: []time.Month{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
+			Days: []time.Weekday{0, 1, 2, 3, 4, 5, 6}, Peaks: []rules.Span{{Start: 60, End: 240}},
+		}}},
+		OffPeakReserve: 100, Thermostats: []string{"up"}, StepF: 2, MaxCoolF: 82, MinHeatF: 62, MaxIndoorF: 86, MinIndoorF: 58,
+		Thresholds: []rules.Threshold{{Left: 2 * time.Hour, Level: 75}}, Spacing: 10 * time.Minute,
+		StaleAfter: 15 * time.Minute, StaleCharge: 15 * time.Minute,
+	}
+}
+
+// run runs a controller in a bubble, which begins at midnight UTC of 2000-01-01.
+// Unless the scenario sees to the link itself, the broker is there and holds
+// nothing.
+func run(t *testing.T, ownLink bool, disk *memory, scenario func(r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := bus.New(bus.Wall{})
+		r := &rig{t: t, bus: b, disk: disk, all: b.Subscribe("test", "#")}
+		c := control.New(control.Options{
+			Bus: b, Topics: topics, Settings: settings(), Standing: alone{},
+			Journal: &journal.Journal{Disk: disk, Node: "a", Now: time.Now}, Log: slog.New(slog.DiscardHandler),
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- c.Run(ctx) }()
+		synctest.Wait()
+		if !ownLink {
+			b.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
+			synctest.Wait()
+		}
+		scenario(r)
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run ended with %v", err)
+		}
+	})
+}
+
+func (r *rig) send(topic string, payload string) {
+	r.bus.Publish(bus.Message{Topic: topic, Payload: []byte(payload), Origin: bus.Broker})
+	synctest.Wait()
+}
+
+func (r *rig) battery(charge, reserve int) {
+	b, _ := json.Marshal(devices.PowerwallReading{
+		ChargePercent: devices.Pointer(devices.Percent(charge)), ReservePercent: &reserve,
+		Mode: devices.Pointer(devices.SelfConsumption), PolledAt: time.Now(),
+	})
+	r.bus.Publish(bus.Message{Topic: topics.Powerwall("state"), Payload: b, Retain: true})
+	synctest.Wait()
+}
+
+func (r *rig) thermostat(cool float64, hold devices.Hold) {
+	b, _ := json.Marshal(devices.ThermostatReading{
+		VendorID: "UP", Name: "Up", Mode: devices.Pointer(devices.Cool), CoolSetpoint: &cool, HeatSetpoint: devices.Pointer(68.0),
+		Hold: &hold, Unit: devices.Fahrenheit, Step: 1, Alive: true, PolledAt: time.Now(),
+		Holds: []devices.Hold{devices.HoldSchedule, devices.HoldUntil, devices.HoldPermanent},
+	})
+	r.bus.Publish(bus.Message{Topic: topics.Thermostat("up", "state"), Payload: b, Retain: true})
+	synctest.Wait()
+}
+
+// got returns every message on topics that match filter since the last call,
+// and forgets the others.
+func (r *rig) got(filter string) []bus.Message {
+	r.t.Helper()
+	var out []bus.Message
+	for {
+		m, ok, err := r.all.Next(r.t.Context(), time.Now())
+		if err != nil || !ok {
+			return out
+		}
+		if bus.Match(filter, m.Topic) {
+			out = append(out, m)
+		}
+	}
+}
+
+func (r *rig) result(name string) devices.Result {
+	r.t.Helper()
+	ms := r.got(topics.Control(name + "/result"))
+	if len(ms) != 1 {
+		r.t.Fatalf("%d answers on %s, want 1", len(ms), name)
+	}
+	var res devices.Result
+	if err := json.Unmarshal(ms[0].Payload, &res); err != nil {
+		r.t.Fatal(err)
+	}
+	return res
+}
+
+func (r *rig) state() control.State {
+	r.t.Helper()
+	m, ok := r.bus.Retained(topics.Control("state"))
+	if !ok {
+		r.t.Fatal("there is no control/state")
+	}
+	var s control.State
+	if err := json.Unmarshal(m.Payload, &s); err != nil {
+		r.t.Fatal(err)
+	}
+	return s
+}
+
+func TestPeakOnTopics(t *testing.T) {
+	run(t, false, &memory{}, func(r *rig) {
+		r.battery(100, 100)
+		r.thermostat(76, devices.HoldSchedule)
+		time.Sleep(59 * time.Minute)
+		r.battery(100, 100)
+		r.thermostat(76, devices.HoldSchedule)
+		r.got("#")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		cmds := r.got(topics.Powerwall("reserve/set"))
+		if len(cmds) != 1 {
+			t.Fatalf("%d commands at the start of the peak", len(cmds))
+		}
+		m := cmds[0]
+		req, err := devices.ParseRequest(m.Payload)
+		if err != nil || req.Value != "0" || req.ID == "" || m.ID != req.ID || m.Source != devices.SourceControl || m.Node != "a" ||
+			m.Generation != 1 || m.Retain || time.Until(m.Expires) > control.CommandLife {
+			t.Errorf("%s %+v %v", m.Payload, m, err)
+		}
+		if r.disk.aged.Load() == 0 {
+			t.Error("nothing was journaled before the write")
+		}
+		r.battery(70, 0)
+		holds := r.got(topics.Thermostat("up", "hold/set"))
+		if len(holds) != 1 {
+			t.Fatalf("%d holds", len(holds))
+		}
+		var body struct {
+			Value string    `json:"value"`
+			Until time.Time `json:"until"`
+			Cool  float64   `json:"cool_setpoint"`
+			Heat  float64   `json:"heat_setpoint"`
+		}
+		if err := json.Unmarshal(holds[0].Payload, &body); err != nil || body.Value != "until" || body.Cool != 78 || body.Heat != 68 || body.Until.UTC().Hour() != 4 {
+			t.Errorf("%s: %v", holds[0].Payload, err)
+		}
+		s := r.state()
+		if s.Phase != rules.InPeak || *s.MinutesLeft != 179 || *s.Reserve != 0 || s.OffsetF != 2 || len(s.Latched) != 1 || len(s.Owned) != 2 || s.Problem {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestCommandsToTheController(t *testing.T) {
+	for _, c := range []struct {
+		name, topic, payload string
+		accepted             bool
+		applied              any
+		reason               string
+	}{
+		{"override", "override", "peak 90m", true, "peak", ""},
+		{"override as JSON", "override", `{"value":"off_peak","for":"2h","id":"7","reason":"guests"}`, true, "off_peak", "guests"},
+		{"auto", "override", "auto", true, "auto", ""},
+		{"too long", "override", "peak 13h", false, nil, "at most 12 h"},
+		{"without a unit", "override", "peak 90", false, nil, "unit"},
+		{"nonsense", "override", "now!", false, nil, "not an override"},
+		{"broken JSON", "override", `{"value":`, false, nil, "JSON"},
+		{"off", "enabled", "OFF", true, "OFF", ""},
+		{"neither", "enabled", "maybe", false, nil, "ON nor OFF"},
+		{"restore", "restore", "PRESS", true, "pause", ""},
+		{"unknown", "schedule", "x", false, nil, "no such command"},
+		{"not text", "override", "\xff\xfe", false, nil, "not text"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run(t, false, &memory{}, func(r *rig) {
+				r.got("#")
+				r.send(topics.Control(c.topic+"/set"), c.payload)
+				res := r.result(c.topic)
+				if res.Accepted != c.accepted || res.Applied != c.applied || !res.Final || !strings.Contains(res.Reason, c.reason) {
+					t.Errorf("%+v", res)
+				}
+			})
+		})
+	}
+}
+
+func TestRefusedCommands(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		m    bus.Message
+	}{
+		{"retained", bus.Message{Retain: true}},
+		{"expired", bus.Message{Expires: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run(t, false, &memory{}, func(r *rig) {
+				r.got("#")
+				m := c.m
+				m.Topic, m.Payload, m.Origin = topics.Control("override/set"), []byte("peak"), bus.Broker
+				r.bus.Publish(m)
+				synctest.Wait()
+				if s := r.state(); s.Override != "auto" {
+					t.Errorf("override %s", s.Override)
+				}
+				answered, cleared := false, false
+				for _, m := range r.got("#") {
+					answered = answered || m.Topic == topics.Control("override/result")
+					cleared = cleared || m.Topic == topics.Control("override/set") && m.Retain && len(m.Payload) == 0 && m.Origin == bus.Local
+				}
+				if !answered || cleared != c.m.Retain {
+					t.Errorf("answered %v, cleared %v", answered, cleared)
+				}
+			})
+		})
+	}
+}
+
+func TestNonsenseOnTheBusEndsNothing(t *testing.T) {
+	run(t, false, &memory{}, func(r *rig) {
+		for _, topic := range []string{
+			topics.Powerwall("state"), topics.Thermostat("up", "state"), topics.Weather("state"), topics.Powerwall("reserve/result"),
+			topics.NodeJournal("b"), topics.Thermostat("up", "hold/result"), "$link/state",
+		} {
+			for _, payload := range []string{"", "null", "[]", "{", `{"charge_percent":"x"}`, `{"version":1,"kept":7}`, "\x00"} {
+				r.send(topic, payload)
+			}
+		}
+		r.battery(50, 100)
+		if s := r.state(); s.Phase != rules.OffPeak {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestAFullDiskStartsNothingNew(t *testing.T) {
+	disk := &memory{}
+	disk.full.Store(true)
+	run(t, false, disk, func(r *rig) {
+		r.battery(100, 100)
+		r.thermostat(76, devices.HoldSchedule)
+		time.Sleep(61 * time.Minute)
+		r.thermostat(76, devices.HoldSchedule)
+		r.battery(60, 0)
+		if n := len(r.got(topics.Thermostat("up", "hold/set"))); n != 0 {
+			t.Errorf("%d setbacks with a full disk", n)
+		}
+		if s := r.state(); !s.Problem {
+			t.Error("a full disk is a problem")
+		}
+		disk.full.Store(false)
+		time.Sleep(2 * time.Minute)
+		r.battery(60, 0)
+		synctest.Wait()
+		if n := len(r.got(topics.Thermostat("up", "hold/set"))); n != 1 {
+			t.Errorf("%d setbacks once it can be written", n)
+		}
+	})
+}
+
+// A node whose file is lost finds its journal on the broker, and touches
+// nothing before it has looked.
+func TestTheRetainedJournalBringsBackALostFile(t *testing.T) {
+	cool, until := 74.0, time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC)
+	e := journal.Entry{Node: "a", Generation: 1, Sequence: 9, Kept: rules.Kept{
+		Override: rules.Override{Kind: rules.OverridePeak, Since: until.Add(-4 * time.Hour), Until: until},
+		Homes: map[string]rules.Home{"up": {Touch: &rules.Touch{
+			Baseline: rules.Baseline{Setting: rules.Setting{Cool: &cool, Hold: rules.HoldPermanent}, Mode: "cool"}, Kind: rules.Setback,
+		}}},
+	}}
+	b, err := journal.Encode(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, true, &memory{}, func(r *rig) {
+		r.battery(100, 100)
+		if n := len(r.got(topics.Powerwall("reserve/set"))); n != 0 {
+			t.Fatal("it acted before it had looked for its journal")
+		}
+		r.bus.Publish(bus.Message{Topic: topics.NodeJournal("a"), Payload: b, Retain: true, Origin: bus.Broker})
+		r.bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
+		synctest.Wait()
+		if s := r.state(); s.Override != "peak" {
+			t.Errorf("override %s", s.Override)
+		}
+	})
+}
+
+func TestWithoutABrokerItDoesNotWaitForEver(t *testing.T) {
+	run(t, true, &memory{}, func(r *rig) {
+		r.battery(100, 50)
+		time.Sleep(11 * time.Second)
+		r.battery(100, 50)
+		if n := len(r.got(topics.Powerwall("reserve/set"))); n != 1 {
+			t.Errorf("%d commands", n)
+		}
+	})
+}
+
+func TestQuietHourWritesNothing(t *testing.T) {
+	disk := &memory{}
+	run(t, false, disk, func(r *rig) {
+		time.Sleep(6 * time.Hour) // after the peak
+		r.battery(100, 100)
+		before := disk.aged.Load()
+		for range 12 {
+			time.Sleep(5 * time.Minute)
+			r.battery(100, 100)
+			r.thermostat(76, devices.HoldSchedule)
+		}
+		if n := disk.aged.Load() - before; n != 0 {
+			t.Errorf("%d writes in a quiet hour", n)
+		}
+	})
+}
+
+// What is read while a journal may still come from the broker is not read in
+// vain: the next poll of the battery may be minutes away.
+func TestAReadingBeforeTheJournalCounts(t *testing.T) {
+	run(t, true, &memory{}, func(r *rig) {
+		r.battery(80, 20)
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if n := len(r.got(topics.Powerwall("reserve/set"))); n != 1 {
+			t.Errorf("%d commands for the reserve", n)
+		}
+	})
+}

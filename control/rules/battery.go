@@ -1,0 +1,203 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// limitWindow is how long after a write of 100 a reserve of 80 is the
+// device's own doing: the snap back has been seen half an hour later, and is
+// then seen by the next poll.
+const limitWindow = 45 * time.Minute
+
+// deviceLimit is what a Powerwall turns a reserve into that it does not keep.
+const deviceLimit = 80
+
+// owner names whoever commands the battery at present in our place; empty if
+// nobody does.
+func (b Battery) owner() string {
+	switch {
+	case b.StormActive:
+		return "Storm Watch has the battery"
+	case b.GridServices:
+		return "grid services have the battery"
+	case b.GridConnected != nil && !*b.GridConnected:
+		return "the home is off the grid"
+	}
+	return ""
+}
+
+// readBattery folds a reading: it confirms our write, or it shows a choice
+// that is not ours.
+func (st *step) readBattery(b Battery) {
+	k := &st.Kept.Battery
+	prevOwner := ""
+	if st.Battery != nil {
+		prevOwner = st.Battery.owner()
+	}
+	st.Battery = &b
+	if b.owner() != "" || prevOwner != "" {
+		// What Tesla does while it has the battery is nobody's choice.
+		k.Wanted, k.Before, k.Asked, k.Confirmed = nil, nil, nil, false
+		if b.Mode != "" {
+			k.Mode = b.Mode
+		}
+		return
+	}
+	if b.Mode != "" && b.Mode != k.Mode {
+		// A reserve of ours that is to go back does so, whatever the mode.
+		overdue := st.plan.Phase == OffPeak && k.AtPeak
+		if k.Mode != "" && k.Taken == nil && !overdue {
+			st.takeBattery(fmt.Sprintf("mode changed from %s to %s", k.Mode, b.Mode))
+		}
+		k.Mode = b.Mode
+	}
+	if k.Taken != nil && k.AtPeak && k.Confirmed && b.Reserve != nil && *b.Reserve != *k.Wanted {
+		st.disown() // the reserve as well
+	}
+	if b.Reserve == nil || k.Wanted == nil || k.Taken != nil {
+		return
+	}
+	if k.Limit > 0 && *b.Reserve > k.Limit && *b.Reserve <= st.Settings.OffPeakReserve {
+		k.Limit = 0 // it keeps more after all
+		if st.plan.Phase != InPeak && *b.Reserve == st.Settings.OffPeakReserve {
+			k.Wanted, k.Confirmed, k.Asked, k.AtPeak = b.Reserve, true, nil, false
+			return
+		}
+	}
+	switch shown := *b.Reserve; {
+	case shown == *k.Wanted:
+		if !k.Confirmed && (len(k.Asked) == 0 || b.Polled.Sub(k.WrittenAt) >= settle) {
+			k.Confirmed, k.Asked = true, nil
+			if k.AtPeak && shown == st.offPeakReserve() && shown != st.Settings.PeakReserve {
+				k.AtPeak = false
+			}
+			delete(st.Pending, Powerwall)
+			st.unsay("taken " + Powerwall)
+		}
+	case *k.Wanted > deviceLimit && shown == deviceLimit && st.now.Sub(k.WrittenAt) <= limitWindow && !st.early(b):
+		k.Limit, k.Wanted, k.Confirmed, k.AtPeak = deviceLimit, &shown, true, false
+		delete(st.Pending, Powerwall)
+		st.note(NoteLeft, Powerwall, "this Powerwall keeps no reserve above %d %%: %d %% is wanted from now on", deviceLimit, deviceLimit)
+	case !k.Confirmed && (k.Before != nil && shown == *k.Before || slices.Contains(k.Asked, shown)):
+		// Our write has not landed yet, or never will; battery decides.
+	default:
+		st.takeBattery(fmt.Sprintf("reserve set to %d %%", shown))
+		st.disown()
+	}
+}
+
+// early reports whether b may still show the reserve of before our last write:
+// a battery that was at the limit already shows no difference at first.
+func (st *step) early(b Battery) bool {
+	k := st.Kept.Battery
+	return !k.Confirmed && k.Before != nil && *k.Before == deviceLimit && b.Polled.Sub(k.WrittenAt) < settle
+}
+
+// takeBattery leaves the battery to a person until the window ends.
+func (st *step) takeBattery(what string) {
+	k := &st.Kept.Battery
+	if k.Taken == nil {
+		st.note(NoteTaken, Powerwall, "%s: the battery is left alone until %s", what, st.clock(st.takenUntil()))
+	}
+	k.Taken = &Taken{At: st.now, What: what}
+	delete(st.Pending, Powerwall)
+}
+
+// disown forgets what we asked of the reserve: it is a person's. Without it,
+// a battery that is left alone gets its off-peak reserve back in the end.
+func (st *step) disown() {
+	k := &st.Kept.Battery
+	k.Wanted, k.Before, k.Asked, k.Confirmed, k.AtPeak = nil, nil, nil, false, false
+}
+
+func (st *step) takenUntil() time.Time {
+	if !st.plan.Until.IsZero() {
+		return st.plan.Until
+	}
+	return st.plan.Next
+}
+
+// offPeakReserve is the reserve outside peaks, as far as the device keeps it.
+func (st *step) offPeakReserve() int {
+	want := st.Settings.OffPeakReserve
+	if limit := st.Kept.Battery.Limit; limit > 0 {
+		want = min(want, limit)
+	}
+	return want
+}
+
+// battery decides the reserve.
+func (st *step) battery() {
+	k, b, p := &st.Kept.Battery, st.Battery, st.plan
+	want := st.offPeakReserve()
+	if p.Phase == InPeak && !p.Paused {
+		want = st.Settings.PeakReserve
+	}
+	switch {
+	case b == nil || b.Reserve == nil:
+		st.d.Reserve = &want
+		st.d.Reason, st.d.Why = ByUnknown, "the Powerwall has not said its reserve yet"
+		return
+	case k.Taken != nil:
+		st.d.Reason, st.d.Why = ByPerson, "a person has the battery: "+k.Taken.What
+		return
+	case b.owner() != "":
+		st.d.Reason, st.d.Why = ByDevice, b.owner()
+		st.say("owner", NoteLeft, Powerwall, "%s: its reserve is left alone", b.owner())
+		return
+	case p.Paused && !k.AtPeak:
+		return
+	}
+	st.unsay("owner")
+	st.d.Reserve = &want
+	switch b.Mode {
+	case "autonomous":
+		st.problem("the Powerwall is in autonomous mode: the reserve is only a floor; set it to self_consumption")
+	case "backup":
+		st.problem("the Powerwall is in backup mode: the reserve has no effect; set it to self_consumption")
+	}
+	st.d.Why = fmt.Sprintf("reserve %d %%", want)
+	if b.Charge != nil {
+		st.d.Why += fmt.Sprintf(", battery %.0f %%", *b.Charge)
+	}
+	// A write that may still land must be overtaken even if the device shows
+	// the right value at this moment.
+	outstanding := k.Wanted != nil && !k.Confirmed && *k.Wanted != want
+	if *b.Reserve == want && !outstanding {
+		if k.Wanted == nil || *k.Wanted != want {
+			// Adopted: it is what the rules want, whoever set it.
+			k.Wanted, k.Before, k.Asked, k.Confirmed, k.WrittenAt = &want, nil, nil, true, time.Time{}
+			k.AtPeak = p.Phase == InPeak && !p.Paused && want != st.offPeakReserve()
+		}
+		return
+	}
+	if k.Wanted != nil && *k.Wanted == want && !st.mayRetry(Powerwall, b.Polled) {
+		return
+	}
+	st.setReserve(want)
+}
+
+func (st *step) setReserve(want int) {
+	k, shown := &st.Kept.Battery, *st.Battery.Reserve
+	w := Write{Target: Powerwall, Reserve: &want, Goal: Restore, Why: fmt.Sprintf("reserve %d %%, was %d %%: %s", want, shown, st.phaseText())}
+	if st.plan.Phase == InPeak && !st.plan.Paused {
+		w.Goal = Setback
+	}
+	if !st.Settings.DryRun {
+		if k.Wanted == nil || *k.Wanted != want || k.Confirmed {
+			if k.Wanted != nil && !k.Confirmed {
+				k.Asked = append(slices.Clone(k.Asked), *k.Wanted)
+			}
+			k.Before = &shown
+			delete(st.Pending, Powerwall)
+			st.note(NoteReserve, Powerwall, "%s", w.Why)
+		}
+		k.Wanted, k.WrittenAt, k.Confirmed = &want, st.now, false
+		if want != st.offPeakReserve() {
+			k.AtPeak = true
+		}
+	}
+	st.send(w)
+}

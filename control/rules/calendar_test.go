@@ -1,0 +1,143 @@
+package rules_test
+
+import (
+	"testing"
+	"time"
+
+	. "powermgr/control/rules"
+)
+
+func TestPhases(t *testing.T) {
+	c := calendar()
+	for _, row := range []struct {
+		name, at string
+		want     Phase
+	}{
+		{"summer morning", "2026-07-15 07:00", OffPeak},
+		{"before the lead", "2026-07-15 15:29", OffPeak},
+		{"the lead begins", "2026-07-15 15:30", PrePeak},
+		{"the peak begins", "2026-07-15 16:00", InPeak},
+		{"its last minute", "2026-07-15 18:59", InPeak},
+		{"its end is exclusive", "2026-07-15 19:00", OffPeak},
+		{"winter's first", "2026-01-14 06:30", InPeak},
+		{"between winter's two", "2026-01-14 12:00", OffPeak},
+		{"winter's second", "2026-01-14 19:59", InPeak},
+		{"Saturday", "2026-07-18 17:00", OffPeak},
+		{"holiday", "2026-07-03 17:00", OffPeak},
+		{"the last day of summer", "2026-10-30 17:00", InPeak},
+		{"the first winter weekday", "2026-11-02 16:30", PrePeak},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got, _ := c.At(at(row.at)); got != row.want {
+				t.Errorf("%s, want %s", got, row.want)
+			}
+		})
+	}
+}
+
+// On the days on which the clocks change, windows follow the wall clock.
+func TestDaylightSavingTime(t *testing.T) {
+	daily := []time.Weekday{0, 1, 2, 3, 4, 5, 6}
+	all := []time.Month{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
+	for _, row := range []struct {
+		name, day string
+		span      Span
+		want      time.Duration // of the peak
+		peaks     int
+	}{
+		{"spring forward shortens it", "2026-03-08", Span{60, 240}, 2 * time.Hour, 1},
+		{"fall back lengthens it", "2026-11-01", Span{60, 180}, 3 * time.Hour, 1},
+		{"spring, a peak of the evening", "2026-03-08", Span{960, 1140}, 3 * time.Hour, 1},
+		{"fall, a peak of the evening", "2026-11-01", Span{960, 1140}, 3 * time.Hour, 1},
+		{"spring takes the whole window", "2026-03-08", Span{120, 180}, 0, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := Calendar{Location: pacific, Lead: 30 * time.Minute,
+				Seasons: []Season{{Name: "all", Months: all, Days: daily, Peaks: []Span{row.span}}}}
+			noon := at(row.day + " 12:00")
+			peaks := c.Peaks(noon, 0)
+			if len(peaks) != row.peaks {
+				t.Fatalf("%d peaks, want %d", len(peaks), row.peaks)
+			}
+			if row.peaks == 0 {
+				return
+			}
+			if got := peaks[0].End.Sub(peaks[0].Start); got != row.want {
+				t.Errorf("it lasts %v, want %v", got, row.want)
+			}
+			// Minute by minute it is entered once and left once.
+			changes, last := 0, OffPeak
+			for m := at(row.day + " 00:00"); m.Before(at(row.day + " 23:59")); m = m.Add(time.Minute) {
+				p, _ := c.At(m)
+				if (p == InPeak) != (last == InPeak) {
+					changes++
+				}
+				last = p
+			}
+			if changes != 2 {
+				t.Errorf("%d changes into or out of the peak", changes)
+			}
+		})
+	}
+}
+
+func TestAWholeDayOverEachChangeOfClocks(t *testing.T) {
+	for _, day := range []string{"2026-03-09", "2026-11-02"} {
+		w := newWorld(t, day+" 00:00").start()
+		w.untilTime(at(day + " 23:59"))
+		peaks := 0
+		for _, s := range w.take() {
+			if s == "powerwall 0" {
+				peaks++
+			}
+		}
+		if peaks != 2 || w.reserve != 100 {
+			t.Errorf("%s: %d peaks, reserve %v at the end", day, peaks, w.reserve)
+		}
+	}
+}
+
+func TestAClockThatJumps(t *testing.T) {
+	t.Run("back into the peak that is over by the clock", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 16:10")
+		w.charge = 70
+		w.start().take()
+		w.until("16:30").want()
+		w.now = at("2026-07-15 16:05")
+		w.step(Tick{})
+		w.until("16:20").want()
+		if len(w.d.Latched) != 1 {
+			t.Errorf("%d latched", len(w.d.Latched))
+		}
+	})
+	t.Run("ahead over the whole peak", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 15:50").start()
+		w.until("15:58").take()
+		w.now = at("2026-07-15 19:30")
+		w.step(Tick{})
+		w.until("19:40").want()
+	})
+	t.Run("ahead out of the peak", func(t *testing.T) {
+		w := setBack(t)
+		w.now = at("2026-07-15 19:30")
+		w.step(Tick{})
+		w.until("19:40").want("powerwall 100")
+	})
+}
+
+func TestWindowsThatTouchAreOne(t *testing.T) {
+	c := calendar()
+	c.Seasons[0].Peaks = []Span{{960, 1140}, {1140, 1200}}
+	if got := c.Peaks(at("2026-07-15 12:00"), 0); len(got) != 1 || !got[0].End.Equal(at("2026-07-15 20:00")) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestNoPeaksAtAll(t *testing.T) {
+	w := newWorld(t, "2026-07-15 12:00")
+	w.s.Settings.Calendar.Seasons = nil
+	w.start().until("20:00").want()
+	w.ask("peak")
+	w.want("powerwall 0")
+	w.untilTime(at("2026-07-16 08:30")).want("powerwall 100")
+}

@@ -1,0 +1,11 @@
+// Package rules is the decision itself: when the battery's reserve changes,
+// when a thermostat is precooled or set back, what is restored, and when a
+// person's choice is left alone.
+//
+// Step is a pure function of a state, an event and the time. It does no I/O,
+// keeps nothing, never blocks, and imports the standard library only, so that
+// a table can hold every rule and a simulator can run years of them.
+//
+// The order of precedence is: safety, device ownership, override, disabled,
+// schedule.
+package rules

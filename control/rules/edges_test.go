@@ -1,0 +1,299 @@
+package rules_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	. "powermgr/control/rules"
+)
+
+func TestALimitNeverMovesASetPointTowardsMoreLoad(t *testing.T) {
+	for _, c := range []struct {
+		name, mode string
+		cool, heat float64
+	}{
+		{"cooling", "cool", 84, 68},
+		{"heating", "heat", 76, 60},
+		{"auto", "heat_cool", 84, 60},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10")
+			th := w.therm["up"]
+			th.Mode, th.Cool, th.Heat, th.Hold = c.mode, &c.cool, &c.heat, HoldPermanent
+			w.charge = 10
+			w.start().want("powerwall 0")
+		})
+	}
+}
+
+func TestAnOldChargeLatchesNothing(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:00").start()
+	w.forecast(70)
+	w.charge = 60
+	w.until("15:40")
+	w.mute[Powerwall] = true
+	w.until("17:00").want("powerwall 0")
+	if len(w.d.Latched) != 0 {
+		t.Error("a charge 20 minutes old latched a threshold")
+	}
+}
+
+func TestMaxSteps(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	w.s.Settings.MaxSteps = 2
+	w.charge = 10
+	w.start().want("powerwall 0", "up until 19:00 cool 80 heat 68")
+	if len(w.d.Latched) != 3 {
+		t.Errorf("%d latched; the limit is on the offset", len(w.d.Latched))
+	}
+}
+
+// While nobody looked a person changed it, and the window has passed: it is
+// read before anything is given back.
+func TestNothingIsGivenBackOverAChangeMadeWhileWeWereAway(t *testing.T) {
+	w := setBack(t)
+	w.therm["up"].Hold, w.therm["up"].Cool = HoldPermanent, ptr(72.0)
+	w.now = at("2026-07-15 21:00")
+	w.restart()
+	w.read()
+	w.until("21:30").want("powerwall 100")
+}
+
+// The vendor queues commands: the first may land after the second was asked
+// for and, for a moment, seemed to be shown.
+func TestAChangeMadeWhileWeWereAwayIsNotTheEventsBaseline(t *testing.T) {
+	w := setBack(t)
+	w.step(EnabledAsked{Enabled: false})
+	w.until("16:40").take()
+	w.therm["up"].Cool, w.therm["up"].Hold = ptr(72.0), HoldPermanent
+	w.restart()
+	w.read()
+	w.step(EnabledAsked{Enabled: true})
+	w.charge = 20
+	w.until("20:00").want("powerwall 0", "powerwall 100")
+}
+
+func TestWhatIsShownIsNotSentAgain(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	w.therm["up"].Hold = HoldPermanent
+	w.deaf["up"], w.charge = true, 70
+	w.start().want("powerwall 0", "up permanent cool 78 heat 68")
+	w.step(RestoreAsked{})
+	w.want("powerwall 100", "up permanent cool 76 heat 68")
+	w.now = w.now.Add(30 * time.Second)
+	w.read()
+	w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Final: true, Reason: "the vendor does not answer"})
+	w.until("16:40").want() // it has 76 all the time
+}
+
+// The reserve was a person's until the window ended, so what was asked for
+// before says nothing of what it was just now.
+func TestARestartAfterTheReserveIsTakenBack(t *testing.T) {
+	w := newWorld(t, "2026-07-15 13:00")
+	w.reserve = 20
+	w.start().want("powerwall 100")
+	w.until("13:10")
+	w.mode, w.reserve = "backup", 5
+	w.until("13:20").want()
+	w.deaf[Powerwall] = true
+	w.until("15:30")
+	w.deaf[Powerwall] = false
+	w.now = w.now.Add(30 * time.Second)
+	w.restart()
+	w.read()
+	if len(w.d.Taken) != 0 {
+		t.Errorf("taken for a person's: %v", w.d.Taken)
+	}
+}
+
+func TestAPromotedNodeDecidesFromNoOldReading(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:00").start()
+	w.step(Standing{Active: false})
+	w.now = at("2026-07-15 16:30")
+	w.take()
+	w.step(Standing{Active: true})
+	w.want()
+	w.read()
+	w.want("powerwall 0")
+}
+
+func TestAPromotedNodeTakesNoOldReadingForGivenBack(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:00")
+	w.therm["up"].Hold = HoldPermanent
+	w.start()
+	w.step(Standing{Active: false})
+	w.now = at("2026-07-15 18:30")
+	w.therm["up"].Cool = ptr(80.0)
+	kept := w.s.Kept
+	kept.Event = &Stretch{at("2026-07-15 15:30"), at("2026-07-15 19:00")}
+	kept.Homes = map[string]Home{"up": {Event: kept.Event.Start, Touch: &Touch{
+		Baseline: Baseline{Setting: Setting{Cool: ptr(76.0), Heat: ptr(68.0), Hold: HoldPermanent}, Mode: "cool"},
+		Wanted:   Setting{Cool: ptr(80.0), Heat: ptr(68.0), Hold: HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: at("2026-07-15 17:00"),
+	}}}
+	w.step(Recovered{kept})
+	w.mute["up"] = true
+	w.take()
+	w.step(Standing{Active: true})
+	w.until("19:10")
+	w.mute["up"] = false
+	w.take()
+	w.until("19:20").want("up permanent cool 76 heat 68")
+}
+
+func TestAWriteThatNeverLandedIsNotOvertaken(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:30")
+	w.therm["up"].Cool, w.therm["up"].Hold = ptr(85.0), HoldPermanent
+	w.deaf["up"] = true
+	w.start().want("up permanent cool 83 heat 68")
+	w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Accepted: true, Final: true, Reason: "not taken"})
+	w.deaf["up"], w.charge = false, 70
+	w.until("16:30").want("powerwall 0") // 85 is beyond the limit, and is what it has
+}
+
+// A set point chosen while the thermostat is on vacation counts from its end.
+func TestAChoiceMadeOnVacation(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10").start()
+	w.take()
+	th := w.therm["up"]
+	before := *th
+	th.Hold = HoldVacation
+	w.until("16:20").want()
+	th.Cool = ptr(74.0)
+	w.until("16:30").want()
+	*th = before
+	th.Hold, th.Cool = HoldPermanent, ptr(74.0)
+	w.charge = 20
+	w.until("16:40").want()
+	if len(w.d.Taken) != 1 {
+		t.Errorf("taken: %v", w.d.Taken)
+	}
+}
+
+// What was given back in this event, and was changed since while nobody could
+// tell by whom, is what the thermostat goes back to.
+func TestABaselineThatIsNoMore(t *testing.T) {
+	w := setBack(t)
+	w.step(EnabledAsked{Enabled: false})
+	w.until("16:40").take()
+	th := w.therm["up"]
+	th.UtilityEvent = true
+	w.until("16:44")
+	th.UtilityEvent = false
+	th.Hold, th.Cool = HoldPermanent, ptr(79.0)
+	w.s.Kept.Homes["up"] = Home{Baseline: w.s.Kept.Homes["up"].Baseline, Event: w.s.Kept.Homes["up"].Event}
+	w.s.Aside = nil
+	w.kept = mustJSON(t, w.s.Kept)
+	w.until("16:50")
+	if h := w.s.Kept.Homes["up"]; h.Baseline != nil {
+		t.Errorf("it still goes back to %+v", h.Baseline)
+	}
+}
+
+func TestMerge(t *testing.T) {
+	touch := func(from, to float64) *Touch {
+		return &Touch{Baseline: Baseline{Setting: Setting{Cool: &from, Hold: HoldPermanent}, Mode: "cool"}, Wanted: Setting{Cool: &to, Hold: HoldPermanent}, Kind: Setback}
+	}
+	older := Kept{Battery: KeptBattery{AtPeak: true}, Homes: map[string]Home{"a": {Touch: touch(74, 76)}, "b": {Touch: touch(74, 76)}, "c": {LastWrite: at("2026-07-15 16:00")}, "d": {Touch: touch(74, 76)}, "e": {Touch: touch(74, 80)}}}
+	older.Homes["e"].Touch.WrittenAt = at("2026-07-15 17:00")
+	older.Override, older.Spoken = Override{Kind: OverridePause}, at("2026-07-15 17:30")
+	newer := Kept{Override: Override{Kind: OverridePeak}, Spoken: at("2026-07-15 17:00"), Latched: []int{60}, Homes: map[string]Home{"b": {Touch: touch(76, 78)}, "d": {Touch: touch(70, 72)}, "e": {Touch: touch(74, 76)}}}
+	got := Merge(newer, older)
+	for id, want := range map[string]float64{"a": 74, "b": 74, "d": 70} {
+		if h := got.Homes[id]; h.Touch == nil || *h.Touch.Baseline.Cool != want {
+			t.Errorf("%s goes back to %+v, want %g", id, h.Touch, want)
+		}
+	}
+	if got.Override.Kind != OverridePause {
+		t.Errorf("what a person said last does not hold: %+v", got.Override)
+	}
+	if *got.Homes["e"].Touch.Wanted.Cool != 80 {
+		t.Error("the later write does not count")
+	}
+	if _, ok := got.Homes["c"]; ok || !got.Battery.AtPeak || len(got.Latched) != 1 {
+		t.Errorf("%+v", got)
+	}
+	if *newer.Homes["b"].Touch.Baseline.Cool != 76 || len(newer.Homes) != 3 {
+		t.Error("Merge changed what it was given")
+	}
+}
+
+func TestAnEarlierWriteThatLandsLate(t *testing.T) {
+	t.Run("on a thermostat", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 16:10")
+		w.deaf["up"], w.charge = true, 70
+		w.start().want("powerwall 0", "up until 19:00 cool 78 heat 68")
+		w.ask("pause 10m")
+		w.want("powerwall 100", "up schedule") // before the first was seen
+		w.now = w.now.Add(time.Minute)
+		w.read() // it shows its schedule, since neither has landed
+		th := w.therm["up"]
+		th.Hold, th.Until, th.Cool = HoldUntil, at("2026-07-15 19:00"), ptr(78.0)
+		w.now = w.now.Add(30 * time.Second)
+		w.read() // the first lands
+		th.Hold, th.Until, th.Cool = HoldSchedule, time.Time{}, ptr(76.0)
+		w.until("16:16") // the second
+		if len(w.d.Taken) != 0 || w.noted(NoteTaken) != 0 || len(w.d.Owned) != 0 {
+			t.Errorf("taken %v, owned %v", w.d.Taken, w.d.Owned)
+		}
+	})
+	t.Run("on the battery", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 16:10")
+		w.deaf[Powerwall] = true
+		w.start().want("powerwall 0")
+		w.ask("off_peak 10m")
+		w.want("powerwall 100") // though it still shows 100
+		w.reserve = 0
+		w.now = w.now.Add(30 * time.Second)
+		w.read()
+		w.reserve = 100
+		w.until("16:14")
+		if len(w.d.Taken) != 0 || w.noted(NoteTaken) != 0 {
+			t.Errorf("taken %v", w.d.Taken)
+		}
+	})
+}
+
+func TestAnEventBeginsWithTheOverrideThatBeganIt(t *testing.T) {
+	w := newWorld(t, "2026-07-15 12:00").start().ask("peak 90m")
+	if !w.s.Kept.Event.Start.Equal(w.now) || !w.s.Kept.Event.End.Equal(w.now.Add(90*time.Minute)) {
+		t.Errorf("%+v", w.s.Kept.Event)
+	}
+}
+
+func TestStandbyDecidesNothing(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:00")
+	w.step(Standing{Active: false})
+	w.charge = 10
+	w.read()
+	w.until("17:00").want()
+	if w.s.Battery == nil || len(w.s.Thermostats) != 1 {
+		t.Error("a standby follows what the devices say")
+	}
+	before := w.kept
+	w.step(Standing{Active: true})
+	w.read()
+	w.until("17:02")
+	if got := w.take(); len(got) != 2 || before == w.kept {
+		t.Errorf("promoted, it sent %q", got)
+	}
+}
+
+func TestReloadedSettingsGiveBackWhatIsNoLongerControlled(t *testing.T) {
+	w := setBack(t)
+	s := w.s.Settings
+	s.Thermostats = nil
+	w.s.Settings = s
+	w.restart()
+	w.read()
+	w.want("up schedule")
+}
+
+func TestReasonsAreSentences(t *testing.T) {
+	w := setBack(t)
+	for _, part := range []string{"peak until 19:00", "reserve 0 %", "battery 70 %", "setback 2 °F"} {
+		if !strings.Contains(w.d.Why, part) {
+			t.Errorf("%q lacks %q", w.d.Why, part)
+		}
+	}
+}

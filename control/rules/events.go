@@ -1,0 +1,146 @@
+package rules
+
+import "time"
+
+// An Event is something that happened: a reading, an answer, a person's wish,
+// or only that time has passed (Tick).
+type Event interface{ event() }
+
+// Tick is the passing of time.
+type Tick struct{}
+
+// BatteryRead is a reading of the Powerwall.
+type BatteryRead struct{ Battery }
+
+// ThermostatRead is a reading of one thermostat.
+type ThermostatRead struct {
+	ID string
+	Thermostat
+}
+
+// Forecast is today's high. A nil HighF is that there is none any more.
+type Forecast struct {
+	HighF *float64
+	Day   string // the local day it is for: 2026-07-15
+}
+
+// Answer is a result of a command, ours or a person's.
+type Answer struct {
+	Target   string // Powerwall or a thermostat's id
+	Setting  string // reserve, mode, cool_setpoint, …
+	ID       string
+	Accepted bool
+	Final    bool
+	Applied  bool // the device shows what was asked for
+	Reason   string
+}
+
+// OverrideAsked is a person's override.
+type OverrideAsked struct{ OverrideRequest }
+
+// RestoreAsked is a person's wish to have everything back now.
+type RestoreAsked struct{}
+
+// EnabledAsked switches the controller on or off.
+type EnabledAsked struct{ Enabled bool }
+
+// Standing says whether this node is the active one.
+type Standing struct{ Active bool }
+
+// Recovered replaces what is kept, on start or when another node's newer
+// journal was found.
+type Recovered struct{ Kept }
+
+func (Tick) event()           {}
+func (BatteryRead) event()    {}
+func (ThermostatRead) event() {}
+func (Forecast) event()       {}
+func (Answer) event()         {}
+func (OverrideAsked) event()  {}
+func (RestoreAsked) event()   {}
+func (EnabledAsked) event()   {}
+func (Standing) event()       {}
+func (Recovered) event()      {}
+
+// A Decision is what holds until the next event, and what to do now.
+type Decision struct {
+	Plan     Plan
+	Reason   Reason
+	Why      string         // the reason in one sentence
+	Left     *time.Duration // of the peak; nil outside one
+	Reserve  *int           // percent wanted; nil while the battery is not ours to set
+	OffsetF  float64        // of the setback in force
+	Latched  []Threshold
+	Owned    []Owned
+	Taken    []Owned // what a person has
+	Problems []string
+
+	Writes []Write   // to be sent, in this order, after Kept is safe
+	Notes  []Note    // to be told and logged
+	Wake   time.Time // when to Step with a Tick at the latest
+}
+
+// Reason names why the decision is as it is.
+type Reason string
+
+// The reasons.
+const (
+	BySchedule  Reason = "schedule"
+	ByOverride  Reason = "override"
+	ByDisabled  Reason = "disabled"
+	ByDevice    Reason = "device" // the battery is Tesla's at present
+	ByPerson    Reason = "person"
+	ByUnknown   Reason = "unknown" // the battery has not said enough
+	ByStandby   Reason = "standby"
+	ByNoJournal Reason = "no_journal"
+)
+
+// Owned is a target that somebody has, what for, and until when.
+type Owned struct {
+	Target string    `json:"target"`
+	What   string    `json:"what"`
+	Until  time.Time `json:"until,omitzero"`
+}
+
+// A Write is one absolute command. Exactly one of Reserve and Setting is set.
+type Write struct {
+	Target  string // Powerwall or a thermostat's id
+	ID      string
+	Reserve *int
+	Setting *Setting
+	Goal    Goal // Restore for everything that gives back
+	Why     string
+}
+
+// A Note is an event for people: on control/event, in the log, in mail.
+type Note struct {
+	Type   NoteType
+	Target string // empty: the home
+	Why    string // one sentence
+}
+
+// NoteType is the event_type of a note.
+type NoteType string
+
+// The note types.
+const (
+	NotePhase    NoteType = "phase"
+	NoteReserve  NoteType = "reserve"
+	NotePrecool  NoteType = "precool"
+	NoteLatched  NoteType = "threshold"
+	NoteSetback  NoteType = "setback"
+	NoteRestore  NoteType = "restore"
+	NoteRestored NoteType = "restored"
+	NoteTaken    NoteType = "person"
+	NoteOverride NoteType = "override"
+	NoteEnabled  NoteType = "enabled"
+	NoteLeft     NoteType = "left_alone"
+	NoteDryRun   NoteType = "dry_run"
+	NoteProblem  NoteType = "problem"
+)
+
+// NoteTypes lists all note types.
+func NoteTypes() []NoteType {
+	return []NoteType{NotePhase, NoteReserve, NotePrecool, NoteLatched, NoteSetback, NoteRestore, NoteRestored,
+		NoteTaken, NoteOverride, NoteEnabled, NoteLeft, NoteDryRun, NoteProblem}
+}

@@ -1,0 +1,121 @@
+package rules
+
+import "math"
+
+// Modes in which a set point may be moved.
+const (
+	modeHeat     = "heat"
+	modeCool     = "cool"
+	modeHeatCool = "heat_cool"
+	modeOff      = "off"
+)
+
+func cools(mode string) bool { return mode == modeCool || mode == modeHeatCool }
+func heats(mode string) bool { return mode == modeHeat || mode == modeHeatCool }
+
+// degrees converts a temperature in °F to the thermostat's unit.
+func (t Thermostat) degrees(f float64) float64 {
+	if t.Celsius {
+		return (f - 32) / 1.8
+	}
+	return f
+}
+
+// indoorF is the indoor temperature in °F; nil if it is unknown.
+func (t Thermostat) indoorF() *float64 {
+	if t.Temperature == nil {
+		return nil
+	}
+	f := *t.Temperature
+	if t.Celsius {
+		f = f*1.8 + 32
+	}
+	return &f
+}
+
+func (t Thermostat) step() float64 {
+	switch {
+	case t.Step > 0:
+		return t.Step
+	case t.Celsius:
+		return 0.5
+	}
+	return 1
+}
+
+// offset is a difference of f °F in the thermostat's unit, rounded to its step
+// towards comfort: down.
+func (t Thermostat) offset(f float64) float64 {
+	if t.Celsius {
+		f /= 1.8
+	}
+	return math.Floor(f/t.step()+1e-6) * t.step()
+}
+
+func (t Thermostat) floor(v float64) float64 { return math.Floor(v/t.step()+1e-6) * t.step() }
+func (t Thermostat) ceil(v float64) float64  { return math.Ceil(v/t.step()-1e-6) * t.step() }
+
+// setback is the baseline moved towards less load by f °F, within the limits
+// of the settings and of the device. A limit never moves a set point towards
+// more load: a baseline beyond it stays.
+func (s Settings) setback(t Thermostat, mode string, base Setting, f float64) Setting {
+	want := base
+	if cools(mode) && base.Cool != nil {
+		v := min(*base.Cool+t.offset(f), t.floor(t.degrees(s.MaxCoolF)))
+		if t.CoolMax != nil {
+			v = min(v, *t.CoolMax)
+		}
+		v = max(v, *base.Cool)
+		want.Cool = &v
+	}
+	if heats(mode) && base.Heat != nil {
+		v := max(*base.Heat-t.offset(f), t.ceil(t.degrees(s.MinHeatF)))
+		if t.HeatMin != nil {
+			v = max(v, *t.HeatMin)
+		}
+		v = min(v, *base.Heat)
+		want.Heat = &v
+	}
+	return want
+}
+
+// precool is the baseline with the cool set point lowered, never under the
+// floor. In heat_cool the heat set point gives way to keep the deadband.
+func (s Settings) precool(t Thermostat, mode string, base Setting) Setting {
+	want := base
+	if !cools(mode) || base.Cool == nil {
+		return want
+	}
+	v := max(*base.Cool-t.offset(s.PrecoolAdjustF), t.ceil(t.degrees(s.PrecoolFloorF)))
+	if t.CoolMin != nil {
+		v = max(v, *t.CoolMin)
+	}
+	v = min(v, *base.Cool)
+	want.Cool = &v
+	if mode == modeHeatCool && base.Heat != nil {
+		h := min(*base.Heat, v-t.Deadband)
+		if t.HeatMin != nil {
+			h = max(h, *t.HeatMin)
+		}
+		if h > v-t.Deadband {
+			return base // no room between the device's limits
+		}
+		want.Heat = &h
+	}
+	return want
+}
+
+// samePoints reports whether two settings ask for the same set points, as far
+// as the mode uses them.
+func samePoints(mode string, a, b Setting) bool {
+	return (!cools(mode) || near(a.Cool, b.Cool)) && (!heats(mode) || near(a.Heat, b.Heat))
+}
+
+// near compares set points: devices in °C report what they were told in °F
+// with a rounding of up to a quarter of a degree.
+func near(a, b *float64) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return math.Abs(*a-*b) < 0.3
+}

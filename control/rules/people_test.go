@@ -1,0 +1,564 @@
+package rules_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	. "powermgr/control/rules"
+)
+
+// setBack is a world in a peak with one threshold latched and shown.
+func setBack(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t, "2026-07-15 16:10")
+	w.charge = 70
+	w.start().want("powerwall 0", "up until 19:00 cool 78 heat 68")
+	return w.until("16:20").want()
+}
+
+func TestPeopleWin(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*Thermostat)
+		taken  bool
+	}{
+		{"a set point on the device", func(th *Thermostat) { th.Cool = ptr(74.0) }, true},
+		{"back to the schedule on the device", func(th *Thermostat) { th.Hold, th.Cool = HoldSchedule, ptr(76.0) }, true},
+		{"a permanent hold", func(th *Thermostat) { th.Hold = HoldPermanent }, true},
+		{"another end of the hold", func(th *Thermostat) { th.Until = at("2026-07-15 22:00") }, true},
+		{"another mode", func(th *Thermostat) { th.Mode = "heat" }, true},
+		{"switched off", func(th *Thermostat) { th.Mode = "off" }, true},
+		{"the end rounded up by the vendor", func(th *Thermostat) { th.Until = at("2026-07-15 19:15") }, false},
+		{"a set point the mode does not use", func(th *Thermostat) { th.Heat = ptr(60.0) }, false},
+		{"the device drops off the net", func(th *Thermostat) { th.Alive, th.Cool = false, ptr(70.0) }, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := setBack(t)
+			c.change(w.therm["up"])
+			w.until("16:26")
+			if got := len(w.d.Taken) == 1; got != c.taken {
+				t.Fatalf("taken: %v, want %v (%+v)", got, c.taken, w.d.Taken)
+			}
+			if !c.taken {
+				return
+			}
+			w.charge = 10
+			w.until("21:00")
+			for _, s := range w.take() {
+				if strings.HasPrefix(s, "up") {
+					t.Errorf("sent %q over a person's choice", s)
+				}
+			}
+			if w.noted(NoteTaken) != 1 {
+				t.Errorf("%d notes of it, want 1", w.noted(NoteTaken))
+			}
+			w.untilTime(at("2026-07-16 16:10"))
+			if len(w.d.Taken) != 0 {
+				t.Error("still taken on the next day")
+			}
+		})
+	}
+}
+
+func TestAChangeBeforeOurFirstTouch(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:00").start()
+	w.until("16:10").take()
+	w.therm["up"].Hold, w.therm["up"].Until, w.therm["up"].Cool = HoldTemporary, at("2026-07-15 22:00"), ptr(73.0)
+	w.until("16:20")
+	w.charge = 10
+	w.until("18:50").want()
+}
+
+func TestTheScheduleIsNobodysChoice(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:00").start()
+	w.until("16:10").take()
+	w.therm["up"].Cool = ptr(75.0) // its next period
+	w.until("16:20")
+	w.charge = 70
+	w.until("16:30").want("up until 19:00 cool 77 heat 68")
+}
+
+func TestASetbackNeverCoolsMoreThanTheSchedule(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:00").start()
+	w.until("16:01").take()
+	w.until("16:04").want()
+	w.therm["up"].Cool = ptr(80.0) // its schedule saves more from 16:00
+	w.until("16:08").want()
+	w.charge = 70
+	w.until("16:30").want()
+}
+
+func TestCommandsOfPeople(t *testing.T) {
+	for _, c := range []struct {
+		name, target, setting string
+		accepted, final       bool
+		taken                 string
+	}{
+		{"a set point", "up", "cool_setpoint", true, false, "up"},
+		{"a hold", "up", "hold", true, false, "up"},
+		{"the fan", "up", "fan", true, false, ""},
+		{"refused", "up", "cool_setpoint", false, true, ""},
+		{"the reserve", Powerwall, "reserve", true, false, Powerwall},
+		{"the mode", Powerwall, "mode", true, false, Powerwall},
+		{"storm watch", Powerwall, "storm_watch", true, false, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := setBack(t)
+			w.step(Answer{Target: c.target, Setting: c.setting, ID: "a person's", Accepted: c.accepted, Final: c.final})
+			got := ""
+			for _, o := range w.d.Taken {
+				got = o.Target
+			}
+			if got != c.taken {
+				t.Errorf("taken %q, want %q", got, c.taken)
+			}
+		})
+	}
+	t.Run("an answer to a command of an earlier process of ours", func(t *testing.T) {
+		w := setBack(t)
+		w.step(Answer{Target: "up", Setting: "hold", ID: "control-up-123", Accepted: true})
+		if len(w.d.Taken) != 0 {
+			t.Error("our own command was taken for a person's")
+		}
+	})
+}
+
+// A command that was accepted may yet fail. What is ours goes back then, as if
+// it were the end of the window.
+func TestAPersonsCommandThatFailsLeavesNothingOfOurs(t *testing.T) {
+	begun := func(t *testing.T) *world {
+		w := newWorld(t, "2026-07-15 16:10")
+		w.therm["up"].Hold = HoldPermanent
+		w.charge = 70
+		w.start().want("powerwall 0", "up permanent cool 78 heat 68")
+		w.until("16:30")
+		w.step(Answer{Target: "up", Setting: "cool_setpoint", ID: "a person's", Accepted: true, Reason: "on its way to the device"})
+		return w.until("16:32").want()
+	}
+	t.Run("it fails", func(t *testing.T) {
+		w := begun(t)
+		w.step(Answer{Target: "up", Setting: "cool_setpoint", ID: "a person's", Final: true, Reason: "the vendor does not answer"})
+		w.until("18:00").want("up permanent cool 76 heat 68")
+		w.until("20:00").want("powerwall 100")
+	})
+	t.Run("its end is never heard of", func(t *testing.T) {
+		begun(t).restart().until("18:00").want("up permanent cool 76 heat 68")
+	})
+	t.Run("it is carried out", func(t *testing.T) {
+		w := begun(t)
+		w.therm["up"].Cool = ptr(72.0)
+		w.step(Answer{Target: "up", Setting: "cool_setpoint", ID: "a person's", Accepted: true, Final: true, Applied: true})
+		w.until("20:00").want("powerwall 100")
+	})
+	t.Run("it asks for what we had asked for", func(t *testing.T) {
+		w := begun(t)
+		w.step(Answer{Target: "up", Setting: "cool_setpoint", ID: "a person's", Accepted: true, Final: true, Applied: true})
+		w.until("20:00").want("powerwall 100")
+	})
+	t.Run("it comes while ours is being given back", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 16:10")
+		w.therm["up"].Hold = HoldPermanent
+		w.charge = 70
+		w.start().until("18:59").take()
+		w.deaf["up"] = true
+		w.until("19:01").want("powerwall 100", "up permanent cool 76 heat 68")
+		w.step(Answer{Target: "up", Setting: "mode", ID: "a person's", Accepted: true})
+		w.step(Answer{Target: "up", Setting: "mode", ID: "a person's", Final: true, Reason: "the vendor does not answer"})
+		w.deaf["up"] = false
+		w.until("19:40").want("up permanent cool 76 heat 68", "up permanent cool 76 heat 68")
+	})
+}
+
+func TestAutoGivesItBack(t *testing.T) {
+	w := setBack(t)
+	w.therm["up"].Cool = ptr(74.0)
+	w.until("16:26").want()
+	w.ask("auto")
+	w.until("16:40").want("up until 19:00 cool 76 heat 68")
+}
+
+func TestAPersonTakesTheBattery(t *testing.T) {
+	t.Run("in a peak, until it ends", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 16:00").start()
+		w.take()
+		w.until("16:10")
+		w.reserve = 30
+		w.until("18:59").want()
+		w.until("19:01").want("powerwall 100")
+	})
+	t.Run("off peak, until the phase changes", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 12:00").start()
+		w.forecast(70)
+		w.reserve = 40
+		w.until("15:29").want()
+		w.until("15:31").want("powerwall 100")
+	})
+	t.Run("by its mode", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 16:00").start()
+		w.take()
+		w.until("16:10")
+		w.mode = "backup"
+		w.until("16:12")
+		if len(w.d.Taken) != 1 {
+			t.Error("a change of mode is a person's choice")
+		}
+	})
+}
+
+func TestHundredThatComesBackAsEighty(t *testing.T) {
+	w := newWorld(t, "2026-07-15 18:50").start()
+	w.take()
+	w.until("19:04").want("powerwall 100")
+	w.until("19:20")
+	w.reserve = 80
+	w.until("22:00").want()
+	if w.noted(NoteLeft) != 1 || *w.d.Reserve != 80 || len(w.d.Taken) != 0 {
+		t.Errorf("limit said %d times, wanted %d, taken %v", w.noted(NoteLeft), *w.d.Reserve, w.d.Taken)
+	}
+	w.untilTime(at("2026-07-16 19:30")).want("powerwall 0", "powerwall 80")
+}
+
+func TestEightyLongAfterIsAPersonsChoice(t *testing.T) {
+	w := newWorld(t, "2026-07-15 19:00")
+	w.reserve = 0
+	w.start().want("powerwall 100")
+	w.until("20:00")
+	w.reserve = 80
+	w.until("20:10")
+	if len(w.d.Taken) != 1 || w.s.Kept.Battery.Limit != 0 {
+		t.Errorf("taken %v, limit %d", w.d.Taken, w.s.Kept.Battery.Limit)
+	}
+}
+
+func TestTheBatteryIsTeslas(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		b    Battery
+	}{
+		{"storm", Battery{StormActive: true}},
+		{"grid services", Battery{GridServices: true}},
+		{"off the grid", Battery{GridConnected: ptr(false)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 15:58").start()
+			w.take()
+			w.mute[Powerwall] = true
+			for w.now.Before(at("2026-07-15 16:30")) {
+				w.now = w.now.Add(time.Minute)
+				b := c.b
+				b.Charge, b.Reserve, b.Mode, b.AsOf, b.Polled = ptr(90.0), ptr(100), "self_consumption", w.now, w.now
+				w.step(BatteryRead{b})
+			}
+			w.want()
+			if w.d.Reason != ByDevice || len(w.d.Taken) != 0 {
+				t.Errorf("reason %s, taken %v", w.d.Reason, w.d.Taken)
+			}
+			w.mute[Powerwall] = false
+			w.until("16:32").want("powerwall 0")
+		})
+	}
+}
+
+func TestModesThatDefeatTheReserveAreAProblem(t *testing.T) {
+	for _, mode := range []string{"autonomous", "backup"} {
+		w := newWorld(t, "2026-07-15 12:00")
+		w.mode = mode
+		w.start()
+		if len(w.d.Problems) != 1 || !strings.Contains(w.d.Problems[0], mode) {
+			t.Errorf("%s: problems %q", mode, w.d.Problems)
+		}
+	}
+}
+
+// A command that the vendor carries out later shows the old value first.
+func TestLateLandingIsNotAPersonsChoice(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	w.charge, w.deaf["up"] = 70, true
+	w.start()
+	w.until("16:16").take()
+	th := w.therm["up"]
+	th.Hold, th.Until, th.Cool = HoldUntil, at("2026-07-15 19:00"), ptr(78.0)
+	w.until("16:20").want()
+	if len(w.d.Taken) != 0 || w.noted(NoteTaken) != 0 {
+		t.Errorf("taken %v", w.d.Taken)
+	}
+	t.Run("nor is an earlier one that lands after a later one was asked for", func(t *testing.T) {
+		w.charge = 10
+		w.until("16:24").take()
+		th.Cool = ptr(78.0)
+		w.until("16:26")
+		if len(w.d.Taken) != 0 {
+			t.Errorf("taken %v", w.d.Taken)
+		}
+	})
+}
+
+func TestOverrides(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		start string
+		asks  string
+		until string
+		want  []string
+	}{
+		{"peak off peak", "12:00", "peak 90m", "14:00", []string{"powerwall 0", "powerwall 100"}},
+		{"peak without a time joins the lead", "15:10", "peak", "15:50", []string{"powerwall 0", "powerwall 100", "up until 16:00 cool 74 heat 68"}},
+		{"off_peak in a peak, for a while", "16:10", "off_peak 30m", "16:50", []string{"powerwall 100", "powerwall 0"}},
+		{"precool now", "11:58", "precool", "13:00", []string{"up until 12:30 cool 74 heat 68"}},
+		{"precool for an hour", "11:58", "precool 1h", "13:30", []string{"up until 13:00 cool 74 heat 68"}},
+		{"pause in the lead", "15:40", "pause 3h", "18:00", []string{"up schedule"}},
+		{"pause in a peak gives the reserve back", "16:10", "pause", "18:00", []string{"powerwall 100"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 "+c.start).start()
+			w.untilTime(w.now.Add(2 * time.Minute)).take()
+			w.ask(c.asks)
+			w.until(c.until).want(c.want...)
+		})
+	}
+	t.Run("minutes left count to the override's end", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 12:00").start().ask("peak 90m")
+		if w.d.Left == nil || *w.d.Left != 90*time.Minute {
+			t.Errorf("left %v", w.d.Left)
+		}
+	})
+	t.Run("one that adjoins the schedule is one event with one baseline", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 13:00")
+		w.charge = 70
+		w.start().ask("peak 3h")
+		w.want("powerwall 0", "up until 19:00 cool 78 heat 68")
+		w.until("16:30").want()
+		w.until("19:10").want("powerwall 100")
+	})
+	t.Run("it survives a restart", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 12:00").start().ask("peak 2h")
+		w.want("powerwall 0")
+		w.until("12:10").restart()
+		w.read()
+		w.until("13:58").want()
+		w.until("14:02").want("powerwall 100")
+	})
+	t.Run("it beats disabled, and disabled beats the schedule", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 15:50").start()
+		w.step(EnabledAsked{false})
+		w.take()
+		w.until("16:20").want()
+		w.ask("peak 30m")
+		w.want("powerwall 0")
+		w.until("17:30").want("powerwall 100")
+	})
+	t.Run("disabled in a peak", func(t *testing.T) {
+		w := setBack(t)
+		w.step(EnabledAsked{false})
+		w.until("16:30").want("powerwall 100", "up schedule")
+		w.until("20:00").want()
+		w.step(EnabledAsked{true})
+	})
+	t.Run("restore now, then nothing until the window ends", func(t *testing.T) {
+		w := setBack(t)
+		w.step(RestoreAsked{})
+		w.until("16:30").want("powerwall 100", "up schedule")
+		w.charge = 5
+		w.until("18:58").want()
+		if w.s.Kept.Override.Kind != OverridePause || !w.s.Kept.Override.Until.Equal(at("2026-07-15 19:00")) {
+			t.Errorf("override %+v", w.s.Kept.Override)
+		}
+	})
+}
+
+func TestParseOverride(t *testing.T) {
+	for _, c := range []struct {
+		value, length string
+		want          OverrideRequest
+		err           string
+	}{
+		{"peak", "", OverrideRequest{OverridePeak, 0}, ""},
+		{"PEAK 90m", "", OverrideRequest{OverridePeak, 90 * time.Minute}, ""},
+		{"pause 2h 30m", "", OverrideRequest{OverridePause, 150 * time.Minute}, ""},
+		{"off_peak", "45m", OverrideRequest{OverrideOffPeak, 45 * time.Minute}, ""},
+		{"auto", "", OverrideRequest{Auto, 0}, ""},
+		{"peak 90", "", OverrideRequest{}, "with its unit"},
+		{"peak 13h", "", OverrideRequest{}, "at most 12 h"},
+		{"peak -5m", "", OverrideRequest{}, "longer than"},
+		{"auto 5m", "", OverrideRequest{}, "takes no time"},
+		{"peek", "", OverrideRequest{}, "not an override"},
+		{"", "", OverrideRequest{}, "one of"},
+	} {
+		t.Run(c.value+c.length, func(t *testing.T) {
+			got, err := ParseOverride(c.value, c.length)
+			if c.err == "" && (err != nil || got != c.want) {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			if c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+				t.Errorf("got %v, want %q in it", err, c.err)
+			}
+		})
+	}
+}
+
+func TestDryRunSendsAndKeepsNothing(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:00")
+	w.s.Settings.DryRun = true
+	w.charge = 10
+	w.start()
+	w.until("20:00").want()
+	if w.noted(NoteDryRun) == 0 {
+		t.Error("nothing was said")
+	}
+	if w.noted(NoteDryRun) > 8 {
+		t.Errorf("said %d times", w.noted(NoteDryRun))
+	}
+	if len(w.s.Kept.Homes) != 0 || w.s.Kept.Battery.AtPeak {
+		t.Errorf("kept %+v", w.s.Kept)
+	}
+}
+
+func TestUnwritableJournal(t *testing.T) {
+	t.Run("nothing new starts", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 15:00").start()
+		w.s.Unwritable = true
+		w.charge = 10
+		w.until("18:00")
+		for _, s := range w.take() {
+			if strings.HasPrefix(s, "up") {
+				t.Errorf("sent %q", s)
+			}
+		}
+	})
+	t.Run("restoring goes on", func(t *testing.T) {
+		w := setBack(t)
+		w.therm["up"].Hold, w.therm["up"].Until = HoldUntil, at("2026-07-15 19:00")
+		w.s.Unwritable = true
+		w.step(RestoreAsked{})
+		w.until("16:30").want("powerwall 100", "up schedule")
+	})
+}
+
+func TestRestart(t *testing.T) {
+	t.Run("inside the window the event goes on, spacing and latches included", func(t *testing.T) {
+		w := setBack(t)
+		w.restart()
+		w.read()
+		w.charge = 45
+		w.until("17:59").want("up until 19:00 cool 80 heat 68")
+		if len(w.d.Latched) != 2 {
+			t.Errorf("%d latched", len(w.d.Latched))
+		}
+	})
+	t.Run("the spacing outlives it", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 16:10")
+		w.charge = 70
+		w.start().take()
+		w.until("16:12").restart()
+		w.charge = 10
+		w.until("16:19").want()
+		w.until("16:20").want("up until 19:00 cool 82 heat 68")
+	})
+	t.Run("after the window everything goes back first", func(t *testing.T) {
+		w := setBack(t)
+		th := w.therm["up"]
+		w.now = at("2026-07-15 21:00")
+		th.Until = at("2026-07-16 19:00") // a device that did not let go
+		w.restart()
+		w.read()
+		w.until("21:04").want("powerwall 100", "up schedule")
+	})
+	t.Run("killed between journal and write", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 16:10")
+		w.deaf["up"], w.deaf[Powerwall] = true, true
+		w.charge = 70
+		w.start().take()
+		w.deaf["up"], w.deaf[Powerwall] = false, false
+		w.now = w.now.Add(20 * time.Minute)
+		w.restart()
+		w.read()
+		w.want("powerwall 0", "up until 19:00 cool 78 heat 68")
+		if w.noted(NoteTaken) != 0 {
+			t.Error("what never landed was taken for a person's choice")
+		}
+	})
+	t.Run("over a permanent hold that fell to the schedule meanwhile", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 16:10")
+		w.therm["up"].Hold = HoldPermanent
+		w.charge = 70
+		w.start().want("powerwall 0", "up permanent cool 78 heat 68")
+		w.until("16:20")
+		w.therm["up"].Hold = HoldSchedule
+		w.now = at("2026-07-15 21:00")
+		w.restart()
+		w.read()
+		w.until("21:04").want("powerwall 100", "up permanent cool 76 heat 68")
+	})
+	t.Run("changed by a person while we were away", func(t *testing.T) {
+		w := setBack(t)
+		w.therm["up"].Cool = ptr(72.0)
+		w.now = at("2026-07-15 17:00")
+		w.restart()
+		w.read()
+		w.until("21:00")
+		for _, s := range w.take() {
+			if strings.HasPrefix(s, "up") {
+				t.Errorf("sent %q", s)
+			}
+		}
+	})
+	t.Run("into the next event: the old one is given back, then a new baseline", func(t *testing.T) {
+		w := setBack(t)
+		w.therm["up"].Hold, w.therm["up"].Until = HoldPermanent, time.Time{}
+		w.therm["up"].Cool = ptr(78.0)
+		w.s.Kept.Homes["up"] = Home{Touch: &Touch{
+			Baseline: Baseline{Setting: Setting{Cool: ptr(75.0), Heat: ptr(66.0), Hold: HoldPermanent}, Mode: "cool"},
+			Wanted:   Setting{Cool: ptr(78.0), Heat: ptr(66.0), Hold: HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: w.now,
+		}, Event: w.s.Kept.Homes["up"].Event, LastWrite: w.now}
+		w.kept = mustJSON(t, w.s.Kept)
+		w.now = at("2026-07-16 16:30")
+		w.charge = 70
+		w.restart()
+		w.read()
+		w.until("17:00").want("up permanent cool 75 heat 66", "up permanent cool 77 heat 66")
+	})
+}
+
+func TestRestoringNeverGivesUp(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	w.therm["up"].Hold = HoldPermanent
+	w.charge = 70
+	w.start().take()
+	w.until("18:59").take()
+	w.deaf["up"] = true
+	for w.now.Before(at("2026-07-15 23:00")) {
+		w.untilTime(w.now.Add(time.Minute))
+		for _, s := range w.sent {
+			if s.Target == "up" {
+				w.step(Answer{Target: "up", Setting: "hold", ID: s.ID, Accepted: true, Final: true, Reason: "not taken"})
+			} else {
+				w.step(Answer{Target: s.Target, Setting: "reserve", ID: s.ID, Accepted: true, Final: true, Applied: true})
+			}
+		}
+		w.sent = nil
+	}
+	w.deaf["up"] = false
+	w.until("23:40").want("up permanent cool 76 heat 68")
+	w.until("23:50").want()
+}
+
+func TestASetbackThatIsIgnoredIsGivenUp(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	w.charge, w.deaf["up"] = 70, true
+	w.start()
+	tries := 0
+	for w.now.Before(at("2026-07-15 18:50")) {
+		for _, s := range w.sent {
+			if s.Target == "up" {
+				tries++
+				w.step(Answer{Target: "up", Setting: "hold", ID: s.ID, Accepted: true, Final: true, Reason: "not taken"})
+			}
+		}
+		w.sent = nil
+		w.untilTime(w.now.Add(time.Minute))
+	}
+	if tries != 1 {
+		t.Errorf("asked %d times; the bridge has tried three times already", tries)
+	}
+}

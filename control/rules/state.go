@@ -1,0 +1,283 @@
+package rules
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Settings are the home's own figures. Temperatures are °F whatever the
+// thermostats show.
+type Settings struct {
+	Calendar Calendar
+
+	PeakReserve    int // percent, 0
+	OffPeakReserve int // percent, 100
+
+	Thermostats []string // ids on topics of the thermostats that are controlled
+
+	PrecoolAdjustF float64 // 2
+	PrecoolAtF     float64 // forecast high from which it precools, 95
+	PrecoolFloorF  float64 // lowest cool set point of precooling, 67
+
+	StepF       float64 // set point change per latched threshold, 2
+	MaxSteps    int     // most thresholds that count at once; 0: all
+	MaxCoolF    float64 // highest cool set point of a setback, 82
+	MinHeatF    float64 // lowest heat set point of a setback, 62
+	MaxIndoorF  float64 // warmer inside ends a setback, 86
+	MinIndoorF  float64 // colder inside ends a setback, 58
+	Thresholds  []Threshold
+	Spacing     time.Duration // between automatic writes to one thermostat, 10 min
+	StaleAfter  time.Duration // age from which a thermostat's reading decides nothing new, 15 min
+	StaleCharge time.Duration // the same for the battery, 15 min
+
+	DryRun bool // decide and say, write nothing and remember nothing
+}
+
+// settle is how long a command may take from the vendor's acceptance to the
+// device. Until then an earlier one may still land.
+const settle = 2 * time.Minute
+
+// A Threshold latches a setback step: when at least Left of the peak is left
+// and the battery is at or below Level percent.
+type Threshold struct {
+	Left  time.Duration
+	Level float64
+}
+
+// Battery is what the rules need to know of a Powerwall. Nil is unknown.
+type Battery struct {
+	Charge        *float64 // percent
+	Reserve       *int     // percent
+	Mode          string   // empty: unknown
+	StormActive   bool
+	GridServices  bool
+	GridConnected *bool
+	AsOf          time.Time // age is judged by this
+	Polled        time.Time
+}
+
+// Thermostat is what the rules need to know of a thermostat. Temperatures are
+// in the device's unit; nil is unknown.
+type Thermostat struct {
+	Name          string
+	Mode          string // off, heat, cool, heat_cool; empty: unknown
+	Setting              // what it is set to
+	Temperature   *float64
+	Celsius       bool
+	Step          float64 // of set points
+	Deadband      float64
+	CoolMin       *float64
+	CoolMax       *float64
+	HeatMin       *float64
+	HeatMax       *float64
+	Alive         bool
+	EmergencyHeat bool
+	UtilityEvent  bool
+	ScheduleCool  *float64 // what its schedule would set now, where it tells
+	ScheduleHeat  *float64
+	Period        string   // changes with the period of the schedule, where it tells
+	Holds         []string // those that can be asked for; empty: none
+	AsOf          time.Time
+	Polled        time.Time
+}
+
+// The holds a thermostat can have, as on topics. The empty hold is that of a
+// device which knows none.
+const (
+	HoldSchedule  = "schedule"
+	HoldTemporary = "temporary"
+	HoldUntil     = "until"
+	HoldPermanent = "permanent"
+	HoldVacation  = "vacation"
+)
+
+// A Setting is a thermostat's set points and why it has them.
+type Setting struct {
+	Cool  *float64  `json:"cool,omitempty"`
+	Heat  *float64  `json:"heat,omitempty"`
+	Hold  string    `json:"hold,omitempty"`
+	Until time.Time `json:"until,omitzero"` // end of a temporary or until hold, where known
+}
+
+// Kept is what must survive a crash, a reboot and a change of node. It changes
+// only when something is decided or confirmed, never in a quiet hour.
+type Kept struct {
+	Disabled bool            `json:"disabled,omitempty"`
+	Override Override        `json:"override,omitzero"`
+	Spoken   time.Time       `json:"spoken,omitzero"`   // when a person last set one of these two
+	Event    *Stretch        `json:"event,omitempty"`   // the stretch of pre_peak and peak we are in
+	PeakEnd  time.Time       `json:"peak_end,omitzero"` // the peak that Latched is about
+	Latched  []int           `json:"latched,omitempty"` // minutes of the thresholds latched in it
+	Battery  KeptBattery     `json:"battery,omitzero"`
+	Homes    map[string]Home `json:"thermostats,omitempty"`
+}
+
+// Merge is newer with the hands on devices that older alone knows of: another
+// node thought that it was the active one, and left them. Whether they are
+// still there is for the next reading to say. Of two hands on one thermostat
+// the later one counts; if what it took for a baseline was the other node's
+// doing, that one's baseline does. What a person said last holds.
+func Merge(newer, older Kept) Kept {
+	newer.Homes = cloneMap(newer.Homes)
+	for id, theirs := range older.Homes {
+		h := newer.Homes[id]
+		switch {
+		case theirs.Touch == nil:
+			continue
+		case h.Touch == nil:
+			h.Touch, h.Event, h.Baseline = theirs.Touch, theirs.Event, nil
+		default:
+			later, earlier := *h.Touch, *theirs.Touch
+			if earlier.WrittenAt.After(later.WrittenAt) {
+				later, earlier = earlier, later
+			}
+			if sameSetting(later.Baseline.Mode, later.Baseline.Setting, earlier.Wanted) {
+				later.Baseline = earlier.Baseline
+			}
+			h.Touch = &later
+		}
+		if theirs.LastWrite.After(h.LastWrite) {
+			h.LastWrite = theirs.LastWrite
+		}
+		newer.Homes[id] = h
+	}
+	if older.Spoken.After(newer.Spoken) {
+		newer.Disabled, newer.Override, newer.Spoken = older.Disabled, older.Override, older.Spoken
+	}
+	newer.Battery.AtPeak = newer.Battery.AtPeak || older.Battery.AtPeak
+	return newer
+}
+
+// Stretch is a stretch of time.
+type Stretch struct {
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+}
+
+// KeptBattery is what we did to the reserve.
+type KeptBattery struct {
+	Wanted    *int      `json:"wanted,omitempty"` // what we last asked for
+	Before    *int      `json:"before,omitempty"` // what it was before
+	Asked     []int     `json:"asked,omitempty"`  // what earlier writes asked for and may still land
+	WrittenAt time.Time `json:"written_at,omitzero"`
+	Confirmed bool      `json:"confirmed,omitempty"`
+	AtPeak    bool      `json:"at_peak,omitempty"` // the peak value is in force and must go back
+	Limit     int       `json:"limit,omitempty"`   // what the device makes of 100, once seen
+	Mode      string    `json:"mode,omitempty"`    // last seen
+	Taken     *Taken    `json:"taken,omitempty"`
+}
+
+// Taken is a person's choice that is left alone until the window ends.
+type Taken struct {
+	At   time.Time `json:"at"`
+	What string    `json:"what"`
+}
+
+// Home is what is kept about one thermostat.
+type Home struct {
+	Touch     *Touch    `json:"touch,omitempty"`      // ours to restore
+	Taken     *Taken    `json:"taken,omitempty"`      // a person has it
+	Ended     bool      `json:"ended,omitempty"`      // too warm or cold inside: no setback any more in this event
+	LastWrite time.Time `json:"last_write,omitzero"`  // for the spacing
+	Baseline  *Baseline `json:"baseline,omitempty"`   // of this event, while Touch is nil
+	Event     time.Time `json:"event_start,omitzero"` // the event that Touch, Ended and Taken belong to
+}
+
+func (h Home) empty() bool {
+	return h.Touch == nil && h.Taken == nil && h.Baseline == nil && !h.Ended && h.LastWrite.IsZero()
+}
+
+// Baseline is what a thermostat was set to, and in which mode, when this event
+// first touched it.
+type Baseline struct {
+	Setting
+	Mode string `json:"mode"`
+}
+
+// Touch is our hand on one thermostat.
+type Touch struct {
+	Baseline  Baseline  `json:"baseline"` // what it goes back to
+	Period    string    `json:"period,omitempty"`
+	Before    Setting   `json:"before"`          // what it was just before the last write
+	Wanted    Setting   `json:"wanted"`          // what the last write asked for
+	Asked     []Setting `json:"asked,omitempty"` // what earlier writes asked for and may still land
+	Kind      Goal      `json:"kind"`
+	WrittenAt time.Time `json:"written_at"`
+	Confirmed bool      `json:"confirmed,omitempty"` // the device has shown Wanted
+	// Theirs says that Baseline is a choice which a person made while our last
+	// write was on its way. It is watched until that write can land no more.
+	Theirs bool `json:"theirs,omitempty"`
+	// Commanded is when the bridge took on a person's command for the
+	// thermostat, until its end is known. It may fail, and ours then has to go
+	// back. Theirs is set as well.
+	Commanded time.Time `json:"commanded,omitzero"`
+}
+
+// Goal is what a thermostat is to be made to do.
+type Goal string
+
+// The goals. The empty one is to be left alone.
+const (
+	Leave   Goal = ""
+	Precool Goal = "precool"
+	Setback Goal = "setback"
+	Restore Goal = "restore"
+)
+
+// State is everything Step decides from. It is a value: Step never changes the
+// one it is given.
+type State struct {
+	Settings Settings
+	Kept     Kept
+
+	Standby    bool // another node is active: nothing is decided
+	Unwritable bool // the journal cannot be written: nothing new may start
+
+	Battery     *Battery
+	Thermostats map[string]Thermostat
+	ForecastF   *float64
+	ForecastDay string // the local day ForecastF is for: 2026-07-15
+
+	// What is under way. It is lost with the process; what Kept says is
+	// enough to go on.
+	Pending map[string]Pending
+	Phase   Phase                 // at the last step
+	Said    map[string]string     // notes that are made once per change, by subject
+	Seen    map[string]bool       // thermostats read since the start
+	Aside   map[string]Thermostat // as they were before a vacation or a utility's event began
+	Sent    int                   // commands since the start
+}
+
+// Pending is a command on its way: until its final answer, or until it is
+// overdue.
+type Pending struct {
+	ID      string
+	Sent    time.Time
+	Failed  time.Time // when the final answer said no; zero: there is none yet
+	Retry   time.Time // not before, once Failed
+	Tries   int       // that failed in a row
+	Ignored bool      // the last one was accepted and nothing came of it
+}
+
+func (s State) clone() State {
+	s.Thermostats = cloneMap(s.Thermostats)
+	s.Pending = cloneMap(s.Pending)
+	s.Said = cloneMap(s.Said)
+	s.Seen = cloneMap(s.Seen)
+	s.Aside = cloneMap(s.Aside)
+	s.Kept.Homes = cloneMap(s.Kept.Homes)
+	s.Kept.Latched = slices.Clone(s.Kept.Latched)
+	return s
+}
+
+func cloneMap[K comparable, V any](m map[K]V) map[K]V {
+	if m == nil {
+		return map[K]V{}
+	}
+	return maps.Clone(m)
+}
+
+// Powerwall is the target of reserve writes; any other target is a
+// thermostat's id.
+const Powerwall = "powerwall"

@@ -1,0 +1,461 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Beat is the longest time between two steps: the wall clock may jump, and
+// then a wake-up planned before the jump would come too late.
+const Beat = 30 * time.Second
+
+// Step folds ev into s as of now. It returns the next state and the decision
+// that holds until the next event. It never changes s and never blocks.
+//
+// When Kept of the two states differs, the next one must be safe on disk
+// before the first of the decision's writes leaves. If it cannot be made safe,
+// the caller sets Unwritable in s, the old state, and steps again.
+func Step(s State, ev Event, now time.Time) (State, Decision) {
+	st := step{State: s.clone(), now: now}
+	if !st.Standby {
+		st.turn()
+		st.fold(ev)
+	} else {
+		st.follow(ev)
+	}
+	if st.Standby {
+		st.plan = PlanAt(st.Settings.Calendar, st.Kept.Override, !st.Kept.Disabled, now)
+		st.d.Plan, st.d.Reason, st.d.Why, st.d.Wake = st.plan, ByStandby, "another node is active", now.Add(Beat)
+		return st.State, st.d
+	}
+	st.turn()
+	st.latch()
+	st.battery()
+	for _, id := range st.homes() {
+		st.thermostat(id)
+	}
+	st.describe()
+	return st.State, st.d
+}
+
+// step is one Step under way.
+type step struct {
+	State
+	now  time.Time
+	plan Plan
+	d    Decision
+}
+
+func (st *step) note(t NoteType, target, format string, args ...any) {
+	st.d.Notes = append(st.d.Notes, Note{Type: t, Target: target, Why: fmt.Sprintf(format, args...)})
+}
+
+// say makes a note once, until unsay or another text on the same subject.
+func (st *step) say(subject string, t NoteType, target, format string, args ...any) {
+	why := fmt.Sprintf(format, args...)
+	if st.Said[subject] == why {
+		return
+	}
+	st.Said[subject] = why
+	st.d.Notes = append(st.d.Notes, Note{Type: t, Target: target, Why: why})
+}
+
+func (st *step) unsay(subject string) { delete(st.Said, subject) }
+
+func (st *step) problem(format string, args ...any) {
+	st.d.Problems = append(st.d.Problems, fmt.Sprintf(format, args...))
+}
+
+func (st *step) wake(at time.Time) { st.d.Wake = earliest(st.d.Wake, at) }
+
+// homes lists every thermostat that has a say: controlled, or with something
+// of ours on it.
+func (st *step) homes() []string {
+	ids := slices.Clone(st.Settings.Thermostats)
+	for id := range st.Kept.Homes {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func (st *step) keep(id string, h Home) {
+	if h.empty() {
+		delete(st.Kept.Homes, id)
+		return
+	}
+	st.Kept.Homes[id] = h
+}
+
+// turn brings the plan up to now: an override that is over ends, and an event
+// begins, goes on or ends.
+func (st *step) turn() {
+	k := &st.Kept
+	if k.Override.Kind != "" && !k.Override.active(st.now) {
+		st.note(NoteOverride, "", "the override %s is over", k.Override.Kind)
+		k.Override = Override{}
+	}
+	st.plan = PlanAt(st.Settings.Calendar, k.Override, !k.Disabled, st.now)
+	p := st.plan
+	begin, end := false, false
+	switch {
+	case p.Phase == OffPeak:
+		begin, end = false, k.Event != nil
+	case k.Event == nil:
+		begin = true
+	case k.Event.End.Before(p.Since):
+		begin, end = true, true
+	case !k.Event.End.Equal(p.Until):
+		k.Event = &Stretch{Start: k.Event.Start, End: p.Until}
+	}
+	if end {
+		k.Event = nil
+	}
+	if begin {
+		k.Event = &Stretch{Start: p.Since, End: p.Until}
+	}
+	if begin || end {
+		st.release()
+	}
+	if p.Phase == InPeak && !k.PeakEnd.Equal(p.Peak.End) {
+		if st.Phase != InPeak || k.PeakEnd.Before(st.now) {
+			k.Latched = nil
+		}
+		k.PeakEnd = p.Peak.End
+	}
+	if p.Phase == OffPeak && !k.PeakEnd.After(st.now) {
+		k.Latched, k.PeakEnd = nil, time.Time{}
+	}
+	if st.Phase != p.Phase {
+		if st.Phase != "" {
+			st.note(NotePhase, "", "%s", st.phaseText())
+		}
+		st.Phase = p.Phase
+	}
+}
+
+// release ends what lasts until the window ends: what people took is under the
+// rules again, and a setback that the indoor temperature ended may begin anew.
+func (st *step) release() {
+	st.Kept.Battery.Taken = nil
+	for id, h := range st.Kept.Homes {
+		h.Taken, h.Ended, h.Baseline = nil, false, nil
+		if h.Touch == nil && !st.now.Before(h.LastWrite.Add(st.Settings.Spacing)) {
+			h.LastWrite = time.Time{}
+		}
+		st.keep(id, h)
+	}
+	st.unsay("forecast")
+}
+
+func (st *step) fold(ev Event) {
+	switch ev := ev.(type) {
+	case BatteryRead:
+		st.readBattery(ev.Battery)
+	case ThermostatRead:
+		st.readThermostat(ev.ID, ev.Thermostat)
+	case Forecast:
+		st.ForecastF, st.ForecastDay = ev.HighF, ev.Day
+	case Answer:
+		st.answer(ev)
+	case OverrideAsked:
+		st.Kept.Spoken = st.now
+		st.override(ev.OverrideRequest)
+	case RestoreAsked:
+		st.Kept.Spoken = st.now
+		until := st.plan.Until
+		if until.IsZero() {
+			until = grant(st.Settings.Calendar, OverrideRequest{Kind: OverridePause}, st.now).Until
+		}
+		st.Kept.Override = Override{Kind: OverridePause, Since: st.now, Until: earliest(until, st.now.Add(MaxOverride))}
+		st.note(NoteOverride, "", "everything of ours is given back now, and nothing is touched until %s", st.clock(st.Kept.Override.Until))
+	case EnabledAsked:
+		if st.Kept.Disabled == ev.Enabled {
+			st.Kept.Disabled, st.Kept.Spoken = !ev.Enabled, st.now
+			st.note(NoteEnabled, "", "the controller is switched %s", map[bool]string{true: "on", false: "off"}[ev.Enabled])
+		}
+	case Standing:
+		if st.Standby == ev.Active {
+			st.Standby = !ev.Active
+			if st.Standby {
+				// When this node is active again, these are of long ago.
+				st.Battery, st.Thermostats, st.Aside = nil, map[string]Thermostat{}, map[string]Thermostat{}
+			}
+			st.Seen, st.Pending = map[string]bool{}, map[string]Pending{}
+		}
+	case Recovered:
+		st.Kept = ev.Kept
+		st.State = st.clone()
+		st.Seen, st.Pending = map[string]bool{}, map[string]Pending{}
+	}
+}
+
+// follow is fold for a node on standby: it knows what is going on and judges
+// nothing.
+func (st *step) follow(ev Event) {
+	switch ev := ev.(type) {
+	case BatteryRead:
+		st.Battery = &ev.Battery
+	case ThermostatRead:
+		st.Thermostats[ev.ID] = ev.Thermostat
+	case Forecast, Standing, Recovered:
+		st.fold(ev)
+	}
+}
+
+func (st *step) override(r OverrideRequest) {
+	k := &st.Kept
+	if r.Kind == Auto {
+		// A person gives everything back to the rules.
+		k.Battery.Taken = nil
+		for id, h := range k.Homes {
+			h.Taken, h.Ended = nil, false
+			st.keep(id, h)
+		}
+		if k.Override.Kind != "" {
+			st.note(NoteOverride, "", "the override %s is cleared", k.Override.Kind)
+		}
+		k.Override = Override{}
+		return
+	}
+	k.Override = grant(st.Settings.Calendar, r, st.now)
+	st.note(NoteOverride, "", "override %s until %s", r.Kind, st.clock(k.Override.Until))
+}
+
+// latch latches the thresholds that are met.
+func (st *step) latch() {
+	p, b := st.plan, st.Battery
+	if p.Phase != InPeak || p.Paused || b == nil || b.Charge == nil || !st.fresh(b.AsOf, st.Settings.StaleCharge) {
+		return
+	}
+	left := p.Peak.End.Sub(st.now)
+	for _, t := range st.Settings.Thresholds {
+		minutes := int(t.Left / time.Minute)
+		if left >= t.Left && *b.Charge <= t.Level && !slices.Contains(st.Kept.Latched, minutes) {
+			st.Kept.Latched = append(st.Kept.Latched, minutes)
+			st.note(NoteLatched, "", "the battery is at %.0f %% with %d minutes of the peak left; the threshold is %.0f %% at %d minutes",
+				*b.Charge, int(left.Minutes()), t.Level, minutes)
+		}
+	}
+}
+
+// offsetF is the setback in force, in °F.
+func (st *step) offsetF() float64 {
+	n := len(st.Kept.Latched)
+	if st.plan.Phase != InPeak || st.plan.Paused {
+		n = 0
+	}
+	if m := st.Settings.MaxSteps; m > 0 {
+		n = min(n, m)
+	}
+	return float64(n) * st.Settings.StepF
+}
+
+// fresh reports whether a reading as of t may decide something new.
+func (st *step) fresh(t time.Time, limit time.Duration) bool {
+	return !t.IsZero() && st.now.Sub(t) <= limit
+}
+
+// answer folds the answer to a command: ours ends what is pending, a person's
+// makes the target theirs.
+func (st *step) answer(a Answer) {
+	p, ours := st.Pending[a.Target]
+	if ours = ours && p.ID != "" && p.ID == a.ID; !ours {
+		switch {
+		case strings.HasPrefix(a.ID, ownPrefix):
+		case a.Final && a.Setting != fan:
+			st.settled(a.Target, a.Applied)
+		case a.Accepted:
+			st.asked(a)
+		}
+		return
+	}
+	if !a.Final {
+		return
+	}
+	if a.Applied {
+		p.Failed, p.Tries = time.Time{}, 0
+		p.ID = ""
+		st.Pending[a.Target] = p
+		st.unsay("taken " + a.Target)
+		return
+	}
+	st.failed(a.Target, p, a.Accepted, a.Reason)
+}
+
+// asked is a person's command, accepted by the bridge.
+func (st *step) asked(a Answer) {
+	switch {
+	case a.Target == Powerwall && (a.Setting == "reserve" || a.Setting == "mode"):
+		st.takeBattery("by command: " + a.Setting)
+		if a.Setting == "reserve" {
+			st.disown()
+		}
+	case a.Target != Powerwall && a.Setting != fan:
+		if st.plan.Phase != OffPeak || st.Kept.Homes[a.Target].Touch != nil {
+			st.commanded(a.Target, "by command: "+a.Setting)
+		}
+	}
+}
+
+// fan is the one setting of a thermostat that leaves everything else ours.
+const fan = "fan"
+
+// ownPrefix begins the ids of our own commands, so that a late answer to one
+// sent before a restart is not taken for a person's.
+const ownPrefix = "control-"
+
+func (st *step) send(w Write) {
+	p := st.Pending[w.Target]
+	if st.Settings.DryRun {
+		st.say("dry "+w.Target, NoteDryRun, w.Target, "not sent, dry run: %s", w.Why)
+		return
+	}
+	st.Sent++ // several commands can leave at one instant
+	w.ID = fmt.Sprintf("%s%s-%d-%d", ownPrefix, w.Target, st.now.UnixMilli(), st.Sent)
+	p.ID, p.Sent, p.Failed = w.ID, st.now, time.Time{}
+	st.Pending[w.Target] = p
+	st.d.Writes = append(st.d.Writes, w)
+}
+
+// failed notes that a command did not come through, and when it may be tried
+// again: sooner when the vendor could not be reached than when it accepted the
+// command and did nothing.
+func (st *step) failed(target string, p Pending, accepted bool, reason string) {
+	p.ID, p.Failed, p.Ignored = "", st.now, accepted
+	p.Tries++
+	wait := time.Minute << min(p.Tries-1, 4)
+	if accepted {
+		wait = 10 * time.Minute << min(p.Tries-1, 1)
+	}
+	p.Retry = st.now.Add(wait)
+	st.Pending[target] = p
+	st.say("taken "+target, NoteProblem, target, "the command did not come through: %s", reason)
+}
+
+// overdue is how long a final answer may take: three writes, each read back
+// for two and a half minutes.
+const overdue = 10 * time.Minute
+
+// mayRetry reports whether an unconfirmed write to target may be sent (again),
+// and sees to it that there is a wake-up when it may.
+func (st *step) mayRetry(target string, lastRead time.Time) bool {
+	p, ok := st.Pending[target]
+	switch {
+	case !ok:
+		return true // the process that sent it is gone
+	case p.ID != "":
+		if st.now.Sub(p.Sent) >= overdue {
+			st.failed(target, p, true, "there was no answer")
+		}
+		st.wake(p.Sent.Add(overdue))
+		return false
+	case p.Failed.IsZero():
+		// Shown by the device, as the answer said, and yet the reading says
+		// otherwise: the next reading decides.
+		return lastRead.After(p.Sent.Add(2 * time.Minute))
+	case st.now.Before(p.Retry):
+		st.wake(p.Retry)
+		return false
+	}
+	// Only a reading since then says that the vendor answers again; the one
+	// that the refusal was about comes with it.
+	return lastRead.After(p.Failed.Add(-time.Second))
+}
+
+func (st *step) clock(t time.Time) string {
+	t = t.In(st.Settings.Calendar.Location)
+	if t.Sub(st.now) > 20*time.Hour || st.now.Sub(t) > 20*time.Hour {
+		return t.Format("Mon 15:04")
+	}
+	return t.Format("15:04")
+}
+
+func (st *step) phaseText() string {
+	switch p := st.plan; {
+	case p.Phase == InPeak:
+		return fmt.Sprintf("peak until %s", st.clock(p.Peak.End))
+	case p.Phase == PrePeak && p.Forced:
+		return fmt.Sprintf("precooling until %s", st.clock(p.Next))
+	case p.Phase == PrePeak:
+		return fmt.Sprintf("the peak starts at %s", st.clock(p.Peak.Start))
+	case p.Peak.Start.IsZero():
+		return "off peak; no peak is scheduled"
+	default:
+		return fmt.Sprintf("off peak; the next peak starts at %s", st.clock(p.Peak.Start))
+	}
+}
+
+// describe fills in what people see.
+func (st *step) describe() {
+	d, p, k := &st.d, st.plan, st.Kept
+	d.Plan = p
+	if p.Phase == InPeak {
+		left := p.Peak.End.Sub(st.now)
+		d.Left = &left
+	}
+	d.OffsetF = st.offsetF()
+	if p.Phase == InPeak {
+		for _, t := range st.Settings.Thresholds {
+			if slices.Contains(k.Latched, int(t.Left/time.Minute)) {
+				d.Latched = append(d.Latched, t)
+			}
+		}
+	}
+	if k.Battery.AtPeak {
+		d.Owned = append(d.Owned, Owned{Target: Powerwall, What: "reserve", Until: p.Until})
+	}
+	if k.Battery.Taken != nil {
+		d.Taken = append(d.Taken, Owned{Target: Powerwall, What: k.Battery.Taken.What, Until: p.Next})
+	}
+	for _, id := range slices.Sorted(maps.Keys(k.Homes)) {
+		h := k.Homes[id]
+		if h.Touch != nil && !h.Touch.Theirs {
+			until := p.Until
+			if h.Touch.Wanted.Hold == HoldUntil {
+				until = h.Touch.Wanted.Until
+			}
+			d.Owned = append(d.Owned, Owned{Target: id, What: string(h.Touch.Kind), Until: until})
+		}
+		if h.Taken != nil {
+			d.Taken = append(d.Taken, Owned{Target: id, What: h.Taken.What, Until: p.Until})
+		}
+	}
+	why := st.phaseText()
+	if d.Reason == "" {
+		switch {
+		case k.Override.Kind != "":
+			d.Reason = ByOverride
+		case k.Disabled:
+			d.Reason = ByDisabled
+		default:
+			d.Reason = BySchedule
+		}
+	}
+	switch {
+	case k.Override.Kind != "":
+		why += fmt.Sprintf(", by override %s until %s", k.Override.Kind, st.clock(k.Override.Until))
+	case k.Disabled:
+		why += ", the controller is switched off"
+	}
+	if d.Why != "" {
+		why += "; " + d.Why
+	}
+	if d.OffsetF > 0 {
+		why += fmt.Sprintf("; setback %.0f °F", d.OffsetF)
+	}
+	d.Why = why
+	if st.Unwritable {
+		st.problem("the journal cannot be written")
+		st.say("journal", NoteProblem, "", "the journal cannot be written: no new setback or precooling starts, since it could not be undone")
+	} else {
+		st.unsay("journal")
+	}
+	st.wake(p.Next)
+	st.wake(st.now.Add(Beat))
+}

@@ -1,0 +1,363 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// blocked says why nothing may be written to a thermostat; empty if it may.
+func (t Thermostat) blocked() string {
+	switch {
+	case !t.Alive:
+		return "it does not answer its vendor"
+	case t.Mode == modeOff:
+		return "it is off"
+	case t.EmergencyHeat:
+		return "it is in emergency heat"
+	case t.Hold == HoldVacation:
+		return "it is on vacation"
+	case t.UtilityEvent:
+		return "an event of the utility has it"
+	case !cools(t.Mode) && !heats(t.Mode):
+		return "its mode is not known"
+	}
+	return ""
+}
+
+// goal is what the plan wants of thermostat id, before asking whether it may
+// be touched.
+func (st *step) goal(id string, t Thermostat, h Home) Goal {
+	p, s := st.plan, st.Settings
+	switch {
+	case p.Paused || p.Phase == OffPeak || h.Taken != nil || h.Ended || !slices.Contains(s.Thermostats, id):
+		return Leave
+	case h.Touch != nil && !h.Event.Equal(st.Kept.Event.Start):
+		return Leave // an earlier event's, to be given back first
+	case p.Phase == InPeak:
+		if st.offsetF() > 0 {
+			return Setback
+		}
+		return Leave
+	case p.Forced:
+		return Precool
+	case !p.Peak.Precool || !cools(t.Mode):
+		return Leave
+	case h.Touch != nil && h.Touch.Kind == Precool && st.ForecastF == nil:
+		return Precool // it goes on after a restart, before the forecast is there
+	case st.ForecastF == nil || st.ForecastDay != st.now.In(s.Calendar.Location).Format(time.DateOnly):
+		st.say("forecast", NoteProblem, "", "there is no forecast for today: no precooling")
+		return Leave
+	case *st.ForecastF < s.PrecoolAtF:
+		return Leave
+	}
+	return Precool
+}
+
+// thermostat decides about one thermostat.
+func (st *step) thermostat(id string) {
+	t, known := st.Thermostats[id]
+	h := st.Kept.Homes[id]
+	goal := st.goal(id, t, h)
+	if known && goal == Setback && st.tooFar(t) {
+		if h.Touch != nil {
+			st.note(NoteLeft, id, "%s: it is %.0f °F inside, beyond the limit: its setback ends", t.Name, *t.indoorF())
+		} else {
+			st.note(NoteLeft, id, "%s: it is %.0f °F inside, beyond the limit: there is no setback", t.Name, *t.indoorF())
+			h.Event = st.Kept.Event.Start
+		}
+		h.Ended, goal = true, Leave
+		st.keep(id, h)
+	}
+	switch {
+	case goal != Leave:
+		st.apply(id, t, h, goal)
+	case h.Touch != nil && !h.Touch.Theirs:
+		st.restore(id, t, h)
+	}
+}
+
+func (st *step) tooFar(t Thermostat) bool {
+	f := t.indoorF()
+	return f != nil && st.fresh(t.AsOf, st.Settings.StaleAfter) && (*f > st.Settings.MaxIndoorF || *f < st.Settings.MinIndoorF)
+}
+
+// apply moves thermostat id to where goal wants it.
+func (st *step) apply(id string, t Thermostat, h Home, goal Goal) {
+	why := ""
+	switch {
+	case !st.Seen[id]:
+		return // not read since the start
+	case !st.fresh(t.AsOf, st.Settings.StaleAfter):
+		why = "its last reading is too old"
+	default:
+		why = t.blocked()
+	}
+	if why != "" {
+		st.say("blocked "+id, NoteLeft, id, "%s is left alone: %s", t.Name, why)
+		return
+	}
+	st.unsay("blocked " + id)
+
+	base := h.base(t)
+	if st.end(base, goal).Sub(st.now) < tooLate {
+		return
+	}
+	want := st.target(t, base, goal)
+	if h.Touch != nil && !h.Touch.Confirmed && !sameSetting(base.Mode, want, h.Touch.Wanted) && st.Pending[id].ID == "" && h.Touch.gone(t) {
+		st.drop(id, t, h) // it never landed, and will no more
+		h = st.Kept.Homes[id]
+	}
+	switch {
+	case h.Touch == nil && samePoints(base.Mode, want, t.Setting):
+		return // there already: at a limit, or by its schedule
+	case h.Touch != nil && sameSetting(base.Mode, want, h.Touch.Wanted):
+		if !h.Touch.Confirmed && !h.Touch.shown(t) && !st.Pending[id].spent() && st.mayRetry(id, t.Polled) {
+			st.write(id, t, h, goal, want)
+		}
+		return
+	case goal == Setback && moreLoad(base.Mode, want, t.Setting):
+		return // its schedule saves more than the setback would
+	case st.Unwritable:
+		return
+	}
+	if free := h.LastWrite.Add(st.Settings.Spacing); st.now.Before(free) {
+		st.wake(free)
+		return
+	}
+	st.write(id, t, h, goal, want)
+}
+
+// spent reports whether a setback or precooling is given up: a device that
+// ignores it, or a vendor that keeps refusing it, is not asked for ever.
+// Restoring never gives up.
+func (p Pending) spent() bool { return p.Ignored || p.Tries >= 5 }
+
+// base is the baseline of this event, or what the thermostat is set to if
+// this event has not touched it yet.
+func (h Home) base(t Thermostat) Baseline {
+	switch {
+	case h.Touch != nil:
+		return h.Touch.Baseline
+	case h.Baseline != nil && h.Baseline.Mode == t.Mode:
+		return *h.Baseline
+	}
+	return Baseline{Setting: t.Setting, Mode: t.Mode}
+}
+
+// target is the setting that goal asks of a thermostat with that baseline. It
+// ends by itself where the device can do so and the baseline was not
+// permanent: a timed hold over a permanent one would fall to the schedule.
+func (st *step) target(t Thermostat, base Baseline, goal Goal) Setting {
+	var want Setting
+	if goal == Precool {
+		want = st.Settings.precool(t, base.Mode, base.Setting)
+	} else {
+		want = st.Settings.setback(t, base.Mode, base.Setting, st.offsetF())
+	}
+	want.Until = time.Time{}
+	switch {
+	case len(t.Holds) == 0:
+		want.Hold = ""
+	case base.Hold == HoldPermanent:
+		want.Hold = HoldPermanent
+	case slices.Contains(t.Holds, HoldUntil):
+		want.Hold, want.Until = HoldUntil, st.end(base, goal)
+	case slices.Contains(t.Holds, HoldTemporary):
+		want.Hold = HoldTemporary
+	default:
+		want.Hold = HoldPermanent
+	}
+	return want
+}
+
+// tooLate is how long before its end nothing is begun any more: vendors know
+// only a time of day, and a hold that reaches the device after its end would
+// last until that time of the next day.
+const tooLate = 2*settle + time.Minute
+
+// end is when what goal asks for is over.
+func (st *step) end(base Baseline, goal Goal) time.Time {
+	until := st.plan.Peak.End
+	if goal == Precool {
+		until = st.plan.Peak.Start
+		if st.plan.Forced {
+			until = st.plan.Next
+		}
+	}
+	if base.timed() {
+		// Where the old hold would end, the schedule may save more.
+		until = earliest(base.Until, until)
+	}
+	return until
+}
+
+// timed reports whether a setting ends by itself at a known time.
+func (s Setting) timed() bool {
+	return (s.Hold == HoldUntil || s.Hold == HoldTemporary) && !s.Until.IsZero()
+}
+
+// moreLoad reports whether want asks for more cooling or heating than a
+// thermostat that follows its schedule does at present.
+func moreLoad(mode string, want, now Setting) bool {
+	if now.Hold != HoldSchedule {
+		return false
+	}
+	return cools(mode) && want.Cool != nil && now.Cool != nil && *want.Cool < *now.Cool-0.3 ||
+		heats(mode) && want.Heat != nil && now.Heat != nil && *want.Heat > *now.Heat+0.3
+}
+
+// write notes in Kept what is about to be done, and sends it.
+func (st *step) write(id string, t Thermostat, h Home, goal Goal, want Setting) {
+	w := Write{Target: id, Setting: &want, Goal: goal, Why: st.sentence(t, h, goal, want)}
+	if st.Settings.DryRun {
+		st.send(w)
+		return
+	}
+	if h.Touch == nil {
+		h.Touch = &Touch{Baseline: h.base(t), Kind: goal, Wanted: want, Before: t.Setting}
+		h.Event, h.Baseline = st.Kept.Event.Start, nil
+	}
+	touch := *h.Touch
+	again := sameSetting(touch.Baseline.Mode, want, touch.Wanted) && !touch.WrittenAt.IsZero()
+	if !again {
+		if !touch.WrittenAt.IsZero() && !touch.Confirmed {
+			touch.Asked = append(slices.Clone(touch.Asked), touch.Wanted)
+		}
+		touch.Before = t.Setting
+		delete(st.Pending, id)
+		st.note(noteOf(goal), id, "%s", w.Why)
+	}
+	touch.Kind, touch.Wanted, touch.WrittenAt, touch.Confirmed, touch.Period = goal, want, st.now, false, t.Period
+	touch.Theirs, touch.Commanded = false, time.Time{}
+	h.Touch, h.LastWrite = &touch, st.now
+	st.Kept.Homes[id] = h
+	st.send(w)
+}
+
+func noteOf(g Goal) NoteType {
+	switch g {
+	case Precool:
+		return NotePrecool
+	case Setback:
+		return NoteSetback
+	}
+	return NoteRestore
+}
+
+func (st *step) sentence(t Thermostat, h Home, goal Goal, want Setting) string {
+	name, mode := t.Name, h.base(t).Mode
+	points := ""
+	unit := map[bool]string{true: "°C", false: "°F"}[t.Celsius]
+	if cools(mode) && want.Cool != nil {
+		points += fmt.Sprintf(" cool to %.4g %s", *want.Cool, unit)
+	}
+	if heats(mode) && want.Heat != nil {
+		points += fmt.Sprintf(" heat to %.4g %s", *want.Heat, unit)
+	}
+	end := ""
+	switch {
+	case want.Hold == HoldUntil:
+		end = " until " + st.clock(want.Until)
+	case want.Hold != "":
+		end = ", " + want.Hold
+	}
+	switch goal {
+	case Precool:
+		return fmt.Sprintf("%s precools:%s%s", name, points, end)
+	case Setback:
+		return fmt.Sprintf("%s is set back by %.0f °F:%s%s", name, st.offsetF(), points, end)
+	}
+	if want.Hold == HoldSchedule {
+		return fmt.Sprintf("%s goes back to its schedule", name)
+	}
+	return fmt.Sprintf("%s goes back:%s%s", name, points, end)
+}
+
+// restore gives a thermostat back what it had.
+func (st *step) restore(id string, t Thermostat, h Home) {
+	if !st.Seen[id] {
+		return // a person may have changed it while nobody looked
+	}
+	touch, want := *h.Touch, st.baseline(t, h)
+	if touch.Kind != Restore {
+		// A hold of ours that ends by itself now is not written over; the
+		// next reading shows that it has ended. Only then is it known
+		// whether a write that was still on its way came after the end.
+		if touch.Baseline.Hold == HoldSchedule && touch.Wanted.Hold == HoldUntil && !st.now.Before(touch.Wanted.Until) {
+			if t.Polled.Before(touch.Wanted.Until.Add(lapse)) {
+				return
+			}
+		}
+		if st.Pending[id].ID == "" && touch.gone(t) {
+			st.drop(id, t, h)
+			return
+		}
+	} else if sameSetting(touch.Baseline.Mode, want, touch.Wanted) && (touch.shown(t) || !st.mayRetry(id, t.Polled)) {
+		return
+	}
+	if why := t.unready(); why != "" {
+		st.say("blocked "+id, NoteLeft, id, "%s is given back later: %s", t.Name, why)
+		return
+	}
+	st.write(id, t, h, Restore, want)
+}
+
+// lapse is how long after its end a hold may still be shown.
+const lapse = time.Minute
+
+// unready says why a restoring write has to wait: while somebody else has the
+// device nothing of ours is in force there, and it would be refused.
+func (t Thermostat) unready() string {
+	if t.UtilityEvent || t.Hold == HoldVacation || !t.Alive {
+		return t.blocked()
+	}
+	return ""
+}
+
+// shown reports whether a reading since the last write shows what it asked
+// for. If it is not confirmed by that, an earlier write may still land.
+func (touch Touch) shown(t Thermostat) bool {
+	return !t.Polled.Before(touch.WrittenAt) && touch.Wanted.shownBy(touch.Baseline.Mode, t)
+}
+
+// gone reports whether a setting of ours is in force no more, or never was,
+// and the device has its own again. One that was not confirmed may still land
+// for a while; a timed one then ends by itself.
+func (touch Touch) gone(t Thermostat) bool {
+	since := t.Polled.Sub(touch.WrittenAt)
+	if !touch.Confirmed && (since < settle || touch.Wanted.Hold != HoldUntil && since < overdue) {
+		return false
+	}
+	return touch.Baseline.shownBy(touch.Baseline.Mode, t)
+}
+
+// baseline is what a thermostat goes back to as of now: the schedule, or the
+// old hold with the old set points if it would still last.
+func (st *step) baseline(t Thermostat, h Home) Setting {
+	b := h.Touch.Baseline.Setting
+	switch b.Hold {
+	case HoldSchedule:
+		return Setting{Hold: HoldSchedule}
+	case HoldUntil, HoldTemporary:
+		if !b.Until.IsZero() && !st.now.Before(b.Until) {
+			return Setting{Hold: HoldSchedule}
+		}
+		if !b.Until.IsZero() && slices.Contains(t.Holds, HoldUntil) {
+			b.Hold = HoldUntil // a temporary hold would end at another period now
+		}
+	}
+	return b
+}
+
+// drop forgets our hand on a thermostat: it has what it had.
+func (st *step) drop(id string, t Thermostat, h Home) {
+	st.note(NoteRestored, id, "%s has its own setting again", t.Name)
+	if st.Kept.Event != nil && h.Event.Equal(st.Kept.Event.Start) {
+		h.Baseline = &h.Touch.Baseline
+	}
+	h.Touch = nil
+	delete(st.Pending, id)
+	st.unsay("taken " + id)
+	st.keep(id, h)
+}

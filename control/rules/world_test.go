@@ -1,0 +1,260 @@
+package rules_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	. "powermgr/control/rules"
+)
+
+// world is a home whose devices do at once what they are told, unless a test
+// says otherwise. It steps the rules the way the controller does.
+type world struct {
+	t     *testing.T
+	s     State
+	now   time.Time
+	d     Decision
+	sent  []Write // since the last take
+	notes []Note
+
+	reserve, charge float64
+	mode            string
+	therm           map[string]*Thermostat
+	deaf            map[string]bool // targets that accept writes and do nothing
+	mute            map[string]bool // targets that give no readings
+	journaled       int
+	kept            string
+}
+
+var pacific = mustZone("America/Los_Angeles")
+
+func mustZone(name string) *time.Location {
+	l, err := time.LoadLocation(name)
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
+var weekdays = []time.Weekday{time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday}
+
+func calendar() Calendar {
+	return Calendar{
+		Location: pacific, Lead: 30 * time.Minute, Holidays: []string{"2026-07-03"},
+		Seasons: []Season{
+			{Name: "summer", Months: []time.Month{5, 6, 7, 8, 9, 10}, Days: weekdays, Peaks: []Span{{960, 1140}}, Precool: true},
+			{Name: "winter", Months: []time.Month{11, 12, 1, 2, 3, 4}, Days: weekdays, Peaks: []Span{{360, 540}, {1020, 1200}}},
+		},
+	}
+}
+
+func settings() Settings {
+	return Settings{
+		Calendar: calendar(), OffPeakReserve: 100, Thermostats: []string{"up"},
+		PrecoolAdjustF: 2, PrecoolAtF: 95, PrecoolFloorF: 67,
+		StepF: 2, MaxCoolF: 82, MinHeatF: 62, MaxIndoorF: 86, MinIndoorF: 58,
+		Thresholds: []Threshold{{120 * time.Minute, 75}, {60 * time.Minute, 50}, {30 * time.Minute, 25}},
+		Spacing:    10 * time.Minute, StaleAfter: 15 * time.Minute, StaleCharge: 15 * time.Minute,
+	}
+}
+
+func cooling(cool float64) *Thermostat {
+	return &Thermostat{
+		Name: "Upstairs", Mode: "cool", Setting: Setting{Cool: &cool, Heat: ptr(68.0), Hold: HoldSchedule},
+		Temperature: ptr(cool), Step: 1, CoolMin: ptr(50.0), CoolMax: ptr(99.0), HeatMin: ptr(40.0), HeatMax: ptr(90.0),
+		Alive: true, Holds: []string{HoldSchedule, HoldTemporary, HoldUntil, HoldPermanent},
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func at(text string) time.Time {
+	t, err := time.ParseInLocation("2006-01-02 15:04", text, pacific)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+// newWorld is a hot summer day unless the test changes it.
+func newWorld(t *testing.T, when string) *world {
+	w := &world{
+		t: t, s: State{Settings: settings()}, now: at(when), reserve: 100, charge: 100, mode: "self_consumption",
+		therm: map[string]*Thermostat{"up": cooling(76)}, deaf: map[string]bool{}, mute: map[string]bool{},
+	}
+	return w
+}
+
+// start steps for the first time and reads everything.
+func (w *world) start() *world {
+	w.t.Helper()
+	w.step(Tick{})
+	w.forecast(103)
+	w.read()
+	return w
+}
+
+func (w *world) forecast(f float64) {
+	w.step(Forecast{HighF: &f, Day: w.now.In(pacific).Format(time.DateOnly)})
+}
+
+func (w *world) step(ev Event) {
+	w.t.Helper()
+	before := mustJSON(w.t, w.s)
+	next, d := Step(w.s, ev, w.now)
+	if after := mustJSON(w.t, w.s); before != after {
+		w.t.Fatalf("Step changed the state it was given:\n%s\n%s", before, after)
+	}
+	w.s, w.d = next, d
+	if k := mustJSON(w.t, next.Kept); k != w.kept {
+		w.kept = k
+		w.journaled++
+	}
+	w.notes = append(w.notes, d.Notes...)
+	for _, write := range d.Writes {
+		w.sent = append(w.sent, write)
+		w.apply(write)
+	}
+}
+
+func mustJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func (w *world) apply(write Write) {
+	if w.deaf[write.Target] {
+		return
+	}
+	if write.Reserve != nil {
+		w.reserve = float64(*write.Reserve)
+		return
+	}
+	th, s := w.therm[write.Target], *write.Setting
+	th.Hold, th.Until = s.Hold, s.Until
+	if s.Hold == HoldSchedule {
+		th.Cool, th.Heat = ptr(76.0), ptr(68.0) // its schedule
+		return
+	}
+	th.Cool, th.Heat = s.Cool, s.Heat
+}
+
+// read lets every device be polled, after holds have lapsed.
+func (w *world) read() {
+	w.t.Helper()
+	if !w.mute[Powerwall] {
+		w.step(BatteryRead{Battery{Charge: ptr(w.charge), Reserve: ptr(int(w.reserve)), Mode: w.mode, AsOf: w.now, Polled: w.now}})
+	}
+	for id, th := range w.therm {
+		if w.mute[id] {
+			continue
+		}
+		if th.Hold == HoldUntil && !w.now.Before(th.Until) {
+			th.Hold, th.Until, th.Cool, th.Heat = HoldSchedule, time.Time{}, ptr(76.0), ptr(68.0)
+		}
+		r := *th
+		r.AsOf, r.Polled = w.now, w.now
+		w.step(ThermostatRead{ID: id, Thermostat: r})
+	}
+}
+
+// until lets time pass in minutes, reading every two, and answers whatever
+// the rules sent.
+func (w *world) until(clock string) *world {
+	w.t.Helper()
+	end := at(w.now.In(pacific).Format("2006-01-02 ") + clock)
+	return w.untilTime(end)
+}
+
+func (w *world) untilTime(end time.Time) *world {
+	w.t.Helper()
+	for w.now.Before(end) {
+		w.now = w.now.Add(time.Minute)
+		w.step(Tick{})
+		if w.now.Minute()%2 == 0 {
+			w.read()
+		}
+	}
+	return w
+}
+
+// take returns what was sent since the last take, one line each.
+func (w *world) take() []string {
+	var lines []string
+	for _, s := range w.sent {
+		lines = append(lines, short(s))
+	}
+	w.sent = nil
+	return lines
+}
+
+func short(w Write) string {
+	if w.Reserve != nil {
+		return w.Target + " " + mustText(*w.Reserve)
+	}
+	line := w.Target + " " + w.Setting.Hold
+	if w.Setting.Hold == HoldUntil {
+		line += " " + w.Setting.Until.In(pacific).Format("15:04")
+	}
+	if w.Setting.Hold != HoldSchedule {
+		if w.Setting.Cool != nil {
+			line += " cool " + mustText(*w.Setting.Cool)
+		}
+		if w.Setting.Heat != nil {
+			line += " heat " + mustText(*w.Setting.Heat)
+		}
+	}
+	return line
+}
+
+func mustText(v any) string {
+	b, _ := json.Marshal(v)
+	return string(b)
+}
+
+func (w *world) want(lines ...string) *world {
+	w.t.Helper()
+	got := w.take()
+	if mustText(got) != mustText(lines) && (len(got) > 0 || len(lines) > 0) {
+		w.t.Errorf("at %s: sent %q, want %q", w.now.In(pacific).Format("15:04"), got, lines)
+	}
+	return w
+}
+
+func (w *world) ask(value string) *world {
+	w.t.Helper()
+	r, err := ParseOverride(value, "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.step(OverrideAsked{r})
+	return w
+}
+
+// restart forgets what a process forgets.
+func (w *world) restart() *world {
+	w.t.Helper()
+	var kept Kept
+	if err := json.Unmarshal([]byte(w.kept), &kept); err != nil {
+		w.t.Fatal(err)
+	}
+	w.s = State{Settings: w.s.Settings}
+	w.step(Recovered{kept})
+	w.step(Tick{})
+	return w
+}
+
+func (w *world) noted(t NoteType) int {
+	n := 0
+	for _, note := range w.notes {
+		if note.Type == t {
+			n++
+		}
+	}
+	return n
+}
