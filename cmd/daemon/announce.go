@@ -1,0 +1,39 @@
+package daemon
+
+import (
+	"context"
+
+	"powermgr/bridge"
+	"powermgr/control/rules"
+	"powermgr/devices"
+	"powermgr/discovery"
+)
+
+// announcer is the part that tells Home Assistant what there is.
+func (d *Daemon) announcer(s bridge.Shared) (string, func(context.Context) error, error) {
+	c := d.options.Config
+	s.Log = s.Log.With("part", "discovery")
+	o := bridge.AnnouncerOptions{
+		Shared: s, Prefix: c.Discovery.Prefix, Format: discovery.Format(c.Discovery.Format), Version: d.options.Version,
+		Thermostats: c.Honeywell != nil, Disabled: !c.Discovery.Enabled, Devices: []discovery.Device{Controller(s.Topics, d.options.Version)},
+	}
+	if c.Tesla != nil {
+		o.Devices = append(o.Devices, discovery.Powerwall(discovery.PowerwallDescription{Topics: s.Topics}))
+	}
+	return "discovery", bridge.NewAnnouncer(o).Run, nil
+}
+
+// Controller describes the peak controller, with the words of its rules.
+func Controller(topics devices.Topics, version string) discovery.Device {
+	return discovery.Controller(discovery.ControllerDescription{
+		Topics: topics, Version: version, Phases: words(rules.Phases()), Overrides: words(rules.OverrideKinds()), EventTypes: words(rules.NoteTypes()),
+	})
+}
+
+func words[T ~string](all []T) []string {
+	out := make([]string, len(all))
+	for i, w := range all {
+		out[i] = string(w)
+	}
+	return out
+}

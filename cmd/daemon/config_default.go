@@ -1,0 +1,237 @@
+package daemon
+
+import (
+	"net"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/devices"
+	"powermgr/devices/cloud"
+	"powermgr/devices/resideo"
+	"powermgr/devices/tcc"
+	"powermgr/devices/tesla"
+)
+
+// What holds where the configuration says nothing.
+
+const stateDir = "/var/lib/powermgr"
+
+// Polls, in seconds.
+const (
+	cycle              = 300 // what all was polled by in v2.0
+	leastPowerwall     = 30  // Tesla allows 60 calls a minute; its figures are older than that
+	leastThermostat    = 120 // Resideo allows some 240 calls an hour; the portal locks out who asks often
+	leastWeather       = 900
+	mostPoll, mostRare = 3600, 86400
+)
+
+// defaults is a Config before anything is read into it. What depends on
+// something that is read is filled in by complete.
+func defaults() Config {
+	return Config{
+		MQTT:          MQTT{URL: "mqtt://127.0.0.1:1883", BaseTopic: "powermgr", KeepaliveSeconds: 20},
+		Discovery:     Discovery{Enabled: true, Prefix: "homeassistant", Format: FormatDevice},
+		Weather:       Weather{BaseURL: "https://api.open-meteo.com"},
+		Notifications: Notifications{SMTP: SMTP{Port: 587}},
+		Settings: Settings{
+			OffPeakReservePercent: 100,
+			PrecoolLeadMinutes:    30, PrecoolThresholdF: 95, PrecoolAdjustmentF: 2, MinThermostatTempF: 67,
+			ThermostatIncrementF: 2, MaxThermostatTempF: 82, MinHeatSetpointF: 62, MaxIndoorF: 86, MinIndoorF: 58,
+			MinWriteIntervalMinutes: 10, EODBatteryWarningThreshold: 20,
+		},
+		Poll: Poll{PowerwallPeakSeconds: 60, WeatherSeconds: 3600},
+		Paths: Paths{
+			JournalFile:      stateDir + "/journal.json",
+			RamdiskStateFile: "/mnt/ramdisk/powermgr_state.json", PermanentMetricsDir: stateDir + "/metrics", MetricsKeepDays: 400,
+		},
+		Logging: Logging{Output: LogAuto},
+	}
+}
+
+// defaultSeasons are a common tariff: dear afternoons in summer, dear mornings
+// and evenings in winter.
+func defaultSeasons() map[string]Season {
+	clock := func(from, to Minute) PeakPeriod { return PeakPeriod{Start: from * 60, End: to * 60} }
+	return map[string]Season{
+		"summer": {Months: []time.Month{5, 6, 7, 8, 9, 10}, PeakPeriods: []PeakPeriod{clock(16, 19)}},
+		"winter": {Months: []time.Month{11, 12, 1, 2, 3, 4}, PeakPeriods: []PeakPeriod{clock(6, 9), clock(17, 20)}},
+	}
+}
+
+func defaultThresholds() []Threshold {
+	return []Threshold{{120, 75}, {60, 50}, {30, 25}}
+}
+
+// complete fills in what depends on other keys. It never touches what was
+// given.
+func (l *loader) complete(c *Config) {
+	s := &c.Settings
+	if s.Timezone == "" {
+		s.Timezone = s.Location
+		l.origin["settings.timezone"] = l.origin["settings.location"]
+	}
+	if len(s.Seasons) == 0 {
+		s.Seasons = defaultSeasons()
+	}
+	for name, season := range s.Seasons {
+		if len(season.Days) == 0 {
+			season.Days = []string{"weekdays"}
+		}
+		if season.Precool == nil {
+			season.Precool = devices.Pointer(name == "summer")
+		}
+		s.Seasons[name] = season
+	}
+	if s.BatteryThresholds == nil {
+		s.BatteryThresholds = defaultThresholds()
+	}
+	l.completePolls(c)
+
+	if c.HA.Node == "" {
+		c.HA.Node = l.nodeName()
+	}
+	if c.MQTT.ClientID == "" {
+		c.MQTT.ClientID = "powermgr-" + c.HA.Node
+	}
+	if u, err := url.Parse(c.MQTT.URL); err == nil && u.Host != "" && u.Port() == "" {
+		port := map[string]string{"mqtt": "1883", "tcp": "1883", "mqtts": "8883", "tls": "8883", "ssl": "8883"}[u.Scheme]
+		u.Host = net.JoinHostPort(u.Hostname(), port)
+		c.MQTT.URL = u.String()
+	}
+	if c.Discovery.StatusTopic == "" {
+		c.Discovery.StatusTopic = c.Discovery.Prefix + "/status"
+	}
+	if c.Weather.Source == "" {
+		c.Weather.Source = WeatherMQTT
+		if c.Weather.Latitude != nil && c.Weather.Longitude != nil {
+			c.Weather.Source = WeatherOpenMeteo
+		}
+	}
+	for _, path := range []*string{
+		&c.Paths.JournalFile, &c.Paths.RamdiskStateFile, &c.Paths.PermanentMetricsDir,
+		&c.MQTT.TLS.CAFile, &c.MQTT.TLS.CertFile, &c.MQTT.TLS.KeyFile,
+	} {
+		*path = l.absolute(*path)
+	}
+	if c.Tesla != nil {
+		l.completeTesla(c.Tesla)
+	}
+	if c.Honeywell != nil {
+		l.completeHoneywell(c.Honeywell)
+	}
+}
+
+// completePolls takes v2.0's cycle where it has to do. A cycle that would be
+// too quick for a vendor is slowed down, since v2.0 had one for all.
+func (l *loader) completePolls(c *Config) {
+	every := cycle
+	if c.Settings.CheckIntervalSeconds != 0 {
+		every = c.Settings.CheckIntervalSeconds
+	}
+	for _, p := range []struct {
+		key   string
+		value *int
+		least int
+	}{
+		{"poll.powerwall_seconds", &c.Poll.PowerwallSeconds, leastPowerwall},
+		{"poll.thermostat_seconds", &c.Poll.ThermostatSeconds, leastThermostat},
+	} {
+		if *p.value != 0 {
+			continue
+		}
+		*p.value = every
+		if every > 0 && every < p.least {
+			*p.value = p.least
+			l.notice("settings.check_interval_seconds", "%d is too often for %s: it is %d", every, p.key, p.least)
+		}
+	}
+}
+
+func (l *loader) completeTesla(t *Tesla) {
+	t.TokenFile = l.absolute(t.TokenFile)
+	if t.TokenFile != "" && t.APIToken != "" {
+		if l.authorised(t.TokenFile) {
+			t.APIToken = "" // the one that can be refreshed
+			l.notice("tesla.api_token", "not used, since there is an authorisation in tesla.token_file")
+		} else {
+			l.notice("tesla.api_token", "used until powermgr auth tesla has filled tesla.token_file")
+		}
+	}
+	owner := t.ClientID == tesla.OwnerClient && t.TokenFile != ""
+	if t.BaseURL == "" {
+		t.BaseURL = tesla.FleetURL
+		if owner {
+			t.BaseURL = tesla.OwnerURL
+		}
+	}
+	if t.TokenURL == "" {
+		t.TokenURL = tesla.FleetTokenURL
+		if owner {
+			t.TokenURL = tesla.OwnerTokenURL
+		}
+	}
+	t.BaseURL = strings.TrimRight(t.BaseURL, "/")
+}
+
+func (l *loader) completeHoneywell(h *Honeywell) {
+	h.TokenFile = l.absolute(h.TokenFile)
+	authorisation, session := h.TokenFile, h.TokenFile
+	if h.TokenFile == "" {
+		authorisation, session = filepath.Join(stateDir, "honeywell_token.json"), filepath.Join(stateDir, "honeywell_session.json")
+	}
+	if h.Backend == "" {
+		app, account := h.ClientID != "" && h.ClientSecret != "", h.Username != "" && h.Password != ""
+		switch {
+		case app && l.authorised(authorisation):
+			h.Backend = BackendResideo
+		case account:
+			h.Backend = BackendTCC
+		default:
+			h.Backend = BackendResideo
+		}
+		if app && account {
+			l.notice("honeywell.backend", "not given, with the keys of both clouds: taking %s", h.Backend)
+		}
+	}
+	h.TokenFile = authorisation
+	if h.Backend == BackendTCC {
+		h.TokenFile = session
+	}
+	if h.BaseURL == "" {
+		h.BaseURL = map[string]string{BackendResideo: resideo.DefaultBaseURL, BackendTCC: tcc.DefaultBaseURL}[h.Backend]
+	}
+	h.BaseURL = strings.TrimRight(h.BaseURL, "/")
+}
+
+// authorised reports whether there is a refresh token at path.
+func (l *loader) authorised(path string) bool {
+	data, _, err := l.read(path)
+	if err != nil {
+		return false
+	}
+	t, err := cloud.ParseToken(data, time.Time{})
+	return err == nil && t.Refresh != ""
+}
+
+// nodeName is the host's name as far as it can be part of a topic.
+func (l *loader) nodeName() string {
+	host, err := l.host()
+	if err != nil || host == "" {
+		host = "powermgr"
+	}
+	host, _, _ = strings.Cut(host, ".")
+	name := []rune(strings.Map(func(r rune) rune {
+		if nodeRune(r) {
+			return r
+		}
+		return '-'
+	}, host))
+	return string(name[:min(len(name), 64)])
+}
+
+func nodeRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || slices.Contains([]rune("-_"), r)
+}

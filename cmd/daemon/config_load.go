@@ -1,0 +1,305 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+
+	"powermgr/devices"
+)
+
+// A ConfigError is a configuration that cannot be used, with everything that
+// is wrong with it. Starting again does not mend it.
+type ConfigError struct {
+	File     string
+	Problems []Problem // by key; at least one
+}
+
+// A Problem is one thing that is wrong.
+type Problem struct {
+	Key    string // settings.seasons.summer.peak_periods[0].end; empty: the file as a whole
+	Text   string // what is wrong with it, and what to do; never a secret
+	Source string // the environment variable or the credential; empty: the file
+}
+
+func (p Problem) String() string {
+	s := p.Text
+	if p.Key != "" {
+		s = p.Key + ": " + s
+	}
+	if p.Source != "" {
+		s += " (" + p.Source + ")"
+	}
+	return s
+}
+
+func (e *ConfigError) Error() string {
+	many := "one problem"
+	if n := len(e.Problems); n != 1 {
+		many = strconv.Itoa(n) + " problems"
+	}
+	lines := []string{e.File + ": " + many}
+	for _, p := range e.Problems {
+		lines = append(lines, "  "+p.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// A Notice is something to say about a configuration that can be used.
+type Notice struct{ Key, Text string }
+
+func (n Notice) String() string { return n.Key + ": " + n.Text }
+
+// largest is how long a configuration or a file with a secret may be, in bytes.
+const largest = 1 << 20
+
+// Load reads the configuration at path. What is not in the file comes from
+// environ, which has lines like POWERMGR_MQTT__URL=… for mqtt.url, and from
+// systemd credentials; the environment goes before credentials, and these
+// before the file. Lists can only be in the file. Each secret can be in a file
+// of its own, named by its key and "_file".
+//
+// The notices are to be shown even when there is an error, which is always a
+// *ConfigError with all problems at once.
+func Load(path string, environ []string) (Config, []Notice, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		abs = path
+	}
+	l := loader{dir: filepath.Dir(abs), open: openFile, host: os.Hostname, origin: map[string]string{}}
+	data, mode, err := l.read(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.problem("", "there is no such file: copy deploy/config.example.yaml there and fill it in, or name another with --config")
+	case errors.Is(err, fs.ErrPermission):
+		l.problem("", "it may not be read: run as the user of the daemon, or give its group the right with chmod 640 and chgrp")
+	case err != nil:
+		l.problem("", "it cannot be read: %s", plain(err))
+	}
+	if len(l.problems) > 0 {
+		return Config{}, nil, &ConfigError{File: path, Problems: l.problems}
+	}
+	if mode&0o004 != 0 {
+		l.notice(path, "everybody on this machine can read it: chmod 640")
+	}
+	c := l.config(data, environ)
+	if len(l.problems) == 0 {
+		return c, l.notices, nil
+	}
+	slices.SortStableFunc(l.problems, func(a, b Problem) int { return strings.Compare(a.Key, b.Key) })
+	return Config{}, l.notices, &ConfigError{File: path, Problems: l.problems}
+}
+
+// loader gathers what one Load finds.
+type loader struct {
+	dir  string // that relative paths are meant from
+	open func(path string) (io.ReadCloser, fs.FileMode, error)
+	host func() (string, error)
+
+	problems []Problem
+	notices  []Notice
+	origin   map[string]string // of keys that are not from the file: the variable or credential
+}
+
+// enough problems are said at once; the file must be another one.
+const enough = 100
+
+// problem notes one, unless something nearer to the cause is known about that
+// key, a key above or one below it.
+func (l *loader) problem(key, format string, args ...any) {
+	if len(l.problems) >= enough {
+		return
+	}
+	for _, p := range l.problems {
+		if key != "" && (within(p.Key, key) || within(key, p.Key)) {
+			return
+		}
+	}
+	l.problems = append(l.problems, Problem{Key: key, Text: fmt.Sprintf(format, args...), Source: l.origin[key]})
+}
+
+// within reports whether key is section, or below it.
+func within(key, section string) bool {
+	rest, ok := strings.CutPrefix(key, section)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+func (l *loader) notice(key, format string, args ...any) {
+	l.notices = append(l.notices, Notice{Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+// config makes a Config of the file's content and the other sources.
+func (l *loader) config(data []byte, environ []string) Config {
+	k := koanf.New(".")
+	file := l.fromFile(data)
+	if len(l.problems) > 0 {
+		return Config{} // what else is said would only be about what could not be read
+	}
+	for _, s := range []source{file, l.fromCredentials(environ), l.fromEnvironment(environ)} {
+		l.checkKeys(s)
+		l.readSecrets(s.tree, reflect.TypeFor[Config](), "")
+		if err := k.Load(confmap.Provider(s.tree, ""), nil); err != nil {
+			l.problem("", "%s", plain(err)) // confmap gives none
+		}
+	}
+	c := defaults()
+	err := k.UnmarshalWithConf("", &c, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
+		TagName:   "koanf",
+		MatchName: func(key, field string) bool { return key == field },
+		DecodeHook: mapstructure.DecodeHookFuncValue(func(from, to reflect.Value) (any, error) {
+			return typed(from.Interface(), to.Type())
+		}),
+	}})
+	l.misread(err)
+	l.complete(&c)
+	l.check(&c)
+	return c
+}
+
+// misread notes each value that is not of its key's type.
+func (l *loader) misread(err error) {
+	var one *mapstructure.DecodeError
+	switch all, ok := err.(interface{ Unwrap() []error }); {
+	case err == nil:
+	case ok:
+		for _, err := range all.Unwrap() {
+			l.misread(err)
+		}
+	case errors.As(err, &one):
+		l.problem(dotted(one.Name()), "%s", plain(one.Unwrap()))
+	default: // mapstructure wraps a joined error once
+		if inner := errors.Unwrap(err); inner != nil {
+			l.misread(inner)
+			return
+		}
+		l.problem("", "%s", plain(err))
+	}
+}
+
+// dotted writes settings.seasons[summer].months as settings.seasons.summer.months;
+// numbers stay in brackets.
+func dotted(name string) string {
+	var b strings.Builder
+	for {
+		before, rest, ok := strings.Cut(name, "[")
+		b.WriteString(before)
+		inside, after, closed := strings.Cut(rest, "]")
+		if !ok || !closed {
+			return b.String()
+		}
+		if _, err := strconv.Atoi(inside); err == nil {
+			b.WriteString("[" + inside + "]")
+		} else {
+			b.WriteString("." + inside)
+		}
+		name = after
+	}
+}
+
+// typed turns what a source says into what a field of type to is decoded from.
+// Every source says text, lists and sections; the field knows what is meant by
+// the text, so that 16:00 needs no quotes and a password of digits keeps its
+// zeros.
+func typed(from any, to reflect.Type) (any, error) {
+	for to.Kind() == reflect.Pointer {
+		to = to.Elem()
+	}
+	read, reads := reflect.New(to).Interface().(interface{ UnmarshalText([]byte) error })
+	text, isText := from.(string)
+	text = strings.TrimSpace(text)
+	switch kind := to.Kind(); {
+	case kind == reflect.Struct, kind == reflect.Map:
+		if _, ok := from.(map[string]any); !ok {
+			return nil, errors.New("this is a section: its keys belong below it, indented")
+		}
+		return from, nil
+	case kind == reflect.Slice:
+		if isText && to.Elem().Kind() != reflect.Struct {
+			return []any{text}, nil // one address is a list of one
+		}
+		if _, ok := from.([]any); !ok {
+			return nil, errors.New("this is a list: [a, b], or a line with - for each")
+		}
+		return from, nil
+	case !isText:
+		if reflect.TypeOf(from) == to {
+			return from, nil
+		}
+		return nil, errors.New("this is one value, not a list or a section")
+	case reads:
+		if err := read.UnmarshalText([]byte(text)); err != nil {
+			return nil, err
+		}
+		return reflect.ValueOf(read).Elem().Interface(), nil
+	case to == reflect.TypeFor[devices.Secret]():
+		return from, nil
+	case kind == reflect.Bool:
+		switch strings.ToLower(text) {
+		case "true", "yes", "on", "1":
+			return true, nil
+		case "false", "no", "off", "0":
+			return false, nil
+		}
+		return nil, fmt.Errorf("%s is neither true nor false", quoted(text))
+	case kind == reflect.Int, kind == reflect.Int64:
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%s is not a whole number", quoted(text))
+		}
+		return n, nil
+	case kind == reflect.Float64:
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || !devices.Finite(f) {
+			return nil, fmt.Errorf("%s is not a number", quoted(text))
+		}
+		return f, nil
+	}
+	return text, nil
+}
+
+// plain is what an error says, without the path and call that it repeats.
+func plain(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return err.Error()
+}
+
+func openFile(path string) (io.ReadCloser, fs.FileMode, error) {
+	info, err := os.Stat(path) // before it is opened: opening a pipe waits
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, errors.New("it is not a file")
+	}
+	f, err := os.Open(path)
+	return f, info.Mode().Perm(), err
+}
+
+// read returns the content and the permissions of a file; a relative path is
+// meant from the working folder.
+func (l *loader) read(path string) ([]byte, fs.FileMode, error) {
+	f, mode, err := l.open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, largest+1))
+	err = errors.Join(err, f.Close())
+	if err == nil && len(data) > largest {
+		err = fmt.Errorf("it is longer than %d bytes", largest)
+	}
+	return data, mode, err
+}

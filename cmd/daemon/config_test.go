@@ -1,0 +1,554 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	yaml "go.yaml.in/yaml/v3"
+
+	"powermgr/devices"
+	"powermgr/devices/tesla"
+)
+
+// base is the least configuration: a home without devices.
+const base = "settings: {timezone: America/Los_Angeles}\nha: {node: pi1}\n"
+
+// load loads text as a configuration that only its owner can read.
+func load(t *testing.T, text string, environ ...string) (Config, []Notice, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, path, text, 0o600)
+	return Load(path, environ)
+}
+
+func write(t *testing.T, path, text string, mode fs.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// problems are the lines of a *ConfigError.
+func problems(t *testing.T, err error) []string {
+	t.Helper()
+	if err == nil {
+		return nil
+	}
+	var e *ConfigError
+	if !errors.As(err, &e) {
+		t.Fatalf("%T is not a *ConfigError: %v", err, err)
+	}
+	var lines []string
+	for _, p := range e.Problems {
+		lines = append(lines, p.String())
+	}
+	return lines
+}
+
+func said(notices []Notice, text string) bool {
+	return slices.ContainsFunc(notices, func(n Notice) bool { return strings.Contains(n.String(), text) })
+}
+
+func TestLoadV2(t *testing.T) {
+	text, err := os.ReadFile("testdata/v2-config.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, path, string(text), 0o600)
+	c, notices, err := Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(path)
+	weekdays := []string{"weekdays"}
+	wantSettings := Settings{
+		Timezone: "America/Los_Angeles", Location: "America/Los_Angeles",
+		Holidays: []string{"2026-01-01", "2026-07-04", "2026-12-25"},
+		Seasons: map[string]Season{
+			"summer": {Months: []time.Month{5, 6, 7, 8, 9, 10}, PeakPeriods: []PeakPeriod{{960, 1140}}, Days: weekdays, Precool: devices.Pointer(true)},
+			"winter": {Months: []time.Month{11, 12, 1, 2, 3, 4}, PeakPeriods: []PeakPeriod{{360, 540}, {1020, 1200}}, Days: weekdays, Precool: devices.Pointer(false)},
+		},
+		OffPeakReservePercent: 100, ThermostatIDs: []string{"1234567", "1234568"},
+		PrecoolLeadMinutes: 30, PrecoolThresholdF: 95, PrecoolAdjustmentF: 2, MinThermostatTempF: 67,
+		BatteryThresholds: []Threshold{{120, 75}, {60, 50}, {30, 25}}, ThermostatIncrementF: 2, MaxThermostatAdjustments: 3,
+		MaxThermostatTempF: 82, MinHeatSetpointF: 62, MaxIndoorF: 86, MinIndoorF: 58, MinWriteIntervalMinutes: 10,
+		EODBatteryWarningThreshold: 20, CheckIntervalSeconds: 300,
+	}
+	if !reflect.DeepEqual(c.Settings, wantSettings) {
+		t.Errorf("settings: got %+v\nwant %+v", c.Settings, wantSettings)
+	}
+	if want := (&Tesla{
+		TokenFile: filepath.Join(dir, "tesla_tokens.json"), EnergySiteID: 2252345678901, ClientID: "ownerapi",
+		BaseURL: "https://owner-api.teslamotors.com", TokenURL: "https://auth.tesla.com/oauth2/v3/token",
+	}); !reflect.DeepEqual(c.Tesla, want) {
+		t.Errorf("tesla: got %+v\nwant %+v", c.Tesla, want)
+	}
+	if want := (&Honeywell{
+		Backend: BackendTCC, ClientID: "KEY123", ClientSecret: "v2-honeywell-client-secret", Username: "owner@example.com",
+		Password: "v2-honeywell-password", BaseURL: "https://mytotalconnectcomfort.com", TokenFile: "/var/lib/powermgr/honeywell_session.json",
+	}); !reflect.DeepEqual(c.Honeywell, want) {
+		t.Errorf("honeywell: got %+v\nwant %+v", c.Honeywell, want)
+	}
+	if want := (Notifications{
+		SMTP: SMTP{Server: "smtp.example.com", Port: 587, Username: "owner@example.com", Password: "v2-smtp-password"},
+		Recipients: Recipients{
+			Info: []string{"owner@example.com"}, Warning: []string{"owner@example.com"},
+			Critical: []string{"owner@example.com", "Neighbour <neighbour@example.com>"},
+		},
+	}); !reflect.DeepEqual(c.Notifications, want) {
+		t.Errorf("notifications: got %+v\nwant %+v", c.Notifications, want)
+	}
+	if want := (HA{Node: c.HA.Node, PrimaryNodeIP: "192.168.1.10", BackupNodeIP: "192.168.1.11", VirtualIP: "192.168.1.12"}); c.HA != want || c.HA.Node == "" {
+		t.Errorf("ha: got %+v\nwant %+v", c.HA, want)
+	}
+	if want := (Paths{
+		JournalFile: "/var/lib/powermgr/journal.json", RamdiskStateFile: "/mnt/ramdisk/powermgr_state.json",
+		PermanentMetricsDir: "/var/log/powermgr/metrics", MetricsKeepDays: 400,
+	}); c.Paths != want {
+		t.Errorf("paths: got %+v\nwant %+v", c.Paths, want)
+	}
+	if c.Logging.Level.Level() != slog.LevelInfo || c.Weather.Source != WeatherMQTT || c.Poll != (Poll{60, 300, 300, 3600}) {
+		t.Errorf("got %+v, %+v, %+v", c.Logging, c.Weather, c.Poll)
+	}
+	for _, text := range []string{"weather.api_url are not used", "logging.format: it is Python's", "honeywell.backend: not given", "ha.enabled: it is false", "since June 2026"} {
+		if !said(notices, text) {
+			t.Errorf("nobody said %q in %v", text, notices)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	c, notices, err := load(t, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Tesla != nil || c.Honeywell != nil {
+		t.Errorf("there are devices: %+v, %+v", c.Tesla, c.Honeywell)
+	}
+	if want := (MQTT{URL: "mqtt://127.0.0.1:1883", ClientID: "powermgr-pi1", BaseTopic: "powermgr", KeepaliveSeconds: 20}); c.MQTT != want {
+		t.Errorf("got %+v", c.MQTT)
+	}
+	if want := (Discovery{Enabled: true, Prefix: "homeassistant", Format: "device", StatusTopic: "homeassistant/status"}); c.Discovery != want {
+		t.Errorf("got %+v", c.Discovery)
+	}
+	if c.Settings.DryRun || c.HTTP.Listen != "" || c.HA.Enabled {
+		t.Error("something is on by itself")
+	}
+	if c.Settings.PeakReservePercent != 0 || c.Settings.OffPeakReservePercent != 100 {
+		t.Error("reserves differ")
+	}
+	if !reflect.DeepEqual(c.Settings.BatteryThresholds, defaultThresholds()) || len(c.Settings.Seasons) != 2 {
+		t.Errorf("got %+v", c.Settings)
+	}
+	if !said(notices, "neither tesla nor honeywell") {
+		t.Errorf("got %v", notices)
+	}
+}
+
+func TestLoadUnderstands(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		got        func(Config) any
+		want       any
+	}{
+		{"times and days without quotes", "settings: {timezone: UTC, holidays: [2026-12-25], seasons: {all: {months: [1,2,3,4,5,6,7,8,9,10,11,12], peak_periods: [{start: 16:00, end: 24:00}]}}}",
+			func(c Config) any { return fmt.Sprint(c.Settings.Holidays, c.Settings.Seasons["all"].PeakPeriods) }, "[2026-12-25] [{16:00 24:00}]"},
+		{"days as one word", "settings: {timezone: UTC, seasons: {all: {months: [1,2,3,4,5,6,7,8,9,10,11,12], days: daily}}}",
+			func(c Config) any { return len(c.Settings.Seasons["all"].Weekdays()) }, 7},
+		{"days as a list", "settings: {timezone: UTC, seasons: {all: {months: [1,2,3,4,5,6,7,8,9,10,11,12], days: [weekends, fri, Monday]}}}",
+			func(c Config) any { return fmt.Sprint(c.Settings.Seasons["all"].Weekdays()) }, "[Sunday Monday Friday Saturday]"},
+		{"a password of digits keeps its zeros", base + "mqtt: {username: a, password: 0123}",
+			func(c Config) any { return c.MQTT.Password.Reveal() }, "0123"},
+		{"a password that looks like an exponent", base + "mqtt: {username: a, password: 1e5}",
+			func(c Config) any { return c.MQTT.Password.Reveal() }, "1e5"},
+		{"a password that looks like a truth", base + "mqtt: {username: a, password: yes}",
+			func(c Config) any { return c.MQTT.Password.Reveal() }, "yes"},
+		{"an octal that is none", base + "poll: {thermostat_seconds: 0300}",
+			func(c Config) any { return c.Poll.ThermostatSeconds }, 300},
+		{"Python's truth", "settings: {timezone: UTC, dry_run: Yes}",
+			func(c Config) any { return c.Settings.DryRun }, true},
+		{"an explicit zero is not the default", "settings: {timezone: UTC, off_peak_reserve_percent: 0, precool_adjustment_f: 0}",
+			func(c Config) any {
+				return fmt.Sprint(c.Settings.OffPeakReservePercent, c.Settings.PrecoolAdjustmentF)
+			}, "0 0"},
+		{"no thresholds are none, not the default", "settings: {timezone: UTC, battery_thresholds: []}",
+			func(c Config) any { return len(c.Settings.BatteryThresholds) }, 0},
+		{"fewer thresholds than the default", "settings: {timezone: UTC, battery_thresholds: [{time_remaining_minutes: 90, level_percent: 60}]}",
+			func(c Config) any { return fmt.Sprint(c.Settings.BatteryThresholds) }, "[{90 60}]"},
+		{"a null is as if it were not there", base + "http:\n  listen:\ntesla:\n",
+			func(c Config) any { return c.HTTP.Listen == "" && c.Tesla == nil }, true},
+		{"the time zone wins over the location", "settings: {timezone: UTC, location: Mars}",
+			func(c Config) any { return c.Settings.Timezone }, "UTC"},
+		{"one address without a list", base + "notifications: {recipients: {info: a@example.com}}",
+			func(c Config) any { return fmt.Sprint(c.Notifications.Recipients.Info) }, "[a@example.com]"},
+		{"an alias", "settings: {timezone: UTC, max_indoor_f: &warm 84, precool_threshold_f: *warm}",
+			func(c Config) any { return c.Settings.PrecoolThresholdF }, 84.0},
+		{"a broker without a port", base + "mqtt: {url: mqtts://broker.example}",
+			func(c Config) any { return c.MQTT.URL }, "mqtts://broker.example:8883"},
+		{"a broker at an IPv6 address", base + "mqtt: {url: 'mqtt://[fd00::1]'}",
+			func(c Config) any { return c.MQTT.URL }, "mqtt://[fd00::1]:1883"},
+		{"a forecast where the home is known", base + "weather: {latitude: 0, longitude: 34.1}",
+			func(c Config) any { return c.Weather.Source }, "open-meteo"},
+		{"v2.0's cycle polls", "settings: {timezone: UTC, check_interval_seconds: 600}",
+			func(c Config) any { return c.Poll }, Poll{60, 600, 600, 3600}},
+		{"v2.0's cycle is too quick for thermostats", "settings: {timezone: UTC, check_interval_seconds: 60}",
+			func(c Config) any { return c.Poll }, Poll{60, 60, 120, 3600}},
+		{"a poll of its own wins over the cycle", "settings: {timezone: UTC, check_interval_seconds: 600}\npoll: {powerwall_seconds: 240}",
+			func(c Config) any { return c.Poll }, Poll{60, 240, 600, 3600}},
+		{"Python's levels", base + "logging: {level: WARNING}",
+			func(c Config) any { return c.Logging.Level.Level() }, slog.LevelWarn},
+		{"Fleet is the default", base + "tesla: {token_file: /t, client_id: 1234-abcd}",
+			func(c Config) any { return c.Tesla.BaseURL + " " + c.Tesla.TokenURL }, tesla.FleetURL + " " + tesla.FleetTokenURL},
+		{"ownerapi without a token file is Fleet", base + "tesla: {api_token: abc, client_id: ownerapi}",
+			func(c Config) any { return c.Tesla.BaseURL }, tesla.FleetURL},
+		{"an address of one's own wins", base + "tesla: {api_token: abc, base_url: https://api.teslemetry.com/}",
+			func(c Config) any { return c.Tesla.BaseURL }, "https://api.teslemetry.com"},
+		{"an emulated cloud on loopback", base + "tesla: {api_token: abc, base_url: http://127.0.0.1:8090, token_url: http://127.0.0.1:8090/oauth2/v3/token}",
+			func(c Config) any { return c.Tesla.BaseURL }, "http://127.0.0.1:8090"},
+		{"the portal by its keys", base + "honeywell: {username: a, password: b}",
+			func(c Config) any { return c.Honeywell.Backend + " " + c.Honeywell.BaseURL }, "tcc https://mytotalconnectcomfort.com"},
+		{"Resideo by its keys", base + "honeywell: {client_id: a, client_secret: b}",
+			func(c Config) any {
+				return c.Honeywell.Backend + " " + c.Honeywell.BaseURL + " " + c.Honeywell.TokenFile
+			},
+			"resideo https://api.honeywellhome.com /var/lib/powermgr/honeywell_token.json"},
+		{"Resideo because somebody says so", base + "honeywell: {backend: resideo, client_id: a, client_secret: b, username: c, password: d}",
+			func(c Config) any { return c.Honeywell.Backend }, "resideo"},
+		{"the pair's addresses with a prefix", base + "\nhttp: {listen: 'localhost:0'}\n",
+			func(c Config) any { return c.HTTP.Listen }, "localhost:0"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _, err := load(t, tt.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := tt.got(c); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// Every reason to refuse a configuration, word by word: they are what whoever
+// installs this has to go by.
+func TestLoadRefuses(t *testing.T) {
+	season := func(body string) string {
+		return "settings: {timezone: UTC, seasons: {summer: {months: [1,2,3,4,5,6,7,8,9,10,11,12], " + body + "}}}"
+	}
+	settings := func(body string) string { return "settings: {timezone: UTC, " + body + "}" }
+	for _, tt := range []struct {
+		name, text string
+		want       []string
+	}{
+		// Keys.
+		{"a key with a slip", base + "mqtt: {base_topik: x}", []string{"mqtt.base_topik: there is no such key (line 3): did you mean mqtt.base_topic?"}},
+		{"letters swapped", "settings:\n  timezone: UTC\n  dry_rnu: true", []string{"settings.dry_rnu: there is no such key (line 3): did you mean settings.dry_run?"}},
+		{"a key in the wrong case", base + "MQTT: {url: mqtt://x}", []string{"MQTT: there is no such key (line 3): did you mean mqtt?"}},
+		{"a key in the wrong section", base + "mqtt: {dry_run: true}", []string{"mqtt.dry_run: there is no such key (line 3): did you mean settings.dry_run?"}},
+		{"a key without its section", base + "timezone: UTC", []string{"timezone: there is no such key (line 3): did you mean settings.timezone?"}},
+		{"a secret's file with a slip", base + "mqtt: {username: a, password_flie: /x}", []string{"mqtt.password_flie: there is no such key (line 3): did you mean mqtt.password_file?"}},
+		{"a key like nothing", base + "discovery: {banana: 1}", []string{"discovery.banana: there is no such key (line 3): discovery has enabled, prefix, format, status_topic"}},
+		{"a key in a season", season("peaks: []"), []string{"settings.seasons.summer.peaks: there is no such key (line 1): settings.seasons.summer has months, peak_periods, days, precool"}},
+		{"a key in a list", settings("battery_thresholds: [{time_remaining_minutes: 1, level_percnt: 5}]"), []string{"settings.battery_thresholds[0].level_percnt: there is no such key (line 1): did you mean settings.battery_thresholds[0].level_percent?"}},
+
+		// The file.
+		{"not YAML", "mqtt: [", []string{"line 1: did not find expected node content: see the lines around it for indentation, colons and quotes"}},
+		{"tabs", "mqtt:\n\turl: x", []string{"line 2: found character that cannot start any token: indent with spaces, not tabs, and quote a value that begins with @, ` or %"}},
+		{"a password that YAML takes for an alias is not printed", "mqtt: {password: *hunter2}", []string{"a value that begins with * must be in quotes"}},
+		{"a key twice", "mqtt:\n  url: a\n  url: b", []string{"line 3: mqtt.url is given twice, first in line 2"}},
+		{"two documents", base + "---\nmqtt: {}", []string{"there is a second document after a line with ---: the file is one"}},
+		{"a list", "- a", []string{"it has no keys: a configuration has sections such as mqtt and settings"}},
+		{"empty", "", []string{"settings.timezone: it is needed: the home's time zone, such as America/Los_Angeles"}},
+		{"a merge", "a: &a {url: x}\nmqtt:\n  <<: *a", []string{"line 3: << is not understood here: write the keys out"}},
+
+		// Types.
+		{"text for a number", base + "poll: {thermostat_seconds: soon}", []string{`poll.thermostat_seconds: "soon" is not a whole number`}},
+		{"a fraction for a whole number", base + "poll: {thermostat_seconds: 300.5}", []string{`poll.thermostat_seconds: "300.5" is not a whole number`}},
+		{"not a number", settings("max_indoor_f: .nan"), []string{`settings.max_indoor_f: ".nan" is not a number`}},
+		{"not a number, in Go", settings("max_indoor_f: NaN"), []string{`settings.max_indoor_f: "NaN" is not a number`}},
+		{"text for a truth", settings("dry_run: maybe"), []string{`settings.dry_run: "maybe" is neither true nor false`}},
+		{"a section for a value", base + "mqtt: {url: {host: x}}", []string{"mqtt.url: this is one value, not a list or a section"}},
+		{"a value for a section", base + "mqtt: mqtt://x", []string{"mqtt: this is a section: its keys belong below it, indented"}},
+		{"a value for a section that may be missing", base + "tesla: abc", []string{"tesla: this is a section: its keys belong below it, indented"}},
+		{"a value for a season", settings("seasons: {summer: hot}"), []string{"settings.seasons.summer: this is a section: its keys belong below it, indented"}},
+		{"a section for a list", settings("holidays: {a: b}"), []string{"settings.holidays: this is a list: [a, b], or a line with - for each"}},
+		{"a value for a list of sections", settings("battery_thresholds: 75"), []string{"settings.battery_thresholds: this is a list: [a, b], or a line with - for each"}},
+		{"a list for a secret is not printed", base + "mqtt: {username: a, password: [hunter2]}", []string{"mqtt.password: this is one value, not a list or a section"}},
+		{"no time", season("peak_periods: [{start: 4pm, end: 19:00}]"), []string{`settings.seasons.summer.peak_periods[0].start: "4pm" is not a time of day such as 16:00`}},
+		{"a time past midnight", season("peak_periods: [{start: 16:00, end: 25:00}]"), []string{`settings.seasons.summer.peak_periods[0].end: "25:00" is not a time of day such as 16:00`}},
+		{"a log level", base + "logging: {level: loud}", []string{`logging.level: "loud" is not one of debug, info, warning, error`}},
+
+		// The calendar.
+		{"a peak backwards", season("peak_periods: [{start: 16:00, end: 15:00}]"), []string{"settings.seasons.summer.peak_periods[0].end: 15:00 is not after start 16:00"}},
+		{"a peak until 00:00", season("peak_periods: [{start: 20:00, end: 00:00}]"), []string{"settings.seasons.summer.peak_periods[0].end: 00:00 is not after start 20:00; midnight at the end of a day is 24:00"}},
+		{"peaks that overlap", season("peak_periods: [{start: 16:00, end: 19:00}, {start: 18:00, end: 20:00}]"), []string{"settings.seasons.summer.peak_periods[1]: 18:00–20:00 overlaps 16:00–19:00 of peak_periods[0]"}},
+		{"a month in two seasons", settings("seasons: {a: {months: [1,2,3,4,5,6]}, b: {months: [6,7,8,9,10,11,12]}}"), []string{"settings.seasons.b.months[0]: 6 is in season a already"}},
+		{"months in no season", settings("seasons: {a: {months: [1,2,3,4,5,6]}, b: {months: [9,10,11,12]}}"), []string{"settings.seasons: no season has the months 7, 8: add them to one, or a season with peak_periods: [] if they have no peaks"}},
+		{"a thirteenth month", settings("seasons: {a: {months: [1,2,3,4,5,6,7,8,9,10,11,12,13]}}"), []string{"settings.seasons.a.months[12]: 13 is not a month, 1–12"}},
+		{"a season without months", settings("seasons: {a: {months: [1,2,3,4,5,6,7,8,9,10,11,12]}, b: {peak_periods: []}}"), []string{"settings.seasons.b.months: it needs the months of the season, such as [5, 6, 7]"}},
+		{"no day", season("days: [mon, mardi]"), []string{`settings.seasons.summer.days: "mardi" is not one of mon, tue, wed, thu, fri, sat, sun, weekdays, weekends, daily`}},
+		{"no holiday", settings("holidays: [2026-07-04, 07/05/2026]"), []string{`settings.holidays[1]: "07/05/2026" is not a day such as 2026-07-04`}},
+		{"a holiday that is not in the calendar", settings("holidays: [2026-02-30]"), []string{`settings.holidays[0]: "2026-02-30" is not a day such as 2026-07-04`}},
+		{"no time zone", "settings: {timezone: California}", []string{`settings.timezone: "California" is not a time zone such as America/Los_Angeles`}},
+		{"v2.0's name for the time zone", "settings: {location: California}", []string{`settings.location: "California" is not a time zone such as America/Los_Angeles`}},
+		{"the machine's own time zone", "settings: {timezone: Local}", []string{`settings.timezone: "Local" is not a time zone such as America/Los_Angeles`}},
+
+		// Numbers.
+		{"a reserve that Tesla changes", settings("off_peak_reserve_percent: 90"), []string{"settings.off_peak_reserve_percent: 90 is not 0–80 or 100; a Powerwall turns 81–99 into 80"}},
+		{"a reserve below nothing", settings("peak_reserve_percent: -1"), []string{"settings.peak_reserve_percent: -1 is not 0–80 or 100; a Powerwall turns 81–99 into 80"}},
+		{"the reserves the wrong way round", settings("peak_reserve_percent: 60, off_peak_reserve_percent: 20"), []string{"settings.peak_reserve_percent: 60 is above settings.off_peak_reserve_percent 20: the battery would not be used in the peak"}},
+		{"temperatures the wrong way round", settings("min_thermostat_temp_f: 80, max_thermostat_temp_f: 75"), []string{"settings.min_thermostat_temp_f: 80 is not below settings.max_thermostat_temp_f 75"}},
+		{"a heat limit in Celsius", settings("min_heat_setpoint_f: 17"), []string{"settings.min_heat_setpoint_f: 17 is not between 50 and 75"}},
+		{"a step that is too large", settings("thermostat_increment_f: 10"), []string{"settings.thermostat_increment_f: 10 is not between 0 and 5"}},
+		{"a threshold over full", settings("battery_thresholds: [{time_remaining_minutes: 60, level_percent: 101}]"), []string{"settings.battery_thresholds[0].level_percent: 101 is not between 0 and 100"}},
+		{"a threshold twice", settings("battery_thresholds: [{time_remaining_minutes: 60, level_percent: 50}, {time_remaining_minutes: 60, level_percent: 50}]"), []string{"settings.battery_thresholds[1]: it is there twice: each counts by itself"}},
+		{"a poll that would be locked out", base + "poll: {thermostat_seconds: 30}", []string{"poll.thermostat_seconds: 30 is not between 120 and 3600"}},
+		{"a cycle that is too slow", settings("check_interval_seconds: 7200"), []string{"settings.check_interval_seconds: 7200 is not between 30 and 3600"}},
+		{"a thermostat twice", settings("thermostat_ids: [LCC-00A0, lcc-00a0]"), []string{`settings.thermostat_ids[1]: "lcc-00a0" is there twice`}},
+
+		// MQTT and topics.
+		{"a broker over http", base + "mqtt: {url: http://x}", []string{`mqtt.url: "http" is not a scheme for a broker: write mqtt://host:1883, or mqtts://host:8883 for TLS`}},
+		{"a broker over web sockets", base + "mqtt: {url: 'ws://x:9001'}", []string{`mqtt.url: "ws" is not a scheme for a broker: write mqtt://host:1883, or mqtts://host:8883 for TLS`}},
+		{"a broker without a scheme", base + "mqtt: {url: '192.168.1.10:1883'}", []string{"mqtt.url: it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS"}},
+		{"a broker with a password in its address is not printed", base + "mqtt: {url: 'mqtt://me:hunter2@x'}", []string{"mqtt.url: user name and password belong in mqtt.username and mqtt.password, where they are never printed"}},
+		{"a certificate without TLS", base + "mqtt: {url: mqtt://x, tls: {ca_file: /nowhere}}", []string{"mqtt.tls.ca_file: it has no effect, since mqtt is without TLS: write mqtts:// in mqtt.url"}},
+		{"a certificate that is not there", base + "mqtt: {url: mqtts://x, tls: {ca_file: /nowhere/ca.pem}}", []string{"mqtt.tls.ca_file: /nowhere/ca.pem cannot be read: no such file or directory"}},
+		{"a wildcard", base + "mqtt: {base_topic: power/#}", []string{`mqtt.base_topic: "power/#" must not have the wildcards + and #`}},
+		{"Home Assistant's own topics", base + "mqtt: {base_topic: homeassistant}", []string{`mqtt.base_topic: "homeassistant" and discovery.prefix "homeassistant" must not lie in each other`}},
+		{"a topic with a slash at its end", base + "mqtt: {base_topic: power/}", []string{`mqtt.base_topic: "power/" must have words between its slashes, and none at its ends`}},
+		{"a password for nobody", base + "mqtt: {password: x}", []string{"mqtt.password: it needs mqtt.username"}},
+		{"a format", base + "discovery: {format: xml}", []string{`discovery.format: "xml" is not one of device, component`}},
+
+		// Vendors.
+		{"Tesla without a token", base + "tesla: {energy_site_id: 1}", []string{"tesla: it needs token_file, which powermgr auth tesla fills, or api_token; or leave tesla out if there is no Powerwall"}},
+		{"a token file without a client", base + "tesla: {token_file: /x}", []string{"tesla.client_id: token_file needs the client id of the app that the token is for, or ownerapi"}},
+		{"Tesla without TLS", base + "tesla: {api_token: hunter2, base_url: 'http://example.com'}", []string{"tesla.base_url: the base URL must be https, or secrets could be read on the way"}},
+		{"Tesla's tokens without TLS", base + "tesla: {api_token: hunter2, token_url: 'http://example.com'}", []string{"tesla.token_url: the base URL must be https, or secrets could be read on the way"}},
+		{"Honeywell without TLS", base + "honeywell: {username: a, password: hunter2, base_url: 'http://example.com'}", []string{"honeywell.base_url: the base URL must be https, or secrets could be read on the way"}},
+		{"the forecast without TLS", base + "weather: {base_url: 'http://example.com'}", []string{"weather.base_url: the base URL must be https, or secrets could be read on the way"}},
+		{"Honeywell without anything", base + "honeywell: {}", []string{"honeywell: it needs client_id and client_secret (Resideo), or username and password (Total Connect Comfort); or leave honeywell out if there are no thermostats"}},
+		{"an unknown cloud", base + "honeywell: {backend: nest, username: a, password: b}", []string{`honeywell.backend: "nest" is not one of resideo, tcc`}},
+		{"the portal without a password", base + "honeywell: {backend: tcc, username: a}", []string{"honeywell.password: backend tcc needs password"}},
+		{"Resideo with the keys of the portal", base + "honeywell: {backend: resideo, username: a, password: b}", []string{"honeywell.client_id: backend resideo needs client_id and client_secret"}},
+		{"half of a place", base + "weather: {latitude: 34}", []string{"weather: latitude and longitude go together"}},
+		{"a place beyond the pole", base + "weather: {latitude: 134, longitude: 0}", []string{"weather.latitude: 134 is not between -90 and 90"}},
+		{"a forecast for nowhere", base + "weather: {source: open-meteo}", []string{"weather.source: open-meteo needs weather.latitude and weather.longitude"}},
+
+		// Mail, nodes, paths.
+		{"no address", base + "notifications: {smtp: {server: x}, recipients: {critical: [a@example.com, nobody]}}", []string{`notifications.recipients.critical[1]: "nobody" is not an e-mail address`}},
+		{"a mail server with its port", base + "notifications: {smtp: {server: 'x:587'}}", []string{`notifications.smtp.server: "x:587" is not a host name: the port belongs in notifications.smtp.port`}},
+		{"a node with a slash", settings("dry_run: true}\nha: {node: a/b"), []string{`ha.node: "a/b" has to be at most 64 letters, digits, - and _`}},
+		{"no IP address", base[:strings.Index(base, "ha:")] + "ha: {node: a, virtual_ip: pi.local}", []string{`ha.virtual_ip: "pi.local" is not an IP address`}},
+		{"a port alone", base + "http: {listen: '9469'}", []string{`http.listen: "9469" must read like 127.0.0.1:9469, or be empty`}},
+		{"a journal on the ramdisk file", base + "paths: {journal_file: /mnt/ramdisk/powermgr_state.json}", []string{"paths.ramdisk_state_file: it must not be paths.journal_file, which has to survive a reboot"}},
+		{"a journal that is a folder", base + "paths: {journal_file: /}", []string{"paths.journal_file: / is a folder: it must be a file in one"}},
+
+		{"everything at once, and each only once",
+			"mqtt: {url: http://x, base_topik: y}\nsettings: {timezone: Mars, seasons: {summer: {months: [5], peak_periods: [{start: 16:00, end: x}]}}}\npoll: {weather_seconds: 5}",
+			[]string{
+				"mqtt.base_topik: there is no such key (line 1): did you mean mqtt.base_topic?",
+				`mqtt.url: "http" is not a scheme for a broker: write mqtt://host:1883, or mqtts://host:8883 for TLS`,
+				"poll.weather_seconds: 5 is not between 900 and 86400",
+				`settings.seasons.summer.peak_periods[0].end: "x" is not a time of day such as 16:00`,
+				`settings.timezone: "Mars" is not a time zone such as America/Los_Angeles`,
+			}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, _, err := load(t, tt.text)
+			got := problems(t, err)
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(tt.want, "\n  "))
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Error("a secret is printed")
+			}
+		})
+	}
+}
+
+// Both ends of each range are good, and what lies beyond is not.
+func TestRanges(t *testing.T) {
+	for _, tt := range []struct {
+		key         string
+		least, most int
+	}{
+		{"mqtt.keepalive_seconds", 5, 300}, {"notifications.smtp.port", 1, 65535},
+		{"settings.precool_lead_minutes", 5, 180}, {"settings.precool_threshold_f", 50, 130}, {"settings.precool_adjustment_f", 0, 5},
+		{"settings.min_thermostat_temp_f", 60, 85}, {"settings.thermostat_increment_f", 0, 5}, {"settings.max_thermostat_adjustments", 0, 10},
+		{"settings.max_thermostat_temp_f", 70, 90}, {"settings.min_heat_setpoint_f", 50, 75}, {"settings.max_indoor_f", 70, 95},
+		{"settings.min_indoor_f", 45, 70}, {"settings.min_write_interval_minutes", 5, 120}, {"settings.eod_battery_warning_threshold", 0, 100},
+		{"poll.powerwall_peak_seconds", 30, 3600}, {"poll.powerwall_seconds", 30, 3600}, {"poll.thermostat_seconds", 120, 3600},
+		{"poll.weather_seconds", 900, 86400}, {"paths.metrics_keep_days", 0, 3650},
+	} {
+		for _, v := range []struct {
+			value int
+			good  bool
+		}{{tt.least - 1, false}, {tt.least, true}, {tt.most, true}, {tt.most + 1, false}} {
+			// From the environment, so that the file can stay as it is.
+			_, _, err := load(t, base, fmt.Sprintf("%s=%d", variable(tt.key), v.value))
+			said := slices.ContainsFunc(problems(t, err), func(p string) bool {
+				return strings.HasPrefix(p, fmt.Sprintf("%s: %d is not between %d and %d", tt.key, v.value, tt.least, tt.most))
+			})
+			if said == v.good {
+				t.Errorf("%s: %d: got %v", tt.key, v.value, err)
+			}
+		}
+	}
+}
+
+func TestConfigErrorCounts(t *testing.T) {
+	_, _, err := load(t, "")
+	if !strings.HasSuffix(strings.SplitN(err.Error(), "\n", 2)[0], "config.yaml: one problem") {
+		t.Errorf("got %v", err)
+	}
+	_, _, err = load(t, "poll: {weather_seconds: 1}")
+	if !strings.HasSuffix(strings.SplitN(err.Error(), "\n", 2)[0], "config.yaml: 2 problems") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLoadFiles(t *testing.T) {
+	t.Run("none", func(t *testing.T) {
+		_, _, err := Load(filepath.Join(t.TempDir(), "config.yaml"), nil)
+		if got := problems(t, err); len(got) != 1 || !strings.Contains(got[0], "copy deploy/config.example.yaml there") {
+			t.Errorf("got %v", got)
+		}
+	})
+	t.Run("a folder", func(t *testing.T) {
+		_, _, err := Load(t.TempDir(), nil)
+		if got := problems(t, err); !slices.Equal(got, []string{"it cannot be read: it is not a file"}) {
+			t.Errorf("got %v", got)
+		}
+	})
+	t.Run("one that everybody can read", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "config.yaml")
+		write(t, path, base, 0o600)
+		if _, notices, err := Load(path, nil); err != nil || said(notices, "chmod 640") {
+			t.Errorf("private: %v, %v", notices, err)
+		}
+		if err := os.Chmod(path, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		if _, notices, err := Load(path, nil); err != nil || said(notices, "chmod 640") {
+			t.Errorf("for its group: %v, %v", notices, err)
+		}
+		if err := os.Chmod(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, notices, err := Load(path, nil); err != nil || !said(notices, "everybody on this machine can read it: chmod 640") {
+			t.Errorf("public: %v, %v", notices, err)
+		}
+	})
+	t.Run("one without an end", func(t *testing.T) {
+		_, _, err := load(t, "# "+strings.Repeat("x", largest))
+		if got := problems(t, err); !slices.Equal(got, []string{"it cannot be read: it is longer than 1048576 bytes"}) {
+			t.Errorf("got %v", got)
+		}
+	})
+	t.Run("an authorisation that can be refreshed goes before a bare token", func(t *testing.T) {
+		dir := t.TempDir()
+		path, token := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "tesla.json")
+		write(t, path, base+"tesla: {api_token: bare, client_id: ownerapi, token_file: tesla.json}", 0o600)
+		c, notices, err := Load(path, nil)
+		if err != nil || c.Tesla.APIToken.Reveal() != "bare" || !said(notices, "used until powermgr auth tesla") {
+			t.Errorf("without: got %+v, %v, %v", c.Tesla, notices, err)
+		}
+		write(t, token, `{"access_token":"x","refresh_token":"y"}`, 0o600)
+		c, notices, err = Load(path, nil)
+		if err != nil || c.Tesla.APIToken != "" || !said(notices, "not used, since there is an authorisation") {
+			t.Errorf("with: got %+v, %v, %v", c.Tesla, notices, err)
+		}
+	})
+	t.Run("an authorisation without the app's keys is of no use", func(t *testing.T) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "config.yaml")
+		write(t, path, base+"honeywell: {username: c, password: d, token_file: honeywell.json}", 0o600)
+		write(t, filepath.Join(dir, "honeywell.json"), `{"access_token":"x","refresh_token":"y"}`, 0o600)
+		if c, _, err := Load(path, nil); err != nil || c.Honeywell.Backend != BackendTCC {
+			t.Errorf("got %+v, %v", c.Honeywell, err)
+		}
+	})
+	t.Run("the authorisation there decides between the clouds", func(t *testing.T) {
+		dir := t.TempDir()
+		path, token := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "honeywell.json")
+		write(t, path, base+"honeywell: {client_id: a, client_secret: b, username: c, password: d, token_file: honeywell.json}", 0o600)
+		for _, tt := range []struct{ content, want string }{
+			{"", BackendTCC},
+			{`{"host":"mytotalconnectcomfort.com"}`, BackendTCC},
+			{`{"access_token":"x"}`, BackendTCC},
+			{`{"access_token":"x","refresh_token":"y"}`, BackendResideo},
+		} {
+			write(t, token, tt.content, 0o600)
+			c, _, err := Load(path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Honeywell.Backend != tt.want || c.Honeywell.TokenFile != token {
+				t.Errorf("%s: got %s, %s", tt.content, c.Honeywell.Backend, c.Honeywell.TokenFile)
+			}
+		}
+	})
+}
+
+// secrets is a configuration in which every secret is "hunter2" and a number.
+func secretConfig(t *testing.T) Config {
+	t.Helper()
+	c := defaults()
+	c.Tesla, c.Honeywell = &Tesla{}, &Honeywell{}
+	n := 0
+	var fill func(reflect.Value)
+	fill = func(v reflect.Value) {
+		switch {
+		case v.Type() == reflect.TypeFor[devices.Secret]():
+			n++
+			v.SetString(fmt.Sprintf("hunter2-%d", n))
+		case v.Kind() == reflect.Pointer && !v.IsNil():
+			fill(v.Elem())
+		case v.Kind() == reflect.Struct:
+			for i := range v.NumField() {
+				fill(v.Field(i))
+			}
+		}
+	}
+	fill(reflect.ValueOf(&c))
+	if n != 7 {
+		t.Fatalf("%d secrets: change the test if there are others now", n)
+	}
+	return c
+}
+
+func TestSecretsNeverPrint(t *testing.T) {
+	c := secretConfig(t)
+	var log strings.Builder
+	for _, h := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
+		slog.New(h).Info("configuration", "config", c, "tesla", c.Tesla, "honeywell", *c.Honeywell)
+	}
+	j, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := yaml.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"%v": fmt.Sprintf("%v %v %v", c, c.Tesla, c.Honeywell), "%+v": fmt.Sprintf("%+v %+v %+v", c, c.Tesla, c.Honeywell),
+		"%#v": fmt.Sprintf("%#v %#v %#v", c, c.Tesla, c.Honeywell), "%q": fmt.Sprintf("%q", c.Honeywell.Password), "%x": fmt.Sprintf("%x", c.MQTT.Password),
+		"json": string(j), "yaml": string(y), "slog": log.String(),
+	} {
+		if strings.Contains(text, "hunter2") || strings.Contains(text, fmt.Sprintf("%x", "hunter2")) {
+			t.Errorf("%s prints a secret: %s", name, text)
+		}
+	}
+}

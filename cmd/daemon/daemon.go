@@ -1,0 +1,246 @@
+// Package daemon wires the program: which parts there are, in which order they
+// start, and what each is given. What powermgr run, the demo, the simulator
+// and the tests start is the same value.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"powermgr/bridge"
+	"powermgr/bridge/bus"
+	"powermgr/control"
+	"powermgr/control/journal"
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// Parts says which half of the program a process is.
+type Parts int
+
+// The halves. Both can also be processes of their own at the same broker.
+const (
+	Whole Parts = iota
+	BridgeAlone
+	ControlAlone
+)
+
+// Options are what differs between the daemon of an installation, the demo, the
+// simulator and a test.
+type Options struct {
+	Config  Config
+	Version string // as people know it; empty: unknown
+	Parts   Parts
+	Clock   bus.Clock    // nil: the machine's
+	Log     *slog.Logger // required
+	// Transport carries requests to the vendors. Nil: the network.
+	Transport http.RoundTripper
+	// Link makes what links the bus to a broker. Nil: bridge.NewLink.
+	Link func(bridge.LinkOptions) (func(context.Context) error, error)
+	// Journal is where the journal is kept. Nil: paths.journal_file.
+	Journal journal.Disk
+	// Peer is where the other node's journal is copied to, if Journal is given.
+	Peer journal.Disk
+	// Counters keep the energy counters, often and safely. Nil: the ramdisk,
+	// and beside the journal.
+	Counters [2]bridge.Store
+	// RuntimeDir is where the socket is, the health file, and what keepalived
+	// has told this node to be. It should outlive the daemon and not the
+	// machine's boot. Empty: there is nothing of this.
+	RuntimeDir string
+	// RoleFile is where the role is kept. Empty: in RuntimeDir, if there is one.
+	RoleFile string
+	// Began and Ended are told of each part's goroutine, for a clock that
+	// waits for work. Nil: nobody.
+	Began, Ended func()
+}
+
+// A Daemon is the whole program, or a half of it, ready to run.
+type Daemon struct {
+	Bus *bus.Bus
+
+	options    Options
+	parts      []part
+	controller *control.Controller // nil: in another process
+	node       node
+}
+
+// part is one goroutine: a loop that ends with its context.
+type part struct {
+	name string
+	run  func(context.Context) error
+}
+
+// New builds a daemon. It reads token files and certificates and starts
+// nothing; its errors are about the configuration.
+func New(o Options) (*Daemon, error) {
+	if o.Clock == nil {
+		o.Clock = bus.Wall{}
+	}
+	if o.Began == nil {
+		o.Began, o.Ended = func() {}, func() {}
+	}
+	if o.RoleFile == "" && o.RuntimeDir != "" {
+		o.RoleFile = RoleFile(o.RuntimeDir)
+	}
+	c := o.Config
+	d := &Daemon{Bus: bus.New(o.Clock), options: o}
+	shared := bridge.Shared{Bus: d.Bus, Topics: devices.Topics{Base: c.MQTT.BaseTopic}, Log: o.Log}
+	d.node = d.newNode(shared)
+	shared.Standing = d.node
+
+	var problems []error
+	add := func(name string, run func(context.Context) error, err error) {
+		if err != nil {
+			problems = append(problems, err)
+			return
+		}
+		d.parts = append(d.parts, part{name, run})
+	}
+	// The controller subscribes first, so that it hears every first reading.
+	if o.Parts != BridgeAlone {
+		d.controller = d.newController(shared)
+		add("controller", d.controller.Run, nil)
+	}
+	if o.Parts != ControlAlone {
+		for _, p := range []func(bridge.Shared) (string, func(context.Context) error, error){d.powerwall, d.thermostats, d.weather, d.announcer} {
+			if name, run, err := p(shared); name != "" {
+				add(name, run, err)
+			}
+		}
+	}
+	add("node", d.node.Run, nil)
+	run, err := d.link(shared)
+	add("link", run, err)
+	if o.RuntimeDir != "" {
+		add("local", d.newLocal(o.RuntimeDir, o.Log.With("part", "local")).Run, nil)
+	}
+	return d, errors.Join(problems...)
+}
+
+// Active reports whether this node is the one that polls and commands.
+func (d *Daemon) Active() bool { return d.node.Active() }
+
+// Tell is keepalived's word on what this node is to be. An error says what it
+// means for a node that is none of a pair, or that it will not outlive a
+// restart.
+func (d *Daemon) Tell(r Role) error {
+	p, ok := d.node.(*Pair)
+	if !ok {
+		return errors.New("this node is alone and always active: set ha.enabled to true for a pair")
+	}
+	return p.Tell(r)
+}
+
+// Run runs all parts until ctx ends, and returns when they have. It is an
+// error only if a part could not go on.
+func (d *Daemon) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var all sync.WaitGroup
+	failed := make(chan error, len(d.parts))
+	for _, p := range d.parts {
+		d.options.Began()
+		all.Go(func() {
+			defer d.options.Ended()
+			if err := p.run(ctx); err != nil && ctx.Err() == nil {
+				failed <- fmt.Errorf("%s: %w", p.name, err)
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// Parts names the parts, in the order in which they start.
+func (d *Daemon) Parts() []string {
+	var names []string
+	for _, p := range d.parts {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// tooLong is how long the controller's loop may take over one turn.
+const tooLong = 2 * rules.Beat
+
+// Alive reports whether the controller's loop turns, for a watchdog.
+func (d *Daemon) Alive() bool {
+	return d.controller == nil || d.Bus.Now().Sub(d.controller.Turned()).Abs() < tooLong
+}
+
+// health is what the node says of itself.
+func (d *Daemon) health() string {
+	if d.Alive() {
+		return "ok"
+	}
+	return "the control loop does not turn"
+}
+
+func (d *Daemon) newController(s bridge.Shared) *control.Controller {
+	disk := d.options.Journal
+	if disk == nil {
+		disk = journal.File{Path: d.options.Config.Paths.JournalFile}
+		d.options.Peer = journal.File{Path: d.options.Config.beside("peer-" + filepath.Base(d.options.Config.Paths.JournalFile))}
+	}
+	return control.New(control.Options{
+		Bus: s.Bus, Topics: s.Topics, Settings: d.options.Config.Rules(), Standing: s.Standing, Log: s.Log.With("part", "control"),
+		Journal: &journal.Journal{Disk: disk, Peer: d.options.Peer, Node: d.options.Config.HA.Node, Now: s.Bus.Now},
+	})
+}
+
+// link is the link to the broker, with what this process takes from it.
+func (d *Daemon) link(s bridge.Shared) (func(context.Context) error, error) {
+	c, t := d.options.Config, s.Topics
+	var filters []string
+	if d.options.Parts != ControlAlone {
+		filters = append(filters, t.Powerwall("+/set"), t.Thermostat("+", "+/set"), t.Weather("+/set"), c.Discovery.Prefix+"/+/+/config")
+	}
+	if d.options.Parts != BridgeAlone {
+		filters = append(filters, t.Control("+/set"), t.NodeJournal("+"), t.NodeState("+"))
+	}
+	if d.options.Parts == ControlAlone {
+		filters = append(filters, t.Powerwall("state"), t.Powerwall("+/result"), t.Thermostat("+", "state"), t.Thermostat("+", "+/result"), t.Weather("state"))
+	}
+	o := bridge.LinkOptions{
+		URL: c.MQTT.URL, Username: c.MQTT.Username, Password: c.MQTT.Password, ClientID: c.MQTT.ClientID,
+		KeepAlive: inSeconds(c.MQTT.KeepaliveSeconds), Topics: t, Node: c.HA.Node, Filters: filters,
+		StatusTopic: c.Discovery.StatusTopic, Standing: s.Standing, Farewell: d.node.farewell, Bus: s.Bus, Log: s.Log.With("part", "link"),
+	}
+	if d.options.Parts == ControlAlone {
+		o.Guest, o.StatusTopic = true, ""
+		o.ClientID += "-control"
+	}
+	var err error
+	if o.TLS, err = brokerTLS(c.MQTT); err != nil {
+		return nil, err
+	}
+	if d.options.Link != nil {
+		return d.options.Link(o)
+	}
+	l, err := bridge.NewLink(o)
+	if err != nil {
+		return nil, err
+	}
+	return l.Run, nil
+}
+
+// beside is a file beside the journal.
+func (c Config) beside(name string) string {
+	return filepath.Join(filepath.Dir(c.Paths.JournalFile), name)
+}
+
+// callLimit bounds one request to a vendor, in real time.
+const callLimit = 20 * time.Second

@@ -1,0 +1,317 @@
+package daemon
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"powermgr/devices"
+)
+
+// Describe says in plain words what the daemon would do with c: what happens
+// on a day with peaks in each season, to which devices, who gets mail, and
+// where everything is. c is as Load returns it.
+func Describe(c Config) string {
+	var d description
+	if c.Settings.DryRun {
+		d.line("Dry run: everything is read, decided and said, and nothing is sent to a device.")
+	} else {
+		d.line("Not a dry run: devices are commanded.")
+	}
+	for _, name := range c.Settings.SeasonNames() {
+		d.line("")
+		d.season(c, name)
+	}
+	d.line("")
+	d.thermostats(c)
+	d.powerwall(c)
+	d.forecast(c.Weather, devices.Topics{Base: c.MQTT.BaseTopic})
+	d.mqtt(c.MQTT, c.Discovery)
+	d.mail(c.Notifications)
+	d.node(c)
+	return d.String()
+}
+
+type description struct{ strings.Builder }
+
+func (d *description) line(format string, args ...any) {
+	d.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
+}
+
+// item writes a label, or none, and what it is about.
+func (d *description) item(label, format string, args ...any) {
+	d.line("%-12s %s", label, fmt.Sprintf(format, args...))
+}
+
+// at writes a line of a day; clock may be empty.
+func (d *description) at(clock, format string, args ...any) {
+	d.line("  %-12s %s", clock, fmt.Sprintf(format, args...))
+}
+
+func (d *description) season(c Config, name string) {
+	s, season := c.Settings, c.Settings.Seasons[name]
+	peaks := slices.SortedFunc(slices.Values(season.PeakPeriods), func(a, b PeakPeriod) int { return int(a.Start - b.Start) })
+	day := "A weekday"
+	if !slices.Equal(season.Days, []string{"weekdays"}) {
+		day = "A day with peaks"
+	}
+	d.line("%s in %s (%s), %s:", day, name, months(season.Months), s.Timezone)
+	if len(peaks) == 0 {
+		d.at("all day", "no peak; %s", reserve(c, s.OffPeakReservePercent))
+		return
+	}
+	var before Minute // the end of the peak before
+	for i, p := range peaks {
+		lead := p.Start - Minute(s.PrecoolLeadMinutes)
+		if i > 0 {
+			lead = max(lead, before)
+		}
+		before = p.End
+		if lead < p.Start {
+			d.at(span(lead, p.Start), "%s", beforePeak(c, season))
+		}
+		d.at(span(p.Start, p.End), "peak: %s", reserve(c, s.PeakReservePercent))
+		d.setback(c, p)
+	}
+	if c.Tesla != nil {
+		d.at("otherwise", "%s", reserve(c, s.OffPeakReservePercent))
+	}
+	d.at("no peaks", "%s", without(season, s.Holidays))
+}
+
+func reserve(c Config, percent int) string {
+	if c.Tesla == nil {
+		return "no Powerwall is controlled"
+	}
+	return fmt.Sprintf("the battery's reserve is %d %%", percent)
+}
+
+func controlled(c Config) bool { return c.Honeywell != nil && len(c.Settings.ThermostatIDs) > 0 }
+
+func beforePeak(c Config, season Season) string {
+	s := c.Settings
+	switch {
+	case !controlled(c):
+		return "the peak is announced; no thermostat is controlled"
+	case season.Precool == nil || !*season.Precool || s.PrecoolAdjustmentF == 0:
+		return "the peak is announced; no precooling"
+	case c.Weather.Source == WeatherNone:
+		return "the peak is announced; no precooling without a forecast"
+	}
+	return fmt.Sprintf("if today's high is at least %g °F, precooling: cool set points %g °F lower, but not under %g °F",
+		s.PrecoolThresholdF, s.PrecoolAdjustmentF, s.MinThermostatTempF)
+}
+
+// setback says until when each threshold of the peak p counts.
+func (d *description) setback(c Config, p PeakPeriod) {
+	s := c.Settings
+	if !controlled(c) || s.ThermostatIncrementF == 0 {
+		return
+	}
+	thresholds := slices.SortedStableFunc(slices.Values(s.BatteryThresholds), func(a, b Threshold) int { return b.TimeRemainingMinutes - a.TimeRemainingMinutes })
+	counted := 0
+	for _, t := range thresholds {
+		until := p.End - Minute(t.TimeRemainingMinutes)
+		if until < p.Start {
+			d.at("", "the threshold at %d minutes left never counts: this peak is shorter", t.TimeRemainingMinutes)
+			continue
+		}
+		counted++
+		d.at("", "%g %% or less in the battery by %s: cooling %g °F higher, heating %g °F lower", t.LevelPercent, until, s.ThermostatIncrementF, s.ThermostatIncrementF)
+	}
+	if counted == 0 {
+		d.at("", "thermostats are not set back")
+		return
+	}
+	most := counted
+	if s.MaxThermostatAdjustments > 0 {
+		most = min(most, s.MaxThermostatAdjustments)
+	}
+	if counted > 1 {
+		d.at("", "altogether at most %g °F", float64(most)*s.ThermostatIncrementF)
+	}
+}
+
+// without says on which days there are no peaks.
+func without(season Season, holidays []string) string {
+	var off []string
+	on := season.Weekdays()
+	for day := range 7 {
+		day = (day + 1) % 7 // from Monday
+		if !slices.Contains(on, time.Weekday(day)) {
+			off = append(off, time.Weekday(day).String())
+		}
+	}
+	switch len(holidays) {
+	case 0:
+	case 1:
+		off = append(off, "the holiday "+holidays[0])
+	default:
+		off = append(off, fmt.Sprintf("%d holidays from %s to %s", len(holidays), slices.Min(holidays), slices.Max(holidays)))
+	}
+	if len(off) == 0 {
+		return "on no day"
+	}
+	return "on " + enumerate(off)
+}
+
+func (d *description) thermostats(c Config) {
+	h, s := c.Honeywell, c.Settings
+	if h == nil {
+		d.item("Thermostats", "none: there is no honeywell in the configuration")
+		return
+	}
+	what, how := "the Honeywell Home API of Resideo", "authorised by powermgr auth honeywell, in "+h.TokenFile
+	if h.Backend == BackendTCC {
+		what, how = "the Total Connect Comfort portal", "logged in as "+h.Username+", session in "+h.TokenFile
+	}
+	d.item("Thermostats", "through %s (%s), every %s", what, host(h.BaseURL), seconds(c.Poll.ThermostatSeconds))
+	d.item("", "%s", how)
+	if !controlled(c) {
+		d.item("", "none is controlled: all are shown and never touched")
+		return
+	}
+	d.item("", "controlled: %s; others are shown and never touched", enumerate(s.ThermostatIDs))
+	d.item("", "a setback goes up to %g °F cooling and down to %g °F heating; it ends above %g °F or below %g °F inside",
+		s.MaxThermostatTempF, s.MinHeatSetpointF, s.MaxIndoorF, s.MinIndoorF)
+	d.item("", "at least %d minutes between automatic changes to one", s.MinWriteIntervalMinutes)
+}
+
+func (d *description) powerwall(c Config) {
+	t := c.Tesla
+	if t == nil {
+		d.item("Powerwall", "none: there is no tesla in the configuration")
+		return
+	}
+	site := "the account's only site"
+	if t.EnergySiteID != 0 {
+		site = "site " + strconv.FormatInt(t.EnergySiteID, 10)
+	}
+	d.item("Powerwall", "%s at %s, every %s in and just before a peak, every %s otherwise", site, host(t.BaseURL), seconds(c.Poll.PowerwallPeakSeconds), seconds(c.Poll.PowerwallSeconds))
+	if t.APIToken == "" {
+		d.item("", "authorised by powermgr auth tesla, in %s", t.TokenFile)
+	} else {
+		d.item("", "authorised by tesla.api_token")
+	}
+	if below := c.Settings.EODBatteryWarningThreshold; below > 0 {
+		d.item("", "a warning if less than %g %% is left at the end of the day's last peak", below)
+	}
+}
+
+func (d *description) forecast(w Weather, topics devices.Topics) {
+	switch w.Source {
+	case WeatherOpenMeteo:
+		d.item("Forecast", "Open-Meteo's for latitude %g, longitude %g (%s)", *w.Latitude, *w.Longitude, host(w.BaseURL))
+	case WeatherMQTT:
+		d.item("Forecast", "today's high as a number on %s", topics.Weather("forecast_high"+devices.Set))
+	default:
+		d.item("Forecast", "none")
+	}
+}
+
+func (d *description) mqtt(m MQTT, disco Discovery) {
+	who := "without a user name"
+	if m.Username != "" {
+		who = "as " + m.Username
+	}
+	d.item("MQTT", "broker %s, %s; topics below %s", m.URL, who, m.BaseTopic)
+	if disco.Enabled {
+		d.item("", "announced to Home Assistant below %s, one message for each %s", disco.Prefix, map[string]string{FormatDevice: "device", FormatComponent: "entity"}[disco.Format])
+	} else {
+		d.item("", "not announced to Home Assistant")
+	}
+}
+
+func (d *description) mail(n Notifications) {
+	r := n.Recipients
+	if n.SMTP.Server == "" || len(r.Info)+len(r.Warning)+len(r.Critical) == 0 {
+		d.item("Mail", "nobody gets any")
+		return
+	}
+	d.item("Mail", "through %s, port %d", n.SMTP.Server, n.SMTP.Port)
+	for _, m := range []struct {
+		what string
+		who  []string
+	}{{"daily report to", r.Info}, {"warnings to", r.Warning}, {"what somebody has to do to", r.Critical}} {
+		who := "nobody"
+		if len(m.who) > 0 {
+			who = enumerate(m.who)
+		}
+		d.item("", "%s %s", m.what, who)
+	}
+}
+
+func (d *description) node(c Config) {
+	if c.HA.Enabled {
+		addresses := ""
+		for _, a := range []struct{ label, address string }{{"primary", c.HA.PrimaryNodeIP}, {"backup", c.HA.BackupNodeIP}, {"virtual", c.HA.VirtualIP}} {
+			if a.address != "" {
+				addresses += ", " + a.label + " " + a.address
+			}
+		}
+		d.item("Node", "%s, one of a pair; keepalived says which is active%s", c.HA.Node, addresses)
+	} else {
+		d.item("Node", "%s, alone and always active", c.HA.Node)
+	}
+	d.item("Files", "journal %s, state %s", c.Paths.JournalFile, c.Paths.RamdiskStateFile)
+	keep := "for ever"
+	if c.Paths.MetricsKeepDays > 0 {
+		keep = "for " + strconv.Itoa(c.Paths.MetricsKeepDays) + " days"
+	}
+	d.item("", "daily records in %s, kept %s", c.Paths.PermanentMetricsDir, keep)
+	if c.HTTP.Listen != "" {
+		d.item("HTTP", "metrics and health on %s", c.HTTP.Listen)
+	}
+}
+
+// months writes [5 6 7 10] as "May–July, October", and runs over the turn of
+// the year as one.
+func months(all []time.Month) string {
+	in := func(m int) bool { return slices.Contains(all, time.Month((m+11)%12+1)) }
+	var runs []string
+	for m := 1; m <= 12; m++ {
+		if !in(m) || in(m-1) && len(all) < 12 {
+			continue
+		}
+		last := m
+		for in(last+1) && last < m+11 {
+			last++
+		}
+		from, to := time.Month(m), time.Month((last-1)%12+1)
+		switch {
+		case last == m+11:
+			return "all year"
+		case last == m:
+			runs = append(runs, from.String())
+		default:
+			runs = append(runs, from.String()+"–"+to.String())
+		}
+	}
+	return strings.Join(runs, ", ")
+}
+
+func span(from, to Minute) string { return ((from + 1440) % 1440).String() + "–" + to.String() }
+
+func enumerate(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}
+
+func seconds(n int) string {
+	if n%60 == 0 {
+		return strconv.Itoa(n/60) + " min"
+	}
+	return strconv.Itoa(n) + " s"
+}
+
+func host(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		return u.Host
+	}
+	return address
+}

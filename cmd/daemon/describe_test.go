@@ -1,0 +1,98 @@
+package daemon
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// golden compares got with the file of that name.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		write(t, path, got, 0o644)
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (go test -update writes it):\n%s", path, got)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	v2, err := os.ReadFile("testdata/v2-config.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, text string }{
+		{"v2", strings.ReplaceAll(string(v2), "token_file: tesla_tokens.json", "token_file: /opt/powermgr/tesla_tokens.json") + "\nhttp: {listen: ''}\n"},
+		{"nothing", base},
+		{"pair", `
+tesla: {api_token: hunter2, energy_site_id: 7, base_url: https://api.teslemetry.com}
+honeywell: {client_id: a, client_secret: b, token_file: /var/lib/powermgr/h.json}
+mqtt: {url: mqtts://broker.example, username: powermgr, password: hunter2, base_topic: house/power}
+discovery: {format: component}
+weather: {latitude: 34.1, longitude: -117.4}
+ha: {enabled: true, node: pi1, primary_node_ip: 192.168.1.10, virtual_ip: 192.168.1.12/24}
+http: {listen: 127.0.0.1:9469}
+poll: {thermostat_seconds: 150}
+notifications:
+  smtp: {server: localhost, port: 25}
+  recipients: {critical: a@example.com}
+paths: {metrics_keep_days: 0}
+settings:
+  dry_run: true
+  timezone: Europe/Berlin
+  thermostat_ids: [LCC-1]
+  max_thermostat_adjustments: 1
+  holidays: [2026-12-25]
+  eod_battery_warning_threshold: 0
+  peak_reserve_percent: 10
+  off_peak_reserve_percent: 80
+  battery_thresholds:
+    - {time_remaining_minutes: 30, level_percent: 20.5}
+    - {time_remaining_minutes: 90, level_percent: 60}
+    - {time_remaining_minutes: 60, level_percent: 40}
+  seasons:
+    hot: {months: [6, 7, 8], precool: true, days: daily, peak_periods: [{start: 12:00, end: 13:00}, {start: 00:10, end: 02:00}, {start: 13:10, end: 24:00}]}
+    mild: {months: [4, 5, 9, 10], days: [sat, sun]}
+    cold: {months: [11, 12, 1, 2, 3], days: [mon, wed], peak_periods: [{start: 17:00, end: 20:00}]}
+`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text := tt.text
+			if tt.name == "v2" {
+				text = strings.Replace(text, "ha:\n", "ha:\n  node: pi1\n", 1)
+			}
+			c, _, err := load(t, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := Describe(c)
+			if strings.Contains(got, "hunter2") || strings.Contains(got, "v2-smtp-password") {
+				t.Error("a secret is printed")
+			}
+			golden(t, "describe-"+tt.name+".txt", got)
+		})
+	}
+}
+
+func TestMonths(t *testing.T) {
+	for want, all := range map[string][]time.Month{
+		"May–October": {5, 6, 7, 8, 9, 10}, "November–April": {11, 12, 1, 2, 3, 4}, "April–May, September–October": {4, 5, 9, 10},
+		"July": {7}, "all year": {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, "December–January": {12, 1},
+		"January, July": {7, 1}, "February–December": {12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2},
+	} {
+		if got := months(all); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}

@@ -1,0 +1,287 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/control"
+	"powermgr/devices"
+)
+
+// What a running daemon has in its runtime directory.
+const (
+	socketName = "powermgr.sock" // who may use it may tell this node its role
+	roleName   = "role"          // what it was told to be
+	healthName = "health"        // 0: this node is well; 1: it is not
+)
+
+// ErrReloading is the cause for which a daemon's context ends when another one
+// follows at once: this node stays well.
+var ErrReloading = errors.New("the configuration is read anew")
+
+// healthBeat is how often the health file is looked after. Health is about
+// this node alone: whether its loops turn, not whether vendors or broker answer.
+const healthBeat = 5 * time.Second
+
+// What the health file says.
+const (
+	well   = "0"
+	unwell = "1"
+)
+
+// HealthIsOld is the age from which a health file says nothing any more.
+const HealthIsOld = 6 * healthBeat
+
+// HealthFile is where keepalived looks, in a runtime directory.
+func HealthFile(dir string) string { return filepath.Join(dir, healthName) }
+
+// RoleFile is where keepalived's last word is kept, in a runtime directory.
+func RoleFile(dir string) string { return filepath.Join(dir, roleName) }
+
+// Status is what a running daemon says of itself on its socket.
+type Status struct {
+	Node    string    `json:"node"`
+	Version string    `json:"version"`
+	State   NodeState `json:"state"`
+	DryRun  bool      `json:"dry_run"`
+	Now     time.Time `json:"now"`
+	// Base is what the topics begin with; Topics is what is retained below it,
+	// by the rest of the name, and Link how the link to the broker fares.
+	Base   string                     `json:"base_topic"`
+	Topics map[string]json.RawMessage `json:"topics"`
+	Link   json.RawMessage            `json:"link"`
+	Peaks  []Window                   `json:"peaks"`  // of the next 24 hours
+	Events []control.Event            `json:"events"` // the last ones, the newest last
+}
+
+// Window is a peak to come.
+type Window struct {
+	Season string    `json:"season"`
+	Start  time.Time `json:"start"`
+	End    time.Time `json:"end"`
+}
+
+// mostEvents is how many decisions are remembered for Status.
+const mostEvents = 20
+
+// local answers on the socket, and keeps the health file.
+type local struct {
+	d   *Daemon
+	dir string
+	log *slog.Logger
+	sub *bus.Subscription
+
+	mu     sync.Mutex
+	events []control.Event
+}
+
+func (d *Daemon) newLocal(dir string, log *slog.Logger) *local {
+	t := devices.Topics{Base: d.options.Config.MQTT.BaseTopic}
+	return &local{d: d, dir: dir, log: log, sub: d.Bus.Subscribe("local", t.Control(devices.EventLeaf))}
+}
+
+// Run answers until ctx ends. A socket that cannot be made is no reason to end.
+func (l *local) Run(ctx context.Context) error {
+	defer l.sub.Close()
+	defer func() {
+		if !errors.Is(context.Cause(ctx), ErrReloading) {
+			l.sayHealth(unwell)
+		}
+	}()
+	listener, err := l.listen()
+	if err != nil {
+		l.log.Warn("there is no socket for powermgr status and powermgr role", "reason", err)
+	} else {
+		server := &http.Server{Handler: l.handler(), ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 14}
+		defer server.Close()
+		go func() { _ = server.Serve(listener) }()
+	}
+	health := ""
+	next := time.Time{}
+	for {
+		if now := l.d.Bus.Now(); !now.Before(next) {
+			next = now.Add(healthBeat)
+			if health = l.keepHealth(health); health != well {
+				next = now.Add(healthBeat / 20) // the other node waits for this one
+			}
+		}
+		m, ok, err := l.sub.Next(ctx, next)
+		if err != nil {
+			return err
+		}
+		if ok {
+			l.remember(m)
+		}
+	}
+}
+
+func (l *local) remember(m bus.Message) {
+	var e control.Event
+	if json.Unmarshal(m.Payload, &e) != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, e)
+	l.events = l.events[max(0, len(l.events)-mostEvents):]
+}
+
+// keepHealth writes the health file if it says something else, and else makes
+// it young.
+func (l *local) keepHealth(last string) string {
+	now := unwell
+	if l.d.Alive() {
+		now = well
+	}
+	path := HealthFile(l.dir)
+	if now == last {
+		t := time.Now()
+		if os.Chtimes(path, t, t) == nil {
+			return now
+		}
+	}
+	l.sayHealth(now)
+	return now
+}
+
+func (l *local) sayHealth(text string) {
+	// Not by rename: keepalived watches this very file.
+	if err := os.WriteFile(HealthFile(l.dir), []byte(text+"\n"), 0o644); err != nil {
+		l.log.Warn("the health file cannot be written", "reason", err)
+	}
+}
+
+func (l *local) listen() (net.Listener, error) {
+	path := filepath.Join(l.dir, socketName)
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("another powermgr answers at %s", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return listener, os.Chmod(path, 0o660)
+}
+
+func (l *local) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(l.status()) // who has gone does not mind
+	})
+	mux.HandleFunc("POST /role", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(io.LimitReader(r.Body, 64))
+		var role Role
+		if err == nil {
+			role, err = ParseRole(string(body))
+		}
+		if err == nil {
+			err = l.d.Tell(role)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+		}
+	})
+	return mux
+}
+
+func (l *local) status() Status {
+	c, now := l.d.options.Config, l.d.Bus.Now()
+	s := Status{Node: c.HA.Node, Version: l.d.options.Version, State: l.d.node.state(), DryRun: c.Settings.DryRun, Now: now.Round(0), Base: c.MQTT.BaseTopic, Topics: map[string]json.RawMessage{}}
+	for _, m := range l.d.Bus.Snapshot() {
+		switch name, ours := strings.CutPrefix(m.Topic, s.Base+"/"); {
+		case m.Topic == bus.LinkHealth:
+			s.Link = m.Payload
+		case ours && json.Valid(m.Payload):
+			s.Topics[name] = m.Payload
+		case ours:
+			s.Topics[name], _ = json.Marshal(string(m.Payload))
+		}
+	}
+	calendar := c.Calendar()
+	for at := now; len(s.Peaks) < 8; {
+		p, ok := calendar.Next(at)
+		if !ok || p.Start.Sub(now) > 24*time.Hour {
+			break
+		}
+		s.Peaks = append(s.Peaks, Window{p.Season, p.Start, p.End})
+		at = p.End
+	}
+	l.mu.Lock()
+	s.Events = slices.Clone(l.events)
+	l.mu.Unlock()
+	return s
+}
+
+// ErrNobody says that no daemon answers in a runtime directory.
+var ErrNobody = errors.New("no powermgr answers")
+
+// Ask asks the daemon that runs in a runtime directory for its status. The
+// error says what to do when none answers.
+func Ask(ctx context.Context, dir string) (Status, error) {
+	var s Status
+	body, err := call(ctx, dir, http.MethodGet, "/status", "")
+	if err == nil {
+		err = json.Unmarshal(body, &s)
+	}
+	return s, err
+}
+
+// TellRole tells the daemon that runs in a runtime directory its role. If none
+// runs there, the role waits for the next one.
+func TellRole(ctx context.Context, dir string, r Role) error {
+	_, err := call(ctx, dir, http.MethodPost, "/role", string(r))
+	if errors.Is(err, ErrNobody) {
+		return devices.ReplaceFile(RoleFile(dir), []byte(r+"\n"), 0o644)
+	}
+	return err
+}
+
+// call makes one request on the socket, and returns what is answered.
+func call(ctx context.Context, dir, method, path, body string) ([]byte, error) {
+	socket := filepath.Join(dir, socketName)
+	var d net.Dialer
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return d.DialContext(ctx, "unix", socket)
+	}}}
+	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, "http://powermgr"+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	res, err := client.Do(req)
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("%s is for root and the group powermgr alone: use sudo, or join the group", socket)
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return nil, fmt.Errorf("%w at %s: is the service running? systemctl status powermgr", ErrNobody, socket)
+	case err != nil:
+		return nil, err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = errors.New(strings.TrimSpace(string(answer)))
+	}
+	return answer, err
+}

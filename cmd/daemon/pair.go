@@ -1,0 +1,302 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"powermgr/bridge"
+	"powermgr/bridge/bus"
+	"powermgr/control/journal"
+	"powermgr/devices"
+)
+
+// Role is what a node of a pair is.
+type Role string
+
+// The roles. Gone is said of a node by its last will, and never told to one.
+const (
+	Active  Role = "active"
+	Standby Role = "standby"
+	Gone    Role = "gone"
+)
+
+// ParseRole reads a role that a node can be told.
+func ParseRole(text string) (Role, error) {
+	switch r := Role(strings.TrimSpace(text)); r {
+	case Active, Standby:
+		return r, nil
+	}
+	return "", fmt.Errorf("%.20q is not a role: it is active or standby", text)
+}
+
+// NodeState is the payload of node/<node>/state: what a node says of itself.
+type NodeState struct {
+	Role       Role      `json:"role"`
+	Version    string    `json:"version"`
+	Generation uint64    `json:"generation"` // of its last claim
+	Since      time.Time `json:"since"`      // of the role
+	Health     string    `json:"health"`     // ok, or what is wrong
+}
+
+// A claim is a node's word that it is the active one. Claims are ordered by
+// generation, then by node, so that no two are alike.
+type claim struct {
+	generation uint64
+	node       string
+}
+
+func (c claim) over(o claim) bool {
+	if c.generation != o.generation {
+		return c.generation > o.generation
+	}
+	return c.node > o.node
+}
+
+const (
+	// patience is how long a node that was active before it was started waits
+	// for the claims at the broker before it claims again.
+	patience = 10 * time.Second
+	// heartbeat is how often an active node repeats its claim.
+	heartbeat = time.Minute
+	// silence is how long another node's higher claim stands without being
+	// repeated: a node that died as the active one cannot take its back.
+	silence = 3*heartbeat + heartbeat/2
+)
+
+// Pair is this node's place in a pair; it is Standing for all other parts.
+//
+// keepalived is the authority, and speaks through Tell. A node told to be
+// active claims the pair with the highest generation it has seen, and one
+// more. A node that sees a higher claim stands down at once, and stays down
+// until it is told again, or until nobody repeats that claim any more.
+type Pair struct {
+	shared  bridge.Shared
+	node    string
+	version string
+	file    string // keeps what we were told; empty: nothing does
+	sub     *bus.Subscription
+
+	mu     sync.Mutex
+	told   Role
+	looked bool // at the claims of the broker, or there was none for a while
+	active bool
+	since  time.Time // of active
+	own    claim     // our last
+	other  claim     // the highest of another node, or of an earlier life
+	heard  time.Time // when it was last repeated
+	health func() string
+}
+
+// newPair returns a pair that has subscribed already. A role that file keeps
+// counts as told; without one that can be read this node stands by.
+func newPair(s bridge.Shared, node, version, file string) *Pair {
+	p := &Pair{
+		shared: s, node: node, version: version, file: file, told: Standby, since: s.Bus.Now(), health: func() string { return "ok" },
+		sub: s.Bus.Subscribe("pair", s.Topics.NodeState("+"), s.Topics.NodeJournal("+"), bus.LinkState),
+	}
+	if file == "" {
+		return p
+	}
+	b, err := os.ReadFile(file)
+	if err == nil {
+		var r Role
+		if r, err = ParseRole(string(b)); err == nil {
+			p.told = r
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.Log.Warn("the role that this node had cannot be read: it stands by", "file", file, "reason", err)
+	}
+	return p
+}
+
+// Active reports whether this node is the one that polls, commands and
+// decides. It may be called from any goroutine.
+func (p *Pair) Active() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.active
+}
+
+// Generation is that of this node's last claim.
+func (p *Pair) Generation() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.own.generation
+}
+
+// Tell is keepalived's word. An error says that it will not outlive a
+// restart; it holds all the same.
+func (p *Pair) Tell(r Role) error {
+	p.mu.Lock()
+	p.told = r
+	p.mu.Unlock()
+	if r == Active {
+		p.claim()
+	} else {
+		p.standDown("this node is told to stand by")
+	}
+	if p.file == "" {
+		return nil
+	}
+	if err := devices.ReplaceFile(p.file, []byte(r+"\n"), 0o644); err != nil {
+		return fmt.Errorf("the role holds until the next restart: %w", err)
+	}
+	return nil
+}
+
+// claim makes this node the active one, unless it is.
+func (p *Pair) claim() {
+	p.mu.Lock()
+	if p.active && p.own.over(p.other) {
+		p.mu.Unlock()
+		return
+	}
+	p.own = claim{max(p.own.generation, p.other.generation) + 1, p.node}
+	p.active, p.since = true, p.shared.Bus.Now()
+	generation := p.own.generation
+	p.mu.Unlock()
+	p.shared.Log.Info("this node is the active one", "generation", generation)
+	p.announce()
+}
+
+func (p *Pair) standDown(why string, args ...any) {
+	p.mu.Lock()
+	was := p.active
+	if p.active {
+		p.active, p.since = false, p.shared.Bus.Now()
+	}
+	p.mu.Unlock()
+	if was {
+		p.shared.Log.Log(context.Background(), slog.LevelInfo, "this node stands by", append([]any{"reason", why}, args...)...)
+	}
+	p.announce()
+}
+
+// announce says what this node is, on topics and to the parts.
+func (p *Pair) announce() {
+	p.say()
+	p.shared.Bus.Publish(bus.Message{Topic: bus.Standing, Payload: []byte(p.state().Role), Retain: true})
+}
+
+func (p *Pair) say() {
+	p.shared.Bus.Publish(bus.Message{Topic: p.shared.Topics.NodeState(p.node), Payload: mustJSON(p.state()), Retain: true})
+}
+
+func (p *Pair) state() NodeState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	role := Standby
+	if p.active {
+		role = Active
+	}
+	return NodeState{Role: role, Version: p.version, Generation: p.own.generation, Since: p.since.Round(0), Health: p.health()}
+}
+
+// farewell is what is said of this node when it is gone.
+func (p *Pair) farewell() []byte {
+	s := p.state()
+	s.Role, s.Health = Gone, notRunning
+	return mustJSON(s)
+}
+
+// Run follows the other node until ctx ends; its error is ctx's.
+func (p *Pair) Run(ctx context.Context) error {
+	defer p.sub.Close()
+	if p.state().Role == Standby { // nobody has spoken yet
+		p.announce()
+	}
+	claimAt := p.shared.Bus.Now().Add(patience)
+	beat := p.shared.Bus.Now().Add(heartbeat)
+	for {
+		m, ok, err := p.sub.Next(ctx, sooner(claimAt, beat))
+		if err != nil {
+			return err
+		}
+		now := p.shared.Bus.Now()
+		switch {
+		case ok && m.Topic == bus.LinkState:
+			if string(m.Payload) == "up" && !claimAt.IsZero() {
+				claimAt = now // the claims at the broker have been seen
+			}
+		case ok:
+			p.hear(m, now)
+		}
+		if !claimAt.IsZero() && !now.Before(claimAt) {
+			claimAt = time.Time{}
+			p.mu.Lock()
+			p.looked = true
+			p.mu.Unlock()
+			p.reclaim(time.Time{})
+		}
+		if !now.Before(beat) {
+			beat = now.Add(heartbeat)
+			p.reclaim(now.Add(-silence))
+			if p.Active() {
+				p.say()
+			}
+		}
+	}
+}
+
+// reclaim claims the pair if keepalived's last word was so, and nobody has
+// repeated a higher claim since a time; the zero time: whatever they say.
+func (p *Pair) reclaim(since time.Time) {
+	p.mu.Lock()
+	again := p.told == Active && !p.active && p.looked && (since.IsZero() || p.heard.Before(since))
+	p.mu.Unlock()
+	if again {
+		p.claim()
+	}
+}
+
+// hear takes in what a node says: the other one, or this one in an earlier
+// life.
+func (p *Pair) hear(m bus.Message, now time.Time) {
+	levels, ok := p.shared.Topics.Split(m.Topic)
+	if !ok || len(levels) != 3 {
+		return
+	}
+	var s NodeState // a journal has its generation at the same place
+	if len(m.Payload) == 0 || json.Unmarshal(m.Payload, &s) != nil || s.Generation > journal.MostGeneration {
+		return
+	}
+	theirs := claim{s.Generation, levels[1]}
+	p.mu.Lock()
+	mine := theirs.node == p.node
+	if mine {
+		theirs.node = "" // what it has seen of itself is no rival
+	}
+	if theirs.over(p.other) {
+		p.other = theirs
+	}
+	rival := !mine && levels[2] == "state" && s.Role == Active
+	if rival {
+		p.heard = now
+	}
+	lost := rival && p.active && theirs.over(p.own)
+	left := !mine && !rival && levels[2] == "state"
+	p.mu.Unlock()
+	if left {
+		p.reclaim(time.Time{})
+	}
+	if lost {
+		p.shared.Log.Warn("another node has claimed the pair", "node", theirs.node, "generation", theirs.generation)
+		p.standDown("another node has claimed the pair")
+	}
+}
+
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

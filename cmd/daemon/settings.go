@@ -1,0 +1,55 @@
+package daemon
+
+import (
+	"time"
+
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// Zone is the home's time zone. Load has checked it.
+func (c Config) Zone() *time.Location {
+	zone, err := time.LoadLocation(c.Settings.Timezone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+// Calendar is when the grid is dear.
+func (c Config) Calendar() rules.Calendar {
+	s := c.Settings
+	cal := rules.Calendar{Location: c.Zone(), Holidays: s.Holidays, Lead: inMinutes(s.PrecoolLeadMinutes)}
+	for _, name := range s.SeasonNames() {
+		season := s.Seasons[name]
+		out := rules.Season{Name: name, Months: season.Months, Days: season.Weekdays(), Precool: season.Precool != nil && *season.Precool}
+		for _, p := range season.PeakPeriods {
+			out.Peaks = append(out.Peaks, rules.Span{Start: int(p.Start), End: int(p.End)})
+		}
+		cal.Seasons = append(cal.Seasons, out)
+	}
+	return cal
+}
+
+// Rules are the settings in the words of package rules.
+func (c Config) Rules() rules.Settings {
+	s := c.Settings
+	out := rules.Settings{
+		Calendar: c.Calendar(), PeakReserve: s.PeakReservePercent, OffPeakReserve: s.OffPeakReservePercent,
+		PrecoolAdjustF: s.PrecoolAdjustmentF, PrecoolAtF: s.PrecoolThresholdF, PrecoolFloorF: s.MinThermostatTempF,
+		StepF: s.ThermostatIncrementF, MaxSteps: s.MaxThermostatAdjustments, MaxCoolF: s.MaxThermostatTempF, MinHeatF: s.MinHeatSetpointF,
+		MaxIndoorF: s.MaxIndoorF, MinIndoorF: s.MinIndoorF, Spacing: inMinutes(s.MinWriteIntervalMinutes),
+		StaleAfter: devices.Stale(inSeconds(c.Poll.ThermostatSeconds)), StaleCharge: devices.Stale(inSeconds(c.Poll.PowerwallPeakSeconds)),
+		DryRun: s.DryRun,
+	}
+	for _, id := range s.ThermostatIDs {
+		out.Thermostats = append(out.Thermostats, devices.TopicID(id))
+	}
+	for _, t := range s.BatteryThresholds {
+		out.Thresholds = append(out.Thresholds, rules.Threshold{Left: inMinutes(t.TimeRemainingMinutes), Level: t.LevelPercent})
+	}
+	return out
+}
+
+func inMinutes(n int) time.Duration { return time.Duration(n) * time.Minute }
+func inSeconds(n int) time.Duration { return time.Duration(n) * time.Second }

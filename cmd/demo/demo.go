@@ -1,0 +1,184 @@
+// Package demo is the whole system on one machine with nothing else installed:
+// an embedded broker, the emulated vendor clouds on a hot day, and the very
+// same daemon as everywhere, on a fast clock.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/listeners"
+
+	"powermgr/bridge/bus"
+	"powermgr/bridge/embedded"
+	"powermgr/cmd/daemon"
+	"powermgr/devices"
+	"powermgr/devices/emulator"
+)
+
+// Options are the flags of powermgr demo.
+type Options struct {
+	Day     string    // local day of the home: 2026-07-15
+	Speed   float64   // most seconds of that day in one of ours
+	MQTT    string    // where the embedded broker listens: host:port
+	Hold    bool      // go on after the day ends, until the context does
+	Version string    // of the daemon
+	Story   io.Writer // a line for each decision, and where to look in
+	Log     *slog.Logger
+}
+
+// zone is where the emulated house stands: Fontana, California.
+const zone = "America/Los_Angeles"
+
+// Run lives one day, and says what came of it.
+func Run(ctx context.Context, o Options) (Summary, error) {
+	home, err := time.LoadLocation(zone)
+	if err != nil {
+		return Summary{}, err
+	}
+	start, err := time.ParseInLocation(time.DateOnly, o.Day, home)
+	if err != nil {
+		return Summary{}, fmt.Errorf("--day %s is not a day such as 2026-07-15", o.Day)
+	}
+	end := start.AddDate(0, 0, 1)
+	dir, err := os.MkdirTemp("", "powermgr-demo-")
+	if err != nil {
+		return Summary{}, err
+	}
+	defer os.RemoveAll(dir)
+
+	mqtt, stopBroker, err := broker(o.MQTT)
+	if err != nil {
+		return Summary{}, err
+	}
+	defer stopBroker()
+	o.MQTT = mqtt // port 0 has become a real one
+
+	clock := daemon.NewFastClock(start, o.Speed, nil)
+	log := &record{}
+	cloud := emulator.New(emulator.Options{
+		Now: clock.Now, Location: home, House: house(), OnRequest: log.add,
+		Sleep: func(ctx context.Context, d time.Duration) error { return bus.Sleep(ctx, clock, d) },
+	})
+	clouds, err := serve(cloud.Handler())
+	if err != nil {
+		return Summary{}, err
+	}
+	defer clouds.Close()
+
+	config, err := configuration(dir, clouds.Addr, o.MQTT)
+	if err != nil {
+		return Summary{}, err
+	}
+	d, err := daemon.New(daemon.Options{
+		Config: config, Version: o.Version, Clock: clock, Log: o.Log, Began: clock.Begin, Ended: clock.End,
+	})
+	if err != nil {
+		return Summary{}, err
+	}
+	clock.Watch(d.Bus.Queued)
+
+	greet(o)
+	day := &diary{clock: clock, cloud: cloud, story: o.Story, home: home, hold: o.Hold}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var all sync.WaitGroup
+	var failed error
+	events := d.Bus.Subscribe("diary", devices.Topics{Base: config.MQTT.BaseTopic}.Control("+"))
+	clock.Begin()
+	all.Go(func() {
+		defer clock.End()
+		day.keep(ctx, events, end)
+		if !o.Hold {
+			cancel()
+		}
+	})
+	all.Go(func() {
+		if err := d.Run(ctx); err != nil {
+			failed = err
+		}
+		cancel()
+	})
+	clock.Run(ctx)
+	all.Wait()
+	if failed != nil {
+		return Summary{}, failed
+	}
+	if !day.over {
+		return Summary{}, errors.New("interrupted before the day was over")
+	}
+	return day.sum(o.Day, log, start, config.Calendar()), nil
+}
+
+// house is the default house as the day begins: nearly charged.
+func house() emulator.HouseOptions {
+	return emulator.HouseOptions{ChargePercent: devices.Pointer(90.0), Reserve: devices.Pointer(100)}
+}
+
+func greet(o Options) {
+	fmt.Fprintf(o.Story, "%s, a day in the emulated house, at most %g times as fast as in life.\n", o.Day, o.Speed)
+	fmt.Fprintf(o.Story, "Look in:  mosquitto_sub -V 5 -h %s -p %s -v -t 'powermgr/#'\n", host(o.MQTT), port(o.MQTT))
+	fmt.Fprintf(o.Story, "Meddle:   mosquitto_pub -V 5 -h %s -p %s -t powermgr/control/override/set -m 'pause 30m'\n", host(o.MQTT), port(o.MQTT))
+	fmt.Fprintf(o.Story, "Home Assistant: add the MQTT integration with broker %s, port %s.\n\n", host(o.MQTT), port(o.MQTT))
+}
+
+func host(addr string) string { h, _, _ := net.SplitHostPort(addr); return h }
+func port(addr string) string { _, p, _ := net.SplitHostPort(addr); return p }
+
+// broker starts the embedded broker, and says where it listens.
+func broker(addr string) (at string, stop func(), err error) {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return "", nil, fmt.Errorf("--mqtt %s is not an address such as 127.0.0.1:1883", addr)
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return "", nil, fmt.Errorf("the broker cannot listen on %s: is another one running there? Choose a free port with --mqtt 127.0.0.1:1884: %w", addr, err)
+	}
+	server, err := embedded.New(embedded.Access{})
+	if err != nil {
+		return "", nil, err
+	}
+	if err := errors.Join(server.AddListener(listeners.NewNet("demo", listener)), server.Serve()); err != nil {
+		return "", nil, err
+	}
+	return listener.Addr().String(), func() { _ = server.Close() }, nil
+}
+
+// serve serves the emulated clouds on a loopback port of their own.
+func serve(h http.Handler) (*http.Server, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &http.Server{Addr: listener.Addr().String(), Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = s.Serve(listener) }()
+	return s, nil
+}
+
+// configuration is one that a person could have written, read as theirs is.
+func configuration(dir, clouds, mqtt string) (daemon.Config, error) {
+	text := fmt.Sprintf(`
+tesla: {api_token: emulator-access, base_url: "http://%[1]s", energy_site_id: 1234567890123}
+honeywell: {backend: tcc, username: owner@example.com, password: emulator-password, base_url: "http://%[1]s", token_file: %[2]s/honeywell.json}
+weather: {source: open-meteo, base_url: "http://%[1]s", latitude: 34.1, longitude: -117.4}
+mqtt: {url: "mqtt://%[3]s"}
+settings: {timezone: %[4]s, thermostat_ids: ["1000001", "1000002"]}
+paths: {journal_file: %[2]s/journal.json, ramdisk_state_file: %[2]s/state.json, permanent_metrics_dir: %[2]s/metrics}
+ha: {node: demo}
+`, clouds, dir, mqtt, zone)
+	path := filepath.Join(dir, "config.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return daemon.Config{}, err
+	}
+	config, _, err := daemon.Load(path, nil)
+	return config, err
+}

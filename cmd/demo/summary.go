@@ -1,0 +1,235 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/cmd/daemon"
+	"powermgr/control"
+	"powermgr/control/rules"
+	"powermgr/devices"
+	"powermgr/devices/emulator"
+)
+
+// Summary is what came of the day. Energies are from the emulated meter.
+type Summary struct {
+	Day                   string  `json:"day"`
+	PeakImport            float64 `json:"peak_import_kwh"`
+	PeakImportHeld        float64 `json:"peak_import_kwh_uncontrolled"` // the battery held for backup, thermostats on their schedules
+	ReserveInPeak         *int    `json:"reserve_in_peak_percent"`      // the lowest the device had
+	ReserveAfterPeak      *int    `json:"reserve_after_peak_percent"`   // at the end of the day
+	Precooled             bool    `json:"precooled"`
+	Setbacks              int     `json:"setbacks"` // set point changes for a setback
+	ThermostatsRestored   bool    `json:"thermostats_restored"`
+	PeakImportSelfPowered float64 `json:"peak_import_kwh_self_consumption"` // a reserve of 20 %
+	Commands              int     `json:"commands"`                         // writes that reached a vendor
+	Violations            int     `json:"violations"`                       // of what powermgr never does
+
+	broken []string
+}
+
+// Print writes the summary for people.
+func (s Summary) Print(w io.Writer) {
+	fmt.Fprintf(w, "\n%s\n", s.Day)
+	fmt.Fprintf(w, "  from the grid in the peak   %6.2f kWh\n", s.PeakImport)
+	fmt.Fprintf(w, "  with the battery held       %6.2f kWh\n", s.PeakImportHeld)
+	fmt.Fprintf(w, "  with a reserve of 20 %%      %6.2f kWh\n", s.PeakImportSelfPowered)
+	text := func(r *int) string {
+		if r == nil {
+			return "there was no peak"
+		}
+		return fmt.Sprintf("%d %%", *r)
+	}
+	fmt.Fprintf(w, "  reserve in the peak         %s, at the end of the day %s\n", text(s.ReserveInPeak), text(s.ReserveAfterPeak))
+	fmt.Fprintf(w, "  precooled                   %v, set point changes for setbacks %d\n", s.Precooled, s.Setbacks)
+	fmt.Fprintf(w, "  everything given back       %v\n", s.ThermostatsRestored)
+	fmt.Fprintf(w, "  commands to the vendors     %d\n", s.Commands)
+	for _, v := range s.broken {
+		fmt.Fprintf(w, "  VIOLATION: %s\n", v)
+	}
+	if len(s.broken) == 0 {
+		fmt.Fprintln(w, "  violations                  none")
+	}
+}
+
+// record is every request to the emulated vendors that wanted something done.
+type record struct {
+	mu     sync.Mutex
+	writes []emulator.Request
+}
+
+func (r *record) add(q emulator.Request) {
+	if q.Write == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.writes = append(r.writes, q)
+}
+
+// diary is kept through the day: what was decided, and what the meter said at
+// the edges of peaks.
+type diary struct {
+	clock *daemon.FastClock
+	cloud *emulator.Cloud
+	story io.Writer
+	home  *time.Location
+	hold  bool // the story goes on after the day
+
+	phase    rules.Phase
+	began    float64 // the meter when the peak began, Wh
+	imported float64 // in peaks, Wh
+	lowest   *int
+	precools int
+	setbacks int
+	reserve  int
+	restored bool
+	over     bool
+}
+
+// keep writes the story until ctx ends, and the books until end.
+func (d *diary) keep(ctx context.Context, events *bus.Subscription, end time.Time) {
+	defer events.Close()
+	for {
+		wake := d.clock.Now().Add(time.Minute)
+		switch {
+		case d.over:
+			wake = time.Time{}
+		case end.Before(wake):
+			wake = end
+		}
+		m, ok, err := events.Next(ctx, wake)
+		if err != nil {
+			return
+		}
+		if ok {
+			d.take(m)
+		}
+		if d.over {
+			continue
+		}
+		truth := d.cloud.Truth()
+		if d.phase == rules.InPeak && (d.lowest == nil || truth.Reserve < *d.lowest) {
+			d.lowest = &truth.Reserve
+		}
+		if !d.clock.Now().Before(end) {
+			d.over = true
+			d.change(d.phase, rules.OffPeak, truth)
+			d.reserve, d.restored = truth.Reserve, true
+			for _, t := range truth.Thermostats {
+				d.restored = d.restored && t.Hold == devices.HoldSchedule && !t.Pending
+			}
+			if !d.hold {
+				return
+			}
+		}
+	}
+}
+
+func (d *diary) take(m bus.Message) {
+	switch {
+	case strings.HasSuffix(m.Topic, "/"+devices.StateLeaf):
+		var s control.State
+		if !d.over && json.Unmarshal(m.Payload, &s) == nil && s.Phase != d.phase {
+			d.change(d.phase, s.Phase, d.cloud.Truth())
+		}
+	case strings.HasSuffix(m.Topic, "/"+devices.EventLeaf):
+		var e control.Event
+		if json.Unmarshal(m.Payload, &e) != nil {
+			return
+		}
+		switch {
+		case d.over:
+		case e.Type == rules.NotePrecool:
+			d.precools++
+		case e.Type == rules.NoteSetback:
+			d.setbacks++
+		}
+		fmt.Fprintf(d.story, "%s  %-10s %s\n", e.At.In(d.home).Format("15:04:05"), e.Type, e.Reason)
+	}
+}
+
+func (d *diary) change(from, to rules.Phase, truth emulator.Truth) {
+	if from == rules.InPeak && to != rules.InPeak {
+		d.imported += truth.Books.Import - d.began
+	}
+	if to == rules.InPeak && from != rules.InPeak {
+		d.began = truth.Books.Import
+	}
+	d.phase = to
+}
+
+func (d *diary) sum(day string, log *record, start time.Time, calendar rules.Calendar) Summary {
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	s := Summary{
+		Day: day, PeakImport: kWh(d.imported), Precooled: d.precools > 0, Setbacks: d.setbacks, ThermostatsRestored: d.restored,
+		ReserveInPeak: d.lowest, ReserveAfterPeak: &d.reserve,
+		PeakImportHeld: kWh(unmanaged(start, calendar, 100)), PeakImportSelfPowered: kWh(unmanaged(start, calendar, 20)),
+		broken: violations(log.writes),
+	}
+	for _, w := range log.writes {
+		if w.Write.Carried {
+			s.Commands++
+		}
+	}
+	if !d.restored {
+		s.broken = append(s.broken, "a thermostat was not given back by the end of the day")
+	}
+	s.Violations = len(s.broken)
+	return s
+}
+
+func kWh(wh float64) float64 { return float64(int(wh/10+0.5)) / 100 }
+
+// unmanaged is what the same house imports in the peaks of the same day, in Wh,
+// with nobody but the schedules and a fixed reserve.
+func unmanaged(start time.Time, calendar rules.Calendar, reserve int) (wh float64) {
+	now := start
+	h := house()
+	h.Reserve = &reserve
+	cloud := emulator.New(emulator.Options{Now: func() time.Time { return now }, Location: calendar.Location, House: h})
+	for end := start.AddDate(0, 0, 1); now.Before(end); {
+		before := cloud.Truth().Books.Import
+		phase, _ := calendar.At(now)
+		now = now.Add(time.Minute)
+		if phase == rules.InPeak {
+			wh += cloud.Truth().Books.Import - before
+		}
+	}
+	return wh
+}
+
+// violations is what powermgr never does, looked for in what reached the
+// vendors.
+func violations(writes []emulator.Request) (broken []string) {
+	last := map[string]time.Time{}
+	for _, w := range writes {
+		at, v := w.At.Format("15:04:05"), w.Write.Values
+		if r, ok := v["reserve"].(int); ok && devices.CheckReserve(r) != nil {
+			broken = append(broken, fmt.Sprintf("%s a reserve of %d %%", at, r))
+		}
+		for _, b := range []struct {
+			name    string
+			low, up float64
+		}{{"cool_setpoint", 67, 82}, {"heat_setpoint", 62, 82}} {
+			if f, ok := v[b.name].(float64); ok && (f < b.low || f > b.up) {
+				broken = append(broken, fmt.Sprintf("%s %s %s %g", at, w.Write.Device, b.name, f))
+			}
+		}
+		if w.Write.Device == "powerwall" || v["hold"] == devices.HoldSchedule || v["hold"] == string(devices.HoldSchedule) {
+			continue // giving back is not bound to the spacing
+		}
+		if before, ok := last[w.Write.Device]; ok && w.At.Sub(before) < 10*time.Minute {
+			broken = append(broken, fmt.Sprintf("%s %s was set again after %v", at, w.Write.Device, w.At.Sub(before)))
+		}
+		last[w.Write.Device] = w.At
+	}
+	return broken
+}

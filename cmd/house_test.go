@@ -1,0 +1,101 @@
+package cmd
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestWhoMayImportWhom holds the house as it is drawn: words at the bottom,
+// adapters that do not know each other, cmd at the top.
+func TestWhoMayImportWhom(t *testing.T) {
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = ".."
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, &complaints)
+	}
+	allowed := func(pkg string) (ours []string, others bool) {
+		switch {
+		case pkg == "powermgr/control/rules", pkg == "powermgr/bridge/bus", pkg == "powermgr/devices":
+			return nil, false
+		case pkg == "powermgr/devices/cloud":
+			return []string{"powermgr/devices"}, false
+		case pkg == "powermgr/devices/devicetest":
+			return []string{"powermgr/devices", "powermgr/devices/emulator"}, false
+		case strings.HasPrefix(pkg, "powermgr/devices/"):
+			return []string{"powermgr/devices", "powermgr/devices/cloud"}, false
+		case pkg == "powermgr/discovery":
+			return []string{"powermgr/devices"}, false
+		case pkg == "powermgr/bridge":
+			return []string{"powermgr/bridge/bus", "powermgr/devices", "powermgr/discovery"}, true
+		case pkg == "powermgr/bridge/brokertest":
+			return []string{"powermgr/bridge/bus", "powermgr/bridge/embedded"}, true
+		case pkg == "powermgr/control/notify", pkg == "powermgr/control/report": // mail and charts need libraries
+			return []string{"powermgr/control/rules", "powermgr/control/journal", "powermgr/control/report", "powermgr/bridge/bus", "powermgr/devices"}, true
+		case strings.HasPrefix(pkg, "powermgr/control"):
+			return []string{"powermgr/control/rules", "powermgr/control/journal", "powermgr/bridge/bus", "powermgr/devices"}, false
+		}
+		return nil, true
+	}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(p.ImportPath, "powermgr/cmd") {
+			continue
+		}
+		ours, others := allowed(p.ImportPath)
+		for _, i := range p.Imports {
+			switch {
+			case strings.HasPrefix(i, "powermgr/") && !slices.Contains(ours, i):
+				t.Errorf("%s imports %s", p.ImportPath, i)
+			case !strings.HasPrefix(i, "powermgr/") && strings.Contains(strings.Split(i, "/")[0], ".") && !others:
+				t.Errorf("%s imports %s, which is not the standard library", p.ImportPath, i)
+			}
+		}
+	}
+}
+
+// TestOneFileImportsPaho keeps the MQTT library behind one door.
+func TestOneFileImportsPaho(t *testing.T) {
+	cmd := exec.Command("git", "grep", "-l", "--untracked", `"github.com/eclipse/paho.golang`, "--", "*.go")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Skip("not a git checkout")
+	}
+	files := slices.DeleteFunc(strings.Fields(string(out)), func(f string) bool { return strings.HasSuffix(f, "_test.go") })
+	if len(files) != 1 {
+		t.Errorf("paho is imported by %v", files)
+	}
+}
+
+// TestTheTopLevel is exactly what the house has.
+func TestTheTopLevel(t *testing.T) {
+	cmd := exec.Command("git", "ls-files")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Skip("not a git checkout")
+	}
+	house := []string{"cmd", "bridge", "devices", "discovery", "control", "deploy", "docker-compose.yml", "go.mod", "go.sum", "Makefile", "README.md", "LICENSE", "CHANGELOG.md"}
+	for _, f := range strings.Fields(string(out)) {
+		top, _, _ := strings.Cut(f, "/")
+		if !strings.HasPrefix(top, ".") && !slices.Contains(house, top) {
+			t.Errorf("%s stands at the top", top)
+		}
+	}
+}

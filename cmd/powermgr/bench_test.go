@@ -1,0 +1,159 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"powermgr/bridge/brokertest"
+)
+
+// newBench is a home whose daemon talks to the broker itself.
+func newBench(b *testing.B) *home {
+	h := newHome(b, "")
+	text, err := os.ReadFile(h.config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(h.config, []byte(strings.ReplaceAll(string(text), h.broker.URL(), h.broker.DirectURL())), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return h
+}
+
+// BenchmarkReserveCommand is the way of a reserve command from a publishing
+// client to the HTTP request at the vendor's door; and, in the same run, the
+// way of a message through the broker alone.
+func BenchmarkReserveCommand(b *testing.B) {
+	h := newBench(b)
+	person := h.broker.Client(b, brokertest.Login{})
+	person.Subscribe(b, "powermgr/powerwall/reserve/result")
+	person.Subscribe(b, "powermgr/powerwall/state")
+	listener := h.broker.Client(b, brokertest.Login{})
+	listener.Subscribe(b, "bare")
+	h.start()
+	h.until("it polls", func() bool { return state(person, "powermgr/powerwall/state") != nil })
+	var door, bare []time.Duration
+	for i := 0; b.Loop(); i++ {
+		payload := strconv.Itoa(i)
+		began := time.Now()
+		person.Publish(b, brokertest.Message{Topic: "bare", Payload: payload})
+		listener.Await(b, "bare", payload)
+		bare = append(bare, time.Since(began))
+
+		began = time.Now()
+		person.Publish(b, brokertest.Message{Topic: "powermgr/powerwall/reserve/set", Payload: fmt.Sprintf(`{"value":%d,"id":"%d"}`, 20+i%2, i)})
+		door = append(door, (<-h.arrived).Sub(began))
+		h.until("it is answered", func() bool {
+			return slices.ContainsFunc(person.Received("powermgr/powerwall/reserve/result"), func(m brokertest.Message) bool {
+				return strings.Contains(m.Payload, fmt.Sprintf(`"id":"%d"`, i)) && strings.Contains(m.Payload, `"final":true`)
+			})
+		})
+		person.Forget()
+		listener.Forget()
+	}
+	report := func(name string, all []time.Duration) time.Duration {
+		slices.Sort(all)
+		at := func(p int) time.Duration { return all[min(len(all)-1, len(all)*p/100)] }
+		b.ReportMetric(float64(at(50).Microseconds())/1000, name+"-p50-ms")
+		b.ReportMetric(float64(at(99).Microseconds())/1000, name+"-p99-ms")
+		return at(50)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(report("door", door))/float64(report("bare", bare)), "door/bare")
+}
+
+// BenchmarkStart is the time from the start of the process to its discovery on
+// the broker: of what is always there, and of the thermostats too, which have
+// to be read first.
+func BenchmarkStart(b *testing.B) {
+	h := newBench(b)
+	if _, err := binary(); err != nil {
+		b.Fatal(err)
+	}
+	person := h.broker.Client(b, brokertest.Login{})
+	person.Subscribe(b, "homeassistant/#")
+	var first, all time.Duration
+	for n := 0; b.Loop(); {
+		n++
+		for _, m := range person.Received() {
+			person.Publish(b, brokertest.Message{Topic: m.Topic, Retain: true})
+		}
+		time.Sleep(100 * time.Millisecond) // the emptied topics come back too
+		person.Forget()
+		began := time.Now()
+		p := h.start()
+		seen := func(device string) bool {
+			return len(person.Received("homeassistant/device/powermgr_"+device+"/config")) > 0
+		}
+		wait := func(devices ...string) time.Duration {
+			for slices.ContainsFunc(devices, func(d string) bool { return !seen(d) }) {
+				time.Sleep(time.Millisecond)
+			}
+			return time.Since(began)
+		}
+		first += wait("powerwall", "control")
+		all += wait("thermostat_1000001", "thermostat_1000002")
+		p.end(syscall.SIGTERM)
+		b.ReportMetric(first.Seconds()*1000/float64(n), "always-ms")
+		b.ReportMetric(all.Seconds()*1000/float64(n), "thermostats-ms")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkIdle is the memory and the processor time of a daemon that has
+// nothing to do but poll: one Powerwall and two thermostats, as often as in an
+// installation. IDLE says for how long; 10m are needed for a true figure.
+func BenchmarkIdle(b *testing.B) {
+	h := newBench(b)
+	lasts, err := time.ParseDuration(os.Getenv("IDLE"))
+	if err != nil {
+		lasts = 10 * time.Second
+	}
+	person := h.broker.Client(b, brokertest.Login{})
+	person.Subscribe(b, "powermgr/#")
+	p := h.start()
+	h.until("it has started", func() bool { return state(person, "powermgr/thermostat/1000002/state") != nil })
+	time.Sleep(5 * time.Second)
+	began, used := time.Now(), processorTime(b, p.Process.Pid)
+	time.Sleep(lasts)
+	share := (processorTime(b, p.Process.Pid) - used).Seconds() / time.Since(began).Seconds()
+	for b.Loop() {
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(residentMB(b, p.Process.Pid), "resident-MB")
+	b.ReportMetric(share*100, "cpu-%")
+}
+
+func residentMB(b *testing.B, pid int) float64 {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		b.Skip(err)
+	}
+	_, after, _ := strings.Cut(string(text), "VmRSS:")
+	kb, err := strconv.ParseFloat(strings.Fields(after)[0], 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kb / 1024
+}
+
+func processorTime(b *testing.B, pid int) time.Duration {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		b.Skip(err)
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	user, errUser := strconv.Atoi(fields[11]) // in hundredths of a second, proc(5)
+	system, errSystem := strconv.Atoi(fields[12])
+	if errUser != nil || errSystem != nil {
+		b.Fatal(errUser, errSystem)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"powermgr/devices/emulator"
+)
+
+func emulatorCommand() *cobra.Command {
+	var listen, zone string
+	c := &cobra.Command{
+		Use:   "emulator",
+		Short: "Serve the emulated vendor clouds on a physical house",
+		Long: `Serves the clouds of Tesla, Honeywell Home, Total Connect Comfort and Open-Meteo over HTTP, emulated on
+top of a physical house, for development and tests. GET /emulator/state is the house as it really
+is; POST /emulator/faults injects faults, such as
+{"endpoint": "tesla.backup", "class": "status", "status": 503, "count": 2}.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			home, err := time.LoadLocation(zone)
+			if err != nil {
+				return usage("--timezone %s is not a time zone such as America/Los_Angeles", zone)
+			}
+			ln, err := net.Listen("tcp", listen)
+			if err != nil {
+				return fmt.Errorf("listen: %w; choose another address with --listen", err)
+			}
+			cloud := emulator.New(emulator.Options{Now: time.Now, Location: home})
+			s := &http.Server{Handler: cloud.Handler(), ReadHeaderTimeout: 10 * time.Second}
+			fmt.Fprintf(cmd.OutOrStdout(), "The emulated clouds listen on http://%s\n", ln.Addr())
+			stop := context.AfterFunc(cmd.Context(), func() { _ = s.Close() })
+			defer stop()
+			if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "the address to listen on")
+	c.Flags().StringVar(&zone, "timezone", "America/Los_Angeles", "where the house stands")
+	return c
+}

@@ -1,0 +1,131 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"powermgr/bridge/brokertest"
+)
+
+// powermgr runs a command beside the daemon.
+func (h *home) powermgr(args ...string) (out string, code int) {
+	h.t.Helper()
+	path, err := binary()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	c := exec.Command(path, args...)
+	c.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+h.dir)
+	b, err := c.CombinedOutput()
+	if c.ProcessState == nil {
+		h.t.Fatal(err)
+	}
+	return string(b), c.ProcessState.ExitCode()
+}
+
+func (h *home) edit(old, text string) {
+	h.t.Helper()
+	b, err := os.ReadFile(h.config)
+	if err == nil && !strings.Contains(string(b), old) {
+		h.t.Fatalf("there is no %q in the configuration", old)
+	}
+	if err == nil {
+		err = os.WriteFile(h.config, []byte(strings.Replace(string(b), old, text, 1)), 0o600)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func TestStatusRoleAndHealthOfOneNode(t *testing.T) {
+	h := newHome(t, "")
+	for _, args := range [][]string{{"status"}, {"role"}, {"health"}} {
+		if out, code := h.powermgr(args...); code != 1 || !strings.Contains(out, "powermgr") {
+			t.Errorf("%v without a daemon: exit %d, %s", args, code, out)
+		}
+	}
+	person := h.broker.Client(t, brokertest.Login{})
+	person.Subscribe(t, "powermgr/#")
+	p := h.start()
+	h.until("it polls", func() bool { return state(person, "powermgr/thermostat/1000001/state") != nil })
+	h.until("it is well", func() bool { _, code := h.powermgr("health"); return code == 0 })
+	out, code := h.powermgr("status")
+	for _, word := range []string{"Powerwall", "DOWNSTAIRS", "reserve 100 %", "test, active", "connected", "off peak"} {
+		if !strings.Contains(out, word) || code != 0 {
+			t.Errorf("the status lacks %q, exit %d:\n%s", word, code, out)
+		}
+	}
+	if out, code := h.powermgr("role", "standby"); code != 1 || !strings.Contains(out, "alone") {
+		t.Errorf("a node alone told to stand by: exit %d, %s", code, out)
+	}
+	if out, code := h.powermgr("role", "master"); code != 2 || !strings.Contains(out, "active or standby") {
+		t.Errorf("a role that is none: exit %d, %s", code, out)
+	}
+	if info, err := os.Stat(filepath.Join(h.dir, "powermgr.sock")); err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("the socket: %v, %v", info.Mode(), err)
+	}
+	p.end(syscall.SIGTERM)
+	if out, code := h.powermgr("health"); code != 1 {
+		t.Errorf("health of a daemon that was stopped: %s", out)
+	}
+}
+
+func TestANodeOfAPair(t *testing.T) {
+	h := newHome(t, "")
+	h.edit("ha: {node: test}", "ha: {node: test, enabled: true}")
+	person := h.broker.Client(t, brokertest.Login{})
+	person.Subscribe(t, "powermgr/#")
+	p := h.start()
+	h.until("it stands by", func() bool { return state(person, "powermgr/node/test/state")["role"] == "standby" })
+	if n := len(person.Received("powermgr/powerwall/state", "powermgr/status")); n != 0 {
+		t.Errorf("a standby says %+v", person.Received())
+	}
+	tell := func(role string) {
+		t.Helper()
+		if out, code := h.powermgr("role", role); code != 0 {
+			t.Fatalf("role %s: exit %d, %s", role, code, out)
+		}
+	}
+	tell("active")
+	person.Await(t, "powermgr/status", "online")
+	h.until("it polls", func() bool { return state(person, "powermgr/powerwall/state") != nil })
+	p.end(syscall.SIGKILL)
+	person.Await(t, "powermgr/status", "offline")
+	person.Forget()
+	h.start()
+	person.Await(t, "powermgr/status", "online") // the role outlives a restart
+	tell("standby")
+	h.until("it stands by again", func() bool { return state(person, "powermgr/node/test/state")["role"] == "standby" })
+	if out, _ := h.powermgr("role"); strings.TrimSpace(out) != "standby" {
+		t.Errorf("it says it is %s", out)
+	}
+}
+
+func TestReload(t *testing.T) {
+	h := newHome(t, "")
+	person := h.broker.Client(t, brokertest.Login{})
+	person.Subscribe(t, "powermgr/#")
+	p := h.start()
+	h.until("it polls", func() bool { return state(person, "powermgr/powerwall/state") != nil })
+	h.edit("settings:", "settings:\n  off_peak_reserve_percent: 85")
+	_ = p.Process.Signal(syscall.SIGHUP)
+	h.until("it says what is wrong", func() bool { return strings.Contains(p.log.String(), "the old one stays in force") })
+	if log := p.log.String(); !strings.Contains(log, "off_peak_reserve_percent") {
+		t.Errorf("it does not say why:\n%s", log)
+	}
+	h.edit("off_peak_reserve_percent: 85", "off_peak_reserve_percent: 60")
+	_ = p.Process.Signal(syscall.SIGHUP)
+	h.until("the new one is in force", func() bool { return h.cloud.Truth().Reserve == 60 })
+	if out, code := h.powermgr("health"); code != 0 {
+		t.Errorf("after reading the configuration anew: %s", out)
+	}
+	select {
+	case <-p.done:
+		t.Error("it ended")
+	default:
+	}
+}

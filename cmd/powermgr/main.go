@@ -1,0 +1,10 @@
+// Powermgr keeps a home off the grid in the hours when the grid is dear.
+package main
+
+import (
+	"context"
+	"os"
+	_ "time/tzdata" // a bare Pi may have no time zones of its own
+)
+
+func main() { os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})) }

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"powermgr/cmd/daemon"
+)
+
+// runtimeDir is where a running daemon has its socket: what systemd says, or
+// what it would say.
+func runtimeDir() string {
+	if dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); dir != "" {
+		return dir
+	}
+	return "/run/powermgr"
+}
+
+func roleCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "role [active|standby]",
+		Short: "Tell this node of a pair what to be, or ask it",
+		Long: `Tells the daemon on this machine to be the active node of its pair, or to stand by; this is what
+keepalived calls. If no daemon runs, the role waits for it. Without an argument, prints what the
+node is.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				s, err := daemon.Ask(cmd.Context(), runtimeDir())
+				if err == nil {
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", s.State.Role)
+				}
+				return err
+			}
+			role, err := daemon.ParseRole(args[0])
+			if err != nil {
+				return wrong(err)
+			}
+			return daemon.TellRole(cmd.Context(), runtimeDir(), role)
+		},
+	}
+}
+
+func healthCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "health",
+		Short: "Say whether the daemon on this machine is well, and exit with 0 if it is",
+		Long: `Looks at the file that a running daemon keeps fresh, so it costs nothing. Health is about this
+machine alone: vendors and broker may be away.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			file := daemon.HealthFile(runtimeDir())
+			info, err := os.Stat(file)
+			if err != nil {
+				return fmt.Errorf("no powermgr has run here: %w", err)
+			}
+			text, err := os.ReadFile(file)
+			age := time.Since(info.ModTime())
+			switch {
+			case err != nil:
+				return err
+			case strings.TrimSpace(string(text)) != "0":
+				return fmt.Errorf("powermgr is not running, or its control loop does not turn: systemctl status powermgr")
+			case age > daemon.HealthIsOld:
+				return fmt.Errorf("powermgr has not been heard of for %s: systemctl status powermgr", age.Round(time.Second))
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "ok")
+			return err
+		},
+	}
+}

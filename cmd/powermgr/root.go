@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"powermgr/cmd/daemon"
+)
+
+// The exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitWrong  = 2 // wrong usage or configuration
+)
+
+// streams are what a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// globals are the flags that every command has.
+type globals struct{ config string }
+
+// usageError is a mistake in how powermgr was called or configured.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// usage makes an error that ends with exitWrong.
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// wrong marks an error as one of the configuration.
+func wrong(err error) error { return usageError{err} }
+
+// run is the whole command line: it returns the exit code.
+func run(ctx context.Context, args []string, s streams) int {
+	ctx, stop := stopSignals(ctx)
+	defer stop()
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(s.err, "powermgr:", err)
+	var mistake usageError
+	var config *daemon.ConfigError
+	switch {
+	case errors.As(err, &config):
+		return exitWrong
+	case errors.As(err, &mistake):
+		fmt.Fprintln(s.err, "Run powermgr --help for what there is.")
+		return exitWrong
+	}
+	return exitFailed
+}
+
+func rootCommand() *cobra.Command {
+	g := &globals{}
+	root := &cobra.Command{
+		Use:           "powermgr",
+		Short:         "Keeps a home off the grid in the hours when the grid is dear",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          func(_ *cobra.Command, args []string) error { return noSuchCommand(args) },
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.PersistentFlags().StringVar(&g.config, "config", "/opt/powermgr/config.yaml", "the configuration file")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrong(err) })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	for _, c := range []*cobra.Command{
+		runCommand(g), demoCommand(), emulatorCommand(), checkConfigCommand(g), authCommand(g), statusCommand(), healthCommand(), roleCommand(),
+		versionCommand(),
+	} {
+		check := c.Args
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return wrong(err)
+			}
+			return nil
+		}
+		root.AddCommand(c)
+	}
+	return root
+}
+
+func noSuchCommand(args []string) error {
+	if len(args) > 0 {
+		return usage("there is no command %q", args[0])
+	}
+	return nil
+}

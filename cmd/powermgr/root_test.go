@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// call runs the command line in this process.
+func call(args ...string) (code int, out, err string) {
+	var stdout, stderr bytes.Buffer
+	code = run(context.Background(), args, streams{in: strings.NewReader(""), out: &stdout, err: &stderr})
+	return code, stdout.String(), stderr.String()
+}
+
+func TestExitCodes(t *testing.T) {
+	good, bad := filepath.Join(t.TempDir(), "good.yaml"), filepath.Join(t.TempDir(), "bad.yaml")
+	for path, text := range map[string]string{good: "settings: {timezone: UTC}", bad: "settings: {timezone: Mars, dry_rnu: true}"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		args []string
+		code int
+		out  string // in what is said on stdout
+		err  string // and on stderr
+	}{
+		{"help", []string{"--help"}, exitDone, "check-config", ""},
+		{"help of a command", []string{"auth", "--help"}, exitDone, "--code", ""},
+		{"a command that there is not", []string{"fly"}, exitWrong, "", "powermgr: there is no command \"fly\"\nRun powermgr --help for what there is."},
+		{"a flag that there is not", []string{"run", "--fly"}, exitWrong, "", "powermgr: unknown flag: --fly"},
+		{"a flag without its value", []string{"check-config", "--config"}, exitWrong, "", "flag needs an argument"},
+		{"too many arguments", []string{"version", "now"}, exitWrong, "", "now"},
+		{"a version", []string{"version"}, exitDone, "powermgr ", ""},
+		{"a good configuration", []string{"check-config", good}, exitDone, "This is what would happen", ""},
+		{"a good configuration by its flag", []string{"--config", good, "check-config"}, exitDone, "This is what would happen", ""},
+		{"a bad configuration", []string{"check-config", bad}, exitWrong, "", "bad.yaml: 2 problems\n  settings.dry_rnu: there is no such key (line 1): did you mean settings.dry_run?\n  settings.timezone: \"Mars\" is not a time zone"},
+		{"no configuration", []string{"check-config", good + "x"}, exitWrong, "", "there is no such file: copy deploy/config.example.yaml there"},
+		{"no configuration to run with", []string{"run", "--config", good + "x"}, exitWrong, "", "there is no such file"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			code, out, err := call(tt.args...)
+			if code != tt.code || !strings.Contains(out, tt.out) || !strings.Contains(err, tt.err) {
+				t.Errorf("exit %d, want %d\nstdout, with %q: %s\nstderr, with %q: %s", code, tt.code, tt.out, out, tt.err, err)
+			}
+			if tt.code != exitDone && out != "" {
+				t.Errorf("stdout has %s", out)
+			}
+			if tt.code == exitDone && err != "" {
+				t.Errorf("stderr has %s", err)
+			}
+		})
+	}
+}
+
+// What whoever installs powermgr sees first.
+func TestCheckConfigOfTheExample(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/config.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(path, bytes.Replace(text, []byte(`node: ""`), []byte("node: pi1"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, stderr := call("check-config", path)
+	if code != exitDone || stderr != "" {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	got := strings.ReplaceAll(out, path, "config.yaml")
+	const golden = "testdata/check-config-example.txt"
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (go test -update writes it):\n%s", golden, got)
+	}
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"powermgr/cmd/daemon"
+)
+
+func runCommand(g *globals) *cobra.Command {
+	var only string
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the daemon until it is told to stop",
+		Long: `Runs the bridge and the peak controller. With --only they can be processes of their own at the same
+broker; the bridge's is the one that has the last will. SIGHUP reads the configuration anew: all of it
+is checked before any of it takes effect.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			parts, ok := map[string]daemon.Parts{"": daemon.Whole, "bridge": daemon.BridgeAlone, "control": daemon.ControlAlone}[only]
+			if !ok {
+				return usage("--only %s is neither bridge nor control", only)
+			}
+			return running{config: g.config, parts: parts}.run(cmd.Context())
+		},
+	}
+	c.Flags().StringVar(&only, "only", "", "run one half alone: bridge or control")
+	return c
+}
+
+// running is powermgr run: one daemon after the other, each with a
+// configuration of its own.
+type running struct {
+	config string
+	parts  daemon.Parts
+}
+
+// run runs a daemon until ctx ends, and another one whenever the configuration
+// is to be read anew and is good.
+func (r running) run(ctx context.Context) error {
+	config, log, err := r.load()
+	if err != nil {
+		return err
+	}
+	d, err := r.build(config, log)
+	if err != nil {
+		return err
+	}
+	log.Info("powermgr starts", "version", version(), "node", config.HA.Node, "parts", d.Parts(), "dry_run", config.Settings.DryRun)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	tell := newSystemd()
+	defer tell.close()
+	tell.say("READY=1")
+	var alive atomic.Pointer[daemon.Daemon]
+	watchdog, stop := context.WithCancel(ctx)
+	defer stop()
+	go tell.feed(watchdog, func() bool { return alive.Load().Alive() })
+	for {
+		alive.Store(d)
+		next, err := r.until(ctx, d, hangups, log)
+		if next == nil {
+			tell.say("STOPPING=1")
+			log.Info("powermgr stops")
+			return err
+		}
+		d, log = next.daemon, next.log
+		log.Info("the configuration was read anew", "file", r.config)
+	}
+}
+
+// successor is the daemon that follows another one.
+type successor struct {
+	daemon *daemon.Daemon
+	log    *slog.Logger
+}
+
+// until runs d until ctx ends, or until it has to make place for another one.
+// A configuration that is no good changes nothing.
+func (r running) until(ctx context.Context, d *daemon.Daemon, hangups <-chan os.Signal, log *slog.Logger) (*successor, error) {
+	life, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(life) }()
+	for {
+		select {
+		case err := <-ended:
+			return nil, err
+		case <-hangups:
+			config, nextLog, err := r.load()
+			var next *daemon.Daemon
+			if err == nil {
+				next, err = r.build(config, nextLog)
+			}
+			if err != nil {
+				log.Error("the configuration cannot be used; the old one stays in force", "file", r.config, "reason", err)
+				continue
+			}
+			end(daemon.ErrReloading)
+			return &successor{next, nextLog}, <-ended
+		}
+	}
+}
+
+func (r running) load() (daemon.Config, *slog.Logger, error) {
+	config, notices, err := daemon.Load(r.config, os.Environ())
+	if err != nil {
+		return config, nil, err
+	}
+	if r.parts != daemon.Whole && config.HA.Enabled {
+		return config, nil, usage("--only is not for a node of a pair: set ha.enabled to false, or run it whole")
+	}
+	log := daemon.NewLogger(config.Logging, os.Stderr, os.Environ())
+	for _, n := range notices {
+		log.Warn("configuration", "key", n.Key, "notice", n.Text)
+	}
+	return config, log, nil
+}
+
+func (r running) build(config daemon.Config, log *slog.Logger) (*daemon.Daemon, error) {
+	dir := runtimeDir()
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() || r.parts == daemon.ControlAlone {
+		log.Info("there is no runtime directory, and so no powermgr status", "directory", dir)
+		dir = ""
+	}
+	d, err := daemon.New(daemon.Options{Config: config, Version: version(), Parts: r.parts, Log: log, RuntimeDir: dir})
+	if err != nil {
+		return nil, wrong(err)
+	}
+	return d, nil
+}
+
+// stopSignals ends the context of every command.
+func stopSignals(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+}
+
+// systemd is the service manager's notification socket, if there is one.
+type systemd struct {
+	conn  net.Conn
+	every time.Duration // of the watchdog; 0: there is none
+}
+
+func newSystemd() *systemd {
+	s := &systemd{}
+	address := os.Getenv("NOTIFY_SOCKET")
+	if address == "" {
+		return s
+	}
+	conn, err := net.Dial("unixgram", address)
+	if err != nil {
+		return s // not started by systemd after all
+	}
+	s.conn = conn
+	var microseconds int64
+	if n, err := fmt.Sscan(os.Getenv("WATCHDOG_USEC"), &microseconds); n == 1 && err == nil {
+		s.every = time.Duration(microseconds) * time.Microsecond / 3
+	}
+	return s
+}
+
+func (s *systemd) say(line string) {
+	if s.conn != nil {
+		_, _ = s.conn.Write([]byte(line)) // a manager that does not listen will end us if it minds
+	}
+}
+
+// feed feeds the watchdog as long as alive says that the loops turn.
+func (s *systemd) feed(ctx context.Context, alive func() bool) {
+	if s.conn == nil || s.every <= 0 {
+		return
+	}
+	t := time.NewTicker(s.every)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			if alive() {
+				s.say("WATCHDOG=1")
+			}
+		}
+	}
+}
+
+func (s *systemd) close() {
+	if s.conn != nil {
+		_ = s.conn.Close()
+	}
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"powermgr/bridge"
+	"powermgr/cmd/daemon"
+	"powermgr/control"
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+func statusCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show what the daemon on this machine is doing, and why",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := daemon.Ask(cmd.Context(), runtimeDir())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(s)
+			}
+			return page{s, cmd.OutOrStdout()}.print()
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "everything, as JSON")
+	return c
+}
+
+// page prints a status for people.
+type page struct {
+	daemon.Status
+	out io.Writer
+}
+
+func (p page) print() error {
+	dry := ""
+	if p.DryRun {
+		dry = ", in dry run"
+	}
+	p.line("Node", "%s, %s since %s, generation %d, %s; powermgr %s%s", p.Node, p.State.Role, p.clock(p.State.Since), p.State.Generation, p.State.Health, p.Version, dry)
+	var link bridge.LinkHealth
+	if json.Unmarshal(p.Link, &link) == nil {
+		state := "connected"
+		if !link.Connected {
+			state = "not connected"
+		}
+		p.line("Broker", "%s, %s since %s", link.Broker, state, p.clock(link.Since))
+		if link.Problem != "" {
+			p.line("", "%s", link.Problem)
+		}
+	}
+	var c control.State
+	controlled := p.topic("control/state", &c)
+	if controlled {
+		p.line("Now", "%s", c.Reason)
+		if c.Override != string(rules.Auto) && c.Until != nil {
+			p.line("Override", "%s until %s", c.Override, p.clock(*c.Until))
+		}
+	}
+	for _, w := range p.Peaks {
+		p.line("Peak", "%s–%s (%s)", p.clock(w.Start), p.clock(w.End), w.Season)
+	}
+	p.powerwall()
+	for _, name := range p.names() {
+		p.thermostat(name)
+	}
+	if controlled {
+		for _, o := range c.Owned {
+			p.line("Ours", "%s: %s%s", o.Target, o.What, p.until(o.Until))
+		}
+		for _, o := range c.Yielded {
+			p.line("A person's", "%s: %s%s", o.Target, o.What, p.until(o.Until))
+		}
+		for _, problem := range c.Problems {
+			p.line("Problem", "%s", problem)
+		}
+	}
+	for i, e := range p.Events {
+		head := ""
+		if i == 0 {
+			head = "Decisions"
+		}
+		p.line(head, "%s  %s", p.clock(e.At), e.Reason)
+	}
+	return nil
+}
+
+// line prints one line; head is empty for one that goes on.
+func (p page) line(head, format string, args ...any) {
+	fmt.Fprintf(p.out, "%-11s %s\n", head, fmt.Sprintf(format, args...))
+}
+
+// topic reads what is retained on a topic; false if nothing is.
+func (p page) topic(name string, v any) bool {
+	raw, ok := p.Topics[name]
+	return ok && json.Unmarshal(raw, v) == nil
+}
+
+// clock is a time as people of the home say it.
+func (p page) clock(t time.Time) string {
+	here := p.Now.Location()
+	if local := t.In(here); local.Format(time.DateOnly) == p.Now.Format(time.DateOnly) {
+		return local.Format("15:04")
+	}
+	return t.In(here).Format("Mon 15:04")
+}
+
+func (p page) until(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " until " + p.clock(t)
+}
+
+func (p page) age(t time.Time) string {
+	if t.IsZero() {
+		return "never read"
+	}
+	return p.Now.Sub(t).Round(time.Second).String() + " ago"
+}
+
+func (p page) names() []string {
+	var all []string
+	for name := range p.Topics {
+		if id, ok := strings.CutPrefix(name, "thermostat/"); ok && strings.HasSuffix(id, "/"+devices.StateLeaf) {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (p page) powerwall() {
+	var r devices.PowerwallReading
+	if !p.topic("powerwall/"+devices.StateLeaf, &r) {
+		return
+	}
+	var parts []string
+	add := func(format string, known bool, value func() any) {
+		if known {
+			parts = append(parts, fmt.Sprintf(format, value()))
+		}
+	}
+	add("%.0f %%", r.ChargePercent != nil, func() any { return float64(*r.ChargePercent) })
+	add("reserve %d %%", r.ReservePercent != nil, func() any { return *r.ReservePercent })
+	add("%s", r.Mode != nil, func() any { return *r.Mode })
+	for _, w := range []struct {
+		name string
+		w    *devices.Watts
+	}{{"battery", r.BatteryPower}, {"home", r.HomePower}, {"solar", r.SolarPower}, {"grid", r.GridPower}} {
+		add(w.name+" %.0f W", w.w != nil, func() any { return float64(*w.w) })
+	}
+	p.line("Powerwall", "%s; %s%s", strings.Join(parts, ", "), p.age(r.AsOf()), p.away("powerwall"))
+}
+
+func (p page) thermostat(topic string) {
+	var r devices.ThermostatReading
+	if !p.topic(topic, &r) {
+		return
+	}
+	var parts []string
+	if r.Mode != nil {
+		parts = append(parts, string(*r.Mode))
+	}
+	for _, t := range []struct {
+		name string
+		v    *float64
+	}{{"cool", r.CoolSetpoint}, {"heat", r.HeatSetpoint}, {"inside", r.Temperature}} {
+		if t.v != nil {
+			parts = append(parts, fmt.Sprintf("%s %.4g °%s", t.name, *t.v, r.Unit))
+		}
+	}
+	if r.Hold != nil {
+		hold := "hold " + string(*r.Hold)
+		if r.HoldUntil != nil {
+			hold += p.until(*r.HoldUntil)
+		}
+		parts = append(parts, hold)
+	}
+	p.line(r.Name, "%s; %s%s", strings.Join(parts, ", "), p.age(r.AsOf()), p.away(strings.TrimSuffix(topic, "/"+devices.StateLeaf)))
+}
+
+// away says that a device is not to be reached.
+func (p page) away(device string) string {
+	var state string
+	if p.topic(device+"/"+devices.AvailLeaf, &state) && state != devices.Online {
+		return ", " + state
+	}
+	return ""
+}

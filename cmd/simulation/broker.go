@@ -1,0 +1,203 @@
+package simulation
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"powermgr/bridge"
+	"powermgr/bridge/bus"
+)
+
+// broker is what every MQTT broker does, and nothing else: it keeps what is
+// retained, and passes on. The real link is tried on real brokers in package
+// bridge.
+type broker struct {
+	watch *witness
+
+	mu       sync.Mutex
+	up       bool
+	retained map[string]bus.Message
+	links    []*link
+}
+
+// link is a daemon's connection.
+type link struct {
+	o     bridge.LinkOptions
+	life  *life
+	node  *node
+	owned map[string]bus.Message
+	cut   bool // this one has lost the broker
+}
+
+func (b *broker) link(n *node, l *life) func(bridge.LinkOptions) (func(context.Context) error, error) {
+	return func(o bridge.LinkOptions) (func(context.Context) error, error) {
+		sub := o.Bus.Subscribe("link", "#")
+		me := &link{o: o, life: l, node: n, owned: map[string]bus.Message{}}
+		return func(ctx context.Context) error {
+			defer sub.Close()
+			b.attach(me)
+			defer b.detach(me)
+			for {
+				m, ok, err := sub.Next(ctx, time.Time{})
+				if err != nil {
+					return err
+				}
+				if ok && m.Origin == bus.Local && !bus.Private(m.Topic) && !l.dead.Load() {
+					b.watch.message(n.name, m)
+					b.publish(me, m)
+				}
+			}
+		}, nil
+	}
+}
+
+func (b *broker) attach(l *link) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.links = append(b.links, l)
+	l.cut = l.node.cut
+	if b.up && !l.cut {
+		b.greet(l)
+	}
+}
+
+func (b *broker) detach(l *link) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, o := range b.links {
+		if o == l {
+			b.links = append(b.links[:i], b.links[i+1:]...)
+			break
+		}
+	}
+	if will := (bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.Farewell(), Retain: true}); b.up && !l.cut && !l.o.Standing.Active() {
+		b.pass(l, will)
+	}
+}
+
+// greet delivers what is retained, and lets the link say its own.
+func (b *broker) greet(l *link) {
+	for _, m := range b.retained {
+		if !strings.HasSuffix(m.Topic, "/set") && l.wants(m.Topic) {
+			m.Origin = bus.Broker
+			l.o.Bus.Publish(m)
+		}
+	}
+	l.o.Bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
+	for _, m := range l.owned {
+		if l.may(m) {
+			b.pass(l, m)
+		}
+	}
+}
+
+// may is bridge.Link's: a standby speaks of itself alone.
+func (l *link) may(m bus.Message) bool {
+	return !m.Retain || l.o.Standing.Active() || strings.Contains(m.Topic, "/node/"+l.o.Node+"/")
+}
+
+func (l *link) wants(topic string) bool {
+	for _, f := range l.o.Filters {
+		if bus.Match(f, topic) {
+			return true
+		}
+	}
+	return false
+}
+
+// publish takes a message from a daemon.
+func (b *broker) publish(from *link, m bus.Message) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if m.Retain {
+		from.owned[m.Topic] = m
+	}
+	if b.up && !from.cut && from.may(m) {
+		b.pass(from, m)
+	}
+}
+
+// cut takes the broker from one node.
+func (b *broker) cut(n *node, cut bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n.cut = cut
+	for _, l := range b.links {
+		if l.node != n || l.cut == cut {
+			continue
+		}
+		l.cut = cut
+		switch {
+		case !b.up:
+		case cut:
+			l.o.Bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("down"), Retain: true})
+		default:
+			b.greet(l)
+		}
+	}
+}
+
+// has reports whether a node has the broker, or had it when it died.
+func (b *broker) has(n *node) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.up && !n.cut
+}
+
+// heal gives it back to all.
+func (b *broker) heal() {
+	for _, n := range b.watch.home.nodes {
+		b.cut(n, false)
+	}
+}
+
+func (b *broker) pass(from *link, m bus.Message) {
+	if m.Retain {
+		if len(m.Payload) == 0 {
+			delete(b.retained, m.Topic)
+		} else {
+			b.retained[m.Topic] = m
+		}
+		m.Retain = false // a live message is not flagged for others
+	}
+	m.Origin = bus.Broker
+	for _, l := range b.links {
+		if l != from && !l.cut && l.wants(m.Topic) {
+			l.o.Bus.Publish(m)
+		}
+	}
+}
+
+// send is a person's mosquitto_pub. It reports whether there was a broker.
+func (b *broker) send(topic, payload string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.up {
+		b.pass(nil, bus.Message{Topic: topic, Payload: []byte(payload)})
+	}
+	return b.up
+}
+
+// set switches the broker on or off; one without persistence forgets.
+func (b *broker) set(up, forgets bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if up == b.up {
+		return
+	}
+	b.up = up
+	if forgets {
+		clear(b.retained)
+	}
+	for _, l := range b.links {
+		switch {
+		case l.cut:
+		case up:
+			b.greet(l)
+		default:
+			l.o.Bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("down"), Retain: true})
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package simulation
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What make simulate passes on. Without them a few days are lived, so that
+// go test is quick.
+var (
+	seed   = flag.Uint64("seed", 1, "the first seed")
+	days   = flag.Int("days", 12, "how many days, each of a seed of its own")
+	level  = flag.String("faults", "all", "how much goes wrong: none, some or all")
+	replay = flag.Bool("replay", false, "tell the story of the day of -seed")
+)
+
+// live lives one day in a bubble.
+func live(t *testing.T, o Options) (r Result) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var err error
+		if r, err = Run(o); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return r
+}
+
+// campaign counts what its workers have lived.
+type campaign struct {
+	mu         sync.Mutex
+	next, end  uint64
+	lived      int
+	writes     int
+	violations int
+	told       int
+	began      time.Time
+}
+
+func (c *campaign) take() (seed uint64, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.next++
+	return c.next - 1, c.next <= c.end
+}
+
+// storyIsDue is true for the first days that went wrong: the order of what
+// happens at one instant is not the seed's, so a replay may go well.
+func (c *campaign) storyIsDue() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.told++
+	return c.told <= 5
+}
+
+func (c *campaign) count(r Result) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lived++
+	c.writes += r.Writes
+	c.violations += len(r.Violations)
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && c.lived%50 == 0 {
+		fmt.Fprintf(os.Stderr, "\r%d days, %.1f a second, %d violations ", c.lived, float64(c.lived)/time.Since(c.began).Seconds(), c.violations)
+	}
+}
+
+func TestCampaign(t *testing.T) {
+	l := Level(*level)
+	if l != None && l != Some && l != All {
+		t.Fatalf("-faults %s: send none, some or all", *level)
+	}
+	n := *days
+	if *replay {
+		n = 1
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(800)) // a day makes much garbage and keeps little
+	live(t, Options{})                                // what the runtime opens once is open
+	before := descriptors()
+	c := &campaign{next: *seed, end: *seed + uint64(n), began: time.Now()}
+	t.Run("days", func(t *testing.T) {
+		for range runtime.GOMAXPROCS(0) {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				for s, ok := c.take(); ok; s, ok = c.take() {
+					r := live(t, Options{Seed: s, Faults: l})
+					c.count(r)
+					for _, v := range r.Violations {
+						t.Errorf("seed %d: %s\n  replay it: go test ./cmd/simulation -run TestCampaign -v -replay -faults %s -seed %d", s, v, l, s)
+					}
+					if *replay || len(r.Violations) > 0 && c.storyIsDue() {
+						t.Log("\n" + strings.Join(r.Story, "\n"))
+					}
+				}
+			})
+		}
+	})
+	if after := descriptors(); after > before {
+		t.Errorf("%s: %d file descriptors are left open", I8, after-before)
+	}
+	fmt.Printf("%d days, %d seeds, %d violations (%d writes reached the vendors, %.1f days a second)\n",
+		c.lived, c.lived, c.violations, c.writes, float64(c.lived)/time.Since(c.began).Seconds())
+}
+
+// descriptors is how many files this process has open.
+func descriptors() int {
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(all)
+}

@@ -1,0 +1,402 @@
+package simulation
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/cmd/daemon"
+	"powermgr/control"
+	"powermgr/devices"
+	"powermgr/devices/emulator"
+)
+
+// hot is a summer day without people and faults, on which the battery runs low:
+// the first thermostat is on its schedule, the second in a permanent hold.
+func hot(nodes int, backend string) *world {
+	w := draw(1, None)
+	w.day = time.Date(2026, 7, 15, 0, 0, 0, 0, w.zone)
+	w.dry, w.daily, w.backend, w.nodes, w.rsync, w.polls = false, true, backend, nodes, true, [3]int{300, 60, 300}
+	w.weather = emulator.Day{LowC: 20, HighC: 40, Clear: 1}
+	charge, reserve := 66.0, 100
+	w.house = emulator.HouseOptions{ChargePercent: &charge, Reserve: &reserve, BaseLoadW: 2500, Thermostats: emulator.DefaultThermostats()}
+	for _, t := range w.house.Thermostats {
+		t.Location, t.Mode = w.zone, devices.Cool
+	}
+	cool, heat := 75.0, 66.0
+	w.house.Thermostats[1].Submit(w.begins(), emulator.Setting{Cool: &cool, Heat: &heat, Hold: devices.Pointer(devices.HoldPermanent)}, 0)
+	w.acts = nil
+	return w
+}
+
+// day is a hot day, and everything that happened on it.
+type day struct {
+	t *testing.T
+	*home
+	requests []emulator.Request
+	messages []bus.Message
+	at       []time.Time // of messages
+}
+
+// lives lives a hot day with what script adds to it; no promise may be broken.
+func lives(t *testing.T, w *world, script func(*day)) *day {
+	t.Helper()
+	d := &day{t: t}
+	r := live(t, Options{World: w, Script: func(h *home) {
+		d.home = h
+		h.onRequest = func(q emulator.Request) { d.requests = append(d.requests, q) }
+		h.onMessage = func(_ string, m bus.Message) {
+			d.messages, d.at = append(d.messages, m), append(d.at, time.Now())
+		}
+		script(d)
+	}})
+	for _, v := range r.Violations {
+		t.Error(v)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("\n" + strings.Join(r.Story, "\n"))
+		}
+	})
+	return d
+}
+
+// on lets something happen at a time of the day such as 16:30.
+func (d *day) on(clock string, do func()) {
+	d.world.add(d.time(clock), func(*home) { do() }, "script")
+}
+
+func (d *day) time(clock string) time.Time {
+	t, err := time.ParseInLocation("2006-01-02 15:04:05", d.world.day.Format("2006-01-02 ")+clock, d.world.zone)
+	if err != nil {
+		t, err = time.ParseInLocation("2006-01-02 15:04", d.world.day.Format("2006-01-02 ")+clock, d.world.zone)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return t
+}
+
+func (d *day) between(from, to string) func(time.Time) bool {
+	a, b := d.time(from), d.time(to)
+	return func(t time.Time) bool { return !t.Before(a) && t.Before(b) }
+}
+
+// asked is the requests of an endpoint, or of a whole vendor, in a time.
+func (d *day) asked(endpoint, from, to string) (all []emulator.Request) {
+	in := d.between(from, to)
+	for _, q := range d.requests {
+		if in(q.At) && (q.Endpoint == endpoint || q.Vendor == endpoint) {
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
+// wrote is the writes to a device in a time.
+func (d *day) wrote(device, from, to string) (all []emulator.Request) {
+	in := d.between(from, to)
+	for _, q := range d.requests {
+		if in(q.At) && q.Write != nil && q.Write.Device == device {
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
+// said is the payloads on a topic in a time.
+func (d *day) said(topic, from, to string) (all []string) {
+	in := d.between(from, to)
+	for i, m := range d.messages {
+		if in(d.at[i]) && m.Topic == "powermgr/"+topic {
+			all = append(all, string(m.Payload))
+		}
+	}
+	return all
+}
+
+// problems is the reasons of the problems told as events in a time.
+func (d *day) problems(from, to string) (all []string) {
+	for _, payload := range d.said("control/event", from, to) {
+		var e control.Event
+		if json.Unmarshal([]byte(payload), &e) == nil && e.Type == "problem" {
+			all = append(all, e.Reason)
+		}
+	}
+	return all
+}
+
+func (d *day) is(what string, got, want any) {
+	d.t.Helper()
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		d.t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
+
+const upstairs = "LCC-00A01AB10002"
+
+// TestWhenThingsBreak is the table of failures that the design has, a row each.
+// Rows about the broker's side of a connection are tried on real brokers in
+// package bridge.
+func TestWhenThingsBreak(t *testing.T) {
+	for _, c := range []struct {
+		row     string
+		nodes   int
+		backend string
+		script  func(*day)
+		check   func(*day)
+	}{
+		{row: "a session is kept over restarts", backend: "tcc",
+			script: func(d *day) {
+				for i := range 200 {
+					d.world.add(d.time("14:40").Add(time.Duration(i)*time.Minute), func(h *home) { h.active().kill(time.Second, false) }, "")
+				}
+			},
+			check: func(d *day) {
+				if n := len(d.asked("tcc.login", "14:30", "18:05")); n > 8 { // the portal ends a session that rests
+					d.t.Errorf("%d log-ins in 200 restarts", n)
+				}
+			}},
+		{row: "a vendor is unreachable", backend: "tcc",
+			script: func(d *day) {
+				d.on("14:52", func() { d.fault(emulator.Fault{Endpoint: "tcc.*", Class: emulator.Status, Status: 503, Count: -1}) })
+				d.on("16:40", func() { d.cloud.ClearFaults() })
+			},
+			check: func(d *day) {
+				d.is("readings during the outage", len(d.said("thermostat/1000002/state", "14:53", "16:39")), 0)
+				d.is("availability", slices.Compact(d.said("thermostat/1000002/availability", "14:53", "18:00")), "[online offline online]")
+				d.is("the reserve in the peak", d.wrote("powerwall", "15:59", "16:01")[0].Write.Values["reserve"], 0)
+				if n := len(d.asked("tcc", "14:53", "16:39")); n < 5 || n > 40 {
+					d.t.Errorf("%d requests in two hours: that is no backing off", n)
+				}
+				if len(d.wrote(upstairs, "16:40", "19:00")) == 0 {
+					d.t.Error("no setback once it answered")
+				}
+			}},
+		{row: "a reading is stale", backend: "resideo",
+			script: func(d *day) {
+				d.on("15:36", func() {
+					d.fault(emulator.Fault{Endpoint: "resideo.locations", Class: emulator.Status, Status: 500, Count: -1})
+				})
+				d.on("19:30", func() { d.cloud.ClearFaults() })
+			},
+			check: func(d *day) {
+				d.is("set backs", len(d.wrote(upstairs, "16:05", "18:59")), 0)
+				d.is("the reserve in the peak", d.wrote("powerwall", "15:59", "16:01")[0].Write.Values["reserve"], 0)
+				n := 0
+				for _, payload := range d.said("control/event", "16:00", "19:00") {
+					if strings.Contains(payload, "too old") {
+						n++
+					}
+				}
+				if n > 2 { // one for each thermostat
+					d.t.Errorf("it was said %d times", n)
+				}
+			}},
+		{row: "a write times out", backend: "resideo",
+			script: func(d *day) {
+				d.on("15:59", func() {
+					d.fault(emulator.Fault{Endpoint: "resideo.thermostat", Class: emulator.Hang, Count: 2})
+				})
+			},
+			check: func(d *day) {
+				// Between two writes to a thermostat there is a read.
+				read := true
+				for _, q := range d.asked("resideo", "15:59:30", "16:30") {
+					if q.Endpoint == "resideo.locations" {
+						read = true
+					}
+					if q.Write != nil && q.Write.Device == upstairs {
+						if !read {
+							d.t.Errorf("a blind second write at %s", q.At)
+						}
+						read = false
+					}
+				}
+				if len(d.wrote(upstairs, "16:00", "16:30")) == 0 {
+					d.t.Error("it was never sent again")
+				}
+			}},
+		{row: "a write is accepted and not taken", backend: "resideo",
+			script: func(d *day) {
+				d.on("15:59", func() { d.fault(emulator.Fault{Endpoint: "tesla.backup", Class: emulator.Ignore, Count: -1}) })
+				d.on("18:00", func() { d.cloud.ClearFaults() })
+			},
+			check: func(d *day) {
+				d.is("writes before it is given up for a while", len(d.wrote("powerwall", "16:00", "16:09")), 3)
+				if n := len(d.asked("tesla.site_info", "16:00", "16:02:10")); n < 3 {
+					d.t.Errorf("it was read back %d times", n)
+				}
+				if p := d.problems("16:00", "16:30"); len(p) != 1 || !strings.Contains(p[0], "not taken") {
+					d.t.Errorf("told: %q", p)
+				}
+			}},
+		{row: "401: one refresh and one retry", backend: "resideo",
+			script: func(d *day) {
+				d.on("15:07", func() { d.cloud.KillTeslaTokens() })
+			},
+			check: func(d *day) {
+				d.is("refreshes", len(d.asked("tesla.token", "15:07", "15:20")), 1)
+				d.is("problems", len(d.problems("15:07", "16:00")), 0)
+			}},
+		{row: "401: needs re-authorisation", backend: "resideo",
+			script: func(d *day) {
+				d.on("15:07", func() { d.cloud.RevokeResideo() })
+			},
+			check: func(d *day) {
+				if n := len(d.asked("resideo", "15:07", "18:00")); n > 12 {
+					d.t.Errorf("%d requests in three hours: that is hammering", n)
+				}
+				if !strings.Contains(strings.Join(d.said("thermostats/api", "15:07", "16:00"), ""), `"reauthorise":true`) {
+					d.t.Error("nobody is told")
+				}
+			}},
+		{row: "the broker is gone", backend: "resideo",
+			script: func(d *day) {
+				d.on("14:40", func() { d.broker.set(false, true) })
+				d.on("20:00", func() { d.broker.set(true, false) })
+			},
+			check: func(d *day) {
+				d.is("the reserve in the peak", d.wrote("powerwall", "15:59", "16:01")[0].Write.Values["reserve"], 0)
+				if len(d.wrote(upstairs, "16:00", "19:00")) == 0 || len(d.wrote(upstairs, "19:00", "19:05")) == 0 {
+					d.t.Error("no setback, or it was not given back")
+				}
+				for _, topic := range []string{"powermgr/control/state", "powermgr/powerwall/state", "powermgr/node/a/journal"} {
+					if _, ok := d.broker.retained[topic]; !ok {
+						d.t.Errorf("%s was not said again", topic)
+					}
+				}
+			}},
+		{row: "the daemon is away when the peak ends", backend: "tcc",
+			script: func(d *day) {
+				d.on("18:30", func() { d.active().kill(2*time.Hour, true) })
+			},
+			check: func(d *day) {
+				w := append(d.wrote(upstairs, "20:30", "20:31"), d.wrote("powerwall", "20:30", "20:31")...)
+				if len(w) < 2 || w[0].Write.Values["cool_setpoint"] != 75.0 {
+					d.t.Errorf("first of all it wrote %+v", w)
+				}
+			}},
+		{row: "the disk is full", backend: "resideo",
+			script: func(d *day) {
+				d.on("15:00", func() { d.full(true) })
+				d.on("18:00", func() { d.full(false) })
+			},
+			check: func(d *day) {
+				d.is("setbacks while nothing could be kept", len(d.wrote(upstairs, "15:00", "18:00")), 0)
+				d.is("the reserve in the peak", d.wrote("powerwall", "15:59", "16:01")[0].Write.Values["reserve"], 0)
+				if len(d.wrote(upstairs, "18:00", "18:20")) == 0 {
+					d.t.Error("no setback once it could")
+				}
+				if p := d.problems("15:00", "16:30"); len(p) != 1 || !strings.Contains(p[0], "journal") {
+					d.t.Errorf("told: %q", p)
+				}
+			}},
+		{row: "the disk is full when all is to be given back", backend: "resideo",
+			script: func(d *day) {
+				d.on("18:50", func() { d.full(true) })
+			},
+			check: func(d *day) {
+				d.is("given back", d.wrote(upstairs, "19:00", "19:01")[0].Write.Values["cool_setpoint"], 75.0)
+				d.is("the reserve", d.wrote("powerwall", "19:00", "19:01")[0].Write.Values["reserve"], 100)
+			}},
+		{row: "the clock jumps back into the peak", backend: "resideo",
+			script: func(d *day) {
+				d.on("19:10", func() { d.jump(-20 * time.Minute) })
+				d.on("19:20", func() { d.right() })
+			},
+			check: func(d *day) {
+				d.is("what the thresholds asked for is not asked for again", len(d.wrote(upstairs, "19:11", "19:20")), 0)
+			}},
+		{row: "nonsense from a vendor", backend: "resideo",
+			script: func(d *day) {
+				bodies := []string{"<html>", "null", "", "NaN", `{"response":{"percentage_charged":400,"grid_status":"Active"}}`, `{"response":{"percentage_charged":"NaN"}}`, `{"response":null}`}
+				for i, b := range bodies {
+					d.on(fmt.Sprintf("16:%02d:30", 10+i), func() {
+						d.cloud.ClearFaults()
+						d.fault(emulator.Fault{Endpoint: "tesla.live_status", Class: emulator.Status, Status: 200, Body: b, Count: -1})
+					})
+				}
+				d.on("16:20", func() { d.cloud.ClearFaults() })
+			},
+			check: func(d *day) {
+				for _, payload := range d.said("powerwall/state", "16:10:30", "16:20") {
+					d.t.Errorf("it was published: %s", payload)
+				}
+				d.is("availability", slices.Compact(d.said("powerwall/availability", "16:00", "17:00")), "[online offline online]")
+				if s := d.said("powerwall/api", "16:10", "16:20"); len(s) == 0 || !strings.Contains(s[len(s)-1], `"problem":"nonsense"`) {
+					d.t.Errorf("told: %q", s)
+				}
+			}},
+		{row: "two nodes are active", nodes: 2, backend: "tcc",
+			script: func(d *day) {
+				d.on("16:30", func() { d.keepalived.split(true) })
+				d.on("17:30", func() { d.keepalived.split(false) })
+			},
+			check: func(d *day) {
+				var s daemon.NodeState
+				said := d.said("node/a/state", "16:30", "16:31")
+				if len(said) == 0 || json.Unmarshal([]byte(said[len(said)-1]), &s) != nil || s.Role != daemon.Standby {
+					d.t.Errorf("the one with the lower claim says %q", said)
+				}
+				d.is("set points changed by it", len(d.wrote(upstairs, "16:30", "16:32")), 0)
+			}},
+		{row: "the active node dies in the peak", nodes: 2, backend: "tcc",
+			script: func(d *day) {
+				d.on("17:02", func() { d.active().kill(time.Hour, true) })
+			},
+			check: func(d *day) {
+				d.is("who polls then", len(d.asked("tesla.live_status", "17:02:03", "17:02:05")), 1)
+				d.is("set points changed by it", len(d.wrote(upstairs, "17:02", "17:03")), 0)
+				d.is("given back", d.wrote(upstairs, "19:00", "19:01")[0].Write.Values["cool_setpoint"], 75.0)
+			}},
+	} {
+		t.Run(c.row, func(t *testing.T) {
+			t.Parallel()
+			d := lives(t, hot(max(c.nodes, 1), c.backend), c.script)
+			defer func() {
+				if r := recover(); r != nil {
+					t.Errorf("there is less to check than there should be: %v", r)
+				}
+			}()
+			d.t = t
+			c.check(d)
+		})
+	}
+}
+
+// TestRotatedTokensAreOnDiskFirst looks into the token file at the first use of
+// each access token.
+func TestRotatedTokensAreOnDiskFirst(t *testing.T) {
+	var kept []string
+	lives(t, hot(1, "resideo"), func(d *day) {
+		d.onRequest = func(q emulator.Request) {
+			file, ok := map[string]string{"resideo.locations": "resideo.json", "tesla.live_status": "tesla.json"}[q.Endpoint]
+			if !ok || q.Status != 200 {
+				return
+			}
+			b, err := os.ReadFile(filepath.Join(filepath.Dir(d.nodes[0].configFile), file))
+			if err != nil {
+				t.Error(err)
+			}
+			kept = append(kept, string(b))
+		}
+		d.on("16:02", func() { d.cloud.KillTeslaTokens(); d.cloud.KillResideoTokens() })
+	})
+	all := len(slices.Compact(slices.Sorted(slices.Values(kept))))
+	for _, text := range kept {
+		if strings.Contains(text, `"emulator-refresh"`) || strings.Contains(text, `"emulator-resideo-refresh"`) {
+			t.Errorf("a call was made while the file still had the token that was rotated away: %s", text)
+			break
+		}
+	}
+	if all < 4 {
+		t.Errorf("only %d contents of the files were seen", all)
+	}
+}

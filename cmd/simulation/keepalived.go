@@ -1,0 +1,123 @@
+package simulation
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"powermgr/cmd/daemon"
+)
+
+// keepalived decides which node of a pair is the active one, as the real one
+// does: the other node takes over a few seconds after the active one died, and
+// keeps what it has. Nodes that do not see each other are both told to be
+// active; when they do again, the second one is told to stand by.
+type keepalived struct {
+	home *home
+
+	mu    sync.Mutex   // held while nodes are told
+	first atomic.Int32 // the node that is to be active
+	apart atomic.Bool  // the nodes do not see each other
+}
+
+// takeover is how long keepalived takes to notice that a node is gone.
+const takeover = 3600 * time.Millisecond
+
+func (k *keepalived) master() int { return int(k.first.Load()) }
+
+// pair is the node that is to be active, and the other one.
+func (k *keepalived) pair() (first, second *node) {
+	i := k.master()
+	return k.home.nodes[i], k.home.nodes[1-i]
+}
+
+// other is the node that is not the active one, or the only one.
+func (h *home) other() *node { return h.nodes[(h.keepalived.master()+1)%len(h.nodes)] }
+
+func (k *keepalived) begin() {
+	for i, n := range k.home.nodes {
+		if i == 0 {
+			n.tell(daemon.Active)
+		} else {
+			n.tell(daemon.Standby)
+		}
+	}
+}
+
+// died is told of the death of a node, under that node's lock.
+func (k *keepalived) died(n *node) {
+	if len(k.home.nodes) < 2 {
+		return
+	}
+	time.AfterFunc(takeover, func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if first, second := k.pair(); n == first && !n.up() && second.up() {
+			k.move()
+		}
+	})
+}
+
+// booted is told of a node that starts.
+func (k *keepalived) booted(n *node) {
+	if len(k.home.nodes) < 2 {
+		return
+	}
+	time.AfterFunc(takeover, func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		n.catchUp()
+		switch first, _ := k.pair(); {
+		case !n.up():
+		case n == first || k.apart.Load():
+			n.tell(daemon.Active)
+		case !first.up():
+			k.move()
+		default:
+			n.tell(daemon.Standby)
+		}
+	})
+}
+
+// handOver moves the role between two nodes that are up.
+func (k *keepalived) handOver() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, second := k.pair(); !k.apart.Load() && second.up() {
+		k.move()
+	}
+}
+
+func (k *keepalived) move() {
+	k.home.watch.disturbed()
+	first, second := k.pair()
+	if !k.home.world.rsync && !k.home.broker.has(first) {
+		k.home.watch.splits() // the second one knows nothing of what the first has done
+	}
+	k.first.Store(1 - k.first.Load())
+	k.home.tell("%s is told to be active", second.name)
+	first.tell(daemon.Standby)
+	second.tell(daemon.Active)
+}
+
+// split takes the nodes apart, or brings them together again.
+func (k *keepalived) split(apart bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.apart.Swap(apart) == apart {
+		return
+	}
+	k.home.watch.splits()
+	if _, second := k.pair(); apart {
+		second.tell(daemon.Active)
+	} else {
+		second.tell(daemon.Standby)
+	}
+}
+
+// up reports whether the daemon runs.
+func (n *node) up() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.life != nil && !n.life.dead.Load()
+}

@@ -1,0 +1,441 @@
+package simulation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"powermgr/bridge"
+	"powermgr/bridge/bus"
+	"powermgr/cmd/daemon"
+)
+
+// A node is a Raspberry Pi: the daemon runs on it, dies and is started again.
+type node struct {
+	home       *home
+	name       string
+	configFile string
+	roleFile   string // lost with the power
+	clock      *clock
+	disk       *disk
+	peer       *disk   // the other node's journal, as rsync leaves it here
+	ram        *memory // lost with the power
+	card       *memory // beside the journal
+
+	mu     sync.Mutex
+	life   *life          // the daemon that runs; nil: none does
+	daemon *daemon.Daemon // of life
+	off    time.Duration  // how long it stays down after it was killed
+
+	cut bool // it has lost the broker; of the broker
+}
+
+// newNode is node i, with configuration and token files of its own.
+func newNode(h *home, dir string, i int) (*node, error) {
+	n := &node{home: h, name: string(rune('a' + i)), clock: newClock(), disk: &disk{}, peer: &disk{}, ram: &memory{all: map[string][]byte{}}, card: &memory{all: map[string][]byte{}}}
+	dir = filepath.Join(dir, n.name)
+	n.configFile, n.roleFile = filepath.Join(dir, "config.yaml"), filepath.Join(dir, "role")
+	own := [...]string{"", "-2"}[i] // tokens
+	return n, errors.Join(
+		os.Mkdir(dir, 0o700),
+		os.WriteFile(n.configFile, []byte(h.world.config(dir, n.name)), 0o600),
+		token(dir, "tesla.json", "emulator-refresh"+own),
+		token(dir, "resideo.json", "emulator-resideo-refresh"+own))
+}
+
+// A life is one run of the daemon, from boot to death. A dead one does nothing
+// any more, whatever its goroutines still try.
+type life struct {
+	dead   atomic.Bool
+	cancel context.CancelFunc
+
+	mu    sync.Mutex
+	fuses []*fuse
+}
+
+// A fuse kills the daemon at the n-th moment of a kind.
+type fuse struct {
+	moment moment
+	left   int
+	off    time.Duration
+	reboot bool
+}
+
+// A moment is where a fuse can burn down.
+type moment string
+
+const (
+	journalSaved moment = "the journal was saved"
+	writeBefore  moment = "a write was about to leave"
+	writeAfter   moment = "a write had arrived"
+)
+
+var errDead = errors.New("the daemon is dead")
+
+// pass burns the fuses of a moment, and reports whether the daemon still lives.
+func (n *node) pass(l *life, m moment) bool {
+	if l.dead.Load() {
+		return false
+	}
+	l.mu.Lock()
+	var hit *fuse
+	for _, f := range l.fuses {
+		if f.moment == m && f.left > 0 {
+			if f.left--; f.left == 0 {
+				hit = f
+			}
+		}
+	}
+	l.mu.Unlock()
+	if hit != nil {
+		n.home.tell("%s killed when %s", n.name, m)
+		n.kill(hit.off, hit.reboot)
+		return false
+	}
+	return true
+}
+
+// arm puts a fuse to the daemon that runs now.
+func (n *node) arm(f fuse) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.life != nil {
+		n.life.mu.Lock()
+		n.life.fuses = append(n.life.fuses, &f)
+		n.life.mu.Unlock()
+	}
+}
+
+// kill ends the daemon as kill -9 or a power cut would. It is started again
+// after off; reboot empties the ramdisk.
+func (n *node) kill(off time.Duration, reboot bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.life == nil || n.life.dead.Load() {
+		return
+	}
+	n.off = off
+	if reboot {
+		n.ram.clear()
+		_ = os.Remove(n.roleFile)
+	}
+	n.disk.mu.Lock()
+	full := n.disk.full
+	n.disk.mu.Unlock()
+	if full {
+		n.home.watch.forgets()
+	}
+	n.home.keepalived.died(n)
+	n.home.watch.disturbed()
+	n.life.dead.Store(true)
+	n.life.cancel()
+}
+
+// well reports whether the daemon runs, on a clock that is right.
+func (n *node) well() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.life != nil && n.clock.off.Load() == 0
+}
+
+// live boots the daemon again and again until ctx ends.
+func (n *node) live(ctx context.Context) {
+	for ctx.Err() == nil {
+		running, cancel := context.WithCancel(ctx)
+		l := &life{cancel: cancel}
+		n.mu.Lock()
+		n.life = l
+		n.mu.Unlock()
+		n.home.watch.boots()
+		n.home.keepalived.booted(n)
+		if err := n.run(running, l); ctx.Err() == nil && !l.dead.Load() {
+			n.home.watch.violation(I8, "the daemon ended by itself: %v", err)
+			n.off = time.Hour
+		}
+		cancel()
+		n.mu.Lock()
+		n.life, n.daemon = nil, nil
+		off := n.off
+		n.mu.Unlock()
+		if ctx.Err() == nil {
+			_ = bus.Sleep(ctx, bus.Wall{}, max(off, time.Second))
+			n.home.tell("%s starts again", n.name)
+		}
+	}
+}
+
+func (n *node) run(ctx context.Context, l *life) error {
+	config, _, err := daemon.Load(n.configFile, nil)
+	if err != nil {
+		return err
+	}
+	d, err := daemon.New(daemon.Options{
+		Config: config, Version: "simulated", Clock: n.clock, Log: slog.New(n.home.watch),
+		Transport: &transport{n, l}, Journal: &living{n, l, n.disk}, Peer: &living{n, l, n.peer}, RoleFile: n.roleFile, Counters: [2]bridge.Store{n.ram.of(l), n.card.of(l)},
+		Link: n.home.broker.link(n, l),
+	})
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.daemon = d
+	n.mu.Unlock()
+	return d.Run(ctx)
+}
+
+// active reports whether the daemon thinks that it is the active one.
+func (n *node) active() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.daemon != nil && n.daemon.Active()
+}
+
+// tell is keepalived's script.
+func (n *node) tell(r daemon.Role) {
+	n.mu.Lock()
+	d := n.daemon
+	n.mu.Unlock()
+	if d != nil {
+		_ = d.Tell(r) // a node that cannot keep its role goes on
+		return
+	}
+	_ = os.WriteFile(n.roleFile, []byte(r), 0o600)
+}
+
+// transport carries requests to the emulated vendors without a socket.
+type transport struct {
+	*node
+	*life
+}
+
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	writes := r.Method == http.MethodPost && (strings.Contains(r.URL.Path, "/energy_sites/") || strings.Contains(r.URL.Path, "/thermostats/") ||
+		strings.HasSuffix(r.URL.Path, "/SubmitControlScreenChanges"))
+	if t.dead.Load() || writes && !t.pass(t.life, writeBefore) {
+		return nil, errDead
+	}
+	in := r.Clone(r.Context())
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	in.RequestURI = r.URL.RequestURI()
+	if writes {
+		t.home.watch.wrote(t.name, t.active())
+	}
+	rec := httptest.NewRecorder()
+	t.home.cloud.Handler().ServeHTTP(rec, in)
+	if writes && !t.pass(t.life, writeAfter) || t.dead.Load() {
+		return nil, errDead
+	}
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	res := rec.Result()
+	res.Request = r
+	return res, nil
+}
+
+// clock is the node's wall clock, which can be wrong. On a real machine what
+// waits for a duration sees no jump; here it is looked at anew.
+type clock struct {
+	off    atomic.Int64
+	mu     sync.Mutex
+	jumped chan struct{} // closed by the next jump
+}
+
+func newClock() *clock { return &clock{jumped: make(chan struct{})} }
+
+func (c *clock) jump(off time.Duration) {
+	c.off.Store(int64(off))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.jumped)
+	c.jumped = make(chan struct{})
+}
+
+func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.off.Load())) }
+
+func (c *clock) Wait(ctx context.Context, at time.Time, ready <-chan struct{}) (bool, error) {
+	c.mu.Lock()
+	jumped := c.jumped
+	c.mu.Unlock()
+	var due <-chan time.Time
+	if !at.IsZero() {
+		t := time.NewTimer(time.Until(at.Add(-time.Duration(c.off.Load()))))
+		defer t.Stop()
+		due = t.C
+	}
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-ready:
+		return true, nil
+	case <-due:
+	case <-jumped:
+	}
+	return false, nil
+}
+
+// disk is where the journal is.
+type disk struct {
+	mu      sync.Mutex
+	b       []byte
+	full    bool
+	saves   int
+	forgets bool // sabotage: it says yes and keeps nothing
+}
+
+// living is the disk as a daemon has it while it lives; it is journal.Disk.
+type living struct {
+	*node
+	*life
+	disk *disk
+}
+
+func (d *living) Read() ([]byte, error) {
+	d.disk.mu.Lock()
+	defer d.disk.mu.Unlock()
+	if d.disk.b == nil {
+		return nil, fs.ErrNotExist
+	}
+	return append([]byte(nil), d.disk.b...), nil
+}
+
+func (d *living) Write(b []byte) error {
+	if d.dead.Load() {
+		return errDead
+	}
+	d.disk.mu.Lock()
+	if d.disk.full {
+		d.disk.mu.Unlock()
+		return errors.New("no space left on device")
+	}
+	d.disk.saves++
+	if !d.disk.forgets {
+		d.disk.b = append([]byte(nil), b...)
+	}
+	d.disk.mu.Unlock()
+	d.home.watch.file("journal", b)
+	d.rsync(b)
+	if !d.pass(d.life, journalSaved) {
+		return errDead
+	}
+	return nil
+}
+
+func (d *living) SetAside() (string, error) {
+	d.disk.mu.Lock()
+	defer d.disk.mu.Unlock()
+	d.disk.b = nil
+	return "aside", nil
+}
+
+// saves is how often something was written to the disk of the journal.
+func (n *node) saves() int {
+	n.disk.mu.Lock()
+	defer n.disk.mu.Unlock()
+	n.card.mu.Lock()
+	defer n.card.mu.Unlock()
+	return n.disk.saves + n.card.saves
+}
+
+// catchUp is the first rsync after a node has come up.
+func (n *node) catchUp() {
+	for _, o := range n.home.nodes {
+		if o != n && o.up() {
+			o.disk.mu.Lock()
+			b := o.disk.b
+			o.disk.mu.Unlock()
+			if b != nil {
+				o.rsync(b)
+			}
+		}
+	}
+}
+
+// rsync copies a journal to the other node, if that one is up.
+func (n *node) rsync(b []byte) {
+	if !n.home.world.rsync {
+		return
+	}
+	for _, o := range n.home.nodes {
+		if o != n && o.well() {
+			o.peer.mu.Lock()
+			o.peer.b = append([]byte(nil), b...)
+			o.peer.mu.Unlock()
+		}
+	}
+}
+
+// memory is a bridge.Store.
+type memory struct {
+	mu    sync.Mutex
+	all   map[string][]byte
+	saves int
+}
+
+func (m *memory) clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.all)
+}
+
+func (m *memory) of(l *life) bridge.Store { return &livingMemory{m, l} }
+
+type livingMemory struct {
+	*memory
+	*life
+}
+
+func (m *livingMemory) Load(key string, v any) error {
+	m.memory.mu.Lock()
+	defer m.memory.mu.Unlock()
+	b, ok := m.all[key]
+	if !ok {
+		return fmt.Errorf("%q: %w", key, fs.ErrNotExist)
+	}
+	return json.Unmarshal(b, v)
+}
+
+func (m *livingMemory) Save(key string, v any) error {
+	if m.dead.Load() {
+		return errDead
+	}
+	b, err := json.Marshal(v)
+	m.memory.mu.Lock()
+	defer m.memory.mu.Unlock()
+	m.all[key] = b
+	m.saves++
+	return err
+}
+
+// dir is a folder of the node's own, for token files.
+func newDir() (string, func(), error) {
+	base := ""
+	if _, err := os.Stat("/dev/shm"); err == nil {
+		base = "/dev/shm"
+	}
+	dir, err := os.MkdirTemp(base, "powermgr-simulation-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err
+}
+
+// token writes a token file as powermgr auth leaves it.
+func token(dir, name, refresh string) error {
+	b, err := json.Marshal(map[string]any{"access_token": "", "refresh_token": refresh, "token_type": "Bearer", "expires_in": 1})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, name), b, 0o600)
+}

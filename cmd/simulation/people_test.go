@@ -1,0 +1,105 @@
+package simulation
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"powermgr/control"
+	"powermgr/control/rules"
+	"powermgr/devices"
+	"powermgr/devices/emulator"
+)
+
+// persons is what was told of people in a time: the target of each such event.
+func (d *day) persons(from, to string) (all []string) {
+	for _, payload := range d.said("control/event", from, to) {
+		var e control.Event
+		if json.Unmarshal([]byte(payload), &e) == nil && e.Type == rules.NoteTaken {
+			all = append(all, e.Target)
+		}
+	}
+	return all
+}
+
+// TestPeopleAreToldApart changes things the way people, schedules, vendors and
+// powermgr itself do, at both kinds of thermostats.
+func TestPeopleAreToldApart(t *testing.T) {
+	cool := func(f float64, hold devices.Hold) emulator.Setting {
+		return emulator.Setting{Cool: &f, Hold: &hold}
+	}
+	for _, c := range []struct {
+		name   string
+		settle time.Duration // of what is sent to the devices
+		world  func(*world)  // nil: the usual hot day
+		script func(*day)
+		person bool // somebody was there
+		check  func(*day)
+	}{
+		{name: "somebody at the wall", person: true,
+			script: func(d *day) { d.on("17:01:10", func() { d.wall(1, cool(74, devices.HoldPermanent)) }) },
+			check: func(d *day) {
+				d.is("writes after that", len(d.wrote(upstairs, "17:06", "21:00")), 0)
+				d.is("in the end", d.house.Thermostats[1].Cool, 74)
+			}},
+		{name: "somebody while our write is on its way", settle: time.Minute, person: true,
+			script: func(d *day) { d.on("16:00:20", func() { d.wall(1, cool(74, devices.HoldPermanent)) }) },
+			check:  func(d *day) { d.is("in the end", d.house.Thermostats[1].Cool, 74) }},
+		{name: "somebody by MQTT", person: true,
+			script: func(d *day) { d.on("17:01:10", func() { d.publish("thermostat/%d/cool_setpoint/set", 1, "74") }) },
+			check: func(d *day) {
+				d.is("writes after that", len(d.wrote(upstairs, "17:02", "21:00")), 0)
+				d.is("in the end", d.house.Thermostats[1].Cool, 74)
+			}},
+		{name: "the fan is nobody's set point",
+			script: func(d *day) {
+				d.on("17:01:10", func() { d.wall(1, emulator.Setting{Fan: devices.Pointer(devices.FanOn)}) })
+			},
+			check: func(d *day) { d.is("in the end", d.house.Thermostats[1].Cool, 75) }},
+		{name: "our writes take their time", settle: 75 * time.Second,
+			script: func(*day) {},
+			check:  func(d *day) { d.is("in the end", d.house.Thermostats[1].Cool, 75) }},
+		{name: "the schedule moves on, and our holds end by themselves",
+			script: func(*day) {},
+			check: func(d *day) {
+				d.is("the hold in the end", d.house.Thermostats[0].Hold, devices.HoldSchedule)
+			}},
+		{name: "the reserve in Tesla's app", person: true,
+			script: func(d *day) { d.on("17:01:10", func() { d.app(func(e *emulator.House) { e.SetReserve(30) }) }) },
+			check: func(d *day) {
+				d.is("writes in that peak", len(d.wrote("powerwall", "17:01", "19:00")), 0)
+				d.is("the rule applies again", d.wrote("powerwall", "19:00", "19:01")[0].Write.Values["reserve"], 100)
+			}},
+		{name: "the mode in Tesla's app", person: true,
+			script: func(d *day) {
+				d.on("17:01:10", func() { d.app(func(e *emulator.House) { e.Mode = devices.Backup }) })
+			},
+			check: func(d *day) {
+				d.is("writes in that peak", len(d.wrote("powerwall", "17:01", "19:00")), 0)
+				d.is("the mode in the end", d.house.Mode, devices.Backup)
+			}},
+		{name: "a reserve that the device does not keep",
+			world: func(w *world) {
+				w.house.Reserve, w.house.ReserveCap, w.house.CapDelay = devices.Pointer(80), 80, 10*time.Minute
+			},
+			script: func(*day) {},
+			check:  func(d *day) { d.is("in the end", d.house.Reserve, 80) }},
+	} {
+		for _, backend := range []string{"tcc", "resideo"} {
+			t.Run(c.name+"/"+backend, func(t *testing.T) {
+				t.Parallel()
+				w := hot(1, backend)
+				w.house.SettleDelay, w.landing = c.settle, c.settle
+				if c.world != nil {
+					c.world(w)
+				}
+				d := lives(t, w, c.script)
+				d.t = t
+				if got := len(d.persons("14:30", "21:00")); (got > 0) != c.person || got > 1 {
+					t.Errorf("%d times it was said that somebody has made a choice", got)
+				}
+				c.check(d)
+			})
+		}
+	}
+}

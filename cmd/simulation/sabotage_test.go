@@ -1,0 +1,130 @@
+package simulation
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+	"powermgr/devices/emulator"
+)
+
+// TestEachInvariantCanFail breaks one mechanism after the other, and sees the
+// witness notice. The same days without the sabotage are without violation.
+func TestEachInvariantCanFail(t *testing.T) {
+	const days = 3
+	for seed := uint64(1); seed <= days; seed++ {
+		for _, v := range live(t, Options{Seed: seed, Faults: None}).Violations {
+			t.Errorf("without sabotage, seed %d: %s", seed, v)
+		}
+	}
+	for _, c := range []struct {
+		invariant Invariant
+		how       string
+		sabotage  func(*home)
+	}{
+		{I1, "the journal keeps nothing, and the daemon is killed in the peak", func(h *home) {
+			h.nodes[0].disk.forgets, h.world.rsync = true, false
+			h.people(emulator.Setting{Hold: devices.Pointer(devices.HoldPermanent)})
+			h.at(-10*time.Minute, func() { h.broker.set(false, true) })
+			h.at(20*time.Minute, func() { h.active().kill(time.Minute, true) })
+		}},
+		{I2, "the limits of the configuration are not those that were agreed", func(h *home) {
+			h.configure("dry_run: false", "dry_run: false\n  thermostat_increment_f: 5\n  max_thermostat_temp_f: 90\n  min_heat_setpoint_f: 50")
+		}},
+		{I3, "the controller writes over what a person has chosen", func(h *home) {
+			h.at(40*time.Minute, func() { h.wall(0, emulator.Setting{Hold: devices.Pointer(devices.HoldPermanent)}) })
+			h.at(60*time.Minute, func() { h.rogue(0, "is set back", 79, 61) })
+		}},
+		{I4, "the controller writes too often", func(h *home) {
+			h.at(40*time.Minute, func() { h.rogue(0, "is set back", 79, 61) })
+			h.at(43*time.Minute, func() { h.rogue(0, "is set back", 81, 59) })
+		}},
+		{I5, "a person has paused, and the controller goes on", func(h *home) {
+			h.at(10*time.Minute, func() { h.publish("control/override/set", -1, "pause 1h") })
+			h.at(40*time.Minute, func() { h.rogue(0, "is set back", 79, 61) })
+		}},
+		{I5, "dry run is not dry", func(h *home) { h.world.dry = true }},
+		{I6, "the calendar is another zone's", func(h *home) { h.configure("America/Los_Angeles", "America/Anchorage") }},
+		{I7, "a token is published", func(h *home) {
+			h.at(0, func() { h.say("powermgr/control/event", `{"reason":"the token is emulator-access"}`) })
+		}},
+		{I7, "a token is logged", func(h *home) {
+			h.at(0, func() { _ = h.watch.Handle(t.Context(), record("the token is emulator-refresh")) })
+		}},
+		{I8, "the daemon ends", func(h *home) { h.at(0, func() { h.active().life.cancel() }) }},
+	} {
+		t.Run(fmt.Sprintf("%s: %s", c.invariant[:2], c.how), func(t *testing.T) {
+			found, others := 0, ""
+			for seed := uint64(1); seed <= days; seed++ {
+				for _, v := range live(t, Options{Seed: seed, Faults: None, Script: c.sabotage}).Violations {
+					if v.Invariant == c.invariant {
+						found++
+					}
+					others += "\n" + v.String()
+				}
+			}
+			if found == 0 {
+				t.Error("nobody noticed; there was only", others)
+			}
+		})
+	}
+}
+
+// at lets something happen so long after the first peak's start.
+func (h *home) at(after time.Duration, do func()) {
+	peak, _ := h.watch.calendar.Next(h.world.begins())
+	h.world.add(peak.Start.Add(after), func(*home) { do() }, "sabotage")
+}
+
+// configure changes the daemon's configuration behind the witness's back.
+func (h *home) configure(old, changed string) {
+	for _, n := range h.nodes {
+		text, err := os.ReadFile(n.configFile)
+		if err == nil {
+			err = os.WriteFile(n.configFile, []byte(strings.ReplaceAll(string(text), old, changed)), 0o600)
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+}
+
+// people sets all thermostats before the day begins.
+func (h *home) people(s emulator.Setting) {
+	h.cloud.Person(func(e *emulator.House) {
+		for i, t := range e.Thermostats {
+			t.Touch(time.Now(), s)
+			h.watch.homes[i].choices = []setting{settingOf(t)}
+		}
+	})
+}
+
+// bus is that of the active node.
+func (h *home) bus() *bus.Bus {
+	h.broker.mu.Lock()
+	defer h.broker.mu.Unlock()
+	for _, l := range h.broker.links {
+		if l.node == h.active() {
+			return l.o.Bus
+		}
+	}
+	panic("the active node has no link")
+}
+
+// say publishes something as a part of the daemon would.
+func (h *home) say(topic, payload string) {
+	h.bus().Publish(bus.Message{Topic: topic, Payload: []byte(payload)})
+}
+
+// rogue is a controller that does what it must not.
+func (h *home) rogue(thermostat int, why string, cool, heat float64) {
+	id := devices.TopicID(h.world.vendorID(h.world.house.Thermostats[thermostat]))
+	h.bus().Publish(bus.Message{
+		Topic: "powermgr/thermostat/" + id + "/hold/set", Source: devices.SourceControl, Generation: 1,
+		Payload: fmt.Appendf(nil, `{"value":"permanent","cool_setpoint":%g,"heat_setpoint":%g,"reason":"it %s","id":"control-rogue-%d"}`, cool, heat, why, time.Now().Unix()),
+	})
+}

@@ -1,0 +1,206 @@
+// Package simulation is a machine that tries to make powermgr leave a setting
+// behind or override a person. It lives days of an emulated home in virtual
+// time: the real daemon without its sockets, the emulated vendors behind it,
+// people who change their minds, and faults on top of each other. Everything
+// random comes from one seed.
+//
+// It has to run in a testing/synctest bubble.
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/cmd/daemon"
+	"powermgr/devices"
+	"powermgr/devices/emulator"
+)
+
+// Options are what to simulate.
+type Options struct {
+	Seed   uint64
+	Faults Level
+	// World is the day to live. Nil: the one that Seed and Faults draw.
+	World *world
+	// Script adds to the day before it begins; nil: nothing.
+	Script func(*home)
+}
+
+// Result is what came of a day.
+type Result struct {
+	Seed       uint64
+	Violations []Violation
+	Story      []string // a line for each thing that happened
+	Writes     int      // that reached a vendor
+	Deaths     int      // of the daemon
+	Saves      int      // writes to the disk of the journal, the most of any node
+}
+
+// home is the simulated home with everything in it.
+type home struct {
+	world      *world
+	cloud      *emulator.Cloud
+	house      *emulator.House // to be looked at under the cloud's lock alone
+	nodes      []*node         // one, or a pair
+	keepalived *keepalived
+	broker     *broker
+	watch      *witness
+
+	// Told of everything, under the witness's lock; nil: nobody is.
+	onRequest func(emulator.Request)
+	onMessage func(node string, m bus.Message)
+}
+
+// grace is how long after the last trouble everything has to be as it should.
+const grace = 2*time.Hour + 15*time.Minute
+
+// Run lives one day. An error is about the simulator, not about powermgr.
+func Run(o Options) (Result, error) {
+	dir, remove, err := newDir()
+	if err != nil {
+		return Result{}, err
+	}
+	defer remove()
+	w := o.World
+	if w == nil {
+		w = draw(o.Seed, o.Faults)
+	}
+	time.Sleep(time.Until(w.begins()))
+	h := &home{world: w}
+	h.watch = newWitness(h)
+	h.broker = &broker{watch: h.watch, up: true, retained: map[string]bus.Message{}}
+	h.keepalived = &keepalived{home: h}
+	h.cloud = emulator.New(emulator.Options{
+		TCC: emulator.TCCOptions{Delay: w.landing}, Resideo: emulator.ResideoOptions{Landing: [2]time.Duration{w.landing, w.landing * 3 / 2}},
+		Now: time.Now, Location: w.zone, Seed: o.Seed, House: w.house, Weather: w.weather.In(w.zone), OnRequest: h.watch.request,
+		Sleep: func(ctx context.Context, d time.Duration) error { return bus.Sleep(ctx, bus.Wall{}, d) },
+	})
+	h.cloud.Person(func(e *emulator.House) { h.house = e; h.watch.begin(e) })
+	for i := range w.nodes {
+		n, err := newNode(h, dir, i)
+		if err != nil {
+			return Result{}, err
+		}
+		h.nodes = append(h.nodes, n)
+	}
+	config, _, err := daemon.Load(h.nodes[0].configFile, nil)
+	if err != nil {
+		return Result{}, err
+	}
+	h.watch.calendar = config.Calendar()
+	if o.Script != nil {
+		o.Script(h)
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	h.keepalived.begin()
+	for _, n := range h.nodes {
+		all.Go(func() { n.live(ctx) })
+	}
+	for _, a := range append(w.acts, h.watch.appointments()...) {
+		all.Go(func() {
+			if bus.Sleep(ctx, bus.Wall{}, time.Until(a.at)) != nil {
+				return
+			}
+			if a.what != "" {
+				h.tell("%s", a.what)
+			}
+			a.do(h)
+		})
+	}
+	time.Sleep(time.Until(w.ends().Add(grace)))
+	truth := h.cloud.Truth()
+	h.watch.finish(truth)
+	cancel()
+	all.Wait()
+	r := h.watch.result()
+	for _, n := range h.nodes {
+		r.Saves = max(r.Saves, n.saves())
+	}
+	return r, nil
+}
+
+// tell adds a line to the story.
+func (h *home) tell(format string, args ...any) { h.watch.tell(format, args...) }
+
+// wall is somebody at a thermostat, or at its app.
+func (h *home) wall(i int, s emulator.Setting) {
+	h.cloud.Person(func(e *emulator.House) {
+		t := e.Thermostats[i]
+		before := settingOf(t)
+		if (s.Cool != nil || s.Heat != nil) && s.Hold == nil && t.Hold == devices.HoldSchedule {
+			s.Hold = devices.Pointer(devices.HoldTemporary)
+		}
+		t.Touch(time.Now(), s)
+		h.watch.chose(i, before, settingOf(t), t.Pending())
+	})
+}
+
+// app is somebody in the battery's app.
+func (h *home) app(change func(*emulator.House)) {
+	h.cloud.Person(func(e *emulator.House) {
+		reserve, mode := e.Reserve, e.Mode
+		change(e)
+		h.watch.choseBattery(reserve != e.Reserve || mode != e.Mode)
+	})
+}
+
+// device is what happens to the devices by nobody's choice.
+func (h *home) device(change func(*emulator.House)) {
+	h.watch.disturbed()
+	h.cloud.Person(change)
+}
+
+// publish is somebody's mosquitto_pub; %d in topic is the thermostat.
+func (h *home) publish(topic string, thermostat int, payload string) {
+	if thermostat >= 0 {
+		id := devices.TopicID(h.world.vendorID(h.world.house.Thermostats[thermostat]))
+		topic = strings.ReplaceAll(topic, "%d", id)
+		h.watch.asked(thermostat, payload)
+	}
+	if payload == "auto" {
+		h.watch.given()
+	}
+	if strings.HasPrefix(topic, "powerwall/") {
+		h.watch.choseBattery(true) // its answer may never be heard
+	}
+	if !h.broker.send("powermgr/"+topic, payload) {
+		h.tell("  there is no broker to publish to")
+	}
+}
+
+func (h *home) fault(f emulator.Fault) {
+	h.watch.disturbed()
+	if err := h.cloud.AddFaults(f); err != nil {
+		panic(fmt.Sprintf("simulation: %v", err)) // a mistake in the world
+	}
+}
+
+func (h *home) full(full bool) {
+	h.watch.disturbed()
+	for _, n := range h.nodes {
+		n.disk.mu.Lock()
+		n.disk.full = full
+		n.disk.mu.Unlock()
+	}
+}
+
+func (h *home) jump(off time.Duration) {
+	h.watch.jumps()
+	h.active().clock.jump(off)
+}
+
+func (h *home) right() {
+	h.watch.jumps()
+	for _, n := range h.nodes {
+		n.clock.jump(0)
+	}
+}
+
+// active is the node that keepalived last told to be the active one.
+func (h *home) active() *node { return h.nodes[h.keepalived.master()] }

@@ -1,0 +1,437 @@
+package simulation
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"powermgr/devices"
+	"powermgr/devices/emulator"
+)
+
+// Level is how much goes wrong.
+type Level string
+
+// The levels.
+const (
+	None Level = "none" // nothing but people
+	Some Level = "some" // one fault or two
+	All  Level = "all"  // up to eight, on top of each other
+)
+
+// quiet is the local hour after which nothing happens any more, so that all
+// can be given back.
+const quiet = 21
+
+// world is what a seed draws.
+type world struct {
+	seed    uint64
+	rand    *rand.Rand
+	zone    *time.Location
+	day     time.Time // local midnight
+	dry     bool
+	nodes   int    // 1, or a pair
+	rsync   bool   // the pair's journals are copied from disk to disk
+	daily   bool   // peaks on weekends too
+	backend string // tcc or resideo
+	polls   [3]int // seconds: of the battery, in and before a peak, and of the thermostats
+	weather emulator.Day
+	house   emulator.HouseOptions
+	landing time.Duration // of what is sent to a thermostat, about; 0: as usual
+	acts    []act
+}
+
+// act is something that happens at a time.
+type act struct {
+	at   time.Time
+	what string
+	do   func(*home)
+}
+
+// saved by summer time and back, in the zone of the home.
+var turns = []string{"2026-03-08", "2026-11-01", "2027-03-14", "2027-11-07"}
+
+func draw(seed uint64, level Level) *world {
+	r := rand.New(rand.NewPCG(seed, 0x73696d756c617465))
+	zone, err := time.LoadLocation("America/Los_Angeles")
+	if err != nil {
+		panic(err) // the emulator brings the zones along
+	}
+	w := &world{seed: seed, rand: r, zone: zone, dry: chance(r, 0.03), daily: chance(r, 0.9), backend: pick(r, "tcc", "resideo"),
+		nodes: pick(r, 1, 1, 2), rsync: chance(r, 0.7), polls: [3]int{pick(r, 300, 600), pick(r, 60, 60, 120), pick(r, 300, 300, 450)}}
+	w.day = time.Date(2026, 1, 1+r.IntN(730), 0, 0, 0, 0, zone)
+	if chance(r, 0.08) {
+		w.day, _ = time.ParseInLocation(time.DateOnly, pick(r, turns...), zone)
+		w.daily = true
+	}
+	summer := w.day.Month() >= time.May && w.day.Month() <= time.October
+	w.weather = emulator.Day{LowC: between(r, -5, 5), HighC: between(r, 5, 20), Clear: r.Float64()}
+	if summer {
+		w.weather = emulator.Day{LowC: between(r, 14, 25), HighC: between(r, 26, 43), Clear: between(r, 0.3, 1)}
+	}
+	charge, reserve := between(r, 15, 100), pick(r, 100, 100, 80, 0, 20)
+	w.house = emulator.HouseOptions{
+		ChargePercent: &charge, Reserve: &reserve, BaseLoadW: between(r, 600, 5000), SolarPeakW: between(r, 0, 6000),
+		SettleDelay: time.Duration(r.IntN(3)*r.IntN(20)) * time.Second, Thermostats: w.thermostats(summer),
+	}
+	if chance(r, 0.1) {
+		w.house.ReserveCap, w.house.CapDelay = 80, time.Duration(r.IntN(25))*time.Minute
+		reserve = min(reserve, 80)
+	}
+	w.people()
+	w.add(w.ends(), func(h *home) { h.cloud.ClearFaults() }, "")
+	w.add(w.ends().Add(time.Minute), func(h *home) { h.publish("control/override/set", -1, "auto") }, "override auto")
+	switch level {
+	case Some:
+		w.faults(1 + r.IntN(2))
+	case All:
+		w.faults(1 + r.IntN(8))
+	}
+	sort.SliceStable(w.acts, func(i, j int) bool { return w.acts[i].at.Before(w.acts[j].at) })
+	return w
+}
+
+func chance(r *rand.Rand, p float64) bool { return r.Float64() < p }
+
+func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
+
+func between(r *rand.Rand, low, high float64) float64 { return low + (high-low)*r.Float64() }
+
+func (w *world) thermostats(summer bool) []*emulator.Thermostat {
+	all := emulator.DefaultThermostats()
+	for _, t := range all {
+		t.Location = w.zone
+		t.Mode = devices.Heat
+		if summer {
+			t.Mode = devices.Cool
+		}
+		if chance(w.rand, 0.3) {
+			t.Mode = devices.HeatCool
+		}
+		if chance(w.rand, 0.04) {
+			t.Mode = devices.Off
+		}
+		if w.backend == "resideo" && chance(w.rand, 0.15) {
+			celsius(t)
+		}
+		cool, heat := w.points(t)
+		s := emulator.Setting{Cool: &cool, Heat: &heat}
+		switch w.rand.IntN(8) {
+		case 0, 1:
+			s.Hold = devices.Pointer(devices.HoldPermanent)
+		case 2:
+			s.Hold = devices.Pointer(devices.HoldTemporary)
+		case 3:
+			s.Hold = devices.Pointer(devices.HoldUntil)
+			until := w.begins().Add(time.Duration(1+w.rand.IntN(90)) * 15 * time.Minute)
+			s.HoldUntil = &until
+		default:
+			continue
+		}
+		t.Submit(w.begins(), s, 0)
+	}
+	return all
+}
+
+// points are set points that somebody might want.
+func (w *world) points(t *emulator.Thermostat) (cool, heat float64) {
+	f := float64(70 + w.rand.IntN(16))
+	h := min(float64(56+w.rand.IntN(16)), f-5)
+	if t.Unit == devices.Celsius {
+		return half(f), half(h)
+	}
+	return f, h
+}
+
+func half(f float64) float64 { return float64(int((f-32)/1.8*2+0.5)) / 2 }
+
+func celsius(t *emulator.Thermostat) {
+	t.Unit, t.Step, t.Deadband = devices.Celsius, 0.5, 1.5
+	t.CoolMin, t.CoolMax, t.HeatMin, t.HeatMax = 10, 37, 4.5, 32
+	for i := range t.Schedule {
+		t.Schedule[i].Cool, t.Schedule[i].Heat = half(t.Schedule[i].Cool), half(t.Schedule[i].Heat)
+	}
+}
+
+// at draws a time of the day: mostly about the peaks.
+func (w *world) at() time.Time {
+	clock := time.Duration(30+w.rand.IntN((quiet*60)-60)) * time.Minute
+	if chance(w.rand, 0.7) {
+		peak := 16 * time.Hour
+		if m := w.day.Month(); m < time.May || m > time.October {
+			peak = pick(w.rand, 6*time.Hour, 17*time.Hour)
+		}
+		clock = peak + time.Duration(w.rand.IntN(255)-45)*time.Minute
+	}
+	clock += time.Duration(w.rand.IntN(60)) * time.Second
+	at := time.Date(w.day.Year(), w.day.Month(), w.day.Day(), 0, 0, int(clock/time.Second), 0, w.zone)
+	switch first, last := w.begins(), w.ends(); {
+	case at.Before(first):
+		return first.Add(time.Minute)
+	case at.After(last):
+		return last
+	}
+	return at
+}
+
+// begins is an hour and a half before the first peak; the hours before it are like
+// those of the evening.
+func (w *world) begins() time.Time {
+	minute := 14*60 + 30
+	if m := w.day.Month(); m < time.May || m > time.October {
+		minute = 4*60 + 30
+	}
+	return time.Date(w.day.Year(), w.day.Month(), w.day.Day(), 0, minute, 0, 0, w.zone)
+}
+
+// ends is when all trouble is over.
+func (w *world) ends() time.Time {
+	return time.Date(w.day.Year(), w.day.Month(), w.day.Day(), quiet, 0, 0, 0, w.zone)
+}
+
+func (w *world) add(at time.Time, do func(*home), format string, args ...any) {
+	w.acts = append(w.acts, act{at, fmt.Sprintf(format, args...), do})
+}
+
+// people draws what the people of the home do.
+func (w *world) people() {
+	r := w.rand
+	for range r.IntN(4) {
+		at, i := w.at(), r.IntN(len(w.house.Thermostats))
+		t := w.house.Thermostats[i]
+		cool, heat := w.points(t)
+		switch r.IntN(17) {
+		case 0, 1:
+			w.add(at, func(h *home) { h.wall(i, emulator.Setting{Cool: &cool, Heat: &heat}) }, "somebody sets thermostat %d to cool %g heat %g", i, cool, heat)
+		case 2:
+			w.add(at, func(h *home) {
+				h.wall(i, emulator.Setting{Cool: &cool, Heat: &heat, Hold: devices.Pointer(devices.HoldPermanent)})
+			}, "somebody sets thermostat %d to cool %g heat %g for good", i, cool, heat)
+		case 3:
+			w.add(at, func(h *home) { h.wall(i, emulator.Setting{Hold: devices.Pointer(devices.HoldSchedule)}) }, "somebody puts thermostat %d back on its schedule", i)
+		case 4:
+			mode := pick(r, devices.Off, devices.Cool, devices.Heat, devices.HeatCool)
+			w.add(at, func(h *home) { h.wall(i, emulator.Setting{Mode: &mode}) }, "somebody sets thermostat %d to %s", i, mode)
+		case 5:
+			w.add(at, func(h *home) {
+				h.wall(i, emulator.Setting{Fan: devices.Pointer(pick(r, devices.FanOn, devices.FanAuto))})
+			}, "somebody sets the fan of thermostat %d", i)
+		case 6:
+			reserve := pick(r, 5, 10, 30, 50, 60)
+			w.add(at, func(h *home) { h.app(func(e *emulator.House) { e.SetReserve(reserve) }) }, "somebody sets the reserve to %d %% in the app", reserve)
+		case 7:
+			mode := pick(r, devices.Autonomous, devices.Backup)
+			w.add(at, func(h *home) { h.app(func(e *emulator.House) { e.Mode = mode }) }, "somebody sets the battery to %s in the app", mode)
+		case 8, 9:
+			setting, value := "cool_setpoint", cool
+			if t.Mode == devices.Heat {
+				setting, value = "heat_setpoint", heat
+			}
+			w.add(at, func(h *home) { h.publish(fmt.Sprintf("thermostat/%%d/%s/set", setting), i, fmt.Sprint(value)) }, "somebody publishes %s %g for thermostat %d", setting, value, i)
+		case 10:
+			hold := pick(r, "schedule", "permanent", "temporary", "until 18:00")
+			w.add(at, func(h *home) { h.publish("thermostat/%d/hold/set", i, hold) }, "somebody publishes hold %s for thermostat %d", hold, i)
+		case 11:
+			reserve := pick(r, "5", "25", "45%", "90", "70")
+			w.add(at, func(h *home) { h.publish("powerwall/reserve/set", -1, reserve) }, "somebody publishes reserve %s", reserve)
+		case 12, 13, 14:
+			w.override(at)
+		case 15:
+			w.add(at, func(h *home) { h.publish("control/enabled/set", -1, "OFF") }, "somebody switches the controller off")
+			if chance(r, 0.7) {
+				w.add(w.later(at, 120), func(h *home) { h.publish("control/enabled/set", -1, "ON") }, "somebody switches the controller on")
+			}
+		case 16:
+			w.add(at, func(h *home) { h.publish("control/restore/set", -1, "PRESS") }, "somebody presses restore")
+		}
+	}
+}
+
+// later is up to so many minutes after at, and before the quiet begins.
+func (w *world) later(at time.Time, minutes int) time.Time {
+	at = at.Add(time.Duration(1+w.rand.IntN(minutes))*time.Minute + time.Duration(w.rand.IntN(60))*time.Second)
+	if end := w.ends(); at.After(end) {
+		return end
+	}
+	return at
+}
+
+func (w *world) override(at time.Time) {
+	kind := pick(w.rand, "peak", "off_peak", "precool", "pause", "auto")
+	payload := kind
+	if kind != "auto" {
+		if most := int(w.ends().Sub(at).Minutes()); most > 5 && chance(w.rand, 0.7) {
+			payload = fmt.Sprintf("%s %dm", kind, 1+w.rand.IntN(min(most, 240)))
+			if chance(w.rand, 0.3) {
+				payload = fmt.Sprintf(`{"value":"%s","for":"%s","id":"person"}`, kind, strings.Fields(payload)[1])
+			}
+		}
+	}
+	w.add(at, func(h *home) { h.publish("control/override/set", -1, payload) }, "override %s", payload)
+}
+
+// what can be asked for of each vendor while it fails.
+var endpoints = map[string][]string{
+	"tesla":   {"tesla.*", "tesla.live_status", "tesla.site_info", "tesla.backup", "tesla.token"},
+	"tcc":     {"tcc.*", "tcc.login", "tcc.check", "tcc.zones", "tcc.submit", "tcc.locations"},
+	"resideo": {"resideo.*", "resideo.token", "resideo.locations", "resideo.thermostat"},
+}
+
+// faults draws what goes wrong, n times.
+func (w *world) faults(n int) {
+	r := w.rand
+	for range n {
+		at := w.at()
+		kinds := 14
+		if w.nodes > 1 {
+			kinds = 18
+		}
+		switch r.IntN(kinds) {
+		case 0, 1, 2, 3, 4:
+			w.outage(at)
+		case 5:
+			w.add(at, func(h *home) { h.cloud.KillTeslaTokens(); h.cloud.KillResideoTokens(); h.cloud.EndPortalSessions() }, "all tokens and sessions end")
+		case 6:
+			off := time.Duration(1+r.IntN(20)) * time.Second
+			w.add(at, func(h *home) { h.active().kill(off, false) }, "kill -9, up again in %v", off)
+		case 7:
+			off := time.Duration(1+r.IntN(150)) * time.Minute
+			if end := w.ends(); at.Add(off).After(end) {
+				off = end.Sub(at)
+			}
+			w.add(at, func(h *home) { h.active().kill(off, true) }, "a power cut of %v", off)
+			if chance(r, 0.5) { // of the whole house
+				w.add(at, func(h *home) { h.other().kill(off, true) }, "")
+			}
+		case 8, 9:
+			f := fuse{moment: pick(r, journalSaved, journalSaved, writeBefore, writeAfter), left: 1 + r.IntN(3), off: time.Duration(1+r.IntN(40)) * time.Second, reboot: chance(r, 0.3)}
+			w.add(at, func(h *home) { h.active().arm(f) }, "a fuse for the %d. time that %s", f.left, f.moment)
+		case 10:
+			w.add(at, func(h *home) { h.full(true) }, "the disk is full")
+			w.add(w.later(at, 90), func(h *home) { h.full(false) }, "the disk has room again")
+		case 11:
+			if w.nodes > 1 && !w.rsync {
+				continue // there would be no way left to know of each other
+			}
+			forgets := chance(r, 0.5)
+			w.add(at, func(h *home) { h.broker.set(false, forgets) }, "the broker is gone")
+			w.add(w.later(at, 120), func(h *home) { h.broker.set(true, false) }, "the broker is back")
+		case 12:
+			jump := time.Duration(r.IntN(7200)-3600) * time.Second
+			w.add(at, func(h *home) { h.jump(jump) }, "the clock jumps by %v", jump)
+			w.add(w.later(at, 60), func(h *home) { h.right() }, "the clock is right again")
+		case 13:
+			w.episode(at)
+		case 14:
+			w.add(at, func(h *home) { h.keepalived.handOver() }, "keepalived moves to the other node")
+		case 15:
+			w.add(at, func(h *home) { h.keepalived.split(true) }, "the nodes do not see each other")
+			w.add(w.later(at, 90), func(h *home) { h.keepalived.split(false) }, "the nodes see each other again")
+		case 16:
+			if !w.rsync {
+				continue // there would be no way left to know of each other
+			}
+			w.add(at, func(h *home) { h.broker.cut(h.active(), true) }, "the active node has lost the broker")
+			w.add(w.later(at, 90), func(h *home) { h.broker.heal() }, "every node has the broker again")
+		case 17:
+			off := time.Duration(1+r.IntN(150)) * time.Minute
+			w.add(at, func(h *home) { h.other().kill(off, chance(r, 0.5)) }, "the other node is down for %v", off)
+		}
+	}
+}
+
+// outage is a vendor that fails for a while, or for some requests.
+func (w *world) outage(at time.Time) {
+	r := w.rand
+	vendor := pick(r, "tesla", w.backend)
+	f := emulator.Fault{Endpoint: pick(r, endpoints[vendor]...), Count: -1}
+	classes := []emulator.Class{emulator.Status, emulator.Status, emulator.Status, emulator.Latency, emulator.Hang, emulator.HTML,
+		emulator.Garbage, emulator.Missing, emulator.Ignore, emulator.Ignore, emulator.Expire}
+	switch f.Class = pick(r, classes...); f.Class {
+	case emulator.Status:
+		f.Status = pick(r, 400, 401, 403, 404, 408, 429, 500, 502, 503, 504)
+		if f.Status == 429 {
+			f.RetryAfter = r.IntN(900)
+		}
+	case emulator.Latency:
+		f.Seconds = between(r, 0.1, 60)
+	case emulator.Missing:
+		f.Fields = []string{pick(r, "percentage_charged", "backup_reserve_percent", "default_real_mode", "response", "result", "changeableValues", "coolSetpoint",
+			"heatSetpoint", "mode", "thermostatSetpointStatus", "CoolSetpoint", "StatusCool", "latestData", "uiData", "success", "devices", "access_token")}
+	}
+	if chance(r, 0.4) {
+		f.Count = 1 + r.IntN(6)
+	}
+	w.add(at, func(h *home) { h.fault(f) }, "fault: %s %s %d %.0fs %v, %d times", f.Endpoint, f.Class, f.Status, f.Seconds, f.Fields, f.Count)
+	if f.Count < 0 {
+		w.add(w.later(at, pick(r, 3, 30, 120)), func(h *home) { h.cloud.ClearFaults() }, "the faults are over")
+	}
+}
+
+// episode is something that takes a device away from us for a while.
+func (w *world) episode(at time.Time) {
+	r := w.rand
+	i, until := r.IntN(len(w.house.Thermostats)), w.later(at, 120)
+	on := func(what string, set func(*emulator.House, bool)) {
+		w.add(at, func(h *home) { h.device(func(e *emulator.House) { set(e, true) }) }, "%s begins", what)
+		w.add(until, func(h *home) { h.device(func(e *emulator.House) { set(e, false) }) }, "%s ends", what)
+	}
+	switch r.IntN(6) {
+	case 0:
+		on("a storm", func(h *emulator.House, b bool) { h.StormActive = b })
+	case 1:
+		on("a call of grid services", func(h *emulator.House, b bool) { h.GridServices = b })
+	case 2:
+		on("an outage of the grid", func(h *emulator.House, b bool) { h.OffGrid = b })
+	case 3:
+		on(fmt.Sprintf("thermostat %d away", i), func(h *emulator.House, b bool) { h.Thermostats[i].Alive = !b })
+	case 4:
+		on(fmt.Sprintf("thermostat %d on vacation", i), func(h *emulator.House, b bool) { h.Thermostats[i].Vacation = b })
+	case 5:
+		on(fmt.Sprintf("thermostat %d in an event of the utility", i), func(h *emulator.House, b bool) { h.Thermostats[i].UtilityEvent = b })
+	}
+}
+
+// config is the configuration file of the home.
+func (w *world) config(dir, node string) string {
+	days := "[mon, tue, wed, thu, fri]"
+	if w.daily {
+		days = "[daily]"
+	}
+	ids := make([]string, 0, 2)
+	account := fmt.Sprintf(`{backend: tcc, username: owner@example.com, password: emulator-password, base_url: "http://127.0.0.1:1", token_file: %s/tcc.json}`, dir)
+	for _, t := range w.house.Thermostats {
+		ids = append(ids, w.vendorID(t))
+	}
+	if w.backend == "resideo" {
+		account = fmt.Sprintf(`{backend: resideo, client_id: emulator-client, client_secret: emulator-client-secret, base_url: "http://127.0.0.1:1", token_file: %s/resideo.json}`, dir)
+	}
+	slices.Sort(ids)
+	return fmt.Sprintf(`
+tesla: {token_file: %[1]s/tesla.json, client_id: my-app, base_url: "http://127.0.0.1:1", token_url: "http://127.0.0.1:1/oauth2/v3/token", energy_site_id: 1234567890123}
+honeywell: %[2]s
+weather: {latitude: 34.1, longitude: -117.4, base_url: "http://127.0.0.1:1"}
+mqtt: {url: "mqtt://127.0.0.1:1"}
+poll: {powerwall_seconds: %[6]d, powerwall_peak_seconds: %[7]d, thermostat_seconds: %[8]d}
+settings:
+  dry_run: %[3]v
+  timezone: America/Los_Angeles
+  thermostat_ids: ["%[4]s"]
+  seasons:
+    summer: {months: [5, 6, 7, 8, 9, 10], days: %[5]s, precool: true, peak_periods: [{start: "16:00", end: "19:00"}]}
+    winter: {months: [11, 12, 1, 2, 3, 4], days: %[5]s, peak_periods: [{start: "06:00", end: "09:00"}, {start: "17:00", end: "20:00"}]}
+paths: {journal_file: %[1]s/journal.json, ramdisk_state_file: %[1]s/state.json, permanent_metrics_dir: %[1]s}
+ha: {node: %[9]s, enabled: %[10]v}
+`, dir, account, w.dry, strings.Join(ids, `", "`), days, w.polls[0], w.polls[1], w.polls[2], node, w.nodes > 1)
+}
+
+// vendorID is what the account calls a thermostat.
+func (w *world) vendorID(t *emulator.Thermostat) string {
+	if w.backend == "tcc" {
+		return fmt.Sprint(t.TCCID)
+	}
+	return t.LCCID
+}
