@@ -1,0 +1,302 @@
+# What setup.sh and the scripts of the Debian package share: the service user,
+# the folders, the first configuration, and taking over from Power Manager v2.0.
+# POSIX sh, made to be read in (or put in front of a script); it does nothing by
+# itself. With dry=yes everything is said and nothing is done.
+# shellcheck shell=sh
+
+config=/opt/powermgr/config.yaml
+state=/var/lib/powermgr
+example=/usr/share/powermgr/config.example.yaml
+# What v2.0 left behind that is not needed any more: its unit, drop-ins, timers.
+kept=$state/v2
+: "${dry:=no}"
+
+say() { printf 'powermgr: %s\n' "$*"; }
+
+# run does a command, or says what it would be.
+run() {
+  if [ "$dry" = yes ]; then
+    printf 'would: %s\n' "$*"
+  else
+    "$@"
+  fi
+}
+
+# booted tells whether systemd runs here; it does not in a chroot or a container.
+booted() { [ -d /run/systemd/system ]; }
+
+# units_of_ours are those that are started by themselves.
+units_of_ours() { echo powermgr.service mnt-ramdisk.mount powermgr-metrics.timer powermgr-sync.timer; }
+
+# --- the user and the folders -------------------------------------------------
+
+make_user() {
+  if ! getent group powermgr >/dev/null; then
+    run groupadd --system powermgr
+  fi
+  if ! getent passwd powermgr >/dev/null; then
+    run useradd --system --gid powermgr --home-dir "$state" --no-create-home \
+      --shell /usr/sbin/nologin --comment 'powermgr daemon' powermgr
+  elif [ "$(getent passwd powermgr | cut -d: -f6)" != "$state" ]; then
+    # The other node's copies arrive by ssh, which looks for its key there.
+    run usermod --home "$state" powermgr || say "the user powermgr has another home than $state: copies for the other node of a pair will not arrive"
+  fi
+}
+
+make_folders() {
+  run install -d -m 755 /opt/powermgr
+  run install -d -m 755 /etc/powermgr
+  # One file for each secret, by the key's name, such as mqtt.password.
+  run install -d -m 700 /etc/powermgr/credentials
+  run install -d -m 750 -o powermgr -g powermgr "$state" /var/log/powermgr
+  # v2.0 wrote its records there as another user.
+  run chown -R powermgr:powermgr "$state" /var/log/powermgr
+  if [ -d "$kept" ]; then
+    run chown -R root:root "$kept"
+  fi
+}
+
+# first_config puts the example there, which begins in dry run, unless there is
+# a configuration; that one keeps every byte.
+first_config() {
+  if [ -e "$config" ] || [ -L "$config" ]; then
+    return 0
+  fi
+  run install -m 640 -o root -g powermgr "$example" "$config"
+}
+
+# private_config lets the daemon read the configuration and nobody else.
+private_config() {
+  if [ -f "$config" ] || [ "$dry" = yes ]; then
+    run chown root:powermgr "$config"
+    run chmod 640 "$config"
+  fi
+}
+
+# ready tells whether the configuration is somebody's own and can be used.
+ready() {
+  [ -f "$config" ] && ! cmp -s "$config" "$example" && /usr/bin/powermgr check-config "$config" >/dev/null 2>&1
+}
+
+# value SECTION KEY prints a plain value of the configuration: good enough for
+# a path, an address and a switch, and empty for everything else.
+value() {
+  [ -f "$config" ] || return 0
+  awk -v section="$1" -v key="$2" '
+    /^[A-Za-z_]+:/ { inside = ($0 ~ "^" section ":") ; next }
+    inside && $0 ~ "^[ \t]+" key ":" {
+      sub("^[ \t]+" key ":[ \t]*", "")
+      if ($0 ~ /^"/) { sub(/^"/, ""); sub(/".*/, "") }
+      else if ($0 ~ /^\047/) { sub(/^\047/, ""); sub(/\047.*/, "") }
+      else { sub(/[ \t]+#.*$/, ""); sub(/^#.*$/, ""); sub(/[ \t\r]+$/, "") }
+      print; exit
+    }' "$config"
+}
+
+# forget removes what is somebody's own, and the user: for a purge.
+forget() {
+  token=$(value tesla token_file)
+  case "$token" in
+  '' | */../*) ;;
+  /opt/powermgr/*) run rm -f "$token" ;;
+  /*) ;;
+  *) run rm -f "/opt/powermgr/$token" ;;
+  esac
+  run rm -f "$config"
+  # Other files there are not ours to remove.
+  if [ -d /opt/powermgr ]; then
+    run rmdir --ignore-fail-on-non-empty /opt/powermgr
+  fi
+  run rm -rf "$state" /var/log/powermgr /run/powermgr /etc/powermgr
+  run rm -f /etc/systemd/system/powermgr.service.d/token.conf /var/lib/systemd/timers/stamp-powermgr-metrics.timer
+  if [ -d /etc/systemd/system/powermgr.service.d ]; then
+    run rmdir --ignore-fail-on-non-empty /etc/systemd/system/powermgr.service.d
+  fi
+  if [ -d /mnt/ramdisk ] && ! grep -q ' /mnt/ramdisk ' /proc/mounts; then
+    run rmdir --ignore-fail-on-non-empty /mnt/ramdisk
+  fi
+  if getent passwd powermgr >/dev/null; then
+    run userdel powermgr >/dev/null 2>&1 || true
+  fi
+  if getent group powermgr >/dev/null; then
+    run groupdel powermgr >/dev/null 2>&1 || true
+  fi
+}
+
+# --- Power Manager v2.0 ---------------------------------------------------------
+
+# unit_files are all the places of a unit, the one that wins first.
+unit_files() {
+  for folder in /etc/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system /lib/systemd/system; do
+    if [ -f "$folder/$1" ]; then
+      echo "$folder/$1"
+    fi
+  done
+}
+
+# foreign tells whether a unit starts something else than our files, as v2.0's
+# Python service of the same name does.
+foreign() {
+  grep -q '^ExecStart=' "$1" && ! grep -Eq '^ExecStart=[-@:+!]*(/usr/bin/powermgr|/usr/lib/powermgr/[a-z-]+)( |$)' "$1"
+}
+
+# v2_services are units of other names that run something of v2.0.
+v2_services() {
+  for file in /etc/systemd/system/*.service; do
+    if [ -f "$file" ] && grep -Eq '^ExecStart=.*(python.*/opt/powermgr/|/opt/powermgr/[^ ]*(python|\.py))' "$file"; then
+      basename "$file"
+    fi
+  done
+}
+
+# stop_v2 ends Power Manager v2.0 and keeps it from coming back: its unit, timers
+# and drop-ins are kept aside in /var/lib/powermgr/v2, lines of crontabs are
+# put out of use, processes are ended. Configuration and token file stay.
+stop_v2() {
+  found=no
+  for unit in powermgr.service powermgr-metrics.service powermgr-sync.service $(v2_services); do
+    for file in $(unit_files "$unit"); do
+      if ! foreign "$file"; then
+        continue
+      fi
+      if [ "$unit" = powermgr.service ]; then
+        found=yes
+      fi
+      say "$file is not ours: it is stopped, and kept in $kept"
+      if booted; then
+        run systemctl stop "$unit" "${unit%.service}.timer" 2>/dev/null || true
+      fi
+      run systemctl disable "$unit" >/dev/null 2>&1 || true
+      run mkdir -p "$kept"
+      if [ -f "${file%.service}.timer" ]; then
+        run systemctl disable "${unit%.service}.timer" >/dev/null 2>&1 || true
+        run mv -f "${file%.service}.timer" "$kept/"
+      fi
+      run mv -f "$file" "$kept/"
+      if [ -d "/etc/systemd/system/$unit.d" ]; then
+        run rm -rf "${kept:?}/$unit.d"
+        run mv -f "/etc/systemd/system/$unit.d" "$kept/"
+      fi
+      # What disable cannot do without a running systemd.
+      for link in /etc/systemd/system/*.wants/"$unit"; do
+        if [ -L "$link" ]; then
+          run rm -f "$link"
+        fi
+      done
+    done
+  done
+  stop_crontabs
+  stop_processes
+  if [ "$found" = no ]; then
+    return 0
+  fi
+  if booted; then
+    run systemctl daemon-reload || true
+    run systemctl reset-failed powermgr.service 2>/dev/null || true
+  fi
+  # v2.0's state has another form, and another owner.
+  run rm -f /mnt/ramdisk/powermgr_state.json
+}
+
+# v2_script is how a command line of v2.0 is known: Python, and a file below
+# /opt/powermgr.
+v2_script='python[0-9.]*( |.* )/opt/powermgr/|^([^ ]* )?/opt/powermgr/[^ ]*(python[0-9.]*|\.py)( |$)'
+
+stop_crontabs() {
+  for file in /etc/crontab /etc/cron.d/* /var/spool/cron/crontabs/*; do
+    if [ -f "$file" ] && grep -Eq '^[^#].*(/opt/powermgr/[^ ]*\.py|python.*/opt/powermgr/)' "$file"; then
+      say "$file starts Power Manager v2.0: these lines are put out of use"
+      run sed -i -E '/^[^#].*(\/opt\/powermgr\/[^ ]*\.py|python.*\/opt\/powermgr\/)/s/^/# taken over by powermgr: /' "$file"
+    fi
+  done
+}
+
+# old_processes prints the ids of what still runs of v2.0.
+old_processes() {
+  for folder in /proc/[0-9]*; do
+    line=$(tr '\0' ' ' <"$folder/cmdline" 2>/dev/null) || continue
+    case "$line" in
+    *python*) ;;
+    *) continue ;;
+    esac
+    # Started there by a relative path, as by a unit with a WorkingDirectory.
+    if [ "$(readlink "$folder/cwd" 2>/dev/null)" = /opt/powermgr ] || printf '%s' "$line" | grep -Eq "$v2_script"; then
+      echo "${folder#/proc/}"
+    fi
+  done
+}
+
+stop_processes() {
+  pids=$(old_processes)
+  if [ -z "$pids" ]; then
+    return 0
+  fi
+  # shellcheck disable=SC2086 # several ids
+  say 'still running of Power Manager v2.0, and ended now: process' $pids
+  # shellcheck disable=SC2086
+  run kill $pids 2>/dev/null || true
+  if [ "$dry" = yes ]; then
+    return 0
+  fi
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    pids=$(old_processes)
+    if [ -z "$pids" ]; then
+      return 0
+    fi
+    sleep 0.5
+  done
+  # shellcheck disable=SC2086
+  kill -9 $pids 2>/dev/null || true
+}
+
+# adopt_v2 makes the token file that the configuration names the daemon's own:
+# a refresh token changes when it is used, so reading it is not enough.
+adopt_v2() {
+  token=$(value tesla token_file)
+  if [ -z "$token" ]; then
+    return 0
+  fi
+  old=$token
+  case "$token" in
+  "$state"/*) return 0 ;;
+  /*) ;;
+  *)
+    # The daemon takes it from the configuration's folder, v2.0 took it from its
+    # working directory.
+    token=/opt/powermgr/$token
+    work=
+    if [ -f "$kept/powermgr.service" ]; then
+      work=$(sed -n 's/^WorkingDirectory=-\{0,1\}//p' "$kept/powermgr.service" | tail -n 1)
+    fi
+    if [ ! -e "$token" ] && [ -n "$work" ] && [ -f "$work/$old" ]; then
+      run install -D -m 600 "$work/$old" "$token"
+    fi
+    ;;
+  esac
+  case "$token" in
+  /opt/powermgr/*)
+    # The daemon may replace its own files there, and no others.
+    run chgrp powermgr "$(dirname "$token")"
+    run chmod 1775 "$(dirname "$token")"
+    ;;
+  *)
+    # The daemon cannot write there, nor, in a home, read.
+    if [ -f "$token" ] && [ ! -e "$state/tesla_token.json" ]; then
+      run install -m 600 -o powermgr -g powermgr "$token" "$state/tesla_token.json"
+    fi
+    if [ -e "$state/tesla_token.json" ] && [ ! -e /etc/systemd/system/powermgr.service.d/token.conf ]; then
+      run install -d /etc/systemd/system/powermgr.service.d
+      if [ "$dry" = no ]; then
+        printf '# %s is out of reach for the service; this is its copy.\n[Service]\nEnvironment=POWERMGR_TESLA__TOKEN_FILE=%s/tesla_token.json\n' \
+          "$token" "$state" >/etc/systemd/system/powermgr.service.d/token.conf
+      fi
+      say "$token is copied to $state/tesla_token.json, which the service uses; set tesla.token_file to it when you edit $config"
+    fi
+    return 0
+    ;;
+  esac
+  if [ -f "$token" ]; then
+    run chown powermgr:powermgr "$token"
+    run chmod 600 "$token"
+  fi
+}
