@@ -56,6 +56,9 @@ type Options struct {
 	RuntimeDir string
 	// RoleFile is where the role is kept. Empty: in RuntimeDir, if there is one.
 	RoleFile string
+	// Turned is when the control loop last turned in the daemon that this one
+	// follows in the same process. Zero: it follows none.
+	Turned time.Time
 	// Began and Ended are told of each part's goroutine, for a clock that
 	// waits for work. Nil: nobody.
 	Began, Ended func()
@@ -176,9 +179,22 @@ func (d *Daemon) Parts() []string {
 // tooLong is how long the controller's loop may take over one turn.
 const tooLong = 2 * rules.Beat
 
-// Alive reports whether the controller's loop turns, for a watchdog.
+// Alive reports whether the controller's loop turns, for a watchdog. A daemon
+// that follows another one lives on that one's last turn until its own first:
+// a new configuration is no reason for a failover.
 func (d *Daemon) Alive() bool {
-	return d.controller == nil || d.Bus.Now().Sub(d.controller.Turned()).Abs() < tooLong
+	return d.controller == nil || d.Bus.Now().Sub(d.Turned()).Abs() < tooLong
+}
+
+// Turned is when the control loop last turned, long ago if it never has.
+func (d *Daemon) Turned() time.Time {
+	if d.controller == nil {
+		return time.Time{}
+	}
+	if t := d.controller.Turned(); t.After(d.options.Turned) {
+		return t
+	}
+	return d.options.Turned
 }
 
 // health is what the node says of itself.

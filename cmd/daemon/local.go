@@ -159,8 +159,14 @@ func (l *local) keepHealth(last string) string {
 }
 
 func (l *local) sayHealth(text string) {
-	// Not by rename: keepalived watches this very file.
-	if err := os.WriteFile(HealthFile(l.dir), []byte(text+"\n"), 0o644); err != nil {
+	// Not by rename, for keepalived watches this very file, and never empty,
+	// for it may look at any moment: each text is as long as the other.
+	f, err := os.OpenFile(HealthFile(l.dir), os.O_WRONLY|os.O_CREATE, 0o644)
+	if err == nil {
+		_, err = f.WriteString(text + "\n")
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
 		l.log.Warn("the health file cannot be written", "reason", err)
 	}
 }

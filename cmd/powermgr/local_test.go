@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"powermgr/bridge/brokertest"
 )
@@ -111,6 +112,8 @@ func TestReload(t *testing.T) {
 	person.Subscribe(t, "powermgr/#")
 	p := h.start()
 	h.until("it polls", func() bool { return state(person, "powermgr/powerwall/state") != nil })
+	h.until("it is well", func() bool { _, code := h.powermgr("health"); return code == 0 })
+	unwell := watch(filepath.Join(h.dir, "health"), "0\n")
 	h.edit("settings:", "settings:\n  off_peak_reserve_percent: 85")
 	_ = p.Process.Signal(syscall.SIGHUP)
 	h.until("it says what is wrong", func() bool { return strings.Contains(p.log.String(), "the old one stays in force") })
@@ -123,9 +126,37 @@ func TestReload(t *testing.T) {
 	if out, code := h.powermgr("health"); code != 0 {
 		t.Errorf("after reading the configuration anew: %s", out)
 	}
+	if said := unwell(); len(said) > 0 {
+		t.Errorf("a new configuration looks like a fault to keepalived: the health file said %q", said)
+	}
 	select {
 	case <-p.done:
 		t.Error("it ended")
 	default:
 	}
+}
+
+// watch looks at a file until the function it returns is called, which returns
+// what else the file said.
+func watch(file, expected string) (others func() []string) {
+	stop, done := make(chan struct{}), make(chan []string, 1)
+	go func() {
+		var said []string
+		for {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				text = []byte(err.Error())
+			}
+			if string(text) != expected {
+				said = append(said, string(text))
+			}
+			select {
+			case <-stop:
+				done <- said
+				return
+			case <-time.After(100 * time.Microsecond):
+			}
+		}
+	}()
+	return func() []string { close(stop); return <-done }
 }

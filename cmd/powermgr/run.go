@@ -51,7 +51,7 @@ func (r running) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := r.build(config, log)
+	d, err := r.build(config, log, time.Time{})
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (r running) until(ctx context.Context, d *daemon.Daemon, hangups <-chan os.
 			config, nextLog, err := r.load()
 			var next *daemon.Daemon
 			if err == nil {
-				next, err = r.build(config, nextLog)
+				next, err = r.build(config, nextLog, d.Turned())
 			}
 			if err != nil {
 				log.Error("the configuration cannot be used; the old one stays in force", "file", r.config, "reason", err)
@@ -127,13 +127,14 @@ func (r running) load() (daemon.Config, *slog.Logger, error) {
 	return config, log, nil
 }
 
-func (r running) build(config daemon.Config, log *slog.Logger) (*daemon.Daemon, error) {
+// build makes the daemon that follows one whose control loop last turned then.
+func (r running) build(config daemon.Config, log *slog.Logger, turned time.Time) (*daemon.Daemon, error) {
 	dir := runtimeDir()
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() || r.parts == daemon.ControlAlone {
 		log.Info("there is no runtime directory, and so no powermgr status", "directory", dir)
 		dir = ""
 	}
-	d, err := daemon.New(daemon.Options{Config: config, Version: version(), Parts: r.parts, Log: log, RuntimeDir: dir})
+	d, err := daemon.New(daemon.Options{Config: config, Version: version(), Parts: r.parts, Log: log, RuntimeDir: dir, Turned: turned})
 	if err != nil {
 		return nil, wrong(err)
 	}
