@@ -62,6 +62,7 @@ type account struct {
 	asOf    time.Time // of the last good reading
 	checked time.Time // by a standby: its authorisation
 	trouble string    // what was last warned of; empty: all is well
+	reason  string    // of trouble, as it was last
 	online  *bool     // whether it answers; nil: not known yet
 }
 
@@ -90,6 +91,7 @@ type API struct {
 	CallsToday  int      `json:"calls_today"`  // in the home's local day, since the start
 	FailedToday int      `json:"failed_today"` // of them
 	Problem     *string  `json:"problem"`      // a devices.Kind; null: none
+	Reason      *string  `json:"reason"`       // what happened, and for some kinds what to do; null: nothing
 	Reauthorise bool     `json:"reauthorise"`  // a person has to run powermgr auth
 }
 
@@ -166,6 +168,7 @@ func (a *account) polled(now, asOf time.Time, err error) {
 	}
 	kind := devices.KindOf(err)
 	a.misses++
+	a.reason = err.Error()
 	a.hush(err, now)
 	a.next = now.Add(a.wait(kind, err))
 	if trouble := kind.String(); trouble != a.trouble {
@@ -188,7 +191,7 @@ func (a *account) say(now time.Time) {
 		api.CallsToday, api.FailedToday = a.meter.Today(now)
 	}
 	if a.trouble != "" {
-		api.Problem = &a.trouble
+		api.Problem, api.Reason = &a.trouble, &a.reason
 	}
 	api.Reauthorise = a.trouble == devices.Unauthorized.String()
 	a.publish(a.topic, true, api)

@@ -38,7 +38,9 @@ func TestWhoMayImportWhom(t *testing.T) {
 		case pkg == "powermgr/bridge/brokertest":
 			return []string{"powermgr/bridge/bus", "powermgr/bridge/embedded"}, true
 		case pkg == "powermgr/control/notify", pkg == "powermgr/control/report": // mail and charts need libraries
-			return []string{"powermgr/control/rules", "powermgr/control/journal", "powermgr/control/report", "powermgr/bridge/bus", "powermgr/devices"}, true
+			return []string{"powermgr/control", "powermgr/control/rules", "powermgr/control/health", "powermgr/bridge/bus", "powermgr/devices"}, true
+		case pkg == "powermgr/control/health":
+			return []string{"powermgr/control", "powermgr/control/rules", "powermgr/bridge/bus", "powermgr/devices"}, false
 		case strings.HasPrefix(pkg, "powermgr/control"):
 			return []string{"powermgr/control/rules", "powermgr/control/journal", "powermgr/bridge/bus", "powermgr/devices"}, false
 		}

@@ -12,25 +12,25 @@ import (
 
 // State is the payload of control/state. Nil is unknown or does not apply.
 type State struct {
-	Phase       rules.Phase   `json:"phase"`
-	Reason      string        `json:"reason"` // one sentence
-	Cause       rules.Reason  `json:"cause"`  // the same as one word
-	Season      string        `json:"season"`
-	PeakStart   *time.Time    `json:"peak_start"` // of the current peak, or the next
-	PeakEnd     *time.Time    `json:"peak_end"`
-	MinutesLeft *int          `json:"minutes_left"` // of the peak, rounded up; null outside
-	Reserve     *int          `json:"reserve_wanted_percent"`
-	OffsetF     float64       `json:"offset_f"`
-	Latched     []Latched     `json:"thresholds_latched"`
-	ForecastF   *float64      `json:"forecast_high_f"`
-	Override    string        `json:"override"` // auto when there is none
-	Until       *time.Time    `json:"override_until"`
-	Enabled     bool          `json:"enabled"`
-	DryRun      bool          `json:"dry_run"`
-	Owned       []rules.Owned `json:"owned"`
-	Yielded     []rules.Owned `json:"yielded"`
-	Problem     bool          `json:"problem"`
-	Problems    []string      `json:"problems"`
+	Phase       rules.Phase     `json:"phase"`
+	Reason      string          `json:"reason"` // one sentence
+	Cause       rules.Reason    `json:"cause"`  // the same as one word
+	Season      string          `json:"season"`
+	PeakStart   *time.Time      `json:"peak_start"` // of the current peak, or the next
+	PeakEnd     *time.Time      `json:"peak_end"`
+	MinutesLeft *int            `json:"minutes_left"` // of the peak, rounded up; null outside
+	Reserve     *int            `json:"reserve_wanted_percent"`
+	OffsetF     float64         `json:"offset_f"`
+	Latched     []Latched       `json:"thresholds_latched"`
+	ForecastF   *float64        `json:"forecast_high_f"`
+	Override    string          `json:"override"` // auto when there is none
+	Until       *time.Time      `json:"override_until"`
+	Enabled     bool            `json:"enabled"`
+	DryRun      bool            `json:"dry_run"`
+	Owned       []rules.Owned   `json:"owned"`
+	Yielded     []rules.Owned   `json:"yielded"`
+	Problem     bool            `json:"problem"`
+	Problems    []rules.Problem `json:"problems"`
 }
 
 // Latched is a threshold in force.
@@ -63,7 +63,7 @@ func present(s rules.State, d rules.Decision, now time.Time) State {
 		Override: overrideText(s.Kept.Override), Until: local(s.Kept.Override.Until),
 		Enabled: !s.Kept.Disabled, DryRun: s.Settings.DryRun,
 		Owned: here(d.Owned, local), Yielded: here(d.Taken, local),
-		Problem: len(d.Problems) > 0, Problems: append([]string{}, d.Problems...),
+		Problem: len(d.Problems) > 0, Problems: append([]rules.Problem{}, d.Problems...),
 	}
 	if d.Left != nil {
 		out.MinutesLeft = devices.Pointer(int(math.Ceil(d.Left.Minutes())))

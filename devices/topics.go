@@ -42,6 +42,8 @@ const (
 	AvailLeaf    = "availability"
 	APILeaf      = "api"
 	EventLeaf    = "event"
+	HealthLeaf   = "health"
+	ChartLeaf    = "chart" // the picture of the day, PNG
 	Online       = "online"
 	Offline      = "offline"
 )

@@ -1,6 +1,10 @@
 package discovery
 
-import "powermgr/devices"
+import (
+	"strings"
+
+	"powermgr/devices"
+)
 
 // ControllerDescription is what has to be known to announce the peak
 // controller. The words are the controller's own.
@@ -10,6 +14,7 @@ type ControllerDescription struct {
 	Phases     []string // off_peak, pre_peak, peak
 	Overrides  []string // auto, peak, off_peak, precool, pause
 	EventTypes []string // all that control/event can have
+	Parts      []string // those of control/health: powerwall, broker, …
 }
 
 // What the buttons send; see Topics in the design.
@@ -26,7 +31,8 @@ func Controller(p ControllerDescription) Device {
 	id, name := Slug(t)+"_control", "Peak controller"
 	b := build{device: id, object: objectID(name), state: t.Control(devices.StateLeaf)}
 	override := t.Control("override" + devices.Set)
-	return Device{
+	health := t.Control(devices.HealthLeaf)
+	device := Device{
 		ID: id, Name: name, Manufacturer: "powermgr", Model: "Peak controller", Version: p.Version,
 		Availability: []string{t.Status()},
 		Entities: []Entity{
@@ -62,6 +68,20 @@ func Controller(p ControllerDescription) Device {
 			b.button("precool_now", "Precool now", override, pressPrecool, "mdi:snowflake"),
 			b.button("restore_now", "Restore now", t.Control("restore"+devices.Set), pressRestore, "mdi:restore"),
 			b.button("clear_override", "Clear override", override, pressAuto, "mdi:hand-back-right-off-outline"),
+			b.entity("image", "chart", "Day", map[string]any{
+				"image_topic": t.Control(devices.ChartLeaf), "content_type": "image/png", "icon": "mdi:chart-line",
+			}),
 		},
 	}
+	for _, part := range p.Parts {
+		field := "value_json.parts." + part
+		device.Entities = append(device.Entities, b.entity("binary_sensor", "health_"+part, capital(part)+" problem", map[string]any{
+			"state_topic": health, "value_template": "{{ not " + field + ".ok }}", "payload_on": yes, "payload_off": no,
+			"device_class": "problem", "entity_category": "diagnostic",
+			"json_attributes_topic": health, "json_attributes_template": "{{ {'problem': " + field + ".problem} | tojson }}",
+		}))
+	}
+	return device
 }
+
+func capital(word string) string { return strings.ToUpper(word[:1]) + word[1:] }

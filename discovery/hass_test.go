@@ -69,6 +69,7 @@ func states(t *testing.T, full bool) map[string]string {
 	s := map[string]string{
 		topics.Status(): devices.Online, topics.Powerwall(devices.AvailLeaf): devices.Offline,
 		topics.Powerwall(devices.StateLeaf): text(devices.PowerwallReading{}), topics.Powerwall(devices.APILeaf): nullAPI, topics.Control(devices.StateLeaf): oneLine.Replace(nullControl),
+		topics.Control(devices.HealthLeaf): `{"parts": {"powerwall": {"ok": true, "problem": null}, "broker": {"ok": false, "problem": "it is gone"}}, "faults": []}`,
 	}
 	if full {
 		s[topics.Powerwall(devices.StateLeaf)], s[topics.Powerwall(devices.APILeaf)], s[topics.Control(devices.StateLeaf)] = text(fullPowerwall()), fullAPI, oneLine.Replace(fullControl)

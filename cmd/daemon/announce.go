@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"powermgr/bridge"
+	"powermgr/control/health"
 	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/discovery"
@@ -26,7 +27,7 @@ func (d *Daemon) announcer(s bridge.Shared) (string, func(context.Context) error
 // Controller describes the peak controller, with the words of its rules.
 func Controller(topics devices.Topics, version string) discovery.Device {
 	return discovery.Controller(discovery.ControllerDescription{
-		Topics: topics, Version: version, Phases: words(rules.Phases()), Overrides: words(rules.OverrideKinds()), EventTypes: words(rules.NoteTypes()),
+		Topics: topics, Version: version, Phases: words(rules.Phases()), Overrides: words(rules.OverrideKinds()), EventTypes: words(rules.NoteTypes()), Parts: health.Parts(),
 	})
 }
 

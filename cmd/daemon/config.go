@@ -324,7 +324,8 @@ type HA struct {
 
 // HTTP is for metrics and health.
 type HTTP struct {
-	// Listen is host:port. Empty, the default: there is none.
+	// Listen is host:port; Load makes it 127.0.0.1 if there is no host. Empty,
+	// the default: there is none.
 	Listen string `koanf:"listen"`
 }
 

@@ -313,6 +313,8 @@ func (l *loader) checkNode(c *Config) {
 		host, port, err := net.SplitHostPort(listen)
 		if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
 			l.problem("http.listen", "%s must read like 127.0.0.1:9469, or be empty", quoted(listen))
+		} else if host == "" {
+			c.HTTP.Listen = net.JoinHostPort("127.0.0.1", port)
 		} else if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
 			l.notice("http.listen", "everybody in the network can read the metrics")
 		}

@@ -227,6 +227,8 @@ func TestLoadUnderstands(t *testing.T) {
 			func(c Config) any { return c.Honeywell.Backend }, "resideo"},
 		{"the pair's addresses with a prefix", base + "\nhttp: {listen: 'localhost:0'}\n",
 			func(c Config) any { return c.HTTP.Listen }, "localhost:0"},
+		{"metrics stay on this machine", base + "\nhttp: {listen: ':9469'}\n",
+			func(c Config) any { return c.HTTP.Listen }, "127.0.0.1:9469"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, _, err := load(t, tt.text)

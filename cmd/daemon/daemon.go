@@ -16,6 +16,7 @@ import (
 	"powermgr/bridge"
 	"powermgr/bridge/bus"
 	"powermgr/control"
+	"powermgr/control/health"
 	"powermgr/control/journal"
 	"powermgr/control/rules"
 	"powermgr/devices"
@@ -119,10 +120,14 @@ func New(o Options) (*Daemon, error) {
 		}
 	}
 	add("node", d.node.Run, nil)
+	add("health", health.NewWatcher(health.Options{Bus: d.Bus, Topics: shared.Topics, Active: d.node.Active, Log: o.Log.With("part", "health")}).Run, nil)
 	run, err := d.link(shared)
 	add("link", run, err)
 	if o.RuntimeDir != "" {
 		add("local", d.newLocal(o.RuntimeDir, o.Log.With("part", "local")).Run, nil)
+	}
+	if c.HTTP.Listen != "" {
+		add("http", web{d: d, listen: c.HTTP.Listen, log: o.Log.With("part", "http")}.Run, nil)
 	}
 	return d, errors.Join(problems...)
 }

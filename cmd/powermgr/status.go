@@ -80,13 +80,13 @@ func (p page) print() error {
 	}
 	if controlled {
 		for _, o := range c.Owned {
-			p.line("Ours", "%s: %s%s", o.Target, o.What, p.until(o.Until))
+			p.line("Ours", "%s: %s%s", o.Name, o.What, p.until(o.Until))
 		}
 		for _, o := range c.Yielded {
-			p.line("A person's", "%s: %s%s", o.Target, o.What, p.until(o.Until))
+			p.line("A person's", "%s: %s%s", o.Name, o.What, p.until(o.Until))
 		}
 		for _, problem := range c.Problems {
-			p.line("Problem", "%s", problem)
+			p.line("Problem", "%s", problem.Text)
 		}
 	}
 	for i, e := range p.Events {

@@ -154,9 +154,9 @@ func (st *step) battery() {
 	st.d.Reserve = &want
 	switch b.Mode {
 	case "autonomous":
-		st.problem("the Powerwall is in autonomous mode: the reserve is only a floor; set it to self_consumption")
+		st.problem(WrongMode, "the Powerwall is in autonomous mode: the reserve is only a floor; set it to self_consumption")
 	case "backup":
-		st.problem("the Powerwall is in backup mode: the reserve has no effect; set it to self_consumption")
+		st.problem(WrongMode, "the Powerwall is in backup mode: the reserve has no effect; set it to self_consumption")
 	}
 	st.d.Why = fmt.Sprintf("reserve %d %%", want)
 	if b.Charge != nil {

@@ -73,7 +73,7 @@ type Decision struct {
 	Latched  []Threshold
 	Owned    []Owned
 	Taken    []Owned // what a person has
-	Problems []string
+	Problems []Problem
 
 	Writes []Write   // to be sent, in this order, after Kept is safe
 	Notes  []Note    // to be told and logged
@@ -85,19 +85,35 @@ type Reason string
 
 // The reasons.
 const (
-	BySchedule  Reason = "schedule"
-	ByOverride  Reason = "override"
-	ByDisabled  Reason = "disabled"
-	ByDevice    Reason = "device" // the battery is Tesla's at present
-	ByPerson    Reason = "person"
-	ByUnknown   Reason = "unknown" // the battery has not said enough
-	ByStandby   Reason = "standby"
-	ByNoJournal Reason = "no_journal"
+	BySchedule Reason = "schedule"
+	ByOverride Reason = "override"
+	ByDisabled Reason = "disabled"
+	ByDevice   Reason = "device" // the battery is Tesla's at present
+	ByPerson   Reason = "person"
+	ByUnknown  Reason = "unknown" // the battery has not said enough
+	ByStandby  Reason = "standby"
 )
 
-// Owned is a target that somebody has, what for, and until when.
+// A Problem is something that keeps the rules from doing all they are for.
+type Problem struct {
+	Kind ProblemKind `json:"kind"`
+	Text string      `json:"text"` // one sentence: what it is, and what to do
+}
+
+// ProblemKind names a problem.
+type ProblemKind string
+
+// The problems.
+const (
+	WrongMode ProblemKind = "mode"    // the Powerwall's mode makes the reserve mean little
+	NoJournal ProblemKind = "journal" // nothing may start that could not be undone
+)
+
+// Owned is a target that somebody has, what for, and until when. What is
+// Restore for one of ours that is being given back.
 type Owned struct {
 	Target string    `json:"target"`
+	Name   string    `json:"name"` // as people know it
 	What   string    `json:"what"`
 	Until  time.Time `json:"until,omitzero"`
 }

@@ -265,7 +265,7 @@ func TestModesThatDefeatTheReserveAreAProblem(t *testing.T) {
 		w := newWorld(t, "2026-07-15 12:00")
 		w.mode = mode
 		w.start()
-		if len(w.d.Problems) != 1 || !strings.Contains(w.d.Problems[0], mode) {
+		if len(w.d.Problems) != 1 || !strings.Contains(w.d.Problems[0].Text, mode) {
 			t.Errorf("%s: problems %q", mode, w.d.Problems)
 		}
 	}

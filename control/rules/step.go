@@ -65,8 +65,8 @@ func (st *step) say(subject string, t NoteType, target, format string, args ...a
 
 func (st *step) unsay(subject string) { delete(st.Said, subject) }
 
-func (st *step) problem(format string, args ...any) {
-	st.d.Problems = append(st.d.Problems, fmt.Sprintf(format, args...))
+func (st *step) problem(kind ProblemKind, text string) {
+	st.d.Problems = append(st.d.Problems, Problem{kind, text})
 }
 
 func (st *step) wake(at time.Time) { st.d.Wake = earliest(st.d.Wake, at) }
@@ -267,7 +267,7 @@ func (st *step) answer(a Answer) {
 	p, ours := st.Pending[a.Target]
 	if ours = ours && p.ID != "" && p.ID == a.ID; !ours {
 		switch {
-		case strings.HasPrefix(a.ID, ownPrefix):
+		case Ours(a.ID):
 		case a.Final && a.Setting != fan:
 			st.settled(a.Target, a.Applied)
 		case a.Accepted:
@@ -309,6 +309,9 @@ const fan = "fan"
 // ownPrefix begins the ids of our own commands, so that a late answer to one
 // sent before a restart is not taken for a person's.
 const ownPrefix = "control-"
+
+// Ours reports whether a command's id is one of the controller's.
+func Ours(id string) bool { return strings.HasPrefix(id, ownPrefix) }
 
 func (st *step) send(w Write) {
 	p := st.Pending[w.Target]
@@ -408,10 +411,14 @@ func (st *step) describe() {
 		}
 	}
 	if k.Battery.AtPeak {
-		d.Owned = append(d.Owned, Owned{Target: Powerwall, What: "reserve", Until: p.Until})
+		what := "reserve"
+		if p.Phase != InPeak || p.Paused {
+			what = string(Restore)
+		}
+		d.Owned = append(d.Owned, Owned{Target: Powerwall, Name: "Powerwall", What: what, Until: p.Until})
 	}
 	if k.Battery.Taken != nil {
-		d.Taken = append(d.Taken, Owned{Target: Powerwall, What: k.Battery.Taken.What, Until: p.Next})
+		d.Taken = append(d.Taken, Owned{Target: Powerwall, Name: "Powerwall", What: k.Battery.Taken.What, Until: p.Next})
 	}
 	for _, id := range slices.Sorted(maps.Keys(k.Homes)) {
 		h := k.Homes[id]
@@ -420,10 +427,14 @@ func (st *step) describe() {
 			if h.Touch.Wanted.Hold == HoldUntil {
 				until = h.Touch.Wanted.Until
 			}
-			d.Owned = append(d.Owned, Owned{Target: id, What: string(h.Touch.Kind), Until: until})
+			what := h.Touch.Kind
+			if st.Kept.Event == nil || st.goal(id, st.Thermostats[id], h) == Leave {
+				what = Restore
+			}
+			d.Owned = append(d.Owned, Owned{Target: id, Name: st.nameOf(id), What: string(what), Until: until})
 		}
 		if h.Taken != nil {
-			d.Taken = append(d.Taken, Owned{Target: id, What: h.Taken.What, Until: p.Until})
+			d.Taken = append(d.Taken, Owned{Target: id, Name: st.nameOf(id), What: h.Taken.What, Until: p.Until})
 		}
 	}
 	why := st.phaseText()
@@ -451,7 +462,7 @@ func (st *step) describe() {
 	}
 	d.Why = why
 	if st.Unwritable {
-		st.problem("the journal cannot be written")
+		st.problem(NoJournal, "the journal cannot be written: no setback or precooling starts, since it could not be undone; look at the disk")
 		st.say("journal", NoteProblem, "", "the journal cannot be written: no new setback or precooling starts, since it could not be undone")
 	} else {
 		st.unsay("journal")

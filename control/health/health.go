@@ -1,0 +1,93 @@
+// Package health says what does not work at present, from what all parts say
+// on the bus: one fault for one thing, from when until when, how urgent, and
+// what to do about it. Mail, Home Assistant and the metrics all read it here.
+//
+// It decides nothing and mends nothing.
+package health
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Level is how urgent something is, and with it who gets mail.
+type Level string
+
+// The levels, from the least urgent.
+const (
+	Info     Level = "info"     // nothing is wrong
+	Warning  Level = "warning"  // it may mend itself
+	Critical Level = "critical" // somebody has to do something
+)
+
+// Levels lists all levels, from the least urgent.
+func Levels() []Level { return []Level{Info, Warning, Critical} }
+
+// A Fault is one thing that does not work at present.
+type Fault struct {
+	Key   string    `json:"key"`   // the same as long as it lasts: powerwall/authorisation
+	Part  string    `json:"part"`  // one of the parts
+	Level Level     `json:"level"` // Warning or Critical
+	Text  string    `json:"text"`  // one sentence: what it is, and what to do
+	Since time.Time `json:"since"`
+}
+
+// The parts that a fault can be of.
+const (
+	Powerwall     = "powerwall"     // Tesla's interface, and commands to the battery
+	Thermostats   = "thermostats"   // Honeywell's interface, and commands to thermostats
+	Weather       = "weather"       // the forecast
+	Broker        = "broker"        // the link to MQTT
+	Journal       = "journal"       // what has to survive a crash
+	Restoring     = "restoring"     // giving back what is ours
+	Configuration = "configuration" // the file, when it was read anew
+	Mail          = "mail"
+)
+
+// Parts lists the parts that every home has.
+func Parts() []string {
+	return []string{Powerwall, Thermostats, Weather, Broker, Journal, Restoring, Configuration, Mail}
+}
+
+// Part is how one part fares.
+type Part struct {
+	OK      bool    `json:"ok"`
+	Problem *string `json:"problem"` // the most urgent fault's text; null: none
+}
+
+// Health is the payload of control/health, which is retained.
+type Health struct {
+	Parts  map[string]Part `json:"parts"`
+	Faults []Fault         `json:"faults"` // the most urgent first, by key
+	At     time.Time       `json:"at"`     // of the last change
+}
+
+// A Report is what a part says of itself on Topic: its problem, or none.
+type Report struct {
+	Level   Level  `json:"level"`
+	Problem string `json:"problem"` // one sentence; empty: all is well
+}
+
+// Topic is the private, retained topic of a part's Report.
+func Topic(part string) string { return topicRoot + part }
+
+const topicRoot = "$health/"
+
+// of puts faults in order, and says how each part fares.
+func of(faults []Fault, at time.Time) Health {
+	faults = slices.Clone(faults)
+	slices.SortFunc(faults, func(a, b Fault) int {
+		return cmp.Or(-cmp.Compare(slices.Index(Levels(), a.Level), slices.Index(Levels(), b.Level)), strings.Compare(a.Key, b.Key))
+	})
+	h := Health{Parts: map[string]Part{}, Faults: faults, At: at}
+	for _, name := range Parts() {
+		p := Part{OK: true}
+		if i := slices.IndexFunc(faults, func(f Fault) bool { return f.Part == name }); i >= 0 {
+			p = Part{Problem: &faults[i].Text}
+		}
+		h.Parts[name] = p
+	}
+	return h
+}
