@@ -23,6 +23,7 @@ type Config struct {
 	Weather       Weather       `koanf:"weather"`
 	Notifications Notifications `koanf:"notifications"`
 	Settings      Settings      `koanf:"settings"`
+	Tariff        Tariff        `koanf:"tariff"`
 	Poll          Poll          `koanf:"poll"`
 	Paths         Paths         `koanf:"paths"`
 	HA            HA            `koanf:"ha"`
@@ -164,6 +165,9 @@ type Weather struct {
 type Notifications struct {
 	SMTP       SMTP       `koanf:"smtp"`
 	Recipients Recipients `koanf:"recipients"`
+	// PerHour is how many mails of one urgency are sent in an hour: 1–60,
+	// default 10. The others are gathered into one; nothing critical is dropped.
+	PerHour int `koanf:"per_hour"`
 }
 
 // SMTP is the mail server. Connections other than to this machine need TLS.
@@ -172,7 +176,10 @@ type SMTP struct {
 	Server string `koanf:"server"`
 	// Port is 1–65535. Default 587 (STARTTLS); 465 is TLS from the start.
 	Port int `koanf:"port"`
-	// Username is also the sender. Empty: the server wants no log-in.
+	// From is the sender. Empty in the file: Username, if that is an address,
+	// else the first recipient. Load fills it in.
+	From string `koanf:"from"`
+	// Username is for the log-in. Empty: the server wants none.
 	Username string         `koanf:"username"`
 	Password devices.Secret `koanf:"password"`
 }
@@ -249,9 +256,25 @@ type Settings struct {
 	// EODBatteryWarningThreshold is the charge at the end of the day's last
 	// peak below which a warning is sent: 0–100 %, default 20. 0: never.
 	EODBatteryWarningThreshold float64 `koanf:"eod_battery_warning_threshold"`
+	// ReserveWithoutPercent is the reserve that the battery would have without
+	// powermgr, for the report's comparison alone: 0–100, default 20, which is
+	// Tesla's own.
+	ReserveWithoutPercent int `koanf:"reserve_without_percent"`
 	// CheckIntervalSeconds is v2.0's cycle: the poll of Powerwall and
 	// thermostats where Poll does not say otherwise. 0, the default: 300.
 	CheckIntervalSeconds int `koanf:"check_interval_seconds"`
+}
+
+// Tariff is what energy costs, for the report alone. All 0, the default: the
+// report says nothing of money.
+type Tariff struct {
+	// Currency is shown before amounts. Default $.
+	Currency string `koanf:"currency"`
+	// PeakPerKWh and OffPeakPerKWh are what a kWh of the grid costs: 0–100.
+	PeakPerKWh    float64 `koanf:"peak_per_kwh"`
+	OffPeakPerKWh float64 `koanf:"off_peak_per_kwh"`
+	// ExportPerKWh is what a kWh to the grid earns: 0–100, default 0.
+	ExportPerKWh float64 `koanf:"export_per_kwh"`
 }
 
 // A Season is what holds in some months.
@@ -301,7 +324,7 @@ type Paths struct {
 	// /mnt/ramdisk/powermgr_state.json.
 	RamdiskStateFile string `koanf:"ramdisk_state_file"`
 	// PermanentMetricsDir has a record of each day. Default
-	// /var/lib/powermgr/metrics.
+	// /var/log/powermgr/metrics.
 	PermanentMetricsDir string `koanf:"permanent_metrics_dir"`
 	// MetricsKeepDays is for how long: 0–3650, default 400. 0: for ever.
 	MetricsKeepDays int `koanf:"metrics_keep_days"`

@@ -34,6 +34,7 @@ func (l *loader) check(c *Config) {
 	l.checkBattery(c.Settings)
 	l.checkThermostats(c)
 	l.checkPolls(c)
+	l.checkTariff(c.Tariff)
 	l.checkNode(c)
 }
 
@@ -243,6 +244,12 @@ func (l *loader) checkWeather(c *Config) {
 func (l *loader) checkMail(n Notifications) {
 	s := n.SMTP
 	l.among("notifications.smtp.port", float64(s.Port), 1, 65535)
+	l.among("notifications.per_hour", float64(n.PerHour), 1, 60)
+	if s.From != "" {
+		if _, err := mail.ParseAddress(s.From); err != nil {
+			l.problem("notifications.smtp.from", "%s is not an e-mail address", quoted(s.From))
+		}
+	}
 	if strings.ContainsAny(s.Server, ":/ ") && net.ParseIP(s.Server) == nil {
 		l.problem("notifications.smtp.server", "%s is not a host name: the port belongs in notifications.smtp.port", quoted(s.Server))
 	}
@@ -268,6 +275,15 @@ func (l *loader) checkMail(n Notifications) {
 		l.notice("notifications.smtp.server", "there are recipients and no server: no mail is sent")
 	case s.Server != "" && len(n.Recipients.Critical) == 0:
 		l.notice("notifications.recipients.critical", "nobody is told when somebody has to do something")
+	}
+}
+
+func (l *loader) checkTariff(t Tariff) {
+	l.among("tariff.peak_per_kwh", t.PeakPerKWh, 0, 100)
+	l.among("tariff.off_peak_per_kwh", t.OffPeakPerKWh, 0, 100)
+	l.among("tariff.export_per_kwh", t.ExportPerKWh, 0, 100)
+	if t.PeakPerKWh < t.OffPeakPerKWh {
+		l.notice("tariff.peak_per_kwh", "the peak is cheaper than the rest of the day: are the two mixed up?")
 	}
 }
 

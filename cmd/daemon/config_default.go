@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"net"
+	"net/mail"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -35,17 +36,18 @@ func defaults() Config {
 		MQTT:          MQTT{URL: "mqtt://127.0.0.1:1883", BaseTopic: "powermgr", KeepaliveSeconds: 20},
 		Discovery:     Discovery{Enabled: true, Prefix: "homeassistant", Format: FormatDevice},
 		Weather:       Weather{BaseURL: "https://api.open-meteo.com"},
-		Notifications: Notifications{SMTP: SMTP{Port: 587}},
+		Notifications: Notifications{SMTP: SMTP{Port: 587}, PerHour: 10},
 		Settings: Settings{
 			OffPeakReservePercent: 100,
 			PrecoolLeadMinutes:    30, PrecoolThresholdF: 95, PrecoolAdjustmentF: 2, MinThermostatTempF: 67,
 			ThermostatIncrementF: 2, MaxThermostatTempF: 82, MinHeatSetpointF: 62, MaxIndoorF: 86, MinIndoorF: 58,
-			MinWriteIntervalMinutes: 10, EODBatteryWarningThreshold: 20,
+			MinWriteIntervalMinutes: 10, EODBatteryWarningThreshold: 20, ReserveWithoutPercent: 20,
 		},
-		Poll: Poll{PowerwallPeakSeconds: 60, WeatherSeconds: 3600},
+		Tariff: Tariff{Currency: "$"},
+		Poll:   Poll{PowerwallPeakSeconds: 60, WeatherSeconds: 3600},
 		Paths: Paths{
 			JournalFile:      stateDir + "/journal.json",
-			RamdiskStateFile: "/mnt/ramdisk/powermgr_state.json", PermanentMetricsDir: stateDir + "/metrics", MetricsKeepDays: 400,
+			RamdiskStateFile: "/mnt/ramdisk/powermgr_state.json", PermanentMetricsDir: "/var/log/powermgr/metrics", MetricsKeepDays: 400,
 		},
 		Logging: Logging{Output: LogAuto},
 	}
@@ -90,6 +92,7 @@ func (l *loader) complete(c *Config) {
 	}
 	l.completePolls(c)
 
+	c.Notifications.completeFrom()
 	if c.HA.Node == "" {
 		c.HA.Node = l.nodeName()
 	}
@@ -121,6 +124,16 @@ func (l *loader) complete(c *Config) {
 	}
 	if c.Honeywell != nil {
 		l.completeHoneywell(c.Honeywell)
+	}
+}
+
+// completeFrom finds a sender: most servers want it to be the user.
+func (n *Notifications) completeFrom() {
+	r := n.Recipients
+	for _, address := range slices.Concat([]string{n.SMTP.Username}, r.Critical, r.Warning, r.Info) {
+		if _, err := mail.ParseAddress(address); err == nil && n.SMTP.From == "" {
+			n.SMTP.From = address
+		}
 	}
 }
 

@@ -106,6 +106,7 @@ func (l *loader) checkBattery(s Settings) {
 			s.PeakReservePercent, s.OffPeakReservePercent)
 	}
 	l.among("settings.eod_battery_warning_threshold", s.EODBatteryWarningThreshold, 0, 100)
+	l.among("settings.reserve_without_percent", float64(s.ReserveWithoutPercent), 0, 100)
 	if n := len(s.BatteryThresholds); n > 10 {
 		l.problem("settings.battery_thresholds", "%d are more than 10", n)
 	}

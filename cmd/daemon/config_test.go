@@ -83,7 +83,7 @@ func TestLoadV2(t *testing.T) {
 		PrecoolLeadMinutes: 30, PrecoolThresholdF: 95, PrecoolAdjustmentF: 2, MinThermostatTempF: 67,
 		BatteryThresholds: []Threshold{{120, 75}, {60, 50}, {30, 25}}, ThermostatIncrementF: 2, MaxThermostatAdjustments: 3,
 		MaxThermostatTempF: 82, MinHeatSetpointF: 62, MaxIndoorF: 86, MinIndoorF: 58, MinWriteIntervalMinutes: 10,
-		EODBatteryWarningThreshold: 20, CheckIntervalSeconds: 300,
+		ReserveWithoutPercent: 20, EODBatteryWarningThreshold: 20, CheckIntervalSeconds: 300,
 	}
 	if !reflect.DeepEqual(c.Settings, wantSettings) {
 		t.Errorf("settings: got %+v\nwant %+v", c.Settings, wantSettings)
@@ -101,7 +101,8 @@ func TestLoadV2(t *testing.T) {
 		t.Errorf("honeywell: got %+v\nwant %+v", c.Honeywell, want)
 	}
 	if want := (Notifications{
-		SMTP: SMTP{Server: "smtp.example.com", Port: 587, Username: "owner@example.com", Password: "v2-smtp-password"},
+		SMTP:    SMTP{Server: "smtp.example.com", Port: 587, From: "owner@example.com", Username: "owner@example.com", Password: "v2-smtp-password"},
+		PerHour: 10,
 		Recipients: Recipients{
 			Info: []string{"owner@example.com"}, Warning: []string{"owner@example.com"},
 			Critical: []string{"owner@example.com", "Neighbour <neighbour@example.com>"},
@@ -389,7 +390,7 @@ func TestRanges(t *testing.T) {
 		{"settings.precool_lead_minutes", 5, 180}, {"settings.precool_threshold_f", 50, 130}, {"settings.precool_adjustment_f", 0, 5},
 		{"settings.min_thermostat_temp_f", 60, 85}, {"settings.thermostat_increment_f", 0, 5}, {"settings.max_thermostat_adjustments", 0, 10},
 		{"settings.max_thermostat_temp_f", 70, 90}, {"settings.min_heat_setpoint_f", 50, 75}, {"settings.max_indoor_f", 70, 95},
-		{"settings.min_indoor_f", 45, 70}, {"settings.min_write_interval_minutes", 5, 120}, {"settings.eod_battery_warning_threshold", 0, 100},
+		{"settings.min_indoor_f", 45, 70}, {"settings.min_write_interval_minutes", 5, 120}, {"settings.eod_battery_warning_threshold", 0, 100}, {"settings.reserve_without_percent", 0, 100}, {"tariff.peak_per_kwh", 0, 100}, {"tariff.off_peak_per_kwh", 0, 100}, {"tariff.export_per_kwh", 0, 100}, {"notifications.per_hour", 1, 60},
 		{"poll.powerwall_peak_seconds", 30, 3600}, {"poll.powerwall_seconds", 30, 3600}, {"poll.thermostat_seconds", 120, 3600},
 		{"poll.weather_seconds", 900, 86400}, {"paths.metrics_keep_days", 0, 3650},
 	} {

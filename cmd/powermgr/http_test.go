@@ -35,7 +35,9 @@ func TestMetricsAndHealthz(t *testing.T) {
 	address := regexp.MustCompile(`metrics and health are served.* address=(127\.0\.0\.1:\d+)`)
 	h.until("it serves on loopback", func() bool { return address.MatchString(p.log.String()) })
 	url := "http://" + address.FindStringSubmatch(p.log.String())[1]
-	h.until("the reserve is 0", func() bool { return strings.Contains(get(t, url+"/metrics"), "\npowermgr_powerwall_reserve_percent 0\n") })
+	h.until("the reserve is 0", func() bool {
+		return strings.Contains(get(t, url+"/metrics"), "\npowermgr_powerwall_reserve_percent 0\n")
+	})
 	h.until("the set points are known", func() bool {
 		return strings.Contains(get(t, url+"/metrics"), `powermgr_thermostat_cool_setpoint{thermostat="1000001",unit="f"}`)
 	})
