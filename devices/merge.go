@@ -63,8 +63,13 @@ func (r ThermostatReading) Merge(cmd ThermostatCommand, now time.Time) (Thermost
 	return out, nil
 }
 
+// landing is how late a write may reach a thermostat. One whose hold has ended
+// by then would last until that time of the next day.
+const landing = 3 * time.Minute
+
 // mergeHold decides the hold: the asked one; else a temporary one over the
-// schedule; else the one there is. A hold whose end has come is over.
+// schedule; else the one there is. A hold whose end has come, or will have when
+// the write lands, is over.
 func (r ThermostatReading) mergeHold(out *ThermostatCommand, cmd ThermostatCommand, now time.Time) error {
 	want, until := cmd.Hold, cmd.HoldUntil
 	if want == nil {
@@ -78,7 +83,7 @@ func (r ThermostatReading) mergeHold(out *ThermostatCommand, cmd ThermostatComma
 		if r.Hold != nil && *r.Hold != HoldSchedule {
 			want, until = r.Hold, r.HoldUntil
 		}
-		if *want == HoldUntil && (until == nil || !until.After(now)) {
+		if *want == HoldUntil && (until == nil || until.Sub(now) < landing) {
 			want, until = Pointer(HoldTemporary), nil
 		}
 	}

@@ -22,6 +22,8 @@ func TestFoundBugs(t *testing.T) {
 		{14976, "of two active nodes' hands on a thermostat the earlier one counted"},
 		{21758, "what the device showed was asked for again"},
 		{22385, "a set point that the vendor left out was not given back"},
+		{52391, "a person's set point that landed after the end of our hold lasted until the next day"},
+		{101887, "a clock that went back into a peak that was over made a hold last until the next day"},
 	} {
 		t.Run(fmt.Sprintf("seed %d: %s", c.seed, c.what), func(t *testing.T) {
 			t.Parallel()

@@ -110,6 +110,21 @@ func TestAClockThatJumps(t *testing.T) {
 			t.Errorf("%d latched", len(w.d.Latched))
 		}
 	})
+	t.Run("back into the peak that is over", func(t *testing.T) {
+		w := setBack(t)
+		w.until("19:20").take()
+		w.now = at("2026-07-15 18:30")
+		w.step(Tick{})
+		w.until("18:50").want()
+		if w.d.Plan.Phase != OffPeak {
+			t.Errorf("phase %s", w.d.Plan.Phase)
+		}
+		w.ask("peak") // a person may
+		w.step(Tick{})
+		if w.d.Plan.Phase != InPeak {
+			t.Errorf("asked for: phase %s", w.d.Plan.Phase)
+		}
+	})
 	t.Run("ahead over the whole peak", func(t *testing.T) {
 		w := newWorld(t, "2026-07-15 15:50").start()
 		w.until("15:58").take()

@@ -105,10 +105,11 @@ type Setting struct {
 type Kept struct {
 	Disabled bool            `json:"disabled,omitempty"`
 	Override Override        `json:"override,omitzero"`
-	Spoken   time.Time       `json:"spoken,omitzero"`   // when a person last set one of these two
-	Event    *Stretch        `json:"event,omitempty"`   // the stretch of pre_peak and peak we are in
-	PeakEnd  time.Time       `json:"peak_end,omitzero"` // the peak that Latched is about
-	Latched  []int           `json:"latched,omitempty"` // minutes of the thresholds latched in it
+	Spoken   time.Time       `json:"spoken,omitzero"`    // when a person last set one of these two
+	Event    *Stretch        `json:"event,omitempty"`    // the stretch of pre_peak and peak we are in
+	PeakEnd  time.Time       `json:"peak_end,omitzero"`  // the peak that Latched is about
+	PeakOver bool            `json:"peak_over,omitzero"` // PeakEnd has come: that peak is not entered again
+	Latched  []int           `json:"latched,omitempty"`  // minutes of the thresholds latched in it
 	Battery  KeptBattery     `json:"battery,omitzero"`
 	Homes    map[string]Home `json:"thermostats,omitempty"`
 }

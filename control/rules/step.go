@@ -101,6 +101,11 @@ func (st *step) turn() {
 		k.Override = Override{}
 	}
 	st.plan = PlanAt(st.Settings.Calendar, k.Override, !k.Disabled, st.now)
+	if p := st.plan; k.PeakOver && !k.Override.active(st.now) && p.Phase != OffPeak && p.Peak.End.Equal(k.PeakEnd) {
+		// The clock went back. A hold until the end of the peak would last until
+		// that time of the next day.
+		st.plan = PlanAt(st.Settings.Calendar, k.Override, !k.Disabled, k.PeakEnd)
+	}
 	p := st.plan
 	begin, end := false, false
 	switch {
@@ -126,10 +131,10 @@ func (st *step) turn() {
 		if st.Phase != InPeak || k.PeakEnd.Before(st.now) {
 			k.Latched = nil
 		}
-		k.PeakEnd = p.Peak.End
+		k.PeakEnd, k.PeakOver = p.Peak.End, false
 	}
-	if p.Phase == OffPeak && !k.PeakEnd.After(st.now) {
-		k.Latched, k.PeakEnd = nil, time.Time{}
+	if p.Phase == OffPeak && !k.PeakEnd.IsZero() && !k.PeakEnd.After(st.now) {
+		k.Latched, k.PeakOver = nil, true
 	}
 	if st.Phase != p.Phase {
 		if st.Phase != "" {
