@@ -129,7 +129,7 @@ files() {
     "755 $here/keepalived/keepalived-notify /usr/lib/powermgr/keepalived-notify" \
     "644 $here/keepalived/keepalived.conf /usr/share/powermgr/keepalived.conf" \
     "644 $here/config.example.yaml $example"
-  for unit in powermgr.service powermgr-metrics.service powermgr-metrics.timer powermgr-sync.service powermgr-sync.timer mnt-ramdisk.mount; do
+  for unit in powermgr.service powermgr-failure.service powermgr-metrics.service powermgr-metrics.timer powermgr-sync.service powermgr-sync.timer mnt-ramdisk.mount; do
     echo "644 $here/systemd/$unit /usr/lib/systemd/system/$unit"
   done
 }

@@ -98,12 +98,21 @@ func (l *loader) checkHoneywell(h *Honeywell) {
 	default:
 		l.problem("honeywell."+missing[0], "backend %s needs %s", h.Backend, strings.Join(missing, " and "))
 	}
+	if h.isExample() {
+		l.notice("honeywell.password", "it is the example's: the thermostats are not asked until it is yours")
+	}
 	if l.knownBackend(h) {
 		l.vendorURL("honeywell.base_url", h.BaseURL)
 	}
 	if u, err := url.Parse(h.BaseURL); err == nil && u.Hostname() == "api.honeywell.com" {
 		l.notice("honeywell.base_url", "this host has had no valid certificate since May 2026: leave the key out for the new one")
 	}
+}
+
+// isExample reports whether the log-in is the example's: nobody should be
+// locked out because powermgr was started before it was set up.
+func (h *Honeywell) isExample() bool {
+	return h.Backend == BackendTCC && h.Password == "change-me"
 }
 
 func (l *loader) knownBackend(h *Honeywell) bool {

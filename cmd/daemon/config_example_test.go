@@ -32,7 +32,7 @@ func TestExample(t *testing.T) {
 	for _, n := range notices {
 		keys = append(keys, n.Key)
 	}
-	if want := []string{"settings.thermostat_ids"}; !slices.Equal(keys, want) {
+	if want := []string{"honeywell.password", "settings.thermostat_ids"}; !slices.Equal(keys, want) {
 		t.Errorf("it has notices about %v, want %v: %v", keys, want, notices)
 	}
 }

@@ -24,6 +24,9 @@ import (
 type ConfigError struct {
 	File     string
 	Problems []Problem // by key; at least one
+	// Read is what could be read all the same, for telling somebody: it is
+	// neither complete nor checked.
+	Read Config
 }
 
 // A Problem is one thing that is wrong.
@@ -98,7 +101,7 @@ func Load(path string, environ []string) (Config, []Notice, error) {
 		return c, l.notices, nil
 	}
 	slices.SortStableFunc(l.problems, func(a, b Problem) int { return strings.Compare(a.Key, b.Key) })
-	return Config{}, l.notices, &ConfigError{File: path, Problems: l.problems}
+	return Config{}, l.notices, &ConfigError{File: path, Problems: l.problems, Read: c}
 }
 
 // loader gathers what one Load finds.

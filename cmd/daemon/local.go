@@ -216,6 +216,7 @@ func (l *local) status() Status {
 		switch name, ours := strings.CutPrefix(m.Topic, s.Base+"/"); {
 		case m.Topic == bus.LinkHealth:
 			s.Link = m.Payload
+		case name == "control/"+devices.ChartLeaf: // a picture
 		case ours && json.Valid(m.Payload):
 			s.Topics[name] = m.Payload
 		case ours:

@@ -69,7 +69,7 @@ func (c Config) TeslaClient(client *http.Client, now func() time.Time, s bridge.
 // thermostats is the part of the thermostats; no name if there are none.
 func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) error, error) {
 	c := d.options.Config
-	if c.Honeywell == nil {
+	if c.Honeywell == nil || c.Honeywell.isExample() {
 		return "", nil, nil
 	}
 	client, meter := d.account()

@@ -13,6 +13,7 @@ import (
 	"powermgr/bridge"
 	"powermgr/cmd/daemon"
 	"powermgr/control"
+	"powermgr/control/health"
 	"powermgr/control/rules"
 	"powermgr/devices"
 )
@@ -85,8 +86,11 @@ func (p page) print() error {
 		for _, o := range c.Yielded {
 			p.line("A person's", "%s: %s%s", o.Name, o.What, p.until(o.Until))
 		}
-		for _, problem := range c.Problems {
-			p.line("Problem", "%s", problem.Text)
+	}
+	var h health.Health
+	if p.topic("control/"+devices.HealthLeaf, &h) {
+		for _, f := range h.Faults {
+			p.line(levels[f.Level], "%s (since %s)", f.Text, p.clock(f.Since))
 		}
 	}
 	for i, e := range p.Events {
@@ -98,6 +102,9 @@ func (p page) print() error {
 	}
 	return nil
 }
+
+// levels are the words for how urgent a fault is.
+var levels = map[health.Level]string{health.Warning: "Warning", health.Critical: "Critical"}
 
 // line prints one line; head is empty for one that goes on.
 func (p page) line(head, format string, args ...any) {
