@@ -1,0 +1,255 @@
+package simulation
+
+// What the witness makes of each message that a node publishes.
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/control"
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// message is told of everything the daemon of a node says.
+func (w *witness) message(node string, m bus.Message) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.home.onMessage != nil {
+		w.home.onMessage(node, m)
+	}
+	w.secrets("topic "+m.Topic, string(m.Payload))
+	levels, ok := devices.Topics{Base: "powermgr"}.Split(m.Topic)
+	if !ok {
+		return
+	}
+	switch name := strings.Join(levels[1:], "/"); levels[0] {
+	case "node":
+		if name == node+"/state" {
+			w.nodeSays(node, m.Payload)
+		}
+	case "control":
+		w.controlSays(name, m)
+	case "powerwall":
+		w.batterySays(name, m)
+	case "thermostat":
+		id, name, _ := strings.Cut(name, "/")
+		if i := slices.IndexFunc(w.homes, func(d *watched) bool { return d.id == id }); i >= 0 {
+			w.thermostatSays(w.homes[i], name, m)
+		}
+	}
+}
+
+func (w *witness) controlSays(name string, m bus.Message) {
+	switch name {
+	case devices.StateLeaf:
+		w.controlState(m.Payload)
+	case "override" + devices.ResultSuffix, "enabled" + devices.ResultSuffix, "restore" + devices.ResultSuffix:
+		w.line("  %s %s", m.Topic, m.Payload)
+	}
+}
+
+func (w *witness) batterySays(name string, m bus.Message) {
+	switch {
+	case name == devices.StateLeaf:
+		w.batteryState(m.Payload)
+	case name == "reserve"+devices.Set && m.Source == devices.SourceControl:
+		w.reserveCommand(m.Payload)
+	case strings.HasSuffix(name, devices.ResultSuffix):
+		w.batteryResult(name, m.Payload)
+	}
+}
+
+func (w *witness) controlState(payload []byte) {
+	var s control.State
+	if json.Unmarshal(payload, &s) != nil {
+		return
+	}
+	if s.Override != w.override {
+		w.overridden = time.Now()
+	}
+	w.paused, w.override = s.Override == string(rules.OverridePause) || !s.Enabled && s.Override == string(rules.Auto), s.Override
+	if s.Phase == w.phase {
+		return
+	}
+	if event, was := s.Phase != rules.OffPeak, w.phase != rules.OffPeak; event != was {
+		w.taken = time.Time{}
+		if event {
+			for _, d := range w.homes {
+				d.taken = time.Time{}
+			}
+		}
+	}
+	w.phase, w.changed = s.Phase, time.Now()
+}
+
+func (w *witness) batteryState(payload []byte) {
+	var r devices.PowerwallReading
+	if json.Unmarshal(payload, &r) != nil {
+		return
+	}
+	w.battery = time.Now()
+	is := func(b *bool) bool { return b != nil && *b }
+	owner := is(r.StormActive) || is(r.GridServicesActive) || r.GridConnected != nil && !*r.GridConnected
+	if owner && !w.owner {
+		w.owned = time.Now()
+	}
+	w.owner = owner
+	if w.hidden {
+		w.touched, w.hidden = time.Now(), false // a choice counts from when it is shown
+	}
+	if !w.touched.Before(w.changed) && w.taken.IsZero() && !w.touched.IsZero() && !w.owner {
+		w.taken = time.Now()
+	}
+}
+
+func (w *witness) reserveCommand(payload []byte) {
+	var c struct {
+		Value  int    `json:"value"`
+		Reason string `json:"reason"`
+	}
+	if json.Unmarshal(payload, &c) != nil {
+		return
+	}
+	w.line("  command: %s", c.Reason)
+	switch {
+	case w.home.world.dry:
+		w.broken(I5, "a reserve of %d %% was commanded in dry run", c.Value)
+	case w.paused && c.Value < 80:
+		w.broken(I5, "a reserve of %d %% was commanded while paused", c.Value)
+	case w.owner && w.owned.Before(time.Now()):
+		w.broken(I3, "a reserve of %d %% was commanded while the battery is Tesla's", c.Value)
+	}
+}
+
+func (w *witness) batteryResult(name string, payload []byte) {
+	var r devices.Result
+	if json.Unmarshal(payload, &r) != nil {
+		return
+	}
+	if !strings.HasPrefix(r.ID, "control-") {
+		w.line("  %s %s", name, payload)
+		if r.Accepted {
+			w.touched = time.Now()
+		}
+	}
+}
+
+// thermostatSays is told of what the daemon says about one of them.
+func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
+	now := time.Now()
+	switch {
+	case name == devices.StateLeaf:
+		var r devices.ThermostatReading
+		if json.Unmarshal(m.Payload, &r) != nil || r.Mode == nil || r.CoolSetpoint == nil || r.HeatSetpoint == nil || r.Hold == nil {
+			return
+		}
+		w.answered = now
+		others := !r.Alive || r.UtilityEvent || *r.Hold == devices.HoldVacation // have it
+		if !others && d.known.Before(w.booted) {
+			d.known = now
+		}
+		before := d.shown
+		d.shown, d.shownAt = setting{Mode: *r.Mode, Cool: *r.CoolSetpoint, Heat: *r.HeatSetpoint, Hold: *r.Hold}, now
+		if r.HoldUntil != nil {
+			d.shown.Until = *r.HoldUntil
+		}
+		d.automatic.shown = d.automatic.shown || d.shown.same(d.automatic.setting)
+		if !others && d.unseen != nil && d.unseen.aged(now).same(d.shown) {
+			w.sees(d, before, now)
+		}
+	case name == "hold"+devices.Set && m.Source == devices.SourceControl:
+		w.holdCommand(d, m.Payload)
+	case strings.HasSuffix(name, devices.ResultSuffix):
+		var r devices.Result
+		if json.Unmarshal(m.Payload, &r) != nil || strings.HasPrefix(r.ID, "control-") {
+			return
+		}
+		w.line("  %s %s", name, m.Payload)
+		if name == "fan"+devices.ResultSuffix || !r.Accepted {
+			return
+		}
+		if !r.Final {
+			d.taken, d.unseen = now, nil
+			return
+		}
+		d.bounds(d.shown)
+		if r.Applied != nil && r.Reason == "" && name != "hold"+devices.ResultSuffix {
+			d.choices = nil
+		}
+		d.choices = append(d.choices, d.shown)
+		if name == "hold"+devices.ResultSuffix && d.shown.timed() {
+			// What ends at the next period of the schedule looks like what it
+			// has replaced until it has landed.
+			d.choices = append(d.choices, setting{d.shown.Mode, d.shown.Cool, d.shown.Heat, devices.HoldTemporary, time.Time{}})
+		}
+	}
+}
+
+// sees notes that powermgr has been shown a person's choice.
+// It showed something else before.
+func (w *witness) sees(d *watched, before setting, now time.Time) {
+	choice, a := *d.unseen, d.automatic
+	d.unseen = nil
+	lapsed := func(s setting) bool {
+		return s.over(now.Add(time.Minute)) || s.timed() && !w.jumped.IsZero() // nobody knows with a wrong clock
+	}
+	switch {
+	case choice.same(a.setting):
+		return // it is what we asked for too: nobody could tell whose it is
+	case !a.at.IsZero() && !a.shown && choice.same(a.before):
+		return // it looks as if our write had not landed yet
+	case choice.over(now):
+		return // it is no more
+	case choice.Hold == devices.HoldSchedule && (lapsed(a.setting) || lapsed(a.before) || lapsed(before)):
+		return // it looks as if a hold had ended by itself
+	case choice.Hold == devices.HoldSchedule && d.chosen.Before(d.known):
+		return // it looks as if the device had fallen to its schedule while nobody was there
+	}
+	d.choices = []setting{choice}
+	asleep := d.chosen.Before(d.known) && !d.over // it was made while nobody looked, at a thermostat that was left alone
+	if d.taken.IsZero() && !asleep {
+		d.taken = now
+	}
+}
+
+func (w *witness) holdCommand(d *watched, payload []byte) {
+	var c struct {
+		Value  devices.Hold `json:"value"`
+		Until  time.Time    `json:"until"`
+		Cool   float64      `json:"cool_setpoint"`
+		Heat   float64      `json:"heat_setpoint"`
+		Reason string       `json:"reason"`
+	}
+	if json.Unmarshal(payload, &c) != nil {
+		return
+	}
+	now := time.Now()
+	cmd := command{at: now, before: d.shown, setting: setting{d.shown.Mode, c.Cool, c.Heat, c.Value, c.Until}, restore: strings.Contains(c.Reason, " goes back")}
+	w.line("  command: %s", c.Reason)
+	last := d.automatic
+	d.automatic = cmd
+	switch {
+	case w.home.world.dry:
+		w.broken(I5, "%s was commanded in dry run: %s", d.id, c.Reason)
+	case !cmd.restore && w.paused:
+		w.broken(I5, "%s was commanded while paused: %s", d.id, c.Reason)
+	}
+	theirs := cmd.restore && slices.ContainsFunc(d.choices, func(c setting) bool { return c.aged(now).same(cmd.setting) })
+	if !d.taken.IsZero() && d.taken.Before(now) && !theirs && !w.apart(now) {
+		w.broken(I3, "%s has been a person's since %s: %s", d.id, d.taken.In(w.home.world.zone).Format("15:04:05"), c.Reason)
+	}
+	if w.apart(now) || !w.jumped.IsZero() && len(w.home.nodes) > 1 {
+		return // nor does one node know what the other's wrong clock meant
+	}
+	if !cmd.restore && !last.at.IsZero() && now.Sub(last.at) < 10*time.Minute && !cmd.setting.same(last.setting) && last.at.After(w.jumped) {
+		w.broken(I4, "%s was commanded again after %v: %s", d.id, now.Sub(last.at), c.Reason)
+	}
+	extends := cmd.setting.timed() && cmd.setting.Until.After(d.shown.Until)
+	if d.shown.same(cmd.setting) && !extends && d.shownAt.Before(now) && (last.at.IsZero() || last.shown) && now.Sub(d.written) > 10*time.Minute && now.Sub(d.shownAt) < 10*time.Minute {
+		w.broken(I4, "%s has that already: %s", d.id, c.Reason)
+	}
+}

@@ -1,0 +1,88 @@
+package simulation
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"powermgr/devices"
+	"powermgr/devices/emulator"
+)
+
+// A setting is what a thermostat is set to.
+type setting struct {
+	Mode       devices.HVACMode
+	Cool, Heat float64
+	Hold       devices.Hold
+	Until      time.Time
+}
+
+func settingOf(t *emulator.Thermostat) setting {
+	return setting{t.Mode, t.Cool, t.Heat, t.Hold, t.HoldUntil}
+}
+
+// asWritten is what becomes of s with a write to a vendor.
+func asWritten(s setting, values map[string]any) setting {
+	if v, ok := values["cool_setpoint"].(float64); ok {
+		s.Cool = v
+	}
+	if v, ok := values["heat_setpoint"].(float64); ok {
+		s.Heat = v
+	}
+	if v, ok := values["mode"].(string); ok {
+		s.Mode = devices.HVACMode(v)
+	}
+	if v, ok := values["hold"].(string); ok {
+		s.Hold, s.Until = devices.Hold(v), time.Time{}
+	}
+	if v, ok := values["hold_until"].(time.Time); ok {
+		s.Until = v
+	}
+	return s
+}
+
+func (s setting) timed() bool { return s.Hold == devices.HoldUntil || s.Hold == devices.HoldTemporary }
+
+// aged is what becomes of a setting by itself.
+func (s setting) aged(now time.Time) setting {
+	if s.timed() && !s.Until.IsZero() && !s.Until.After(now) {
+		s.Hold, s.Until = devices.HoldSchedule, time.Time{}
+	}
+	return s
+}
+
+// over reports whether a setting has ended by itself.
+func (s setting) over(now time.Time) bool { return s.timed() && !s.aged(now).timed() }
+
+// same reports whether two settings are one to whoever lives with them: a hold
+// that ends at the same time is the same, and a schedule is a schedule.
+func (s setting) same(o setting) bool {
+	near := func(a, b float64) bool { return math.Abs(a-b) < 0.3 }
+	switch {
+	case s.Mode != o.Mode:
+		return false
+	case s.Hold == devices.HoldSchedule || o.Hold == devices.HoldSchedule:
+		return s.Hold == o.Hold
+	case s.timed() != o.timed():
+		return false
+	case s.timed() && !s.Until.IsZero() && !o.Until.IsZero() && s.Until.Sub(o.Until).Abs() > 20*time.Minute:
+		return false
+	}
+	cools := s.Mode == devices.Cool || s.Mode == devices.HeatCool
+	heats := s.Mode == devices.Heat || s.Mode == devices.HeatCool
+	return (!cools || near(s.Cool, o.Cool)) && (!heats || near(s.Heat, o.Heat))
+}
+
+// equal is same for all that a setting has, used or not.
+func (s setting) equal(o setting) bool {
+	near := func(a, b float64) bool { return math.Abs(a-b) < 0.3 }
+	return s.same(o) && (s.Hold == devices.HoldSchedule || near(s.Cool, o.Cool) && near(s.Heat, o.Heat))
+}
+
+func (s setting) String() string {
+	text := fmt.Sprintf("%s cool %g heat %g %s", s.Mode, s.Cool, s.Heat, s.Hold)
+	if s.timed() {
+		text += s.Until.Format(" until 15:04")
+	}
+	return text
+}
