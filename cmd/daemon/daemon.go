@@ -111,6 +111,9 @@ func New(o Options) (*Daemon, error) {
 	if o.Parts != BridgeAlone {
 		d.controller = d.newController(shared)
 		add("controller", d.controller.Run, nil)
+		add("health", health.NewWatcher(health.Options{Bus: d.Bus, Topics: shared.Topics, Active: d.node.Active, Log: o.Log.With("part", "health")}).Run, nil)
+		add("report", d.recorder(shared).Run, nil)
+		add("mail", d.notifier(shared).Run, nil)
 	}
 	if o.Parts != ControlAlone {
 		for _, p := range []func(bridge.Shared) (string, func(context.Context) error, error){d.powerwall, d.thermostats, d.weather, d.announcer} {
@@ -120,7 +123,6 @@ func New(o Options) (*Daemon, error) {
 		}
 	}
 	add("node", d.node.Run, nil)
-	add("health", health.NewWatcher(health.Options{Bus: d.Bus, Topics: shared.Topics, Active: d.node.Active, Log: o.Log.With("part", "health")}).Run, nil)
 	run, err := d.link(shared)
 	add("link", run, err)
 	if o.RuntimeDir != "" {
@@ -233,7 +235,8 @@ func (d *Daemon) link(s bridge.Shared) (func(context.Context) error, error) {
 		filters = append(filters, t.Control("+/set"), t.NodeJournal("+"), t.NodeState("+"))
 	}
 	if d.options.Parts == ControlAlone {
-		filters = append(filters, t.Powerwall("state"), t.Powerwall("+/result"), t.Thermostat("+", "state"), t.Thermostat("+", "+/result"), t.Weather("state"))
+		filters = append(filters, t.Powerwall("state"), t.Powerwall("api"), t.Powerwall("+/result"), t.Thermostat("+", "state"),
+			t.Thermostats("api"), t.Thermostat("+", "+/result"), t.Weather("state"), t.Weather("api"))
 	}
 	o := bridge.LinkOptions{
 		URL: c.MQTT.URL, Username: c.MQTT.Username, Password: c.MQTT.Password, ClientID: c.MQTT.ClientID,

@@ -206,8 +206,21 @@ func (l *local) handler() http.Handler {
 			http.Error(w, err.Error(), http.StatusConflict)
 		}
 	})
+	mux.HandleFunc("POST /chart", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(io.LimitReader(r.Body, largestChart+1))
+		switch {
+		case err != nil || len(body) > largestChart || http.DetectContentType(body) != "image/png":
+			http.Error(w, "that is no picture of a day", http.StatusBadRequest)
+		case l.d.Active():
+			t := devices.Topics{Base: l.d.options.Config.MQTT.BaseTopic}
+			l.d.Bus.Publish(bus.Message{Topic: t.Control(devices.ChartLeaf), Payload: body, Retain: true})
+		}
+	})
 	return mux
 }
+
+// largestChart is how long a picture may be, in bytes; one has about 100,000.
+const largestChart = 1 << 20
 
 func (l *local) status() Status {
 	c, now := l.d.options.Config, l.d.Bus.Now()
@@ -259,6 +272,13 @@ func TellRole(ctx context.Context, dir string, r Role) error {
 	if errors.Is(err, ErrNobody) {
 		return devices.ReplaceFile(RoleFile(dir), []byte(r+"\n"), 0o644)
 	}
+	return err
+}
+
+// ShowChart has the daemon that runs in a runtime directory publish the picture
+// of the day, PNG.
+func ShowChart(ctx context.Context, dir string, png []byte) error {
+	_, err := call(ctx, dir, http.MethodPost, "/chart", string(png))
 	return err
 }
 

@@ -32,6 +32,8 @@ type Options struct {
 	MQTT    string    // where the embedded broker listens: host:port
 	Hold    bool      // go on after the day ends, until the context does
 	Version string    // of the daemon
+	Keep    string    // where the daemon's files stay, with the report of the day; empty: nowhere
+	SMTP    string    // a mail server on this machine, host:port; empty: no mail is sent
 	Story   io.Writer // a line for each decision, and where to look in
 	Log     *slog.Logger
 }
@@ -50,11 +52,11 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		return Summary{}, fmt.Errorf("--day %s is not a day such as 2026-07-15", o.Day)
 	}
 	end := start.AddDate(0, 0, 1)
-	dir, err := os.MkdirTemp("", "powermgr-demo-")
+	dir, tidy, err := folder(o.Keep)
 	if err != nil {
 		return Summary{}, err
 	}
-	defer os.RemoveAll(dir)
+	defer tidy()
 
 	mqtt, stopBroker, err := broker(o.MQTT)
 	if err != nil {
@@ -75,7 +77,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	}
 	defer clouds.Close()
 
-	config, err := configuration(dir, clouds.Addr, o.MQTT)
+	config, err := configuration(dir, clouds.Addr, o)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -116,7 +118,48 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if !day.over {
 		return Summary{}, errors.New("interrupted before the day was over")
 	}
-	return day.sum(o.Day, log, start, config.Calendar()), nil
+	s := day.sum(o.Day, log, start, config.Calendar())
+	s.Report, err = tell(config, o)
+	return s, err
+}
+
+// folder is where the daemon's files are, and what to do with it in the end.
+func folder(keep string) (dir string, tidy func(), err error) {
+	if keep == "" {
+		dir, err = os.MkdirTemp("", "powermgr-demo-")
+		return dir, func() { _ = os.RemoveAll(dir) }, err
+	}
+	if err := os.MkdirAll(keep, 0o750); err != nil {
+		return "", nil, fmt.Errorf("--keep: %w", err)
+	}
+	dir, err = filepath.Abs(keep)
+	return dir, func() {}, err
+}
+
+// tell does what powermgr report does in the evening: the files of the
+// metrics, the report, and the mail. It returns where the report is.
+func tell(config daemon.Config, o Options) (path string, err error) {
+	day, err := time.ParseInLocation(time.DateOnly, o.Day, config.Zone())
+	if err != nil || o.Keep == "" && o.SMTP == "" {
+		return "", err
+	}
+	e := daemon.Evening{Config: config, Now: day.AddDate(0, 0, 1), Log: o.Log}
+	if _, err := e.Close(); err != nil {
+		return "", err
+	}
+	report, err := e.Day(o.Day)
+	if err == nil {
+		err = e.Mail(context.Background(), []daemon.Day{report})
+	}
+	if err != nil || o.Keep == "" {
+		return "", err
+	}
+	html, err := report.HTML()
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(o.Keep, "report.html")
+	return path, os.WriteFile(path, html, 0o644)
 }
 
 // house is the default house as the day begins: nearly charged.
@@ -165,16 +208,29 @@ func serve(h http.Handler) (*http.Server, error) {
 }
 
 // configuration is one that a person could have written, read as theirs is.
-func configuration(dir, clouds, mqtt string) (daemon.Config, error) {
+// Air conditioners come and go within minutes: energy that is to be right
+// within a percent needs a reading a minute.
+func configuration(dir, clouds string, o Options) (daemon.Config, error) {
+	mail, smtp := "", ""
+	if o.SMTP != "" {
+		host, port, err := net.SplitHostPort(o.SMTP)
+		if err != nil {
+			return daemon.Config{}, fmt.Errorf("--smtp %s is not an address such as 127.0.0.1:1025", o.SMTP)
+		}
+		mail, smtp = "owner@example.com", fmt.Sprintf("server: %q, port: %s", host, port)
+	}
 	text := fmt.Sprintf(`
 tesla: {api_token: emulator-access, base_url: "http://%[1]s", energy_site_id: 1234567890123}
 honeywell: {backend: tcc, username: owner@example.com, password: emulator-password, base_url: "http://%[1]s", token_file: %[2]s/honeywell.json}
 weather: {source: open-meteo, base_url: "http://%[1]s", latitude: 34.1, longitude: -117.4}
 mqtt: {url: "mqtt://%[3]s"}
 settings: {timezone: %[4]s, thermostat_ids: ["1000001", "1000002"]}
+tariff: {peak_per_kwh: 0.58, off_peak_per_kwh: 0.31, export_per_kwh: 0.05}
+notifications: {smtp: {%[5]s}, recipients: {info: [%[6]s], warning: [%[6]s], critical: [%[6]s]}}
 paths: {journal_file: %[2]s/journal.json, ramdisk_state_file: %[2]s/state.json, permanent_metrics_dir: %[2]s/metrics}
+poll: {powerwall_seconds: 60}
 ha: {node: demo}
-`, clouds, dir, mqtt, zone)
+`, clouds, dir, o.MQTT, zone, smtp, mail)
 	path := filepath.Join(dir, "config.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return daemon.Config{}, err

@@ -30,8 +30,20 @@ type Summary struct {
 	PeakImportSelfPowered float64 `json:"peak_import_kwh_self_consumption"` // a reserve of 20 %
 	Commands              int     `json:"commands"`                         // writes that reached a vendor
 	Violations            int     `json:"violations"`                       // of what powermgr never does
+	Books                 Books   `json:"meter"`
+	Report                string  `json:"report,omitempty"` // where the report of the day is; empty: nowhere
 
 	broken []string
+}
+
+// Books are what the emulated meters counted in the day.
+type Books struct {
+	Home       float64 `json:"home_kwh"`
+	Solar      float64 `json:"solar_kwh"`
+	GridIn     float64 `json:"grid_in_kwh"`
+	GridOut    float64 `json:"grid_out_kwh"`
+	BatteryIn  float64 `json:"battery_in_kwh"`
+	BatteryOut float64 `json:"battery_out_kwh"`
 }
 
 // Print writes the summary for people.
@@ -55,6 +67,9 @@ func (s Summary) Print(w io.Writer) {
 	}
 	if len(s.broken) == 0 {
 		fmt.Fprintln(w, "  violations                  none")
+	}
+	if s.Report != "" {
+		fmt.Fprintf(w, "  the report of the day       %s\n", s.Report)
 	}
 }
 
@@ -90,17 +105,25 @@ type diary struct {
 	setbacks int
 	reserve  int
 	restored bool
+	books    emulator.Books
 	over     bool
 }
+
+// aWhile is how long the daemon goes on after the day, until a poll has told
+// it what the day's last minutes were.
+const aWhile = 6 * time.Minute
 
 // keep writes the story until ctx ends, and the books until end.
 func (d *diary) keep(ctx context.Context, events *bus.Subscription, end time.Time) {
 	defer events.Close()
+	last := end.Add(aWhile)
 	for {
 		wake := d.clock.Now().Add(time.Minute)
 		switch {
-		case d.over:
+		case d.over && d.hold:
 			wake = time.Time{}
+		case d.over:
+			wake = last
 		case end.Before(wake):
 			wake = end
 		}
@@ -112,6 +135,9 @@ func (d *diary) keep(ctx context.Context, events *bus.Subscription, end time.Tim
 			d.take(m)
 		}
 		if d.over {
+			if !d.hold && !d.clock.Now().Before(last) {
+				return
+			}
 			continue
 		}
 		truth := d.cloud.Truth()
@@ -125,9 +151,7 @@ func (d *diary) keep(ctx context.Context, events *bus.Subscription, end time.Tim
 			for _, t := range truth.Thermostats {
 				d.restored = d.restored && t.Hold == devices.HoldSchedule && !t.Pending
 			}
-			if !d.hold {
-				return
-			}
+			d.books = truth.Books
 		}
 	}
 }
@@ -170,6 +194,10 @@ func (d *diary) sum(day string, log *record, start time.Time, calendar rules.Cal
 	defer log.mu.Unlock()
 	s := Summary{
 		Day: day, PeakImport: kWh(d.imported), Precooled: d.precools > 0, Setbacks: d.setbacks, ThermostatsRestored: d.restored,
+		Books: Books{
+			Home: kWh(d.books.Home), Solar: kWh(d.books.Solar), GridIn: kWh(d.books.Import), GridOut: kWh(d.books.Export),
+			BatteryIn: kWh(d.books.BatteryIn), BatteryOut: kWh(d.books.BatteryOut),
+		},
 		ReserveInPeak: d.lowest, ReserveAfterPeak: &d.reserve,
 		PeakImportHeld: kWh(unmanaged(start, calendar, 100)), PeakImportSelfPowered: kWh(unmanaged(start, calendar, 20)),
 		broken: violations(log.writes),

@@ -52,6 +52,8 @@ with a summary. The clock waits for work in flight, so --speed changes nothing t
 	f.Float64Var(&o.Speed, "speed", 600, "most seconds of that day in one second")
 	f.StringVar(&o.MQTT, "mqtt", "127.0.0.1:1883", "the address the embedded broker listens on")
 	f.BoolVar(&asJSON, "json", false, "print the summary as one JSON object on stdout, and the story on stderr")
+	f.StringVar(&o.Keep, "keep", "", "a folder for the daemon's files and the report of the day")
+	f.StringVar(&o.SMTP, "smtp", "", "a mail server on this machine that gets the daemon's mail: host:port")
 	f.BoolVar(&o.Hold, "hold", false, "go on after the day has ended, until interrupted")
 	return c
 }

@@ -66,6 +66,7 @@ func (r running) run(ctx context.Context) error {
 	watchdog, stop := context.WithCancel(ctx)
 	defer stop()
 	go tell.feed(watchdog, func() bool { return alive.Load().Alive() })
+	defer time.AfterFunc(settled, trim).Stop()
 	for {
 		alive.Store(d)
 		next, err := r.until(ctx, d, hangups, log)
@@ -78,6 +79,9 @@ func (r running) run(ctx context.Context) error {
 		log.Info("the configuration was read anew", "file", r.config)
 	}
 }
+
+// settled is how long after its start a daemon has done what it does only once.
+const settled = time.Minute
 
 // successor is the daemon that follows another one.
 type successor struct {

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"powermgr/cmd/daemon"
+	"powermgr/control/health"
+	"powermgr/control/notify"
+)
+
+func notifyCommand(g *globals) *cobra.Command {
+	var level, stopped string
+	c := &cobra.Command{
+		Use:   "notify",
+		Short: "Send a mail: to try whether mail works, or because the daemon has stopped for good",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, _, err := daemon.Load(g.config, os.Environ())
+			var broken *daemon.ConfigError
+			switch {
+			case (level == "") == (stopped == ""):
+				return usage("one of --test and --stopped is needed: powermgr notify --test critical")
+			case stopped == "" && err != nil:
+				return err
+			case errors.As(err, &broken):
+				config = broken.Read
+			}
+			if stopped != "" {
+				return tellStopped(cmd.Context(), config, stopped, broken)
+			}
+			if !slices.Contains(health.Levels(), health.Level(level)) {
+				return usage("--test %s is no level: choose info, warning or critical", level)
+			}
+			to, err := tellTest(cmd.Context(), config, health.Level(level))
+			if err == nil {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "sent to %s\n", strings.Join(to, ", "))
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&level, "test", "", "send a mail to those who get this level: info, warning or critical")
+	f.StringVar(&stopped, "stopped", "", "tell that this unit of systemd has stopped and is not started again")
+	return c
+}
+
+// tellTest sends a mail of no importance, and says to whom.
+func tellTest(ctx context.Context, c daemon.Config, level health.Level) ([]string, error) {
+	smtp := c.Notifications.Mailbox()
+	switch {
+	case smtp.Server == "":
+		return nil, errors.New("notifications.smtp.server is empty: no mail is sent")
+	case !smtp.Wants(level):
+		return nil, fmt.Errorf("notifications.recipients.%s is empty: nobody gets mail of this level", level)
+	}
+	now := time.Now()
+	return smtp.Recipients[level], notify.NewSender(smtp).Send(ctx, c.Letters().Compose(notify.Letter{
+		Key: "test/" + now.Format(time.RFC3339Nano), Level: level, At: now,
+		Subject: "this is a test", Text: "mail of this level arrives. There is nothing to do.",
+	}))
+}
+
+// tellStopped is for a daemon that cannot tell it itself any more. It says it
+// once an hour, and leaves it to the next daemon if the server is away.
+func tellStopped(ctx context.Context, c daemon.Config, unit string, broken *daemon.ConfigError) error {
+	now := time.Now()
+	l := notify.Letter{
+		Key: fmt.Sprintf("stopped/%s/%s", unit, now.UTC().Format("2006-01-02T15")), Level: health.Critical, At: now,
+		Subject: fmt.Sprintf("%s has stopped and does not run", unit),
+		Text:    "nothing is polled or controlled by this node any more, and nothing is given back. Look at it: systemctl status " + unit,
+	}
+	if broken != nil {
+		l.Text = "its configuration cannot be used. Correct it, and then: systemctl restart " + unit
+		for _, p := range broken.Problems {
+			l.Facts = append(l.Facts, notify.Fact{Name: "Configuration", Text: p.String()})
+		}
+	}
+	if result := os.Getenv("MONITOR_SERVICE_RESULT"); result != "" { // systemd's word to a unit of OnFailure
+		l.Facts = append(l.Facts, notify.Fact{Name: "How it ended", Text: result + ", " + os.Getenv("MONITOR_EXIT_CODE") + " " + os.Getenv("MONITOR_EXIT_STATUS")})
+	}
+	if lines := lastLines(ctx, unit); lines != "" {
+		l.Facts = append(l.Facts, notify.Fact{Name: "Its last words", Text: lines})
+	}
+	m := c.Letters().Compose(l)
+	if !c.Notifications.Mailbox().Wants(m.Level) {
+		return errors.New("nobody gets critical mail: set notifications.smtp.server and notifications.recipients.critical")
+	}
+	return c.Deliver(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)), m)
+}
+
+// lastLines is the end of a unit's log; empty where there is no journal.
+func lastLines(ctx context.Context, unit string) string {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "journalctl", "--unit", unit, "--lines", "15", "--output", "cat", "--no-pager").Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}

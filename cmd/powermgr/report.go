@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"powermgr/cmd/daemon"
+	"powermgr/control/report"
+)
+
+func reportCommand(g *globals) *cobra.Command {
+	var date, format string
+	var send bool
+	c := &cobra.Command{
+		Use:   "report",
+		Short: "Show the report of a day, or write and send what is due in the evening",
+		Long: `Shows what was decided on a day and why, what flowed, and what it saved: as text, as a page for a
+browser, or as the file of the metrics.
+
+With --send it does what is due in the evening: it writes the metrics file of the day and of days that
+were missed, removes those that are too old, mails the report to those under
+notifications.recipients.info, and gives the picture of the day to Home Assistant. Done twice, it
+changes and sends nothing twice. powermgr-metrics.timer calls it so at 23:30.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, _, err := daemon.Load(g.config, os.Environ())
+			if err != nil {
+				return err
+			}
+			e := daemon.Evening{Config: config, Now: time.Now(), Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))}
+			if date, err = e.Date(date); err != nil {
+				return wrong(err)
+			}
+			if send {
+				return evening(cmd, e, date)
+			}
+			day, err := e.Day(date)
+			if err != nil {
+				return err
+			}
+			text, err := written(day, format)
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(text)
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&date, "date", "today", "the day: today, yesterday, or 2026-07-15")
+	f.StringVar(&format, "format", "text", "text, html or json")
+	f.BoolVar(&send, "send", false, "write the metrics, and mail the reports that were not mailed yet")
+	return c
+}
+
+// written is the report in a format.
+func written(day daemon.Day, format string) ([]byte, error) {
+	switch format {
+	case "text":
+		return []byte(report.Text(day.Record)), nil
+	case "html":
+		return day.HTML()
+	case "json":
+		return report.JSON(day.Record)
+	}
+	return nil, usage("--format %s is none: choose text, html or json", format)
+}
+
+// evening is what the timer wants. What one part of it cannot do is no reason
+// for the others not to be done.
+func evening(cmd *cobra.Command, e daemon.Evening, date string) error {
+	files, err := e.Close()
+	problems := []error{err}
+	for _, name := range files {
+		fmt.Fprintf(cmd.OutOrStdout(), "written: the metrics of %s\n", name)
+	}
+	if !slices.Contains(files, date) {
+		files = append(files, date)
+	}
+	var days []daemon.Day
+	for _, name := range files {
+		day, err := e.Day(name)
+		if problems = append(problems, err); err == nil {
+			days = append(days, day)
+		}
+	}
+	if len(days) > 0 {
+		problems = append(problems, e.Mail(cmd.Context(), days))
+		if err := daemon.ShowChart(cmd.Context(), runtimeDir(), days[len(days)-1].Chart); !errors.Is(err, daemon.ErrNobody) {
+			problems = append(problems, err)
+		}
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,216 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"powermgr/bridge/bus"
+	"powermgr/control/health"
+)
+
+// When the spool is flushed: at once when a mail comes. While the server is
+// away, after a minute, and ever later up to half an hour; for a new mail
+// sooner, but not within retryAfter of the last attempt. A server or recipient
+// that refuses for good is asked again after refusedFor, or by the daemon that
+// a new configuration starts: it would say the same until somebody has
+// corrected something.
+const (
+	retryAfter = time.Minute
+	refusedFor = 6 * time.Hour
+	// mostFailing is how many mails of a level may fail in one flush; the others
+	// of that level, which have the same recipients, wait for the next one.
+	mostFailing = 3
+)
+
+// delivery is what the loop knows of sending.
+type delivery struct {
+	waiting int       // how many mails there are to send, as far as it is known here
+	busy    bool      // the spool is being flushed
+	last    time.Time // when that began
+	next    time.Time // when it is, at the earliest, if there is anything to send
+	away    bool      // the last attempt failed, and another may do better
+	refused bool      // the last attempt failed for good
+	problem string    // what went wrong last; empty: all is well
+	backoff *backoff.ExponentialBackOff
+}
+
+// An outcome is what became of one flush.
+type outcome struct {
+	sent    int
+	kept    int   // how many are still to be sent
+	away    bool  // some of those, when it is tried again soon
+	refused bool  // the server refuses everything
+	err     error // the last thing that went wrong; nil: nothing, or nothing new
+}
+
+// arrived is for a mail more, of this process or another.
+func (n *Notifier) arrived(now time.Time) {
+	switch {
+	case n.refused:
+	case n.away:
+		n.next = earliest(n.next, n.last.Add(retryAfter))
+	default:
+		n.next = now
+	}
+}
+
+// attemptAt is when the loop has to look after the spool; zero: when the flush
+// under way is done.
+func (n *Notifier) attemptAt() time.Time {
+	if n.busy {
+		return time.Time{}
+	}
+	at := n.Bus.Now().Add(look)
+	if n.next.After(n.Bus.Now()) {
+		at = earliest(at, n.next)
+	}
+	return at
+}
+
+// deliver has the spool flushed if there is something in it, and it is time.
+func (n *Notifier) deliver() {
+	waiting, now := n.Spool.Waiting(), n.Bus.Now()
+	n.tell(waiting)
+	if n.busy {
+		return
+	}
+	if waiting > n.waiting {
+		n.arrived(now)
+	}
+	if n.waiting = waiting; waiting > 0 && !now.Before(n.next) {
+		n.busy, n.last = true, now
+		n.jobs <- struct{}{}
+	}
+}
+
+// collect takes the outcome of a flush, if there is one.
+func (n *Notifier) collect() {
+	var o outcome
+	select {
+	case o = <-n.done:
+	default:
+		return
+	}
+	now := n.Bus.Now()
+	n.busy, n.away, n.refused = false, o.away, o.refused
+	n.waiting -= o.sent // if there are more than that, some came meanwhile
+	switch {
+	case o.away:
+		n.next = now.Add(n.backoff.NextBackOff())
+	case o.refused, o.kept > 0:
+		n.next = now.Add(refusedFor)
+	default:
+		n.next = now
+	}
+	if !o.away {
+		n.backoff.Reset()
+	}
+	n.report(o)
+}
+
+// report logs what has changed, once.
+func (n *Notifier) report(o outcome) {
+	switch {
+	case o.err != nil:
+		if problem := o.err.Error(); problem != n.problem {
+			n.problem = problem
+			if errors.As(o.err, new(*PermanentError)) {
+				n.Log.Error("mail is refused", "reason", o.err)
+			} else {
+				n.Log.Warn("mail cannot be sent; it is kept and tried again", "reason", o.err)
+			}
+		}
+	case o.sent > 0 && o.kept == 0 && n.problem != "":
+		n.problem = ""
+		n.Log.Info("mail is sent again")
+	}
+}
+
+// tell publishes how mail fares, if that has changed.
+func (n *Notifier) tell(waiting int) {
+	problem := n.problem
+	if problem == "" {
+		problem = n.unspooled
+	}
+	b, err := json.Marshal(struct {
+		OK      bool   `json:"ok"`
+		Problem string `json:"problem"`
+		Waiting int    `json:"waiting"`
+	}{problem == "", problem, waiting})
+	if err != nil || string(b) == string(n.told) {
+		return
+	}
+	n.told = b
+	n.Bus.Publish(bus.Message{Topic: HealthTopic, Payload: b, Retain: true})
+	level := health.Warning
+	if n.refused {
+		level = health.Critical
+	}
+	if b, err = json.Marshal(health.Report{Level: level, Problem: problem}); err == nil {
+		n.Bus.Publish(bus.Message{Topic: health.Topic(health.Mail), Payload: b, Retain: true})
+	}
+}
+
+// work flushes the spool when it is told to. It runs beside the loop, and
+// shares nothing with it but the spool.
+func (n *Notifier) work(ctx context.Context) {
+	held := map[string]time.Time{} // until when what was refused is not tried again, by key
+	for range n.jobs {
+		n.done <- n.flush(ctx, held)
+		n.Bus.Publish(bus.Message{Topic: doneTopic})
+	}
+}
+
+func (n *Notifier) flush(ctx context.Context, held map[string]time.Time) (o outcome) {
+	failing := map[health.Level]int{}
+	err := n.Spool.Flush(ctx, func(ctx context.Context, m Mail) error {
+		if failing[m.Level] >= mostFailing {
+			o.kept++
+			o.away = true
+			return &MailError{Err: errors.New("mail: others of its level have failed just now")}
+		}
+		if n.Bus.Now().Before(held[m.Key]) {
+			o.kept++
+			return &MailError{Err: errors.New("mail: refused not long ago")}
+		}
+		delete(held, m.Key)
+		err := n.Send(ctx, m)
+		var part *MailError
+		switch {
+		case err == nil:
+			o.sent++
+		case !errors.As(err, &part):
+			return err
+		case part.Sent && len(part.Left) == 0:
+			o.sent++
+			o.err = err
+		default:
+			o.kept++
+			o.err = err
+			failing[m.Level]++
+			if len(part.Left) > 0 {
+				o.away = true
+			} else {
+				held[m.Key] = n.Bus.Now().Add(refusedFor)
+			}
+		}
+		if err == nil || part.Sent {
+			n.Log.Info("mail sent", "subject", m.Subject, "level", m.Level)
+		}
+		return err
+	})
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.As(err, new(*PermanentError)):
+		o.refused, o.err = true, err
+	case errors.Is(err, ErrBusy):
+		o.away = true
+	default:
+		o.away, o.err = true, err
+	}
+	return o
+}

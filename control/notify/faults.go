@@ -1,0 +1,142 @@
+package notify
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/control/health"
+)
+
+// The rule for faults. One that is critical is mailed at once, a warning when
+// it has lasted patience; again only if it becomes more urgent. It is over
+// when it has been gone for patience, and then that is mailed once: so neither
+// a short lapse, nor the first messages of a daemon that has just started and
+// does not know everything yet, are taken for its end. One that comes back
+// within flapping of that mail comes and goes: it is mailed again, and is over
+// only when it has been gone for flapping. So however fast a fault comes and
+// goes, there are two mails in the first hour and two when it ends, and none
+// that is critical waits.
+const (
+	patience = 5 * time.Minute
+	flapping = time.Hour
+)
+
+// Told is what is known of one fault.
+type Told struct {
+	Fault health.Fault `json:"fault"`          // as it was seen last
+	Since time.Time    `json:"since"`          // when this spell of it began
+	Level health.Level `json:"level"`          // at which it was mailed; empty: it was not
+	Gone  time.Time    `json:"gone,omitzero"`  // since when it has not been seen
+	Over  time.Time    `json:"over,omitzero"`  // when it was mailed that it is over
+	Again bool         `json:"again,omitzero"` // it comes and goes
+}
+
+// see takes in all faults that there are at present. That mail does not work
+// is not mailed.
+func (st *step) see(all []health.Fault) {
+	seen := map[string]bool{}
+	for _, f := range all {
+		if f.Part == health.Mail {
+			continue
+		}
+		seen[f.Key] = true
+		t, known := st.Faults[f.Key]
+		switch {
+		case !known:
+			t = Told{Since: st.began(f, time.Time{})}
+		case !t.Over.IsZero():
+			t = Told{Since: st.began(f, t.Over), Again: st.now.Before(t.Over.Add(flapping))}
+		}
+		t.Fault, t.Gone = f, time.Time{}
+		st.Faults[f.Key] = t
+	}
+	for key, t := range st.Faults {
+		switch {
+		case seen[key] || !t.Gone.IsZero():
+		case t.Level == "":
+			delete(st.Faults, key) // it was over before anybody was told
+		default:
+			t.Gone = st.now
+			st.Faults[key] = t
+		}
+	}
+}
+
+// began is when a spell of f began, which cannot be before the last one ended:
+// the key of its mail is made of it.
+func (st *step) began(f health.Fault, last time.Time) time.Time {
+	if f.Since.IsZero() || f.Since.After(st.now) || f.Since.Before(last) {
+		return st.now.Round(0)
+	}
+	return f.Since
+}
+
+// faults mails what is due, the most urgent first.
+func (st *step) faults() {
+	order := slices.SortedFunc(maps.Keys(st.Faults), func(a, b string) int {
+		return cmp.Or(urgency(st.Faults[b].Fault.Level)-urgency(st.Faults[a].Fault.Level), strings.Compare(a, b))
+	})
+	for _, key := range order {
+		t := st.Faults[key]
+		switch {
+		case !t.Over.IsZero():
+			if !st.now.Before(t.Over.Add(flapping)) {
+				delete(st.Faults, key)
+			}
+			continue
+		case !t.Gone.IsZero():
+			if st.due(t.Gone.Add(t.settle())) {
+				st.over(key, t)
+				t.Over = st.now
+			}
+		case urgency(t.Fault.Level) > urgency(t.Level):
+			if t.Fault.Level == health.Critical || st.due(t.Since.Add(patience)) {
+				st.fault(key, t)
+				t.Level = t.Fault.Level
+			}
+		}
+		st.Faults[key] = t
+	}
+}
+
+// urgency orders the levels; one that is not known, or none, is -1.
+func urgency(l health.Level) int { return slices.Index(health.Levels(), l) }
+
+func (t Told) settle() time.Duration {
+	if t.Again {
+		return flapping
+	}
+	return patience
+}
+
+func (st *step) fault(key string, t Told) {
+	f := t.Fault
+	l := Letter{
+		Key:   fmt.Sprintf("fault/%s/%s/%s", key, f.Level, t.Since.UTC().Format(time.RFC3339)),
+		Level: f.Level, Subject: f.Text, Text: oneLine(f.Text, longestText), At: st.now,
+		Facts: []Fact{{"Part", oneLine(f.Part, 60)}, {"Since", st.date(t.Since)}},
+	}
+	if t.Again {
+		l.Text += "\n\nit was said to be over less than an hour ago: it comes and goes. It is said to be over again when it has been gone for an hour"
+	}
+	st.say(l)
+}
+
+func (st *step) over(key string, t Told) {
+	text := oneLine(t.Fault.Text, longestText)
+	st.say(Letter{
+		Key:   fmt.Sprintf("over/%s/%s", key, t.Since.UTC().Format(time.RFC3339)),
+		Level: t.Level, Over: true, Subject: text, At: st.now,
+		Text: fmt.Sprintf("this is over after %s:\n\n%s", length(t.Gone.Sub(t.Since)), text),
+		Facts: []Fact{
+			{"Part", oneLine(t.Fault.Part, 60)}, {"From", st.date(t.Since)}, {"Until", st.date(t.Gone)},
+		},
+	})
+}
+
+// longestText is of a sentence that came from elsewhere, in characters.
+const longestText = 600

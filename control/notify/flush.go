@@ -1,0 +1,213 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Flush gives every mail to send, in order, until there is none that it has
+// not tried. A mail that send took is done. After a MailError the others are
+// tried, and this one again by a later Flush; any other error ends it. Its own
+// error is that one, ErrBusy, or what is wrong with the disk.
+func (s *Spool) Flush(ctx context.Context, send func(context.Context, Mail) error) error {
+	if s.Waiting() == 0 {
+		return nil // and nothing is written
+	}
+	unlock, err := s.lock()
+	switch {
+	case errors.Is(err, ErrBusy):
+		return err
+	case err != nil: // the disk fails: what is in memory can be sent all the same
+		return errors.Join(err, s.flushMemory(ctx, send))
+	}
+	defer unlock()
+	s.saveMemory()
+	tried := map[string]bool{}
+	var problems []error
+	for {
+		untried := s.untried(tried)
+		if len(untried) == 0 {
+			return errors.Join(append(problems, s.flushMemory(ctx, send))...)
+		}
+		for _, e := range untried {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			tried[e.name] = true
+			stop, err := s.flush(ctx, e, send)
+			problems = append(problems, err)
+			if stop {
+				return errors.Join(problems...)
+			}
+		}
+	}
+}
+
+// untried are the entries that were not tried; some may come meanwhile.
+func (s *Spool) untried(tried map[string]bool) []entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all, _ := s.list() // Waiting found some a moment ago
+	return slices.DeleteFunc(all, func(e entry) bool { return tried[e.name] })
+}
+
+// flush sends one entry. stop says that no other would fare better.
+func (s *Spool) flush(ctx context.Context, e entry, send func(context.Context, Mail) error) (stop bool, err error) {
+	s.mu.Lock()
+	m, err := s.read(e)
+	if err != nil {
+		s.mu.Unlock()
+		if errors.Is(err, errUnusable) || errors.Is(err, os.ErrNotExist) {
+			err = nil // that was said; or it was dropped meanwhile
+		}
+		return false, err
+	}
+	left, taken := s.taken[m.Key]
+	if taken {
+		m.To = left
+	}
+	done := taken && len(left) == 0
+	if slices.Contains(s.sent(), hash(m.Key)) { // it was written down, and then the process died
+		m.To, done = nil, true
+	}
+	s.mu.Unlock()
+	if !done {
+		if done, stop, err = s.try(ctx, &m, send); !done {
+			return stop, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// First the key, then the file. If neither can be written, this process
+	// remembers; the next one would send it again.
+	if err := s.settle(e, m); err != nil {
+		s.remember(m)
+		return false, fmt.Errorf("mail: it was sent, and that cannot be written down: %w", err)
+	}
+	delete(s.taken, m.Key)
+	return false, nil
+}
+
+// try sends m. done says that there is something to write down: m is over if
+// it has nobody left in To.
+func (s *Spool) try(ctx context.Context, m *Mail, send func(context.Context, Mail) error) (done, stop bool, err error) {
+	err = send(ctx, *m)
+	var part *MailError
+	switch {
+	case err == nil:
+		m.To = nil
+		return true, false, nil
+	case !errors.As(err, &part):
+		return false, true, err
+	case !part.Sent:
+		return false, false, nil
+	}
+	m.To = part.Left
+	return true, false, nil
+}
+
+// settle writes down that m was sent, or to whom it still has to be.
+func (s *Spool) settle(e entry, m Mail) error {
+	if len(m.To) > 0 {
+		b, err := Encode(m)
+		if err != nil {
+			return err
+		}
+		return s.write(e.name, b)
+	}
+	if err := s.record(append([]string{m.Key}, m.Joined...)); err != nil {
+		_ = s.remove(e) // a full disk still lets go of it
+		return err
+	}
+	return s.remove(e)
+}
+
+func (s *Spool) remember(m Mail) {
+	if s.taken == nil {
+		s.taken = map[string][]string{}
+	}
+	s.taken[m.Key] = m.To
+}
+
+// saveMemory writes what could not be written before, as far as it can be now.
+func (s *Spool) saveMemory() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mails := s.unsaved
+	s.unsaved = nil
+	for _, m := range mails {
+		if b, err := Encode(m); err == nil {
+			_ = s.add(m, b) // which keeps it in memory, and Add has said so
+		}
+	}
+}
+
+// flushMemory sends what could not be written.
+func (s *Spool) flushMemory(ctx context.Context, send func(context.Context, Mail) error) error {
+	s.mu.Lock()
+	mails := s.unsaved
+	s.mu.Unlock()
+	for _, m := range mails {
+		done, stop, err := s.try(ctx, &m, send)
+		s.mu.Lock()
+		if i := slices.IndexFunc(s.unsaved, func(o Mail) bool { return o.Key == m.Key }); i >= 0 && done {
+			s.unsaved = slices.Clone(s.unsaved)
+			if s.unsaved[i] = m; len(m.To) == 0 {
+				s.unsaved = slices.Delete(s.unsaved, i, i+1)
+				s.remember(m)
+			}
+		}
+		s.mu.Unlock()
+		if stop {
+			return err
+		}
+	}
+	return nil
+}
+
+// remembered is how many keys of sent mails are kept: months of them, and more
+// than an hour of the worst.
+const remembered = 1000
+
+const ledger = "sent.json"
+
+// sent are the hashes of the keys that were sent lately. A file that cannot be
+// read is as good as none: it is replaced when something is sent.
+func (s *Spool) sent() (hashes []string) {
+	b, err := os.ReadFile(filepath.Join(s.Dir, ledger))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &hashes)
+	}
+	if err != nil {
+		s.Log.Warn("what mail was sent lately is not known", "file", filepath.Join(s.Dir, ledger), "reason", err)
+		return nil
+	}
+	return hashes
+}
+
+// record adds keys to those that were sent. Only who holds the lock may.
+func (s *Spool) record(keys []string) error {
+	before := s.sent()
+	all := before
+	for _, k := range keys {
+		if h := hash(k); !slices.Contains(all, h) {
+			all = append(all, h)
+		}
+	}
+	if len(all) == len(before) {
+		return nil
+	}
+	b, err := json.Marshal(all[max(0, len(all)-remembered):])
+	if err != nil {
+		return err
+	}
+	return s.write(ledger, b)
+}

@@ -1,0 +1,219 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"powermgr/bridge/bus"
+	"powermgr/control"
+	"powermgr/control/health"
+	"powermgr/devices"
+)
+
+// Standing says what this node is in the pair.
+type Standing interface {
+	Active() bool // false: another node speaks for the home
+}
+
+// Options are what a Notifier needs. Those without a word on it are required.
+type Options struct {
+	Bus      *bus.Bus
+	Topics   devices.Topics
+	Settings Settings
+	SMTP     SMTP // without a server there is no mail, and nothing is spooled
+	Spool    *Spool
+	// StateFile is where the State is kept, on the ramdisk: it changes with
+	// each decision. Empty: a restart tells every fault again.
+	StateFile string
+	Standing  Standing // nil: this node is alone
+	Log       *slog.Logger
+	Send      func(context.Context, Mail) error // nil: a Sender with SMTP
+}
+
+// A Notifier is the part of the daemon that sends mail; see Run.
+type Notifier struct {
+	Options
+	sub   *bus.Subscription
+	state State
+	saved []byte    // state as it is in its file
+	wake  time.Time // when the state has to be stepped
+	stood bool      // this node was the active one at the last step
+
+	jobs chan struct{} // to the goroutine that sends: look into the spool
+	done chan outcome  // and back
+	delivery
+
+	unspooled string // why the last mail could not be spooled; empty: it was
+	told      []byte // what HealthTopic has
+	unsaved   bool   // StateFile could not be written, and that was said
+}
+
+// doneTopic wakes the loop when there is an outcome.
+const doneTopic = Topic + "/done"
+
+// look is how often the spool is looked at for mails of other processes.
+const look = 10 * time.Minute
+
+// New returns a notifier that has subscribed already.
+func New(o Options) *Notifier {
+	n := &Notifier{Options: o, jobs: make(chan struct{}, 1), done: make(chan outcome, 1)}
+	if n.Send == nil {
+		n.Send = NewSender(o.SMTP).Send
+	}
+	n.backoff = backoff.NewExponentialBackOff(backoff.WithInitialInterval(time.Minute), backoff.WithMultiplier(2),
+		backoff.WithRandomizationFactor(0.2), backoff.WithMaxInterval(30*time.Minute), backoff.WithMaxElapsedTime(0))
+	t := o.Topics
+	n.sub = o.Bus.Subscribe("mail", Topic, doneTopic, bus.Standing, t.Control(devices.HealthLeaf),
+		t.Control(devices.StateLeaf), t.Control(devices.EventLeaf), t.Powerwall(devices.StateLeaf))
+	return n
+}
+
+// Run mails until ctx ends; its error is ctx's. Sending has a goroutine of its
+// own: a server may take its time, the bus does not wait.
+func (n *Notifier) Run(ctx context.Context) error {
+	defer n.sub.Close()
+	if n.SMTP.Server == "" {
+		for {
+			if _, _, err := n.sub.Next(ctx, time.Time{}); err != nil {
+				return err
+			}
+		}
+	}
+	var sending sync.WaitGroup
+	sending.Go(func() { n.work(ctx) })
+	defer sending.Wait()
+	defer close(n.jobs)
+	n.load()
+	n.step(Tick{})
+	for {
+		n.deliver()
+		m, ok, err := n.sub.Next(ctx, earliest(n.wake, n.attemptAt()))
+		if err != nil {
+			return err
+		}
+		n.collect()
+		if ok {
+			n.take(m)
+		}
+		if now := n.Bus.Now(); !n.wake.IsZero() && !now.Before(n.wake) {
+			n.step(Tick{})
+		}
+	}
+}
+
+// take folds one message. A standby decides nothing, but what a part asks for
+// is sent, as is what waits.
+func (n *Notifier) take(m bus.Message) {
+	active := n.Standing == nil || n.Standing.Active()
+	if n.stood && !active {
+		n.step(StoodDown{})
+	}
+	n.stood = active
+	if m.Topic == Topic {
+		if m.Origin != bus.Local {
+			return
+		}
+		mail, err := Decode(m.Payload)
+		if err != nil {
+			n.Log.Error("a part asked for a mail that cannot be sent", "reason", err)
+			return
+		}
+		n.step(Asked{mail})
+		return
+	}
+	if !active || bus.Private(m.Topic) || len(m.Payload) == 0 {
+		return
+	}
+	ev, err := event(n.Topics, m)
+	if err != nil {
+		n.Log.Warn("a message was not understood", "topic", m.Topic, "reason", err)
+		return
+	}
+	n.step(ev)
+}
+
+// event reads a message of another part.
+func event(topics devices.Topics, m bus.Message) (Event, error) {
+	switch m.Topic {
+	case topics.Control(devices.HealthLeaf):
+		var h health.Health
+		err := json.Unmarshal(m.Payload, &h)
+		return FaultsSaid{h.Faults}, err
+	case topics.Control(devices.StateLeaf):
+		var s control.State
+		err := json.Unmarshal(m.Payload, &s)
+		return PhaseSaid{s}, err
+	case topics.Control(devices.EventLeaf):
+		var e control.Event
+		err := json.Unmarshal(m.Payload, &e)
+		return Decided{e}, err
+	}
+	var r devices.PowerwallReading
+	err := json.Unmarshal(m.Payload, &r)
+	return ChargeRead{(*float64)(r.ChargePercent), r.AsOf()}, err
+}
+
+// step folds ev and spools what there is to tell. Only then is it written down
+// that it was told: a crash between the two tells it again with the same key,
+// which the spool knows.
+func (n *Notifier) step(ev Event) {
+	var mails []Mail
+	n.state, mails, n.wake = n.Settings.Step(n.state, ev, n.Bus.Now())
+	for _, m := range mails {
+		if !n.SMTP.Wants(m.Level) {
+			continue
+		}
+		n.unspooled = ""
+		if err := n.Spool.Add(m); err != nil {
+			n.Log.Error("a mail cannot be spooled", "subject", m.Subject, "reason", err)
+			n.unspooled = err.Error()
+		}
+	}
+	n.save()
+}
+
+// load reads the state of before a restart. Without it, faults that last are
+// told again.
+func (n *Notifier) load() {
+	if n.StateFile == "" {
+		return
+	}
+	b, err := os.ReadFile(n.StateFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &n.state)
+	}
+	if err != nil {
+		n.Log.Warn("what was mailed before is not known", "file", n.StateFile, "reason", err)
+		n.state = State{}
+		return
+	}
+	n.saved = b
+}
+
+func (n *Notifier) save() {
+	b, err := json.Marshal(n.state)
+	if n.StateFile == "" || err == nil && bytes.Equal(b, n.saved) {
+		return
+	}
+	if err == nil {
+		err = devices.ReplaceFile(n.StateFile, b, 0o600)
+	}
+	if err == nil {
+		n.saved = b
+	} else if !n.unsaved {
+		n.Log.Warn("what was mailed cannot be kept for a restart", "file", n.StateFile, "reason", err)
+	}
+	n.unsaved = err != nil
+}

@@ -1,0 +1,226 @@
+package notify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/control"
+	"powermgr/control/health"
+	"powermgr/control/rules"
+)
+
+// What is mailed of a peak. What was decided in it and its lead is gathered,
+// and mailed as one digest when the phase is off_peak again and everything is
+// given back, or after restoreWithin. Nothing decided, no mail. The first
+// threshold that latches is mailed at once; further ones are in the digest.
+const (
+	restoreWithin = 30 * time.Minute
+	// together is how far apart messages of one decision may be: the
+	// controller says what it decided before it shows the new phase.
+	together = 5 * time.Second
+	// freshCharge is how old a charge may be that is judged.
+	freshCharge = 30 * time.Minute
+	// mostDecisions is how many are told of one peak; the rest is counted.
+	mostDecisions = 200
+)
+
+// Peak is what is known of the peak that runs, or ended last.
+type Peak struct {
+	Phase     rules.Phase     `json:"phase,omitempty"` // as it was seen last; empty: unknown
+	Began     time.Time       `json:"began,omitzero"`  // when the phase was off_peak last
+	Start     time.Time       `json:"start,omitzero"`  // of the first peak in it; zero: only a lead so far
+	End       time.Time       `json:"end,omitzero"`    // of the last
+	Ended     time.Time       `json:"ended,omitzero"`  // when it was off_peak again; zero: it runs, or was told
+	Reserve   *int            `json:"reserve,omitempty"`
+	Decisions []control.Event `json:"decisions,omitempty"`
+	More      int             `json:"more,omitempty"`      // decisions that are only counted
+	Unsettled []string        `json:"unsettled,omitempty"` // the names of what is not given back yet
+	Low       time.Time       `json:"low,omitzero"`        // when it was mailed that the battery is low
+}
+
+// phase follows the controller.
+func (st *step) phase(c control.State) {
+	if !slices.Contains(rules.Phases(), c.Phase) {
+		return
+	}
+	p := &st.Peak
+	before := p.Phase
+	p.Phase, p.Unsettled = c.Phase, nil
+	for _, o := range c.Owned {
+		p.Unsettled = append(p.Unsettled, oneLine(o.Name, 60))
+	}
+	if before == rules.InPeak && c.Phase != rules.InPeak {
+		st.endOfDay(c)
+	}
+	switch {
+	case c.Phase == rules.OffPeak:
+		if before == rules.PrePeak || before == rules.InPeak {
+			p.Ended = st.now
+		}
+		return
+	case before == rules.OffPeak || before == "":
+		st.begin()
+	}
+	if c.Phase == rules.InPeak && c.PeakStart != nil && c.PeakEnd != nil {
+		if p.Start.IsZero() {
+			p.Start = *c.PeakStart
+		}
+		p.End = *c.PeakEnd
+		if c.Reserve != nil {
+			p.Reserve = c.Reserve
+		}
+	}
+}
+
+// begin makes room for a new peak. What came with it came a moment before.
+func (st *step) begin() {
+	if !st.Peak.Ended.IsZero() {
+		st.tellPeak() // not everything is given back, and it is time
+	}
+	p := Peak{Phase: st.Peak.Phase, Unsettled: st.Peak.Unsettled, Began: st.now, Decisions: st.recent()}
+	if st.now.Sub(st.Peak.Low) <= together {
+		p.Low = st.Peak.Low
+	}
+	st.Peak = p
+}
+
+// recent are the decisions of this moment.
+func (st *step) recent() (all []control.Event) {
+	for _, d := range st.Peak.Decisions {
+		if st.now.Sub(d.At).Abs() <= together {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// decided gathers a decision. That the phase changed is none.
+func (st *step) decided(e control.Event) {
+	if e.Type == rules.NotePhase {
+		return
+	}
+	p := &st.Peak
+	e.Reason = oneLine(e.Reason, longestText)
+	if (p.Phase == rules.OffPeak || p.Phase == "") && p.Ended.IsZero() {
+		p.Decisions = st.recent() // there is no peak, or it is about to begin
+	}
+	if len(p.Decisions) < mostDecisions {
+		p.Decisions = append(p.Decisions, e)
+	} else {
+		p.More++
+	}
+	if e.Type == rules.NoteLatched && p.Low.IsZero() {
+		p.Low = st.now
+		st.say(Letter{
+			Key: "low-battery/" + e.At.UTC().Format(time.RFC3339), Level: health.Warning, At: st.now,
+			Subject: "low battery: " + e.Reason,
+			Text:    e.Reason + "\n\nfurther thresholds of this peak are told in its digest",
+		})
+	}
+}
+
+// digest mails what happened in a peak that has ended.
+func (st *step) digest() {
+	if p := &st.Peak; !p.Ended.IsZero() && (len(p.Unsettled) == 0 || st.due(p.Ended.Add(restoreWithin))) {
+		st.tellPeak()
+		p.Ended, p.Decisions, p.More = time.Time{}, nil, 0
+	}
+}
+
+func (st *step) tellPeak() {
+	p := st.Peak
+	if len(p.Decisions) == 0 {
+		return
+	}
+	l := Letter{
+		Key:   "peak/" + p.Began.UTC().Format(time.RFC3339),
+		Level: health.Info, At: st.now, Subject: st.title() + ": " + strings.Join(p.summary(), ", "),
+		Text: "what was decided, and why",
+	}
+	for _, d := range p.Decisions {
+		l.Facts = append(l.Facts, Fact{st.clock(d.At, p.Began), d.Reason})
+	}
+	if p.More > 0 {
+		l.Text += fmt.Sprintf("; %d decisions more are in the log", p.More)
+	}
+	if len(p.Unsettled) > 0 {
+		l.Text += "\n\nnot given back yet, and tried again: " + strings.Join(p.Unsettled, ", ")
+	}
+	st.say(l)
+}
+
+// title is which peak it was: Peak of 15 July 16:00–19:00.
+func (st *step) title() string {
+	p, what := st.Peak, "Peak of"
+	if p.Start.IsZero() {
+		p.Start, p.End, what = p.Began, p.Ended, "Precooling of"
+	}
+	start, end := st.local(p.Start), st.local(p.End)
+	return fmt.Sprintf("%s %s–%s", what, start.Format("2 January 15:04"), end.Format("15:04"))
+}
+
+// summary is what happened, in a few words.
+func (p Peak) summary() (parts []string) {
+	count := map[rules.NoteType]int{}
+	for _, d := range p.Decisions {
+		count[d.Type]++
+	}
+	if p.Reserve != nil && count[rules.NoteReserve] > 0 {
+		parts = append(parts, fmt.Sprintf("reserve %d %%", *p.Reserve))
+	}
+	for _, w := range []struct {
+		t         rules.NoteType
+		one, many string
+	}{
+		{rules.NotePrecool, "precooled once", "precooled %d times"},
+		{rules.NoteSetback, "1 setback", "%d setbacks"},
+		{rules.NoteTaken, "1 change by a person", "%d changes by people"},
+		{rules.NoteProblem, "1 problem", "%d problems"},
+		{rules.NoteDryRun, "dry run", "dry run"},
+	} {
+		switch n := count[w.t]; {
+		case n == 1 || w.one == w.many && n > 1:
+			parts = append(parts, w.one)
+		case n > 1:
+			parts = append(parts, fmt.Sprintf(w.many, n))
+		}
+	}
+	switch {
+	case len(p.Unsettled) > 0:
+		parts = append(parts, "not everything restored")
+	case count[rules.NoteReserve]+count[rules.NotePrecool]+count[rules.NoteSetback] > 0:
+		parts = append(parts, "everything restored")
+	case len(parts) == 0:
+		parts = append(parts, "nothing to restore")
+	}
+	return parts
+}
+
+// endOfDay warns of a battery that is low when the day's last peak has ended:
+// it has the evening before it. A charge that is not known is not low.
+func (st *step) endOfDay(c control.State) {
+	p, percent := st.Peak, st.Charge.Percent
+	switch {
+	case st.LowPercent <= 0 || percent == nil || *percent >= st.LowPercent:
+		return
+	case st.now.Sub(st.Charge.AsOf) > freshCharge || st.now.Sub(p.End) > freshCharge:
+		return // of long ago, or the daemon was down when the peak ended
+	case c.PeakStart != nil && st.day(*c.PeakStart) == st.day(p.Start):
+		return // there is another today
+	}
+	facts := []Fact{
+		{"Charge", fmt.Sprintf("%.0f %%", *percent)},
+		{"Threshold", fmt.Sprintf("%.0f %% (settings.eod_battery_warning_threshold)", st.LowPercent)},
+		{"Peak", st.clock(p.Start, st.now) + "–" + st.clock(p.End, st.now)},
+	}
+	if c.PeakStart != nil {
+		facts = append(facts, Fact{"Next peak", st.date(*c.PeakStart)})
+	}
+	st.say(Letter{
+		Key: "end-of-day/" + st.day(p.Start), Level: health.Warning, At: st.now, Facts: facts,
+		Subject: fmt.Sprintf("battery at %.0f %% at the end of the day's last peak", *percent),
+		Text:    fmt.Sprintf("the battery is at %.0f %% at the end of the day's last peak, less than the %.0f %% that you want to be warned of", *percent, st.LowPercent),
+	})
+}

@@ -1,0 +1,249 @@
+package notify
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	netmail "net/mail"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wneessen/go-mail"
+
+	"powermgr/control/health"
+	"powermgr/devices"
+)
+
+// SMTP is the mail server and who gets mail through it.
+type SMTP struct {
+	Server   string         // host name or address; empty: no mail is sent
+	Port     int            // 465 is TLS from the start; 0: 587
+	Username string         // empty: the server wants no log-in
+	Password devices.Secret // empty: no log-in either
+	From     string         // the sender; empty: Username
+	// Recipients are addresses. None for a level: nobody is told.
+	Recipients map[health.Level][]string
+
+	// Timeout is how long connecting and logging in may take, and again the
+	// rest. 0: 30 seconds.
+	Timeout time.Duration
+	// TLSConfig has the authorities that are trusted. Nil: the system's.
+	TLSConfig *tls.Config
+	// Dial connects to the server. Nil: the network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// A Sender sends mails, each over a connection of its own.
+type Sender struct{ SMTP }
+
+// NewSender returns a sender with the defaults of o filled in.
+func NewSender(o SMTP) *Sender {
+	if o.Port == 0 {
+		o.Port = mail.DefaultPortTLS
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 30 * time.Second
+	}
+	if o.From == "" {
+		o.From = o.Username
+	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{}).DialContext
+	}
+	return &Sender{o}
+}
+
+// Wants reports whether anybody gets mail of that level.
+func (o SMTP) Wants(l health.Level) bool { return o.Server != "" && len(o.Recipients[l]) > 0 }
+
+// Send sends m to each of its recipients and returns when the server has taken
+// it. Its error is a PermanentError when the server refuses everything until
+// something is corrected, a MailError when it is about m or some of its
+// recipients, ctx's, or another that may pass.
+//
+// A server that takes a mail and is gone before it says so is sent it again,
+// with the same Message-ID: the alternative would be to lose it.
+func (s *Sender) Send(ctx context.Context, m Mail) error {
+	to := m.To
+	if len(to) == 0 {
+		to = s.Recipients[m.Level]
+	}
+	if len(to) == 0 {
+		return nil
+	}
+	messages := make([]*mail.Msg, len(to))
+	for i, address := range to {
+		msg, err := s.message(m, address)
+		if err != nil {
+			return err
+		}
+		messages[i] = msg
+	}
+	conn, policy, err := s.dial(ctx)
+	if err != nil {
+		return s.failed(ctx, err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	client, err := s.client(conn, policy)
+	if err != nil {
+		return s.failed(ctx, err)
+	}
+	session, err := client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
+		return s.failed(ctx, err)
+	}
+	// Each recipient has a transaction of their own: a refusal of one does not
+	// keep it from the others.
+	err = s.outcome(m, to, messages, client.SendWithSMTPClient(session, messages...))
+	if ctx.Err() != nil && err != nil && !errors.As(err, new(*MailError)) {
+		return ctx.Err()
+	}
+	if err == nil {
+		_ = conn.SetDeadline(time.Now().Add(2 * time.Second)) // everybody has it, whatever the farewell
+		_ = client.CloseWithSMTPClient(session)
+	}
+	return err
+}
+
+// message is m for one recipient. Its error is about the sender.
+func (s *Sender) message(m Mail, to string) (*mail.Msg, error) {
+	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
+	if err := msg.FromFormat("powermgr", addressOf(s.From)); err != nil {
+		return nil, &PermanentError{Fix: "notifications.smtp.from has to be an e-mail address", Err: fmt.Errorf("%.80q is none", s.From)}
+	}
+	_ = msg.To(to) // one that is no address is refused when it is its turn, and the others get theirs
+	_, domain, _ := strings.Cut(addressOf(s.From), "@")
+	msg.SetMessageIDWithValue(hash(m.Key) + "@" + domain)
+	msg.SetDateWithValue(m.At)
+	msg.Subject(oneLine(m.Subject, longestSubject))
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // no replies by those on vacation
+	if m.Level == health.Critical {
+		msg.SetImportance(mail.ImportanceHigh)
+	}
+	msg.SetBodyString(mail.TypeTextPlain, m.Text)
+	if m.HTML != "" {
+		msg.AddAlternativeString(mail.TypeTextHTML, m.HTML)
+		for _, a := range m.Inline {
+			// It cannot fail: a slice of bytes can always be read.
+			_ = msg.EmbedReader(oneLine(a.Name, 80), bytes.NewReader(a.Data), mail.WithFileContentType(mail.ContentType(oneLine(a.ContentType, 80))),
+				mail.WithFileContentID("<"+oneLine(a.ContentID, 80)+">"))
+		}
+	}
+	return msg, nil
+}
+
+// addressOf is the address alone of "Name <address>".
+func addressOf(s string) string {
+	if a, err := netmail.ParseAddress(s); err == nil {
+		return a.Address
+	}
+	return s
+}
+
+// dial connects, with TLS if it is from the start. Plain text is only for this
+// machine, by its name and by where the connection then really leads.
+func (s *Sender) dial(ctx context.Context) (net.Conn, mail.TLSPolicy, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	conn, err := s.Dial(ctx, "tcp", net.JoinHostPort(s.Server, strconv.Itoa(s.Port)))
+	if err != nil {
+		return nil, 0, err
+	}
+	// A server that never stops talking is not listened to for ever.
+	conn = &limited{conn, io.LimitReader(conn, 1<<20)}
+	if s.Port == mail.DefaultPortSSL {
+		secure := tls.Client(conn, s.tls())
+		if err := secure.HandshakeContext(ctx); err != nil {
+			_ = conn.Close()
+			return nil, 0, err
+		}
+		// The client sees that it is TLS already; mandatory would be STARTTLS.
+		return secure, mail.TLSOpportunistic, nil
+	}
+	if s.loopback() {
+		if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok && a.IP.IsLoopback() {
+			return conn, mail.NoTLS, nil
+		}
+	}
+	return conn, mail.TLSMandatory, nil
+}
+
+// loopback reports whether the server is named as one on this machine.
+func (s *Sender) loopback() bool {
+	ip := net.ParseIP(s.Server)
+	return s.Server == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func (s *Sender) tls() *tls.Config {
+	c := &tls.Config{}
+	if s.TLSConfig != nil {
+		c = s.TLSConfig.Clone()
+	}
+	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
+	if c.ServerName == "" {
+		c.ServerName = s.Server
+	}
+	return c
+}
+
+// client speaks SMTP over conn.
+func (s *Sender) client(conn net.Conn, policy mail.TLSPolicy) (*mail.Client, error) {
+	options := []mail.Option{
+		mail.WithTimeout(s.Timeout), mail.WithTLSPolicy(policy), mail.WithTLSConfig(s.tls()),
+		mail.WithoutNoop(), mail.WithoutRset(), mail.WithoutSMTPUTF8(), // headers are encoded
+		mail.WithDialContextFunc(func(context.Context, string, string) (net.Conn, error) { return conn, nil }),
+	}
+	if s.Username != "" && s.Password != "" {
+		auth := mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover)
+		if policy == mail.NoTLS { // else go-mail would not use a password in clear
+			auth = mail.WithOpportunisticSMTPAuth(mail.SMTPAuthSCRAMSHA256, mail.SMTPAuthCramMD5, mail.SMTPAuthPlainNoEnc, mail.SMTPAuthLoginNoEnc)
+		}
+		options = append(options, auth, mail.WithUsername(s.Username), mail.WithPassword(s.Password.Reveal()))
+	}
+	return mail.NewClient(s.Server, options...)
+}
+
+// limited is a connection from which only so much is read.
+type limited struct {
+	net.Conn
+	r io.Reader
+}
+
+func (l *limited) Read(b []byte) (int, error) { return l.r.Read(b) }
+
+// outcome says how m fared, from what became of each message; broken is what
+// kept all of them.
+func (s *Sender) outcome(m Mail, to []string, messages []*mail.Msg, broken error) error {
+	result := MailError{}
+	var problems []error
+	var all error // that no other mail would fare better
+	for i, msg := range messages {
+		if msg.IsDelivered() {
+			result.Sent = true
+			continue
+		}
+		about, err := s.refusal(m, to[i], cmp.Or(msg.SendError(), broken))
+		problems = append(problems, err)
+		if about != never {
+			result.Left = append(result.Left, to[i])
+		}
+		if about == everything && all == nil {
+			all = err
+		}
+	}
+	switch {
+	case len(problems) == 0:
+		return nil
+	case all != nil && !result.Sent:
+		return all
+	}
+	result.Err = errors.Join(problems...)
+	return &result
+}

@@ -1,0 +1,151 @@
+package notify
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/control"
+	"powermgr/control/health"
+)
+
+// State is what has to be remembered from one step to the next. Its zero value
+// is that of a first start.
+type State struct {
+	Faults map[string]Told       `json:"faults,omitempty"` // by their keys
+	Peak   Peak                  `json:"peak"`
+	Rates  map[health.Level]Rate `json:"rates,omitempty"`
+	Charge ChargeRead            `json:"-"` // the last one; it is read anew soon enough
+}
+
+// An Event is something that people may have to be told.
+type Event interface{ event() }
+
+// FaultsSaid are all faults there are.
+type FaultsSaid struct{ Faults []health.Fault }
+
+// PhaseSaid is what the controller shows.
+type PhaseSaid struct{ control.State }
+
+// Decided is a decision of the controller.
+type Decided struct{ control.Event }
+
+// ChargeRead is what the battery says.
+type ChargeRead struct {
+	Percent *float64 // nil: it did not say
+	AsOf    time.Time
+}
+
+// Asked is a mail that another part wants to have sent.
+type Asked struct{ Mail }
+
+// StoodDown says that another node speaks for the home now.
+type StoodDown struct{}
+
+// Tick is the passing of time.
+type Tick struct{}
+
+func (FaultsSaid) event() {}
+func (PhaseSaid) event()  {}
+func (Decided) event()    {}
+func (ChargeRead) event() {}
+func (Asked) event()      {}
+func (StoodDown) event()  {}
+func (Tick) event()       {}
+
+// Step folds ev into s as of now. It returns the next state, the mails to
+// send, in order, and when to step again at the latest; zero: there is nothing
+// to wait for. It never changes s and never blocks. The same step done again,
+// after a crash, gives mails with the same keys.
+func (o Settings) Step(s State, ev Event, now time.Time) (State, []Mail, time.Time) {
+	st := step{Settings: o, State: s.clone(), now: now}
+	switch ev := ev.(type) {
+	case FaultsSaid:
+		st.see(ev.Faults)
+	case PhaseSaid:
+		st.phase(ev.State)
+	case Decided:
+		st.decided(ev.Event)
+	case ChargeRead:
+		st.Charge = ev
+	case Asked:
+		st.asked(ev.Mail)
+	case StoodDown:
+		st.standDown()
+	}
+	st.faults()
+	st.digest()
+	st.release()
+	return st.State, st.out, st.wake
+}
+
+// step is one Step under way.
+type step struct {
+	Settings
+	State
+	now  time.Time
+	out  []Mail
+	wake time.Time
+}
+
+// clone copies what a step changes in place.
+func (s State) clone() State {
+	s.Faults, s.Rates = maps.Clone(s.Faults), maps.Clone(s.Rates)
+	if s.Faults == nil {
+		s.Faults = map[string]Told{}
+	}
+	if s.Rates == nil {
+		s.Rates = map[health.Level]Rate{}
+	}
+	s.Peak.Decisions = slices.Clone(s.Peak.Decisions)
+	return s
+}
+
+// due reports whether at has come, and sees to it that there is a step when it
+// does.
+func (st *step) due(at time.Time) bool {
+	if !st.now.Before(at) {
+		return true
+	}
+	st.wake = earliest(st.wake, at)
+	return false
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// asked passes on another part's mail, which has its own form or gets ours.
+func (st *step) asked(m Mail) {
+	if m.At.IsZero() {
+		m.At = st.now
+	}
+	if m.HTML != "" {
+		m.Subject = oneLine(m.Subject, longestSubject)
+		st.mail(m, m.Text)
+		return
+	}
+	st.say(Letter{Key: m.Key, Level: m.Level, Subject: m.Subject, Text: m.Text, At: m.At})
+}
+
+func (st *step) say(l Letter) {
+	gist := l.Text
+	for _, row := range rows(l.Facts) {
+		gist = strings.TrimSpace(gist + "\n" + row)
+	}
+	st.mail(st.Compose(l), gist)
+}
+
+// standDown forgets what is the other node's to tell from now on. A fault that
+// was told stays, so that its end is.
+func (st *step) standDown() {
+	maps.DeleteFunc(st.Faults, func(_ string, t Told) bool { return t.Level == "" })
+	if !st.Peak.Ended.IsZero() {
+		st.tellPeak()
+	}
+	st.Peak, st.Charge = Peak{}, ChargeRead{}
+}

@@ -1,0 +1,178 @@
+package report
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"powermgr/control/rules"
+)
+
+// The day of a record: when it begins and ends, its peaks, and what goes on
+// into the next one.
+
+// midnight is when the local day of t begins. On a day that summer time takes
+// the midnight from, it begins at the change; where it comes twice, with the
+// first.
+func midnight(t time.Time, zone *time.Location) time.Time {
+	y, m, d := t.In(zone).Date()
+	at := time.Date(y, m, d, 0, 0, 0, 0, zone)
+	if at.Day() != d {
+		_, at = at.ZoneBounds()
+	}
+	if before := at.Add(-time.Hour); before.Day() == d {
+		at = before
+	}
+	return at
+}
+
+// locate makes r about the local day of t.
+func (r *Record) locate(t time.Time, zone *time.Location) {
+	y, m, d := t.In(zone).Date()
+	r.zone, r.start = zone, midnight(t, zone)
+	r.end = midnight(time.Date(y, m, d+1, 12, 0, 0, 0, zone), zone)
+}
+
+// begin is an empty record of the local day of now.
+func begin(now time.Time, c rules.Calendar) Record {
+	now = second(now)
+	r := Record{
+		Version: Version, Date: now.In(c.Location).Format(time.DateOnly), Timezone: c.Location.String(),
+		From: now.In(c.Location), Until: now.In(c.Location),
+	}
+	r.fill()
+	r.locate(now, c.Location)
+	r.schedule(c)
+	return r
+}
+
+// schedule notes the peaks of the day. They are the grid's, by the calendar: an
+// override changes what is done, and not what energy costs.
+func (r *Record) schedule(c rules.Calendar) {
+	r.Peaks = []Peak{}
+	for day := -1; day <= 1; day++ { // a peak or its lead may reach over midnight
+		for _, p := range c.Peaks(r.start.Add(r.end.Sub(r.start)/2), day) {
+			if lead := p.Start.Add(-c.Lead); lead.Before(r.end) && r.start.Before(p.End) {
+				r.Peaks = append(r.Peaks, Peak{Lead: lead, From: p.Start, Until: p.End})
+			}
+		}
+	}
+}
+
+// over reports whether now is not in the day of r.
+func (r *Record) over(now time.Time) bool { return now.Before(r.start) || !now.Before(r.end) }
+
+// finish ends the day: what lasts is counted up to midnight.
+func (r *Record) finish() {
+	r.estimate(r.end)
+	for id, t := range r.Thermostats {
+		t.accrue(r.end, r.Open.OffsetF)
+		r.Thermostats[id] = t
+	}
+	for name, v := range r.Vendors {
+		v.accrue(r.end)
+		r.Vendors[name] = v
+	}
+	r.Until, r.Complete = r.end, true
+}
+
+// next is the record of the day of now with what goes on from r, which has
+// been finished: settings of ours, overrides, what people took, commands on
+// their way, and the charge of the battery without powermgr.
+func (r *Record) next(now time.Time, c rules.Calendar) Record {
+	n := begin(now, c)
+	if r.end.Equal(n.start) {
+		n.From = n.start
+	}
+	n.Tariff, n.Open, n.Nodes = r.Tariff, r.Open, slices.Clone(r.Nodes[max(0, len(r.Nodes)-1):])
+	n.Without = r.Without.next(r.Date)
+	for id, t := range r.Thermostats {
+		n.Thermostats[id] = t.next()
+	}
+	for name, v := range r.Vendors {
+		n.Vendors[name] = v.next()
+	}
+	for _, o := range r.Overrides {
+		if o.Until == nil {
+			n.Overrides = append(n.Overrides, o)
+		}
+	}
+	for _, t := range r.Takings {
+		if t.Until == nil && t.Held {
+			n.Takings = append(n.Takings, t)
+		}
+	}
+	for _, cmd := range r.Commands {
+		if !cmd.Final && n.start.Sub(cmd.At) < longestGap {
+			n.Commands = append(n.Commands, cmd)
+		}
+	}
+	return n
+}
+
+// piece is a part of an interval that lies in one phase.
+type piece struct {
+	phase       rules.Phase
+	from, until time.Time
+}
+
+// pieces splits an interval where the phase changes. What is outside the day
+// is left out.
+func (r *Record) pieces(from, until time.Time) (all []piece) {
+	if from.Before(r.start) {
+		from = r.start
+	}
+	if r.end.Before(until) {
+		until = r.end
+	}
+	var cuts []time.Time
+	for _, p := range r.Peaks {
+		cuts = append(cuts, p.Lead, p.From, p.Until)
+	}
+	for _, cut := range append(slices.SortedFunc(slices.Values(cuts), time.Time.Compare), until) {
+		if cut.After(until) {
+			cut = until
+		}
+		if from.Before(cut) {
+			all = append(all, piece{r.phase(from), from, cut})
+			from = cut
+		}
+	}
+	return all
+}
+
+// phase is that of the moment t.
+func (r *Record) phase(t time.Time) rules.Phase {
+	phase := rules.OffPeak
+	for _, p := range r.Peaks {
+		switch {
+		case !t.Before(p.From) && t.Before(p.Until):
+			return rules.InPeak
+		case !t.Before(p.Lead) && t.Before(p.From):
+			phase = rules.PrePeak
+		}
+	}
+	return phase
+}
+
+// elapsed is how many minutes of the day up to t lay in peaks, and outside.
+func (r *Record) elapsed(t time.Time) (peak, other float64) {
+	for _, p := range r.pieces(r.start, t) {
+		if minutes := p.until.Sub(p.from).Minutes(); p.phase == rules.InPeak {
+			peak += minutes
+		} else {
+			other += minutes
+		}
+	}
+	return peak, other
+}
+
+// second is t as records have it: whole seconds, so that it is the same after a
+// way through JSON.
+func second(t time.Time) time.Time { return t.Round(0).Truncate(time.Second) }
+
+// local is second in the home's time.
+func (r *Record) local(t time.Time) time.Time { return second(t).In(r.zone) }
+
+// ids lists the thermostats in the order of their ids.
+func (r *Record) ids() []string { return slices.Sorted(maps.Keys(r.Thermostats)) }

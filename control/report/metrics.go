@@ -1,0 +1,192 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"powermgr/devices"
+)
+
+// Metrics are the records of past days, a file each: 2026-07-15.json. Other
+// files in the folder are never touched.
+type Metrics struct {
+	Dir      string
+	KeepDays int // days before today; 0: for ever
+}
+
+// file is what a metrics file holds: the figures of the day, flat, for those
+// who read nothing else, and the whole record, to draw its report again.
+type file struct {
+	Figures
+	Record json.RawMessage `json:"record"`
+}
+
+// JSON is the metrics file of r: a figure on each line, and the record on one.
+func JSON(r Record) ([]byte, error) {
+	figures, err := json.MarshalIndent(r.Figures(), "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	record, err := Encode(r)
+	if err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	return fmt.Appendf(nil, "%s,\n  \"record\": %s\n}\n", bytes.TrimSuffix(figures, []byte("\n}")), record), nil
+}
+
+// Write writes the file of a day, at once as a whole.
+func (m Metrics) Write(r Record) error {
+	b, err := JSON(r)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(m.Dir, 0o750); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	if err := devices.ReplaceFile(m.path(r.Date), b, 0o640); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// Read reads a day. The error is fs.ErrNotExist when there is none.
+func (m Metrics) Read(date string) (Record, error) {
+	path := m.path(date)
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return Record{}, fmt.Errorf("report: %w", err)
+	case !info.Mode().IsRegular() || info.Size() > 2*MaxSize:
+		return Record{}, fmt.Errorf("report: %s is no record of a day", path)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Record{}, fmt.Errorf("report: %w", err)
+	}
+	var f file
+	if err = json.Unmarshal(b, &f); err == nil && f.Record == nil {
+		err = errors.New("it has no record: Power Manager v2.0 may have written it")
+	}
+	var r Record
+	if err == nil {
+		r, err = Decode(f.Record)
+	}
+	if err != nil {
+		return Record{}, fmt.Errorf("report: %s: %w", path, err)
+	}
+	return r, nil
+}
+
+func (m Metrics) path(date string) string { return filepath.Join(m.Dir, date+".json") }
+
+// Dates lists the days there are files of, the oldest first.
+func (m Metrics) Dates() ([]string, error) {
+	entries, err := os.ReadDir(m.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	var dates []string
+	for _, e := range entries { // in the order of their names
+		date, ok := strings.CutSuffix(e.Name(), ".json")
+		if _, err := time.Parse(time.DateOnly, date); ok && err == nil && e.Type().IsRegular() {
+			dates = append(dates, date)
+		}
+	}
+	return dates, nil
+}
+
+// Before is the day without powermgr of the newest file before date, for
+// Options.Before.
+func (m Metrics) Before(date string) (w Without, of string, ok bool) {
+	dates, _ := m.Dates()
+	for i := len(dates) - 1; i >= 0; i-- {
+		if dates[i] >= date {
+			continue
+		}
+		if r, err := m.Read(dates[i]); err == nil && r.Without.EndKWh != nil {
+			return r.Without, r.Date, true
+		}
+	}
+	return Without{}, "", false
+}
+
+// Prune removes the files of days that are older than they are kept, and says
+// how many. now is in the home's time.
+func (m Metrics) Prune(now time.Time) (removed int, err error) {
+	if m.KeepDays <= 0 {
+		return 0, nil
+	}
+	dates, err := m.Dates()
+	first := now.AddDate(0, 0, -m.KeepDays).Format(time.DateOnly)
+	for _, date := range dates {
+		if date >= first {
+			break
+		}
+		if e := os.Remove(m.path(date)); e != nil {
+			err = errors.Join(err, fmt.Errorf("report: %w", e))
+		} else {
+			removed++
+		}
+	}
+	return removed, err
+}
+
+// newsAfter is by how much longer a record of a day that goes on has to be for its
+// file to be written again: a run right after another one finds nothing to do.
+const newsAfter = 15 * time.Minute
+
+// Close is the run of the evening: it writes the files of the days that are on
+// the ramdisk beside live, the recorder's file, where there is none yet or
+// there is more to say, and removes those that are too old. It returns the
+// days written, the oldest first; run again at once it returns none. now is in
+// the home's time.
+//
+// A file is written twice: today's, of a day that goes on, and once more when
+// a later run finds that day finished.
+func (m Metrics) Close(live string, now time.Time) (written []string, err error) {
+	var problems []error
+	for _, path := range append(Finished(live), live) {
+		r, err := Load(path)
+		if err == nil && m.wants(r) {
+			if err = m.Write(r); err == nil {
+				written = append(written, r.Date)
+			}
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			problems = append(problems, err)
+		}
+	}
+	_, err = m.Prune(now)
+	return written, errors.Join(append(problems, err)...)
+}
+
+// wants reports whether r is to be written. A file that cannot be read as a
+// record is somebody else's, and stays.
+func (m Metrics) wants(r Record) bool {
+	had, err := m.Read(r.Date)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true
+	case err != nil || had.Complete:
+		return false
+	}
+	return r.Complete || r.Until.Sub(had.Until) >= newsAfter
+}
+
+// Find is the record of a day: the recorder's as long as it has it, else that
+// of the metrics. The error is fs.ErrNotExist when nobody has it.
+func (m Metrics) Find(live, date string) (Record, error) {
+	for _, path := range []string{live, beside(live, date)} {
+		if r, err := Load(path); err == nil && r.Date == date {
+			return r, nil
+		}
+	}
+	return m.Read(date)
+}

@@ -1,0 +1,275 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// Version is the version of the format that is written. A record of a later
+// version is not read: it may mean something else by the same words.
+const Version = 1
+
+// MaxSize is the longest record that is read, in bytes; a real one has less
+// than 60,000.
+const MaxSize = 1 << 20
+
+// The most that a list of a record holds. What does not fit is counted in
+// LeftOut: a day on which everything goes wrong must not fill the ramdisk.
+const (
+	mostDecisions   = 200
+	mostCommands    = 150
+	mostOverrides   = 50
+	mostTakings     = 50
+	mostGaps        = 50
+	mostNodes       = 20
+	mostThermostats = 16
+	longestText     = 200 // of one reason, in bytes
+	longestName     = 64  // of an id or a value, in bytes
+)
+
+// A Record is one local day of the home as the bus told it. Nil is unknown.
+// SCHEMA.md has every field.
+type Record struct {
+	Version  int       `json:"version"`
+	Date     string    `json:"date"` // local: 2026-07-15
+	Timezone string    `json:"timezone"`
+	From     time.Time `json:"from"`     // nothing was heard of the day before
+	Until    time.Time `json:"until"`    // the last that was heard, or the day's end
+	Complete bool      `json:"complete"` // the day is over
+	Nodes    []string  `json:"nodes"`    // that kept it, in the order of their turns
+
+	DryRun    bool     `json:"dry_run"`  // at any time of the day
+	Disabled  bool     `json:"disabled"` // at any time of the day
+	ForecastF *float64 `json:"forecast_high_f"`
+	Peaks     []Peak   `json:"peaks"`
+
+	Charge      Charge                `json:"battery"`
+	Energy      Energy                `json:"energy"`
+	Without     Without               `json:"without"`
+	Tariff      Tariff                `json:"tariff"`
+	Thermostats map[string]Thermostat `json:"thermostats"` // by their ids on topics
+	Vendors     map[string]Vendor     `json:"vendors"`     // powerwall, thermostats, weather
+
+	Decisions []Decision     `json:"decisions"`
+	Commands  []Command      `json:"commands"`
+	Overrides []Override     `json:"overrides"`
+	Takings   []Taking       `json:"people"`
+	Gaps      []Gap          `json:"gaps"`
+	LeftOut   map[string]int `json:"left_out"` // by list; "messages": lost or not understood
+	Samples   Samples        `json:"samples"`
+	Open      Open           `json:"open"`
+
+	zone       *time.Location
+	start, end time.Time // of the local day
+}
+
+// A Peak is one window of the day in which the grid is dear, and its lead.
+type Peak struct {
+	Lead  time.Time `json:"lead"` // when pre_peak begins
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"` // exclusive
+}
+
+// Charge is how full the battery was, in percent.
+type Charge struct {
+	Start *Extreme `json:"start"` // the first reading
+	Min   *Extreme `json:"min"`
+	Max   *Extreme `json:"max"`
+	End   *Extreme `json:"end"` // the last reading
+}
+
+// An Extreme is a value and when it was first reached.
+type Extreme struct {
+	Value float64   `json:"value"`
+	At    time.Time `json:"at"`
+}
+
+// A Decision is an event of the controller.
+type Decision struct {
+	At     time.Time      `json:"at"`
+	Type   rules.NoteType `json:"type"`
+	Target string         `json:"target"` // empty: the home
+	Reason string         `json:"reason"`
+}
+
+// A Gap is a time of which something is not known.
+type Gap struct {
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"`
+	Why   string    `json:"why"`
+}
+
+// Open is what the next message is folded against. It is of no use to readers.
+type Open struct {
+	Last    *Reading `json:"last_reading"` // of the Powerwall
+	OffsetF float64  `json:"offset_f"`
+	Heard   bool     `json:"control_heard"` // there was a control/state
+}
+
+// Encode writes r as it stands in the file.
+func Encode(r Record) ([]byte, error) { return json.Marshal(r) }
+
+// Decode reads a record. Errors say why it cannot be used.
+func Decode(b []byte) (Record, error) {
+	var head struct {
+		Version int `json:"version"`
+	}
+	switch {
+	case len(bytes.TrimSpace(b)) == 0:
+		return Record{}, errors.New("it is empty")
+	case len(b) > MaxSize:
+		return Record{}, fmt.Errorf("it is longer than %d bytes", MaxSize)
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return Record{}, fmt.Errorf("it is no record of a day: %w", err)
+	}
+	if head.Version < 1 || head.Version > Version {
+		return Record{}, fmt.Errorf("it has version %d; this program reads up to %d", head.Version, Version)
+	}
+	var r Record
+	if err := json.Unmarshal(b, &r); err != nil {
+		return Record{}, fmt.Errorf("it is no record of a day: %w", err)
+	}
+	return r, r.check()
+}
+
+// check refuses what no version of this program has written, and finds out
+// when the day begins and ends.
+func (r *Record) check() error {
+	zone, err := time.LoadLocation(r.Timezone)
+	if err != nil || r.Timezone == "" {
+		return fmt.Errorf("its time zone %.40q is not known here", r.Timezone)
+	}
+	day, err := time.ParseInLocation(time.DateOnly, r.Date, zone)
+	if err != nil || r.Date < "2000-01-01" || r.Date > "2999-12-31" {
+		return fmt.Errorf("its date %.40q is none", r.Date)
+	}
+	if err := plausible(reflect.ValueOf(*r)); err != nil {
+		return err
+	}
+	r.locate(day.Add(12*time.Hour), zone)
+	longest := r.slots()
+	for _, s := range r.series() {
+		if len(*s) > longest {
+			return fmt.Errorf("it has %d samples; the day has room for %d", len(*s), longest)
+		}
+	}
+	r.fill()
+	return nil
+}
+
+// fill makes the maps that a fold writes to, and lists that are empty in JSON
+// and not null.
+func (r *Record) fill() {
+	r.Nodes, r.Peaks, r.Decisions, r.Commands = filled(r.Nodes), filled(r.Peaks), filled(r.Decisions), filled(r.Commands)
+	r.Overrides, r.Takings, r.Gaps = filled(r.Overrides), filled(r.Takings), filled(r.Gaps)
+	if r.Thermostats == nil {
+		r.Thermostats = map[string]Thermostat{}
+	}
+	if r.Vendors == nil {
+		r.Vendors = map[string]Vendor{}
+	}
+	if r.LeftOut == nil {
+		r.LeftOut = map[string]int{}
+	}
+}
+
+func filled[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// plausible refuses times and figures that cannot be, which nothing could be
+// computed or drawn from.
+func plausible(v reflect.Value) error {
+	switch v.Kind() {
+	case reflect.Float64:
+		if f := v.Float(); math.Abs(f) > 1e9 { // not a number is an unknown sample
+			return fmt.Errorf("it has the figure %g", f)
+		}
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			return plausible(v.Elem())
+		}
+	case reflect.Struct:
+		if t, ok := v.Interface().(time.Time); ok {
+			if y := t.Year(); !t.IsZero() && (y < 1999 || y > 3000) {
+				return fmt.Errorf("it has a time in the year %d", y)
+			}
+			return nil
+		}
+		for i := range v.NumField() {
+			if !v.Type().Field(i).IsExported() {
+				continue
+			}
+			if err := plausible(v.Field(i)); err != nil {
+				return err
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if err := plausible(v.Index(i)); err != nil {
+				return err
+			}
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			if err := plausible(v.MapIndex(key)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// keep adds v to a list of r that holds at most most.
+func keep[T any](r *Record, name string, list *[]T, v T, most int) {
+	if len(*list) >= most {
+		r.LeftOut[name]++
+		return
+	}
+	*list = append(*list, v)
+}
+
+// clip makes a text that came from elsewhere fit to be kept and shown: one line
+// of at most most bytes.
+func clip(s string, most int) string {
+	s = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most] + "…"
+}
+
+// round keeps figures such that they are the same after a way through JSON,
+// and a file of them can be read: to millionths.
+func round(v float64) float64 { return math.Round(v*1e6) / 1e6 }
+
+// plus adds v to a figure that may not be known yet.
+func plus(to **float64, v float64) {
+	if *to == nil {
+		*to = devices.Pointer(0.0)
+	}
+	*to = devices.Pointer(round(**to + v))
+}

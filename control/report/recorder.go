@@ -1,0 +1,291 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// Standing says what this node is in the pair.
+type Standing interface {
+	Active() bool // false: another node keeps the record
+}
+
+// Options are what a Recorder needs; all are required but those that say what
+// their zero value means.
+type Options struct {
+	Bus      *bus.Bus
+	Topics   devices.Topics
+	Calendar rules.Calendar // the home's time, and when the grid is dear
+	// File is where the record of the day grows, on the ramdisk. Finished days
+	// stand beside it. Empty: it is in memory alone.
+	File     string
+	Node     string
+	Standing Standing
+	Log      *slog.Logger
+
+	// Thermostats are the ids on topics of those that are controlled.
+	Thermostats []string
+	Assumptions Assumptions // of the battery without powermgr
+	Tariff      Tariff      // zero: nothing is said in money
+	// Before is the day without powermgr of the newest record before a date,
+	// for a day of which there is none on the ramdisk; ok is false if there is
+	// none. Nil: there never is.
+	Before func(date string) (w Without, of string, ok bool)
+}
+
+// A Recorder keeps the record of the day while this node is the active one. It
+// holds one record; on standby none, since the other node's file is put in the
+// place of its own.
+type Recorder struct {
+	Options
+	sub     *bus.Subscription
+	day     *Record   // nil: on standby
+	changed bool      // since it was saved
+	saved   time.Time // or tried to
+	dropped int       // messages that the record knows to be lost
+	failing bool
+}
+
+const (
+	saveEvery    = time.Minute
+	lookEvery    = 10 * time.Minute // should a change of standing have been missed
+	mostFinished = 3                // days on the ramdisk
+)
+
+// New returns a recorder that has subscribed already.
+func New(o Options) *Recorder {
+	return &Recorder{Options: o, sub: o.Bus.Subscribe("report", append(filters(o.Topics), bus.Standing)...)}
+}
+
+// Run records until ctx ends, and saves what it has then. Its error is ctx's.
+func (r *Recorder) Run(ctx context.Context) error {
+	defer r.sub.Close()
+	defer func() {
+		if r.changed {
+			r.save()
+		}
+	}()
+	for {
+		r.turn(r.Bus.Now())
+		m, ok, err := r.sub.Next(ctx, r.wake(r.Bus.Now()))
+		if err != nil {
+			return err
+		}
+		now := r.Bus.Now()
+		r.turn(now)
+		if levels, ours := r.Topics.Split(m.Topic); ok && ours && r.day != nil {
+			r.day.add(message{Message: m, levels: levels, now: now})
+			r.changed = true
+		}
+	}
+}
+
+// wake is when something is to be done though no message came.
+func (r *Recorder) wake(now time.Time) time.Time {
+	at := now.Add(lookEvery)
+	if r.day == nil {
+		return at
+	}
+	if r.day.end.Before(at) {
+		at = r.day.end
+	}
+	if due := r.saved.Add(saveEvery); r.changed && due.Before(at) {
+		at = due
+	}
+	return at
+}
+
+// turn does what is due at now: the other node takes over or this one does,
+// the day is over, the record is to be saved.
+func (r *Recorder) turn(now time.Time) {
+	if !r.Standing.Active() {
+		r.day, r.changed, r.dropped = nil, false, r.sub.Dropped()
+		return
+	}
+	if r.day == nil || r.day.over(now) {
+		r.open(now)
+	}
+	if n := r.sub.Dropped() - r.dropped; n > 0 {
+		r.day.LeftOut["messages"] += n
+		r.dropped += n
+	}
+	if r.changed && (now.Sub(r.saved) >= saveEvery || now.Before(r.saved)) {
+		r.save()
+	}
+}
+
+// open goes on with the record of the day of now, or begins it. One of another
+// day that is held or in the file is closed first.
+func (r *Recorder) open(now time.Time) {
+	if r.day == nil {
+		r.day = r.load(r.File)
+	}
+	c, old := r.Calendar, r.day
+	if today := begin(now, c); old == nil || old.Date != today.Date || old.Timezone != today.Timezone {
+		r.day = r.load(r.finished(today.Date)) // the clock was set back over midnight
+		if old != nil {
+			r.close(old)
+		}
+		if r.day == nil {
+			r.day = &today
+			if old != nil {
+				r.day = devices.Pointer(old.next(now, c))
+			}
+			if r.Before != nil && r.day.Without.EndKWh == nil {
+				if w, of, ok := r.Before(today.Date); ok {
+					r.day.Without = w.next(of)
+				}
+			}
+		}
+		r.changed = true
+		r.Log.Info("the record of a day begins", "day", r.day.Date)
+	} else {
+		r.Log.Info("the record of the day goes on", "day", old.Date, "until", old.Until)
+	}
+	d := r.day
+	d.Complete = false
+	d.schedule(c)
+	d.Without.Assumptions, d.Tariff = r.Assumptions.complete(), r.Tariff
+	for _, id := range r.Thermostats {
+		t := d.Thermostats[id]
+		t.Controlled = true
+		d.Thermostats[id] = t
+	}
+	if n := len(d.Nodes); n == 0 || d.Nodes[n-1] != r.Node {
+		keep(d, "nodes", &d.Nodes, r.Node, mostNodes)
+		d.moved()
+		r.changed = true
+	}
+	if r.changed {
+		r.save()
+	}
+}
+
+// moved tells the record that another process goes on with it, which counts
+// its calls on its own.
+func (r *Record) moved() {
+	for name, v := range r.Vendors {
+		v.CallsSeen = nil
+		r.Vendors[name] = v
+	}
+}
+
+// close ends a day and puts it beside the live record. The oldest give way.
+func (r *Recorder) close(d *Record) {
+	d.finish()
+	if r.File == "" {
+		return
+	}
+	r.write(r.finished(d.Date), *d)
+	all := Finished(r.File)
+	for _, path := range all[:max(0, len(all)-mostFinished)] {
+		if err := os.Remove(path); err != nil {
+			r.Log.Warn("an old record of a day cannot be removed", "reason", err)
+		}
+	}
+}
+
+// finished is the file of a day that is over.
+func (r *Recorder) finished(date string) string { return beside(r.File, date) }
+
+func beside(live, date string) string {
+	ext := filepath.Ext(live)
+	return strings.TrimSuffix(live, ext) + "-" + date + ext
+}
+
+// Finished lists the files of finished days beside the live record, the oldest
+// first.
+func Finished(live string) (all []string) {
+	entries, err := os.ReadDir(filepath.Dir(live))
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		before, after, _ := strings.Cut(filepath.Base(beside(live, "*")), "*")
+		date := strings.TrimSuffix(strings.TrimPrefix(e.Name(), before), after)
+		if _, err := time.Parse(time.DateOnly, date); err == nil && e.Name() == before+date+after && e.Type().IsRegular() {
+			all = append(all, filepath.Join(filepath.Dir(live), e.Name()))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// save writes the record, if it has changed.
+func (r *Recorder) save() {
+	if r.day == nil || !r.Standing.Active() {
+		return
+	}
+	r.saved, r.changed = r.Bus.Now(), !r.write(r.File, *r.day)
+}
+
+// write reports whether it could.
+func (r *Recorder) write(path string, d Record) bool {
+	if r.File == "" {
+		return true
+	}
+	b, err := Encode(d)
+	if err == nil {
+		err = devices.ReplaceFile(path, b, 0o640)
+	}
+	if failing := err != nil; failing != r.failing {
+		r.failing = failing
+		if failing {
+			r.Log.Warn("the record of the day cannot be kept; it goes on in memory", "reason", err)
+		} else {
+			r.Log.Info("the record of the day can be kept again")
+		}
+	}
+	return err == nil
+}
+
+// load reads a record; nil: there is none. One that cannot be used is set
+// aside, in the place of an earlier one, and survived.
+func (r *Recorder) load(path string) *Record {
+	if r.File == "" {
+		return nil
+	}
+	d, err := Load(path)
+	switch {
+	case err == nil:
+		return &d
+	case errors.Is(err, fs.ErrNotExist):
+	default:
+		aside := path + ".unusable"
+		r.Log.Warn("the record of the day cannot be used: it is set aside, and another begins", "as", aside, "reason", errors.Join(err, os.Rename(path, aside)))
+	}
+	return nil
+}
+
+// Load reads the record in a file. The error is fs.ErrNotExist when there is
+// none.
+func Load(path string) (Record, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return Record{}, fmt.Errorf("report: %w", err)
+	case !info.Mode().IsRegular() || info.Size() > MaxSize:
+		return Record{}, fmt.Errorf("report: %s is no record of a day", path)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Record{}, fmt.Errorf("report: %w", err)
+	}
+	d, err := Decode(b)
+	if err != nil {
+		return Record{}, fmt.Errorf("report: %s: %w", path, err)
+	}
+	return d, nil
+}

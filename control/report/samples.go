@@ -1,0 +1,134 @@
+package report
+
+import (
+	"encoding/json"
+	"math"
+	"time"
+
+	"powermgr/devices"
+)
+
+// Samples are the day on a grid of five minutes since its beginning: 288 of
+// them, 276 and 300 on the days on which the clock changes. Each is the last
+// reading in its five minutes.
+type Samples struct {
+	Charge  Series `json:"battery_percent"`
+	Reserve Series `json:"reserve_percent"`
+	Home    Series `json:"home_w"`
+	Solar   Series `json:"solar_w"`
+	Grid    Series `json:"grid_w"`    // + imports
+	Battery Series `json:"battery_w"` // + discharges
+}
+
+// Step is between two samples.
+const Step = 5 * time.Minute
+
+// A Series is a row of samples. NaN is unknown, in JSON null.
+type Series []float64
+
+// MarshalJSON writes null for what is unknown.
+func (s Series) MarshalJSON() ([]byte, error) {
+	all := make([]*float64, len(s))
+	for i := range s {
+		if !math.IsNaN(s[i]) {
+			all[i] = &s[i]
+		}
+	}
+	return json.Marshal(all)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (s *Series) UnmarshalJSON(b []byte) error {
+	var all []*float64
+	if err := json.Unmarshal(b, &all); err != nil {
+		return err
+	}
+	*s = nil
+	for _, v := range all {
+		if v == nil {
+			v = devices.Pointer(math.NaN())
+		}
+		*s = append(*s, *v)
+	}
+	return nil
+}
+
+// mostRepeated is how many samples in a row may be filled with the one before
+// them. Polls drift, and a poll that slips out of its five minutes is no gap.
+const mostRepeated = int(longestGap/Step) - 1
+
+// set puts v, or that it is unknown, at i. A sample that is there already is
+// replaced.
+func (s *Series) set(i int, v *float64) {
+	if i < 0 {
+		return
+	}
+	fill := math.NaN()
+	if n := len(*s); n > 0 && i-n <= mostRepeated {
+		fill = (*s)[n-1]
+	}
+	for len(*s) < i {
+		*s = append(*s, fill)
+	}
+	if len(*s) == i {
+		*s = append(*s, math.NaN())
+	}
+	(*s)[i] = math.NaN()
+	if v != nil {
+		(*s)[i] = tenths(*v)
+	}
+}
+
+// tenths is v with one decimal, and never "-0".
+func tenths(v float64) float64 {
+	if v = math.Round(v*10) / 10; v == 0 {
+		return 0
+	}
+	return v
+}
+
+// slot is the sample that t belongs to; −1: t is not in the day.
+func (r *Record) slot(t time.Time) int {
+	if r.over(t) {
+		return -1
+	}
+	return int(t.Sub(r.start) / Step)
+}
+
+// slots is how many samples the day has room for.
+func (r *Record) slots() int { return int((r.end.Sub(r.start) + Step - 1) / Step) }
+
+func (r *Record) sampleBattery(p devices.PowerwallReading, at time.Time) {
+	i, s := r.slot(at), &r.Samples
+	watts := func(to *Series, w *devices.Watts) {
+		if w == nil {
+			to.set(i, nil)
+			return
+		}
+		to.set(i, devices.Pointer(float64(*w)))
+	}
+	watts(&s.Home, p.HomePower)
+	watts(&s.Solar, p.SolarPower)
+	watts(&s.Grid, p.GridPower)
+	watts(&s.Battery, p.BatteryPower)
+	var charge, reserve *float64
+	if p.ChargePercent != nil {
+		charge = devices.Pointer(float64(*p.ChargePercent))
+	}
+	if p.ReservePercent != nil {
+		reserve = devices.Pointer(float64(*p.ReservePercent))
+	}
+	s.Charge.set(i, charge)
+	s.Reserve.set(i, reserve)
+}
+
+// series is every row of samples in r.
+func (r *Record) series() []*Series {
+	s := &r.Samples
+	all := []*Series{&s.Charge, &s.Reserve, &s.Home, &s.Solar, &s.Grid, &s.Battery}
+	for _, id := range r.ids() {
+		t := r.Thermostats[id]
+		all = append(all, &t.Indoor, &t.Cool, &t.Heat)
+	}
+	return all
+}

@@ -1,0 +1,177 @@
+package report
+
+import (
+	"math"
+	"time"
+
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// What the day would have been without powermgr: the same home and sun, and a
+// battery that is left alone. It has a charge of its own, which goes on from
+// day to day and is never set to the real one's at midnight: each day's saving
+// begins where the one before ended.
+
+// A Battery is one left in self-consumption: it is charged by what sun is left
+// over, and gives the home what the sun does not, down to its reserve.
+type Battery struct {
+	CapacityKWh float64
+	ReserveKWh  float64 // below it gives nothing
+	PowerKW     float64 // most, either way
+	OneWay      float64 // what is left of energy after going in, or out
+}
+
+// Passed is what flowed in one step of a Battery, in kWh.
+type Passed struct{ In, Out, GridIn, GridOut, Loss float64 }
+
+// Step lets a battery with stored kWh live for a time in which the home used
+// home and the sun gave solar. Energy is conserved:
+// solar + GridIn + Out = home + GridOut + In, and In − Out − Loss is stored.
+func (b Battery) Step(stored, home, solar float64, length time.Duration) (float64, Passed) {
+	var p Passed
+	most, net := b.PowerKW*length.Hours(), home-solar
+	if net > 0 {
+		p.Out = min(net, most, max(0, stored-b.ReserveKWh)*b.OneWay)
+		p.GridIn = net - p.Out
+		p.Loss = p.Out/b.OneWay - p.Out
+	} else {
+		p.In = min(-net, most, max(0, b.CapacityKWh-stored)/b.OneWay)
+		p.GridOut = -net - p.In
+		p.Loss = p.In - p.In*b.OneWay
+	}
+	return stored + p.In - p.Out - p.Loss, p
+}
+
+// Assumptions are what is taken for granted of the battery without powermgr.
+type Assumptions struct {
+	ReservePercent float64 `json:"reserve_percent"`
+	PowerKW        float64 `json:"power_kw"`   // most it charges and gives with; 0: 5
+	RoundTrip      float64 `json:"round_trip"` // what comes out of what went in; 0: 0.9
+}
+
+// The assumptions that nobody has said anything about. 20 % is the reserve
+// that Tesla itself begins with; 5 kW is what one Powerwall 2 gives.
+const (
+	UsualReserve   = 20
+	usualPowerKW   = 5
+	usualRoundTrip = 0.9
+)
+
+// complete fills in what has a default.
+func (a Assumptions) complete() Assumptions {
+	if a.PowerKW <= 0 {
+		a.PowerKW = usualPowerKW
+	}
+	if a.RoundTrip <= 0 || a.RoundTrip > 1 {
+		a.RoundTrip = usualRoundTrip
+	}
+	return a
+}
+
+// Without is the day without powermgr, and what it is computed from. Only time
+// in which home, sun and grid were measured is compared, for both.
+type Without struct {
+	Assumptions
+	CapacityKWh *float64 `json:"capacity_kwh"` // from stored_kwh and charge_percent
+	StartKWh    *float64 `json:"start_kwh"`    // stored as the day began
+	StartFrom   string   `json:"start_from"`   // the day whose end that was; empty: the real battery
+	EndKWh      *float64 `json:"end_kwh"`      // stored at the last reading
+
+	PeakMinutes  float64 `json:"compared_peak_minutes"`
+	OtherMinutes float64 `json:"compared_other_minutes"`
+	Actual       Grid    `json:"with_powermgr"`
+	Alone        Grid    `json:"without_powermgr"`
+}
+
+// Grid is what went over the meter in the time compared, in kWh.
+type Grid struct {
+	PeakIn  float64 `json:"peak_in_kwh"`
+	OtherIn float64 `json:"other_in_kwh"`
+	Out     float64 `json:"out_kwh"`
+}
+
+// A Tariff is what energy costs. The zero value is none: nothing is said in
+// money.
+type Tariff struct {
+	Currency      string  `json:"currency,omitempty"` // "$", "EUR"
+	PeakPerKWh    float64 `json:"peak_per_kwh,omitempty"`
+	OffPeakPerKWh float64 `json:"off_peak_per_kwh,omitempty"`
+	ExportPerKWh  float64 `json:"export_per_kwh,omitempty"` // paid for what is fed in
+}
+
+// known reports whether there is a tariff.
+func (t Tariff) known() bool { return t.PeakPerKWh != 0 || t.OffPeakPerKWh != 0 }
+
+// cost is what the grid cost.
+func (t Tariff) cost(g Grid) float64 {
+	return g.PeakIn*t.PeakPerKWh + g.OtherIn*t.OffPeakPerKWh - g.Out*t.ExportPerKWh
+}
+
+// known reports whether the battery without powermgr has a charge.
+func (w Without) known() bool { return w.CapacityKWh != nil && w.StartKWh != nil && w.EndKWh != nil }
+
+// next is the start of the day after that of date.
+func (w Without) next(date string) Without {
+	n := Without{Assumptions: w.Assumptions, CapacityKWh: w.CapacityKWh, StartKWh: w.EndKWh, EndKWh: w.EndKWh}
+	if w.EndKWh != nil {
+		n.StartFrom = date
+	}
+	return n
+}
+
+// capacity learns how much the battery holds, from a reading that is full
+// enough to tell.
+func (w *Without) capacity(p devices.PowerwallReading) {
+	if p.StoredEnergy == nil || *p.ChargePercent < 20 {
+		return
+	}
+	kwh := math.Round(float64(*p.StoredEnergy)/float64(*p.ChargePercent)) / 10
+	if kwh >= 1 && kwh <= 1000 {
+		w.CapacityKWh = &kwh
+	}
+}
+
+// begin gives the battery without powermgr the real one's charge, if there is
+// no day before that it has one from.
+func (w *Without) begin(percent float64) {
+	if w.EndKWh != nil || w.CapacityKWh == nil {
+		return
+	}
+	stored := round(percent / 100 * *w.CapacityKWh)
+	w.StartKWh, w.EndKWh = &stored, &stored
+}
+
+// step lets the battery without powermgr live through a measured time.
+func (w *Without) step(phase rules.Phase, f Flows, length time.Duration) {
+	if !w.known() || f.Home == nil || f.Solar == nil || f.GridIn == nil || f.GridOut == nil {
+		return
+	}
+	stored, passed := w.battery().Step(*w.EndKWh, *f.Home, *f.Solar, length)
+	stored = round(stored)
+	w.EndKWh = &stored
+	w.Actual.add(phase, *f.GridIn, *f.GridOut)
+	w.Alone.add(phase, passed.GridIn, passed.GridOut)
+	if phase == rules.InPeak {
+		w.PeakMinutes = round(w.PeakMinutes + length.Minutes())
+	} else {
+		w.OtherMinutes = round(w.OtherMinutes + length.Minutes())
+	}
+}
+
+func (w *Without) battery() Battery {
+	a := w.complete()
+	return Battery{
+		CapacityKWh: *w.CapacityKWh, ReserveKWh: a.ReservePercent / 100 * *w.CapacityKWh,
+		PowerKW: a.PowerKW, OneWay: math.Sqrt(a.RoundTrip),
+	}
+}
+
+func (g *Grid) add(phase rules.Phase, in, out float64) {
+	if phase == rules.InPeak {
+		g.PeakIn = round(g.PeakIn + in)
+	} else {
+		g.OtherIn = round(g.OtherIn + in)
+	}
+	g.Out = round(g.Out + out)
+}
