@@ -193,6 +193,11 @@ func (d *Daemon) Alive() bool {
 	return d.controller == nil || d.Bus.Now().Sub(d.Turned()).Abs() < tooLong
 }
 
+// Report has a part say how it fares, for the health of the home.
+func (d *Daemon) Report(part string, r health.Report) {
+	d.Bus.Publish(bus.Message{Topic: health.Topic(part), Payload: mustJSON(r), Retain: true})
+}
+
 // Turned is when the control loop last turned, long ago if it never has.
 func (d *Daemon) Turned() time.Time {
 	if d.controller == nil {

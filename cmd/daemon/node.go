@@ -62,7 +62,7 @@ func (a alone) Run(ctx context.Context) error {
 // notRunning is the health of a node that is gone.
 const notRunning = "not running"
 
-func mustJSON(s NodeState) []byte {
+func mustJSON(s any) []byte {
 	b, err := json.Marshal(s)
 	if err != nil {
 		panic("daemon: " + err.Error()) // a programming error: it is plain data

@@ -120,12 +120,19 @@ func TestReload(t *testing.T) {
 	if log := p.log.String(); !strings.Contains(log, "off_peak_reserve_percent") {
 		t.Errorf("it does not say why:\n%s", log)
 	}
+	configuration := func() any {
+		parts, _ := state(person, "powermgr/control/health")["parts"].(map[string]any)
+		part, _ := parts["configuration"].(map[string]any)
+		return part["ok"]
+	}
+	h.until("Home Assistant is told", func() bool { return configuration() == false })
 	h.edit("off_peak_reserve_percent: 85", "off_peak_reserve_percent: 60")
 	_ = p.Process.Signal(syscall.SIGHUP)
 	h.until("the new one is in force", func() bool { return h.cloud.Truth().Reserve == 60 })
 	if out, code := h.powermgr("health"); code != 0 {
 		t.Errorf("after reading the configuration anew: %s", out)
 	}
+	h.until("and that it is mended", func() bool { return configuration() == true })
 	if said := unwell(); len(said) > 0 {
 		t.Errorf("a new configuration looks like a fault to keepalived: the health file said %q", said)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"powermgr/cmd/daemon"
+	"powermgr/control/health"
 )
 
 func runCommand(g *globals) *cobra.Command {
@@ -108,6 +109,7 @@ func (r running) until(ctx context.Context, d *daemon.Daemon, hangups <-chan os.
 			}
 			if err != nil {
 				log.Error("the configuration cannot be used; the old one stays in force", "file", r.config, "reason", err)
+				d.Report(health.Configuration, health.Report{Level: health.Critical, Problem: fmt.Sprintf("the configuration cannot be used; the old one stays in force until it is read anew: %v", err)})
 				continue
 			}
 			end(daemon.ErrReloading)

@@ -136,23 +136,22 @@ func (n *Notifier) tell(waiting int) {
 	if problem == "" {
 		problem = n.unspooled
 	}
-	b, err := json.Marshal(struct {
-		OK      bool   `json:"ok"`
-		Problem string `json:"problem"`
-		Waiting int    `json:"waiting"`
-	}{problem == "", problem, waiting})
-	if err != nil || string(b) == string(n.told) {
-		return
-	}
-	n.told = b
-	n.Bus.Publish(bus.Message{Topic: HealthTopic, Payload: b, Retain: true})
 	level := health.Warning
 	if n.refused {
 		level = health.Critical
 	}
-	if b, err = json.Marshal(health.Report{Level: level, Problem: problem}); err == nil {
-		n.Bus.Publish(bus.Message{Topic: health.Topic(health.Mail), Payload: b, Retain: true})
+	b, err := json.Marshal(Report{health.Report{Level: level, Problem: problem}, waiting})
+	if err != nil || string(b) == string(n.told) {
+		return
 	}
+	n.told = b
+	n.Bus.Publish(bus.Message{Topic: health.Topic(health.Mail), Payload: b, Retain: true})
+}
+
+// A Report is how mail itself fares.
+type Report struct {
+	health.Report
+	Waiting int `json:"waiting"` // mails in the spool
 }
 
 // work flushes the spool when it is told to. It runs beside the loop, and

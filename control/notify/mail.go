@@ -25,10 +25,6 @@ import (
 // One without HTML gets the form of all others, with its Text as paragraphs.
 const Topic = "$mail"
 
-// HealthTopic is the private, retained topic on which it is said in JSON how
-// mail itself fares: ok, problem, and how many mails are waiting.
-const HealthTopic = Topic + "/health"
-
 // MaxMail is the longest mail, as JSON, in bytes. A report with its charts has
 // a tenth of it.
 const MaxMail = 8 << 20

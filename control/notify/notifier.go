@@ -53,7 +53,7 @@ type Notifier struct {
 	delivery
 
 	unspooled string // why the last mail could not be spooled; empty: it was
-	told      []byte // what HealthTopic has
+	told      []byte // the last Report
 	unsaved   bool   // StateFile could not be written, and that was said
 }
 
@@ -92,9 +92,8 @@ func (n *Notifier) Run(ctx context.Context) error {
 	sending.Go(func() { n.work(ctx) })
 	defer sending.Wait()
 	defer close(n.jobs)
-	n.load()
-	n.step(Tick{})
 	for {
+		n.turn()
 		n.deliver()
 		m, ok, err := n.sub.Next(ctx, earliest(n.wake, n.attemptAt()))
 		if err != nil {
@@ -104,20 +103,31 @@ func (n *Notifier) Run(ctx context.Context) error {
 		if ok {
 			n.take(m)
 		}
-		if now := n.Bus.Now(); !n.wake.IsZero() && !now.Before(n.wake) {
+		if now := n.Bus.Now(); n.stood && !n.wake.IsZero() && !now.Before(n.wake) {
 			n.step(Tick{})
 		}
+	}
+}
+
+// turn sees whether this node speaks for the home. What the other one has told
+// is in the file by then.
+func (n *Notifier) turn() {
+	switch active := n.Standing == nil || n.Standing.Active(); {
+	case active && !n.stood:
+		n.stood = true
+		n.load()
+		n.step(Tick{})
+	case !active && n.stood:
+		n.step(StoodDown{})
+		n.stood = false
+		n.wake = time.Time{}
 	}
 }
 
 // take folds one message. A standby decides nothing, but what a part asks for
 // is sent, as is what waits.
 func (n *Notifier) take(m bus.Message) {
-	active := n.Standing == nil || n.Standing.Active()
-	if n.stood && !active {
-		n.step(StoodDown{})
-	}
-	n.stood = active
+	n.turn()
 	if m.Topic == Topic {
 		if m.Origin != bus.Local {
 			return
@@ -130,7 +140,7 @@ func (n *Notifier) take(m bus.Message) {
 		n.step(Asked{mail})
 		return
 	}
-	if !active || bus.Private(m.Topic) || len(m.Payload) == 0 {
+	if !n.stood || bus.Private(m.Topic) || len(m.Payload) == 0 {
 		return
 	}
 	ev, err := event(n.Topics, m)
@@ -178,7 +188,9 @@ func (n *Notifier) step(ev Event) {
 			n.unspooled = err.Error()
 		}
 	}
-	n.save()
+	if n.stood {
+		n.save()
+	}
 }
 
 // load reads the state of before a restart. Without it, faults that last are

@@ -167,16 +167,12 @@ func (r *rig) expect(want ...string) {
 
 // health is what is said of mail itself.
 func (r *rig) health() (ok bool, problem string, waiting int) {
-	m, _ := r.bus.Retained(notify.HealthTopic)
-	var h struct {
-		OK      bool   `json:"ok"`
-		Problem string `json:"problem"`
-		Waiting int    `json:"waiting"`
-	}
+	m, _ := r.bus.Retained(health.Topic(health.Mail))
+	var h notify.Report
 	if err := json.Unmarshal(m.Payload, &h); err != nil {
 		r.t.Fatalf("%s: %v", m.Payload, err)
 	}
-	return h.OK, h.Problem, h.Waiting
+	return h.Problem == "", h.Problem, h.Waiting
 }
 
 func (r *rig) files() (names []string) {
@@ -556,9 +552,9 @@ func TestFromTheBusToAMailbox(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		login func(string, string) error
-		want  string // in HealthTopic
+		want  string // in the report
 	}{
-		{"sent", ok, `{"ok":true,"problem":"","waiting":0}`},
+		{"sent", ok, `"problem":"","waiting":0}`},
 		{"refused", func(_, p string) error { return reply(535, "not "+p) }, "correct notifications.smtp.username"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -576,7 +572,7 @@ func TestFromTheBusToAMailbox(t *testing.T) {
 			defer cancel()
 			done := make(chan error, 1)
 			go func() { done <- n.Run(ctx) }()
-			said := b.Subscribe("test", notify.HealthTopic)
+			said := b.Subscribe("test", health.Topic(health.Mail))
 			m, _ := json.Marshal(mail("k", health.Critical))
 			b.Publish(bus.Message{Topic: notify.Topic, Payload: m})
 			for waited := false; ; {
