@@ -24,6 +24,8 @@ func TestFoundBugs(t *testing.T) {
 		{22385, "a set point that the vendor left out was not given back"},
 		{52391, "a person's set point that landed after the end of our hold lasted until the next day"},
 		{101887, "a clock that went back into a peak that was over made a hold last until the next day"},
+		{151580, "a node that became active decided from a reading that had come just after it stood down"},
+		{155674, "a reserve was not given back after a person's command for it had failed"},
 	} {
 		t.Run(fmt.Sprintf("seed %d: %s", c.seed, c.what), func(t *testing.T) {
 			t.Parallel()

@@ -101,6 +101,9 @@ func (n *node) pass(l *life, m moment) bool {
 	l.mu.Unlock()
 	if hit != nil {
 		n.home.tell("%s killed when %s", n.name, m)
+		if m == journalSaved && len(n.home.nodes) > 1 {
+			n.home.watch.forgets() // the other node will not hear of it
+		}
 		n.kill(hit.off, hit.reboot)
 		return false
 	}

@@ -120,8 +120,9 @@ func (s *Sender) refusal(m Mail, to string, err error) (scope, error) {
 	return never, &PermanentError{Err: said, Fix: "the server does not take this mail; ask its provider why"}
 }
 
-// said is what err says, no longer than a line in a log, and without the
-// password, which a server may have sent back.
+// said is what err says, no longer than a line in a log: without the password,
+// which a server may have sent back, and without what differs each time, since
+// the same trouble is said once.
 func (s *Sender) said(err error) error {
 	if err == nil {
 		return errors.New("no reason was given")
@@ -136,5 +137,12 @@ func (s *Sender) said(err error) error {
 			text = strings.ReplaceAll(text, form, s.Password.String())
 		}
 	}
-	return errors.New(oneLine(text, 300))
+	text, _, _ = strings.Cut(text, ", affected ") // go-mail's list of addresses and ids
+	words := strings.Fields(text)
+	for i, w := range words {
+		if _, to, ok := strings.Cut(w, "->"); ok {
+			words[i] = to // our own port
+		}
+	}
+	return errors.New(oneLine(strings.Join(words, " "), 300))
 }

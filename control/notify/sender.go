@@ -121,7 +121,9 @@ func (s *Sender) message(m Mail, to string) (*mail.Msg, error) {
 	_ = msg.To(to) // one that is no address is refused when it is its turn, and the others get theirs
 	_, domain, _ := strings.Cut(addressOf(s.From), "@")
 	msg.SetMessageIDWithValue(hash(m.Key) + "@" + domain)
-	msg.SetDateWithValue(m.At)
+	if !m.At.IsZero() {
+		msg.SetDateWithValue(m.At)
+	}
 	msg.Subject(oneLine(m.Subject, longestSubject))
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // no replies by those on vacation
 	if m.Level == health.Critical {

@@ -244,6 +244,30 @@ func TestSend(t *testing.T) {
 	}
 }
 
+// What is said once has to read the same each time.
+func TestTheSameTroubleReadsTheSame(t *testing.T) {
+	ca := newAuthority(t)
+	for _, c := range []struct {
+		name    string
+		timeout time.Duration
+		peer    *peer
+	}{
+		{"nothing is said", 200 * time.Millisecond, raw(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })},
+		{"a recipient has to wait", 20 * time.Second, (&peer{refuse: refusing("rcpt", reply(451, "greylisted"))}).start(t, ca.serverTLS("mail.test", time.Hour), false)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := notify.NewSender(notify.SMTP{
+				Server: "mail.test", From: "home@example.org", TLSConfig: ca.trusting(), Dial: c.peer.dial, Timeout: c.timeout,
+				Recipients: map[health.Level][]string{health.Info: {"a@example.org"}},
+			})
+			first, second := s.Send(t.Context(), mail("k1", health.Info)), s.Send(t.Context(), mail("k2", health.Info))
+			if first == nil || second == nil || first.Error() != second.Error() {
+				t.Errorf("%v\n%v", first, second)
+			}
+		})
+	}
+}
+
 func TestSendEndsWithItsContext(t *testing.T) {
 	connected, end := make(chan struct{}), make(chan struct{})
 	defer close(end)

@@ -141,8 +141,11 @@ func (s *Spool) known(key string, all []entry) bool {
 
 // put writes m, whose JSON is b, behind all others.
 func (s *Spool) put(m Mail, b []byte, all []entry) error {
-	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
-		return err
+	if _, err := os.Stat(s.Dir); err != nil {
+		if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+			return err
+		}
+		s.handOver(s.Dir)
 	}
 	critical := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return e.level() != health.Critical })
 	if m.Level == health.Critical && len(critical) >= cmp.Or(s.Critical, mostCritical) {
@@ -271,10 +274,10 @@ func (s *Spool) write(name string, b []byte) error {
 	return nil
 }
 
-// handOver gives a file that root made to whose directory it is: the daemon,
-// which is not root, has to read it.
+// handOver gives what root made to whom the directory is that it is in: the
+// daemon, which is not root, has to read it.
 func (s *Spool) handOver(path string) {
-	if info, err := os.Stat(s.Dir); err == nil && os.Geteuid() == 0 {
+	if info, err := os.Stat(filepath.Dir(path)); err == nil && os.Geteuid() == 0 {
 		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
 			_ = os.Lchown(path, int(owner.Uid), int(owner.Gid)) // the daemon says what it cannot read
 		}

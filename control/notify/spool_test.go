@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"powermgr/control/health"
@@ -134,6 +135,35 @@ func TestSpoolIsPrivate(t *testing.T) {
 		info, err := os.Stat(filepath.Join(s.Dir, name))
 		if err != nil || info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s: %v %v", name, info.Mode(), err)
+		}
+	}
+}
+
+// A command that root gives must leave nothing behind that the daemon, which is
+// not root, cannot read.
+func TestWhatRootSpoolsIsTheDaemons(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	home := folder(t)
+	if err := os.Chown(home, 1234, 2345); err != nil {
+		t.Fatal(err)
+	}
+	s, p := &notify.Spool{Dir: filepath.Join(home, "mail"), Log: discard()}, &post{}
+	add(t, s, mail("k", health.Info))
+	flush(t, s, p)
+	add(t, s, mail("l", health.Info))
+	names := append(files(t, s), ".")
+	if len(names) != 4 {
+		t.Errorf("there are %q", names)
+	}
+	for _, name := range names {
+		info, err := os.Stat(filepath.Join(s.Dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 1234 || owner.Gid != 2345 {
+			t.Errorf("%s is of %d:%d", name, owner.Uid, owner.Gid)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func (st *step) readBattery(b Battery) {
 		}
 		k.Mode = b.Mode
 	}
-	if k.Taken != nil && k.AtPeak && k.Confirmed && b.Reserve != nil && *b.Reserve != *k.Wanted {
+	if k.Taken != nil && k.Wanted != nil && k.Confirmed && b.Reserve != nil && *b.Reserve != *k.Wanted {
 		st.disown() // the reserve as well
 	}
 	if b.Reserve == nil || k.Wanted == nil || k.Taken != nil {

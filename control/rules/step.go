@@ -188,9 +188,14 @@ func (st *step) fold(ev Event) {
 		if st.Standby == ev.Active {
 			st.Standby = !ev.Active
 			if st.Standby {
-				// When this node is active again, these are of long ago.
-				st.Battery, st.Thermostats, st.Aside = nil, map[string]Thermostat{}, map[string]Thermostat{}
+				st.Thermostats, st.Aside = map[string]Thermostat{}, map[string]Thermostat{}
 			}
+			// Those of when this node was active last, one that came just after
+			// among them, are of long ago.
+			if st.Battery != nil && (st.Standby || st.now.Sub(st.Battery.Polled) > Beat) {
+				st.Battery = nil
+			}
+			maps.DeleteFunc(st.Thermostats, func(_ string, t Thermostat) bool { return st.now.Sub(t.Polled) > Beat })
 			st.Seen, st.Pending = map[string]bool{}, map[string]Pending{}
 		}
 	case Recovered:
@@ -274,6 +279,9 @@ func (st *step) answer(a Answer) {
 		switch {
 		case Ours(a.ID):
 		case a.Final && a.Setting != fan:
+			if a.Target == Powerwall && a.Setting == "reserve" && a.Applied {
+				st.disown()
+			}
 			st.settled(a.Target, a.Applied)
 		case a.Accepted:
 			st.asked(a)
@@ -297,10 +305,7 @@ func (st *step) answer(a Answer) {
 func (st *step) asked(a Answer) {
 	switch {
 	case a.Target == Powerwall && (a.Setting == "reserve" || a.Setting == "mode"):
-		st.takeBattery("by command: " + a.Setting)
-		if a.Setting == "reserve" {
-			st.disown()
-		}
+		st.takeBattery("by command: " + a.Setting) // what is ours there stays so until that has landed
 	case a.Target != Powerwall && a.Setting != fan:
 		if st.plan.Phase != OffPeak || st.Kept.Homes[a.Target].Touch != nil {
 			st.commanded(a.Target, "by command: "+a.Setting)
