@@ -44,6 +44,7 @@ type Controller struct {
 
 	turned atomic.Int64 // when the loop last turned, Unix seconds on the bus's clock
 
+	saveBy    time.Time // what a reading changed is made safe by then; zero: nothing waits for it
 	waitUntil time.Time // nothing is decided before: a retained journal may come; zero: no waiting
 }
 
@@ -54,6 +55,11 @@ const CommandLife = 2 * time.Minute
 // patience is how long a node without a journal of its own waits for the one
 // that the broker may hold, before it takes what it finds for a baseline.
 const patience = 10 * time.Second
+
+// Linger is how long what a reading changed may wait for more of its kind
+// before it is made safe, so that the confirmations of several devices are one
+// write to the disk. To lose it is to have died before the reading came.
+const Linger = time.Second
 
 // New returns a controller that has subscribed already, so that nothing
 // published from now on is missed.
@@ -75,6 +81,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	for {
 		m, ok, err := c.sub.Next(ctx, wake)
 		if err != nil {
+			c.flush()
 			return err
 		}
 		if !ok {
@@ -130,7 +137,10 @@ func (c *Controller) step(ev rules.Event) time.Time {
 // is carried out.
 func (c *Controller) fold(ev rules.Event, now time.Time) time.Time {
 	next, d := rules.Step(c.state, ev, now)
-	if !next.Standby {
+	if next.Standby {
+		c.saveBy = time.Time{} // the journal is the other node's
+	} else if !c.lingers(ev, next, d, now) {
+		c.saveBy = time.Time{}
 		e, fresh, err := c.Journal.Save(next.Kept, c.Standing.Generation())
 		if err != nil {
 			if !c.state.Unwritable {
@@ -151,7 +161,37 @@ func (c *Controller) fold(ev rules.Event, now time.Time) time.Time {
 	}
 	c.state = next
 	c.carryOut(d, now)
+	if !c.saveBy.IsZero() && c.saveBy.Before(d.Wake) {
+		return c.saveBy
+	}
 	return d.Wake
+}
+
+// lingers reports whether what ev changed may wait for the next save: nothing
+// was made of it yet, and the next reading would tell it again.
+func (c *Controller) lingers(ev rules.Event, next rules.State, d rules.Decision, now time.Time) bool {
+	switch ev.(type) {
+	case rules.BatteryRead, rules.ThermostatRead:
+	default:
+		return false
+	}
+	if len(d.Writes) > 0 || !c.saveBy.IsZero() && !now.Before(c.saveBy) {
+		return false
+	}
+	if c.saveBy.IsZero() && !reflect.DeepEqual(next.Kept, c.state.Kept) {
+		c.saveBy = now.Add(Linger)
+	}
+	return !c.saveBy.IsZero()
+}
+
+// flush makes safe what still waits for it.
+func (c *Controller) flush() {
+	if c.saveBy.IsZero() || c.state.Standby {
+		return
+	}
+	if _, _, err := c.Journal.Save(c.state.Kept, c.Standing.Generation()); err != nil {
+		c.Log.Error("the journal cannot be written", "reason", err)
+	}
 }
 
 // waiting reports whether a journal from the broker may still come.

@@ -360,6 +360,8 @@ func TestQuietHourWritesNothing(t *testing.T) {
 	run(t, false, disk, func(r *rig) {
 		time.Sleep(6 * time.Hour) // after the peak
 		r.battery(100, 100)
+		time.Sleep(control.Linger)
+		synctest.Wait()
 		before := disk.aged.Load()
 		for range 12 {
 			time.Sleep(5 * time.Minute)
@@ -370,6 +372,32 @@ func TestQuietHourWritesNothing(t *testing.T) {
 			t.Errorf("%d writes in a quiet hour", n)
 		}
 	})
+}
+
+// What readings change is one write for all of a moment, and none is lost to a
+// daemon that is stopped in the meantime.
+func TestReadingsShareASave(t *testing.T) {
+	disk := &memory{}
+	saves := func(want int32, when string) {
+		t.Helper()
+		if n := disk.aged.Swap(0); n != want {
+			t.Errorf("%d writes %s, not %d", n, when, want)
+		}
+	}
+	run(t, false, disk, func(r *rig) {
+		r.battery(100, 50)
+		saves(2, "for the start and before the first command")
+		r.battery(60, 100) // as it was asked to
+		r.battery(60, 40)  // a person
+		saves(0, "at once")
+		time.Sleep(control.Linger)
+		synctest.Wait()
+		saves(1, "for two readings")
+		r.send(topics.Control("override/set"), "auto")
+		saves(1, "for a command")
+		r.battery(60, 100)
+	})
+	saves(1, "after a stop")
 }
 
 // What is read while a journal may still come from the broker is not read in
