@@ -63,6 +63,8 @@ type Options struct {
 	// Began and Ended are told of each part's goroutine, for a clock that
 	// waits for work. Nil: nobody.
 	Began, Ended func()
+	// Chance is what spreads retries, from 0 to 1. Nil: the machine's.
+	Chance func() float64
 }
 
 // A Daemon is the whole program, or a half of it, ready to run.
@@ -95,7 +97,7 @@ func New(o Options) (*Daemon, error) {
 	}
 	c := o.Config
 	d := &Daemon{Bus: bus.New(o.Clock), options: o}
-	shared := bridge.Shared{Bus: d.Bus, Topics: devices.Topics{Base: c.MQTT.BaseTopic}, Log: o.Log}
+	shared := bridge.Shared{Bus: d.Bus, Topics: devices.Topics{Base: c.MQTT.BaseTopic}, Log: o.Log, Chance: o.Chance}
 	d.node = d.newNode(shared)
 	shared.Standing = d.node
 

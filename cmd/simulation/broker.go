@@ -2,6 +2,8 @@ package simulation
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -79,15 +81,16 @@ func (b *broker) detach(l *link) {
 
 // greet delivers what is retained, and lets the link say its own.
 func (b *broker) greet(l *link) {
-	for _, m := range b.retained {
+	for _, topic := range slices.Sorted(maps.Keys(b.retained)) {
+		m := b.retained[topic]
 		if !strings.HasSuffix(m.Topic, "/set") && l.wants(m.Topic) {
 			m.Origin = bus.Broker
 			l.o.Bus.Publish(m)
 		}
 	}
 	l.o.Bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
-	for _, m := range l.owned {
-		if l.may(m) {
+	for _, topic := range slices.Sorted(maps.Keys(l.owned)) {
+		if m := l.owned[topic]; l.may(m) {
 			b.pass(l, m)
 		}
 	}

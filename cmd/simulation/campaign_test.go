@@ -52,8 +52,7 @@ func (c *campaign) take() (seed uint64, ok bool) {
 	return c.next - 1, c.next <= c.end
 }
 
-// storyIsDue is true for the first days that went wrong: the order of what
-// happens at one instant is not the seed's, so a replay may go well.
+// storyIsDue is true for the first days that went wrong.
 func (c *campaign) storyIsDue() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,6 +106,20 @@ func TestCampaign(t *testing.T) {
 	}
 	fmt.Printf("%d days, %d seeds, %d violations (%d writes reached the vendors, %.1f days a second)\n",
 		c.lived, c.lived, c.violations, c.writes, float64(c.lived)/time.Since(c.began).Seconds())
+}
+
+// TestASeedIsOneDay lives days twice, on different numbers of cores: a failure
+// that cannot be replayed cannot be understood.
+func TestASeedIsOneDay(t *testing.T) {
+	for s := uint64(1); s <= 8; s++ {
+		first := live(t, Options{Seed: s, Faults: All})
+		cores := runtime.GOMAXPROCS(1)
+		second := live(t, Options{Seed: s, Faults: All})
+		runtime.GOMAXPROCS(cores)
+		if a, b := strings.Join(first.Story, "\n"), strings.Join(second.Story, "\n"); a != b {
+			t.Errorf("seed %d is two days:\n%s\n\nand\n\n%s", s, a, b)
+		}
+	}
 }
 
 // descriptors is how many files this process has open.

@@ -49,7 +49,7 @@ func (k *keepalived) died(n *node) {
 	if len(k.home.nodes) < 2 {
 		return
 	}
-	time.AfterFunc(takeover, func() {
+	time.AfterFunc(takeover+k.home.baton.next(), func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if first, second := k.pair(); n == first && !n.up() && second.up() {
@@ -63,7 +63,7 @@ func (k *keepalived) booted(n *node) {
 	if len(k.home.nodes) < 2 {
 		return
 	}
-	time.AfterFunc(takeover, func() {
+	time.AfterFunc(takeover+k.home.baton.next(), func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		n.catchUp()

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"powermgr/bridge"
-	"powermgr/bridge/bus"
 	"powermgr/cmd/daemon"
 )
 
@@ -44,7 +43,7 @@ type node struct {
 
 // newNode is node i, with configuration and token files of its own.
 func newNode(h *home, dir string, i int) (*node, error) {
-	n := &node{home: h, name: string(rune('a' + i)), clock: newClock(), disk: &disk{}, peer: &disk{}, ram: &memory{all: map[string][]byte{}}, card: &memory{all: map[string][]byte{}}}
+	n := &node{home: h, name: string(rune('a' + i)), clock: newClock(h.baton), disk: &disk{}, peer: &disk{}, ram: &memory{all: map[string][]byte{}}, card: &memory{all: map[string][]byte{}}}
 	dir = filepath.Join(dir, n.name)
 	n.configFile, n.roleFile = filepath.Join(dir, "config.yaml"), filepath.Join(dir, "role")
 	own := [...]string{"", "-2"}[i] // tokens
@@ -173,7 +172,7 @@ func (n *node) live(ctx context.Context) {
 		off := n.off
 		n.mu.Unlock()
 		if ctx.Err() == nil {
-			_ = bus.Sleep(ctx, bus.Wall{}, max(off, time.Second))
+			_ = n.home.baton.sleep(ctx, max(off, time.Second))
 			n.home.tell("%s starts again", n.name)
 		}
 	}
@@ -185,7 +184,7 @@ func (n *node) run(ctx context.Context, l *life) error {
 		return err
 	}
 	d, err := daemon.New(daemon.Options{
-		Config: config, Version: "simulated", Clock: n.clock, Log: slog.New(n.home.watch),
+		Config: config, Version: "simulated", Clock: n.clock, Log: slog.New(n.home.watch), Began: n.home.baton.starter(), Ended: func() {}, Chance: n.home.baton.chance,
 		Transport: &transport{n, l}, Journal: &living{n, l, n.disk}, Peer: &living{n, l, n.peer}, RoleFile: n.roleFile, Counters: [2]bridge.Store{n.ram.of(l), n.card.of(l)},
 		Link: n.home.broker.link(n, l),
 	})
@@ -253,12 +252,13 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // clock is the node's wall clock, which can be wrong. On a real machine what
 // waits for a duration sees no jump; here it is looked at anew.
 type clock struct {
+	baton  *baton
 	off    atomic.Int64
 	mu     sync.Mutex
 	jumped chan struct{} // closed by the next jump
 }
 
-func newClock() *clock { return &clock{jumped: make(chan struct{})} }
+func newClock(t *baton) *clock { return &clock{baton: t, jumped: make(chan struct{})} }
 
 func (c *clock) jump(off time.Duration) {
 	c.off.Store(int64(off))
@@ -271,6 +271,8 @@ func (c *clock) jump(off time.Duration) {
 func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.off.Load())) }
 
 func (c *clock) Wait(ctx context.Context, at time.Time, ready <-chan struct{}) (bool, error) {
+	turn := c.baton.next()
+	defer func() { time.Sleep(turn) }()
 	c.mu.Lock()
 	jumped := c.jumped
 	c.mu.Unlock()

@@ -49,6 +49,7 @@ type home struct {
 	keepalived *keepalived
 	broker     *broker
 	watch      *witness
+	baton      *baton
 
 	// Told of everything, under the witness's lock; nil: nobody is.
 	onRequest func(emulator.Request)
@@ -70,14 +71,14 @@ func Run(o Options) (Result, error) {
 		w = draw(o.Seed, o.Faults)
 	}
 	time.Sleep(time.Until(w.begins()))
-	h := &home{world: w}
+	h := &home{world: w, baton: newBaton(o.Seed)}
 	h.watch = newWitness(h)
 	h.broker = &broker{watch: h.watch, up: true, retained: map[string]bus.Message{}}
 	h.keepalived = &keepalived{home: h}
 	h.cloud = emulator.New(emulator.Options{
 		TCC: emulator.TCCOptions{Delay: w.landing}, Resideo: emulator.ResideoOptions{Landing: [2]time.Duration{w.landing, w.landing * 3 / 2}},
 		Now: time.Now, Location: w.zone, Seed: o.Seed, House: w.house, Weather: w.weather.In(w.zone), OnRequest: h.watch.request,
-		Sleep: func(ctx context.Context, d time.Duration) error { return bus.Sleep(ctx, bus.Wall{}, d) },
+		Sleep: h.baton.sleep,
 	})
 	h.cloud.Person(func(e *emulator.House) { h.house = e; h.watch.begin(e) })
 	for i := range w.nodes {
@@ -99,12 +100,15 @@ func Run(o Options) (Result, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	h.keepalived.begin()
+	start := h.baton.starter()
 	for _, n := range h.nodes {
+		start()
 		all.Go(func() { n.live(ctx) })
 	}
 	for _, a := range append(w.acts, h.watch.appointments()...) {
+		start()
 		all.Go(func() {
-			if bus.Sleep(ctx, bus.Wall{}, time.Until(a.at)) != nil {
+			if h.baton.sleep(ctx, time.Until(a.at)) != nil {
 				return
 			}
 			if a.what != "" {
