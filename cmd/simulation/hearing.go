@@ -245,7 +245,8 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 	if w.apart(now) || !w.jumped.IsZero() && len(w.home.nodes) > 1 {
 		return // nor does one node know what the other's wrong clock meant
 	}
-	if !cmd.restore && !last.at.IsZero() && now.Sub(last.at) < 10*time.Minute-moments && !cmd.setting.same(last.setting) && last.at.After(w.jumped) {
+	// What is heard was said up to two moments ago.
+	if !cmd.restore && !last.at.IsZero() && now.Sub(last.at) < 10*time.Minute-2*moments && !cmd.setting.same(last.setting) && last.at.After(w.jumped) {
 		w.broken(I4, "%s was commanded again after %v: %s", d.id, now.Sub(last.at), c.Reason)
 	}
 	extends := cmd.setting.timed() && cmd.setting.Until.After(d.shown.Until)
