@@ -528,6 +528,26 @@ func TestTheControllersHoldIsOneWriteAtOnce(t *testing.T) {
 	})
 }
 
+// A device that knows no holds was never precooled nor set back: it refused the
+// hold that came with the set points.
+func TestTheControllersHoldOnADeviceWithoutHolds(t *testing.T) {
+	f := newThermostats()
+	f.r.Hold, f.r.Holds = nil, nil
+	bubble(t, thermostats(f), func(r *rig) {
+		r.bus.Publish(bus.Message{
+			Topic: "powermgr/thermostat/up/hold/set", Source: devices.SourceControl, Generation: 3,
+			Payload: []byte(`{"value":"temporary","cool_setpoint":78,"heat_setpoint":68,"id":"c1"}`),
+		})
+		r.sleep(5 * time.Second)
+		if got := f.commands(); len(got) != 1 || got[0] != "cool 78 heat 68" {
+			t.Errorf("%q", got)
+		}
+		if res := r.results("powermgr/thermostat/up/+/result"); len(res) == 0 || !res[len(res)-1].Final || !res[len(res)-1].Accepted {
+			t.Errorf("answered %+v", res)
+		}
+	})
+}
+
 func TestWeatherByHand(t *testing.T) {
 	bubble(t, func(s Shared) func(context.Context) error {
 		return NewWeather(WeatherOptions{Shared: s, Location: time.UTC, Every: func(time.Time) time.Duration { return time.Hour }}).Run

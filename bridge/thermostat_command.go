@@ -34,7 +34,8 @@ type parsing struct {
 //
 // A hold may come with set points, and its end as a time of day at home or
 // as an instant: {"value": "until", "until": "2026-07-15T19:00:00-07:00",
-// "cool_setpoint": 78, "heat_setpoint": 68}.
+// "cool_setpoint": 78, "heat_setpoint": 68}. A device that knows no holds takes
+// the set points of such a command, and keeps them.
 func parseThermostat(p parsing) (cmd devices.ThermostatCommand, err error) {
 	value := strings.TrimSpace(p.req.Value)
 	switch p.setting {
@@ -97,6 +98,9 @@ func (p parsing) hold(value string) (cmd devices.ThermostatCommand, err error) {
 				return cmd, err
 			}
 		}
+	}
+	if len(p.r.Holds) == 0 && (cmd.CoolSetpoint != nil || cmd.HeatSetpoint != nil) && hold != devices.HoldSchedule {
+		cmd.Hold, cmd.HoldUntil = nil, nil // it keeps what it is told until it is told something else
 	}
 	return cmd, nil
 }

@@ -144,8 +144,11 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 	switch {
 	case name == devices.StateLeaf:
 		var r devices.ThermostatReading
-		if json.Unmarshal(m.Payload, &r) != nil || r.Mode == nil || r.CoolSetpoint == nil || r.HeatSetpoint == nil || r.Hold == nil {
+		if json.Unmarshal(m.Payload, &r) != nil || r.Mode == nil || r.CoolSetpoint == nil || r.HeatSetpoint == nil || r.Hold == nil && len(r.Holds) > 0 {
 			return
+		}
+		if d.bare = r.Hold == nil; d.bare {
+			r.Hold = devices.Pointer(devices.HoldPermanent)
 		}
 		w.answered = now
 		others := !r.Alive || r.UtilityEvent || *r.Hold == devices.HoldVacation // have it
@@ -228,6 +231,9 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 		return
 	}
 	now := time.Now()
+	if d.bare {
+		c.Value = devices.HoldPermanent
+	}
 	cmd := command{at: now, before: d.shown, setting: setting{d.shown.Mode, c.Cool, c.Heat, c.Value, c.Until}, restore: strings.Contains(c.Reason, " goes back")}
 	w.line("  command: %s", c.Reason)
 	last := d.automatic

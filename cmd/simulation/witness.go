@@ -47,6 +47,7 @@ func (v Violation) String() string {
 type watched struct {
 	id      string
 	unit    devices.Unit
+	bare    bool      // it knows no holds: what it is told it keeps
 	choices []setting // any of them may be what the people want
 	unseen  *setting  // a choice that powermgr has not been shown yet
 	chosen  time.Time // when it was made

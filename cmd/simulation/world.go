@@ -117,8 +117,16 @@ func (w *world) thermostats(summer bool) []*emulator.Thermostat {
 		if w.backend == "resideo" && chance(w.rand, 0.15) {
 			celsius(t)
 		}
+		bare := w.backend == "resideo" && chance(w.rand, 0.1)
+		if bare {
+			round(t)
+		}
 		cool, heat := w.points(t)
 		s := emulator.Setting{Cool: &cool, Heat: &heat}
+		if bare {
+			t.Submit(w.begins(), s, 0)
+			continue
+		}
 		switch w.rand.IntN(8) {
 		case 0, 1:
 			s.Hold = devices.Pointer(devices.HoldPermanent)
@@ -154,6 +162,11 @@ func celsius(t *emulator.Thermostat) {
 	for i := range t.Schedule {
 		t.Schedule[i].Cool, t.Schedule[i].Heat = half(t.Schedule[i].Cool), half(t.Schedule[i].Heat)
 	}
+}
+
+// round makes t one that knows no holds: what it is told it keeps.
+func round(t *emulator.Thermostat) {
+	t.LCCID, t.Model, t.Hold = "TCC-"+fmt.Sprint(t.TCCID), "Round", devices.HoldPermanent
 }
 
 // at draws a time of the day: mostly about the peaks.
@@ -211,6 +224,9 @@ func (w *world) people() {
 				h.wall(i, emulator.Setting{Cool: &cool, Heat: &heat, Hold: devices.Pointer(devices.HoldPermanent)})
 			}, "somebody sets thermostat %d to cool %g heat %g for good", i, cool, heat)
 		case 3:
+			if t.Model == "Round" {
+				continue // it has none
+			}
 			w.add(at, func(h *home) { h.wall(i, emulator.Setting{Hold: devices.Pointer(devices.HoldSchedule)}) }, "somebody puts thermostat %d back on its schedule", i)
 		case 4:
 			mode := pick(r, devices.Off, devices.Cool, devices.Heat, devices.HeatCool)

@@ -166,16 +166,18 @@ func (t thermostat) barePlan(p plan, cmd, whole devices.ThermostatCommand) (plan
 	switch {
 	case whole.Mode != nil && cmd.CoolSetpoint == nil && cmd.HeatSetpoint == nil:
 		return p, errors.New("the mode of this model can only be changed on the device, and it is in it already")
-	case mode != nil && *mode == devices.Cool && cmd.HeatSetpoint == nil:
+	case mode != nil && *mode == devices.Cool && (cmd.CoolSetpoint != nil || cmd.HeatSetpoint == nil):
 		to, c.CoolSetpoint = whole.CoolSetpoint, whole.CoolSetpoint
 		other, shown = whole.HeatSetpoint, t.reading.HeatSetpoint
-	case mode != nil && *mode == devices.Heat && cmd.CoolSetpoint == nil:
+	case mode != nil && *mode == devices.Heat && (cmd.HeatSetpoint != nil || cmd.CoolSetpoint == nil):
 		to, c.HeatSetpoint = whole.HeatSetpoint, whole.HeatSetpoint
 		other, shown = whole.CoolSetpoint, t.reading.CoolSetpoint
 	}
 	switch {
 	case to == nil:
 		return p, errors.New("this model takes only the set point of the mode it is in, and that in heat or cool")
+	case cmd.CoolSetpoint != nil && cmd.HeatSetpoint != nil && !equal(other, t.onStep(nil, shown)):
+		return p, errors.New("this model takes only the set point of the mode it is in: leave the other one as it is")
 	case !equal(other, t.onStep(nil, shown)):
 		return p, errors.New("too close to the other set point, which this model does not let be moved")
 	}

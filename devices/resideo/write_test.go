@@ -115,6 +115,9 @@ func TestPlan(t *testing.T) {
 
 		{name: "the model Unknown in Celsius", patches: []string{`{"deviceModel":"Unknown"}`},
 			cmd: command{HeatSetpoint: p(16.5)}, want: []string{`{"thermostatSetpoint":16.5,"unit":"Celsius"}`}},
+		{name: "the model Unknown with both, one as it is", patches: []string{american, `{"deviceModel":"Unknown"}`},
+			cmd: command{CoolSetpoint: p(78), HeatSetpoint: p(62)}, want: []string{`{"thermostatSetpoint":78,"unit":"Fahrenheit"}`}},
+		{name: "the model Unknown with both, neither as it is", patches: []string{american, `{"deviceModel":"Unknown"}`}, cmd: command{CoolSetpoint: p(78), HeatSetpoint: p(60)}, refused: "leave the other one"},
 		{name: "the model Unknown has one set point", patches: []string{american, `{"deviceModel":"Unknown"}`}, cmd: command{HeatSetpoint: p(66)}, refused: "only the set point of the mode it is in"},
 		{name: "the model Unknown too close to the other set point", patches: []string{american, `{"deviceModel":"Unknown","deadband":3}`}, cmd: command{CoolSetpoint: p(63)}, refused: "too close to the other"},
 		{name: "the model Unknown in automatic", patches: []string{american, `{"deviceModel":"Unknown","changeableValues":{"mode":"Auto"}}`}, cmd: command{HeatSetpoint: p(66)}, refused: "in heat or cool"},
