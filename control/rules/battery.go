@@ -136,7 +136,7 @@ func (st *step) battery() {
 		want = st.Settings.PeakReserve
 	}
 	switch {
-	case b == nil || b.Reserve == nil:
+	case b == nil:
 		st.d.Reserve = &want
 		st.d.Reason, st.d.Why = ByUnknown, "the Powerwall has not said its reserve yet"
 		return
@@ -152,6 +152,11 @@ func (st *step) battery() {
 	}
 	st.unsay("owner")
 	st.d.Reserve = &want
+	shown := st.shownReserve()
+	if shown == nil {
+		st.d.Reason, st.d.Why = ByUnknown, "the Powerwall has not said its reserve yet"
+		return
+	}
 	switch b.Mode {
 	case "autonomous":
 		st.problem(WrongMode, "the Powerwall is in autonomous mode: the reserve is only a floor; set it to self_consumption")
@@ -165,7 +170,7 @@ func (st *step) battery() {
 	// A write that may still land must be overtaken even if the device shows
 	// the right value at this moment.
 	outstanding := k.Wanted != nil && !k.Confirmed && *k.Wanted != want
-	if *b.Reserve == want && !outstanding {
+	if *shown == want && !outstanding && (b.Reserve != nil || k.Confirmed) {
 		if k.Wanted == nil || *k.Wanted != want {
 			// Adopted: it is what the rules want, whoever set it.
 			k.Wanted, k.Before, k.Asked, k.Confirmed, k.WrittenAt = &want, nil, nil, true, time.Time{}
@@ -176,11 +181,27 @@ func (st *step) battery() {
 	if k.Wanted != nil && *k.Wanted == want && !st.mayRetry(Powerwall, b.Polled) {
 		return
 	}
-	st.setReserve(want)
+	st.setReserve(want, *shown)
 }
 
-func (st *step) setReserve(want int) {
-	k, shown := &st.Kept.Battery, *st.Battery.Reserve
+// shownReserve is what the Powerwall says that its reserve is. While it leaves
+// that out, what we last asked for counts: a reserve of ours has to go back,
+// and a write that was not needed does no harm. Nil: nobody knows.
+func (st *step) shownReserve() *int {
+	k := st.Kept.Battery
+	switch {
+	case st.Battery.Reserve != nil:
+		return st.Battery.Reserve
+	case k.Wanted != nil:
+		return k.Wanted
+	case k.AtPeak:
+		return &st.Settings.PeakReserve
+	}
+	return nil
+}
+
+func (st *step) setReserve(want, shown int) {
+	k := &st.Kept.Battery
 	w := Write{Target: Powerwall, Reserve: &want, Goal: Restore, Why: fmt.Sprintf("reserve %d %%, was %d %%: %s", want, shown, st.phaseText())}
 	if st.plan.Phase == InPeak && !st.plan.Paused {
 		w.Goal = Setback

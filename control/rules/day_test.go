@@ -212,6 +212,25 @@ func TestPrecoolingOverAPermanentHoldIsGivenBackAtPeakStart(t *testing.T) {
 	w.until("16:10").want("powerwall 0", "up permanent cool 76 heat 68")
 }
 
+// The reserve stayed at 0 after a peak, and the battery ran down, because a
+// vendor had stopped saying what it is.
+func TestAReserveThatIsNotSaidIsGivenBack(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:50")
+	w.start().until("18:30").want("up until 16:00 cool 74 heat 68", "powerwall 0")
+	w.hidden = true
+	w.until("19:08").want("powerwall 100")
+	w.hidden = false
+	w.until("20:30").want()
+	if k := w.s.Kept.Battery; k.AtPeak || !k.Confirmed || k.Taken != nil {
+		t.Errorf("%+v", k)
+	}
+	t.Run("and one that nobody has ever heard is left alone", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 15:50")
+		w.hidden = true
+		w.start().until("16:30").want("up until 16:00 cool 74 heat 68")
+	})
+}
+
 func TestSetbackLimits(t *testing.T) {
 	for _, c := range []struct {
 		name  string

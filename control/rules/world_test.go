@@ -23,6 +23,7 @@ type world struct {
 	therm           map[string]*Thermostat
 	deaf            map[string]bool // targets that accept writes and do nothing
 	mute            map[string]bool // targets that give no readings
+	hidden          bool            // the battery leaves its reserve out
 	journaled       int
 	kept            string
 }
@@ -148,7 +149,11 @@ func (w *world) apply(write Write) {
 func (w *world) read() {
 	w.t.Helper()
 	if !w.mute[Powerwall] {
-		w.step(BatteryRead{Battery{Charge: ptr(w.charge), Reserve: ptr(int(w.reserve)), Mode: w.mode, AsOf: w.now, Polled: w.now}})
+		reserve := ptr(int(w.reserve))
+		if w.hidden {
+			reserve = nil
+		}
+		w.step(BatteryRead{Battery{Charge: ptr(w.charge), Reserve: reserve, Mode: w.mode, AsOf: w.now, Polled: w.now}})
 	}
 	for id, th := range w.therm {
 		if w.mute[id] {

@@ -48,8 +48,8 @@ func decodeLive(body json.RawMessage, r *devices.PowerwallReading) error {
 	if s.Charge != nil && (!devices.Finite(*s.Charge) || *s.Charge < -0.5 || *s.Charge > 100.5) {
 		return nonsense(op, "a charge of %g %%", *s.Charge)
 	}
-	if s.Battery == nil && s.Charge != nil && *s.Charge == 0 {
-		s.Charge = nil // 0 % with the battery's power missing is a gateway that lost its battery
+	if lost := s.Battery == nil || s.TotalPack != nil && *s.TotalPack <= 1; lost && s.Charge != nil && *s.Charge == 0 {
+		s.Charge = nil // 0 % without the battery's power, or of no battery at all, is a gateway that lost its battery
 	}
 	if s.Charge == nil && s.Battery == nil && s.Load == nil {
 		return nonsense(op, "neither a charge nor a power in it: the gateway has not reported")
