@@ -137,25 +137,32 @@ func (h *Honeywell) missing() []string {
 	return keys
 }
 
-func (l *loader) checkMQTT(m MQTT) {
-	u, err := url.Parse(m.URL)
+// brokerURL is what mqtt.url says; secure is that of TLS. It is nil when it
+// cannot be used.
+func (l *loader) brokerURL(text string) (u *url.URL, secure bool) {
+	u, err := url.Parse(text)
 	schemes := map[string]bool{"mqtt": false, "tcp": false, "mqtts": true, "tls": true, "ssl": true} // to whether it is TLS
 	switch {
 	case err != nil || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
 		l.problem("mqtt.url", "it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS")
-		return
+		return nil, false
 	case u.User != nil:
 		l.problem("mqtt.url", "user name and password belong in mqtt.username and mqtt.password, where they are never printed")
-		return
+		return nil, false
 	}
 	secure, known := schemes[u.Scheme]
 	if !known {
 		l.problem("mqtt.url", "%s is not a scheme for a broker: write mqtt://host:1883, or mqtts://host:8883 for TLS", quoted(u.Scheme))
-		return
+		return nil, false
 	}
 	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil {
 		l.problem("mqtt.url", "%s is not a port", quoted(u.Port()))
 	}
+	return u, secure
+}
+
+func (l *loader) checkMQTT(m MQTT) {
+	u, secure := l.brokerURL(m.URL)
 	for _, f := range []struct{ key, value string }{
 		{"ca_file", m.TLS.CAFile}, {"cert_file", m.TLS.CertFile}, {"key_file", m.TLS.KeyFile}, {"server_name", m.TLS.ServerName},
 	} {
@@ -163,7 +170,7 @@ func (l *loader) checkMQTT(m MQTT) {
 		if f.value == "" {
 			continue
 		}
-		if !secure {
+		if u != nil && !secure {
 			l.problem(key, "it has no effect, since %s is without TLS: write mqtts:// in mqtt.url", u.Scheme)
 		} else if strings.HasSuffix(key, "_file") {
 			if _, _, err := l.read(f.value); err != nil {
@@ -177,10 +184,11 @@ func (l *loader) checkMQTT(m MQTT) {
 	if m.Password != "" && m.Username == "" {
 		l.problem("mqtt.password", "it needs mqtt.username")
 	}
-	host := u.Hostname()
-	ip, err := netip.ParseAddr(host)
-	if local := host == "localhost" || err == nil && ip.IsLoopback(); m.Password != "" && !secure && !local {
-		l.notice("mqtt.password", "it goes over the network without TLS: mqtts:// in mqtt.url, if the broker can")
+	if u != nil && m.Password != "" && !secure {
+		ip, err := netip.ParseAddr(u.Hostname())
+		if local := u.Hostname() == "localhost" || err == nil && ip.IsLoopback(); !local {
+			l.notice("mqtt.password", "it goes over the network without TLS: mqtts:// in mqtt.url, if the broker can")
+		}
 	}
 	if len(m.ClientID) > 128 || strings.ContainsFunc(m.ClientID, func(r rune) bool { return r < '!' || r > '~' }) {
 		l.problem("mqtt.client_id", "%s has to be at most 128 letters, digits and signs without spaces", quoted(m.ClientID))

@@ -157,6 +157,13 @@ func (l *loader) config(data []byte, environ []string) Config {
 		}
 	}
 	c := defaults()
+	// What is good of a section stays when something in it is not.
+	if _, ok := k.Get("tesla").(map[string]any); ok {
+		c.Tesla = new(Tesla)
+	}
+	if _, ok := k.Get("honeywell").(map[string]any); ok {
+		c.Honeywell = new(Honeywell)
+	}
 	err := k.UnmarshalWithConf("", &c, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
 		TagName:   "koanf",
 		MatchName: func(key, field string) bool { return key == field },
@@ -172,20 +179,17 @@ func (l *loader) config(data []byte, environ []string) Config {
 
 // misread notes each value that is not of its key's type.
 func (l *loader) misread(err error) {
+	var all interface{ Unwrap() []error }
 	var one *mapstructure.DecodeError
-	switch all, ok := err.(interface{ Unwrap() []error }); {
+	switch {
 	case err == nil:
-	case ok:
+	case errors.As(err, &all): // a section's problems, which mapstructure wraps on each level
 		for _, err := range all.Unwrap() {
 			l.misread(err)
 		}
 	case errors.As(err, &one):
 		l.problem(dotted(one.Name()), "%s", plain(one.Unwrap()))
-	default: // mapstructure wraps a joined error once
-		if inner := errors.Unwrap(err); inner != nil {
-			l.misread(inner)
-			return
-		}
+	default:
 		l.problem("", "%s", plain(err))
 	}
 }

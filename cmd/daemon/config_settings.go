@@ -110,15 +110,15 @@ func (l *loader) checkBattery(s Settings) {
 	if n := len(s.BatteryThresholds); n > 10 {
 		l.problem("settings.battery_thresholds", "%d are more than 10", n)
 	}
-	seen := map[Threshold]bool{}
+	seen := map[int]bool{}
 	for i, t := range s.BatteryThresholds {
 		at := fmt.Sprintf("settings.battery_thresholds[%d]", i)
 		l.among(at+".time_remaining_minutes", float64(t.TimeRemainingMinutes), 1, 1440)
 		l.among(at+".level_percent", t.LevelPercent, 0, 100)
-		if seen[t] {
-			l.problem(at, "it is there twice: each counts by itself")
+		if seen[t.TimeRemainingMinutes] {
+			l.problem(at+".time_remaining_minutes", "%d is there twice: a threshold counts once for its time", t.TimeRemainingMinutes)
 		}
-		seen[t] = true
+		seen[t.TimeRemainingMinutes] = true
 	}
 }
 

@@ -284,6 +284,22 @@ func TestLoadRefuses(t *testing.T) {
 		{"a section for a value", base + "mqtt: {url: {host: x}}", []string{"mqtt.url: this is one value, not a list or a section"}},
 		{"a value for a section", base + "mqtt: mqtt://x", []string{"mqtt: this is a section: its keys belong below it, indented"}},
 		{"a value for a section that may be missing", base + "tesla: abc", []string{"tesla: this is a section: its keys belong below it, indented"}},
+		{"wrong types in many sections", `
+tesla: {energy_site_id: abc, client_id: x, base_url: "http://example.com"}
+mqtt: {url: nowhere, keepalive_seconds: x, password: hunter2}
+logging: {level: loud}
+settings: {dry_run: maybe, timezone: America/Los_Angeles, seasons: {summer: {months: [5, 6, 7, 8, 9, 10], peak_periods: [{start: 9, end: x}]}}}
+`, []string{
+			`logging.level: "loud" is not one of debug, info, warning, error`,
+			`mqtt.keepalive_seconds: "x" is not a whole number`,
+			"mqtt.password: it needs mqtt.username",
+			"mqtt.url: it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS",
+			`settings.dry_run: "maybe" is neither true nor false`,
+			`settings.seasons.summer.peak_periods[0].end: "x" is not a time of day such as 16:00`,
+			`settings.seasons.summer.peak_periods[0].start: "9" is not a time of day such as 16:00`,
+			"tesla.base_url: the base URL must be https, or secrets could be read on the way",
+			`tesla.energy_site_id: "abc" is not a whole number`,
+		}},
 		{"a value for a season", settings("seasons: {summer: hot}"), []string{"settings.seasons.summer: this is a section: its keys belong below it, indented"}},
 		{"a section for a list", settings("holidays: {a: b}"), []string{"settings.holidays: this is a list: [a, b], or a line with - for each"}},
 		{"a value for a list of sections", settings("battery_thresholds: 75"), []string{"settings.battery_thresholds: this is a list: [a, b], or a line with - for each"}},
@@ -315,7 +331,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"a heat limit in Celsius", settings("min_heat_setpoint_f: 17"), []string{"settings.min_heat_setpoint_f: 17 is not between 50 and 75"}},
 		{"a step that is too large", settings("thermostat_increment_f: 10"), []string{"settings.thermostat_increment_f: 10 is not between 0 and 5"}},
 		{"a threshold over full", settings("battery_thresholds: [{time_remaining_minutes: 60, level_percent: 101}]"), []string{"settings.battery_thresholds[0].level_percent: 101 is not between 0 and 100"}},
-		{"a threshold twice", settings("battery_thresholds: [{time_remaining_minutes: 60, level_percent: 50}, {time_remaining_minutes: 60, level_percent: 50}]"), []string{"settings.battery_thresholds[1]: it is there twice: each counts by itself"}},
+		{"a threshold twice", settings("battery_thresholds: [{time_remaining_minutes: 60, level_percent: 50}, {time_remaining_minutes: 60, level_percent: 30}]"), []string{"settings.battery_thresholds[1].time_remaining_minutes: 60 is there twice: a threshold counts once for its time"}},
 		{"a poll that would be locked out", base + "poll: {thermostat_seconds: 30}", []string{"poll.thermostat_seconds: 30 is not between 120 and 3600"}},
 		{"a cycle that is too slow", settings("check_interval_seconds: 7200"), []string{"settings.check_interval_seconds: 7200 is not between 30 and 3600"}},
 		{"a thermostat twice", settings("thermostat_ids: [LCC-00A0, lcc-00a0]"), []string{`settings.thermostat_ids[1]: "lcc-00a0" is there twice`}},
