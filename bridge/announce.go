@@ -24,6 +24,9 @@ type AnnouncerOptions struct {
 	Devices []discovery.Device
 	// Thermostats says that thermostats are announced as they are read.
 	Thermostats bool
+	// Controlled are the ids on topics of thermostats that stay announced even
+	// while the vendor does not show them.
+	Controlled []string
 	// Disabled takes back everything that was announced earlier.
 	Disabled bool
 }
@@ -36,6 +39,7 @@ type Announcer struct {
 	sub         *bus.Subscription
 	thermostats map[string]discovery.Device
 	described   map[string]devices.ThermostatReading // what they were last described from, by vendor id
+	silent      map[string]bool                      // those that were read and could not be described, by id
 	retained    map[string][]byte                    // ours, as the broker has them
 	dismissed   map[string]bool                      // topics that a person has emptied
 	sent        map[string][]byte
@@ -54,7 +58,7 @@ const (
 // NewAnnouncer returns a part that has subscribed already.
 func NewAnnouncer(o AnnouncerOptions) *Announcer {
 	return &Announcer{
-		AnnouncerOptions: o, thermostats: map[string]discovery.Device{}, described: map[string]devices.ThermostatReading{}, retained: map[string][]byte{}, dismissed: map[string]bool{}, sent: map[string][]byte{},
+		AnnouncerOptions: o, thermostats: map[string]discovery.Device{}, described: map[string]devices.ThermostatReading{}, silent: map[string]bool{}, retained: map[string][]byte{}, dismissed: map[string]bool{}, sent: map[string][]byte{},
 		sub: o.Bus.Subscribe("announcer", discovery.Filter(o.Prefix), bus.LinkState, o.Topics.Thermostat("+", devices.StateLeaf)),
 	}
 }
@@ -93,7 +97,11 @@ func (a *Announcer) soon() {
 // read learns from a reading what a thermostat can do.
 func (a *Announcer) read(m bus.Message) {
 	var r devices.ThermostatReading
-	if !a.Thermostats || json.Unmarshal(m.Payload, &r) != nil || r.VendorID == "" || len(r.Modes) == 0 {
+	if !a.Thermostats || json.Unmarshal(m.Payload, &r) != nil || r.VendorID == "" {
+		return
+	}
+	if len(r.Modes) == 0 { // out of its vendor's reach
+		a.silent[r.ID()] = true
 		return
 	}
 	same := stable(r)
@@ -218,10 +226,26 @@ func (a *Announcer) update(ctx context.Context) error {
 }
 
 // settled reports whether it is known if the device on topic is still there: a
-// thermostat may just not have been read yet.
+// thermostat may just not have been read yet, or be out of its vendor's reach.
+// Home Assistant would forget its name and its room.
 func (a *Announcer) settled(topic string) bool {
-	if !a.Thermostats || a.Disabled || len(a.thermostats) > 0 {
+	every := discovery.Slug(a.Topics) + "_thermostat_"
+	if !a.Thermostats || a.Disabled || !strings.Contains(topic, "/"+every) {
 		return true
 	}
-	return !strings.Contains(topic, "/"+discovery.Slug(a.Topics)+"_thermostat_")
+	// The topic of a device ends with its id, that of an entity goes on from it.
+	is := func(device string) bool {
+		return strings.Contains(topic, "/"+device+"/") || strings.Contains(topic, "/"+device+"_")
+	}
+	for id := range a.thermostats {
+		if is(id) {
+			return true
+		}
+	}
+	for _, id := range slices.Concat(a.Controlled, slices.Collect(maps.Keys(a.silent))) {
+		if is(every + id) {
+			return false
+		}
+	}
+	return len(a.thermostats) > 0
 }

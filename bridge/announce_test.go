@@ -107,6 +107,16 @@ func TestAnnouncing(t *testing.T) {
 			r.sleep(time.Minute)
 			r.bus.Publish(thermostatState("UP"))
 		}, []string{"device/powermgr_thermostat_up: announced", "device/powermgr_thermostat_old: emptied", "device/powermgr_thermostat_up: announced"}},
+		{"a thermostat that its vendor does not reach", AnnouncerOptions{Thermostats: true}, func(r *rig) {
+			stored(r, discovery.ByDevice, gone)
+			b, _ := json.Marshal(devices.ThermostatReading{VendorID: "OLD", Name: "Old"})
+			r.bus.Publish(bus.Message{Topic: "powermgr/thermostat/old/state", Payload: b, Retain: true})
+			r.bus.Publish(thermostatState("UP"))
+		}, []string{"device/powermgr_thermostat_up: announced", "device/powermgr_thermostat_up: announced"}},
+		{"a thermostat that is controlled and not shown", AnnouncerOptions{Thermostats: true, Controlled: []string{"old"}}, func(r *rig) {
+			stored(r, discovery.ByDevice, gone)
+			r.bus.Publish(thermostatState("UP"))
+		}, []string{"device/powermgr_thermostat_up: announced", "device/powermgr_thermostat_up: announced"}},
 		{"thermostats that are no longer configured", AnnouncerOptions{}, func(r *rig) { stored(r, discovery.ByDevice, gone) },
 			[]string{"device/powermgr_thermostat_old: emptied"}},
 		{"an entity that is gone", AnnouncerOptions{Devices: []discovery.Device{announced("mode")}},

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -16,6 +17,9 @@ type Energy struct {
 	Often  Store // the ramdisk; nil: not kept there
 	Safely Store // the disk; nil: not kept there
 	Log    *slog.Logger
+	// Gap is the longest time between two readings that is bridged: over a
+	// longer one nobody knows what happened. Zero: 15 minutes.
+	Gap time.Duration
 
 	counters counters
 	onDisk   counters // as they were last saved safely
@@ -38,9 +42,8 @@ type counters struct {
 }
 
 const (
-	safelyEvery = 12 * time.Hour   // in quiet times
-	safelyBusy  = 2 * time.Hour    // when the disk is written to anyway, since something was commanded
-	longestGap  = 15 * time.Minute // over a longer one nobody knows what happened
+	safelyEvery = 6 * time.Hour // in quiet times
+	safelyBusy  = 2 * time.Hour // when the disk is written to anyway, since something was commanded
 )
 
 // Add puts the counters as of r into r, where the vendor has not.
@@ -48,7 +51,7 @@ func (e *Energy) Add(r *devices.PowerwallReading) {
 	if !e.loaded {
 		e.load(r.PolledAt)
 	}
-	if gap := r.PolledAt.Sub(e.last.PolledAt); gap > 0 && gap <= longestGap {
+	if gap := r.PolledAt.Sub(e.last.PolledAt); gap > 0 && gap <= cmp.Or(e.Gap, 15*time.Minute) {
 		hours := gap.Hours()
 		into := func(to *devices.WattHours, a, b *devices.Watts, sign devices.Watts) {
 			if a != nil && b != nil {

@@ -103,6 +103,9 @@ func climate(b build, p ThermostatDescription) Entity {
 		// resume the schedule.
 		c["preset_modes"] = list
 		c["preset_mode_state_topic"], c["preset_mode_command_topic"] = b.state, command("hold")
+		// A hold until a time needs one: who picks the bare word gets the hold
+		// that ends by itself.
+		c["preset_mode_command_template"] = "{{ 'temporary' if value == 'until' else value }}"
 		c["preset_mode_value_template"] = "{{ None if value_json.hold == 'schedule' else value_json.hold }}"
 	}
 	return b.entity("climate", "climate", "", c)

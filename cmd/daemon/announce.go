@@ -16,7 +16,7 @@ func (d *Daemon) announcer(s bridge.Shared) (string, func(context.Context) error
 	s.Log = s.Log.With("part", "discovery")
 	o := bridge.AnnouncerOptions{
 		Shared: s, Prefix: c.Discovery.Prefix, Format: discovery.Format(c.Discovery.Format), Version: d.options.Version,
-		Thermostats: c.Honeywell != nil, Disabled: !c.Discovery.Enabled, Devices: []discovery.Device{Controller(s.Topics, d.options.Version)},
+		Thermostats: c.Honeywell != nil, Controlled: c.Rules().Thermostats, Disabled: !c.Discovery.Enabled, Devices: []discovery.Device{Controller(s.Topics, d.options.Version)},
 	}
 	if c.Tesla != nil {
 		o.Devices = append(o.Devices, discovery.Powerwall(discovery.PowerwallDescription{Topics: s.Topics}))

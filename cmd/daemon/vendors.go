@@ -54,7 +54,7 @@ func (d *Daemon) powerwall(s bridge.Shared) (string, func(context.Context) error
 	}
 	return "powerwall", bridge.NewPowerwall(bridge.PowerwallOptions{
 		Shared: s, Device: device, Every: d.pace(c.Poll.PowerwallPeakSeconds, c.Poll.PowerwallSeconds), Meter: meter,
-		Energy: &bridge.Energy{Often: often, Safely: safely, Log: s.Log},
+		Energy: &bridge.Energy{Often: often, Safely: safely, Log: s.Log, Gap: devices.Stale(inSeconds(c.Poll.PowerwallSeconds))},
 	}).Run, nil
 }
 

@@ -46,7 +46,12 @@ that it works. For Total Connect Comfort it tries the log-in and keeps the sessi
 
 Without a terminal, run it once to get the address, and again with --code and what you were sent to.`,
 		ValidArgs: []string{"tesla", "honeywell"},
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 || !slices.Contains(cmd.ValidArgs, args[0]) {
+				return usage("with whom? powermgr auth tesla, or powermgr auth honeywell")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config, _, err := daemon.Load(g.config, os.Environ())
 			if err != nil {

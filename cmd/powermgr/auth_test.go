@@ -333,8 +333,8 @@ func TestAuthRefuses(t *testing.T) {
 		code         int
 		want         string
 	}{
-		{"no vendor", fleetSection, nil, exitWrong, "accepts 1 arg(s), received 0"},
-		{"a vendor that there is not", fleetSection, []string{"nest"}, exitWrong, `invalid argument "nest"`},
+		{"no vendor", fleetSection, nil, exitWrong, "powermgr auth tesla, or powermgr auth honeywell"},
+		{"a vendor that there is not", fleetSection, []string{"nest"}, exitWrong, "powermgr auth tesla, or powermgr auth honeywell"},
 		{"a vendor that is not configured", fleetSection, []string{"honeywell"}, exitWrong, "there is no honeywell in"},
 		{"a bare token", "tesla: {api_token: hunter2}", []string{"tesla"}, exitWrong, "tesla.token_file is not set"},
 		{"a code for a log-in", tccSection, []string{"honeywell", "--code", "abcdef"}, exitWrong, "--code is for a consent"},

@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
+	"net"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,8 +25,14 @@ vendor clouds, and the daemon as it would run at home. It prints a line for each
 with a summary. The clock waits for work in flight, so --speed changes nothing that is decided.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.Speed <= 0 {
-				return usage("--speed %g is not more than 0", o.Speed)
+			if !(o.Speed > 0) || math.IsInf(o.Speed, 1) {
+				return usage("--speed %g is not a number above 0", o.Speed)
+			}
+			if _, err := time.Parse(time.DateOnly, o.Day); err != nil {
+				return usage("--day %s is not a day such as 2026-07-15", o.Day)
+			}
+			if _, _, err := net.SplitHostPort(o.MQTT); err != nil {
+				return usage("--mqtt %s is not an address such as 127.0.0.1:1883", o.MQTT)
 			}
 			o.Version = version()
 			o.Story = cmd.OutOrStdout()

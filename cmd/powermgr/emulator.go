@@ -28,6 +28,9 @@ is; POST /emulator/faults injects faults, such as
 			if err != nil {
 				return usage("--timezone %s is not a time zone such as America/Los_Angeles", zone)
 			}
+			if _, _, err := net.SplitHostPort(listen); err != nil {
+				return usage("--listen %s is not an address such as 127.0.0.1:8090", listen)
+			}
 			ln, err := net.Listen("tcp", listen)
 			if err != nil {
 				return fmt.Errorf("listen: %w; choose another address with --listen", err)

@@ -61,7 +61,7 @@ func (st *step) readBattery(b Battery) {
 	}
 	if k.Limit > 0 && *b.Reserve > k.Limit && *b.Reserve <= st.Settings.OffPeakReserve {
 		k.Limit = 0 // it keeps more after all
-		if st.plan.Phase != InPeak && *b.Reserve == st.Settings.OffPeakReserve {
+		if !st.plan.Discharge && *b.Reserve == st.Settings.OffPeakReserve {
 			k.Wanted, k.Confirmed, k.Asked, k.AtPeak = b.Reserve, true, nil, false
 			return
 		}
@@ -132,7 +132,7 @@ func (st *step) offPeakReserve() int {
 func (st *step) battery() {
 	k, b, p := &st.Kept.Battery, st.Battery, st.plan
 	want := st.offPeakReserve()
-	if p.Phase == InPeak && !p.Paused {
+	if p.Discharge {
 		want = st.Settings.PeakReserve
 	}
 	switch {
@@ -174,7 +174,7 @@ func (st *step) battery() {
 		if k.Wanted == nil || *k.Wanted != want {
 			// Adopted: it is what the rules want, whoever set it.
 			k.Wanted, k.Before, k.Asked, k.Confirmed, k.WrittenAt = &want, nil, nil, true, time.Time{}
-			k.AtPeak = p.Phase == InPeak && !p.Paused && want != st.offPeakReserve()
+			k.AtPeak = p.Discharge && want != st.offPeakReserve()
 		}
 		return
 	}
@@ -203,7 +203,7 @@ func (st *step) shownReserve() *int {
 func (st *step) setReserve(want, shown int) {
 	k := &st.Kept.Battery
 	w := Write{Target: Powerwall, Reserve: &want, Goal: Restore, Why: fmt.Sprintf("reserve %d %%, was %d %%: %s", want, shown, st.phaseText())}
-	if st.plan.Phase == InPeak && !st.plan.Paused {
+	if st.plan.Discharge {
 		w.Goal = Setback
 	}
 	if !st.Settings.DryRun {

@@ -231,6 +231,16 @@ func TestAReserveThatIsNotSaidIsGivenBack(t *testing.T) {
 	})
 }
 
+// The battery was filled from the grid at its dearest when somebody wanted it
+// cool in a peak.
+func TestPrecoolingInAPeakLeavesTheBatteryToIt(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	w.start().until("17:00").want("powerwall 0")
+	w.ask("precool 30m").until("17:20").want("up until 17:30 cool 74 heat 68")
+	w.until("18:50").want()
+	w.until("19:10").want("powerwall 100")
+}
+
 func TestSetbackLimits(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -85,6 +85,9 @@ type Plan struct {
 	Paused bool // by override or because the controller is disabled
 	// Forced is set when precooling was asked for by a person.
 	Forced bool
+	// Discharge says that the battery is to carry the home: in a peak, also
+	// while a person has the home precooled in it.
+	Discharge bool
 	// Since and Until bound the stretch of pre_peak and peak that now is in:
 	// one event. Zero in off_peak.
 	Since, Until time.Time
@@ -99,6 +102,7 @@ func PlanAt(c Calendar, o Override, enabled bool, now time.Time) Plan {
 	if phase != OffPeak {
 		p.Since, p.Until = peak.Start.Add(-c.Lead), peak.End
 	}
+	p.Discharge = phase == InPeak && enabled
 	if !o.active(now) {
 		return p
 	}
@@ -134,6 +138,7 @@ func PlanAt(c Calendar, o Override, enabled bool, now time.Time) Plan {
 			p.Until = next.End
 		}
 	}
+	p.Discharge = !p.Paused && (p.Phase == InPeak || p.Forced && phase == InPeak)
 	p.Next = earliest(p.Next, o.Until)
 	if o.Kind == OverridePeak || o.Kind == OverridePrecool || o.Kind == OverrideOffPeak {
 		p.Next = o.Until

@@ -422,7 +422,7 @@ func (st *step) describe() {
 	}
 	if k.Battery.AtPeak {
 		what := "reserve"
-		if p.Phase != InPeak || p.Paused {
+		if !p.Discharge {
 			what = string(Restore)
 		}
 		d.Owned = append(d.Owned, Owned{Target: Powerwall, Name: "Powerwall", What: what, Until: p.Until})
