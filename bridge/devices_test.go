@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -544,6 +545,27 @@ func TestTheControllersHoldOnADeviceWithoutHolds(t *testing.T) {
 		}
 		if res := r.results("powermgr/thermostat/up/+/result"); len(res) == 0 || !res[len(res)-1].Final || !res[len(res)-1].Accepted {
 			t.Errorf("answered %+v", res)
+		}
+	})
+}
+
+// A home whose automation publishes the forecast once a day was not precooled
+// on the day of a restart.
+func TestWeatherByHandOutlivesARestart(t *testing.T) {
+	store := &memoryStore{}
+	weather := func(s Shared) func(context.Context) error {
+		return NewWeather(WeatherOptions{Shared: s, Location: time.UTC, Store: store, Every: func(time.Time) time.Duration { return time.Hour }}).Run
+	}
+	bubble(t, weather, func(r *rig) { r.send("powermgr/weather/forecast_high/set", "101") })
+	bubble(t, weather, func(r *rig) {
+		if m, _ := r.bus.Retained("powermgr/weather/state"); !strings.Contains(string(m.Payload), `"high_f":101`) {
+			t.Errorf("%s", m.Payload)
+		}
+	})
+	store.all[byHandKey] = bytes.Replace(store.all[byHandKey], []byte("2000-01-01"), []byte("1999-12-31"), 1)
+	bubble(t, weather, func(r *rig) {
+		if m, said := r.bus.Retained("powermgr/weather/state"); said {
+			t.Errorf("yesterday's counts: %s", m.Payload)
 		}
 	})
 }

@@ -16,14 +16,15 @@ type ForecastSource interface {
 	Read(context.Context) (devices.Forecast, error)
 }
 
-// WeatherOptions are what a Weather part needs; all are required but Source
-// and Meter.
+// WeatherOptions are what a Weather part needs; all are required but Source,
+// Meter and Store.
 type WeatherOptions struct {
 	Shared
 	Source   ForecastSource // nil: only what is published by hand
 	Every    func(now time.Time) time.Duration
 	Meter    *Meter
 	Location *time.Location // of the home: its midnight ends a number given by hand
+	Store    Store          // keeps that number over a restart; nil: it is lost with the process
 }
 
 // Weather publishes today's forecast: from a service, or a number that
@@ -48,12 +49,14 @@ func NewWeather(o WeatherOptions) *Weather {
 // Run works until ctx ends; its error is ctx's.
 func (w *Weather) Run(ctx context.Context) error {
 	defer w.sub.Close()
+	w.recall(w.Bus.Now())
 	for {
 		m, ok, err := w.sub.Next(ctx, w.account.due(time.Time{}))
 		switch now := w.Bus.Now(); {
 		case err != nil:
 			return err
 		case ok && w.account.turned(m):
+			w.recall(now)
 		case ok:
 			w.command(m, now)
 		case !w.Standing.Active():
@@ -92,6 +95,26 @@ func (w *Weather) poll(ctx context.Context) {
 	}
 }
 
+// byHandKey is where a Store has the forecast that somebody published.
+const byHandKey = "forecast_by_hand"
+
+// say publishes a forecast that somebody published.
+func (w *Weather) say(f devices.Forecast) {
+	w.byHand = f.Day
+	w.publish(w.Topics.Weather(devices.StateLeaf), true, f)
+}
+
+// recall goes on with a number that was given by hand before the start, or to
+// the other node, while its day lasts.
+func (w *Weather) recall(now time.Time) {
+	var f devices.Forecast
+	if w.Store == nil || !w.Standing.Active() || w.Store.Load(byHandKey, &f) != nil ||
+		f.Day != w.day(now) || f.HighF == nil || !devices.Fahrenheit.Possible(*f.HighF) {
+		return
+	}
+	w.say(f)
+}
+
 func (w *Weather) command(m bus.Message, now time.Time) {
 	if !w.writes.guard(m, now) {
 		return
@@ -115,8 +138,13 @@ func (w *Weather) command(m bus.Message, now time.Time) {
 		w.writes.refuse(m, req, err.Error())
 		return
 	}
-	w.byHand = w.day(now)
+	f := devices.Forecast{HighF: &high, Hourly: []devices.HourlyDegF{}, Source: "mqtt", Day: w.day(now), AsOf: now}
 	w.account.next = w.midnight(now)
-	w.publish(w.Topics.Weather(devices.StateLeaf), true, devices.Forecast{HighF: &high, Hourly: []devices.HourlyDegF{}, Source: "mqtt", Day: w.byHand, AsOf: now})
+	w.say(f)
+	if w.Store != nil {
+		if err := w.Store.Save(byHandKey, f); err != nil {
+			w.Log.Warn("the forecast by hand is lost with the next restart", "reason", err)
+		}
+	}
 	w.publish(devices.ResultTopic(m.Topic), false, devices.Result{ID: req.ID, Accepted: true, Final: true, Requested: high, Applied: high, Reason: req.Reason})
 }

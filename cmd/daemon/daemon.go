@@ -48,7 +48,8 @@ type Options struct {
 	Journal journal.Disk
 	// Peer is where the other node's journal is copied to, if Journal is given.
 	Peer journal.Disk
-	// Counters keep the energy counters, often and safely. Nil: the ramdisk,
+	// Counters keep the energy counters, often and safely, and the first of them
+	// the forecast that was given by hand. Nil: the ramdisk,
 	// and beside the journal.
 	Counters [2]bridge.Store
 	// RuntimeDir is where the socket is, the health file, and what keepalived
@@ -96,6 +97,9 @@ func New(o Options) (*Daemon, error) {
 		o.RoleFile = RoleFile(o.RuntimeDir)
 	}
 	c := o.Config
+	if o.Counters[0] == nil {
+		o.Counters = [2]bridge.Store{bridge.NewFileStore(c.Paths.RamdiskStateFile), bridge.NewFileStore(c.beside("energy.json"))}
+	}
 	d := &Daemon{Bus: bus.New(o.Clock), options: o}
 	shared := bridge.Shared{Bus: d.Bus, Topics: devices.Topics{Base: c.MQTT.BaseTopic}, Log: o.Log, Chance: o.Chance}
 	d.node = d.newNode(shared)

@@ -49,9 +49,6 @@ func (d *Daemon) powerwall(s bridge.Shared) (string, func(context.Context) error
 		device = bridge.DryPowerwall{PowerwallDevice: adapter, Log: s.Log}
 	}
 	often, safely := d.options.Counters[0], d.options.Counters[1]
-	if often == nil {
-		often, safely = bridge.NewFileStore(c.Paths.RamdiskStateFile), bridge.NewFileStore(c.beside("energy.json"))
-	}
 	return "powerwall", bridge.NewPowerwall(bridge.PowerwallOptions{
 		Shared: s, Device: device, Every: d.pace(c.Poll.PowerwallPeakSeconds, c.Poll.PowerwallSeconds), Meter: meter,
 		Energy: &bridge.Energy{Often: often, Safely: safely, Log: s.Log, Gap: devices.Stale(inSeconds(c.Poll.PowerwallSeconds))},
@@ -110,7 +107,7 @@ func (d *Daemon) weather(s bridge.Shared) (string, func(context.Context) error, 
 	}
 	s.Log = s.Log.With("part", "weather")
 	every := inSeconds(c.Poll.WeatherSeconds)
-	o := bridge.WeatherOptions{Shared: s, Every: func(time.Time) time.Duration { return every }, Location: c.Zone()}
+	o := bridge.WeatherOptions{Shared: s, Store: d.options.Counters[0], Every: func(time.Time) time.Duration { return every }, Location: c.Zone()}
 	if c.Weather.Source == WeatherOpenMeteo {
 		client, meter := d.account()
 		adapter, err := openmeteo.New(openmeteo.Options{
