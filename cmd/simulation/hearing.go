@@ -76,7 +76,7 @@ func (w *witness) controlState(payload []byte) {
 		return
 	}
 	if event, was := s.Phase != rules.OffPeak, w.phase != rules.OffPeak; event != was {
-		w.taken = time.Time{}
+		w.taken, w.choice = time.Time{}, time.Time{}
 		if event {
 			for _, d := range w.homes {
 				d.taken = time.Time{}
@@ -98,6 +98,13 @@ func (w *witness) batteryState(payload []byte) {
 		w.owned = time.Now()
 	}
 	w.owner = owner
+	if r.ReservePercent != nil {
+		// No rule asks for such a value, so it is a person's, once they have it.
+		if v := *r.ReservePercent; w.hidden && v != w.reserve && v%20 != 0 && !w.owner {
+			w.choice = time.Now()
+		}
+		w.reserve = *r.ReservePercent
+	}
 	if w.hidden {
 		w.touched, w.hidden = time.Now(), false // a choice counts from when it is shown
 	}
@@ -122,6 +129,8 @@ func (w *witness) reserveCommand(payload []byte) {
 		w.broken(I5, "a reserve of %d %% was commanded while paused", c.Value)
 	case w.owner && w.owned.Before(time.Now()):
 		w.broken(I3, "a reserve of %d %% was commanded while the battery is Tesla's", c.Value)
+	case !w.choice.IsZero() && w.choice.Before(time.Now().Add(-2*moments)) && !w.apart(time.Now()):
+		w.broken(I3, "a reserve of %d %% was commanded; the battery has been a person's since %s", c.Value, w.choice.In(w.home.world.zone).Format("15:04:05"))
 	}
 }
 
@@ -134,6 +143,9 @@ func (w *witness) batteryResult(name string, payload []byte) {
 		w.line("  %s %s", name, payload)
 		if r.Accepted {
 			w.touched = time.Now()
+		}
+		if name == "reserve"+devices.ResultSuffix && r.Final && !r.Accepted {
+			w.choice = time.Time{} // it may never have landed, and then ours goes back
 		}
 	}
 }
@@ -251,8 +263,8 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 	if w.apart(now) || !w.jumped.IsZero() && len(w.home.nodes) > 1 {
 		return // nor does one node know what the other's wrong clock meant
 	}
-	// What is heard was said up to two moments ago.
-	if !cmd.restore && !last.at.IsZero() && now.Sub(last.at) < 10*time.Minute-2*moments && !cmd.setting.same(last.setting) && last.at.After(w.jumped) {
+	// What is heard was said a few moments ago.
+	if !cmd.restore && !last.at.IsZero() && now.Sub(last.at) < 10*time.Minute-10*moments && !cmd.setting.same(last.setting) && last.at.After(w.jumped) {
 		w.broken(I4, "%s was commanded again after %v: %s", d.id, now.Sub(last.at), c.Reason)
 	}
 	extends := cmd.setting.timed() && cmd.setting.Until.After(d.shown.Until)

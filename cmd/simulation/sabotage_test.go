@@ -39,6 +39,15 @@ func TestEachInvariantCanFail(t *testing.T) {
 			h.at(40*time.Minute, func() { h.wall(0, emulator.Setting{Hold: devices.Pointer(devices.HoldPermanent)}) })
 			h.at(60*time.Minute, func() { h.rogue(0, "is set back", 79, 61) })
 		}},
+		{I3, "the controller writes over a person's reserve", func(h *home) {
+			h.at(40*time.Minute, func() { h.app(func(e *emulator.House) { e.SetReserve(35) }) })
+			h.at(60*time.Minute, func() {
+				h.bus().Publish(bus.Message{
+					Topic: "powermgr/powerwall/reserve/set", Source: devices.SourceControl, Generation: 1,
+					Payload: []byte(`{"value":0,"reason":"peak","id":"control-rogue"}`),
+				})
+			})
+		}},
 		{I4, "the controller writes too often", func(h *home) {
 			h.at(40*time.Minute, func() { h.rogue(0, "is set back", 79, 61) })
 			h.at(43*time.Minute, func() { h.rogue(0, "is set back", 81, 59) })

@@ -98,6 +98,8 @@ type witness struct {
 	taken       time.Time
 	touched     time.Time // when a person last set the battery
 	hidden      bool      // and powermgr has not been shown it
+	reserve     int       // as last shown
+	choice      time.Time // since when powermgr knows of a reserve that a person chose; zero: there is none
 	unseen      bool      // and no node ran: nobody can tell in which window it was
 	homes       []*watched
 	standby     map[string]time.Time // since when a node has stood by
@@ -212,7 +214,7 @@ func (w *witness) asked(i int, payload string) {
 func (w *witness) given() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.taken = time.Time{}
+	w.taken, w.choice = time.Time{}, time.Time{}
 	for _, d := range w.homes {
 		d.taken, d.unseen = time.Time{}, nil
 	}
@@ -276,7 +278,7 @@ func (w *witness) request(q emulator.Request) {
 func (w *witness) forgets() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.forgotten, w.taken = time.Now(), time.Time{}
+	w.forgotten, w.taken, w.choice = time.Now(), time.Time{}, time.Time{}
 	for _, d := range w.homes {
 		d.taken = time.Time{}
 	}
