@@ -162,6 +162,10 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		if d.bare = r.Hold == nil; d.bare {
 			r.Hold = devices.Pointer(devices.HoldPermanent)
 		}
+		if d.bare && r.SchedulePeriod != d.period && d.period != "" {
+			d.unseen = nil // it looks as if the schedule had moved on
+		}
+		d.period = r.SchedulePeriod
 		w.answered = now
 		others := !r.Alive || r.UtilityEvent || *r.Hold == devices.HoldVacation // have it
 		if !others && d.known.Before(w.booted) {

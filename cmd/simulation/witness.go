@@ -48,6 +48,7 @@ type watched struct {
 	id      string
 	unit    devices.Unit
 	bare    bool      // it knows no holds: what it is told it keeps
+	period  string    // of its schedule, at the last reading
 	choices []setting // any of them may be what the people want
 	unseen  *setting  // a choice that powermgr has not been shown yet
 	chosen  time.Time // when it was made

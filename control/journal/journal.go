@@ -190,6 +190,7 @@ type Journal struct {
 	saved  []byte
 	safe   *rules.Kept // what saved was made of; nil: unknown
 	draft  []byte      // what last was made of while it could not be written
+	grown  bool        // last was made in this life
 	writes int
 }
 
@@ -245,6 +246,11 @@ func (j *Journal) Adopt(e Entry) (out Entry, ok bool) {
 		newer, older = j.last, e
 	}
 	unknown := older.Knows[older.Node] > newer.Knows[older.Node]
+	if e.Node == j.Node && j.grown && e.Newer(j.last) {
+		// It is of an earlier life of this node, which could not write it down.
+		// This life has counted from where the file ended.
+		unknown = true
+	}
 	if !e.Newer(j.last) && !unknown {
 		return j.last, false
 	}
@@ -259,7 +265,7 @@ func (j *Journal) Adopt(e Entry) (out Entry, ok bool) {
 		newer.Knows[node] = max(newer.Knows[node], sequence)
 	}
 	newer.Sequence = max(newer.Sequence, older.Sequence)
-	j.last, j.saved, j.safe, j.draft = newer, nil, nil, nil
+	j.last, j.saved, j.safe, j.draft, j.grown = newer, nil, nil, nil, false
 	return newer, true
 }
 
@@ -285,7 +291,7 @@ func (j *Journal) Save(k rules.Kept, generation uint64) (e Entry, fresh bool, er
 		}
 		maps.Copy(e.Knows, j.last.Knows)
 		e.Knows[j.Node] = e.Sequence
-		j.last, j.draft, j.saved, j.safe = e, b, nil, nil
+		j.last, j.draft, j.saved, j.safe, j.grown = e, b, nil, nil, true
 	}
 	whole, err := Encode(j.last)
 	if err == nil {

@@ -118,6 +118,11 @@ func (st *step) explain(id string, t Thermostat, h Home, seen bool) {
 	case t.Mode != touch.Baseline.Mode:
 		st.takeThermostat(id, fmt.Sprintf("mode changed from %s to %s", touch.Baseline.Mode, t.Mode))
 	case touch.Wanted.shownBy(touch.Baseline.Mode, t):
+		if t.Hold == "" && t.Period != touch.Period {
+			touch.Period = t.Period // its schedule has moved on and left ours: what comes now is a person
+			h.Touch = &touch
+			st.keep(id, h)
+		}
 		if touch.Confirmed || early {
 			return // an earlier write may still land and hide it
 		}
