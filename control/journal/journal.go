@@ -201,10 +201,12 @@ func (j *Journal) Load() (e Entry, found bool, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return Entry{}, false, nil
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		e, err = Decode(b)
+	case !errors.Is(err, fs.ErrPermission): // one that may not be read is somebody's all the same: a save would replace it
 		return Entry{}, false, fmt.Errorf("journal: %w", err)
 	}
-	e, err = Decode(b)
 	if err != nil {
 		where, moved := j.Disk.SetAside()
 		if moved != nil {

@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"errors"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -102,6 +103,51 @@ func TestUnusableFiles(t *testing.T) {
 			t.Error("saved over a directory")
 		}
 	})
+}
+
+// locked is a file that belongs to somebody else.
+type locked struct{ journal.File }
+
+func (locked) Read() ([]byte, error) { return nil, fs.ErrPermission }
+
+// A journal that could not be read was replaced by the next save, and with it
+// what was to be given back.
+func TestAJournalOfAnotherOwnerIsSetAside(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.json")
+	if err := os.WriteFile(path, []byte("theirs"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j := open(path)
+	j.Disk = locked{journal.File{Path: path}}
+	if _, found, err := j.Load(); found || err == nil {
+		t.Errorf("found %v, %v", found, err)
+	}
+	if _, _, err := j.Save(kept(1), 0); err != nil {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(path + ".unusable"); string(b) != "theirs" {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// After a restart with a full disk this node counts on from the file, and its
+// own earlier, retained journal looks newer. What was done since stays known.
+func TestAnEarlierLifeThatCouldNotBeWritten(t *testing.T) {
+	j := open(filepath.Join(t.TempDir(), "journal.json"))
+	if _, _, err := j.Save(kept(1), 1); err != nil {
+		t.Fatal(err)
+	}
+	now := rules.Kept{Homes: map[string]rules.Home{"up": {Touch: &rules.Touch{Kind: rules.Setback}}}}
+	mine, _, err := j.Save(now, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	earlier := mine
+	earlier.Kept, earlier.Sequence, earlier.Knows = kept(2), mine.Sequence+4, map[string]uint64{mine.Node: mine.Sequence + 4}
+	got, ok := j.Adopt(earlier)
+	if !ok || got.Kept.Homes["up"].Touch == nil {
+		t.Errorf("%v, %+v", ok, got.Kept)
+	}
 }
 
 func TestTheNewestWins(t *testing.T) {

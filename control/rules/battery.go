@@ -82,6 +82,10 @@ func (st *step) readBattery(b Battery) {
 		st.note(NoteLeft, Powerwall, "this Powerwall keeps no reserve above %d %%: %d %% is wanted from now on", deviceLimit, deviceLimit)
 	case !k.Confirmed && (k.Before != nil && shown == *k.Before || slices.Contains(k.Asked, shown)):
 		// Our write has not landed yet, or never will; battery decides.
+	case shown == st.offPeakReserve() && !st.plan.Discharge:
+		// It is what the rules want, whoever asked for it: perhaps a node that
+		// died before it could say so.
+		k.Wanted, k.Before, k.Asked, k.Confirmed, k.AtPeak = &shown, nil, nil, true, false
 	default:
 		st.takeBattery(fmt.Sprintf("reserve set to %d %%", shown))
 		st.disown()
