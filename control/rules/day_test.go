@@ -235,7 +235,7 @@ func TestAReserveThatIsNotSaidIsGivenBack(t *testing.T) {
 // say so. The one that took over thought that a person had chosen it, and left
 // it through the peak.
 func TestAReserveThatTheRulesWantIsNobodysChoice(t *testing.T) {
-	w := newWorld(t, "2026-07-15 15:00")
+	w := newWorld(t, "2026-07-15 15:40")
 	w.s.Kept.Battery = KeptBattery{Wanted: ptr(20), Confirmed: true, Mode: "self_consumption"} // as the other node knows it
 	w.start()
 	w.until("16:10").want("up until 16:00 cool 74 heat 68", "powerwall 0")
