@@ -32,7 +32,7 @@ func (b Battery) owner() string {
 // that is not ours.
 func (st *step) readBattery(b Battery) {
 	k := &st.Kept.Battery
-	prevOwner := ""
+	prevOwner, first := "", st.Battery == nil
 	if st.Battery != nil {
 		prevOwner = st.Battery.owner()
 	}
@@ -76,7 +76,8 @@ func (st *step) readBattery(b Battery) {
 			delete(st.Pending, Powerwall)
 			st.unsay("taken " + Powerwall)
 		}
-	case *k.Wanted > deviceLimit && shown == deviceLimit && st.now.Sub(k.WrittenAt) <= limitWindow && !st.early(b):
+	case *k.Wanted > deviceLimit && shown == deviceLimit && (first || st.now.Sub(k.WrittenAt) <= limitWindow) && !st.early(b):
+		// Nobody saw it snap back while this process was not there.
 		k.Limit, k.Wanted, k.Confirmed, k.AtPeak = deviceLimit, &shown, true, false
 		delete(st.Pending, Powerwall)
 		st.note(NoteLeft, Powerwall, "this Powerwall keeps no reserve above %d %%: %d %% is wanted from now on", deviceLimit, deviceLimit)

@@ -241,6 +241,20 @@ func TestAReserveThatTheRulesWantIsNobodysChoice(t *testing.T) {
 	w.until("16:10").want("up until 16:00 cool 74 heat 68", "powerwall 0")
 }
 
+// A reserve that snapped back to 80 while the daemon was down was taken for a
+// person's, and stayed through the peak.
+func TestALimitThatShowsWhileNobodyIsThere(t *testing.T) {
+	w := newWorld(t, "2026-07-15 14:30")
+	w.reserve = 60
+	w.start().until("14:34").want("powerwall 100")
+	w.reserve, w.now = 80, at("2026-07-15 16:20")
+	w.restart().read()
+	w.want("powerwall 0")
+	if k := w.s.Kept.Battery; k.Limit != 80 || k.Taken != nil {
+		t.Errorf("%+v", k)
+	}
+}
+
 // The battery was filled from the grid at its dearest when somebody wanted it
 // cool in a peak.
 func TestPrecoolingInAPeakLeavesTheBatteryToIt(t *testing.T) {
