@@ -15,6 +15,7 @@ func TestFoundBugs(t *testing.T) {
 		what string
 	}{
 		{1151, "a node that took over took the other one's set points for what people had chosen"},
+		{773, "what an earlier life could not write down hid what this one had done to a thermostat"},
 		{6298, "with a full disk it was forgotten that a person had a thermostat"},
 		{6320, "a write that had never landed was overtaken by one of what the device had"},
 		{6596, "a reserve that was taken back after a person had had it was taken for theirs after a restart"},
@@ -26,6 +27,7 @@ func TestFoundBugs(t *testing.T) {
 		{101887, "a clock that went back into a peak that was over made a hold last until the next day"},
 		{151580, "a node that became active decided from a reading that had come just after it stood down"},
 		{155674, "a reserve was not given back after a person's command for it had failed"},
+		{600511, "the off-peak reserve that a dead node had asked for was taken for a person's"},
 	} {
 		t.Run(fmt.Sprintf("seed %d: %s", c.seed, c.what), func(t *testing.T) {
 			t.Parallel()

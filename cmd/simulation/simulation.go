@@ -179,7 +179,9 @@ func (h *home) publish(topic string, thermostat int, payload string) {
 }
 
 func (h *home) fault(f emulator.Fault) {
-	h.watch.disturbed()
+	if teslas(f) {
+		h.watch.disturbed()
+	}
 	if err := h.cloud.AddFaults(f); err != nil {
 		panic(fmt.Sprintf("simulation: %v", err)) // a mistake in the world
 	}

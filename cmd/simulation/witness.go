@@ -240,7 +240,7 @@ func (w *witness) request(q emulator.Request) {
 	if w.home.onRequest != nil {
 		w.home.onRequest(q)
 	}
-	if q.Fault != "" {
+	if q.Fault != "" && q.Vendor == "tesla" {
 		w.disturbance = time.Now()
 	}
 	if q.Write == nil {
@@ -324,6 +324,10 @@ func (w *witness) nodeSays(node string, payload []byte) {
 	}
 }
 
+// teslas reports whether a fault is one of the battery's vendor: nothing else
+// may keep the reserve from following the clock.
+func teslas(f emulator.Fault) bool { return strings.HasPrefix(f.Endpoint, "tesla.") }
+
 // appointments are when to look at the reserve.
 func (w *witness) appointments() (all []act) {
 	for now := w.home.world.day; now.Before(w.home.world.day.AddDate(0, 0, 1)); now = now.Add(30 * time.Minute) {
@@ -331,12 +335,11 @@ func (w *witness) appointments() (all []act) {
 		if phase == rules.InPeak && peak.Start.Equal(now) {
 			all = append(all, act{at: now.Add(65 * time.Second), do: func(h *home) {
 				settle := h.world.house.SettleDelay
-				truth, faults := h.cloud.Truth(), len(h.cloud.ActiveFaults())
+				truth, faulty := h.cloud.Truth(), slices.ContainsFunc(h.cloud.ActiveFaults(), teslas)
 				w.mu.Lock()
 				defer w.mu.Unlock()
 				calm := h.active().well() && now.Sub(w.battery) < 6*time.Minute && now.Sub(w.disturbance) > 15*time.Minute && w.override == string(rules.Auto) && now.Sub(w.overridden) > 10*time.Minute && !w.paused && w.taken.IsZero() &&
-					!w.touched.After(now.Add(-45*time.Minute)) && !w.owner && !h.world.dry && settle < time.Minute && faults == 0 && now.Sub(w.forgotten) > 3*time.Hour &&
-					(h.world.house.ReserveCap == 0 || now.Sub(w.disturbance) > 2*time.Hour) // or it may be taken for a person's reserve
+					!w.touched.After(now.Add(-45*time.Minute)) && !w.owner && !h.world.dry && settle < time.Minute && !faulty && now.Sub(w.forgotten) > 3*time.Hour
 				if calm && truth.Reserve != 0 {
 					w.broken(I6, "a minute into the peak the reserve is %d %%", truth.Reserve)
 				}

@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -82,18 +83,39 @@ func TestDaylightSavingTime(t *testing.T) {
 }
 
 func TestAWholeDayOverEachChangeOfClocks(t *testing.T) {
-	for _, day := range []string{"2026-03-09", "2026-11-02"} {
-		w := newWorld(t, day+" 00:00").start()
-		w.untilTime(at(day + " 23:59"))
-		peaks := 0
-		for _, s := range w.take() {
-			if s == "powerwall 0" {
-				peaks++
+	for _, c := range []struct {
+		day   string
+		hours time.Duration // of a peak over the change
+	}{{"2026-03-08", 2}, {"2026-11-01", 4}} {
+		t.Run(c.day, func(t *testing.T) {
+			w := newWorld(t, c.day+" 00:00")
+			winter := &w.s.Settings.Calendar.Seasons[1]
+			winter.Days = append(slices.Clone(winter.Days), time.Sunday)
+			winter.Peaks = append([]Span{{Start: 1 * 60, End: 4 * 60}}, winter.Peaks...)
+			w.therm["up"].Mode = "heat"
+			w.start().untilTime(at(c.day + " 00:59"))
+			w.take()
+			w.charge = 60 // the setback spans the change
+			begins := w.now.Add(time.Minute)
+			w.untilTime(begins.Add(c.hours*time.Hour - time.Minute))
+			w.want("powerwall 0", "up until 04:00 cool 76 heat 66")
+			w.untilTime(begins.Add(c.hours*time.Hour + 10*time.Minute))
+			w.want("powerwall 100")
+			if th := w.therm["up"]; th.Hold != HoldSchedule || len(w.s.Kept.Homes) > 0 && w.s.Kept.Homes["up"].Touch != nil {
+				t.Errorf("at %s: %+v, kept %+v", w.now.In(pacific).Format("15:04"), th.Setting, w.s.Kept.Homes)
 			}
-		}
-		if peaks != 2 || w.reserve != 100 {
-			t.Errorf("%s: %d peaks, reserve %v at the end", day, peaks, w.reserve)
-		}
+			w.charge = 100
+			w.untilTime(at(c.day + " 23:59"))
+			peaks := 0
+			for _, s := range w.take() {
+				if s == "powerwall 0" {
+					peaks++
+				}
+			}
+			if peaks != 2 || w.reserve != 100 {
+				t.Errorf("%d further peaks, reserve %v at the end", peaks, w.reserve)
+			}
+		})
 	}
 }
 
