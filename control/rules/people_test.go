@@ -61,6 +61,30 @@ func TestPeopleWin(t *testing.T) {
 	}
 }
 
+// In automatic mode either set point is a choice of its own.
+func TestOneOfTwoSetPointsIsAChoice(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*Thermostat)
+	}{
+		{"heat alone", func(th *Thermostat) { th.Heat = ptr(70.0) }},
+		{"cool alone", func(th *Thermostat) { th.Cool = ptr(73.0) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10")
+			w.charge, w.therm["up"].Mode = 70, "heat_cool"
+			w.start().until("16:20").want("powerwall 0", "up until 19:00 cool 78 heat 66")
+			c.change(w.therm["up"])
+			w.until("16:24")
+			w.charge = 10
+			w.until("18:50").want()
+			if len(w.d.Taken) != 1 {
+				t.Errorf("taken: %+v", w.d.Taken)
+			}
+		})
+	}
+}
+
 func TestAChangeBeforeOurFirstTouch(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:00").start()
 	w.until("16:10").take()
