@@ -10,7 +10,17 @@ import (
 // ReplaceFile puts data at path so that a power cut leaves the old content or
 // the new one, never a mixture: a synced temporary file beside it, a rename,
 // and a sync of the directory. The file has mode perm.
-func ReplaceFile(path string, data []byte, perm os.FileMode) (err error) {
+func ReplaceFile(path string, data []byte, perm os.FileMode) error {
+	return disk{(*os.File).Sync, os.Rename}.replace(path, data, perm)
+}
+
+// A disk is what makes a replacement safe, apart for a test that sees the order.
+type disk struct {
+	sync   func(*os.File) error
+	rename func(from, to string) error
+}
+
+func (k disk) replace(path string, data []byte, perm os.FileMode) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -23,15 +33,15 @@ func ReplaceFile(path string, data []byte, perm os.FileMode) (err error) {
 		}
 	}()
 	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(perm), f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Chmod(perm), k.sync(f), f.Close()); err != nil {
 		return err
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
+	if err = k.rename(f.Name(), path); err != nil {
 		return err
 	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(k.sync(d), d.Close())
 }
