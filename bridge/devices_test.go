@@ -687,6 +687,26 @@ func FuzzPowerwallCommand(f *testing.F) {
 	})
 }
 
+func FuzzForecastCommand(f *testing.F) {
+	for _, s := range []string{"101", " 95.5 ", `{"value": 99}`, "NaN", "1e999", "-500", "0x1p4", "", "{"} {
+		f.Add([]byte(s))
+	}
+	now := time.Date(2026, 7, 15, 12, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		b := bus.New(bus.Wall{})
+		w := NewWeather(WeatherOptions{
+			Shared:   Shared{Bus: b, Topics: treeTopics, Standing: &turning{active: true}, Log: slog.New(slog.DiscardHandler)},
+			Location: time.UTC, Every: func(time.Time) time.Duration { return time.Hour },
+		})
+		w.command(bus.Message{Topic: treeTopics.Weather("forecast_high" + devices.Set), Payload: payload, Origin: bus.Broker}, now)
+		m, said := b.Retained(treeTopics.Weather(devices.StateLeaf))
+		var r devices.Forecast
+		if said && (json.Unmarshal(m.Payload, &r) != nil || r.HighF == nil || !devices.Fahrenheit.Possible(*r.HighF)) {
+			t.Fatalf("%q gives %s", payload, m.Payload)
+		}
+	})
+}
+
 // turning is a node that is told to stand by, or to be active.
 type turning struct{ active bool }
 

@@ -209,3 +209,26 @@ func TestPair(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) { synctest.Test(t, c.do) })
 	}
 }
+
+// FuzzClaims: whatever comes on the topics of nodes, an active one stands down
+// before a higher claim alone.
+func FuzzClaims(f *testing.F) {
+	for _, s := range []string{
+		`{"role":"active","generation":9}`, `{"role":"active","generation":1}`, `{"role":"standby","generation":9}`, `{"role":"active","generation":-1}`,
+		`{"role":"active","generation":18446744073709551615}`, `{"role":["active"]}`, `null`, ``, `{`,
+	} {
+		f.Add("b", []byte(s))
+	}
+	f.Add("a", []byte(`{"role":"active","generation":9}`))
+	f.Fuzz(func(t *testing.T, node string, payload []byte) {
+		b := bus.New(bus.Wall{})
+		p := newPair(bridge.Shared{Bus: b, Topics: devices.Topics{Base: "powermgr"}, Log: slog.New(slog.DiscardHandler)}, "a", "1", filepath.Join(t.TempDir(), "role"))
+		p.active, p.told, p.looked, p.own = true, Active, true, claim{3, "a"}
+		p.hear(bus.Message{Topic: "powermgr/node/" + node + "/state", Payload: payload, Origin: bus.Broker}, time.Now())
+		var s NodeState
+		higher := json.Unmarshal(payload, &s) == nil && s.Role == Active && node != "a" && (claim{s.Generation, node}).over(claim{3, "a"})
+		if !p.Active() && !higher {
+			t.Fatalf("it stands down before %q of %q", payload, node)
+		}
+	})
+}
