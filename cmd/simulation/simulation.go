@@ -179,6 +179,7 @@ func (h *home) publish(topic string, thermostat int, payload string) {
 }
 
 func (h *home) fault(f emulator.Fault) {
+	h.watch.troubled()
 	if teslas(f) {
 		h.watch.disturbed()
 	}

@@ -86,7 +86,8 @@ type witness struct {
 	deaths      int
 	booted      time.Time // the daemon, last
 	jumped      time.Time // when the clock last jumped; a simulated one takes the monotonic one along
-	disturbance time.Time // the last thing that excuses being late
+	disturbance time.Time // the last thing that excuses being late with the reserve
+	trouble     time.Time // the last thing that excuses being late with anything
 	answered    time.Time // of the thermostats' vendor, last
 	battery     time.Time // of Tesla, last
 	phase       rules.Phase
@@ -159,6 +160,13 @@ func (w *witness) disturbed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.disturbance = time.Now()
+}
+
+// troubled notes that a vendor fails, from now on.
+func (w *witness) troubled() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trouble = time.Now()
 }
 
 // boots notes that the daemon starts.
@@ -240,8 +248,11 @@ func (w *witness) request(q emulator.Request) {
 	if w.home.onRequest != nil {
 		w.home.onRequest(q)
 	}
-	if q.Fault != "" && q.Vendor == "tesla" {
-		w.disturbance = time.Now()
+	if q.Fault != "" {
+		w.trouble = time.Now()
+		if q.Vendor == "tesla" {
+			w.disturbance = time.Now()
+		}
 	}
 	if q.Write == nil {
 		return
@@ -343,16 +354,38 @@ func (w *witness) appointments() (all []act) {
 				if calm && truth.Reserve != 0 {
 					w.broken(I6, "a minute into the peak the reserve is %d %%", truth.Reserve)
 				}
-			}})
+			}}, act{at: peak.End.Add(givenBack), do: w.afterPeak})
 		}
 	}
 	return all
+}
+
+// givenBack is how long after a peak all is given back when nothing fails.
+const givenBack = 20 * time.Minute
+
+// afterPeak judges what is left of a peak that nothing has troubled.
+func (w *witness) afterPeak(h *home) {
+	truth, faults := h.cloud.Truth(), len(h.cloud.ActiveFaults())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	calm := h.active().well() && faults == 0 && now.Sub(w.trouble) > time.Hour && now.Sub(w.disturbance) > time.Hour && w.jumped.IsZero() && now.Sub(w.forgotten) > 6*time.Hour &&
+		w.phase == rules.OffPeak && w.override == string(rules.Auto) && now.Sub(w.overridden) > time.Hour && !w.paused && !w.apart(now)
+	if calm {
+		w.judge(truth)
+	}
 }
 
 // finish judges what is left at the end of the day.
 func (w *witness) finish(truth emulator.Truth) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.judge(truth)
+}
+
+// judge compares what the devices are set to with what they are to be once
+// nothing is ours any more.
+func (w *witness) judge(truth emulator.Truth) {
 	now := time.Now()
 	for i, t := range truth.Thermostats {
 		d := w.homes[i]
@@ -370,7 +403,7 @@ func (w *witness) finish(truth emulator.Truth) {
 		}
 	}
 	want := 100
-	if limit := w.home.world.house.ReserveCap; limit > 0 {
+	if limit := w.home.world.house.ReserveCap; limit > 0 && truth.Reserve != want { // it takes a while to snap back
 		want = limit
 	}
 	theirs := !w.touched.Before(w.changed) || w.unseen || w.home.world.dry || w.owner
