@@ -102,21 +102,34 @@ func (ws *writes) guard(m bus.Message, now time.Time) bool {
 	if req.ID == "" {
 		req.ID = m.ID
 	}
-	ws.refuse(m, req, why)
+	ws.refuse(m, req, errors.New(why))
 	if m.Retain {
 		ws.Bus.Publish(bus.Message{Topic: m.Topic, Retain: true})
 	}
 	return false
 }
 
+// gaveWay is why a command of the controller is not carried out, when a choice
+// came first that it did not know of.
+type gaveWay string
+
+func (g gaveWay) Error() string { return string(g) }
+
+const personCameFirst = gaveWay("a person's command came first")
+
 // refuse answers a command that is not carried out.
-func (ws *writes) refuse(m bus.Message, req devices.Request, why string) {
-	ws.Log.Warn("command refused", "topic", m.Topic, "source", m.Source, "reason", why)
+func (ws *writes) refuse(m bus.Message, req devices.Request, why error) {
+	_, way := errors.AsType[gaveWay](why)
+	level := ws.Log.Warn
+	if way {
+		level = ws.Log.Info
+	}
+	level("command refused", "topic", m.Topic, "source", m.Source, "reason", why)
 	var requested any
 	if req.Value != "" {
 		requested = req.Value
 	}
-	ws.publish(devices.ResultTopic(m.Topic), false, devices.Result{ID: req.ID, Final: true, Requested: requested, Reason: why})
+	ws.publish(devices.ResultTopic(m.Topic), false, devices.Result{ID: req.ID, Final: true, Requested: requested, Reason: why.Error(), GaveWay: way})
 }
 
 // pending reports whether a write of key is under way.
@@ -124,13 +137,13 @@ func (ws *writes) pending(key string) bool {
 	return slices.ContainsFunc(ws.open, func(w *write) bool { return w.key == key })
 }
 
-// yields says why an automatic write gives way; empty if it does not.
-func (ws *writes) yields(key string, now time.Time) string {
+// yields says why an automatic write gives way; nil if it does not.
+func (ws *writes) yields(key string, now time.Time) error {
 	at, ok := ws.persons[key]
 	if ok && now.Sub(at) <= personsFirst || slices.ContainsFunc(ws.open, func(w *write) bool { return w.key == key && !w.automatic }) {
-		return "a person's command came first"
+		return personCameFirst
 	}
-	return ""
+	return nil
 }
 
 // person notes that a person has set key.

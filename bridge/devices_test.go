@@ -294,7 +294,7 @@ func TestAPersonComesFirst(t *testing.T) {
 		r.got("#")
 		r.bus.Publish(bus.Message{Topic: "powermgr/powerwall/reserve/set", Payload: []byte("0"), Source: devices.SourceControl, Generation: 3})
 		synctest.Wait()
-		if res := r.results("powermgr/powerwall/reserve/result"); len(res) != 1 || res[0].Accepted {
+		if res := r.results("powermgr/powerwall/reserve/result"); len(res) != 1 || res[0].Accepted || !res[0].GaveWay {
 			t.Errorf("%+v", res)
 		}
 		r.sleep(time.Minute)

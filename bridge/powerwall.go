@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -132,12 +131,10 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 	}
 	automatic := m.Source == devices.SourceControl
 	if err == nil && automatic {
-		if why := p.writes.yields(setting, now); why != "" {
-			err = errors.New(why)
-		}
+		err = p.writes.yields(setting, now)
 	}
 	if err != nil {
-		p.writes.refuse(m, req, err.Error())
+		p.writes.refuse(m, req, err)
 		return
 	}
 	want := describePowerwall(cmd)

@@ -183,7 +183,7 @@ func (t *Thermostats) unchanged(ctx context.Context, id string) error {
 	case h.missing > 0:
 		return errors.New("it is no longer on the account")
 	case t.Bus.Now().Sub(h.changed).Abs() < justRead:
-		return errors.New("it has just changed, which the decision was made without")
+		return gaveWay("it has just changed, which the decision was made without")
 	}
 	return nil
 }
@@ -224,15 +224,13 @@ func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time)
 		}
 	}
 	if err == nil && automatic {
-		if why := t.yields(id, now); why != "" {
-			err = errors.New(why)
-		} else {
+		if err = t.yields(id, now); err == nil {
 			err = t.unchanged(ctx, id)
 			now = t.Bus.Now()
 		}
 	}
 	if err != nil {
-		t.writes.refuse(m, req, err.Error())
+		t.writes.refuse(m, req, err)
 		return
 	}
 	t.Log.Info("command", "device", id, "setting", setting, "value", req.Value, "source", m.Source, "reason", req.Reason)
@@ -256,10 +254,10 @@ func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time)
 
 // yields says why the controller's command gives way. A person's choice of the
 // fan is no choice about the temperature.
-func (t *Thermostats) yields(id string, now time.Time) string {
+func (t *Thermostats) yields(id string, now time.Time) error {
 	for _, w := range t.homes[id].draft {
 		if !fanOnly(w.cmd) {
-			return "a person's command came first"
+			return personCameFirst
 		}
 	}
 	return t.writes.yields(id, now)

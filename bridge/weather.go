@@ -135,7 +135,7 @@ func (w *Weather) command(m bus.Message, now time.Time) {
 		}
 	}
 	if err != nil {
-		w.writes.refuse(m, req, err.Error())
+		w.writes.refuse(m, req, err)
 		return
 	}
 	f := devices.Forecast{HighF: &high, Hourly: []devices.HourlyDegF{}, Source: "mqtt", Day: w.day(now), AsOf: now}

@@ -131,4 +131,5 @@ type Result struct {
 	Requested any    `json:"requested"`
 	Applied   any    `json:"applied"` // what the device shows; null: not known yet, or nothing
 	Reason    string `json:"reason"`
+	GaveWay   bool   `json:"gave_way,omitempty"` // a command of the controller that was not carried out since somebody's choice came first: no fault
 }

@@ -85,6 +85,8 @@ func syntax(err error) error {
 	switch {
 	case strings.Contains(text, "unknown anchor"):
 		return errors.New("a value that begins with * must be in quotes")
+	case strings.Contains(text, "control characters are not allowed"), strings.Contains(text, "UTF-8"):
+		return errors.New("it holds bytes that no text has: is it a configuration, saved as UTF-8?")
 	case strings.Contains(text, "cannot start any token"):
 		return fmt.Errorf("%s: indent with spaces, not tabs, and quote a value that begins with @, ` or %%", text)
 	}

@@ -267,6 +267,8 @@ func TestLoadRefuses(t *testing.T) {
 
 		// The file.
 		{"not YAML", "mqtt: [", []string{"line 1: did not find expected node content: see the lines around it for indentation, colons and quotes"}},
+		{"not text", "\x00\x01\x02bin", []string{"it holds bytes that no text has: is it a configuration, saved as UTF-8?"}},
+		{"not UTF-8", "mqtt:\n  user: Ren\xe9", []string{"it holds bytes that no text has: is it a configuration, saved as UTF-8?"}},
 		{"tabs", "mqtt:\n\turl: x", []string{"line 2: found character that cannot start any token: indent with spaces, not tabs, and quote a value that begins with @, ` or %"}},
 		{"a password that YAML takes for an alias is not printed", "mqtt: {password: *hunter2}", []string{"a value that begins with * must be in quotes"}},
 		{"a key twice", "mqtt:\n  url: a\n  url: b", []string{"line 3: mqtt.url is given twice, first in line 2"}},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -51,7 +52,11 @@ func (s Summary) Print(w io.Writer) {
 	fmt.Fprintf(w, "\n%s\n", s.Day)
 	fmt.Fprintf(w, "  from the grid in the peak   %6.2f kWh\n", s.PeakImport)
 	fmt.Fprintf(w, "  with the battery held       %6.2f kWh\n", s.PeakImportHeld)
-	fmt.Fprintf(w, "  with a reserve of 20 %%      %6.2f kWh\n", s.PeakImportSelfPowered)
+	fmt.Fprintf(w, "  with a reserve of 20 %%      %6.2f kWh", s.PeakImportSelfPowered)
+	if math.Abs(s.PeakImportSelfPowered-s.PeakImportHeld) < 0.1 {
+		fmt.Fprint(w, " (the sun alone left nothing above 20 % in the battery)")
+	}
+	fmt.Fprintln(w)
 	text := func(r *int) string {
 		if r == nil {
 			return "there was no peak"

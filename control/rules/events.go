@@ -33,6 +33,7 @@ type Answer struct {
 	Final    bool
 	Applied  bool // the device shows what was asked for
 	Reason   string
+	GaveWay  bool // to a choice that came first, which is no fault
 }
 
 // OverrideAsked is a person's override.

@@ -194,6 +194,26 @@ func TestAPersonsCommandThatFailsLeavesNothingOfOurs(t *testing.T) {
 	})
 }
 
+// A person who has the reserve set and then asks for an override has done
+// nothing wrong.
+func TestGivingWayIsNoFault(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	w.deaf[Powerwall] = true
+	w.start().want("powerwall 0")
+	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: w.s.Pending[Powerwall].ID, Final: true, Reason: "a person's command came first", GaveWay: true})
+	w.want()
+	w.deaf[Powerwall] = false
+	w.now = w.now.Add(5 * time.Second)
+	w.read()
+	w.want()
+	w.now = w.now.Add(10 * time.Second)
+	w.read()
+	w.want("powerwall 0")
+	if n := w.noted(NoteProblem); n != 0 {
+		t.Errorf("%d problems", n)
+	}
+}
+
 func TestAutoGivesItBack(t *testing.T) {
 	w := setBack(t)
 	w.therm["up"].Cool = ptr(74.0)

@@ -298,6 +298,11 @@ func (st *step) answer(a Answer) {
 		st.unsay("taken " + a.Target)
 		return
 	}
+	if a.GaveWay {
+		p.ID, p.Failed, p.Retry = "", st.now, st.now.Add(giveWay)
+		st.Pending[a.Target] = p
+		return
+	}
 	st.failed(a.Target, p, a.Accepted, a.Reason)
 }
 
@@ -350,6 +355,10 @@ func (st *step) failed(target string, p Pending, accepted bool, reason string) {
 	st.Pending[target] = p
 	st.say("taken "+target, NoteProblem, target, "the command did not come through: %s", reason)
 }
+
+// giveWay is how long a command waits that gave way to a person's. The bridge
+// refuses ours that long after theirs, and a reading is due before it.
+const giveWay = 10 * time.Second
 
 // overdue is how long a final answer may take: three writes, each read back
 // for two and a half minutes.
