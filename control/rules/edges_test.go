@@ -170,6 +170,35 @@ func TestAChoiceMadeOnVacation(t *testing.T) {
 	}
 }
 
+// A Round says that it is on vacation, and no hold at other times. Its readings
+// after the vacation say all that there is.
+func TestAVacationOfAThermostatWithoutHolds(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		restart bool
+	}{
+		{"the same process all along", false},
+		{"a restart while it is on vacation", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10")
+			th := w.therm["up"]
+			th.Hold, w.charge = "", 70
+			w.start().want("powerwall 0", "up until 19:00 cool 78 heat 68")
+			th.Hold = "" // it took the set points, and knows no holds
+			w.until("16:30").want()
+			th.Hold = HoldVacation
+			w.until("16:40").want()
+			if c.restart {
+				w.restart()
+			}
+			w.until("17:00").want()
+			th.Hold = ""
+			w.until("19:10").want("powerwall 100", "up  cool 76 heat 68")
+		})
+	}
+}
+
 // What was given back in this event, and was changed since while nobody could
 // tell by whom, is what the thermostat goes back to.
 func TestABaselineThatIsNoMore(t *testing.T) {

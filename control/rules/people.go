@@ -47,8 +47,11 @@ func (st *step) readThermostat(id string, t Thermostat) {
 	prev, known := st.Thermostats[id]
 	st.Thermostats[id] = t
 	seen := st.Seen[id]
-	st.Seen[id] = true
-	if !t.Alive || !t.told(prev) {
+	usual := prev.Hold
+	if usual == HoldVacation {
+		usual = st.Aside[id].Hold // a thermostat that knows no holds has none again
+	}
+	if !t.Alive || !t.told(usual) {
 		// The last values of a device that does not answer are old.
 		if known {
 			t.Setting, t.Mode, t.Holds = prev.Setting, prev.Mode, prev.Holds
@@ -68,11 +71,12 @@ func (st *step) readThermostat(id string, t Thermostat) {
 	if t.Hold == HoldVacation || t.UtilityEvent {
 		// What others make of it meanwhile is nobody's choice, and ours is there
 		// again afterwards. What is not, then, is somebody's.
-		if _, ok := st.Aside[id]; !ok && known {
+		if _, ok := st.Aside[id]; !ok && seen {
 			st.Aside[id] = prev
 		}
 		return
 	}
+	st.Seen[id] = true
 	if before, ok := st.Aside[id]; ok {
 		prev = before
 		delete(st.Aside, id)
@@ -102,10 +106,10 @@ func (st *step) readThermostat(id string, t Thermostat) {
 	}
 }
 
-// told reports whether a reading says all that it has to about the setting,
-// compared with an earlier one of the same thermostat.
-func (t Thermostat) told(prev Thermostat) bool {
-	return t.Mode != "" && (!cools(t.Mode) || t.Cool != nil) && (!heats(t.Mode) || t.Heat != nil) && (t.Hold != "" || prev.Hold == "")
+// told reports whether a reading says all that it has to about the setting.
+// usual is the hold of an earlier one of the same thermostat.
+func (t Thermostat) told(usual string) bool {
+	return t.Mode != "" && (!cools(t.Mode) || t.Cool != nil) && (!heats(t.Mode) || t.Heat != nil) && (t.Hold != "" || usual == "")
 }
 
 // explain finds out what a reading of a thermostat that we touched means.

@@ -245,7 +245,7 @@ type State struct {
 	Pending map[string]Pending
 	Phase   Phase                 // at the last step
 	Said    map[string]string     // notes that are made once per change, by subject
-	Seen    map[string]bool       // thermostats read since the start
+	Seen    map[string]bool       // thermostats whose own setting was read since the start
 	Aside   map[string]Thermostat // as they were before a vacation or a utility's event began
 	Sent    int                   // commands since the start
 }

@@ -86,7 +86,7 @@ func (st *step) tooFar(t Thermostat) bool {
 func (st *step) apply(id string, t Thermostat, h Home, goal Goal) {
 	why := ""
 	switch {
-	case !st.Seen[id]:
+	case t.Polled.IsZero():
 		return // not read since the start
 	case !st.fresh(t.AsOf, st.Settings.StaleAfter):
 		why = "its last reading is too old"
@@ -98,6 +98,9 @@ func (st *step) apply(id string, t Thermostat, h Home, goal Goal) {
 		return
 	}
 	st.unsay("blocked " + id)
+	if !st.Seen[id] {
+		return
+	}
 
 	base := h.base(t)
 	if st.end(base, goal).Sub(st.now) < tooLate {
@@ -276,8 +279,11 @@ func (st *step) sentence(t Thermostat, h Home, goal Goal, want Setting) string {
 
 // restore gives a thermostat back what it had.
 func (st *step) restore(id string, t Thermostat, h Home) {
-	if !st.Seen[id] {
-		return // a person may have changed it while nobody looked
+	if !st.Seen[id] { // a person may have changed it while nobody looked
+		if !t.Polled.IsZero() {
+			st.later(id, t)
+		}
+		return
 	}
 	touch, want := *h.Touch, st.baseline(t, h)
 	if touch.Kind != Restore {
@@ -296,11 +302,18 @@ func (st *step) restore(id string, t Thermostat, h Home) {
 	} else if sameSetting(touch.Baseline.Mode, want, touch.Wanted) && (touch.shown(t) || !st.mayRetry(id, t.Polled)) {
 		return
 	}
-	if why := t.unready(); why != "" {
-		st.say("blocked "+id, NoteLeft, id, "%s is given back later: %s", t.Name, why)
-		return
+	if !st.later(id, t) {
+		st.write(id, t, h, Restore, want)
 	}
-	st.write(id, t, h, Restore, want)
+}
+
+// later reports whether restoring has to wait, and says so.
+func (st *step) later(id string, t Thermostat) bool {
+	why := t.unready()
+	if why != "" {
+		st.say("blocked "+id, NoteLeft, id, "%s is given back later: %s", t.Name, why)
+	}
+	return why != ""
 }
 
 // lapse is how long after its end a hold may still be shown.
