@@ -21,7 +21,7 @@ import (
 // the first thermostat is on its schedule, the second in a permanent hold.
 func hot(nodes int, backend string) *world {
 	w := draw(1, None)
-	w.day = time.Date(2026, 7, 15, 0, 0, 0, 0, w.zone)
+	w.day, w.hours = time.Date(2026, 7, 15, 0, 0, 0, 0, w.zone), summer
 	w.dry, w.daily, w.backend, w.nodes, w.rsync, w.polls = false, true, backend, nodes, true, [3]int{300, 60, 300}
 	w.weather = emulator.Day{LowC: 20, HighC: 40, Clear: 1}
 	charge, reserve := 66.0, 100

@@ -57,7 +57,7 @@ type home struct {
 }
 
 // grace is how long after the last trouble everything has to be as it should.
-const grace = 2*time.Hour + 15*time.Minute
+const grace = 75 * time.Minute
 
 // Run lives one day. An error is about the simulator, not about powermgr.
 func Run(o Options) (Result, error) {

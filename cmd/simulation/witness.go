@@ -343,7 +343,7 @@ func teslas(f emulator.Fault) bool { return strings.HasPrefix(f.Endpoint, "tesla
 func (w *witness) appointments() (all []act) {
 	for now := w.home.world.day; now.Before(w.home.world.day.AddDate(0, 0, 1)); now = now.Add(30 * time.Minute) {
 		phase, peak := w.calendar.At(now)
-		if phase == rules.InPeak && peak.Start.Equal(now) {
+		if phase == rules.InPeak && peak.Start.Equal(now) && w.home.world.lives(peak) {
 			all = append(all, act{at: now.Add(65 * time.Second), do: func(h *home) {
 				settle := h.world.house.SettleDelay
 				truth, faulty := h.cloud.Truth(), slices.ContainsFunc(h.cloud.ActiveFaults(), teslas)
@@ -365,16 +365,20 @@ const givenBack = 20 * time.Minute
 
 // afterPeak judges what is left of a peak that nothing has troubled.
 func (w *witness) afterPeak(h *home) {
-	truth, faults := h.cloud.Truth(), len(h.cloud.ActiveFaults())
+	truth, faults, away := h.cloud.Truth(), len(h.cloud.ActiveFaults()), false
+	h.cloud.Person(func(e *emulator.House) { away = slices.ContainsFunc(e.Thermostats, others) })
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	calm := h.active().well() && faults == 0 && now.Sub(w.trouble) > time.Hour && now.Sub(w.disturbance) > time.Hour && w.jumped.IsZero() && now.Sub(w.forgotten) > 6*time.Hour &&
+	calm := h.active().well() && faults == 0 && !away && now.Sub(w.trouble) > time.Hour && now.Sub(w.disturbance) > time.Hour && w.jumped.IsZero() && now.Sub(w.forgotten) > 6*time.Hour &&
 		w.phase == rules.OffPeak && w.override == string(rules.Auto) && now.Sub(w.overridden) > time.Hour && !w.paused && !w.apart(now)
 	if calm {
 		w.judge(truth)
 	}
 }
+
+// others reports whether a thermostat is not there, or not ours to set.
+func others(t *emulator.Thermostat) bool { return !t.Alive || t.Vacation || t.UtilityEvent }
 
 // finish judges what is left at the end of the day.
 func (w *witness) finish(truth emulator.Truth) {

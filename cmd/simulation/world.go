@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
 )
@@ -22,16 +23,13 @@ const (
 	All  Level = "all"  // up to eight, on top of each other
 )
 
-// quiet is the local hour after which nothing happens any more, so that all
-// can be given back.
-const quiet = 21
-
 // world is what a seed draws.
 type world struct {
 	seed    uint64
 	rand    *rand.Rand
 	zone    *time.Location
 	day     time.Time // local midnight
+	hours   hours     // of it that are lived
 	dry     bool
 	nodes   int    // 1, or a pair
 	rsync   bool   // the pair's journals are copied from disk to disk
@@ -51,7 +49,23 @@ type act struct {
 	do   func(*home)
 }
 
-// saved by summer time and back, in the zone of the home.
+// hours are the part of a day that is lived: from an hour and a half before
+// its first peak until all trouble is over. The other hours are like those
+// after the last peak.
+type hours struct {
+	from, to float64   // on the wall
+	peaks    []float64 // when they start
+}
+
+var (
+	summer    = hours{14.5, 20.5, []float64{16}}
+	morning   = hours{4.5, 10.5, []float64{6}}
+	evening   = hours{15.5, 21, []float64{17}}
+	winter    = hours{4.5, 21, []float64{6, 17}}
+	turnNight = hours{0.5, 10.5, []float64{6}} // with the hour that is there twice, or not at all
+)
+
+// turns are the days on which summer time begins or ends, in the zone of the home.
 var turns = []string{"2026-03-08", "2026-11-01", "2027-03-14", "2027-11-07"}
 
 func draw(seed uint64, level Level) *world {
@@ -61,21 +75,24 @@ func draw(seed uint64, level Level) *world {
 		panic(err) // the emulator brings the zones along
 	}
 	w := &world{seed: seed, rand: r, zone: zone, dry: chance(r, 0.03), daily: chance(r, 0.9), backend: pick(r, "tcc", "resideo"),
-		nodes: pick(r, 1, 1, 2), rsync: chance(r, 0.7), polls: [3]int{pick(r, 300, 600), pick(r, 60, 60, 120), pick(r, 300, 300, 450)}}
+		nodes: pick(r, 1, 1, 2), rsync: chance(r, 0.7), polls: [3]int{pick(r, 300, 600), pick(r, 60, 120, 180), pick(r, 300, 450, 600)}}
 	w.day = time.Date(2026, 1, 1+r.IntN(730), 0, 0, 0, 0, zone)
 	if chance(r, 0.08) {
 		w.day, _ = time.ParseInLocation(time.DateOnly, pick(r, turns...), zone)
-		w.daily = true
+		w.daily, w.hours = true, pick(r, turnNight, winter)
+	} else {
+		w.hours = pick(r, morning, morning, morning, evening, evening, evening, winter)
 	}
-	summer := w.day.Month() >= time.May && w.day.Month() <= time.October
+	hot := w.day.Month() >= time.May && w.day.Month() <= time.October
 	w.weather = emulator.Day{LowC: between(r, -5, 5), HighC: between(r, 5, 20), Clear: r.Float64()}
-	if summer {
+	if hot {
+		w.hours = summer
 		w.weather = emulator.Day{LowC: between(r, 14, 25), HighC: between(r, 26, 43), Clear: between(r, 0.3, 1)}
 	}
 	charge, reserve := between(r, 15, 100), pick(r, 100, 100, 80, 0, 20)
 	w.house = emulator.HouseOptions{
 		ChargePercent: &charge, Reserve: &reserve, BaseLoadW: between(r, 600, 5000), SolarPeakW: between(r, 0, 6000),
-		SettleDelay: time.Duration(r.IntN(3)*r.IntN(20)) * time.Second, Thermostats: w.thermostats(summer),
+		SettleDelay: time.Duration(r.IntN(3)*r.IntN(20)) * time.Second, Thermostats: w.thermostats(hot),
 	}
 	if chance(r, 0.1) {
 		w.house.ReserveCap, w.house.CapDelay = 80, time.Duration(r.IntN(25))*time.Minute
@@ -100,12 +117,12 @@ func pick[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 
 func between(r *rand.Rand, low, high float64) float64 { return low + (high-low)*r.Float64() }
 
-func (w *world) thermostats(summer bool) []*emulator.Thermostat {
+func (w *world) thermostats(hot bool) []*emulator.Thermostat {
 	all := emulator.DefaultThermostats()
 	for _, t := range all {
 		t.Location = w.zone
 		t.Mode = devices.Heat
-		if summer {
+		if hot {
 			t.Mode = devices.Cool
 		}
 		if chance(w.rand, 0.3) {
@@ -169,40 +186,36 @@ func round(t *emulator.Thermostat) {
 	t.LCCID, t.Model, t.Hold = "TCC-"+fmt.Sprint(t.TCCID), "Round", devices.HoldPermanent
 }
 
-// at draws a time of the day: mostly about the peaks.
+// at draws a time of the hours that are lived: mostly about the peaks.
 func (w *world) at() time.Time {
-	clock := time.Duration(30+w.rand.IntN((quiet*60)-60)) * time.Minute
+	first, last := w.begins().Add(time.Minute), w.ends()
+	at := first.Add(time.Duration(w.rand.Int64N(int64(last.Sub(first)))))
 	if chance(w.rand, 0.7) {
-		peak := 16 * time.Hour
-		if m := w.day.Month(); m < time.May || m > time.October {
-			peak = pick(w.rand, 6*time.Hour, 17*time.Hour)
-		}
-		clock = peak + time.Duration(w.rand.IntN(255)-45)*time.Minute
+		at = w.clock(pick(w.rand, w.hours.peaks...)).Add(time.Duration(w.rand.IntN(255)-45) * time.Minute)
 	}
-	clock += time.Duration(w.rand.IntN(60)) * time.Second
-	at := time.Date(w.day.Year(), w.day.Month(), w.day.Day(), 0, 0, int(clock/time.Second), 0, w.zone)
-	switch first, last := w.begins(), w.ends(); {
+	at = at.Truncate(time.Minute).Add(time.Duration(w.rand.IntN(60)) * time.Second)
+	switch {
 	case at.Before(first):
-		return first.Add(time.Minute)
+		return first
 	case at.After(last):
 		return last
 	}
 	return at
 }
 
-// begins is an hour and a half before the first peak; the hours before it are like
-// those of the evening.
-func (w *world) begins() time.Time {
-	minute := 14*60 + 30
-	if m := w.day.Month(); m < time.May || m > time.October {
-		minute = 4*60 + 30
-	}
-	return time.Date(w.day.Year(), w.day.Month(), w.day.Day(), 0, minute, 0, 0, w.zone)
+func (w *world) begins() time.Time { return w.clock(w.hours.from) }
+
+// ends is when all trouble is over, so that all can be given back.
+func (w *world) ends() time.Time { return w.clock(w.hours.to) }
+
+// lives reports whether the whole of a peak is lived.
+func (w *world) lives(p rules.Peak) bool {
+	return p.Start.After(w.begins()) && !p.End.After(w.ends())
 }
 
-// ends is when all trouble is over.
-func (w *world) ends() time.Time {
-	return time.Date(w.day.Year(), w.day.Month(), w.day.Day(), quiet, 0, 0, 0, w.zone)
+// clock is when the clock on the wall shows so many hours.
+func (w *world) clock(hours float64) time.Time {
+	return time.Date(w.day.Year(), w.day.Month(), w.day.Day(), 0, int(hours*60), 0, 0, w.zone)
 }
 
 func (w *world) add(at time.Time, do func(*home), format string, args ...any) {

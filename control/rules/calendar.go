@@ -70,11 +70,15 @@ func (c Calendar) Peaks(t time.Time, days int) []Peak {
 	noon := time.Date(y, m, d+days, 12, 0, 0, 0, c.Location)
 	season := c.SeasonOf(noon)
 	if season == nil || !slices.Contains(season.Days, noon.Weekday()) ||
-		slices.Contains(c.Holidays, noon.Format(time.DateOnly)) {
+		len(c.Holidays) > 0 && slices.Contains(c.Holidays, noon.Format(time.DateOnly)) {
 		return nil
 	}
-	var peaks []Peak
-	for _, span := range slices.SortedFunc(slices.Values(season.Peaks), func(a, b Span) int { return a.Start - b.Start }) {
+	spans, byStart := season.Peaks, func(a, b Span) int { return a.Start - b.Start }
+	if !slices.IsSortedFunc(spans, byStart) {
+		spans = slices.SortedFunc(slices.Values(spans), byStart)
+	}
+	peaks := make([]Peak, 0, len(spans))
+	for _, span := range spans {
 		p := Peak{
 			Season: season.Name, Precool: season.Precool,
 			Start: c.wall(y, m, d+days, span.Start),
@@ -110,8 +114,12 @@ func (c Calendar) wall(y int, m time.Month, d, minute int) time.Time {
 // Next is the peak that runs at t, or else the next one; ok is false if there
 // is none within the horizon.
 func (c Calendar) Next(t time.Time) (p Peak, ok bool) {
-	// Yesterday counts, since its last peak may end at or after midnight.
-	for day := -1; day < horizon; day++ {
+	// Yesterday counts until noon, since its last peak may end at or after midnight.
+	first := -1
+	if t.In(c.Location).Hour() >= 12 {
+		first = 0
+	}
+	for day := first; day < horizon; day++ {
 		for _, p := range c.Peaks(t, day) {
 			if t.Before(p.End) {
 				return p, true
@@ -136,8 +144,11 @@ func (c Calendar) At(t time.Time) (Phase, Peak) {
 
 // Change is when the scheduled phase changes next after t; zero if it never
 // does within the horizon.
-func (c Calendar) Change(t time.Time) time.Time {
-	switch phase, p := c.At(t); {
+func (c Calendar) Change(t time.Time) time.Time { return c.change(c.At(t)) }
+
+// change is when a phase ends, given the peak that At returned with it.
+func (c Calendar) change(phase Phase, p Peak) time.Time {
+	switch {
 	case p.Start.IsZero():
 		return time.Time{}
 	case phase == OffPeak:

@@ -98,7 +98,7 @@ type Plan struct {
 // PlanAt is the plan at now.
 func PlanAt(c Calendar, o Override, enabled bool, now time.Time) Plan {
 	phase, peak := c.At(now)
-	p := Plan{Phase: phase, Peak: peak, Paused: !enabled, Next: c.Change(now)}
+	p := Plan{Phase: phase, Peak: peak, Paused: !enabled, Next: c.change(phase, peak)}
 	if phase != OffPeak {
 		p.Since, p.Until = peak.Start.Add(-c.Lead), peak.End
 	}
