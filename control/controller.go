@@ -128,7 +128,12 @@ func (c *Controller) step(ev rules.Event) time.Time {
 		return c.waitUntil
 	}
 	if active := c.Standing.Active(); active == c.state.Standby {
-		c.fold(rules.Standing{Active: active}, now)
+		turn := rules.Standing{Active: active}
+		if _, kept := ev.(rules.Recovered); kept && active {
+			c.fold(ev, now) // before anything is decided
+			return c.fold(turn, now)
+		}
+		c.fold(turn, now)
 	}
 	return c.fold(ev, now)
 }

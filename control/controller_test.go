@@ -344,6 +344,32 @@ func TestTheRetainedJournalBringsBackALostFile(t *testing.T) {
 	})
 }
 
+// Nothing is decided from what was read while the journal was still to come.
+func TestWhatTheRetainedJournalSaysComesFirst(t *testing.T) {
+	shown := 50
+	for name, kept := range map[string]rules.Kept{
+		"people have switched powermgr off": {Disabled: true},
+		"somebody has set the reserve":      {Battery: rules.KeptBattery{Taken: &rules.Taken{At: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), What: "reserve set to 50 %"}}},
+		"it is paused":                      {Override: rules.Override{Kind: rules.OverridePause, Since: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := journal.Encode(journal.Entry{Node: "a", Generation: 1, Sequence: 9, Kept: kept})
+			if err != nil {
+				t.Fatal(err)
+			}
+			run(t, true, &memory{}, func(r *rig) {
+				r.battery(100, shown)
+				r.bus.Publish(bus.Message{Topic: topics.NodeJournal("a"), Payload: b, Retain: true, Origin: bus.Broker})
+				r.bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
+				synctest.Wait()
+				if n := len(r.got(topics.Powerwall("reserve/set"))); n != 0 {
+					t.Errorf("%d commands for the reserve", n)
+				}
+			})
+		})
+	}
+}
+
 func TestWithoutABrokerItDoesNotWaitForEver(t *testing.T) {
 	run(t, true, &memory{}, func(r *rig) {
 		r.battery(100, 50)
