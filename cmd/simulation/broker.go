@@ -156,6 +156,7 @@ func (b *broker) heal() {
 	}
 }
 
+// pass gives a message to all who want it, flagged as it was sent.
 func (b *broker) pass(from *link, m bus.Message) {
 	if m.Retain {
 		if len(m.Payload) == 0 {
@@ -163,7 +164,6 @@ func (b *broker) pass(from *link, m bus.Message) {
 		} else {
 			b.retained[m.Topic] = m
 		}
-		m.Retain = false // a live message is not flagged for others
 	}
 	m.Origin = bus.Broker
 	for _, l := range b.links {
@@ -174,13 +174,20 @@ func (b *broker) pass(from *link, m bus.Message) {
 }
 
 // send is a person's mosquitto_pub. It reports whether there was a broker.
-func (b *broker) send(topic, payload string) bool {
+func (b *broker) send(m bus.Message) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.up {
-		b.pass(nil, bus.Message{Topic: topic, Payload: []byte(payload)})
+		b.pass(nil, m)
 	}
 	return b.up
+}
+
+// reaches reports whether a node hears what the broker passes on.
+func (b *broker) reaches(n *node) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.up && slices.ContainsFunc(b.links, func(l *link) bool { return l.node == n && !l.cut && !l.life.dead.Load() })
 }
 
 // set switches the broker on or off; one without persistence forgets.

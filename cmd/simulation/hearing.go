@@ -100,10 +100,20 @@ func (w *witness) batteryState(payload []byte) {
 	w.owner = owner
 	if r.ReservePercent != nil {
 		// No rule asks for such a value, so it is a person's, once they have it.
-		if v := *r.ReservePercent; w.hidden && v != w.reserve && v%20 != 0 && !w.owner {
+		if v := *r.ReservePercent; w.hidden && v != w.reserve && !slices.Contains([]int{0, 20, 80, 100}, v) && !w.owner {
 			w.choice = time.Now()
 		}
-		w.reserve = *r.ReservePercent
+		w.reserve, w.reserveAt = *r.ReservePercent, time.Now()
+		if w.pending != nil && *w.pending == w.reserve {
+			w.pending = nil
+		}
+	}
+	if r.Mode != nil {
+		// Nor for a mode; but a reserve of ours goes back whatever the mode is.
+		if w.hidden && string(*r.Mode) != w.mode && w.mode != "" && w.phase != rules.OffPeak && !w.owner && w.choice.IsZero() {
+			w.choice = time.Now()
+		}
+		w.mode = string(*r.Mode)
 	}
 	if w.hidden {
 		w.touched, w.hidden = time.Now(), false // a choice counts from when it is shown
@@ -125,13 +135,16 @@ func (w *witness) reserveCommand(payload []byte) {
 	switch {
 	case w.home.world.dry:
 		w.broken(I5, "a reserve of %d %% was commanded in dry run", c.Value)
-	case w.paused && c.Value < 80:
+	case (w.paused || w.orders.stopped(time.Now())) && c.Value < 80 && !w.apart(time.Now()):
 		w.broken(I5, "a reserve of %d %% was commanded while paused", c.Value)
+	case c.Value == w.reserve && w.pending == nil && !w.hidden && w.reserveAt.Before(time.Now().Add(-moments)) && time.Since(w.reserveAt) < 10*time.Minute && w.reserveAt.Sub(w.reserveSent) > 10*time.Minute && !w.apart(time.Now()):
+		w.broken(I4, "the reserve is %d %% already: %s", c.Value, c.Reason)
 	case w.owner && w.owned.Before(time.Now()):
 		w.broken(I3, "a reserve of %d %% was commanded while the battery is Tesla's", c.Value)
 	case !w.choice.IsZero() && w.choice.Before(time.Now().Add(-2*moments)) && !w.apart(time.Now()):
 		w.broken(I3, "a reserve of %d %% was commanded; the battery has been a person's since %s", c.Value, w.choice.In(w.home.world.zone).Format("15:04:05"))
 	}
+	w.pending = &c.Value
 }
 
 func (w *witness) batteryResult(name string, payload []byte) {
@@ -257,7 +270,7 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 	switch {
 	case w.home.world.dry:
 		w.broken(I5, "%s was commanded in dry run: %s", d.id, c.Reason)
-	case !cmd.restore && w.paused:
+	case !cmd.restore && (w.paused || w.orders.stopped(now)) && !w.apart(now):
 		w.broken(I5, "%s was commanded while paused: %s", d.id, c.Reason)
 	}
 	theirs := cmd.restore && slices.ContainsFunc(d.choices, func(c setting) bool { return c.aged(now).same(cmd.setting) })

@@ -76,9 +76,10 @@ type fuse struct {
 type moment string
 
 const (
-	journalSaved moment = "the journal was saved"
-	writeBefore  moment = "a write was about to leave"
-	writeAfter   moment = "a write had arrived"
+	journalBefore moment = "the journal was about to be saved" // and was not
+	journalSaved  moment = "the journal was saved"
+	writeBefore   moment = "a write was about to leave"
+	writeAfter    moment = "a write had arrived"
 )
 
 var errDead = errors.New("the daemon is dead")
@@ -100,8 +101,8 @@ func (n *node) pass(l *life, m moment) bool {
 	l.mu.Unlock()
 	if hit != nil {
 		n.home.tell("%s killed when %s", n.name, m)
-		if m == journalSaved && len(n.home.nodes) > 1 {
-			n.home.watch.forgets() // the other node will not hear of it
+		if m == journalSaved && len(n.home.nodes) > 1 || m == journalBefore {
+			n.home.watch.forgets() // nobody will hear of it
 		}
 		n.kill(hit.off, hit.reboot)
 		return false
@@ -319,7 +320,7 @@ func (d *living) Read() ([]byte, error) {
 }
 
 func (d *living) Write(b []byte) error {
-	if d.dead.Load() {
+	if !d.pass(d.life, journalBefore) {
 		return errDead
 	}
 	d.disk.mu.Lock()
@@ -345,6 +346,25 @@ func (d *living) SetAside() (string, error) {
 	defer d.disk.mu.Unlock()
 	d.disk.b = nil
 	return "aside", nil
+}
+
+// spoil leaves something else where the journal was, and kills the daemon. It
+// does so only while the broker has the journal too: what is nowhere else is
+// lost, and nobody could know what was to be given back.
+func (n *node) spoil(b []byte) {
+	if !n.home.broker.reaches(n) {
+		n.home.tell("  but there is no other copy")
+		return
+	}
+	n.disk.mu.Lock()
+	full := n.disk.full
+	if !full {
+		n.disk.b = b
+	}
+	n.disk.mu.Unlock()
+	if !full {
+		n.kill(5*time.Second, false)
+	}
 }
 
 // saves is how often something was written to the disk of the journal.

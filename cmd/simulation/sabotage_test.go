@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"powermgr/bridge/bus"
+	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
 )
@@ -53,7 +54,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 			h.at(43*time.Minute, func() { h.rogue(0, "is set back", 81, 59) })
 		}},
 		{I5, "a person has paused, and the controller goes on", func(h *home) {
-			h.at(10*time.Minute, func() { h.publish("control/override/set", -1, "pause 1h") })
+			h.at(10*time.Minute, func() { h.override(rules.OverridePause, time.Hour, "pause 1h") })
 			h.at(40*time.Minute, func() { h.rogue(0, "is set back", 79, 61) })
 		}},
 		{I5, "dry run is not dry", func(h *home) { h.world.dry = true }},

@@ -10,12 +10,14 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"time"
 
 	"powermgr/bridge/bus"
 	"powermgr/cmd/daemon"
+	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
 )
@@ -97,7 +99,9 @@ func Run(o Options) (Result, error) {
 		o.Script(h)
 	}
 
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(pprof.WithLabels(context.Background(), pprof.Labels("day", h.label())))
+	pprof.SetGoroutineLabels(ctx)
+	defer pprof.SetGoroutineLabels(context.Background())
 	var all sync.WaitGroup
 	h.keepalived.begin()
 	start := h.baton.starter()
@@ -122,12 +126,16 @@ func Run(o Options) (Result, error) {
 	h.watch.finish(truth)
 	cancel()
 	all.Wait()
+	h.leftovers(dir)
 	r := h.watch.result()
 	for _, n := range h.nodes {
 		r.Saves = max(r.Saves, n.saves())
 	}
 	return r, nil
 }
+
+// label is of this day alone among those that are lived at the same time.
+func (h *home) label() string { return fmt.Sprintf("%p", h) }
 
 // tell adds a line to the story.
 func (h *home) tell(format string, args ...any) { h.watch.tell(format, args...) }
@@ -167,15 +175,43 @@ func (h *home) publish(topic string, thermostat int, payload string) {
 		topic = strings.ReplaceAll(topic, "%d", id)
 		h.watch.asked(thermostat, payload)
 	}
-	if payload == "auto" {
-		h.watch.given()
-	}
 	if strings.HasPrefix(topic, "powerwall/") {
 		h.watch.choseBattery(true) // its answer may never be heard
 	}
-	if !h.broker.send("powermgr/"+topic, payload) {
+	h.send(bus.Message{Topic: "powermgr/" + topic, Payload: []byte(payload)})
+}
+
+// send gives a message to the broker. It reports whether a daemon that is the
+// active one hears it.
+func (h *home) send(m bus.Message) bool {
+	heard := h.broker.reaches(h.active()) && h.active().active() && !h.keepalived.apart.Load()
+	if !h.broker.send(m) {
 		h.tell("  there is no broker to publish to")
+		return false
 	}
+	return heard
+}
+
+// override is somebody's word to the controller; no length: until the next
+// change of phase.
+func (h *home) override(kind rules.OverrideKind, length time.Duration, payload string) {
+	if kind == rules.Auto {
+		h.watch.given()
+	}
+	heard := h.send(bus.Message{Topic: "powermgr/control/override/set", Payload: []byte(payload)})
+	h.watch.ordered(kind, length, heard)
+}
+
+// enable switches the controller on or off.
+func (h *home) enable(on bool) {
+	payload := map[bool]string{true: "ON", false: "OFF"}[on]
+	h.watch.switched(on, h.send(bus.Message{Topic: "powermgr/control/enabled/set", Payload: []byte(payload)}))
+}
+
+// restore presses the button.
+func (h *home) restore() {
+	h.watch.doubts() // how long it holds depends on the plan
+	h.send(bus.Message{Topic: "powermgr/control/restore/set", Payload: []byte("PRESS")})
 }
 
 func (h *home) fault(f emulator.Fault) {

@@ -101,16 +101,21 @@ type witness struct {
 	touched     time.Time // when a person last set the battery
 	hidden      bool      // and powermgr has not been shown it
 	reserve     int       // as last shown
+	reserveAt   time.Time // when it was
+	reserveSent time.Time // the last write of it, by anybody
+	pending     *int      // the last command for it, until it is shown
+	mode        string    // as last shown
 	choice      time.Time // since when powermgr knows of a reserve that a person chose; zero: there is none
 	unseen      bool      // and no node ran: nobody can tell in which window it was
 	homes       []*watched
+	orders      orders
 	standby     map[string]time.Time // since when a node has stood by
 	forgotten   time.Time            // when what could not be written was last lost
 	split       time.Time            // when the nodes last lost or found sight of each other
 }
 
 func newWitness(h *home) *witness {
-	return &witness{home: h, disturbance: time.Now(), standby: map[string]time.Time{}}
+	return &witness{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, orders: orders{override: rules.Auto}}
 }
 
 func (w *witness) begin(h *emulator.House) {
@@ -183,7 +188,7 @@ func (w *witness) jumps() {
 	w.disturbed()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.jumped = time.Now()
+	w.jumped, w.orders.doubt = time.Now(), true
 }
 
 // chose is a choice made at a thermostat. pending says that a command of ours
@@ -262,8 +267,11 @@ func (w *witness) request(q emulator.Request) {
 	if w.home.world.dry {
 		w.broken(I5, "%s was written in dry run: %v", q.Write.Device, q.Write.Values)
 	}
-	if r, ok := q.Write.Values["reserve"].(int); ok && devices.CheckReserve(r) != nil {
-		w.broken(I2, "a reserve of %d %% was sent", r)
+	if r, ok := q.Write.Values["reserve"].(int); ok {
+		w.reserveSent = time.Now()
+		if devices.CheckReserve(r) != nil {
+			w.broken(I2, "a reserve of %d %% was sent", r)
+		}
 	}
 	for i, t := range w.home.house.Thermostats {
 		if t.LCCID != q.Write.Device {
@@ -290,7 +298,7 @@ func (w *witness) request(q emulator.Request) {
 func (w *witness) forgets() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.forgotten, w.taken, w.choice = time.Now(), time.Time{}, time.Time{}
+	w.forgotten, w.taken, w.choice, w.orders.doubt = time.Now(), time.Time{}, time.Time{}, true
 	for _, d := range w.homes {
 		d.taken = time.Time{}
 	}
@@ -349,7 +357,7 @@ func (w *witness) appointments() (all []act) {
 				truth, faulty := h.cloud.Truth(), slices.ContainsFunc(h.cloud.ActiveFaults(), teslas)
 				w.mu.Lock()
 				defer w.mu.Unlock()
-				calm := h.active().well() && now.Sub(w.battery) < 6*time.Minute && now.Sub(w.disturbance) > 15*time.Minute && w.override == string(rules.Auto) && now.Sub(w.overridden) > 10*time.Minute && !w.paused && w.taken.IsZero() &&
+				calm := h.active().well() && now.Sub(w.battery) < 6*time.Minute && now.Sub(w.disturbance) > 15*time.Minute && w.free(now) && w.taken.IsZero() &&
 					!w.touched.After(now.Add(-45*time.Minute)) && !w.owner && !h.world.dry && settle < time.Minute && !faulty && now.Sub(w.forgotten) > 3*time.Hour
 				if calm && truth.Reserve != 0 {
 					w.broken(I6, "a minute into the peak the reserve is %d %%", truth.Reserve)
@@ -358,6 +366,15 @@ func (w *witness) appointments() (all []act) {
 		}
 	}
 	return all
+}
+
+// free reports whether people have left everything to the rules for a while.
+// Where it is in doubt what was heard of them, the daemon's word is taken.
+func (w *witness) free(now time.Time) bool {
+	if w.orders.doubt {
+		return w.override == string(rules.Auto) && now.Sub(w.overridden) > 10*time.Minute && !w.paused
+	}
+	return w.orders.free(now)
 }
 
 // givenBack is how long after a peak all is given back when nothing fails.
@@ -371,7 +388,7 @@ func (w *witness) afterPeak(h *home) {
 	defer w.mu.Unlock()
 	now := time.Now()
 	calm := h.active().well() && faults == 0 && !away && now.Sub(w.trouble) > time.Hour && now.Sub(w.disturbance) > time.Hour && w.jumped.IsZero() && now.Sub(w.forgotten) > 6*time.Hour &&
-		w.phase == rules.OffPeak && w.override == string(rules.Auto) && now.Sub(w.overridden) > time.Hour && !w.paused && !w.apart(now)
+		w.phase == rules.OffPeak && w.override == string(rules.Auto) && now.Sub(w.overridden) > time.Hour && w.free(now) && !w.paused && !w.apart(now)
 	if calm {
 		w.judge(truth)
 	}
@@ -459,8 +476,16 @@ func (w *witness) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// WithAttrs leaves attributes of loggers out: they are names of parts.
-func (w *witness) WithAttrs([]slog.Attr) slog.Handler { return w }
+// WithAttrs leaves the attributes of loggers out of the story: they are names
+// of parts.
+func (w *witness) WithAttrs(attrs []slog.Attr) slog.Handler {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range attrs {
+		w.secrets("a logger's "+a.Key, a.Value.String())
+	}
+	return w
+}
 
 // WithGroup has no groups.
 func (w *witness) WithGroup(string) slog.Handler { return w }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"powermgr/bridge/bus"
 	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
@@ -100,7 +101,7 @@ func draw(seed uint64, level Level) *world {
 	}
 	w.people()
 	w.add(w.ends(), func(h *home) { h.cloud.ClearFaults() }, "")
-	w.add(w.ends().Add(time.Minute), func(h *home) { h.publish("control/override/set", -1, "auto") }, "override auto")
+	w.add(w.ends().Add(time.Minute), func(h *home) { h.override(rules.Auto, 0, "auto") }, "override auto")
 	switch level {
 	case Some:
 		w.faults(1 + r.IntN(2))
@@ -229,7 +230,7 @@ func (w *world) people() {
 		at, i := w.at(), r.IntN(len(w.house.Thermostats))
 		t := w.house.Thermostats[i]
 		cool, heat := w.points(t)
-		switch r.IntN(17) {
+		switch r.IntN(18) {
 		case 0, 1:
 			w.add(at, func(h *home) { h.wall(i, emulator.Setting{Cool: &cool, Heat: &heat}) }, "somebody sets thermostat %d to cool %g heat %g", i, cool, heat)
 		case 2:
@@ -249,7 +250,7 @@ func (w *world) people() {
 				h.wall(i, emulator.Setting{Fan: devices.Pointer(pick(r, devices.FanOn, devices.FanAuto))})
 			}, "somebody sets the fan of thermostat %d", i)
 		case 6:
-			reserve := pick(r, 5, 10, 30, 50, 60)
+			reserve := pick(r, 5, 10, 30, 55, 60)
 			w.add(at, func(h *home) { h.app(func(e *emulator.House) { e.SetReserve(reserve) }) }, "somebody sets the reserve to %d %% in the app", reserve)
 		case 7:
 			mode := pick(r, devices.Autonomous, devices.Backup)
@@ -269,12 +270,15 @@ func (w *world) people() {
 		case 12, 13, 14:
 			w.override(at)
 		case 15:
-			w.add(at, func(h *home) { h.publish("control/enabled/set", -1, "OFF") }, "somebody switches the controller off")
+			w.add(at, func(h *home) { h.enable(false) }, "somebody switches the controller off")
 			if chance(r, 0.7) {
-				w.add(w.later(at, 120), func(h *home) { h.publish("control/enabled/set", -1, "ON") }, "somebody switches the controller on")
+				w.add(w.later(at, 120), func(h *home) { h.enable(true) }, "somebody switches the controller on")
 			}
 		case 16:
-			w.add(at, func(h *home) { h.publish("control/restore/set", -1, "PRESS") }, "somebody presses restore")
+			w.add(at, (*home).restore, "somebody presses restore")
+		case 17:
+			mode := string(pick(r, devices.Autonomous, devices.Backup, devices.SelfConsumption))
+			w.add(at, func(h *home) { h.publish("powerwall/mode/set", -1, mode) }, "somebody publishes mode %s", mode)
 		}
 	}
 }
@@ -289,24 +293,25 @@ func (w *world) later(at time.Time, minutes int) time.Time {
 }
 
 func (w *world) override(at time.Time) {
-	kind := pick(w.rand, "peak", "off_peak", "precool", "pause", "auto")
-	payload := kind
-	if kind != "auto" {
-		if most := int(w.ends().Sub(at).Minutes()); most > 5 && chance(w.rand, 0.7) {
-			payload = fmt.Sprintf("%s %dm", kind, 1+w.rand.IntN(min(most, 240)))
-			if chance(w.rand, 0.3) {
-				payload = fmt.Sprintf(`{"value":"%s","for":"%s","id":"person"}`, kind, strings.Fields(payload)[1])
-			}
+	kind, length := pick(w.rand, rules.OverrideKinds()...), time.Duration(0)
+	payload := string(kind)
+	if most := int(w.ends().Sub(at).Minutes()); kind != rules.Auto && most > 5 && chance(w.rand, 0.7) {
+		minutes := 1 + w.rand.IntN(min(most, 240))
+		length = time.Duration(minutes) * time.Minute
+		payload = fmt.Sprintf("%s %dm", kind, minutes)
+		if chance(w.rand, 0.3) {
+			payload = fmt.Sprintf(`{"value":"%s","for":"%dm","id":"person"}`, kind, minutes)
 		}
 	}
-	w.add(at, func(h *home) { h.publish("control/override/set", -1, payload) }, "override %s", payload)
+	w.add(at, func(h *home) { h.override(kind, length, payload) }, "override %s", payload)
 }
 
 // what can be asked for of each vendor while it fails.
 var endpoints = map[string][]string{
-	"tesla":   {"tesla.*", "tesla.live_status", "tesla.site_info", "tesla.backup", "tesla.token"},
-	"tcc":     {"tcc.*", "tcc.login", "tcc.check", "tcc.zones", "tcc.submit", "tcc.locations"},
-	"resideo": {"resideo.*", "resideo.token", "resideo.locations", "resideo.thermostat"},
+	"tesla":     {"tesla.*", "tesla.live_status", "tesla.site_info", "tesla.backup", "tesla.token"},
+	"tcc":       {"tcc.*", "tcc.login", "tcc.check", "tcc.zones", "tcc.submit", "tcc.locations"},
+	"resideo":   {"resideo.*", "resideo.token", "resideo.locations", "resideo.thermostat"},
+	"openmeteo": {"openmeteo.forecast"},
 }
 
 // faults draws what goes wrong, n times.
@@ -314,9 +319,9 @@ func (w *world) faults(n int) {
 	r := w.rand
 	for range n {
 		at := w.at()
-		kinds := 14
+		kinds := 18
 		if w.nodes > 1 {
-			kinds = 18
+			kinds = 22
 		}
 		switch r.IntN(kinds) {
 		case 0, 1, 2, 3, 4:
@@ -336,7 +341,7 @@ func (w *world) faults(n int) {
 				w.add(at, func(h *home) { h.other().kill(off, true) }, "")
 			}
 		case 8, 9:
-			f := fuse{moment: pick(r, journalSaved, journalSaved, writeBefore, writeAfter), left: 1 + r.IntN(3), off: time.Duration(1+r.IntN(40)) * time.Second, reboot: chance(r, 0.3)}
+			f := fuse{moment: pick(r, journalBefore, journalSaved, journalSaved, writeBefore, writeAfter), left: 1 + r.IntN(3), off: time.Duration(1+r.IntN(40)) * time.Second, reboot: chance(r, 0.3)}
 			w.add(at, func(h *home) { h.active().arm(f) }, "a fuse for the %d. time that %s", f.left, f.moment)
 		case 10:
 			w.add(at, func(h *home) { h.full(true) }, "the disk is full")
@@ -350,32 +355,64 @@ func (w *world) faults(n int) {
 			w.add(w.later(at, 120), func(h *home) { h.broker.set(true, false) }, "the broker is back")
 		case 12:
 			jump := time.Duration(r.IntN(7200)-3600) * time.Second
+			if chance(r, 0.2) {
+				jump *= 24
+			}
 			w.add(at, func(h *home) { h.jump(jump) }, "the clock jumps by %v", jump)
 			w.add(w.later(at, 60), func(h *home) { h.right() }, "the clock is right again")
 		case 13:
 			w.episode(at)
 		case 14:
+			w.add(at, func(h *home) { h.send(bus.Message{Topic: "homeassistant/status", Payload: []byte("online")}) }, "Home Assistant starts again")
+		case 15, 16:
+			w.nonsense(at)
+		case 17:
+			left := pick(r, "", "\x00\x00\x00\x00", `{"version":99,"sequence":1000000}`, `{"version":1,"kept":{"homes"`)
+			w.add(at, func(h *home) { h.active().spoil([]byte(left)) }, "the journal on the disk is %q", left)
+		case 18:
 			w.add(at, func(h *home) { h.keepalived.handOver() }, "keepalived moves to the other node")
-		case 15:
+		case 19:
 			w.add(at, func(h *home) { h.keepalived.split(true) }, "the nodes do not see each other")
 			w.add(w.later(at, 90), func(h *home) { h.keepalived.split(false) }, "the nodes see each other again")
-		case 16:
+		case 20:
 			if !w.rsync {
 				continue // there would be no way left to know of each other
 			}
 			w.add(at, func(h *home) { h.broker.cut(h.active(), true) }, "the active node has lost the broker")
 			w.add(w.later(at, 90), func(h *home) { h.broker.heal() }, "every node has the broker again")
-		case 17:
+		case 21:
 			off := time.Duration(1+r.IntN(150)) * time.Minute
 			w.add(at, func(h *home) { h.other().kill(off, chance(r, 0.5)) }, "the other node is down for %v", off)
 		}
 	}
 }
 
+// nonsense is a command that nobody may act on.
+func (w *world) nonsense(at time.Time) {
+	r := w.rand
+	i := r.IntN(len(w.house.Thermostats))
+	thermostat := "thermostat/" + devices.TopicID(w.vendorID(w.house.Thermostats[i]))
+	m := pick(r,
+		bus.Message{Topic: "powerwall/reserve", Payload: []byte(pick(r, "85", "-5", "101", "NaN", "1e3", "abc", `{"value":null}`, "{", "\xff\xfe", strings.Repeat("9", 5000)))},
+		bus.Message{Topic: "powerwall/mode", Payload: []byte(pick(r, "off", "self consumption", "1", "[]"))},
+		bus.Message{Topic: thermostat + "/cool_setpoint", Payload: []byte(pick(r, "999", "-40", "NaN", "warm", `{"value":"72 F"}`, ""))},
+		bus.Message{Topic: thermostat + "/hold", Payload: []byte(pick(r, "until 25:00", "forever", "until", `{"value":["permanent"]}`))},
+		bus.Message{Topic: "control/override", Payload: []byte(pick(r, "peak -3h", "peak 99h", "peak 3", "party", "{", `{"value":"peak","for":7}`))},
+		bus.Message{Topic: "control/enabled", Payload: []byte(pick(r, "maybe", "2", "null"))},
+		bus.Message{Topic: "powerwall/reserve", Payload: []byte("35"), Retain: true},
+		bus.Message{Topic: "control/override", Payload: []byte("pause 2h"), Retain: true},
+		bus.Message{Topic: thermostat + "/cool_setpoint", Payload: []byte("71"), Expires: at.Add(-time.Minute)},
+		bus.Message{Topic: "control/enabled", Payload: []byte("OFF"), Expires: at.Add(-time.Hour)},
+		bus.Message{Topic: "control/reserve", Payload: []byte("35")},
+	)
+	m.Topic = "powermgr/" + m.Topic + devices.Set
+	w.add(at, func(h *home) { h.send(m) }, "nonsense to %s, retained %v: %.60q", m.Topic, m.Retain, m.Payload)
+}
+
 // outage is a vendor that fails for a while, or for some requests.
 func (w *world) outage(at time.Time) {
 	r := w.rand
-	vendor := pick(r, "tesla", w.backend)
+	vendor := pick(r, "tesla", "tesla", "tesla", w.backend, w.backend, w.backend, "openmeteo")
 	f := emulator.Fault{Endpoint: pick(r, endpoints[vendor]...), Count: -1}
 	classes := []emulator.Class{emulator.Status, emulator.Status, emulator.Status, emulator.Latency, emulator.Hang, emulator.HTML,
 		emulator.Garbage, emulator.Missing, emulator.Ignore, emulator.Ignore, emulator.Expire}

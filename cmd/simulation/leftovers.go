@@ -1,0 +1,55 @@
+package simulation
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// private are the files that may hold secrets.
+var private = []string{"config.yaml", "tesla.json", "resideo.json", "tcc.json"}
+
+// leftovers looks at what is left of a day once every daemon has ended: what
+// was written to files, and what still runs.
+func (h *home) leftovers(dir string) {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && !slices.Contains(private, d.Name()) {
+			b, _ := os.ReadFile(path)
+			h.watch.file(d.Name(), b)
+		}
+		return nil
+	})
+	for _, n := range h.nodes {
+		for _, m := range []*memory{n.ram, n.card} {
+			m.mu.Lock()
+			for key, b := range m.all {
+				h.watch.file(key, b)
+			}
+			m.mu.Unlock()
+		}
+	}
+	for _, stack := range h.running() {
+		h.watch.violation(I8, "something still runs:\n%s", stack)
+	}
+}
+
+// running is the stacks of what the day has started and not ended: goroutines
+// inherit the label that Run has put on its own.
+func (h *home) running() (stacks []string) {
+	var all bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&all, 1); err != nil {
+		return []string{err.Error()}
+	}
+	mine := strconv.Quote(h.label())
+	for stack := range strings.SplitSeq(all.String(), "\n\n") {
+		if strings.Contains(stack, mine) && !strings.Contains(stack, "(*home).running") {
+			stacks = append(stacks, stack)
+		}
+	}
+	return stacks
+}

@@ -1,0 +1,78 @@
+package simulation
+
+import (
+	"time"
+
+	"powermgr/control/rules"
+)
+
+// orders are what people last told the controller, as they know it themselves:
+// the daemon's own word for it is not taken.
+type orders struct {
+	override rules.OverrideKind // Auto: none
+	since    time.Time          // of override
+	until    time.Time
+	disabled bool
+	switched time.Time // when disabled last changed
+	doubt    bool      // whether the last of them was heard
+}
+
+// slack is how long before and after its time an order may or may not hold.
+const slack = time.Minute
+
+// inForce reports whether an override holds at now.
+func (o orders) inForce(now time.Time) bool {
+	return o.override != rules.Auto && now.Before(o.until)
+}
+
+// stopped reports whether people certainly want nothing to be done at now.
+func (o orders) stopped(now time.Time) bool {
+	if o.doubt || now.Before(o.since.Add(slack)) || now.Before(o.switched.Add(slack)) {
+		return false
+	}
+	if o.inForce(now) {
+		return o.override == rules.OverridePause && now.Before(o.until.Add(-slack))
+	}
+	return o.disabled && now.After(o.until.Add(slack))
+}
+
+// free reports whether people certainly have left everything to the rules for
+// a while.
+func (o orders) free(now time.Time) bool {
+	const a = 10 * time.Minute
+	return !o.doubt && !o.disabled && !o.inForce(now) && now.After(o.until.Add(a)) && now.After(o.since.Add(a)) && now.After(o.switched.Add(a))
+}
+
+// ordered is an override that somebody has sent.
+func (w *witness) ordered(kind rules.OverrideKind, length time.Duration, heard bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	w.orders.doubt = !heard || !w.jumped.IsZero() // what is its end on a wrong clock?
+	w.orders.override, w.orders.since, w.orders.until = kind, now, now
+	if kind == rules.Auto {
+		return
+	}
+	w.orders.until = now.Add(length)
+	if length == 0 {
+		w.orders.until = now.Add(rules.MaxOverride)
+		if next := w.calendar.Change(now); !next.IsZero() && next.Before(w.orders.until) {
+			w.orders.until = next
+		}
+	}
+}
+
+// switched is the controller's switch.
+func (w *witness) switched(on, heard bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.orders.disabled, w.orders.switched = !on, time.Now()
+	w.orders.doubt = w.orders.doubt || !heard
+}
+
+// doubts notes that nobody can know which orders hold.
+func (w *witness) doubts() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.orders.doubt = true
+}
