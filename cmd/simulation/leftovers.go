@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // private are the files that may hold secrets.
@@ -33,8 +34,12 @@ func (h *home) leftovers(dir string) {
 			m.mu.Unlock()
 		}
 	}
-	for _, stack := range h.running() {
+	stacks := h.running()
+	for _, stack := range stacks {
 		h.watch.violation(I8, "something still runs:\n%s", stack)
+	}
+	if len(stacks) > 0 {
+		time.Sleep(48 * time.Hour) // the bubble panics if they never end; the story is told if they do
 	}
 }
 

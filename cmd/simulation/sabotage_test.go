@@ -2,7 +2,10 @@ package simulation
 
 import (
 	"fmt"
+	"log/slog"
+	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -42,12 +45,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 		}},
 		{I3, "the controller writes over a person's reserve", func(h *home) {
 			h.at(40*time.Minute, func() { h.app(func(e *emulator.House) { e.SetReserve(35) }) })
-			h.at(60*time.Minute, func() {
-				h.bus().Publish(bus.Message{
-					Topic: "powermgr/powerwall/reserve/set", Source: devices.SourceControl, Generation: 1,
-					Payload: []byte(`{"value":0,"reason":"peak","id":"control-rogue"}`),
-				})
-			})
+			h.at(60*time.Minute, func() { h.rogueReserve(0) })
 		}},
 		{I4, "the controller writes too often", func(h *home) {
 			h.at(40*time.Minute, func() { h.rogue(0, "is set back", 79, 61) })
@@ -57,6 +55,31 @@ func TestEachInvariantCanFail(t *testing.T) {
 			h.at(10*time.Minute, func() { h.override(rules.OverridePause, time.Hour, "pause 1h") })
 			h.at(40*time.Minute, func() { h.rogue(0, "is set back", 79, 61) })
 		}},
+		{I3, "the controller writes over a person's mode", func(h *home) {
+			h.at(40*time.Minute, func() { h.app(func(e *emulator.House) { e.Mode = devices.Autonomous }) })
+			h.at(60*time.Minute, func() { h.rogueReserve(0) })
+		}},
+		{I4, "the controller asks for the reserve that is there", func(h *home) {
+			h.at(60*time.Minute, func() { h.rogueReserve(0) })
+		}},
+		{I4, "the controller asks for the set points that are there", func(h *home) {
+			h.people(emulator.Setting{Cool: devices.Pointer(77.0), Heat: devices.Pointer(60.0), Hold: devices.Pointer(devices.HoldPermanent)})
+			h.at(-50*time.Minute, func() { h.rogue(0, "is set back", 77, 60) })
+		}},
+		{I5, "the node that stands by writes", func(h *home) {
+			if h.world.nodes > 1 {
+				h.at(30*time.Minute, func() {
+					n := h.other()
+					r, err := http.NewRequest(http.MethodPost, "http://127.0.0.1:1/api/1/energy_sites/1234567890123/backup", strings.NewReader(`{"backup_reserve_percent":0}`))
+					if err != nil {
+						panic(err)
+					}
+					if res, err := (&transport{n, n.life}).RoundTrip(r); err == nil {
+						res.Body.Close()
+					}
+				})
+			}
+		}},
 		{I5, "dry run is not dry", func(h *home) { h.world.dry = true }},
 		{I6, "the calendar is another zone's", func(h *home) { h.configure("America/Los_Angeles", "America/Anchorage") }},
 		{I7, "a token is published", func(h *home) {
@@ -64,6 +87,20 @@ func TestEachInvariantCanFail(t *testing.T) {
 		}},
 		{I7, "a token is logged", func(h *home) {
 			h.at(0, func() { _ = h.watch.Handle(t.Context(), record("the token is emulator-refresh")) })
+		}},
+		{I7, "a token is written to a file", func(h *home) {
+			h.at(0, func() {
+				file := filepath.Join(filepath.Dir(h.nodes[0].configFile), "2026-07-15.json")
+				if err := os.WriteFile(file, []byte(`{"reason":"emulator-access"}`), 0o600); err != nil {
+					panic(err)
+				}
+			})
+		}},
+		{I7, "a logger has a token for an attribute", func(h *home) {
+			h.at(0, func() { slog.New(h.watch).With("token", "emulator-refresh").Info("asked") })
+		}},
+		{I8, "something goes on after the daemon has ended", func(h *home) {
+			h.at(0, func() { go time.Sleep(24 * time.Hour) })
 		}},
 		{I8, "the daemon ends", func(h *home) { h.at(0, func() { h.active().life.cancel() }) }},
 	} {
@@ -128,6 +165,14 @@ func (h *home) bus() *bus.Bus {
 // say publishes something as a part of the daemon would.
 func (h *home) say(topic, payload string) {
 	h.bus().Publish(bus.Message{Topic: topic, Payload: []byte(payload)})
+}
+
+// rogueReserve is a controller that asks for a reserve out of turn.
+func (h *home) rogueReserve(percent int) {
+	h.bus().Publish(bus.Message{
+		Topic: "powermgr/powerwall/reserve/set", Source: devices.SourceControl, Generation: 1,
+		Payload: fmt.Appendf(nil, `{"value":%d,"reason":"peak","id":"control-rogue"}`, percent),
+	})
 }
 
 // rogue is a controller that does what it must not.
