@@ -27,6 +27,8 @@ func TestFoundBugs(t *testing.T) {
 		{101887, "a clock that went back into a peak that was over made a hold last until the next day"},
 		{151580, "a node that became active decided from a reading that had come just after it stood down"},
 		{155674, "a reserve was not given back after a person's command for it had failed"},
+		{5119, "a thermostat that knows no holds was not read any more after a vacation"},
+		{7195, "what a node read while it looked for its lost journal was decided upon from an empty one"},
 		{600511, "the off-peak reserve that a dead node had asked for was taken for a person's"},
 	} {
 		t.Run(fmt.Sprintf("seed %d: %s", c.seed, c.what), func(t *testing.T) {

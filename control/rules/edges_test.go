@@ -118,6 +118,58 @@ func TestAPromotedNodeDecidesFromNoOldReading(t *testing.T) {
 	w.want("powerwall 0")
 }
 
+// A reading that was on its way when the node stood down is as old later on.
+func TestAPromotedNodeDecidesFromNoReadingOfItsLastMoment(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:00").start()
+	w.step(Standing{Active: false})
+	w.read()
+	w.now = at("2026-07-15 16:30")
+	w.take()
+	w.step(Standing{Active: true})
+	w.want()
+	w.read()
+	w.want("powerwall 0")
+}
+
+// What a vendor leaves out for a while is neither changed by anybody nor
+// forgotten when the thermostat is given back.
+func TestSetPointsThatTheVendorLeavesOut(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		from, to string
+		leaveOut func(*Thermostat)
+	}{
+		{"the one in use, before the setback", "15:40", "16:02", func(th *Thermostat) { th.Cool = nil }},
+		{"the other one, before the setback", "15:40", "16:02", func(th *Thermostat) { th.Heat = nil }},
+		{"the other one, at the setback", "15:56", "16:02", func(th *Thermostat) { th.Heat = nil }},
+		{"the one in use, in the peak", "17:00", "18:00", func(th *Thermostat) { th.Cool = nil }},
+		{"the other one, in the peak", "17:00", "18:00", func(th *Thermostat) { th.Heat = nil }},
+		{"all, in the peak", "17:00", "18:00", func(th *Thermostat) { th.Cool, th.Heat, th.Mode = nil, nil, "" }},
+		{"the one in use, as the peak ends", "18:30", "19:05", func(th *Thermostat) { th.Cool = nil }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 15:00")
+			w.s.Settings.PrecoolAtF = 120 // no precooling
+			w.therm["up"].Hold, w.therm["up"].Heat, w.charge = HoldPermanent, ptr(66.0), 70
+			w.start()
+			w.until(c.from)
+			w.leaves["up"] = c.leaveOut
+			w.until(c.to)
+			delete(w.leaves, "up")
+			w.until("19:20")
+			if n := w.noted(NoteTaken); n != 0 {
+				t.Errorf("%d times somebody was seen", n)
+			}
+			if n := w.noted(NoteSetback); n == 0 {
+				t.Error("no setback")
+			}
+			if th := w.therm["up"]; *th.Cool != 76 || *th.Heat != 66 || th.Hold != HoldPermanent {
+				t.Errorf("in the end cool %g heat %g %s", *th.Cool, *th.Heat, th.Hold)
+			}
+		})
+	}
+}
+
 func TestAPromotedNodeTakesNoOldReadingForGivenBack(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00")
 	w.therm["up"].Hold = HoldPermanent
