@@ -164,6 +164,7 @@ type line struct {
 	mu      sync.Mutex
 	flying  map[*http.Request]context.CancelCauseFunc
 	secrets []string
+	instead func(*http.Response) bool // changes an answer, and says whether it did; nil, once it did: none
 }
 
 // RoundTrip reads the answer to its end: until then it can be given up.
@@ -187,6 +188,11 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 
 	res, err := l.base.RoundTrip(r)
 	if err == nil {
+		l.mu.Lock()
+		if l.instead != nil && l.instead(res) {
+			l.instead = nil
+		}
+		l.mu.Unlock()
 		var body []byte
 		body, err = io.ReadAll(res.Body)
 		res.Body.Close()

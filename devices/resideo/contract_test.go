@@ -16,7 +16,14 @@ import (
 
 // TestContract holds the adapter to what every adapter promises.
 func TestContract(t *testing.T) {
-	devicetest.Thermostats(t, devicetest.Vendor{
+	devicetest.Thermostats(t, vendor(), open)
+}
+
+// FuzzAnswers lets the vendor answer anything.
+func FuzzAnswers(f *testing.F) { devicetest.FuzzThermostats(f, vendor(), open) }
+
+func vendor() devicetest.Vendor {
+	return devicetest.Vendor{
 		Name: "resideo",
 		Endpoints: []devicetest.Endpoint{
 			{Name: "resideo.token", Vital: "access_token", Cold: true},
@@ -38,20 +45,22 @@ func TestContract(t *testing.T) {
 		Settle: time.Minute,
 		SignIn: "resideo.token", Kill: (*emulator.Cloud).KillResideoTokens, Revoke: (*emulator.Cloud).RevokeResideo,
 		Secrets: []string{"emulator-client", "emulator-resideo"},
-	}, func(t *testing.T, h devicetest.House) devicetest.ThermostatDevice {
-		file := filepath.Join(h.Dir, "resideo.json")
-		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			if err := os.WriteFile(file, []byte(`{"refresh_token": "emulator-resideo-refresh"}`), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		c, err := resideo.New(resideo.Options{
-			BaseURL: h.URL, ClientID: "emulator-client", ClientSecret: "emulator-client-secret", TokenFile: file, Location: h.Location,
-			HTTP: h.HTTP, Now: h.Now, Sleep: h.Sleep, Log: h.Log,
-		})
-		if err != nil {
+	}
+}
+
+func open(t *testing.T, h devicetest.House) devicetest.ThermostatDevice {
+	file := filepath.Join(h.Dir, "resideo.json")
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		if err := os.WriteFile(file, []byte(`{"refresh_token": "emulator-resideo-refresh"}`), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return c
+	}
+	c, err := resideo.New(resideo.Options{
+		BaseURL: h.URL, ClientID: "emulator-client", ClientSecret: "emulator-client-secret", TokenFile: file, Location: h.Location,
+		HTTP: h.HTTP, Now: h.Now, Sleep: h.Sleep, Log: h.Log,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

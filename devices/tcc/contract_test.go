@@ -13,7 +13,14 @@ import (
 
 // TestContract holds the adapter to what every adapter promises.
 func TestContract(t *testing.T) {
-	devicetest.Thermostats(t, devicetest.Vendor{
+	devicetest.Thermostats(t, vendor(), open)
+}
+
+// FuzzAnswers lets the vendor answer anything.
+func FuzzAnswers(f *testing.F) { devicetest.FuzzThermostats(f, vendor(), open) }
+
+func vendor() devicetest.Vendor {
+	return devicetest.Vendor{
 		Name: "tcc",
 		Endpoints: []devicetest.Endpoint{
 			{Name: "tcc.login", Cold: true},
@@ -46,14 +53,16 @@ func TestContract(t *testing.T) {
 		Rest:    10 * time.Minute,
 		SignIn:  "tcc.login", Kill: (*emulator.Cloud).EndPortalSessions,
 		Secrets: []string{"emulator-password"},
-	}, func(t *testing.T, h devicetest.House) devicetest.ThermostatDevice {
-		c, err := tcc.New(tcc.Options{
-			BaseURL: h.URL, Username: "owner@example.com", Password: "emulator-password", SessionFile: filepath.Join(h.Dir, "session.json"), Location: h.Location,
-			HTTP: h.HTTP, Now: h.Now, Log: h.Log,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
+	}
+}
+
+func open(t *testing.T, h devicetest.House) devicetest.ThermostatDevice {
+	c, err := tcc.New(tcc.Options{
+		BaseURL: h.URL, Username: "owner@example.com", Password: "emulator-password", SessionFile: filepath.Join(h.Dir, "session.json"), Location: h.Location,
+		HTTP: h.HTTP, Now: h.Now, Log: h.Log,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

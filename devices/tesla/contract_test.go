@@ -16,7 +16,14 @@ import (
 
 // TestContract holds the adapter to what every adapter promises.
 func TestContract(t *testing.T) {
-	devicetest.Powerwall(t, devicetest.Vendor{
+	devicetest.Powerwall(t, vendor(), open)
+}
+
+// FuzzAnswers lets the vendor answer anything.
+func FuzzAnswers(f *testing.F) { devicetest.FuzzPowerwall(f, vendor(), open) }
+
+func vendor() devicetest.Vendor {
+	return devicetest.Vendor{
 		Name: "tesla",
 		Endpoints: []devicetest.Endpoint{
 			{Name: "tesla.token", Vital: "access_token", Cold: true},
@@ -41,20 +48,22 @@ func TestContract(t *testing.T) {
 		Settle: 4 * time.Second,
 		SignIn: "tesla.token", Kill: (*emulator.Cloud).KillTeslaTokens, Revoke: (*emulator.Cloud).RevokeTesla,
 		Secrets: []string{"emulator-refresh", "emulator-tesla-access", "app-secret"},
-	}, func(t *testing.T, h devicetest.House) devicetest.PowerwallDevice {
-		file := filepath.Join(h.Dir, "tesla.json")
-		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			if err := os.WriteFile(file, []byte(`{"refresh_token": "emulator-refresh"}`), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		c, err := tesla.New(tesla.Options{
-			BaseURL: h.URL, TokenURL: h.URL + "/oauth2/v3/token", ClientID: "emulator", ClientSecret: "app-secret", TokenFile: file,
-			HTTP: h.HTTP, Now: h.Now, Log: h.Log,
-		})
-		if err != nil {
+	}
+}
+
+func open(t *testing.T, h devicetest.House) devicetest.PowerwallDevice {
+	file := filepath.Join(h.Dir, "tesla.json")
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		if err := os.WriteFile(file, []byte(`{"refresh_token": "emulator-refresh"}`), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return c
+	}
+	c, err := tesla.New(tesla.Options{
+		BaseURL: h.URL, TokenURL: h.URL + "/oauth2/v3/token", ClientID: "emulator", ClientSecret: "app-secret", TokenFile: file,
+		HTTP: h.HTTP, Now: h.Now, Log: h.Log,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
