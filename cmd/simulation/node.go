@@ -121,6 +121,17 @@ func (n *node) arm(f fuse) {
 	}
 }
 
+// disarm takes all fuses from the daemon that runs now.
+func (n *node) disarm() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.life != nil {
+		n.life.mu.Lock()
+		n.life.fuses = nil
+		n.life.mu.Unlock()
+	}
+}
+
 // kill ends the daemon as kill -9 or a power cut would. It is started again
 // after off; reboot empties the ramdisk.
 func (n *node) kill(off time.Duration, reboot bool) {

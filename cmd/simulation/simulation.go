@@ -224,6 +224,14 @@ func (h *home) fault(f emulator.Fault) {
 	}
 }
 
+// calm ends all faults that are still to come.
+func (h *home) calm() {
+	h.cloud.ClearFaults()
+	for _, n := range h.nodes {
+		n.disarm()
+	}
+}
+
 func (h *home) full(full bool) {
 	h.watch.disturbed()
 	for _, n := range h.nodes {

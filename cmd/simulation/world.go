@@ -100,7 +100,7 @@ func draw(seed uint64, level Level) *world {
 		reserve = min(reserve, 80)
 	}
 	w.people()
-	w.add(w.ends(), func(h *home) { h.cloud.ClearFaults() }, "")
+	w.add(w.ends(), (*home).calm, "")
 	w.add(w.ends().Add(time.Minute), func(h *home) { h.override(rules.Auto, 0, "auto") }, "override auto")
 	switch level {
 	case Some:

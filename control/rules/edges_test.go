@@ -131,6 +131,35 @@ func TestAPromotedNodeDecidesFromNoReadingOfItsLastMoment(t *testing.T) {
 	w.want("powerwall 0")
 }
 
+// A journal that comes from the other node, as after both were active, does not
+// make a node forget what it has seen of the devices.
+func TestAJournalOfTheOtherNodeHidesNoChoice(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		homes map[string]Home
+		taken int
+	}{
+		{"that says the same", nil, 1},
+		{"that knows of a hand on the thermostat", map[string]Home{"up": {Touch: &Touch{
+			Baseline: Baseline{Setting: Setting{Cool: ptr(80.0), Heat: ptr(68.0), Hold: HoldPermanent}, Mode: "cool"},
+			Wanted:   Setting{Cool: ptr(74.0), Heat: ptr(68.0), Hold: HoldPermanent}, Kind: Precool, Confirmed: true,
+		}}}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10").start()
+			kept := w.s.Kept
+			kept.Homes = c.homes
+			w.step(Recovered{kept})
+			th := w.therm["up"]
+			th.Cool, th.Hold = ptr(74.0), HoldPermanent
+			w.until("16:14")
+			if n := w.noted(NoteTaken); n != c.taken {
+				t.Errorf("%d times somebody was seen", n)
+			}
+		})
+	}
+}
+
 // What a vendor leaves out for a while is neither changed by anybody nor
 // forgotten when the thermostat is given back.
 func TestSetPointsThatTheVendorLeavesOut(t *testing.T) {

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -199,9 +200,13 @@ func (st *step) fold(ev Event) {
 			st.Seen, st.Pending = map[string]bool{}, map[string]Pending{}
 		}
 	case Recovered:
+		// Where it says the same of a thermostat, what was seen of that one counts on.
+		maps.DeleteFunc(st.Seen, func(id string, _ bool) bool {
+			return !reflect.DeepEqual(st.Kept.Homes[id], ev.Kept.Homes[id])
+		})
 		st.Kept = ev.Kept
 		st.State = st.clone()
-		st.Seen, st.Pending = map[string]bool{}, map[string]Pending{}
+		st.Pending = map[string]Pending{}
 	}
 }
 
