@@ -146,8 +146,9 @@ func (l *loader) notice(key, format string, args ...any) {
 func (l *loader) config(data []byte, environ []string) Config {
 	k := koanf.New(".")
 	file := l.fromFile(data)
-	if len(l.problems) > 0 {
-		return Config{} // what else is said would only be about what could not be read
+	unreadable := slices.Clone(l.problems)
+	if len(unreadable) > 0 {
+		file.tree = sections(data) // so that somebody can be told
 	}
 	for _, s := range []source{file, l.fromCredentials(environ), l.fromEnvironment(environ)} {
 		l.checkKeys(s)
@@ -174,6 +175,9 @@ func (l *loader) config(data []byte, environ []string) Config {
 	l.misread(err)
 	l.complete(&c)
 	l.check(&c)
+	if len(unreadable) > 0 { // what else was said is about what could not be read
+		l.problems, l.notices = unreadable, nil
+	}
 	return c
 }
 

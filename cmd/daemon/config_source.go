@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/knadh/koanf/providers/env/v2"
 	yaml "go.yaml.in/yaml/v3"
@@ -76,6 +77,27 @@ func parse(data []byte) (tree map[string]any, lines map[string]int, err error) {
 		return tree, lines, errors.New("it has no keys: a configuration has sections such as mqtt and settings")
 	}
 	return top, lines, nil
+}
+
+// sections is what can be read of YAML that cannot be read as a whole: each
+// section by itself.
+func sections(data []byte) map[string]any {
+	whole := map[string]any{}
+	var section []byte
+	end := func() {
+		if tree, _, err := parse(section); err == nil {
+			maps.Copy(whole, tree)
+		}
+		section = nil
+	}
+	for line := range bytes.Lines(data) {
+		if len(line) > 0 && unicode.IsLetter(rune(line[0])) {
+			end()
+		}
+		section = append(section, line...)
+	}
+	end()
+	return whole
 }
 
 // syntax is a YAML error in words that can be shown: the library's quote

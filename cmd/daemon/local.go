@@ -224,7 +224,7 @@ const largestChart = 1 << 20
 
 func (l *local) status() Status {
 	c, now := l.d.options.Config, l.d.Bus.Now()
-	s := Status{Node: c.HA.Node, Version: l.d.options.Version, State: l.d.node.state(), DryRun: c.Settings.DryRun, Now: now.Round(0), Base: c.MQTT.BaseTopic, Topics: map[string]json.RawMessage{}}
+	s := Status{Node: c.HA.Node, Version: l.d.options.Version, State: l.d.node.state(), DryRun: c.Settings.DryRun, Now: now.Round(0).In(c.Zone()), Base: c.MQTT.BaseTopic, Topics: map[string]json.RawMessage{}}
 	for _, m := range l.d.Bus.Snapshot() {
 		switch name, ours := strings.CutPrefix(m.Topic, s.Base+"/"); {
 		case m.Topic == bus.LinkHealth:

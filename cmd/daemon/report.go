@@ -3,17 +3,21 @@ package daemon
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"powermgr/bridge"
 	"powermgr/control/health"
 	"powermgr/control/notify"
 	"powermgr/control/report"
+	"powermgr/devices"
 )
 
 // DayFile is where the record of the day grows.
@@ -40,7 +44,7 @@ func (d *Daemon) recorder(s bridge.Shared) *report.Recorder {
 		},
 	}
 	if d.options.Journal == nil { // else nothing of this daemon is in files
-		o.File, o.Before = c.DayFile(), c.Metrics().Before
+		o.File, o.Before, o.Unfinished = c.DayFile(), c.Metrics().Before, c.Metrics().Unfinished
 	}
 	return report.New(o)
 }
@@ -53,26 +57,32 @@ type Evening struct {
 	Log    *slog.Logger
 }
 
-// Date reads a day as people say it.
+// lastHour is how long before its end the report of a day is due.
+const lastHour = time.Hour
+
+// Date reads a day as people say it. Due is the newest day whose report is
+// due: today in its last hour, else yesterday.
 func (e Evening) Date(text string) (string, error) {
 	now := e.Now.In(e.Config.Zone())
 	switch text {
+	case "due":
+		return now.Add(lastHour).AddDate(0, 0, -1).Format(time.DateOnly), nil
 	case "today":
 		return now.Format(time.DateOnly), nil
 	case "yesterday":
 		return now.AddDate(0, 0, -1).Format(time.DateOnly), nil
 	}
 	if _, err := time.Parse(time.DateOnly, text); err != nil {
-		return "", fmt.Errorf("%q is not a day: write today, yesterday, or one such as 2026-07-15", text)
+		return "", fmt.Errorf("%q is not a day: write today, yesterday, due, or one such as 2026-07-15", text)
 	}
 	return text, nil
 }
 
-// Close writes the metrics files that are due and removes those that are too
-// old. It returns the days that were written; a second run right after it
-// writes none.
-func (e Evening) Close() ([]string, error) {
-	return e.Config.Metrics().Close(e.Config.DayFile(), e.Now.In(e.Config.Zone()))
+// Close writes the metrics files of the days up to last that are not written
+// yet and removes those that are too old. It returns the days that were
+// written; a second run right after it writes none.
+func (e Evening) Close(last string) ([]string, error) {
+	return e.Config.Metrics().Close(e.Config.DayFile(), last, e.Now.In(e.Config.Zone()))
 }
 
 // A Day is the record of one, with its picture.
@@ -85,7 +95,7 @@ type Day struct {
 func (e Evening) Day(date string) (Day, error) {
 	r, err := e.Config.Metrics().Find(e.Config.DayFile(), date)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Day{}, fmt.Errorf("there is no record of %s: neither %s nor %s has it", date, e.Config.DayFile(), e.Config.Paths.PermanentMetricsDir)
+		return Day{}, &NoRecord{date, e.Config.DayFile(), e.Config.Paths.PermanentMetricsDir}
 	}
 	if err != nil {
 		return Day{}, err
@@ -94,28 +104,82 @@ func (e Evening) Day(date string) (Day, error) {
 	return Day{r, chart}, err
 }
 
+// NoRecord says that there is none of a day.
+type NoRecord struct{ Date, DayFile, MetricsDir string }
+
+func (e *NoRecord) Error() string {
+	return fmt.Sprintf("there is no record of %s: neither %s nor %s has it", e.Date, e.DayFile, e.MetricsDir)
+}
+
 // HTML is the report as a page of its own.
 func (d Day) HTML() ([]byte, error) {
 	return report.HTML(d.Record, "data:image/png;base64,"+base64.StdEncoding.EncodeToString(d.Chart))
 }
 
 // Mail sends the reports of days to those who get them, but for those that
-// were sent before. What cannot be sent now waits for the daemon.
+// this node or the other one has sent before. One of a day that goes on is a
+// mail of its own, and the day's is sent all the same. What cannot be sent now
+// waits for the daemon.
 func (e Evening) Mail(ctx context.Context, days []Day) error {
 	if !e.Config.Notifications.Mailbox().Wants(health.Info) {
 		return nil
 	}
+	due, err := e.Date("due")
+	if err != nil {
+		return err
+	}
 	var mails []notify.Mail
+	mailed := e.mailed()
 	for _, d := range days {
+		key, subject := "report/"+d.Date, "[powermgr] "+report.Headline(d.Record)
+		if d.Date > due {
+			key, subject = key+"/so far", subject+" (so far)"
+		}
+		if slices.Contains(mailed, key) {
+			continue
+		}
+		mailed = append(mailed, key)
 		const id = "day.png"
 		html, err := report.HTML(d.Record, "cid:"+id)
 		if err != nil {
 			return err
 		}
 		mails = append(mails, notify.Mail{
-			Key: "report/" + d.Date, Level: health.Info, Subject: "[powermgr] " + report.Headline(d.Record), Text: report.Text(d.Record), HTML: string(html), At: e.Now,
+			Key: key, Level: health.Info, Subject: subject, Text: report.Text(d.Record), HTML: string(html), At: e.Now,
 			Inline: []notify.Attachment{{Name: "powermgr-" + d.Date + ".png", ContentType: "image/png", ContentID: id, Data: d.Chart}},
 		})
 	}
-	return e.Config.Deliver(ctx, e.Log, mails...)
+	err = e.Config.Deliver(ctx, e.Log, mails...)
+	if len(mails) > 0 {
+		err = errors.Join(err, e.noteMailed(mailed))
+	}
+	return err
+}
+
+// mostMailed is how many reports are remembered as mailed: more than there are
+// days on the ramdisk.
+const mostMailed = 20
+
+// mailedFile says which reports were mailed. The other node of a pair gets it
+// with the records, and would mail them again without it.
+func (e Evening) mailedFile() string { return e.Config.onRamdisk("powermgr_reports.json") }
+
+func (e Evening) mailed() (keys []string) {
+	b, err := os.ReadFile(e.mailedFile())
+	if err == nil {
+		err = json.Unmarshal(b, &keys)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		e.Log.Warn("which reports the other node has mailed is not known", "file", e.mailedFile(), "reason", err)
+		return nil
+	}
+	return keys
+}
+
+func (e Evening) noteMailed(keys []string) error {
+	b, err := json.Marshal(keys[max(0, len(keys)-mostMailed):])
+	if err != nil {
+		return err
+	}
+	return devices.ReplaceFile(e.mailedFile(), b, 0o640)
 }

@@ -144,7 +144,7 @@ func tell(config daemon.Config, o Options) (path string, err error) {
 		return "", err
 	}
 	e := daemon.Evening{Config: config, Now: day.AddDate(0, 0, 1), Log: o.Log}
-	if _, err := e.Close(); err != nil {
+	if _, err := e.Close(o.Day); err != nil {
 		return "", err
 	}
 	report, err := e.Day(o.Day)

@@ -285,3 +285,53 @@ func TestNotify(t *testing.T) {
 		t.Errorf("arrived: %+v", all)
 	}
 }
+
+// Whatever is wrong with another part of the configuration, who is to be told
+// of it can be read.
+func TestAConfigurationThatIsNoYAMLIsTold(t *testing.T) {
+	for name, wrong := range map[string]string{
+		"a tab":            "settings:\n\tdry_run: true",
+		"a bracket":        "settings: {dry_run: [true",
+		"a wrong indent":   "settings:\n  dry_run: true\n no: 1",
+		"a second section": "mqtt: {url: mqtt://127.0.0.1}\nsettings:",
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, box := newHome(t, ""), newPostbox(t)
+			h.edit("ha: {node: test}", "ha: {node: test}\n"+box.config())
+			h.edit("settings:", wrong+"\nsettings:")
+			if out, code := h.powermgr("run", "--config", h.config); code != 2 {
+				t.Fatalf("it ran: exit %d: %s", code, out)
+			}
+			if out, code := h.powermgr("notify", "--config", h.config, "--stopped", "powermgr.service"); code != 0 {
+				t.Errorf("exit %d: %s", code, out)
+			}
+			if all := box.with("powermgr.service has stopped"); len(all) != 1 || !strings.Contains(all[0].text, "configuration cannot be used") || !strings.Contains(all[0].text, "line ") {
+				t.Errorf("arrived: %+v", all)
+			}
+		})
+	}
+}
+
+// Both nodes of a pair have the records; one of them mails the report.
+func TestAReportIsMailedOnceByAPair(t *testing.T) {
+	box := newPostbox(t)
+	a := newHome(t, "now")
+	a.edit("ha: {node: test}", "ha: {node: test}\n"+box.config())
+	p := a.start()
+	a.until("it is well", func() bool { _, code := a.powermgr("health"); return code == 0 })
+	p.end(syscall.SIGTERM)
+	for range 2 {
+		if out, code := a.powermgr("report", "--config", a.config, "--send"); code != 0 {
+			t.Fatalf("exit %d: %s", code, out)
+		}
+		// The other node has the ramdisk alone.
+		for _, own := range []string{"mail", "metrics"} {
+			if err := os.RemoveAll(filepath.Join(a.dir, own)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := len(box.with("")); n != 1 {
+		t.Errorf("%d mails", n)
+	}
+}

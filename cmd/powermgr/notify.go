@@ -93,7 +93,11 @@ func tellStopped(ctx context.Context, c daemon.Config, unit string, broken *daem
 	}
 	m := c.Letters().Compose(l)
 	if !c.Notifications.Mailbox().Wants(m.Level) {
-		return errors.New("nobody gets critical mail: set notifications.smtp.server and notifications.recipients.critical")
+		err := errors.New("nobody gets critical mail: set notifications.smtp.server and notifications.recipients.critical")
+		if broken != nil {
+			err = errors.Join(err, broken) // perhaps they are set, in a part that cannot be read
+		}
+		return err
 	}
 	return c.Deliver(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)), m)
 }

@@ -26,7 +26,9 @@ browser, or as the file of the metrics.
 With --send it does what is due in the evening: it writes the metrics file of the day and of days that
 were missed, removes those that are too old, mails the report to those under
 notifications.recipients.info, and gives the picture of the day to Home Assistant. Done twice, it
-changes and sends nothing twice. powermgr-metrics.timer calls it so at 23:30.`,
+changes and sends nothing twice. powermgr-metrics.timer calls it so at 23:30, for the day that is due:
+today in its last hour, else yesterday. Of a day that goes on, what there is so far is mailed once, and
+the whole of it in the evening all the same.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, _, err := daemon.Load(g.config, os.Environ())
@@ -34,13 +36,19 @@ changes and sends nothing twice. powermgr-metrics.timer calls it so at 23:30.`,
 				return err
 			}
 			e := daemon.Evening{Config: config, Now: time.Now(), Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))}
-			if date, err = e.Date(date); err != nil {
+			name, err := e.Date(date)
+			if err != nil {
 				return wrong(err)
 			}
 			if send {
-				return evening(cmd, e, date)
+				err = evening(cmd, e, name)
+				if none := new(daemon.NoRecord); date == "due" && errors.As(err, &none) && none.Date == name {
+					fmt.Fprintf(cmd.OutOrStdout(), "nothing is due: %v\n", err) // the first day, or nothing ran then
+					return nil
+				}
+				return err
 			}
-			day, err := e.Day(date)
+			day, err := e.Day(name)
 			if err != nil {
 				return err
 			}
@@ -53,7 +61,7 @@ changes and sends nothing twice. powermgr-metrics.timer calls it so at 23:30.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&date, "date", "today", "the day: today, yesterday, or 2026-07-15")
+	f.StringVar(&date, "date", "today", "the day: today, yesterday, due, or 2026-07-15")
 	f.StringVar(&format, "format", "text", "text, html or json")
 	f.BoolVar(&send, "send", false, "write the metrics, and mail the reports that were not mailed yet")
 	return c
@@ -75,7 +83,7 @@ func written(day daemon.Day, format string) ([]byte, error) {
 // evening is what the timer wants. What one part of it cannot do is no reason
 // for the others not to be done.
 func evening(cmd *cobra.Command, e daemon.Evening, date string) error {
-	files, err := e.Close()
+	files, err := e.Close(date)
 	problems := []error{err}
 	for _, name := range files {
 		fmt.Fprintf(cmd.OutOrStdout(), "written: the metrics of %s\n", name)

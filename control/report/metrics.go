@@ -117,6 +117,13 @@ func (m Metrics) Before(date string) (w Without, of string, ok bool) {
 	return Without{}, "", false
 }
 
+// Unfinished is what the file of a day holds of one that went on when it was
+// written, for Options.Unfinished.
+func (m Metrics) Unfinished(date string) (Record, bool) {
+	r, err := m.Read(date)
+	return r, err == nil && !r.Complete
+}
+
 // Prune removes the files of days that are older than they are kept, and says
 // how many. now is in the home's time.
 func (m Metrics) Prune(now time.Time) (removed int, err error) {
@@ -142,19 +149,19 @@ func (m Metrics) Prune(now time.Time) (removed int, err error) {
 // file to be written again: a run right after another one finds nothing to do.
 const newsAfter = 15 * time.Minute
 
-// Close is the run of the evening: it writes the files of the days that are on
-// the ramdisk beside live, the recorder's file, where there is none yet or
-// there is more to say, and removes those that are too old. It returns the
-// days written, the oldest first; run again at once it returns none. now is in
-// the home's time.
+// Close is the run of the evening: it writes the files of the days up to last
+// that are on the ramdisk, in live, the recorder's file, and beside it, where
+// there is none yet or there is more to say, and removes those that are too
+// old. It returns the days written, the oldest first; run again at once it
+// returns none. now is in the home's time.
 //
 // A file is written twice: today's, of a day that goes on, and once more when
 // a later run finds that day finished.
-func (m Metrics) Close(live string, now time.Time) (written []string, err error) {
+func (m Metrics) Close(live, last string, now time.Time) (written []string, err error) {
 	var problems []error
 	for _, path := range append(Finished(live), live) {
 		r, err := Load(path)
-		if err == nil && m.wants(r) {
+		if err == nil && r.Date <= last && m.wants(r) {
 			if err = m.Write(r); err == nil {
 				written = append(written, r.Date)
 			}
@@ -168,13 +175,13 @@ func (m Metrics) Close(live string, now time.Time) (written []string, err error)
 }
 
 // wants reports whether r is to be written. A file that cannot be read as a
-// record is somebody else's, and stays.
+// record is somebody else's, and stays; so does one that knows of more of the day.
 func (m Metrics) wants(r Record) bool {
 	had, err := m.Read(r.Date)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return true
-	case err != nil || had.Complete:
+	case err != nil || had.Complete || r.From.After(had.From):
 		return false
 	}
 	return r.Complete || r.Until.Sub(had.Until) >= newsAfter

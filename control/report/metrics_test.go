@@ -29,7 +29,13 @@ func newRamdisk(t *testing.T) ramdisk {
 // has puts a record of a day up to a time there; "24:00" is a finished one.
 func (d ramdisk) has(date, until string) {
 	d.t.Helper()
-	h := newHome(d.t, date+" 00:00")
+	d.hasFrom(date, "00:00", until)
+}
+
+// hasFrom is has for a record that begins late.
+func (d ramdisk) hasFrom(date, from, until string) {
+	d.t.Helper()
+	h := newHome(d.t, date+" "+from)
 	r, path := *h.r, d.live
 	if until == "24:00" {
 		path = beside(d.live, date)
@@ -46,10 +52,10 @@ func (d ramdisk) has(date, until string) {
 	}
 }
 
-// run is powermgr report at that time; it says what was written.
+// run is powermgr report at that time, of that day; it says what was written.
 func (d ramdisk) run(at string) string {
 	d.t.Helper()
-	written, err := d.Close(d.live, newHome(d.t, at).now)
+	written, err := d.Close(d.live, at[:len(time.DateOnly)], newHome(d.t, at).now)
 	if err != nil {
 		return err.Error()
 	}
@@ -78,6 +84,8 @@ func TestTheEveningRun(t *testing.T) {
 		}, "2026-07-18 08:00", "[2026-07-15 2026-07-16 2026-07-17 2026-07-18]"},
 		{"the same day in the evening", func() { d.has("2026-07-18", "23:30") }, "2026-07-18 23:30", "[2026-07-18]"},
 		{"the ramdisk was lost", func() { _ = os.RemoveAll(d.live) }, "2026-07-18 23:45", "[]"},
+		{"and the record that began then is short", func() { d.hasFrom("2026-07-18", "23:46", "24:00") }, "2026-07-18 23:59", "[]"},
+		{"a day that is not due", func() { d.has("2026-07-20", "07:10"); d.has("2026-07-19", "24:00") }, "2026-07-19 23:59", "[2026-07-19]"},
 	} {
 		step.given()
 		if got := d.run(step.at); got != step.want {

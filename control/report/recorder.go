@@ -43,6 +43,10 @@ type Options struct {
 	// for a day of which there is none on the ramdisk; ok is false if there is
 	// none. Nil: there never is.
 	Before func(date string) (w Without, of string, ok bool)
+	// Unfinished is what is left elsewhere of a day of which there is none on
+	// the ramdisk, such as after a reboot in its last half hour; ok is false if
+	// there is nothing. Nil: there never is.
+	Unfinished func(date string) (r Record, ok bool)
 }
 
 // A Recorder keeps the record of the day while this node is the active one. It
@@ -133,7 +137,13 @@ func (r *Recorder) open(now time.Time) {
 		r.day = r.load(r.File)
 	}
 	c, old := r.Calendar, r.day
-	if today := begin(now, c); old == nil || old.Date != today.Date || old.Timezone != today.Timezone {
+	today := begin(now, c)
+	if old == nil && r.Unfinished != nil {
+		if d, ok := r.Unfinished(today.Date); ok {
+			old, r.day, r.changed = &d, &d, true
+		}
+	}
+	if old == nil || old.Date != today.Date || old.Timezone != today.Timezone {
 		r.day = r.load(r.finished(today.Date)) // the clock was set back over midnight
 		if old != nil {
 			r.close(old)

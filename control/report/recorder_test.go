@@ -363,6 +363,34 @@ func TestTheOtherBatteryComesFromTheMetrics(t *testing.T) {
 	})
 }
 
+// After a reboot in the last half hour of a day the record goes on from the
+// metrics that were written before it.
+func TestAnUnfinishedDayComesFromTheMetrics(t *testing.T) {
+	bubble(t, func(t *testing.T, file string) {
+		m := Metrics{Dir: filepath.Join(filepath.Dir(file), "metrics")}
+		time.Sleep(time.Until(time.Date(2000, 2, 4, 23, 45, 0, 0, time.UTC)))
+		r := begin(time.Date(2000, 2, 4, 0, 0, 0, 0, time.UTC), rules.Calendar{Location: time.UTC})
+		r.Until = time.Date(2000, 2, 4, 23, 30, 0, 0, time.UTC)
+		r.Decisions = append(r.Decisions, Decision{At: r.Until, Type: rules.NotePhase, Reason: "peak"})
+		if err := m.Write(r); err != nil {
+			t.Fatal(err)
+		}
+		n := start(t, file, func(o *Options) { o.Before, o.Unfinished = m.Before, m.Unfinished })
+		time.Sleep(time.Hour)
+		n.stop()
+		day, err := Load(beside(file, "2000-02-04"))
+		if err != nil || !day.Complete || !day.From.Equal(r.From) || len(day.Decisions) != 1 {
+			t.Errorf("%v: complete %v, from %s, %d decisions", err, day.Complete, day.From, len(day.Decisions))
+		}
+		if next, err := Load(file); err != nil || next.Date != "2000-02-05" || len(next.Decisions) != 0 {
+			t.Errorf("%v: %s, %d decisions", err, next.Date, len(next.Decisions))
+		}
+		if written, err := m.Close(file, "2000-02-05", time.Now()); err != nil || len(written) != 2 {
+			t.Errorf("%s: %v", written, err)
+		}
+	})
+}
+
 func TestFinished(t *testing.T) {
 	dir := t.TempDir()
 	live := filepath.Join(dir, "day.json")
