@@ -53,6 +53,6 @@ func (d *Daemon) notifier(s bridge.Shared) *notify.Notifier {
 	s.Log = s.Log.With("part", "mail")
 	return notify.New(notify.Options{
 		Bus: s.Bus, Topics: s.Topics, Standing: s.Standing, Log: s.Log, Settings: c.Letters(), SMTP: c.Notifications.Mailbox(),
-		Spool: c.Spool(s.Log), StateFile: c.onRamdisk("powermgr_mail.json"),
+		Spool: c.Spool(s.Log), StateFile: c.onRamdisk("powermgr_mail.json"), LastingFile: c.beside("told.json"),
 	})
 }

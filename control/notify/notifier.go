@@ -34,9 +34,12 @@ type Options struct {
 	// StateFile is where the State is kept, on the ramdisk: it changes with
 	// each decision. Empty: a restart tells every fault again.
 	StateFile string
-	Standing  Standing // nil: this node is alone
-	Log       *slog.Logger
-	Send      func(context.Context, Mail) error // nil: a Sender with SMTP
+	// LastingFile is where that part of it is kept that has to outlive a reboot,
+	// on the disk. Empty: a reboot tells every fault again.
+	LastingFile string
+	Standing    Standing // nil: this node is alone
+	Log         *slog.Logger
+	Send        func(context.Context, Mail) error // nil: a Sender with SMTP
 }
 
 // A Notifier is the part of the daemon that sends mail; see Run.
@@ -45,6 +48,7 @@ type Notifier struct {
 	sub   *bus.Subscription
 	state State
 	saved []byte    // state as it is in its file
+	mark  string    // of what is in LastingFile
 	wake  time.Time // when the state has to be stepped
 	stood bool      // this node was the active one at the last step
 
@@ -120,6 +124,7 @@ func (n *Notifier) turn() {
 	case !active && n.stood:
 		n.step(StoodDown{})
 		n.stood = false
+		n.forgetLasting()
 		n.wake = time.Time{}
 	}
 }
@@ -193,39 +198,50 @@ func (n *Notifier) step(ev Event) {
 	}
 }
 
-// load reads the state of before a restart. Without it, faults that last are
-// told again.
+// load reads the state of before a restart, or what of it has outlived a
+// reboot. Without either, faults that last are told again.
 func (n *Notifier) load() {
-	if n.StateFile == "" {
-		return
+	for _, file := range []string{n.StateFile, n.LastingFile} {
+		if file == "" {
+			continue
+		}
+		b, err := os.ReadFile(file)
+		if err == nil {
+			n.state = State{}
+			err = json.Unmarshal(b, &n.state)
+		}
+		switch {
+		case err == nil:
+			_, n.mark = n.state.lasting()
+			if file == n.StateFile {
+				n.saved, n.mark = b, "" // that of the other node perhaps
+			}
+			return
+		case !errors.Is(err, fs.ErrNotExist):
+			n.Log.Warn("what was mailed before is not known", "file", file, "reason", err)
+			n.state = State{}
+		}
 	}
-	b, err := os.ReadFile(n.StateFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &n.state)
-	}
-	if err != nil {
-		n.Log.Warn("what was mailed before is not known", "file", n.StateFile, "reason", err)
-		n.state = State{}
-		return
-	}
-	n.saved = b
 }
 
 func (n *Notifier) save() {
+	err := errors.Join(n.keep(), n.keepLasting())
+	if err != nil && !n.unsaved {
+		n.Log.Warn("what was mailed cannot be kept for a restart", "reason", err)
+	}
+	n.unsaved = err != nil
+}
+
+func (n *Notifier) keep() error {
 	b, err := json.Marshal(n.state)
 	if n.StateFile == "" || err == nil && bytes.Equal(b, n.saved) {
-		return
+		return nil
 	}
 	if err == nil {
 		err = devices.ReplaceFile(n.StateFile, b, 0o600)
 	}
 	if err == nil {
 		n.saved = b
-	} else if !n.unsaved {
-		n.Log.Warn("what was mailed cannot be kept for a restart", "file", n.StateFile, "reason", err)
 	}
-	n.unsaved = err != nil
+	return err
 }

@@ -80,8 +80,8 @@ func newRig(t *testing.T) *rig {
 		Bus: r.bus, Topics: topics, Settings: notify.Settings{Location: time.UTC, Node: "pi-a"}, Standing: r,
 		SMTP:      notify.SMTP{Server: "mail.test", Recipients: map[health.Level][]string{health.Info: everybody, health.Warning: everybody, health.Critical: everybody}},
 		Spool:     &notify.Spool{Dir: filepath.Join(dir, "mail")},
-		StateFile: filepath.Join(dir, "state.json"),
-		Log:       slog.New(slog.NewTextHandler(r.log, nil)),
+		StateFile: filepath.Join(dir, "state.json"), LastingFile: filepath.Join(dir, "told.json"),
+		Log: slog.New(slog.NewTextHandler(r.log, nil)),
 		Send: func(ctx context.Context, m notify.Mail) error {
 			r.mu.Lock()
 			server := r.server
@@ -232,10 +232,50 @@ func TestNotifier(t *testing.T) {
 		r.wait(time.Hour)
 		r.expect("CRITICAL: a is wrong", "CRITICAL: b is wrong", "OVER: a is wrong")
 	})
+	bubble(t, "over a reboot, too", func(r *rig) {
+		r.faults("c:a", "c:b")
+		r.wait(time.Minute)
+		r.stop()
+		if err := os.Remove(r.options.StateFile); err != nil { // the ramdisk
+			t.Fatal(err)
+		}
+		r.faults("c:b")
+		r.wait(time.Minute)
+		r.start()
+		r.faults("c:b")
+		r.wait(3 * time.Hour)
+		r.expect("CRITICAL: a is wrong", "CRITICAL: b is wrong", "OVER: a is wrong")
+	})
+	bubble(t, "what is critical and waits for a digest outlives a reboot", func(r *rig) {
+		r.options.Settings.PerHour = 1
+		r.stop()
+		r.start()
+		r.ask("the first", health.Critical)
+		r.ask("the second", health.Critical)
+		r.stop()
+		if err := os.Remove(r.options.StateFile); err != nil {
+			t.Fatal(err)
+		}
+		r.start()
+		r.wait(time.Hour)
+		r.expect("CRITICAL: the first", "CRITICAL: the second")
+	})
+	bubble(t, "a node that has stood down leaves it to the other one", func(r *rig) {
+		r.faults("c:a")
+		r.active.Store(false)
+		r.publish(bus.Standing, "standby")
+		if _, err := os.Stat(r.options.LastingFile); err == nil {
+			t.Error("there is still what it has told")
+		}
+		r.expect("CRITICAL: a is wrong")
+	})
 	bubble(t, "a state that cannot be read is not fatal", func(r *rig) {
 		r.stop()
 		for _, content := range []string{"", "{", `{"faults":7}`, "null"} {
 			if err := os.WriteFile(r.options.StateFile, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(r.options.LastingFile, []byte(content), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			r.start()
@@ -307,7 +347,7 @@ func TestNotifier(t *testing.T) {
 		r.faults("c:a")
 		r.wait(2 * time.Hour)
 		stamp := func() (all []string) {
-			for _, path := range append(r.files(), "../state.json") {
+			for _, path := range append(r.files(), "../state.json", "../told.json") {
 				info, err := os.Stat(filepath.Join(r.options.Spool.Dir, path))
 				all = append(all, fmt.Sprint(path, info.ModTime(), err))
 			}

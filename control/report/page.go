@@ -92,7 +92,7 @@ func (r Record) compared() string {
 	a := w.complete()
 	return fmt.Sprintf("Without powermgr: the same home load and sun, and a battery of the same capacity (%.1f kWh) left in self-consumption with a reserve of %.0f %%, "+
 		"charging from solar surplus only, at most %.4g kW, with %.0f %% round-trip efficiency; %s.",
-		*w.CapacityKWh, a.ReservePercent, a.PowerKW, a.RoundTrip*100, began)
+		*w.CapacityKWh, a.ReservePercent, w.battery().PowerKW, a.RoundTrip*100, began)
 }
 
 // remarks are what has to be known to read the figures.

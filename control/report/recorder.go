@@ -58,12 +58,14 @@ type Recorder struct {
 	day     *Record   // nil: on standby
 	changed bool      // since it was saved
 	saved   time.Time // or tried to
+	news    bool      // what changed is more than readings: it is saved soon
 	dropped int       // messages that the record knows to be lost
 	failing bool
 }
 
 const (
 	saveEvery    = time.Minute
+	saveNews     = 2 * time.Second  // for what would not be said again
 	lookEvery    = 10 * time.Minute // should a change of standing have been missed
 	mostFinished = 3                // days on the ramdisk
 )
@@ -91,9 +93,23 @@ func (r *Recorder) Run(ctx context.Context) error {
 		r.turn(now)
 		if levels, ours := r.Topics.Split(m.Topic); ok && ours && r.day != nil {
 			r.day.add(message{Message: m, levels: levels, now: now})
-			r.changed = true
+			r.changed, r.news = true, r.news || news(levels)
 		}
 	}
+}
+
+// news reports whether a message tells what no later one does.
+func news(levels []string) bool {
+	last := "/" + levels[len(levels)-1]
+	return last == devices.Set || last == devices.ResultSuffix || last == "/"+devices.EventLeaf
+}
+
+// every is how long what has changed may wait.
+func (r *Recorder) every() time.Duration {
+	if r.news {
+		return saveNews
+	}
+	return saveEvery
 }
 
 // wake is when something is to be done though no message came.
@@ -105,7 +121,7 @@ func (r *Recorder) wake(now time.Time) time.Time {
 	if r.day.end.Before(at) {
 		at = r.day.end
 	}
-	if due := r.saved.Add(saveEvery); r.changed && due.Before(at) {
+	if due := r.saved.Add(r.every()); r.changed && due.Before(at) {
 		at = due
 	}
 	return at
@@ -125,7 +141,7 @@ func (r *Recorder) turn(now time.Time) {
 		r.day.LeftOut["messages"] += n
 		r.dropped += n
 	}
-	if r.changed && (now.Sub(r.saved) >= saveEvery || now.Before(r.saved)) {
+	if r.changed && (now.Sub(r.saved) >= r.every() || now.Before(r.saved)) {
 		r.save()
 	}
 }
@@ -238,7 +254,7 @@ func (r *Recorder) save() {
 	if r.day == nil || !r.Standing.Active() {
 		return
 	}
-	r.saved, r.changed = r.Bus.Now(), !r.write(r.File, *r.day)
+	r.saved, r.changed, r.news = r.Bus.Now(), !r.write(r.File, *r.day), false
 }
 
 // write reports whether it could.

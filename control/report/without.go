@@ -46,23 +46,21 @@ func (b Battery) Step(stored, home, solar float64, length time.Duration) (float6
 // Assumptions are what is taken for granted of the battery without powermgr.
 type Assumptions struct {
 	ReservePercent float64 `json:"reserve_percent"`
-	PowerKW        float64 `json:"power_kw"`   // most it charges and gives with; 0: 5
+	PowerKW        float64 `json:"power_kw"`   // most it charges and gives with; 0: 5 for each 13.5 kWh that it holds
 	RoundTrip      float64 `json:"round_trip"` // what comes out of what went in; 0: 0.9
 }
 
 // The assumptions that nobody has said anything about. 20 % is the reserve
-// that Tesla itself begins with; 5 kW is what one Powerwall 2 gives.
+// that Tesla itself begins with; one Powerwall 2 holds 13.5 kWh and gives 5 kW.
 const (
 	UsualReserve   = 20
-	usualPowerKW   = 5
+	onePowerwall   = 13.5 // kWh
+	powerOfOne     = 5    // kW
 	usualRoundTrip = 0.9
 )
 
 // complete fills in what has a default.
 func (a Assumptions) complete() Assumptions {
-	if a.PowerKW <= 0 {
-		a.PowerKW = usualPowerKW
-	}
 	if a.RoundTrip <= 0 || a.RoundTrip > 1 {
 		a.RoundTrip = usualRoundTrip
 	}
@@ -161,10 +159,14 @@ func (w *Without) step(phase rules.Phase, f Flows, length time.Duration) {
 
 func (w *Without) battery() Battery {
 	a := w.complete()
-	return Battery{
+	b := Battery{
 		CapacityKWh: *w.CapacityKWh, ReserveKWh: a.ReservePercent / 100 * *w.CapacityKWh,
 		PowerKW: a.PowerKW, OneWay: math.Sqrt(a.RoundTrip),
 	}
+	if b.PowerKW <= 0 {
+		b.PowerKW = powerOfOne * b.CapacityKWh / onePowerwall
+	}
+	return b
 }
 
 func (g *Grid) add(phase rules.Phase, in, out float64) {

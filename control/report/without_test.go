@@ -134,3 +134,21 @@ func TestNotCompared(t *testing.T) {
 		})
 	}
 }
+
+// A battery that holds more gives more.
+func TestThePowerOfSeveralPowerwalls(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		kwh, said float64
+		want      float64
+	}{
+		{"one", 13.5, 0, 5}, {"three", 40.5, 0, 15}, {"as somebody has said", 40.5, 9, 9},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := Without{Assumptions: Assumptions{PowerKW: c.said}, CapacityKWh: &c.kwh}
+			if got := w.battery().PowerKW; got != c.want {
+				t.Errorf("%g kW, want %g", got, c.want)
+			}
+		})
+	}
+}

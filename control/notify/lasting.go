@@ -1,0 +1,69 @@
+package notify
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"powermgr/control/health"
+	"powermgr/devices"
+)
+
+// What a reboot must not forget, though the ramdisk with the State does: which
+// faults were mailed, so that each is mailed once and its end is; and what is
+// critical and waits for a digest. It is written when one of these changes, a
+// few times on a bad day.
+
+// lasting is that part of s. Two of the same mark are the same but for words
+// and figures that change as a fault lasts.
+func (s State) lasting() (kept State, mark string) {
+	kept = State{Faults: map[string]Told{}}
+	marks := map[string]Told{}
+	for key, t := range s.Faults {
+		if t.Level == "" {
+			continue
+		}
+		t.Gone = time.Time{} // it is looked for anew
+		kept.Faults[key] = t
+		t.Fault = health.Fault{}
+		marks[key] = t
+	}
+	held := Rate{Held: s.Rates[health.Critical].Held, Since: s.Rates[health.Critical].Since}
+	if len(held.Held) > 0 {
+		kept.Rates = map[health.Level]Rate{health.Critical: held}
+	}
+	b, err := json.Marshal([]any{marks, held})
+	if err != nil {
+		return kept, err.Error() // it cannot
+	}
+	return kept, string(b)
+}
+
+// keepLasting writes down what has changed of it.
+func (n *Notifier) keepLasting() error {
+	kept, mark := n.state.lasting()
+	if n.LastingFile == "" || mark == n.mark {
+		return nil
+	}
+	b, err := json.Marshal(kept)
+	if err == nil {
+		err = devices.ReplaceFile(n.LastingFile, b, 0o600)
+	}
+	if err == nil {
+		n.mark = mark
+	}
+	return err
+}
+
+// forgetLasting is for a node that stands down: from now on the other one tells.
+func (n *Notifier) forgetLasting() {
+	n.mark = ""
+	if n.LastingFile == "" {
+		return
+	}
+	if err := os.Remove(n.LastingFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		n.Log.Warn("what was mailed cannot be forgotten", "file", n.LastingFile, "reason", err)
+	}
+}
