@@ -29,6 +29,7 @@ func TestFoundBugs(t *testing.T) {
 		{155674, "a reserve was not given back after a person's command for it had failed"},
 		{5119, "a thermostat that knows no holds was not read any more after a vacation"},
 		{7195, "what a node read while it looked for its lost journal was decided upon from an empty one"},
+		{1008093, "a hold that the device had rounded up was sent again"},
 		{1005014, "a journal of the other node hid a choice made just after it"},
 		{600511, "the off-peak reserve that a dead node had asked for was taken for a person's"},
 	} {

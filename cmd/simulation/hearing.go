@@ -285,7 +285,7 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 		w.broken(I4, "%s was commanded again after %v: %s", d.id, now.Sub(last.at), c.Reason)
 	}
 	extends := cmd.setting.timed() && cmd.setting.Until.After(d.shown.Until)
-	if d.shown.same(cmd.setting) && !extends && d.shownAt.Before(now) && (last.at.IsZero() || last.shown) && now.Sub(d.written) > 10*time.Minute && now.Sub(d.shownAt) < 10*time.Minute {
+	if d.shown.same(cmd.setting) && !extends && d.shownAt.Before(now.Add(-10*moments)) && (last.at.IsZero() || last.shown) && now.Sub(d.written) > 10*time.Minute && now.Sub(d.shownAt) < 10*time.Minute {
 		w.broken(I4, "%s has that already: %s", d.id, c.Reason)
 	}
 }

@@ -242,12 +242,12 @@ func (h *home) full(full bool) {
 }
 
 func (h *home) jump(off time.Duration) {
-	h.watch.jumps()
+	h.watch.jumps(off.Abs() > time.Hour)
 	h.active().clock.jump(off)
 }
 
 func (h *home) right() {
-	h.watch.jumps()
+	h.watch.jumps(false)
 	for _, n := range h.nodes {
 		n.clock.jump(0)
 	}

@@ -183,12 +183,19 @@ func (w *witness) boots() {
 	w.booted = time.Now()
 }
 
-// jumps notes that the daemon's clock jumps.
-func (w *witness) jumps() {
+// jumps notes that the daemon's clock jumps. If it is far off, nobody knows in
+// which window what is.
+func (w *witness) jumps(far bool) {
 	w.disturbed()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.jumped, w.orders.doubt = time.Now(), true
+	if far {
+		w.taken, w.choice = time.Time{}, time.Time{}
+		for _, d := range w.homes {
+			d.taken = time.Time{}
+		}
+	}
 }
 
 // chose is a choice made at a thermostat. pending says that a command of ours

@@ -160,6 +160,18 @@ func TestAJournalOfTheOtherNodeHidesNoChoice(t *testing.T) {
 	}
 }
 
+// A device that ends holds at quarters of an hour only has what is asked for next.
+func TestAHoldThatWasRoundedUpIsNotSentAgain(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:17").start().ask("precool 30m").want("up until 15:47 cool 74 heat 68")
+	th := w.therm["up"]
+	th.Until = at("2026-07-15 16:00")
+	w.until("15:59").want()
+	if h := w.s.Kept.Homes["up"]; h.Touch == nil || !h.Touch.Wanted.Until.Equal(th.Until) {
+		t.Errorf("kept: %s", w.kept)
+	}
+	w.until("16:04").want("powerwall 0")
+}
+
 // What a vendor leaves out for a while is neither changed by anybody nor
 // forgotten when the thermostat is given back.
 func TestSetPointsThatTheVendorLeavesOut(t *testing.T) {

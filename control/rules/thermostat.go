@@ -119,6 +119,11 @@ func (st *step) apply(id string, t Thermostat, h Home, goal Goal) {
 			st.write(id, t, h, goal, want)
 		}
 		return
+	case h.Touch != nil && h.Touch.Confirmed && sameSetting(base.Mode, want, t.Setting):
+		touch := *h.Touch
+		touch.Wanted, h.Touch = want, &touch // the device had rounded the hold's end up to that
+		st.keep(id, h)
+		return
 	case goal == Setback && moreLoad(base.Mode, want, t.Setting):
 		return // its schedule saves more than the setback would
 	case st.Unwritable:
