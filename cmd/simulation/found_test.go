@@ -31,6 +31,7 @@ func TestFoundBugs(t *testing.T) {
 		{7195, "what a node read while it looked for its lost journal was decided upon from an empty one"},
 		{1008093, "a hold that the device had rounded up was sent again"},
 		{1005014, "a journal of the other node hid a choice made just after it"},
+		{1011489, "a limit of the Powerwall that showed after an outage was taken for a choice"},
 		{600511, "the off-peak reserve that a dead node had asked for was taken for a person's"},
 	} {
 		t.Run(fmt.Sprintf("seed %d: %s", c.seed, c.what), func(t *testing.T) {

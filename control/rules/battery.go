@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// limitWindow is how long after a write of 100 a reserve of 80 is the
-// device's own doing: the snap back has been seen half an hour later, and is
-// then seen by the next poll.
-const limitWindow = 45 * time.Minute
+// limitWindow is how long after a write of 100 the device may turn it into 80:
+// the snap back has been seen half an hour later. The next reading after that
+// tells, however late it comes.
+const limitWindow = 35 * time.Minute
 
 // deviceLimit is what a Powerwall turns a reserve into that it does not keep.
 const deviceLimit = 80
@@ -32,9 +32,9 @@ func (b Battery) owner() string {
 // that is not ours.
 func (st *step) readBattery(b Battery) {
 	k := &st.Kept.Battery
-	prevOwner, first := "", st.Battery == nil
+	prevOwner, first, before := "", st.Battery == nil, time.Time{}
 	if st.Battery != nil {
-		prevOwner = st.Battery.owner()
+		prevOwner, before = st.Battery.owner(), st.Battery.Polled
 	}
 	st.Battery = &b
 	if b.owner() != "" || prevOwner != "" {
@@ -76,7 +76,7 @@ func (st *step) readBattery(b Battery) {
 			delete(st.Pending, Powerwall)
 			st.unsay("taken " + Powerwall)
 		}
-	case *k.Wanted > deviceLimit && shown == deviceLimit && (first || st.now.Sub(k.WrittenAt) <= limitWindow) && !st.early(b):
+	case *k.Wanted > deviceLimit && shown == deviceLimit && (first || before.Sub(k.WrittenAt) <= limitWindow) && !st.early(b):
 		// Nobody saw it snap back while this process was not there.
 		k.Limit, k.Wanted, k.Confirmed, k.AtPeak = deviceLimit, &shown, true, false
 		delete(st.Pending, Powerwall)

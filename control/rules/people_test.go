@@ -263,6 +263,21 @@ func TestHundredThatComesBackAsEighty(t *testing.T) {
 	w.untilTime(at("2026-07-16 19:30")).want("powerwall 0", "powerwall 80")
 }
 
+// The vendor may have been away when it snapped back.
+func TestEightySeenLateIsTheDevices(t *testing.T) {
+	w := newWorld(t, "2026-07-15 19:00")
+	w.reserve = 0
+	w.start().want("powerwall 100")
+	w.until("19:10")
+	w.mute[Powerwall], w.reserve = true, 80
+	w.until("20:30")
+	w.mute[Powerwall] = false
+	w.until("20:40").want()
+	if len(w.d.Taken) != 0 || w.s.Kept.Battery.Limit != 80 {
+		t.Errorf("taken %v, limit %d", w.d.Taken, w.s.Kept.Battery.Limit)
+	}
+}
+
 func TestEightyLongAfterIsAPersonsChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 19:00")
 	w.reserve = 0
