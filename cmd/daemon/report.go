@@ -131,7 +131,11 @@ func (e Evening) Mail(ctx context.Context, days []Day) error {
 	var mails []notify.Mail
 	mailed := e.mailed()
 	for _, d := range days {
-		key, subject := "report/"+d.Date, "[powermgr] "+report.Headline(d.Record)
+		date, err := time.Parse(time.DateOnly, d.Date)
+		if err != nil {
+			return err
+		}
+		key, subject := "report/"+d.Date, "[powermgr] "+date.Format("Mon 2 January: ")+report.Headline(d.Record)
 		if d.Date > due {
 			key, subject = key+"/so far", subject+" (so far)"
 		}

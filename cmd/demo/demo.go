@@ -87,7 +87,15 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	clock.Watch(d.Bus.Queued)
+	// To connect takes real time, and none of this day.
+	linked, patience := false, time.Now().Add(10*time.Second)
+	clock.Watch(func() bool {
+		if !linked {
+			m, ok := d.Bus.Retained(bus.LinkState)
+			linked = ok && string(m.Payload) == "up" || time.Now().After(patience)
+		}
+		return !linked || d.Bus.Queued()
+	})
 
 	greet(o)
 	day := &diary{clock: clock, cloud: cloud, story: o.Story, home: home, hold: o.Hold}

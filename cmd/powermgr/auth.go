@@ -162,9 +162,6 @@ func authTCC(ctx context.Context, d dialogue, c daemon.Config, client *http.Clie
 	}
 	d.say("Logging in to Total Connect Comfort as %s.", h.Username)
 	all, err := adapter.Read(ctx)
-	if handOver := handOver(h.TokenFile); handOver != nil && err == nil {
-		err = handOver
-	}
 	if err != nil {
 		return err
 	}
@@ -306,9 +303,6 @@ func (d dialogue) finish(ctx context.Context, v vendorConsent, a attempt, code s
 		return err
 	}
 	forget(v.file)
-	if err := handOver(v.file); err != nil {
-		return err
-	}
 	d.say("\nThe authorisation is in %s.", v.file)
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"powermgr/devices"
@@ -75,26 +74,6 @@ func writable(file string) error {
 			err = path.Err
 		}
 		return fmt.Errorf("nothing can be stored in %s: %w: make the folder, or run this as its owner or with sudo", dir, err)
-	}
-	return nil
-}
-
-// handOver gives a file that root has written to the owner of its folder, so
-// that the daemon, which is not root, can read and replace it.
-func handOver(file string) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	info, err := os.Stat(filepath.Dir(file))
-	if err != nil {
-		return err
-	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return nil
-	}
-	if err := os.Chown(file, int(owner.Uid), int(owner.Gid)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("give %s to the owner of its folder: %w", file, err)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
 	"powermgr/bridge/brokertest"
@@ -49,7 +50,7 @@ func newPostbox(t *testing.T) *postbox {
 		t.Fatal(err)
 	}
 	s := smtp.NewServer(b)
-	s.Domain = "localhost"
+	s.Domain, s.AllowInsecureAuth = "localhost", true
 	go func() { _ = s.Serve(listener) }()
 	t.Cleanup(func() { _ = s.Close() })
 	b.addr = listener.Addr().String()
@@ -85,6 +86,13 @@ func (b *postbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &session
 type session struct {
 	*postbox
 	to []string
+}
+
+// AuthMechanisms and Auth are of smtp.AuthSession: everybody may log in.
+func (s *session) AuthMechanisms() []string { return []string{sasl.Plain} }
+
+func (s *session) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, _, _ string) error { return nil }), nil
 }
 
 func (s *session) Reset()                               { s.to = nil }

@@ -41,6 +41,9 @@ the whole of it in the evening all the same.`,
 				return wrong(err)
 			}
 			if send {
+				if cmd.Flags().Changed("format") {
+					return usage("--format is for what is shown: leave it out with --send")
+				}
 				err = evening(cmd, e, name)
 				if none := new(daemon.NoRecord); date == "due" && errors.As(err, &none) && none.Date == name {
 					fmt.Fprintf(cmd.OutOrStdout(), "nothing is due: %v\n", err) // the first day, or nothing ran then
@@ -98,9 +101,14 @@ func evening(cmd *cobra.Command, e daemon.Evening, date string) error {
 			days = append(days, day)
 		}
 	}
-	if len(days) > 0 {
-		problems = append(problems, e.Mail(cmd.Context(), days))
-		if err := daemon.ShowChart(cmd.Context(), runtimeDir(), days[len(days)-1].Chart); !errors.Is(err, daemon.ErrNobody) {
+	if len(days) == 0 {
+		return errors.Join(problems...)
+	}
+	problems = append(problems, e.Mail(cmd.Context(), days))
+	due, err := e.Date("due")
+	problems = append(problems, err)
+	if last := days[len(days)-1]; last.Date >= due { // one of long ago is no news for a dashboard
+		if err := daemon.ShowChart(cmd.Context(), runtimeDir(), last.Chart); !errors.Is(err, daemon.ErrNobody) {
 			problems = append(problems, err)
 		}
 	}

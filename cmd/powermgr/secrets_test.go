@@ -37,8 +37,14 @@ func TestNothingSecretIsSaid(t *testing.T) {
 			})
 			h.until("it has a file of the day", func() bool { _, err := os.Stat(filepath.Join(h.dir, "powermgr_day.json")); return err == nil })
 			said := map[string]string{"metrics": get(t, "http://"+address.FindStringSubmatch(p.log.String())[1]+"/metrics")}
-			for _, args := range [][]string{{"status"}, {"status", "--json"}, {"check-config", h.config}, {"report", "--config", h.config, "--send"}, {"report", "--config", h.config, "--format", "json"}, {"notify", "--config", h.config, "--test", "info"}} {
+			for _, args := range [][]string{{"status"}, {"status", "--json"}, {"check-config", h.config}, {"report", "--config", h.config, "--send"}, {"report", "--config", h.config, "--format", "json"}, {"report", "--config", h.config, "--format", "html"},
+				{"notify", "--config", h.config, "--test", "info"}, {"notify", "--config", h.config, "--stopped", "powermgr.service"}} {
 				said[strings.Join(args, " ")], _ = h.powermgr(args...)
+			}
+			for _, words := range []string{"the energy of this day", "this is a test", "powermgr.service has stopped"} {
+				if len(box.with(words)) == 0 {
+					t.Errorf("no mail that says %q arrived", words)
+				}
 			}
 			said["log"] = p.log.String()
 			for _, m := range person.Received() {

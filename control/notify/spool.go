@@ -145,7 +145,9 @@ func (s *Spool) put(m Mail, b []byte, all []entry) error {
 		if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 			return err
 		}
-		s.handOver(s.Dir)
+		if err := devices.HandOver(s.Dir); err != nil {
+			return err
+		}
 	}
 	critical := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return e.level() != health.Critical })
 	if m.Level == health.Critical && len(critical) >= cmp.Or(s.Critical, mostCritical) {
@@ -266,22 +268,7 @@ func (s *Spool) remove(e entry) error {
 
 // write replaces a file of the spool.
 func (s *Spool) write(name string, b []byte) error {
-	path := filepath.Join(s.Dir, name)
-	if err := devices.ReplaceFile(path, b, 0o600); err != nil {
-		return err
-	}
-	s.handOver(path)
-	return nil
-}
-
-// handOver gives what root made to whom the directory is that it is in: the
-// daemon, which is not root, has to read it.
-func (s *Spool) handOver(path string) {
-	if info, err := os.Stat(filepath.Dir(path)); err == nil && os.Geteuid() == 0 {
-		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-			_ = os.Lchown(path, int(owner.Uid), int(owner.Gid)) // the daemon says what it cannot read
-		}
-	}
+	return devices.ReplaceFile(filepath.Join(s.Dir, name), b, 0o600)
 }
 
 // lock keeps every other process, and this one a second time, from sending.
@@ -292,7 +279,10 @@ func (s *Spool) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.handOver(path)
+	if err := devices.HandOver(path); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {

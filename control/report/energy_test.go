@@ -189,6 +189,10 @@ func TestMidnight(t *testing.T) {
 			if got := midnight(noon, zone).Format(time.RFC3339); got != tt.want {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
+			yesterday := Record{}
+			if yesterday.locate(noon.AddDate(0, 0, -1), zone); !yesterday.end.Equal(midnight(noon, zone)) {
+				t.Errorf("the day before ends at %s", yesterday.end)
+			}
 			if before := midnight(noon, zone).Add(-time.Second); before.Format(time.DateOnly) == tt.noon {
 				t.Errorf("%s is of the same day", before)
 			}

@@ -47,8 +47,10 @@ func (m Metrics) Write(r Record) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(m.Dir, 0o750); err != nil {
-		return fmt.Errorf("report: %w", err)
+	if _, err := os.Stat(m.Dir); err != nil {
+		if err := errors.Join(os.MkdirAll(m.Dir, 0o750), devices.HandOver(m.Dir)); err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
 	}
 	if err := devices.ReplaceFile(m.path(r.Date), b, 0o640); err != nil {
 		return fmt.Errorf("report: %w", err)

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -126,6 +127,28 @@ func TestFilesOfOthersAreLeftAlone(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(d.Dir); len(entries) != len(files) {
 		t.Errorf("%v", entries)
+	}
+}
+
+// What root writes has to be read and completed by the daemon's user.
+func TestWhatRootWritesIsTheDaemons(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	d := newRamdisk(t)
+	if err := os.Chown(filepath.Dir(d.Dir), 1234, 2345); err != nil {
+		t.Fatal(err)
+	}
+	d.has("2026-07-14", "23:30")
+	d.run("2026-07-14 23:30")
+	for _, path := range []string{d.Dir, d.path("2026-07-14")} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 1234 || owner.Gid != 2345 {
+			t.Errorf("%s is of %d:%d", path, owner.Uid, owner.Gid)
+		}
 	}
 }
 

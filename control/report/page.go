@@ -42,7 +42,7 @@ func Headline(r Record) string {
 	case f.GridIn == nil && f.Home == nil:
 		return "Nothing is known of the energy of this day"
 	case none:
-		return fmt.Sprintf("No peak today: %s kWh from the grid", short(f.GridIn))
+		return fmt.Sprintf("No peak: %s kWh from the grid", short(f.GridIn))
 	case peak == 0:
 		return fmt.Sprintf("%s kWh from the grid before %s", short(f.GridIn), in)
 	case f.PeakGridInActual == nil:

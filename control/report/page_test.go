@@ -107,7 +107,7 @@ func TestHeadline(t *testing.T) {
 		{"the peak is not measured", func(r *Record) { r.Without, r.Energy.Peak = Without{}, Measured{} }, "– kWh from the grid in the peak"},
 		{"the peak has not begun", func(r *Record) { r.Until = r.Peaks[0].Lead }, "12.3 kWh from the grid before the peak"},
 		{"two peaks", func(r *Record) { r.Peaks = append(r.Peaks, r.Peaks[0]) }, "0.4 kWh from the grid in the peaks instead of 8.1: saved $4.47"},
-		{"no peak", func(r *Record) { r.Peaks = nil }, "No peak today: 12.3 kWh from the grid"},
+		{"no peak", func(r *Record) { r.Peaks = nil }, "No peak: 12.3 kWh from the grid"},
 		{"nothing is known", func(r *Record) { r.Energy = Energy{} }, "Nothing is known of the energy of this day"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
