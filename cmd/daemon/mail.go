@@ -30,21 +30,29 @@ func (c Config) Spool(log *slog.Logger) *notify.Spool {
 }
 
 // Deliver puts mails into the spool and sends what is in it. What cannot be
-// sent now stays there for the daemon; the error says why.
-func (c Config) Deliver(ctx context.Context, log *slog.Logger, mails ...notify.Mail) error {
+// sent now stays there for the daemon; the error says why. It returns the keys
+// of those that were sent or are in the spool: any other is lost.
+func (c Config) Deliver(ctx context.Context, log *slog.Logger, mails ...notify.Mail) (safe []string, err error) {
 	spool, sender := c.Spool(log), notify.NewSender(c.Notifications.Mailbox())
 	var problems []error
 	for _, m := range mails {
-		problems = append(problems, spool.Add(m))
+		err := spool.Add(m)
+		if err == nil {
+			safe = append(safe, m.Key)
+		}
+		problems = append(problems, err)
 	}
-	err := spool.Flush(ctx, func(ctx context.Context, m notify.Mail) error {
+	err = spool.Flush(ctx, func(ctx context.Context, m notify.Mail) error {
 		err := sender.Send(ctx, m)
+		if err == nil {
+			safe = append(safe, m.Key)
+		}
 		if errors.As(err, new(*notify.MailError)) { // the spool goes on to the next one
 			problems = append(problems, err)
 		}
 		return err
 	})
-	return errors.Join(append(problems, err)...)
+	return safe, errors.Join(append(problems, err)...)
 }
 
 // notifier is the part that mails.

@@ -142,7 +142,6 @@ func (e Evening) Mail(ctx context.Context, days []Day) error {
 		if slices.Contains(mailed, key) {
 			continue
 		}
-		mailed = append(mailed, key)
 		const id = "day.png"
 		html, err := report.HTML(d.Record, "cid:"+id)
 		if err != nil {
@@ -153,8 +152,14 @@ func (e Evening) Mail(ctx context.Context, days []Day) error {
 			Inline: []notify.Attachment{{Name: "powermgr-" + d.Date + ".png", ContentType: "image/png", ContentID: id, Data: d.Chart}},
 		})
 	}
-	err = e.Config.Deliver(ctx, e.Log, mails...)
-	if len(mails) > 0 {
+	safe, err := e.Config.Deliver(ctx, e.Log, mails...)
+	before := len(mailed)
+	for _, m := range mails {
+		if slices.Contains(safe, m.Key) {
+			mailed = append(mailed, m.Key)
+		}
+	}
+	if len(mailed) > before {
 		err = errors.Join(err, e.noteMailed(mailed))
 	}
 	return err

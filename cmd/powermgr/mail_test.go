@@ -1,8 +1,10 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -16,6 +18,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -246,6 +249,27 @@ func TestTheEvening(t *testing.T) {
 	if n := len(box.with("")); n != 1 {
 		t.Errorf("%d mails: %+v", n, box.with(""))
 	}
+	// A run was missed, and the disk of the mail fails at first.
+	yesterday := h.missed()
+	if err := errors.Join(os.RemoveAll(filepath.Join(h.dir, "mail")), os.WriteFile(filepath.Join(h.dir, "mail"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	box.fill(true)
+	if out, code := h.powermgr("report", "--config", h.config, "--send"); code != 1 || !strings.Contains(out, "written: the metrics of "+yesterday) {
+		t.Errorf("a run was missed: exit %d: %s", code, out)
+	}
+	if err := os.Remove(filepath.Join(h.dir, "mail")); err != nil {
+		t.Fatal(err)
+	}
+	box.fill(false)
+	for range 2 {
+		if out, code := h.powermgr("report", "--config", h.config, "--date", yesterday, "--send"); code != 0 {
+			t.Errorf("once more: exit %d: %s", code, out)
+		}
+	}
+	if n := len(box.with("")); n != 2 {
+		t.Errorf("%d mails: %+v", n, box.with(""))
+	}
 	h.until("there is a picture for Home Assistant", func() bool {
 		all := person.Received("powermgr/control/chart")
 		return len(all) > 0 && strings.HasPrefix(all[0].Payload, "\x89PNG")
@@ -263,6 +287,30 @@ func TestTheEvening(t *testing.T) {
 	if out, code := h.powermgr("report", "--config", h.config, "--date", "2020-01-01"); code != 1 || !strings.Contains(out, "no record of 2020-01-01") {
 		t.Errorf("a day that nobody has: exit %d: %s", code, out)
 	}
+}
+
+// missed makes the record of today one of yesterday, finished and not reported.
+func (h *home) missed() (yesterday string) {
+	h.t.Helper()
+	b, err := os.ReadFile(filepath.Join(h.dir, "powermgr_day.json"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var day struct{ Date string }
+	if err := json.Unmarshal(b, &day); err != nil {
+		h.t.Fatal(err)
+	}
+	today, err := time.Parse(time.DateOnly, day.Date)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	yesterday = today.AddDate(0, 0, -1).Format(time.DateOnly)
+	b = bytes.ReplaceAll(b, []byte(day.Date), []byte(yesterday))
+	b = bytes.Replace(b, []byte(`"complete":false`), []byte(`"complete":true`), 1)
+	if err := os.WriteFile(filepath.Join(h.dir, "powermgr_day-"+yesterday+".json"), b, 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+	return yesterday
 }
 
 func TestNotify(t *testing.T) {

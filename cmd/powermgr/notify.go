@@ -99,7 +99,8 @@ func tellStopped(ctx context.Context, c daemon.Config, unit string, broken *daem
 		}
 		return err
 	}
-	return c.Deliver(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)), m)
+	_, err := c.Deliver(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)), m)
+	return err
 }
 
 // lastLines is the end of a unit's log; empty where there is no journal.

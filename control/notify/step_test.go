@@ -148,6 +148,8 @@ func TestWhatIsToldOfFaults(t *testing.T) {
 			[]string{"0 critical CRITICAL: a is wrong", "35 critical OVER: a is wrong"}},
 		{"back within the hour: told, and over when it has been gone for long", []at{faults(0, "c:a"), faults(10 * minute), faults(40*minute, "c:a"), faults(50 * minute)},
 			[]string{"0 critical CRITICAL: a is wrong", "15 critical OVER: a is wrong", "40 critical CRITICAL: a is wrong", "110 critical OVER: a is wrong"}},
+		{"the same, with messages in between", []at{faults(0, "c:a"), faults(10 * minute), faults(16 * minute), faults(30 * minute), faults(40*minute, "c:a"), faults(50 * minute)},
+			[]string{"0 critical CRITICAL: a is wrong", "15 critical OVER: a is wrong", "40 critical CRITICAL: a is wrong", "110 critical OVER: a is wrong"}},
 		{"back after hours is a new one", []at{faults(0, "c:a"), faults(10 * minute), faults(200*minute, "c:a"), faults(210 * minute)},
 			[]string{"0 critical CRITICAL: a is wrong", "15 critical OVER: a is wrong", "200 critical CRITICAL: a is wrong", "215 critical OVER: a is wrong"}},
 		{"one that comes and goes every minute, for two hours", flap("c:a", minute, minute, 60),
