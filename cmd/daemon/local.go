@@ -68,11 +68,15 @@ type Status struct {
 	Events []control.Event            `json:"events"` // the last ones, the newest last
 }
 
-// Window is a peak to come.
+// Window is a peak to come, and what is planned for it.
 type Window struct {
-	Season string    `json:"season"`
-	Start  time.Time `json:"start"`
-	End    time.Time `json:"end"`
+	Season   string    `json:"season"`
+	Lead     time.Time `json:"lead"` // when precooling may begin
+	Start    time.Time `json:"start"`
+	End      time.Time `json:"end"`
+	Reserve  int       `json:"reserve_percent"`       // in it
+	After    int       `json:"reserve_after_percent"` // from its end on
+	PrecoolF *float64  `json:"precool_from_f"`        // the forecast high from which its lead precools; null: it never does
 }
 
 // mostEvents is how many decisions are remembered for Status.
@@ -236,13 +240,17 @@ func (l *local) status() Status {
 			s.Topics[name], _ = json.Marshal(string(m.Payload))
 		}
 	}
-	calendar := c.Calendar()
+	plan := c.Rules()
 	for at := now; len(s.Peaks) < 8; {
-		p, ok := calendar.Next(at)
+		p, ok := plan.Calendar.Next(at)
 		if !ok || p.Start.Sub(now) > 24*time.Hour {
 			break
 		}
-		s.Peaks = append(s.Peaks, Window{p.Season, p.Start, p.End})
+		w := Window{Season: p.Season, Lead: p.Start.Add(-plan.Calendar.Lead), Start: p.Start, End: p.End, Reserve: plan.PeakReserve, After: plan.OffPeakReserve}
+		if p.Precool {
+			w.PrecoolF = &plan.PrecoolAtF
+		}
+		s.Peaks = append(s.Peaks, w)
 		at = p.End
 	}
 	l.mu.Lock()

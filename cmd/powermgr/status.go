@@ -73,7 +73,7 @@ func (p page) print() error {
 		}
 	}
 	for _, w := range p.Peaks {
-		p.line("Peak", "%s–%s (%s)", p.clock(w.Start), p.clock(w.End), w.Season)
+		p.line("Peak", "%s–%s (%s): reserve %d %%, then %d %%%s", p.clock(w.Start), p.clock(w.End), w.Season, w.Reserve, w.After, p.precooling(w, c.ForecastF))
 	}
 	p.powerwall()
 	for _, name := range p.names() {
@@ -101,6 +101,19 @@ func (p page) print() error {
 		p.line(head, "%s  %s", p.clock(e.At), e.Reason)
 	}
 	return nil
+}
+
+// precooling says whether the lead of a peak precools; forecast is today's high.
+func (p page) precooling(w daemon.Window, forecast *float64) string {
+	switch today := w.Start.In(p.Now.Location()).Format(time.DateOnly) == p.Now.Format(time.DateOnly); {
+	case w.PrecoolF == nil:
+		return ""
+	case !today || forecast == nil:
+		return fmt.Sprintf("; precools from %s if %g °F are forecast", p.clock(w.Lead), *w.PrecoolF)
+	case *forecast < *w.PrecoolF:
+		return fmt.Sprintf("; no precooling, since only %.0f °F are forecast and not %g", *forecast, *w.PrecoolF)
+	}
+	return fmt.Sprintf("; precools from %s, since %.0f °F are forecast", p.clock(w.Lead), *forecast)
 }
 
 // levels are the words for how urgent a fault is.
