@@ -59,6 +59,13 @@ func TestEachInvariantCanFail(t *testing.T) {
 			h.at(40*time.Minute, func() { h.app(func(e *emulator.House) { e.Mode = devices.Autonomous }) })
 			h.at(60*time.Minute, func() { h.rogueReserve(0) })
 		}},
+		{I4, "an adapter sends again and again", func(h *home) {
+			for i := range 5 {
+				h.at(time.Hour+time.Duration(i)*20*time.Second, func() {
+					h.watch.request(emulator.Request{Write: &emulator.Write{Device: "powerwall", Values: map[string]any{"storm_watch": true}}})
+				})
+			}
+		}},
 		{I4, "the controller asks for the reserve that is there", func(h *home) {
 			h.at(60*time.Minute, func() { h.rogueReserve(0) })
 		}},

@@ -74,6 +74,18 @@ type command struct {
 	shown   bool // the device has shown it
 }
 
+// A sending is a write to a vendor.
+type sending struct {
+	at     time.Time
+	values string
+}
+
+// A command that is not taken is sent twice more, two minutes apart.
+const (
+	mostSendings = 3
+	sendingsIn   = 5 * time.Minute
+)
+
 // A witness sees everything that happens and judges it.
 type witness struct {
 	home     *home
@@ -109,13 +121,14 @@ type witness struct {
 	unseen      bool      // and no node ran: nobody can tell in which window it was
 	homes       []*watched
 	orders      orders
+	sent        map[string][]sending // lately, by device
 	standby     map[string]time.Time // since when a node has stood by
 	forgotten   time.Time            // when what could not be written was last lost
 	split       time.Time            // when the nodes last lost or found sight of each other
 }
 
 func newWitness(h *home) *witness {
-	return &witness{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, orders: orders{override: rules.Auto}}
+	return &witness{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, orders: orders{override: rules.Auto}, sent: map[string][]sending{}}
 }
 
 func (w *witness) begin(h *emulator.House) {
@@ -271,6 +284,7 @@ func (w *witness) request(q emulator.Request) {
 	}
 	w.writes++
 	w.line("  -> %s %v%s", q.Write.Device, q.Write.Values, map[bool]string{false: " (not carried out)"}[q.Write.Carried])
+	w.sends(q.Write.Device, fmt.Sprint(q.Write.Values))
 	if w.home.world.dry {
 		w.broken(I5, "%s was written in dry run: %v", q.Write.Device, q.Write.Values)
 	}
@@ -298,6 +312,24 @@ func (w *witness) request(q emulator.Request) {
 				w.broken(I2, "%s %g °F for %s is outside %g–%g", p.name, f, d.id, p.low, p.up)
 			}
 		}
+	}
+}
+
+// sends judges how often one and the same is sent to a device.
+func (w *witness) sends(device, values string) {
+	now := time.Now()
+	lately := slices.DeleteFunc(w.sent[device], func(s sending) bool {
+		return now.Sub(s.at) > sendingsIn || s.at.Before(w.booted) || s.at.Before(w.split)
+	})
+	w.sent[device] = append(lately, sending{now, values})
+	n := 0
+	for _, s := range w.sent[device] {
+		if s.values == values {
+			n++
+		}
+	}
+	if n > mostSendings && !w.apart(now) {
+		w.broken(I4, "%s was sent %s %d times in %v", device, values, n, sendingsIn)
 	}
 }
 
