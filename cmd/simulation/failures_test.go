@@ -141,6 +141,63 @@ func (d *day) is(what string, got, want any) {
 
 const upstairs = "LCC-00A01AB10002"
 
+// neverBlind sees to it that there is a read between two writes to a
+// thermostat, and that there are writes.
+func (d *day) neverBlind(vendor, reading string) {
+	d.t.Helper()
+	read := true
+	for _, q := range d.asked(vendor, "15:29:30", "16:30") {
+		if q.Endpoint == reading {
+			read = true
+		}
+		if q.Write != nil && q.Write.Device == upstairs {
+			if !read {
+				d.t.Errorf("a blind second write at %s", q.At)
+			}
+			read = false
+		}
+	}
+	if len(d.wrote(upstairs, "15:30", "16:30")) < 2 {
+		d.t.Error("it was never sent again")
+	}
+}
+
+// notTaken is about the precooling at 15:30, which no thermostat takes.
+func (d *day) notTaken(reading string) {
+	d.t.Helper()
+	d.is("writes before it is given up for a while", len(d.wrote(upstairs, "15:30", "15:39")), 3)
+	if n := len(d.asked(reading, "15:30", "15:32:10")); n < 3 {
+		d.t.Errorf("it was read back %d times", n)
+	}
+	if p := d.problems("15:30", "16:00"); len(p) != 2 || !strings.Contains(p[0], "not taken") { // one for each thermostat
+		d.t.Errorf("told: %q", p)
+	}
+}
+
+// nonsense is what a vendor answers for half an hour of the peak.
+func (d *day) nonsense(endpoint string, bodies ...string) {
+	for i, b := range bodies {
+		d.on(fmt.Sprintf("16:%02d:30", 10+6*i), func() {
+			d.cloud.ClearFaults()
+			d.fault(emulator.Fault{Endpoint: endpoint, Class: emulator.Status, Status: 200, Body: b, Count: -1})
+		})
+	}
+	d.on("16:45", func() { d.cloud.ClearFaults() })
+}
+
+// noneBelieved sees to it that no reading was made of nonsense.
+func (d *day) noneBelieved() {
+	d.t.Helper()
+	id := "thermostat/" + devices.TopicID(d.world.vendorID(d.world.house.Thermostats[1]))
+	for _, payload := range d.said(id+"/state", "16:10:30", "16:45") {
+		d.t.Errorf("it was published: %s", payload)
+	}
+	d.is("availability", slices.Compact(d.said(id+"/availability", "16:00", "18:00")), "[online offline online]")
+	if s := strings.Join(d.said("thermostats/api", "16:10", "16:45"), ""); !strings.Contains(s, `"problem":"nonsense"`) && !strings.Contains(s, `"problem":"unreachable"`) {
+		d.t.Errorf("told: %q", s)
+	}
+}
+
 // TestWhenThingsBreak is the table of failures that the design has, a row each.
 // Rows about the broker's side of a connection are tried on real brokers in
 // package bridge.
@@ -205,24 +262,7 @@ func TestWhenThingsBreak(t *testing.T) {
 					d.fault(emulator.Fault{Endpoint: "resideo.thermostat", Class: emulator.Hang, Count: 2})
 				})
 			},
-			check: func(d *day) {
-				// Between two writes to a thermostat there is a read.
-				read := true
-				for _, q := range d.asked("resideo", "15:59:30", "16:30") {
-					if q.Endpoint == "resideo.locations" {
-						read = true
-					}
-					if q.Write != nil && q.Write.Device == upstairs {
-						if !read {
-							d.t.Errorf("a blind second write at %s", q.At)
-						}
-						read = false
-					}
-				}
-				if len(d.wrote(upstairs, "16:00", "16:30")) == 0 {
-					d.t.Error("it was never sent again")
-				}
-			}},
+			check: func(d *day) { d.neverBlind("resideo", "resideo.locations") }},
 		{row: "a write is accepted and not taken", backend: "resideo",
 			script: func(d *day) {
 				d.on("15:59", func() { d.fault(emulator.Fault{Endpoint: "tesla.backup", Class: emulator.Ignore, Count: -1}) })
@@ -237,6 +277,33 @@ func TestWhenThingsBreak(t *testing.T) {
 					d.t.Errorf("told: %q", p)
 				}
 			}},
+		{row: "a write to a thermostat is accepted and not taken, resideo", backend: "resideo",
+			script: func(d *day) {
+				d.on("15:20", func() { d.fault(emulator.Fault{Endpoint: "resideo.write", Class: emulator.Ignore, Count: -1}) })
+				d.on("18:00", func() { d.cloud.ClearFaults() })
+			},
+			check: func(d *day) { d.notTaken("resideo.locations") }},
+		{row: "a write to a thermostat is accepted and not taken, tcc", backend: "tcc",
+			script: func(d *day) {
+				d.on("15:20", func() { d.fault(emulator.Fault{Endpoint: "tcc.submit", Class: emulator.Ignore, Count: -1}) })
+				d.on("18:00", func() { d.cloud.ClearFaults() })
+			},
+			check: func(d *day) { d.notTaken("tcc.check") }},
+		{row: "a write to the portal times out", backend: "tcc",
+			script: func(d *day) {
+				d.on("15:20", func() { d.fault(emulator.Fault{Endpoint: "tcc.submit", Class: emulator.Hang, Count: 2}) })
+			},
+			check: func(d *day) { d.neverBlind("tcc", "tcc.check") }},
+		{row: "nonsense about thermostats, tcc", backend: "tcc",
+			script: func(d *day) {
+				d.nonsense("tcc.check", `<html>`, `null`, ``, `{"success":true}`, `{"success":true,"deviceLive":true,"latestData":{"uiData":{"CoolSetpoint":"NaN"}}}`)
+			},
+			check: func(d *day) { d.noneBelieved() }},
+		{row: "nonsense about thermostats, resideo", backend: "resideo",
+			script: func(d *day) {
+				d.nonsense("resideo.locations", `<html>`, `null`, ``, `{}`, `[{"devices":[{"deviceID":"LCC-00A01AB10002","units":"Kelvin","changeableValues":{"coolSetpoint":4000}}]}]`)
+			},
+			check: func(d *day) { d.noneBelieved() }},
 		{row: "401: one refresh and one retry", backend: "resideo",
 			script: func(d *day) {
 				d.on("15:07", func() { d.cloud.KillTeslaTokens() })
