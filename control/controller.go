@@ -52,8 +52,9 @@ type Controller struct {
 // not be carried out any more.
 const CommandLife = 2 * time.Minute
 
-// patience is how long a node without a journal of its own waits for the one
-// that the broker may hold, before it takes what it finds for a baseline.
+// patience is how long a node without a journal of its own, or with one that it
+// cannot write, waits for the one that the broker may hold, before it takes what
+// it finds for a baseline.
 const patience = 10 * time.Second
 
 // Linger is how long what a reading changed may wait for more of its kind
@@ -107,7 +108,11 @@ func (c *Controller) recover() time.Time {
 	}
 	if found {
 		c.Log.Info("journal read", "generation", e.Generation, "sequence", e.Sequence, "saved_at", e.SavedAt)
-		c.publishJournal(e)
+		if err := c.Journal.Try(); err != nil { // then an earlier life could not write either
+			c.waitUntil = c.Bus.Now().Add(patience)
+		} else {
+			c.publishJournal(e)
+		}
 		c.step(rules.Recovered{Kept: e.Kept})
 	} else { // a broker may hold a newer one than the disk
 		c.waitUntil = c.Bus.Now().Add(patience)

@@ -370,6 +370,29 @@ func TestWhatTheRetainedJournalSaysComesFirst(t *testing.T) {
 	}
 }
 
+// What a full disk could not keep the broker has.
+func TestAFullDiskIsOlderThanTheBroker(t *testing.T) {
+	entry := func(sequence uint64, k rules.Kept) []byte {
+		b, err := journal.Encode(journal.Entry{Node: "a", Generation: 1, Sequence: sequence, Kept: k, Knows: map[string]uint64{"a": sequence}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	disk := &memory{b: entry(8, rules.Kept{})}
+	disk.full.Store(true)
+	run(t, true, disk, func(r *rig) {
+		r.battery(100, 50)
+		r.bus.Publish(bus.Message{Topic: topics.NodeJournal("a"), Payload: entry(9, rules.Kept{Disabled: true}), Retain: true, Origin: bus.Broker})
+		r.bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
+		synctest.Wait()
+		r.battery(100, 50)
+		if n := len(r.got(topics.Powerwall("reserve/set"))); n != 0 {
+			t.Errorf("%d commands for the reserve", n)
+		}
+	})
+}
+
 func TestWithoutABrokerItDoesNotWaitForEver(t *testing.T) {
 	run(t, true, &memory{}, func(r *rig) {
 		r.battery(100, 50)

@@ -220,6 +220,20 @@ func (j *Journal) Load() (e Entry, found bool, err error) {
 	return e, err == nil, err
 }
 
+// Try writes what was read once more, to find out whether the disk can be
+// written.
+func (j *Journal) Try() error {
+	whole, err := Encode(j.last)
+	if err == nil {
+		err = j.Disk.Write(whole)
+	}
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	j.writes++
+	return nil
+}
+
 // Reread takes over the copy of the other node's journal, if there is one that
 // is newer than all seen so far. One that cannot be read is left alone: the
 // next copy replaces it.
