@@ -44,8 +44,9 @@ type Controller struct {
 
 	turned atomic.Int64 // when the loop last turned, Unix seconds on the bus's clock
 
-	saveBy    time.Time // what a reading changed is made safe by then; zero: nothing waits for it
-	waitUntil time.Time // nothing is decided before: a retained journal may come; zero: no waiting
+	held      []rules.Event // readings that came while it waited
+	saveBy    time.Time     // what a reading changed is made safe by then; zero: nothing waits for it
+	waitUntil time.Time     // nothing is decided before: a retained journal may come; zero: no waiting
 }
 
 // CommandLife is how long a command of ours may be on its way before it must
@@ -128,19 +129,37 @@ func (c *Controller) step(ev rules.Event) time.Time {
 	c.turned.Store(now.Unix())
 	if c.waiting(now) {
 		// What is read is remembered, but nothing is decided from it.
+		c.hold(ev)
 		c.state.Standby = true
 		c.state, _ = rules.Step(c.state, ev, now)
 		return c.waitUntil
 	}
 	if active := c.Standing.Active(); active == c.state.Standby {
-		turn := rules.Standing{Active: active}
 		if _, kept := ev.(rules.Recovered); kept && active {
 			c.fold(ev, now) // before anything is decided
-			return c.fold(turn, now)
+			ev = rules.Tick{}
 		}
-		c.fold(turn, now)
+		c.fold(rules.Standing{Active: active}, now)
+	}
+	held := c.held
+	c.held = nil
+	for _, read := range held {
+		c.fold(read, now)
 	}
 	return c.fold(ev, now)
+}
+
+// mostHeld is how many readings are held: more than there are devices.
+const mostHeld = 100
+
+// hold keeps a reading until there is a journal to understand it by.
+func (c *Controller) hold(ev rules.Event) {
+	switch ev.(type) {
+	case rules.BatteryRead, rules.ThermostatRead:
+		if len(c.held) < mostHeld {
+			c.held = append(c.held, ev)
+		}
+	}
 }
 
 // fold is one step of the rules: first what it changes is made safe, then it

@@ -370,6 +370,28 @@ func TestWhatTheRetainedJournalSaysComesFirst(t *testing.T) {
 	}
 }
 
+// A choice that the next reading after it shows is one, though the first came
+// while the journal was still to come.
+func TestWhatIsReadBeforeTheJournalIsSeen(t *testing.T) {
+	b, err := journal.Encode(journal.Entry{Node: "a", Generation: 1, Sequence: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, true, &memory{}, func(r *rig) {
+		r.send(topics.Control("override/set"), "peak 2h")
+		r.thermostat(76, devices.HoldSchedule)
+		r.bus.Publish(bus.Message{Topic: topics.NodeJournal("a"), Payload: b, Retain: true, Origin: bus.Broker})
+		r.bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
+		synctest.Wait()
+		r.send(topics.Control("override/set"), "peak 2h")
+		time.Sleep(5 * time.Minute)
+		r.thermostat(72, devices.HoldPermanent)
+		if s := r.state(); len(s.Yielded) != 1 {
+			t.Errorf("left to people: %+v", s.Yielded)
+		}
+	})
+}
+
 // What a full disk could not keep the broker has.
 func TestAFullDiskIsOlderThanTheBroker(t *testing.T) {
 	entry := func(sequence uint64, k rules.Kept) []byte {

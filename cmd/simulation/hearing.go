@@ -284,8 +284,9 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 	if !cmd.restore && !last.at.IsZero() && now.Sub(last.at) < 10*time.Minute-10*moments && !cmd.setting.same(last.setting) && last.at.After(w.jumped) {
 		w.broken(I4, "%s was commanded again after %v: %s", d.id, now.Sub(last.at), c.Reason)
 	}
-	extends := cmd.setting.timed() && cmd.setting.Until.After(d.shown.Until)
-	if d.shown.same(cmd.setting) && !extends && d.shownAt.Before(now.Add(-10*moments)) && (last.at.IsZero() || last.shown) && now.Sub(d.written) > 10*time.Minute && now.Sub(d.shownAt) < 10*time.Minute {
+	// Another end of a hold is another hold, but for what the device rounds up.
+	other := cmd.setting.timed() && roundedUp(cmd.setting.Until).Compare(d.shown.Until) != 0
+	if d.shown.same(cmd.setting) && !other && d.shownAt.Before(now.Add(-10*moments)) && (last.at.IsZero() || last.shown) && now.Sub(d.written) > 10*time.Minute && now.Sub(d.shownAt) < 10*time.Minute {
 		w.broken(I4, "%s has that already: %s", d.id, c.Reason)
 	}
 }

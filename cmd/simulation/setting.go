@@ -86,3 +86,9 @@ func (s setting) String() string {
 	}
 	return text
 }
+
+// roundedUp is when a hold ends that was asked for until at.
+func roundedUp(at time.Time) time.Time {
+	const step = 15 * time.Minute
+	return at.Add(step - 1).Truncate(step)
+}

@@ -172,6 +172,20 @@ func TestAHoldThatWasRoundedUpIsNotSentAgain(t *testing.T) {
 	w.until("16:04").want("powerwall 0")
 }
 
+// A hold that was read while the clock was a day ahead seems to end tomorrow.
+func TestABaselineOfADayAhead(t *testing.T) {
+	w := newWorld(t, "2026-07-16 16:10")
+	th := w.therm["up"]
+	th.Hold, th.Until, w.charge = HoldUntil, at("2026-07-16 22:00"), 70
+	w.start().want("powerwall 0", "up until 19:00 cool 78 heat 68")
+	w.now = at("2026-07-15 19:30") // which it really is
+	th.Until = at("2026-07-15 19:45")
+	w.until("19:34").want("powerwall 100", "up until 22:00 cool 76 heat 68")
+	if until := w.therm["up"].Until; !until.Equal(at("2026-07-15 22:00")) {
+		t.Errorf("until %s", until)
+	}
+}
+
 // What a vendor leaves out for a while is neither changed by anybody nor
 // forgotten when the thermostat is given back.
 func TestSetPointsThatTheVendorLeavesOut(t *testing.T) {

@@ -170,7 +170,7 @@ func (st *step) target(t Thermostat, base Baseline, goal Goal) Setting {
 	case base.Hold == HoldPermanent:
 		want.Hold = HoldPermanent
 	case slices.Contains(t.Holds, HoldUntil):
-		want.Hold, want.Until = HoldUntil, st.end(base, goal)
+		want.Hold, want.Until = HoldUntil, st.end(base, goal).In(st.Settings.Calendar.Location)
 	case slices.Contains(t.Holds, HoldTemporary):
 		want.Hold = HoldTemporary
 	default:
@@ -360,6 +360,11 @@ func (st *step) baseline(t Thermostat, h Home) Setting {
 	case HoldUntil, HoldTemporary:
 		if !b.Until.IsZero() && !st.now.Before(b.Until) {
 			return Setting{Hold: HoldSchedule}
+		}
+		// A vendor knows a time of day: one that seems days away was read while the
+		// clock was wrong.
+		if days := int(b.Until.Sub(st.now) / (24 * time.Hour)); days > 0 {
+			b.Until = b.Until.In(st.Settings.Calendar.Location).AddDate(0, 0, -days)
 		}
 		if !b.Until.IsZero() && slices.Contains(t.Holds, HoldUntil) {
 			b.Hold = HoldUntil // a temporary hold would end at another period now
