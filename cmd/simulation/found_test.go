@@ -14,11 +14,13 @@ func TestFoundBugs(t *testing.T) {
 		seed uint64
 		what string
 	}{
-		{1151, "a node that took over took the other one's set points for what people had chosen"},
 		{773, "what an earlier life could not write down hid what this one had done to a thermostat"},
+		{1151, "a node that took over took the other one's set points for what people had chosen"},
+		{5119, "a thermostat that knows no holds was not read any more after a vacation"},
 		{6298, "with a full disk it was forgotten that a person had a thermostat"},
 		{6320, "a write that had never landed was overtaken by one of what the device had"},
 		{6596, "a reserve that was taken back after a person had had it was taken for theirs after a restart"},
+		{7195, "what a node read while it looked for its lost journal was decided upon from an empty one"},
 		{8915, "a node that became active decided from the reading of when it was active before"},
 		{14976, "of two active nodes' hands on a thermostat the earlier one counted"},
 		{21758, "what the device showed was asked for again"},
@@ -27,15 +29,13 @@ func TestFoundBugs(t *testing.T) {
 		{101887, "a clock that went back into a peak that was over made a hold last until the next day"},
 		{151580, "a node that became active decided from a reading that had come just after it stood down"},
 		{155674, "a reserve was not given back after a person's command for it had failed"},
-		{5119, "a thermostat that knows no holds was not read any more after a vacation"},
-		{7195, "what a node read while it looked for its lost journal was decided upon from an empty one"},
-		{1018635, "a choice just after a lost journal was found again passed for what had been there"},
-		{1017754, "a choice that a full disk could not keep was written over after a crash"},
-		{1019202, "a hold that was read while the clock was a day ahead could not be given back"},
-		{1008093, "a hold that the device had rounded up was sent again"},
-		{1005014, "a journal of the other node hid a choice made just after it"},
-		{1011489, "a limit of the Powerwall that showed after an outage was taken for a choice"},
 		{600511, "the off-peak reserve that a dead node had asked for was taken for a person's"},
+		{1005014, "a journal of the other node hid a choice made just after it"},
+		{1008093, "a hold that the device had rounded up was sent again"},
+		{1011489, "a limit of the Powerwall that showed after an outage was taken for a choice"},
+		{1017754, "a choice that a full disk could not keep was written over after a crash"},
+		{1018635, "a choice just after a lost journal was found again passed for what had been there"},
+		{1019202, "a hold that was read while the clock was a day ahead could not be given back"},
 	} {
 		t.Run(fmt.Sprintf("seed %d: %s", c.seed, c.what), func(t *testing.T) {
 			t.Parallel()
