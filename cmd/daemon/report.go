@@ -131,14 +131,7 @@ func (e Evening) Mail(ctx context.Context, days []Day) error {
 	var mails []notify.Mail
 	mailed := e.mailed()
 	for _, d := range days {
-		date, err := time.Parse(time.DateOnly, d.Date)
-		if err != nil {
-			return err
-		}
-		key, subject := "report/"+d.Date, "[powermgr] "+date.Format("Mon 2 January: ")+report.Headline(d.Record)
-		if d.Date > due {
-			key, subject = key+"/so far", subject+" (so far)"
-		}
+		key, subject := letter(d.Record, due)
 		if slices.Contains(mailed, key) {
 			continue
 		}
@@ -163,6 +156,20 @@ func (e Evening) Mail(ctx context.Context, days []Day) error {
 		err = errors.Join(err, e.noteMailed(mailed))
 	}
 	return err
+}
+
+// letter is by what the mail of a report is known, and its subject. Of a day that
+// goes on it is another mail than the one of the whole day; due is the newest
+// day whose report is due.
+func letter(r report.Record, due string) (key, subject string) {
+	key, subject = "report/"+r.Date, report.Headline(r)
+	if date, err := time.Parse(time.DateOnly, r.Date); err == nil {
+		subject = date.Format("Mon 2 January: ") + subject
+	}
+	if r.Date > due {
+		key, subject = key+"/so far", subject+" (so far)"
+	}
+	return key, "[powermgr] " + subject
 }
 
 // mostMailed is how many reports are remembered as mailed: more than there are

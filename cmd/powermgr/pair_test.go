@@ -435,6 +435,11 @@ func TestPair(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("only root can make network namespaces")
 	}
+	for _, tool := range []string{"ip", "keepalived", "mosquitto", "mosquitto_pub", "mosquitto_sub", "socat", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("%s is not installed: apt install iproute2 keepalived mosquitto mosquitto-clients socat curl", tool)
+		}
+	}
 	p := newPairTest(t, 7+(*rounds-1)*3)
 	before := p.truth()
 	for _, n := range p.nodes {
