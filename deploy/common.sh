@@ -8,7 +8,8 @@ config=/opt/powermgr/config.yaml
 state=/var/lib/powermgr
 example=/usr/share/powermgr/config.example.yaml
 # What v2.0 left behind that is not needed any more: its unit, drop-ins, timers.
-kept=$state/v2
+# Not below $state: root reads it again, and that folder is the daemon's.
+kept=/etc/powermgr/v2
 : "${dry:=no}"
 
 say() { printf 'powermgr: %s\n' "$*"; }
@@ -22,11 +23,37 @@ run() {
   fi
 }
 
+# as_daemon does a command as the service's user: what root does in a folder of
+# that user, a link there could turn on any other file.
+as_daemon() { run setpriv --reuid powermgr --regid powermgr --clear-groups "$@"; }
+
 # booted tells whether systemd runs here; it does not in a chroot or a container.
 booted() { [ -d /run/systemd/system ]; }
 
 # units_of_ours are those that are started by themselves.
 units_of_ours() { echo powermgr.service mnt-ramdisk.mount powermgr-metrics.timer powermgr-sync.timer; }
+
+# make_run makes what keepalived watches; at each boot systemd does.
+make_run() {
+  if booted; then
+    run systemd-tmpfiles --create powermgr.conf || true
+  fi
+}
+
+# leave_pair is for a node that is to have no daemon any more: keepalived takes a
+# health file that is gone for a good one, and would keep the pair's address.
+leave_pair() {
+  if ! grep -qs powermgr/health /etc/keepalived/keepalived.conf; then
+    return 0
+  fi
+  if booted; then
+    run systemctl disable --now keepalived.service >/dev/null 2>&1 || true
+  fi
+  if [ "$(getent passwd powermgr | cut -d: -f7)" = /bin/sh ]; then
+    run usermod --shell /usr/sbin/nologin powermgr || true
+  fi
+  say 'keepalived is stopped and disabled, and the other node can copy nothing here any more; /etc/keepalived/keepalived.conf goes with a purge'
+}
 
 # --- the user and the folders -------------------------------------------------
 
@@ -51,9 +78,6 @@ make_folders() {
   run install -d -m 750 -o powermgr -g powermgr "$state" /var/log/powermgr
   # v2.0 wrote its records there as another user.
   run chown -R powermgr:powermgr "$state" /var/log/powermgr
-  if [ -d "$kept" ]; then
-    run chown -R root:root "$kept"
-  fi
 }
 
 # first_config puts the example there, which begins in dry run, unless there is
@@ -108,6 +132,9 @@ forget() {
     run rmdir --ignore-fail-on-non-empty /opt/powermgr
   fi
   run rm -rf "$state" /var/log/powermgr /run/powermgr /etc/powermgr
+  if grep -qs powermgr/health /etc/keepalived/keepalived.conf; then
+    run rm -f /etc/keepalived/keepalived.conf
+  fi
   run rm -f /etc/systemd/system/powermgr.service.d/token.conf /var/lib/systemd/timers/stamp-powermgr-metrics.timer
   if [ -d /etc/systemd/system/powermgr.service.d ]; then
     run rmdir --ignore-fail-on-non-empty /etc/systemd/system/powermgr.service.d
@@ -150,7 +177,7 @@ v2_services() {
 }
 
 # stop_v2 ends Power Manager v2.0 and keeps it from coming back: its unit, timers
-# and drop-ins are kept aside in /var/lib/powermgr/v2, lines of crontabs are
+# and drop-ins are kept aside in /etc/powermgr/v2, lines of crontabs are
 # put out of use, processes are ended. Configuration and token file stay.
 stop_v2() {
   found=no
@@ -268,7 +295,7 @@ adopt_v2() {
     if [ -f "$kept/powermgr.service" ]; then
       work=$(sed -n 's/^WorkingDirectory=-\{0,1\}//p' "$kept/powermgr.service" | tail -n 1)
     fi
-    if [ ! -e "$token" ] && [ -n "$work" ] && [ -f "$work/$old" ]; then
+    if [ ! -e "$token" ] && [ -n "$work" ] && [ -f "$work/$old" ] && [ ! -L "$work/$old" ]; then
       run install -D -m 600 "$work/$old" "$token"
     fi
     ;;
@@ -276,6 +303,10 @@ adopt_v2() {
   case "$token" in
   /opt/powermgr/*)
     # The daemon may replace its own files there, and no others.
+    if [ -L "$token" ] || [ -L "$(dirname "$token")" ]; then
+      say "$token is a link: it stays as it is; the file has to belong to powermgr"
+      return 0
+    fi
     run chgrp powermgr "$(dirname "$token")"
     run chmod 1775 "$(dirname "$token")"
     ;;
@@ -296,7 +327,7 @@ adopt_v2() {
     ;;
   esac
   if [ -f "$token" ]; then
-    run chown powermgr:powermgr "$token"
-    run chmod 600 "$token"
+    run chown -h powermgr:powermgr "$token"
+    as_daemon chmod 600 "$token"
   fi
 }

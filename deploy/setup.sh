@@ -96,6 +96,9 @@ amd64 | arm64) ;;
 armhf | armel) refuse "this system is 32-bit ($machine), and powermgr is built for amd64 and arm64: use a 64-bit Raspberry Pi OS" ;;
 *) refuse "powermgr is built for amd64 and arm64, and this is $machine" ;;
 esac
+if [ "$(systemctl --version | awk 'NR == 1 {print $2 + 0}')" -lt 251 ]; then
+  refuse 'this systemd is older than 251, and cannot give a service its credentials from a folder: Debian 12 and Raspberry Pi OS of 2023 have a newer one'
+fi
 # What the running kernel is does not matter: a Pi may have a 64-bit one below 32-bit programs.
 packaged=no
 if dpkg-query -W -f '${db:Status-Status}' powermgr 2>/dev/null | grep -q '^installed$'; then
@@ -128,6 +131,7 @@ files() {
     "755 $here/systemd/sync-receive /usr/lib/powermgr/sync-receive" \
     "755 $here/keepalived/keepalived-notify /usr/lib/powermgr/keepalived-notify" \
     "644 $here/keepalived/keepalived.conf /usr/share/powermgr/keepalived.conf" \
+    "644 $here/systemd/powermgr.tmpfiles.conf /usr/lib/tmpfiles.d/powermgr.conf" \
     "644 $here/config.example.yaml $example"
   for unit in powermgr.service powermgr-failure.service powermgr-metrics.service powermgr-metrics.timer powermgr-sync.service powermgr-sync.timer mnt-ramdisk.mount; do
     echo "644 $here/systemd/$unit /usr/lib/systemd/system/$unit"
@@ -141,6 +145,7 @@ if [ "$uninstall" = yes ]; then
     run apt-get "$verb" -y powermgr
     exit 0
   fi
+  leave_pair
   for unit in powermgr-sync.timer powermgr-metrics.timer powermgr.service mnt-ramdisk.mount; do
     if [ -f "/usr/lib/systemd/system/$unit" ]; then
       run systemctl disable --now "$unit" 2>/dev/null || true
@@ -192,8 +197,9 @@ if [ "$placed" = no ]; then
   done < <(files)
 fi
 
+# The package puts the example there, in which nobody has written yet either.
 new_config=no
-if [ ! -e "$config" ]; then
+if [ ! -e "$config" ] || cmp -s "$config" "$example"; then
   new_config=yes
 fi
 first_config
@@ -242,6 +248,11 @@ pair() {
     [ -n "$interface" ] || refuse "no interface has the address $own: is that this node's? Otherwise say --interface"
   fi
 
+  if [ "$own" = "$other" ] || [ "$own" = "${virtual%/*}" ] || [ "$other" = "${virtual%/*}" ]; then
+    refuse "the nodes have an address each, and the pair a third one: $own, $other and ${virtual%/*} are not three"
+  fi
+  [ -e "/sys/class/net/$interface" ] || refuse "there is no interface $interface here: ip addr shows those that there are"
+
   if [ "$new_config" = yes ] && [ "$dry" = no ]; then
     # Nobody has written in it yet.
     sed -i -e '/^ha:/,/^[a-z]/{' -e 's/^  enabled: false/  enabled: true/' -e "s/^  primary_node_ip: .*/  primary_node_ip: \"$first\"/" \
@@ -261,6 +272,11 @@ pair() {
     sed -e "s|^\$INTERFACE=.*|\$INTERFACE=$interface|" -e "s|^\$OWN=.*|\$OWN=$own|" -e "s|^\$OTHER=.*|\$OTHER=$other|" \
       -e "s|^\$VIRTUAL=.*|\$VIRTUAL=$virtual|" -e "s|^\$PRIORITY=.*|\$PRIORITY=$priority|" \
       "$template" | write "$keepalived"
+  elif ! grep -qsF "\$PRIORITY=$priority" "$keepalived"; then
+    say "$keepalived is there already and stays, though it is not that of a $role: remove it, and run this again"
+  fi
+  if [ "$dry" = no ] && ! problem=$(keepalived -t -f "$keepalived" 2>&1); then
+    refuse "keepalived cannot use $keepalived: $problem"
   fi
   if [ ! -e /etc/powermgr/sync.conf ]; then
     printf '# The other node, to which the active one copies its record.\nPEER=%s\n' "$other" | write /etc/powermgr/sync.conf
@@ -271,18 +287,16 @@ pair() {
   if [ "$(getent passwd powermgr | cut -d: -f7)" != /bin/sh ]; then
     run usermod --shell /bin/sh powermgr
   fi
-  run install -d -m 700 -o powermgr -g powermgr "$state/.ssh"
+  as_daemon install -d -m 700 "$state/.ssh"
   if [ ! -e "$state/.ssh/id_ed25519" ]; then
-    run ssh-keygen -q -t ed25519 -N '' -C "powermgr@$(hostname)" -f "$state/.ssh/id_ed25519"
-    run chown powermgr:powermgr "$state/.ssh/id_ed25519" "$state/.ssh/id_ed25519.pub"
+    as_daemon ssh-keygen -q -t ed25519 -N '' -C "powermgr@$(hostname)" -f "$state/.ssh/id_ed25519"
   fi
   if [ -n "$peer_key" ] && ! grep -qsF "$(cut -d' ' -f1,2 <<<"$peer_key")" "$state/.ssh/authorized_keys"; then
     if [ "$dry" = yes ]; then
       echo "would: add the other node's key to $state/.ssh/authorized_keys"
     else
-      printf 'restrict,from="%s",command="/usr/lib/powermgr/sync-receive" %s\n' "$other" "$peer_key" >>"$state/.ssh/authorized_keys"
-      chown powermgr:powermgr "$state/.ssh/authorized_keys"
-      chmod 600 "$state/.ssh/authorized_keys"
+      printf 'restrict,from="%s",command="/usr/lib/powermgr/sync-receive" %s\n' "$other" "$peer_key" |
+        as_daemon sh -c "umask 077; cat >>$state/.ssh/authorized_keys"
     fi
   fi
 }
@@ -294,6 +308,7 @@ fi
 # --- starting ------------------------------------------------------------------------
 
 run systemctl daemon-reload
+make_run
 for unit in $(units_of_ours); do
   if ! systemctl is-enabled -q "$unit" 2>/dev/null; then
     run systemctl enable "$unit"
@@ -315,9 +330,6 @@ if [ "$pair_is_said" = yes ] && [ "$dry" = no ] && ready && { [ "$new_config" = 
   else
     run systemctl start powermgr.service
   fi
-  if [ "$role" != single ] && [ "$keepalived" = /etc/keepalived/keepalived.conf ]; then
-    run systemctl enable --now keepalived.service
-  fi
   say "it runs: powermgr status, and journalctl -u powermgr"
 elif [ "$dry" = no ]; then
   say 'installed, and not started. What is left to do:'
@@ -326,7 +338,15 @@ elif [ "$dry" = no ]; then
   say '  sudo -u powermgr powermgr auth honeywell    if there are thermostats'
   say "  run this again, or: sudo systemctl start powermgr"
 fi
+if [ "$role" != single ] && [ "$dry" = no ]; then
+  if [ "$keepalived" = /etc/keepalived/keepalived.conf ]; then
+    # Without a daemon that is well it takes nothing.
+    run systemctl enable --now keepalived.service
+  else
+    say "keepalived is yours: see that it runs with what is in $keepalived, or no node will be active"
+  fi
+fi
 if [ "$role" != single ] && [ -f "$state/.ssh/id_ed25519.pub" ]; then
   say 'on the other node, so that it takes copies from this one:'
-  say "  powermgr-setup $(if [ "$role" = primary ]; then echo backup; else echo primary; fi) --own $other --other $own --virtual $virtual --peer-key '$(cat "$state/.ssh/id_ed25519.pub")'"
+  say "  powermgr-setup $(if [ "$role" = primary ]; then echo backup; else echo primary; fi) --own $other --other $own --virtual $virtual --peer-key '$(setpriv --reuid powermgr --regid powermgr --clear-groups cat "$state/.ssh/id_ed25519.pub")'"
 fi

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -163,16 +164,26 @@ func (l *local) keepHealth(last string) string {
 }
 
 func (l *local) sayHealth(text string) {
-	// Not by rename, for keepalived watches this very file, and never empty,
-	// for it may look at any moment: each text is as long as the other.
-	f, err := os.OpenFile(HealthFile(l.dir), os.O_WRONLY|os.O_CREATE, 0o644)
-	if err == nil {
-		_, err = f.WriteString(text + "\n")
-		err = errors.Join(err, f.Close())
+	err := writeHealth(HealthFile(l.dir), text)
+	if errors.Is(err, fs.ErrPermission) {
+		// keepalived, which is root, has made it: it is in our folder all the same.
+		err = errors.Join(os.Remove(HealthFile(l.dir)), writeHealth(HealthFile(l.dir), text))
 	}
 	if err != nil {
 		l.log.Warn("the health file cannot be written", "reason", err)
 	}
+}
+
+// writeHealth writes the health file. Not by rename, for keepalived watches this
+// very file, and never empty, for it may look at any moment: each text is as long
+// as the other.
+func writeHealth(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err == nil {
+		_, err = f.WriteString(text + "\n")
+		err = errors.Join(err, f.Close())
+	}
+	return err
 }
 
 func (l *local) listen() (net.Listener, error) {

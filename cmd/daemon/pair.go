@@ -14,7 +14,9 @@ import (
 
 	"powermgr/bridge"
 	"powermgr/bridge/bus"
+	"powermgr/control/health"
 	"powermgr/control/journal"
+	"powermgr/control/notify"
 	"powermgr/devices"
 )
 
@@ -84,6 +86,11 @@ type Pair struct {
 	file    string // keeps what we were told; empty: nothing does
 	sub     *bus.Subscription
 
+	// filing is held while a word of keepalived's is taken in and written down, so
+	// that an older one is not read back in between.
+	filing sync.Mutex
+	unkept bool // the file has an older word than we do; of filing
+
 	mu     sync.Mutex
 	told   Role
 	looked bool // at the claims of the broker, or there was none for a while
@@ -92,6 +99,7 @@ type Pair struct {
 	own    claim     // our last
 	other  claim     // the highest of another node, or of an earlier life
 	heard  time.Time // when it was last repeated
+	nobody bool      // is active, and that was said
 	health func() string
 }
 
@@ -102,20 +110,24 @@ func newPair(s bridge.Shared, node, version, file string) *Pair {
 		shared: s, node: node, version: version, file: file, told: Standby, since: s.Bus.Now(), health: func() string { return "ok" },
 		sub: s.Bus.Subscribe("pair", s.Topics.NodeState("+"), s.Topics.NodeJournal("+"), bus.LinkState),
 	}
-	if file == "" {
-		return p
-	}
-	b, err := os.ReadFile(file)
-	if err == nil {
-		var r Role
-		if r, err = ParseRole(string(b)); err == nil {
-			p.told = r
-		}
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if r, err := p.kept(); err == nil {
+		p.told = r
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		s.Log.Warn("the role that this node had cannot be read: it stands by", "file", file, "reason", err)
 	}
 	return p
+}
+
+// kept is the role in the file.
+func (p *Pair) kept() (Role, error) {
+	if p.file == "" {
+		return "", fs.ErrNotExist
+	}
+	b, err := os.ReadFile(p.file)
+	if err != nil {
+		return "", err
+	}
+	return ParseRole(string(b))
 }
 
 // Active reports whether this node is the one that polls, commands and
@@ -136,6 +148,20 @@ func (p *Pair) Generation() uint64 {
 // Tell is keepalived's word. An error says that it will not outlive a
 // restart; it holds all the same.
 func (p *Pair) Tell(r Role) error {
+	p.filing.Lock()
+	defer p.filing.Unlock()
+	p.obey(r)
+	if p.file == "" {
+		return nil
+	}
+	err := devices.ReplaceFile(p.file, []byte(r+"\n"), 0o644)
+	if p.unkept = err != nil; p.unkept {
+		return fmt.Errorf("the role holds until the next restart: %w", err)
+	}
+	return nil
+}
+
+func (p *Pair) obey(r Role) {
 	p.mu.Lock()
 	p.told = r
 	p.mu.Unlock()
@@ -144,13 +170,20 @@ func (p *Pair) Tell(r Role) error {
 	} else {
 		p.standDown("this node is told to stand by")
 	}
-	if p.file == "" {
-		return nil
+}
+
+// lookUp takes in what keepalived said while no daemon listened: as this one
+// took the place of another, its word went to that one, or to the file alone.
+func (p *Pair) lookUp() {
+	p.filing.Lock()
+	defer p.filing.Unlock()
+	r, err := p.kept()
+	p.mu.Lock()
+	news := err == nil && !p.unkept && r != p.told
+	p.mu.Unlock()
+	if news {
+		p.obey(r)
 	}
-	if err := devices.ReplaceFile(p.file, []byte(r+"\n"), 0o644); err != nil {
-		return fmt.Errorf("the role holds until the next restart: %w", err)
-	}
-	return nil
 }
 
 // claim makes this node the active one, unless it is.
@@ -211,11 +244,13 @@ func (p *Pair) farewell() []byte {
 // Run follows the other node until ctx ends; its error is ctx's.
 func (p *Pair) Run(ctx context.Context) error {
 	defer p.sub.Close()
+	p.lookUp()
 	if p.state().Role == Standby { // nobody has spoken yet
 		p.announce()
 	}
 	claimAt := p.shared.Bus.Now().Add(patience)
 	beat := p.shared.Bus.Now().Add(heartbeat)
+	linked := time.Time{} // since when there is a broker; zero: there is none
 	for {
 		m, ok, err := p.sub.Next(ctx, sooner(claimAt, beat))
 		if err != nil {
@@ -224,8 +259,12 @@ func (p *Pair) Run(ctx context.Context) error {
 		now := p.shared.Bus.Now()
 		switch {
 		case ok && m.Topic == bus.LinkState:
-			if string(m.Payload) == "up" && !claimAt.IsZero() {
-				claimAt = now // the claims at the broker have been seen
+			linked = time.Time{}
+			if string(m.Payload) == "up" {
+				linked = now
+				if !claimAt.IsZero() {
+					claimAt = now // the claims at the broker have been seen
+				}
 			}
 		case ok:
 			p.hear(m, now)
@@ -235,16 +274,41 @@ func (p *Pair) Run(ctx context.Context) error {
 			p.mu.Lock()
 			p.looked = true
 			p.mu.Unlock()
+			p.lookUp()
 			p.reclaim(time.Time{})
 		}
 		if !now.Before(beat) {
 			beat = now.Add(heartbeat)
+			p.lookUp()
 			p.reclaim(now.Add(-silence))
 			if p.Active() {
 				p.say()
 			}
+			p.miss(!linked.IsZero() && now.Sub(linked) > silence, now)
 		}
 	}
+}
+
+// miss sees whether there is an active node, as far as the broker tells; if
+// there is none for a while, somebody is told: nobody polls or controls
+// anything, and both nodes look well.
+func (p *Pair) miss(listened bool, now time.Time) {
+	p.mu.Lock()
+	nobody := listened && !p.active && now.Sub(p.heard) > silence
+	news := nobody && !p.nobody
+	p.nobody = nobody
+	p.mu.Unlock()
+	if !news {
+		return
+	}
+	const text = "no node of the pair is active: nothing is polled or controlled. keepalived decides which one is: look at systemctl status keepalived on both nodes"
+	p.shared.Log.Error(text)
+	b, err := notify.Encode(notify.Mail{Key: "pair/nobody/" + now.UTC().Format(time.RFC3339), Level: health.Critical, Subject: "no node of the pair is active", Text: text, At: now})
+	if err != nil {
+		p.shared.Log.Error("a mail cannot be written", "reason", err)
+		return
+	}
+	p.shared.Bus.Publish(bus.Message{Topic: notify.Topic, Payload: b})
 }
 
 // reclaim claims the pair if keepalived's last word was so, and nobody has

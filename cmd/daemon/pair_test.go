@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"powermgr/bridge"
 	"powermgr/bridge/bus"
+	"powermgr/control/notify"
 	"powermgr/devices"
 )
 
@@ -98,6 +100,58 @@ func TestPair(t *testing.T) {
 			p.is(Standby, 8)
 			p.tell(Active)
 			p.is(Active, 9)
+		}},
+		{"told while another daemon had the socket", func(t *testing.T) {
+			p := newPairing(t, "a", "standby")
+			p.is(Standby, 0)
+			if err := os.WriteFile(p.file, []byte("active"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p.link("up")
+			p.is(Active, 1)
+			if err := os.WriteFile(p.file, []byte("standby"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Minute)
+			p.is(Standby, 1)
+		}},
+		{"a word that could not be kept stands against an older file", func(t *testing.T) {
+			p := newPairing(t, "a", "standby")
+			dir := filepath.Dir(p.file)
+			if err := errors.Join(os.Rename(p.file, p.file+".old"), os.Mkdir(p.file, 0o700), os.WriteFile(filepath.Join(p.file, "x"), nil, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.pair.Tell(Active); err == nil {
+				t.Errorf("it was kept in %s", dir)
+			}
+			if err := errors.Join(os.RemoveAll(p.file), os.Rename(p.file+".old", p.file)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Minute)
+			p.is(Active, 1)
+		}},
+		{"nobody is active", func(t *testing.T) {
+			p := newPairing(t, "a")
+			mails := p.bus.Subscribe("test", notify.Topic)
+			told := func() (n int) {
+				for {
+					if _, ok, err := mails.Next(t.Context(), time.Now()); err != nil || !ok {
+						return n
+					}
+					n++
+				}
+			}
+			time.Sleep(time.Hour) // without a broker nobody can know
+			p.link("up")
+			p.says("b", "state", Active, 1)
+			time.Sleep(2 * time.Minute)
+			if n := told(); n != 0 {
+				t.Errorf("%d mails, and b is active", n)
+			}
+			time.Sleep(time.Hour)
+			if n := told(); n != 1 {
+				t.Errorf("%d mails", n)
+			}
 		}},
 		{"a journal of a later generation", func(t *testing.T) {
 			p := newPairing(t, "a")
