@@ -392,6 +392,26 @@ func TestWhatIsReadBeforeTheJournalIsSeen(t *testing.T) {
 	})
 }
 
+// A device may take a command and leave out, at that moment, what it shows of it.
+func TestACommandWhoseOutcomeIsNotShownIsNoProblem(t *testing.T) {
+	run(t, false, &memory{}, func(r *rig) {
+		r.battery(100, 50)
+		sent := r.got(topics.Powerwall("reserve/set"))
+		if len(sent) != 1 {
+			t.Fatalf("%d commands", len(sent))
+		}
+		result := func(final bool, reason string) {
+			b, _ := json.Marshal(devices.Result{ID: sent[0].ID, Accepted: true, Final: final, Requested: 100, Reason: reason})
+			r.send(topics.Powerwall("reserve/result"), string(b))
+		}
+		result(false, "on its way to the device")
+		result(true, "")
+		if n := len(r.got(topics.Control("event"))); n != 0 {
+			t.Errorf("%d events", n)
+		}
+	})
+}
+
 // What a full disk could not keep the broker has.
 func TestAFullDiskIsOlderThanTheBroker(t *testing.T) {
 	entry := func(sequence uint64, k rules.Kept) []byte {

@@ -135,7 +135,7 @@ func answer(target, setting string, payload []byte) (rules.Event, error) {
 	}
 	return rules.Answer{
 		Target: target, Setting: setting, ID: r.ID, Accepted: r.Accepted,
-		Final: r.Final, Applied: r.Accepted && r.Applied != nil && r.Reason == "", Reason: r.Reason, GaveWay: r.GaveWay,
+		Final: r.Final, Applied: r.Accepted && r.Final && r.Reason == "", Reason: r.Reason, GaveWay: r.GaveWay,
 	}, nil
 }
 

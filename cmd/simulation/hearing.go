@@ -172,7 +172,12 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		if json.Unmarshal(m.Payload, &r) != nil || r.Mode == nil || r.CoolSetpoint == nil || r.HeatSetpoint == nil || r.Hold == nil && len(r.Holds) > 0 {
 			return
 		}
-		if d.bare = r.Hold == nil; d.bare {
+		// One that has said a hold before leaves it out today.
+		if r.Hold == nil && d.holds {
+			return
+		}
+		d.holds = r.Hold != nil
+		if d.bare = !d.holds; d.bare {
 			r.Hold = devices.Pointer(devices.HoldPermanent)
 		}
 		if d.bare && r.SchedulePeriod != d.period && d.period != "" {
@@ -210,7 +215,7 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		}
 		d.bounds(d.shown)
 		if r.Applied != nil && r.Reason == "" && name != "hold"+devices.ResultSuffix {
-			d.choices = nil
+			d.replace()
 		}
 		d.choices = append(d.choices, d.shown)
 		if name == "hold"+devices.ResultSuffix && d.shown.timed() {
@@ -241,7 +246,7 @@ func (w *witness) sees(d *watched, before setting, now time.Time) {
 	case choice.Hold == devices.HoldSchedule && d.chosen.Before(d.known):
 		return // it looks as if the device had fallen to its schedule while nobody was there
 	}
-	d.choices = []setting{choice}
+	d.replace(choice)
 	asleep := d.chosen.Before(d.known) && !d.over // it was made while nobody looked, at a thermostat that was left alone
 	if d.taken.IsZero() && !asleep {
 		d.taken = now

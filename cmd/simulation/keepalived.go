@@ -91,8 +91,9 @@ func (k *keepalived) handOver() {
 func (k *keepalived) move() {
 	k.home.watch.disturbed()
 	first, second := k.pair()
-	if !k.home.world.rsync && !k.home.broker.has(first) {
+	if !k.home.broker.has(first) && (!k.home.world.rsync || first.isFull()) {
 		k.home.watch.splits() // the second one knows nothing of what the first has done
+		k.home.watch.forgets()
 	}
 	k.first.Store(1 - k.first.Load())
 	k.home.tell("%s is told to be active", second.name)

@@ -145,16 +145,20 @@ func (n *node) kill(off time.Duration, reboot bool) {
 		n.ram.clear()
 		_ = os.Remove(n.roleFile)
 	}
-	n.disk.mu.Lock()
-	full := n.disk.full
-	n.disk.mu.Unlock()
-	if full {
+	if n.isFull() {
 		n.home.watch.forgets()
 	}
 	n.home.keepalived.died(n)
 	n.home.watch.disturbed()
 	n.life.dead.Store(true)
 	n.life.cancel()
+}
+
+// isFull reports whether the disk of the journal is.
+func (n *node) isFull() bool {
+	n.disk.mu.Lock()
+	defer n.disk.mu.Unlock()
+	return n.disk.full
 }
 
 // well reports whether the daemon runs, on a clock that is right.

@@ -48,8 +48,10 @@ type watched struct {
 	id      string
 	unit    devices.Unit
 	bare    bool      // it knows no holds: what it is told it keeps
+	holds   bool      // it has said one
 	period  string    // of its schedule, at the last reading
 	choices []setting // any of them may be what the people want
+	past    []setting // what they wanted before
 	unseen  *setting  // a choice that powermgr has not been shown yet
 	chosen  time.Time // when it was made
 	over    bool      // it was made over a setting of ours
@@ -340,7 +342,14 @@ func (w *witness) forgets() {
 	w.forgotten, w.taken, w.choice, w.orders.doubt = time.Now(), time.Time{}, time.Time{}, true
 	for _, d := range w.homes {
 		d.taken = time.Time{}
+		d.choices = append(d.choices, d.past...) // nobody knows any better
 	}
+}
+
+// replace notes that people want something else from now on.
+func (d *watched) replace(choices ...setting) {
+	d.past = append(d.past, d.choices...)
+	d.choices = choices
 }
 
 // splits notes that the nodes of a pair lose sight of each other, or find it.
