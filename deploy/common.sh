@@ -10,6 +10,8 @@ example=/usr/share/powermgr/config.example.yaml
 # What v2.0 left behind that is not needed any more: its unit, drop-ins, timers.
 # Not below $state: root reads it again, and that folder is the daemon's.
 kept=/etc/powermgr/v2
+# What keeps the other node's copies out of the log of sshd.
+quiet_ssh=/etc/ssh/sshd_config.d/powermgr.conf
 : "${dry:=no}"
 
 say() { printf 'powermgr: %s\n' "$*"; }
@@ -52,6 +54,7 @@ leave_pair() {
   if [ "$(getent passwd powermgr | cut -d: -f7)" = /bin/sh ]; then
     run usermod --shell /usr/sbin/nologin powermgr || true
   fi
+  run rm -f "$quiet_ssh"
   say 'keepalived is stopped and disabled, and the other node can copy nothing here any more; /etc/keepalived/keepalived.conf goes with a purge'
 }
 

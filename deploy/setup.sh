@@ -287,6 +287,11 @@ pair() {
   if [ "$(getent passwd powermgr | cut -d: -f7)" != /bin/sh ]; then
     run usermod --shell /bin/sh powermgr
   fi
+  # Two copies a minute are no news for the other node's log, which is on its card.
+  if [ -d /etc/ssh/sshd_config.d ] && [ ! -e "$quiet_ssh" ]; then
+    printf 'Match User powermgr\n    LogLevel ERROR\n' | write "$quiet_ssh"
+    run systemctl try-reload-or-restart ssh.service || true
+  fi
   as_daemon install -d -m 700 "$state/.ssh"
   if [ ! -e "$state/.ssh/id_ed25519" ]; then
     as_daemon ssh-keygen -q -t ed25519 -N '' -C "powermgr@$(hostname)" -f "$state/.ssh/id_ed25519"

@@ -323,7 +323,8 @@ func (n *pairNode) powerOff() {
 	n.mu.Unlock()
 	_ = k.Wait()
 	<-stopped
-	n.sh("rm -rf %[1]s/run && mkdir %[1]s/run && ip -n %[2]s addr del %[3]s/24 dev eth0 2>/dev/null || true", n.dir, n.ns, virtIP)
+	// What systemd makes at a boot, before keepalived and the daemon start.
+	n.sh("rm -rf %[1]s/run && mkdir %[1]s/run && echo 1 >%[1]s/run/health && ip -n %[2]s addr del %[3]s/24 dev eth0 2>/dev/null || true", n.dir, n.ns, virtIP)
 }
 
 // see lets a node see the other one, or not: frames to it go nowhere.
@@ -440,7 +441,7 @@ func TestPair(t *testing.T) {
 			t.Fatalf("%s is not installed: apt install iproute2 keepalived mosquitto mosquitto-clients socat curl", tool)
 		}
 	}
-	p := newPairTest(t, 7+(*rounds-1)*3)
+	p := newPairTest(t, 8+(*rounds-1)*4)
 	before := p.truth()
 	for _, n := range p.nodes {
 		n.powerOn()
@@ -453,6 +454,8 @@ func TestPair(t *testing.T) {
 	p.until("the override holds", 10*time.Second, func() bool { return p.retained("powermgr/control/state")["override"] == "peak" })
 
 	took := map[string][]time.Duration{}
+	p.settled()
+	checked := time.Now() // nobody may have written since
 	for range *rounds {
 		for _, f := range []struct {
 			name   string
@@ -476,6 +479,15 @@ func TestPair(t *testing.T) {
 				time.Sleep(2 * time.Second)
 				n.startBroker()
 			}, false, func(*pairNode) {}},
+			{"a network that comes and goes", func(n *pairNode) {
+				for range 4 {
+					n.sh("ip -n pm-hub link set v%s down", n.name)
+					time.Sleep(400 * time.Millisecond)
+					n.sh("ip -n pm-hub link set v%s up", n.name)
+					time.Sleep(600 * time.Millisecond)
+				}
+			}, false, func(*pairNode) {}},
+			{"the configuration is read anew", func(n *pairNode) { n.kill(syscall.SIGHUP, true) }, false, func(*pairNode) {}},
 			{"a rolling upgrade", func(n *pairNode) {
 				n.other().kill(syscall.SIGTERM, true) // systemctl restart, the standby first
 				time.Sleep(4 * time.Second)
@@ -503,10 +515,15 @@ func TestPair(t *testing.T) {
 			if s["override"] != "peak" || len(s["thresholds_latched"].([]any)) != 1 || s["phase"] != "peak" {
 				t.Errorf("%s: afterwards %v, thresholds %v, phase %v", f.name, s["override"], s["thresholds_latched"], s["phase"])
 			}
-			for _, l := range p.since(at) {
+			since := checked
+			checked = time.Now()
+			for _, l := range p.since(since) {
 				if l.Write != "" {
 					t.Errorf("%s: %s wrote to %s %s later", f.name, l.From, l.Write, l.At.Sub(at))
 				}
+			}
+			if !f.moves && now != was {
+				t.Errorf("%s: %s has taken over", f.name, now.name)
 			}
 			t.Logf("%s: %s was active, %s is", f.name, was.name, now.name)
 		}
