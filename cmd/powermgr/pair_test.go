@@ -480,11 +480,11 @@ func TestPair(t *testing.T) {
 				n.startBroker()
 			}, false, func(*pairNode) {}},
 			{"a network that comes and goes", func(n *pairNode) {
-				for range 4 {
+				for range 4 { // never three adverts in a row, of one a second
 					n.sh("ip -n pm-hub link set v%s down", n.name)
-					time.Sleep(400 * time.Millisecond)
+					time.Sleep(300 * time.Millisecond)
 					n.sh("ip -n pm-hub link set v%s up", n.name)
-					time.Sleep(600 * time.Millisecond)
+					time.Sleep(1100 * time.Millisecond)
 				}
 			}, false, func(*pairNode) {}},
 			{"the configuration is read anew", func(n *pairNode) { n.kill(syscall.SIGHUP, true) }, false, func(*pairNode) {}},
