@@ -128,10 +128,10 @@ func (c *Controller) step(ev rules.Event) time.Time {
 	now := c.Bus.Now()
 	c.turned.Store(now.Unix())
 	if c.waiting(now) {
-		// What is read is remembered, but nothing is decided from it.
-		c.hold(ev)
 		c.state.Standby = true
-		c.state, _ = rules.Step(c.state, ev, now)
+		if !c.hold(ev) {
+			c.state, _ = rules.Step(c.state, ev, now)
+		}
 		return c.waitUntil
 	}
 	if active := c.Standing.Active(); active == c.state.Standby {
@@ -152,14 +152,17 @@ func (c *Controller) step(ev rules.Event) time.Time {
 // mostHeld is how many readings are held: more than there are devices.
 const mostHeld = 100
 
-// hold keeps a reading until there is a journal to understand it by.
-func (c *Controller) hold(ev rules.Event) {
+// hold keeps a reading until there is a journal to understand it by, and reports
+// whether ev is one.
+func (c *Controller) hold(ev rules.Event) bool {
 	switch ev.(type) {
 	case rules.BatteryRead, rules.ThermostatRead:
 		if len(c.held) < mostHeld {
 			c.held = append(c.held, ev)
 		}
+		return true
 	}
+	return false
 }
 
 // fold is one step of the rules: first what it changes is made safe, then it

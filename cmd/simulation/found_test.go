@@ -14,8 +14,10 @@ func TestFoundBugs(t *testing.T) {
 		seed uint64
 		what string
 	}{
+		{87, "what was read while a journal was looked for was decided upon before it was understood"},
 		{773, "what an earlier life could not write down hid what this one had done to a thermostat"},
 		{1151, "a node that took over took the other one's set points for what people had chosen"},
+		{1976, "at a thermostat that took nothing a choice passed for its schedule"},
 		{5119, "a thermostat that knows no holds was not read any more after a vacation"},
 		{6298, "with a full disk it was forgotten that a person had a thermostat"},
 		{6320, "a write that had never landed was overtaken by one of what the device had"},

@@ -131,6 +131,26 @@ func TestAPromotedNodeDecidesFromNoReadingOfItsLastMoment(t *testing.T) {
 	w.want("powerwall 0")
 }
 
+// A Round takes no write, and its schedule moves on meanwhile and leaves it as it
+// is. What changes it then is a person.
+func TestAChoiceAtAThermostatThatTakesNothing(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	th := w.therm["up"]
+	th.Hold, th.Period, w.charge, w.deaf["up"] = "", "wake", 70, true
+	w.start().want("powerwall 0", "up until 19:00 cool 78 heat 68")
+	th.Hold = ""
+	w.until("16:30")
+	th.Period = "leave"
+	w.until("17:30")
+	w.take()
+	w.deaf["up"] = false
+	th.Cool = ptr(74.0)
+	w.until("18:55").want()
+	if n := w.noted(NoteTaken); n != 1 {
+		t.Errorf("%d times somebody was seen", n)
+	}
+}
+
 // A journal that comes from the other node, as after both were active, does not
 // make a node forget what it has seen of the devices.
 func TestAJournalOfTheOtherNodeHidesNoChoice(t *testing.T) {

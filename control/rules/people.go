@@ -152,6 +152,11 @@ func (st *step) explain(id string, t Thermostat, h Home, seen bool) {
 	case !touch.Confirmed && (touch.Before.explains(touch.Baseline.Mode, t) || slices.ContainsFunc(touch.Asked,
 		func(s Setting) bool { return s.explains(touch.Baseline.Mode, t) })):
 		// Our write has not landed yet, or never will.
+		if t.Hold == "" && t.Period != touch.Period {
+			touch.Period = t.Period // and its schedule has left that: what comes now is a person
+			h.Touch = &touch
+			st.keep(id, h)
+		}
 	case t.Hold == "" && (t.Period != touch.Period || samePoints(t.Mode, t.Setting, Setting{Cool: t.ScheduleCool, Heat: t.ScheduleHeat})):
 		// A device without holds whose schedule has moved on.
 		touch.Wanted, touch.Baseline.Setting, touch.Period, touch.Confirmed, touch.Asked = t.Setting, t.Setting, t.Period, true, nil
