@@ -501,7 +501,7 @@ func TestPair(t *testing.T) {
 			}, true, func(*pairNode) {}},
 		} {
 			was := p.settled()
-			before := p.generation(was)
+			claimed := p.generation(was)
 			at := time.Now()
 			f.strike(was)
 			if f.name == "a rolling upgrade" {
@@ -529,8 +529,8 @@ func TestPair(t *testing.T) {
 					t.Errorf("%s: %s wrote to %s %s later", f.name, l.From, l.Write, l.At.Sub(at))
 				}
 			}
-			if generation := p.generation(now); f.name == "a network that comes and goes" && generation > before+1 || !f.moves && f.name != "a network that comes and goes" && generation != before {
-				t.Errorf("%s: from generation %v to %v", f.name, before, generation)
+			if claims := p.generation(now) - claimed; !f.moves && claims > 1 {
+				t.Errorf("%s: the pair was claimed %v times", f.name, claims)
 			}
 			t.Logf("%s: %s was active, %s is", f.name, was.name, now.name)
 		}
