@@ -226,7 +226,8 @@ func (c *Controller) flush() {
 	}
 }
 
-// waiting reports whether a journal from the broker may still come.
+// waiting reports whether a journal from the broker may still come. One that
+// has come, or the other node's on the disk, may not be the newest there is.
 func (c *Controller) waiting(now time.Time) bool {
 	if !c.waitUntil.IsZero() && !now.Before(c.waitUntil) {
 		c.waitUntil = time.Time{}
@@ -339,7 +340,6 @@ func (c *Controller) journalFrom(m bus.Message) time.Time {
 		return time.Time{}
 	}
 	c.Log.Info("journal taken from the broker", "node", e.Node, "generation", e.Generation, "sequence", e.Sequence)
-	c.waitUntil = time.Time{}
 	return c.step(rules.Recovered{Kept: now.Kept})
 }
 
@@ -348,7 +348,6 @@ func (c *Controller) journalFrom(m bus.Message) time.Time {
 func (c *Controller) reread() {
 	if e, ok := c.Journal.Reread(); ok {
 		c.Log.Info("newer journal found on the disk", "node", e.Node, "generation", e.Generation, "sequence", e.Sequence)
-		c.waitUntil = time.Time{}
 		c.step(rules.Recovered{Kept: e.Kept})
 	}
 }

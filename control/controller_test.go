@@ -57,6 +57,7 @@ type rig struct {
 	t    *testing.T
 	bus  *bus.Bus
 	disk *memory
+	peer *memory // the copy of the other node's
 	all  *bus.Subscription
 }
 
@@ -79,10 +80,10 @@ func run(t *testing.T, ownLink bool, disk *memory, scenario func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := bus.New(bus.Wall{})
-		r := &rig{t: t, bus: b, disk: disk, all: b.Subscribe("test", "#")}
+		r := &rig{t: t, bus: b, disk: disk, peer: &memory{}, all: b.Subscribe("test", "#")}
 		c := control.New(control.Options{
 			Bus: b, Topics: topics, Settings: settings(), Standing: alone{},
-			Journal: &journal.Journal{Disk: disk, Node: "a", Now: time.Now}, Log: slog.New(slog.DiscardHandler),
+			Journal: &journal.Journal{Disk: disk, Peer: r.peer, Node: "a", Now: time.Now}, Log: slog.New(slog.DiscardHandler),
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
@@ -364,6 +365,46 @@ func TestWhatTheRetainedJournalSaysComesFirst(t *testing.T) {
 				synctest.Wait()
 				if n := len(r.got(topics.Powerwall("reserve/set"))); n != 0 {
 					t.Errorf("%d commands for the reserve", n)
+				}
+			})
+		})
+	}
+}
+
+// The first journal that is found may be the older one.
+func TestAnOlderJournalDoesNotEndTheWaiting(t *testing.T) {
+	entry := func(e journal.Entry) []byte {
+		b, err := journal.Encode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	older := entry(journal.Entry{Node: "a", Generation: 1, Sequence: 3})
+	newer := entry(journal.Entry{Node: "b", Generation: 2, Sequence: 9, Kept: rules.Kept{Disabled: true}})
+	for name, find := range map[string]func(r *rig){
+		"on the broker": func(r *rig) {
+			r.bus.Publish(bus.Message{Topic: topics.NodeJournal("a"), Payload: older, Retain: true, Origin: bus.Broker})
+		},
+		"on the disk": func(r *rig) {
+			r.peer.b = older
+			r.bus.Publish(bus.Message{Topic: bus.Standing, Payload: []byte("active"), Retain: true})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, true, &memory{}, func(r *rig) {
+				r.battery(100, 50)
+				find(r)
+				synctest.Wait()
+				r.battery(100, 50)
+				r.bus.Publish(bus.Message{Topic: topics.NodeJournal("b"), Payload: newer, Retain: true, Origin: bus.Broker})
+				r.bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
+				synctest.Wait()
+				if n := len(r.got(topics.Powerwall("reserve/set"))); n != 0 {
+					t.Errorf("%d commands for the reserve", n)
+				}
+				if s := r.state(); s.Enabled {
+					t.Error("the newer journal was not taken over")
 				}
 			})
 		})

@@ -38,6 +38,7 @@ func TestFoundBugs(t *testing.T) {
 		{1017754, "a choice that a full disk could not keep was written over after a crash"},
 		{1018635, "a choice just after a lost journal was found again passed for what had been there"},
 		{1019202, "a hold that was read while the clock was a day ahead could not be given back"},
+		{2001784, "a node that had lost its journal decided from the other one's older copy before it had looked at the broker"},
 	} {
 		t.Run(fmt.Sprintf("seed %d: %s", c.seed, c.what), func(t *testing.T) {
 			t.Parallel()
