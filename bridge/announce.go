@@ -96,8 +96,8 @@ func (a *Announcer) soon() {
 
 // read learns from a reading what a thermostat can do.
 func (a *Announcer) read(m bus.Message) {
-	var r devices.ThermostatReading
-	if !a.Thermostats || json.Unmarshal(m.Payload, &r) != nil || r.VendorID == "" {
+	r, err := bus.Decode[devices.ThermostatReading](m)
+	if !a.Thermostats || err != nil || r.VendorID == "" {
 		return
 	}
 	if len(r.Modes) == 0 { // out of its vendor's reach

@@ -312,7 +312,7 @@ func (c *Controller) take(m bus.Message) time.Time {
 	case levels[0] == "control":
 		return c.asked(levels[1], m)
 	}
-	ev, err := event(levels, m.Payload)
+	ev, err := event(levels, m)
 	if err != nil {
 		c.Log.Warn("a message was not understood", "topic", m.Topic, "reason", err)
 		return time.Time{}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"powermgr/bridge/bus"
 	"powermgr/control/journal"
 	"powermgr/control/rules"
 	"powermgr/devices"
@@ -29,7 +30,7 @@ func fuzzed(t *testing.T, now time.Time) rules.State {
 		{"powermgr/thermostat/up/state", `{"name":"Up","mode":"cool","alive":true,"temperature":77,"cool_setpoint":76,"heat_setpoint":65,"hold":"schedule","holds":["schedule","until","permanent"],"unit":"F","polled_at":"2026-07-15T16:30:00-07:00","measured_at":"2026-07-15T16:30:00-07:00"}`},
 	} {
 		levels, _ := devices.Topics{Base: "powermgr"}.Split(m.topic)
-		ev, err := event(levels, []byte(m.payload))
+		ev, err := event(levels, bus.Message{Payload: []byte(m.payload)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +97,7 @@ func FuzzMessage(f *testing.F) {
 				ev, err = wish(levels[1], req)
 			}
 		} else {
-			ev, err = event(levels, payload)
+			ev, err = event(levels, bus.Message{Payload: payload})
 		}
 		if err != nil || ev == nil {
 			return

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"powermgr/bridge/bus"
 	"powermgr/control/rules"
 	"powermgr/devices"
 )
@@ -97,40 +98,40 @@ func overrideText(o rules.Override) string {
 
 // event reads a message of the bridge. It is nil for one that says nothing to
 // the controller.
-func event(levels []string, payload []byte) (rules.Event, error) {
-	if len(payload) == 0 {
+func event(levels []string, m bus.Message) (rules.Event, error) {
+	if len(m.Payload) == 0 {
 		return nil, nil
 	}
 	switch {
 	case len(levels) == 2 && levels[0] == "powerwall" && levels[1] == devices.StateLeaf:
-		var r devices.PowerwallReading
-		if err := json.Unmarshal(payload, &r); err != nil {
+		r, err := bus.Decode[devices.PowerwallReading](m)
+		if err != nil {
 			return nil, err
 		}
 		return rules.BatteryRead{Battery: battery(r)}, nil
 	case len(levels) == 2 && levels[0] == "weather":
-		var f devices.Forecast
-		if err := json.Unmarshal(payload, &f); err != nil {
+		f, err := bus.Decode[devices.Forecast](m)
+		if err != nil {
 			return nil, err
 		}
 		return rules.Forecast{HighF: f.HighF, Day: f.Day}, nil
 	case len(levels) == 3 && levels[0] == "thermostat" && levels[2] == devices.StateLeaf:
-		var r devices.ThermostatReading
-		if err := json.Unmarshal(payload, &r); err != nil {
+		r, err := bus.Decode[devices.ThermostatReading](m)
+		if err != nil {
 			return nil, err
 		}
 		return rules.ThermostatRead{ID: levels[1], Thermostat: thermostat(r)}, nil
 	case len(levels) == 3 && levels[0] == "powerwall":
-		return answer(rules.Powerwall, levels[1], payload)
+		return answer(rules.Powerwall, levels[1], m)
 	case len(levels) == 4 && levels[0] == "thermostat":
-		return answer(levels[1], levels[2], payload)
+		return answer(levels[1], levels[2], m)
 	}
 	return nil, fmt.Errorf("no such topic")
 }
 
-func answer(target, setting string, payload []byte) (rules.Event, error) {
-	var r devices.Result
-	if err := json.Unmarshal(payload, &r); err != nil {
+func answer(target, setting string, m bus.Message) (rules.Event, error) {
+	r, err := bus.Decode[devices.Result](m)
+	if err != nil {
 		return nil, err
 	}
 	return rules.Answer{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"strconv"
 	"time"
 )
 
@@ -46,7 +47,7 @@ func rounded(v, perUnit float64) ([]byte, error) {
 	if r == 0 {
 		r = 0 // no "-0"
 	}
-	return json.Marshal(r)
+	return strconv.AppendFloat(nil, r, 'f', -1, 64), nil
 }
 
 // Unit is a temperature unit, as the device says it.

@@ -39,6 +39,8 @@ type Message struct {
 	Source     string
 	Node       string
 	Generation uint64
+
+	decoded *decoded // what readers have made of Payload; nil: it was not published yet
 }
 
 // Expired reports whether the message is too old to act on at now.
@@ -82,6 +84,7 @@ const Standing = "$node/standing"
 func (b *Bus) Publish(m Message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	m.decoded = &decoded{}
 	if m.Retain {
 		if len(m.Payload) == 0 {
 			delete(b.retained, m.Topic)

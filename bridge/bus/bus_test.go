@@ -125,3 +125,41 @@ func TestPrivate(t *testing.T) {
 		t.Error("only topics that begin with $ are private")
 	}
 }
+
+func TestDecode(t *testing.T) {
+	type reading struct {
+		Charge *int `json:"charge"`
+	}
+	b := bus.New(bus.Wall{})
+	one, other := b.Subscribe("one", "+"), b.Subscribe("other", "+")
+	take := func(s *bus.Subscription) bus.Message {
+		m, _, _ := s.Next(t.Context(), time.Now())
+		return m
+	}
+	b.Publish(bus.Message{Topic: "a", Payload: []byte(`{"charge":7}`)})
+	first, again := take(one), take(other)
+	r, err := bus.Decode[reading](first)
+	if err != nil || r.Charge == nil || *r.Charge != 7 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if same, err := bus.Decode[reading](again); err != nil || same.Charge != r.Charge {
+		t.Error("it was decoded once for each reader")
+	}
+	if m, err := bus.Decode[map[string]int](again); err != nil || m["charge"] != 7 {
+		t.Errorf("as another type: %v %v", m, err)
+	}
+	b.Publish(bus.Message{Topic: "a", Payload: []byte(`{"charge":8}`)})
+	if r, err := bus.Decode[reading](take(one)); err != nil || *r.Charge != 8 {
+		t.Errorf("the next one: %+v %v", r, err)
+	}
+	b.Publish(bus.Message{Topic: "a", Payload: []byte("<html>")})
+	page := take(one)
+	for range 2 {
+		if _, err := bus.Decode[reading](page); err == nil {
+			t.Error("a page is a reading")
+		}
+	}
+	if r, err := bus.Decode[reading](bus.Message{Payload: []byte(`{"charge":9}`)}); err != nil || *r.Charge != 9 {
+		t.Errorf("a message that nobody published: %+v %v", r, err)
+	}
+}

@@ -3,13 +3,13 @@ package daemon
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"time"
 
 	"powermgr/bridge"
 	"powermgr/bridge/bus"
+	"powermgr/control"
 	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/devices/cloud"
@@ -127,11 +127,10 @@ func (d *Daemon) pace(peakSeconds, otherSeconds int) func(time.Time) time.Durati
 	calendar, topic := d.options.Config.Calendar(), devices.Topics{Base: d.options.Config.MQTT.BaseTopic}.Control(devices.StateLeaf)
 	return func(now time.Time) time.Duration {
 		phase, peak := calendar.At(now)
-		var state struct {
-			Phase rules.Phase `json:"phase"`
-		}
-		if m, ok := d.Bus.Retained(topic); ok && json.Unmarshal(m.Payload, &state) == nil && phase == rules.OffPeak && state.Phase != "" {
-			phase = state.Phase
+		if m, ok := d.Bus.Retained(topic); ok && phase == rules.OffPeak {
+			if state, err := bus.Decode[control.State](m); err == nil && state.Phase != "" {
+				phase = state.Phase
+			}
 		}
 		if phase != rules.OffPeak {
 			return inSeconds(peakSeconds)

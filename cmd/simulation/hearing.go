@@ -46,7 +46,7 @@ func (w *witness) message(node string, m bus.Message) {
 func (w *witness) controlSays(name string, m bus.Message) {
 	switch name {
 	case devices.StateLeaf:
-		w.controlState(m.Payload)
+		w.controlState(m)
 	case "override" + devices.ResultSuffix, "enabled" + devices.ResultSuffix, "restore" + devices.ResultSuffix:
 		w.line("  %s %s", m.Topic, m.Payload)
 	}
@@ -55,7 +55,7 @@ func (w *witness) controlSays(name string, m bus.Message) {
 func (w *witness) batterySays(name string, m bus.Message) {
 	switch {
 	case name == devices.StateLeaf:
-		w.batteryState(m.Payload)
+		w.batteryState(m)
 	case name == "reserve"+devices.Set && m.Source == devices.SourceControl:
 		w.reserveCommand(m.Payload)
 	case strings.HasSuffix(name, devices.ResultSuffix):
@@ -63,9 +63,9 @@ func (w *witness) batterySays(name string, m bus.Message) {
 	}
 }
 
-func (w *witness) controlState(payload []byte) {
-	var s control.State
-	if json.Unmarshal(payload, &s) != nil {
+func (w *witness) controlState(m bus.Message) {
+	s, err := bus.Decode[control.State](m)
+	if err != nil {
 		return
 	}
 	if s.Override != w.override {
@@ -86,9 +86,9 @@ func (w *witness) controlState(payload []byte) {
 	w.phase, w.changed = s.Phase, time.Now()
 }
 
-func (w *witness) batteryState(payload []byte) {
-	var r devices.PowerwallReading
-	if json.Unmarshal(payload, &r) != nil {
+func (w *witness) batteryState(m bus.Message) {
+	r, err := bus.Decode[devices.PowerwallReading](m)
+	if err != nil {
 		return
 	}
 	w.battery = time.Now()
@@ -168,8 +168,8 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 	now := time.Now()
 	switch {
 	case name == devices.StateLeaf:
-		var r devices.ThermostatReading
-		if json.Unmarshal(m.Payload, &r) != nil || r.Mode == nil || r.CoolSetpoint == nil || r.HeatSetpoint == nil || r.Hold == nil && len(r.Holds) > 0 {
+		r, err := bus.Decode[devices.ThermostatReading](m)
+		if err != nil || r.Mode == nil || r.CoolSetpoint == nil || r.HeatSetpoint == nil || r.Hold == nil && len(r.Holds) > 0 {
 			return
 		}
 		// One that has said a hold before leaves it out today.

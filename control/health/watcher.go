@@ -198,8 +198,7 @@ func read[T any](m bus.Message, do func(T)) error {
 	if len(m.Payload) == 0 {
 		return nil
 	}
-	var v T
-	err := json.Unmarshal(m.Payload, &v)
+	v, err := bus.Decode[T](m)
 	if err == nil {
 		do(v)
 	}

@@ -51,12 +51,12 @@ func (r *Record) add(m message) {
 		err = r.state(m)
 	case first == "powerwall":
 		var p devices.PowerwallReading
-		if err = json.Unmarshal(m.Payload, &p); err == nil {
+		if p, err = bus.Decode[devices.PowerwallReading](m.Message); err == nil {
 			r.powerwall(p, m.now)
 		}
 	case first == "thermostat":
 		var t devices.ThermostatReading
-		if err = json.Unmarshal(m.Payload, &t); err == nil {
+		if t, err = bus.Decode[devices.ThermostatReading](m.Message); err == nil {
 			r.thermostat(m.levels[1], t, m.now)
 		}
 	}
@@ -67,8 +67,8 @@ func (r *Record) add(m message) {
 
 // decided folds an event of the controller.
 func (r *Record) decided(m message) error {
-	var e control.Event
-	if err := json.Unmarshal(m.Payload, &e); err != nil {
+	e, err := bus.Decode[control.Event](m.Message)
+	if err != nil {
 		return err
 	}
 	d := Decision{At: r.local(m.now), Type: rules.NoteType(clip(string(e.Type), longestName)), Target: clip(e.Target, longestName), Reason: clip(e.Reason, longestText)}
@@ -81,8 +81,8 @@ func (r *Record) decided(m message) error {
 
 // state folds what the controller says of itself.
 func (r *Record) state(m message) error {
-	var s control.State
-	if err := json.Unmarshal(m.Payload, &s); err != nil {
+	s, err := bus.Decode[control.State](m.Message)
+	if err != nil {
 		return err
 	}
 	now := r.local(m.now)

@@ -197,6 +197,9 @@ func (c *Client) list(ctx context.Context) ([]found, error) {
 
 // zone is the time zone of a location.
 func (c *Client) zone(iana string) *time.Location {
+	if iana != "Local" && iana == c.home.String() {
+		return c.home // as nearly always
+	}
 	home, err := time.LoadLocation(iana)
 	if iana == "" || iana == "Local" {
 		err = errors.New("it names none")

@@ -167,16 +167,9 @@ func plainID(id string) bool {
 // thermostat. A device of another class may look as it likes: of that only the
 // class counts, which is there even beside an error.
 func parseDevice(body []byte) (wireDevice, error) {
-	var head struct {
-		DeviceClass string `json:"deviceClass"`
-		DeviceID    string `json:"deviceID"`
-	}
-	if err := decode(body, &head); err != nil {
-		return wireDevice{}, err
-	}
 	var d wireDevice
-	if err := decode(body, &d); err != nil {
-		return wireDevice{DeviceClass: head.DeviceClass, DeviceID: head.DeviceID}, err
+	if err := decode(body, &d); err != nil { // of which encoding/json has read all that was as it should be
+		return wireDevice{DeviceClass: d.DeviceClass, DeviceID: d.DeviceID}, err
 	}
 	return d, nil
 }
