@@ -39,6 +39,7 @@ func TestFoundBugs(t *testing.T) {
 		{1018635, "a choice just after a lost journal was found again passed for what had been there"},
 		{1019202, "a hold that was read while the clock was a day ahead could not be given back"},
 		{2001784, "a node that had lost its journal decided from the other one's older copy before it had looked at the broker"},
+		{2002451, "a reserve that had never come through was undone"},
 	} {
 		t.Run(fmt.Sprintf("seed %d: %s", c.seed, c.what), func(t *testing.T) {
 			t.Parallel()

@@ -239,6 +239,8 @@ func (w *witness) sees(d *watched, before setting, now time.Time) {
 		return // it is what we asked for too: nobody could tell whose it is
 	case !a.at.IsZero() && !a.shown && choice.same(a.before):
 		return // it looks as if our write had not landed yet
+	case d.back && d.chosen.Before(w.booted):
+		return // it looks as if an earlier life had given it back
 	case choice.over(now):
 		return // it is no more
 	case choice.Hold == devices.HoldSchedule && (lapsed(a.setting) || lapsed(a.before) || lapsed(before)):

@@ -55,6 +55,7 @@ type watched struct {
 	unseen  *setting  // a choice that powermgr has not been shown yet
 	chosen  time.Time // when it was made
 	over    bool      // it was made over a setting of ours
+	back    bool      // and back to what they had wanted before
 	taken   time.Time // since when it is known that a person has it; zero: nobody has
 
 	shown     setting // at the last reading
@@ -223,6 +224,7 @@ func (w *witness) chose(i int, before, after setting, pending bool) {
 		return
 	}
 	d.bounds(after)
+	back := slices.ContainsFunc(d.choices, after.same)
 	d.choices = append(d.choices, after)
 	if before.same(after) { // a set point that the mode does not use
 		if d.unseen != nil {
@@ -232,6 +234,7 @@ func (w *witness) chose(i int, before, after setting, pending bool) {
 	}
 	d.unseen, d.chosen = &after, time.Now()
 	d.over = pending || !d.automatic.restore && before.same(d.automatic.setting)
+	d.back = d.over && back
 	if pending {
 		d.choices = append(d.choices, before)
 	}

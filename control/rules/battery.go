@@ -174,7 +174,7 @@ func (st *step) battery() {
 	}
 	// A write that may still land must be overtaken even if the device shows
 	// the right value at this moment.
-	outstanding := k.Wanted != nil && !k.Confirmed && *k.Wanted != want
+	outstanding := k.Wanted != nil && !k.Confirmed && *k.Wanted != want && b.Polled.Sub(k.WrittenAt) < tooLate
 	if *shown == want && !outstanding && (b.Reserve != nil || k.Confirmed) {
 		if k.Wanted == nil || *k.Wanted != want {
 			// Adopted: it is what the rules want, whoever set it.

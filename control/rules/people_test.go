@@ -250,6 +250,21 @@ func TestAPersonTakesTheBattery(t *testing.T) {
 	})
 }
 
+// The vendor was away for most of the peak: what never came through needs no undoing.
+func TestAReserveThatNeverLanded(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:00")
+	w.deaf[Powerwall] = true
+	w.start().want("powerwall 0")
+	w.mute[Powerwall] = true
+	w.until("17:30")
+	w.mute[Powerwall], w.mode = false, "backup"
+	w.until("18:59")
+	if len(w.d.Taken) != 1 {
+		t.Errorf("taken %v", w.d.Taken)
+	}
+	w.until("19:10").want()
+}
+
 func TestHundredThatComesBackAsEighty(t *testing.T) {
 	w := newWorld(t, "2026-07-15 18:50").start()
 	w.take()

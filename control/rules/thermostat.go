@@ -179,9 +179,10 @@ func (st *step) target(t Thermostat, base Baseline, goal Goal) Setting {
 	return want
 }
 
-// tooLate is how long before its end nothing is begun any more: vendors know
-// only a time of day, and a hold that reaches the device after its end would
-// last until that time of the next day.
+// tooLate is how long after it was decided a write reaches no device any more:
+// it has been on its way to the vendor, and from there to the device. So long
+// before its end no hold is begun, either: vendors know only a time of day, and
+// one that came later would last until that time of the next day.
 const tooLate = 2*settle + time.Minute
 
 // end is when what goal asks for is over.
