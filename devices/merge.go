@@ -63,9 +63,9 @@ func (r ThermostatReading) Merge(cmd ThermostatCommand, now time.Time) (Thermost
 	return out, nil
 }
 
-// landing is how late a write may reach a thermostat. One whose hold has ended
+// Landing is how late a write may reach a thermostat. One whose hold has ended
 // by then would last until that time of the next day.
-const landing = 3 * time.Minute
+const Landing = 3 * time.Minute
 
 // mergeHold decides the hold: the asked one; else a temporary one over the
 // schedule; else the one there is. A hold whose end has come, or will have when
@@ -83,7 +83,7 @@ func (r ThermostatReading) mergeHold(out *ThermostatCommand, cmd ThermostatComma
 		if r.Hold != nil && *r.Hold != HoldSchedule {
 			want, until = r.Hold, r.HoldUntil
 		}
-		if *want == HoldUntil && (until == nil || until.Sub(now) < landing) {
+		if *want == HoldUntil && (until == nil || until.Sub(now) < Landing) {
 			want, until = Pointer(HoldTemporary), nil
 		}
 	}

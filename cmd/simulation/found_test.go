@@ -40,6 +40,7 @@ func TestFoundBugs(t *testing.T) {
 		{1019202, "a hold that was read while the clock was a day ahead could not be given back"},
 		{2001784, "a node that had lost its journal decided from the other one's older copy before it had looked at the broker"},
 		{2002451, "a reserve that had never come through was undone"},
+		{2004517, "a set point that a person sent in the last seconds of a hold lasted until the next day"},
 	} {
 		t.Run(fmt.Sprintf("seed %d: %s", c.seed, c.what), func(t *testing.T) {
 			t.Parallel()

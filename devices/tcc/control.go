@@ -50,11 +50,10 @@ func (s screen) change(cmd devices.ThermostatCommand, now time.Time, home *time.
 			status = 0
 		case devices.HoldTemporary:
 			// The next period is what the portal shows as it, whatever that is.
-			status, out.HeatNextPeriod, out.CoolNextPeriod = 1, s.heatEnd, s.coolEnd
+			status, out.HeatNextPeriod, out.CoolNextPeriod = 1, still(s.heatEnd, now, home), still(s.coolEnd, now, home)
 		case devices.HoldUntil:
-			at := whole.HoldUntil.In(home)
-			quarter := at.Hour()*4 + at.Minute()/15
-			status, out.HeatNextPeriod, out.CoolNextPeriod = 1, &quarter, &quarter
+			end := quarterAt(*whole.HoldUntil, home)
+			status, out.HeatNextPeriod, out.CoolNextPeriod = 1, &end, &end
 		}
 	}
 	out.StatusHeat, out.StatusCool = &status, &status
@@ -69,6 +68,24 @@ func (s screen) change(cmd devices.ThermostatCommand, now time.Time, home *time.
 		out.CoolSetpoint = s.cool
 	}
 	return out, nil
+}
+
+// still is the end of a temporary hold, in quarter hours since midnight: the
+// shown one, or the first after it that is not over when the write lands. Nil:
+// the portal shows none.
+func still(end *int, now time.Time, home *time.Location) *int {
+	if end == nil || devices.NextClock(time.Duration(*end)*quarterHour, now, home).Sub(now) >= devices.Landing {
+		return end
+	}
+	return devices.Pointer(quarterAt(now.Add(devices.Landing+quarterHour), home))
+}
+
+const quarterHour = 15 * time.Minute
+
+// quarterAt is the quarter hour since midnight in which at is.
+func quarterAt(at time.Time, home *time.Location) int {
+	at = at.In(home)
+	return at.Hour()*4 + at.Minute()/15
 }
 
 // switchTo is the position of the system switch for a mode. A thermostat that
