@@ -189,10 +189,13 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		if !others && d.known.Before(w.booted) {
 			d.known = now
 		}
-		before := d.shown
+		before := d.own
 		d.shown, d.shownAt = setting{Mode: *r.Mode, Cool: *r.CoolSetpoint, Heat: *r.HeatSetpoint, Hold: *r.Hold}, now
 		if r.HoldUntil != nil {
 			d.shown.Until = *r.HoldUntil
+		}
+		if !others {
+			d.own = d.shown
 		}
 		d.automatic.shown = d.automatic.shown || d.shown.same(d.automatic.setting)
 		if !others && d.unseen != nil && d.unseen.aged(now).same(d.shown) {

@@ -59,6 +59,7 @@ type watched struct {
 	taken   time.Time // since when it is known that a person has it; zero: nobody has
 
 	shown     setting // at the last reading
+	own       setting // at the last one at which neither a vacation nor the utility had it
 	shownAt   time.Time
 	known     time.Time // the first reading since the daemon started
 	written   time.Time // the last write of anybody
