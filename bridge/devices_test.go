@@ -379,9 +379,11 @@ func (c *counting) Read(ctx context.Context) (devices.PowerwallReading, error) {
 	return c.fakeBattery.Read(ctx)
 }
 
-// fakeThermostats is one thermostat that does at once what it is told.
+// fakeThermostats is one thermostat that does what it is told: at once, unless
+// delay is set.
 type fakeThermostats struct {
 	mu      sync.Mutex
+	delay   time.Duration
 	r       devices.ThermostatReading
 	applied []devices.ThermostatCommand
 }
@@ -427,7 +429,15 @@ func (f *fakeThermostats) Apply(_ context.Context, id string, c devices.Thermost
 			f.r.Hold, f.r.HoldUntil = m.Hold, m.HoldUntil
 		}
 	}
-	lay(merged)
+	if f.delay == 0 {
+		lay(merged)
+		return nil
+	}
+	time.AfterFunc(f.delay, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		lay(merged)
+	})
 	return nil
 }
 
@@ -527,6 +537,57 @@ func TestTheControllersHoldIsOneWriteAtOnce(t *testing.T) {
 			t.Errorf("%q", got)
 		}
 	})
+}
+
+// What a person sends while an earlier command is still on its way to the
+// device is whole: what it leaves open would be the earlier one's. A person
+// goes on from their own earlier command, and from none of the controller's.
+func TestACommandOverOneOnItsWay(t *testing.T) {
+	type command struct{ source, setting, payload string }
+	setback := command{devices.SourceControl, "hold", `{"value":"until","until":"2000-01-01T03:00:00Z","cool_setpoint":80,"heat_setpoint":64,"id":"c1"}`}
+	for _, c := range []struct {
+		name         string
+		first, later command
+		want, shows  string
+	}{
+		{"a set point over a setback", setback, command{"", "cool_setpoint", "74"}, "cool 74 heat 68 temporary", "cool 74 heat 68 temporary"},
+		{"a hold over a setback", setback, command{"", "hold", "permanent"}, "cool 76 heat 68 permanent", "cool 76 heat 68 permanent"},
+		{"a set point over a set point with a hold", command{"", "hold", `{"value":"permanent","cool_setpoint":77}`}, command{"", "cool_setpoint", "74"}, "cool 74 heat 68 permanent", "cool 74 heat 68 permanent"},
+		{"a hold over a set point", command{"", "cool_setpoint", "74"}, command{"", "hold", "permanent"}, "cool 74 permanent", "cool 74 heat 68 permanent"},
+		{"the schedule over a setback", setback, command{"", "hold", "schedule"}, "schedule", "schedule"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newThermostats()
+			f.delay = 20 * time.Second
+			bubble(t, thermostats(f), func(r *rig) {
+				r.got("#")
+				for _, cmd := range []command{c.first, c.later} {
+					r.bus.Publish(bus.Message{Topic: "powermgr/thermostat/up/" + cmd.setting + "/set", Source: cmd.source, Payload: []byte(cmd.payload)})
+					r.sleep(3 * time.Second)
+				}
+				if got := f.commands(); len(got) != 2 || got[1] != c.want {
+					t.Errorf("the device was told %q, want %q last", got, c.want)
+				}
+				r.sleep(3 * time.Minute)
+				if n := len(f.commands()); n != 2 {
+					t.Errorf("it was told %d times", n)
+				}
+				rs, _ := f.Read(t.Context())
+				if got := shows("hold", rs[0]); !strings.HasSuffix(fmt.Sprint(got), c.shows) {
+					t.Errorf("it shows %q, want %q", got, c.shows)
+				}
+				done := 0
+				for _, res := range r.results("powermgr/thermostat/up/+/result") {
+					if res.Final && res.Reason == "" {
+						done++
+					}
+				}
+				if done == 0 {
+					t.Error("nothing was carried out")
+				}
+			})
+		})
+	}
 }
 
 // A device that knows no holds was never precooled nor set back: it refused the

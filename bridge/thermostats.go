@@ -295,14 +295,19 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 	}
 	latest := combined(wishes)
 	var kept []wish
+	base, replaced := h.last, false // replaced: a write that may still land
 	for _, old := range h.tasks {
 		if !touches(old.want, latest) {
 			continue
 		}
 		t.writes.close(old.write)
+		if !old.write.automatic {
+			base = overlay(base, old.want) // they go on from what they have asked for
+		}
 		for _, w := range old.wishes {
 			if contradicts(w.cmd, latest) {
 				t.writes.end(w.answer, superseded())
+				replaced = true
 			} else {
 				kept = append(kept, w)
 			}
@@ -319,13 +324,16 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 	}
 	wishes = append(kept, last...)
 	cmd := combined(wishes)
-	expected := h.expected(now)
+	expected := h.after(base, now)
 	want, err := expected.Merge(cmd, now)
 	if err != nil {
 		for _, w := range wishes {
 			t.writes.end(w.answer, outcome{reason: err.Error()})
 		}
 		return
+	}
+	if replaced {
+		cmd = want // whole: or what it leaves open would be of the write that it replaces
 	}
 	h.past = remember(h.past, overlay(expected, want))
 	w := &write{key: id, automatic: true}
@@ -354,8 +362,9 @@ func (t *Thermostats) underWay(tasks []*task) (open []*task) {
 
 // expected is what the thermostat will show when all that is under way, and
 // what waits to be sent on, has landed.
-func (h *thermostat) expected(now time.Time) devices.ThermostatReading {
-	r := h.last
+func (h *thermostat) expected(now time.Time) devices.ThermostatReading { return h.after(h.last, now) }
+
+func (h *thermostat) after(r devices.ThermostatReading, now time.Time) devices.ThermostatReading {
 	for _, k := range h.tasks {
 		r = overlay(r, k.want)
 	}

@@ -52,7 +52,8 @@ func (h *home) running() (stacks []string) {
 	}
 	mine := strconv.Quote(h.label())
 	for stack := range strings.SplitSeq(all.String(), "\n\n") {
-		if strings.Contains(stack, mine) && !strings.Contains(stack, "(*home).running") {
+		ended := strings.Contains(stack, "runtime.goexit1") // and was caught on its way out
+		if strings.Contains(stack, mine) && !strings.Contains(stack, "(*home).running") && !ended {
 			stacks = append(stacks, stack)
 		}
 	}

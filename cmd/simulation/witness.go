@@ -241,11 +241,12 @@ func (w *witness) chose(i int, before, after setting, pending bool) {
 	}
 }
 
-// asked is a command of a person to a thermostat.
+// asked is a command of a person to a thermostat. It is sent as often as any.
 func (w *witness) asked(i int, payload string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.sent, w.home.house.Thermostats[i].LCCID)
 	if v, err := strconv.ParseFloat(payload, 64); err == nil {
-		w.mu.Lock()
-		defer w.mu.Unlock()
 		w.homes[i].bounds(setting{Cool: v, Heat: v})
 	}
 }
