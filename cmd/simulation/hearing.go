@@ -176,8 +176,8 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		if r.Hold == nil && d.holds {
 			return
 		}
-		d.holds = r.Hold != nil
-		if d.bare = !d.holds; d.bare {
+		d.holds = d.holds || r.Hold != nil && *r.Hold != devices.HoldVacation // which those without holds show as well
+		if d.bare = !d.holds; r.Hold == nil {
 			r.Hold = devices.Pointer(devices.HoldPermanent)
 		}
 		if d.bare && r.SchedulePeriod != d.period && d.period != "" {
