@@ -42,6 +42,7 @@ func TestFoundBugs(t *testing.T) {
 		{2002451, "a reserve that had never come through was undone"},
 		{2004517, "a set point that a person sent in the last seconds of a hold lasted until the next day"},
 		{2009521, "a person's hold over a setback on its way kept the set point of the setback, and passed for not taken"},
+		{2016151, "a temporary hold of a person was not given back after a setback to the same set point"},
 	} {
 		t.Run(fmt.Sprintf("seed %d: %s", c.seed, c.what), func(t *testing.T) {
 			t.Parallel()

@@ -15,6 +15,7 @@ type orders struct {
 	disabled bool
 	switched time.Time // when disabled last changed
 	doubt    bool      // whether the last of them was heard
+	unheard  bool      // and the last switching
 }
 
 // slack is how long before and after its time an order may or may not hold.
@@ -27,7 +28,7 @@ func (o orders) inForce(now time.Time) bool {
 
 // stopped reports whether people certainly want nothing to be done at now.
 func (o orders) stopped(now time.Time) bool {
-	if o.doubt || now.Before(o.since.Add(slack)) || now.Before(o.switched.Add(slack)) {
+	if o.doubt || o.unheard || now.Before(o.since.Add(slack)) || now.Before(o.switched.Add(slack)) {
 		return false
 	}
 	if o.inForce(now) {
@@ -40,7 +41,7 @@ func (o orders) stopped(now time.Time) bool {
 // a while.
 func (o orders) free(now time.Time) bool {
 	const a = 10 * time.Minute
-	return !o.doubt && !o.disabled && !o.inForce(now) && now.After(o.until.Add(a)) && now.After(o.since.Add(a)) && now.After(o.switched.Add(a))
+	return !o.doubt && !o.unheard && !o.disabled && !o.inForce(now) && now.After(o.until.Add(a)) && now.After(o.since.Add(a)) && now.After(o.switched.Add(a))
 }
 
 // ordered is an override that somebody has sent.
@@ -67,7 +68,7 @@ func (w *witness) switched(on, heard bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.orders.disabled, w.orders.switched = !on, time.Now()
-	w.orders.doubt = w.orders.doubt || !heard
+	w.orders.unheard = !heard
 }
 
 // doubts notes that nobody can know which orders hold.

@@ -424,7 +424,7 @@ func (w *witness) appointments() (all []act) {
 // free reports whether people have left everything to the rules for a while.
 // Where it is in doubt what was heard of them, the daemon's word is taken.
 func (w *witness) free(now time.Time) bool {
-	if w.orders.doubt {
+	if w.orders.doubt || w.orders.unheard {
 		return w.override == string(rules.Auto) && now.Sub(w.overridden) > 10*time.Minute && !w.paused
 	}
 	return w.orders.free(now)

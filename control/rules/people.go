@@ -27,7 +27,7 @@ func (s Setting) shownBy(mode string, t Thermostat) bool {
 		return t.Hold == HoldSchedule
 	case s.Hold != t.Hold && !(timed(s.Hold) && timed(t.Hold)):
 		return false
-	case s.Hold == HoldUntil && !s.Until.IsZero() && !t.Until.IsZero() && !sameEnd(s.Until, t.Until):
+	case timed(s.Hold) && !s.Until.IsZero() && !t.Until.IsZero() && !sameEnd(s.Until, t.Until):
 		return false
 	}
 	return samePoints(mode, s, t.Setting)

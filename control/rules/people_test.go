@@ -265,6 +265,34 @@ func TestAReserveThatNeverLanded(t *testing.T) {
 	w.until("19:10").want()
 }
 
+// A setback may ask for the set point that a person's temporary hold has; what
+// differs is when it ends.
+func TestATemporaryHoldIsMoreThanItsSetPoint(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		holds []string
+		want  string
+	}{
+		{"where a hold can end at a time", []string{HoldSchedule, HoldTemporary, HoldUntil, HoldPermanent}, "up until 22:00 cool 84 heat 68"},
+		{"where it ends with the period", []string{HoldSchedule, HoldTemporary, HoldPermanent}, "up temporary cool 84 heat 68"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 15:00")
+			up := w.therm["up"]
+			up.Holds, up.Hold, up.Until, up.Cool = c.holds, HoldTemporary, at("2026-07-15 22:00"), ptr(84.0)
+			w.charge = 60
+			w.start()
+			w.until("16:02")
+			if up.Cool == nil || *up.Cool != 84 || up.Until.Equal(at("2026-07-15 22:00")) {
+				t.Fatalf("not set back: %+v", up.Setting)
+			}
+			w.take()
+			up.Until = at("2026-07-15 19:00") // of a device that tells no other end
+			w.until("19:02").want("powerwall 100", c.want)
+		})
+	}
+}
+
 func TestHundredThatComesBackAsEighty(t *testing.T) {
 	w := newWorld(t, "2026-07-15 18:50").start()
 	w.take()

@@ -367,8 +367,12 @@ func (st *step) baseline(t Thermostat, h Home) Setting {
 		if days := int(b.Until.Sub(st.now) / (24 * time.Hour)); days > 0 {
 			b.Until = b.Until.In(st.Settings.Calendar.Location).AddDate(0, 0, -days)
 		}
-		if !b.Until.IsZero() && slices.Contains(t.Holds, HoldUntil) {
+		switch {
+		case b.Until.IsZero():
+		case slices.Contains(t.Holds, HoldUntil):
 			b.Hold = HoldUntil // a temporary hold would end at another period now
+		default:
+			b.Until = time.Time{} // it ends with the period that there is
 		}
 	}
 	return b
