@@ -43,6 +43,8 @@ func TestFoundBugs(t *testing.T) {
 		{2004517, "a set point that a person sent in the last seconds of a hold lasted until the next day"},
 		{2009521, "a person's hold over a setback on its way kept the set point of the setback, and passed for not taken"},
 		{2016151, "a temporary hold of a person was not given back after a setback to the same set point"},
+		{2025853, "of two nodes that had not seen each other the one that had gone on for hours gave way to the other's old journal"},
+		{2030625, "after a short storm a Powerwall that keeps no more than 80 % passed for a person"},
 	} {
 		t.Run(fmt.Sprintf("seed %d: %s", c.seed, c.what), func(t *testing.T) {
 			t.Parallel()

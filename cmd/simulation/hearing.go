@@ -221,7 +221,7 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 			d.replace()
 		}
 		d.choices = append(d.choices, d.shown)
-		if name == "hold"+devices.ResultSuffix && d.shown.timed() {
+		if d.shown.timed() {
 			// What ends at the next period of the schedule looks like what it
 			// has replaced until it has landed.
 			d.choices = append(d.choices, setting{d.shown.Mode, d.shown.Cool, d.shown.Heat, devices.HoldTemporary, time.Time{}})

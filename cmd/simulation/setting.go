@@ -65,12 +65,18 @@ func (s setting) same(o setting) bool {
 		return s.Hold == o.Hold
 	case s.timed() != o.timed():
 		return false
-	case s.timed() && !s.Until.IsZero() && !o.Until.IsZero() && s.Until.Sub(o.Until).Abs() > 20*time.Minute:
+	case s.timed() && !s.Until.IsZero() && !o.Until.IsZero() && s.Until.Sub(o.Until).Abs() > 20*time.Minute && !s.twice(o):
 		return false
 	}
 	cools := s.Mode == devices.Cool || s.Mode == devices.HeatCool
 	heats := s.Mode == devices.Heat || s.Mode == devices.HeatCool
 	return (!cools || near(s.Cool, o.Cool)) && (!heats || near(s.Heat, o.Heat))
+}
+
+// twice reports whether two holds end at one time of day that comes twice, in
+// the night in which the clocks go back: a thermostat knows no other time.
+func (s setting) twice(o setting) bool {
+	return s.Until.Sub(o.Until).Abs() == time.Hour && s.Until.Format(time.TimeOnly) == o.Until.In(s.Until.Location()).Format(time.TimeOnly)
 }
 
 // equal is same for all that a setting has, used or not.

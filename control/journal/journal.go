@@ -270,6 +270,13 @@ func (j *Journal) Adopt(e Entry) (out Entry, ok bool) {
 	if !e.Newer(j.last) && !unknown {
 		return j.last, false
 	}
+	if unknown && e.Node != j.Node && older.SavedAt.After(newer.SavedAt) {
+		// One node was told to be active later than the other, but not for long:
+		// they did not see each other, and the other has gone on ever since.
+		highest := newer.Generation
+		newer, older = older, newer
+		newer.Generation = highest
+	}
 	if unknown {
 		newer.Kept = rules.Merge(newer.Kept, older.Kept)
 	}

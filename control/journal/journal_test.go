@@ -236,6 +236,32 @@ func TestTwoJournalsMeet(t *testing.T) {
 	}
 }
 
+// Of two nodes that did not see each other the one that has gone on longer
+// knows more, even if the other was told later to be active.
+func TestTheNodeThatHasGoneOnKnowsMore(t *testing.T) {
+	a, b := open(filepath.Join(t.TempDir(), "a")), open(filepath.Join(t.TempDir(), "b"))
+	a.Node, b.Node = "a", "b"
+	taken := rules.Kept{Battery: rules.KeptBattery{Taken: &rules.Taken{At: now.Add(3 * time.Hour), What: "reserve set to 60 %"}}}
+	theirs, _, err := b.Save(kept(120), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Now = func() time.Time { return now.Add(3 * time.Hour) }
+	ours, _, err := a.Save(taken, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, adopted := range map[string]func() (journal.Entry, bool){
+		"a": func() (journal.Entry, bool) { return a.Adopt(theirs) },
+		"b": func() (journal.Entry, bool) { return b.Adopt(ours) },
+	} {
+		got, news := adopted()
+		if !news || got.Kept.Battery.Taken == nil || got.Kept.Homes["up"].Touch == nil || got.Generation != 2 {
+			t.Errorf("%s goes on from %+v, news %v", name, got, news)
+		}
+	}
+}
+
 type brokenDisk struct{ journal.File }
 
 func (brokenDisk) Write([]byte) error { return errors.New("no space left on device") }

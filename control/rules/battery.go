@@ -38,7 +38,11 @@ func (st *step) readBattery(b Battery) {
 	}
 	st.Battery = &b
 	if b.owner() != "" || prevOwner != "" {
-		// What Tesla does while it has the battery is nobody's choice.
+		// What Tesla does while it has the battery is nobody's choice. A reserve
+		// above the device's limit may snap back all the same.
+		if k.Wanted != nil && *k.Wanted <= deviceLimit {
+			k.WrittenAt = time.Time{}
+		}
 		k.Wanted, k.Before, k.Asked, k.Confirmed = nil, nil, nil, false
 		if b.Mode != "" {
 			k.Mode = b.Mode
@@ -178,7 +182,10 @@ func (st *step) battery() {
 	if *shown == want && !outstanding && (b.Reserve != nil || k.Confirmed) {
 		if k.Wanted == nil || *k.Wanted != want {
 			// Adopted: it is what the rules want, whoever set it.
-			k.Wanted, k.Before, k.Asked, k.Confirmed, k.WrittenAt = &want, nil, nil, true, time.Time{}
+			if k.Wanted != nil {
+				k.WrittenAt = time.Time{}
+			}
+			k.Wanted, k.Before, k.Asked, k.Confirmed = &want, nil, nil, true
 			k.AtPeak = p.Discharge && want != st.offPeakReserve()
 		}
 		return

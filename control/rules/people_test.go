@@ -306,6 +306,20 @@ func TestHundredThatComesBackAsEighty(t *testing.T) {
 	w.untilTime(at("2026-07-16 19:30")).want("powerwall 0", "powerwall 80")
 }
 
+func TestEightyAfterAShortStormIsTheDevices(t *testing.T) {
+	w := newWorld(t, "2026-07-15 19:00")
+	w.reserve = 0
+	w.start().want("powerwall 100")
+	w.until("19:02")
+	w.step(BatteryRead{Battery{Charge: ptr(90.0), Reserve: ptr(100), Mode: w.mode, StormActive: true, AsOf: w.now, Polled: w.now}})
+	w.until("19:10")
+	w.reserve = 80
+	w.until("19:20").want()
+	if len(w.d.Taken) != 0 || w.s.Kept.Battery.Limit != 80 {
+		t.Errorf("taken %v, limit %d", w.d.Taken, w.s.Kept.Battery.Limit)
+	}
+}
+
 // The vendor may have been away when it snapped back.
 func TestEightySeenLateIsTheDevices(t *testing.T) {
 	w := newWorld(t, "2026-07-15 19:00")
