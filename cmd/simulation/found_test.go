@@ -45,6 +45,7 @@ func TestFoundBugs(t *testing.T) {
 		{2016151, "a temporary hold of a person was not given back after a setback to the same set point"},
 		{2025853, "of two nodes that had not seen each other the one that had gone on for hours gave way to the other's old journal"},
 		{2030625, "after a short storm a Powerwall that keeps no more than 80 % passed for a person"},
+		{2032920, "a journal of the other node made a node send a second time what was on its way"},
 	} {
 		t.Run(fmt.Sprintf("seed %d: %s", c.seed, c.what), func(t *testing.T) {
 			t.Parallel()

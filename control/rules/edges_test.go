@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -178,6 +179,20 @@ func TestAJournalOfTheOtherNodeHidesNoChoice(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A journal that wants the same comes while our command is on its way: it is
+// not sent a second time.
+func TestAJournalOfTheOtherNodeRepeatsNoCommand(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	w.deaf["up"], w.charge = true, 60
+	w.start().want("powerwall 0", "up until 19:00 cool 78 heat 68")
+	var kept Kept
+	if err := json.Unmarshal([]byte(w.kept), &kept); err != nil {
+		t.Fatal(err)
+	}
+	w.step(Recovered{kept})
+	w.until("16:18").want()
 }
 
 // A device that ends holds at quarters of an hour only has what is asked for next.

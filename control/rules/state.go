@@ -114,6 +114,16 @@ type Kept struct {
 	Homes    map[string]Home `json:"thermostats,omitempty"`
 }
 
+// wantsAs reports whether o has asked the same of a target.
+func (k Kept) wantsAs(o Kept, target string) bool {
+	if target == Powerwall {
+		a, b := k.Battery.Wanted, o.Battery.Wanted
+		return a != nil && b != nil && *a == *b
+	}
+	a, b := k.Homes[target].Touch, o.Homes[target].Touch
+	return a != nil && b != nil && a.Baseline.Mode == b.Baseline.Mode && sameSetting(a.Baseline.Mode, a.Wanted, b.Wanted)
+}
+
 // Merge is newer with the hands on devices that older alone knows of: another
 // node thought that it was the active one, and left them. Whether they are
 // still there is for the next reading to say. Of two hands on one thermostat

@@ -204,9 +204,12 @@ func (st *step) fold(ev Event) {
 		maps.DeleteFunc(st.Seen, func(id string, _ bool) bool {
 			return !reflect.DeepEqual(st.Kept.Homes[id], ev.Kept.Homes[id])
 		})
+		// And where it wants the same, a command for that is still on its way.
+		maps.DeleteFunc(st.Pending, func(target string, _ Pending) bool {
+			return !st.Kept.wantsAs(ev.Kept, target)
+		})
 		st.Kept = ev.Kept
 		st.State = st.clone()
-		st.Pending = map[string]Pending{}
 	}
 }
 
