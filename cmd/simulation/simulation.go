@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -247,7 +248,7 @@ func (h *home) jump(off time.Duration) {
 }
 
 func (h *home) right() {
-	h.watch.jumps(false)
+	h.watch.jumps(slices.ContainsFunc(h.nodes, func(n *node) bool { return time.Duration(n.clock.off.Load()).Abs() > time.Hour }))
 	for _, n := range h.nodes {
 		n.clock.jump(0)
 	}
