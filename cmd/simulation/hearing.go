@@ -97,10 +97,11 @@ func (w *witness) batteryState(m bus.Message) {
 	if owner && !w.owner {
 		w.owned = time.Now()
 	}
+	theirs := owner || w.owner // what Tesla has done meanwhile is nobody's choice
 	w.owner = owner
 	if r.ReservePercent != nil {
 		// No rule asks for such a value, so it is a person's, once they have it.
-		if v := *r.ReservePercent; w.hidden && v != w.reserve && !slices.Contains([]int{0, 20, 80, 100}, v) && !w.owner {
+		if v := *r.ReservePercent; w.hidden && v != w.reserve && !slices.Contains([]int{0, 20, 80, 100}, v) && !theirs {
 			w.choice = time.Now()
 		}
 		w.reserve, w.reserveAt = *r.ReservePercent, time.Now()
@@ -110,7 +111,7 @@ func (w *witness) batteryState(m bus.Message) {
 	}
 	if r.Mode != nil {
 		// Nor for a mode; but a reserve of ours goes back whatever the mode is.
-		if w.hidden && string(*r.Mode) != w.mode && w.mode != "" && w.phase != rules.OffPeak && !w.owner && w.choice.IsZero() {
+		if w.hidden && string(*r.Mode) != w.mode && w.mode != "" && w.phase != rules.OffPeak && !theirs && w.choice.IsZero() {
 			w.choice = time.Now()
 		}
 		w.mode = string(*r.Mode)

@@ -412,7 +412,8 @@ func (w *witness) appointments() (all []act) {
 				defer w.mu.Unlock()
 				calm := h.active().well() && now.Sub(w.battery) < 6*time.Minute && now.Sub(w.disturbance) > 15*time.Minute && w.free(now) && w.taken.IsZero() &&
 					!w.touched.After(now.Add(-45*time.Minute)) && !w.owner && !h.world.dry && settle < time.Minute && !faulty && now.Sub(w.forgotten) > 3*time.Hour
-				if calm && truth.Reserve != 0 {
+				limited := !w.jumped.IsZero() && truth.Reserve == 80 // on a wrong clock it looks like a choice
+				if calm && truth.Reserve != 0 && !limited {
 					w.broken(I6, "a minute into the peak the reserve is %d %%", truth.Reserve)
 				}
 			}}, act{at: peak.End.Add(givenBack), do: w.afterPeak})

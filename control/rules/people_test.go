@@ -293,6 +293,20 @@ func TestATemporaryHoldIsMoreThanItsSetPoint(t *testing.T) {
 	}
 }
 
+// Our hold and then a person's ended while nobody ran: the schedule has it
+// already.
+func TestNothingIsGivenBackToTheSchedule(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:45")
+	up := w.therm["up"]
+	up.Hold, up.Until, up.Cool = HoldUntil, at("2026-07-15 18:30"), ptr(80.0)
+	w.start().ask("precool 87m")
+	w.until("16:10").take()
+	w.now, w.charge = at("2026-07-15 18:26"), 20
+	w.restart()
+	w.until("18:31").take()
+	w.ask("off_peak").want("powerwall 100")
+}
+
 func TestHundredThatComesBackAsEighty(t *testing.T) {
 	w := newWorld(t, "2026-07-15 18:50").start()
 	w.take()

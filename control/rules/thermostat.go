@@ -107,7 +107,7 @@ func (st *step) apply(id string, t Thermostat, h Home, goal Goal) {
 		return
 	}
 	want := st.target(t, base, goal)
-	if h.Touch != nil && !h.Touch.Confirmed && !sameSetting(base.Mode, want, h.Touch.Wanted) && st.Pending[id].ID == "" && h.Touch.gone(t) {
+	if h.Touch != nil && !h.Touch.Confirmed && !sameSetting(base.Mode, want, h.Touch.Wanted) && st.Pending[id].ID == "" && h.Touch.gone(t, base.Setting) {
 		st.drop(id, t, h) // it never landed, and will no more
 		h = st.Kept.Homes[id]
 	}
@@ -301,7 +301,11 @@ func (st *step) restore(id string, t Thermostat, h Home) {
 				return
 			}
 		}
-		if st.Pending[id].ID == "" && touch.gone(t) {
+		own := touch.Baseline.Setting
+		if want.Hold == HoldSchedule {
+			own = want // it would have ended by now
+		}
+		if st.Pending[id].ID == "" && touch.gone(t, own) {
 			st.drop(id, t, h)
 			return
 		}
@@ -341,14 +345,14 @@ func (touch Touch) shown(t Thermostat) bool {
 }
 
 // gone reports whether a setting of ours is in force no more, or never was,
-// and the device has its own again. One that was not confirmed may still land
+// and the device has its own again, which is own by now. One that was not confirmed may still land
 // for a while; a timed one then ends by itself.
-func (touch Touch) gone(t Thermostat) bool {
+func (touch Touch) gone(t Thermostat, own Setting) bool {
 	since := t.Polled.Sub(touch.WrittenAt)
 	if !touch.Confirmed && (since < settle || touch.Wanted.Hold != HoldUntil && since < overdue) {
 		return false
 	}
-	return touch.Baseline.shownBy(touch.Baseline.Mode, t)
+	return own.shownBy(touch.Baseline.Mode, t)
 }
 
 // baseline is what a thermostat goes back to as of now: the schedule, or the
