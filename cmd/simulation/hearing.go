@@ -133,16 +133,17 @@ func (w *witness) reserveCommand(payload []byte) {
 		return
 	}
 	w.line("  command: %s", c.Reason)
+	back := c.Value == w.theirs && !w.touched.IsZero() // a choice of theirs that ours has landed over
 	switch {
 	case w.home.world.dry:
 		w.broken(I5, "a reserve of %d %% was commanded in dry run", c.Value)
-	case (w.paused || w.orders.stopped(time.Now())) && c.Value < 80 && !w.apart(time.Now()):
+	case (w.paused || w.orders.stopped(time.Now())) && c.Value < 80 && !back && !w.apart(time.Now()):
 		w.broken(I5, "a reserve of %d %% was commanded while paused", c.Value)
 	case c.Value == w.reserve && w.pending == nil && !w.hidden && w.reserveAt.Before(time.Now().Add(-moments)) && time.Since(w.reserveAt) < 10*time.Minute && w.reserveAt.Sub(w.reserveSent) > 10*time.Minute && !w.apart(time.Now()):
 		w.broken(I4, "the reserve is %d %% already: %s", c.Value, c.Reason)
 	case w.owner && w.owned.Before(time.Now()):
 		w.broken(I3, "a reserve of %d %% was commanded while the battery is Tesla's", c.Value)
-	case !w.choice.IsZero() && w.choice.Before(time.Now().Add(-2*moments)) && !w.apart(time.Now()):
+	case !w.choice.IsZero() && !back && w.choice.Before(time.Now().Add(-2*moments)) && !w.apart(time.Now()):
 		w.broken(I3, "a reserve of %d %% was commanded; the battery has been a person's since %s", c.Value, w.choice.In(w.home.world.zone).Format("15:04:05"))
 	}
 	w.pending = &c.Value

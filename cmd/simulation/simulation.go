@@ -160,6 +160,7 @@ func (h *home) app(change func(*emulator.House)) {
 		reserve, mode := e.Reserve, e.Mode
 		change(e)
 		h.watch.choseBattery(reserve != e.Reserve || mode != e.Mode)
+		h.watch.choseReserve(e.Reserve)
 	})
 }
 

@@ -115,6 +115,7 @@ type witness struct {
 	owned       time.Time // since when
 	taken       time.Time
 	touched     time.Time // when a person last set the battery
+	theirs      int       // the reserve that a person has left in the app
 	hidden      bool      // and powermgr has not been shown it
 	reserve     int       // as last shown
 	reserveAt   time.Time // when it was
@@ -259,6 +260,12 @@ func (w *witness) given() {
 	for _, d := range w.homes {
 		d.taken, d.unseen = time.Time{}, nil
 	}
+}
+
+func (w *witness) choseReserve(v int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.theirs = v
 }
 
 func (w *witness) choseBattery(changed bool) {

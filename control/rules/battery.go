@@ -57,6 +57,10 @@ func (st *step) readBattery(b Battery) {
 		}
 		k.Mode = b.Mode
 	}
+	if k.Taken != nil && k.Taken.Reserve != nil && k.Wanted != nil {
+		st.contestedBattery(b)
+		return
+	}
 	if k.Taken != nil && k.Wanted != nil && k.Confirmed && b.Reserve != nil && *b.Reserve != *k.Wanted {
 		st.disown() // the reserve as well
 	}
@@ -93,8 +97,32 @@ func (st *step) readBattery(b Battery) {
 		k.Wanted, k.Before, k.Asked, k.Confirmed, k.AtPeak = &shown, nil, nil, true, false
 	default:
 		st.takeBattery(fmt.Sprintf("reserve set to %d %%", shown))
-		st.disown()
+		if k.Confirmed || b.Polled.Sub(k.WrittenAt) >= tooLate {
+			st.disown()
+			return
+		}
+		k.Taken.Reserve = &shown // ours may land over it
 	}
+}
+
+// contestedBattery folds a reading of a battery whose owner chose a reserve
+// while our write was on its way.
+func (st *step) contestedBattery(b Battery) {
+	k := &st.Kept.Battery
+	if b.Reserve == nil {
+		return
+	}
+	taken := *k.Taken
+	switch shown := *b.Reserve; {
+	case shown == *taken.Reserve && (shown == *k.Wanted || b.Polled.Sub(k.WrittenAt) >= tooLate):
+		taken.Reserve = nil // it stands
+		st.disown()
+		delete(st.Pending, Powerwall)
+	case shown == *taken.Reserve, shown == *k.Wanted, slices.Contains(k.Asked, shown):
+	default:
+		taken.Reserve = &shown // another choice
+	}
+	k.Taken = &taken
 }
 
 // early reports whether b may still show the reserve of before our last write:
@@ -151,6 +179,7 @@ func (st *step) battery() {
 		return
 	case k.Taken != nil:
 		st.d.Reason, st.d.Why = ByPerson, "a person has the battery: "+k.Taken.What
+		st.putBack()
 		return
 	case b.owner() != "":
 		st.d.Reason, st.d.Why = ByDevice, b.owner()
@@ -194,6 +223,29 @@ func (st *step) battery() {
 		return
 	}
 	st.setReserve(want, *shown)
+}
+
+// putBack gives the battery the reserve that a person chose, after a write of
+// ours has landed over it.
+func (st *step) putBack() {
+	k, b := &st.Kept.Battery, st.Battery
+	theirs := k.Taken.Reserve
+	if theirs == nil || k.Wanted == nil || b.Reserve == nil || b.owner() != "" || *b.Reserve == *theirs {
+		return
+	}
+	if again := *k.Wanted == *theirs; !again && *b.Reserve != *k.Wanted || again && !st.mayRetry(Powerwall, b.Polled) {
+		return
+	}
+	if *theirs > deviceLimit && *theirs < 100 {
+		return // nothing between can be asked for
+	}
+	w := Write{Target: Powerwall, Reserve: theirs, Goal: Restore, Why: fmt.Sprintf("reserve %d %%, was %d %%: a person had set it just before", *theirs, *b.Reserve)}
+	if *k.Wanted != *theirs {
+		st.note(NoteReserve, Powerwall, "%s", w.Why)
+		k.Asked = append(slices.Clone(k.Asked), *k.Wanted) // it shows until this has landed
+	}
+	k.Wanted, k.WrittenAt, k.Confirmed = theirs, st.now, false
+	st.send(w)
 }
 
 // shownReserve is what the Powerwall says that its reserve is. While it leaves

@@ -183,6 +183,9 @@ type KeptBattery struct {
 type Taken struct {
 	At   time.Time `json:"at"`
 	What string    `json:"what"`
+	// Reserve is what a person chose for the battery while our last write was on
+	// its way. If that lands over it, theirs is put back.
+	Reserve *int `json:"reserve,omitempty"`
 }
 
 // Home is what is kept about one thermostat.
