@@ -270,9 +270,10 @@ func (j *Journal) Adopt(e Entry) (out Entry, ok bool) {
 	if !e.Newer(j.last) && !unknown {
 		return j.last, false
 	}
-	if unknown && e.Node != j.Node && older.SavedAt.After(newer.SavedAt) {
+	if unknown && e.Node != j.Node && older.SavedAt.After(newer.SavedAt) && older.SavedAt.Before(j.Now().Add(time.Minute)) {
 		// One node was told to be active later than the other, but not for long:
-		// they did not see each other, and the other has gone on ever since.
+		// they did not see each other, and the other has gone on ever since. A
+		// clock that is ahead of ours proves nothing.
 		highest := newer.Generation
 		newer, older = older, newer
 		newer.Generation = highest

@@ -251,14 +251,25 @@ func TestTheNodeThatHasGoneOnKnowsMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, adopted := range map[string]func() (journal.Entry, bool){
-		"a": func() (journal.Entry, bool) { return a.Adopt(theirs) },
-		"b": func() (journal.Entry, bool) { return b.Adopt(ours) },
+	for _, c := range []struct {
+		name  string
+		node  *journal.Journal
+		other journal.Entry
+		now   time.Duration // on the node's clock
+		taken bool          // is known
+	}{
+		{"a, of b's", a, theirs, 4 * time.Hour, true},
+		{"b, of a's", b, ours, 4 * time.Hour, true},
+		{"b, of a's from a clock that is ahead", b, ours, 0, false},
 	} {
-		got, news := adopted()
-		if !news || got.Kept.Battery.Taken == nil || got.Kept.Homes["up"].Touch == nil || got.Generation != 2 {
-			t.Errorf("%s goes on from %+v, news %v", name, got, news)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			node := *c.node
+			node.Now = func() time.Time { return now.Add(c.now) }
+			got, news := node.Adopt(c.other)
+			if !news || (got.Kept.Battery.Taken != nil) != c.taken || got.Kept.Homes["up"].Touch == nil || got.Generation != 2 {
+				t.Errorf("goes on from %+v, news %v", got, news)
+			}
+		})
 	}
 }
 
