@@ -48,6 +48,7 @@ func TestFoundBugs(t *testing.T) {
 		{2032920, "a journal of the other node made a node send a second time what was on its way"},
 		{2040394, "a thermostat that was on its schedule was given back to it"},
 		{2040638, "a reserve of ours that landed over a person's stayed, and passed for theirs"},
+		{2058902, "a dead node's hand on a thermostat came to light and undid a person's choice"},
 	} {
 		t.Run(fmt.Sprintf("seed %d: %s", c.seed, c.what), func(t *testing.T) {
 			t.Parallel()

@@ -181,6 +181,27 @@ func TestAJournalOfTheOtherNodeHidesNoChoice(t *testing.T) {
 	}
 }
 
+// The other node's old hand on a thermostat comes to light after a person has
+// put it back on its schedule.
+func TestAHandThatComesToLightUndoesNoChoice(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10").start()
+	th := w.therm["up"]
+	kept := w.s.Kept
+	kept.Homes = map[string]Home{"up": {
+		Event: kept.Event.Start, Taken: &Taken{At: w.now, What: "set to 76, hold schedule"},
+		Touch: &Touch{
+			Baseline: Baseline{Setting: Setting{Cool: ptr(80.0), Heat: ptr(68.0), Hold: HoldPermanent}, Mode: "cool"},
+			Wanted:   Setting{Cool: ptr(82.0), Heat: ptr(68.0), Hold: HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: at("2026-07-15 16:00"),
+		},
+	}}
+	w.step(Recovered{kept})
+	w.take()
+	w.until("16:30").want()
+	if th.Hold != HoldSchedule || w.s.Kept.Homes["up"].Taken == nil {
+		t.Errorf("%+v", w.s.Kept.Homes["up"])
+	}
+}
+
 // A journal that wants the same comes while our command is on its way: it is
 // not sent a second time.
 func TestAJournalOfTheOtherNodeRepeatsNoCommand(t *testing.T) {

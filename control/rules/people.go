@@ -163,7 +163,7 @@ func (st *step) explain(id string, t Thermostat, h Home, seen bool) {
 		h.Touch = &touch
 		st.keep(id, h)
 		delete(st.Pending, id)
-	case !seen && touch.Baseline.Hold == HoldPermanent && t.Hold == HoldSchedule:
+	case !seen && h.Taken == nil && touch.Baseline.Hold == HoldPermanent && t.Hold == HoldSchedule:
 		// While this process was not there the device fell to its schedule.
 		// Its permanent hold is brought back.
 		touch.Confirmed = false
