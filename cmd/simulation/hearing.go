@@ -248,7 +248,7 @@ func (w *witness) sees(d *watched, before setting, now time.Time) {
 		return // it looks as if an earlier life had given it back
 	case choice.over(now):
 		return // it is no more
-	case choice.Hold == devices.HoldSchedule && (lapsed(a.setting) || lapsed(a.before) || lapsed(before)):
+	case choice.Hold == devices.HoldSchedule && (lapsed(a.setting) || lapsed(a.before) || lapsed(before) || lapsed(d.earlier)):
 		return // it looks as if a hold had ended by itself
 	case choice.Hold == devices.HoldSchedule && d.chosen.Before(d.known):
 		return // it looks as if the device had fallen to its schedule while nobody was there
@@ -278,7 +278,7 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 	cmd := command{at: now, before: d.shown, setting: setting{d.shown.Mode, c.Cool, c.Heat, c.Value, c.Until}, restore: strings.Contains(c.Reason, " goes back")}
 	w.line("  command: %s", c.Reason)
 	last := d.automatic
-	d.automatic = cmd
+	d.automatic, d.earlier = cmd, last.setting
 	switch {
 	case w.home.world.dry:
 		w.broken(I5, "%s was commanded in dry run: %s", d.id, c.Reason)

@@ -65,6 +65,7 @@ type watched struct {
 	written   time.Time // the last write of anybody
 	timed     bool      // one of them ended by itself
 	automatic command   // the last one
+	earlier   setting   // what the one before asked for, which may have landed or not
 	low, high float64   // bounds of cool set points, °F
 	cold, hot float64   // bounds of heat set points, °F
 }
