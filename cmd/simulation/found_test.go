@@ -49,6 +49,9 @@ func TestFoundBugs(t *testing.T) {
 		{2040394, "a thermostat that was on its schedule was given back to it"},
 		{2040638, "a reserve of ours that landed over a person's stayed, and passed for theirs"},
 		{2058902, "a dead node's hand on a thermostat came to light and undid a person's choice"},
+		{2069738, "a hold of ours from a clock that was a day behind passed for a person's where the clocks change"},
+		{2073274, "a hold that had ended and was set anew was nobody's choice"},
+		{2075046, "what the device would have rounded up to what it had was sent"},
 	} {
 		t.Run(fmt.Sprintf("seed %d: %s", c.seed, c.what), func(t *testing.T) {
 			t.Parallel()

@@ -244,12 +244,17 @@ func (h *home) full(full bool) {
 }
 
 func (h *home) jump(off time.Duration) {
-	h.watch.jumps(off.Abs() > time.Hour)
+	h.watch.jumps(off.Abs() > time.Hour || h.wrong())
 	h.active().clock.jump(off)
 }
 
+// wrong reports whether a node's clock is far off.
+func (h *home) wrong() bool {
+	return slices.ContainsFunc(h.nodes, func(n *node) bool { return time.Duration(n.clock.off.Load()).Abs() > time.Hour })
+}
+
 func (h *home) right() {
-	h.watch.jumps(slices.ContainsFunc(h.nodes, func(n *node) bool { return time.Duration(n.clock.off.Load()).Abs() > time.Hour }))
+	h.watch.jumps(h.wrong())
 	for _, n := range h.nodes {
 		n.clock.jump(0)
 	}

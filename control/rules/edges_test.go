@@ -228,6 +228,14 @@ func TestAHoldThatWasRoundedUpIsNotSentAgain(t *testing.T) {
 	w.until("16:04").want("powerwall 0")
 }
 
+// Nor is what the device would round up to the end that it shows.
+func TestAHoldThatWouldBeRoundedUpIsNotSent(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:17").start().ask("precool 30m").want("up until 15:47 cool 74 heat 68")
+	w.therm["up"].Until = at("2026-07-15 16:00")
+	w.until("15:29").ask("precool 20m").want()
+	w.until("15:45").want()
+}
+
 // A hold that was read while the clock was a day ahead seems to end tomorrow.
 func TestABaselineOfADayAhead(t *testing.T) {
 	w := newWorld(t, "2026-07-16 16:10")

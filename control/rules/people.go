@@ -37,8 +37,10 @@ func (s Setting) shownBy(mode string, t Thermostat) bool {
 // vendors know only a time of day: one that reached the device after its end
 // shows the next day's.
 func sameEnd(asked, shown time.Time) bool {
-	apart := shown.Sub(asked).Abs() % (24 * time.Hour)
-	return min(apart, 24*time.Hour-apart) <= untilSlack
+	const day = 24 * time.Hour
+	apart := shown.Sub(asked).Abs()
+	near := func(d time.Duration) bool { return min(d%day, day-d%day) <= untilSlack }
+	return near(apart) || apart > day/2 && (near(apart+time.Hour) || near(apart-time.Hour)) // a day on which clocks change
 }
 
 // readThermostat folds a reading: it confirms our write, or it shows that a
@@ -304,7 +306,7 @@ func changed(prev, t Thermostat) string {
 		return ""
 	case prev.Mode != t.Mode:
 		return fmt.Sprintf("mode changed from %s to %s", prev.Mode, t.Mode)
-	case prev.Hold == t.Hold && samePoints(t.Mode, prev.Setting, t.Setting):
+	case prev.Hold == t.Hold && samePoints(t.Mode, prev.Setting, t.Setting) && !again(prev, t):
 		return ""
 	case t.Hold == HoldSchedule && prev.Hold == HoldSchedule:
 		return "" // the next period of the schedule
@@ -317,6 +319,12 @@ func changed(prev, t Thermostat) string {
 		return "" // owned by the device, and left alone for that reason
 	}
 	return "set to " + t.text()
+}
+
+// again reports whether a hold that had ended since the last reading has been
+// set anew.
+func again(prev, t Thermostat) bool {
+	return prev.timed() && t.timed() && prev.over(t.Polled) && !sameEnd(prev.Until, t.Until)
 }
 
 func (t Thermostat) text() string {

@@ -94,6 +94,24 @@ func TestAChangeBeforeOurFirstTouch(t *testing.T) {
 	w.until("18:50").want()
 }
 
+// The hold they had ended between two readings, and they set it again.
+func TestAHoldThatIsSetAnewIsAChoice(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:00")
+	up := w.therm["up"]
+	up.Hold, up.Until, up.Cool = HoldTemporary, at("2026-07-15 16:02"), ptr(74.0)
+	w.forecast(70)
+	w.start()
+	w.forecast(70)
+	w.until("16:01").take()
+	w.mute["up"] = true
+	w.until("16:05")
+	w.mute["up"], up.Until, w.charge = false, at("2026-07-15 20:00"), 60
+	w.until("16:20").want()
+	if len(w.d.Taken) != 1 {
+		t.Errorf("taken %v", w.d.Taken)
+	}
+}
+
 func TestTheScheduleIsNobodysChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:00").start()
 	w.until("16:10").take()

@@ -119,7 +119,7 @@ func (st *step) apply(id string, t Thermostat, h Home, goal Goal) {
 			st.write(id, t, h, goal, want)
 		}
 		return
-	case h.Touch != nil && h.Touch.Confirmed && sameSetting(base.Mode, want, t.Setting):
+	case h.Touch != nil && h.Touch.Confirmed && want.shownBy(base.Mode, t) && !t.Until.Before(want.Until):
 		touch := *h.Touch
 		touch.Wanted, h.Touch = want, &touch // the device had rounded the hold's end up to that
 		st.keep(id, h)
