@@ -133,7 +133,7 @@ func (w *witness) reserveCommand(payload []byte) {
 		return
 	}
 	w.line("  command: %s", c.Reason)
-	back := c.Value == w.theirs && !w.touched.IsZero() // a choice of theirs that ours has landed over
+	back := w.theirs != nil && c.Value == *w.theirs // a choice of theirs that ours has landed over
 	switch {
 	case w.home.world.dry:
 		w.broken(I5, "a reserve of %d %% was commanded in dry run", c.Value)

@@ -160,7 +160,9 @@ func (h *home) app(change func(*emulator.House)) {
 		reserve, mode := e.Reserve, e.Mode
 		change(e)
 		h.watch.choseBattery(reserve != e.Reserve || mode != e.Mode)
-		h.watch.choseReserve(e.Reserve)
+		if reserve != e.Reserve {
+			h.watch.choseReserve(e.Reserve)
+		}
 	})
 }
 

@@ -116,7 +116,7 @@ type witness struct {
 	owned       time.Time // since when
 	taken       time.Time
 	touched     time.Time // when a person last set the battery
-	theirs      int       // the reserve that a person has left in the app
+	theirs      *int      // the reserve that a person has left in the app; nil: none
 	hidden      bool      // and powermgr has not been shown it
 	reserve     int       // as last shown
 	reserveAt   time.Time // when it was
@@ -266,7 +266,7 @@ func (w *witness) given() {
 func (w *witness) choseReserve(v int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.theirs = v
+	w.theirs = &v
 }
 
 func (w *witness) choseBattery(changed bool) {
