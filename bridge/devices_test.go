@@ -541,10 +541,13 @@ func TestTheControllersHoldIsOneWriteAtOnce(t *testing.T) {
 
 // What a person sends while an earlier command is still on its way to the
 // device is whole: what it leaves open would be the earlier one's. A person
-// goes on from their own earlier command, and from none of the controller's.
+// goes on from their own earlier command and from what is given back to them,
+// never from a setback.
 func TestACommandOverOneOnItsWay(t *testing.T) {
 	type command struct{ source, setting, payload string }
 	setback := command{devices.SourceControl, "hold", `{"value":"until","until":"2000-01-01T03:00:00Z","cool_setpoint":80,"heat_setpoint":64,"id":"c1"}`}
+	restore := command{devices.SourceControl, "hold", `{"value":"permanent","cool_setpoint":77,"heat_setpoint":66,"id":"c1","restores":true}`}
+	resume := command{devices.SourceControl, "hold", `{"value":"schedule","id":"c1","restores":true}`}
 	for _, c := range []struct {
 		name         string
 		first, later command
@@ -554,11 +557,17 @@ func TestACommandOverOneOnItsWay(t *testing.T) {
 		{"a hold over a setback", setback, command{"", "hold", "permanent"}, "cool 76 heat 68 permanent", "cool 76 heat 68 permanent"},
 		{"a set point over a set point with a hold", command{"", "hold", `{"value":"permanent","cool_setpoint":77}`}, command{"", "cool_setpoint", "74"}, "cool 74 heat 68 permanent", "cool 74 heat 68 permanent"},
 		{"a hold over a set point", command{"", "cool_setpoint", "74"}, command{"", "hold", "permanent"}, "cool 74 permanent", "cool 74 heat 68 permanent"},
+		{"a set point over what is given back", restore, command{"", "cool_setpoint", "74"}, "cool 74 heat 66 permanent", "cool 74 heat 66 permanent"},
+		{"a hold over what is given back", restore, command{"", "hold", "permanent"}, "cool 77 heat 66 permanent", "cool 77 heat 66 permanent"},
+		{"a hold over the schedule that is given back", resume, command{"", "hold", "permanent"}, "cool 79 heat 65 permanent", "cool 79 heat 65 permanent"},
 		{"the schedule over a setback", setback, command{"", "hold", "schedule"}, "schedule", "schedule"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newThermostats()
-			f.delay = 20 * time.Second
+			f.delay, f.r.ScheduleCool, f.r.ScheduleHeat = 20*time.Second, devices.Pointer(79.0), devices.Pointer(65.0)
+			if c.first == resume { // what is given back
+				f.r.Hold, f.r.CoolSetpoint = devices.Pointer(devices.HoldPermanent), devices.Pointer(82.0)
+			}
 			bubble(t, thermostats(f), func(r *rig) {
 				r.got("#")
 				for _, cmd := range []command{c.first, c.later} {

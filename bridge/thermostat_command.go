@@ -251,6 +251,16 @@ func overlay(r devices.ThermostatReading, want devices.ThermostatCommand) device
 	return r
 }
 
+// afterwards is overlay for a command that may end a hold: the set points are
+// the schedule's then, where the device tells them.
+func afterwards(r devices.ThermostatReading, want devices.ThermostatCommand) devices.ThermostatReading {
+	if want.Hold != nil && *want.Hold == devices.HoldSchedule {
+		over(&r.CoolSetpoint, r.ScheduleCool)
+		over(&r.HeatSetpoint, r.ScheduleHeat)
+	}
+	return overlay(r, want)
+}
+
 func over[T any](to **T, from *T) {
 	if from != nil {
 		*to = from

@@ -49,6 +49,7 @@ type wish struct {
 	answer
 	cmd       devices.ThermostatCommand
 	automatic bool
+	restores  bool      // it gives back what people had
 	until     time.Time // it is not sent for the first time after this
 }
 
@@ -234,7 +235,8 @@ func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time)
 		return
 	}
 	t.Log.Info("command", "device", id, "setting", setting, "value", req.Value, "source", m.Source, "reason", req.Reason)
-	w := wish{cmd: cmd, automatic: automatic, until: lastSend(m, now), answer: answer{
+	_, restores := req.Fields["restores"]
+	w := wish{cmd: cmd, automatic: automatic, restores: automatic && restores, until: lastSend(m, now), answer: answer{
 		topic: devices.ResultTopic(m.Topic), id: req.ID, requested: asked(setting, cmd),
 		shows: func() any { return shows(setting, h.last) },
 	}}
@@ -301,8 +303,8 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 			continue
 		}
 		t.writes.close(old.write)
-		if !old.write.automatic {
-			base = overlay(base, old.want) // they go on from what they have asked for
+		if !old.write.automatic || old.wishes[0].restores {
+			base = afterwards(base, old.want) // they go on from what they have, or have asked for
 		}
 		for _, w := range old.wishes {
 			if contradicts(w.cmd, latest) {
@@ -332,7 +334,7 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 		}
 		return
 	}
-	if replaced {
+	if _, err := expected.Merge(want, now); replaced && err == nil {
 		cmd = want // whole: or what it leaves open would be of the write that it replaces
 	}
 	h.past = remember(h.past, overlay(expected, want))

@@ -7,6 +7,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -365,6 +366,8 @@ func (c *Controller) asked(name string, m bus.Message) time.Time {
 	var ev rules.Event
 	if why := m.Refusal(now, c.Standing.Generation()); why != "" {
 		err = fmt.Errorf("%s", why)
+	} else if err == nil && c.waiting(now) {
+		err = errors.New("powermgr is just starting: send it again in a moment")
 	} else if err == nil {
 		ev, err = wish(name, req)
 	}

@@ -182,6 +182,9 @@ func thermostat(r devices.ThermostatReading) rules.Thermostat {
 // command is the topic and the payload of a write.
 func command(topics devices.Topics, w rules.Write) (topic string, body map[string]any) {
 	body = map[string]any{"id": w.ID, "reason": w.Why}
+	if w.Goal == rules.Restore {
+		body["restores"] = true
+	}
 	if w.Reserve != nil {
 		body["value"] = *w.Reserve
 		return topics.Powerwall("reserve" + devices.Set), body

@@ -131,6 +131,9 @@ func check(k rules.Kept) error {
 	if r := k.Battery.Wanted; r != nil && devices.CheckReserve(*r) != nil {
 		return fmt.Errorf("it wants a reserve of %d %%", *r)
 	}
+	if t := k.Battery.Taken; t != nil && t.Reserve != nil && (*t.Reserve < 0 || *t.Reserve > 100) {
+		return fmt.Errorf("it has a person's reserve of %d %%", *t.Reserve)
+	}
 	for id, h := range k.Homes {
 		if h.Touch == nil {
 			continue
@@ -252,6 +255,10 @@ func (j *Journal) Reread() (Entry, bool) {
 	return j.Adopt(e)
 }
 
+// longer is by how much a node has to have gone on after the other one to know
+// more, whatever keepalived has said since: far longer than a change takes.
+const longer = 10 * time.Minute
+
 // Adopt takes in an entry that came from elsewhere, such as the retained one
 // of the other node. A newer one is taken over. What the older of the two did
 // to thermostats in ignorance of the newer is kept, so that it is given back.
@@ -270,7 +277,7 @@ func (j *Journal) Adopt(e Entry) (out Entry, ok bool) {
 	if !e.Newer(j.last) && !unknown {
 		return j.last, false
 	}
-	if unknown && e.Node != j.Node && older.SavedAt.After(newer.SavedAt) && older.SavedAt.Before(j.Now().Add(time.Minute)) {
+	if unknown && e.Node != j.Node && older.SavedAt.After(newer.SavedAt.Add(longer)) && older.SavedAt.Before(j.Now().Add(time.Minute)) {
 		// One node was told to be active later than the other, but not for long:
 		// they did not see each other, and the other has gone on ever since. A
 		// clock that is ahead of ours proves nothing.

@@ -273,6 +273,31 @@ func TestTheNodeThatHasGoneOnKnowsMore(t *testing.T) {
 	}
 }
 
+// A change of node with a few seconds of overlap: b knows what a saved, claims, and
+// notes a person's choice; a, that has not heard of it, saves once more.
+func TestAnOverlapOfSecondsForgetsNoChoice(t *testing.T) {
+	a, b := open(filepath.Join(t.TempDir(), "a")), open(filepath.Join(t.TempDir(), "b"))
+	a.Node, b.Node = "a", "b"
+	at := func(j *journal.Journal, d time.Duration) { j.Now = func() time.Time { return now.Add(d) } }
+	at(a, 0)
+	first, _, _ := a.Save(rules.Kept{Battery: rules.KeptBattery{AtPeak: true}}, 1)
+	b.Adopt(first)
+	at(b, 2*time.Second)
+	k := first.Kept
+	k.Latched = []int{120}
+	k.Homes = map[string]rules.Home{"up": {Taken: &rules.Taken{At: now.Add(2 * time.Second), What: "by command: cool_setpoint"}}}
+	b.Save(k, 2)
+	at(a, 3*time.Second)
+	k = first.Kept
+	k.Battery.Confirmed = true
+	late, _, _ := a.Save(k, 1)
+	at(b, 4*time.Second)
+	got, news := b.Adopt(late)
+	if !news || got.Kept.Homes["up"].Taken == nil || len(got.Kept.Latched) != 1 {
+		t.Errorf("news %v, goes on from node %s gen %d: %+v", news, got.Node, got.Generation, got.Kept)
+	}
+}
+
 type brokenDisk struct{ journal.File }
 
 func (brokenDisk) Write([]byte) error { return errors.New("no space left on device") }

@@ -97,7 +97,7 @@ func (st *step) readBattery(b Battery) {
 		k.Wanted, k.Before, k.Asked, k.Confirmed, k.AtPeak = &shown, nil, nil, true, false
 	default:
 		st.takeBattery(fmt.Sprintf("reserve set to %d %%", shown))
-		if k.Confirmed || b.Polled.Sub(k.WrittenAt) >= tooLate {
+		if k.Confirmed || b.Polled.Sub(k.WrittenAt) >= overdue {
 			st.disown()
 			return
 		}
@@ -114,11 +114,16 @@ func (st *step) contestedBattery(b Battery) {
 	}
 	taken := *k.Taken
 	switch shown := *b.Reserve; {
-	case shown == *taken.Reserve && (shown == *k.Wanted || b.Polled.Sub(k.WrittenAt) >= tooLate):
+	case shown == *taken.Reserve && (shown == *k.Wanted || b.Polled.Sub(k.WrittenAt) >= overdue):
 		taken.Reserve = nil // it stands
 		st.disown()
 		delete(st.Pending, Powerwall)
 	case shown == *taken.Reserve, shown == *k.Wanted, slices.Contains(k.Asked, shown):
+	case shown == deviceLimit && (*k.Wanted > deviceLimit || slices.ContainsFunc(k.Asked, func(v int) bool { return v > deviceLimit })):
+		if *k.Wanted > deviceLimit { // ours has landed, and snapped back
+			limit := deviceLimit
+			k.Limit, k.Wanted = deviceLimit, &limit
+		}
 	default:
 		taken.Reserve = &shown // another choice
 	}
@@ -138,14 +143,30 @@ func (st *step) takeBattery(what string) {
 	if k.Taken == nil {
 		st.note(NoteTaken, Powerwall, "%s: the battery is left alone until %s", what, st.clock(st.takenUntil()))
 	}
-	k.Taken = &Taken{At: st.now, What: what}
+	taken := Taken{At: st.now, What: what}
+	if k.Taken != nil {
+		taken.Reserve = k.Taken.Reserve
+	}
+	k.Taken = &taken
 	delete(st.Pending, Powerwall)
+}
+
+// letGo ends what a person took of the battery.
+func (st *step) letGo() {
+	k := &st.Kept.Battery
+	if k.Taken != nil && k.Taken.Reserve != nil && k.Wanted != nil {
+		k.Before = k.Taken.Reserve // it shows until a write of ours has landed
+	}
+	k.Taken = nil
 }
 
 // disown forgets what we asked of the reserve: it is a person's. Without it,
 // a battery that is left alone gets its off-peak reserve back in the end.
 func (st *step) disown() {
 	k := &st.Kept.Battery
+	if k.Wanted != nil && *k.Wanted <= deviceLimit {
+		k.WrittenAt = time.Time{}
+	}
 	k.Wanted, k.Before, k.Asked, k.Confirmed, k.AtPeak = nil, nil, nil, false, false
 }
 
@@ -207,7 +228,7 @@ func (st *step) battery() {
 	}
 	// A write that may still land must be overtaken even if the device shows
 	// the right value at this moment.
-	outstanding := k.Wanted != nil && !k.Confirmed && *k.Wanted != want && b.Polled.Sub(k.WrittenAt) < tooLate
+	outstanding := k.Wanted != nil && !k.Confirmed && *k.Wanted != want && (b.Polled.Sub(k.WrittenAt) < overdue || st.Pending[Powerwall].ID != "")
 	if *shown == want && !outstanding && (b.Reserve != nil || k.Confirmed) {
 		if k.Wanted == nil || *k.Wanted != want {
 			// Adopted: it is what the rules want, whoever set it.

@@ -148,7 +148,7 @@ func (st *step) turn() {
 // release ends what lasts until the window ends: what people took is under the
 // rules again, and a setback that the indoor temperature ended may begin anew.
 func (st *step) release() {
-	st.Kept.Battery.Taken = nil
+	st.letGo()
 	for id, h := range st.Kept.Homes {
 		h.Taken, h.Ended, h.Baseline = nil, false, nil
 		if h.Touch == nil && !st.now.Before(h.LastWrite.Add(st.Settings.Spacing)) {
@@ -230,7 +230,7 @@ func (st *step) override(r OverrideRequest) {
 	k := &st.Kept
 	if r.Kind == Auto {
 		// A person gives everything back to the rules.
-		k.Battery.Taken = nil
+		st.letGo()
 		for id, h := range k.Homes {
 			h.Taken, h.Ended = nil, false
 			st.keep(id, h)
@@ -319,6 +319,9 @@ func (st *step) asked(a Answer) {
 	switch {
 	case a.Target == Powerwall && (a.Setting == "reserve" || a.Setting == "mode"):
 		st.takeBattery("by command: " + a.Setting) // what is ours there stays so until that has landed
+		if a.Setting == "reserve" {
+			st.Kept.Battery.Taken.Reserve = nil // it comes after what they chose before
+		}
 	case a.Target != Powerwall && a.Setting != fan:
 		if st.plan.Phase != OffPeak || st.Kept.Homes[a.Target].Touch != nil {
 			st.commanded(a.Target, "by command: "+a.Setting)
