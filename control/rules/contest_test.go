@@ -2,27 +2,84 @@ package rules_test
 
 import (
 	"testing"
+	"time"
 
 	. "powermgr/control/rules"
 )
 
-// crossed: ours (0) is on its way, the person's 60 was seen.
-func crossed(t *testing.T) *world {
-	w := newWorld(t, "2026-07-15 16:00")
-	w.deaf[Powerwall] = true
-	w.start().want("powerwall 0")
+// crossed is a home where a write of ours is on its way to a battery that shows
+// shown, and where a person has chosen 60 % meanwhile. It has been seen.
+func crossed(t *testing.T, when string, shown float64, ours string) *world {
+	t.Helper()
+	w := newWorld(t, when)
+	w.reserve, w.deaf[Powerwall] = shown, true
+	w.start().want(ours)
 	w.reserve = 60
-	w.until("16:02")
+	w.now = w.now.Add(2 * time.Minute)
+	w.read()
 	if len(w.d.Taken) != 1 {
-		t.Fatal("not taken")
+		t.Fatalf("taken %v", w.d.Taken)
 	}
 	return w
+}
+
+// inPeak is crossed at the beginning of a peak, off peak at its end.
+func inPeak(t *testing.T) *world  { return crossed(t, "2026-07-15 16:00", 100, "powerwall 0") }
+func offPeak(t *testing.T) *world { return crossed(t, "2026-07-15 19:00", 0, "powerwall 100") }
+
+// A person's reserve and ours cross on the way. Whichever lands last, theirs is
+// what there is in the end.
+func TestAReserveThatCrossesOurs(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		after func(w *world) // they have chosen 60 %
+		want  []string
+		ends  float64
+	}{
+		{"ours never lands", func(*world) {}, nil, 60},
+		{"ours lands over it", func(w *world) { w.reserve = 0 }, []string{"powerwall 60"}, 60},
+		{"and shows until theirs is back", func(w *world) {
+			w.reserve, w.deaf[Powerwall] = 0, true
+			w.until("16:07")
+			w.reserve, w.deaf[Powerwall] = 60, false
+		}, []string{"powerwall 60"}, 60},
+		{"and they choose again before it does", func(w *world) { w.reserve = 50; w.until("16:04"); w.reserve = 0 }, []string{"powerwall 50"}, 50},
+		{"and again after it is put back", func(w *world) { w.reserve = 0; w.until("16:06"); w.reserve = 70 }, []string{"powerwall 60"}, 70},
+		{"ours lands after powermgr was switched off", func(w *world) { w.step(EnabledAsked{Enabled: false}); w.reserve = 0 }, []string{"powerwall 60"}, 60},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := inPeak(t)
+			w.deaf[Powerwall] = false
+			c.after(w)
+			w.until("18:58").want(c.want...)
+			if w.reserve != c.ends || len(w.d.Taken) != 1 {
+				t.Errorf("the reserve is %g, taken %v", w.reserve, w.d.Taken)
+			}
+			w.until("19:02")
+			if w.s.Kept.Disabled {
+				w.want()
+			} else {
+				w.want("powerwall 100")
+			}
+		})
+	}
+	t.Run("ours lands over it and nobody hears of it until the peak is over", func(t *testing.T) {
+		w := inPeak(t)
+		w.step(EnabledAsked{Enabled: false})
+		w.mute[Powerwall], w.deaf[Powerwall], w.reserve = true, false, 0
+		w.until("19:02").want("powerwall 100")
+		w.mute[Powerwall] = false
+		w.until("19:10").want()
+		if w.reserve != 100 {
+			t.Errorf("the reserve is %g", w.reserve)
+		}
+	})
 }
 
 // Override auto gives the battery back to the rules while a choice and a write
 // of ours cross.
 func TestAutoGivesABatteryBackThatIsContested(t *testing.T) {
-	w := crossed(t)
+	w := inPeak(t)
 	w.ask("auto").want("powerwall 0") // deaf: it lands later
 	w.until("16:04")                  // a reading still shows 60
 	if len(w.d.Taken) != 0 {
@@ -38,13 +95,7 @@ func TestAutoGivesABatteryBackThatIsContested(t *testing.T) {
 
 // A new window begins meanwhile, and wants the same.
 func TestANewWindowEndsAContest(t *testing.T) {
-	w := newWorld(t, "2026-07-15 15:27")
-	w.reserve = 40
-	w.deaf[Powerwall] = true
-	w.start().want("powerwall 100")
-	w.reserve = 60
-	w.until("15:29")
-	w.read()
+	w := crossed(t, "2026-07-15 15:27", 40, "powerwall 100")
 	w.until("15:30").take()
 	w.until("15:32") // shows 60 still
 	if len(w.d.Taken) != 0 {
@@ -73,12 +124,7 @@ func TestAWriteThatIsStillRepeatedIsOvertaken(t *testing.T) {
 
 // Ours lands over a person's choice on a battery that keeps no more than 80 %.
 func TestASnapBackDuringAContest(t *testing.T) {
-	w := newWorld(t, "2026-07-15 19:00")
-	w.reserve = 0
-	w.deaf[Powerwall] = true
-	w.start().want("powerwall 100")
-	w.reserve = 60
-	w.until("19:02")
+	w := offPeak(t)
 	w.deaf[Powerwall] = false
 	w.reserve = 80 // ours has landed and snapped back
 	w.until("19:20")
@@ -88,12 +134,7 @@ func TestASnapBackDuringAContest(t *testing.T) {
 }
 
 func TestASnapBackWhileTheirsIsPutBack(t *testing.T) {
-	w := newWorld(t, "2026-07-15 19:00")
-	w.reserve = 0
-	w.deaf[Powerwall] = true
-	w.start().want("powerwall 100")
-	w.reserve = 60
-	w.until("19:02")
+	w := offPeak(t)
 	w.reserve = 100 // ours has landed
 	w.until("19:04").want("powerwall 60")
 	w.reserve = 80 // and snaps back before theirs is there
@@ -107,7 +148,7 @@ func TestASnapBackWhileTheirsIsPutBack(t *testing.T) {
 
 // A command for the mode does not make the reserve that they chose forgotten.
 func TestACommandForTheModeDuringAContest(t *testing.T) {
-	w := crossed(t)
+	w := inPeak(t)
 	w.step(Answer{Target: Powerwall, Setting: "mode", ID: "ha1", Accepted: true})
 	w.step(Answer{Target: Powerwall, Setting: "mode", ID: "ha1", Accepted: true, Final: true, Applied: true})
 	w.deaf[Powerwall], w.reserve = false, 0 // ours lands
@@ -116,7 +157,7 @@ func TestACommandForTheModeDuringAContest(t *testing.T) {
 
 // The bridge sends a command three times, two minutes apart.
 func TestOursLandsAtTheBridgesLastAttempt(t *testing.T) {
-	w := crossed(t)
+	w := inPeak(t)
 	w.until("16:06")
 	w.deaf[Powerwall], w.reserve = false, 0
 	w.until("17:00").want("powerwall 60")

@@ -327,63 +327,6 @@ func TestNothingIsGivenBackToTheSchedule(t *testing.T) {
 	w.ask("off_peak").want("powerwall 100")
 }
 
-// A person's reserve and ours cross on the way. Whichever lands last, theirs is
-// what there is in the end.
-func TestAReserveThatCrossesOurs(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		after func(w *world) // they have chosen 60 %
-		want  []string
-		ends  float64
-	}{
-		{"ours never lands", func(*world) {}, nil, 60},
-		{"ours lands over it", func(w *world) { w.reserve = 0 }, []string{"powerwall 60"}, 60},
-		{"and shows until theirs is back", func(w *world) {
-			w.reserve, w.deaf[Powerwall] = 0, true
-			w.until("16:07")
-			w.reserve, w.deaf[Powerwall] = 60, false
-		}, []string{"powerwall 60"}, 60},
-		{"and they choose again before it does", func(w *world) { w.reserve = 50; w.until("16:04"); w.reserve = 0 }, []string{"powerwall 50"}, 50},
-		{"and again after it is put back", func(w *world) { w.reserve = 0; w.until("16:06"); w.reserve = 70 }, []string{"powerwall 60"}, 70},
-		{"ours lands after powermgr was switched off", func(w *world) { w.step(EnabledAsked{Enabled: false}); w.reserve = 0 }, []string{"powerwall 60"}, 60},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, "2026-07-15 16:00")
-			w.deaf[Powerwall] = true
-			w.start().want("powerwall 0")
-			w.reserve = 60
-			w.until("16:02")
-			w.deaf[Powerwall] = false
-			c.after(w)
-			w.until("18:58").want(c.want...)
-			if w.reserve != c.ends || len(w.d.Taken) != 1 {
-				t.Errorf("the reserve is %g, taken %v", w.reserve, w.d.Taken)
-			}
-			w.until("19:02")
-			if w.s.Kept.Disabled {
-				w.want()
-			} else {
-				w.want("powerwall 100")
-			}
-		})
-	}
-	t.Run("ours lands over it and nobody hears of it until the peak is over", func(t *testing.T) {
-		w := newWorld(t, "2026-07-15 16:00")
-		w.deaf[Powerwall] = true
-		w.start().want("powerwall 0")
-		w.reserve = 60
-		w.until("16:02")
-		w.step(EnabledAsked{Enabled: false})
-		w.mute[Powerwall], w.deaf[Powerwall], w.reserve = true, false, 0
-		w.until("19:02").want("powerwall 100")
-		w.mute[Powerwall] = false
-		w.until("19:10").want()
-		if w.reserve != 100 {
-			t.Errorf("the reserve is %g", w.reserve)
-		}
-	})
-}
-
 func TestHundredThatComesBackAsEighty(t *testing.T) {
 	w := newWorld(t, "2026-07-15 18:50").start()
 	w.take()
