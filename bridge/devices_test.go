@@ -547,6 +547,7 @@ func TestACommandOverOneOnItsWay(t *testing.T) {
 	type command struct{ source, setting, payload string }
 	setback := command{devices.SourceControl, "hold", `{"value":"until","until":"2000-01-01T03:00:00Z","cool_setpoint":80,"heat_setpoint":64,"id":"c1"}`}
 	restore := command{devices.SourceControl, "hold", `{"value":"permanent","cool_setpoint":77,"heat_setpoint":66,"id":"c1","restores":true}`}
+	tight := command{devices.SourceControl, "hold", `{"value":"until","until":"2000-01-01T03:00:00Z","cool_setpoint":80,"id":"c1"}`}
 	resume := command{devices.SourceControl, "hold", `{"value":"schedule","id":"c1","restores":true}`}
 	for _, c := range []struct {
 		name         string
@@ -560,11 +561,15 @@ func TestACommandOverOneOnItsWay(t *testing.T) {
 		{"a set point over what is given back", restore, command{"", "cool_setpoint", "74"}, "cool 74 heat 66 permanent", "cool 74 heat 66 permanent"},
 		{"a hold over what is given back", restore, command{"", "hold", "permanent"}, "cool 77 heat 66 permanent", "cool 77 heat 66 permanent"},
 		{"a hold over the schedule that is given back", resume, command{"", "hold", "permanent"}, "cool 79 heat 65 permanent", "cool 79 heat 65 permanent"},
+		{"what would be refused whole is sent as it is", tight, command{"", "hold", "permanent"}, "permanent", "cool 76 heat 68 permanent"},
 		{"the schedule over a setback", setback, command{"", "hold", "schedule"}, "schedule", "schedule"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newThermostats()
 			f.delay, f.r.ScheduleCool, f.r.ScheduleHeat = 20*time.Second, devices.Pointer(79.0), devices.Pointer(65.0)
+			if c.first == tight { // the device is closer to itself than it lets anybody ask for
+				f.r.Deadband = 9
+			}
 			if c.first == resume { // what is given back
 				f.r.Hold, f.r.CoolSetpoint = devices.Pointer(devices.HoldPermanent), devices.Pointer(82.0)
 			}

@@ -240,7 +240,12 @@ func laid(earlier, later devices.ThermostatCommand) devices.ThermostatCommand {
 }
 
 // overlay is r as it will be when want, which Merge has completed, has landed.
+// The set points of a schedule are known where the device tells them.
 func overlay(r devices.ThermostatReading, want devices.ThermostatCommand) devices.ThermostatReading {
+	if want.Hold != nil && *want.Hold == devices.HoldSchedule {
+		over(&r.CoolSetpoint, r.ScheduleCool)
+		over(&r.HeatSetpoint, r.ScheduleHeat)
+	}
 	over(&r.Mode, want.Mode)
 	over(&r.Fan, want.Fan)
 	over(&r.CoolSetpoint, want.CoolSetpoint)
@@ -249,16 +254,6 @@ func overlay(r devices.ThermostatReading, want devices.ThermostatCommand) device
 		r.Hold, r.HoldUntil = want.Hold, want.HoldUntil
 	}
 	return r
-}
-
-// afterwards is overlay for a command that may end a hold: the set points are
-// the schedule's then, where the device tells them.
-func afterwards(r devices.ThermostatReading, want devices.ThermostatCommand) devices.ThermostatReading {
-	if want.Hold != nil && *want.Hold == devices.HoldSchedule {
-		over(&r.CoolSetpoint, r.ScheduleCool)
-		over(&r.HeatSetpoint, r.ScheduleHeat)
-	}
-	return overlay(r, want)
 }
 
 func over[T any](to **T, from *T) {

@@ -303,8 +303,8 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 			continue
 		}
 		t.writes.close(old.write)
-		if !old.write.automatic || old.wishes[0].restores {
-			base = afterwards(base, old.want) // they go on from what they have, or have asked for
+		if !old.write.automatic || slices.ContainsFunc(old.wishes, func(w wish) bool { return w.restores }) {
+			base = overlay(base, old.want) // they go on from what they have, or have asked for
 		}
 		for _, w := range old.wishes {
 			if contradicts(w.cmd, latest) {
@@ -335,7 +335,7 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 		return
 	}
 	if _, err := expected.Merge(want, now); replaced && err == nil {
-		cmd = want // whole: or what it leaves open would be of the write that it replaces
+		cmd = want // whole, if it may be: or what it leaves open would be of the write that it replaces
 	}
 	h.past = remember(h.past, overlay(expected, want))
 	w := &write{key: id, automatic: true}
@@ -366,6 +366,7 @@ func (t *Thermostats) underWay(tasks []*task) (open []*task) {
 // what waits to be sent on, has landed.
 func (h *thermostat) expected(now time.Time) devices.ThermostatReading { return h.after(h.last, now) }
 
+// after is expected of a thermostat that shows r.
 func (h *thermostat) after(r devices.ThermostatReading, now time.Time) devices.ThermostatReading {
 	for _, k := range h.tasks {
 		r = overlay(r, k.want)

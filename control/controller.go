@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"reflect"
 	"sync/atomic"
@@ -364,11 +363,12 @@ func (c *Controller) asked(name string, m bus.Message) time.Time {
 		req.ID = m.ID
 	}
 	var ev rules.Event
-	if why := m.Refusal(now, c.Standing.Generation()); why != "" {
-		err = fmt.Errorf("%s", why)
-	} else if err == nil && c.waiting(now) {
+	switch why := m.Refusal(now, c.Standing.Generation()); {
+	case why != "":
+		err = errors.New(why)
+	case err == nil && c.waiting(now): // what it asks for would be folded into the wrong journal
 		err = errors.New("powermgr is just starting: send it again in a moment")
-	} else if err == nil {
+	case err == nil:
 		ev, err = wish(name, req)
 	}
 	res := devices.Result{ID: req.ID, Final: true, Requested: req.Value}

@@ -476,6 +476,23 @@ func TestAFullDiskIsOlderThanTheBroker(t *testing.T) {
 	})
 }
 
+// What a person sends before the journal has been looked for is refused, so
+// that they know that it does not hold.
+func TestACommandBeforeTheJournalIsRefused(t *testing.T) {
+	run(t, true, &memory{}, func(r *rig) {
+		r.send(topics.Control("override/set"), "pause 1h")
+		if res := r.result("override"); res.Accepted || !strings.Contains(res.Reason, "send it again") {
+			t.Errorf("%+v", res)
+		}
+		r.bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
+		synctest.Wait()
+		r.send(topics.Control("override/set"), "pause 1h")
+		if res := r.result("override"); !res.Accepted || r.state().Override != "pause" {
+			t.Errorf("%+v, override %s", res, r.state().Override)
+		}
+	})
+}
+
 func TestWithoutABrokerItDoesNotWaitForEver(t *testing.T) {
 	run(t, true, &memory{}, func(r *rig) {
 		r.battery(100, 50)

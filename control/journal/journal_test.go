@@ -69,6 +69,7 @@ func TestUnusableFiles(t *testing.T) {
 		{"without a version", `{"kept":{}}`, "version 0"},
 		{"wrong types", `{"version":1,"kept":{"latched":"x"}}`, "not a journal"},
 		{"an impossible reserve", `{"version":1,"kept":{"battery":{"wanted":950}}}`, "reserve of 950"},
+		{"an impossible reserve of a person", `{"version":1,"kept":{"battery":{"taken":{"reserve":600}}}}`, "reserve of 600"},
 		{"an impossible baseline", `{"version":1,"kept":{"thermostats":{"up":{"touch":{"baseline":{"cool":760}}}}}}`, "baseline of 760"},
 		{"huge", strings.Repeat(" ", journal.MaxSize+1), "longer than"},
 	} {

@@ -94,6 +94,34 @@ func TestAChangeBeforeOurFirstTouch(t *testing.T) {
 	w.until("18:50").want()
 }
 
+// A hold of ours that was asked for on a clock a day behind ends at that time of
+// the next day, which had an hour less.
+func TestTheEndOfAHoldOnADayOnWhichClocksChange(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		shown string
+		taken int
+	}{
+		{"at its time of day", "2026-03-08 13:00", 0},
+		{"at another one", "2026-03-08 15:30", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-03-07 12:00")
+			w.start().ask("peak 55m")
+			w.charge = 20
+			w.until("12:02").take()
+			if w.therm["up"].Hold != HoldUntil {
+				t.Fatalf("not set back: %+v", w.therm["up"].Setting)
+			}
+			w.therm["up"].Until = at(c.shown)
+			w.until("12:06")
+			if len(w.d.Taken) != c.taken {
+				t.Errorf("taken %v", w.d.Taken)
+			}
+		})
+	}
+}
+
 // The hold they had ended between two readings, and they set it again.
 func TestAHoldThatIsSetAnewIsAChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00")

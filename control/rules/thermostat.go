@@ -179,10 +179,9 @@ func (st *step) target(t Thermostat, base Baseline, goal Goal) Setting {
 	return want
 }
 
-// tooLate is how long after it was decided a write reaches no device any more:
-// it has been on its way to the vendor, and from there to the device. So long
-// before its end no hold is begun, either: vendors know only a time of day, and
-// one that came later would last until that time of the next day.
+// tooLate is how long before its end nothing is begun any more: vendors know
+// only a time of day, and a hold that reaches the device after its end would
+// last until that time of the next day.
 const tooLate = 2*settle + time.Minute
 
 // end is when what goal asks for is over.
@@ -345,8 +344,8 @@ func (touch Touch) shown(t Thermostat) bool {
 }
 
 // gone reports whether a setting of ours is in force no more, or never was,
-// and the device has its own again, which is own by now. One that was not confirmed may still land
-// for a while; a timed one then ends by itself.
+// and the device has its own again, which is own by now. One that was not
+// confirmed may still land for a while; a timed one then ends by itself.
 func (touch Touch) gone(t Thermostat, own Setting) bool {
 	since := t.Polled.Sub(touch.WrittenAt)
 	if !touch.Confirmed && (since < settle || touch.Wanted.Hold != HoldUntil && since < overdue) {
