@@ -120,8 +120,11 @@ func (s scrape) powerwall(d *Daemon, t devices.Topics) {
 func (s scrape) thermostats(d *Daemon, t devices.Topics) {
 	for _, m := range s.snapshot {
 		levels, ok := t.Split(m.Topic)
-		var r devices.ThermostatReading
-		if !ok || len(levels) != 3 || levels[0] != "thermostat" || levels[2] != devices.StateLeaf || json.Unmarshal(m.Payload, &r) != nil {
+		if !ok || len(levels) != 3 || levels[0] != "thermostat" || levels[2] != devices.StateLeaf {
+			continue
+		}
+		r, err := bus.Decode[devices.ThermostatReading](m)
+		if err != nil {
 			continue
 		}
 		of := []string{"thermostat", levels[1], "unit", strings.ToLower(string(r.Unit))}

@@ -135,8 +135,8 @@ func (l *local) Run(ctx context.Context) error {
 }
 
 func (l *local) remember(m bus.Message) {
-	var e control.Event
-	if json.Unmarshal(m.Payload, &e) != nil {
+	e, err := bus.Decode[control.Event](m)
+	if err != nil {
 		return
 	}
 	l.mu.Lock()

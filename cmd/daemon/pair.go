@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -329,8 +328,8 @@ func (p *Pair) hear(m bus.Message, now time.Time) {
 	if !ok || len(levels) != 3 {
 		return
 	}
-	var s NodeState // a journal has its generation at the same place
-	if len(m.Payload) == 0 || json.Unmarshal(m.Payload, &s) != nil || s.Generation > journal.MostGeneration {
+	s, err := bus.Decode[NodeState](m) // a journal has its generation at the same place
+	if err != nil || s.Generation > journal.MostGeneration {
 		return
 	}
 	theirs := claim{s.Generation, levels[1]}

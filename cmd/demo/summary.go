@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -164,13 +163,12 @@ func (d *diary) keep(ctx context.Context, events *bus.Subscription, end time.Tim
 func (d *diary) take(m bus.Message) {
 	switch {
 	case strings.HasSuffix(m.Topic, "/"+devices.StateLeaf):
-		var s control.State
-		if !d.over && json.Unmarshal(m.Payload, &s) == nil && s.Phase != d.phase {
+		if s, err := bus.Decode[control.State](m); !d.over && err == nil && s.Phase != d.phase {
 			d.change(d.phase, s.Phase, d.cloud.Truth())
 		}
 	case strings.HasSuffix(m.Topic, "/"+devices.EventLeaf):
-		var e control.Event
-		if json.Unmarshal(m.Payload, &e) != nil {
+		e, err := bus.Decode[control.Event](m)
+		if err != nil {
 			return
 		}
 		switch {

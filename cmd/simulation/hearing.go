@@ -206,8 +206,8 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 	case name == "hold"+devices.Set && m.Source == devices.SourceControl:
 		w.holdCommand(d, m.Payload)
 	case strings.HasSuffix(name, devices.ResultSuffix):
-		var r devices.Result
-		if json.Unmarshal(m.Payload, &r) != nil || strings.HasPrefix(r.ID, "control-") {
+		r, err := bus.Decode[devices.Result](m)
+		if err != nil || strings.HasPrefix(r.ID, "control-") {
 			return
 		}
 		w.line("  %s %s", name, m.Payload)

@@ -160,20 +160,16 @@ func (n *Notifier) take(m bus.Message) {
 func event(topics devices.Topics, m bus.Message) (Event, error) {
 	switch m.Topic {
 	case topics.Control(devices.HealthLeaf):
-		var h health.Health
-		err := json.Unmarshal(m.Payload, &h)
+		h, err := bus.Decode[health.Health](m)
 		return FaultsSaid{h.Faults}, err
 	case topics.Control(devices.StateLeaf):
-		var s control.State
-		err := json.Unmarshal(m.Payload, &s)
+		s, err := bus.Decode[control.State](m)
 		return PhaseSaid{s}, err
 	case topics.Control(devices.EventLeaf):
-		var e control.Event
-		err := json.Unmarshal(m.Payload, &e)
+		e, err := bus.Decode[control.Event](m)
 		return Decided{e}, err
 	}
-	var r devices.PowerwallReading
-	err := json.Unmarshal(m.Payload, &r)
+	r, err := bus.Decode[devices.PowerwallReading](m)
 	return ChargeRead{(*float64)(r.ChargePercent), r.AsOf()}, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"powermgr/bridge/bus"
 	"powermgr/devices"
 )
 
@@ -67,8 +68,8 @@ func (r *Record) asked(m message) {
 
 // answered folds an answer to a command.
 func (r *Record) answered(m message) error {
-	var a devices.Result
-	if err := json.Unmarshal(m.Payload, &a); err != nil {
+	a, err := bus.Decode[devices.Result](m.Message)
+	if err != nil {
 		return err
 	}
 	at, id := r.local(m.now), clip(a.ID, longestName)

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"time"
 
 	"powermgr/bridge/bus"
@@ -200,13 +199,14 @@ type Vendor struct {
 // vendor folds the figures of a vendor's interface. They count from the start
 // of the process, in the home's local day.
 func (r *Record) vendor(name string, m message) error {
-	var api struct {
+	type figures struct {
 		Calls   int     `json:"calls_today"`
 		Failed  int     `json:"failed_today"`
 		Problem *string `json:"problem"`
 		Reason  *string `json:"reason"`
 	}
-	if err := json.Unmarshal(m.Payload, &api); err != nil {
+	api, err := bus.Decode[figures](m.Message)
+	if err != nil {
 		return err
 	}
 	now := r.local(m.now)
