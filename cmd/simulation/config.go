@@ -1,0 +1,52 @@
+package simulation
+
+// The configuration with which the daemon of a drawn home starts.
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"powermgr/devices/emulator"
+)
+
+// config is the configuration file of the home.
+func (w *world) config(dir, node string) string {
+	days := "[mon, tue, wed, thu, fri]"
+	if w.daily {
+		days = "[daily]"
+	}
+	ids := make([]string, 0, 2)
+	account := fmt.Sprintf(`{backend: tcc, username: owner@example.com, password: emulator-password, base_url: "http://127.0.0.1:1", token_file: %s/tcc.json}`, dir)
+	for _, t := range w.house.Thermostats {
+		ids = append(ids, w.vendorID(t))
+	}
+	if w.backend == "resideo" {
+		account = fmt.Sprintf(`{backend: resideo, client_id: emulator-client, client_secret: emulator-client-secret, base_url: "http://127.0.0.1:1", token_file: %s/resideo.json}`, dir)
+	}
+	slices.Sort(ids)
+	return fmt.Sprintf(`
+tesla: {token_file: %[1]s/tesla.json, client_id: my-app, base_url: "http://127.0.0.1:1", token_url: "http://127.0.0.1:1/oauth2/v3/token", energy_site_id: 1234567890123}
+honeywell: %[2]s
+weather: {latitude: 34.1, longitude: -117.4, base_url: "http://127.0.0.1:1"}
+mqtt: {url: "mqtt://127.0.0.1:1"}
+poll: {powerwall_seconds: %[6]d, powerwall_peak_seconds: %[7]d, thermostat_seconds: %[8]d}
+settings:
+  dry_run: %[3]v
+  timezone: America/Los_Angeles
+  thermostat_ids: ["%[4]s"]
+  seasons:
+    summer: {months: [5, 6, 7, 8, 9, 10], days: %[5]s, precool: true, peak_periods: [{start: "16:00", end: "19:00"}]}
+    winter: {months: [11, 12, 1, 2, 3, 4], days: %[5]s, peak_periods: [{start: "06:00", end: "09:00"}, {start: "17:00", end: "20:00"}]}
+paths: {journal_file: %[1]s/journal.json, ramdisk_state_file: %[1]s/state.json, permanent_metrics_dir: %[1]s}
+ha: {node: %[9]s, enabled: %[10]v}
+`, dir, account, w.dry, strings.Join(ids, `", "`), days, w.polls[0], w.polls[1], w.polls[2], node, w.nodes > 1)
+}
+
+// vendorID is what the account calls a thermostat.
+func (w *world) vendorID(t *emulator.Thermostat) string {
+	if w.backend == "tcc" {
+		return fmt.Sprint(t.TCCID)
+	}
+	return t.LCCID
+}

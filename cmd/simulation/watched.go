@@ -1,0 +1,96 @@
+package simulation
+
+// What the witness knows of one thermostat.
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"powermgr/devices"
+)
+
+// watched is what is known of one thermostat.
+type watched struct {
+	id      string
+	unit    devices.Unit
+	bare    bool      // it knows no holds: what it is told it keeps
+	holds   bool      // it has said one
+	period  string    // of its schedule, at the last reading
+	choices []setting // any of them may be what the people want
+	past    []setting // what they wanted before
+	unseen  *setting  // a choice that powermgr has not been shown yet
+	chosen  time.Time // when it was made
+	over    bool      // it was made over a setting of ours
+	back    bool      // and back to what they had wanted before
+	taken   time.Time // since when it is known that a person has it; zero: nobody has
+
+	shown     setting // at the last reading
+	own       setting // at the last one at which neither a vacation nor the utility had it
+	shownAt   time.Time
+	known     time.Time // the first reading since the daemon started
+	written   time.Time // the last write of anybody
+	timed     bool      // one of them ended by itself
+	automatic command   // the last one
+	earlier   setting   // what the one before asked for, which may have landed or not
+	low, high float64   // bounds of cool set points, °F
+	cold, hot float64   // bounds of heat set points, °F
+}
+
+// command is an automatic command.
+type command struct {
+	at      time.Time
+	setting setting
+	before  setting // what the device showed then
+	restore bool
+	shown   bool // the device has shown it
+}
+
+// bounds widens what may be sent by what the people have chosen.
+func (d *watched) bounds(s setting) {
+	cool, heat := d.unit.To(devices.Fahrenheit, s.Cool), d.unit.To(devices.Fahrenheit, s.Heat)
+	d.low, d.high = min(d.low, cool), max(d.high, cool)
+	d.cold, d.hot = min(d.cold, heat), max(d.hot, heat)
+}
+
+// replace notes that people want something else from now on.
+func (d *watched) replace(choices ...setting) {
+	d.past = append(d.past, d.choices...)
+	d.choices = choices
+}
+
+// chose is a choice made at a thermostat. pending says that a command of ours
+// was still on its way there.
+func (w *witness) chose(i int, before, after setting, pending bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := w.homes[i]
+	if before.equal(after) {
+		return
+	}
+	d.bounds(after)
+	back := slices.ContainsFunc(d.choices, after.same)
+	d.choices = append(d.choices, after)
+	if before.same(after) { // a set point that the mode does not use
+		if d.unseen != nil {
+			d.unseen = &after
+		}
+		return
+	}
+	d.unseen, d.chosen = &after, time.Now()
+	d.over = pending || !d.automatic.restore && before.same(d.automatic.setting)
+	d.back = d.over && back
+	if pending {
+		d.choices = append(d.choices, before)
+	}
+}
+
+// asked is a command of a person to a thermostat. It is sent as often as any.
+func (w *witness) asked(i int, payload string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.sent, w.home.house.Thermostats[i].LCCID)
+	if v, err := strconv.ParseFloat(payload, 64); err == nil {
+		w.homes[i].bounds(setting{Cool: v, Heat: v})
+	}
+}
