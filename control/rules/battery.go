@@ -51,8 +51,8 @@ func (st *step) readBattery(b Battery) {
 	}
 	if b.Mode != "" && b.Mode != k.Mode {
 		// A reserve of ours that is to go back does so, whatever the mode.
-		overdue := st.plan.Phase == OffPeak && k.AtPeak
-		if k.Mode != "" && k.Taken == nil && !overdue {
+		goesBack := st.plan.Phase == OffPeak && k.AtPeak
+		if k.Mode != "" && k.Taken == nil && !goesBack {
 			st.takeBattery(fmt.Sprintf("mode changed from %s to %s", k.Mode, b.Mode))
 		}
 		k.Mode = b.Mode
