@@ -21,7 +21,8 @@ func emulatorCommand() *cobra.Command {
 		Long: `Serves the clouds of Tesla, Honeywell Home, Total Connect Comfort and Open-Meteo over HTTP, emulated on
 top of a physical house, for development and tests. GET /emulator/state is the house as it really
 is; POST /emulator/faults injects faults, such as
-{"endpoint": "tesla.backup", "class": "status", "status": 503, "count": 2}.`,
+{"endpoint": "tesla.backup", "class": "status", "status": 503, "count": 2}, or {"endpoint": "tesla.*",
+"only": "read", "class": "status", "status": 429, "retry_after": 3600, "count": -1, "lasts": 3600}.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			home, err := time.LoadLocation(zone)

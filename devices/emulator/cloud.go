@@ -66,7 +66,7 @@ type Cloud struct {
 	mu     sync.Mutex // guards all below
 	house  *House
 	rand   *rand.Rand
-	faults []Fault
+	faults []injected
 	tesla  teslaState
 	rest   restState
 	portal portalState
@@ -102,6 +102,15 @@ func (c *Cloud) Truth() Truth {
 	return c.house.Truth()
 }
 
+// Refreshes reports whether vendor, tesla or resideo, still gives new tokens
+// for a refresh token.
+func (c *Cloud) Refreshes(vendor, token string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := map[string]*tokens{"tesla": &c.tesla.tokens, "resideo": &c.rest.tokens}[vendor]
+	return t != nil && good(t.refresh, token, c.options.Now())
+}
+
 // Person lets somebody in the house, or in a vendor's app, change something
 // now.
 func (c *Cloud) Person(change func(h *House)) {
@@ -110,8 +119,6 @@ func (c *Cloud) Person(change func(h *House)) {
 	c.house.Step(c.options.Now())
 	change(c.house)
 }
-
-func (c *Cloud) thermostats() []*Thermostat { return c.house.Thermostats }
 
 // An answerer answers one request; it runs under the cloud's lock, with the
 // house lived up to now.
@@ -148,10 +155,9 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, endpoint string, f
 		expire()
 	}
 	if fault.Class != Hang && !fault.answer(answer) {
-		c.house.ignore = fault.Class == Ignore
-		c.house.asked = nil
-		f(answer, r, c.house)
-		req.Write, c.house.asked, c.house.ignore = c.house.asked, nil, false
+		c.house.hit, c.house.asked = fault.Class, nil
+		f(answer, r, fault.shows(c.house, endpoint))
+		req.Write, c.house.asked, c.house.hit = c.house.asked, nil, ""
 		fault.spoil(answer)
 	}
 	if fault.Class != Hang {

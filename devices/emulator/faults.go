@@ -25,31 +25,73 @@ const (
 	HTML    Class = "html"    // answers 200 with a web page; nothing is carried out
 	Garbage Class = "garbage" // is carried out and answered with half of the body, and noise
 	Missing Class = "missing" // is carried out; Fault.Fields are left out of the answer, at any depth
+	Replace Class = "replace" // is carried out; Fault.Values stand in the answer in place of what they name, at any depth
 	Ignore  Class = "ignore"  // says yes to a write and does nothing
+	Idle    Class = "idle"    // carries a write out and shows it, and the Powerwall does nothing at all until the next one
+	Lag     Class = "lag"     // shows the devices as they were Fault.Seconds ago
+	Freeze  Class = "freeze"  // shows the devices as they were when the fault was injected
 	Expire  Class = "expire"  // all access tokens or sessions of the vendor end before the request is looked at
 )
 
 func classes() []Class {
-	return []Class{Status, Latency, Hang, HTML, Garbage, Missing, Ignore, Expire}
+	return []Class{Status, Latency, Hang, HTML, Garbage, Missing, Replace, Ignore, Idle, Lag, Freeze, Expire}
+}
+
+// Kind is what a request is about; a fault can be limited to one.
+type Kind string
+
+// The kinds.
+const (
+	KindRead  Kind = "read"  // of what there is
+	KindWrite Kind = "write" // changes a device
+	KindLogIn Kind = "login" // is about tokens or sessions
+)
+
+// kinds are those of the endpoints; all others are reads.
+var kinds = map[string]Kind{
+	"tesla.backup": KindWrite, "tesla.operation": KindWrite, "tesla.storm_mode": KindWrite, "tesla.grid_import_export": KindWrite,
+	"tcc.submit": KindWrite, "resideo.write": KindWrite, "resideo.fan_write": KindWrite, "resideo.priority_write": KindWrite, "resideo.schedule_write": KindWrite,
+	"tesla.authorize": KindLogIn, "tesla.token": KindLogIn, "resideo.authorize": KindLogIn, "resideo.token": KindLogIn,
+	"tcc.login": KindLogIn, "tcc.home": KindLogIn, "tcc.logoff": KindLogIn, "tcc.page": KindLogIn,
+}
+
+func kindOf(endpoint string) Kind {
+	if k, ok := kinds[endpoint]; ok {
+		return k
+	}
+	return KindRead
 }
 
 // A Fault is what goes wrong, where and how often. Its JSON is the body of
 // POST /emulator/faults, alone or in a list.
 type Fault struct {
-	Endpoint   string   `json:"endpoint"` // "tesla.backup", "tesla.*", "*"
-	Class      Class    `json:"class"`
-	Count      int      `json:"count"`                 // of requests; 0: one; -1: until it is cleared
-	Status     int      `json:"status,omitempty"`      // of Status: 200–599
-	Body       string   `json:"body,omitempty"`        // of Status
-	RetryAfter int      `json:"retry_after,omitempty"` // of Status: seconds; 0: no such header
-	Seconds    float64  `json:"seconds,omitempty"`     // of Latency: up to 3600
-	Fields     []string `json:"fields,omitempty"`      // of Missing
+	Endpoint   string         `json:"endpoint"`       // "tesla.backup", "tesla.*", "*"
+	Only       Kind           `json:"only,omitempty"` // hits no other kind of request; empty: all
+	Class      Class          `json:"class"`
+	Count      int            `json:"count"`                 // of requests; 0: one; -1: until it is cleared, or over
+	Lasts      float64        `json:"lasts,omitempty"`       // seconds after which it is over; 0: it is not over by itself
+	Status     int            `json:"status,omitempty"`      // of Status: 200–599
+	Body       string         `json:"body,omitempty"`        // of Status
+	RetryAfter int            `json:"retry_after,omitempty"` // of Status: seconds; 0: no such header
+	Seconds    float64        `json:"seconds,omitempty"`     // of Latency: up to 3600; of Lag: up to 86,400
+	Fields     []string       `json:"fields,omitempty"`      // of Missing
+	Values     map[string]any `json:"values,omitempty"`      // of Replace
 }
 
 const (
 	longestHang = time.Hour
 	mostFaults  = 1000
 )
+
+// injected is a fault, and when it was added.
+type injected struct {
+	Fault
+	at time.Time
+}
+
+func (f injected) over(now time.Time) bool {
+	return f.Lasts > 0 && now.Sub(f.at).Seconds() >= f.Lasts
+}
 
 // ParseFaults reads one fault, or a list of them. The errors say what to send.
 func ParseFaults(b []byte) ([]Fault, error) {
@@ -90,6 +132,14 @@ func (f Fault) check() error {
 		return fmt.Errorf("a latency of %g seconds is outside 0–%g", f.Seconds, longestHang.Seconds())
 	case f.Class == Missing && len(f.Fields) == 0:
 		return errors.New("no fields to leave out")
+	case f.Class == Replace && len(f.Values) == 0:
+		return errors.New("no values to put in")
+	case f.Class == Lag && !(f.Seconds > 0 && f.Seconds <= longestLag.Seconds()):
+		return fmt.Errorf("a lag of %g seconds is outside 0–%g", f.Seconds, longestLag.Seconds())
+	case !(f.Lasts >= 0):
+		return fmt.Errorf("a fault cannot last %g seconds", f.Lasts)
+	case f.Only != "" && f.Only != KindRead && f.Only != KindWrite && f.Only != KindLogIn:
+		return fmt.Errorf("only %.20q is none of %s, %s and %s", f.Only, KindRead, KindWrite, KindLogIn)
 	}
 	return nil
 }
@@ -123,11 +173,12 @@ func (c *Cloud) AddFaults(faults ...Fault) error {
 	if len(c.faults)+len(faults) > mostFaults {
 		return fmt.Errorf("there are %d faults already: clear them first", len(c.faults))
 	}
+	now := c.options.Now()
 	for _, f := range faults {
 		if f.Count == 0 {
 			f.Count = 1
 		}
-		c.faults = append(c.faults, f)
+		c.faults = append(c.faults, injected{f, now})
 	}
 	return nil
 }
@@ -143,20 +194,32 @@ func (c *Cloud) ClearFaults() {
 func (c *Cloud) ActiveFaults() []Fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return append([]Fault{}, c.faults...)
+	c.end()
+	all := []Fault{}
+	for _, f := range c.faults {
+		all = append(all, f.Fault)
+	}
+	return all
+}
+
+// end forgets the faults that are over. The lock is held.
+func (c *Cloud) end() {
+	now := c.options.Now()
+	c.faults = slices.DeleteFunc(c.faults, func(f injected) bool { return f.over(now) })
 }
 
 func (f Fault) hits(endpoint string) bool {
 	prefix, wild := strings.CutSuffix(f.Endpoint, "*")
-	return f.Endpoint == endpoint || wild && strings.HasPrefix(endpoint, prefix)
+	return (f.Endpoint == endpoint || wild && strings.HasPrefix(endpoint, prefix)) && (f.Only == "" || f.Only == kindOf(endpoint))
 }
 
-// take is the fault that hits a request to endpoint; the zero Fault is none.
+// take is the fault that hits a request to endpoint; the zero fault is none.
 // The lock is held.
-func (c *Cloud) take(endpoint string) Fault {
-	i := slices.IndexFunc(c.faults, func(f Fault) bool { return f.hits(endpoint) })
+func (c *Cloud) take(endpoint string) injected {
+	c.end()
+	i := slices.IndexFunc(c.faults, func(f injected) bool { return f.hits(endpoint) })
 	if i < 0 {
-		return Fault{}
+		return injected{}
 	}
 	hit := c.faults[i]
 	if hit.Count > 0 {
@@ -165,6 +228,19 @@ func (c *Cloud) take(endpoint string) Fault {
 		}
 	}
 	return hit
+}
+
+// shows is the house that a request to endpoint is shown.
+func (f injected) shows(h *House, endpoint string) *House {
+	switch {
+	case kindOf(endpoint) != KindRead:
+		return h
+	case f.Class == Lag:
+		return h.asOf(h.at.Add(-time.Duration(f.Seconds * float64(time.Second))))
+	case f.Class == Freeze:
+		return h.asOf(f.at)
+	}
+	return h
 }
 
 // wait is how long the answer takes.
@@ -207,33 +283,38 @@ func (f Fault) spoil(r *recorder) {
 	case Garbage:
 		r.body.Truncate(r.body.Len() / 2)
 		r.body.WriteString("\x00\xff{{")
-	case Missing:
+	case Missing, Replace:
 		var v any
 		d := json.NewDecoder(bytes.NewReader(r.body.Bytes()))
 		d.UseNumber()
 		if d.Decode(&v) != nil {
 			return
 		}
-		if b, err := json.Marshal(without(v, f.Fields)); err == nil {
+		if b, err := json.Marshal(changed(v, f.Fields, f.Values)); err == nil {
 			r.body.Reset()
 			r.body.Write(b)
 		}
 	}
 }
 
-func without(v any, fields []string) any {
+// changed is v without fields, and with values in place of what they name.
+func changed(v any, without []string, values map[string]any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for k, inner := range v {
-			if slices.Contains(fields, k) {
+			if slices.Contains(without, k) {
 				delete(v, k)
 				continue
 			}
-			v[k] = without(inner, fields)
+			if value, ok := values[k]; ok {
+				v[k] = value
+				continue
+			}
+			v[k] = changed(inner, without, values)
 		}
 	case []any:
 		for i := range v {
-			v[i] = without(v[i], fields)
+			v[i] = changed(v[i], without, values)
 		}
 	}
 	return v

@@ -128,6 +128,12 @@ func TestFaultsThatAreRefused(t *testing.T) {
 		{"a latency of nothing", `{"endpoint":"*","class":"latency"}`, "latency"},
 		{"a latency of a day", `{"endpoint":"*","class":"latency","seconds":86400}`, "latency"},
 		{"no fields", `{"endpoint":"*","class":"missing"}`, "fields"},
+		{"no values", `{"endpoint":"*","class":"replace"}`, "values"},
+		{"a lag of nothing", `{"endpoint":"*","class":"lag"}`, "lag"},
+		{"a lag of two days", `{"endpoint":"*","class":"lag","seconds":172800}`, "lag"},
+		{"a negative length", `{"endpoint":"*","class":"hang","lasts":-1}`, "last"},
+		{"a kind of request that is none", `{"endpoint":"*","class":"hang","only":"get"}`, "login"},
+		{"a kind that the endpoint is not of", `{"endpoint":"tesla.backup","class":"hang","only":"read"}`, "there is no endpoint"},
 		{"the second of two", `[{"endpoint":"*","class":"hang"},{"endpoint":"*","class":"x"}]`, "fault 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

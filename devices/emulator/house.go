@@ -28,6 +28,8 @@ type HouseOptions struct {
 	ReserveCap int
 	// CapDelay is how long after the write ReserveCap strikes.
 	CapDelay time.Duration
+	// ReserveFloor is what a reserve below it becomes; 0: 0 is possible.
+	ReserveFloor int
 }
 
 // Hour is one measured hour.
@@ -57,8 +59,10 @@ type House struct {
 	flows   flows
 	later   []due // settings on their way
 
-	asked  *Write // what the request under way asked for
-	ignore bool   // and whether it is ignored
+	past []moment
+
+	asked *Write // what the request under way asked for
+	hit   Class  // and the fault that has hit it
 }
 
 // Books are the energies since the house began to exist, in Wh.
@@ -206,6 +210,7 @@ func (h *House) Step(now time.Time) {
 		h.at = now.Add(-longestLife)
 	}
 	for h.at.Before(now) {
+		h.remember()
 		next := h.at.Truncate(time.Minute).Add(time.Minute) // so that no step straddles a peak's end
 		if next.After(now) {
 			next = now
@@ -347,10 +352,10 @@ func (h *House) Truth() Truth {
 	return t
 }
 
-// SetReserve sets the reserve as the battery takes it: 81–99 become 80, and 100
-// what ReserveCap says, at once or after CapDelay.
+// SetReserve sets the reserve as the battery takes it: 81–99 become 80, 100
+// what ReserveCap says, at once or after CapDelay, and no less than ReserveFloor.
 func (h *House) SetReserve(percent int) {
-	h.Reserve = percent
+	h.Reserve = max(percent, h.options.ReserveFloor)
 	if percent > 80 && percent < 100 {
 		h.Reserve = 80
 	}
@@ -364,8 +369,8 @@ func (h *House) SetReserve(percent int) {
 // command notes what a request asks a device to do, and does it unless a fault
 // has it ignored.
 func (h *House) command(device string, values map[string]any, do func()) {
-	h.asked = &Write{Device: device, Values: values, Carried: !h.ignore}
-	if !h.ignore {
+	h.asked = &Write{Device: device, Values: values, Carried: h.hit != Ignore}
+	if h.hit != Ignore {
 		do()
 	}
 }

@@ -21,6 +21,8 @@ type act struct {
 	Mode   *string `json:"mode"`
 
 	Reserve      *int                `json:"reserve"`
+	ReserveFloor *int                `json:"reserve_floor"` // the least that it takes from now on
+	ReserveCap   *int                `json:"reserve_cap"`   // the most; 0: 100
 	StormWatch   *bool               `json:"storm_watch"`
 	StormActive  *bool               `json:"storm_active"`
 	GridServices *bool               `json:"grid_services_active"`
@@ -68,11 +70,15 @@ func (a act) onPowerwall(h *House) error {
 		return errors.New("a Powerwall has none of a thermostat's settings")
 	case a.Reserve != nil && (*a.Reserve < 0 || *a.Reserve > 100):
 		return fmt.Errorf("a reserve of %d %% is outside 0–100", *a.Reserve)
+	case !percentage(a.ReserveFloor) || !percentage(a.ReserveCap):
+		return errors.New("a reserve_floor and a reserve_cap are percentages, 0–100")
 	case a.Mode != nil && !slices.Contains(devices.Modes(), devices.Mode(*a.Mode)):
 		return fmt.Errorf("a Powerwall has no mode %.20q: send one of %v", *a.Mode, devices.Modes())
 	case a.ExportRule != nil && !slices.Contains(devices.ExportRules(), *a.ExportRule):
 		return fmt.Errorf("there is no export rule %.20q: send one of %v", *a.ExportRule, devices.ExportRules())
 	}
+	set(&h.options.ReserveFloor, a.ReserveFloor)
+	set(&h.options.ReserveCap, a.ReserveCap)
 	if a.Reserve != nil {
 		h.SetReserve(*a.Reserve)
 	}
@@ -93,7 +99,7 @@ func (a act) onThermostat(t *Thermostat, now time.Time) error {
 	holds := []devices.Hold{devices.HoldSchedule, devices.HoldTemporary, devices.HoldUntil, devices.HoldPermanent}
 	fans := []devices.Fan{devices.FanAuto, devices.FanOn, devices.FanCirculate}
 	switch {
-	case a.Reserve != nil || a.StormWatch != nil || a.StormActive != nil || a.GridServices != nil || a.GridCharging != nil ||
+	case a.Reserve != nil || a.ReserveFloor != nil || a.ReserveCap != nil || a.StormWatch != nil || a.StormActive != nil || a.GridServices != nil || a.GridCharging != nil ||
 		a.ExportRule != nil || a.OffGrid != nil:
 		return errors.New("a thermostat has none of a Powerwall's settings")
 	case a.Mode != nil && !slices.Contains(t.Modes, devices.HVACMode(*a.Mode)):
@@ -123,6 +129,8 @@ func (a act) onThermostat(t *Thermostat, now time.Time) error {
 	t.Touch(now, s)
 	return nil
 }
+
+func percentage(v *int) bool { return v == nil || *v >= 0 && *v <= 100 }
 
 func set[T any](to *T, v *T) {
 	if v != nil {

@@ -16,6 +16,8 @@ func TestPeople(t *testing.T) {
 	}{
 		{"the reserve", `{"device":"powerwall","reserve":50}`, func(x Truth) bool { return x.Reserve == 50 }},
 		{"a reserve that the app would not keep", `{"device":"powerwall","reserve":90}`, func(x Truth) bool { return x.Reserve == 80 }},
+		{"a site that keeps 20 % at least", `{"device":"powerwall","reserve":0,"reserve_floor":20}`, func(x Truth) bool { return x.Reserve == 20 }},
+		{"a site that takes 80 % at most", `{"device":"powerwall","reserve":100,"reserve_cap":80}`, func(x Truth) bool { return x.Reserve == 80 }},
 		{"the mode", `{"device":"powerwall","mode":"autonomous"}`, func(x Truth) bool { return x.Mode == devices.Autonomous }},
 		{"a storm", `{"device":"powerwall","storm_active":true,"storm_watch":true}`, func(x Truth) bool { return x.StormActive }},
 		{"an outage", `{"device":"powerwall","off_grid":true}`, func(x Truth) bool { return x.OffGrid }},
@@ -53,6 +55,7 @@ func TestPeopleThatAreRefused(t *testing.T) {
 		{"an unknown field", `{"device":"powerwall","reserv":5}`, "reserv"},
 		{"an unknown device", `{"device":"LCC-1","cool":74}`, "there is no device"},
 		{"a reserve over 100", `{"device":"powerwall","reserve":101}`, "0–100"},
+		{"a floor over 100", `{"device":"powerwall","reserve_floor":101}`, "0–100"},
 		{"a mode that is none", `{"device":"powerwall","mode":"cool"}`, "self_consumption"},
 		{"a battery's setting on a thermostat", `{"device":"LCC-00A01AB10001","reserve":20}`, "none of a Powerwall's"},
 		{"a set point on a battery", `{"device":"powerwall","cool":74}`, "none of a thermostat's"},

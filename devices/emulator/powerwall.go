@@ -16,6 +16,7 @@ type Powerwall struct {
 	GridServices bool
 	GridCharging bool
 	ExportRule   devices.ExportRule
+	Idle         bool // it does nothing, whatever it is set to; the next command ends that
 }
 
 // Efficiency of one way through the battery: about 90 % for both.
@@ -66,6 +67,7 @@ func (p *Powerwall) step(s situation, b *Books) flows {
 	}
 	mostIn := min(s.power*min(1, (s.capacity-p.Stored)/s.capacity*20+0.02), max(0, (s.capacity-p.Stored)/oneWay/s.hours))
 	switch {
+	case p.Idle && !s.offGrid:
 	case p.Stored < reserve && fromGrid > 0:
 		f.battery = -min(mostIn, max(fromGrid, -net))
 		if slow {

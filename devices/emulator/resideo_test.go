@@ -87,7 +87,7 @@ func (r *rest) do(req *http.Request) (int, map[string]any) {
 // ask makes an authorised call about the home; path may hold ID.
 func (r *rest) ask(method, path, body string) (int, map[string]any) {
 	r.t.Helper()
-	path = strings.Replace(path, "ID", r.cloud.thermostats()[0].LCCID, 1)
+	path = strings.Replace(path, "ID", r.cloud.house.Thermostats[0].LCCID, 1)
 	req := httptest.NewRequest(method, path+"?apikey=emulator-client&locationId=35202000168931", strings.NewReader(body))
 	req.Header.Set("Authorization", "Bearer "+r.token)
 	return r.do(req)

@@ -28,18 +28,18 @@ func (d decimal) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, "%.4f",
 var portalFans = []devices.Fan{devices.FanAuto, devices.FanOn, devices.FanCirculate, devices.FanSchedule}
 
 // portalPage is the part of the thermostats that the page r asks for shows.
-func (c *Cloud) portalPage(r *http.Request) []*Thermostat {
+func (c *Cloud) portalPage(r *http.Request, h *House) []*Thermostat {
 	page, err := strconv.Atoi(r.URL.Query().Get("page"))
-	all, per := c.thermostats(), c.options.TCC.PerPage
+	all, per := h.Thermostats, c.options.TCC.PerPage
 	if err != nil || page < 1 || page > 1000 {
 		page = 1
 	}
 	return all[min((page-1)*per, len(all)):min(page*per, len(all))]
 }
 
-func (c *Cloud) portalLocations(w http.ResponseWriter, r *http.Request, _ *House) {
+func (c *Cloud) portalLocations(w http.ResponseWriter, r *http.Request, h *House) {
 	shown := []map[string]any{}
-	for _, t := range c.portalPage(r) {
+	for _, t := range c.portalPage(r, h) {
 		shown = append(shown, map[string]any{
 			"DeviceID": t.TCCID, "MacID": t.MAC, "Name": strings.ToUpper(t.Name), "DeviceType": 24, "LocationID": portalLocation, "IsAlive": t.Alive,
 		})
@@ -51,9 +51,9 @@ func (c *Cloud) portalLocations(w http.ResponseWriter, r *http.Request, _ *House
 	reply(w, http.StatusOK, locations)
 }
 
-func (c *Cloud) portalZones(w http.ResponseWriter, r *http.Request, _ *House) {
+func (c *Cloud) portalZones(w http.ResponseWriter, r *http.Request, h *House) {
 	zones := []map[string]any{}
-	for _, t := range c.portalPage(r) {
+	for _, t := range c.portalPage(r, h) {
 		events := []any{}
 		if t.UtilityEvent {
 			events = append(events, map[string]any{"Phase": portalPhase})
@@ -92,8 +92,8 @@ func (c *Cloud) portalEquipment(t *Thermostat) *int {
 	return devices.Pointer(0)
 }
 
-func (c *Cloud) portalFind(id string) *Thermostat {
-	for _, t := range c.thermostats() {
+func (h *House) portalFind(id string) *Thermostat {
+	for _, t := range h.Thermostats {
 		if strconv.Itoa(t.TCCID) == id {
 			return t
 		}
@@ -107,7 +107,7 @@ const portalPhase = 2
 
 // portalCheck is the control screen of one thermostat.
 func (c *Cloud) portalCheck(w http.ResponseWriter, r *http.Request, h *House) {
-	t := c.portalFind(r.PathValue("id"))
+	t := h.portalFind(r.PathValue("id"))
 	if t == nil {
 		reply(w, http.StatusOK, map[string]any{"success": false})
 		return
@@ -203,7 +203,7 @@ func (c *Cloud) portalSubmit(w http.ResponseWriter, r *http.Request, h *House) {
 		reply(w, http.StatusOK, map[string]any{"success": 0})
 		return
 	}
-	t := c.portalFind(strconv.Itoa(*s.DeviceID))
+	t := h.portalFind(strconv.Itoa(*s.DeviceID))
 	if t == nil {
 		reply(w, http.StatusOK, map[string]any{"success": 0})
 		return

@@ -200,21 +200,28 @@ func (c *Cloud) teslaRegion(w http.ResponseWriter, r *http.Request, _ *House) {
 }
 
 func (c *Cloud) teslaLive(w http.ResponseWriter, _ *http.Request, h *House) {
-	now := c.options.Now()
-	if c.tesla.live == nil || now.Sub(c.tesla.liveAt) >= c.options.Tesla.Refresh || now.Before(c.tesla.liveAt) {
-		grid, island := "Active", "on_grid"
-		if h.OffGrid {
-			grid, island = "Inactive", "off_grid"
-		}
-		c.tesla.liveAt = now
-		c.tesla.live = map[string]any{
-			"solar_power": math.Round(h.flows.solar), "energy_left": h.Stored, "total_pack_energy": h.options.CapacityWh, "percentage_charged": h.charge(),
-			"backup_capable": true, "battery_power": math.Round(h.flows.battery), "load_power": math.Round(h.flows.home), "grid_status": grid,
-			"grid_services_active": h.GridServices, "grid_power": math.Round(h.flows.grid), "grid_services_power": 0, "generator_power": 0,
-			"island_status": island, "storm_mode_active": h.StormActive, "timestamp": now.In(h.local).Format(time.RFC3339), "wall_connectors": []any{},
-		}
+	if h != c.house { // of a while ago
+		envelope(w, http.StatusOK, h.figures(), "")
+		return
+	}
+	if c.tesla.live == nil || h.at.Sub(c.tesla.liveAt) >= c.options.Tesla.Refresh || h.at.Before(c.tesla.liveAt) {
+		c.tesla.live, c.tesla.liveAt = h.figures(), h.at
 	}
 	envelope(w, http.StatusOK, c.tesla.live, "")
+}
+
+// figures are those of live_status.
+func (h *House) figures() map[string]any {
+	grid, island := "Active", "on_grid"
+	if h.OffGrid {
+		grid, island = "Inactive", "off_grid"
+	}
+	return map[string]any{
+		"solar_power": math.Round(h.flows.solar), "energy_left": h.Stored, "total_pack_energy": h.options.CapacityWh, "percentage_charged": h.charge(),
+		"backup_capable": true, "battery_power": math.Round(h.flows.battery), "load_power": math.Round(h.flows.home), "grid_status": grid,
+		"grid_services_active": h.GridServices, "grid_power": math.Round(h.flows.grid), "grid_services_power": 0, "generator_power": 0,
+		"island_status": island, "storm_mode_active": h.StormActive, "timestamp": h.at.In(h.local).Format(time.RFC3339), "wall_connectors": []any{},
+	}
 }
 
 func (c *Cloud) teslaInfo(w http.ResponseWriter, _ *http.Request, h *House) {
@@ -252,7 +259,13 @@ func (c *Cloud) teslaWrite(name string, parse func(*House, map[string]json.RawMe
 			envelope(w, http.StatusBadRequest, nil, problem)
 			return
 		}
-		h.command("powerwall", values, func() { h.after(h.options.SettleDelay, do) })
+		idle := h.hit == Idle
+		h.command("powerwall", values, func() {
+			h.after(h.options.SettleDelay, func() {
+				do()
+				h.Idle = idle
+			})
+		})
 		c.tesla.writes++
 		switch {
 		case name == "grid_import_export" && c.tesla.writes%2 == 0:

@@ -1,0 +1,76 @@
+package emulator
+
+// What the house was a while ago: vendors' clouds show devices as they were,
+// seconds or hours late.
+
+import (
+	"slices"
+	"sort"
+	"time"
+)
+
+// moment is what there is of the house to show at a time.
+type moment struct {
+	at          time.Time
+	powerwall   Powerwall
+	flows       flows
+	offGrid     bool
+	outdoorC    float64
+	thermostats []Thermostat
+}
+
+// longestLag is how far back the house is known.
+const longestLag = 24 * time.Hour
+
+// remember keeps what there is of the house now: once a minute, and whenever a
+// setting has changed.
+func (h *House) remember() {
+	n := len(h.past)
+	if n > 0 && h.at.Sub(h.past[n-1].at) < time.Minute && h.past[n-1].shows(h) {
+		return
+	}
+	m := moment{at: h.at, powerwall: h.Powerwall, flows: h.flows, offGrid: h.OffGrid, outdoorC: h.OutdoorC, thermostats: make([]Thermostat, 0, len(h.Thermostats))}
+	for _, t := range h.Thermostats {
+		copied := *t
+		copied.queue = slices.Clone(t.queue)
+		m.thermostats = append(m.thermostats, copied)
+	}
+	h.past = append(h.past, m)
+	if old := h.at.Add(-longestLag); len(h.past)%1024 == 0 { // so rarely, since what is left moves
+		h.past = slices.Delete(h.past, 0, sort.Search(len(h.past), func(i int) bool { return h.past[i].at.After(old) }))
+	}
+}
+
+// shows reports whether the devices were set to then what they are set to now.
+func (m moment) shows(h *House) bool {
+	p := h.Powerwall
+	p.Stored = m.powerwall.Stored
+	if p != m.powerwall || m.offGrid != h.OffGrid {
+		return false
+	}
+	for i, t := range h.Thermostats {
+		if !t.setLike(&m.thermostats[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// setLike reports whether two thermostats are set to the same.
+func (t *Thermostat) setLike(o *Thermostat) bool {
+	return t.Mode == o.Mode && t.EmergencyHeat == o.EmergencyHeat && t.Cool == o.Cool && t.Heat == o.Heat && t.Hold == o.Hold && t.HoldUntil.Equal(o.HoldUntil) &&
+		t.Fan == o.Fan && t.Alive == o.Alive && t.Vacation == o.Vacation && t.UtilityEvent == o.UtilityEvent && len(t.queue) == len(o.queue)
+}
+
+// asOf is the house as it was at a time, to be shown and not to be changed. Of
+// one that is further back than anything known the first that is known is shown.
+func (h *House) asOf(at time.Time) *House {
+	h.remember()
+	i := max(0, sort.Search(len(h.past), func(i int) bool { return h.past[i].at.After(at) })-1)
+	m := h.past[i]
+	then := &House{Powerwall: m.powerwall, OffGrid: m.offGrid, OutdoorC: m.outdoorC, Books: h.Books, options: h.options, weather: h.weather, local: h.local, at: m.at, flows: m.flows}
+	for _, t := range m.thermostats {
+		then.Thermostats = append(then.Thermostats, &t)
+	}
+	return then
+}
