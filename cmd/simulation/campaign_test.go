@@ -20,6 +20,8 @@ var (
 	days   = flag.Int("days", 12, "how many days, each of a seed of its own")
 	level  = flag.String("faults", "all", "how much goes wrong: none, some or all")
 	replay = flag.Bool("replay", false, "tell the story of the day of -seed")
+	file   = flag.String("day", "", "a file: the day of -seed is written there by -write, or the one in it is lived")
+	write  = flag.Bool("write", false, "write the day of -seed to -day")
 )
 
 // live lives one day in a bubble.

@@ -6,22 +6,20 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"powermgr/devices/emulator"
 )
 
 // config is the configuration file of the home.
 func (w *world) config(dir, node string) string {
 	days := "[mon, tue, wed, thu, fri]"
-	if w.daily {
+	if w.Daily {
 		days = "[daily]"
 	}
 	ids := make([]string, 0, 2)
 	account := fmt.Sprintf(`{backend: tcc, username: owner@example.com, password: emulator-password, base_url: "http://127.0.0.1:1", token_file: %s/tcc.json}`, dir)
-	for _, t := range w.house.Thermostats {
-		ids = append(ids, w.vendorID(t))
+	for i := range w.Thermostats {
+		ids = append(ids, w.vendorID(i))
 	}
-	if w.backend == "resideo" {
+	if w.Backend == "resideo" {
 		account = fmt.Sprintf(`{backend: resideo, client_id: emulator-client, client_secret: emulator-client-secret, base_url: "http://127.0.0.1:1", token_file: %s/resideo.json}`, dir)
 	}
 	slices.Sort(ids)
@@ -40,13 +38,5 @@ settings:
     winter: {months: [11, 12, 1, 2, 3, 4], days: %[5]s, peak_periods: [{start: "06:00", end: "09:00"}, {start: "17:00", end: "20:00"}]}
 paths: {journal_file: %[1]s/journal.json, ramdisk_state_file: %[1]s/state.json, permanent_metrics_dir: %[1]s}
 ha: {node: %[9]s, enabled: %[10]v}
-`, dir, account, w.dry, strings.Join(ids, `", "`), days, w.polls[0], w.polls[1], w.polls[2], node, w.nodes > 1)
-}
-
-// vendorID is what the account calls a thermostat.
-func (w *world) vendorID(t *emulator.Thermostat) string {
-	if w.backend == "tcc" {
-		return fmt.Sprint(t.TCCID)
-	}
-	return t.LCCID
+`, dir, account, w.DryRun, strings.Join(ids, `", "`), days, w.Polls.Powerwall, w.Polls.PowerwallPeak, w.Polls.Thermostat, node, w.Nodes > 1)
 }

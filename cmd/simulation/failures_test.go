@@ -21,17 +21,13 @@ import (
 // the first thermostat is on its schedule, the second in a permanent hold.
 func hot(nodes int, backend string) *world {
 	w := draw(1, None)
-	w.day, w.hours = time.Date(2026, 7, 15, 0, 0, 0, 0, w.zone), summer
-	w.dry, w.daily, w.backend, w.nodes, w.rsync, w.polls = false, true, backend, nodes, true, [3]int{300, 60, 300}
-	w.weather = emulator.Day{LowC: 20, HighC: 40, Clear: 1}
-	charge, reserve := 66.0, 100
-	w.house = emulator.HouseOptions{ChargePercent: &charge, Reserve: &reserve, BaseLoadW: 2500, Thermostats: emulator.DefaultThermostats()}
-	for _, t := range w.house.Thermostats {
-		t.Location, t.Mode = w.zone, devices.Cool
-	}
+	w.Begins, w.Ends = time.Date(2026, 7, 15, 14, 30, 0, 0, zone()), time.Date(2026, 7, 15, 20, 30, 0, 0, zone())
+	w.DryRun, w.Daily, w.Backend, w.Nodes, w.Rsync, w.Polls = false, true, backend, nodes, true, polls{300, 60, 300}
+	w.Weather = weather{LowC: 20, HighC: 40, Clear: 1}
+	w.Powerwall = powerwall{ChargePercent: 66, Reserve: 100, BaseLoadW: 2500}
 	cool, heat := 75.0, 66.0
-	w.house.Thermostats[1].Submit(w.begins(), emulator.Setting{Cool: &cool, Heat: &heat, Hold: devices.Pointer(devices.HoldPermanent)}, 0)
-	w.acts = nil
+	w.Thermostats = []thermostat{{Mode: devices.Cool}, {Mode: devices.Cool, Set: change{Cool: &cool, Heat: &heat, Hold: devices.Pointer(devices.HoldPermanent)}}}
+	w.Acts = nil
 	return w
 }
 
@@ -67,15 +63,21 @@ func lives(t *testing.T, w *world, script func(*day)) *day {
 	return d
 }
 
+// scripted is an act of a test.
+type scripted func(*home)
+
+func (s scripted) do(h *home)     { s(h) }
+func (s scripted) String() string { return "script" }
+
 // on lets something happen at a time of the day such as 16:30.
 func (d *day) on(clock string, do func()) {
-	d.world.add(d.time(clock), func(*home) { do() }, "script")
+	d.world.add(d.time(clock), scripted(func(*home) { do() }))
 }
 
 func (d *day) time(clock string) time.Time {
-	t, err := time.ParseInLocation("2006-01-02 15:04:05", d.world.day.Format("2006-01-02 ")+clock, d.world.zone)
+	t, err := time.ParseInLocation("2006-01-02 15:04:05", d.world.day().Format("2006-01-02 ")+clock, zone())
 	if err != nil {
-		t, err = time.ParseInLocation("2006-01-02 15:04", d.world.day.Format("2006-01-02 ")+clock, d.world.zone)
+		t, err = time.ParseInLocation("2006-01-02 15:04", d.world.day().Format("2006-01-02 ")+clock, zone())
 	}
 	if err != nil {
 		d.t.Fatal(err)
@@ -188,7 +190,7 @@ func (d *day) nonsense(endpoint string, bodies ...string) {
 // noneBelieved sees to it that no reading was made of nonsense.
 func (d *day) noneBelieved() {
 	d.t.Helper()
-	id := "thermostat/" + devices.TopicID(d.world.vendorID(d.world.house.Thermostats[1]))
+	id := "thermostat/" + devices.TopicID(d.world.vendorID(1))
 	for _, payload := range d.said(id+"/state", "16:10:30", "16:45") {
 		d.t.Errorf("it was published: %s", payload)
 	}
@@ -212,7 +214,7 @@ func TestWhenThingsBreak(t *testing.T) {
 		{row: "a session is kept over restarts", backend: "tcc",
 			script: func(d *day) {
 				for i := range 200 {
-					d.world.add(d.time("14:40").Add(time.Duration(i)*time.Minute), func(h *home) { h.active().kill(time.Second, false) }, "")
+					d.world.add(d.time("14:40").Add(time.Duration(i)*time.Minute), kill{Node: active, Down: time.Second})
 				}
 			},
 			check: func(d *day) {

@@ -135,7 +135,7 @@ func (w *witness) reserveCommand(payload []byte) {
 	w.line("  command: %s", c.Reason)
 	back := w.theirs != nil && c.Value == *w.theirs // a choice of theirs that ours has landed over
 	switch {
-	case w.home.world.dry:
+	case w.home.world.DryRun:
 		w.broken(I5, "a reserve of %d %% was commanded in dry run", c.Value)
 	case (w.paused || w.orders.stopped(time.Now())) && c.Value < 80 && !back && !w.apart(time.Now()):
 		w.broken(I5, "a reserve of %d %% was commanded while paused", c.Value)
@@ -144,7 +144,7 @@ func (w *witness) reserveCommand(payload []byte) {
 	case w.owner && w.owned.Before(time.Now()):
 		w.broken(I3, "a reserve of %d %% was commanded while the battery is Tesla's", c.Value)
 	case !w.choice.IsZero() && !back && w.choice.Before(time.Now().Add(-2*moments)) && !w.apart(time.Now()):
-		w.broken(I3, "a reserve of %d %% was commanded; the battery has been a person's since %s", c.Value, w.choice.In(w.home.world.zone).Format("15:04:05"))
+		w.broken(I3, "a reserve of %d %% was commanded; the battery has been a person's since %s", c.Value, w.choice.In(zone()).Format("15:04:05"))
 	}
 	w.pending = &c.Value
 }
@@ -280,14 +280,14 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 	last := d.automatic
 	d.automatic, d.earlier = cmd, last.setting
 	switch {
-	case w.home.world.dry:
+	case w.home.world.DryRun:
 		w.broken(I5, "%s was commanded in dry run: %s", d.id, c.Reason)
 	case !cmd.restore && (w.paused || w.orders.stopped(now)) && !w.apart(now):
 		w.broken(I5, "%s was commanded while paused: %s", d.id, c.Reason)
 	}
 	theirs := cmd.restore && slices.ContainsFunc(d.choices, func(c setting) bool { return c.aged(now).same(cmd.setting) })
 	if !d.taken.IsZero() && d.taken.Before(now) && !theirs && !w.apart(now) {
-		w.broken(I3, "%s has been a person's since %s: %s", d.id, d.taken.In(w.home.world.zone).Format("15:04:05"), c.Reason)
+		w.broken(I3, "%s has been a person's since %s: %s", d.id, d.taken.In(zone()).Format("15:04:05"), c.Reason)
 	}
 	if w.apart(now) || !w.jumped.IsZero() && len(w.home.nodes) > 1 {
 		return // nor does one node know what the other's wrong clock meant

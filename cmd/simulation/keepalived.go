@@ -91,7 +91,7 @@ func (k *keepalived) handOver() {
 func (k *keepalived) move() {
 	k.home.watch.disturbed()
 	first, second := k.pair()
-	if !k.home.broker.has(first) && (!k.home.world.rsync || first.isFull()) {
+	if !k.home.broker.has(first) && (!k.home.world.Rsync || first.isFull()) {
 		k.home.watch.splits() // the second one knows nothing of what the first has done
 		k.home.watch.forgets()
 	}

@@ -407,7 +407,7 @@ func (n *node) catchUp() {
 
 // rsync copies a journal to the other node, if that one is up.
 func (n *node) rsync(b []byte) {
-	if !n.home.world.rsync {
+	if !n.home.world.Rsync {
 		return
 	}
 	for _, o := range n.home.nodes {

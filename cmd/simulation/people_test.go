@@ -80,7 +80,7 @@ func TestPeopleAreToldApart(t *testing.T) {
 			}},
 		{name: "a reserve that the device does not keep",
 			world: func(w *world) {
-				w.house.Reserve, w.house.ReserveCap, w.house.CapDelay = devices.Pointer(80), 80, 10*time.Minute
+				w.Powerwall.Reserve, w.Powerwall.ReserveCap, w.Powerwall.CapDelay = 80, 80, 10*time.Minute
 			},
 			script: func(*day) {},
 			check:  func(d *day) { d.is("in the end", d.house.Reserve, 80) }},
@@ -89,7 +89,7 @@ func TestPeopleAreToldApart(t *testing.T) {
 			t.Run(c.name+"/"+backend, func(t *testing.T) {
 				t.Parallel()
 				w := hot(1, backend)
-				w.house.SettleDelay, w.landing = c.settle, c.settle
+				w.Powerwall.SettleDelay, w.Landing = c.settle, c.settle
 				if c.world != nil {
 					c.world(w)
 				}

@@ -31,7 +31,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 		sabotage  func(*home)
 	}{
 		{I1, "the journal keeps nothing, and the daemon is killed in the peak", func(h *home) {
-			h.nodes[0].disk.forgets, h.world.rsync = true, false
+			h.nodes[0].disk.forgets, h.world.Rsync = true, false
 			h.people(emulator.Setting{Hold: devices.Pointer(devices.HoldPermanent)})
 			h.at(-10*time.Minute, func() { h.broker.set(false, true) })
 			h.at(20*time.Minute, func() { h.active().kill(time.Minute, true) })
@@ -74,7 +74,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 			h.at(-50*time.Minute, func() { h.rogue(0, "is set back", 77, 60) })
 		}},
 		{I5, "the node that stands by writes", func(h *home) {
-			if h.world.nodes > 1 {
+			if h.world.Nodes > 1 {
 				h.at(30*time.Minute, func() {
 					n := h.other()
 					r, err := http.NewRequest(http.MethodPost, "http://127.0.0.1:1/api/1/energy_sites/1234567890123/backup", strings.NewReader(`{"backup_reserve_percent":0}`))
@@ -87,7 +87,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 				})
 			}
 		}},
-		{I5, "dry run is not dry", func(h *home) { h.world.dry = true }},
+		{I5, "dry run is not dry", func(h *home) { h.world.DryRun = true }},
 		{I6, "the calendar is another zone's", func(h *home) { h.configure("America/Los_Angeles", "America/Anchorage") }},
 		{I7, "a token is published", func(h *home) {
 			h.at(0, func() { h.say("powermgr/control/event", `{"reason":"the token is emulator-access"}`) })
@@ -130,8 +130,8 @@ func TestEachInvariantCanFail(t *testing.T) {
 
 // at lets something happen so long after the first peak's start.
 func (h *home) at(after time.Duration, do func()) {
-	peak, _ := h.watch.calendar.Next(h.world.begins())
-	h.world.add(peak.Start.Add(after), func(*home) { do() }, "sabotage")
+	peak, _ := h.watch.calendar.Next(h.world.Begins)
+	h.world.add(peak.Start.Add(after), scripted(func(*home) { do() }))
 }
 
 // configure changes the daemon's configuration behind the witness's back.
@@ -184,7 +184,7 @@ func (h *home) rogueReserve(percent int) {
 
 // rogue is a controller that does what it must not.
 func (h *home) rogue(thermostat int, why string, cool, heat float64) {
-	id := devices.TopicID(h.world.vendorID(h.world.house.Thermostats[thermostat]))
+	id := devices.TopicID(h.world.vendorID(thermostat))
 	h.bus().Publish(bus.Message{
 		Topic: "powermgr/thermostat/" + id + "/hold/set", Source: devices.SourceControl, Generation: 1,
 		Payload: fmt.Appendf(nil, `{"value":"permanent","cool_setpoint":%g,"heat_setpoint":%g,"reason":"it %s","id":"control-rogue-%d"}`, cool, heat, why, time.Now().Unix()),

@@ -73,18 +73,18 @@ func Run(o Options) (Result, error) {
 	if w == nil {
 		w = draw(o.Seed, o.Faults)
 	}
-	time.Sleep(time.Until(w.begins()))
-	h := &home{world: w, baton: newBaton(o.Seed)}
+	time.Sleep(time.Until(w.Begins))
+	h := &home{world: w, baton: newBaton(w.Seed)}
 	h.watch = newWitness(h)
 	h.broker = &broker{watch: h.watch, up: true, retained: map[string]bus.Message{}}
 	h.keepalived = &keepalived{home: h}
 	h.cloud = emulator.New(emulator.Options{
-		TCC: emulator.TCCOptions{Delay: w.landing}, Resideo: emulator.ResideoOptions{Landing: [2]time.Duration{w.landing, w.landing * 3 / 2}},
-		Now: time.Now, Location: w.zone, Seed: o.Seed, House: w.house, Weather: w.weather.In(w.zone), OnRequest: h.watch.request,
+		TCC: emulator.TCCOptions{Delay: w.Landing}, Resideo: emulator.ResideoOptions{Landing: [2]time.Duration{w.Landing, w.Landing * 3 / 2}},
+		Now: time.Now, Location: zone(), Seed: w.Seed, House: w.house(), Weather: emulator.Day(w.Weather).In(zone()), OnRequest: h.watch.request,
 		Sleep: h.baton.sleep,
 	})
 	h.cloud.Person(func(e *emulator.House) { h.house = e; h.watch.begin(e) })
-	for i := range w.nodes {
+	for i := range w.Nodes {
 		n, err := newNode(h, dir, i)
 		if err != nil {
 			return Result{}, err
@@ -110,19 +110,19 @@ func Run(o Options) (Result, error) {
 		start()
 		all.Go(func() { n.live(ctx) })
 	}
-	for _, a := range append(w.acts, h.watch.appointments()...) {
+	for _, a := range append(w.Acts, h.watch.appointments()...) {
 		start()
 		all.Go(func() {
 			if h.baton.sleep(ctx, time.Until(a.at)) != nil {
 				return
 			}
-			if a.what != "" {
-				h.tell("%s", a.what)
+			if line := a.what.String(); line != "" {
+				h.tell("%s", line)
 			}
-			a.do(h)
+			a.what.do(h)
 		})
 	}
-	time.Sleep(time.Until(w.ends().Add(grace)))
+	time.Sleep(time.Until(w.Ends.Add(grace)))
 	truth := h.cloud.Truth()
 	h.watch.finish(truth)
 	cancel()
@@ -175,7 +175,7 @@ func (h *home) device(change func(*emulator.House)) {
 // publish is somebody's mosquitto_pub; %d in topic is the thermostat.
 func (h *home) publish(topic string, thermostat int, payload string) {
 	if thermostat >= 0 {
-		id := devices.TopicID(h.world.vendorID(h.world.house.Thermostats[thermostat]))
+		id := devices.TopicID(h.world.vendorID(thermostat))
 		topic = strings.ReplaceAll(topic, "%d", id)
 		h.watch.asked(thermostat, payload)
 	}

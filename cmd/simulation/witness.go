@@ -101,8 +101,8 @@ func newWitness(h *home) *witness {
 }
 
 func (w *witness) begin(h *emulator.House) {
-	for _, t := range h.Thermostats {
-		d := &watched{id: devices.TopicID(w.home.world.vendorID(t)), unit: t.Unit, choices: []setting{settingOf(t)}, low: 67, high: 82, cold: 62, hot: 62}
+	for i, t := range h.Thermostats {
+		d := &watched{id: devices.TopicID(w.home.world.vendorID(i)), unit: t.Unit, choices: []setting{settingOf(t)}, low: 67, high: 82, cold: 62, hot: 62}
 		for _, p := range t.Schedule {
 			d.bounds(setting{Cool: p.Cool, Heat: p.Heat})
 		}
@@ -110,7 +110,7 @@ func (w *witness) begin(h *emulator.House) {
 		w.homes = append(w.homes, d)
 		w.tell("%s is %s, on %s", t.Name, settingOf(t), t.Unit)
 	}
-	w.tell("battery %.0f %%, reserve %d %%, %s, dry run %v", h.Stored/135, h.Reserve, w.home.world.backend, w.home.world.dry)
+	w.tell("battery %.0f %%, reserve %d %%, %s, dry run %v", h.Stored/135, h.Reserve, w.home.world.Backend, w.home.world.DryRun)
 }
 
 func (w *witness) tell(format string, args ...any) {
@@ -120,7 +120,7 @@ func (w *witness) tell(format string, args ...any) {
 }
 
 func (w *witness) line(format string, args ...any) {
-	w.story = append(w.story, time.Now().In(w.home.world.zone).Format("15:04:05 ")+fmt.Sprintf(format, args...))
+	w.story = append(w.story, time.Now().In(zone()).Format("15:04:05 ")+fmt.Sprintf(format, args...))
 }
 
 func (w *witness) violation(i Invariant, format string, args ...any) {
@@ -130,7 +130,7 @@ func (w *witness) violation(i Invariant, format string, args ...any) {
 }
 
 func (w *witness) broken(i Invariant, format string, args ...any) {
-	v := Violation{i, time.Now().In(w.home.world.zone), fmt.Sprintf(format, args...)}
+	v := Violation{i, time.Now().In(zone()), fmt.Sprintf(format, args...)}
 	w.violations = append(w.violations, v)
 	w.line("VIOLATION of %s: %s", i, v.What)
 }
@@ -220,7 +220,7 @@ func (w *witness) request(q emulator.Request) {
 	w.writes++
 	w.line("  -> %s %v%s", q.Write.Device, q.Write.Values, map[bool]string{false: " (not carried out)"}[q.Write.Carried])
 	w.sends(q.Write.Device, fmt.Sprint(q.Write.Values))
-	if w.home.world.dry {
+	if w.home.world.DryRun {
 		w.broken(I5, "%s was written in dry run: %v", q.Write.Device, q.Write.Values)
 	}
 	if r, ok := q.Write.Values["reserve"].(int); ok {
@@ -298,7 +298,7 @@ func (w *witness) wrote(node string, active bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if since, ok := w.standby[node]; ok && since.Before(time.Now()) && !active {
-		w.broken(I5, "%s has been standing by since %s, and writes", node, since.In(w.home.world.zone).Format("15:04:05"))
+		w.broken(I5, "%s has been standing by since %s, and writes", node, since.In(zone()).Format("15:04:05"))
 	}
 }
 
@@ -322,23 +322,29 @@ func (w *witness) nodeSays(node string, payload []byte) {
 // may keep the reserve from following the clock.
 func teslas(f emulator.Fault) bool { return strings.HasPrefix(f.Endpoint, "tesla.") }
 
+// judging is something that the witness looks at.
+type judging func(*home)
+
+func (j judging) do(h *home)     { j(h) }
+func (j judging) String() string { return "" }
+
 // appointments are when to look at the reserve.
 func (w *witness) appointments() (all []act) {
-	for now := w.home.world.day; now.Before(w.home.world.day.AddDate(0, 0, 1)); now = now.Add(30 * time.Minute) {
+	for now := w.home.world.day(); now.Before(w.home.world.day().AddDate(0, 0, 1)); now = now.Add(30 * time.Minute) {
 		phase, peak := w.calendar.At(now)
 		if phase == rules.InPeak && peak.Start.Equal(now) && w.home.world.lives(peak) {
-			all = append(all, act{at: now.Add(65 * time.Second), do: func(h *home) {
-				settle := h.world.house.SettleDelay
+			all = append(all, act{now.Add(65 * time.Second), judging(func(h *home) {
+				settle := h.world.Powerwall.SettleDelay
 				truth, faulty := h.cloud.Truth(), slices.ContainsFunc(h.cloud.ActiveFaults(), teslas)
 				w.mu.Lock()
 				defer w.mu.Unlock()
 				calm := h.active().well() && now.Sub(w.battery) < 6*time.Minute && now.Sub(w.disturbance) > 15*time.Minute && w.free(now) && w.taken.IsZero() &&
-					!w.touched.After(now.Add(-45*time.Minute)) && !w.owner && !h.world.dry && settle < time.Minute && !faulty && now.Sub(w.forgotten) > 3*time.Hour
+					!w.touched.After(now.Add(-45*time.Minute)) && !w.owner && !h.world.DryRun && settle < time.Minute && !faulty && now.Sub(w.forgotten) > 3*time.Hour
 				limited := !w.jumped.IsZero() && truth.Reserve == 80 // on a wrong clock it looks like a choice
 				if calm && truth.Reserve != 0 && !limited {
 					w.broken(I6, "a minute into the peak the reserve is %d %%", truth.Reserve)
 				}
-			}}, act{at: peak.End.Add(givenBack), do: w.afterPeak})
+			})}, act{peak.End.Add(givenBack), judging(w.afterPeak)})
 		}
 	}
 	return all
@@ -400,10 +406,10 @@ func (w *witness) judge(truth emulator.Truth) {
 		}
 	}
 	want := 100
-	if limit := w.home.world.house.ReserveCap; limit > 0 && truth.Reserve != want { // it takes a while to snap back
+	if limit := w.home.world.Powerwall.ReserveCap; limit > 0 && truth.Reserve != want { // it takes a while to snap back
 		want = limit
 	}
-	theirs := !w.touched.Before(w.changed) || w.unseen || w.home.world.dry || w.owner
+	theirs := !w.touched.Before(w.changed) || w.unseen || w.home.world.DryRun || w.owner
 	if w.paused {
 		theirs = theirs || truth.Reserve != 0
 	}
@@ -415,7 +421,7 @@ func (w *witness) judge(truth emulator.Truth) {
 func (w *witness) result() Result {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return Result{Seed: w.home.world.seed, Violations: w.violations, Story: w.story, Writes: w.writes, Deaths: w.deaths}
+	return Result{Seed: w.home.world.Seed, Violations: w.violations, Story: w.story, Writes: w.writes, Deaths: w.deaths}
 }
 
 // secrets looks for what must never be seen: all secrets of the emulated

@@ -1,0 +1,231 @@
+package simulation
+
+// What goes wrong in the home.
+
+import (
+	"fmt"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/devices/emulator"
+)
+
+// vendorFault is a vendor that fails; it is emulator.Fault.
+type vendorFault struct {
+	Endpoint   string         `yaml:"endpoint"`
+	Only       emulator.Kind  `yaml:"only,omitempty"`
+	Class      emulator.Class `yaml:"class"`
+	Count      int            `yaml:"count"` // of requests; -1: until the vendors are well, or Lasts is over
+	Lasts      float64        `yaml:"lasts,omitempty"`
+	Status     int            `yaml:"status,omitempty"`
+	Body       string         `yaml:"body,omitempty"`
+	RetryAfter int            `yaml:"retry_after,omitempty"`
+	Seconds    float64        `yaml:"seconds,omitempty"`
+	Fields     []string       `yaml:"fields,omitempty"`
+	Values     map[string]any `yaml:"values,omitempty"`
+}
+
+func (a vendorFault) do(h *home) { h.fault(emulator.Fault(a)) }
+func (a vendorFault) String() string {
+	return fmt.Sprintf("fault: %s %s %d %.0fs %v, %d times", a.Endpoint, a.Class, a.Status, a.Seconds, a.Fields, a.Count)
+}
+
+// vendorsWell ends the faults of the vendors.
+type vendorsWell struct{}
+
+func (vendorsWell) do(h *home)     { h.cloud.ClearFaults() }
+func (vendorsWell) String() string { return "the faults are over" }
+
+// faultsEnd ends all faults that are still to come: the quiet begins.
+type faultsEnd struct{}
+
+func (faultsEnd) do(h *home)     { h.calm() }
+func (faultsEnd) String() string { return "" }
+
+// tokensEnd ends all authorisations at the vendors but the refresh tokens.
+type tokensEnd struct{}
+
+func (tokensEnd) do(h *home) {
+	h.cloud.KillTeslaTokens()
+	h.cloud.KillResideoTokens()
+	h.cloud.EndPortalSessions()
+}
+func (tokensEnd) String() string { return "all tokens and sessions end" }
+
+// which is a node by its role at the moment.
+type which string
+
+const (
+	active which = "active"
+	other  which = "other" // or the only one
+)
+
+func (w which) of(h *home) *node {
+	if w == other {
+		return h.other()
+	}
+	return h.active()
+}
+
+// kill is kill -9, or a power cut.
+type kill struct {
+	Node which         `yaml:"node"`
+	Down time.Duration `yaml:"down"`
+	// Reboot empties the ramdisk.
+	Reboot bool `yaml:"reboot,omitempty"`
+}
+
+func (a kill) do(h *home) { a.Node.of(h).kill(a.Down, a.Reboot) }
+func (a kill) String() string {
+	how := map[bool]string{false: "kill -9", true: "a power cut"}[a.Reboot]
+	return fmt.Sprintf("%s of the %s node, up again in %v", how, a.Node, a.Down)
+}
+
+// killWhen kills the active node at the Nth moment of a kind.
+type killWhen struct {
+	Moment moment        `yaml:"moment"`
+	Nth    int           `yaml:"nth"`
+	Down   time.Duration `yaml:"down"`
+	Reboot bool          `yaml:"reboot,omitempty"`
+}
+
+func (a killWhen) do(h *home) {
+	h.active().arm(fuse{moment: a.Moment, left: a.Nth, off: a.Down, reboot: a.Reboot})
+}
+func (a killWhen) String() string {
+	return fmt.Sprintf("a fuse for the %d. time that %s", a.Nth, a.Moment)
+}
+
+// diskFull is the disks of the journals.
+type diskFull struct {
+	Full bool `yaml:"full"`
+}
+
+func (a diskFull) do(h *home) { h.full(a.Full) }
+func (a diskFull) String() string {
+	return map[bool]string{true: "the disk is full", false: "the disk has room again"}[a.Full]
+}
+
+// brokerUp starts or ends the broker.
+type brokerUp struct {
+	Up      bool `yaml:"up"`
+	Forgets bool `yaml:"forgets,omitempty"` // what was retained
+}
+
+func (a brokerUp) do(h *home) { h.broker.set(a.Up, a.Forgets) }
+func (a brokerUp) String() string {
+	return map[bool]string{true: "the broker is back", false: "the broker is gone"}[a.Up]
+}
+
+// brokerCut takes the broker from the active node, or gives it back to all.
+type brokerCut struct {
+	Cut bool `yaml:"cut"`
+}
+
+func (a brokerCut) do(h *home) {
+	if a.Cut {
+		h.broker.cut(h.active(), true)
+		return
+	}
+	h.broker.heal()
+}
+
+func (a brokerCut) String() string {
+	return map[bool]string{true: "the active node has lost the broker", false: "every node has the broker again"}[a.Cut]
+}
+
+// clockJumps is the clock of the active node.
+type clockJumps struct {
+	By time.Duration `yaml:"by"`
+}
+
+func (a clockJumps) do(h *home)     { h.jump(a.By) }
+func (a clockJumps) String() string { return fmt.Sprintf("the clock jumps by %v", a.By) }
+
+// clockRight sets all clocks.
+type clockRight struct{}
+
+func (clockRight) do(h *home)     { h.right() }
+func (clockRight) String() string { return "the clock is right again" }
+
+// trouble is what can take a device away from powermgr.
+type trouble string
+
+const (
+	storm        trouble = "storm"
+	gridServices trouble = "grid services"
+	gridOutage   trouble = "grid outage"
+	notAlive     trouble = "not alive" // these three are a thermostat's
+	vacation     trouble = "vacation"
+	utilityEvent trouble = "utility event"
+)
+
+// deviceAway begins or ends something that takes a device away from powermgr.
+type deviceAway struct {
+	By         trouble `yaml:"by"`
+	Thermostat int     `yaml:"thermostat"` // of a trouble that is a thermostat's
+	Begins     bool    `yaml:"begins"`
+}
+
+func (a deviceAway) do(h *home) {
+	h.device(func(e *emulator.House) {
+		t := e.Thermostats[a.Thermostat]
+		switch a.By {
+		case storm:
+			e.StormActive = a.Begins
+		case gridServices:
+			e.GridServices = a.Begins
+		case gridOutage:
+			e.OffGrid = a.Begins
+		case notAlive:
+			t.Alive = !a.Begins
+		case vacation:
+			t.Vacation = a.Begins
+		case utilityEvent:
+			t.UtilityEvent = a.Begins
+		}
+	})
+}
+
+func (a deviceAway) String() string {
+	return fmt.Sprintf("%s (thermostat %d) %s", a.By, a.Thermostat, map[bool]string{true: "begins", false: "ends"}[a.Begins])
+}
+
+// message is one that nobody may act on, or Home Assistant's.
+type message struct {
+	Topic   string    `yaml:"topic"`
+	Payload string    `yaml:"payload"`
+	Retain  bool      `yaml:"retain,omitempty"`
+	Expires time.Time `yaml:"expires,omitempty"`
+}
+
+func (a message) do(h *home) {
+	h.send(bus.Message{Topic: a.Topic, Payload: []byte(a.Payload), Retain: a.Retain, Expires: a.Expires})
+}
+func (a message) String() string {
+	return fmt.Sprintf("message to %s, retained %v: %.60q", a.Topic, a.Retain, a.Payload)
+}
+
+// journalIs leaves something else where the active node's journal was.
+type journalIs struct {
+	Content string `yaml:"content"`
+}
+
+func (a journalIs) do(h *home)     { h.active().spoil([]byte(a.Content)) }
+func (a journalIs) String() string { return fmt.Sprintf("the journal on the disk is %q", a.Content) }
+
+// roleMoves is keepalived's word to both nodes.
+type roleMoves struct{}
+
+func (roleMoves) do(h *home)     { h.keepalived.handOver() }
+func (roleMoves) String() string { return "keepalived moves to the other node" }
+
+// nodesSeparate takes the nodes apart, or brings them together again.
+type nodesSeparate struct {
+	Apart bool `yaml:"apart"`
+}
+
+func (a nodesSeparate) do(h *home) { h.keepalived.split(a.Apart) }
+func (a nodesSeparate) String() string {
+	return map[bool]string{true: "the nodes do not see each other", false: "the nodes see each other again"}[a.Apart]
+}
