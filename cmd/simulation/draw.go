@@ -92,20 +92,6 @@ func draw(seed uint64, level Level) *world {
 		w.faults(1 + r.IntN(8))
 	}
 	sort.SliceStable(w.Acts, func(i, j int) bool { return w.Acts[i].at.Before(w.Acts[j].at) })
-	for i, a := range w.Acts {
-		switch what := a.what.(type) {
-		case wall:
-			if what.Fan != nil {
-				what.Fan = devices.Pointer(pick(r, devices.FanOn, devices.FanAuto))
-				w.Acts[i].what = what
-			}
-		case kill:
-			if what.Node == other && what.Down%time.Minute == 0 && !what.Reboot {
-				what.Reboot = chance(r, 0.5)
-				w.Acts[i].what = what
-			}
-		}
-	}
 	return w.world
 }
 
@@ -212,7 +198,7 @@ func (w *drawing) people() {
 		case 4:
 			w.add(at, wall{i, change{Mode: devices.Pointer(pick(r, devices.Off, devices.Cool, devices.Heat, devices.HeatCool))}})
 		case 5:
-			w.add(at, wall{i, change{Fan: devices.Pointer(devices.FanOn)}})
+			w.add(at, wall{i, change{Fan: devices.Pointer(pick(r, devices.FanOn, devices.FanAuto))}})
 		case 6:
 			w.add(at, app{Reserve: devices.Pointer(pick(r, 5, 10, 30, 55, 60))})
 		case 7:
@@ -325,7 +311,7 @@ func (w *drawing) faults(n int) {
 			w.add(at, brokerCut{true})
 			w.add(w.later(at, 90), brokerCut{false})
 		case 21:
-			w.add(at, kill{Node: other, Down: time.Duration(1+r.IntN(150)) * time.Minute})
+			w.add(at, kill{other, time.Duration(1+r.IntN(150)) * time.Minute, chance(r, 0.5)})
 		}
 	}
 }
