@@ -4,6 +4,7 @@ package simulation
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -127,7 +128,7 @@ func (w *witness) batteryState(m bus.Message) {
 func (w *witness) reserveCommand(payload []byte) {
 	var c struct {
 		Value  int    `json:"value"`
-		Reason string `json:"reason"` // for the story alone
+		Reason string `json:"reason"`
 	}
 	if json.Unmarshal(payload, &c) != nil {
 		return
@@ -154,7 +155,7 @@ func (w *witness) batteryResult(name string, payload []byte) {
 	if json.Unmarshal(payload, &r) != nil {
 		return
 	}
-	if !rules.Ours(r.ID) {
+	if !strings.HasPrefix(r.ID, "control-") {
 		w.line("  %s %s", name, payload)
 		if r.Accepted {
 			w.touched = time.Now()
@@ -207,7 +208,7 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		w.holdCommand(d, m.Payload)
 	case strings.HasSuffix(name, devices.ResultSuffix):
 		r, err := bus.Decode[devices.Result](m)
-		if err != nil || rules.Ours(r.ID) {
+		if err != nil || strings.HasPrefix(r.ID, "control-") {
 			return
 		}
 		w.line("  %s %s", name, m.Payload)
@@ -220,7 +221,7 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		}
 		d.bounds(d.shown)
 		if r.Applied != nil && r.Reason == "" && name != "hold"+devices.ResultSuffix {
-			d.replace()
+			d.replace(d.parts(unsaid(d.automatic.setting, name), d.shown)...)
 		}
 		d.choices = append(d.choices, d.shown)
 		if d.shown.timed() {
@@ -229,6 +230,20 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 			d.choices = append(d.choices, setting{d.shown.Mode, d.shown.Cool, d.shown.Heat, devices.HoldTemporary, time.Time{}})
 		}
 	}
+}
+
+// unsaid is s without the set point that a command's result is about, which is
+// not what it was even if it is the same.
+func unsaid(s setting, result string) setting {
+	switch strings.TrimSuffix(result, devices.ResultSuffix) {
+	case "cool_setpoint":
+		s.Cool = math.NaN()
+	case "heat_setpoint":
+		s.Heat = math.NaN()
+	case "setpoint":
+		s.Cool, s.Heat = math.NaN(), math.NaN()
+	}
+	return s
 }
 
 // sees notes that powermgr has been shown a person's choice.
@@ -253,7 +268,7 @@ func (w *witness) sees(d *watched, before setting, now time.Time) {
 	case choice.Hold == devices.HoldSchedule && d.chosen.Before(d.known):
 		return // it looks as if the device had fallen to its schedule while nobody was there
 	}
-	d.replace(choice)
+	d.replace(append(d.parts(before, choice), choice)...)
 	asleep := d.chosen.Before(d.known) && !d.over // it was made while nobody looked, at a thermostat that was left alone
 	if d.taken.IsZero() && !asleep {
 		d.taken = now
@@ -262,12 +277,11 @@ func (w *witness) sees(d *watched, before setting, now time.Time) {
 
 func (w *witness) holdCommand(d *watched, payload []byte) {
 	var c struct {
-		Value    devices.Hold `json:"value"`
-		Until    time.Time    `json:"until"`
-		Cool     float64      `json:"cool_setpoint"`
-		Heat     float64      `json:"heat_setpoint"`
-		Restores bool         `json:"restores"`
-		Reason   string       `json:"reason"` // for the story alone
+		Value  devices.Hold `json:"value"`
+		Until  time.Time    `json:"until"`
+		Cool   float64      `json:"cool_setpoint"`
+		Heat   float64      `json:"heat_setpoint"`
+		Reason string       `json:"reason"`
 	}
 	if json.Unmarshal(payload, &c) != nil {
 		return
@@ -276,7 +290,7 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 	if d.bare {
 		c.Value = devices.HoldPermanent
 	}
-	cmd := command{at: now, before: d.shown, setting: setting{d.shown.Mode, c.Cool, c.Heat, c.Value, c.Until}, restore: c.Restores}
+	cmd := command{at: now, before: d.shown, setting: setting{d.shown.Mode, c.Cool, c.Heat, c.Value, c.Until}, restore: strings.Contains(c.Reason, " goes back")}
 	w.line("  command: %s", c.Reason)
 	last := d.automatic
 	d.automatic, d.earlier = cmd, last.setting

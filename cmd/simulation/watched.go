@@ -59,6 +59,25 @@ func (d *watched) replace(choices ...setting) {
 	d.choices = choices
 }
 
+// parts are what people may want after a choice that changed a part of what the
+// thermostat showed: the rest stays what they wanted before.
+func (d *watched) parts(before, choice setting) (all []setting) {
+	for _, c := range d.choices {
+		p := choice
+		if before.Cool == choice.Cool {
+			p.Cool = c.Cool
+		}
+		if before.Heat == choice.Heat {
+			p.Heat = c.Heat
+		}
+		if before.Hold == choice.Hold && before.Until.Equal(choice.Until) {
+			p.Hold, p.Until = c.Hold, c.Until
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
 // chose is a choice made at a thermostat. pending says that a command of ours
 // was still on its way there.
 func (w *witness) chose(i int, before, after setting, pending bool) {
@@ -71,13 +90,6 @@ func (w *witness) chose(i int, before, after setting, pending bool) {
 	d.bounds(after)
 	back := slices.ContainsFunc(d.choices, after.same)
 	d.choices = append(d.choices, after)
-	if (setting{after.Mode, before.Cool, before.Heat, before.Hold, before.Until}).equal(after) {
-		// Only the mode is chosen: what else they had is still to be given back.
-		for _, c := range d.choices {
-			c.Mode = after.Mode
-			d.choices = append(d.choices, c)
-		}
-	}
 	if before.same(after) { // a set point that the mode does not use
 		if d.unseen != nil {
 			d.unseen = &after

@@ -19,7 +19,7 @@ func (st *step) answer(a Answer) {
 			if a.Target == Powerwall && a.Setting == "reserve" && a.Applied {
 				st.disown()
 			}
-			st.settled(a.Target, a.Applied)
+			st.settled(a.Target, a.Setting, a.Applied)
 		case a.Accepted:
 			st.asked(a)
 		}

@@ -116,14 +116,15 @@ func (t Thermostat) told(usual string) bool {
 
 // explain finds out what a reading of a thermostat that we touched means.
 func (st *step) explain(id string, t Thermostat, h Home, seen bool) {
-	touch := *h.Touch
+	if t.Mode != h.Touch.mode() {
+		h = st.switched(id, t, h)
+	}
+	touch, mode := *h.Touch, h.Touch.seenIn(t)
 	early := len(touch.Asked) > 0 && t.Polled.Sub(touch.WrittenAt) < settle
 	landed := touch.Confirmed || t.Polled.Sub(touch.WrittenAt) >= settle
 	lapsed := landed && touch.Wanted.Hold == HoldUntil && t.Hold == HoldSchedule && !t.Polled.Before(touch.Wanted.Until.Add(-lapse))
 	switch {
-	case t.Mode != touch.Baseline.Mode:
-		st.takeThermostat(id, fmt.Sprintf("mode changed from %s to %s", touch.Baseline.Mode, t.Mode))
-	case touch.Wanted.shownBy(touch.Baseline.Mode, t):
+	case touch.Wanted.shownBy(mode, t):
 		if t.Hold == "" && t.Period != touch.Period {
 			touch.Period = t.Period // its schedule has moved on and left ours: what comes now is a person
 			h.Touch = &touch
@@ -151,8 +152,8 @@ func (st *step) explain(id string, t Thermostat, h Home, seen bool) {
 		delete(st.Pending, id)
 	case lapsed:
 		// It ended before the old hold was put back; restore sees to it.
-	case !touch.Confirmed && (touch.Before.explains(touch.Baseline.Mode, t) || slices.ContainsFunc(touch.Asked,
-		func(s Setting) bool { return s.explains(touch.Baseline.Mode, t) })):
+	case !touch.Confirmed && (touch.Before.explains(mode, t) || slices.ContainsFunc(touch.Asked,
+		func(s Setting) bool { return s.explains(mode, t) })):
 		// Our write has not landed yet, or never will.
 		if t.Hold == "" && t.Period != touch.Period {
 			touch.Period = t.Period // and its schedule has left that: what comes now is a person
@@ -171,10 +172,12 @@ func (st *step) explain(id string, t Thermostat, h Home, seen bool) {
 		touch.Confirmed = false
 		h.Touch = &touch
 		st.keep(id, h)
+	case t.Mode == modeOff:
+		// What it shows while it is off is no choice; that comes when it is on again.
 	case !touch.Confirmed && t.Polled.Sub(touch.WrittenAt) < settle:
 		st.contest(id, t, h)
 	default:
-		st.takeThermostat(id, "set to "+t.text())
+		st.chosen(id, t, h)
 	}
 }
 
@@ -220,13 +223,17 @@ func (st *step) contested(id string, t Thermostat, h Home) {
 // awaited folds a reading of a thermostat for which a person's command is on
 // its way: until it shows, what is ours is remembered.
 func (st *step) awaited(id string, t Thermostat, h Home, seen bool) {
-	touch := *h.Touch
-	ours := t.Mode == touch.Baseline.Mode && slices.ContainsFunc(append([]Setting{touch.Wanted, touch.Before}, touch.Asked...),
-		func(s Setting) bool { return s.explains(touch.Baseline.Mode, t) })
+	touch, mode := *h.Touch, h.Touch.seenIn(t)
+	ours := t.Mode == modeOff || slices.ContainsFunc(append([]Setting{touch.Wanted, touch.Before}, touch.Asked...),
+		func(s Setting) bool { return s.explains(mode, t) })
 	switch inTime := t.Polled.Sub(touch.Commanded) < overdue; {
 	case inTime && ours:
+		if t.Mode != touch.mode() {
+			touch.Mode, h.Touch = t.Mode, &touch
+			st.keep(id, h)
+		}
 	case inTime:
-		h.Touch = nil // it is theirs
+		h.Touch = h.Touch.left(t)
 		st.keep(id, h)
 	default: // nobody will say what became of it
 		h.Touch = touch.ours()
@@ -263,16 +270,16 @@ func (st *step) commanded(id, what string) {
 	st.Kept.Homes[id] = h
 }
 
-// settled is how a person's command ended. After one that failed, what is ours
-// is given back.
-func (st *step) settled(id string, applied bool) {
+// settled is how a person's command for a setting ended. After one that failed,
+// what is ours is given back; after one that did not, what it was not about is.
+func (st *step) settled(id, setting string, applied bool) {
 	h := st.Kept.Homes[id]
-	if h.Touch == nil || h.Touch.Commanded.IsZero() {
+	if h.Touch == nil || h.Touch.Commanded.IsZero() && h.Touch.Mode == "" {
 		return
 	}
 	h.Touch = h.Touch.ours()
 	if applied {
-		h.Touch = nil
+		h.Touch = h.Touch.but(setting, st.Thermostats[id])
 	}
 	st.keep(id, h)
 }

@@ -219,6 +219,10 @@ type Touch struct {
 	Kind      Goal      `json:"kind"`
 	WrittenAt time.Time `json:"written_at"`
 	Confirmed bool      `json:"confirmed,omitempty"` // the device has shown Wanted
+	// Mode is what a person has switched it to since, or made of it by another
+	// choice; empty: nobody has. What is left of ours goes back, but not before
+	// the window ends.
+	Mode string `json:"mode,omitempty"`
 	// Theirs says that Baseline is a choice which a person made while our last
 	// write was on its way. It is watched until that write can land no more.
 	Theirs bool `json:"theirs,omitempty"`

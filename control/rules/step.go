@@ -232,6 +232,10 @@ func (st *step) override(r OverrideRequest) {
 		st.letGo()
 		for id, h := range k.Homes {
 			h.Taken, h.Ended = nil, false
+			if h.Touch != nil && h.Touch.Mode == h.Touch.Baseline.Mode {
+				touch := *h.Touch
+				touch.Mode, h.Touch = "", &touch
+			}
 			st.keep(id, h)
 		}
 		if k.Override.Kind != "" {
@@ -329,7 +333,7 @@ func (st *step) describe() {
 	}
 	for _, id := range slices.Sorted(maps.Keys(k.Homes)) {
 		h := k.Homes[id]
-		if h.Touch != nil && !h.Touch.Theirs {
+		if h.Touch != nil && !h.Touch.Theirs && (h.Touch.Mode == "" || h.Taken == nil) {
 			until := p.Until
 			if h.Touch.Wanted.Hold == HoldUntil {
 				until = h.Touch.Wanted.Until

@@ -34,6 +34,8 @@ func (st *step) goal(id string, t Thermostat, h Home) Goal {
 		return Leave
 	case h.Touch != nil && !h.Event.Equal(st.Kept.Event.Start):
 		return Leave // an earlier event's, to be given back first
+	case h.Touch != nil && h.Touch.Mode != "":
+		return Leave // and so is what a person has made something else of
 	case p.Phase == InPeak:
 		if st.offsetF() > 0 {
 			return Setback
@@ -290,6 +292,9 @@ func (st *step) restore(id string, t Thermostat, h Home) {
 		}
 		return
 	}
+	if h.Touch.Mode != "" && h.Taken != nil {
+		return // a person has it until the window ends
+	}
 	touch, want := *h.Touch, st.baseline(t, h)
 	if touch.Kind != Restore {
 		// A hold of ours that ends by itself now is not written over; the
@@ -329,9 +334,10 @@ func (st *step) later(id string, t Thermostat) bool {
 const lapse = time.Minute
 
 // unready says why a restoring write has to wait: while somebody else has the
-// device nothing of ours is in force there, and it would be refused.
+// device nothing of ours is in force there, and it would be refused. One that is
+// off may take no set points.
 func (t Thermostat) unready() string {
-	if t.UtilityEvent || t.Hold == HoldVacation || !t.Alive {
+	if t.UtilityEvent || t.Hold == HoldVacation || !t.Alive || t.Mode == modeOff {
 		return t.blocked()
 	}
 	return ""
