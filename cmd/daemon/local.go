@@ -252,9 +252,8 @@ func (l *local) status() Status {
 		}
 	}
 	plan := c.Rules()
-	for at := now; len(s.Peaks) < 8; {
-		p, ok := plan.Calendar.Next(at)
-		if !ok || p.Start.Sub(now) > 24*time.Hour {
+	for p := range plan.Calendar.From(now) {
+		if p.Start.Sub(now) > 24*time.Hour || len(s.Peaks) == 8 {
 			break
 		}
 		w := Window{Season: p.Season, Lead: p.Start.Add(-plan.Calendar.Lead), Start: p.Start, End: p.End, Reserve: plan.PeakReserve, After: plan.OffPeakReserve}
@@ -262,7 +261,6 @@ func (l *local) status() Status {
 			w.PrecoolF = &plan.PrecoolAtF
 		}
 		s.Peaks = append(s.Peaks, w)
-		at = p.End
 	}
 	l.mu.Lock()
 	s.Events = slices.Clone(l.events)

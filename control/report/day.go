@@ -50,12 +50,12 @@ func begin(now time.Time, c rules.Calendar) Record {
 // override changes what is done, and not what energy costs.
 func (r *Record) schedule(c rules.Calendar) {
 	r.Peaks = []Peak{}
-	for day := -1; day <= 1; day++ { // a peak or its lead may reach over midnight
-		for _, p := range c.Peaks(r.start.Add(r.end.Sub(r.start)/2), day) {
-			if lead := p.Start.Add(-c.Lead); lead.Before(r.end) && r.start.Before(p.End) {
-				r.Peaks = append(r.Peaks, Peak{Lead: lead, From: p.Start, Until: p.End})
-			}
+	for p := range c.From(r.start) { // a peak or its lead may reach over midnight
+		lead := p.Start.Add(-c.Lead)
+		if !lead.Before(r.end) {
+			break
 		}
+		r.Peaks = append(r.Peaks, Peak{Lead: lead, From: p.Start, Until: p.End})
 	}
 }
 

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"iter"
 	"slices"
 	"time"
 )
@@ -18,31 +19,39 @@ const (
 // Phases lists all phases, in the order of a day.
 func Phases() []Phase { return []Phase{OffPeak, PrePeak, InPeak} }
 
-// A Span is a part of the local day, in wall-clock minutes since midnight: 960
-// is 16:00. Its end is exclusive, at most 1440.
-type Span struct{ Start, End int }
-
-// A Season says what holds in some months.
+// A Season says what holds in a part of the year.
 type Season struct {
-	Name    string
-	Months  []time.Month
-	Days    []time.Weekday // on which there are peaks; holidays never have any
-	Peaks   []Span
-	Precool bool // the lead of its peaks precools if the forecast is hot
+	Name     string
+	Months   []time.Month   // empty: From and To say which part of the year
+	From, To YearDay        // both included; zero: the whole year
+	Days     []time.Weekday // on which peaks begin; on holidays none ever does
+	Peaks    []Span
+	Precool  bool // the lead of its peaks precools if the forecast is hot
 }
 
-// A Calendar knows when the grid is dear. Windows are wall-clock times, so a
+// days are those on which the season's peaks begin, but for holidays.
+func (s Season) days() Days {
+	return Days{Months: s.Months, From: s.From, To: s.To, Weekdays: s.Days}
+}
+
+// A Calendar knows when power is expensive. Windows are wall-clock times, so a
 // change to or from summer time lengthens or shortens a peak.
 type Calendar struct {
 	Location *time.Location
 	Seasons  []Season
-	Holidays []string      // local days without peaks: "2026-07-04"
-	Lead     time.Duration // of pre_peak before each peak
+	Holidays []string       // local days without peaks: "2026-07-04", or "07-04" of every year
+	Public   PublicHolidays // more of them; nil: none
+	Lead     time.Duration  // of pre_peak before each peak
 }
 
-// A Peak is one window in which the grid is dear. The zero Peak is none.
+// PublicHolidays are days that a rule makes holidays, such as the fourth
+// Thursday of November.
+type PublicHolidays interface{ Has(Date) bool }
+
+// A Peak is one stretch in which power is expensive: windows that touch are
+// one, over midnight and from one season into the next. The zero Peak is none.
 type Peak struct {
-	Season  string
+	Season  string // in which it begins
 	Precool bool
 	Start   time.Time
 	End     time.Time // exclusive
@@ -52,79 +61,172 @@ type Peak struct {
 // run of week-ends and holidays, and than a winter without windows.
 const horizon = 400
 
-// SeasonOf is the season of the local day of t; nil if no season has its month.
+// SeasonOf is the season of the local day of t; nil if there is none. Of several
+// with the same part of the year it is the one that has peaks on that day.
 func (c Calendar) SeasonOf(t time.Time) *Season {
-	month := t.In(c.Location).Month()
+	var found *Season
+	date := DateOf(t, c.Location)
 	for i := range c.Seasons {
-		if slices.Contains(c.Seasons[i].Months, month) {
-			return &c.Seasons[i]
+		s := &c.Seasons[i]
+		if s.days().Has(date) {
+			return s
+		}
+		if found == nil && s.days().InSeason(date) {
+			found = s
 		}
 	}
-	return nil
+	return found
 }
 
-// Peaks lists the peaks of the local day that is days after that of t, in
-// order; windows that touch are one.
-func (c Calendar) Peaks(t time.Time, days int) []Peak {
-	y, m, d := t.In(c.Location).Date()
-	noon := time.Date(y, m, d+days, 12, 0, 0, 0, c.Location)
-	season := c.SeasonOf(noon)
-	if season == nil || !slices.Contains(season.Days, noon.Weekday()) ||
-		len(c.Holidays) > 0 && slices.Contains(c.Holidays, noon.Format(time.DateOnly)) {
-		return nil
-	}
-	spans, byStart := season.Peaks, func(a, b Span) int { return a.Start - b.Start }
-	if !slices.IsSortedFunc(spans, byStart) {
-		spans = slices.SortedFunc(slices.Values(spans), byStart)
-	}
-	peaks := make([]Peak, 0, len(spans))
-	for _, span := range spans {
-		p := Peak{
-			Season: season.Name, Precool: season.Precool,
-			Start: c.wall(y, m, d+days, span.Start),
-			End:   c.wall(y, m, d+days, span.End),
+// Peaks lists the peaks that begin on the local day that is days after that of
+// t, in order.
+func (c Calendar) Peaks(t time.Time, days int) (peaks []Peak) {
+	date := DateOf(t, c.Location).Add(days)
+	for p := range c.from(date) {
+		starts := DateOf(p.Start, c.Location).wall(0)
+		if starts.After(date.wall(0)) {
+			break
 		}
-		if !p.Start.Before(p.End) {
-			continue // the whole window fell into the hour that summer time takes
+		if starts.Equal(date.wall(0)) {
+			peaks = append(peaks, p)
 		}
-		if last := len(peaks) - 1; last >= 0 && !peaks[last].End.Before(p.Start) {
-			peaks[last].End = p.End
-			continue
-		}
-		peaks = append(peaks, p)
 	}
 	return peaks
 }
 
-// wall is the moment at which the clock on the wall shows that minute of the
-// day. A minute that summer time leaves out is the moment of the change.
-func (c Calendar) wall(y int, m time.Month, d, minute int) time.Time {
-	t := time.Date(y, m, d, 0, minute, 0, 0, c.Location)
-	shown := t.Hour()*60 + t.Minute()
-	if shown == minute%1440 {
-		return t
+// From goes through the peaks that end after t, in order: the one that runs at
+// t, if one does, and all that begin within the horizon.
+func (c Calendar) From(t time.Time) iter.Seq[Peak] {
+	return func(yield func(Peak) bool) {
+		for p := range c.from(DateOf(t, c.Location)) {
+			if t.Before(p.End) && !yield(p) {
+				return
+			}
+		}
 	}
-	from, to := t.ZoneBounds()
-	if shown < minute {
-		return to
+}
+
+// from goes through the peaks of a day and of those to come, and through
+// earlier ones that may reach into it.
+func (c Calendar) from(date Date) iter.Seq[Peak] {
+	return func(yield func(Peak) bool) {
+		first := date.Add(-1)
+		for n := 0; n < horizon && c.goesOn(first); n++ {
+			first = first.Add(-1)
+		}
+		var open Peak // it may go on with the next window
+		for day, last := first, date.Add(horizon); day != last; day = day.Add(1) {
+			for _, w := range c.windows(day) {
+				switch {
+				case open.Start.IsZero():
+					open = w
+				case w.Start.After(open.End):
+					if !yield(open) {
+						return
+					}
+					open = w
+				default:
+					open.End = latest(open.End, w.End)
+				}
+			}
+			if !open.Start.IsZero() && !c.reaches(day) {
+				if !yield(open) {
+					return
+				}
+				open = Peak{}
+			}
+		}
+		if !open.Start.IsZero() {
+			yield(open)
+		}
 	}
-	return from
+}
+
+// goesOn reports whether a peak of the day before goes on through the whole of
+// date.
+func (c Calendar) goesOn(date Date) bool {
+	windows := c.windows(date)
+	if len(windows) == 0 {
+		return false
+	}
+	run := windows[0]
+	for _, w := range windows[1:] {
+		if !w.Start.After(run.End) {
+			run.End = latest(run.End, w.End)
+		}
+	}
+	if midnight, _ := moments(date.Add(1).wall(0), c.Location); run.End.Before(midnight) {
+		return false
+	}
+	return slices.ContainsFunc(c.windows(date.Add(-1)), func(w Peak) bool { return !w.End.Before(run.Start) })
+}
+
+// nearMidnight is from when on a window that ends on the same day may touch one
+// of the next: the clock may be put back over midnight.
+const nearMidnight = minutesPerDay - 3*60
+
+// reaches reports whether a window of date may touch one of the next day.
+func (c Calendar) reaches(date Date) bool {
+	for i := range c.Seasons {
+		late := func(p Span) bool { return p.End >= nearMidnight }
+		if s := &c.Seasons[i]; slices.ContainsFunc(s.Peaks, late) && s.days().Has(date) {
+			return !c.holiday(date)
+		}
+	}
+	return false
+}
+
+// A span of a season.
+type span struct {
+	Span
+	season *Season
+}
+
+// spans are the windows that begin on a local day, by their start.
+func (c Calendar) spans(date Date) (spans []span) {
+	for i := range c.Seasons {
+		s := &c.Seasons[i]
+		if len(s.Peaks) == 0 || !s.days().Has(date) {
+			continue
+		}
+		for _, p := range s.Peaks {
+			spans = append(spans, span{p, s})
+		}
+	}
+	if len(spans) == 0 || c.holiday(date) {
+		return nil
+	}
+	slices.SortStableFunc(spans, func(a, b span) int { return a.Start - b.Start })
+	return spans
+}
+
+func (c Calendar) holiday(date Date) bool {
+	if c.Public != nil && c.Public.Has(date) {
+		return true
+	}
+	if len(c.Holidays) == 0 {
+		return false
+	}
+	text := date.String()
+	return slices.Contains(c.Holidays, text) || slices.Contains(c.Holidays, text[len("2026-"):])
+}
+
+// windows are the spans of a day as stretches of time. One that falls into the
+// hour that summer time takes is none.
+func (c Calendar) windows(date Date) (windows []Peak) {
+	for _, s := range c.spans(date) {
+		if from, until := s.On(date, c.Location); from.Before(until) {
+			windows = append(windows, Peak{Season: s.season.Name, Precool: s.season.Precool, Start: from, End: until})
+		}
+	}
+	return windows
 }
 
 // Next is the peak that runs at t, or else the next one; ok is false if there
 // is none within the horizon.
 func (c Calendar) Next(t time.Time) (p Peak, ok bool) {
-	// Yesterday counts until noon, since its last peak may end at or after midnight.
-	first := -1
-	if t.In(c.Location).Hour() >= 12 {
-		first = 0
-	}
-	for day := first; day < horizon; day++ {
-		for _, p := range c.Peaks(t, day) {
-			if t.Before(p.End) {
-				return p, true
-			}
-		}
+	for p := range c.From(t) {
+		return p, true
 	}
 	return Peak{}, false
 }

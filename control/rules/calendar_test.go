@@ -170,6 +170,106 @@ func TestWindowsThatTouchAreOne(t *testing.T) {
 	}
 }
 
+// A peak over midnight was two, each with its own announcement and thresholds.
+func TestPeaksGoOverMidnight(t *testing.T) {
+	workdays := func(spans ...Span) Calendar {
+		c := daily(pacific, spans...)
+		c.Seasons[0].Days = weekdays
+		return c
+	}
+	wholeDays := daily(pacific)
+	wholeDays.Seasons = []Season{{Name: "week", Days: weekdays, Peaks: []Span{{0, 1440}}}, {Name: "rest", Days: []time.Weekday{0, 6}}}
+	ends := daily(pacific)
+	ends.Seasons = []Season{
+		{Name: "summer", From: 615, To: 930, Days: everyDay, Peaks: []Span{{1320, 1560}}},
+		{Name: "other", From: 1001, To: 614, Days: everyDay, Peaks: []Span{{90, 180}}},
+	}
+	holiday := workdays(Span{1320, 1560})
+	holiday.Holidays = []string{"2026-07-15", "12-25"}
+	for _, row := range []struct {
+		name string
+		c    Calendar
+		day  string // a Wednesday unless the row is about another
+		want string // the peaks that begin on it
+	}{
+		{"in two windows", daily(pacific, Span{330, 1440}, Span{0, 30}), "2026-07-15", "Wed 05:30 – Thu 00:30"},
+		{"in one window", daily(pacific, Span{1320, 1560}), "2026-07-15", "Wed 22:00 – Thu 02:00"},
+		{"with a window after midnight that goes on", daily(pacific, Span{1320, 1560}, Span{100, 300}), "2026-07-15", "Wed 22:00 – Thu 05:00"},
+		{"with one that ends first", daily(pacific, Span{1320, 1560}, Span{30, 60}), "2026-07-15", "Wed 22:00 – Thu 02:00"},
+		{"on Friday", workdays(Span{1320, 1560}), "2026-07-17", "Fri 22:00 – Sat 02:00"},
+		{"on Saturday", workdays(Span{1320, 1560}), "2026-07-18", ""},
+		{"on Sunday", workdays(Span{1320, 1560}), "2026-07-19", ""},
+		{"five days on end", wholeDays, "2026-07-13", "Mon 00:00 – Sat 00:00"},
+		{"in the middle of five days", wholeDays, "2026-07-15", ""},
+		{"out of a season", ends, "2026-09-30", "Wed 22:00 – Thu 03:00"},
+		{"into a season", ends, "2026-06-15", "Mon 22:00 – Tue 02:00"},
+		{"before a season", ends, "2026-06-14", "Sun 01:30 – Sun 03:00"},
+		{"on a holiday", holiday, "2026-07-15", ""},
+		{"into a holiday", holiday, "2026-07-14", "Tue 22:00 – Wed 02:00"},
+		{"on a holiday of every year", holiday, "2028-12-25", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			got := ""
+			for _, p := range row.c.Peaks(at(row.day+" 12:00"), 0) {
+				got += p.Start.Format("Mon 15:04") + " – " + p.End.Format("Mon 15:04")
+			}
+			if got != row.want {
+				t.Errorf("got %q, want %q", got, row.want)
+			}
+		})
+	}
+	phase, p := wholeDays.At(at("2026-07-16 12:00"))
+	if phase != InPeak || !p.Start.Equal(at("2026-07-13 00:00")) || !p.End.Equal(at("2026-07-18 00:00")) {
+		t.Errorf("in the middle of five days: %s, %+v", phase, p)
+	}
+}
+
+// The thresholds and holds of a peak over midnight are those of one peak.
+func TestSetbackInAPeakOverMidnight(t *testing.T) {
+	for name, spans := range map[string][]Span{"one window": {{1320, 1560}}, "two windows": {{1320, 1440}, {0, 120}}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 20:00")
+			w.s.Settings.Calendar = daily(pacific, spans...)
+			w.charge = 90
+			w.start().until("22:01").want("powerwall 0")
+			w.charge = 70
+			w.until("22:04").want("up until 02:00 cool 78 heat 68")
+			w.untilTime(at("2026-07-16 00:10")).want()
+			w.charge = 45
+			w.until("00:20").want("up until 02:00 cool 80 heat 68")
+			w.until("02:10").want("powerwall 100")
+			if phases := w.noted(NotePhase); phases != 3 {
+				t.Errorf("%d changes of phase, want the lead, the peak and its end", phases)
+			}
+		})
+	}
+}
+
+// Week-ends of the same months have hours of their own.
+func TestTwoSeasonsShareTheirMonths(t *testing.T) {
+	c := daily(pacific)
+	summer := []time.Month{6, 7, 8}
+	c.Seasons = []Season{
+		{Name: "week", Months: summer, Days: weekdays, Peaks: []Span{{960, 1140}}, Precool: true},
+		{Name: "weekend", Months: summer, Days: []time.Weekday{0, 6}, Peaks: []Span{{1080, 1320}}},
+	}
+	for day, want := range map[string]string{"2026-07-17": "week 16:00–19:00", "2026-07-18": "weekend 18:00–22:00", "2026-09-05": ""} {
+		got := ""
+		for _, p := range c.Peaks(at(day+" 12:00"), 0) {
+			got = p.Season + " " + clocks([]Peak{p})
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", day, got, want)
+		}
+	}
+	if s := c.SeasonOf(at("2026-07-18 12:00")); s == nil || s.Name != "weekend" {
+		t.Errorf("the season of a Saturday is %+v", s)
+	}
+	if s := c.SeasonOf(at("2026-09-05 12:00")); s != nil {
+		t.Errorf("the season of September is %+v", s)
+	}
+}
+
 func TestNoPeaksAtAll(t *testing.T) {
 	w := newWorld(t, "2026-07-15 12:00")
 	w.s.Settings.Calendar.Seasons = nil
