@@ -62,7 +62,7 @@ func (w *Weather) Run(ctx context.Context) error {
 		case !w.Standing.Active():
 			w.account.next = now.Add(standby)
 		case w.Source == nil || w.byHand == w.day(now):
-			w.account.next = w.midnight(now)
+			w.account.next = devices.NextMidnight(now, w.Location)
 		default:
 			w.poll(ctx)
 		}
@@ -70,11 +70,6 @@ func (w *Weather) Run(ctx context.Context) error {
 }
 
 func (w *Weather) day(now time.Time) string { return now.In(w.Location).Format(time.DateOnly) }
-
-func (w *Weather) midnight(now time.Time) time.Time {
-	y, m, d := now.In(w.Location).Date()
-	return time.Date(y, m, d+1, 0, 0, 0, 0, w.Location)
-}
 
 func (w *Weather) poll(ctx context.Context) {
 	var f devices.Forecast
@@ -90,7 +85,7 @@ func (w *Weather) poll(ctx context.Context) {
 		w.publish(w.Topics.Weather(devices.StateLeaf), true, f)
 	}
 	w.account.polled(now, f.AsOf, err)
-	if midnight := w.midnight(now); midnight.Before(w.account.next) {
+	if midnight := devices.NextMidnight(now, w.Location); midnight.Before(w.account.next) {
 		w.account.next = midnight // another day, another high
 	}
 }
@@ -139,7 +134,7 @@ func (w *Weather) command(m bus.Message, now time.Time) {
 		return
 	}
 	f := devices.Forecast{HighF: &high, Hourly: []devices.HourlyDegF{}, Source: "mqtt", Day: w.day(now), AsOf: now}
-	w.account.next = w.midnight(now)
+	w.account.next = devices.NextMidnight(now, w.Location)
 	w.say(f)
 	if w.Store != nil {
 		if err := w.Store.Save(byHandKey, f); err != nil {

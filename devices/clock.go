@@ -13,12 +13,33 @@ const JustOver = 15 * time.Minute
 func NextClock(clock time.Duration, now time.Time, home *time.Location) time.Time {
 	y, m, d := now.In(home).Date()
 	clock %= 24 * time.Hour
-	// Hours and minutes apart from the date: a day can have 23 or 25 hours.
-	at := func(day int) time.Time {
-		return time.Date(y, m, day, int(clock/time.Hour), int(clock%time.Hour/time.Minute), int(clock%time.Minute/time.Second), 0, home)
-	}
-	if today := at(d); now.Sub(today) <= JustOver {
+	if today := clockAt(y, m, d, clock, home); now.Sub(today) <= JustOver {
 		return today
 	}
-	return at(d + 1)
+	return clockAt(y, m, d+1, clock, home)
+}
+
+// NextMidnight is when the day at home that comes after that of now begins.
+func NextMidnight(now time.Time, home *time.Location) time.Time {
+	y, m, d := now.In(home).Date()
+	return clockAt(y, m, d+1, 0, home)
+}
+
+// clockAt is when the clock at home shows clock on a day. Where summer time
+// leaves that out it is the moment of the change: time.Date may give an earlier
+// one, which at midnight is one of the day before.
+func clockAt(y int, m time.Month, d int, clock time.Duration, home *time.Location) time.Time {
+	// Hours and minutes apart from the date: a day can have 23 or 25 hours.
+	on := func(zone *time.Location) time.Time {
+		return time.Date(y, m, d, int(clock/time.Hour), int(clock%time.Hour/time.Minute), int(clock%time.Minute/time.Second), 0, zone)
+	}
+	at, wall := on(home), on(time.UTC)
+	_, offset := at.Zone()
+	switch shown := at.Add(time.Duration(offset) * time.Second); {
+	case shown.Before(wall):
+		_, at = at.ZoneBounds()
+	case shown.After(wall):
+		at, _ = at.ZoneBounds()
+	}
+	return at
 }

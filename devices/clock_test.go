@@ -39,3 +39,31 @@ func TestNextClock(t *testing.T) {
 		})
 	}
 }
+
+// Where summer time begins at midnight, the next one was an hour ago as soon as
+// it was 23:00, and a hold until midnight ended then.
+func TestMidnightThatSummerTimeLeavesOut(t *testing.T) {
+	for _, tt := range []struct{ zone, evening, want string }{
+		{"America/Santiago", "2026-09-05 23:30", "2026-09-06T01:00:00-03:00"},
+		{"Asia/Beirut", "2026-03-28 23:30", "2026-03-29T01:00:00+03:00"},
+		{"Atlantic/Azores", "2026-03-28 23:30", "2026-03-29T01:00:00Z"},
+		{"America/Los_Angeles", "2026-07-15 23:30", "2026-07-16T00:00:00-07:00"},
+	} {
+		t.Run(tt.zone, func(t *testing.T) {
+			home, err := time.LoadLocation(tt.zone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			now, err := time.ParseInLocation("2006-01-02 15:04", tt.evening, home)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := NextMidnight(now.UTC(), home).Format(time.RFC3339); got != tt.want {
+				t.Errorf("the next midnight is %s, want %s", got, tt.want)
+			}
+			if got := NextClock(24*time.Hour, now.UTC(), home).Format(time.RFC3339); got != tt.want {
+				t.Errorf("a hold until midnight ends %s, want %s", got, tt.want)
+			}
+		})
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"powermgr/control/health"
 	"powermgr/control/notify"
 	"powermgr/control/report"
+	"powermgr/control/rules"
 	"powermgr/devices"
 )
 
@@ -63,14 +64,14 @@ const lastHour = time.Hour
 // Date reads a day as people say it. Due is the newest day whose report is
 // due: today in its last hour, else yesterday.
 func (e Evening) Date(text string) (string, error) {
-	now := e.Now.In(e.Config.Zone())
+	zone := e.Config.Zone()
 	switch text {
 	case "due":
-		return now.Add(lastHour).AddDate(0, 0, -1).Format(time.DateOnly), nil
+		return rules.DateOf(e.Now.Add(lastHour), zone).Add(-1).String(), nil
 	case "today":
-		return now.Format(time.DateOnly), nil
+		return rules.DateOf(e.Now, zone).String(), nil
 	case "yesterday":
-		return now.AddDate(0, 0, -1).Format(time.DateOnly), nil
+		return rules.DateOf(e.Now, zone).Add(-1).String(), nil
 	}
 	if _, err := time.Parse(time.DateOnly, text); err != nil {
 		return "", fmt.Errorf("%q is not a day: write today, yesterday, due, or one such as 2026-07-15", text)

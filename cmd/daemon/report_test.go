@@ -42,3 +42,19 @@ func TestWhatIsDue(t *testing.T) {
 		})
 	}
 }
+
+// The day before one whose first hour summer time leaves out was left out too.
+func TestYesterdayWithoutAMidnight(t *testing.T) {
+	config := defaults()
+	config.Settings.Timezone = "America/Santiago"
+	now, err := time.Parse(time.RFC3339, "2026-09-07T00:30:00-03:00")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := Evening{Config: config, Now: now}
+	for _, word := range []string{"yesterday", "due"} {
+		if got, err := e.Date(word); err != nil || got != "2026-09-06" {
+			t.Errorf("%s is %s, %v", word, got, err)
+		}
+	}
+}
