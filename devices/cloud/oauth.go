@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -39,15 +40,16 @@ type OAuth struct {
 	HTTP         *http.Client
 	Now          func() time.Time
 
-	mu       sync.Mutex // never held while the endpoint is asked
-	flight   *flight    // the refresh under way; nil: none
-	token    Token
-	loaded   bool
-	dead     *devices.Error // the refusal that needs a person; nil: alive
-	deadWith Token          // what it was said of
-	again    time.Time      // when the dead one is tried again all the same; zero: never
-	denied   time.Time      // since when the endpoint has refused without saying why; zero: it does not
-	unsafe   bool           // token is not on disk yet
+	mu     sync.Mutex // never held while the endpoint is asked
+	flight *flight    // the refresh under way; nil: none
+	closed bool
+	token  Token
+	loaded bool
+	filed  Token          // what the file holds as far as is known: another process may have replaced it
+	dead   *devices.Error // the refusal that needs a person; nil: alive
+	again  time.Time      // when the dead one is tried again all the same; zero: never
+	denied time.Time      // since when the endpoint has refused without saying why; zero: it does not
+	unsafe bool           // token is not on disk yet
 }
 
 // flight is a refresh that callers wait for.
@@ -77,7 +79,33 @@ const early = 2 * time.Minute
 func (o *OAuth) Use(t Token) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.token, o.loaded = t, true
+	o.token, o.filed, o.loaded = t, t, true
+}
+
+// Close ends the use of the authorisation: no refresh begins any more. It
+// waits, until ctx ends, for the answer of one that has left, since that may
+// hold the only refresh token that is still good, and puts it on disk.
+func (o *OAuth) Close(ctx context.Context) error {
+	o.mu.Lock()
+	o.closed = true
+	f := o.flight
+	o.mu.Unlock()
+	if f != nil {
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return fmt.Errorf("%s: the answer to a refresh of the token is still to come: run powermgr auth if the next start asks for it", o.Vendor)
+		}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.unsafe {
+		return nil
+	}
+	if err := o.save(o.token); err != nil {
+		return fmt.Errorf("%s: the new token is lost with this process: %w", o.Vendor, err)
+	}
+	return nil
 }
 
 // Token returns an access token that is believed to be alive, refreshing it
@@ -86,7 +114,7 @@ func (o *OAuth) Use(t Token) {
 func (o *OAuth) Token(ctx context.Context) (devices.Secret, error) {
 	return o.get(ctx, func() bool {
 		if o.unsafe {
-			o.unsafe = o.File.Save(o.token, o.Now()) != nil
+			_ = o.save(o.token) // it has been said, and the next call tries again
 		}
 		return o.token.Refresh == "" || o.Now().Add(early).Before(o.token.Expires)
 	})
@@ -114,6 +142,10 @@ func (o *OAuth) get(ctx context.Context, good func() bool) (devices.Secret, erro
 		o.die("the access token was refused and there is no refresh token: run powermgr auth")
 		o.again = o.Now().Add(retrial)
 		return "", o.gone()
+	}
+	if err := ctx.Err(); err != nil || o.closed {
+		o.mu.Unlock()
+		return "", &devices.Error{Vendor: o.Vendor, Op: opRefresh, Kind: devices.Unreachable, Err: cmp.Or(err, errClosed)}
 	}
 	f := o.refresh(ctx)
 	o.mu.Unlock()
@@ -168,18 +200,16 @@ func (o *OAuth) Exchange(ctx context.Context, code, redirect string, more url.Va
 	return o.keep(op, t)
 }
 
-// load reads the token file at first, and again while the authorisation is
-// dead, in case a person has put a new one there.
+// load reads the token file, each time: another process may have put a new
+// authorisation there, such as powermgr auth with more rights than the old one
+// had.
 func (o *OAuth) load() error {
 	if o.dead != nil && !o.again.IsZero() && !o.Now().Before(o.again) {
 		o.dead, o.again = nil, time.Time{}
 	}
-	if (!o.loaded || o.dead != nil) && o.File.Path != "" {
-		t, err := o.File.Load()
-		switch {
-		case err == nil && (!o.loaded || o.replaced(t)):
-			o.token, o.loaded, o.dead = t, true, nil
-		case err != nil && !o.loaded:
+	if o.File.Path != "" {
+		_, err := o.adopt()
+		if err != nil && !o.loaded {
 			if Missing(err) {
 				err = fmt.Errorf("no authorisation at %s: run powermgr auth", o.File.Path)
 			}
@@ -192,11 +222,16 @@ func (o *OAuth) load() error {
 	return nil
 }
 
-// replaced reports whether t is another authorisation than the dead one. The
-// access token counts only where there is no refresh token: renewed ones are
-// not written to the file.
-func (o *OAuth) replaced(t Token) bool {
-	return t.Refresh != o.deadWith.Refresh || t.Refresh == "" && t.Access != o.deadWith.Access
+// adopt takes over what another process has put into the token file, and
+// reports whether there was something.
+func (o *OAuth) adopt() (bool, error) {
+	t, err := o.File.Load()
+	if err != nil || o.loaded && t.Access == o.filed.Access && t.Refresh == o.filed.Refresh {
+		return false, err
+	}
+	o.token, o.filed, o.loaded, o.unsafe = t, t, true, false
+	o.dead, o.again, o.denied = nil, time.Time{}, time.Time{}
+	return true, nil
 }
 
 // gone is the refusal that needs a person.
@@ -212,11 +247,13 @@ func own(err error) error {
 }
 
 func (o *OAuth) die(why string) {
-	o.deadWith, o.again = o.token, time.Time{}
+	o.again = time.Time{}
 	o.dead = &devices.Error{Vendor: o.Vendor, Op: opRefresh, Kind: devices.Unauthorized, Err: errors.New(why)}
 }
 
 const opRefresh = "refresh the token"
+
+var errClosed = errors.New("powermgr stops")
 
 // refresh begins a refresh, or joins the one under way.
 func (o *OAuth) refresh(ctx context.Context) *flight {
@@ -243,6 +280,11 @@ func (o *OAuth) refresh(ctx context.Context) *flight {
 
 // refreshed takes the answer to a refresh.
 func (o *OAuth) refreshed(reply Reply) error {
+	if o.File.Path != "" {
+		if other, _ := o.adopt(); other {
+			return nil // a person has authorised again meanwhile: the answer is about the old authorisation
+		}
+	}
 	if reply.Status != http.StatusOK {
 		refusal, why := o.refusal(reply)
 		if terminal(reply.Status, refusal.Error, refusal.Description) {
@@ -268,12 +310,20 @@ func (o *OAuth) keep(op string, t Token) (err error) {
 	if o.File.Path != "" && (t.Refresh != o.token.Refresh || t.Refresh == "") {
 		// One that cannot be saved goes into memory all the same: the old one is
 		// dead already, and without the new one nothing could be restored.
-		if err = o.File.Save(t, o.Now()); err != nil {
+		if err = o.save(t); err != nil {
 			err = &devices.Error{Vendor: o.Vendor, Op: op, Kind: devices.Unreachable, Err: err}
 		}
-		o.unsafe = err != nil
 	}
 	o.token, o.loaded, o.dead = t, true, nil
+	return err
+}
+
+// save puts t on disk.
+func (o *OAuth) save(t Token) error {
+	err := o.File.Save(t, o.Now())
+	if o.unsafe = err != nil; err == nil {
+		o.filed = t
+	}
 	return err
 }
 

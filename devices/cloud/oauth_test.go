@@ -145,7 +145,16 @@ func TestTokenThatCannotBeKept(t *testing.T) {
 	if f.token(t) != "a1" {
 		t.Error("the new token is lost, and the old one is dead")
 	}
+	if err := f.Close(t.Context()); err == nil {
+		t.Error("nothing is said of a token that is lost with the process")
+	}
+	f.closed = false
 	f.File.Path = path // the disk is back
+	if err := f.Close(t.Context()); err != nil || f.kept(t) != "r1" {
+		t.Errorf("the end leaves %s on disk: %v", f.kept(t), err)
+	}
+	f.put(t, "r0")
+	f.unsafe, f.closed, f.filed = true, false, Token{Refresh: "r0"}
 	if f.token(t) != "a1" || f.kept(t) != "r1" || f.given != 1 {
 		t.Errorf("kept %s after %d tokens", f.kept(t), f.given)
 	}
@@ -230,6 +239,114 @@ func TestReject(t *testing.T) {
 	if got := f.token(t); got == "" {
 		t.Error("not tried again")
 	}
+}
+
+// late lets the next answers of the endpoint wait until the returned function
+// is called; asked says when one waits.
+func (f *fixture) late() (asked <-chan struct{}, answer func()) {
+	came, release := make(chan struct{}, 8), make(chan struct{})
+	f.OAuth.HTTP = &http.Client{Transport: waiting{f.OAuth.HTTP.Transport, came, release}}
+	return came, func() { close(release) }
+}
+
+// waiting is a transport that holds an answer back.
+type waiting struct {
+	next    http.RoundTripper
+	came    chan<- struct{}
+	release <-chan struct{}
+}
+
+func (w waiting) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := w.next.RoundTrip(r)
+	w.came <- struct{}{}
+	<-w.release
+	return res, err
+}
+
+func TestAStopDuringARefreshLosesNoToken(t *testing.T) {
+	f := newFixture(t)
+	asked, answer := f.late()
+	ctx, stop := context.WithCancel(t.Context())
+	gone := make(chan error)
+	go func() {
+		_, err := f.Token(ctx)
+		gone <- err
+	}()
+	<-asked
+	stop()
+	refused(t, <-gone, devices.Unreachable)
+	closed := make(chan error)
+	go func() { closed <- f.Close(t.Context()) }()
+	select {
+	case err := <-closed:
+		t.Fatalf("it did not wait: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	answer()
+	if err := <-closed; err != nil || f.kept(t) != "r1" {
+		t.Errorf("%v, kept %s", err, f.kept(t))
+	}
+	f.now = f.now.Add(time.Hour)
+	_, err := f.Token(t.Context())
+	refused(t, err, devices.Unreachable)
+	if len(f.asked) != 1 {
+		t.Errorf("a refresh began after the end: %v", f.asked)
+	}
+}
+
+func TestAStopDoesNotWaitForEver(t *testing.T) {
+	f := newFixture(t)
+	asked, answer := f.late()
+	defer answer()
+	go func() { _, _ = f.Token(t.Context()) }()
+	<-asked
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := f.Close(ctx); err == nil {
+		t.Error("nothing is said of the token that may be lost")
+	}
+}
+
+func TestNoRefreshBeginsForACallerThatIsGone(t *testing.T) {
+	f := newFixture(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := f.Token(ctx)
+	refused(t, err, devices.Unreachable)
+	if len(f.asked) != 0 {
+		t.Errorf("asked %v", f.asked)
+	}
+}
+
+// powermgr auth is run while the daemon is alive and well, such as for a
+// consent with more rights.
+func TestAnAuthorisationGivenBesideARunningDaemon(t *testing.T) {
+	t.Run("while nothing happens", func(t *testing.T) {
+		f := newFixture(t)
+		f.token(t)
+		f.given = 7
+		f.put(t, "r7")
+		if f.token(t) != "a8" || f.kept(t) != "r8" {
+			t.Errorf("kept %s", f.kept(t))
+		}
+	})
+	t.Run("while a refresh is under way", func(t *testing.T) {
+		f := newFixture(t)
+		asked, answer := f.late()
+		got := make(chan devices.Secret)
+		go func() {
+			token, _ := f.Token(t.Context())
+			got <- token
+		}()
+		<-asked
+		if err := f.File.Save(Token{Access: "new", Refresh: "r7"}, f.now); err != nil {
+			t.Fatal(err)
+		}
+		answer()
+		if token := <-got; token != "new" || f.kept(t) != "r7" {
+			t.Errorf("%s, kept %s: what the person has given is lost", token.Reveal(), f.kept(t))
+		}
+	})
 }
 
 func TestErrorsAreTheCallersOwn(t *testing.T) {

@@ -142,6 +142,11 @@ func (c *Client) Exchange(ctx context.Context, code, redirect string) error {
 	return err
 }
 
+// Close ends the use of the authorisation. It waits, until ctx ends, for the
+// answer of a refresh that has left: it may hold the only refresh token that is
+// still good.
+func (c *Client) Close(ctx context.Context) error { return c.oauth.Close(ctx) }
+
 // Read asks once for every thermostat of the account. One whose figures cannot
 // be true is left out and said once in the log; if that leaves none, the
 // answer as a whole is Nonsense. Errors are *devices.Error.

@@ -210,7 +210,7 @@ func (c *Client) save() error {
 	if err != nil {
 		return fmt.Errorf("keep the session: %w", err)
 	}
-	c.savedAt, c.unsaved = c.now(), false
+	c.savedAt, c.unsaved, c.renewed = c.now(), false, false
 	return nil
 }
 

@@ -104,7 +104,7 @@ func (c *Client) send(ctx context.Context, op string, r request) (cloud.Reply, e
 		}
 		return cloud.Reply{}, err
 	}
-	if c.bake(reply.Header) && c.now().Sub(c.savedAt) >= renewEvery {
+	if c.renewed = c.bake(reply.Header) || c.renewed; c.renewed && c.now().Sub(c.savedAt) >= renewEvery {
 		c.keep()
 	}
 	return reply, nil
@@ -224,12 +224,35 @@ func (c *Client) login(ctx context.Context) error {
 			return e
 		}
 	}
-	err := c.knock(ctx, op)
-	c.keep()
-	if err == nil {
-		c.log.Info("logged in to the portal")
+	return c.through(ctx, op, func(ctx context.Context) error {
+		err := c.knock(ctx, op)
+		c.keep()
+		if err == nil {
+			c.log.Info("logged in to the portal")
+		}
+		return err
+	})
+}
+
+// through takes work to its end though its caller may go before: a session
+// that is opened and then not taken could not be opened again for a while.
+// Nobody else has a turn before it has ended.
+func (c *Client) through(ctx context.Context, op string, work func(context.Context) error) error {
+	ended := make(chan struct{})
+	var err error
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+		defer cancel()
+		defer close(ended)
+		err = work(ctx)
+	}()
+	select {
+	case <-ended:
+		return err
+	case <-ctx.Done():
+		c.after = ended
+		return failure(op, devices.Unreachable, ctx.Err())
 	}
-	return err
 }
 
 // knock takes the two steps of a log-in.

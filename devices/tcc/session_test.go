@@ -219,9 +219,14 @@ func TestTwoHundredRestartsLogInOnce(t *testing.T) {
 // storm of log-ins when it is started again and again.
 func TestCrashLoopInTheMiddleOfALogin(t *testing.T) {
 	h := newHouse(t)
-	crash, cancel := context.WithCancel(context.Background())
-	h.set(func() { h.enter = func(http.ResponseWriter, *http.Request) { cancel() } })
-	_, _ = h.start().Read(crash)
+	var left []byte // on the disk by the process that died
+	h.set(func() {
+		h.enter = func(http.ResponseWriter, *http.Request) { left, _ = os.ReadFile(h.file) }
+	})
+	_, _ = h.start().Read(context.Background())
+	if err := os.WriteFile(h.file, left, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for range 100 {
 		h.now = h.now.Add(5 * time.Second)
 		e := h.fails(h.start(), devices.Unreachable, "next log-in")
@@ -234,6 +239,120 @@ func TestCrashLoopInTheMiddleOfALogin(t *testing.T) {
 	h.now = noon.Add(10 * time.Minute)
 	h.reads(h.start())
 	h.loggedIn(2)
+}
+
+// late holds the answers to log-ins back until the returned function is called;
+// asked says when one waits.
+func (h *house) late() (change func(*Options), asked <-chan struct{}, answer func()) {
+	came, release := make(chan struct{}, 8), make(chan struct{})
+	return func(o *Options) {
+		o.HTTP = &http.Client{Transport: waiting{h.server.Client().Transport, came, release}}
+	}, came, func() { close(release) }
+}
+
+// waiting is a transport that holds the answers to log-ins back.
+type waiting struct {
+	next    http.RoundTripper
+	came    chan<- struct{}
+	release <-chan struct{}
+}
+
+func (w waiting) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := w.next.RoundTrip(r)
+	if r.Method == http.MethodPost && r.URL.Path == "/portal" {
+		w.came <- struct{}{}
+		<-w.release
+	}
+	return res, err
+}
+
+func TestAStopDuringALoginKeepsTheSession(t *testing.T) {
+	h := newHouse(t)
+	change, asked, answer := h.late()
+	c := h.start(change)
+	next := h.start() // after a reload
+	ctx, stop := context.WithCancel(t.Context())
+	gone := make(chan error)
+	go func() {
+		_, err := c.Read(ctx)
+		gone <- err
+	}()
+	<-asked
+	stop()
+	if err := <-gone; devices.KindOf(err) != devices.Unreachable {
+		t.Fatal(err)
+	}
+	closed := make(chan error)
+	go func() { closed <- c.Close(t.Context()) }()
+	select {
+	case err := <-closed:
+		t.Fatalf("it did not wait: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	answer()
+	if err := <-closed; err != nil {
+		t.Fatal(err)
+	}
+	h.reads(next)
+	h.loggedIn(1)
+}
+
+// A command that comes while the portal is being logged in to ends the poll,
+// and needs the session itself.
+func TestACommandDuringALoginUsesItsSession(t *testing.T) {
+	h := newHouse(t)
+	change, asked, answer := h.late()
+	c := h.start(change)
+	ctx, command := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = c.Read(ctx)
+	}()
+	<-asked
+	command()
+	<-gone
+	answer()
+	if err := c.Apply(t.Context(), "123456", devices.ThermostatCommand{CoolSetpoint: devices.Pointer(76.0)}); err != nil {
+		t.Error(err)
+	}
+	h.loggedIn(1)
+}
+
+func TestAStopDoesNotWaitForALoginForEver(t *testing.T) {
+	h := newHouse(t)
+	change, asked, answer := h.late()
+	defer answer()
+	c := h.start(change)
+	go func() { _, _ = c.Read(t.Context()) }()
+	<-asked
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := c.Close(ctx); err == nil {
+		t.Error("nothing is said of the session that may be lost")
+	}
+}
+
+func TestAStopKeepsARenewedSession(t *testing.T) {
+	h := newHouse(t)
+	c := h.start()
+	h.reads(c)
+	h.now = h.now.Add(time.Minute) // too soon to write it for its own sake
+	h.set(func() {
+		h.data = func(w http.ResponseWriter, _ *http.Request) {
+			h.live = "renewed"
+			w.Header().Add("Set-Cookie", authCookie+"=renewed"+badDate)
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(testdata(t, "check_data_session.json"))
+		}
+	})
+	h.reads(c)
+	h.set(func() { h.data = nil })
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.reads(h.start())
+	h.loggedIn(1)
 }
 
 // The time of a log-in is in the file before the log-in is on the wire.

@@ -76,6 +76,9 @@ type Client struct {
 
 	turn chan struct{} // held by the call that uses what follows
 
+	after     <-chan struct{} // who has the turn next waits for it: a log-in whose caller is gone; nil: there is none
+	recalled  bool            // the session file has been read
+	renewed   bool            // the file has older cookies
 	mem       memory
 	denied    bool // mem.Refused is about the present credentials
 	unsaved   bool // the last attempt to write the file did not succeed
@@ -96,8 +99,8 @@ type device struct {
 
 func (d device) vendorID() string { return strconv.FormatInt(d.id, 10) }
 
-// New returns a client for the account. It reads the session file and sends
-// nothing. The error names the option that cannot be used.
+// New returns a client for the account. It reads no file and sends nothing:
+// another client of the same account may still be at work. The error names the option that cannot be used.
 func New(o Options) (*Client, error) {
 	if o.BaseURL == "" {
 		o.BaseURL = DefaultBaseURL
@@ -134,8 +137,24 @@ func New(o Options) (*Client, error) {
 	c.http = &client
 	c.started = c.now()
 	c.counter = c.started.UnixMilli()
-	c.recall()
 	return c, nil
+}
+
+// Close ends the use of the client. It waits, until ctx ends, for the answer of
+// a log-in that has left, and keeps the session as it is now: without it the
+// next start would have to log in, and might not be allowed to yet.
+func (c *Client) Close(ctx context.Context) error {
+	if err := c.enter(ctx); err != nil {
+		return fmt.Errorf("tcc: the answer to a log-in is still to come: the next one has to wait %s", loginEvery)
+	}
+	// Nobody has a turn any more.
+	if !c.renewed {
+		return nil
+	}
+	if err := c.save(); err != nil {
+		return fmt.Errorf("tcc: the session is lost with this process: %w", err)
+	}
+	return nil
 }
 
 func loopback(host string) bool {
@@ -261,13 +280,29 @@ func (c *Client) say(d device, err error) {
 func (c *Client) enter(ctx context.Context) error {
 	select {
 	case c.turn <- struct{}{}:
-		return nil
 	case <-ctx.Done():
 		return failure("wait for an earlier request", devices.Unreachable, ctx.Err())
 	}
+	if !c.recalled {
+		c.recalled = true
+		c.recall()
+	}
+	return nil
 }
 
-func (c *Client) leave() { <-c.turn }
+// leave gives the turn to the next one, after a log-in that still goes on.
+func (c *Client) leave() {
+	after := c.after
+	c.after = nil
+	if after == nil {
+		<-c.turn
+		return
+	}
+	go func() {
+		<-after
+		<-c.turn
+	}()
+}
 
 // find returns the thermostat named id, asking for the list anew when it is
 // not in it, at most every ten minutes.

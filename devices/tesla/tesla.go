@@ -106,6 +106,11 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
+// Close ends the use of the authorisation. It waits, until ctx ends, for the
+// answer of a refresh that has left: it may hold the only refresh token that is
+// still good.
+func (c *Client) Close(ctx context.Context) error { return c.auth.Close(ctx) }
+
 // Read reads live_status and site_info. An error means that there is no
 // reading: half of one would look as if all of it were fresh.
 func (c *Client) Read(ctx context.Context) (devices.PowerwallReading, error) {
