@@ -61,6 +61,9 @@ type Options struct {
 	// Turned is when the control loop last turned in the daemon that this one
 	// follows in the same process. Zero: it follows none.
 	Turned time.Time
+	// After is closed when that daemon has kept what the vendors still answered
+	// it: a token may be renewed by one of the two alone. Nil: it follows none.
+	After <-chan struct{}
 	// Began and Ended are told of each part's goroutine, for a clock that
 	// waits for work. Nil: nobody.
 	Began, Ended func()
@@ -74,8 +77,16 @@ type Daemon struct {
 
 	options    Options
 	parts      []part
+	accounts   []account           // with the vendors
+	closed     chan struct{}       // when the accounts are
 	controller *control.Controller // nil: in another process
 	node       node
+}
+
+// An account is an adapter that has something to keep at its end: Close waits,
+// until ctx ends, for the answer that it may still get.
+type account interface {
+	Close(ctx context.Context) error
 }
 
 // part is one goroutine: a loop that ends with its context.
@@ -100,7 +111,7 @@ func New(o Options) (*Daemon, error) {
 	if o.Counters[0] == nil {
 		o.Counters = [2]bridge.Store{bridge.NewFileStore(c.Paths.RamdiskStateFile), bridge.NewFileStore(c.beside("energy.json"))}
 	}
-	d := &Daemon{Bus: bus.New(o.Clock), options: o}
+	d := &Daemon{Bus: bus.New(o.Clock), options: o, closed: make(chan struct{})}
 	shared := bridge.Shared{Bus: d.Bus, Topics: devices.Topics{Base: c.MQTT.BaseTopic}, Log: o.Log, Chance: o.Chance}
 	d.node = d.newNode(shared)
 	shared.Standing = d.node
@@ -154,9 +165,12 @@ func (d *Daemon) Tell(r Role) error {
 	return p.Tell(r)
 }
 
-// Run runs all parts until ctx ends, and returns when they have. It is an
-// error only if a part could not go on.
+// Run runs all parts until ctx ends, and returns when they have, and when what
+// vendors still answered is kept; the daemon that follows this one with
+// ErrReloading waits for that itself. It is an error only if a part could not
+// go on. A Daemon runs once.
 func (d *Daemon) Run(ctx context.Context) error {
+	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var all sync.WaitGroup
@@ -172,11 +186,53 @@ func (d *Daemon) Run(ctx context.Context) error {
 		})
 	}
 	all.Wait()
+	go d.close()
+	if !errors.Is(context.Cause(outer), ErrReloading) {
+		<-d.closed
+	}
 	select {
 	case err := <-failed:
 		return err
 	default:
 		return nil
+	}
+}
+
+// Closed is closed when the daemon has run and its accounts with the vendors are
+// closed.
+func (d *Daemon) Closed() <-chan struct{} { return d.closed }
+
+// close closes the accounts, after those of the daemon that this one follows.
+func (d *Daemon) close() {
+	defer close(d.closed)
+	ctx, cancel := context.WithTimeout(context.Background(), lastAnswer)
+	defer cancel()
+	if d.options.After != nil {
+		select {
+		case <-d.options.After:
+		case <-ctx.Done():
+		}
+	}
+	for _, a := range d.accounts {
+		if err := a.Close(ctx); err != nil {
+			d.options.Log.Error("an account with a vendor could not be closed", "reason", err)
+		}
+	}
+}
+
+// follows lets a part that asks a vendor begin when the daemon that this one
+// follows has closed its accounts.
+func (d *Daemon) follows(run func(context.Context) error) func(context.Context) error {
+	if d.options.After == nil {
+		return run
+	}
+	return func(ctx context.Context) error {
+		select {
+		case <-d.options.After:
+			return run(ctx)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
@@ -279,3 +335,8 @@ func (c Config) beside(name string) string {
 
 // callLimit bounds one request to a vendor, in real time.
 const callLimit = 20 * time.Second
+
+// lastAnswer is how long the end waits for an answer that must not be lost, in
+// real time: that of a log-in is two requests. The service's TimeoutStopSec has
+// to be longer.
+const lastAnswer = 30 * time.Second

@@ -19,8 +19,8 @@ import (
 	"powermgr/devices/tesla"
 )
 
-// account is the HTTP client of one vendor account, and the meter of its calls.
-func (d *Daemon) account() (*http.Client, *bridge.Meter) {
+// client is the HTTP client of one vendor account, and the meter of its calls.
+func (d *Daemon) client() (*http.Client, *bridge.Meter) {
 	next := d.options.Transport
 	if next == nil {
 		next = &http.Transport{
@@ -38,21 +38,22 @@ func (d *Daemon) powerwall(s bridge.Shared) (string, func(context.Context) error
 	if c.Tesla == nil {
 		return "", nil, nil
 	}
-	client, meter := d.account()
+	client, meter := d.client()
 	s.Log = s.Log.With("part", "powerwall")
 	adapter, err := c.TeslaClient(client, d.Bus.Now, s)
 	if err != nil {
 		return "powerwall", nil, err
 	}
+	d.accounts = append(d.accounts, adapter)
 	var device bridge.PowerwallDevice = adapter
 	if c.Settings.DryRun {
 		device = bridge.DryPowerwall{PowerwallDevice: adapter, Log: s.Log}
 	}
 	often, safely := d.options.Counters[0], d.options.Counters[1]
-	return "powerwall", bridge.NewPowerwall(bridge.PowerwallOptions{
+	return "powerwall", d.follows(bridge.NewPowerwall(bridge.PowerwallOptions{
 		Shared: s, Device: device, Every: d.pace(c.Poll.PowerwallPeakSeconds, c.Poll.PowerwallSeconds), Meter: meter,
 		Energy: &bridge.Energy{Often: often, Safely: safely, Log: s.Log, Gap: devices.Stale(inSeconds(c.Poll.PowerwallSeconds))},
-	}).Run, nil
+	}).Run), nil
 }
 
 // TeslaClient is the adapter for the account in the configuration.
@@ -69,22 +70,30 @@ func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) err
 	if c.Honeywell == nil || c.Honeywell.isExample() {
 		return "", nil, nil
 	}
-	client, meter := d.account()
+	client, meter := d.client()
 	s.Log = s.Log.With("part", "thermostats")
 	adapter, err := c.thermostatClient(client, s)
 	if err != nil {
 		return "thermostats", nil, err
 	}
+	d.accounts = append(d.accounts, adapter)
+	var device bridge.ThermostatDevices = adapter
 	if c.Settings.DryRun {
-		adapter = bridge.DryThermostats{ThermostatDevices: adapter, Log: s.Log}
+		device = bridge.DryThermostats{ThermostatDevices: adapter, Log: s.Log}
 	}
 	every := inSeconds(c.Poll.ThermostatSeconds)
-	return "thermostats", bridge.NewThermostats(bridge.ThermostatsOptions{
-		Shared: s, Device: adapter, Every: func(time.Time) time.Duration { return every }, Meter: meter, Location: c.Zone(),
-	}).Run, nil
+	return "thermostats", d.follows(bridge.NewThermostats(bridge.ThermostatsOptions{
+		Shared: s, Device: device, Every: func(time.Time) time.Duration { return every }, Meter: meter, Location: c.Zone(),
+	}).Run), nil
 }
 
-func (c Config) thermostatClient(client *http.Client, s bridge.Shared) (bridge.ThermostatDevices, error) {
+// thermostatAccount is an adapter for thermostats.
+type thermostatAccount interface {
+	bridge.ThermostatDevices
+	account
+}
+
+func (c Config) thermostatClient(client *http.Client, s bridge.Shared) (thermostatAccount, error) {
 	h := c.Honeywell
 	if h.Backend == BackendTCC {
 		return tcc.New(tcc.Options{
@@ -109,7 +118,7 @@ func (d *Daemon) weather(s bridge.Shared) (string, func(context.Context) error, 
 	every := inSeconds(c.Poll.WeatherSeconds)
 	o := bridge.WeatherOptions{Shared: s, Store: d.options.Counters[0], Every: func(time.Time) time.Duration { return every }, Location: c.Zone()}
 	if c.Weather.Source == WeatherOpenMeteo {
-		client, meter := d.account()
+		client, meter := d.client()
 		adapter, err := openmeteo.New(openmeteo.Options{
 			BaseURL: c.Weather.BaseURL, Latitude: *c.Weather.Latitude, Longitude: *c.Weather.Longitude, Location: c.Zone(), HTTP: client, Now: s.Bus.Now,
 		})

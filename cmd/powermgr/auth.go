@@ -86,6 +86,7 @@ func authTesla(ctx context.Context, d dialogue, t daemon.Tesla, client *http.Cli
 	if err != nil {
 		return wrong(err)
 	}
+	defer closing(ctx, adapter)
 	owner := t.ClientID == tesla.OwnerClient
 	if d.o.redirect == "" && owner {
 		d.o.redirect = tesla.OwnerRedirect
@@ -128,6 +129,7 @@ func authResideo(ctx context.Context, d dialogue, c daemon.Config, client *http.
 	if err != nil {
 		return wrong(err)
 	}
+	defer closing(ctx, adapter)
 	err = d.consent(ctx, vendorConsent{
 		name: "honeywell", file: h.TokenFile,
 		page: func(a attempt) string { return adapter.AuthorizeURL(a.State, a.Redirect) },
@@ -160,6 +162,7 @@ func authTCC(ctx context.Context, d dialogue, c daemon.Config, client *http.Clie
 	if err != nil {
 		return wrong(err)
 	}
+	defer closing(ctx, adapter)
 	d.say("Logging in to Total Connect Comfort as %s.", h.Username)
 	all, err := adapter.Read(ctx)
 	if err != nil {
@@ -168,6 +171,17 @@ func authTCC(ctx context.Context, d dialogue, c daemon.Config, client *http.Clie
 	d.say("The session is in %s.", h.TokenFile)
 	return d.thermostats(all, c.Settings.ThermostatIDs)
 }
+
+// closing ends the use of an account. What the vendor still answers is kept
+// though whoever authorises has gone: it may be the only token that is good.
+func closing(ctx context.Context, adapter interface{ Close(context.Context) error }) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastAnswer)
+	defer cancel()
+	_ = adapter.Close(ctx) // what was to be said of it has been
+}
+
+// lastAnswer is how long the end waits for an answer that must not be lost.
+const lastAnswer = 30 * time.Second
 
 // dialogue is a talk with whoever authorises.
 type dialogue struct {

@@ -52,7 +52,7 @@ func (r running) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := r.build(config, log, time.Time{})
+	d, err := r.build(config, log, nil)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (r running) until(ctx context.Context, d *daemon.Daemon, hangups <-chan os.
 			config, nextLog, err := r.load()
 			var next *daemon.Daemon
 			if err == nil {
-				next, err = r.build(config, nextLog, d.Turned())
+				next, err = r.build(config, nextLog, d)
 			}
 			if err != nil {
 				log.Error("the configuration cannot be used; the old one stays in force", "file", r.config, "reason", err)
@@ -133,14 +133,18 @@ func (r running) load() (daemon.Config, *slog.Logger, error) {
 	return config, log, nil
 }
 
-// build makes the daemon that follows one whose control loop last turned then.
-func (r running) build(config daemon.Config, log *slog.Logger, turned time.Time) (*daemon.Daemon, error) {
+// build makes the daemon that follows another one, if there is one.
+func (r running) build(config daemon.Config, log *slog.Logger, last *daemon.Daemon) (*daemon.Daemon, error) {
 	dir := runtimeDir()
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() || r.parts == daemon.ControlAlone {
 		log.Info("there is no runtime directory, and so no powermgr status", "directory", dir)
 		dir = ""
 	}
-	d, err := daemon.New(daemon.Options{Config: config, Version: version(), Parts: r.parts, Log: log, RuntimeDir: dir, Turned: turned})
+	o := daemon.Options{Config: config, Version: version(), Parts: r.parts, Log: log, RuntimeDir: dir}
+	if last != nil {
+		o.Turned, o.After = last.Turned(), last.Closed()
+	}
+	d, err := daemon.New(o)
 	if err != nil {
 		return nil, wrong(err)
 	}
