@@ -53,6 +53,7 @@ func TestStatusRoleAndHealthOfOneNode(t *testing.T) {
 	person.Subscribe(t, "powermgr/#")
 	p := h.start()
 	h.until("it polls", func() bool { return state(person, "powermgr/thermostat/1000001/state") != nil })
+	h.until("it has decided", func() bool { return state(person, "powermgr/control/state") != nil })
 	h.until("it is well", func() bool { _, code := h.powermgr("health"); return code == 0 })
 	out, code := h.powermgr("status")
 	for _, word := range []string{"Powerwall", "DOWNSTAIRS", "reserve 100 %", "test, active", "connected", "off peak"} {

@@ -322,7 +322,6 @@ func TestACommandDuringALoginUsesItsSession(t *testing.T) {
 func TestAStopDoesNotWaitForALoginForEver(t *testing.T) {
 	h := newHouse(t)
 	change, asked, answer := h.late()
-	defer answer()
 	c := h.start(change)
 	go func() { _, _ = c.Read(t.Context()) }()
 	<-asked
@@ -330,6 +329,10 @@ func TestAStopDoesNotWaitForALoginForEver(t *testing.T) {
 	defer cancel()
 	if err := c.Close(ctx); err == nil {
 		t.Error("nothing is said of the session that may be lost")
+	}
+	answer()
+	if err := c.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
