@@ -664,6 +664,61 @@ func TestWeatherByHand(t *testing.T) {
 	})
 }
 
+// A lost ramdisk with a disk of this morning: Home Assistant has counted up to
+// what the broker has, and would count the difference twice.
+func TestEnergyGoesOnFromWhatTheBrokerHas(t *testing.T) {
+	stored := func(kwh string) bus.Message {
+		return bus.Message{Topic: bus.Stored("powermgr/powerwall/state"), Payload: []byte(`{"grid_import_kwh":` + kwh + `,"reserve_percent":7,"charge_percent":1}`), Retain: true, Origin: bus.Broker}
+	}
+	disk := func() *memoryStore {
+		return &memoryStore{all: map[string][]byte{energyKey: []byte(`{"grid_import_kwh":0.403,"home_kwh":5}`)}}
+	}
+	for _, c := range []struct {
+		name   string
+		before []bus.Message // than the first reading
+		after  []bus.Message
+		want   float64
+	}{
+		{"nothing there", nil, nil, 0.403},
+		{"known before the first reading", []bus.Message{stored("1.121")}, nil, 1.121},
+		{"known after it", nil, []bus.Message{stored("1.121")}, 1.121},
+		{"the broker's is older", nil, []bus.Message{stored("0.2")}, 0.403},
+		{"less later", nil, []bus.Message{stored("1.121"), stored("0.5")}, 1.121},
+		{"nonsense", []bus.Message{stored("-3"), stored("1e300"), stored(`"x"`), stored("null"), {Topic: bus.Stored("powermgr/powerwall/state"), Payload: []byte("{"), Retain: true}}, nil, 0.403},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(s Shared) func(context.Context) error {
+				for _, m := range c.before {
+					s.Bus.Publish(m)
+				}
+				return NewPowerwall(PowerwallOptions{
+					Shared: s, Device: &fakeBattery{reserve: 100}, Every: func(time.Time) time.Duration { return 5 * time.Minute },
+					Energy: &Energy{Safely: disk(), Log: slog.New(slog.DiscardHandler)},
+				}).Run
+			}, func(r *rig) {
+				for _, m := range c.after {
+					r.bus.Publish(m)
+				}
+				synctest.Wait()
+				for _, at := range []string{"at once", "after another reading"} {
+					var shown devices.PowerwallReading
+					m, _ := r.bus.Retained("powermgr/powerwall/state")
+					if err := json.Unmarshal(m.Payload, &shown); err != nil {
+						t.Fatal(err)
+					}
+					if got := float64(*shown.GridImport) / 1000; got != c.want || *shown.Home != 5000 {
+						t.Errorf("%s: %g kWh, want %g; home %v", at, got, c.want, *shown.Home)
+					}
+					if *shown.ReservePercent != 100 || *shown.ChargePercent != 50 {
+						t.Errorf("%s: what the device said was taken from the broker: %s", at, m.Payload)
+					}
+					r.sleep(5 * time.Minute)
+				}
+			})
+		})
+	}
+}
+
 func TestEnergyNeverFalls(t *testing.T) {
 	var often, safely memoryStore
 	reading := func(minute int, grid, battery float64) *devices.PowerwallReading {

@@ -11,8 +11,8 @@ import (
 )
 
 // Energy integrates lifetime counters from power, for a vendor that gives
-// none. They never fall, and what they were is kept twice: often on the
-// ramdisk, and a few times a day on the disk.
+// none. They never fall, and what they were is kept three times: often on the
+// ramdisk, a few times a day on the disk, and by the broker, with each reading.
 type Energy struct {
 	Often  Store // the ramdisk; nil: not kept there
 	Safely Store // the disk; nil: not kept there
@@ -23,6 +23,7 @@ type Energy struct {
 
 	counters counters
 	onDisk   counters // as they were last saved safely
+	stored   counters // the highest that the broker was seen to have
 	loaded   bool
 	last     devices.PowerwallReading
 	saved    time.Time // safely
@@ -67,21 +68,49 @@ func (e *Energy) Add(r *devices.PowerwallReading) {
 		into(&c.Home, e.last.HomePower, r.HomePower, 1)
 	}
 	e.last = *r
-	for _, f := range []struct {
-		to   **devices.WattHours
-		from devices.WattHours
-	}{
-		{&r.GridImport, e.counters.GridImport}, {&r.GridExport, e.counters.GridExport}, {&r.Solar, e.counters.Solar},
-		{&r.BatteryIn, e.counters.BatteryIn}, {&r.BatteryOut, e.counters.BatteryOut}, {&r.Home, e.counters.Home},
-	} {
-		if *f.to == nil {
-			*f.to = devices.Pointer(f.from)
+	for i, to := range countersOf(r) {
+		if *to == nil {
+			*to = devices.Pointer(*e.counters.all()[i])
 		}
 	}
 	e.save(r.PolledAt)
 }
 
-// load takes the larger of what the two stores have.
+// Recall takes in the counters of a reading that the broker has from an earlier
+// process or from the other node, and raises those of shown, the last reading of
+// this process, that are behind. It reports whether there are any; shown may be
+// nil.
+func (e *Energy) Recall(stored devices.PowerwallReading, shown *devices.PowerwallReading) (raised bool) {
+	for i, from := range countersOf(&stored) {
+		if v := *from; v != nil && *v >= 0 && *v <= mostCounted {
+			*e.stored.all()[i] = max(*e.stored.all()[i], *v)
+		}
+	}
+	if !e.loaded || shown == nil {
+		return false
+	}
+	e.counters = e.counters.max(e.stored)
+	for i, to := range countersOf(shown) {
+		if now := *e.counters.all()[i]; *to != nil && **to < now {
+			*to, raised = devices.Pointer(now), true
+		}
+	}
+	return raised
+}
+
+// mostCounted is more than any home has used: a thousand years of it.
+const mostCounted devices.WattHours = 1e10
+
+// countersOf are the counters in a reading, in the order of counters.all.
+func countersOf(r *devices.PowerwallReading) [6]**devices.WattHours {
+	return [...]**devices.WattHours{&r.GridImport, &r.GridExport, &r.Solar, &r.BatteryIn, &r.BatteryOut, &r.Home}
+}
+
+func (c *counters) all() [6]*devices.WattHours {
+	return [...]*devices.WattHours{&c.GridImport, &c.GridExport, &c.Solar, &c.BatteryIn, &c.BatteryOut, &c.Home}
+}
+
+// load takes the largest of what the two stores and the broker have.
 func (e *Energy) load(now time.Time) {
 	e.loaded, e.saved = true, now
 	for _, s := range []Store{e.Often, e.Safely} {
@@ -98,13 +127,14 @@ func (e *Energy) load(now time.Time) {
 		}
 	}
 	e.onDisk = e.counters
+	e.counters = e.counters.max(e.stored)
 }
 
 func (c counters) max(o counters) counters {
-	return counters{
-		GridImport: max(c.GridImport, o.GridImport), GridExport: max(c.GridExport, o.GridExport), Solar: max(c.Solar, o.Solar),
-		BatteryIn: max(c.BatteryIn, o.BatteryIn), BatteryOut: max(c.BatteryOut, o.BatteryOut), Home: max(c.Home, o.Home),
+	for i, v := range c.all() {
+		*v = max(*v, *o.all()[i])
 	}
+	return c
 }
 
 func (e *Energy) save(now time.Time) {

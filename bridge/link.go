@@ -41,6 +41,9 @@ type LinkOptions struct {
 	// that end in "/set" as commands, of which what was stored earlier never
 	// arrives, all others with what is retained.
 	Filters []string
+	// Stored are topics that this process publishes itself, and of which it wants
+	// to know what the broker has: see bus.Stored. Empty: none.
+	Stored []string
 	// StatusTopic is where Home Assistant says that it has started; empty: it
 	// is not listened to.
 	StatusTopic string

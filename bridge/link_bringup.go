@@ -24,6 +24,9 @@ func (l *Link) subscriptions() []subscribing {
 	for _, f := range l.o.Filters {
 		all = append(all, subscribing{filter: f, unasked: strings.HasSuffix(f, devices.Set), asSent: true})
 	}
+	for _, topic := range l.o.Stored {
+		all = append(all, subscribing{filter: topic})
+	}
 	if !l.o.Guest {
 		all = append(all, subscribing{filter: l.o.Topics.Status()})
 		if l.o.StatusTopic != "" {

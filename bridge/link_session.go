@@ -203,6 +203,10 @@ func (s *serving) pump(ctx context.Context) {
 				token(s.other)
 			}
 			continue
+		case slices.Contains(s.o.Stored, m.Topic):
+			m.Topic, m.Retain = bus.Stored(m.Topic), true
+			s.o.Bus.Publish(m)
+			continue
 		case s.o.StatusTopic != "" && m.Topic == s.o.StatusTopic:
 			// A stored birth is answered by the replay of every connection.
 			if !m.Retain && strings.EqualFold(strings.TrimSpace(string(m.Payload)), devices.Online) {

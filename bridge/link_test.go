@@ -222,6 +222,38 @@ func TestLinkTakesCommandsOnly(t *testing.T) {
 	}
 }
 
+// What the broker has of this process's own topic is told under another name,
+// and before anything is said over it.
+func TestLinkTellsWhatTheBrokerHasOfItsOwn(t *testing.T) {
+	t.Parallel()
+	const state = "powermgr/powerwall/state"
+	b := brokertest.Start(t, brokertest.Config{})
+	person := b.Client(t, brokertest.Login{})
+	person.Publish(t, brokertest.Message{Topic: state, Payload: `{"grid_import_kwh":7}`, Retain: true})
+	person.Subscribe(t, state)
+	person.Await(t, state, `{"grid_import_kwh":7}`)
+	r := startLink(t, func(o *LinkOptions) { at(b)(o); o.Stored = []string{state} }, nil)
+	r.retain(state, "less")
+	heard := r.bus.Subscribe("hears", bus.Stored(state), state)
+	for range 2 { // its own, and the broker's
+		m, ok, _ := heard.Next(t.Context(), time.Now().Add(10*time.Second))
+		switch {
+		case !ok:
+			t.Fatal("nothing was told")
+		case m.Origin == bus.Local:
+		case m.Topic != bus.Stored(state) || string(m.Payload) != `{"grid_import_kwh":7}`:
+			t.Errorf("told: %s %s", m.Topic, m.Payload)
+		}
+	}
+	r.retain(state, "raised") // as the part does that hears it
+	person.Await(t, state, "raised")
+	for _, m := range person.Received(state) {
+		if m.Payload == "less" {
+			t.Error("the lower value was said first")
+		}
+	}
+}
+
 func TestLinkAfterAnOutageTakesNoOldCommands(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t, brokertest.Config{})

@@ -38,7 +38,7 @@ func NewPowerwall(o PowerwallOptions) *Powerwall {
 	a := newAccount(o.Shared, "powerwall", o.Topics.Powerwall(devices.APILeaf), o.Every, o.Meter)
 	return &Powerwall{
 		PowerwallOptions: o, account: a, writes: &writes{account: a}, past: map[string][]any{},
-		sub: o.Bus.Subscribe("powerwall", o.Topics.Powerwall("+"+devices.Set), bus.Standing),
+		sub: o.Bus.Subscribe("powerwall", o.Topics.Powerwall("+"+devices.Set), bus.Standing, bus.Stored(o.Topics.Powerwall(devices.StateLeaf))),
 	}
 }
 
@@ -52,6 +52,8 @@ func (p *Powerwall) Run(ctx context.Context) error {
 		case err != nil:
 			return err
 		case ok && p.account.turned(m):
+		case ok && m.Topic == bus.Stored(p.Topics.Powerwall(devices.StateLeaf)):
+			p.recall(m)
 		case ok:
 			p.command(ctx, m)
 		case !p.Standing.Active():
@@ -79,6 +81,19 @@ func (p *Powerwall) standBy(ctx context.Context) {
 func (p *Powerwall) rest() {
 	if p.Energy != nil {
 		p.Energy.Rest()
+	}
+}
+
+// recall goes on from the energy counters that the broker has, where they are
+// ahead of this node's: Home Assistant has counted up to those. Nothing else of
+// a stored state is believed.
+func (p *Powerwall) recall(m bus.Message) {
+	r, err := bus.Decode[devices.PowerwallReading](m)
+	if err != nil || p.Energy == nil {
+		return
+	}
+	if p.Energy.Recall(r, p.last) && p.Standing.Active() {
+		p.publish(p.Topics.Powerwall(devices.StateLeaf), true, *p.last)
 	}
 }
 

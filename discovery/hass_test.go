@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -88,26 +86,23 @@ func python(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("there is no python3")
+		t.Skip("there is no python3, in which the checker of discovery is written")
 	}
 	return path
 }
 
-// checker is the program that reads messages as Home Assistant does.
-func checker(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("TEST_HA_LINT")
-	if path == "" {
-		path = filepath.Join("..", "..", "shared", "ha", "lint-discovery")
+// checker reads messages as Home Assistant does.
+const checker = "hass/lint-discovery"
+
+// TestTheCheckerOfDiscovery tries the checker on messages with known mistakes.
+func TestTheCheckerOfDiscovery(t *testing.T) {
+	if out, err := exec.CommandContext(t.Context(), python(t), "hass/test_lint.py").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("there is no checker at ", path, "; name one in TEST_HA_LINT")
-	}
-	return path
 }
 
 func TestHomeAssistantTakesItAll(t *testing.T) {
-	python, lint := python(t), checker(t)
+	python := python(t)
 	// Before 2024.9 a sensor had no list of options; it is dropped without harm.
 	const noOptions = "WARNING homeassistant/sensor/powermgr_control_phase/config [sensor] options needs Home Assistant 2024.9; older versions drop it (newer)"
 	for _, c := range []struct {
@@ -127,7 +122,7 @@ func TestHomeAssistantTakesItAll(t *testing.T) {
 				for topic, payload := range states(t, full) {
 					fmt.Fprintf(&in, "%s %s\n", topic, payload)
 				}
-				cmd := exec.CommandContext(t.Context(), python, lint, "--states", "--min-ha", c.oldest)
+				cmd := exec.CommandContext(t.Context(), python, checker, "--states", "--min-ha", c.oldest)
 				cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &out, &summary
 				if err := cmd.Run(); err != nil {
 					t.Errorf("%v: %s", err, summary.String())

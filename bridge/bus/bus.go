@@ -80,6 +80,14 @@ const LinkHealth = "$link/health"
 // has become the active one of the pair, or no longer is.
 const Standing = "$node/standing"
 
+// Stored is the private, retained topic on which the link tells what the
+// broker has under topic, which this process itself publishes: what an earlier
+// process, or the other node, said last. The link tells it before this process
+// says its own.
+func Stored(topic string) string { return storedRoot + topic }
+
+const storedRoot = "$stored/"
+
 // Publish hands m to every subscription whose filters match.
 func (b *Bus) Publish(m Message) {
 	b.mu.Lock()

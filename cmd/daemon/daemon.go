@@ -294,9 +294,10 @@ func (d *Daemon) newController(s bridge.Shared) *control.Controller {
 // link is the link to the broker, with what this process takes from it.
 func (d *Daemon) link(s bridge.Shared) (func(context.Context) error, error) {
 	c, t := d.options.Config, s.Topics
-	var filters []string
+	var filters, stored []string
 	if d.options.Parts != ControlAlone {
 		filters = append(filters, t.Powerwall("+/set"), t.Thermostat("+", "+/set"), t.Weather("+/set"), c.Discovery.Prefix+"/+/+/config")
+		stored = append(stored, t.Powerwall(devices.StateLeaf)) // for the energy counters alone
 	}
 	if d.options.Parts != BridgeAlone {
 		filters = append(filters, t.Control("+/set"), t.NodeJournal("+"), t.NodeState("+"))
@@ -307,7 +308,7 @@ func (d *Daemon) link(s bridge.Shared) (func(context.Context) error, error) {
 	}
 	o := bridge.LinkOptions{
 		URL: c.MQTT.URL, Username: c.MQTT.Username, Password: c.MQTT.Password, ClientID: c.MQTT.ClientID,
-		KeepAlive: inSeconds(c.MQTT.KeepaliveSeconds), Topics: t, Node: c.HA.Node, Filters: filters,
+		KeepAlive: inSeconds(c.MQTT.KeepaliveSeconds), Topics: t, Node: c.HA.Node, Filters: filters, Stored: stored,
 		StatusTopic: c.Discovery.StatusTopic, Standing: s.Standing, Farewell: d.node.farewell, Bus: s.Bus, Log: s.Log.With("part", "link"),
 	}
 	if d.options.Parts == ControlAlone {

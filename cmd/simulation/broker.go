@@ -10,6 +10,7 @@ import (
 
 	"powermgr/bridge"
 	"powermgr/bridge/bus"
+	"powermgr/devices"
 )
 
 // broker is what every MQTT broker does, and nothing else: it keeps what is
@@ -31,7 +32,14 @@ type link struct {
 	node  *node
 	owned map[string]bus.Message
 	cut   bool // this one has lost the broker
+
+	settling *time.Timer   // until what the broker had is taken in; nil: it is
+	events   []bus.Message // that wait for it
 }
+
+// settling is how long bridge.Link gives the parts to take in what the broker
+// had, before it says its own.
+const settling = 50 * time.Millisecond
 
 func (b *broker) link(n *node, l *life) func(bridge.LinkOptions) (func(context.Context) error, error) {
 	return func(o bridge.LinkOptions) (func(context.Context) error, error) {
@@ -68,6 +76,7 @@ func (b *broker) attach(l *link) {
 func (b *broker) detach(l *link) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	l.settling = nil
 	for i, o := range b.links {
 		if o == l {
 			b.links = append(b.links[:i], b.links[i+1:]...)
@@ -79,21 +88,45 @@ func (b *broker) detach(l *link) {
 	}
 }
 
-// greet delivers what is retained, and lets the link say its own.
+// greet delivers what is retained, and lets the link say its own when that was
+// taken in.
 func (b *broker) greet(l *link) {
 	for _, topic := range slices.Sorted(maps.Keys(b.retained)) {
 		m := b.retained[topic]
-		if !strings.HasSuffix(m.Topic, "/set") && l.wants(m.Topic) {
-			m.Origin = bus.Broker
-			l.o.Bus.Publish(m)
+		if !strings.HasSuffix(m.Topic, "/set") {
+			l.deliver(m)
 		}
 	}
+	var timer *time.Timer
+	timer = time.AfterFunc(settling+b.watch.home.baton.next(), func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if l.settling == timer {
+			b.settled(l)
+		}
+	})
+	l.settling = timer
+}
+
+// settled lets the link say its own.
+func (b *broker) settled(l *link) {
 	l.o.Bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
+	waiting := l.events
 	for _, topic := range slices.Sorted(maps.Keys(l.owned)) {
-		if m := l.owned[topic]; l.may(m) {
+		waiting = append(waiting, l.owned[topic])
+	}
+	for _, m := range waiting {
+		if l.may(m) {
 			b.pass(l, m)
 		}
 	}
+	l.settling, l.events = nil, nil
+}
+
+// lost ends what waits for the broker.
+func (l *link) lost() {
+	l.settling, l.events = nil, nil
+	l.o.Bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("down"), Retain: true})
 }
 
 // may is bridge.Link's: a standby speaks of itself alone.
@@ -101,13 +134,17 @@ func (l *link) may(m bus.Message) bool {
 	return !m.Retain || l.o.Standing.Active() || strings.Contains(m.Topic, "/node/"+l.o.Node+"/")
 }
 
-func (l *link) wants(topic string) bool {
-	for _, f := range l.o.Filters {
-		if bus.Match(f, topic) {
-			return true
-		}
+// deliver gives the link what it has subscribed to.
+func (l *link) deliver(m bus.Message) {
+	m.Origin = bus.Broker
+	if slices.Contains(l.o.Stored, m.Topic) {
+		m.Topic, m.Retain = bus.Stored(m.Topic), true
+		l.o.Bus.Publish(m)
+		return
 	}
-	return false
+	if slices.ContainsFunc(l.o.Filters, func(f string) bool { return bus.Match(f, m.Topic) }) {
+		l.o.Bus.Publish(m)
+	}
 }
 
 // publish takes a message from a daemon.
@@ -117,8 +154,12 @@ func (b *broker) publish(from *link, m bus.Message) {
 	if m.Retain {
 		from.owned[m.Topic] = m
 	}
-	if b.up && !from.cut && from.may(m) {
+	switch {
+	case !b.up || from.cut:
+	case from.settling == nil && from.may(m):
 		b.pass(from, m)
+	case from.settling != nil && !m.Retain:
+		from.events = append(from.events, m)
 	}
 }
 
@@ -135,7 +176,7 @@ func (b *broker) cut(n *node, cut bool) {
 		switch {
 		case !b.up:
 		case cut:
-			l.o.Bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("down"), Retain: true})
+			l.lost()
 		default:
 			b.greet(l)
 		}
@@ -158,6 +199,9 @@ func (b *broker) heal() {
 
 // pass gives a message to all who want it, flagged as it was sent.
 func (b *broker) pass(from *link, m bus.Message) {
+	if from != nil && m.Topic == from.o.Topics.Powerwall(devices.StateLeaf) {
+		b.watch.counted(m)
+	}
 	if m.Retain {
 		if len(m.Payload) == 0 {
 			delete(b.retained, m.Topic)
@@ -165,10 +209,9 @@ func (b *broker) pass(from *link, m bus.Message) {
 			b.retained[m.Topic] = m
 		}
 	}
-	m.Origin = bus.Broker
 	for _, l := range b.links {
-		if l != from && !l.cut && l.wants(m.Topic) {
-			l.o.Bus.Publish(m)
+		if l != from && !l.cut {
+			l.deliver(m)
 		}
 	}
 }
@@ -200,6 +243,7 @@ func (b *broker) set(up, forgets bool) {
 	b.up = up
 	if forgets {
 		clear(b.retained)
+		b.watch.uncounted()
 	}
 	for _, l := range b.links {
 		switch {
@@ -207,7 +251,7 @@ func (b *broker) set(up, forgets bool) {
 		case up:
 			b.greet(l)
 		default:
-			l.o.Bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("down"), Retain: true})
+			l.lost()
 		}
 	}
 }

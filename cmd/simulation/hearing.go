@@ -128,7 +128,7 @@ func (w *witness) batteryState(m bus.Message) {
 func (w *witness) reserveCommand(payload []byte) {
 	var c struct {
 		Value  int    `json:"value"`
-		Reason string `json:"reason"`
+		Reason string `json:"reason"` // for the story alone
 	}
 	if json.Unmarshal(payload, &c) != nil {
 		return
@@ -155,7 +155,7 @@ func (w *witness) batteryResult(name string, payload []byte) {
 	if json.Unmarshal(payload, &r) != nil {
 		return
 	}
-	if !strings.HasPrefix(r.ID, "control-") {
+	if !rules.Ours(r.ID) {
 		w.line("  %s %s", name, payload)
 		if r.Accepted {
 			w.touched = time.Now()
@@ -208,7 +208,7 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		w.holdCommand(d, m.Payload)
 	case strings.HasSuffix(name, devices.ResultSuffix):
 		r, err := bus.Decode[devices.Result](m)
-		if err != nil || strings.HasPrefix(r.ID, "control-") {
+		if err != nil || rules.Ours(r.ID) {
 			return
 		}
 		w.line("  %s %s", name, m.Payload)
@@ -277,11 +277,12 @@ func (w *witness) sees(d *watched, before setting, now time.Time) {
 
 func (w *witness) holdCommand(d *watched, payload []byte) {
 	var c struct {
-		Value  devices.Hold `json:"value"`
-		Until  time.Time    `json:"until"`
-		Cool   float64      `json:"cool_setpoint"`
-		Heat   float64      `json:"heat_setpoint"`
-		Reason string       `json:"reason"`
+		Value    devices.Hold `json:"value"`
+		Until    time.Time    `json:"until"`
+		Cool     float64      `json:"cool_setpoint"`
+		Heat     float64      `json:"heat_setpoint"`
+		Restores bool         `json:"restores"`
+		Reason   string       `json:"reason"` // for the story alone
 	}
 	if json.Unmarshal(payload, &c) != nil {
 		return
@@ -290,7 +291,7 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 	if d.bare {
 		c.Value = devices.HoldPermanent
 	}
-	cmd := command{at: now, before: d.shown, setting: setting{d.shown.Mode, c.Cool, c.Heat, c.Value, c.Until}, restore: strings.Contains(c.Reason, " goes back")}
+	cmd := command{at: now, before: d.shown, setting: setting{d.shown.Mode, c.Cool, c.Heat, c.Value, c.Until}, restore: c.Restores}
 	w.line("  command: %s", c.Reason)
 	last := d.automatic
 	d.automatic, d.earlier = cmd, last.setting

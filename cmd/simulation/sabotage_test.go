@@ -57,7 +57,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 		}},
 		{I3, "the controller writes over a person's mode", func(h *home) {
 			h.at(40*time.Minute, func() { h.app(func(e *emulator.House) { e.Mode = devices.Autonomous }) })
-			h.at(60*time.Minute, func() { h.rogueReserve(0) })
+			h.at(60*time.Minute, func() { h.rogueReserve(80) })
 		}},
 		{I4, "an adapter sends again and again", func(h *home) {
 			for i := range 5 {
@@ -71,7 +71,9 @@ func TestEachInvariantCanFail(t *testing.T) {
 		}},
 		{I4, "the controller asks for the set points that are there", func(h *home) {
 			h.people(emulator.Setting{Cool: devices.Pointer(77.0), Heat: devices.Pointer(60.0), Hold: devices.Pointer(devices.HoldPermanent)})
-			h.at(-50*time.Minute, func() { h.rogue(0, "is set back", 77, 60) })
+			for _, before := range []time.Duration{-75, -60, -45} { // each may be heard after the reading that it causes
+				h.at(before*time.Minute, func() { h.rogue(0, "is set back", 77, 60) })
+			}
 		}},
 		{I5, "the node that stands by writes", func(h *home) {
 			if h.world.Nodes > 1 {
@@ -105,6 +107,15 @@ func TestEachInvariantCanFail(t *testing.T) {
 		}},
 		{I7, "a logger has a token for an attribute", func(h *home) {
 			h.at(0, func() { slog.New(h.watch).With("token", "emulator-refresh").Info("asked") })
+		}},
+		{I9, "nothing is left of the energy counters", func(h *home) {
+			h.at(50*time.Minute, func() {
+				h.broker.mu.Lock()
+				delete(h.broker.retained, "powermgr/powerwall/state") // behind the witness's back
+				h.broker.mu.Unlock()
+				h.nodes[0].card.clear()
+				h.active().kill(time.Minute, true)
+			})
 		}},
 		{I8, "something goes on after the daemon has ended", func(h *home) {
 			h.at(0, func() { go time.Sleep(24 * time.Hour) })

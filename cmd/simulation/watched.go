@@ -90,6 +90,13 @@ func (w *witness) chose(i int, before, after setting, pending bool) {
 	d.bounds(after)
 	back := slices.ContainsFunc(d.choices, after.same)
 	d.choices = append(d.choices, after)
+	if (setting{after.Mode, before.Cool, before.Heat, before.Hold, before.Until}).equal(after) {
+		// Only the mode is chosen: what else they had is still to be given back.
+		for _, c := range d.choices {
+			c.Mode = after.Mode
+			d.choices = append(d.choices, c)
+		}
+	}
 	if before.same(after) { // a set point that the mode does not use
 		if d.unseen != nil {
 			d.unseen = &after

@@ -29,6 +29,7 @@ const (
 	I6 Invariant = "I6 reserve in time" // within a poll of the peak's start
 	I7 Invariant = "I7 secrets"         // in no log line, topic or file
 	I8 Invariant = "I8 never ends"      // the daemon does not exit by itself, and leaves nothing running
+	I9 Invariant = "I9 energy counters" // never fall, as Home Assistant sees them
 )
 
 // A Violation is a broken promise.
@@ -90,14 +91,15 @@ type witness struct {
 	unseen      bool      // and no node ran: nobody can tell in which window it was
 	homes       []*watched
 	orders      orders
-	sent        map[string][]sending // lately, by device
-	standby     map[string]time.Time // since when a node has stood by
-	forgotten   time.Time            // when what could not be written was last lost
-	split       time.Time            // when the nodes last lost or found sight of each other
+	sent        map[string][]sending         // lately, by device
+	standby     map[string]time.Time         // since when a node has stood by
+	forgotten   time.Time                    // when what could not be written was last lost
+	split       time.Time                    // when the nodes last lost or found sight of each other
+	counters    map[string]devices.WattHours // as the broker last had them
 }
 
 func newWitness(h *home) *witness {
-	return &witness{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, orders: orders{override: rules.Auto}, sent: map[string][]sending{}}
+	return &witness{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, counters: map[string]devices.WattHours{}, orders: orders{override: rules.Auto}, sent: map[string][]sending{}}
 }
 
 func (w *witness) begin(h *emulator.House) {

@@ -1,0 +1,37 @@
+package simulation
+
+import (
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+)
+
+// counted is told of every reading of the battery that reaches the broker, and
+// with it Home Assistant: a counter that falls there is a meter that began
+// again, and what it had is counted twice.
+func (w *witness) counted(m bus.Message) {
+	r, err := bus.Decode[devices.PowerwallReading](m)
+	if err != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name, v := range map[string]*devices.WattHours{
+		"grid_import": r.GridImport, "grid_export": r.GridExport, "solar": r.Solar, "battery_in": r.BatteryIn, "battery_out": r.BatteryOut, "home": r.Home,
+	} {
+		if v == nil {
+			continue
+		}
+		if before := w.counters[name]; *v < before {
+			w.broken(I9, "%s fell from %.3f to %.3f kWh", name, before/1000, *v/1000)
+		}
+		w.counters[name] = *v
+	}
+}
+
+// uncounted notes that the broker has forgotten everything: of a node whose
+// ramdisk is lost at the same time, the disk alone is left.
+func (w *witness) uncounted() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.counters)
+}
