@@ -247,8 +247,8 @@ func (c *Controller) carryOut(d rules.Decision, now time.Time) {
 	if c.state.Standby {
 		return
 	}
-	if state := present(c.state, d, now); c.shown == nil || !reflect.DeepEqual(state, *c.shown) {
-		c.shown = &state
+	if state := present(c.state, d, now); !reflect.DeepEqual(state, c.shown) {
+		c.shown = state
 		c.publish(c.Topics.Control(devices.StateLeaf), true, state)
 	}
 	for _, w := range d.Writes {

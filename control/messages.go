@@ -48,7 +48,7 @@ type Event struct {
 	At     time.Time      `json:"at"`
 }
 
-func present(s rules.State, d rules.Decision, now time.Time) State {
+func present(s rules.State, d rules.Decision, now time.Time) *State {
 	local := func(t time.Time) *time.Time {
 		if t.IsZero() {
 			return nil
@@ -57,7 +57,7 @@ func present(s rules.State, d rules.Decision, now time.Time) State {
 		return &t
 	}
 	p := d.Plan
-	out := State{
+	out := &State{
 		Phase: p.Phase, Reason: d.Why, Cause: d.Reason, Season: p.Peak.Season,
 		PeakStart: local(p.Peak.Start), PeakEnd: local(p.Peak.End),
 		Reserve: d.Reserve, OffsetF: d.OffsetF, Latched: []Latched{},

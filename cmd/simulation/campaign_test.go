@@ -24,6 +24,10 @@ var (
 	write  = flag.Bool("write", false, "write the day of -seed to -day")
 )
 
+// garbage is how much of it, in percent of what is in use, is left before it is
+// collected: a day makes much and keeps little.
+const garbage = 800
+
 // live lives one day in a bubble.
 func live(t *testing.T, o Options) (r Result) {
 	t.Helper()
@@ -82,7 +86,7 @@ func TestCampaign(t *testing.T) {
 	if *replay {
 		n = 1
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(800)) // a day makes much garbage and keeps little
+	defer debug.SetGCPercent(debug.SetGCPercent(garbage))
 	live(t, Options{})                                // what the runtime opens once is open
 	before := descriptors()
 	c := &campaign{next: *seed, end: *seed + uint64(n), began: time.Now()}

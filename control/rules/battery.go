@@ -81,13 +81,13 @@ func (st *step) readBattery(b Battery) {
 			if k.AtPeak && shown == st.offPeakReserve() && shown != st.Settings.PeakReserve {
 				k.AtPeak = false
 			}
-			delete(st.Pending, Powerwall)
+			st.Pending = without(st.Pending, Powerwall)
 			st.unsay("taken " + Powerwall)
 		}
 	case *k.Wanted > deviceLimit && shown == deviceLimit && (first || before.Sub(k.WrittenAt) <= limitWindow) && !st.early(b):
 		// Nobody saw it snap back while this process was not there.
 		k.Limit, k.Wanted, k.Confirmed, k.AtPeak = deviceLimit, &shown, true, false
-		delete(st.Pending, Powerwall)
+		st.Pending = without(st.Pending, Powerwall)
 		st.note(NoteLeft, Powerwall, "this Powerwall keeps no reserve above %d %%: %d %% is wanted from now on", deviceLimit, deviceLimit)
 	case !k.Confirmed && (k.Before != nil && shown == *k.Before || slices.Contains(k.Asked, shown)):
 		// Our write has not landed yet, or never will; battery decides.
@@ -117,7 +117,7 @@ func (st *step) contestedBattery(b Battery) {
 	case shown == *taken.Reserve && (shown == *k.Wanted || b.Polled.Sub(k.WrittenAt) >= overdue):
 		taken.Reserve = nil // it stands
 		st.disown()
-		delete(st.Pending, Powerwall)
+		st.Pending = without(st.Pending, Powerwall)
 	case shown == *taken.Reserve, shown == *k.Wanted, slices.Contains(k.Asked, shown):
 	case shown == deviceLimit && (*k.Wanted > deviceLimit || slices.ContainsFunc(k.Asked, func(v int) bool { return v > deviceLimit })):
 		if *k.Wanted > deviceLimit { // ours has landed, and snapped back
@@ -148,7 +148,7 @@ func (st *step) takeBattery(what string) {
 		taken.Reserve = k.Taken.Reserve
 	}
 	k.Taken = &taken
-	delete(st.Pending, Powerwall)
+	st.Pending = without(st.Pending, Powerwall)
 }
 
 // letGo ends what a person took of the battery.
@@ -297,7 +297,7 @@ func (st *step) setReserve(want, shown int) {
 				k.Asked = append(slices.Clone(k.Asked), *k.Wanted)
 			}
 			k.Before = &shown
-			delete(st.Pending, Powerwall)
+			st.Pending = without(st.Pending, Powerwall)
 			st.note(NoteReserve, Powerwall, "%s", w.Why)
 		}
 		k.Wanted, k.WrittenAt, k.Confirmed = &want, st.now, false

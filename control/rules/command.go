@@ -31,13 +31,13 @@ func (st *step) answer(a Answer) {
 	if a.Applied {
 		p.Failed, p.Tries = time.Time{}, 0
 		p.ID = ""
-		st.Pending[a.Target] = p
+		st.Pending = with(st.Pending, a.Target, p)
 		st.unsay("taken " + a.Target)
 		return
 	}
 	if a.GaveWay {
 		p.ID, p.Failed, p.Retry = "", st.now, st.now.Add(giveWay)
-		st.Pending[a.Target] = p
+		st.Pending = with(st.Pending, a.Target, p)
 		return
 	}
 	st.failed(a.Target, p, a.Accepted, a.Reason)
@@ -77,7 +77,7 @@ func (st *step) send(w Write) {
 	st.Sent++ // several commands can leave at one instant
 	w.ID = fmt.Sprintf("%s%s-%d-%d", ownPrefix, w.Target, st.now.UnixMilli(), st.Sent)
 	p.ID, p.Sent, p.Failed = w.ID, st.now, time.Time{}
-	st.Pending[w.Target] = p
+	st.Pending = with(st.Pending, w.Target, p)
 	st.d.Writes = append(st.d.Writes, w)
 }
 
@@ -92,7 +92,7 @@ func (st *step) failed(target string, p Pending, accepted bool, reason string) {
 		wait = 10 * time.Minute << min(p.Tries-1, 1)
 	}
 	p.Retry = st.now.Add(wait)
-	st.Pending[target] = p
+	st.Pending = with(st.Pending, target, p)
 	st.say("taken "+target, NoteProblem, target, "the command did not come through: %s", reason)
 }
 

@@ -47,7 +47,7 @@ func sameEnd(asked, shown time.Time) bool {
 // hold of ours has lapsed, or a choice that is not ours.
 func (st *step) readThermostat(id string, t Thermostat) {
 	prev, known := st.Thermostats[id]
-	st.Thermostats[id] = t
+	st.Thermostats = with(st.Thermostats, id, t)
 	seen := st.Seen[id]
 	usual := prev.Hold
 	if usual == HoldVacation {
@@ -57,7 +57,7 @@ func (st *step) readThermostat(id string, t Thermostat) {
 		// The last values of a device that does not answer are old.
 		if known {
 			t.Setting, t.Mode, t.Holds = prev.Setting, prev.Mode, prev.Holds
-			st.Thermostats[id] = t
+			st.Thermostats = with(st.Thermostats, id, t)
 		}
 		return
 	}
@@ -69,19 +69,19 @@ func (st *step) readThermostat(id string, t Thermostat) {
 	if t.Heat == nil && !heats(t.Mode) {
 		t.Heat = prev.Heat
 	}
-	st.Thermostats[id] = t
+	st.Thermostats = with(st.Thermostats, id, t)
 	if t.Hold == HoldVacation || t.UtilityEvent {
 		// What others make of it meanwhile is nobody's choice, and ours is there
 		// again afterwards. What is not, then, is somebody's.
 		if _, ok := st.Aside[id]; !ok && seen {
-			st.Aside[id] = prev
+			st.Aside = with(st.Aside, id, prev)
 		}
 		return
 	}
-	st.Seen[id] = true
+	st.Seen = with(st.Seen, id, true)
 	if before, ok := st.Aside[id]; ok {
 		prev = before
-		delete(st.Aside, id)
+		st.Aside = without(st.Aside, id)
 	}
 	h := st.Kept.Homes[id]
 	if h.Touch == nil && h.Baseline != nil && seen && !h.Baseline.shownBy(t.Mode, t) {
@@ -136,7 +136,7 @@ func (st *step) explain(id string, t Thermostat, h Home, seen bool) {
 		touch.Confirmed, touch.Asked = true, nil
 		h.Touch = &touch
 		st.keep(id, h)
-		delete(st.Pending, id)
+		st.Pending = without(st.Pending, id)
 		st.unsay("taken " + id)
 		if touch.Kind == Restore {
 			st.drop(id, t, h)
@@ -149,7 +149,7 @@ func (st *step) explain(id string, t Thermostat, h Home, seen bool) {
 		touch.Wanted, touch.Confirmed, touch.Asked = Setting{Hold: HoldSchedule}, true, nil
 		h.Touch = &touch
 		st.keep(id, h)
-		delete(st.Pending, id)
+		st.Pending = without(st.Pending, id)
 	case lapsed:
 		// It ended before the old hold was put back; restore sees to it.
 	case !touch.Confirmed && (touch.Before.explains(mode, t) || slices.ContainsFunc(touch.Asked,
@@ -165,7 +165,7 @@ func (st *step) explain(id string, t Thermostat, h Home, seen bool) {
 		touch.Wanted, touch.Baseline.Setting, touch.Period, touch.Confirmed, touch.Asked = t.Setting, t.Setting, t.Period, true, nil
 		h.Touch = &touch
 		st.keep(id, h)
-		delete(st.Pending, id)
+		st.Pending = without(st.Pending, id)
 	case !seen && h.Taken == nil && touch.Baseline.Hold == HoldPermanent && t.Hold == HoldSchedule:
 		// While this process was not there the device fell to its schedule.
 		// Its permanent hold is brought back.
@@ -199,7 +199,7 @@ func (st *step) contest(id string, t Thermostat, h Home) {
 	if h.Event.IsZero() {
 		h.Event = touch.WrittenAt
 	}
-	st.Kept.Homes[id] = h
+	st.Kept.Homes = with(st.Kept.Homes, id, h)
 }
 
 // contested folds a reading of a thermostat whose owner chose something while
@@ -267,7 +267,7 @@ func (st *step) commanded(id, what string) {
 	if h.Event.IsZero() {
 		h.Event = touch.WrittenAt
 	}
-	st.Kept.Homes[id] = h
+	st.Kept.Homes = with(st.Kept.Homes, id, h)
 }
 
 // settled is how a person's command for a setting ended. After one that failed,
@@ -294,7 +294,7 @@ func (st *step) takeThermostat(id, what string) {
 	if st.plan.Phase != OffPeak {
 		h.Taken = &Taken{At: st.now, What: what}
 	}
-	delete(st.Pending, id)
+	st.Pending = without(st.Pending, id)
 	st.keep(id, h)
 }
 

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"maps"
-	"slices"
 	"time"
 )
 
@@ -130,7 +129,6 @@ func (k Kept) wantsAs(o Kept, target string) bool {
 // the later one counts; if what it took for a baseline was the other node's
 // doing, that one's baseline does. What a person said last holds.
 func Merge(newer, older Kept) Kept {
-	newer.Homes = cloneMap(newer.Homes)
 	for id, theirs := range older.Homes {
 		h := newer.Homes[id]
 		switch {
@@ -151,7 +149,7 @@ func Merge(newer, older Kept) Kept {
 		if theirs.LastWrite.After(h.LastWrite) {
 			h.LastWrite = theirs.LastWrite
 		}
-		newer.Homes[id] = h
+		newer.Homes = with(newer.Homes, id, h)
 	}
 	if older.Spoken.After(newer.Spoken) {
 		newer.Disabled, newer.Override, newer.Spoken = older.Disabled, older.Override, older.Spoken
@@ -278,22 +276,33 @@ type Pending struct {
 	Ignored bool      // the last one was accepted and nothing came of it
 }
 
-func (s State) clone() State {
-	s.Thermostats = cloneMap(s.Thermostats)
-	s.Pending = cloneMap(s.Pending)
-	s.Said = cloneMap(s.Said)
-	s.Seen = cloneMap(s.Seen)
-	s.Aside = cloneMap(s.Aside)
-	s.Kept.Homes = cloneMap(s.Kept.Homes)
-	s.Kept.Latched = slices.Clone(s.Kept.Latched)
-	return s
+// A state shares its maps with the one before it, so a step never writes to one:
+// it takes another that differs. An empty one is nil.
+
+// with is m with v for k.
+func with[V any](m map[string]V, k string, v V) map[string]V {
+	all := make(map[string]V, len(m)+1)
+	maps.Copy(all, m)
+	all[k] = v
+	return all
 }
 
-func cloneMap[K comparable, V any](m map[K]V) map[K]V {
-	if m == nil {
-		return map[K]V{}
+// without is m without k.
+func without[V any](m map[string]V, k string) map[string]V {
+	if _, ok := m[k]; !ok {
+		return m
 	}
-	return maps.Clone(m)
+	return where(m, func(o string, _ V) bool { return o != k })
+}
+
+// where is what is to stay of m.
+func where[V any](m map[string]V, stays func(string, V) bool) map[string]V {
+	all := maps.Clone(m)
+	maps.DeleteFunc(all, func(k string, v V) bool { return !stays(k, v) })
+	if len(all) == 0 {
+		return nil
+	}
+	return all
 }
 
 // Powerwall is the target of reserve writes; any other target is a

@@ -19,7 +19,7 @@ const Beat = 30 * time.Second
 // before the first of the decision's writes leaves. If it cannot be made safe,
 // the caller sets Unwritable in s, the old state, and steps again.
 func Step(s State, ev Event, now time.Time) (State, Decision) {
-	st := step{State: s.clone(), now: now}
+	st := step{State: s, now: now}
 	if !st.Standby {
 		st.turn()
 		st.fold(ev)
@@ -59,11 +59,11 @@ func (st *step) say(subject string, t NoteType, target, format string, args ...a
 	if st.Said[subject] == why {
 		return
 	}
-	st.Said[subject] = why
+	st.Said = with(st.Said, subject, why)
 	st.d.Notes = append(st.d.Notes, Note{Type: t, Target: target, Why: why})
 }
 
-func (st *step) unsay(subject string) { delete(st.Said, subject) }
+func (st *step) unsay(subject string) { st.Said = without(st.Said, subject) }
 
 func (st *step) problem(kind ProblemKind, text string) {
 	st.d.Problems = append(st.d.Problems, Problem{kind, text})
@@ -85,11 +85,12 @@ func (st *step) homes() []string {
 }
 
 func (st *step) keep(id string, h Home) {
-	if h.empty() {
-		delete(st.Kept.Homes, id)
-		return
+	switch {
+	case h.empty():
+		st.Kept.Homes = without(st.Kept.Homes, id)
+	case h != st.Kept.Homes[id]:
+		st.Kept.Homes = with(st.Kept.Homes, id, h)
 	}
-	st.Kept.Homes[id] = h
 }
 
 // turn brings the plan up to now: an override that is over ends, and an event
@@ -188,27 +189,26 @@ func (st *step) fold(ev Event) {
 		if st.Standby == ev.Active {
 			st.Standby = !ev.Active
 			if st.Standby {
-				st.Thermostats, st.Aside = map[string]Thermostat{}, map[string]Thermostat{}
+				st.Thermostats, st.Aside = nil, nil
 			}
 			// Those of when this node was active last, one that came just after
 			// among them, are of long ago.
 			if st.Battery != nil && (st.Standby || st.now.Sub(st.Battery.Polled) > Beat) {
 				st.Battery = nil
 			}
-			maps.DeleteFunc(st.Thermostats, func(_ string, t Thermostat) bool { return st.now.Sub(t.Polled) > Beat })
-			st.Seen, st.Pending = map[string]bool{}, map[string]Pending{}
+			st.Thermostats = where(st.Thermostats, func(_ string, t Thermostat) bool { return st.now.Sub(t.Polled) <= Beat })
+			st.Seen, st.Pending = nil, nil
 		}
 	case Recovered:
 		// Where it says the same of a thermostat, what was seen of that one counts on.
-		maps.DeleteFunc(st.Seen, func(id string, _ bool) bool {
-			return !reflect.DeepEqual(st.Kept.Homes[id], ev.Kept.Homes[id])
+		st.Seen = where(st.Seen, func(id string, _ bool) bool {
+			return reflect.DeepEqual(st.Kept.Homes[id], ev.Kept.Homes[id])
 		})
 		// And where it wants the same, a command for that is still on its way.
-		maps.DeleteFunc(st.Pending, func(target string, _ Pending) bool {
-			return !st.Kept.wantsAs(ev.Kept, target)
+		st.Pending = where(st.Pending, func(target string, _ Pending) bool {
+			return st.Kept.wantsAs(ev.Kept, target)
 		})
 		st.Kept = ev.Kept
-		st.State = st.clone()
 	}
 }
 
@@ -219,7 +219,7 @@ func (st *step) follow(ev Event) {
 	case BatteryRead:
 		st.Battery = &ev.Battery
 	case ThermostatRead:
-		st.Thermostats[ev.ID] = ev.Thermostat
+		st.Thermostats = with(st.Thermostats, ev.ID, ev.Thermostat)
 	case Forecast, Standing, Recovered:
 		st.fold(ev)
 	}
@@ -258,7 +258,7 @@ func (st *step) latch() {
 	for _, t := range st.Settings.Thresholds {
 		minutes := int(t.Left / time.Minute)
 		if left >= t.Left && *b.Charge <= t.Level && !slices.Contains(st.Kept.Latched, minutes) {
-			st.Kept.Latched = append(st.Kept.Latched, minutes)
+			st.Kept.Latched = append(slices.Clip(st.Kept.Latched), minutes)
 			st.note(NoteLatched, "", "the battery is at %.0f %% with %d minutes of the peak left; the threshold is %.0f %% at %d minutes",
 				*b.Charge, int(left.Minutes()), t.Level, minutes)
 		}

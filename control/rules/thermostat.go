@@ -235,13 +235,13 @@ func (st *step) write(id string, t Thermostat, h Home, goal Goal, want Setting) 
 			touch.Asked = append(slices.Clone(touch.Asked), touch.Wanted)
 		}
 		touch.Before = t.Setting
-		delete(st.Pending, id)
+		st.Pending = without(st.Pending, id)
 		st.note(noteOf(goal), id, "%s", w.Why)
 	}
 	touch.Kind, touch.Wanted, touch.WrittenAt, touch.Confirmed, touch.Period = goal, want, st.now, false, t.Period
 	touch.Theirs, touch.Commanded = false, time.Time{}
 	h.Touch, h.LastWrite = &touch, st.now
-	st.Kept.Homes[id] = h
+	st.Kept.Homes = with(st.Kept.Homes, id, h)
 	st.send(w)
 }
 
@@ -394,7 +394,7 @@ func (st *step) drop(id string, t Thermostat, h Home) {
 		h.Baseline = &h.Touch.Baseline
 	}
 	h.Touch = nil
-	delete(st.Pending, id)
+	st.Pending = without(st.Pending, id)
 	st.unsay("taken " + id)
 	st.keep(id, h)
 }
