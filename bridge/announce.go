@@ -1,8 +1,8 @@
 package bridge
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"maps"
 	"reflect"
 	"slices"
@@ -37,7 +37,8 @@ type AnnouncerOptions struct {
 type Announcer struct {
 	AnnouncerOptions
 	sub         *bus.Subscription
-	thermostats map[string]discovery.Device
+	always      []discovery.Message                  // of Devices
+	thermostats map[string][]discovery.Message       // by the devices' ids
 	described   map[string]devices.ThermostatReading // what they were last described from, by vendor id
 	silent      map[string]bool                      // those that were read and could not be described, by id
 	retained    map[string][]byte                    // ours, as the broker has them
@@ -57,10 +58,18 @@ const (
 
 // NewAnnouncer returns a part that has subscribed already.
 func NewAnnouncer(o AnnouncerOptions) *Announcer {
-	return &Announcer{
-		AnnouncerOptions: o, thermostats: map[string]discovery.Device{}, described: map[string]devices.ThermostatReading{}, silent: map[string]bool{}, retained: map[string][]byte{}, dismissed: map[string]bool{}, sent: map[string][]byte{},
+	a := &Announcer{
+		AnnouncerOptions: o, thermostats: map[string][]discovery.Message{}, described: map[string]devices.ThermostatReading{}, silent: map[string]bool{}, retained: map[string][]byte{}, dismissed: map[string]bool{}, sent: map[string][]byte{},
 		sub: o.Bus.Subscribe("announcer", discovery.Filter(o.Prefix), bus.LinkState, o.Topics.Thermostat("+", devices.StateLeaf)),
 	}
+	for _, d := range o.Devices {
+		a.always = append(a.always, a.messages(d)...)
+	}
+	return a
+}
+
+func (a *Announcer) messages(d discovery.Device) []discovery.Message {
+	return discovery.Messages(d, a.Format, a.Prefix, discovery.Origin{Version: a.Version})
 }
 
 // Run announces until ctx ends; its error is ctx's.
@@ -110,11 +119,12 @@ func (a *Announcer) read(m bus.Message) {
 	}
 	a.described[r.VendorID] = same
 	d := discovery.Thermostat(discovery.ThermostatDescription{Topics: a.Topics, Reading: r})
+	messages := a.messages(d)
 	old, known := a.thermostats[d.ID]
-	if known && sameDevice(old, d) {
+	if known && slices.EqualFunc(old, messages, sameMessage) {
 		return
 	}
-	a.thermostats[d.ID] = d
+	a.thermostats[d.ID] = messages
 	if !known {
 		a.announce()
 	}
@@ -128,10 +138,8 @@ func stable(r devices.ThermostatReading) devices.ThermostatReading {
 	return r
 }
 
-func sameDevice(a, b discovery.Device) bool {
-	x, errX := json.Marshal(a)
-	y, errY := json.Marshal(b)
-	return errX == nil && errY == nil && string(x) == string(y)
+func sameMessage(a, b discovery.Message) bool {
+	return a.Topic == b.Topic && bytes.Equal(a.Payload, b.Payload)
 }
 
 // found notes what the broker has retained of ours, and what a person has
@@ -153,22 +161,14 @@ func (a *Announcer) found(m bus.Message) {
 
 // wanted are the messages there shall be.
 func (a *Announcer) wanted() []discovery.Message {
-	var out []discovery.Message
 	if a.Disabled {
 		return nil
 	}
-	all := slices.Clone(a.Devices)
+	all := slices.Clone(a.always)
 	for _, id := range slices.Sorted(maps.Keys(a.thermostats)) {
-		all = append(all, a.thermostats[id])
+		all = append(all, a.thermostats[id]...)
 	}
-	for _, d := range all {
-		for _, m := range discovery.Messages(d, a.Format, a.Prefix, discovery.Origin{Version: a.Version}) {
-			if !a.dismissed[m.Topic] {
-				out = append(out, m)
-			}
-		}
-	}
-	return out
+	return slices.DeleteFunc(all, func(m discovery.Message) bool { return a.dismissed[m.Topic] })
 }
 
 // announce publishes what is wanted and was not published yet.

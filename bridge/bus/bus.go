@@ -102,7 +102,7 @@ func (b *Bus) Publish(m Message) {
 	}
 	for _, s := range b.subs {
 		if s.wants(m.Topic) {
-			s.offer(m)
+			s.offer(&m)
 		}
 	}
 }
@@ -150,8 +150,8 @@ func (b *Bus) Subscribe(name string, filters ...string) *Subscription {
 	defer b.mu.Unlock()
 	s := &Subscription{name: name, bus: b, filters: filters, ready: make(chan struct{}, 1)}
 	for _, topic := range slices.Sorted(maps.Keys(b.retained)) {
-		if s.wants(topic) {
-			s.offer(b.retained[topic])
+		if m := b.retained[topic]; s.wants(topic) {
+			s.offer(&m)
 		}
 	}
 	b.subs = append(b.subs, s)
@@ -166,7 +166,7 @@ type Subscription struct {
 	ready   chan struct{} // holds a token when the queue may have something
 
 	mu      sync.Mutex
-	queue   []Message
+	queue   []*Message
 	dropped int
 	waiting bool               // the reader is in Next
 	urgent  context.CancelFunc // ends what Free was given for; nil: nothing
@@ -176,7 +176,7 @@ func (s *Subscription) wants(topic string) bool {
 	return slices.ContainsFunc(s.filters, func(f string) bool { return Match(f, topic) })
 }
 
-func (s *Subscription) offer(m Message) {
+func (s *Subscription) offer(m *Message) {
 	s.mu.Lock()
 	if len(s.queue) < Depth {
 		s.queue = append(s.queue, m)
@@ -201,12 +201,12 @@ func (s *Subscription) take() (Message, bool) {
 		return Message{}, false
 	}
 	m := s.queue[0]
-	s.queue[0] = Message{} // let go of the payload
+	s.queue[0] = nil // let go of the payload
 	s.queue = s.queue[1:]
 	if len(s.queue) == 0 {
 		s.queue = nil
 	}
-	return m, true
+	return *m, true
 }
 
 // Next returns the next message; ok is false when wake came first (a zero wake
@@ -269,21 +269,25 @@ func (s *Subscription) Close() {
 
 // Match reports whether an MQTT topic filter with + and # matches topic.
 func Match(filter, topic string) bool {
-	for {
-		f, filterRest, filterMore := strings.Cut(filter, "/")
-		t, topicRest, topicMore := strings.Cut(topic, "/")
+	for filter != "" {
 		switch {
-		case f == "#":
+		case filter[0] == '#':
 			return true
-		case f != "+" && f != t:
+		case filter[0] == '+':
+			level := strings.IndexByte(topic, '/')
+			if level < 0 {
+				level = len(topic)
+			}
+			filter, topic = filter[1:], topic[level:]
+		case topic == "":
+			return filter == "/#" // which matches the level above it too
+		case filter[0] != topic[0]:
 			return false
-		case !filterMore:
-			return !topicMore
-		case !topicMore:
-			return filterRest == "#" // which matches the level above it too
+		default:
+			filter, topic = filter[1:], topic[1:]
 		}
-		filter, topic = filterRest, topicRest
 	}
+	return topic == ""
 }
 
 // Refusal says why a message must not be acted on as a command at now, by a

@@ -28,6 +28,12 @@ func TestMatch(t *testing.T) {
 		{"a/#", "a", true},
 		{"a/#", "b", false},
 		{"a/+", "a/b/c", false},
+		{"a/+", "a/", true},
+		{"a/+/#", "a/b", true},
+		{"a/b/#", "a", false},
+		{"a/b", "a/bc", false},
+		{"a/bc", "a/b", false},
+		{"", "", true},
 	} {
 		if got := bus.Match(c.filter, c.topic); got != c.want {
 			t.Errorf("Match(%q, %q) = %v", c.filter, c.topic, got)

@@ -6,9 +6,7 @@
 package health
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -75,12 +73,8 @@ func Topic(part string) string { return topicRoot + part }
 
 const topicRoot = "$health/"
 
-// of puts faults in order, and says how each part fares.
+// of says how each part fares, given faults in order.
 func of(faults []Fault, at time.Time) Health {
-	faults = slices.Clone(faults)
-	slices.SortFunc(faults, func(a, b Fault) int {
-		return cmp.Or(-cmp.Compare(slices.Index(Levels(), a.Level), slices.Index(Levels(), b.Level)), strings.Compare(a.Key, b.Key))
-	})
 	h := Health{Parts: map[string]Part{}, Faults: faults, At: at}
 	for _, name := range Parts() {
 		p := Part{OK: true}

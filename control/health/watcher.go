@@ -1,12 +1,12 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -82,10 +82,10 @@ func ofThisNode(part string) bool { return part == Broker || part == Mail || par
 
 // tell publishes what has changed.
 func (w *Watcher) tell(faults []Fault, now time.Time) {
-	h := of(faults, now.Round(0))
-	if w.told != nil && reflect.DeepEqual(w.told.Faults, h.Faults) {
+	if w.told != nil && slices.Equal(w.told.Faults, faults) {
 		return
 	}
+	h := of(faults, now.Round(0))
 	if w.told != nil {
 		w.log(w.told.Faults, h.Faults)
 	}
@@ -136,7 +136,7 @@ func (s signs) see(f Fault, patience time.Duration, now time.Time) {
 // over notes that what key names is not so any more.
 func (s signs) over(key string) { delete(s, key) }
 
-// faults are the signs that have lasted.
+// faults are the signs that have lasted, in the order of Health.
 func (s signs) faults(now time.Time) []Fault {
 	all := []Fault{}
 	for key, g := range s {
@@ -147,6 +147,9 @@ func (s signs) faults(now time.Time) []Fault {
 			all = append(all, g.Fault)
 		}
 	}
+	slices.SortFunc(all, func(a, b Fault) int {
+		return cmp.Or(-cmp.Compare(slices.Index(Levels(), a.Level), slices.Index(Levels(), b.Level)), strings.Compare(a.Key, b.Key))
+	})
 	return all
 }
 

@@ -4,6 +4,7 @@
 package cloud
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,14 +70,17 @@ func Do(client *http.Client, vendor, op string, req *http.Request) (Reply, error
 		return fail(devices.Unreachable, connected.Load() || !waited.Load(), err)
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, MaxBody+1))
-	if err != nil {
+	var body bytes.Buffer
+	if n := res.ContentLength; n > 0 && n <= MaxBody {
+		body.Grow(int(n) + bytes.MinRead)
+	}
+	if _, err := body.ReadFrom(io.LimitReader(res.Body, MaxBody+1)); err != nil {
 		return fail(devices.Unreachable, true, err)
 	}
-	if len(body) > MaxBody {
+	if body.Len() > MaxBody {
 		return fail(devices.Nonsense, true, fmt.Errorf("the answer is longer than %d bytes", MaxBody))
 	}
-	return Reply{Status: res.StatusCode, Header: res.Header, Body: body}, nil
+	return Reply{Status: res.StatusCode, Header: res.Header, Body: body.Bytes()}, nil
 }
 
 // StatusError makes the error for an answer whose status is not a success, by
