@@ -756,6 +756,35 @@ func TestEnergyNeverFalls(t *testing.T) {
 	}
 }
 
+// A gateway that is offline, whose last figures the cloud repeats: they were
+// measured once.
+func TestEnergyIsNotIntegratedOverOneMeasurement(t *testing.T) {
+	e := &Energy{Log: slog.New(slog.DiscardHandler)}
+	start := time.Date(2026, 7, 15, 10, 0, 0, 0, time.UTC)
+	add := func(polled, measured time.Duration) float64 {
+		at := start.Add(measured)
+		r := devices.PowerwallReading{GridPower: devices.Pointer(devices.Watts(3000)), MeasuredAt: &at, PolledAt: start.Add(polled)}
+		e.Add(&r)
+		return float64(*r.GridImport)
+	}
+	add(0, 0)
+	if got := add(10*time.Minute, 10*time.Minute); got != 500 {
+		t.Errorf("10 minutes of 3 kW: %g Wh", got)
+	}
+	for i := range 72 {
+		if got := add(time.Duration(i)*5*time.Minute+11*time.Minute, 10*time.Minute); got != 500 {
+			t.Fatalf("after reading it again: %g Wh", got)
+		}
+	}
+	if got := add(7*time.Hour, 7*time.Hour); got != 500 {
+		t.Errorf("over hours that nobody measured: %g Wh", got)
+	}
+	add(7*time.Hour+5*time.Minute, 7*time.Hour) // read twice between two measurements
+	if got := add(7*time.Hour+10*time.Minute, 7*time.Hour+10*time.Minute); got != 1000 {
+		t.Errorf("from measurement to measurement: %g Wh", got)
+	}
+}
+
 type memoryStore struct {
 	all   map[string][]byte
 	saves int

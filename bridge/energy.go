@@ -52,7 +52,9 @@ func (e *Energy) Add(r *devices.PowerwallReading) {
 	if !e.loaded {
 		e.load(r.PolledAt)
 	}
-	if gap := r.PolledAt.Sub(e.last.PolledAt); gap > 0 && gap <= cmp.Or(e.Gap, 15*time.Minute) {
+	// From measurement to measurement: one that is only read again tells nothing.
+	gap := r.AsOf().Sub(e.last.AsOf())
+	if gap > 0 && gap <= cmp.Or(e.Gap, 15*time.Minute) {
 		hours := gap.Hours()
 		into := func(to *devices.WattHours, a, b *devices.Watts, sign devices.Watts) {
 			if a != nil && b != nil {
@@ -67,7 +69,9 @@ func (e *Energy) Add(r *devices.PowerwallReading) {
 		into(&c.BatteryIn, e.last.BatteryPower, r.BatteryPower, -1)
 		into(&c.Home, e.last.HomePower, r.HomePower, 1)
 	}
-	e.last = *r
+	if gap > 0 || r.PolledAt.Before(e.last.PolledAt) { // or the clock was set back
+		e.last = *r
+	}
 	for i, to := range countersOf(r) {
 		if *to == nil {
 			*to = devices.Pointer(*e.counters.all()[i])

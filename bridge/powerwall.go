@@ -117,7 +117,8 @@ func (p *Powerwall) poll(ctx context.Context) {
 	p.account.polled(now, r.AsOf(), err)
 	// Availability first: Home Assistant drops the states of what is away.
 	if online := p.account.online; online != nil {
-		p.publish(p.Topics.Powerwall(devices.AvailLeaf), true, availability(*online))
+		old := p.last != nil && p.last.Age() >= devices.TooOld // then the cloud answers, and not the gateway
+		p.publish(p.Topics.Powerwall(devices.AvailLeaf), true, availability(*online && !old))
 	}
 	if err == nil {
 		p.publish(p.Topics.Powerwall(devices.StateLeaf), true, r)

@@ -196,7 +196,7 @@ func (t *Thermostats) sayAvailability() {
 		return
 	}
 	for id, h := range t.homes {
-		online := *t.account.online && h.last.Alive && h.missing < missesDown
+		online := *t.account.online && h.last.Alive && h.missing < missesDown && h.last.Age() < devices.TooOld
 		t.publish(t.Topics.Thermostat(id, devices.AvailLeaf), true, availability(online))
 	}
 }

@@ -144,7 +144,7 @@ func battery(r devices.PowerwallReading) rules.Battery {
 	b := rules.Battery{
 		Reserve: r.ReservePercent, GridConnected: r.GridConnected,
 		StormActive: r.StormActive != nil && *r.StormActive, GridServices: r.GridServicesActive != nil && *r.GridServicesActive,
-		AsOf: r.AsOf(), Polled: r.PolledAt,
+		AsOf: r.AsOf(), Polled: r.PolledAt, Age: r.Age(),
 	}
 	if r.ChargePercent != nil {
 		b.Charge = devices.Pointer(float64(*r.ChargePercent))
@@ -162,7 +162,7 @@ func thermostat(r devices.ThermostatReading) rules.Thermostat {
 		Alive: r.Alive, EmergencyHeat: r.EmergencyHeat, UtilityEvent: r.UtilityEvent,
 		ScheduleCool: r.ScheduleCool, ScheduleHeat: r.ScheduleHeat, Period: r.SchedulePeriod,
 		Setting: rules.Setting{Cool: r.CoolSetpoint, Heat: r.HeatSetpoint},
-		AsOf:    r.AsOf(), Polled: r.PolledAt,
+		AsOf:    r.AsOf(), Polled: r.PolledAt, Age: r.Age(),
 	}
 	if r.Mode != nil {
 		t.Mode = string(*r.Mode)

@@ -64,6 +64,10 @@ type PowerwallReading struct {
 // and the time of the poll.
 func (r PowerwallReading) AsOf() time.Time { return asOf(r.MeasuredAt, r.PolledAt) }
 
+// Age is how old the figures were already when they were read. It grows while
+// the vendor's cloud repeats what it heard last of a device it has lost.
+func (r PowerwallReading) Age() time.Duration { return r.PolledAt.Sub(r.AsOf()) }
+
 func asOf(measured *time.Time, polled time.Time) time.Time {
 	if measured != nil && measured.Before(polled) {
 		return *measured

@@ -101,6 +101,9 @@ func (r ThermostatReading) ID() string { return TopicID(r.VendorID) }
 // and the time of the poll.
 func (r ThermostatReading) AsOf() time.Time { return asOf(r.MeasuredAt, r.PolledAt) }
 
+// Age is how old the figures were already when they were read.
+func (r ThermostatReading) Age() time.Duration { return r.PolledAt.Sub(r.AsOf()) }
+
 // ThermostatCommand is one change of a thermostat; nil fields stay as they
 // are. Set points are in the device's unit. Adapters read, merge and write the
 // whole, and send both set points always.

@@ -110,7 +110,11 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // LogValue writes what String says.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
+// TooOld is the age from which figures say nothing about the present any more,
+// however recently they were read.
+const TooOld = 15 * time.Minute
+
 // Stale is how old a reading may be before nothing new is decided from it:
 // three polls or 15 minutes, whichever is longer. Tesla refreshes its figures
 // about every five minutes however often it is asked.
-func Stale(poll time.Duration) time.Duration { return max(3*poll, 15*time.Minute) }
+func Stale(poll time.Duration) time.Duration { return max(3*poll, TooOld) }

@@ -13,6 +13,7 @@ import (
 	"powermgr/bridge/bus"
 	"powermgr/cmd/daemon"
 	"powermgr/control"
+	"powermgr/control/health"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
 )
@@ -110,6 +111,17 @@ func (d *day) wrote(device, from, to string) (all []emulator.Request) {
 		}
 	}
 	return all
+}
+
+// last reads the last payload on a topic before a time.
+func (d *day) last(topic, before string, v any) {
+	said := d.said(topic, "00:00", before)
+	if len(said) == 0 {
+		d.t.Fatalf("nothing was said on %s before %s", topic, before)
+	}
+	if err := json.Unmarshal([]byte(said[len(said)-1]), v); err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 // said is the payloads on a topic in a time.
@@ -402,6 +414,33 @@ func TestWhenThingsBreak(t *testing.T) {
 				if s := d.said("powerwall/api", "16:10", "16:20"); len(s) == 0 || !strings.Contains(s[len(s)-1], `"problem":"nonsense"`) {
 					d.t.Errorf("told: %q", s)
 				}
+			}},
+		{row: "the gateway is offline and the cloud repeats its last figures", backend: "tcc",
+			script: func(d *day) {
+				d.on("16:10:30", func() {
+					d.fault(emulator.Fault{Endpoint: "tesla.live_status", Class: emulator.Status, Status: 200, Count: -1, Body: fmt.Sprintf(
+						`{"response":{"percentage_charged":20,"battery_power":0,"solar_power":0,"load_power":3000,"grid_power":3000,"island_status":"on_grid","timestamp":%q}}`,
+						d.time("10:10").Format(time.RFC3339))})
+				})
+				d.on("17:10:30", func() { d.cloud.ClearFaults() })
+			},
+			check: func(d *day) {
+				var before, after devices.PowerwallReading
+				d.last("powerwall/state", "16:10:31", &before)
+				d.last("powerwall/state", "17:10:31", &after)
+				d.is("what was integrated over one measurement", float64(*after.GridImport), float64(*before.GridImport))
+				d.is("availability", slices.Compact(d.said("powerwall/availability", "16:00", "18:00")), "[online offline online]")
+				var c control.State
+				d.last("control/state", "16:20", &c)
+				d.is("a problem", c.Problem, true)
+				d.is("which", c.Problems, "[{old Tesla's figures are 6 h old: no new setback starts from them}]")
+				d.is("what it decides from", strings.Contains(c.Reason, "battery"), false)
+				d.is("thresholds from it", len(c.Latched), 0)
+				var h health.Health
+				d.last("control/health", "16:20", &h)
+				d.is("a fault", strings.HasPrefix(*h.Parts[health.Powerwall].Problem, "Tesla's figures are 6 h old"), true)
+				d.last("control/health", "17:20", &h)
+				d.is("its end", h.Parts[health.Powerwall].OK, true)
 			}},
 		{row: "two nodes are active", nodes: 2, backend: "tcc",
 			script: func(d *day) {

@@ -261,15 +261,28 @@ func (s signs) vendor(part string, a api, now time.Time) {
 		return
 	}
 	s.over(authorisation)
-	if a.Problem == nil {
-		s.over(answers)
-		return
-	}
 	patience := vendorPatience
 	if part == Weather {
 		patience = weatherPatience
 	}
+	if a.Problem == nil {
+		s.over(answers)
+		s.age(part, a, patience, now)
+		return
+	}
 	s.see(Fault{Key: answers, Part: part, Level: Warning, Text: fmt.Sprintf("%s has not answered as it should for a while (%s): the last figures are kept, and it is asked again%s", v.name, *a.Problem, reason)}, patience, now)
+}
+
+// age learns how old the figures were that a vendor has just answered with.
+func (s signs) age(part string, a api, limit time.Duration, now time.Time) {
+	key := part + "/age"
+	if a.AgeSeconds == nil || *a.AgeSeconds < limit.Seconds() {
+		s.over(key)
+		return
+	}
+	old := rules.Roughly(time.Duration(min(*a.AgeSeconds, 1e9)) * time.Second)
+	s.see(Fault{Key: key, Part: part, Level: Warning, Text: fmt.Sprintf(
+		"%s's figures are %s old, though it answers: the device may have lost its connection, or the clock of this machine is wrong; nothing new is decided from them", vendors[part].name, old)}, 0, now)
 }
 
 func (s signs) controller(c control.State, now time.Time) {
@@ -283,6 +296,9 @@ func (s signs) controller(c control.State, now time.Time) {
 		s.see(Fault{Key: key, Part: Restoring, Level: Critical, Text: fmt.Sprintf("%s could not be given back what it had before the peak; powermgr keeps trying, but look at it", o.Name)}, restorePatience, now)
 	}
 	for _, p := range c.Problems {
+		if p.Kind == rules.OldData {
+			continue // the vendor's own figures tell it
+		}
 		key, f := "control/"+string(p.Kind), Fault{Part: Powerwall, Level: Warning, Text: p.Text}
 		if p.Kind == rules.NoJournal {
 			f.Part, f.Level = Journal, Critical

@@ -96,20 +96,25 @@ func TestFaults(t *testing.T) {
 		want   string
 		end    said
 	}{
-		"a vendor does not answer":           {said{"powermgr/powerwall/api", badAPI}, 14 * time.Minute, time.Minute, "warning powerwall/answers", said{"powermgr/powerwall/api", wellAPI}},
-		"the other vendor does not answer":   {said{"powermgr/thermostats/api", badAPI}, 14 * time.Minute, time.Minute, "warning thermostats/answers", said{"powermgr/thermostats/api", wellAPI}},
-		"the forecast is old":                {said{"powermgr/weather/api", badAPI}, 179 * time.Minute, time.Minute, "warning weather/answers", said{"powermgr/weather/api", wellAPI}},
-		"a token was refused":                {said{"powermgr/powerwall/api", lostAPI}, -1, 0, "critical powerwall/authorisation", said{"powermgr/powerwall/api", wellAPI}},
-		"the broker is gone":                 {said{bus.LinkHealth, linkDown}, 4 * time.Minute, time.Minute, "warning broker/connection", said{bus.LinkHealth, linkUp}},
-		"the broker refuses a topic":         {said{bus.LinkHealth, denied}, 4 * time.Minute, time.Minute, "warning broker/rights", said{bus.LinkHealth, linkUp}},
-		"something is not given back":        {said{"powermgr/control/state", `{"owned": [{"target": "1000001", "name": "Upstairs", "what": "restore"}]}`}, 19 * time.Minute, time.Minute, "critical restoring/1000001", said{"powermgr/control/state", `{"owned": []}`}},
-		"a setback is not to be given back":  {said{"powermgr/control/state", `{"owned": [{"target": "1000001", "name": "Upstairs", "what": "setback"}]}`}, time.Hour, 0, "", said{"powermgr/control/state", `{"owned": []}`}},
-		"the journal cannot be written":      {said{"powermgr/control/state", `{"problems": [{"kind": "journal", "text": "disk full"}]}`}, -1, 0, "critical control/journal", said{"powermgr/control/state", `{"problems": []}`}},
-		"the Powerwall is in the wrong mode": {said{"powermgr/control/state", `{"problems": [{"kind": "mode", "text": "backup"}]}`}, -1, 0, "warning control/mode", said{"powermgr/control/state", `{"problems": []}`}},
-		"a command did not come through":     {said{"powermgr/control/event", `{"event_type": "problem", "target": "1000001", "reason": "no"}`}, -1, 0, "warning command/1000001", said{"powermgr/thermostat/1000001/hold/result", `{"id": "control-1", "accepted": true, "final": true, "applied": 1, "reason": ""}`}},
-		"a decision is none":                 {said{"powermgr/control/event", `{"event_type": "setback", "target": "1000001", "reason": "set back"}`}, time.Hour, 0, "", said{"powermgr/control/event", `{}`}},
-		"a part says so itself":              {said{health.Topic(health.Mail), `{"level": "warning", "problem": "the server refuses the password"}`}, -1, 0, "warning mail", said{health.Topic(health.Mail), `{"level": "warning", "problem": ""}`}},
-		"nonsense":                           {said{"powermgr/powerwall/api", `{"problem": 7}`}, time.Hour, 0, "", said{"powermgr/powerwall/api", `[`}},
+		"a vendor does not answer":                               {said{"powermgr/powerwall/api", badAPI}, 14 * time.Minute, time.Minute, "warning powerwall/answers", said{"powermgr/powerwall/api", wellAPI}},
+		"the other vendor does not answer":                       {said{"powermgr/thermostats/api", badAPI}, 14 * time.Minute, time.Minute, "warning thermostats/answers", said{"powermgr/thermostats/api", wellAPI}},
+		"the forecast is old":                                    {said{"powermgr/weather/api", badAPI}, 179 * time.Minute, time.Minute, "warning weather/answers", said{"powermgr/weather/api", wellAPI}},
+		"a gateway is offline and its last figures are repeated": {said{"powermgr/powerwall/api", `{"age_seconds": 21600, "problem": null}`}, -1, 0, "warning powerwall/age", said{"powermgr/powerwall/api", wellAPI}},
+		"a thermostat's last figures are repeated":               {said{"powermgr/thermostats/api", `{"age_seconds": 900, "problem": null}`}, -1, 0, "warning thermostats/age", said{"powermgr/thermostats/api", wellAPI}},
+		"an old forecast is repeated":                            {said{"powermgr/weather/api", `{"age_seconds": 10800, "problem": null}`}, -1, 0, "warning weather/age", said{"powermgr/weather/api", wellAPI}},
+		"figures of a while ago":                                 {said{"powermgr/powerwall/api", `{"age_seconds": 899, "problem": null}`}, time.Hour, 0, "", said{"powermgr/powerwall/api", wellAPI}},
+		"old figures are one fault":                              {said{"powermgr/control/state", `{"problems": [{"kind": "old", "text": "6 h old"}]}`}, time.Hour, 0, "", said{"powermgr/control/state", `{"problems": []}`}},
+		"a token was refused":                                    {said{"powermgr/powerwall/api", lostAPI}, -1, 0, "critical powerwall/authorisation", said{"powermgr/powerwall/api", wellAPI}},
+		"the broker is gone":                                     {said{bus.LinkHealth, linkDown}, 4 * time.Minute, time.Minute, "warning broker/connection", said{bus.LinkHealth, linkUp}},
+		"the broker refuses a topic":                             {said{bus.LinkHealth, denied}, 4 * time.Minute, time.Minute, "warning broker/rights", said{bus.LinkHealth, linkUp}},
+		"something is not given back":                            {said{"powermgr/control/state", `{"owned": [{"target": "1000001", "name": "Upstairs", "what": "restore"}]}`}, 19 * time.Minute, time.Minute, "critical restoring/1000001", said{"powermgr/control/state", `{"owned": []}`}},
+		"a setback is not to be given back":                      {said{"powermgr/control/state", `{"owned": [{"target": "1000001", "name": "Upstairs", "what": "setback"}]}`}, time.Hour, 0, "", said{"powermgr/control/state", `{"owned": []}`}},
+		"the journal cannot be written":                          {said{"powermgr/control/state", `{"problems": [{"kind": "journal", "text": "disk full"}]}`}, -1, 0, "critical control/journal", said{"powermgr/control/state", `{"problems": []}`}},
+		"the Powerwall is in the wrong mode":                     {said{"powermgr/control/state", `{"problems": [{"kind": "mode", "text": "backup"}]}`}, -1, 0, "warning control/mode", said{"powermgr/control/state", `{"problems": []}`}},
+		"a command did not come through":                         {said{"powermgr/control/event", `{"event_type": "problem", "target": "1000001", "reason": "no"}`}, -1, 0, "warning command/1000001", said{"powermgr/thermostat/1000001/hold/result", `{"id": "control-1", "accepted": true, "final": true, "applied": 1, "reason": ""}`}},
+		"a decision is none":                                     {said{"powermgr/control/event", `{"event_type": "setback", "target": "1000001", "reason": "set back"}`}, time.Hour, 0, "", said{"powermgr/control/event", `{}`}},
+		"a part says so itself":                                  {said{health.Topic(health.Mail), `{"level": "warning", "problem": "the server refuses the password"}`}, -1, 0, "warning mail", said{health.Topic(health.Mail), `{"level": "warning", "problem": ""}`}},
+		"nonsense":                                               {said{"powermgr/powerwall/api", `{"problem": 7}`}, time.Hour, 0, "", said{"powermgr/powerwall/api", `[`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			watch(t, func(h *home) {
@@ -199,4 +204,18 @@ func TestEveryPartHasAName(t *testing.T) {
 	if parts := health.Parts(); len(slices.Compact(slices.Sorted(slices.Values(parts)))) != len(parts) {
 		t.Errorf("parts %q", parts)
 	}
+}
+
+func TestOldFiguresAreToldWithTheirAge(t *testing.T) {
+	watch(t, func(h *home) {
+		h.say("powermgr/powerwall/api", `{"age_seconds": 21700, "problem": null}`)
+		if got := h.faults(); got != "warning powerwall/age" || !strings.HasPrefix(h.last().Faults[0].Text, "Tesla's figures are 6 h old") {
+			t.Errorf("%s: %+v", got, h.last())
+		}
+		n := len(h.heard)
+		h.say("powermgr/powerwall/api", `{"age_seconds": 21760, "problem": null}`)
+		if h.faults(); len(h.heard) != n {
+			t.Error("said again a minute later")
+		}
+	})
 }

@@ -116,6 +116,13 @@ func (r *Record) powerwall(p devices.PowerwallReading, now time.Time) {
 		}
 		return // else it is known already
 	}
+	if p.Age() >= devices.TooOld { // a gap: the cloud repeats what it heard long ago
+		p.ChargePercent, p.HomePower, p.SolarPower, p.GridPower, p.BatteryPower = nil, nil, nil, nil, nil
+		if !r.over(at) {
+			r.sampleBattery(p, at)
+		}
+		return
+	}
 	r.interval(&read)
 	if p.ChargePercent != nil && !r.over(at) {
 		r.charge(p, at)

@@ -98,6 +98,27 @@ func TestCounters(t *testing.T) {
 	}
 }
 
+// While a gateway is offline its cloud repeats what it heard last. Nothing was
+// measured then: it is a gap, and not a peak without grid.
+func TestRepeatedFiguresAreAGap(t *testing.T) {
+	h := newHome(t, "2026-07-15 00:00")
+	measured := h.at("2026-07-15 15:55")
+	for clock := h.at("2026-07-15 15:55"); clock.Before(h.at("2026-07-15 18:00")); clock = clock.Add(5 * time.Minute) {
+		h.now = clock
+		r := counter(h, 5)
+		r.MeasuredAt, r.ChargePercent = &measured, devices.Pointer(devices.Percent(20))
+		h.says(topics.Powerwall("state"), r)
+	}
+	h.now = h.at("2026-07-15 18:00")
+	h.says(topics.Powerwall("state"), counter(h, 5))
+	if m := h.r.Energy.Peak.Minutes; m > 10 || len(h.r.Gaps) != 1 {
+		t.Errorf("%v minutes of the peak are said to be known, and %d gaps", m, len(h.r.Gaps))
+	}
+	if last := h.r.Samples.Charge[len(h.r.Samples.Charge)-2]; !math.IsNaN(last) {
+		t.Errorf("the chart shows %v %% at the end", last)
+	}
+}
+
 // What the power said before midnight was more than came: the next day makes
 // it good, so that both are what the counter says.
 func TestTwoDaysAddUp(t *testing.T) {

@@ -189,6 +189,9 @@ func (st *step) offPeakReserve() int {
 // battery decides the reserve.
 func (st *step) battery() {
 	k, b, p := &st.Kept.Battery, st.Battery, st.plan
+	if b != nil {
+		st.judgeAge(Powerwall, "Tesla's figures", b.Age)
+	}
 	want := st.offPeakReserve()
 	if p.Discharge {
 		want = st.Settings.PeakReserve
@@ -223,7 +226,7 @@ func (st *step) battery() {
 		st.problem(WrongMode, "the Powerwall is in backup mode: the reserve has no effect; set it to self_consumption")
 	}
 	st.d.Why = fmt.Sprintf("reserve %d %%", want)
-	if b.Charge != nil {
+	if b.Charge != nil && b.Age < tooOld {
 		st.d.Why += fmt.Sprintf(", battery %.0f %%", *b.Charge)
 	}
 	// A write that may still land must be overtaken even if the device shows

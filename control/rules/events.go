@@ -107,6 +107,7 @@ type ProblemKind string
 // The problems.
 const (
 	WrongMode ProblemKind = "mode"    // the Powerwall's mode makes the reserve mean little
+	OldData   ProblemKind = "old"     // a vendor repeats figures of long ago
 	NoJournal ProblemKind = "journal" // nothing may start that could not be undone
 )
 

@@ -54,6 +54,7 @@ type Battery struct {
 	GridConnected *bool
 	AsOf          time.Time // age is judged by this
 	Polled        time.Time
+	Age           time.Duration // of the figures when they were read; long: the vendor repeats old ones
 }
 
 // Thermostat is what the rules need to know of a thermostat. Temperatures are
@@ -79,6 +80,7 @@ type Thermostat struct {
 	Holds         []string // those that can be asked for; empty: none
 	AsOf          time.Time
 	Polled        time.Time
+	Age           time.Duration // of the figures when they were read
 }
 
 // The holds a thermostat can have, as on topics. The empty hold is that of a

@@ -282,6 +282,33 @@ func (st *step) fresh(t time.Time, limit time.Duration) bool {
 	return !t.IsZero() && st.now.Sub(t) <= limit
 }
 
+// judgeAge says that a vendor repeats old figures: nothing new is decided from
+// them, and what follows the clock alone goes on.
+func (st *step) judgeAge(target, whose string, age time.Duration) {
+	subject := "old " + target
+	if age < tooOld {
+		st.unsay(subject)
+		return
+	}
+	st.problem(OldData, fmt.Sprintf("%s are %s old: no new setback starts from them", whose, Roughly(age)))
+	if _, said := st.Said[subject]; !said {
+		st.say(subject, NoteProblem, "", "%s are %s old: no new setback starts from them", whose, Roughly(age))
+	}
+}
+
+// tooOld is the age from which figures say nothing about the present any more,
+// however recently they were read.
+const tooOld = 15 * time.Minute
+
+// Roughly is an age as people say it: in quarters of an hour, from two hours on
+// in hours.
+func Roughly(age time.Duration) string {
+	if age < 2*time.Hour {
+		return fmt.Sprintf("%d min", int(age.Truncate(15*time.Minute).Minutes()))
+	}
+	return fmt.Sprintf("%d h", int(age.Hours()))
+}
+
 func (st *step) clock(t time.Time) string {
 	t = t.In(st.Settings.Calendar.Location)
 	if t.Sub(st.now) > 20*time.Hour || st.now.Sub(t) > 20*time.Hour {

@@ -61,6 +61,9 @@ func (st *step) thermostat(id string) {
 	t, known := st.Thermostats[id]
 	h := st.Kept.Homes[id]
 	goal := st.goal(id, t, h)
+	if known && slices.Contains(st.Settings.Thermostats, id) {
+		st.judgeAge(id, "the figures of "+st.nameOf(id), t.Age)
+	}
 	if known && goal == Setback && st.tooFar(t) {
 		if h.Touch != nil {
 			st.note(NoteLeft, id, "%s: it is %.0f °F inside, beyond the limit: its setback ends", t.Name, *t.indoorF())
