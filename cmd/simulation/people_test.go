@@ -51,6 +51,25 @@ func TestPeopleAreToldApart(t *testing.T) {
 				d.is("writes after that", len(d.wrote(upstairs, "17:02", "21:00")), 0)
 				d.is("in the end", d.house.Thermostats[1].Cool, 74)
 			}},
+		{name: "off and on again at the wall", person: true,
+			script: func(d *day) {
+				d.on("17:01:10", func() { d.wall(1, emulator.Setting{Mode: devices.Pointer(devices.Off)}) })
+				d.on("17:31:10", func() { d.wall(1, emulator.Setting{Mode: devices.Pointer(devices.Cool)}) })
+			},
+			check: func(d *day) {
+				d.is("writes in that peak", len(d.wrote(upstairs, "17:06", "19:00")), 0)
+				d.is("in the end", d.house.Thermostats[1].Cool, 75)
+				d.is("the hold in the end", d.house.Thermostats[1].Hold, devices.HoldPermanent)
+			}},
+		{name: "off by MQTT in the peak and on after it", person: true,
+			script: func(d *day) {
+				d.on("17:01:10", func() { d.publish("thermostat/%d/mode/set", 1, "off") })
+				d.on("20:01:10", func() { d.publish("thermostat/%d/mode/set", 1, "cool") })
+			},
+			check: func(d *day) {
+				d.is("in the end", d.house.Thermostats[1].Cool, 75)
+				d.is("the hold in the end", d.house.Thermostats[1].Hold, devices.HoldPermanent)
+			}},
 		{name: "the fan is nobody's set point",
 			script: func(d *day) {
 				d.on("17:01:10", func() { d.wall(1, emulator.Setting{Fan: devices.Pointer(devices.FanOn)}) })

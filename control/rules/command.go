@@ -53,7 +53,7 @@ func (st *step) asked(a Answer) {
 		}
 	case a.Target != Powerwall && a.Setting != fan:
 		if st.plan.Phase != OffPeak || st.Kept.Homes[a.Target].Touch != nil {
-			st.commanded(a.Target, "by command: "+a.Setting)
+			st.commanded(a.Target, a.Setting)
 		}
 	}
 }

@@ -25,8 +25,10 @@ func (touch Touch) seenIn(t Thermostat) string {
 // switched leaves a thermostat to the person who changed its mode. What the
 // rules moved is still to be given back.
 func (st *step) switched(id string, t Thermostat, h Home) Home {
-	touch := *h.Touch
-	st.takeThermostat(id, fmt.Sprintf("mode changed from %s to %s", touch.mode(), t.Mode))
+	touch, awaited := *h.Touch, h.Touch.Mode != "" && st.plan.Phase == OffPeak
+	if !awaited { // what is given back then is no choice to leave alone
+		st.takeThermostat(id, fmt.Sprintf("mode changed from %s to %s", touch.mode(), t.Mode))
+	}
 	touch.Mode = t.Mode
 	return st.owe(id, h, &touch)
 }

@@ -253,19 +253,21 @@ func (s Setting) over(now time.Time) bool {
 	return s.Hold == HoldSchedule || s.timed() && !now.Before(s.Until.Add(-lapse))
 }
 
-// commanded leaves a thermostat to the person whose command for it is on its
-// way. What is ours there is remembered until that has landed.
-func (st *step) commanded(id, what string) {
-	touch := st.Kept.Homes[id].Touch
-	st.takeThermostat(id, what)
-	if touch == nil {
+// commanded leaves a thermostat to the person whose command for a setting of it
+// is on its way. What is ours there is remembered until that has landed.
+func (st *step) commanded(id, setting string) {
+	before := st.Kept.Homes[id]
+	if touch := before.Touch; touch == nil || touch.Mode == "" || setting != "mode" || st.plan.Phase != OffPeak {
+		st.takeThermostat(id, "by command: "+setting)
+	}
+	if before.Touch == nil {
 		return
 	}
-	h, theirs := st.Kept.Homes[id], *touch
+	h, theirs := st.Kept.Homes[id], *before.Touch
 	theirs.Theirs, theirs.Commanded = true, st.now
 	h.Touch = &theirs
 	if h.Event.IsZero() {
-		h.Event = touch.WrittenAt
+		h.Event = theirs.WrittenAt
 	}
 	st.Kept.Homes = with(st.Kept.Homes, id, h)
 }
