@@ -561,7 +561,7 @@ func TestACommandOverOneOnItsWay(t *testing.T) {
 		{"a set point over what is given back", restore, command{"", "cool_setpoint", "74"}, "cool 74 heat 66 permanent", "cool 74 heat 66 permanent"},
 		{"a hold over what is given back", restore, command{"", "hold", "permanent"}, "cool 77 heat 66 permanent", "cool 77 heat 66 permanent"},
 		{"a hold over the schedule that is given back", resume, command{"", "hold", "permanent"}, "cool 79 heat 65 permanent", "cool 79 heat 65 permanent"},
-		{"what would be refused whole is sent as it is", tight, command{"", "hold", "permanent"}, "permanent", "cool 76 heat 68 permanent"},
+		{"a hold where the set points are closer than they may be asked for", tight, command{"", "hold", "permanent"}, "cool 76 heat 68 permanent", "cool 76 heat 68 permanent"},
 		{"the schedule over a setback", setback, command{"", "hold", "schedule"}, "schedule", "schedule"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -598,6 +598,38 @@ func TestACommandOverOneOnItsWay(t *testing.T) {
 				}
 				if done == 0 {
 					t.Error("nothing was carried out")
+				}
+			})
+		})
+	}
+}
+
+// What a thermostat has had was refused when the controller gave it back: its set
+// points were closer than its deadband, or beyond its limits.
+func TestWhatADeviceHasHadIsGivenBack(t *testing.T) {
+	for _, c := range []struct {
+		name, source, payload string
+		want                  string // empty: refused
+	}{
+		{"closer than the deadband", devices.SourceControl, `{"value":"permanent","cool_setpoint":71,"heat_setpoint":70,"restores":true}`, "cool 71 heat 70 permanent"},
+		{"beyond the limits", devices.SourceControl, `{"value":"permanent","cool_setpoint":95,"heat_setpoint":20,"restores":true}`, "cool 95 heat 20 permanent"},
+		{"a setback is within them", devices.SourceControl, `{"value":"permanent","cool_setpoint":71,"heat_setpoint":70}`, ""},
+		{"a person gives nothing back", "", `{"value":"permanent","cool_setpoint":71,"heat_setpoint":70,"restores":true}`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newThermostats()
+			f.r.Deadband, f.r.CoolMax, f.r.HeatMin = 3, devices.Pointer(90.0), devices.Pointer(40.0)
+			bubble(t, thermostats(f), func(r *rig) {
+				r.got("#")
+				r.bus.Publish(bus.Message{Topic: "powermgr/thermostat/up/hold/set", Source: c.source, Payload: []byte(c.payload)})
+				r.sleep(time.Minute)
+				got := f.commands()
+				if c.want == "" && len(got) != 0 || c.want != "" && (len(got) != 1 || got[0] != c.want) {
+					t.Errorf("the device was told %q, want %q", got, c.want)
+				}
+				res := r.results("powermgr/thermostat/up/hold/result")
+				if last := res[len(res)-1]; (last.Reason == "") != (c.want != "") {
+					t.Errorf("%+v", last)
 				}
 			})
 		})

@@ -229,6 +229,9 @@ func combined(wishes []wish) (all devices.ThermostatCommand) {
 
 // laid is the later command over the earlier one.
 func laid(earlier, later devices.ThermostatCommand) devices.ThermostatCommand {
+	if setsTemperature(later) {
+		earlier.GivesBack = later.GivesBack
+	}
 	over(&earlier.Mode, later.Mode)
 	over(&earlier.Fan, later.Fan)
 	over(&earlier.CoolSetpoint, later.CoolSetpoint)

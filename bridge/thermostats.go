@@ -212,6 +212,8 @@ func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time)
 		req.ID = m.ID
 	}
 	automatic := m.Source == devices.SourceControl
+	_, restores := req.Fields["restores"]
+	restores = restores && automatic
 	h, known := t.homes[id]
 	var cmd devices.ThermostatCommand
 	switch {
@@ -221,6 +223,7 @@ func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time)
 	default:
 		expected := h.expected(now)
 		if cmd, err = parseThermostat(parsing{setting: setting, req: req, r: expected, now: now, home: t.Location}); err == nil {
+			cmd.GivesBack = restores
 			_, err = expected.Merge(cmd, now)
 		}
 	}
@@ -235,8 +238,7 @@ func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time)
 		return
 	}
 	t.Log.Info("command", "device", id, "setting", setting, "value", req.Value, "source", m.Source, "reason", req.Reason)
-	_, restores := req.Fields["restores"]
-	w := wish{cmd: cmd, automatic: automatic, restores: automatic && restores, until: lastSend(m, now), answer: answer{
+	w := wish{cmd: cmd, automatic: automatic, restores: restores, until: lastSend(m, now), answer: answer{
 		topic: devices.ResultTopic(m.Topic), id: req.ID, requested: asked(setting, cmd),
 		shows: func() any { return shows(setting, h.last) },
 	}}
@@ -334,8 +336,8 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 		}
 		return
 	}
-	if _, err := expected.Merge(want, now); replaced && err == nil {
-		cmd = want // whole, if it may be: or what it leaves open would be of the write that it replaces
+	if replaced {
+		cmd = want // whole: what it leaves open would be of the write that it replaces
 	}
 	h.past = remember(h.past, overlay(expected, want))
 	w := &write{key: id, automatic: true}

@@ -156,8 +156,9 @@ func battery(r devices.PowerwallReading) rules.Battery {
 }
 
 func thermostat(r devices.ThermostatReading) rules.Thermostat {
+	gap, keeps := r.Gap()
 	t := rules.Thermostat{
-		Name: r.Name, Temperature: r.Temperature, Celsius: r.Unit == devices.Celsius, Step: r.Step, Deadband: r.Deadband,
+		Name: r.Name, Temperature: r.Temperature, Celsius: r.Unit == devices.Celsius, Step: r.Step, Deadband: gap, Crossing: !keeps,
 		CoolMin: r.CoolMin, CoolMax: r.CoolMax, HeatMin: r.HeatMin, HeatMax: r.HeatMax,
 		Alive: r.Alive, EmergencyHeat: r.EmergencyHeat, UtilityEvent: r.UtilityEvent,
 		ScheduleCool: r.ScheduleCool, ScheduleHeat: r.ScheduleHeat, Period: r.SchedulePeriod,

@@ -24,7 +24,8 @@ import (
 // one gives way: the heat set point down or the cool set point up, which is
 // towards less load in either case. Two asked for together that are too close
 // are refused. On a thermostat with heat_cool and no deadband the cool set point
-// still has to stay at or above the heat set point.
+// still has to stay at or above the heat set point. What the device shows, and
+// what cmd gives back to it, is within bounds whatever they are.
 func (r ThermostatReading) Merge(cmd ThermostatCommand, now time.Time) (ThermostatCommand, error) {
 	points := cmd.CoolSetpoint != nil || cmd.HeatSetpoint != nil
 	switch {
@@ -35,7 +36,7 @@ func (r ThermostatReading) Merge(cmd ThermostatCommand, now time.Time) (Thermost
 	case r.Hold != nil && *r.Hold == HoldVacation:
 		return ThermostatCommand{}, errors.New("the thermostat is on vacation: end that on the device or in the vendor's app")
 	}
-	out := ThermostatCommand{Mode: cmd.Mode, Fan: cmd.Fan}
+	out := ThermostatCommand{Mode: cmd.Mode, Fan: cmd.Fan, GivesBack: cmd.GivesBack}
 	if err := oneOf("mode", cmd.Mode, r.Modes); err != nil {
 		return ThermostatCommand{}, err
 	}
@@ -109,20 +110,22 @@ func (r ThermostatReading) mergeHold(out *ThermostatCommand, cmd ThermostatComma
 
 func (r ThermostatReading) mergeSetpoints(out *ThermostatCommand, cmd ThermostatCommand) error {
 	var err error
-	cool := setpoint{"cool", cmd.CoolSetpoint, r.CoolSetpoint, r.CoolMin, r.CoolMax}
-	heat := setpoint{"heat", cmd.HeatSetpoint, r.HeatSetpoint, r.HeatMin, r.HeatMax}
+	cool := setpoint{"cool", cmd.CoolSetpoint, r.CoolSetpoint, r.CoolMin, r.CoolMax, cmd.GivesBack}
+	heat := setpoint{"heat", cmd.HeatSetpoint, r.HeatSetpoint, r.HeatMin, r.HeatMax, cmd.GivesBack}
 	if out.CoolSetpoint, err = cool.merge(r); err != nil {
 		return err
 	}
 	if out.HeatSetpoint, err = heat.merge(r); err != nil {
 		return err
 	}
-	gap := max(0, r.Deadband)
-	if gap == 0 && !slices.Contains(r.Modes, HeatCool) || out.CoolSetpoint == nil || out.HeatSetpoint == nil ||
-		*out.CoolSetpoint-*out.HeatSetpoint >= gap || cmd.CoolSetpoint == nil && cmd.HeatSetpoint == nil {
+	gap, keeps := r.Gap()
+	if !keeps || out.CoolSetpoint == nil || out.HeatSetpoint == nil || *out.CoolSetpoint-*out.HeatSetpoint >= gap ||
+		cmd.CoolSetpoint == nil && cmd.HeatSetpoint == nil {
 		return nil
 	}
 	switch {
+	case cmd.GivesBack, cool.stays(r, out.CoolSetpoint) && heat.stays(r, out.HeatSetpoint):
+		return nil
 	case cmd.CoolSetpoint != nil && cmd.HeatSetpoint != nil && gap == 0:
 		return fmt.Errorf("cool %g is below heat %g", *out.CoolSetpoint, *out.HeatSetpoint)
 	case cmd.CoolSetpoint != nil && cmd.HeatSetpoint != nil:
@@ -148,6 +151,12 @@ type setpoint struct {
 	name            string
 	asked, shown    *float64
 	lowest, highest *float64
+	givesBack       bool // asked is what the device had before
+}
+
+// stays reports whether v is what the device shows already.
+func (s setpoint) stays(r ThermostatReading, v *float64) bool {
+	return s.shown != nil && r.onStep(*s.shown, math.Round) == *v
 }
 
 func (s setpoint) merge(r ThermostatReading) (*float64, error) {
@@ -164,6 +173,9 @@ func (s setpoint) merge(r ThermostatReading) (*float64, error) {
 		return nil, fmt.Errorf("the thermostat has no %s set point", s.name)
 	}
 	v := r.onStep(*s.asked, math.Round)
+	if s.givesBack || s.stays(r, &v) {
+		return &v, nil
+	}
 	if s.lowest != nil && v < *s.lowest || s.highest != nil && v > *s.highest {
 		return nil, fmt.Errorf("a %s set point of %g °%s is outside %s", s.name, v, r.Unit, span(s.lowest, s.highest))
 	}

@@ -1,6 +1,9 @@
 package devices
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // HVACMode is a thermostat's mode, in Home Assistant's words.
 type HVACMode string
@@ -120,4 +123,15 @@ type ThermostatCommand struct {
 	Hold *Hold
 	// HoldUntil is the end of a HoldUntil; adapters round it up to HoldStep.
 	HoldUntil *time.Time
+
+	// GivesBack says that the device has had these set points before: they are
+	// asked of it again even where its limits or its deadband speak against them.
+	GivesBack bool
+}
+
+// Gap is the least distance that the thermostat keeps from its heat set point up
+// to its cool set point. It keeps none where it has no deadband and no mode that
+// uses both.
+func (r ThermostatReading) Gap() (gap float64, keeps bool) {
+	return max(0, r.Deadband), r.Deadband > 0 || slices.Contains(r.Modes, HeatCool)
 }

@@ -70,6 +70,20 @@ func TestPeopleAreToldApart(t *testing.T) {
 				d.is("in the end", d.house.Thermostats[1].Cool, 75)
 				d.is("the hold in the end", d.house.Thermostats[1].Hold, devices.HoldPermanent)
 			}},
+		{name: "a heat set point nearer than the deadband",
+			world: func(w *world) {
+				heat := 73.0
+				w.Thermostats[1].Set.Heat = &heat
+			},
+			script: func(*day) {},
+			check: func(d *day) {
+				first := d.wrote(upstairs, "15:30", "15:31")
+				d.is("precooled by writes", len(first), 1)
+				d.is("cool", first[0].Write.Values["cool_setpoint"], 73.0)
+				d.is("heat gives way", first[0].Write.Values["heat_setpoint"], 70.0)
+				d.is("cool in the end", d.house.Thermostats[1].Cool, 75)
+				d.is("heat in the end, as near as the vendor takes", d.house.Thermostats[1].Heat, 72)
+			}},
 		{name: "the fan is nobody's set point",
 			script: func(d *day) {
 				d.on("17:01:10", func() { d.wall(1, emulator.Setting{Fan: devices.Pointer(devices.FanOn)}) })

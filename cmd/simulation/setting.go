@@ -79,6 +79,18 @@ func (s setting) twice(o setting) bool {
 	return s.Until.Sub(o.Until).Abs() == time.Hour && s.Until.Format(time.TimeOnly) == o.Until.In(s.Until.Location()).Format(time.TimeOnly)
 }
 
+// apart is s as a vendor takes it that keeps the set points so far apart.
+func (s setting) apart(gap float64) setting {
+	switch {
+	case s.Cool-s.Heat >= gap:
+	case s.Mode == devices.Heat:
+		s.Cool = s.Heat + gap
+	default:
+		s.Heat = s.Cool - gap
+	}
+	return s
+}
+
 // equal is same for all that a setting has, used or not.
 func (s setting) equal(o setting) bool {
 	near := func(a, b float64) bool { return math.Abs(a-b) < 0.3 }

@@ -14,6 +14,7 @@ import (
 type watched struct {
 	id      string
 	unit    devices.Unit
+	gap     float64   // that it keeps between its set points
 	bare    bool      // it knows no holds: what it is told it keeps
 	holds   bool      // it has said one
 	period  string    // of its schedule, at the last reading

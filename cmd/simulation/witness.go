@@ -104,7 +104,7 @@ func newWitness(h *home) *witness {
 
 func (w *witness) begin(h *emulator.House) {
 	for i, t := range h.Thermostats {
-		d := &watched{id: devices.TopicID(w.home.world.vendorID(i)), unit: t.Unit, choices: []setting{settingOf(t)}, low: 67, high: 82, cold: 62, hot: 62}
+		d := &watched{id: devices.TopicID(w.home.world.vendorID(i)), unit: t.Unit, gap: t.Deadband, choices: []setting{settingOf(t)}, low: 67, high: 82, cold: 62, hot: 62}
 		for _, p := range t.Schedule {
 			d.bounds(setting{Cool: p.Cool, Heat: p.Heat})
 		}
@@ -400,7 +400,7 @@ func (w *witness) judge(truth emulator.Truth) {
 		wrong := !w.jumped.IsZero()
 		lapsed := real.Hold == devices.HoldSchedule && d.timed && wrong
 		fits := func(c setting) bool {
-			return c.aged(now).equal(real) || lapsed || c.timed() && (c.Until.IsZero() || wrong) && real.Hold == devices.HoldSchedule ||
+			return c.aged(now).equal(real) || c.aged(now).apart(d.gap).equal(real) || lapsed || c.timed() && (c.Until.IsZero() || wrong) && real.Hold == devices.HoldSchedule ||
 				wrong && c.timed() && real.timed() && setting{c.Mode, c.Cool, c.Heat, real.Hold, real.Until}.equal(real)
 		}
 		if !slices.ContainsFunc(d.choices, fits) && now.Sub(w.answered) < time.Hour {

@@ -174,7 +174,7 @@ func TestPrecooling(t *testing.T) {
 		{"not hot enough", func(w *world) { w.forecast(94.9) }, nil},
 		{"no forecast", func(w *world) { w.step(Forecast{}) }, nil},
 		{"yesterday's forecast", func(w *world) { w.step(Forecast{HighF: ptr(103.0), Day: "2026-07-14"}) }, nil},
-		{"the floor", func(w *world) { w.therm["up"].Cool = ptr(68.0) }, []string{"up until 16:00 cool 67 heat 68"}},
+		{"the floor", func(w *world) { w.therm["up"].Cool = ptr(68.0) }, []string{"up until 16:00 cool 67 heat 67"}},
 		{"a baseline under the floor stays", func(w *world) { w.therm["up"].Cool = ptr(66.0) }, nil},
 		{"heating is not precooled", func(w *world) { w.therm["up"].Mode = "heat" }, nil},
 		{"off", func(w *world) { w.therm["up"].Mode = "off" }, nil},

@@ -76,11 +76,11 @@ func (s Settings) setback(t Thermostat, mode string, base Setting, f float64) Se
 		v = min(v, *base.Heat)
 		want.Heat = &v
 	}
-	return want
+	return t.room(mode, base, want)
 }
 
 // precool is the baseline with the cool set point lowered, never under the
-// floor. In heat_cool the heat set point gives way to keep the deadband.
+// floor.
 func (s Settings) precool(t Thermostat, mode string, base Setting) Setting {
 	want := base
 	if !cools(mode) || base.Cool == nil {
@@ -92,17 +92,55 @@ func (s Settings) precool(t Thermostat, mode string, base Setting) Setting {
 	}
 	v = min(v, *base.Cool)
 	want.Cool = &v
-	if mode == modeHeatCool && base.Heat != nil {
-		h := min(*base.Heat, v-t.Deadband)
-		if t.HeatMin != nil {
-			h = max(h, *t.HeatMin)
-		}
-		if h > v-t.Deadband {
-			return base // no room between the device's limits
-		}
-		want.Heat = &h
+	return t.room(mode, base, want)
+}
+
+// room is want with the room that the thermostat keeps between its set points,
+// or base where its limits leave none.
+func (t Thermostat) room(mode string, base, want Setting) Setting {
+	if samePoints(modeHeatCool, base, want) {
+		return base
 	}
-	return want
+	if apart, ok := t.apart(mode, want); ok {
+		return apart
+	}
+	return base
+}
+
+// apart lets the other set point give way to the one that the mode uses, the
+// heat set point where it uses both: towards less load, as for a person who asks
+// for that one alone. It reports whether the limits of the device allow it.
+func (t Thermostat) apart(mode string, want Setting) (Setting, bool) {
+	if t.Crossing || want.Cool == nil || want.Heat == nil || *want.Cool-*want.Heat >= t.Deadband-1e-6 {
+		return want, true
+	}
+	if !cools(mode) {
+		c := t.ceil(*want.Heat + t.Deadband)
+		want.Cool = &c
+		return want, t.CoolMax == nil || c <= *t.CoolMax
+	}
+	h := t.floor(*want.Cool - t.Deadband)
+	want.Heat = &h
+	return want, t.HeatMin == nil || h >= *t.HeatMin
+}
+
+// nearest is a setting that the thermostat has had, as near as its own limits
+// and its deadband allow.
+func (t Thermostat) nearest(mode string, s Setting) Setting {
+	within := func(v, lowest, highest *float64) *float64 {
+		switch {
+		case v != nil && lowest != nil && *v < *lowest:
+			return lowest
+		case v != nil && highest != nil && *v > *highest:
+			return highest
+		}
+		return v
+	}
+	s.Cool, s.Heat = within(s.Cool, t.CoolMin, t.CoolMax), within(s.Heat, t.HeatMin, t.HeatMax)
+	if apart, ok := t.apart(mode, s); ok {
+		return apart
+	}
+	return s
 }
 
 // samePoints reports whether two settings ask for the same set points, as far

@@ -58,17 +58,23 @@ func (touch Touch) left(t Thermostat) *Touch {
 	if !touch.Confirmed || t.Hold != touch.Wanted.Hold || !t.lasts() {
 		return nil
 	}
-	owed := false
-	own := func(was, wanted, shown *float64) *float64 {
+	own := func(was, wanted, shown *float64) (v *float64, owed bool) {
 		if was == nil || shown == nil || !near(wanted, shown) || near(was, shown) {
-			return shown
+			return shown, false
 		}
-		owed = true
-		return was
+		return was, true
 	}
-	cool := own(touch.Baseline.Cool, touch.Wanted.Cool, t.Cool)
-	heat := own(touch.Baseline.Heat, touch.Wanted.Heat, t.Heat)
-	if !owed {
+	cool, coolOwed := own(touch.Baseline.Cool, touch.Wanted.Cool, t.Cool)
+	heat, heatOwed := own(touch.Baseline.Heat, touch.Wanted.Heat, t.Heat)
+	switch back := (Setting{Cool: cool, Heat: heat}); { // theirs does not give way
+	case coolOwed && !heatOwed:
+		back, _ = t.apart(modeHeat, back)
+		cool = back.Cool
+	case heatOwed && !coolOwed:
+		back, _ = t.apart(modeCool, back)
+		heat = back.Heat
+	}
+	if near(cool, t.Cool) && near(heat, t.Heat) {
 		return nil
 	}
 	next := *touch.ours()

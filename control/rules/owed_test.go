@@ -232,6 +232,7 @@ func TestTheOtherSetPointIsGivenBack(t *testing.T) {
 		}{
 			{"heat is theirs", "heat_setpoint", func(th *Thermostat) { th.Heat = ptr(70.0) }, 76, 70},
 			{"cool is theirs", "cool_setpoint", func(th *Thermostat) { th.Cool = ptr(73.0) }, 73, 67},
+			{"theirs comes as near as it may", "heat_setpoint", func(th *Thermostat) { th.Heat = ptr(74.0) }, 77, 74},
 			{"both are theirs", "hold", func(th *Thermostat) { th.Cool, th.Heat = ptr(77.0), ptr(69.0) }, 77, 69},
 			{"a hold is a choice of both", "hold", func(th *Thermostat) { th.Hold, th.Until = HoldUntil, at("2026-07-15 23:00") }, 78, 65},
 		} {

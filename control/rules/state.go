@@ -66,7 +66,8 @@ type Thermostat struct {
 	Temperature   *float64
 	Celsius       bool
 	Step          float64 // of set points
-	Deadband      float64
+	Deadband      float64 // least cool − heat
+	Crossing      bool    // its set points may cross: they are independent of each other
 	CoolMin       *float64
 	CoolMax       *float64
 	HeatMin       *float64

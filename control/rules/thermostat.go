@@ -174,15 +174,19 @@ func (st *step) target(t Thermostat, base Baseline, goal Goal) Setting {
 		want.Hold = ""
 	case base.Hold == HoldPermanent:
 		want.Hold = HoldPermanent
-	case slices.Contains(t.Holds, HoldUntil):
+	case slices.Contains(t.Holds, HoldUntil) && st.end(base, goal).Sub(st.now) < longestHold:
 		want.Hold, want.Until = HoldUntil, st.end(base, goal).In(st.Settings.Calendar.Location)
-	case slices.Contains(t.Holds, HoldTemporary):
+	case slices.Contains(t.Holds, HoldTemporary) && !slices.Contains(t.Holds, HoldUntil):
 		want.Hold = HoldTemporary
 	default:
 		want.Hold = HoldPermanent
 	}
 	return want
 }
+
+// longestHold is less than the day after which a hold that ends at a time of day
+// would be over.
+const longestHold = 23 * time.Hour
 
 // tooLate is how long before its end nothing is begun any more: vendors know
 // only a time of day, and a hold that reaches the device after its end would
@@ -238,7 +242,9 @@ func (st *step) write(id string, t Thermostat, h Home, goal Goal, want Setting) 
 			touch.Asked = append(slices.Clone(touch.Asked), touch.Wanted)
 		}
 		touch.Before = t.Setting
-		st.Pending = without(st.Pending, id)
+		if goal != Restore || touch.Kind != Restore { // it is the next try of the same
+			st.Pending = without(st.Pending, id)
+		}
 		st.note(noteOf(goal), id, "%s", w.Why)
 	}
 	touch.Kind, touch.Wanted, touch.WrittenAt, touch.Confirmed, touch.Period = goal, want, st.now, false, t.Period
@@ -259,16 +265,7 @@ func noteOf(g Goal) NoteType {
 }
 
 func (st *step) sentence(t Thermostat, h Home, goal Goal, want Setting) string {
-	name, mode := t.Name, h.base(t).Mode
-	points := ""
-	unit := map[bool]string{true: "°C", false: "°F"}[t.Celsius]
-	if cools(mode) && want.Cool != nil {
-		points += fmt.Sprintf(" cool to %.4g %s", *want.Cool, unit)
-	}
-	if heats(mode) && want.Heat != nil {
-		points += fmt.Sprintf(" heat to %.4g %s", *want.Heat, unit)
-	}
-	end := ""
+	name, points, end := t.Name, t.points(h.base(t).Mode, want), ""
 	switch {
 	case want.Hold == HoldUntil:
 		end = " until " + st.clock(want.Until)
@@ -285,6 +282,18 @@ func (st *step) sentence(t Thermostat, h Home, goal Goal, want Setting) string {
 		return fmt.Sprintf("%s goes back to its schedule", name)
 	}
 	return fmt.Sprintf("%s goes back:%s%s", name, points, end)
+}
+
+// points are the set points of a setting in words, as far as the mode uses them.
+func (t Thermostat) points(mode string, s Setting) string {
+	text, unit := "", map[bool]string{true: "°C", false: "°F"}[t.Celsius]
+	if cools(mode) && s.Cool != nil {
+		text += fmt.Sprintf(" cool to %.4g %s", *s.Cool, unit)
+	}
+	if heats(mode) && s.Heat != nil {
+		text += fmt.Sprintf(" heat to %.4g %s", *s.Heat, unit)
+	}
+	return text
 }
 
 // restore gives a thermostat back what it had.
@@ -316,8 +325,16 @@ func (st *step) restore(id string, t Thermostat, h Home) {
 			st.drop(id, t, h)
 			return
 		}
-	} else if sameSetting(touch.Baseline.Mode, want, touch.Wanted) && (touch.shown(t) || !st.mayRetry(id, t.Polled)) {
-		return
+	} else {
+		nearest, mode := t.nearest(touch.Baseline.Mode, want), touch.Baseline.Mode
+		asked := sameSetting(mode, want, touch.Wanted) || sameSetting(mode, nearest, touch.Wanted)
+		if asked && (touch.shown(t) || !st.mayRetry(id, t.Polled)) {
+			return
+		}
+		if p := st.Pending[id]; p.Tries%2 == 1 && want.Hold != HoldSchedule && !samePoints(modeHeatCool, nearest, want) {
+			st.say("nearest "+id, NoteProblem, id, "%s does not take back%s, which it had: it is asked for the nearest that its limits allow", t.Name, t.points(modeHeatCool, want))
+			want = nearest
+		}
 	}
 	if !st.later(id, t) {
 		st.write(id, t, h, Restore, want)

@@ -1,0 +1,158 @@
+package rules_test
+
+import (
+	"testing"
+	"time"
+
+	. "powermgr/control/rules"
+)
+
+// The controller asked for what the bridge refuses: two set points closer than
+// the thermostat keeps them. The one that the mode does not use gives way, as it
+// does for a person.
+func TestTheOtherSetPointGivesWay(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		mode       string
+		cool, heat float64
+		set        func(*Thermostat)
+		precool    []string
+		setback    []string // of one threshold
+		stepF      float64
+	}{
+		{"cooling above the heat set point", "cool", 72, 69, func(th *Thermostat) { th.Deadband = 3 },
+			[]string{"up permanent cool 70 heat 67"}, []string{"up permanent cool 74 heat 69"}, 2},
+		{"without a deadband", "cool", 71, 70, func(*Thermostat) {},
+			[]string{"up permanent cool 69 heat 69"}, []string{"up permanent cool 73 heat 70"}, 2},
+		{"whose set points may cross", "cool", 71, 70, func(th *Thermostat) { th.Crossing = true },
+			[]string{"up permanent cool 69 heat 70"}, []string{"up permanent cool 73 heat 70"}, 2},
+		{"closer than its deadband already", "cool", 71, 70, func(th *Thermostat) { th.Deadband = 3 },
+			[]string{"up permanent cool 69 heat 66"}, []string{"up permanent cool 72 heat 69"}, 1},
+		{"heating, closer than its deadband already", "heat", 71, 70, func(th *Thermostat) { th.Deadband = 3 },
+			nil, []string{"up permanent cool 72 heat 69"}, 1},
+		{"automatic, closer than its deadband already", "heat_cool", 71, 70, func(th *Thermostat) { th.Deadband = 5 },
+			[]string{"up permanent cool 69 heat 64"}, []string{"up permanent cool 72 heat 67"}, 1},
+		{"in °C", "cool", 22, 21, func(th *Thermostat) {
+			th.Deadband, th.Celsius, th.Step = 1.5, true, 0.5
+			th.CoolMin, th.HeatMin, th.Temperature = ptr(10.0), ptr(5.0), ptr(22.0)
+		}, []string{"up permanent cool 21 heat 19.5"}, []string{"up permanent cool 23 heat 21"}, 2},
+		{"in °C whose deadband is no step", "cool", 22, 21, func(th *Thermostat) {
+			th.Deadband, th.Celsius, th.Step = 1.7, true, 0.5
+			th.CoolMin, th.HeatMin, th.Temperature = ptr(10.0), ptr(5.0), ptr(22.0)
+		}, []string{"up permanent cool 21 heat 19"}, []string{"up permanent cool 23 heat 21"}, 2},
+		{"with no room left", "cool", 72, 69, func(th *Thermostat) { th.Deadband, th.HeatMin = 3, ptr(68.0) },
+			nil, []string{"up permanent cool 74 heat 69"}, 2},
+	} {
+		world := func(t *testing.T, when string) (*world, *Thermostat) {
+			w := newWorld(t, when)
+			up := w.therm["up"]
+			up.Mode, up.Cool, up.Heat, up.Hold = c.mode, ptr(c.cool), ptr(c.heat), HoldPermanent
+			up.Temperature = ptr(72.0)
+			c.set(up)
+			w.s.Settings.StepF = c.stepF
+			if up.Celsius {
+				w.s.Settings.StepF = 2
+			}
+			return w, up
+		}
+		t.Run(c.name+", precooling", func(t *testing.T) {
+			w, up := world(t, "2026-07-15 15:00")
+			w.start().until("15:59").want(c.precool...)
+			w.until("16:30")
+			if *up.Cool != c.cool || *up.Heat != c.heat {
+				t.Errorf("given back as cool %g heat %g", *up.Cool, *up.Heat)
+			}
+		})
+		t.Run(c.name+", set back", func(t *testing.T) {
+			w, up := world(t, "2026-07-15 16:10")
+			w.charge = 70
+			w.start().until("17:10").want(append([]string{"powerwall 0"}, c.setback...)...)
+			w.until("19:30")
+			if *up.Cool != c.cool || *up.Heat != c.heat {
+				t.Errorf("given back as cool %g heat %g", *up.Cool, *up.Heat)
+			}
+		})
+	}
+}
+
+// A vendor that does not take back what its thermostat has shown is asked for
+// the nearest that the limits allow. It was asked for the same forever.
+func TestABaselineThatTheVendorRefuses(t *testing.T) {
+	const precooling, setback = "2026-07-15 15:25", "2026-07-15 16:10"
+	for _, c := range []struct {
+		name           string
+		touched        string // by what, from when on
+		mode           string
+		cool, heat     float64
+		set            func(*Thermostat)
+		strict         bool // it takes nothing beyond its limits
+		toCool, toHeat float64
+		writes         int
+	}{
+		{"takes it", setback, "cool", 71, 70, func(th *Thermostat) { th.Deadband = 3 }, false, 71, 70, 1},
+		{"cooling", setback, "cool", 71, 70, func(th *Thermostat) { th.Deadband = 3 }, true, 71, 68, 2},
+		{"heating", setback, "heat", 71, 70, func(th *Thermostat) { th.Deadband = 3 }, true, 73, 70, 2},
+		{"automatic", setback, "heat_cool", 71, 70, func(th *Thermostat) { th.Deadband = 5 }, true, 71, 66, 2},
+		{"after precooling", precooling, "cool", 71, 70, func(th *Thermostat) { th.Deadband = 3 }, true, 71, 68, 2},
+		{"above its limits", precooling, "cool", 78, 60, func(th *Thermostat) { th.CoolMax = ptr(77.0) }, true, 77, 60, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, c.touched)
+			up := w.therm["up"]
+			up.Mode, up.Cool, up.Heat, up.Hold, up.Temperature = c.mode, ptr(c.cool), ptr(c.heat), HoldPermanent, ptr(72.0)
+			c.set(up)
+			if c.touched == setback {
+				w.charge = 70
+			}
+			w.deaf["up"] = true // but for what is applied below
+			w.start()
+			given, moved := 0, false
+			for w.now.Before(at("2026-07-15 20:00")) {
+				sent := w.sent
+				w.sent = nil
+				for _, s := range sent {
+					if s.Target != "up" {
+						continue
+					}
+					if s.Goal == Restore {
+						given++
+					}
+					a := Answer{Target: "up", Setting: "hold", ID: s.ID, Final: true, Reason: "the vendor refuses it"}
+					if th := s.Setting; !c.strict || *th.Cool-*th.Heat >= up.Deadband && *th.Cool <= *up.CoolMax && *th.Heat >= *up.HeatMin {
+						w.deaf["up"] = false
+						w.apply(s)
+						w.deaf["up"] = true
+						a.Accepted, a.Applied, a.Reason = true, true, ""
+						moved = true
+					}
+					w.step(a)
+				}
+				w.untilTime(w.now.Add(time.Minute))
+			}
+			if !moved || *up.Cool != c.toCool || *up.Heat != c.toHeat || len(w.d.Owned) != 0 {
+				t.Errorf("left cool %g heat %g, want %g and %g; owned %v", *up.Cool, *up.Heat, c.toCool, c.toHeat, w.d.Owned)
+			}
+			if given != c.writes || w.noted(NoteTaken) != 0 {
+				t.Errorf("asked to take it back %d times, want %d; %d times somebody was seen", given, c.writes, w.noted(NoteTaken))
+			}
+			if c.strict && w.noted(NoteProblem) == 0 {
+				t.Error("nothing was said of it")
+			}
+		})
+	}
+}
+
+// A hold that ends at a time of day lasts less than a day: a longer override was
+// refused by the bridge, again and again.
+func TestASetbackForDays(t *testing.T) {
+	w := newWorld(t, "2026-07-15 12:00")
+	w.charge = 70
+	w.start().take()
+	w.s.Kept.Override = Override{Kind: OverridePeak, Since: w.now, Until: at("2026-07-18 12:00")}
+	w.untilTime(at("2026-07-16 12:00")).want("powerwall 0", "up permanent cool 78 heat 68")
+	w.untilTime(at("2026-07-18 11:00")).want("up until 12:00 cool 78 heat 68")
+	w.untilTime(at("2026-07-18 12:10")).want("powerwall 100")
+	if up := w.therm["up"]; *up.Cool != 76 || up.Hold != HoldSchedule {
+		t.Errorf("left cool %g %s", *up.Cool, up.Hold)
+	}
+}
