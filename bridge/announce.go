@@ -142,8 +142,10 @@ func sameMessage(a, b discovery.Message) bool {
 	return a.Topic == b.Topic && bytes.Equal(a.Payload, b.Payload)
 }
 
-// found notes what the broker has retained of ours, and what a person has
-// removed in Home Assistant, which empties the topic.
+// found notes what the broker had retained of ours when it was connected to, and
+// what a person has removed in Home Assistant, which empties the topic. What is
+// announced while this node listens comes from another node: two which corrected
+// each other would do so without end.
 func (a *Announcer) found(m bus.Message) {
 	if len(m.Payload) == 0 {
 		if _, ours := a.sent[m.Topic]; ours {
@@ -153,7 +155,7 @@ func (a *Announcer) found(m bus.Message) {
 		delete(a.retained, m.Topic)
 		return
 	}
-	if discovery.Ours(discovery.Message{Topic: m.Topic, Payload: m.Payload}, a.Prefix, discovery.Slug(a.Topics)) {
+	if !a.linked && discovery.Ours(discovery.Message{Topic: m.Topic, Payload: m.Payload}, a.Prefix, discovery.Slug(a.Topics)) {
 		a.retained[m.Topic] = m.Payload
 		a.soon()
 	}

@@ -122,6 +122,14 @@ func TestAnnouncing(t *testing.T) {
 		{"an entity that is gone", AnnouncerOptions{Devices: []discovery.Device{announced("mode")}},
 			func(r *rig) { stored(r, discovery.ByDevice, announced()) },
 			[]string{"device/powermgr_powerwall: announced", "device/powermgr_powerwall: without mode", "device/powermgr_powerwall: announced"}},
+		{"another node that announces it otherwise is not corrected, since it would do the same", AnnouncerOptions{Devices: []discovery.Device{announced()}}, func(r *rig) {
+			stored(r, discovery.ByDevice, announced())
+			r.sleep(10 * time.Second)
+			for range 3 {
+				stored(r, discovery.ByDevice, announced("mode"))
+				r.sleep(5 * time.Second)
+			}
+		}, []string{"device/powermgr_powerwall: announced"}},
 		{"somebody else's is left alone", AnnouncerOptions{}, func(r *rig) { stored(r, discovery.ByDevice, other) }, nil},
 		{"discovery switched off", AnnouncerOptions{Devices: []discovery.Device{announced()}, Disabled: true},
 			func(r *rig) { stored(r, discovery.ByDevice, announced(), gone) },

@@ -49,8 +49,11 @@ type LinkOptions struct {
 	StatusTopic string
 	// Guest leaves status, last will and Home Assistant to another process of
 	// this node.
-	Guest    bool
-	Standing Standing
+	Guest bool
+	// Controller says that the controller of this node is in this process: one
+	// that commands through the broker is another node's.
+	Controller bool
+	Standing   Standing
 	// Farewell is the payload of the node's state when this process is gone:
 	// the last will of a standby, and the last word of both. Nil: none.
 	Farewell func() []byte
@@ -95,7 +98,9 @@ type Link struct {
 	warned string // the last warning of an outage; empty: none
 	short  int    // connections in a row that ended soon after they were made
 	denied map[string]bool
-	health LinkHealth
+	// Of the goroutine that takes in what the broker sends.
+	strangers map[string]bool
+	health    LinkHealth
 	// rightsProblem is what the self-test last found wrong; empty: nothing.
 	rightsProblem string
 
@@ -176,7 +181,7 @@ func NewLink(o LinkOptions) (*Link, error) {
 		wait: backoff.NewExponentialBackOff(
 			backoff.WithInitialInterval(time.Second), backoff.WithMultiplier(2), backoff.WithRandomizationFactor(0.3),
 			backoff.WithMaxInterval(10*time.Second), backoff.WithMaxElapsedTime(0)),
-		denied: map[string]bool{}, health: LinkHealth{Broker: broker.String()},
+		denied: map[string]bool{}, strangers: map[string]bool{}, health: LinkHealth{Broker: broker.String()},
 		sub: o.Bus.Subscribe("link", "#"),
 	}
 	return l, nil

@@ -201,6 +201,8 @@ func (s *serving) pump(ctx context.Context) {
 			// process, this is a late will of ours.
 			if own, ok := s.out.own(m.Topic); ok && !bytes.Equal(own.Payload, m.Payload) {
 				token(s.other)
+				m.Retain = false // the bus keeps what this process says of itself
+				break            // or it is a machine with the same name
 			}
 			continue
 		case slices.Contains(s.o.Stored, m.Topic):
@@ -214,11 +216,31 @@ func (s *serving) pump(ctx context.Context) {
 			}
 			continue
 		}
+		if s.othersCommand(m) {
+			continue
+		}
 		if slices.ContainsFunc(s.o.Filters, func(f string) bool { return bus.Match(f, m.Topic) }) {
 			s.o.Bus.Publish(m)
 		}
 	}
 }
+
+// othersCommand reports whether m is a command of the controller of another
+// node, whose own bridge carries it out; here it would be done twice, and for
+// real if that node is a dry run.
+func (s *serving) othersCommand(m bus.Message) bool {
+	if m.Source != devices.SourceControl || !strings.HasSuffix(m.Topic, devices.Set) || !s.o.Controller && m.Node == s.o.Node {
+		return false
+	}
+	if !s.strangers[m.Node] && len(s.strangers) < strangersMost {
+		s.strangers[m.Node] = true
+		s.o.Log.Warn("commands of the controller of another node are not carried out; the two halves of one node need the same ha.node", "node", m.Node, "topic", m.Topic)
+	}
+	return true
+}
+
+// strangersMost is how many nodes are remembered whose commands are not carried out.
+const strangersMost = 16
 
 // turnedAway reports whether the last will is no longer the right one.
 func (s *serving) turnedAway() bool {

@@ -442,9 +442,52 @@ func TestLinkSaysAgainWhatTheBrokerHasStoredOtherwise(t *testing.T) {
 	}
 	time.Sleep(200 * time.Millisecond)
 	person.Forget()
-	person.Publish(t, brokertest.Message{Topic: state, Payload: "gone", Retain: true}) // a late will
+	person.Publish(t, brokertest.Message{Topic: state, Payload: "gone", Retain: true}) // a late will, or a machine with the same name
 	person.Await(t, state, "now")
+	if m := r.next(t); string(m.Payload) != "gone" || m.Retain {
+		t.Errorf("of what another says of this node came %+v", m)
+	}
 	r.nothing(t)
+}
+
+// Two daemons that are no pair each have a bridge, which would carry out what
+// the controller of the other one decides, even if that one is a dry run.
+func TestLinkTakesNoCommandsOfTheControllerOfAnotherNode(t *testing.T) {
+	const set = "powermgr/powerwall/reserve/set"
+	for name, c := range map[string]struct {
+		controller bool
+		node       string
+		taken      bool
+	}{
+		"of another node":                                      {true, "laptop", false},
+		"of another node, by a bridge alone":                   {false, "laptop", false},
+		"of a machine with the same name":                      {true, "a", false},
+		"of the controller that is a process of its own":       {false, "a", true},
+		"of a person, who says nothing of a node or a program": {true, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := brokertest.Start(t, brokertest.Config{})
+			r := startLink(t, func(o *LinkOptions) { o.URL, o.Controller = b.URL(), c.controller }, nil)
+			r.up(t)
+			user := map[string]string{"source": "control", "node": c.node, "generation": "1"}
+			if c.node == "" {
+				user = nil
+			}
+			person := b.Client(t, brokertest.Login{})
+			for range 2 {
+				person.Publish(t, brokertest.Message{Topic: set, Payload: "30", User: user})
+			}
+			if c.taken {
+				r.next(t)
+				r.next(t)
+			}
+			r.nothing(t)
+			if n := r.logged("not carried out"); n > 1 || (n == 0) != c.taken {
+				t.Errorf("said %d times", n)
+			}
+		})
+	}
 }
 
 func TestLinkSaysWhatTheAccessListForbids(t *testing.T) {

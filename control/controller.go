@@ -23,6 +23,7 @@ import (
 type Standing interface {
 	Active() bool       // false: another node is; nothing is decided here
 	Generation() uint64 // of the claim this node holds
+	Alone() bool        // it is none of a pair
 }
 
 // Options are what a Controller needs; all fields are required.
@@ -42,11 +43,15 @@ type Controller struct {
 	state rules.State
 	shown *State // the last control/state; nil: none yet
 
+	contest string // what is wrong while others command the same devices; empty: none does
+
 	turned atomic.Int64 // when the loop last turned, Unix seconds on the bus's clock
 
 	held      []rules.Event // readings that came while it waited
 	saveBy    time.Time     // what a reading changed is made safe by then; zero: nothing waits for it
 	waitUntil time.Time     // nothing is decided before: a retained journal may come; zero: no waiting
+	lost      bool          // there was no journal on the disk
+	met       bool          // the broker has delivered what it had stored at the start
 }
 
 // CommandLife is how long a command of ours may be on its way before it must
@@ -72,7 +77,7 @@ func New(o Options) *Controller {
 		t.Powerwall(devices.StateLeaf), t.Powerwall("+"+devices.ResultSuffix),
 		t.Thermostat("+", devices.StateLeaf), t.Thermostat("+", "+"+devices.ResultSuffix),
 		t.Weather(devices.StateLeaf), t.Control("+"+devices.Set),
-		t.NodeJournal("+"), bus.LinkState, bus.Standing)
+		t.NodeJournal("+"), bus.LinkState, bus.Standing, bus.Contest)
 	return c
 }
 
@@ -116,6 +121,7 @@ func (c *Controller) recover() time.Time {
 		}
 		c.step(rules.Recovered{Kept: e.Kept})
 	} else { // a broker may hold a newer one than the disk
+		c.lost = true
 		c.waitUntil = c.Bus.Now().Add(patience)
 	}
 	c.reread()
@@ -247,7 +253,11 @@ func (c *Controller) carryOut(d rules.Decision, now time.Time) {
 	if c.state.Standby {
 		return
 	}
-	if state := present(c.state, d, now); !reflect.DeepEqual(state, c.shown) {
+	state := present(c.state, d, now)
+	if c.contest != "" {
+		state.Problem, state.Problems = true, append(state.Problems, rules.Problem{Kind: Contested, Text: c.contest})
+	}
+	if !reflect.DeepEqual(state, c.shown) {
 		c.shown = state
 		c.publish(c.Topics.Control(devices.StateLeaf), true, state)
 	}
@@ -265,6 +275,7 @@ func (c *Controller) carryOut(d rules.Decision, now time.Time) {
 }
 
 func (c *Controller) publishJournal(e journal.Entry) {
+	e.Alone, e.DryRun = c.Standing.Alone(), c.Settings.DryRun
 	b, err := journal.Encode(e)
 	if err != nil {
 		c.Log.Error("the journal cannot be published", "reason", err)
@@ -291,15 +302,21 @@ func (c *Controller) encode(topic string, v any) ([]byte, bool) {
 
 // take folds one message. The zero time means that nothing was stepped.
 func (c *Controller) take(m bus.Message) time.Time {
-	if m.Topic == bus.LinkState {
+	switch m.Topic {
+	case bus.LinkState:
 		// Once the link is up, the broker has delivered what it had retained.
-		if string(m.Payload) == "up" && !c.waitUntil.IsZero() {
-			c.waitUntil = c.Bus.Now()
+		if string(m.Payload) == "up" {
+			c.met = true
+			if !c.waitUntil.IsZero() {
+				c.waitUntil = c.Bus.Now()
+			}
 		}
 		return c.step(rules.Tick{})
-	}
-	if m.Topic == bus.Standing {
+	case bus.Standing:
 		c.reread()
+		return c.step(rules.Tick{})
+	case bus.Contest:
+		c.contest = string(m.Payload)
 		return c.step(rules.Tick{})
 	}
 	levels, ok := c.Topics.Split(m.Topic)
@@ -308,7 +325,7 @@ func (c *Controller) take(m bus.Message) time.Time {
 	}
 	switch {
 	case levels[0] == "node":
-		return c.journalFrom(m)
+		return c.journalFrom(levels[1], m)
 	case levels[0] == "control":
 		return c.asked(levels[1], m)
 	}
@@ -323,10 +340,10 @@ func (c *Controller) take(m bus.Message) time.Time {
 	return c.step(ev)
 }
 
-// journalFrom takes over a journal that the broker held, if it is newer than
-// ours: that of the node that was active before, or our own when the file was
-// lost.
-func (c *Controller) journalFrom(m bus.Message) time.Time {
+// journalFrom takes over a journal that a node has published, if it is newer than
+// the one of this node and may be taken over: that of the node of the pair that
+// was active before, or, at the start, what this node has lost.
+func (c *Controller) journalFrom(node string, m bus.Message) time.Time {
 	if m.Origin == bus.Local || len(m.Payload) == 0 {
 		return time.Time{}
 	}
@@ -335,12 +352,31 @@ func (c *Controller) journalFrom(m bus.Message) time.Time {
 		c.Log.Warn("the journal on the broker cannot be used", "topic", m.Topic, "reason", err)
 		return time.Time{}
 	}
+	if !c.adopts(node, e) {
+		return time.Time{}
+	}
 	now, ok := c.Journal.Adopt(e)
 	if !ok {
 		return time.Time{}
 	}
 	c.Log.Info("journal taken from the broker", "node", e.Node, "generation", e.Generation, "sequence", e.Sequence)
 	return c.step(rules.Recovered{Kept: now.Kept})
+}
+
+// adopts reports whether the journal e that a node has published may be taken
+// over. Two nodes that did so while both are active would do it without end.
+// An active node of a pair takes over what the other one did while they did not
+// see each other: one of the two stands by as soon as they do.
+func (c *Controller) adopts(node string, e journal.Entry) bool {
+	switch {
+	case e.DryRun && !c.Settings.DryRun: // nothing in it has reached a device
+		return false
+	case node == c.Journal.Node: // an earlier life of this node, or another node of its name
+		return !c.met
+	case c.Standing.Alone(): // a node that has another one's name by now
+		return !c.met && c.lost
+	}
+	return !e.Alone
 }
 
 // reread takes over what the other node's journal says by now, if it came on

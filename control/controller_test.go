@@ -48,6 +48,12 @@ type alone struct{}
 
 func (alone) Active() bool       { return true }
 func (alone) Generation() uint64 { return 1 }
+func (alone) Alone() bool        { return true }
+
+// paired is the active node of a pair.
+type paired struct{ alone }
+
+func (paired) Alone() bool { return false }
 
 var topics = devices.Topics{Base: "powermgr"}
 
@@ -78,11 +84,17 @@ func settings() rules.Settings {
 // nothing.
 func run(t *testing.T, ownLink bool, disk *memory, scenario func(r *rig)) {
 	t.Helper()
+	runAs(t, alone{}, ownLink, disk, scenario)
+}
+
+// runAs is run with a node that may be one of a pair.
+func runAs(t *testing.T, node control.Standing, ownLink bool, disk *memory, scenario func(r *rig)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := bus.New(bus.Wall{})
 		r := &rig{t: t, bus: b, disk: disk, peer: &memory{}, all: b.Subscribe("test", "#")}
 		c := control.New(control.Options{
-			Bus: b, Topics: topics, Settings: settings(), Standing: alone{},
+			Bus: b, Topics: topics, Settings: settings(), Standing: node,
 			Journal: &journal.Journal{Disk: disk, Peer: r.peer, Node: "a", Now: time.Now}, Log: slog.New(slog.DiscardHandler),
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -409,6 +421,101 @@ func TestAnOlderJournalDoesNotEndTheWaiting(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Two daemons that are no pair and run under one base topic took over each
+// other's journals without end, hundreds of times a second, each to the disk.
+func TestWhoseJournalIsTakenOver(t *testing.T) {
+	entry := func(e journal.Entry) []byte {
+		e.Generation, e.Knows, e.SavedAt = 1, map[string]uint64{e.Node: e.Sequence}, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+		b, err := journal.Encode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	off := rules.Kept{Disabled: true}
+	own := entry(journal.Entry{Node: "a", Sequence: 3})
+	for name, c := range map[string]struct {
+		node  control.Standing
+		disk  []byte // nil: the file is lost
+		late  bool   // it comes when the broker has delivered what it had stored
+		from  string
+		entry journal.Entry
+		taken bool
+	}{
+		"of another that runs":                      {alone{}, own, true, "b", journal.Entry{Node: "b", Sequence: 900, Kept: off}, false},
+		"of another, with a file of its own":        {alone{}, own, false, "b", journal.Entry{Node: "b", Sequence: 900, Kept: off}, false},
+		"of another name, by a node without a file": {alone{}, nil, false, "b", journal.Entry{Node: "b", Sequence: 900, Kept: off}, true},
+		"of another that runs, without a file":      {alone{}, nil, true, "b", journal.Entry{Node: "b", Sequence: 900, Kept: off}, false},
+		"of its own name, at the start":             {alone{}, own, false, "a", journal.Entry{Node: "a", Sequence: 900, Kept: off}, true},
+		"of a machine with the same name":           {alone{}, own, true, "a", journal.Entry{Node: "a", Sequence: 900, Kept: off}, false},
+		"of a dry run":                              {alone{}, nil, false, "b", journal.Entry{Node: "b", Sequence: 900, Kept: off, DryRun: true}, false},
+		"of its own dry run":                        {alone{}, nil, false, "a", journal.Entry{Node: "a", Sequence: 900, Kept: off, DryRun: true}, false},
+		"of the other of the pair":                  {paired{}, own, true, "b", journal.Entry{Node: "b", Sequence: 900, Kept: off}, true},
+		"of one that is none of the pair":           {paired{}, own, true, "b", journal.Entry{Node: "b", Sequence: 900, Kept: off, Alone: true}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			disk := &memory{b: c.disk}
+			runAs(t, c.node, true, disk, func(r *rig) {
+				up := func() {
+					r.bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
+					r.battery(50, 100)
+				}
+				if c.late {
+					up()
+				}
+				time.Sleep(control.Linger)
+				synctest.Wait()
+				disk.aged.Store(0)
+				r.bus.Publish(bus.Message{Topic: topics.NodeJournal(c.from), Payload: entry(c.entry), Retain: true, Origin: bus.Broker})
+				synctest.Wait()
+				if !c.late {
+					up()
+				}
+				if r.state().Enabled == c.taken {
+					t.Errorf("taken over: %v", !r.state().Enabled)
+				}
+				if n := disk.aged.Load(); c.late && !c.taken && n != 0 {
+					t.Errorf("%d writes to the disk", n)
+				}
+			})
+		})
+	}
+}
+
+// What a node publishes of itself tells the others whether to take it over.
+func TestAJournalSaysWhoseItIs(t *testing.T) {
+	for name, c := range map[string]struct {
+		node  control.Standing
+		alone bool
+	}{"alone": {alone{}, true}, "of a pair": {paired{}, false}} {
+		t.Run(name, func(t *testing.T) {
+			runAs(t, c.node, false, &memory{}, func(r *rig) {
+				r.send(topics.Control("override/set"), "pause 1h")
+				m, _ := r.bus.Retained(topics.NodeJournal("a"))
+				if e, err := journal.Decode(m.Payload); err != nil || e.Alone != c.alone || e.DryRun {
+					t.Errorf("%s: %v", m.Payload, err)
+				}
+			})
+		})
+	}
+}
+
+func TestAnotherDaemonIsAProblemAsLongAsItRuns(t *testing.T) {
+	run(t, false, &memory{}, func(r *rig) {
+		contest := func(text string) control.State {
+			r.bus.Publish(bus.Message{Topic: bus.Contest, Payload: []byte(text), Retain: true})
+			synctest.Wait()
+			return r.state()
+		}
+		if s := contest("b runs powermgr too"); !s.Problem || len(s.Problems) != 1 || s.Problems[0].Kind != control.Contested || s.Problems[0].Text != "b runs powermgr too" {
+			t.Errorf("%+v", s.Problems)
+		}
+		if s := contest(""); s.Problem || len(s.Problems) != 0 {
+			t.Errorf("%+v", s.Problems)
+		}
+	})
 }
 
 // A choice that the next reading after it shows is one, though the first came

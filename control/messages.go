@@ -34,6 +34,10 @@ type State struct {
 	Problems    []rules.Problem `json:"problems"`
 }
 
+// Contested is the problem that another daemon commands the same devices, which
+// no rule can know.
+const Contested rules.ProblemKind = "contested"
+
 // Latched is a threshold in force.
 type Latched struct {
 	MinutesLeft  int     `json:"minutes_left"`

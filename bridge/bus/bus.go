@@ -88,6 +88,10 @@ func Stored(topic string) string { return storedRoot + topic }
 
 const storedRoot = "$stored/"
 
+// Contest is the private, retained topic on which it is said, in a sentence
+// for the owner, that other daemons command the same devices; empty: none does.
+const Contest = "$node/contest"
+
 // Publish hands m to every subscription whose filters match.
 func (b *Bus) Publish(m Message) {
 	b.mu.Lock()

@@ -286,7 +286,7 @@ func (d *Daemon) newController(s bridge.Shared) *control.Controller {
 		d.options.Peer = journal.File{Path: d.options.Config.beside("peer-" + filepath.Base(d.options.Config.Paths.JournalFile))}
 	}
 	return control.New(control.Options{
-		Bus: s.Bus, Topics: s.Topics, Settings: d.options.Config.Rules(), Standing: s.Standing, Log: s.Log.With("part", "control"),
+		Bus: s.Bus, Topics: s.Topics, Settings: d.options.Config.Rules(), Standing: d.node, Log: s.Log.With("part", "control"),
 		Journal: &journal.Journal{Disk: disk, Peer: d.options.Peer, Node: d.options.Config.HA.Node, Now: s.Bus.Now},
 	})
 }
@@ -309,7 +309,7 @@ func (d *Daemon) link(s bridge.Shared) (func(context.Context) error, error) {
 	o := bridge.LinkOptions{
 		URL: c.MQTT.URL, Username: c.MQTT.Username, Password: c.MQTT.Password, ClientID: c.MQTT.ClientID,
 		KeepAlive: inSeconds(c.MQTT.KeepaliveSeconds), Topics: t, Node: c.HA.Node, Filters: filters, Stored: stored,
-		StatusTopic: c.Discovery.StatusTopic, Standing: s.Standing, Farewell: d.node.farewell, Bus: s.Bus, Log: s.Log.With("part", "link"),
+		StatusTopic: c.Discovery.StatusTopic, Controller: d.controller != nil, Standing: s.Standing, Farewell: d.node.farewell, Bus: s.Bus, Log: s.Log.With("part", "link"),
 	}
 	if d.options.Parts == ControlAlone {
 		o.Guest, o.StatusTopic = true, ""

@@ -45,6 +45,17 @@ type NodeState struct {
 	Generation uint64    `json:"generation"` // of its last claim
 	Since      time.Time `json:"since"`      // of the role
 	Health     string    `json:"health"`     // ok, or what is wrong
+	// Life tells one daemon from another that says it is the same node. Empty:
+	// the daemon is of a version that did not say.
+	Life   string `json:"life,omitempty"`
+	Alone  bool   `json:"alone,omitempty"` // it is none of a pair
+	DryRun bool   `json:"dry_run,omitempty"`
+}
+
+// farewell is what is said of a node when it is gone.
+func (s NodeState) farewell() []byte {
+	s.Role, s.Health = Gone, notRunning
+	return mustJSON(s)
 }
 
 // A claim is a node's word that it is the active one. Claims are ordered by
@@ -79,11 +90,12 @@ const (
 // more. A node that sees a higher claim stands down at once, and stays down
 // until it is told again, or until nobody repeats that claim any more.
 type Pair struct {
-	shared  bridge.Shared
-	node    string
-	version string
-	file    string // keeps what we were told; empty: nothing does
-	sub     *bus.Subscription
+	shared    bridge.Shared
+	node      string
+	self      NodeState // what does not change of what is said of this node
+	file      string    // keeps what we were told; empty: nothing does
+	sub       *bus.Subscription
+	neighbors neighbors // those that are not of the pair
 
 	// filing is held while a word of keepalived's is taken in and written down, so
 	// that an older one is not read back in between.
@@ -104,9 +116,9 @@ type Pair struct {
 
 // newPair returns a pair that has subscribed already. A role that file keeps
 // counts as told; without one that can be read this node stands by.
-func newPair(s bridge.Shared, node, version, file string) *Pair {
+func newPair(s bridge.Shared, node string, self NodeState, file string) *Pair {
 	p := &Pair{
-		shared: s, node: node, version: version, file: file, told: Standby, since: s.Bus.Now(), health: func() string { return "ok" },
+		shared: s, node: node, self: self, neighbors: newNeighbors(s, node, self), file: file, told: Standby, since: s.Bus.Now(), health: func() string { return "ok" },
 		sub: s.Bus.Subscribe("pair", s.Topics.NodeState("+"), s.Topics.NodeJournal("+"), bus.LinkState),
 	}
 	if r, err := p.kept(); err == nil {
@@ -226,19 +238,18 @@ func (p *Pair) say() {
 func (p *Pair) state() NodeState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	role := Standby
+	s := p.self
+	s.Role, s.Generation, s.Since, s.Health = Standby, p.own.generation, p.since.Round(0), p.health()
 	if p.active {
-		role = Active
+		s.Role = Active
 	}
-	return NodeState{Role: role, Version: p.version, Generation: p.own.generation, Since: p.since.Round(0), Health: p.health()}
+	return s
 }
 
-// farewell is what is said of this node when it is gone.
-func (p *Pair) farewell() []byte {
-	s := p.state()
-	s.Role, s.Health = Gone, notRunning
-	return mustJSON(s)
-}
+func (p *Pair) farewell() []byte { return p.state().farewell() }
+
+// Alone reports that there may be another node.
+func (p *Pair) Alone() bool { return false }
 
 // Run follows the other node until ctx ends; its error is ctx's.
 func (p *Pair) Run(ctx context.Context) error {
@@ -259,7 +270,9 @@ func (p *Pair) Run(ctx context.Context) error {
 		switch {
 		case ok && m.Topic == bus.LinkState:
 			linked = time.Time{}
-			if string(m.Payload) == "up" {
+			up := string(m.Payload) == "up"
+			p.neighbors.link(up, now)
+			if up {
 				linked = now
 				if !claimAt.IsZero() {
 					claimAt = now // the claims at the broker have been seen
@@ -268,6 +281,7 @@ func (p *Pair) Run(ctx context.Context) error {
 		case ok:
 			p.hear(m, now)
 		}
+		p.contest(now)
 		if !claimAt.IsZero() && !now.Before(claimAt) {
 			claimAt = time.Time{}
 			p.mu.Lock()
@@ -310,6 +324,16 @@ func (p *Pair) miss(listened bool, now time.Time) {
 	p.shared.Bus.Publish(bus.Message{Topic: notify.Topic, Payload: b})
 }
 
+// contest tells the controller of the active node that others, which are not of
+// the pair, command the same devices.
+func (p *Pair) contest(now time.Time) {
+	text := ""
+	if p.Active() {
+		text = p.neighbors.contest(now)
+	}
+	contested(p.shared, text)
+}
+
 // reclaim claims the pair if keepalived's last word was so, and nobody has
 // repeated a higher claim since a time; the zero time: whatever they say.
 func (p *Pair) reclaim(since time.Time) {
@@ -330,6 +354,12 @@ func (p *Pair) hear(m bus.Message, now time.Time) {
 	}
 	s, err := bus.Decode[NodeState](m) // a journal has its generation at the same place
 	if err != nil || s.Generation > journal.MostGeneration {
+		return
+	}
+	if p.neighbors.hear(m, now) && p.Active() {
+		p.say()
+	}
+	if s.Alone { // it takes no part in the claims of the pair; a journal says so too
 		return
 	}
 	theirs := claim{s.Generation, levels[1]}

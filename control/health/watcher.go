@@ -300,8 +300,11 @@ func (s signs) controller(c control.State, now time.Time) {
 			continue // the vendor's own figures tell it
 		}
 		key, f := "control/"+string(p.Kind), Fault{Part: Powerwall, Level: Warning, Text: p.Text}
-		if p.Kind == rules.NoJournal {
+		switch p.Kind {
+		case rules.NoJournal:
 			f.Part, f.Level = Journal, Critical
+		case control.Contested:
+			f.Part, f.Level = Broker, Critical
 		}
 		f.Key, current[key] = key, true
 		s.see(f, 0, now)

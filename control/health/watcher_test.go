@@ -115,6 +115,7 @@ func TestFaults(t *testing.T) {
 		"a decision is none":                                     {said{"powermgr/control/event", `{"event_type": "setback", "target": "1000001", "reason": "set back"}`}, time.Hour, 0, "", said{"powermgr/control/event", `{}`}},
 		"a part says so itself":                                  {said{health.Topic(health.Mail), `{"level": "warning", "problem": "the server refuses the password"}`}, -1, 0, "warning mail", said{health.Topic(health.Mail), `{"level": "warning", "problem": ""}`}},
 		"nonsense":                                               {said{"powermgr/powerwall/api", `{"problem": 7}`}, time.Hour, 0, "", said{"powermgr/powerwall/api", `[`}},
+		"another daemon commands the same":                       {said{"powermgr/control/state", `{"problems": [{"kind": "contested", "text": "b runs powermgr too"}]}`}, -1, 0, "critical control/contested", said{"powermgr/control/state", `{"problems": []}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			watch(t, func(h *home) {

@@ -43,6 +43,10 @@ type Entry struct {
 	// in the knowledge of. Two entries that do not know of each other were made
 	// by two nodes which both thought that they were the active one.
 	Knows map[string]uint64 `json:"knows,omitempty"`
+
+	// What the node that publishes it on its topic is. The file does not say.
+	Alone  bool `json:"alone,omitempty"`   // none of a pair
+	DryRun bool `json:"dry_run,omitempty"` // it commands nothing
 }
 
 // Newer reports whether e was written after o, by generation and then by
