@@ -3,6 +3,7 @@ package daemon
 import (
 	"time"
 
+	"powermgr/control/rules"
 	"powermgr/devices"
 )
 
@@ -202,10 +203,12 @@ type Settings struct {
 	Timezone string `koanf:"timezone"`
 	// Location is v2.0's name for Timezone, which wins. Load fills Timezone in.
 	Location string `koanf:"location"`
-	// Holidays are local days without a peak: 2026-07-04.
+	// Holidays are local days on which no peak begins: 2026-07-04, 12-25 of every
+	// year, the public holidays of a country (us), or one of them (us Memorial Day).
 	Holidays []string `koanf:"holidays"`
 	// Seasons by name. None in the file: summer and winter as in
-	// defaultSeasons. Each month belongs to exactly one.
+	// defaultSeasons. Each day of the year belongs to at least one, and to several
+	// if they have different days of the week.
 	Seasons map[string]Season `koanf:"seasons"`
 
 	// PeakReservePercent is the battery's reserve in a peak: 0–80 or 100,
@@ -277,11 +280,15 @@ type Tariff struct {
 	ExportPerKWh float64 `koanf:"export_per_kwh"`
 }
 
-// A Season is what holds in some months.
+// A Season is what holds in a part of the year: in Months, or from From to To.
 type Season struct {
-	// Months are 1–12.
+	// Months are 1–12. Empty: From and To are given.
 	Months []time.Month `koanf:"months"`
-	// PeakPeriods are the peaks of each of Days. Empty: there is none.
+	// From and To are its first and its last day, such as 06-15 and 09-30; it goes
+	// over the turn of the year if To comes first. Empty, both: Months are given.
+	From rules.YearDay `koanf:"from"`
+	To   rules.YearDay `koanf:"to"`
+	// PeakPeriods are the peaks that begin on each of Days. Empty: there is none.
 	PeakPeriods []PeakPeriod `koanf:"peak_periods"`
 	// Days are mon…sun, "weekdays", "weekends" or "daily". Empty in the file:
 	// weekdays. Load fills it in.
@@ -291,8 +298,9 @@ type Season struct {
 	Precool *bool `koanf:"precool"`
 }
 
-// A PeakPeriod is a window of wall-clock time in which the grid is dear. End
-// is exclusive, after Start, and at most 24:00.
+// A PeakPeriod is a window of wall-clock time in which power is expensive. End
+// is exclusive, and at most 24:00; one that is not after Start is of the next
+// day, so that 22:00–02:00 goes over midnight.
 type PeakPeriod struct {
 	Start Minute `koanf:"start"`
 	End   Minute `koanf:"end"`

@@ -30,7 +30,7 @@ func (l *loader) check(c *Config) {
 	l.checkTopics(c)
 	l.checkWeather(c)
 	l.checkMail(c.Notifications)
-	l.checkCalendar(c.Settings)
+	l.checkCalendar(c)
 	l.checkBattery(c.Settings)
 	l.checkThermostats(c)
 	l.checkPolls(c)

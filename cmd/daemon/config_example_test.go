@@ -73,7 +73,7 @@ weather: {latitude: 34.09, longitude: -117.43}
 settings:
   dry_run: true
   timezone: America/Los_Angeles
-  holidays: ["2026-11-26", "2026-12-25", "2027-01-01"]
+  holidays: ["01-01", "us Memorial Day", "us Independence Day", "us Labor Day", "us Thanksgiving Day", "12-25"]
 `)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/providers/confmap"
@@ -80,7 +81,7 @@ func Load(path string, environ []string) (Config, []Notice, error) {
 	if err != nil {
 		abs = path
 	}
-	l := loader{dir: filepath.Dir(abs), open: openFile, host: os.Hostname, origin: map[string]string{}}
+	l := loader{dir: filepath.Dir(abs), open: openFile, host: os.Hostname, now: time.Now, origin: map[string]string{}}
 	data, mode, err := l.read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -109,6 +110,7 @@ type loader struct {
 	dir  string // that relative paths are meant from
 	open func(path string) (io.ReadCloser, fs.FileMode, error)
 	host func() (string, error)
+	now  func() time.Time
 
 	problems []Problem
 	notices  []Notice

@@ -2,93 +2,12 @@ package daemon
 
 import (
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"powermgr/devices"
 )
 
-// Whether the settings make sense: the calendar, the battery, the thermostats.
-
-func (l *loader) checkCalendar(s Settings) {
-	switch _, err := time.LoadLocation(s.Timezone); {
-	case s.Timezone == "":
-		l.problem("settings.timezone", "it is needed: the home's time zone, such as America/Los_Angeles")
-	case err != nil || s.Timezone == "Local":
-		key := "settings.timezone"
-		if s.Timezone == s.Location {
-			key = "settings.location"
-		}
-		l.problem(key, "%s is not a time zone such as America/Los_Angeles", quoted(s.Timezone))
-	}
-	for i, day := range s.Holidays {
-		key := fmt.Sprintf("settings.holidays[%d]", i)
-		if _, err := time.Parse(time.DateOnly, day); err != nil {
-			l.problem(key, "%s is not a day such as 2026-07-04", quoted(day))
-		} else if first := slices.Index(s.Holidays, day); first < i {
-			l.notice(key, "%s is there twice", day)
-		}
-	}
-	l.among("settings.precool_lead_minutes", float64(s.PrecoolLeadMinutes), 5, 180)
-
-	owner := map[time.Month]string{}
-	for _, name := range s.SeasonNames() {
-		season, key := s.Seasons[name], "settings.seasons."+name
-		if strings.ContainsFunc(name, func(r rune) bool { return !nodeRune(r) }) || name == "" || !asciiLetter(name[0]) {
-			l.problem(key, "a season's name is a letter, then letters, digits, - and _")
-		}
-		if len(season.Months) == 0 {
-			l.problem(key+".months", "it needs the months of the season, such as [5, 6, 7]")
-		}
-		for i, m := range season.Months {
-			at := fmt.Sprintf("%s.months[%d]", key, i)
-			switch {
-			case m < time.January || m > time.December:
-				l.problem(at, "%d is not a month, 1–12", int(m))
-			case owner[m] != "":
-				l.problem(at, "%d is in season %s already", int(m), owner[m])
-			default:
-				owner[m] = name
-			}
-		}
-		if _, err := weekdays(season.Days); err != nil {
-			l.problem(key+".days", "%s", err)
-		}
-		l.checkPeaks(key, season.PeakPeriods)
-	}
-	var none []string
-	for m := time.January; m <= time.December; m++ {
-		if owner[m] == "" {
-			none = append(none, strconv.Itoa(int(m)))
-		}
-	}
-	if len(none) > 0 {
-		l.problem("settings.seasons", "no season has the months %s: add them to one, or a season with peak_periods: [] if they have no peaks", strings.Join(none, ", "))
-	}
-}
-
-func asciiLetter(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
-
-func (l *loader) checkPeaks(season string, peaks []PeakPeriod) {
-	for i, p := range peaks {
-		at := fmt.Sprintf("%s.peak_periods[%d]", season, i)
-		if p.End <= p.Start {
-			midnight := ""
-			if p.End == 0 {
-				midnight = "; midnight at the end of a day is 24:00"
-			}
-			l.problem(at+".end", "%s is not after start %s%s", p.End, p.Start, midnight)
-			continue
-		}
-		for j, q := range peaks[:i] {
-			if p.Start < q.End && q.Start < p.End {
-				l.problem(at, "%s–%s overlaps %s–%s of peak_periods[%d]", p.Start, p.End, q.Start, q.End, j)
-			}
-		}
-	}
-}
+// Whether the settings make sense: the battery, the thermostats.
 
 func (l *loader) checkBattery(s Settings) {
 	for _, r := range []struct {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestEnvironment(t *testing.T) {
@@ -36,7 +37,7 @@ func TestEnvironment(t *testing.T) {
 		{name: "a whole section from it", text: base, environ: []string{"POWERMGR_TESLA__API_TOKEN=abc=def"},
 			got: func(c Config) any { return c.Tesla.APIToken.Reveal() }, want: "abc=def"},
 		{name: "a season's precooling", text: base + "\n", environ: []string{"POWERMGR_SETTINGS__SEASONS__ALL__PRECOOL=true"},
-			refused: []string{"settings.seasons.all.months: it needs the months of the season, such as [5, 6, 7]"}},
+			refused: []string{"settings.seasons.all.months: it needs the months of the season, such as [5, 6, 7], or from and to, such as 06-15 and 09-30"}},
 		{name: "others are none of ours", text: base, environ: []string{"PATH=/bin", "POWERMGRX=1", "POWERMGR_=1", "nonsense"},
 			got: func(c Config) any { return c.MQTT.BaseTopic }, want: "powermgr"},
 		{name: "a secret's file", text: base + "mqtt: {username: a}", environ: []string{"POWERMGR_MQTT__PASSWORD_FILE=" + secret},
@@ -196,7 +197,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l := loader{dir: "/", host: func() (string, error) { return "pi", nil }, origin: map[string]string{},
+		l := loader{dir: "/", host: func() (string, error) { return "pi", nil }, now: time.Now, origin: map[string]string{},
 			open: func(string) (io.ReadCloser, fs.FileMode, error) { return nil, 0, errors.New("no files here") }}
 		c := l.config(data, nil)
 		if len(l.problems) > 0 {

@@ -165,6 +165,29 @@ func TestLoadUnderstands(t *testing.T) {
 	}{
 		{"times and days without quotes", "settings: {timezone: UTC, holidays: [2026-12-25], seasons: {all: {months: [1,2,3,4,5,6,7,8,9,10,11,12], peak_periods: [{start: 16:00, end: 24:00}]}}}",
 			func(c Config) any { return fmt.Sprint(c.Settings.Holidays, c.Settings.Seasons["all"].PeakPeriods) }, "[2026-12-25] [{16:00 24:00}]"},
+		{"a window that crosses midnight", "settings: {timezone: UTC, seasons: {all: {from: 01-01, to: 12-31, peak_periods: [{start: 22:00, end: 02:00}, {start: 12:00, end: 13:00}]}}}",
+			func(c Config) any { return fmt.Sprint(c.Calendar().Seasons[0].Peaks) }, "[{1320 1560} {720 780}]"},
+		{"a window until midnight", "settings: {timezone: UTC, seasons: {all: {from: 01-01, to: 12-31, peak_periods: [{start: 01:00, end: 00:00}]}}}",
+			func(c Config) any { return fmt.Sprint(c.Calendar().Seasons[0].Peaks) }, "[{60 1440}]"},
+		{"most of a day, over midnight", "settings: {timezone: UTC, seasons: {all: {from: 01-01, to: 12-31, peak_periods: [{start: 05:30, end: 00:30}]}}}",
+			func(c Config) any { return fmt.Sprint(c.Calendar().Seasons[0].Peaks) }, "[{330 1470}]"},
+		{"seasons by date", "settings: {timezone: UTC, seasons: {a: {from: 06-15, to: '09-30'}, b: {from: 10-1, to: 6-14}}}",
+			func(c Config) any {
+				s := c.Settings.Seasons
+				return fmt.Sprint(s["a"].From, s["a"].To, s["b"].From, s["b"].To)
+			}, "06-15 09-30 10-01 06-14"},
+		{"week-ends with hours of their own", `
+settings:
+  timezone: America/New_York
+  seasons:
+    wk: {months: [6,7,8], days: [weekdays], peak_periods: [{start: "16:00", end: "19:00"}]}
+    we: {months: [6,7,8], days: [weekends], peak_periods: [{start: "18:00", end: "22:00"}]}
+    rest: {months: [1,2,3,4,5,9,10,11,12], peak_periods: []}`,
+			func(c Config) any { return peaksOn(c, "2026-07-17", "2026-07-18", "2026-09-05") }, "wk 16:00–19:00, we 18:00–22:00, none"},
+		{"holidays of every year, of a country and of one name", "settings: {timezone: UTC, holidays: [12-24, us Thanksgiving, 'United Kingdom: Boxing Day'], seasons: {all: {from: 01-01, to: 12-31, peak_periods: [{start: 16:00, end: 19:00}]}}}",
+			func(c Config) any {
+				return peaksOn(c, "2026-12-24", "2026-11-26", "2026-12-28", "2026-12-29", "2029-12-24")
+			}, "none, none, none, all 16:00–19:00, none"},
 		{"days as one word", "settings: {timezone: UTC, seasons: {all: {months: [1,2,3,4,5,6,7,8,9,10,11,12], days: daily}}}",
 			func(c Config) any { return len(c.Settings.Seasons["all"].Weekdays()) }, 7},
 		{"days as a list", "settings: {timezone: UTC, seasons: {all: {months: [1,2,3,4,5,6,7,8,9,10,11,12], days: [weekends, fri, Monday]}}}",
@@ -243,6 +266,21 @@ func TestLoadUnderstands(t *testing.T) {
 	}
 }
 
+// peaksOn says which peaks begin on each of some days.
+func peaksOn(c Config, days ...string) string {
+	calendar := c.Calendar()
+	var all []string
+	for _, day := range days {
+		noon, _ := time.ParseInLocation("2006-01-02 15", day+" 12", calendar.Location)
+		text := "none"
+		for _, p := range calendar.Peaks(noon, 0) {
+			text = p.Season + " " + clocks(p.Start, p.End)
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, ", ")
+}
+
 // Every reason to refuse a configuration, word by word: they are what whoever
 // installs this has to go by.
 func TestLoadRefuses(t *testing.T) {
@@ -262,7 +300,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"a key without its section", base + "timezone: UTC", []string{"timezone: there is no such key (line 3): did you mean settings.timezone?"}},
 		{"a secret's file with a slip", base + "mqtt: {username: a, password_flie: /x}", []string{"mqtt.password_flie: there is no such key (line 3): did you mean mqtt.password_file?"}},
 		{"a key like nothing", base + "discovery: {banana: 1}", []string{"discovery.banana: there is no such key (line 3): discovery has enabled, prefix, format, status_topic"}},
-		{"a key in a season", season("peaks: []"), []string{"settings.seasons.summer.peaks: there is no such key (line 1): settings.seasons.summer has months, peak_periods, days, precool"}},
+		{"a key in a season", season("peaks: []"), []string{"settings.seasons.summer.peaks: there is no such key (line 1): settings.seasons.summer has months, from, to, peak_periods, days, precool"}},
 		{"a key in a list", settings("battery_thresholds: [{time_remaining_minutes: 1, level_percnt: 5}]"), []string{"settings.battery_thresholds[0].level_percnt: there is no such key (line 1): did you mean settings.battery_thresholds[0].level_percent?"}},
 
 		// The file.
@@ -311,16 +349,27 @@ settings: {dry_run: maybe, timezone: America/Los_Angeles, seasons: {summer: {mon
 		{"a log level", base + "logging: {level: loud}", []string{`logging.level: "loud" is not one of debug, info, warning, error`}},
 
 		// The calendar.
-		{"a peak backwards", season("peak_periods: [{start: 16:00, end: 15:00}]"), []string{"settings.seasons.summer.peak_periods[0].end: 15:00 is not after start 16:00"}},
-		{"a peak until 00:00", season("peak_periods: [{start: 20:00, end: 00:00}]"), []string{"settings.seasons.summer.peak_periods[0].end: 00:00 is not after start 20:00; midnight at the end of a day is 24:00"}},
+		{"a peak backwards", season("peak_periods: [{start: 16:00, end: 15:00}]"), []string{"settings.seasons.summer.peak_periods[0].end: 15:00 is not after start 16:00; over midnight it would be a peak of 23 h 00 min: if it is meant, write two windows"}},
+		{"a peak of no time", season("peak_periods: [{start: 16:00, end: 16:00}]"), []string{"settings.seasons.summer.peak_periods[0].end: 16:00 is not after start 16:00; a whole day is 00:00 to 24:00"}},
+		{"a peak that begins at the end of a day", season("peak_periods: [{start: 24:00, end: 02:00}]"), []string{"settings.seasons.summer.peak_periods[0].start: 24:00 is the end of a day: its beginning is 00:00"}},
+		{"peaks over midnight that overlap", season("peak_periods: [{start: 20:00, end: 02:00}, {start: 23:00, end: 01:00}]"), []string{"settings.seasons.summer.peak_periods[1]: 23:00–01:00 overlaps 20:00–02:00 of peak_periods[0]"}},
+		{"a peak that never ends", season("days: daily, peak_periods: [{start: 06:00, end: 00:00}, {start: 00:00, end: 06:00}]"), []string{"settings.seasons: the peak would never end, since its windows touch: leave some time without one"}},
 		{"peaks that overlap", season("peak_periods: [{start: 16:00, end: 19:00}, {start: 18:00, end: 20:00}]"), []string{"settings.seasons.summer.peak_periods[1]: 18:00–20:00 overlaps 16:00–19:00 of peak_periods[0]"}},
 		{"a month in two seasons", settings("seasons: {a: {months: [1,2,3,4,5,6]}, b: {months: [6,7,8,9,10,11,12]}}"), []string{"settings.seasons.b.months[0]: 6 is in season a already"}},
 		{"months in no season", settings("seasons: {a: {months: [1,2,3,4,5,6]}, b: {months: [9,10,11,12]}}"), []string{"settings.seasons: no season has the months 7, 8: add them to one, or a season with peak_periods: [] if they have no peaks"}},
 		{"a thirteenth month", settings("seasons: {a: {months: [1,2,3,4,5,6,7,8,9,10,11,12,13]}}"), []string{"settings.seasons.a.months[12]: 13 is not a month, 1–12"}},
-		{"a season without months", settings("seasons: {a: {months: [1,2,3,4,5,6,7,8,9,10,11,12]}, b: {peak_periods: []}}"), []string{"settings.seasons.b.months: it needs the months of the season, such as [5, 6, 7]"}},
+		{"a season without months", settings("seasons: {a: {months: [1,2,3,4,5,6,7,8,9,10,11,12]}, b: {peak_periods: []}}"), []string{"settings.seasons.b.months: it needs the months of the season, such as [5, 6, 7], or from and to, such as 06-15 and 09-30"}},
+		{"days of the year in two seasons", settings("seasons: {a: {from: 06-15, to: 09-30}, b: {from: 09-30, to: 06-14, days: daily}}"), []string{"settings.seasons.a.from: 09-30 is in season b already, with the same days of the week"}},
+		{"days of the year in a season of months", settings("seasons: {a: {months: [1,2,3,4,5,6]}, b: {from: 06-30, to: 12-31}}"), []string{"settings.seasons.b.from: 06-30 is in season a already, with the same days of the week"}},
+		{"days of the year in no season", settings("seasons: {a: {from: 06-15, to: 09-30}, b: {from: 10-02, to: 06-01}}"), []string{"settings.seasons: no season has the days 06-02 to 06-14, 10-01: add them to one, or a season with peak_periods: [] if they have no peaks"}},
+		{"a season with two parts of the year", settings("seasons: {a: {months: [1,2,3,4,5,6,7,8,9,10,11,12], from: 06-15, to: 09-30}}"), []string{"settings.seasons.a.from: it has months already: give months, or from and to"}},
+		{"a season without an end", settings("seasons: {a: {from: 01-01}}"), []string{"settings.seasons.a.to: it goes together with from: the season's last day, such as 09-30"}},
+		{"no day of the year", settings("seasons: {a: {from: 01-01, to: 31-12}}"), []string{`settings.seasons.a.to: "31-12" is not a day of the year such as 07-04`}},
 		{"no day", season("days: [mon, mardi]"), []string{`settings.seasons.summer.days: "mardi" is not one of mon, tue, wed, thu, fri, sat, sun, weekdays, weekends, daily`}},
-		{"no holiday", settings("holidays: [2026-07-04, 07/05/2026]"), []string{`settings.holidays[1]: "07/05/2026" is not a day such as 2026-07-04`}},
-		{"a holiday that is not in the calendar", settings("holidays: [2026-02-30]"), []string{`settings.holidays[0]: "2026-02-30" is not a day such as 2026-07-04`}},
+		{"no holiday", settings("holidays: [2026-07-04, 07/05/2026]"), []string{`settings.holidays[1]: "07/05/2026" is not a day such as 2026-07-04, nor one of every year such as 12-25, nor the public holidays of a country such as us, nor one of them such as us Memorial Day`}},
+		{"a holiday that is not in the calendar", settings("holidays: [2026-02-30]"), []string{`settings.holidays[0]: "2026-02-30" is not a day such as 2026-07-04, nor one of every year such as 12-25, nor the public holidays of a country such as us, nor one of them such as us Memorial Day`}},
+		{"a holiday of an unknown country", settings("holidays: [atlantis]"), []string{`settings.holidays[0]: "atlantis" is not a day such as 2026-07-04, nor one of every year such as 12-25, nor the public holidays of a country such as us, nor one of them such as us Memorial Day`}},
+		{"a holiday that a country has not", settings("holidays: [se Valborg]"), []string{`settings.holidays[0]: Sweden has no holiday "valborg": it has Nyårsdagen, Trettondedag jul, Långfredagen, Påskdagen, Annandag påsk, Första maj, Kristi himmelsfärdsdag, Pingstdagen, Sveriges nationaldag, Midsommarafton, Midsommardagen, Alla helgons dag, Julafton, Juldagen, Annandag jul, Nyårsafton`}},
 		{"no time zone", "settings: {timezone: California}", []string{`settings.timezone: "California" is not a time zone such as America/Los_Angeles`}},
 		{"v2.0's name for the time zone", "settings: {location: California}", []string{`settings.location: "California" is not a time zone such as America/Los_Angeles`}},
 		{"the machine's own time zone", "settings: {timezone: Local}", []string{`settings.timezone: "Local" is not a time zone such as America/Los_Angeles`}},

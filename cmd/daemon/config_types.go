@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"powermgr/control/rules"
 )
 
 // The values of the configuration that are read from words.
@@ -93,13 +95,28 @@ func weekdays(words []string) ([]time.Weekday, error) {
 	return days, nil
 }
 
-// SeasonNames are the names of the seasons, by their first month in a year.
+// span is the window in minutes of the day on which it begins.
+func (p PeakPeriod) span() rules.Span {
+	s := rules.Span{Start: int(p.Start), End: int(p.End)}
+	if s.End <= s.Start {
+		s.End += 24 * 60
+	}
+	return s
+}
+
+// SeasonNames are the names of the seasons, by their first day in a year.
 func (s Settings) SeasonNames() []string {
-	first := func(name string) time.Month {
-		if months := s.Seasons[name].Months; len(months) > 0 {
-			return slices.Min(months)
+	first := func(name string) rules.YearDay {
+		switch season := s.Seasons[name]; {
+		case len(season.Months) > 0:
+			return rules.Date{Month: slices.Min(season.Months), Day: 1}.YearDay()
+		case season.From > season.To:
+			return 101
+		case season.From == 0:
+			return 1301
+		default:
+			return season.From
 		}
-		return 13
 	}
 	names := make([]string, 0, len(s.Seasons))
 	for name := range s.Seasons {

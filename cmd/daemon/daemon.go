@@ -128,7 +128,7 @@ func New(o Options) (*Daemon, error) {
 	if o.Parts != BridgeAlone {
 		d.controller = d.newController(shared)
 		add("controller", d.controller.Run, nil)
-		add("health", health.NewWatcher(health.Options{Bus: d.Bus, Topics: shared.Topics, Active: d.node.Active, Log: o.Log.With("part", "health")}).Run, nil)
+		add("health", health.NewWatcher(health.Options{Bus: d.Bus, Topics: shared.Topics, Active: d.node.Active, Log: o.Log.With("part", "health"), Calendar: c.Calendar()}).Run, nil)
 		add("report", d.recorder(shared).Run, nil)
 		add("mail", d.notifier(shared).Run, nil)
 	}

@@ -3,10 +3,8 @@ package daemon
 import (
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"powermgr/devices"
 )
@@ -51,37 +49,6 @@ func (d *description) at(clock, format string, args ...any) {
 	d.line("  %-12s %s", clock, fmt.Sprintf(format, args...))
 }
 
-func (d *description) season(c Config, name string) {
-	s, season := c.Settings, c.Settings.Seasons[name]
-	peaks := slices.SortedFunc(slices.Values(season.PeakPeriods), func(a, b PeakPeriod) int { return int(a.Start - b.Start) })
-	day := "A weekday"
-	if !slices.Equal(season.Days, []string{"weekdays"}) {
-		day = "A day with peaks"
-	}
-	d.line("%s in %s (%s), %s:", day, name, months(season.Months), s.Timezone)
-	if len(peaks) == 0 {
-		d.at("all day", "no peak; %s", reserve(c, s.OffPeakReservePercent))
-		return
-	}
-	var before Minute // the end of the peak before
-	for i, p := range peaks {
-		lead := p.Start - Minute(s.PrecoolLeadMinutes)
-		if i > 0 {
-			lead = max(lead, before)
-		}
-		before = p.End
-		if lead < p.Start {
-			d.at(span(lead, p.Start), "%s", beforePeak(c, season))
-		}
-		d.at(span(p.Start, p.End), "peak: %s", reserve(c, s.PeakReservePercent))
-		d.setback(c, p)
-	}
-	if c.Tesla != nil {
-		d.at("otherwise", "%s", reserve(c, s.OffPeakReservePercent))
-	}
-	d.at("no peaks", "%s", without(season, s.Holidays))
-}
-
 func reserve(c Config, percent int) string {
 	if c.Tesla == nil {
 		return "no Powerwall is controlled"
@@ -103,59 +70,6 @@ func beforePeak(c Config, season Season) string {
 	}
 	return fmt.Sprintf("if today's high is at least %g °F, precooling: cool set points %g °F lower, but not under %g °F",
 		s.PrecoolThresholdF, s.PrecoolAdjustmentF, s.MinThermostatTempF)
-}
-
-// setback says until when each threshold of the peak p counts.
-func (d *description) setback(c Config, p PeakPeriod) {
-	s := c.Settings
-	if !controlled(c) || s.ThermostatIncrementF == 0 {
-		return
-	}
-	thresholds := slices.SortedStableFunc(slices.Values(s.BatteryThresholds), func(a, b Threshold) int { return b.TimeRemainingMinutes - a.TimeRemainingMinutes })
-	counted := 0
-	for _, t := range thresholds {
-		until := p.End - Minute(t.TimeRemainingMinutes)
-		if until < p.Start {
-			d.at("", "the threshold at %d minutes left never counts: this peak is shorter", t.TimeRemainingMinutes)
-			continue
-		}
-		counted++
-		d.at("", "%g %% or less in the battery by %s: cooling %g °F higher, heating %g °F lower", t.LevelPercent, until, s.ThermostatIncrementF, s.ThermostatIncrementF)
-	}
-	if counted == 0 {
-		d.at("", "thermostats are not set back")
-		return
-	}
-	most := counted
-	if s.MaxThermostatAdjustments > 0 {
-		most = min(most, s.MaxThermostatAdjustments)
-	}
-	if counted > 1 {
-		d.at("", "altogether at most %g °F", float64(most)*s.ThermostatIncrementF)
-	}
-}
-
-// without says on which days there are no peaks.
-func without(season Season, holidays []string) string {
-	var off []string
-	on := season.Weekdays()
-	for day := range 7 {
-		day = (day + 1) % 7 // from Monday
-		if !slices.Contains(on, time.Weekday(day)) {
-			off = append(off, time.Weekday(day).String())
-		}
-	}
-	switch len(holidays) {
-	case 0:
-	case 1:
-		off = append(off, "the holiday "+holidays[0])
-	default:
-		off = append(off, fmt.Sprintf("%d holidays from %s to %s", len(holidays), slices.Min(holidays), slices.Max(holidays)))
-	}
-	if len(off) == 0 {
-		return "on no day"
-	}
-	return "on " + enumerate(off)
 }
 
 func (d *description) thermostats(c Config) {
@@ -266,34 +180,6 @@ func (d *description) node(c Config) {
 		d.item("HTTP", "metrics and health on %s", c.HTTP.Listen)
 	}
 }
-
-// months writes [5 6 7 10] as "May–July, October", and runs over the turn of
-// the year as one.
-func months(all []time.Month) string {
-	in := func(m int) bool { return slices.Contains(all, time.Month((m+11)%12+1)) }
-	var runs []string
-	for m := 1; m <= 12; m++ {
-		if !in(m) || in(m-1) && len(all) < 12 {
-			continue
-		}
-		last := m
-		for in(last+1) && last < m+11 {
-			last++
-		}
-		from, to := time.Month(m), time.Month((last-1)%12+1)
-		switch {
-		case last == m+11:
-			return "all year"
-		case last == m:
-			runs = append(runs, from.String())
-		default:
-			runs = append(runs, from.String()+"–"+to.String())
-		}
-	}
-	return strings.Join(runs, ", ")
-}
-
-func span(from, to Minute) string { return ((from + 1440) % 1440).String() + "–" + to.String() }
 
 func enumerate(words []string) string {
 	if len(words) < 2 {

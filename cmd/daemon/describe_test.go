@@ -66,6 +66,21 @@ settings:
     mild: {months: [4, 5, 9, 10], days: [sat, sun]}
     cold: {months: [11, 12, 1, 2, 3], days: [mon, wed], peak_periods: [{start: 17:00, end: 20:00}]}
 `},
+		{"windows", `
+tesla: {api_token: hunter2}
+honeywell: {username: a, password: hunter2}
+ha: {node: pi1}
+settings:
+  timezone: Europe/London
+  thermostat_ids: ["1"]
+  holidays: [gb, 12-24, us Memorial Day]
+  seasons:
+    night: {from: 06-15, to: 09-30, days: daily, peak_periods: [{start: 05:30, end: 24:00}, {start: 00:00, end: 00:30}]}
+    week: {from: 10-01, to: 12-31, peak_periods: [{start: 22:00, end: 02:00}]}
+    weekend: {from: 10-01, to: 12-31, days: weekends, peak_periods: [{start: 00:00, end: 03:00}]}
+    long: {from: 01-01, to: 03-31, peak_periods: [{start: 00:00, end: 24:00}]}
+    rest: {from: 04-01, to: 06-14}
+`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			text := tt.text

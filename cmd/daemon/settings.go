@@ -16,15 +16,16 @@ func (c Config) Zone() *time.Location {
 	return zone
 }
 
-// Calendar is when the grid is dear.
+// Calendar is when power is expensive.
 func (c Config) Calendar() rules.Calendar {
 	s := c.Settings
-	cal := rules.Calendar{Location: c.Zone(), Holidays: s.Holidays, Lead: inMinutes(s.PrecoolLeadMinutes)}
+	cal := rules.Calendar{Location: c.Zone(), Lead: inMinutes(s.PrecoolLeadMinutes)}
+	s.addHolidays(&cal)
 	for _, name := range s.SeasonNames() {
 		season := s.Seasons[name]
-		out := rules.Season{Name: name, Months: season.Months, Days: season.Weekdays(), Precool: season.Precool != nil && *season.Precool}
+		out := rules.Season{Name: name, Months: season.Months, From: season.From, To: season.To, Days: season.Weekdays(), Precool: season.Precool != nil && *season.Precool}
 		for _, p := range season.PeakPeriods {
-			out.Peaks = append(out.Peaks, rules.Span{Start: int(p.Start), End: int(p.End)})
+			out.Peaks = append(out.Peaks, p.span())
 		}
 		cal.Seasons = append(cal.Seasons, out)
 	}

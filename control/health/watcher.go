@@ -27,12 +27,13 @@ const (
 	commandMemory   = 6 * time.Hour    // a command that was not taken is history then
 )
 
-// Options are what a Watcher needs; all are required.
+// Options are what a Watcher needs; all are required but Calendar.
 type Options struct {
-	Bus    *bus.Bus
-	Topics devices.Topics
-	Active func() bool // whether this node is the one that speaks for the home
-	Log    *slog.Logger
+	Bus      *bus.Bus
+	Topics   devices.Topics
+	Active   func() bool // whether this node is the one that speaks for the home
+	Log      *slog.Logger
+	Calendar rules.Calendar // its list of holidays may run out; zero: there is none
 }
 
 // A Watcher publishes control/health whenever a fault begins, changes or ends.
@@ -57,6 +58,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	defer w.sub.Close()
 	for {
 		now := w.Bus.Now()
+		w.signs.holidays(w.Calendar, now)
 		if w.Active() {
 			w.tell(w.signs.faults(now), now)
 		} else {
@@ -283,6 +285,15 @@ func (s signs) age(part string, a api, limit time.Duration, now time.Time) {
 	old := rules.Roughly(time.Duration(min(*a.AgeSeconds, 1e9)) * time.Second)
 	s.see(Fault{Key: key, Part: part, Level: Warning, Text: fmt.Sprintf(
 		"%s's figures are %s old, though it answers: the device may have lost its connection, or the clock of this machine is wrong; nothing new is decided from them", vendors[part].name, old)}, 0, now)
+}
+
+func (s signs) holidays(c rules.Calendar, now time.Time) {
+	const key = Configuration + "/holidays"
+	if text := c.HolidaysOver(now); text != "" {
+		s.see(Fault{Key: key, Part: Configuration, Level: Warning, Text: text}, 0, now)
+	} else {
+		s.over(key)
+	}
 }
 
 func (s signs) controller(c control.State, now time.Time) {

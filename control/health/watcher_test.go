@@ -12,6 +12,7 @@ import (
 
 	"powermgr/bridge/bus"
 	"powermgr/control/health"
+	"powermgr/control/rules"
 	"powermgr/devices"
 )
 
@@ -26,10 +27,15 @@ type home struct {
 }
 
 func watch(t *testing.T, do func(h *home)) {
+	t.Helper()
+	watchWith(t, rules.Calendar{}, do)
+}
+
+func watchWith(t *testing.T, c rules.Calendar, do func(h *home)) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &home{t: t, bus: bus.New(bus.Wall{}), topics: devices.Topics{Base: "powermgr"}, active: true}
 		h.sub = h.bus.Subscribe("test", h.topics.Control("health"))
-		w := health.NewWatcher(health.Options{Bus: h.bus, Topics: h.topics, Active: func() bool { return h.active }, Log: slog.New(slog.DiscardHandler)})
+		w := health.NewWatcher(health.Options{Bus: h.bus, Topics: h.topics, Active: func() bool { return h.active }, Log: slog.New(slog.DiscardHandler), Calendar: c})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); _ = w.Run(ctx) }()
@@ -217,6 +223,22 @@ func TestOldFiguresAreToldWithTheirAge(t *testing.T) {
 		h.say("powermgr/powerwall/api", `{"age_seconds": 21760, "problem": null}`)
 		if h.faults(); len(h.heard) != n {
 			t.Error("said again a minute later")
+		}
+	})
+}
+
+// A daemon that ran over the end of its list of holidays said nothing, and there
+// was a peak on Christmas.
+func TestHolidaysThatRunOut(t *testing.T) {
+	c := rules.Calendar{Location: time.UTC, Holidays: []string{"1999-12-25", "2000-01-02"}}
+	watchWith(t, c, func(h *home) {
+		if got := h.faults(); got != "" {
+			t.Errorf("while the last one is to come: %q", got)
+		}
+		h.wait(48 * time.Hour)
+		h.say("powermgr/powerwall/api", `{}`)
+		if got := h.faults(); got != "warning configuration/holidays" {
+			t.Errorf("afterwards: %q", got)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -209,6 +210,29 @@ func (c Calendar) holiday(date Date) bool {
 	}
 	text := date.String()
 	return slices.Contains(c.Holidays, text) || slices.Contains(c.Holidays, text[len("2026-"):])
+}
+
+// HolidaysOver says that the last known holiday is over, and what to do; empty:
+// it is not, or there are holidays of every year.
+func (c Calendar) HolidaysOver(now time.Time) string {
+	if len(c.Holidays) == 0 || c.Public != nil {
+		return ""
+	}
+	today, last := DateOf(now, c.Location).String(), ""
+	for _, h := range c.Holidays {
+		if len(h) < len(today) {
+			return "" // of every year
+		}
+		last = max(last, h)
+	}
+	if last >= today {
+		return ""
+	}
+	after := "after " + last + " is known"
+	if year := today[:len("2026")]; last < year {
+		after = fmt.Sprintf("of %s or later is known, the last is %s", year, last)
+	}
+	return "no holiday " + after + ": add those to come to settings.holidays, or write 12-25 for every year's, or a country such as \"us\" for its public holidays"
 }
 
 // windows are the spans of a day as stretches of time. One that falls into the

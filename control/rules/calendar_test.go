@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -267,6 +268,25 @@ func TestTwoSeasonsShareTheirMonths(t *testing.T) {
 	}
 	if s := c.SeasonOf(at("2026-09-05 12:00")); s != nil {
 		t.Errorf("the season of September is %+v", s)
+	}
+}
+
+// A list of holidays that has run out is said to.
+func TestHolidaysOver(t *testing.T) {
+	for _, row := range []struct {
+		holidays []string
+		at, want string // begins with; empty: nothing is said
+	}{
+		{nil, "2026-07-04 12:00", ""},
+		{[]string{"2026-07-03"}, "2026-07-03 23:59", ""},
+		{[]string{"2026-07-03"}, "2026-07-04 00:00", "no holiday after 2026-07-03 is known: "},
+		{[]string{"2026-07-03", "2025-12-25"}, "2027-01-01 12:00", "no holiday of 2027 or later is known, the last is 2026-07-03: "},
+		{[]string{"2026-07-03", "12-25"}, "2027-01-01 12:00", ""},
+	} {
+		got := Calendar{Location: pacific, Holidays: row.holidays}.HolidaysOver(at(row.at))
+		if !strings.HasPrefix(got, row.want) || (got == "") != (row.want == "") {
+			t.Errorf("%v at %s: %q, want %q", row.holidays, row.at, got, row.want)
+		}
 	}
 }
 

@@ -47,13 +47,22 @@ func (d Date) wall(minute int) time.Time {
 // A YearDay is a day of every year: 704 is 4 July. Zero is none.
 type YearDay int
 
-// ParseYearDay reads "07-04". "02-29" is a day of leap years alone.
+// ParseYearDay reads "07-04", or "7-4". "02-29" is a day of leap years alone.
 func ParseYearDay(text string) (YearDay, error) {
-	day, err := time.Parse(time.DateOnly, "2000-"+text)
+	day, err := time.Parse("2006-1-2", "2000-"+text)
 	if err != nil {
 		return 0, fmt.Errorf("%.40q is not a day of the year such as 07-04", text)
 	}
 	return DateOf(day, time.UTC).YearDay(), nil
+}
+
+// UnmarshalText reads what ParseYearDay does; the empty text is none.
+func (y *YearDay) UnmarshalText(text []byte) (err error) {
+	*y = 0
+	if len(text) > 0 {
+		*y, err = ParseYearDay(string(text))
+	}
+	return err
 }
 
 // String writes 07-04.
