@@ -194,7 +194,7 @@ type dialogue struct {
 func (d dialogue) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
 
 func (d dialogue) next() {
-	d.say("A daemon that waits for this takes it by itself. Otherwise: sudo systemctl restart powermgr")
+	d.say("A daemon that runs takes it up by itself, within ten minutes; at once with sudo systemctl reload powermgr")
 }
 
 func (d dialogue) thermostats(all []devices.ThermostatReading, controlled []string) error {

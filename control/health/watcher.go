@@ -258,7 +258,12 @@ func (s signs) vendor(part string, a api, now time.Time) {
 		reason = ": " + *a.Reason
 	}
 	if a.Reauthorise {
-		s.see(Fault{Key: authorisation, Part: part, Level: Critical, Text: fmt.Sprintf("%s does not accept powermgr any more; run %s on this node%s", v.name, v.command, reason)}, 0, now)
+		// The reason says what to do: it is not the same for a token file, an
+		// access token and a password.
+		if reason == "" {
+			reason = ": run " + v.command
+		}
+		s.see(Fault{Key: authorisation, Part: part, Level: Critical, Text: fmt.Sprintf("%s has to be authorised on this node%s", v.name, reason)}, 0, now)
 		s.over(answers)
 		return
 	}

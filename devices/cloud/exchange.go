@@ -95,7 +95,7 @@ func StatusError(vendor, op string, r Reply, write bool, what string) *devices.E
 	case r.Status == http.StatusRequestTimeout || r.Status >= 500:
 		e.Kind, e.RetryAfter, e.MaybeDone = devices.Unreachable, RetryAfter(r.Header), write
 	}
-	e.Err = fmt.Errorf("HTTP %d %s", r.Status, Line(what))
+	e.Err = errors.New(strings.TrimSpace(fmt.Sprintf("HTTP %d %s", r.Status, Line(what)))) // what is often empty
 	return e
 }
 

@@ -37,19 +37,23 @@ type OAuth struct {
 	Style        Style
 	Extra        url.Values // further fields of every request: scope, audience
 	File         TokenFile  // zero: the authorisation is not kept
+	Advice       string     // what a person has to do for another authorisation: "run powermgr auth tesla"
 	HTTP         *http.Client
 	Now          func() time.Time
 
-	mu     sync.Mutex // never held while the endpoint is asked
-	flight *flight    // the refresh under way; nil: none
-	closed bool
-	token  Token
-	loaded bool
-	filed  Token          // what the file holds as far as is known: another process may have replaced it
-	dead   *devices.Error // the refusal that needs a person; nil: alive
-	again  time.Time      // when the dead one is tried again all the same; zero: never
-	denied time.Time      // since when the endpoint has refused without saying why; zero: it does not
-	unsafe bool           // token is not on disk yet
+	mu      sync.Mutex // never held while the endpoint is asked
+	flight  *flight    // the refresh under way; nil: none
+	closed  bool
+	token   Token
+	loaded  bool
+	filed   Token          // what the file holds as far as is known: another process may have replaced it
+	dead    *devices.Error // the refusal that needs a person; nil: alive
+	again   time.Time      // when the dead one is tried again all the same; zero: never
+	denied  time.Time      // since when the endpoint has refused without saying why; zero: it does not
+	renewed time.Time      // when token last was
+	unsafe  bool           // token is not on disk yet
+
+	doubted time.Time // since when the vendor has refused calls without saying that the authorisation has ended; zero: it does not
 }
 
 // flight is a refresh that callers wait for.
@@ -94,7 +98,7 @@ func (o *OAuth) Close(ctx context.Context) error {
 		select {
 		case <-f.done:
 		case <-ctx.Done():
-			return fmt.Errorf("%s: the answer to a refresh of the token is still to come: run powermgr auth if the next start asks for it", o.Vendor)
+			return fmt.Errorf("%s: the answer to a refresh of the token is still to come: if the next start asks for it, %s", o.Vendor, o.Advice)
 		}
 	}
 	o.mu.Lock()
@@ -109,8 +113,7 @@ func (o *OAuth) Close(ctx context.Context) error {
 }
 
 // Token returns an access token that is believed to be alive, refreshing it
-// if it is not. While a person has to authorise again it answers
-// Unauthorized at once, without a call, until the token file is replaced.
+// if it is not.
 func (o *OAuth) Token(ctx context.Context) (devices.Secret, error) {
 	return o.get(ctx, func() bool {
 		if o.unsafe {
@@ -121,9 +124,14 @@ func (o *OAuth) Token(ctx context.Context) (devices.Secret, error) {
 }
 
 // Renew is called when the vendor refused the access token used: it refreshes
-// unless another caller has done so meanwhile, and returns the new one.
+// unless another caller has done so meanwhile, and returns the new one. It
+// returns used itself where there is nothing to refresh it with, and when the
+// last refresh has changed nothing.
 func (o *OAuth) Renew(ctx context.Context, used devices.Secret) (devices.Secret, error) {
-	return o.get(ctx, func() bool { return o.token.Access != used })
+	return o.get(ctx, func() bool {
+		lately := !o.doubted.IsZero() && o.Now().Sub(o.renewed) < anew
+		return o.token.Access != used || o.token.Refresh == "" || lately
+	})
 }
 
 // get returns the access token if it is good, and one from a refresh if not.
@@ -137,12 +145,6 @@ func (o *OAuth) get(ctx context.Context, good func() bool) (devices.Secret, erro
 		defer o.mu.Unlock()
 		return o.token.Access, nil
 	}
-	if o.token.Refresh == "" {
-		defer o.mu.Unlock()
-		o.die("the access token was refused and there is no refresh token: run powermgr auth")
-		o.again = o.Now().Add(retrial)
-		return "", o.gone()
-	}
 	if err := ctx.Err(); err != nil || o.closed {
 		o.mu.Unlock()
 		return "", &devices.Error{Vendor: o.Vendor, Op: opRefresh, Kind: devices.Unreachable, Err: cmp.Or(err, errClosed)}
@@ -155,23 +157,6 @@ func (o *OAuth) get(ctx context.Context, good func() bool) (devices.Secret, erro
 	case <-ctx.Done():
 		return "", &devices.Error{Vendor: o.Vendor, Op: opRefresh, Kind: devices.Unreachable, Err: ctx.Err()}
 	}
-}
-
-// Reject is called when the vendor refused used although it had just been
-// renewed; why is the vendor's word for it. It returns the Unauthorized error
-// that Token and Renew then answer, without a call, until a person has
-// replaced the token file or an hour has passed.
-func (o *OAuth) Reject(used devices.Secret, why string) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.dead == nil && o.token.Access == used {
-		o.die("the vendor refuses a token it has just given: " + Line(why) + ": run powermgr auth")
-		o.again = o.Now().Add(retrial)
-	}
-	if o.dead == nil { // another caller has a newer token already
-		return &devices.Error{Vendor: o.Vendor, Op: "use the token", Kind: devices.Unreachable, Err: errors.New(Line(why))}
-	}
-	return o.gone()
 }
 
 // Exchange turns the code of a consent into the first token and keeps it.
@@ -196,7 +181,7 @@ func (o *OAuth) Exchange(ctx context.Context, code, redirect string, more url.Va
 		return err
 	}
 	o.token = Token{} // another consent: nothing of the old one is worth keeping
-	o.dead, o.denied = nil, time.Time{}
+	o.dead, o.denied, o.doubted = nil, time.Time{}, time.Time{}
 	return o.keep(op, t)
 }
 
@@ -211,7 +196,7 @@ func (o *OAuth) load() error {
 		_, err := o.adopt()
 		if err != nil && !o.loaded {
 			if Missing(err) {
-				err = fmt.Errorf("no authorisation at %s: run powermgr auth", o.File.Path)
+				err = fmt.Errorf("there is no authorisation yet at %s: %s", o.File.Path, o.Advice)
 			}
 			return &devices.Error{Vendor: o.Vendor, Op: "read the token", Kind: devices.Unauthorized, Err: err}
 		}
@@ -230,7 +215,7 @@ func (o *OAuth) adopt() (bool, error) {
 		return false, err
 	}
 	o.token, o.filed, o.loaded, o.unsafe = t, t, true, false
-	o.dead, o.again, o.denied = nil, time.Time{}, time.Time{}
+	o.dead, o.again, o.denied, o.doubted = nil, time.Time{}, time.Time{}, time.Time{}
 	return true, nil
 }
 
@@ -246,9 +231,11 @@ func own(err error) error {
 	return err
 }
 
-func (o *OAuth) die(why string) {
-	o.again = time.Time{}
-	o.dead = &devices.Error{Vendor: o.Vendor, Op: opRefresh, Kind: devices.Unauthorized, Err: errors.New(why)}
+// die notes a refusal that needs a person; it is tried again then all the same,
+// the zero time: never.
+func (o *OAuth) die(op, why string, then time.Time) {
+	o.again = then
+	o.dead = &devices.Error{Vendor: o.Vendor, Op: op, Kind: devices.Unauthorized, Err: errors.New(why)}
 }
 
 const opRefresh = "refresh the token"
@@ -288,7 +275,7 @@ func (o *OAuth) refreshed(reply Reply) error {
 	if reply.Status != http.StatusOK {
 		refusal, why := o.refusal(reply)
 		if terminal(reply.Status, refusal.Error, refusal.Description) {
-			o.die(why + ": run powermgr auth")
+			o.die(opRefresh, why+": "+o.Advice, time.Time{})
 			return o.gone()
 		}
 		return o.refused(StatusError(o.Vendor, opRefresh, reply, false, why))
@@ -314,7 +301,7 @@ func (o *OAuth) keep(op string, t Token) (err error) {
 			err = &devices.Error{Vendor: o.Vendor, Op: op, Kind: devices.Unreachable, Err: err}
 		}
 	}
-	o.token, o.loaded, o.dead = t, true, nil
+	o.token, o.loaded, o.renewed, o.dead = t, true, o.Now(), nil
 	return err
 }
 
@@ -389,8 +376,7 @@ func (o *OAuth) refused(e *devices.Error) error {
 	case o.denied.IsZero():
 		o.denied = now
 	case now.Sub(o.denied) >= patience:
-		o.die(fmt.Sprintf("refused for %s: %v: if the vendor works otherwise, run powermgr auth", now.Sub(o.denied).Round(time.Hour), e.Err))
-		o.again = now.Add(retrial)
+		o.die(opRefresh, fmt.Sprintf("refused for %s: %v: if the vendor works otherwise, %s", now.Sub(o.denied).Round(time.Hour), e.Err, o.Advice), now.Add(retrial))
 		return o.gone()
 	}
 	return e

@@ -53,7 +53,7 @@ func newFixture(t *testing.T) *fixture {
 	srv := httptest.NewServer(f.endpoint)
 	t.Cleanup(srv.Close)
 	file := TokenFile{filepath.Join(t.TempDir(), "token.json")}
-	f.OAuth = &OAuth{Vendor: "test", TokenURL: srv.URL, ClientID: "id", ClientSecret: "key", File: file, HTTP: srv.Client(), Now: func() time.Time { return f.now }}
+	f.OAuth = &OAuth{Vendor: "test", TokenURL: srv.URL, ClientID: "id", ClientSecret: "key", File: file, Advice: "run powermgr auth test", HTTP: srv.Client(), Now: func() time.Time { return f.now }}
 	f.put(t, "r0")
 	return f
 }
@@ -218,27 +218,6 @@ func TestRefusalWithoutACause(t *testing.T) {
 	f.answer = nil
 	f.now = f.now.Add(time.Second)
 	f.token(t)
-}
-
-func TestReject(t *testing.T) {
-	f := newFixture(t)
-	used := devices.Secret(f.token(t))
-	refused(t, f.Reject("a0", "an older one"), devices.Unreachable)
-	if f.token(t) != "a1" {
-		t.Error("the refusal of an older token ended the newer one")
-	}
-	refused(t, f.Reject(used, "no"), devices.Unauthorized)
-	_, err := f.Token(t.Context())
-	refused(t, err, devices.Unauthorized)
-	_, err = f.Renew(t.Context(), used)
-	refused(t, err, devices.Unauthorized)
-	if len(f.asked) != 1 {
-		t.Errorf("asked %v", f.asked)
-	}
-	f.now = f.now.Add(retrial)
-	if got := f.token(t); got == "" {
-		t.Error("not tried again")
-	}
 }
 
 // late lets the next answers of the endpoint wait until the returned function

@@ -96,7 +96,11 @@ func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 	bad := json.Unmarshal(reply.Body, &body) != nil
 	switch {
 	case reply.Status != http.StatusOK:
-		return devices.Forecast{}, cloud.StatusError(vendor, op, reply, false, body.Reason)
+		e := cloud.StatusError(vendor, op, reply, false, body.Reason)
+		if e.Kind == devices.Unauthorized {
+			e.Kind = devices.Unreachable // there is nothing that a person could authorise
+		}
+		return devices.Forecast{}, e
 	case bad:
 		return fail(devices.Nonsense, "the answer is not a forecast")
 	case len(body.Hourly.Time) != len(body.Hourly.Temp) || len(body.Daily.Time) != len(body.Daily.High):

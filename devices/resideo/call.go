@@ -55,33 +55,30 @@ func (c *Client) post(ctx context.Context, at place, part string, body any) erro
 	return err
 }
 
-// call asks r and returns the body of a success. A token that is refused is
-// renewed once: tokens die before their time.
+// call asks r and returns the body of a success.
 func (c *Client) call(ctx context.Context, r request) ([]byte, error) {
-	token, err := c.oauth.Token(ctx)
-	if err != nil {
+	var used devices.Secret
+	reply, err := c.oauth.Do(ctx, cloud.Call{
+		Op: r.op,
+		Send: func(ctx context.Context, token devices.Secret) (cloud.Reply, error) {
+			used = token
+			return c.send(ctx, r, token)
+		},
+		Refuses: func(reply cloud.Reply) bool {
+			return reply.Status == http.StatusUnauthorized || reply.Status == http.StatusForbidden
+		},
+		Why: func(reply cloud.Reply) string { return c.hide(vendorText(reply.Body), used) },
+	})
+	switch {
+	case reply.Status == http.StatusForbidden && r.location != 0:
+		return nil, failure(r.op, devices.Refused, errors.New(c.text(reply, used)+
+			": the consent may not cover this thermostat: run powermgr auth honeywell and tick it"))
+	case err != nil:
 		return nil, c.clean(err)
+	case reply.Status/100 == 2:
+		return reply.Body, nil
 	}
-	for first := true; ; first = false {
-		reply, err := c.send(ctx, r, token)
-		switch {
-		case err != nil:
-			return nil, c.clean(err)
-		case reply.Status/100 == 2:
-			return reply.Body, nil
-		case reply.Status != http.StatusUnauthorized && reply.Status != http.StatusForbidden:
-			return nil, c.refusal(r, reply, token)
-		case first:
-			if token, err = c.oauth.Renew(ctx, token); err != nil {
-				return nil, c.clean(err)
-			}
-		case reply.Status == http.StatusForbidden && r.location != 0:
-			return nil, failure(r.op, devices.Refused, errors.New(c.text(reply, token)+
-				": the consent may not cover this thermostat: run powermgr auth honeywell and tick it"))
-		default:
-			return nil, c.oauth.Reject(token, c.text(reply, token))
-		}
-	}
+	return nil, c.refusal(r, reply, used)
 }
 
 func (c *Client) send(ctx context.Context, r request, token devices.Secret) (cloud.Reply, error) {

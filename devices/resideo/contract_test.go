@@ -36,7 +36,7 @@ func vendor() devicetest.Vendor {
 		Differs: []devicetest.Difference{
 			{Endpoint: "resideo.token", Fault: "40[0134]*", Kind: devices.Unreachable},   // it has been an outage before
 			{Endpoint: "resideo.locations", Fault: "40[04]*", Kind: devices.Unreachable}, // there is no wrong way to ask for all
-			{Endpoint: "resideo.locations", Fault: "403", Kind: devices.Unauthorized},
+			{Endpoint: "resideo.locations", Fault: "403", Kind: devices.Unreachable},
 		},
 		Unknown: map[string]string{
 			"indoorTemperature": "Temperature", "indoorHumidity": "Humidity", "outdoorTemperature": "OutdoorTemperature",

@@ -115,7 +115,7 @@ func New(o Options) (*Client, error) {
 	}
 	c.oauth = &cloud.OAuth{
 		Vendor: vendor, TokenURL: base.JoinPath("oauth2/token").String(), ClientID: c.id, ClientSecret: o.ClientSecret,
-		Style: cloud.BasicAuth, File: cloud.TokenFile{Path: o.TokenFile}, HTTP: c.http, Now: c.now,
+		Style: cloud.BasicAuth, Advice: "run powermgr auth honeywell", File: cloud.TokenFile{Path: o.TokenFile}, HTTP: c.http, Now: c.now,
 	}
 	return c, nil
 }

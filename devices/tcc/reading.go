@@ -133,7 +133,7 @@ func (raw checkData) screen(d device, now time.Time, home *time.Location) (scree
 	}}
 	data := raw.LatestData
 	if data == nil || data.UI == nil {
-		if s.reading.Alive {
+		if s.reading.Alive || raw.DeviceLive == nil && raw.CommunicationLost == nil {
 			return screen{}, errors.New("there is no uiData")
 		}
 		s.reading.Unit, s.reading.Step = units(cmp.Or(d.unit, devices.Fahrenheit))

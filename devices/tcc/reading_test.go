@@ -232,6 +232,7 @@ func TestNonsenseIsRefusedAtTheEdge(t *testing.T) {
 		{"a list", []byte(`[]`), "not the JSON"},
 		{"a web page", []byte(`<html></html>`), "not the JSON"},
 		{"half an answer", testdata(t, "check_data_session.json")[:300], "not the JSON"},
+		{"a mere success", []byte(`{"success":true}`), "no uiData"},
 		{"no data from a live device", []byte(`{"success":true,"deviceLive":true,"communicationLost":false,"latestData":null}`), "no uiData"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -76,10 +76,9 @@ func (c *Client) call(ctx context.Context, op string, r request) ([]byte, error)
 		}
 		c.odd = 0
 		if wait := c.mem.wait(c.now()); wait > 0 {
-			// The cookie stays: it may have been the portal's fault, not the session's.
-			e := failure(op, devices.Unreachable, fmt.Errorf("the session seems to have ended, and the next log-in has to wait %s", wait.Round(time.Second)))
-			e.RetryAfter = wait
-			return nil, e
+			// The cookie stays, and the next call tries it: it may have been the
+			// portal's fault, not the session's.
+			return nil, failure(op, devices.Unreachable, fmt.Errorf("the session seems to have ended, and the next log-in has to wait %s", wait.Round(time.Second)))
 		}
 		if err := c.login(ctx); err != nil {
 			return nil, err

@@ -38,7 +38,7 @@ func vendor() devicetest.Vendor {
 		},
 		Differs: []devicetest.Difference{
 			{Endpoint: "tesla.token", Fault: "40[0134]*", Kind: devices.Unreachable}, // it has been an outage before
-			{Endpoint: "tesla.*", Fault: "403", Kind: devices.Unauthorized},          // scopes, or a client that was shut out
+			{Endpoint: "tesla.*", Fault: "403", Kind: devices.Unreachable},           // it says nothing of scopes or clients
 		},
 		Unknown: map[string]string{
 			"percentage_charged": "ChargePercent", "energy_left": "StoredEnergy", "battery_power": "BatteryPower", "solar_power": "SolarPower",

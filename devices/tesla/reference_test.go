@@ -447,11 +447,59 @@ func TestAnAuthorisationThatIsGoneIsNotHammered(t *testing.T) {
 	}
 }
 
-func TestABareTokenThatIsRefused(t *testing.T) {
+func TestATokenThatIsRefusedForAMomentIsTriedAgain(t *testing.T) {
+	for _, status := range []int{401, 403} {
+		for name, set := range map[string]func(*tesla.Options){
+			"a bare token": func(o *tesla.Options) {},
+			"a token that can be renewed": func(o *tesla.Options) {
+				o.APIToken, o.TokenFile = "", filepath.Join(t.TempDir(), "tesla.json")
+				if err := os.WriteFile(o.TokenFile, []byte(`{"refresh_token":"refresh-1"}`), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			},
+		} {
+			t.Run(fmt.Sprint(status, " ", name), func(t *testing.T) {
+				now, bad, given := time.Date(2026, 7, 15, 18, 59, 0, 0, time.UTC), true, 0
+				s := newServer(t).on("GET site_info", 200, fullInfo).on("POST backup", 200, `{"response":{"Code":200}}`)
+				s.handle("POST token", func(w http.ResponseWriter, _ *http.Request) {
+					given++
+					_, _ = fmt.Fprintf(w, `{"access_token":"a%d","refresh_token":"r%d","expires_in":28800}`, given, given)
+				})
+				s.handle("GET live_status", func(w http.ResponseWriter, _ *http.Request) {
+					if bad {
+						w.WriteHeader(status)
+						return
+					}
+					_, _ = io.WriteString(w, officialLive)
+				})
+				c := s.client(t, func(o *tesla.Options) {
+					set(o)
+					o.Now = func() time.Time { return now }
+				})
+				_, err := c.Read(t.Context())
+				if devices.KindOf(err) != devices.Unreachable || strings.Contains(err.Error(), ": :") {
+					t.Fatal(err)
+				}
+				bad, now = false, now.Add(time.Minute)
+				if err := c.Apply(t.Context(), devices.PowerwallCommand{Reserve: devices.Pointer(100)}); err != nil {
+					t.Errorf("the reserve could not be given back: %v", err)
+				}
+				if _, err := c.Read(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+func TestABareTokenThatIsNoLongerGood(t *testing.T) {
+	now := time.Date(2026, 7, 15, 18, 59, 0, 0, time.UTC)
 	s := newServer(t).on("GET live_status", 401, `{"error":"invalid bearer token"}`)
-	_, err := s.client(t, nil).Read(t.Context())
-	if devices.KindOf(err) != devices.Unauthorized || len(s.requests()) != 1 {
-		t.Errorf("%v after %q", err, s.requests())
+	c := s.client(t, func(o *tesla.Options) { o.Now = func() time.Time { return now } })
+	_, _ = c.Read(t.Context())
+	now = now.Add(2 * time.Hour)
+	if _, err := c.Read(t.Context()); devices.KindOf(err) != devices.Unauthorized || !strings.Contains(err.Error(), "tesla.api_token") || strings.Contains(err.Error(), "powermgr auth") {
+		t.Errorf("it does not say what to do: %v", err)
 	}
 }
 

@@ -97,8 +97,10 @@ func New(o Options) (*Client, error) {
 	}}
 	if o.APIToken != "" {
 		c.auth.Use(cloud.Token{Access: o.APIToken})
+		c.auth.Advice = "put a new token into tesla.api_token, and reload the service"
 	} else {
 		c.auth.File = cloud.TokenFile{Path: o.TokenFile}
+		c.auth.Advice = "run powermgr auth tesla"
 	}
 	if c.owner {
 		c.auth.Extra = url.Values{"scope": {"openid email offline_access"}}
@@ -242,27 +244,35 @@ type request struct {
 	body  map[string]any // of a write
 }
 
-// call sends q with a token that is believed to be alive, and once more with a
-// new one if Tesla says that it is not. It returns the response of the
-// envelope.
+// call sends q and returns the response of the envelope.
 func (c *Client) call(ctx context.Context, q request) (json.RawMessage, error) {
-	token, err := c.auth.Token(ctx)
-	if err != nil {
-		return nil, err
-	}
-	reply, err := c.send(ctx, q, token)
-	if err == nil && reply.Status == http.StatusUnauthorized {
-		if token, err = c.auth.Renew(ctx, token); err != nil {
-			return nil, err
-		}
-		if reply, err = c.send(ctx, q, token); err == nil && reply.Status == http.StatusUnauthorized {
-			return nil, c.auth.Reject(token, word(reply.Body))
-		}
-	}
+	reply, err := c.auth.Do(ctx, cloud.Call{
+		Op:      q.op,
+		Send:    func(ctx context.Context, token devices.Secret) (cloud.Reply, error) { return c.send(ctx, q, token) },
+		Refuses: c.refuses,
+		Why:     func(r cloud.Reply) string { return word(r.Body) },
+	})
 	if err != nil {
 		return nil, err
 	}
 	return c.open(ctx, q, reply)
+}
+
+// refuses reports whether an answer may mean that the authorisation is not
+// accepted: 401, and a 403 that says nothing of scopes or clients.
+func (c *Client) refuses(r cloud.Reply) bool {
+	return r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden && c.forbidden(word(r.Body)) == ""
+}
+
+// forbidden is what to do about a 403; empty if it does not say what it is about.
+func (c *Client) forbidden(said string) string {
+	switch {
+	case strings.Contains(said, "developer.tesla.com"):
+		return "Tesla has closed the owner API to this client: use the Fleet API or Teslemetry, see tesla.base_url"
+	case strings.Contains(strings.ToLower(said), "scope"):
+		return "the authorisation lacks the scopes energy_device_data and energy_cmds, or one of them: " + c.auth.Advice
+	}
+	return ""
 }
 
 func (c *Client) send(ctx context.Context, q request, token devices.Secret) (cloud.Reply, error) {
@@ -339,10 +349,7 @@ func (c *Client) status(ctx context.Context, q request, r cloud.Reply) error {
 		advice = "the app's billing limit is reached: look at developer.tesla.com"
 	case http.StatusForbidden:
 		e.Kind = devices.Unauthorized
-		advice = "the authorisation lacks the scopes energy_device_data and energy_cmds: run powermgr auth tesla"
-		if strings.Contains(said, "developer.tesla.com") {
-			advice = "Tesla has closed the owner API to this client: use the Fleet API or Teslemetry, see tesla.base_url"
-		}
+		advice = c.forbidden(said)
 	case http.StatusNotFound:
 		advice = "Tesla does not know this site: check tesla.energy_site_id"
 	case http.StatusPreconditionFailed:

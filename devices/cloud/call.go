@@ -1,0 +1,98 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"powermgr/devices"
+)
+
+// Calls under an authorisation, and what it means that one is refused.
+
+// A call that is refused can be the vendor's own trouble, for a moment or for
+// longer: the very same token has been good again a minute later. It becomes a
+// matter for a person after doubt, and is tried again all the same every recall.
+// A token is renewed for its sake every anew.
+const (
+	doubt  = time.Hour
+	recall = 10 * time.Minute
+	anew   = 10 * time.Minute
+)
+
+// A Call is one request under an authorisation.
+type Call struct {
+	Op      string // what it does, for errors
+	Send    func(ctx context.Context, token devices.Secret) (Reply, error)
+	Refuses func(Reply) bool        // whether an answer refuses the authorisation and not the request
+	Why     func(Reply) (as string) // what such an answer says, without secrets; it may be empty
+}
+
+// Do sends a call with a token that is believed to be alive, and once more with
+// a new one if the vendor refuses that. A second refusal may be the vendor's own
+// trouble and is Unreachable, so that the next call tries again; once it has
+// lasted, or says that the authorisation has ended, it is Unauthorized, and Reply
+// is the refusal. While a person has to authorise again the answer is
+// Unauthorized at once, without a call, until the token file is replaced.
+func (o *OAuth) Do(ctx context.Context, call Call) (Reply, error) {
+	token, err := o.Token(ctx)
+	if err != nil {
+		return Reply{}, err
+	}
+	reply, err := call.Send(ctx, token)
+	if err != nil || !call.Refuses(reply) {
+		o.accepted(reply, err)
+		return reply, err
+	}
+	used := token
+	if token, err = o.Renew(ctx, used); err != nil {
+		return Reply{}, err
+	}
+	if token != used {
+		reply, err = call.Send(ctx, token)
+		if err != nil || !call.Refuses(reply) {
+			o.accepted(reply, err)
+			return reply, err
+		}
+	}
+	return reply, o.reject(call.Op, token, fmt.Sprintf("HTTP %d %s", reply.Status, call.Why(reply)))
+}
+
+// accepted notes that the vendor has taken the authorisation.
+func (o *OAuth) accepted(reply Reply, err error) {
+	if err != nil || reply.Status/100 != 2 {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.doubted = time.Time{}
+}
+
+// reject notes that the vendor refuses used, which was believed to be good, for
+// op and in the words of why.
+func (o *OAuth) reject(op string, used devices.Secret, why string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	why = Line(why)
+	e := &devices.Error{Vendor: o.Vendor, Op: op, Kind: devices.Unreachable}
+	if o.token.Access != used { // another caller has a newer token already
+		e.Err = errors.New(why)
+		return e
+	}
+	now := o.Now()
+	if o.doubted.IsZero() {
+		o.doubted = now
+	}
+	switch {
+	case strings.Contains(why, "login_required") || strings.Contains(why, "invalid_grant"):
+		o.die(op, why+": "+o.Advice, now.Add(retrial))
+		return o.gone()
+	case now.Sub(o.doubted) >= doubt:
+		o.die(op, fmt.Sprintf("%s, for %s: %s", why, now.Sub(o.doubted).Round(time.Minute), o.Advice), now.Add(recall))
+		return o.gone()
+	}
+	e.Err = fmt.Errorf("%s: the authorisation is refused at present, and tried again; if this lasts, %s", why, o.Advice)
+	return e
+}
