@@ -19,6 +19,12 @@ func NextClock(clock time.Duration, now time.Time, home *time.Location) time.Tim
 	return clockAt(y, m, d+1, clock, home)
 }
 
+// Midnight is when the day at home of now began.
+func Midnight(now time.Time, home *time.Location) time.Time {
+	y, m, d := now.In(home).Date()
+	return clockAt(y, m, d, 0, home)
+}
+
 // NextMidnight is when the day at home that comes after that of now begins.
 func NextMidnight(now time.Time, home *time.Location) time.Time {
 	y, m, d := now.In(home).Date()

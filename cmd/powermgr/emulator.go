@@ -22,7 +22,9 @@ func emulatorCommand() *cobra.Command {
 top of a physical house, for development and tests. GET /emulator/state is the house as it really
 is; POST /emulator/faults injects faults, such as
 {"endpoint": "tesla.backup", "class": "status", "status": 503, "count": 2}, or {"endpoint": "tesla.*",
-"only": "read", "class": "status", "status": 429, "retry_after": 3600, "count": -1, "lasts": 3600}.`,
+"only": "read", "class": "status", "status": 429, "retry_after": 3600, "count": -1, "lasts": 3600};
+POST /emulator/history makes Tesla's calendar_history late, revised, incomplete or padded, such as
+{"lag_seconds": 600, "revised_seconds": 3600, "missing": 0.05, "one_offset": true, "padded": true}.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			home, err := time.LoadLocation(zone)

@@ -232,6 +232,19 @@ func (c *Cloud) controls(mux *http.ServeMux) {
 		}
 		reply(w, http.StatusOK, c.ActiveFaults())
 	})
+	mux.HandleFunc("POST /emulator/history", func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, longestBody))
+		var q HistoryQuirks
+		if err == nil {
+			err = decode(b, &q)
+		}
+		if err != nil {
+			reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+			return
+		}
+		c.SetHistory(q)
+		reply(w, http.StatusOK, q)
+	})
 	mux.HandleFunc("POST /emulator/people", func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, longestBody))
 		if err == nil {

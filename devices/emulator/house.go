@@ -57,7 +57,8 @@ type House struct {
 	at      time.Time
 	zones   []zone
 	flows   flows
-	later   []due // settings on their way
+	lived   []stretch // of five minutes, the oldest first
+	later   []due     // settings on their way
 
 	past []moment
 
@@ -268,6 +269,7 @@ func (h *House) live(now time.Time, hours float64) {
 	imported := h.Books.Import
 	h.flows = h.Powerwall.step(s, &h.Books)
 	h.flows.hvac = hvac
+	h.enter(h.flows, hours)
 	h.Books.HVAC += hvac * hours
 	h.Books.Base += (h.flows.home - hvac) * hours
 	h.Books.Unserved += (wanted - h.flows.home) * hours

@@ -23,6 +23,7 @@ type TeslaOptions struct {
 	DiesAfter    time.Duration // when an issued token really dies: TokenLife
 	Grace        time.Duration // for how long a rotated refresh token still works: not at all
 	Refresh      time.Duration // of the figures in live_status: 30 s
+	History      HistoryQuirks // of calendar_history
 }
 
 type teslaState struct {
@@ -69,6 +70,7 @@ func (c *Cloud) teslaRoutes(mux *http.ServeMux) {
 	get("/api/1/users/region", "region", c.teslaRegion)
 	get("/api/1/energy_sites/{site}/live_status", "live_status", c.teslaSite(c.teslaLive))
 	get("/api/1/energy_sites/{site}/site_info", "site_info", c.teslaSite(c.teslaInfo))
+	get("/api/1/energy_sites/{site}/calendar_history", "calendar_history", c.teslaSite(c.teslaHistory))
 	for name, f := range map[string]func(*House, map[string]json.RawMessage) (map[string]any, func(), string){
 		"backup": c.setReserve, "operation": c.setMode, "storm_mode": c.setStorm, "grid_import_export": c.setGrid,
 	} {

@@ -1,0 +1,166 @@
+package emulator
+
+import (
+	"hash/fnv"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// What the house has lived through, in stretches of five minutes, and how
+// Tesla's calendar_history tells it.
+
+// Stretch is how long one entry of the history is.
+const Stretch = 5 * time.Minute
+
+// mostStretches is how far back the history goes: 400 days.
+const mostStretches = 400 * 288
+
+// A stretch is the energies of five minutes, in Wh, by where they came from and
+// where they went.
+type stretch struct {
+	start                                    int64 // Unix seconds
+	solarToHome, solarToBattery, solarToGrid float64
+	batteryToHome, batteryToGrid             float64
+	gridToHome, gridToBattery                float64
+}
+
+// HistoryQuirks are how calendar_history departs from what the house has lived
+// through. Its JSON is the body of POST /emulator/history. The zero value
+// departs in nothing, but that an end at midnight answers zeros, as Tesla's
+// does.
+type HistoryQuirks struct {
+	// Lag is how long an entry takes to appear after its end.
+	LagSeconds float64 `json:"lag_seconds"`
+	// Revised is for how long an entry is told at three quarters of what it
+	// comes to in the end.
+	RevisedSeconds float64 `json:"revised_seconds"`
+	// Missing is the share of entries that are left out, always the same ones.
+	Missing float64 `json:"missing"`
+	// OneOffset gives all entries of a day the offset from UTC that holds at its
+	// midnight, also after the clock has changed.
+	OneOffset bool `json:"one_offset"`
+	// Padded fills the day up to its end with entries of zeros.
+	Padded bool `json:"padded"`
+	// NoTotals leaves the sums out, which are not told to every client.
+	NoTotals bool `json:"no_totals"`
+}
+
+// SetHistory changes how calendar_history is told from now on.
+func (c *Cloud) SetHistory(q HistoryQuirks) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.options.Tesla.History = q
+}
+
+// enter books what flowed for so many hours from h.at on.
+func (h *House) enter(f flows, hours float64) {
+	start := h.at.Unix() - mod(h.at.Unix(), int64(Stretch/time.Second))
+	if n := len(h.lived); n == 0 || h.lived[n-1].start != start {
+		if n >= mostStretches {
+			h.lived = append(h.lived[:0], h.lived[n-mostStretches+1:]...)
+		}
+		h.lived = append(h.lived, stretch{start: start})
+	}
+	s := &h.lived[len(h.lived)-1]
+	solar, out, in := f.solar*hours, max(0, f.battery)*hours, max(0, -f.battery)*hours
+	home, imported := f.home*hours, max(0, f.grid)*hours
+	toHome := min(solar, home)
+	toBattery := min(solar-toHome, in)
+	s.solarToHome += toHome
+	s.solarToBattery += toBattery
+	s.solarToGrid += solar - toHome - toBattery
+	fromBattery := min(out, home-toHome)
+	s.batteryToHome += fromBattery
+	s.batteryToGrid += out - fromBattery
+	fromGrid := min(imported, in-toBattery)
+	s.gridToBattery += fromGrid
+	s.gridToHome += imported - fromGrid
+}
+
+func mod(a, b int64) int64 { return (a%b + b) % b }
+
+func (c *Cloud) teslaHistory(w http.ResponseWriter, r *http.Request, h *House) {
+	q := r.URL.Query()
+	zone, err := time.LoadLocation(q.Get("time_zone"))
+	from, err1 := time.Parse(time.RFC3339, q.Get("start_date"))
+	until, err2 := time.Parse(time.RFC3339, q.Get("end_date"))
+	if err != nil || err1 != nil || err2 != nil || q.Get("kind") != "energy" || q.Get("period") != "day" {
+		envelope(w, http.StatusBadRequest, nil, "invalid_request")
+		return
+	}
+	t := telling{HistoryQuirks: c.options.Tesla.History, seed: c.options.Seed, now: c.options.Now(), zone: zone}
+	end := until.In(zone)
+	t.zeros = end.Hour() == 0 && end.Minute() == 0 && end.Second() == 0
+	series := []map[string]any{}
+	for _, s := range h.lived {
+		if at := time.Unix(s.start, 0); !at.Before(from) && !at.After(until) && t.tells(at) {
+			series = append(series, t.entry(s))
+		}
+	}
+	if next := t.now.Truncate(Stretch).Add(Stretch); t.Padded {
+		for ; !next.After(until); next = next.Add(Stretch) {
+			series = append(series, t.entry(stretch{start: next.Unix()}))
+		}
+	}
+	envelope(w, http.StatusOK, map[string]any{
+		"serial_number": "1232100-00-E--TG123456789012", "period": "day", "installation_time_zone": h.local.String(), "time_series": series,
+	}, "")
+}
+
+// telling is how one answer is told.
+type telling struct {
+	HistoryQuirks
+	seed  uint64
+	now   time.Time
+	zone  *time.Location
+	zeros bool
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// tells reports whether the entry that begins at at is in the answer.
+func (t telling) tells(at time.Time) bool {
+	if t.LagSeconds > 0 && t.now.Before(at.Add(Stretch+seconds(t.LagSeconds))) {
+		return false
+	}
+	f := fnv.New64a()
+	_, _ = f.Write([]byte(strconv.FormatInt(at.Unix(), 10) + " " + strconv.FormatUint(t.seed, 10)))
+	return float64(f.Sum64()%1000) >= t.Missing*1000
+}
+
+func (t telling) entry(s stretch) map[string]any {
+	at := time.Unix(s.start, 0).In(t.zone)
+	share := 1.0
+	switch {
+	case t.zeros:
+		share = 0
+	case t.RevisedSeconds > 0 && t.now.Before(at.Add(Stretch+seconds(t.RevisedSeconds))):
+		share = 0.75
+	}
+	if t.OneOffset {
+		midnight := time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, t.zone)
+		_, offset := midnight.Zone()
+		at = at.In(time.FixedZone("", offset))
+	}
+	wh := func(v float64) float64 { return math.Round(v*share*1000) / 1000 }
+	entry := map[string]any{
+		"timestamp":             at.Format(time.RFC3339),
+		"solar_energy_exported": wh(s.solarToHome + s.solarToBattery + s.solarToGrid), "generator_energy_exported": 0,
+		"grid_energy_imported": wh(s.gridToHome + s.gridToBattery), "grid_services_energy_imported": 0, "grid_services_energy_exported": 0,
+		"grid_energy_exported_from_solar": wh(s.solarToGrid), "grid_energy_exported_from_generator": 0, "grid_energy_exported_from_battery": wh(s.batteryToGrid),
+		"battery_energy_exported": wh(s.batteryToHome + s.batteryToGrid), "battery_energy_imported_from_grid": wh(s.gridToBattery),
+		"battery_energy_imported_from_solar": wh(s.solarToBattery), "battery_energy_imported_from_generator": 0,
+		"consumer_energy_imported_from_grid": wh(s.gridToHome), "consumer_energy_imported_from_solar": wh(s.solarToHome),
+		"consumer_energy_imported_from_battery": wh(s.batteryToHome), "consumer_energy_imported_from_generator": 0,
+	}
+	if !t.NoTotals {
+		entry["total_home_usage"] = wh(s.gridToHome + s.solarToHome + s.batteryToHome)
+		entry["total_battery_charge"] = wh(s.gridToBattery + s.solarToBattery)
+		entry["total_battery_discharge"] = wh(s.batteryToHome + s.batteryToGrid)
+		entry["total_solar_generation"] = entry["solar_energy_exported"]
+		entry["total_grid_energy_exported"] = wh(s.solarToGrid + s.batteryToGrid)
+	}
+	return entry
+}
