@@ -221,7 +221,7 @@ type Settings struct {
 	// on the account are shown and never touched. Empty: none is controlled.
 	ThermostatIDs []string `koanf:"thermostat_ids"`
 
-	// PrecoolLeadMinutes is how long pre_peak lasts before each peak: 5–180,
+	// PrecoolLeadMinutes is how long pre_peak lasts before each peak: 10–180,
 	// default 30.
 	PrecoolLeadMinutes int `koanf:"precool_lead_minutes"`
 	// PrecoolThresholdF is the forecast high from which it precools: 50–130,

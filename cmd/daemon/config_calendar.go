@@ -24,7 +24,9 @@ func (l *loader) checkCalendar(c *Config) {
 		}
 		l.problem(key, "%s is not a time zone such as America/Los_Angeles", quoted(s.Timezone))
 	}
-	l.among("settings.precool_lead_minutes", float64(s.PrecoolLeadMinutes), 5, 180)
+	// A shorter one would be announced and never precool: commands take minutes to
+	// reach a thermostat, and none is sent that might land after its hold has ended.
+	l.among("settings.precool_lead_minutes", float64(s.PrecoolLeadMinutes), 10, 180)
 	l.checkHolidays(s)
 	before := len(l.problems)
 	names := s.SeasonNames()

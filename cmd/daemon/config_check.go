@@ -352,13 +352,16 @@ func (l *loader) checkNode(c *Config) {
 			l.notice("http.listen", "everybody in the network can read the metrics")
 		}
 	}
-	for _, p := range []struct{ key, value string }{
-		{"paths.journal_file", c.Paths.JournalFile}, {"paths.ramdisk_state_file", c.Paths.RamdiskStateFile},
+	for _, p := range []struct{ key, value, without string }{
+		{"paths.journal_file", c.Paths.JournalFile, "no setback or precooling begins, since it could not be undone after a crash"},
+		{"paths.ramdisk_state_file", c.Paths.RamdiskStateFile, "what is counted is kept nowhere but at paths.journal_file, a few times a day"},
 	} {
 		if p.value == "" {
 			l.problem(p.key, "it needs a path: leave the key out for the usual one")
 		} else if info, err := os.Stat(p.value); err == nil && info.IsDir() {
-			l.problem(p.key, "%s is a folder: it must be a file in one", p.value)
+			// Said, and no reason not to start, as with any path that cannot be
+			// written: what is to be given back may be at the broker.
+			l.notice(p.key, "%s is a folder and not a file in one: %s", p.value, p.without)
 		}
 	}
 	if c.Paths.JournalFile != "" && filepath.Clean(c.Paths.JournalFile) == filepath.Clean(c.Paths.RamdiskStateFile) {

@@ -422,7 +422,6 @@ settings: {dry_run: maybe, timezone: America/Los_Angeles, seasons: {summer: {mon
 		{"no IP address", base[:strings.Index(base, "ha:")] + "ha: {node: a, virtual_ip: pi.local}", []string{`ha.virtual_ip: "pi.local" is not an IP address`}},
 		{"a port alone", base + "http: {listen: '9469'}", []string{`http.listen: "9469" must read like 127.0.0.1:9469, or be empty`}},
 		{"a journal on the ramdisk file", base + "paths: {journal_file: /mnt/ramdisk/powermgr_state.json}", []string{"paths.ramdisk_state_file: it must not be paths.journal_file, which has to survive a reboot"}},
-		{"a journal that is a folder", base + "paths: {journal_file: /}", []string{"paths.journal_file: / is a folder: it must be a file in one"}},
 
 		{"everything at once, and each only once",
 			"mqtt: {url: http://x, base_topik: y}\nsettings: {timezone: Mars, seasons: {summer: {months: [5], peak_periods: [{start: 16:00, end: x}]}}}\npoll: {weather_seconds: 5}",
@@ -454,7 +453,7 @@ func TestRanges(t *testing.T) {
 		least, most int
 	}{
 		{"mqtt.keepalive_seconds", 5, 300}, {"notifications.smtp.port", 1, 65535},
-		{"settings.precool_lead_minutes", 5, 180}, {"settings.precool_threshold_f", 50, 130}, {"settings.precool_adjustment_f", 0, 5},
+		{"settings.precool_lead_minutes", 10, 180}, {"settings.precool_threshold_f", 50, 130}, {"settings.precool_adjustment_f", 0, 5},
 		{"settings.min_thermostat_temp_f", 60, 85}, {"settings.thermostat_increment_f", 0, 5}, {"settings.max_thermostat_adjustments", 0, 10},
 		{"settings.max_thermostat_temp_f", 70, 90}, {"settings.min_heat_setpoint_f", 50, 75}, {"settings.max_indoor_f", 70, 95},
 		{"settings.min_indoor_f", 45, 70}, {"settings.min_write_interval_minutes", 5, 120}, {"settings.eod_battery_warning_threshold", 0, 100}, {"settings.reserve_without_percent", 0, 100}, {"tariff.peak_per_kwh", 0, 100}, {"tariff.off_peak_per_kwh", 0, 100}, {"tariff.export_per_kwh", 0, 100}, {"notifications.per_hour", 1, 60},
@@ -619,6 +618,20 @@ func TestSecretsNeverPrint(t *testing.T) {
 	} {
 		if strings.Contains(text, "hunter2") || strings.Contains(text, fmt.Sprintf("%x", "hunter2")) {
 			t.Errorf("%s prints a secret: %s", name, text)
+		}
+	}
+}
+
+// A folder in the place of the journal kept the daemon from starting, and so
+// from giving back what the broker's copy of the journal knows.
+func TestAFolderForAFileIsSaidAndNoMore(t *testing.T) {
+	for _, key := range []string{"journal_file", "ramdisk_state_file"} {
+		_, notices, err := load(t, base+"paths: {"+key+": "+t.TempDir()+"}")
+		if err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+		if !said(notices, "paths."+key) || !said(notices, "is a folder") {
+			t.Errorf("%s: nobody said so: %v", key, notices)
 		}
 	}
 }
