@@ -130,77 +130,72 @@ func (t *Thermostat) heatCoolMode() string {
 }
 
 // restView is a thermostat in full.
-func (c *Cloud) restView(h *House, t *Thermostat) map[string]any {
+func (c *Cloud) restView(h *House, t *Thermostat) wireThermostat {
 	now, s := h.at, c.restStats(t)
-	period := t.Period(now)
+	v := wireThermostat{
+		DeviceClass: "Thermostat", DeviceType: "Thermostat", DeviceID: t.LCCID, MAC: t.MAC, Model: t.Model,
+		OSVersion: "RCHT8610WF2006", UserDefinedName: t.Name, Name: t.Name,
+		Alive: t.Alive, Provisioned: true, Sync: "Completed", Service: wireMode{"Up"},
+		Units: "Fahrenheit", Indoor: t.shown(t.Temperature), Humidity: math.Round(t.Humidity), Outdoor: t.shown(t.Outdoor), OutdoorHumidity: 51,
+		AllowedModes: t.restAllowed(), Deadband: t.Deadband,
+		HeatMin: t.HeatMin, HeatMax: t.HeatMax, CoolMin: t.CoolMin, CoolMax: t.CoolMax, Values: t.restValues(now),
+		Operation: wireOperation{Mode: "EquipmentOff", Fan: t.Fan == devices.FanOn, Circulates: t.Fan == devices.FanCirculate && t.Action == devices.ActionFan},
+		Settings:  wireSettings{Hardware: wireHardware{5, 5}, Fan: fanView(t), TemperatureMode: wireTemperatureMode{true}, Pairing: true},
+		Vacation:  wireEnabled{t.Vacation}, Period: wirePeriod{now.In(t.Location).Weekday().String(), t.Period(now).Name},
+		Capabilities: wireCapabilities{Types: []string{"None", "Geofenced", "TimedNorthAmerica"}},
+		Schedule:     wireSchedule{"Timed", "NA"}, ScheduleStatus: "Resume", HoldStep: t.HoldStep,
+	}
+	if t.Unit == devices.Celsius {
+		v.Units = "Celsius"
+	}
+	if !t.has(devices.Cool) { // as heat-only units show it
+		v.CoolMin = math.Round(devices.Fahrenheit.To(t.Unit, 0))
+		v.CoolMax = v.CoolMin
+	}
+	switch t.Action {
+	case devices.ActionHeating:
+		v.Operation.Mode = "Heat"
+	case devices.ActionCooling:
+		v.Operation.Mode = "Cool"
+	}
+	if t.Pending() {
+		v.Sync = "Initiated"
+	}
+	if s.paused {
+		v.ScheduleStatus = "Pause"
+	}
+	if s.partner {
+		v.ChangeSource = &wireSource{"partner", "powermgr"}
+	}
+	if t.rooms() {
+		v.Groups, v.InBuiltSensor = []wireGroup{{0, "default", []int{0, 1}}}, &wireRoom{0, t.Name}
+	}
+	return v
+}
+
+// restValues are those that can be written. What a thermostat does not have it
+// does not show.
+func (t *Thermostat) restValues(now time.Time) wireValues {
 	next, coming := t.NextPeriod(now)
-	values := map[string]any{
-		"mode": restModes[t.Mode], "autoChangeoverActive": t.Mode == devices.HeatCool, "emergencyHeatActive": t.EmergencyHeat,
-		"heatSetpoint": t.Heat, "coolSetpoint": t.Cool, "endHeatSetpoint": coming.Heat, "endCoolSetpoint": coming.Cool, "heatCoolMode": t.heatCoolMode(),
+	v := wireValues{
+		Mode: restModes[t.Mode], EmergencyHeat: t.EmergencyHeat, Heat: t.Heat, Cool: t.Cool, EndHeat: coming.Heat, EndCool: coming.Cool, HeatCoolMode: t.heatCoolMode(),
 	}
 	switch {
 	case t.EmergencyHeat && !t.legacy():
-		values["mode"] = "EmergencyHeat"
+		v.Mode = "EmergencyHeat"
 	case t.Mode == devices.HeatCool && t.flagged():
-		values["mode"] = t.heatCoolMode()
+		v.Mode = t.heatCoolMode()
 	}
-	if !t.has(devices.HeatCool) && (t.legacy() || t.Model == "D6") {
-		delete(values, "autoChangeoverActive") // what it does not have it does not show
+	if t.has(devices.HeatCool) || !t.legacy() && t.Model != "D6" {
+		v.AutoChangeover = devices.Pointer(t.Mode == devices.HeatCool)
 	}
 	if !t.legacy() {
 		if t.Hold == devices.HoldTemporary || t.Hold == devices.HoldUntil {
 			next = t.HoldUntil
 		}
-		values["thermostatSetpointStatus"] = restHolds[t.Hold]
-		values["nextPeriodTime"] = next.In(t.Location).Format(time.TimeOnly)
+		v.Status, v.NextPeriod = devices.Pointer(restHolds[t.Hold]), devices.Pointer(next.In(t.Location).Format(time.TimeOnly))
 	}
-	unit, minCool, maxCool := "Fahrenheit", t.CoolMin, t.CoolMax
-	if t.Unit == devices.Celsius {
-		unit = "Celsius"
-	}
-	if !t.has(devices.Cool) { // as heat-only units show it
-		minCool = math.Round(devices.Fahrenheit.To(t.Unit, 0))
-		maxCool = minCool
-	}
-	operation := map[devices.Action]string{devices.ActionHeating: "Heat", devices.ActionCooling: "Cool"}[t.Action]
-	if operation == "" {
-		operation = "EquipmentOff"
-	}
-	sync, status := "Completed", "Resume"
-	if t.Pending() {
-		sync = "Initiated"
-	}
-	if s.paused {
-		status = "Pause"
-	}
-	view := map[string]any{
-		"deviceClass": "Thermostat", "deviceType": "Thermostat", "deviceID": t.LCCID, "macID": t.MAC, "deviceModel": t.Model,
-		"deviceOsVersion": "RCHT8610WF2006", "userDefinedDeviceName": t.Name, "name": t.Name,
-		"isAlive": t.Alive, "isUpgrading": false, "isProvisioned": true, "dataSyncStatus": sync, "service": map[string]any{"mode": "Up"},
-		"units": unit, "indoorTemperature": t.shown(t.Temperature), "indoorHumidity": math.Round(t.Humidity),
-		"outdoorTemperature": t.shown(t.Outdoor), "displayedOutdoorHumidity": 51,
-		"allowedModes": t.restAllowed(), "deadband": t.Deadband, "hasDualSetpointStatus": false,
-		"minHeatSetpoint": t.HeatMin, "maxHeatSetpoint": t.HeatMax, "minCoolSetpoint": minCool, "maxCoolSetpoint": maxCool,
-		"changeableValues": values,
-		"operationStatus":  map[string]any{"mode": operation, "fanRequest": t.Fan == devices.FanOn, "circulationFanRequest": t.Fan == devices.FanCirculate && t.Action == devices.ActionFan},
-		"settings": map[string]any{
-			"hardwareSettings": map[string]any{"brightness": 5, "maxBrightness": 5}, "fan": fanView(t),
-			"temperatureMode": map[string]any{"air": true}, "specialMode": map[string]any{}, "devicePairingEnabled": true,
-		},
-		"vacationHold":          map[string]any{"enabled": t.Vacation},
-		"currentSchedulePeriod": map[string]any{"day": now.In(t.Location).Weekday().String(), "period": period.Name},
-		"scheduleCapabilities":  map[string]any{"availableScheduleTypes": []string{"None", "Geofenced", "TimedNorthAmerica"}, "schedulableFan": false},
-		"scheduleType":          map[string]any{"scheduleType": "Timed", "scheduleSubType": "NA"}, "scheduleStatus": status,
-		"allowedTimeIncrements": t.HoldStep,
-	}
-	if s.partner {
-		view["changeSource"] = map[string]any{"by": "partner", "name": "powermgr"}
-	}
-	if t.rooms() {
-		view["groups"] = []any{map[string]any{"id": 0, "name": "default", "rooms": []int{0, 1}}}
-		view["inBuiltSensorState"] = map[string]any{"roomId": 0, "roomName": t.Name}
-	}
-	return view
+	return v
 }
 
 // shown is a temperature as the device displays it.
@@ -213,8 +208,8 @@ func (t *Thermostat) shown(degrees float64) float64 {
 
 func (t *Thermostat) rooms() bool { return t.Model == "T9-T10" }
 
-func fanView(t *Thermostat) map[string]any {
-	return map[string]any{"allowedModes": []string{"On", "Auto", "Circulate"}, "changeableValues": map[string]any{"mode": restFans[t.Fan]}}
+func fanView(t *Thermostat) wireFan {
+	return wireFan{AllowedModes: []string{"On", "Auto", "Circulate"}, Values: wireMode{restFans[t.Fan]}}
 }
 
 func (c *Cloud) restFan(w http.ResponseWriter, _ *http.Request, _ *House, t *Thermostat) {

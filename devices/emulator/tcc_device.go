@@ -3,7 +3,6 @@ package emulator
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -18,11 +17,6 @@ import (
 // The portal's pages about thermostats, with its names for everything.
 
 const portalLocation = 123456
-
-// decimal is a number as the portal's database has it: 75.0000.
-type decimal float64
-
-func (d decimal) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, "%.4f", float64(d)), nil }
 
 // The fan modes in the portal's order.
 var portalFans = []devices.Fan{devices.FanAuto, devices.FanOn, devices.FanCirculate, devices.FanSchedule}
@@ -112,53 +106,49 @@ func (c *Cloud) portalCheck(w http.ResponseWriter, r *http.Request, h *House) {
 		reply(w, http.StatusOK, map[string]any{"success": false})
 		return
 	}
-	event := map[string]any{"CoolSetpLimit": nil, "HeatSetpLimit": nil, "Phase": -1, "OptOutable": false, "DeltaCoolSP": nil, "DeltaHeatSP": nil, "Load": nil}
+	event := portalEvent{Phase: -1}
 	if t.UtilityEvent {
-		event = map[string]any{"CoolSetpLimit": nil, "HeatSetpLimit": nil, "Phase": portalPhase, "OptOutable": true, "DeltaCoolSP": decimal(3), "DeltaHeatSP": decimal(-3), "Load": nil}
+		event = portalEvent{Phase: portalPhase, OptOutable: true, DeltaCoolSP: devices.Pointer(decimal(3)), DeltaHeatSP: devices.Pointer(decimal(-3))}
 	}
-	reply(w, http.StatusOK, map[string]any{
-		"success": true, "deviceLive": t.Alive, "communicationLost": !t.Alive, "alerts": "\r\n\r\n",
-		"latestData": map[string]any{
-			"uiData": c.portalScreen(t, h.at), "hasFan": true, "canControlHumidification": false, "drData": event,
-			"fanData": map[string]any{
-				"fanMode": slices.Index(portalFans, t.Fan), "fanModeAutoAllowed": true, "fanModeOnAllowed": true, "fanModeCirculateAllowed": true,
-				"fanModeFollowScheduleAllowed": false, "fanIsRunning": fanRuns(t),
-			},
+	reply(w, http.StatusOK, portalAnswer{
+		Success: true, DeviceLive: t.Alive, CommunicationLost: !t.Alive, Alerts: "\r\n\r\n",
+		Latest: portalLatest{
+			UI: c.portalScreen(t, h.at), HasFan: true, DR: event,
+			Fan: portalFan{Mode: slices.Index(portalFans, t.Fan), AutoAllowed: true, OnAllowed: true, CirculateAllowed: true, Running: fanRuns(t)},
 		},
 	})
 }
 
-func (c *Cloud) portalScreen(t *Thermostat, now time.Time) map[string]any {
-	status := 0
+func (c *Cloud) portalScreen(t *Thermostat, now time.Time) portalScreen {
+	vacation := t.Vacation || t.Hold == devices.HoldVacation
+	period := t.Period(now)
+	s := portalScreen{
+		DeviceID: t.TCCID, DispTemperature: decimal(displayed(t)), DispTemperatureAvailable: true, DisplayUnits: t.Unit,
+		HeatSetpoint: t.Heat, CoolSetpoint: t.Cool, HoldUntilCapable: true, ScheduleCapable: true, IsInVacationHoldMode: vacation,
+		HeatLowerSetptLimit: decimal(t.HeatMin), HeatUpperSetptLimit: decimal(t.HeatMax), CoolLowerSetptLimit: decimal(t.CoolMin), CoolUpperSetptLimit: decimal(t.CoolMax),
+		ScheduleHeatSp: decimal(period.Heat), ScheduleCoolSp: decimal(period.Cool), Deadband: decimal(t.Deadband),
+		SwitchAutoAllowed: t.has(devices.HeatCool), SwitchCoolAllowed: t.has(devices.Cool), SwitchOffAllowed: t.has(devices.Off), SwitchHeatAllowed: t.has(devices.Heat),
+		SystemSwitchPosition: position(t), SetpointChangeAllowed: t.Mode != devices.Off,
+		IndoorHumidity: decimal(math.Round(t.Humidity)), IndoorHumiditySensorAvailable: true, IndoorHumiditySensorNotFault: true,
+		OutdoorTemperature: 128, OutdoorTemperatureAvailable: c.options.TCC.OutdoorSensor, EquipmentOutputStatus: c.portalEquipment(t),
+	}
 	ends, _ := t.NextPeriod(now)
-	until := 0
 	switch t.Hold {
 	case devices.HoldTemporary, devices.HoldUntil:
-		status, ends = 1, t.HoldUntil
-		until = quarterOf(ends, t) * 15
+		s.StatusHeat, ends = 1, t.HoldUntil
+		s.TemporaryHoldUntilTime = quarterOf(ends, t) * 15
 	case devices.HoldPermanent:
-		status = 2
+		s.StatusHeat = 2
 	}
-	period := t.Period(now)
-	outdoor := decimal(128)
+	s.StatusCool, s.CurrentSetpointStatus = s.StatusHeat, s.StatusHeat
+	s.HeatNextPeriod, s.CoolNextPeriod = quarterOf(ends, t), quarterOf(ends, t)
 	if c.options.TCC.OutdoorSensor {
-		outdoor = decimal(math.Round(t.Outdoor))
+		s.OutdoorTemperature = decimal(math.Round(t.Outdoor))
 	}
-	vacation := t.Vacation || t.Hold == devices.HoldVacation
-	flag := map[bool]int{true: 1}
-	has := func(m devices.HVACMode) bool { return slices.Contains(t.Modes, m) }
-	return map[string]any{
-		"DeviceID": t.TCCID, "DispTemperature": decimal(displayed(t)), "DispTemperatureAvailable": true, "DisplayUnits": t.Unit,
-		"HeatSetpoint": t.Heat, "CoolSetpoint": t.Cool, "StatusHeat": status, "StatusCool": status, "CurrentSetpointStatus": status,
-		"HeatNextPeriod": quarterOf(ends, t), "CoolNextPeriod": quarterOf(ends, t), "TemporaryHoldUntilTime": until,
-		"HoldUntilCapable": true, "ScheduleCapable": true, "VacationHold": flag[vacation], "IsInVacationHoldMode": vacation, "DualSetpointStatus": false,
-		"HeatLowerSetptLimit": decimal(t.HeatMin), "HeatUpperSetptLimit": decimal(t.HeatMax), "CoolLowerSetptLimit": decimal(t.CoolMin), "CoolUpperSetptLimit": decimal(t.CoolMax),
-		"ScheduleHeatSp": decimal(period.Heat), "ScheduleCoolSp": decimal(period.Cool), "Deadband": decimal(t.Deadband),
-		"SwitchAutoAllowed": has(devices.HeatCool), "SwitchCoolAllowed": has(devices.Cool), "SwitchOffAllowed": has(devices.Off), "SwitchHeatAllowed": has(devices.Heat),
-		"SwitchEmergencyHeatAllowed": false, "SystemSwitchPosition": position(t), "SetpointChangeAllowed": t.Mode != devices.Off,
-		"IndoorHumidity": decimal(math.Round(t.Humidity)), "IndoorHumiditySensorAvailable": true, "IndoorHumiditySensorNotFault": true,
-		"OutdoorTemperature": outdoor, "OutdoorTemperatureAvailable": c.options.TCC.OutdoorSensor, "EquipmentOutputStatus": c.portalEquipment(t), "Commercial": false,
+	if vacation {
+		s.VacationHold = 1
 	}
+	return s
 }
 
 // quarterOf is the time of day of at, in quarter hours since midnight.

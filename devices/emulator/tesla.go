@@ -3,7 +3,6 @@ package emulator
 import (
 	"encoding/json"
 	"io"
-	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -29,7 +28,7 @@ type TeslaOptions struct {
 type teslaState struct {
 	tokens tokens
 	writes int
-	live   map[string]any // the figures of the last refresh
+	live   *wireLive // the figures of the last refresh
 	liveAt time.Time
 }
 
@@ -80,9 +79,13 @@ func (c *Cloud) teslaRoutes(mux *http.ServeMux) {
 
 // envelope is how everything is answered.
 func envelope(w http.ResponseWriter, status int, response any, problem string) {
-	body := map[string]any{"response": response}
+	body := struct {
+		Response    any     `json:"response"`
+		Error       string  `json:"error,omitempty"`
+		Description *string `json:"error_description,omitempty"`
+	}{Response: response, Error: problem}
 	if problem != "" {
-		body["error"], body["error_description"] = problem, ""
+		body.Description = new(string)
 	}
 	w.Header().Set("X-TxId", "emulated")
 	reply(w, status, body)
@@ -203,47 +206,17 @@ func (c *Cloud) teslaRegion(w http.ResponseWriter, r *http.Request, _ *House) {
 
 func (c *Cloud) teslaLive(w http.ResponseWriter, _ *http.Request, h *House) {
 	if h != c.house { // of a while ago
-		envelope(w, http.StatusOK, h.figures(), "")
+		envelope(w, http.StatusOK, h.liveStatus(), "")
 		return
 	}
 	if c.tesla.live == nil || h.at.Sub(c.tesla.liveAt) >= c.options.Tesla.Refresh || h.at.Before(c.tesla.liveAt) {
-		c.tesla.live, c.tesla.liveAt = h.figures(), h.at
+		c.tesla.live, c.tesla.liveAt = h.liveStatus(), h.at
 	}
 	envelope(w, http.StatusOK, c.tesla.live, "")
 }
 
-// figures are those of live_status.
-func (h *House) figures() map[string]any {
-	grid, island := "Active", "on_grid"
-	if h.OffGrid {
-		grid, island = "Inactive", "off_grid"
-	}
-	return map[string]any{
-		"solar_power": math.Round(h.flows.solar), "energy_left": h.Stored, "total_pack_energy": h.options.CapacityWh, "percentage_charged": h.charge(),
-		"backup_capable": true, "battery_power": math.Round(h.flows.battery), "load_power": math.Round(h.flows.home), "grid_status": grid,
-		"grid_services_active": h.GridServices, "grid_power": math.Round(h.flows.grid), "grid_services_power": 0, "generator_power": 0,
-		"island_status": island, "storm_mode_active": h.StormActive, "timestamp": h.at.In(h.local).Format(time.RFC3339), "wall_connectors": []any{},
-	}
-}
-
 func (c *Cloud) teslaInfo(w http.ResponseWriter, _ *http.Request, h *House) {
-	components := map[string]any{
-		"solar": true, "solar_type": "pv_panel", "battery": true, "grid": true, "backup": true, "gateway": "teg", "load_meter": true,
-		"tou_capable": true, "storm_mode_capable": true, "battery_type": "ac_powerwall", "configurable": true, "edit_setting_grid_charging": true,
-		"customer_preferred_export_rule": h.ExportRule, "net_meter_mode": "battery_ok",
-	}
-	if !h.GridCharging {
-		components["disallow_charge_from_grid_with_solar_installed"] = true // absent means allowed
-	}
-	if h.ExportRule == devices.ExportNone {
-		components["non_export_configured"] = true
-	}
-	envelope(w, http.StatusOK, map[string]any{
-		"id": "1232100-00-E--TG123456789012", "site_name": "Emulated home", "backup_reserve_percent": h.Reserve, "default_real_mode": h.Mode,
-		"installation_date": "2022-01-01T00:00:00+00:00", "user_settings": map[string]any{"storm_mode_enabled": h.StormWatch, "sync_grid_alert_enabled": true},
-		"components": components, "version": "26.10.3 0fe780c9", "battery_count": 1, "nameplate_power": h.options.PowerW,
-		"nameplate_energy": h.options.CapacityWh, "installation_time_zone": h.local.String(), "max_site_meter_power_ac": 1000000000,
-	}, "")
+	envelope(w, http.StatusOK, h.siteInfo(), "")
 }
 
 // teslaWrite answers a write: parse gives the values for the log, what to do,
