@@ -56,8 +56,9 @@ type Options struct {
 	// has told this node to be. It should outlive the daemon and not the
 	// machine's boot. Empty: there is nothing of this.
 	RuntimeDir string
-	// RoleFile is where the role is kept. Empty: in RuntimeDir, if there is one.
-	RoleFile string
+	// Role is where keepalived's last word is kept. Nil: in RuntimeDir, if there
+	// is one.
+	Role RoleStore
 	// Turned is when the control loop last turned in the daemon that this one
 	// follows in the same process. Zero: it follows none.
 	Turned time.Time
@@ -104,8 +105,8 @@ func New(o Options) (*Daemon, error) {
 	if o.Began == nil {
 		o.Began, o.Ended = func() {}, func() {}
 	}
-	if o.RoleFile == "" && o.RuntimeDir != "" {
-		o.RoleFile = RoleFile(o.RuntimeDir)
+	if o.Role == nil && o.RuntimeDir != "" {
+		o.Role = RoleFile(o.RuntimeDir)
 	}
 	c := o.Config
 	if o.Counters[0] == nil {

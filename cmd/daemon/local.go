@@ -50,9 +50,6 @@ const HealthIsOld = 6 * healthBeat
 // HealthFile is where keepalived looks, in a runtime directory.
 func HealthFile(dir string) string { return filepath.Join(dir, healthName) }
 
-// RoleFile is where keepalived's last word is kept, in a runtime directory.
-func RoleFile(dir string) string { return filepath.Join(dir, roleName) }
-
 // Status is what a running daemon says of itself on its socket.
 type Status struct {
 	Node    string    `json:"node"`
@@ -287,7 +284,7 @@ func Ask(ctx context.Context, dir string) (Status, error) {
 func TellRole(ctx context.Context, dir string, r Role) error {
 	_, err := call(ctx, dir, http.MethodPost, "/role", string(r))
 	if errors.Is(err, ErrNobody) {
-		return devices.ReplaceFile(RoleFile(dir), []byte(r+"\n"), 0o644)
+		return RoleFile(dir).Save(r)
 	}
 	return err
 }

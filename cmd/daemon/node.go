@@ -29,7 +29,7 @@ func (d *Daemon) newNode(s bridge.Shared) node {
 	s.Log = s.Log.With("part", "node")
 	self := NodeState{Version: d.options.Version, Life: strconv.FormatInt(s.Bus.Now().UnixNano(), 36), DryRun: c.Settings.DryRun, Alone: !c.HA.Enabled}
 	if c.HA.Enabled {
-		p := newPair(s, c.HA.Node, self, d.options.RoleFile)
+		p := newPair(s, c.HA.Node, self, d.options.Role)
 		p.health = d.health
 		return p
 	}

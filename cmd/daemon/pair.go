@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +38,32 @@ func ParseRole(text string) (Role, error) {
 	}
 	return "", fmt.Errorf("%.20q is not a role: it is active or standby", text)
 }
+
+// A RoleStore keeps the last word of keepalived over a restart.
+type RoleStore interface {
+	Load() (Role, error) // fs.ErrNotExist: there is none
+	Save(Role) error
+}
+
+// roleFile is a RoleStore, at this path.
+type roleFile string
+
+// RoleFile keeps the role in a runtime directory.
+func RoleFile(dir string) RoleStore { return roleFile(filepath.Join(dir, roleName)) }
+
+func (f roleFile) Load() (Role, error) {
+	b, err := os.ReadFile(string(f))
+	if err != nil {
+		return "", err
+	}
+	r, err := ParseRole(string(b))
+	if err != nil {
+		err = fmt.Errorf("%s: %w", string(f), err)
+	}
+	return r, err
+}
+
+func (f roleFile) Save(r Role) error { return devices.ReplaceFile(string(f), []byte(r+"\n"), 0o644) }
 
 // NodeState is the payload of node/<node>/state: what a node says of itself.
 type NodeState struct {
@@ -93,14 +120,14 @@ type Pair struct {
 	shared    bridge.Shared
 	node      string
 	self      NodeState // what does not change of what is said of this node
-	file      string    // keeps what we were told; empty: nothing does
+	kept      RoleStore // of what we were told; nil: nothing keeps it
 	sub       *bus.Subscription
 	neighbors neighbors // those that are not of the pair
 
 	// filing is held while a word of keepalived's is taken in and written down, so
 	// that an older one is not read back in between.
 	filing sync.Mutex
-	unkept bool // the file has an older word than we do; of filing
+	unkept bool // kept has an older word than we do; of filing
 
 	mu     sync.Mutex
 	told   Role
@@ -114,31 +141,27 @@ type Pair struct {
 	health func() string
 }
 
-// newPair returns a pair that has subscribed already. A role that file keeps
-// counts as told; without one that can be read this node stands by.
-func newPair(s bridge.Shared, node string, self NodeState, file string) *Pair {
+// newPair returns a pair that has subscribed already. A role that is kept counts
+// as told; without one that can be read this node stands by.
+func newPair(s bridge.Shared, node string, self NodeState, kept RoleStore) *Pair {
 	p := &Pair{
-		shared: s, node: node, self: self, neighbors: newNeighbors(s, node, self), file: file, told: Standby, since: s.Bus.Now(), health: func() string { return "ok" },
+		shared: s, node: node, self: self, neighbors: newNeighbors(s, node, self), kept: kept, told: Standby, since: s.Bus.Now(), health: func() string { return "ok" },
 		sub: s.Bus.Subscribe("pair", s.Topics.NodeState("+"), s.Topics.NodeJournal("+"), bus.LinkState),
 	}
-	if r, err := p.kept(); err == nil {
+	if r, err := p.load(); err == nil {
 		p.told = r
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		s.Log.Warn("the role that this node had cannot be read: it stands by", "file", file, "reason", err)
+		s.Log.Warn("the role that this node had cannot be read: it stands by", "reason", err)
 	}
 	return p
 }
 
-// kept is the role in the file.
-func (p *Pair) kept() (Role, error) {
-	if p.file == "" {
+// load is the role that is kept.
+func (p *Pair) load() (Role, error) {
+	if p.kept == nil {
 		return "", fs.ErrNotExist
 	}
-	b, err := os.ReadFile(p.file)
-	if err != nil {
-		return "", err
-	}
-	return ParseRole(string(b))
+	return p.kept.Load()
 }
 
 // Active reports whether this node is the one that polls, commands and
@@ -162,10 +185,10 @@ func (p *Pair) Tell(r Role) error {
 	p.filing.Lock()
 	defer p.filing.Unlock()
 	p.obey(r)
-	if p.file == "" {
+	if p.kept == nil {
 		return nil
 	}
-	err := devices.ReplaceFile(p.file, []byte(r+"\n"), 0o644)
+	err := p.kept.Save(r)
 	if p.unkept = err != nil; p.unkept {
 		return fmt.Errorf("the role holds until the next restart: %w", err)
 	}
@@ -188,7 +211,7 @@ func (p *Pair) obey(r Role) {
 func (p *Pair) lookUp() {
 	p.filing.Lock()
 	defer p.filing.Unlock()
-	r, err := p.kept()
+	r, err := p.load()
 	p.mu.Lock()
 	news := err == nil && !p.unkept && r != p.told
 	p.mu.Unlock()

@@ -32,7 +32,7 @@ func newPairing(t *testing.T, node string, kept ...string) *pairing {
 			t.Fatal(err)
 		}
 	}
-	p.pair = newPair(bridge.Shared{Bus: p.bus, Topics: devices.Topics{Base: "powermgr"}, Log: slog.New(slog.DiscardHandler)}, node, NodeState{Version: "1", Life: "life"}, p.file)
+	p.pair = newPair(bridge.Shared{Bus: p.bus, Topics: devices.Topics{Base: "powermgr"}, Log: slog.New(slog.DiscardHandler)}, node, NodeState{Version: "1", Life: "life"}, roleFile(p.file))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -276,7 +276,7 @@ func FuzzClaims(f *testing.F) {
 	f.Add("a", []byte(`{"role":"active","generation":9}`))
 	f.Fuzz(func(t *testing.T, node string, payload []byte) {
 		b := bus.New(bus.Wall{})
-		p := newPair(bridge.Shared{Bus: b, Topics: devices.Topics{Base: "powermgr"}, Log: slog.New(slog.DiscardHandler)}, "a", NodeState{Version: "1", Life: "life"}, filepath.Join(t.TempDir(), "role"))
+		p := newPair(bridge.Shared{Bus: b, Topics: devices.Topics{Base: "powermgr"}, Log: slog.New(slog.DiscardHandler)}, "a", NodeState{Version: "1", Life: "life"}, RoleFile(t.TempDir()))
 		p.active, p.told, p.looked, p.own = true, Active, true, claim{3, "a"}
 		p.hear(bus.Message{Topic: "powermgr/node/" + node + "/state", Payload: payload, Origin: bus.Broker}, time.Now())
 		var s NodeState

@@ -22,7 +22,7 @@ func (w *witness) message(node string, m bus.Message) {
 	if w.home.onMessage != nil {
 		w.home.onMessage(node, m)
 	}
-	w.secrets("topic "+m.Topic, string(m.Payload))
+	w.secrets("topic", m.Topic, m.Payload)
 	levels, ok := devices.Topics{Base: "powermgr"}.Split(m.Topic)
 	if !ok {
 		return
@@ -30,7 +30,7 @@ func (w *witness) message(node string, m bus.Message) {
 	switch name := strings.Join(levels[1:], "/"); levels[0] {
 	case "node":
 		if name == node+"/state" {
-			w.nodeSays(node, m.Payload)
+			w.nodeSays(node, m)
 		}
 	case "control":
 		w.controlSays(name, m)
@@ -60,7 +60,7 @@ func (w *witness) batterySays(name string, m bus.Message) {
 	case name == "reserve"+devices.Set && m.Source == devices.SourceControl:
 		w.reserveCommand(m.Payload)
 	case strings.HasSuffix(name, devices.ResultSuffix):
-		w.batteryResult(name, m.Payload)
+		w.batteryResult(name, m)
 	}
 }
 
@@ -150,13 +150,13 @@ func (w *witness) reserveCommand(payload []byte) {
 	w.pending = &c.Value
 }
 
-func (w *witness) batteryResult(name string, payload []byte) {
-	var r devices.Result
-	if json.Unmarshal(payload, &r) != nil {
+func (w *witness) batteryResult(name string, m bus.Message) {
+	r, err := bus.Decode[devices.Result](m)
+	if err != nil {
 		return
 	}
 	if !rules.Ours(r.ID) {
-		w.line("  %s %s", name, payload)
+		w.line("  %s %s", name, m.Payload)
 		if r.Accepted {
 			w.touched = time.Now()
 		}

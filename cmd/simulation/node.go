@@ -1,15 +1,15 @@
 package simulation
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +26,8 @@ type node struct {
 	home       *home
 	name       string
 	configFile string
-	roleFile   string // lost with the power
+	config     *daemon.Config // what is in it; nil: it was not read yet
+	role       *role          // lost with the power
 	clock      *clock
 	disk       *disk
 	peer       *disk   // the other node's journal, as rsync leaves it here
@@ -43,9 +44,9 @@ type node struct {
 
 // newNode is node i, with configuration and token files of its own.
 func newNode(h *home, dir string, i int) (*node, error) {
-	n := &node{home: h, name: string(rune('a' + i)), clock: newClock(h.baton), disk: &disk{}, peer: &disk{}, ram: &memory{all: map[string][]byte{}}, card: &memory{all: map[string][]byte{}}}
+	n := &node{home: h, name: string(rune('a' + i)), clock: newClock(h.baton), disk: &disk{}, peer: &disk{}, ram: &memory{all: map[string][]byte{}}, card: &memory{all: map[string][]byte{}}, role: &role{}}
 	dir = filepath.Join(dir, n.name)
-	n.configFile, n.roleFile = filepath.Join(dir, "config.yaml"), filepath.Join(dir, "role")
+	n.configFile = filepath.Join(dir, "config.yaml")
 	own := [...]string{"", "-2"}[i] // tokens
 	return n, errors.Join(
 		os.Mkdir(dir, 0o700),
@@ -143,7 +144,7 @@ func (n *node) kill(off time.Duration, reboot bool) {
 	n.off = off
 	if reboot {
 		n.ram.clear()
-		_ = os.Remove(n.roleFile)
+		n.role.clear()
 	}
 	if n.isFull() {
 		n.home.watch.forgets()
@@ -195,13 +196,16 @@ func (n *node) live(ctx context.Context) {
 }
 
 func (n *node) run(ctx context.Context, l *life) error {
-	config, _, err := daemon.Load(n.configFile, nil)
-	if err != nil {
-		return err
+	if n.config == nil { // it stays the same over all lives
+		config, _, err := daemon.Load(n.configFile, nil)
+		if err != nil {
+			return err
+		}
+		n.config = &config
 	}
 	d, err := daemon.New(daemon.Options{
-		Config: config, Version: "simulated", Clock: n.clock, Log: slog.New(n.home.watch), Began: n.home.baton.starter(), Ended: func() {}, Chance: n.home.baton.chance,
-		Transport: &transport{n, l}, Journal: &living{n, l, n.disk}, Peer: &living{n, l, n.peer}, RoleFile: n.roleFile, Counters: [2]bridge.Store{n.ram.of(l), n.card.of(l)},
+		Config: *n.config, Version: "simulated", Clock: n.clock, Log: slog.New(n.home.watch), Began: n.home.baton.starter(), Ended: func() {}, Chance: n.home.baton.chance,
+		Transport: &transport{n, l}, Journal: &living{n, l, n.disk}, Peer: &living{n, l, n.peer}, Role: n.role, Counters: [2]bridge.Store{n.ram.of(l), n.card.of(l)},
 		Link: n.home.broker.link(n, l),
 	})
 	if err != nil {
@@ -229,7 +233,7 @@ func (n *node) tell(r daemon.Role) {
 		_ = d.Tell(r) // a node that cannot keep its role goes on
 		return
 	}
-	_ = os.WriteFile(n.roleFile, []byte(r), 0o600)
+	_ = n.role.Save(r)
 }
 
 // transport carries requests to the emulated vendors without a socket.
@@ -244,7 +248,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if t.dead.Load() || writes && !t.pass(t.life, writeBefore) {
 		return nil, errDead
 	}
-	in := r.Clone(r.Context())
+	in := r.WithContext(r.Context()) // what the server makes of it is its own
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
@@ -252,18 +256,30 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if writes {
 		t.home.watch.wrote(t.name, t.active())
 	}
-	rec := httptest.NewRecorder()
-	t.home.cloud.Handler().ServeHTTP(rec, in)
+	a := &answer{header: http.Header{}, status: http.StatusOK}
+	t.home.cloud.Handler().ServeHTTP(a, in)
 	if writes && !t.pass(t.life, writeAfter) || t.dead.Load() {
 		return nil, errDead
 	}
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	res := rec.Result()
-	res.Request = r
-	return res, nil
+	return &http.Response{
+		StatusCode: a.status, Header: a.header, Body: io.NopCloser(&a.body), ContentLength: int64(a.body.Len()),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+	}, nil
 }
+
+// answer is a vendor's answer on its way; it is a http.ResponseWriter.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) WriteHeader(status int)      { a.status = status }
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 
 // clock is the node's wall clock, which can be wrong. On a real machine what
 // waits for a duration sees no jump; here it is looked at anew.
@@ -418,6 +434,30 @@ func (n *node) rsync(b []byte) {
 		}
 	}
 }
+
+// role is a daemon.RoleStore.
+type role struct {
+	mu   sync.Mutex
+	kept daemon.Role // empty: none
+}
+
+func (r *role) Load() (daemon.Role, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.kept == "" {
+		return "", fs.ErrNotExist
+	}
+	return r.kept, nil
+}
+
+func (r *role) Save(to daemon.Role) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kept = to
+	return nil
+}
+
+func (r *role) clear() { _ = r.Save("") }
 
 // memory is a bridge.Store.
 type memory struct {

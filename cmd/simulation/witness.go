@@ -1,8 +1,8 @@
 package simulation
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"powermgr/bridge/bus"
 	"powermgr/cmd/daemon"
 	"powermgr/control/rules"
 	"powermgr/devices"
@@ -305,9 +306,9 @@ func (w *witness) wrote(node string, active bool) {
 }
 
 // nodeSays is told of what a node says of itself.
-func (w *witness) nodeSays(node string, payload []byte) {
-	var s daemon.NodeState
-	if json.Unmarshal(payload, &s) != nil {
+func (w *witness) nodeSays(node string, m bus.Message) {
+	s, err := bus.Decode[daemon.NodeState](m)
+	if err != nil {
 		return
 	}
 	_, was := w.standby[node]
@@ -428,9 +429,9 @@ func (w *witness) result() Result {
 
 // secrets looks for what must never be seen: all secrets of the emulated
 // vendors begin alike.
-func (w *witness) secrets(where, text string) {
-	if strings.Contains(text, "emulator-") {
-		w.broken(I7, "%s: %.200s", where, text)
+func (w *witness) secrets(where, name string, text []byte) {
+	if bytes.Contains(text, []byte("emulator-")) {
+		w.broken(I7, "%s %s: %.200s", where, name, text)
 	}
 }
 
@@ -438,7 +439,7 @@ func (w *witness) secrets(where, text string) {
 func (w *witness) file(name string, b []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.secrets("file "+name, string(b))
+	w.secrets("file", name, b)
 }
 
 // The witness is the daemon's log too.
@@ -455,7 +456,7 @@ func (w *witness) Handle(_ context.Context, r slog.Record) error {
 	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.secrets("log", text)
+	w.secrets("log", "line", []byte(text))
 	w.line("  log: %s", text)
 	return nil
 }
@@ -466,7 +467,7 @@ func (w *witness) WithAttrs(attrs []slog.Attr) slog.Handler {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, a := range attrs {
-		w.secrets("a logger's "+a.Key, a.Value.String())
+		w.secrets("a logger's", a.Key, []byte(a.Value.String()))
 	}
 	return w
 }

@@ -40,15 +40,15 @@ func (c *Cloud) forecast(w http.ResponseWriter, r *http.Request, h *House) {
 	}
 	zone, unit, mark := time.UTC, devices.Celsius, "°C"
 	if z := q.Get("timezone"); z != "" && z != "GMT" {
-		l, err := time.LoadLocation(z)
-		if z == "auto" {
-			l, err = h.local, nil
+		zone = h.local
+		if z != "auto" && z != zone.String() {
+			l, err := time.LoadLocation(z)
+			if err != nil {
+				refuse("Invalid timezone")
+				return
+			}
+			zone = l
 		}
-		if err != nil {
-			refuse("Invalid timezone")
-			return
-		}
-		zone = l
 	}
 	if q.Get("temperature_unit") == "fahrenheit" {
 		unit, mark = devices.Fahrenheit, "°F"
