@@ -143,6 +143,9 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 	}
 	var cmd devices.PowerwallCommand
 	if err == nil {
+		err = req.Only(restoresField)
+	}
+	if err == nil {
 		cmd, err = powerwallCommand(setting, req.Value)
 	}
 	automatic := m.Source == devices.SourceControl

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +27,7 @@ type parsing struct {
 //
 //	mode/set                                   a mode of the device
 //	fan/set                                    a fan mode of the device
-//	cool_setpoint/set, heat_setpoint/set       a temperature in the device's unit
+//	cool_setpoint/set, heat_setpoint/set       a temperature in the device's unit, or with its own: 23 C
 //	setpoint/set                               the same, for the present mode
 //	hold/set                                   schedule (or none), temporary, permanent, until 19:00
 //
@@ -38,21 +37,24 @@ type parsing struct {
 // the set points of such a command, and keeps them.
 func parseThermostat(p parsing) (cmd devices.ThermostatCommand, err error) {
 	value := strings.TrimSpace(p.req.Value)
+	if err := p.req.Only(p.fields()...); err != nil {
+		return cmd, err
+	}
 	switch p.setting {
 	case "mode":
 		cmd.Mode = devices.Pointer(devices.HVACMode(strings.ToLower(value)))
 	case "fan":
 		cmd.Fan = devices.Pointer(devices.Fan(strings.ToLower(value)))
 	case "cool_setpoint":
-		cmd.CoolSetpoint, err = parseDegrees(value)
+		cmd.CoolSetpoint, err = p.degrees(value)
 	case "heat_setpoint":
-		cmd.HeatSetpoint, err = parseDegrees(value)
+		cmd.HeatSetpoint, err = p.degrees(value)
 	case "setpoint":
 		switch {
 		case p.r.Mode != nil && *p.r.Mode == devices.Cool:
-			cmd.CoolSetpoint, err = parseDegrees(value)
+			cmd.CoolSetpoint, err = p.degrees(value)
 		case p.r.Mode != nil && *p.r.Mode == devices.Heat:
-			cmd.HeatSetpoint, err = parseDegrees(value)
+			cmd.HeatSetpoint, err = p.degrees(value)
 		default:
 			err = fmt.Errorf("in its present mode the thermostat has no single set point: send to cool_setpoint or heat_setpoint")
 		}
@@ -62,6 +64,20 @@ func parseThermostat(p parsing) (cmd devices.ThermostatCommand, err error) {
 		err = fmt.Errorf("a thermostat has no %.40q to set: send to mode, cool_setpoint, heat_setpoint, setpoint, fan or hold", p.setting)
 	}
 	return cmd, err
+}
+
+// restoresField says that a command of the controller gives something back.
+const restoresField = "restores"
+
+// fields are those that a command may have beside its value.
+func (p parsing) fields() []string {
+	switch p.setting {
+	case "hold":
+		return []string{"until", "cool_setpoint", "heat_setpoint", "unit", restoresField}
+	case "cool_setpoint", "heat_setpoint", "setpoint":
+		return []string{"unit", restoresField}
+	}
+	return []string{restoresField}
 }
 
 func (p parsing) hold(value string) (cmd devices.ThermostatCommand, err error) {
@@ -94,7 +110,7 @@ func (p parsing) hold(value string) (cmd devices.ThermostatCommand, err error) {
 		to   **float64
 	}{{"cool_setpoint", &cmd.CoolSetpoint}, {"heat_setpoint", &cmd.HeatSetpoint}} {
 		if raw, ok := p.req.Fields[f.name]; ok {
-			if *f.to, err = parseDegrees(strings.Trim(string(raw), `"`)); err != nil {
+			if *f.to, err = p.degrees(strings.Trim(string(raw), `"`)); err != nil {
 				return cmd, err
 			}
 		}
@@ -118,14 +134,17 @@ func (p parsing) time(text string) (time.Time, error) {
 	return devices.NextClock(sinceMidnight, p.now, p.home), nil
 }
 
-// parseDegrees reads a temperature. Home Assistant converts units and sends
-// 73.40000000000001.
-func parseDegrees(text string) (*float64, error) {
-	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-	if err != nil || !devices.Finite(v) || math.Abs(v) > 1000 {
-		return nil, fmt.Errorf("%.40q is not a temperature", text)
+// degrees reads a temperature in the device's unit.
+func (p parsing) degrees(text string) (*float64, error) {
+	unit, err := unitOf(p.req)
+	if err != nil {
+		return nil, err
 	}
-	v = math.Round(v*100) / 100
+	t, err := parseTemperature(text, unit)
+	if err != nil {
+		return nil, err
+	}
+	v := math.Round(t.in(p.r.Unit)*100) / 100
 	return &v, nil
 }
 

@@ -212,7 +212,7 @@ func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time)
 		req.ID = m.ID
 	}
 	automatic := m.Source == devices.SourceControl
-	_, restores := req.Fields["restores"]
+	_, restores := req.Fields[restoresField]
 	restores = restores && automatic
 	h, known := t.homes[id]
 	var cmd devices.ThermostatCommand

@@ -3,8 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
+	"math"
 	"time"
 
 	"powermgr/bridge/bus"
@@ -34,7 +33,8 @@ type Weather struct {
 	account *account
 	writes  *writes
 	sub     *bus.Subscription
-	byHand  string // the day a number by hand is for; empty: none
+	byHand  string           // the day a number by hand is for; empty: none
+	known   devices.Forecast // the last one that had a high; zero: none
 }
 
 // NewWeather returns a part that has subscribed already.
@@ -83,6 +83,7 @@ func (w *Weather) poll(ctx context.Context) {
 	now := w.Bus.Now()
 	if err == nil {
 		w.publish(w.Topics.Weather(devices.StateLeaf), true, f)
+		w.learn(f)
 	}
 	w.account.polled(now, f.AsOf, err)
 	if midnight := devices.NextMidnight(now, w.Location); midnight.Before(w.account.next) {
@@ -97,6 +98,14 @@ const byHandKey = "forecast_by_hand"
 func (w *Weather) say(f devices.Forecast) {
 	w.byHand = f.Day
 	w.publish(w.Topics.Weather(devices.StateLeaf), true, f)
+	w.learn(f)
+}
+
+// learn remembers the last high that was known.
+func (w *Weather) learn(f devices.Forecast) {
+	if f.HighF != nil {
+		w.known = f
+	}
 }
 
 // recall goes on with a number that was given by hand before the start, or to
@@ -104,10 +113,12 @@ func (w *Weather) say(f devices.Forecast) {
 func (w *Weather) recall(now time.Time) {
 	var f devices.Forecast
 	if w.Store == nil || !w.Standing.Active() || w.Store.Load(byHandKey, &f) != nil ||
-		f.Day != w.day(now) || f.HighF == nil || !devices.Fahrenheit.Possible(*f.HighF) {
+		f.HighF == nil || !devices.Fahrenheit.Possible(*f.HighF) {
 		return
 	}
-	w.say(f)
+	if w.learn(f); f.Day == w.day(now) {
+		w.say(f)
+	}
 }
 
 func (w *Weather) command(m bus.Message, now time.Time) {
@@ -124,10 +135,7 @@ func (w *Weather) command(m bus.Message, now time.Time) {
 	case m.Topic != w.Topics.Weather("forecast_high"+devices.Set):
 		err = fmt.Errorf("there is nothing such to set: send to forecast_high")
 	default:
-		high, err = strconv.ParseFloat(strings.TrimSpace(req.Value), 64)
-		if err != nil || !devices.Fahrenheit.Possible(high) {
-			err = fmt.Errorf("%.40q is not a temperature in °F", req.Value)
-		}
+		high, err = w.high(req, now)
 	}
 	if err != nil {
 		w.writes.refuse(m, req, err)
@@ -142,4 +150,33 @@ func (w *Weather) command(m bus.Message, now time.Time) {
 		}
 	}
 	w.publish(devices.ResultTopic(m.Topic), false, devices.Result{ID: req.ID, Accepted: true, Final: true, Requested: high, Applied: high, Reason: req.Reason})
+}
+
+// A high is doubted if it is further than mostChange from one of the last few
+// days, and could be of the other unit.
+const (
+	mostChange = 40.0 // °F
+	longKnown  = 10 * 24 * time.Hour
+)
+
+// high reads today's high in °F. The accepted forms: 101, "38 C",
+// {"value": 38, "unit": "C"}.
+func (w *Weather) high(req devices.Request, now time.Time) (float64, error) {
+	if err := req.Only("unit"); err != nil {
+		return 0, err
+	}
+	unit, err := unitOf(req)
+	if err != nil {
+		return 0, err
+	}
+	t, err := parseTemperature(req.Value, unit)
+	if err != nil || !devices.Fahrenheit.Possible(t.in(devices.Fahrenheit)) {
+		return 0, fmt.Errorf("%.40q is not a temperature in °F; one in °C is {\"value\": 38, \"unit\": \"C\"}", req.Value)
+	}
+	last := w.known
+	if t.unit != "" || last.HighF == nil || now.Sub(last.AsOf) > longKnown || math.Abs(t.degrees-*last.HighF) <= mostChange {
+		return t.in(devices.Fahrenheit), nil
+	}
+	return 0, fmt.Errorf("a high of %g °F is hard to believe after %.0f °F on %s: send {\"value\": %g, \"unit\": \"C\"} if it is in °C, and with \"F\" if it is right",
+		t.degrees, *last.HighF, last.Day, t.degrees)
 }

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,5 +34,54 @@ func TestTheForecastInTheHourBeforeAMidnightThatIsLeftOut(t *testing.T) {
 		if source.reads != 1 {
 			t.Errorf("%d questions over midnight, want one about the new day", source.reads)
 		}
+	})
+}
+
+// A high in °C was taken for °F: on a day of 100 °F nothing was precooled.
+func TestAHighInCelsius(t *testing.T) {
+	store := &memoryStore{}
+	weather := func(s Shared) func(context.Context) error {
+		return NewWeather(WeatherOptions{Shared: s, Location: time.UTC, Store: store, Every: func(time.Time) time.Duration { return time.Hour }}).Run
+	}
+	type sent struct {
+		payload string
+		high    string // of the state afterwards
+		refusal string // part of the reason; empty: it is taken
+	}
+	try := func(r *rig, all ...sent) {
+		for _, s := range all {
+			r.got("#")
+			r.send("powermgr/weather/forecast_high/set", s.payload)
+			res := r.results("powermgr/weather/+/result")
+			if len(res) != 1 || res[0].Accepted != (s.refusal == "") || !strings.Contains(res[0].Reason, s.refusal) {
+				t.Errorf("%s: answered %+v", s.payload, res)
+			}
+			if m, _ := r.bus.Retained("powermgr/weather/state"); !strings.Contains(string(m.Payload), `"high_f":`+s.high+`,`) {
+				t.Errorf("%s: %s", s.payload, m.Payload)
+			}
+		}
+	}
+	bubble(t, weather, func(r *rig) {
+		try(r,
+			sent{`38`, `38`, ""}, // nothing is known that speaks against it
+			sent{`{"value": 38, "unit": "C"}`, `100.4`, ""},
+			sent{`38`, `100.4`, `{"value": 38, "unit": "C"}`},
+			sent{`{"value": "38"}`, `100.4`, "hard to believe"},
+			sent{`38 °C`, `100.4`, ""},
+			sent{`96F`, `96`, ""},
+			sent{`{"value": 38, "unit": "K"}`, `96`, `send "F" or "C"`},
+			sent{`{"value": 100, "units": "C"}`, `96`, `"units" is not understood`},
+			sent{`{"value": 300, "unit": "C"}`, `96`, "not a temperature"},
+			sent{`61`, `61`, ""}, // a cold front
+			sent{`{"value": 10, "unit": "F"}`, `10`, ""},
+			sent{`{"value": 100, "unit": "F"}`, `100`, ""},
+		)
+	})
+	// Yesterday's counts after a restart.
+	bubble(t, weather, func(r *rig) {
+		r.sleep(24 * time.Hour)
+		try(r, sent{`38`, `100`, "hard to believe"})
+		r.sleep(10 * 24 * time.Hour)
+		try(r, sent{`38`, `38`, ""}) // long ago it was summer
 	})
 }

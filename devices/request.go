@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -68,6 +70,18 @@ func ParseRequest(payload []byte) (Request, error) {
 		r.Fields = fields
 	}
 	return r, nil
+}
+
+// Only refuses a request with fields that are none of those: one that is left
+// aside may be what somebody meant most.
+func (r Request) Only(fields ...string) error {
+	for _, name := range slices.Sorted(maps.Keys(r.Fields)) {
+		if !slices.Contains(fields, name) {
+			known := append([]string{"value", "id", "reason"}, fields...)
+			return fmt.Errorf("%.40q is not understood here: the object has %s", name, strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 func scalar(raw json.RawMessage) (string, error) {
