@@ -36,6 +36,7 @@ const (
 	tryAgain     = 15 * time.Second // between looks whether the vendor answers again
 	personsFirst = 10 * time.Second // an automatic command that comes this soon after a person's is refused
 	commandLife  = 2 * time.Minute  // of a command that could not be sent
+	lookAgain    = time.Minute      // from an automatic command that came to nothing to a reading, at the latest
 )
 
 // A write is one or several commands that are sent as one, from acceptance to
@@ -120,6 +121,9 @@ const personCameFirst = gaveWay("a person's command came first")
 // refuse answers a command that is not carried out.
 func (ws *writes) refuse(m bus.Message, req devices.Request, why error) {
 	_, way := errors.AsType[gaveWay](why)
+	if m.Source == devices.SourceControl && !way {
+		ws.lookSoon()
+	}
 	level := ws.Log.Warn
 	if way {
 		level = ws.Log.Info
@@ -175,6 +179,7 @@ func (ws *writes) tell(a answer, r devices.Result) {
 type outcome struct {
 	accepted bool
 	showing  bool // what the device shows is told
+	unknown  bool // nothing shows whether the device took it
 	reason   string
 	expected bool // the reason is no cause for a warning
 }
@@ -188,14 +193,21 @@ func (ws *writes) close(w *write) {
 
 func (ws *writes) finish(w *write, o outcome) {
 	ws.close(w)
+	if w.automatic && o.reason != "" && !o.expected {
+		ws.lookSoon()
+	}
 	for _, a := range w.answers {
 		ws.end(a, o)
 	}
 }
 
+// lookSoon brings the next poll forward, after an automatic command that came to
+// nothing: the controller may have something to give back, and wants a reading.
+func (ws *writes) lookSoon() { ws.next = earlier(ws.next, ws.Bus.Now().Add(lookAgain)) }
+
 // end gives the final answer.
 func (ws *writes) end(a answer, o outcome) {
-	r := devices.Result{Accepted: o.accepted, Final: true, Reason: o.reason}
+	r := devices.Result{Accepted: o.accepted, Final: true, Reason: o.reason, Unknown: o.unknown}
 	if o.showing {
 		r.Applied = a.shows()
 	}
@@ -231,8 +243,8 @@ func (ws *writes) try(ctx context.Context, w *write) {
 		ws.drop()
 		return
 	}
-	if now.Before(ws.quiet) {
-		ws.postpone(w, ws.quiet)
+	if now.Before(ws.quiet.Writes) {
+		ws.postpone(w, ws.quiet.Writes)
 		return
 	}
 	w.sends++
@@ -247,10 +259,14 @@ func (ws *writes) try(ctx context.Context, w *write) {
 	case errors.Is(err, ErrDryRun):
 		ws.finish(w, outcome{reason: err.Error(), expected: true})
 	case w.sent.IsZero() && known && e.MayRetry() && w.sends < mostTries:
-		ws.hush(err, now)
-		ws.postpone(w, now.Add(max(tryAgain, e.RetryAfter)))
+		ws.limit(err, now)
+		wait := e.RetryAfter
+		if e.OfRead {
+			wait = 0
+		}
+		ws.postpone(w, now.Add(max(tryAgain, wait)))
 	default:
-		ws.hush(err, now)
+		ws.limit(err, now)
 		if known && e.Kind == devices.Unauthorized {
 			ws.next = earlier(ws.next, now) // so that it is said of the account too
 		}
@@ -270,13 +286,28 @@ func (ws *writes) postpone(w *write, at time.Time) {
 	}
 }
 
-// settle looks at each write under way after a reading; ok says whether the
-// reading was good.
-func (ws *writes) settle(ctx context.Context, ok bool) {
+// A poll is what became of one.
+type poll int
+
+const (
+	held poll = iota // there was none: the vendor wants no reads yet
+	lost             // the vendor did not answer as it should
+	good
+)
+
+func polledWith(err error) poll {
+	if err != nil {
+		return lost
+	}
+	return good
+}
+
+// settle looks at each write under way after a poll.
+func (ws *writes) settle(ctx context.Context, p poll) {
 	now := ws.Bus.Now()
 	for _, w := range slices.Clone(ws.open) {
 		v := unknown
-		if ok {
+		if p == good {
 			v = w.look()
 		}
 		switch {
@@ -284,29 +315,30 @@ func (ws *writes) settle(ctx context.Context, ok bool) {
 		case v == shown:
 			ws.finish(w, outcome{accepted: true, showing: true})
 		case w.sent.IsZero():
-			ws.unsent(ctx, w, ok, now)
+			ws.unsent(ctx, w, p, now)
 		case v == other && now.Sub(w.sent) >= readBacks[2]: // before, it may be what an app set since the last poll, or a hold that has just ended
 			ws.finish(w, outcome{accepted: true, showing: true, reason: "the device shows something else: somebody, or a limit of the device, decided"})
 		default:
-			ws.unshown(ctx, w, v, ok, now)
+			ws.unshown(ctx, w, v, p, now)
 		}
 	}
 }
 
 // unsent goes on with a write that has not reached the vendor.
-func (ws *writes) unsent(ctx context.Context, w *write, ok bool, now time.Time) {
+func (ws *writes) unsent(ctx context.Context, w *write, p poll, now time.Time) {
 	switch {
 	case !now.Before(w.until):
 		ws.finish(w, outcome{reason: "the vendor could not be reached in time; send it again"})
-	case ok && !now.Before(w.next):
-		ws.try(ctx, w)
-	case !now.Before(w.next):
+	case now.Before(w.next):
+	case p == lost:
 		w.next = now.Add(tryAgain)
+	default:
+		ws.try(ctx, w)
 	}
 }
 
 // unshown goes on with a write that the device does not show.
-func (ws *writes) unshown(ctx context.Context, w *write, v verdict, ok bool, now time.Time) {
+func (ws *writes) unshown(ctx context.Context, w *write, v verdict, p poll, now time.Time) {
 	for w.read < len(readBacks) && !now.Before(w.sent.Add(readBacks[w.read])) {
 		w.read++
 	}
@@ -316,8 +348,10 @@ func (ws *writes) unshown(ctx context.Context, w *write, v verdict, ok bool, now
 	}
 	switch {
 	case w.read < last:
-	case !ok:
-		ws.finish(w, outcome{accepted: true, reason: "it is not known whether the device took it: the vendor does not answer"})
+	case p == held:
+		ws.finish(w, outcome{accepted: true, unknown: true, reason: fmt.Sprintf("it is not known whether the device took it: the vendor wants no reads for another %s", ws.quiet.Reads.Sub(now).Round(time.Second))})
+	case p == lost:
+		ws.finish(w, outcome{accepted: true, unknown: true, reason: "it is not known whether the device took it: the vendor does not answer"})
 	case v == unknown:
 		ws.finish(w, outcome{accepted: true, reason: "it was sent, but the vendor does not show what became of it"})
 	case w.sends < mostWrites:

@@ -20,12 +20,16 @@ type Standing interface {
 	Generation() uint64 // of the claim this node holds
 }
 
-// Shared is what every part of the bridge needs; all are required but Chance.
+// Shared is what every part of the bridge needs; all are required but Limits
+// and Chance.
 type Shared struct {
 	Bus      *bus.Bus
 	Topics   devices.Topics
 	Standing Standing
 	Log      *slog.Logger
+	// Limits keeps over a restart how long vendors want to be left alone. Nil:
+	// nothing does.
+	Limits Store
 	// Chance spreads retries, so that homes do not all come back at once: it
 	// gives a number in [0, 1). Nil: a random one.
 	Chance func() float64
@@ -55,7 +59,7 @@ type account struct {
 	meter *Meter                            // nil: calls are not counted
 
 	next    time.Time // of the regular poll; zero: at once
-	quiet   time.Time // the vendor asked not to be called before
+	quiet   quiet     // what the vendor asked for
 	waits   *backoff.ExponentialBackOff
 	misses  int       // in a row
 	cut     int       // polls in a row that a command ended
@@ -155,7 +159,8 @@ func (a *account) read(ctx context.Context, sub *bus.Subscription, work func(con
 // polled notes the outcome of a poll at now; asOf is that of the figures.
 func (a *account) polled(now, asOf time.Time, err error) {
 	if err == nil {
-		a.misses, a.quiet, a.asOf = 0, time.Time{}, asOf
+		a.misses, a.asOf = 0, asOf
+		a.answered(now)
 		a.waits.Reset()
 		a.next = now.Add(a.every(now))
 		if a.trouble != "" {
@@ -169,7 +174,7 @@ func (a *account) polled(now, asOf time.Time, err error) {
 	kind := devices.KindOf(err)
 	a.misses++
 	a.reason = err.Error()
-	a.hush(err, now)
+	a.limit(err, now)
 	a.next = now.Add(a.wait(kind, err))
 	if trouble := kind.String(); trouble != a.trouble {
 		a.Log.Warn("the vendor did not answer as it should", "device", a.name, "kind", trouble, "reason", err)
@@ -197,17 +202,6 @@ func (a *account) say(now time.Time) {
 	a.publish(a.topic, true, api)
 }
 
-// hush notes for how long a vendor asked not to be called.
-func (a *account) hush(err error, now time.Time) {
-	var e *devices.Error
-	if !errors.As(err, &e) || e.Kind != devices.Throttled && e.Kind != devices.LockedOut {
-		return
-	}
-	if until := now.Add(e.RetryAfter); until.After(a.quiet) {
-		a.quiet = until
-	}
-}
-
 // wait is how long to leave the vendor alone after a poll without success.
 func (a *account) wait(kind devices.Kind, err error) time.Duration {
 	var asked time.Duration
@@ -226,15 +220,13 @@ func (a *account) wait(kind devices.Kind, err error) time.Duration {
 	return max(asked, min(next, max(a.every(a.Bus.Now()), firstWait)))
 }
 
-// due is when to poll next: regularly, or for a write that is to be read back
-// (zero: none), but never before the vendor wants to be called.
-func (a *account) due(readBack time.Time) time.Time {
-	at := a.next
-	if !readBack.IsZero() {
-		at = earlier(at, readBack)
-	}
-	if at.Before(a.quiet) {
-		at = a.quiet
+// due is when to look next: regularly, but never before the vendor wants to be
+// read, or for a write under way (zero: none), which has to come to its end
+// whether the device can be read or not.
+func (a *account) due(write time.Time) time.Time {
+	at := later(a.next, a.quiet.Reads)
+	if !write.IsZero() {
+		at = earlier(at, write)
 	}
 	if at.IsZero() {
 		at = time.Unix(0, 0) // Next takes zero for never

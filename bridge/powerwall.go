@@ -46,6 +46,7 @@ func NewPowerwall(o PowerwallOptions) *Powerwall {
 func (p *Powerwall) Run(ctx context.Context) error {
 	defer p.sub.Close()
 	defer p.rest()
+	p.account.recall(p.Bus.Now())
 	for {
 		m, ok, err := p.sub.Next(ctx, p.account.due(p.writes.due()))
 		switch {
@@ -98,6 +99,10 @@ func (p *Powerwall) recall(m bus.Message) {
 }
 
 func (p *Powerwall) poll(ctx context.Context) {
+	if p.account.silent(p.Bus.Now()) {
+		p.writes.settle(ctx, held)
+		return
+	}
 	var r devices.PowerwallReading
 	interrupted, err := p.account.read(ctx, p.sub, func(ctx context.Context) (err error) {
 		r, err = p.Device.Read(ctx)
@@ -124,7 +129,7 @@ func (p *Powerwall) poll(ctx context.Context) {
 		p.publish(p.Topics.Powerwall(devices.StateLeaf), true, r)
 	}
 	under := len(p.writes.open)
-	p.writes.settle(ctx, err == nil)
+	p.writes.settle(ctx, polledWith(err))
 	if p.Energy != nil && len(p.writes.open) < under {
 		p.Energy.Busy(now)
 	}

@@ -76,6 +76,7 @@ func NewThermostats(o ThermostatsOptions) *Thermostats {
 // Run works until ctx ends; its error is ctx's.
 func (t *Thermostats) Run(ctx context.Context) error {
 	defer t.sub.Close()
+	t.account.recall(t.Bus.Now())
 	for {
 		wake, drafted := t.sendAt()
 		if !drafted { // a poll could hold a draft up
@@ -114,6 +115,10 @@ func (t *Thermostats) standBy(ctx context.Context) {
 }
 
 func (t *Thermostats) poll(ctx context.Context) {
+	if t.account.silent(t.Bus.Now()) {
+		t.writes.settle(ctx, held)
+		return
+	}
 	var rs []devices.ThermostatReading
 	interrupted, err := t.account.read(ctx, t.sub, func(ctx context.Context) (err error) {
 		rs, err = t.Device.Read(ctx)
@@ -121,7 +126,7 @@ func (t *Thermostats) poll(ctx context.Context) {
 	})
 	if !interrupted && ctx.Err() == nil {
 		t.took(rs, err)
-		t.writes.settle(ctx, err == nil)
+		t.writes.settle(ctx, polledWith(err))
 	}
 }
 
@@ -163,20 +168,21 @@ const justRead = 10 * time.Second
 
 // unchanged reads the thermostats before an automatic command is sent, and
 // says why it must not be: the controller has decided from an older reading,
-// and somebody may have made a choice since. It decides anew from this one.
-func (t *Thermostats) unchanged(ctx context.Context, id string) error {
-	h := t.homes[id]
-	if t.Bus.Now().Sub(h.last.PolledAt).Abs() >= justRead {
-		var rs []devices.ThermostatReading
-		err := bounded(ctx, func(ctx context.Context) (err error) {
-			rs, err = t.Device.Read(ctx)
-			return err
-		})
+// and somebody may have made a choice since. It decides anew from this one. What
+// gives back goes all the same while the vendor limits reads.
+func (t *Thermostats) unchanged(ctx context.Context, id string, restores bool) error {
+	h, now := t.homes[id], t.Bus.Now()
+	if now.Sub(h.last.PolledAt).Abs() >= justRead {
+		var err error
+		if t.account.silent(now) {
+			err = &devices.Error{Vendor: t.account.name, Op: "read it first", Kind: devices.Throttled, Err: fmt.Errorf("the vendor wants no reads for another %s", t.account.quiet.Reads.Sub(now).Round(time.Second))}
+		} else {
+			err = t.readNow(ctx)
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		t.took(rs, err)
-		if err != nil {
+		if err != nil && !(restores && devices.KindOf(err) == devices.Throttled) {
 			return fmt.Errorf("it could not be read first: %w", err)
 		}
 	}
@@ -187,6 +193,19 @@ func (t *Thermostats) unchanged(ctx context.Context, id string) error {
 		return gaveWay("it has just changed, which the decision was made without")
 	}
 	return nil
+}
+
+// readNow reads the thermostats, whenever the next poll is due.
+func (t *Thermostats) readNow(ctx context.Context) error {
+	var rs []devices.ThermostatReading
+	err := bounded(ctx, func(ctx context.Context) (err error) {
+		rs, err = t.Device.Read(ctx)
+		return err
+	})
+	if ctx.Err() == nil {
+		t.took(rs, err)
+	}
+	return err
 }
 
 // sayAvailability says which thermostats can be reached: those that the
@@ -229,7 +248,7 @@ func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time)
 	}
 	if err == nil && automatic {
 		if err = t.yields(id, now); err == nil {
-			err = t.unchanged(ctx, id)
+			err = t.unchanged(ctx, id, restores)
 			now = t.Bus.Now()
 		}
 	}

@@ -49,6 +49,7 @@ func NewWeather(o WeatherOptions) *Weather {
 // Run works until ctx ends; its error is ctx's.
 func (w *Weather) Run(ctx context.Context) error {
 	defer w.sub.Close()
+	w.account.recall(w.Bus.Now())
 	w.recall(w.Bus.Now())
 	for {
 		m, ok, err := w.sub.Next(ctx, w.account.due(time.Time{}))

@@ -140,7 +140,7 @@ func answer(target, setting string, m bus.Message) (rules.Event, error) {
 	}
 	return rules.Answer{
 		Target: target, Setting: setting, ID: r.ID, Accepted: r.Accepted,
-		Final: r.Final, Applied: r.Accepted && r.Final && r.Reason == "", Reason: r.Reason, GaveWay: r.GaveWay,
+		Final: r.Final, Applied: r.Accepted && r.Final && r.Reason == "", Reason: r.Reason, Unknown: r.Unknown, GaveWay: r.GaveWay,
 	}, nil
 }
 

@@ -31,6 +31,7 @@ type Error struct {
 	Op         string // "read site info", "set reserve"
 	Kind       Kind
 	RetryAfter time.Duration // what the vendor asked for; 0: it did not say
+	OfRead     bool          // it asked a read to wait, be it for the sake of a command
 	// MaybeDone reports that a write may have been carried out, such as one
 	// whose reply timed out. Read the device before trying again.
 	MaybeDone bool

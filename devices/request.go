@@ -145,5 +145,6 @@ type Result struct {
 	Requested any    `json:"requested"`
 	Applied   any    `json:"applied"` // what the device shows; null: not known yet, or nothing
 	Reason    string `json:"reason"`
+	Unknown   bool   `json:"unknown,omitempty"`  // it was sent, and could not be read back: it may have been carried out
 	GaveWay   bool   `json:"gave_way,omitempty"` // a command of the controller that was not carried out since somebody's choice came first: no fault
 }

@@ -48,9 +48,9 @@ type Options struct {
 	Journal journal.Disk
 	// Peer is where the other node's journal is copied to, if Journal is given.
 	Peer journal.Disk
-	// Counters keep the energy counters, often and safely, and the first of them
-	// the forecast that was given by hand. Nil: the ramdisk,
-	// and beside the journal.
+	// Counters keep the energy counters, often and safely; the first of them also
+	// the forecast that was given by hand, the second for how long vendors want to
+	// be left alone. Nil: the ramdisk, and beside the journal.
 	Counters [2]bridge.Store
 	// RuntimeDir is where the socket is, the health file, and what keepalived
 	// has told this node to be. It should outlive the daemon and not the
@@ -113,7 +113,7 @@ func New(o Options) (*Daemon, error) {
 		o.Counters = [2]bridge.Store{bridge.NewFileStore(c.Paths.RamdiskStateFile), bridge.NewFileStore(c.beside("energy.json"))}
 	}
 	d := &Daemon{Bus: bus.New(o.Clock), options: o, closed: make(chan struct{})}
-	shared := bridge.Shared{Bus: d.Bus, Topics: devices.Topics{Base: c.MQTT.BaseTopic}, Log: o.Log, Chance: o.Chance}
+	shared := bridge.Shared{Bus: d.Bus, Topics: devices.Topics{Base: c.MQTT.BaseTopic}, Log: o.Log, Chance: o.Chance, Limits: o.Counters[1]}
 	d.node = d.newNode(shared)
 	shared.Standing = d.node
 

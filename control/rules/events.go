@@ -32,6 +32,7 @@ type Answer struct {
 	Accepted bool
 	Final    bool
 	Applied  bool // the device shows what was asked for
+	Unknown  bool // it was sent, and nothing shows what became of it
 	Reason   string
 	GaveWay  bool // to a choice that came first, which is no fault
 }

@@ -91,7 +91,7 @@ func StatusError(vendor, op string, r Reply, write bool, what string) *devices.E
 	case r.Status == http.StatusUnauthorized:
 		e.Kind = devices.Unauthorized
 	case r.Status == http.StatusTooManyRequests:
-		e.Kind, e.RetryAfter = devices.Throttled, RetryAfter(r.Header)
+		e.Kind, e.RetryAfter, e.OfRead = devices.Throttled, RetryAfter(r.Header), !write
 	case r.Status == http.StatusRequestTimeout || r.Status >= 500:
 		e.Kind, e.RetryAfter, e.MaybeDone = devices.Unreachable, RetryAfter(r.Header), write
 	}

@@ -1,0 +1,115 @@
+package bridge
+
+import (
+	"errors"
+	"io/fs"
+	"time"
+
+	"powermgr/devices"
+)
+
+// A vendor's limits: until when it wants no reads, and until when no commands.
+// Each has its own: what a poll has met never holds a command back, and what a
+// command has met never a poll.
+
+// quiet is until when a vendor is left alone. The zero times are in the past.
+type quiet struct {
+	Reads  time.Time `json:"reads,omitzero"`
+	Writes time.Time `json:"writes,omitzero"`
+}
+
+// longestQuiet is the most that a vendor can ask for. A time further off was
+// written by a clock that has been set back since.
+const longestQuiet = 24 * time.Hour
+
+// worthKeeping is how long a limit has to be for a restart to keep to it.
+const worthKeeping = 2 * time.Minute
+
+// limit notes what err says of the vendor's limits, after a read.
+func (a *account) limit(err error, now time.Time) {
+	if until, ok := limited(err, now); ok {
+		a.hush(quiet{Reads: until}, now)
+	}
+}
+
+// limit notes what err says of the vendor's limits, after an attempt to send a
+// command. An adapter may have had to read first.
+func (ws *writes) limit(err error, now time.Time) {
+	until, ok := limited(err, now)
+	if e, _ := errors.AsType[*devices.Error](err); ok && e.OfRead {
+		ws.hush(quiet{Reads: until}, now)
+	} else if ok {
+		ws.hush(quiet{Writes: until}, now)
+	}
+}
+
+// limited is until when a vendor wants to be left alone.
+func limited(err error, now time.Time) (until time.Time, ok bool) {
+	e, ok := errors.AsType[*devices.Error](err)
+	if !ok || e.Kind != devices.Throttled && e.Kind != devices.LockedOut {
+		return time.Time{}, false
+	}
+	return now.Add(min(e.RetryAfter, longestQuiet)), true
+}
+
+// hush lengthens what is quiet, and keeps it over a restart.
+func (a *account) hush(more quiet, now time.Time) {
+	was := a.quiet
+	a.quiet = quiet{later(was.Reads, more.Reads), later(was.Writes, more.Writes)}
+	if a.quiet != was && later(more.Reads, more.Writes).Sub(now) >= worthKeeping {
+		a.keep()
+	}
+}
+
+// answered notes that the vendor has answered a read.
+func (a *account) answered(now time.Time) {
+	early := a.quiet.Reads.Sub(now) >= worthKeeping
+	a.quiet.Reads = time.Time{}
+	if early {
+		a.keep()
+	}
+}
+
+// silent reports whether the vendor wants no reads at now.
+func (a *account) silent(now time.Time) bool { return now.Before(a.quiet.Reads) }
+
+func (a *account) limitsKey() string { return "limits of " + a.name }
+
+func (a *account) keep() {
+	if a.Limits == nil {
+		return
+	}
+	if err := a.Limits.Save(a.limitsKey(), a.quiet); err != nil {
+		a.Log.Warn("a restart will forget how long the vendor wants to be left alone", "device", a.name, "reason", err)
+	}
+}
+
+// recall goes on with the limits from before the start.
+func (a *account) recall(now time.Time) {
+	if a.Limits == nil {
+		return
+	}
+	var q quiet
+	if err := a.Limits.Load(a.limitsKey(), &q); err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			a.Log.Warn("how long the vendor wants to be left alone cannot be read", "device", a.name, "reason", err)
+		}
+		return
+	}
+	for _, at := range []*time.Time{&q.Reads, &q.Writes} {
+		if at.Sub(now) > longestQuiet {
+			*at = time.Time{}
+		}
+	}
+	a.quiet = q
+	if a.silent(now) {
+		a.Log.Info("the vendor wants no reads yet", "device", a.name, "until", q.Reads)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

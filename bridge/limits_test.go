@@ -1,0 +1,216 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+)
+
+func throttled(wait time.Duration, ofRead bool) error {
+	return &devices.Error{Vendor: "tesla", Op: "x", Kind: devices.Throttled, RetryAfter: wait, OfRead: ofRead, Err: errors.New("HTTP 429")}
+}
+
+// command is one of the controller's.
+func (r *rig) command(topic, payload string) {
+	r.bus.Publish(bus.Message{Topic: topic, Payload: []byte(payload), Source: devices.SourceControl, Generation: 3, Expires: time.Now().Add(commandLife)})
+	synctest.Wait()
+}
+
+func TestALimitOfReadsHoldsNoCommandBack(t *testing.T) {
+	reads := 0
+	f := &counting{fakeBattery: fakeBattery{reserve: 0}, reads: &reads}
+	bubble(t, func(s Shared) func(context.Context) error {
+		return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return time.Minute }}).Run
+	}, func(r *rig) {
+		f.set(func() { f.read = throttled(13*time.Hour, true) })
+		r.sleep(3 * time.Minute)
+		r.got("#")
+		before := reads
+		r.command("powermgr/powerwall/reserve/set", "100")
+		if got := f.writes(); len(got) != 1 || got[0] != 100 {
+			t.Fatalf("written %v", got)
+		}
+		r.sleep(5 * time.Minute)
+		res := r.results("powermgr/powerwall/reserve/result")
+		if last := res[len(res)-1]; len(res) != 2 || !last.Final || !last.Accepted || !last.Unknown || !strings.Contains(last.Reason, "wants no reads") {
+			t.Errorf("it came to no end: %+v", res)
+		}
+		if reads != before {
+			t.Errorf("%d reads in the time in which the vendor wants none", reads-before)
+		}
+	})
+}
+
+// A command that does not arrive at first is sent again within its life, though
+// no reading says that the vendor answers.
+func TestACommandIsTriedAgainWhileReadsAreLimited(t *testing.T) {
+	f := &fakeBattery{reserve: 0}
+	bubble(t, battery(f), func(r *rig) {
+		f.set(func() { f.read = throttled(13*time.Hour, true) })
+		r.sleep(10 * time.Minute)
+		f.set(func() { f.apply = &devices.Error{Kind: devices.Unreachable, Err: errors.New("HTTP 502")} })
+		r.command("powermgr/powerwall/reserve/set", "100")
+		f.set(func() { f.apply = nil })
+		r.sleep(tryAgain + time.Second)
+		if got := f.writes(); len(got) != 2 {
+			t.Errorf("written %v", got)
+		}
+	})
+}
+
+func TestALimitOfCommandsHoldsNoReadBack(t *testing.T) {
+	reads := 0
+	f := &counting{fakeBattery: fakeBattery{reserve: 0}, reads: &reads}
+	bubble(t, func(s Shared) func(context.Context) error {
+		return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return time.Minute }}).Run
+	}, func(r *rig) {
+		f.set(func() { f.apply = throttled(time.Hour, false) })
+		r.command("powermgr/powerwall/reserve/set", "100")
+		before := reads
+		r.sleep(10 * time.Minute)
+		if reads-before < 9 {
+			t.Errorf("%d reads in ten minutes", reads-before)
+		}
+		f.set(func() { f.apply = nil })
+		r.got("#")
+		r.command("powermgr/powerwall/reserve/set", "100")
+		if res := r.results("powermgr/powerwall/reserve/result"); !strings.Contains(res[len(res)-1].Reason, "takes no commands for another") {
+			t.Errorf("a good reading ended what the vendor asked of commands: %+v", res)
+		}
+		r.sleep(51 * time.Minute)
+		r.command("powermgr/powerwall/reserve/set", "100")
+		if got := f.writes(); len(got) != 2 {
+			t.Errorf("written %v", got)
+		}
+	})
+}
+
+// An adapter that has to read first meets the limit of reads, and the next
+// command is not held back by it.
+func TestALimitOfTheReadInACommandIsNoneOfCommands(t *testing.T) {
+	f := &fakeBattery{reserve: 0, apply: throttled(time.Hour, true)}
+	bubble(t, battery(f), func(r *rig) {
+		r.command("powermgr/powerwall/reserve/set", "100")
+		r.sleep(commandLife)
+		f.set(func() { f.apply = nil })
+		r.command("powermgr/powerwall/reserve/set", "100")
+		if n := len(f.writes()); n != 3 { // at once, a quarter of a minute later, and now
+			t.Errorf("%d writes", n)
+		}
+	})
+}
+
+// limitedThermostats can be read when it has not met a limit.
+type limitedThermostats struct {
+	*fakeThermostats
+	read error
+	n    int
+}
+
+func (f *limitedThermostats) Read(ctx context.Context) ([]devices.ThermostatReading, error) {
+	f.mu.Lock()
+	f.n++
+	err := f.read
+	f.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return f.fakeThermostats.Read(ctx)
+}
+
+func TestAThermostatIsGivenBackWhileReadsAreLimited(t *testing.T) {
+	f := &limitedThermostats{fakeThermostats: newThermostats()}
+	bubble(t, func(s Shared) func(context.Context) error {
+		return NewThermostats(ThermostatsOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return 5 * time.Minute }, Location: time.UTC}).Run
+	}, func(r *rig) {
+		f.mu.Lock()
+		f.read = throttled(13*time.Hour, true)
+		f.mu.Unlock()
+		r.sleep(20 * time.Minute)
+		reads := f.n
+		r.command("powermgr/thermostat/up/hold/set", `{"value":"permanent","cool_setpoint":80,"heat_setpoint":68}`)
+		if len(f.applied) != 0 {
+			t.Error("a setback is begun on figures that may be hours old")
+		}
+		r.command("powermgr/thermostat/up/hold/set", `{"value":"permanent","cool_setpoint":75,"heat_setpoint":68,"restores":true}`)
+		if len(f.applied) != 1 {
+			t.Errorf("%d writes", len(f.applied))
+		}
+		if f.n != reads {
+			t.Errorf("%d reads in the time in which the vendor wants none", f.n-reads)
+		}
+	})
+}
+
+func TestARestartKeepsToALimit(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		until time.Duration // from the start on, as the file has it
+		reads int           // within half an hour
+	}{
+		{"of two hours", 2 * time.Hour, 0},
+		{"that is over", -time.Minute, 7},
+		{"from a clock that was ahead", 90 * 24 * time.Hour, 7},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			store := NewFileStore(filepath.Join(t.TempDir(), "energy.json"))
+			life := func(scenario func(r *rig, f *counting, reads *int)) {
+				reads := 0
+				f := &counting{fakeBattery: fakeBattery{reserve: 0}, reads: &reads}
+				bubble(t, func(s Shared) func(context.Context) error {
+					if now := s.Bus.Now(); c.until != 2*time.Hour {
+						if err := store.Save("limits of powerwall", quiet{Reads: now.Add(c.until)}); err != nil {
+							t.Fatal(err)
+						}
+					}
+					s.Limits = store
+					return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return 5 * time.Minute }}).Run
+				}, func(r *rig) { scenario(r, f, &reads) })
+			}
+			if c.until == 2*time.Hour {
+				life(func(r *rig, f *counting, _ *int) {
+					f.set(func() { f.read = throttled(c.until+6*time.Minute, true) })
+					r.sleep(6 * time.Minute)
+				})
+			}
+			// Every bubble begins at the same moment.
+			life(func(r *rig, f *counting, reads *int) {
+				r.command("powermgr/powerwall/reserve/set", "100")
+				r.sleep(30*time.Minute - time.Second)
+				if *reads != c.reads {
+					t.Errorf("%d reads", *reads)
+				}
+				if len(f.writes()) != 1 {
+					t.Errorf("%d writes", len(f.writes()))
+				}
+			})
+		})
+	}
+}
+
+func TestALimitIsWrittenOnce(t *testing.T) {
+	store := NewFileStore(filepath.Join(t.TempDir(), "energy.json"))
+	a := &account{Shared: Shared{Limits: store}, name: "powerwall"}
+	now := time.Now()
+	a.limit(throttled(time.Minute, true), now)
+	var q quiet
+	if store.Load("limits of powerwall", &q) == nil {
+		t.Error("a limit of a minute wears the disk")
+	}
+	a.limit(throttled(time.Hour, true), now)
+	if err := store.Load("limits of powerwall", &q); err != nil || !q.Reads.Equal(now.Add(time.Hour)) {
+		t.Errorf("%v, %v", q, err)
+	}
+	a.answered(now.Add(time.Minute))
+	q = quiet{}
+	if err := store.Load("limits of powerwall", &q); err != nil || !q.Reads.IsZero() {
+		t.Errorf("a vendor that answers is left alone after a restart: %v, %v", q, err)
+	}
+}
