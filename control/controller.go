@@ -406,6 +406,9 @@ func (c *Controller) asked(name string, m bus.Message) time.Time {
 		err = errors.New("powermgr is just starting: send it again in a moment")
 	case err == nil:
 		ev, err = wish(name, req)
+		if o, ok := ev.(rules.OverrideAsked); ok && err == nil {
+			_, err = o.Grant(c.Settings.Calendar, now)
+		}
 	}
 	res := devices.Result{ID: req.ID, Final: true, Requested: req.Value}
 	if m.Retain {

@@ -77,6 +77,9 @@ func FuzzMessage(f *testing.F) {
 		{"powermgr/weather/state", `{"high":103,"unit":"F","day":"2026-07-15"}`},
 		{"powermgr/control/override/set", `peak 90m`},
 		{"powermgr/control/override/set", `{"value":"pause","for":"2h","id":"a","reason":"b"}`},
+		{"powermgr/control/override/set", `skip`},
+		{"powermgr/control/override/set", `{"value":"pause","until":"2026-08-01 08:00"}`},
+		{"powermgr/control/override/set", `{"value":"off_peak","minutes":1e99}`},
 		{"powermgr/control/enabled/set", `OFF`},
 		{"powermgr/control/restore/set", `PRESS`},
 	} {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"powermgr/bridge/bus"
@@ -213,23 +215,71 @@ func command(topics devices.Topics, w rules.Write) (topic string, body map[strin
 	return topics.Thermostat(w.Target, "hold"+devices.Set), body
 }
 
-// wish reads a person's command to the controller.
+// wish reads a person's command to the controller. The accepted forms, each as
+// text or as the value of an object:
+//
+//	override/set   peak, off_peak, precool or pause, with or without "90m" or
+//	               "until 2026-12-01 08:00", or the fields "for", "minutes", "until"
+//	               skip, auto, resume
+//	enabled/set    ON, OFF
+//	restore/set    PRESS
 func wish(name string, r devices.Request) (rules.Event, error) {
 	switch name {
 	case "override":
-		length := ""
-		if raw, ok := r.Fields["for"]; ok {
-			if err := json.Unmarshal(raw, &length); err != nil {
-				return nil, fmt.Errorf("\"for\" is %.40s, not a time such as \"90m\"", raw)
-			}
+		length, err := overrideLength(r)
+		if err != nil {
+			return nil, err
 		}
 		req, err := rules.ParseOverride(r.Value, length)
 		return rules.OverrideAsked{OverrideRequest: req}, err
 	case "enabled":
+		if err := r.Only(); err != nil {
+			return nil, err
+		}
 		on, err := devices.ParseSwitch(r.Value)
 		return rules.EnabledAsked{Enabled: on}, err
 	case "restore":
+		if err := r.Only(); err != nil {
+			return nil, err
+		}
+		if r.Value != "PRESS" {
+			return nil, fmt.Errorf("%.40q is not PRESS, which gives everything back now", r.Value)
+		}
 		return rules.RestoreAsked{}, nil
 	}
 	return nil, fmt.Errorf("there is no such command: send to override, enabled or restore")
+}
+
+// overrideLength is the time of an override that has a field of its own; empty
+// if it has none.
+func overrideLength(r devices.Request) (length string, err error) {
+	if err := r.Only("for", "minutes", "until"); err != nil {
+		return "", err
+	}
+	if len(r.Fields) > 1 {
+		return "", fmt.Errorf("there are several times: send one of for, minutes and until")
+	}
+	for name, raw := range r.Fields {
+		if string(raw) == "null" {
+			continue // none was chosen
+		}
+		var text string
+		if err := json.Unmarshal(raw, &text); err != nil {
+			text = string(raw)
+		}
+		switch n, number := strconv.ParseFloat(text, 64); {
+		case name == "minutes" && number != nil || name != "minutes" && raw[0] != '"':
+			return "", fmt.Errorf("%q is %.40s: send \"minutes\": 90, \"for\": \"2h\" or \"until\": \"2026-12-01 08:00\"", name, raw)
+		case name == "minutes":
+			length = strconv.FormatFloat(n, 'f', -1, 64) + "m"
+		case name == "until":
+			length = "until " + text
+		default:
+			length = text
+		}
+		if strings.TrimSpace(text) == "" {
+			return "", fmt.Errorf("%q is empty", name)
+		}
+	}
+	return length, nil
 }

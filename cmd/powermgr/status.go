@@ -136,6 +136,9 @@ func (p page) clock(t time.Time) string {
 	if local := t.In(here); local.Format(time.DateOnly) == p.Now.Format(time.DateOnly) {
 		return local.Format("15:04")
 	}
+	if t.Sub(p.Now).Abs() > 6*24*time.Hour {
+		return t.In(here).Format("Mon 2 Jan 15:04")
+	}
 	return t.In(here).Format("Mon 15:04")
 }
 

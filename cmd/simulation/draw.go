@@ -229,7 +229,7 @@ func (w *drawing) people() {
 }
 
 func (w *drawing) override(at time.Time) {
-	o := override{Kind: pick(w.rand, rules.OverrideKinds()...)}
+	o := override{Kind: pick(w.rand, rules.Auto, rules.OverridePeak, rules.OverrideOffPeak, rules.OverridePrecool, rules.OverridePause)}
 	o.Payload = string(o.Kind)
 	if most := int(w.Ends.Sub(at).Minutes()); o.Kind != rules.Auto && most > 5 && chance(w.rand, 0.7) {
 		minutes := 1 + w.rand.IntN(min(most, 240))
@@ -324,9 +324,9 @@ func (w *drawing) nonsense(at time.Time) {
 	m := pick(r,
 		message{Topic: "powerwall/reserve", Payload: pick(r, "85", "-5", "101", "NaN", "1e3", "abc", `{"value":null}`, "{", "\xff\xfe", strings.Repeat("9", 5000))},
 		message{Topic: "powerwall/mode", Payload: pick(r, "off", "self consumption", "1", "[]")},
-		message{Topic: thermostat + "/cool_setpoint", Payload: pick(r, "999", "-40", "NaN", "warm", `{"value":"72 F"}`, "")},
+		message{Topic: thermostat + "/cool_setpoint", Payload: pick(r, "999", "-40", "NaN", "warm", `{"value":"72 K"}`, "")},
 		message{Topic: thermostat + "/hold", Payload: pick(r, "until 25:00", "forever", "until", `{"value":["permanent"]}`)},
-		message{Topic: "control/override", Payload: pick(r, "peak -3h", "peak 99h", "peak 3", "party", "{", `{"value":"peak","for":7}`)},
+		message{Topic: "control/override", Payload: pick(r, "peak -3h", "peak 999h", "peak 3", "party", "{", `{"value":"peak","for":7}`)},
 		message{Topic: "control/enabled", Payload: pick(r, "maybe", "2", "null")},
 		message{Topic: "powerwall/reserve", Payload: "35", Retain: true},
 		message{Topic: "control/override", Payload: "pause 2h", Retain: true},

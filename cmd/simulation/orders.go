@@ -56,11 +56,27 @@ func (w *witness) ordered(kind rules.OverrideKind, length time.Duration, heard b
 	}
 	w.orders.until = now.Add(length)
 	if length == 0 {
-		w.orders.until = now.Add(rules.MaxOverride)
-		if next := w.calendar.Change(now); !next.IsZero() && next.Before(w.orders.until) {
-			w.orders.until = next
-		}
+		w.orders.until = w.unlimited(kind, now)
 	}
+}
+
+// unlimited is until when an override without a time lasts: off_peak and pause
+// through the peak that runs or is announced before midnight, else until
+// midnight; the others until the next change of phase, at most 12 hours.
+func (w *witness) unlimited(kind rules.OverrideKind, now time.Time) time.Time {
+	if kind == rules.OverrideOffPeak || kind == rules.OverridePause {
+		y, m, d := now.In(w.calendar.Location).Date()
+		midnight := time.Date(y, m, d+1, 0, 0, 0, 0, w.calendar.Location)
+		if p, ok := w.calendar.Next(now); ok && p.Start.Add(-w.calendar.Lead).Before(midnight) {
+			return p.End
+		}
+		return midnight
+	}
+	until := now.Add(12 * time.Hour)
+	if next := w.calendar.Change(now); !next.IsZero() && next.Before(until) {
+		until = next
+	}
+	return until
 }
 
 // switched is the controller's switch.

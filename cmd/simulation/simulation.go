@@ -196,8 +196,7 @@ func (h *home) send(m bus.Message) bool {
 	return heard
 }
 
-// override is somebody's word to the controller; no length: until the next
-// change of phase.
+// override is somebody's word to the controller; no length: none was said.
 func (h *home) override(kind rules.OverrideKind, length time.Duration, payload string) {
 	if kind == rules.Auto {
 		h.watch.given()

@@ -2,6 +2,8 @@ package rules
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -15,16 +17,25 @@ const (
 	OverridePeak    OverrideKind = "peak"     // act as in a peak
 	OverrideOffPeak OverrideKind = "off_peak" // act as off peak
 	OverridePrecool OverrideKind = "precool"  // precool now, whatever the forecast
-	OverridePause   OverrideKind = "pause"    // restore what is ours and touch nothing
+	OverridePause   OverrideKind = "pause"    // give back what powermgr has set, and touch nothing
+	OverrideSkip    OverrideKind = "skip"     // leave out the peak that runs or comes next
 )
+
+// Resume ends an override, as Auto does, and leaves what people took to them.
+// It is a request and never an override in force.
+const Resume OverrideKind = "resume"
 
 // OverrideKinds lists all kinds, in the order people see them.
 func OverrideKinds() []OverrideKind {
-	return []OverrideKind{Auto, OverridePeak, OverrideOffPeak, OverridePrecool, OverridePause}
+	return []OverrideKind{Auto, OverridePeak, OverrideOffPeak, OverridePrecool, OverridePause, OverrideSkip}
 }
 
-// MaxOverride is the longest an override may last.
-const MaxOverride = 12 * time.Hour
+const (
+	// MaxOverride is the longest an override may last.
+	MaxOverride = 31 * 24 * time.Hour
+	// MaxUnlimited is the longest one lasts that came without a time.
+	MaxUnlimited = 12 * time.Hour
+)
 
 // An Override is a person's wish that is in force. The zero value is none.
 type Override struct {
@@ -36,146 +47,184 @@ type Override struct {
 func (o Override) active(now time.Time) bool { return o.Kind != "" && now.Before(o.Until) }
 
 // An OverrideRequest is what a person sent: a kind and, optionally, for how
-// long.
+// long or until when.
 type OverrideRequest struct {
-	Kind OverrideKind
-	For  time.Duration // 0: until the next change of phase, at most MaxOverride
+	Kind  OverrideKind
+	For   time.Duration // 0: none was said
+	Until string        // at home: "2026-12-01 08:00", or "19:00", the next one; empty: none was said
 }
 
-// ParseOverride reads "peak", "peak 90m", "pause 2h30m". forText is the
-// duration when it came in a field of its own, else empty.
-func ParseOverride(value, forText string) (OverrideRequest, error) {
+// ParseOverride reads "peak", "peak 90m", "pause 2h30m", "pause 7 days", "pause
+// until 2026-12-01 08:00". length is the time when it came in a field of its own:
+// "90m", or "until 19:00"; else it is empty.
+func ParseOverride(value, length string) (OverrideRequest, error) {
 	words := strings.Fields(strings.ToLower(value))
-	if forText != "" {
-		words = append(words, strings.ToLower(strings.TrimSpace(forText)))
-	}
 	if len(words) == 0 {
-		return OverrideRequest{}, fmt.Errorf("an override is one of peak, off_peak, precool, pause, auto")
+		return OverrideRequest{}, fmt.Errorf("an override is one of %s", overrideWords)
 	}
 	r := OverrideRequest{Kind: OverrideKind(words[0])}
-	known := false
-	for _, k := range OverrideKinds() {
-		known = known || k == r.Kind
+	if r.Kind != Resume && !slices.Contains(OverrideKinds(), r.Kind) {
+		return r, fmt.Errorf("%.40q is not an override: send %s", words[0], overrideWords)
+	}
+	words = words[1:]
+	if length != "" {
+		if len(words) > 0 {
+			return r, fmt.Errorf("there are two times, %.40q and %.40q: send one", strings.Join(words, " "), length)
+		}
+		words = strings.Fields(strings.ToLower(length))
 	}
 	switch {
-	case !known:
-		return r, fmt.Errorf("%.40q is not an override: send peak, off_peak, precool, pause or auto", words[0])
-	case len(words) == 1:
+	case len(words) == 0:
 		return r, nil
-	case r.Kind == Auto:
-		return r, fmt.Errorf("auto takes no time")
+	case r.Kind == Auto || r.Kind == Resume || r.Kind == OverrideSkip:
+		return r, fmt.Errorf("%s takes no time", r.Kind)
+	case words[0] == "until":
+		r.Until = strings.Join(words[1:], " ")
+		_, err := parseUntil(r.Until, time.UTC, time.Time{})
+		return r, err
 	}
-	d, err := time.ParseDuration(strings.Join(words[1:], ""))
+	var err error
+	r.For, err = parseLength(words)
+	return r, err
+}
+
+const overrideWords = "peak, off_peak, precool, pause, skip, auto or resume"
+
+// parseLength reads "90m", "2h 30m", "7 days".
+func parseLength(words []string) (time.Duration, error) {
+	text, said := strings.Join(words, ""), strings.Join(words, " ")
+	var total float64 // seconds
+	for last := time.Duration(0); text != ""; {
+		end := strings.IndexFunc(text, func(r rune) bool { return r >= 'a' && r <= 'z' })
+		if end < 1 {
+			return 0, fmt.Errorf("%.40q is not a time: send it with its unit, such as 90m or 2h", said)
+		}
+		number, rest := text[:end], text[end:]
+		word := strings.TrimRight(rest, "+-.0123456789")
+		if digits := strings.IndexAny(rest, "+-.0123456789"); digits >= 0 {
+			word = rest[:digits]
+		}
+		n, err := strconv.ParseFloat(number, 64)
+		unit, known := lengthUnit(word)
+		switch {
+		case err != nil || !known:
+			return 0, fmt.Errorf("%.40q is not a time: send it with its unit, such as 90m or 2h", said)
+		case last != 0 && unit >= last:
+			return 0, fmt.Errorf("%.40q is not one time: send it once, such as 90m or 2h30m", said)
+		}
+		total += n * unit.Seconds()
+		text, last = rest[len(word):], unit
+	}
 	switch {
-	case err != nil:
-		return r, fmt.Errorf("%.40q is not a time: send it with its unit, such as 90m or 2h", strings.Join(words[1:], " "))
-	case d <= 0:
-		return r, fmt.Errorf("an override lasts longer than %v", d)
-	case d > MaxOverride:
-		return r, fmt.Errorf("an override lasts at most 12 h; to switch powermgr off for longer send OFF to control/enabled/set")
+	case !(total > 0):
+		return 0, fmt.Errorf("an override lasts longer than %s", said)
+	case total > MaxOverride.Seconds():
+		return 0, errTooLong
 	}
-	r.For = d
-	return r, nil
+	return time.Duration(total * float64(time.Second)), nil
 }
 
-// A Plan is what holds at some time: the schedule with the override on top.
-type Plan struct {
-	Phase  Phase
-	Peak   Peak // the current or next peak; zero if there is none
-	Paused bool // by override or because the controller is disabled
-	// Forced is set when precooling was asked for by a person.
-	Forced bool
-	// Discharge says that the battery is to carry the home: in a peak, also
-	// while a person has the home precooled in it.
-	Discharge bool
-	// Since and Until bound the stretch of pre_peak and peak that now is in:
-	// one event. Zero in off_peak.
-	Since, Until time.Time
-	// Next is when the plan changes; zero if it never does.
-	Next time.Time
+var errTooLong = fmt.Errorf("an override lasts at most 31 days; to switch powermgr off for longer send OFF to control/enabled/set")
+
+func lengthUnit(word string) (time.Duration, bool) {
+	switch strings.TrimSuffix(word, "s") {
+	case "d", "day":
+		return 24 * time.Hour, true
+	case "h", "hr", "hour":
+		return time.Hour, true
+	case "m", "min", "minute":
+		return time.Minute, true
+	case "", "sec", "second":
+		return time.Second, word != ""
+	}
+	return 0, false
 }
 
-// PlanAt is the plan at now.
-func PlanAt(c Calendar, o Override, enabled bool, now time.Time) Plan {
+// parseUntil reads when an override is to end. A time of day is the next one
+// after now.
+func parseUntil(text string, zone *time.Location, now time.Time) (time.Time, error) {
+	upper := strings.ToUpper(strings.TrimSpace(text))
+	if at, err := time.Parse(time.RFC3339, upper); err == nil {
+		return at, nil
+	}
+	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02T15:04:05"} {
+		if wall, err := time.Parse(layout, upper); err == nil {
+			at, _ := moments(wall, zone)
+			return at, nil
+		}
+	}
+	clock, err := time.Parse("15:04", upper)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%.40q is not a time: send until 19:00, or until 2026-12-01 08:00", text)
+	}
+	today := DateOf(now, zone)
+	for day := range 3 {
+		if at, _ := moments(today.Add(day).wall(clock.Hour()*60+clock.Minute()), zone); at.After(now) {
+			return at, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%.40q does not come", text)
+}
+
+// Grant is the override that a request asks for at now; Auto and Resume are
+// none. The error says why it cannot be.
+func (r OverrideRequest) Grant(c Calendar, now time.Time) (Override, error) {
+	o := Override{Kind: r.Kind, Since: now}
+	switch {
+	case r.Kind == Auto || r.Kind == Resume:
+		return Override{}, nil
+	case r.Kind == OverrideSkip:
+		p, ok := c.Next(now)
+		if !ok {
+			return Override{}, fmt.Errorf("there is no peak to skip: none is scheduled")
+		}
+		if p.End.Sub(now) > MaxOverride {
+			return Override{}, fmt.Errorf("the next peak ends on %s only: an override lasts at most 31 days", p.End.Format("2 January"))
+		}
+		o.Until = p.End
+	case r.Until != "":
+		until, err := parseUntil(r.Until, c.Location, now)
+		switch {
+		case err != nil:
+			return Override{}, err
+		case !until.After(now):
+			return Override{}, fmt.Errorf("%.40q is over: send a time to come", r.Until)
+		case until.Sub(now) > MaxOverride:
+			return Override{}, errTooLong
+		}
+		o.Until = until
+	case r.For != 0:
+		o.Until = now.Add(r.For)
+	default:
+		o.Until = c.unlimited(r.Kind, now)
+	}
+	return o, nil
+}
+
+// unlimited is until when an override without a time lasts.
+func (c Calendar) unlimited(kind OverrideKind, now time.Time) time.Time {
 	phase, peak := c.At(now)
-	p := Plan{Phase: phase, Peak: peak, Paused: !enabled, Next: c.change(phase, peak)}
-	if phase != OffPeak {
-		p.Since, p.Until = peak.Start.Add(-c.Lead), peak.End
-	}
-	p.Discharge = phase == InPeak && enabled
-	if !o.active(now) {
-		return p
-	}
-	// What the schedule says the moment the override ends decides whether
-	// its peak goes on from there.
-	after, next := c.At(o.Until)
-	switch o.Kind {
-	case OverridePause:
-		p.Paused = true
-	case OverrideOffPeak:
-		p = Plan{Phase: OffPeak, Peak: next}
-	case OverridePeak:
-		p.Phase, p.Paused = InPeak, false
-		p.Since = earliest(p.Since, o.Since)
-		end := o.Until
-		if after == InPeak {
-			end = next.End
+	switch kind {
+	case OverrideOffPeak, OverridePause:
+		// It is meant for the peak that runs, or that is to come today, and would
+		// be in vain if it ended with the announcement of that.
+		midnight, _ := moments(DateOf(now, c.Location).Add(1).wall(0), c.Location)
+		if !peak.Start.IsZero() && peak.Start.Add(-c.Lead).Before(midnight) {
+			return peak.End
 		}
-		p.Peak = Peak{Season: c.nameOf(now), Start: o.Since, End: end}
-		if phase == InPeak {
-			p.Peak.Start = earliest(peak.Start, o.Since)
-		}
-		p.Until = end
-		if after == PrePeak {
-			p.Until = next.End
-		}
+		return midnight
 	case OverridePrecool:
-		p.Phase, p.Paused, p.Forced = PrePeak, false, true
-		p.Since = earliest(p.Since, o.Since)
-		p.Peak = next
-		p.Until = o.Until
-		if after != OffPeak {
-			p.Until = next.End
+		// In a lead it lasts what is left of it: precooling into the peak
+		// would buy the most expensive energy of the day.
+		if phase == PrePeak {
+			return peak.Start
 		}
+		return now.Add(c.Lead)
 	}
-	p.Discharge = !p.Paused && (p.Phase == InPeak || p.Forced && phase == InPeak)
-	p.Next = earliest(p.Next, o.Until)
-	if o.Kind == OverridePeak || o.Kind == OverridePrecool || o.Kind == OverrideOffPeak {
-		p.Next = o.Until
-	}
-	return p
+	return c.windowEnd(now)
 }
 
-func (c Calendar) nameOf(t time.Time) string {
-	if s := c.SeasonOf(t); s != nil {
-		return s.Name
-	}
-	return ""
-}
-
-// grant turns a request into an override at now.
-func grant(c Calendar, r OverrideRequest, now time.Time) Override {
-	until := now.Add(r.For)
-	if r.For == 0 {
-		until = now.Add(MaxOverride)
-		if change := c.Change(now); !change.IsZero() {
-			until = earliest(until, change)
-		}
-		if r.Kind == OverridePrecool {
-			// In a lead it lasts what is left of it: precooling into the peak
-			// would buy the dearest energy of the day.
-			until = now.Add(c.Lead)
-			if phase, peak := c.At(now); phase == PrePeak {
-				until = peak.Start
-			}
-		}
-	}
-	return Override{Kind: r.Kind, Since: now, Until: until}
-}
-
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
-	}
-	return a
+// windowEnd is when the scheduled phase changes next, at most MaxUnlimited away.
+func (c Calendar) windowEnd(now time.Time) time.Time {
+	return earliest(c.Change(now), now.Add(MaxUnlimited))
 }

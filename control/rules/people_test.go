@@ -545,36 +545,6 @@ func TestOverrides(t *testing.T) {
 	})
 }
 
-func TestParseOverride(t *testing.T) {
-	for _, c := range []struct {
-		value, length string
-		want          OverrideRequest
-		err           string
-	}{
-		{"peak", "", OverrideRequest{OverridePeak, 0}, ""},
-		{"PEAK 90m", "", OverrideRequest{OverridePeak, 90 * time.Minute}, ""},
-		{"pause 2h 30m", "", OverrideRequest{OverridePause, 150 * time.Minute}, ""},
-		{"off_peak", "45m", OverrideRequest{OverrideOffPeak, 45 * time.Minute}, ""},
-		{"auto", "", OverrideRequest{Auto, 0}, ""},
-		{"peak 90", "", OverrideRequest{}, "with its unit"},
-		{"peak 13h", "", OverrideRequest{}, "at most 12 h"},
-		{"peak -5m", "", OverrideRequest{}, "longer than"},
-		{"auto 5m", "", OverrideRequest{}, "takes no time"},
-		{"peek", "", OverrideRequest{}, "not an override"},
-		{"", "", OverrideRequest{}, "one of"},
-	} {
-		t.Run(c.value+c.length, func(t *testing.T) {
-			got, err := ParseOverride(c.value, c.length)
-			if c.err == "" && (err != nil || got != c.want) {
-				t.Errorf("got %+v, %v", got, err)
-			}
-			if c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
-				t.Errorf("got %v, want %q in it", err, c.err)
-			}
-		})
-	}
-}
-
 func TestDryRunSendsAndKeepsNothing(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00")
 	w.s.Settings.DryRun = true

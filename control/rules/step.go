@@ -176,7 +176,7 @@ func (st *step) fold(ev Event) {
 		st.Kept.Spoken = st.now
 		until := st.plan.Until
 		if until.IsZero() {
-			until = grant(st.Settings.Calendar, OverrideRequest{Kind: OverridePause}, st.now).Until
+			until = st.Settings.Calendar.windowEnd(st.now)
 		}
 		st.Kept.Override = Override{Kind: OverridePause, Since: st.now, Until: earliest(until, st.now.Add(MaxOverride))}
 		st.note(NoteOverride, "", "everything of ours is given back now, and nothing is touched until %s", st.clock(st.Kept.Override.Until))
@@ -184,6 +184,9 @@ func (st *step) fold(ev Event) {
 		if st.Kept.Disabled == ev.Enabled {
 			st.Kept.Disabled, st.Kept.Spoken = !ev.Enabled, st.now
 			st.note(NoteEnabled, "", "the controller is switched %s", map[bool]string{true: "on", false: "off"}[ev.Enabled])
+		}
+		if !ev.Enabled {
+			st.endOverride()
 		}
 	case Standing:
 		if st.Standby == ev.Active {
@@ -226,11 +229,15 @@ func (st *step) follow(ev Event) {
 }
 
 func (st *step) override(r OverrideRequest) {
-	k := &st.Kept
-	if r.Kind == Auto {
+	o, err := r.Grant(st.Settings.Calendar, st.now)
+	switch {
+	case err != nil: // whoever sent it was told
+	case r.Kind == Resume:
+		st.endOverride()
+	case r.Kind == Auto:
 		// A person gives everything back to the rules.
 		st.letGo()
-		for id, h := range k.Homes {
+		for id, h := range st.Kept.Homes {
 			h.Taken, h.Ended = nil, false
 			if h.Touch != nil && h.Touch.Mode == h.Touch.Baseline.Mode {
 				touch := *h.Touch
@@ -238,14 +245,19 @@ func (st *step) override(r OverrideRequest) {
 			}
 			st.keep(id, h)
 		}
-		if k.Override.Kind != "" {
-			st.note(NoteOverride, "", "the override %s is cleared", k.Override.Kind)
-		}
-		k.Override = Override{}
-		return
+		st.endOverride()
+	default:
+		st.Kept.Override = o
+		st.note(NoteOverride, "", "override %s until %s", r.Kind, st.clock(o.Until))
 	}
-	k.Override = grant(st.Settings.Calendar, r, st.now)
-	st.note(NoteOverride, "", "override %s until %s", r.Kind, st.clock(k.Override.Until))
+}
+
+// endOverride ends the override in force before its time.
+func (st *step) endOverride() {
+	if o := &st.Kept.Override; o.Kind != "" {
+		st.note(NoteOverride, "", "the override %s is cleared", o.Kind)
+		*o, st.Kept.Spoken = Override{}, st.now
+	}
 }
 
 // latch latches the thresholds that are met.
@@ -311,6 +323,9 @@ func Roughly(age time.Duration) string {
 
 func (st *step) clock(t time.Time) string {
 	t = t.In(st.Settings.Calendar.Location)
+	if t.Sub(st.now).Abs() > 6*24*time.Hour {
+		return t.Format("Mon 2 Jan 15:04")
+	}
 	if t.Sub(st.now) > 20*time.Hour || st.now.Sub(t) > 20*time.Hour {
 		return t.Format("Mon 15:04")
 	}

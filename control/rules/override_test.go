@@ -1,0 +1,184 @@
+package rules_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	. "powermgr/control/rules"
+)
+
+func TestParseOverride(t *testing.T) {
+	for _, c := range []struct {
+		value, length string
+		want          OverrideRequest
+		err           string
+	}{
+		{"peak", "", OverrideRequest{Kind: OverridePeak}, ""},
+		{"PEAK 90m", "", OverrideRequest{Kind: OverridePeak, For: 90 * time.Minute}, ""},
+		{"pause 2h 30m", "", OverrideRequest{Kind: OverridePause, For: 150 * time.Minute}, ""},
+		{"pause 7 days", "", OverrideRequest{Kind: OverridePause, For: 168 * time.Hour}, ""},
+		{"pause 1d 12h", "", OverrideRequest{Kind: OverridePause, For: 36 * time.Hour}, ""},
+		{"peak 1.5 hours", "", OverrideRequest{Kind: OverridePeak, For: 90 * time.Minute}, ""},
+		{"pause 31d", "", OverrideRequest{Kind: OverridePause, For: 31 * 24 * time.Hour}, ""},
+		{"off_peak", "45m", OverrideRequest{Kind: OverrideOffPeak, For: 45 * time.Minute}, ""},
+		{"pause until 2026-12-01 08:00", "", OverrideRequest{Kind: OverridePause, Until: "2026-12-01 08:00"}, ""},
+		{"pause", "until 19:00", OverrideRequest{Kind: OverridePause, Until: "19:00"}, ""},
+		{"Pause Until 2026-12-01T08:00:00Z", "", OverrideRequest{Kind: OverridePause, Until: "2026-12-01t08:00:00z"}, ""},
+		{"auto", "", OverrideRequest{Kind: Auto}, ""},
+		{"resume", "", OverrideRequest{Kind: Resume}, ""},
+		{"skip", "", OverrideRequest{Kind: OverrideSkip}, ""},
+		{"peak 90", "", OverrideRequest{}, "with its unit"},
+		{"peak m", "", OverrideRequest{}, "with its unit"},
+		{"peak 90 parsecs", "", OverrideRequest{}, "with its unit"},
+		{"peak 5m 5m", "", OverrideRequest{}, "send it once"},
+		{"peak 5m 2h", "", OverrideRequest{}, "send it once"},
+		{"peak 5m", "5m", OverrideRequest{}, "two times"},
+		{"peak 1h-90m", "", OverrideRequest{}, "longer than"},
+		{"peak -5m", "", OverrideRequest{}, "longer than"},
+		{"peak 0h", "", OverrideRequest{}, "longer than"},
+		{"peak 32 days", "", OverrideRequest{}, "at most 31 days"},
+		{"peak 1" + strings.Repeat("0", 300) + "h", "", OverrideRequest{}, "at most 31 days"},
+		{"peak 1" + strings.Repeat("0", 400) + "h", "", OverrideRequest{}, "with its unit"},
+		{"pause until", "", OverrideRequest{}, "until 19:00"},
+		{"pause until tomorrow", "", OverrideRequest{}, "until 19:00"},
+		{"auto 5m", "", OverrideRequest{}, "takes no time"},
+		{"skip 5m", "", OverrideRequest{}, "takes no time"},
+		{"resume until 19:00", "", OverrideRequest{}, "takes no time"},
+		{"peek", "", OverrideRequest{}, "not an override"},
+		{"", "", OverrideRequest{}, "one of"},
+	} {
+		t.Run(c.value+c.length, func(t *testing.T) {
+			got, err := ParseOverride(c.value, c.length)
+			if c.err == "" && (err != nil || got != c.want) {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			if c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+				t.Errorf("got %v, want %q in it", err, c.err)
+			}
+		})
+	}
+}
+
+// Off peak for a day that the utility exempts, asked for in the morning, ended
+// with the announcement of the very peak that it was meant for.
+func TestHowLongAnOverrideLasts(t *testing.T) {
+	midnights := calendar()
+	midnights.Seasons[0].Peaks = []Span{{10, 120}, {1320, 1560}}
+	for _, c := range []struct {
+		name, now, value string
+		until            string // empty: it is refused
+		reason           string
+		c                *Calendar
+	}{
+		{"off peak before the peak", "2026-07-15 08:00", "off_peak", "2026-07-15 19:00", "", nil},
+		{"off peak in the lead", "2026-07-15 15:45", "off_peak", "2026-07-15 19:00", "", nil},
+		{"off peak in the peak", "2026-07-15 17:00", "off_peak", "2026-07-15 19:00", "", nil},
+		{"off peak after it, for the rest of the day", "2026-07-15 20:00", "off_peak", "2026-07-16 00:00", "", nil},
+		{"off peak on a day without one", "2026-07-18 08:00", "off_peak", "2026-07-19 00:00", "", nil},
+		{"pause before the peak", "2026-07-15 08:00", "pause", "2026-07-15 19:00", "", nil},
+		{"pause between winter's two", "2026-01-14 12:00", "pause", "2026-01-14 20:00", "", nil},
+		{"pause late in the evening, before a peak just after midnight", "2026-07-15 12:00", "pause", "2026-07-16 02:00", "", &midnights},
+		{"pause in a peak over midnight", "2026-07-16 01:00", "pause", "2026-07-16 02:00", "", &midnights},
+		{"pause as that ends, for the next one today", "2026-07-16 02:00", "pause", "2026-07-17 02:00", "", &midnights},
+		{"with a time it lasts just as long", "2026-07-15 08:00", "off_peak 30m", "2026-07-15 08:30", "", nil},
+		{"for a holiday", "2026-07-15 08:00", "pause 31d", "2026-08-15 08:00", "", nil},
+		{"until a day and a time", "2026-07-15 08:00", "pause until 2026-08-01 08:00", "2026-08-01 08:00", "", nil},
+		{"until a time today", "2026-07-15 08:00", "pause until 18:30", "2026-07-15 18:30", "", nil},
+		{"until a time tomorrow", "2026-07-15 20:00", "pause until 18:30", "2026-07-16 18:30", "", nil},
+		{"until an instant", "2026-07-15 08:00", "pause until 2026-07-15T18:00:00Z", "2026-07-15 11:00", "", nil},
+		{"until a time that summer time leaves out", "2026-03-07 08:00", "pause until 2026-03-08 02:30", "2026-03-08 03:00", "", nil},
+		{"until a time that is over", "2026-07-15 08:00", "pause until 2026-07-15 07:00", "", "is over", nil},
+		{"until a time too far ahead", "2026-07-15 08:00", "pause until 2026-09-01 08:00", "", "at most 31 days", nil},
+		{"peak until the announcement", "2026-07-15 10:00", "peak", "2026-07-15 15:30", "", nil},
+		{"peak on a Friday evening", "2026-07-17 20:00", "peak", "2026-07-18 08:00", "", nil},
+		{"precool for a lead", "2026-07-15 10:00", "precool", "2026-07-15 10:30", "", nil},
+		{"skip the next peak", "2026-07-15 08:00", "skip", "2026-07-15 19:00", "", nil},
+		{"skip the one after the week-end", "2026-07-17 20:00", "skip", "2026-07-20 19:00", "", nil},
+		{"skip the one that runs", "2026-07-15 17:00", "skip", "2026-07-15 19:00", "", nil},
+		{"skip where there is none", "2026-07-15 08:00", "skip", "", "none is scheduled", &Calendar{Location: pacific}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cal := calendar()
+			if c.c != nil {
+				cal = *c.c
+			}
+			r, err := ParseOverride(c.value, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			o, err := r.Grant(cal, at(c.now))
+			switch {
+			case c.until == "" && (err == nil || !strings.Contains(err.Error(), c.reason)):
+				t.Errorf("got %+v, %v, want %q", o, err, c.reason)
+			case c.until != "" && (err != nil || !o.Until.Equal(at(c.until))):
+				t.Errorf("until %s, %v, want %s", o.Until.In(pacific).Format("2006-01-02 15:04"), err, c.until)
+			}
+		})
+	}
+}
+
+// The reserve went to 0 at 16:00 all the same.
+func TestAnOverrideBeforeThePeakLastsThroughIt(t *testing.T) {
+	for _, word := range []string{"off_peak", "pause", "skip"} {
+		t.Run(word, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 08:00").start().ask(word)
+			w.charge = 20
+			w.until("18:58").want()
+			if word != "pause" && w.noted(NotePhase) != 0 {
+				t.Errorf("%d changes of phase", w.noted(NotePhase))
+			}
+			w.charge = 100
+			w.untilTime(at("2026-07-16 16:02")).want("powerwall 0")
+		})
+	}
+}
+
+// A pause of days outlives the peaks in it, restarts, and ends when it said.
+func TestAPauseForAHoliday(t *testing.T) {
+	w := newWorld(t, "2026-07-14 20:00").start().ask("pause until 2026-07-17 12:00")
+	w.charge = 20
+	w.untilTime(at("2026-07-15 17:00")).restart()
+	w.read()
+	w.untilTime(at("2026-07-17 15:20")).want()
+	w.forecast(80)
+	w.until("16:02")
+	if got := w.take(); len(got) < 1 || got[0] != "powerwall 0" {
+		t.Errorf("on the day on which it ends: %q", got)
+	}
+}
+
+// auto takes back what people took, resume does not.
+func TestResumeLeavesWhatPeopleTook(t *testing.T) {
+	for word, taken := range map[string]int{"auto": 0, "resume": 1} {
+		t.Run(word, func(t *testing.T) {
+			w := setBack(t)
+			w.therm["up"].Cool, w.therm["up"].Hold = ptr(71.0), HoldPermanent
+			w.until("16:40")
+			w.ask("pause 2h")
+			w.until("16:44").take()
+			w.ask(word)
+			w.until("16:50")
+			if len(w.d.Taken) != taken {
+				t.Errorf("%d taken: %+v", len(w.d.Taken), w.d.Taken)
+			}
+			if w.s.Kept.Override.Kind != "" || w.reserve != 0 {
+				t.Errorf("override %+v, reserve %v", w.s.Kept.Override, w.reserve)
+			}
+		})
+	}
+}
+
+// An override outlived the switch: whoever switched powermgr off saw it act.
+func TestSwitchingOffEndsAnOverride(t *testing.T) {
+	w := newWorld(t, "2026-07-15 12:00").start().ask("peak 3h")
+	w.want("powerwall 0")
+	w.step(EnabledAsked{Enabled: false})
+	w.until("12:04").want("powerwall 100")
+	if w.d.Reason != ByDisabled || !strings.Contains(w.d.Why, "switched off") || w.s.Kept.Override.Kind != "" {
+		t.Errorf("%s: %s, override %+v", w.d.Reason, w.d.Why, w.s.Kept.Override)
+	}
+	w.ask("peak 1h").want("powerwall 0") // one that comes later counts
+	w.step(EnabledAsked{Enabled: false}) // until it is switched off again
+	w.until("12:10").want("powerwall 100")
+}

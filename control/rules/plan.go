@@ -1,0 +1,85 @@
+package rules
+
+import "time"
+
+// A Plan is what holds at some time: the schedule with the override on top.
+type Plan struct {
+	Phase  Phase
+	Peak   Peak // the current or next peak; zero if there is none
+	Paused bool // by override or because the controller is disabled
+	// Forced is set when precooling was asked for by a person.
+	Forced bool
+	// Discharge says that the battery is to carry the home: in a peak, also
+	// while a person has the home precooled in it.
+	Discharge bool
+	// Since and Until bound the stretch of pre_peak and peak that now is in:
+	// one event. Zero in off_peak.
+	Since, Until time.Time
+	// Next is when the plan changes; zero if it never does.
+	Next time.Time
+}
+
+// PlanAt is the plan at now.
+func PlanAt(c Calendar, o Override, enabled bool, now time.Time) Plan {
+	phase, peak := c.At(now)
+	p := Plan{Phase: phase, Peak: peak, Paused: !enabled, Next: c.change(phase, peak)}
+	if phase != OffPeak {
+		p.Since, p.Until = peak.Start.Add(-c.Lead), peak.End
+	}
+	p.Discharge = phase == InPeak && enabled
+	if !o.active(now) {
+		return p
+	}
+	// What the schedule says the moment the override ends decides whether
+	// its peak goes on from there.
+	after, next := c.At(o.Until)
+	switch o.Kind {
+	case OverridePause:
+		p.Paused = true
+	case OverrideOffPeak, OverrideSkip:
+		p = Plan{Phase: OffPeak, Peak: next}
+	case OverridePeak:
+		p.Phase, p.Paused = InPeak, false
+		p.Since = earliest(p.Since, o.Since)
+		end := o.Until
+		if after == InPeak {
+			end = next.End
+		}
+		p.Peak = Peak{Season: c.nameOf(now), Start: o.Since, End: end}
+		if phase == InPeak {
+			p.Peak.Start = earliest(peak.Start, o.Since)
+		}
+		p.Until = end
+		if after == PrePeak {
+			p.Until = next.End
+		}
+	case OverridePrecool:
+		p.Phase, p.Paused, p.Forced = PrePeak, false, true
+		p.Since = earliest(p.Since, o.Since)
+		p.Peak = next
+		p.Until = o.Until
+		if after != OffPeak {
+			p.Until = next.End
+		}
+	}
+	p.Discharge = !p.Paused && (p.Phase == InPeak || p.Forced && phase == InPeak)
+	p.Next = earliest(p.Next, o.Until)
+	if o.Kind != OverridePause {
+		p.Next = o.Until
+	}
+	return p
+}
+
+func (c Calendar) nameOf(t time.Time) string {
+	if s := c.SeasonOf(t); s != nil {
+		return s.Name
+	}
+	return ""
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
