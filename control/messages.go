@@ -120,7 +120,7 @@ func event(levels []string, m bus.Message) (rules.Event, error) {
 		if err != nil {
 			return nil, err
 		}
-		return rules.Forecast{HighF: f.HighF, Day: f.Day}, nil
+		return rules.Forecast{HighF: f.HighF, Day: f.Day, Service: f.Source != "mqtt"}, nil
 	case len(levels) == 3 && levels[0] == "thermostat" && levels[2] == devices.StateLeaf:
 		r, err := bus.Decode[devices.ThermostatReading](m)
 		if err != nil {

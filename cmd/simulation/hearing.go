@@ -134,13 +134,17 @@ func (w *witness) reserveCommand(payload []byte) {
 		return
 	}
 	w.line("  command: %s", c.Reason)
+	sent := w.reserveSent
+	if time.Since(sent) <= moments { // what this command has led to
+		sent = w.sentBefore
+	}
 	back := w.theirs != nil && c.Value == *w.theirs // a choice of theirs that ours has landed over
 	switch {
 	case w.home.world.DryRun:
 		w.broken(I5, "a reserve of %d %% was commanded in dry run", c.Value)
 	case (w.paused || w.orders.stopped(time.Now())) && c.Value < 80 && !back && !w.apart(time.Now()):
 		w.broken(I5, "a reserve of %d %% was commanded while paused", c.Value)
-	case c.Value == w.reserve && w.pending == nil && !w.hidden && w.reserveAt.Before(time.Now().Add(-moments)) && time.Since(w.reserveAt) < 10*time.Minute && w.reserveAt.Sub(w.reserveSent) > 10*time.Minute && time.Since(w.booted) > 10*time.Minute && !w.apart(time.Now()):
+	case c.Value == w.reserve && w.pending == nil && !w.hidden && w.reserveAt.Before(time.Now().Add(-moments)) && time.Since(w.reserveAt) < 10*time.Minute && w.reserveAt.Sub(sent) > 10*time.Minute && time.Since(w.booted) > 10*time.Minute && !w.apart(time.Now()):
 		w.broken(I4, "the reserve is %d %% already: %s", c.Value, c.Reason)
 	case w.owner && w.owned.Before(time.Now()):
 		w.broken(I3, "a reserve of %d %% was commanded while the battery is Tesla's", c.Value)

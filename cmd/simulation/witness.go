@@ -86,6 +86,7 @@ type witness struct {
 	reserve     int       // as last shown
 	reserveAt   time.Time // when it was
 	reserveSent time.Time // the last write of it, by anybody
+	sentBefore  time.Time // the one before, some moments earlier at least
 	pending     *int      // the last command for it, until it is shown
 	mode        string    // as last shown
 	choice      time.Time // since when powermgr knows of a reserve that a person chose; zero: there is none
@@ -227,6 +228,9 @@ func (w *witness) request(q emulator.Request) {
 		w.broken(I5, "%s was written in dry run: %v", q.Write.Device, q.Write.Values)
 	}
 	if r, ok := q.Write.Values["reserve"].(int); ok {
+		if time.Since(w.reserveSent) > moments {
+			w.sentBefore = w.reserveSent
+		}
 		w.reserveSent = time.Now()
 		if devices.CheckReserve(r) != nil {
 			w.broken(I2, "a reserve of %d %% was sent", r)

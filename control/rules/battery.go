@@ -37,6 +37,7 @@ func (st *step) readBattery(b Battery) {
 		prevOwner, before = st.Battery.owner(), st.Battery.Polled
 	}
 	st.Battery = &b
+	st.recall(Powerwall)
 	if b.owner() != "" || prevOwner != "" {
 		// What Tesla does while it has the battery is nobody's choice. A reserve
 		// above the device's limit may snap back all the same.
@@ -52,10 +53,13 @@ func (st *step) readBattery(b Battery) {
 	if b.Mode != "" && b.Mode != k.Mode {
 		// A reserve of ours that is to go back does so, whatever the mode.
 		goesBack := st.plan.Phase == OffPeak && k.AtPeak
-		if k.Mode != "" && k.Taken == nil && !goesBack {
-			st.takeBattery(fmt.Sprintf("mode changed from %s to %s", k.Mode, b.Mode))
+		taken := k.Mode != "" && k.Taken == nil && !goesBack
+		if !taken || !st.odd(Powerwall, b.Polled) {
+			if taken {
+				st.takeBattery(fmt.Sprintf("mode changed from %s to %s", k.Mode, b.Mode))
+			}
+			k.Mode = b.Mode
 		}
-		k.Mode = b.Mode
 	}
 	if k.Taken != nil && k.Taken.Reserve != nil && k.Wanted != nil {
 		st.contestedBattery(b)
@@ -96,8 +100,12 @@ func (st *step) readBattery(b Battery) {
 		// died before it could say so.
 		k.Wanted, k.Before, k.Asked, k.Confirmed, k.AtPeak = &shown, nil, nil, true, false
 	default:
+		landed := k.Confirmed || b.Polled.Sub(k.WrittenAt) >= overdue
+		if landed && st.odd(Powerwall, b.Polled) {
+			return
+		}
 		st.takeBattery(fmt.Sprintf("reserve set to %d %%", shown))
-		if k.Confirmed || b.Polled.Sub(k.WrittenAt) >= overdue {
+		if landed {
 			st.disown()
 			return
 		}
@@ -243,7 +251,7 @@ func (st *step) battery() {
 		}
 		return
 	}
-	if k.Wanted != nil && *k.Wanted == want && !st.mayRetry(Powerwall, b.Polled) {
+	if k.Wanted != nil && *k.Wanted == want && (st.doubted(Powerwall) || !st.mayRetry(Powerwall, b.Polled)) {
 		return
 	}
 	st.setReserve(want, *shown)

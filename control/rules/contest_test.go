@@ -169,7 +169,7 @@ func TestALimitIsOfOurOwnWriteOnly(t *testing.T) {
 	w := newWorld(t, "2026-07-15 18:40").start().want("powerwall 0")
 	w.until("18:44")
 	w.reserve = 100 // a person
-	w.until("18:46")
+	w.until("18:48")
 	if len(w.d.Taken) != 1 {
 		t.Fatal("not taken")
 	}

@@ -46,7 +46,7 @@ func TestWinterDayHasTwoPeaks(t *testing.T) {
 	w.until("05:59").want() // no precooling in winter
 	w.until("06:00").want("powerwall 0")
 	w.charge = 60
-	w.until("06:02").want("up until 09:00 cool 76 heat 66")
+	w.until("06:04").want("up until 09:00 cool 76 heat 66")
 	w.charge = 40
 	w.until("08:00").want("up until 09:00 cool 76 heat 64")
 	w.until("09:30").want("powerwall 100")
@@ -54,7 +54,7 @@ func TestWinterDayHasTwoPeaks(t *testing.T) {
 	w.until("17:00").want("powerwall 0")
 	w.until("17:30").want()
 	w.charge = 20 // all three at once
-	w.until("17:32").want("up until 20:00 cool 76 heat 62")
+	w.until("17:34").want("up until 20:00 cool 76 heat 62")
 	w.until("20:30").want("powerwall 100")
 }
 

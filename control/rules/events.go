@@ -22,6 +22,8 @@ type ThermostatRead struct {
 type Forecast struct {
 	HighF *float64
 	Day   string // the local day it is for: 2026-07-15
+
+	Service bool // of a weather service, not a person's word
 }
 
 // Answer is a result of a command, ours or a person's.

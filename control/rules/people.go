@@ -83,12 +83,11 @@ func (st *step) readThermostat(id string, t Thermostat) {
 		prev = before
 		st.Aside = without(st.Aside, id)
 	}
-	h := st.Kept.Homes[id]
-	if h.Touch == nil && h.Baseline != nil && seen && !h.Baseline.shownBy(t.Mode, t) {
-		h.Baseline = nil // whoever changed it, this is what it goes back to no more
-		st.keep(id, h)
+	if st.recall(id); !st.doubt.Polled.IsZero() {
+		prev = st.doubt.Before
 	}
-	switch {
+	st.prev = prev
+	switch h := st.Kept.Homes[id]; {
 	case h.Touch != nil && !h.Touch.Commanded.IsZero():
 		st.awaited(id, t, h, seen)
 	case h.Touch != nil && h.Touch.Theirs:
@@ -102,9 +101,13 @@ func (st *step) readThermostat(id string, t Thermostat) {
 			st.takeThermostat(id, what)
 		}
 	case seen && st.plan.Phase != OffPeak && slices.Contains(st.Settings.Thermostats, id):
-		if what := changed(prev, t); what != "" {
+		if what := changed(prev, t); what != "" && !st.odd(id, t.Polled) {
 			st.takeThermostat(id, what)
 		}
+	}
+	if h := st.Kept.Homes[id]; h.Touch == nil && h.Baseline != nil && seen && !h.Baseline.shownBy(t.Mode, t) && !st.doubted(id) {
+		h.Baseline = nil // whoever changed it, this is what it goes back to no more
+		st.keep(id, h)
 	}
 }
 
@@ -117,6 +120,9 @@ func (t Thermostat) told(usual string) bool {
 // explain finds out what a reading of a thermostat that we touched means.
 func (st *step) explain(id string, t Thermostat, h Home, seen bool) {
 	if t.Mode != h.Touch.mode() {
+		if h.Touch.Mode == "" && st.odd(id, t.Polled) {
+			return
+		}
 		h = st.switched(id, t, h)
 	}
 	touch, mode := *h.Touch, h.Touch.seenIn(t)
@@ -176,6 +182,7 @@ func (st *step) explain(id string, t Thermostat, h Home, seen bool) {
 		// What it shows while it is off is no choice; that comes when it is on again.
 	case !touch.Confirmed && t.Polled.Sub(touch.WrittenAt) < settle:
 		st.contest(id, t, h)
+	case st.odd(id, t.Polled):
 	default:
 		st.chosen(id, t, h)
 	}

@@ -109,12 +109,12 @@ func TestTheEndOfAHoldOnADayOnWhichClocksChange(t *testing.T) {
 			w := newWorld(t, "2026-03-07 12:00")
 			w.start().ask("peak 55m")
 			w.charge = 20
-			w.until("12:02").take()
+			w.until("12:04").take()
 			if w.therm["up"].Hold != HoldUntil {
 				t.Fatalf("not set back: %+v", w.therm["up"].Setting)
 			}
 			w.therm["up"].Until = at(c.shown)
-			w.until("12:06")
+			w.until("12:08")
 			if len(w.d.Taken) != c.taken {
 				t.Errorf("taken %v", w.d.Taken)
 			}
@@ -289,7 +289,7 @@ func TestAPersonTakesTheBattery(t *testing.T) {
 		w.take()
 		w.until("16:10")
 		w.mode = "backup"
-		w.until("16:12")
+		w.until("16:14")
 		if len(w.d.Taken) != 1 {
 			t.Error("a change of mode is a person's choice")
 		}

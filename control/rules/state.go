@@ -258,6 +258,8 @@ type State struct {
 	ForecastF   *float64
 	ForecastDay string // the local day ForecastF is for: 2026-07-15
 
+	ForecastDoubt *float64 // one that is far from ForecastF, and is not believed yet
+
 	// What is under way. It is lost with the process; what Kept says is
 	// enough to go on.
 	Pending map[string]Pending
@@ -266,6 +268,9 @@ type State struct {
 	Seen    map[string]bool       // thermostats whose own setting was read since the start
 	Aside   map[string]Thermostat // as they were before a vacation or a utility's event began
 	Sent    int                   // commands since the start
+	Charge  Figures               // of the battery, percent
+	Indoor  map[string]Figures    // °F, by thermostat
+	Doubts  map[string]Doubt      // by target: what the last reading showed for the first time
 }
 
 // Pending is a command on its way: until its final answer, or until it is

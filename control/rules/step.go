@@ -47,6 +47,10 @@ type step struct {
 	now  time.Time
 	plan Plan
 	d    Decision
+	// Of the reading that this step folds: what the one before left in doubt, and
+	// what the thermostat showed before that.
+	doubt Doubt
+	prev  Thermostat
 }
 
 func (st *step) note(t NoteType, target, format string, args ...any) {
@@ -162,11 +166,16 @@ func (st *step) release() {
 func (st *step) fold(ev Event) {
 	switch ev := ev.(type) {
 	case BatteryRead:
+		st.measured(ev.Battery)
 		st.readBattery(ev.Battery)
 	case ThermostatRead:
+		if f := ev.indoorF(); f != nil && ev.Alive {
+			next, _ := st.Indoor[ev.ID].and(Figure{*f, ev.AsOf, st.now}, indoorReach)
+			st.Indoor = with(st.Indoor, ev.ID, next)
+		}
 		st.readThermostat(ev.ID, ev.Thermostat)
 	case Forecast:
-		st.ForecastF, st.ForecastDay = ev.HighF, ev.Day
+		st.forecast(ev)
 	case Answer:
 		st.answer(ev)
 	case OverrideAsked:
@@ -200,7 +209,8 @@ func (st *step) fold(ev Event) {
 				st.Battery = nil
 			}
 			st.Thermostats = where(st.Thermostats, func(_ string, t Thermostat) bool { return st.now.Sub(t.Polled) <= Beat })
-			st.Seen, st.Pending = nil, nil
+			st.Seen, st.Pending, st.Doubts = nil, nil, nil
+			st.Charge, st.Indoor = Figures{}, nil
 		}
 	case Recovered:
 		// Where it says the same of a thermostat, what was seen of that one counts on.
@@ -260,20 +270,41 @@ func (st *step) endOverride() {
 	}
 }
 
-// latch latches the thresholds that are met.
+// latch latches the thresholds that are met by what is known of the battery.
 func (st *step) latch() {
-	p, b := st.plan, st.Battery
-	if p.Phase != InPeak || p.Paused || b == nil || b.Charge == nil || !st.fresh(b.AsOf, st.Settings.StaleCharge) {
+	if f := st.Charge.Known; f != nil && st.fresh(f.AsOf, st.Settings.StaleCharge) {
+		st.latchAt(f.Value, st.now)
+	}
+}
+
+// latchAt latches the thresholds that are met by a charge in percent at a time
+// of this peak.
+func (st *step) latchAt(charge float64, at time.Time) {
+	p := st.plan
+	if p.Phase != InPeak || p.Paused || at.Before(p.Peak.Start) {
 		return
 	}
-	left := p.Peak.End.Sub(st.now)
+	left := p.Peak.End.Sub(at)
 	for _, t := range st.Settings.Thresholds {
 		minutes := int(t.Left / time.Minute)
-		if left >= t.Left && *b.Charge <= t.Level && !slices.Contains(st.Kept.Latched, minutes) {
+		if left >= t.Left && charge <= t.Level && !slices.Contains(st.Kept.Latched, minutes) {
 			st.Kept.Latched = append(slices.Clip(st.Kept.Latched), minutes)
 			st.note(NoteLatched, "", "the battery is at %.0f %% with %d minutes of the peak left; the threshold is %.0f %% at %d minutes",
-				*b.Charge, int(left.Minutes()), t.Level, minutes)
+				charge, int(left.Minutes()), t.Level, minutes)
 		}
+	}
+}
+
+// measured folds the charge of a reading. One that was out of reach of the last
+// counts from when it was read, once the next agrees with it.
+func (st *step) measured(b Battery) {
+	if b.Charge == nil {
+		return
+	}
+	var confirmed *Figure
+	st.Charge, confirmed = st.Charge.and(Figure{*b.Charge, b.AsOf, st.now}, chargeReach)
+	if confirmed != nil && st.now.Sub(confirmed.Read) <= comparable {
+		st.latchAt(confirmed.Value, confirmed.Read)
 	}
 }
 

@@ -64,17 +64,19 @@ func (st *step) thermostat(id string) {
 	if known && slices.Contains(st.Settings.Thermostats, id) {
 		st.judgeAge(id, "the figures of "+st.nameOf(id), t.Age)
 	}
-	if known && goal == Setback && st.tooFar(t) {
+	indoor := st.Indoor[id]
+	if known && goal == Setback && st.beyond(indoor.Known) {
 		if h.Touch != nil {
-			st.note(NoteLeft, id, "%s: it is %.0f °F inside, beyond the limit: its setback ends", t.Name, *t.indoorF())
+			st.note(NoteLeft, id, "%s: it is %.0f °F inside, beyond the limit: its setback ends", t.Name, indoor.Known.Value)
 		} else {
-			st.note(NoteLeft, id, "%s: it is %.0f °F inside, beyond the limit: there is no setback", t.Name, *t.indoorF())
+			st.note(NoteLeft, id, "%s: it is %.0f °F inside, beyond the limit: there is no setback", t.Name, indoor.Known.Value)
 			h.Event = st.Kept.Event.Start
 		}
 		h.Ended, goal = true, Leave
 		st.keep(id, h)
 	}
 	switch {
+	case st.doubted(id), goal == Setback && st.beyond(indoor.Doubt): // the next reading decides
 	case goal != Leave:
 		st.apply(id, t, h, goal)
 	case h.Touch != nil && !h.Touch.Theirs:
@@ -82,9 +84,9 @@ func (st *step) thermostat(id string) {
 	}
 }
 
-func (st *step) tooFar(t Thermostat) bool {
-	f := t.indoorF()
-	return f != nil && st.fresh(t.AsOf, st.Settings.StaleAfter) && (*f > st.Settings.MaxIndoorF || *f < st.Settings.MinIndoorF)
+// beyond reports whether it is too warm or too cold inside for a setback.
+func (st *step) beyond(f *Figure) bool {
+	return f != nil && st.fresh(f.AsOf, st.Settings.StaleAfter) && (f.Value > st.Settings.MaxIndoorF || f.Value < st.Settings.MinIndoorF)
 }
 
 // apply moves thermostat id to where goal wants it.

@@ -1,0 +1,105 @@
+package rules
+
+import (
+	"math"
+	"time"
+)
+
+// One odd figure decides nothing that lasts. How full a battery is and how warm
+// it is inside change no faster than they can, so a figure counts once it is
+// within reach of another one: two that agree. What nobody here has asked for is
+// a person's choice once two readings in a row show it.
+
+// A Figure is something that a device has measured.
+type Figure struct {
+	Value float64
+	AsOf  time.Time // by the clock of whoever measured it
+	Read  time.Time // when it was read
+}
+
+// Figures are what is known of one quantity.
+type Figures struct {
+	Known *Figure // the last one that counts; nil: none
+	Doubt *Figure // a later one that does not, until another agrees with it
+}
+
+// reach is how far a quantity may move between two figures that agree.
+type reach struct{ atOnce, perMinute float64 }
+
+var (
+	// chargeReach, in percent: a Powerwall 3 at its highest power is empty in 70
+	// minutes, and a figure of Tesla's may be five minutes older than it says.
+	chargeReach = reach{10, 1.5}
+	indoorReach = reach{3, 0.5} // °F
+)
+
+// comparable is how far apart in time two figures may be that agree.
+const comparable = 30 * time.Minute
+
+func (r reach) agree(earlier, later Figure) bool {
+	apart := later.AsOf.Sub(earlier.AsOf)
+	return apart <= comparable && math.Abs(later.Value-earlier.Value) <= r.atOnce+r.perMinute*apart.Minutes()
+}
+
+// and is what is known after f has been read as well. confirmed is the doubted
+// figure that f has confirmed; nil: none. One that is only repeated confirms
+// nothing, nor does one that is older.
+func (s Figures) and(f Figure, r reach) (next Figures, confirmed *Figure) {
+	last := s.Doubt
+	if last == nil {
+		last = s.Known
+	}
+	switch {
+	case last != nil && last.AsOf.After(f.Read):
+		return Figures{Doubt: &f}, nil // the clock went back
+	case last != nil && (f.AsOf.Before(last.AsOf) || f.AsOf.Equal(last.AsOf) && f.Value == last.Value):
+		return s, nil
+	case s.Known != nil && r.agree(*s.Known, f):
+		return Figures{Known: &f}, nil
+	case s.Doubt != nil && r.agree(*s.Doubt, f):
+		return Figures{Known: &f}, s.Doubt
+	}
+	return Figures{s.Known, &f}, nil
+}
+
+// A Doubt is a reading that shows what nobody here has asked for, and the first
+// one that does.
+type Doubt struct {
+	Polled time.Time
+	Before Thermostat // as it was; zero for the battery
+}
+
+// odd reports whether a reading shows for the first time what nobody here has
+// asked for. Until the next one tells what it is, nothing is written there.
+func (st *step) odd(target string, polled time.Time) bool {
+	if !st.doubt.Polled.IsZero() && !st.doubt.Polled.Equal(polled) {
+		return false
+	}
+	st.Doubts = with(st.Doubts, target, Doubt{polled, st.prev})
+	return true
+}
+
+// doubted reports whether the last reading of target is in doubt.
+func (st *step) doubted(target string) bool {
+	_, is := st.Doubts[target]
+	return is
+}
+
+// recall takes up what the last reading of target left in doubt.
+func (st *step) recall(target string) {
+	st.doubt, st.Doubts = st.Doubts[target], without(st.Doubts, target)
+}
+
+// forecast folds a forecast. One of a weather service that is far from the last
+// one for the same day waits for the next.
+func (st *step) forecast(f Forecast) {
+	near := func(v *float64) bool { return v != nil && math.Abs(*v-*f.HighF) <= forecastReach }
+	if f.Service && f.HighF != nil && f.Day == st.ForecastDay && st.ForecastF != nil && !near(st.ForecastF) && !near(st.ForecastDoubt) {
+		st.ForecastDoubt = f.HighF
+		return
+	}
+	st.ForecastF, st.ForecastDay, st.ForecastDoubt = f.HighF, f.Day, nil
+}
+
+// forecastReach is by how much the forecasts of one day's high may differ, °F.
+const forecastReach = 20.0
