@@ -8,8 +8,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"reflect"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -337,7 +339,21 @@ func (c *Controller) take(m bus.Message) time.Time {
 	if ev == nil {
 		return time.Time{}
 	}
+	if a, ok := ev.(rules.Answer); ok && !a.Accepted && !rules.OwnCommand(a.ID) && c.Standing.Active() {
+		c.refused(a.Target, m)
+	}
 	return c.step(ev)
+}
+
+// refused says that a command which somebody sent to a device was refused.
+func (c *Controller) refused(target string, m bus.Message) {
+	r, err := bus.Decode[devices.Result](m)
+	if err != nil {
+		return
+	}
+	levels := strings.Split(strings.TrimSuffix(m.Topic, devices.ResultSuffix), "/")
+	c.publish(c.Topics.Control(devices.EventLeaf), false, Event{Type: rules.NoteRefused, Target: target, At: c.Bus.Now(),
+		Reason: fmt.Sprintf("%s %.60q was refused: %s", levels[len(levels)-1], fmt.Sprint(r.Requested), r.Reason)})
 }
 
 // journalFrom takes over a journal that a node has published, if it is newer than
@@ -418,6 +434,8 @@ func (c *Controller) asked(name string, m bus.Message) time.Time {
 		c.Log.Warn("command refused", "topic", m.Topic, "reason", err)
 		res.Reason = err.Error()
 		c.publish(devices.ResultTopic(m.Topic), false, res)
+		c.publish(c.Topics.Control(devices.EventLeaf), false, Event{Type: rules.NoteRefused, At: now,
+			Reason: fmt.Sprintf("%s %.60q was refused: %s", strings.TrimSuffix(name, devices.Set), req.Value, res.Reason)})
 		return time.Time{}
 	}
 	next := c.step(ev)

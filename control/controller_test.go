@@ -269,7 +269,23 @@ func TestCommandsToTheController(t *testing.T) {
 			run(t, false, &memory{}, func(r *rig) {
 				r.got("#")
 				r.send(topics.Control(c.topic+"/set"), c.payload)
-				res := r.result(c.topic)
+				var res devices.Result
+				answers, refused := 0, false
+				for _, m := range r.got("#") {
+					var e control.Event
+					switch {
+					case m.Topic == topics.Control(c.topic+"/result"):
+						answers++
+						if err := json.Unmarshal(m.Payload, &res); err != nil {
+							t.Fatal(err)
+						}
+					case m.Topic == topics.Control("event") && json.Unmarshal(m.Payload, &e) == nil && e.Type == rules.NoteRefused:
+						refused = strings.Contains(e.Reason, c.reason) && strings.HasPrefix(e.Reason, c.topic)
+					}
+				}
+				if answers != 1 || refused == c.accepted {
+					t.Errorf("%d answers; an event says that it was refused: %v", answers, refused)
+				}
 				if res.Accepted != c.accepted || res.Applied != c.applied || !res.Final || !strings.Contains(res.Reason, c.reason) {
 					t.Errorf("%+v", res)
 				}
@@ -693,4 +709,32 @@ func TestAReadingBeforeTheJournalCounts(t *testing.T) {
 			t.Errorf("%d commands for the reserve", n)
 		}
 	})
+}
+
+// A refused command to a device was seen by nobody who had not subscribed to its
+// answers.
+func TestACommandThatADeviceRefusesIsSeen(t *testing.T) {
+	for _, c := range []struct {
+		payload string
+		want    string // of the event; empty: there is none
+	}{
+		{`{"id":"","accepted":false,"final":true,"requested":"999","applied":null,"reason":"999 is out of range"}`, "cool_setpoint \"999\" was refused: 999 is out of range"},
+		{`{"id":"control-up-1","accepted":false,"final":true,"requested":"78","applied":null,"reason":"busy"}`, ""},
+		{`{"id":"","accepted":true,"final":true,"requested":78,"applied":78,"reason":""}`, ""},
+	} {
+		run(t, false, &memory{}, func(r *rig) {
+			r.got("#")
+			r.send(topics.Thermostat("up", "cool_setpoint/result"), c.payload)
+			got := ""
+			for _, m := range r.got(topics.Control("event")) {
+				var e control.Event
+				if json.Unmarshal(m.Payload, &e) == nil && e.Type == rules.NoteRefused && e.Target == "up" {
+					got = e.Reason
+				}
+			}
+			if got != c.want {
+				t.Errorf("%s: %q, want %q", c.payload, got, c.want)
+			}
+		})
+	}
 }

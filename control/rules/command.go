@@ -65,6 +65,10 @@ const fan = "fan"
 // sent before a restart is not taken for a person's.
 const ownPrefix = "control-"
 
+// OwnCommand reports whether an id is of a command of the rules, and of nobody
+// else's.
+func OwnCommand(id string) bool { return strings.HasPrefix(id, ownPrefix) }
+
 // Ours reports whether a command's id is one of the controller's.
 func Ours(id string) bool { return strings.HasPrefix(id, ownPrefix) }
 

@@ -158,10 +158,11 @@ const (
 	NoteLeft     NoteType = "left_alone"
 	NoteDryRun   NoteType = "dry_run"
 	NoteProblem  NoteType = "problem"
+	NoteRefused  NoteType = "refused" // a command that somebody sent
 )
 
 // NoteTypes lists all note types.
 func NoteTypes() []NoteType {
 	return []NoteType{NotePhase, NoteReserve, NotePrecool, NoteLatched, NoteSetback, NoteRestore, NoteRestored,
-		NoteTaken, NoteOverride, NoteEnabled, NoteLeft, NoteDryRun, NoteProblem}
+		NoteTaken, NoteOverride, NoteEnabled, NoteLeft, NoteDryRun, NoteProblem, NoteRefused}
 }
