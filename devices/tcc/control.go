@@ -34,7 +34,7 @@ func (s screen) change(cmd devices.ThermostatCommand, now time.Time, home *time.
 		return controlScreen{}, errors.New("the thermostat takes no set points in its present mode: send a mode first")
 	}
 	out := controlScreen{DeviceID: s.id}
-	if whole.Mode != nil {
+	if whole.Mode != nil && (!s.reading.EmergencyHeat || *whole.Mode != devices.Heat) { // it shows heat already; whoever set emergency heat ends it
 		out.SystemSwitch = devices.Pointer(s.switchTo(*whole.Mode))
 	}
 	if whole.Fan != nil {

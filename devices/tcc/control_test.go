@@ -23,6 +23,8 @@ func TestChangeInThePortalsWords(t *testing.T) {
 		want string // "": refused with no
 		no   string
 	}{
+		{"mode heat in emergency heat ends nothing", []string{`"SystemSwitchPosition":3`, `"SystemSwitchPosition":0`}, cmd{Mode: devices.Pointer(devices.Heat), HeatSetpoint: devices.Pointer(68.0)},
+			`"SystemSwitch":null,"HeatSetpoint":68,"CoolSetpoint":75,"HeatNextPeriod":null,"CoolNextPeriod":null,"StatusHeat":2,"StatusCool":2,"FanMode":null`, ""},
 		{"a set point keeps a permanent hold and sends both, with both statuses", nil, cmd{CoolSetpoint: devices.Pointer(78.0)},
 			`"SystemSwitch":null,"HeatSetpoint":70,"CoolSetpoint":78,"HeatNextPeriod":null,"CoolNextPeriod":null,"StatusHeat":2,"StatusCool":2,"FanMode":null`, ""},
 		{"a set point over the schedule ends with the period that the portal shows", []string{`"StatusCool":2`, `"StatusCool":0`}, cmd{CoolSetpoint: devices.Pointer(78.0)},
@@ -59,8 +61,6 @@ func TestChangeInThePortalsWords(t *testing.T) {
 			`"SystemSwitch":4,"HeatSetpoint":null,"CoolSetpoint":null,"HeatNextPeriod":null,"CoolNextPeriod":null,"StatusHeat":null,"StatusCool":null,"FanMode":null`, ""},
 		{"automatic stays the automatic it is", []string{`"SwitchAutoAllowed":false`, auto, `"SystemSwitchPosition":3`, `"SystemSwitchPosition":5`}, cmd{Mode: devices.Pointer(devices.HeatCool)},
 			`"SystemSwitch":5,"HeatSetpoint":null,"CoolSetpoint":null,"HeatNextPeriod":null,"CoolNextPeriod":null,"StatusHeat":null,"StatusCool":null,"FanMode":null`, ""},
-		{"out of emergency heat", []string{`"SystemSwitchPosition":3`, `"SystemSwitchPosition":0`}, cmd{Mode: devices.Pointer(devices.Heat)},
-			`"SystemSwitch":1,"HeatSetpoint":null,"CoolSetpoint":null,"HeatNextPeriod":null,"CoolNextPeriod":null,"StatusHeat":null,"StatusCool":null,"FanMode":null`, ""},
 		{"the fan", nil, cmd{Fan: devices.Pointer(devices.FanCirculate)},
 			`"SystemSwitch":null,"HeatSetpoint":null,"CoolSetpoint":null,"HeatNextPeriod":null,"CoolNextPeriod":null,"StatusHeat":null,"StatusCool":null,"FanMode":2`, ""},
 		{"a device that only heats sends its cool set point as it stands", []string{`"SwitchCoolAllowed":true`, `"SwitchCoolAllowed":false`}, cmd{HeatSetpoint: devices.Pointer(66.0)},

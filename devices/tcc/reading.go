@@ -177,17 +177,15 @@ func (c *checker) air(ui *uiData, r *devices.ThermostatReading) {
 		r.Temperature = c.temperature("DispTemperature", ui.DispTemperature)
 	}
 	if ui.OutdoorTemperatureAvailable.or(false) {
-		r.OutdoorTemperature = c.temperature("OutdoorTemperature", ui.OutdoorTemperature)
+		r.OutdoorTemperature = c.shown(ui.OutdoorTemperature)
 	}
 	h := ui.IndoorHumidity
 	if h == nil || *h == noValue || !ui.IndoorHumiditySensorAvailable.or(false) || !ui.IndoorHumiditySensorNotFault.or(true) {
 		return
 	}
-	if *h < 0 || *h > 100 {
-		c.fail("IndoorHumidity of %g %%", *h)
-		return
+	if *h >= 0 && *h <= 100 {
+		r.Humidity = h
 	}
-	r.Humidity = h
 }
 
 // control decodes what is set.
@@ -211,15 +209,16 @@ func (c *checker) control(ui *uiData, s *screen, now time.Time, home *time.Locat
 	s.position = c.whole("SystemSwitchPosition", ui.SystemSwitchPosition, 0, 255)
 	r.Mode, r.EmergencyHeat = modeOf(s.position)
 
-	s.heat = c.temperature("HeatSetpoint", ui.HeatSetpoint)
-	s.cool = c.temperature("CoolSetpoint", ui.CoolSetpoint)
+	s.heat, s.cool = c.shown(ui.HeatSetpoint), c.shown(ui.CoolSetpoint)
 	s.takesTouches = ui.SetpointChangeAllowed.or(true)
 	if heats {
+		s.heat = c.temperature("HeatSetpoint", ui.HeatSetpoint)
 		r.HeatSetpoint = s.heat
 		l := c.unit.HeatLimits(ui.HeatLowerSetptLimit, ui.HeatUpperSetptLimit)
 		r.HeatMin, r.HeatMax = &l.Lowest, &l.Highest
 	}
 	if cools {
+		s.cool = c.temperature("CoolSetpoint", ui.CoolSetpoint)
 		r.CoolSetpoint = s.cool
 		l := c.unit.CoolLimits(ui.CoolLowerSetptLimit, ui.CoolUpperSetptLimit)
 		r.CoolMin, r.CoolMax = &l.Lowest, &l.Highest
@@ -232,10 +231,10 @@ func (c *checker) control(ui *uiData, s *screen, now time.Time, home *time.Locat
 	}
 	scheduled := ui.ScheduleCapable.or(true)
 	if scheduled && heats {
-		r.ScheduleHeat = c.temperature("ScheduleHeatSp", ui.ScheduleHeatSp)
+		r.ScheduleHeat = c.shown(ui.ScheduleHeatSp)
 	}
 	if scheduled && cools {
-		r.ScheduleCool = c.temperature("ScheduleCoolSp", ui.ScheduleCoolSp)
+		r.ScheduleCool = c.shown(ui.ScheduleCoolSp)
 	}
 	c.hold(ui, s, scheduled, now, home)
 }
@@ -346,14 +345,16 @@ func (c *checker) fan(f *fanData, has bool, r *devices.ThermostatReading) {
 			r.Fans = append(r.Fans, fans[i])
 		}
 	}
-	if m := c.whole("fanMode", f.FanMode, 0, 255); m != nil && *m < len(fans) {
-		r.Fan = &fans[*m]
+	for i := range fans {
+		if f.FanMode != nil && *f.FanMode == float64(i) {
+			r.Fan = &fans[i]
+		}
 	}
 }
 
 // action decodes what the equipment does. Some models never say.
 func (c *checker) action(status *float64, f *fanData, r *devices.ThermostatReading) {
-	n := c.whole("EquipmentOutputStatus", status, 0, 255)
+	n := status
 	if n == nil {
 		return
 	}
@@ -396,6 +397,15 @@ func (c *checker) temperature(name string, v *float64) *float64 {
 	return v
 }
 
+// shown is a temperature that nothing is decided from. One that cannot be is not
+// known, and takes nothing away.
+func (c *checker) shown(v *float64) *float64 {
+	if v == nil || *v == noValue || !c.unit.Possible(*v) {
+		return nil
+	}
+	return v
+}
+
 // whole lets a whole number within bounds pass; the portal writes some of its
 // whole numbers as 3.0000.
 func (c *checker) whole(name string, v *float64, lowest, highest int) *int {
@@ -424,7 +434,7 @@ func parseList(body []byte) ([]device, error) {
 	for _, l := range locations {
 		for _, d := range l.Devices {
 			if d.DeviceID <= 0 {
-				return nil, fmt.Errorf("a DeviceID of %d", d.DeviceID)
+				continue // it can be neither read nor set; the others can
 			}
 			found = append(found, device{id: d.DeviceID, name: devices.Label(d.Name)})
 		}

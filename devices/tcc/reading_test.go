@@ -212,7 +212,6 @@ func TestNonsenseIsRefusedAtTheEdge(t *testing.T) {
 		body []byte
 		want string
 	}{
-		{"400 % humidity", edit(t, `"IndoorHumidity":40`, `"IndoorHumidity":400`), "IndoorHumidity of 400"},
 		{"a room at 750 °F", edit(t, `"DispTemperature":75`, `"DispTemperature":750`), "DispTemperature of 750"},
 		{"a room at −300 °F", edit(t, `"DispTemperature":75`, `"DispTemperature":-300`), "DispTemperature of -300"},
 		{"75 °C", edit(t, `"DisplayUnits":"F"`, `"DisplayUnits":"C"`), "°C"},
@@ -242,6 +241,39 @@ func TestNonsenseIsRefusedAtTheEdge(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A figure that is only shown, and a side that the thermostat does not use, took
+// the whole thermostat away when it could not be.
+func TestOneOddFigureTakesNoThermostatAway(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		edit []string
+	}{
+		{"400 % humidity", []string{`"IndoorHumidity":40`, `"IndoorHumidity":400`}},
+		{"-1 % humidity", []string{`"IndoorHumidity":40`, `"IndoorHumidity":-1`}},
+		{"255 °F outside", []string{`"OutdoorTemperature":128,"OutdoorTemperatureAvailable":false`, `"OutdoorTemperature":255,"OutdoorTemperatureAvailable":true`}},
+		{"fan mode -1", []string{`"fanMode":0`, `"fanMode":-1`}},
+		{"equipment -1", []string{`"EquipmentOutputStatus":2`, `"EquipmentOutputStatus":-1`}},
+		{"a schedule of 255 °F", []string{`"ScheduleHeatSp":70`, `"ScheduleHeatSp":255`}},
+		{"a heat set point of 255 °F where it does not heat", []string{`"HeatSetpoint":70`, `"HeatSetpoint":255`, `"SwitchHeatAllowed":true`, `"SwitchHeatAllowed":false`}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := parseScreen(edit(t, tt.edit...), upstairs, noon, home)
+			if err != nil || !s.reading.Alive || s.reading.CoolSetpoint == nil || *s.reading.CoolSetpoint != 75 {
+				t.Fatalf("got %+v, %v", s.reading, err)
+			}
+			if h, o, f := s.reading.Humidity, s.reading.OutdoorTemperature, s.reading.ScheduleHeat; h != nil && *h != 40 || o != nil || f != nil && *f != 70 || s.reading.HeatSetpoint != nil && *s.reading.HeatSetpoint != 70 {
+				t.Errorf("the odd figure is shown: %+v", s.reading)
+			}
+		})
+	}
+	t.Run("a device without an id in the list", func(t *testing.T) {
+		got, err := parseList([]byte(`[{"LocationID":1,"Devices":[{"DeviceID":0,"Name":"GONE"},{"DeviceID":1234567,"Name":"MAIN"}]}]`))
+		if err != nil || len(got) != 1 || got[0].id != 1234567 {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
 }
 
 // A thermostat without power has no data, which is not nonsense: its reading
