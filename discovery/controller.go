@@ -12,7 +12,7 @@ type ControllerDescription struct {
 	Topics     devices.Topics
 	Version    string   // of powermgr; empty: unknown
 	Phases     []string // off_peak, pre_peak, peak
-	Overrides  []string // auto, peak, off_peak, precool, pause
+	Overrides  []string // auto, peak, off_peak, precool, pause, skip
 	EventTypes []string // all that control/event can have
 	Parts      []string // those of control/health: powerwall, broker, …
 }
@@ -21,6 +21,8 @@ type ControllerDescription struct {
 const (
 	pressPrecool = "precool"
 	pressAuto    = "auto"
+	pressSkip    = "skip"
+	pressResume  = "resume"
 	pressRestore = "PRESS"
 )
 
@@ -68,6 +70,8 @@ func Controller(p ControllerDescription) Device {
 			b.button("precool_now", "Precool now", override, pressPrecool, "mdi:snowflake"),
 			b.button("restore_now", "Restore now", t.Control("restore"+devices.Set), pressRestore, "mdi:restore"),
 			b.button("clear_override", "Clear override", override, pressAuto, "mdi:hand-back-right-off-outline"),
+			b.button("skip_peak", "Skip next peak", override, pressSkip, "mdi:debug-step-over"),
+			b.button("resume", "Resume", override, pressResume, "mdi:play-outline"),
 			b.entity("image", "chart", "Day", map[string]any{
 				"image_topic": t.Control(devices.ChartLeaf), "content_type": "image/png", "icon": "mdi:chart-line",
 			}),

@@ -55,7 +55,7 @@ func thermostat(r devices.ThermostatReading) Device {
 func controller() Device {
 	return Controller(ControllerDescription{
 		Topics: topics, Version: "1.0.0", Phases: []string{"off_peak", "pre_peak", "peak"},
-		Overrides: []string{"auto", "peak", "off_peak", "precool", "pause"}, EventTypes: []string{"phase", "reserve", "setback"}, Parts: []string{"powerwall", "broker"},
+		Overrides: []string{"auto", "peak", "off_peak", "precool", "pause", "skip"}, EventTypes: []string{"phase", "reserve", "setback"}, Parts: []string{"powerwall", "broker"},
 	})
 }
 
