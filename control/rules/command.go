@@ -40,7 +40,8 @@ func (st *step) answer(a Answer) {
 		st.Pending = with(st.Pending, a.Target, p)
 		return
 	}
-	st.failed(a.Target, p, a.Accepted, a.Reason)
+	p.Ignored, p.Unknown = a.Accepted && !a.Unknown, a.Unknown
+	st.failed(a.Target, p, a.Reason)
 }
 
 // asked is a person's command, accepted by the bridge.
@@ -80,24 +81,47 @@ func (st *step) send(w Write) {
 	}
 	st.Sent++ // several commands can leave at one instant
 	w.ID = fmt.Sprintf("%s%s-%d-%d", ownPrefix, w.Target, st.now.UnixMilli(), st.Sent)
-	p.ID, p.Sent, p.Failed = w.ID, st.now, time.Time{}
+	p.ID, p.Goal, p.Sent, p.Failed = w.ID, w.Goal, st.now, time.Time{}
 	st.Pending = with(st.Pending, w.Target, p)
 	st.d.Writes = append(st.d.Writes, w)
 }
 
 // failed notes that a command did not come through, and when it may be tried
 // again: sooner when the vendor could not be reached than when it accepted the
-// command and did nothing.
-func (st *step) failed(target string, p Pending, accepted bool, reason string) {
-	p.ID, p.Failed, p.Ignored = "", st.now, accepted
+// command and did nothing, and soonest when it gives something back.
+func (st *step) failed(target string, p Pending, reason string) {
+	p.ID, p.Failed = "", st.now
 	p.Tries++
 	wait := time.Minute << min(p.Tries-1, 4)
-	if accepted {
+	switch {
+	case p.Ignored:
 		wait = 10 * time.Minute << min(p.Tries-1, 1)
+	case p.Goal == Restore:
+		wait = min(wait, owedRetry)
 	}
 	p.Retry = st.now.Add(wait)
 	st.Pending = with(st.Pending, target, p)
 	st.say("taken "+target, NoteProblem, target, "the command did not come through: %s", reason)
+}
+
+// owedRetry is the longest that something which has to go back waits for the
+// next try, and how long it waits for a reading before it goes without one.
+const owedRetry = 5 * time.Minute
+
+// outage is how long after a command came to nothing a reading has to be to say
+// that the vendor has been away since.
+const outage = 30 * time.Second
+
+// read notes that target was read, and when it was before. The first reading
+// since a command that did not come through says that the vendor answers again:
+// the command need not wait any longer.
+func (st *step) read(target string, before, polled time.Time) {
+	p := st.Pending[target]
+	if p.Failed.IsZero() || p.Ignored || !before.Before(p.Sent) || polled.Sub(p.Failed) < outage {
+		return
+	}
+	p.Retry = earliest(p.Retry, st.now)
+	st.Pending = with(st.Pending, target, p)
 }
 
 // giveWay is how long a command waits that gave way to a person's. The bridge
@@ -117,7 +141,8 @@ func (st *step) mayRetry(target string, lastRead time.Time) bool {
 		return true // the process that sent it is gone
 	case p.ID != "":
 		if st.now.Sub(p.Sent) >= overdue {
-			st.failed(target, p, true, "there was no answer")
+			p.Ignored, p.Unknown = true, false
+			st.failed(target, p, "there was no answer")
 		}
 		st.wake(p.Sent.Add(overdue))
 		return false
@@ -129,7 +154,9 @@ func (st *step) mayRetry(target string, lastRead time.Time) bool {
 		st.wake(p.Retry)
 		return false
 	}
-	// Only a reading since then says that the vendor answers again; the one
-	// that the refusal was about comes with it.
-	return lastRead.After(p.Failed.Add(-time.Second))
+	// A reading since then says that the vendor answers again; the one that the
+	// refusal was about comes with it. A vendor that limits reads gives none for
+	// hours: what surely did not arrive goes back without one.
+	arrived := p.Ignored || p.Unknown
+	return lastRead.After(p.Failed.Add(-time.Second)) || p.Goal == Restore && !arrived && st.now.Sub(p.Failed) >= owedRetry
 }

@@ -277,11 +277,13 @@ type State struct {
 // overdue.
 type Pending struct {
 	ID      string
+	Goal    Goal      // of the last one
 	Sent    time.Time
 	Failed  time.Time // when the final answer said no; zero: there is none yet
 	Retry   time.Time // not before, once Failed
 	Tries   int       // that failed in a row
 	Ignored bool      // the last one was accepted and nothing came of it
+	Unknown bool      // the last one was sent, and nothing showed what became of it
 }
 
 // A state shares its maps with the one before it, so a step never writes to one:

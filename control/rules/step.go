@@ -166,9 +166,13 @@ func (st *step) release() {
 func (st *step) fold(ev Event) {
 	switch ev := ev.(type) {
 	case BatteryRead:
+		if st.Battery != nil {
+			st.read(Powerwall, st.Battery.Polled, ev.Polled)
+		}
 		st.measured(ev.Battery)
 		st.readBattery(ev.Battery)
 	case ThermostatRead:
+		st.read(ev.ID, st.Thermostats[ev.ID].Polled, ev.Polled)
 		if f := ev.indoorF(); f != nil && ev.Alive {
 			next, _ := st.Indoor[ev.ID].and(Figure{*f, ev.AsOf, st.now}, indoorReach)
 			st.Indoor = with(st.Indoor, ev.ID, next)
