@@ -214,3 +214,45 @@ func TestALimitIsWrittenOnce(t *testing.T) {
 		t.Errorf("a vendor that answers is left alone after a restart: %v, %v", q, err)
 	}
 }
+
+func TestAVendorIsAskedOftenWhileSomethingHasToGoBack(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		owed        bool
+		least, most int // reads in an hour without an answer
+	}{
+		{"nothing", false, 5, 12},
+		{"a reserve", true, 30, 60},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			reads := 0
+			f := &counting{fakeBattery: fakeBattery{read: &devices.Error{Kind: devices.Unreachable, Err: errors.New("x")}}, reads: &reads}
+			bubble(t, func(s Shared) func(context.Context) error {
+				return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return 15 * time.Minute }, Owed: func() bool { return c.owed }}).Run
+			}, func(r *rig) {
+				r.sleep(time.Hour)
+				if reads < c.least || reads > c.most {
+					t.Errorf("%d reads", reads)
+				}
+			})
+		})
+	}
+}
+
+// Once a command of the controller has come to nothing, the next reading is not
+// a quarter of an hour away.
+func TestACommandThatCameToNothingIsFollowedByAReading(t *testing.T) {
+	reads := 0
+	f := &counting{fakeBattery: fakeBattery{reserve: 0, apply: &devices.Error{Kind: devices.Refused, Err: errors.New("HTTP 400")}}, reads: &reads}
+	bubble(t, func(s Shared) func(context.Context) error {
+		return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return 15 * time.Minute }}).Run
+	}, func(r *rig) {
+		r.sleep(time.Minute)
+		before := reads
+		r.command("powermgr/powerwall/reserve/set", "100")
+		r.sleep(lookAgain)
+		if reads != before+1 {
+			t.Errorf("%d reads", reads-before)
+		}
+	})
+}

@@ -57,6 +57,7 @@ type account struct {
 	topic string                            // of the API figures
 	every func(now time.Time) time.Duration // between polls; required
 	meter *Meter                            // nil: calls are not counted
+	owed  func() bool                       // whether something has still to be given back; nil: never
 
 	next    time.Time // of the regular poll; zero: at once
 	quiet   quiet     // what the vendor asked for
@@ -74,9 +75,10 @@ type account struct {
 const (
 	firstWait  = 30 * time.Second
 	longWait   = 10 * time.Minute
-	spread     = 0.3 // of a wait, either way
-	missesDown = 3   // in a row, after which it is said to be offline
-	mostCuts   = 2   // polls in a row that commands may end
+	owedWait   = 90 * time.Second // at most, while something has to be given back
+	spread     = 0.3              // of a wait, either way
+	missesDown = 3                // in a row, after which it is said to be offline
+	mostCuts   = 2                // polls in a row that commands may end
 )
 
 func newAccount(s Shared, name, topic string, every func(time.Time) time.Duration, m *Meter) *account {
@@ -217,7 +219,11 @@ func (a *account) wait(kind devices.Kind, err error) time.Duration {
 	case devices.Throttled:
 		return max(asked, next)
 	}
-	return max(asked, min(next, max(a.every(a.Bus.Now()), firstWait)))
+	most := max(a.every(a.Bus.Now()), firstWait)
+	if a.owed != nil && a.owed() {
+		most = min(most, owedWait) // the first good reading brings the command
+	}
+	return max(asked, min(next, most))
 }
 
 // due is when to look next: regularly, but never before the vendor wants to be

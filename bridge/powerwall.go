@@ -11,14 +11,15 @@ import (
 	"powermgr/devices"
 )
 
-// PowerwallOptions are what a Powerwall part needs; all are required but Meter
-// and Energy.
+// PowerwallOptions are what a Powerwall part needs; all are required but Meter,
+// Energy and Owed.
 type PowerwallOptions struct {
 	Shared
 	Device PowerwallDevice
 	Every  func(now time.Time) time.Duration // between polls
 	Meter  *Meter                            // nil: calls are not counted
 	Energy *Energy                           // nil: lifetime counters only as the vendor gives them
+	Owed   func() bool                       // whether it has still to be given something back; nil: never
 }
 
 // Powerwall polls one battery and carries out the commands to it. Polls and
@@ -36,6 +37,7 @@ type Powerwall struct {
 // NewPowerwall returns a part that has subscribed already.
 func NewPowerwall(o PowerwallOptions) *Powerwall {
 	a := newAccount(o.Shared, "powerwall", o.Topics.Powerwall(devices.APILeaf), o.Every, o.Meter)
+	a.owed = o.Owed
 	return &Powerwall{
 		PowerwallOptions: o, account: a, writes: &writes{account: a}, past: map[string][]any{},
 		sub: o.Bus.Subscribe("powerwall", o.Topics.Powerwall("+"+devices.Set), bus.Standing, bus.Stored(o.Topics.Powerwall(devices.StateLeaf))),

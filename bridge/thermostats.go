@@ -12,13 +12,14 @@ import (
 )
 
 // ThermostatsOptions are what a Thermostats part needs; all are required but
-// Meter.
+// Meter and Owed.
 type ThermostatsOptions struct {
 	Shared
 	Device   ThermostatDevices
 	Every    func(now time.Time) time.Duration // between polls
 	Meter    *Meter                            // nil: calls are not counted
 	Location *time.Location                    // of the home: "until 19:00" is its time
+	Owed     func() bool                       // whether one of them has still to be given something back; nil: never
 }
 
 // Thermostats polls one account and carries out the commands to its
@@ -67,6 +68,7 @@ const together = 250 * time.Millisecond
 // NewThermostats returns a part that has subscribed already.
 func NewThermostats(o ThermostatsOptions) *Thermostats {
 	a := newAccount(o.Shared, "thermostats", o.Topics.Thermostats(devices.APILeaf), o.Every, o.Meter)
+	a.owed = o.Owed
 	return &Thermostats{
 		ThermostatsOptions: o, account: a, writes: &writes{account: a}, homes: map[string]*thermostat{},
 		sub: o.Bus.Subscribe("thermostats", o.Topics.Thermostat("+", "+"+devices.Set), bus.Standing),

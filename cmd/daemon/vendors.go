@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"powermgr/bridge"
@@ -52,6 +53,7 @@ func (d *Daemon) powerwall(s bridge.Shared) (string, func(context.Context) error
 	often, safely := d.options.Counters[0], d.options.Counters[1]
 	return "powerwall", d.follows(bridge.NewPowerwall(bridge.PowerwallOptions{
 		Shared: s, Device: device, Every: d.pace(c.Poll.PowerwallPeakSeconds, c.Poll.PowerwallSeconds), Meter: meter,
+		Owed:   d.owed(func(target string) bool { return target == rules.Powerwall }),
 		Energy: &bridge.Energy{Often: often, Safely: safely, Log: s.Log, Gap: devices.Stale(inSeconds(c.Poll.PowerwallSeconds))},
 	}).Run), nil
 }
@@ -84,6 +86,7 @@ func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) err
 	every := inSeconds(c.Poll.ThermostatSeconds)
 	return "thermostats", d.follows(bridge.NewThermostats(bridge.ThermostatsOptions{
 		Shared: s, Device: device, Every: func(time.Time) time.Duration { return every }, Meter: meter, Location: c.Zone(),
+		Owed: d.owed(func(target string) bool { return target != rules.Powerwall }),
 	}).Run), nil
 }
 
@@ -149,6 +152,20 @@ func (d *Daemon) pace(peakSeconds, otherSeconds int) func(time.Time) time.Durati
 			every = min(every, max(lead.Sub(now), time.Second)) // the lead begins with fresh figures
 		}
 		return every
+	}
+}
+
+// owed reports whether something of one of the targets has still to be given
+// back, as the controller says.
+func (d *Daemon) owed(is func(target string) bool) func() bool {
+	topic := devices.Topics{Base: d.options.Config.MQTT.BaseTopic}.Control(devices.StateLeaf)
+	return func() bool {
+		m, ok := d.Bus.Retained(topic)
+		if !ok {
+			return false
+		}
+		state, err := bus.Decode[control.State](m)
+		return err == nil && slices.ContainsFunc(state.Owned, func(o rules.Owned) bool { return o.What == string(rules.Restore) && is(o.Target) })
 	}
 }
 
