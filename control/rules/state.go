@@ -277,7 +277,7 @@ type State struct {
 // overdue.
 type Pending struct {
 	ID      string
-	Goal    Goal      // of the last one
+	Goal    Goal // of the last one
 	Sent    time.Time
 	Failed  time.Time // when the final answer said no; zero: there is none yet
 	Retry   time.Time // not before, once Failed
