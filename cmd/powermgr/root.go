@@ -80,7 +80,7 @@ func rootCommand() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, c := range []*cobra.Command{
 		runCommand(g), demoCommand(), emulatorCommand(), checkConfigCommand(g), authCommand(g), statusCommand(), healthCommand(), roleCommand(),
-		reportCommand(g), notifyCommand(g), versionCommand(),
+		reportCommand(g), whatIfCommand(g), notifyCommand(g), versionCommand(),
 	} {
 		check := c.Args
 		c.Args = func(cmd *cobra.Command, args []string) error {

@@ -1,0 +1,10 @@
+// Package forecast says how the next hours may go: what the home will use and
+// what the sun will give, not as one line but as possible courses. It is pure:
+// the same past and the same now give the same courses.
+//
+// The usual course of a day is the mean of the last ten days of its kind,
+// working or free. What is known today moves it: the hours before now say by
+// how much, and that fades. How it may depart from there is taken from past
+// days that were most like today, whole, so that a heavy evening stays heavy
+// and a cloudy day cloudy.
+package forecast

@@ -1,0 +1,291 @@
+package plan
+
+import (
+	"errors"
+	"math"
+	"time"
+
+	"powermgr/control/battery"
+	"powermgr/control/forecast"
+)
+
+// A Slot is a stretch of the time ahead with its prices, per kWh.
+type Slot struct {
+	Start     time.Time
+	Import    float64
+	Export    float64
+	Expensive bool // an hour in which the owner wants no power from the grid
+}
+
+// Options are the owner's wishes.
+type Options struct {
+	PeakWeight float64 // what a kWh from the grid in expensive hours costs on top, in the currency
+	MinGain    float64 // a change of the reserve has to gain more than this
+	MinReserve int     // percent; never planned below
+}
+
+// DefaultOptions are those of an owner who has said nothing.
+func DefaultOptions() Options { return Options{PeakWeight: 0.4, MinGain: 0.01} }
+
+// Inputs are all that a plan depends on: the same inputs give the same plan.
+type Inputs struct {
+	Battery battery.Model
+	Slots   []Slot // from now on
+	Length  time.Duration
+	Courses []forecast.Course
+	Options Options
+	// Levels is into how many charges the battery is divided; between two of
+	// them the value follows a straight line. 0: 45.
+	Levels int
+}
+
+// How far and how finely it looks ahead.
+const (
+	Length  = 30 * time.Minute // of a slot
+	Horizon = 72               // slots
+)
+
+const usualLevels = 45
+
+// leftWorth is what is left in the battery at the end is worth, as a share of
+// the lowest price: it saves buying that, but not before it is needed.
+const leftWorth = 0.9
+
+// A Values knows what each charge at each time is worth, for each course. It
+// is kept between plans and asked with what is known by then.
+type Values struct {
+	in     Inputs
+	weight []float64   // of each course
+	net    [][]float64 // load less sun, of each slot and course
+	buy    []float64   // price with the weight on it, of each slot
+	step   battery.Slot
+	levels int
+	cost   [][]float64 // from each slot on, of each level and course
+}
+
+// ErrNothing says that there is nothing to plan with.
+var ErrNothing = errors.New("a plan needs slots, courses for each of them, and a battery")
+
+// Solve works out what each charge is worth, backwards from the end.
+func Solve(in Inputs) (*Values, error) {
+	if len(in.Slots) == 0 || len(in.Courses) == 0 || in.Battery.CapacityKWh <= 0 || in.Length <= 0 {
+		return nil, ErrNothing
+	}
+	for _, c := range in.Courses {
+		if len(c.Load) < len(in.Slots) || len(c.Sun) < len(in.Slots) {
+			return nil, ErrNothing
+		}
+	}
+	v := prepare(in)
+	k := len(in.Courses)
+	v.cost = make([][]float64, len(in.Slots)+1)
+	v.cost[len(in.Slots)] = v.left()
+	best, try := make([]float64, k), make([]float64, k)
+	for t := len(in.Slots) - 1; t > 0; t-- {
+		v.cost[t] = make([]float64, v.levels*k)
+		for i := range v.levels {
+			stored := v.stored(i)
+			lowest := math.Inf(1)
+			for _, reserve := range v.choices(stored) {
+				if c := v.expect(t, stored, reserve, v.net[t], try); c < lowest-1e-9 {
+					lowest = c
+					best, try = try, best
+				}
+			}
+			copy(v.cost[t][i*k:], best)
+		}
+	}
+	return v, nil
+}
+
+func prepare(in Inputs) *Values {
+	v := &Values{in: in, step: in.Battery.Over(in.Length), levels: in.Levels}
+	if v.levels < 2 {
+		v.levels = usualLevels
+	}
+	total := 0.0
+	for _, c := range in.Courses {
+		total += c.Weight
+	}
+	for _, c := range in.Courses {
+		v.weight = append(v.weight, c.Weight/total)
+	}
+	for t, s := range in.Slots {
+		net := make([]float64, len(in.Courses))
+		for c := range net {
+			net[c] = in.Courses[c].Load[t] - in.Courses[c].Sun[t]
+		}
+		v.net = append(v.net, net)
+		buy := s.Import
+		if s.Expensive {
+			buy += in.Options.PeakWeight
+		}
+		v.buy = append(v.buy, buy)
+	}
+	return v
+}
+
+// left is the cost from the end on: less, the more is left.
+func (v *Values) left() []float64 {
+	cheap := math.Inf(1)
+	for _, s := range v.in.Slots {
+		cheap = min(cheap, s.Import)
+	}
+	k := len(v.weight)
+	cost := make([]float64, v.levels*k)
+	for i := range v.levels {
+		for c := range k {
+			cost[i*k+c] = -v.stored(i) * v.in.Battery.OneWay * cheap * leftWorth
+		}
+	}
+	return cost
+}
+
+// stored is the charge of level i, in kWh.
+func (v *Values) stored(i int) float64 {
+	return float64(i) * v.in.Battery.CapacityKWh / float64(v.levels-1)
+}
+
+// Tesla keeps no reserve between these two; percent.
+const (
+	highest = 80
+	full    = 100
+)
+
+// settable is the reserve in kWh that can be asked for, for one that is
+// wanted.
+func (v *Values) settable(kWh float64) float64 {
+	switch c := v.in.Battery.CapacityKWh; {
+	case kWh > c*highest/100:
+		return c
+	default:
+		return max(kWh, c*float64(v.in.Options.MinReserve)/100)
+	}
+}
+
+// choices are the reserves worth trying at a charge, in kWh: serve the home,
+// hold, and fill slowly or fast.
+func (v *Values) choices(stored float64) [4]float64 {
+	reach := v.in.Battery.PowerKW * v.in.Length.Hours() * v.in.Battery.OneWay
+	return [4]float64{
+		v.settable(0), v.settable(stored), v.settable(stored + 0.4*reach), v.settable(stored + reach),
+	}
+}
+
+// expect is what slot t and all that comes after it costs under a reserve, on
+// average, given what the home draws net of the sun in each course. The cost
+// in each course goes to out.
+func (v *Values) expect(t int, stored, reserve float64, net, out []float64) float64 {
+	sum := 0.0
+	next, buy, sell := v.cost[t+1], v.buy[t], v.in.Slots[t].Export
+	perKWh := float64(v.levels-1) / v.in.Battery.CapacityKWh
+	k := len(v.weight)
+	for c, n := range net {
+		after, grid := v.step.Grid(stored, reserve, n)
+		at := after * perKWh
+		i := min(int(at), v.levels-2)
+		low, high := next[i*k+c], next[(i+1)*k+c]
+		cost := low + (high-low)*(at-float64(i))
+		if grid > 0 {
+			cost += grid * buy
+		} else {
+			cost += grid * sell
+		}
+		out[c] = cost
+		sum += cost * v.weight[c]
+	}
+	return sum
+}
+
+// percents are the reserves that can be asked for.
+func (v *Values) percents() []int {
+	var all []int
+	for p := v.in.Options.MinReserve; p <= highest; p++ {
+		all = append(all, p)
+	}
+	return append(all, full)
+}
+
+// A Question is what is known when the reserve is decided.
+type Question struct {
+	Slot      int
+	StoredKWh float64
+	Reserve   int      // in force, percent
+	NetKWh    *float64 // what the home draws net of the sun in this slot; nil: as the courses have it
+}
+
+// Ask is the reserve to ask for, in percent, and what is to be expected of it:
+// the cost from that slot on. The reserve in force stays unless another gains
+// more than MinGain. Of those that come to the same in this slot, it is the one
+// that is best to stay with.
+func (v *Values) Ask(q Question) (reserve int, cost float64) {
+	net := v.net[q.Slot]
+	if q.NetKWh != nil {
+		net = make([]float64, len(v.weight))
+		for c := range net {
+			net[c] = *q.NetKWh
+		}
+	}
+	out := make([]float64, len(v.weight))
+	kWh := v.in.Battery.CapacityKWh / 100
+	reserve, cost = q.Reserve, math.Inf(1)
+	if q.Reserve >= v.in.Options.MinReserve && (q.Reserve <= highest || q.Reserve == full) {
+		cost = v.expect(q.Slot, q.StoredKWh, float64(q.Reserve)*kWh, net, out)
+	}
+	keep, stay := cost-v.in.Options.MinGain, math.Inf(1)
+	for _, p := range v.percents() {
+		switch c := v.expect(q.Slot, q.StoredKWh, float64(p)*kWh, net, out); {
+		case c >= keep || c > cost+1e-9:
+		case c < cost-1e-9:
+			reserve, cost, stay = p, c, v.staying(q, float64(p)*kWh, net)
+		default:
+			if s := v.staying(q, float64(p)*kWh, net); s < stay-1e-9 {
+				reserve, stay = p, s
+			}
+		}
+	}
+	return reserve, cost
+}
+
+// stayFor is for how many slots a reserve is looked at that may stay.
+const stayFor = 5
+
+// staying is the cost, on average, of keeping a reserve for the next slots, as
+// long as the price stays as well.
+func (v *Values) staying(q Question, reserve float64, net []float64) float64 {
+	last := q.Slot
+	for last+1 < len(v.in.Slots) && last+1 < q.Slot+stayFor && v.buy[last+1] == v.buy[q.Slot] {
+		last++
+	}
+	sum := 0.0
+	for c, w := range v.weight {
+		stored, n := q.StoredKWh, net[c]
+		for t := q.Slot; t <= last; t++ {
+			if t > q.Slot {
+				n = v.net[t][c]
+			}
+			var grid float64
+			stored, grid = v.step.Grid(stored, reserve, n)
+			sum += w * v.price(t, grid)
+		}
+		sum += w * v.worth(last+1, c, stored)
+	}
+	return sum
+}
+
+// price is what it costs to draw from the grid in slot t; negative for what is
+// fed in.
+func (v *Values) price(t int, kWh float64) float64 {
+	if kWh > 0 {
+		return kWh * v.buy[t]
+	}
+	return kWh * v.in.Slots[t].Export
+}
+
+// worth is the cost from slot t on with that charge, in course c.
+func (v *Values) worth(t, c int, stored float64) float64 {
+	at := stored * float64(v.levels-1) / v.in.Battery.CapacityKWh
+	i, k := min(int(at), v.levels-2), len(v.weight)
+	low, high := v.cost[t][i*k+c], v.cost[t][(i+1)*k+c]
+	return low + (high-low)*(at-float64(i))
+}
