@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -148,12 +149,11 @@ func (o whatIfFlags) run(cmd *cobra.Command, g *globals, files []string) error {
 }
 
 func (o whatIfFlags) one(cmd *cobra.Command, g *globals, name string, zone *time.Location, setup whatif.Setup) (lived, error) {
-	f, err := os.Open(name)
+	b, err := os.ReadFile(name)
 	if err != nil {
 		return lived{}, wrong(err)
 	}
-	defer f.Close()
-	s, err := history.ReadCSV(bufio.NewReader(f), zone)
+	s, err := history.ReadCSV(bytes.NewReader(b), zone)
 	if err != nil {
 		return lived{}, wrong(fmt.Errorf("%s: %w", name, err))
 	}

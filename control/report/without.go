@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"powermgr/control/battery"
 	"powermgr/control/rules"
 	"powermgr/devices"
 )
@@ -12,36 +13,6 @@ import (
 // battery that is left alone. It has a charge of its own, which goes on from
 // day to day and is never set to the real one's at midnight: each day's saving
 // begins where the one before ended.
-
-// A Battery is one left in self-consumption: it is charged by what sun is left
-// over, and gives the home what the sun does not, down to its reserve.
-type Battery struct {
-	CapacityKWh float64
-	ReserveKWh  float64 // below it gives nothing
-	PowerKW     float64 // most, either way
-	OneWay      float64 // what is left of energy after going in, or out
-}
-
-// Passed is what flowed in one step of a Battery, in kWh.
-type Passed struct{ In, Out, GridIn, GridOut, Loss float64 }
-
-// Step lets a battery with stored kWh live for a time in which the home used
-// home and the sun gave solar. Energy is conserved:
-// solar + GridIn + Out = home + GridOut + In, and In − Out − Loss is stored.
-func (b Battery) Step(stored, home, solar float64, length time.Duration) (float64, Passed) {
-	var p Passed
-	most, net := b.PowerKW*length.Hours(), home-solar
-	if net > 0 {
-		p.Out = min(net, most, max(0, stored-b.ReserveKWh)*b.OneWay)
-		p.GridIn = net - p.Out
-		p.Loss = p.Out/b.OneWay - p.Out
-	} else {
-		p.In = min(-net, most, max(0, b.CapacityKWh-stored)/b.OneWay)
-		p.GridOut = -net - p.In
-		p.Loss = p.In - p.In*b.OneWay
-	}
-	return stored + p.In - p.Out - p.Loss, p
-}
 
 // Assumptions are what is taken for granted of the battery without powermgr.
 type Assumptions struct {
@@ -145,7 +116,8 @@ func (w *Without) step(phase rules.Phase, f Flows, length time.Duration) {
 	if !w.known() || f.Home == nil || f.Solar == nil || f.GridIn == nil || f.GridOut == nil {
 		return
 	}
-	stored, passed := w.battery().Step(*w.EndKWh, *f.Home, *f.Solar, length)
+	reserve := w.complete().ReservePercent / 100 * *w.CapacityKWh
+	stored, passed := w.battery().Step(*w.EndKWh, reserve, *f.Home, *f.Solar, length)
 	stored = round(stored)
 	w.EndKWh = &stored
 	w.Actual.add(phase, *f.GridIn, *f.GridOut)
@@ -157,12 +129,10 @@ func (w *Without) step(phase rules.Phase, f Flows, length time.Duration) {
 	}
 }
 
-func (w *Without) battery() Battery {
+// battery is one left in self-consumption, which never takes from the grid.
+func (w *Without) battery() battery.Model {
 	a := w.complete()
-	b := Battery{
-		CapacityKWh: *w.CapacityKWh, ReserveKWh: a.ReservePercent / 100 * *w.CapacityKWh,
-		PowerKW: a.PowerKW, OneWay: math.Sqrt(a.RoundTrip),
-	}
+	b := battery.Model{CapacityKWh: *w.CapacityKWh, PowerKW: a.PowerKW, OneWay: math.Sqrt(a.RoundTrip)}
 	if b.PowerKW <= 0 {
 		b.PowerKW = powerOfOne * b.CapacityKWh / onePowerwall
 	}

@@ -1,77 +1,13 @@
 package report
 
 import (
-	"fmt"
 	"math"
-	"math/rand/v2"
 	"testing"
 	"time"
 
 	"powermgr/devices"
 )
 
-func TestBattery(t *testing.T) {
-	b := Battery{CapacityKWh: 13.5, ReserveKWh: 2.7, PowerKW: 5, OneWay: 0.95}
-	for _, tt := range []struct {
-		name                string
-		stored, home, solar float64
-		want                string // stored, in, out, grid in, grid out
-	}{
-		{"gives what the sun does not", 10, 2, 1, "8.95 0.00 1.00 0.00 0.00"},
-		{"keeps its reserve", 2.7, 2, 1, "2.70 0.00 0.00 1.00 0.00"},
-		{"gives down to its reserve", 3.7, 3, 1, "2.70 0.00 0.95 1.05 0.00"},
-		{"has less than its reserve, and gets nothing from the grid", 1, 2, 1, "1.00 0.00 0.00 1.00 0.00"},
-		{"takes what is left of the sun", 5, 1, 3, "6.90 2.00 0.00 0.00 0.00"},
-		{"is full", 13.5, 1, 3, "13.50 0.00 0.00 0.00 2.00"},
-		{"gives no more than it can", 13, 9, 0, "7.74 0.00 5.00 4.00 0.00"},
-		{"takes no more than it can", 2.7, 0, 9, "7.45 5.00 0.00 0.00 4.00"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			stored, p := b.Step(tt.stored, tt.home, tt.solar, time.Hour)
-			if got := fmt.Sprintf("%.2f %.2f %.2f %.2f %.2f", stored, p.In, p.Out, p.GridIn, p.GridOut); got != tt.want {
-				t.Errorf("%s, want %s", got, tt.want)
-			}
-		})
-	}
-}
-
-// Whatever the home and the sun do, energy is conserved and the battery stays
-// within its limits.
-func TestEnergyIsConserved(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(1, 2))
-	for range 200 {
-		b := Battery{CapacityKWh: 5 + rnd.Float64()*50, PowerKW: 1 + rnd.Float64()*12, OneWay: 0.8 + rnd.Float64()*0.2}
-		b.ReserveKWh = rnd.Float64() * b.CapacityKWh
-		start := rnd.Float64() * b.CapacityKWh
-		stored, sum, loss := start, 0.0, 0.0
-		for range 300 {
-			home, solar := rnd.Float64()*rnd.Float64(), rnd.Float64()*rnd.Float64()
-			length := time.Duration(1+rnd.IntN(900)) * time.Second
-			next, p := b.Step(stored, home, solar, length)
-			if d := solar + p.GridIn + p.Out - home - p.GridOut - p.In; math.Abs(d) > 1e-9 {
-				t.Fatalf("%g kWh came from nowhere: %+v", d, p)
-			}
-			for _, v := range []float64{p.In, p.Out, p.GridIn, p.GridOut, p.Loss} {
-				if v < 0 {
-					t.Fatalf("%+v", p)
-				}
-			}
-			if most := b.PowerKW * length.Hours(); p.In > most+1e-9 || p.Out > most+1e-9 {
-				t.Fatalf("more than %g kWh: %+v", most, p)
-			}
-			if next > b.CapacityKWh+1e-9 || next < min(stored, b.ReserveKWh)-1e-9 {
-				t.Fatalf("from %g to %g kWh with %+v", stored, next, b)
-			}
-			stored, sum, loss = next, sum+p.In-p.Out, loss+p.Loss
-		}
-		if d := stored - start - (sum - loss); math.Abs(d) > 1e-6 {
-			t.Fatalf("%g kWh came from nowhere in the battery", d)
-		}
-	}
-}
-
-// The battery without powermgr goes on from where it ended, whatever the real
-// one has.
 func TestTheOtherBatteryGoesOnOverMidnight(t *testing.T) {
 	h := newHome(t, "2026-07-15 00:00")
 	h.poll()
