@@ -205,35 +205,55 @@ func (c *Client) siteID(ctx context.Context) (string, error) {
 }
 
 // onlyBattery is the battery site among the products of an account. Vehicles
-// have no energy_site_id, and a replaced gateway stays listed without a charge.
+// have no energy_site_id. A replaced gateway stays listed without a charge, and
+// so is one that cannot be reached at the moment: where there is no other, it is
+// taken.
 func onlyBattery(products json.RawMessage) (int64, error) {
 	const op = "list products"
 	var all []struct {
 		Site       *int64          `json:"energy_site_id"`
+		Type       string          `json:"resource_type"`
 		Charge     json.RawMessage `json:"percentage_charged"`
 		Name       string          `json:"site_name"`
-		Components struct {
+		Components *struct {
 			Battery bool `json:"battery"`
 		} `json:"components"`
 	}
 	if err := json.Unmarshal(products, &all); err != nil {
 		return 0, nonsense(op, "the list of products is not one")
 	}
-	var found []string
+	charged, quiet := map[int64]string{}, map[int64]string{}
+	for _, p := range all {
+		if p.Site == nil || p.Components != nil && !p.Components.Battery || p.Components == nil && p.Type != "battery" {
+			continue
+		}
+		to := quiet
+		if len(p.Charge) > 0 && string(p.Charge) != "null" {
+			to = charged
+		}
+		to[*p.Site] = fmt.Sprintf("%d (%s)", *p.Site, cloud.Line(p.Name))
+	}
+	found := charged
+	if len(found) == 0 {
+		found = quiet
+	}
+	var names []string
 	var id int64
 	for _, p := range all {
-		if p.Site != nil && p.Components.Battery && len(p.Charge) > 0 && string(p.Charge) != "null" {
-			id = *p.Site
-			found = append(found, fmt.Sprintf("%d (%s)", id, cloud.Line(p.Name)))
+		if p.Site == nil {
+			continue
+		}
+		if name, ok := found[*p.Site]; ok && !slices.Contains(names, name) {
+			id, names = *p.Site, append(names, name)
 		}
 	}
-	switch len(found) {
+	switch len(names) {
 	case 0:
 		return 0, refused(op, errors.New("there is no Powerwall on this account"))
 	case 1:
 		return id, nil
 	}
-	return 0, refused(op, fmt.Errorf("there are several Powerwalls on this account: set tesla.energy_site_id to one of %s", strings.Join(found, ", ")))
+	return 0, refused(op, fmt.Errorf("there are several Powerwalls on this account: set tesla.energy_site_id to one of %s", strings.Join(names, ", ")))
 }
 
 // request is one call.
