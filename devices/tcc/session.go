@@ -211,6 +211,7 @@ func (c *Client) login(ctx context.Context) error {
 		e.RetryAfter = wait
 		return e
 	}
+	before := c.mem
 	c.mem.try(now)
 	if err := c.save(); err != nil {
 		c.complain(err)
@@ -224,7 +225,10 @@ func (c *Client) login(ctx context.Context) error {
 		}
 	}
 	return c.through(ctx, op, func(ctx context.Context) error {
-		err := c.knock(ctx, op)
+		sent, err := c.knock(ctx, op)
+		if !sent {
+			c.mem = before // the portal has seen nothing of it
+		}
 		c.keep()
 		if err == nil {
 			c.log.Info("logged in to the portal")
@@ -254,35 +258,42 @@ func (c *Client) through(ctx context.Context, op string, work func(context.Conte
 	}
 }
 
-// knock takes the two steps of a log-in.
-func (c *Client) knock(ctx context.Context, op string) error {
+// knock takes the two steps of a log-in. It reports whether the portal can have
+// seen it: one whose connection was never made costs nothing.
+func (c *Client) knock(ctx context.Context, op string) (sent bool, err error) {
 	form := url.Values{"timeOffset": {"480"}, "UserName": {c.username}, "Password": {c.password.Reveal()}, "RememberMe": {"false"}}
 	req, err := c.request(ctx, http.MethodPost, "/portal", nil, strings.NewReader(form.Encode()))
 	if err != nil {
-		return failure(op, devices.Refused, errors.New("the address of the portal is not valid"))
+		return false, failure(op, devices.Refused, errors.New("the address of the portal is not valid"))
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if err := c.enterBy(op, req); err != nil {
-		return err
+	if sent, err = c.enterBy(op, req); err != nil {
+		return sent, err
 	}
 	// The portal shows only now whether it means it: it may take the cookie back.
 	req, err = c.request(ctx, http.MethodGet, "/portal", nil, nil)
 	if err != nil {
-		return failure(op, devices.Refused, errors.New("the address of the portal is not valid"))
+		return true, failure(op, devices.Refused, errors.New("the address of the portal is not valid"))
 	}
-	return c.enterBy(op, req)
+	_, err = c.enterBy(op, req)
+	return true, err
 }
 
-// enterBy sends one step of a log-in and looks for a session in the answer.
-func (c *Client) enterBy(op string, req *http.Request) error {
+// enterBy sends one step of a log-in, and reports whether it may have arrived.
+func (c *Client) enterBy(op string, req *http.Request) (sent bool, err error) {
 	reply, err := cloud.Do(c.http, vendor, op, req)
 	if err != nil {
 		var e *devices.Error
 		if errors.As(err, &e) {
-			e.MaybeDone = false // logging in changes no thermostat
+			sent, e.MaybeDone = e.MaybeDone, false // logging in changes no thermostat
 		}
-		return err
+		return sent, err
 	}
+	return true, c.entered(op, reply)
+}
+
+// entered looks for a session in the answer to one step of a log-in.
+func (c *Client) entered(op string, reply cloud.Reply) error {
 	c.bake(reply.Header)
 	to := strings.ToLower(reply.Header.Get("Location"))
 	redirect := reply.Status >= 300 && reply.Status < 400

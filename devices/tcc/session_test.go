@@ -9,6 +9,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -1122,4 +1123,30 @@ func FuzzSessionFile(f *testing.F) {
 			_ = (&http.Cookie{Name: name, Value: value}).String()
 		}
 	})
+}
+
+// The network is not there yet when the machine boots.
+func TestALoginThatNeverLeftCostsNothing(t *testing.T) {
+	for _, away := range []time.Duration{time.Minute, 3 * time.Hour} {
+		h := newHouse(t)
+		up := false
+		transport := h.server.Client().Transport.(*http.Transport).Clone()
+		var d net.Dialer
+		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if !up {
+				return nil, &net.DNSError{Err: "no such host", Name: "portal", IsNotFound: true}
+			}
+			return d.DialContext(ctx, network, address)
+		}
+		c := h.start(func(o *Options) { o.HTTP = &http.Client{Transport: transport} })
+		for end := h.now.Add(away); h.now.Before(end); h.now = h.now.Add(30 * time.Second) {
+			if e := h.fails(c, devices.Unreachable, "no such host"); e.RetryAfter != 0 {
+				t.Fatalf("it waits %s", e.RetryAfter)
+			}
+		}
+		up = true
+		h.reads(h.start(func(o *Options) { o.HTTP = &http.Client{Transport: transport} })) // after a restart
+		h.reads(c)
+		h.loggedIn(2)
+	}
 }
