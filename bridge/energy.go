@@ -10,9 +10,10 @@ import (
 	"powermgr/devices"
 )
 
-// Energy integrates lifetime counters from power, for a vendor that gives
-// none. They never fall, and what they were is kept three times: often on the
-// ramdisk, a few times a day on the disk, and by the broker, with each reading.
+// Energy keeps lifetime counters for a vendor that gives none: from power, and
+// from the vendor's history where it has one. They never fall, and are kept three
+// times: often on the ramdisk, a few times a day on the disk, and by the broker,
+// with each reading.
 type Energy struct {
 	Often  Store // the ramdisk; nil: not kept there
 	Safely Store // the disk; nil: not kept there
@@ -20,19 +21,22 @@ type Energy struct {
 	// Gap is the longest time between two readings that is bridged: over a
 	// longer one nobody knows what happened. Zero: 15 minutes.
 	Gap time.Duration
+	// Location is the home's: history is told by its days. Nil: UTC.
+	Location *time.Location
 
-	counters counters
-	onDisk   counters // as they were last saved safely
-	stored   counters // the highest that the broker was seen to have
+	book     book
 	loaded   bool
-	last     devices.PowerwallReading
+	stored   counters  // what the broker was last seen to have
+	storedAt time.Time // as of when; zero: nothing was seen
 	saved    time.Time // safely
+	safe     time.Time // of the measurement that was last saved safely
 	failing  bool
 }
 
 // energyKey is where a Store has the counters.
 const energyKey = "energy"
 
+// counters are lifetime energies.
 type counters struct {
 	GridImport devices.WattHours `json:"grid_import_kwh"`
 	GridExport devices.WattHours `json:"grid_export_kwh"`
@@ -42,64 +46,25 @@ type counters struct {
 	Home       devices.WattHours `json:"home_kwh"`
 }
 
-const (
-	safelyEvery = 6 * time.Hour // in quiet times
-	safelyBusy  = 2 * time.Hour // when the disk is written to anyway, since something was commanded
-)
-
-// Add puts the counters as of r into r, where the vendor has not.
-func (e *Energy) Add(r *devices.PowerwallReading) {
-	if !e.loaded {
-		e.load(r.PolledAt)
-	}
-	// From measurement to measurement: one that is only read again tells nothing.
-	gap := r.AsOf().Sub(e.last.AsOf())
-	if gap > 0 && gap <= cmp.Or(e.Gap, 15*time.Minute) {
-		hours := gap.Hours()
-		into := func(to *devices.WattHours, a, b *devices.Watts, sign devices.Watts) {
-			if a != nil && b != nil {
-				*to += devices.WattHours(float64(max(0, sign**a)+max(0, sign**b)) / 2 * hours)
-			}
-		}
-		c := &e.counters
-		into(&c.GridImport, e.last.GridPower, r.GridPower, 1)
-		into(&c.GridExport, e.last.GridPower, r.GridPower, -1)
-		into(&c.Solar, e.last.SolarPower, r.SolarPower, 1)
-		into(&c.BatteryOut, e.last.BatteryPower, r.BatteryPower, 1)
-		into(&c.BatteryIn, e.last.BatteryPower, r.BatteryPower, -1)
-		into(&c.Home, e.last.HomePower, r.HomePower, 1)
-	}
-	if gap > 0 || r.PolledAt.Before(e.last.PolledAt) { // or the clock was set back
-		e.last = *r
-	}
-	for i, to := range countersOf(r) {
-		if *to == nil {
-			*to = devices.Pointer(*e.counters.all()[i])
-		}
-	}
-	e.save(r.PolledAt)
+func (c *counters) all() [6]*devices.WattHours {
+	return [...]*devices.WattHours{&c.GridImport, &c.GridExport, &c.Solar, &c.BatteryIn, &c.BatteryOut, &c.Home}
 }
 
-// Recall takes in the counters of a reading that the broker has from an earlier
-// process or from the other node, and raises those of shown, the last reading of
-// this process, that are behind. It reports whether there are any; shown may be
-// nil.
-func (e *Energy) Recall(stored devices.PowerwallReading, shown *devices.PowerwallReading) (raised bool) {
-	for i, from := range countersOf(&stored) {
-		if v := *from; v != nil && *v >= 0 && *v <= mostCounted {
-			*e.stored.all()[i] = max(*e.stored.all()[i], *v)
+func (c counters) max(o counters) counters {
+	for i, v := range c.all() {
+		*v = max(*v, *o.all()[i])
+	}
+	return c
+}
+
+// possible reports whether a home can have counted that.
+func (c counters) possible() bool {
+	for _, v := range c.all() {
+		if !(*v >= 0 && *v <= mostCounted) {
+			return false
 		}
 	}
-	if !e.loaded || shown == nil {
-		return false
-	}
-	e.counters = e.counters.max(e.stored)
-	for i, to := range countersOf(shown) {
-		if now := *e.counters.all()[i]; *to != nil && **to < now {
-			*to, raised = devices.Pointer(now), true
-		}
-	}
-	return raised
+	return true
 }
 
 // mostCounted is more than any home has used: a thousand years of it.
@@ -110,43 +75,138 @@ func countersOf(r *devices.PowerwallReading) [6]**devices.WattHours {
 	return [...]**devices.WattHours{&r.GridImport, &r.GridExport, &r.Solar, &r.BatteryIn, &r.BatteryOut, &r.Home}
 }
 
-func (c *counters) all() [6]*devices.WattHours {
-	return [...]*devices.WattHours{&c.GridImport, &c.GridExport, &c.Solar, &c.BatteryIn, &c.BatteryOut, &c.Home}
+// measured is what flows in a reading.
+func measured(r devices.PowerwallReading) measurement {
+	part := func(w *devices.Watts, sign devices.Watts) *float64 {
+		if w == nil {
+			return nil
+		}
+		return devices.Pointer(max(0, float64(sign**w)))
+	}
+	return measurement{At: r.AsOf().Round(0), Power: [...]*float64{
+		part(r.GridPower, 1), part(r.GridPower, -1), part(r.SolarPower, 1), part(r.BatteryPower, -1), part(r.BatteryPower, 1), part(r.HomePower, 1),
+	}}
 }
 
-// load takes the largest of what the two stores and the broker have.
-func (e *Energy) load(now time.Time) {
-	e.loaded, e.saved = true, now
-	for _, s := range []Store{e.Often, e.Safely} {
+const (
+	safelyEvery = 6 * time.Hour // in quiet times
+	safelyBusy  = 2 * time.Hour // when the disk is written to anyway, since something was commanded
+)
+
+// Add takes in what flows in r, and puts the counters into r where the vendor
+// has not.
+func (e *Energy) Add(r *devices.PowerwallReading) {
+	e.load()
+	e.book.measure(measured(*r), r.PolledAt, cmp.Or(e.Gap, 15*time.Minute))
+	e.book.close(r.PolledAt.In(e.location()))
+	now := e.book.show()
+	for i, to := range countersOf(r) {
+		if *to == nil {
+			*to = devices.Pointer(*now.all()[i])
+		}
+	}
+	e.save(r.PolledAt)
+}
+
+// Wants is a local day whose history is to be read at now; ok is false if none
+// is. Today's is wanted every so often.
+func (e *Energy) Wants(now time.Time, every time.Duration) (day time.Time, ok bool) {
+	e.load()
+	return e.book.wants(now.In(e.location()), every)
+}
+
+// Tell takes in the history of day, as it was told at now.
+func (e *Energy) Tell(history []devices.EnergyBucket, day, now time.Time) {
+	e.load()
+	e.book.tell(history, day, now)
+}
+
+// Recall takes in the counters of a reading that the broker has from an earlier
+// process or from the other node, and raises those of shown, the last reading of
+// this process, that are behind. It reports whether there are any; shown may be
+// nil.
+func (e *Energy) Recall(stored devices.PowerwallReading, shown *devices.PowerwallReading, now time.Time) (raised bool) {
+	var c counters
+	for i, from := range countersOf(&stored) {
+		if v := *from; v != nil && *v >= 0 && *v <= mostCounted {
+			*c.all()[i] = *v
+		}
+	}
+	e.stored, e.storedAt = e.stored.max(c), now.Round(0)
+	if at := stored.AsOf().Round(0); !at.IsZero() {
+		e.storedAt = earlier(at, e.storedAt)
+	}
+	if !e.loaded {
+		return false
+	}
+	e.book.recall(e.stored, e.storedAt)
+	if shown == nil {
+		return false
+	}
+	is := e.book.show()
+	for i, to := range countersOf(shown) {
+		if v := *is.all()[i]; *to != nil && **to < v {
+			*to, raised = devices.Pointer(v), true
+		}
+	}
+	return raised
+}
+
+func (e *Energy) location() *time.Location { return cmp.Or(e.Location, time.UTC) }
+
+// kept is what a Store has: beside the book what was shown, which is all that
+// earlier versions kept.
+type kept struct {
+	counters
+	Book *book `json:"book,omitempty"`
+}
+
+// load goes on from the latest of what the two stores and the broker have.
+func (e *Energy) load() {
+	if e.loaded {
+		return
+	}
+	e.loaded, e.safe, e.book = true, time.Time{}, book{}
+	for i, s := range []Store{e.Often, e.Safely} {
 		if s == nil {
 			continue
 		}
-		var c counters
-		switch err := s.Load(energyKey, &c); {
+		var k kept
+		switch err := s.Load(energyKey, &k); {
 		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err == nil && !(k.possible() && (k.Book == nil || k.Book.sound())):
+			err = errors.New("they cannot be true")
+			fallthrough
 		case err != nil:
 			e.Log.Warn("the energy counters kept earlier cannot be read", "reason", err)
-		default:
-			e.counters = c.max(e.counters)
+			continue
 		}
+		if k.Book == nil {
+			k.Book = &book{Closed: k.counters.max(e.book.Closed)}
+		}
+		k.Book.Shown = k.counters
+		if i == 1 {
+			e.safe = k.Book.Last.At
+		}
+		e.book = e.book.later(*k.Book)
 	}
-	e.onDisk = e.counters
-	e.counters = e.counters.max(e.stored)
+	e.saved = e.safe // never: as soon as there is something to save
+	if !e.storedAt.IsZero() {
+		e.book.recall(e.stored, e.storedAt)
+	}
 }
 
-func (c counters) max(o counters) counters {
-	for i, v := range c.all() {
-		*v = max(*v, *o.all()[i])
-	}
-	return c
+func (e *Energy) keep(s Store) error {
+	return s.Save(energyKey, kept{counters: e.book.Shown, Book: &e.book})
 }
 
 func (e *Energy) save(now time.Time) {
 	var err error
 	if e.Often != nil {
-		err = e.Often.Save(energyKey, e.counters)
+		err = e.keep(e.Often)
 	}
-	if now.Sub(e.saved) >= safelyEvery {
+	if now.Sub(e.saved).Abs() >= safelyEvery { // either way: the clock may have been wrong
 		e.saved = now
 		err = errors.Join(err, e.saveSafely())
 	}
@@ -167,17 +227,17 @@ func (e *Energy) Rest() {
 	if e.loaded {
 		e.note(e.saveSafely())
 	}
-	e.loaded, e.last = false, devices.PowerwallReading{} // the other node may go on with them
+	e.loaded = false // the other node may go on with them
 }
 
 func (e *Energy) saveSafely() error {
-	if e.Safely == nil || e.counters == e.onDisk {
+	if e.Safely == nil || e.book.Last.At.Equal(e.safe) {
 		return nil
 	}
-	if err := e.Safely.Save(energyKey, e.counters); err != nil {
+	if err := e.keep(e.Safely); err != nil {
 		return err
 	}
-	e.onDisk = e.counters
+	e.safe = e.book.Last.At
 	return nil
 }
 

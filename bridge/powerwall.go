@@ -12,7 +12,7 @@ import (
 )
 
 // PowerwallOptions are what a Powerwall part needs; all are required but Meter,
-// Energy and Owed.
+// Energy, History and Owed.
 type PowerwallOptions struct {
 	Shared
 	Device PowerwallDevice
@@ -20,6 +20,8 @@ type PowerwallOptions struct {
 	Meter  *Meter                            // nil: calls are not counted
 	Energy *Energy                           // nil: lifetime counters only as the vendor gives them
 	Owed   func() bool                       // whether it has still to be given something back; nil: never
+	// History is what Energy follows. Nil: power alone.
+	History EnergyHistory
 }
 
 // Powerwall polls one battery and carries out the commands to it. Polls and
@@ -32,6 +34,9 @@ type Powerwall struct {
 	last    *devices.PowerwallReading
 	past    map[string][]any // by setting: what may still show from before the write under way; nil first: whatever shows first
 	idle    bool             // another node is the active one
+
+	historyAt time.Time // history is not read before
+	untold    string    // why it was not, as last said; empty: it was
 }
 
 // NewPowerwall returns a part that has subscribed already.
@@ -95,7 +100,7 @@ func (p *Powerwall) recall(m bus.Message) {
 	if err != nil || p.Energy == nil {
 		return
 	}
-	if p.Energy.Recall(r, p.last) && p.Standing.Active() {
+	if p.Energy.Recall(r, p.last, p.Bus.Now()) && p.Standing.Active() {
 		p.publish(p.Topics.Powerwall(devices.StateLeaf), true, *p.last)
 	}
 }
@@ -115,6 +120,7 @@ func (p *Powerwall) poll(ctx context.Context) {
 	}
 	now := p.Bus.Now()
 	if err == nil {
+		p.follow(ctx)
 		r.PolledAt = now
 		if p.Energy != nil {
 			p.Energy.Add(&r)

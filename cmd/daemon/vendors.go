@@ -53,8 +53,9 @@ func (d *Daemon) powerwall(s bridge.Shared) (string, func(context.Context) error
 	often, safely := d.options.Counters[0], d.options.Counters[1]
 	return "powerwall", d.follows(bridge.NewPowerwall(bridge.PowerwallOptions{
 		Shared: s, Device: device, Every: d.pace(c.Poll.PowerwallPeakSeconds, c.Poll.PowerwallSeconds), Meter: meter,
-		Owed:   d.owed(func(target string) bool { return target == rules.Powerwall }),
-		Energy: &bridge.Energy{Often: often, Safely: safely, Log: s.Log, Gap: devices.Stale(inSeconds(c.Poll.PowerwallSeconds))},
+		Owed:    d.owed(func(target string) bool { return target == rules.Powerwall }),
+		History: adapter,
+		Energy:  &bridge.Energy{Often: often, Safely: safely, Log: s.Log, Gap: devices.Stale(inSeconds(c.Poll.PowerwallSeconds)), Location: c.Zone()},
 	}).Run), nil
 }
 

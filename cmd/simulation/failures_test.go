@@ -38,7 +38,8 @@ type day struct {
 	*home
 	requests []emulator.Request
 	messages []bus.Message
-	at       []time.Time // of messages
+	at       []time.Time    // of messages
+	books    emulator.Books // as a script has noted them
 }
 
 // lives lives a hot day with what script adds to it; no promise may be broken.
@@ -413,6 +414,28 @@ func TestWhenThingsBreak(t *testing.T) {
 				d.is("availability", slices.Compact(d.said("powerwall/availability", "16:00", "17:00")), "[online offline online]")
 				if s := d.said("powerwall/api", "16:10", "16:20"); len(s) == 0 || !strings.Contains(s[len(s)-1], `"problem":"nonsense"`) {
 					d.t.Errorf("told: %q", s)
+				}
+			}},
+		{row: "the power fails, the ramdisk is lost and the broker has forgotten", backend: "tcc",
+			script: func(d *day) {
+				d.on("16:40", func() {
+					d.broker.set(false, true)
+					d.active().kill(30*time.Minute, true)
+				})
+				d.on("16:45", func() { d.broker.set(true, false) })
+				d.on("18:30", func() { d.books = d.cloud.Truth().Books })
+			},
+			check: func(d *day) {
+				var r devices.PowerwallReading
+				d.last("powerwall/state", "18:30:01", &r)
+				// All is counted by Tesla's own meters, but for the last hour.
+				for what, v := range map[string][2]float64{
+					"home": {float64(*r.Home), d.books.Home}, "solar": {float64(*r.Solar), d.books.Solar}, "grid import": {float64(*r.GridImport), d.books.Import},
+					"battery out": {float64(*r.BatteryOut), d.books.BatteryOut}, "battery in": {float64(*r.BatteryIn), d.books.BatteryIn},
+				} {
+					if off := v[0] - v[1]; off < -300 || off > 300 {
+						d.t.Errorf("%s: %.0f Wh are counted, the house has %.0f", what, v[0], v[1])
+					}
 				}
 			}},
 		{row: "the gateway is offline and the cloud repeats its last figures", backend: "tcc",

@@ -1,0 +1,318 @@
+package bridge
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"powermgr/devices"
+)
+
+// A book keeps lifetime energies so that nothing is counted twice, whoever
+// tells it: power says at once what flows, and the vendor's history says later
+// what really flowed, in buckets of five minutes. A bucket has what history
+// told of it, or else what the power came to.
+//
+// All of it is pure: a time comes with every call.
+type book struct {
+	// Closed is what flowed before Since, for good; the buckets come after it.
+	Closed counters `json:"closed"`
+	// Since is a multiple of the length of a bucket. Zero: nothing was measured
+	// yet.
+	Since   time.Time `json:"since,omitzero"`
+	Buckets buckets   `json:"buckets,omitempty"`
+	// Shown is the highest that was published. What is shown never falls: while
+	// Shown is ahead of what really flowed it stands still.
+	Shown counters `json:"shown"`
+	// Last is what was measured last.
+	Last measurement `json:"last,omitzero"`
+	// Asked is when history was last read, by local day.
+	Asked map[string]time.Time `json:"asked,omitempty"`
+}
+
+// A measurement is what flows at a time, in the order of counters.all; nil is
+// unknown.
+type measurement struct {
+	At    time.Time   `json:"at"`
+	Power [6]*float64 `json:"w"`
+}
+
+// A bucket is five minutes.
+type bucket struct {
+	start int64 // Unix seconds
+	told  [6]bool
+	wh    [6]float64 // in the order of counters.all
+}
+
+const (
+	bucketSeconds = int64(devices.BucketLength / time.Second)
+	// settled is how long after its end a bucket of the history is believed:
+	// the gateway reports every few minutes.
+	settled = 10 * time.Minute
+	// revised is when the history of a day is read for the second time, after
+	// its end: gaps have been filled by then, and sums revised.
+	revised = 6 * time.Hour
+	// mostDays is how many days back history is read after an absence.
+	mostDays = 7
+	// bridged is the longest absence of which the rest of the energy, told by
+	// the broker alone, is spread over the buckets.
+	bridged = 36 * time.Hour
+)
+
+// total is what has flowed.
+func (b *book) total() counters {
+	c := b.Closed
+	for _, k := range b.Buckets {
+		for i, to := range c.all() {
+			*to += devices.WattHours(k.wh[i])
+		}
+	}
+	return c
+}
+
+// show is what to publish.
+func (b *book) show() counters {
+	b.Shown = b.Shown.max(b.total())
+	return b.Shown
+}
+
+// begin opens the first bucket at the next boundary: the history of the one
+// that now is in also has what flowed before.
+func (b *book) begin(now time.Time) {
+	if b.Since.IsZero() {
+		b.Since = time.Unix((now.Unix()+bucketSeconds-1)/bucketSeconds*bucketSeconds, 0)
+	}
+}
+
+// measure takes in what flows as of m. Between two measurements that are at
+// most gap apart it flowed evenly.
+func (b *book) measure(m measurement, polled time.Time, gap time.Duration) {
+	b.begin(m.At)
+	length := m.At.Sub(b.Last.At)
+	switch {
+	case b.Last.At.After(polled): // the clock was set back
+	case length <= 0:
+		return // the same measurement, read again
+	case length <= gap:
+		var flowed [6]float64
+		for i, now := range m.Power {
+			if before := b.Last.Power[i]; before != nil && now != nil {
+				flowed[i] = (*before + *now) / 2 * length.Hours()
+			}
+		}
+		b.spread(b.Last.At, m.At, flowed)
+	}
+	b.Last = m
+}
+
+// spread books what flowed in a time, evenly, where history has not told it.
+func (b *book) spread(from, until time.Time, flowed [6]float64) {
+	length := until.Sub(from).Seconds()
+	if length <= 0 {
+		return
+	}
+	share := func(from, until time.Time) float64 { return until.Sub(from).Seconds() / length }
+	if end := earlier(until, b.Since); from.Before(end) {
+		for i, to := range b.Closed.all() {
+			*to += devices.WattHours(flowed[i] * share(from, end))
+		}
+		from = end
+	}
+	for from.Before(until) {
+		start := from.Unix() - from.Unix()%bucketSeconds
+		end := earlier(until, time.Unix(start+bucketSeconds, 0))
+		k := b.at(start)
+		for i := range flowed {
+			if !k.told[i] {
+				k.wh[i] += flowed[i] * share(from, end)
+			}
+		}
+		from = end
+	}
+}
+
+// at is the bucket that begins at start; it is made if there is none.
+func (b *book) at(start int64) *bucket {
+	i, found := slices.BinarySearchFunc(b.Buckets, bucket{start: start}, byStart)
+	if !found {
+		b.Buckets = slices.Insert(b.Buckets, i, bucket{start: start})
+	}
+	return &b.Buckets[i]
+}
+
+// tell takes in what history says of a local day, read at now. It may say
+// something else than the last time.
+func (b *book) tell(history []devices.EnergyBucket, day, now time.Time) {
+	b.begin(now)
+	for _, h := range history {
+		if h.Start.Before(b.Since) || h.Start.Add(devices.BucketLength+settled).After(now) {
+			continue
+		}
+		k := b.at(h.Start.Unix())
+		for i, v := range [...]*devices.WattHours{h.GridImport, h.GridExport, h.Solar, h.BatteryIn, h.BatteryOut, h.Home} {
+			if v != nil {
+				k.told[i], k.wh[i] = true, float64(*v)
+			}
+		}
+	}
+	if b.Asked == nil {
+		b.Asked = map[string]time.Time{}
+	}
+	b.Asked[day.Format(time.DateOnly)] = now.Round(0)
+	b.close(now.In(day.Location()))
+}
+
+// wants is a day whose history is to be read at now, which is a local time: of
+// days that are over what is missing of them, the oldest first, and today every
+// so often.
+func (b *book) wants(now time.Time, every time.Duration) (day time.Time, ok bool) {
+	today := noon(now, 0)
+	if b.Since.IsZero() {
+		return today, true
+	}
+	for back := mostDays; back > 0; back-- {
+		day := noon(now, -back)
+		end := devices.NextMidnight(day, now.Location())
+		asked := b.Asked[day.Format(time.DateOnly)]
+		over := now.Sub(end) >= settled && asked.Sub(end) < settled
+		again := back == 1 && now.Sub(end) >= revised && asked.Sub(end) < revised
+		if end.After(b.Since) && (over || again) {
+			return day, true
+		}
+	}
+	return today, now.Sub(b.Asked[today.Format(time.DateOnly)]) >= every
+}
+
+// noon is a time on the local day that is so many days after that of now.
+func noon(now time.Time, days int) time.Time {
+	y, m, d := now.Date()
+	return time.Date(y, m, d+days, 12, 0, 0, 0, now.Location())
+}
+
+// close adds up the buckets of days of which history has no more to say: of
+// today and yesterday it may.
+func (b *book) close(now time.Time) {
+	until := devices.Midnight(noon(now, -1), now.Location())
+	for back := mostDays; back > 1 && len(b.Asked) > 0; back-- {
+		day := noon(now, -back)
+		end := devices.NextMidnight(day, now.Location())
+		if end.After(b.Since) && b.Asked[day.Format(time.DateOnly)].Before(end) {
+			until = earlier(until, devices.Midnight(day, now.Location()))
+		}
+	}
+	b.closeUntil(until)
+	first := b.Since.In(now.Location()).Format(time.DateOnly)
+	maps.DeleteFunc(b.Asked, func(day string, _ time.Time) bool { return day < first })
+}
+
+func (b *book) closeUntil(until time.Time) {
+	if !until.After(b.Since) {
+		return
+	}
+	n := 0
+	for n < len(b.Buckets) && b.Buckets[n].start < until.Unix() {
+		for i, to := range b.Closed.all() {
+			*to += devices.WattHours(b.Buckets[n].wh[i])
+		}
+		n++
+	}
+	b.Buckets, b.Since = slices.Clone(b.Buckets[n:]), until
+}
+
+// recall goes on from counters that were published at at, perhaps by another
+// node, as far as they are ahead of what is known here.
+func (b *book) recall(c counters, at time.Time) {
+	b.Shown = b.Shown.max(c)
+	if !at.After(b.Last.At) {
+		return
+	}
+	b.begin(at)
+	var ahead [6]float64
+	total := b.total()
+	for i, v := range c.all() {
+		ahead[i] = max(0, float64(*v-*total.all()[i]))
+	}
+	if from := b.Last.At; at.Sub(from) <= bridged {
+		b.spread(from, at, ahead)
+	} else { // too long ago: what there was is counted, and nothing before that is asked again
+		b.closeUntil(time.Unix((at.Unix()+bucketSeconds-1)/bucketSeconds*bucketSeconds, 0))
+		for i, to := range b.Closed.all() {
+			*to += devices.WattHours(ahead[i])
+		}
+	}
+	b.Last = measurement{At: at}
+}
+
+// buckets are in order, one for each start.
+type buckets []bucket
+
+// rowLength is how many numbers a bucket is in JSON: when it begins, which of
+// its energies were told, and these in tenths of Wh.
+const rowLength = 8
+
+// MarshalJSON writes all in one row of whole numbers: there are hundreds, and
+// they are saved with each reading.
+func (b buckets) MarshalJSON() ([]byte, error) {
+	row := make([]byte, 0, 40*len(b)+2)
+	row = append(row, '[')
+	for i, k := range b {
+		if i > 0 {
+			row = append(row, ',')
+		}
+		mask := int64(0)
+		for i, told := range k.told {
+			if told {
+				mask |= 1 << i
+			}
+		}
+		row = append(strconv.AppendInt(row, k.start, 10), ',')
+		row = strconv.AppendInt(row, mask, 10)
+		for _, wh := range k.wh {
+			row = strconv.AppendInt(append(row, ','), int64(math.Round(wh*10)), 10)
+		}
+	}
+	return append(row, ']'), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (b *buckets) UnmarshalJSON(text []byte) error {
+	var row []int64
+	if err := json.Unmarshal(text, &row); err != nil {
+		return err
+	}
+	if len(row)%rowLength != 0 {
+		return errors.New("a bucket is not whole")
+	}
+	*b = nil
+	for r := range slices.Chunk(row, rowLength) {
+		k := bucket{start: r[0]}
+		for i := range k.told {
+			k.told[i], k.wh[i] = r[1]&(1<<i) != 0, float64(r[2+i])/10
+		}
+		*b = append(*b, k)
+	}
+	return nil
+}
+
+// later is that of two books of one home that knows more, with what either has
+// shown.
+func (b book) later(o book) book {
+	shown := b.Shown.max(o.Shown)
+	if o.Last.At.Before(b.Last.At) {
+		o = b
+	}
+	o.Shown = shown
+	return o
+}
+
+// sound reports whether a book that was read can be gone on with.
+func (b *book) sound() bool {
+	return b.Closed.possible() && b.total().possible() && len(b.Buckets) <= 2*mostDays*288 && slices.IsSortedFunc(b.Buckets, byStart)
+}
+
+func byStart(a, b bucket) int { return cmp.Compare(a.start, b.start) }

@@ -1,0 +1,68 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"powermgr/devices"
+)
+
+// EnergyHistory is what a vendor's own meters have counted, as an adapter gives
+// it.
+type EnergyHistory interface {
+	// History is the buckets of the local day of day, in day's location.
+	History(ctx context.Context, day time.Time) ([]devices.EnergyBucket, error)
+}
+
+// How history is read that is not told.
+const (
+	historyEvery = time.Hour
+	historyWait  = 15 * time.Minute // after a failure
+	historyNever = 24 * time.Hour   // after a refusal: the interface may have none
+)
+
+// follow brings the energy counters up to the vendor's history, as far as that
+// is due. Commands go first, and what is not told now is told later.
+func (p *Powerwall) follow(ctx context.Context) {
+	if p.History == nil || p.Energy == nil || len(p.writes.open) > 0 {
+		return
+	}
+	for range mostDays + 1 {
+		now := p.Bus.Now()
+		day, due := p.Energy.Wants(now, historyEvery)
+		if !due || now.Before(p.historyAt) {
+			return
+		}
+		free, stop := p.sub.Free(ctx)
+		var history []devices.EnergyBucket
+		err := bounded(free, func(ctx context.Context) (err error) {
+			history, err = p.History.History(ctx, day)
+			return err
+		})
+		interrupted := free.Err() != nil
+		stop()
+		now = p.Bus.Now()
+		switch {
+		case err == nil:
+			p.Energy.Tell(history, day, now)
+			p.untold = ""
+			continue
+		case interrupted:
+			return
+		}
+		wait, kind := historyWait, devices.KindOf(err)
+		if e, ok := errors.AsType[*devices.Error](err); ok {
+			wait = max(wait, e.RetryAfter)
+		}
+		if kind == devices.Refused {
+			wait = historyNever
+		}
+		p.historyAt = now.Add(wait)
+		if kind.String() != p.untold {
+			p.untold = kind.String()
+			p.Log.Warn("the energy history cannot be read; the counters go by power meanwhile", "reason", err)
+		}
+		return
+	}
+}

@@ -1,0 +1,110 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"powermgr/devices"
+)
+
+// told is a vendor's history: every bucket has 100 Wh.
+type told struct {
+	days []string
+	err  error
+	slow time.Duration
+}
+
+func (h *told) History(ctx context.Context, day time.Time) (all []devices.EnergyBucket, err error) {
+	h.days = append(h.days, day.Format(time.DateOnly))
+	if h.slow > 0 {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(h.slow):
+		}
+	}
+	for at := devices.Midnight(day, day.Location()); at.Before(time.Now()) && at.Before(devices.NextMidnight(day, day.Location())); at = at.Add(devices.BucketLength) {
+		all = append(all, devices.EnergyBucket{Start: at, Home: devices.Pointer(devices.WattHours(100))})
+	}
+	return all, h.err
+}
+
+func following(h *told) func(Shared) func(context.Context) error {
+	return func(s Shared) func(context.Context) error {
+		return NewPowerwall(PowerwallOptions{
+			Shared: s, Device: &fakeBattery{reserve: 100}, Every: func(time.Time) time.Duration { return 10 * time.Minute },
+			Energy: &Energy{Log: slog.New(slog.DiscardHandler)}, History: h,
+		}).Run
+	}
+}
+
+func TestHistoryIsReadOnceAnHour(t *testing.T) {
+	h := &told{}
+	bubble(t, following(h), func(r *rig) { // it begins at midnight
+		r.sleep(23*time.Hour + 55*time.Minute)
+		if n := len(h.days); n != 24 {
+			t.Errorf("%d calls in 24 hours", n)
+		}
+		r.sleep(12 * time.Hour)
+		days := map[string]int{}
+		for _, day := range h.days[24:] {
+			days[day]++
+		}
+		// Of a day that is over what is missing, and once more what was revised.
+		if days["2000-01-01"] != 2 || days["2000-01-02"] != 12 {
+			t.Errorf("then %v", days)
+		}
+		var last devices.PowerwallReading
+		m, _ := r.bus.Retained("powermgr/powerwall/state")
+		if err := json.Unmarshal(m.Payload, &last); err != nil {
+			t.Fatal(err)
+		}
+		// 35 hours and 55 minutes, of which the last hour is not told yet.
+		if wh := float64(*last.Home); wh < 41800 || wh > 43000 {
+			t.Errorf("%g Wh", wh)
+		}
+	})
+}
+
+func TestHistoryThatIsNotTold(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		kind devices.Kind
+		wait time.Duration
+		most int // calls in ten hours
+	}{
+		{"an outage", devices.Unreachable, 0, 41},
+		{"a limit", devices.Throttled, 5 * time.Hour, 3},
+		{"an interface that has none", devices.Refused, 0, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := &told{err: &devices.Error{Vendor: "fake", Kind: c.kind, RetryAfter: c.wait, Err: errors.New("x")}}
+			bubble(t, following(h), func(r *rig) {
+				r.sleep(10 * time.Hour)
+				if n := len(h.days); n == 0 || n > c.most {
+					t.Errorf("%d calls in ten hours", n)
+				}
+				if m, ok := r.bus.Retained("powermgr/powerwall/availability"); !ok || string(m.Payload) != "online" {
+					t.Errorf("the battery is %q for want of its history", m.Payload)
+				}
+			})
+		})
+	}
+}
+
+func TestACommandGoesBeforeHistory(t *testing.T) {
+	h := &told{slow: 30 * time.Second}
+	bubble(t, following(h), func(r *rig) {
+		r.sleep(5 * time.Second)
+		r.got("#")
+		start := time.Now()
+		r.send("powermgr/powerwall/reserve/set", "20")
+		if res := r.results("powermgr/powerwall/reserve/result"); len(res) == 0 || time.Since(start) != 0 {
+			t.Errorf("answers after %v: %v", time.Since(start), res)
+		}
+	})
+}
