@@ -105,6 +105,32 @@ ready() {
   [ -f "$config" ] && ! cmp -s "$config" "$example" && /usr/bin/powermgr check-config "$config" >/dev/null 2>&1
 }
 
+# say_trial says how a configuration begins to command devices.
+say_trial() {
+  first=$(dirname "$(journal)")/first-run
+  if [ "$(value settings dry_run)" = true ]; then
+    say 'it is a dry run: nothing is sent to a device, until you set settings.dry_run to false and: sudo systemctl reload powermgr'
+  elif grep -qs '^dry run' "$first" || { [ ! -e "$first" ] && [ ! -e "$(journal)" ]; }; then
+    say 'a configuration that is new on this machine begins as a dry run: nothing is sent to a device. When powermgr status'
+    say 'shows what you expect, let it command devices: sudo powermgr live'
+  fi
+}
+
+# journal is where the daemon keeps what it has to give back.
+journal() {
+  file=$(value paths journal_file)
+  echo "${file:-$state/journal.json}"
+}
+
+# say_forecast says what ends with Power Manager v2.0, which precooled without
+# a forecast.
+say_forecast() {
+  if [ -z "$(value weather latitude)" ]; then
+    say "precooling ends here: it needs a forecast now. Give weather.latitude and weather.longitude in $config, or a number to"
+    say 'powermgr/weather/forecast_high/set every day; without that nothing is precooled'
+  fi
+}
+
 # value SECTION KEY prints a plain value of the configuration: good enough for
 # a path, an address and a switch, and empty for everything else.
 value() {

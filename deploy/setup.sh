@@ -8,6 +8,8 @@
 #     --virtual ADDRESS/BITS            which the active node has
 #     --interface NAME                  left out: the one with the own address
 #     --peer-key 'ssh-ed25519 AAAA…'    the other node's, which its setup prints
+#   --live                              command devices at once: a configuration
+#                                       that is new here begins as a dry run
 #   setup.sh --uninstall                all but configuration, journal, tokens
 #   setup.sh --uninstall --purge        these too
 #   --dry-run                           say what would be done, and do nothing
@@ -29,13 +31,13 @@ else
   . /usr/lib/powermgr/common.sh
 fi
 
-usage() { sed -n '2,18s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,20s/^# \{0,1\}//p' "$0"; }
 refuse() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 wrong() { printf 'setup: %s; setup.sh --help says how\n' "$*" >&2; exit 2; }
 
 # --- what is asked ---------------------------------------------------------------
 
-role='' uninstall=no purge=no own='' other='' virtual='' interface='' peer_key=''
+role='' uninstall=no purge=no live=no own='' other='' virtual='' interface='' peer_key=''
 while [ "$#" -gt 0 ]; do
   case "$1" in
   single | primary | backup)
@@ -44,6 +46,7 @@ while [ "$#" -gt 0 ]; do
     ;;
   --uninstall) uninstall=yes ;;
   --purge) purge=yes ;;
+  --live) live=yes ;;
   --dry-run) dry=yes ;;
   --own | --other | --virtual | --interface | --peer-key)
     [ "$#" -ge 2 ] || wrong "$1 needs a value"
@@ -329,6 +332,9 @@ if [ "$role" != single ] && [ "$(value ha enabled)" != true ] && [ "$dry" = no ]
   pair_is_said=no
   say "$config does not make this node one of a pair, and two nodes alone would both be active: set ha.enabled to true there, and run this again"
 fi
+if [ "$live" = yes ] && { [ "$dry" = yes ] || ready; }; then
+  as_daemon /usr/bin/powermgr live --config "$config"
+fi
 if [ "$pair_is_said" = yes ] && [ "$dry" = no ] && ready && { [ "$new_config" = no ] || [ "$was_running" = yes ]; }; then
   if [ "$changed" = yes ] && [ "$was_running" = yes ]; then
     run systemctl restart powermgr.service
@@ -336,12 +342,17 @@ if [ "$pair_is_said" = yes ] && [ "$dry" = no ] && ready && { [ "$new_config" = 
     run systemctl start powermgr.service
   fi
   say "it runs: powermgr status, and journalctl -u powermgr"
+  say_trial
 elif [ "$dry" = no ]; then
   say 'installed, and not started. What is left to do:'
   say "  edit $config, and see what would happen: sudo powermgr check-config $config"
   say '  sudo -u powermgr powermgr auth tesla        if there is a Powerwall'
   say '  sudo -u powermgr powermgr auth honeywell    if there are thermostats'
   say "  run this again, or: sudo systemctl start powermgr"
+  say_trial
+fi
+if [ "$dry" = no ] && [ -f "$kept/powermgr.service" ]; then
+  say_forecast
 fi
 if [ "$role" != single ] && [ "$dry" = no ]; then
   if [ "$keepalived" = /etc/keepalived/keepalived.conf ]; then

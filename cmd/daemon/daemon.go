@@ -59,6 +59,12 @@ type Options struct {
 	// Role is where keepalived's last word is kept. Nil: in RuntimeDir, if there
 	// is one.
 	Role RoleStore
+	// HeldBack says that the configuration is a dry run though it does not ask
+	// for one; see BeginDry.
+	HeldBack bool
+	// Reload has this daemon make place for another one with the configuration
+	// as it then is. Nil: nothing does.
+	Reload func()
 	// Turned is when the control loop last turned in the daemon that this one
 	// follows in the same process. Zero: it follows none.
 	Turned time.Time
@@ -108,6 +114,9 @@ func New(o Options) (*Daemon, error) {
 	if o.Role == nil && o.RuntimeDir != "" {
 		o.Role = RoleFile(o.RuntimeDir)
 	}
+	if o.HeldBack {
+		o.Config.Settings.DryRun = true
+	}
 	c := o.Config
 	if o.Counters[0] == nil {
 		o.Counters = [2]bridge.Store{bridge.NewFileStore(c.Paths.RamdiskStateFile), bridge.NewFileStore(c.beside("energy.json"))}
@@ -151,6 +160,9 @@ func New(o Options) (*Daemon, error) {
 	}
 	return d, errors.Join(problems...)
 }
+
+// DryRun reports whether nothing is sent to a device.
+func (d *Daemon) DryRun() bool { return d.options.Config.Settings.DryRun }
 
 // Active reports whether this node is the one that polls and commands.
 func (d *Daemon) Active() bool { return d.node.Active() }
@@ -259,6 +271,24 @@ func (d *Daemon) Alive() bool {
 // Report has a part say how it fares, for the health of the home.
 func (d *Daemon) Report(part string, r health.Report) {
 	d.Bus.Publish(bus.Message{Topic: health.Topic(part), Payload: mustJSON(r), Retain: true})
+}
+
+// goLive lets this node's configuration command devices, from a moment from now.
+func (d *Daemon) goLive() error {
+	c := d.options.Config
+	switch {
+	case c.Settings.DryRun && !d.options.HeldBack:
+		return errors.New("settings.dry_run is true in the configuration: set it to false, and systemctl reload powermgr")
+	case !d.options.HeldBack:
+		return nil // it does already
+	case d.options.Reload == nil:
+		return errors.New("this daemon cannot be reloaded: start it again")
+	}
+	if err := GoLive(c); err != nil {
+		return err
+	}
+	d.options.Reload()
+	return nil
 }
 
 // Turned is when the control loop last turned, long ago if it never has.

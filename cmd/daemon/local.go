@@ -56,7 +56,10 @@ type Status struct {
 	Version string    `json:"version"`
 	State   NodeState `json:"state"`
 	DryRun  bool      `json:"dry_run"`
-	Now     time.Time `json:"now"`
+	// HeldBack says that it is a dry run only because this configuration has
+	// not commanded devices on this machine before.
+	HeldBack bool      `json:"held_back"`
+	Now      time.Time `json:"now"`
 	// Base is what the topics begin with; Topics is what is retained below it,
 	// by the rest of the name, and Link how the link to the broker fares.
 	Base   string                     `json:"base_topic"`
@@ -218,6 +221,11 @@ func (l *local) handler() http.Handler {
 			http.Error(w, err.Error(), http.StatusConflict)
 		}
 	})
+	mux.HandleFunc("POST /live", func(w http.ResponseWriter, r *http.Request) {
+		if err := l.d.goLive(); err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+		}
+	})
 	mux.HandleFunc("POST /chart", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(io.LimitReader(r.Body, largestChart+1))
 		switch {
@@ -236,7 +244,7 @@ const largestChart = 1 << 20
 
 func (l *local) status() Status {
 	c, now := l.d.options.Config, l.d.Bus.Now()
-	s := Status{Node: c.HA.Node, Version: l.d.options.Version, State: l.d.node.state(), DryRun: c.Settings.DryRun, Now: now.Round(0).In(c.Zone()), Base: c.MQTT.BaseTopic, Topics: map[string]json.RawMessage{}}
+	s := Status{Node: c.HA.Node, Version: l.d.options.Version, State: l.d.node.state(), DryRun: c.Settings.DryRun, HeldBack: l.d.options.HeldBack, Now: now.Round(0).In(c.Zone()), Base: c.MQTT.BaseTopic, Topics: map[string]json.RawMessage{}}
 	for _, m := range l.d.Bus.Snapshot() {
 		switch name, ours := strings.CutPrefix(m.Topic, s.Base+"/"); {
 		case m.Topic == bus.LinkHealth:
@@ -285,6 +293,16 @@ func TellRole(ctx context.Context, dir string, r Role) error {
 	_, err := call(ctx, dir, http.MethodPost, "/role", string(r))
 	if errors.Is(err, ErrNobody) {
 		return RoleFile(dir).Save(r)
+	}
+	return err
+}
+
+// TellLive lets the daemon that runs in a runtime directory command devices. If
+// none runs there, the next one may that has this configuration.
+func TellLive(ctx context.Context, dir string, c Config) error {
+	_, err := call(ctx, dir, http.MethodPost, "/live", "")
+	if errors.Is(err, ErrNobody) {
+		return GoLive(c)
 	}
 	return err
 }

@@ -45,6 +45,31 @@ node is.`,
 	}
 }
 
+func liveCommand(g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "live",
+		Short: "Let a configuration that is new on this machine command devices",
+		Long: `The service begins a configuration that has not commanded devices on this machine before as a dry
+run. This ends it, for the daemon that runs and for all later ones; powermgr status shows what it
+would do until then. A dry run by settings.dry_run ends in the configuration.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, _, err := daemon.Load(g.config, os.Environ())
+			if err != nil {
+				return err
+			}
+			if config.Settings.DryRun {
+				return fmt.Errorf("settings.dry_run is true in %s: set it to false, and systemctl reload powermgr", g.config)
+			}
+			if err := daemon.TellLive(cmd.Context(), runtimeDir(), config); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "powermgr commands devices on this machine from now on")
+			return err
+		},
+	}
+}
+
 func healthCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "health",

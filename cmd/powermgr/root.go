@@ -79,7 +79,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrong(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, c := range []*cobra.Command{
-		runCommand(g), demoCommand(), emulatorCommand(), checkConfigCommand(g), authCommand(g), statusCommand(), healthCommand(), roleCommand(),
+		runCommand(g), demoCommand(), emulatorCommand(), checkConfigCommand(g), authCommand(g), liveCommand(g), statusCommand(), healthCommand(), roleCommand(),
 		reportCommand(g), whatIfCommand(g), notifyCommand(g), versionCommand(),
 	} {
 		check := c.Args

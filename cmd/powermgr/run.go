@@ -18,48 +18,61 @@ import (
 )
 
 func runCommand(g *globals) *cobra.Command {
+	var r running
 	var only string
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon until it is told to stop",
 		Long: `Runs the bridge and the peak controller. With --only they can be processes of their own at the same
 broker; the bridge's is the one that has the last will. SIGHUP reads the configuration anew: all of it
-is checked before any of it takes effect.`,
+is checked before any of it takes effect. With --begin-dry, as the service has it, a configuration that
+has not commanded devices on this machine before is a dry run until powermgr live, or --live.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			parts, ok := map[string]daemon.Parts{"": daemon.Whole, "bridge": daemon.BridgeAlone, "control": daemon.ControlAlone}[only]
 			if !ok {
 				return usage("--only %s is neither bridge nor control", only)
 			}
-			return running{config: g.config, parts: parts}.run(cmd.Context())
+			r.config, r.parts = g.config, parts
+			return r.run(cmd.Context())
 		},
 	}
 	c.Flags().StringVar(&only, "only", "", "run one half alone: bridge or control")
+	c.Flags().BoolVar(&r.beginDry, "begin-dry", false, "begin as a dry run where this configuration has not commanded devices before")
+	c.Flags().BoolVar(&r.live, "live", false, "let this configuration command devices from its first start on, as powermgr live does")
 	return c
 }
 
 // running is powermgr run: one daemon after the other, each with a
 // configuration of its own.
 type running struct {
-	config string
-	parts  daemon.Parts
+	config   string
+	parts    daemon.Parts
+	beginDry bool // a configuration that is new here is a dry run
+	live     bool // but for this one
+	hangups  chan os.Signal
 }
 
 // run runs a daemon until ctx ends, and another one whenever the configuration
 // is to be read anew and is good.
 func (r running) run(ctx context.Context) error {
+	r.hangups = make(chan os.Signal, 1)
 	config, log, err := r.load()
 	if err != nil {
 		return err
+	}
+	if r.live {
+		if err := daemon.GoLive(config); err != nil {
+			return err
+		}
 	}
 	d, err := r.build(config, log, nil)
 	if err != nil {
 		return err
 	}
-	log.Info("powermgr starts", "version", version(), "node", config.HA.Node, "parts", d.Parts(), "dry_run", config.Settings.DryRun)
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+	log.Info("powermgr starts", "version", version(), "node", config.HA.Node, "parts", d.Parts(), "dry_run", d.DryRun())
+	signal.Notify(r.hangups, syscall.SIGHUP)
+	defer signal.Stop(r.hangups)
 	tell := newSystemd()
 	defer tell.close()
 	tell.say("READY=1")
@@ -70,7 +83,7 @@ func (r running) run(ctx context.Context) error {
 	defer time.AfterFunc(settled, trim).Stop()
 	for {
 		alive.Store(d)
-		next, err := r.until(ctx, d, hangups, log)
+		next, err := r.until(ctx, d, log)
 		if next == nil {
 			tell.say("STOPPING=1")
 			log.Info("powermgr stops")
@@ -92,7 +105,7 @@ type successor struct {
 
 // until runs d until ctx ends, or until it has to make place for another one.
 // A configuration that is no good changes nothing.
-func (r running) until(ctx context.Context, d *daemon.Daemon, hangups <-chan os.Signal, log *slog.Logger) (*successor, error) {
+func (r running) until(ctx context.Context, d *daemon.Daemon, log *slog.Logger) (*successor, error) {
 	life, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	ended := make(chan error, 1)
@@ -101,7 +114,7 @@ func (r running) until(ctx context.Context, d *daemon.Daemon, hangups <-chan os.
 		select {
 		case err := <-ended:
 			return nil, err
-		case <-hangups:
+		case <-r.hangups:
 			config, nextLog, err := r.load()
 			var next *daemon.Daemon
 			if err == nil {
@@ -140,7 +153,14 @@ func (r running) build(config daemon.Config, log *slog.Logger, last *daemon.Daem
 		log.Info("there is no runtime directory, and so no powermgr status", "directory", dir)
 		dir = ""
 	}
-	o := daemon.Options{Config: config, Version: version(), Parts: r.parts, Log: log, RuntimeDir: dir}
+	o := daemon.Options{Config: config, Version: version(), Parts: r.parts, Log: log, RuntimeDir: dir, Reload: r.reload}
+	if r.beginDry {
+		held, err := daemon.BeginDry(config)
+		if err != nil {
+			log.Warn("the first run of a configuration cannot be told from others", "reason", err)
+		}
+		o.HeldBack = held
+	}
 	if last != nil {
 		o.Turned, o.After = last.Turned(), last.Closed()
 	}
@@ -148,7 +168,19 @@ func (r running) build(config daemon.Config, log *slog.Logger, last *daemon.Daem
 	if err != nil {
 		return nil, wrong(err)
 	}
+	if o.HeldBack {
+		log.Warn(daemon.HeldBack)
+		d.Report(health.Configuration, health.Report{Level: health.Warning, Problem: daemon.HeldBack})
+	}
 	return d, nil
+}
+
+// reload is SIGHUP, by another way.
+func (r running) reload() {
+	select {
+	case r.hangups <- syscall.SIGHUP:
+	default: // one is on its way
+	}
 }
 
 // stopSignals ends the context of every command.
