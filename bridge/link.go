@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -95,9 +93,13 @@ type Link struct {
 	introduced atomic.Bool // a connection has shown what the broker had of this node
 
 	// Of the goroutine that keeps the connection.
-	warned string // the last warning of an outage; empty: none
-	short  int    // connections in a row that ended soon after they were made
-	denied map[string]bool
+	warned  string // the last warning of an outage; empty: none
+	short   int    // connections in a row that ended soon after they were made
+	denied  refusals
+	most    int    // bytes of a message for which the broker has ended a connection; 0: none has been
+	flight  flight // the message that the broker has not answered yet
+	ending  flight // the one of the last connection, if that ended without a word
+	endings int    // how often in a row it was that one
 	// Of the goroutine that takes in what the broker sends.
 	strangers map[string]bool
 	health    LinkHealth
@@ -181,7 +183,7 @@ func NewLink(o LinkOptions) (*Link, error) {
 		wait: backoff.NewExponentialBackOff(
 			backoff.WithInitialInterval(time.Second), backoff.WithMultiplier(2), backoff.WithRandomizationFactor(0.3),
 			backoff.WithMaxInterval(10*time.Second), backoff.WithMaxElapsedTime(0)),
-		denied: map[string]bool{}, strangers: map[string]bool{}, health: LinkHealth{Broker: broker.String()},
+		denied: refusals{}, strangers: map[string]bool{}, health: LinkHealth{Broker: broker.String()},
 		sub: o.Bus.Subscribe("link", "#"),
 	}
 	return l, nil
@@ -294,7 +296,10 @@ func (l *Link) say(connected bool) {
 	l.health.Received = l.received
 	l.health.Dropped = l.missed + l.out.lost()
 	l.mu.Unlock()
-	l.health.Denied = slices.Sorted(maps.Keys(l.denied))
+	l.health.Denied = l.denied.topics()
+	if connected && l.short < shortMost {
+		l.health.Problem = l.problem()
+	}
 	b, err := json.Marshal(l.health)
 	if err != nil {
 		l.o.Log.Error("a message cannot be written", "topic", bus.LinkHealth, "reason", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -50,11 +51,9 @@ func (s *serving) bringUp(ctx context.Context, closing <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
+	maps.DeleteFunc(s.denied, func(_ string, r refusal) bool { return r.subscribing })
 	for _, f := range refused {
-		if !s.denied[f] {
-			s.denied[f] = true
-			s.o.Log.Warn("the broker refuses a subscription: allow it in the broker's access list", "topic", f)
-		}
+		s.refusedBy(f, refusal{subscribing: true, code: codeNotAuthorized})
 	}
 	if err := s.selfTest(ctx, closing); err != nil {
 		return err
@@ -82,7 +81,7 @@ func (s *serving) bringUp(ctx context.Context, closing <-chan struct{}) error {
 func (s *serving) selfTest(ctx context.Context, closing <-chan struct{}) error {
 	wait, cancel := context.WithTimeout(ctx, s.timing.publish)
 	defer cancel()
-	err := s.c.publish(wait, bus.Message{Topic: s.selfTestTopic(), Payload: s.nonce}, 60)
+	err := s.c.publish(wait, s.c.packet(bus.Message{Topic: s.selfTestTopic(), Payload: s.nonce}, 60))
 	var no *publishRefusedError
 	switch {
 	case errors.As(err, &no):

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net"
@@ -36,14 +37,6 @@ const (
 	writePatient = 10 * time.Second
 )
 
-// The reason codes of MQTT 5 that the link has something to say about.
-const (
-	codeNotAuthorized = 0x87
-	codeTakenOver     = 0x8E
-)
-
-var errTakenOver = errors.New("the broker gave the connection to another client with the same id")
-
 // subscribing is one topic filter and how it is subscribed.
 type subscribing struct {
 	filter  string
@@ -73,12 +66,14 @@ type connection struct {
 	why    chan error    // holds the cause once, if there is one
 	will   bus.Message   // what the broker will say if we vanish
 	missed atomic.Int64  // packets that did not fit the inbox
+	most   int           // bytes of a packet that the broker takes; 0: it sets no limit
+	qos    byte          // of what is sent
 }
 
 // connect tries until the broker accepts us or trying ends. The connection
 // lives until life ends: it outlasts trying, for the last words.
 func connect(life, trying context.Context, o connecting) (*connection, error) {
-	c := &connection{inbox: make(chan bus.Message, inboxDepth), down: make(chan struct{}), why: make(chan error, 1)}
+	c := &connection{qos: 1, inbox: make(chan bus.Message, inboxDepth), down: make(chan struct{}), why: make(chan error, 1)}
 	up := make(chan struct{})
 	cfg := autopaho.ClientConfig{
 		ServerUrls: []*url.URL{o.url}, KeepAlive: uint16(max(1, math.Ceil(o.alive.Seconds()))),
@@ -105,17 +100,16 @@ func connect(life, trying context.Context, o connecting) (*connection, error) {
 			}
 			return p, nil
 		},
-		OnConnectionUp:   func(*autopaho.ConnectionManager, *paho.Connack) { close(up) },
+		OnConnectionUp: func(_ *autopaho.ConnectionManager, ack *paho.Connack) {
+			c.limits(ack)
+			close(up)
+		},
 		OnConnectionDown: func() bool { close(c.down); return false },
 		ClientConfig: paho.ClientConfig{
 			ClientID: o.clientID, PacketTimeout: writePatient,
 			OnClientError: c.because,
 			OnServerDisconnect: func(d *paho.Disconnect) {
-				if d.ReasonCode == codeTakenOver {
-					c.because(errTakenOver)
-					return
-				}
-				c.because(fmt.Errorf("the broker ended the connection, code 0x%02X", d.ReasonCode))
+				c.because(disconnectedError{d.ReasonCode})
 			},
 			// A handler added later would be lost with the connection.
 			OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(r paho.PublishReceived) (bool, error) {
@@ -178,6 +172,19 @@ func (h hurried) Write(b []byte) (int, error) {
 	return h.Conn.Write(b)
 }
 
+// limits takes in what the broker says that it takes.
+func (c *connection) limits(ack *paho.Connack) {
+	if ack == nil || ack.Properties == nil {
+		return
+	}
+	if p := ack.Properties.MaximumPacketSize; p != nil {
+		c.most = int(*p)
+	}
+	if q := ack.Properties.MaximumQoS; q != nil {
+		c.qos = min(c.qos, *q)
+	}
+}
+
 func (c *connection) because(err error) {
 	select {
 	case c.why <- err:
@@ -227,27 +234,9 @@ func (c *connection) subscribe(ctx context.Context, all []subscribing) (refused 
 	return refused, nil
 }
 
-// A publishRefusedError reports a message the broker, or the library on its
-// behalf, will not take however often it is sent.
-type publishRefusedError struct {
-	topic string
-	code  byte // 0: it was not even sent
-	err   error
-}
-
-func (e *publishRefusedError) Error() string {
-	if e.code == codeNotAuthorized {
-		return fmt.Sprintf("the broker does not let this user publish on %s: allow it in the broker's access list", e.topic)
-	}
-	return fmt.Sprintf("the broker refuses messages on %s, code 0x%02X: %v", e.topic, e.code, e.err)
-}
-
-func (e *publishRefusedError) Unwrap() error { return e.err }
-
-// publish sends m with QoS 1 and waits for the broker's word. expiry is in
-// whole seconds; 0 is none.
-func (c *connection) publish(ctx context.Context, m bus.Message, expiry uint32) error {
-	p := &paho.Publish{Topic: m.Topic, Payload: m.Payload, Retain: m.Retain, QoS: 1, Properties: &paho.PublishProperties{}}
+// packet is m as it goes to the broker. expiry is in whole seconds; 0 is none.
+func (c *connection) packet(m bus.Message, expiry uint32) *paho.Publish {
+	p := &paho.Publish{Topic: m.Topic, Payload: m.Payload, Retain: m.Retain, QoS: c.qos, Properties: &paho.PublishProperties{}}
 	if expiry > 0 {
 		p.Properties.MessageExpiry = &expiry
 	}
@@ -264,14 +253,28 @@ func (c *connection) publish(ctx context.Context, m bus.Message, expiry uint32) 
 	if m.Generation != 0 {
 		user("generation", strconv.FormatUint(m.Generation, 10))
 	}
+	return p
+}
+
+// publish sends p, and waits for the broker's word if it gives one.
+func (c *connection) publish(ctx context.Context, p *paho.Publish) error {
 	resp, err := c.cm.Publish(ctx, p)
 	switch {
 	case resp != nil && resp.ReasonCode >= 0x80:
-		return &publishRefusedError{m.Topic, resp.ReasonCode, err}
-	case errors.Is(err, paho.ErrInvalidArguments):
-		return &publishRefusedError{m.Topic, 0, err}
+		return &publishRefusedError{p.Topic, refusal{code: resp.ReasonCode}, err}
+	case errors.Is(err, paho.ErrInvalidArguments): // the library has read the same in the broker's greeting
+		return &publishRefusedError{p.Topic, refusal{code: codeNoRetain}, err}
 	}
 	return err // code 0x10, nobody listens, is none
+}
+
+// size is how many bytes p has on its way.
+func size(p *paho.Publish) int {
+	n, err := p.Packet().WriteTo(io.Discard)
+	if err != nil {
+		return len(p.Payload) // it cannot fail
+	}
+	return int(n)
 }
 
 // received turns a packet into a message of the bus. Nothing in it can be

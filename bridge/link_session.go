@@ -85,13 +85,17 @@ func (l *Link) ended(err error, lived time.Duration) time.Duration {
 		l.o.Log.Info("connecting to the broker anew", "reason", err)
 		return l.timing.settle
 	}
-	if lived < l.timing.short || errors.Is(err, errTakenOver) {
+	end, said := errors.AsType[disconnectedError](err)
+	switch {
+	case said && end.code == codeTakenOver, !said && lived < l.timing.short:
 		l.short++
-	} else {
+	default:
 		l.short = 0
 	}
+	l.blame(err)
 	if lived > l.timing.long {
 		l.wait.Reset()
+		l.forgive()
 	}
 	pause := l.wait.NextBackOff()
 	switch {
@@ -110,6 +114,14 @@ func (l *Link) ended(err error, lived time.Duration) time.Duration {
 		pause = max(pause, l.timing.contested+mathrand.N(l.timing.contested/2))
 	}
 	return pause
+}
+
+// problem is what is wrong with a connection that is there; empty: nothing is.
+func (l *Link) problem() string {
+	if l.rightsProblem != "" {
+		return l.rightsProblem
+	}
+	return l.denied.problem(l.out.isConfig)
 }
 
 // serving is one connection while it lasts.
@@ -326,7 +338,7 @@ func (s *serving) run(ctx context.Context, closing <-chan struct{}) error {
 			}
 			s.say(true)
 		case <-stable.C:
-			s.warned, s.short, s.health.Problem = "", 0, s.rightsProblem
+			s.warned, s.short = "", 0
 			s.say(true)
 		case <-s.out.ready:
 		case <-soon.C:
@@ -338,9 +350,6 @@ func (s *serving) run(ctx context.Context, closing <-chan struct{}) error {
 // up says that the broker has everything.
 func (s *serving) up() {
 	s.o.Log.Info("connected to the broker", "broker", redacted{s.url}, "client_id", s.o.ClientID)
-	if s.short < shortMost {
-		s.health.Problem = s.rightsProblem
-	}
 	s.say(true)
 	s.state("up")
 }
@@ -360,27 +369,36 @@ func (s *serving) publish(ctx context.Context, m bus.Message) error {
 		}
 		expiry = uint32(min(math.Ceil(left.Seconds()), math.MaxUint32))
 	}
+	p := s.c.packet(m, expiry)
+	s.flight = flight{m.Topic, size(p)}
+	if no, refused := s.leftOut(s.flight); refused {
+		s.flight = flight{}
+		s.out.sent(m)
+		if s.refusedBy(m.Topic, no) {
+			s.say(true)
+		}
+		return nil
+	}
 	wait, cancel := context.WithTimeout(ctx, s.timing.publish)
 	defer cancel()
-	err := s.c.publish(wait, m, expiry)
-	var no *publishRefusedError
-	switch {
-	case err == nil:
-		s.late = 0
-		s.health.Sent++
+	err := s.c.publish(wait, p)
+	if no, refused := errors.AsType[*publishRefusedError](err); err == nil || refused {
+		s.flight, s.late = flight{}, 0
 		s.out.sent(m)
-		if s.denied[m.Topic] {
+		if refused {
+			if s.refusedBy(m.Topic, no.refusal) {
+				s.say(true)
+			}
+			return nil
+		}
+		s.health.Sent++
+		if _, was := s.denied[m.Topic]; was {
 			delete(s.denied, m.Topic)
 			s.say(true)
 		}
-	case errors.As(err, &no):
-		s.late = 0
-		s.out.sent(m)
-		if !s.denied[m.Topic] && len(s.denied) < deniedMost {
-			s.denied[m.Topic] = true
-			s.o.Log.Warn("a message is refused by the broker", "topic", m.Topic, "reason", no)
-			s.say(true)
-		}
+		return nil
+	}
+	switch {
 	case ctx.Err() != nil:
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
@@ -394,8 +412,18 @@ func (s *serving) publish(ctx context.Context, m bus.Message) error {
 	return nil
 }
 
-// deniedMost is how many topics the broker refuses are remembered.
-const deniedMost = 64
+// leftOut reports whether a message must not be sent, since the broker takes none
+// of its size, or has ended connections for it.
+func (s *serving) leftOut(f flight) (refusal, bool) {
+	if s.c.most > 0 && f.size > s.c.most {
+		return refusal{code: codeTooLarge, most: s.c.most, size: f.size}, true
+	}
+	if s.most > 0 && f.size >= s.most {
+		return refusal{code: codeTooLarge, size: f.size}, true
+	}
+	r := s.denied[f.topic]
+	return r, r.ends && f.size >= r.size
+}
 
 // leave says what waits, then the last words.
 func (s *serving) leave(ctx context.Context) {

@@ -490,13 +490,81 @@ func TestLinkTakesNoCommandsOfTheControllerOfAnotherNode(t *testing.T) {
 	}
 }
 
+// A message larger than the broker takes was sent first on every connection, and
+// ended every one: nothing else ever arrived.
+func TestLinkLeavesOutWhatIsTooLargeForTheBroker(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, brokertest.Config{PacketLimit: 3000})
+	person := b.Client(t, brokertest.Login{})
+	person.Subscribe(t, "#")
+	const config, state = "homeassistant/device/one/config", "powermgr/powerwall/state"
+	r := startLink(t, at(b), func(tm *timing) { tm.short = time.Second })
+	large := strings.Repeat("x", 3000)
+	r.retain(config, large)
+	r.retain(state, "small")
+	r.up(t)
+	person.Await(t, state, "small")
+	r.until(t, "the health says what and why", func() bool {
+		h := r.healthNow(t)
+		return h.Connected && strings.Contains(h.Problem, config) && strings.Contains(h.Problem, "max_packet_size") == (b.Kind != brokertest.Embedded) &&
+			slices.Contains(h.Denied, config) && !strings.Contains(h.Problem, state)
+	})
+	if n := r.logged("topic=" + config); n != 1 {
+		t.Errorf("logged %d times", n)
+	}
+	if n := r.logged("mqtt.client_id"); n != 0 {
+		t.Error("it looks for another powermgr")
+	}
+	if b.Kind != brokertest.Embedded && r.logged("is lost") != 0 {
+		t.Error("what is too large was sent")
+	}
+	r.retain(config, "small again")
+	person.Await(t, config, "small again")
+	r.until(t, "the health says nothing any more", func() bool { h := r.healthNow(t); return h.Problem == "" && len(h.Denied) == 0 })
+}
+
+// A broker that refuses for another reason than the access list was not heard.
+func TestLinkSaysWhatTheBrokerRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		all   refusals
+		wants []string
+	}{
+		"nothing": {nil, nil},
+		"the access list": {refusals{
+			"homeassistant/device/a/config": {code: codeNotAuthorized}, "homeassistant/device/b/config": {code: codeNotAuthorized},
+		}, []string{"does not let this user publish on homeassistant/device/a/config, homeassistant/device/b/config: allow it in the broker's access list"}},
+		"a subscription":     {refusals{"powermgr/control/+/set": {subscribing: true, code: codeNotAuthorized}}, []string{"subscribe to powermgr/control/+/set: allow"}},
+		"too large":          {refusals{"powermgr/control/chart": {code: codeTooLarge, most: 2000, size: 9000}}, []string{"more than 2000 bytes, and so does not get powermgr/control/chart", "max_packet_size)"}},
+		"a large config":     {refusals{"homeassistant/device/a/config": {code: codeTooLarge, most: 2000, size: 9000}}, []string{"discovery.format to component"}},
+		"a limit of its own": {refusals{"powermgr/control/chart": {code: codeTooLarge, size: 9000}}, []string{"too large", "message_size_limit"}},
+		"a quota":            {refusals{"powermgr/control/chart": {code: codeQuota}}, []string{"quota"}},
+		"the format":         {refusals{"powermgr/control/chart": {code: codeFormat}}, []string{"format"}},
+		"something else":     {refusals{"powermgr/control/chart": {code: 0x83}}, []string{"powermgr/control/chart, code 0x83"}},
+		"without a word":     {refusals{"powermgr/control/chart": {ends: true, size: 9000}}, []string{"ends the connection whenever it is sent powermgr/control/chart"}},
+		"many":               {refusals{"a/1": {code: 1}, "a/2": {code: 1}, "a/3": {code: 1}, "a/4": {code: 1}, "a/5": {code: 1}, "a/6": {code: 1}}, []string{"a/1, a/2, a/3, a/4 and 2 more"}},
+		"two kinds":          {refusals{"a/1": {code: 1}, "a/2": {code: 2}}, []string{"a/1, code 0x01: look at the broker's log; the broker refuses a/2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := c.all.problem(newOutbox("powermgr").isConfig)
+			for _, want := range c.wants {
+				if !strings.Contains(got, want) {
+					t.Errorf("%q lacks %q", got, want)
+				}
+			}
+			if len(c.wants) == 0 && got != "" {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
 func TestLinkSaysWhatTheAccessListForbids(t *testing.T) {
 	for _, c := range []struct {
 		name, acl, problem, denied string
 	}{
 		{"no reading", "user pm\ntopic write powermgr/#\n", "delivers nothing", ""},
 		{"no writing", "user pm\ntopic read powermgr/#\n", "does not let this user publish", "powermgr/status"},
-		{"one topic", "user pm\ntopic readwrite powermgr/node/#\ntopic readwrite powermgr/status\ntopic readwrite powermgr/control/#\n", "", "powermgr/powerwall/state"},
+		{"one topic", "user pm\ntopic readwrite powermgr/node/#\ntopic readwrite powermgr/status\ntopic readwrite powermgr/control/#\n", "publish on powermgr/powerwall/state: allow it", "powermgr/powerwall/state"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

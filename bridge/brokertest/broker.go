@@ -35,6 +35,9 @@ type Config struct {
 	ACL         string            // in Mosquitto's format; empty: everything is allowed
 	Certs       *Certificates     // nil: no TLS
 	ClientCerts bool              // with Certs: clients must show a certificate of the same authority
+	// PacketLimit is how many bytes of a packet it takes; 0: any. Mosquitto says
+	// so to who connects, and the embedded broker just ends the connection.
+	PacketLimit int
 	// Conf is a configuration to use as it is, with Users, ACL and Certs as the
 	// files that it names: only its port 8883 and its folder, ConfFolder, are
 	// changed. Empty: one is written. Mosquitto alone reads it.

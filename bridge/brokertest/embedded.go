@@ -65,6 +65,7 @@ func runEmbedded(_ testing.TB, cfg Config) (instance, error) {
 	if err != nil {
 		return instance{}, err
 	}
+	s.Options.Capabilities.MaximumPacketSize = uint32(cfg.PacketLimit)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return instance{}, err

@@ -46,6 +46,9 @@ func (c Config) files(listener, dir string) (map[string][]byte, error) {
 		conf += "acl_file " + dir + "/acl\n"
 		files["acl"] = []byte(c.ACL)
 	}
+	if c.PacketLimit > 0 {
+		conf += fmt.Sprintf("max_packet_size %d\n", c.PacketLimit)
+	}
 	if c.Certs != nil {
 		conf += fmt.Sprintf("cafile %s/ca.crt\ncertfile %s/server.crt\nkeyfile %s/server.key\nrequire_certificate %t\n", dir, dir, dir, c.ClientCerts)
 		for name, path := range map[string]string{"ca.crt": c.Certs.CAFile, "server.crt": c.Certs.ServerCert, "server.key": c.Certs.ServerKey} {

@@ -228,7 +228,7 @@ func (s signs) broker(l link, now time.Time) {
 		s.see(Fault{Key: connection, Part: Broker, Level: Warning, Text: text}, brokerPatience, now)
 		return
 	case l.Problem != "":
-		s.see(Fault{Key: rights, Part: Broker, Level: Warning, Text: l.Problem}, brokerPatience, now)
+		s.see(Fault{Key: rights, Part: Broker, Level: Warning, Text: l.Problem}, 0, now) // it does not mend itself
 	default:
 		s.over(rights)
 	}

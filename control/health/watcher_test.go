@@ -112,7 +112,7 @@ func TestFaults(t *testing.T) {
 		"old figures are one fault":                              {said{"powermgr/control/state", `{"problems": [{"kind": "old", "text": "6 h old"}]}`}, time.Hour, 0, "", said{"powermgr/control/state", `{"problems": []}`}},
 		"a token was refused":                                    {said{"powermgr/powerwall/api", lostAPI}, -1, 0, "critical powerwall/authorisation", said{"powermgr/powerwall/api", wellAPI}},
 		"the broker is gone":                                     {said{bus.LinkHealth, linkDown}, 4 * time.Minute, time.Minute, "warning broker/connection", said{bus.LinkHealth, linkUp}},
-		"the broker refuses a topic":                             {said{bus.LinkHealth, denied}, 4 * time.Minute, time.Minute, "warning broker/rights", said{bus.LinkHealth, linkUp}},
+		"the broker refuses a topic":                             {said{bus.LinkHealth, denied}, -1, 0, "warning broker/rights", said{bus.LinkHealth, linkUp}},
 		"something is not given back":                            {said{"powermgr/control/state", `{"owned": [{"target": "1000001", "name": "Upstairs", "what": "restore"}]}`}, 19 * time.Minute, time.Minute, "critical restoring/1000001", said{"powermgr/control/state", `{"owned": []}`}},
 		"a setback is not to be given back":                      {said{"powermgr/control/state", `{"owned": [{"target": "1000001", "name": "Upstairs", "what": "setback"}]}`}, time.Hour, 0, "", said{"powermgr/control/state", `{"owned": []}`}},
 		"the journal cannot be written":                          {said{"powermgr/control/state", `{"problems": [{"kind": "journal", "text": "disk full"}]}`}, -1, 0, "critical control/journal", said{"powermgr/control/state", `{"problems": []}`}},

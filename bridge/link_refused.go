@@ -1,0 +1,204 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// What the broker does not take, and what to do about it. It says so to a
+// message or to a subscription; for what is larger than it takes, it has said so
+// before, or says so by ending the connection, or ends it without a word.
+
+// The reason codes of MQTT 5 that the link has something to say about.
+const (
+	codeNotAuthorized = 0x87
+	codeTakenOver     = 0x8E
+	codeNoTopic       = 0x90
+	codeTooLarge      = 0x95
+	codeQuota         = 0x97
+	codeFormat        = 0x99
+	codeNoRetain      = 0x9A
+)
+
+// A refusal is why the broker does not take a topic.
+type refusal struct {
+	subscribing bool
+	ends        bool // it ends the connection for it: a message of that size is not sent again
+	code        byte // 0: it does not say
+	most        int  // bytes, with codeTooLarge: what it takes; 0: it does not say
+	size        int  // bytes of the message
+}
+
+// sentences are what is said of the topics with one kind of refusal; %s is the
+// topics.
+var sentences = map[byte]string{
+	codeNotAuthorized: "the broker does not let this user publish on %s: allow it in the broker's access list",
+	codeTooLarge:      "the broker refuses as too large what is sent on %s: raise its limit (Mosquitto: message_size_limit or max_packet_size)",
+	codeQuota:         "the broker's quota for this user is used up, and it refuses %s: raise the quota",
+	codeFormat:        "the broker does not take the format of %s: have it pass on every payload as it is",
+	codeNoRetain:      "the broker keeps no retained messages, and refuses %s: allow them (Mosquitto: retain_available true)",
+	0:                 "the broker ends the connection whenever it is sent %s, which it does not get any more: look at the broker's log, and at its limit of a message's size",
+}
+
+// sentence says what is wrong with topics that are refused for one reason.
+func (r refusal) sentence(topics string, configs bool) string {
+	text, known := sentences[r.code]
+	switch {
+	case r.subscribing:
+		text = "the broker does not let this user subscribe to %s: allow it in the broker's access list"
+	case r.code == codeTooLarge && r.most > 0:
+		text = fmt.Sprintf("the broker takes no message of more than %d bytes, and so does not get %%s: raise its limit (Mosquitto: max_packet_size)", r.most)
+	case !known:
+		text = fmt.Sprintf("the broker refuses %%s, code 0x%02X: look at the broker's log", r.code)
+	}
+	text = fmt.Sprintf(text, topics)
+	if r.code == codeTooLarge && configs {
+		text += ", or set discovery.format to component, which is one small message for each entity"
+	}
+	return text
+}
+
+// refusals are all there are, by topic.
+type refusals map[string]refusal
+
+// refusalsMost is how many are remembered.
+const refusalsMost = 256
+
+// blamed are the codes of an end that the message which was on its way is to
+// blame for.
+var blamed = []byte{codeNotAuthorized, codeNoTopic, codeTooLarge, codeFormat}
+
+// suspectLeast is the size of a message, in bytes, from which on it may be to
+// blame for an end without a word.
+const suspectLeast = 1024
+
+// endingsMost is how many connections in a row may end without a word while a
+// message is on its way before that message is left out.
+const endingsMost = 3
+
+// flight is a message on its way to the broker.
+type flight struct {
+	topic string // empty: none is
+	size  int
+}
+
+// blame sees whether the message that was on its way ended the connection, with a
+// code or without a word. It would be sent first on the next one, and nothing
+// else would ever get through.
+func (l *Link) blame(err error) {
+	f, last := l.flight, l.ending
+	l.flight, l.ending = flight{}, flight{}
+	end, said := errors.AsType[disconnectedError](err)
+	switch {
+	case f.topic == "" || errors.Is(err, errStuck):
+	case slices.Contains(blamed, end.code):
+		if end.code == codeTooLarge {
+			l.most = f.size
+		} else {
+			f.size = 0 // nothing on this topic is taken
+		}
+		l.refusedBy(f.topic, refusal{ends: true, code: end.code, size: f.size})
+	case !said && f.size >= suspectLeast:
+		if l.ending = f; f != last {
+			l.endings = 0
+		}
+		if l.endings++; l.endings >= endingsMost {
+			l.refusedBy(f.topic, refusal{ends: true, size: f.size})
+		}
+	}
+}
+
+// forgive forgets what a broker was sent in vain which may take it by now.
+func (l *Link) forgive() {
+	l.most = 0
+	maps.DeleteFunc(l.denied, func(_ string, r refusal) bool { return r.ends })
+}
+
+// refusedBy notes that the broker does not take a topic, and logs it once. It
+// reports whether that is news.
+func (l *Link) refusedBy(topic string, r refusal) bool {
+	news := l.denied.note(topic, r)
+	if news {
+		l.o.Log.Warn("the broker does not take a topic", "topic", topic, "reason", r.sentence(topic, l.out.isConfig(topic)))
+	}
+	return news
+}
+
+// namedMost is how many topics are named in a sentence.
+const namedMost = 4
+
+// problem says what is refused and what to do; empty: nothing is. isConfig tells
+// the topics of discovery.
+func (all refusals) problem(isConfig func(topic string) bool) string {
+	groups := map[refusal][]string{}
+	for topic, r := range all {
+		r.size = 0
+		groups[r] = append(groups[r], topic)
+	}
+	var out []string
+	for r, topics := range groups {
+		configs := slices.ContainsFunc(topics, isConfig)
+		slices.Sort(topics)
+		named := strings.Join(topics[:min(namedMost, len(topics))], ", ")
+		if more := len(topics) - namedMost; more > 0 {
+			named += fmt.Sprintf(" and %d more", more)
+		}
+		out = append(out, r.sentence(named, configs))
+	}
+	slices.Sort(out)
+	return strings.Join(out, "; ")
+}
+
+// topics are those that are refused, in order.
+func (all refusals) topics() []string { return slices.Sorted(maps.Keys(all)) }
+
+// note remembers a refusal, and reports whether it is news.
+func (all refusals) note(topic string, r refusal) bool {
+	old, known := all[topic]
+	if !known && len(all) >= refusalsMost {
+		return false
+	}
+	all[topic] = r
+	old.size = r.size
+	return !known || old != r
+}
+
+// A publishRefusedError reports a message that the broker will not take however
+// often it is sent.
+type publishRefusedError struct {
+	topic string
+	refusal
+	err error
+}
+
+func (e *publishRefusedError) Error() string { return e.sentence(e.topic, false) }
+
+func (e *publishRefusedError) Unwrap() error { return e.err }
+
+// A disconnectedError reports that the broker has ended the connection, and its
+// reason code.
+type disconnectedError struct{ code byte }
+
+// words are the reasons that have some.
+var disconnectWords = map[byte]string{
+	0x8B:              "it is shutting down",
+	0x8D:              "it has heard nothing for too long",
+	0x89:              "it is busy",
+	codeTakenOver:     "it gave the connection to another client with the same id",
+	codeTooLarge:      "a message was larger than it takes",
+	codeQuota:         "the quota for this user is used up",
+	0x98:              "somebody has ended it there",
+	codeNoRetain:      "it keeps no retained messages",
+	0x9B:              "it does not take this quality of service",
+	codeNotAuthorized: "this user may not be there",
+}
+
+func (e disconnectedError) Error() string {
+	if words, known := disconnectWords[e.code]; known {
+		return "the broker ended the connection: " + words
+	}
+	return fmt.Sprintf("the broker ended the connection, code 0x%02X", e.code)
+}
