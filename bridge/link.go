@@ -93,8 +93,9 @@ type Link struct {
 	introduced atomic.Bool // a connection has shown what the broker had of this node
 
 	// Of the goroutine that keeps the connection.
-	warned  string // the last warning of an outage; empty: none
-	short   int    // connections in a row that ended soon after they were made
+	why     string          // the last trouble of an outage; empty: there is none
+	warned  map[string]bool // the troubles of this outage that were warned of
+	short   int             // connections in a row that ended soon after they were made
 	denied  refusals
 	most    int    // bytes of a message for which the broker has ended a connection; 0: none has been
 	flight  flight // the message that the broker has not answered yet
@@ -183,7 +184,7 @@ func NewLink(o LinkOptions) (*Link, error) {
 		wait: backoff.NewExponentialBackOff(
 			backoff.WithInitialInterval(time.Second), backoff.WithMultiplier(2), backoff.WithRandomizationFactor(0.3),
 			backoff.WithMaxInterval(10*time.Second), backoff.WithMaxElapsedTime(0)),
-		denied: refusals{}, strangers: map[string]bool{}, health: LinkHealth{Broker: broker.String()},
+		denied: refusals{}, warned: map[string]bool{}, strangers: map[string]bool{}, health: LinkHealth{Broker: broker.String()},
 		sub: o.Bus.Subscribe("link", "#"),
 	}
 	return l, nil

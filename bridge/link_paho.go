@@ -55,7 +55,7 @@ type connecting struct {
 	dial     func(context.Context) (net.Conn, error) // nil: to url
 	will     func() bus.Message                      // asked for at each attempt; without a topic there is none
 	wait     func(attempt int) time.Duration         // before attempt 0, 1, …
-	refused  func(error)                             // an attempt did not succeed
+	refused  func(error, greeting)                   // an attempt did not succeed
 	now      func() time.Time                        // that message expiry counts from
 }
 
@@ -75,19 +75,31 @@ type connection struct {
 func connect(life, trying context.Context, o connecting) (*connection, error) {
 	c := &connection{qos: 1, inbox: make(chan bus.Message, inboxDepth), down: make(chan struct{}), why: make(chan error, 1)}
 	up := make(chan struct{})
+	var first *atomic.Pointer[[]byte] // of the attempt; nil: it made no connection
 	cfg := autopaho.ClientConfig{
 		ServerUrls: []*url.URL{o.url}, KeepAlive: uint16(max(1, math.Ceil(o.alive.Seconds()))),
 		CleanStartOnInitialConnection: true, SessionExpiryInterval: 0, // nothing waits for us at the broker while we are away
 		ConnectUsername: o.username, ConnectPassword: []byte(o.password),
-		ReconnectBackoff: o.wait, OnConnectError: o.refused, ConnectTimeout: writePatient,
+		ReconnectBackoff: o.wait, ConnectTimeout: writePatient,
+		OnConnectError: func(err error) { // after each attempt, and before the next
+			answer := greeting{made: first != nil, secure: o.tls != nil}
+			if first != nil {
+				if seen := first.Load(); seen != nil {
+					answer.first = *seen
+				}
+			}
+			o.refused(err, answer)
+		},
 		AttemptConnection: func(ctx context.Context, _ autopaho.ClientConfig, _ *url.URL) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, writePatient)
 			defer cancel()
+			first = nil
 			conn, err := o.open(ctx)
 			if err != nil {
 				return nil, err
 			}
-			return packets.NewThreadSafeConn(hurried{conn}), nil
+			first = &atomic.Pointer[[]byte]{}
+			return packets.NewThreadSafeConn(hurried{heard{conn, first}}), nil
 		},
 		ConnectPacketBuilder: func(p *paho.Connect, _ *url.URL) (*paho.Connect, error) {
 			receive, size := uint16(receiveMost), uint32(packetMost)
@@ -299,62 +311,6 @@ func shortText(s string) string {
 		return ""
 	}
 	return s
-}
-
-// explain says in plain words why the broker cannot be reached, and what to do.
-func explain(err error, username string) string {
-	var denied *autopaho.ConnackError
-	if errors.As(err, &denied) {
-		switch denied.ReasonCode {
-		case 0x84:
-			return "the broker does not speak MQTT 5: it takes Mosquitto 1.6 or later, or another with MQTT 5"
-		case 0x85:
-			return "the broker does not take this client id: change mqtt.client_id"
-		case 0x86, codeNotAuthorized:
-			if username == "" {
-				return "the broker wants a user and a password: set mqtt.username and mqtt.password"
-			}
-			return fmt.Sprintf("the broker refuses user %s: check mqtt.username and mqtt.password", username)
-		case 0x88, 0x89, 0x97:
-			return "the broker is busy or full"
-		}
-		return fmt.Sprintf("the broker refuses the connection, code 0x%02X", denied.ReasonCode)
-	}
-	var (
-		dns     *net.DNSError
-		timeout net.Error
-		cert    *tls.CertificateVerificationError
-		record  tls.RecordHeaderError
-		alert   tls.AlertError
-	)
-	switch {
-	case errors.As(err, &dns):
-		return "the broker's name is not known: check mqtt.url"
-	case errors.As(err, &cert):
-		return fmt.Sprintf("the broker's certificate is not accepted: check mqtt.tls.ca_file and mqtt.tls.server_name (%v)", cert.Err)
-	case errors.As(err, &record):
-		return "the broker does not speak TLS on this port: check mqtt.url"
-	case errors.As(err, &alert):
-		return "the broker does not accept our certificate: check mqtt.tls.cert_file and mqtt.tls.key_file"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "the broker does not answer: check mqtt.url, or whether it runs"
-	}
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
-		return fmt.Sprintf("the broker does not take connections: check mqtt.url, or whether it runs (%v)", op.Err)
-	}
-	return fmt.Sprintf("the broker ends the connection before it is made: check mqtt.url and mqtt.tls (%v)", bare(err))
-}
-
-// bare is the innermost cause, without addresses that differ at each attempt.
-func bare(err error) error {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err
-		}
-		err = inner
-	}
 }
 
 var _ slog.LogValuer = redacted{}

@@ -21,6 +21,7 @@ const (
 	codeQuota         = 0x97
 	codeFormat        = 0x99
 	codeNoRetain      = 0x9A
+	codeNoQoS         = 0x9B
 )
 
 // A refusal is why the broker does not take a topic.
@@ -192,7 +193,7 @@ var disconnectWords = map[byte]string{
 	codeQuota:         "the quota for this user is used up",
 	0x98:              "somebody has ended it there",
 	codeNoRetain:      "it keeps no retained messages",
-	0x9B:              "it does not take this quality of service",
+	codeNoQoS:         "it does not take this quality of service",
 	codeNotAuthorized: "this user may not be there",
 }
 

@@ -63,17 +63,31 @@ func (l *Link) keep(ctx context.Context, closing <-chan struct{}) {
 
 // refused is told of each attempt that did not succeed. It is called by the
 // library, while keep waits for it.
-func (l *Link) refused(err error) {
-	why := explain(err, l.o.Username)
-	if why == l.warned {
+func (l *Link) refused(err error, answer greeting) {
+	why := explain(err, l.o.Username, answer, time.Now())
+	if !l.warn(why.key) {
 		l.o.Log.Debug("the broker cannot be reached", "broker", redacted{l.url}, "reason", err)
-		return
+	} else {
+		l.o.Log.Warn("the broker cannot be reached; control goes on without it", "broker", redacted{l.url}, "reason", why.text)
 	}
-	l.warned = why
-	l.o.Log.Warn("the broker cannot be reached; control goes on without it", "broker", redacted{l.url}, "reason", why)
-	l.health.Problem = why
-	l.say(false)
+	if why.key != l.why {
+		l.why, l.health.Problem = why.key, why.text
+		l.say(false)
+	}
 }
+
+// warn reports whether a trouble is to be warned of: it was not yet in this
+// outage, in which several may come in turns.
+func (l *Link) warn(key string) bool {
+	if l.warned[key] || len(l.warned) >= warnedMost {
+		return false
+	}
+	l.warned[key] = true
+	return true
+}
+
+// warnedMost is how many troubles of one outage are warned of.
+const warnedMost = 16
 
 // ended says why a connection that lived so long is over, and returns how
 // long to wait before the next.
@@ -98,14 +112,17 @@ func (l *Link) ended(err error, lived time.Duration) time.Duration {
 		l.forgive()
 	}
 	pause := l.wait.NextBackOff()
+	err = devices.Cause(err)
 	switch {
 	case l.short == shortMost:
-		l.warned = fmt.Sprintf("connections to the broker end soon after they are made: is another powermgr running with client id %s? Give one of them another mqtt.client_id", l.o.ClientID)
-		l.health.Problem = l.warned
+		l.why = fmt.Sprintf("connections to the broker end soon after they are made: is another powermgr running with client id %s? Give one of them another mqtt.client_id", l.o.ClientID)
+		l.warn(l.why)
+		l.health.Problem = l.why
 		l.o.Log.Warn("connections to the broker end soon after they are made: is another powermgr running with this client id?", "client_id", l.o.ClientID, "reason", err)
-	case l.warned == "":
-		l.warned = err.Error()
-		l.health.Problem = "the connection to the broker is lost: " + l.warned
+	case l.why == "":
+		l.why = err.Error()
+		l.warn(l.why)
+		l.health.Problem = "the connection to the broker is lost: " + l.why
 		l.o.Log.Warn("the connection to the broker is lost; control goes on without it", "broker", redacted{l.url}, "reason", err)
 	default:
 		l.o.Log.Debug("the connection to the broker is lost", "reason", err)
@@ -338,7 +355,8 @@ func (s *serving) run(ctx context.Context, closing <-chan struct{}) error {
 			}
 			s.say(true)
 		case <-stable.C:
-			s.warned, s.short = "", 0
+			s.why, s.short = "", 0
+			clear(s.warned)
 			s.say(true)
 		case <-s.out.ready:
 		case <-soon.C:

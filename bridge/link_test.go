@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -610,6 +611,83 @@ func TestLinkWrongPassword(t *testing.T) {
 			}
 			if h := r.healthNow(t); !strings.Contains(h.Problem, c.says) || h.Connected {
 				t.Errorf("%+v", h)
+			}
+		})
+	}
+}
+
+// A Pi that had no power does not know the time. The text of the warning had the
+// time in it, so each attempt was warned of, with advice about what was right.
+func TestLinkSaysOnceThatACertificateIsNotValidNow(t *testing.T) {
+	for name, c := range map[string]struct {
+		begin time.Duration
+		says  string
+	}{"not yet": {24 * time.Hour, "only from"}, "not any more": {-72 * time.Hour, "only until"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			certs := brokertest.CertificatesFrom(t, time.Now().Add(c.begin))
+			b := brokertest.Start(t, brokertest.Config{Certs: certs})
+			r := startLink(t, func(o *LinkOptions) {
+				o.URL = b.URL()
+				u, _ := url.Parse(o.URL)
+				cfg, err := TLSFiles{CAFile: certs.CAFile}.Config(u)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o.TLS = cfg
+			}, nil)
+			r.until(t, "it has tried again", func() bool { return r.logged("level=DEBUG") > 1 })
+			if n := r.logged("level=WARN"); n != 1 || r.logged("the broker's certificate is not valid at 20") != 1 || r.logged(c.says) != 1 || r.logged("timedatectl") != 1 || r.logged("ca_file") != 0 {
+				t.Errorf("%d warnings", n)
+			}
+			if h := r.healthNow(t); !strings.Contains(h.Problem, "timedatectl") {
+				t.Errorf("%+v", h)
+			}
+		})
+	}
+}
+
+// A broker without MQTT 5 has no code for that, and was taken for a wrong URL.
+func TestLinkKnowsWhatIsNoBrokerOfMQTT5(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer string
+		stays  bool // the connection
+		says   string
+	}{
+		"refused by MQTT 3.1.1":      {"\x20\x02\x00\x01", false, "does not speak MQTT 5"},
+		"accepted by MQTT 3.1.1":     {"\x20\x02\x00\x00", true, "does not speak MQTT 5"},
+		"ended without a word":       {"", false, "may not speak MQTT 5"},
+		"a web server":               {"HTTP/1.1 400 Bad Request\r\n\r\n", false, "what answers there is no MQTT broker"},
+		"a mail server":              {"220 mail.example.com ESMTP\r\n", false, "what answers there is no MQTT broker"},
+		"refused by MQTT 5":          {"\x20\x03\x00\x84\x00", false, "does not speak MQTT 5"},
+		"a user that it wants":       {"\x20\x03\x00\x87\x00", false, "set mqtt.username"},
+		"no retained messages":       {"\x20\x03\x00\x9a\x00", false, "retain_available"},
+		"a code that nobody expects": {"\x20\x03\x00\x83\x00", false, "code 0x83"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { listener.Close() })
+			go func() {
+				for {
+					conn, err := listener.Accept()
+					if err != nil {
+						return
+					}
+					_, _ = conn.Read(make([]byte, 4096))
+					_, _ = conn.Write([]byte(c.answer))
+					if !c.stays {
+						conn.Close()
+					}
+				}
+			}()
+			r := startLink(t, func(o *LinkOptions) { o.URL = "mqtt://" + listener.Addr().String() }, nil)
+			r.until(t, "it says what is wrong", func() bool { return r.logged("level=WARN") > 0 })
+			if r.logged(c.says) != 1 {
+				t.Errorf("it does not say %q:\n%s", c.says, r.log)
 			}
 		})
 	}

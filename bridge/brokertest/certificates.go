@@ -20,18 +20,26 @@ import (
 // good for localhost and 127.0.0.1, and one for a client.
 type Certificates struct {
 	CAFile, ServerCert, ServerKey, ClientCert, ClientKey string // PEM files
+
+	begin time.Time // of when they are valid
 }
 
 // NewCertificates makes them in a folder of the test.
 func NewCertificates(t testing.TB) *Certificates {
 	t.Helper()
+	return CertificatesFrom(t, time.Now().Add(-time.Hour))
+}
+
+// CertificatesFrom makes them, to be valid for a day from then on.
+func CertificatesFrom(t testing.TB, begin time.Time) *Certificates {
+	t.Helper()
 	dir := t.TempDir()
 	caKey := newKey(t)
 	ca := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
+		NotBefore: begin, NotAfter: begin.AddDate(0, 0, 1), KeyUsage: x509.KeyUsageCertSign,
 	}
-	c := &Certificates{CAFile: filepath.Join(dir, "ca.crt")}
+	c := &Certificates{CAFile: filepath.Join(dir, "ca.crt"), begin: begin}
 	writePEM(t, c.CAFile, "CERTIFICATE", sign(t, ca, ca, caKey, caKey))
 	issue := func(serial int64, name string, use x509.ExtKeyUsage) (cert, key string) {
 		k := newKey(t)
@@ -54,9 +62,10 @@ func NewCertificates(t testing.TB) *Certificates {
 	return c
 }
 
-// ClientTLS is how a client with a certificate connects.
+// ClientTLS is how a client with a certificate connects, whose clock is one at
+// which they are valid.
 func (c *Certificates) ClientTLS() *tls.Config {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: "localhost", RootCAs: c.pool()}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: "localhost", RootCAs: c.pool(), Time: func() time.Time { return c.begin.Add(time.Hour) }}
 	if pair, err := tls.LoadX509KeyPair(c.ClientCert, c.ClientKey); err == nil {
 		cfg.Certificates = []tls.Certificate{pair}
 	}

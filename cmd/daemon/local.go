@@ -90,6 +90,8 @@ type local struct {
 	log *slog.Logger
 	sub *bus.Subscription
 
+	unwritable bool // the health file, and that was said
+
 	mu     sync.Mutex
 	events []control.Event
 }
@@ -169,7 +171,11 @@ func (l *local) sayHealth(text string) {
 		// keepalived, which is root, has made it: it is in our folder all the same.
 		err = errors.Join(os.Remove(HealthFile(l.dir)), writeHealth(HealthFile(l.dir), text))
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		l.unwritable = false
+	case !l.unwritable:
+		l.unwritable = true
 		l.log.Warn("the health file cannot be written", "reason", err)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/wneessen/go-mail"
+
+	"powermgr/devices"
 )
 
 // A PermanentError is a refusal that trying again does not mend.
@@ -127,7 +129,7 @@ func (s *Sender) said(err error) error {
 	if err == nil {
 		return errors.New("no reason was given")
 	}
-	text, p := err.Error(), s.Password.Reveal()
+	text, p := devices.Cause(err).Error(), s.Password.Reveal()
 	if p != "" {
 		forms := []string{base64.StdEncoding.EncodeToString([]byte("\x00" + s.Username + "\x00" + p)), base64.StdEncoding.EncodeToString([]byte(p))}
 		once := strconv.Quote(p)[1:]

@@ -47,7 +47,7 @@ func (r Reply) JSON() bool {
 func Do(client *http.Client, vendor, op string, req *http.Request) (Reply, error) {
 	write := req.Method != http.MethodGet
 	fail := func(kind devices.Kind, maybe bool, err error) (Reply, error) {
-		return Reply{}, &devices.Error{Vendor: vendor, Op: op, Kind: kind, MaybeDone: maybe && write, Err: err}
+		return Reply{}, &devices.Error{Vendor: vendor, Op: op, Kind: kind, MaybeDone: maybe && write, Err: devices.Cause(err)}
 	}
 	if err := req.Context().Err(); err != nil {
 		return fail(devices.Unreachable, false, err)

@@ -1,0 +1,185 @@
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/eclipse/paho.golang/autopaho"
+)
+
+// An outage is why the broker cannot be reached, in plain words, and what to do.
+// Two with one key are the same trouble, whatever changes in the words.
+type outage struct{ key, text string }
+
+// explain reads the error of an attempt to connect, and what the other end has
+// answered to it.
+func explain(err error, username string, answer greeting, now time.Time) outage {
+	if denied, ok := errors.AsType[*autopaho.ConnackError](err); ok {
+		return plain(refusedConnect(denied.ReasonCode, username))
+	}
+	if text := answer.explain(err); text != "" {
+		return plain(text)
+	}
+	return network(err, now)
+}
+
+func plain(text string) outage { return outage{text, text} }
+
+const noMQTT5 = "the broker does not speak MQTT 5: it takes Mosquitto 1.6 or later, or another with MQTT 5"
+
+// refusedConnect reads the code with which a broker refuses a connection.
+func refusedConnect(code byte, username string) string {
+	switch code {
+	case 0x84:
+		return noMQTT5
+	case 0x85:
+		return "the broker does not take this client id: change mqtt.client_id"
+	case 0x86, 0x8C, codeNotAuthorized:
+		if username == "" {
+			return "the broker wants a user and a password: set mqtt.username and mqtt.password"
+		}
+		return fmt.Sprintf("the broker refuses user %s: check mqtt.username and mqtt.password", username)
+	case 0x8A:
+		return "the broker has banned this client: look at the broker's log"
+	case codeNoTopic:
+		return "the broker does not take this name in a last will: change mqtt.base_topic"
+	case codeNoRetain:
+		return "the broker keeps no retained messages, without which Home Assistant would know nothing after a restart: allow them (Mosquitto: retain_available true)"
+	case codeNoQoS:
+		return "the broker takes messages of quality of service 0 alone: allow 1 (Mosquitto: max_qos 1)"
+	case 0x9C, 0x9D:
+		return "the broker sends its clients to another server: change mqtt.url"
+	case 0x88, 0x89, codeQuota, 0x9F:
+		return "the broker is busy or full"
+	}
+	return fmt.Sprintf("the broker refuses the connection, code 0x%02X", code)
+}
+
+// network reads an error of the connection below MQTT.
+func network(err error, now time.Time) outage {
+	var (
+		dns     *net.DNSError
+		timeout net.Error
+		cert    *tls.CertificateVerificationError
+		invalid x509.CertificateInvalidError
+		record  tls.RecordHeaderError
+		alert   tls.AlertError
+		op      *net.OpError
+	)
+	switch {
+	case errors.As(err, &dns):
+		return plain("the broker's name is not known: check mqtt.url")
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return notValid(invalid.Cert, now)
+	case errors.As(err, &cert):
+		return plain(fmt.Sprintf("the broker's certificate is not accepted: check mqtt.tls.ca_file and mqtt.tls.server_name (%v)", cert.Err))
+	case errors.As(err, &record):
+		return plain("the broker does not speak TLS on this port: check mqtt.url")
+	case errors.As(err, &alert):
+		return plain("the broker does not accept our certificate: check mqtt.tls.cert_file and mqtt.tls.key_file")
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return plain("the broker does not answer: check mqtt.url, or whether it runs")
+	case errors.As(err, &op) && op.Op == "dial":
+		return plain(fmt.Sprintf("the broker does not take connections: check mqtt.url, or whether it runs (%v)", op.Err))
+	}
+	return plain(fmt.Sprintf("the broker ends the connection before it is made: check mqtt.url and mqtt.tls (%v)", bare(err)))
+}
+
+// notValid is for a certificate that is not valid by this machine's clock: a
+// Raspberry Pi has none that runs without power, or its owner has to renew it.
+func notValid(c *x509.Certificate, now time.Time) outage {
+	const layout = "2006-01-02 15:04"
+	o := outage{key: "certificate", text: "the broker's certificate is not valid at " + now.Format(layout)}
+	if c != nil {
+		o.key += c.NotBefore.String() + c.NotAfter.String()
+		if now.Before(c.NotBefore) {
+			o.text += ", only from " + c.NotBefore.In(now.Location()).Format(layout) + " on"
+		} else {
+			o.text += ", only until " + c.NotAfter.In(now.Location()).Format(layout)
+		}
+	}
+	o.text += ": look at this machine's clock (timedatectl) or renew the certificate"
+	return o
+}
+
+// bare is the innermost cause, without addresses that differ at each attempt.
+func bare(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
+// A greeting is what the other end has answered first: the library only knows
+// answers of MQTT 5. The zero value is of a connection that was not made.
+type greeting struct {
+	made, secure bool
+	first        []byte // at most greetingMost bytes
+}
+
+const greetingMost = 16
+
+// explain says what the answer means, if it is not one of MQTT 5; empty: it does
+// not tell.
+func (g greeting) explain(err error) string {
+	switch {
+	case !g.made || errors.Is(err, context.DeadlineExceeded):
+		return ""
+	case len(g.first) >= 2 && g.first[0] == 0x20 && g.first[1] == 2: // a CONNACK before MQTT 5 is two bytes long
+		return noMQTT5
+	case len(g.first) > 0 && g.first[0] != 0x20 && g.first[0] != 0xE0:
+		return fmt.Sprintf("what answers there is no MQTT broker, it begins with %q: check host and port of mqtt.url", printable(g.first))
+	case len(g.first) == 0 && ended(err):
+		text := "the broker takes the connection and ends it without a word: it may not speak MQTT 5"
+		if !g.secure {
+			text += ", or want TLS (mqtts://)"
+		}
+		return text
+	}
+	return ""
+}
+
+// ended reports whether the other end has closed the connection.
+func ended(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+func printable(b []byte) string {
+	return string(bytes.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, b))
+}
+
+// heard is a connection that remembers how the other end begins.
+type heard struct {
+	net.Conn
+	first *atomic.Pointer[[]byte]
+}
+
+func (h heard) Read(b []byte) (int, error) {
+	n, err := h.Conn.Read(b)
+	if seen := h.first.Load(); n > 0 && (seen == nil || len(*seen) < greetingMost) {
+		var all []byte
+		if seen != nil {
+			all = append(all, *seen...)
+		}
+		all = append(all, b[:min(n, greetingMost-len(all))]...)
+		h.first.Store(&all)
+	}
+	return n, err
+}
