@@ -135,6 +135,7 @@ files() {
     "755 $here/keepalived/keepalived-notify /usr/lib/powermgr/keepalived-notify" \
     "644 $here/keepalived/keepalived.conf /usr/share/powermgr/keepalived.conf" \
     "644 $here/systemd/powermgr.tmpfiles.conf /usr/lib/tmpfiles.d/powermgr.conf" \
+    "644 $here/systemd/systemd-time-wait-sync.conf /usr/lib/systemd/system/systemd-time-wait-sync.service.d/powermgr.conf" \
     "644 $here/config.example.yaml $example"
   for unit in powermgr.service powermgr-failure.service powermgr-metrics.service powermgr-metrics.timer powermgr-sync.service powermgr-sync.timer mnt-ramdisk.mount; do
     echo "644 $here/systemd/$unit /usr/lib/systemd/system/$unit"
@@ -157,7 +158,7 @@ if [ "$uninstall" = yes ]; then
   files | while read -r _ _ to; do
     run rm -f "$to"
   done
-  for folder in /usr/lib/powermgr /usr/share/powermgr; do
+  for folder in /usr/lib/powermgr /usr/share/powermgr /usr/lib/systemd/system/systemd-time-wait-sync.service.d; do
     [ ! -d "$folder" ] || run rmdir --ignore-fail-on-non-empty "$folder"
   done
   run rm -rf /run/powermgr

@@ -83,6 +83,7 @@ type Daemon struct {
 	Bus *bus.Bus
 
 	options    Options
+	clockCheck *clockCheck
 	parts      []part
 	accounts   []account           // with the vendors
 	closed     chan struct{}       // when the accounts are
@@ -122,6 +123,7 @@ func New(o Options) (*Daemon, error) {
 		o.Counters = [2]bridge.Store{bridge.NewFileStore(c.Paths.RamdiskStateFile), bridge.NewFileStore(c.beside("energy.json"))}
 	}
 	d := &Daemon{Bus: bus.New(o.Clock), options: o, closed: make(chan struct{})}
+	d.clockCheck = &clockCheck{off: map[string]time.Duration{}, tell: func(r health.Report) { d.Report(health.Clock, r) }}
 	shared := bridge.Shared{Bus: d.Bus, Topics: devices.Topics{Base: c.MQTT.BaseTopic}, Log: o.Log, Chance: o.Chance, Limits: o.Counters[1]}
 	d.node = d.newNode(shared)
 	shared.Standing = d.node

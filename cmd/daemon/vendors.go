@@ -29,7 +29,7 @@ func (d *Daemon) client() (*http.Client, *bridge.Meter) {
 			TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 10 * time.Minute, MaxIdleConnsPerHost: 2,
 		}
 	}
-	m := &bridge.Meter{Next: next, Now: d.Bus.Now, Location: d.options.Config.Zone()}
+	m := &bridge.Meter{Next: timed{next, d.clockCheck}, Now: d.Bus.Now, Location: d.options.Config.Zone()}
 	return &http.Client{Transport: m, Timeout: callLimit}, m
 }
 

@@ -41,12 +41,13 @@ const (
 	Journal       = "journal"       // what has to survive a crash
 	Restoring     = "restoring"     // giving back what is ours
 	Configuration = "configuration" // the file, when it was read anew
+	Clock         = "clock"         // this machine's
 	Mail          = "mail"
 )
 
 // Parts lists the parts that every home has.
 func Parts() []string {
-	return []string{Powerwall, Thermostats, Weather, Broker, Journal, Restoring, Configuration, Mail}
+	return []string{Powerwall, Thermostats, Weather, Broker, Journal, Restoring, Configuration, Clock, Mail}
 }
 
 // Part is how one part fares.

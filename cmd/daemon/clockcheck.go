@@ -1,0 +1,89 @@
+package daemon
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"powermgr/control/health"
+	"powermgr/control/rules"
+)
+
+// A clockCheck compares this machine's clock with that of the vendors' answers:
+// a Raspberry Pi has none that goes on without power, and a peak begins and ends
+// by it. It is wrong if all vendors agree on that, several times in a row.
+type clockCheck struct {
+	tell func(health.Report)
+
+	mu    sync.Mutex
+	off   map[string]time.Duration // by host: how far this clock is behind, at its last answer
+	wrong int                      // answers in a row after which all agreed
+	told  bool
+}
+
+const (
+	clockOff   = 2 * time.Minute // more than networks and vendors differ by
+	clockWrong = 3
+)
+
+// answered learns from an answer of a host, which says when it was made, to a
+// request that left at sent.
+func (c *clockCheck) answered(host string, header http.Header, sent, now time.Time) {
+	at, err := http.ParseTime(header.Get("Date"))
+	if err != nil || header.Get("Age") != "" { // out of a cache, it was made some time ago
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.off[host] = at.Sub(sent.Add(now.Sub(sent) / 2))
+	off, agreed := c.agreed()
+	switch {
+	case !agreed:
+		c.wrong = 0
+		if c.told {
+			c.told = false
+			c.tell(health.Report{})
+		}
+	case c.told:
+	default:
+		if c.wrong++; c.wrong >= clockWrong {
+			c.told = true
+			which := "behind"
+			if off < 0 {
+				which = "ahead of"
+			}
+			c.tell(health.Report{Level: health.Warning, Problem: fmt.Sprintf("this machine's clock is about %s %s that of the vendors' answers: "+
+				"peaks begin and end at the wrong time; look at timedatectl", rules.Roughly(off.Abs()), which)})
+		}
+	}
+}
+
+// agreed reports whether all hosts find this clock wrong in one direction, and
+// by how much at least.
+func (c *clockCheck) agreed() (off time.Duration, agreed bool) {
+	for _, by := range c.off {
+		switch {
+		case by.Abs() < clockOff, off != 0 && by < 0 != (off < 0):
+			return 0, false
+		case off == 0 || by.Abs() < off.Abs():
+			off = by
+		}
+	}
+	return off, off != 0
+}
+
+// timed hands the time of each answer to a clockCheck.
+type timed struct {
+	next  http.RoundTripper
+	check *clockCheck
+}
+
+func (t timed) RoundTrip(req *http.Request) (*http.Response, error) {
+	sent := time.Now()
+	res, err := t.next.RoundTrip(req)
+	if err == nil {
+		t.check.answered(req.URL.Host, res.Header, sent, time.Now())
+	}
+	return res, err
+}
