@@ -80,7 +80,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 
 // ofThisNode reports whether a part is each node's own. The others are the
 // active node's business, and the next one looks for itself.
-func ofThisNode(part string) bool { return part == Broker || part == Mail || part == Configuration || part == Clock }
+func ofThisNode(part string) bool {
+	return part == Broker || part == Mail || part == Configuration || part == Clock
+}
 
 // tell publishes what has changed.
 func (w *Watcher) tell(faults []Fault, now time.Time) {
