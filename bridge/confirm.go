@@ -255,6 +255,9 @@ func (ws *writes) try(ctx context.Context, w *write) {
 	switch {
 	case err == nil, known && e.MaybeDone:
 		// Unknown counts as sent: the device is read before anything else.
+		if err == nil {
+			ws.suspect, ws.denied = "", ""
+		}
 		w.sent, w.read, w.lost = now, 0, err
 	case errors.Is(err, ErrDryRun):
 		ws.finish(w, outcome{reason: err.Error(), expected: true})
@@ -268,7 +271,8 @@ func (ws *writes) try(ctx context.Context, w *write) {
 	default:
 		ws.limit(err, now)
 		if known && e.Kind == devices.Unauthorized {
-			ws.next = earlier(ws.next, now) // so that it is said of the account too
+			ws.suspect = err.Error() // the next poll shows whether reads are authorised
+			ws.next = earlier(ws.next, now)
 		}
 		ws.finish(w, outcome{accepted: !w.sent.IsZero(), reason: err.Error()})
 	}

@@ -256,3 +256,28 @@ func TestACommandThatCameToNothingIsFollowedByAReading(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAuthorisationForReadsAloneIsSaid(t *testing.T) {
+	f := &fakeBattery{reserve: 100, apply: &devices.Error{Kind: devices.Unauthorized, Err: errors.New("HTTP 403 Unauthorized missing scopes")}}
+	bubble(t, battery(f), func(r *rig) {
+		said := func() string {
+			m, _ := r.bus.Retained("powermgr/powerwall/api")
+			return string(m.Payload)
+		}
+		r.command("powermgr/powerwall/reserve/set", "0")
+		r.sleep(time.Second)
+		if s := said(); !strings.Contains(s, `"reauthorise":true`) || !strings.Contains(s, "missing scopes") || !strings.Contains(s, "needs re-authorisation") {
+			t.Errorf("said %s", s)
+		}
+		r.sleep(10 * time.Minute)
+		if s := said(); !strings.Contains(s, `"reauthorise":true`) {
+			t.Errorf("good readings hide it: %s", s)
+		}
+		f.set(func() { f.apply = nil })
+		r.command("powermgr/powerwall/reserve/set", "0")
+		r.sleep(time.Second)
+		if s := said(); !strings.Contains(s, `"reauthorise":false`) || !strings.Contains(s, `"problem":null`) {
+			t.Errorf("still said: %s", s)
+		}
+	})
+}

@@ -68,6 +68,8 @@ type account struct {
 	checked time.Time // by a standby: its authorisation
 	trouble string    // what was last warned of; empty: all is well
 	reason  string    // of trouble, as it was last
+	suspect string    // why a command was not authorised, until a poll has shown whether reads are; empty: none
+	denied  string    // why commands are not authorised, though reads are; empty: they are
 	online  *bool     // whether it answers; nil: not known yet
 }
 
@@ -163,6 +165,10 @@ func (a *account) polled(now, asOf time.Time, err error) {
 	if err == nil {
 		a.misses, a.asOf = 0, asOf
 		a.answered(now)
+		if a.suspect != "" {
+			a.denied = a.suspect
+		}
+		a.suspect = ""
 		a.waits.Reset()
 		a.next = now.Add(a.every(now))
 		if a.trouble != "" {
@@ -174,6 +180,7 @@ func (a *account) polled(now, asOf time.Time, err error) {
 		return
 	}
 	kind := devices.KindOf(err)
+	a.suspect = "" // it is about all of the account
 	a.misses++
 	a.reason = err.Error()
 	a.limit(err, now)
@@ -200,7 +207,11 @@ func (a *account) say(now time.Time) {
 	if a.trouble != "" {
 		api.Problem, api.Reason = &a.trouble, &a.reason
 	}
-	api.Reauthorise = a.trouble == devices.Unauthorized.String()
+	unauthorised := devices.Unauthorized.String()
+	if a.denied != "" && a.trouble != unauthorised {
+		api.Problem, api.Reason = &unauthorised, &a.denied
+	}
+	api.Reauthorise = a.trouble == unauthorised || a.denied != ""
 	a.publish(a.topic, true, api)
 }
 

@@ -104,3 +104,19 @@ func TestAVendorThatRefusesCommandsIsNotHammered(t *testing.T) {
 		t.Errorf("%d writes in an hour", n)
 	}
 }
+
+func TestAReserveThatWasNeverTakenIsNotOurs(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:45").start()
+	w.deaf[Powerwall] = true
+	w.until("16:01")
+	w.answer(Answer{})
+	w.read()
+	if len(w.d.Owned) != 0 {
+		t.Errorf("owned: %+v", w.d.Owned)
+	}
+	w.deaf[Powerwall] = false
+	w.until("16:04")
+	if len(w.d.Owned) != 1 {
+		t.Errorf("once it is taken, owned: %+v", w.d.Owned)
+	}
+}

@@ -382,6 +382,14 @@ func (st *step) phaseText() string {
 	}
 }
 
+// neverTaken reports whether the vendor has refused the reserve of this peak, and
+// the battery shows what it had before: nothing of ours is there.
+func (st *step) neverTaken() bool {
+	k, b, p := st.Kept.Battery, st.Battery, st.Pending[Powerwall]
+	return p.Tries > 0 && !p.Ignored && !p.Unknown && !k.Confirmed && len(k.Asked) == 0 &&
+		b != nil && b.Reserve != nil && k.Before != nil && *b.Reserve == *k.Before && st.plan.Discharge
+}
+
 // describe fills in what people see.
 func (st *step) describe() {
 	d, p, k := &st.d, st.plan, st.Kept
@@ -398,7 +406,7 @@ func (st *step) describe() {
 			}
 		}
 	}
-	if k.Battery.AtPeak {
+	if k.Battery.AtPeak && !st.neverTaken() {
 		what := "reserve"
 		if !p.Discharge {
 			what = string(Restore)
