@@ -326,6 +326,9 @@ func TestOffForDays(t *testing.T) {
 	if slices.ContainsFunc(w.sent, func(s Write) bool { return s.Target == "up" }) {
 		t.Errorf("sent %v to a thermostat that is off", w.take())
 	}
+	if len(w.d.Owned) != 0 { // or it would be said that it cannot be given back
+		t.Errorf("owned %v", w.d.Owned)
+	}
 	wall.switchTo(w, "cool")
 	if *up.Cool != 76 || up.Hold != HoldPermanent {
 		t.Errorf("left cool %g %s", *up.Cool, up.Hold)

@@ -418,7 +418,7 @@ func (st *step) describe() {
 	}
 	for _, id := range slices.Sorted(maps.Keys(k.Homes)) {
 		h := k.Homes[id]
-		if h.Touch != nil && !h.Touch.Theirs && (h.Touch.Mode == "" || h.Taken == nil) {
+		if h.Touch != nil && !h.Touch.Theirs && (h.Touch.Mode == "" || h.Taken == nil && h.Touch.Mode != modeOff) {
 			until := p.Until
 			if h.Touch.Wanted.Hold == HoldUntil {
 				until = h.Touch.Wanted.Until
