@@ -148,7 +148,7 @@ func sameMessage(a, b discovery.Message) bool {
 // each other would do so without end.
 func (a *Announcer) found(m bus.Message) {
 	if len(m.Payload) == 0 {
-		if _, ours := a.sent[m.Topic]; ours {
+		if last := a.sent[m.Topic]; len(last) > 0 { // what this node has emptied may come back to it
 			a.dismissed[m.Topic] = true
 			a.Log.Info("removed in Home Assistant; it is announced again after a restart", "topic", m.Topic)
 		}

@@ -245,7 +245,7 @@ func (s *serving) pump(ctx context.Context) {
 			}
 			continue
 		}
-		if s.othersCommand(m) {
+		if s.othersCommand(m) || s.out.isEcho(m, time.Now()) {
 			continue
 		}
 		if slices.ContainsFunc(s.o.Filters, func(f string) bool { return bus.Match(f, m.Topic) }) {

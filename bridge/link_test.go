@@ -616,6 +616,29 @@ func TestLinkWrongPassword(t *testing.T) {
 	}
 }
 
+// A broker that ignores No Local sends each command of the controller back, and
+// it was carried out twice.
+func TestLinkDropsItsOwnCommandThatComesBack(t *testing.T) {
+	t.Parallel()
+	b := brokertest.Start(t, brokertest.Config{})
+	person := b.Client(t, brokertest.Login{})
+	const set = "powermgr/powerwall/reserve/set"
+	person.Subscribe(t, set)
+	r := startLink(t, func(o *LinkOptions) { o.URL, o.Filters = b.URL(), []string{set} }, nil)
+	r.up(t)
+	r.bus.Publish(bus.Message{Topic: set, Payload: []byte(`{"id":"control-1","value":0}`), ID: "control-1", Source: "control", Node: "a", Generation: 1})
+	r.next(t) // on the bus
+	m := person.Await(t, set, `{"id":"control-1","value":0}`)
+	for _, properties := range []map[string]string{m.User, nil} {
+		person.Publish(t, brokertest.Message{Topic: set, Payload: m.Payload, ID: m.ID, User: properties})
+	}
+	r.nothing(t)
+	person.Publish(t, brokertest.Message{Topic: set, Payload: "20"})
+	if m := r.next(t); string(m.Payload) != "20" {
+		t.Errorf("a person's command came as %+v", m)
+	}
+}
+
 // A Pi that had no power does not know the time. The text of the warning had the
 // time in it, so each attempt was warned of, with advice about what was right.
 func TestLinkSaysOnceThatACertificateIsNotValidNow(t *testing.T) {
