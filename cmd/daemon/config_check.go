@@ -143,6 +143,9 @@ func (l *loader) brokerURL(text string) (u *url.URL, secure bool) {
 	u, err := url.Parse(text)
 	schemes := map[string]bool{"mqtt": false, "tcp": false, "mqtts": true, "tls": true, "ssl": true} // to whether it is TLS
 	switch {
+	case err == nil && (u.Scheme == "ws" || u.Scheme == "wss"):
+		l.problem("mqtt.url", "MQTT over WebSockets is not spoken: write mqtt://host:1883, or mqtts://host:8883 for TLS")
+		return nil, false
 	case err != nil || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
 		l.problem("mqtt.url", "it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS")
 		return nil, false

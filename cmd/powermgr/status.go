@@ -210,7 +210,7 @@ func (p page) thermostat(topic string) {
 	if r.Hold != nil {
 		hold := "hold " + string(*r.Hold)
 		if r.HoldUntil != nil {
-			hold += p.until(*r.HoldUntil)
+			hold = "hold" + p.until(*r.HoldUntil)
 		}
 		parts = append(parts, hold)
 	}
