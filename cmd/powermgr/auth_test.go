@@ -167,7 +167,7 @@ func TestAuthByPasting(t *testing.T) {
 				t.Fatalf("exit %d: %s", code, c)
 			}
 			stored(t, config)
-			for _, text := range []string{tt.works, "sudo systemctl restart powermgr", "token.json"} {
+			for _, text := range []string{tt.works, "sudo systemctl reload powermgr", "token.json"} {
 				if !strings.Contains(c.String(), text) {
 					t.Errorf("%q is not in %s", text, c)
 				}
