@@ -3,6 +3,7 @@ package tcc
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,8 @@ import (
 const (
 	wrongCredentials = "email or password provided is incorrect"
 	tooManyAttempts  = "toomanyattempts"
+	terms            = "termsandconditions"
+	newTerms         = "Honeywell wants its new terms to be accepted: log in once at mytotalconnectcomfort.com"
 	international    = "international.mytotalconnectcomfort.com"
 	elsewhere        = "accounts outside North America belong to " + international + ", which this program does not speak"
 )
@@ -151,7 +154,14 @@ func (c *Client) judge(op string, r request, reply cloud.Reply) ([]byte, verdict
 		e.MaybeDone = r.write
 		return e
 	}
+	sent := redirected(reply)
 	switch {
+	case strings.Contains(sent, terms):
+		return nil, final, failure(op, devices.Unauthorized, errors.New(newTerms))
+	case reply.Status == http.StatusOK && strings.Contains(sent, "/account/log"):
+		return nil, gone, failure(op, devices.Unreachable, errors.New("the portal asks for a log-in"))
+	case reply.Status == http.StatusOK && sent != "":
+		return nil, trouble, unreachable("the portal is in trouble: it points to another page")
 	case reply.Status == http.StatusOK && isJSON(reply):
 		c.settled()
 		return reply.Body, final, nil
@@ -175,6 +185,19 @@ func (c *Client) judge(op string, r request, reply cloud.Reply) ([]byte, verdict
 	}
 	e := cloud.StatusError(vendor, op, reply, r.write, "")
 	return nil, final, e
+}
+
+// redirected is where an answer sends a browser, in lower case: by its header,
+// or as {"Redirect": "/portal/…"} instead of data. Empty: nowhere.
+func redirected(r cloud.Reply) string {
+	if r.Status >= 300 && r.Status < 400 {
+		return strings.ToLower(r.Header.Get("Location"))
+	}
+	var body struct{ Redirect string }
+	if !isJSON(r) || json.Unmarshal(r.Body, &body) != nil {
+		return ""
+	}
+	return strings.ToLower(body.Redirect)
 }
 
 // settled notes that the portal gave data.
@@ -298,6 +321,8 @@ func (c *Client) entered(op string, reply cloud.Reply) error {
 	to := strings.ToLower(reply.Header.Get("Location"))
 	redirect := reply.Status >= 300 && reply.Status < 400
 	switch {
+	case strings.Contains(redirected(reply), terms):
+		return failure(op, devices.Unauthorized, errors.New(newTerms))
 	case redirect && strings.Contains(to, tooManyAttempts), reply.Status == http.StatusTooManyRequests:
 		return c.lockOut(op, reply)
 	case redirect && strings.Contains(to, international):

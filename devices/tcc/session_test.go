@@ -1150,3 +1150,50 @@ func TestALoginThatNeverLeftCostsNothing(t *testing.T) {
 		h.loggedIn(2)
 	}
 }
+
+func TestNewTermsAreForAPerson(t *testing.T) {
+	const page = "/portal/Home/TermsAndConditions"
+	for name, answer := range map[string]http.HandlerFunc{
+		"as data": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json; charset=utf-8")
+			_, _ = w.Write([]byte(`{"Redirect":"` + page + `"}`))
+		},
+		"by redirect": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", page)
+			w.WriteHeader(http.StatusFound)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.set(func() { h.data = answer })
+			c := h.start()
+			for range 6 {
+				h.fails(c, devices.Unauthorized, "new terms")
+				h.now = h.now.Add(15 * time.Minute)
+			}
+			h.loggedIn(1)
+			h.set(func() { h.data = nil })
+			h.reads(c)
+			h.loggedIn(1)
+		})
+	}
+}
+
+func TestARedirectToTheLogInAsDataIsAnEndedSession(t *testing.T) {
+	h := newHouse(t)
+	c := h.start()
+	h.reads(c)
+	h.now = h.now.Add(time.Hour)
+	first := true
+	h.set(func() {
+		h.data = func(w http.ResponseWriter, _ *http.Request) {
+			if first {
+				first = false
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = w.Write([]byte(`{"Redirect":"/portal/Account/LogOn"}`))
+			}
+		}
+	})
+	h.reads(c)
+	h.loggedIn(2)
+}
