@@ -114,7 +114,13 @@ func (l *local) Run(ctx context.Context) error {
 		l.log.Warn("there is no socket for powermgr status and powermgr role", "reason", err)
 	} else {
 		server := &http.Server{Handler: l.handler(), ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 14}
-		defer server.Close()
+		defer func() { // who has asked for what ends this daemon gets an answer
+			answered, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			if server.Shutdown(answered) != nil {
+				server.Close()
+			}
+		}()
 		go func() { _ = server.Serve(listener) }()
 	}
 	health := ""
