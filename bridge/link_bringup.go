@@ -20,6 +20,21 @@ func (l *Link) selfTestTopic() string {
 	return l.o.Topics.Base + "/node/" + l.o.Node + "/selftest"
 }
 
+// defaultBirth is where Home Assistant says that it has started, whatever its
+// discovery prefix is, unless its own settings say otherwise.
+const defaultBirth = "homeassistant/status"
+
+// births are the topics on which Home Assistant may say so.
+func (l *Link) births() []string {
+	switch l.o.StatusTopic {
+	case "":
+		return nil
+	case defaultBirth:
+		return []string{defaultBirth}
+	}
+	return []string{l.o.StatusTopic, defaultBirth}
+}
+
 func (l *Link) subscriptions() []subscribing {
 	all := []subscribing{{filter: l.selfTestTopic(), echo: true}}
 	for _, f := range l.o.Filters {
@@ -30,8 +45,8 @@ func (l *Link) subscriptions() []subscribing {
 	}
 	if !l.o.Guest {
 		all = append(all, subscribing{filter: l.o.Topics.Status()})
-		if l.o.StatusTopic != "" {
-			all = append(all, subscribing{filter: l.o.StatusTopic})
+		for _, topic := range l.births() {
+			all = append(all, subscribing{filter: topic})
 		}
 	}
 	return all
@@ -53,6 +68,9 @@ func (s *serving) bringUp(ctx context.Context, closing <-chan struct{}) error {
 	}
 	maps.DeleteFunc(s.denied, func(_ string, r refusal) bool { return r.subscribing })
 	for _, f := range refused {
+		if f == defaultBirth && f != s.o.StatusTopic {
+			continue // it may not be needed
+		}
 		s.refusedBy(f, refusal{subscribing: true, code: codeNotAuthorized})
 	}
 	if err := s.selfTest(ctx, closing); err != nil {

@@ -238,7 +238,7 @@ func (s *serving) pump(ctx context.Context) {
 			m.Topic, m.Retain = bus.Stored(m.Topic), true
 			s.o.Bus.Publish(m)
 			continue
-		case s.o.StatusTopic != "" && m.Topic == s.o.StatusTopic:
+		case slices.Contains(s.births(), m.Topic):
 			// A stored birth is answered by the replay of every connection.
 			if !m.Retain && strings.EqualFold(strings.TrimSpace(string(m.Payload)), devices.Online) {
 				token(s.birth)

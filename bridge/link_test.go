@@ -616,6 +616,25 @@ func TestLinkWrongPassword(t *testing.T) {
 	}
 }
 
+// Home Assistant's birth is on homeassistant/status whatever its prefix is.
+func TestLinkHearsABirthBelowAnotherPrefix(t *testing.T) {
+	for _, topic := range []string{"ha/status", "homeassistant/status"} {
+		t.Run(topic, func(t *testing.T) {
+			t.Parallel()
+			b := brokertest.Start(t, brokertest.Config{})
+			person := b.Client(t, brokertest.Login{})
+			person.Subscribe(t, "powermgr/powerwall/state")
+			r := startLink(t, func(o *LinkOptions) { o.URL, o.StatusTopic = b.URL(), "ha/status" }, func(tm *timing) { tm.birthMin, tm.birthMax = time.Millisecond, 2*time.Millisecond })
+			r.retain("powermgr/powerwall/state", "1")
+			r.up(t)
+			person.Await(t, "powermgr/powerwall/state", "1")
+			person.Forget()
+			person.Publish(t, brokertest.Message{Topic: topic, Payload: "online"})
+			person.Await(t, "powermgr/powerwall/state", "1")
+		})
+	}
+}
+
 // A broker that ignores No Local sends each command of the controller back, and
 // it was carried out twice.
 func TestLinkDropsItsOwnCommandThatComesBack(t *testing.T) {
