@@ -251,7 +251,10 @@ func (st *step) battery() {
 		}
 		return
 	}
-	if k.Wanted != nil && *k.Wanted == want && (st.doubted(Powerwall) || !st.mayRetry(Powerwall, b.Polled)) {
+	if st.doubted(Powerwall) && (p.Phase != OffPeak || k.Wanted != nil && *k.Wanted == want) {
+		return // the next reading tells whether a person has it; what has to go back does
+	}
+	if k.Wanted != nil && *k.Wanted == want && !st.mayRetry(Powerwall, b.Polled) {
 		return
 	}
 	st.setReserve(want, *shown)

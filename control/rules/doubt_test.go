@@ -185,6 +185,22 @@ func TestOneOddReadingIsNoPerson(t *testing.T) {
 		w.until("16:20").want("up permanent cool 78 heat 68")
 		w.until("19:20").want("powerwall 100", "up permanent cool 76 heat 68")
 	})
+	t.Run("nor is a battery moved within a window before the next reading tells who has it", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 18:00")
+		w.start().take()
+		w.ask("precool 2h")
+		w.until("18:58").take()
+		w.mode, w.mute["up"] = "backup", true
+		w.now = w.now.Add(time.Minute)
+		w.readBattery(w.now)
+		w.mute[Powerwall] = true
+		w.until("19:04").want() // the peak is over, the override is not
+		w.mute[Powerwall] = false
+		w.until("19:10").want()
+		if w.noted(NoteTaken) != 1 {
+			t.Errorf("a person's choice is not left alone: %v", w.d.Taken)
+		}
+	})
 	t.Run("nor is a window's end written over what the next reading tells", func(t *testing.T) {
 		w := newWorld(t, "2026-07-15 16:10")
 		up := w.therm["up"]
