@@ -389,7 +389,7 @@ settings: {dry_run: maybe, timezone: America/Los_Angeles, seasons: {summer: {mon
 
 		// MQTT and topics.
 		{"a broker over http", base + "mqtt: {url: http://x}", []string{`mqtt.url: "http" is not a scheme for a broker: write mqtt://host:1883, or mqtts://host:8883 for TLS`}},
-		{"a broker over web sockets", base + "mqtt: {url: 'ws://x:9001'}", []string{`mqtt.url: "ws" is not a scheme for a broker: write mqtt://host:1883, or mqtts://host:8883 for TLS`}},
+		{"a broker over web sockets", base + "mqtt: {url: 'ws://x:9001'}", []string{`mqtt.url: MQTT over WebSockets is not spoken: write mqtt://host:1883, or mqtts://host:8883 for TLS`}},
 		{"a broker without a scheme", base + "mqtt: {url: '192.168.1.10:1883'}", []string{"mqtt.url: it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS"}},
 		{"a broker with a password in its address is not printed", base + "mqtt: {url: 'mqtt://me:hunter2@x'}", []string{"mqtt.url: user name and password belong in mqtt.username and mqtt.password, where they are never printed"}},
 		{"a certificate without TLS", base + "mqtt: {url: mqtt://x, tls: {ca_file: /nowhere}}", []string{"mqtt.tls.ca_file: it has no effect, since mqtt is without TLS: write mqtts:// in mqtt.url"}},
