@@ -318,7 +318,8 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 	}
 	// Another end of a hold is another hold, but for what the device rounds up.
 	other := cmd.setting.timed() && roundedUp(cmd.setting.Until).Compare(d.shown.Until) != 0
-	if d.shown.same(cmd.setting) && !other && d.shownAt.Before(now.Add(-10*moments)) && (last.at.IsZero() || last.shown) && now.Sub(d.written) > 10*time.Minute && now.Sub(d.shownAt) < 10*time.Minute {
+	rest := cmd.restore && !d.shown.alike(cmd.setting) // it gives back what the present mode does not use
+	if d.shown.same(cmd.setting) && !other && !rest && d.shownAt.Before(now.Add(-10*moments)) && (last.at.IsZero() || last.shown) && now.Sub(d.written) > 10*time.Minute && now.Sub(d.shownAt) < 10*time.Minute {
 		w.broken(I4, "%s has that already: %s", d.id, c.Reason)
 	}
 }

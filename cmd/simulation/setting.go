@@ -73,6 +73,13 @@ func (s setting) same(o setting) bool {
 	return (!cools || near(s.Cool, o.Cool)) && (!heats || near(s.Heat, o.Heat))
 }
 
+// alike reports whether two settings have the same set points, those that the
+// mode does not use among them. One that is not given counts as the same.
+func (s setting) alike(o setting) bool {
+	near := func(a, b float64) bool { return b == 0 || math.Abs(a-b) < 0.3 }
+	return near(s.Cool, o.Cool) && near(s.Heat, o.Heat)
+}
+
 // twice reports whether two holds end at one time of day that comes twice, in
 // the night in which the clocks go back: a thermostat knows no other time.
 func (s setting) twice(o setting) bool {

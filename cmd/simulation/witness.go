@@ -160,6 +160,11 @@ func (w *witness) boots() {
 	defer w.mu.Unlock()
 	w.deaths++
 	w.booted = time.Now()
+	for _, d := range w.homes {
+		if d.taken.Equal(d.shownAt) {
+			d.taken = time.Time{} // seen once is in doubt, and the doubt has died with the daemon
+		}
+	}
 }
 
 // jumps notes that the daemon's clock jumps. If it is far off, nobody knows in

@@ -83,11 +83,15 @@ func (st *step) readThermostat(id string, t Thermostat) {
 		prev = before
 		st.Aside = without(st.Aside, id)
 	}
+	lapsed := Thermostat{}
 	if st.recall(id); !st.doubt.Polled.IsZero() {
-		prev = st.doubt.Before
+		lapsed, prev = prev, st.doubt.Before
 	}
 	st.prev = prev
 	switch h := st.Kept.Homes[id]; {
+	case lapsed.timed() && lapsed.over(t.Polled) && t.Hold == HoldSchedule && t.Mode == lapsed.Mode && st.concerned(id):
+		// The hold that was seen once was a person's: it has ended when it said.
+		st.takeThermostat(id, "set to "+lapsed.text())
 	case h.Touch != nil && !h.Touch.Commanded.IsZero():
 		st.awaited(id, t, h, seen)
 	case h.Touch != nil && h.Touch.Theirs:
@@ -109,6 +113,12 @@ func (st *step) readThermostat(id string, t Thermostat) {
 		h.Baseline = nil // whoever changed it, this is what it goes back to no more
 		st.keep(id, h)
 	}
+}
+
+// concerned reports whether a person's choice on a thermostat changes what the
+// rules do there.
+func (st *step) concerned(id string) bool {
+	return st.Kept.Homes[id].Touch != nil || st.plan.Phase != OffPeak && slices.Contains(st.Settings.Thermostats, id)
 }
 
 // told reports whether a reading says all that it has to about the setting.
