@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -356,14 +357,14 @@ func TestAvailability(t *testing.T) {
 		})
 	})
 	t.Run("a Retry-After is obeyed", func(t *testing.T) {
-		reads := 0
+		var reads atomic.Int64
 		f := &counting{fakeBattery: fakeBattery{read: &devices.Error{Kind: devices.Throttled, RetryAfter: time.Hour, Err: errors.New("x")}}, reads: &reads}
 		bubble(t, func(s Shared) func(context.Context) error {
 			return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return time.Minute }}).Run
 		}, func(r *rig) {
 			r.sleep(59 * time.Minute)
-			if reads != 1 {
-				t.Errorf("%d reads within the hour", reads)
+			if n := reads.Load(); n != 1 {
+				t.Errorf("%d reads within the hour", n)
 			}
 		})
 	})
@@ -371,11 +372,11 @@ func TestAvailability(t *testing.T) {
 
 type counting struct {
 	fakeBattery
-	reads *int
+	reads *atomic.Int64
 }
 
 func (c *counting) Read(ctx context.Context) (devices.PowerwallReading, error) {
-	*c.reads++
+	c.reads.Add(1)
 	return c.fakeBattery.Read(ctx)
 }
 
@@ -916,8 +917,8 @@ func TestAStandbyKeepsAnEyeOnItsAuthorisation(t *testing.T) {
 		time.Sleep(50 * time.Hour)
 		stop()
 		<-done
-		if battery.reads != 3 {
-			t.Errorf("%d reads in 50 hours", battery.reads)
+		if n := battery.reads.Load(); n != 3 {
+			t.Errorf("%d reads in 50 hours", n)
 		}
 		if all := shared.Bus.Snapshot(); len(all) != 0 {
 			t.Errorf("it says %+v", all)
@@ -927,10 +928,10 @@ func TestAStandbyKeepsAnEyeOnItsAuthorisation(t *testing.T) {
 
 type countingBattery struct {
 	fakeBattery
-	reads int
+	reads atomic.Int64
 }
 
 func (c *countingBattery) Read(ctx context.Context) (devices.PowerwallReading, error) {
-	c.reads++
+	c.reads.Add(1)
 	return c.fakeBattery.Read(ctx)
 }

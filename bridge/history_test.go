@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,13 +15,23 @@ import (
 
 // told is a vendor's history: every bucket has 100 Wh.
 type told struct {
+	mu   sync.Mutex
 	days []string
 	err  error
 	slow time.Duration
 }
 
+// asked lists the days that were asked for, from the n-th on.
+func (h *told) asked(n int) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.days[min(n, len(h.days)):])
+}
+
 func (h *told) History(ctx context.Context, day time.Time) (all []devices.EnergyBucket, err error) {
+	h.mu.Lock()
 	h.days = append(h.days, day.Format(time.DateOnly))
+	h.mu.Unlock()
 	if h.slow > 0 {
 		select {
 		case <-ctx.Done():
@@ -46,12 +58,12 @@ func TestHistoryIsReadOnceAnHour(t *testing.T) {
 	h := &told{}
 	bubble(t, following(h), func(r *rig) { // it begins at midnight
 		r.sleep(23*time.Hour + 55*time.Minute)
-		if n := len(h.days); n != 24 {
+		if n := len(h.asked(0)); n != 24 {
 			t.Errorf("%d calls in 24 hours", n)
 		}
 		r.sleep(12 * time.Hour)
 		days := map[string]int{}
-		for _, day := range h.days[24:] {
+		for _, day := range h.asked(24) {
 			days[day]++
 		}
 		// Of a day that is over what is missing, and once more what was revised.
@@ -85,7 +97,7 @@ func TestHistoryThatIsNotTold(t *testing.T) {
 			h := &told{err: &devices.Error{Vendor: "fake", Kind: c.kind, RetryAfter: c.wait, Err: errors.New("x")}}
 			bubble(t, following(h), func(r *rig) {
 				r.sleep(10 * time.Hour)
-				if n := len(h.days); n == 0 || n > c.most {
+				if n := len(h.asked(0)); n == 0 || n > c.most {
 					t.Errorf("%d calls in ten hours", n)
 				}
 				if m, ok := r.bus.Retained("powermgr/powerwall/availability"); !ok || string(m.Payload) != "online" {

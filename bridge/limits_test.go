@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,7 +25,7 @@ func (r *rig) command(topic, payload string) {
 }
 
 func TestALimitOfReadsHoldsNoCommandBack(t *testing.T) {
-	reads := 0
+	var reads atomic.Int64
 	f := &counting{fakeBattery: fakeBattery{reserve: 0}, reads: &reads}
 	bubble(t, func(s Shared) func(context.Context) error {
 		return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return time.Minute }}).Run
@@ -32,7 +33,7 @@ func TestALimitOfReadsHoldsNoCommandBack(t *testing.T) {
 		f.set(func() { f.read = throttled(13*time.Hour, true) })
 		r.sleep(3 * time.Minute)
 		r.got("#")
-		before := reads
+		before := reads.Load()
 		r.command("powermgr/powerwall/reserve/set", "100")
 		if got := f.writes(); len(got) != 1 || got[0] != 100 {
 			t.Fatalf("written %v", got)
@@ -42,8 +43,8 @@ func TestALimitOfReadsHoldsNoCommandBack(t *testing.T) {
 		if last := res[len(res)-1]; len(res) != 2 || !last.Final || !last.Accepted || !last.Unknown || !strings.Contains(last.Reason, "wants no reads") {
 			t.Errorf("it came to no end: %+v", res)
 		}
-		if reads != before {
-			t.Errorf("%d reads in the time in which the vendor wants none", reads-before)
+		if n := reads.Load() - before; n != 0 {
+			t.Errorf("%d reads in the time in which the vendor wants none", n)
 		}
 	})
 }
@@ -66,17 +67,17 @@ func TestACommandIsTriedAgainWhileReadsAreLimited(t *testing.T) {
 }
 
 func TestALimitOfCommandsHoldsNoReadBack(t *testing.T) {
-	reads := 0
+	var reads atomic.Int64
 	f := &counting{fakeBattery: fakeBattery{reserve: 0}, reads: &reads}
 	bubble(t, func(s Shared) func(context.Context) error {
 		return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return time.Minute }}).Run
 	}, func(r *rig) {
 		f.set(func() { f.apply = throttled(time.Hour, false) })
 		r.command("powermgr/powerwall/reserve/set", "100")
-		before := reads
+		before := reads.Load()
 		r.sleep(10 * time.Minute)
-		if reads-before < 9 {
-			t.Errorf("%d reads in ten minutes", reads-before)
+		if n := reads.Load() - before; n < 9 {
+			t.Errorf("%d reads in ten minutes", n)
 		}
 		f.set(func() { f.apply = nil })
 		r.got("#")
@@ -111,12 +112,12 @@ func TestALimitOfTheReadInACommandIsNoneOfCommands(t *testing.T) {
 type limitedThermostats struct {
 	*fakeThermostats
 	read error
-	n    int
+	n    atomic.Int64
 }
 
 func (f *limitedThermostats) Read(ctx context.Context) ([]devices.ThermostatReading, error) {
 	f.mu.Lock()
-	f.n++
+	f.n.Add(1)
 	err := f.read
 	f.mu.Unlock()
 	if err != nil {
@@ -134,7 +135,7 @@ func TestAThermostatIsGivenBackWhileReadsAreLimited(t *testing.T) {
 		f.read = throttled(13*time.Hour, true)
 		f.mu.Unlock()
 		r.sleep(20 * time.Minute)
-		reads := f.n
+		reads := f.n.Load()
 		r.command("powermgr/thermostat/up/hold/set", `{"value":"permanent","cool_setpoint":80,"heat_setpoint":68}`)
 		if len(f.applied) != 0 {
 			t.Error("a setback is begun on figures that may be hours old")
@@ -143,8 +144,8 @@ func TestAThermostatIsGivenBackWhileReadsAreLimited(t *testing.T) {
 		if len(f.applied) != 1 {
 			t.Errorf("%d writes", len(f.applied))
 		}
-		if f.n != reads {
-			t.Errorf("%d reads in the time in which the vendor wants none", f.n-reads)
+		if n := f.n.Load(); n != reads {
+			t.Errorf("%d reads in the time in which the vendor wants none", n-reads)
 		}
 	})
 }
@@ -161,8 +162,8 @@ func TestARestartKeepsToALimit(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store := NewFileStore(filepath.Join(t.TempDir(), "energy.json"))
-			life := func(scenario func(r *rig, f *counting, reads *int)) {
-				reads := 0
+			life := func(scenario func(r *rig, f *counting, reads *atomic.Int64)) {
+				var reads atomic.Int64
 				f := &counting{fakeBattery: fakeBattery{reserve: 0}, reads: &reads}
 				bubble(t, func(s Shared) func(context.Context) error {
 					if now := s.Bus.Now(); c.until != 2*time.Hour {
@@ -175,17 +176,17 @@ func TestARestartKeepsToALimit(t *testing.T) {
 				}, func(r *rig) { scenario(r, f, &reads) })
 			}
 			if c.until == 2*time.Hour {
-				life(func(r *rig, f *counting, _ *int) {
+				life(func(r *rig, f *counting, _ *atomic.Int64) {
 					f.set(func() { f.read = throttled(c.until+6*time.Minute, true) })
 					r.sleep(6 * time.Minute)
 				})
 			}
 			// Every bubble begins at the same moment.
-			life(func(r *rig, f *counting, reads *int) {
+			life(func(r *rig, f *counting, reads *atomic.Int64) {
 				r.command("powermgr/powerwall/reserve/set", "100")
 				r.sleep(30*time.Minute - time.Second)
-				if *reads != c.reads {
-					t.Errorf("%d reads", *reads)
+				if n := int(reads.Load()); n != c.reads {
+					t.Errorf("%d reads", n)
 				}
 				if len(f.writes()) != 1 {
 					t.Errorf("%d writes", len(f.writes()))
@@ -225,14 +226,14 @@ func TestAVendorIsAskedOftenWhileSomethingHasToGoBack(t *testing.T) {
 		{"a reserve", true, 30, 60},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			reads := 0
+			var reads atomic.Int64
 			f := &counting{fakeBattery: fakeBattery{read: &devices.Error{Kind: devices.Unreachable, Err: errors.New("x")}}, reads: &reads}
 			bubble(t, func(s Shared) func(context.Context) error {
 				return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return 15 * time.Minute }, Owed: func() bool { return c.owed }}).Run
 			}, func(r *rig) {
 				r.sleep(time.Hour)
-				if reads < c.least || reads > c.most {
-					t.Errorf("%d reads", reads)
+				if n := int(reads.Load()); n < c.least || n > c.most {
+					t.Errorf("%d reads", n)
 				}
 			})
 		})
@@ -242,17 +243,17 @@ func TestAVendorIsAskedOftenWhileSomethingHasToGoBack(t *testing.T) {
 // Once a command of the controller has come to nothing, the next reading is not
 // a quarter of an hour away.
 func TestACommandThatCameToNothingIsFollowedByAReading(t *testing.T) {
-	reads := 0
+	var reads atomic.Int64
 	f := &counting{fakeBattery: fakeBattery{reserve: 0, apply: &devices.Error{Kind: devices.Refused, Err: errors.New("HTTP 400")}}, reads: &reads}
 	bubble(t, func(s Shared) func(context.Context) error {
 		return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return 15 * time.Minute }}).Run
 	}, func(r *rig) {
 		r.sleep(time.Minute)
-		before := reads
+		before := reads.Load()
 		r.command("powermgr/powerwall/reserve/set", "100")
 		r.sleep(lookAgain)
-		if reads != before+1 {
-			t.Errorf("%d reads", reads-before)
+		if n := reads.Load() - before; n != 1 {
+			t.Errorf("%d reads", n)
 		}
 	})
 }

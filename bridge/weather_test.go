@@ -3,16 +3,17 @@ package bridge
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"powermgr/devices"
 )
 
-type countingForecast struct{ reads int }
+type countingForecast struct{ reads atomic.Int64 }
 
 func (f *countingForecast) Read(context.Context) (devices.Forecast, error) {
-	f.reads++
+	f.reads.Add(1)
 	return devices.Forecast{HighF: devices.Pointer(80.0), AsOf: time.Now()}, nil
 }
 
@@ -29,10 +30,10 @@ func TestTheForecastInTheHourBeforeAMidnightThatIsLeftOut(t *testing.T) {
 	}, func(r *rig) {
 		evening := time.Date(2000, 4, 1, 22, 50, 0, 0, home)
 		r.sleep(evening.Sub(r.bus.Now()))
-		source.reads = 0
+		source.reads.Store(0)
 		r.sleep(80 * time.Minute)
-		if source.reads != 1 {
-			t.Errorf("%d questions over midnight, want one about the new day", source.reads)
+		if n := source.reads.Load(); n != 1 {
+			t.Errorf("%d questions over midnight, want one about the new day", n)
 		}
 	})
 }
