@@ -13,7 +13,7 @@ FUZZTIME      ?= 10s
 export TESTCONTAINERS_RYUK_DISABLED ?= true
 export TESTCONTAINERS_HOST_OVERRIDE ?= 127.0.0.1
 
-.PHONY: help build build-arm64 demo test test-go simulate day replay kill-test pair-test package lint fmt bench fuzz cover vuln clean
+.PHONY: help build build-arm64 demo test test-go simulate day replay mends kill-test pair-test package lint fmt bench fuzz cover vuln clean
 
 help: ## list what there is to make
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,13 +42,18 @@ simulate: ## DAYS days of people and faults, each of a seed from SEED on; FAULTS
 	@build/simulation.test -test.run TestCampaign -test.timeout 24h -days $(DAYS) -seed $(SEED) -faults $(FAULTS)
 
 FILE   ?= build/day.yaml
-day: ## write the day of seed SEED to FILE, to be read, changed, lived by make replay, or kept in cmd/simulation/testdata
+day: ## write the day of seed SEED to FILE, to be read, changed, lived by make replay, or kept in cmd/simulation/testdata/days
 	@mkdir -p $(dir $(FILE))
 	@$(GO) test -count=1 -run 'TestDay$$' ./cmd/simulation -write -day $(abspath $(FILE)) -seed $(SEED) -faults $(FAULTS) >/dev/null
 	@echo $(FILE)
 
 replay: ## live the day of FILE and tell its story
 	@$(GO) test -count=1 -v -run 'TestDay$$' ./cmd/simulation -replay -day $(abspath $(FILE))
+
+VARY ?= 0
+MEND ?= .
+mends: ## take out what mended each bug that was found (MEND=part of a day's name), and see its day fail; for one that does not, look at VARY variants
+	$(GO) test -count=1 -timeout 2h -run 'TestEachMendIsNeeded/$(MEND)' ./cmd/simulation -mends -vary $(VARY)
 
 KILLS ?= 200
 kill-test: ## kill the daemon, a real process at a real broker, at KILLS random moments of a peak

@@ -223,6 +223,9 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 			d.taken, d.unseen = now, nil
 			return
 		}
+		if r.Applied != nil && r.Reason != "" && w.undisturbed(d, now) {
+			w.broken(I3, "what a person asked of %s was not carried out: %s", d.id, m.Payload)
+		}
 		d.bounds(d.shown)
 		if r.Applied != nil && r.Reason == "" && name != "hold"+devices.ResultSuffix {
 			d.replace(d.parts(unsaid(d.automatic.setting, name), d.shown)...)
@@ -234,6 +237,15 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 			d.choices = append(d.choices, setting{d.shown.Mode, d.shown.Cool, d.shown.Heat, devices.HoldTemporary, time.Time{}})
 		}
 	}
+}
+
+// undisturbed reports whether nothing has happened lately that could keep a
+// thermostat from doing what it is told.
+func (w *witness) undisturbed(d *watched, now time.Time) bool {
+	const lately = 20 * time.Minute
+	ends := d.automatic.setting.Until // of the hold that it has, perhaps: then it shows its schedule for a while
+	return now.Sub(w.trouble) > lately && now.Sub(w.disturbance) > lately && now.Sub(d.chosen) > lately && !w.apart(now) && w.jumped.IsZero() &&
+		ends.Sub(now).Abs() > lately
 }
 
 // unsaid is s without the set point that a command's result is about, which is

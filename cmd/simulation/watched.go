@@ -118,6 +118,8 @@ func (w *witness) asked(i int, payload string) {
 	defer w.mu.Unlock()
 	delete(w.sent, w.home.house.Thermostats[i].LCCID)
 	if v, err := strconv.ParseFloat(payload, 64); err == nil {
-		w.homes[i].bounds(setting{Cool: v, Heat: v})
+		d := w.homes[i] // the other set point gives way
+		d.bounds(setting{Cool: v, Heat: v})
+		d.bounds(setting{Cool: v + d.gap, Heat: v - d.gap})
 	}
 }

@@ -1,0 +1,128 @@
+package simulation
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+var mends = flag.Bool("mends", false, "take out what mended each bug of testdata/mends.yaml, and see its day fail")
+
+// A mend is a place of the source without which a day of testdata/days breaks
+// a promise.
+type mend struct {
+	Day    string `yaml:"day"`
+	Breaks string `yaml:"breaks"` // I1 …
+	File   string `yaml:"file"`
+	Mend   string `yaml:"mend"`    // in File, once
+	Broken string `yaml:"without"` // what stands there when it is taken out
+}
+
+// TestEachMendIsNeeded takes out one mend after the other and sees its day
+// fail: a day that no longer does has stopped to guard against its bug. Each
+// needs the daemon built again, so make mends alone runs it.
+func TestEachMendIsNeeded(t *testing.T) {
+	if !*mends {
+		t.Skip("it takes minutes: make mends")
+	}
+	b, err := os.ReadFile("testdata/mends.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []mend
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	d.KnownFields(true)
+	if err := d.Decode(&all); err != nil {
+		t.Fatal(err)
+	}
+	guarded := map[string]bool{}
+	for _, m := range all {
+		guarded[m.Day] = true
+		t.Run(m.Day, m.isNeeded)
+	}
+	days, err := filepath.Glob("testdata/days/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range days {
+		if day := strings.TrimSuffix(filepath.Base(f), ".yaml"); !guarded[day] {
+			t.Errorf("nothing in testdata/mends.yaml makes the day %s fail", day)
+		}
+	}
+}
+
+// isNeeded builds the simulator without the mend and lives the day.
+func (m mend) isNeeded(t *testing.T) {
+	file, err := filepath.Abs(filepath.Join("..", "..", m.File))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(source), m.Mend); n != 1 {
+		t.Fatalf("the mend is %d times in %s: say in testdata/mends.yaml where it is now\n%s", n, m.File, m.Mend)
+	}
+	dir := t.TempDir()
+	broken, overlay, binary := filepath.Join(dir, "broken.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "simulation.test")
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{file: broken}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{broken: strings.Replace(string(source), m.Mend, m.Broken, 1), overlay: string(replace)} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("it cannot be built without the mend: %v\n%s", err, out)
+	}
+	out, err := exec.CommandContext(t.Context(), binary, "-test.run", fmt.Sprintf("TestFoundBugs/^%s$", m.Day)).CombinedOutput()
+	if err == nil {
+		t.Errorf("the day goes well without the mend; %s", m.another(t, binary))
+		return
+	}
+	if !strings.Contains(string(out), "VIOLATION of "+m.Breaks) {
+		t.Errorf("it does not break %s:\n%s", m.Breaks, out)
+	}
+}
+
+// another looks for a variant of the day that breaks the promise without the
+// mend, and goes well with it; it takes the day's place.
+func (m mend) another(t *testing.T, binary string) string {
+	if *vary == 0 {
+		return "make mends VARY=500 looks for a variant that does not"
+	}
+	dir, file := t.TempDir(), filepath.Join("testdata", "days", m.Day+".yaml")
+	out, err := exec.CommandContext(t.Context(), binary, "-test.run", "TestVariants", "-day", file, "-vary", fmt.Sprint(*vary), "-breaks", m.Breaks, "-found", dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	variants, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range variants {
+		w, err := load(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(live(t, Options{World: w}).Violations) > 0 {
+			continue
+		}
+		if err := w.save(file); err != nil {
+			t.Fatal(err)
+		}
+		return "a variant that does not has taken its place"
+	}
+	return fmt.Sprintf("nor is there one among %d variants, %d of which go wrong with the mend too", *vary, len(variants))
+}
