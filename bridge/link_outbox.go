@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"powermgr/bridge/bus"
-	"powermgr/devices"
 )
 
 const (
@@ -40,7 +39,7 @@ type outbox struct {
 	owned    map[string]bus.Message // by topic; an empty payload until the broker has it
 	dropped  int
 
-	echoes map[string]time.Time // commands of this process that may come back, and until when
+	echoes Echoes
 
 	eventLast  bool // what was taken last was an event
 	lastConfig time.Time
@@ -48,7 +47,7 @@ type outbox struct {
 }
 
 func newOutbox(base string) *outbox {
-	return &outbox{base: base, ready: make(chan struct{}, 1), owned: map[string]bus.Message{}, echoes: map[string]time.Time{}, configs: map[string]time.Time{}}
+	return &outbox{base: base, ready: make(chan struct{}, 1), owned: map[string]bus.Message{}, configs: map[string]time.Time{}}
 }
 
 func (o *outbox) isConfig(topic string) bool { return !strings.HasPrefix(topic, o.base+"/") }
@@ -70,7 +69,7 @@ func (o *outbox) put(m bus.Message) {
 		o.states = o.latest(o.states, m)
 	case o.open && len(o.events) < eventsMost:
 		o.events = append(o.events, m)
-		o.expectEcho(m, time.Now())
+		o.echoes.Expect(m, time.Now())
 	default:
 		o.dropped++
 		return
@@ -78,27 +77,12 @@ func (o *outbox) put(m bus.Message) {
 	o.wake()
 }
 
-// echoLife is how long a command of this process may take to come back.
-const echoLife = 5 * time.Minute
-
-// expectEcho remembers a command that leaves this process: a broker that ignores
-// No Local sends it back, and it would be carried out twice. Its id is in the
-// payload, and so it is told from any other even if properties are lost.
-func (o *outbox) expectEcho(m bus.Message, now time.Time) {
-	if m.ID == "" || !strings.HasSuffix(m.Topic, devices.Set) {
-		return
-	}
-	maps.DeleteFunc(o.echoes, func(_ string, until time.Time) bool { return now.After(until) })
-	o.echoes[m.Topic+" "+string(m.Payload)] = now.Add(echoLife)
-}
-
 // isEcho reports whether m, from the broker, is a command that this process has
 // sent itself.
 func (o *outbox) isEcho(m bus.Message, now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	until, sent := o.echoes[m.Topic+" "+string(m.Payload)]
-	return sent && now.Before(until)
+	return o.echoes.Has(m, now)
 }
 
 // own is the last value of a retained topic of ours.

@@ -245,27 +245,20 @@ func (s *serving) pump(ctx context.Context) {
 			}
 			continue
 		}
-		if s.othersCommand(m) || s.out.isEcho(m, time.Now()) {
-			continue
-		}
-		if slices.ContainsFunc(s.o.Filters, func(f string) bool { return bus.Match(f, m.Topic) }) {
+		if s.o.foreign(m) {
+			s.stranger(m)
+		} else if s.o.Wants(m) && !s.out.isEcho(m, time.Now()) {
 			s.o.Bus.Publish(m)
 		}
 	}
 }
 
-// othersCommand reports whether m is a command of the controller of another
-// node, whose own bridge carries it out; here it would be done twice, and for
-// real if that node is a dry run.
-func (s *serving) othersCommand(m bus.Message) bool {
-	if m.Source != devices.SourceControl || !strings.HasSuffix(m.Topic, devices.Set) || !s.o.Controller && m.Node == s.o.Node {
-		return false
-	}
+// stranger says once of a node that its controller's commands come here.
+func (s *serving) stranger(m bus.Message) {
 	if !s.strangers[m.Node] && len(s.strangers) < strangersMost {
 		s.strangers[m.Node] = true
 		s.o.Log.Warn("commands of the controller of another node are not carried out; the two halves of one node need the same ha.node", "node", m.Node, "topic", m.Topic)
 	}
-	return true
 }
 
 // strangersMost is how many nodes are remembered whose commands are not carried out.

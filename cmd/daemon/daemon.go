@@ -242,12 +242,10 @@ func (d *Daemon) follows(run func(context.Context) error) func(context.Context) 
 		return run
 	}
 	return func(ctx context.Context) error {
-		select {
-		case <-d.options.After:
-			return run(ctx)
-		case <-ctx.Done():
-			return ctx.Err()
+		if _, err := d.Bus.Clock().Wait(ctx, time.Time{}, d.options.After); err != nil {
+			return err
 		}
+		return run(ctx)
 	}
 }
 

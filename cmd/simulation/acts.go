@@ -38,6 +38,8 @@ func kinds() map[string]action {
 		"vendors_well":   vendorsWell{},
 		"tokens_end":     tokensEnd{},
 		"kill":           kill{},
+		"stop":           stop{},
+		"reload":         reload{},
 		"kill_when":      killWhen{},
 		"disk":           diskFull{},
 		"broker":         brokerUp{},

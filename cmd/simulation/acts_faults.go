@@ -4,6 +4,7 @@ package simulation
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"powermgr/bridge/bus"
@@ -25,9 +26,15 @@ type vendorFault struct {
 	Values     map[string]any `yaml:"values,omitempty"`
 }
 
-func (a vendorFault) do(h *home) { h.fault(emulator.Fault(a)) }
+func (a vendorFault) do(h *home) {
+	if h.world.APIToken && a.Class == emulator.Expire && strings.HasPrefix(a.Endpoint, "tesla.") {
+		return // nobody could get another one
+	}
+	h.fault(emulator.Fault(a))
+}
+
 func (a vendorFault) String() string {
-	return fmt.Sprintf("fault: %s %s %d %.0fs %v, %d times", a.Endpoint, a.Class, a.Status, a.Seconds, a.Fields, a.Count)
+	return fmt.Sprintf("fault: %s %s %s %d %.0fs %v%v, %d times, for %.0fs, retry after %ds", a.Endpoint, a.Only, a.Class, a.Status, a.Seconds, a.Fields, a.Values, a.Count, a.Lasts, a.RetryAfter)
 }
 
 // vendorsWell ends the faults of the vendors.
@@ -46,7 +53,9 @@ func (faultsEnd) String() string { return "" }
 type tokensEnd struct{}
 
 func (tokensEnd) do(h *home) {
-	h.cloud.KillTeslaTokens()
+	if !h.world.APIToken { // nobody could get another one
+		h.cloud.KillTeslaTokens()
+	}
 	h.cloud.KillResideoTokens()
 	h.cloud.EndPortalSessions()
 }
@@ -75,22 +84,47 @@ type kill struct {
 	Reboot bool `yaml:"reboot,omitempty"`
 }
 
-func (a kill) do(h *home) { a.Node.of(h).kill(a.Down, a.Reboot) }
+func (a kill) do(h *home) { a.Node.of(h).end(ending{off: a.Down, reboot: a.Reboot}) }
 func (a kill) String() string {
 	how := map[bool]string{false: "kill -9", true: "a power cut"}[a.Reboot]
 	return fmt.Sprintf("%s of the %s node, up again in %v", how, a.Node, a.Down)
 }
 
-// killWhen kills the active node at the Nth moment of a kind.
+// stop is systemctl stop, and start some time later, or a reboot in between.
+type stop struct {
+	Node   which         `yaml:"node"`
+	Down   time.Duration `yaml:"down"`
+	Reboot bool          `yaml:"reboot,omitempty"`
+}
+
+func (a stop) do(h *home) { a.Node.of(h).end(ending{how: stopped, off: a.Down, reboot: a.Reboot}) }
+func (a stop) String() string {
+	return fmt.Sprintf("the %s node is stopped, up again in %v, with an empty ramdisk %v", a.Node, a.Down, a.Reboot)
+}
+
+// reload is systemctl reload.
+type reload struct {
+	Node which `yaml:"node"`
+}
+
+func (a reload) do(h *home) { a.Node.of(h).end(ending{how: reloaded}) }
+func (a reload) String() string {
+	return fmt.Sprintf("the %s node reads its configuration again", a.Node)
+}
+
+// killWhen kills the active node at the Nth moment of a kind, or stops or
+// reloads it some time after.
 type killWhen struct {
 	Moment moment        `yaml:"moment"`
 	Nth    int           `yaml:"nth"`
+	How    how           `yaml:"how,omitempty"`
+	After  time.Duration `yaml:"after,omitempty"`
 	Down   time.Duration `yaml:"down"`
 	Reboot bool          `yaml:"reboot,omitempty"`
 }
 
 func (a killWhen) do(h *home) {
-	h.active().arm(fuse{moment: a.Moment, left: a.Nth, off: a.Down, reboot: a.Reboot})
+	h.active().arm(fuse{moment: a.Moment, left: a.Nth, ending: ending{how: a.How, after: a.After, off: a.Down, reboot: a.Reboot}})
 }
 func (a killWhen) String() string {
 	return fmt.Sprintf("a fuse for the %d. time that %s", a.Nth, a.Moment)

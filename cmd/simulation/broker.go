@@ -1,7 +1,9 @@
 package simulation
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"powermgr/bridge"
 	"powermgr/bridge/bus"
+	"powermgr/cmd/daemon"
 	"powermgr/devices"
 )
 
@@ -21,6 +24,7 @@ type broker struct {
 
 	mu       sync.Mutex
 	up       bool
+	echoes   bool // it sends a message back to where it comes from
 	retained map[string]bus.Message
 	links    []*link
 }
@@ -32,6 +36,9 @@ type link struct {
 	node  *node
 	owned map[string]bus.Message
 	cut   bool // this one has lost the broker
+	known bool // it has been linked once
+
+	echoes bridge.Echoes
 
 	settling *time.Timer   // until what the broker had is taken in; nil: it is
 	events   []bus.Message // that wait for it
@@ -51,11 +58,18 @@ func (b *broker) link(n *node, l *life) func(bridge.LinkOptions) (func(context.C
 			defer b.detach(me)
 			for {
 				m, ok, err := sub.Next(ctx, time.Time{})
+				if err != nil && (l.stopping.Load() || errors.Is(context.Cause(ctx), daemon.ErrReloading)) {
+					// What waits is sent before it leaves.
+					if m, ok, err = sub.Next(context.WithoutCancel(ctx), time.Unix(1, 0)); !ok {
+						b.farewell(me)
+						return ctx.Err()
+					}
+				}
 				if err != nil {
 					return err
 				}
 				if ok && m.Origin == bus.Local && !bus.Private(m.Topic) && !l.dead.Load() {
-					b.watch.message(n.name, m)
+					b.watch.message(n, m)
 					b.publish(me, m)
 				}
 			}
@@ -70,6 +84,15 @@ func (b *broker) attach(l *link) {
 	l.cut = l.node.cut
 	if b.up && !l.cut {
 		b.greet(l)
+	}
+}
+
+// farewell is the last word of a daemon that ends of its own accord.
+func (b *broker) farewell(l *link) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.up && !l.cut && !l.life.dead.Load() {
+		b.pass(l, bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.Farewell(), Retain: true})
 	}
 }
 
@@ -112,6 +135,7 @@ func (b *broker) greet(l *link) {
 func (b *broker) settled(l *link) {
 	l.o.Bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
 	waiting := l.events
+	l.known = true
 	for _, topic := range slices.Sorted(maps.Keys(l.owned)) {
 		waiting = append(waiting, l.owned[topic])
 	}
@@ -134,15 +158,22 @@ func (l *link) may(m bus.Message) bool {
 	return !m.Retain || l.o.Standing.Active() || strings.Contains(m.Topic, "/node/"+l.o.Node+"/")
 }
 
-// deliver gives the link what it has subscribed to.
+// deliver gives the link what it has subscribed to, but for what bridge.Link
+// knows to be this process's own.
 func (l *link) deliver(m bus.Message) {
 	m.Origin = bus.Broker
+	if l.known && m.Topic == l.o.Topics.NodeState(l.o.Node) {
+		if bytes.Equal(l.owned[m.Topic].Payload, m.Payload) {
+			return
+		}
+		m.Retain = false
+	}
 	if slices.Contains(l.o.Stored, m.Topic) {
 		m.Topic, m.Retain = bus.Stored(m.Topic), true
 		l.o.Bus.Publish(m)
 		return
 	}
-	if slices.ContainsFunc(l.o.Filters, func(f string) bool { return bus.Match(f, m.Topic) }) {
+	if l.o.Wants(m) && !l.echoes.Has(m, time.Now()) {
 		l.o.Bus.Publish(m)
 	}
 }
@@ -154,6 +185,7 @@ func (b *broker) publish(from *link, m bus.Message) {
 	if m.Retain {
 		from.owned[m.Topic] = m
 	}
+	from.echoes.Expect(m, time.Now())
 	switch {
 	case !b.up || from.cut:
 	case from.settling == nil && from.may(m):
@@ -199,7 +231,7 @@ func (b *broker) heal() {
 
 // pass gives a message to all who want it, flagged as it was sent.
 func (b *broker) pass(from *link, m bus.Message) {
-	if from != nil && m.Topic == from.o.Topics.Powerwall(devices.StateLeaf) {
+	if from != nil && !from.node.stranger && m.Topic == from.o.Topics.Powerwall(devices.StateLeaf) {
 		b.watch.counted(m)
 	}
 	if m.Retain {
@@ -210,7 +242,7 @@ func (b *broker) pass(from *link, m bus.Message) {
 		}
 	}
 	for _, l := range b.links {
-		if l != from && !l.cut {
+		if (l != from || b.echoes) && !l.cut {
 			l.deliver(m)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 var (
 	seed   = flag.Uint64("seed", 1, "the first seed")
 	days   = flag.Int("days", 12, "how many days, each of a seed of its own")
-	level  = flag.String("faults", "all", "how much goes wrong: none, some or all")
+	level  = flag.String("faults", "all", "how much goes wrong: none, some, all or ahead")
 	replay = flag.Bool("replay", false, "tell the story of the day of -seed")
 	file   = flag.String("day", "", "a file: the day of -seed is written there by -write, or the one in it is lived")
 	write  = flag.Bool("write", false, "write the day of -seed to -day")
@@ -79,8 +79,8 @@ func (c *campaign) count(r Result) {
 
 func TestCampaign(t *testing.T) {
 	l := Level(*level)
-	if l != None && l != Some && l != All {
-		t.Fatalf("-faults %s: send none, some or all", *level)
+	if l != None && l != Some && l != All && l != Ahead {
+		t.Fatalf("-faults %s: send none, some, all or ahead", *level)
 	}
 	n := *days
 	if *replay {

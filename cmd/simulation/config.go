@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// config is the configuration file of the home.
-func (w *world) config(dir, node string) string {
+// config is the configuration file of a node.
+func (w *world) config(dir string, n *node) string {
 	days := "[mon, tue, wed, thu, fri]"
 	if w.Daily {
 		days = "[daily]"
@@ -22,9 +22,13 @@ func (w *world) config(dir, node string) string {
 	if w.Backend == "resideo" {
 		account = fmt.Sprintf(`{backend: resideo, client_id: emulator-client, client_secret: emulator-client-secret, base_url: "http://127.0.0.1:1", token_file: %s/resideo.json}`, dir)
 	}
+	tesla := fmt.Sprintf("token_file: %s/tesla.json", dir)
+	if w.APIToken {
+		tesla = "api_token: emulator-access" + n.own
+	}
 	slices.Sort(ids)
 	return fmt.Sprintf(`
-tesla: {token_file: %[1]s/tesla.json, client_id: my-app, base_url: "http://127.0.0.1:1", token_url: "http://127.0.0.1:1/oauth2/v3/token", energy_site_id: 1234567890123}
+tesla: {%[11]s, client_id: my-app, base_url: "http://127.0.0.1:1", token_url: "http://127.0.0.1:1/oauth2/v3/token", energy_site_id: 1234567890123}
 honeywell: %[2]s
 weather: {latitude: 34.1, longitude: -117.4, base_url: "http://127.0.0.1:1"}
 mqtt: {url: "mqtt://127.0.0.1:1"}
@@ -38,5 +42,5 @@ settings:
     winter: {months: [11, 12, 1, 2, 3, 4], days: %[5]s, peak_periods: [{start: "06:00", end: "09:00"}, {start: "17:00", end: "20:00"}]}
 paths: {journal_file: %[1]s/journal.json, ramdisk_state_file: %[1]s/state.json, permanent_metrics_dir: %[1]s}
 ha: {node: %[9]s, enabled: %[10]v}
-`, dir, account, w.DryRun, strings.Join(ids, `", "`), days, w.Polls.Powerwall, w.Polls.PowerwallPeak, w.Polls.Thermostat, node, w.Nodes > 1)
+`, dir, account, n.dry, strings.Join(ids, `", "`), days, w.Polls.Powerwall, w.Polls.PowerwallPeak, w.Polls.Thermostat, n.name, w.Nodes > 1 && !n.stranger, tesla)
 }

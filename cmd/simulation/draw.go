@@ -22,6 +22,8 @@ const (
 	None Level = "none" // nothing but people
 	Some Level = "some" // one fault or two
 	All  Level = "all"  // up to eight, on top of each other
+	// Ahead is All, and what powermgr is known not to stand yet.
+	Ahead Level = "ahead"
 )
 
 // drawing is a world while it is drawn.
@@ -88,8 +90,20 @@ func draw(seed uint64, level Level) *world {
 	switch level {
 	case Some:
 		w.faults(1 + r.IntN(2))
-	case All:
+	case All, Ahead:
 		w.faults(1 + r.IntN(8))
+	}
+	if chance(r, 0.2) {
+		w.offAndOn()
+	}
+	switch level {
+	case Some:
+		w.oddities(r.IntN(2))
+	case All, Ahead:
+		w.oddities(r.IntN(5))
+	}
+	if level == Ahead {
+		w.ahead()
 	}
 	sort.SliceStable(w.Acts, func(i, j int) bool { return w.Acts[i].at.Before(w.Acts[j].at) })
 	return w.world
@@ -274,7 +288,10 @@ func (w *drawing) faults(n int) {
 				w.add(at, k)
 			}
 		case 8, 9:
-			w.add(at, killWhen{pick(r, journalBefore, journalSaved, journalSaved, writeBefore, writeAfter), 1 + r.IntN(3), time.Duration(1+r.IntN(40)) * time.Second, chance(r, 0.3)})
+			w.add(at, killWhen{
+				Moment: pick(r, journalBefore, journalSaved, journalSaved, writeBefore, writeAfter), Nth: 1 + r.IntN(3),
+				Down: time.Duration(1+r.IntN(40)) * time.Second, Reboot: chance(r, 0.3),
+			})
 		case 10:
 			w.add(at, diskFull{true})
 			w.add(w.later(at, 90), diskFull{false})

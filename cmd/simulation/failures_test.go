@@ -357,7 +357,7 @@ func TestWhenThingsBreak(t *testing.T) {
 			}},
 		{row: "the daemon is away when the peak ends", backend: "tcc",
 			script: func(d *day) {
-				d.on("18:30", func() { d.active().kill(2*time.Hour, true) })
+				d.on("18:30", func() { d.active().end(ending{off: 2 * time.Hour, reboot: true}) })
 			},
 			check: func(d *day) {
 				w := append(d.wrote(upstairs, "20:30", "20:31"), d.wrote("powerwall", "20:30", "20:31")...)
@@ -420,7 +420,7 @@ func TestWhenThingsBreak(t *testing.T) {
 			script: func(d *day) {
 				d.on("16:40", func() {
 					d.broker.set(false, true)
-					d.active().kill(30*time.Minute, true)
+					d.active().end(ending{off: 30 * time.Minute, reboot: true})
 				})
 				d.on("16:45", func() { d.broker.set(true, false) })
 				d.on("18:30", func() { d.books = d.cloud.Truth().Books })
@@ -480,7 +480,7 @@ func TestWhenThingsBreak(t *testing.T) {
 			}},
 		{row: "the active node dies in the peak", nodes: 2, backend: "tcc",
 			script: func(d *day) {
-				d.on("17:02", func() { d.active().kill(time.Hour, true) })
+				d.on("17:02", func() { d.active().end(ending{off: time.Hour, reboot: true}) })
 			},
 			check: func(d *day) {
 				d.is("who polls then", len(d.asked("tesla.live_status", "17:02:03", "17:02:05")), 1)

@@ -16,21 +16,24 @@ import (
 )
 
 // message is told of everything the daemon of a node says.
-func (w *witness) message(node string, m bus.Message) {
+func (w *witness) message(n *node, m bus.Message) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.home.onMessage != nil {
-		w.home.onMessage(node, m)
+		w.home.onMessage(n.name, m)
 	}
 	w.secrets("topic", m.Topic, m.Payload)
+	if n.stranger {
+		return
+	}
 	levels, ok := devices.Topics{Base: "powermgr"}.Split(m.Topic)
 	if !ok {
 		return
 	}
 	switch name := strings.Join(levels[1:], "/"); levels[0] {
 	case "node":
-		if name == node+"/state" {
-			w.nodeSays(node, m)
+		if name == n.name+"/state" {
+			w.nodeSays(n.name, m)
 		}
 	case "control":
 		w.controlSays(name, m)
@@ -73,6 +76,7 @@ func (w *witness) controlState(m bus.Message) {
 		w.overridden = time.Now()
 	}
 	w.paused, w.override = s.Override == string(rules.OverridePause) || !s.Enabled && s.Override == string(rules.Auto), s.Override
+	w.latches(s)
 	if s.Phase == w.phase {
 		return
 	}
@@ -133,6 +137,7 @@ func (w *witness) reserveCommand(payload []byte) {
 	if json.Unmarshal(payload, &c) != nil {
 		return
 	}
+	w.limits.command = time.Now()
 	w.line("  command: %s", c.Reason)
 	sent := w.reserveSent
 	if time.Since(sent) <= moments { // what this command has led to
@@ -208,6 +213,9 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		if !others && d.unseen != nil && d.unseen.aged(now).same(d.shown) {
 			w.sees(d, before, now)
 		}
+		if !others && !d.taken.IsZero() {
+			d.sightings++
+		}
 	case name == "hold"+devices.Set && m.Source == devices.SourceControl:
 		w.holdCommand(d, m.Payload)
 	case strings.HasSuffix(name, devices.ResultSuffix):
@@ -220,17 +228,23 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 			return
 		}
 		if !r.Final {
-			d.taken, d.unseen = now, nil
+			d.taken, d.unseen, d.sightings = now, nil, 2
 			return
 		}
 		if r.Applied != nil && r.Reason != "" && w.undisturbed(d, now) {
 			w.broken(I3, "what a person asked of %s was not carried out: %s", d.id, m.Payload)
 		}
 		d.bounds(d.shown)
-		if r.Applied != nil && r.Reason == "" && name != "hold"+devices.ResultSuffix {
-			d.replace(d.parts(unsaid(d.automatic.setting, name), d.shown)...)
+		kept, means := []setting(nil), []setting{d.shown}
+		if name == "mode"+devices.ResultSuffix && d.ours(d.shown) {
+			means = d.moded(d.shown)
+		} else {
+			kept = d.parts(unsaid(d.automatic.setting, name), d.shown)
 		}
-		d.choices = append(d.choices, d.shown)
+		if r.Applied != nil && r.Reason == "" && name != "hold"+devices.ResultSuffix {
+			d.replace(kept...)
+		}
+		d.choices = append(d.choices, means...)
 		if d.shown.timed() {
 			// What ends at the next period of the schedule looks like what it
 			// has replaced until it has landed.
@@ -265,8 +279,8 @@ func unsaid(s setting, result string) setting {
 // sees notes that powermgr has been shown a person's choice.
 // It showed something else before.
 func (w *witness) sees(d *watched, before setting, now time.Time) {
-	choice, a := *d.unseen, d.automatic
-	d.unseen = nil
+	choice, means, a := *d.unseen, d.means, d.automatic
+	d.unseen, d.means = nil, nil
 	lapsed := func(s setting) bool {
 		return s.over(now.Add(time.Minute)) || s.timed() && !w.jumped.IsZero() // nobody knows with a wrong clock
 	}
@@ -284,10 +298,17 @@ func (w *witness) sees(d *watched, before setting, now time.Time) {
 	case choice.Hold == devices.HoldSchedule && d.chosen.Before(d.known):
 		return // it looks as if the device had fallen to its schedule while nobody was there
 	}
-	d.replace(append(d.parts(before, choice), choice)...)
+	if means == nil {
+		means = append(d.parts(before, choice), choice)
+	}
+	d.replace(means...)
+	if !d.taken.IsZero() && d.sightings == 1 && choice.same(d.untaken) {
+		d.taken = time.Time{} // one reading that no other one confirms decides nothing
+		return
+	}
 	asleep := d.chosen.Before(d.known) && !d.over // it was made while nobody looked, at a thermostat that was left alone
 	if d.taken.IsZero() && !asleep {
-		d.taken = now
+		d.taken, d.untaken, d.sightings = now, before, 0
 	}
 }
 
@@ -308,7 +329,11 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 		c.Value = devices.HoldPermanent
 	}
 	cmd := command{at: now, before: d.shown, setting: setting{d.shown.Mode, c.Cool, c.Heat, c.Value, c.Until}, restore: c.Restores}
+	w.limits.command = now
 	w.line("  command: %s", c.Reason)
+	if !cmd.restore {
+		d.hands = append(d.hands, cmd.setting)
+	}
 	last := d.automatic
 	d.automatic, d.earlier = cmd, last.setting
 	switch {

@@ -115,10 +115,3 @@ func (k *keepalived) split(apart bool) {
 		second.tell(daemon.Standby)
 	}
 }
-
-// up reports whether the daemon runs.
-func (n *node) up() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.life != nil && !n.life.dead.Load()
-}

@@ -25,7 +25,7 @@ func (h *home) leftovers(dir string) {
 		}
 		return nil
 	})
-	for _, n := range h.nodes {
+	for _, n := range h.all() {
 		for _, m := range []*memory{n.ram, n.card} {
 			m.mu.Lock()
 			for key, b := range m.all {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -25,6 +24,9 @@ import (
 type node struct {
 	home       *home
 	name       string
+	own        string // ends its tokens: each node has authorisations of its own
+	stranger   bool   // it is none of the home's
+	dry        bool
 	configFile string
 	config     *daemon.Config // what is in it; nil: it was not read yet
 	role       *role          // lost with the power
@@ -35,186 +37,27 @@ type node struct {
 	card       *memory // beside the journal
 
 	mu     sync.Mutex
-	life   *life          // the daemon that runs; nil: none does
+	life   *life          // the process that runs; nil: none does
 	daemon *daemon.Daemon // of life
-	off    time.Duration  // how long it stays down after it was killed
+	next   *daemon.Daemon // takes over from daemon
+	off    time.Duration  // how long it stays down after its end
+	empty  bool           // the ramdisk is then
 
 	cut bool // it has lost the broker; of the broker
 }
 
-// newNode is node i, with configuration and token files of its own.
-func newNode(h *home, dir string, i int) (*node, error) {
-	n := &node{home: h, name: string(rune('a' + i)), clock: newClock(h.baton), disk: &disk{}, peer: &disk{}, ram: &memory{all: map[string][]byte{}}, card: &memory{all: map[string][]byte{}}, role: &role{}}
+// prepare gives a node what it needs, with configuration and token files of its
+// own.
+func (n *node) prepare(h *home, dir string) error {
+	n.home, n.clock, n.disk, n.peer, n.role = h, newClock(h.baton), &disk{}, &disk{}, &role{}
+	n.ram, n.card = &memory{all: map[string][]byte{}}, &memory{all: map[string][]byte{}}
 	dir = filepath.Join(dir, n.name)
 	n.configFile = filepath.Join(dir, "config.yaml")
-	own := [...]string{"", "-2"}[i] // tokens
-	return n, errors.Join(
+	return errors.Join(
 		os.Mkdir(dir, 0o700),
-		os.WriteFile(n.configFile, []byte(h.world.config(dir, n.name)), 0o600),
-		token(dir, "tesla.json", "emulator-refresh"+own),
-		token(dir, "resideo.json", "emulator-resideo-refresh"+own))
-}
-
-// A life is one run of the daemon, from boot to death. A dead one does nothing
-// any more, whatever its goroutines still try.
-type life struct {
-	dead   atomic.Bool
-	cancel context.CancelFunc
-
-	mu    sync.Mutex
-	fuses []*fuse
-}
-
-// A fuse kills the daemon at the n-th moment of a kind.
-type fuse struct {
-	moment moment
-	left   int
-	off    time.Duration
-	reboot bool
-}
-
-// A moment is where a fuse can burn down.
-type moment string
-
-const (
-	journalBefore moment = "the journal was about to be saved" // and was not
-	journalSaved  moment = "the journal was saved"
-	writeBefore   moment = "a write was about to leave"
-	writeAfter    moment = "a write had arrived"
-)
-
-var errDead = errors.New("the daemon is dead")
-
-// pass burns the fuses of a moment, and reports whether the daemon still lives.
-func (n *node) pass(l *life, m moment) bool {
-	if l.dead.Load() {
-		return false
-	}
-	l.mu.Lock()
-	var hit *fuse
-	for _, f := range l.fuses {
-		if f.moment == m && f.left > 0 {
-			if f.left--; f.left == 0 {
-				hit = f
-			}
-		}
-	}
-	l.mu.Unlock()
-	if hit != nil {
-		n.home.tell("%s killed when %s", n.name, m)
-		if m == journalSaved && len(n.home.nodes) > 1 || m == journalBefore {
-			n.home.watch.forgets() // nobody will hear of it
-		}
-		n.kill(hit.off, hit.reboot)
-		return false
-	}
-	return true
-}
-
-// arm puts a fuse to the daemon that runs now.
-func (n *node) arm(f fuse) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.life != nil {
-		n.life.mu.Lock()
-		n.life.fuses = append(n.life.fuses, &f)
-		n.life.mu.Unlock()
-	}
-}
-
-// disarm takes all fuses from the daemon that runs now.
-func (n *node) disarm() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.life != nil {
-		n.life.mu.Lock()
-		n.life.fuses = nil
-		n.life.mu.Unlock()
-	}
-}
-
-// kill ends the daemon as kill -9 or a power cut would. It is started again
-// after off; reboot empties the ramdisk.
-func (n *node) kill(off time.Duration, reboot bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.life == nil || n.life.dead.Load() {
-		return
-	}
-	n.off = off
-	if reboot {
-		n.ram.clear()
-		n.role.clear()
-	}
-	if n.isFull() {
-		n.home.watch.forgets()
-	}
-	n.home.keepalived.died(n)
-	n.home.watch.disturbed()
-	n.life.dead.Store(true)
-	n.life.cancel()
-}
-
-// isFull reports whether the disk of the journal is.
-func (n *node) isFull() bool {
-	n.disk.mu.Lock()
-	defer n.disk.mu.Unlock()
-	return n.disk.full
-}
-
-// well reports whether the daemon runs, on a clock that is right.
-func (n *node) well() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.life != nil && n.clock.off.Load() == 0
-}
-
-// live boots the daemon again and again until ctx ends.
-func (n *node) live(ctx context.Context) {
-	for ctx.Err() == nil {
-		running, cancel := context.WithCancel(ctx)
-		l := &life{cancel: cancel}
-		n.mu.Lock()
-		n.life = l
-		n.mu.Unlock()
-		n.home.watch.boots()
-		n.home.keepalived.booted(n)
-		if err := n.run(running, l); ctx.Err() == nil && !l.dead.Load() {
-			n.home.watch.violation(I8, "the daemon ended by itself: %v", err)
-			n.off = time.Hour
-		}
-		cancel()
-		n.mu.Lock()
-		n.life, n.daemon = nil, nil
-		off := n.off
-		n.mu.Unlock()
-		if ctx.Err() == nil {
-			_ = n.home.baton.sleep(ctx, max(off, time.Second))
-			n.home.tell("%s starts again", n.name)
-		}
-	}
-}
-
-func (n *node) run(ctx context.Context, l *life) error {
-	if n.config == nil { // it stays the same over all lives
-		config, _, err := daemon.Load(n.configFile, nil)
-		if err != nil {
-			return err
-		}
-		n.config = &config
-	}
-	d, err := daemon.New(daemon.Options{
-		Config: *n.config, Version: "simulated", Clock: n.clock, Log: slog.New(n.home.watch), Began: n.home.baton.starter(), Ended: func() {}, Chance: n.home.baton.chance,
-		Transport: &transport{n, l}, Journal: &living{n, l, n.disk}, Peer: &living{n, l, n.peer}, Role: n.role, Counters: [2]bridge.Store{n.ram.of(l), n.card.of(l)},
-		Link: n.home.broker.link(n, l),
-	})
-	if err != nil {
-		return err
-	}
-	n.mu.Lock()
-	n.daemon = d
-	n.mu.Unlock()
-	return d.Run(ctx)
+		os.WriteFile(n.configFile, []byte(h.world.config(dir, n)), 0o600),
+		token(dir, "tesla.json", "emulator-refresh"+n.own),
+		token(dir, "resideo.json", "emulator-resideo-refresh"+n.own))
 }
 
 // active reports whether the daemon thinks that it is the active one.
@@ -248,11 +91,21 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if t.dead.Load() || writes && !t.pass(t.life, writeBefore) {
 		return nil, errDead
 	}
+	if vendor := tokensOf(r.URL.Path); vendor != "" {
+		if !t.pass(t.life, tokenAsked) {
+			return nil, errDead
+		}
+		t.asking(vendor, 1)
+		defer t.asking(vendor, -1)
+	}
 	in := r.WithContext(r.Context()) // what the server makes of it is its own
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
 	in.RequestURI = r.URL.RequestURI()
+	if writes && t.dry {
+		t.home.watch.violation(I5, "%s is a dry run, and sends %s", t.name, r.URL.Path)
+	}
 	if writes {
 		t.home.watch.wrote(t.name, t.active())
 	}
@@ -332,6 +185,22 @@ type disk struct {
 	full    bool
 	saves   int
 	forgets bool // sabotage: it says yes and keeps nothing
+
+	hour      time.Time // of these saves
+	inTheHour int
+}
+
+// mostSaves is how often a journal is written in an hour, at most: an SD card
+// has to live with it for years.
+const mostSaves = 60
+
+// often counts a save. It is true for the first one in an hour that is too many.
+func (d *disk) often(now time.Time) bool {
+	if hour := now.Truncate(time.Hour); !hour.Equal(d.hour) {
+		d.hour, d.inTheHour = hour, 0
+	}
+	d.inTheHour++
+	return d.inTheHour == mostSaves+1
 }
 
 // living is the disk as a daemon has it while it lives; it is journal.Disk.
@@ -360,6 +229,9 @@ func (d *living) Write(b []byte) error {
 		return errors.New("no space left on device")
 	}
 	d.disk.saves++
+	if d.disk.often(time.Now()) {
+		defer d.home.watch.violation(I12, "the journal of %s has been written more than %d times in an hour", d.name, mostSaves)
+	}
 	if !d.disk.forgets {
 		d.disk.b = append([]byte(nil), b...)
 	}
@@ -394,7 +266,7 @@ func (n *node) spoil(b []byte) {
 	}
 	n.disk.mu.Unlock()
 	if !full {
-		n.kill(5*time.Second, false)
+		n.end(ending{off: 5 * time.Second})
 	}
 }
 
@@ -423,7 +295,7 @@ func (n *node) catchUp() {
 
 // rsync copies a journal to the other node, if that one is up.
 func (n *node) rsync(b []byte) {
-	if !n.home.world.Rsync {
+	if !n.home.world.Rsync || n.stranger {
 		return
 	}
 	for _, o := range n.home.nodes {

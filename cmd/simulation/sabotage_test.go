@@ -34,7 +34,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 			h.nodes[0].disk.forgets, h.world.Rsync = true, false
 			h.people(emulator.Setting{Hold: devices.Pointer(devices.HoldPermanent)})
 			h.at(-10*time.Minute, func() { h.broker.set(false, true) })
-			h.at(20*time.Minute, func() { h.active().kill(time.Minute, true) })
+			h.at(20*time.Minute, func() { h.active().end(ending{off: time.Minute, reboot: true}) })
 		}},
 		{I2, "the limits of the configuration are not those that were agreed", func(h *home) {
 			h.configure("dry_run: false", "dry_run: false\n  thermostat_increment_f: 5\n  max_thermostat_temp_f: 90\n  min_heat_setpoint_f: 50")
@@ -77,16 +77,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 		}},
 		{I5, "the node that stands by writes", func(h *home) {
 			if h.world.Nodes > 1 {
-				h.at(30*time.Minute, func() {
-					n := h.other()
-					r, err := http.NewRequest(http.MethodPost, "http://127.0.0.1:1/api/1/energy_sites/1234567890123/backup", strings.NewReader(`{"backup_reserve_percent":0}`))
-					if err != nil {
-						panic(err)
-					}
-					if res, err := (&transport{n, n.life}).RoundTrip(r); err == nil {
-						res.Body.Close()
-					}
-				})
+				h.at(30*time.Minute, func() { h.other().write("backup", `{"backup_reserve_percent":0}`) })
 			}
 		}},
 		{I5, "dry run is not dry", func(h *home) { h.world.DryRun = true }},
@@ -95,7 +86,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 			h.at(0, func() { h.say("powermgr/control/event", `{"reason":"the token is emulator-access"}`) })
 		}},
 		{I7, "a token is logged", func(h *home) {
-			h.at(0, func() { _ = h.watch.Handle(t.Context(), record("the token is emulator-refresh")) })
+			h.at(0, func() { _ = logOf{witness: h.watch}.Handle(t.Context(), record("the token is emulator-refresh")) })
 		}},
 		{I7, "a token is written to a file", func(h *home) {
 			h.at(0, func() {
@@ -106,7 +97,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 			})
 		}},
 		{I7, "a logger has a token for an attribute", func(h *home) {
-			h.at(0, func() { slog.New(h.watch).With("token", "emulator-refresh").Info("asked") })
+			h.at(0, func() { slog.New(logOf{witness: h.watch}).With("token", "emulator-refresh").Info("asked") })
 		}},
 		{I9, "nothing is left of the energy counters", func(h *home) {
 			h.at(50*time.Minute, func() {
@@ -114,13 +105,56 @@ func TestEachInvariantCanFail(t *testing.T) {
 				delete(h.broker.retained, "powermgr/powerwall/state") // behind the witness's back
 				h.broker.mu.Unlock()
 				h.nodes[0].card.clear()
-				h.active().kill(time.Minute, true)
+				h.active().end(ending{off: time.Minute, reboot: true})
 			})
 		}},
 		{I8, "something goes on after the daemon has ended", func(h *home) {
 			h.at(0, func() { go time.Sleep(24 * time.Hour) })
 		}},
-		{I8, "the daemon ends", func(h *home) { h.at(0, func() { h.active().life.cancel() }) }},
+		{I10, "the answer to a refresh is lost", func(h *home) {
+			h.at(0, func() {
+				if err := token(filepath.Dir(h.nodes[0].configFile), "resideo.json", "emulator-resideo-lost"); err != nil {
+					panic(err)
+				}
+			})
+		}},
+		{I11, "a poll does not wait as long as the vendor says", func(h *home) {
+			h.world.Nodes, h.nodes = 1, h.nodes[:1]
+			h.at(0, func() {
+				h.fault(emulator.Fault{Endpoint: "tesla.*", Only: emulator.KindRead, Class: emulator.Status, Status: http.StatusTooManyRequests, RetryAfter: 30_000, Count: 2})
+				h.ask("live_status")
+			})
+			h.at(20*time.Minute, func() { h.ask("live_status") })
+		}},
+		{I12, "the journal is written again and again", func(h *home) {
+			h.at(-time.Hour, func() {
+				n := h.active()
+				for range mostSaves + 1 {
+					_ = (&living{n, n.life, n.disk}).Write(n.disk.b) // whatever it says
+				}
+			})
+		}},
+		{I13, "a glitch sets the house back", func(h *home) {
+			h.at(time.Hour, func() {
+				h.say("powermgr/control/state", `{"phase":"peak","thresholds_latched":[{"minutes_left":30,"level_percent":-5}],"override":"auto","enabled":true}`)
+			})
+		}},
+		{I14, "the reserve is never given back", func(h *home) { h.configure("dry_run: false", "dry_run: false\n  off_peak_reserve_percent: 0") }},
+		{I5, "a stranger that is a dry run writes", func(h *home) {
+			h.stranger = &node{name: "stranger", stranger: true, dry: true, own: second}
+			if err := h.stranger.prepare(h, filepath.Dir(filepath.Dir(h.nodes[0].configFile))); err != nil {
+				panic(err)
+			}
+			h.at(time.Hour, func() { h.stranger.write("backup", `{"backup_reserve_percent":0}`) })
+		}},
+		{I8, "the daemon does not stop", func(h *home) {
+			h.at(time.Hour, func() {
+				n := h.active()
+				n.life.cancel = func(error) {}
+				n.end(ending{how: stopped})
+			})
+		}},
+		{I8, "the daemon ends", func(h *home) { h.at(0, func() { h.active().life.cancel(nil) }) }},
 	} {
 		t.Run(fmt.Sprintf("%s: %s", c.invariant[:2], c.how), func(t *testing.T) {
 			found, others := 0, ""
@@ -155,6 +189,28 @@ func (h *home) configure(old, changed string) {
 		if err != nil {
 			panic(err)
 		}
+	}
+}
+
+// write sends a command to Tesla past everything that would keep the node from it.
+func (n *node) write(command, body string) {
+	n.send(http.MethodPost, command, body)
+}
+
+// ask is a poll out of turn.
+func (h *home) ask(what string) { h.active().send(http.MethodGet, what, "") }
+
+func (n *node) send(method, path, body string) {
+	r, err := http.NewRequest(method, "http://127.0.0.1:1/api/1/energy_sites/1234567890123/"+path, strings.NewReader(body))
+	if err != nil {
+		panic(err)
+	}
+	l := n.life
+	if l == nil {
+		l = &life{asks: map[string]int{}}
+	}
+	if res, err := (&transport{n, l}).RoundTrip(r); err == nil {
+		res.Body.Close()
 	}
 }
 

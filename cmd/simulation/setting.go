@@ -104,6 +104,12 @@ func (s setting) equal(o setting) bool {
 	return s.same(o) && (s.Hold == devices.HoldSchedule || near(s.Cool, o.Cool) && near(s.Heat, o.Heat))
 }
 
+// in is s in another mode.
+func (s setting) in(m devices.HVACMode) setting {
+	s.Mode = m
+	return s
+}
+
 func (s setting) String() string {
 	text := fmt.Sprintf("%s cool %g heat %g %s", s.Mode, s.Cool, s.Heat, s.Hold)
 	if s.timed() {

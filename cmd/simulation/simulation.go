@@ -49,9 +49,11 @@ type home struct {
 	cloud      *emulator.Cloud
 	house      *emulator.House // to be looked at under the cloud's lock alone
 	nodes      []*node         // one, or a pair
+	stranger   *node           // nil: there is none
 	keepalived *keepalived
 	broker     *broker
 	watch      *witness
+	tokens     *tokenWatch
 	baton      *baton
 
 	// Told of everything, under the witness's lock; nil: nobody is.
@@ -75,8 +77,8 @@ func Run(o Options) (Result, error) {
 	}
 	time.Sleep(time.Until(w.Begins))
 	h := &home{world: w, baton: newBaton(w.Seed)}
-	h.watch = newWitness(h)
-	h.broker = &broker{watch: h.watch, up: true, retained: map[string]bus.Message{}}
+	h.watch, h.tokens = newWitness(h), &tokenWatch{home: h, lost: map[string]bool{}}
+	h.broker = &broker{watch: h.watch, up: true, echoes: w.Echoes, retained: map[string]bus.Message{}}
 	h.keepalived = &keepalived{home: h}
 	h.cloud = emulator.New(emulator.Options{
 		TCC: emulator.TCCOptions{Delay: w.Landing}, Resideo: emulator.ResideoOptions{Landing: [2]time.Duration{w.Landing, w.Landing * 3 / 2}},
@@ -84,12 +86,17 @@ func Run(o Options) (Result, error) {
 		Sleep: h.baton.sleep,
 	})
 	h.cloud.Person(func(e *emulator.House) { h.house = e; h.watch.begin(e) })
-	for i := range w.Nodes {
-		n, err := newNode(h, dir, i)
-		if err != nil {
+	for _, n := range []*node{{name: "a", dry: w.DryRun}, {name: "b", own: second, dry: w.DryRun}}[:w.Nodes] {
+		if err := n.prepare(h, dir); err != nil {
 			return Result{}, err
 		}
 		h.nodes = append(h.nodes, n)
+	}
+	if w.Stranger.is() {
+		h.stranger = &node{name: "stranger", own: second, stranger: true, dry: w.Stranger.DryRun}
+		if err := h.stranger.prepare(h, dir); err != nil {
+			return Result{}, err
+		}
 	}
 	config, _, err := daemon.Load(h.nodes[0].configFile, nil)
 	if err != nil {
@@ -110,6 +117,15 @@ func Run(o Options) (Result, error) {
 		start()
 		all.Go(func() { n.live(ctx) })
 	}
+	if h.stranger != nil {
+		start()
+		all.Go(func() {
+			if h.baton.sleep(ctx, time.Until(w.Stranger.Begins)) == nil {
+				h.tell("a stranger starts, dry run %v", h.stranger.dry)
+				h.stranger.live(ctx)
+			}
+		})
+	}
 	for _, a := range append(w.Acts, h.watch.appointments()...) {
 		start()
 		all.Go(func() {
@@ -122,17 +138,27 @@ func Run(o Options) (Result, error) {
 			a.what.do(h)
 		})
 	}
+	all.Go(func() { h.watch.look(ctx) })
 	time.Sleep(time.Until(w.Ends.Add(grace)))
 	truth := h.cloud.Truth()
 	h.watch.finish(truth)
 	cancel()
 	all.Wait()
+	h.tokens.finish()
 	h.leftovers(dir)
 	r := h.watch.result()
-	for _, n := range h.nodes {
+	for _, n := range h.all() {
 		r.Saves = max(r.Saves, n.saves())
 	}
 	return r, nil
+}
+
+// all is every node there is.
+func (h *home) all() []*node {
+	if h.stranger == nil {
+		return h.nodes
+	}
+	return append(slices.Clone(h.nodes), h.stranger)
 }
 
 // label is of this day alone among those that are lived at the same time.
@@ -222,6 +248,7 @@ func (h *home) fault(f emulator.Fault) {
 	if teslas(f) {
 		h.watch.disturbed()
 	}
+	h.tokens.fault(f)
 	if err := h.cloud.AddFaults(f); err != nil {
 		panic(fmt.Sprintf("simulation: %v", err)) // a mistake in the world
 	}

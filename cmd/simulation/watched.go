@@ -21,6 +21,7 @@ type watched struct {
 	choices []setting // any of them may be what the people want
 	past    []setting // what they wanted before
 	unseen  *setting  // a choice that powermgr has not been shown yet
+	means   []setting // what it means: any of these; nil: itself, and what it leaves as it was
 	chosen  time.Time // when it was made
 	over    bool      // it was made over a setting of ours
 	back    bool      // and back to what they had wanted before
@@ -33,6 +34,10 @@ type watched struct {
 	written   time.Time // the last write of anybody
 	timed     bool      // one of them ended by itself
 	automatic command   // the last one
+	sightings int       // of what made it taken; one alone may be a glitch
+	untaken   setting   // what was shown before them
+	commanded bool      // by people
+	hands     []setting // what powermgr has set of its own, since people last set other points
 	earlier   setting   // what the one before asked for, which may have landed or not
 	low, high float64   // bounds of cool set points, °F
 	cold, hot float64   // bounds of heat set points, °F
@@ -79,6 +84,26 @@ func (d *watched) parts(before, choice setting) (all []setting) {
 	return all
 }
 
+// ours reports whether set points and hold are some that powermgr has set of its
+// own.
+func (d *watched) ours(s setting) bool {
+	return slices.ContainsFunc(d.hands, func(o setting) bool { return o.in(s.Mode).equal(s) })
+}
+
+// moded is what people want who have changed the mode alone of a thermostat with
+// set points of powermgr's: these are not their choice. In one that is off they may stay.
+func (d *watched) moded(after setting) (means []setting) {
+	for _, c := range d.choices {
+		if !d.ours(c) {
+			means = append(means, c.in(after.Mode))
+		}
+	}
+	if after.Mode == devices.Off || means == nil {
+		means = append(means, after)
+	}
+	return means
+}
+
 // chose is a choice made at a thermostat. pending says that a command of ours
 // was still on its way there.
 func (w *witness) chose(i int, before, after setting, pending bool) {
@@ -90,21 +115,26 @@ func (w *witness) chose(i int, before, after setting, pending bool) {
 	}
 	d.bounds(after)
 	back := slices.ContainsFunc(d.choices, after.same)
-	d.choices = append(d.choices, after)
-	if (setting{after.Mode, before.Cool, before.Heat, before.Hold, before.Until}).equal(after) {
-		// Only the mode is chosen: what else they had is still to be given back.
-		for _, c := range d.choices {
-			c.Mode = after.Mode
-			d.choices = append(d.choices, c)
+	var means []setting // nil: after, and what it leaves as it was
+	modeAlone := before.in(after.Mode).equal(after)
+	switch {
+	case modeAlone && d.ours(after):
+		means = d.moded(after)
+		d.choices = append(d.choices, means...)
+	case modeAlone: // what else they had is still to be given back
+		for _, c := range append(d.choices, after) {
+			d.choices = append(d.choices, c.in(after.Mode))
 		}
+	default:
+		d.choices = append(d.choices, after)
 	}
 	if before.same(after) { // a set point that the mode does not use
 		if d.unseen != nil {
-			d.unseen = &after
+			d.unseen, d.means = &after, means
 		}
 		return
 	}
-	d.unseen, d.chosen = &after, time.Now()
+	d.unseen, d.means, d.chosen = &after, means, time.Now()
 	d.over = pending || !d.automatic.restore && before.same(d.automatic.setting)
 	d.back = d.over && back
 	if pending {
@@ -116,6 +146,7 @@ func (w *witness) chose(i int, before, after setting, pending bool) {
 func (w *witness) asked(i int, payload string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.homes[i].commanded, w.limits.command = true, time.Now()
 	delete(w.sent, w.home.house.Thermostats[i].LCCID)
 	if v, err := strconv.ParseFloat(payload, 64); err == nil {
 		d := w.homes[i] // the other set point gives way

@@ -21,14 +21,19 @@ type world struct {
 	// What went wrong on this day before it was mended; of days kept in files.
 	Bug string `yaml:"bug,omitempty"`
 	// What chance decides while the day is lived comes from Seed too.
-	Seed      uint64    `yaml:"seed"`
-	Begins    time.Time `yaml:"begins"`
-	Ends      time.Time `yaml:"ends"` // all trouble is over then, so that all can be given back
-	DryRun    bool      `yaml:"dry_run"`
-	Nodes     int       `yaml:"nodes"`   // 1, or a pair
-	Rsync     bool      `yaml:"rsync"`   // the pair's journals are copied from disk to disk
-	Daily     bool      `yaml:"daily"`   // peaks on weekends too
-	Backend   string    `yaml:"backend"` // tcc or resideo
+	Seed   uint64    `yaml:"seed"`
+	Begins time.Time `yaml:"begins"`
+	Ends   time.Time `yaml:"ends"` // all trouble is over then, so that all can be given back
+	DryRun bool      `yaml:"dry_run"`
+	Nodes  int       `yaml:"nodes"` // 1, or a pair
+	// Stranger is a daemon that is none of the home's: an old Pi that still runs,
+	// a trial on a laptop.
+	Stranger  stranger  `yaml:"stranger,omitempty"`
+	APIToken  bool      `yaml:"api_token,omitempty"` // for Tesla there is an access token alone, which none can follow
+	Echoes    bool      `yaml:"echoes,omitempty"`    // the broker knows no No Local: what is sent comes back
+	Rsync     bool      `yaml:"rsync"`               // the pair's journals are copied from disk to disk
+	Daily     bool      `yaml:"daily"`               // peaks on weekends too
+	Backend   string    `yaml:"backend"`             // tcc or resideo
 	Polls     polls     `yaml:"polls"`
 	Weather   weather   `yaml:"weather"`
 	Powerwall powerwall `yaml:"powerwall"`
@@ -45,6 +50,17 @@ type polls struct {
 	Thermostat    int `yaml:"thermostat"`
 }
 
+// stranger is a daemon alone under the base topic of the home.
+type stranger struct {
+	Begins time.Time `yaml:"begins,omitempty"` // none: there is none
+	DryRun bool      `yaml:"dry_run,omitempty"`
+}
+
+func (s stranger) is() bool { return !s.Begins.IsZero() }
+
+// second ends the tokens of the second node of a home, or of a stranger.
+const second = "-2"
+
 type weather struct {
 	LowC  float64 `yaml:"low_c"`
 	HighC float64 `yaml:"high_c"`
@@ -60,6 +76,7 @@ type powerwall struct {
 	SettleDelay   time.Duration `yaml:"settle_delay,omitempty"`
 	ReserveCap    int           `yaml:"reserve_cap,omitempty"`
 	CapDelay      time.Duration `yaml:"cap_delay,omitempty"`
+	ReserveFloor  int           `yaml:"reserve_floor,omitempty"`
 }
 
 // thermostat is what is not as usual at one of the home's thermostats.
@@ -95,7 +112,7 @@ func (w *world) house() emulator.HouseOptions {
 	p := w.Powerwall
 	return emulator.HouseOptions{
 		ChargePercent: &p.ChargePercent, Reserve: &p.Reserve, BaseLoadW: p.BaseLoadW, SolarPeakW: p.SolarPeakW,
-		SettleDelay: p.SettleDelay, ReserveCap: p.ReserveCap, CapDelay: p.CapDelay, Thermostats: w.thermostats(),
+		SettleDelay: p.SettleDelay, ReserveCap: p.ReserveCap, CapDelay: p.CapDelay, ReserveFloor: p.ReserveFloor, Thermostats: w.thermostats(),
 	}
 }
 
@@ -178,6 +195,9 @@ func decode(b []byte) (*world, error) {
 		return nil, fmt.Errorf("it has %d thermostats; the emulated home has %d", len(w.Thermostats), n)
 	}
 	w.Begins, w.Ends = w.Begins.In(zone()), w.Ends.In(zone())
+	if w.Stranger.is() {
+		w.Stranger.Begins = w.Stranger.Begins.In(zone())
+	}
 	again, err := w.encode()
 	if err != nil {
 		return nil, err

@@ -46,6 +46,7 @@ type Request struct {
 	Method   string
 	Status   int    // 0: it was left hanging
 	Fault    Class  // what was injected; "": nothing
+	Injected Fault  // in full
 	Write    *Write // what it asked a device to do; nil: it was a read, or not understood
 }
 
@@ -111,6 +112,13 @@ func (c *Cloud) Refreshes(vendor, token string) bool {
 	return t != nil && good(t.refresh, token, c.options.Now())
 }
 
+// Look shows the house as it was after the last request, and lets no time pass.
+func (c *Cloud) Look(see func(h *House)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	see(c.house)
+}
+
 // Person lets somebody in the house, or in a vendor's app, change something
 // now.
 func (c *Cloud) Person(change func(h *House)) {
@@ -150,7 +158,7 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, endpoint string, f
 	fault := c.take(endpoint)
 	now := c.options.Now()
 	c.house.Step(now)
-	req := Request{At: now, Vendor: vendor, Endpoint: endpoint, Method: r.Method, Fault: fault.Class}
+	req := Request{At: now, Vendor: vendor, Endpoint: endpoint, Method: r.Method, Fault: fault.Class, Injected: fault.Fault}
 	if expire := c.expiries[vendor]; fault.Class == Expire && expire != nil {
 		expire()
 	}

@@ -55,7 +55,8 @@ var kinds = map[string]Kind{
 	"tcc.login": KindLogIn, "tcc.home": KindLogIn, "tcc.logoff": KindLogIn, "tcc.page": KindLogIn,
 }
 
-func kindOf(endpoint string) Kind {
+// KindOf is what a request to an endpoint is about.
+func KindOf(endpoint string) Kind {
 	if k, ok := kinds[endpoint]; ok {
 		return k
 	}
@@ -210,7 +211,7 @@ func (c *Cloud) end() {
 
 func (f Fault) hits(endpoint string) bool {
 	prefix, wild := strings.CutSuffix(f.Endpoint, "*")
-	return (f.Endpoint == endpoint || wild && strings.HasPrefix(endpoint, prefix)) && (f.Only == "" || f.Only == kindOf(endpoint))
+	return (f.Endpoint == endpoint || wild && strings.HasPrefix(endpoint, prefix)) && (f.Only == "" || f.Only == KindOf(endpoint))
 }
 
 // take is the fault that hits a request to endpoint; the zero fault is none.
@@ -233,7 +234,7 @@ func (c *Cloud) take(endpoint string) injected {
 // shows is the house that a request to endpoint is shown.
 func (f injected) shows(h *House, endpoint string) *House {
 	switch {
-	case kindOf(endpoint) != KindRead:
+	case KindOf(endpoint) != KindRead:
 		return h
 	case f.Class == Lag:
 		return h.asOf(h.at.Add(-time.Duration(f.Seconds * float64(time.Second))))

@@ -1,0 +1,59 @@
+package simulation
+
+// Whether what is said of the battery can be true.
+
+import (
+	"time"
+
+	"powermgr/control"
+	"powermgr/control/rules"
+)
+
+// figures are what the battery really had, and what was made of it.
+type figures struct {
+	charges  []charge
+	latched  map[float64]bool // thresholds, by their level, in this event
+	counters [6]float64       // kWh, the last that the broker was told
+}
+
+type charge struct {
+	at      time.Time
+	percent float64
+}
+
+// capacity is that of the emulated battery, in Wh.
+const capacity = 13_500
+
+// lately is how old a charge may be that a decision is made from.
+const lately = 45 * time.Minute
+
+// see notes how much there is in the battery.
+func (f *figures) see(storedWh float64) {
+	now := time.Now()
+	for len(f.charges) > 0 && now.Sub(f.charges[0].at) > lately {
+		f.charges = f.charges[1:]
+	}
+	f.charges = append(f.charges, charge{now, storedWh / capacity * 100})
+}
+
+// latches judges the thresholds that count from now on: the battery has to have
+// been as low as each of them.
+func (w *witness) latches(s control.State) {
+	// What counts in a peak counts in all of it, whatever an override says.
+	if phase, _ := w.calendar.At(time.Now()); s.Phase == rules.OffPeak && phase == rules.OffPeak || w.figures.latched == nil {
+		w.figures.latched = map[float64]bool{}
+	}
+	for _, l := range s.Latched {
+		if w.figures.latched[l.LevelPercent] {
+			continue
+		}
+		w.figures.latched[l.LevelPercent] = true
+		low := 100.0
+		for _, c := range w.figures.charges {
+			low = min(low, c.percent)
+		}
+		if len(w.figures.charges) > 0 && low > l.LevelPercent+2 && w.jumped.IsZero() && !w.apart(time.Now()) {
+			w.broken(I13, "the threshold at %d %% counts; the battery has had no less than %.0f %%", int(l.LevelPercent), low)
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package simulation
+
+// How the daemon of a node runs and ends: killed, stopped, or made to read its
+// configuration again.
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"powermgr/bridge"
+	"powermgr/cmd/daemon"
+)
+
+// A life is one process, from boot to death. A dead one does nothing any more,
+// whatever its goroutines still try.
+type life struct {
+	dead     atomic.Bool
+	stopping atomic.Bool // it has been told to stop
+	cancel   context.CancelCauseFunc
+
+	mu    sync.Mutex
+	fuses []*fuse
+	asks  map[string]int // requests for new tokens under way, by vendor
+}
+
+// A fuse ends the daemon at the n-th moment of a kind.
+type fuse struct {
+	moment moment
+	left   int
+	ending ending
+}
+
+// An ending is how a daemon ends.
+type ending struct {
+	how    how
+	after  time.Duration // of its cause; of all but a kill
+	off    time.Duration // how long the daemon stays down; of all but a reload
+	reboot bool          // the ramdisk is empty when it starts again
+}
+
+type how string
+
+// The endings.
+const (
+	killed   how = ""
+	stopped  how = "stop"
+	reloaded how = "reload" // and goes on at once, as the same process
+)
+
+// A moment is where a fuse can burn down.
+type moment string
+
+const (
+	journalBefore moment = "the journal was about to be saved" // and was not
+	journalSaved  moment = "the journal was saved"
+	writeBefore   moment = "a write was about to leave"
+	writeAfter    moment = "a write had arrived"
+	tokenAsked    moment = "a new token was asked for"
+)
+
+var errDead = errors.New("the daemon is dead")
+
+// pass burns the fuses of a moment, and reports whether the daemon still lives.
+func (n *node) pass(l *life, m moment) bool {
+	if l.dead.Load() {
+		return false
+	}
+	l.mu.Lock()
+	var hit *fuse
+	for _, f := range l.fuses {
+		if f.moment == m && f.left > 0 {
+			if f.left--; f.left == 0 {
+				hit = f
+			}
+		}
+	}
+	l.mu.Unlock()
+	switch {
+	case hit == nil:
+		return true
+	case hit.ending.how != killed:
+		time.AfterFunc(hit.ending.after+n.home.baton.next(), func() {
+			n.home.tell("%s: %s, since %s", n.name, hit.ending.how, m)
+			n.end(hit.ending)
+		})
+		return true
+	}
+	n.home.tell("%s killed when %s", n.name, m)
+	if m == journalSaved && len(n.home.nodes) > 1 || m == journalBefore {
+		n.home.watch.forgets() // nobody will hear of it
+	}
+	n.end(hit.ending)
+	return false
+}
+
+// arm puts a fuse to the daemon that runs now.
+func (n *node) arm(f fuse) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.life != nil {
+		n.life.mu.Lock()
+		n.life.fuses = append(n.life.fuses, &f)
+		n.life.mu.Unlock()
+	}
+}
+
+// disarm takes all fuses from the daemon that runs now.
+func (n *node) disarm() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.life != nil {
+		n.life.mu.Lock()
+		n.life.fuses = nil
+		n.life.mu.Unlock()
+	}
+}
+
+// end ends the daemon: as kill -9 or a power cut would, as systemctl stop does,
+// or as systemctl reload.
+func (n *node) end(e ending) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	l := n.life
+	if l == nil || l.dead.Load() || l.stopping.Load() || n.daemon == nil && e.how == reloaded {
+		return
+	}
+	n.home.watch.disturbed()
+	if n.isFull() {
+		n.home.watch.forgets()
+	}
+	if e.how == reloaded {
+		n.reload(l)
+		return
+	}
+	n.off = e.off
+	n.home.keepalived.died(n)
+	if e.how == stopped {
+		l.stopping.Store(true)
+		n.empty = e.reboot
+		time.AfterFunc(longestStop, func() { n.hangs(l) })
+		l.cancel(nil)
+		return
+	}
+	if e.reboot {
+		n.ram.clear()
+		n.role.clear()
+	}
+	n.home.tokens.killed(n, l)
+	l.dead.Store(true)
+	l.cancel(nil)
+}
+
+// longestStop is when systemd loses its patience with a daemon that stops.
+const longestStop = 45 * time.Second
+
+// hangs kills a daemon that should have stopped long ago.
+func (n *node) hangs(l *life) {
+	if !l.dead.Swap(true) {
+		n.home.watch.violation(I8, "%s has not stopped in %v", n.name, longestStop)
+	}
+}
+
+// reload makes the daemon that runs give way to one with the configuration as
+// it is now, in the same process. The lock is held.
+func (n *node) reload(l *life) {
+	if n.next != nil {
+		return
+	}
+	next, err := n.build(l, n.daemon)
+	if err != nil {
+		n.home.watch.violation(I8, "the configuration cannot be read again: %v", err)
+		return
+	}
+	n.next = next
+	l.cancel(daemon.ErrReloading)
+}
+
+// isFull reports whether the disk of the journal is.
+func (n *node) isFull() bool {
+	n.disk.mu.Lock()
+	defer n.disk.mu.Unlock()
+	return n.disk.full
+}
+
+// well reports whether the daemon runs, on a clock that is right.
+func (n *node) well() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.life != nil && n.clock.off.Load() == 0
+}
+
+// up reports whether the daemon runs and is to run on.
+func (n *node) up() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.life != nil && !n.life.dead.Load() && !n.life.stopping.Load()
+}
+
+// live boots the daemon again and again until ctx ends.
+func (n *node) live(ctx context.Context) {
+	for ctx.Err() == nil {
+		l := &life{cancel: func(error) {}, asks: map[string]int{}}
+		n.mu.Lock()
+		n.life = l
+		n.mu.Unlock()
+		if !n.stranger {
+			n.home.watch.boots()
+			n.home.keepalived.booted(n)
+		}
+		if err := n.run(ctx, l); ctx.Err() == nil && !l.dead.Load() && !l.stopping.Load() {
+			n.home.watch.violation(I8, "the daemon ended by itself: %v", err)
+			n.off = time.Hour
+		}
+		l.dead.Store(true)
+		n.mu.Lock()
+		n.life, n.daemon, n.next = nil, nil, nil
+		if n.empty {
+			n.ram.clear()
+			n.role.clear()
+			n.empty = false
+		}
+		off := n.off
+		n.mu.Unlock()
+		if ctx.Err() == nil {
+			_ = n.home.baton.sleep(ctx, max(off, time.Second))
+			n.home.tell("%s starts again", n.name)
+		}
+	}
+}
+
+// run is powermgr run: one daemon after the other, as often as it is told to
+// read its configuration again.
+func (n *node) run(ctx context.Context, l *life) error {
+	d, err := n.build(l, nil)
+	for err == nil && d != nil {
+		running, cancel := context.WithCancelCause(ctx)
+		n.mu.Lock()
+		n.daemon, n.next, l.cancel = d, nil, cancel
+		n.mu.Unlock()
+		err = d.Run(running)
+		cancel(nil)
+		n.mu.Lock()
+		d = n.next
+		n.mu.Unlock()
+		if d != nil && err == nil {
+			n.home.watch.boots()
+		}
+	}
+	return err
+}
+
+// build makes a daemon, and one that follows another one in the same process.
+func (n *node) build(l *life, last *daemon.Daemon) (*daemon.Daemon, error) {
+	if n.config == nil { // it stays the same over all lives
+		config, _, err := daemon.Load(n.configFile, nil)
+		if err != nil {
+			return nil, err
+		}
+		n.config = &config
+	}
+	o := daemon.Options{
+		Config: *n.config, Version: "simulated", Clock: n.clock, Log: slog.New(logOf{n.home.watch, n}), Began: n.home.baton.starter(), Ended: func() {}, Chance: n.home.baton.chance,
+		Transport: &transport{n, l}, Journal: &living{n, l, n.disk}, Peer: &living{n, l, n.peer}, Role: n.role, Counters: [2]bridge.Store{n.ram.of(l), n.card.of(l)},
+		Link: n.home.broker.link(n, l),
+	}
+	if last != nil {
+		o.Turned, o.After = last.Turned(), last.Closed()
+	}
+	return daemon.New(o)
+}

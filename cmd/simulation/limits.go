@@ -1,0 +1,72 @@
+package simulation
+
+// What a vendor says of how often it wants to be asked, and which of its faults
+// are no excuse.
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/devices/emulator"
+)
+
+// limits are until when a vendor wants no requests of a kind. A command may have
+// to read first, whatever the vendor wants; a poll may not.
+type limits struct {
+	until   map[limited]time.Time
+	command time.Time  // the last one
+	early   []tooEarly // requests that only a command can excuse
+}
+
+// tooEarly is a request that the vendor did not want yet.
+type tooEarly struct {
+	at   time.Time
+	what string
+}
+
+// commandsRead is how long after a command something may be read for it.
+const commandsRead = 5 * time.Minute
+
+type limited struct {
+	vendor string
+	kind   emulator.Kind
+}
+
+// asks judges a request by what the vendor has said before, and notes what it
+// says to this one.
+func (w *witness) asks(q emulator.Request) {
+	now, of := time.Now(), limited{q.Vendor, emulator.KindOf(q.Endpoint)}
+	alone := len(w.home.all()) == 1
+	if until := w.limits.until[of]; alone && now.Before(until.Add(-time.Second)) {
+		w.limits.early = append(w.limits.early, tooEarly{now, fmt.Sprintf("%s was asked for %s; it wants no %s before %s", q.Vendor, q.Endpoint, of.kind, until.In(zone()).Format("15:04:05"))})
+		delete(w.limits.until, of) // once is enough
+	}
+	if q.Status == http.StatusTooManyRequests && q.Injected.RetryAfter > 0 {
+		w.limits.until[of] = now.Add(time.Duration(q.Injected.RetryAfter) * time.Second)
+	}
+	if q.Fault != "" && !mild(q.Injected) {
+		w.owed.hindered[q.Vendor] = now.Add(time.Duration(q.Injected.RetryAfter) * time.Second)
+	}
+}
+
+// excuse judges the requests that came too early, once it is known of which
+// commands they were a part.
+func (w *witness) excuse() {
+	for _, e := range w.limits.early {
+		if since := w.limits.command.Sub(e.at); since < -commandsRead || since > time.Minute {
+			w.broken(I11, "%s", e.what)
+		}
+	}
+	w.limits.early = nil
+}
+
+// mild reports whether a fault keeps nobody from sending a command, nor the
+// vendor from taking it: what is read is late, wrong or missing.
+func mild(f emulator.Fault) bool {
+	reads := f.Only == emulator.KindRead || !strings.HasSuffix(f.Endpoint, "*") && emulator.KindOf(f.Endpoint) == emulator.KindRead
+	silent := f.Class == emulator.Status && f.Status == http.StatusTooManyRequests && strings.HasPrefix(f.Endpoint, "tesla.") // thermostats are read before each command
+	return reads && (silent && f.RetryAfter > 900 || slices.Contains([]emulator.Class{emulator.Lag, emulator.Freeze, emulator.Replace}, f.Class))
+}

@@ -1,0 +1,48 @@
+package simulation
+
+// The witness reads the log of every daemon.
+
+import (
+	"context"
+	"log/slog"
+)
+
+// logOf is the log of a node's daemon.
+type logOf struct {
+	*witness
+	node *node // nil: of a test
+}
+
+// Enabled takes what an installation would write to its journal.
+func (w logOf) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelInfo }
+
+// Handle looks for secrets, and adds the line to the story.
+func (w logOf) Handle(_ context.Context, r slog.Record) error {
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		text += " " + a.Key + "=" + a.Value.String()
+		return true
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.secrets("log", "line", []byte(text))
+	if w.node != nil && w.node.stranger {
+		text = "(of the stranger) " + text
+	}
+	w.line("  log: %s", text)
+	return nil
+}
+
+// WithAttrs leaves the attributes of loggers out of the story: they are names
+// of parts.
+func (w logOf) WithAttrs(attrs []slog.Attr) slog.Handler {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range attrs {
+		w.secrets("a logger's", a.Key, []byte(a.Value.String()))
+	}
+	return w
+}
+
+// WithGroup has no groups.
+func (w logOf) WithGroup(string) slog.Handler { return w }

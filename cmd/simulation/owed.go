@@ -1,0 +1,101 @@
+package simulation
+
+// What is to be given back is given back soon, as long as the vendor takes
+// commands: a read that fails, a limit or a refusal that has passed is no reason
+// to wait.
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/control/rules"
+	"powermgr/devices/emulator"
+)
+
+// owed is what the witness needs to know for that.
+type owed struct {
+	hindered map[string]time.Time // until when a vendor had reasons not to take commands
+	told     map[string]bool      // of what it has been said already
+	calm     time.Time            // since when people have left everything to the rules; zero: they have not
+}
+
+// soon is how long after the last reason not to something has to be given back:
+// two polls off the peaks and a wait between tries.
+const soon = 25 * time.Minute
+
+// look looks at the home once a minute until ctx ends. It lets no time pass in
+// it and takes no moment of the baton's, so that the day is the same without.
+func (w *witness) look(ctx context.Context) {
+	for at := w.home.world.Begins.Add(time.Minute + 2*moments); ctx.Err() == nil; at = at.Add(time.Minute) {
+		t := time.NewTimer(time.Until(at))
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return
+		}
+		faults := w.home.cloud.ActiveFaults()
+		var is state
+		w.home.cloud.Look(func(e *emulator.House) {
+			is.reserve = e.Reserve
+			for _, t := range e.Thermostats {
+				is.thermostats, is.away = append(is.thermostats, settingOf(t)), append(is.away, others(t))
+			}
+		})
+		w.givenBackSoon(is, faults)
+	}
+}
+
+// state is what the devices are set to, and which thermostats are not there.
+type state struct {
+	reserve     int
+	thermostats []setting
+	away        []bool
+}
+
+func (w *witness) givenBackSoon(is state, faults []emulator.Fault) {
+	well := w.home.active().well()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.excuse()
+	now := time.Now()
+	for _, f := range faults {
+		if vendor, _, _ := strings.Cut(f.Endpoint, "."); !mild(f) && now.After(w.owed.hindered[vendor]) {
+			w.owed.hindered[vendor] = now
+		}
+	}
+	phase, _ := w.calendar.At(now)
+	calm := well && !w.apart(now) && phase == rules.OffPeak && w.phase == rules.OffPeak && w.override == string(rules.Auto) && !w.paused && w.free(now) &&
+		w.jumped.IsZero() && w.forgotten.IsZero() && !w.home.world.DryRun && now.Before(w.home.world.Ends.Add(grace))
+	if !calm {
+		w.owed.calm = time.Time{}
+		return
+	}
+	if w.owed.calm.IsZero() {
+		w.owed.calm = now
+	}
+	since := func(vendor string) time.Duration {
+		return now.Sub(slices.MaxFunc([]time.Time{w.owed.calm, w.disturbance, w.overridden, w.changed, w.booted, w.split, w.owed.hindered[vendor]}, time.Time.Compare))
+	}
+	say := func(key, format string, args ...any) {
+		if !w.owed.told[key] {
+			w.owed.told[key] = true
+			w.broken(I14, format, args...)
+		}
+	}
+	if is.reserve == 0 && !w.owner && w.touched.IsZero() && !w.home.tokens.gone("tesla") && since("tesla") > soon {
+		say("reserve", "the reserve is still 0 %% after %v in which nothing kept Tesla from being told", since("tesla").Round(time.Minute))
+	}
+	backend := w.home.world.Backend
+	if w.home.tokens.gone(backend) {
+		return
+	}
+	for i, d := range w.homes {
+		wanted := slices.ContainsFunc(d.choices, func(c setting) bool { return c.aged(now).equal(is.thermostats[i]) })
+		if !wanted && d.ours(is.thermostats[i]) && d.chosen.IsZero() && !d.commanded && !is.away[i] && now.Sub(d.written) > soon && since(backend) > 2*soon {
+			say(d.id, "%s is still %s after %v in which nothing kept its vendor from being told", d.id, is.thermostats[i], since(backend).Round(time.Minute))
+		}
+	}
+}
