@@ -93,16 +93,11 @@ func draw(seed uint64, level Level) *world {
 	case All, Ahead:
 		w.faults(1 + r.IntN(8))
 	}
-	if chance(r, 0.2) {
-		w.offAndOn()
-	}
-	switch level {
-	case Some:
-		w.oddities(r.IntN(2))
-	case All, Ahead:
-		w.oddities(r.IntN(5))
-	}
 	if level == Ahead {
+		if chance(r, 0.2) {
+			w.offAndOn()
+		}
+		w.oddities(r.IntN(5))
 		w.ahead()
 	}
 	sort.SliceStable(w.Acts, func(i, j int) bool { return w.Acts[i].at.Before(w.Acts[j].at) })
