@@ -37,7 +37,7 @@ test-go: ## the fast tests, without Docker or mosquitto
 DAYS   ?= 500
 SEED   ?= 1
 FAULTS ?= all
-simulate: ## DAYS days of people and faults, each of a seed from SEED on; FAULTS none, some or all
+simulate: ## DAYS days of people and faults, each of a seed from SEED on; FAULTS none, some, all or ahead
 	@$(GO) test -c -o build/simulation.test ./cmd/simulation
 	@build/simulation.test -test.run TestCampaign -test.timeout 24h -days $(DAYS) -seed $(SEED) -faults $(FAULTS)
 

@@ -11,9 +11,8 @@ import (
 
 // figures are what the battery really had, and what was made of it.
 type figures struct {
-	charges  []charge
-	latched  map[float64]bool // thresholds, by their level, in this event
-	counters [6]float64       // kWh, the last that the broker was told
+	charges []charge
+	latched map[float64]bool // thresholds, by their level, in this event
 }
 
 type charge struct {
