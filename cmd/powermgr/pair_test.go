@@ -447,13 +447,13 @@ func TestPair(t *testing.T) {
 			t.Fatalf("%s is not installed: apt install iproute2 keepalived mosquitto mosquitto-clients socat curl", tool)
 		}
 	}
-	p := newPairTest(t, 8+(*rounds-1)*4)
+	p := newPairTest(t, 11+(*rounds-1)*4) // minutes, of which the two readings that a threshold takes are up to three
 	before := p.truth()
 	for _, n := range p.nodes {
 		n.powerOn()
 		t.Cleanup(n.powerOff)
 	}
-	p.until("the peak is on", 60*time.Second, func() bool {
+	p.until("the peak is on", 3*time.Minute, func() bool {
 		return p.truth().Reserve == 0 && p.truth().Thermostats[1].Cool != before.Thermostats[1].Cool
 	})
 	p.publish("powermgr/control/override/set", "peak")
