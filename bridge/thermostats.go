@@ -170,7 +170,7 @@ const justRead = 10 * time.Second
 
 // unchanged reads the thermostats before an automatic command is sent, and
 // says why it must not be: the controller has decided from an older reading,
-// and somebody may have made a choice since. It decides anew from this one. What
+// and somebody may have made a choice since. It decides again from this one. What
 // gives back goes all the same while the vendor limits reads.
 func (t *Thermostats) unchanged(ctx context.Context, id string, restores bool) error {
 	h, now := t.homes[id], t.Bus.Now()

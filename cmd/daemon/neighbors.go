@@ -84,7 +84,7 @@ func (n *neighbors) hear(m bus.Message, now time.Time) bool {
 }
 
 // active lists, by name, those that run as the active one; with doubtful, also
-// those of whom the broker alone says so, as long as they may still answer.
+// those that only the broker names, as long as they may still answer.
 func (n *neighbors) active(now time.Time, doubtful bool) (all []neighbor) {
 	for _, b := range n.known {
 		age := now.Sub(b.heard)

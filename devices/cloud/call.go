@@ -15,11 +15,11 @@ import (
 // A call that is refused can be the vendor's own trouble, for a moment or for
 // longer: the very same token has been good again a minute later. It becomes a
 // matter for a person after doubt, and is tried again all the same every recall.
-// A token is renewed for its sake every anew.
+// A token that is refused is renewed at most once every renewEvery.
 const (
-	doubt  = time.Hour
-	recall = 10 * time.Minute
-	anew   = 10 * time.Minute
+	doubt      = time.Hour
+	recall     = 10 * time.Minute
+	renewEvery = 10 * time.Minute
 )
 
 // A Call is one request under an authorisation.

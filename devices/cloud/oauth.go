@@ -129,7 +129,7 @@ func (o *OAuth) Token(ctx context.Context) (devices.Secret, error) {
 // last refresh has changed nothing.
 func (o *OAuth) Renew(ctx context.Context, used devices.Secret) (devices.Secret, error) {
 	return o.get(ctx, func() bool {
-		lately := !o.doubted.IsZero() && o.Now().Sub(o.renewed) < anew
+		lately := !o.doubted.IsZero() && o.Now().Sub(o.renewed) < renewEvery
 		return o.token.Access != used || o.token.Refresh == "" || lately
 	})
 }
