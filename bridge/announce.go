@@ -22,6 +22,9 @@ type AnnouncerOptions struct {
 	Version string
 	// Devices are those that are always there.
 	Devices []discovery.Device
+	// Powerwall describes the battery, which is announced as it is read: its
+	// nameplate is known then. Nil: there is none.
+	Powerwall func(devices.Nameplate) discovery.Device
 	// Thermostats says that thermostats are announced as they are read.
 	Thermostats bool
 	// Controlled are the ids on topics of thermostats that stay announced even
@@ -38,10 +41,13 @@ type Announcer struct {
 	AnnouncerOptions
 	sub         *bus.Subscription
 	always      []discovery.Message                  // of Devices
+	powerwall   []discovery.Message                  // nil: not announced yet
+	nameplate   devices.Nameplate                    // of the Powerwall, as announced
+	unread      time.Time                            // when to announce the Powerwall without a reading of it; zero: no more
 	thermostats map[string][]discovery.Message       // by the devices' ids
 	described   map[string]devices.ThermostatReading // what they were last described from, by vendor id
 	silent      map[string]bool                      // those that were read and could not be described, by id
-	retained    map[string][]byte                    // ours, as the broker has them
+	retained    map[string][]byte                    // what this program announced, as the broker has it
 	dismissed   map[string]bool                      // topics that a person has emptied
 	sent        map[string][]byte
 	linked      bool
@@ -51,6 +57,10 @@ type Announcer struct {
 // Home Assistant drops the rest of a device's message while it is still busy
 // with an earlier one, so changes are gathered, and messages kept apart.
 const (
+	// firstReading is how long the Powerwall's first reading is waited for. A vendor
+	// that is away does not keep a device out of Home Assistant for longer.
+	firstReading = time.Minute
+
 	gather  = 2 * time.Second
 	apart   = 200 * time.Millisecond
 	between = configAgain + time.Second // two messages on one topic, the first of which takes components away
@@ -60,7 +70,10 @@ const (
 func NewAnnouncer(o AnnouncerOptions) *Announcer {
 	a := &Announcer{
 		AnnouncerOptions: o, thermostats: map[string][]discovery.Message{}, described: map[string]devices.ThermostatReading{}, silent: map[string]bool{}, retained: map[string][]byte{}, dismissed: map[string]bool{}, sent: map[string][]byte{},
-		sub: o.Bus.Subscribe("announcer", discovery.Filter(o.Prefix), bus.LinkState, o.Topics.Thermostat("+", devices.StateLeaf)),
+		sub: o.Bus.Subscribe("announcer", discovery.Filter(o.Prefix), bus.LinkState, o.Topics.Powerwall(devices.StateLeaf), o.Topics.Thermostat("+", devices.StateLeaf)),
+	}
+	if o.Powerwall != nil {
+		a.unread = o.Bus.Now().Add(firstReading)
 	}
 	for _, d := range o.Devices {
 		a.always = append(a.always, a.messages(d)...)
@@ -77,10 +90,15 @@ func (a *Announcer) Run(ctx context.Context) error {
 	defer a.sub.Close()
 	a.announce() // at once: the link sends it as soon as there is a broker
 	for {
-		m, ok, err := a.sub.Next(ctx, a.due)
+		m, ok, err := a.sub.Next(ctx, earliest(a.due, a.unread))
 		switch {
 		case err != nil:
 			return err
+		case !ok && !a.unread.IsZero() && !a.Bus.Now().Before(a.unread):
+			a.unread = time.Time{}
+			if !a.stored(powerwallID(a.Topics)) { // that says more of it than is known here
+				a.describePowerwall(devices.Nameplate{})
+			}
 		case !ok:
 			a.due = time.Time{}
 			if err := a.update(ctx); err != nil {
@@ -89,6 +107,8 @@ func (a *Announcer) Run(ctx context.Context) error {
 		case m.Topic == bus.LinkState:
 			a.linked = string(m.Payload) == "up"
 			a.soon()
+		case m.Topic == a.Topics.Powerwall(devices.StateLeaf):
+			a.readPowerwall(m)
 		case strings.HasPrefix(m.Topic, a.Topics.Base+"/"):
 			a.read(m)
 		case m.Origin == bus.Broker:
@@ -103,6 +123,52 @@ func (a *Announcer) soon() {
 	}
 }
 
+// readPowerwall learns from a reading what the Powerwall is. What it has told
+// once, it is.
+func (a *Announcer) readPowerwall(m bus.Message) {
+	r, err := bus.Decode[devices.PowerwallReading](m)
+	if a.Powerwall == nil || err != nil || r.PolledAt.IsZero() {
+		return
+	}
+	a.unread = time.Time{}
+	known := a.nameplate
+	if r.Nameplate != (devices.Nameplate{}) {
+		known = r.Nameplate
+	}
+	if a.powerwall == nil || known != a.nameplate {
+		a.describePowerwall(known)
+	}
+}
+
+func (a *Announcer) describePowerwall(n devices.Nameplate) {
+	a.nameplate, a.powerwall = n, a.messages(a.Powerwall(n))
+	a.announce()
+	a.soon()
+}
+
+// stored reports whether the broker had a device with an id when it was connected
+// to.
+func (a *Announcer) stored(id string) bool {
+	return slices.ContainsFunc(slices.Collect(maps.Keys(a.retained)), func(topic string) bool { return isOf(topic, id) })
+}
+
+func powerwallID(t devices.Topics) string { return discovery.Slug(t) + "_powerwall" }
+
+// isOf reports whether a device with an id, or one of its entities, is announced
+// on topic. The topic of a device ends with its id, that of an entity goes on from
+// it.
+func isOf(topic, id string) bool {
+	return strings.Contains(topic, "/"+id+"/") || strings.Contains(topic, "/"+id+"_")
+}
+
+// earliest is the earlier of two times, of which zero is never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // read learns from a reading what a thermostat can do.
 func (a *Announcer) read(m bus.Message) {
 	r, err := bus.Decode[devices.ThermostatReading](m)
@@ -113,8 +179,18 @@ func (a *Announcer) read(m bus.Message) {
 		a.silent[r.ID()] = true
 		return
 	}
+	last, known := a.described[r.VendorID]
+	if r.OutdoorTemperature == nil { // told once, it is told again
+		r.OutdoorTemperature = last.OutdoorTemperature
+	}
+	if r.Nameplate == (devices.Nameplate{}) {
+		r.Nameplate = last.Nameplate
+	}
+	if r.Humidity == nil {
+		r.Humidity = last.Humidity
+	}
 	same := stable(r)
-	if last, known := a.described[r.VendorID]; known && reflect.DeepEqual(last, same) {
+	if known && reflect.DeepEqual(last, same) {
 		return
 	}
 	a.described[r.VendorID] = same
@@ -133,8 +209,13 @@ func (a *Announcer) read(m bus.Message) {
 
 // stable is a reading without what changes from poll to poll.
 func stable(r devices.ThermostatReading) devices.ThermostatReading {
-	r.Action, r.Temperature, r.Humidity, r.OutdoorTemperature, r.CoolSetpoint, r.HeatSetpoint = nil, nil, nil, nil, nil, nil
-	r.HoldUntil, r.MeasuredAt, r.PolledAt, r.ScheduleCool, r.ScheduleHeat, r.SchedulePeriod = nil, nil, time.Time{}, nil, nil, ""
+	r.Action, r.Temperature, r.CoolSetpoint, r.HeatSetpoint = nil, nil, nil, nil
+	for _, v := range []**float64{&r.OutdoorTemperature, &r.Humidity} { // whether it is told stays
+		if *v != nil {
+			*v = devices.Pointer(0.0)
+		}
+	}
+	r.Pending, r.HoldUntil, r.MeasuredAt, r.PolledAt, r.ScheduleCool, r.ScheduleHeat, r.SchedulePeriod = nil, nil, nil, time.Time{}, nil, nil, ""
 	return r
 }
 
@@ -142,8 +223,8 @@ func sameMessage(a, b discovery.Message) bool {
 	return a.Topic == b.Topic && bytes.Equal(a.Payload, b.Payload)
 }
 
-// found notes what the broker had retained of ours when it was connected to, and
-// what a person has removed in Home Assistant, which empties the topic. What is
+// found notes what this program had announced that the broker retained, and what a
+// person has removed in Home Assistant, which empties the topic. What is
 // announced while this node listens comes from another node: two which corrected
 // each other would do so without end.
 func (a *Announcer) found(m bus.Message) {
@@ -155,18 +236,18 @@ func (a *Announcer) found(m bus.Message) {
 		delete(a.retained, m.Topic)
 		return
 	}
-	if !a.linked && discovery.Ours(discovery.Message{Topic: m.Topic, Payload: m.Payload}, a.Prefix, discovery.Slug(a.Topics)) {
+	if !a.linked && discovery.Announced(discovery.Message{Topic: m.Topic, Payload: m.Payload}, a.Prefix, a.Topics) {
 		a.retained[m.Topic] = m.Payload
 		a.soon()
 	}
 }
 
-// wanted are the messages there shall be.
+// wanted are the messages that are to be retained.
 func (a *Announcer) wanted() []discovery.Message {
 	if a.Disabled {
 		return nil
 	}
-	all := slices.Clone(a.always)
+	all := slices.Concat(a.always, a.powerwall)
 	for _, id := range slices.Sorted(maps.Keys(a.thermostats)) {
 		all = append(all, a.thermostats[id]...)
 	}
@@ -231,14 +312,14 @@ func (a *Announcer) update(ctx context.Context) error {
 // thermostat may just not have been read yet, or be out of its vendor's reach.
 // Home Assistant would forget its name and its room.
 func (a *Announcer) settled(topic string) bool {
+	if a.Powerwall != nil && !a.Disabled && a.powerwall == nil && isOf(topic, powerwallID(a.Topics)) {
+		return false
+	}
 	every := discovery.Slug(a.Topics) + "_thermostat_"
 	if !a.Thermostats || a.Disabled || !strings.Contains(topic, "/"+every) {
 		return true
 	}
-	// The topic of a device ends with its id, that of an entity goes on from it.
-	is := func(device string) bool {
-		return strings.Contains(topic, "/"+device+"/") || strings.Contains(topic, "/"+device+"_")
-	}
+	is := func(device string) bool { return isOf(topic, device) }
 	for id := range a.thermostats {
 		if is(id) {
 			return true

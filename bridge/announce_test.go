@@ -84,6 +84,15 @@ func thermostatState(vendorID string) bus.Message {
 	return bus.Message{Topic: treeTopics.Thermostat(r.ID(), devices.StateLeaf), Payload: b, Retain: true}
 }
 
+func announcedBattery(n devices.Nameplate) discovery.Device {
+	return discovery.Powerwall(discovery.PowerwallDescription{Topics: treeTopics, Nameplate: n})
+}
+
+func powerwallState(firmware string) bus.Message {
+	b, _ := json.Marshal(devices.PowerwallReading{PolledAt: time.Unix(1, 0), Nameplate: devices.Nameplate{Firmware: firmware}})
+	return bus.Message{Topic: "powermgr/powerwall/state", Payload: b, Retain: true}
+}
+
 func TestAnnouncing(t *testing.T) {
 	gone := discovery.Thermostat(discovery.ThermostatDescription{Topics: treeTopics, Reading: func() devices.ThermostatReading {
 		r := newThermostats().r
@@ -98,6 +107,25 @@ func TestAnnouncing(t *testing.T) {
 		want   []string
 	}{
 		{"at once, without a broker", AnnouncerOptions{Devices: []discovery.Device{announced()}}, func(*rig) {}, []string{"device/powermgr_powerwall: announced"}},
+		{"a Powerwall when it was read, with what it is", AnnouncerOptions{Powerwall: announcedBattery}, func(r *rig) { r.bus.Publish(powerwallState("26.2")) },
+			[]string{"device/powermgr_powerwall: announced"}},
+		{"a Powerwall whose vendor is away", AnnouncerOptions{Powerwall: announcedBattery}, func(r *rig) { r.sleep(time.Minute) },
+			[]string{"device/powermgr_powerwall: announced"}},
+		{"a Powerwall that the broker knows more of, while its vendor is away", AnnouncerOptions{Powerwall: announcedBattery},
+			func(r *rig) {
+				stored(r, discovery.ByDevice, announcedBattery(devices.Nameplate{Firmware: "26.2"}))
+				r.sleep(time.Minute)
+			}, nil},
+		{"a Powerwall after a restart", AnnouncerOptions{Powerwall: announcedBattery}, func(r *rig) {
+			stored(r, discovery.ByDevice, announcedBattery(devices.Nameplate{Firmware: "26.2"}))
+			r.bus.Publish(powerwallState("26.2"))
+			r.bus.Publish(powerwallState(""))
+		}, []string{"device/powermgr_powerwall: announced"}},
+		{"a Powerwall with new firmware", AnnouncerOptions{Powerwall: announcedBattery}, func(r *rig) {
+			r.bus.Publish(powerwallState("26.2"))
+			r.sleep(time.Minute)
+			r.bus.Publish(powerwallState("26.3"))
+		}, []string{"device/powermgr_powerwall: announced", "device/powermgr_powerwall: announced"}},
 		{"a thermostat when it was read", AnnouncerOptions{Thermostats: true}, func(r *rig) { r.bus.Publish(thermostatState("UP")) },
 			[]string{"device/powermgr_thermostat_up: announced"}},
 		{"what is at the broker already is not sent again", AnnouncerOptions{Devices: []discovery.Device{announced()}},
@@ -152,7 +180,7 @@ func TestAnnouncing(t *testing.T) {
 }
 
 // A second topic for a unique id that Home Assistant has would be refused, so
-// the topics of the other format are emptied before they are announced anew.
+// the topics of the other format are emptied before they are announced again.
 func TestChangeOfFormat(t *testing.T) {
 	for _, c := range []struct {
 		name     string

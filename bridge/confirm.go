@@ -25,18 +25,13 @@ const (
 	other                  // neither: somebody else, or a limit of the device, decided
 )
 
-// readBacks are when a write is read back, after the moment it was sent; the
-// vendors carry commands out within seconds to two minutes.
-var readBacks = [...]time.Duration{0, 5 * time.Second, 30 * time.Second, 2 * time.Minute}
+// readBacks are when a write is read back, after the moment it was sent.
+var readBacks = devices.ReadBacks()
 
 const (
-	readLost     = 3                // read-backs after a write whose answer was lost: then it is sent again
-	mostWrites   = 3                // of one command that the device did not take
-	mostTries    = 2                // to send one that did not reach the vendor
-	tryAgain     = 15 * time.Second // between looks whether the vendor answers again
-	personsFirst = 10 * time.Second // an automatic command that comes this soon after a person's is refused
-	commandLife  = 2 * time.Minute  // of a command that could not be sent
-	lookAgain    = time.Minute      // from an automatic command that came to nothing to a reading, at the latest
+	readLost  = 3                // read-backs after a write whose answer was lost: then it is sent again
+	mostTries = 2                // to send one that did not reach the vendor
+	tryAgain  = 15 * time.Second // between looks whether the vendor answers again
 )
 
 // A write is one or several commands that are sent as one, from acceptance to
@@ -62,6 +57,7 @@ type answer struct {
 	id        string
 	requested any
 	shows     func() any // what the device shows of it; nil: unknown
+	person    bool       // it is a person's
 }
 
 // due is when the write wants the device to be read next.
@@ -77,6 +73,7 @@ type writes struct {
 	*account
 	open    []*write
 	persons map[string]time.Time // when a person last set a key
+	undone  []string             // topics of results that said no to a person: what the device has is to be shown again
 }
 
 // due is when the next write wants a reading; zero if none does.
@@ -92,8 +89,8 @@ func (ws *writes) due() (next time.Time) {
 // guard refuses what must not be acted on whatever it says, and takes a
 // retained command off the broker. It reports whether m may be acted on.
 func (ws *writes) guard(m bus.Message, now time.Time) bool {
-	if len(m.Payload) == 0 || !ws.Standing.Active() {
-		return false // the clearing of a retained command; or another node's business
+	if len(m.Payload) == 0 && m.Retain || !ws.Standing.Active() {
+		return false // an empty one clears a retained command; or it is another node's business
 	}
 	why := m.Refusal(now, ws.Standing.Generation())
 	if why == "" {
@@ -124,6 +121,9 @@ func (ws *writes) refuse(m bus.Message, req devices.Request, why error) {
 	if m.Source == devices.SourceControl && !way {
 		ws.lookSoon()
 	}
+	if m.Source != devices.SourceControl {
+		ws.undo(m.Topic)
+	}
 	level := ws.Log.Warn
 	if way {
 		level = ws.Log.Info
@@ -144,7 +144,7 @@ func (ws *writes) pending(key string) bool {
 // yields says why an automatic write gives way; nil if it does not.
 func (ws *writes) yields(key string, now time.Time) error {
 	at, ok := ws.persons[key]
-	if ok && now.Sub(at) <= personsFirst || slices.ContainsFunc(ws.open, func(w *write) bool { return w.key == key && !w.automatic }) {
+	if ok && now.Sub(at).Abs() <= devices.JustRead || slices.ContainsFunc(ws.open, func(w *write) bool { return w.key == key && !w.automatic }) {
 		return personCameFirst
 	}
 	return nil
@@ -182,6 +182,7 @@ type outcome struct {
 	unknown  bool // nothing shows whether the device took it
 	reason   string
 	expected bool // the reason is no cause for a warning
+	gaveWay  bool // a person's command came first
 }
 
 func (ws *writes) has(w *write) bool { return slices.Contains(ws.open, w) }
@@ -202,12 +203,17 @@ func (ws *writes) finish(w *write, o outcome) {
 }
 
 // lookSoon brings the next poll forward, after an automatic command that came to
-// nothing: the controller may have something to give back, and wants a reading.
-func (ws *writes) lookSoon() { ws.next = earlier(ws.next, ws.Bus.Now().Add(lookAgain)) }
+// nothing: the controller may have something to restore, and wants a reading.
+func (ws *writes) lookSoon() {
+	ws.next, ws.whole = earlier(ws.next, ws.Bus.Now().Add(devices.RereadWithin)), true
+}
 
 // end gives the final answer.
 func (ws *writes) end(a answer, o outcome) {
-	r := devices.Result{Accepted: o.accepted, Final: true, Reason: o.reason, Unknown: o.unknown}
+	if a.person && o.reason != "" {
+		ws.undo(a.topic)
+	}
+	r := devices.Result{Accepted: o.accepted, Final: true, Reason: o.reason, Unknown: o.unknown, GaveWay: o.gaveWay}
 	if o.showing {
 		r.Applied = a.shows()
 	}
@@ -221,6 +227,27 @@ func (ws *writes) end(a answer, o outcome) {
 		level("command not carried out", "topic", a.topic, "requested", a.requested, "applied", r.Applied, "reason", o.reason)
 	}
 	ws.tell(a, r)
+}
+
+// undo notes that a person was said no to on a topic. What nobody asks for, as of
+// the forecast, stays short.
+func (ws *writes) undo(topic string) {
+	if len(ws.undone) < undoneMost {
+		ws.undone = append(ws.undone, topic)
+	}
+}
+
+// undoneMost is more than a home has settings.
+const undoneMost = 1000
+
+// refused are the topics of what was said no to since it was asked last, if this
+// node is the active one.
+func (ws *writes) refused() []string {
+	all := ws.undone
+	if ws.undone = nil; !ws.Standing.Active() {
+		return nil
+	}
+	return all
 }
 
 // superseded is the end of a command after which a newer one has come.
@@ -271,7 +298,7 @@ func (ws *writes) try(ctx context.Context, w *write) {
 	default:
 		ws.limit(err, now)
 		if known && e.Kind == devices.Unauthorized {
-			ws.suspect = err.Error() // the next poll shows whether reads are authorised
+			ws.suspect = err.Error() // the next poll shows whether reads are authorized
 			ws.next = earlier(ws.next, now)
 		}
 		ws.finish(w, outcome{accepted: !w.sent.IsZero(), reason: err.Error()})
@@ -358,10 +385,14 @@ func (ws *writes) unshown(ctx context.Context, w *write, v verdict, p poll, now 
 		ws.finish(w, outcome{accepted: true, unknown: true, reason: "it is not known whether the device took it: the vendor does not answer"})
 	case v == unknown:
 		ws.finish(w, outcome{accepted: true, reason: "it was sent, but the vendor does not show what became of it"})
-	case w.sends < mostWrites:
+	case w.automatic && ws.yields(w.key, now) != nil:
+		// What it asks for may be over by now: the controller decides once it has
+		// seen what the person has chosen.
+		ws.finish(w, outcome{accepted: true, reason: personCameFirst.Error(), expected: true, gaveWay: true})
+	case w.sends < devices.MaxSends:
 		ws.try(ctx, w)
 	case w.lost != nil:
-		ws.finish(w, outcome{reason: fmt.Sprintf("%v; the device does not show it", w.lost)})
+		ws.finish(w, outcome{unknown: true, reason: fmt.Sprintf("%v; the device does not show it", w.lost)})
 	default:
 		ws.finish(w, outcome{accepted: true, showing: true, reason: fmt.Sprintf("sent %d times and not taken: look at the device", w.sends)})
 	}

@@ -37,9 +37,38 @@ type fakeBattery struct {
 	read    error
 	apply   error
 	slow    time.Duration // a read takes
+	storm   bool
+	tariff  string
+
+	lives, settings []time.Time // when each was read
 }
 
 func (f *fakeBattery) Read(ctx context.Context) (devices.PowerwallReading, error) {
+	f.note(&f.lives)
+	f.note(&f.settings)
+	return f.answer(ctx)
+}
+
+func (f *fakeBattery) ReadLive(ctx context.Context) (devices.PowerwallReading, error) {
+	f.note(&f.lives)
+	r, err := f.answer(ctx)
+	r.ReservePercent = nil
+	return r, err
+}
+
+func (f *fakeBattery) ReadSettings(ctx context.Context) (devices.PowerwallReading, error) {
+	f.note(&f.settings)
+	r, err := f.answer(ctx)
+	return devices.PowerwallReading{ReservePercent: r.ReservePercent}, err
+}
+
+func (f *fakeBattery) note(reads *[]time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	*reads = append(*reads, time.Now())
+}
+
+func (f *fakeBattery) answer(ctx context.Context) (devices.PowerwallReading, error) {
 	f.mu.Lock()
 	slow, err := f.slow, f.read
 	f.mu.Unlock()
@@ -52,8 +81,8 @@ func (f *fakeBattery) Read(ctx context.Context) (devices.PowerwallReading, error
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	reserve := f.reserve
-	return devices.PowerwallReading{ReservePercent: &reserve, ChargePercent: devices.Pointer(devices.Percent(50))}, err
+	reserve, storm := f.reserve, f.storm
+	return devices.PowerwallReading{ReservePercent: &reserve, ChargePercent: devices.Pointer(devices.Percent(50)), StormActive: &storm, Tariff: json.RawMessage(f.tariff)}, err
 }
 
 func (f *fakeBattery) Apply(_ context.Context, c devices.PowerwallCommand) error {
@@ -206,12 +235,13 @@ func TestRefusedPowerwallCommands(t *testing.T) {
 		{"too much", "reserve", "101", "outside 0–100"},
 		{"half a percent", "reserve", "20.5", "whole number"},
 		{"no number", "reserve", "lots", "whole number"},
+		{"nothing", "reserve", "", "the payload is empty"},
 		{"not finite", "reserve", "NaN", "whole number"},
 		{"huge", "reserve", "1e300", "whole number"},
 		{"an unknown mode", "mode", "turbo", "send self_consumption"},
 		{"an unknown export rule", "export_rule", "all", "send battery_ok"},
 		{"neither on nor off", "storm_watch", "2", "neither ON nor OFF"},
-		{"an unknown setting", "colour", "red", "send to reserve"},
+		{"an unknown setting", "color", "red", "send to reserve"},
 		{"half an object", "reserve", `{"value":`, "JSON"},
 		{"no value", "reserve", `{"id":"1"}`, `no "value"`},
 		{"a list", "reserve", `{"value":[1]}`, "not a text"},
@@ -348,7 +378,7 @@ func TestAvailability(t *testing.T) {
 			t.Error("it did not come back")
 		}
 	})
-	t.Run("at once when a person has to authorise again", func(t *testing.T) {
+	t.Run("at once when a person has to authorize again", func(t *testing.T) {
 		f := &fakeBattery{read: &devices.Error{Kind: devices.Unauthorized, Err: errors.New("x")}}
 		bubble(t, battery(f), func(r *rig) {
 			if got := r.got("powermgr/powerwall/+"); len(got) != 2 || !strings.Contains(strings.Join(got, " "), `"reauthorise":true`) || !strings.Contains(strings.Join(got, " "), "offline") {
@@ -380,6 +410,11 @@ func (c *counting) Read(ctx context.Context) (devices.PowerwallReading, error) {
 	return c.fakeBattery.Read(ctx)
 }
 
+func (c *counting) ReadSettings(ctx context.Context) (devices.PowerwallReading, error) {
+	c.reads.Add(1)
+	return c.fakeBattery.ReadSettings(ctx)
+}
+
 // fakeThermostats is one thermostat that does what it is told: at once, unless
 // delay is set.
 type fakeThermostats struct {
@@ -387,6 +422,7 @@ type fakeThermostats struct {
 	delay   time.Duration
 	r       devices.ThermostatReading
 	applied []devices.ThermostatCommand
+	apply   error // what Apply answers; nil: it is done
 }
 
 func newThermostats() *fakeThermostats {
@@ -408,6 +444,9 @@ func (f *fakeThermostats) Read(context.Context) ([]devices.ThermostatReading, er
 func (f *fakeThermostats) Apply(_ context.Context, id string, c devices.ThermostatCommand) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.apply != nil {
+		return f.apply
+	}
 	merged, err := f.r.Merge(c, time.Now())
 	if err != nil {
 		return &devices.Error{Vendor: "fake", Kind: devices.Refused, Err: err}
@@ -488,7 +527,7 @@ func TestThermostatCommands(t *testing.T) {
 		{"an unknown hold", []command{{"hold", "forever"}}, "", "not a hold"},
 		{"a hold without its time", []command{{"hold", "until"}}, "", "without a time"},
 		{"vacation can only be read", []command{{"hold", "vacation"}}, "", "not a hold"},
-		{"an unknown setting", []command{{"colour", "red"}}, "", "send to mode"},
+		{"an unknown setting", []command{{"color", "red"}}, "", "send to mode"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newThermostats()
@@ -540,9 +579,30 @@ func TestTheControllersHoldIsOneWriteAtOnce(t *testing.T) {
 	})
 }
 
+func TestAHoldIsNotRepeatedOverAPersonsCommand(t *testing.T) {
+	f := newThermostats()
+	f.delay = time.Hour
+	bubble(t, thermostats(f), func(r *rig) {
+		r.got("#")
+		r.bus.Publish(bus.Message{
+			Topic: "powermgr/thermostat/up/hold/set", Source: devices.SourceControl, Generation: 3,
+			Payload: []byte(`{"value":"until","until":"2000-01-01T03:00:00Z","cool_setpoint":78,"heat_setpoint":68,"id":"c1"}`),
+		})
+		r.sleep(100 * time.Second)
+		r.send("powermgr/thermostat/up/mode/set", "off")
+		r.sleep(time.Minute)
+		if got := f.commands(); len(got) != 2 || got[1] != "off" {
+			t.Errorf("the device was told %q, want the hold once and off last", got)
+		}
+		if res := r.results("powermgr/thermostat/up/hold/result"); len(res) != 2 || !res[1].Final || !res[1].GaveWay || res[1].Reason == "" {
+			t.Errorf("the hold ended with %+v", res)
+		}
+	})
+}
+
 // What a person sends while an earlier command is still on its way to the
 // device is whole: what it leaves open would be the earlier one's. A person
-// goes on from their own earlier command and from what is given back to them,
+// goes on from their own earlier command and from what is restored to them,
 // never from a setback.
 func TestACommandOverOneOnItsWay(t *testing.T) {
 	type command struct{ source, setting, payload string }
@@ -559,9 +619,9 @@ func TestACommandOverOneOnItsWay(t *testing.T) {
 		{"a hold over a setback", setback, command{"", "hold", "permanent"}, "cool 76 heat 68 permanent", "cool 76 heat 68 permanent"},
 		{"a set point over a set point with a hold", command{"", "hold", `{"value":"permanent","cool_setpoint":77}`}, command{"", "cool_setpoint", "74"}, "cool 74 heat 68 permanent", "cool 74 heat 68 permanent"},
 		{"a hold over a set point", command{"", "cool_setpoint", "74"}, command{"", "hold", "permanent"}, "cool 74 permanent", "cool 74 heat 68 permanent"},
-		{"a set point over what is given back", restore, command{"", "cool_setpoint", "74"}, "cool 74 heat 66 permanent", "cool 74 heat 66 permanent"},
-		{"a hold over what is given back", restore, command{"", "hold", "permanent"}, "cool 77 heat 66 permanent", "cool 77 heat 66 permanent"},
-		{"a hold over the schedule that is given back", resume, command{"", "hold", "permanent"}, "cool 79 heat 65 permanent", "cool 79 heat 65 permanent"},
+		{"a set point over what is restored", restore, command{"", "cool_setpoint", "74"}, "cool 74 heat 66 permanent", "cool 74 heat 66 permanent"},
+		{"a hold over what is restored", restore, command{"", "hold", "permanent"}, "cool 77 heat 66 permanent", "cool 77 heat 66 permanent"},
+		{"a hold over the schedule that is restored", resume, command{"", "hold", "permanent"}, "cool 79 heat 65 permanent", "cool 79 heat 65 permanent"},
 		{"a hold where the set points are closer than they may be asked for", tight, command{"", "hold", "permanent"}, "cool 76 heat 68 permanent", "cool 76 heat 68 permanent"},
 		{"the schedule over a setback", setback, command{"", "hold", "schedule"}, "schedule", "schedule"},
 	} {
@@ -571,7 +631,7 @@ func TestACommandOverOneOnItsWay(t *testing.T) {
 			if c.first == tight { // the device is closer to itself than it lets anybody ask for
 				f.r.Deadband = 9
 			}
-			if c.first == resume { // what is given back
+			if c.first == resume { // what is restored
 				f.r.Hold, f.r.CoolSetpoint = devices.Pointer(devices.HoldPermanent), devices.Pointer(82.0)
 			}
 			bubble(t, thermostats(f), func(r *rig) {
@@ -729,10 +789,16 @@ func TestEnergyGoesOnFromWhatTheBrokerHas(t *testing.T) {
 					Energy: &Energy{Safely: disk(), Log: slog.New(slog.DiscardHandler)},
 				}).Run
 			}, func(r *rig) {
+				told := r.bus.Subscribe("link", "$seen/#")
 				for _, m := range c.after {
 					r.bus.Publish(m)
 				}
 				synctest.Wait()
+				for _, m := range c.after {
+					if seen, _, _ := told.Next(t.Context(), r.bus.Now()); seen.Topic != bus.Seen("powermgr/powerwall/state") || !bytes.Equal(seen.Payload, m.Payload) {
+						t.Errorf("the link waits for a word that %s was seen; came %s %s", m.Payload, seen.Topic, seen.Payload)
+					}
+				}
 				for _, at := range []string{"at once", "after another reading"} {
 					var shown devices.PowerwallReading
 					m, _ := r.bus.Retained("powermgr/powerwall/state")
@@ -885,9 +951,10 @@ func FuzzForecastCommand(f *testing.F) {
 	}
 	now := time.Date(2026, 7, 15, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		b := bus.New(bus.Wall{})
+		b, node := bus.New(bus.Wall{}), &turning{}
+		node.active.Store(true)
 		w := NewWeather(WeatherOptions{
-			Shared:   Shared{Bus: b, Topics: treeTopics, Standing: &turning{active: true}, Log: slog.New(slog.DiscardHandler)},
+			Shared:   Shared{Bus: b, Topics: treeTopics, Standing: node, Log: slog.New(slog.DiscardHandler)},
 			Location: time.UTC, Every: func(time.Time) time.Duration { return time.Hour },
 		})
 		w.command(bus.Message{Topic: treeTopics.Weather("forecast_high" + devices.Set), Payload: payload, Origin: bus.Broker}, now)
@@ -900,13 +967,13 @@ func FuzzForecastCommand(f *testing.F) {
 }
 
 // turning is a node that is told to stand by, or to be active.
-type turning struct{ active bool }
+type turning struct{ active atomic.Bool }
 
-func (s *turning) Active() bool     { return s.active }
+func (s *turning) Active() bool     { return s.active.Load() }
 func (*turning) Generation() uint64 { return 3 }
 
 // A standby polls nothing, and looks once a day whether it could.
-func TestAStandbyKeepsAnEyeOnItsAuthorisation(t *testing.T) {
+func TestAStandbyKeepsAnEyeOnItsAuthorization(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		battery := &countingBattery{fakeBattery: fakeBattery{reserve: 100}}
 		shared := Shared{Bus: bus.New(bus.Wall{}), Topics: treeTopics, Standing: &turning{}, Log: slog.New(slog.DiscardHandler)}
@@ -923,6 +990,32 @@ func TestAStandbyKeepsAnEyeOnItsAuthorisation(t *testing.T) {
 		if all := shared.Bus.Snapshot(); len(all) != 0 {
 			t.Errorf("it says %+v", all)
 		}
+	})
+}
+
+// A limit that a standby meets is kept to once the node is the active one.
+func TestALimitThatAStandbyMeetsHoldsOnceItIsActive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		battery := &countingBattery{fakeBattery: fakeBattery{read: throttled(3*time.Hour, true)}}
+		node := &turning{}
+		shared := Shared{Bus: bus.New(bus.Wall{}), Topics: treeTopics, Standing: node, Log: slog.New(slog.DiscardHandler)}
+		p := NewPowerwall(PowerwallOptions{Shared: shared, Device: battery, Every: func(time.Time) time.Duration { return time.Minute }})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- p.Run(ctx) }()
+		time.Sleep(2 * time.Hour) // its look is an hour after the start
+		node.active.Store(true)
+		shared.Bus.Publish(bus.Message{Topic: bus.Standing})
+		time.Sleep(119 * time.Minute)
+		if n := battery.reads.Load(); n != 1 {
+			t.Errorf("%d reads before the vendor wants any", n)
+		}
+		time.Sleep(2 * time.Minute)
+		if n := battery.reads.Load(); n != 2 {
+			t.Errorf("%d reads after that", n)
+		}
+		stop()
+		<-done
 	})
 }
 

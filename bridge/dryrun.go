@@ -13,7 +13,9 @@ var ErrDryRun = errors.New("not sent, dry run")
 
 // Powerwall is a battery as an adapter gives it.
 type PowerwallDevice interface {
-	Read(context.Context) (devices.PowerwallReading, error)
+	Read(context.Context) (devices.PowerwallReading, error)         // figures and settings
+	ReadLive(context.Context) (devices.PowerwallReading, error)     // the figures alone
+	ReadSettings(context.Context) (devices.PowerwallReading, error) // the settings alone
 	Apply(context.Context, devices.PowerwallCommand) error
 }
 

@@ -23,16 +23,17 @@ const (
 )
 
 // follow brings the energy counters up to the vendor's history, as far as that
-// is due. Commands go first, and what is not told now is told later.
-func (p *Powerwall) follow(ctx context.Context) {
+// is due. Commands go first, and what is not told now is told later. An error
+// says that the vendor wants nothing to be read for a while.
+func (p *Powerwall) follow(ctx context.Context) error {
 	if p.History == nil || p.Energy == nil || len(p.writes.open) > 0 {
-		return
+		return nil
 	}
 	for range mostDays + 1 {
 		now := p.Bus.Now()
-		day, due := p.Energy.Wants(now, historyEvery)
+		day, due := p.Energy.Wants(now, p.historyEvery(now))
 		if !due || now.Before(p.historyAt) {
-			return
+			return nil
 		}
 		free, stop := p.sub.Free(ctx)
 		var history []devices.EnergyBucket
@@ -49,7 +50,7 @@ func (p *Powerwall) follow(ctx context.Context) {
 			p.untold = ""
 			continue
 		case interrupted:
-			return
+			return nil
 		}
 		wait, kind := historyWait, devices.KindOf(err)
 		if e, ok := errors.AsType[*devices.Error](err); ok {
@@ -63,6 +64,10 @@ func (p *Powerwall) follow(ctx context.Context) {
 			p.untold = kind.String()
 			p.Log.Warn("the energy history cannot be read; the counters go by power meanwhile", "reason", err)
 		}
-		return
+		if until, ok := limited(err, now); ok && until.After(now) {
+			return err
+		}
+		return nil
 	}
+	return nil
 }

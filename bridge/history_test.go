@@ -6,7 +6,9 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,4 +121,44 @@ func TestACommandGoesBeforeHistory(t *testing.T) {
 			t.Errorf("answers after %v: %v", time.Since(start), res)
 		}
 	})
+}
+
+// One limit is of all reads, whichever of them has met it.
+func TestALimitThatTheHistoryMeetsIsOfAllReads(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		wait        time.Duration
+		least, most int // polls in the five hours after it
+	}{
+		{"of five hours", 5 * time.Hour, 0, 0},
+		{"that says no time", 0, 29, 31},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var reads atomic.Int64
+			f := &counting{fakeBattery: fakeBattery{reserve: 100}, reads: &reads}
+			bubble(t, func(s Shared) func(context.Context) error {
+				return NewPowerwall(PowerwallOptions{
+					Shared: s, Device: f, Every: func(time.Time) time.Duration { return 10 * time.Minute },
+					Energy: &Energy{Log: slog.New(slog.DiscardHandler)}, History: &told{err: throttled(c.wait, true)},
+				}).Run
+			}, func(r *rig) {
+				r.sleep(time.Second)
+				if m, ok := r.bus.Retained("powermgr/powerwall/state"); !ok {
+					t.Errorf("what was read before the limit is not published: %s", m.Payload)
+				}
+				if m, _ := r.bus.Retained("powermgr/powerwall/api"); strings.Contains(string(m.Payload), `"problem":"throttled"`) != (c.wait > 0) {
+					t.Errorf("said %s", m.Payload)
+				}
+				before := reads.Load()
+				r.sleep(5*time.Hour - 2*time.Second)
+				if n := int(reads.Load() - before); n < c.least || n > c.most {
+					t.Errorf("%d polls", n)
+				}
+				r.sleep(time.Minute)
+				if reads.Load() == before {
+					t.Error("it is not read after the limit")
+				}
+			})
+		})
+	}
 }

@@ -18,9 +18,12 @@ func throttled(wait time.Duration, ofRead bool) error {
 	return &devices.Error{Vendor: "tesla", Op: "x", Kind: devices.Throttled, RetryAfter: wait, OfRead: ofRead, Err: errors.New("HTTP 429")}
 }
 
+// giveBack is what the controller sends at the end of a peak.
+const giveBack = `{"value":100,"restores":true}`
+
 // command is one of the controller's.
 func (r *rig) command(topic, payload string) {
-	r.bus.Publish(bus.Message{Topic: topic, Payload: []byte(payload), Source: devices.SourceControl, Generation: 3, Expires: time.Now().Add(commandLife)})
+	r.bus.Publish(bus.Message{Topic: topic, Payload: []byte(payload), Source: devices.SourceControl, Generation: 3, Expires: time.Now().Add(devices.CommandLife)})
 	synctest.Wait()
 }
 
@@ -34,7 +37,7 @@ func TestALimitOfReadsHoldsNoCommandBack(t *testing.T) {
 		r.sleep(3 * time.Minute)
 		r.got("#")
 		before := reads.Load()
-		r.command("powermgr/powerwall/reserve/set", "100")
+		r.command("powermgr/powerwall/reserve/set", giveBack)
 		if got := f.writes(); len(got) != 1 || got[0] != 100 {
 			t.Fatalf("written %v", got)
 		}
@@ -57,7 +60,7 @@ func TestACommandIsTriedAgainWhileReadsAreLimited(t *testing.T) {
 		f.set(func() { f.read = throttled(13*time.Hour, true) })
 		r.sleep(10 * time.Minute)
 		f.set(func() { f.apply = &devices.Error{Kind: devices.Unreachable, Err: errors.New("HTTP 502")} })
-		r.command("powermgr/powerwall/reserve/set", "100")
+		r.command("powermgr/powerwall/reserve/set", giveBack)
 		f.set(func() { f.apply = nil })
 		r.sleep(tryAgain + time.Second)
 		if got := f.writes(); len(got) != 2 {
@@ -73,7 +76,7 @@ func TestALimitOfCommandsHoldsNoReadBack(t *testing.T) {
 		return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return time.Minute }}).Run
 	}, func(r *rig) {
 		f.set(func() { f.apply = throttled(time.Hour, false) })
-		r.command("powermgr/powerwall/reserve/set", "100")
+		r.command("powermgr/powerwall/reserve/set", giveBack)
 		before := reads.Load()
 		r.sleep(10 * time.Minute)
 		if n := reads.Load() - before; n < 9 {
@@ -81,12 +84,12 @@ func TestALimitOfCommandsHoldsNoReadBack(t *testing.T) {
 		}
 		f.set(func() { f.apply = nil })
 		r.got("#")
-		r.command("powermgr/powerwall/reserve/set", "100")
+		r.command("powermgr/powerwall/reserve/set", giveBack)
 		if res := r.results("powermgr/powerwall/reserve/result"); !strings.Contains(res[len(res)-1].Reason, "takes no commands for another") {
 			t.Errorf("a good reading ended what the vendor asked of commands: %+v", res)
 		}
 		r.sleep(51 * time.Minute)
-		r.command("powermgr/powerwall/reserve/set", "100")
+		r.command("powermgr/powerwall/reserve/set", giveBack)
 		if got := f.writes(); len(got) != 2 {
 			t.Errorf("written %v", got)
 		}
@@ -98,10 +101,10 @@ func TestALimitOfCommandsHoldsNoReadBack(t *testing.T) {
 func TestALimitOfTheReadInACommandIsNoneOfCommands(t *testing.T) {
 	f := &fakeBattery{reserve: 0, apply: throttled(time.Hour, true)}
 	bubble(t, battery(f), func(r *rig) {
-		r.command("powermgr/powerwall/reserve/set", "100")
-		r.sleep(commandLife)
+		r.command("powermgr/powerwall/reserve/set", giveBack)
+		r.sleep(devices.CommandLife)
 		f.set(func() { f.apply = nil })
-		r.command("powermgr/powerwall/reserve/set", "100")
+		r.command("powermgr/powerwall/reserve/set", giveBack)
 		if n := len(f.writes()); n != 3 { // at once, a quarter of a minute later, and now
 			t.Errorf("%d writes", n)
 		}
@@ -183,7 +186,7 @@ func TestARestartKeepsToALimit(t *testing.T) {
 			}
 			// Every bubble begins at the same moment.
 			life(func(r *rig, f *counting, reads *atomic.Int64) {
-				r.command("powermgr/powerwall/reserve/set", "100")
+				r.command("powermgr/powerwall/reserve/set", giveBack)
 				r.sleep(30*time.Minute - time.Second)
 				if n := int(reads.Load()); n != c.reads {
 					t.Errorf("%d reads", n)
@@ -249,16 +252,16 @@ func TestACommandThatCameToNothingIsFollowedByAReading(t *testing.T) {
 		return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return 15 * time.Minute }}).Run
 	}, func(r *rig) {
 		r.sleep(time.Minute)
-		before := reads.Load()
-		r.command("powermgr/powerwall/reserve/set", "100")
-		r.sleep(lookAgain)
+		r.command("powermgr/powerwall/reserve/set", giveBack)
+		before := reads.Load() // that before the command is among them
+		r.sleep(devices.RereadWithin)
 		if n := reads.Load() - before; n != 1 {
 			t.Errorf("%d reads", n)
 		}
 	})
 }
 
-func TestAnAuthorisationForReadsAloneIsSaid(t *testing.T) {
+func TestAnAuthorizationForReadsAloneIsSaid(t *testing.T) {
 	f := &fakeBattery{reserve: 100, apply: &devices.Error{Kind: devices.Unauthorized, Err: errors.New("HTTP 403 Unauthorized missing scopes")}}
 	bubble(t, battery(f), func(r *rig) {
 		said := func() string {

@@ -26,8 +26,8 @@ type LinkOptions struct {
 	Username string         // empty: anonymous
 	Password devices.Secret // of Username
 	ClientID string         // empty: "powermgr-" and the node
-	// KeepAlive is how long the connection may be silent; one and a half of it
-	// later the broker gives us up, and we the broker. Zero: 20 s.
+	// KeepAlive is how long the connection may be silent; after one and a
+	// half of it either side ends the connection. Zero: 20 s.
 	KeepAlive time.Duration
 	TLS       *tls.Config // of TLSFiles.Config; nil with mqtts: the system's certificates
 	// Dial makes the connection instead of URL, for a broker in this process.
@@ -66,7 +66,7 @@ type LinkHealth struct {
 	Broker    string    `json:"broker"`
 	Since     time.Time `json:"since"`   // of Connected, on the machine's clock
 	Problem   string    `json:"problem"` // what is wrong and what to do; empty: nothing
-	Denied    []string  `json:"denied"`  // topics the broker does not let us publish on, or subscribe to
+	Denied    []string  `json:"denied"`  // topics on which the broker refuses to let powermgr publish, or subscribe
 	Sent      int       `json:"sent"`
 	Received  int       `json:"received"`
 	Dropped   int       `json:"dropped"` // messages either way that did not fit, or came while the broker was away
@@ -90,7 +90,9 @@ type Link struct {
 
 	overrun int // of sub, as last seen by Run
 
-	introduced atomic.Bool // a connection has shown what the broker had of this node
+	inheritance <-chan estate               // what the link before leaves; nil: there was none
+	heir        atomic.Pointer[chan estate] // of the link that follows; nil: none does
+	introduced  atomic.Bool                 // a connection has shown what the broker had of this node
 
 	// Of the goroutine that keeps the connection.
 	why     string          // the last trouble of an outage; empty: there is none
@@ -144,34 +146,9 @@ const shortMost = 3
 // NewLink checks o and subscribes to the bus, so that nothing published from
 // now on is missed. Its errors are about the configuration.
 func NewLink(o LinkOptions) (*Link, error) {
-	broker := &url.URL{Scheme: "mqtt", Host: "in this process"}
-	if o.Dial == nil {
-		u, err := url.Parse(o.URL)
-		if err != nil || u.Host == "" {
-			return nil, fmt.Errorf("mqtt.url: this is not an address of a broker: write mqtt://host:1883") // err may show a password
-		}
-		secure, err := secureScheme(u)
-		if err != nil {
-			return nil, err
-		}
-		if secure && o.TLS == nil {
-			if o.TLS, err = (TLSFiles{}).Config(u); err != nil {
-				return nil, err
-			}
-		}
-		if !secure {
-			o.TLS = nil
-		}
-		port := map[bool]string{false: "1883", true: "8883"}[secure]
-		if u.Port() != "" {
-			port = u.Port()
-		}
-		if o.Username == "" && u.User != nil {
-			password, _ := u.User.Password()
-			o.Username, o.Password = u.User.Username(), devices.Secret(password)
-		}
-		// The library puts the URL into what it reports.
-		broker = &url.URL{Scheme: u.Scheme, Host: net.JoinHostPort(u.Hostname(), port)}
+	broker, err := o.broker()
+	if err != nil {
+		return nil, err
 	}
 	if o.ClientID == "" {
 		o.ClientID = "powermgr-" + o.Node
@@ -190,6 +167,40 @@ func NewLink(o LinkOptions) (*Link, error) {
 	return l, nil
 }
 
+// broker is the address, without user and password; what follows from it is
+// filled in.
+func (o *LinkOptions) broker() (*url.URL, error) {
+	if o.Dial != nil {
+		return &url.URL{Scheme: "mqtt", Host: "in this process"}, nil
+	}
+	u, err := url.Parse(o.URL)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("mqtt.url: this is not an address of a broker: write mqtt://host:1883") // err may show a password
+	}
+	secure, err := secureScheme(u)
+	if err != nil {
+		return nil, err
+	}
+	if secure && o.TLS == nil {
+		if o.TLS, err = (TLSFiles{}).Config(u); err != nil {
+			return nil, err
+		}
+	}
+	if !secure {
+		o.TLS = nil
+	}
+	port := map[bool]string{false: "1883", true: "8883"}[secure]
+	if u.Port() != "" {
+		port = u.Port()
+	}
+	if o.Username == "" && u.User != nil {
+		password, _ := u.User.Password()
+		o.Username, o.Password = u.User.Username(), devices.Secret(password)
+	}
+	// The library puts the URL into what it reports.
+	return &url.URL{Scheme: u.Scheme, Host: net.JoinHostPort(u.Hostname(), port)}, nil
+}
+
 // reconnect says that the standing of this node has changed, and with it the
 // last will.
 func (l *Link) reconnect() {
@@ -199,17 +210,19 @@ func (l *Link) reconnect() {
 	}
 }
 
-// Run links until ctx ends; then it says offline and leaves in good order. Its
-// error is ctx's: a broker that is away, or refuses us, is no reason to end.
+// Run links until ctx ends; then it says offline and leaves in good order, or
+// hands the connection to the link that follows. Its
+// error is ctx's: a broker that is away, or refuses the connection, is no reason to end.
 func (l *Link) Run(ctx context.Context) error {
 	defer l.sub.Close()
-	l.say(false)
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	inherited := l.inherit(life)
+	l.say(inherited != nil)
 	closing, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		l.keep(life, closing)
+		l.keep(life, inherited, closing)
 	}()
 	var err error
 	for err == nil {
@@ -237,8 +250,12 @@ func (l *Link) Run(ctx context.Context) error {
 // mirror hands m on, and notes what did not fit the queue.
 func (l *Link) mirror(m bus.Message) {
 	if m.Topic == bus.Standing {
+		if !l.o.Standing.Active() {
+			l.out.forget(l.o.Stored) // the active node goes on from it
+		}
 		l.reconnect()
 	}
+	l.out.seen(m)
 	l.offer(m)
 	if dropped := l.sub.Dropped(); dropped > l.overrun {
 		l.overrun = dropped
@@ -270,7 +287,7 @@ func (l *Link) online() bus.Message {
 	return bus.Message{Topic: l.o.Topics.Status(), Payload: []byte(devices.Online), Retain: true}
 }
 
-// will is what the broker says when it loses us.
+// will is what the broker says when it loses the connection.
 func (l *Link) will() bus.Message {
 	switch {
 	case l.o.Guest:
@@ -291,7 +308,7 @@ func (l *Link) farewell() bus.Message {
 // say publishes on the bus how the link fares.
 func (l *Link) say(connected bool) {
 	if connected != l.health.Connected || l.health.Since.IsZero() {
-		l.health.Connected, l.health.Since = connected, time.Now().Round(0)
+		l.health.Connected, l.health.Since = connected, devices.WholeSecond(time.Now())
 	}
 	l.mu.Lock()
 	l.health.Received = l.received

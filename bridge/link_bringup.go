@@ -94,7 +94,7 @@ func (s *serving) bringUp(ctx context.Context, closing <-chan struct{}) error {
 }
 
 // selfTest publishes a nonce and waits for it. It comes back after all that
-// the broker had retained for us; and if it does not, this user may not read,
+// the broker had retained; and if it does not, this user may not read,
 // which the broker does not say: it grants subscriptions that deliver nothing.
 func (s *serving) selfTest(ctx context.Context, closing <-chan struct{}) error {
 	wait, cancel := context.WithTimeout(ctx, s.timing.publish)

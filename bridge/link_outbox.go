@@ -12,7 +12,7 @@ import (
 
 const (
 	eventsMost    = 256                    // messages that are not retained and wait for the broker
-	ownedMost     = 4096                   // topics of ours
+	ownedMost     = 4096                   // retained topics of this process
 	configSpacing = 100 * time.Millisecond // between two discovery configs
 	configAgain   = 2 * time.Second        // between two configs on one topic
 )
@@ -37,9 +37,11 @@ type outbox struct {
 	events   []bus.Message
 	states   []bus.Message
 	owned    map[string]bus.Message // by topic; an empty payload until the broker has it
+	known    map[string]bus.Message // what the broker has of the process before, by topics of which this one has said nothing yet
 	dropped  int
 
 	echoes Echoes
+	unseen Unseen
 
 	eventLast  bool // what was taken last was an event
 	lastConfig time.Time
@@ -63,7 +65,7 @@ func (o *outbox) put(m bus.Message) {
 			return
 		}
 		o.owned[m.Topic] = m
-		if !o.replayed {
+		if !o.replayed || o.unseen.Holds(m.Topic) || o.repeats(m) {
 			return
 		}
 		o.states = o.latest(o.states, m)
@@ -77,6 +79,30 @@ func (o *outbox) put(m bus.Message) {
 	o.wake()
 }
 
+// came notes what the broker had on a topic of this process, which its publisher has to
+// see before its own is said.
+func (o *outbox) came(m bus.Message) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.unseen.Came(m.Topic, m.Payload)
+	if i := slices.IndexFunc(o.states, func(s bus.Message) bool { return s.Topic == m.Topic }); i >= 0 {
+		o.unseen.Holds(m.Topic)
+		o.states = slices.Delete(o.states, i, i+1)
+	}
+}
+
+// seen lets go what has waited for a message of this process that says that a
+// stored one was taken in.
+func (o *outbox) seen(m bus.Message) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	topic, waited := o.unseen.Seen(m)
+	if own, ok := o.owned[topic]; ok && waited && o.replayed {
+		o.states = o.latest(o.states, own)
+		o.wake()
+	}
+}
+
 // isEcho reports whether m, from the broker, is a command that this process has
 // sent itself.
 func (o *outbox) isEcho(m bus.Message, now time.Time) bool {
@@ -85,7 +111,7 @@ func (o *outbox) isEcho(m bus.Message, now time.Time) bool {
 	return o.echoes.Has(m, now)
 }
 
-// own is the last value of a retained topic of ours.
+// own is the last value of a retained topic of this process.
 func (o *outbox) own(topic string) (bus.Message, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -131,9 +157,23 @@ func (o *outbox) disconnected() {
 func (o *outbox) replay(first bus.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var all []bus.Message
+	o.states = nil
+	if first.Topic != "" {
+		o.states = append(o.states, first)
+	}
+	for _, m := range o.all() {
+		if m.Topic != first.Topic {
+			o.states = append(o.states, m)
+		}
+	}
+	o.replayed, o.known = true, nil
+	o.wake()
+}
+
+// all are the retained messages, in the order in which they are said. o is locked.
+func (o *outbox) all() (all []bus.Message) {
 	for _, topic := range slices.Sorted(maps.Keys(o.owned)) {
-		if topic != first.Topic {
+		if !o.unseen.Holds(topic) {
 			all = append(all, o.owned[topic])
 		}
 	}
@@ -147,13 +187,7 @@ func (o *outbox) replay(first bus.Message) {
 		return 2
 	}
 	slices.SortStableFunc(all, func(a, b bus.Message) int { return rank(a) - rank(b) })
-	o.states = nil
-	if first.Topic != "" {
-		o.states = append(o.states, first)
-	}
-	o.states = append(o.states, all...)
-	o.replayed = true
-	o.wake()
+	return all
 }
 
 // take returns the next message to publish at now. Without one, due is when
@@ -225,6 +259,15 @@ func (o *outbox) sent(m bus.Message) {
 	defer o.mu.Unlock()
 	if m.Retain && len(m.Payload) == 0 && len(o.owned[m.Topic].Payload) == 0 {
 		delete(o.owned, m.Topic)
+	}
+}
+
+// forget has nothing of this process said on topics until it is said again.
+func (o *outbox) forget(topics []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, topic := range topics {
+		delete(o.owned, topic)
 	}
 }
 

@@ -64,23 +64,32 @@ type connection struct {
 	inbox  chan bus.Message
 	down   chan struct{} // closed when the connection is lost
 	why    chan error    // holds the cause once, if there is one
-	will   bus.Message   // what the broker will say if we vanish
+	will   bus.Message   // what the broker will say if the connection is lost
 	missed atomic.Int64  // packets that did not fit the inbox
 	most   int           // bytes of a packet that the broker takes; 0: it sets no limit
 	qos    byte          // of what is sent
+	end    context.CancelFunc
+	free   func() bool // the end of the life it was given is no longer its own
 }
 
-// connect tries until the broker accepts us or trying ends. The connection
+// belongs ties the connection to another life.
+func (c *connection) belongs(life context.Context) { c.free = context.AfterFunc(life, c.end) }
+
+// connect tries until the broker accepts the connection or trying ends. The connection
 // lives until life ends: it outlasts trying, for the last words.
 func connect(life, trying context.Context, o connecting) (*connection, error) {
 	c := &connection{qos: 1, inbox: make(chan bus.Message, inboxDepth), down: make(chan struct{}), why: make(chan error, 1)}
+	own, end := context.WithCancel(context.WithoutCancel(life))
+	c.end = end
+	c.belongs(life)
 	up := make(chan struct{})
 	var first *atomic.Pointer[[]byte] // of the attempt; nil: it made no connection
+	now := o.now
 	cfg := autopaho.ClientConfig{
 		ServerUrls: []*url.URL{o.url}, KeepAlive: uint16(max(1, math.Ceil(o.alive.Seconds()))),
-		CleanStartOnInitialConnection: true, SessionExpiryInterval: 0, // nothing waits for us at the broker while we are away
+		CleanStartOnInitialConnection: true, SessionExpiryInterval: 0, // the broker stores nothing while there is no connection
 		ConnectUsername: o.username, ConnectPassword: []byte(o.password),
-		ReconnectBackoff: o.wait, ConnectTimeout: writePatient,
+		ReconnectBackoff: func(attempt int) time.Duration { return o.wait(attempt) }, ConnectTimeout: writePatient,
 		OnConnectError: func(err error) { // after each attempt, and before the next
 			answer := greeting{made: first != nil, secure: o.tls != nil}
 			if first != nil {
@@ -114,6 +123,9 @@ func connect(life, trying context.Context, o connecting) (*connection, error) {
 		},
 		OnConnectionUp: func(_ *autopaho.ConnectionManager, ack *paho.Connack) {
 			c.limits(ack)
+			// The connection may outlive the link that has made it: it keeps nothing of
+			// that one.
+			o = connecting{}
 			close(up)
 		},
 		OnConnectionDown: func() bool { close(c.down); return false },
@@ -126,7 +138,7 @@ func connect(life, trying context.Context, o connecting) (*connection, error) {
 			// A handler added later would be lost with the connection.
 			OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(r paho.PublishReceived) (bool, error) {
 				select {
-				case c.inbox <- received(r.Packet, o.now):
+				case c.inbox <- received(r.Packet, now):
 				default:
 					c.missed.Add(1)
 				}
@@ -134,8 +146,9 @@ func connect(life, trying context.Context, o connecting) (*connection, error) {
 			}},
 		},
 	}
-	cm, err := autopaho.NewConnection(life, cfg)
+	cm, err := autopaho.NewConnection(own, cfg)
 	if err != nil {
+		end()
 		return nil, err
 	}
 	c.cm = cm
@@ -218,6 +231,7 @@ func (c *connection) cause() error {
 
 // close says DISCONNECT, so that the will is not sent, and waits for the end.
 func (c *connection) close() {
+	defer c.end()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*writePatient)
 	defer cancel()
 	_ = c.cm.Disconnect(ctx) // the connection is given up in any case
@@ -302,7 +316,7 @@ func received(p *paho.Publish, now func() time.Time) bus.Message {
 	m.ID = shortText(string(p.Properties.CorrelationData))
 	m.Source = shortText(p.Properties.User.Get("source"))
 	m.Node = shortText(p.Properties.User.Get("node"))
-	m.Generation, _ = strconv.ParseUint(p.Properties.User.Get("generation"), 10, 64) // 0: nobody of ours
+	m.Generation, _ = strconv.ParseUint(p.Properties.User.Get("generation"), 10, 64) // 0: not from powermgr
 	return m
 }
 

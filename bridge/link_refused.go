@@ -88,8 +88,8 @@ type flight struct {
 
 // blame sees whether the message that was on its way ended the connection, with a
 // code or without a word. It would be sent first on the next one, and nothing
-// else would ever get through.
-func (l *Link) blame(err error) {
+// else would ever get through. It reports whether that is certain.
+func (l *Link) blame(err error) bool {
 	f, last := l.flight, l.ending
 	l.flight, l.ending = flight{}, flight{}
 	end, said := errors.AsType[disconnectedError](err)
@@ -102,14 +102,17 @@ func (l *Link) blame(err error) {
 			f.size = 0 // nothing on this topic is taken
 		}
 		l.refusedBy(f.topic, refusal{ends: true, code: end.code, size: f.size})
+		return true
 	case !said && f.size >= suspectLeast:
 		if l.ending = f; f != last {
 			l.endings = 0
 		}
 		if l.endings++; l.endings >= endingsMost {
 			l.refusedBy(f.topic, refusal{ends: true, size: f.size})
+			return true
 		}
 	}
+	return false
 }
 
 // forgive forgets what a broker was sent in vain which may take it by now.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"math"
 	mathrand "math/rand/v2"
 	"slices"
@@ -20,126 +19,9 @@ var (
 	errTurned  = errors.New("the standing of this node has changed")
 	errClosing = errors.New("powermgr is stopping")
 	errStuck   = errors.New("the broker takes no messages any more")
+
+	errHandedOver = errors.New("another link goes on with the connection")
 )
-
-// keep makes one connection after another until closing is closed or ctx ends.
-func (l *Link) keep(ctx context.Context, closing <-chan struct{}) {
-	trying, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() {
-		select {
-		case <-closing:
-		case <-trying.Done():
-		}
-		stop()
-	}()
-	pause := time.Duration(0)
-	for {
-		c, err := connect(ctx, trying, connecting{
-			url: l.url, username: l.o.Username, password: l.o.Password.Reveal(), clientID: l.o.ClientID, alive: l.o.KeepAlive,
-			tls: l.o.TLS, dial: l.o.Dial, will: l.will, refused: l.refused, now: l.o.Bus.Now,
-			wait: func(attempt int) time.Duration {
-				if attempt == 0 {
-					return pause
-				}
-				return l.wait.NextBackOff()
-			},
-		})
-		if err != nil {
-			return
-		}
-		born := time.Now()
-		err = l.serve(ctx, c, closing)
-		c.close()
-		l.out.disconnected()
-		l.state("down")
-		pause = l.ended(err, time.Since(born))
-		l.say(false)
-		if errors.Is(err, errClosing) || ctx.Err() != nil {
-			return
-		}
-	}
-}
-
-// refused is told of each attempt that did not succeed. It is called by the
-// library, while keep waits for it.
-func (l *Link) refused(err error, answer greeting) {
-	why := explain(err, l.o.Username, answer, time.Now())
-	if !l.warn(why.key) {
-		l.o.Log.Debug("the broker cannot be reached", "broker", redacted{l.url}, "reason", err)
-	} else {
-		l.o.Log.Warn("the broker cannot be reached; control goes on without it", "broker", redacted{l.url}, "reason", why.text)
-	}
-	if why.key != l.why {
-		l.why, l.health.Problem = why.key, why.text
-		l.say(false)
-	}
-}
-
-// warn reports whether a trouble is to be warned of: it was not yet in this
-// outage, in which several may come in turns.
-func (l *Link) warn(key string) bool {
-	if l.warned[key] || len(l.warned) >= warnedMost {
-		return false
-	}
-	l.warned[key] = true
-	return true
-}
-
-// warnedMost is how many troubles of one outage are warned of.
-const warnedMost = 16
-
-// ended says why a connection that lived so long is over, and returns how
-// long to wait before the next.
-func (l *Link) ended(err error, lived time.Duration) time.Duration {
-	switch {
-	case errors.Is(err, errClosing):
-		return 0
-	case errors.Is(err, errTurned):
-		l.o.Log.Info("connecting to the broker anew", "reason", err)
-		return l.timing.settle
-	}
-	end, said := errors.AsType[disconnectedError](err)
-	switch {
-	case said && end.code == codeTakenOver, !said && lived < l.timing.short:
-		l.short++
-	default:
-		l.short = 0
-	}
-	l.blame(err)
-	if lived > l.timing.long {
-		l.wait.Reset()
-		l.forgive()
-	}
-	pause := l.wait.NextBackOff()
-	err = devices.Cause(err)
-	switch {
-	case l.short == shortMost:
-		l.why = fmt.Sprintf("connections to the broker end soon after they are made: is another powermgr running with client id %s? Give one of them another mqtt.client_id", l.o.ClientID)
-		l.warn(l.why)
-		l.health.Problem = l.why
-		l.o.Log.Warn("connections to the broker end soon after they are made: is another powermgr running with this client id?", "client_id", l.o.ClientID, "reason", err)
-	case l.why == "":
-		l.why = err.Error()
-		l.warn(l.why)
-		l.health.Problem = "the connection to the broker is lost: " + l.why
-		l.o.Log.Warn("the connection to the broker is lost; control goes on without it", "broker", redacted{l.url}, "reason", err)
-	default:
-		l.o.Log.Debug("the connection to the broker is lost", "reason", err)
-	}
-	if l.short >= shortMost {
-		pause = max(pause, l.timing.contested+mathrand.N(l.timing.contested/2))
-	}
-	return pause
-}
-
-// problem is what is wrong with a connection that is there; empty: nothing is.
-func (l *Link) problem() string {
-	if l.rightsProblem != "" {
-		return l.rightsProblem
-	}
-	return l.denied.problem(l.out.isConfig)
-}
 
 // serving is one connection while it lasts.
 type serving struct {
@@ -153,8 +35,16 @@ type serving struct {
 	late    int           // publishes without an answer, in a row
 }
 
-// serve does what a connection is for, until it ends. The error is why.
-func (l *Link) serve(ctx context.Context, c *connection, closing <-chan struct{}) error {
+// A preparation is what comes first on a connection, a new one or one that
+// another link has had up to now.
+type preparation struct {
+	do     func(*serving, context.Context, <-chan struct{}) error
+	repeat time.Duration // until online is said once more
+}
+
+// serve prepares a connection and then does what it is for, until it ends. The
+// error is why.
+func (l *Link) serve(ctx context.Context, c *connection, closing <-chan struct{}, first preparation) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -171,13 +61,16 @@ func (l *Link) serve(ctx context.Context, c *connection, closing <-chan struct{}
 	pumped := make(chan struct{})
 	go func() {
 		defer close(pumped)
-		s.pump(ctx)
+		s.pump(ctx, closing)
 	}()
 	defer func() { cancel(); <-pumped }()
 
-	err := s.bringUp(ctx, closing)
+	err := first.do(s, ctx, closing)
 	if err == nil {
-		err = s.run(ctx, closing)
+		err = s.run(ctx, closing, first.repeat)
+		if errors.Is(err, errClosing) && s.handOver(ctx) {
+			return errHandedOver
+		}
 	}
 	if errors.Is(err, errClosing) {
 		s.leave(ctx)
@@ -191,8 +84,9 @@ func (l *Link) serve(ctx context.Context, c *connection, closing <-chan struct{}
 	}
 }
 
-// pump hands on what comes from the broker. It never waits for anybody.
-func (s *serving) pump(ctx context.Context) {
+// pump hands on what comes from the broker. It never waits for anybody. What
+// comes at the end is for the link that follows, if there is one.
+func (s *serving) pump(ctx context.Context, closing <-chan struct{}) {
 	token := func(c chan<- struct{}) {
 		select {
 		case c <- struct{}{}:
@@ -206,6 +100,12 @@ func (s *serving) pump(ctx context.Context) {
 		case m = <-s.c.inbox:
 		case <-ctx.Done():
 			return
+		case <-closing:
+			if s.heir.Load() != nil {
+				return
+			}
+			closing = nil
+			continue
 		}
 		s.mu.Lock()
 		s.received++
@@ -227,7 +127,7 @@ func (s *serving) pump(ctx context.Context) {
 			continue
 		case m.Topic == s.o.Topics.NodeState(s.o.Node) && s.introduced.Load():
 			// After the first connection, which may show the claim of an earlier
-			// process, this is a late will of ours.
+			// process, this is a late will of this node.
 			if own, ok := s.out.own(m.Topic); ok && !bytes.Equal(own.Payload, m.Payload) {
 				token(s.other)
 				m.Retain = false // the bus keeps what this process says of itself
@@ -235,6 +135,7 @@ func (s *serving) pump(ctx context.Context) {
 			}
 			continue
 		case slices.Contains(s.o.Stored, m.Topic):
+			s.out.came(m)
 			m.Topic, m.Retain = bus.Stored(m.Topic), true
 			s.o.Bus.Publish(m)
 			continue
@@ -245,9 +146,11 @@ func (s *serving) pump(ctx context.Context) {
 			}
 			continue
 		}
-		if s.o.foreign(m) {
+		switch {
+		case s.out.isEcho(m, time.Now()):
+		case s.o.foreign(m):
 			s.stranger(m)
-		} else if s.o.Wants(m) && !s.out.isEcho(m, time.Now()) {
+		case s.o.Wants(m):
 			s.o.Bus.Publish(m)
 		}
 	}
@@ -274,8 +177,8 @@ func (s *serving) turnedAway() bool {
 func (l *Link) replay() { l.out.replay(l.online()) }
 
 // run publishes what is to be published and answers what the broker brings.
-func (s *serving) run(ctx context.Context, closing <-chan struct{}) error {
-	repeat := time.NewTimer(s.timing.repeat)
+func (s *serving) run(ctx context.Context, closing <-chan struct{}, first time.Duration) error {
+	repeat := time.NewTimer(first)
 	defer repeat.Stop()
 	stable := time.NewTimer(s.timing.short) // the outage is over
 	defer stable.Stop()
@@ -334,6 +237,7 @@ func (s *serving) run(ctx context.Context, closing <-chan struct{}) error {
 		case <-s.gap:
 			// What did not fit the link's queue is on the bus still.
 			for _, m := range s.o.Bus.Snapshot() {
+				s.out.seen(m)
 				s.offer(m)
 			}
 		case <-again.C:
@@ -467,6 +371,7 @@ func (s *serving) flush(ctx context.Context) {
 			continue
 		}
 		if s.publish(ctx, m) != nil {
+			s.out.again(m)
 			return
 		}
 	}

@@ -9,9 +9,11 @@ import (
 // Meter counts calls to a vendor by the home's local day. It is an
 // http.RoundTripper around another and may be used by several goroutines.
 type Meter struct {
-	Next     http.RoundTripper // required
-	Now      func() time.Time  // required
-	Location *time.Location    // required: whose midnight begins a day
+	Next     http.RoundTripper        // required
+	Now      func() time.Time         // required
+	Location *time.Location           // required: whose midnight begins a day
+	Budget   *Budget                  // is told of each call that may be billed; nil: none is
+	Billed   func(*http.Request) bool // which calls may be; required with Budget
 
 	mu            sync.Mutex
 	day           string
@@ -21,6 +23,9 @@ type Meter struct {
 // RoundTrip counts and passes on.
 func (m *Meter) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := m.Next.RoundTrip(r)
+	if m.Budget != nil && m.Billed(r) {
+		m.Budget.Count(m.Now())
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.turn(m.Now())

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -57,7 +59,7 @@ type account struct {
 	topic string                            // of the API figures
 	every func(now time.Time) time.Duration // between polls; required
 	meter *Meter                            // nil: calls are not counted
-	owed  func() bool                       // whether something has still to be given back; nil: never
+	owed  func() bool                       // whether something has still to be restored; nil: never
 
 	next    time.Time // of the regular poll; zero: at once
 	quiet   quiet     // what the vendor asked for
@@ -65,11 +67,13 @@ type account struct {
 	misses  int       // in a row
 	cut     int       // polls in a row that a command ended
 	asOf    time.Time // of the last good reading
-	checked time.Time // by a standby: its authorisation
+	readAt  time.Time // when that was
+	whole   bool      // the next poll reads all there is to read
+	checked time.Time // by a standby: its authorization
 	trouble string    // what was last warned of; empty: all is well
 	reason  string    // of trouble, as it was last
-	suspect string    // why a command was not authorised, until a poll has shown whether reads are; empty: none
-	denied  string    // why commands are not authorised, though reads are; empty: they are
+	suspect string    // why a command was not authorized, until a poll has shown whether reads are; empty: none
+	denied  string    // why commands are not authorized, though reads are; empty: they are
 	online  *bool     // whether it answers; nil: not known yet
 }
 
@@ -77,7 +81,7 @@ type account struct {
 const (
 	firstWait  = 30 * time.Second
 	longWait   = 10 * time.Minute
-	owedWait   = 90 * time.Second // at most, while something has to be given back
+	owedWait   = 90 * time.Second // at most, while something has to be restored
 	spread     = 0.3              // of a wait, either way
 	missesDown = 3                // in a row, after which it is said to be offline
 	mostCuts   = 2                // polls in a row that commands may end
@@ -98,9 +102,16 @@ type API struct {
 	AgeSeconds  *float64 `json:"age_seconds"`  // of the last figures; null: there were none yet
 	CallsToday  int      `json:"calls_today"`  // in the home's local day, since the start
 	FailedToday int      `json:"failed_today"` // of them
-	Problem     *string  `json:"problem"`      // a devices.Kind; null: none
-	Reason      *string  `json:"reason"`       // what happened, and for some kinds what to do; null: nothing
-	Reauthorise bool     `json:"reauthorise"`  // a person has to run powermgr auth
+	// CallsMonth are those that may cost money in the home's calendar month, by
+	// this node, and CallsPerMonth what they are to stay below: 0 is no limit.
+	// Both are null where no vendor bills.
+	CallsMonth    *int `json:"calls_this_month"`
+	CallsPerMonth *int `json:"calls_per_month"`
+
+	Failed      int     `json:"failed_in_a_row"` // polls, of late
+	Problem     *string `json:"problem"`         // a devices.Kind; null: none
+	Reason      *string `json:"reason"`          // what happened, and for some kinds what to do; null: nothing
+	Reauthorise bool    `json:"reauthorise"`     // a person has to run powermgr auth
 }
 
 // turned reports whether m says that the standing of this node has changed:
@@ -109,7 +120,7 @@ func (a *account) turned(m bus.Message) bool {
 	if m.Topic != bus.Standing {
 		return false
 	}
-	a.next = a.Bus.Now()
+	a.next, a.whole = a.Bus.Now(), true
 	return true
 }
 
@@ -117,12 +128,12 @@ func (a *account) turned(m bus.Message) bool {
 // have missed that it is.
 const standby = time.Hour
 
-// checkEvery is how often a standby looks whether its own authorisation with a
+// checkEvery is how often a standby looks whether its own authorization with a
 // vendor is good: when it has to take over it would be late to learn.
 const checkEvery = 24 * time.Hour
 
 // standBy is a look of a node that is not the active one, which polls nothing
-// but for the sake of its own authorisation.
+// but for the sake of its own authorization.
 func (a *account) standBy(ctx context.Context, sub *bus.Subscription, work func(context.Context) error) {
 	now := a.Bus.Now()
 	a.next = now.Add(standby)
@@ -137,6 +148,7 @@ func (a *account) standBy(ctx context.Context, sub *bus.Subscription, work func(
 		return
 	}
 	a.checked, a.next = now, now.Add(standby)
+	a.limit(err, now)
 	if kind := devices.KindOf(err); err != nil && (kind == devices.Unauthorized || kind == devices.LockedOut) {
 		a.Log.Warn("this node has no access of its own to the vendor, and could not take over", "device", a.name, "reason", err)
 	}
@@ -163,19 +175,13 @@ func (a *account) read(ctx context.Context, sub *bus.Subscription, work func(con
 // polled notes the outcome of a poll at now; asOf is that of the figures.
 func (a *account) polled(now, asOf time.Time, err error) {
 	if err == nil {
-		a.misses, a.asOf = 0, asOf
-		a.answered(now)
+		a.asOf, a.readAt = asOf, now
+		a.good(now)
 		if a.suspect != "" {
 			a.denied = a.suspect
 		}
 		a.suspect = ""
-		a.waits.Reset()
 		a.next = now.Add(a.every(now))
-		if a.trouble != "" {
-			a.Log.Info("the vendor answers again", "device", a.name)
-			a.trouble = ""
-		}
-		a.online = devices.Pointer(true)
 		a.say(now)
 		return
 	}
@@ -195,23 +201,44 @@ func (a *account) polled(now, asOf time.Time, err error) {
 	a.say(now)
 }
 
+// good notes that the vendor has answered as it should, be it with a part of
+// what there is to read.
+func (a *account) good(now time.Time) {
+	a.misses = 0
+	a.answered(now)
+	a.waits.Reset()
+	if a.trouble != "" {
+		a.Log.Info("the vendor answers again", "device", a.name)
+		a.trouble = ""
+	}
+	a.online = devices.Pointer(true)
+}
+
 // say publishes the API figures.
 func (a *account) say(now time.Time) {
 	var api API
 	if !a.asOf.IsZero() {
-		api.AgeSeconds = devices.Pointer(max(0, now.Sub(a.asOf)).Seconds())
+		at := now // the figures grow old while the vendor does not answer
+		if a.trouble == "" {
+			at = a.readAt
+		}
+		api.AgeSeconds = devices.Pointer(math.Round(max(0, at.Sub(a.asOf)).Seconds()))
 	}
 	if a.meter != nil {
 		api.CallsToday, api.FailedToday = a.meter.Today(now)
+		if b := a.meter.Budget; b != nil {
+			api.CallsMonth, api.CallsPerMonth = devices.Pointer(b.Month(now)), &b.Calls
+		}
 	}
+	api.Failed = a.misses
 	if a.trouble != "" {
 		api.Problem, api.Reason = &a.trouble, &a.reason
 	}
-	unauthorised := devices.Unauthorized.String()
-	if a.denied != "" && a.trouble != unauthorised {
-		api.Problem, api.Reason = &unauthorised, &a.denied
+	unauthorized := devices.Unauthorized.String()
+	if a.denied != "" && a.trouble != unauthorized {
+		api.Problem, api.Reason = &unauthorized, &a.denied
 	}
-	api.Reauthorise = a.trouble == unauthorised || a.denied != ""
+	api.Reauthorise = a.trouble == unauthorized || a.denied != ""
 	a.publish(a.topic, true, api)
 }
 
@@ -258,20 +285,29 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-func availability(online bool) string {
-	if online {
-		return devices.Online
+// noReads says until when the vendor wants no reads; nil: it can be read.
+func (a *account) noReads(now time.Time) error {
+	if !a.silent(now) {
+		return nil
 	}
-	return devices.Offline
+	return &devices.Error{Vendor: a.name, Op: "read it first", Kind: devices.Throttled, Err: fmt.Errorf("the vendor wants no reads for another %s", a.quiet.Reads.Sub(now).Round(time.Second))}
 }
 
-// callTime is the longest one read or write may take with all its requests.
-const callTime = 45 * time.Second
+// sayAvailability publishes whether a device is there, if it was not said before.
+func (s Shared) sayAvailability(topic string, online bool) {
+	state := devices.Offline
+	if online {
+		state = devices.Online
+	}
+	if last, said := s.Bus.Retained(topic); !said || string(last.Payload) != state {
+		s.publish(topic, true, state)
+	}
+}
 
 // bounded runs work under a deadline in real time, whatever clock the part
 // lives by: a socket knows no other.
 func bounded(ctx context.Context, work func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, devices.CallWithin)
 	defer cancel()
 	return work(ctx)
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -22,6 +23,12 @@ type PowerwallOptions struct {
 	Owed   func() bool                       // whether it has still to be given something back; nil: never
 	// History is what Energy follows. Nil: power alone.
 	History EnergyHistory
+	// Budget is what calls there are, if their number is limited; Every then says
+	// how often to read at most. Nil, or one without a limit: each poll reads
+	// everything, every so often.
+	Budget *Budget
+	// Moment is what the pace depends on under a limit; required then.
+	Moment func(now time.Time) Moment
 }
 
 // Powerwall polls one battery and carries out the commands to it. Polls and
@@ -34,6 +41,11 @@ type Powerwall struct {
 	last    *devices.PowerwallReading
 	past    map[string][]any // by setting: what may still show from before the write under way; nil first: whatever shows first
 	idle    bool             // another node is the active one
+	tariff  []byte           // as it was published last
+
+	commanded map[string]time.Time   // by setting: when a command for it last came
+	changed   time.Time              // when a reading last showed a setting that was not asked for here
+	looks     map[string][]time.Time // by setting: when the settings are to be read, whatever their pace; "": after a change that nobody asked for here
 
 	historyAt time.Time // history is not read before
 	untold    string    // why it was not, as last said; empty: it was
@@ -41,12 +53,14 @@ type Powerwall struct {
 
 // NewPowerwall returns a part that has subscribed already.
 func NewPowerwall(o PowerwallOptions) *Powerwall {
-	a := newAccount(o.Shared, "powerwall", o.Topics.Powerwall(devices.APILeaf), o.Every, o.Meter)
-	a.owed = o.Owed
-	return &Powerwall{
-		PowerwallOptions: o, account: a, writes: &writes{account: a}, past: map[string][]any{},
+	p := &Powerwall{
+		PowerwallOptions: o, past: map[string][]any{}, looks: map[string][]time.Time{}, commanded: map[string]time.Time{},
 		sub: o.Bus.Subscribe("powerwall", o.Topics.Powerwall("+"+devices.Set), bus.Standing, bus.Stored(o.Topics.Powerwall(devices.StateLeaf))),
 	}
+	p.account = newAccount(o.Shared, "powerwall", o.Topics.Powerwall(devices.APILeaf), p.pace, o.Meter)
+	p.account.owed = o.Owed
+	p.writes = &writes{account: p.account}
+	return p
 }
 
 // Run works until ctx ends; its error is ctx's.
@@ -55,7 +69,10 @@ func (p *Powerwall) Run(ctx context.Context) error {
 	defer p.rest()
 	p.account.recall(p.Bus.Now())
 	for {
-		m, ok, err := p.sub.Next(ctx, p.account.due(p.writes.due()))
+		if len(p.writes.refused()) > 0 && p.last != nil {
+			p.show()
+		}
+		m, ok, err := p.sub.Next(ctx, p.due(p.Bus.Now()))
 		switch {
 		case err != nil:
 			return err
@@ -78,6 +95,7 @@ func (p *Powerwall) standBy(ctx context.Context) {
 		p.idle = true
 		p.writes.drop()
 		p.rest()
+		p.last = nil // the other node's settings and counters are newer
 	}
 	p.account.standBy(ctx, p.sub, func(ctx context.Context) error {
 		_, err := p.Device.Read(ctx)
@@ -90,56 +108,76 @@ func (p *Powerwall) rest() {
 	if p.Energy != nil {
 		p.Energy.Rest()
 	}
+	if p.Budget != nil {
+		p.Budget.Rest()
+	}
 }
 
 // recall goes on from the energy counters that the broker has, where they are
 // ahead of this node's: Home Assistant has counted up to those. Nothing else of
 // a stored state is believed.
 func (p *Powerwall) recall(m bus.Message) {
+	defer p.Bus.Publish(bus.Message{Topic: bus.Seen(p.Topics.Powerwall(devices.StateLeaf)), Payload: m.Payload, Retain: true}) // the link waits for it
 	r, err := bus.Decode[devices.PowerwallReading](m)
 	if err != nil || p.Energy == nil {
 		return
 	}
 	if p.Energy.Recall(r, p.last, p.Bus.Now()) && p.Standing.Active() {
-		p.publish(p.Topics.Powerwall(devices.StateLeaf), true, *p.last)
+		p.show()
 	}
 }
 
 func (p *Powerwall) poll(ctx context.Context) {
-	if p.account.silent(p.Bus.Now()) {
+	wanted, now := p.wanted(p.Bus.Now()), p.Bus.Now()
+	switch {
+	case wanted == nothing:
+		return
+	case p.account.silent(now):
 		p.writes.settle(ctx, held)
 		return
 	}
 	var r devices.PowerwallReading
 	interrupted, err := p.account.read(ctx, p.sub, func(ctx context.Context) (err error) {
-		r, err = p.Device.Read(ctx)
+		r, err = p.read(ctx, wanted)
 		return err
 	})
 	if interrupted || ctx.Err() != nil {
 		return
 	}
-	now := p.Bus.Now()
-	if err == nil {
-		p.follow(ctx)
-		r.PolledAt = now
-		if p.Energy != nil {
-			p.Energy.Add(&r)
-		}
-		p.last = &r
+	var limit error
+	if err == nil && wanted != settings {
+		limit = p.follow(ctx) // first, so that what is published counts it
 	}
-	p.account.polled(now, r.AsOf(), err)
-	// Availability first: Home Assistant drops the states of what is away.
-	if online := p.account.online; online != nil {
-		old := p.last != nil && p.last.Age() >= devices.TooOld // then the cloud answers, and not the gateway
-		p.publish(p.Topics.Powerwall(devices.AvailLeaf), true, availability(*online && !old))
-	}
-	if err == nil {
-		p.publish(p.Topics.Powerwall(devices.StateLeaf), true, r)
+	p.took(r, wanted, err)
+	now = p.Bus.Now()
+	if limit != nil { // of all reads, although this one was answered
+		p.account.polled(now, r.AsOf(), limit)
 	}
 	under := len(p.writes.open)
 	p.writes.settle(ctx, polledWith(err))
-	if p.Energy != nil && len(p.writes.open) < under {
-		p.Energy.Busy(now)
+	if len(p.writes.open) < under {
+		if p.Energy != nil {
+			p.Energy.Busy(now)
+		}
+		if p.Budget != nil {
+			p.Budget.Busy()
+		}
+	}
+}
+
+// show publishes the last reading.
+func (p *Powerwall) show() {
+	r := *p.last
+	for _, w := range p.writes.open {
+		if !w.automatic && w.look() != shown {
+			r.Pending = append(r.Pending, w.key)
+		}
+	}
+	slices.Sort(r.Pending)
+	p.publish(p.Topics.Powerwall(devices.StateLeaf), true, r.InWholeSeconds())
+	if len(r.Tariff) > 0 && !bytes.Equal(r.Tariff, p.tariff) {
+		p.tariff = r.Tariff
+		p.publish(p.Topics.Powerwall(devices.TariffLeaf), true, r.Tariff)
 	}
 }
 
@@ -163,7 +201,11 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 	}
 	automatic := m.Source == devices.SourceControl
 	if err == nil && automatic {
-		err = p.writes.yields(setting, now)
+		if err = p.writes.yields(setting, now); err == nil {
+			_, restores := req.Fields[restoresField]
+			err = p.unchanged(ctx, restores)
+			now = p.Bus.Now()
+		}
 	}
 	if err != nil {
 		p.writes.refuse(m, req, err)
@@ -171,12 +213,13 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 	}
 	want := describePowerwall(cmd)
 	p.Log.Info("command", "device", "powerwall", "setting", setting, "value", want, "source", m.Source, "reason", req.Reason)
-	a := answer{topic: devices.ResultTopic(m.Topic), id: req.ID, requested: want, shows: func() any { return p.value(setting) }}
+	a := answer{topic: devices.ResultTopic(m.Topic), id: req.ID, requested: want, shows: func() any { return p.value(setting) }, person: !automatic}
 	if !automatic {
 		p.writes.person(setting, now)
 	}
+	p.lookAfter(setting, cmd, now)
 	p.supersede(setting)
-	p.past[setting] = remember(p.past[setting], want)
+	p.past[setting], p.commanded[setting] = remember(p.past[setting], want), now
 	p.writes.accept(a)
 	p.writes.start(ctx, &write{
 		key: setting, answers: []answer{a}, automatic: automatic, until: lastSend(m, now),
@@ -187,7 +230,7 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 
 // lastSend is until when a command may be sent for the first time.
 func lastSend(m bus.Message, now time.Time) time.Time {
-	until := now.Add(commandLife)
+	until := now.Add(devices.CommandLife)
 	if !m.Expires.IsZero() {
 		until = earlier(until, m.Expires)
 	}
@@ -300,9 +343,14 @@ func (p *Powerwall) value(setting string) any {
 	if p.last == nil {
 		return nil
 	}
-	r := *p.last
-	return describePowerwall(map[string]devices.PowerwallCommand{
-		"reserve": {Reserve: r.ReservePercent}, "mode": {Mode: r.Mode}, "export_rule": {ExportRule: r.ExportRule},
-		"storm_watch": {StormWatch: r.StormWatch}, "grid_charging": {GridCharging: r.GridCharging},
-	}[setting])
+	return p.settingsOf(*p.last)[setting]
+}
+
+// settingsOf is value for each setting of a reading.
+func (p *Powerwall) settingsOf(r devices.PowerwallReading) map[string]any {
+	return map[string]any{
+		"reserve": describePowerwall(devices.PowerwallCommand{Reserve: r.ReservePercent}), "mode": describePowerwall(devices.PowerwallCommand{Mode: r.Mode}),
+		"export_rule": describePowerwall(devices.PowerwallCommand{ExportRule: r.ExportRule}), "storm_watch": describePowerwall(devices.PowerwallCommand{StormWatch: r.StormWatch}),
+		"grid_charging": describePowerwall(devices.PowerwallCommand{GridCharging: r.GridCharging}),
+	}
 }

@@ -8,7 +8,7 @@ import (
 	"os"
 	"sync"
 
-	"powermgr/devices"
+	"powermgr/devices/durable"
 )
 
 // A Store keeps small values over restarts, each under a key of its own.
@@ -73,7 +73,7 @@ func (f *FileStore) Save(key string, v any) error {
 	if len(b) > mostKept {
 		return fmt.Errorf("%s would have %d bytes; %d is the most", f.path, len(b), mostKept)
 	}
-	return devices.ReplaceFile(f.path, b, 0o640)
+	return durable.Replace(f.path, b, 0o640)
 }
 
 func (f *FileStore) read() (map[string]json.RawMessage, error) {

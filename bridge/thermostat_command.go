@@ -215,6 +215,33 @@ func describeThermostat(c devices.ThermostatCommand) string {
 	return strings.Join(words, " ")
 }
 
+// pendingSettings are the settings that people have wished for.
+func pendingSettings(wishes []wish) (all []string) {
+	for _, w := range wishes {
+		if w.automatic {
+			continue
+		}
+		for _, f := range []struct {
+			name  string
+			asked bool
+		}{
+			{"mode", w.cmd.Mode != nil}, {"fan", w.cmd.Fan != nil}, {"hold", w.cmd.Hold != nil},
+			{"cool_setpoint", w.cmd.CoolSetpoint != nil || resumes(w.cmd)}, {"heat_setpoint", w.cmd.HeatSetpoint != nil || resumes(w.cmd)},
+		} {
+			if f.asked {
+				all = append(all, f.name)
+			}
+		}
+	}
+	return all
+}
+
+// resumes reports whether a command goes back to the schedule, which has set points
+// of its own.
+func resumes(c devices.ThermostatCommand) bool {
+	return c.Hold != nil && *c.Hold == devices.HoldSchedule
+}
+
 // setsTemperature reports whether a command is about the temperature: set
 // points and the hold they have.
 func setsTemperature(c devices.ThermostatCommand) bool {
@@ -231,7 +258,6 @@ func touches(a, b devices.ThermostatCommand) bool {
 
 // contradicts reports whether an earlier command is void after a later one.
 func contradicts(earlier, later devices.ThermostatCommand) bool {
-	resumes := func(c devices.ThermostatCommand) bool { return c.Hold != nil && *c.Hold == devices.HoldSchedule }
 	return earlier.Mode != nil && later.Mode != nil || earlier.Fan != nil && later.Fan != nil ||
 		earlier.CoolSetpoint != nil && later.CoolSetpoint != nil || earlier.HeatSetpoint != nil && later.HeatSetpoint != nil ||
 		earlier.Hold != nil && later.Hold != nil ||
@@ -249,7 +275,7 @@ func combined(wishes []wish) (all devices.ThermostatCommand) {
 // laid is the later command over the earlier one.
 func laid(earlier, later devices.ThermostatCommand) devices.ThermostatCommand {
 	if setsTemperature(later) {
-		earlier.GivesBack = later.GivesBack
+		earlier.Restores = later.Restores
 	}
 	over(&earlier.Mode, later.Mode)
 	over(&earlier.Fan, later.Fan)
@@ -285,30 +311,31 @@ func over[T any](to **T, from *T) {
 }
 
 // compare says whether a reading shows what was asked for, or still something
-// of the past: what was shown before, or asked for since. want is what Merge
-// has completed.
-func compare(want devices.ThermostatCommand, past []devices.ThermostatReading, now devices.ThermostatReading) verdict {
-	asked := overlay(now, want)
-	var taken, old, strange, silent bool
+// of the past: what was shown before, or asked for since. want is cmd as Merge has
+// completed it from an older reading: where what it has added is not shown, the
+// schedule or somebody has moved on since, and that is no answer to cmd.
+func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReading, now devices.ThermostatReading) verdict {
+	landed := overlay(now, want)
+	var old, strange, silent, taken bool
 	for _, f := range []struct {
-		asked, known bool
-		same         func(a, b devices.ThermostatReading) bool
+		asked, wanted, known bool
+		same                 func(a, b devices.ThermostatReading) bool
 	}{
-		{want.Mode != nil, now.Mode != nil, func(a, b devices.ThermostatReading) bool { return same(a.Mode, b.Mode) }},
-		{want.Fan != nil, now.Fan != nil, func(a, b devices.ThermostatReading) bool { return same(a.Fan, b.Fan) }},
-		{want.CoolSetpoint != nil, now.CoolSetpoint != nil, func(a, b devices.ThermostatReading) bool { return near(a.CoolSetpoint, b.CoolSetpoint, now.Step) }},
-		{want.HeatSetpoint != nil, now.HeatSetpoint != nil, func(a, b devices.ThermostatReading) bool { return near(a.HeatSetpoint, b.HeatSetpoint, now.Step) }},
-		{want.Hold != nil, now.Hold != nil, sameHold},
+		{cmd.Mode != nil, want.Mode != nil, now.Mode != nil, func(a, b devices.ThermostatReading) bool { return same(a.Mode, b.Mode) }},
+		{cmd.Fan != nil, want.Fan != nil, now.Fan != nil, func(a, b devices.ThermostatReading) bool { return same(a.Fan, b.Fan) }},
+		{cmd.CoolSetpoint != nil, want.CoolSetpoint != nil, now.CoolSetpoint != nil, func(a, b devices.ThermostatReading) bool { return devices.SamePoint(a.CoolSetpoint, b.CoolSetpoint) }},
+		{cmd.HeatSetpoint != nil, want.HeatSetpoint != nil, now.HeatSetpoint != nil, func(a, b devices.ThermostatReading) bool { return devices.SamePoint(a.HeatSetpoint, b.HeatSetpoint) }},
+		{cmd.Hold != nil, want.Hold != nil, now.Hold != nil, sameHold},
 	} {
 		switch {
-		case !f.asked:
+		case !f.wanted:
 		case !f.known:
 			silent = true
-		case f.same(asked, now):
+		case f.same(landed, now):
 			taken = true
 		case slices.ContainsFunc(past, func(p devices.ThermostatReading) bool { return f.same(p, now) }):
 			old = true
-		default:
+		case f.asked:
 			strange = true
 		}
 	}
@@ -334,16 +361,10 @@ func sameSetting(a, b devices.ThermostatReading) bool {
 	if a.Hold != nil && b.Hold != nil && *a.Hold == devices.HoldSchedule && *b.Hold == devices.HoldSchedule {
 		return true
 	}
-	points := func(x, y *float64) bool { return x == nil && y == nil || near(x, y, b.Step) }
-	return points(a.CoolSetpoint, b.CoolSetpoint) && points(a.HeatSetpoint, b.HeatSetpoint) && (a.Hold == nil && b.Hold == nil || sameHold(a, b))
+	return devices.SamePoint(a.CoolSetpoint, b.CoolSetpoint) && devices.SamePoint(a.HeatSetpoint, b.HeatSetpoint) && (a.Hold == nil && b.Hold == nil || sameHold(a, b))
 }
 
 func same[T comparable](a, b *T) bool { return a != nil && b != nil && *a == *b }
-
-// near reports whether two set points are the same one on a device of that step.
-func near(a, b *float64, step float64) bool {
-	return a != nil && b != nil && math.Abs(*a-*b) < max(step, 0.1)/2
-}
 
 // sameHold reports whether b shows the hold of a. A portal shows a temporary
 // hold as one until the end of the period; and the end of a hold may be told

@@ -12,7 +12,7 @@ import (
 )
 
 // ThermostatsOptions are what a Thermostats part needs; all are required but
-// Meter and Owed.
+// Meter, Owed, Controlled, Listed and Missing.
 type ThermostatsOptions struct {
 	Shared
 	Device   ThermostatDevices
@@ -20,6 +20,14 @@ type ThermostatsOptions struct {
 	Meter    *Meter                            // nil: calls are not counted
 	Location *time.Location                    // of the home: "until 19:00" is its time
 	Owed     func() bool                       // whether one of them has still to be given something back; nil: never
+	// Controlled are the vendor's ids of those that the account has to have, and
+	// Missing is told after each good poll which it has not, in words that are
+	// empty if it has all. Listed is what the account has, whether or not it could
+	// be read; it is not sure if the vendor's list made no sense in part. Missing
+	// is nil: nobody is told.
+	Controlled []string
+	Listed     func() (ids []string, sure bool)
+	Missing    func(problem string)
 }
 
 // Thermostats polls one account and carries out the commands to its
@@ -31,7 +39,8 @@ type Thermostats struct {
 	writes  *writes
 	sub     *bus.Subscription
 	homes   map[string]*thermostat
-	idle    bool // another node is the active one
+	absent  map[string]int // good polls in a row that had no reading of one of Controlled
+	idle    bool           // another node is the active one
 }
 
 // thermostat is one device, by ThermostatReading.ID.
@@ -50,7 +59,7 @@ type wish struct {
 	answer
 	cmd       devices.ThermostatCommand
 	automatic bool
-	restores  bool      // it gives back what people had
+	restores  bool      // it restores what people had
 	until     time.Time // it is not sent for the first time after this
 }
 
@@ -70,7 +79,7 @@ func NewThermostats(o ThermostatsOptions) *Thermostats {
 	a := newAccount(o.Shared, "thermostats", o.Topics.Thermostats(devices.APILeaf), o.Every, o.Meter)
 	a.owed = o.Owed
 	return &Thermostats{
-		ThermostatsOptions: o, account: a, writes: &writes{account: a}, homes: map[string]*thermostat{},
+		ThermostatsOptions: o, account: a, writes: &writes{account: a}, homes: map[string]*thermostat{}, absent: map[string]int{},
 		sub: o.Bus.Subscribe("thermostats", o.Topics.Thermostat("+", "+"+devices.Set), bus.Standing),
 	}
 }
@@ -80,6 +89,12 @@ func (t *Thermostats) Run(ctx context.Context) error {
 	defer t.sub.Close()
 	t.account.recall(t.Bus.Now())
 	for {
+		for _, topic := range t.writes.refused() {
+			levels, _ := t.Topics.Split(topic)
+			if h := t.homes[levels[1]]; h != nil && h.last.VendorID != "" {
+				t.show(h)
+			}
+		}
 		wake, drafted := t.sendAt()
 		if !drafted { // a poll could hold a draft up
 			wake = t.account.due(t.writes.due())
@@ -156,29 +171,38 @@ func (t *Thermostats) took(rs []devices.ThermostatReading, err error) {
 		}
 	}
 	t.account.polled(now, oldest, err)
-	t.sayAvailability()
+	t.sayAvailabilities()
 	if err == nil {
+		t.findMissing()
 		for _, r := range rs {
-			t.publish(t.Topics.Thermostat(r.ID(), devices.StateLeaf), true, r)
+			t.show(t.homes[r.ID()])
 		}
 	}
 }
 
-// justRead is how old a reading may be for an automatic command to be sent on
-// it: the thermostats that are commanded at one moment are read once.
-const justRead = 10 * time.Second
+// show publishes the last reading of a thermostat.
+func (t *Thermostats) show(h *thermostat) {
+	r := h.last
+	r.Pending = pendingSettings(h.draft)
+	for _, k := range t.underWay(h.tasks) {
+		if k.write.look() != shown {
+			r.Pending = append(r.Pending, pendingSettings(k.wishes)...)
+		}
+	}
+	slices.Sort(r.Pending)
+	r.Pending = slices.Compact(r.Pending)
+	t.publish(t.Topics.Thermostat(r.ID(), devices.StateLeaf), true, r.InWholeSeconds())
+}
 
 // unchanged reads the thermostats before an automatic command is sent, and
 // says why it must not be: the controller has decided from an older reading,
 // and somebody may have made a choice since. It decides again from this one. What
-// gives back goes all the same while the vendor limits reads.
+// restores goes all the same while the vendor limits reads.
 func (t *Thermostats) unchanged(ctx context.Context, id string, restores bool) error {
 	h, now := t.homes[id], t.Bus.Now()
-	if now.Sub(h.last.PolledAt).Abs() >= justRead {
-		var err error
-		if t.account.silent(now) {
-			err = &devices.Error{Vendor: t.account.name, Op: "read it first", Kind: devices.Throttled, Err: fmt.Errorf("the vendor wants no reads for another %s", t.account.quiet.Reads.Sub(now).Round(time.Second))}
-		} else {
+	if now.Sub(h.last.PolledAt).Abs() >= devices.JustRead {
+		err := t.account.noReads(now)
+		if err == nil {
 			err = t.readNow(ctx)
 		}
 		if ctx.Err() != nil {
@@ -190,9 +214,9 @@ func (t *Thermostats) unchanged(ctx context.Context, id string, restores bool) e
 	}
 	switch {
 	case h.missing > 0:
-		return errors.New("it is no longer on the account")
-	case t.Bus.Now().Sub(h.changed).Abs() < justRead:
-		return gaveWay("it has just changed, which the decision was made without")
+		return errors.New("it was missing from the last reading of the account")
+	case t.Bus.Now().Sub(h.changed).Abs() < devices.JustRead:
+		return gaveWay("it has just changed, and the decision did not take that into account")
 	}
 	return nil
 }
@@ -210,15 +234,15 @@ func (t *Thermostats) readNow(ctx context.Context) error {
 	return err
 }
 
-// sayAvailability says which thermostats can be reached: those that the
+// sayAvailabilities says which thermostats can be reached: those that the
 // vendor's cloud reaches, and that have not gone from the account.
-func (t *Thermostats) sayAvailability() {
+func (t *Thermostats) sayAvailabilities() {
 	if t.account.online == nil {
 		return
 	}
 	for id, h := range t.homes {
 		online := *t.account.online && h.last.Alive && h.missing < missesDown && h.last.Age() < devices.TooOld
-		t.publish(t.Topics.Thermostat(id, devices.AvailLeaf), true, availability(online))
+		t.sayAvailability(t.Topics.Thermostat(id, devices.AvailLeaf), online)
 	}
 }
 
@@ -244,7 +268,7 @@ func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time)
 	default:
 		expected := h.expected(now)
 		if cmd, err = parseThermostat(parsing{setting: setting, req: req, r: expected, now: now, home: t.Location}); err == nil {
-			cmd.GivesBack = restores
+			cmd.Restores = restores
 			_, err = expected.Merge(cmd, now)
 		}
 	}
@@ -261,7 +285,7 @@ func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time)
 	t.Log.Info("command", "device", id, "setting", setting, "value", req.Value, "source", m.Source, "reason", req.Reason)
 	w := wish{cmd: cmd, automatic: automatic, restores: restores, until: lastSend(m, now), answer: answer{
 		topic: devices.ResultTopic(m.Topic), id: req.ID, requested: asked(setting, cmd),
-		shows: func() any { return shows(setting, h.last) },
+		shows: func() any { return shows(setting, h.last) }, person: !automatic,
 	}}
 	t.writes.accept(w.answer)
 	if automatic {
@@ -370,7 +394,7 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 		}
 	}
 	w.send = func(ctx context.Context) error { return t.Device.Apply(ctx, id, cmd) }
-	w.look = func() verdict { return compare(want, h.past, h.last) }
+	w.look = func() verdict { return compare(cmd, want, h.past, h.last) }
 	h.tasks = append(h.tasks, &task{write: w, wishes: wishes, want: want})
 	t.writes.start(ctx, w)
 }

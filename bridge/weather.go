@@ -134,7 +134,7 @@ func (w *Weather) command(m bus.Message, now time.Time) {
 	switch {
 	case err != nil:
 	case m.Topic != w.Topics.Weather("forecast_high"+devices.Set):
-		err = fmt.Errorf("there is nothing such to set: send to forecast_high")
+		err = fmt.Errorf("there is no such setting: send to forecast_high")
 	default:
 		high, err = w.high(req, now)
 	}
@@ -142,7 +142,7 @@ func (w *Weather) command(m bus.Message, now time.Time) {
 		w.writes.refuse(m, req, err)
 		return
 	}
-	f := devices.Forecast{HighF: &high, Hourly: []devices.HourlyDegF{}, Source: "mqtt", Day: w.day(now), AsOf: now}
+	f := devices.Forecast{HighF: &high, Hourly: []devices.HourlyDegF{}, Source: "mqtt", Day: w.day(now), AsOf: devices.WholeSecond(now)}
 	w.account.next = devices.NextMidnight(now, w.Location)
 	w.say(f)
 	if w.Store != nil {

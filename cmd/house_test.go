@@ -23,32 +23,42 @@ func TestWhoMayImportWhom(t *testing.T) {
 	}
 	allowed := func(pkg string) (ours []string, others bool) {
 		switch {
-		case pkg == "powermgr/control/rules", pkg == "powermgr/bridge/bus", pkg == "powermgr/devices":
+		case pkg == "powermgr/bridge/bus", pkg == "powermgr/devices", pkg == "powermgr/devices/durable":
 			return nil, false
-		case pkg == "powermgr/devices/cloud":
+		case pkg == "powermgr/control/rules":
 			return []string{"powermgr/devices"}, false
+		case pkg == "powermgr/devices/cloud":
+			return []string{"powermgr/devices", "powermgr/devices/durable"}, false
 		case pkg == "powermgr/devices/devicetest":
 			return []string{"powermgr/devices", "powermgr/devices/emulator"}, false
 		case strings.HasPrefix(pkg, "powermgr/devices/"):
-			return []string{"powermgr/devices", "powermgr/devices/cloud"}, false
+			return []string{"powermgr/devices", "powermgr/devices/cloud", "powermgr/devices/durable"}, false
 		case pkg == "powermgr/discovery":
 			return []string{"powermgr/devices"}, false
 		case pkg == "powermgr/bridge":
-			return []string{"powermgr/bridge/bus", "powermgr/devices", "powermgr/discovery"}, true
+			return []string{"powermgr/bridge/bus", "powermgr/devices", "powermgr/devices/durable", "powermgr/discovery"}, true
 		case pkg == "powermgr/bridge/brokertest":
 			return []string{"powermgr/bridge/bus", "powermgr/bridge/embedded"}, true
 		case pkg == "powermgr/control/notify", pkg == "powermgr/control/report": // mail and charts need libraries
-			return []string{"powermgr/control", "powermgr/control/battery", "powermgr/control/rules", "powermgr/control/health", "powermgr/bridge/bus", "powermgr/devices"}, true
-		case pkg == "powermgr/control/battery", pkg == "powermgr/control/history", pkg == "powermgr/control/forecast":
+			return []string{"powermgr/control", "powermgr/control/plan", "powermgr/control/battery", "powermgr/control/rules", "powermgr/control/health", "powermgr/bridge/bus", "powermgr/devices", "powermgr/devices/durable"}, true
+		case pkg == "powermgr/control/battery", pkg == "powermgr/control/history", pkg == "powermgr/control/forecast", pkg == "powermgr/control/thermal":
 			return nil, false
+		case pkg == "powermgr/control/tariff":
+			return []string{"powermgr/control/rules"}, false
 		case pkg == "powermgr/control/plan":
 			return []string{"powermgr/control/battery", "powermgr/control/forecast"}, false
 		case pkg == "powermgr/control/whatif":
-			return []string{"powermgr/control/battery", "powermgr/control/history", "powermgr/control/forecast", "powermgr/control/plan"}, false
+			return []string{"powermgr/control/battery", "powermgr/control/history", "powermgr/control/forecast", "powermgr/control/plan", "powermgr/control/tariff"}, false
+		case pkg == "powermgr/control/whatif/webpage": // charts need a library
+			return []string{"powermgr/control/whatif"}, true
 		case pkg == "powermgr/control/health":
 			return []string{"powermgr/control", "powermgr/control/rules", "powermgr/bridge/bus", "powermgr/devices"}, false
+		case pkg == "powermgr/control/page": // a client of the bus like any other
+			return []string{"powermgr/control", "powermgr/control/rules", "powermgr/control/plan", "powermgr/control/health", "powermgr/bridge/bus", "powermgr/devices"}, false
+		case pkg == "powermgr/control/planner":
+			return []string{"powermgr/control/battery", "powermgr/control/forecast", "powermgr/control/plan", "powermgr/control/rules", "powermgr/control/tariff", "powermgr/control/thermal", "powermgr/bridge/bus", "powermgr/devices"}, false
 		case strings.HasPrefix(pkg, "powermgr/control"):
-			return []string{"powermgr/control/rules", "powermgr/control/journal", "powermgr/bridge/bus", "powermgr/devices"}, false
+			return []string{"powermgr/control/plan", "powermgr/control/rules", "powermgr/control/journal", "powermgr/bridge/bus", "powermgr/devices", "powermgr/devices/durable"}, false
 		}
 		return nil, true
 	}
@@ -105,6 +115,23 @@ func TestTheTopLevel(t *testing.T) {
 		top, _, _ := strings.Cut(f, "/")
 		if !strings.HasPrefix(top, ".") && !slices.Contains(house, top) {
 			t.Errorf("%s stands at the top", top)
+		}
+	}
+}
+
+// TestTheWordsDoNoIO: whatever decides may know the words of devices, and what
+// decides opens no file and no connection.
+func TestTheWordsDoNoIO(t *testing.T) {
+	cmd := exec.Command("git", "grep", "-nE", "--untracked", `"(os|os/.*|syscall|net/http|io/fs)"$`, "--", "devices/*.go", "control/rules/*.go")
+	cmd.Dir = ".."
+	out, _ := cmd.Output() // git grep fails when nothing matches
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		file, _, _ := strings.Cut(line, ":")
+		if dir, _, _ := strings.Cut(strings.TrimPrefix(file, "devices/"), "/"); strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "devices/") && !strings.HasSuffix(dir, ".go") {
+			continue // a folder below devices is a vendor, or the disk
+		}
+		if file != "" {
+			t.Errorf("%s imports what does I/O", line)
 		}
 	}
 }

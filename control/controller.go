@@ -1,14 +1,9 @@
-// Package control is the peak controller. It subscribes to state topics, lets
-// package rules decide, keeps in the journal what it would have to undo, and
-// publishes command topics. It never calls a device: whatever polls and
-// commands them may live in another process, behind the broker.
 package control
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"reflect"
 	"strings"
@@ -17,6 +12,7 @@ import (
 
 	"powermgr/bridge/bus"
 	"powermgr/control/journal"
+	"powermgr/control/plan"
 	"powermgr/control/rules"
 	"powermgr/devices"
 )
@@ -45,7 +41,10 @@ type Controller struct {
 	state rules.State
 	shown *State // the last control/state; nil: none yet
 
+	before *known // what is read again after another controller; nil: all of it was
+
 	contest string // what is wrong while others command the same devices; empty: none does
+	missing string // which thermostats are not on the account, as bus.Missing has it
 
 	turned atomic.Int64 // when the loop last turned, Unix seconds on the bus's clock
 
@@ -55,10 +54,6 @@ type Controller struct {
 	lost      bool          // there was no journal on the disk
 	met       bool          // the broker has delivered what it had stored at the start
 }
-
-// CommandLife is how long a command of ours may be on its way before it must
-// not be carried out any more.
-const CommandLife = 2 * time.Minute
 
 // patience is how long a node without a journal of its own, or with one that it
 // cannot write, waits for the one that the broker may hold, before it takes what
@@ -78,8 +73,8 @@ func New(o Options) *Controller {
 	c.sub = o.Bus.Subscribe("control",
 		t.Powerwall(devices.StateLeaf), t.Powerwall("+"+devices.ResultSuffix),
 		t.Thermostat("+", devices.StateLeaf), t.Thermostat("+", "+"+devices.ResultSuffix),
-		t.Weather(devices.StateLeaf), t.Control("+"+devices.Set),
-		t.NodeJournal("+"), bus.LinkState, bus.Standing, bus.Contest)
+		t.Weather(devices.StateLeaf), t.Control("+"+devices.Set), t.Control(devices.PlanLeaf),
+		t.NodeJournal("+"), bus.LinkState, bus.Standing, bus.Contest, bus.Missing)
 	return c
 }
 
@@ -147,7 +142,7 @@ func (c *Controller) step(ev rules.Event) time.Time {
 			c.fold(ev, now) // before anything is decided
 			ev = rules.Tick{}
 		}
-		c.fold(rules.Standing{Active: active}, now)
+		c.fold(rules.Role{Active: active}, now)
 	}
 	held := c.held
 	c.held = nil
@@ -250,7 +245,7 @@ func (c *Controller) carryOut(d rules.Decision, now time.Time) {
 			level = slog.LevelWarn
 		}
 		c.Log.Log(context.Background(), level, n.Why, "event", string(n.Type), "target", n.Target)
-		c.publish(c.Topics.Control(devices.EventLeaf), false, Event{Type: n.Type, Target: n.Target, Reason: n.Why, At: now})
+		c.publish(c.Topics.Control(devices.EventLeaf), false, Event{Type: n.Type, Target: n.Target, Reason: n.Why, At: devices.WholeSecond(now)})
 	}
 	if c.state.Standby {
 		return
@@ -259,7 +254,10 @@ func (c *Controller) carryOut(d rules.Decision, now time.Time) {
 	if c.contest != "" {
 		state.Problem, state.Problems = true, append(state.Problems, rules.Problem{Kind: Contested, Text: c.contest})
 	}
-	if !reflect.DeepEqual(state, c.shown) {
+	if c.missing != "" {
+		state.Problem, state.Problems = true, append(state.Problems, rules.Problem{Kind: Absent, Text: c.missing})
+	}
+	if !reflect.DeepEqual(state, c.shown) && !c.early(state, now) {
 		c.shown = state
 		c.publish(c.Topics.Control(devices.StateLeaf), true, state)
 	}
@@ -270,7 +268,7 @@ func (c *Controller) carryOut(d rules.Decision, now time.Time) {
 			continue
 		}
 		c.Bus.Publish(bus.Message{
-			Topic: topic, Payload: payload, ID: w.ID, Expires: now.Add(CommandLife),
+			Topic: topic, Payload: payload, ID: w.ID, Expires: now.Add(devices.CommandLife),
 			Source: devices.SourceControl, Node: c.Journal.Node, Generation: c.Standing.Generation(),
 		})
 	}
@@ -320,6 +318,9 @@ func (c *Controller) take(m bus.Message) time.Time {
 	case bus.Contest:
 		c.contest = string(m.Payload)
 		return c.step(rules.Tick{})
+	case bus.Missing:
+		c.missing = string(m.Payload)
+		return c.step(rules.Tick{})
 	}
 	levels, ok := c.Topics.Split(m.Topic)
 	if !ok {
@@ -328,6 +329,8 @@ func (c *Controller) take(m bus.Message) time.Time {
 	switch {
 	case levels[0] == "node":
 		return c.journalFrom(levels[1], m)
+	case levels[0] == "control" && len(levels) == 2 && levels[1] == devices.PlanLeaf:
+		return c.planned(m)
 	case levels[0] == "control":
 		return c.asked(levels[1], m)
 	}
@@ -339,21 +342,7 @@ func (c *Controller) take(m bus.Message) time.Time {
 	if ev == nil {
 		return time.Time{}
 	}
-	if a, ok := ev.(rules.Answer); ok && !a.Accepted && !rules.OwnCommand(a.ID) && c.Standing.Active() {
-		c.refused(a.Target, m)
-	}
 	return c.step(ev)
-}
-
-// refused says that a command which somebody sent to a device was refused.
-func (c *Controller) refused(target string, m bus.Message) {
-	r, err := bus.Decode[devices.Result](m)
-	if err != nil {
-		return
-	}
-	levels := strings.Split(strings.TrimSuffix(m.Topic, devices.ResultSuffix), "/")
-	c.publish(c.Topics.Control(devices.EventLeaf), false, Event{Type: rules.NoteRefused, Target: target, At: c.Bus.Now(),
-		Reason: fmt.Sprintf("%s %.60q was refused: %s", levels[len(levels)-1], fmt.Sprint(r.Requested), r.Reason)})
 }
 
 // journalFrom takes over a journal that a node has published, if it is newer than
@@ -406,8 +395,8 @@ func (c *Controller) reread() {
 
 // asked handles a command to the controller itself.
 func (c *Controller) asked(name string, m bus.Message) time.Time {
-	if len(m.Payload) == 0 || !c.Standing.Active() {
-		return time.Time{} // an empty one is the clearing of a retained command
+	if len(m.Payload) == 0 && m.Retain || !c.Standing.Active() {
+		return time.Time{} // an empty one clears a retained command
 	}
 	now := c.Bus.Now()
 	req, err := devices.ParseRequest(m.Payload)
@@ -425,6 +414,9 @@ func (c *Controller) asked(name string, m bus.Message) time.Time {
 		if o, ok := ev.(rules.OverrideAsked); ok && err == nil {
 			_, err = o.Grant(c.Settings.Calendar, now)
 		}
+		if a, ok := ev.(rules.ByHandAsked); ok && err == nil {
+			err = c.state.Check(a)
+		}
 	}
 	res := devices.Result{ID: req.ID, Final: true, Requested: req.Value}
 	if m.Retain {
@@ -434,8 +426,6 @@ func (c *Controller) asked(name string, m bus.Message) time.Time {
 		c.Log.Warn("command refused", "topic", m.Topic, "reason", err)
 		res.Reason = err.Error()
 		c.publish(devices.ResultTopic(m.Topic), false, res)
-		c.publish(c.Topics.Control(devices.EventLeaf), false, Event{Type: rules.NoteRefused, At: now,
-			Reason: fmt.Sprintf("%s %.60q was refused: %s", strings.TrimSuffix(name, devices.Set), req.Value, res.Reason)})
 		return time.Time{}
 	}
 	next := c.step(ev)
@@ -444,10 +434,46 @@ func (c *Controller) asked(name string, m bus.Message) time.Time {
 	return next
 }
 
+// planned folds what the planner of this process says.
+func (c *Controller) planned(m bus.Message) time.Time {
+	if m.Origin != bus.Local || len(m.Payload) == 0 {
+		return time.Time{}
+	}
+	p, err := bus.Decode[plan.Plan](m)
+	if err != nil {
+		c.Log.Error("the plan was not understood", "reason", err)
+		return time.Time{}
+	}
+	ev := rules.Planned{Reserve: p.Reserve, Made: p.Made, Why: p.Reason}
+	switch t := p.Thermostats; {
+	case t == nil || p.Reserve == nil:
+	case t.Planned:
+		ev.Comfort = &rules.Comfort{
+			Peak: t.PeakStart, Lead: time.Duration(t.LeadMinutes) * time.Minute, PrecoolF: t.PrecoolF, SetbackF: t.SetbackF, Why: t.Reason,
+		}
+	default:
+		ev.NoComfort = t.Reason
+	}
+	return c.step(ev)
+}
+
 // applied is what holds after a command to the controller.
 func (c *Controller) applied(name string) any {
+	if name == "strategy"+devices.Set || name == "strategy" {
+		return string(c.state.Strategy())
+	}
 	if name == "enabled"+devices.Set || name == "enabled" {
 		return map[bool]string{true: "OFF", false: "ON"}[c.state.Kept.Disabled]
+	}
+	switch force := c.state.InForce(); rules.Adjustable(strings.TrimSuffix(name, devices.Set)) {
+	case rules.AdjustPeakReserve:
+		return force.PeakReserve
+	case rules.AdjustOffPeakReserve:
+		return force.OffPeakReserve
+	case rules.AdjustPrecool:
+		return force.PrecoolAdjustF
+	case "configured":
+		return "configured"
 	}
 	return overrideText(c.state.Kept.Override)
 }

@@ -55,6 +55,14 @@ type paired struct{ alone }
 
 func (paired) Alone() bool { return false }
 
+// standby is a node of a pair that may become the active one.
+type standby struct {
+	paired
+	active atomic.Bool
+}
+
+func (s *standby) Active() bool { return s.active.Load() }
+
 var topics = devices.Topics{Base: "powermgr"}
 
 // rig is a controller on a bus, in a bubble whose clock stands at a Wednesday
@@ -100,6 +108,7 @@ func runAs(t *testing.T, node control.Standing, ownLink bool, disk *memory, scen
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- c.Run(ctx) }()
+		go func() { _ = control.NewCommandReporter(c.Options).Run(ctx) }()
 		synctest.Wait()
 		if !ownLink {
 			b.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
@@ -196,7 +205,7 @@ func TestPeakOnTopics(t *testing.T) {
 		m := cmds[0]
 		req, err := devices.ParseRequest(m.Payload)
 		if err != nil || req.Value != "0" || req.ID == "" || m.ID != req.ID || m.Source != devices.SourceControl || m.Node != "a" ||
-			m.Generation != 1 || m.Retain || time.Until(m.Expires) > control.CommandLife {
+			m.Generation != 1 || m.Retain || time.Until(m.Expires) > devices.CommandLife {
 			t.Errorf("%s %+v %v", m.Payload, m, err)
 		}
 		if r.disk.aged.Load() == 0 {
@@ -258,10 +267,24 @@ func TestCommandsToTheController(t *testing.T) {
 		{"restore as JSON", "restore", `{"value":"PRESS","id":"3"}`, true, "pause", ""},
 		{"without a unit", "override", "peak 90", false, nil, "unit"},
 		{"nonsense", "override", "now!", false, nil, "not an override"},
+		{"nothing", "override", "", false, nil, "the payload is empty"},
+		{"nothing to restore", "restore", "", false, nil, "the payload is empty"},
 		{"broken JSON", "override", `{"value":`, false, nil, "JSON"},
 		{"off", "enabled", "OFF", true, "OFF", ""},
 		{"neither", "enabled", "maybe", false, nil, "ON nor OFF"},
 		{"restore", "restore", "PRESS", true, "pause", ""},
+		{"strategy", "strategy", "Plan", true, "plan", ""},
+		{"no strategy", "strategy", "wing it", false, nil, "send rule or plan"},
+		{"a reserve by hand", "peak_reserve", "12", true, 12.0, ""},
+		{"a reserve by hand, back to what is configured", "off_peak_reserve", "Configured", true, 100.0, ""},
+		{"a reserve by hand above the other", "peak_reserve", `{"value":100,"id":"a"}`, true, 100.0, ""},
+		{"a reserve that no Powerwall keeps", "off_peak_reserve", "90", false, nil, "0 to 80 or 100"},
+		{"a depth by hand", "precool_depth", "1.5", true, 1.5, ""},
+		{"a depth that is too deep", "precool_depth", "9", false, nil, "0 to 5 °F"},
+		{"a depth that is none", "precool_depth", "NaN", false, nil, "not a number"},
+		{"a depth with a field", "precool_depth", `{"value":2,"for":"2h"}`, false, nil, "not understood"},
+		{"back to what is configured", "configured", "PRESS", true, "configured", ""},
+		{"back by another word", "configured", "now", false, nil, "not PRESS"},
 		{"unknown", "schedule", "x", false, nil, "no such command"},
 		{"not text", "override", "\xff\xfe", false, nil, "not text"},
 	} {
@@ -373,8 +396,8 @@ func TestTheRetainedJournalBringsBackALostFile(t *testing.T) {
 	cool, until := 74.0, time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC)
 	e := journal.Entry{Node: "a", Generation: 1, Sequence: 9, Kept: rules.Kept{
 		Override: rules.Override{Kind: rules.OverridePeak, Since: until.Add(-4 * time.Hour), Until: until},
-		Homes: map[string]rules.Home{"up": {Touch: &rules.Touch{
-			Baseline: rules.Baseline{Setting: rules.Setting{Cool: &cool, Hold: rules.HoldPermanent}, Mode: "cool"}, Kind: rules.Setback,
+		Thermostats: map[string]rules.ThermostatRecord{"up": {Claim: &rules.Claim{
+			Baseline: rules.Baseline{Setting: devices.Setting{Cool: &cool, Hold: devices.HoldPermanent}, Mode: "cool"}, Kind: rules.Setback,
 		}}},
 	}}
 	b, err := journal.Encode(e)
@@ -400,7 +423,7 @@ func TestWhatTheRetainedJournalSaysComesFirst(t *testing.T) {
 	shown := 50
 	for name, kept := range map[string]rules.Kept{
 		"people have switched powermgr off": {Disabled: true},
-		"somebody has set the reserve":      {Battery: rules.KeptBattery{Taken: &rules.Taken{At: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), What: "reserve set to 50 %"}}},
+		"somebody has set the reserve":      {Battery: rules.BatteryRecord{Taken: &rules.Taken{At: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), What: "reserve set to 50 %"}}},
 		"it is paused":                      {Override: rules.Override{Kind: rules.OverridePause, Since: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC)}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -459,6 +482,30 @@ func TestAnOlderJournalDoesNotEndTheWaiting(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A node that becomes active decides from what the other one has left on its
+// disk, and not for a moment from what it knew itself.
+func TestANodeThatTakesOverKnowsWhatTheOtherDid(t *testing.T) {
+	node := &standby{}
+	runAs(t, node, false, &memory{}, func(r *rig) {
+		time.Sleep(90 * time.Minute) // into the peak
+		r.battery(100, 50)
+		left, err := journal.Encode(journal.Entry{Node: "b", Generation: 2, Sequence: 9, Kept: rules.Kept{Disabled: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.peer.b = left
+		node.active.Store(true)
+		r.bus.Publish(bus.Message{Topic: bus.Standing, Payload: []byte("active"), Retain: true})
+		synctest.Wait()
+		if n := len(r.got(topics.Powerwall("reserve/set"))); n != 0 {
+			t.Errorf("%d commands for the reserve", n)
+		}
+		if r.state().Enabled {
+			t.Error("the journal of the other node was not taken over")
+		}
+	})
 }
 
 // Two daemons that are no pair and run under one base topic took over each
@@ -540,20 +587,30 @@ func TestAJournalSaysWhoseItIs(t *testing.T) {
 	}
 }
 
-func TestAnotherDaemonIsAProblemAsLongAsItRuns(t *testing.T) {
-	run(t, false, &memory{}, func(r *rig) {
-		contest := func(text string) control.State {
-			r.bus.Publish(bus.Message{Topic: bus.Contest, Payload: []byte(text), Retain: true})
-			synctest.Wait()
-			return r.state()
-		}
-		if s := contest("b runs powermgr too"); !s.Problem || len(s.Problems) != 1 || s.Problems[0].Kind != control.Contested || s.Problems[0].Text != "b runs powermgr too" {
-			t.Errorf("%+v", s.Problems)
-		}
-		if s := contest(""); s.Problem || len(s.Problems) != 0 {
-			t.Errorf("%+v", s.Problems)
-		}
-	})
+func TestWhatOthersFindIsAProblemAsLongAsItLasts(t *testing.T) {
+	for _, c := range []struct {
+		topic, text string
+		kind        rules.ProblemKind
+	}{
+		{bus.Contest, "b runs powermgr too", control.Contested},
+		{bus.Missing, "9999999 is not on the account", control.Absent},
+	} {
+		t.Run(string(c.kind), func(t *testing.T) {
+			run(t, false, &memory{}, func(r *rig) {
+				says := func(text string) control.State {
+					r.bus.Publish(bus.Message{Topic: c.topic, Payload: []byte(text), Retain: true})
+					synctest.Wait()
+					return r.state()
+				}
+				if s := says(c.text); !s.Problem || len(s.Problems) != 1 || s.Problems[0] != (rules.Problem{Kind: c.kind, Text: c.text}) {
+					t.Errorf("%+v", s.Problems)
+				}
+				if s := says(""); s.Problem || len(s.Problems) != 0 {
+					t.Errorf("%+v", s.Problems)
+				}
+			})
+		})
+	}
 }
 
 // A choice that the next readings after it show is one, though the first came

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,30 +16,52 @@ import (
 
 // State is the payload of control/state. Nil is unknown or does not apply.
 type State struct {
-	Phase       rules.Phase     `json:"phase"`
-	Reason      string          `json:"reason"` // one sentence
-	Cause       rules.Reason    `json:"cause"`  // the same as one word
-	Season      string          `json:"season"`
-	PeakStart   *time.Time      `json:"peak_start"` // of the current peak, or the next
-	PeakEnd     *time.Time      `json:"peak_end"`
-	MinutesLeft *int            `json:"minutes_left"` // of the peak, rounded up; null outside
-	Reserve     *int            `json:"reserve_wanted_percent"`
-	OffsetF     float64         `json:"offset_f"`
-	Latched     []Latched       `json:"thresholds_latched"`
-	ForecastF   *float64        `json:"forecast_high_f"`
-	Override    string          `json:"override"` // auto when there is none
-	Until       *time.Time      `json:"override_until"`
-	Enabled     bool            `json:"enabled"`
-	DryRun      bool            `json:"dry_run"`
-	Owned       []rules.Owned   `json:"owned"`
-	Yielded     []rules.Owned   `json:"yielded"`
-	Problem     bool            `json:"problem"`
-	Problems    []rules.Problem `json:"problems"`
+	Phase       rules.Phase    `json:"phase"`
+	Reason      string         `json:"reason"` // one sentence
+	Cause       rules.Reason   `json:"cause"`  // the same as one word
+	Season      string         `json:"season"`
+	PeakStart   *time.Time     `json:"peak_start"` // of the current peak, or the next
+	PeakEnd     *time.Time     `json:"peak_end"`
+	NextStart   *time.Time     `json:"next_peak_start"` // always to come
+	MinutesLeft *int           `json:"minutes_left"`    // of the peak, rounded up; null outside
+	Reserve     *int           `json:"reserve_wanted_percent"`
+	OffsetF     float64        `json:"offset_f"`
+	Latched     []Latched      `json:"thresholds_latched"`
+	ForecastF   *float64       `json:"forecast_high_f"`
+	Override    string         `json:"override"` // auto when there is none
+	Until       *time.Time     `json:"override_until"`
+	Enabled     bool           `json:"enabled"`
+	DryRun      bool           `json:"dry_run"`
+	Strategy    rules.Strategy `json:"strategy"`
+	// PeakReserve, OffPeakReserve and PrecoolF are in force: configured, or changed by hand.
+	PeakReserve    int              `json:"peak_reserve_percent"`
+	OffPeakReserve int              `json:"off_peak_reserve_percent"`
+	PrecoolF       float64          `json:"precool_depth_f"`
+	ByHand         []rules.Adjusted `json:"changed_by_hand"`
+	PlanIdle       string           `json:"plan_gives_way"`        // why the rule acts in the place of the plan; empty: it does not
+	Comfort        string           `json:"thermostats_plan"`      // what is planned for them around the next peak, and why; empty: nothing is
+	ComfortIdle    string           `json:"thermostats_gives_way"` // why the fixed rule decides about them; empty: it does not
+	Owned          []rules.Owned    `json:"owned"`
+	Yielded        []rules.Owned    `json:"yielded"`
+	Problem        bool             `json:"problem"`
+	Problems       []rules.Problem  `json:"problems"`
+}
+
+// InForce is configured with what was changed by hand.
+func (s State) InForce(configured rules.Settings) rules.Settings {
+	hand := map[rules.Adjustable]float64{}
+	for _, a := range s.ByHand {
+		hand[a.Setting] = a.Value
+	}
+	return rules.State{Settings: configured, Kept: rules.Kept{ByHand: hand}}.InForce()
 }
 
 // Contested is the problem that another daemon commands the same devices, which
 // no rule can know.
 const Contested rules.ProblemKind = "contested"
+
+// Absent is the problem that a thermostat to be controlled is not on the account.
+const Absent rules.ProblemKind = "absent"
 
 // Latched is a threshold in force.
 type Latched struct {
@@ -59,16 +82,18 @@ func present(s rules.State, d rules.Decision, now time.Time) *State {
 		if t.IsZero() {
 			return nil
 		}
-		t = t.In(s.Settings.Calendar.Location).Round(0)
+		t = devices.WholeSecond(t.In(s.Settings.Calendar.Location))
 		return &t
 	}
-	p := d.Plan
+	p, force := d.Plan, s.InForce()
 	out := &State{
 		Phase: p.Phase, Reason: d.Why, Cause: d.Reason, Season: p.Peak.Season,
-		PeakStart: local(p.Peak.Start), PeakEnd: local(p.Peak.End),
+		PeakStart: local(p.Peak.Start), PeakEnd: local(p.Peak.End), NextStart: local(nextStart(s.Settings.Calendar, p, now)),
 		Reserve: d.Reserve, OffsetF: d.OffsetF, Latched: []Latched{},
 		Override: overrideText(s.Kept.Override), Until: local(s.Kept.Override.Until),
-		Enabled: !s.Kept.Disabled, DryRun: s.Settings.DryRun,
+		Enabled: !s.Kept.Disabled, DryRun: s.Settings.DryRun, Strategy: s.Strategy(), PlanIdle: d.PlanIdle,
+		PeakReserve: force.PeakReserve, OffPeakReserve: force.OffPeakReserve, PrecoolF: force.PrecoolAdjustF, ByHand: s.ByHand(),
+		Comfort: d.Comfort, ComfortIdle: d.ComfortIdle,
 		Owned: here(d.Owned, local), Yielded: here(d.Taken, local),
 		Problem: len(d.Problems) > 0, Problems: append([]rules.Problem{}, d.Problems...),
 	}
@@ -82,6 +107,19 @@ func present(s rules.State, d rules.Decision, now time.Time) *State {
 		out.ForecastF = s.ForecastF
 	}
 	return out
+}
+
+// nextStart is when the next peak begins that has not begun yet; zero: none will.
+func nextStart(c rules.Calendar, p rules.Plan, now time.Time) time.Time {
+	if p.Peak.Start.After(now) || p.Peak.Start.IsZero() {
+		return p.Peak.Start
+	}
+	for peak := range c.From(p.Peak.End) {
+		if !peak.Start.Before(p.Peak.End) {
+			return peak.Start
+		}
+	}
+	return time.Time{}
 }
 
 func here(owned []rules.Owned, local func(time.Time) *time.Time) []rules.Owned {
@@ -140,8 +178,12 @@ func answer(target, setting string, m bus.Message) (rules.Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	var reserve *int
+	if v, ok := r.Requested.(float64); ok && target == rules.Powerwall && setting == "reserve" {
+		reserve = devices.Pointer(int(v))
+	}
 	return rules.Answer{
-		Target: target, Setting: setting, ID: r.ID, Accepted: r.Accepted,
+		Target: target, Reserve: reserve, Setting: setting, ID: r.ID, Accepted: r.Accepted,
 		Final: r.Final, Applied: r.Accepted && r.Final && r.Reason == "", Reason: r.Reason, Unknown: r.Unknown, GaveWay: r.GaveWay,
 	}, nil
 }
@@ -150,10 +192,16 @@ func battery(r devices.PowerwallReading) rules.Battery {
 	b := rules.Battery{
 		Reserve: r.ReservePercent, GridConnected: r.GridConnected,
 		StormActive: r.StormActive != nil && *r.StormActive, GridServices: r.GridServicesActive != nil && *r.GridServicesActive,
-		AsOf: r.AsOf(), Polled: r.PolledAt, Age: r.Age(),
+		AsOf: r.AsOf(), Polled: r.SettingsAsOf(), Age: r.Age(),
 	}
 	if r.ChargePercent != nil {
 		b.Charge = devices.Pointer(float64(*r.ChargePercent))
+	}
+	if r.GridPower != nil {
+		b.GridW = devices.Pointer(float64(*r.GridPower))
+	}
+	if r.BatteryPower != nil {
+		b.PowerW = devices.Pointer(float64(*r.BatteryPower))
 	}
 	if r.Mode != nil {
 		b.Mode = string(*r.Mode)
@@ -167,21 +215,18 @@ func thermostat(r devices.ThermostatReading) rules.Thermostat {
 		Name: r.Name, Temperature: r.Temperature, Celsius: r.Unit == devices.Celsius, Step: r.Step, Deadband: gap, Crossing: !keeps,
 		CoolMin: r.CoolMin, CoolMax: r.CoolMax, HeatMin: r.HeatMin, HeatMax: r.HeatMax,
 		Alive: r.Alive, EmergencyHeat: r.EmergencyHeat, UtilityEvent: r.UtilityEvent,
-		ScheduleCool: r.ScheduleCool, ScheduleHeat: r.ScheduleHeat, Period: r.SchedulePeriod,
-		Setting: rules.Setting{Cool: r.CoolSetpoint, Heat: r.HeatSetpoint},
+		Holds: r.Holds, ScheduleCool: r.ScheduleCool, ScheduleHeat: r.ScheduleHeat, Period: r.SchedulePeriod,
+		Setting: devices.Setting{Cool: r.CoolSetpoint, Heat: r.HeatSetpoint},
 		AsOf:    r.AsOf(), Polled: r.PolledAt, Age: r.Age(),
 	}
 	if r.Mode != nil {
-		t.Mode = string(*r.Mode)
+		t.Mode = *r.Mode
 	}
 	if r.Hold != nil {
-		t.Hold = string(*r.Hold)
+		t.Hold = *r.Hold
 	}
 	if r.HoldUntil != nil {
 		t.Until = *r.HoldUntil
-	}
-	for _, h := range r.Holds {
-		t.Holds = append(t.Holds, string(h))
 	}
 	return t
 }
@@ -201,10 +246,10 @@ func command(topics devices.Topics, w rules.Write) (topic string, body map[strin
 	if s.Hold == "" {
 		body["value"] = string(devices.HoldTemporary) // a device without holds takes the set points alone
 	}
-	if s.Hold == rules.HoldUntil {
-		body["until"] = s.Until.Round(0)
+	if s.Hold == devices.HoldUntil {
+		body["until"] = devices.WholeSecond(s.Until)
 	}
-	if s.Hold != rules.HoldSchedule {
+	if s.Hold != devices.HoldSchedule {
 		if s.Cool != nil {
 			body["cool_setpoint"] = *s.Cool
 		}
@@ -223,6 +268,10 @@ func command(topics devices.Topics, w rules.Write) (topic string, body map[strin
 //	               skip, auto, resume
 //	enabled/set    ON, OFF
 //	restore/set    PRESS
+//	strategy/set   rule, plan
+//	peak_reserve/set, off_peak_reserve/set, precool_depth/set
+//	               a number, or "configured" for that of the configuration
+//	configured/set PRESS, for all three
 func wish(name string, r devices.Request) (rules.Event, error) {
 	switch name {
 	case "override":
@@ -238,16 +287,47 @@ func wish(name string, r devices.Request) (rules.Event, error) {
 		}
 		on, err := devices.ParseSwitch(r.Value)
 		return rules.EnabledAsked{Enabled: on}, err
+	case "strategy":
+		if err := r.Only(); err != nil {
+			return nil, err
+		}
+		s := rules.Strategy(strings.ToLower(r.Value))
+		if !slices.Contains(rules.Strategies(), s) {
+			return nil, fmt.Errorf("%.40q is not a strategy: send rule or plan", r.Value)
+		}
+		return rules.StrategyAsked{Strategy: s}, nil
 	case "restore":
 		if err := r.Only(); err != nil {
 			return nil, err
 		}
 		if r.Value != "PRESS" {
-			return nil, fmt.Errorf("%.40q is not PRESS, which gives everything back now", r.Value)
+			return nil, fmt.Errorf("%.40q is not PRESS, which restores everything now", r.Value)
 		}
 		return rules.RestoreAsked{}, nil
 	}
-	return nil, fmt.Errorf("there is no such command: send to override, enabled or restore")
+	return byHand(name, r)
+}
+
+// byHand reads a change of a setting by hand.
+func byHand(name string, r devices.Request) (rules.Event, error) {
+	a := rules.Adjustable(name)
+	switch {
+	case name != "configured" && !slices.Contains(rules.Adjustables(), a):
+		return nil, fmt.Errorf("there is no such command: send to override, enabled, strategy, restore, peak_reserve, off_peak_reserve, precool_depth or configured")
+	case r.Only() != nil:
+		return nil, r.Only()
+	case name == "configured" && r.Value != "PRESS":
+		return nil, fmt.Errorf("%.40q is not PRESS, which takes back what was changed by hand", r.Value)
+	case name == "configured":
+		return rules.ByHandAsked{}, nil
+	case strings.EqualFold(r.Value, "configured"):
+		return rules.ByHandAsked{Setting: a}, nil
+	}
+	v, err := strconv.ParseFloat(strings.TrimSpace(r.Value), 64)
+	if err != nil || !devices.Finite(v) {
+		return nil, fmt.Errorf("%.40q is not a number: send one, or configured for that of the configuration", r.Value)
+	}
+	return rules.ByHandAsked{Setting: a, Value: &v}, nil
 }
 
 // overrideLength is the time of an override that has a field of its own; empty

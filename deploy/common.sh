@@ -105,18 +105,29 @@ ready() {
   [ -f "$config" ] && ! cmp -s "$config" "$example" && /usr/bin/powermgr check-config "$config" >/dev/null 2>&1
 }
 
+# restore_first has the daemon restore the battery and the thermostats before it
+# goes for good, or says what it could not: nobody is there any more to do it.
+restore_first() {
+  if [ "$dry" = yes ]; then
+    say 'would restore what powermgr has set'
+  elif [ -x /usr/bin/powermgr ] && ! said=$(/usr/bin/powermgr restore --config "$config" 2>&1); then
+    say "$said"
+    say 'look at the battery in the Tesla app and at the thermostats, and set them as you want them'
+  fi
+}
+
 # say_trial says how a configuration begins to command devices.
 say_trial() {
   first=$(dirname "$(journal)")/first-run
   if [ "$(value settings dry_run)" = true ]; then
-    say 'it is a dry run: nothing is sent to a device, until you set settings.dry_run to false and: sudo systemctl reload powermgr'
+    say 'it is a dry run: nothing is sent to a device. To end it: sudo powermgr live'
   elif grep -qs '^dry run' "$first" || { [ ! -e "$first" ] && [ ! -e "$(journal)" ]; }; then
     say 'a configuration that is new on this machine begins as a dry run: nothing is sent to a device. When powermgr status'
     say 'shows what you expect, let it command devices: sudo powermgr live'
   fi
 }
 
-# journal is where the daemon keeps what it has to give back.
+# journal is where the daemon keeps what it has to restore.
 journal() {
   file=$(value paths journal_file)
   echo "${file:-$state/journal.json}"

@@ -95,9 +95,8 @@ if [ ! -f /etc/debian_version ] || ! command -v dpkg >/dev/null; then
 fi
 machine=$(dpkg --print-architecture)
 case "$machine" in
-amd64 | arm64) ;;
-armhf | armel) refuse "this system is 32-bit ($machine), and powermgr is built for amd64 and arm64: use a 64-bit Raspberry Pi OS" ;;
-*) refuse "powermgr is built for amd64 and arm64, and this is $machine" ;;
+amd64 | arm64 | armhf) ;;
+*) refuse "powermgr is built for amd64, arm64 and armhf, and this is $machine" ;;
 esac
 if [ "$(systemctl --version | awk 'NR == 1 {print $2 + 0}')" -lt 251 ]; then
   refuse 'this systemd is older than 251, and cannot give a service its credentials from a folder: Debian 12 and Raspberry Pi OS of 2023 have a newer one'
@@ -119,7 +118,7 @@ if [ "$placed" = no ] && [ "$uninstall" = no ]; then
       fi
     done
   done
-  [ -n "$binary" ] || refuse "there is no binary in $here or $here/../build: make build, or on another machine make build-arm64"
+  [ -n "$binary" ] || refuse "there is no binary in $here or $here/../build: make build, or on another machine make build-arm64 or build-armhf"
   "$binary" version >/dev/null 2>&1 || refuse "$binary does not run here: is it built for $machine?"
 fi
 
@@ -149,6 +148,7 @@ if [ "$uninstall" = yes ]; then
     run apt-get "$verb" -y powermgr
     exit 0
   fi
+  restore_first
   leave_pair
   for unit in powermgr-sync.timer powermgr-metrics.timer powermgr.service mnt-ramdisk.mount; do
     if [ -f "/usr/lib/systemd/system/$unit" ]; then
@@ -346,9 +346,10 @@ if [ "$pair_is_said" = yes ] && [ "$dry" = no ] && ready && { [ "$new_config" = 
   say_trial
 elif [ "$dry" = no ]; then
   say 'installed, and not started. What is left to do:'
+  say '  sudo powermgr setup             asks for everything and writes the configuration; or by hand:'
   say "  edit $config, and see what would happen: sudo powermgr check-config $config"
-  say '  sudo -u powermgr powermgr auth tesla        if there is a Powerwall'
-  say '  sudo -u powermgr powermgr auth honeywell    if there are thermostats'
+  say '  sudo powermgr auth tesla        if there is a Powerwall'
+  say '  sudo powermgr auth honeywell    if there are thermostats'
   say "  run this again, or: sudo systemctl start powermgr"
   say_trial
 fi

@@ -2,10 +2,9 @@ package devices
 
 import "time"
 
-// JustOver is how long after its end a hold may still be shown. It keeps one
-// that ended a moment ago from being read as one that ends tomorrow; so a hold
-// cannot be asked for that ends within JustOver of this time tomorrow.
-const JustOver = 15 * time.Minute
+// WholeSecond is t as it is published and shown: the clock's fraction of a second,
+// and its monotonic reading, are of no use there.
+func WholeSecond(t time.Time) time.Time { return t.Round(0).Truncate(time.Second) }
 
 // NextClock is when the clock at home next shows clock, the time since
 // midnight, or did within the last JustOver. Thermostats tell and take the end

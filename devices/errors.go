@@ -13,7 +13,7 @@ type Kind int
 const (
 	Unreachable  Kind = iota // network, time-out, 408, 5xx: back off and try again
 	Throttled                // 429: wait RetryAfter, then try again
-	Unauthorized             // a person must authorise again: it was said plainly, or has lasted; one refusal is Unreachable
+	Unauthorized             // a person must authorize again: it was said plainly, or has lasted; one refusal is Unreachable
 	LockedOut                // too many log-ins: wait RetryAfter, never log in before
 	Refused                  // the vendor or the adapter says no to this very request: do not repeat it
 	Nonsense                 // an answer that cannot be true: as a missed poll

@@ -25,7 +25,7 @@ import (
 // towards less load in either case. Two asked for together that are too close
 // are refused. On a thermostat with heat_cool and no deadband the cool set point
 // still has to stay at or above the heat set point. What the device shows, and
-// what cmd gives back to it, is within bounds whatever they are.
+// what cmd restores to it, is within bounds whatever they are.
 func (r ThermostatReading) Merge(cmd ThermostatCommand, now time.Time) (ThermostatCommand, error) {
 	points := cmd.CoolSetpoint != nil || cmd.HeatSetpoint != nil
 	switch {
@@ -36,7 +36,7 @@ func (r ThermostatReading) Merge(cmd ThermostatCommand, now time.Time) (Thermost
 	case r.Hold != nil && *r.Hold == HoldVacation:
 		return ThermostatCommand{}, errors.New("the thermostat is on vacation: end that on the device or in the vendor's app")
 	}
-	out := ThermostatCommand{Mode: cmd.Mode, Fan: cmd.Fan, GivesBack: cmd.GivesBack}
+	out := ThermostatCommand{Mode: cmd.Mode, Fan: cmd.Fan, Restores: cmd.Restores}
 	if err := oneOf("mode", cmd.Mode, r.Modes); err != nil {
 		return ThermostatCommand{}, err
 	}
@@ -63,10 +63,6 @@ func (r ThermostatReading) Merge(cmd ThermostatCommand, now time.Time) (Thermost
 	}
 	return out, nil
 }
-
-// Landing is how late a write may reach a thermostat. One whose hold has ended
-// by then would last until that time of the next day.
-const Landing = 3 * time.Minute
 
 // mergeHold decides the hold: the asked one; else a temporary one over the
 // schedule; else the one there is. A hold whose end has come, or will have when
@@ -110,8 +106,8 @@ func (r ThermostatReading) mergeHold(out *ThermostatCommand, cmd ThermostatComma
 
 func (r ThermostatReading) mergeSetpoints(out *ThermostatCommand, cmd ThermostatCommand) error {
 	var err error
-	cool := setpoint{"cool", cmd.CoolSetpoint, r.CoolSetpoint, r.CoolMin, r.CoolMax, cmd.GivesBack}
-	heat := setpoint{"heat", cmd.HeatSetpoint, r.HeatSetpoint, r.HeatMin, r.HeatMax, cmd.GivesBack}
+	cool := setpoint{"cool", cmd.CoolSetpoint, r.CoolSetpoint, r.CoolMin, r.CoolMax, cmd.Restores}
+	heat := setpoint{"heat", cmd.HeatSetpoint, r.HeatSetpoint, r.HeatMin, r.HeatMax, cmd.Restores}
 	if out.CoolSetpoint, err = cool.merge(r); err != nil {
 		return err
 	}
@@ -124,7 +120,7 @@ func (r ThermostatReading) mergeSetpoints(out *ThermostatCommand, cmd Thermostat
 		return nil
 	}
 	switch {
-	case cmd.GivesBack, cool.stays(r, out.CoolSetpoint) && heat.stays(r, out.HeatSetpoint):
+	case cmd.Restores, cool.stays(r, out.CoolSetpoint) && heat.stays(r, out.HeatSetpoint):
 		return nil
 	case cmd.CoolSetpoint != nil && cmd.HeatSetpoint != nil && gap == 0:
 		return fmt.Errorf("cool %g is below heat %g", *out.CoolSetpoint, *out.HeatSetpoint)

@@ -1,6 +1,9 @@
 package devices
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Mode is what a Powerwall does on its own.
 type Mode string
@@ -28,7 +31,8 @@ const (
 // ExportRules lists all export rules, in the order people see them.
 func ExportRules() []ExportRule { return []ExportRule{ExportAll, ExportSolar, ExportNone} }
 
-// PowerwallReading is what a Powerwall said in one poll. A nil field is one it
+// PowerwallReading is what a Powerwall said: its figures in one poll, its settings in
+// that or an earlier one. A nil field is one it
 // did not say: zero is a measurement, not an absence. Its JSON is the payload
 // of powerwall/state.
 type PowerwallReading struct {
@@ -57,7 +61,34 @@ type PowerwallReading struct {
 	Home       *WattHours `json:"home_kwh"`
 
 	MeasuredAt *time.Time `json:"measured_at"` // the vendor's own time stamp
-	PolledAt   time.Time  `json:"polled_at"`
+	PolledAt   time.Time  `json:"polled_at"`   // when the figures were read
+	SettingsAt time.Time  `json:"settings_at"` // when the settings were read, which can be longer ago; zero: with the figures
+	// Pending are the settings that a person has asked for and that are not decided
+	// yet: the reading still shows what was there before. Home Assistant, which shows
+	// what was asked for, leaves them as they are until then.
+	Pending []string `json:"pending,omitempty"`
+	// Tariff is the tariff that the owner has set in Tesla's app, as it came with the
+	// settings. Nil: there is none. It has a topic of its own.
+	Tariff    json.RawMessage `json:"-"`
+	Nameplate Nameplate       `json:"nameplate,omitzero"`
+}
+
+// WithSettings is r with the settings of another reading.
+func (r PowerwallReading) WithSettings(of PowerwallReading) PowerwallReading {
+	r.ReservePercent, r.Mode, r.StormWatch, r.GridCharging, r.ExportRule = of.ReservePercent, of.Mode, of.StormWatch, of.GridCharging, of.ExportRule
+	r.SettingsAt, r.Tariff = of.SettingsAt, of.Tariff
+	if of.Nameplate != (Nameplate{}) {
+		r.Nameplate = of.Nameplate
+	}
+	return r
+}
+
+// SettingsAsOf is when the settings were read.
+func (r PowerwallReading) SettingsAsOf() time.Time {
+	if r.SettingsAt.IsZero() {
+		return r.PolledAt
+	}
+	return r.SettingsAt
 }
 
 // AsOf is the time a reading is judged by: the older of the vendor's own stamp
@@ -83,4 +114,18 @@ type PowerwallCommand struct {
 	StormWatch   *bool       //
 	GridCharging *bool       // may the battery charge from the grid
 	ExportRule   *ExportRule //
+}
+
+// InWholeSeconds is r as it is published.
+func (r PowerwallReading) InWholeSeconds() PowerwallReading {
+	r.MeasuredAt, r.PolledAt, r.SettingsAt = wholeSecond(r.MeasuredAt), WholeSecond(r.PolledAt), WholeSecond(r.SettingsAt)
+	return r
+}
+
+func wholeSecond(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	whole := WholeSecond(*t)
+	return &whole
 }

@@ -45,7 +45,7 @@ func ParseRequest(payload []byte) (Request, error) {
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(text, &fields); err != nil {
-		return Request{}, fmt.Errorf("the payload is neither a plain value nor a JSON object: %v", err)
+		return Request{}, fmt.Errorf("the payload is neither a plain value nor a JSON object: %w", err)
 	}
 	var r Request
 	for _, f := range []struct {

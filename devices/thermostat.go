@@ -73,6 +73,11 @@ type ThermostatReading struct {
 	OutdoorTemperature *float64   `json:"outdoor_temperature"`
 	MeasuredAt         *time.Time `json:"measured_at"`
 	PolledAt           time.Time  `json:"polled_at"`
+	// Pending are the settings that a person has asked for and that are not decided
+	// yet: the reading still shows what was there before. Home Assistant, which shows
+	// what was asked for, leaves them as they are until then.
+	Pending   []string  `json:"pending,omitempty"`
+	Nameplate Nameplate `json:"nameplate,omitzero"`
 
 	// What decides whether and how it may be touched.
 	Alive         bool    `json:"alive"`          // the vendor's cloud reaches the device
@@ -124,9 +129,9 @@ type ThermostatCommand struct {
 	// HoldUntil is the end of a HoldUntil; adapters round it up to HoldStep.
 	HoldUntil *time.Time
 
-	// GivesBack says that the device has had these set points before: they are
+	// Restores says that the device has had these set points before: they are
 	// asked of it again even where its limits or its deadband speak against them.
-	GivesBack bool
+	Restores bool
 }
 
 // Gap is the least distance that the thermostat keeps from its heat set point up
@@ -134,4 +139,10 @@ type ThermostatCommand struct {
 // uses both.
 func (r ThermostatReading) Gap() (gap float64, keeps bool) {
 	return max(0, r.Deadband), r.Deadband > 0 || slices.Contains(r.Modes, HeatCool)
+}
+
+// InWholeSeconds is r as it is published.
+func (r ThermostatReading) InWholeSeconds() ThermostatReading {
+	r.HoldUntil, r.MeasuredAt, r.PolledAt = wholeSecond(r.HoldUntil), wholeSecond(r.MeasuredAt), WholeSecond(r.PolledAt)
+	return r
 }

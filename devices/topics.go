@@ -31,6 +31,9 @@ func (t Topics) Thermostats(leaf string) string { return t.at("thermostats", lea
 // Weather is a topic of the forecast: "state", "forecast_high/set".
 func (t Topics) Weather(leaf string) string { return t.at("weather", leaf) }
 
+// Tariff is a topic of what energy costs: "set".
+func (t Topics) Tariff(leaf string) string { return t.at("tariff", leaf) }
+
 // Control is a topic of the peak controller: "state", "event", "override/set".
 func (t Topics) Control(leaf string) string { return t.at("control", leaf) }
 
@@ -44,6 +47,11 @@ const (
 	EventLeaf    = "event"
 	HealthLeaf   = "health"
 	ChartLeaf    = "chart" // the picture of the day, PNG
+	CommandLeaf  = "last_command"
+	PlanLeaf     = "plan"
+	TodayLeaf    = "today"  // what the day has come to so far
+	TariffLeaf   = "tariff" // as Tesla has it
+	SetLeaf      = "set"
 	Online       = "online"
 	Offline      = "offline"
 )

@@ -71,6 +71,31 @@ func (u Unit) To(v Unit, degrees float64) float64 {
 	}
 }
 
+// Degrees writes a temperature in u for people who read in another unit; empty:
+// they read u.
+func (u Unit) Degrees(owner Unit, v float64) string {
+	if owner == "" {
+		owner = u
+	}
+	return tenths(u.To(owner, v)) + " °" + string(owner)
+}
+
+// Difference writes how much warmer something is, in degrees of u, for people who
+// read in another unit; empty: they read u.
+func (u Unit) Difference(owner Unit, v float64) string {
+	if owner == "" {
+		owner = u
+	}
+	return tenths(u.To(owner, v)-u.To(owner, 0)) + " °" + string(owner)
+}
+
+func tenths(v float64) string {
+	if v = math.Round(v*10) / 10; v == 0 {
+		v = 0 // no "-0"
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}
+
 // Finite reports whether v is a number that a device can have measured.
 // Adapters refuse a body with any other as nonsense.
 func Finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
@@ -109,10 +134,6 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // LogValue writes what String says.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// TooOld is the age from which figures say nothing about the present any more,
-// however recently they were read.
-const TooOld = 15 * time.Minute
 
 // Stale is how old a reading may be before nothing new is decided from it:
 // three polls or 15 minutes, whichever is longer. Tesla refreshes its figures

@@ -8,8 +8,12 @@ package discovery
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"maps"
+	"net/url"
+
+	"powermgr/devices"
 )
 
 // Format is how discovery messages are cut.
@@ -35,6 +39,9 @@ type Device struct {
 	Manufacturer string
 	Model        string
 	Version      string   // of its software; empty: unknown
+	Serial       string   // empty: unknown
+	Page         string   // the address of its page at the vendor's; empty: none
+	Via          string   // the id of the device that it is reached through; empty: none
 	Availability []string // topics that all must say online
 	Entities     []Entity
 }
@@ -47,6 +54,16 @@ type Entity struct {
 	Key      string
 	Platform string // "sensor", "climate"
 	Body     map[string]any
+}
+
+// with is d with what its nameplate says; a model that is not told stays general.
+func (d Device) with(n devices.Nameplate) Device {
+	d.Model, d.Version, d.Serial = cmp.Or(n.Model, d.Model), n.Firmware, n.Serial
+	// Home Assistant drops the whole message over an address of another kind.
+	if u, err := url.Parse(n.Page); err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") {
+		d.Page = n.Page
+	}
+	return d
 }
 
 // Origin is who announces.
@@ -74,6 +91,15 @@ func Messages(d Device, f Format, prefix string, o Origin) []Message {
 	device := map[string]any{"identifiers": []string{d.ID}, "name": d.Name, "manufacturer": d.Manufacturer, "model": d.Model}
 	if d.Version != "" {
 		device["sw_version"] = d.Version
+	}
+	if d.Serial != "" {
+		device["serial_number"] = d.Serial
+	}
+	if d.Page != "" {
+		device["configuration_url"] = d.Page
+	}
+	if d.Via != "" {
+		device["via_device"] = d.Via
 	}
 	whole := map[string]any{
 		"device": device, "origin": o.body(),

@@ -16,7 +16,7 @@ import (
 	"powermgr/devices"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 var topics = devices.Topics{Base: "powermgr"}
 
@@ -26,11 +26,12 @@ var formats = []Format{ByDevice, ByComponent}
 
 func downstairs() devices.ThermostatReading {
 	return devices.ThermostatReading{
-		VendorID: "LCC-00A01AB10001", Name: "Downstairs", Unit: devices.Fahrenheit,
+		VendorID: "LCC-00A01AB10001", Name: "Downstairs", Unit: devices.Fahrenheit, OutdoorTemperature: devices.Pointer(88.0), Humidity: devices.Pointer(41.0),
 		Modes: []devices.HVACMode{devices.Off, devices.Heat, devices.Cool, devices.HeatCool},
 		Fans:  []devices.Fan{devices.FanAuto, devices.FanOn, devices.FanCirculate},
 		Holds: []devices.Hold{devices.HoldSchedule, devices.HoldTemporary, devices.HoldUntil, devices.HoldPermanent}, Step: 1,
 		CoolMin: devices.Pointer(50.0), CoolMax: devices.Pointer(99.0), HeatMin: devices.Pointer(40.0), HeatMax: devices.Pointer(90.0),
+		Nameplate: devices.Nameplate{Model: "T5-T6", Firmware: "RCHT8610WF2006"},
 	}
 }
 
@@ -45,6 +46,7 @@ func heatOnly() devices.ThermostatReading {
 func coolOnly() devices.ThermostatReading {
 	r := downstairs()
 	r.VendorID, r.Name, r.Modes, r.Fans = "1234567", "Guest  room's", []devices.HVACMode{devices.Off, devices.Cool}, nil
+	r.Nameplate = devices.Nameplate{Page: "https://mytotalconnectcomfort.com/portal/Device/Control/1234567"}
 	return r
 }
 
@@ -54,12 +56,15 @@ func thermostat(r devices.ThermostatReading) Device {
 
 func controller() Device {
 	return Controller(ControllerDescription{
-		Topics: topics, Version: "1.0.0", Phases: []string{"off_peak", "pre_peak", "peak"},
-		Overrides: []string{"auto", "peak", "off_peak", "precool", "pause", "skip"}, EventTypes: []string{"phase", "reserve", "setback"}, Parts: []string{"powerwall", "broker"},
+		Currency: "$",
+		Topics:   topics, Version: "1.0.0", Phases: []string{"off_peak", "pre_peak", "peak"},
+		Strategies: []string{"rule", "plan"}, Overrides: []string{"auto", "peak", "off_peak", "precool", "pause", "skip"}, EventTypes: []string{"phase", "reserve", "setback"}, Parts: []string{"powerwall", "broker"},
 	})
 }
 
-func powerwall() Device { return Powerwall(PowerwallDescription{Topics: topics}) }
+func powerwall() Device {
+	return Powerwall(PowerwallDescription{Topics: topics, Nameplate: devices.Nameplate{Model: "Powerwall 2", Serial: "TG123456789012", Firmware: "23.44.0 eb113390"}})
+}
 
 func home() map[string]Device {
 	return map[string]Device{
@@ -93,6 +98,47 @@ func object(t *testing.T, payload []byte) map[string]any {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// A select showed the words of topics, such as autonomous.
+func TestOptionsAreReadable(t *testing.T) {
+	body := func(d Device, key string) map[string]any {
+		i := slices.IndexFunc(d.Entities, func(e Entity) bool { return e.Key == key })
+		if i < 0 {
+			t.Fatalf("%s has no %s", d.Name, key)
+		}
+		return d.Entities[i].Body
+	}
+	for key, want := range map[string]struct{ option, word string }{
+		"mode": {"Time-based control", "'Time-based control': 'autonomous'"}, "export_rule": {"Solar only", "'Solar only': 'pv_only'"},
+	} {
+		b := body(powerwall(), key)
+		if !slices.Contains(b["options"].([]string), want.option) || !strings.Contains(b["command_template"].(string), want.word) || !strings.HasSuffix(b["command_template"].(string), ".get(value, value) }}") {
+			t.Errorf("%s: %v", key, b)
+		}
+	}
+	if b := body(controller(), "override"); !slices.Contains(b["options"].([]string), "Off peak") || !strings.Contains(b["value_template"].(string), "'off_peak': 'Off peak'") {
+		t.Errorf("override: %v", b)
+	}
+	for key, press := range map[string]string{"peak_now": "peak", "off_peak_now": "off_peak", "pause_now": "pause"} {
+		if b := body(controller(), key); b["payload_press"] != press {
+			t.Errorf("%s: %v", key, b)
+		}
+	}
+}
+
+// A thermostat of TCC that tells no outdoor temperature had an entity that was
+// never known.
+func TestNothingIsAnnouncedThatADeviceNeverTells(t *testing.T) {
+	told := downstairs()
+	silent := told
+	silent.OutdoorTemperature = nil
+	has := func(r devices.ThermostatReading) bool {
+		return slices.ContainsFunc(thermostat(r).Entities, func(e Entity) bool { return e.Key == "outdoor_temperature" })
+	}
+	if !has(told) || has(silent) {
+		t.Errorf("told: %v, not told: %v", has(told), has(silent))
+	}
 }
 
 func TestGolden(t *testing.T) {
@@ -158,10 +204,10 @@ func TestBothFormatsHaveTheSameBodies(t *testing.T) {
 // Every topic that Home Assistant is told of is one of the topic tree, and
 // none of them is named in the root of a device for all entities.
 func TestTopicsAreThoseOfTheTree(t *testing.T) {
-	state := []string{"status", "powerwall/state", "powerwall/availability", "powerwall/api", "control/state", "control/event", "control/health", "control/chart"}
+	state := []string{"status", "powerwall/state", "powerwall/availability", "powerwall/api", "control/state", "control/event", "control/health", "control/chart", "control/plan", "control/today", "control/last_command"}
 	set := []string{
 		"powerwall/reserve/set", "powerwall/mode/set", "powerwall/storm_watch/set", "powerwall/grid_charging/set", "powerwall/export_rule/set",
-		"control/override/set", "control/enabled/set", "control/restore/set",
+		"control/override/set", "control/enabled/set", "control/restore/set", "control/strategy/set", "control/peak_reserve/set", "control/off_peak_reserve/set", "control/precool_depth/set", "control/configured/set",
 	}
 	for _, id := range []string{"lcc_00a01ab10001", "tcc_7", "1234567"} {
 		for _, leaf := range []string{"state", "availability"} {
@@ -255,6 +301,32 @@ func TestUniqueIDs(t *testing.T) {
 	for _, id := range []string{"powermgr_powerwall_charge", "powermgr_thermostat_lcc_00a01ab10001_climate", "powermgr_control_phase", "powermgr_cabin_powerwall_charge"} {
 		if seen[id] == "" {
 			t.Errorf("there is no %s: unique ids may not change", id)
+		}
+	}
+}
+
+// Homes at one broker share neither an id nor a topic, however alike their base
+// topics are.
+func TestHomesWithBaseTopicsAlike(t *testing.T) {
+	seen := map[string]string{}
+	for _, base := range []string{"haus/öst-a", "haus/äst-a", "haus/öst_a", "haus/ost/a", "haus/ost_a", "haus_ost_a", "haus/ost-a", "Haus/ost/a", "haus/ost a", "haus//ost/a"} {
+		of := devices.Topics{Base: base}
+		for _, f := range formats {
+			for _, d := range []Device{Powerwall(PowerwallDescription{Topics: of}), Controller(ControllerDescription{Topics: of}), Thermostat(ThermostatDescription{Topics: of, Reading: downstairs()})} {
+				ids := []string{string(f) + " device " + d.ID}
+				for _, m := range messages(f, d) {
+					ids = append(ids, m.Topic)
+				}
+				for _, e := range d.Entities {
+					ids = append(ids, string(f)+" entity "+e.Body["unique_id"].(string))
+				}
+				for _, id := range ids {
+					if other, taken := seen[id]; taken {
+						t.Errorf("%s is of %s and of %s", id, other, base)
+					}
+					seen[id] = base
+				}
+			}
 		}
 	}
 }
@@ -360,5 +432,18 @@ func TestNamesStayReadable(t *testing.T) {
 	r.Name = "Kids & <guests>"
 	if m := messages(ByDevice, thermostat(r))[0]; !strings.Contains(string(m.Payload), `"name":"Kids & <guests>"`) {
 		t.Errorf("%s", m.Payload)
+	}
+}
+
+// Home Assistant drops the whole message of a device over one odd address.
+func TestOnlyAnAddressIsAPage(t *testing.T) {
+	for page, want := range map[string]string{
+		"https://example.com/device/1": "https://example.com/device/1", "": "", "homeassistant://x": "", "/portal": "", "https://": "", "http://[": "",
+	} {
+		r := downstairs()
+		r.Nameplate.Page = page
+		if got := thermostat(r).Page; got != want {
+			t.Errorf("%q becomes %q, want %q", page, got, want)
+		}
 	}
 }

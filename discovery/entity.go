@@ -38,6 +38,19 @@ func objectID(name string) string {
 // Assistant takes for unknown on every platform used here.
 func value(field string) string { return "{{ value_json." + field + " }}" }
 
+// decided is a template of settings that renders nothing, which changes nothing in
+// Home Assistant, as long as one of them was asked for and is not decided: the
+// reading shows the old value still. The entity has to be optimistic.
+func decided(template string, settings ...string) string {
+	return "{% if not ['" + strings.Join(settings, "', '") + "'] | select('in', value_json.pending | default([])) | list %}" + template + "{% endif %}"
+}
+
+// optimistic has an entity show what was asked for until it is decided.
+func optimistic(setting string, e Entity) Entity {
+	e.Body["optimistic"], e.Body["value_template"] = true, decided(e.Body["value_template"].(string), setting)
+	return e
+}
+
 // sensor is a number, a text or a time of the device's state.
 func (b build) sensor(key, name, field string, own map[string]any) Entity {
 	body := map[string]any{"state_topic": b.state, "value_template": value(field)}
@@ -73,9 +86,39 @@ func (b build) toggle(key, name, field, command string, own map[string]any) Enti
 	return b.entity("switch", key, name, body)
 }
 
-// choice is one of some words that can be set.
-func (b build) choice(key, name, field, command string, options []string, own map[string]any) Entity {
-	body := map[string]any{"state_topic": b.state, "value_template": value(field), "command_topic": command, "options": options, "qos": 1}
+// names are words on topics, and how people read them.
+type names map[string]string
+
+// An option is a word on a topic as people read it.
+type option struct{ word, name string }
+
+// all are the options for words; one without a name is shown as it is.
+func (n names) all(words []string) (out []option) {
+	for _, w := range words {
+		name, ok := n[w]
+		if !ok {
+			name = w
+		}
+		out = append(out, option{w, name})
+	}
+	return out
+}
+
+// choice is one of some words that can be set. Home Assistant shows the names; on
+// topics there are the words, in both directions.
+func (b build) choice(key, name, field, command string, options []option, own map[string]any) Entity {
+	shown := make([]string, len(options))
+	toName, toWord := make([]string, len(options)), make([]string, len(options))
+	for i, o := range options {
+		shown[i] = o.name
+		toName[i] = "'" + o.word + "': '" + o.name + "'"
+		toWord[i] = "'" + o.name + "': '" + o.word + "'"
+	}
+	body := map[string]any{
+		"state_topic": b.state, "command_topic": command, "options": shown, "qos": 1,
+		"value_template":   "{{ {" + strings.Join(toName, ", ") + "}.get(value_json." + field + ") }}",
+		"command_template": "{{ {" + strings.Join(toWord, ", ") + "}.get(value, value) }}",
+	}
 	maps.Copy(body, own)
 	return b.entity("select", key, name, body)
 }

@@ -43,13 +43,14 @@ func shown(r devices.ThermostatReading, m devices.HVACMode) devices.ThermostatRe
 }
 
 const (
-	fullControl = `{"phase":"peak","reason":"it is the peak","cause":"peak","season":"summer","peak_start":"2026-07-15T16:00:00-07:00","peak_end":"2026-07-15T19:00:00-07:00",
+	fullControl = `{"phase":"peak","reason":"it is the peak","cause":"peak","season":"summer","peak_start":"2026-07-15T16:00:00-07:00","peak_end":"2026-07-15T19:00:00-07:00","next_peak_start":"2026-07-16T16:00:00-07:00",
 		"minutes_left":118,"reserve_wanted_percent":0,"offset_f":2,"thresholds_latched":[],"forecast_high_f":101.3,"override":"precool","override_until":"2026-07-15T19:00:00-07:00",
-		"enabled":true,"dry_run":false,"owned":[],"yielded":[],"problem":true,"problems":["the mode is backup"]}`
-	nullControl = `{"phase":"off_peak","reason":"","cause":"","season":"","peak_start":null,"peak_end":null,"minutes_left":null,"reserve_wanted_percent":null,"offset_f":0,
-		"thresholds_latched":[],"forecast_high_f":null,"override":"auto","override_until":null,"enabled":false,"dry_run":true,"owned":[],"yielded":[],"problem":false,"problems":[]}`
-	fullAPI = `{"age_seconds":12.5,"calls_today":311,"failed_today":2,"problem":null,"reauthorise":false}`
-	nullAPI = `{"age_seconds":null,"calls_today":0,"failed_today":0,"problem":"unreachable","reauthorise":false}`
+		"enabled":true,"strategy":"plan","dry_run":false,"peak_reserve_percent":10,"off_peak_reserve_percent":80,"precool_depth_f":2.5,
+		"changed_by_hand":[{"setting":"peak_reserve","value":10,"configured":0}],"owned":[{"target":"powerwall","name":"Powerwall","what":"reserve","until":"2026-07-15T19:00:00-07:00"}],"yielded":[{"target":"1","name":"Den","what":"set to 74"}],"problem":true,"problems":["the mode is backup"]}`
+	nullControl = `{"phase":"off_peak","reason":"","cause":"","season":"","peak_start":null,"peak_end":null,"next_peak_start":null,"minutes_left":null,"reserve_wanted_percent":null,"offset_f":0,
+		"thresholds_latched":[],"forecast_high_f":null,"override":"auto","override_until":null,"enabled":false,"strategy":"rule","dry_run":true,"peak_reserve_percent":0,"off_peak_reserve_percent":100,"precool_depth_f":2,"changed_by_hand":[],"owned":[],"yielded":[],"problem":false,"problems":[]}`
+	fullAPI = `{"age_seconds":12.5,"calls_today":311,"failed_today":2,"calls_this_month":4321,"calls_per_month":5000,"problem":null,"reauthorise":false}`
+	nullAPI = `{"age_seconds":null,"calls_today":0,"failed_today":0,"calls_this_month":null,"calls_per_month":null,"problem":"unreachable","reauthorise":false}`
 )
 
 // states are the retained messages beside discovery: everything said, or as
@@ -67,10 +68,17 @@ func states(t *testing.T, full bool) map[string]string {
 	s := map[string]string{
 		topics.Status(): devices.Online, topics.Powerwall(devices.AvailLeaf): devices.Offline,
 		topics.Powerwall(devices.StateLeaf): text(devices.PowerwallReading{}), topics.Powerwall(devices.APILeaf): nullAPI, topics.Control(devices.StateLeaf): oneLine.Replace(nullControl),
-		topics.Control(devices.HealthLeaf): `{"parts": {"powerwall": {"ok": true, "problem": null}, "broker": {"ok": false, "problem": "it is gone"}}, "faults": []}`,
+		topics.Control(devices.CommandLeaf): `{"state": "override auto: accepted", "topic": "powermgr/control/override/set", "value": "auto", "result": "accepted", "reason": "", "time": "2026-07-15T16:00:00-07:00"}`,
+		topics.Control(devices.TodayLeaf):   `{"date":"2026-07-15","day_start":"2026-07-15T00:00:00-07:00","peak_import_kwh":null,"peak_import_without_kwh":null,"saved_kwh":null,"saved":null,"currency":"$","month":{"start":"2026-07-01T00:00:00-07:00","days":1,"saved_kwh":null,"saved":null},"forecast":null}`,
+		topics.Control(devices.PlanLeaf):    `{"made_at":"2026-07-15T12:00:00-07:00","decided_at":"2026-07-15T12:00:00-07:00","reserve_percent":null,"reason":"no history","currency":"$","inputs":null,"expected":null,"slots":[]}`,
+		topics.Control(devices.HealthLeaf):  `{"parts": {"powerwall": {"ok": true, "problem": null}, "broker": {"ok": false, "problem": "it is gone"}}, "faults": [], "node": "pi-1"}`,
 	}
 	if full {
 		s[topics.Powerwall(devices.StateLeaf)], s[topics.Powerwall(devices.APILeaf)], s[topics.Control(devices.StateLeaf)] = text(fullPowerwall()), fullAPI, oneLine.Replace(fullControl)
+		s[topics.Control(devices.TodayLeaf)] = `{"date":"2026-07-15","day_start":"2026-07-15T00:00:00-07:00","peak_import_kwh":1.2,"peak_import_without_kwh":6.5,"saved_kwh":5.3,"saved":2.14,"currency":"$",` +
+			`"month":{"start":"2026-07-01T00:00:00-07:00","days":15,"saved_kwh":61.4,"saved":21.7},"forecast":{"date":"2026-07-14","load_off_percent":21.5,"sun_off_percent":12,"load_kwh":24,"load_forecast_kwh":21.3,"sun_kwh":12.9,"sun_forecast_kwh":14.2}}`
+		s[topics.Control(devices.PlanLeaf)] = `{"made_at":"2026-07-15T12:00:00-07:00","decided_at":"2026-07-15T12:00:00-07:00","reserve_percent":62,"reason":"hold 62 %","currency":"$","inputs":{"history_days":14},` +
+			`"expected":{"hours":36,"plan":{"bill":1.2,"peak_import_kwh":0.3},"rule":{"bill":2,"peak_import_kwh":0},"nothing":{"bill":1.5,"peak_import_kwh":2}},"peak_start":"2026-07-15T16:00:00-07:00","peak_end":"2026-07-15T19:00:00-07:00","slots":[]}`
 	}
 	for _, r := range []devices.ThermostatReading{downstairs(), heatOnly(), coolOnly()} {
 		s[topics.Thermostat(r.ID(), devices.AvailLeaf)] = devices.Online
@@ -224,13 +232,18 @@ func TestTemplates(t *testing.T) {
 	scheduled := downstairs()
 	scheduled.Hold = devices.Pointer(devices.HoldSchedule)
 	add("on schedule there is no preset", climate, "climate", "preset_mode_value_template", text(scheduled), "None")
+	unknown := downstairs()
+	unknown.Humidity, unknown.OutdoorTemperature = nil, nil
 	for _, template := range []string{
 		"mode_state_template", "action_template", "current_temperature_template", "current_humidity_template", "temperature_state_template",
 		"temperature_low_state_template", "temperature_high_state_template", "fan_mode_state_template", "preset_mode_value_template",
 	} {
-		add("unknown "+template, climate, "climate", template, text(downstairs()), "None")
+		add("unknown "+template, climate, "climate", template, text(unknown), "None")
 	}
-	add("unknown outdoor_temperature", climate, "outdoor_temperature", "value_template", text(downstairs()), "None")
+	for key, want := range map[string]string{"indoor_temperature": "76", "humidity": "41", "outdoor_temperature": "97"} {
+		add(key, climate, key, "value_template", text(shown(downstairs(), devices.Cool)), want)
+		add("unknown "+key, climate, key, "value_template", text(unknown), "None")
+	}
 	add("unknown hold_until", climate, "hold_until", "value_template", text(downstairs()), "None")
 	add("hold_until", climate, "hold_until", "value_template", text(shown(downstairs(), devices.Cool)), "2026-07-15T17:02:03-07:00")
 
@@ -249,13 +262,13 @@ func TestTemplates(t *testing.T) {
 		"charge": "63.4", "stored": "8.5", "battery_power": "2100", "solar_power": "0", "grid_power": "-20", "home_power": "2080",
 		"grid_import": "1234.5", "grid_export": "0", "solar": "4321", "battery_in": "10", "battery_out": "9", "home": "5000",
 		"grid_connected": "True", "storm_active": "False", "storm_watch": "True", "grid_charging": "False",
-		"reserve": "0", "mode": "self_consumption", "export_rule": "pv_only",
+		"reserve": "0", "mode": "Self-powered", "export_rule": "Solar only",
 	} {
 		add(key, powerwall(), key, "value_template", text(fullPowerwall()), want)
 	}
 	for key, want := range map[string][2]string{
-		"phase": {"peak", "off_peak"}, "reason": {"it is the peak", ""}, "peak_start": {"2026-07-15T16:00:00-07:00", "None"}, "peak_end": {"2026-07-15T19:00:00-07:00", "None"},
-		"minutes_left": {"118", "None"}, "offset": {"2", "0"}, "forecast_high": {"101.3", "None"}, "override": {"precool", "auto"},
+		"phase": {"peak", "off_peak"}, "reason": {"it is the peak", ""}, "peak_start": {"2026-07-16T16:00:00-07:00", "None"}, "peak_end": {"2026-07-15T19:00:00-07:00", "None"},
+		"minutes_left": {"118", "None"}, "offset": {"2", "0"}, "forecast_high": {"101.3", "None"}, "override": {"Precool", "Automatic"},
 		"override_until": {"2026-07-15T19:00:00-07:00", "None"}, "enabled": {"True", "False"}, "problem": {"True", "False"}, "dry_run": {"False", "True"},
 	} {
 		add(key, controller(), key, "value_template", fullControl, want[0])

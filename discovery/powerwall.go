@@ -4,8 +4,15 @@ import "powermgr/devices"
 
 // PowerwallDescription is what has to be known to announce a Powerwall.
 type PowerwallDescription struct {
-	Topics devices.Topics
+	Topics    devices.Topics
+	Nameplate devices.Nameplate // as far as it is known
 }
+
+// The settings of a Powerwall, as Tesla's app calls them.
+var (
+	modeNames   = names{string(devices.SelfConsumption): "Self-powered", string(devices.Autonomous): "Time-based control", string(devices.Backup): "Backup only"}
+	exportNames = names{string(devices.ExportAll): "Solar and battery", string(devices.ExportSolar): "Solar only", string(devices.ExportNone): "Nothing"}
+)
 
 // Powerwall describes the battery.
 func Powerwall(p PowerwallDescription) Device {
@@ -33,8 +40,8 @@ func Powerwall(p PowerwallDescription) Device {
 	}
 	command := func(setting string) string { return t.Powerwall(setting + devices.Set) }
 	config := func(icon string) map[string]any { return map[string]any{"entity_category": "config", "icon": icon} }
-	return Device{
-		ID: id, Name: name, Manufacturer: "Tesla", Model: "Powerwall",
+	d := Device{
+		ID: id, Name: name, Manufacturer: "Tesla", Model: "Powerwall", Via: controllerID(t),
 		Availability: []string{t.Status(), t.Powerwall(devices.AvailLeaf)},
 		Entities: []Entity{
 			b.sensor("charge", "Charge", "charge_percent", map[string]any{
@@ -55,20 +62,25 @@ func Powerwall(p PowerwallDescription) Device {
 			energy("home", "Home energy", "home_kwh"),
 			b.binary("grid_connected", "Grid connected", "grid_connected", map[string]any{"device_class": "connectivity"}),
 			b.binary("storm_active", "Storm watch active", "storm_active", map[string]any{"icon": "mdi:weather-lightning"}),
-			b.entity("number", "reserve", "Reserve", map[string]any{
+			b.binary("grid_services_active", "Grid services active", "grid_services_active", map[string]any{"icon": "mdi:transmission-tower-export"}),
+			optimistic("reserve", b.entity("number", "reserve", "Reserve", map[string]any{
 				"state_topic": b.state, "value_template": value("reserve_percent"), "command_topic": command("reserve"),
 				"min": 0, "max": 100, "step": 1, "mode": "box", "unit_of_measurement": "%", "icon": "mdi:battery-lock", "qos": 1,
-			}),
-			b.choice("mode", "Mode", "mode", command("mode"), texts(devices.Modes()), map[string]any{"icon": "mdi:home-battery-outline"}),
-			b.toggle("storm_watch", "Storm watch", "storm_watch", command("storm_watch"), config("mdi:weather-lightning-rainy")),
-			b.toggle("grid_charging", "Grid charging", "grid_charging", command("grid_charging"), config("mdi:battery-charging-outline")),
-			b.choice("export_rule", "Export rule", "export_rule", command("export_rule"), texts(devices.ExportRules()), config("mdi:transmission-tower-export")),
+			})),
+			optimistic("mode", b.choice("mode", "Mode", "mode", command("mode"), modeNames.all(texts(devices.Modes())), map[string]any{"icon": "mdi:home-battery-outline"})),
+			optimistic("storm_watch", b.toggle("storm_watch", "Storm watch", "storm_watch", command("storm_watch"), config("mdi:weather-lightning-rainy"))),
+			optimistic("grid_charging", b.toggle("grid_charging", "Grid charging", "grid_charging", command("grid_charging"), config("mdi:battery-charging-outline"))),
+			optimistic("export_rule", b.choice("export_rule", "Export rule", "export_rule", command("export_rule"), exportNames.all(texts(devices.ExportRules())), config("mdi:transmission-tower-export"))),
 			api.sensor("api_age", "API age", "age_seconds", diagnostic(map[string]any{
 				"device_class": "duration", "state_class": "measurement", "unit_of_measurement": "s", "suggested_display_precision": 0,
 			})),
 			api.sensor("api_calls", "API calls today", "calls_today", diagnostic(map[string]any{
 				"state_class": "total_increasing", "icon": "mdi:counter",
 			})),
+			api.sensor("api_calls_month", "API calls this month", "calls_this_month", diagnostic(map[string]any{
+				"state_class": "total_increasing", "icon": "mdi:counter",
+			})),
 		},
 	}
+	return d.with(p.Nameplate)
 }

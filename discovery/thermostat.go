@@ -25,21 +25,33 @@ func Thermostat(p ThermostatDescription) Device {
 		b.object = objectID("thermostat " + r.ID())
 	}
 	d := Device{
-		ID: id, Name: name, Manufacturer: "Honeywell", Model: "Thermostat",
+		ID: id, Name: name, Manufacturer: "Honeywell", Model: "Thermostat", Via: controllerID(t),
 		Availability: []string{t.Status(), t.Thermostat(r.ID(), devices.AvailLeaf)},
 		Entities: []Entity{
 			climate(b, p),
-			b.sensor("outdoor_temperature", "Outdoor temperature", "outdoor_temperature", map[string]any{
-				"device_class": "temperature", "state_class": "measurement", "unit_of_measurement": "°" + string(unit(r)), "suggested_display_precision": 0,
-			}),
 		},
+	}
+	temperature := func(key, name, field string, precision int) Entity {
+		return b.sensor(key, name, field, map[string]any{
+			"device_class": "temperature", "state_class": "measurement", "unit_of_measurement": "°" + string(unit(r)), "suggested_display_precision": precision,
+		})
+	}
+	// Home Assistant keeps statistics of sensors alone, not of what a climate shows.
+	d.Entities = append(d.Entities, temperature("indoor_temperature", "Indoor temperature", "temperature", 1))
+	if r.Humidity != nil { // not every vendor tells the following
+		d.Entities = append(d.Entities, b.sensor("humidity", "Humidity", "humidity", map[string]any{
+			"device_class": "humidity", "state_class": "measurement", "unit_of_measurement": "%", "suggested_display_precision": 0,
+		}))
+	}
+	if r.OutdoorTemperature != nil {
+		d.Entities = append(d.Entities, temperature("outdoor_temperature", "Outdoor temperature", "outdoor_temperature", 0))
 	}
 	if len(r.Holds) > 0 {
 		d.Entities = append(d.Entities,
 			b.timestamp("hold_until", "Hold until", "hold_until"),
 			b.button("resume_schedule", "Resume schedule", t.Thermostat(r.ID(), "hold"+devices.Set), string(devices.HoldSchedule), "mdi:calendar-clock"))
 	}
-	return d
+	return d.with(r.Nameplate)
 }
 
 // longestName is the most characters of a thermostat's own name that are shown.
@@ -67,11 +79,11 @@ func climate(b build, p ThermostatDescription) Entity {
 	t, r := p.Topics, p.Reading
 	command := func(setting string) string { return t.Thermostat(r.ID(), setting+devices.Set) }
 	c := map[string]any{
-		"modes": texts(r.Modes), "mode_state_topic": b.state, "mode_state_template": value("mode"), "mode_command_topic": command("mode"),
+		"modes": texts(r.Modes), "mode_state_topic": b.state, "mode_state_template": decided(value("mode"), "mode"), "mode_command_topic": command("mode"),
 		"action_topic": b.state, "action_template": value("action"),
 		"current_temperature_topic": b.state, "current_temperature_template": value("temperature"),
 		"current_humidity_topic": b.state, "current_humidity_template": value("humidity"),
-		"temperature_unit": string(unit(r)), "temp_step": step(r), "precision": 0.1, "qos": 1,
+		"temperature_unit": string(unit(r)), "temp_step": step(r), "precision": 0.1, "qos": 1, "optimistic": true,
 	}
 	if lo, hi, ok := span(r); ok {
 		c["min_temp"], c["max_temp"] = lo, hi
@@ -79,15 +91,15 @@ func climate(b build, p ThermostatDescription) Entity {
 	heat, cool, both := has(r, devices.Heat), has(r, devices.Cool), has(r, devices.HeatCool)
 	if heat || cool {
 		c["temperature_state_topic"] = b.state
-		c["temperature_state_template"] = "{{ value_json.cool_setpoint if value_json.mode == 'cool' else value_json.heat_setpoint if value_json.mode == 'heat' else None }}"
+		c["temperature_state_template"] = decided("{{ value_json.cool_setpoint if value_json.mode == 'cool' else value_json.heat_setpoint if value_json.mode == 'heat' else None }}", "mode", "cool_setpoint", "heat_setpoint")
 		c["temperature_command_topic"] = command("setpoint") // that of the present mode
 	}
 	switch {
 	case both:
 		c["temperature_high_state_topic"], c["temperature_high_command_topic"] = b.state, command("cool_setpoint")
-		c["temperature_high_state_template"] = "{{ value_json.cool_setpoint if value_json.mode == 'heat_cool' else None }}"
+		c["temperature_high_state_template"] = decided("{{ value_json.cool_setpoint if value_json.mode == 'heat_cool' else None }}", "mode", "cool_setpoint")
 		c["temperature_low_state_topic"], c["temperature_low_command_topic"] = b.state, command("heat_setpoint")
-		c["temperature_low_state_template"] = "{{ value_json.heat_setpoint if value_json.mode == 'heat_cool' else None }}"
+		c["temperature_low_state_template"] = decided("{{ value_json.heat_setpoint if value_json.mode == 'heat_cool' else None }}", "mode", "heat_setpoint")
 	// With one set point there is no doubt which, even while it is off.
 	case heat && !cool:
 		c["temperature_command_topic"] = command("heat_setpoint")
@@ -95,7 +107,7 @@ func climate(b build, p ThermostatDescription) Entity {
 		c["temperature_command_topic"] = command("cool_setpoint")
 	}
 	if len(r.Fans) > 0 {
-		c["fan_modes"], c["fan_mode_state_topic"], c["fan_mode_state_template"] = texts(r.Fans), b.state, value("fan")
+		c["fan_modes"], c["fan_mode_state_topic"], c["fan_mode_state_template"] = texts(r.Fans), b.state, decided(value("fan"), "fan")
 		c["fan_mode_command_topic"] = command("fan")
 	}
 	if list := presets(r); len(list) > 0 {
@@ -106,7 +118,7 @@ func climate(b build, p ThermostatDescription) Entity {
 		// A hold until a time needs one: who picks the bare word gets the hold
 		// that ends by itself.
 		c["preset_mode_command_template"] = "{{ 'temporary' if value == 'until' else value }}"
-		c["preset_mode_value_template"] = "{{ None if value_json.hold == 'schedule' else value_json.hold }}"
+		c["preset_mode_value_template"] = decided("{{ None if value_json.hold == 'schedule' else value_json.hold }}", "hold")
 	}
 	return b.entity("climate", "climate", "", c)
 }

@@ -3,6 +3,9 @@ package discovery
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"io"
 	"slices"
 	"strings"
 
@@ -14,20 +17,47 @@ import (
 func Filter(prefix string) string { return prefix + "/+/+/config" }
 
 // Slug is what all our ids begin with for a base topic, so that two homes at
-// one broker do not mix.
-func Slug(topics devices.Topics) string { return devices.TopicID(topics.Base) }
+// one broker do not mix. What a base has besides small letters, digits and
+// levels would be lost in an id; such a base is told by a sum of it.
+func Slug(topics devices.Topics) string {
+	id := devices.TopicID(topics.Base)
+	if strings.ReplaceAll(topics.Base, "/", "_") == id && !strings.Contains(topics.Base, "_") {
+		return id
+	}
+	sum := fnv.New32a()
+	_, _ = io.WriteString(sum, topics.Base) // a hash takes everything
+	return fmt.Sprintf("%s_%08x", id, sum.Sum32())
+}
 
-// maxPayload is the longest retained message that is looked at, in bytes. Ours
-// have some ten thousand.
+// maxBase is the longest base topic that is looked at, in bytes.
+const maxBase = 1024
+
+// maxPayload is the longest retained message that is looked at, in bytes.
+// powermgr's have some ten thousand.
 const maxPayload = 1 << 18
 
-// Ours reports whether a retained message was announced by this program for
-// the home with that slug. Anything else is somebody else's and left alone:
-// other software's, and that of another home whose ids begin alike, as those
-// of the base topic powermgr/cabin begin like those of powermgr.
-func Ours(m Message, prefix, slug string) bool {
-	if len(m.Payload) == 0 || len(m.Payload) > maxPayload || !ourTopic(m.Topic, prefix, slug) {
-		return false
+// Announced reports whether a retained message was announced by this program for
+// the home of those topics. Anything else is left alone: other software's, and
+// that of another home with ids that begin alike, as those of the base topic
+// powermgr/cabin begin like those of powermgr.
+func Announced(m Message, prefix string, topics devices.Topics) bool {
+	in, base, ok := announcedBy(m)
+	return ok && in == prefix && base == topics.Base
+}
+
+// announcedBy is the prefix below which this program has announced m, and the
+// base topic of the home; ok is false for anything else. A home's ids begin
+// with its slug, or did so with nothing but its base topic.
+func announcedBy(m Message) (prefix, base string, ok bool) {
+	levels := strings.Split(m.Topic, "/")
+	if n := len(levels) - 3; n > 0 && len(m.Payload) > 0 && len(m.Payload) <= maxPayload {
+		prefix = strings.Join(levels[:n], "/")
+		levels = levels[n:]
+	} else {
+		return "", "", false
+	}
+	if !legal(levels[0]) || !legal(levels[1]) || levels[2] != "config" {
+		return "", "", false
 	}
 	var body struct {
 		Origin struct {
@@ -38,23 +68,19 @@ func Ours(m Message, prefix, slug string) bool {
 		} `json:"availability"`
 	}
 	if json.Unmarshal(m.Payload, &body) != nil || body.Origin.Name != originName {
-		return false
+		return "", "", false
 	}
 	for _, a := range body.Availability {
 		base, ok := strings.CutSuffix(a.Topic, devices.Topics{}.Status())
-		if ok && Slug(devices.Topics{Base: base}) == slug {
-			return true
+		if !ok || base == "" || len(base) > maxBase || strings.ContainsAny(base, "+#\x00") {
+			continue
+		}
+		t := devices.Topics{Base: base}
+		if strings.HasPrefix(levels[1], Slug(t)+"_") || strings.HasPrefix(levels[1], devices.TopicID(base)+"_") {
+			return prefix, base, true
 		}
 	}
-	return false
-}
-
-// ourTopic reports whether topic is prefix/<component>/<id>/config with an id
-// of ours.
-func ourTopic(topic, prefix, slug string) bool {
-	rest, ok := strings.CutPrefix(topic, prefix+"/")
-	levels := strings.Split(rest, "/")
-	return ok && len(levels) == 3 && legal(levels[0]) && legal(levels[1]) && strings.HasPrefix(levels[1], slug+"_") && levels[2] == "config"
+	return "", "", false
 }
 
 // legal reports whether Home Assistant takes s as an id or a platform.
@@ -65,7 +91,8 @@ func legal(s string) bool {
 }
 
 // Update lists what to send, in order, so that Home Assistant ends up with
-// wanted and nothing else of ours: retained is what the broker has, Ours all.
+// wanted and nothing else that this program announced: retained is what the broker
+// has, all of it Announced.
 // What it has already is not sent again. A change of format is covered: the
 // topics of the other format are emptied first, since a second topic for the
 // same unique id would be refused.

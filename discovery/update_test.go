@@ -217,58 +217,60 @@ func TestUpdateBearsGarbage(t *testing.T) {
 	}
 }
 
-func TestOurs(t *testing.T) {
+func TestAnnounced(t *testing.T) {
 	cabin := devices.Topics{Base: "powermgr/cabin"}
-	ours := messages(ByDevice, powerwall())[0]
-	theirs := Messages(Powerwall(PowerwallDescription{Topics: cabin}), ByDevice, prefix, Origin{})[0]
-	long := Message{ours.Topic, append(ours.Payload[:len(ours.Payload):len(ours.Payload)], strings.Repeat(" ", maxPayload)...)}
+	device := messages(ByDevice, powerwall())[0]
+	ofCabin := Messages(Powerwall(PowerwallDescription{Topics: cabin}), ByDevice, prefix, Origin{})[0]
+	long := Message{device.Topic, append(device.Payload[:len(device.Payload):len(device.Payload)], strings.Repeat(" ", maxPayload)...)}
 	for _, c := range []struct {
 		name   string
 		m      Message
 		prefix string
-		slug   string
+		base   string
 		want   bool
 	}{
-		{"a device", ours, prefix, "powermgr", true},
+		{"a device", device, prefix, "powermgr", true},
 		{"a thermostat", messages(ByDevice, thermostat(heatOnly()))[0], prefix, "powermgr", true},
 		{"an entity with availability of its own", messages(ByComponent, powerwall())[20], prefix, "powermgr", true},
 		{"of a prefix with two levels", Messages(powerwall(), ByDevice, "my/ha", Origin{})[0], "my/ha", "powermgr", true},
-		{"of a base with two levels", theirs, prefix, "powermgr_cabin", true},
-		{"a home whose base begins like ours", theirs, prefix, "powermgr", false},
-		{"another program's", Message{ours.Topic, []byte(`{"origin":{"name":"zigbee2mqtt"},"availability":[{"topic":"powermgr/status"}]}`)}, prefix, "powermgr", false},
-		{"of no home", Message{ours.Topic, []byte(`{"origin":{"name":"powermgr"}}`)}, prefix, "powermgr", false},
-		{"another home's", Message{"homeassistant/device/cabin_powerwall/config", ours.Payload}, prefix, "powermgr", false},
-		{"another prefix", ours, "ha", "powermgr", false},
-		{"not a configuration", Message{"homeassistant/device/powermgr_powerwall/state", ours.Payload}, prefix, "powermgr", false},
-		{"too many levels", Message{"homeassistant/sensor/x/powermgr_powerwall/config", ours.Payload}, prefix, "powermgr", false},
-		{"a level after it", Message{ours.Topic + "/config", ours.Payload}, prefix, "powermgr", false},
-		{"an illegal id", Message{"homeassistant/device/powermgr_power wall/config", ours.Payload}, prefix, "powermgr", false},
-		{"no JSON", Message{ours.Topic, []byte("x")}, prefix, "powermgr", false},
-		{"availability that is none", Message{ours.Topic, []byte(`{"origin":{"name":"powermgr"},"availability":"powermgr/status"}`)}, prefix, "powermgr", false},
+		{"of a base with two levels", ofCabin, prefix, "powermgr/cabin", true},
+		{"a home with a base that begins alike", ofCabin, prefix, "powermgr", false},
+		{"another program's", Message{device.Topic, []byte(`{"origin":{"name":"zigbee2mqtt"},"availability":[{"topic":"powermgr/status"}]}`)}, prefix, "powermgr", false},
+		{"of no home", Message{device.Topic, []byte(`{"origin":{"name":"powermgr"}}`)}, prefix, "powermgr", false},
+		{"another home's", Message{"homeassistant/device/cabin_powerwall/config", device.Payload}, prefix, "powermgr", false},
+		{"of ids as they were before they had a sum", Message{"homeassistant/device/haus__st_a_powerwall/config", Messages(Powerwall(PowerwallDescription{Topics: devices.Topics{Base: "haus/öst-a"}}), ByDevice, prefix, Origin{})[0].Payload}, prefix, "haus/öst-a", true},
+		{"a home whose base differs in a sign alone", Messages(Powerwall(PowerwallDescription{Topics: devices.Topics{Base: "haus/öst-a"}}), ByDevice, prefix, Origin{})[0], prefix, "haus/äst-a", false},
+		{"another prefix", device, "ha", "powermgr", false},
+		{"not a configuration", Message{"homeassistant/device/powermgr_powerwall/state", device.Payload}, prefix, "powermgr", false},
+		{"too many levels", Message{"homeassistant/sensor/x/powermgr_powerwall/config", device.Payload}, prefix, "powermgr", false},
+		{"a level after it", Message{device.Topic + "/config", device.Payload}, prefix, "powermgr", false},
+		{"an illegal id", Message{"homeassistant/device/powermgr_power wall/config", device.Payload}, prefix, "powermgr", false},
+		{"no JSON", Message{device.Topic, []byte("x")}, prefix, "powermgr", false},
+		{"availability that is none", Message{device.Topic, []byte(`{"origin":{"name":"powermgr"},"availability":"powermgr/status"}`)}, prefix, "powermgr", false},
 		{"too long", long, prefix, "powermgr", false},
-		{"removed", Message{ours.Topic, nil}, prefix, "powermgr", false},
+		{"removed", Message{device.Topic, nil}, prefix, "powermgr", false},
 	} {
-		if got := Ours(c.m, c.prefix, c.slug); got != c.want {
+		if got := Announced(c.m, c.prefix, devices.Topics{Base: c.base}); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
 	for _, f := range formats {
 		for _, m := range allMessages(f) {
-			if !Ours(m, prefix, Slug(topics)) {
-				t.Errorf("%s is not known as ours", m.Topic)
+			if !Announced(m, prefix, topics) {
+				t.Errorf("%s is not known as announced", m.Topic)
 			}
 		}
 	}
 }
 
-func FuzzOurs(f *testing.F) {
+func FuzzAnnounced(f *testing.F) {
 	for _, m := range allMessages(ByDevice) {
 		f.Add(m.Topic, m.Payload)
 	}
 	f.Add("homeassistant/device/powermgr_powerwall/config", []byte(`{"origin":{"name":"powermgr"},"availability":[{"topic":"/status"}]}`))
 	f.Fuzz(func(t *testing.T, topic string, payload []byte) {
-		if Ours(Message{topic, payload}, prefix, "powermgr") && (!strings.HasPrefix(topic, prefix+"/") || !strings.Contains(topic, "/powermgr_") || !strings.HasSuffix(topic, "/config")) {
-			t.Errorf("%q is ours", topic)
+		if Announced(Message{topic, payload}, prefix, topics) && (!strings.HasPrefix(topic, prefix+"/") || !strings.Contains(topic, "/powermgr_") || !strings.HasSuffix(topic, "/config")) {
+			t.Errorf("%q is announced", topic)
 		}
 	})
 }

@@ -104,6 +104,18 @@ func pick() (Kind, string, error) {
 	return "", "", fmt.Errorf("TEST_BROKER is %q: it may be docker, binary or embedded", wanted)
 }
 
+// Has says why this machine has no broker of a kind; nil: it has.
+func Has(kind Kind) error {
+	switch kind {
+	case Docker:
+		return dockerReady()
+	case Binary:
+		_, err := mosquittoBinary()
+		return err
+	}
+	return nil
+}
+
 func mosquittoBinary() (string, error) {
 	if path, err := exec.LookPath("mosquitto"); err == nil {
 		return path, nil

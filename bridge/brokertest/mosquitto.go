@@ -25,10 +25,14 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 )
 
+// atOnce has Mosquitto send small messages at once, as the configurations that are
+// shipped do.
+const atOnce = "set_tcp_nodelay true\n"
+
 // files are what Mosquitto reads, by name; listener is the address it listens
 // on and dir the folder that the files will be in.
 func (c Config) files(listener, dir string) (map[string][]byte, error) {
-	conf := "listener " + listener + "\npersistence false\nlog_dest stderr\n"
+	conf := "listener " + listener + "\npersistence false\nlog_dest stderr\n" + atOnce
 	files := map[string][]byte{}
 	if len(c.Users) == 0 {
 		conf += "allow_anonymous true\n"

@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -165,7 +166,7 @@ func (p *Proxy) copy(to, from net.Conn) {
 				return
 			}
 		}
-		if hole && err == io.EOF {
+		if hole && errors.Is(err, io.EOF) {
 			continue // not even the end comes through; Cut ends the read with another error
 		}
 		if err != nil {

@@ -8,6 +8,7 @@
 package bus
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"slices"
@@ -88,15 +89,34 @@ func Stored(topic string) string { return storedRoot + topic }
 
 const storedRoot = "$stored/"
 
+// Seen is the private topic on which who publishes topic says that it has taken
+// in what the broker had there: the payload is the one of Stored. Until then the
+// link holds back what this process has said on topic.
+func Seen(topic string) string { return seenRoot + topic }
+
+const seenRoot = "$seen/"
+
+// SeenTopic is the topic that a message on Seen is about.
+func SeenTopic(private string) (topic string, ok bool) { return strings.CutPrefix(private, seenRoot) }
+
 // Contest is the private, retained topic on which it is said, in a sentence
 // for the owner, that other daemons command the same devices; empty: none does.
 const Contest = "$node/contest"
+
+// Missing is the private, retained topic on which it is said, in a sentence for
+// the owner, which thermostats are to be controlled and are not on the account;
+// empty: none is missing.
+const Missing = "$thermostats/missing"
 
 // Publish hands m to every subscription whose filters match.
 func (b *Bus) Publish(m Message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	m.decoded = &decoded{}
+	if last, ok := b.retained[m.Topic]; ok && bytes.Equal(last.Payload, m.Payload) {
+		m.decoded = last.decoded // it is said again, as most of what is retained is
+	} else {
+		m.decoded = &decoded{}
+	}
 	if m.Retain {
 		if len(m.Payload) == 0 {
 			delete(b.retained, m.Topic)

@@ -158,6 +158,16 @@ func TestDecode(t *testing.T) {
 	if r, err := bus.Decode[reading](take(one)); err != nil || *r.Charge != 8 {
 		t.Errorf("the next one: %+v %v", r, err)
 	}
+	b.Publish(bus.Message{Topic: "r", Payload: []byte(`{"charge":8}`), Retain: true})
+	said, _ := bus.Decode[reading](take(one))
+	b.Publish(bus.Message{Topic: "r", Payload: []byte(`{"charge":8}`), Retain: true})
+	if same, err := bus.Decode[reading](take(one)); err != nil || same.Charge != said.Charge {
+		t.Errorf("what is said again was decoded again: %v", err)
+	}
+	b.Publish(bus.Message{Topic: "r", Payload: []byte(`{"charge":9}`), Retain: true})
+	if r, err := bus.Decode[reading](take(one)); err != nil || *r.Charge != 9 {
+		t.Errorf("what is said next: %+v %v", r, err)
+	}
 	b.Publish(bus.Message{Topic: "a", Payload: []byte("<html>")})
 	page := take(one)
 	for range 2 {

@@ -16,18 +16,21 @@ func (d *Daemon) announcer(s bridge.Shared) (string, func(context.Context) error
 	s.Log = s.Log.With("part", "discovery")
 	o := bridge.AnnouncerOptions{
 		Shared: s, Prefix: c.Discovery.Prefix, Format: discovery.Format(c.Discovery.Format), Version: d.options.Version,
-		Thermostats: c.Honeywell != nil, Controlled: c.Rules().Thermostats, Disabled: !c.Discovery.Enabled, Devices: []discovery.Device{Controller(s.Topics, d.options.Version)},
+		Thermostats: c.Honeywell != nil, Controlled: c.Rules().Thermostats, Disabled: !c.Discovery.Enabled, Devices: []discovery.Device{Controller(s.Topics, d.options.Version, c.Tariff.Currency, c.Settings.Unit)},
 	}
 	if c.Tesla != nil {
-		o.Devices = append(o.Devices, discovery.Powerwall(discovery.PowerwallDescription{Topics: s.Topics}))
+		o.Powerwall = func(n devices.Nameplate) discovery.Device {
+			return discovery.Powerwall(discovery.PowerwallDescription{Topics: s.Topics, Nameplate: n})
+		}
 	}
 	return "discovery", bridge.NewAnnouncer(o).Run, nil
 }
 
-// Controller describes the peak controller, with the words of its rules.
-func Controller(topics devices.Topics, version string) discovery.Device {
+// Controller describes the peak controller, with the words of its rules, to an
+// owner who reads temperatures in a unit; empty: °F.
+func Controller(topics devices.Topics, version, currency string, owner devices.Unit) discovery.Device {
 	return discovery.Controller(discovery.ControllerDescription{
-		Topics: topics, Version: version, Phases: words(rules.Phases()), Overrides: words(rules.OverrideKinds()), EventTypes: words(rules.NoteTypes()), Parts: health.Parts(),
+		Topics: topics, Version: version, Currency: currency, Unit: owner, Phases: words(rules.Phases()), Strategies: words(rules.Strategies()), Overrides: words(rules.OverrideKinds()), EventTypes: words(rules.NoteTypes()), Parts: health.Parts(),
 	})
 }
 

@@ -36,7 +36,7 @@ type Config struct {
 type Tesla struct {
 	// APIToken is an access token that cannot be refreshed, such as
 	// Teslemetry's. Empty: TokenFile is used. Load empties it when there is an
-	// authorisation in TokenFile.
+	// authorization in TokenFile.
 	APIToken devices.Secret `koanf:"api_token"`
 	// TokenFile holds the OAuth answer and is rewritten when it is refreshed.
 	// Empty: APIToken is used.
@@ -47,7 +47,7 @@ type Tesla struct {
 	// ClientID is the app's, for refreshing the token of TokenFile; "ownerapi"
 	// means Tesla's older owner API. Empty: allowed with APIToken alone.
 	ClientID string `koanf:"client_id"`
-	// ClientSecret is the app's, for the first authorisation. Empty: none.
+	// ClientSecret is the app's, for the first authorization. Empty: none.
 	ClientSecret devices.Secret `koanf:"client_secret"`
 	// BaseURL is the API, without a slash at its end. Empty in the file: the
 	// owner API for client_id ownerapi with a token file, else Fleet in North
@@ -56,6 +56,10 @@ type Tesla struct {
 	// TokenURL is the token endpoint. Empty in the file: the one that belongs to
 	// the same choice. Load fills it in.
 	TokenURL string `koanf:"token_url"`
+	// CallsPerMonth is how many calls there may be in a calendar month: 2000 and
+	// more, default 5000. The Powerwall is read as often as they last; commands and
+	// what they need always go. 0: no limit, and Poll alone says how often.
+	CallsPerMonth int `koanf:"calls_per_month"`
 }
 
 // The two clouds that Honeywell thermostats can be on.
@@ -67,7 +71,7 @@ const (
 // Honeywell is the account of the thermostats.
 type Honeywell struct {
 	// Backend is BackendResideo or BackendTCC. Empty in the file: resideo if an
-	// authorisation is at TokenFile, else tcc if there are a user name and a
+	// authorization is at TokenFile, else tcc if there are a user name and a
 	// password, else resideo. Load fills it in.
 	Backend string `koanf:"backend"`
 	// ClientID and ClientSecret are consumer key and secret of the app; resideo
@@ -81,7 +85,7 @@ type Honeywell struct {
 	// BaseURL is the API or the portal. Empty in the file: the vendor's. Load
 	// fills it in.
 	BaseURL string `koanf:"base_url"`
-	// TokenFile keeps the authorisation of resideo, or the session of tcc.
+	// TokenFile keeps the authorization of resideo, or the session of tcc.
 	// Empty in the file: honeywell_token.json or honeywell_session.json in
 	// /var/lib/powermgr. Load fills it in.
 	TokenFile string `koanf:"token_file"`
@@ -183,6 +187,8 @@ type SMTP struct {
 	// Username is for the log-in. Empty: the server wants none.
 	Username string         `koanf:"username"`
 	Password devices.Secret `koanf:"password"`
+	// CAFile has the server's certificate authority, PEM. Empty: the system's.
+	CAFile string `koanf:"ca_file"`
 }
 
 // Recipients are e-mail addresses for each urgency. Empty: nobody.
@@ -216,6 +222,16 @@ type Settings struct {
 	PeakReservePercent int `koanf:"peak_reserve_percent"`
 	// OffPeakReservePercent is the reserve otherwise: 0–80 or 100, default 100.
 	OffPeakReservePercent int `koanf:"off_peak_reserve_percent"`
+
+	// Unit is what the owner reads temperatures in, and what those of this section
+	// may be given in: devices.Fahrenheit, or devices.Celsius, with keys that end
+	// with _c. Empty, the default: °F, and each thermostat's own where it is read.
+	Unit devices.Unit `koanf:"unit"`
+
+	// Strategy is StrategyRule, the default, or StrategyPlan. A person may choose the
+	// other one in Home Assistant.
+	Strategy rules.Strategy `koanf:"strategy"`
+	Plan     Plan           `koanf:"plan"`
 
 	// ThermostatIDs are the vendor's ids of the thermostats to control. Others
 	// on the account are shown and never touched. Empty: none is controlled.
@@ -268,16 +284,22 @@ type Settings struct {
 	CheckIntervalSeconds int `koanf:"check_interval_seconds"`
 }
 
-// Tariff is what energy costs, for the report alone. All 0, the default: the
-// report says nothing of money.
-type Tariff struct {
-	// Currency is shown before amounts. Default $.
-	Currency string `koanf:"currency"`
-	// PeakPerKWh and OffPeakPerKWh are what a kWh of the grid costs: 0–100.
-	PeakPerKWh    float64 `koanf:"peak_per_kwh"`
-	OffPeakPerKWh float64 `koanf:"off_peak_per_kwh"`
-	// ExportPerKWh is what a kWh to the grid earns: 0–100, default 0.
-	ExportPerKWh float64 `koanf:"export_per_kwh"`
+// Plan is what a plan of the battery goes by. There is one whatever the strategy.
+type Plan struct {
+	// MinReservePercent is never gone below, nor is PeakReservePercent: 0–80,
+	// default 0.
+	MinReservePercent int `koanf:"min_reserve_percent"`
+	// PeakWeightPerKWh is what a kWh from the grid in a peak counts beside its price:
+	// 0–100, default 0.4. The owner wants the peak clean before he wants it cheap.
+	PeakWeightPerKWh float64 `koanf:"peak_weight_per_kwh"`
+	// BatteryKWh is what the battery holds until its readings tell: 1–1000, default
+	// 13.5, which is one Powerwall.
+	BatteryKWh float64 `koanf:"battery_kwh"`
+	// BatteryKW is the most it charges or discharges with: 0.5–1000, default 5.
+	BatteryKW float64 `koanf:"battery_kw"`
+	// GridChargeKW is the most it fills with from the grid: 0–1000. 0, the default:
+	// it is learned.
+	GridChargeKW float64 `koanf:"grid_charge_kw"`
 }
 
 // A Season is what holds in a part of the year: in Months, or from From to To.
@@ -314,11 +336,12 @@ type Threshold struct {
 }
 
 // Poll is how often vendors are asked. The lower bounds are what their limits
-// and the age of their figures make sensible. At most an hour; weather a day.
+// and the age of their figures make sensible. At most an hour; weather a day. For
+// the Powerwall it is how often at most, if Tesla.CallsPerMonth is not 0.
 type Poll struct {
 	PowerwallPeakSeconds int `koanf:"powerwall_peak_seconds"` // in a peak and its lead: from 30, default 60
 	PowerwallSeconds     int `koanf:"powerwall_seconds"`      // otherwise: from 30, default 300
-	ThermostatSeconds    int `koanf:"thermostat_seconds"`     // from 120, default 300
+	ThermostatSeconds    int `koanf:"thermostat_seconds"`     // from 120, default 300; in a peak and its lead 240 at most
 	WeatherSeconds       int `koanf:"weather_seconds"`        // from 900, default 3600
 }
 
@@ -334,8 +357,11 @@ type Paths struct {
 	// PermanentMetricsDir has a record of each day. Default
 	// /var/log/powermgr/metrics.
 	PermanentMetricsDir string `koanf:"permanent_metrics_dir"`
-	// MetricsKeepDays is for how long: 0–3650, default 400. 0: for ever.
+	// MetricsKeepDays is for how long: 0–3650, default 400. 0: forever.
 	MetricsKeepDays int `koanf:"metrics_keep_days"`
+	// HistoryDir has the quarter hours of each month, forever. Empty in the file:
+	// history beside JournalFile. Load fills it in.
+	HistoryDir string `koanf:"history_dir"`
 }
 
 // HA is the pair of nodes.
@@ -353,17 +379,25 @@ type HA struct {
 	VirtualIP     string `koanf:"virtual_ip"`
 }
 
-// HTTP is for metrics and health.
+// HTTP is for the page, metrics and health.
 type HTTP struct {
 	// Listen is host:port; Load makes it 127.0.0.1 if there is no host. Empty,
 	// the default: there is none.
 	Listen string `koanf:"listen"`
+	// Password is asked for by the page. Empty, the default: the page is for this
+	// machine and TrustedProxies alone.
+	Password devices.Secret `koanf:"password"`
+	// TrustedProxies are addresses, or networks such as 172.30.32.0/23, of proxies
+	// that ask people to log in themselves: who comes through one sees the page.
+	TrustedProxies []string `koanf:"trusted_proxies"`
+	// ReadOnly has the page take no commands. Default false.
+	ReadOnly bool `koanf:"read_only"`
 }
 
 // The outputs of Logging.
 const (
 	LogAuto    = "auto"    // journal under systemd, else text
-	LogText    = "text"    // lines; in colour on a terminal
+	LogText    = "text"    // lines; in color on a terminal
 	LogJSON    = "json"    // one object a line
 	LogJournal = "journal" // lines with a priority, without a time
 )

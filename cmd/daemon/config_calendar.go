@@ -34,7 +34,9 @@ func (l *loader) checkCalendar(c *Config) {
 		l.checkSeason(s, name)
 		l.checkSharedDays(s, names[:i], name)
 	}
-	l.checkWholeYear(s)
+	if !c.Tariff.hasPeaks() {
+		l.checkWholeYear(s)
+	}
 	if len(l.problems) > before {
 		return
 	}
@@ -190,13 +192,17 @@ func (l *loader) checkLongestPeak(c *Config) {
 	calendar := c.Calendar()
 	calendar.Location = time.UTC
 	start := l.now()
+	key := "settings.seasons"
+	if c.Tariff.hasPeaks() {
+		key = "tariff.rates"
+	}
 	for p := range calendar.From(start) {
 		if p.End.Sub(p.Start) > 366*24*time.Hour {
-			l.problem("settings.seasons", "the peak would never end, since its windows touch: leave some time without one")
+			l.problem(key, "the peak would never end, since its windows touch: leave some time without one")
 			return
 		}
 		if p.End.Sub(p.Start) > longestPeak {
-			l.problem("settings.seasons", "the peak that begins on %s would last %d days without a break, since its windows touch: it may last %d",
+			l.problem(key, "the peak that begins on %s would last %d days without a break, since its windows touch: it may last %d",
 				p.Start.Format("2006-01-02 15:04"), int(p.End.Sub(p.Start).Hours()/24), int(longestPeak.Hours()/24))
 			return
 		}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/mail"
@@ -22,10 +23,14 @@ import (
 
 func (l *loader) check(c *Config) {
 	l.checkTesla(c.Tesla)
+	if text := c.Expiring(l.now()); text != "" {
+		l.notice("tesla", "%s", text)
+	}
 	l.checkHoneywell(c.Honeywell)
 	if c.Tesla == nil && c.Honeywell == nil {
 		l.notice("tesla", "neither tesla nor honeywell is there: nothing is polled by this process")
 	}
+	l.checkPlaceholders(c)
 	l.checkMQTT(c.MQTT)
 	l.checkTopics(c)
 	l.checkWeather(c)
@@ -34,7 +39,8 @@ func (l *loader) check(c *Config) {
 	l.checkBattery(c.Settings)
 	l.checkThermostats(c)
 	l.checkPolls(c)
-	l.checkTariff(c.Tariff)
+	l.checkTariff(c)
+	l.checkReportPrices(c.Tariff)
 	l.checkNode(c)
 }
 
@@ -47,7 +53,7 @@ func (l *loader) among(key string, value, least, most float64) {
 
 func (l *loader) oneOf(key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
-		l.problem(key, "%s is not one of %s", quoted(value), strings.Join(allowed, ", "))
+		l.problem(key, "%s is not one of %s%s", quoted(value), strings.Join(allowed, ", "), DidYouMean(value, allowed))
 	}
 }
 
@@ -79,6 +85,9 @@ func (l *loader) checkTesla(t *Tesla) {
 	if t.EnergySiteID < 0 {
 		l.problem("tesla.energy_site_id", "%d is not a site: leave it out if the account has one", t.EnergySiteID)
 	}
+	if n := t.CallsPerMonth; n != 0 && (n < leastCalls || n > mostCalls) {
+		l.problem("tesla.calls_per_month", "%d is not between %d and %d: fewer do not last for the peaks of a month; 0 is for no limit", n, leastCalls, mostCalls)
+	}
 	l.vendorURL("tesla.base_url", t.BaseURL)
 	l.vendorURL("tesla.token_url", t.TokenURL)
 	if t.BaseURL == tesla.OwnerURL {
@@ -98,21 +107,12 @@ func (l *loader) checkHoneywell(h *Honeywell) {
 	default:
 		l.problem("honeywell."+missing[0], "backend %s needs %s", h.Backend, strings.Join(missing, " and "))
 	}
-	if h.isExample() {
-		l.notice("honeywell.password", "it is the example's: the thermostats are not asked until it is yours")
-	}
 	if l.knownBackend(h) {
 		l.vendorURL("honeywell.base_url", h.BaseURL)
 	}
 	if u, err := url.Parse(h.BaseURL); err == nil && u.Hostname() == "api.honeywell.com" {
 		l.notice("honeywell.base_url", "this host has had no valid certificate since May 2026: leave the key out for the new one")
 	}
-}
-
-// isExample reports whether the log-in is the example's: nobody should be
-// locked out because powermgr was started before it was set up.
-func (h *Honeywell) isExample() bool {
-	return h.Backend == BackendTCC && h.Password == "change-me"
 }
 
 func (l *loader) knownBackend(h *Honeywell) bool {
@@ -189,7 +189,7 @@ func (l *loader) checkMQTT(m MQTT) {
 	}
 	if u != nil && m.Password != "" && !secure {
 		ip, err := netip.ParseAddr(u.Hostname())
-		if local := u.Hostname() == "localhost" || err == nil && ip.IsLoopback(); !local {
+		if local := u.Hostname() == "localhost" || err == nil && ip.IsLoopback() || l.isAddon() && m.URL == usualBroker; !local {
 			l.notice("mqtt.password", "it goes over the network without TLS: mqtts:// in mqtt.url, if the broker can")
 		}
 	}
@@ -250,8 +250,9 @@ func (l *loader) checkWeather(c *Config) {
 		l.notice("weather.api_key", "weather.api_key and weather.api_url are not used: the forecast is Open-Meteo's, which needs neither")
 	}
 	precools := func(s Season) bool { return *s.Precool && len(s.PeakPeriods) > 0 }
+	rates := slices.ContainsFunc(c.Tariff.Rates, func(r Rate) bool { return r.rate().Peak && r.rate().Precool })
 	if w.Source != WeatherOpenMeteo && c.Honeywell != nil && c.Settings.PrecoolAdjustmentF > 0 &&
-		slices.ContainsFunc(c.Settings.SeasonNames(), func(name string) bool { return precools(c.Settings.Seasons[name]) }) {
+		(rates || slices.ContainsFunc(c.Settings.SeasonNames(), func(name string) bool { return precools(c.Settings.Seasons[name]) })) {
 		if w.Source == WeatherNone {
 			l.notice("weather.source", "without a forecast nothing is precooled")
 		} else {
@@ -272,6 +273,11 @@ func (l *loader) checkMail(n Notifications) {
 	}
 	if strings.ContainsAny(s.Server, ":/ ") && net.ParseIP(s.Server) == nil {
 		l.problem("notifications.smtp.server", "%s is not a host name: the port belongs in notifications.smtp.port", quoted(s.Server))
+	}
+	if s.CAFile != "" {
+		if data, _, err := l.read(s.CAFile); err != nil || !x509.NewCertPool().AppendCertsFromPEM(data) {
+			l.notice("notifications.smtp.ca_file", "%s has no certificate in PEM that can be read here: no mail leaves if it is the same for the daemon", s.CAFile)
+		}
 	}
 	if (s.Username == "") != (s.Password == "") {
 		l.problem("notifications.smtp", "username and password go together")
@@ -295,15 +301,6 @@ func (l *loader) checkMail(n Notifications) {
 		l.notice("notifications.smtp.server", "there are recipients and no server: no mail is sent")
 	case s.Server != "" && len(n.Recipients.Critical) == 0:
 		l.notice("notifications.recipients.critical", "nobody is told when somebody has to do something")
-	}
-}
-
-func (l *loader) checkTariff(t Tariff) {
-	l.among("tariff.peak_per_kwh", t.PeakPerKWh, 0, 100)
-	l.among("tariff.off_peak_per_kwh", t.OffPeakPerKWh, 0, 100)
-	l.among("tariff.export_per_kwh", t.ExportPerKWh, 0, 100)
-	if t.PeakPerKWh < t.OffPeakPerKWh {
-		l.notice("tariff.peak_per_kwh", "the peak is cheaper than the rest of the day: are the two mixed up?")
 	}
 }
 
@@ -345,16 +342,7 @@ func (l *loader) checkNode(c *Config) {
 	if pair && !c.HA.Enabled {
 		l.notice("ha.enabled", "it is false: this node acts alone, whatever keepalived says")
 	}
-	if listen := c.HTTP.Listen; listen != "" {
-		host, port, err := net.SplitHostPort(listen)
-		if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
-			l.problem("http.listen", "%s must read like 127.0.0.1:9469, or be empty", quoted(listen))
-		} else if host == "" {
-			c.HTTP.Listen = net.JoinHostPort("127.0.0.1", port)
-		} else if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-			l.notice("http.listen", "everybody in the network can read the metrics")
-		}
-	}
+	l.checkHTTP(&c.HTTP)
 	for _, p := range []struct{ key, value, without string }{
 		{"paths.journal_file", c.Paths.JournalFile, "no setback or precooling begins, since it could not be undone after a crash"},
 		{"paths.ramdisk_state_file", c.Paths.RamdiskStateFile, "what is counted is kept nowhere but at paths.journal_file, a few times a day"},
@@ -363,7 +351,7 @@ func (l *loader) checkNode(c *Config) {
 			l.problem(p.key, "it needs a path: leave the key out for the usual one")
 		} else if info, err := os.Stat(p.value); err == nil && info.IsDir() {
 			// Said, and no reason not to start, as with any path that cannot be
-			// written: what is to be given back may be at the broker.
+			// written: what is to be restored may be at the broker.
 			l.notice(p.key, "%s is a folder and not a file in one: %s", p.value, p.without)
 		}
 	}

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"powermgr/control/plan"
+	"powermgr/control/planner"
+	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/devices/cloud"
 	"powermgr/devices/resideo"
@@ -29,6 +32,13 @@ const (
 	mostPoll, mostRare = 3600, 86400
 )
 
+// Tesla's calls a month. Fewer than leastCalls do not last for peaks on workdays.
+const (
+	usualCalls = 5000
+	leastCalls = 2000
+	mostCalls  = 1_000_000
+)
+
 // defaults is a Config before anything is read into it. What depends on
 // something that is read is filled in by complete.
 func defaults() Config {
@@ -42,8 +52,9 @@ func defaults() Config {
 			PrecoolLeadMinutes:    30, PrecoolThresholdF: 95, PrecoolAdjustmentF: 2, MinThermostatTempF: 67,
 			ThermostatIncrementF: 2, MaxThermostatTempF: 82, MinHeatSetpointF: 62, MaxIndoorF: 86, MinIndoorF: 58,
 			MinWriteIntervalMinutes: 10, EODBatteryWarningThreshold: 20, ReserveWithoutPercent: 20,
+			Strategy: rules.StrategyRule, Plan: Plan{PeakWeightPerKWh: plan.DefaultOptions().PeakWeight, BatteryKWh: 13.5, BatteryKW: 5},
 		},
-		Tariff: Tariff{Currency: "$"},
+		Tariff: Tariff{Currency: "$", Source: planner.FromConfig},
 		Poll:   Poll{PowerwallPeakSeconds: 60, WeatherSeconds: 3600},
 		Paths: Paths{
 			JournalFile:      stateDir + "/journal.json",
@@ -53,7 +64,7 @@ func defaults() Config {
 	}
 }
 
-// defaultSeasons are a common tariff: dear afternoons in summer, dear mornings
+// defaultSeasons are a common tariff: expensive afternoons in summer, expensive mornings
 // and evenings in winter.
 func defaultSeasons() map[string]Season {
 	clock := func(from, to Minute) PeakPeriod { return PeakPeriod{Start: from * 60, End: to * 60} }
@@ -71,11 +82,14 @@ func defaultThresholds() []Threshold {
 // given.
 func (l *loader) complete(c *Config) {
 	s := &c.Settings
+	if s.Unit = devices.Unit(strings.ToUpper(string(s.Unit))); s.Unit == "" && len(l.celsius) > 0 {
+		s.Unit = devices.Celsius
+	}
 	if s.Timezone == "" {
 		s.Timezone = s.Location
 		l.origin["settings.timezone"] = l.origin["settings.location"]
 	}
-	if len(s.Seasons) == 0 {
+	if len(s.Seasons) == 0 && !c.Tariff.hasPeaks() {
 		s.Seasons = defaultSeasons()
 	}
 	for name, season := range s.Seasons {
@@ -113,9 +127,12 @@ func (l *loader) complete(c *Config) {
 			c.Weather.Source = WeatherOpenMeteo
 		}
 	}
+	if c.Paths.HistoryDir == "" {
+		c.Paths.HistoryDir = filepath.Join(filepath.Dir(c.Paths.JournalFile), "history")
+	}
 	for _, path := range []*string{
-		&c.Paths.JournalFile, &c.Paths.RamdiskStateFile, &c.Paths.PermanentMetricsDir,
-		&c.MQTT.TLS.CAFile, &c.MQTT.TLS.CertFile, &c.MQTT.TLS.KeyFile,
+		&c.Paths.HistoryDir, &c.Paths.JournalFile, &c.Paths.RamdiskStateFile, &c.Paths.PermanentMetricsDir,
+		&c.MQTT.TLS.CAFile, &c.MQTT.TLS.CertFile, &c.MQTT.TLS.KeyFile, &c.Notifications.SMTP.CAFile,
 	} {
 		*path = l.absolute(*path)
 	}
@@ -138,7 +155,8 @@ func (n *Notifications) completeFrom() {
 }
 
 // completePolls takes v2.0's cycle where it has to do. A cycle that would be
-// too quick for a vendor is slowed down, since v2.0 had one for all.
+// too quick for a vendor is slowed down, since v2.0 had one for all. It does not
+// apply to a Powerwall whose calls are limited.
 func (l *loader) completePolls(c *Config) {
 	every := cycle
 	if c.Settings.CheckIntervalSeconds != 0 {
@@ -155,6 +173,10 @@ func (l *loader) completePolls(c *Config) {
 		if *p.value != 0 {
 			continue
 		}
+		if p.value == &c.Poll.PowerwallSeconds && c.Tesla != nil && c.Tesla.CallsPerMonth > 0 {
+			*p.value = cycle // the calls there are pace it
+			continue
+		}
 		*p.value = every
 		if every > 0 && every < p.least {
 			*p.value = p.least
@@ -164,11 +186,14 @@ func (l *loader) completePolls(c *Config) {
 }
 
 func (l *loader) completeTesla(t *Tesla) {
+	if t.TokenFile == "" && t.APIToken == "" && t.ClientID != "" && l.isAddon() {
+		t.TokenFile = filepath.Join(l.state, "tesla_token.json") // an add-on has one place alone for it
+	}
 	t.TokenFile = l.absolute(t.TokenFile)
 	if t.TokenFile != "" && t.APIToken != "" {
-		if l.authorised(t.TokenFile) {
+		if l.authorized(t.TokenFile) {
 			t.APIToken = "" // the one that can be refreshed
-			l.notice("tesla.api_token", "not used, since there is an authorisation in tesla.token_file")
+			l.notice("tesla.api_token", "not used, since there is an authorization in tesla.token_file")
 		} else {
 			l.notice("tesla.api_token", "used until powermgr auth tesla has filled tesla.token_file")
 		}
@@ -191,14 +216,14 @@ func (l *loader) completeTesla(t *Tesla) {
 
 func (l *loader) completeHoneywell(h *Honeywell) {
 	h.TokenFile = l.absolute(h.TokenFile)
-	authorisation, session := h.TokenFile, h.TokenFile
+	authorization, session := h.TokenFile, h.TokenFile
 	if h.TokenFile == "" {
-		authorisation, session = filepath.Join(stateDir, "honeywell_token.json"), filepath.Join(stateDir, "honeywell_session.json")
+		authorization, session = filepath.Join(l.state, "honeywell_token.json"), filepath.Join(l.state, "honeywell_session.json")
 	}
 	if h.Backend == "" {
 		app, account := h.ClientID != "" && h.ClientSecret != "", h.Username != "" && h.Password != ""
 		switch {
-		case app && l.authorised(authorisation):
+		case app && l.authorized(authorization):
 			h.Backend = BackendResideo
 		case account:
 			h.Backend = BackendTCC
@@ -209,7 +234,7 @@ func (l *loader) completeHoneywell(h *Honeywell) {
 			l.notice("honeywell.backend", "not given, with the keys of both clouds: taking %s", h.Backend)
 		}
 	}
-	h.TokenFile = authorisation
+	h.TokenFile = authorization
 	if h.Backend == BackendTCC {
 		h.TokenFile = session
 	}
@@ -219,8 +244,8 @@ func (l *loader) completeHoneywell(h *Honeywell) {
 	h.BaseURL = strings.TrimRight(h.BaseURL, "/")
 }
 
-// authorised reports whether there is a refresh token at path.
-func (l *loader) authorised(path string) bool {
+// authorized reports whether there is a refresh token at path.
+func (l *loader) authorized(path string) bool {
 	data, _, err := l.read(path)
 	if err != nil {
 		return false

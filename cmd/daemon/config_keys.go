@@ -19,8 +19,8 @@ import (
 func fields(t reflect.Type) []string {
 	var names []string
 	if t = bare(t); t.Kind() == reflect.Struct {
-		for i := range t.NumField() {
-			names = append(names, t.Field(i).Tag.Get("koanf"))
+		for field := range t.Fields() {
+			names = append(names, field.Tag.Get("koanf"))
 		}
 	}
 	return names
@@ -32,8 +32,8 @@ func fieldType(t reflect.Type, name string) (reflect.Type, bool) {
 	case reflect.Map:
 		return bare(t.Elem()), true
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if f := t.Field(i); f.Tag.Get("koanf") == name {
+		for f := range t.Fields() {
+			if f.Tag.Get("koanf") == name {
 				return bare(f.Type), true
 			}
 		}
@@ -108,6 +108,7 @@ func (l *loader) unknown(s source, t reflect.Type, section, name string) {
 	}
 	key := joined(section, name)
 	delete(l.origin, key) // the text says where
+	delete(l.lines, key)
 	if meant := nearest(t, section, name); meant != "" {
 		l.problem(key, "there is no such key (%s): did you mean %s?", s.where(key), s.spell(meant))
 		return
@@ -148,8 +149,23 @@ func nearest(t reflect.Type, section, name string) string {
 	return best
 }
 
+// DidYouMean is the question that ends what is said of a word that is not known;
+// empty if none of those that are known comes near it.
+func DidYouMean(word string, known []string) string {
+	best, least := "", len([]rune(word))/3+2 // a third of it wrong, or one letter of a short one
+	for _, k := range known {
+		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < least {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return ": did you mean " + best + "?"
+}
+
 // distance is how many letters have to be put in, taken out, or changed to
-// make b of a, after Levenshtein; two neighbours swapped count as one.
+// make b of a, after Levenshtein; two neighbors swapped count as one.
 func distance(a, b string) int {
 	x, y := []rune(a), []rune(b)
 	var before []int // the row before last

@@ -34,7 +34,7 @@ type ConfigError struct {
 type Problem struct {
 	Key    string // settings.seasons.summer.peak_periods[0].end; empty: the file as a whole
 	Text   string // what is wrong with it, and what to do; never a secret
-	Source string // the environment variable or the credential; empty: the file
+	Source string // "line 3" of the file, the environment variable, or the credential; empty: not known, or said in Text
 }
 
 func (p Problem) String() string {
@@ -74,6 +74,10 @@ const largest = 1 << 20
 // before the file. Lists can only be in the file. Each secret can be in a file
 // of its own, named by its key and "_file".
 //
+// In an add-on of Home Assistant, which environ says, the options of the add-on and
+// the broker that the Supervisor knows are beneath the file, and there need not be
+// one.
+//
 // The notices are to be shown even when there is an error, which is always a
 // *ConfigError with all problems at once.
 func Load(path string, environ []string) (Config, []Notice, error) {
@@ -81,11 +85,16 @@ func Load(path string, environ []string) (Config, []Notice, error) {
 	if err != nil {
 		abs = path
 	}
-	l := loader{dir: filepath.Dir(abs), open: openFile, host: os.Hostname, now: time.Now, origin: map[string]string{}}
+	l := loader{dir: filepath.Dir(abs), state: stateDir, open: openFile, host: os.Hostname, now: time.Now, origin: map[string]string{}}
+	_, isAddon := FindAddon(environ)
+	if isAddon {
+		l.state = addonDir
+	}
 	data, mode, err := l.read(path)
 	switch {
+	case isAddon && errors.Is(err, fs.ErrNotExist):
 	case errors.Is(err, fs.ErrNotExist):
-		l.problem("", "there is no such file: copy deploy/config.example.yaml there and fill it in, or name another with --config")
+		l.problem("", "there is no such file: sudo powermgr setup writes one; or copy %s there and fill it in, or name another with --config", ExampleFile())
 	case errors.Is(err, fs.ErrPermission):
 		l.problem("", "it may not be read: run as the user of the daemon, or give its group the right with chmod 640 and chgrp")
 	case err != nil:
@@ -94,7 +103,7 @@ func Load(path string, environ []string) (Config, []Notice, error) {
 	if len(l.problems) > 0 {
 		return Config{}, nil, &ConfigError{File: path, Problems: l.problems}
 	}
-	if mode&0o004 != 0 {
+	if mode&0o004 != 0 && !isAddon { // its machine has no other users
 		l.notice(path, "everybody on this machine can read it: chmod 640")
 	}
 	c := l.config(data, environ)
@@ -105,16 +114,29 @@ func Load(path string, environ []string) (Config, []Notice, error) {
 	return Config{}, l.notices, &ConfigError{File: path, Problems: l.problems, Read: c}
 }
 
+// ExampleFile is the configuration that explains every key, where it is on this
+// machine: the package's, else the one of a checkout.
+func ExampleFile() string {
+	const packaged = "/usr/share/powermgr/config.example.yaml"
+	if _, err := os.Stat(packaged); err == nil {
+		return packaged
+	}
+	return "deploy/config.example.yaml"
+}
+
 // loader gathers what one Load finds.
 type loader struct {
-	dir  string // that relative paths are meant from
-	open func(path string) (io.ReadCloser, fs.FileMode, error)
-	host func() (string, error)
-	now  func() time.Time
+	dir   string // that relative paths are meant from
+	state string // where authorizations are kept
+	open  func(path string) (io.ReadCloser, fs.FileMode, error)
+	host  func() (string, error)
+	now   func() time.Time
 
 	problems []Problem
 	notices  []Notice
 	origin   map[string]string // of keys that are not from the file: the variable or credential
+	lines    map[string]int    // of keys in the file
+	celsius  map[string]string // the key in °C that was given for one in °F
 }
 
 // enough problems are said at once; the file must be another one.
@@ -131,7 +153,18 @@ func (l *loader) problem(key, format string, args ...any) {
 			return
 		}
 	}
-	l.problems = append(l.problems, Problem{Key: key, Text: fmt.Sprintf(format, args...), Source: l.origin[key]})
+	l.problems = append(l.problems, Problem{Key: key, Text: fmt.Sprintf(format, args...), Source: l.source(key)})
+}
+
+// source is where a key has its value; empty if that is not known.
+func (l *loader) source(key string) string {
+	if from := l.origin[key]; from != "" || key == "" {
+		return from
+	}
+	if line := l.lines[key]; line > 0 {
+		return fmt.Sprintf("line %d", line)
+	}
+	return ""
 }
 
 // within reports whether key is section, or below it.
@@ -152,7 +185,12 @@ func (l *loader) config(data []byte, environ []string) Config {
 	if len(unreadable) > 0 {
 		file.tree = sections(data) // so that somebody can be told
 	}
-	for _, s := range []source{file, l.fromCredentials(environ), l.fromEnvironment(environ)} {
+	sources := []source{file, l.fromCredentials(environ), l.fromEnvironment(environ)}
+	if a, ok := FindAddon(environ); ok {
+		sources = append(l.fromAddon(a, file), sources...)
+	}
+	for _, s := range sources {
+		l.inFahrenheit(s)
 		l.checkKeys(s)
 		l.readSecrets(s.tree, reflect.TypeFor[Config](), "")
 		if err := k.Load(confmap.Provider(s.tree, ""), nil); err != nil {
@@ -162,18 +200,12 @@ func (l *loader) config(data []byte, environ []string) Config {
 	c := defaults()
 	// What is good of a section stays when something in it is not.
 	if _, ok := k.Get("tesla").(map[string]any); ok {
-		c.Tesla = new(Tesla)
+		c.Tesla = &Tesla{CallsPerMonth: usualCalls}
 	}
 	if _, ok := k.Get("honeywell").(map[string]any); ok {
 		c.Honeywell = new(Honeywell)
 	}
-	err := k.UnmarshalWithConf("", &c, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
-		TagName:   "koanf",
-		MatchName: func(key, field string) bool { return key == field },
-		DecodeHook: mapstructure.DecodeHookFuncValue(func(from, to reflect.Value) (any, error) {
-			return typed(from.Interface(), to.Type())
-		}),
-	}})
+	err := k.UnmarshalWithConf("", &c, koanf.UnmarshalConf{DecoderConfig: decoding()})
 	l.misread(err)
 	l.complete(&c)
 	l.check(&c)
@@ -181,6 +213,17 @@ func (l *loader) config(data []byte, environ []string) Config {
 		l.problems, l.notices = unreadable, nil
 	}
 	return c
+}
+
+// decoding is how a section becomes its struct.
+func decoding() *mapstructure.DecoderConfig {
+	return &mapstructure.DecoderConfig{
+		TagName:   "koanf",
+		MatchName: func(key, field string) bool { return key == field },
+		DecodeHook: mapstructure.DecodeHookFuncValue(func(from, to reflect.Value) (any, error) {
+			return typed(from.Interface(), to.Type())
+		}),
+	}
 }
 
 // misread notes each value that is not of its key's type.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"powermgr/control/rules"
 	"powermgr/devices"
 )
 
@@ -24,6 +25,17 @@ func (l *loader) checkBattery(s Settings) {
 		l.problem("settings.peak_reserve_percent", "%d is above settings.off_peak_reserve_percent %d: the battery would not be used in the peak",
 			s.PeakReservePercent, s.OffPeakReservePercent)
 	}
+	l.oneOf("settings.strategy", string(s.Strategy), string(rules.StrategyRule), string(rules.StrategyPlan))
+	switch least := s.Plan.MinReservePercent; {
+	case least < 0 || least > 80:
+		l.problem("settings.plan.min_reserve_percent", "%d is not 0–80", least)
+	case least > s.OffPeakReservePercent:
+		l.problem("settings.plan.min_reserve_percent", "%d is above settings.off_peak_reserve_percent %d: there is nothing to plan between the two", least, s.OffPeakReservePercent)
+	}
+	l.among("settings.plan.peak_weight_per_kwh", s.Plan.PeakWeightPerKWh, 0, 100)
+	l.among("settings.plan.battery_kwh", s.Plan.BatteryKWh, 1, 1000)
+	l.among("settings.plan.battery_kw", s.Plan.BatteryKW, 0.5, 1000)
+	l.among("settings.plan.grid_charge_kw", s.Plan.GridChargeKW, 0, 1000)
 	l.among("settings.eod_battery_warning_threshold", s.EODBatteryWarningThreshold, 0, 100)
 	l.among("settings.reserve_without_percent", float64(s.ReserveWithoutPercent), 0, 100)
 	if n := len(s.BatteryThresholds); n > 10 {
@@ -43,29 +55,32 @@ func (l *loader) checkBattery(s Settings) {
 
 func (l *loader) checkThermostats(c *Config) {
 	s := c.Settings
-	l.among("settings.thermostat_increment_f", s.ThermostatIncrementF, 0, 5)
-	l.among("settings.precool_adjustment_f", s.PrecoolAdjustmentF, 0, 5)
-	l.among("settings.precool_threshold_f", s.PrecoolThresholdF, 50, 130)
-	l.among("settings.min_thermostat_temp_f", s.MinThermostatTempF, 60, 85)
-	l.among("settings.max_thermostat_temp_f", s.MaxThermostatTempF, 70, 90)
-	l.among("settings.min_heat_setpoint_f", s.MinHeatSetpointF, 50, 75)
-	l.among("settings.max_indoor_f", s.MaxIndoorF, 70, 95)
-	l.among("settings.min_indoor_f", s.MinIndoorF, 45, 70)
+	if s.Unit != "" {
+		l.oneOf("settings.unit", string(s.Unit), string(devices.Fahrenheit), string(devices.Celsius))
+	}
+	l.difference("settings.thermostat_increment_f", s.ThermostatIncrementF, 5)
+	l.difference("settings.precool_adjustment_f", s.PrecoolAdjustmentF, 5)
+	l.temperature("settings.precool_threshold_f", s.PrecoolThresholdF, 50, 130)
+	l.temperature("settings.min_thermostat_temp_f", s.MinThermostatTempF, 60, 85)
+	l.temperature("settings.max_thermostat_temp_f", s.MaxThermostatTempF, 70, 90)
+	l.temperature("settings.min_heat_setpoint_f", s.MinHeatSetpointF, 50, 75)
+	l.temperature("settings.max_indoor_f", s.MaxIndoorF, 70, 95)
+	l.temperature("settings.min_indoor_f", s.MinIndoorF, 45, 70)
 	l.among("settings.max_thermostat_adjustments", float64(s.MaxThermostatAdjustments), 0, 10)
 	l.among("settings.min_write_interval_minutes", float64(s.MinWriteIntervalMinutes), 5, 120)
 	if s.MinThermostatTempF >= s.MaxThermostatTempF {
-		l.problem("settings.min_thermostat_temp_f", "%g is not below settings.max_thermostat_temp_f %g", s.MinThermostatTempF, s.MaxThermostatTempF)
+		l.problem(l.written("settings.min_thermostat_temp_f"), "%s is not below %s, %s", s.degrees(s.MinThermostatTempF), l.written("settings.max_thermostat_temp_f"), s.degrees(s.MaxThermostatTempF))
 	}
 	if s.MinHeatSetpointF >= s.MaxThermostatTempF {
-		l.problem("settings.min_heat_setpoint_f", "%g is not below settings.max_thermostat_temp_f %g", s.MinHeatSetpointF, s.MaxThermostatTempF)
+		l.problem(l.written("settings.min_heat_setpoint_f"), "%s is not below %s, %s", s.degrees(s.MinHeatSetpointF), l.written("settings.max_thermostat_temp_f"), s.degrees(s.MaxThermostatTempF))
 	}
 	// The last two are for whoever is inside: stricter than the set points they
 	// end the setback early, which may be what is wanted.
 	if s.MaxIndoorF < s.MaxThermostatTempF {
-		l.notice("settings.max_indoor_f", "%g is below settings.max_thermostat_temp_f %g, so a setback to that ends early", s.MaxIndoorF, s.MaxThermostatTempF)
+		l.notice(l.written("settings.max_indoor_f"), "%s is below %s, %s, so a setback to that ends early", s.degrees(s.MaxIndoorF), l.written("settings.max_thermostat_temp_f"), s.degrees(s.MaxThermostatTempF))
 	}
 	if s.MinIndoorF > s.MinHeatSetpointF {
-		l.notice("settings.min_indoor_f", "%g is above settings.min_heat_setpoint_f %g, so a setback to that ends early", s.MinIndoorF, s.MinHeatSetpointF)
+		l.notice(l.written("settings.min_indoor_f"), "%s is above %s, %s, so a setback to that ends early", s.degrees(s.MinIndoorF), l.written("settings.min_heat_setpoint_f"), s.degrees(s.MinHeatSetpointF))
 	}
 	seen := map[string]bool{}
 	for i, id := range s.ThermostatIDs {

@@ -38,6 +38,7 @@ func (l *loader) fromFile(data []byte) source {
 	if err != nil {
 		l.problem("", "%s", err)
 	}
+	l.lines = maps.Clone(lines) // unknown takes out what it has said
 	return source{
 		tree:  tree,
 		where: func(key string) string { return fmt.Sprintf("line %d", lines[key]) },

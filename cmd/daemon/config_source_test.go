@@ -132,11 +132,11 @@ func TestSecretFiles(t *testing.T) {
 		{name: "one from the configuration's folder, which everybody can read", text: "tesla: {api_token_file: token}", want: "hunter2",
 			notice: "tesla.api_token_file: everybody on this machine can read token: chmod 640"},
 		{name: "beside an empty value, as v2.0 has them", text: "tesla: {api_token: '', api_token_file: token}", want: "hunter2"},
-		{name: "beside a value", text: "tesla: {api_token: a, api_token_file: token}", refused: []string{"tesla.api_token_file: api_token is given too: keep one of them"}},
-		{name: "not there", text: "tesla: {api_token_file: nothing}", refused: []string{"tesla.api_token_file: nothing cannot be read: no such file or directory"}},
-		{name: "a device", text: "tesla: {api_token_file: /dev/zero}", refused: []string{"tesla.api_token_file: /dev/zero cannot be read: it is not a file"}},
-		{name: "empty", text: "tesla: {api_token_file: empty}", refused: []string{"tesla.api_token_file: empty is empty"}},
-		{name: "a list", text: "tesla: {api_token_file: [hunter2]}", refused: []string{"tesla.api_token_file: this is one value, not a list or a section"}},
+		{name: "beside a value", text: "tesla: {api_token: a, api_token_file: token}", refused: []string{"tesla.api_token_file: api_token is given too: keep one of them (line 3)"}},
+		{name: "not there", text: "tesla: {api_token_file: nothing}", refused: []string{"tesla.api_token_file: nothing cannot be read: no such file or directory (line 3)"}},
+		{name: "a device", text: "tesla: {api_token_file: /dev/zero}", refused: []string{"tesla.api_token_file: /dev/zero cannot be read: it is not a file (line 3)"}},
+		{name: "empty", text: "tesla: {api_token_file: empty}", refused: []string{"tesla.api_token_file: empty is empty (line 3)"}},
+		{name: "a list", text: "tesla: {api_token_file: [hunter2]}", refused: []string{"tesla.api_token_file: this is one value, not a list or a section (line 3)"}},
 		{name: "no secret", text: "tesla: {api_token: a, energy_site_id_file: token}", refused: []string{"tesla.energy_site_id_file: there is no such key (line 3): did you mean tesla.energy_site_id?"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -197,7 +197,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l := loader{dir: "/", host: func() (string, error) { return "pi", nil }, now: time.Now, origin: map[string]string{},
+		l := loader{dir: "/", state: stateDir, host: func() (string, error) { return "pi", nil }, now: time.Now, origin: map[string]string{},
 			open: func(string) (io.ReadCloser, fs.FileMode, error) { return nil, 0, errors.New("no files here") }}
 		c := l.config(data, nil)
 		if len(l.problems) > 0 {

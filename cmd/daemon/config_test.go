@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -83,14 +84,14 @@ func TestLoadV2(t *testing.T) {
 		PrecoolLeadMinutes: 30, PrecoolThresholdF: 95, PrecoolAdjustmentF: 2, MinThermostatTempF: 67,
 		BatteryThresholds: []Threshold{{120, 75}, {60, 50}, {30, 25}}, ThermostatIncrementF: 2, MaxThermostatAdjustments: 3,
 		MaxThermostatTempF: 82, MinHeatSetpointF: 62, MaxIndoorF: 86, MinIndoorF: 58, MinWriteIntervalMinutes: 10,
-		ReserveWithoutPercent: 20, EODBatteryWarningThreshold: 20, CheckIntervalSeconds: 300,
+		ReserveWithoutPercent: 20, Strategy: "rule", Plan: Plan{PeakWeightPerKWh: 0.4, BatteryKWh: 13.5, BatteryKW: 5}, EODBatteryWarningThreshold: 20, CheckIntervalSeconds: 300,
 	}
 	if !reflect.DeepEqual(c.Settings, wantSettings) {
 		t.Errorf("settings: got %+v\nwant %+v", c.Settings, wantSettings)
 	}
 	if want := (&Tesla{
 		TokenFile: filepath.Join(dir, "tesla_tokens.json"), EnergySiteID: 2252345678901, ClientID: "ownerapi",
-		BaseURL: "https://owner-api.teslamotors.com", TokenURL: "https://auth.tesla.com/oauth2/v3/token",
+		BaseURL: "https://owner-api.teslamotors.com", TokenURL: "https://auth.tesla.com/oauth2/v3/token", CallsPerMonth: 5000,
 	}); !reflect.DeepEqual(c.Tesla, want) {
 		t.Errorf("tesla: got %+v\nwant %+v", c.Tesla, want)
 	}
@@ -105,7 +106,7 @@ func TestLoadV2(t *testing.T) {
 		PerHour: 10,
 		Recipients: Recipients{
 			Info: []string{"owner@example.com"}, Warning: []string{"owner@example.com"},
-			Critical: []string{"owner@example.com", "Neighbour <neighbour@example.com>"},
+			Critical: []string{"owner@example.com", "Neighbor <neighbor@example.com>"},
 		},
 	}); !reflect.DeepEqual(c.Notifications, want) {
 		t.Errorf("notifications: got %+v\nwant %+v", c.Notifications, want)
@@ -115,7 +116,7 @@ func TestLoadV2(t *testing.T) {
 	}
 	if want := (Paths{
 		JournalFile: "/var/lib/powermgr/journal.json", RamdiskStateFile: "/mnt/ramdisk/powermgr_state.json",
-		PermanentMetricsDir: "/var/log/powermgr/metrics", MetricsKeepDays: 400,
+		PermanentMetricsDir: "/var/log/powermgr/metrics", MetricsKeepDays: 400, HistoryDir: "/var/lib/powermgr/history",
 	}); c.Paths != want {
 		t.Errorf("paths: got %+v\nwant %+v", c.Paths, want)
 	}
@@ -230,6 +231,12 @@ settings:
 			func(c Config) any { return c.Poll }, Poll{60, 60, 120, 3600}},
 		{"a poll of its own wins over the cycle", "settings: {timezone: UTC, check_interval_seconds: 600}\npoll: {powerwall_seconds: 240}",
 			func(c Config) any { return c.Poll }, Poll{60, 240, 600, 3600}},
+		{"v2.0's cycle is nothing to a Powerwall whose calls are limited", "settings: {timezone: UTC, check_interval_seconds: 60}\ntesla: {api_token: abc}",
+			func(c Config) any { return c.Poll }, Poll{60, 300, 120, 3600}},
+		{"v2.0's cycle polls a Powerwall without a limit", "settings: {timezone: UTC, check_interval_seconds: 60}\ntesla: {api_token: abc, calls_per_month: 0}",
+			func(c Config) any { return c.Poll }, Poll{60, 60, 120, 3600}},
+		{"Tesla's calls are limited", base + "tesla: {api_token: abc}",
+			func(c Config) any { return c.Tesla.CallsPerMonth }, 5000},
 		{"Python's levels", base + "logging: {level: WARNING}",
 			func(c Config) any { return c.Logging.Level.Level() }, slog.LevelWarn},
 		{"Fleet is the default", base + "tesla: {token_file: /t, client_id: 1234-abcd}",
@@ -378,7 +385,7 @@ settings: {dry_run: maybe, timezone: America/Los_Angeles, seasons: {summer: {mon
 		{"a reserve that Tesla changes", settings("off_peak_reserve_percent: 90"), []string{"settings.off_peak_reserve_percent: 90 is not 0–80 or 100; a Powerwall turns 81–99 into 80"}},
 		{"a reserve below nothing", settings("peak_reserve_percent: -1"), []string{"settings.peak_reserve_percent: -1 is not 0–80 or 100; a Powerwall turns 81–99 into 80"}},
 		{"the reserves the wrong way round", settings("peak_reserve_percent: 60, off_peak_reserve_percent: 20"), []string{"settings.peak_reserve_percent: 60 is above settings.off_peak_reserve_percent 20: the battery would not be used in the peak"}},
-		{"temperatures the wrong way round", settings("min_thermostat_temp_f: 80, max_thermostat_temp_f: 75"), []string{"settings.min_thermostat_temp_f: 80 is not below settings.max_thermostat_temp_f 75"}},
+		{"temperatures the wrong way round", settings("min_thermostat_temp_f: 80, max_thermostat_temp_f: 75"), []string{"settings.min_thermostat_temp_f: 80 °F is not below settings.max_thermostat_temp_f, 75 °F"}},
 		{"a heat limit in Celsius", settings("min_heat_setpoint_f: 17"), []string{"settings.min_heat_setpoint_f: 17 is not between 50 and 75"}},
 		{"a step that is too large", settings("thermostat_increment_f: 10"), []string{"settings.thermostat_increment_f: 10 is not between 0 and 5"}},
 		{"a threshold over full", settings("battery_thresholds: [{time_remaining_minutes: 60, level_percent: 101}]"), []string{"settings.battery_thresholds[0].level_percent: 101 is not between 0 and 100"}},
@@ -405,6 +412,8 @@ settings: {dry_run: maybe, timezone: America/Los_Angeles, seasons: {summer: {mon
 		{"a token file without a client", base + "tesla: {token_file: /x}", []string{"tesla.client_id: token_file needs the client id of the app that the token is for, or ownerapi"}},
 		{"Tesla without TLS", base + "tesla: {api_token: hunter2, base_url: 'http://example.com'}", []string{"tesla.base_url: the base URL must be https, or secrets could be read on the way"}},
 		{"Tesla's tokens without TLS", base + "tesla: {api_token: hunter2, token_url: 'http://example.com'}", []string{"tesla.token_url: the base URL must be https, or secrets could be read on the way"}},
+		{"too few calls a month", base + "tesla: {api_token: hunter2, calls_per_month: 500}", []string{"tesla.calls_per_month: 500 is not between 2000 and 1000000: fewer do not last for the peaks of a month; 0 is for no limit"}},
+		{"less than no calls a month", base + "tesla: {api_token: hunter2, calls_per_month: -1}", []string{"tesla.calls_per_month: -1 is not between 2000 and 1000000: fewer do not last for the peaks of a month; 0 is for no limit"}},
 		{"Honeywell without TLS", base + "honeywell: {username: a, password: hunter2, base_url: 'http://example.com'}", []string{"honeywell.base_url: the base URL must be https, or secrets could be read on the way"}},
 		{"the forecast without TLS", base + "weather: {base_url: 'http://example.com'}", []string{"weather.base_url: the base URL must be https, or secrets could be read on the way"}},
 		{"Honeywell without anything", base + "honeywell: {}", []string{"honeywell: it needs client_id and client_secret (Resideo), or username and password (Total Connect Comfort); or leave honeywell out if there are no thermostats"}},
@@ -436,6 +445,9 @@ settings: {dry_run: maybe, timezone: America/Los_Angeles, seasons: {summer: {mon
 		t.Run(tt.name, func(t *testing.T) {
 			_, _, err := load(t, tt.text)
 			got := problems(t, err)
+			for i := range got { // TestAProblemSaysItsLine has those
+				got[i] = lineAtEnd.ReplaceAllString(got[i], "")
+			}
 			if !slices.Equal(got, tt.want) {
 				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(tt.want, "\n  "))
 			}
@@ -525,7 +537,7 @@ func TestLoadFiles(t *testing.T) {
 			t.Errorf("got %v", got)
 		}
 	})
-	t.Run("an authorisation that can be refreshed goes before a bare token", func(t *testing.T) {
+	t.Run("an authorization that can be refreshed goes before a bare token", func(t *testing.T) {
 		dir := t.TempDir()
 		path, token := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "tesla.json")
 		write(t, path, base+"tesla: {api_token: bare, client_id: ownerapi, token_file: tesla.json}", 0o600)
@@ -535,11 +547,11 @@ func TestLoadFiles(t *testing.T) {
 		}
 		write(t, token, `{"access_token":"x","refresh_token":"y"}`, 0o600)
 		c, notices, err = Load(path, nil)
-		if err != nil || c.Tesla.APIToken != "" || !said(notices, "not used, since there is an authorisation") {
+		if err != nil || c.Tesla.APIToken != "" || !said(notices, "not used, since there is an authorization") {
 			t.Errorf("with: got %+v, %v, %v", c.Tesla, notices, err)
 		}
 	})
-	t.Run("an authorisation without the app's keys is of no use", func(t *testing.T) {
+	t.Run("an authorization without the app's keys is of no use", func(t *testing.T) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "config.yaml")
 		write(t, path, base+"honeywell: {username: c, password: d, token_file: honeywell.json}", 0o600)
@@ -548,7 +560,7 @@ func TestLoadFiles(t *testing.T) {
 			t.Errorf("got %+v, %v", c.Honeywell, err)
 		}
 	})
-	t.Run("the authorisation there decides between the clouds", func(t *testing.T) {
+	t.Run("the authorization there decides between the clouds", func(t *testing.T) {
 		dir := t.TempDir()
 		path, token := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "honeywell.json")
 		write(t, path, base+"honeywell: {client_id: a, client_secret: b, username: c, password: d, token_file: honeywell.json}", 0o600)
@@ -591,7 +603,7 @@ func secretConfig(t *testing.T) Config {
 		}
 	}
 	fill(reflect.ValueOf(&c))
-	if n != 7 {
+	if n != 8 {
 		t.Fatalf("%d secrets: change the test if there are others now", n)
 	}
 	return c
@@ -623,7 +635,7 @@ func TestSecretsNeverPrint(t *testing.T) {
 }
 
 // A folder in the place of the journal kept the daemon from starting, and so
-// from giving back what the broker's copy of the journal knows.
+// from restoring what the broker's copy of the journal knows.
 func TestAFolderForAFileIsSaidAndNoMore(t *testing.T) {
 	for _, key := range []string{"journal_file", "ramdisk_state_file"} {
 		_, notices, err := load(t, base+"paths: {"+key+": "+t.TempDir()+"}")
@@ -633,5 +645,28 @@ func TestAFolderForAFileIsSaidAndNoMore(t *testing.T) {
 		if !said(notices, "paths."+key) || !said(notices, "is a folder") {
 			t.Errorf("%s: nobody said so: %v", key, notices)
 		}
+	}
+}
+
+var lineAtEnd = regexp.MustCompile(` \(line [0-9]+\)$`)
+
+func TestAProblemSaysItsLine(t *testing.T) {
+	for _, tt := range []struct{ name, text, want string }{
+		{"a value", "settings:\n  timezone: UTC\n  max_indoor_f: hot\n", `settings.max_indoor_f: "hot" is not a number (line 3)`},
+		{"in a list", "settings:\n  timezone: UTC\n  seasons:\n    all:\n      months: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]\n      peak_periods:\n        - {start: 16:00, end: 19:00}\n        - {start: 20:00,\n           end: x}\n",
+			`settings.seasons.all.peak_periods[1].end: "x" is not a time of day such as 16:00 (line 9)`},
+		{"a section", "settings: {timezone: UTC}\n\ntesla:\n  base_url: https://x.example\n", "tesla: it needs token_file, which powermgr auth tesla fills, or api_token; or leave tesla out if there is no Powerwall (line 3)"},
+		{"a key that there is not says it once", "settings:\n  timezone: UTC\n  dry_rnu: true\n", "settings.dry_rnu: there is no such key (line 3): did you mean settings.dry_run?"},
+		{"what is missing has none", "mqtt: {}\n", "settings.timezone: it is needed: the home's time zone, such as America/Los_Angeles"},
+		{"a level like one", "settings: {timezone: UTC}\nlogging: {level: warnin}\n", `logging.level: "warnin" is not one of debug, info, warning, error: did you mean warning? (line 2)`},
+		{"a format like one", "settings: {timezone: UTC}\ndiscovery: {format: devise}\n", `discovery.format: "devise" is not one of device, component: did you mean device? (line 2)`},
+		{"a day like one", "settings: {timezone: UTC}\ntariff: {rates: [{price: 1, days: [weekday]}]}\n", `tariff.rates[0].days: "weekday" is not one of mon, tue, wed, thu, fri, sat, sun, weekdays, weekends, daily, holidays: did you mean weekdays? (line 2)`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, _, err := load(t, tt.text)
+			if got := problems(t, err); !slices.Contains(got, tt.want) {
+				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), tt.want)
+			}
+		})
 	}
 }

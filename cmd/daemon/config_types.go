@@ -49,7 +49,8 @@ func (l *Level) UnmarshalText(b []byte) error {
 	case "error", "critical", "fatal":
 		*l = Level(slog.LevelError)
 	default:
-		return fmt.Errorf("%s is not one of debug, info, warning, error", quoted(string(b)))
+		known := []string{"debug", "info", "warning", "error"}
+		return fmt.Errorf("%s is not one of %s%s", quoted(string(b)), strings.Join(known, ", "), DidYouMean(string(b), known))
 	}
 	return nil
 }
@@ -68,8 +69,12 @@ func (s Season) Weekdays() []time.Weekday {
 	return days
 }
 
-// weekdays reads words for days; the error names the first that is none.
-func weekdays(words []string) ([]time.Weekday, error) {
+// dayWords are those that weekdays reads, beside the days' long names.
+var dayWords = []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun", "weekdays", "weekends", "daily"}
+
+// weekdays reads words for days; the error names the first that is none, and also
+// what else may be there.
+func weekdays(words []string, also ...string) ([]time.Weekday, error) {
 	var on [7]bool
 	for _, word := range words {
 		var found bool
@@ -83,7 +88,8 @@ func weekdays(words []string) ([]time.Weekday, error) {
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("%s is not one of mon, tue, wed, thu, fri, sat, sun, weekdays, weekends, daily", quoted(word))
+			known := slices.Concat(dayWords, also)
+			return nil, fmt.Errorf("%s is not one of %s%s", quoted(word), strings.Join(known, ", "), DidYouMean(word, known))
 		}
 	}
 	var days []time.Weekday

@@ -16,8 +16,11 @@ import (
 	"powermgr/bridge"
 	"powermgr/bridge/bus"
 	"powermgr/control"
+	"powermgr/control/forecast"
 	"powermgr/control/health"
 	"powermgr/control/journal"
+	"powermgr/control/notify"
+	"powermgr/control/planner"
 	"powermgr/control/rules"
 	"powermgr/devices"
 )
@@ -48,6 +51,12 @@ type Options struct {
 	Journal journal.Disk
 	// Peer is where the other node's journal is copied to, if Journal is given.
 	Peer journal.Disk
+	// Past is what the home lived through until now, oldest first. Nil: the history
+	// and the records of days, unless Journal is given: then nothing is known.
+	Past func(now time.Time) []forecast.Sample
+	// Rooms is what the zones of the thermostats lived through until now. Nil: it is
+	// learned as the daemon runs.
+	Rooms func(now time.Time) []planner.Lived
 	// Counters keep the energy counters, often and safely; the first of them also
 	// the forecast that was given by hand, the second for how long vendors want to
 	// be left alone. Nil: the ramdisk, and beside the journal.
@@ -65,12 +74,15 @@ type Options struct {
 	// Reload has this daemon make place for another one with the configuration
 	// as it then is. Nil: nothing does.
 	Reload func()
-	// Turned is when the control loop last turned in the daemon that this one
-	// follows in the same process. Zero: it follows none.
-	Turned time.Time
-	// After is closed when that daemon has kept what the vendors still answered
-	// it: a token may be renewed by one of the two alone. Nil: it follows none.
-	After <-chan struct{}
+	// Check reads the configuration as it is by then and says in plain words what
+	// would happen with it. Nil: what happens with Config.
+	Check func() string
+	// Last is the daemon that this one follows in the same process: this one runs
+	// when that one has ended, and goes on where it was. Nil: it follows none.
+	Last *Daemon
+	// Drawn is called after each picture of the day, which is much work for a small
+	// machine. Nil: nothing is done.
+	Drawn func()
 	// Began and Ended are told of each part's goroutine, for a clock that
 	// waits for work. Nil: nobody.
 	Began, Ended func()
@@ -84,11 +96,19 @@ type Daemon struct {
 
 	options    Options
 	clockCheck *clockCheck
+	calendar   rules.Calendar // when power is expensive
 	parts      []part
 	accounts   []account           // with the vendors
 	closed     chan struct{}       // when the accounts are
 	controller *control.Controller // nil: in another process
+	watcher    *health.Watcher     // nil: in another process
+	mail       *notify.Notifier    // nil: in another process
 	node       node
+	linked     *bridge.Link // nil: none, or another kind of link
+
+	last       *Daemon         // that this one follows, until it runs; nil: none
+	lastTurned time.Time       // when the control loop last turned there
+	after      <-chan struct{} // closed when that one's accounts are; nil: it follows none
 }
 
 // An account is an adapter that has something to keep at its end: Close waits,
@@ -122,7 +142,11 @@ func New(o Options) (*Daemon, error) {
 	if o.Counters[0] == nil {
 		o.Counters = [2]bridge.Store{bridge.NewFileStore(c.Paths.RamdiskStateFile), bridge.NewFileStore(c.beside("energy.json"))}
 	}
-	d := &Daemon{Bus: bus.New(o.Clock), options: o, closed: make(chan struct{})}
+	d := &Daemon{Bus: bus.New(o.Clock), options: o, calendar: c.Calendar(), closed: make(chan struct{}), last: o.Last}
+	d.options.Last = nil // one that has ended is kept no longer than it is needed
+	if o.Last != nil {
+		d.lastTurned, d.after = o.Last.Turned(), o.Last.closed
+	}
 	d.clockCheck = &clockCheck{off: map[string]time.Duration{}, tell: func(r health.Report) { d.Report(health.Clock, r) }}
 	shared := bridge.Shared{Bus: d.Bus, Topics: devices.Topics{Base: c.MQTT.BaseTopic}, Log: o.Log, Chance: o.Chance, Limits: o.Counters[1]}
 	d.node = d.newNode(shared)
@@ -140,9 +164,17 @@ func New(o Options) (*Daemon, error) {
 	if o.Parts != BridgeAlone {
 		d.controller = d.newController(shared)
 		add("controller", d.controller.Run, nil)
-		add("health", health.NewWatcher(health.Options{Bus: d.Bus, Topics: shared.Topics, Active: d.node.Active, Log: o.Log.With("part", "health"), Calendar: c.Calendar()}).Run, nil)
-		add("report", d.recorder(shared).Run, nil)
-		add("mail", d.notifier(shared).Run, nil)
+		add("last command", control.NewCommandReporter(d.controller.Options).Run, nil)
+		add("plan", d.planner(shared).Run, nil)
+		d.watcher = health.NewWatcher(health.Options{Bus: d.Bus, Topics: shared.Topics, Active: d.node.Active, Node: c.HA.Node, Log: o.Log.With("part", "health"), Calendar: c.Calendar(), Expiring: c.expiring()})
+		add("health", d.watcher.Run, nil)
+		recorder, painter := d.recorder(shared)
+		add("report", recorder.Run, nil)
+		if painter != nil {
+			d.parts = append(d.parts, part{"picture", painter.Run})
+		}
+		d.mail = d.notifier(shared)
+		add("mail", d.mail.Run, nil)
 	}
 	if o.Parts != ControlAlone {
 		for _, p := range []func(bridge.Shared) (string, func(context.Context) error, error){d.powerwall, d.thermostats, d.weather, d.announcer} {
@@ -158,9 +190,40 @@ func New(o Options) (*Daemon, error) {
 		add("local", d.newLocal(o.RuntimeDir, o.Log.With("part", "local")).Run, nil)
 	}
 	if c.HTTP.Listen != "" {
-		add("http", web{d: d, listen: c.HTTP.Listen, log: o.Log.With("part", "http")}.Run, nil)
+		w := web{d: d, listen: c.HTTP.Listen, log: o.Log.With("part", "http")}
+		if o.Parts != BridgeAlone {
+			p, err := d.newPage(shared)
+			if w.page = p; err == nil {
+				add("page", p.Run, nil)
+			} else {
+				problems = append(problems, err)
+			}
+		}
+		add("http", w.Run, nil)
+	}
+	if len(problems) == 0 && d.last != nil && d.linked != nil {
+		d.linked.Follow(d.last.linked)
 	}
 	return d, errors.Join(problems...)
+}
+
+// resume goes on where the daemon was that this one follows, which has ended: what
+// that one has said does not change by the configuration being read again.
+func (d *Daemon) resume() {
+	last := d.last
+	if d.last = nil; last == nil {
+		return
+	}
+	d.node.resume(last.node)
+	if d.controller != nil && last.controller != nil {
+		d.controller.Resume(last.controller)
+	}
+	if d.watcher != nil && last.watcher != nil {
+		d.watcher.Resume(last.watcher)
+	}
+	if d.mail != nil && last.mail != nil {
+		d.mail.Resume(last.mail)
+	}
 }
 
 // DryRun reports whether nothing is sent to a device.
@@ -183,8 +246,9 @@ func (d *Daemon) Tell(r Role) error {
 // Run runs all parts until ctx ends, and returns when they have, and when what
 // vendors still answered is kept; the daemon that follows this one with
 // ErrReloading waits for that itself. It is an error only if a part could not
-// go on. A Daemon runs once.
+// go on. A Daemon runs once, and one that follows another when that one has run.
 func (d *Daemon) Run(ctx context.Context) error {
+	d.resume()
 	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -201,9 +265,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 		})
 	}
 	all.Wait()
-	go d.close()
-	if !errors.Is(context.Cause(outer), ErrReloading) {
-		<-d.closed
+	if errors.Is(context.Cause(outer), ErrReloading) {
+		go d.close()
+	} else {
+		d.close()
 	}
 	select {
 	case err := <-failed:
@@ -213,18 +278,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 }
 
-// Closed is closed when the daemon has run and its accounts with the vendors are
-// closed.
-func (d *Daemon) Closed() <-chan struct{} { return d.closed }
-
 // close closes the accounts, after those of the daemon that this one follows.
 func (d *Daemon) close() {
 	defer close(d.closed)
 	ctx, cancel := context.WithTimeout(context.Background(), lastAnswer)
 	defer cancel()
-	if d.options.After != nil {
+	if d.after != nil {
 		select {
-		case <-d.options.After:
+		case <-d.after:
 		case <-ctx.Done():
 		}
 	}
@@ -238,11 +299,11 @@ func (d *Daemon) close() {
 // follows lets a part that asks a vendor begin when the daemon that this one
 // follows has closed its accounts.
 func (d *Daemon) follows(run func(context.Context) error) func(context.Context) error {
-	if d.options.After == nil {
+	if d.after == nil {
 		return run
 	}
 	return func(ctx context.Context) error {
-		if _, err := d.Bus.Clock().Wait(ctx, time.Time{}, d.options.After); err != nil {
+		if _, err := d.Bus.Clock().Wait(ctx, time.Time{}, d.after); err != nil {
 			return err
 		}
 		return run(ctx)
@@ -259,7 +320,7 @@ func (d *Daemon) Parts() []string {
 }
 
 // tooLong is how long the controller's loop may take over one turn.
-const tooLong = 2 * rules.Beat
+const tooLong = 2 * devices.MaxStepInterval
 
 // Alive reports whether the controller's loop turns, for a watchdog. A daemon
 // that follows another one lives on that one's last turn until its own first:
@@ -273,13 +334,12 @@ func (d *Daemon) Report(part string, r health.Report) {
 	d.Bus.Publish(bus.Message{Topic: health.Topic(part), Payload: mustJSON(r), Retain: true})
 }
 
-// goLive lets this node's configuration command devices, from a moment from now.
+// goLive lets this node's configuration command devices, from a moment from now. One
+// that asks for a dry run itself has changed in its file by then.
 func (d *Daemon) goLive() error {
 	c := d.options.Config
 	switch {
-	case c.Settings.DryRun && !d.options.HeldBack:
-		return errors.New("settings.dry_run is true in the configuration: set it to false, and systemctl reload powermgr")
-	case !d.options.HeldBack:
+	case !c.Settings.DryRun:
 		return nil // it does already
 	case d.options.Reload == nil:
 		return errors.New("this daemon cannot be reloaded: start it again")
@@ -296,10 +356,10 @@ func (d *Daemon) Turned() time.Time {
 	if d.controller == nil {
 		return time.Time{}
 	}
-	if t := d.controller.Turned(); t.After(d.options.Turned) {
+	if t := d.controller.Turned(); t.After(d.lastTurned) {
 		return t
 	}
-	return d.options.Turned
+	return d.lastTurned
 }
 
 // health is what the node says of itself.
@@ -331,11 +391,11 @@ func (d *Daemon) link(s bridge.Shared) (func(context.Context) error, error) {
 		stored = append(stored, t.Powerwall(devices.StateLeaf)) // for the energy counters alone
 	}
 	if d.options.Parts != BridgeAlone {
-		filters = append(filters, t.Control("+/set"), t.NodeJournal("+"), t.NodeState("+"))
+		filters = append(filters, t.Control("+/set"), t.Tariff("set"), t.NodeJournal("+"), t.NodeState("+"))
 	}
 	if d.options.Parts == ControlAlone {
-		filters = append(filters, t.Powerwall("state"), t.Powerwall("api"), t.Powerwall("+/result"), t.Thermostat("+", "state"),
-			t.Thermostats("api"), t.Thermostat("+", "+/result"), t.Weather("state"), t.Weather("api"))
+		filters = append(filters, t.Powerwall("state"), t.Powerwall(devices.TariffLeaf), t.Powerwall("api"), t.Powerwall("+/result"), t.Thermostat("+", "state"),
+			t.Thermostats("api"), t.Thermostat("+", "+/result"), t.Weather("state"), t.Weather("api"), t.Weather("+/result"))
 	}
 	o := bridge.LinkOptions{
 		URL: c.MQTT.URL, Username: c.MQTT.Username, Password: c.MQTT.Password, ClientID: c.MQTT.ClientID,
@@ -357,6 +417,7 @@ func (d *Daemon) link(s bridge.Shared) (func(context.Context) error, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.linked = l
 	return l.Run, nil
 }
 

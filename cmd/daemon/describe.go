@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"fmt"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"powermgr/devices"
 )
@@ -23,9 +25,15 @@ func Describe(c Config) string {
 		d.line("")
 		d.season(c, name)
 	}
+	if c.Tariff.hasPeaks() {
+		d.line("")
+		d.ratesPeaks(c)
+	}
+	d.prices(c)
 	d.line("")
 	d.thermostats(c)
 	d.powerwall(c)
+	d.strategy(c, time.Now())
 	d.forecast(c.Weather, devices.Topics{Base: c.MQTT.BaseTopic})
 	d.mqtt(c.MQTT, c.Discovery)
 	d.mail(c.Notifications)
@@ -58,6 +66,10 @@ func reserve(c Config, percent int) string {
 
 func controlled(c Config) bool { return c.Honeywell != nil && len(c.Settings.ThermostatIDs) > 0 }
 
+// degrees is a temperature in °F as the owner reads it, difference one of two.
+func (s Settings) degrees(f float64) string    { return devices.Fahrenheit.Degrees(s.Unit, f) }
+func (s Settings) difference(f float64) string { return devices.Fahrenheit.Difference(s.Unit, f) }
+
 func beforePeak(c Config, season Season) string {
 	s := c.Settings
 	switch {
@@ -68,8 +80,8 @@ func beforePeak(c Config, season Season) string {
 	case c.Weather.Source == WeatherNone:
 		return "the peak is announced; no precooling without a forecast"
 	}
-	return fmt.Sprintf("if today's high is at least %g °F, precooling: cool set points %g °F lower, but not under %g °F",
-		s.PrecoolThresholdF, s.PrecoolAdjustmentF, s.MinThermostatTempF)
+	return fmt.Sprintf("if today's high is at least %s, precooling: cool set points %s lower, but not under %s",
+		s.degrees(s.PrecoolThresholdF), s.difference(s.PrecoolAdjustmentF), s.degrees(s.MinThermostatTempF))
 }
 
 func (d *description) thermostats(c Config) {
@@ -78,19 +90,24 @@ func (d *description) thermostats(c Config) {
 		d.item("Thermostats", "none: there is no honeywell in the configuration")
 		return
 	}
-	what, how := "the Honeywell Home API of Resideo", "authorised by powermgr auth honeywell, in "+h.TokenFile
+	what, how := "the Honeywell Home API of Resideo", "authorized by powermgr auth honeywell, in "+h.TokenFile
 	if h.Backend == BackendTCC {
 		what, how = "the Total Connect Comfort portal", "logged in as "+h.Username+", session in "+h.TokenFile
 	}
-	d.item("Thermostats", "through %s (%s), every %s", what, host(h.BaseURL), seconds(c.Poll.ThermostatSeconds))
+	d.item("Thermostats", "through %s (%s)", what, host(h.BaseURL))
+	if peak, other := c.Poll.thermostatPeakSeconds(), c.Poll.ThermostatSeconds; peak == other {
+		d.item("", "read every %s", seconds(other))
+	} else {
+		d.item("", "read every %s in and just before a peak, every %s otherwise", seconds(peak), seconds(other))
+	}
 	d.item("", "%s", how)
 	if !controlled(c) {
 		d.item("", "none is controlled: all are shown and never touched")
 		return
 	}
 	d.item("", "controlled: %s; others are shown and never touched", enumerate(s.ThermostatIDs))
-	d.item("", "a setback goes up to %g °F cooling and down to %g °F heating; it ends above %g °F or below %g °F inside",
-		s.MaxThermostatTempF, s.MinHeatSetpointF, s.MaxIndoorF, s.MinIndoorF)
+	d.item("", "a setback goes up to %s cooling and down to %s heating; it ends above %s or below %s inside",
+		s.degrees(s.MaxThermostatTempF), s.degrees(s.MinHeatSetpointF), s.degrees(s.MaxIndoorF), s.degrees(s.MinIndoorF))
 	d.item("", "at least %d minutes between automatic changes to one", s.MinWriteIntervalMinutes)
 }
 
@@ -104,11 +121,22 @@ func (d *description) powerwall(c Config) {
 	if t.EnergySiteID != 0 {
 		site = "site " + strconv.FormatInt(t.EnergySiteID, 10)
 	}
-	d.item("Powerwall", "%s at %s, every %s in and just before a peak, every %s otherwise", site, host(t.BaseURL), seconds(c.Poll.PowerwallPeakSeconds), seconds(c.Poll.PowerwallSeconds))
+	d.item("Powerwall", "%s at %s", site, host(t.BaseURL))
+	paces, calls := c.busiestMonth()
+	about := (calls + 50) / 100 * 100
+	d.item("", "read every %s in and just before a peak, every %s otherwise", minutes(paces.Peak), minutes(paces.Other))
+	limit := fmt.Sprintf("tesla.calls_per_month is %d, and reading slows down to stay below it", t.CallsPerMonth)
+	switch {
+	case t.CallsPerMonth == 0:
+		limit = "tesla.calls_per_month is 0: there is no limit"
+	case calls > t.CallsPerMonth:
+		limit = fmt.Sprintf("tesla.calls_per_month is %d, too few for so many hours of peaks even when reading is at its slowest", t.CallsPerMonth)
+	}
+	d.item("", "about %s calls in a month with many peaks, %s; %s", thousands(about), price(about), limit)
 	if t.APIToken == "" {
-		d.item("", "authorised by powermgr auth tesla, in %s", t.TokenFile)
+		d.item("", "authorized by powermgr auth tesla, in %s", t.TokenFile)
 	} else {
-		d.item("", "authorised by tesla.api_token")
+		d.item("", "authorized by tesla.api_token")
 	}
 	if below := c.Settings.EODBatteryWarningThreshold; below > 0 {
 		d.item("", "a warning if less than %g %% is left at the end of the day's last peak", below)
@@ -137,6 +165,7 @@ func (d *description) mqtt(m MQTT, disco Discovery) {
 	} else {
 		d.item("", "not announced to Home Assistant")
 	}
+	d.item("", "what was announced under another base topic or prefix stays until powermgr discovery clean takes it back")
 }
 
 func (d *description) mail(n Notifications) {
@@ -160,24 +189,25 @@ func (d *description) mail(n Notifications) {
 
 func (d *description) node(c Config) {
 	if c.HA.Enabled {
-		addresses := ""
+		var addresses strings.Builder
 		for _, a := range []struct{ label, address string }{{"primary", c.HA.PrimaryNodeIP}, {"backup", c.HA.BackupNodeIP}, {"virtual", c.HA.VirtualIP}} {
 			if a.address != "" {
-				addresses += ", " + a.label + " " + a.address
+				addresses.WriteString(", " + a.label + " " + a.address)
 			}
 		}
-		d.item("Node", "%s, one of a pair; keepalived says which is active%s", c.HA.Node, addresses)
+		d.item("Node", "%s, one of a pair; keepalived says which is active%s", c.HA.Node, addresses.String())
 	} else {
 		d.item("Node", "%s, alone and always active", c.HA.Node)
 	}
 	d.item("Files", "journal %s, state %s", c.Paths.JournalFile, c.Paths.RamdiskStateFile)
-	keep := "for ever"
+	keep := "forever"
 	if c.Paths.MetricsKeepDays > 0 {
 		keep = "for " + strconv.Itoa(c.Paths.MetricsKeepDays) + " days"
 	}
 	d.item("", "daily records in %s, kept %s", c.Paths.PermanentMetricsDir, keep)
 	if c.HTTP.Listen != "" {
-		d.item("HTTP", "metrics and health on %s", c.HTTP.Listen)
+		d.item("HTTP", "metrics, health and the page on %s", c.HTTP.Listen)
+		d.item("", "%s", c.HTTP.whose())
 	}
 }
 
@@ -193,6 +223,22 @@ func seconds(n int) string {
 		return strconv.Itoa(n/60) + " min"
 	}
 	return strconv.Itoa(n) + " s"
+}
+
+// minutes is a time between polls as people say it.
+func minutes(d time.Duration) string {
+	if d < time.Minute {
+		return seconds(int(d.Seconds()))
+	}
+	return strconv.FormatFloat(math.Round(d.Minutes()*2)/2, 'f', -1, 64) + " min"
+}
+
+// thousands is a number with its thousands apart.
+func thousands(n int) string {
+	if n < 1000 {
+		return strconv.Itoa(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
 func host(address string) string {

@@ -187,7 +187,7 @@ func (d *description) setback(c Config, p rules.Peak) {
 			continue
 		}
 		counted++
-		d.at("", "%g %% or less in the battery by %s: cooling %g °F higher, heating %g °F lower", t.LevelPercent, until.Format("15:04"), s.ThermostatIncrementF, s.ThermostatIncrementF)
+		d.at("", "%g %% or less in the battery by %s: cooling %s higher, heating %s lower", t.LevelPercent, until.Format("15:04"), s.difference(s.ThermostatIncrementF), s.difference(s.ThermostatIncrementF))
 	}
 	if counted == 0 {
 		d.at("", "thermostats are not set back")
@@ -198,7 +198,7 @@ func (d *description) setback(c Config, p rules.Peak) {
 		most = min(most, s.MaxThermostatAdjustments)
 	}
 	if counted > 1 {
-		d.at("", "altogether at most %g °F", float64(most)*s.ThermostatIncrementF)
+		d.at("", "altogether at most %s", s.difference(float64(most)*s.ThermostatIncrementF))
 	}
 }
 

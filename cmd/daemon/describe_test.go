@@ -35,6 +35,14 @@ func TestDescribe(t *testing.T) {
 	for _, tt := range []struct{ name, text string }{
 		{"v2", strings.ReplaceAll(string(v2), "token_file: tesla_tokens.json", "token_file: /opt/powermgr/tesla_tokens.json") + "\nhttp: {listen: ''}\n"},
 		{"nothing", base},
+		{"rates", base + `
+tesla: {token_file: /var/lib/powermgr/t.json, client_id: a}
+tariff:
+  rates:
+    - {name: summer peak, price: 0.54, export: 0.08, from: 06-01, to: 09-30, days: weekdays, start: 16:00, end: 21:00, peak: true}
+    - {name: night, price: 0.19, start: 23:00, end: 06:00}
+    - {name: day, price: 0.26}
+`},
 		{"pair", `
 tesla: {api_token: hunter2, energy_site_id: 7, base_url: https://api.teslemetry.com}
 honeywell: {client_id: a, client_secret: b, token_file: /var/lib/powermgr/h.json}
@@ -97,6 +105,45 @@ settings:
 			}
 			golden(t, "describe-"+tt.name+".txt", got)
 		})
+	}
+}
+
+// Prices and peaks may disagree about which hours are expensive: check-config says what
+// happens then.
+func TestDescribeStrategy(t *testing.T) {
+	with := func(settings string) string { return strings.Replace(base, "Los_Angeles", "Los_Angeles, "+settings, 1) }
+	const seasons = "seasons: {all: {from: 01-01, to: 12-31, days: daily, peak_periods: [{start: 16:00, end: 19:00}]}}"
+	const rates = "  rates: [{name: high, price: 0.5, start: 16:00, end: 21:00}, {name: low, price: 0.2}]\n"
+	const tesla = "tesla: {api_token: hunter2}\n"
+	for _, tt := range []struct {
+		name, text string
+		want, not  []string
+	}{
+		{"the rule", base + tesla, []string{"Strategy     rule: the calendar sets the reserve"}, []string{"differ", "highest prices"}},
+		{"a plan", with("strategy: plan") + tesla, []string{"Strategy     plan: looks 36 hours ahead", "between 0 % and 100 %", "at most 12 changes a day"}, []string{"thermostats are planned"}},
+		{"no Powerwall", base, nil, []string{"Strategy"}},
+		{"rates that differ from the seasons", with(seasons) + tesla + "tariff:\n" + rates, []string{"are at 16:00–21:00, and the peak of settings.seasons is 16:00–19:00", "peak: true"}, nil},
+		{"rates that agree", with(strings.Replace(seasons, "19:00", "21:00", 1)) + tesla + "tariff:\n" + rates, []string{"Strategy"}, []string{"highest prices"}},
+		{"rates with peaks", base + tesla + "tariff:\n" + strings.Replace(rates, "end: 21:00", "end: 21:00, peak: true", 1), []string{"Strategy"}, []string{"highest prices", "differ"}},
+		{"Tesla's prices", base + tesla + "tariff: {source: tesla}\n", []string{"the prices of Tesla's app say which hours are expensive, and settings.seasons say when", "nothing is held back"}, nil},
+		{"prices by MQTT", base + tesla + "tariff: {source: mqtt}\n", []string{"upper half of a day's prices"}, nil},
+	} {
+		c, _, err := load(t, tt.text)
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		got := Describe(c)
+		for _, want := range tt.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: %q is not in\n%s", tt.name, want, got)
+			}
+		}
+		for _, not := range tt.not {
+			if strings.Contains(got, not) {
+				t.Errorf("%s: %q is in\n%s", tt.name, not, got)
+			}
+		}
 	}
 }
 

@@ -136,7 +136,7 @@ func (c *FastClock) Run(ctx context.Context) {
 // reader that has just been woken may not have said so yet, so nobody may work
 // at two looks with a moment between.
 func (c *FastClock) idleUntil() (next time.Time, ok bool) {
-	for look := 0; look < 3; look++ {
+	for look := range 3 {
 		if look > 0 {
 			time.Sleep(20 * time.Microsecond)
 		}

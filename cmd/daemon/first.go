@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"powermgr/devices"
+	"powermgr/devices/durable"
 )
 
 // A configuration that has never run on a machine is tried before it commands
@@ -39,7 +39,7 @@ func BeginDry(c Config) (bool, error) {
 	case known && strings.TrimSpace(string(said)) != firstDry:
 		return false, nil
 	case !known && !errors.Is(err, fs.ErrNotExist):
-		return false, err // on a disk that cannot be read any more; what is to be given back comes first
+		return false, err // on a disk that cannot be read any more; what is to be restored comes first
 	case c.Settings.DryRun, !known && journal == nil: // an earlier version has run here
 		return false, GoLive(c)
 	case known:
@@ -53,7 +53,7 @@ func BeginDry(c Config) (bool, error) {
 func GoLive(c Config) error { return note(c, firstLive) }
 
 func note(c Config, text string) error {
-	if err := devices.ReplaceFile(c.firstRun(), []byte(text+"\n"), 0o640); err != nil {
+	if err := durable.Replace(c.firstRun(), []byte(text+"\n"), 0o640); err != nil {
 		return fmt.Errorf("it cannot be kept whether this configuration may command devices: %w", err)
 	}
 	return nil

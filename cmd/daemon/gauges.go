@@ -45,6 +45,9 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 		if s.read(topic, &api) {
 			s.gauge("vendor_calls_today", float64(api.CallsToday), "vendor", vendor)
 			s.gauge("vendor_failed_calls_today", float64(api.FailedToday), "vendor", vendor)
+			if api.CallsMonth != nil {
+				s.gauge("vendor_calls_this_month", float64(*api.CallsMonth), "vendor", vendor)
+			}
 			s.gauge("vendor_answers", number(api.Problem == nil), "vendor", vendor)
 		}
 	}
@@ -177,12 +180,13 @@ var help = map[string]string{
 	"broker_messages_total":             "Messages to and from the broker since the start.",
 	"vendor_calls_today":                "Calls to a vendor since local midnight, or since the start.",
 	"vendor_failed_calls_today":         "Those of them that came to nothing.",
+	"vendor_calls_this_month":           "Calls of this node to a vendor that may bill for them, in the home's calendar month.",
 	"vendor_answers":                    "Whether the last poll of a vendor was good.",
 	"powerwall_charge_percent":          "State of charge.",
 	"powerwall_reserve_percent":         "The reserve that the battery has.",
 	"powerwall_power_watts":             "Power; the battery's discharge and the grid's import are positive.",
 	"powerwall_energy_watt_hours_total": "Lifetime energy.",
-	"reading_age_seconds":               "Age of a device's last reading, by the older of its own time and ours.",
+	"reading_age_seconds":               "Age of a device's last reading, by the older of its own time and the poll's.",
 	"thermostat_temperature":            "Temperature inside, in the device's unit.",
 	"thermostat_cool_setpoint":          "Cool set point, in the device's unit.",
 	"thermostat_heat_setpoint":          "Heat set point, in the device's unit.",
@@ -194,6 +198,6 @@ var help = map[string]string{
 	"thresholds_latched":                "Battery thresholds that have latched in this peak.",
 	"enabled":                           "Whether the controller is switched on.",
 	"dry_run":                           "Whether commands are only told and not sent.",
-	"owned":                             "Settings that are ours at present.",
+	"owned":                             "Settings that powermgr holds at present.",
 	"part_ok":                           "Whether a part of powermgr works.",
 }

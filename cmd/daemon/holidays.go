@@ -145,6 +145,12 @@ func (s Settings) addHolidays(c *rules.Calendar) {
 	}
 }
 
+// A holidayList is the holidays of a calendar alone, for a tariff.
+type holidayList struct{ calendar rules.Calendar }
+
+// Has reports whether d is one of them.
+func (h holidayList) Has(d rules.Date) bool { return h.calendar.IsHoliday(d) }
+
 func (l *loader) checkHolidays(s Settings) {
 	seen := map[string]bool{}
 	for i, text := range s.Holidays {

@@ -11,11 +11,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"powermgr/bridge/bus"
+	"powermgr/control/page"
 )
 
-// web answers /healthz and /metrics on http.listen.
+// web answers /healthz and /metrics on http.listen, and serves the page.
 type web struct {
 	d      *Daemon
+	page   *page.Page // nil: there is none
 	listen string
 	log    *slog.Logger
 }
@@ -30,17 +34,15 @@ func (w web) Run(ctx context.Context) error {
 		if err == nil {
 			w.log.Info("metrics and health are served", "address", listener.Addr())
 			go func() { _ = server.Serve(listener) }()
-			<-ctx.Done()
-			return ctx.Err()
+			_, err := w.d.Bus.Clock().Wait(ctx, time.Time{}, nil) // on that clock: one that runs ahead counts who waits
+			return err
 		}
 		if !warned {
 			w.log.Warn("metrics and health cannot be served: choose another http.listen", "reason", err)
 			warned = true
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Minute):
+		if err := bus.Sleep(ctx, w.d.Bus.Clock(), time.Minute); err != nil {
+			return err
 		}
 	}
 }
@@ -56,5 +58,8 @@ func (w web) handler() http.Handler {
 		}
 		fmt.Fprintln(res, w.d.health())
 	})
+	if w.page != nil {
+		mux.Handle("/", w.page.Handler())
+	}
 	return mux
 }

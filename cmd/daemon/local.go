@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -20,6 +21,7 @@ import (
 
 	"powermgr/bridge/bus"
 	"powermgr/control"
+	"powermgr/control/journal"
 	"powermgr/devices"
 )
 
@@ -32,7 +34,7 @@ const (
 
 // ErrReloading is the cause for which a daemon's context ends when another one
 // follows at once: this node stays well.
-var ErrReloading = errors.New("the configuration is read anew")
+var ErrReloading = errors.New("the configuration is being read again")
 
 // healthBeat is how often the health file is looked after. Health is about
 // this node alone: whether its loops turn, not whether vendors or broker answer.
@@ -56,6 +58,9 @@ type Status struct {
 	Version string    `json:"version"`
 	State   NodeState `json:"state"`
 	DryRun  bool      `json:"dry_run"`
+	// Unit is what the owner reads temperatures in; empty: °F, and each thermostat's
+	// own.
+	Unit devices.Unit `json:"unit,omitempty"`
 	// HeldBack says that it is a dry run only because this configuration has
 	// not commanded devices on this machine before.
 	HeldBack bool      `json:"held_back"`
@@ -233,30 +238,23 @@ func (l *local) handler() http.Handler {
 			http.Error(w, err.Error(), http.StatusConflict)
 		}
 	})
+	mux.HandleFunc("POST /restore", func(http.ResponseWriter, *http.Request) {
+		l.d.Bus.Publish(bus.Message{
+			Topic: devices.Topics{Base: l.d.options.Config.MQTT.BaseTopic}.Control("restore" + devices.Set), Payload: []byte("PRESS"),
+			Expires: l.d.Bus.Now().Add(time.Minute),
+		})
+	})
 	mux.HandleFunc("POST /live", func(w http.ResponseWriter, r *http.Request) {
 		if err := l.d.goLive(); err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
 		}
 	})
-	mux.HandleFunc("POST /chart", func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(io.LimitReader(r.Body, largestChart+1))
-		switch {
-		case err != nil || len(body) > largestChart || http.DetectContentType(body) != "image/png":
-			http.Error(w, "that is no picture of a day", http.StatusBadRequest)
-		case l.d.Active():
-			t := devices.Topics{Base: l.d.options.Config.MQTT.BaseTopic}
-			l.d.Bus.Publish(bus.Message{Topic: t.Control(devices.ChartLeaf), Payload: body, Retain: true})
-		}
-	})
 	return mux
 }
 
-// largestChart is how long a picture may be, in bytes; one has about 100,000.
-const largestChart = 1 << 20
-
 func (l *local) status() Status {
 	c, now := l.d.options.Config, l.d.Bus.Now()
-	s := Status{Node: c.HA.Node, Version: l.d.options.Version, State: l.d.node.state(), DryRun: c.Settings.DryRun, HeldBack: l.d.options.HeldBack, Now: now.Round(0).In(c.Zone()), Base: c.MQTT.BaseTopic, Topics: map[string]json.RawMessage{}}
+	s := Status{Node: c.HA.Node, Version: l.d.options.Version, State: l.d.node.state(), DryRun: c.Settings.DryRun, Unit: c.Settings.Unit, HeldBack: l.d.options.HeldBack, Now: devices.WholeSecond(now).In(c.Zone()), Base: c.MQTT.BaseTopic, Topics: map[string]json.RawMessage{}}
 	for _, m := range l.d.Bus.Snapshot() {
 		switch name, ours := strings.CutPrefix(m.Topic, s.Base+"/"); {
 		case m.Topic == bus.LinkHealth:
@@ -269,6 +267,10 @@ func (l *local) status() Status {
 		}
 	}
 	plan := c.Rules()
+	var said control.State
+	if json.Unmarshal(s.Topics["control/"+devices.StateLeaf], &said) == nil {
+		plan = said.InForce(plan)
+	}
 	for p := range plan.Calendar.From(now) {
 		if p.Start.Sub(now) > 24*time.Hour || len(s.Peaks) == 8 {
 			break
@@ -319,11 +321,36 @@ func TellLive(ctx context.Context, dir string, c Config) error {
 	return err
 }
 
-// ShowChart has the daemon that runs in a runtime directory publish the picture
-// of the day, PNG.
-func ShowChart(ctx context.Context, dir string, png []byte) error {
-	_, err := call(ctx, dir, http.MethodPost, "/chart", string(png))
+// AskRestore asks the daemon that runs in a runtime directory to restore
+// everything that it has set. It is ErrNobody when none runs there.
+func AskRestore(ctx context.Context, dir string) error {
+	_, err := call(ctx, dir, http.MethodPost, "/restore", "")
 	return err
+}
+
+// Unrestored is what the journal has that is not restored yet, for people. It is
+// for when no daemon runs, and changes nothing.
+func (c Config) Unrestored() (all []string, err error) {
+	b, err := journal.File{Path: c.Paths.JournalFile}.Read()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	e, err := journal.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Paths.JournalFile, err)
+	}
+	if e.Kept.Battery.AtPeak {
+		all = append(all, fmt.Sprintf("the Powerwall's reserve, which goes back to %d %%", c.Settings.OffPeakReservePercent))
+	}
+	for _, id := range slices.Sorted(maps.Keys(e.Kept.Thermostats)) {
+		if e.Kept.Thermostats[id].Claim != nil {
+			all = append(all, "thermostat "+id)
+		}
+	}
+	return all, nil
 }
 
 // call makes one request on the socket, and returns what is answered.

@@ -15,7 +15,7 @@ import (
 )
 
 // NewLogger is a logger to w, as the configuration and the surroundings want
-// it: in colour on a terminal, with priorities where w is the journal, plain
+// it: in color on a terminal, with priorities where w is the journal, plain
 // otherwise. environ has NO_COLOR and JOURNAL_STREAM.
 func NewLogger(l Logging, w *os.File, environ []string) *slog.Logger {
 	get := func(name string) string {

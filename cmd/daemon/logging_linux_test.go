@@ -9,11 +9,11 @@ import (
 	"unsafe"
 )
 
-func TestColourOnATerminal(t *testing.T) {
+func TestColorOnATerminal(t *testing.T) {
 	master, terminal := pty(t)
 	for _, tt := range []struct {
 		environ []string
-		colour  bool
+		color   bool
 	}{{nil, true}, {[]string{"NO_COLOR=1"}, false}, {[]string{"NO_COLOR="}, true}, {[]string{"TERM=dumb"}, false}} {
 		NewLogger(Logging{}, terminal, tt.environ).Warn("hello")
 		b := make([]byte, 4096)
@@ -21,7 +21,7 @@ func TestColourOnATerminal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Contains(string(b[:n]), "\x1b["); got != tt.colour {
+		if got := strings.Contains(string(b[:n]), "\x1b["); got != tt.color {
 			t.Errorf("%v: got %q", tt.environ, b[:n])
 		}
 	}

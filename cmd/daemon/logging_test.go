@@ -71,7 +71,7 @@ func TestLoggerFitsItsSurroundings(t *testing.T) {
 				t.Errorf("got %q", got)
 			}
 			if strings.Contains(got, "\x1b[") {
-				t.Errorf("there is colour in a file: %q", got)
+				t.Errorf("there is color in a file: %q", got)
 			}
 		})
 	}

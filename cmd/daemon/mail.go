@@ -13,7 +13,7 @@ import (
 // Mailbox is the mail server, and who gets mail through it.
 func (n Notifications) Mailbox() notify.SMTP {
 	return notify.SMTP{
-		Server: n.SMTP.Server, Port: n.SMTP.Port, Username: n.SMTP.Username, Password: n.SMTP.Password, From: n.SMTP.From,
+		Server: n.SMTP.Server, Port: n.SMTP.Port, Username: n.SMTP.Username, Password: n.SMTP.Password, From: n.SMTP.From, CAFile: n.SMTP.CAFile,
 		Recipients: map[health.Level][]string{health.Info: n.Recipients.Info, health.Warning: n.Recipients.Warning, health.Critical: n.Recipients.Critical},
 	}
 }

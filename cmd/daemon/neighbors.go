@@ -26,6 +26,9 @@ type neighbors struct {
 	known  map[string]neighbor
 }
 
+// resume goes on with what was known to the daemon before in the same process.
+func (n *neighbors) resume(last neighbors) { n.life, n.known = last.life, last.known }
+
 // neighbor is one of them.
 type neighbor struct {
 	name string
@@ -83,18 +86,34 @@ func (n *neighbors) hear(m bus.Message, now time.Time) bool {
 	return fresh && b.runs
 }
 
-// active lists, by name, those that run as the active one; with doubtful, also
-// those that only the broker names, as long as they may still answer.
-func (n *neighbors) active(now time.Time, doubtful bool) (all []neighbor) {
+// running lists, by name, those that run as the active one.
+func (n *neighbors) running(now time.Time) []neighbor {
+	return n.active(func(b neighbor) bool {
+		return b.runs && (now.Sub(b.heard) <= silence || !n.linked)
+	})
+}
+
+// possible lists, by name, those that may run as the active one: those that do,
+// and those that only the broker names, as long as they may still answer.
+func (n *neighbors) possible(now time.Time) []neighbor {
+	doubtful := n.active(func(b neighbor) bool { return !b.runs && now.Sub(b.heard) < patience })
+	all := append(n.running(now), doubtful...)
+	slices.SortFunc(all, byName)
+	return all
+}
+
+// active lists, by name, those of the active role that meet a condition.
+func (n *neighbors) active(meets func(neighbor) bool) (all []neighbor) {
 	for _, b := range n.known {
-		age := now.Sub(b.heard)
-		if b.Role == Active && (b.runs && (age <= silence || !n.linked) || doubtful && !b.runs && age < patience) {
+		if b.Role == Active && meets(b) {
 			all = append(all, b)
 		}
 	}
-	slices.SortFunc(all, func(a, b neighbor) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(all, byName)
 	return all
 }
+
+func byName(a, b neighbor) int { return strings.Compare(a.name, b.name) }
 
 // next is when a doubtful one has had its time to answer; zero: there is none.
 func (n *neighbors) next(now time.Time) (at time.Time) {
@@ -109,7 +128,7 @@ func (n *neighbors) next(now time.Time) (at time.Time) {
 // contest says what is wrong while others command the same devices, and what to
 // do; empty: nobody does.
 func (n *neighbors) contest(now time.Time) string {
-	others := slices.DeleteFunc(n.active(now, false), func(b neighbor) bool { return b.DryRun })
+	others := slices.DeleteFunc(n.running(now), func(b neighbor) bool { return b.DryRun })
 	if len(others) == 0 {
 		return ""
 	}
@@ -119,7 +138,7 @@ func (n *neighbors) contest(now time.Time) string {
 // before lists those that a dry run has to stand by for: whoever commands
 // devices, and an earlier dry run.
 func (n *neighbors) before(now time.Time) []neighbor {
-	return slices.DeleteFunc(n.active(now, true), func(b neighbor) bool { return b.DryRun && b.Life > n.life })
+	return slices.DeleteFunc(n.possible(now), func(b neighbor) bool { return b.DryRun && b.Life > n.life })
 }
 
 // too says that others run.

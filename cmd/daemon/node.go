@@ -10,6 +10,7 @@ import (
 
 	"powermgr/bridge"
 	"powermgr/bridge/bus"
+	"powermgr/devices"
 )
 
 // A node is what this machine is: alone, or one of a pair. It is bridge's and
@@ -21,6 +22,7 @@ type node interface {
 	Run(ctx context.Context) error
 	state() NodeState // what it says of itself
 	farewell() []byte // the last will of a standby, and the last word of both
+	resume(last node) // goes on where last was, in the same process
 }
 
 // newNode reads what this node was told to be, if it is one of a pair.
@@ -56,13 +58,25 @@ type alone struct {
 
 // newAlone returns a node that has subscribed already.
 func newAlone(s bridge.Shared, name string, self NodeState, parts Parts) *alone {
-	self.Role, self.Generation, self.Since, self.Health = Active, 1, s.Bus.Now().Round(0), "ok"
+	self.Role, self.Generation, self.Since, self.Health = Active, 1, devices.WholeSecond(s.Bus.Now()), "ok"
 	a := &alone{
 		shared: s, name: name, self: self, mute: parts == ControlAlone, neighbors: newNeighbors(s, name, self),
 		sub: s.Bus.Subscribe("alone", s.Topics.NodeState("+"), bus.LinkState),
 	}
 	a.neighbors.half = parts != Whole
 	return a
+}
+
+// resume is called before Run.
+func (a *alone) resume(last node) {
+	l, ok := last.(*alone)
+	if !ok || l.name != a.name || l.shared.Topics != a.shared.Topics {
+		return
+	}
+	a.neighbors.resume(l.neighbors)
+	if a.self.Life = l.self.Life; a.self.DryRun == l.self.DryRun {
+		a.self = l.self
+	}
 }
 
 // Active may be called from any goroutine.
@@ -132,7 +146,7 @@ func (a *alone) judge(now time.Time) {
 		return
 	}
 	a.mu.Lock()
-	a.self.Role, a.self.Since, a.self.Health = role, now.Round(0), health
+	a.self.Role, a.self.Since, a.self.Health = role, devices.WholeSecond(now), health
 	a.mu.Unlock()
 	if role == Standby {
 		contested(a.shared, "")

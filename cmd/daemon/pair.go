@@ -18,6 +18,7 @@ import (
 	"powermgr/control/journal"
 	"powermgr/control/notify"
 	"powermgr/devices"
+	"powermgr/devices/durable"
 )
 
 // Role is what a node of a pair is.
@@ -63,7 +64,7 @@ func (f roleFile) Load() (Role, error) {
 	return r, err
 }
 
-func (f roleFile) Save(r Role) error { return devices.ReplaceFile(string(f), []byte(r+"\n"), 0o644) }
+func (f roleFile) Save(r Role) error { return durable.Replace(string(f), []byte(r+"\n"), 0o644) }
 
 // NodeState is the payload of node/<node>/state: what a node says of itself.
 type NodeState struct {
@@ -154,6 +155,22 @@ func newPair(s bridge.Shared, node string, self NodeState, kept RoleStore) *Pair
 		s.Log.Warn("the role that this node had cannot be read: it stands by", "reason", err)
 	}
 	return p
+}
+
+// resume is called before Run. What keepalived said last counts, as at any start;
+// a claim stands as long as the process does.
+func (p *Pair) resume(last node) {
+	l, ok := last.(*Pair)
+	if !ok || l.node != p.node || l.shared.Topics != p.shared.Topics {
+		return
+	}
+	p.self.Life = l.self.Life
+	p.neighbors.resume(l.neighbors)
+	p.told, p.unkept = l.told, l.unkept
+	p.looked, p.active, p.since, p.own, p.other, p.heard, p.nobody = l.looked, l.active, l.since, l.own, l.other, l.heard, l.nobody
+	if p.active {
+		p.announce()
+	}
 }
 
 // load is the role that is kept.
@@ -262,7 +279,7 @@ func (p *Pair) state() NodeState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.self
-	s.Role, s.Generation, s.Since, s.Health = Standby, p.own.generation, p.since.Round(0), p.health()
+	s.Role, s.Generation, s.Since, s.Health = Standby, p.own.generation, devices.WholeSecond(p.since), p.health()
 	if p.active {
 		s.Role = Active
 	}

@@ -18,7 +18,7 @@ import (
 	"powermgr/control/notify"
 	"powermgr/control/report"
 	"powermgr/control/rules"
-	"powermgr/devices"
+	"powermgr/devices/durable"
 )
 
 // DayFile is where the record of the day grows.
@@ -34,20 +34,23 @@ func (c Config) Metrics() report.Metrics {
 	return report.Metrics{Dir: c.Paths.PermanentMetricsDir, KeepDays: c.Paths.MetricsKeepDays}
 }
 
-// recorder is the part that keeps the record of the day.
-func (d *Daemon) recorder(s bridge.Shared) *report.Recorder {
+// recorder is the part that keeps the record of the day, and the one that draws it,
+// if there is one.
+func (d *Daemon) recorder(s bridge.Shared) (*report.Recorder, *report.Painter) {
 	c := d.options.Config
 	o := report.Options{
 		Bus: s.Bus, Topics: s.Topics, Calendar: c.Calendar(), Node: c.HA.Node, Standing: s.Standing, Log: s.Log.With("part", "report"),
 		Thermostats: c.Rules().Thermostats, Assumptions: report.Assumptions{ReservePercent: float64(c.Settings.ReserveWithoutPercent)},
+		Unit: c.Settings.Unit,
 		Tariff: report.Tariff{
 			Currency: c.Tariff.Currency, PeakPerKWh: c.Tariff.PeakPerKWh, OffPeakPerKWh: c.Tariff.OffPeakPerKWh, ExportPerKWh: c.Tariff.ExportPerKWh,
 		},
 	}
-	if d.options.Journal == nil { // else nothing of this daemon is in files
+	if d.options.Journal == nil { // else nothing of this daemon is in files, and nobody looks at it
+		o.Painter = report.NewPainter(s.Bus, s.Topics, o.Log, d.options.Drawn)
 		o.File, o.Before, o.Unfinished = c.DayFile(), c.Metrics().Before, c.Metrics().Unfinished
 	}
-	return report.New(o)
+	return report.New(o), o.Painter
 }
 
 // Evening is what powermgr report does: it turns the records of days into
@@ -108,6 +111,9 @@ func (e Evening) Day(date string) (Day, error) {
 // NoRecord says that there is none of a day.
 type NoRecord struct{ Date, DayFile, MetricsDir string }
 
+// Is has it be fs.ErrNotExist.
+func (e *NoRecord) Is(target error) bool { return target == fs.ErrNotExist }
+
 func (e *NoRecord) Error() string {
 	return fmt.Sprintf("there is no record of %s: neither %s nor %s has it", e.Date, e.DayFile, e.MetricsDir)
 }
@@ -145,6 +151,13 @@ func (e Evening) Mail(ctx context.Context, days []Day) error {
 			Key: key, Level: health.Info, Subject: subject, Text: report.Text(d.Record), HTML: string(html), At: e.Now,
 			Inline: []notify.Attachment{{Name: "powermgr-" + d.Date + ".png", ContentType: "image/png", ContentID: id, Data: d.Chart}},
 		})
+	}
+	m, ok, err := e.firstWeekMail(days)
+	if err != nil {
+		return err
+	}
+	if ok && !slices.Contains(mailed, m.Key) {
+		mails = append(mails, m)
 	}
 	safe, err := e.Config.Deliver(ctx, e.Log, mails...)
 	before := len(mailed)
@@ -198,5 +211,5 @@ func (e Evening) noteMailed(keys []string) error {
 	if err != nil {
 		return err
 	}
-	return devices.ReplaceFile(e.mailedFile(), b, 0o640)
+	return durable.Replace(e.mailedFile(), b, 0o640)
 }

@@ -21,6 +21,10 @@ func (c Config) Calendar() rules.Calendar {
 	s := c.Settings
 	cal := rules.Calendar{Location: c.Zone(), Lead: inMinutes(s.PrecoolLeadMinutes)}
 	s.addHolidays(&cal)
+	if c.Tariff.hasPeaks() {
+		cal.Schedule, _ = c.Prices()
+		return cal
+	}
 	for _, name := range s.SeasonNames() {
 		season := s.Seasons[name]
 		out := rules.Season{Name: name, Months: season.Months, From: season.From, To: season.To, Days: season.Weekdays(), Precool: season.Precool != nil && *season.Precool}
@@ -36,11 +40,12 @@ func (c Config) Calendar() rules.Calendar {
 func (c Config) Rules() rules.Settings {
 	s := c.Settings
 	out := rules.Settings{
-		Calendar: c.Calendar(), PeakReserve: s.PeakReservePercent, OffPeakReserve: s.OffPeakReservePercent,
+		Calendar: c.Calendar(), Unit: s.Unit, PeakReserve: s.PeakReservePercent, OffPeakReserve: s.OffPeakReservePercent,
+		Strategy: s.Strategy, PlanMinReserve: s.Plan.MinReservePercent,
 		PrecoolAdjustF: s.PrecoolAdjustmentF, PrecoolAtF: s.PrecoolThresholdF, PrecoolFloorF: s.MinThermostatTempF,
 		StepF: s.ThermostatIncrementF, MaxSteps: s.MaxThermostatAdjustments, MaxCoolF: s.MaxThermostatTempF, MinHeatF: s.MinHeatSetpointF,
 		MaxIndoorF: s.MaxIndoorF, MinIndoorF: s.MinIndoorF, Spacing: inMinutes(s.MinWriteIntervalMinutes),
-		StaleAfter: devices.Stale(inSeconds(c.Poll.ThermostatSeconds)), StaleCharge: devices.Stale(inSeconds(c.Poll.PowerwallPeakSeconds)),
+		StaleAfter: devices.Stale(inSeconds(c.Poll.ThermostatSeconds)), StaleCharge: devices.Stale(c.slowestPeak()),
 		DryRun: s.DryRun,
 	}
 	for _, id := range s.ThermostatIDs {
@@ -51,6 +56,9 @@ func (c Config) Rules() rules.Settings {
 	}
 	return out
 }
+
+// leastPlanned is the reserve that a plan never goes below.
+func (s Settings) leastPlanned() int { return max(s.Plan.MinReservePercent, s.PeakReservePercent) }
 
 func inMinutes(n int) time.Duration { return time.Duration(n) * time.Minute }
 func inSeconds(n int) time.Duration { return time.Duration(n) * time.Second }

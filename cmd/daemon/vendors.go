@@ -11,6 +11,7 @@ import (
 	"powermgr/bridge"
 	"powermgr/bridge/bus"
 	"powermgr/control"
+	"powermgr/control/health"
 	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/devices/cloud"
@@ -36,11 +37,12 @@ func (d *Daemon) client() (*http.Client, *bridge.Meter) {
 // powerwall is the part of the battery; no name if there is none.
 func (d *Daemon) powerwall(s bridge.Shared) (string, func(context.Context) error, error) {
 	c := d.options.Config
-	if c.Tesla == nil {
+	if c.Tesla == nil || len(c.Placeholders("tesla")) > 0 {
 		return "", nil, nil
 	}
 	client, meter := d.client()
 	s.Log = s.Log.With("part", "powerwall")
+	meter.Budget, meter.Billed = d.budget(s), tesla.Data
 	adapter, err := c.TeslaClient(client, d.Bus.Now, s)
 	if err != nil {
 		return "powerwall", nil, err
@@ -52,10 +54,10 @@ func (d *Daemon) powerwall(s bridge.Shared) (string, func(context.Context) error
 	}
 	often, safely := d.options.Counters[0], d.options.Counters[1]
 	return "powerwall", d.follows(bridge.NewPowerwall(bridge.PowerwallOptions{
-		Shared: s, Device: device, Every: d.pace(c.Poll.PowerwallPeakSeconds, c.Poll.PowerwallSeconds), Meter: meter,
+		Shared: s, Device: device, Every: d.pace(c.Poll.PowerwallPeakSeconds, c.Poll.PowerwallSeconds), Meter: meter, Budget: meter.Budget, Moment: d.moment,
 		Owed:    d.owed(func(target string) bool { return target == rules.Powerwall }),
 		History: adapter,
-		Energy:  &bridge.Energy{Often: often, Safely: safely, Log: s.Log, Gap: devices.Stale(inSeconds(c.Poll.PowerwallSeconds)), Location: c.Zone()},
+		Energy:  &bridge.Energy{Often: often, Safely: safely, Log: s.Log, Gap: devices.Stale(c.slowestPowerwall()), Location: c.Zone()},
 	}).Run), nil
 }
 
@@ -70,7 +72,7 @@ func (c Config) TeslaClient(client *http.Client, now func() time.Time, s bridge.
 // thermostats is the part of the thermostats; no name if there are none.
 func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) error, error) {
 	c := d.options.Config
-	if c.Honeywell == nil || c.Honeywell.isExample() {
+	if c.Honeywell == nil || len(c.Placeholders("honeywell")) > 0 {
 		return "", nil, nil
 	}
 	client, meter := d.client()
@@ -84,17 +86,35 @@ func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) err
 	if c.Settings.DryRun {
 		device = bridge.DryThermostats{ThermostatDevices: adapter, Log: s.Log}
 	}
-	every := inSeconds(c.Poll.ThermostatSeconds)
+	// In a peak a thermostat service that fails is known within five minutes.
+	every := d.pace(c.Poll.thermostatPeakSeconds(), c.Poll.ThermostatSeconds)
 	return "thermostats", d.follows(bridge.NewThermostats(bridge.ThermostatsOptions{
-		Shared: s, Device: device, Every: func(time.Time) time.Duration { return every }, Meter: meter, Location: c.Zone(),
-		Owed: d.owed(func(target string) bool { return target != rules.Powerwall }),
+		Shared: s, Device: device, Every: every, Meter: meter, Location: c.Zone(),
+		Owed:       d.owed(func(target string) bool { return target != rules.Powerwall }),
+		Controlled: c.Settings.ThermostatIDs, Listed: adapter.Listed,
+		Missing: func(problem string) {
+			d.Report(health.Thermostats, health.Report{Level: health.Warning, Problem: problem})
+			if last, _ := s.Bus.Retained(bus.Missing); string(last.Payload) != problem {
+				s.Bus.Publish(bus.Message{Topic: bus.Missing, Payload: []byte(problem), Retain: true})
+			}
+		},
 	}).Run), nil
 }
+
+// peakThermostatSeconds is the longest time between polls of thermostats in a peak
+// and its lead: 15 an hour, of which Honeywell allows many more.
+const peakThermostatSeconds = 240
+
+// thermostatPeakSeconds is between polls of thermostats in a peak and its lead.
+func (p Poll) thermostatPeakSeconds() int { return min(p.ThermostatSeconds, peakThermostatSeconds) }
 
 // thermostatAccount is an adapter for thermostats.
 type thermostatAccount interface {
 	bridge.ThermostatDevices
 	account
+	// Listed is what the account has, by the vendor's last list of it; not sure
+	// if that made no sense in part.
+	Listed() (ids []string, sure bool)
 }
 
 func (c Config) thermostatClient(client *http.Client, s bridge.Shared) (thermostatAccount, error) {
@@ -137,23 +157,40 @@ func (d *Daemon) weather(s bridge.Shared) (string, func(context.Context) error, 
 // pace is how often to poll: more often in a peak and before it, be it by the
 // schedule or by an override.
 func (d *Daemon) pace(peakSeconds, otherSeconds int) func(time.Time) time.Duration {
-	calendar, topic := d.options.Config.Calendar(), devices.Topics{Base: d.options.Config.MQTT.BaseTopic}.Control(devices.StateLeaf)
 	return func(now time.Time) time.Duration {
-		phase, peak := calendar.At(now)
-		if m, ok := d.Bus.Retained(topic); ok && phase == rules.OffPeak {
-			if state, err := bus.Decode[control.State](m); err == nil && state.Phase != "" {
-				phase = state.Phase
-			}
-		}
-		if phase != rules.OffPeak {
+		m := d.moment(now)
+		if m.Peak {
 			return inSeconds(peakSeconds)
 		}
 		every := inSeconds(otherSeconds)
-		if lead := peak.Start.Add(-calendar.Lead); !peak.Start.IsZero() && lead.After(now) {
-			every = min(every, max(lead.Sub(now), time.Second)) // the lead begins with fresh figures
+		if m.Fresh.After(now) {
+			every = min(every, max(m.Fresh.Sub(now), time.Second))
 		}
 		return every
 	}
+}
+
+// moment is what the pace depends on: the phase by the schedule, or by an override
+// as the controller says.
+func (d *Daemon) moment(now time.Time) bridge.Moment {
+	scheduled := rules.PlanAt(d.calendar, rules.Override{}, true, now)
+	m := bridge.Moment{Peak: scheduled.Phase != rules.OffPeak, Change: scheduled.Next}
+	if !m.Peak {
+		m.Fresh = scheduled.Next // the lead begins with fresh figures
+	}
+	said, ok := d.Bus.Retained(devices.Topics{Base: d.options.Config.MQTT.BaseTopic}.Control(devices.StateLeaf))
+	if !ok {
+		return m
+	}
+	state, err := bus.Decode[control.State](said)
+	if err != nil {
+		return m
+	}
+	m.Peak = m.Peak || state.Phase == rules.PrePeak || state.Phase == rules.InPeak
+	if state.Until != nil && state.Until.After(now) && (m.Change.IsZero() || state.Until.Before(m.Change)) {
+		m.Change = *state.Until
+	}
+	return m
 }
 
 // owed reports whether something of one of the targets has still to be given

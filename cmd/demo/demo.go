@@ -4,6 +4,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,21 +22,28 @@ import (
 	"powermgr/bridge/bus"
 	"powermgr/bridge/embedded"
 	"powermgr/cmd/daemon"
+	"powermgr/control/planner"
+	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
 )
 
 // Options are the flags of powermgr demo.
 type Options struct {
-	Day     string    // local day of the home: 2026-07-15
-	Speed   float64   // most seconds of that day in one of ours
-	MQTT    string    // where the embedded broker listens: host:port
-	Hold    bool      // go on after the day ends, until the context does
-	Version string    // of the daemon
-	Keep    string    // where the daemon's files stay, with the report of the day; empty: nowhere
-	SMTP    string    // a mail server on this machine, host:port; empty: no mail is sent
-	Story   io.Writer // a line for each decision, and where to look in
-	Log     *slog.Logger
+	Day      string         // local day of the home: 2026-07-15
+	Speed    float64        // most seconds of that day in one of ours
+	Listen   string         // where the embedded broker listens: host:port
+	Page     string         // where the page is served, for this machine alone: host:port; empty: nowhere
+	Command  string         // how powermgr was called, for what is said of it
+	Hold     bool           // go on after the day ends, until the context does
+	Version  string         // of the daemon
+	Days     int            // how many to live; 0: one
+	House    *House         // the house to live in; nil: the default one
+	Strategy rules.Strategy // what sets the reserve; empty: the rule
+	Keep     string         // where the daemon's files stay, with the report of the day; empty: nowhere
+	SMTP     string         // a mail server on this machine, host:port; empty: no mail is sent
+	Story    io.Writer      // a line for each decision, and where to look in
+	Log      *slog.Logger
 }
 
 // zone is where the emulated house stands: Fontana, California.
@@ -51,24 +59,26 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, fmt.Errorf("--day %s is not a day such as 2026-07-15", o.Day)
 	}
-	end := start.AddDate(0, 0, 1)
+	days := max(1, o.Days)
+	end := start.AddDate(0, 0, days)
+	h := o.house(days)
 	dir, tidy, err := folder(o.Keep)
 	if err != nil {
 		return Summary{}, err
 	}
 	defer tidy()
 
-	mqtt, stopBroker, err := broker(o.MQTT)
+	mqtt, stopBroker, err := broker(o.Listen)
 	if err != nil {
 		return Summary{}, err
 	}
 	defer stopBroker()
-	o.MQTT = mqtt // port 0 has become a real one
+	o.Listen = mqtt // port 0 has become a real one
 
 	clock := daemon.NewFastClock(start, o.Speed, nil)
 	log := &record{}
 	cloud := emulator.New(emulator.Options{
-		Now: clock.Now, Location: home, House: house(), OnRequest: log.add,
+		Now: clock.Now, Location: home, House: h.Options(), Weather: h.Sky(home), OnRequest: log.add,
 		Sleep: func(ctx context.Context, d time.Duration) error { return bus.Sleep(ctx, clock, d) },
 	})
 	clouds, err := serve(cloud.Handler())
@@ -81,8 +91,13 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
+	before, rooms := past(start, home, h)
+	if _, err := config.ImportSeries(before); err != nil {
+		return Summary{}, err
+	}
 	d, err := daemon.New(daemon.Options{
-		Config: config, Version: o.Version, Clock: clock, Log: o.Log, Began: clock.Begin, Ended: clock.End,
+		Config: config, Version: o.Version, Clock: clock, Log: o.Log, Began: clock.Begin, Ended: clock.End, RuntimeDir: makeRuntimeDir(),
+		Rooms: func(time.Time) []planner.Lived { return rooms },
 	})
 	if err != nil {
 		return Summary{}, err
@@ -126,7 +141,9 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if !day.over {
 		return Summary{}, errors.New("interrupted before the day was over")
 	}
-	s := day.sum(o.Day, log, start, config.Calendar())
+	s := day.sum(o.Day, log, config.Calendar(), emulated{h, start, days})
+	s.Strategy, s.Currency = config.Settings.Strategy, config.Tariff.Currency
+	s.Bill, s.BillAndCharge = day.bill(config.Tariff)
 	s.Report, err = tell(config, o)
 	return s, err
 }
@@ -151,11 +168,12 @@ func tell(config daemon.Config, o Options) (path string, err error) {
 	if err != nil || o.Keep == "" && o.SMTP == "" {
 		return "", err
 	}
-	e := daemon.Evening{Config: config, Now: day.AddDate(0, 0, 1), Log: o.Log}
-	if _, err := e.Close(o.Day); err != nil {
+	last := day.AddDate(0, 0, max(1, o.Days)-1)
+	e := daemon.Evening{Config: config, Now: last.AddDate(0, 0, 1), Log: o.Log}
+	if _, err := e.Close(last.Format(time.DateOnly)); err != nil {
 		return "", err
 	}
-	report, err := e.Day(o.Day)
+	report, err := e.Day(last.Format(time.DateOnly))
 	if err == nil {
 		err = e.Mail(context.Background(), []daemon.Day{report})
 	}
@@ -170,29 +188,26 @@ func tell(config daemon.Config, o Options) (path string, err error) {
 	return path, os.WriteFile(path, html, 0o644)
 }
 
-// house is the default house as the day begins: nearly charged.
-func house() emulator.HouseOptions {
-	return emulator.HouseOptions{ChargePercent: devices.Pointer(90.0), Reserve: devices.Pointer(100)}
+// house is the house to live in. The default one has the same weather every day, unless
+// there are several.
+func (o Options) house(days int) House {
+	switch {
+	case o.House != nil:
+		return *o.House
+	case days > 1:
+		return changing()
+	}
+	return House{}
 }
-
-func greet(o Options) {
-	fmt.Fprintf(o.Story, "%s, a day in the emulated house, at most %g times as fast as in life.\n", o.Day, o.Speed)
-	fmt.Fprintf(o.Story, "Look in:  mosquitto_sub -V 5 -h %s -p %s -v -t 'powermgr/#'\n", host(o.MQTT), port(o.MQTT))
-	fmt.Fprintf(o.Story, "Meddle:   mosquitto_pub -V 5 -h %s -p %s -t powermgr/control/override/set -m 'pause 30m'\n", host(o.MQTT), port(o.MQTT))
-	fmt.Fprintf(o.Story, "Home Assistant: add the MQTT integration with broker %s, port %s.\n\n", host(o.MQTT), port(o.MQTT))
-}
-
-func host(addr string) string { h, _, _ := net.SplitHostPort(addr); return h }
-func port(addr string) string { _, p, _ := net.SplitHostPort(addr); return p }
 
 // broker starts the embedded broker, and says where it listens.
 func broker(addr string) (at string, stop func(), err error) {
 	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return "", nil, fmt.Errorf("--mqtt %s is not an address such as 127.0.0.1:1883", addr)
+		return "", nil, fmt.Errorf("--listen %s is not an address such as 127.0.0.1:1883", addr)
 	}
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
-		return "", nil, fmt.Errorf("the broker cannot listen on %s: is another one running there? Choose a free port with --mqtt 127.0.0.1:1884: %w", addr, err)
+		return "", nil, fmt.Errorf("the broker cannot listen on %s: is another one running there? Choose a free port with --listen 127.0.0.1:1884 (make demo LISTEN=127.0.0.1:1884): %w", addr, err)
 	}
 	server, err := embedded.New(embedded.Access{})
 	if err != nil {
@@ -228,17 +243,18 @@ func configuration(dir, clouds string, o Options) (daemon.Config, error) {
 		mail, smtp = "owner@example.com", fmt.Sprintf("server: %q, port: %s", host, port)
 	}
 	text := fmt.Sprintf(`
-tesla: {api_token: emulator-access, base_url: "http://%[1]s", energy_site_id: 1234567890123}
+tesla: {calls_per_month: 0, api_token: emulator-access, base_url: "http://%[1]s", energy_site_id: 1234567890123}
 honeywell: {backend: tcc, username: owner@example.com, password: emulator-password, base_url: "http://%[1]s", token_file: %[2]s/honeywell.json}
 weather: {source: open-meteo, base_url: "http://%[1]s", latitude: 34.1, longitude: -117.4}
 mqtt: {url: "mqtt://%[3]s"}
-settings: {timezone: %[4]s, thermostat_ids: ["1000001", "1000002"]}
+settings: {strategy: %[8]s, timezone: %[4]s, thermostat_ids: ["1000001", "1000002"]}
 tariff: {peak_per_kwh: 0.58, off_peak_per_kwh: 0.31, export_per_kwh: 0.05}
 notifications: {smtp: {%[5]s}, recipients: {info: [%[6]s], warning: [%[6]s], critical: [%[6]s]}}
 paths: {journal_file: %[2]s/journal.json, ramdisk_state_file: %[2]s/state.json, permanent_metrics_dir: %[2]s/metrics}
 poll: {powerwall_seconds: 60}
 ha: {node: demo}
-`, clouds, dir, o.MQTT, zone, smtp, mail)
+http: {listen: %[7]q}
+`, clouds, dir, nearby(o.Listen), zone, smtp, mail, o.Page, cmp.Or(o.Strategy, rules.StrategyRule))
 	path := filepath.Join(dir, "config.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return daemon.Config{}, err

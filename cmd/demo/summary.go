@@ -19,19 +19,24 @@ import (
 
 // Summary is what came of the day. Energies are from the emulated meter.
 type Summary struct {
-	Day                   string  `json:"day"`
-	PeakImport            float64 `json:"peak_import_kwh"`
-	PeakImportHeld        float64 `json:"peak_import_kwh_uncontrolled"` // the battery held for backup, thermostats on their schedules
-	ReserveInPeak         *int    `json:"reserve_in_peak_percent"`      // the lowest the device had
-	ReserveAfterPeak      *int    `json:"reserve_after_peak_percent"`   // at the end of the day
-	Precooled             bool    `json:"precooled"`
-	Setbacks              int     `json:"setbacks"` // set point changes for a setback
-	ThermostatsRestored   bool    `json:"thermostats_restored"`
-	PeakImportSelfPowered float64 `json:"peak_import_kwh_self_consumption"` // a reserve of 20 %
-	Commands              int     `json:"commands"`                         // writes that reached a vendor
-	Violations            int     `json:"violations"`                       // of what powermgr never does
-	Books                 Books   `json:"meter"`
-	Report                string  `json:"report,omitempty"` // where the report of the day is; empty: nowhere
+	Day                   string         `json:"day"` // the first
+	Days                  int            `json:"days"`
+	PeakImport            float64        `json:"peak_import_kwh"`
+	PeakImportHeld        float64        `json:"peak_import_kwh_uncontrolled"` // the battery held for backup, thermostats on their schedules
+	ReserveInPeak         *int           `json:"reserve_in_peak_percent"`      // the lowest the device had
+	ReserveAfterPeak      *int           `json:"reserve_after_peak_percent"`   // at the end of the day
+	Precooled             bool           `json:"precooled"`
+	Setbacks              int            `json:"setbacks"` // set point changes for a setback
+	ThermostatsRestored   bool           `json:"thermostats_restored"`
+	PeakImportSelfPowered float64        `json:"peak_import_kwh_self_consumption"` // a reserve of 20 %
+	Strategy              rules.Strategy `json:"strategy"`
+	Currency              string         `json:"currency"`
+	Bill                  float64        `json:"bill"`
+	BillAndCharge         float64        `json:"bill_and_charge"` // less what the battery holds more than at first, at the off-peak price
+	Commands              int            `json:"commands"`        // writes that reached a vendor
+	Violations            int            `json:"violations"`      // of what powermgr never does
+	Books                 Books          `json:"meter"`
+	Report                string         `json:"report,omitempty"` // where the report of the day is; empty: nowhere
 
 	broken []string
 }
@@ -48,12 +53,15 @@ type Books struct {
 
 // Print writes the summary for people.
 func (s Summary) Print(w io.Writer) {
-	fmt.Fprintf(w, "\n%s\n", s.Day)
+	if s.Days > 1 {
+		fmt.Fprintf(w, "\n%d days from %s\n", s.Days, s.Day)
+	} else {
+		fmt.Fprintf(w, "\n%s\n", s.Day)
+	}
 	fmt.Fprintf(w, "  from the grid in the peak   %6.2f kWh\n", s.PeakImport)
-	fmt.Fprintf(w, "  with the battery held       %6.2f kWh\n", s.PeakImportHeld)
-	fmt.Fprintf(w, "  with a reserve of 20 %%      %6.2f kWh", s.PeakImportSelfPowered)
+	fmt.Fprintf(w, "  without powermgr            %6.2f kWh (self-consumption, a reserve of 20 %%)", s.PeakImportSelfPowered)
 	if math.Abs(s.PeakImportSelfPowered-s.PeakImportHeld) < 0.1 {
-		fmt.Fprint(w, " (the sun alone left nothing above 20 % in the battery)")
+		fmt.Fprint(w, "; the sun alone left nothing above 20 % in the battery")
 	}
 	fmt.Fprintln(w)
 	text := func(r *int) string {
@@ -64,7 +72,8 @@ func (s Summary) Print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "  reserve in the peak         %s, at the end of the day %s\n", text(s.ReserveInPeak), text(s.ReserveAfterPeak))
 	fmt.Fprintf(w, "  precooled                   %v, set point changes for setbacks %d\n", s.Precooled, s.Setbacks)
-	fmt.Fprintf(w, "  everything given back       %v\n", s.ThermostatsRestored)
+	fmt.Fprintf(w, "  everything restored         %v\n", s.ThermostatsRestored)
+	fmt.Fprintf(w, "  the bill, by the %-10s %s%.2f; %s%.2f less what the battery holds more than at first\n", s.Strategy, s.Currency, s.Bill, s.Currency, s.BillAndCharge)
 	fmt.Fprintf(w, "  commands to the vendors     %d\n", s.Commands)
 	for _, v := range s.broken {
 		fmt.Fprintf(w, "  VIOLATION: %s\n", v)
@@ -110,6 +119,7 @@ type diary struct {
 	reserve  int
 	restored bool
 	books    emulator.Books
+	charged  float64 // more in the battery than when the day began, Wh
 	over     bool
 }
 
@@ -121,7 +131,12 @@ const aWhile = 6 * time.Minute
 func (d *diary) keep(ctx context.Context, events *bus.Subscription, end time.Time) {
 	defer events.Close()
 	last := end.Add(aWhile)
+	hour, stored := d.clock.Now(), d.cloud.Truth().StoredWh
 	for {
+		if now := d.clock.Now(); !d.over && !now.Before(hour) {
+			d.look(now)
+			hour = hour.Add(time.Hour)
+		}
 		wake := d.clock.Now().Add(time.Minute)
 		switch {
 		case d.over && d.hold:
@@ -155,7 +170,7 @@ func (d *diary) keep(ctx context.Context, events *bus.Subscription, end time.Tim
 			for _, t := range truth.Thermostats {
 				d.restored = d.restored && t.Hold == devices.HoldSchedule && !t.Pending
 			}
-			d.books = truth.Books
+			d.books, d.charged = truth.Books, truth.StoredWh-stored
 		}
 	}
 }
@@ -182,6 +197,16 @@ func (d *diary) take(m bus.Message) {
 	}
 }
 
+// look tells how the house is: hours without a decision are no silence.
+func (d *diary) look(now time.Time) {
+	t := d.cloud.Truth()
+	fmt.Fprintf(d.story, "%s  %-10s battery %.0f %%, sun %.1f kW, home %.1f kW, grid %.1f kW, %.0f °F outside", now.In(d.home).Format("15:04:05"), "", t.ChargePercent, t.SolarW/1000, t.HomeW/1000, t.GridW/1000, t.OutdoorC*9/5+32)
+	for _, th := range t.Thermostats {
+		fmt.Fprintf(d.story, ", %.0f °F in %s", th.Unit.To(devices.Fahrenheit, th.Temperature), th.Name)
+	}
+	fmt.Fprintln(d.story)
+}
+
 func (d *diary) change(from, to rules.Phase, truth emulator.Truth) {
 	if from == rules.InPeak && to != rules.InPeak {
 		d.imported += truth.Books.Import - d.began
@@ -192,17 +217,24 @@ func (d *diary) change(from, to rules.Phase, truth emulator.Truth) {
 	d.phase = to
 }
 
-func (d *diary) sum(day string, log *record, start time.Time, calendar rules.Calendar) Summary {
+// An emulated house and the days that it lived.
+type emulated struct {
+	House
+	start time.Time
+	days  int
+}
+
+func (d *diary) sum(day string, log *record, calendar rules.Calendar, e emulated) Summary {
 	log.mu.Lock()
 	defer log.mu.Unlock()
 	s := Summary{
-		Day: day, PeakImport: kWh(d.imported), Precooled: d.precools > 0, Setbacks: d.setbacks, ThermostatsRestored: d.restored,
+		Day: day, Days: e.days, PeakImport: kWh(d.imported), Precooled: d.precools > 0, Setbacks: d.setbacks, ThermostatsRestored: d.restored,
 		Books: Books{
 			Home: kWh(d.books.Home), Solar: kWh(d.books.Solar), GridIn: kWh(d.books.Import), GridOut: kWh(d.books.Export),
 			BatteryIn: kWh(d.books.BatteryIn), BatteryOut: kWh(d.books.BatteryOut),
 		},
 		ReserveInPeak: d.lowest, ReserveAfterPeak: &d.reserve,
-		PeakImportHeld: kWh(unmanaged(start, calendar, 100)), PeakImportSelfPowered: kWh(unmanaged(start, calendar, 20)),
+		PeakImportHeld: kWh(e.unmanaged(calendar, 100)), PeakImportSelfPowered: kWh(e.unmanaged(calendar, 20)),
 		broken: violations(log.writes),
 	}
 	for _, w := range log.writes {
@@ -211,22 +243,32 @@ func (d *diary) sum(day string, log *record, start time.Time, calendar rules.Cal
 		}
 	}
 	if !d.restored {
-		s.broken = append(s.broken, "a thermostat was not given back by the end of the day")
+		s.broken = append(s.broken, "a thermostat was not restored by the end of the day")
 	}
 	s.Violations = len(s.broken)
 	return s
 }
 
+// bill is what the day cost, and what it cost less what the battery holds more at
+// its end than at its beginning, at the off-peak price.
+func (d *diary) bill(t daemon.Tariff) (bill, less float64) {
+	b := d.books
+	bill = (d.imported*t.PeakPerKWh + (b.Import-d.imported)*t.OffPeakPerKWh - b.Export*t.ExportPerKWh) / 1000
+	return round(bill), round(bill - d.charged/1000*t.OffPeakPerKWh)
+}
+
+func round(amount float64) float64 { return math.Round(amount*100) / 100 }
+
 func kWh(wh float64) float64 { return float64(int(wh/10+0.5)) / 100 }
 
-// unmanaged is what the same house imports in the peaks of the same day, in Wh,
+// unmanaged is what the same house imports in the peaks of the same days, in Wh,
 // with nobody but the schedules and a fixed reserve.
-func unmanaged(start time.Time, calendar rules.Calendar, reserve int) (wh float64) {
-	now := start
-	h := house()
+func (e emulated) unmanaged(calendar rules.Calendar, reserve int) (wh float64) {
+	now := e.start
+	h := e.Options()
 	h.Reserve = &reserve
-	cloud := emulator.New(emulator.Options{Now: func() time.Time { return now }, Location: calendar.Location, House: h})
-	for end := start.AddDate(0, 0, 1); now.Before(end); {
+	cloud := emulator.New(emulator.Options{Now: func() time.Time { return now }, Location: calendar.Location, House: h, Weather: e.Sky(calendar.Location)})
+	for end := e.start.AddDate(0, 0, e.days); now.Before(end); {
 		before := cloud.Truth().Books.Import
 		phase, _ := calendar.At(now)
 		now = now.Add(time.Minute)
@@ -255,7 +297,7 @@ func violations(writes []emulator.Request) (broken []string) {
 			}
 		}
 		if w.Write.Device == "powerwall" || v["hold"] == devices.HoldSchedule || v["hold"] == string(devices.HoldSchedule) {
-			continue // giving back is not bound to the spacing
+			continue // restoring is not bound to the spacing
 		}
 		if before, ok := last[w.Write.Device]; ok && w.At.Sub(before) < 10*time.Minute {
 			broken = append(broken, fmt.Sprintf("%s %s was set again after %v", at, w.Write.Device, w.At.Sub(before)))

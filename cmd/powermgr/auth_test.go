@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"powermgr/cmd/setup"
 	"powermgr/devices/cloud"
 	"powermgr/devices/emulator"
 )
@@ -132,7 +132,7 @@ const (
 	tccSection     = "honeywell: {username: owner@example.com, password: emulator-password, token_file: token.json, base_url: VENDOR}"
 )
 
-// stored checks the authorisation beside the configuration.
+// stored checks the authorization beside the configuration.
 func stored(t *testing.T, config string) {
 	t.Helper()
 	path := filepath.Join(filepath.Dir(config), "token.json")
@@ -147,7 +147,7 @@ func stored(t *testing.T, config string) {
 	if err != nil || token.Refresh == "" {
 		t.Errorf("there is no refresh token: %v", err)
 	}
-	if _, err := os.Stat(pending(path)); err == nil {
+	if _, err := os.Stat(path + ".pending"); err == nil {
 		t.Error("the attempt is still there")
 	}
 }
@@ -242,7 +242,7 @@ func TestAuthWithABareCode(t *testing.T) {
 func TestAuthWrongPastes(t *testing.T) {
 	other := func(key, value string) func(string) string {
 		return func(page string) string {
-			u, _ := url.Parse(localRedirect)
+			u, _ := url.Parse(setup.LocalRedirect)
 			p, _ := url.Parse(page)
 			q := url.Values{"code": {"abcdef"}, "state": {p.Query().Get("state")}}
 			q.Set(key, value)
@@ -259,7 +259,7 @@ func TestAuthWrongPastes(t *testing.T) {
 		want  string
 		once  bool // it is not asked again
 	}{
-		{"nothing", func(string) string { return "" }, "nothing was pasted", false},
+		{"nothing", func(string) string { return "" }, "This needs an answer", false},
 		{"words", func(string) string { return "I agreed" }, "it must be the whole address, with code= in it", false},
 		{"the page itself", func(page string) string { return page }, "it is the address to open in the browser", false},
 		{"without a code", other("code", ""), "it has no code: it must be the whole address you were sent to", false},
@@ -336,10 +336,11 @@ func TestAuthRefuses(t *testing.T) {
 		{"no vendor", fleetSection, nil, exitWrong, "powermgr auth tesla, or powermgr auth honeywell"},
 		{"a vendor that there is not", fleetSection, []string{"nest"}, exitWrong, "powermgr auth tesla, or powermgr auth honeywell"},
 		{"a vendor that is not configured", fleetSection, []string{"honeywell"}, exitWrong, "there is no honeywell in"},
-		{"a bare token", "tesla: {api_token: hunter2}", []string{"tesla"}, exitWrong, "tesla.token_file is not set"},
+		{"a token that is not good", "tesla: {api_token: hunter2, base_url: VENDOR}", []string{"tesla"}, exitFailed, "HTTP 401"},
+		{"a token that needs nothing", "tesla: {api_token: emulator-access, base_url: VENDOR}", []string{"tesla"}, exitDone, "It works: the Powerwall is at"},
 		{"a code for a log-in", tccSection, []string{"honeywell", "--code", "abcdef"}, exitWrong, "--code is for a consent"},
-		{"a code that was not begun", ownerSection, []string{"tesla", "--code", "abcdef"}, exitFailed, "no authorisation has been begun here: run powermgr auth tesla for a new address"},
-		{"an address that was not begun", fleetSection, []string{"tesla", "--code", "http://localhost:8585/auth?code=abcdef&state=x"}, exitFailed, "no authorisation has been begun here"},
+		{"a code that was not begun", ownerSection, []string{"tesla", "--code", "abcdef"}, exitFailed, "no authorization has been begun here: run powermgr auth tesla for a new address"},
+		{"an address that was not begun", fleetSection, []string{"tesla", "--code", "http://localhost:8585/auth?code=abcdef&state=x"}, exitFailed, "no authorization has been begun here"},
 		{"a code that is not good", fleetSection, []string{"tesla", "--code", "abcdef"}, exitFailed, "a code is good once and for minutes"},
 		{"a folder that there is not", strings.Replace(fleetSection, "token.json", "/nowhere/token.json", 1), []string{"tesla"}, exitFailed, "nothing can be stored in /nowhere: no such file or directory: make the folder"},
 		{"a configuration that is wrong", "tesla: {}", []string{"tesla"}, exitWrong, "tesla: it needs token_file"},
@@ -354,30 +355,6 @@ func TestAuthRefuses(t *testing.T) {
 				t.Error("a secret is printed")
 			}
 		})
-	}
-}
-
-func TestAnAttemptGrowsOld(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "token.json")
-	now := time.Date(2026, 7, 15, 12, 0, 0, 0, time.UTC)
-	a, err := begin(file, localRedirect, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(a.Verifier) < 43 || a.State == "" {
-		t.Errorf("got %d characters of verifier", len(a.Verifier))
-	}
-	if info, err := os.Stat(pending(file)); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("got %v, %v", info, err)
-	}
-	for _, tt := range []struct {
-		after time.Duration
-		ok    bool
-	}{{0, true}, {time.Hour, true}, {time.Hour + time.Second, false}, {-time.Second, false}} {
-		got, err := resume(file, now.Add(tt.after))
-		if (err == nil) != tt.ok || tt.ok && fmt.Sprint(got) != fmt.Sprint(a) {
-			t.Errorf("after %s: got %v, %v", tt.after, got, err)
-		}
 	}
 }
 

@@ -15,8 +15,10 @@ import (
 )
 
 // newBench is a home whose daemon talks to the broker itself.
-func newBench(b *testing.B) *home {
-	h := newHome(b, "")
+func newBench(b *testing.B) *home { return newBenchAt(b, brokertest.Start(b, brokertest.Config{})) }
+
+func newBenchAt(b *testing.B, broker *brokertest.Broker) *home {
+	h := newHomeAt(b, broker, "")
 	text, err := os.ReadFile(h.config)
 	if err != nil {
 		b.Fatal(err)
@@ -29,9 +31,20 @@ func newBench(b *testing.B) *home {
 
 // BenchmarkReserveCommand is the way of a reserve command from a publishing
 // client to the HTTP request at the vendor's door; and, in the same run, the
-// way of a message through the broker alone.
+// way of a message through the broker alone. It is done with every kind of broker
+// that this machine has: one in a container is behind Docker's proxy.
 func BenchmarkReserveCommand(b *testing.B) {
-	h := newBench(b)
+	for _, kind := range []brokertest.Kind{brokertest.Embedded, brokertest.Binary, brokertest.Docker} {
+		b.Run(string(kind), func(b *testing.B) {
+			if err := brokertest.Has(kind); err != nil {
+				b.Skip(err)
+			}
+			reserveCommand(b, newBenchAt(b, brokertest.StartKind(b, kind, brokertest.Config{})))
+		})
+	}
+}
+
+func reserveCommand(b *testing.B, h *home) {
 	person := h.broker.Client(b, brokertest.Login{})
 	person.Subscribe(b, "powermgr/powerwall/reserve/result")
 	person.Subscribe(b, "powermgr/powerwall/state")

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,26 +17,46 @@ func checkConfigCommand(g *globals) *cobra.Command {
 		Long: `Reads the configuration as the daemon would, and says in plain words what would happen on a day with
 peaks in each season, to which devices, who gets mail, and where everything is. It changes nothing
 and asks nobody. What is wrong is said all at once; the exit code then is 2.`,
-		Args: cobra.MaximumNArgs(1),
+		Example: "  powermgr check-config\n  powermgr check-config /tmp/new-config.yaml",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := g.config
 			if len(args) > 0 {
 				path = args[0]
 			}
-			config, notices, err := daemon.Load(path, os.Environ())
+			text, err := checked(path)
 			out := cmd.OutOrStdout()
-			if err == nil {
-				fmt.Fprintf(out, "%s can be used. This is what would happen:\n\n%s", path, daemon.Describe(config))
-			} else {
+			if err != nil {
 				out = cmd.ErrOrStderr()
 			}
-			if len(notices) > 0 {
-				fmt.Fprintf(out, "\nWorth knowing:\n")
-				for _, n := range notices {
-					fmt.Fprintf(out, "  %s\n", n)
-				}
-			}
+			fmt.Fprint(out, text)
 			return err
 		},
 	}
+}
+
+// checked says what would happen with the configuration at path, and what is worth
+// knowing about it. The error has everything that is wrong.
+func checked(path string) (string, error) {
+	config, notices, err := daemon.Load(path, os.Environ())
+	var text strings.Builder
+	if err == nil {
+		fmt.Fprintf(&text, "%s can be used. This is what would happen:\n\n%s", path, daemon.Describe(config))
+	}
+	if len(notices) > 0 {
+		fmt.Fprintf(&text, "\nWorth knowing:\n")
+		for _, n := range notices {
+			fmt.Fprintf(&text, "  %s\n", n)
+		}
+	}
+	return text.String(), err
+}
+
+// checkedConfig is the same in one text, for the page.
+func checkedConfig(path string) string {
+	text, err := checked(path)
+	if err != nil {
+		return err.Error() + "\n" + text
+	}
+	return text
 }

@@ -78,7 +78,7 @@ func TestTwoDaemonsOnOneBroker(t *testing.T) {
 	if n := len(person.Received("homeassistant/device/powermgr_powerwall/config")); n != 0 {
 		t.Errorf("announced %d times in 2 quiet seconds", n)
 	}
-	if n := strings.Count(p.log.String(), "fault=control/contested"); n != 1 {
+	if n := strings.Count(p.log.String(), "fault part=health key=control/contested"); n != 1 {
 		t.Errorf("it logs it %d times", n)
 	}
 }

@@ -7,34 +7,51 @@ import (
 	"math"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"powermgr/cmd/demo"
+	"powermgr/control/rules"
 )
 
 func demoCommand() *cobra.Command {
 	var o demo.Options
 	var asJSON bool
+	var strategy, house string
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Live a summer day on this machine, with broker, vendor clouds and house emulated",
 		Long: `Lives one day of an emulated house, with nothing else installed: an embedded broker, the emulated
-vendor clouds, and the daemon as it would run at home. It prints a line for each decision and ends
-with a summary. The clock waits for work in flight, so --speed changes nothing that is decided.`,
-		Args: cobra.NoArgs,
+vendor clouds, and the daemon as it would run at home. It prints a line for each decision and each
+hour, and ends with a summary. Beside it, powermgr status works. The clock waits for work in flight, so --speed changes nothing that is decided.`,
+		Example: "  powermgr demo\n  powermgr demo --strategy plan --days 3\n  powermgr demo --house deploy/houses/ranch.yaml\n  powermgr demo --json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !(o.Speed > 0) || math.IsInf(o.Speed, 1) {
 				return usage("--speed %g is not a number above 0", o.Speed)
 			}
+			if o.Strategy = rules.Strategy(strategy); !slices.Contains(rules.Strategies(), o.Strategy) {
+				return usage("--strategy %s is not one of rule, plan", strategy)
+			}
+			if o.Days < 1 || o.Days > 14 {
+				return usage("--days %d is not 1 to 14", o.Days)
+			}
+			if house != "" {
+				h, err := demo.ReadHouse(house)
+				if err != nil {
+					return usage("%s", err)
+				}
+				o.House = &h
+			}
 			if _, err := time.Parse(time.DateOnly, o.Day); err != nil {
 				return usage("--day %s is not a day such as 2026-07-15", o.Day)
 			}
-			if _, _, err := net.SplitHostPort(o.MQTT); err != nil {
-				return usage("--mqtt %s is not an address such as 127.0.0.1:1883", o.MQTT)
+			if _, _, err := net.SplitHostPort(o.Listen); err != nil {
+				return usage("--listen %s is not an address such as 127.0.0.1:1883", o.Listen)
 			}
-			o.Version = version()
+			o.Version, o.Command = version(), os.Args[0]
 			o.Story = cmd.OutOrStdout()
 			if asJSON {
 				o.Story = cmd.ErrOrStderr()
@@ -58,8 +75,12 @@ with a summary. The clock waits for work in flight, so --speed changes nothing t
 	}
 	f := c.Flags()
 	f.StringVar(&o.Day, "day", "2026-07-15", "the day to live: May to October is hot, the other months are cold")
+	f.IntVar(&o.Days, "days", 1, "how many days to live, 1 to 14; of several each has another weather")
+	f.StringVar(&house, "house", "", "a YAML file with the house to live in, such as those in deploy/houses; empty: the default one")
 	f.Float64Var(&o.Speed, "speed", 600, "most seconds of that day in one second")
-	f.StringVar(&o.MQTT, "mqtt", "127.0.0.1:1883", "the address the embedded broker listens on")
+	f.StringVar(&strategy, "strategy", "rule", "what sets the reserve: rule, or plan, which looks ahead and knows the house's last two weeks")
+	f.StringVar(&o.Listen, "listen", "127.0.0.1:1883", "the address the embedded broker listens on; 0.0.0.0:1883 is open to everybody on the network")
+	f.StringVar(&o.Page, "page", "127.0.0.1:9469", "the address of the page, for this machine alone; empty: there is none")
 	f.BoolVar(&asJSON, "json", false, "print the summary as one JSON object on stdout, and the story on stderr")
 	f.StringVar(&o.Keep, "keep", "", "a folder for the daemon's files and the report of the day")
 	f.StringVar(&o.SMTP, "smtp", "", "a mail server on this machine that gets the daemon's mail: host:port")

@@ -15,6 +15,7 @@ import (
 
 func emulatorCommand() *cobra.Command {
 	var listen, zone string
+	var newApp bool
 	c := &cobra.Command{
 		Use:   "emulator",
 		Short: "Serve the emulated vendor clouds on a physical house",
@@ -24,7 +25,12 @@ is; POST /emulator/faults injects faults, such as
 {"endpoint": "tesla.backup", "class": "status", "status": 503, "count": 2}, or {"endpoint": "tesla.*",
 "only": "read", "class": "status", "status": 429, "retry_after": 3600, "count": -1, "lasts": 3600};
 POST /emulator/history makes Tesla's calendar_history late, revised, incomplete or padded, such as
-{"lag_seconds": 600, "revised_seconds": 3600, "missing": 0.05, "one_offset": true, "padded": true}.`,
+{"lag_seconds": 600, "revised_seconds": 3600, "missing": 0.05, "one_offset": true, "padded": true}. With --new-app, Tesla refuses
+everything until the app emulator-app, with the secret emulator-app-secret, is registered, as powermgr
+auth tesla does; the address of the emulator is the owner's domain, too, and PUT
+/.well-known/appspecific/com.tesla.3p.public-key.pem puts the public key there.`,
+		Example: `  powermgr emulator --timezone America/New_York
+  powermgr emulator --new-app`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			home, err := time.LoadLocation(zone)
@@ -39,6 +45,9 @@ POST /emulator/history makes Tesla's calendar_history late, revised, incomplete 
 				return fmt.Errorf("listen: %w; choose another address with --listen", err)
 			}
 			cloud := emulator.New(emulator.Options{Now: time.Now, Location: home})
+			if newApp {
+				cloud.UseTeslaApp(&emulator.TeslaApp{})
+			}
 			s := &http.Server{Handler: cloud.Handler(), ReadHeaderTimeout: 10 * time.Second}
 			fmt.Fprintf(cmd.OutOrStdout(), "The emulated clouds listen on http://%s\n", ln.Addr())
 			stop := context.AfterFunc(cmd.Context(), func() { _ = s.Close() })
@@ -50,6 +59,7 @@ POST /emulator/history makes Tesla's calendar_history late, revised, incomplete 
 		},
 	}
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "the address to listen on")
+	c.Flags().BoolVar(&newApp, "new-app", false, "let Tesla ask for an app that is not registered yet")
 	c.Flags().StringVar(&zone, "timezone", "America/Los_Angeles", "where the house stands")
 	return c
 }

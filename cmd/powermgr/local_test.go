@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -131,7 +132,7 @@ func TestReload(t *testing.T) {
 	_ = p.Process.Signal(syscall.SIGHUP)
 	h.until("the new one is in force", func() bool { return h.cloud.Truth().Reserve == 60 })
 	if out, code := h.powermgr("health"); code != 0 {
-		t.Errorf("after reading the configuration anew: %s", out)
+		t.Errorf("after reading the configuration again: %s", out)
 	}
 	h.until("and that it is mended", func() bool { return configuration() == true })
 	if said := unwell(); len(said) > 0 {
@@ -167,4 +168,42 @@ func watch(file, expected string) (others func() []string) {
 		}
 	}()
 	return func() []string { close(stop); return <-done }
+}
+
+// A demo is looked into as a service is, and is not silent until its first peak.
+func TestStatusBesideADemo(t *testing.T) {
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat("/run/powermgr/powermgr.sock"); err == nil {
+		t.Skip("a service runs here")
+	}
+	env := slices.DeleteFunc(append(os.Environ(), "TMPDIR="+t.TempDir()), func(v string) bool { return strings.HasPrefix(v, "RUNTIME_DIRECTORY=") })
+	c := exec.Command(path, "demo", "--listen", "127.0.0.1:0")
+	said := &lockedBuffer{}
+	c.Env, c.Stdout = env, said
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = c.Process.Signal(os.Interrupt)
+		_ = c.Wait() // it says that the day was not over
+	}()
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(said.String(), "\n01:0"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing is said after an hour of the demo:\n%s", said)
+		}
+	}
+	s := exec.Command(path, "status")
+	s.Env = env
+	out, err := s.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "This is the demo") || !strings.Contains(string(out), "16:00–19:00 (summer)") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	s = exec.Command(path, "status")
+	s.Env = append(slices.Clone(env), "RUNTIME_DIRECTORY="+t.TempDir())
+	if out, err := s.CombinedOutput(); err == nil {
+		t.Errorf("who asks for one of another place gets the demo's:\n%s", out)
+	}
 }

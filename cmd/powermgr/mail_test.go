@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
@@ -179,7 +180,7 @@ func TestTheDemoReports(t *testing.T) {
 	}
 	box, dir := newPostbox(t), t.TempDir()
 	h := &home{t: t, dir: dir}
-	out, code := h.powermgr("demo", "--json", "--speed", "36000", "--mqtt", "127.0.0.1:0", "--keep", dir, "--smtp", box.addr)
+	out, code := h.powermgr("demo", "--json", "--speed", "36000", "--listen", "127.0.0.1:0", "--keep", dir, "--smtp", box.addr)
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, out)
 	}
@@ -203,7 +204,9 @@ func TestTheDemoReports(t *testing.T) {
 			t.Errorf("%s: the metrics say %.2f, the meter %.2f", name, got, meter)
 		}
 	}
-	if got, _ := metrics["peak_grid_in_kwh"].(float64); got < summary.PeakImport-0.05 || got > summary.PeakImport+0.05 {
+	// The Powerwall is read every two to five minutes, while an air conditioner
+	// starts and stops, and what is in a peak goes by these readings.
+	if got, _ := metrics["peak_grid_in_kwh"].(float64); math.Abs(got-summary.PeakImport) > 0.02+0.1*summary.PeakImport {
 		t.Errorf("from the grid in the peak: the metrics say %.2f, the meter %.2f", got, summary.PeakImport)
 	}
 	reports := box.with("from the grid in the peak")

@@ -1,4 +1,4 @@
-// Powermgr keeps a home off the grid in the hours when the grid is dear.
+// Powermgr cuts a home's grid use when electricity is expensive.
 package main
 
 import (

@@ -21,9 +21,10 @@ import (
 func notifyCommand(g *globals) *cobra.Command {
 	var level, stopped string
 	c := &cobra.Command{
-		Use:   "notify",
-		Short: "Send a mail: to try whether mail works, or because the daemon has stopped for good",
-		Args:  cobra.NoArgs,
+		Use:     "notify",
+		Short:   "Send a mail: to try whether mail works, or because the daemon has stopped for good",
+		Example: "  sudo powermgr notify --test critical",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, _, err := daemon.Load(g.config, os.Environ())
 			var broken *daemon.ConfigError
@@ -39,7 +40,10 @@ func notifyCommand(g *globals) *cobra.Command {
 				return tellStopped(cmd.Context(), config, stopped, broken)
 			}
 			if !slices.Contains(health.Levels(), health.Level(level)) {
-				return usage("--test %s is no level: choose info, warning or critical", level)
+				return usage("--test %s is not a level: choose info, warning or critical%s", level, daemon.DidYouMean(level, []string{"info", "warning", "critical"}))
+			}
+			if keys := config.Placeholders("notifications.smtp"); len(keys) > 0 {
+				return wrong(stillExample(keys, g.config))
 			}
 			to, err := tellTest(cmd.Context(), config, health.Level(level))
 			if err == nil {
@@ -77,7 +81,7 @@ func tellStopped(ctx context.Context, c daemon.Config, unit string, broken *daem
 	l := notify.Letter{
 		Key: fmt.Sprintf("stopped/%s/%s", unit, now.UTC().Format("2006-01-02T15")), Level: health.Critical, At: now,
 		Subject: fmt.Sprintf("%s has stopped and does not run", unit),
-		Text:    "nothing is polled or controlled by this node any more, and nothing is given back. Look at it: systemctl status " + unit,
+		Text:    "nothing is polled or controlled by this node any more, and nothing is restored. Look at it: systemctl status " + unit,
 	}
 	if broken != nil {
 		l.Text = "its configuration cannot be used. Correct it, and then: systemctl restart " + unit

@@ -206,7 +206,7 @@ func (n *pairNode) configure(i int, now time.Time) {
 	files := map[string]string{
 		"tesla.json": fmt.Sprintf(token, [...]string{"", "-2"}[i]),
 		"config.yaml": fmt.Sprintf(`
-tesla: {token_file: %[2]s/tesla.json, client_id: my-app, base_url: %[1]q, token_url: "%[1]s/oauth2/v3/token", energy_site_id: 1234567890123}
+tesla: {calls_per_month: 0, token_file: %[2]s/tesla.json, client_id: my-app, base_url: %[1]q, token_url: "%[1]s/oauth2/v3/token", energy_site_id: 1234567890123}
 honeywell: {backend: tcc, username: owner@example.com, password: emulator-password, base_url: %[1]q, token_file: %[2]s/honeywell.json}
 weather: {source: mqtt}
 mqtt: {url: "mqtt://%[3]s:1883"}
@@ -434,7 +434,7 @@ func (p *pairTest) generation(n *pairNode) float64 {
 
 // TestPair puts two nodes with a real keepalived through every fault in a
 // running peak. After each, one node is active, and nothing has been forgotten
-// or set anew; when the peak ends, everything is given back.
+// or set again; when the peak ends, everything is restored.
 func TestPair(t *testing.T) {
 	if *rounds == 0 {
 		t.Skip("it needs root and ten minutes: run make pair-test")
@@ -493,7 +493,7 @@ func TestPair(t *testing.T) {
 					time.Sleep(1100 * time.Millisecond)
 				}
 			}, false, func(*pairNode) {}},
-			{"the configuration is read anew", func(n *pairNode) { n.kill(syscall.SIGHUP, true) }, false, func(*pairNode) {}},
+			{"the configuration is read again", func(n *pairNode) { n.kill(syscall.SIGHUP, true) }, false, func(*pairNode) {}},
 			{"a rolling upgrade", func(n *pairNode) {
 				n.other().kill(syscall.SIGTERM, true) // systemctl restart, the standby first
 				time.Sleep(4 * time.Second)
@@ -543,7 +543,7 @@ func TestPair(t *testing.T) {
 	time.Sleep(time.Until(p.end))
 	// The portal knows quarters of an hour: a hold may outlast this peak, which
 	// is seen a minute and a poll later.
-	p.until(fmt.Sprintf("everything is given back, as it was before the peak: %+v", before), 4*time.Minute, func() bool {
+	p.until(fmt.Sprintf("everything is restored, as it was before the peak: %+v", before), 4*time.Minute, func() bool {
 		now := p.truth()
 		for i, th := range now.Thermostats {
 			if b := before.Thermostats[i]; th.Hold != b.Hold || b.Hold == devices.HoldPermanent && (th.Cool != b.Cool || th.Heat != b.Heat) {
@@ -553,7 +553,7 @@ func TestPair(t *testing.T) {
 		return now.Reserve == 100
 	})
 	if !t.Failed() {
-		fmt.Printf("at the end of the peak everything was given back; the journal was saved %v times\n", p.retained("powermgr/node/" + p.settled().name + "/journal")["sequence"])
+		fmt.Printf("at the end of the peak everything was restored; the journal was saved %v times\n", p.retained("powermgr/node/" + p.settled().name + "/journal")["sequence"])
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -56,7 +57,7 @@ type home struct {
 	dir    string
 	config string
 
-	arrived chan time.Time // when a write came; those nobody takes are forgotten
+	arrived chan time.Time // when a write to the battery came; those nobody takes are forgotten
 
 	mu     sync.Mutex
 	writes []emulator.Request
@@ -65,20 +66,31 @@ type home struct {
 // newHome has a peak over now if peak is "now", and none today otherwise.
 func newHome(t testing.TB, peak string) *home {
 	t.Helper()
-	h := &home{t: t, broker: brokertest.Start(t, brokertest.Config{}), dir: t.TempDir(), arrived: make(chan time.Time, 1)}
+	return newHomeAt(t, brokertest.Start(t, brokertest.Config{}), peak)
+}
+
+// newHomeAt is newHome with a broker.
+func newHomeAt(t testing.TB, broker *brokertest.Broker, peak string) *home {
+	t.Helper()
+	h := &home{t: t, broker: broker, dir: t.TempDir(), arrived: make(chan time.Time, 1)}
 	h.cloud = emulator.New(emulator.Options{Now: time.Now, House: emulator.HouseOptions{ChargePercent: devices.Pointer(80.0), Reserve: devices.Pointer(100)},
 		OnRequest: func(q emulator.Request) {
 			if q.Write != nil {
 				h.mu.Lock()
 				defer h.mu.Unlock()
 				h.writes = append(h.writes, q)
-				select {
-				case h.arrived <- time.Now():
-				default:
-				}
 			}
 		}})
-	server := httptest.NewServer(h.cloud.Handler())
+	vendors := h.cloud.Handler()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/api/1/energy_sites/") {
+			select {
+			case h.arrived <- time.Now():
+			default:
+			}
+		}
+		vendors.ServeHTTP(w, r)
+	}))
 	t.Cleanup(server.Close)
 	// Etc/GMT+5 is five hours behind UTC.
 	offset := (time.Now().UTC().Hour() - 12)
@@ -92,7 +104,7 @@ func newHome(t testing.TB, peak string) *home {
 	}
 	h.config = filepath.Join(h.dir, "config.yaml")
 	text := fmt.Sprintf(`
-tesla: {api_token: emulator-access, base_url: %[1]q, energy_site_id: 1234567890123}
+tesla: {calls_per_month: 0, api_token: emulator-access, base_url: %[1]q, energy_site_id: 1234567890123}
 honeywell: {backend: tcc, username: owner@example.com, password: emulator-password, base_url: %[1]q, token_file: %[2]s/honeywell.json}
 weather: {source: mqtt}
 mqtt: {url: %[3]q}
@@ -388,7 +400,7 @@ func TestDemoDay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	c := exec.Command(path, "demo", "--json", "--speed", "36000", "--mqtt", "127.0.0.1:0")
+	c := exec.Command(path, "demo", "--json", "--speed", "36000", "--listen", "127.0.0.1:0")
 	out, err := c.Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -16,7 +16,7 @@ import (
 
 func reportCommand(g *globals) *cobra.Command {
 	var date, format string
-	var send bool
+	var send, firstWeek bool
 	c := &cobra.Command{
 		Use:   "report",
 		Short: "Show the report of a day, or write and send what is due in the evening",
@@ -24,12 +24,13 @@ func reportCommand(g *globals) *cobra.Command {
 browser, or as the file of the metrics.
 
 With --send it does what is due in the evening: it writes the metrics file of the day and of days that
-were missed, removes those that are too old, mails the report to those under
-notifications.recipients.info, and gives the picture of the day to Home Assistant. Done twice, it
-changes and sends nothing twice. powermgr-metrics.timer calls it so at 23:30, for the day that is due:
+were missed, removes those that are too old, and mails the report to those under
+notifications.recipients.info. Done twice, it changes and sends nothing twice. powermgr-metrics.timer calls it so at 23:30, for the day that is due:
 today in its last hour, else yesterday. Of a day that goes on, what there is so far is mailed once, and
-the whole of it in the evening all the same.`,
-		Args: cobra.NoArgs,
+the whole of it in the evening all the same. On the seventh evening of a dry run it also mails what
+powermgr would have done in these days, and what that would have saved; --first-week shows it at any time.`,
+		Example: "  sudo powermgr report --date yesterday\n  sudo powermgr report --first-week",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, _, err := daemon.Load(g.config, os.Environ())
 			if err != nil {
@@ -51,6 +52,9 @@ the whole of it in the evening all the same.`,
 				}
 				return err
 			}
+			if firstWeek {
+				return trial(cmd, e, format)
+			}
 			day, err := e.Day(name)
 			if err != nil {
 				return err
@@ -66,8 +70,29 @@ the whole of it in the evening all the same.`,
 	f := c.Flags()
 	f.StringVar(&date, "date", "today", "the day: today, yesterday, due, or 2026-07-15")
 	f.StringVar(&format, "format", "text", "text, html or json")
+	f.BoolVar(&firstWeek, "first-week", false, "what the dry run would have done, at most its last seven days, and what that would have saved")
 	f.BoolVar(&send, "send", false, "write the metrics, and mail the reports that were not mailed yet")
 	return c
+}
+
+// trial shows what the dry run would have done.
+func trial(cmd *cobra.Command, e daemon.Evening, format string) error {
+	w, err := e.FirstWeek()
+	if err != nil {
+		return err
+	}
+	text := []byte(report.WeekText(w))
+	switch format {
+	case "text":
+	case "html":
+		if text, err = report.WeekHTML(w); err != nil {
+			return err
+		}
+	default:
+		return usage("--first-week is shown as text or html")
+	}
+	_, err = cmd.OutOrStdout().Write(text)
+	return err
 }
 
 // written is the report in a format.
@@ -80,7 +105,7 @@ func written(day daemon.Day, format string) ([]byte, error) {
 	case "json":
 		return report.JSON(day.Record)
 	}
-	return nil, usage("--format %s is none: choose text, html or json", format)
+	return nil, usage("--format %s is unknown: choose text, html or json%s", format, daemon.DidYouMean(format, []string{"text", "html", "json"}))
 }
 
 // evening is what the timer wants. What one part of it cannot do is no reason
@@ -90,6 +115,11 @@ func evening(cmd *cobra.Command, e daemon.Evening, date string) error {
 	problems := []error{err}
 	for _, name := range files {
 		fmt.Fprintf(cmd.OutOrStdout(), "written: the metrics of %s\n", name)
+	}
+	remembered, err := e.Remember()
+	problems = append(problems, err)
+	for _, name := range remembered {
+		fmt.Fprintf(cmd.OutOrStdout(), "added to the history: %s\n", name)
 	}
 	if !slices.Contains(files, date) {
 		files = append(files, date)
@@ -105,12 +135,5 @@ func evening(cmd *cobra.Command, e daemon.Evening, date string) error {
 		return errors.Join(problems...)
 	}
 	problems = append(problems, e.Mail(cmd.Context(), days))
-	due, err := e.Date("due")
-	problems = append(problems, err)
-	if last := days[len(days)-1]; last.Date >= due { // one of long ago is no news for a dashboard
-		if err := daemon.ShowChart(cmd.Context(), runtimeDir(), last.Chart); !errors.Is(err, daemon.ErrNobody) {
-			problems = append(problems, err)
-		}
-	}
 	return errors.Join(problems...)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"powermgr/cmd/daemon"
+	"powermgr/cmd/setup"
 )
 
 // runtimeDir is where a running daemon has its socket: what systemd says, or
@@ -27,7 +28,8 @@ func roleCommand() *cobra.Command {
 		Long: `Tells the daemon on this machine to be the active node of its pair, or to stand by; this is what
 keepalived calls. If no daemon runs, the role waits for it. Without an argument, prints what the
 node is.`,
-		Args: cobra.MaximumNArgs(1),
+		Example: "  powermgr role",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				s, err := daemon.Ask(cmd.Context(), runtimeDir())
@@ -48,18 +50,28 @@ node is.`,
 func liveCommand(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "live",
-		Short: "Let a configuration that is new on this machine command devices",
+		Short: "End the dry run: let powermgr command devices on this machine",
 		Long: `The service begins a configuration that has not commanded devices on this machine before as a dry
-run. This ends it, for the daemon that runs and for all later ones; powermgr status shows what it
-would do until then. A dry run by settings.dry_run ends in the configuration.`,
-		Args: cobra.NoArgs,
+run. This ends it, for the daemon that runs and for all later ones. Where the configuration has
+settings.dry_run: true, that becomes false in the file; nothing else in it changes. Until then
+powermgr status shows what it would do, and powermgr report --first-week what it would have done.`,
+		Example: "  sudo powermgr live",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, _, err := daemon.Load(g.config, os.Environ())
 			if err != nil {
 				return err
 			}
 			if config.Settings.DryRun {
-				return fmt.Errorf("settings.dry_run is true in %s: set it to false, and systemctl reload powermgr", g.config)
+				if err := setup.SetKey(g.config, "settings.dry_run", false); err != nil {
+					return err
+				}
+				if config, _, err = daemon.Load(g.config, os.Environ()); err != nil {
+					return err
+				}
+				if config.Settings.DryRun {
+					return fmt.Errorf("settings.dry_run is true in the environment of this command, which goes before %s: take POWERMGR_SETTINGS__DRY_RUN out of it", g.config)
+				}
 			}
 			if err := daemon.TellLive(cmd.Context(), runtimeDir(), config); err != nil {
 				return err
@@ -76,7 +88,8 @@ func healthCommand() *cobra.Command {
 		Short: "Say whether the daemon on this machine is well, and exit with 0 if it is",
 		Long: `Looks at the file that a running daemon keeps fresh, so it costs nothing. Health is about this
 machine alone: vendors and broker may be away.`,
-		Args: cobra.NoArgs,
+		Example: "  powermgr health && echo well",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			file := daemon.HealthFile(runtimeDir())
 			info, err := os.Stat(file)

@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	case errors.As(err, &config):
 		return exitWrong
 	case errors.As(err, &mistake):
-		fmt.Fprintln(s.err, "Run powermgr --help for what there is.")
+		fmt.Fprintln(s.err, "Run powermgr --help for usage.")
 		return exitWrong
 	}
 	return exitFailed
@@ -69,18 +69,18 @@ func rootCommand() *cobra.Command {
 	g := &globals{}
 	root := &cobra.Command{
 		Use:           "powermgr",
-		Short:         "Keeps a home off the grid in the hours when the grid is dear",
+		Short:         "Cuts a home's grid use when electricity is expensive",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          func(_ *cobra.Command, args []string) error { return noSuchCommand(args) },
+		Args:          noSuchCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().StringVar(&g.config, "config", "/opt/powermgr/config.yaml", "the configuration file")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrong(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, c := range []*cobra.Command{
-		runCommand(g), demoCommand(), emulatorCommand(), checkConfigCommand(g), authCommand(g), liveCommand(g), statusCommand(), healthCommand(), roleCommand(),
-		reportCommand(g), whatIfCommand(g), notifyCommand(g), versionCommand(),
+		runCommand(g), setupCommand(g), demoCommand(), emulatorCommand(), checkConfigCommand(g), authCommand(g), liveCommand(g), restoreCommand(g), statusCommand(), planCommand(), healthCommand(), roleCommand(),
+		reportCommand(g), historyCommand(g), whatIfCommand(g), notifyCommand(g), supportCommand(g), discoveryCommand(g), versionCommand(), manCommand(),
 	} {
 		check := c.Args
 		c.Args = func(cmd *cobra.Command, args []string) error {
@@ -94,9 +94,14 @@ func rootCommand() *cobra.Command {
 	return root
 }
 
-func noSuchCommand(args []string) error {
-	if len(args) > 0 {
-		return usage("there is no command %q", args[0])
+// noSuchCommand refuses a command that there is not, and names the nearest one.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	var known []string
+	for _, c := range cmd.Commands() {
+		known = append(known, c.Name())
+	}
+	return usage("there is no command %q%s", args[0], daemon.DidYouMean(args[0], known))
 }

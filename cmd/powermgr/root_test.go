@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -35,15 +37,17 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"help", []string{"--help"}, exitDone, "check-config", ""},
 		{"help of a command", []string{"auth", "--help"}, exitDone, "--code", ""},
-		{"a command that there is not", []string{"fly"}, exitWrong, "", "powermgr: there is no command \"fly\"\nRun powermgr --help for what there is."},
+		{"a command that there is not", []string{"fly"}, exitWrong, "", "powermgr: there is no command \"fly\"\nRun powermgr --help for usage."},
+		{"a command like one", []string{"statsu"}, exitWrong, "", "there is no command \"statsu\": did you mean status?"},
+		{"a level like one", []string{"--config", good, "notify", "--test", "critcal"}, exitWrong, "", "did you mean critical?"},
 		{"a flag that there is not", []string{"run", "--fly"}, exitWrong, "", "powermgr: unknown flag: --fly"},
 		{"a flag without its value", []string{"check-config", "--config"}, exitWrong, "", "flag needs an argument"},
 		{"too many arguments", []string{"version", "now"}, exitWrong, "", "now"},
 		{"a version", []string{"version"}, exitDone, "powermgr ", ""},
 		{"a good configuration", []string{"check-config", good}, exitDone, "This is what would happen", ""},
 		{"a good configuration by its flag", []string{"--config", good, "check-config"}, exitDone, "This is what would happen", ""},
-		{"a bad configuration", []string{"check-config", bad}, exitWrong, "", "bad.yaml: 2 problems\n  settings.dry_rnu: there is no such key (line 1): did you mean settings.dry_run?\n  settings.timezone: \"Mars\" is not a time zone"},
-		{"no configuration", []string{"check-config", good + "x"}, exitWrong, "", "there is no such file: copy deploy/config.example.yaml there"},
+		{"a bad configuration", []string{"check-config", bad}, exitWrong, "", "bad.yaml: 2 problems\n  settings.dry_rnu: there is no such key (line 1): did you mean settings.dry_run?\n  settings.timezone: \"Mars\" is not a time zone such as America/Los_Angeles (line 1)"},
+		{"no configuration", []string{"check-config", good + "x"}, exitWrong, "", "there is no such file: sudo powermgr setup writes one; or copy "},
 		{"no configuration to run with", []string{"run", "--config", good + "x"}, exitWrong, "", "there is no such file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -92,4 +96,38 @@ func TestCheckConfigOfTheExample(t *testing.T) {
 	if got != string(want) {
 		t.Errorf("%s differs (go test -update writes it):\n%s", golden, got)
 	}
+}
+
+// Nobody is logged in to with what the example has.
+func TestAuthWithTheExamplesLogIn(t *testing.T) {
+	for _, c := range []struct{ vendor, config, says string }{
+		{"tesla", "tesla: {token_file: TOKEN, client_id: 00000000-0000-0000-0000-000000000000}", "tesla.client_id is still the example value"},
+		{"honeywell", "honeywell: {backend: tcc, username: owner@example.com, password: change-me, token_file: TOKEN}", "honeywell.username and honeywell.password are still the example values"},
+		{"honeywell", "honeywell: {backend: resideo, client_id: change-me, client_secret: a, token_file: TOKEN}", "honeywell.client_id is still the example value"},
+	} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "config.yaml")
+		text := strings.ReplaceAll(c.config, "TOKEN", filepath.Join(dir, "token.json")) + "\nsettings: {timezone: America/Los_Angeles}\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var said bytes.Buffer
+		code := run(t.Context(), []string{"auth", c.vendor, "--config", file}, streams{strings.NewReader(""), &said, &said})
+		if code != exitWrong || !strings.Contains(said.String(), c.says) || strings.Contains(said.String(), "http") {
+			t.Errorf("%s: exit %d\n%s", c.config, code, &said)
+		}
+	}
+}
+
+func TestEveryCommandHasAnExample(t *testing.T) {
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, below := range c.Commands() {
+			if !strings.Contains(below.Example, "powermgr") {
+				t.Errorf("%s has none", below.CommandPath())
+			}
+			walk(below)
+		}
+	}
+	walk(rootCommand())
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"powermgr/bridge/bus"
 	"powermgr/cmd/daemon"
 	"powermgr/control/health"
 )
@@ -24,14 +25,15 @@ func runCommand(g *globals) *cobra.Command {
 		Use:   "run",
 		Short: "Run the daemon until it is told to stop",
 		Long: `Runs the bridge and the peak controller. With --only they can be processes of their own at the same
-broker; the bridge's is the one that has the last will. SIGHUP reads the configuration anew: all of it
+broker; the bridge's is the one that has the last will. SIGHUP reads the configuration again: all of it
 is checked before any of it takes effect. With --begin-dry, as the service has it, a configuration that
 has not commanded devices on this machine before is a dry run until powermgr live, or --live.`,
-		Args: cobra.NoArgs,
+		Example: "  powermgr run --config ./config.yaml",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			parts, ok := map[string]daemon.Parts{"": daemon.Whole, "bridge": daemon.BridgeAlone, "control": daemon.ControlAlone}[only]
 			if !ok {
-				return usage("--only %s is neither bridge nor control", only)
+				return usage("--only %s is neither bridge nor control%s", only, daemon.DidYouMean(only, []string{"bridge", "control"}))
 			}
 			r.config, r.parts = g.config, parts
 			return r.run(cmd.Context())
@@ -54,7 +56,7 @@ type running struct {
 }
 
 // run runs a daemon until ctx ends, and another one whenever the configuration
-// is to be read anew and is good.
+// is to be read again and is good.
 func (r running) run(ctx context.Context) error {
 	r.hangups = make(chan os.Signal, 1)
 	config, log, err := r.load()
@@ -76,6 +78,9 @@ func (r running) run(ctx context.Context) error {
 	tell := newSystemd()
 	defer tell.close()
 	tell.say("READY=1")
+	if a, ok := daemon.FindAddon(os.Environ()); ok {
+		go a.Watch(ctx, config, bus.Wall{}, r.reload)
+	}
 	var alive atomic.Pointer[daemon.Daemon]
 	watchdog, stop := context.WithCancel(ctx)
 	defer stop()
@@ -90,7 +95,7 @@ func (r running) run(ctx context.Context) error {
 			return err
 		}
 		d, log = next.daemon, next.log
-		log.Info("the configuration was read anew", "file", r.config)
+		log.Info("the configuration was read again", "file", r.config)
 	}
 }
 
@@ -122,7 +127,7 @@ func (r running) until(ctx context.Context, d *daemon.Daemon, log *slog.Logger) 
 			}
 			if err != nil {
 				log.Error("the configuration cannot be used; the old one stays in force", "file", r.config, "reason", err)
-				d.Report(health.Configuration, health.Report{Level: health.Critical, Problem: fmt.Sprintf("the configuration cannot be used; the old one stays in force until it is read anew: %v", err)})
+				d.Report(health.Configuration, health.Report{Level: health.Critical, Problem: fmt.Sprintf("the configuration cannot be used; the old one stays in force until it is read again: %v", err)})
 				continue
 			}
 			end(daemon.ErrReloading)
@@ -153,7 +158,7 @@ func (r running) build(config daemon.Config, log *slog.Logger, last *daemon.Daem
 		log.Info("there is no runtime directory, and so no powermgr status", "directory", dir)
 		dir = ""
 	}
-	o := daemon.Options{Config: config, Version: version(), Parts: r.parts, Log: log, RuntimeDir: dir, Reload: r.reload}
+	o := daemon.Options{Config: config, Version: version(), Parts: r.parts, Log: log, RuntimeDir: dir, Reload: r.reload, Last: last, Drawn: trim, Check: func() string { return checkedConfig(r.config) }}
 	if r.beginDry {
 		held, err := daemon.BeginDry(config)
 		if err != nil {
@@ -161,12 +166,12 @@ func (r running) build(config daemon.Config, log *slog.Logger, last *daemon.Daem
 		}
 		o.HeldBack = held
 	}
-	if last != nil {
-		o.Turned, o.After = last.Turned(), last.Closed()
-	}
 	d, err := daemon.New(o)
 	if err != nil {
 		return nil, wrong(err)
+	}
+	if _, addon := daemon.FindAddon(os.Environ()); addon && daemon.LacksBroker(config) {
+		d.Report(health.Configuration, health.Report{Level: health.Warning, Problem: daemon.NoBroker})
 	}
 	if o.HeldBack {
 		log.Warn(daemon.HeldBack)

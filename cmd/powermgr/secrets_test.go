@@ -25,7 +25,7 @@ func TestNothingSecretIsSaid(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h, box := newHome(t, "now"), newPostbox(t)
 			h.edit("mqtt: {", "mqtt: {username: powermgr, password: "+mark+"mqtt, ")
-			mail := strings.Replace(box.config(), "smtp: {", "smtp: {username: owner@example.com, password: "+mark+"mail, ", 1)
+			mail := strings.Replace(box.config(), "smtp: {", "smtp: {username: home@example.com, password: "+mark+"mail, ", 1)
 			h.edit("ha: {node: test}", "ha: {node: test}\nhttp: {listen: ':0'}\nlogging: {level: debug}\n"+mail)
 			edit(h)
 			person := h.broker.Client(t, brokertest.Login{})

@@ -2,8 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -12,8 +15,11 @@ import (
 
 	"powermgr/bridge"
 	"powermgr/cmd/daemon"
+	"powermgr/cmd/demo"
 	"powermgr/control"
 	"powermgr/control/health"
+	"powermgr/control/plan"
+	"powermgr/control/report"
 	"powermgr/control/rules"
 	"powermgr/devices"
 )
@@ -21,11 +27,12 @@ import (
 func statusCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "status",
-		Short: "Show what the daemon on this machine is doing, and why",
-		Args:  cobra.NoArgs,
+		Use:     "status",
+		Short:   "Show what the daemon on this machine is doing, and why",
+		Example: "  powermgr status",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := daemon.Ask(cmd.Context(), runtimeDir())
+			s, err := ask(cmd)
 			if err != nil {
 				return err
 			}
@@ -39,6 +46,25 @@ func statusCommand() *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "everything, as JSON")
 	return c
+}
+
+// ask asks the daemon of this machine; if there is none, that of a demo, unless
+// the configuration of a service was named.
+func ask(cmd *cobra.Command) (daemon.Status, error) {
+	s, err := daemon.Ask(cmd.Context(), runtimeDir())
+	if !errors.Is(err, daemon.ErrNobody) || os.Getenv("RUNTIME_DIRECTORY") != "" || cmd.Flags().Changed("config") {
+		return s, err
+	}
+	dir, none := demo.RuntimeDir()
+	if none != nil {
+		return s, err
+	}
+	other, none := daemon.Ask(cmd.Context(), dir)
+	if none != nil {
+		return s, err
+	}
+	fmt.Fprintln(cmd.ErrOrStderr(), "This is the demo; there is no service here.")
+	return other, nil
 }
 
 // page prints a status for people.
@@ -75,13 +101,17 @@ func (p page) print() error {
 	for _, w := range p.Peaks {
 		p.line("Peak", "%s–%s (%s): reserve %d %%, then %d %%%s", p.clock(w.Start), p.clock(w.End), w.Season, w.Reserve, w.After, p.precooling(w, c.ForecastF))
 	}
+	if controlled {
+		p.planned(c)
+	}
+	p.today()
 	p.powerwall()
 	for _, name := range p.names() {
 		p.thermostat(name)
 	}
 	if controlled {
 		for _, o := range c.Owned {
-			p.line("Ours", "%s: %s%s", o.Name, o.What, p.until(o.Until))
+			p.line("Set", "%s: %s%s", o.Name, o.What, p.until(o.Until))
 		}
 		for _, o := range c.Yielded {
 			p.line("A person's", "%s: %s%s", o.Name, o.What, p.until(o.Until))
@@ -109,11 +139,83 @@ func (p page) precooling(w daemon.Window, forecast *float64) string {
 	case w.PrecoolF == nil:
 		return ""
 	case !today || forecast == nil:
-		return fmt.Sprintf("; precools from %s if %g °F are forecast", p.clock(w.Lead), *w.PrecoolF)
+		return fmt.Sprintf("; precools from %s if %s are forecast", p.clock(w.Lead), devices.Fahrenheit.Degrees(p.Unit, *w.PrecoolF))
 	case *forecast < *w.PrecoolF:
-		return fmt.Sprintf("; no precooling, since only %.0f °F are forecast and not %g", *forecast, *w.PrecoolF)
+		return fmt.Sprintf("; no precooling, since only %s are forecast and not %s", devices.Fahrenheit.Degrees(p.Unit, math.Round(*forecast)), devices.Fahrenheit.Degrees(p.Unit, *w.PrecoolF))
 	}
-	return fmt.Sprintf("; precools from %s, since %.0f °F are forecast", p.clock(w.Lead), *forecast)
+	return fmt.Sprintf("; precools from %s, since %s are forecast", p.clock(w.Lead), devices.Fahrenheit.Degrees(p.Unit, math.Round(*forecast)))
+}
+
+// planned says what the plan wants, and whether it decides.
+func (p page) planned(c control.State) {
+	var plan plan.Plan
+	if !p.topic("control/"+devices.PlanLeaf, &plan) {
+		return
+	}
+	who := "shown beside the rule"
+	switch {
+	case c.Strategy == rules.StrategyPlan && c.PlanIdle != "":
+		who = "the rule acts: " + c.PlanIdle
+	case c.Strategy == rules.StrategyPlan:
+		who = "it decides"
+	}
+	if plan.Reserve == nil {
+		p.line("Plan", "none: %s", plan.Reason)
+		return
+	}
+	p.line("Plan", "reserve %d %% (%s): %s", *plan.Reserve, who, plan.Reason)
+	if e := plan.Expected; e != nil {
+		p.line("", "expected in %.0f h: %s, by the rule %s, with the battery alone %s; in the next peak %.1f kWh from the grid", e.Hours,
+			money(plan.Currency, e.Plan.Bill), money(plan.Currency, e.Rule.Bill), money(plan.Currency, e.Nothing.Bill), e.Plan.PeakImport)
+	}
+}
+
+// today says what the day and its month have come to.
+func (p page) today() {
+	var t report.Today
+	if !p.topic("control/"+devices.TodayLeaf, &t) || t.PeakImport == nil {
+		return
+	}
+	text := fmt.Sprintf("%.1f kWh from the grid in peaks", *t.PeakImport)
+	if t.PeakWithout != nil {
+		text += fmt.Sprintf(" instead of %.1f", *t.PeakWithout)
+	}
+	for _, x := range []struct {
+		saved *float64
+		when  string
+	}{{t.Saved, ""}, {t.Month.Saved, " this month"}} {
+		if x.saved == nil {
+			continue
+		}
+		what, amount := "saved", *x.saved
+		if amount < 0 {
+			what, amount = "more paid", -amount
+		}
+		text += fmt.Sprintf("; %s %s%s", money(t.Currency, amount), what, x.when)
+	}
+	p.line("Today", "%s", text)
+	p.forecasts(t.Forecast)
+}
+
+// forecasts says by how much those of the last day that had a plan were off.
+func (p page) forecasts(a *report.Accuracy) {
+	if a == nil {
+		return
+	}
+	var parts []string
+	for _, x := range []struct {
+		what       string
+		off        *float64
+		real, said float64
+		was        string
+	}{{"home", a.LoadOff, a.Load, a.LoadForecast, "used"}, {"sun", a.SunOff, a.Sun, a.SunForecast, "produced"}} {
+		if x.off != nil {
+			parts = append(parts, fmt.Sprintf("%s %.0f %% (%.1f kWh forecast, %.1f %s)", x.what, *x.off, x.said, x.real, x.was))
+		}
+	}
+	if len(parts) > 0 {
+		p.line("Forecasts", "of %s, mean error of half hours: %s", a.Date, strings.Join(parts, ", "))
+	}
 }
 
 // levels are the words for how urgent a fault is.
@@ -188,6 +290,10 @@ func (p page) powerwall() {
 		add(w.name+" %.0f W", w.w != nil, func() any { return float64(*w.w) })
 	}
 	p.line("Powerwall", "%s; %s%s", strings.Join(parts, ", "), p.age(r.AsOf()), p.away("powerwall"))
+	var api bridge.API
+	if p.topic("powerwall/"+devices.APILeaf, &api) && api.CallsMonth != nil {
+		p.line("", "%s", daemon.Calls(*api.CallsMonth, api.CallsPerMonth, p.Now))
+	}
 }
 
 func (p page) thermostat(topic string) {
@@ -204,7 +310,7 @@ func (p page) thermostat(topic string) {
 		v    *float64
 	}{{"cool", r.CoolSetpoint}, {"heat", r.HeatSetpoint}, {"inside", r.Temperature}} {
 		if t.v != nil {
-			parts = append(parts, fmt.Sprintf("%s %.4g °%s", t.name, *t.v, r.Unit))
+			parts = append(parts, t.name+" "+r.Unit.Degrees(p.Unit, *t.v))
 		}
 	}
 	if r.Hold != nil {

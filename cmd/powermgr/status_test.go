@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +22,7 @@ func TestWhatIsPlannedOfPrecooling(t *testing.T) {
 	}{
 		{"never in this season", at(15), nil, &hot, ""},
 		{"today, hot", at(15), &from, &hot, "; precools from 15:00, since 103 °F are forecast"},
-		{"today, mild", at(15), &from, &mild, "; no precooling, since only 88 °F are forecast and not 95"},
+		{"today, mild", at(15), &from, &mild, "; no precooling, since only 88 °F are forecast and not 95 °F"},
 		{"today, nobody knows", at(15), &from, nil, "; precools from 15:00 if 95 °F are forecast"},
 		{"tomorrow, which today's forecast is not about", at(24 + 15), &from, &hot, "; precools from Thu 15:00 if 95 °F are forecast"},
 	} {
@@ -28,6 +30,36 @@ func TestWhatIsPlannedOfPrecooling(t *testing.T) {
 			p := page{Status: daemon.Status{Now: at(9)}}
 			if got := p.precooling(daemon.Window{Lead: c.lead, Start: c.lead.Add(time.Hour), PrecoolF: c.from}, c.forecast); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// A hold until a time read "hold until until 17:30".
+func TestAHoldUntilATimeIsSaidOnce(t *testing.T) {
+	var out strings.Builder
+	p := page{daemon.Status{Now: time.Date(2026, 7, 15, 12, 0, 0, 0, time.UTC), Topics: map[string]json.RawMessage{
+		"thermostat/1/state": json.RawMessage(`{"name": "Hall", "mode": "cool", "hold": "until", "hold_until": "2026-07-15T17:30:00Z", "polled_at": "2026-07-15T12:00:00Z"}`),
+	}}, &out}
+	if err := p.print(); err != nil || !strings.Contains(out.String(), "hold until 17:30") || strings.Contains(out.String(), "until until") {
+		t.Errorf("%v: %s", err, out.String())
+	}
+}
+
+func TestWhatTheDayHasComeToIsSaid(t *testing.T) {
+	for _, row := range []struct{ name, today, want string }{
+		{"with prices", `{"peak_import_kwh": 1.2, "peak_import_without_kwh": 6.5, "saved": 2.14, "currency": "$", "month": {"saved": -1.5}}`,
+			"Today       1.2 kWh from the grid in peaks instead of 6.5; $2.14 saved; $1.50 more paid this month\n"},
+		{"before the peak", `{"peak_import_kwh": 0, "currency": "EUR", "month": {}}`, "Today       0.0 kWh from the grid in peaks\n"},
+		{"with forecasts of yesterday", `{"peak_import_kwh": 0, "month": {}, "forecast": {"date": "2026-07-14", "load_off_percent": 21.5, "sun_off_percent": null, "load_kwh": 24, "load_forecast_kwh": 21.3}}`,
+			"Today       0.0 kWh from the grid in peaks\nForecasts   of 2026-07-14, mean error of half hours: home 22 % (21.3 kWh forecast, 24.0 used)\n"},
+		{"nothing is known", `{"peak_import_kwh": null}`, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var out strings.Builder
+			page{daemon.Status{Topics: map[string]json.RawMessage{"control/today": json.RawMessage(row.today)}}, &out}.today()
+			if out.String() != row.want {
+				t.Errorf("%q, want %q", out.String(), row.want)
 			}
 		})
 	}

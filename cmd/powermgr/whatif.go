@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -14,74 +15,122 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"powermgr/cmd/daemon"
 	"powermgr/control/battery"
 	"powermgr/control/history"
 	"powermgr/control/plan"
 	"powermgr/control/rules"
+	"powermgr/control/tariff"
 	"powermgr/control/whatif"
 )
 
 // whatIfFlags are the flags of powermgr what-if.
 type whatIfFlags struct {
-	battery  string
-	timezone string
-	policies []string
-	weight   float64
-	json     bool
-	trace    string
+	pastFlags
+	batteries []string
+	tariffs   []string
+	fromDate  dateFlag
+	toDate    dateFlag
+	policies  []string
+	weight    float64
+	json      bool
+	trace     string
+	html      string
 }
 
 func whatIfCommand(g *globals) *cobra.Command {
 	var o whatIfFlags
 	c := &cobra.Command{
-		Use:   "what-if FILE...",
+		Use:   "what-if [FILE...]",
 		Short: "Live a past year again, with a battery and each way to steer it",
-		Long: `Lives what a home used and what its roof gave, from a file, with a battery that is steered in turn by
+		Long: `Lives what a home used and what its roof gave, from a file or from powermgr's own history, with a battery that is steered in turn by
 nobody, by the fixed rule, by the plan with forecasts that know only what was known by then, and with
 perfect foresight. It says what each would have cost.
 
 A file has ` + history.CSVHelp + `
 
 Prices come from the file. Where it has none, they come from tariff and settings.seasons of the
-configuration that --config names.`,
-		Example: "  powermgr what-if year.csv\n  powermgr what-if --battery 27,10 --policies rule,plan,foresight year.csv",
-		Args:    cobra.MinimumNArgs(1),
+configuration that --config names. --tariff names other prices: a configuration, or a file with
+nothing but the section tariff (timezone and holidays are in settings), or the tariff_content_v2
+of Tesla. With --from history and --from tesla, the reserves, the battery and the peak weight are those of
+settings in the configuration. With several tariffs or batteries all of them are compared.`,
+		Example: "  powermgr what-if year.csv\n  powermgr what-if --battery 13.5,5 --battery 27,10 --policies none,plan,foresight year.csv\n  powermgr what-if --tariff now.yaml --tariff offer.yaml --days 365 year.csv",
+		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, files []string) error {
+			if err := o.check(files); err != nil {
+				return err
+			}
+			if o.from != fromCSV {
+				files = []string{fromHistory}
+			}
 			return o.run(cmd, g, files)
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.battery, "battery", "13.5,5", "capacity in kWh, power in kW and, if it charges from the grid more slowly, that power: 13.5,5,1.7; 0 for that: never from the grid")
-	f.StringVar(&o.timezone, "timezone", "", "of times without an offset, such as America/Los_Angeles (default that of this machine)")
-	f.StringSliceVar(&o.policies, "policies", nil, "those to compare, of no battery, self-consumption, rule, plan and foresight (default all)")
+	f.StringArrayVar(&o.batteries, "battery", []string{"13.5,5"}, "capacity in kWh, power in kW and, if it charges from the grid more slowly, that power: 13.5,5,1.7; 0 for that: never from the grid; it can be given several times (with --from history or tesla, the default is that of settings.plan)")
+	o.declare(f, "count the last days alone, that many; 0: all there are, and Tesla is asked for 365", "the home; of files, that of the first --tariff, or of this machine", fromCSV, fromHistory, fromTesla)
+	f.StringArrayVar(&o.tariffs, "tariff", nil, "a file with prices, instead of those of the file; it can be given several times")
+	f.Var(&o.fromDate, "from-date", "count from this day on, such as 2026-01-01; the week before it teaches the forecasts")
+	f.Var(&o.toDate, "to-date", "count up to this day, and it too")
+	f.StringSliceVar(&o.policies, "policies", nil, "those to compare, of none (no battery), self-consumption, rule, plan and foresight (default all); --strategy is the same")
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "strategy" {
+			name = "policies"
+		}
+		return pflag.NormalizedName(name)
+	})
 	f.Float64Var(&o.weight, "peak-weight", plan.DefaultOptions().PeakWeight, "what the plan takes a kWh from the grid in expensive hours to cost on top of its price")
 	f.BoolVar(&o.json, "json", false, "print the figures as JSON")
-	f.StringVar(&o.trace, "trace", "", "write what the plan did, slot by slot, to this file (CSV)")
+	f.StringVar(&o.trace, "trace", "", "write what the plan did, or the last of --policies if it is not among them, slot by slot to this file (CSV; stored_kwh is as a slot begins)")
+	f.StringVar(&o.html, "html", "", "write a page for a browser to this file: the answer, tables, the months, the best and the worst day")
 	return c
+}
+
+// fetch adds to the history what Tesla has of the days that are asked for.
+func (o whatIfFlags) fetch(cmd *cobra.Command, g *globals) error {
+	config, _, err := daemon.Load(g.config, os.Environ())
+	if err != nil {
+		return err
+	}
+	days := cmp.Or(o.days, 365)
+	if o.fromDate.given() {
+		days = int(time.Since(o.fromDate.in(config.Zone())).Hours()/24) + 1
+	}
+	return importTesla(cmd, config, days+int(whatif.Learning.Hours()/24), cmd.ErrOrStderr()) // the other one is for figures
 }
 
 // roundTrip is what comes out of a battery of what went in.
 const roundTrip = 0.9
 
-// model reads the flag --battery.
-func (o whatIfFlags) model() (battery.Model, error) {
-	parts := strings.Split(o.battery, ",")
+// models reads the flag --battery.
+func (o whatIfFlags) models() (all []battery.Model, err error) {
+	for _, text := range o.batteries {
+		m, err := batteryModel(text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+func batteryModel(text string) (battery.Model, error) {
+	parts := strings.Split(text, ",")
 	figures := make([]float64, 0, 3)
 	for _, p := range parts {
 		v, err := strconv.ParseFloat(strings.TrimSpace(p), 64)
 		if err != nil || v < 0 || v > 1000 || math.IsNaN(v) {
-			return battery.Model{}, usage("--battery %s: it has to read like 13.5,5 or 13.5,5,1.7", o.battery)
+			return battery.Model{}, usage("--battery %s: it has to read like 13.5,5 or 13.5,5,1.7", text)
 		}
 		figures = append(figures, v)
 	}
 	if len(figures) < 2 || len(figures) > 3 || figures[0] == 0 || figures[1] == 0 {
-		return battery.Model{}, usage("--battery %s: it has to read like 13.5,5 or 13.5,5,1.7", o.battery)
+		return battery.Model{}, usage("--battery %s: it has to read like 13.5,5 or 13.5,5,1.7", text)
 	}
 	m := battery.Model{CapacityKWh: figures[0], PowerKW: figures[1], GridChargeKW: figures[1], OneWay: math.Sqrt(roundTrip)}
 	if len(figures) == 3 {
@@ -90,116 +139,326 @@ func (o whatIfFlags) model() (battery.Model, error) {
 	return m, nil
 }
 
-// lived is one file's comparison.
-type lived struct {
-	File     string `json:"file"`
-	Currency string `json:"currency,omitempty"`
-	whatif.Comparison
-	Notices []string `json:"notices,omitempty"`
+// A priced is a tariff that is tried.
+type priced struct {
+	name  string        // empty: the prices of the file
+	table *tariff.Table // nil: those of the file, or of the configuration
 }
 
-func (o whatIfFlags) run(cmd *cobra.Command, g *globals, files []string) error {
-	m, err := o.model()
-	if err != nil {
-		return err
+// priceLists reads the flag --tariff. Files of the same name are told apart by their
+// folders, and amounts of two currencies cannot be compared.
+func (o whatIfFlags) priceLists(w io.Writer, zone *time.Location) (all []priced, err error) {
+	names := map[string]int{}
+	for _, path := range o.tariffs {
+		names[baseName(path)]++
 	}
-	for _, p := range o.policies {
+	for _, path := range o.tariffs {
+		t, notices, err := daemon.LoadTariff(path, zone)
+		for _, n := range notices {
+			fmt.Fprintf(w, "%s: %s\n", path, n)
+		}
+		if err != nil {
+			return nil, wrong(err)
+		}
+		if len(all) > 0 && !sameCurrency(t.Currency, all[0].table.Currency) {
+			return nil, usage("--tariff: %s has its prices in %s and %s in %s (tariff.currency, $ if it is left out): amounts of two currencies cannot be compared", o.tariffs[0], all[0].table.Currency, path, t.Currency)
+		}
+		name := baseName(path)
+		if names[name] > 1 {
+			name = path
+		}
+		all = append(all, priced{name, &t})
+	}
+	if len(all) == 0 {
+		all = append(all, priced{})
+	}
+	return all, nil
+}
+
+// prices reads the flag --tariff, and finds the clock that files are read by: that of
+// the first tariff, where no other is asked for.
+func (o whatIfFlags) prices(w io.Writer, zone *time.Location) ([]priced, *time.Location, error) {
+	lists, err := o.priceLists(w, zone)
+	if err != nil {
+		return nil, nil, err
+	}
+	t := lists[0].table
+	if t == nil || o.from != fromCSV || o.timezone != "" || t.Zone.String() == zone.String() {
+		return lists, zone, nil
+	}
+	fmt.Fprintf(w, "Times without an offset are read by the clock of %s, %s. --timezone names another.\n", o.tariffs[0], t.Zone)
+	lists, err = o.priceLists(io.Discard, t.Zone) // those that name no clock go by it too
+	return lists, t.Zone, err
+}
+
+// sameCurrency reports whether two names may be of one currency, as $ and USD are. An
+// empty one may be any.
+func sameCurrency(a, b string) bool {
+	code := func(name string) string {
+		return cmp.Or(map[string]string{"$": "USD", "€": "EUR", "£": "GBP"}[name], strings.ToUpper(name))
+	}
+	return a == "" || b == "" || code(a) == code(b)
+}
+
+// baseName is the name of a file without its folder and its ending.
+func baseName(path string) string { return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) }
+
+// A lived is one file's comparison, under one tariff with one battery.
+type lived struct {
+	File     string        `json:"file"`
+	Tariff   string        `json:"tariff,omitempty"`
+	Battery  battery.Model `json:"battery"`
+	Currency string        `json:"currency,omitempty"`
+	whatif.Comparison
+	OfTheWay  map[string]float64 `json:"of_the_way,omitempty"` // from self-consumption to foresight: 1 is all of it
+	Notices   []string           `json:"notices,omitempty"`
+	Sentences []string           `json:"sentences,omitempty"` // what all cases of the file come to; the first of them has it
+
+	zone  *time.Location
+	free  func(day time.Time) bool
+	slots map[string]*[]whatif.Lived // of each policy that a page shows; nil: there is no page
+}
+
+// complete checks the flags and fills in what was left out.
+func (o *whatIfFlags) complete(g *globals, files []string) (zone *time.Location, err error) {
+	for i, p := range o.policies {
+		if p == "none" {
+			o.policies[i], p = whatif.NoBattery, whatif.NoBattery
+		}
 		if !slices.Contains(whatif.Names(), p) {
-			return usage("--policies: there is no policy %q, only %s", p, strings.Join(whatif.Names(), ", "))
+			return nil, usage("--policies: there is no policy %q, only %s", p, strings.Join(whatif.Names(), ", "))
 		}
 	}
 	if len(o.policies) == 0 {
 		o.policies = whatif.Names()
 	}
-	if o.trace != "" && len(files) > 1 {
-		return usage("--trace is for one file")
+	if o.trace != "" && len(files)*len(o.batteries)*max(1, len(o.tariffs)) > 1 {
+		return nil, usage("--trace is for one file, one tariff and one battery")
 	}
-	zone := time.Local
-	if o.timezone != "" {
-		if zone, err = time.LoadLocation(o.timezone); err != nil {
-			return usage("--timezone: %v", err)
+	if o.html != "" && len(files) > 1 {
+		return nil, usage("--html is for one file")
+	}
+	if o.days < 0 || o.days > 0 && (o.fromDate.given() || o.toDate.given()) {
+		return nil, usage("--days is a number of days, and goes without --from-date and --to-date")
+	}
+	if o.from == fromCSV || o.timezone != "" {
+		return o.zone(time.Local)
+	}
+	c, _, err := daemon.Load(g.config, os.Environ())
+	return c.Zone(), err
+}
+
+func (o whatIfFlags) run(cmd *cobra.Command, g *globals, files []string) error {
+	zone, err := o.complete(g, files)
+	if err != nil {
+		return err
+	}
+	setup, err := o.setup(cmd, g)
+	if err != nil {
+		return err
+	}
+	models, err := o.models()
+	if err != nil {
+		return err
+	}
+	lists, zone, err := o.prices(cmd.ErrOrStderr(), zone)
+	if err != nil {
+		return err
+	}
+	if o.html != "" { // all of it takes long, and what cannot be written is said before
+		if err := writable(o.html); err != nil {
+			return wrong(err)
 		}
 	}
-	setup := whatif.Setup{
-		Battery: m, Plan: plan.Options{PeakWeight: o.weight, MinGain: plan.DefaultOptions().MinGain}, Policies: o.policies, OffPeak: 100,
+	if o.from == fromTesla {
+		if err := o.fetch(cmd, g); err != nil {
+			return err
+		}
 	}
+	out := cmd.OutOrStdout()
 	var all []lived
 	for _, name := range files {
-		l, err := o.one(cmd, g, name, zone, setup)
+		s, err := o.read(g, name, zone)
 		if err != nil {
 			return err
 		}
-		all = append(all, l)
+		var cases []whatif.Case
+		first := len(all)
+		for _, list := range lists {
+			for _, m := range models {
+				l, err := o.one(cmd, g, list, m, setup, name, s)
+				if err != nil {
+					return err
+				}
+				all = append(all, l)
+				cases = append(cases, whatif.Case{Tariff: list.name, Battery: m, Comparison: l.Comparison})
+				if !o.json {
+					l.print(out)
+				}
+			}
+		}
+		all[first].Sentences = whatif.Sentences(cases, tariff.Table{Currency: all[first].Currency}.Amount)
 		if !o.json {
-			l.print(cmd.OutOrStdout())
+			for _, text := range all[first].Sentences {
+				fmt.Fprintln(out, text)
+			}
+			fmt.Fprintln(out)
+		}
+		if o.html != "" {
+			if err := all[first].page(o.html, cases, assumptions(models, setup)); err != nil {
+				return err
+			}
 		}
 	}
 	if o.json {
-		e := json.NewEncoder(cmd.OutOrStdout())
+		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
 		return e.Encode(all)
 	}
-	if len(all) > 1 {
-		printMeans(cmd.OutOrStdout(), all)
+	if len(files) > 1 && len(all) == len(files) {
+		printMeans(out, all)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "The battery holds %g kWh, gives and takes %g kW, fills from the grid with %g kW, and gives back %g %% of what it takes.\n"+
-		"The first %d days only teach the forecasts and are not counted. The plan has no weather forecast.\n",
-		m.CapacityKWh, m.PowerKW, m.GridChargeKW, 100*roundTrip, int(whatif.Learning.Hours()/24))
+	for _, text := range assumptions(models, setup) {
+		fmt.Fprintln(out, text)
+	}
 	return nil
 }
 
-func (o whatIfFlags) one(cmd *cobra.Command, g *globals, name string, zone *time.Location, setup whatif.Setup) (lived, error) {
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return lived{}, wrong(err)
-	}
-	s, err := history.ReadCSV(bytes.NewReader(b), zone)
-	if err != nil {
-		return lived{}, wrong(fmt.Errorf("%s: %w", name, err))
-	}
-	free := func(day time.Time) bool { return day.Weekday() == time.Saturday || day.Weekday() == time.Sunday }
-	var price func(time.Time) (in, out float64, expensive bool)
-	if !slices.ContainsFunc(s.Slots, func(s history.Slot) bool { return s.Import != nil }) {
-		if price, s.Currency, err = configured(g); err != nil {
-			return lived{}, fmt.Errorf("%s has no prices: %w", name, err)
+// read reads a file, as much of it as is asked for and what teaches the
+// forecasts before.
+func (o whatIfFlags) read(g *globals, name string, zone *time.Location) (history.Series, error) {
+	var s history.Series
+	if o.from != fromCSV {
+		c, _, err := daemon.Load(g.config, os.Environ())
+		if err != nil {
+			return s, err
+		}
+		if s, err = c.History(); err != nil {
+			return s, wrong(err)
+		}
+	} else {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return s, wrong(err)
+		}
+		if s, err = history.ReadCSV(bytes.NewReader(b), zone); err != nil {
+			return s, wrong(fmt.Errorf("%s: %w", name, err))
 		}
 	}
-	y, err := whatif.NewYear(s, free, price)
+	from, until := o.bounds(s)
+	if s = s.Between(from, until); len(s.Slots) == 0 {
+		return history.Series{}, wrong(fmt.Errorf("%s has nothing in these days", name))
+	}
+	if first := s.Slots[0].Start; first.After(from) && !from.IsZero() {
+		s.Notices = append(s.Notices, fmt.Sprintf("it begins with %s, and its first seven days only teach the forecasts: fewer days count than were asked for", first.In(s.Zone).Format(time.DateOnly)))
+	}
+	return s, nil
+}
+
+// bounds are the instants between which s counts, with the week before; zero: as
+// far as it goes.
+func (o whatIfFlags) bounds(s history.Series) (from, until time.Time) {
+	if o.fromDate.given() {
+		from = o.fromDate.in(s.Zone).Add(-whatif.Learning)
+	}
+	if o.toDate.given() {
+		until = o.toDate.in(s.Zone).AddDate(0, 0, 1)
+	}
+	if o.days > 0 {
+		from = s.Slots[len(s.Slots)-1].Start.Add(s.Length).In(s.Zone).AddDate(0, 0, -o.days).Add(-whatif.Learning)
+	}
+	return from, until
+}
+
+func (o whatIfFlags) one(cmd *cobra.Command, g *globals, list priced, m battery.Model, setup whatif.Setup, name string, s history.Series) (lived, error) {
+	table := list.table
+	if table == nil && !slices.ContainsFunc(s.Slots, func(s history.Slot) bool { return s.Import != nil }) {
+		t, err := configured(g)
+		if err != nil {
+			return lived{}, fmt.Errorf("%s has no prices: %w", name, err)
+		}
+		table = &t
+	}
+	currency := s.Currency
+	if table != nil {
+		currency = table.Currency
+	}
+	free := freeDays(table)
+	y, err := whatif.NewYear(s, free, table)
 	if err != nil {
 		return lived{}, wrong(fmt.Errorf("%s: %w", name, err))
+	}
+	notices := s.Notices
+	if y.Start == 0 {
+		notices = append(slices.Clone(notices), "it has no more than the seven days that teach the forecasts: all of them count, and the plan goes by the rule until the seventh day")
+	}
+	if dark := s.Dark(); dark > 0 {
+		notices = append(slices.Clone(notices), fmt.Sprintf("what the sun gave is not known in %s, and counts as nothing there", hours(dark.Hours())))
+	}
+	setup.Battery, setup.Each = m, map[string]func(whatif.Lived){}
+	l := lived{File: name, Tariff: list.name, Battery: m, Currency: currency, Notices: notices, zone: y.Zone, free: free}
+	if o.html != "" {
+		l.slots = keep(setup)
 	}
 	done := func() error { return nil }
 	if o.trace != "" {
-		if setup.EachOfPlan, done, err = tracer(o.trace); err != nil {
+		var each func(whatif.Lived)
+		if each, done, err = tracer(o.trace); err != nil {
 			return lived{}, wrong(err)
 		}
+		kept := setup.Each[o.traced()]
+		setup.Each[o.traced()] = func(l whatif.Lived) {
+			each(l)
+			if kept != nil {
+				kept(l)
+			}
+		}
 	}
-	if !o.json {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %d days ...\n", filepath.Base(name), len(y.Slots)/96)
+	bar := newProgress(cmd.ErrOrStderr(), filepath.Base(name))
+	setup.Progress = func(done, all int) { bar.to(done/96, all/96, "") }
+	l.Comparison, err = y.Compare(setup)
+	bar.end()
+	l.OfTheWay = map[string]float64{}
+	for _, name := range o.policies {
+		if share, ok := l.Comparison.Way(name); ok && name != whatif.NoBattery {
+			l.OfTheWay[name] = share
+		}
 	}
-	c, err := y.Compare(setup)
-	return lived{name, s.Currency, c, s.Notices}, errors.Join(err, done())
+	return l, errors.Join(err, done())
+}
+
+// freeDays are week-ends, and the holidays of a tariff; nil: there is none.
+func freeDays(t *tariff.Table) func(day time.Time) bool {
+	return func(day time.Time) bool {
+		return day.Weekday() == time.Saturday || day.Weekday() == time.Sunday ||
+			t != nil && t.Holidays != nil && t.Holidays.Has(rules.DateOf(day, day.Location()))
+	}
+}
+
+// traced is the policy whose slots are written: the plan, or the last one that is
+// compared.
+func (o whatIfFlags) traced() string {
+	if slices.Contains(o.policies, whatif.Planned) {
+		return whatif.Planned
+	}
+	return o.policies[len(o.policies)-1]
 }
 
 // configured are the prices of the configuration.
-func configured(g *globals) (price func(time.Time) (in, out float64, expensive bool), currency string, err error) {
+func configured(g *globals) (tariff.Table, error) {
 	c, _, err := daemon.Load(g.config, os.Environ())
 	if err != nil {
-		return nil, "", err
+		return tariff.Table{}, err
 	}
-	t, cal := c.Tariff, c.Calendar()
-	if t.PeakPerKWh == 0 && t.OffPeakPerKWh == 0 {
-		return nil, "", usage("%s has none either: fill in tariff.peak_per_kwh and tariff.off_peak_per_kwh", g.config)
+	t, ok := c.Prices()
+	if !ok {
+		return tariff.Table{}, usage("%s has none either: fill in tariff.rates, or tariff.peak_per_kwh and tariff.off_peak_per_kwh, or give --tariff", g.config)
 	}
-	return func(at time.Time) (in, out float64, expensive bool) {
-		if phase, _ := cal.At(at); phase == rules.InPeak {
-			return t.PeakPerKWh, t.ExportPerKWh, true
-		}
-		return t.OffPeakPerKWh, t.ExportPerKWh, false
-	}, t.Currency, nil
+	return t, nil
 }
 
-// tracer writes a line for each slot.
+// tracer writes a line for each slot. What is stored is as the slot begins, so that
+// another model can begin with the first line.
 func tracer(name string) (each func(whatif.Lived), done func() error, err error) {
 	f, err := os.Create(name)
 	if err != nil {
@@ -207,72 +466,18 @@ func tracer(name string) (each func(whatif.Lived), done func() error, err error)
 	}
 	out := bufio.NewWriter(f)
 	w := csv.NewWriter(out)
-	if err := w.Write([]string{"start", "load_kwh", "solar_kwh", "price_per_kwh", "reserve_percent", "grid_charging", "stored_kwh", "grid_kwh"}); err != nil {
+	if err := w.Write([]string{"start", "load_kwh", "solar_kwh", "price_per_kwh", "reserve_percent", "grid_charging", "stored_kwh", "grid_kwh", "export_price_per_kwh"}); err != nil {
 		return nil, nil, err
 	}
 	number := func(v float64) string { return strconv.FormatFloat(v, 'f', 4, 64) }
 	each = func(l whatif.Lived) {
 		_ = w.Write([]string{ // Flush tells what went wrong
 			l.Start.Format(time.RFC3339), number(l.LoadKWh), number(l.SunKWh), number(l.Import), strconv.Itoa(l.Reserve),
-			strconv.FormatBool(l.Charging), number(l.StoredKWh), number(l.Flow.GridIn - l.Flow.GridOut),
+			strconv.FormatBool(l.Charging), number(l.StoredKWh - l.Flow.In + l.Flow.Out + l.Flow.Loss), number(l.Flow.GridIn - l.Flow.GridOut), number(l.Export),
 		})
 	}
 	return each, func() error {
 		w.Flush()
 		return errors.Join(w.Error(), out.Flush(), f.Close())
 	}, nil
-}
-
-func (l lived) print(w io.Writer) {
-	fmt.Fprintf(w, "%s, %.0f days", l.File, l.Days)
-	if l.Gaps > 0 {
-		fmt.Fprintf(w, "; %.0f hours were not measured and are left out", l.Gaps)
-	}
-	fmt.Fprintln(w)
-	for _, n := range l.Notices {
-		fmt.Fprintf(w, "  note: %s\n", n)
-	}
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "\tbill %s\tof none\tin expensive hours\timport\texport\tcycles\twrites a day\tof the way\t\n", strings.ToUpper(l.Currency))
-	for _, name := range whatif.Names() {
-		r, ok := l.Results[name]
-		if !ok {
-			continue
-		}
-		share, way := "", ""
-		if none, ok := l.Results[whatif.NoBattery]; ok && none.Bill > 0 {
-			share = fmt.Sprintf("%.3f", r.Bill/none.Bill)
-		}
-		if x, ok := l.Way(name); ok && name != whatif.NoBattery {
-			way = fmt.Sprintf("%.0f %%", 100*x)
-		}
-		fmt.Fprintf(t, "%s\t%.2f\t%s\t%.1f kWh\t%.0f kWh\t%.0f kWh\t%.0f\t%.1f\t%s\t\n", name, r.Bill, share, r.ExpensiveImport, r.Import, r.Export, r.Cycles, r.WritesADay, way)
-	}
-	_ = t.Flush()
-	fmt.Fprintln(w)
-}
-
-// printMeans are the means of several homes, each counting alike.
-func printMeans(w io.Writer, all []lived) {
-	fmt.Fprintf(w, "mean of %d homes\n", len(all))
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "\tof none\tin expensive hours\twrites a day\t\n")
-	for _, name := range whatif.Names() {
-		var share, kwh, writes float64
-		for _, l := range all {
-			r, ok := l.Results[name]
-			none, known := l.Results[whatif.NoBattery]
-			if !ok || !known {
-				share = math.NaN()
-				continue
-			}
-			n := float64(len(all))
-			share, kwh, writes = share+r.Bill/none.Bill/n, kwh+r.ExpensiveImport/n, writes+r.WritesADay/n
-		}
-		if !math.IsNaN(share) {
-			fmt.Fprintf(t, "%s\t%.4f\t%.1f kWh\t%.1f\t\n", name, share, kwh, writes)
-		}
-	}
-	_ = t.Flush()
-	fmt.Fprintln(w)
 }

@@ -31,6 +31,8 @@ func kinds() map[string]action {
 		"app":      app{},
 		"publish":  publish{},
 		"override": override{},
+		"prices":   prices{},
+		"strategy": strategy{},
 		"enabled":  enabled{},
 		"restore":  restore{},
 		// faults

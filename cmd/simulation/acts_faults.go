@@ -49,7 +49,7 @@ type faultsEnd struct{}
 func (faultsEnd) do(h *home)     { h.calm() }
 func (faultsEnd) String() string { return "" }
 
-// tokensEnd ends all authorisations at the vendors but the refresh tokens.
+// tokensEnd ends all authorizations at the vendors but the refresh tokens.
 type tokensEnd struct{}
 
 func (tokensEnd) do(h *home) {

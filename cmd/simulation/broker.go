@@ -38,7 +38,10 @@ type link struct {
 	cut   bool // this one has lost the broker
 	known bool // it has been linked once
 
+	handsOver bool // the next daemon of the process goes on with the connection: nobody hears of an end
+
 	echoes bridge.Echoes
+	unseen bridge.Unseen
 
 	settling *time.Timer   // until what the broker had is taken in; nil: it is
 	events   []bus.Message // that wait for it
@@ -61,12 +64,17 @@ func (b *broker) link(n *node, l *life) func(bridge.LinkOptions) (func(context.C
 				if err != nil && (l.stopping.Load() || errors.Is(context.Cause(ctx), daemon.ErrReloading)) {
 					// What waits is sent before it leaves.
 					if m, ok, err = sub.Next(context.WithoutCancel(ctx), time.Unix(1, 0)); !ok {
-						b.farewell(me)
+						if me.handsOver = !l.stopping.Load(); !me.handsOver {
+							b.farewell(me)
+						}
 						return ctx.Err()
 					}
 				}
 				if err != nil {
 					return err
+				}
+				if ok && !l.dead.Load() {
+					b.seen(me, m)
 				}
 				if ok && m.Origin == bus.Local && !bus.Private(m.Topic) && !l.dead.Load() {
 					b.watch.message(n, m)
@@ -106,7 +114,7 @@ func (b *broker) detach(l *link) {
 			break
 		}
 	}
-	if will := (bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.Farewell(), Retain: true}); b.up && !l.cut && !l.o.Standing.Active() {
+	if will := (bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.Farewell(), Retain: true}); b.up && !l.cut && !l.handsOver && !l.o.Standing.Active() {
 		b.pass(l, will)
 	}
 }
@@ -137,7 +145,9 @@ func (b *broker) settled(l *link) {
 	waiting := l.events
 	l.known = true
 	for _, topic := range slices.Sorted(maps.Keys(l.owned)) {
-		waiting = append(waiting, l.owned[topic])
+		if !l.unseen.Holds(topic) {
+			waiting = append(waiting, l.owned[topic])
+		}
 	}
 	for _, m := range waiting {
 		if l.may(m) {
@@ -169,6 +179,7 @@ func (l *link) deliver(m bus.Message) {
 		m.Retain = false
 	}
 	if slices.Contains(l.o.Stored, m.Topic) {
+		l.unseen.Came(m.Topic, m.Payload)
 		m.Topic, m.Retain = bus.Stored(m.Topic), true
 		l.o.Bus.Publish(m)
 		return
@@ -188,10 +199,21 @@ func (b *broker) publish(from *link, m bus.Message) {
 	from.echoes.Expect(m, time.Now())
 	switch {
 	case !b.up || from.cut:
+	case m.Retain && from.unseen.Holds(m.Topic):
 	case from.settling == nil && from.may(m):
 		b.pass(from, m)
 	case from.settling != nil && !m.Retain:
 		from.events = append(from.events, m)
+	}
+}
+
+// seen passes on what has waited until what the broker had was taken in.
+func (b *broker) seen(from *link, m bus.Message) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	topic, waited := from.unseen.Seen(m)
+	if own, ok := from.owned[topic]; ok && waited && b.up && !from.cut && from.settling == nil && from.may(own) {
+		b.pass(from, own)
 	}
 }
 

@@ -21,7 +21,7 @@ type Level string
 const (
 	None Level = "none" // nothing but people
 	Some Level = "some" // one fault or two
-	All  Level = "all"  // up to eight, on top of each other
+	All  Level = "all"  // up to eight, on top of each other, and odd homes, vendors and people
 	// Ahead is All, and what powermgr is known not to stand yet.
 	Ahead Level = "ahead"
 )
@@ -32,6 +32,8 @@ type drawing struct {
 	rand  *rand.Rand
 	date  time.Time // local midnight
 	hours hours     // of it that are lived
+
+	glitched time.Time // when the last reading of an empty battery was drawn; zero: none has been
 }
 
 // hours are the part of a day that is lived: from an hour and a half before
@@ -59,6 +61,9 @@ func draw(seed uint64, level Level) *world {
 		Seed: seed, DryRun: chance(r, 0.03), Daily: chance(r, 0.9), Backend: pick(r, "tcc", "resideo"),
 		Nodes: pick(r, 1, 1, 2), Rsync: chance(r, 0.7), Polls: polls{pick(r, 300, 600), pick(r, 60, 120, 180), pick(r, 300, 450, 600)},
 	}}
+	if seed%8 != 0 { // most homes have the calls that are there by default
+		w.Calls = 5000
+	}
 	w.date = time.Date(2026, 1, 1+r.IntN(730), 0, 0, 0, 0, zone())
 	if chance(r, 0.08) {
 		w.date, _ = time.ParseInLocation(time.DateOnly, pick(r, turns...), zone())
@@ -92,13 +97,19 @@ func draw(seed uint64, level Level) *world {
 		w.faults(1 + r.IntN(2))
 	case All, Ahead:
 		w.faults(1 + r.IntN(8))
-	}
-	if level == Ahead {
 		if chance(r, 0.2) {
 			w.offAndOn()
 		}
 		w.oddities(r.IntN(5))
+	}
+	switch level {
+	case All:
+		w.stubborn(0.1)
+		w.plan(seed)
+	case Ahead:
+		w.stubborn(0.3)
 		w.ahead()
+		w.plan(seed)
 	}
 	sort.SliceStable(w.Acts, func(i, j int) bool { return w.Acts[i].at.Before(w.Acts[j].at) })
 	return w.world

@@ -54,6 +54,10 @@ func (w *drawing) near(t *thermostat) {
 	t.Set.Heat = devices.Pointer(*t.Set.Cool - gap)
 }
 
+// apart are two glitches at least: two readings in a row that agree are what
+// anybody has to believe.
+const apart = 25 * time.Minute
+
 // oddity draws something that happens.
 func (w *drawing) oddity(at time.Time) {
 	r := w.rand
@@ -61,6 +65,10 @@ func (w *drawing) oddity(at time.Time) {
 	vendor := pick(r, "tesla", "tesla", w.Backend)
 	switch r.IntN(14) {
 	case 0, 1:
+		if !w.glitched.IsZero() && at.Sub(w.glitched).Abs() < apart {
+			return
+		}
+		w.glitched = at
 		w.add(at, vendorFault{Endpoint: "tesla.live_status", Class: emulator.Replace, Count: 1, Values: map[string]any{"percentage_charged": 0, "battery_power": 0}})
 	case 2:
 		field := pick(r, "response", "percentage_charged", "timestamp", "backup_reserve_percent", "changeableValues", "latestData", "coolSetpoint", "CoolSetpoint")
@@ -128,17 +136,23 @@ func (w *drawing) offAndOn() {
 	}
 }
 
+// stubborn draws a battery that does not do what it is asked to. It comes last, so
+// that all else of a seed is as it was before there was such a battery.
+func (w *drawing) stubborn(often float64) {
+	r := w.rand
+	if chance(r, often) {
+		w.Powerwall.ReserveFloor = pick(r, 5, 20)
+		w.Powerwall.Reserve = max(w.Powerwall.Reserve, w.Powerwall.ReserveFloor)
+	}
+	if chance(r, often) {
+		w.add(w.at(), vendorFault{Endpoint: "tesla.backup", Class: emulator.Idle, Count: 1})
+	}
+}
+
 // ahead draws what powermgr is known not to stand yet.
 func (w *drawing) ahead() {
 	r := w.rand
 	if chance(r, 0.3) {
-		w.Powerwall.ReserveFloor = pick(r, 5, 20)
-		w.Powerwall.Reserve = max(w.Powerwall.Reserve, w.Powerwall.ReserveFloor)
-	}
-	if chance(r, 0.3) {
 		w.add(w.Begins.Add(time.Second), vendorFault{Endpoint: "tesla.site_info", Class: emulator.Lag, Seconds: float64(600 + r.IntN(4*3600)), Count: -1})
-	}
-	if chance(r, 0.3) {
-		w.add(w.at(), vendorFault{Endpoint: "tesla.backup", Class: emulator.Idle, Count: 1})
 	}
 }

@@ -12,6 +12,7 @@ import (
 // figures are what the battery really had, and what was made of it.
 type figures struct {
 	charges []charge
+	said    charge           // by the last reading, and when that was measured
 	latched map[float64]bool // thresholds, by their level, in this event
 }
 
@@ -33,6 +34,18 @@ func (f *figures) see(storedWh float64) {
 		f.charges = f.charges[1:]
 	}
 	f.charges = append(f.charges, charge{now, storedWh / capacity * 100})
+}
+
+// says notes what a reading says. Two in a row that agree are what anybody has to
+// believe, whatever there is in the battery.
+func (f *figures) says(percent float64, asOf time.Time) {
+	if !asOf.After(f.said.at) {
+		return // it repeats the last
+	}
+	if !f.said.at.IsZero() {
+		f.charges = append(f.charges, charge{time.Now(), max(percent, f.said.percent)})
+	}
+	f.said = charge{asOf, percent}
 }
 
 // latches judges the thresholds that count from now on: the battery has to have

@@ -49,7 +49,7 @@ func TestWhatAPeakChangedIsGivenBackInTime(t *testing.T) {
 			}
 			for _, part := range []string{"powerwall", "thermostats"} {
 				if strings.Contains(strings.Join(d.said(part+"/api", "18:00", "20:30"), ""), `"reauthorise":true`) {
-					t.Errorf("somebody is asked to authorise again: %s", part)
+					t.Errorf("somebody is asked to authorize again: %s", part)
 				}
 			}
 		})

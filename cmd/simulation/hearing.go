@@ -75,13 +75,15 @@ func (w *witness) controlState(m bus.Message) {
 	if s.Override != w.override {
 		w.overridden = time.Now()
 	}
+	w.changes.act(w.override != "" && s.Override != w.override, !s.Enabled)
 	w.paused, w.override = s.Override == string(rules.OverridePause) || !s.Enabled && s.Override == string(rules.Auto), s.Override
 	w.latches(s)
+	w.gaveWay(s)
 	if s.Phase == w.phase {
 		return
 	}
 	if event, was := s.Phase != rules.OffPeak, w.phase != rules.OffPeak; event != was {
-		w.taken, w.choice = time.Time{}, time.Time{}
+		w.taken, w.choice, w.glimpse = time.Time{}, time.Time{}, glimpse{}
 		if event {
 			for _, d := range w.homes {
 				d.taken = time.Time{}
@@ -91,23 +93,59 @@ func (w *witness) controlState(m bus.Message) {
 	w.phase, w.changed = s.Phase, time.Now()
 }
 
+// glimpse is a choice at the battery as a reading shows it.
+type glimpse struct {
+	reserve int    // -1: the choice is the mode
+	mode    string // of such a choice
+	is      bool   // there is one
+}
+
+// again reports whether a later reading shows the same choice.
+func (g glimpse) again(later glimpse) bool {
+	return g.is && (g.reserve == later.reserve || g.reserve < 0 && g.mode == later.mode)
+}
+
 func (w *witness) batteryState(m bus.Message) {
 	r, err := bus.Decode[devices.PowerwallReading](m)
 	if err != nil {
 		return
 	}
 	w.battery = time.Now()
+	if r.ChargePercent != nil {
+		w.figures.says(float64(*r.ChargePercent), r.AsOf())
+	}
+	fresh := !r.SettingsAsOf().Equal(w.settingsAt) // else it repeats what was read before
+	w.settingsAt = r.SettingsAsOf()
 	is := func(b *bool) bool { return b != nil && *b }
 	owner := is(r.StormActive) || is(r.GridServicesActive) || r.GridConnected != nil && !*r.GridConnected
 	if owner && !w.owner {
 		w.owned = time.Now()
 	}
+	if !owner && w.owner {
+		w.disowned = time.Now()
+	}
 	theirs := owner || w.owner // what Tesla has done meanwhile is nobody's choice
 	w.owner = owner
+	if !fresh {
+		return
+	}
+	first, shows := w.glimpse, glimpse{reserve: -1}
+	if r.Mode != nil {
+		shows.mode = string(*r.Mode)
+	}
 	if r.ReservePercent != nil {
-		// No rule asks for such a value, so it is a person's, once they have it.
-		if v := *r.ReservePercent; w.hidden && v != w.reserve && !slices.Contains([]int{0, 20, 80, 100}, v) && !theirs {
-			w.choice = time.Now()
+		shows.reserve = *r.ReservePercent
+	}
+	// One reading that no other one confirms decides nothing: a choice counts with
+	// the second that shows it.
+	if w.glimpse = (glimpse{}); !theirs && first.again(shows) {
+		w.choice = time.Now()
+	}
+	if r.ReservePercent != nil {
+		// No rule asks for such a value, and no plan has: it is a person's, once they
+		// have it.
+		if v := *r.ReservePercent; w.hidden && v != w.reserve && !slices.Contains([]int{0, 20, 80, 100}, v) && !w.planned[v] && !theirs {
+			w.glimpse = glimpse{reserve: v, is: true}
 		}
 		w.reserve, w.reserveAt = *r.ReservePercent, time.Now()
 		if w.pending != nil && *w.pending == w.reserve {
@@ -116,8 +154,8 @@ func (w *witness) batteryState(m bus.Message) {
 	}
 	if r.Mode != nil {
 		// Nor for a mode; but a reserve of ours goes back whatever the mode is.
-		if w.hidden && string(*r.Mode) != w.mode && w.mode != "" && w.phase != rules.OffPeak && !theirs && w.choice.IsZero() {
-			w.choice = time.Now()
+		if w.hidden && string(*r.Mode) != w.mode && w.mode != "" && w.phase != rules.OffPeak && !theirs && w.choice.IsZero() && !w.glimpse.is {
+			w.glimpse = glimpse{reserve: -1, mode: string(*r.Mode), is: true}
 		}
 		w.mode = string(*r.Mode)
 	}
@@ -149,12 +187,16 @@ func (w *witness) reserveCommand(payload []byte) {
 		w.broken(I5, "a reserve of %d %% was commanded in dry run", c.Value)
 	case (w.paused || w.orders.stopped(time.Now())) && c.Value < 80 && !back && !w.apart(time.Now()):
 		w.broken(I5, "a reserve of %d %% was commanded while paused", c.Value)
-	case c.Value == w.reserve && w.pending == nil && !w.hidden && w.reserveAt.Before(time.Now().Add(-moments)) && time.Since(w.reserveAt) < 10*time.Minute && w.reserveAt.Sub(sent) > 10*time.Minute && time.Since(w.booted) > 10*time.Minute && !w.apart(time.Now()):
+	case c.Value == w.reserve && !w.idle && time.Since(w.idleAt) > moments && w.pending == nil && !w.hidden && w.reserveAt.Before(time.Now().Add(-moments)) && time.Since(w.reserveAt) < 10*time.Minute && w.reserveAt.Sub(sent) > 10*time.Minute && time.Since(w.booted) > 10*time.Minute && !w.apart(time.Now()):
 		w.broken(I4, "the reserve is %d %% already: %s", c.Value, c.Reason)
 	case w.owner && w.owned.Before(time.Now()):
 		w.broken(I3, "a reserve of %d %% was commanded while the battery is Tesla's", c.Value)
 	case !w.choice.IsZero() && !back && w.choice.Before(time.Now().Add(-2*moments)) && !w.apart(time.Now()):
 		w.broken(I3, "a reserve of %d %% was commanded; the battery has been a person's since %s", c.Value, w.choice.In(zone()).Format("15:04:05"))
+	}
+	w.changedReserve(c.Value, back)
+	if !back {
+		w.planned[c.Value] = true
 	}
 	w.pending = &c.Value
 }
@@ -164,7 +206,7 @@ func (w *witness) batteryResult(name string, m bus.Message) {
 	if err != nil {
 		return
 	}
-	if !rules.Ours(r.ID) {
+	if !rules.OwnCommand(r.ID) {
 		w.line("  %s %s", name, m.Payload)
 		if r.Accepted {
 			w.touched = time.Now()
@@ -202,6 +244,7 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 			d.known = now
 		}
 		before := d.own
+		d.lastAt = d.shownAt
 		d.shown, d.shownAt = setting{Mode: *r.Mode, Cool: *r.CoolSetpoint, Heat: *r.HeatSetpoint, Hold: *r.Hold}, now
 		if r.HoldUntil != nil {
 			d.shown.Until = *r.HoldUntil
@@ -209,18 +252,26 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		if !others {
 			d.own = d.shown
 		}
+		earlier := d.ownBefore
+		d.ownBefore = before
+		if d.sightings == 1 && !others && !d.taken.IsZero() && !d.first.aged(now).same(d.shown) {
+			d.taken = time.Time{} // one reading that no other one confirms decides nothing
+		}
 		d.automatic.shown = d.automatic.shown || d.shown.same(d.automatic.setting)
 		if !others && d.unseen != nil && d.unseen.aged(now).same(d.shown) {
-			w.sees(d, before, now)
+			w.sees(d, before, earlier, now)
 		}
-		if !others && !d.taken.IsZero() {
-			d.sightings++
+		if !others && !d.taken.IsZero() && !r.PolledAt.Equal(d.polledAt) { // one reading can be said twice
+			if d.sightings++; d.sightings == 2 {
+				d.proved = now
+			}
 		}
+		d.polledAt = r.PolledAt
 	case name == "hold"+devices.Set && m.Source == devices.SourceControl:
 		w.holdCommand(d, m.Payload)
 	case strings.HasSuffix(name, devices.ResultSuffix):
 		r, err := bus.Decode[devices.Result](m)
-		if err != nil || rules.Ours(r.ID) {
+		if err != nil || rules.OwnCommand(r.ID) {
 			return
 		}
 		w.line("  %s %s", name, m.Payload)
@@ -234,21 +285,27 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		if r.Applied != nil && r.Reason != "" && w.undisturbed(d, now) {
 			w.broken(I3, "what a person asked of %s was not carried out: %s", d.id, m.Payload)
 		}
-		d.bounds(d.shown)
-		kept, means := []setting(nil), []setting{d.shown}
-		if name == "mode"+devices.ResultSuffix && d.ours(d.shown) {
-			means = d.moded(d.shown)
+		shown := d.afterVacation()
+		d.bounds(shown)
+		kept, means := []setting(nil), []setting{shown}
+		if name == "mode"+devices.ResultSuffix { // what else they had is still to be given back
+			if means = d.moded(shown); !d.ours(shown) {
+				means = append(means, shown)
+			}
 		} else {
-			kept = d.parts(unsaid(d.automatic.setting, name), d.shown)
+			kept = d.parts(unsaid(d.automatic.setting, name), shown)
+			for _, c := range d.choices { // a mode of theirs may show late
+				means = append(means, shown.in(c.Mode))
+			}
 		}
 		if r.Applied != nil && r.Reason == "" && name != "hold"+devices.ResultSuffix {
 			d.replace(kept...)
 		}
 		d.choices = append(d.choices, means...)
-		if d.shown.timed() {
+		if shown.timed() {
 			// What ends at the next period of the schedule looks like what it
 			// has replaced until it has landed.
-			d.choices = append(d.choices, setting{d.shown.Mode, d.shown.Cool, d.shown.Heat, devices.HoldTemporary, time.Time{}})
+			d.choices = append(d.choices, setting{shown.Mode, shown.Cool, shown.Heat, devices.HoldTemporary, time.Time{}})
 		}
 	}
 }
@@ -277,8 +334,8 @@ func unsaid(s setting, result string) setting {
 }
 
 // sees notes that powermgr has been shown a person's choice.
-// It showed something else before.
-func (w *witness) sees(d *watched, before setting, now time.Time) {
+// It showed before at the last reading, and earlier at the one before that.
+func (w *witness) sees(d *watched, before, earlier setting, now time.Time) {
 	choice, means, a := *d.unseen, d.means, d.automatic
 	d.unseen, d.means = nil, nil
 	lapsed := func(s setting) bool {
@@ -293,6 +350,10 @@ func (w *witness) sees(d *watched, before setting, now time.Time) {
 		return // it looks as if an earlier life had given it back
 	case choice.over(now):
 		return // it is no more
+	case choice.same(before):
+		return // it was another for a while, and no reading has shown that
+	case choice.same(earlier) && before.in(choice.Mode).same(choice) && before.Mode != choice.Mode && a.at.IsZero():
+		return // it was in another mode at one reading alone, which decides nothing
 	case choice.Hold == devices.HoldSchedule && (lapsed(a.setting) || lapsed(a.before) || lapsed(before) || lapsed(d.earlier)):
 		return // it looks as if a hold had ended by itself
 	case choice.Hold == devices.HoldSchedule && d.chosen.Before(d.known):
@@ -302,13 +363,13 @@ func (w *witness) sees(d *watched, before setting, now time.Time) {
 		means = append(d.parts(before, choice), choice)
 	}
 	d.replace(means...)
-	if !d.taken.IsZero() && d.sightings == 1 && choice.same(d.untaken) {
+	if d.firstAt.Equal(d.lastAt) && !d.firstAt.IsZero() && choice.same(d.untaken) {
 		d.taken = time.Time{} // one reading that no other one confirms decides nothing
 		return
 	}
 	asleep := d.chosen.Before(d.known) && !d.over // it was made while nobody looked, at a thermostat that was left alone
 	if d.taken.IsZero() && !asleep {
-		d.taken, d.untaken, d.sightings = now, before, 0
+		d.taken, d.untaken, d.first, d.firstAt, d.sightings = now, before, choice, now, 0
 	}
 }
 
@@ -331,7 +392,7 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 	cmd := command{at: now, before: d.shown, setting: setting{d.shown.Mode, c.Cool, c.Heat, c.Value, c.Until}, restore: c.Restores}
 	w.limits.command = now
 	w.line("  command: %s", c.Reason)
-	if !cmd.restore {
+	if !cmd.restore && !slices.ContainsFunc(d.choices, cmd.setting.equal) { // which people have chosen themselves
 		d.hands = append(d.hands, cmd.setting)
 	}
 	last := d.automatic
@@ -342,8 +403,11 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 	case !cmd.restore && (w.paused || w.orders.stopped(now)) && !w.apart(now):
 		w.broken(I5, "%s was commanded while paused: %s", d.id, c.Reason)
 	}
-	theirs := cmd.restore && slices.ContainsFunc(d.choices, func(c setting) bool { return c.aged(now).same(cmd.setting) })
-	if !d.taken.IsZero() && d.taken.Before(now) && !theirs && !w.apart(now) {
+	theirs := cmd.restore && slices.ContainsFunc(d.choices, func(c setting) bool {
+		ended := !w.jumped.IsZero() && c.timed() && cmd.setting.Hold == devices.HoldSchedule // by a wrong clock
+		return ended || slices.ContainsFunc(c.aged(now).taken(d.gap), cmd.setting.same)
+	})
+	if !d.taken.IsZero() && d.taken.Before(now.Add(-2*moments)) && !theirs && !w.apart(now) {
 		w.broken(I3, "%s has been a person's since %s: %s", d.id, d.taken.In(zone()).Format("15:04:05"), c.Reason)
 	}
 	if w.apart(now) || !w.jumped.IsZero() && len(w.home.nodes) > 1 {

@@ -207,6 +207,9 @@ func (n *node) live(ctx context.Context) {
 		n.mu.Lock()
 		n.life = l
 		n.mu.Unlock()
+		n.disk.mu.Lock()
+		n.disk.inTheHour = 0 // a start writes for reasons of its own
+		n.disk.mu.Unlock()
 		if !n.stranger {
 			n.home.watch.boots()
 			n.home.keepalived.booted(n)
@@ -255,20 +258,26 @@ func (n *node) run(ctx context.Context, l *life) error {
 
 // build makes a daemon, and one that follows another one in the same process.
 func (n *node) build(l *life, last *daemon.Daemon) (*daemon.Daemon, error) {
-	if n.config == nil { // it stays the same over all lives
+	config, err := n.configuration()
+	if err != nil {
+		return nil, err
+	}
+	o := daemon.Options{
+		Config: config, Version: "simulated", Clock: n.clock, Log: slog.New(logOf{n.home.watch, n}), Began: n.home.baton.starter(), Ended: func() {}, Chance: n.home.baton.chance,
+		Transport: &transport{n, l}, Journal: &living{n, l, n.disk}, Peer: &living{n, l, n.peer}, Role: n.role, Counters: [2]bridge.Store{n.ram.of(l), n.card.of(l)},
+		Link: n.home.broker.link(n, l), Last: last, Past: n.home.world.past,
+	}
+	return daemon.New(o)
+}
+
+// configuration is that of the node's file, which stays the same over all lives.
+func (n *node) configuration() (daemon.Config, error) {
+	if n.config == nil {
 		config, _, err := daemon.Load(n.configFile, nil)
 		if err != nil {
-			return nil, err
+			return daemon.Config{}, err
 		}
 		n.config = &config
 	}
-	o := daemon.Options{
-		Config: *n.config, Version: "simulated", Clock: n.clock, Log: slog.New(logOf{n.home.watch, n}), Began: n.home.baton.starter(), Ended: func() {}, Chance: n.home.baton.chance,
-		Transport: &transport{n, l}, Journal: &living{n, l, n.disk}, Peer: &living{n, l, n.peer}, Role: n.role, Counters: [2]bridge.Store{n.ram.of(l), n.card.of(l)},
-		Link: n.home.broker.link(n, l),
-	}
-	if last != nil {
-		o.Turned, o.After = last.Turned(), last.Closed()
-	}
-	return daemon.New(o)
+	return *n.config, nil
 }

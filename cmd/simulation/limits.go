@@ -19,6 +19,7 @@ type limits struct {
 	until   map[limited]time.Time
 	command time.Time  // the last one
 	early   []tooEarly // requests that only a command can excuse
+	unread  time.Time  // until when Tesla wants no reads: a choice in its app cannot be seen, and the reserve is not lowered
 }
 
 // tooEarly is a request that the vendor did not want yet.
@@ -46,6 +47,9 @@ func (w *witness) asks(q emulator.Request) {
 	}
 	if q.Status == http.StatusTooManyRequests && q.Injected.RetryAfter > 0 {
 		w.limits.until[of] = now.Add(time.Duration(q.Injected.RetryAfter) * time.Second)
+		if of == (limited{"tesla", emulator.KindRead}) {
+			w.limits.unread = w.limits.until[of]
+		}
 	}
 	if q.Fault != "" && !mild(q.Injected) {
 		w.owed.hindered[q.Vendor] = now.Add(time.Duration(q.Injected.RetryAfter) * time.Second)
@@ -68,5 +72,6 @@ func (w *witness) excuse() {
 func mild(f emulator.Fault) bool {
 	reads := f.Only == emulator.KindRead || !strings.HasSuffix(f.Endpoint, "*") && emulator.KindOf(f.Endpoint) == emulator.KindRead
 	silent := f.Class == emulator.Status && f.Status == http.StatusTooManyRequests && strings.HasPrefix(f.Endpoint, "tesla.") // thermostats are read before each command
-	return reads && (silent && f.RetryAfter > 900 || slices.Contains([]emulator.Class{emulator.Lag, emulator.Freeze, emulator.Replace}, f.Class))
+	_, empty := f.Values["response"]                                                                                          // Tesla's whole answer, and nothing is written there unseen
+	return reads && !empty && (silent && f.RetryAfter > 900 || slices.Contains([]emulator.Class{emulator.Lag, emulator.Freeze, emulator.Replace}, f.Class))
 }

@@ -26,6 +26,21 @@ type mend struct {
 	Broken string `yaml:"without"` // what stands there when it is taken out
 }
 
+// theMends are the entries of testdata/mends.yaml.
+func theMends(t *testing.T) (all []mend) {
+	t.Helper()
+	b, err := os.ReadFile("testdata/mends.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	d.KnownFields(true)
+	if err := d.Decode(&all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // TestEachMendIsNeeded takes out one mend after the other and sees its day
 // fail: a day that no longer does has stopped to guard against its bug. Each
 // needs the daemon built again, so make mends alone runs it.
@@ -33,44 +48,60 @@ func TestEachMendIsNeeded(t *testing.T) {
 	if !*mends {
 		t.Skip("it takes minutes: make mends")
 	}
-	b, err := os.ReadFile("testdata/mends.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []mend
-	d := yaml.NewDecoder(bytes.NewReader(b))
-	d.KnownFields(true)
-	if err := d.Decode(&all); err != nil {
-		t.Fatal(err)
-	}
-	guarded := map[string]bool{}
-	for _, m := range all {
-		guarded[m.Day] = true
+	for _, m := range theMends(t) {
 		t.Run(m.Day, m.isNeeded)
 	}
-	days, err := filepath.Glob("testdata/days/*.yaml")
+}
+
+// TestEachDayHasItsMend holds that every day has one entry in
+// testdata/mends.yaml, and that each entry names code that is still there.
+func TestEachDayHasItsMend(t *testing.T) {
+	entries := map[string]int{}
+	for _, m := range theMends(t) {
+		entries[m.Day]++
+		if _, _, err := m.source(); err != nil {
+			t.Errorf("%s: %v", m.Day, err)
+		}
+		if m.Broken == m.Mend || !strings.HasPrefix(m.Breaks, "I") {
+			t.Errorf("%s takes nothing out, or does not say which promise it breaks", m.Day)
+		}
+	}
+	files, err := filepath.Glob("testdata/days/*.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range days {
-		if day := strings.TrimSuffix(filepath.Base(f), ".yaml"); !guarded[day] {
-			t.Errorf("nothing in testdata/mends.yaml makes the day %s fail", day)
+	for _, f := range files {
+		day := strings.TrimSuffix(filepath.Base(f), ".yaml")
+		if n := entries[day]; n != 1 {
+			t.Errorf("the day %s has %d entries in testdata/mends.yaml, want 1: say which code mended its bug", day, n)
 		}
+		delete(entries, day)
 	}
+	for day := range entries {
+		t.Errorf("testdata/mends.yaml has an entry for %s, and testdata/days has no such day", day)
+	}
+}
+
+// source is the file that a mend is in, and what it says.
+func (m mend) source() (file, text string, err error) {
+	if file, err = filepath.Abs(filepath.Join("..", "..", m.File)); err != nil {
+		return "", "", err
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", "", err
+	}
+	if n := strings.Count(string(b), m.Mend); n != 1 {
+		return "", "", fmt.Errorf("the mend is %d times in %s, want 1: say in testdata/mends.yaml where it is now\n%s", n, m.File, m.Mend)
+	}
+	return file, string(b), nil
 }
 
 // isNeeded builds the simulator without the mend and lives the day.
 func (m mend) isNeeded(t *testing.T) {
-	file, err := filepath.Abs(filepath.Join("..", "..", m.File))
+	file, source, err := m.source()
 	if err != nil {
 		t.Fatal(err)
-	}
-	source, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(source), m.Mend); n != 1 {
-		t.Fatalf("the mend is %d times in %s: say in testdata/mends.yaml where it is now\n%s", n, m.File, m.Mend)
 	}
 	dir := t.TempDir()
 	broken, overlay, binary := filepath.Join(dir, "broken.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "simulation.test")
@@ -78,7 +109,7 @@ func (m mend) isNeeded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string]string{broken: strings.Replace(string(source), m.Mend, m.Broken, 1), overlay: string(replace)} {
+	for name, content := range map[string]string{broken: strings.Replace(source, m.Mend, m.Broken, 1), overlay: string(replace)} {
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -24,7 +24,7 @@ import (
 type node struct {
 	home       *home
 	name       string
-	own        string // ends its tokens: each node has authorisations of its own
+	own        string // ends its tokens: each node has authorizations of its own
 	stranger   bool   // it is none of the home's
 	dry        bool
 	configFile string
@@ -135,7 +135,7 @@ func (a *answer) WriteHeader(status int)      { a.status = status }
 func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 
 // clock is the node's wall clock, which can be wrong. On a real machine what
-// waits for a duration sees no jump; here it is looked at anew.
+// waits for a duration sees no jump; here it is looked at again.
 type clock struct {
 	baton  *baton
 	off    atomic.Int64

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"strconv"
 	"time"
 
 	"powermgr/control/rules"
@@ -60,6 +61,17 @@ func (w *witness) ordered(kind rules.OverrideKind, length time.Duration, heard b
 	}
 }
 
+// askedBattery is a command of a person to the battery. Its answer may never be heard.
+func (w *witness) askedBattery(payload string) {
+	w.choseBattery(true)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.limits.command = time.Now()
+	if v, err := strconv.Atoi(payload); err == nil {
+		w.theirs = &v
+	}
+}
+
 // unlimited is until when an override without a time lasts: off_peak and pause
 // through the peak that runs or is announced before midnight, else until
 // midnight; the others until the next change of phase, at most 12 hours.
@@ -85,6 +97,9 @@ func (w *witness) switched(on, heard bool) {
 	defer w.mu.Unlock()
 	w.orders.disabled, w.orders.switched = !on, time.Now()
 	w.orders.unheard = !heard
+	if !on && heard && w.orders.override != rules.Auto { // switching it off ends an override, too
+		w.orders.override, w.orders.until = rules.Auto, time.Now()
+	}
 }
 
 // doubts notes that nobody can know which orders hold.

@@ -19,6 +19,7 @@ type owed struct {
 	hindered map[string]time.Time // until when a vendor had reasons not to take commands
 	told     map[string]bool      // of what it has been said already
 	calm     time.Time            // since when people have left everything to the rules; zero: they have not
+	owned    time.Time            // when the battery was last Tesla's, or could not be read as it is
 }
 
 // soon is how long after the last reason not to something has to be given back:
@@ -39,7 +40,7 @@ func (w *witness) look(ctx context.Context) {
 		faults := w.home.cloud.ActiveFaults()
 		var is state
 		w.home.cloud.Look(func(e *emulator.House) {
-			is.reserve = e.Reserve
+			is.reserve, is.owner = e.Reserve, e.StormActive || e.GridServices || e.OffGrid
 			for _, t := range e.Thermostats {
 				is.thermostats, is.away = append(is.thermostats, settingOf(t)), append(is.away, others(t))
 			}
@@ -51,6 +52,7 @@ func (w *witness) look(ctx context.Context) {
 // state is what the devices are set to, and which thermostats are not there.
 type state struct {
 	reserve     int
+	owner       bool // the battery is Tesla's
 	thermostats []setting
 	away        []bool
 }
@@ -66,6 +68,9 @@ func (w *witness) givenBackSoon(is state, faults []emulator.Fault) {
 			w.owed.hindered[vendor] = now
 		}
 	}
+	if is.owner || now.Before(w.limits.unread) || slices.ContainsFunc(faults, func(f emulator.Fault) bool { return strings.HasPrefix(f.Endpoint, "tesla.") }) {
+		w.owed.owned = now
+	}
 	phase, _ := w.calendar.At(now)
 	calm := well && !w.apart(now) && phase == rules.OffPeak && w.phase == rules.OffPeak && w.override == string(rules.Auto) && !w.paused && w.free(now) &&
 		w.jumped.IsZero() && w.forgotten.IsZero() && !w.home.world.DryRun && now.Before(w.home.world.Ends.Add(grace))
@@ -77,7 +82,7 @@ func (w *witness) givenBackSoon(is state, faults []emulator.Fault) {
 		w.owed.calm = now
 	}
 	since := func(vendor string) time.Duration {
-		return now.Sub(slices.MaxFunc([]time.Time{w.owed.calm, w.disturbance, w.overridden, w.changed, w.booted, w.split, w.owed.hindered[vendor]}, time.Time.Compare))
+		return now.Sub(slices.MaxFunc([]time.Time{w.owed.calm, w.disturbance, w.overridden, w.changed, w.booted, w.disowned, w.split, w.owed.hindered[vendor]}, time.Time.Compare))
 	}
 	say := func(key, format string, args ...any) {
 		if !w.owed.told[key] {
@@ -85,15 +90,20 @@ func (w *witness) givenBackSoon(is state, faults []emulator.Fault) {
 			w.broken(I14, format, args...)
 		}
 	}
-	if is.reserve == 0 && !w.owner && w.touched.IsZero() && !w.home.tokens.gone("tesla") && since("tesla") > soon {
-		say("reserve", "the reserve is still 0 %% after %v in which nothing kept Tesla from being told", since("tesla").Round(time.Minute))
+	if is.reserve == w.home.world.Powerwall.ReserveFloor && w.strategy != rules.StrategyPlan && w.touched.IsZero() && !w.home.tokens.gone("tesla") && since("tesla") > soon {
+		switch over := now.Sub(w.owed.owned); {
+		case !w.owner:
+			say("reserve", "the reserve is still that of the peak after %v in which nothing kept Tesla from being told", since("tesla").Round(time.Minute))
+		case over > soon:
+			say("reserve", "the reserve is still that of the peak, %v after Tesla has let go of the battery", over.Round(time.Minute))
+		}
 	}
 	backend := w.home.world.Backend
 	if w.home.tokens.gone(backend) {
 		return
 	}
 	for i, d := range w.homes {
-		wanted := slices.ContainsFunc(d.choices, func(c setting) bool { return c.aged(now).equal(is.thermostats[i]) })
+		wanted := slices.ContainsFunc(d.choices, func(c setting) bool { return slices.ContainsFunc(c.aged(now).taken(d.gap), is.thermostats[i].equal) })
 		if !wanted && d.ours(is.thermostats[i]) && d.chosen.IsZero() && !d.commanded && !is.away[i] && now.Sub(d.written) > soon && since(backend) > 2*soon {
 			say(d.id, "%s is still %s after %v in which nothing kept its vendor from being told", d.id, is.thermostats[i], since(backend).Round(time.Minute))
 		}

@@ -98,6 +98,16 @@ func (s setting) apart(gap float64) setting {
 	return s
 }
 
+// taken are s and what becomes of it at a vendor that keeps the set points gap apart:
+// in a mode that uses both, either of them may give way.
+func (s setting) taken(gap float64) []setting {
+	all := []setting{s, s.apart(gap)}
+	if s.Mode == devices.HeatCool {
+		all = append(all, s.in(devices.Heat).apart(gap).in(s.Mode))
+	}
+	return all
+}
+
 // equal is same for all that a setting has, used or not.
 func (s setting) equal(o setting) bool {
 	near := func(a, b float64) bool { return math.Abs(a-b) < 0.3 }

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"powermgr/bridge/bus"
-	"powermgr/cmd/daemon"
 	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
@@ -98,7 +97,7 @@ func Run(o Options) (Result, error) {
 			return Result{}, err
 		}
 	}
-	config, _, err := daemon.Load(h.nodes[0].configFile, nil)
+	config, err := h.nodes[0].configuration()
 	if err != nil {
 		return Result{}, err
 	}
@@ -206,7 +205,7 @@ func (h *home) publish(topic string, thermostat int, payload string) {
 		h.watch.asked(thermostat, payload)
 	}
 	if strings.HasPrefix(topic, "powerwall/") {
-		h.watch.choseBattery(true) // its answer may never be heard
+		h.watch.askedBattery(payload)
 	}
 	h.send(bus.Message{Topic: "powermgr/" + topic, Payload: []byte(payload)})
 }

@@ -68,7 +68,7 @@ func (t *tokenWatch) fault(f emulator.Fault) {
 	}
 }
 
-// gone reports whether a node may have lost its authorisation with a vendor.
+// gone reports whether a node may have lost its authorization with a vendor.
 func (t *tokenWatch) gone(vendor string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -93,7 +93,7 @@ func (t *tokenWatch) finish() {
 				err = json.Unmarshal(b, &kept)
 			}
 			if err != nil || !t.home.cloud.Refreshes(vendor, kept.Refresh) {
-				t.home.watch.violation(I10, "%s has lost its authorisation with %s: %v", n.name, vendor, err)
+				t.home.watch.violation(I10, "%s has lost its authorization with %s: %v", n.name, vendor, err)
 			}
 		}
 	}

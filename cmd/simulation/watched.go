@@ -29,18 +29,37 @@ type watched struct {
 
 	shown     setting // at the last reading
 	own       setting // at the last one at which neither a vacation nor the utility had it
+	ownBefore setting // and at the one before it
 	shownAt   time.Time
+	polledAt  time.Time // of what it shows
+	proved    time.Time // when a second reading confirmed what made it taken
 	known     time.Time // the first reading since the daemon started
 	written   time.Time // the last write of anybody
 	timed     bool      // one of them ended by itself
 	automatic command   // the last one
 	sightings int       // of what made it taken; one alone may be a glitch
 	untaken   setting   // what was shown before them
+	first     setting   // what the first of them showed
+	firstAt   time.Time // and when
+	lastAt    time.Time // the reading before the last
 	commanded bool      // by people
 	hands     []setting // what powermgr has set of its own, since people last set other points
 	earlier   setting   // what the one before asked for, which may have landed or not
 	low, high float64   // bounds of cool set points, °F
 	cold, hot float64   // bounds of heat set points, °F
+}
+
+// afterVacation is what a thermostat shows, and during a vacation what it is to have
+// once that is over: a set point that was sent meanwhile, until the next period.
+func (d *watched) afterVacation() setting {
+	s := d.shown
+	if s.Hold == devices.HoldVacation {
+		s.Hold = devices.HoldTemporary
+		if d.bare {
+			s.Hold = devices.HoldPermanent
+		}
+	}
+	return s
 }
 
 // command is an automatic command.
@@ -111,6 +130,12 @@ func (w *witness) chose(i int, before, after setting, pending bool) {
 	defer w.mu.Unlock()
 	d := w.homes[i]
 	if before.equal(after) {
+		// They want what it shows: perhaps a write of ours has hidden another choice of theirs.
+		if d.ours(after) {
+			d.choices = append(d.choices, d.moded(after)...)
+		} else {
+			d.choices = append(d.choices, after)
+		}
 		return
 	}
 	d.bounds(after)

@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,6 +33,7 @@ const (
 	I12 Invariant = "I12 quiet disk"     // few writes, whatever happens
 	I13 Invariant = "I13 real figures"   // what no battery can do decides nothing
 	I14 Invariant = "I14 soon"           // what is not given back is, once the vendor takes commands
+	I15 Invariant = "I15 a plan"         // changes the reserve a dozen times a day at most, and gives way with a reason
 )
 
 // A Violation is a broken promise.
@@ -79,6 +79,7 @@ type witness struct {
 	trouble     time.Time // the last thing that excuses being late with anything
 	answered    time.Time // of the thermostats' vendor, last
 	battery     time.Time // of Tesla, last
+	settingsAt  time.Time // when what it last said of its settings was read
 	phase       rules.Phase
 	changed     time.Time // of phase
 	paused      bool
@@ -86,18 +87,25 @@ type witness struct {
 	overridden  time.Time // when override last changed
 	owner       bool      // the battery is Tesla's
 	owned       time.Time // since when
+	disowned    time.Time // since when it is not any more, as powermgr has read
 	taken       time.Time
 	touched     time.Time // when a person last set the battery
-	theirs      *int      // the reserve that a person has left in the app; nil: none
+	theirs      *int      // the reserve that a person has last asked for; nil: none
 	hidden      bool      // and powermgr has not been shown it
 	reserve     int       // as last shown
+	idle        bool      // the battery does not go by it, or its mode does not
+	idleAt      time.Time // when it last did not
 	reserveAt   time.Time // when it was
 	reserveSent time.Time // the last write of it, by anybody
 	sentBefore  time.Time // the one before, some moments earlier at least
 	pending     *int      // the last command for it, until it is shown
 	mode        string    // as last shown
-	choice      time.Time // since when powermgr knows of a reserve that a person chose; zero: there is none
-	unseen      bool      // and no node ran: nobody can tell in which window it was
+	changes     changes
+	planned     map[int]bool   // reserves that the rules have asked for: a late write of theirs is no choice
+	strategy    rules.Strategy // as powermgr last said
+	choice      time.Time      // since when powermgr knows of a reserve that a person chose; zero: there is none
+	glimpse     glimpse        // a choice that one reading has shown so far
+	unseen      bool           // and no node ran: nobody can tell in which window it was
 	homes       []*watched
 	orders      orders
 	sent        map[string][]sending         // lately, by device
@@ -108,7 +116,7 @@ type witness struct {
 }
 
 func newWitness(h *home) *witness {
-	return &witness{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, counters: map[string]devices.WattHours{}, orders: orders{override: rules.Auto}, sent: map[string][]sending{}, limits: limits{until: map[limited]time.Time{}}, owed: owed{hindered: map[string]time.Time{}, told: map[string]bool{}}}
+	return &witness{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, counters: map[string]devices.WattHours{}, planned: map[int]bool{}, orders: orders{override: rules.Auto}, sent: map[string][]sending{}, limits: limits{until: map[limited]time.Time{}}, owed: owed{hindered: map[string]time.Time{}, told: map[string]bool{}}}
 }
 
 func (w *witness) begin(h *emulator.House) {
@@ -177,15 +185,21 @@ func (w *witness) boots() {
 	defer w.mu.Unlock()
 	w.deaths++
 	clear(w.limits.until) // a daemon that starts asks once
+	w.knowsNothing()
+}
+
+// lastMoments is how long before another node takes over the one before may have
+// died: what a reading confirmed then was not in its journal yet.
+const lastMoments = 5 * time.Second
+
+// knowsNothing notes that whoever is active now has seen nothing itself yet. What
+// the one before had seen once was in doubt, and the doubt has ended with it.
+func (w *witness) knowsNothing() {
+	w.booted, w.glimpse = time.Now(), glimpse{}
 	for _, d := range w.homes {
-		if d.sightings < 2 {
-			d.taken = time.Time{} // what it has seen once it has not believed yet
-		}
-	}
-	w.booted = time.Now()
-	for _, d := range w.homes {
-		if d.taken.Equal(d.shownAt) {
-			d.taken = time.Time{} // seen once is in doubt, and the doubt has died with the daemon
+		unsaved := time.Since(d.proved) < lastMoments
+		if d.sightings < 2 || d.taken.Equal(d.shownAt) || unsaved {
+			d.taken = time.Time{}
 		}
 	}
 }
@@ -199,7 +213,7 @@ func (w *witness) jumps(far bool) {
 	w.jumped, w.orders.doubt = time.Now(), true
 	clear(w.limits.until) // who knows when that is on a wrong clock?
 	if far {
-		w.taken, w.choice = time.Time{}, time.Time{}
+		w.taken, w.choice, w.glimpse = time.Time{}, time.Time{}, glimpse{}
 		for _, d := range w.homes {
 			d.taken = time.Time{}
 		}
@@ -210,7 +224,7 @@ func (w *witness) jumps(far bool) {
 func (w *witness) given() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.taken, w.choice = time.Time{}, time.Time{}
+	w.taken, w.choice, w.glimpse = time.Time{}, time.Time{}, glimpse{}
 	for _, d := range w.homes {
 		d.taken, d.unseen = time.Time{}, nil
 	}
@@ -249,10 +263,15 @@ func (w *witness) request(q emulator.Request) {
 	}
 	w.asks(q)
 	w.figures.see(w.home.house.Stored)
+	if w.idle {
+		w.idleAt = time.Now() // this request may end it, and be heard of later
+	}
+	w.idle = w.home.house.Idle || w.home.house.Mode != devices.SelfConsumption || w.home.house.Reserve != w.reserve // that is on its way, or shows late
 	if q.Write == nil {
 		return
 	}
 	w.writes++
+	w.limits.command = time.Now() // of a daemon that dies nothing more may be heard
 	w.line("  -> %s %v%s", q.Write.Device, q.Write.Values, map[bool]string{false: " (not carried out)"}[q.Write.Carried])
 	w.sends(q.Write.Device, fmt.Sprint(q.Write.Values), q.Write.Carried && q.Fault == "")
 	if w.home.world.DryRun {
@@ -274,7 +293,8 @@ func (w *witness) request(q emulator.Request) {
 		d := w.homes[i]
 		d.written, d.timed = time.Now(), d.timed || q.Write.Values["hold"] == string(devices.HoldUntil)
 		if !d.taken.IsZero() && q.Write.Carried {
-			d.choices = append(d.choices, asWritten(settingOf(t), q.Write.Values)) // perhaps the end of its command is never heard of
+			after := asWritten(settingOf(t), q.Write.Values) // perhaps the end of its command is never heard of
+			d.choices = append(d.choices, append(d.moded(after), after)...)
 		}
 		for _, p := range []struct {
 			name    string
@@ -318,7 +338,7 @@ const onceIn = 20 * time.Second
 func (w *witness) forgets() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.forgotten, w.taken, w.choice, w.orders.doubt = time.Now(), time.Time{}, time.Time{}, true
+	w.forgotten, w.taken, w.choice, w.glimpse, w.orders.doubt = time.Now(), time.Time{}, time.Time{}, glimpse{}, true
 	for _, d := range w.homes {
 		d.taken = time.Time{}
 		d.choices = append(d.choices, d.past...) // nobody knows any better
@@ -360,7 +380,8 @@ func (w *witness) nodeSays(node string, m bus.Message) {
 		w.standby[node] = time.Now()
 	case s.Role == daemon.Active && was:
 		delete(w.standby, node)
-		w.booted, w.disturbance = time.Now(), time.Now() // it has seen nothing itself yet
+		w.disturbance = time.Now()
+		w.knowsNothing()
 	}
 }
 
@@ -384,10 +405,10 @@ func (w *witness) appointments() (all []act) {
 				truth, faulty := h.cloud.Truth(), slices.ContainsFunc(h.cloud.ActiveFaults(), teslas)
 				w.mu.Lock()
 				defer w.mu.Unlock()
-				calm := h.active().well() && now.Sub(w.battery) < 6*time.Minute && now.Sub(w.disturbance) > 15*time.Minute && w.free(now) && w.taken.IsZero() &&
+				calm := h.active().well() && now.Sub(w.battery) < 6*time.Minute && now.Sub(w.disturbance) > 15*time.Minute && now.After(w.limits.unread) && w.free(now) && w.taken.IsZero() &&
 					!w.touched.After(now.Add(-45*time.Minute)) && !w.owner && !h.world.DryRun && settle < time.Minute && !faulty && now.Sub(w.forgotten) > 3*time.Hour
 				limited := !w.jumped.IsZero() && truth.Reserve == 80 // on a wrong clock it looks like a choice
-				if calm && truth.Reserve != 0 && !limited {
+				if calm && truth.Reserve != h.world.Powerwall.ReserveFloor && !limited {
 					w.broken(I6, "a minute into the peak the reserve is %d %%", truth.Reserve)
 				}
 			})}, act{peak.End.Add(givenBack), judging(w.afterPeak)})
@@ -415,7 +436,8 @@ func (w *witness) afterPeak(h *home) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	calm := h.active().well() && faults == 0 && !away && now.Sub(w.trouble) > time.Hour && now.Sub(w.disturbance) > time.Hour && w.jumped.IsZero() && now.Sub(w.forgotten) > 6*time.Hour &&
+	unread := slices.ContainsFunc(w.homes, func(d *watched) bool { return d.chosen.After(d.shownAt) }) // who has just switched it on gets the rest at the next reading
+	calm := h.active().well() && faults == 0 && !away && !unread && now.Sub(w.trouble) > time.Hour && now.Sub(w.disturbance) > time.Hour && w.jumped.IsZero() && now.Sub(w.forgotten) > 6*time.Hour &&
 		w.phase == rules.OffPeak && w.override == string(rules.Auto) && now.Sub(w.overridden) > time.Hour && w.free(now) && !w.paused && !w.apart(now)
 	if calm {
 		w.judge(truth)
@@ -444,8 +466,8 @@ func (w *witness) judge(truth emulator.Truth) {
 		wrong := !w.jumped.IsZero()
 		lapsed := real.Hold == devices.HoldSchedule && d.timed && wrong
 		fits := func(c setting) bool {
-			return c.aged(now).equal(real) || c.aged(now).apart(d.gap).equal(real) || lapsed || c.timed() && (c.Until.IsZero() || wrong) && real.Hold == devices.HoldSchedule ||
-				wrong && c.timed() && real.timed() && setting{c.Mode, c.Cool, c.Heat, real.Hold, real.Until}.equal(real)
+			return slices.ContainsFunc(c.aged(now).taken(d.gap), real.equal) || lapsed || c.timed() && (c.Until.IsZero() || wrong) && real.Hold == devices.HoldSchedule ||
+				wrong && c.timed() && real.timed() && slices.ContainsFunc(setting{c.Mode, c.Cool, c.Heat, real.Hold, real.Until}.taken(d.gap), real.equal)
 		}
 		if !slices.ContainsFunc(d.choices, fits) && now.Sub(w.answered) < time.Hour {
 			w.broken(I1, "%s is %s; it was to be one of %v", d.id, real, d.choices)
@@ -455,9 +477,9 @@ func (w *witness) judge(truth emulator.Truth) {
 	if limit := w.home.world.Powerwall.ReserveCap; limit > 0 && truth.Reserve != want { // it takes a while to snap back
 		want = limit
 	}
-	theirs := !w.touched.Before(w.changed) || w.unseen || w.home.world.DryRun || w.owner
-	if w.paused {
-		theirs = theirs || truth.Reserve != 0
+	theirs := w.strategy == rules.StrategyPlan || !w.touched.Before(w.changed) || w.unseen || w.home.world.DryRun || w.owner
+	if floor := w.home.world.Powerwall.ReserveFloor; w.paused {
+		theirs = theirs || truth.Reserve > floor || w.theirs != nil && truth.Reserve == max(*w.theirs, floor)
 	}
 	if truth.Reserve != want && !theirs && now.Sub(w.battery) < time.Hour {
 		w.broken(I1, "the reserve is %d %%, not %d %%", truth.Reserve, want)
@@ -468,19 +490,4 @@ func (w *witness) result() Result {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return Result{Seed: w.home.world.Seed, Violations: w.violations, Story: w.story, Writes: w.writes, Deaths: w.deaths}
-}
-
-// secrets looks for what must never be seen: all secrets of the emulated
-// vendors begin alike.
-func (w *witness) secrets(where, name string, text []byte) {
-	if bytes.Contains(text, []byte("emulator-")) {
-		w.broken(I7, "%s %s: %.200s", where, name, text)
-	}
-}
-
-// file is told of everything that is written to a file.
-func (w *witness) file(name string, b []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.secrets("file", name, b)
 }

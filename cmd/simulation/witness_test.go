@@ -1,9 +1,76 @@
 package simulation
 
 import (
+	"encoding/json"
 	"log/slog"
+	"testing"
 	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/control/rules"
+	"powermgr/devices"
 )
 
 // record is a line of the log.
 func record(text string) slog.Record { return slog.NewRecord(time.Now(), slog.LevelInfo, text, 0) }
+
+// A set point that the rules have sent does not count as a person's choice, unless a
+// person had chosen the same: precooling can ask for the set point that there was.
+func TestWhatTheRulesSetIsNobodysChoice(t *testing.T) {
+	chosen := setting{Mode: devices.Heat, Cool: 69, Heat: 69, Hold: devices.HoldPermanent}
+	for _, c := range []struct {
+		name string
+		heat float64
+		ours bool
+	}{
+		{"a setback", 65, true},
+		{"precooling to what they have chosen", 69, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+			w.override = string(rules.Auto)
+			d := &watched{shown: chosen, choices: []setting{chosen}}
+			payload, err := json.Marshal(map[string]any{"value": devices.HoldPermanent, "cool_setpoint": 69, "heat_setpoint": c.heat})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.holdCommand(d, payload)
+			after := chosen
+			after.Heat = c.heat
+			if got := d.ours(after); got != c.ours {
+				t.Errorf("the rules' own: %v, want %v", got, c.ours)
+			}
+		})
+	}
+}
+
+// A reserve that the rules have asked for by a plan is no person's choice when it lands
+// late, after the next one; any other odd value is.
+func TestALateReserveOfAPlanIsNobodysChoice(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		shown  int
+		choice bool
+	}{
+		{"the plan's", 45, false}, {"a person's", 46, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+			for _, asked := range []string{`{"value": 45}`, `{"value": 30}`} {
+				w.reserveCommand([]byte(asked))
+			}
+			w.hidden, w.reserve = true, 30 // a person has touched the battery, and powermgr was not shown it
+			for range 2 {
+				w.settingsAt = time.Time{}
+				b, err := json.Marshal(devices.PowerwallReading{ReservePercent: &c.shown, PolledAt: time.Now()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.batteryState(bus.Message{Topic: "powermgr/powerwall/state", Payload: b})
+			}
+			if got := !w.choice.IsZero(); got != c.choice {
+				t.Errorf("a person's choice: %v, want %v", got, c.choice)
+			}
+		})
+	}
+}

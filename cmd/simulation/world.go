@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -35,12 +36,14 @@ type world struct {
 	Daily     bool      `yaml:"daily"`               // peaks on weekends too
 	Backend   string    `yaml:"backend"`             // tcc or resideo
 	Polls     polls     `yaml:"polls"`
+	Calls     int       `yaml:"calls_per_month,omitempty"` // to Tesla; 0: as many as the polls take
 	Weather   weather   `yaml:"weather"`
 	Powerwall powerwall `yaml:"powerwall"`
 	// Landing is how long what is sent to a thermostat takes, about; 0: as usual.
 	Landing     time.Duration `yaml:"landing,omitempty"`
-	Thermostats []thermostat  `yaml:"thermostats"` // of emulator.DefaultThermostats, one by one
-	Acts        []act         `yaml:"acts"`        // sorted by time
+	Thermostats []thermostat  `yaml:"thermostats"`    // of emulator.DefaultThermostats, one by one
+	Plan        *planned      `yaml:"plan,omitempty"` // the reserve goes by a plan; none: by the rule
+	Acts        []act         `yaml:"acts"`           // sorted by time
 }
 
 // polls are in seconds.
@@ -87,14 +90,14 @@ type thermostat struct {
 	Set   change           `yaml:"set,omitempty"`   // when the day begins
 }
 
-// zone is where the home is.
-func zone() *time.Location {
+// zone is where the home is. It is read once: every line of the story asks for it.
+var zone = sync.OnceValue(func() *time.Location {
 	z, err := time.LoadLocation("America/Los_Angeles")
 	if err != nil {
 		panic(err) // the emulator brings the zones along
 	}
 	return z
-}
+})
 
 // day is the local midnight with which the day begins.
 func (w *world) day() time.Time {

@@ -10,11 +10,11 @@ import "time"
 // self_consumption does: it stores what sun is left over, and gives the home
 // what the sun does not, down to its reserve.
 type Model struct {
-	CapacityKWh  float64
-	PowerKW      float64 // most it charges or discharges with
-	GridChargeKW float64 // most it charges with while it takes power from the grid; 0: it never does
-	OneWay       float64 // what is left of energy after going in, or out: 0.95 is 95 %
-	StandbyKW    float64 // what it uses up by itself, all the time
+	CapacityKWh  float64 `json:"capacity_kwh"`
+	PowerKW      float64 `json:"power_kw"`       // most it charges or discharges with
+	GridChargeKW float64 `json:"grid_charge_kw"` // most it charges with while it takes power from the grid; 0: it never does
+	OneWay       float64 `json:"one_way"`        // what is left of energy after going in, or out: 0.95 is 95 %
+	StandbyKW    float64 `json:"standby_kw"`     // what it uses up by itself, all the time
 }
 
 // Flow is what flowed in one step, in kWh. Energy is conserved:

@@ -21,12 +21,14 @@ const (
 	courses      = 24   // of them, those most like it
 	likely       = 2.0  // a day that is further from today by this distance is less likely by e
 	otherKind    = 0.5  // distance of a working day from a free one
-	leastDays    = 7    // fewer days than this make no forecast
 	recentBins   = 6    // the last three hours say how today differs from the usual,
 	fade         = 0.7  // and this much of it is left an hour later
 	sunBins      = 10   // the last five hours say how clear it is,
 	skyFade      = 0.85 // and this much of it is left an hour later
 )
+
+// LeastDays is how many days have to be known for a forecast.
+const LeastDays = 7
 
 // ErrTooYoung says that too few days are known.
 var ErrTooYoung = errors.New("fewer than seven days are known")
@@ -36,7 +38,7 @@ var ErrTooYoung = errors.New("fewer than seven days are known")
 // set on what is usual and on how today has gone so far: whole days, so that
 // a heavy evening stays heavy.
 func (p *Past) Courses(now time.Time, n int, length time.Duration) ([]Course, error) {
-	if p.Days() < leastDays {
+	if p.Days() < LeastDays {
 		return nil, ErrTooYoung
 	}
 	date, bin := p.locate(now)
@@ -185,8 +187,8 @@ func (v view) alike(today signs) []analog {
 // there, and how much of a bin it is.
 type place struct {
 	offset       int
-	hours        float64 // from now
 	usual, clear float64 // kWh in a bin
+	left, sky    float64 // of what today has more in load, and in clearness
 	share        float64 // slot length in bins
 }
 
@@ -196,10 +198,11 @@ func (v view) ahead(now time.Time, n int, length time.Duration) []place {
 	for i := range out {
 		at := now.Add(time.Duration(i) * length)
 		date, b := v.locate(at)
+		hours := at.Sub(now).Hours() + length.Hours()/2
 		out[i] = place{
 			offset: int(date.Sub(v.days[v.today].date)/(24*time.Hour))*Bins + b - v.bin,
-			hours:  at.Sub(now).Hours() + length.Hours()/2,
 			usual:  v.usual(v.free(date), b), clear: v.clearSky(b),
+			left: math.Pow(fade, hours), sky: math.Pow(skyFade, hours),
 			share: float64(length) / float64(binLength),
 		}
 	}
@@ -214,7 +217,7 @@ func (v view) course(a analog, today signs, ahead []place) Course {
 	more, clearer := known(today.recent-a.signs.recent), known(today.clear-a.signs.clear)
 	for i, at := range ahead {
 		d, b := v.lived(a.days, at.offset)
-		load := at.usual + more*binLength.Hours()*math.Pow(fade, at.hours)
+		load := at.usual + more*binLength.Hours()*at.left
 		if x := d.load.at(b) - d.usual[b]; !math.IsNaN(x) {
 			load += x
 		}
@@ -223,7 +226,7 @@ func (v view) course(a analog, today signs, ahead []place) Course {
 		if d.clear[b] > 0.02 {
 			sky = d.sun.at(b) / d.clear[b]
 		}
-		sky = max(0, min(1.1, sky+clearer*math.Pow(skyFade, at.hours)))
+		sky = max(0, min(1.1, sky+clearer*at.sky))
 		if math.IsNaN(sky) {
 			sky = 0.5
 		}

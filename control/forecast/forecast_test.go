@@ -216,3 +216,114 @@ func BenchmarkCourses(b *testing.B) {
 		}
 	}
 }
+
+func TestAWeatherForecastMovesTheSun(t *testing.T) {
+	p := lived(time.UTC, monday, 21, func(time.Time) float64 { return 1 }, func(at time.Time) float64 {
+		s := max(0, 4*math.Sin(float64(at.Hour()-6)/12*math.Pi))
+		if at.YearDay()%3 == 0 {
+			s *= 0.2
+		}
+		return s
+	})
+	now := monday.AddDate(0, 0, 21)
+	plain, err := p.Courses(now, 48, 30*time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := make([]float64, 30) // until 15:00
+	for i := 12; i < len(said); i++ {
+		said[i] = 0.3
+	}
+	said[26] = math.NaN()
+	told, err := p.Look(Ahead{Now: now, Slots: 48, Length: 30 * time.Minute, Sun: said})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spread := func(cs []Course, slot int) float64 {
+		low, high := math.Inf(1), 0.0
+		for _, c := range cs {
+			low, high = min(low, c.Sun[slot]), max(high, c.Sun[slot])
+		}
+		return high - low
+	}
+	if got := meanOf(told, 24, sun); math.Abs(got-0.3) > 0.1 { // where a course would fall below 0 it stays there
+		t.Errorf("noon: %.2f kWh, and the forecast says 0.3", got)
+	}
+	if was, is := spread(plain, 24), spread(told, 24); is <= 0.01 || is > 0.7*was {
+		t.Errorf("noon: courses are %.2f apart, and were %.2f", is, was)
+	}
+	for _, slot := range []int{26, 31} {
+		if was, is := meanOf(plain, slot, sun), meanOf(told, slot, sun); was != is {
+			t.Errorf("slot %d, of which the forecast says nothing: %.2f, was %.2f", slot, is, was)
+		}
+	}
+	if got := meanOf(told, 0, sun); got > 0.3*0.2 {
+		t.Errorf("midnight: %.2f kWh already", got)
+	}
+}
+
+// What a roof makes of the sun is learned half hour by half hour: this one faces west.
+func TestARoofIsLearned(t *testing.T) {
+	sky := func(at time.Time) float64 {
+		return max(0, 800*math.Sin((float64(at.Hour())+float64(at.Minute())/60-6)/12*math.Pi))
+	}
+	made := func(at time.Time) float64 { return 0.001 * sky(at) * (0.5 + float64(at.Hour())/24) }
+	p := NewPast(time.UTC, func(time.Time) bool { return false })
+	now := monday.AddDate(0, 0, 10)
+	for at := monday; at.Before(now); at = at.Add(30 * time.Minute) {
+		load, sun := 0.5, made(at)
+		p.Add(Sample{Start: at, Length: 30 * time.Minute, LoadKWh: &load, SunKWh: &sun})
+	}
+	half := func(from, _ time.Time) (float64, bool) { // half the sun from now on, and nothing is said of noon
+		if from.Before(now) {
+			return sky(from), true
+		}
+		return sky(from) / 2, from.Hour() != 12
+	}
+	a := Ahead{Now: now, Slots: 48, Length: 30 * time.Minute}
+	for i, got := range p.Roof(a, half) {
+		at := now.Add(time.Duration(i) * a.Length)
+		if want := made(at) / 2; at.Hour() == 12 != math.IsNaN(got) || math.Abs(got-want) > 0.05*want+0.005 {
+			t.Errorf("%s: %.3f kWh, want %.3f", at.Format("15:04"), got, want)
+		}
+	}
+	young := NewPast(time.UTC, func(time.Time) bool { return false })
+	if got := young.Roof(a, half); !math.IsNaN(got[30]) {
+		t.Errorf("of a roof of which nothing is known: %g kWh", got[30])
+	}
+	if got := p.Roof(a, func(time.Time, time.Time) (float64, bool) { return 0, false }); !math.IsNaN(got[30]) {
+		t.Errorf("without a forecast: %g kWh", got[30])
+	}
+}
+
+// In a home that does the same every day but for one evening nothing is off but what
+// is said of that evening.
+func TestAReviewSaysByHowMuchForecastsWereOff(t *testing.T) {
+	var samples []Sample
+	for i := range 20 * 48 {
+		at := monday.Add(time.Duration(i) * 30 * time.Minute)
+		load, sun := 0.5, 0.0
+		if at.Day() == monday.AddDate(0, 0, 18).Day() && at.Hour() == 18 {
+			load = 2.5
+		}
+		samples = append(samples, Sample{Start: at, Length: 30 * time.Minute, LoadKWh: &load, SunKWh: &sun})
+	}
+	samples[len(samples)-1].LoadKWh = nil // not measured: it counts for nothing
+	got := Review{
+		Zone: time.UTC, Free: func(time.Time) bool { return false }, Samples: samples, From: monday.AddDate(0, 0, 17), Every: 30 * time.Minute,
+		Leads: []time.Duration{30 * time.Minute, 24 * time.Hour},
+	}.Errors()
+	if len(got) != 2 || got[0].N != 3*48-1 || got[1].N != 3*48-47-1 {
+		t.Fatalf("%+v", got)
+	}
+	// Two half hours of three days were off by 2 kWh, both too little.
+	if o := got[1]; math.Abs(o.Load-4.0/float64(o.N)) > 0.02 || o.Bias > 0 || o.Sun != 0 || math.Abs(o.Used-(0.5+4.0/float64(o.N))) > 1e-9 {
+		t.Errorf("a day ahead: %+v", o)
+	}
+	if o := got[0]; o.Load < 0.9*2/float64(o.N) || o.Load > 12/float64(o.N) {
+		t.Errorf("half an hour ahead: %+v", o)
+	}
+	if got := (Review{Zone: time.UTC, Free: func(time.Time) bool { return false }, Samples: samples[:96], From: monday, Every: time.Hour, Leads: []time.Duration{time.Hour}}).Errors(); got[0].N != 0 {
+		t.Errorf("too young to forecast: %+v", got)
+	}
+}

@@ -132,24 +132,32 @@ func (p *Past) day(date time.Time) *day {
 	return p.days[i]
 }
 
-// sameKind is how many days of the same kind, working or free, the usual
-// course is the mean of.
-const sameKind = 10
+// What is usual is a mean of the last weeks, in which a day counts less the longer
+// ago it is, and one of the other kind less again: most of what a home uses is
+// the same on working days and free ones.
+const (
+	usualDays = 30
+	aging     = 0.92 // a day counts so much of what the next one does
+	otherDays = 0.2  // one of the other kind so much of one of the same
+)
 
 // usual is what the home uses in bin b of a day of that kind; NaN when nothing
 // is known.
 func (p *Past) usual(free bool, b int) float64 {
-	sum, n := 0.0, 0.0
-	for i := len(p.days) - 1; i >= 0 && n < sameKind; i-- {
-		if d := p.days[i]; d.free == free && d.load.hours[b] >= least {
-			sum += d.load.at(b)
-			n++
+	sum, weights, weight := 0.0, 0.0, 1.0
+	for i := len(p.days) - 1; i >= max(0, len(p.days)-usualDays); i-- {
+		weight *= aging
+		d := p.days[i]
+		if d.load.hours[b] < least {
+			continue
 		}
+		w := weight
+		if d.free != free {
+			w *= otherDays
+		}
+		sum, weights = sum+w*d.load.at(b), weights+w
 	}
-	if n == 0 && len(p.days) > 0 && free {
-		return p.usual(false, b) // no week-end yet
-	}
-	return sum / n
+	return sum / weights
 }
 
 // clearDays is how many days back the clearest half hour stands for a clear

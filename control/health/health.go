@@ -1,4 +1,4 @@
-// Package health says what does not work at present, from what all parts say
+// Package health says which faults there are at present, from what all parts say
 // on the bus: one fault for one thing, from when until when, how urgent, and
 // what to do about it. Mail, Home Assistant and the metrics all read it here.
 //
@@ -39,8 +39,8 @@ const (
 	Weather       = "weather"       // the forecast
 	Broker        = "broker"        // the link to MQTT
 	Journal       = "journal"       // what has to survive a crash
-	Restoring     = "restoring"     // giving back what is ours
-	Configuration = "configuration" // the file, when it was read anew
+	Restoring     = "restoring"     // restoring what powermgr has changed
+	Configuration = "configuration" // the file, when it was read again
 	Clock         = "clock"         // this machine's
 	Mail          = "mail"
 )
@@ -53,7 +53,12 @@ func Parts() []string {
 // Part is how one part fares.
 type Part struct {
 	OK      bool    `json:"ok"`
-	Problem *string `json:"problem"` // the most urgent fault's text; null: none
+	Problem *string `json:"problem"` // the most urgent fault's text, or what may become one; null: none
+}
+
+// same reports whether a part fares as it did.
+func (p Part) same(o Part) bool {
+	return p.OK == o.OK && (p.Problem == nil) == (o.Problem == nil) && (p.Problem == nil || *p.Problem == *o.Problem)
 }
 
 // Health is the payload of control/health, which is retained.
@@ -61,6 +66,7 @@ type Health struct {
 	Parts  map[string]Part `json:"parts"`
 	Faults []Fault         `json:"faults"` // the most urgent first, by key
 	At     time.Time       `json:"at"`     // of the last change
+	Node   string          `json:"node"`   // the active one, which says this
 }
 
 // A Report is what a part says of itself on Topic: its problem, or none.
@@ -74,13 +80,15 @@ func Topic(part string) string { return topicRoot + part }
 
 const topicRoot = "$health/"
 
-// of says how each part fares, given faults in order.
-func of(faults []Fault, at time.Time) Health {
+// of says how each part fares, given faults in order. A part may show what is only
+// about to be a fault: early.
+func of(faults, early []Fault, at time.Time) Health {
 	h := Health{Parts: map[string]Part{}, Faults: faults, At: at}
+	all := slices.Concat(faults, early)
 	for _, name := range Parts() {
 		p := Part{OK: true}
-		if i := slices.IndexFunc(faults, func(f Fault) bool { return f.Part == name }); i >= 0 {
-			p = Part{Problem: &faults[i].Text}
+		if i := slices.IndexFunc(all, func(f Fault) bool { return f.Part == name }); i >= 0 {
+			p = Part{Problem: &all[i].Text}
 		}
 		h.Parts[name] = p
 	}

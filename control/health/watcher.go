@@ -20,20 +20,21 @@ import (
 // How long something may last before it is called a fault: most of it mends
 // itself, and the rest is no worse for the wait.
 const (
-	vendorPatience  = 15 * time.Minute // three polls
-	weatherPatience = 3 * time.Hour    // a forecast is good for as long
 	brokerPatience  = 5 * time.Minute  // Home Assistant restarts in less
 	restorePatience = 20 * time.Minute // retries of a command that was not taken
 	commandMemory   = 6 * time.Hour    // a command that was not taken is history then
 )
 
-// Options are what a Watcher needs; all are required but Calendar.
+// Options are what a Watcher needs; all are required but Calendar and Expiring.
 type Options struct {
 	Bus      *bus.Bus
 	Topics   devices.Topics
 	Active   func() bool // whether this node is the one that speaks for the home
+	Node     string      // this one's name
 	Log      *slog.Logger
 	Calendar rules.Calendar // its list of holidays may run out; zero: there is none
+	// Expiring says which authorization somebody has to renew soon; nil: none ends.
+	Expiring func(now time.Time) (problem string)
 }
 
 // A Watcher publishes control/health whenever a fault begins, changes or ends.
@@ -41,13 +42,15 @@ type Watcher struct {
 	Options
 	sub   *bus.Subscription
 	signs signs
-	told  *Health // the last control/health; nil: none yet
+	good  map[string]time.Time // when a vendor last answered well, by part
+	peak  bool                 // a peak runs, or its lead
+	told  *Health              // the last control/health; nil: none yet
 }
 
 // NewWatcher returns a part that has subscribed already.
 func NewWatcher(o Options) *Watcher {
 	t := o.Topics
-	return &Watcher{Options: o, signs: signs{}, sub: o.Bus.Subscribe("health",
+	return &Watcher{Options: o, signs: signs{}, good: map[string]time.Time{}, sub: o.Bus.Subscribe("health",
 		t.Powerwall(devices.APILeaf), t.Thermostats(devices.APILeaf), t.Weather(devices.APILeaf),
 		t.Powerwall("+"+devices.ResultSuffix), t.Thermostat("+", "+"+devices.ResultSuffix),
 		t.Control(devices.StateLeaf), t.Control(devices.EventLeaf), bus.LinkHealth, Topic("+"), bus.Standing)}
@@ -58,24 +61,59 @@ func (w *Watcher) Run(ctx context.Context) error {
 	defer w.sub.Close()
 	for {
 		now := w.Bus.Now()
-		w.signs.holidays(w.Calendar, now)
+		w.signs.standing(Configuration+"/holidays", w.Calendar.HolidaysOver(now), now)
+		if w.Expiring != nil {
+			w.signs.standing(Configuration+"/authorization", w.Expiring(now), now)
+		}
 		if w.Active() {
-			w.tell(w.signs.faults(now), now)
+			faults := w.signs.faults(now)
+			h := of(faults, w.early(now), devices.WholeSecond(now))
+			h.Node = w.Node
+			w.tell(h)
 		} else {
 			w.told = nil
 			maps.DeleteFunc(w.signs, func(_ string, g sign) bool { return !ofThisNode(g.Part) })
 		}
-		m, ok, err := w.sub.Next(ctx, w.signs.next(now))
+		m, ok, err := w.sub.Next(ctx, w.next(now))
 		if err != nil {
 			return err
 		}
 		if !ok {
 			continue
 		}
-		if err := w.signs.take(w.Topics, m, w.Bus.Now()); err != nil {
+		now = w.Bus.Now()
+		if zone := w.Calendar.Location; zone != nil {
+			now = now.In(zone) // a month is the home's
+		}
+		if err := w.take(m, now); err != nil {
 			w.Log.Warn("a message does not say how a part fares", "topic", m.Topic, "reason", err)
 		}
 	}
+}
+
+// reportMemory is how long a part has to report again, after its configuration was
+// read again, what it reported before. Until then that is shown as it was.
+const reportMemory = time.Minute
+
+// Resume has w go on where last was, which has run in this process and has ended.
+// What a part has reported of itself it has to report again; what was wrong with the
+// configuration is over, unless that was reported again already. Call it before Run.
+func (w *Watcher) Resume(last *Watcher) {
+	if last.told == nil || last.Topics != w.Topics {
+		return
+	}
+	now := w.Bus.Now()
+	for key, g := range last.signs {
+		if key == g.Part {
+			if _, again := w.Bus.Retained(Topic(g.Part)); g.Part == Configuration && !again {
+				continue
+			}
+			g.ends = now.Add(reportMemory)
+		}
+		w.signs[key] = g
+	}
+	w.good, w.peak, w.told = maps.Clone(last.good), last.peak, last.told
+	w.publish(*w.told)
 }
 
 // ofThisNode reports whether a part is each node's own. The others are the
@@ -85,15 +123,18 @@ func ofThisNode(part string) bool {
 }
 
 // tell publishes what has changed.
-func (w *Watcher) tell(faults []Fault, now time.Time) {
-	if w.told != nil && slices.Equal(w.told.Faults, faults) {
+func (w *Watcher) tell(h Health) {
+	if w.told != nil && slices.Equal(w.told.Faults, h.Faults) && maps.EqualFunc(w.told.Parts, h.Parts, Part.same) {
 		return
 	}
-	h := of(faults, now.Round(0))
 	if w.told != nil {
 		w.log(w.told.Faults, h.Faults)
 	}
 	w.told = &h
+	w.publish(h)
+}
+
+func (w *Watcher) publish(h Health) {
 	b, err := json.Marshal(h)
 	if err != nil {
 		w.Log.Error("the health cannot be written", "reason", err)
@@ -108,12 +149,12 @@ func (w *Watcher) log(before, after []Fault) {
 	}
 	for _, f := range after {
 		if !has(before, f.Key) {
-			w.Log.Warn("something does not work", "fault", f.Key, "level", f.Level, "since", f.Since, "text", f.Text)
+			w.Log.Warn("fault", "key", f.Key, "level", f.Level, "since", f.Since, "text", f.Text)
 		}
 	}
 	for _, f := range before {
 		if !has(after, f.Key) {
-			w.Log.Info("it works again", "fault", f.Key, "since", f.Since)
+			w.Log.Info("fault mended", "key", f.Key, "since", f.Since)
 		}
 	}
 }
@@ -123,6 +164,7 @@ type sign struct {
 	Fault
 	shows time.Time // from when it is one
 	ends  time.Time // when it is forgotten; zero: when it is said to be over
+	early time.Time // from when its part shows it in a peak already; zero: not before shows
 }
 
 // signs are all there are, by key.
@@ -130,7 +172,7 @@ type signs map[string]sign
 
 // see notes that f is so at present, and a fault if it stays so for patience.
 func (s signs) see(f Fault, patience time.Duration, now time.Time) {
-	f.Since = now.Round(0)
+	f.Since = devices.WholeSecond(now)
 	if old, known := s[f.Key]; known {
 		f.Since = old.Since
 	}
@@ -157,11 +199,11 @@ func (s signs) faults(now time.Time) []Fault {
 	return all
 }
 
-// next is when faults may say something else by the passing of time; zero: it
-// will not.
-func (s signs) next(now time.Time) (at time.Time) {
-	for _, g := range s {
-		for _, t := range []time.Time{g.shows, g.ends} {
+// next is when something else is to be said by the passing of time; zero: nothing
+// will.
+func (w *Watcher) next(now time.Time) (at time.Time) {
+	for _, g := range w.signs {
+		for _, t := range []time.Time{g.shows, g.ends, g.early} {
 			if t.After(now) && (at.IsZero() || t.Before(at)) {
 				at = t
 			}
@@ -171,7 +213,8 @@ func (s signs) next(now time.Time) (at time.Time) {
 }
 
 // take learns from a message.
-func (s signs) take(topics devices.Topics, m bus.Message, now time.Time) error {
+func (w *Watcher) take(m bus.Message, now time.Time) error {
+	s, topics := w.signs, w.Topics
 	switch levels, _ := topics.Split(m.Topic); {
 	case m.Topic == bus.Standing:
 		return nil
@@ -187,9 +230,12 @@ func (s signs) take(topics devices.Topics, m bus.Message, now time.Time) error {
 			s.see(Fault{Key: part, Part: part, Level: r.Level, Text: r.Problem}, 0, now)
 		})
 	case len(levels) == 2 && levels[1] == devices.APILeaf:
-		return read(m, func(a api) { s.vendor(levels[0], a, now) })
+		return read(m, func(a api) { w.vendor(levels[0], a, now) })
 	case m.Topic == topics.Control(devices.StateLeaf):
-		return read(m, func(c control.State) { s.controller(c, now) })
+		return read(m, func(c control.State) {
+			w.peak = c.Phase == rules.PrePeak || c.Phase == rules.InPeak
+			s.controller(c, now)
+		})
 	case m.Topic == topics.Control(devices.EventLeaf):
 		return read(m, func(e control.Event) { s.failed(e, now) })
 	case len(levels) == 3:
@@ -237,66 +283,9 @@ func (s signs) broker(l link, now time.Time) {
 	s.over(connection)
 }
 
-// api is what is read of how a vendor's interface fares.
-type api struct {
-	AgeSeconds  *float64 `json:"age_seconds"`
-	Problem     *string  `json:"problem"`
-	Reason      *string  `json:"reason"`
-	Reauthorise bool     `json:"reauthorise"`
-}
-
-// A vendor as people know it, and what authorises powermgr with it again.
-var vendors = map[string]struct{ name, command string }{
-	Powerwall:   {"Tesla", "powermgr auth tesla"},
-	Thermostats: {"Honeywell", "powermgr auth honeywell"},
-	Weather:     {"the weather service", ""},
-}
-
-func (s signs) vendor(part string, a api, now time.Time) {
-	authorisation, answers := part+"/authorisation", part+"/answers"
-	v := vendors[part]
-	reason := ""
-	if a.Reason != nil {
-		reason = ": " + *a.Reason
-	}
-	if a.Reauthorise {
-		// The reason says what to do: it is not the same for a token file, an
-		// access token and a password.
-		if reason == "" {
-			reason = ": run " + v.command
-		}
-		s.see(Fault{Key: authorisation, Part: part, Level: Critical, Text: fmt.Sprintf("%s has to be authorised on this node%s", v.name, reason)}, 0, now)
-		s.over(answers)
-		return
-	}
-	s.over(authorisation)
-	patience := vendorPatience
-	if part == Weather {
-		patience = weatherPatience
-	}
-	if a.Problem == nil {
-		s.over(answers)
-		s.age(part, a, patience, now)
-		return
-	}
-	s.see(Fault{Key: answers, Part: part, Level: Warning, Text: fmt.Sprintf("%s has not answered as it should for a while (%s): the last figures are kept, and it is asked again%s", v.name, *a.Problem, reason)}, patience, now)
-}
-
-// age learns how old the figures were that a vendor has just answered with.
-func (s signs) age(part string, a api, limit time.Duration, now time.Time) {
-	key := part + "/age"
-	if a.AgeSeconds == nil || *a.AgeSeconds < limit.Seconds() {
-		s.over(key)
-		return
-	}
-	old := rules.Roughly(time.Duration(min(*a.AgeSeconds, 1e9)) * time.Second)
-	s.see(Fault{Key: key, Part: part, Level: Warning, Text: fmt.Sprintf(
-		"%s's figures are %s old, though it answers: the device may have lost its connection, or the clock of this machine is wrong; nothing new is decided from them", vendors[part].name, old)}, 0, now)
-}
-
-func (s signs) holidays(c rules.Calendar, now time.Time) {
-	const key = Configuration + "/holidays"
-	if text := c.HolidaysOver(now); text != "" {
+// standing notes a problem of what the owner has set up; an empty text is none.
+func (s signs) standing(key, text string, now time.Time) {
+	if text != "" {
 		s.see(Fault{Key: key, Part: Configuration, Level: Warning, Text: text}, 0, now)
 	} else {
 		s.over(key)
@@ -306,16 +295,16 @@ func (s signs) holidays(c rules.Calendar, now time.Time) {
 func (s signs) controller(c control.State, now time.Time) {
 	current := map[string]bool{}
 	for _, o := range c.Owned {
-		if o.What != string(rules.Restore) {
-			continue
+		if o.What != string(rules.Restore) || o.Target == rules.Powerwall && c.Cause == rules.ByDevice {
+			continue // Tesla has the battery: it is restored once the storm is over
 		}
 		key := Restoring + "/" + o.Target
 		current[key] = true
-		s.see(Fault{Key: key, Part: Restoring, Level: Critical, Text: fmt.Sprintf("%s could not be given back what it had before the peak; powermgr keeps trying, but look at it", o.Name)}, restorePatience, now)
+		s.see(Fault{Key: key, Part: Restoring, Level: Critical, Text: fmt.Sprintf("what %s was set to before the peak could not be restored; powermgr keeps trying, but look at it", o.Name)}, restorePatience, now)
 	}
 	for _, p := range c.Problems {
-		if p.Kind == rules.OldData {
-			continue // the vendor's own figures tell it
+		if p.Kind == rules.OldData || p.Kind == rules.NotDone || p.Kind == control.Absent {
+			continue // each has a fault of its own: of the vendor's figures, of the command, of the thermostats
 		}
 		key, f := "control/"+string(p.Kind), Fault{Part: Powerwall, Level: Warning, Text: p.Text}
 		switch p.Kind {
@@ -343,6 +332,9 @@ func (s signs) failed(e control.Event, now time.Time) {
 	f := Fault{Key: commandKey(e.Target), Part: Thermostats, Level: Warning, Text: e.Reason}
 	if e.Target == rules.Powerwall {
 		f.Part = Powerwall
+	}
+	if _, refused := s[authorizationKey(f.Part)]; refused {
+		return // of one cause there is one fault
 	}
 	s.see(f, 0, now)
 	g := s[f.Key]

@@ -1,13 +1,14 @@
 package history
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -35,13 +36,17 @@ const CSVHelp = `a line for each stretch of time with the columns
   solar_kwh            what the panels gave
   outdoor_c, outdoor_f
   price_usd_per_kwh    what a kWh from the grid costs; export_price_usd_per_kwh what is paid for one fed in
-Energy may be in _kwh or _wh, or a mean power in _kw or _w. A name that ends in _total_kwh is a counter that only rises.`
+Energy may be in _kwh or _wh, or a mean power in _kw or _w. A name that ends in _total_kwh is a counter that only rises,
+as it was at the end of the stretch; if the times are in a column timestamp or last_changed instead of start, as it was at that instant.
+Of Home Assistant it reads what the energy dashboard downloads by hours, and statistics with statistic_id, start_ts and sum.`
 
 // ReadCSV reads a file with named columns; CSVHelp says which. Times without
 // an offset are in zone. Errors are CSVErrors.
 func ReadCSV(r io.Reader, zone *time.Location) (Series, error) {
-	in := csv.NewReader(r)
-	in.TrimLeadingSpace, in.ReuseRecord, in.FieldsPerRecord = true, true, -1
+	text := bufio.NewReader(r)
+	in := csv.NewReader(text)
+	in.Comma = separator(text)
+	in.TrimLeadingSpace, in.ReuseRecord, in.FieldsPerRecord = in.Comma != '\t', true, -1
 	head, err := in.Read()
 	if err != nil {
 		if errors.Is(err, io.EOF) {
@@ -49,30 +54,33 @@ func ReadCSV(r io.Reader, zone *time.Location) (Series, error) {
 		}
 		return Series{}, &CSVError{Line: 1, Err: err}
 	}
-	t, err := newTable(head, zone)
+	t := &table{zone: zone, start: -1, comma: in.Comma}
+	if isDashboard(head) {
+		err = readDashboard(in, head, t)
+	} else if s, ok := statisticsOf(head); ok {
+		err = readStatistics(in, head, t, s)
+	} else if err = t.understand(head); err == nil {
+		err = lines(in, t.add)
+	}
 	if err != nil {
 		return Series{}, err
 	}
-	for line := 2; ; line++ {
-		rec, err := in.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		var bad *csv.ParseError
-		if errors.As(err, &bad) {
-			return Series{}, &CSVError{Line: bad.Line, Err: bad.Err}
-		}
-		if err != nil {
-			return Series{}, &CSVError{Line: line, Err: err}
-		}
-		if line, _ = in.FieldPos(0); len(rec) == 1 && rec[0] == "" {
-			continue
-		}
-		if err := t.add(line, rec); err != nil {
-			return Series{}, err
+	return t.series()
+}
+
+// separator is what the columns of a file are separated by: a comma, or what a
+// spreadsheet writes where commas are those of decimals.
+func separator(text *bufio.Reader) rune {
+	head, _ := text.Peek(512)
+	if line, _, ok := bytes.Cut(head, []byte("\n")); ok {
+		head = line
+	}
+	for _, other := range []rune{';', '\t'} {
+		if n := bytes.Count(head, []byte(string(other))); n > 0 && n >= bytes.Count(head, []byte(",")) {
+			return other
 		}
 	}
-	return t.series()
+	return ','
 }
 
 // What a column can be about.
@@ -117,7 +125,8 @@ type row struct {
 	line   int
 	start  time.Time // without an offset: the wall clock, as UTC, until clocks are settled
 	wall   bool
-	values map[string]float64
+	nth    int // how often its meter had the same wall clock before
+	values map[*column]float64
 }
 
 // A table is a file that is being read.
@@ -128,10 +137,13 @@ type table struct {
 	rows     []row
 	currency string
 	ignored  []string
+	comma    rune // between columns
+	instants bool // counters were read at the time of their line, not at the end of its slot
+	byMeter  bool // lines come a meter after the other, not in the order of time
 }
 
-func newTable(head []string, zone *time.Location) (*table, error) {
-	t := &table{zone: zone, start: -1}
+// understand reads the names of the columns.
+func (t *table) understand(head []string) error {
 	seen := map[string]string{}
 	for i, name := range head {
 		name = strings.TrimSpace(strings.TrimPrefix(name, "\ufeff"))
@@ -143,12 +155,16 @@ func newTable(head []string, zone *time.Location) (*table, error) {
 			continue
 		}
 		if before := seen[c.is]; before != "" {
-			return nil, &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%s says the same already", before)}
+			return &CSVError{Line: 1, Column: name, Err: fmt.Errorf("%s says the same already", before)}
 		}
 		seen[c.is] = name
 		if c.is == isStart {
 			t.start = i
+			t.instants = plain(name) == "timestamp" || plain(name) == "last_changed"
 			continue
+		}
+		if currency != "" && t.currency != "" && currency != t.currency {
+			return &CSVError{Line: 1, Column: name, Err: fmt.Errorf("it is in %s, and another price in %s", strings.ToUpper(currency), strings.ToUpper(t.currency))}
 		}
 		if currency != "" {
 			t.currency = currency
@@ -158,11 +174,11 @@ func newTable(head []string, zone *time.Location) (*table, error) {
 	}
 	switch {
 	case t.start < 0:
-		return nil, &CSVError{Line: 1, Err: fmt.Errorf("there is no column start; the file needs %s", CSVHelp)}
+		return &CSVError{Line: 1, Err: fmt.Errorf("there is no column start; the file needs %s", CSVHelp)}
 	case seen[isLoad] == "" && seen[isIn] == "":
-		return nil, &CSVError{Line: 1, Err: fmt.Errorf("there is no column load_kwh; the file needs %s", CSVHelp)}
+		return &CSVError{Line: 1, Err: fmt.Errorf("there is no column load_kwh; the file needs %s", CSVHelp)}
 	}
-	return t, nil
+	return nil
 }
 
 // understand reads a column's name: what it is about, and its unit. It is nil
@@ -219,77 +235,6 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// timeForms are the times that are read, with and without an offset.
-var (
-	timeForms = []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04Z07:00"}
-	wallForms = []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04"}
-)
-
-// parseTime reads a time. wall says that it has no offset.
-func parseTime(text string) (at time.Time, wall bool, err error) {
-	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil && seconds > 1e9 && seconds < 4e9 {
-		return time.Unix(seconds, 0), false, nil
-	}
-	for _, form := range timeForms {
-		if at, err := time.Parse(form, text); err == nil {
-			return at, false, nil
-		}
-	}
-	for _, form := range wallForms {
-		if at, err := time.Parse(form, text); err == nil {
-			return at, true, nil
-		}
-	}
-	return time.Time{}, false, fmt.Errorf("%.40q is not a time such as 2026-07-15T16:00", text)
-}
-
-// onClock is the instant at which a clock of that zone shows wall, and whether
-// it ever does: summer time leaves an hour out.
-func onClock(wall time.Time, zone *time.Location) (time.Time, bool) {
-	y, m, d := wall.Date()
-	at := time.Date(y, m, d, wall.Hour(), wall.Minute(), wall.Second(), 0, zone)
-	return at, at.Hour() == wall.Hour() && at.Day() == d
-}
-
-// clock is the zone that times without an offset are in. A file with an hour
-// that summer time leaves out knows no summer time.
-func (t *table) clock() (zone *time.Location, notice string) {
-	for _, r := range t.rows {
-		if !r.wall {
-			continue
-		}
-		if at, ok := onClock(r.start, t.zone); !ok {
-			_, winter := time.Date(at.Year(), 1, 1, 12, 0, 0, 0, t.zone).Zone()
-			_, summer := time.Date(at.Year(), 7, 1, 12, 0, 0, 0, t.zone).Zone()
-			return time.FixedZone("standard time", min(winter, summer)),
-				fmt.Sprintf("line %d has %s, an hour that summer time leaves out in %s: its clock is taken to show no summer time", r.line, r.start.Format("2006-01-02 15:04"), t.zone)
-		}
-	}
-	return t.zone, ""
-}
-
-// settle makes instants of all times, and checks their order. A file without
-// offsets shows an hour twice when summer time ends.
-func (t *table) settle() (zone *time.Location, notice string, err error) {
-	zone, notice = t.clock()
-	for i := range t.rows {
-		r := &t.rows[i]
-		shown := r.start
-		if r.wall {
-			r.start, _ = onClock(r.start, zone)
-		}
-		if i == 0 || r.start.After(t.rows[i-1].start) {
-			continue
-		}
-		if again := r.start.Add(time.Hour); r.wall && again.In(zone).Hour() == r.start.Hour() && again.After(t.rows[i-1].start) {
-			r.start = again
-			continue
-		}
-		return nil, "", &CSVError{Line: r.line, Column: "start", Err: fmt.Errorf("%s is not after the line before it: lines have to be in order, each once", shown.Format("2006-01-02 15:04"))}
-	}
-	return zone, notice, nil
-}
-
 func (t *table) add(line int, rec []string) error {
 	if t.start >= len(rec) {
 		return &CSVError{Line: line, Err: fmt.Errorf("it has %d columns, too few to have a start", len(rec))}
@@ -298,21 +243,18 @@ func (t *table) add(line int, rec []string) error {
 	if err != nil {
 		return &CSVError{Line: line, Column: "start", Err: err}
 	}
-	r := row{line: line, start: at, wall: wall, values: map[string]float64{}}
+	r := row{line: line, start: at, wall: wall, values: map[*column]float64{}}
 	for _, c := range t.columns {
 		if c.at >= len(rec) {
 			continue
 		}
-		text := strings.TrimSpace(rec[c.at])
-		switch strings.ToLower(text) {
-		case "", "null", "nan", "unknown", "unavailable", "none":
-			continue
+		v, known, err := parseFigure(rec[c.at], t.comma)
+		if err != nil {
+			return &CSVError{Line: line, Column: c.name, Err: err}
 		}
-		v, err := strconv.ParseFloat(text, 64)
-		if err != nil || !finite(v) {
-			return &CSVError{Line: line, Column: c.name, Err: fmt.Errorf("%.40q is not a number", text)}
+		if known {
+			r.values[c] = v
 		}
-		r.values[c.is] = v
 	}
 	t.rows = append(t.rows, r)
 	return nil
@@ -334,11 +276,20 @@ func (t *table) series() (Series, error) {
 	if err != nil {
 		return Series{}, err
 	}
+	t.columns = slices.DeleteFunc(t.columns, func(c *column) bool {
+		return !slices.ContainsFunc(t.rows, func(r row) bool { _, ok := r.values[c]; return ok })
+	})
 	if err := t.units(length); err != nil {
 		return Series{}, err
 	}
 	if last := t.rows[len(t.rows)-1]; last.start.Sub(t.rows[0].start) > longest {
 		return Series{}, &CSVError{Line: last.line, Column: "start", Err: errors.New("the file spans more than 20 years")}
+	}
+	if err := t.onQuarters(length); err != nil {
+		return Series{}, err
+	}
+	if t.instants {
+		t.shift(length)
 	}
 	s := Series{Length: length, Zone: zone, Currency: t.currency}
 	if notice != "" {
@@ -347,35 +298,91 @@ func (t *table) series() (Series, error) {
 	if len(t.ignored) > 0 {
 		s.Notices = append(s.Notices, "not used: "+strings.Join(t.ignored, ", "))
 	}
+	if text := t.withoutMeters(); text != "" {
+		s.Notices = append(s.Notices, text)
+	}
+	meters := make([]flows, 0, len(t.rows))
 	for _, r := range t.rows {
 		for n := len(s.Slots); n > 0 && r.start.Sub(s.Slots[n-1].Start) > length; n++ {
 			s.Slots = append(s.Slots, Slot{Start: s.Slots[n-1].Start.Add(length)})
+			meters = append(meters, nil)
 		}
 		if n := len(s.Slots); n > 0 && r.start.Sub(s.Slots[n-1].Start) != length {
 			return Series{}, &CSVError{Line: r.line, Column: "start", Err: fmt.Errorf("%s is %v after the slot before it, and the lines are %v apart",
 				r.start.Format("2006-01-02 15:04"), r.start.Sub(s.Slots[n-1].Start), length)}
 		}
-		s.Slots = append(s.Slots, t.slot(r, length))
+		slot, flow := t.slot(r, length)
+		s.Slots, meters = append(s.Slots, slot), append(meters, flow)
+	}
+	asleep(meters, length)
+	for i, flow := range meters {
+		s.Slots[i].SunKWh, s.Slots[i].LoadKWh = flow[isSun], flow.load()
+	}
+	if text := t.unpriced(); text != "" {
+		s.Notices = append(s.Notices, text)
+	}
+	if text := silent(meters); text != "" {
+		s.Notices = append(s.Notices, text)
 	}
 	return s, nil
 }
 
-// length is how long the slots are: what most lines are apart.
-func (t *table) length() (time.Duration, error) {
+// apart is what most lines are apart.
+func (t *table) apart() time.Duration {
 	counts := map[time.Duration]int{}
 	for i := 1; i < len(t.rows); i++ {
 		counts[t.rows[i].start.Sub(t.rows[i-1].start)]++
 	}
-	var length time.Duration
+	var apart time.Duration
 	for d, n := range counts {
-		if n > counts[length] || n == counts[length] && d < length {
-			length = d
+		if n > counts[apart] || n == counts[apart] && d < apart {
+			apart = d
 		}
 	}
+	return apart
+}
+
+// length is how long the slots are.
+func (t *table) length() (time.Duration, error) {
+	length := t.apart()
 	if length < time.Minute || length > time.Hour || time.Hour%length != 0 {
 		return 0, &CSVError{Line: t.rows[1].line, Column: "start", Err: fmt.Errorf("the lines are %v apart: 5, 10, 15, 20, 30 or 60 minutes can be read", length)}
 	}
 	return length, nil
+}
+
+// onQuarters refuses lines that quarters of an hour cannot be made of.
+func (t *table) onQuarters(length time.Duration) error {
+	step := length
+	for rest := 15 * time.Minute; rest > 0; {
+		step, rest = rest, step%rest
+	}
+	if r := t.rows[0]; !r.start.Truncate(step).Equal(r.start) {
+		return &CSVError{Line: r.line, Column: "start", Err: fmt.Errorf("%s is no multiple of %.0f minutes past the hour: quarters of an hour cannot be made of it", r.start.Format("15:04:05"), step.Minutes())}
+	}
+	return nil
+}
+
+// unpriced says where a column of prices has none; empty: nowhere.
+func (t *table) unpriced() string {
+	for _, c := range t.columns {
+		if c.is != isPrice {
+			continue
+		}
+		line, n := 0, 0
+		for _, r := range t.rows {
+			if _, ok := r.values[c]; !ok {
+				n++
+				if line == 0 {
+					line = r.line
+				}
+			}
+		}
+		if n > 0 {
+			return fmt.Sprintf("line %d, column %s: no price; %d of %d lines have none", line, c.name, n, len(t.rows))
+		}
+	}
+	return ""
 }
 
 // mostKW is the most that a home draws on average of a whole file, in kW.
@@ -384,79 +391,39 @@ const mostKW = 30
 // units refuses a column whose mean cannot be in the unit that its name says.
 func (t *table) units(length time.Duration) error {
 	for _, c := range t.columns {
-		if c.counter || c.is == isAir || c.is == isPrice || c.is == isPaid {
+		if c.is == isAir || c.is == isPrice || c.is == isPaid {
 			continue
 		}
-		sum, n := 0.0, 0.0
-		for _, r := range t.rows {
-			if v, ok := r.values[c.is]; ok {
-				sum, n = sum+math.Abs(v), n+1
+		sum, n, name := 0.0, 0.0, c.is
+		signed, below := 0.0, 0 // the first line with a figure below zero
+		if c.counter {
+			sum, n = c.rise(t.rows, length)
+			name += "_total"
+		} else {
+			for _, r := range t.rows {
+				if v, ok := r.values[c]; ok {
+					sum, signed, n = sum+math.Abs(v), signed+v, n+1
+					if v < 0 && below == 0 {
+						below = r.line
+					}
+				}
 			}
+		}
+		if signed < 0 {
+			return &CSVError{Line: below, Column: c.name, Err: errors.New("it is negative there, and on average: energy counts from zero up, whichever way it flows")}
 		}
 		mean := sum / n * c.factor
 		if !c.power {
 			mean /= length.Hours()
 		}
 		if mean > mostKW {
-			return &CSVError{Line: 1, Column: c.name, Err: fmt.Errorf("its mean is %.4g in %v, which would be %.4g kW all the time: if it is in Wh or W, call it %s_wh or %s_w",
-				sum/n, length, mean, c.is, c.is)}
+			better := name + "_wh"
+			if !c.counter {
+				better += " or " + name + "_w"
+			}
+			return &CSVError{Line: 1, Column: c.name, Err: fmt.Errorf("its mean is %.4g in %v, which would be %.4g kW all the time: if it is in Wh or W, call it %s",
+				sum/n, length, mean, better)}
 		}
 	}
 	return nil
-}
-
-// slot is one line as a slot.
-func (t *table) slot(r row, length time.Duration) Slot {
-	s := Slot{Start: r.start}
-	energy := map[string]*float64{}
-	for _, c := range t.columns {
-		v, ok := r.values[c.is]
-		if !ok {
-			continue
-		}
-		switch {
-		case c.is == isAir:
-			if c.fahr {
-				v = (v - 32) / 1.8
-			}
-			s.OutdoorC = &v
-		case c.is == isPrice:
-			s.Import = &v
-		case c.is == isPaid:
-			s.Export = &v
-		default:
-			energy[c.is] = c.energy(v, r.start, length)
-		}
-	}
-	s.SunKWh = energy[isSun]
-	if s.LoadKWh = energy[isLoad]; s.LoadKWh == nil && energy[isIn] != nil {
-		load := *energy[isIn]
-		for is, sign := range map[string]float64{isSun: 1, isOut: -1, isGiven: 1, isFed: -1} {
-			if v := energy[is]; v != nil {
-				load += sign * *v
-			}
-		}
-		load = max(0, load)
-		s.LoadKWh = &load
-	}
-	return s
-}
-
-// energy is what a figure of a column is in kWh. A counter's first figure, one
-// after a gap, and one after a fall, tell nothing of their slot.
-func (c *column) energy(v float64, at time.Time, length time.Duration) *float64 {
-	v *= c.factor
-	switch {
-	case c.power:
-		v *= length.Hours()
-	case c.counter:
-		last, lastAt := c.last, c.lastAt
-		c.last, c.lastAt = &v, at
-		if last == nil || v < *last || at.Sub(lastAt) != length {
-			return nil
-		}
-		rise := v - *last
-		return &rise
-	}
-	return &v
 }

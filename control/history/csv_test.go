@@ -47,6 +47,8 @@ func TestReadCSV(t *testing.T) {
 			"07-15 16:00 load - sun - out - price - -\n07-15 17:00 load 1.5 sun - out - price - -\n07-15 18:00 load - sun - out - price - -\n07-15 19:00 load 0.5 sun - out - price - -\n"},
 		{"a gap stays a gap, and a counter says nothing of the slot after it", "start,load_total_kwh\n2026-07-15T15:00,99\n2026-07-15T16:00,100\n2026-07-15T19:00,104\n2026-07-15T20:00,105\n2026-07-15T21:00,106\n",
 			"07-15 15:00 load - sun - out - price - -\n07-15 16:00 load 1 sun - out - price - -\n07-15 17:00 load - sun - out - price - -\n07-15 18:00 load - sun - out - price - -\n07-15 19:00 load - sun - out - price - -\n07-15 20:00 load 1 sun - out - price - -\n07-15 21:00 load 1 sun - out - price - -\n"},
+		{"counters that were read at an instant", "timestamp,load_total_kwh\n2026-07-15T16:00,100\n2026-07-15T17:00,101.5\n2026-07-15T18:00,104\n",
+			"07-15 16:00 load 1.5 sun - out - price - -\n07-15 17:00 load 2.5 sun - out - price - -\n"},
 		{"an hour that is not known", "start,load_kwh\n2026-07-15T16:00,1\n2026-07-15T17:00,unavailable\n2026-07-15T18:00,\n",
 			"07-15 16:00 load 1 sun - out - price - -\n07-15 17:00 load - sun - out - price - -\n07-15 18:00 load - sun - out - price - -\n"},
 		{"other currencies, and a price for what is fed in", "start,load_kwh,price_eur_per_kwh,export_price_eur_per_kwh\n2026-07-15T16:00,1,0.31,0.08\n2026-07-15T17:00,1,0.29,0.08\n",
@@ -57,6 +59,23 @@ func TestReadCSV(t *testing.T) {
 			"11-01 00:00 load 1 sun - out - price - -\n11-01 01:00 load 2 sun - out - price - -\n11-01 01:00 load 3 sun - out - price - -\n11-01 02:00 load 4 sun - out - price - -\n"},
 		{"summer time ends, with offsets", "start,load_kwh\n2026-11-01T01:30:00-07:00,1\n2026-11-01T01:00:00-08:00,2\n",
 			"11-01 01:30 load 1 sun - out - price - -\n11-01 01:00 load 2 sun - out - price - -\n"},
+		{"a spreadsheet's, with commas for decimals", "start;load_kwh\n2026-07-15T16:00;1,5\n2026-07-15T17:00;2\n",
+			"07-15 16:00 load 1.5 sun - out - price - -\n07-15 17:00 load 2 sun - out - price - -\n"},
+		{"with tabs", "start\tload_kwh\tsolar_kwh\n2026-07-15T16:00\t\t1\n2026-07-15T17:00\t2\t0\n",
+			"07-15 16:00 load - sun 1 out - price - -\n07-15 17:00 load 2 sun 0 out - price - -\n"},
+		{"Home Assistant's energy dashboard, with two panels and a device", "entity_id,type,unit,2026-07-15T23:00:00.000Z,2026-07-16T00:00:00.000Z\n" +
+			"sensor.a,grid_consumption,kWh,1,0\nsensor.b,grid_return,kWh,0,0.5\nsensor.c,battery_in,kWh,0.5,0\nsensor.d,battery_out,kWh,0,2\n" +
+			"sensor.e,solar_production,kWh,1.5,1\nsensor.f,solar_production,Wh,500,0\nsensor.g,device_consumption,kWh,9,9\n,calculated_total_consumption,kWh,9,9\n",
+			"07-15 16:00 load 2.5 sun 2 out - price - -\n07-15 17:00 load 2.5 sun 1 out - price - -\n"},
+		{"Home Assistant's statistics, a meter after the other", "statistic_id,start_ts,state,sum\n" +
+			"sensor.powerwall_home_energy,1784152800,5,1000\nsensor.powerwall_home_energy,1784156400,6,1001.5\nsensor.powerwall_home_energy,1784160000,7,1003.5\n" +
+			"sensor.powerwall_solar_energy,1784156400,1,20\nsensor.powerwall_solar_energy,1784160000,1,20.5\nsensor.kitchen,1784160000,1,1\n",
+			"07-15 15:00 load - sun - out - price - -\n07-15 16:00 load 1.5 sun - out - price - -\n07-15 17:00 load 2 sun 0.5 out - price - -\n"},
+		{"Home Assistant's statistics in Wh, with the grid's meters", "statistic_id;unit;start;sum\n" +
+			"sensor.grid_import;Wh;2026-07-15 22:00:00+00:00;1000\nsensor.grid_import;Wh;2026-07-15 23:00:00+00:00;2000\nsensor.grid_import;Wh;2026-07-16 00:00:00+00:00;2000\n" +
+			"sensor.solar_energy;kWh;2026-07-15 22:00:00+00:00;5\nsensor.solar_energy;kWh;2026-07-15 23:00:00+00:00;6\nsensor.solar_energy;kWh;2026-07-16 00:00:00+00:00;9\n" +
+			"sensor.grid_export;kWh;2026-07-15 22:00:00+00:00;5\nsensor.grid_export;kWh;2026-07-15 23:00:00+00:00;5\nsensor.grid_export;kWh;2026-07-16 00:00:00+00:00;6\n",
+			"07-15 15:00 load - sun - out - price - -\n07-15 16:00 load 2 sun 1 out - price - -\n07-15 17:00 load 2 sun 3 out - price - -\n"},
 		{"a leap day", "start,load_kwh\n2028-02-28T23:00,1\n2028-02-29T00:00,2\n2028-02-29T01:00,3\n",
 			"02-28 23:00 load 1 sun - out - price - -\n02-29 00:00 load 2 sun - out - price - -\n02-29 01:00 load 3 sun - out - price - -\n"},
 	} {
@@ -90,8 +109,19 @@ func TestAWrongFileSaysWhere(t *testing.T) {
 		{"out of order", "start,load_kwh\n2026-07-15T16:00,1\n2026-07-15T15:00,1\n", 3, "start", "in order"},
 		{"twice", "start,load_kwh\n2026-07-15T16:00,1\n2026-07-15T16:00,1\n", 3, "start", "each once"},
 		{"out of step", "start,load_kwh\n2026-07-15T16:00,1\n2026-07-15T17:00,1\n2026-07-15T18:00,1\n2026-07-15T18:40,1\n", 5, "start", "apart"},
+		{"at two past", "start,load_kwh\n2026-07-15T16:02,1\n2026-07-15T17:02,1\n", 2, "start", "multiple of 15 minutes"},
+		{"at two past, every five minutes", "start,load_kwh\n2026-07-15T16:02,1\n2026-07-15T16:07,1\n", 2, "start", "multiple of 5 minutes"},
 		{"days", "start,load_kwh\n2026-07-15T00:00,1\n2026-07-16T00:00,1\n", 3, "start", "60 minutes"},
 		{"Wh called kWh", "start,load_kwh\n2026-07-15T16:00,1200\n2026-07-15T17:00,900\n", 1, "load_kwh", "load_wh"},
+		{"a counter in Wh called kWh", "start,load_total_kwh\n2026-07-15T16:00,100000\n2026-07-15T17:00,101200\n2026-07-15T18:00,102500\n", 1, "load_total_kwh", "load_total_wh"},
+		{"a dashboard with a word for a number", "entity_id,type,unit,2026-07-15T23:00:00.000Z,2026-07-16T00:00:00.000Z\nsensor.a,grid_consumption,kWh,1,much\n", 2, "2026-07-16T00:00:00.000Z", "not a number"},
+		{"a dashboard in gallons", "entity_id,type,unit,2026-07-15T23:00:00.000Z\nsensor.a,grid_consumption,gal,1\n", 2, "unit", "kWh"},
+		{"statistics without the home's meters", "statistic_id,start_ts,sum\nsensor.kitchen,1784156400,1\n", 1, "statistic_id", "sensor.kitchen"},
+		{"statistics with two of one kind", "statistic_id,start_ts,sum\nsensor.grid_import_a,1784156400,1\nsensor.grid_import_b,1784156400,1\n", 3, "statistic_id", "leave out"},
+		{"statistics with a word for a number", "statistic_id,start_ts,sum\nsensor.home_energy,1784156400,1\nsensor.home_energy,1784160000,much\n", 3, "sum", "not a number"},
+		{"states as they changed", "entity_id,state,last_changed\nsensor.home_energy,1,2026-07-15T23:00:01.000Z\nsensor.home_energy,2,2026-07-15T23:17:20.000Z\n", 3, "start", "60 minutes"},
+		{"sun that is counted downwards", "start,load_kwh,solar_kwh\n2026-07-15T16:00,1,0\n2026-07-15T17:00,1,-2\n", 3, "solar_kwh", "negative"},
+		{"prices in two currencies", "start,load_kwh,price_usd_per_kwh,export_price_eur_per_kwh\n2026-07-15T16:00,1,0.2,0.1\n", 1, "export_price_eur_per_kwh", "another price in USD"},
 		{"the same thing twice", "start,load_kwh,home_wh\n2026-07-15T16:00,1,1\n", 1, "home_wh", "already"},
 		{"a slip of the century", "start,load_kwh\n1926-07-15T16:00,1\n1926-07-15T17:00,1\n2026-07-15T17:00,1\n", 4, "start", "years"},
 		{"a quote that does not end", "start,load_kwh\n\"2026-07-15T16:00,1\n", 2, "", "quote"},
@@ -109,6 +139,26 @@ func TestAWrongFileSaysWhere(t *testing.T) {
 	}
 }
 
+func TestMetersThatAreMissingAreSaid(t *testing.T) {
+	for file, want := range map[string]string{
+		"start,grid_import_kwh,solar_kwh\n2026-07-15T16:00,1,0\n2026-07-15T17:00,1,2\n":                                              "nothing is known of grid_export, battery_in, battery_out",
+		"start,grid_import_kwh,grid_export_kwh,battery_in_kwh,battery_out_kwh\n2026-07-15T16:00,1,0,0,0\n2026-07-15T17:00,1,0,0,0\n": "",
+		"start,load_kwh\n2026-07-15T16:00,1\n2026-07-15T17:00,1\n":                                                                   "",
+	} {
+		s, err := ReadCSV(strings.NewReader(file), zone(t, "America/Los_Angeles"))
+		if err != nil || want == "" && len(s.Notices) > 0 || want != "" && !strings.Contains(strings.Join(s.Notices, ""), want) {
+			t.Errorf("%v, %q, want %q", err, s.Notices, want)
+		}
+	}
+}
+
+func TestAPriceThatIsMissingIsSaidWithItsLine(t *testing.T) {
+	s, err := ReadCSV(strings.NewReader("start,load_kwh,price_usd_per_kwh\n2026-07-15T16:00,1,0.1\n2026-07-15T17:00,1,0.1\n2026-07-15T18:00,1,\n"), time.UTC)
+	if want := "line 4, column price_usd_per_kwh: no price; 1 of 3 lines have none"; err != nil || len(s.Notices) != 1 || s.Notices[0] != want {
+		t.Errorf("%v, %q, want %q", err, s.Notices, want)
+	}
+}
+
 func TestAFileThatKnowsNoSummerTime(t *testing.T) {
 	s, err := ReadCSV(strings.NewReader("start,load_kwh\n2026-03-08T01:00,1\n2026-03-08T02:00,2\n2026-03-08T03:00,3\n"), zone(t, "America/Los_Angeles"))
 	if err != nil {
@@ -122,6 +172,8 @@ func TestAFileThatKnowsNoSummerTime(t *testing.T) {
 func FuzzReadCSV(f *testing.F) {
 	f.Add("start,load_kwh\n2026-07-15T16:00,1\n2026-07-15T17:00,2\n")
 	f.Add("time,home_total_wh,price_usd_per_kwh\n1783900800,1,\n1783904400,2,0.1\n")
+	f.Add("entity_id,type,unit,2026-07-15T23:00:00.000Z,2026-07-16T00:00:00.000Z\na,grid_consumption,kWh,1,2\n")
+	f.Add("statistic_id;unit;start_ts;sum\nsensor.home_energy;Wh;1784156400;1,5\nsensor.home_energy;Wh;1784160000;2\n")
 	f.Fuzz(func(t *testing.T, file string) {
 		s, err := ReadCSV(strings.NewReader(file), time.UTC)
 		var bad *CSVError

@@ -65,9 +65,52 @@ func (s Series) Known() int {
 	return n
 }
 
-// Split is s in slots of a shorter length that divides its own: energy is
+// Dark is how long the load is known and the sun is not, in a home with a roof that is
+// measured at all.
+func (s Series) Dark() time.Duration {
+	roof, n := false, 0
+	for _, slot := range s.Slots {
+		roof = roof || slot.SunKWh != nil
+		if slot.LoadKWh != nil && slot.SunKWh == nil {
+			n++
+		}
+	}
+	if !roof {
+		return 0
+	}
+	return time.Duration(n) * s.Length
+}
+
+// Between is the part of s from one instant until another; a zero time sets no
+// bound.
+func (s Series) Between(from, until time.Time) Series {
+	out := s
+	out.Slots = nil
+	for _, slot := range s.Slots {
+		if (from.IsZero() || !slot.Start.Before(from)) && (until.IsZero() || slot.Start.Before(until)) {
+			out.Slots = append(out.Slots, slot)
+		}
+	}
+	return out
+}
+
+// In is s in slots of another length. Shorter ones share the energy evenly; that
+// of a longer one is known if that of all its parts is, and its prices are their means.
+func (s Series) In(length time.Duration) (Series, error) {
+	part := s.Length // what divides both
+	for rest := length; rest > 0; {
+		part, rest = rest, part%rest
+	}
+	s, err := s.split(part)
+	if err != nil {
+		return Series{}, err
+	}
+	return s.merge(length)
+}
+
+// split is s in slots of a shorter length that divides its own: energy is
 // shared evenly, the rest stays as it is.
-func (s Series) Split(length time.Duration) (Series, error) {
+func (s Series) split(length time.Duration) (Series, error) {
 	n := int(s.Length / length)
 	if n < 1 || time.Duration(n)*length != s.Length {
 		return Series{}, fmt.Errorf("slots of %v cannot be divided into %v", s.Length, length)
@@ -91,9 +134,9 @@ func (s Series) Split(length time.Duration) (Series, error) {
 	return out, nil
 }
 
-// Merge is s in slots of a longer length that its own divides. A slot is known
-// if all of its parts are.
-func (s Series) Merge(length time.Duration) (Series, error) {
+// merge is s in slots of a longer length that its own divides. Energy is known
+// if that of all parts is; a price is the mean of those of its parts.
+func (s Series) merge(length time.Duration) (Series, error) {
 	n := int(length / s.Length)
 	if n < 1 || time.Duration(n)*s.Length != length {
 		return Series{}, fmt.Errorf("slots of %v cannot be put together to %v", s.Length, length)
@@ -105,13 +148,30 @@ func (s Series) Merge(length time.Duration) (Series, error) {
 		first++
 	}
 	for i := first; i+n <= len(s.Slots); i += n {
-		slot := s.Slots[i]
-		for _, next := range s.Slots[i+1 : i+n] {
+		slot, parts := s.Slots[i], s.Slots[i:i+n]
+		slot.Import = mean(parts, func(p Slot) *float64 { return p.Import })
+		slot.Export = mean(parts, func(p Slot) *float64 { return p.Export })
+		for _, next := range parts[1:] {
 			slot.LoadKWh, slot.SunKWh = plus(slot.LoadKWh, next.LoadKWh), plus(slot.SunKWh, next.SunKWh)
 		}
 		out.Slots = append(out.Slots, slot)
 	}
 	return out, nil
+}
+
+// mean is the mean of what is known of a quantity; nil: nothing is.
+func mean(parts []Slot, of func(Slot) *float64) *float64 {
+	sum, n := 0.0, 0
+	for _, p := range parts {
+		if v := of(p); v != nil {
+			sum, n = sum+*v, n+1
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	sum /= float64(n)
+	return &sum
 }
 
 func plus(a, b *float64) *float64 {

@@ -13,10 +13,12 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"time"
 
 	"powermgr/control/rules"
 	"powermgr/devices"
+	"powermgr/devices/durable"
 )
 
 // Version is the version of the format that is written. A file of a later
@@ -109,8 +111,8 @@ func plausible(v reflect.Value) error {
 			return plausible(v.Elem())
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if err := plausible(v.Field(i)); err != nil {
+		for _, field := range v.Fields() {
+			if err := plausible(field); err != nil {
 				return err
 			}
 		}
@@ -138,11 +140,25 @@ func check(k rules.Kept) error {
 	if t := k.Battery.Taken; t != nil && t.Reserve != nil && (*t.Reserve < 0 || *t.Reserve > 100) {
 		return fmt.Errorf("it has a person's reserve of %d %%", *t.Reserve)
 	}
-	for id, h := range k.Homes {
-		if h.Touch == nil {
+	for _, f := range k.Battery.Flights {
+		if f.Reserve == nil || *f.Reserve < 0 || *f.Reserve > 100 {
+			return errors.New("it has a write of the reserve that asks for none")
+		}
+	}
+	if s := k.Strategy; s != "" && !slices.Contains(rules.Strategies(), s) {
+		return fmt.Errorf("it has the strategy %q", s)
+	}
+	if err := k.CheckByHand(); err != nil {
+		return err
+	}
+	if n := k.Battery.Changes.Count; n < 0 {
+		return fmt.Errorf("it has %d changes of the reserve", n)
+	}
+	for id, h := range k.Thermostats {
+		if h.Claim == nil {
 			continue
 		}
-		for _, v := range []*float64{h.Touch.Baseline.Cool, h.Touch.Baseline.Heat} {
+		for _, v := range []*float64{h.Claim.Baseline.Cool, h.Claim.Baseline.Heat} {
 			if v != nil && (*v < -40 || *v > 120) {
 				return fmt.Errorf("it has a baseline of %g° for %s", *v, id)
 			}
@@ -176,7 +192,7 @@ func (f File) Read() ([]byte, error) {
 }
 
 // Write replaces the file.
-func (f File) Write(b []byte) error { return devices.ReplaceFile(f.Path, b, 0o640) }
+func (f File) Write(b []byte) error { return durable.Replace(f.Path, b, 0o640) }
 
 // SetAside renames the file; an earlier one set aside is replaced, so that a
 // loop of restarts fills no disk.
@@ -284,7 +300,7 @@ func (j *Journal) Adopt(e Entry) (out Entry, ok bool) {
 	if unknown && e.Node != j.Node && older.SavedAt.After(newer.SavedAt.Add(longer)) && older.SavedAt.Before(j.Now().Add(time.Minute)) {
 		// One node was told to be active later than the other, but not for long:
 		// they did not see each other, and the other has gone on ever since. A
-		// clock that is ahead of ours proves nothing.
+		// clock that is ahead of this one proves nothing.
 		highest := newer.Generation
 		newer, older = older, newer
 		newer.Generation = highest

@@ -13,6 +13,8 @@ import (
 
 	"powermgr/control/journal"
 	"powermgr/control/rules"
+
+	"powermgr/devices"
 )
 
 var now = time.Date(2026, 7, 15, 16, 0, 0, 0, time.UTC)
@@ -23,8 +25,8 @@ func open(path string) *journal.Journal {
 
 func kept(minutes ...int) rules.Kept {
 	cool := 76.0
-	return rules.Kept{Latched: minutes, PeakEnd: now.Add(3 * time.Hour), Homes: map[string]rules.Home{
-		"up": {Touch: &rules.Touch{Baseline: rules.Baseline{Setting: rules.Setting{Cool: &cool, Hold: rules.HoldSchedule}, Mode: "cool"}, WrittenAt: now}},
+	return rules.Kept{Latched: minutes, PeakEnd: now.Add(3 * time.Hour), Thermostats: map[string]rules.ThermostatRecord{
+		"up": {Claim: &rules.Claim{Baseline: rules.Baseline{Setting: devices.Setting{Cool: &cool, Hold: devices.HoldSchedule}, Mode: "cool"}, WrittenAt: now}},
 	}}
 }
 
@@ -43,7 +45,7 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 	again := open(path)
 	got, found, err := again.Load()
-	if err != nil || !found || len(got.Kept.Latched) != 1 || *got.Kept.Homes["up"].Touch.Baseline.Cool != 76 {
+	if err != nil || !found || len(got.Kept.Latched) != 1 || *got.Kept.Thermostats["up"].Claim.Baseline.Cool != 76 {
 		t.Fatalf("%+v, %v, %v", got, found, err)
 	}
 	if _, saved, _ = again.Save(got.Kept, 3); saved {
@@ -65,6 +67,7 @@ func TestUnusableFiles(t *testing.T) {
 		{"truncated", string(good[:len(good)/2]), "not a journal"},
 		{"noise", "\x00\x01\xff", "not a journal"},
 		{"another file", "[1,2,3]", "not a journal"},
+		{"a write of the reserve that asks for none", `{"version":1,"kept":{"battery":{"wanted":0,"flights":[{"at":"2026-07-15T16:10:00-07:00"}]}}}`, "asks for none"},
 		{"of the future", `{"version":99,"kept":{}}`, "version 99"},
 		{"without a version", `{"kept":{}}`, "version 0"},
 		{"wrong types", `{"version":1,"kept":{"latched":"x"}}`, "not a journal"},
@@ -138,15 +141,15 @@ func TestAnEarlierLifeThatCouldNotBeWritten(t *testing.T) {
 	if _, _, err := j.Save(kept(1), 1); err != nil {
 		t.Fatal(err)
 	}
-	now := rules.Kept{Homes: map[string]rules.Home{"up": {Touch: &rules.Touch{Kind: rules.Setback}}}}
+	now := rules.Kept{Thermostats: map[string]rules.ThermostatRecord{"up": {Claim: &rules.Claim{Kind: rules.Setback}}}}
 	mine, _, err := j.Save(now, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	earlier := mine
-	earlier.Kept, earlier.Sequence, earlier.Knows = kept(2), mine.Sequence+4, map[string]uint64{mine.Node: mine.Sequence + 4}
+	earlier.Kept, earlier.Sequence, earlier.Knows = rules.Kept{Latched: []int{2}}, mine.Sequence+4, map[string]uint64{mine.Node: mine.Sequence + 4}
 	got, ok := j.Adopt(earlier)
-	if !ok || got.Kept.Homes["up"].Touch == nil {
+	if !ok || got.Kept.Thermostats["up"].Claim == nil {
 		t.Errorf("%v, %+v", ok, got.Kept)
 	}
 }
@@ -188,9 +191,9 @@ func TestTheNewestWins(t *testing.T) {
 // they meet, what either has touched is known to both.
 func TestTwoJournalsMeet(t *testing.T) {
 	touched := func(ids ...string) rules.Kept {
-		k := rules.Kept{Homes: map[string]rules.Home{}}
+		k := rules.Kept{Thermostats: map[string]rules.ThermostatRecord{}}
 		for _, id := range ids {
-			k.Homes[id] = rules.Home{Touch: &rules.Touch{Kind: rules.Setback, WrittenAt: now}}
+			k.Thermostats[id] = rules.ThermostatRecord{Claim: &rules.Claim{Kind: rules.Setback, WrittenAt: now}}
 		}
 		return k
 	}
@@ -221,7 +224,7 @@ func TestTwoJournalsMeet(t *testing.T) {
 				b.Adopt(theirs)
 			}
 			ours := save(b, touched(c.b...), 2)
-			names := func(k rules.Kept) []string { return slices.Sorted(maps.Keys(k.Homes)) }
+			names := func(k rules.Kept) []string { return slices.Sorted(maps.Keys(k.Thermostats)) }
 			got, _ := a.Adopt(ours)
 			if !slices.Equal(names(got.Kept), c.atA) || got.Generation != 2 {
 				t.Errorf("a goes on from %v of generation %d", names(got.Kept), got.Generation)
@@ -242,7 +245,7 @@ func TestTwoJournalsMeet(t *testing.T) {
 func TestTheNodeThatHasGoneOnKnowsMore(t *testing.T) {
 	a, b := open(filepath.Join(t.TempDir(), "a")), open(filepath.Join(t.TempDir(), "b"))
 	a.Node, b.Node = "a", "b"
-	taken := rules.Kept{Battery: rules.KeptBattery{Taken: &rules.Taken{At: now.Add(3 * time.Hour), What: "reserve set to 60 %"}}}
+	taken := rules.Kept{Battery: rules.BatteryRecord{Taken: &rules.Taken{At: now.Add(3 * time.Hour), What: "reserve set to 60 %"}}}
 	theirs, _, err := b.Save(kept(120), 2)
 	if err != nil {
 		t.Fatal(err)
@@ -267,7 +270,7 @@ func TestTheNodeThatHasGoneOnKnowsMore(t *testing.T) {
 			node := *c.node
 			node.Now = func() time.Time { return now.Add(c.now) }
 			got, news := node.Adopt(c.other)
-			if !news || (got.Kept.Battery.Taken != nil) != c.taken || got.Kept.Homes["up"].Touch == nil || got.Generation != 2 {
+			if !news || (got.Kept.Battery.Taken != nil) != c.taken || got.Kept.Thermostats["up"].Claim == nil || got.Generation != 2 {
 				t.Errorf("goes on from %+v, news %v", got, news)
 			}
 		})
@@ -281,12 +284,12 @@ func TestAnOverlapOfSecondsForgetsNoChoice(t *testing.T) {
 	a.Node, b.Node = "a", "b"
 	at := func(j *journal.Journal, d time.Duration) { j.Now = func() time.Time { return now.Add(d) } }
 	at(a, 0)
-	first, _, _ := a.Save(rules.Kept{Battery: rules.KeptBattery{AtPeak: true}}, 1)
+	first, _, _ := a.Save(rules.Kept{Battery: rules.BatteryRecord{AtPeak: true}}, 1)
 	b.Adopt(first)
 	at(b, 2*time.Second)
 	k := first.Kept
 	k.Latched = []int{120}
-	k.Homes = map[string]rules.Home{"up": {Taken: &rules.Taken{At: now.Add(2 * time.Second), What: "by command: cool_setpoint"}}}
+	k.Thermostats = map[string]rules.ThermostatRecord{"up": {Taken: &rules.Taken{At: now.Add(2 * time.Second), What: "by command: cool_setpoint"}}}
 	b.Save(k, 2)
 	at(a, 3*time.Second)
 	k = first.Kept
@@ -294,7 +297,7 @@ func TestAnOverlapOfSecondsForgetsNoChoice(t *testing.T) {
 	late, _, _ := a.Save(k, 1)
 	at(b, 4*time.Second)
 	got, news := b.Adopt(late)
-	if !news || got.Kept.Homes["up"].Taken == nil || len(got.Kept.Latched) != 1 {
+	if !news || got.Kept.Thermostats["up"].Taken == nil || len(got.Kept.Latched) != 1 {
 		t.Errorf("news %v, goes on from node %s gen %d: %+v", news, got.Node, got.Generation, got.Kept)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"powermgr/control/health"
-	"powermgr/devices"
+	"powermgr/devices/durable"
 )
 
 // What a reboot must not forget, though the ramdisk with the State does: which
@@ -25,7 +25,7 @@ func (s State) lasting() (kept State, mark string) {
 		if t.Level == "" {
 			continue
 		}
-		t.Gone = time.Time{} // it is looked for anew
+		t.Gone = time.Time{} // it is looked for again
 		kept.Faults[key] = t
 		t.Fault = health.Fault{}
 		marks[key] = t
@@ -49,7 +49,7 @@ func (n *Notifier) keepLasting() error {
 	}
 	b, err := json.Marshal(kept)
 	if err == nil {
-		err = devices.ReplaceFile(n.LastingFile, b, 0o600)
+		err = durable.Replace(n.LastingFile, b, 0o600)
 	}
 	if err == nil {
 		n.mark = mark

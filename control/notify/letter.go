@@ -107,7 +107,7 @@ func rows(facts []Fact) []string {
 }
 
 // form is the HTML of a letter. It needs nothing from elsewhere and leaves the
-// colours to the reader's own light or dark ones.
+// colors to the reader's own light or dark ones.
 const form = `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Subject}}</title></head>
 <body style="margin:0;padding:16px;font:16px/1.5 sans-serif;max-width:40em">

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"reflect"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"powermgr/control"
 	"powermgr/control/health"
 	"powermgr/devices"
+	"powermgr/devices/durable"
 )
 
 // Standing says what this node is in the pair.
@@ -79,6 +81,15 @@ func New(o Options) *Notifier {
 	n.sub = o.Bus.Subscribe("mail", Topic, doneTopic, bus.Standing, t.Control(devices.HealthLeaf),
 		t.Control(devices.StateLeaf), t.Control(devices.EventLeaf), t.Powerwall(devices.StateLeaf))
 	return n
+}
+
+// Resume has n say how mail fares as last did, which has run in this process with
+// the same settings of mail and has ended, until an attempt of its own says
+// otherwise. With other settings nothing is known yet. Call it before Run.
+func (n *Notifier) Resume(last *Notifier) {
+	if reflect.DeepEqual(last.SMTP, n.SMTP) && last.Spool.Dir == n.Spool.Dir {
+		n.problem, n.refused, n.unspooled = last.problem, last.refused, last.unspooled
+	}
 }
 
 // Run mails until ctx ends; its error is ctx's. Sending has a goroutine of its
@@ -234,7 +245,7 @@ func (n *Notifier) keep() error {
 		return nil
 	}
 	if err == nil {
-		err = devices.ReplaceFile(n.StateFile, b, 0o600)
+		err = durable.Replace(n.StateFile, b, 0o600)
 	}
 	if err == nil {
 		n.saved = b

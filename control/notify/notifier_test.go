@@ -48,6 +48,7 @@ type rig struct {
 	server func(context.Context, notify.Mail) error // nil: it takes everything
 	all    []delivered
 	stop   func()
+	last   *notify.Notifier // that was started
 }
 
 // syncBuffer is a buffer that a logger and a test share.
@@ -100,10 +101,23 @@ func newRig(t *testing.T) *rig {
 }
 
 // start starts the notifier as after a boot: with nothing but what is on disk.
-func (r *rig) start() {
+func (r *rig) start() { r.follow(nil) }
+
+// reload has another notifier go on where the one that runs is.
+func (r *rig) reload() {
+	r.stop()
+	r.follow(r.last)
+}
+
+// follow starts the notifier that comes after last; nil: after a boot.
+func (r *rig) follow(last *notify.Notifier) {
 	o := r.options
 	o.Spool = &notify.Spool{Dir: o.Spool.Dir, Log: o.Log}
 	n := notify.New(o)
+	if last != nil {
+		n.Resume(last)
+	}
+	r.last = n
 	ctx, cancel := context.WithCancel(r.t.Context())
 	done := make(chan error)
 	go func() { done <- n.Run(ctx) }()
@@ -449,6 +463,37 @@ func TestDelivery(t *testing.T) {
 		r.stop() // a new configuration
 		r.start()
 		r.expect("a", "CRITICAL: b")
+	})
+	bubble(t, "a reload says nothing else of a server that still refuses, and asks it again", func(r *rig) {
+		r.serve(func(context.Context, notify.Mail) error {
+			return &notify.PermanentError{Fix: "correct notifications.smtp.password", Err: errors.New("535 no")}
+		})
+		r.ask("a", health.Critical)
+		r.wait(time.Hour)
+		before, _ := r.bus.Retained(health.Topic(health.Mail))
+		reports := r.bus.Subscribe("reports", health.Topic(health.Mail))
+		defer reports.Close()
+		r.reload()
+		r.wait(time.Minute)
+		if n := len(r.attempts()); n != 2 {
+			t.Errorf("there were %d attempts", n)
+		}
+		for said := 0; ; said++ {
+			m, ok, err := reports.Next(r.t.Context(), r.bus.Now())
+			if err != nil || !ok && said > 0 {
+				break
+			}
+			if string(m.Payload) != string(before.Payload) {
+				t.Errorf("after the reload it says %s", m.Payload)
+			}
+		}
+		r.options.SMTP.Server = "other.test"
+		r.serve(nil)
+		r.reload()
+		r.expect("CRITICAL: a")
+		if ok, problem, _ := r.health(); !ok {
+			t.Errorf("of another server it says %q", problem)
+		}
 	})
 	bubble(t, "recipients who are refused hold up nobody else", func(r *rig) {
 		refused := &notify.MailError{Err: &notify.PermanentError{Fix: "correct notifications.recipients.info", Err: errors.New("550 no")}}

@@ -13,7 +13,7 @@ import (
 
 // What is mailed of a peak. What was decided in it and its lead is gathered,
 // and mailed as one digest when the phase is off_peak again and everything is
-// given back, or after restoreWithin. Nothing decided, no mail. The first
+// restored, or after restoreWithin. Nothing decided, no mail. The first
 // threshold that latches is mailed at once; further ones are in the digest.
 const (
 	restoreWithin = 30 * time.Minute
@@ -36,7 +36,7 @@ type Peak struct {
 	Reserve   *int            `json:"reserve,omitempty"`
 	Decisions []control.Event `json:"decisions,omitempty"`
 	More      int             `json:"more,omitempty"`      // decisions that are only counted
-	Unsettled []string        `json:"unsettled,omitempty"` // the names of what is not given back yet
+	Unsettled []string        `json:"unsettled,omitempty"` // the names of what is not restored yet
 	Low       time.Time       `json:"low,omitzero"`        // when it was mailed that the battery is low
 }
 
@@ -77,7 +77,7 @@ func (st *step) phase(c control.State) {
 // begin makes room for a new peak. What came with it came a moment before.
 func (st *step) begin() {
 	if !st.Peak.Ended.IsZero() {
-		st.tellPeak() // not everything is given back, and it is time
+		st.tellPeak() // not everything is restored, and it is time
 	}
 	p := Peak{Phase: st.Peak.Phase, Unsettled: st.Peak.Unsettled, Began: st.now, Decisions: st.recent()}
 	if st.now.Sub(st.Peak.Low) <= together {
@@ -146,7 +146,7 @@ func (st *step) tellPeak() {
 		l.Text += fmt.Sprintf("; %d decisions more are in the log", p.More)
 	}
 	if len(p.Unsettled) > 0 {
-		l.Text += "\n\nnot given back yet, and tried again: " + strings.Join(p.Unsettled, ", ")
+		l.Text += "\n\nnot restored yet, and tried again: " + strings.Join(p.Unsettled, ", ")
 	}
 	st.say(l)
 }

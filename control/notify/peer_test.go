@@ -76,11 +76,13 @@ func (a *authority) trusting() *tls.Config {
 type peer struct {
 	listener net.Listener
 	login    func(user, password string) error            // nil: it offers no log-in
+	offers   []string                                     // mechanisms; nil: PLAIN
 	refuse   func(stage, what string, c *smtp.Conn) error // nil: it takes everything
 
 	mu    sync.Mutex
 	mails []letter
 	users []string // who logged in
+	tried []string // the mechanisms of all log-ins
 }
 
 type letter struct {
@@ -141,10 +143,23 @@ func (s *session) AuthMechanisms() []string {
 	if s.peer.login == nil {
 		return nil
 	}
+	if s.peer.offers != nil {
+		return s.peer.offers
+	}
 	return []string{sasl.Plain}
 }
 
-func (s *session) Auth(string) (sasl.Server, error) {
+func (s *session) Auth(mechanism string) (sasl.Server, error) {
+	s.peer.mu.Lock()
+	s.peer.tried = append(s.peer.tried, mechanism)
+	s.peer.mu.Unlock()
+	switch mechanism {
+	case sasl.Plain:
+	case sasl.Login:
+		return &loginServer{authenticate: func(user, password string) error { return s.peer.login(user, password) }}, nil
+	default: // it offers what cannot succeed
+		return nil, &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "no secret of yours for " + mechanism}
+	}
 	return sasl.NewPlainServer(func(_, user, password string) error {
 		err := s.peer.login(user, password)
 		if err == nil {
@@ -200,4 +215,23 @@ func raw(t *testing.T, talk func(net.Conn)) *peer {
 	})
 	t.Cleanup(func() { _ = l.Close(); all.Wait() })
 	return &peer{listener: l}
+}
+
+// loginServer is the server's side of LOGIN.
+type loginServer struct {
+	authenticate func(user, password string) error
+	user         string
+	step         int
+}
+
+func (l *loginServer) Next(response []byte) (challenge []byte, done bool, err error) {
+	l.step++
+	switch {
+	case l.step == 1 && response == nil:
+		return []byte("Username:"), false, nil
+	case l.step == 2 && l.user == "":
+		l.user = string(response)
+		return []byte("Password:"), false, nil
+	}
+	return nil, true, l.authenticate(l.user, string(response))
 }

@@ -43,6 +43,10 @@ func (s *Sender) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	var permanent *PermanentError
+	if errors.As(err, &permanent) {
+		return permanent
+	}
 	if fix := s.fix(err); fix != "" {
 		return &PermanentError{Fix: fix, Err: s.said(err)}
 	}
@@ -66,7 +70,7 @@ func (s *Sender) fix(err error) string {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "" // a Pi that has just booted may not know the time
 	case errors.As(err, &verify):
-		return fmt.Sprintf("the certificate of %s is not from an authority that this machine trusts: notifications.smtp.server has to be the provider's public name; an authority of one's own belongs into the system's store (update-ca-certificates)", s.Server)
+		return fmt.Sprintf("the certificate of %s is not from an authority that this machine trusts: notifications.smtp.server has to be the provider's public name; the certificate of an authority of your own belongs in notifications.smtp.ca_file", s.Server)
 	case errors.As(err, &noRecord):
 		return fmt.Sprintf("%s does not speak TLS on port %d: notifications.smtp.port is 465 for TLS from the start, and usually 587 for STARTTLS", s.Server, s.Port)
 	case strings.Contains(text, "does not support STARTTLS"): // go-mail has no value for it
@@ -134,7 +138,7 @@ func (s *Sender) said(err error) error {
 		forms := []string{base64.StdEncoding.EncodeToString([]byte("\x00" + s.Username + "\x00" + p)), base64.StdEncoding.EncodeToString([]byte(p))}
 		once := strconv.Quote(p)[1:]
 		once = once[:len(once)-1]
-		twice := strconv.Quote(once)[1:] // by the server and then by us
+		twice := strconv.Quote(once)[1:] // by the server and then by this program
 		for _, form := range append(forms, twice[:len(twice)-1], once, p) {
 			text = strings.ReplaceAll(text, form, s.Password.String())
 		}

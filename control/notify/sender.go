@@ -5,16 +5,19 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	netmail "net/mail"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
 
 	"powermgr/control/health"
 	"powermgr/devices"
@@ -33,6 +36,8 @@ type SMTP struct {
 	// Timeout is how long connecting and logging in may take, and again the
 	// rest. 0: 30 seconds.
 	Timeout time.Duration
+	// CAFile has the authorities that are trusted, PEM. Empty: those of TLSConfig.
+	CAFile string
 	// TLSConfig has the authorities that are trusted. Nil: the system's.
 	TLSConfig *tls.Config
 	// Dial connects to the server. Nil: the network.
@@ -85,20 +90,16 @@ func (s *Sender) Send(ctx context.Context, m Mail) error {
 		}
 		messages[i] = msg
 	}
-	conn, policy, err := s.dial(ctx)
+	login := &login{sender: s}
+	conn, client, session, err := s.open(ctx, login)
+	for err != nil && ctx.Err() == nil && login.next(err) {
+		conn, client, session, err = s.open(ctx, login) // a server may end the session after a refusal
+	}
 	if err != nil {
 		return s.failed(ctx, err)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	client, err := s.client(conn, policy)
-	if err != nil {
-		return s.failed(ctx, err)
-	}
-	session, err := client.DialToSMTPClientWithContext(ctx)
-	if err != nil {
-		return s.failed(ctx, err)
-	}
 	// Each recipient has a transaction of their own: a refusal of one does not
 	// keep it from the others.
 	err = s.outcome(m, to, messages, client.SendWithSMTPClient(session, messages...))
@@ -112,13 +113,32 @@ func (s *Sender) Send(ctx context.Context, m Mail) error {
 	return err
 }
 
+// open connects and logs in.
+func (s *Sender) open(ctx context.Context, l *login) (net.Conn, *mail.Client, *smtp.Client, error) {
+	conn, policy, err := s.dial(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	client, err := s.client(conn, policy, l)
+	var session *smtp.Client
+	if err == nil {
+		session, err = client.DialToSMTPClientWithContext(ctx)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, nil, nil, err
+	}
+	return conn, client, session, nil
+}
+
 // message is m for one recipient. Its error is about the sender.
 func (s *Sender) message(m Mail, to string) (*mail.Msg, error) {
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := msg.FromFormat("powermgr", addressOf(s.From)); err != nil {
 		return nil, &PermanentError{Fix: "notifications.smtp.from has to be an e-mail address", Err: fmt.Errorf("%.80q is none", s.From)}
 	}
-	_ = msg.To(to) // one that is no address is refused when it is its turn, and the others get theirs
+	_ = msg.To(to) // one that is no address is refused when it is its turn, and the others get the mail
 	_, domain, _ := strings.Cut(addressOf(s.From), "@")
 	msg.SetMessageIDWithValue(hash(m.Key) + "@" + domain)
 	if !m.At.IsZero() {
@@ -158,10 +178,15 @@ func (s *Sender) dial(ctx context.Context) (net.Conn, mail.TLSPolicy, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	// A server that never stops talking is not listened to for ever.
+	// A server that never stops talking is not listened to forever.
 	conn = &limited{conn, io.LimitReader(conn, 1<<20)}
 	if s.Port == mail.DefaultPortSSL {
-		secure := tls.Client(conn, s.tls())
+		config, err := s.tls()
+		if err != nil {
+			_ = conn.Close()
+			return nil, 0, err
+		}
+		secure := tls.Client(conn, config)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			_ = conn.Close()
 			return nil, 0, err
@@ -183,7 +208,8 @@ func (s *Sender) loopback() bool {
 	return s.Server == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func (s *Sender) tls() *tls.Config {
+// tls is read at each connection, so that a renewed file counts at once.
+func (s *Sender) tls() (*tls.Config, error) {
 	c := &tls.Config{}
 	if s.TLSConfig != nil {
 		c = s.TLSConfig.Clone()
@@ -192,18 +218,35 @@ func (s *Sender) tls() *tls.Config {
 	if c.ServerName == "" {
 		c.ServerName = s.Server
 	}
-	return c
+	if s.CAFile == "" {
+		return c, nil
+	}
+	pem, err := os.ReadFile(s.CAFile)
+	if err == nil {
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			err = fmt.Errorf("%s has no PEM certificate", s.CAFile)
+		}
+	}
+	if err != nil {
+		return nil, &PermanentError{Fix: "notifications.smtp.ca_file has to be a file with the certificate of the mail server's authority, PEM, that the daemon can read", Err: err}
+	}
+	return c, nil
 }
 
 // client speaks SMTP over conn.
-func (s *Sender) client(conn net.Conn, policy mail.TLSPolicy) (*mail.Client, error) {
+func (s *Sender) client(conn net.Conn, policy mail.TLSPolicy, l *login) (*mail.Client, error) {
+	config, err := s.tls()
+	if err != nil {
+		return nil, err
+	}
 	options := []mail.Option{
-		mail.WithTimeout(s.Timeout), mail.WithTLSPolicy(policy), mail.WithTLSConfig(s.tls()),
+		mail.WithTimeout(s.Timeout), mail.WithTLSPolicy(policy), mail.WithTLSConfig(config),
 		mail.WithoutNoop(), mail.WithoutRset(), mail.WithoutSMTPUTF8(), // headers are encoded
 		mail.WithDialContextFunc(func(context.Context, string, string) (net.Conn, error) { return conn, nil }),
 	}
 	if s.Username != "" && s.Password != "" {
-		auth := mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover)
+		auth := mail.WithSMTPAuthCustom(l)
 		if policy == mail.NoTLS { // else go-mail would not use a password in clear
 			auth = mail.WithOpportunisticSMTPAuth(mail.SMTPAuthSCRAMSHA256, mail.SMTPAuthCramMD5, mail.SMTPAuthPlainNoEnc, mail.SMTPAuthLoginNoEnc)
 		}

@@ -3,6 +3,7 @@ package notify_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"mime/multipart"
 	"net"
 	netmail "net/mail"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -375,5 +378,56 @@ func parts(t *testing.T, contentType string, body io.Reader) (all []string) {
 			kind += " " + id
 		}
 		all = append(all, kind+": "+string(b))
+	}
+}
+
+// Servers offer mechanisms that cannot succeed: what they would take is found,
+// and a wrong password is not tried again and again.
+func TestLogInWithWhatTheServerTakes(t *testing.T) {
+	ca := newAuthority(t)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wrong := func(string, string) error { return reply(535, "authentication failed") }
+	unknown := func(string, string) error { return reply(504, "unrecognized") }
+	for _, c := range []struct {
+		name   string
+		offers []string
+		login  func(user, password string) error
+		tried  []string
+		says   string // empty: the mail is sent
+	}{
+		{"CRAM-MD5 that cannot succeed", []string{"CRAM-MD5", "PLAIN", "LOGIN"}, ok, []string{"PLAIN"}, ""},
+		{"SCRAM that cannot succeed", []string{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "LOGIN"}, ok, []string{"LOGIN"}, ""},
+		{"NTLM of Exchange", []string{"GSSAPI", "NTLM", "LOGIN"}, ok, []string{"LOGIN"}, ""},
+		{"PLAIN is not known after all", []string{"PLAIN", "LOGIN", "CRAM-MD5"}, unknown, []string{"PLAIN", "LOGIN", "CRAM-MD5"}, "correct notifications.smtp.username"},
+		{"the next one after a refusal", []string{"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5"}, ok, []string{"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5"}, "correct notifications.smtp.username"},
+		{"a wrong password is tried once", []string{"CRAM-MD5", "PLAIN", "LOGIN"}, wrong, []string{"PLAIN"}, "correct notifications.smtp.username"},
+		{"tokens alone", []string{"XOAUTH2"}, ok, nil, "offers no log-in"},
+	} {
+		for _, port := range []int{465, 587} {
+			t.Run(fmt.Sprintf("%s, port %d", c.name, port), func(t *testing.T) {
+				p := (&peer{login: c.login, offers: c.offers}).start(t, ca.serverTLS("mail.test", time.Hour), port == 465)
+				s := notify.NewSender(notify.SMTP{
+					Server: "mail.test", Port: port, Username: "home@example.org", Password: password, CAFile: file, Dial: p.dial,
+					Recipients: map[health.Level][]string{health.Critical: {"a@example.org"}},
+				})
+				err := s.Send(t.Context(), notify.Mail{Key: "k", Level: health.Critical, Subject: "s", Text: "t"})
+				if got := len(p.received()) == 1; got != (c.says == "") || (err == nil) != got || err != nil && !strings.Contains(err.Error(), c.says) {
+					t.Errorf("sent %v: %v", got, err)
+				}
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				if !slices.Equal(p.tried, c.tried) {
+					t.Errorf("tried %v, want %v", p.tried, c.tried)
+				}
+			})
+		}
+	}
+	s := notify.NewSender(notify.SMTP{Server: "mail.test", From: "a@example.org", CAFile: file + "x", Dial: (&peer{login: ok}).start(t, ca.serverTLS("mail.test", time.Hour), false).dial,
+		Recipients: map[health.Level][]string{health.Critical: {"a@example.org"}}})
+	if err := s.Send(t.Context(), notify.Mail{Key: "k", Level: health.Critical}); err == nil || !strings.Contains(err.Error(), "notifications.smtp.ca_file has to be a file") {
+		t.Errorf("a file that is not there: %v", err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"syscall"
 
 	"powermgr/control/health"
-	"powermgr/devices"
+	"powermgr/devices/durable"
 )
 
 // The bounds of a spool, if it has no others. A mail is a few kilobytes, a
@@ -145,7 +145,7 @@ func (s *Spool) put(m Mail, b []byte, all []entry) error {
 		if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 			return err
 		}
-		if err := devices.HandOver(s.Dir); err != nil {
+		if err := durable.HandOver(s.Dir); err != nil {
 			return err
 		}
 	}
@@ -268,7 +268,7 @@ func (s *Spool) remove(e entry) error {
 
 // write replaces a file of the spool.
 func (s *Spool) write(name string, b []byte) error {
-	return devices.ReplaceFile(filepath.Join(s.Dir, name), b, 0o600)
+	return durable.Replace(filepath.Join(s.Dir, name), b, 0o600)
 }
 
 // lock keeps every other process, and this one a second time, from sending.
@@ -279,7 +279,7 @@ func (s *Spool) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := devices.HandOver(path); err != nil {
+	if err := durable.HandOver(path); err != nil {
 		_ = f.Close()
 		return nil, err
 	}

@@ -16,7 +16,7 @@ type State struct {
 	Faults map[string]Told       `json:"faults,omitempty"` // by their keys
 	Peak   Peak                  `json:"peak"`
 	Rates  map[health.Level]Rate `json:"rates,omitempty"`
-	Charge ChargeRead            `json:"-"` // the last one; it is read anew soon enough
+	Charge ChargeRead            `json:"-"` // the last one; it is read again soon enough
 }
 
 // An Event is something that people may have to be told.
@@ -119,7 +119,7 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// asked passes on another part's mail, which has its own form or gets ours.
+// asked passes on another part's mail, which has its own form or gets the usual one.
 func (st *step) asked(m Mail) {
 	if m.At.IsZero() {
 		m.At = st.now

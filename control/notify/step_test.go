@@ -61,7 +61,7 @@ func tell(t *testing.T, o notify.Settings, story []at, until time.Duration, rest
 			if err := json.Unmarshal([]byte(encode(t, next)), &s); err != nil {
 				t.Fatal(err)
 			}
-			s.Charge = charge // is read anew
+			s.Charge = charge // is read again
 		}
 		for _, m := range out {
 			lines, mails = append(lines, told(m, now)), append(mails, m)

@@ -37,6 +37,10 @@ type Inputs struct {
 	// Levels is into how many charges the battery is divided; between two of
 	// them the value follows a straight line. 0: 45.
 	Levels int
+	// After is the cost from the end on, of each level and course, as Beginning
+	// has it of the time that follows. Nil: what is left saves buying it at 0.9 of
+	// the lowest price.
+	After []float64
 }
 
 // How far and how finely it looks ahead.
@@ -58,6 +62,7 @@ type Values struct {
 	weight []float64   // of each course
 	net    [][]float64 // load less sun, of each slot and course
 	buy    []float64   // price with the weight on it, of each slot
+	most   []float64   // of those after each slot
 	step   battery.Slot
 	levels int
 	cost   [][]float64 // from each slot on, of each level and course
@@ -77,25 +82,42 @@ func Solve(in Inputs) (*Values, error) {
 		}
 	}
 	v := prepare(in)
-	k := len(in.Courses)
 	v.cost = make([][]float64, len(in.Slots)+1)
-	v.cost[len(in.Slots)] = v.left()
-	best, try := make([]float64, k), make([]float64, k)
+	if v.cost[len(in.Slots)] = in.After; len(in.After) != v.levels*len(in.Courses) {
+		v.cost[len(in.Slots)] = v.left()
+	}
 	for t := len(in.Slots) - 1; t > 0; t-- {
-		v.cost[t] = make([]float64, v.levels*k)
-		for i := range v.levels {
-			stored := v.stored(i)
-			lowest := math.Inf(1)
-			for _, reserve := range v.choices(stored) {
-				if c := v.expect(t, stored, reserve, v.net[t], try); c < lowest-1e-9 {
-					lowest = c
-					best, try = try, best
-				}
-			}
-			copy(v.cost[t][i*k:], best)
-		}
+		v.cost[t] = v.back(t)
 	}
 	return v, nil
+}
+
+// Beginning is the cost from the first slot on, of each level and course.
+func (v *Values) Beginning() []float64 { return v.back(0) }
+
+// back is the cost from slot t on, of each level and course, by that from the
+// next one on.
+func (v *Values) back(t int) []float64 {
+	k := len(v.weight)
+	cost := make([]float64, v.levels*k)
+	best, try := make([]float64, k), make([]float64, k)
+	worth := 4 // of the choices
+	if !v.fillable(t) {
+		worth = 2
+	}
+	for i := range v.levels {
+		stored := v.stored(i)
+		lowest := math.Inf(1)
+		choices := v.choices(stored)
+		for _, reserve := range choices[:worth] {
+			if c := v.expect(t, stored, reserve, v.net[t], try); c < lowest-1e-9 {
+				lowest = c
+				best, try = try, best
+			}
+		}
+		copy(cost[i*k:], best)
+	}
+	return cost
 }
 
 func prepare(in Inputs) *Values {
@@ -122,6 +144,10 @@ func prepare(in Inputs) *Values {
 		}
 		v.buy = append(v.buy, buy)
 	}
+	v.most = make([]float64, len(v.buy))
+	for t := len(v.buy) - 2; t >= 0; t-- {
+		v.most[t] = max(v.most[t+1], v.buy[t+1])
+	}
 	return v
 }
 
@@ -129,7 +155,12 @@ func prepare(in Inputs) *Values {
 func (v *Values) left() []float64 {
 	cheap := math.Inf(1)
 	for _, s := range v.in.Slots {
-		cheap = min(cheap, s.Import)
+		if s.Import >= 0 { // an hour that pays for being drawn from is no price to buy at later
+			cheap = min(cheap, s.Import)
+		}
+	}
+	if math.IsInf(cheap, 1) {
+		cheap = 0
 	}
 	k := len(v.weight)
 	cost := make([]float64, v.levels*k)
@@ -170,6 +201,12 @@ func (v *Values) choices(stored float64) [4]float64 {
 	return [4]float64{
 		v.settable(0), v.settable(stored), v.settable(stored + 0.4*reach), v.settable(stored + reach),
 	}
+}
+
+// fillable reports whether energy bought in slot t can save buying it at a price
+// that is higher by more than what is lost, or is paid for.
+func (v *Values) fillable(t int) bool {
+	return v.in.After != nil || v.buy[t] < 0 || v.most[t]*v.in.Battery.OneWay*v.in.Battery.OneWay > v.buy[t]
 }
 
 // expect is what slot t and all that comes after it costs under a reserve, on

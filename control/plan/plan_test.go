@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -155,5 +156,49 @@ func BenchmarkSolve(b *testing.B) {
 		if _, err := Solve(in); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestTwoHalvesComeToTheSameAsTheWhole(t *testing.T) {
+	in := Inputs{Battery: battery.Model{CapacityKWh: 10, PowerKW: 5, GridChargeKW: 5, OneWay: 0.95}, Length: Length, Levels: 51}
+	course := forecast.Course{Weight: 1}
+	for i := range 48 {
+		in.Slots = append(in.Slots, Slot{Import: 0.2 + 0.3*float64(i/12%2)})
+		course.Load, course.Sun = append(course.Load, 1), append(course.Sun, float64(i%5)/2)
+	}
+	solve := func(from, to int, after []float64) *Values {
+		part := in
+		part.Slots, part.After = in.Slots[from:to], after
+		part.Courses = []forecast.Course{{Weight: 1, Load: course.Load[from:to], Sun: course.Sun[from:to]}}
+		v, err := Solve(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	whole := solve(0, 48, nil).Beginning()
+	halves := solve(0, 20, solve(20, 48, nil).Beginning()).Beginning()
+	for i := range whole {
+		if math.Abs(whole[i]-halves[i]) > 1e-9 {
+			t.Errorf("level %d: %g, and %g in halves", i, whole[i], halves[i])
+		}
+	}
+}
+
+// With an hour that pays for being drawn from, what is left at the end was worth less
+// than nothing, and the battery was to be emptied.
+func TestAnHourThatPaysIsFilledInAndLeavesTheRestItsWorth(t *testing.T) {
+	in := day([2]float64{0.2, 0})
+	in.Slots[2].Import = -0.05
+	v, err := Solve(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := v.cost[len(in.Slots)]
+	if got, want := end[len(end)-1], -10*0.95*0.2*leftWorth; math.Abs(got-want) > 1e-9 {
+		t.Errorf("a full battery at the end is worth %.3f, want %.3f", -got, -want)
+	}
+	if reserve, _ := v.Ask(Question{Slot: 2, StoredKWh: 3}); reserve < 54 { // as fast as it fills
+		t.Errorf("in the hour that pays the reserve is %d %%", reserve)
 	}
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"image/color"
 	"math"
@@ -14,17 +15,19 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+
+	"powermgr/control/plan"
 )
 
 // The picture of a day: panels under each other on one time axis, the peaks
-// shaded through all of them. It is made to be looked at a third of its size,
-// on a phone.
+// shaded through all of them. It is narrow, for a phone: on a screen 360 pixels
+// wide it has 328 of them, and its labels are still 11 pixels high.
 
 // ChartWidth and ChartHeight are the size of the picture in pixels. A length
 // of one point is one pixel of it.
 const (
-	ChartWidth  = 1080
-	ChartHeight = 1350
+	ChartWidth  = 840
+	ChartHeight = 1280
 )
 
 // The measures of the picture.
@@ -33,19 +36,19 @@ const (
 	fontSize = 29
 	thick    = 4
 	thin     = 3
-	headRoom = 50 // for the date
-	laneRoom = 78 // for the markers
-	legend   = 50 // over each panel
-	axisRoom = 46 // under the lowest panel
+	headRoom = 50  // for the date
+	laneRoom = 152 // for the marks
+	legend   = 50  // over each panel
+	axisRoom = 46  // under the lowest panel
 )
 
-// An ink is a colour. They are those of Okabe and Ito, which the colour-blind
+// An ink is a color. They are those of Okabe and Ito, which the color-blind
 // can tell apart, on white.
 type ink int
 
 const (
 	black ink = iota
-	grey
+	gray
 	faint
 	blue
 	sky
@@ -53,9 +56,9 @@ const (
 	orange
 	red
 	purple
-	sunny // the area under the sun's line
-	dear  // the shade of a peak
-	ahead // the shade of its lead
+	sunny     // the area under the sun's line
+	expensive // the shade of a peak
+	ahead     // the shade of its lead
 	white
 )
 
@@ -71,7 +74,7 @@ func (i ink) RGBA() (r, g, b, a uint32) {
 
 // A line is one row of samples in a panel.
 type line struct {
-	name   string
+	name   string // empty: it is not in the legend
 	ink    ink
 	series Series
 	scale  float64 // of the samples; 0: 1
@@ -109,7 +112,7 @@ func Chart(r Record) ([]byte, error) {
 		}
 		left = max(left, plots[i].DataCanvas(areas[i]).Min.X)
 	}
-	plots[len(plots)-1].X.Tick.Label.Color = grey
+	plots[len(plots)-1].X.Tick.Label.Color = gray
 	for i, p := range panels {
 		areas[i].Min.X += left - plots[i].DataCanvas(areas[i]).Min.X // one time axis for all
 		plots[i].Draw(areas[i])
@@ -125,17 +128,20 @@ func Chart(r Record) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// head writes the date, and what is shaded.
+// head writes the date, and what the shades are.
 func (r Record) head(c draw.Canvas) {
 	y := c.Max.Y - 32
 	c.FillText(style(fontSize+3, black, true), vg.Point{X: c.Min.X, Y: y}, r.noon().Format("Monday 2 January 2006"))
 	s, x := style(fontSize, black, false), c.Max.X
-	x -= s.Width("peak")
-	c.FillText(s, vg.Point{X: x, Y: y}, "peak")
-	for _, i := range []ink{dear, ahead} {
+	for _, shade := range []struct {
+		ink
+		name string
+	}{{expensive, "peak"}, {ahead, "lead"}} {
+		x -= s.Width(shade.name)
+		c.FillText(s, vg.Point{X: x, Y: y}, shade.name)
 		x -= 34
-		c.FillPolygon(i, []vg.Point{{X: x, Y: y - 4}, {X: x + 24, Y: y - 4}, {X: x + 24, Y: y + 24}, {X: x, Y: y + 24}})
-		x += 10
+		c.FillPolygon(shade.ink, []vg.Point{{X: x, Y: y - 4}, {X: x + 24, Y: y - 4}, {X: x + 24, Y: y + 24}, {X: x, Y: y + 24}})
+		x -= 22
 	}
 }
 
@@ -168,7 +174,7 @@ func (r Record) panels() []panel {
 	s := r.Samples
 	all := []panel{
 		{title: "Battery, %", height: 0.8, min: 0, max: 100, lines: []line{
-			{name: "reserve", ink: grey, series: s.Reserve, dashed: true, steps: true},
+			{name: "reserve", ink: gray, series: s.Reserve, dashed: true, steps: true},
 			{name: "charge", ink: green, series: s.Charge},
 		}},
 		{title: "Power, kW", height: 1.5, zero: true, least: 1, lines: []line{
@@ -178,6 +184,13 @@ func (r Record) panels() []panel {
 			{name: "grid", ink: red, series: calm(s.Grid), scale: 1e-3},
 		}},
 	}
+	if o := r.Planned.Newest; o != nil && !r.Complete {
+		all[0].lines = append(all[0].lines, line{name: "planned", ink: green, series: r.aheadOf(o, o.Charge, true), dashed: true})
+		for _, l := range []line{{ink: orange, series: o.Sun}, {ink: blue, series: o.Load}, {ink: red, series: o.Grid}} {
+			l.series, l.scale, l.dashed = r.aheadOf(o, l.series, false), 1/plan.Length.Hours(), true
+			all[1].lines = append(all[1].lines, l)
+		}
+	}
 	charted := 0
 	for _, id := range r.ids() {
 		t := r.Thermostats[id]
@@ -185,10 +198,11 @@ func (r Record) panels() []panel {
 			continue
 		}
 		charted++
-		all = append(all, panel{title: t.Name + ", °" + string(t.Unit), height: 0.8, least: 6, lines: []line{
-			{name: "heat to", ink: purple, series: t.Heat, steps: true},
-			{name: "cool to", ink: sky, series: t.Cool, steps: true},
-			{name: "inside", ink: black, series: t.Indoor},
+		owner := cmp.Or(r.Unit, t.Unit)
+		all = append(all, panel{title: t.Name + ", °" + string(owner), height: 0.8, least: 6, lines: []line{
+			{name: "heat to", ink: purple, series: t.Heat.in(t.Unit, owner), steps: true},
+			{name: "cool to", ink: sky, series: t.Cool.in(t.Unit, owner), steps: true},
+			{name: "inside", ink: black, series: t.Indoor.in(t.Unit, owner)},
 		}})
 	}
 	return all
@@ -224,7 +238,7 @@ func (r Record) plot(p panel) (*plot.Plot, error) {
 	for _, a := range []*plot.Axis{&pl.X, &pl.Y} {
 		a.Padding, a.LineStyle.Width, a.Tick.Length = 0, 0, 0
 		align := a.Tick.Label
-		a.Tick.Label = style(fontSize, grey, false)
+		a.Tick.Label = style(fontSize, gray, false)
 		a.Tick.Label.XAlign, a.Tick.Label.YAlign = align.XAlign, align.YAlign
 	}
 	pl.X.Tick.Label.Color, pl.Y.Padding = color.Transparent, 6
@@ -245,7 +259,7 @@ func (r Record) plot(p panel) (*plot.Plot, error) {
 		if err != nil {
 			return nil, err
 		}
-		when.LineStyle = draw.LineStyle{Color: grey, Width: 1, Dashes: []vg.Length{2, 5}}
+		when.LineStyle = draw.LineStyle{Color: gray, Width: 1, Dashes: []vg.Length{2, 5}}
 		pl.Add(when)
 	}
 	for _, l := range p.lines {
@@ -276,7 +290,7 @@ func (r Record) shade(pl *plot.Plot) error {
 		for _, band := range []struct {
 			ink
 			from, until time.Time
-		}{{ahead, peak.Lead, peak.From}, {dear, peak.From, peak.Until}} {
+		}{{ahead, peak.Lead, peak.From}, {expensive, peak.From, peak.Until}} {
 			from, until := max(r.hour(band.from), pl.X.Min), min(r.hour(band.until), pl.X.Max)
 			if from >= until {
 				continue
@@ -356,11 +370,14 @@ func (p panel) span() (low, high float64) {
 	return low - edge, high + edge
 }
 
-// legend writes what a panel shows, and in which colours.
+// legend writes what a panel shows, and in which colors.
 func (p panel) legend(c draw.Canvas) {
 	y, x := c.Min.Y+15, c.Max.X
 	for i := len(p.lines) - 1; i >= 0; i-- {
 		l := p.lines[i]
+		if l.name == "" {
+			continue
+		}
 		s := style(fontSize, black, false)
 		x -= s.Width(l.name)
 		c.FillText(s, vg.Point{X: x, Y: y}, l.name)

@@ -1,68 +1,132 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"powermgr/control/rules"
 )
 
-// What stands along the axes of the picture: hours, figures, and the numbers
-// of the decisions as the report lists them.
+// What stands along the axes of the picture: hours, figures, and what was decided,
+// with the number that it has in the report.
 
-// A mark is the numbers of one or several decisions.
+// A mark is what one or several decisions are called.
 type mark struct {
-	x           vg.Length
-	lane        int // 0 is the lowest
+	from, to    vg.Length // of the label
+	lane        int       // 0 is the lowest
 	first, last int
+	word        string
+	weight      int // of the word
 }
 
 const (
 	markSize = 34
-	lanes    = 2
+	markEdge = 9 // from the moment to the label's left end
+	markGap  = 4
+	lanes    = 4
 )
+
+// markWords are what the kinds of decisions are called on the picture, the weightiest
+// last: where there is room for one word alone, it is that.
+var markWords = []struct {
+	kind rules.NoteType
+	word string
+}{
+	{rules.NotePhase, "phase"}, {rules.NoteDryRun, "dry run"}, {rules.NoteRestored, "restored"}, {rules.NoteLeft, "left alone"},
+	{rules.NoteLatched, "battery low"}, {rules.NoteRestore, "restore"}, {rules.NoteReserve, "reserve"}, {rules.NotePrecool, "precool"},
+	{rules.NoteSetback, "setback"}, {rules.NoteEnabled, "on/off"}, {rules.NoteOverride, "override"}, {rules.NoteTaken, "a person"},
+	{rules.NoteRefused, "refused"}, {rules.NoteProblem, "fault"},
+}
+
+// phaseWords are how the sentences of a change of phase begin, and what the phase
+// is called on the picture.
+var phaseWords = []struct{ begins, word string }{
+	{"the peak starts", "lead"}, {"precooling", "lead"}, {"peak", "peak"}, {"off peak", "off peak"},
+}
+
+// reserveSet is how the sentence of a reserve begins.
+var reserveSet = regexp.MustCompile(`^reserve \d+ %`)
+
+// word is what a decision is called, and how much it weighs.
+func (d Decision) word() (string, int) {
+	i := slices.IndexFunc(markWords, func(w struct {
+		kind rules.NoteType
+		word string
+	}) bool {
+		return w.kind == d.Type
+	})
+	if i < 0 {
+		return string(d.Type), 0 // of a later version
+	}
+	word := markWords[i].word
+	switch d.Type {
+	case rules.NotePhase:
+		for _, p := range phaseWords {
+			if strings.HasPrefix(d.Reason, p.begins) {
+				return p.word, i
+			}
+		}
+	case rules.NoteReserve:
+		word = cmp.Or(reserveSet.FindString(d.Reason), word)
+	}
+	return word, i
+}
 
 func (m mark) label() string {
 	if m.first == m.last {
-		return strconv.Itoa(m.first)
+		return fmt.Sprintf("%d %s", m.first, m.word)
 	}
-	return fmt.Sprintf("%d–%d", m.first, m.last)
+	return fmt.Sprintf("%d–%d %s", m.first, m.last, m.word)
 }
 
-func (m mark) style() text.Style {
-	s := style(fontSize-5, white, true)
-	s.XAlign, s.YAlign = text.XCenter, text.YCenter
+func markStyle() text.Style {
+	s := style(fontSize, white, true)
+	s.YAlign = text.YCenter
 	return s
 }
 
-func (m mark) width() vg.Length { return max(markSize, m.style().Width(m.label())+16) }
+// at places a mark for a moment at x.
+func (m *mark) at(x, right vg.Length) {
+	width := markStyle().Width(m.label()) + 2*markEdge
+	m.from = min(x-markEdge, right+markEdge-width)
+	m.to = m.from + width
+}
 
-// marks places the numbers of the decisions. Those that have no room of their
-// own share the mark before them.
+// marks places the decisions. Those that have no room of their own share the mark
+// before them.
 func (r Record) marks(left, right vg.Length) (all []mark) {
-	var free [lanes]vg.Length // where each lane is free
-	for i := range free {
-		free[i] = left - ChartWidth
-	}
+	var last [lanes]int // the mark at the end of each lane, from 1; 0: none
+	fits := func(lane int, m mark) bool { return last[lane] == 0 || all[last[lane]-1].to+markGap <= m.from }
 	for i, moment := range r.moments() {
 		x := left + (right-left)*vg.Length(r.hour(moment.at)/r.end.Sub(r.start).Hours())
-		m := mark{x: min(max(x, left), right), first: i + 1, last: i + 1}
-		for m.lane < lanes && m.x-m.width()/2 < free[m.lane] {
+		x = min(max(x, left), right)
+		m := mark{first: i + 1, last: i + 1, word: moment.word, weight: moment.weight}
+		m.at(x, right)
+		for m.lane < lanes && !fits(m.lane, m) {
 			m.lane++
 		}
-		if m.lane == lanes {
-			before := &all[len(all)-1]
-			before.last = m.last
-			m = *before
-		} else {
+		if m.lane < lanes {
 			all = append(all, m)
+			last[m.lane] = len(all)
+			continue
 		}
-		free[m.lane] = m.x + m.width()/2 + 3
+		before := &all[len(all)-1]
+		before.last = m.last
+		if m.weight > before.weight {
+			before.word, before.weight = m.word, m.weight
+		}
+		before.at(before.from+markEdge, right)
 	}
 	return all
 }
@@ -71,14 +135,10 @@ func (r Record) marks(left, right vg.Length) (all []mark) {
 func (r Record) mark(c draw.Canvas) {
 	for _, m := range r.marks(c.Min.X, c.Max.X) {
 		y := c.Min.Y + markSize/2 + vg.Length(m.lane)*(markSize+3)
-		half := m.width()/2 - markSize/2
-		round := draw.GlyphStyle{Color: black, Radius: markSize / 2, Shape: draw.CircleGlyph{}}
-		c.DrawGlyphNoClip(round, vg.Point{X: m.x - half, Y: y})
-		c.DrawGlyphNoClip(round, vg.Point{X: m.x + half, Y: y})
 		c.FillPolygon(black, []vg.Point{
-			{X: m.x - half, Y: y - markSize/2}, {X: m.x + half, Y: y - markSize/2}, {X: m.x + half, Y: y + markSize/2}, {X: m.x - half, Y: y + markSize/2},
+			{X: m.from, Y: y - markSize/2}, {X: m.to, Y: y - markSize/2}, {X: m.to, Y: y + markSize/2}, {X: m.from, Y: y + markSize/2},
 		})
-		c.FillText(m.style(), vg.Point{X: m.x, Y: y}, m.label())
+		c.FillText(markStyle(), vg.Point{X: m.from + markEdge, Y: y}, m.label())
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"image/color"
 	"image/png"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,10 +27,10 @@ func TestChart(t *testing.T) {
 		r    Record
 		want map[ink]bool // what is to be seen, or not
 	}{
-		{"a hot day", hotDay(t, false).midnight(), map[ink]bool{black: true, green: true, blue: true, red: true, orange: true, sky: true, dear: true, ahead: true}},
-		{"23 hours", spring.midnight(), map[ink]bool{blue: true, dear: true}},
-		{"nothing is known", *newHome(t, "2026-07-15 00:00").r, map[ink]bool{dear: true}},
-		{"a week-end, and one sample alone", gone, map[ink]bool{dear: false}},
+		{"a hot day", hotDay(t, false).midnight(), map[ink]bool{black: true, green: true, blue: true, red: true, orange: true, sky: true, expensive: true, ahead: true}},
+		{"23 hours", spring.midnight(), map[ink]bool{blue: true, expensive: true}},
+		{"nothing is known", *newHome(t, "2026-07-15 00:00").r, map[ink]bool{expensive: true}},
+		{"a week-end, and one sample alone", gone, map[ink]bool{expensive: false}},
 		{"everything at once", worst(t), nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,35 +96,55 @@ func TestUnknownIsAGap(t *testing.T) {
 	}
 }
 
-// Every decision of the report has its number in the picture.
+// Every decision of the report is in the picture by its number, in words that say
+// what it is: nobody has the table beside it.
 func TestMarks(t *testing.T) {
+	type event struct {
+		at     string
+		kind   rules.NoteType
+		reason string
+	}
+	phase := func(at string) event { return event{at, rules.NotePhase, "peak until 19:00"} }
 	for _, tt := range []struct {
 		name string
-		at   []string
+		all  []event
 		want string
 	}{
-		{"apart", []string{"03:00", "12:00"}, "1@0 2@0"},
-		{"of one minute", []string{"12:00", "12:00", "12:00"}, "1@0"},
-		{"close to each other", []string{"12:00", "12:20", "13:30"}, "1@0 2@1 3@0"},
-		{"without room", []string{"12:00", "12:10", "12:20", "12:25", "15:00"}, "1@0 2–4@1 5@0"},
+		{"apart", []event{phase("03:00"), phase("12:00")}, "1 peak@0 2 peak@0"},
+		{"of one minute, the weightiest", []event{phase("12:00"), {"12:00", rules.NoteReserve, "reserve 0 %, was 100 %: peak until 19:00"}, {"12:00", rules.NoteRestored, "x"}}, "1 reserve 0 %@0"},
+		{"close to each other", []event{phase("12:00"), phase("12:20"), phase("15:30")}, "1 peak@0 2 peak@1 3 peak@0"},
+		{"without room", []event{phase("12:00"), phase("12:10"), phase("12:20"), {"12:25", rules.NoteSetback, "x"}, phase("12:30"), phase("18:00")}, "1 peak@0 2 peak@1 3 peak@2 4–5 setback@3 6 peak@0"},
+		{"at the end of the day", []event{{"23:50", rules.NoteReserve, "reserve 100 %, was 0 %"}}, "1 reserve 100 %@0"},
+		{"all phases", []event{{"01:00", rules.NotePhase, "the peak starts at 06:00"}, {"08:00", rules.NotePhase, "off peak; the next peak starts at 17:00"}, {"16:00", rules.NotePhase, "of a later version"}}, "1 lead@0 2 off peak@0 3 phase@0"},
+		{"of a later version", []event{{"01:00", "landed", "x"}}, "1 landed@0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHome(t, "2026-07-15 00:00")
-			for _, at := range tt.at {
-				h.now = h.at("2026-07-15 " + at)
-				h.event(rules.NotePhase, "", "something")
+			for _, e := range tt.all {
+				h.now = h.at("2026-07-15 " + e.at)
+				h.event(e.kind, "", "%s", e.reason)
 			}
-			got := ""
-			for i, m := range h.r.marks(70, 1060) {
-				if i > 0 {
-					got += " "
+			var got []string
+			for _, m := range h.r.marks(70, 1060) {
+				got = append(got, fmt.Sprintf("%s@%d", m.label(), m.lane))
+				if m.from < 70-markEdge || m.to > 1060+markEdge {
+					t.Errorf("%s goes from %v to %v", m.label(), m.from, m.to)
 				}
-				got += fmt.Sprintf("%s@%d", m.label(), m.lane)
 			}
-			if got != tt.want {
+			if got := strings.Join(got, " "); got != tt.want {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
 		})
+	}
+	for _, kind := range rules.NoteTypes() {
+		if word, _ := (Decision{Type: kind}).word(); word == string(kind) && strings.Contains(word, "_") || !slices.ContainsFunc(markWords, func(w struct {
+			kind rules.NoteType
+			word string
+		}) bool {
+			return w.kind == kind
+		}) {
+			t.Errorf("%s has no word on the picture", kind)
+		}
 	}
 }
 
@@ -158,5 +180,13 @@ func TestTheMachineIsElsewhere(t *testing.T) {
 	}
 	if Text(r) != Text(*h.r) {
 		t.Errorf("%s\n%s", Text(r), Text(*h.r))
+	}
+}
+
+// On a phone of 360 pixels the labels were 9 pixels high.
+func TestLabelsOfThePictureOnAPhone(t *testing.T) {
+	const shown = 360 - 2*16 // the padding of the report
+	if px := float64(fontSize) * shown / ChartWidth; px < 11 {
+		t.Errorf("%.1f pixels", px)
 	}
 }

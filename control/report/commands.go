@@ -34,8 +34,17 @@ func (c Command) failed() bool {
 	return c.ConfirmedAfter == nil && !strings.HasPrefix(c.Reason, superseded)
 }
 
+// unansweredFor is how long after a command its answer may still come.
+const unansweredFor = 15 * time.Minute
+
 // pending reports whether the answer may still come at t.
-func (c Command) pending(t time.Time) bool { return !c.Final && t.Sub(c.At) < longestGap }
+func (c Command) pending(t time.Time) bool { return !c.Final && t.Sub(c.At) < unansweredFor }
+
+// mistaken reports whether a person's command was refused as it came, such as one
+// with a typo.
+func (c Command) mistaken() bool {
+	return c.Source == sourcePerson && c.Accepted != nil && !*c.Accepted
+}
 
 // sourcePerson is the source of every command that is not the controller's.
 const sourcePerson = "person"

@@ -62,13 +62,18 @@ func (r *Record) schedule(c rules.Calendar) {
 // over reports whether now is not in the day of r.
 func (r *Record) over(now time.Time) bool { return now.Before(r.start) || !now.Before(r.end) }
 
-// finish ends the day: what lasts is counted up to midnight.
+// finish ends the day: what lasts is counted up to midnight, and the last
+// reading of the battery stands for the minutes up to it.
 func (r *Record) finish() {
 	r.estimate(r.end)
+	for _, s := range r.Samples.battery() {
+		s.repeat(r.slots())
+	}
 	for id, t := range r.Thermostats {
 		t.accrue(r.end, r.Open.OffsetF)
 		r.Thermostats[id] = t
 	}
+	r.Planned.accrue(r.end)
 	for name, v := range r.Vendors {
 		v.accrue(r.end)
 		r.Vendors[name] = v
@@ -78,14 +83,22 @@ func (r *Record) finish() {
 
 // next is the record of the day of now with what goes on from r, which has
 // been finished: settings of ours, overrides, what people took, commands on
-// their way, and the charge of the battery without powermgr.
+// their way, the battery's last samples, and the charge of the battery without
+// powermgr.
 func (r *Record) next(now time.Time, c rules.Calendar) Record {
 	n := begin(now, c)
 	if r.end.Equal(n.start) {
 		n.From = n.start
+		old := r.Samples.battery()
+		for i, s := range n.Samples.battery() {
+			if all := *old[i]; len(all) == r.slots() {
+				*s = slices.Clone(all[len(all)-1:])
+			}
+		}
 	}
 	n.Tariff, n.Open, n.Nodes = r.Tariff, r.Open, slices.Clone(r.Nodes[max(0, len(r.Nodes)-1):])
-	n.Without = r.Without.next(r.Date)
+	n.Planned = r.Planned.next(n.start)
+	n.Without, n.Earlier = r.Without.next(r.Date), r.earlier(n.Date)
 	for id, t := range r.Thermostats {
 		n.Thermostats[id] = t.next()
 	}
@@ -103,7 +116,7 @@ func (r *Record) next(now time.Time, c rules.Calendar) Record {
 		}
 	}
 	for _, cmd := range r.Commands {
-		if !cmd.Final && n.start.Sub(cmd.At) < longestGap {
+		if !cmd.Final && n.start.Sub(cmd.At) < unansweredFor {
 			n.Commands = append(n.Commands, cmd)
 		}
 	}

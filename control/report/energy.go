@@ -47,10 +47,12 @@ type Reading struct {
 }
 
 const (
-	longestGap = 15 * time.Minute // between readings; over a longer one it is said
-	mostPower  = 100.0            // kW, more than a home's connection: counters that run faster are other ones
-	mostJump   = 1.0              // kWh, of a counter that is told in steps
-	mostAhead  = 5.0              // kWh, that an estimate can be ahead by: 20 kW for longestGap
+	// longestGap is between readings; over a longer one it is said. With few calls
+	// left a battery is read every half an hour.
+	longestGap = 40 * time.Minute
+	mostPower  = 100.0 // kW, more than a home's connection: counters that run faster are other ones
+	mostJump   = 1.0   // kWh, of a counter that is told in steps
+	mostAhead  = 13.0  // kWh, that an estimate can be ahead by: 20 kW for longestGap
 )
 
 func (f *Flows) all() [6]**float64 {

@@ -26,7 +26,7 @@ func filters(t devices.Topics) []string {
 		t.Powerwall(devices.StateLeaf), t.Powerwall(devices.APILeaf), t.Powerwall("+" + devices.Set), t.Powerwall("+" + devices.ResultSuffix),
 		t.Thermostat("+", devices.StateLeaf), t.Thermostat("+", "+"+devices.Set), t.Thermostat("+", "+"+devices.ResultSuffix),
 		t.Thermostats(devices.APILeaf), t.Weather(devices.APILeaf), t.Weather("+" + devices.Set), t.Weather("+" + devices.ResultSuffix),
-		t.Control(devices.StateLeaf), t.Control(devices.EventLeaf), t.Control("+" + devices.Set), t.Control("+" + devices.ResultSuffix),
+		t.Control(devices.StateLeaf), t.Control(devices.EventLeaf), t.Control(devices.PlanLeaf), t.Control("+" + devices.Set), t.Control("+" + devices.ResultSuffix),
 	}
 }
 
@@ -46,6 +46,8 @@ func (r *Record) add(m message) {
 		err = r.vendor(first, m)
 	case first == "control" && last == "/"+devices.EventLeaf:
 		err = r.decided(m)
+	case first == "control" && last == "/"+devices.PlanLeaf:
+		err = r.planned(m)
 	case first == "control":
 		err = r.state(m)
 	case first == "powerwall":
@@ -89,6 +91,7 @@ func (r *Record) state(m message) error {
 	if s.ForecastF != nil && devices.Fahrenheit.Possible(*s.ForecastF) {
 		r.ForecastF = s.ForecastF
 	}
+	r.steers(s, now)
 	r.owned(s, now)
 	r.override(s, now)
 	r.yielded(s, now)

@@ -272,7 +272,7 @@ func TestSetBack(t *testing.T) {
 		{"Celsius", shown("cool", "C", 24, 18), shown("cool", "C", 25.5, 18), rules.Setback, false, "{20 30 1.5} {0 0 0}"},
 		{"at its limit already", shown("cool", "F", 84, 60), shown("cool", "F", 84, 60), rules.Setback, false, "{20 0 0} {0 0 0}"},
 		{"precooling", shown("cool", "F", 76, 60), shown("cool", "F", 74, 60), rules.Precool, false, "{0 0 0} {20 40 2}"},
-		{"being given back is none", shown("cool", "F", 76, 60), shown("cool", "F", 74, 60), rules.Restore, false, "{0 0 0} {0 0 0}"},
+		{"being restored is none", shown("cool", "F", 76, 60), shown("cool", "F", 74, 60), rules.Restore, false, "{0 0 0} {0 0 0}"},
 		{"what it was before is not known", shown("cool", "F", 80, 60), shown("cool", "F", 80, 60), rules.Setback, true, "{20 120 6} {0 0 0}"},
 		{"the same on a Celsius device", shown("cool", "C", 27, 18), shown("cool", "C", 27, 18), rules.Setback, true, "{20 66.66666 3.333333} {0 0 0}"},
 	} {

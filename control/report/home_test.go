@@ -208,7 +208,7 @@ func (h *home) reserve(percent int, why string) {
 	h.command(topics.Powerwall("reserve/set"), percent, 6*time.Second)
 }
 
-// own moves both thermostats by degrees, or gives them back.
+// own moves both thermostats by degrees, or restores them.
 func (h *home) own(what rules.Goal, degrees float64, until string) {
 	h.control(func(s *control.State) {
 		s.Owned = []rules.Owned{{Target: "down", What: string(what)}, {Target: "up", What: string(what)}}

@@ -8,7 +8,8 @@ import (
 )
 
 // report.html stands on its own: no other file, no script, and each style with
-// its element, since mail clients throw the rest away.
+// its element, since mail clients throw the rest away. What they may throw away is
+// the dark colors, for those who read in them.
 //
 //go:embed report.html
 var pageHTML string
@@ -16,7 +17,9 @@ var pageHTML string
 // HTML is the report of a day as a page for a phone, a mail or a browser.
 // image is the address of Chart's picture, "cid:chart" or a data URI; empty:
 // there is none.
-func HTML(r Record, image string) ([]byte, error) {
+func HTML(r Record, image string) ([]byte, error) { return paged(r).html(image) }
+
+func (p page) html(image string) ([]byte, error) {
 	t, err := template.New("report").Parse(pageHTML)
 	if err != nil {
 		return nil, fmt.Errorf("report: %w", err)
@@ -25,7 +28,7 @@ func HTML(r Record, image string) ([]byte, error) {
 	err = t.Execute(&b, struct {
 		page
 		Image template.URL
-	}{paged(r), template.URL(image)}) // the caller's own, never a vendor's
+	}{p, template.URL(image)}) // the caller's own, never a vendor's
 	if err != nil {
 		return nil, fmt.Errorf("report: %w", err)
 	}

@@ -11,14 +11,14 @@ import (
 	"strings"
 	"time"
 
-	"powermgr/devices"
+	"powermgr/devices/durable"
 )
 
 // Metrics are the records of past days, a file each: 2026-07-15.json. Other
 // files in the folder are never touched.
 type Metrics struct {
 	Dir      string
-	KeepDays int // days before today; 0: for ever
+	KeepDays int // days before today; 0: forever
 }
 
 // file is what a metrics file holds: the figures of the day, flat, for those
@@ -48,11 +48,11 @@ func (m Metrics) Write(r Record) error {
 		return err
 	}
 	if _, err := os.Stat(m.Dir); err != nil {
-		if err := errors.Join(os.MkdirAll(m.Dir, 0o750), devices.HandOver(m.Dir)); err != nil {
+		if err := errors.Join(os.MkdirAll(m.Dir, 0o750), durable.HandOver(m.Dir)); err != nil {
 			return fmt.Errorf("report: %w", err)
 		}
 	}
-	if err := devices.ReplaceFile(m.path(r.Date), b, 0o640); err != nil {
+	if err := durable.Replace(m.path(r.Date), b, 0o640); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil
@@ -104,19 +104,19 @@ func (m Metrics) Dates() ([]string, error) {
 	return dates, nil
 }
 
-// Before is the day without powermgr of the newest file before date, for
-// Options.Before.
-func (m Metrics) Before(date string) (w Without, of string, ok bool) {
+// Before is the newest record before a date whose battery without powermgr has a
+// charge, for Options.Before.
+func (m Metrics) Before(date string) (r Record, ok bool) {
 	dates, _ := m.Dates()
 	for i := len(dates) - 1; i >= 0; i-- {
 		if dates[i] >= date {
 			continue
 		}
 		if r, err := m.Read(dates[i]); err == nil && r.Without.EndKWh != nil {
-			return r.Without, r.Date, true
+			return r, true
 		}
 	}
-	return Without{}, "", false
+	return Record{}, false
 }
 
 // Unfinished is what the file of a day holds of one that went on when it was

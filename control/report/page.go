@@ -49,13 +49,31 @@ func Headline(r Record) string {
 		return fmt.Sprintf("%s kWh from the grid in %s", short(f.PeakGridIn), in)
 	}
 	text := fmt.Sprintf("%s kWh from the grid in %s instead of %s", short(f.PeakGridInActual), in, short(f.PeakGridInWithout))
-	switch {
-	case f.Saved == nil || math.Abs(*f.Saved) < 0.005:
+	if f.Saved == nil {
 		return text
-	case *f.Saved < 0:
-		return text + ": cost " + money(-*f.Saved, f.Currency) + " more"
 	}
-	return text + ": saved " + money(*f.Saved, f.Currency)
+	stored := r.stored()
+	switch net := *f.Saved + stored; {
+	case math.Abs(net) < 0.005:
+		return text
+	case net < 0:
+		return text + ": cost " + money(-net, f.Currency) + " more"
+	case stored >= 0.005:
+		return text + ": " + money(net, f.Currency) + " saved, of which " + money(stored, f.Currency) + " is stored for tomorrow"
+	default:
+		return text + ": " + money(net, f.Currency) + " saved"
+	}
+}
+
+// stored is what the energy is worth that the real battery ended with more than
+// the one without powermgr, at the price outside peaks; less than 0 if it ended with
+// less, which has yet to be replaced.
+func (r Record) stored() float64 {
+	ahead, ok := r.ahead()
+	if !ok {
+		return 0
+	}
+	return ahead * r.Tariff.OffPeakPerKWh
 }
 
 // paged is the whole report of r.
@@ -69,8 +87,8 @@ func paged(r Record) page {
 		p.Title += ", up to " + r.clock(r.Until)
 	}
 	for _, s := range []section{
-		r.failures(), r.comparison(), r.energy(), r.battery(), r.thermostats(), r.decisions(), r.overrides(), r.people(),
-		r.commands(), r.vendors(), r.unknowns(),
+		r.failures(), r.comparison(), r.expected(), r.energy(), r.battery(), r.thermostats(), r.decisions(), r.overrides(), r.people(),
+		r.commands(), r.refused(), r.vendors(), r.unknowns(),
 	} {
 		if len(s.Rows) > 0 || s.Note != "" {
 			p.Sections = append(p.Sections, s)
@@ -95,6 +113,9 @@ func (r Record) compared() string {
 		*w.CapacityKWh, a.ReservePercent, w.battery().PowerKW, a.RoundTrip*100, began)
 }
 
+// leastUnknown is how many minutes of which nothing is known are worth a word.
+const leastUnknown = 15
+
 // remarks are what has to be known to read the figures.
 func (r Record) remarks() (all []string) {
 	if r.DryRun {
@@ -116,7 +137,7 @@ func (r Record) remarks() (all []string) {
 	}
 	peak, other := r.elapsed(r.Until)
 	peak, other = peak-r.Without.PeakMinutes, other-r.Without.OtherMinutes
-	if peak+other >= longestGap.Minutes() && r.Without.PeakMinutes+r.Without.OtherMinutes > 0 {
+	if peak+other >= leastUnknown && r.Without.PeakMinutes+r.Without.OtherMinutes > 0 {
 		all = append(all, fmt.Sprintf("Not compared, since home, sun or grid were not measured: %.0f minutes in peaks and %.0f outside.", peak, other))
 	}
 	return all
@@ -148,8 +169,8 @@ func (r Record) comparison() section {
 		},
 	}
 	if r.Charge.Start != nil && r.Charge.End != nil {
-		s.Rows = append(s.Rows, row("In the battery at first", r.Charge.Start.Value/100**w.CapacityKWh, *w.StartKWh),
-			row("In the battery at last", r.Charge.End.Value/100**w.CapacityKWh, *w.EndKWh))
+		s.Rows = append(s.Rows, row("In the battery, start of day", r.Charge.Start.Value/100**w.CapacityKWh, *w.StartKWh),
+			row("In the battery, end of day", r.Charge.End.Value/100**w.CapacityKWh, *w.EndKWh))
 	}
 	s.Note = fmt.Sprintf("Computed from the energy counters over %.0f minutes, and the battery from %s.", w.PeakMinutes+w.OtherMinutes, r.origin())
 	if t := r.Tariff; t.known() {

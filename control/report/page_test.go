@@ -14,7 +14,7 @@ import (
 	"powermgr/devices"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // worst is a day with everything in it that a report can have.
 func worst(t testing.TB) Record {
@@ -97,16 +97,16 @@ func TestHeadline(t *testing.T) {
 		change func(r *Record)
 		want   string
 	}{
-		{"saved", func(r *Record) {}, "0.4 kWh from the grid in the peak instead of 8.1: saved $4.47"},
+		{"saved", func(r *Record) {}, "0.4 kWh from the grid in the peak instead of 8.1: $4.47 saved"},
 		{"the day cost more", func(r *Record) { r.Without.Actual.OtherIn = 20 }, "0.4 kWh from the grid in the peak instead of 8.1: cost $1.73 more"},
 		{"the day cost the same", func(r *Record) { r.Without.Actual.PeakIn = 8.1 }, "8.1 kWh from the grid in the peak instead of 8.1"},
 		{"there is no tariff", func(r *Record) { r.Tariff = Tariff{} }, "0.4 kWh from the grid in the peak instead of 8.1"},
-		{"the currency is a word", func(r *Record) { r.Tariff.Currency = "EUR" }, "0.4 kWh from the grid in the peak instead of 8.1: saved 4.47 EUR"},
-		{"next to nothing", func(r *Record) { r.Without.Actual.PeakIn = 0.012 }, "0.01 kWh from the grid in the peak instead of 8.1: saved $4.69"},
+		{"the currency is a word", func(r *Record) { r.Tariff.Currency = "EUR" }, "0.4 kWh from the grid in the peak instead of 8.1: 4.47 EUR saved"},
+		{"next to nothing", func(r *Record) { r.Without.Actual.PeakIn = 0.012 }, "0.01 kWh from the grid in the peak instead of 8.1: $4.69 saved"},
 		{"nothing is compared", func(r *Record) { r.Without = Without{} }, "0.6 kWh from the grid in the peak"},
 		{"the peak is not measured", func(r *Record) { r.Without, r.Energy.Peak = Without{}, Measured{} }, "– kWh from the grid in the peak"},
 		{"the peak has not begun", func(r *Record) { r.Until = r.Peaks[0].Lead }, "12.3 kWh from the grid before the peak"},
-		{"two peaks", func(r *Record) { r.Peaks = append(r.Peaks, r.Peaks[0]) }, "0.4 kWh from the grid in the peaks instead of 8.1: saved $4.47"},
+		{"two peaks", func(r *Record) { r.Peaks = append(r.Peaks, r.Peaks[0]) }, "0.4 kWh from the grid in the peaks instead of 8.1: $4.47 saved"},
 		{"no peak", func(r *Record) { r.Peaks = nil }, "No peak: 12.3 kWh from the grid"},
 		{"nothing is known", func(r *Record) { r.Energy = Energy{} }, "Nothing is known of the energy of this day"},
 	} {
@@ -162,6 +162,20 @@ func TestFailures(t *testing.T) {
 	h.event(rules.NotePhase, "", "something else")
 	if s := h.r.failures(); fmt.Sprint(s.Rows) != "[[12:00 Battery: reserve 20 (by a person) nobody answered]]" {
 		t.Errorf("%v", s.Rows)
+	}
+}
+
+// A command that a person had mistyped led the page as a command that failed.
+func TestAMistypedCommandDoesNotLeadThePage(t *testing.T) {
+	h := newHome(t, "2026-07-15 12:00")
+	h.message(bus.Message{Topic: topics.Control("override/set"), Payload: []byte("paus"), ID: "a"})
+	h.message(bus.Message{Topic: topics.Control("override/result"), Payload: []byte(`{"id": "a", "accepted": false, "final": true, "requested": "paus", "reason": "not an override"}`)})
+	h.until("12:30")
+	if s := h.r.failures(); len(s.Rows) != 0 {
+		t.Errorf("it leads: %v", s.Rows)
+	}
+	if s := h.r.refused(); len(s.Rows) != 1 || !strings.Contains(fmt.Sprint(s.Rows), "paus") {
+		t.Errorf("refused: %v", s.Rows)
 	}
 }
 

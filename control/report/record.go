@@ -49,14 +49,19 @@ type Record struct {
 	Complete bool      `json:"complete"` // the day is over
 	Nodes    []string  `json:"nodes"`    // that kept it, in the order of their turns
 
-	DryRun    bool     `json:"dry_run"`  // at any time of the day
-	Disabled  bool     `json:"disabled"` // at any time of the day
-	ForecastF *float64 `json:"forecast_high_f"`
-	Peaks     []Peak   `json:"peaks"`
+	DryRun   bool `json:"dry_run"`  // at any time of the day
+	Disabled bool `json:"disabled"` // at any time of the day
+	// Unit is what the owner reads temperatures in; empty: °F, and each thermostat's
+	// own.
+	Unit      devices.Unit `json:"unit,omitempty"`
+	ForecastF *float64     `json:"forecast_high_f"`
+	Peaks     []Peak       `json:"peaks"`
 
 	Charge      Charge                `json:"battery"`
 	Energy      Energy                `json:"energy"`
 	Without     Without               `json:"without"`
+	Earlier     Earlier               `json:"earlier"` // of the same month
+	Planned     Planned               `json:"planned"`
 	Tariff      Tariff                `json:"tariff"`
 	Thermostats map[string]Thermostat `json:"thermostats"` // by their ids on topics
 	Vendors     map[string]Vendor     `json:"vendors"`     // powerwall, thermostats, weather
@@ -74,7 +79,7 @@ type Record struct {
 	start, end time.Time // of the local day
 }
 
-// A Peak is one window of the day in which the grid is dear, and its lead.
+// A Peak is one window of the day in which power is expensive, and its lead.
 type Peak struct {
 	Lead  time.Time `json:"lead"` // when pre_peak begins
 	From  time.Time `json:"from"`
@@ -166,7 +171,7 @@ func (r *Record) check() error {
 		}
 	}
 	r.fill()
-	return nil
+	return errors.Join(r.Planned.First.check(), r.Planned.Newest.check())
 }
 
 // fill makes the maps that a fold writes to, and lists that are empty in JSON

@@ -15,6 +15,7 @@ import (
 	"powermgr/bridge/bus"
 	"powermgr/control/rules"
 	"powermgr/devices"
+	"powermgr/devices/durable"
 )
 
 // Standing says what this node is in the pair.
@@ -27,7 +28,7 @@ type Standing interface {
 type Options struct {
 	Bus      *bus.Bus
 	Topics   devices.Topics
-	Calendar rules.Calendar // the home's time, and when the grid is dear
+	Calendar rules.Calendar // the home's time, and when power is expensive
 	// File is where the record of the day grows, on the ramdisk. Finished days
 	// stand beside it. Empty: it is in memory alone.
 	File     string
@@ -39,14 +40,19 @@ type Options struct {
 	Thermostats []string
 	Assumptions Assumptions // of the battery without powermgr
 	Tariff      Tariff      // zero: nothing is said in money
-	// Before is the day without powermgr of the newest record before a date,
-	// for a day of which there is none on the ramdisk; ok is false if there is
-	// none. Nil: there never is.
-	Before func(date string) (w Without, of string, ok bool)
+	// Unit is what the owner reads temperatures in. Empty: °F, and each thermostat's
+	// own.
+	Unit devices.Unit
+	// Before is the newest record before a date, for a day of which there is none on
+	// the ramdisk: the battery without powermgr goes on from it, and what the month
+	// has come to. ok is false if there is none. Nil: there never is.
+	Before func(date string) (r Record, ok bool)
 	// Unfinished is what is left elsewhere of a day of which there is none on
 	// the ramdisk, such as after a reboot in its last half hour; ok is false if
 	// there is nothing. Nil: there never is.
 	Unfinished func(date string) (r Record, ok bool)
+	// Painter draws the day. Nil: it is not drawn.
+	Painter *Painter
 }
 
 // A Recorder keeps the record of the day while this node is the active one. It
@@ -61,6 +67,10 @@ type Recorder struct {
 	news    bool      // what changed is more than readings: it is saved soon
 	dropped int       // messages that the record knows to be lost
 	failing bool
+	told    time.Time // when what the day has come to was published
+	today   []byte    // as it was
+	counted bool      // today is of all that the day holds
+	drawAt  time.Time // when the day is drawn next; zero: it was not yet
 }
 
 const (
@@ -93,7 +103,9 @@ func (r *Recorder) Run(ctx context.Context) error {
 		r.turn(now)
 		if levels, ours := r.Topics.Split(m.Topic); ok && ours && r.day != nil {
 			r.day.add(message{Message: m, levels: levels, now: now})
+			r.counted = false
 			r.changed, r.news = true, r.news || news(levels)
+			r.phased(levels, now)
 		}
 	}
 }
@@ -121,6 +133,9 @@ func (r *Recorder) wake(now time.Time) time.Time {
 	if r.day.end.Before(at) {
 		at = r.day.end
 	}
+	if draw := r.drawing(now); !draw.IsZero() && draw.Before(at) {
+		at = draw
+	}
 	if due := r.saved.Add(r.every()); r.changed && due.Before(at) {
 		at = due
 	}
@@ -131,11 +146,12 @@ func (r *Recorder) wake(now time.Time) time.Time {
 // the day is over, the record is to be saved.
 func (r *Recorder) turn(now time.Time) {
 	if !r.Standing.Active() {
-		r.day, r.changed, r.dropped = nil, false, r.sub.Dropped()
+		r.day, r.changed, r.dropped, r.drawAt, r.told, r.today, r.counted = nil, false, r.sub.Dropped(), time.Time{}, time.Time{}, nil, false
 		return
 	}
 	if r.day == nil || r.day.over(now) {
 		r.open(now)
+		r.counted = false
 	}
 	if n := r.sub.Dropped() - r.dropped; n > 0 {
 		r.day.LeftOut["messages"] += n
@@ -144,6 +160,8 @@ func (r *Recorder) turn(now time.Time) {
 	if r.changed && (now.Sub(r.saved) >= r.every() || now.Before(r.saved)) {
 		r.save()
 	}
+	r.tell(now)
+	r.paint(now)
 }
 
 // open goes on with the record of the day of now, or begins it. One of another
@@ -170,8 +188,8 @@ func (r *Recorder) open(now time.Time) {
 				r.day = devices.Pointer(old.next(now, c))
 			}
 			if r.Before != nil && r.day.Without.EndKWh == nil {
-				if w, of, ok := r.Before(today.Date); ok {
-					r.day.Without = w.next(of)
+				if d, ok := r.Before(today.Date); ok {
+					r.day.Without, r.day.Earlier = d.Without.next(d.Date), d.earlier(today.Date)
 				}
 			}
 		}
@@ -183,7 +201,7 @@ func (r *Recorder) open(now time.Time) {
 	d := r.day
 	d.Complete = false
 	d.schedule(c)
-	d.Without.Assumptions, d.Tariff = r.Assumptions.complete(), r.Tariff
+	d.Without.Assumptions, d.Tariff, d.Unit = r.Assumptions.complete(), r.Tariff, r.Unit
 	for _, id := range r.Thermostats {
 		t := d.Thermostats[id]
 		t.Controlled = true
@@ -264,7 +282,7 @@ func (r *Recorder) write(path string, d Record) bool {
 	}
 	b, err := Encode(d)
 	if err == nil {
-		err = devices.ReplaceFile(path, b, 0o640)
+		err = durable.Replace(path, b, 0o640)
 	}
 	if failing := err != nil; failing != r.failing {
 		r.failing = failing

@@ -53,6 +53,18 @@ func (s *Series) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// in is a row of temperatures in another unit.
+func (s Series) in(u, owner devices.Unit) Series {
+	if u == owner {
+		return s
+	}
+	all := make(Series, len(s))
+	for i, v := range s {
+		all[i] = u.To(owner, v)
+	}
+	return all
+}
+
 // mostRepeated is how many samples in a row may be filled with the one before
 // them. Polls drift, and a poll that slips out of its five minutes is no gap.
 const mostRepeated = int(longestGap/Step) - 1
@@ -63,19 +75,22 @@ func (s *Series) set(i int, v *float64) {
 	if i < 0 {
 		return
 	}
-	fill := math.NaN()
-	if n := len(*s); n > 0 && i-n <= mostRepeated {
-		fill = (*s)[n-1]
-	}
-	for len(*s) < i {
-		*s = append(*s, fill)
-	}
-	if len(*s) == i {
+	s.repeat(i)
+	for len(*s) <= i {
 		*s = append(*s, math.NaN())
 	}
 	(*s)[i] = math.NaN()
 	if v != nil {
 		(*s)[i] = tenths(*v)
+	}
+}
+
+// repeat fills s up to n samples with its last one, unless they are too many.
+func (s *Series) repeat(n int) {
+	if have := len(*s); have > 0 && n-have <= mostRepeated {
+		for len(*s) < n {
+			*s = append(*s, (*s)[have-1])
+		}
 	}
 }
 
@@ -122,10 +137,14 @@ func (r *Record) sampleBattery(p devices.PowerwallReading, at time.Time) {
 	s.Reserve.set(i, reserve)
 }
 
+// battery is every row of samples that a reading of the Powerwall adds to.
+func (s *Samples) battery() []*Series {
+	return []*Series{&s.Charge, &s.Reserve, &s.Home, &s.Solar, &s.Grid, &s.Battery}
+}
+
 // series is every row of samples in r.
 func (r *Record) series() []*Series {
-	s := &r.Samples
-	all := []*Series{&s.Charge, &s.Reserve, &s.Home, &s.Solar, &s.Grid, &s.Battery}
+	all := r.Samples.battery()
 	for _, id := range r.ids() {
 		t := r.Thermostats[id]
 		all = append(all, &t.Indoor, &t.Cool, &t.Heat)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 func (r Record) battery() section {
 	c := r.Charge
 	return section{Title: "Battery", Figures: true, Rows: [][]string{
-		{"As the day began", r.percentAt(c.Start)}, {"Lowest", r.percentAt(c.Min)}, {"Highest", r.percentAt(c.Max)}, {"At last", r.percentAt(c.End)},
+		{"As the day began", r.percentAt(c.Start)}, {"Lowest", r.percentAt(c.Min)}, {"Highest", r.percentAt(c.Max)}, {"End of day", r.percentAt(c.End)},
 	}}
 }
 
@@ -30,22 +31,22 @@ func (r Record) thermostats() section {
 		}
 		inside := unknown
 		if t.IndoorMin != nil && t.IndoorMax != nil {
-			inside = fmt.Sprintf("%.1f °%s at %s\nto %.1f °%s at %s", t.IndoorMin.Value, t.Unit, r.clock(t.IndoorMin.At), t.IndoorMax.Value, t.Unit, r.clock(t.IndoorMax.At))
+			inside = fmt.Sprintf("%s at %s\nto %s at %s", t.Unit.Degrees(r.Unit, t.IndoorMin.Value), r.clock(t.IndoorMin.At), t.Unit.Degrees(r.Unit, t.IndoorMax.Value), r.clock(t.IndoorMax.At))
 		}
-		s.Rows = append(s.Rows, []string{name, t.Precool.text(t.Unit), t.Setback.text(t.Unit), inside})
+		s.Rows = append(s.Rows, []string{name, t.Precool.text(t.Unit, r.Unit), t.Setback.text(t.Unit, r.Unit), inside})
 	}
 	if r.ForecastF != nil && len(s.Rows) > 0 {
-		s.Note = fmt.Sprintf("The forecast for the day was %.0f °F.", *r.ForecastF)
+		s.Note = "The forecast for the day was " + devices.Fahrenheit.Degrees(r.Unit, math.Round(*r.ForecastF)) + "."
 	}
 	return s
 }
 
-func (s Shift) text(u devices.Unit) string {
+func (s Shift) text(u, owner devices.Unit) string {
 	if s.Minutes == 0 {
 		return "no"
 	}
-	mean, most := fmt.Sprintf("%.1f", tidy(s.DegreeMinutes/s.Minutes)), fmt.Sprintf("%.1f", s.MaxDegrees)
-	text := fmt.Sprintf("%.0f min\nby %s °%s", s.Minutes, mean, u)
+	mean, most := u.Difference(owner, tidy(s.DegreeMinutes/s.Minutes)), u.Difference(owner, s.MaxDegrees)
+	text := fmt.Sprintf("%.0f min\nby %s", s.Minutes, mean)
 	if most != mean {
 		text += "\nat most " + most
 	}
@@ -56,7 +57,7 @@ func (s Shift) text(u devices.Unit) string {
 func (r Record) failures() section {
 	s := section{Title: "Commands that failed", Head: []string{"", "asked", "why"}}
 	for _, c := range r.Commands {
-		if !c.failed() || c.pending(r.Until) {
+		if !c.failed() || c.pending(r.Until) || c.mistaken() {
 			continue
 		}
 		why := c.Reason
@@ -67,6 +68,18 @@ func (r Record) failures() section {
 			why += fmt.Sprintf("; it shows %v", c.Applied)
 		}
 		s.Rows = append(s.Rows, []string{r.clock(c.At), r.asks(c), why})
+	}
+	return s
+}
+
+// refused are the commands of people that were refused as they came: nothing has
+// failed, so they stand far below.
+func (r Record) refused() section {
+	s := section{Title: "Commands that were refused", Head: []string{"", "asked", "why"}}
+	for _, c := range r.Commands {
+		if c.mistaken() {
+			s.Rows = append(s.Rows, []string{r.clock(c.At), r.asks(c), c.Reason})
+		}
 	}
 	return s
 }
@@ -116,19 +129,25 @@ func (r Record) nameOf(target string) string {
 	return target
 }
 
-// A moment is what was decided in one minute: one marker in the chart.
+// A moment is what was decided in one minute: one mark in the chart.
 type moment struct {
-	at    time.Time
-	lines []string
+	at     time.Time
+	lines  []string
+	word   string // of the weightiest of them
+	weight int
 }
 
 func (r Record) moments() (all []moment) {
 	for _, d := range r.Decisions {
+		word, weight := d.word()
 		if last := len(all) - 1; last >= 0 && d.At.Truncate(time.Minute).Equal(all[last].at.Truncate(time.Minute)) {
 			all[last].lines = append(all[last].lines, sentence(d.Reason))
+			if weight > all[last].weight {
+				all[last].word, all[last].weight = word, weight
+			}
 			continue
 		}
-		all = append(all, moment{d.At, []string{sentence(d.Reason)}})
+		all = append(all, moment{d.At, []string{sentence(d.Reason)}, word, weight})
 	}
 	return all
 }
@@ -170,7 +189,7 @@ func (r Record) people() section {
 		case t.Until != nil:
 			text += "; the rules had it again at " + r.clock(*t.Until)
 		case t.Held:
-			text += "; it is theirs still"
+			text += "; a person still has it"
 		}
 		s.Rows = append(s.Rows, []string{r.clock(t.At), text})
 	}

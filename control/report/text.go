@@ -9,8 +9,9 @@ import (
 const width = 78
 
 // Text is the report of a day as text, in lines of at most 78 characters.
-func Text(r Record) string {
-	p := paged(r)
+func Text(r Record) string { return paged(r).text() }
+
+func (p page) text() string {
 	var b strings.Builder
 	b.WriteString(p.Title + "\n" + strings.Repeat("=", utf8.RuneCountInString(p.Title)) + "\n\n")
 	for _, line := range append([]string{p.Headline}, p.Lines...) {

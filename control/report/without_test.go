@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"powermgr/devices"
+	"powermgr/devices/emulator"
 )
 
 func TestTheOtherBatteryGoesOnOverMidnight(t *testing.T) {
@@ -86,5 +87,26 @@ func TestThePowerOfSeveralPowerwalls(t *testing.T) {
 				t.Errorf("%g kW, want %g", got, c.want)
 			}
 		})
+	}
+}
+
+// The battery without powermgr is as the emulated house's is when nobody steers it:
+// the two come to the same at the meter.
+func TestARealBatteryLeftAloneIsTheOneWithoutPowermgr(t *testing.T) {
+	h := newHome(t, "2026-07-15 00:00")
+	h.cloud.Person(func(house *emulator.House) { house.Reserve, house.GridCharging = UsualReserve, false })
+	h.poll()
+	h.until("23:55")
+	w := h.midnight().Without
+	for _, x := range []struct {
+		name        string
+		real, model float64
+	}{{"in the peak", w.Actual.PeakIn, w.Alone.PeakIn}, {"in other hours", w.Actual.OtherIn, w.Alone.OtherIn}, {"fed in", w.Actual.Out, w.Alone.Out}} {
+		if math.Abs(x.real-x.model) > 0.3 {
+			t.Errorf("%s: %.2f kWh, by the model %.2f", x.name, x.real, x.model)
+		}
+	}
+	if w.Actual.PeakIn+w.Actual.OtherIn < 3 {
+		t.Errorf("%+v: too little flows for the test to show anything", w.Actual)
 	}
 }

@@ -2,19 +2,19 @@ package rules
 
 import (
 	"fmt"
-	"slices"
 	"time"
+
+	"powermgr/devices"
 )
 
-// limitWindow is how long after a write of 100 the device may turn it into 80:
-// the snap back has been seen half an hour later. The next reading after that
-// tells, however late it comes.
-const limitWindow = 35 * time.Minute
-
-// deviceLimit is what a Powerwall turns a reserve into that it does not keep.
+// deviceLimit is what a Powerwall turns a higher reserve into that it does not keep.
 const deviceLimit = 80
 
-// owner names whoever commands the battery at present in our place; empty if
+// deviceFloors are what Powerwalls turn a lower reserve into that they do not keep:
+// 5 has been seen, and 20 where a utility's program asks for that.
+var deviceFloors = []int{5, 20}
+
+// owner names whoever commands the battery at present in place of the rules; empty if
 // nobody does.
 func (b Battery) owner() string {
 	switch {
@@ -28,30 +28,26 @@ func (b Battery) owner() string {
 	return ""
 }
 
-// readBattery folds a reading: it confirms our write, or it shows a choice
-// that is not ours.
+// readBattery folds a reading: why the battery shows what it shows, and what the
+// table makes of that.
 func (st *step) readBattery(b Battery) {
 	k := &st.Kept.Battery
-	prevOwner, first, before := "", st.Battery == nil, time.Time{}
+	prevOwner, before := "", time.Time{}
 	if st.Battery != nil {
 		prevOwner, before = st.Battery.owner(), st.Battery.Polled
 	}
-	st.Battery = &b
+	st.Battery, st.Unread = &b, time.Time{}
 	st.recall(Powerwall)
 	if b.owner() != "" || prevOwner != "" {
-		// What Tesla does while it has the battery is nobody's choice. A reserve
-		// above the device's limit may snap back all the same.
-		if k.Wanted != nil && *k.Wanted <= deviceLimit {
-			k.WrittenAt = time.Time{}
-		}
-		k.Wanted, k.Before, k.Asked, k.Confirmed = nil, nil, nil, false
+		// A reserve above the device's limit may snap back all the same.
+		st.transition(b, AttributeReserve(ReserveLedger{Record: *k, Owner: true}, b.Reserve, b.Polled))
 		if b.Mode != "" {
 			k.Mode = b.Mode
 		}
 		return
 	}
 	if b.Mode != "" && b.Mode != k.Mode {
-		// A reserve of ours that is to go back does so, whatever the mode.
+		// A reserve of the rules that is to go back does so, whatever the mode.
 		goesBack := st.plan.Phase == OffPeak && k.AtPeak
 		taken := k.Mode != "" && k.Taken == nil && !goesBack
 		if !taken || !st.odd(Powerwall, b.Polled) {
@@ -61,95 +57,102 @@ func (st *step) readBattery(b Battery) {
 			k.Mode = b.Mode
 		}
 	}
-	if k.Taken != nil && k.Taken.Reserve != nil && k.Wanted != nil {
-		st.contestedBattery(b)
-		return
+	l := ReserveLedger{Record: *k, OffPeak: st.offPeakReserve(), Discharge: st.holds(), ReadLast: before}
+	if l.Lifted = st.keepsMore(b); l.Lifted {
+		k.Limit, k.LimitDoubt = 0, false
+		l.OffPeak = st.offPeakReserve()
 	}
-	if k.Taken != nil && k.Wanted != nil && k.Confirmed && b.Reserve != nil && *b.Reserve != *k.Wanted {
-		st.disown() // the reserve as well
+	if b.Reserve != nil && k.Floor > *b.Reserve {
+		k.Floor, k.FloorAt = 0, time.Time{} // whoever set it: the device keeps less
+		l.OffPeak = st.offPeakReserve()
 	}
-	if b.Reserve == nil || k.Wanted == nil || k.Taken != nil {
-		return
-	}
-	if k.Limit > 0 && *b.Reserve > k.Limit && *b.Reserve <= st.Settings.OffPeakReserve {
-		k.Limit = 0 // it keeps more after all
-		if !st.plan.Discharge && *b.Reserve == st.Settings.OffPeakReserve {
-			k.Wanted, k.Confirmed, k.Asked, k.AtPeak = b.Reserve, true, nil, false
-			return
-		}
-	}
-	switch shown := *b.Reserve; {
-	case shown == *k.Wanted:
-		if !k.Confirmed && (len(k.Asked) == 0 || b.Polled.Sub(k.WrittenAt) >= settle) {
-			k.Confirmed, k.Asked = true, nil
-			if k.AtPeak && shown == st.offPeakReserve() && shown != st.Settings.PeakReserve {
-				k.AtPeak = false
-			}
-			st.Pending = without(st.Pending, Powerwall)
-			st.unsay("taken " + Powerwall)
-		}
-	case *k.Wanted > deviceLimit && shown == deviceLimit && (first || before.Sub(k.WrittenAt) <= limitWindow) && !st.early(b):
-		// Nobody saw it snap back while this process was not there.
-		k.Limit, k.Wanted, k.Confirmed, k.AtPeak = deviceLimit, &shown, true, false
-		st.Pending = without(st.Pending, Powerwall)
-		st.note(NoteLeft, Powerwall, "this Powerwall keeps no reserve above %d %%: %d %% is wanted from now on", deviceLimit, deviceLimit)
-	case !k.Confirmed && (k.Before != nil && shown == *k.Before || slices.Contains(k.Asked, shown)):
-		// Our write has not landed yet, or never will; battery decides.
-	case shown == st.offPeakReserve() && !st.plan.Discharge:
-		// It is what the rules want, whoever asked for it: perhaps a node that
-		// died before it could say so.
-		k.Wanted, k.Before, k.Asked, k.Confirmed, k.AtPeak = &shown, nil, nil, true, false
-	default:
-		landed := k.Confirmed || b.Polled.Sub(k.WrittenAt) >= overdue
-		if landed && st.odd(Powerwall, b.Polled) {
-			return
-		}
-		st.takeBattery(fmt.Sprintf("reserve set to %d %%", shown))
-		if landed {
-			st.disown()
-			return
-		}
-		k.Taken.Reserve = &shown // ours may land over it
-	}
+	l.Record = *k
+	st.transition(b, AttributeReserve(l, b.Reserve, b.Polled))
+	st.seeFlights(b)
+	st.judgeEffect(b)
 }
 
-// contestedBattery folds a reading of a battery whose owner chose a reserve
-// while our write was on its way.
-func (st *step) contestedBattery(b Battery) {
+// seeFlights forgets the writes that a reading proves to be over.
+func (st *step) seeFlights(b Battery) {
 	k := &st.Kept.Battery
-	if b.Reserve == nil {
+	own := k.own()
+	if b.Reserve == nil || len(own) == 0 {
 		return
 	}
-	taken := *k.Taken
-	switch shown := *b.Reserve; {
-	case shown == *taken.Reserve && (shown == *k.Wanted || b.Polled.Sub(k.WrittenAt) >= overdue):
-		taken.Reserve = nil // it stands
-		st.disown()
-		st.Pending = without(st.Pending, Powerwall)
-	case shown == *taken.Reserve, shown == *k.Wanted, slices.Contains(k.Asked, shown):
-	case shown == deviceLimit && (*k.Wanted > deviceLimit || slices.ContainsFunc(k.Asked, func(v int) bool { return v > deviceLimit })):
-		if *k.Wanted > deviceLimit { // ours has landed, and snapped back
-			limit := deviceLimit
+	left := shown(own, *b.Reserve, b.Polled)
+	if left == nil && b.Polled.Sub(k.WrittenAt) >= devices.AnswerWithin {
+		k.ShownAt = b.Polled
+	}
+	k.Flights = append(left, sentBy(SentByPerson, k.Flights)...)
+}
+
+// keepsMore reports whether a battery shows more than the limit that it has been
+// taken to have, and that a person has not set.
+func (st *step) keepsMore(b Battery) bool {
+	k := st.Kept.Battery
+	return b.Reserve != nil && k.Wanted != nil && k.Taken == nil && k.Limit > 0 &&
+		*b.Reserve > k.Limit && *b.Reserve <= st.InForce().OffPeakReserve
+}
+
+// confirmReserve notes that the last write has landed.
+func (st *step) confirmReserve(to Tenure) {
+	k := &st.Kept.Battery
+	k.Confirmed, k.AtPeak = true, k.AtPeak && to != Free
+	st.Pending = without(st.Pending, Powerwall)
+	st.unsay("taken " + Powerwall)
+}
+
+// learnLimit notes that the device keeps no more than its limit. Where a person
+// has the battery, that only says that a write of the rules has landed.
+func (st *step) learnLimit(to Tenure) {
+	k, limit := &st.Kept.Battery, deviceLimit
+	if to == Yielded {
+		if *k.Wanted > deviceLimit {
 			k.Limit, k.Wanted = deviceLimit, &limit
 		}
-	default:
-		taken.Reserve = &shown // another choice
+		return
 	}
-	k.Taken = &taken
+	// Nobody can tell it from a vendor that shows late what was asked.
+	k.LimitDoubt = k.Before != nil && *k.Before == deviceLimit
+	k.Limit, k.Wanted, k.Confirmed, k.AtPeak = deviceLimit, &limit, true, false
+	st.Pending = without(st.Pending, Powerwall)
+	st.note(NoteLeft, Powerwall, "this Powerwall keeps no reserve above %d %%: %d %% is wanted from now on", deviceLimit, deviceLimit)
 }
 
-// early reports whether b may still show the reserve of before our last write:
-// a battery that was at the limit already shows no difference at first.
-func (st *step) early(b Battery) bool {
-	k := st.Kept.Battery
-	return !k.Confirmed && k.Before != nil && *k.Before == deviceLimit && b.Polled.Sub(k.WrittenAt) < settle
+// learnFloor notes that the device keeps no less than what it shows, and that the
+// write has landed. Where a person has the battery, it says no more than that.
+func (st *step) learnFloor(to Tenure, floor int) {
+	k := &st.Kept.Battery
+	k.Wanted = &floor
+	if to == Yielded {
+		return
+	}
+	k.Floor, k.FloorAt, k.Confirmed = floor, st.now, true
+	st.Pending = without(st.Pending, Powerwall)
+	st.unsay("taken " + Powerwall)
+	st.note(NoteLeft, Powerwall, "this Powerwall keeps no reserve below %d %%: %d %% is wanted in peaks from now on; a utility's program may ask for that, see the Tesla app", floor, floor)
+}
+
+// reclaim takes up a write again that has landed late: a later one is to overtake it.
+func (st *step) reclaim(shown int) {
+	k := &st.Kept.Battery
+	k.Before, k.Confirmed, k.AtPeak = &shown, false, true
+	st.note(NoteReserve, Powerwall, "reserve %d %% is shown, which powermgr had asked for earlier: it is overtaken", shown)
+}
+
+// forgetAsked forgets what was asked of the reserve. What is to go back does so
+// all the same, unless a person has chosen.
+func (st *step) forgetAsked(c Cause) {
+	atPeak := st.Kept.Battery.AtPeak
+	st.forgetWrites()
+	st.Kept.Battery.AtPeak = atPeak && c == OwnerMoved
 }
 
 // takeBattery leaves the battery to a person until the window ends.
 func (st *step) takeBattery(what string) {
 	k := &st.Kept.Battery
 	if k.Taken == nil {
-		st.note(NoteTaken, Powerwall, "%s: the battery is left alone until %s", what, st.clock(st.takenUntil()))
+		st.note(NoteTaken, Powerwall, "%s: the battery is left alone%s", what, st.until(st.takenUntil()))
 	}
 	taken := Taken{At: st.now, What: what}
 	if k.Taken != nil {
@@ -159,23 +162,31 @@ func (st *step) takeBattery(what string) {
 	st.Pending = without(st.Pending, Powerwall)
 }
 
-// letGo ends what a person took of the battery.
-func (st *step) letGo() {
+// endYield ends what a person took of the battery.
+func (st *step) endYield() {
 	k := &st.Kept.Battery
-	if k.Taken != nil && k.Taken.Reserve != nil && k.Wanted != nil {
-		k.Before = k.Taken.Reserve // it shows until a write of ours has landed
+	if k.Taken == nil {
+		return
 	}
-	k.Taken = nil
+	choice := k.Taken.Reserve
+	if choice == nil {
+		choice = k.commanded()
+	}
+	if choice != nil && k.Wanted != nil {
+		// The choice shows until a later write has landed.
+		k.Before, k.Confirmed = choice, k.Confirmed && *k.Wanted == *choice
+	}
+	k.Taken, k.Flights = nil, k.own()
 }
 
-// disown forgets what we asked of the reserve: it is a person's. Without it,
+// forgetWrites forgets what the rules asked of the reserve: it is a person's. Without it,
 // a battery that is left alone gets its off-peak reserve back in the end.
-func (st *step) disown() {
+func (st *step) forgetWrites() {
 	k := &st.Kept.Battery
 	if k.Wanted != nil && *k.Wanted <= deviceLimit {
 		k.WrittenAt = time.Time{}
 	}
-	k.Wanted, k.Before, k.Asked, k.Confirmed, k.AtPeak = nil, nil, nil, false, false
+	k.Wanted, k.Before, k.Confirmed, k.AtPeak = nil, nil, false, false
 }
 
 func (st *step) takenUntil() time.Time {
@@ -187,104 +198,145 @@ func (st *step) takenUntil() time.Time {
 
 // offPeakReserve is the reserve outside peaks, as far as the device keeps it.
 func (st *step) offPeakReserve() int {
-	want := st.Settings.OffPeakReserve
+	want := max(st.InForce().OffPeakReserve, st.floor())
 	if limit := st.Kept.Battery.Limit; limit > 0 {
 		want = min(want, limit)
 	}
 	return want
 }
 
+// peakReserve is the reserve in a peak, as far as the device keeps it.
+func (st *step) peakReserve() int { return max(st.InForce().PeakReserve, st.floor()) }
+
+// floor is the least that the device keeps, as far as that is known. It is asked
+// for less from time to time: a utility's program ends some day.
+func (st *step) floor() int {
+	if k := st.Kept.Battery; st.now.Sub(k.FloorAt) < devices.FloorMemory {
+		return k.Floor
+	}
+	return 0
+}
+
 // battery decides the reserve.
 func (st *step) battery() {
-	k, b, p := &st.Kept.Battery, st.Battery, st.plan
+	b := st.Battery
+	st.awaitPlan()
 	if b != nil {
 		st.judgeAge(Powerwall, "Tesla's figures", b.Age)
 	}
-	want := st.offPeakReserve()
-	if p.Discharge {
-		want = st.Settings.PeakReserve
+	t := st.wantedReserve()
+	st.d.Reserve, st.d.Reason, st.d.Why = t.show, t.reason, t.why
+	if k := st.Kept.Battery; b == nil && k.AtPeak && k.Wanted != nil && k.Taken == nil && !st.holds() {
+		st.giveBackUnread(st.calendarReserve())
 	}
-	switch {
-	case b == nil:
-		st.d.Reserve = &want
-		st.d.Reason, st.d.Why = ByUnknown, "the Powerwall has not said its reserve yet"
-		return
-	case k.Taken != nil:
-		st.d.Reason, st.d.Why = ByPerson, "a person has the battery: "+k.Taken.What
-		st.putBack()
-		return
-	case b.owner() != "":
-		st.d.Reason, st.d.Why = ByDevice, b.owner()
-		st.say("owner", NoteLeft, Powerwall, "%s: its reserve is left alone", b.owner())
-		return
-	case p.Paused && !k.AtPeak:
-		return
+	switch t.level {
+	case LevelOwner:
+		st.say("owner", NoteLeft, Powerwall, "%s: its reserve is left alone", t.why)
+	case LevelPerson:
+		if t.reserve != nil {
+			st.putBack(*t.reserve)
+		}
+	case LevelCalendar, LevelPlan:
+		st.unsay("owner")
+		if t.reserve != nil {
+			st.judgeMode(b.Mode)
+			st.reconcileReserve(*t.reserve)
+		}
 	}
-	st.unsay("owner")
-	st.d.Reserve = &want
-	shown := st.shownReserve()
-	if shown == nil {
-		st.d.Reason, st.d.Why = ByUnknown, "the Powerwall has not said its reserve yet"
-		return
-	}
-	switch b.Mode {
+}
+
+// judgeMode says that the Powerwall's mode makes the reserve mean little.
+func (st *step) judgeMode(mode string) {
+	switch mode {
 	case "autonomous":
 		st.problem(WrongMode, "the Powerwall is in autonomous mode: the reserve is only a floor; set it to self_consumption")
 	case "backup":
 		st.problem(WrongMode, "the Powerwall is in backup mode: the reserve has no effect; set it to self_consumption")
 	}
-	st.d.Why = fmt.Sprintf("reserve %d %%", want)
-	if b.Charge != nil && b.Age < tooOld {
-		st.d.Why += fmt.Sprintf(", battery %.0f %%", *b.Charge)
-	}
-	// A write that may still land must be overtaken even if the device shows
-	// the right value at this moment.
-	outstanding := k.Wanted != nil && !k.Confirmed && *k.Wanted != want && (b.Polled.Sub(k.WrittenAt) < overdue || st.Pending[Powerwall].ID != "")
-	if *shown == want && !outstanding && (b.Reserve != nil || k.Confirmed) {
-		if k.Wanted == nil || *k.Wanted != want {
-			// Adopted: it is what the rules want, whoever set it.
-			if k.Wanted != nil {
-				k.WrittenAt = time.Time{}
-			}
-			k.Wanted, k.Before, k.Asked, k.Confirmed = &want, nil, nil, true
-			k.AtPeak = p.Discharge && want != st.offPeakReserve()
+}
+
+// reconcileReserve sends at most one write: when what is wanted is not what is in
+// force, or may be overtaken.
+func (st *step) reconcileReserve(want int) {
+	k, b, shown := &st.Kept.Battery, st.Battery, *st.shownReserve()
+	switch asked := k.Wanted != nil && *k.Wanted == want; {
+	case shown == want && !st.mayLand(want) && (b.Reserve != nil || k.Confirmed):
+		if !asked {
+			st.adoptReserve(want)
 		}
+		st.effect(want)
+	case st.doubted(Powerwall) && (st.plan.Phase != OffPeak || asked):
+		// The next reading tells whether a person has it; what has to go back does.
+	case asked && !st.mayRetry(Powerwall, b.Polled):
+	default:
+		st.setReserve(want, shown)
+	}
+}
+
+// mayLand reports whether a write of something else may still land. It has to be
+// overtaken even if the device shows the right value at this moment.
+func (st *step) mayLand(want int) bool {
+	k := st.Kept.Battery
+	if own := k.own(); len(own) > 0 && !own[len(own)-1].leads(want, k.Limit) && own[len(own)-1].pending(st.now) {
+		return true
+	}
+	return k.Wanted != nil && !k.Confirmed && *k.Wanted != want &&
+		(st.Battery.Polled.Sub(k.WrittenAt) < devices.AnswerWithin || st.Pending[Powerwall].ID != "")
+}
+
+// adoptReserve takes over what is shown: it is what the rules want, whoever set it.
+func (st *step) adoptReserve(want int) {
+	k := &st.Kept.Battery
+	if k.Wanted != nil {
+		k.WrittenAt = time.Time{}
+	}
+	k.Wanted, k.Before, k.Confirmed = &want, nil, true
+	k.AtPeak = st.holds() && want != st.offPeakReserve()
+}
+
+// giveBackUnread gives back the reserve of an earlier process, or of the other
+// node, that the journal knows of. A vendor that limits reads shows nothing for
+// hours, and takes commands all the same. The next reading confirms it.
+func (st *step) giveBackUnread(want int) {
+	if st.Unread.IsZero() || st.Unread.After(st.now) {
+		st.Unread = st.now
+	}
+	if at := st.Unread.Add(devices.RestoreRetry); st.now.Before(at) {
+		st.wake(at) // a reading would tell more
 		return
 	}
-	if st.doubted(Powerwall) && (p.Phase != OffPeak || k.Wanted != nil && *k.Wanted == want) {
-		return // the next reading tells whether a person has it; what has to go back does
-	}
-	if k.Wanted != nil && *k.Wanted == want && !st.mayRetry(Powerwall, b.Polled) {
+	wanted := *st.Kept.Battery.Wanted
+	if wanted == want && !st.mayRetry(Powerwall, time.Time{}) {
 		return
 	}
-	st.setReserve(want, *shown)
+	st.setReserve(want, wanted)
 }
 
 // putBack gives the battery the reserve that a person chose, after a write of
-// ours has landed over it.
-func (st *step) putBack() {
-	k, b := &st.Kept.Battery, st.Battery
-	theirs := k.Taken.Reserve
-	if theirs == nil || k.Wanted == nil || b.Reserve == nil || b.owner() != "" || *b.Reserve == *theirs {
+// the rules has landed over it.
+func (st *step) putBack(choice int) {
+	k, b, target := &st.Kept.Battery, st.Battery, &choice
+	if b.Reserve == nil || *b.Reserve == *target {
 		return
 	}
-	if again := *k.Wanted == *theirs; !again && *b.Reserve != *k.Wanted || again && !st.mayRetry(Powerwall, b.Polled) {
+	if again := *k.Wanted == *target; !again && *b.Reserve != *k.Wanted || again && !st.mayRetry(Powerwall, b.Polled) {
 		return
 	}
-	if *theirs > deviceLimit && *theirs < 100 {
+	if *target > deviceLimit && *target < 100 {
 		return // nothing between can be asked for
 	}
-	w := Write{Target: Powerwall, Reserve: theirs, Goal: Restore, Why: fmt.Sprintf("reserve %d %%, was %d %%: a person had set it just before", *theirs, *b.Reserve)}
-	if *k.Wanted != *theirs {
+	w := Write{Target: Powerwall, Reserve: target, Goal: Restore, Why: fmt.Sprintf("reserve %d %%, was %d %%: a person had set it just before", *target, *b.Reserve)}
+	if *k.Wanted != *target {
 		st.note(NoteReserve, Powerwall, "%s", w.Why)
-		k.Asked = append(slices.Clone(k.Asked), *k.Wanted) // it shows until this has landed
+		k.Flights = flying(k.Flights, *k.Wanted, *b.Reserve, st.now) // it shows until this has landed
 	}
-	k.Wanted, k.WrittenAt, k.Confirmed = theirs, st.now, false
+	k.Flights = flying(k.Flights, *target, *b.Reserve, st.now)
+	k.Wanted, k.WrittenAt, k.Confirmed = target, st.now, false
 	st.send(w)
 }
 
 // shownReserve is what the Powerwall says that its reserve is. While it leaves
-// that out, what we last asked for counts: a reserve of ours has to go back,
+// that out, what was last asked for counts: a reserve of the rules has to go back,
 // and a write that was not needed does no harm. Nil: nobody knows.
 func (st *step) shownReserve() *int {
 	k := st.Kept.Battery
@@ -294,7 +346,7 @@ func (st *step) shownReserve() *int {
 	case k.Wanted != nil:
 		return k.Wanted
 	case k.AtPeak:
-		return &st.Settings.PeakReserve
+		return devices.Pointer(st.InForce().PeakReserve)
 	}
 	return nil
 }
@@ -302,18 +354,22 @@ func (st *step) shownReserve() *int {
 func (st *step) setReserve(want, shown int) {
 	k := &st.Kept.Battery
 	w := Write{Target: Powerwall, Reserve: &want, Goal: Restore, Why: fmt.Sprintf("reserve %d %%, was %d %%: %s", want, shown, st.phaseText())}
-	if st.plan.Discharge {
+	if st.holds() {
 		w.Goal = Setback
+	}
+	if planned, why, ok := st.planned(); ok && planned != nil {
+		w.Why = fmt.Sprintf("reserve %d %%, was %d %%, by plan: %s", want, shown, why)
 	}
 	if !st.Settings.DryRun {
 		if k.Wanted == nil || *k.Wanted != want || k.Confirmed {
-			if k.Wanted != nil && !k.Confirmed {
-				k.Asked = append(slices.Clone(k.Asked), *k.Wanted)
+			if k.Wanted == nil || *k.Wanted != want {
+				st.changed()
 			}
-			k.Before = &shown
+			k.Before, st.Idle = &shown, Idle{}
 			st.Pending = without(st.Pending, Powerwall)
 			st.note(NoteReserve, Powerwall, "%s", w.Why)
 		}
+		k.Flights = flying(k.Flights, want, shown, st.now)
 		k.Wanted, k.WrittenAt, k.Confirmed = &want, st.now, false
 		if want != st.offPeakReserve() {
 			k.AtPeak = true

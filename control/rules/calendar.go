@@ -42,7 +42,18 @@ type Calendar struct {
 	Seasons  []Season
 	Holidays []string       // local days without peaks: "2026-07-04", or "07-04" of every year
 	Public   PublicHolidays // more of them; nil: none
+	Schedule Schedule       // the windows, instead of Seasons and holidays; nil: those have them
 	Lead     time.Duration  // of pre_peak before each peak
+}
+
+// A Schedule knows the windows of each local day, by their start.
+type Schedule interface{ Windows(Date) []Window }
+
+// A Window is a part of a day in which power is expensive.
+type Window struct {
+	Span
+	Name    string // what people call it, as a season's name
+	Precool bool
 }
 
 // PublicHolidays are days that a rule makes holidays, such as the fourth
@@ -111,36 +122,50 @@ func (c Calendar) From(t time.Time) iter.Seq[Peak] {
 // earlier ones that may reach into it.
 func (c Calendar) from(date Date) iter.Seq[Peak] {
 	return func(yield func(Peak) bool) {
-		first := date.Add(-1)
-		for n := 0; n < horizon && c.goesOn(first); n++ {
-			first = first.Add(-1)
+		first := date
+		if c.reaches(date.Add(-1)) {
+			first = date.Add(-1)
+			for n := 0; n < horizon && c.goesOn(first); n++ {
+				first = first.Add(-1)
+			}
 		}
-		var open Peak // it may go on with the next window
+		run := joined{yield: yield}
 		for day, last := first, date.Add(horizon); day != last; day = day.Add(1) {
 			for _, w := range c.windows(day) {
-				switch {
-				case open.Start.IsZero():
-					open = w
-				case w.Start.After(open.End):
-					if !yield(open) {
-						return
-					}
-					open = w
-				default:
-					open.End = latest(open.End, w.End)
-				}
-			}
-			if !open.Start.IsZero() && !c.reaches(day) {
-				if !yield(open) {
+				if !run.add(w) {
 					return
 				}
-				open = Peak{}
+			}
+			if !c.reaches(day) && !run.end() {
+				return
 			}
 		}
-		if !open.Start.IsZero() {
-			yield(open)
-		}
+		run.end()
 	}
+}
+
+// joined are windows that touch, which are one peak.
+type joined struct {
+	open  Peak // it may go on with the next window; zero: none
+	yield func(Peak) bool
+}
+
+// add joins the next window by its start. It reports whether more are wanted.
+func (j *joined) add(w Peak) bool {
+	if !j.open.Start.IsZero() && !w.Start.After(j.open.End) {
+		j.open.End = latest(j.open.End, w.End)
+		return true
+	}
+	more := j.end()
+	j.open = w
+	return more
+}
+
+// end yields the open peak: no window comes that touches it.
+func (j *joined) end() bool {
+	p := j.open
+	j.open = Peak{}
+	return p.Start.IsZero() || j.yield(p)
 }
 
 // goesOn reports whether a peak of the day before goes on through the whole of
@@ -168,40 +193,41 @@ const nearMidnight = minutesPerDay - 3*60
 
 // reaches reports whether a window of date may touch one of the next day.
 func (c Calendar) reaches(date Date) bool {
+	if c.Schedule != nil {
+		return slices.ContainsFunc(c.Schedule.Windows(date), func(w Window) bool { return w.End >= nearMidnight })
+	}
 	for i := range c.Seasons {
 		late := func(p Span) bool { return p.End >= nearMidnight }
 		if s := &c.Seasons[i]; slices.ContainsFunc(s.Peaks, late) && s.days().Has(date) {
-			return !c.holiday(date)
+			return !c.IsHoliday(date)
 		}
 	}
 	return false
 }
 
-// A span of a season.
-type span struct {
-	Span
-	season *Season
-}
-
 // spans are the windows that begin on a local day, by their start.
-func (c Calendar) spans(date Date) (spans []span) {
+func (c Calendar) spans(date Date) (spans []Window) {
+	if c.Schedule != nil {
+		return c.Schedule.Windows(date)
+	}
 	for i := range c.Seasons {
 		s := &c.Seasons[i]
 		if len(s.Peaks) == 0 || !s.days().Has(date) {
 			continue
 		}
 		for _, p := range s.Peaks {
-			spans = append(spans, span{p, s})
+			spans = append(spans, Window{p, s.Name, s.Precool})
 		}
 	}
-	if len(spans) == 0 || c.holiday(date) {
+	if len(spans) == 0 || c.IsHoliday(date) {
 		return nil
 	}
-	slices.SortStableFunc(spans, func(a, b span) int { return a.Start - b.Start })
+	slices.SortStableFunc(spans, func(a, b Window) int { return a.Start - b.Start })
 	return spans
 }
 
-func (c Calendar) holiday(date Date) bool {
+// IsHoliday reports whether date is a holiday, on which no season's peak begins.
+func (c Calendar) IsHoliday(date Date) bool {
 	if c.Public != nil && c.Public.Has(date) {
 		return true
 	}
@@ -237,10 +263,15 @@ func (c Calendar) HolidaysOver(now time.Time) string {
 
 // windows are the spans of a day as stretches of time. One that falls into the
 // hour that summer time takes is none.
-func (c Calendar) windows(date Date) (windows []Peak) {
-	for _, s := range c.spans(date) {
+func (c Calendar) windows(date Date) []Peak {
+	spans := c.spans(date)
+	if len(spans) == 0 {
+		return nil
+	}
+	windows := make([]Peak, 0, len(spans))
+	for _, s := range spans {
 		if from, until := s.On(date, c.Location); from.Before(until) {
-			windows = append(windows, Peak{Season: s.season.Name, Precool: s.season.Precool, Start: from, End: until})
+			windows = append(windows, Peak{Season: s.Name, Precool: s.Precool, Start: from, End: until})
 		}
 	}
 	return windows
@@ -258,14 +289,19 @@ func (c Calendar) Next(t time.Time) (p Peak, ok bool) {
 // At is the scheduled phase at t, with the peak that it belongs to or, in
 // off_peak, the next one.
 func (c Calendar) At(t time.Time) (Phase, Peak) {
-	p, ok := c.Next(t)
+	p, _ := c.Next(t)
+	return c.phase(p, t), p
+}
+
+// phase is the scheduled phase at t, given the peak that Next returned for it.
+func (c Calendar) phase(p Peak, t time.Time) Phase {
 	switch {
-	case !ok || t.Before(p.Start.Add(-c.Lead)):
-		return OffPeak, p
+	case p.Start.IsZero() || t.Before(p.Start.Add(-c.Lead)):
+		return OffPeak
 	case t.Before(p.Start):
-		return PrePeak, p
+		return PrePeak
 	}
-	return InPeak, p
+	return InPeak
 }
 
 // Change is when the scheduled phase changes next after t; zero if it never

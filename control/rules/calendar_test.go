@@ -7,6 +7,7 @@ import (
 	"time"
 
 	. "powermgr/control/rules"
+	"powermgr/devices"
 )
 
 func TestPhases(t *testing.T) {
@@ -102,8 +103,8 @@ func TestAWholeDayOverEachChangeOfClocks(t *testing.T) {
 			w.want("powerwall 0", "up until 04:00 cool 76 heat 66")
 			w.untilTime(begins.Add(c.hours*time.Hour + 10*time.Minute))
 			w.want("powerwall 100")
-			if th := w.therm["up"]; th.Hold != HoldSchedule || len(w.s.Kept.Homes) > 0 && w.s.Kept.Homes["up"].Touch != nil {
-				t.Errorf("at %s: %+v, kept %+v", w.now.In(pacific).Format("15:04"), th.Setting, w.s.Kept.Homes)
+			if th := w.therm["up"]; th.Hold != devices.HoldSchedule || len(w.s.Kept.Thermostats) > 0 && w.s.Kept.Thermostats["up"].Claim != nil {
+				t.Errorf("at %s: %+v, kept %+v", w.now.In(pacific).Format("15:04"), th.Setting, w.s.Kept.Thermostats)
 			}
 			w.charge = 100
 			w.untilTime(at(c.day + " 23:59"))
@@ -297,4 +298,23 @@ func TestNoPeaksAtAll(t *testing.T) {
 	w.ask("peak")
 	w.want("powerwall 0")
 	w.untilTime(at("2026-07-16 08:30")).want("powerwall 100")
+}
+
+// counted is a schedule with a peak each evening that counts how often it is asked.
+type counted struct{ days *int }
+
+func (s counted) Windows(Date) []Window {
+	*s.days++
+	return []Window{{Span: Span{Start: 960, End: 1140}}}
+}
+
+// A phase is asked for several times a minute: only the days that matter are
+// looked at, and whether their windows end late.
+func TestTheNextPeakIsFoundInFewDays(t *testing.T) {
+	for now, most := range map[string]int{"2026-07-15 12:00": 3, "2026-07-15 19:00": 5} {
+		days := 0
+		if _, ok := (Calendar{Location: pacific, Schedule: counted{&days}}).Next(at(now)); !ok || days > most {
+			t.Errorf("%s: the windows of %d days were asked for, at most %d are needed; there is a next peak: %v", now, days, most, ok)
+		}
+	}
 }

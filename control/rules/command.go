@@ -6,18 +6,20 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"powermgr/devices"
 )
 
-// answer folds the answer to a command: ours ends what is pending, a person's
-// makes the target theirs.
+// answer folds the answer to a command: one of the rules ends what is pending, a
+// person's leaves the target to that person.
 func (st *step) answer(a Answer) {
-	p, ours := st.Pending[a.Target]
-	if ours = ours && p.ID != "" && p.ID == a.ID; !ours {
+	p, own := st.Pending[a.Target]
+	if own = own && p.ID != "" && p.ID == a.ID; !own {
 		switch {
-		case Ours(a.ID):
+		case OwnCommand(a.ID):
 		case a.Final && a.Setting != fan:
 			if a.Target == Powerwall && a.Setting == "reserve" && a.Applied {
-				st.disown()
+				st.forgetWrites()
 			}
 			st.settled(a.Target, a.Setting, a.Applied)
 		case a.Accepted:
@@ -29,18 +31,24 @@ func (st *step) answer(a Answer) {
 		return
 	}
 	if a.Applied {
-		p.Failed, p.Tries = time.Time{}, 0
+		p.Failed, p.Tries, p.Back = time.Time{}, 0, false
 		p.ID = ""
 		st.Pending = with(st.Pending, a.Target, p)
 		st.unsay("taken " + a.Target)
 		return
 	}
 	if a.GaveWay {
-		p.ID, p.Failed, p.Retry = "", st.now, st.now.Add(giveWay)
+		if a.Target == Powerwall && !a.Accepted {
+			st.refused(p.Sent)
+		}
+		p.ID, p.Failed, p.Retry = "", st.now, st.now.Add(devices.GaveWayRetry)
 		st.Pending = with(st.Pending, a.Target, p)
 		return
 	}
 	p.Ignored, p.Unknown = a.Accepted && !a.Unknown, a.Unknown
+	if a.Target == Powerwall && !a.Accepted && !a.Unknown {
+		st.refused(p.Sent)
+	}
 	st.failed(a.Target, p, a.Reason)
 }
 
@@ -48,21 +56,22 @@ func (st *step) answer(a Answer) {
 func (st *step) asked(a Answer) {
 	switch {
 	case a.Target == Powerwall && (a.Setting == "reserve" || a.Setting == "mode"):
-		st.takeBattery("by command: " + a.Setting) // what is ours there stays so until that has landed
+		st.takeBattery("by command: " + a.Setting) // what the rules set stays on record until that has landed
 		if a.Setting == "reserve" {
-			st.Kept.Battery.Taken.Reserve = nil // it comes after what they chose before
+			st.Kept.Battery.Taken.Reserve = nil // this comes after what they chose before
+			st.command(a.Reserve)
 		}
 	case a.Target != Powerwall && a.Setting != fan:
-		if st.plan.Phase != OffPeak || st.Kept.Homes[a.Target].Touch != nil {
+		if st.plan.Phase != OffPeak || st.Kept.Thermostats[a.Target].Claim != nil {
 			st.commanded(a.Target, a.Setting)
 		}
 	}
 }
 
-// fan is the one setting of a thermostat that leaves everything else ours.
+// fan is the one setting of a thermostat that leaves everything else to the rules.
 const fan = "fan"
 
-// ownPrefix begins the ids of our own commands, so that a late answer to one
+// ownPrefix begins the ids of the commands of the rules, so that a late answer to one
 // sent before a restart is not taken for a person's.
 const ownPrefix = "control-"
 
@@ -70,13 +79,13 @@ const ownPrefix = "control-"
 // else's.
 func OwnCommand(id string) bool { return strings.HasPrefix(id, ownPrefix) }
 
-// Ours reports whether a command's id is one of the controller's.
-func Ours(id string) bool { return strings.HasPrefix(id, ownPrefix) }
+// NotSent begins the reason of a NoteDryRun; what would have been sent follows.
+const NotSent = "not sent, dry run: "
 
 func (st *step) send(w Write) {
 	p := st.Pending[w.Target]
 	if st.Settings.DryRun {
-		st.say("dry "+w.Target, NoteDryRun, w.Target, "not sent, dry run: %s", w.Why)
+		st.say("dry "+w.Target, NoteDryRun, w.Target, NotSent+"%s", w.Why)
 		return
 	}
 	st.Sent++ // several commands can leave at one instant
@@ -90,47 +99,69 @@ func (st *step) send(w Write) {
 // again: sooner when the vendor could not be reached than when it accepted the
 // command and did nothing, and soonest when it gives something back.
 func (st *step) failed(target string, p Pending, reason string) {
-	p.ID, p.Failed = "", st.now
+	p.ID, p.Failed, p.Why = "", st.now, reason
 	p.Tries++
-	wait := time.Minute << min(p.Tries-1, 4)
+	wait := devices.RefusedRetry << min(p.Tries-1, 4)
 	switch {
 	case p.Ignored:
-		wait = 10 * time.Minute << min(p.Tries-1, 1)
+		wait = devices.IgnoredRetry << min(p.Tries-1, 1)
 	case p.Goal == Restore:
-		wait = min(wait, owedRetry)
+		wait = min(wait, devices.RestoreRetry)
+	}
+	if st.now.Sub(p.Sent) >= devices.RereadWithin {
+		wait = max(wait, devices.RestoreRetry) // the bridge has sent it several times
 	}
 	p.Retry = st.now.Add(wait)
 	st.Pending = with(st.Pending, target, p)
 	st.say("taken "+target, NoteProblem, target, "the command did not come through: %s", reason)
 }
 
-// owedRetry is the longest that something which has to go back waits for the
-// next try, and how long it waits for a reading before it goes without one.
-const owedRetry = 5 * time.Minute
+// notDone is why target does not have what was last asked of it: the vendor has
+// refused it, or nothing came of it. Empty: nothing has failed since a command
+// was last carried out.
+func (st *step) notDone(target string) string {
+	if p := st.Pending[target]; p.Tries > 0 {
+		return p.Why
+	}
+	return ""
+}
 
-// outage is how long after a command came to nothing a reading has to be to say
-// that the vendor has been away since.
-const outage = 30 * time.Second
+// judgeCommands says what does not have what was asked of it.
+func (st *step) judgeCommands() {
+	if shown, wanted, why := st.reserveNotDone(); why != "" {
+		st.problem(NotDone, fmt.Sprintf("the reserve is %d %% and not %d %%: %s", shown, wanted, why))
+	}
+	for _, id := range st.thermostatIDs() {
+		claim, why := st.Kept.Thermostats[id].Claim, st.notDone(id)
+		if claim == nil || claim.Confirmed || why == "" || claim.shown(st.Thermostats[id]) {
+			continue
+		}
+		st.problem(NotDone, fmt.Sprintf("%s is not set to what was asked of it: %s", st.nameOf(id), why))
+	}
+}
+
+// reserveNotDone is the reserve that the Powerwall shows in place of the one that
+// was asked of it, and why; why is empty if that is not so.
+func (st *step) reserveNotDone() (shown, wanted int, why string) {
+	k, b := st.Kept.Battery, st.Battery
+	if b == nil || b.Reserve == nil || k.Wanted == nil || k.Confirmed || k.Taken != nil || *b.Reserve == *k.Wanted {
+		return 0, 0, ""
+	}
+	return *b.Reserve, *k.Wanted, st.notDone(Powerwall)
+}
 
 // read notes that target was read, and when it was before. The first reading
 // since a command that did not come through says that the vendor answers again:
-// the command need not wait any longer.
+// the command need not wait any longer. If it fails once more, it was not the
+// vendor's answering that it lacked, and readings bring it forward no more.
 func (st *step) read(target string, before, polled time.Time) {
 	p := st.Pending[target]
-	if p.Failed.IsZero() || p.Ignored || !before.Before(p.Sent) || polled.Sub(p.Failed) < outage {
+	if p.Failed.IsZero() || p.Ignored || p.Back || !before.Before(p.Sent) || polled.Sub(p.Failed) < devices.OutageOver {
 		return
 	}
-	p.Retry = earliest(p.Retry, st.now)
+	p.Retry, p.Back = earliest(p.Retry, st.now), true
 	st.Pending = with(st.Pending, target, p)
 }
-
-// giveWay is how long a command waits that gave way to a person's. The bridge
-// refuses ours that long after theirs, and a reading is due before it.
-const giveWay = 10 * time.Second
-
-// overdue is how long a final answer may take: three writes, each read back
-// for two and a half minutes.
-const overdue = 10 * time.Minute
 
 // mayRetry reports whether an unconfirmed write to target may be sent (again),
 // and sees to it that there is a wake-up when it may.
@@ -140,23 +171,28 @@ func (st *step) mayRetry(target string, lastRead time.Time) bool {
 	case !ok:
 		return true // the process that sent it is gone
 	case p.ID != "":
-		if st.now.Sub(p.Sent) >= overdue {
+		if st.now.Sub(p.Sent) >= devices.AnswerWithin {
 			p.Ignored, p.Unknown = true, false
 			st.failed(target, p, "there was no answer")
 		}
-		st.wake(p.Sent.Add(overdue))
+		st.wake(p.Sent.Add(devices.AnswerWithin))
+		st.wake(st.Pending[target].Retry)
 		return false
 	case p.Failed.IsZero():
 		// Shown by the device, as the answer said, and yet the reading says
 		// otherwise: the next reading decides.
-		return lastRead.After(p.Sent.Add(2 * time.Minute))
+		return lastRead.After(p.Sent.Add(devices.ShownWithin))
 	case st.now.Before(p.Retry):
 		st.wake(p.Retry)
 		return false
 	}
 	// A reading since then says that the vendor answers again; the one that the
 	// refusal was about comes with it. A vendor that limits reads gives none for
-	// hours: what surely did not arrive goes back without one.
-	arrived := p.Ignored || p.Unknown
-	return lastRead.After(p.Failed.Add(-time.Second)) || p.Goal == Restore && !arrived && st.now.Sub(p.Failed) >= owedRetry
+	// hours: what is to go back does so without one, and less often if it may
+	// have arrived.
+	unread := devices.RestoreRetry
+	if p.Ignored || p.Unknown {
+		unread = devices.UnreadRetry
+	}
+	return lastRead.After(p.Failed.Add(-time.Second)) || p.Goal == Restore && st.now.Sub(p.Failed) >= unread
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	. "powermgr/control/rules"
+	"powermgr/devices"
 )
 
 // crossed is a home where a write of ours is on its way to a battery that shows
@@ -179,5 +180,126 @@ func TestALimitIsOfOurOwnWriteOnly(t *testing.T) {
 	w.until("19:08").want()
 	if w.s.Kept.Battery.Limit != 0 {
 		t.Error("a person's choice passes for the device's limit")
+	}
+}
+
+// A person's set point and a setback cross on the way to a thermostat. Whichever
+// lands last, the person's is what there is in the end.
+func TestASetPointThatCrossesOurs(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		after func(w *world, th *Thermostat) // they have chosen 72
+		want  []string
+		cool  float64
+	}{
+		{"ours never lands", func(*world, *Thermostat) {}, nil, 72},
+		{"ours lands over it", func(_ *world, th *Thermostat) { th.Cool = ptr(78.0) }, []string{"up permanent cool 72 heat 68"}, 72},
+		{"they choose again before it lands", func(w *world, th *Thermostat) {
+			th.Cool = ptr(70.0)
+			w.now = w.now.Add(30 * time.Second)
+			w.read()
+			th.Cool = ptr(78.0)
+		}, []string{"up permanent cool 70 heat 68"}, 70},
+		{"they choose what ours was, when that can land no more", func(w *world, th *Thermostat) {
+			w.until("16:20")
+			th.Cool = ptr(78.0)
+		}, nil, 78},
+		{"they make it heat as well", func(w *world, th *Thermostat) { th.Mode = "heat" }, nil, 72},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10")
+			th := w.therm["up"]
+			th.Hold, w.charge, w.deaf["up"] = devices.HoldPermanent, 70, true
+			w.start().want("powerwall 0", "up permanent cool 78 heat 68")
+			th.Cool = ptr(72.0)
+			w.now = w.now.Add(30 * time.Second)
+			w.read()
+			w.want()
+			w.deaf["up"] = false
+			c.after(w, th)
+			w.now = w.now.Add(20 * time.Second)
+			w.read()
+			w.until("18:58").want(c.want...)
+			if len(w.d.Taken) != 1 {
+				t.Errorf("taken %v", w.d.Taken)
+			}
+			w.until("19:10").want("powerwall 100")
+			if *th.Cool != c.cool {
+				t.Errorf("in the end cool %g, want %g", *th.Cool, c.cool)
+			}
+		})
+	}
+}
+
+// One reading shows something that nobody here has asked for while a write is
+// on its way. A choice over which the write lands is what the thermostat goes
+// back to; a glitch, after which it is as before, is not.
+func TestWhatOneReadingShowsBeforeAWriteLands(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		later   time.Duration // after the write
+		between float64       // what the reading after that shows; 0: there is none
+		taken   int
+		cool    float64 // in the end
+	}{
+		{"a choice, and the write shows at once", 30 * time.Second, 0, 1, 82},
+		{"a choice, and the vendor is minutes behind", 4 * time.Minute, 0, 1, 82},
+		{"a glitch while an earlier setback is in force", 30 * time.Second, 78, 0, 76},
+		{"a glitch, and the vendor is minutes behind", 4 * time.Minute, 78, 0, 76},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10")
+			th := w.therm["up"]
+			th.Hold, w.charge = devices.HoldPermanent, 70
+			w.start()
+			w.until("16:30")
+			w.charge, w.deaf["up"] = 45, true
+			w.until("16:36")
+			if sent := w.take(); len(sent) != 3 || sent[2] != "up permanent cool 80 heat 68" {
+				t.Fatalf("sent %q", sent)
+			}
+			w.now = w.s.Kept.Thermostats["up"].Claim.WrittenAt
+			show := func(cool float64, after time.Duration) {
+				th.Cool, w.now = &cool, w.now.Add(after)
+				w.read()
+				if len(w.d.Taken) > 0 && cool == 82 {
+					t.Errorf("taken after one reading: %v", w.d.Taken)
+				}
+			}
+			show(82, c.later)
+			if c.between > 0 {
+				show(c.between, 30*time.Second)
+			}
+			show(80, 30*time.Second)
+			if len(w.d.Taken) != c.taken {
+				t.Errorf("taken %v", w.d.Taken)
+			}
+			w.deaf["up"] = false
+			w.until("19:10")
+			if *th.Cool != c.cool || th.Hold != devices.HoldPermanent {
+				t.Errorf("in the end cool %g %s, want %g permanent", *th.Cool, th.Hold, c.cool)
+			}
+		})
+	}
+}
+
+// A write lands over a choice that two readings have shown, and the person
+// switches the thermostat to heat: the set point they chose is given back.
+func TestOursLandsOverAChoiceAndTheyMakeItHeat(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	th := w.therm["up"]
+	th.Hold, w.charge, w.deaf["up"] = devices.HoldPermanent, 70, true
+	w.start().want("powerwall 0", "up permanent cool 78 heat 68")
+	th.Cool = ptr(72.0)
+	for range 2 {
+		w.now = w.now.Add(20 * time.Second)
+		w.read()
+	}
+	w.deaf["up"] = false
+	th.Cool, th.Mode = ptr(78.0), "heat"
+	w.until("18:58").want("up permanent cool 72 heat 68")
+	w.until("19:10").want("powerwall 100")
+	if *th.Cool != 72 {
+		t.Errorf("in the end cool %g, want 72", *th.Cool)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	. "powermgr/control/rules"
+	"powermgr/devices"
 )
 
 func TestSummerDay(t *testing.T) {
@@ -24,7 +25,7 @@ func TestSummerDay(t *testing.T) {
 	w.until("18:59").want("up until 19:00 cool 82 heat 68")
 	w.until("19:00").want("powerwall 100")
 	w.until("20:00").want() // the hold ended by itself
-	if len(w.d.Owned) != 0 || len(w.s.Kept.Homes) > 1 {
+	if len(w.d.Owned) != 0 || len(w.s.Kept.Thermostats) > 1 {
 		t.Errorf("still ours: %+v", w.d.Owned)
 	}
 	if w.journaled > 40 {
@@ -178,11 +179,11 @@ func TestPrecooling(t *testing.T) {
 		{"a baseline under the floor stays", func(w *world) { w.therm["up"].Cool = ptr(66.0) }, nil},
 		{"heating is not precooled", func(w *world) { w.therm["up"].Mode = "heat" }, nil},
 		{"off", func(w *world) { w.therm["up"].Mode = "off" }, nil},
-		{"vacation", func(w *world) { w.therm["up"].Hold = HoldVacation }, nil},
+		{"vacation", func(w *world) { w.therm["up"].Hold = devices.HoldVacation }, nil},
 		{"a utility's event", func(w *world) { w.therm["up"].UtilityEvent = true }, nil},
 		{"not alive", func(w *world) { w.therm["up"].Alive = false }, nil},
 		{"emergency heat", func(w *world) { w.therm["up"].EmergencyHeat = true }, nil},
-		{"over a permanent hold", func(w *world) { w.therm["up"].Hold = HoldPermanent }, []string{"up permanent cool 74 heat 68"}},
+		{"over a permanent hold", func(w *world) { w.therm["up"].Hold = devices.HoldPermanent }, []string{"up permanent cool 74 heat 68"}},
 		{"auto keeps the deadband", func(w *world) {
 			w.therm["up"].Mode, w.therm["up"].Deadband, w.therm["up"].Heat = "heat_cool", 3, ptr(72.0)
 		}, []string{"up until 16:00 cool 74 heat 71"}},
@@ -206,7 +207,7 @@ func TestPrecooling(t *testing.T) {
 
 func TestPrecoolingOverAPermanentHoldIsGivenBackAtPeakStart(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00")
-	w.therm["up"].Hold = HoldPermanent
+	w.therm["up"].Hold = devices.HoldPermanent
 	w.start()
 	w.until("15:59").want("up permanent cool 74 heat 68")
 	w.until("16:10").want("powerwall 0", "up permanent cool 76 heat 68")
@@ -235,10 +236,17 @@ func TestAReserveThatIsNotSaidIsGivenBack(t *testing.T) {
 // say so. The one that took over thought that a person had chosen it, and left
 // it through the peak.
 func TestAReserveThatTheRulesWantIsNobodysChoice(t *testing.T) {
-	w := newWorld(t, "2026-07-15 15:40")
-	w.s.Kept.Battery = KeptBattery{Wanted: ptr(20), Confirmed: true, Mode: "self_consumption"} // as the other node knows it
-	w.start()
-	w.until("16:10").want("up until 16:00 cool 74 heat 68", "powerwall 0")
+	for name, known := range map[string]BatteryRecord{ // as the other node knows it
+		"its last write has landed":         {Wanted: ptr(20), Confirmed: true, Mode: "self_consumption"},
+		"its last write may still be going": {Wanted: ptr(20), Before: ptr(40), WrittenAt: at("2026-07-15 15:39"), Mode: "self_consumption"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 15:40")
+			w.s.Kept.Battery = known
+			w.start()
+			w.until("16:10").want("up until 16:00 cool 74 heat 68", "powerwall 0")
+		})
+	}
 }
 
 // A reserve that snapped back to 80 while the daemon was down was taken for a
@@ -255,7 +263,7 @@ func TestALimitThatShowsWhileNobodyIsThere(t *testing.T) {
 	}
 }
 
-// The battery was filled from the grid at its dearest when somebody wanted it
+// The battery was filled from the grid at its most expensive when somebody wanted it
 // cool in a peak.
 func TestPrecoolingInAPeakLeavesTheBatteryToIt(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
@@ -284,8 +292,10 @@ func TestSetbackLimits(t *testing.T) {
 			th.Celsius, th.Step, th.Cool, th.Heat, th.Temperature = true, 0.5, ptr(26.0), ptr(20.0), ptr(26.0)
 		}, []string{"up until 19:00 cool 27.5 heat 20"}},
 		{"without holds", func(th *Thermostat) { th.Hold, th.Holds = "", nil }, []string{"up  cool 82 heat 68"}},
-		{"a device that cannot hold until a time", func(th *Thermostat) { th.Holds = []string{HoldSchedule, HoldTemporary, HoldPermanent} }, []string{"up temporary cool 82 heat 68"}},
-		{"a person's hold that ends first", func(th *Thermostat) { th.Hold, th.Until = HoldUntil, at("2026-07-15 18:00") }, []string{"up until 18:00 cool 82 heat 68"}},
+		{"a device that cannot hold until a time", func(th *Thermostat) {
+			th.Holds = []devices.Hold{devices.HoldSchedule, devices.HoldTemporary, devices.HoldPermanent}
+		}, []string{"up temporary cool 82 heat 68"}},
+		{"a person's hold that ends first", func(th *Thermostat) { th.Hold, th.Until = devices.HoldUntil, at("2026-07-15 18:00") }, []string{"up until 18:00 cool 82 heat 68"}},
 		{"off", func(th *Thermostat) { th.Mode = "off" }, nil},
 		{"no set point known", func(th *Thermostat) { th.Cool, th.Heat = nil, nil }, nil},
 	} {

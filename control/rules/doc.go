@@ -3,9 +3,10 @@
 // person's choice is left alone.
 //
 // Step is a pure function of a state, an event and the time. It does no I/O,
-// keeps nothing, never blocks, and imports the standard library only, so that
-// a table can hold every rule and a simulator can run years of them.
+// keeps nothing, never blocks, and imports the standard library and the words of
+// devices only, so that a table can hold every rule and a simulator can run years
+// of them. The words used here are in the glossary of package control.
 //
-// The order of precedence is: safety, device ownership, override, disabled,
-// schedule.
+// The order of precedence is: safety, device ownership, people, override,
+// disabled, plan, schedule.
 package rules

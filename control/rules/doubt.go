@@ -3,6 +3,8 @@ package rules
 import (
 	"math"
 	"time"
+
+	"powermgr/devices"
 )
 
 // One odd figure decides nothing that lasts. How full a battery is and how warm
@@ -33,12 +35,9 @@ var (
 	indoorReach = reach{3, 0.5} // °F
 )
 
-// comparable is how far apart in time two figures may be that agree.
-const comparable = 30 * time.Minute
-
 func (r reach) agree(earlier, later Figure) bool {
 	apart := later.AsOf.Sub(earlier.AsOf)
-	return apart <= comparable && math.Abs(later.Value-earlier.Value) <= r.atOnce+r.perMinute*apart.Minutes()
+	return apart <= devices.ComparableWithin && math.Abs(later.Value-earlier.Value) <= r.atOnce+r.perMinute*apart.Minutes()
 }
 
 // and is what is known after f has been read as well. confirmed is the doubted

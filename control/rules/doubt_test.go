@@ -5,6 +5,7 @@ import (
 	"time"
 
 	. "powermgr/control/rules"
+	"powermgr/devices"
 )
 
 // A measured is a charge at a time of day.
@@ -137,13 +138,13 @@ func TestOneOddReadingIsNoPerson(t *testing.T) {
 		{"the battery's mode", func(w *world) { w.mode = "backup" }},
 		{"an old set point", func(w *world) { w.therm["up"].Cool = ptr(76.0) }},
 		{"another set point", func(w *world) { w.therm["up"].Cool = ptr(60.0) }},
-		{"an old hold", func(w *world) { w.therm["up"].Hold = HoldSchedule }},
+		{"an old hold", func(w *world) { w.therm["up"].Hold = devices.HoldSchedule }},
 		{"a thermostat's mode", func(w *world) { w.therm["up"].Mode = "off" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 16:10")
 			up := w.therm["up"]
-			up.Hold, w.charge = HoldPermanent, 70
+			up.Hold, w.charge = devices.HoldPermanent, 70
 			w.start().until("16:40").want("powerwall 0", "up permanent cool 78 heat 68")
 			was, reserve, mode := *up, w.reserve, w.mode
 			c.odd(w)
@@ -160,7 +161,7 @@ func TestOneOddReadingIsNoPerson(t *testing.T) {
 		})
 		t.Run(c.name+", twice", func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 16:10")
-			w.therm["up"].Hold, w.charge = HoldPermanent, 70
+			w.therm["up"].Hold, w.charge = devices.HoldPermanent, 70
 			w.start().until("16:40").want("powerwall 0", "up permanent cool 78 heat 68")
 			c.odd(w)
 			w.charge = 20
@@ -173,7 +174,7 @@ func TestOneOddReadingIsNoPerson(t *testing.T) {
 	t.Run("what is odd before the first touch is no baseline", func(t *testing.T) {
 		w := newWorld(t, "2026-07-15 16:00")
 		up := w.therm["up"]
-		up.Hold = HoldPermanent
+		up.Hold = devices.HoldPermanent
 		w.charge = 80
 		w.start().until("16:10").take()
 		w.mute[Powerwall], up.Cool = true, ptr(60.0)
@@ -204,7 +205,7 @@ func TestOneOddReadingIsNoPerson(t *testing.T) {
 	t.Run("nor is a window's end written over what the next reading tells", func(t *testing.T) {
 		w := newWorld(t, "2026-07-15 16:10")
 		up := w.therm["up"]
-		up.Hold, w.charge = HoldPermanent, 70
+		up.Hold, w.charge = devices.HoldPermanent, 70
 		w.start().until("18:58").take()
 		up.Cool = ptr(73.0)
 		w.now = w.now.Add(90 * time.Second)
@@ -238,6 +239,38 @@ func TestOneOddForecastOfAServiceDecidesNothing(t *testing.T) {
 				w.untilTime(w.now.Add(time.Hour))
 			}
 			w.until("15:59").want(c.want...)
+		})
+	}
+}
+
+// One odd reading just after a start was taken for a choice that somebody made while
+// the process was not there.
+func TestOneOddReadingAfterAStartIsNoPerson(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		again float64 // what the second reading shows
+		taken int
+	}{
+		{"once", 76, 0},
+		{"twice", 73, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10")
+			w.step(Tick{})
+			kept, up := w.s.Kept, w.therm["up"]
+			up.Hold = devices.HoldPermanent
+			kept.Thermostats = map[string]ThermostatRecord{"up": {Event: kept.Event.Start, Baseline: &Baseline{Setting: up.Setting, Mode: up.Mode}}}
+			w.step(Recovered{kept})
+			up.Cool = ptr(73.0)
+			w.start()
+			if len(w.d.Taken) != 0 {
+				t.Fatalf("one reading is enough: %v", w.d.Taken)
+			}
+			up.Cool = &c.again
+			w.until("16:14")
+			if len(w.d.Taken) != c.taken {
+				t.Errorf("taken %v", w.d.Taken)
+			}
 		})
 	}
 }

@@ -7,11 +7,13 @@ import (
 	"time"
 
 	. "powermgr/control/rules"
+	"powermgr/devices"
 )
 
 func TestALimitNeverMovesASetPointTowardsMoreLoad(t *testing.T) {
 	for _, c := range []struct {
-		name, mode string
+		name       string
+		mode       devices.HVACMode
 		cool, heat float64
 	}{
 		{"cooling", "cool", 84, 68},
@@ -21,7 +23,7 @@ func TestALimitNeverMovesASetPointTowardsMoreLoad(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 16:10")
 			th := w.therm["up"]
-			th.Mode, th.Cool, th.Heat, th.Hold = c.mode, &c.cool, &c.heat, HoldPermanent
+			th.Mode, th.Cool, th.Heat, th.Hold = c.mode, &c.cool, &c.heat, devices.HoldPermanent
 			w.charge = 10
 			w.start().want("powerwall 0")
 		})
@@ -54,7 +56,7 @@ func TestMaxSteps(t *testing.T) {
 // read before anything is given back.
 func TestNothingIsGivenBackOverAChangeMadeWhileWeWereAway(t *testing.T) {
 	w := setBack(t)
-	w.therm["up"].Hold, w.therm["up"].Cool = HoldPermanent, ptr(72.0)
+	w.therm["up"].Hold, w.therm["up"].Cool = devices.HoldPermanent, ptr(72.0)
 	w.now = at("2026-07-15 21:00")
 	w.restart()
 	w.read()
@@ -67,7 +69,7 @@ func TestAChangeMadeWhileWeWereAwayIsNotTheEventsBaseline(t *testing.T) {
 	w := setBack(t)
 	w.step(EnabledAsked{Enabled: false})
 	w.until("16:40").take()
-	w.therm["up"].Cool, w.therm["up"].Hold = ptr(72.0), HoldPermanent
+	w.therm["up"].Cool, w.therm["up"].Hold = ptr(72.0), devices.HoldPermanent
 	w.restart()
 	w.read()
 	w.step(EnabledAsked{Enabled: true})
@@ -77,7 +79,7 @@ func TestAChangeMadeWhileWeWereAwayIsNotTheEventsBaseline(t *testing.T) {
 
 func TestWhatIsShownIsNotSentAgain(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
-	w.therm["up"].Hold = HoldPermanent
+	w.therm["up"].Hold = devices.HoldPermanent
 	w.deaf["up"], w.charge = true, 70
 	w.start().want("powerwall 0", "up permanent cool 78 heat 68")
 	w.step(RestoreAsked{})
@@ -86,6 +88,26 @@ func TestWhatIsShownIsNotSentAgain(t *testing.T) {
 	w.read()
 	w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Final: true, Reason: "the vendor does not answer"})
 	w.until("16:40").want() // it has 76 all the time
+}
+
+// A setback that shows already, while an earlier one may still land over it, is
+// not sent again by a process that has just started.
+func TestASetbackThatIsShownIsNotSentAgain(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	w.s.Settings.Spacing = time.Minute
+	w.deaf["up"], w.charge = true, 70
+	w.start().want("powerwall 0", "up until 19:00 cool 78 heat 68")
+	w.charge = 45
+	for len(w.sent) == 0 {
+		w.now = w.now.Add(30 * time.Second)
+		w.read()
+	}
+	w.want("up until 19:00 cool 80 heat 68")
+	th := w.therm["up"]
+	th.Hold, th.Until, th.Cool = devices.HoldUntil, at("2026-07-15 19:00"), ptr(80.0)
+	w.now = w.now.Add(30 * time.Second)
+	w.restart().read()
+	w.want()
 }
 
 // The reserve was a person's until the window ended, so what was asked for
@@ -110,10 +132,10 @@ func TestARestartAfterTheReserveIsTakenBack(t *testing.T) {
 
 func TestAPromotedNodeDecidesFromNoOldReading(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00").start()
-	w.step(Standing{Active: false})
+	w.step(Role{Active: false})
 	w.now = at("2026-07-15 16:30")
 	w.take()
-	w.step(Standing{Active: true})
+	w.step(Role{Active: true})
 	w.want()
 	w.read()
 	w.want("powerwall 0")
@@ -122,11 +144,11 @@ func TestAPromotedNodeDecidesFromNoOldReading(t *testing.T) {
 // A reading that was on its way when the node stood down is as old later on.
 func TestAPromotedNodeDecidesFromNoReadingOfItsLastMoment(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00").start()
-	w.step(Standing{Active: false})
+	w.step(Role{Active: false})
 	w.read()
 	w.now = at("2026-07-15 16:30")
 	w.take()
-	w.step(Standing{Active: true})
+	w.step(Role{Active: true})
 	w.want()
 	w.read()
 	w.want("powerwall 0")
@@ -152,27 +174,58 @@ func TestAChoiceAtAThermostatThatTakesNothing(t *testing.T) {
 	}
 }
 
+// A person sets a thermostat without holds just before its next period begins. One
+// reading has shown that by then: what comes before the period is not its doing.
+func TestAChoiceJustBeforeTheNextPeriod(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		charge float64 // from 75 % down the thermostat is set back
+	}{
+		{"over a setback", 70},
+		{"where there is no setback yet", 90},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10")
+			th := w.therm["up"]
+			th.Hold, th.Holds, th.Period, w.charge = "", nil, "wake", c.charge
+			w.start()
+			w.until("16:30")
+			w.take()
+			th.Cool = ptr(71.0)
+			w.now = w.now.Add(2 * time.Minute)
+			w.read()
+			th.Period = "leave"
+			w.until("16:40")
+			w.charge = 40
+			w.until("18:58").want()
+			if len(w.d.Taken) != 1 {
+				t.Errorf("taken %v", w.d.Taken)
+			}
+		})
+	}
+}
+
 // A journal that comes from the other node, as after both were active, does not
 // make a node forget what it has seen of the devices.
 func TestAJournalOfTheOtherNodeHidesNoChoice(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		homes map[string]Home
-		taken int
+		name          string
+		thermostatIDs map[string]ThermostatRecord
+		taken         int
 	}{
 		{"that says the same", nil, 1},
-		{"that knows of a hand on the thermostat", map[string]Home{"up": {Touch: &Touch{
-			Baseline: Baseline{Setting: Setting{Cool: ptr(80.0), Heat: ptr(68.0), Hold: HoldPermanent}, Mode: "cool"},
-			Wanted:   Setting{Cool: ptr(74.0), Heat: ptr(68.0), Hold: HoldPermanent}, Kind: Precool, Confirmed: true,
+		{"that knows of a hand on the thermostat", map[string]ThermostatRecord{"up": {Claim: &Claim{
+			Baseline: Baseline{Setting: devices.Setting{Cool: ptr(80.0), Heat: ptr(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
+			Wanted:   devices.Setting{Cool: ptr(74.0), Heat: ptr(68.0), Hold: devices.HoldPermanent}, Kind: Precool, Confirmed: true,
 		}}}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 16:10").start()
 			kept := w.s.Kept
-			kept.Homes = c.homes
+			kept.Thermostats = c.thermostatIDs
 			w.step(Recovered{kept})
 			th := w.therm["up"]
-			th.Cool, th.Hold = ptr(74.0), HoldPermanent
+			th.Cool, th.Hold = ptr(74.0), devices.HoldPermanent
 			w.until("16:14")
 			if n := w.noted(NoteTaken); n != c.taken {
 				t.Errorf("%d times somebody was seen", n)
@@ -187,18 +240,18 @@ func TestAHandThatComesToLightUndoesNoChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10").start()
 	th := w.therm["up"]
 	kept := w.s.Kept
-	kept.Homes = map[string]Home{"up": {
+	kept.Thermostats = map[string]ThermostatRecord{"up": {
 		Event: kept.Event.Start, Taken: &Taken{At: w.now, What: "set to 76, hold schedule"},
-		Touch: &Touch{
-			Baseline: Baseline{Setting: Setting{Cool: ptr(80.0), Heat: ptr(68.0), Hold: HoldPermanent}, Mode: "cool"},
-			Wanted:   Setting{Cool: ptr(82.0), Heat: ptr(68.0), Hold: HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: at("2026-07-15 16:00"),
+		Claim: &Claim{
+			Baseline: Baseline{Setting: devices.Setting{Cool: ptr(80.0), Heat: ptr(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
+			Wanted:   devices.Setting{Cool: ptr(82.0), Heat: ptr(68.0), Hold: devices.HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: at("2026-07-15 16:00"),
 		},
 	}}
 	w.step(Recovered{kept})
 	w.take()
 	w.until("16:30").want()
-	if th.Hold != HoldSchedule || w.s.Kept.Homes["up"].Taken == nil {
-		t.Errorf("%+v", w.s.Kept.Homes["up"])
+	if th.Hold != devices.HoldSchedule || w.s.Kept.Thermostats["up"].Taken == nil {
+		t.Errorf("%+v", w.s.Kept.Thermostats["up"])
 	}
 }
 
@@ -222,7 +275,7 @@ func TestAHoldThatWasRoundedUpIsNotSentAgain(t *testing.T) {
 	th := w.therm["up"]
 	th.Until = at("2026-07-15 16:00")
 	w.until("15:59").want()
-	if h := w.s.Kept.Homes["up"]; h.Touch == nil || !h.Touch.Wanted.Until.Equal(th.Until) {
+	if h := w.s.Kept.Thermostats["up"]; h.Claim == nil || !h.Claim.Wanted.Until.Equal(th.Until) {
 		t.Errorf("kept: %s", w.kept)
 	}
 	w.until("16:04").want("powerwall 0")
@@ -240,7 +293,7 @@ func TestAHoldThatWouldBeRoundedUpIsNotSent(t *testing.T) {
 func TestABaselineOfADayAhead(t *testing.T) {
 	w := newWorld(t, "2026-07-16 16:10")
 	th := w.therm["up"]
-	th.Hold, th.Until, w.charge = HoldUntil, at("2026-07-16 22:00"), 70
+	th.Hold, th.Until, w.charge = devices.HoldUntil, at("2026-07-16 22:00"), 70
 	w.start().want("powerwall 0", "up until 19:00 cool 78 heat 68")
 	w.now = at("2026-07-15 19:30") // which it really is
 	th.Until = at("2026-07-15 19:45")
@@ -269,7 +322,7 @@ func TestSetPointsThatTheVendorLeavesOut(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 15:00")
 			w.s.Settings.PrecoolAtF = 120 // no precooling
-			w.therm["up"].Hold, w.therm["up"].Heat, w.charge = HoldPermanent, ptr(66.0), 70
+			w.therm["up"].Hold, w.therm["up"].Heat, w.charge = devices.HoldPermanent, ptr(66.0), 70
 			w.start()
 			w.until(c.from)
 			w.leaves["up"] = c.leaveOut
@@ -282,30 +335,40 @@ func TestSetPointsThatTheVendorLeavesOut(t *testing.T) {
 			if n := w.noted(NoteSetback); n == 0 {
 				t.Error("no setback")
 			}
-			if th := w.therm["up"]; *th.Cool != 76 || *th.Heat != 66 || th.Hold != HoldPermanent {
+			if th := w.therm["up"]; *th.Cool != 76 || *th.Heat != 66 || th.Hold != devices.HoldPermanent {
 				t.Errorf("in the end cool %g heat %g %s", *th.Cool, *th.Heat, th.Hold)
 			}
 		})
 	}
 }
 
+func TestACoolSetPointThatTheVendorLeavesOutWhileItHeats(t *testing.T) {
+	w := newWorld(t, "2026-12-15 16:50")
+	th := w.therm["up"]
+	th.Mode, th.Cool, th.Heat, th.Hold, w.charge = "heat", ptr(80.0), ptr(70.0), devices.HoldPermanent, 70
+	w.start()
+	w.leaves["up"] = func(th *Thermostat) { th.Cool = nil }
+	w.until("17:10").want("powerwall 0", "up permanent cool 80 heat 68")
+	w.until("20:10").want("powerwall 100", "up permanent cool 80 heat 70")
+}
+
 func TestAPromotedNodeTakesNoOldReadingForGivenBack(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00")
-	w.therm["up"].Hold = HoldPermanent
+	w.therm["up"].Hold = devices.HoldPermanent
 	w.start()
-	w.step(Standing{Active: false})
+	w.step(Role{Active: false})
 	w.now = at("2026-07-15 18:30")
 	w.therm["up"].Cool = ptr(80.0)
 	kept := w.s.Kept
 	kept.Event = &Stretch{at("2026-07-15 15:30"), at("2026-07-15 19:00")}
-	kept.Homes = map[string]Home{"up": {Event: kept.Event.Start, Touch: &Touch{
-		Baseline: Baseline{Setting: Setting{Cool: ptr(76.0), Heat: ptr(68.0), Hold: HoldPermanent}, Mode: "cool"},
-		Wanted:   Setting{Cool: ptr(80.0), Heat: ptr(68.0), Hold: HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: at("2026-07-15 17:00"),
+	kept.Thermostats = map[string]ThermostatRecord{"up": {Event: kept.Event.Start, Claim: &Claim{
+		Baseline: Baseline{Setting: devices.Setting{Cool: ptr(76.0), Heat: ptr(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
+		Wanted:   devices.Setting{Cool: ptr(80.0), Heat: ptr(68.0), Hold: devices.HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: at("2026-07-15 17:00"),
 	}}}
 	w.step(Recovered{kept})
 	w.mute["up"] = true
 	w.take()
-	w.step(Standing{Active: true})
+	w.step(Role{Active: true})
 	w.until("19:10")
 	w.mute["up"] = false
 	w.take()
@@ -314,7 +377,7 @@ func TestAPromotedNodeTakesNoOldReadingForGivenBack(t *testing.T) {
 
 func TestAWriteThatNeverLandedIsNotOvertaken(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:30")
-	w.therm["up"].Cool, w.therm["up"].Hold = ptr(85.0), HoldPermanent
+	w.therm["up"].Cool, w.therm["up"].Hold = ptr(85.0), devices.HoldPermanent
 	w.deaf["up"] = true
 	w.start().want("up permanent cool 83 heat 68")
 	w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Accepted: true, Final: true, Reason: "not taken"})
@@ -328,12 +391,12 @@ func TestAChoiceMadeOnVacation(t *testing.T) {
 	w.take()
 	th := w.therm["up"]
 	before := *th
-	th.Hold = HoldVacation
+	th.Hold = devices.HoldVacation
 	w.until("16:20").want()
 	th.Cool = ptr(74.0)
 	w.until("16:30").want()
 	*th = before
-	th.Hold, th.Cool = HoldPermanent, ptr(74.0)
+	th.Hold, th.Cool = devices.HoldPermanent, ptr(74.0)
 	w.charge = 20
 	w.until("16:40").want()
 	if len(w.d.Taken) != 1 {
@@ -358,7 +421,7 @@ func TestAVacationOfAThermostatWithoutHolds(t *testing.T) {
 			w.start().want("powerwall 0", "up until 19:00 cool 78 heat 68")
 			th.Hold = "" // it took the set points, and knows no holds
 			w.until("16:30").want()
-			th.Hold = HoldVacation
+			th.Hold = devices.HoldVacation
 			w.until("16:40").want()
 			if c.restart {
 				w.restart()
@@ -380,40 +443,40 @@ func TestABaselineThatIsNoMore(t *testing.T) {
 	th.UtilityEvent = true
 	w.until("16:44")
 	th.UtilityEvent = false
-	th.Hold, th.Cool = HoldPermanent, ptr(79.0)
-	w.s.Kept.Homes["up"] = Home{Baseline: w.s.Kept.Homes["up"].Baseline, Event: w.s.Kept.Homes["up"].Event}
-	w.s.Aside = nil
+	th.Hold, th.Cool = devices.HoldPermanent, ptr(79.0)
+	w.s.Kept.Thermostats["up"] = ThermostatRecord{Baseline: w.s.Kept.Thermostats["up"].Baseline, Event: w.s.Kept.Thermostats["up"].Event}
+	w.s.BeforeSuspension = nil
 	w.kept = mustJSON(t, w.s.Kept)
 	w.until("16:50")
-	if h := w.s.Kept.Homes["up"]; h.Baseline != nil {
+	if h := w.s.Kept.Thermostats["up"]; h.Baseline != nil {
 		t.Errorf("it still goes back to %+v", h.Baseline)
 	}
 }
 
 func TestMerge(t *testing.T) {
-	touch := func(from, to float64) *Touch {
-		return &Touch{Baseline: Baseline{Setting: Setting{Cool: &from, Hold: HoldPermanent}, Mode: "cool"}, Wanted: Setting{Cool: &to, Hold: HoldPermanent}, Kind: Setback}
+	claim := func(from, to float64) *Claim {
+		return &Claim{Baseline: Baseline{Setting: devices.Setting{Cool: &from, Hold: devices.HoldPermanent}, Mode: "cool"}, Wanted: devices.Setting{Cool: &to, Hold: devices.HoldPermanent}, Kind: Setback}
 	}
-	older := Kept{Battery: KeptBattery{AtPeak: true}, Homes: map[string]Home{"a": {Touch: touch(74, 76)}, "b": {Touch: touch(74, 76)}, "c": {LastWrite: at("2026-07-15 16:00")}, "d": {Touch: touch(74, 76)}, "e": {Touch: touch(74, 80)}}}
-	older.Homes["e"].Touch.WrittenAt = at("2026-07-15 17:00")
-	older.Override, older.Spoken = Override{Kind: OverridePause}, at("2026-07-15 17:30")
-	newer := Kept{Override: Override{Kind: OverridePeak}, Spoken: at("2026-07-15 17:00"), Latched: []int{60}, Homes: map[string]Home{"b": {Touch: touch(76, 78)}, "d": {Touch: touch(70, 72)}, "e": {Touch: touch(74, 76)}}}
+	older := Kept{Battery: BatteryRecord{AtPeak: true}, Thermostats: map[string]ThermostatRecord{"a": {Claim: claim(74, 76)}, "b": {Claim: claim(74, 76)}, "c": {LastWrite: at("2026-07-15 16:00")}, "d": {Claim: claim(74, 76)}, "e": {Claim: claim(74, 80)}}}
+	older.Thermostats["e"].Claim.WrittenAt = at("2026-07-15 17:00")
+	older.Override, older.LastUserInput = Override{Kind: OverridePause}, at("2026-07-15 17:30")
+	newer := Kept{Override: Override{Kind: OverridePeak}, LastUserInput: at("2026-07-15 17:00"), Latched: []int{60}, Thermostats: map[string]ThermostatRecord{"b": {Claim: claim(76, 78)}, "d": {Claim: claim(70, 72)}, "e": {Claim: claim(74, 76)}}}
 	got := Merge(newer, older)
 	for id, want := range map[string]float64{"a": 74, "b": 74, "d": 70} {
-		if h := got.Homes[id]; h.Touch == nil || *h.Touch.Baseline.Cool != want {
-			t.Errorf("%s goes back to %+v, want %g", id, h.Touch, want)
+		if h := got.Thermostats[id]; h.Claim == nil || *h.Claim.Baseline.Cool != want {
+			t.Errorf("%s goes back to %+v, want %g", id, h.Claim, want)
 		}
 	}
 	if got.Override.Kind != OverridePause {
 		t.Errorf("what a person said last does not hold: %+v", got.Override)
 	}
-	if *got.Homes["e"].Touch.Wanted.Cool != 80 {
+	if *got.Thermostats["e"].Claim.Wanted.Cool != 80 {
 		t.Error("the later write does not count")
 	}
-	if _, ok := got.Homes["c"]; ok || !got.Battery.AtPeak || len(got.Latched) != 1 {
+	if _, ok := got.Thermostats["c"]; ok || !got.Battery.AtPeak || len(got.Latched) != 1 {
 		t.Errorf("%+v", got)
 	}
-	if *newer.Homes["b"].Touch.Baseline.Cool != 76 || len(newer.Homes) != 3 {
+	if *newer.Thermostats["b"].Claim.Baseline.Cool != 76 || len(newer.Thermostats) != 3 {
 		t.Error("Merge changed what it was given")
 	}
 }
@@ -428,10 +491,10 @@ func TestAnEarlierWriteThatLandsLate(t *testing.T) {
 		w.now = w.now.Add(time.Minute)
 		w.read() // it shows its schedule, since neither has landed
 		th := w.therm["up"]
-		th.Hold, th.Until, th.Cool = HoldUntil, at("2026-07-15 19:00"), ptr(78.0)
+		th.Hold, th.Until, th.Cool = devices.HoldUntil, at("2026-07-15 19:00"), ptr(78.0)
 		w.now = w.now.Add(30 * time.Second)
 		w.read() // the first lands
-		th.Hold, th.Until, th.Cool = HoldSchedule, time.Time{}, ptr(76.0)
+		th.Hold, th.Until, th.Cool = devices.HoldSchedule, time.Time{}, ptr(76.0)
 		w.until("16:16") // the second
 		if len(w.d.Taken) != 0 || w.noted(NoteTaken) != 0 || len(w.d.Owned) != 0 {
 			t.Errorf("taken %v, owned %v", w.d.Taken, w.d.Owned)
@@ -463,7 +526,7 @@ func TestAnEventBeginsWithTheOverrideThatBeganIt(t *testing.T) {
 
 func TestStandbyDecidesNothing(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00")
-	w.step(Standing{Active: false})
+	w.step(Role{Active: false})
 	w.charge = 10
 	w.read()
 	w.until("17:00").want()
@@ -471,7 +534,7 @@ func TestStandbyDecidesNothing(t *testing.T) {
 		t.Error("a standby follows what the devices say")
 	}
 	before := w.kept
-	w.step(Standing{Active: true})
+	w.step(Role{Active: true})
 	w.read()
 	w.until("17:02")
 	if got := w.take(); len(got) != 2 || before == w.kept {

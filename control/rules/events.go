@@ -1,6 +1,10 @@
 package rules
 
-import "time"
+import (
+	"time"
+
+	"powermgr/devices"
+)
 
 // An Event is something that happened: a reading, an answer, a person's wish,
 // or only that time has passed (Tick).
@@ -26,11 +30,12 @@ type Forecast struct {
 	Service bool // of a weather service, not a person's word
 }
 
-// Answer is a result of a command, ours or a person's.
+// Answer is a result of a command of the rules, or of a person.
 type Answer struct {
 	Target   string // Powerwall or a thermostat's id
 	Setting  string // reserve, mode, cool_setpoint, …
 	ID       string
+	Reserve  *int // asked for; nil: it is a command for something else, or says no number
 	Accepted bool
 	Final    bool
 	Applied  bool // the device shows what was asked for
@@ -48,8 +53,8 @@ type RestoreAsked struct{}
 // EnabledAsked switches the controller on or off.
 type EnabledAsked struct{ Enabled bool }
 
-// Standing says whether this node is the active one.
-type Standing struct{ Active bool }
+// Role says whether this node is the active one.
+type Role struct{ Active bool }
 
 // Recovered replaces what is kept, on start or when another node's newer
 // journal was found.
@@ -63,7 +68,7 @@ func (Answer) event()         {}
 func (OverrideAsked) event()  {}
 func (RestoreAsked) event()   {}
 func (EnabledAsked) event()   {}
-func (Standing) event()       {}
+func (Role) event()           {}
 func (Recovered) event()      {}
 
 // A Decision is what holds until the next event, and what to do now.
@@ -72,12 +77,18 @@ type Decision struct {
 	Reason   Reason
 	Why      string         // the reason in one sentence
 	Left     *time.Duration // of the peak; nil outside one
-	Reserve  *int           // percent wanted; nil while the battery is not ours to set
+	Reserve  *int           // percent wanted; nil while the rules do not set the battery
+	PlanIdle string         // why the calendar acts in the place of the plan; empty: it does not
 	OffsetF  float64        // of the setback in force
-	Latched  []Threshold
-	Owned    []Owned
-	Taken    []Owned // what a person has
-	Problems []Problem
+	// Comfort is what is planned for the thermostats around the next peak, and why;
+	// empty: nothing is. ComfortIdle then says why the fixed rule decides about them,
+	// if a plan is asked at all.
+	Comfort     string
+	ComfortIdle string
+	Latched     []Threshold
+	Owned       []Owned
+	Taken       []Owned // what a person has
+	Problems    []Problem
 
 	Writes []Write   // to be sent, in this order, after Kept is safe
 	Notes  []Note    // to be told and logged
@@ -92,6 +103,7 @@ const (
 	BySchedule Reason = "schedule"
 	ByOverride Reason = "override"
 	ByDisabled Reason = "disabled"
+	ByPlan     Reason = "plan"
 	ByDevice   Reason = "device" // the battery is Tesla's at present
 	ByPerson   Reason = "person"
 	ByUnknown  Reason = "unknown" // the battery has not said enough
@@ -109,13 +121,15 @@ type ProblemKind string
 
 // The problems.
 const (
-	WrongMode ProblemKind = "mode"    // the Powerwall's mode makes the reserve mean little
-	OldData   ProblemKind = "old"     // a vendor repeats figures of long ago
-	NoJournal ProblemKind = "journal" // nothing may start that could not be undone
+	WrongMode ProblemKind = "mode"       // the Powerwall's mode makes the reserve mean little
+	OldData   ProblemKind = "old"        // a vendor repeats figures of long ago
+	NoJournal ProblemKind = "journal"    // nothing may start that could not be undone
+	NotDone   ProblemKind = "command"    // a device does not have what was asked of it
+	NotObeyed ProblemKind = "not_obeyed" // the Powerwall shows its reserve and does not go by it
 )
 
 // Owned is a target that somebody has, what for, and until when. What is
-// Restore for one of ours that is being given back.
+// Restore for one that the rules have set and are restoring.
 type Owned struct {
 	Target string    `json:"target"`
 	Name   string    `json:"name"` // as people know it
@@ -123,12 +137,12 @@ type Owned struct {
 	Until  time.Time `json:"until,omitzero"`
 }
 
-// A Write is one absolute command. Exactly one of Reserve and Setting is set.
+// A Write is one absolute command. Exactly one of Reserve and devices.Setting is set.
 type Write struct {
 	Target  string // Powerwall or a thermostat's id
 	ID      string
 	Reserve *int
-	Setting *Setting
+	Setting *devices.Setting
 	Goal    Goal // Restore for everything that gives back
 	Why     string
 }

@@ -1,17 +1,10 @@
 package rules
 
-import "math"
+import (
+	"math"
 
-// Modes in which a set point may be moved.
-const (
-	modeHeat     = "heat"
-	modeCool     = "cool"
-	modeHeatCool = "heat_cool"
-	modeOff      = "off"
+	"powermgr/devices"
 )
-
-func cools(mode string) bool { return mode == modeCool || mode == modeHeatCool }
-func heats(mode string) bool { return mode == modeHeat || mode == modeHeatCool }
 
 // degrees converts a temperature in °F to the thermostat's unit.
 func (t Thermostat) degrees(f float64) float64 {
@@ -58,9 +51,9 @@ func (t Thermostat) ceil(v float64) float64  { return math.Ceil(v/t.step()-1e-6)
 // setback is the baseline moved towards less load by f °F, within the limits
 // of the settings and of the device. A limit never moves a set point towards
 // more load: a baseline beyond it stays.
-func (s Settings) setback(t Thermostat, mode string, base Setting, f float64) Setting {
+func (s Settings) setback(t Thermostat, mode devices.HVACMode, base devices.Setting, f float64) devices.Setting {
 	want := base
-	if cools(mode) && base.Cool != nil {
+	if mode.Cools() && base.Cool != nil {
 		v := min(*base.Cool+t.offset(f), t.floor(t.degrees(s.MaxCoolF)))
 		if t.CoolMax != nil {
 			v = min(v, *t.CoolMax)
@@ -68,37 +61,51 @@ func (s Settings) setback(t Thermostat, mode string, base Setting, f float64) Se
 		v = max(v, *base.Cool)
 		want.Cool = &v
 	}
-	if heats(mode) && base.Heat != nil {
-		v := max(*base.Heat-t.offset(f), t.ceil(t.degrees(s.MinHeatF)))
+	if mode.Heats() && base.Heat != nil {
+		v := max(*base.Heat-t.offset(f), s.lowestHeat(t))
 		if t.HeatMin != nil {
 			v = max(v, *t.HeatMin)
 		}
 		v = min(v, *base.Heat)
 		want.Heat = &v
 	}
-	return t.room(mode, base, want)
+	return t.room(s.staysIn(t, mode, want), base, want)
 }
 
-// precool is the baseline with the cool set point lowered, never under the
+// precool is the baseline with the cool set point lowered by f °F, never under the
 // floor.
-func (s Settings) precool(t Thermostat, mode string, base Setting) Setting {
+func (s Settings) precool(t Thermostat, mode devices.HVACMode, base devices.Setting, f float64) devices.Setting {
 	want := base
-	if !cools(mode) || base.Cool == nil {
+	if !mode.Cools() || base.Cool == nil {
 		return want
 	}
-	v := max(*base.Cool-t.offset(s.PrecoolAdjustF), t.ceil(t.degrees(s.PrecoolFloorF)))
+	v := max(*base.Cool-t.offset(f), t.ceil(t.degrees(s.PrecoolFloorF)))
 	if t.CoolMin != nil {
 		v = max(v, *t.CoolMin)
 	}
 	v = min(v, *base.Cool)
 	want.Cool = &v
-	return t.room(mode, base, want)
+	return t.room(s.staysIn(t, mode, want), base, want)
+}
+
+// lowestHeat is the lowest heat set point of a setback, in the thermostat's unit.
+func (s Settings) lowestHeat(t Thermostat) float64 { return t.ceil(t.degrees(s.MinHeatF)) }
+
+// staysIn is the mode whose set point stays where two are nearer than the thermostat
+// takes. In one that uses both, the heat set point gives way, but does not go below
+// the lowest of a setback for that: then the cool one does.
+func (s Settings) staysIn(t Thermostat, mode devices.HVACMode, want devices.Setting) devices.HVACMode {
+	if mode == devices.HeatCool && want.Cool != nil && want.Heat != nil && t.floor(*want.Cool-t.Deadband) < min(s.lowestHeat(t), *want.Heat) {
+		return devices.Heat
+	}
+	return mode
 }
 
 // room is want with the room that the thermostat keeps between its set points,
-// or base where its limits leave none.
-func (t Thermostat) room(mode string, base, want Setting) Setting {
-	if samePoints(modeHeatCool, base, want) {
+// or base where its limits leave none. Set points that are nearer than that can
+// stay where they are; only a give-back can ask for them again.
+func (t Thermostat) room(mode devices.HVACMode, base, want devices.Setting) devices.Setting {
+	if devices.SamePoints(base, want, devices.HeatCool) && devices.SamePoints(base, t.Setting, devices.HeatCool) {
 		return base
 	}
 	if apart, ok := t.apart(mode, want); ok {
@@ -110,11 +117,11 @@ func (t Thermostat) room(mode string, base, want Setting) Setting {
 // apart lets the other set point give way to the one that the mode uses, the
 // heat set point where it uses both: towards less load, as for a person who asks
 // for that one alone. It reports whether the limits of the device allow it.
-func (t Thermostat) apart(mode string, want Setting) (Setting, bool) {
+func (t Thermostat) apart(mode devices.HVACMode, want devices.Setting) (devices.Setting, bool) {
 	if t.Crossing || want.Cool == nil || want.Heat == nil || *want.Cool-*want.Heat >= t.Deadband-1e-6 {
 		return want, true
 	}
-	if !cools(mode) {
+	if !mode.Cools() {
 		c := t.ceil(*want.Heat + t.Deadband)
 		want.Cool = &c
 		return want, t.CoolMax == nil || c <= *t.CoolMax
@@ -126,7 +133,7 @@ func (t Thermostat) apart(mode string, want Setting) (Setting, bool) {
 
 // nearest is a setting that the thermostat has had, as near as its own limits
 // and its deadband allow.
-func (t Thermostat) nearest(mode string, s Setting) Setting {
+func (t Thermostat) nearest(mode devices.HVACMode, s devices.Setting) devices.Setting {
 	within := func(v, lowest, highest *float64) *float64 {
 		switch {
 		case v != nil && lowest != nil && *v < *lowest:
@@ -141,19 +148,4 @@ func (t Thermostat) nearest(mode string, s Setting) Setting {
 		return apart
 	}
 	return s
-}
-
-// samePoints reports whether two settings ask for the same set points, as far
-// as the mode uses them.
-func samePoints(mode string, a, b Setting) bool {
-	return (!cools(mode) || near(a.Cool, b.Cool)) && (!heats(mode) || near(a.Heat, b.Heat))
-}
-
-// near compares set points: devices in °C report what they were told in °F
-// with a rounding of up to a quarter of a degree.
-func near(a, b *float64) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return math.Abs(*a-*b) < 0.3
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	. "powermgr/control/rules"
+
+	"powermgr/devices"
 )
 
 // What is to go back while a vendor is away, or answers half.
@@ -29,7 +31,7 @@ func (w *world) answer(a Answer) {
 func (w *world) pass(d time.Duration, each func()) {
 	w.t.Helper()
 	for end := w.now.Add(d); w.now.Before(end); {
-		w.now = w.now.Add(Beat)
+		w.now = w.now.Add(devices.MaxStepInterval)
 		w.step(Tick{})
 		if each != nil {
 			each()
@@ -59,7 +61,7 @@ func TestTheFirstReadingAfterAnOutageBringsTheGiveBack(t *testing.T) {
 				w.answer(c.answer)
 			}
 			w.take()
-			w.pass(Beat, nil)
+			w.pass(devices.MaxStepInterval, nil)
 			w.mute[Powerwall], w.deaf[Powerwall] = false, false
 			w.read()
 			w.want("powerwall 100")
@@ -67,15 +69,15 @@ func TestTheFirstReadingAfterAnOutageBringsTheGiveBack(t *testing.T) {
 	}
 }
 
-func TestWhatSurelyDidNotArriveGoesBackWithoutAReading(t *testing.T) {
+func TestAGiveBackThatMayNotHaveArrivedIsSentAgainWithoutAReading(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		answer      Answer
 		least, most int // writes in an hour without a reading
 	}{
 		{"it did not arrive", Answer{}, 8, 14},
-		{"nobody knows whether it arrived", Answer{Accepted: true, Unknown: true}, 1, 1},
-		{"accepted, and nothing came of it", Answer{Accepted: true}, 1, 1},
+		{"nobody knows whether it arrived", Answer{Accepted: true, Unknown: true}, 4, 5},
+		{"accepted, and nothing came of it", Answer{Accepted: true}, 3, 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := nothingBack(t)
@@ -115,8 +117,133 @@ func TestAReserveThatWasNeverTakenIsNotOurs(t *testing.T) {
 		t.Errorf("owned: %+v", w.d.Owned)
 	}
 	w.deaf[Powerwall] = false
-	w.until("16:04")
+	w.until("16:07")
 	if len(w.d.Owned) != 1 {
 		t.Errorf("once it is taken, owned: %+v", w.d.Owned)
+	}
+}
+
+// A node that starts or takes over while the vendor limits reads has nothing but
+// the journal to go by, and the reserve would stay at 0 for hours.
+func TestTheReserveGoesBackWithoutAReading(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer Answer
+		want   int // writes in an hour
+	}{
+		{"it arrives", Answer{Accepted: true, Unknown: true}, 4},
+		{"it does not", Answer{}, 12},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10").start().until("18:30")
+			w.take()
+			w.mute[Powerwall] = true
+			w.restart().until("19:30")
+			w.take()
+			w.restart()
+			w.pass(4*time.Minute, nil)
+			w.want() // a reading would tell more
+			w.pass(time.Hour, func() {
+				if w.s.Pending[Powerwall].ID != "" {
+					w.answer(c.answer)
+				}
+			})
+			got := w.take()
+			if len(got) != c.want || got[0] != "powerwall 100" {
+				t.Errorf("sent %q, want %d writes", got, c.want)
+			}
+			if c.answer.Accepted {
+				w.mute[Powerwall] = false
+				w.read()
+				w.want()
+				if len(w.d.Owned) != 0 {
+					t.Errorf("once a reading shows it, owned: %+v", w.d.Owned)
+				}
+			}
+		})
+	}
+}
+
+func TestInAPeakAReserveIsNotSetWithoutAReading(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10").start().until("17:00")
+	w.take()
+	w.mute[Powerwall] = true
+	w.restart()
+	w.pass(time.Hour, nil)
+	w.want()
+}
+
+// The bridge reads soon after each command that came to nothing, and each of
+// these readings passed for the end of an outage.
+func TestARefusedCommandIsNotSentWithEveryReading(t *testing.T) {
+	w := nothingBack(t)
+	n := 0
+	w.pass(time.Hour+time.Minute, func() {
+		if w.s.Pending[Powerwall].ID != "" {
+			w.answer(Answer{})
+			n = 0
+		}
+		if n++; n%2 == 0 {
+			w.read()
+		}
+	})
+	if sent := w.take(); len(sent) < 12 || len(sent) > 16 {
+		t.Errorf("%d writes in an hour", len(sent))
+	}
+}
+
+// A reserve asked for by command while Tesla limits reads was taken for a new
+// choice in the next window, when it was shown for the first time.
+func TestACommandThatIsShownLateIsNoNewChoice(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		confirmed bool // the reserve that the rules had asked for before
+	}{
+		{"the last write of the rules had been shown", true},
+		{"it had not", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 14:00").start().until("14:05")
+			w.readBattery(w.now)
+			if !c.confirmed {
+				w.s.Kept.Battery.Confirmed = false
+			}
+			w.mute[Powerwall] = true
+			w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "a person's", Accepted: true, Reserve: devices.Pointer(70)})
+			w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "a person's", Accepted: true, Reserve: devices.Pointer(70), Final: true, Unknown: true})
+			w.reserve = 70
+			w.until("15:31")
+			w.mute[Powerwall] = false
+			w.take()
+			w.until("15:33").want("powerwall 100")
+			w.until("16:01").want("powerwall 0")
+		})
+	}
+}
+
+// A command that the bridge had sent three times was sent a fourth time within
+// three minutes of the first.
+func TestACommandThatWasSentSeveralTimesWaitsLonger(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		after  time.Duration // the answer
+		within time.Duration // it is sent again
+		none   bool
+	}{
+		{"refused at once", 10 * time.Second, 90 * time.Second, false},
+		{"sent three times", 90 * time.Second, 4 * time.Minute, true},
+		{"sent three times, and time has passed", 90 * time.Second, 6 * time.Minute, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := nothingBack(t)
+			w.pass(time.Minute+devices.MaxStepInterval, w.read)
+			w.now = w.s.Pending[Powerwall].Sent.Add(c.after)
+			w.answer(Answer{})
+			w.take()
+			w.pass(c.within, w.read)
+			if sent := w.take(); (len(sent) == 0) != c.none {
+				t.Errorf("sent %v within %v of the answer", sent, c.within)
+			}
+		})
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"powermgr/devices"
 )
 
 // OverrideKind is what a person asked the controller to do for a while.
@@ -169,7 +171,7 @@ func parseUntil(text string, zone *time.Location, now time.Time) (time.Time, err
 // Grant is the override that a request asks for at now; Auto and Resume are
 // none. The error says why it cannot be.
 func (r OverrideRequest) Grant(c Calendar, now time.Time) (Override, error) {
-	o := Override{Kind: r.Kind, Since: now}
+	o := Override{Kind: r.Kind, Since: devices.WholeSecond(now)}
 	switch {
 	case r.Kind == Auto || r.Kind == Resume:
 		return Override{}, nil
@@ -194,10 +196,11 @@ func (r OverrideRequest) Grant(c Calendar, now time.Time) (Override, error) {
 		}
 		o.Until = until
 	case r.For != 0:
-		o.Until = now.Add(r.For)
+		o.Until = now.Add(max(r.For, time.Second))
 	default:
 		o.Until = c.unlimited(r.Kind, now)
 	}
+	o.Until = devices.WholeSecond(o.Until)
 	return o, nil
 }
 
@@ -227,4 +230,59 @@ func (c Calendar) unlimited(kind OverrideKind, now time.Time) time.Time {
 // windowEnd is when the scheduled phase changes next, at most MaxUnlimited away.
 func (c Calendar) windowEnd(now time.Time) time.Time {
 	return earliest(c.Change(now), now.Add(MaxUnlimited))
+}
+
+func (st *step) override(r OverrideRequest) {
+	o, err := r.Grant(st.Settings.Calendar, st.now)
+	switch {
+	case err != nil: // whoever sent it was told
+	case r.Kind == Resume:
+		st.endOverride()
+	case r.Kind == Auto:
+		// A person gives everything back to the rules.
+		st.endYield()
+		for id, h := range st.Kept.Thermostats {
+			h.Taken, h.Ended = nil, false
+			if h.Claim != nil && h.Claim.Mode == h.Claim.Baseline.Mode {
+				claim := *h.Claim
+				claim.Mode, h.Claim = "", &claim
+			}
+			st.keep(id, h)
+		}
+		st.endOverride()
+	default:
+		st.Kept.Override = o
+		st.note(NoteOverride, "", "override %s until %s", r.Kind, st.clock(o.Until))
+	}
+}
+
+// endOverride ends the override in force before its time.
+func (st *step) endOverride() {
+	if o := &st.Kept.Override; o.Kind != "" {
+		st.note(NoteOverride, "", "the override %s is cleared", o.Kind)
+		*o, st.Kept.LastUserInput = Override{}, st.now
+	}
+}
+
+// restoreAll restores everything that powermgr had set, and changes nothing more
+// until the window ends.
+func (st *step) restoreAll() {
+	until := st.plan.Until
+	if until.IsZero() {
+		until = st.Settings.Calendar.windowEnd(st.now)
+	}
+	o := Override{Kind: OverridePause, Since: devices.WholeSecond(st.now), Until: devices.WholeSecond(earliest(until, st.now.Add(MaxOverride)))}
+	st.Kept.Override, st.Kept.LastUserInput = o, st.now
+	st.note(NoteOverride, "", "everything that powermgr had set is restored now, and nothing is changed until %s", st.clock(o.Until))
+}
+
+// enable switches the controller on or off.
+func (st *step) enable(on bool) {
+	if st.Kept.Disabled == on {
+		st.Kept.Disabled, st.Kept.LastUserInput = !on, st.now
+		st.note(NoteEnabled, "", "the controller is switched %s", map[bool]string{true: "on", false: "off"}[on])
+	}
+	if !on {
+		st.endOverride()
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	. "powermgr/control/rules"
+	"powermgr/devices"
 )
 
 func TestParseOverride(t *testing.T) {
@@ -153,7 +154,7 @@ func TestResumeLeavesWhatPeopleTook(t *testing.T) {
 	for word, taken := range map[string]int{"auto": 0, "resume": 1} {
 		t.Run(word, func(t *testing.T) {
 			w := setBack(t)
-			w.therm["up"].Cool, w.therm["up"].Hold = ptr(71.0), HoldPermanent
+			w.therm["up"].Cool, w.therm["up"].Hold = ptr(71.0), devices.HoldPermanent
 			w.until("16:40")
 			w.ask("pause 2h")
 			w.until("16:44").take()

@@ -3,6 +3,8 @@ package rules
 import (
 	"cmp"
 	"fmt"
+
+	"powermgr/devices"
 )
 
 // What a thermostat is still owed after a person has changed a part of what the
@@ -11,99 +13,99 @@ import (
 // that only the rules moved is given back all the same, once the window ends.
 
 // mode is the mode that the thermostat was in when it was last seen.
-func (touch Touch) mode() string { return cmp.Or(touch.Mode, touch.Baseline.Mode) }
+func (claim Claim) mode() devices.HVACMode { return cmp.Or(claim.Mode, claim.Baseline.Mode) }
 
 // seenIn is the mode whose set points tell what a reading means: in another mode
 // than that of the baseline both count.
-func (touch Touch) seenIn(t Thermostat) string {
-	if t.Mode == touch.Baseline.Mode || t.Mode == modeOff {
-		return touch.Baseline.Mode
+func (claim Claim) seenIn(t Thermostat) devices.HVACMode {
+	if t.Mode == claim.Baseline.Mode || t.Mode == devices.Off {
+		return claim.Baseline.Mode
 	}
-	return modeHeatCool
+	return devices.HeatCool
+}
+
+// nearestIn is the mode whose set point stays where two that are given back are
+// nearer than the thermostat takes: of the mode that it is in, and in one that uses
+// both, of the mode that it had.
+func (claim Claim) nearestIn(t Thermostat) devices.HVACMode {
+	if t.Mode.Cools() != t.Mode.Heats() {
+		return t.Mode
+	}
+	return claim.Baseline.Mode
 }
 
 // switched leaves a thermostat to the person who changed its mode. What the
 // rules moved is still to be given back.
-func (st *step) switched(id string, t Thermostat, h Home) Home {
-	touch, awaited := *h.Touch, h.Touch.Mode != "" && st.plan.Phase == OffPeak
+func (st *step) switched(id string, t Thermostat, h ThermostatRecord) {
+	claim, awaited := *h.Claim, h.Claim.Mode != "" && st.plan.Phase == OffPeak
 	if !awaited { // what is given back then is no choice to leave alone
-		st.takeThermostat(id, fmt.Sprintf("mode changed from %s to %s", touch.mode(), t.Mode))
+		st.takeThermostat(id, fmt.Sprintf("mode changed from %s to %s", claim.mode(), t.Mode))
 	}
-	touch.Mode = t.Mode
-	return st.owe(id, h, &touch)
-}
-
-// chosen leaves a thermostat to the person who set it to what t shows.
-func (st *step) chosen(id string, t Thermostat, h Home) {
-	st.takeThermostat(id, "set to "+t.text())
-	st.owe(id, h, h.Touch.left(t))
+	claim.Mode = t.Mode
+	st.owe(id, h, &claim)
 }
 
 // owe notes what of h is still to be given back, after a person has taken the
 // thermostat; nil is nothing.
-func (st *step) owe(id string, h Home, touch *Touch) Home {
-	taken := st.Kept.Homes[id]
-	taken.Touch = touch
-	if touch != nil && taken.Event.IsZero() {
+func (st *step) owe(id string, h ThermostatRecord, claim *Claim) {
+	taken := st.Kept.Thermostats[id]
+	taken.Claim = claim
+	if claim != nil && taken.Event.IsZero() {
 		taken.Event = h.Event
 	}
 	st.keep(id, taken)
-	return taken
 }
 
 // left is what is still to be given back after a person has set a thermostat to
 // what t shows: a set point that is where the rules had put it, under a hold that
 // stayed as it was. One that ends by itself leaves nothing behind.
-func (touch Touch) left(t Thermostat) *Touch {
-	if !touch.Confirmed || t.Hold != touch.Wanted.Hold || !t.lasts() {
+func (claim Claim) left(t Thermostat) *Claim {
+	if !claim.Confirmed || t.Hold != claim.Wanted.Hold || !t.Lasts() {
 		return nil
 	}
 	own := func(was, wanted, shown *float64) (v *float64, owed bool) {
-		if was == nil || shown == nil || !near(wanted, shown) || near(was, shown) {
+		if was == nil || shown == nil || !devices.SamePoint(wanted, shown) || devices.SamePoint(was, shown) {
 			return shown, false
 		}
 		return was, true
 	}
-	cool, coolOwed := own(touch.Baseline.Cool, touch.Wanted.Cool, t.Cool)
-	heat, heatOwed := own(touch.Baseline.Heat, touch.Wanted.Heat, t.Heat)
-	switch back := (Setting{Cool: cool, Heat: heat}); { // theirs does not give way
+	cool, coolOwed := own(claim.Baseline.Cool, claim.Wanted.Cool, t.Cool)
+	heat, heatOwed := own(claim.Baseline.Heat, claim.Wanted.Heat, t.Heat)
+	switch back := (devices.Setting{Cool: cool, Heat: heat}); { // the set point that a person chose does not give way
 	case coolOwed && !heatOwed:
-		back, _ = t.apart(modeHeat, back)
+		back, _ = t.apart(devices.Heat, back)
 		cool = back.Cool
 	case heatOwed && !coolOwed:
-		back, _ = t.apart(modeCool, back)
+		back, _ = t.apart(devices.Cool, back)
 		heat = back.Heat
 	}
-	if near(cool, t.Cool) && near(heat, t.Heat) {
+	if devices.SamePoint(cool, t.Cool) && devices.SamePoint(heat, t.Heat) {
 		return nil
 	}
-	next := *touch.ours()
-	next.Baseline = Baseline{Setting: Setting{Cool: cool, Heat: heat, Hold: t.Hold}, Mode: touch.seenIn(t)}
-	next.Wanted, next.Before, next.Asked, next.Confirmed, next.Mode = t.Setting, t.Setting, nil, true, t.Mode
+	next := claim.withoutCommand()
+	next.Baseline = Baseline{Setting: devices.Setting{Cool: cool, Heat: heat, Hold: t.Hold}, Mode: claim.seenIn(t)}
+	next.Wanted, next.Before, next.Flights, next.Confirmed, next.Mode = t.Setting, t.Setting, nil, true, t.Mode
 	return &next
 }
 
 // but is what is still to be given back after a person's command for one setting
 // has been carried out.
-func (touch Touch) but(setting string, t Thermostat) *Touch {
-	touch.Mode = touch.mode()
-	switch base := &touch.Baseline.Setting; {
+func (claim Claim) but(setting string, t Thermostat) *Claim {
+	claim.Mode = claim.mode()
+	switch base := &claim.Baseline.Setting; {
 	case setting == "mode":
-		return &touch
-	case !touch.Wanted.lasts():
+		return &claim
+	case !claim.Wanted.Lasts():
 		return nil
-	case setting == "cool_setpoint", setting == "setpoint" && t.Mode == modeCool:
-		base.Cool = touch.Wanted.Cool
-	case setting == "heat_setpoint", setting == "setpoint" && t.Mode == modeHeat:
-		base.Heat = touch.Wanted.Heat
+	case setting == "cool_setpoint", setting == "setpoint" && t.Mode == devices.Cool:
+		base.Cool = claim.Wanted.Cool
+	case setting == "heat_setpoint", setting == "setpoint" && t.Mode == devices.Heat:
+		base.Heat = claim.Wanted.Heat
 	default:
 		return nil
 	}
-	if samePoints(modeHeatCool, touch.Baseline.Setting, touch.Wanted) {
+	if devices.SamePoints(claim.Baseline.Setting, claim.Wanted, devices.HeatCool) {
 		return nil
 	}
-	return &touch
+	return &claim
 }
-
-// lasts reports whether a setting stays until somebody changes it.
-func (s Setting) lasts() bool { return s.Hold == HoldPermanent || s.Hold == "" }

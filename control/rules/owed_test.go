@@ -8,6 +8,7 @@ import (
 	"time"
 
 	. "powermgr/control/rules"
+	"powermgr/devices"
 )
 
 // by is how a person changes a thermostat: at the wall, or by a command that
@@ -35,7 +36,7 @@ func (b by) change(w *world, setting string, change func(*Thermostat)) {
 	w.untilTime(w.now.Add(6 * time.Minute))
 }
 
-func (b by) switchTo(w *world, mode string) {
+func (b by) switchTo(w *world, mode devices.HVACMode) {
 	w.t.Helper()
 	b.change(w, "mode", func(th *Thermostat) { th.Mode = mode })
 }
@@ -57,16 +58,16 @@ func (w *world) quiet(clock string) *world {
 // chosen it.
 func TestOffAndOnAgainIsNoChoiceOfTheSetBackSetPoint(t *testing.T) {
 	holds := map[string]func(*Thermostat){
-		"over a permanent hold": func(th *Thermostat) { th.Hold = HoldPermanent },
-		"over a temporary hold": func(th *Thermostat) { th.Hold, th.Until = HoldTemporary, at("2026-07-15 23:00") },
+		"over a permanent hold": func(th *Thermostat) { th.Hold = devices.HoldPermanent },
+		"over a temporary hold": func(th *Thermostat) { th.Hold, th.Until = devices.HoldTemporary, at("2026-07-15 23:00") },
 		"over its schedule":     func(*Thermostat) {},
 		"without holds":         func(th *Thermostat) { th.Hold, th.Holds = "", nil },
 		"where none ends by itself": func(th *Thermostat) {
-			th.Hold, th.Holds = HoldPermanent, []string{HoldSchedule, HoldPermanent}
+			th.Hold, th.Holds = devices.HoldPermanent, []devices.Hold{devices.HoldSchedule, devices.HoldPermanent}
 		},
 	}
-	stories := map[string]func(w *world, b by, mode string){
-		"in the peak": func(w *world, b by, mode string) {
+	stories := map[string]func(w *world, b by, mode devices.HVACMode){
+		"in the peak": func(w *world, b by, mode devices.HVACMode) {
 			w.until("16:40")
 			b.switchTo(w, "off")
 			w.charge = 40
@@ -76,20 +77,20 @@ func TestOffAndOnAgainIsNoChoiceOfTheSetBackSetPoint(t *testing.T) {
 				w.t.Errorf("taken %v", w.d.Taken)
 			}
 		},
-		"off in the peak and on after it": func(w *world, b by, mode string) {
+		"off in the peak and on after it": func(w *world, b by, mode devices.HVACMode) {
 			w.until("16:40")
 			b.switchTo(w, "off")
 			w.quiet("20:00")
 			b.switchTo(w, mode)
 		},
-		"off in the precooling and on in the peak": func(w *world, b by, mode string) {
+		"off in the precooling and on in the peak": func(w *world, b by, mode devices.HVACMode) {
 			w.until("15:44")
 			b.switchTo(w, "off")
 			w.until("16:40")
 			b.switchTo(w, mode)
 			w.quiet("18:59")
 		},
-		"with a restart in between": func(w *world, b by, mode string) {
+		"with a restart in between": func(w *world, b by, mode devices.HVACMode) {
 			w.until("16:40")
 			b.switchTo(w, "off")
 			w.restart().read()
@@ -97,14 +98,14 @@ func TestOffAndOnAgainIsNoChoiceOfTheSetBackSetPoint(t *testing.T) {
 			w.restart().read()
 			w.quiet("18:59")
 		},
-		"off and on while nobody looked": func(w *world, b by, mode string) {
+		"off and on while nobody looked": func(w *world, b by, mode devices.HVACMode) {
 			w.until("16:40")
 			b.switchTo(w, "off")
 			w.now = w.now.Add(time.Hour)
 			b.switchTo(w, mode)
 			w.quiet("18:59")
 		},
-		"off before the setback had landed": func(w *world, b by, mode string) {
+		"off before the setback had landed": func(w *world, b by, mode devices.HVACMode) {
 			w.until("16:04")
 			w.deaf["up"], w.charge = true, 40
 			w.until("16:10")
@@ -125,7 +126,7 @@ func TestOffAndOnAgainIsNoChoiceOfTheSetBackSetPoint(t *testing.T) {
 			b.switchTo(w, mode)
 			w.quiet("18:59")
 		},
-		"off while it is being given back": func(w *world, b by, mode string) {
+		"off while it is being given back": func(w *world, b by, mode devices.HVACMode) {
 			w.until("18:50")
 			w.deaf["up"] = true
 			w.until("19:00")
@@ -134,15 +135,27 @@ func TestOffAndOnAgainIsNoChoiceOfTheSetBackSetPoint(t *testing.T) {
 			w.quiet("19:50")
 			b.switchTo(w, mode)
 		},
-		"to another mode and back": func(w *world, b by, mode string) {
-			other := map[string]string{"cool": "heat", "heat": "cool", "heat_cool": "cool"}[mode]
+		"to another mode and back": func(w *world, b by, mode devices.HVACMode) {
+			other := map[devices.HVACMode]devices.HVACMode{"cool": "heat", "heat": "cool", "heat_cool": "cool"}[mode]
 			w.until("16:40")
 			b.switchTo(w, other)
 			w.quiet("17:40")
 			b.switchTo(w, mode)
 			w.quiet("18:59")
 		},
-		"and again": func(w *world, b by, mode string) {
+		"on again by a command that a node died over": func(w *world, b by, mode devices.HVACMode) {
+			w.until("16:40")
+			b.switchTo(w, "off")
+			w.step(Answer{Target: "up", Setting: "mode", ID: "a person's", Accepted: true})
+			w.therm["up"].Mode = "heat" // on the way to the mode that was asked for
+			w.restart().read()
+			w.quiet("18:59")
+			w.until("19:30")
+			w.take()
+			b.switchTo(w, mode)
+			w.quiet("21:00")
+		},
+		"and again": func(w *world, b by, mode devices.HVACMode) {
 			w.until("16:40")
 			for range 3 {
 				b.switchTo(w, "off")
@@ -150,7 +163,7 @@ func TestOffAndOnAgainIsNoChoiceOfTheSetBackSetPoint(t *testing.T) {
 			}
 			w.quiet("18:59")
 		},
-		"and then the controller is switched off": func(w *world, b by, mode string) {
+		"and then the controller is switched off": func(w *world, b by, mode devices.HVACMode) {
 			w.until("16:40")
 			b.switchTo(w, "off")
 			b.switchTo(w, mode)
@@ -160,14 +173,14 @@ func TestOffAndOnAgainIsNoChoiceOfTheSetBackSetPoint(t *testing.T) {
 	n := 0
 	for _, story := range slices.Sorted(maps.Keys(stories)) {
 		for _, hold := range slices.Sorted(maps.Keys(holds)) {
-			b, mode := []by{wall, command}[n%2], []string{"cool", "heat", "heat_cool"}[n%3]
+			b, mode := []by{wall, command}[n%2], []devices.HVACMode{"cool", "heat", "heat_cool"}[n%3]
 			n++
-			t.Run(strings.Join([]string{story, mode, hold, string(b)}, ", "), func(t *testing.T) {
+			t.Run(strings.Join([]string{story, string(mode), hold, string(b)}, ", "), func(t *testing.T) {
 				w := newWorld(t, "2026-07-15 15:00")
 				up := w.therm["up"]
 				up.Mode, up.Cool, up.Heat, up.Temperature = mode, ptr(76.0), ptr(68.0), ptr(72.0)
 				holds[hold](up)
-				if up.Hold != HoldSchedule {
+				if up.Hold != devices.HoldSchedule {
 					up.Cool, up.Heat = ptr(74.0), ptr(66.0)
 				}
 				was := *up
@@ -175,7 +188,7 @@ func TestOffAndOnAgainIsNoChoiceOfTheSetBackSetPoint(t *testing.T) {
 				w.charge = 70
 				stories[story](w, b, mode)
 				w.until("21:00")
-				if *up.Cool != *was.Cool || *up.Heat != *was.Heat || up.Hold != was.Hold && up.Hold != HoldUntil || up.Mode != mode {
+				if *up.Cool != *was.Cool || *up.Heat != *was.Heat || up.Hold != was.Hold && up.Hold != devices.HoldUntil || up.Mode != mode {
 					t.Errorf("left %s cool %g heat %g %s; it had cool %g heat %g %s", up.Mode, *up.Cool, *up.Heat, up.Hold, *was.Cool, *was.Heat, was.Hold)
 				}
 				if len(w.d.Owned) != 0 {
@@ -189,7 +202,7 @@ func TestOffAndOnAgainIsNoChoiceOfTheSetBackSetPoint(t *testing.T) {
 // Somebody who sets a temperature after switching it on again has chosen that.
 func TestASetPointOfTheirOwnAfterSwitchingOnStays(t *testing.T) {
 	for _, b := range []by{wall, command} {
-		for _, mode := range []string{"cool", "heat", "heat_cool"} {
+		for _, mode := range []devices.HVACMode{"cool", "heat", "heat_cool"} {
 			for name, story := range map[string]func(w *world, set func()){
 				"in the peak": func(w *world, set func()) {
 					b.switchTo(w, "off")
@@ -203,17 +216,17 @@ func TestASetPointOfTheirOwnAfterSwitchingOnStays(t *testing.T) {
 					set()
 				},
 			} {
-				t.Run(string(b)+", "+mode+", "+name, func(t *testing.T) {
+				t.Run(string(b)+", "+string(mode)+", "+name, func(t *testing.T) {
 					w := newWorld(t, "2026-07-15 16:10")
 					up := w.therm["up"]
-					up.Mode, up.Cool, up.Heat, up.Hold, up.Temperature = mode, ptr(74.0), ptr(66.0), HoldPermanent, ptr(72.0)
+					up.Mode, up.Cool, up.Heat, up.Hold, up.Temperature = mode, ptr(74.0), ptr(66.0), devices.HoldPermanent, ptr(72.0)
 					w.charge = 70
 					w.start().until("16:20")
 					story(w, func() {
 						b.change(w, "hold", func(th *Thermostat) { th.Cool, th.Heat = ptr(73.0), ptr(69.0) })
 					})
 					w.until("21:00")
-					if *up.Cool != 73 || *up.Heat != 69 || up.Hold != HoldPermanent {
+					if *up.Cool != 73 || *up.Heat != 69 || up.Hold != devices.HoldPermanent {
 						t.Errorf("left cool %g heat %g %s", *up.Cool, *up.Heat, up.Hold)
 					}
 				})
@@ -234,12 +247,12 @@ func TestTheOtherSetPointIsGivenBack(t *testing.T) {
 			{"cool is theirs", "cool_setpoint", func(th *Thermostat) { th.Cool = ptr(73.0) }, 73, 67},
 			{"theirs comes as near as it may", "heat_setpoint", func(th *Thermostat) { th.Heat = ptr(74.0) }, 77, 74},
 			{"both are theirs", "hold", func(th *Thermostat) { th.Cool, th.Heat = ptr(77.0), ptr(69.0) }, 77, 69},
-			{"a hold is a choice of both", "hold", func(th *Thermostat) { th.Hold, th.Until = HoldUntil, at("2026-07-15 23:00") }, 78, 65},
+			{"a hold is a choice of both", "hold", func(th *Thermostat) { th.Hold, th.Until = devices.HoldUntil, at("2026-07-15 23:00") }, 78, 65},
 		} {
 			t.Run(string(b)+", "+c.name, func(t *testing.T) {
 				w := newWorld(t, "2026-07-15 16:10")
 				up := w.therm["up"]
-				up.Mode, up.Cool, up.Heat, up.Hold, up.Deadband = "heat_cool", ptr(76.0), ptr(67.0), HoldPermanent, 3
+				up.Mode, up.Cool, up.Heat, up.Hold, up.Deadband = "heat_cool", ptr(76.0), ptr(67.0), devices.HoldPermanent, 3
 				w.charge = 70
 				w.start().until("16:20").want("powerwall 0", "up permanent cool 78 heat 65")
 				b.change(w, c.setting, c.change)
@@ -253,7 +266,7 @@ func TestTheOtherSetPointIsGivenBack(t *testing.T) {
 	t.Run("by a command for what the rules had asked for", func(t *testing.T) {
 		w := newWorld(t, "2026-07-15 16:10")
 		up := w.therm["up"]
-		up.Mode, up.Hold, w.charge = "heat_cool", HoldPermanent, 70
+		up.Mode, up.Hold, w.charge = "heat_cool", devices.HoldPermanent, 70
 		w.start().until("16:20").want("powerwall 0", "up permanent cool 78 heat 66")
 		command.change(w, "heat_setpoint", func(*Thermostat) {})
 		w.quiet("18:59").until("21:00")
@@ -270,12 +283,12 @@ func TestASetPointOfTheOtherModeStays(t *testing.T) {
 		t.Run(string(b), func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 16:10")
 			up := w.therm["up"]
-			up.Hold, w.charge = HoldPermanent, 70
+			up.Hold, w.charge = devices.HoldPermanent, 70
 			w.start().until("16:20").take()
 			b.switchTo(w, "heat")
 			b.change(w, "heat_setpoint", func(th *Thermostat) { th.Heat = ptr(71.0) })
 			w.quiet("18:59").until("20:00")
-			if *up.Cool != 76 || *up.Heat != 71 || up.Hold != HoldPermanent {
+			if *up.Cool != 76 || *up.Heat != 71 || up.Hold != devices.HoldPermanent {
 				t.Errorf("left cool %g heat %g %s", *up.Cool, *up.Heat, up.Hold)
 			}
 		})
@@ -287,7 +300,7 @@ func TestASetPointOfTheOtherModeStays(t *testing.T) {
 func TestAThermostatThatWasSwitchedTakesPartInTheNextPeak(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
 	up := w.therm["up"]
-	up.Hold, w.charge = HoldPermanent, 70
+	up.Hold, w.charge = devices.HoldPermanent, 70
 	w.start().until("16:20").take()
 	wall.switchTo(w, "heat")
 	w.untilTime(at("2026-07-16 16:30"))
@@ -305,7 +318,7 @@ func TestAThermostatThatWasSwitchedTakesPartInTheNextPeak(t *testing.T) {
 func TestAutoAfterOffAndOnAgain(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
 	up := w.therm["up"]
-	up.Hold, w.charge = HoldPermanent, 70
+	up.Hold, w.charge = devices.HoldPermanent, 70
 	w.start().until("16:20").take()
 	wall.switchTo(w, "off")
 	wall.switchTo(w, "cool")
@@ -319,7 +332,7 @@ func TestAutoAfterOffAndOnAgain(t *testing.T) {
 func TestOffForDays(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
 	up := w.therm["up"]
-	up.Hold, w.charge = HoldPermanent, 70
+	up.Hold, w.charge = devices.HoldPermanent, 70
 	w.start().until("16:20").take()
 	wall.switchTo(w, "off")
 	w.untilTime(at("2026-07-17 20:00"))
@@ -330,7 +343,7 @@ func TestOffForDays(t *testing.T) {
 		t.Errorf("owned %v", w.d.Owned)
 	}
 	wall.switchTo(w, "cool")
-	if *up.Cool != 76 || up.Hold != HoldPermanent {
+	if *up.Cool != 76 || up.Hold != devices.HoldPermanent {
 		t.Errorf("left cool %g %s", *up.Cool, up.Hold)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	. "powermgr/control/rules"
+	"powermgr/devices"
 )
 
 // setBack is a world in a peak with one threshold latched and shown.
@@ -24,8 +25,8 @@ func TestPeopleWin(t *testing.T) {
 		taken  bool
 	}{
 		{"a set point on the device", func(th *Thermostat) { th.Cool = ptr(74.0) }, true},
-		{"back to the schedule on the device", func(th *Thermostat) { th.Hold, th.Cool = HoldSchedule, ptr(76.0) }, true},
-		{"a permanent hold", func(th *Thermostat) { th.Hold = HoldPermanent }, true},
+		{"back to the schedule on the device", func(th *Thermostat) { th.Hold, th.Cool = devices.HoldSchedule, ptr(76.0) }, true},
+		{"a permanent hold", func(th *Thermostat) { th.Hold = devices.HoldPermanent }, true},
 		{"another end of the hold", func(th *Thermostat) { th.Until = at("2026-07-15 22:00") }, true},
 		{"another mode", func(th *Thermostat) { th.Mode = "heat" }, true},
 		{"switched off", func(th *Thermostat) { th.Mode = "off" }, true},
@@ -88,7 +89,7 @@ func TestOneOfTwoSetPointsIsAChoice(t *testing.T) {
 func TestAChangeBeforeOurFirstTouch(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:00").start()
 	w.until("16:10").take()
-	w.therm["up"].Hold, w.therm["up"].Until, w.therm["up"].Cool = HoldTemporary, at("2026-07-15 22:00"), ptr(73.0)
+	w.therm["up"].Hold, w.therm["up"].Until, w.therm["up"].Cool = devices.HoldTemporary, at("2026-07-15 22:00"), ptr(73.0)
 	w.until("16:20")
 	w.charge = 10
 	w.until("18:50").want()
@@ -110,7 +111,7 @@ func TestTheEndOfAHoldOnADayOnWhichClocksChange(t *testing.T) {
 			w.start().ask("peak 55m")
 			w.charge = 20
 			w.until("12:04").take()
-			if w.therm["up"].Hold != HoldUntil {
+			if w.therm["up"].Hold != devices.HoldUntil {
 				t.Fatalf("not set back: %+v", w.therm["up"].Setting)
 			}
 			w.therm["up"].Until = at(c.shown)
@@ -122,11 +123,38 @@ func TestTheEndOfAHoldOnADayOnWhichClocksChange(t *testing.T) {
 	}
 }
 
+// A new end of a hold that is asked for in the last minutes may never reach the
+// device, whose hold then ends as it was. That is no choice of the schedule.
+func TestAHoldThatEndsWhenTheDeviceSaidIsNoChoice(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ends  string // as the device shows it; it is asked for until 19:00
+		falls string // to its schedule
+		taken int
+	}{
+		{"as asked", "2026-07-15 19:00", "19:00", 0},
+		{"earlier", "2026-07-15 18:46", "18:46", 0},
+		{"before its end", "2026-07-15 18:46", "18:42", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := setBack(t)
+			up := w.therm["up"]
+			up.Until = at(c.ends)
+			w.until(c.falls).take()
+			up.Hold, up.Until, up.Cool = devices.HoldSchedule, time.Time{}, ptr(76.0)
+			w.until("19:30")
+			if taken := w.noted(NoteTaken); taken != c.taken {
+				t.Errorf("%d notes that a person has it", taken)
+			}
+		})
+	}
+}
+
 // The hold they had ended between two readings, and they set it again.
 func TestAHoldThatIsSetAnewIsAChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00")
 	up := w.therm["up"]
-	up.Hold, up.Until, up.Cool = HoldTemporary, at("2026-07-15 16:02"), ptr(74.0)
+	up.Hold, up.Until, up.Cool = devices.HoldTemporary, at("2026-07-15 16:02"), ptr(74.0)
 	w.forecast(70)
 	w.start()
 	w.forecast(70)
@@ -199,7 +227,7 @@ func TestCommandsOfPeople(t *testing.T) {
 func TestAPersonsCommandThatFailsLeavesNothingOfOurs(t *testing.T) {
 	begun := func(t *testing.T) *world {
 		w := newWorld(t, "2026-07-15 16:10")
-		w.therm["up"].Hold = HoldPermanent
+		w.therm["up"].Hold = devices.HoldPermanent
 		w.charge = 70
 		w.start().want("powerwall 0", "up permanent cool 78 heat 68")
 		w.until("16:30")
@@ -228,7 +256,7 @@ func TestAPersonsCommandThatFailsLeavesNothingOfOurs(t *testing.T) {
 	})
 	t.Run("it comes while ours is being given back", func(t *testing.T) {
 		w := newWorld(t, "2026-07-15 16:10")
-		w.therm["up"].Hold = HoldPermanent
+		w.therm["up"].Hold = devices.HoldPermanent
 		w.charge = 70
 		w.start().until("18:59").take()
 		w.deaf["up"] = true
@@ -296,19 +324,42 @@ func TestAPersonTakesTheBattery(t *testing.T) {
 	})
 }
 
-// The vendor was away for most of the peak: what never came through needs no undoing.
+// A person's command for the reserve that fails leaves the peak's reserve to be
+// given back, also by somebody who pauses powermgr.
+func TestACommandForTheReserveThatFailsLeavesNothingBehind(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10").start().want("powerwall 0")
+	w.until("16:30")
+	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "a person's", Accepted: true})
+	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "a person's", Final: true, Reason: "the vendor does not answer"})
+	w.until("16:40").want()
+	w.ask("pause 6h").until("19:10").want("powerwall 100")
+}
+
+// The vendor was away for most of the peak: what it refused needs no undoing. What
+// it accepted and never showed does.
 func TestAReserveThatNeverLanded(t *testing.T) {
-	w := newWorld(t, "2026-07-15 16:00")
-	w.deaf[Powerwall] = true
-	w.start().want("powerwall 0")
-	w.mute[Powerwall] = true
-	w.until("17:30")
-	w.mute[Powerwall], w.mode = false, "backup"
-	w.until("18:59")
-	if len(w.d.Taken) != 1 {
-		t.Errorf("taken %v", w.d.Taken)
+	for name, c := range map[string]struct {
+		accepted bool
+		want     []string
+	}{"it was refused": {}, "it was accepted": {true, []string{"powerwall 100"}}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:00")
+			w.deaf[Powerwall] = true
+			w.start()
+			id := w.sent[0].ID
+			w.want("powerwall 0")
+			w.mute[Powerwall] = true
+			w.step(Answer{Target: Powerwall, Setting: "reserve", ID: id, Accepted: c.accepted, Final: true, Reason: "the vendor does not answer"})
+			w.now = at("2026-07-15 17:29")
+			w.mute[Powerwall], w.mode = false, "backup"
+			w.read()
+			w.until("18:59").take()
+			if len(w.d.Taken) != 1 {
+				t.Errorf("taken %v", w.d.Taken)
+			}
+			w.until("19:10").want(c.want...)
+		})
 	}
-	w.until("19:10").want()
 }
 
 // A setback may ask for the set point that a person's temporary hold has; what
@@ -316,16 +367,16 @@ func TestAReserveThatNeverLanded(t *testing.T) {
 func TestATemporaryHoldIsMoreThanItsSetPoint(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		holds []string
+		holds []devices.Hold
 		want  string
 	}{
-		{"where a hold can end at a time", []string{HoldSchedule, HoldTemporary, HoldUntil, HoldPermanent}, "up until 22:00 cool 84 heat 68"},
-		{"where it ends with the period", []string{HoldSchedule, HoldTemporary, HoldPermanent}, "up temporary cool 84 heat 68"},
+		{"where a hold can end at a time", []devices.Hold{devices.HoldSchedule, devices.HoldTemporary, devices.HoldUntil, devices.HoldPermanent}, "up until 22:00 cool 84 heat 68"},
+		{"where it ends with the period", []devices.Hold{devices.HoldSchedule, devices.HoldTemporary, devices.HoldPermanent}, "up temporary cool 84 heat 68"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 15:00")
 			up := w.therm["up"]
-			up.Holds, up.Hold, up.Until, up.Cool = c.holds, HoldTemporary, at("2026-07-15 22:00"), ptr(84.0)
+			up.Holds, up.Hold, up.Until, up.Cool = c.holds, devices.HoldTemporary, at("2026-07-15 22:00"), ptr(84.0)
 			w.charge = 60
 			w.start()
 			w.until("16:02")
@@ -344,7 +395,7 @@ func TestATemporaryHoldIsMoreThanItsSetPoint(t *testing.T) {
 func TestNothingIsGivenBackToTheSchedule(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:45")
 	up := w.therm["up"]
-	up.Hold, up.Until, up.Cool = HoldUntil, at("2026-07-15 18:30"), ptr(80.0)
+	up.Hold, up.Until, up.Cool = devices.HoldUntil, at("2026-07-15 18:30"), ptr(80.0)
 	w.start().ask("precool 87m")
 	w.until("16:10").take()
 	w.now, w.charge = at("2026-07-15 18:26"), 20
@@ -456,7 +507,7 @@ func TestLateLandingIsNotAPersonsChoice(t *testing.T) {
 	w.start()
 	w.until("16:16").take()
 	th := w.therm["up"]
-	th.Hold, th.Until, th.Cool = HoldUntil, at("2026-07-15 19:00"), ptr(78.0)
+	th.Hold, th.Until, th.Cool = devices.HoldUntil, at("2026-07-15 19:00"), ptr(78.0)
 	w.until("16:20").want()
 	if len(w.d.Taken) != 0 || w.noted(NoteTaken) != 0 {
 		t.Errorf("taken %v", w.d.Taken)
@@ -557,7 +608,7 @@ func TestDryRunSendsAndKeepsNothing(t *testing.T) {
 	if w.noted(NoteDryRun) > 8 {
 		t.Errorf("said %d times", w.noted(NoteDryRun))
 	}
-	if len(w.s.Kept.Homes) != 0 || w.s.Kept.Battery.AtPeak {
+	if len(w.s.Kept.Thermostats) != 0 || w.s.Kept.Battery.AtPeak {
 		t.Errorf("kept %+v", w.s.Kept)
 	}
 }
@@ -576,7 +627,7 @@ func TestUnwritableJournal(t *testing.T) {
 	})
 	t.Run("restoring goes on", func(t *testing.T) {
 		w := setBack(t)
-		w.therm["up"].Hold, w.therm["up"].Until = HoldUntil, at("2026-07-15 19:00")
+		w.therm["up"].Hold, w.therm["up"].Until = devices.HoldUntil, at("2026-07-15 19:00")
 		w.s.Unwritable = true
 		w.step(RestoreAsked{})
 		w.until("16:30").want("powerwall 100", "up schedule")
@@ -628,11 +679,11 @@ func TestRestart(t *testing.T) {
 	})
 	t.Run("over a permanent hold that fell to the schedule meanwhile", func(t *testing.T) {
 		w := newWorld(t, "2026-07-15 16:10")
-		w.therm["up"].Hold = HoldPermanent
+		w.therm["up"].Hold = devices.HoldPermanent
 		w.charge = 70
 		w.start().want("powerwall 0", "up permanent cool 78 heat 68")
 		w.until("16:20")
-		w.therm["up"].Hold = HoldSchedule
+		w.therm["up"].Hold = devices.HoldSchedule
 		w.now = at("2026-07-15 21:00")
 		w.restart()
 		w.read()
@@ -653,12 +704,12 @@ func TestRestart(t *testing.T) {
 	})
 	t.Run("into the next event: the old one is given back, then a new baseline", func(t *testing.T) {
 		w := setBack(t)
-		w.therm["up"].Hold, w.therm["up"].Until = HoldPermanent, time.Time{}
+		w.therm["up"].Hold, w.therm["up"].Until = devices.HoldPermanent, time.Time{}
 		w.therm["up"].Cool = ptr(78.0)
-		w.s.Kept.Homes["up"] = Home{Touch: &Touch{
-			Baseline: Baseline{Setting: Setting{Cool: ptr(75.0), Heat: ptr(66.0), Hold: HoldPermanent}, Mode: "cool"},
-			Wanted:   Setting{Cool: ptr(78.0), Heat: ptr(66.0), Hold: HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: w.now,
-		}, Event: w.s.Kept.Homes["up"].Event, LastWrite: w.now}
+		w.s.Kept.Thermostats["up"] = ThermostatRecord{Claim: &Claim{
+			Baseline: Baseline{Setting: devices.Setting{Cool: ptr(75.0), Heat: ptr(66.0), Hold: devices.HoldPermanent}, Mode: "cool"},
+			Wanted:   devices.Setting{Cool: ptr(78.0), Heat: ptr(66.0), Hold: devices.HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: w.now,
+		}, Event: w.s.Kept.Thermostats["up"].Event, LastWrite: w.now}
 		w.kept = mustJSON(t, w.s.Kept)
 		w.now = at("2026-07-16 16:30")
 		w.charge = 70
@@ -670,7 +721,7 @@ func TestRestart(t *testing.T) {
 
 func TestRestoringNeverGivesUp(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
-	w.therm["up"].Hold = HoldPermanent
+	w.therm["up"].Hold = devices.HoldPermanent
 	w.charge = 70
 	w.start().take()
 	w.until("18:59").take()
@@ -708,5 +759,31 @@ func TestASetbackThatIsIgnoredIsGivenUp(t *testing.T) {
 	}
 	if tries != 1 {
 		t.Errorf("asked %d times; the bridge has tried three times already", tries)
+	}
+}
+
+// Two readings show a choice, and the hold that it ended would have ended by
+// itself between them.
+func TestTheScheduleChosenJustBeforeAHoldEndsIsAChoice(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		chosen string
+		taken  bool
+	}{
+		{"a minute and a half before", "17:18", true},
+		{"at its end", "17:20", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10")
+			th := w.therm["up"]
+			th.Hold, th.Until, th.Cool = devices.HoldUntil, at("2026-07-15 17:20"), ptr(79.0)
+			w.start().until(c.chosen)
+			th.Hold, th.Until, th.Cool, th.Heat = devices.HoldSchedule, time.Time{}, ptr(76.0), ptr(68.0)
+			w.read()
+			w.until("17:30")
+			if got := w.s.Kept.Thermostats["up"].Taken != nil; got != c.taken {
+				t.Errorf("a person's: %v, want %v", got, c.taken)
+			}
+		})
 	}
 }

@@ -21,7 +21,13 @@ type Plan struct {
 
 // PlanAt is the plan at now.
 func PlanAt(c Calendar, o Override, enabled bool, now time.Time) Plan {
-	phase, peak := c.At(now)
+	peak, _ := c.Next(now)
+	return planBefore(peak, c, o, enabled, now)
+}
+
+// planBefore is PlanAt, given the peak that c.Next returns for now.
+func planBefore(peak Peak, c Calendar, o Override, enabled bool, now time.Time) Plan {
+	phase := c.phase(peak, now)
 	p := Plan{Phase: phase, Peak: peak, Paused: !enabled, Next: c.change(phase, peak)}
 	if phase != OffPeak {
 		p.Since, p.Until = peak.Start.Add(-c.Lead), peak.End
@@ -33,11 +39,15 @@ func PlanAt(c Calendar, o Override, enabled bool, now time.Time) Plan {
 	// What the schedule says the moment the override ends decides whether
 	// its peak goes on from there.
 	after, next := c.At(o.Until)
+	rest := next // what is left of the peak that the override ends in
+	if after == InPeak {
+		rest.Start = o.Until
+	}
 	switch o.Kind {
 	case OverridePause:
 		p.Paused = true
 	case OverrideOffPeak, OverrideSkip:
-		p = Plan{Phase: OffPeak, Peak: next}
+		p = Plan{Phase: OffPeak, Peak: rest}
 	case OverridePeak:
 		p.Phase, p.Paused = InPeak, false
 		p.Since = earliest(p.Since, o.Since)
@@ -56,7 +66,7 @@ func PlanAt(c Calendar, o Override, enabled bool, now time.Time) Plan {
 	case OverridePrecool:
 		p.Phase, p.Paused, p.Forced = PrePeak, false, true
 		p.Since = earliest(p.Since, o.Since)
-		p.Peak = next
+		p.Peak = rest
 		p.Until = o.Until
 		if after != OffPeak {
 			p.Until = next.End
@@ -71,6 +81,12 @@ func PlanAt(c Calendar, o Override, enabled bool, now time.Time) Plan {
 }
 
 func (c Calendar) nameOf(t time.Time) string {
+	if c.Schedule != nil {
+		for _, w := range c.Schedule.Windows(DateOf(t, c.Location)) {
+			return w.Name
+		}
+		return ""
+	}
 	if s := c.SeasonOf(t); s != nil {
 		return s.Name
 	}

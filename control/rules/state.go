@@ -3,15 +3,21 @@ package rules
 import (
 	"maps"
 	"time"
+
+	"powermgr/devices"
 )
 
 // Settings are the home's own figures. Temperatures are °F whatever the
 // thermostats show.
 type Settings struct {
 	Calendar Calendar
+	Unit     devices.Unit // of temperatures in what is said; empty: °F, and each thermostat's own
 
 	PeakReserve    int // percent, 0
 	OffPeakReserve int // percent, 100
+
+	Strategy       Strategy // empty: StrategyRule
+	PlanMinReserve int      // percent that a plan never goes below
 
 	Thermostats []string // ids on topics of the thermostats that are controlled
 
@@ -33,10 +39,6 @@ type Settings struct {
 	DryRun bool // decide and say, write nothing and remember nothing
 }
 
-// settle is how long a command may take from the vendor's acceptance to the
-// device. Until then an earlier one may still land.
-const settle = 2 * time.Minute
-
 // A Threshold latches a setback step: when at least Left of the peak is left
 // and the battery is at or below Level percent.
 type Threshold struct {
@@ -52,68 +54,56 @@ type Battery struct {
 	StormActive   bool
 	GridServices  bool
 	GridConnected *bool
-	AsOf          time.Time // age is judged by this
-	Polled        time.Time
+	GridW         *float64      // watts; + imports
+	PowerW        *float64      // watts; + discharges
+	AsOf          time.Time     // of the figures: their age is judged by this
+	Polled        time.Time     // when reserve and mode were read, which can be longer ago: what they prove, they prove of then
 	Age           time.Duration // of the figures when they were read; long: the vendor repeats old ones
 }
 
 // Thermostat is what the rules need to know of a thermostat. Temperatures are
 // in the device's unit; nil is unknown.
 type Thermostat struct {
-	Name          string
-	Mode          string // off, heat, cool, heat_cool; empty: unknown
-	Setting              // what it is set to
-	Temperature   *float64
-	Celsius       bool
-	Step          float64 // of set points
-	Deadband      float64 // least cool − heat
-	Crossing      bool    // its set points may cross: they are independent of each other
-	CoolMin       *float64
-	CoolMax       *float64
-	HeatMin       *float64
-	HeatMax       *float64
-	Alive         bool
-	EmergencyHeat bool
-	UtilityEvent  bool
-	ScheduleCool  *float64 // what its schedule would set now, where it tells
-	ScheduleHeat  *float64
-	Period        string   // changes with the period of the schedule, where it tells
-	Holds         []string // those that can be asked for; empty: none
-	AsOf          time.Time
-	Polled        time.Time
-	Age           time.Duration // of the figures when they were read
-}
-
-// The holds a thermostat can have, as on topics. The empty hold is that of a
-// device which knows none.
-const (
-	HoldSchedule  = "schedule"
-	HoldTemporary = "temporary"
-	HoldUntil     = "until"
-	HoldPermanent = "permanent"
-	HoldVacation  = "vacation"
-)
-
-// A Setting is a thermostat's set points and why it has them.
-type Setting struct {
-	Cool  *float64  `json:"cool,omitempty"`
-	Heat  *float64  `json:"heat,omitempty"`
-	Hold  string    `json:"hold,omitempty"`
-	Until time.Time `json:"until,omitzero"` // end of a temporary or until hold, where known
+	Name            string
+	Mode            devices.HVACMode // empty: unknown
+	devices.Setting                  // what it is set to
+	Temperature     *float64
+	Celsius         bool
+	Step            float64 // of set points
+	Deadband        float64 // least cool − heat
+	Crossing        bool    // its set points may cross: they are independent of each other
+	CoolMin         *float64
+	CoolMax         *float64
+	HeatMin         *float64
+	HeatMax         *float64
+	Alive           bool
+	EmergencyHeat   bool
+	UtilityEvent    bool
+	ScheduleCool    *float64 // what its schedule would set now, where it tells
+	ScheduleHeat    *float64
+	Period          string         // changes with the period of the schedule, where it tells
+	Holds           []devices.Hold // those that can be asked for; empty: none
+	AsOf            time.Time
+	Polled          time.Time
+	Age             time.Duration // of the figures when they were read
 }
 
 // Kept is what must survive a crash, a reboot and a change of node. It changes
 // only when something is decided or confirmed, never in a quiet hour.
 type Kept struct {
-	Disabled bool            `json:"disabled,omitempty"`
-	Override Override        `json:"override,omitzero"`
-	Spoken   time.Time       `json:"spoken,omitzero"`    // when a person last set one of these two
-	Event    *Stretch        `json:"event,omitempty"`    // the stretch of pre_peak and peak we are in
-	PeakEnd  time.Time       `json:"peak_end,omitzero"`  // the peak that Latched is about
-	PeakOver bool            `json:"peak_over,omitzero"` // PeakEnd has come: that peak is not entered again
-	Latched  []int           `json:"latched,omitempty"`  // minutes of the thresholds latched in it
-	Battery  KeptBattery     `json:"battery,omitzero"`
-	Homes    map[string]Home `json:"thermostats,omitempty"`
+	Disabled bool     `json:"disabled,omitempty"`
+	Override Override `json:"override,omitzero"`
+	Strategy Strategy `json:"strategy,omitempty"` // a person's choice; empty: that of the settings
+	// ByHand are the settings that a person has changed, by their value.
+	ByHand        map[Adjustable]float64      `json:"by_hand,omitempty"`
+	LastUserInput time.Time                   `json:"spoken,omitzero"`    // when a person last set one of these four
+	Event         *Stretch                    `json:"event,omitempty"`    // the stretch of pre_peak and peak that is open
+	PeakEnd       time.Time                   `json:"peak_end,omitzero"`  // the peak that Latched is about
+	PeakOver      bool                        `json:"peak_over,omitzero"` // PeakEnd has come: that peak is not entered again
+	Latched       []int                       `json:"latched,omitempty"`  // minutes of the thresholds latched in it
+	Comfort       *Comfort                    `json:"comfort,omitempty"`  // what is planned for the thermostats around the peak that runs or comes next, once it has begun
+	Battery       BatteryRecord               `json:"battery,omitzero"`
+	Thermostats   map[string]ThermostatRecord `json:"thermostats,omitempty"`
 }
 
 // wantsAs reports whether o has asked the same of a target.
@@ -122,8 +112,8 @@ func (k Kept) wantsAs(o Kept, target string) bool {
 		a, b := k.Battery.Wanted, o.Battery.Wanted
 		return a != nil && b != nil && *a == *b
 	}
-	a, b := k.Homes[target].Touch, o.Homes[target].Touch
-	return a != nil && b != nil && a.Baseline.Mode == b.Baseline.Mode && sameSetting(a.Baseline.Mode, a.Wanted, b.Wanted)
+	a, b := k.Thermostats[target].Claim, o.Thermostats[target].Claim
+	return a != nil && b != nil && a.Baseline.Mode == b.Baseline.Mode && devices.SameRequest(a.Wanted, b.Wanted, a.Baseline.Mode)
 }
 
 // Merge is newer with the hands on devices that older alone knows of: another
@@ -132,32 +122,33 @@ func (k Kept) wantsAs(o Kept, target string) bool {
 // the later one counts; if what it took for a baseline was the other node's
 // doing, that one's baseline does. What a person said last holds.
 func Merge(newer, older Kept) Kept {
-	for id, theirs := range older.Homes {
-		h := newer.Homes[id]
+	for id, other := range older.Thermostats {
+		h := newer.Thermostats[id]
 		switch {
-		case theirs.Touch == nil:
+		case other.Claim == nil:
 			continue
-		case h.Touch == nil:
-			h.Touch, h.Event, h.Baseline = theirs.Touch, theirs.Event, nil
+		case h.Claim == nil:
+			h.Claim, h.Event, h.Baseline = other.Claim, other.Event, nil
 		default:
-			later, earlier := *h.Touch, *theirs.Touch
+			later, earlier := *h.Claim, *other.Claim
 			if earlier.WrittenAt.After(later.WrittenAt) {
 				later, earlier = earlier, later
 			}
-			if sameSetting(later.Baseline.Mode, later.Baseline.Setting, earlier.Wanted) {
+			if devices.SameRequest(later.Baseline.Setting, earlier.Wanted, later.Baseline.Mode) {
 				later.Baseline = earlier.Baseline
 			}
-			h.Touch = &later
+			h.Claim = &later
 		}
-		if theirs.LastWrite.After(h.LastWrite) {
-			h.LastWrite = theirs.LastWrite
+		if other.LastWrite.After(h.LastWrite) {
+			h.LastWrite = other.LastWrite
 		}
-		newer.Homes = with(newer.Homes, id, h)
+		newer.Thermostats = with(newer.Thermostats, id, h)
 	}
-	if older.Spoken.After(newer.Spoken) {
-		newer.Disabled, newer.Override, newer.Spoken = older.Disabled, older.Override, older.Spoken
+	if older.LastUserInput.After(newer.LastUserInput) {
+		newer.Disabled, newer.Override, newer.Strategy, newer.ByHand, newer.LastUserInput = older.Disabled, older.Override, older.Strategy, older.ByHand, older.LastUserInput
 	}
 	newer.Battery.AtPeak = newer.Battery.AtPeak || older.Battery.AtPeak
+	newer.Battery.Flights = united(newer.Battery.Flights, older.Battery.Flights)
 	return newer
 }
 
@@ -167,76 +158,77 @@ type Stretch struct {
 	End   time.Time `json:"end"`
 }
 
-// KeptBattery is what we did to the reserve.
-type KeptBattery struct {
-	Wanted    *int      `json:"wanted,omitempty"` // what we last asked for
-	Before    *int      `json:"before,omitempty"` // what it was before
-	Asked     []int     `json:"asked,omitempty"`  // what earlier writes asked for and may still land
-	WrittenAt time.Time `json:"written_at,omitzero"`
-	Confirmed bool      `json:"confirmed,omitempty"`
-	AtPeak    bool      `json:"at_peak,omitempty"` // the peak value is in force and must go back
-	Limit     int       `json:"limit,omitempty"`   // what the device makes of 100, once seen
-	Mode      string    `json:"mode,omitempty"`    // last seen
-	Taken     *Taken    `json:"taken,omitempty"`
+// BatteryRecord is what the rules did to the reserve.
+type BatteryRecord struct {
+	Wanted     *int      `json:"wanted,omitempty"`  // what was last asked for
+	Before     *int      `json:"before,omitempty"`  // what it was before
+	Flights    []Flight  `json:"flights,omitempty"` // writes that no reading has shown yet, the oldest first
+	WrittenAt  time.Time `json:"written_at,omitzero"`
+	ShownAt    time.Time `json:"shown_at,omitzero"` // when the last write was first shown, if that was late
+	Confirmed  bool      `json:"confirmed,omitempty"`
+	AtPeak     bool      `json:"at_peak,omitempty"`     // the peak's value, or the plan's, is in force and must go back
+	Changes    Changes   `json:"changes,omitzero"`      // of the reserve today
+	Limit      int       `json:"limit,omitempty"`       // what the device makes of 100, once seen
+	LimitDoubt bool      `json:"limit_doubt,omitempty"` // it showed the limit before it was asked for more: it is asked again after the next peak
+	Floor      int       `json:"floor,omitempty"`       // what the device makes of 0, once seen
+	FloorAt    time.Time `json:"floor_at,omitzero"`     // when it was seen last
+	Mode       string    `json:"mode,omitempty"`        // last seen
+	Taken      *Taken    `json:"taken,omitempty"`
 }
 
 // Taken is a person's choice that is left alone until the window ends.
 type Taken struct {
 	At   time.Time `json:"at"`
 	What string    `json:"what"`
-	// Reserve is what a person chose for the battery while our last write was on
-	// its way. If that lands over it, theirs is put back.
+	// Reserve is what a person chose for the battery while the last write was on
+	// its way. If that lands over it, the choice is put back.
 	Reserve *int `json:"reserve,omitempty"`
 }
 
-// Home is what is kept about one thermostat.
-type Home struct {
-	Touch     *Touch    `json:"touch,omitempty"`      // ours to restore
+// ThermostatRecord is what is kept about one thermostat.
+type ThermostatRecord struct {
+	Claim     *Claim    `json:"touch,omitempty"`      // of the rules, to be restored
 	Taken     *Taken    `json:"taken,omitempty"`      // a person has it
 	Ended     bool      `json:"ended,omitempty"`      // too warm or cold inside: no setback any more in this event
 	LastWrite time.Time `json:"last_write,omitzero"`  // for the spacing
-	Baseline  *Baseline `json:"baseline,omitempty"`   // of this event, while Touch is nil
-	Event     time.Time `json:"event_start,omitzero"` // the event that Touch, Ended and Taken belong to
+	Baseline  *Baseline `json:"baseline,omitempty"`   // of this event, while Claim is nil
+	Event     time.Time `json:"event_start,omitzero"` // the event that Claim, Ended and Taken belong to
 }
 
-func (h Home) empty() bool {
-	return h.Touch == nil && h.Taken == nil && h.Baseline == nil && !h.Ended && h.LastWrite.IsZero()
+func (h ThermostatRecord) empty() bool {
+	return h.Claim == nil && h.Taken == nil && h.Baseline == nil && !h.Ended && h.LastWrite.IsZero()
 }
 
 // Baseline is what a thermostat was set to, and in which mode, when this event
 // first touched it.
 type Baseline struct {
-	Setting
-	Mode string `json:"mode"`
+	devices.Setting
+	Mode devices.HVACMode `json:"mode"`
 }
 
-// Touch is our hand on one thermostat.
-type Touch struct {
-	Baseline  Baseline  `json:"baseline"` // what it goes back to
-	Period    string    `json:"period,omitempty"`
-	Before    Setting   `json:"before"`          // what it was just before the last write
-	Wanted    Setting   `json:"wanted"`          // what the last write asked for
-	Asked     []Setting `json:"asked,omitempty"` // what earlier writes asked for and may still land
-	Kind      Goal      `json:"kind"`
-	WrittenAt time.Time `json:"written_at"`
-	Confirmed bool      `json:"confirmed,omitempty"` // the device has shown Wanted
+// Claim is what the rules have set on one thermostat.
+type Claim struct {
+	Baseline  Baseline        `json:"baseline"` // what it goes back to
+	Period    string          `json:"period,omitempty"`
+	Before    devices.Setting `json:"before"`            // what it was just before the last write
+	Wanted    devices.Setting `json:"wanted"`            // what the last write asked for
+	Flights   []Flight        `json:"flights,omitempty"` // earlier writes that may still land, and a person's command
+	Kind      Goal            `json:"kind"`
+	WrittenAt time.Time       `json:"written_at"`
+	Confirmed bool            `json:"confirmed,omitempty"` // the device has shown Wanted
 	// Mode is what a person has switched it to since, or made of it by another
-	// choice; empty: nobody has. What is left of ours goes back, but not before
+	// choice; empty: nobody has. What is left of the rules goes back, but not before
 	// the window ends.
-	Mode string `json:"mode,omitempty"`
-	// Theirs says that Baseline is a choice which a person made while our last
+	Mode devices.HVACMode `json:"mode,omitempty"`
+	// Contested says that Baseline is a choice which a person made while the last
 	// write was on its way. It is watched until that write can land no more.
-	Theirs bool `json:"theirs,omitempty"`
-	// Commanded is when the bridge took on a person's command for the
-	// thermostat, until its end is known. It may fail, and ours then has to go
-	// back. Theirs is set as well.
-	Commanded time.Time `json:"commanded,omitzero"`
+	Contested bool `json:"theirs,omitempty"`
 }
 
 // Goal is what a thermostat is to be made to do.
 type Goal string
 
-// The goals. The empty one is to be left alone.
+// The goals. Leave is none.
 const (
 	Leave   Goal = ""
 	Precool Goal = "precool"
@@ -258,19 +250,31 @@ type State struct {
 	ForecastF   *float64
 	ForecastDay string // the local day ForecastF is for: 2026-07-15
 
+	Planned *Planned  // what the plan said last; nil: nothing since the start
+	PlanBy  time.Time // until when the first plan is waited for; zero: it is not yet known
+
 	ForecastDoubt *float64 // one that is far from ForecastF, and is not believed yet
 
 	// What is under way. It is lost with the process; what Kept says is
 	// enough to go on.
-	Pending map[string]Pending
-	Phase   Phase                 // at the last step
-	Said    map[string]string     // notes that are made once per change, by subject
-	Seen    map[string]bool       // thermostats whose own setting was read since the start
-	Aside   map[string]Thermostat // as they were before a vacation or a utility's event began
-	Sent    int                   // commands since the start
-	Charge  Figures               // of the battery, percent
-	Indoor  map[string]Figures    // °F, by thermostat
-	Doubts  map[string]Doubt      // by target: what the last reading showed for the first time
+	Pending          map[string]Pending
+	Phase            Phase                 // at the last step
+	AlreadyNoted     map[string]string     // notes that are made once per change, by subject
+	ReadSinceStart   map[string]bool       // thermostats whose own setting was read since the start
+	BeforeSuspension map[string]Thermostat // as they were before a vacation or a utility's event began
+	Sent             int                   // commands since the start
+	Unread           time.Time             // since when the battery has something to give back and has shown nothing; zero: it has
+	Charge           Figures               // of the battery, percent
+	Indoor           map[string]Figures    // °F, by thermostat
+	Doubts           map[string]Doubt      // by target: what the last reading showed for the first time
+	Idle             Idle                  // the battery shows its reserve and does not go by it
+}
+
+// Resumed is the state of a controller that goes on with other settings in the
+// same process. What was noted once is not noted again; everything else is read
+// again, as after any start.
+func (s State) Resumed(settings Settings) State {
+	return State{Settings: settings, Phase: s.Phase, AlreadyNoted: s.AlreadyNoted, Planned: s.Planned}
 }
 
 // Pending is a command on its way: until its final answer, or until it is
@@ -282,8 +286,10 @@ type Pending struct {
 	Failed  time.Time // when the final answer said no; zero: there is none yet
 	Retry   time.Time // not before, once Failed
 	Tries   int       // that failed in a row
+	Why     string    // what the last failure said
 	Ignored bool      // the last one was accepted and nothing came of it
 	Unknown bool      // the last one was sent, and nothing showed what became of it
+	Back    bool      // a reading has brought the next try forward already
 }
 
 // A state shares its maps with the one before it, so a step never writes to one:

@@ -2,8 +2,11 @@ package rules
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
+
+	"powermgr/devices"
 )
 
 // blocked says why nothing may be written to a thermostat; empty if it may.
@@ -11,77 +14,62 @@ func (t Thermostat) blocked() string {
 	switch {
 	case !t.Alive:
 		return "it does not answer its vendor"
-	case t.Mode == modeOff:
+	case t.Mode == devices.Off:
 		return "it is off"
 	case t.EmergencyHeat:
 		return "it is in emergency heat"
-	case t.Hold == HoldVacation:
+	case t.Hold == devices.HoldVacation:
 		return "it is on vacation"
 	case t.UtilityEvent:
 		return "an event of the utility has it"
-	case !cools(t.Mode) && !heats(t.Mode):
+	case !t.Mode.Cools() && !t.Mode.Heats():
 		return "its mode is not known"
 	}
 	return ""
 }
 
-// goal is what the plan wants of thermostat id, before asking whether it may
-// be touched.
-func (st *step) goal(id string, t Thermostat, h Home) Goal {
-	p, s := st.plan, st.Settings
-	switch {
-	case p.Paused || p.Phase == OffPeak || h.Taken != nil || h.Ended || !slices.Contains(s.Thermostats, id):
-		return Leave
-	case h.Touch != nil && !h.Event.Equal(st.Kept.Event.Start):
-		return Leave // an earlier event's, to be given back first
-	case h.Touch != nil && h.Touch.Mode != "":
-		return Leave // and so is what a person has made something else of
-	case p.Phase == InPeak:
-		if st.offsetF() > 0 {
-			return Setback
-		}
-		return Leave
-	case p.Forced:
-		return Precool
-	case !p.Peak.Precool || !cools(t.Mode):
-		return Leave
-	case h.Touch != nil && h.Touch.Kind == Precool && st.ForecastF == nil:
-		return Precool // it goes on after a restart, before the forecast is there
-	case st.ForecastF == nil || st.ForecastDay != st.now.In(s.Calendar.Location).Format(time.DateOnly):
-		st.say("forecast", NoteProblem, "", "there is no forecast for today: no precooling")
-		return Leave
-	case *st.ForecastF < s.PrecoolAtF:
-		return Leave
-	}
-	return Precool
-}
-
 // thermostat decides about one thermostat.
 func (st *step) thermostat(id string) {
 	t, known := st.Thermostats[id]
-	h := st.Kept.Homes[id]
-	goal := st.goal(id, t, h)
 	if known && slices.Contains(st.Settings.Thermostats, id) {
 		st.judgeAge(id, "the figures of "+st.nameOf(id), t.Age)
 	}
-	indoor := st.Indoor[id]
-	if known && goal == Setback && st.beyond(indoor.Known) {
-		if h.Touch != nil {
-			st.note(NoteLeft, id, "%s: it is %.0f °F inside, beyond the limit: its setback ends", t.Name, indoor.Known.Value)
-		} else {
-			st.note(NoteLeft, id, "%s: it is %.0f °F inside, beyond the limit: there is no setback", t.Name, indoor.Known.Value)
-			h.Event = st.Kept.Event.Start
-		}
-		h.Ended, goal = true, Leave
-		st.keep(id, h)
+	if known {
+		st.judgeIndoor(id, t)
 	}
+	st.reconcileSetting(id, t, st.wantedGoal(id))
+}
+
+// reconcileSetting sends at most one write: when what is wanted is not what is in
+// force, and no gate is shut.
+func (st *step) reconcileSetting(id string, t Thermostat, goal Goal) {
+	h := st.Kept.Thermostats[id]
 	switch {
-	case st.doubted(id), goal == Setback && st.beyond(indoor.Doubt): // the next reading decides
-	case goal != Leave:
-		st.apply(id, t, h, goal)
-	case h.Touch != nil && !h.Touch.Theirs:
-		st.restore(id, t, h)
+	case st.doubted(id), goal == Setback && st.beyond(st.Indoor[id].Doubt):
+		// The next reading decides.
+	case goal != Restore:
+		st.change(id, t, h, goal)
+	case h.Claim == nil, h.Claim.yields():
+		// Nothing is to go back, or it is not known yet whether a person's choice stands.
+	default:
+		st.giveBack(id, t, h)
 	}
+}
+
+// judgeIndoor ends the setback of this event where it is too warm or too cold inside.
+func (st *step) judgeIndoor(id string, t Thermostat) {
+	f, h := st.Indoor[id].Known, st.Kept.Thermostats[id]
+	if st.wantedGoal(id) != Setback || !st.beyond(f) {
+		return
+	}
+	if h.Claim != nil {
+		st.note(NoteLeft, id, "%s: it is %s inside, beyond the limit: its setback ends", t.Name, st.inside(f.Value))
+	} else {
+		st.note(NoteLeft, id, "%s: it is %s inside, beyond the limit: there is no setback", t.Name, st.inside(f.Value))
+		h.Event = st.Kept.Event.Start
+	}
+	h.Ended = true
+	st.keep(id, h)
 }
 
 // beyond reports whether it is too warm or too cold inside for a setback.
@@ -89,8 +77,8 @@ func (st *step) beyond(f *Figure) bool {
 	return f != nil && st.fresh(f.AsOf, st.Settings.StaleAfter) && (f.Value > st.Settings.MaxIndoorF || f.Value < st.Settings.MinIndoorF)
 }
 
-// apply moves thermostat id to where goal wants it.
-func (st *step) apply(id string, t Thermostat, h Home, goal Goal) {
+// change moves thermostat id to where goal wants it.
+func (st *step) change(id string, t Thermostat, h ThermostatRecord, goal Goal) {
 	why := ""
 	switch {
 	case t.Polled.IsZero():
@@ -105,30 +93,30 @@ func (st *step) apply(id string, t Thermostat, h Home, goal Goal) {
 		return
 	}
 	st.unsay("blocked " + id)
-	if !st.Seen[id] {
+	if !st.ReadSinceStart[id] {
 		return
 	}
 
 	base := h.base(t)
-	if st.end(base, goal).Sub(st.now) < tooLate {
+	if st.end(base, goal).Sub(st.now) < devices.MinRemaining {
 		return
 	}
 	want := st.target(t, base, goal)
-	if h.Touch != nil && !h.Touch.Confirmed && !sameSetting(base.Mode, want, h.Touch.Wanted) && st.Pending[id].ID == "" && h.Touch.gone(t, base.Setting) {
-		st.drop(id, t, h) // it never landed, and will no more
-		h = st.Kept.Homes[id]
+	if h.Claim != nil && !h.Claim.Confirmed && !devices.SameRequest(want, h.Claim.Wanted, base.Mode) && !st.Pending[id].mayLand(t.Polled) && h.Claim.gone(t, base.Setting) {
+		st.forgetClaim(id, t, h) // it never landed, and will no more
+		h = st.Kept.Thermostats[id]
 	}
 	switch {
-	case h.Touch == nil && samePoints(base.Mode, want, t.Setting):
+	case h.Claim == nil && devices.SamePoints(want, t.Setting, base.Mode):
 		return // there already: at a limit, or by its schedule
-	case h.Touch != nil && sameSetting(base.Mode, want, h.Touch.Wanted):
-		if !h.Touch.Confirmed && !h.Touch.shown(t) && !st.Pending[id].spent() && st.mayRetry(id, t.Polled) {
+	case h.Claim != nil && devices.SameRequest(want, h.Claim.Wanted, base.Mode):
+		if !h.Claim.Confirmed && !h.Claim.shown(t) && !st.Pending[id].spent() && st.mayRetry(id, t.Polled) {
 			st.write(id, t, h, goal, want)
 		}
 		return
-	case h.Touch != nil && h.Touch.Confirmed && want.shownBy(base.Mode, t) && !t.Until.Before(want.Until):
-		touch := *h.Touch
-		touch.Wanted, h.Touch = want, &touch // the device had rounded the hold's end up to that
+	case h.Claim != nil && h.Claim.Confirmed && devices.Same(want, t.Setting, base.Mode) && !t.Until.Before(want.Until):
+		claim := *h.Claim
+		claim.Wanted, h.Claim = want, &claim // the device had rounded the hold's end up to that
 		st.keep(id, h)
 		return
 	case goal == Setback && moreLoad(base.Mode, want, t.Setting):
@@ -144,16 +132,22 @@ func (st *step) apply(id string, t Thermostat, h Home, goal Goal) {
 }
 
 // spent reports whether a setback or precooling is given up: a device that
-// ignores it, or a vendor that keeps refusing it, is not asked for ever.
+// ignores it, or a vendor that keeps refusing it, is not asked forever.
 // Restoring never gives up.
 func (p Pending) spent() bool { return p.Ignored || p.Tries >= 5 }
 
+// mayLand reports whether a command is on its way, or was a moment before a reading:
+// whenever it was sent by a clock that has been set since.
+func (p Pending) mayLand(polled time.Time) bool {
+	return p.ID != "" || (p.Ignored || p.Unknown) && polled.Sub(p.Failed) < devices.ShownWithin
+}
+
 // base is the baseline of this event, or what the thermostat is set to if
 // this event has not touched it yet.
-func (h Home) base(t Thermostat) Baseline {
+func (h ThermostatRecord) base(t Thermostat) Baseline {
 	switch {
-	case h.Touch != nil:
-		return h.Touch.Baseline
+	case h.Claim != nil:
+		return h.Claim.Baseline
 	case h.Baseline != nil && h.Baseline.Mode == t.Mode:
 		return *h.Baseline
 	}
@@ -163,37 +157,40 @@ func (h Home) base(t Thermostat) Baseline {
 // target is the setting that goal asks of a thermostat with that baseline. It
 // ends by itself where the device can do so and the baseline was not
 // permanent: a timed hold over a permanent one would fall to the schedule.
-func (st *step) target(t Thermostat, base Baseline, goal Goal) Setting {
-	var want Setting
+func (st *step) target(t Thermostat, base Baseline, goal Goal) devices.Setting {
+	var want devices.Setting
 	if goal == Precool {
-		want = st.Settings.precool(t, base.Mode, base.Setting)
+		want = st.Settings.precool(t, base.Mode, base.Setting, st.precoolF())
 	} else {
-		want = st.Settings.setback(t, base.Mode, base.Setting, st.offsetF())
+		want = st.setback(t, base)
 	}
 	want.Until = time.Time{}
 	switch {
 	case len(t.Holds) == 0:
 		want.Hold = ""
-	case base.Hold == HoldPermanent:
-		want.Hold = HoldPermanent
-	case slices.Contains(t.Holds, HoldUntil) && st.end(base, goal).Sub(st.now) < longestHold:
-		want.Hold, want.Until = HoldUntil, st.end(base, goal).In(st.Settings.Calendar.Location)
-	case slices.Contains(t.Holds, HoldTemporary) && !slices.Contains(t.Holds, HoldUntil):
-		want.Hold = HoldTemporary
+	case base.Hold == devices.HoldPermanent:
+		want.Hold = devices.HoldPermanent
+	case slices.Contains(t.Holds, devices.HoldUntil) && st.end(base, goal).Sub(st.now) < devices.MaxHold:
+		want.Hold, want.Until = devices.HoldUntil, st.end(base, goal).In(st.Settings.Calendar.Location)
+	case slices.Contains(t.Holds, devices.HoldTemporary) && !slices.Contains(t.Holds, devices.HoldUntil):
+		want.Hold = devices.HoldTemporary
 	default:
-		want.Hold = HoldPermanent
+		want.Hold = devices.HoldPermanent
 	}
 	return want
 }
 
-// longestHold is less than the day after which a hold that ends at a time of day
-// would be over.
-const longestHold = 23 * time.Hour
-
-// tooLate is how long before its end nothing is begun any more: vendors know
-// only a time of day, and a hold that reaches the device after its end would
-// last until that time of the next day.
-const tooLate = 2*settle + time.Minute
+// precoolF is by how much is precooled: as planned, though not deeper than a person
+// has set by hand, or as the settings have it.
+func (st *step) precoolF() float64 {
+	if c := st.comfort(); c != nil && !st.plan.Forced {
+		if most, ok := st.Kept.ByHand[AdjustPrecool]; ok {
+			return min(c.PrecoolF, most)
+		}
+		return c.PrecoolF
+	}
+	return st.InForce().PrecoolAdjustF
+}
 
 // end is when what goal asks for is over.
 func (st *step) end(base Baseline, goal Goal) time.Time {
@@ -204,55 +201,50 @@ func (st *step) end(base Baseline, goal Goal) time.Time {
 			until = st.plan.Next
 		}
 	}
-	if base.timed() {
+	if base.HasEnd() {
 		// Where the old hold would end, the schedule may save more.
 		until = earliest(base.Until, until)
 	}
 	return until
 }
 
-// timed reports whether a setting ends by itself at a known time.
-func (s Setting) timed() bool {
-	return (s.Hold == HoldUntil || s.Hold == HoldTemporary) && !s.Until.IsZero()
-}
-
 // moreLoad reports whether want asks for more cooling or heating than a
 // thermostat that follows its schedule does at present.
-func moreLoad(mode string, want, now Setting) bool {
-	if now.Hold != HoldSchedule {
+func moreLoad(mode devices.HVACMode, want, now devices.Setting) bool {
+	if now.Hold != devices.HoldSchedule {
 		return false
 	}
-	return cools(mode) && want.Cool != nil && now.Cool != nil && *want.Cool < *now.Cool-0.3 ||
-		heats(mode) && want.Heat != nil && now.Heat != nil && *want.Heat > *now.Heat+0.3
+	return mode.Cools() && want.Cool != nil && now.Cool != nil && *want.Cool < *now.Cool-0.3 ||
+		mode.Heats() && want.Heat != nil && now.Heat != nil && *want.Heat > *now.Heat+0.3
 }
 
 // write notes in Kept what is about to be done, and sends it.
-func (st *step) write(id string, t Thermostat, h Home, goal Goal, want Setting) {
+func (st *step) write(id string, t Thermostat, h ThermostatRecord, goal Goal, want devices.Setting) {
 	w := Write{Target: id, Setting: &want, Goal: goal, Why: st.sentence(t, h, goal, want)}
 	if st.Settings.DryRun {
 		st.send(w)
 		return
 	}
-	if h.Touch == nil {
-		h.Touch = &Touch{Baseline: h.base(t), Kind: goal, Wanted: want, Before: t.Setting}
+	if h.Claim == nil {
+		h.Claim = &Claim{Baseline: h.base(t), Kind: goal, Wanted: want, Before: t.Setting}
 		h.Event, h.Baseline = st.Kept.Event.Start, nil
 	}
-	touch := *h.Touch
-	again := sameSetting(touch.Baseline.Mode, want, touch.Wanted) && !touch.WrittenAt.IsZero()
+	claim := *h.Claim
+	again := devices.SameRequest(want, claim.Wanted, claim.Baseline.Mode) && !claim.WrittenAt.IsZero()
 	if !again {
-		if !touch.WrittenAt.IsZero() && !touch.Confirmed {
-			touch.Asked = append(slices.Clone(touch.Asked), touch.Wanted)
+		if !claim.WrittenAt.IsZero() && !claim.Confirmed {
+			claim.Flights = append(slices.Clone(claim.Flights), Flight{Setting: claim.Wanted, At: claim.WrittenAt})
 		}
-		touch.Before = t.Setting
-		if goal != Restore || touch.Kind != Restore { // it is the next try of the same
+		claim.Before = t.Setting
+		if goal != Restore || claim.Kind != Restore { // it is the next try of the same
 			st.Pending = without(st.Pending, id)
 		}
 		st.note(noteOf(goal), id, "%s", w.Why)
 	}
-	touch.Kind, touch.Wanted, touch.WrittenAt, touch.Confirmed, touch.Period = goal, want, st.now, false, t.Period
-	touch.Theirs, touch.Commanded = false, time.Time{}
-	h.Touch, h.LastWrite = &touch, st.now
-	st.Kept.Homes = with(st.Kept.Homes, id, h)
+	claim.Kind, claim.Wanted, claim.WrittenAt, claim.Confirmed, claim.Period = goal, want, st.now, false, t.Period
+	claim = claim.withoutCommand()
+	h.Claim, h.LastWrite = &claim, st.now
+	st.Kept.Thermostats = with(st.Kept.Thermostats, id, h)
 	st.send(w)
 }
 
@@ -266,81 +258,105 @@ func noteOf(g Goal) NoteType {
 	return NoteRestore
 }
 
-func (st *step) sentence(t Thermostat, h Home, goal Goal, want Setting) string {
-	name, points, end := t.Name, t.points(h.base(t).Mode, want), ""
+func (st *step) sentence(t Thermostat, h ThermostatRecord, goal Goal, want devices.Setting) string {
+	name, points, end := t.Name, t.points(st.Settings.Unit, h.base(t).Mode, want), ""
 	switch {
-	case want.Hold == HoldUntil:
+	case want.Hold == devices.HoldUntil:
 		end = " until " + st.clock(want.Until)
 	case want.Hold != "":
-		end = ", " + want.Hold
+		end = ", " + string(want.Hold)
 	}
 	switch goal {
 	case Precool:
 		return fmt.Sprintf("%s precools:%s%s", name, points, end)
 	case Setback:
-		return fmt.Sprintf("%s is set back by %.0f °F:%s%s", name, st.offsetF(), points, end)
+		return fmt.Sprintf("%s is set back by %s:%s%s", name, devices.Fahrenheit.Difference(st.Settings.Unit, math.Round(st.offsetF())), points, end)
 	}
-	if want.Hold == HoldSchedule {
+	if want.Hold == devices.HoldSchedule {
 		return fmt.Sprintf("%s goes back to its schedule", name)
 	}
 	return fmt.Sprintf("%s goes back:%s%s", name, points, end)
 }
 
+// inside is an indoor temperature in °F, for people.
+func (st *step) inside(f float64) string {
+	return devices.Fahrenheit.Degrees(st.Settings.Unit, math.Round(f))
+}
+
 // points are the set points of a setting in words, as far as the mode uses them.
-func (t Thermostat) points(mode string, s Setting) string {
-	text, unit := "", map[bool]string{true: "°C", false: "°F"}[t.Celsius]
-	if cools(mode) && s.Cool != nil {
-		text += fmt.Sprintf(" cool to %.4g %s", *s.Cool, unit)
+func (t Thermostat) points(owner devices.Unit, mode devices.HVACMode, s devices.Setting) string {
+	text, unit := "", devices.Fahrenheit
+	if t.Celsius {
+		unit = devices.Celsius
 	}
-	if heats(mode) && s.Heat != nil {
-		text += fmt.Sprintf(" heat to %.4g %s", *s.Heat, unit)
+	if mode.Cools() && s.Cool != nil {
+		text += " cool to " + unit.Degrees(owner, *s.Cool)
+	}
+	if mode.Heats() && s.Heat != nil {
+		text += " heat to " + unit.Degrees(owner, *s.Heat)
 	}
 	return text
 }
 
-// restore gives a thermostat back what it had.
-func (st *step) restore(id string, t Thermostat, h Home) {
-	if !st.Seen[id] { // a person may have changed it while nobody looked
+// giveBack restores what a thermostat had.
+func (st *step) giveBack(id string, t Thermostat, h ThermostatRecord) {
+	if !st.ReadSinceStart[id] { // a person may have changed it while nobody looked
 		if !t.Polled.IsZero() {
 			st.later(id, t)
 		}
 		return
 	}
-	if h.Touch.Mode != "" && h.Taken != nil {
+	if h.Claim.Mode != "" && h.Taken != nil {
 		return // a person has it until the window ends
 	}
-	touch, want := *h.Touch, st.baseline(t, h)
-	if touch.Kind != Restore {
-		// A hold of ours that ends by itself now is not written over; the
-		// next reading shows that it has ended. Only then is it known
-		// whether a write that was still on its way came after the end.
-		if touch.Baseline.Hold == HoldSchedule && touch.Wanted.Hold == HoldUntil && !st.now.Before(touch.Wanted.Until) {
-			if t.Polled.Before(touch.Wanted.Until.Add(lapse)) {
-				return
-			}
-		}
-		own := touch.Baseline.Setting
-		if want.Hold == HoldSchedule {
-			own = want // it would have ended by now
-		}
-		if st.Pending[id].ID == "" && touch.gone(t, own) {
-			st.drop(id, t, h)
-			return
-		}
-	} else {
-		nearest, mode := t.nearest(touch.Baseline.Mode, want), touch.Baseline.Mode
-		asked := sameSetting(mode, want, touch.Wanted) || sameSetting(mode, nearest, touch.Wanted)
-		if asked && (touch.shown(t) || !st.mayRetry(id, t.Polled)) {
-			return
-		}
-		if p := st.Pending[id]; p.Tries%2 == 1 && want.Hold != HoldSchedule && !samePoints(modeHeatCool, nearest, want) {
-			st.say("nearest "+id, NoteProblem, id, "%s does not take back%s, which it had: it is asked for the nearest that its limits allow", t.Name, t.points(modeHeatCool, want))
-			want = nearest
-		}
+	want, due := st.baseline(t, h), true
+	switch {
+	case h.Claim.Kind == Restore:
+		want, due = st.nextTry(id, t, h, want)
+	case st.endsByItself(id, t, h, want):
+		return
 	}
-	if !st.later(id, t) {
+	if due && !st.later(id, t) {
 		st.write(id, t, h, Restore, want)
 	}
+}
+
+// endsByItself reports whether a thermostat has its own setting back without a
+// write, or is about to.
+func (st *step) endsByItself(id string, t Thermostat, h ThermostatRecord, want devices.Setting) bool {
+	claim := *h.Claim
+	// A hold of the rules that ends by itself now is not written over; the next
+	// reading shows that it has ended. Only then is it known whether a write that was
+	// still on its way came after the end.
+	if claim.Baseline.Hold == devices.HoldSchedule && claim.Wanted.Hold == devices.HoldUntil && !st.now.Before(claim.Wanted.Until) &&
+		t.Polled.Before(claim.Wanted.Until.Add(devices.LapseWithin)) {
+		return true
+	}
+	own := claim.Baseline.Setting
+	if want.Hold == devices.HoldSchedule {
+		own = want // it would have ended by now
+	}
+	if st.Pending[id].mayLand(t.Polled) || !claim.gone(t, own) {
+		return false
+	}
+	st.forgetClaim(id, t, h)
+	return true
+}
+
+// nextTry is what a thermostat that was asked for its own setting is asked for next,
+// and whether it is: want, or every other time the nearest that its limits allow.
+func (st *step) nextTry(id string, t Thermostat, h ThermostatRecord, want devices.Setting) (devices.Setting, bool) {
+	claim := *h.Claim
+	nearest, mode := t.nearest(st.Settings.staysIn(t, claim.nearestIn(t), want), want), claim.seenIn(t)
+	asked := devices.SameRequest(want, claim.Wanted, mode) || devices.SameRequest(nearest, claim.Wanted, mode)
+	if asked && (claim.shown(t) || !st.mayRetry(id, t.Polled)) {
+		return want, false
+	}
+	if p := st.Pending[id]; p.Tries%2 == 1 && want.Hold != devices.HoldSchedule && !devices.SamePoints(nearest, want, devices.HeatCool) {
+		st.say("nearest "+id, NoteProblem, id, "%s does not take back%s, which it had: it is asked for the nearest that its limits allow", t.Name, t.points(st.Settings.Unit, devices.HeatCool, want))
+		want = nearest
+	}
+	return want, true
 }
 
 // later reports whether restoring has to wait, and says so.
@@ -352,14 +368,11 @@ func (st *step) later(id string, t Thermostat) bool {
 	return why != ""
 }
 
-// lapse is how long after its end a hold may still be shown.
-const lapse = time.Minute
-
 // unready says why a restoring write has to wait: while somebody else has the
-// device nothing of ours is in force there, and it would be refused. One that is
+// device nothing of the rules is in force there, and it would be refused. One that is
 // off may take no set points.
 func (t Thermostat) unready() string {
-	if t.UtilityEvent || t.Hold == HoldVacation || !t.Alive || t.Mode == modeOff {
+	if t.UtilityEvent || t.Hold == devices.HoldVacation || !t.Alive || t.Mode == devices.Off {
 		return t.blocked()
 	}
 	return ""
@@ -367,31 +380,34 @@ func (t Thermostat) unready() string {
 
 // shown reports whether a reading since the last write shows what it asked
 // for. If it is not confirmed by that, an earlier write may still land.
-func (touch Touch) shown(t Thermostat) bool {
-	return !t.Polled.Before(touch.WrittenAt) && touch.Wanted.shownBy(touch.Baseline.Mode, t)
+func (claim Claim) shown(t Thermostat) bool {
+	return !t.Polled.Before(claim.WrittenAt) && devices.Same(claim.Wanted, t.Setting, claim.seenIn(t))
 }
 
-// gone reports whether a setting of ours is in force no more, or never was,
+// gone reports whether a setting of the rules is in force no more, or never was,
 // and the device has its own again, which is own by now. One that was not
 // confirmed may still land for a while; a timed one then ends by itself.
-func (touch Touch) gone(t Thermostat, own Setting) bool {
-	since := t.Polled.Sub(touch.WrittenAt)
-	if !touch.Confirmed && (since < settle || touch.Wanted.Hold != HoldUntil && since < overdue) {
+func (claim Claim) gone(t Thermostat, own devices.Setting) bool {
+	since := t.Polled.Sub(claim.WrittenAt)
+	if !claim.Confirmed && (since < devices.ShownWithin || claim.Wanted.Hold != devices.HoldUntil && since < devices.AnswerWithin) {
 		return false
 	}
-	return own.shownBy(touch.Baseline.Mode, t)
+	if own.Hold != devices.HoldSchedule && devices.SamePoints(claim.Wanted, t.Setting, devices.HeatCool) && !devices.SamePoints(own, t.Setting, devices.HeatCool) {
+		return false // the set point that the mode does not use has given way, and is still to go back
+	}
+	return devices.Same(own, t.Setting, claim.Baseline.Mode)
 }
 
 // baseline is what a thermostat goes back to as of now: the schedule, or the
 // old hold with the old set points if it would still last.
-func (st *step) baseline(t Thermostat, h Home) Setting {
-	b := h.Touch.Baseline.Setting
+func (st *step) baseline(t Thermostat, h ThermostatRecord) devices.Setting {
+	b := h.Claim.Baseline.Setting
 	switch b.Hold {
-	case HoldSchedule:
-		return Setting{Hold: HoldSchedule}
-	case HoldUntil, HoldTemporary:
+	case devices.HoldSchedule:
+		return devices.Setting{Hold: devices.HoldSchedule}
+	case devices.HoldUntil, devices.HoldTemporary:
 		if !b.Until.IsZero() && !st.now.Before(b.Until) {
-			return Setting{Hold: HoldSchedule}
+			return devices.Setting{Hold: devices.HoldSchedule}
 		}
 		// A vendor knows a time of day: one that seems days away was read while the
 		// clock was wrong.
@@ -400,8 +416,8 @@ func (st *step) baseline(t Thermostat, h Home) Setting {
 		}
 		switch {
 		case b.Until.IsZero():
-		case slices.Contains(t.Holds, HoldUntil):
-			b.Hold = HoldUntil // a temporary hold would end at another period now
+		case slices.Contains(t.Holds, devices.HoldUntil):
+			b.Hold = devices.HoldUntil // a temporary hold would end at another period now
 		default:
 			b.Until = time.Time{} // it ends with the period that there is
 		}
@@ -409,13 +425,13 @@ func (st *step) baseline(t Thermostat, h Home) Setting {
 	return b
 }
 
-// drop forgets our hand on a thermostat: it has what it had.
-func (st *step) drop(id string, t Thermostat, h Home) {
+// forgetClaim forgets what the rules set on a thermostat: it has what it had.
+func (st *step) forgetClaim(id string, t Thermostat, h ThermostatRecord) {
 	st.note(NoteRestored, id, "%s has its own setting again", t.Name)
-	if st.Kept.Event != nil && h.Event.Equal(st.Kept.Event.Start) {
-		h.Baseline = &h.Touch.Baseline
+	if b := h.Claim.Baseline; st.Kept.Event != nil && h.Event.Equal(st.Kept.Event.Start) && devices.Same(b.Setting, t.Setting, t.Mode) {
+		h.Baseline = &b // whatever else it shows has taken the place of that
 	}
-	h.Touch = nil
+	h.Claim = nil
 	st.Pending = without(st.Pending, id)
 	st.unsay("taken " + id)
 	st.keep(id, h)

@@ -110,8 +110,8 @@ func (s Span) On(d Date, zone *time.Location) (from, until time.Time) {
 	return from, until
 }
 
-// mostOffset is more than a clock at home is ever away from UTC.
-const mostOffset = 26 * time.Hour
+// maxOffset is more than a clock at home is ever away from UTC.
+const maxOffset = 26 * time.Hour
 
 // moments are when the clock of a zone first shows wall or later, and from when
 // on it never shows less any more. They differ where the clock is put back over
@@ -120,7 +120,7 @@ const mostOffset = 26 * time.Hour
 // Offsets are compared, since time.Date chooses now the one and now the other
 // moment, and ZoneBounds ends some years that have no change.
 func moments(wall time.Time, zone *time.Location) (first, last time.Time) {
-	from, until := wall.Add(-mostOffset), wall.Add(mostOffset)
+	from, until := wall.Add(-maxOffset), wall.Add(maxOffset)
 	was, is := offset(from, zone), offset(until, zone)
 	before, after := wall.Add(-was), wall.Add(-is) // when the clock shows wall with these
 	if was == is {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	. "powermgr/control/rules"
+	"powermgr/devices"
 )
 
 // world is a home whose devices do at once what they are told, unless a test
@@ -65,9 +66,9 @@ func settings() Settings {
 
 func cooling(cool float64) *Thermostat {
 	return &Thermostat{
-		Name: "Upstairs", Mode: "cool", Setting: Setting{Cool: &cool, Heat: ptr(68.0), Hold: HoldSchedule},
+		Name: "Upstairs", Mode: "cool", Setting: devices.Setting{Cool: &cool, Heat: ptr(68.0), Hold: devices.HoldSchedule},
 		Temperature: ptr(cool), Step: 1, CoolMin: ptr(50.0), CoolMax: ptr(99.0), HeatMin: ptr(40.0), HeatMax: ptr(90.0),
-		Alive: true, Holds: []string{HoldSchedule, HoldTemporary, HoldUntil, HoldPermanent},
+		Alive: true, Holds: []devices.Hold{devices.HoldSchedule, devices.HoldTemporary, devices.HoldUntil, devices.HoldPermanent},
 	}
 }
 
@@ -124,6 +125,9 @@ func (w *world) step(ev Event) {
 			w.journaled++
 		}
 	}
+	if !d.Wake.After(w.now) {
+		w.t.Fatalf("the next step is to be at %v, and it is %v: it would never end", d.Wake, w.now)
+	}
 	w.s, w.d = next, d
 	w.notes = append(w.notes, d.Notes...)
 	for _, write := range d.Writes {
@@ -151,7 +155,7 @@ func (w *world) apply(write Write) {
 	}
 	th, s := w.therm[write.Target], *write.Setting
 	th.Hold, th.Until = s.Hold, s.Until
-	if s.Hold == HoldSchedule {
+	if s.Hold == devices.HoldSchedule {
 		th.Cool, th.Heat = ptr(76.0), ptr(68.0) // its schedule
 		return
 	}
@@ -166,8 +170,8 @@ func (w *world) read() {
 		if w.mute[id] {
 			continue
 		}
-		if th.Hold == HoldUntil && !w.now.Before(th.Until) {
-			th.Hold, th.Until, th.Cool, th.Heat = HoldSchedule, time.Time{}, ptr(76.0), ptr(68.0)
+		if th.Hold == devices.HoldUntil && !w.now.Before(th.Until) {
+			th.Hold, th.Until, th.Cool, th.Heat = devices.HoldSchedule, time.Time{}, ptr(76.0), ptr(68.0)
 		}
 		r := *th
 		r.AsOf, r.Polled = w.now, w.now
@@ -224,11 +228,11 @@ func short(w Write) string {
 	if w.Reserve != nil {
 		return w.Target + " " + mustText(*w.Reserve)
 	}
-	line := w.Target + " " + w.Setting.Hold
-	if w.Setting.Hold == HoldUntil {
+	line := w.Target + " " + string(w.Setting.Hold)
+	if w.Setting.Hold == devices.HoldUntil {
 		line += " " + w.Setting.Until.In(pacific).Format("15:04")
 	}
-	if w.Setting.Hold != HoldSchedule {
+	if w.Setting.Hold != devices.HoldSchedule {
 		if w.Setting.Cool != nil {
 			line += " cool " + mustText(*w.Setting.Cool)
 		}

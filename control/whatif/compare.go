@@ -2,8 +2,10 @@ package whatif
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"sync"
+	"time"
 
 	"powermgr/control/battery"
 	"powermgr/control/plan"
@@ -23,13 +25,18 @@ func Names() []string { return []string{NoBattery, Alone, Rule, Planned, Foresig
 
 // Setup is the battery, and how it is steered.
 type Setup struct {
-	Battery    battery.Model
-	Plan       plan.Options
-	Alone      int // reserve of self-consumption, percent
-	Peak       int // of the rule in expensive hours
-	OffPeak    int // and outside
-	Policies   []string
-	EachOfPlan func(Lived) // told of each slot under Planned or the one policy asked for; nil: nobody is
+	Battery  battery.Model
+	Plan     plan.Options
+	Alone    int // reserve of self-consumption, percent
+	Peak     int // of the rule in expensive hours
+	OffPeak  int // and outside
+	Policies []string
+	// Each is told of each slot that counts, under a policy. Those of two policies
+	// may be called at the same time.
+	Each map[string]func(Lived)
+	// Progress is told now and then how many of all slots of all policies were
+	// lived; nil: nobody is. It is not called by two at once.
+	Progress func(done, all int)
 }
 
 // A Comparison is what the policies made of the same year.
@@ -39,17 +46,25 @@ type Comparison struct {
 	Results map[string]Result `json:"results"`
 }
 
+// leastWay is the shortest way that a share of it says something about, as a share
+// of the bill without a battery or in self-consumption, the larger of the two.
+const leastWay = 0.005
+
 // Way is how much of the way from self-consumption to foresight a policy went:
-// 1 is all of it. ok is false where there is no way to go.
+// 1 is all of it. ok is false where there is hardly a way to go.
 func (c Comparison) Way(policy string) (share float64, ok bool) {
 	alone, a := c.Results[Alone]
 	best, b := c.Results[Foresight]
 	r, d := c.Results[policy]
-	if !a || !b || !d || alone.Bill-best.Bill < 0.005*max(1, c.Days/365) {
+	bill := max(math.Abs(alone.Bill), math.Abs(c.Results[NoBattery].Bill))
+	if way := alone.Bill - best.Bill; !a || !b || !d || way < 0.005 || way < leastWay*bill {
 		return 0, false
 	}
 	return (alone.Bill - r.Bill) / (alone.Bill - best.Bill), true
 }
+
+// perTick is after how many slots Progress is told: a day.
+const perTick = int(24 * time.Hour / Step)
 
 // Compare lives the year under each policy, side by side on the cores there
 // are.
@@ -61,6 +76,7 @@ func (y Year) Compare(s Setup) (Comparison, error) {
 		}
 	}
 	var (
+		done  int
 		mu    sync.Mutex
 		all   sync.WaitGroup
 		first error
@@ -70,7 +86,13 @@ func (y Year) Compare(s Setup) (Comparison, error) {
 		all.Go(func() {
 			cores <- struct{}{}
 			defer func() { <-cores }()
-			r, err := y.live(name, s)
+			r, err := y.live(name, s, func() {
+				mu.Lock()
+				defer mu.Unlock()
+				if done += perTick; s.Progress != nil {
+					s.Progress(min(done, len(y.Slots)*len(s.Policies)), len(y.Slots)*len(s.Policies))
+				}
+			})
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil && first == nil {
@@ -83,27 +105,29 @@ func (y Year) Compare(s Setup) (Comparison, error) {
 	return c, first
 }
 
-func (y Year) live(name string, s Setup) (Result, error) {
-	rule := y.Rule(s.Peak, s.OffPeak)
-	each := func(l Lived) {}
-	if s.EachOfPlan != nil && (name == Planned || len(s.Policies) == 1) {
-		each = s.EachOfPlan
-	}
+func (y Year) live(name string, s Setup, tick func()) (Result, error) {
+	m, policy := s.Battery, Policy(nil)
 	switch name {
 	case NoBattery:
-		return y.Live(battery.Model{OneWay: 1}, SelfConsumption(0), each), nil
+		m, policy = battery.Model{OneWay: 1}, SelfConsumption(0)
 	case Alone:
-		return y.Live(s.Battery, SelfConsumption(s.Alone), each), nil
+		policy = SelfConsumption(s.Alone)
 	case Rule:
-		return y.Live(s.Battery, rule, each), nil
+		policy = y.Rule(s.Peak, s.OffPeak)
 	case Planned:
-		return y.Live(s.Battery, y.Plan(s.Battery, s.Plan, rule), each), nil
+		policy = y.Plan(m, s.Plan, y.Rule(s.Peak, s.OffPeak))
 	case Foresight:
-		p, err := y.Foresight(s.Battery)
-		if err != nil {
+		var err error
+		if policy, err = y.Foresight(m); err != nil {
 			return Result{}, err
 		}
-		return y.Live(s.Battery, p, each), nil
+	default:
+		return Result{}, fmt.Errorf("%q is no policy: there are %v", name, Names())
 	}
-	return Result{}, fmt.Errorf("%q is no policy: there are %v", name, Names())
+	return y.Live(m, func(t int, stored float64) int {
+		if t%perTick == 0 {
+			tick()
+		}
+		return policy(t, stored)
+	}, s.Each[name]), nil
 }

@@ -1,6 +1,8 @@
 package whatif
 
 import (
+	"time"
+
 	"powermgr/control/battery"
 	"powermgr/control/forecast"
 	"powermgr/control/plan"
@@ -33,8 +35,9 @@ type planner struct {
 	options plan.Options
 	rule    Policy
 	past    *forecast.Past
-	values  *plan.Values // nil: there is no plan
-	now     int          // reserve in force
+	weather func(t, slots int) []float64 // sun of the plan's slots from slot t on, as a weather forecast has it; nil: there is none
+	values  *plan.Values                 // nil: there is no plan
+	now     int                          // reserve in force
 }
 
 const perPlan = int(plan.Length / Step)
@@ -75,7 +78,11 @@ func (p *planner) plan(t int) {
 		s := p.year.Slots[t+i*perPlan]
 		slots[i] = plan.Slot{Start: s.Start, Import: s.Import, Export: s.Export, Expensive: s.Expensive}
 	}
-	courses, err := p.past.Courses(p.year.Slots[t].Start, len(slots), plan.Length)
+	ahead := forecast.Ahead{Now: p.year.Slots[t].Start, Slots: len(slots), Length: plan.Length}
+	if p.weather != nil {
+		ahead.Sun = p.weather(t, len(slots))
+	}
+	courses, err := p.past.Look(ahead)
 	if err != nil {
 		return
 	}
@@ -85,28 +92,51 @@ func (p *planner) plan(t int) {
 }
 
 // Foresight knows the year as it will be: the lowest bill that any policy can
-// reach by steering the reserve.
+// reach by steering the reserve. Where exports are paid, a smaller battery or none
+// can be cheaper still: no reserve keeps sun out of a battery. It goes back through the year a week at a time
+// and keeps what each charge is worth as a week begins; the weeks themselves are
+// worked out once more when they are lived. A year at once would take 80 MB.
 func (y Year) Foresight(m battery.Model) (Policy, error) {
-	in := plan.Inputs{Battery: m, Length: Step, Levels: foresightLevels}
-	course := forecast.Course{Weight: 1}
-	at := make([]int, len(y.Slots)) // of each slot among the known ones
+	var known []int // slots that were measured
+	at := make([]int, len(y.Slots))
 	for t, s := range y.Slots {
-		at[t] = len(in.Slots)
+		at[t] = len(known)
 		if s.Known {
+			known = append(known, t)
+		}
+	}
+	week := func(n int, after []float64) (*plan.Values, error) {
+		in := plan.Inputs{Battery: m, Length: Step, Levels: foresightLevels, After: after}
+		course := forecast.Course{Weight: 1}
+		for _, t := range known[n*perWeek : min(len(known), (n+1)*perWeek)] {
+			s := y.Slots[t]
 			in.Slots = append(in.Slots, plan.Slot{Start: s.Start, Import: s.Import, Export: s.Export, Expensive: s.Expensive})
 			course.Load, course.Sun = append(course.Load, s.LoadKWh), append(course.Sun, s.SunKWh)
 		}
+		in.Courses = []forecast.Course{course}
+		return plan.Solve(in)
 	}
-	in.Courses = []forecast.Course{course}
-	v, err := plan.Solve(in)
-	if err != nil {
-		return nil, err
-	}
-	now := 0
-	return func(t int, stored float64) int {
-		if y.Slots[t].Known {
-			now, _ = v.Ask(plan.Question{Slot: at[t], StoredKWh: stored, Reserve: now})
+	weeks := (len(known) + perWeek - 1) / perWeek
+	after := make([][]float64, weeks+1)             // from the beginning of each week on
+	after[weeks] = make([]float64, foresightLevels) // what is left at the end is in no bill
+	for n := weeks - 1; n >= 0; n-- {
+		v, err := week(n, after[n+1])
+		if err != nil {
+			return nil, err
 		}
+		after[n] = v.Beginning()
+	}
+	var values *plan.Values
+	now, open := 0, -1
+	return func(t int, stored float64) int {
+		if !y.Slots[t].Known {
+			return now
+		}
+		if n := at[t] / perWeek; n != open {
+			open = n
+			values, _ = week(n, after[n+1]) // it has been worked out once
+		}
+		now, _ = values.Ask(plan.Question{Slot: at[t] % perWeek, StoredKWh: stored, Reserve: now})
 		return now
 	}, nil
 }
@@ -114,3 +144,5 @@ func (y Year) Foresight(m battery.Model) (Policy, error) {
 // foresightLevels is into how many charges foresight divides the battery: more
 // than the plan does, since it has one course alone.
 const foresightLevels = 271
+
+const perWeek = int(7 * 24 * time.Hour / Step)

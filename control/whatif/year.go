@@ -6,10 +6,12 @@ package whatif
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"powermgr/control/battery"
 	"powermgr/control/history"
+	"powermgr/control/tariff"
 )
 
 // Step is the length of the slots that a year is lived in.
@@ -40,20 +42,20 @@ type Year struct {
 	Start int                      // the first slot that counts
 }
 
-// NewYear makes a series of any length of slot a Year. price tells what energy
-// costs and which hours are expensive, for slots whose own prices are not
-// known; nil: the series has them all.
-func NewYear(s history.Series, free func(day time.Time) bool, price func(at time.Time) (in, out float64, expensive bool)) (Year, error) {
-	var err error
-	if s.Length > Step {
-		s, err = s.Split(Step)
-	} else if s.Length < Step {
-		s, err = s.Merge(Step)
-	}
+// NewYear makes a series of any length of slot a Year. Prices come from a
+// tariff; nil: the series has them. Where neither says which hours are
+// expensive, those are in the upper half of a day's prices. What is no longer
+// than Learning counts as a whole.
+func NewYear(s history.Series, free func(day time.Time) bool, prices *tariff.Table) (Year, error) {
+	s, err := s.In(Step)
 	if err != nil {
 		return Year{}, err
 	}
 	y := Year{Zone: s.Zone, Free: free, Start: int(Learning / Step)}
+	var reader *tariff.Reader
+	if prices != nil {
+		reader = prices.Reader()
+	}
 	for _, h := range s.Slots {
 		slot := Slot{Start: h.Start, Known: h.LoadKWh != nil, OutdoorC: h.OutdoorC}
 		if slot.Known {
@@ -62,43 +64,51 @@ func NewYear(s history.Series, free func(day time.Time) bool, price func(at time
 		if h.SunKWh != nil {
 			slot.SunKWh = *h.SunKWh
 		}
+		priced := false
 		switch {
-		case price != nil:
-			slot.Import, slot.Export, slot.Expensive = price(h.Start)
+		case reader != nil:
+			var p tariff.Price
+			p, priced = reader.At(h.Start)
+			slot.Import, slot.Export, slot.Expensive = p.Import, p.Export, p.Peak
 		case h.Import != nil:
-			slot.Import = *h.Import
+			priced, slot.Import = true, *h.Import
 			if h.Export != nil {
 				slot.Export = *h.Export
 			}
-		case slot.Known:
-			return Year{}, fmt.Errorf("there is no price at %s: give a tariff", h.Start.In(s.Zone).Format("2006-01-02 15:04"))
+		}
+		if !priced && slot.Known {
+			return Year{}, fmt.Errorf("there is no price at %s: give a tariff that has one", h.Start.In(s.Zone).Format("2006-01-02 15:04"))
 		}
 		y.Slots = append(y.Slots, slot)
 	}
-	if price == nil {
+	if prices == nil || !prices.HasPeaks() {
 		y.markExpensive()
 	}
+	if len(y.Slots) == 0 {
+		return Year{}, errors.New("there is not a whole quarter of an hour in it")
+	}
 	if len(y.Slots) <= y.Start {
-		return Year{}, errors.New("it has seven days or less: the first seven days only teach the forecasts")
+		y.Start = 0
+	}
+	if !slices.ContainsFunc(y.Slots[y.Start:], func(s Slot) bool { return s.Known }) {
+		return Year{}, errors.New("nothing was measured in the days that count")
 	}
 	return y, nil
 }
-
-// worthwhile is by how much the highest price of a day has to exceed its
-// lowest for it to have expensive hours.
-const worthwhile = 1.25
 
 // markExpensive calls those hours of each day expensive whose price is in the
 // upper half of that day's.
 func (y *Year) markExpensive() {
 	day := func(i int) int { return y.Slots[i].Start.In(y.Zone).YearDay() }
 	for from := 0; from < len(y.Slots); {
-		to, low, high := from, y.Slots[from].Import, y.Slots[from].Import
+		to := from
+		var prices []float64
 		for ; to < len(y.Slots) && day(to) == day(from); to++ {
-			low, high = min(low, y.Slots[to].Import), max(high, y.Slots[to].Import)
+			prices = append(prices, y.Slots[to].Import)
 		}
+		above, worth := tariff.ExpensiveAbove(prices)
 		for i := from; i < to; i++ {
-			y.Slots[i].Expensive = high > worthwhile*low && y.Slots[i].Import > (low+high)/2
+			y.Slots[i].Expensive = worth && y.Slots[i].Import > above
 		}
 		from = to
 	}
@@ -118,6 +128,17 @@ type Result struct {
 	WritesADay      float64 `json:"writes_per_day"` // changes of the reserve
 	Days            float64 `json:"days"`           // that were counted
 	StoredKWh       float64 `json:"stored_kwh"`     // more at the end than at the beginning
+	Daily           []Day   `json:"-"`
+}
+
+// A Day is what a policy made of a local day.
+type Day struct {
+	Date            time.Time // its midnight
+	Bill            float64
+	Import          float64 // kWh
+	ExpensiveImport float64
+	Export          float64
+	StoredKWh       float64 // more at its end than at its beginning
 }
 
 // Lived is what a slot came to under a policy.
@@ -129,40 +150,53 @@ type Lived struct {
 	Flow      battery.Flow
 }
 
-// Live lets a battery that is half full live the year under a policy. each is
-// told of every slot that counts; nil: nobody is.
+// Live lets a battery live the year under a policy. It is half full at the first
+// slot, and once more at the first one that counts: what a policy happened to leave
+// after the days before would be in its bill. each is told of every slot that
+// counts; nil: nobody is.
 func (y Year) Live(m battery.Model, p Policy, each func(Lived)) Result {
 	var r Result
 	step := m.Over(Step)
-	stored := m.CapacityKWh / 2
-	begin, reserve, discharged, slots := stored, -1, 0.0, 0
+	begin := m.CapacityKWh / 2
+	stored, reserve, discharged, slots := begin, -1, 0.0, 0
+	var midnight time.Time // the next one
 	for t := range y.Slots {
 		s := y.Slots[t]
+		if t == y.Start {
+			stored = begin
+		}
 		was := reserve
 		reserve = p(t, stored)
 		if !s.Known {
 			continue
 		}
+		before := stored
 		var f battery.Flow
 		stored, f = step.Step(stored, float64(reserve)/100*m.CapacityKWh, s.LoadKWh-s.SunKWh)
 		if t < y.Start {
-			begin = stored
 			continue
 		}
 		slots++
-		if reserve != was {
+		if reserve != was && was >= 0 { // the first one is no change
 			r.WritesADay++
 		}
-		r.Bill += f.GridIn*s.Import - f.GridOut*s.Export
-		r.Import += f.GridIn
-		r.Export += f.GridOut
-		discharged += f.Out
-		if s.Expensive {
-			r.ExpensiveImport += f.GridIn
+		if !s.Start.Before(midnight) {
+			local := s.Start.In(y.Zone)
+			today := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, y.Zone)
+			midnight = today.AddDate(0, 0, 1)
+			r.Daily = append(r.Daily, Day{Date: today})
 		}
+		r.Daily[len(r.Daily)-1].add(s, f, stored-before)
+		discharged += f.Out
 		if each != nil {
 			each(Lived{s, reserve, f.In > 0 && f.GridIn > 1e-9, stored, f})
 		}
+	}
+	for _, d := range r.Daily {
+		r.Bill += d.Bill
+		r.Import += d.Import
+		r.Export += d.Export
+		r.ExpensiveImport += d.ExpensiveImport
 	}
 	r.Days = float64(slots) * Step.Hours() / 24
 	r.WritesADay /= r.Days
@@ -171,4 +205,14 @@ func (y Year) Live(m battery.Model, p Policy, each func(Lived)) Result {
 		r.Cycles = discharged / m.CapacityKWh
 	}
 	return r
+}
+
+func (d *Day) add(s Slot, f battery.Flow, stored float64) {
+	d.Bill += f.GridIn*s.Import - f.GridOut*s.Export
+	d.Import += f.GridIn
+	d.Export += f.GridOut
+	d.StoredKWh += stored
+	if s.Expensive {
+		d.ExpensiveImport += f.GridIn
+	}
 }

@@ -10,7 +10,7 @@ import (
 	"powermgr/devices"
 )
 
-// Calls under an authorisation, and what it means that one is refused.
+// Calls under an authorization, and what it means that one is refused.
 
 // A call that is refused can be the vendor's own trouble, for a moment or for
 // longer: the very same token has been good again a minute later. It becomes a
@@ -22,19 +22,19 @@ const (
 	renewEvery = 10 * time.Minute
 )
 
-// A Call is one request under an authorisation.
+// A Call is one request under an authorization.
 type Call struct {
 	Op      string // what it does, for errors
 	Send    func(ctx context.Context, token devices.Secret) (Reply, error)
-	Refuses func(Reply) bool        // whether an answer refuses the authorisation and not the request
+	Refuses func(Reply) bool        // whether an answer refuses the authorization and not the request
 	Why     func(Reply) (as string) // what such an answer says, without secrets; it may be empty
 }
 
 // Do sends a call with a token that is believed to be alive, and once more with
 // a new one if the vendor refuses that. A second refusal may be the vendor's own
 // trouble and is Unreachable, so that the next call tries again; once it has
-// lasted, or says that the authorisation has ended, it is Unauthorized, and Reply
-// is the refusal. While a person has to authorise again the answer is
+// lasted, or says that the authorization has ended, it is Unauthorized, and Reply
+// is the refusal. While a person has to authorize again the answer is
 // Unauthorized at once, without a call, until the token file is replaced.
 func (o *OAuth) Do(ctx context.Context, call Call) (Reply, error) {
 	token, err := o.Token(ctx)
@@ -60,7 +60,7 @@ func (o *OAuth) Do(ctx context.Context, call Call) (Reply, error) {
 	return reply, o.reject(call.Op, token, fmt.Sprintf("HTTP %d %s", reply.Status, call.Why(reply)))
 }
 
-// accepted notes that the vendor has taken the authorisation.
+// accepted notes that the vendor has taken the authorization.
 func (o *OAuth) accepted(reply Reply, err error) {
 	if err != nil || reply.Status/100 != 2 {
 		return
@@ -93,6 +93,6 @@ func (o *OAuth) reject(op string, used devices.Secret, why string) error {
 		o.die(op, fmt.Sprintf("%s, for %s: %s", why, now.Sub(o.doubted).Round(time.Minute), o.Advice), now.Add(recall))
 		return o.gone()
 	}
-	e.Err = fmt.Errorf("%s: the authorisation is refused at present, and tried again; if this lasts, %s", why, o.Advice)
+	e.Err = fmt.Errorf("%s: the authorization is refused at present, and tried again; if this lasts, %s", why, o.Advice)
 	return e
 }

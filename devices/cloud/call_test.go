@@ -42,7 +42,7 @@ func (a *api) sent() []string {
 	return seen
 }
 
-func TestOneRefusalIsNoEndOfTheAuthorisation(t *testing.T) {
+func TestOneRefusalIsNoEndOfTheAuthorization(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		static bool
@@ -116,7 +116,7 @@ func TestRefusalsThatLastNeedAPerson(t *testing.T) {
 	}
 }
 
-func TestARefusalThatSaysThatTheAuthorisationHasEnded(t *testing.T) {
+func TestARefusalThatSaysThatTheAuthorizationHasEnded(t *testing.T) {
 	for _, says := range []string{"login_required", "invalid_grant expired"} {
 		a := &api{fixture: newFixture(t)}
 		a.says = says
@@ -127,7 +127,7 @@ func TestARefusalThatSaysThatTheAuthorisationHasEnded(t *testing.T) {
 			t.Errorf("sent with %v", seen)
 		}
 		a.says = ""
-		a.put(t, "r2") // a person has authorised again
+		a.put(t, "r2") // a person has authorized again
 		a.given = 2
 		if err := a.do(t); err != nil {
 			t.Error(err)

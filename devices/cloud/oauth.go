@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -25,7 +26,7 @@ const (
 	BasicAuth              // Authorization: Basic: Resideo
 )
 
-// OAuth keeps one authorisation alive. Its methods may be called from several
+// OAuth keeps one authorization alive. Its methods may be called from several
 // goroutines; only one refresh is under way at a time, since a refresh token
 // is good for one use. A caller that gives up does not end a refresh: its
 // answer may hold the only refresh token that is still good.
@@ -36,8 +37,8 @@ type OAuth struct {
 	ClientSecret devices.Secret
 	Style        Style
 	Extra        url.Values // further fields of every request: scope, audience
-	File         TokenFile  // zero: the authorisation is not kept
-	Advice       string     // what a person has to do for another authorisation: "run powermgr auth tesla"
+	File         TokenFile  // zero: the authorization is not kept
+	Advice       string     // what a person has to do for another authorization: "run powermgr auth tesla"
 	HTTP         *http.Client
 	Now          func() time.Time
 
@@ -53,7 +54,7 @@ type OAuth struct {
 	renewed time.Time      // when token last was
 	unsafe  bool           // token is not on disk yet
 
-	doubted time.Time // since when the vendor has refused calls without saying that the authorisation has ended; zero: it does not
+	doubted time.Time // since when the vendor has refused calls without saying that the authorization has ended; zero: it does not
 }
 
 // flight is a refresh that callers wait for.
@@ -86,7 +87,7 @@ func (o *OAuth) Use(t Token) {
 	o.token, o.filed, o.loaded = t, t, true
 }
 
-// Close ends the use of the authorisation: no refresh begins any more. It
+// Close ends the use of the authorization: no refresh begins any more. It
 // waits, until ctx ends, for the answer of one that has left, since that may
 // hold the only refresh token that is still good, and puts it on disk.
 func (o *OAuth) Close(ctx context.Context) error {
@@ -162,9 +163,7 @@ func (o *OAuth) get(ctx context.Context, good func() bool) (devices.Secret, erro
 // Exchange turns the code of a consent into the first token and keeps it.
 func (o *OAuth) Exchange(ctx context.Context, code, redirect string, more url.Values) error {
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}}
-	for k, v := range more {
-		form[k] = v
-	}
+	maps.Copy(form, more)
 	const op = "exchange the code"
 	reply, err := o.post(ctx, op, form)
 	if err != nil {
@@ -186,7 +185,7 @@ func (o *OAuth) Exchange(ctx context.Context, code, redirect string, more url.Va
 }
 
 // load reads the token file, each time: another process may have put a new
-// authorisation there, such as powermgr auth with more rights than the old one
+// authorization there, such as powermgr auth with more rights than the old one
 // had.
 func (o *OAuth) load() error {
 	if o.dead != nil && !o.again.IsZero() && !o.Now().Before(o.again) {
@@ -196,7 +195,7 @@ func (o *OAuth) load() error {
 		_, err := o.adopt()
 		if err != nil && !o.loaded {
 			if Missing(err) {
-				err = fmt.Errorf("there is no authorisation yet at %s: %s", o.File.Path, o.Advice)
+				err = fmt.Errorf("there is no authorization yet at %s: %s", o.File.Path, o.Advice)
 			}
 			return &devices.Error{Vendor: o.Vendor, Op: "read the token", Kind: devices.Unauthorized, Err: err}
 		}
@@ -224,7 +223,7 @@ func (o *OAuth) gone() error { return own(o.dead) }
 
 // own is err in a copy that the caller may add to.
 func own(err error) error {
-	if e, ok := err.(*devices.Error); ok {
+	if e, ok := errors.AsType[*devices.Error](err); ok {
 		c := *e
 		return &c
 	}
@@ -269,7 +268,7 @@ func (o *OAuth) refresh(ctx context.Context) *flight {
 func (o *OAuth) refreshed(reply Reply) error {
 	if o.File.Path != "" {
 		if other, _ := o.adopt(); other {
-			return nil // a person has authorised again meanwhile: the answer is about the old authorisation
+			return nil // a person has authorized again meanwhile: the answer is about the old authorization
 		}
 	}
 	if reply.Status != http.StatusOK {
@@ -324,9 +323,7 @@ func (o *OAuth) parse(op string, reply Reply) (Token, error) {
 
 // post sends form to the token endpoint.
 func (o *OAuth) post(ctx context.Context, op string, form url.Values) (Reply, error) {
-	for k, v := range o.Extra {
-		form[k] = v
-	}
+	maps.Copy(form, o.Extra)
 	if o.Style == InBody {
 		form.Set("client_id", o.ClientID)
 		if o.ClientSecret != "" {

@@ -160,7 +160,7 @@ func TestTokenThatCannotBeKept(t *testing.T) {
 	}
 }
 
-func TestExchangeThatIsRefusedLeavesTheAuthorisationAlone(t *testing.T) {
+func TestExchangeThatIsRefusedLeavesTheAuthorizationAlone(t *testing.T) {
 	f := newFixture(t)
 	f.token(t)
 	f.answer = answering(http.StatusBadRequest, `{"error":"invalid_grant"}`)
@@ -187,7 +187,7 @@ func TestRefusalIsFinal(t *testing.T) {
 	}
 	f.put(t, "r5")
 	if f.token(t) != "a6" {
-		t.Error("the new authorisation was not taken up")
+		t.Error("the new authorization was not taken up")
 	}
 }
 
@@ -206,7 +206,7 @@ func TestRefusalWithoutACause(t *testing.T) {
 	f.token(t)
 	f.answer = answering(http.StatusBadRequest, "")
 	f.now = f.now.Add(time.Hour)
-	ask(devices.Unreachable) // counted anew
+	ask(devices.Unreachable) // counted again
 	f.now = f.now.Add(patience)
 	ask(devices.Unauthorized)
 	asked := len(f.asked)
@@ -302,7 +302,7 @@ func TestNoRefreshBeginsForACallerThatIsGone(t *testing.T) {
 
 // powermgr auth is run while the daemon is alive and well, such as for a
 // consent with more rights.
-func TestAnAuthorisationGivenBesideARunningDaemon(t *testing.T) {
+func TestAnAuthorizationGivenBesideARunningDaemon(t *testing.T) {
 	t.Run("while nothing happens", func(t *testing.T) {
 		f := newFixture(t)
 		f.token(t)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"powermgr/devices"
+	"powermgr/devices/durable"
 )
 
 // A Token is what a token endpoint answered.
@@ -19,6 +20,7 @@ type Token struct {
 	Refresh devices.Secret // empty: a bare access token that cannot be renewed
 	Type    string
 	Expires time.Time // zero: not known
+	Filed   time.Time // when it was put into its file; zero: not known
 }
 
 // wire is the OAuth answer as vendors send it and as token files hold it.
@@ -28,6 +30,7 @@ type wire struct {
 	Refresh string  `json:"refresh_token,omitempty"`
 	Type    string  `json:"token_type,omitempty"`
 	Expires seconds `json:"expires_in,omitempty"`
+	Filed   string  `json:"filed,omitempty"` // no vendor sends it
 }
 
 type seconds int64
@@ -47,21 +50,33 @@ func (s *seconds) UnmarshalJSON(b []byte) error {
 
 // ParseToken reads an OAuth answer received at now.
 func ParseToken(body []byte, now time.Time) (Token, error) {
-	var w wire
-	if err := json.Unmarshal(body, &w); err != nil {
-		return Token{}, errors.New("not an OAuth token answer")
+	w, err := parse(body)
+	if err != nil {
+		return Token{}, err
 	}
-	if w.Access == "" && w.Refresh == "" {
-		return Token{}, errors.New("neither an access_token nor a refresh_token in it")
-	}
-	t := Token{Access: devices.Secret(w.Access), Refresh: devices.Secret(w.Refresh), Type: w.Type}
+	t := w.token()
 	if w.Expires > 0 {
 		t.Expires = now.Add(time.Duration(w.Expires) * time.Second)
 	}
 	return t, nil
 }
 
-// A TokenFile is where an authorisation is kept: the OAuth answer as JSON,
+func parse(body []byte) (w wire, err error) {
+	if err := json.Unmarshal(body, &w); err != nil {
+		return wire{}, errors.New("not an OAuth token answer")
+	}
+	if w.Access == "" && w.Refresh == "" {
+		return wire{}, errors.New("neither an access_token nor a refresh_token in it")
+	}
+	return w, nil
+}
+
+// token is w without its expiry, which counts from when it was received.
+func (w wire) token() Token {
+	return Token{Access: devices.Secret(w.Access), Refresh: devices.Secret(w.Refresh), Type: w.Type}
+}
+
+// A TokenFile is where an authorization is kept: the OAuth answer as JSON,
 // mode 0600.
 type TokenFile struct{ Path string }
 
@@ -72,17 +87,18 @@ func (f TokenFile) Load() (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	t, err := ParseToken(b, time.Time{})
+	w, err := parse(b)
 	if err != nil {
 		return Token{}, fmt.Errorf("token file %s: %w", f.Path, err)
 	}
-	t.Expires = time.Time{}
+	t := w.token()
+	t.Filed, _ = time.Parse(time.RFC3339, w.Filed) // one without it is from an earlier version
 	return t, nil
 }
 
 // Save writes the file, synced, before it returns.
 func (f TokenFile) Save(t Token, now time.Time) error {
-	w := wire{Access: t.Access.Reveal(), Refresh: t.Refresh.Reveal(), Type: t.Type}
+	w := wire{Access: t.Access.Reveal(), Refresh: t.Refresh.Reveal(), Type: t.Type, Filed: now.UTC().Format(time.RFC3339)}
 	if !t.Expires.IsZero() {
 		w.Expires = seconds(max(0, t.Expires.Sub(now)/time.Second))
 	}
@@ -90,7 +106,7 @@ func (f TokenFile) Save(t Token, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return devices.ReplaceFile(f.Path, append(b, '\n'), 0o600)
+	return durable.Replace(f.Path, append(b, '\n'), 0o600)
 }
 
 // Missing reports whether err says that there is no token file.

@@ -73,7 +73,7 @@ func (v suite) ready(t *testing.T, e Endpoint) (*stage, adapter) {
 func (v suite) run(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Run("Faults", v.everyFault)
-	t.Run("Cancelled", v.cancelled)
+	t.Run("Canceled", v.canceled)
 	t.Run("TimeOut", v.timeOut)
 	t.Run("Restart", v.restart)
 	t.Run("ManyAtOnce", v.manyAtOnce)
@@ -127,7 +127,7 @@ func (v suite) failure(t *testing.T, s *stage, err error, want devices.Kind) *de
 }
 
 // recovers holds a to be good again: at once, or when the time is over that it
-// asks to wait. An authorisation that is refused is tried again after an hour.
+// asks to wait. An authorization that is refused is tried again after an hour.
 func (v suite) recovers(t *testing.T, s *stage, a adapter) {
 	t.Helper()
 	var err error
@@ -148,8 +148,8 @@ func (v suite) recovers(t *testing.T, s *stage, a adapter) {
 	t.Fatalf("long after it is over: %v", err)
 }
 
-// cancelled holds every call to end when its context does, whatever hangs.
-func (v suite) cancelled(t *testing.T) {
+// canceled holds every call to end when its context does, whatever hangs.
+func (v suite) canceled(t *testing.T) {
 	for _, e := range v.Endpoints {
 		t.Run(e.String(), func(t *testing.T) {
 			t.Parallel()

@@ -79,7 +79,7 @@ type Vendor struct {
 	SignIn string
 	// Kill ends all tokens or sessions; nil if SignIn is empty.
 	Kill func(*emulator.Cloud)
-	// Revoke ends the authorisation for good; nil: that cannot be.
+	// Revoke ends the authorization for good; nil: that cannot be.
 	Revoke func(*emulator.Cloud)
 
 	// Secrets must not be in an error or a log. What the adapter sends as a

@@ -12,6 +12,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -33,6 +34,9 @@ type Options struct {
 	TCC      TCCOptions
 	// ForecastErrorF is added to what Open-Meteo forecasts, in °F.
 	ForecastErrorF float64
+	// ForecastSky is by which share the sun that Open-Meteo forecasts is off, up or
+	// down, another of each day: 0.25 is a quarter.
+	ForecastSky float64
 	// OnRequest is told of every request after it was answered; nil: nobody.
 	// It runs under the cloud's lock and must not call the cloud.
 	OnRequest func(Request)
@@ -112,10 +116,13 @@ func (c *Cloud) Refreshes(vendor, token string) bool {
 	return t != nil && good(t.refresh, token, c.options.Now())
 }
 
-// Look shows the house as it was after the last request, and lets no time pass.
+// Look shows the house as it was at the last full minute, or at the last request
+// since. The house lives minute by minute anyway, so that its day is the same
+// whether somebody looks or not.
 func (c *Cloud) Look(see func(h *House)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.house.Step(c.options.Now().Truncate(time.Minute))
 	see(c.house)
 }
 
@@ -198,9 +205,7 @@ func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 
 func (r *recorder) send(w http.ResponseWriter) {
-	for k, v := range r.header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), r.header)
 	w.WriteHeader(r.status)
 	_, _ = w.Write(r.body.Bytes()) // a caller that has gone is its own business
 }

@@ -51,6 +51,7 @@ const (
 var kinds = map[string]Kind{
 	"tesla.backup": KindWrite, "tesla.operation": KindWrite, "tesla.storm_mode": KindWrite, "tesla.grid_import_export": KindWrite,
 	"tcc.submit": KindWrite, "resideo.write": KindWrite, "resideo.fan_write": KindWrite, "resideo.priority_write": KindWrite, "resideo.schedule_write": KindWrite,
+	"tesla.register": KindLogIn, "tesla.public_key": KindLogIn, "tesla.hosted_key": KindLogIn,
 	"tesla.authorize": KindLogIn, "tesla.token": KindLogIn, "resideo.authorize": KindLogIn, "resideo.token": KindLogIn,
 	"tcc.login": KindLogIn, "tcc.home": KindLogIn, "tcc.logoff": KindLogIn, "tcc.page": KindLogIn,
 }

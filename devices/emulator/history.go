@@ -93,7 +93,7 @@ func (c *Cloud) teslaHistory(w http.ResponseWriter, r *http.Request, h *House) {
 	t := telling{HistoryQuirks: c.options.Tesla.History, seed: c.options.Seed, now: c.options.Now(), zone: zone}
 	end := until.In(zone)
 	t.zeros = end.Hour() == 0 && end.Minute() == 0 && end.Second() == 0
-	series := []map[string]any{}
+	series := []entry{}
 	for _, s := range h.lived {
 		if at := time.Unix(s.start, 0); !at.Before(from) && !at.After(until) && t.tells(at) {
 			series = append(series, t.entry(s))
@@ -130,7 +130,7 @@ func (t telling) tells(at time.Time) bool {
 	return float64(f.Sum64()%1000) >= t.Missing*1000
 }
 
-func (t telling) entry(s stretch) map[string]any {
+func (t telling) entry(s stretch) entry {
 	at := time.Unix(s.start, 0).In(t.zone)
 	share := 1.0
 	switch {
@@ -145,22 +145,48 @@ func (t telling) entry(s stretch) map[string]any {
 		at = at.In(time.FixedZone("", offset))
 	}
 	wh := func(v float64) float64 { return math.Round(v*share*1000) / 1000 }
-	entry := map[string]any{
-		"timestamp":             at.Format(time.RFC3339),
-		"solar_energy_exported": wh(s.solarToHome + s.solarToBattery + s.solarToGrid), "generator_energy_exported": 0,
-		"grid_energy_imported": wh(s.gridToHome + s.gridToBattery), "grid_services_energy_imported": 0, "grid_services_energy_exported": 0,
-		"grid_energy_exported_from_solar": wh(s.solarToGrid), "grid_energy_exported_from_generator": 0, "grid_energy_exported_from_battery": wh(s.batteryToGrid),
-		"battery_energy_exported": wh(s.batteryToHome + s.batteryToGrid), "battery_energy_imported_from_grid": wh(s.gridToBattery),
-		"battery_energy_imported_from_solar": wh(s.solarToBattery), "battery_energy_imported_from_generator": 0,
-		"consumer_energy_imported_from_grid": wh(s.gridToHome), "consumer_energy_imported_from_solar": wh(s.solarToHome),
-		"consumer_energy_imported_from_battery": wh(s.batteryToHome), "consumer_energy_imported_from_generator": 0,
+	e := entry{
+		Timestamp: at.Format(time.RFC3339), Solar: wh(s.solarToHome + s.solarToBattery + s.solarToGrid),
+		Import: wh(s.gridToHome + s.gridToBattery), SolarToGrid: wh(s.solarToGrid), BatteryToGrid: wh(s.batteryToGrid),
+		Battery: wh(s.batteryToHome + s.batteryToGrid), GridToBattery: wh(s.gridToBattery), SolarToBattery: wh(s.solarToBattery),
+		GridToHome: wh(s.gridToHome), SolarToHome: wh(s.solarToHome), BatteryToHome: wh(s.batteryToHome),
 	}
 	if !t.NoTotals {
-		entry["total_home_usage"] = wh(s.gridToHome + s.solarToHome + s.batteryToHome)
-		entry["total_battery_charge"] = wh(s.gridToBattery + s.solarToBattery)
-		entry["total_battery_discharge"] = wh(s.batteryToHome + s.batteryToGrid)
-		entry["total_solar_generation"] = entry["solar_energy_exported"]
-		entry["total_grid_energy_exported"] = wh(s.solarToGrid + s.batteryToGrid)
+		e.totals = &totals{
+			Charge: wh(s.gridToBattery + s.solarToBattery), Discharge: e.Battery, Export: wh(s.solarToGrid + s.batteryToGrid),
+			Home: wh(s.gridToHome + s.solarToHome + s.batteryToHome), Solar: e.Solar,
+		}
 	}
-	return entry
+	return e
+}
+
+// entry is what the history tells of five minutes, in Wh. There is no generator, and
+// the utility takes nothing.
+type entry struct {
+	Battery            float64 `json:"battery_energy_exported"`
+	GeneratorToBattery float64 `json:"battery_energy_imported_from_generator"`
+	GridToBattery      float64 `json:"battery_energy_imported_from_grid"`
+	SolarToBattery     float64 `json:"battery_energy_imported_from_solar"`
+	BatteryToHome      float64 `json:"consumer_energy_imported_from_battery"`
+	GeneratorToHome    float64 `json:"consumer_energy_imported_from_generator"`
+	GridToHome         float64 `json:"consumer_energy_imported_from_grid"`
+	SolarToHome        float64 `json:"consumer_energy_imported_from_solar"`
+	Generator          float64 `json:"generator_energy_exported"`
+	BatteryToGrid      float64 `json:"grid_energy_exported_from_battery"`
+	GeneratorToGrid    float64 `json:"grid_energy_exported_from_generator"`
+	SolarToGrid        float64 `json:"grid_energy_exported_from_solar"`
+	Import             float64 `json:"grid_energy_imported"`
+	ServicesExport     float64 `json:"grid_services_energy_exported"`
+	ServicesImport     float64 `json:"grid_services_energy_imported"`
+	Solar              float64 `json:"solar_energy_exported"`
+	Timestamp          string  `json:"timestamp"`
+	*totals                    // nil: left out
+}
+
+type totals struct {
+	Charge    float64 `json:"total_battery_charge"`
+	Discharge float64 `json:"total_battery_discharge"`
+	Export    float64 `json:"total_grid_energy_exported"`
+	Home      float64 `json:"total_home_usage"`
+	Solar     float64 `json:"total_solar_generation"`
 }

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"math"
+	"strconv"
 	"time"
 
 	"powermgr/devices"
@@ -16,6 +17,10 @@ type HouseOptions struct {
 	SolarPeakW    float64  // of the panels at noon in June, 2,400
 	BaseLoadW     float64  // around which the load without heating and cooling moves, 2,050
 	Leak          float64  // heat through the hull of one zone, W/K, 205
+	Walls         float64  // heat in the walls and floors of one zone, Wh/K, 4,500
+	Windows       float64  // heat through the windows of one zone in full sun, W, 950
+	CoolingW      float64  // heat that the air conditioner of one zone moves, 7,000
+	HeatingW      float64  // and its heat pump, at 8 °C, 7,500
 	Thermostats   []*Thermostat
 	// Peak says which hours Books.PeakImport counts, given the local time; nil:
 	// Monday to Friday, 16–19 in May–October, else 6–9 and 17–20.
@@ -52,6 +57,7 @@ type House struct {
 
 	options HouseOptions
 	weather Weather
+	suns    map[int64]float64 // of hours, by the Unix time of their end; see sunBefore
 	seed    uint64
 	local   *time.Location
 	at      time.Time
@@ -128,6 +134,9 @@ type ThermostatTruth struct {
 	Pending     bool             `json:"pending"` // a command is on its way
 }
 
+// VendorID is the thermostat's id at Total Connect Comfort.
+func (t ThermostatTruth) VendorID() string { return strconv.Itoa(t.TCCID) }
+
 func newHouse(o Options) *House {
 	h := &House{options: o.House, weather: o.Weather, seed: o.Seed, local: o.Location, at: o.Now()}
 	d := &h.options
@@ -141,6 +150,10 @@ func newHouse(o Options) *House {
 	def(&d.SolarPeakW, 2_400)
 	def(&d.BaseLoadW, 2_050)
 	def(&d.Leak, 205)
+	def(&d.Walls, 4_500)
+	def(&d.Windows, 950)
+	def(&d.CoolingW, 7_000)
+	def(&d.HeatingW, 7_500)
 	if h.weather == nil {
 		h.weather = Seasonal(o.Location)
 	}
@@ -243,7 +256,7 @@ func (h *House) live(now time.Time, hours float64) {
 		cond.Sun = solar / max(h.options.SolarPeakW, 1)
 	}
 	h.OutdoorC = cond.OutdoorC
-	around := conditions{cond, h.options.Leak, base}
+	around := conditions{cond, h.options, base}
 	hvac := 0.0
 	for _, t := range h.Thermostats {
 		t.Live(now)
@@ -251,7 +264,7 @@ func (h *House) live(now time.Time, hours float64) {
 		hvac += watts
 	}
 	local := h.at.In(h.local)
-	s := situation{solar: solar, offGrid: h.OffGrid, dear: timeBased(local), hours: hours, capacity: h.options.CapacityWh, power: h.options.PowerW}
+	s := situation{solar: solar, offGrid: h.OffGrid, expensive: timeBased(local), hours: hours, capacity: h.options.CapacityWh, power: h.options.PowerW}
 	wanted := base + hvac
 	shed := h.OffGrid && wanted > solar+h.Powerwall.most(0, s) // heating and cooling go first
 	if shed {
@@ -290,7 +303,7 @@ func usualPeak(local time.Time) bool {
 	return hour >= 6 && hour < 9 || hour >= 17 && hour < 20
 }
 
-// timeBased are the dear hours of the tariff that Time-Based Control knows.
+// timeBased are the expensive hours of the tariff that Time-Based Control knows.
 func timeBased(local time.Time) bool { return local.Hour() >= 16 && local.Hour() < 21 }
 
 // feel tells the thermostats what they measure.

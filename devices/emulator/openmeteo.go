@@ -3,6 +3,7 @@ package emulator
 import (
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +39,15 @@ func (c *Cloud) forecast(w http.ResponseWriter, r *http.Request, h *House) {
 		}
 		days = n
 	}
+	before := 0
+	if v := q.Get("past_days"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 0 || n > 92 {
+			refuse("Past days is invalid. Allowed range 0 to 92. Given " + v + ".")
+			return
+		}
+		before = n
+	}
 	zone, unit, mark := time.UTC, devices.Celsius, "°C"
 	if z := q.Get("timezone"); z != "" && z != "GMT" {
 		zone = h.local
@@ -60,19 +70,26 @@ func (c *Cloud) forecast(w http.ResponseWriter, r *http.Request, h *House) {
 		"timezone_abbreviation": now.Format("MST"), "elevation": 380.0,
 	}
 	var hours, dates []string
-	var temps, highs []float64
-	for d := range days {
+	var temps, highs, radiation []float64
+	for d := -before; d < days; d++ {
 		high := math.Inf(-1)
 		for hour := range 24 {
 			at := time.Date(now.Year(), now.Month(), now.Day()+d, hour, 0, 0, 0, zone)
 			f := math.Round(devices.Celsius.To(unit, h.outdoor(at)+c.options.ForecastErrorF/1.8)*10) / 10
+			radiation = append(radiation, math.Round(h.radiation(at, now, c.options.ForecastSky)*10)/10)
 			hours, temps, high = append(hours, at.Format("2006-01-02T15:04")), append(temps, f), max(high, f)
 		}
 		dates, highs = append(dates, time.Date(now.Year(), now.Month(), now.Day()+d, 0, 0, 0, 0, zone).Format(time.DateOnly)), append(highs, high)
 	}
-	if strings.Contains(q.Get("hourly"), "temperature_2m") {
-		body["hourly_units"] = map[string]string{"time": "iso8601", "temperature_2m": mark}
-		body["hourly"] = map[string]any{"time": hours, "temperature_2m": temps}
+	hourly, units := map[string]any{"time": hours}, map[string]string{"time": "iso8601"}
+	for _, v := range []struct {
+		name, unit string
+		values     []float64
+	}{{"temperature_2m", mark, temps}, {"shortwave_radiation", "W/m²", radiation}} {
+		if slices.Contains(strings.Split(q.Get("hourly"), ","), v.name) {
+			hourly[v.name], units[v.name] = v.values, v.unit
+			body["hourly"], body["hourly_units"] = hourly, units
+		}
 	}
 	if strings.Contains(q.Get("daily"), "temperature_2m_max") {
 		body["daily_units"] = map[string]string{"time": "iso8601", "temperature_2m_max": mark}
@@ -87,4 +104,45 @@ func (h *House) outdoor(at time.Time) float64 {
 		return m.OutdoorC
 	}
 	return h.weather(at).OutdoorC
+}
+
+// fullSun is what reaches level ground at noon on a clear day in June, in W/m².
+const fullSun = 1000.0
+
+// radiation is the mean of the hour that ends at a time, in W/m². That of a day ahead
+// is off by share, up or down, the same all day.
+func (h *House) radiation(end, now time.Time, share float64) float64 {
+	off := 1.0
+	if end.After(now) {
+		local := end.Add(-time.Minute).In(h.local)
+		off += share * (2*noise(h.seed, uint64(local.Year()*1000+local.YearDay())) - 1) * math.Sqrt(3)
+	}
+	return fullSun * max(0, off) * h.sunBefore(end) / sunParts
+}
+
+// sunParts are the parts of an hour of which its sun is made.
+const sunParts = 6
+
+// mostSuns is how many hours of sun are kept: more than a forecast has.
+const mostSuns = 3000
+
+// sunBefore is the sun of the hour that ends at a time, the sum of its parts. It is
+// worked out once, since each forecast asks for the same hours.
+func (h *House) sunBefore(end time.Time) (sum float64) {
+	if sum, ok := h.suns[end.Unix()]; ok {
+		return sum
+	}
+	for i := range sunParts {
+		at := end.Add(-time.Duration(2*i+1) * time.Hour / (2 * sunParts))
+		if m := h.hour(at); m != nil {
+			sum += m.SolarWh / max(h.options.SolarPeakW, 1)
+		} else {
+			sum += h.weather(at).Sun
+		}
+	}
+	if h.suns == nil || len(h.suns) >= mostSuns {
+		h.suns = map[int64]float64{}
+	}
+	h.suns[end.Unix()] = sum
+	return sum
 }

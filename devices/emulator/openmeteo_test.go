@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,37 @@ func TestOpenMeteo(t *testing.T) {
 	_, body = off.do("GET", "/v1/forecast?latitude=34.1&longitude=-117.4&daily=temperature_2m_max&temperature_unit=fahrenheit&timezone=auto&forecast_days=1", "")
 	if err := json.Unmarshal([]byte(body), &a); err != nil || a.Daily.Temperature_2m_max[0] > 95 || a.Timezone != "America/Los_Angeles" {
 		t.Errorf("%v %s", err, body)
+	}
+}
+
+// The sun of the days before is what the panels got; that of the days ahead may be
+// off, by another share each day.
+func TestOpenMeteoTellsTheSun(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		off  float64
+	}{{"a forecast that is right", 0}, {"one that is off", 0.25}} {
+		v := newVisit(t, Options{ForecastSky: c.off})
+		_, body := v.do("GET", "/v1/forecast?latitude=34.1&longitude=-117.4&hourly=temperature_2m,shortwave_radiation&timezone=auto&past_days=2&forecast_days=3", "")
+		var a struct {
+			Hourly struct {
+				Time []string
+				Sun  []float64 `json:"shortwave_radiation"`
+			}
+		}
+		if err := json.Unmarshal([]byte(body), &a); err != nil || len(a.Hourly.Sun) != 5*24 || a.Hourly.Time[0] != "2026-07-13T00:00" {
+			t.Fatalf("%s: %v %s", c.name, err, body)
+		}
+		sums := make([]float64, 5)
+		for i, sun := range a.Hourly.Sun {
+			sums[i/24] += sun
+		}
+		if sums[0] < 5000 || sums[0] > 9000 || math.Abs(sums[1]-sums[0]) > 0.02*sums[0] {
+			t.Errorf("%s: the days before had %v Wh on a square meter", c.name, sums)
+		}
+		if differs := math.Abs(sums[4]-sums[0]) > 0.02*sums[0]; differs != (c.off > 0) {
+			t.Errorf("%s: %v Wh on a square meter", c.name, sums)
+		}
 	}
 }
 

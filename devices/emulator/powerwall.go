@@ -33,7 +33,7 @@ const (
 type situation struct {
 	home, solar     float64 // W
 	offGrid         bool
-	dear            bool // the hours that Time-Based Control saves the battery for
+	expensive       bool // the hours that Time-Based Control saves the battery for
 	hours           float64
 	capacity, power float64 // Wh, W
 }
@@ -62,8 +62,8 @@ func (p *Powerwall) step(s situation, b *Books) flows {
 	}
 	net := s.home - s.solar
 	mostOut := p.most(reserve, s)
-	if p.Mode == devices.Autonomous && !s.dear && !s.offGrid {
-		mostOut = 0 // it keeps what it has for the dear hours
+	if p.Mode == devices.Autonomous && !s.expensive && !s.offGrid {
+		mostOut = 0 // it keeps what it has for the expensive hours
 	}
 	mostIn := min(s.power*min(1, (s.capacity-p.Stored)/s.capacity*20+0.02), max(0, (s.capacity-p.Stored)/oneWay/s.hours))
 	switch {

@@ -81,7 +81,7 @@ func (c *Cloud) resideo(mux *http.ServeMux) {
 	c.handle(mux, "GET /oauth2/authorize", "resideo.authorize", c.restAuthorize)
 	c.handle(mux, "POST /oauth2/token", "resideo.token", c.restToken)
 
-	api := func(pattern, name string, f answerer) { c.handle(mux, pattern, "resideo."+name, c.restAuthorised(f)) }
+	api := func(pattern, name string, f answerer) { c.handle(mux, pattern, "resideo."+name, c.restAuthorized(f)) }
 	api("GET /v2/locations", "locations", c.restLocations)
 	api("GET /v2/devices", "devices", c.restDevices)
 	api("GET /v2/devices/thermostats", "thermostats", c.restThermostats)
@@ -104,9 +104,9 @@ func refuse(w http.ResponseWriter, status int, code any, message string) {
 	reply(w, status, map[string]any{"code": code, "message": message})
 }
 
-// restAuthorised lets callers in who have the app's key and a living token, as
+// restAuthorized lets callers in who have the app's key and a living token, as
 // often as the limit allows.
-func (c *Cloud) restAuthorised(f answerer) answerer {
+func (c *Cloud) restAuthorized(f answerer) answerer {
 	return func(w http.ResponseWriter, r *http.Request, h *House) {
 		o, now := c.options.Resideo, c.options.Now()
 		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")

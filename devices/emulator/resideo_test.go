@@ -26,7 +26,7 @@ type rest struct {
 	asked []Request
 }
 
-// newRest returns an authorised caller. The home has one thermostat, which
+// newRest returns an authorized caller. The home has one thermostat, which
 // change has made what it is.
 func newRest(t *testing.T, change func(*Thermostat), o ResideoOptions) *rest {
 	home := &rest{t: t, now: time.Date(2026, 7, 15, 12, 0, 0, 0, pacific)}
@@ -38,7 +38,7 @@ func newRest(t *testing.T, change func(*Thermostat), o ResideoOptions) *rest {
 		Now: func() time.Time { return home.now }, Location: pacific, Seed: 1, House: HouseOptions{Thermostats: []*Thermostat{th}}, Resideo: o,
 		OnRequest: func(r Request) { home.asked = append(home.asked, r) },
 	})
-	home.authorise("emulator-resideo-refresh")
+	home.authorize("emulator-resideo-refresh")
 	return home
 }
 
@@ -49,7 +49,7 @@ func (r *rest) form(values url.Values) (int, map[string]any) {
 	return r.do(req)
 }
 
-func (r *rest) authorise(refresh string) (next string) {
+func (r *rest) authorize(refresh string) (next string) {
 	r.t.Helper()
 	status, token := r.form(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}})
 	if status != http.StatusOK {
@@ -63,7 +63,7 @@ func (r *rest) authorise(refresh string) (next string) {
 func (r *rest) until(now time.Time) {
 	r.t.Helper()
 	r.now = now
-	r.authorise(r.cloud.rest.tokens.refresh[0].token)
+	r.authorize(r.cloud.rest.tokens.refresh[0].token)
 }
 
 func (r *rest) do(req *http.Request) (int, map[string]any) {
@@ -84,7 +84,7 @@ func (r *rest) do(req *http.Request) (int, map[string]any) {
 	return w.Code, m
 }
 
-// ask makes an authorised call about the home; path may hold ID.
+// ask makes an authorized call about the home; path may hold ID.
 func (r *rest) ask(method, path, body string) (int, map[string]any) {
 	r.t.Helper()
 	path = strings.Replace(path, "ID", r.cloud.house.Thermostats[0].LCCID, 1)
@@ -291,7 +291,7 @@ func TestResideoDeviceThatIsNotAliveTakesNothing(t *testing.T) {
 	}
 }
 
-func TestResideoAuthorisation(t *testing.T) {
+func TestResideoAuthorization(t *testing.T) {
 	ask := func(r *rest, token, key string) int {
 		req := httptest.NewRequest("GET", "/v2/locations?apikey="+key, nil)
 		req.Header.Set("Authorization", "Bearer "+token)
@@ -321,7 +321,7 @@ func TestResideoAuthorisation(t *testing.T) {
 		t.Errorf("a refresh token worked twice: %d %v", status, answer)
 	}
 	next := r.cloud.rest.tokens.refresh[0].token
-	next = r.authorise(next)
+	next = r.authorize(next)
 	if ask(r, r.token, "emulator-client") != 200 {
 		t.Error("the renewed token is refused")
 	}

@@ -23,10 +23,13 @@ type TeslaOptions struct {
 	Grace        time.Duration // for how long a rotated refresh token still works: not at all
 	Refresh      time.Duration // of the figures in live_status: 30 s
 	History      HistoryQuirks // of calendar_history
+	App          *TeslaApp     // nil: any app is taken for one that is registered
+	Tariff       string        // the JSON of tariff_content_v2; empty: none is set in the app
 }
 
 type teslaState struct {
 	tokens tokens
+	app    appState
 	writes int
 	live   *wireLive // the figures of the last refresh
 	liveAt time.Time
@@ -56,7 +59,10 @@ func (o TeslaOptions) defaults() TeslaOptions {
 
 func (c *Cloud) teslaRoutes(mux *http.ServeMux) {
 	c.options.Tesla = c.options.Tesla.defaults()
+	c.options.Tesla.App = c.options.Tesla.App.orDefaults()
 	o := c.options.Tesla
+	c.tesla.app.registered = map[string]bool{}
+	c.appRoutes(mux)
 	c.tesla.tokens = tokens{vendor: "tesla", life: o.TokenLife, dies: o.DiesAfter, grace: o.Grace}
 	c.tesla.tokens.seed(o.AccessToken, o.RefreshToken)
 	c.tesla.tokens.seed(o.AccessToken+second, o.RefreshToken+second)
@@ -64,7 +70,7 @@ func (c *Cloud) teslaRoutes(mux *http.ServeMux) {
 	c.handle(mux, "GET /oauth2/v3/authorize", "tesla.authorize", c.teslaAuthorize)
 	c.handle(mux, "POST /oauth2/v3/token", "tesla.token", c.teslaToken)
 	c.handle(mux, "GET /status", "tesla.status", func(w http.ResponseWriter, _ *http.Request, _ *House) { _, _ = io.WriteString(w, "ok") })
-	get := func(path, name string, f answerer) { c.handle(mux, "GET "+path, "tesla."+name, c.teslaAuthorised(f)) }
+	get := func(path, name string, f answerer) { c.handle(mux, "GET "+path, "tesla."+name, c.teslaAuthorized(f)) }
 	get("/api/1/products", "products", c.teslaProducts)
 	get("/api/1/users/region", "region", c.teslaRegion)
 	get("/api/1/energy_sites/{site}/live_status", "live_status", c.teslaSite(c.teslaLive))
@@ -73,7 +79,7 @@ func (c *Cloud) teslaRoutes(mux *http.ServeMux) {
 	for name, f := range map[string]func(*House, map[string]json.RawMessage) (map[string]any, func(), string){
 		"backup": c.setReserve, "operation": c.setMode, "storm_mode": c.setStorm, "grid_import_export": c.setGrid,
 	} {
-		c.handle(mux, "POST /api/1/energy_sites/{site}/"+name, "tesla."+name, c.teslaAuthorised(c.teslaSite(c.teslaWrite(name, f))))
+		c.handle(mux, "POST /api/1/energy_sites/{site}/"+name, "tesla."+name, c.teslaAuthorized(c.teslaSite(c.teslaWrite(name, f))))
 	}
 }
 
@@ -91,11 +97,14 @@ func envelope(w http.ResponseWriter, status int, response any, problem string) {
 	reply(w, status, body)
 }
 
-func (c *Cloud) teslaAuthorised(f answerer) answerer {
+func (c *Cloud) teslaAuthorized(f answerer) answerer {
 	return func(w http.ResponseWriter, r *http.Request, h *House) {
 		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !c.tesla.tokens.valid(token, c.options.Now()) {
 			w.WriteHeader(http.StatusUnauthorized) // often without a body
+			return
+		}
+		if !c.appServes(w, r, token) {
 			return
 		}
 		if r.Method == http.MethodPost && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
@@ -141,7 +150,11 @@ func (c *Cloud) teslaAuthorize(w http.ResponseWriter, r *http.Request, _ *House)
 	q := r.URL.Query()
 	to, err := url.Parse(q.Get("redirect_uri"))
 	if err != nil || q.Get("redirect_uri") == "" || q.Get("response_type") != "code" || q.Get("client_id") == "" {
-		http.Error(w, "We don't recognise this request.", http.StatusBadRequest)
+		http.Error(w, "We don't recognize this request.", http.StatusBadRequest)
+		return
+	}
+	if problem := c.appConsent(q.Get("client_id"), q.Get("redirect_uri"), q.Get("scope")); problem != "" {
+		http.Error(w, problem, http.StatusBadRequest)
 		return
 	}
 	back := to.Query()
@@ -161,7 +174,15 @@ func (c *Cloud) teslaToken(w http.ResponseWriter, r *http.Request, _ *House) {
 	var ok bool
 	now := c.options.Now()
 	switch r.PostForm.Get("grant_type") {
+	case "client_credentials":
+		if c.appKnows(w, r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")) {
+			c.partnerToken(w, r.PostForm.Get("audience"))
+		}
+		return
 	case "authorization_code":
+		if !c.appKnows(w, r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")) {
+			return
+		}
 		access, refresh, ok = c.tesla.tokens.exchange(r.PostForm.Get("code"), now)
 	case "refresh_token":
 		access, refresh, ok = c.tesla.tokens.rotate(r.PostForm.Get("refresh_token"), now)
@@ -176,7 +197,7 @@ func (c *Cloud) teslaToken(w http.ResponseWriter, r *http.Request, _ *House) {
 		return
 	}
 	reply(w, http.StatusOK, map[string]any{
-		"access_token": access, "refresh_token": refresh, "id_token": "emulated", "expires_in": int(c.options.Tesla.TokenLife.Seconds()), "token_type": "Bearer",
+		"access_token": c.scoped(access, now), "refresh_token": refresh, "id_token": "emulated", "expires_in": int(c.options.Tesla.TokenLife.Seconds()), "token_type": "Bearer",
 	})
 }
 
@@ -201,7 +222,11 @@ func (c *Cloud) teslaProducts(w http.ResponseWriter, _ *http.Request, h *House) 
 func (h *House) charge() float64 { return h.Stored / h.options.CapacityWh * 100 }
 
 func (c *Cloud) teslaRegion(w http.ResponseWriter, r *http.Request, _ *House) {
-	envelope(w, http.StatusOK, map[string]any{"region": "na", "fleet_api_base_url": "http://" + r.Host}, "")
+	host := r.Host
+	if app := c.options.Tesla.App; app != nil && app.Region != "" {
+		host = app.Region
+	}
+	envelope(w, http.StatusOK, map[string]any{"region": "na", "fleet_api_base_url": "http://" + host}, "")
 }
 
 func (c *Cloud) teslaLive(w http.ResponseWriter, _ *http.Request, h *House) {
@@ -216,7 +241,11 @@ func (c *Cloud) teslaLive(w http.ResponseWriter, _ *http.Request, h *House) {
 }
 
 func (c *Cloud) teslaInfo(w http.ResponseWriter, _ *http.Request, h *House) {
-	envelope(w, http.StatusOK, h.siteInfo(), "")
+	info := h.siteInfo()
+	if c.options.Tesla.Tariff != "" {
+		info.Tariff = json.RawMessage(c.options.Tesla.Tariff)
+	}
+	envelope(w, http.StatusOK, info, "")
 }
 
 // teslaWrite answers a write: parse gives the values for the log, what to do,

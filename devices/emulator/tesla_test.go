@@ -330,10 +330,10 @@ func TestTeslaTokens(t *testing.T) {
 			t.Error("a code is good twice")
 		}
 		if status, _ := refresh(v, "emulator-refresh"); status != 200 {
-			t.Error("the first node lost its authorisation")
+			t.Error("the first node lost its authorization")
 		}
 		if status, _ := refresh(v, second["refresh_token"].(string)); status != 200 {
-			t.Error("the second node lost its authorisation")
+			t.Error("the second node lost its authorization")
 		}
 	})
 	t.Run("nonsense", func(t *testing.T) {

@@ -3,6 +3,7 @@ package emulator
 // What Tesla's API says of a site, as it comes.
 
 import (
+	"encoding/json"
 	"math"
 	"time"
 
@@ -59,9 +60,22 @@ type wireInfo struct {
 	NameplateWh float64        `json:"nameplate_energy"`
 	Zone        string         `json:"installation_time_zone"`
 	MostSiteW   int            `json:"max_site_meter_power_ac"`
+
+	Tariff json.RawMessage `json:"tariff_content_v2,omitempty"`
+}
+
+// wireUnit is one box: a gateway or a battery.
+type wireUnit struct {
+	DIN      string `json:"din"`
+	Serial   string `json:"serial_number"`
+	Part     string `json:"part_name"`
+	Active   *bool  `json:"is_active,omitempty"`
+	Firmware string `json:"firmware_version,omitempty"`
 }
 
 type wireComponents struct {
+	Gateways         []wireUnit         `json:"gateways"`
+	Batteries        []wireUnit         `json:"batteries"`
 	Solar            bool               `json:"solar"`
 	SolarType        string             `json:"solar_type"`
 	Battery          bool               `json:"battery"`
@@ -85,7 +99,11 @@ func (h *House) siteInfo() wireInfo {
 		ID: "1232100-00-E--TG123456789012", Name: "Emulated home", Reserve: h.Reserve, Mode: h.Mode, Installed: "2022-01-01T00:00:00+00:00",
 		Version: "26.10.3 0fe780c9", Batteries: 1, NameplateW: h.options.PowerW, NameplateWh: h.options.CapacityWh, Zone: h.local.String(), MostSiteW: 1000000000,
 		Components: wireComponents{
-			Solar: true, SolarType: "pv_panel", Battery: true, Grid: true, Backup: true, Gateway: "teg", LoadMeter: true, TOUCapable: true, StormCapable: true,
+			Gateways: []wireUnit{{
+				DIN: "1232100-00-E--TG123456789012", Serial: "TG123456789012", Part: "Tesla Backup Gateway 2", Active: devices.Pointer(true), Firmware: "26.10.3 0fe780c9",
+			}},
+			Batteries: []wireUnit{{DIN: "2012170-25-E--TG987654321098", Serial: "TG987654321098", Part: "Powerwall 2"}},
+			Solar:     true, SolarType: "pv_panel", Battery: true, Grid: true, Backup: true, Gateway: "teg", LoadMeter: true, TOUCapable: true, StormCapable: true,
 			BatteryType: "ac_powerwall", Configurable: true, EditGridCharging: true, ExportRule: h.ExportRule, NetMeterMode: "battery_ok",
 			NoGridCharging: !h.GridCharging, NonExport: h.ExportRule == devices.ExportNone,
 		},

@@ -8,22 +8,18 @@ type zone struct{ air, mass float64 }
 
 // Of one zone.
 const (
-	airWhPerK  = 700.0  // heat in the air and the furniture
-	massWhPerK = 4_500  // in walls and floors
-	coupling   = 620.0  // W/K between the two
-	sunGain    = 950.0  // W through the windows in full sun
-	coolingW   = 7_000  // heat the air conditioner moves
-	heatingW   = 7_500  // heat the heat pump moves at 8 °C
-	fanW       = 180.0  // electricity of the fan while either runs
-	inner      = 0.30   // of the base load that ends as heat in one zone
-	auxBelowC  = -5.0   // where the heat pump's resistance heater helps
-	auxW       = 4_000. // electricity of that heater
+	airWhPerK = 700.0  // heat in the air and the furniture
+	coupling  = 620.0  // W/K between the two
+	fanW      = 180.0  // electricity of the fan while either runs
+	inner     = 0.30   // of the base load that ends as heat in one zone
+	auxBelowC = -5.0   // where the heat pump's resistance heater helps
+	auxW      = 4_000. // electricity of that heater
 )
 
 type conditions struct {
 	Conditions
-	leak float64 // W/K through the hull
-	base float64 // W
+	house HouseOptions
+	base  float64 // W
 }
 
 // equipment is what doing action takes and brings, in W: heat is negative when
@@ -33,10 +29,10 @@ func equipment(action devices.Action, c conditions) (heat, watts float64) {
 	case devices.ActionCooling:
 		// The hotter outside, the more work it is to bring heat there.
 		cop := min(max(4.6-0.075*(c.OutdoorC-25), 1.8), 5.5)
-		heat, watts = -coolingW, coolingW/cop+fanW
+		heat, watts = -c.house.CoolingW, c.house.CoolingW/cop+fanW
 	case devices.ActionHeating:
 		cop := min(max(3.4+0.07*(c.OutdoorC-8), 1.4), 4.5)
-		moved := heatingW * min(max(1+0.02*(c.OutdoorC-8), 0.5), 1.2)
+		moved := c.house.HeatingW * min(max(1+0.02*(c.OutdoorC-8), 0.5), 1.2)
 		heat, watts = moved, moved/cop+fanW
 		if c.OutdoorC < auxBelowC {
 			heat += auxW
@@ -51,7 +47,7 @@ func equipment(action devices.Action, c conditions) (heat, watts float64) {
 // step lives for hours with the equipment bringing heat.
 func (z *zone) step(heat float64, c conditions, hours float64) {
 	toMass := coupling * (z.air - z.mass)
-	gain := c.leak*(c.OutdoorC-z.air) + sunGain*c.Sun + inner*c.base + heat - toMass
+	gain := c.house.Leak*(c.OutdoorC-z.air) + c.house.Windows*c.Sun + inner*c.base + heat - toMass
 	z.air += gain * hours / airWhPerK
-	z.mass += toMass * hours / massWhPerK
+	z.mass += toMass * hours / c.house.Walls
 }

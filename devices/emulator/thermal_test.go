@@ -8,17 +8,19 @@ import (
 	"powermgr/devices"
 )
 
+var usualHouse = HouseOptions{Leak: 205, Walls: 4_500, Windows: 950, CoolingW: 7_000, HeatingW: 7_500}
+
 // What the air and the walls gain is what came in through the hull, the
 // windows and the sockets, and from the equipment.
 func TestHeatIsConserved(t *testing.T) {
 	z := zone{air: 24, mass: 21}
-	c := conditions{Conditions{OutdoorC: 39, Sun: 0.6}, 205, 1_500}
-	stored := func() float64 { return z.air*airWhPerK + z.mass*massWhPerK }
+	c := conditions{Conditions{OutdoorC: 39, Sun: 0.6}, usualHouse, 1_500}
+	stored := func() float64 { return z.air*airWhPerK + z.mass*c.house.Walls }
 	for i, action := range []devices.Action{devices.ActionCooling, devices.ActionIdle, devices.ActionHeating, devices.ActionFan, devices.ActionOff} {
 		heat, watts := equipment(action, c)
 		before, air := stored(), z.air
 		z.step(heat, c, 1.0/60)
-		came := (c.leak*(c.OutdoorC-air) + sunGain*c.Sun + inner*c.base + heat) / 60
+		came := (c.house.Leak*(c.OutdoorC-air) + c.house.Windows*c.Sun + inner*c.base + heat) / 60
 		if d := stored() - before - came; math.Abs(d) > 1e-6*math.Abs(came) {
 			t.Errorf("step %d, %s: %g Wh of heat appeared", i, action, d)
 		}
@@ -30,7 +32,7 @@ func TestHeatIsConserved(t *testing.T) {
 
 func TestTheWeatherMakesHeatDear(t *testing.T) {
 	cop := func(action devices.Action, outdoor float64) float64 {
-		heat, watts := equipment(action, conditions{Conditions: Conditions{OutdoorC: outdoor}})
+		heat, watts := equipment(action, conditions{house: usualHouse, Conditions: Conditions{OutdoorC: outdoor}})
 		return math.Abs(heat) / watts
 	}
 	if mild, hot := cop(devices.ActionCooling, 27), cop(devices.ActionCooling, 40); hot >= mild || hot < 1.5 {
@@ -39,13 +41,13 @@ func TestTheWeatherMakesHeatDear(t *testing.T) {
 	if mild, cold := cop(devices.ActionHeating, 8), cop(devices.ActionHeating, -2); cold >= mild || cold < 1.5 {
 		t.Errorf("heating: %.2f at 8 °C, %.2f at −2 °C", mild, cold)
 	}
-	warm, _ := equipment(devices.ActionHeating, conditions{Conditions: Conditions{OutdoorC: 8}})
-	cold, _ := equipment(devices.ActionHeating, conditions{Conditions: Conditions{OutdoorC: -4}})
+	warm, _ := equipment(devices.ActionHeating, conditions{house: usualHouse, Conditions: Conditions{OutdoorC: 8}})
+	cold, _ := equipment(devices.ActionHeating, conditions{house: usualHouse, Conditions: Conditions{OutdoorC: -4}})
 	if cold >= warm {
 		t.Errorf("the heat pump brings %g W at −4 °C, %g W at 8 °C", cold, warm)
 	}
-	_, without := equipment(devices.ActionHeating, conditions{Conditions: Conditions{OutdoorC: auxBelowC}})
-	_, with := equipment(devices.ActionHeating, conditions{Conditions: Conditions{OutdoorC: auxBelowC - 0.1}})
+	_, without := equipment(devices.ActionHeating, conditions{house: usualHouse, Conditions: Conditions{OutdoorC: auxBelowC}})
+	_, with := equipment(devices.ActionHeating, conditions{house: usualHouse, Conditions: Conditions{OutdoorC: auxBelowC - 0.1}})
 	if with-without < auxW/2 {
 		t.Errorf("no resistance heater helps: %g W, then %g W", without, with)
 	}
@@ -99,7 +101,7 @@ func TestModes(t *testing.T) {
 		{"backup holds and charges", 20, func(h *House) { h.Mode = devices.Backup }, func(x Truth) bool { return x.BatteryW == -backupCharge }},
 		{"backup without charging from the grid holds", 22, func(h *House) { h.Mode, h.GridCharging = devices.Backup, false }, func(x Truth) bool { return x.BatteryW == 0 }},
 		{"a storm charges, whatever the reserve", 22, func(h *House) { h.SetReserve(0); h.StormActive = true }, func(x Truth) bool { return x.BatteryW == -backupCharge }},
-		{"time based covers the dear hours", 20, func(h *House) { h.Mode = devices.Autonomous }, func(x Truth) bool { return x.BatteryW > 0 }},
+		{"time based covers the expensive hours", 20, func(h *House) { h.Mode = devices.Autonomous }, func(x Truth) bool { return x.BatteryW > 0 }},
 		{"time based keeps its charge for them", 23, func(h *House) { h.Mode = devices.Autonomous }, func(x Truth) bool { return x.BatteryW == 0 && x.GridW > 0 }},
 		{"time based charges faster below the reserve", 23, func(h *House) { h.Mode = devices.Autonomous; h.SetReserve(80) }, func(x Truth) bool { return x.BatteryW == -backupCharge }},
 		{"an outage ignores the reserve", 22, func(h *House) { h.SetReserve(80); h.OffGrid = true }, func(x Truth) bool { return x.BatteryW > 0 && x.GridW == 0 }},

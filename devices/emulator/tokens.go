@@ -1,7 +1,7 @@
 package emulator
 
 // The OAuth server behind Tesla and Resideo: access tokens with a life, refresh
-// tokens that rotate, codes for the first authorisation. It lives under the
+// tokens that rotate, codes for the first authorization. It lives under the
 // cloud's lock.
 
 import (
@@ -11,7 +11,7 @@ import (
 )
 
 // tokens issues and judges the tokens of one vendor. Several clients can be
-// authorised at once; each has its own chain of refresh tokens.
+// authorized at once; each has its own chain of refresh tokens.
 type tokens struct {
 	vendor string
 	life   time.Duration // what expires_in says
@@ -47,7 +47,7 @@ func good(grants []grant, token string, now time.Time) bool {
 	})
 }
 
-// second ends the tokens of a home's second node, which has authorisations of
+// second ends the tokens of a home's second node, which has authorizations of
 // its own.
 const second = "-2"
 
@@ -64,10 +64,10 @@ func (t *tokens) valid(access string, now time.Time) bool { return good(t.access
 // expire ends all access tokens at once, as vendors do early.
 func (t *tokens) expire() { t.access = nil }
 
-// revoke ends all refresh tokens as well: a person must authorise again.
+// revoke ends all refresh tokens as well: a person must authorize again.
 func (t *tokens) revoke() { t.access, t.refresh = nil, nil }
 
-// code is a code for one authorisation, good for ten minutes.
+// code is a code for one authorization, good for ten minutes.
 func (t *tokens) code(now time.Time) string {
 	t.issued++
 	code := fmt.Sprintf("emulator-%s-code-%d", t.vendor, t.issued)

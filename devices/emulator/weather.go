@@ -71,3 +71,29 @@ func Seasonal(local *time.Location) Weather {
 		return ColdDay.at(t)
 	}
 }
+
+// Changing is a day that is another one each day: hotter or colder, clearer or
+// cloudier.
+type Changing struct {
+	Day
+	SwingC float64 // by which a day is hotter or colder, at most
+	Clouds float64 // share of the sun that they take on the cloudiest day, 0–1
+	Seed   uint64
+}
+
+// In makes c the weather there.
+func (c Changing) In(local *time.Location) Weather {
+	return func(t time.Time) Conditions {
+		t = t.In(local)
+		day := uint64(t.Year()*1000 + t.YearDay())
+		// Neighboring days differ less than others, and none begins with a jump.
+		through := (float64(t.Hour()) + float64(t.Minute())/60) / 24
+		swing := func(day uint64) float64 { return noise(c.Seed, day) + noise(c.Seed, day+1) - 1 }
+		more := c.SwingC * (swing(day)*(1-through) + swing(day+1)*through)
+		d := c.Day
+		d.LowC, d.HighC = d.LowC+more, d.HighC+more
+		cloudy := noise(c.Seed+1, day)
+		d.Clear *= 1 - c.Clouds*cloudy*cloudy
+		return d.at(t)
+	}
+}

@@ -60,10 +60,14 @@ func New(o Options) (*Client, error) {
 	return &Client{o: o, base: base}, nil
 }
 
+// pastDays is for how many days before today the sun is read: what it was then, beside
+// what the roof gave, says what the roof makes of it.
+const pastDays = 10
+
 // hourForm is how Open-Meteo writes a local time.
 const hourForm = "2006-01-02T15:04"
 
-// Read reads the home's local day and the next.
+// Read reads the home's local day and the next two, and the sun of the days before.
 func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 	const op = "read the forecast"
 	fail := func(kind devices.Kind, format string, args ...any) (devices.Forecast, error) {
@@ -71,8 +75,8 @@ func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 	}
 	q := url.Values{
 		"latitude": {strconv.FormatFloat(c.o.Latitude, 'f', -1, 64)}, "longitude": {strconv.FormatFloat(c.o.Longitude, 'f', -1, 64)},
-		"hourly": {"temperature_2m"}, "daily": {"temperature_2m_max"}, "temperature_unit": {"fahrenheit"},
-		"timezone": {c.o.Location.String()}, "forecast_days": {"2"},
+		"hourly": {"temperature_2m,shortwave_radiation"}, "daily": {"temperature_2m_max"}, "temperature_unit": {"fahrenheit"},
+		"timezone": {c.o.Location.String()}, "forecast_days": {"3"}, "past_days": {strconv.Itoa(pastDays)},
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.String()+"/v1/forecast?"+q.Encode(), nil)
 	if err != nil {
@@ -87,6 +91,7 @@ func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 		Hourly struct {
 			Time []string   `json:"time"`
 			Temp []*float64 `json:"temperature_2m"`
+			Sun  []*float64 `json:"shortwave_radiation"`
 		} `json:"hourly"`
 		Daily struct {
 			Time []string   `json:"time"`
@@ -98,7 +103,7 @@ func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 	case reply.Status != http.StatusOK:
 		e := cloud.StatusError(vendor, op, reply, false, body.Reason)
 		if e.Kind == devices.Unauthorized {
-			e.Kind = devices.Unreachable // there is nothing that a person could authorise
+			e.Kind = devices.Unreachable // there is nothing that a person could authorize
 		}
 		return devices.Forecast{}, e
 	case bad:
@@ -107,7 +112,7 @@ func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 		return fail(devices.Nonsense, "there are not as many times as temperatures")
 	}
 	now := c.o.Now()
-	f := devices.Forecast{Source: vendor, Day: now.In(c.o.Location).Format(time.DateOnly), AsOf: now.Round(0), Hourly: []devices.HourlyDegF{}}
+	f := devices.Forecast{Source: vendor, Day: now.In(c.o.Location).Format(time.DateOnly), AsOf: devices.WholeSecond(now), Hourly: []devices.HourlyDegF{}}
 	for i, day := range body.Daily.Time {
 		if high := body.Daily.High[i]; day == f.Day && high != nil {
 			if !devices.Fahrenheit.Possible(*high) {
@@ -119,13 +124,45 @@ func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 	for i, text := range body.Hourly.Time {
 		at, err := time.ParseInLocation(hourForm, text, c.o.Location)
 		temp := body.Hourly.Temp[i]
-		if err != nil || temp == nil || !devices.Fahrenheit.Possible(*temp) || len(f.Hourly) >= 72 {
+		if err != nil || temp == nil || !devices.Fahrenheit.Possible(*temp) || len(f.Hourly) >= 72 || at.In(c.o.Location).Format(time.DateOnly) < f.Day {
 			continue
 		}
 		f.Hourly = append(f.Hourly, devices.HourlyDegF{At: at, DegF: *temp})
 	}
+	f.Radiation = c.radiation(body.Hourly.Time, body.Hourly.Sun)
 	if f.HighF == nil {
 		return fail(devices.Nonsense, "there is no high for today in it")
 	}
 	return f, nil
+}
+
+// mostRadiation is more than ever reaches the ground, in W/m².
+const mostRadiation = 1600
+
+// radiation is what the sun brings from hour to hour; nil: nothing is said of it.
+// Open-Meteo gives the mean of the hour before each time.
+func (c *Client) radiation(times []string, sun []*float64) *devices.Radiation {
+	var r devices.Radiation
+	for i := range min(len(times), len(sun), 24*(pastDays+4)) {
+		end, err := time.ParseInLocation(hourForm, times[i], c.o.Location)
+		if err != nil || sun[i] == nil || !(*sun[i] > -mostRadiation && *sun[i] < mostRadiation) {
+			continue
+		}
+		at, wm2 := end.Add(-time.Hour), max(0, *sun[i]) // a little below zero comes of its models
+		if r.WM2 == nil {
+			r.Start = at
+		}
+		hour := int(at.Sub(r.Start) / time.Hour)
+		if hour < 0 || hour > 24*(pastDays+4) {
+			continue
+		}
+		for len(r.WM2) <= hour {
+			r.WM2 = append(r.WM2, nil)
+		}
+		r.WM2[hour] = &wm2
+	}
+	if r.WM2 == nil {
+		return nil
+	}
+	return &r
 }

@@ -48,25 +48,61 @@ func TestTheHighOfTheHomesOwnDay(t *testing.T) {
 	for _, c := range []struct {
 		name, now, day string
 		high           float64
+		hours          int // of the day and those after it
 	}{
-		{"at noon", "2026-07-15 12:00", "2026-07-15", 103.2},
-		{"late in the evening, when it is tomorrow in UTC", "2026-07-15 23:59", "2026-07-15", 103.2},
-		{"after midnight", "2026-07-16 00:00", "2026-07-16", 99},
+		{"at noon", "2026-07-15 12:00", "2026-07-15", 103.2, 2},
+		{"late in the evening, when it is tomorrow in UTC", "2026-07-15 23:59", "2026-07-15", 103.2, 2},
+		{"after midnight", "2026-07-16 00:00", "2026-07-16", 99, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, asked, err := forecast(t, 200, body, c.now)
 			if err != nil || f.Day != c.day || f.HighF == nil || *f.HighF != c.high || f.Source != "open-meteo" {
 				t.Fatalf("%+v, %v", f, err)
 			}
-			if len(f.Hourly) != 2 || f.Hourly[1].DegF != 102.6 || f.Hourly[1].At.Format(time.RFC3339) != "2026-07-15T15:00:00-07:00" {
+			if len(f.Hourly) != c.hours || c.hours > 0 && (f.Hourly[1].DegF != 102.6 || f.Hourly[1].At.Format(time.RFC3339) != "2026-07-15T15:00:00-07:00") {
 				t.Errorf("hours: %+v", f.Hourly)
 			}
-			for _, part := range []string{"latitude=34.1", "longitude=-117.4", "temperature_unit=fahrenheit", "timezone=America%2FLos_Angeles", "daily=temperature_2m_max", "hourly=temperature_2m"} {
+			for _, part := range []string{"latitude=34.1", "longitude=-117.4", "temperature_unit=fahrenheit", "timezone=America%2FLos_Angeles", "daily=temperature_2m_max", "hourly=temperature_2m%2Cshortwave_radiation", "past_days=10"} {
 				if !strings.Contains(asked, part) {
 					t.Errorf("%s is not in %s", part, asked)
 				}
 			}
 		})
+	}
+}
+
+// Each value of Open-Meteo is the mean of the hour before its time.
+func TestTheSunOfAnHour(t *testing.T) {
+	with := strings.Replace(body, `"hourly":{`, `"hourly":{"shortwave_radiation":[-1.5,612,null],`, 1)
+	f, _, err := forecast(t, 200, with, "2026-07-15 12:00")
+	if err != nil || f.Radiation == nil {
+		t.Fatalf("%+v, %v", f.Radiation, err)
+	}
+	at := func(day, hour, minute int) time.Time {
+		return time.Date(2026, 7, day, hour, minute, 0, 0, f.Radiation.Start.Location())
+	}
+	for _, c := range []struct {
+		name        string
+		from, until time.Time
+		want        float64
+		ok          bool
+	}{
+		{"an hour at night", at(14, 23, 0), at(15, 0, 0), 0, true},
+		{"the hour before three", at(15, 14, 0), at(15, 15, 0), 612, true},
+		{"the half of it", at(15, 14, 30), at(15, 15, 0), 612, true},
+		{"the hour after three, which is not said", at(15, 15, 0), at(15, 16, 0), 0, false},
+		{"an hour and one that is not said", at(15, 14, 0), at(15, 16, 0), 0, false},
+		{"before all", at(14, 22, 30), at(14, 23, 30), 0, false},
+		{"no time at all", at(15, 14, 0), at(15, 14, 0), 0, false},
+	} {
+		if got, ok := f.Radiation.Between(c.from, c.until); got != c.want || ok != c.ok {
+			t.Errorf("%s: %g, %v; want %g, %v", c.name, got, ok, c.want, c.ok)
+		}
+	}
+	for _, odd := range []string{`"shortwave_radiation":[1e9,-5000,null],`, `"shortwave_radiation":[],`} {
+		if f, _, err := forecast(t, 200, strings.Replace(body, `"hourly":{`, `"hourly":{`+odd, 1), "2026-07-15 12:00"); err != nil || f.Radiation != nil {
+			t.Errorf("%s: %+v, %v", odd, f.Radiation, err)
+		}
 	}
 }
 

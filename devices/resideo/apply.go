@@ -30,7 +30,7 @@ func (c *Client) Apply(ctx context.Context, id string, cmd devices.ThermostatCom
 	if err != nil {
 		return err
 	}
-	t, shown, err := c.look(ctx, id, at)
+	t, shown, err := c.look(ctx, id, at, cmd.Restores)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (c *Client) unsure(id string, err error) error {
 	return err
 }
 
-// find returns where the thermostat named id is, asking anew when it is not
+// find returns where the thermostat named id is, asking again when it is not
 // known, at most every ten minutes.
 func (c *Client) find(ctx context.Context, id string) (place, error) {
 	for {
@@ -113,9 +113,18 @@ func (c *Client) find(ctx context.Context, id string) (place, error) {
 }
 
 // look reads one thermostat. While an earlier write is still queued it is seen
-// as it will be; shown is what it shows at present.
-func (c *Client) look(ctx context.Context, id string, at place) (t thermostat, shown changeable, err error) {
-	body, err := c.call(ctx, request{op: opLook, method: http.MethodGet, path: thermostatPath(at), location: at.locationID})
+// as it will be; shown is what it shows at present. What has to go back does not
+// wait for hours until the API takes reads again: it goes by the last answer.
+func (c *Client) look(ctx context.Context, id string, at place, givesBack bool) (t thermostat, shown changeable, err error) {
+	lastWillDo := givesBack && at.seen != nil
+	body, err := []byte(at.seen), c.limit.Err(c.now())
+	if !lastWillDo || err == nil {
+		body, err = c.call(ctx, request{op: opLook, method: http.MethodGet, path: thermostatPath(at), location: at.locationID})
+	}
+	if lastWillDo && devices.KindOf(err) == devices.Throttled {
+		c.limit.Met(err, c.now())
+		body, err = at.seen, nil
+	}
 	if err != nil {
 		return thermostat{}, changeable{}, err
 	}
@@ -169,5 +178,5 @@ type write struct {
 
 // pending reports whether a thermostat that shows v at now may yet take w.
 func (w write) pending(v changeable, now time.Time) bool {
-	return now.Sub(w.at) < queued && slices.ContainsFunc(w.before, v.same)
+	return now.Sub(w.at) < devices.ShownWithin && slices.ContainsFunc(w.before, v.same)
 }

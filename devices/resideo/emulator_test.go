@@ -454,3 +454,29 @@ func TestFieldsThatAreMissing(t *testing.T) {
 		})
 	}
 }
+
+// A limit on reads says nothing about commands. What is to go back would
+// otherwise stay for as long as it lasts.
+func TestLimitOnReadsHoldsBackNoGiveBack(t *testing.T) {
+	h := newHouse(t, emulator.ResideoOptions{})
+	id := h.read()[0].ID()
+	if err := h.cloud.AddFaults(emulator.Fault{Endpoint: "resideo.*", Only: emulator.KindRead, Class: emulator.Status, Status: 429, RetryAfter: 7200, Count: -1}); err != nil {
+		t.Fatal(err)
+	}
+	hold := devices.HoldSchedule
+	kindOf(t, h.Apply(t.Context(), id, devices.ThermostatCommand{Hold: &hold}), devices.Throttled)
+	if err := h.Apply(t.Context(), id, devices.ThermostatCommand{Hold: &hold, Restores: true}); err != nil || len(h.writes) != 1 {
+		t.Errorf("what is to go back: %v, %d writes", err, len(h.writes))
+	}
+	// The limit that the give-back met is kept to by the next, and by a poll.
+	h.cloud.ClearFaults()
+	if err := h.Apply(t.Context(), id, devices.ThermostatCommand{Hold: &hold, Restores: true}); err != nil {
+		t.Errorf("restored again: %v", err)
+	}
+	_, err := h.Read(t.Context())
+	if e := kindOf(t, err, devices.Throttled); e.RetryAfter <= 0 || e.RetryAfter > 2*time.Hour {
+		t.Errorf("a poll may be tried after %v", e.RetryAfter)
+	}
+	h.now = h.now.Add(2*time.Hour + time.Second)
+	h.read()
+}

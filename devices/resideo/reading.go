@@ -38,11 +38,15 @@ var fanWords = map[devices.Fan]string{
 // temperature are only shown, and one that cannot be true is not known.
 func (d wireDevice) thermostat(now time.Time, home *time.Location) (thermostat, error) {
 	r := devices.ThermostatReading{
-		VendorID: d.DeviceID,
-		Name:     devices.Label(cmp.Or(d.UserDefinedDeviceName, d.Name, d.DeviceID)),
-		PolledAt: now,
-		Alive:    d.alive(),
-		HoldStep: d.holdStep(),
+		VendorID:  d.DeviceID,
+		Name:      devices.Label(cmp.Or(d.UserDefinedDeviceName, d.Name, d.DeviceID)),
+		PolledAt:  now,
+		Alive:     d.alive(),
+		HoldStep:  d.holdStep(),
+		Nameplate: devices.Nameplate{Model: devices.Label(d.DeviceModel), Firmware: devices.Label(d.DeviceOSVersion)},
+	}
+	if d.bare() {
+		r.Nameplate.Model = "" // "Unknown"
 	}
 	switch d.Units {
 	case "Celsius":
@@ -63,7 +67,7 @@ func (d wireDevice) thermostat(now time.Time, home *time.Location) (thermostat, 
 		}
 		d.ChangeableValues = &changeable{}
 	}
-	c := checker{unit: r.Unit}
+	c := checker{unit: r.Unit, lost: !r.Alive}
 	r.Temperature = c.temperature("indoorTemperature", d.IndoorTemperature)
 	if d.IndoorHumidity != nil && *d.IndoorHumidity >= 0 && *d.IndoorHumidity <= 100 {
 		r.Humidity = d.IndoorHumidity
@@ -261,14 +265,16 @@ func (d wireDevice) action(r *devices.ThermostatReading) {
 	}
 }
 
-// checker keeps the first thing that cannot be true.
+// checker keeps the first thing that cannot be true, and none of a thermostat that
+// is lost: nothing is decided from its figures, which are not known then.
 type checker struct {
 	unit devices.Unit
+	lost bool
 	err  error
 }
 
 func (c *checker) fail(format string, args ...any) {
-	if c.err == nil {
+	if c.err == nil && !c.lost {
 		c.err = fmt.Errorf(format, args...)
 	}
 }

@@ -182,6 +182,7 @@ func TestReading(t *testing.T) {
 		{name: "a fan mode nobody knows", patches: []string{`{"settings":{"fan":{"allowedModes":["Auto","Breeze"],"changeableValues":{"mode":"Breeze"}}}}`}, want: `{"fan":null,"fans":["auto"]}`},
 
 		{name: "not alive", patches: []string{`{"isAlive":false}`}, want: `{"alive":false,"temperature":23.5}`},
+		{name: "not alive, with figures that cannot be", patches: []string{`{"isAlive":false,"indoorTemperature":-32768,"deadband":-32768}`}, want: `{"alive":false,"temperature":null}`},
 		{name: "upgrading", patches: []string{`{"isUpgrading":true}`}, want: `{"alive":false}`},
 		{name: "service down", patches: []string{`{"service":{"mode":"Down"}}`}, want: `{"alive":false}`},
 		{name: "no service", patches: []string{`{"service":null}`}, want: `{"alive":true}`},

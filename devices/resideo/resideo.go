@@ -36,7 +36,6 @@ const (
 	vendor    = "resideo"
 	timeout   = 30 * time.Second // of one request
 	listAgain = 10 * time.Minute // at the soonest, for a name that is not known
-	queued    = 2 * time.Minute  // a write may take so long to be shown
 )
 
 // Options say which account to use.
@@ -45,7 +44,7 @@ type Options struct {
 	ClientID     string         // the app's consumer key; required
 	ClientSecret devices.Secret // the app's consumer secret; required
 
-	// TokenFile keeps the authorisation, mode 0600. Empty: it is kept in memory
+	// TokenFile keeps the authorization, mode 0600. Empty: it is kept in memory
 	// only, and Exchange has to come before everything else.
 	TokenFile string
 
@@ -72,11 +71,14 @@ type Client struct {
 	sleep cloud.Sleep
 	log   *slog.Logger
 
-	turn chan struct{} // held by the command under way
+	turn  chan struct{}   // held by the command under way
+	limit cloud.ReadLimit // of reads that commands went on without
 
 	mu       sync.Mutex
 	places   map[string]place  // by id on topics, as last read
 	listed   time.Time         // when places were last asked for
+	ids      []string          // of the thermostats in the last list
+	sure     bool              // ids has all that the account has
 	problems map[string]string // what was last said of a thermostat or a time zone, by its name
 	writes   map[string]write  // the last write to a thermostat, by id on topics
 }
@@ -131,7 +133,7 @@ func (c *Client) AuthorizeURL(state, redirect string) string {
 	return u.String()
 }
 
-// Exchange turns the code of a consent into an authorisation and keeps it in
+// Exchange turns the code of a consent into an authorization and keeps it in
 // the token file. A code is good once and for minutes.
 func (c *Client) Exchange(ctx context.Context, code, redirect string) error {
 	err := c.clean(c.oauth.Exchange(ctx, code, redirect, nil))
@@ -142,7 +144,7 @@ func (c *Client) Exchange(ctx context.Context, code, redirect string) error {
 	return err
 }
 
-// Close ends the use of the authorisation. It waits, until ctx ends, for the
+// Close ends the use of the authorization. It waits, until ctx ends, for the
 // answer of a refresh that has left: it may hold the only refresh token that is
 // still good.
 func (c *Client) Close(ctx context.Context) error { return c.oauth.Close(ctx) }
@@ -151,6 +153,9 @@ func (c *Client) Close(ctx context.Context) error { return c.oauth.Close(ctx) }
 // be true is left out and said once in the log; if that leaves none, the
 // answer as a whole is Nonsense. Errors are *devices.Error.
 func (c *Client) Read(ctx context.Context) ([]devices.ThermostatReading, error) {
+	if err := c.limit.Err(c.now()); err != nil {
+		return nil, err
+	}
 	all, err := c.list(ctx)
 	if err != nil {
 		return nil, err
@@ -191,6 +196,14 @@ func (c *Client) list(ctx context.Context) ([]found, error) {
 	if len(c.places) > 4*mostThermostats {
 		clear(c.places)
 	}
+	c.ids, c.sure = nil, len(all) < mostThermostats
+	for _, f := range all {
+		if plainID(f.deviceID) {
+			c.ids = append(c.ids, f.deviceID)
+		} else {
+			c.sure = false
+		}
+	}
 	for _, f := range all { // one that is missing today may be back tomorrow
 		if f.usable {
 			c.places[devices.TopicID(f.deviceID)] = f.place
@@ -198,6 +211,15 @@ func (c *Client) list(ctx context.Context) ([]found, error) {
 	}
 	c.listed = c.now()
 	return all, nil
+}
+
+// Listed is which thermostats the API's last list had, readable or not; not sure
+// before there was one, of a list that was cut, and of one with a thermostat
+// whose id makes no sense.
+func (c *Client) Listed() (ids []string, sure bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ids, c.sure
 }
 
 // zone is the time zone of a location.

@@ -178,7 +178,7 @@ func TestReadIsOneCall(t *testing.T) {
 			t.Errorf("apikey %q", got)
 		}
 		if got := r.Header.Get("Authorization"); got != "Bearer access-1" {
-			t.Errorf("authorised by %q", got)
+			t.Errorf("authorized by %q", got)
 		}
 		if kept, err := os.ReadFile(file); err != nil || !bytes.Contains(kept, []byte("refresh-1")) {
 			t.Errorf("a rotated token was used before it was on disk: %s, %v", kept, err)
@@ -251,7 +251,7 @@ func TestVendorThatRefusesEveryToken(t *testing.T) {
 	}
 }
 
-func TestNewAuthorisationIsTakenUpAtOnce(t *testing.T) {
+func TestNewAuthorizationIsTakenUpAtOnce(t *testing.T) {
 	p := newPortal(t)
 	c := p.client("")
 	p.on("GET /v2/locations", status(401, "", ""))
@@ -393,6 +393,17 @@ func TestThermostatThatMakesNoSense(t *testing.T) {
 			t.Fatalf("%v, %v", readings, err)
 		}
 	}
+	if ids, sure := c.Listed(); !slices.Contains(ids, "LCC-B") || len(ids) != 2 || !sure {
+		t.Errorf("the account has %v, %v: the one whose figures cannot be true is on it", ids, sure)
+	}
+	answer(good, deviceJSON(t, `{"deviceID":"no id"}`))
+	if _, err := c.Read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if ids, sure := c.Listed(); len(ids) != 1 || sure {
+		t.Errorf("%v, %v: which one has the id that makes no sense cannot be known", ids, sure)
+	}
+	answer(good, bad)
 	if got := strings.Count(p.log.String(), "indoorTemperature of 400"); got != 1 {
 		t.Errorf("said %d times:\n%s", got, p.log.String())
 	}

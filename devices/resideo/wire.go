@@ -26,6 +26,7 @@ type wireDevice struct {
 	DeviceClass           string   `json:"deviceClass"`
 	DeviceID              string   `json:"deviceID"`
 	DeviceModel           string   `json:"deviceModel"`
+	DeviceOSVersion       string   `json:"deviceOsVersion"`
 	UserDefinedDeviceName string   `json:"userDefinedDeviceName"`
 	Name                  string   `json:"name"`
 	IsAlive               *bool    `json:"isAlive"`
@@ -100,6 +101,7 @@ type place struct {
 	deviceID   string
 	locationID int64
 	home       *time.Location
+	seen       json.RawMessage // what the API last said of it; nil: nothing yet
 }
 
 // mostThermostats bounds what one account can make of the topic tree.
@@ -147,7 +149,7 @@ func parseLocations(body []byte, now time.Time, zone func(string) *time.Location
 			if len(all) == mostThermostats {
 				return all, nil
 			}
-			f := found{place: place{d.DeviceID, l.LocationID, home}, usable: id != "" && !seen[id], err: err}
+			f := found{place: place{d.DeviceID, l.LocationID, home, raw}, usable: id != "" && !seen[id], err: err}
 			if err == nil {
 				f.thermostat, f.err = d.thermostat(now, home)
 			}

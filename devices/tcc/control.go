@@ -105,10 +105,6 @@ func (s screen) switchTo(mode devices.HVACMode) int {
 	return 4
 }
 
-// queued is how long the portal may take to show a change: most are taken in
-// less than a minute.
-const queued = 2 * time.Minute
-
 // A sending is what was last sent to a thermostat. Until the portal shows it,
 // what it shows is not what the next command may build on: the second of two
 // set points sent together would take the first one back.
@@ -138,7 +134,7 @@ func (d *latest) setting() setting {
 
 // pending reports whether a thermostat that shows v may yet take s.
 func (s sending) pending(v setting, now time.Time) bool {
-	return now.Sub(s.at) < queued && slices.Contains(s.before, v)
+	return now.Sub(s.at) < devices.ShownWithin && slices.Contains(s.before, v)
 }
 
 // next is s followed by another change, sent at now while the portal showed

@@ -464,3 +464,32 @@ func TestLogOffEndsTheSession(t *testing.T) {
 		t.Errorf("got %v after a log-off", err)
 	}
 }
+
+// A limit on reads says nothing about commands. What is to go back would
+// otherwise stay for as long as it lasts.
+func TestLimitOnReadsHoldsBackNoGiveBack(t *testing.T) {
+	e := newEstate(t, emulator.Options{})
+	c := e.start()
+	e.read(c)
+	if err := e.cloud.AddFaults(emulator.Fault{Endpoint: "tcc.*", Only: emulator.KindRead, Class: emulator.Status, Status: 429, RetryAfter: 7200, Count: -1}); err != nil {
+		t.Fatal(err)
+	}
+	hold := devices.HoldSchedule
+	if err := e.apply(c, devices.ThermostatCommand{Hold: &hold}); devices.KindOf(err) != devices.Throttled {
+		t.Errorf("another command: %v", err)
+	}
+	if err := e.apply(c, devices.ThermostatCommand{Hold: &hold, Restores: true}); err != nil || e.count("tcc.submit") != 1 {
+		t.Errorf("what is to go back: %v, %d submits", err, e.count("tcc.submit"))
+	}
+	// The limit that the give-back met is kept to by the next, and by a poll.
+	asked := e.count("tcc.check")
+	if err := e.apply(c, devices.ThermostatCommand{Hold: &hold, Restores: true}); err != nil || e.count("tcc.submit") != 2 {
+		t.Errorf("restored again: %v, %d submits", err, e.count("tcc.submit"))
+	}
+	if _, err := c.Read(t.Context()); devices.KindOf(err) != devices.Throttled {
+		t.Errorf("a poll: %v", err)
+	}
+	if n := e.count("tcc.check") - asked; n != 0 {
+		t.Errorf("asked %d times before the portal wants to be asked", n)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"powermgr/devices"
+	"powermgr/devices/durable"
 )
 
 // What is remembered about log-ins, in memory and in the session file. The
@@ -102,7 +103,7 @@ func (m *memory) try(now time.Time) {
 	m.NextLogin = now.Add(grown(loginEvery, m.Logins, loginAtMost))
 }
 
-// lock notes that the portal has had enough of us; asked is what it said, or 0.
+// lock notes that the portal has locked powermgr out; asked is what it said, or 0.
 func (m *memory) lock(now time.Time, asked time.Duration) {
 	m.Lockouts = min(m.Lockouts+1, 100)
 	m.LockedUntil = now.Add(min(max(asked, grown(lockFirst, m.Lockouts, lockAtMost)), lockAtMost))
@@ -205,7 +206,7 @@ func (c *Client) save() error {
 	}
 	b, err := json.MarshalIndent(c.mem, "", "  ")
 	if err == nil {
-		err = devices.ReplaceFile(c.file, append(b, '\n'), 0o600)
+		err = durable.Replace(c.file, append(b, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the session: %w", err)

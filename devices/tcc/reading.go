@@ -148,7 +148,7 @@ func (raw checkData) screen(d device, now time.Time, home *time.Location) (scree
 	}
 	r := &s.reading
 	r.Unit, r.Step = units(devices.Unit(*ui.DisplayUnits))
-	c := checker{unit: r.Unit}
+	c := checker{unit: r.Unit, lost: !r.Alive}
 	c.air(ui, r)
 	c.control(ui, &s, now, home)
 	c.fan(data.Fan, data.HasFan.or(data.Fan != nil), r)
@@ -226,8 +226,9 @@ func (c *checker) control(ui *uiData, s *screen, now time.Time, home *time.Locat
 	if ui.Deadband != nil {
 		if *ui.Deadband < 0 || *ui.Deadband > 20 {
 			c.fail("Deadband of %g", *ui.Deadband)
+		} else {
+			r.Deadband = *ui.Deadband
 		}
-		r.Deadband = *ui.Deadband
 	}
 	scheduled := ui.ScheduleCapable.or(true)
 	if scheduled && heats {
@@ -373,14 +374,16 @@ func (c *checker) action(status *float64, f *fanData, r *devices.ThermostatReadi
 	}
 }
 
-// checker keeps the first thing that cannot be true.
+// checker keeps the first thing that cannot be true, and none of a thermostat that
+// is lost: nothing is decided from its figures, which are not known then.
 type checker struct {
 	unit devices.Unit
+	lost bool
 	err  error
 }
 
 func (c *checker) fail(format string, args ...any) {
-	if c.err == nil {
+	if c.err == nil && !c.lost {
 		c.err = fmt.Errorf(format, args...)
 	}
 }

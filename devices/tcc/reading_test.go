@@ -13,7 +13,7 @@ import (
 	"powermgr/devices"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // parseScreen is what a poll makes of an answer.
 func parseScreen(body []byte, d device, now time.Time, home *time.Location) (screen, error) {
@@ -119,7 +119,7 @@ func TestReadingQuirks(t *testing.T) {
 		{"switch 3 is cool", nil, noon, func(r r) any { return r.Mode }, devices.Cool},
 		{"switch 4 is automatic", []string{`"SystemSwitchPosition":3`, `"SystemSwitchPosition":4`}, noon, func(r r) any { return r.Mode }, devices.HeatCool},
 		{"switch 5 is automatic", []string{`"SystemSwitchPosition":3`, `"SystemSwitchPosition":5.0000`}, noon, func(r r) any { return r.Mode }, devices.HeatCool},
-		{"switch 6, southern away, is no mode of ours", []string{`"SystemSwitchPosition":3`, `"SystemSwitchPosition":6`}, noon, func(r r) any { return r.Mode }, nil},
+		{"switch 6, southern away, is no mode that powermgr knows", []string{`"SystemSwitchPosition":3`, `"SystemSwitchPosition":6`}, noon, func(r r) any { return r.Mode }, nil},
 		{"switch 7 is unknown", []string{`"SystemSwitchPosition":3`, `"SystemSwitchPosition":7`}, noon, func(r r) any { return r.Mode }, nil},
 
 		{"status 2 is permanent", nil, noon, func(r r) any { return r.Hold }, devices.HoldPermanent},
@@ -282,6 +282,25 @@ func TestLostThermostatReadsAsNotAlive(t *testing.T) {
 	s, err := parseScreen([]byte(`{"success":true,"deviceLive":false,"communicationLost":true,"latestData":null}`), device{id: 1, unit: devices.Celsius}, noon, home)
 	if err != nil || s.reading.Alive || s.reading.Unit != devices.Celsius || s.reading.Step != 0.5 {
 		t.Errorf("got %+v, %v", s.reading, err)
+	}
+	// Nor are the figures of one that is lost, which the portal may fill with anything.
+	for _, tt := range []struct {
+		name string
+		edit []string
+		got  func(devices.ThermostatReading) bool // the odd figure is known all the same
+	}{
+		{"inside", []string{`"DispTemperature":75`, `"DispTemperature":-32768`}, func(r devices.ThermostatReading) bool { return r.Temperature != nil }},
+		{"a set point", []string{`"CoolSetpoint":75`, `"CoolSetpoint":-32768`}, func(r devices.ThermostatReading) bool { return r.CoolSetpoint != nil }},
+		{"the switch", []string{`"SystemSwitchPosition":3`, `"SystemSwitchPosition":-1`}, func(r devices.ThermostatReading) bool { return r.Mode != nil }},
+		{"the status", []string{`"StatusCool":2`, `"StatusCool":-1`, `"StatusHeat":2`, `"StatusHeat":-1`}, func(r devices.ThermostatReading) bool { return r.Hold != nil }},
+		{"the deadband", []string{`"Deadband":0`, `"Deadband":-32768`}, func(r devices.ThermostatReading) bool { return r.Deadband != 0 }},
+	} {
+		for _, lost := range [][]string{{`"communicationLost":false`, `"communicationLost":true`}, {`"deviceLive":true`, `"deviceLive":false`}} {
+			s, err := parseScreen(edit(t, append(lost, tt.edit...)...), upstairs, noon, home)
+			if err != nil || s.reading.Alive || tt.got(s.reading) {
+				t.Errorf("%s, %s: got %+v, %v", tt.name, lost[1], s.reading, err)
+			}
+		}
 	}
 }
 

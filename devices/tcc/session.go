@@ -194,7 +194,7 @@ func redirected(r cloud.Reply) string {
 		return strings.ToLower(r.Header.Get("Location"))
 	}
 	var body struct{ Redirect string }
-	if !isJSON(r) || json.Unmarshal(r.Body, &body) != nil {
+	if !isJSON(r) || !bytes.Contains(bytes.ToLower(r.Body), []byte("redirect")) || json.Unmarshal(r.Body, &body) != nil {
 		return ""
 	}
 	return strings.ToLower(body.Redirect)

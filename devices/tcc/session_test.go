@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +29,7 @@ const (
 	badDate  = "; expires=Mon, 01-Jan-1 00:00:00 GM; path=/; HttpOnly"
 )
 
-// portal is a portal whose every answer a test can replace. Its zero behaviour
+// portal is a portal whose every answer a test can replace. Its zero behavior
 // is a good day: one thermostat, sessions that do not end.
 type portal struct {
 	t      *testing.T
@@ -134,7 +135,7 @@ func (p *portal) loginsSoFar() int { p.mu.Lock(); defer p.mu.Unlock(); return p.
 
 func (p *portal) set(f func()) { p.mu.Lock(); defer p.mu.Unlock(); f() }
 
-// house is a portal, a clock and a session file, on which clients start anew.
+// house is a portal, a clock and a session file, on which clients start again.
 type house struct {
 	*portal
 	t    *testing.T
@@ -934,6 +935,9 @@ func TestOneBadThermostat(t *testing.T) {
 		if got, err := c.Read(context.Background()); err != nil || len(got) != 1 || got[0].Name != "MAIN" {
 			t.Errorf("got %v, %v", got, err)
 		}
+	}
+	if ids, sure := c.Listed(); !slices.Equal(ids, []string{"7", "123456"}) || !sure {
+		t.Errorf("the account has %v, %v: the one that makes no sense is on it", ids, sure)
 	}
 	if n := strings.Count(h.logs.String(), "left a thermostat out"); n != 1 {
 		t.Errorf("it was said %d times", n)

@@ -18,15 +18,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"powermgr/devices"
+	"powermgr/devices/cloud"
 )
 
 // DefaultBaseURL is the portal. It has no "www.": that name is being retired.
@@ -87,8 +90,11 @@ type Client struct {
 	counter   int64
 	devices   []device
 	listedAt  time.Time
+	listed    atomic.Pointer[[]string] // the ids of devices, for those without the turn
 	sent      map[int64]sending
-	senseless map[int64]bool // those left out at present
+	seen      map[int64][]byte // what the portal last said of each
+	limit     cloud.ReadLimit  // of reads that commands went on without
+	senseless map[int64]bool   // those left out at present
 }
 
 type device struct {
@@ -117,7 +123,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		base: base, username: strings.TrimSpace(o.Username), password: o.Password,
 		location: o.Location, now: o.Now, log: o.Log, file: o.SessionFile,
-		turn: make(chan struct{}, 1), sent: map[int64]sending{}, senseless: map[int64]bool{},
+		turn: make(chan struct{}, 1), sent: map[int64]sending{}, seen: map[int64][]byte{}, senseless: map[int64]bool{},
 	}
 	if c.location == nil {
 		c.location = time.Local
@@ -165,6 +171,9 @@ func loopback(host string) bool {
 // sense is left out, said once, and the others are read all the same; only
 // when there is no other is the answer Nonsense. Errors are *devices.Error.
 func (c *Client) Read(ctx context.Context) ([]devices.ThermostatReading, error) {
+	if err := c.limit.Err(c.now()); err != nil {
+		return nil, err
+	}
 	all, err := c.all(ctx)
 	if err != nil {
 		return nil, err
@@ -175,6 +184,7 @@ func (c *Client) Read(ctx context.Context) ([]devices.ThermostatReading, error) 
 		s, err := c.lookAt(ctx, d)
 		switch {
 		case err == nil:
+			s.reading.Nameplate.Page = c.page(s.reading.VendorID)
 			readings = append(readings, s.reading)
 		case devices.KindOf(err) != devices.Nonsense:
 			return readings, err // the portal, not this thermostat: the next would fare the same
@@ -202,7 +212,7 @@ func (c *Client) Apply(ctx context.Context, id string, cmd devices.ThermostatCom
 	if err != nil {
 		return err
 	}
-	raw, err := c.check(ctx, d)
+	raw, err := c.checkFor(ctx, d, cmd)
 	if err != nil {
 		return err
 	}
@@ -247,6 +257,15 @@ func (c *Client) all(ctx context.Context) ([]device, error) {
 		}
 	}
 	return slices.Clone(c.devices), nil
+}
+
+// Listed is which thermostats the portal's last list had; not sure before there
+// was one, and of a list that was cut.
+func (c *Client) Listed() (ids []string, sure bool) {
+	if last := c.listed.Load(); last != nil {
+		return *last, len(*last) < mostDevices
+	}
+	return nil, false
 }
 
 // lookAt asks for one thermostat in a turn of its own, so that a command does
@@ -304,7 +323,7 @@ func (c *Client) leave() {
 	}()
 }
 
-// find returns the thermostat named id, asking for the list anew when it is
+// find returns the thermostat named id, asking for the list again when it is
 // not in it, at most every ten minutes.
 func (c *Client) find(ctx context.Context, id string) (device, error) {
 	is := func(d device) bool { return devices.TopicID(d.vendorID()) == id }
@@ -361,6 +380,14 @@ func (c *Client) list(ctx context.Context) error {
 		return failure(op, devices.Nonsense, errors.New("the account shows no thermostat: look at it on the web site"))
 	}
 	c.devices, c.listedAt = found, c.now()
+	ids := make([]string, len(found))
+	for i, d := range found {
+		ids[i] = d.vendorID()
+	}
+	c.listed.Store(&ids)
+	maps.DeleteFunc(c.seen, func(id int64, _ []byte) bool {
+		return !slices.ContainsFunc(found, func(d device) bool { return d.id == id })
+	})
 	return nil
 }
 
@@ -380,6 +407,24 @@ func (c *Client) look(ctx context.Context, d device) (screen, error) {
 	return s, nil
 }
 
+// checkFor asks for the thermostat of a command. What has to go back does not
+// wait for hours until the portal takes reads again: then the last answer does.
+func (c *Client) checkFor(ctx context.Context, d device, cmd devices.ThermostatCommand) (checkData, error) {
+	last := c.seen[d.id]
+	if !cmd.Restores || last == nil {
+		return c.check(ctx, d)
+	}
+	if c.limit.Err(c.now()) != nil {
+		return parse(last)
+	}
+	raw, err := c.check(ctx, d)
+	if devices.KindOf(err) == devices.Throttled {
+		c.limit.Met(err, c.now())
+		return parse(last)
+	}
+	return raw, err
+}
+
 // check asks for one thermostat and returns the answer in the portal's words.
 func (c *Client) check(ctx context.Context, d device) (checkData, error) {
 	c.counter++
@@ -394,6 +439,7 @@ func (c *Client) check(ctx context.Context, d device) (checkData, error) {
 	if err != nil {
 		return checkData{}, senseless(opRead, d, err)
 	}
+	c.seen[d.id] = body
 	return raw, nil
 }
 
@@ -429,4 +475,10 @@ func senseless(op string, d device, err error) error {
 
 func failure(op string, kind devices.Kind, err error) *devices.Error {
 	return &devices.Error{Vendor: vendor, Op: op, Kind: kind, Err: err}
+}
+
+// page is the address of a thermostat's own page of the portal, where its owner
+// sets it.
+func (c *Client) page(id string) string {
+	return c.base.JoinPath("portal", "Device", "Control", id).String()
 }

@@ -13,7 +13,7 @@ import (
 // OwnerRedirect is where the owner API sends a person after the consent.
 const OwnerRedirect = "https://auth.tesla.com/void/callback"
 
-// A Consent is one authorisation under way.
+// A Consent is one authorization under way.
 type Consent struct {
 	Redirect string         // must be registered with the app; OwnerRedirect for the owner API
 	State    string         // comes back with the code
@@ -40,7 +40,7 @@ func (c *Client) AuthorizeURL(q Consent) string {
 	return page + "?" + v.Encode()
 }
 
-// Exchange turns the code of a consent into the authorisation and keeps it in
+// Exchange turns the code of a consent into the authorization and keeps it in
 // the token file.
 func (c *Client) Exchange(ctx context.Context, q Consent, code string) error {
 	more := url.Values{}

@@ -29,7 +29,11 @@ func TestTheOnlyBatteryOfAnAccount(t *testing.T) {
 		{"none", []string{car, solar, solarToo}, 0, "no Powerwall"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := onlyBattery(json.RawMessage("[" + strings.Join(tt.all, ",") + "]"))
+			all, err := batteriesOf(json.RawMessage("[" + strings.Join(tt.all, ",") + "]"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := onlyBattery(all)
 			if got != tt.want || (err == nil) != (tt.wrong == "") || err != nil && !strings.Contains(err.Error(), tt.wrong) {
 				t.Errorf("%d, %v", got, err)
 			}

@@ -1,6 +1,7 @@
 package tesla
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -8,6 +9,12 @@ import (
 	"time"
 
 	"powermgr/devices"
+)
+
+// What is done, for errors.
+const (
+	opLive = "read live status"
+	opInfo = "read site info"
 )
 
 // liveStatus is what live_status says. Nothing in it is sure to be there, and
@@ -32,7 +39,7 @@ const mostWatts = 1_000_000
 
 // decodeLive reads the response of live_status into r.
 func decodeLive(body json.RawMessage, r *devices.PowerwallReading) error {
-	const op = "read live status"
+	const op = opLive
 	if !object(body) {
 		return nonsense(op, "the response is empty: the gateway has not reported")
 	}
@@ -109,16 +116,58 @@ type siteInfo struct {
 	Settings struct {
 		Storm *bool `json:"storm_mode_enabled"`
 	} `json:"user_settings"`
+	Tariff     json.RawMessage `json:"tariff_content_v2"`
+	OldTariff  json.RawMessage `json:"tariff_content"`
+	Version    string          `json:"version"`
 	Components *struct {
+		Gateways  []unit `json:"gateways"`
+		Batteries []unit `json:"batteries"`
+
 		NoGridCharging *bool   `json:"disallow_charge_from_grid_with_solar_installed"`
 		Export         *string `json:"customer_preferred_export_rule"`
 		NonExport      *bool   `json:"non_export_configured"`
 	} `json:"components"`
 }
 
+// mostTariff is the longest tariff that is believed, in bytes; a real one has a few
+// thousand.
+const mostTariff = 64 << 10
+
+// A unit is one box of a site.
+type unit struct {
+	Part     string `json:"part_name"` // "Powerwall 2", "Tesla Backup Gateway 2"
+	Serial   string `json:"serial_number"`
+	Firmware string `json:"firmware_version"`
+	Active   *bool  `json:"is_active"`
+}
+
+// nameplate is what a site is: the models of its batteries, and the gateway that
+// speaks for them. A gateway that was replaced stays listed.
+func (s siteInfo) nameplate() devices.Nameplate {
+	n := devices.Nameplate{Firmware: devices.Label(s.Version)}
+	if s.Components == nil {
+		return n
+	}
+	var models []string
+	for _, b := range s.Components.Batteries {
+		if m := devices.Label(b.Part); m != "" && !slices.Contains(models, m) {
+			models = append(models, m)
+		}
+	}
+	n.Model = devices.Label(strings.Join(models, ", "))
+	for _, g := range s.Components.Gateways {
+		if g.Active == nil || *g.Active {
+			n.Serial = devices.Label(g.Serial)
+			n.Firmware = cmp.Or(n.Firmware, devices.Label(g.Firmware))
+			break
+		}
+	}
+	return n
+}
+
 // decodeInfo reads the response of site_info into r.
 func decodeInfo(body json.RawMessage, r *devices.PowerwallReading) error {
-	const op = "read site info"
+	const op = opInfo
 	if !object(body) {
 		return nonsense(op, "the response is empty: the gateway has not reported")
 	}
@@ -135,7 +184,12 @@ func decodeInfo(body json.RawMessage, r *devices.PowerwallReading) error {
 	if s.Mode != nil && slices.Contains(devices.Modes(), devices.Mode(*s.Mode)) {
 		r.Mode = devices.Pointer(devices.Mode(*s.Mode))
 	}
-	r.StormWatch = s.Settings.Storm
+	r.StormWatch, r.Nameplate = s.Settings.Storm, s.nameplate()
+	for _, tariff := range []json.RawMessage{s.OldTariff, s.Tariff} { // the newer one counts
+		if len(tariff) > len("{}") && tariff[0] == '{' && len(tariff) <= mostTariff {
+			r.Tariff = tariff
+		}
+	}
 	if s.Components != nil {
 		// Absent means allowed, and absent means that all may be exported.
 		r.GridCharging = devices.Pointer(s.Components.NoGridCharging == nil || !*s.Components.NoGridCharging)

@@ -176,6 +176,29 @@ func TestReadingsAsTheyAreAnswered(t *testing.T) {
 	}
 }
 
+func TestTheTariffComesWithTheSettings(t *testing.T) {
+	const none, old, tou = `"tariff_content":{},"tariff_content_v2":{}`, `{"code":"old"}`, `{"code":"new"}`
+	for _, c := range []struct{ name, info, want string }{
+		{"none is set", none, ""},
+		{"the older one alone", `"tariff_content":` + old + `,"tariff_content_v2":{}`, old},
+		{"the newer one counts", `"tariff_content":` + old + `,"tariff_content_v2":` + tou, tou},
+		{"nulls", `"tariff_content":null,"tariff_content_v2":null`, ""},
+		{"no object", `"tariff_content":"x","tariff_content_v2":[1]`, ""},
+		{"endless", `"tariff_content":{},"tariff_content_v2":{"code":"` + strings.Repeat("x", 70_000) + `"}`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if !strings.Contains(fullInfo, none) {
+				t.Fatal("the reference has no tariff any more")
+			}
+			s := newServer(t).on("GET live_status", 200, fullLive).on("GET site_info", 200, strings.Replace(fullInfo, none, c.info, 1))
+			r, err := s.client(t, nil).Read(t.Context())
+			if err != nil || string(r.Tariff) != c.want {
+				t.Errorf("%.80s, %v", r.Tariff, err)
+			}
+		})
+	}
+}
+
 func TestNonsenseIsRefused(t *testing.T) {
 	for _, c := range []struct{ name, live, info string }{
 		{"null", `{"response":null}`, fullInfo},
@@ -222,6 +245,36 @@ func TestTheOnlyBatteryIsFound(t *testing.T) {
 			}
 			if c.reads != "" && s.requests()[1] != "GET "+c.reads {
 				t.Errorf("it asked for %v", s.requests())
+			}
+		})
+	}
+}
+
+// The account is asked once which sites it has, and again only if it did not say.
+func TestASiteThatIsNotOnTheAccount(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		status   int
+		products string
+		reason   string
+		asked    int // in two reads
+	}{
+		{"the account has another", 200, productsBody, "tesla.energy_site_id is 7, which is not on this account: it has 123456 (Energy Site)", 1},
+		{"the account has none", 200, `{"response":[{"id":1234,"vin":"X"}],"count":1}`, "tesla.energy_site_id is 7, and there is no Powerwall on this account", 1},
+		{"the account has it", 200, strings.Replace(productsBody, "123456,", "7,", 1), "the site is on the account, but Tesla cannot find it right now", 1},
+		{"the account does not say", 503, "", "Tesla does not know this site: check tesla.energy_site_id", 2},
+		{"the account is not found either", 404, "", "Tesla does not know this site: check tesla.energy_site_id", 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newServer(t).on("GET live_status", 404, `{"response":null,"error":"not_found"}`).on("GET products", c.status, c.products)
+			client := s.client(t, nil)
+			for range 2 {
+				if _, err := client.Read(t.Context()); devices.KindOf(err) != devices.Refused || !strings.HasSuffix(err.Error(), c.reason) {
+					t.Errorf("%v", err)
+				}
+			}
+			if n := strings.Count(strings.Join(s.requests(), "\n"), "/api/1/products"); n != c.asked {
+				t.Errorf("the account was asked %d times, want %d: %v", n, c.asked, s.requests())
 			}
 		})
 	}
@@ -430,7 +483,7 @@ func TestARotatedTokenIsOnDiskBeforeItIsUsed(t *testing.T) {
 	}
 }
 
-func TestAnAuthorisationThatIsGoneIsNotHammered(t *testing.T) {
+func TestAnAuthorizationThatIsGoneIsNotHammered(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tesla.json")
 	if err := os.WriteFile(file, []byte(`{"refresh_token":"refresh-1"}`), 0o600); err != nil {
 		t.Fatal(err)
@@ -482,7 +535,7 @@ func TestATokenThatIsRefusedForAMomentIsTriedAgain(t *testing.T) {
 				}
 				bad, now = false, now.Add(time.Minute)
 				if err := c.Apply(t.Context(), devices.PowerwallCommand{Reserve: devices.Pointer(100)}); err != nil {
-					t.Errorf("the reserve could not be given back: %v", err)
+					t.Errorf("the reserve could not be restored: %v", err)
 				}
 				if _, err := c.Read(t.Context()); err != nil {
 					t.Error(err)
@@ -515,7 +568,7 @@ func TestAddresses(t *testing.T) {
 		{"an emulator on loopback", tesla.Options{BaseURL: "http://127.0.0.1:8090", APIToken: "x"}, true},
 		{"without TLS", tesla.Options{BaseURL: "http://api.example.com", APIToken: "x"}, false},
 		{"a token endpoint without TLS", tesla.Options{TokenURL: "http://auth.example.com/token", TokenFile: "t.json"}, false},
-		{"nothing to authorise with", tesla.Options{}, false},
+		{"nothing to authorize with", tesla.Options{}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := tesla.New(c.o); (err == nil) != c.ok {
@@ -559,4 +612,27 @@ func FuzzReading(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// A gateway that was replaced stays listed, and little of it is sure to be there.
+func TestWhatASiteIs(t *testing.T) {
+	for _, c := range []struct {
+		name, info string
+		want       devices.Nameplate
+	}{
+		{"as in the reference", fullInfo, devices.Nameplate{Model: "Powerwall 2", Serial: "…", Firmware: "23.44.0 eb113390"}},
+		{"a replaced gateway, two kinds of battery", `{"response":{"components":{"battery":true,
+			"gateways":[{"serial_number":"OLD","is_active":false,"firmware_version":"1"},{"serial_number":"NEW","is_active":true,"firmware_version":"26.2"}],
+			"batteries":[{"part_name":"Powerwall 2"},{"part_name":"Powerwall 2"},{"part_name":"Powerwall 3"}]}}}`,
+			devices.Nameplate{Model: "Powerwall 2, Powerwall 3", Serial: "NEW", Firmware: "26.2"}},
+		{"nothing of it", `{"response":{"backup_reserve_percent":20}}`, devices.Nameplate{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newServer(t).on("GET live_status", 200, officialLive).on("GET site_info", 200, c.info)
+			r, err := s.client(t, nil).Read(t.Context())
+			if err != nil || r.Nameplate != c.want {
+				t.Errorf("got %+v, %v, want %+v", r.Nameplate, err, c.want)
+			}
+		})
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -44,7 +45,7 @@ type Options struct {
 	SiteID       int64          // 0: the only battery on the account
 	ClientID     string         // the app's; OwnerClient for the owner API
 	ClientSecret devices.Secret // the app's; empty: none
-	TokenFile    string         // the authorisation; empty: APIToken
+	TokenFile    string         // the authorization; empty: APIToken
 	APIToken     devices.Secret // an access token that cannot be refreshed; empty: TokenFile
 
 	HTTP *http.Client     // nil: one of its own
@@ -62,6 +63,7 @@ type Client struct {
 
 	mu   sync.Mutex
 	site int64
+	has  []battery // what the account said it has after a site was not found; nil: not asked
 }
 
 // New checks o. It makes no request.
@@ -108,35 +110,54 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the use of the authorisation. It waits, until ctx ends, for the
+// Close ends the use of the authorization. It waits, until ctx ends, for the
 // answer of a refresh that has left: it may hold the only refresh token that is
 // still good.
 func (c *Client) Close(ctx context.Context) error { return c.auth.Close(ctx) }
 
-// Read reads live_status and site_info. An error means that there is no
-// reading: half of one would look as if all of it were fresh.
+// Read reads figures and settings. An error means that there is no reading:
+// half of one would look as if all of it were fresh.
 func (c *Client) Read(ctx context.Context) (devices.PowerwallReading, error) {
-	var r devices.PowerwallReading
+	r, err := c.ReadLive(ctx)
+	if err != nil {
+		return devices.PowerwallReading{}, err
+	}
+	settings, err := c.ReadSettings(ctx)
+	if err != nil {
+		return devices.PowerwallReading{}, err
+	}
+	return r.WithSettings(settings), nil
+}
+
+// ReadLive reads live_status: the figures alone. It is one call.
+func (c *Client) ReadLive(ctx context.Context) (devices.PowerwallReading, error) {
+	return c.read(ctx, request{op: opLive, path: "/live_status"}, decodeLive)
+}
+
+// ReadSettings reads site_info: the settings alone. It is one call.
+func (c *Client) ReadSettings(ctx context.Context) (devices.PowerwallReading, error) {
+	return c.read(ctx, request{op: opInfo, path: "/site_info"}, decodeInfo)
+}
+
+func (c *Client) read(ctx context.Context, q request, decode func(json.RawMessage, *devices.PowerwallReading) error) (r devices.PowerwallReading, err error) {
 	site, err := c.siteID(ctx)
 	if err != nil {
 		return r, err
 	}
-	live, err := c.call(ctx, request{op: "read live status", path: site + "/live_status"})
+	q.path = site + q.path
+	body, err := c.call(ctx, q)
 	if err == nil {
-		err = decodeLive(live, &r)
-	}
-	if err != nil {
-		return devices.PowerwallReading{}, err
-	}
-	info, err := c.call(ctx, request{op: "read site info", path: site + "/site_info"})
-	if err == nil {
-		err = decodeInfo(info, &r)
+		err = decode(body, &r)
 	}
 	if err != nil {
 		return devices.PowerwallReading{}, err
 	}
 	return r, nil
 }
+
+// Data reports whether a request asks for data or sends a command: what Tesla
+// counts. Authorization is not counted.
+func Data(r *http.Request) bool { return strings.Contains(r.URL.Path, "/api/1/") }
 
 // Apply sends one setting. A nil error means that Tesla accepted it, not that
 // the battery has it: read it back.
@@ -183,6 +204,9 @@ func nonsense(op, format string, args ...any) error {
 	return &devices.Error{Vendor: vendor, Op: op, Kind: devices.Nonsense, Err: fmt.Errorf(format, args...)}
 }
 
+// sitesPath is what the path of every site begins with.
+const sitesPath = "/api/1/energy_sites/"
+
 // siteID is the path of the site; it is looked up once if the configuration
 // does not name it.
 func (c *Client) siteID(ctx context.Context) (string, error) {
@@ -190,70 +214,18 @@ func (c *Client) siteID(ctx context.Context) (string, error) {
 	id := c.site
 	c.mu.Unlock()
 	if id == 0 {
-		products, err := c.call(ctx, request{op: "list products", path: "/api/1/products"})
+		all, err := c.batteries(ctx)
 		if err != nil {
 			return "", err
 		}
-		if id, err = onlyBattery(products); err != nil {
+		if id, err = onlyBattery(all); err != nil {
 			return "", err
 		}
 		c.mu.Lock()
 		c.site = id
 		c.mu.Unlock()
 	}
-	return fmt.Sprintf("/api/1/energy_sites/%d", id), nil
-}
-
-// onlyBattery is the battery site among the products of an account. Vehicles
-// have no energy_site_id. A replaced gateway stays listed without a charge, and
-// so is one that cannot be reached at the moment: where there is no other, it is
-// taken.
-func onlyBattery(products json.RawMessage) (int64, error) {
-	const op = "list products"
-	var all []struct {
-		Site       *int64          `json:"energy_site_id"`
-		Type       string          `json:"resource_type"`
-		Charge     json.RawMessage `json:"percentage_charged"`
-		Name       string          `json:"site_name"`
-		Components *struct {
-			Battery bool `json:"battery"`
-		} `json:"components"`
-	}
-	if err := json.Unmarshal(products, &all); err != nil {
-		return 0, nonsense(op, "the list of products is not one")
-	}
-	charged, quiet := map[int64]string{}, map[int64]string{}
-	for _, p := range all {
-		if p.Site == nil || p.Components != nil && !p.Components.Battery || p.Components == nil && p.Type != "battery" {
-			continue
-		}
-		to := quiet
-		if len(p.Charge) > 0 && string(p.Charge) != "null" {
-			to = charged
-		}
-		to[*p.Site] = fmt.Sprintf("%d (%s)", *p.Site, cloud.Line(p.Name))
-	}
-	found := charged
-	if len(found) == 0 {
-		found = quiet
-	}
-	var names []string
-	var id int64
-	for _, p := range all {
-		if p.Site == nil {
-			continue
-		}
-		if name, ok := found[*p.Site]; ok && !slices.Contains(names, name) {
-			id, names = *p.Site, append(names, name)
-		}
-	}
-	switch len(names) {
-	case 0:
-		return 0, refused(op, errors.New("there is no Powerwall on this account"))
-	case 1:
-		return id, nil
-	}
-	return 0, refused(op, fmt.Errorf("there are several Powerwalls on this account: set tesla.energy_site_id to one of %s", strings.Join(names, ", ")))
+	return sitesPath + strconv.FormatInt(id, 10), nil
 }
 
 // request is one call.
@@ -278,7 +250,7 @@ func (c *Client) call(ctx context.Context, q request) (json.RawMessage, error) {
 	return c.open(ctx, q, reply)
 }
 
-// refuses reports whether an answer may mean that the authorisation is not
+// refuses reports whether an answer may mean that the authorization is not
 // accepted: 401, and a 403 that says nothing of scopes or clients.
 func (c *Client) refuses(r cloud.Reply) bool {
 	return r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden && c.forbidden(word(r.Body)) == ""
@@ -290,7 +262,7 @@ func (c *Client) forbidden(said string) string {
 	case strings.Contains(said, "developer.tesla.com"):
 		return "Tesla has closed the owner API to this client: use the Fleet API or Teslemetry, see tesla.base_url"
 	case strings.Contains(strings.ToLower(said), "scope"):
-		return "the authorisation lacks the scopes energy_device_data and energy_cmds, or one of them: " + c.auth.Advice
+		return "the authorization lacks the scopes energy_device_data and energy_cmds, or one of them: " + c.auth.Advice
 	}
 	return ""
 }
@@ -359,11 +331,18 @@ func (c *Client) open(ctx context.Context, q request, r cloud.Reply) (json.RawMe
 	return e.Response, nil
 }
 
+// ErrUnregistered is Tesla's refusal to serve an app that is not registered in
+// the region of the base URL.
+var ErrUnregistered = errors.New("the app is not registered in this region: run powermgr auth tesla, which registers it")
+
 // status says what an error status means and what to do.
 func (c *Client) status(ctx context.Context, q request, r cloud.Reply) error {
 	said := word(r.Body)
 	e := cloud.StatusError(vendor, q.op, r, q.write, said)
 	advice := ""
+	if r.Status == http.StatusPreconditionFailed {
+		e.Err = fmt.Errorf("%w: %w", e.Err, ErrUnregistered)
+	}
 	switch r.Status {
 	case http.StatusPaymentRequired:
 		advice = "the app's billing limit is reached: look at developer.tesla.com"
@@ -371,9 +350,7 @@ func (c *Client) status(ctx context.Context, q request, r cloud.Reply) error {
 		e.Kind = devices.Unauthorized
 		advice = c.forbidden(said)
 	case http.StatusNotFound:
-		advice = "Tesla does not know this site: check tesla.energy_site_id"
-	case http.StatusPreconditionFailed:
-		advice = "the app is not registered in this region: see developer.tesla.com"
+		advice = c.unknownSite(ctx, q)
 	case http.StatusMisdirectedRequest:
 		advice = "the account belongs to another region: set tesla.base_url" + c.region(ctx, q)
 	}
@@ -383,21 +360,43 @@ func (c *Client) status(ctx context.Context, q request, r cloud.Reply) error {
 	return e
 }
 
+// regionPath says where an account is served.
+const regionPath = "/api/1/users/region"
+
 // region asks for the right address after a 421.
 func (c *Client) region(ctx context.Context, q request) string {
-	const path = "/api/1/users/region"
-	if q.path == path {
+	if q.path == regionPath {
 		return ""
 	}
-	body, err := c.call(ctx, request{op: "ask for the region", path: path})
+	at, err := c.Region(ctx)
+	if err != nil || at == "" {
+		return ""
+	}
+	return " to " + cloud.Line(at)
+}
+
+// Region is the base URL that serves the account, without a slash at its end.
+// Empty: Tesla does not say, or says one that no secret may be sent to.
+func (c *Client) Region(ctx context.Context) (string, error) {
+	body, err := c.call(ctx, request{op: "ask for the region", path: regionPath})
+	if err != nil {
+		return "", err
+	}
 	var r struct {
 		URL string `json:"fleet_api_base_url"`
 	}
-	if err != nil || json.Unmarshal(body, &r) != nil || r.URL == "" {
-		return ""
+	if json.Unmarshal(body, &r) != nil {
+		return "", nil
 	}
-	return " to " + cloud.Line(r.URL)
+	at, err := cloud.BaseURL(r.URL)
+	if err != nil {
+		return "", nil //nolint:nilerr // it is as good as none
+	}
+	return at.String(), nil
 }
+
+// Access is the access token that the next call is made with.
+func (c *Client) Access(ctx context.Context) (devices.Secret, error) { return c.auth.Token(ctx) }
 
 // accepted judges the answer to a write. Several forms of success are in use:
 // {"code":201}, {"Code":200}, "" and no body at all; and a refusal can come

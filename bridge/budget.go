@@ -1,0 +1,171 @@
+package bridge
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// A Budget counts the calls of a calendar month that a vendor may bill for, over
+// restarts, and says how often to read with what is left of them. It may be used
+// by several goroutines.
+type Budget struct {
+	Calls    int                       // a month; 0: as many as you like
+	Account  string                    // that they are counted for
+	Ahead    func(now time.Time) Ahead // what is left of the month; required if Calls is not 0
+	Location *time.Location            // of the home, whose month it is; required
+	Often    Store                     // the ramdisk; nil: not kept there
+	Safely   Store                     // the disk; nil: not kept there
+	Log      *slog.Logger              // required
+
+	mu      sync.Mutex
+	spent   spent
+	loaded  bool
+	kept    spent // often
+	safe    spent
+	failing bool
+
+	paces   Paces
+	pacesAt time.Time // zero: never
+}
+
+// spent is what a month has cost so far.
+type spent struct {
+	Month string `json:"month"` // 2026-11
+	Calls int    `json:"calls"`
+	// Assumed is what was spent, at the even rate, in times that this node knows
+	// nothing of: before it was first here, while another node was the active one,
+	// or between its last record and a power cut.
+	Assumed float64   `json:"assumed,omitempty"`
+	At      time.Time `json:"at"` // of the last call
+}
+
+const (
+	// unknownSpell is the least time without a call of which nothing is known: a
+	// node that polls is never silent for as long.
+	unknownSpell = 3 * time.Hour
+	// pacesGood is how long paces are good for.
+	pacesGood = 10 * time.Minute
+)
+
+func (b *Budget) key() string { return "calls of " + b.Account }
+
+// Count notes a call at now.
+func (b *Budget) Count(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.turn(now)
+	b.spent.Calls++
+	b.spent.At = now.Round(0)
+}
+
+// Month is how many calls this node has made in the month of now.
+func (b *Budget) Month(now time.Time) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.turn(now)
+	return b.spent.Calls
+}
+
+// Paces are those for what is left of the month of now.
+func (b *Budget) Paces(now time.Time) Paces {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if age := now.Sub(b.pacesAt); b.pacesAt.IsZero() || age < 0 || age >= pacesGood {
+		b.turn(now)
+		b.pacesAt, b.paces = now, PacesFor(b.Calls-b.spent.Calls-int(b.spent.Assumed), b.Ahead(now))
+	}
+	return b.paces
+}
+
+// turn brings the record up to now: a new month begins, and what a time without
+// calls may have cost is assumed.
+func (b *Budget) turn(now time.Time) {
+	if !b.loaded {
+		b.loaded = true
+		b.load(now)
+	}
+	local := now.In(b.Location)
+	begin := time.Date(local.Year(), local.Month(), 1, 0, 0, 0, 0, b.Location)
+	if month := local.Format("2006-01"); month != b.spent.Month {
+		b.spent.Month, b.spent.Calls, b.spent.Assumed = month, 0, 0
+	}
+	from := later(b.spent.At, begin)
+	if silent := now.Sub(from); silent >= unknownSpell {
+		b.spent.Assumed += float64(b.Calls) * silent.Hours() / begin.AddDate(0, 1, 0).Sub(begin).Hours()
+		b.spent.At = now.Round(0)
+	} else if silent < 0 || b.spent.At.Before(begin) {
+		b.spent.At = now.Round(0) // the clock was set back, or the month is young
+	}
+}
+
+func (b *Budget) load(now time.Time) {
+	month := now.In(b.Location).Format("2006-01")
+	for i, s := range []Store{b.Often, b.Safely} {
+		if s == nil {
+			continue
+		}
+		var found spent
+		switch err := s.Load(b.key(), &found); {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil || found.Calls < 0 || !(found.Assumed >= 0) || found.Calls > mostCalls || found.Assumed > mostCalls:
+			if err == nil {
+				err = errors.New("it cannot be true")
+			}
+			b.Log.Warn("how many calls there were this month cannot be read: the even rate is assumed", "reason", err)
+			continue
+		}
+		if i == 1 {
+			b.safe = found
+		}
+		more := float64(found.Calls)+found.Assumed > float64(b.spent.Calls)+b.spent.Assumed
+		if b.spent.Month == "" || found.Month == month && (b.spent.Month != month || more) {
+			b.spent = found
+		}
+	}
+	b.kept = b.spent
+}
+
+// mostCalls is more than any home makes in a month.
+const mostCalls = 100_000_000
+
+// Keep keeps the record for the next start: often on the ramdisk, and seldom on
+// the disk. What a power cut makes it forget is assumed at the even rate.
+func (b *Budget) Keep() { b.keep(safelyEvery) }
+
+// Busy keeps the record when a command was carried out: the journal is written
+// about then, so the disk is not woken for this alone.
+func (b *Budget) Busy() { b.keep(safelyBusy) }
+
+// Rest keeps the record safely: no more calls follow for a while.
+func (b *Budget) Rest() { b.keep(0) }
+
+func (b *Budget) keep(every time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.loaded {
+		return
+	}
+	var err error
+	if b.Often != nil && b.spent != b.kept {
+		if err = b.Often.Save(b.key(), b.spent); err == nil {
+			b.kept = b.spent
+		}
+	}
+	if b.Safely != nil && b.spent != b.safe && (b.spent.Month != b.safe.Month || b.spent.At.Sub(b.safe.At).Abs() >= every) {
+		e := b.Safely.Save(b.key(), b.spent)
+		if e == nil {
+			b.safe = b.spent
+		}
+		err = errors.Join(err, e)
+	}
+	if failing := err != nil; failing != b.failing {
+		b.failing = failing
+		if failing {
+			b.Log.Warn("how many calls there were this month cannot be kept", "reason", err)
+		}
+	}
+}

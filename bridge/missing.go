@@ -1,0 +1,76 @@
+package bridge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"powermgr/devices"
+)
+
+// goneAfter is how many good polls in a row have to be without a thermostat
+// until that is a fault: a vendor forgets one now and then.
+const goneAfter = 2
+
+// findMissing reports the thermostats to be controlled that the account does not
+// have, and those of which it has never given a reading: nothing is read,
+// decided or said of them otherwise.
+func (t *Thermostats) findMissing() {
+	if t.Missing == nil {
+		return
+	}
+	has, sure := t.Listed()
+	var gone, unread []string
+	for _, id := range t.Controlled {
+		h := t.homes[devices.TopicID(id)]
+		if h != nil && h.missing == 0 {
+			delete(t.absent, id)
+			continue
+		}
+		t.absent[id]++
+		listed := slices.ContainsFunc(has, func(v string) bool { return devices.TopicID(v) == devices.TopicID(id) })
+		switch {
+		case t.absent[id] < goneAfter:
+		case sure && !listed:
+			gone = append(gone, id)
+		case h == nil: // what was read once grows old, and that is reported
+			unread = append(unread, id)
+		}
+	}
+	t.Missing(missingText(gone, unread, has))
+}
+
+// missingText is empty if none is missing.
+func missingText(gone, unread, has []string) string {
+	var parts []string
+	if len(gone) > 0 {
+		there := "none"
+		if len(has) > 0 {
+			there = inWords(slices.Sorted(slices.Values(has)))
+		}
+		parts = append(parts, fmt.Sprintf("%s %s in settings.thermostat_ids and not on the account, which has %s", inWords(gone), are(gone), there))
+	}
+	if len(unread) > 0 {
+		parts = append(parts, fmt.Sprintf("%s %s in settings.thermostat_ids, but the vendor's data cannot be used; the log says why", inWords(unread), are(unread)))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func are(all []string) string {
+	if len(all) > 1 {
+		return "are"
+	}
+	return "is"
+}
+
+// inWords lists a few ids; those after the tenth are counted.
+func inWords(all []string) string {
+	const most = 10
+	if len(all) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), len(all)-most)
+	}
+	if n := len(all) - 1; n > 0 {
+		return strings.Join(all[:n], ", ") + " and " + all[n]
+	}
+	return all[0]
+}

@@ -1,0 +1,271 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"powermgr/devices"
+)
+
+// What is read of a battery, and when. Without a limit to the calls each poll
+// reads everything. With one, the figures and the settings have paces of their
+// own, and one call less is made wherever only one of the two is wanted.
+
+// A part is what is read of a battery in one go.
+type part int
+
+const (
+	nothing part = iota
+	figures
+	settings
+	everything
+)
+
+const (
+	// paceAgain is how often it is looked whether the pace has changed, as an
+	// override does.
+	paceAgain = time.Minute
+	// changedAgain is when settings that nobody asked for here are read a second
+	// time: one reading alone decides nothing.
+	changedAgain = time.Minute
+)
+
+// When the settings are read after a command, besides until it shows.
+const (
+	lookSettled = devices.ShownWithin + 30*time.Second     // an earlier one can no longer land over it
+	lookLate    = devices.AnswerWithin + 30*time.Second    // it can no longer land itself
+	lookLimit   = devices.ReserveLimitWithin + time.Minute // the device has made up its mind that it keeps no reserve above snapsBack
+)
+
+// snapsBack is what a Powerwall may turn a higher reserve into, at once or half an
+// hour later.
+const snapsBack = 80
+
+func (p *Powerwall) limited() bool { return p.Budget != nil && p.Budget.Calls > 0 }
+
+// pace is how long after now the next poll is due.
+func (p *Powerwall) pace(now time.Time) time.Duration {
+	every := p.Every(now)
+	if p.limited() {
+		every = max(every, p.moment(now).figures(p.Budget.Paces(now), now).Sub(now))
+	}
+	return every
+}
+
+// moment is what the pace depends on at now.
+func (p *Powerwall) moment(now time.Time) Moment {
+	m := p.Moment(now)
+	m.Owed = p.owed()
+	return m
+}
+
+func (p *Powerwall) owed() bool { return p.Owed != nil && p.Owed() }
+
+func (p *Powerwall) historyEvery(now time.Time) time.Duration {
+	if p.limited() {
+		return p.Budget.Paces(now).History
+	}
+	return historyEvery
+}
+
+// due is when to look next.
+func (p *Powerwall) due(now time.Time) time.Time {
+	if !p.paced() {
+		return p.account.due(p.writes.due())
+	}
+	m := p.moment(now)
+	p.hasten(m, now)
+	at := earlier(p.account.due(p.writes.due()), later(p.settingsDue(m, now), p.account.quiet.Reads))
+	return earlier(at, now.Add(paceAgain))
+}
+
+// paced reports whether the paces say what is read: not on standby, and not until
+// the vendor has answered, for then a poll is there to get hold of it.
+func (p *Powerwall) paced() bool {
+	return p.limited() && p.Standing.Active() && p.last != nil && p.account.trouble == "" && !p.account.whole
+}
+
+// hasten brings the next reading of the figures forward when the pace has become
+// quicker since the last.
+func (p *Powerwall) hasten(m Moment, now time.Time) {
+	last := p.last.PolledAt
+	p.account.next = earlier(p.account.next, later(m.figures(p.Budget.Paces(now), last), last.Add(p.Every(now))))
+}
+
+// settingsDue is when the settings are to be read next.
+func (p *Powerwall) settingsDue(m Moment, now time.Time) time.Time {
+	at := m.settings(p.Budget.Paces(now), p.last.SettingsAsOf())
+	for _, looks := range p.looks {
+		for _, look := range looks {
+			at = earlier(at, look)
+		}
+	}
+	return at
+}
+
+// wanted is what is to be read at now.
+func (p *Powerwall) wanted(now time.Time) part {
+	if !p.paced() {
+		return everything
+	}
+	write := p.writes.due()
+	live := !now.Before(p.account.next)
+	set := !now.Before(p.settingsDue(p.moment(now), now)) || !write.IsZero() && !now.Before(write) || live && (p.owed() || taken(*p.last))
+	switch {
+	case live && set:
+		return everything
+	case live:
+		return figures
+	case set:
+		return settings
+	}
+	return nothing
+}
+
+// taken reports whether somebody else has the battery for a while, and may change
+// its settings: a storm, the utility, or an outage.
+func taken(r devices.PowerwallReading) bool {
+	is := func(flag *bool) bool { return flag != nil && *flag }
+	return is(r.StormActive) || is(r.GridServicesActive) || r.GridConnected != nil && !*r.GridConnected
+}
+
+// read reads a part of the battery. What it leaves out is as it was.
+func (p *Powerwall) read(ctx context.Context, wanted part) (r devices.PowerwallReading, err error) {
+	switch wanted {
+	case figures:
+		if r, err = p.Device.ReadLive(ctx); err == nil {
+			r = r.WithSettings(*p.last)
+		}
+	case settings:
+		if r, err = p.Device.ReadSettings(ctx); err == nil {
+			r = p.last.WithSettings(r)
+		}
+	default:
+		r, err = p.Device.Read(ctx)
+	}
+	return r, err
+}
+
+// took publishes what a reading has brought.
+func (p *Powerwall) took(r devices.PowerwallReading, wanted part, err error) {
+	now := p.Bus.Now()
+	if err == nil {
+		if wanted != figures {
+			r.SettingsAt = now
+			for setting, looks := range p.looks {
+				p.looks[setting] = slices.DeleteFunc(looks, func(at time.Time) bool { return !now.Before(at) })
+			}
+			switch {
+			case p.last == nil:
+				// It may have been changed while powermgr was away, and a change
+				// counts with the second reading that shows it.
+				p.looks[""] = []time.Time{now.Add(changedAgain)}
+			case p.strange(r, now):
+				p.changed = now
+				p.looks[""] = []time.Time{now.Add(changedAgain)}
+			}
+		}
+		if wanted != settings {
+			r.PolledAt = now
+			if p.Energy != nil {
+				p.Energy.Add(&r)
+			}
+		}
+		if wanted == everything {
+			p.account.whole = false
+		}
+		p.last = &r
+	}
+	if err == nil && wanted == settings {
+		p.account.good(now)
+		p.account.say(now)
+	} else {
+		p.account.polled(now, r.AsOf(), err)
+	}
+	if p.Budget != nil {
+		p.Budget.Keep()
+	}
+	// Availability first: Home Assistant drops the states of what is away.
+	if online := p.account.online; online != nil {
+		old := p.last != nil && p.last.Age() >= devices.TooOld // then the cloud answers, and not the gateway
+		p.sayAvailability(p.Topics.Powerwall(devices.AvailLeaf), *online && !old)
+	}
+	if err == nil {
+		p.show()
+	}
+}
+
+// strange reports whether a reading shows a reserve or a mode that the last one
+// did not, and that nobody has asked for here. What was before a command can show
+// until its write can no longer land.
+func (p *Powerwall) strange(r devices.PowerwallReading, now time.Time) bool {
+	before := p.settingsOf(*p.last)
+	after := p.settingsOf(r)
+	for _, setting := range []string{"reserve", "mode"} {
+		v := after[setting]
+		if v == nil || v == before[setting] || before[setting] == nil {
+			continue
+		}
+		asked := now.Sub(p.commanded[setting]).Abs() < devices.AnswerWithin || p.writes.pending(setting)
+		if !(asked && slices.Contains(p.past[setting], v)) {
+			return true
+		}
+	}
+	return false
+}
+
+// lookAfter sees to it that the settings are read at the times that matter after
+// a command for one.
+func (p *Powerwall) lookAfter(setting string, cmd devices.PowerwallCommand, now time.Time) {
+	looks := []time.Time{now.Add(lookLate)}
+	if p.writes.pending(setting) {
+		looks = append(looks, now.Add(lookSettled))
+	}
+	if cmd.Reserve != nil && *cmd.Reserve > snapsBack {
+		looks = append(looks, now.Add(lookLimit))
+	}
+	p.looks[setting] = looks
+}
+
+// unchanged reads the settings before an automatic command is sent, and says why
+// it must not be: the controller has decided from an older reading, and somebody
+// may have made a choice since. It decides again from this one. What restores
+// goes all the same if they cannot be read.
+func (p *Powerwall) unchanged(ctx context.Context, restores bool) error {
+	now := p.Bus.Now()
+	if p.last == nil || now.Sub(p.last.SettingsAsOf()).Abs() >= devices.JustRead {
+		err := p.account.noReads(now)
+		if err == nil {
+			err = p.readNow(ctx)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil && !restores {
+			return fmt.Errorf("it could not be read first: %w", err)
+		}
+	}
+	if p.Bus.Now().Sub(p.changed).Abs() < devices.JustRead {
+		return gaveWay("it has just changed, and the decision did not take that into account")
+	}
+	return nil
+}
+
+// readNow reads the settings, whenever they are due.
+func (p *Powerwall) readNow(ctx context.Context) error {
+	wanted := settings
+	if p.last == nil || p.account.trouble != "" {
+		wanted = everything
+	}
+	var r devices.PowerwallReading
+	err := bounded(ctx, func(ctx context.Context) (err error) {
+		r, err = p.read(ctx, wanted)
+		return err
+	})
+	if ctx.Err() == nil {
+		p.took(r, wanted, err)
+	}
+	return err
+}

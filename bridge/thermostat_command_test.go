@@ -1,0 +1,50 @@
+package bridge
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"powermgr/devices"
+)
+
+// A schedule can move on between the last poll and a person's command, which the
+// adapter then completes from a newer reading than the bridge has.
+func TestWhatACommandLeavesOpenIsNotJudged(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		setting, payload string
+		before, after    float64 // the cool set point that the device has moved to before the command, and after it
+		reason           string  // how that of the result begins
+	}{
+		{"the other set point has moved with the schedule", "heat_setpoint", "67", 77, 77, ""},
+		{"a hold keeps the set points of the new period", "hold", "permanent", 77, 77, ""},
+		{"the device moves the other set point", "heat_setpoint", "67", 76, 79, ""},
+		{"the device moves the one that was asked for", "cool_setpoint", "70", 76, 73, "the device shows something else"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newThermostats()
+			bubble(t, thermostats(f), func(r *rig) {
+				cool := func(v float64) {
+					f.mu.Lock()
+					defer f.mu.Unlock()
+					f.r.CoolSetpoint = devices.Pointer(v)
+				}
+				r.sleep(time.Minute)
+				cool(c.before)
+				f.delay = time.Second
+				r.send("powermgr/thermostat/up/"+c.setting+"/set", c.payload)
+				r.sleep(2 * time.Second)
+				cool(c.after)
+				r.sleep(5 * time.Minute)
+				res := r.results("powermgr/thermostat/up/" + c.setting + "/result")
+				if last := res[len(res)-1]; !last.Final || !last.Accepted || !strings.HasPrefix(last.Reason, c.reason) || c.reason == "" && last.Reason != "" {
+					t.Errorf("%+v", last)
+				}
+				if got := f.commands(); len(got) != 1 {
+					t.Errorf("the device was told %q", got)
+				}
+			})
+		})
+	}
+}

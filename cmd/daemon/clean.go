@@ -1,0 +1,17 @@
+package daemon
+
+import (
+	"context"
+
+	"powermgr/bridge"
+)
+
+// Cleaner connects to the broker of the configuration beside the daemon.
+func (c Config) Cleaner(ctx context.Context) (*bridge.Cleaner, error) {
+	o := bridge.LinkOptions{URL: c.MQTT.URL, Username: c.MQTT.Username, Password: c.MQTT.Password, ClientID: c.MQTT.ClientID + "-clean"}
+	var err error
+	if o.TLS, err = brokerTLS(c.MQTT); err != nil {
+		return nil, err
+	}
+	return bridge.NewCleaner(ctx, o)
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"powermgr/cmd/daemon"
+	"powermgr/devices"
+)
+
+func discoveryCommand(g *globals) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "discovery",
+		Short:   "Look after what Home Assistant was told",
+		Example: "  powermgr discovery clean",
+		Args:    noSuchCommand,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.AddCommand(cleanCommand(g))
+	return c
+}
+
+func cleanCommand(g *globals) *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use:   "clean",
+		Short: "Take back what was announced to Home Assistant under earlier names",
+		Long: `Lists what powermgr has announced on the broker of the configuration below another discovery.prefix, or
+for another mqtt.base_topic, and takes it back when you agree. What other programs announce is never
+touched, nor what belongs to a base topic for which a powermgr is online. What the present names
+announce is the daemon's own, and it takes that back by itself. The MQTT user of the configuration has
+to be allowed to read and write the old topics for as long as this takes.`,
+		Example: "  sudo powermgr discovery clean",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("clean takes no arguments, and not %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, _, err := daemon.Load(g.config, os.Environ())
+			if err != nil {
+				return err
+			}
+			return cleanUp(cmd, config, yes)
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "take it back without asking")
+	return c
+}
+
+func cleanUp(cmd *cobra.Command, config daemon.Config, yes bool) error {
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	cleaner, err := config.Cleaner(ctx)
+	if err != nil {
+		return fmt.Errorf("the broker cannot be asked: %w", err)
+	}
+	defer cleaner.Close()
+	stale, living, err := cleaner.Find(ctx, config.Discovery.Prefix, devices.Topics{Base: config.MQTT.BaseTopic})
+	if err != nil {
+		return fmt.Errorf("the broker cannot be asked: %w", err)
+	}
+	for _, base := range living {
+		fmt.Fprintf(out, "What is announced for the base topic %q is left alone: a powermgr is online there.\n", base)
+	}
+	if len(stale) == 0 {
+		fmt.Fprintln(out, "Nothing is left on the broker under earlier names, as far as this MQTT user may read.")
+		return nil
+	}
+	fmt.Fprintln(out, "Announced under names that this configuration does not use:")
+	for _, s := range stale {
+		fmt.Fprintf(out, "  %q (base topic %q)\n", s.Topic, s.Base)
+	}
+	if !yes {
+		fmt.Fprint(out, "Take all of it back? Home Assistant then forgets these entities. [y/N] ")
+		answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // an end without an answer is a no
+		if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+			fmt.Fprintln(out, "Nothing was changed; powermgr discovery clean --yes does not ask.")
+			return nil
+		}
+	}
+	for _, s := range stale {
+		if err := cleaner.Remove(ctx, s); err != nil {
+			return fmt.Errorf("%q is not taken back: %w", s.Topic, err)
+		}
+	}
+	fmt.Fprintf(out, "Taken back: %d.\n", len(stale))
+	return nil
+}

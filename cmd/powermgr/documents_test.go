@@ -1,0 +1,52 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var commandLine = regexp.MustCompile(`(?m)(?:^    |` + "`" + `)(?:sudo )?(?:build/)?powermgr ([a-z][^` + "`" + `\n]*)`)
+
+// Each command that the documents name is one that there is, with flags that it has.
+func TestTheDocumentsNameCommandsThatThereAre(t *testing.T) {
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	help := map[string]string{}
+	for _, file := range []string{"../../README.md", "../../deploy/GUIDE.md"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := commandLine.FindAllStringSubmatch(string(text), -1)
+		if len(found) < 5 {
+			t.Errorf("%s has %d commands", file, len(found))
+		}
+		for _, m := range found {
+			line, _, _ := strings.Cut(m[1], " && ")
+			line, _, _ = strings.Cut(line, "#")
+			words := strings.Fields(strings.TrimSuffix(strings.TrimSpace(line), "&"))
+			of := words[:1]
+			if words[0] == "history" && len(words) > 1 && words[1] == "import" || words[0] == "discovery" {
+				of = words[:2]
+			}
+			name := strings.Join(of, " ")
+			if help[name] == "" {
+				out, err := exec.Command(path, append(append([]string{}, of...), "--help")...).CombinedOutput()
+				if err != nil || !strings.Contains(string(out), "powermgr "+name) {
+					t.Errorf("%s: there is no powermgr %s: %v\n%s", file, name, err, out)
+				}
+				help[name] = string(out)
+			}
+			for _, w := range words {
+				if flag, _, _ := strings.Cut(w, "="); strings.HasPrefix(flag, "--") && !strings.Contains(help[name], flag) {
+					t.Errorf("%s: powermgr %s has no %s: %s", file, name, flag, line)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+)
+
+// manCommand writes what the packages have of manual pages. It is hidden: people
+// read them with man powermgr.
+func manCommand() *cobra.Command {
+	var date string
+	c := &cobra.Command{
+		Use:     "man FOLDER",
+		Short:   "Write the manual pages into a folder",
+		Example: "  powermgr man --date 2026-07-15 build/man",
+		Args:    cobra.ExactArgs(1),
+		Hidden:  true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			at, err := time.Parse(time.DateOnly, date)
+			if err != nil {
+				return usage("--date %s is not a day such as 2026-07-15", date)
+			}
+			if err := os.MkdirAll(args[0], 0o755); err != nil {
+				return err
+			}
+			root := cmd.Root()
+			root.DisableAutoGenTag = true // it has the day on which it was written
+			return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "powermgr " + version(), Manual: "powermgr", Date: &at}, args[0])
+		},
+	}
+	c.Flags().StringVar(&date, "date", time.Now().Format(time.DateOnly), "the day that the pages name")
+	return c
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"powermgr/cmd/daemon"
+)
+
+// Where the past comes from.
+const (
+	fromCSV     = "csv"
+	fromHistory = "history"
+	fromTesla   = "tesla"
+)
+
+// pastHelp says what each source has.
+var pastHelp = map[string]string{
+	fromCSV:     "the files that are named",
+	fromHistory: "what powermgr itself has recorded",
+	fromTesla:   "what Tesla has counted, which is added to the history",
+}
+
+// pastFlags are the flags of the commands that read a past: where it comes from,
+// how much of it, and by which clock.
+type pastFlags struct {
+	from     string
+	days     int
+	timezone string
+
+	sources []string
+}
+
+// declare adds the flags. The first of sources is the default; p has those of the
+// others. days says what --days counts, and clock which one is the default.
+func (p *pastFlags) declare(f *pflag.FlagSet, days, clock string, sources ...string) {
+	p.sources = sources
+	texts := make([]string, len(sources))
+	for i, s := range sources {
+		texts[i] = s + ": " + pastHelp[s]
+	}
+	f.StringVar(&p.from, "from", sources[0], strings.Join(texts, "; "))
+	f.IntVar(&p.days, "days", p.days, days)
+	f.StringVar(&p.timezone, "timezone", p.timezone, "of times in a file without an offset, such as America/Los_Angeles (default that of "+clock+")")
+}
+
+// check refuses a source that there is not, and files where none are read.
+func (p *pastFlags) check(files []string) error {
+	switch {
+	case !slices.Contains(p.sources, p.from):
+		return usage("--from %s: there are %s%s", p.from, strings.Join(p.sources, ", "), daemon.DidYouMean(p.from, p.sources))
+	case p.from != fromCSV && len(files) > 0:
+		return usage("--from %s reads no file", p.from)
+	case p.from == fromCSV && len(files) == 0:
+		return usage("give a file, or another --from: there are %s", strings.Join(p.sources, ", "))
+	}
+	return nil
+}
+
+// zone is the clock that was asked for, or else usual.
+func (p *pastFlags) zone(usual *time.Location) (*time.Location, error) {
+	if p.timezone == "" {
+		return usual, nil
+	}
+	zone, err := time.LoadLocation(p.timezone)
+	if err != nil {
+		return nil, usage("--timezone: %v", err)
+	}
+	return zone, nil
+}
+
+// A dateFlag is a day, by any clock; zero: none was given.
+type dateFlag struct{ day time.Time }
+
+func (d *dateFlag) Set(text string) (err error) {
+	if d.day, err = time.Parse(time.DateOnly, text); err != nil {
+		return errors.New("it has to read like 2026-01-31")
+	}
+	return nil
+}
+
+func (d *dateFlag) String() string {
+	if !d.given() {
+		return ""
+	}
+	return d.day.Format(time.DateOnly)
+}
+
+func (d *dateFlag) Type() string { return "date" }
+
+func (d *dateFlag) given() bool { return !d.day.IsZero() }
+
+// in is when the day begins by that clock.
+func (d *dateFlag) in(zone *time.Location) time.Time {
+	return time.Date(d.day.Year(), d.day.Month(), d.day.Day(), 0, 0, 0, 0, zone)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"powermgr/cmd/daemon"
+)
+
+func supportCommand(g *globals) *cobra.Command {
+	var output string
+	c := &cobra.Command{
+		Use:   "support-bundle",
+		Short: "Gather what somebody who helps needs to see, without secrets",
+		Long: `Writes one archive with the configuration, what check-config says about it, the state and the journal of
+this node, the records of the last day, and the log of the last day. Passwords, tokens, user names, mail
+addresses and the home's coordinates are taken out of all of it; token files are never in it. Look
+through it before you send it to somebody all the same.`,
+		Example: "  sudo powermgr support-bundle\n  sudo powermgr support-bundle --output /tmp/powermgr.tar.gz",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			now := time.Now()
+			if output == "" {
+				output = "powermgr-support-" + now.Format("2006-01-02-1504") + ".tar.gz"
+			}
+			files := gather(cmd, g.config, now)
+			f, err := os.OpenFile(output, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+			if err != nil {
+				return fmt.Errorf("%w: name another file with --output", err)
+			}
+			if err := errors.Join(pack(f, files, now), f.Close()); err != nil {
+				return err
+			}
+			for _, file := range files {
+				fmt.Fprintf(cmd.OutOrStdout(), "  %-22s %d bytes\n", file.name, len(file.text))
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s has these, without secrets. Look through it before you send it: tar xzf %s\n", output, output)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&output, "output", "", "the archive (default powermgr-support-DATE.tar.gz in this folder)")
+	return c
+}
+
+// supportFile is one file of a bundle.
+type supportFile struct {
+	name string
+	text []byte
+}
+
+// longestSupport is how much of the end of a file is in a bundle, in bytes.
+const longestSupport = 4 << 20
+
+// gather is everything that a bundle has. What cannot be had is named in its place.
+func gather(cmd *cobra.Command, file string, now time.Time) (all []supportFile) {
+	config, notices, err := daemon.Load(file, os.Environ())
+	var broken *daemon.ConfigError
+	if errors.As(err, &broken) {
+		config = broken.Read
+	}
+	redaction := config.Redaction()
+	add := func(name string, text []byte, err error) {
+		if err != nil {
+			text = []byte("not there: " + err.Error() + "\n")
+		}
+		if len(text) > longestSupport {
+			text = text[len(text)-longestSupport:]
+		}
+		all = append(all, supportFile{name, redaction.Text(text)})
+	}
+	add("version.txt", fmt.Appendf(nil, "powermgr %s, %s, %s/%s\n%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, now.Format(time.RFC3339)), nil)
+	text, readErr := os.ReadFile(file)
+	add("config.yaml", daemon.RedactedFile(text), readErr)
+	said := ""
+	if err != nil {
+		said = err.Error() + "\n"
+	} else {
+		said = daemon.Describe(config)
+	}
+	for _, n := range notices {
+		said += n.String() + "\n"
+	}
+	add("check-config.txt", []byte(said), nil)
+	status, err := ask(cmd)
+	var state []byte
+	if err == nil {
+		state, err = json.MarshalIndent(status, "", "  ")
+	}
+	add("status.json", state, err)
+	for _, path := range append([]string{config.Paths.JournalFile, config.Paths.RamdiskStateFile}, records(config.Paths)...) {
+		text, err := os.ReadFile(path)
+		add(filepath.Base(path), text, err)
+	}
+	log, err := lastDay(cmd.Context())
+	add("powermgr.log", log, err)
+	return all
+}
+
+// records are the files of the last two days.
+func records(p daemon.Paths) []string {
+	days, _ := filepath.Glob(filepath.Join(p.PermanentMetricsDir, "*.json")) // a bad pattern has none
+	slices.Sort(days)
+	today := filepath.Join(filepath.Dir(p.RamdiskStateFile), "powermgr_day.json")
+	return append(days[max(0, len(days)-2):], today)
+}
+
+// lastDay is the log of the service.
+func lastDay(ctx context.Context) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, "journalctl", "--unit", "powermgr.service", "--since", "-1day", "--output", "short-iso", "--no-pager")
+	var out, problem bytes.Buffer
+	c.Stdout, c.Stderr = &out, &problem
+	if err := c.Run(); err != nil {
+		return nil, fmt.Errorf("journalctl: %w %s", err, strings.TrimSpace(problem.String()))
+	}
+	return out.Bytes(), nil
+}
+
+// pack writes files as a compressed archive.
+func pack(to io.Writer, files []supportFile, now time.Time) error {
+	z := gzip.NewWriter(to)
+	t := tar.NewWriter(z)
+	for _, f := range files {
+		header := &tar.Header{Name: "powermgr-support/" + f.name, Mode: 0o600, Size: int64(len(f.text)), ModTime: now, Format: tar.FormatPAX}
+		if err := t.WriteHeader(header); err != nil {
+			return err
+		}
+		if _, err := t.Write(f.text); err != nil {
+			return err
+		}
+	}
+	return errors.Join(t.Close(), z.Close())
+}

@@ -1,0 +1,198 @@
+// Package setup gets an owner in: it asks for the accounts and the home, checks
+// every answer with whoever it is about, keeps what vendors give in return, and
+// writes a configuration that begins as a dry run. Everything it does can be done
+// by hand. It never commands a device.
+package setup
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Console is a talk with a person, line by line, so that it works over ssh, in
+// a container, and with answers piped in. Or the answers are given in advance.
+type Console struct {
+	In  *bufio.Reader
+	Out io.Writer
+	// Hidden reads a line that is not shown while it is typed, or gives up when ctx
+	// ends; nil: as any other.
+	Hidden func(ctx context.Context) (string, error)
+	// Answers are those by the questions' keys, and nothing is asked: a question
+	// that has none takes its default. Nil: In has the answers.
+	Answers map[string]string
+}
+
+// ErrEnded says that the input ended before a question was answered.
+var ErrEnded = errors.New("the input ended")
+
+// A Question is asked until its answer is good.
+type Question struct {
+	Key      string // of its answer in Console.Answers
+	Text     string
+	Default  string             // what no answer means; empty: there is no default
+	Optional bool               // no answer is an answer, where there is no default
+	Secret   bool               // it is not shown while it is typed
+	Check    func(string) error // what is wrong with an answer; nil: nothing is
+}
+
+// attempts at answering a question.
+const attempts = 3
+
+// Say prints a line.
+func (c *Console) Say(format string, args ...any) { fmt.Fprintf(c.Out, format+"\n", args...) }
+
+// Ask returns a good answer. It gives up after three that are not, and when the
+// input or ctx ends.
+func (c *Console) Ask(ctx context.Context, q Question) (string, error) {
+	if c.Answers != nil {
+		return c.given(q)
+	}
+	for left := attempts; ; {
+		hint := ""
+		switch {
+		case q.Default != "":
+			hint = " [" + q.Default + "]"
+		case q.Optional:
+			hint = " [none]"
+		}
+		fmt.Fprintf(c.Out, "%s%s: ", q.Text, hint)
+		line, err := c.line(ctx, q.Secret)
+		answer := strip(line)
+		switch {
+		case ctx.Err() != nil:
+			return "", fmt.Errorf("ended at the question %q", q.Text)
+		case err != nil && answer == "":
+			c.Say("")
+			return "", fmt.Errorf("%w at the question %q", ErrEnded, q.Text)
+		}
+		if answer == "" {
+			answer = q.Default
+		}
+		if err = q.wrong(answer); err == nil {
+			return answer, nil
+		}
+		var denied deniedError
+		if left--; left == 0 || errors.As(err, &denied) {
+			return "", err
+		}
+		c.Say("  %s.", sentence(err))
+	}
+}
+
+// given is the answer that was given in advance.
+func (c *Console) given(q Question) (string, error) {
+	answer, ok := c.Answers[q.Key]
+	if !ok {
+		answer = q.Default
+	}
+	if err := q.wrong(answer); err != nil {
+		if !ok {
+			return "", fmt.Errorf("the answers need %s (%s)", q.Key, q.Text)
+		}
+		return "", fmt.Errorf("the answer to %s: %w", q.Key, err)
+	}
+	if !q.Secret {
+		c.Say("%s: %s", q.Text, answer)
+	}
+	return answer, nil
+}
+
+// wrong is what is wrong with an answer.
+func (q Question) wrong(answer string) error {
+	switch {
+	case answer == "" && q.Optional:
+		return nil
+	case answer == "":
+		return errors.New("this needs an answer")
+	case q.Check != nil:
+		return q.Check(answer)
+	}
+	return nil
+}
+
+// sentence is an error with a capital letter.
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// An Option is one of those that a person chooses from.
+type Option struct {
+	Key  string // its name in Console.Answers
+	Text string
+}
+
+// Choose returns the key of the option that is chosen, by its number or its key.
+// The default is a key.
+func (c *Console) Choose(ctx context.Context, q Question, options []Option) (string, error) {
+	if c.Answers == nil {
+		for i, o := range options {
+			c.Say("  %d  %s", i+1, o.Text)
+		}
+	}
+	find := func(answer string) int {
+		if n, err := strconv.Atoi(answer); err == nil && n >= 1 && n <= len(options) {
+			return n - 1
+		}
+		return slices.IndexFunc(options, func(o Option) bool { return strings.EqualFold(o.Key, answer) })
+	}
+	if c.Answers == nil {
+		if i := find(q.Default); i >= 0 {
+			q.Default = strconv.Itoa(i + 1)
+		}
+	}
+	q.Check = func(answer string) error {
+		if find(answer) < 0 {
+			return fmt.Errorf("choose a number from 1 to %d", len(options))
+		}
+		return nil
+	}
+	answer, err := c.Ask(ctx, q)
+	if err != nil {
+		return "", err
+	}
+	return options[find(answer)].Key, nil
+}
+
+// Confirm asks a question that is answered with yes or no.
+func (c *Console) Confirm(ctx context.Context, q Question) (bool, error) {
+	known := map[string]bool{"y": true, "yes": true, "true": true, "n": false, "no": false, "false": false}
+	q.Check = func(answer string) error {
+		if _, ok := known[strings.ToLower(answer)]; !ok {
+			return errors.New("answer yes or no")
+		}
+		return nil
+	}
+	answer, err := c.Ask(ctx, q)
+	return known[strings.ToLower(answer)], err
+}
+
+// line reads a line, or gives up when ctx ends: a terminal in between stays
+// unread.
+func (c *Console) line(ctx context.Context, hidden bool) (string, error) {
+	if hidden && c.Hidden != nil && c.In.Buffered() == 0 {
+		return c.Hidden(ctx)
+	}
+	type answer struct {
+		text string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		var a answer
+		a.text, a.err = c.In.ReadString('\n')
+		got <- a
+	}()
+	select {
+	case a := <-got:
+		return a.text, a.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}

@@ -1,0 +1,195 @@
+package setup
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"reflect"
+	"strconv"
+	"strings"
+	"syscall"
+
+	yaml "go.yaml.in/yaml/v3"
+
+	"powermgr/devices/durable"
+)
+
+// SetKey writes a value into a configuration file and leaves everything else in
+// it as it is, comments as well. The key has a section, as tesla.base_url. A file
+// that cannot be changed that way stays as it was, and the error says which line
+// to write by hand.
+func SetKey(path, key string, value any) error {
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	changed, err := withKey(old, key, value)
+	if err != nil {
+		return fmt.Errorf("%s is not changed: %w", path, err)
+	}
+	if bytes.Equal(old, changed) {
+		return nil
+	}
+	if err := replaceConfig(path, changed); err != nil {
+		section, name, _ := strings.Cut(key, ".")
+		text, _ := json.Marshal(value) // it could be above
+		return fmt.Errorf("%w: run this with sudo, or write %s: %s below %s by hand", err, name, text, section)
+	}
+	return nil
+}
+
+// replaceConfig puts a configuration in its place. It keeps the mode and the owner
+// of the one that was there, since the daemon is not root and has to read it; a new
+// one is its folder's owner's, with the group of the daemon if there is one.
+func replaceConfig(path string, data []byte) error {
+	mode, uid, gid := os.FileMode(0o640), -1, -1
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm() &^ 0o007 // there are secrets in it
+		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+			uid, gid = int(owner.Uid), int(owner.Gid)
+		}
+	} else if group, err := user.LookupGroup("powermgr"); err == nil {
+		gid, _ = strconv.Atoi(group.Gid) // a number on every Unix
+	}
+	if err := durable.Replace(path, data, mode); err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return os.Chown(path, uid, gid)
+}
+
+// withKey is a file in which a key has a value.
+func withKey(file []byte, key string, value any) ([]byte, error) {
+	section, name, _ := strings.Cut(key, ".")
+	text, err := json.Marshal(value) // which is YAML, too
+	if err != nil {
+		return nil, err
+	}
+	byHand := fmt.Errorf("write %s: %s below %s by hand", name, text, section)
+	want, err := tree(file)
+	if err != nil {
+		return nil, byHand
+	}
+	in, _ := want[section].(map[string]any)
+	if in == nil {
+		in = map[string]any{}
+	}
+	var plain any
+	if yaml.Unmarshal(text, &plain) != nil {
+		return nil, byHand
+	}
+	if reflect.DeepEqual(in[name], plain) {
+		return file, nil
+	}
+	in[name], want[section] = plain, in
+	for candidate := range candidates(file, section, name, string(text)) {
+		if got, err := tree(candidate); err == nil && reflect.DeepEqual(got, want) {
+			return candidate, nil
+		}
+	}
+	return nil, byHand
+}
+
+func tree(file []byte) (map[string]any, error) {
+	t := map[string]any{}
+	if err := yaml.Unmarshal(file, &t); err != nil {
+		return nil, err
+	}
+	if t == nil {
+		return nil, errors.New("it is empty")
+	}
+	return t, nil
+}
+
+// candidates are files with the text in place of the key's value, the ones that
+// take the least away first.
+func candidates(file []byte, section, name, text string) func(yield func([]byte) bool) {
+	return func(yield func([]byte) bool) {
+		replaced := func(from, to int, by string) []byte {
+			return bytes.Join([][]byte{file[:from], []byte(by), file[to:]}, nil)
+		}
+		var doc yaml.Node
+		if yaml.Unmarshal(file, &doc) != nil {
+			return
+		}
+		var top *yaml.Node
+		if len(doc.Content) > 0 {
+			top = doc.Content[0]
+		}
+		at, in := child(top, section)
+		if at == nil {
+			end := "\n"
+			if len(file) == 0 || file[len(file)-1] == '\n' {
+				end = ""
+			}
+			yield(replaced(len(file), len(file), fmt.Sprintf("%s\n%s:\n  %s: %s\n", end, section, name, text)))
+			return
+		}
+		if k, v := child(in, name); k != nil {
+			colon := offset(file, k.Line, k.Column) + len(k.Value)
+			if v.Tag == "!!null" && !yield(replaced(colon+1, colon+1, " "+text)) {
+				return
+			}
+			from := offset(file, v.Line, v.Column)
+			for to := from; to <= min(len(file), from+longestValue); to++ {
+				if !yield(replaced(from, to, text)) {
+					return
+				}
+			}
+			return
+		}
+		indent := "  "
+		if in.Kind == yaml.MappingNode && len(in.Content) > 0 && in.Style&yaml.FlowStyle == 0 {
+			indent = strings.Repeat(" ", in.Content[0].Column-1)
+		}
+		next := offset(file, at.Line+1, 1)
+		if !yield(replaced(next, next, fmt.Sprintf("%s%s: %s\n", indent, name, text))) {
+			return
+		}
+		open := offset(file, in.Line, in.Column)
+		if open < len(file) && file[open] == '{' {
+			yield(replaced(open+1, open+1, fmt.Sprintf("%s: %s, ", name, text)))
+		}
+	}
+}
+
+// longestValue is the longest value that is replaced, in bytes.
+const longestValue = 2000
+
+// child is a key of a mapping and its value; nil if there is none.
+func child(n *yaml.Node, name string) (key, value *yaml.Node) {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil, nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			return n.Content[i], n.Content[i+1]
+		}
+	}
+	return nil, nil
+}
+
+// offset is where a line and a column, both from 1, are in a file.
+func offset(file []byte, line, column int) int {
+	at := 0
+	for ; line > 1 && at < len(file); line-- {
+		next := bytes.IndexByte(file[at:], '\n')
+		if next < 0 {
+			return len(file)
+		}
+		at += next + 1
+	}
+	// The library counts columns in runes.
+	for ; column > 1 && at < len(file) && file[at] != '\n'; column-- {
+		at++
+		for at < len(file) && file[at]&0xc0 == 0x80 {
+			at++
+		}
+	}
+	return min(at, len(file))
+}

@@ -1,0 +1,126 @@
+package setup
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"powermgr/cmd/daemon"
+	"powermgr/devices"
+	"powermgr/devices/tesla"
+)
+
+func (i Interview) powerwall(ctx context.Context, a *answers) (about tesla.About, err error) {
+	i.Say(`There are two ways to reach a Powerwall. Teslemetry is a paid service (it has a free trial; teslemetry.com) that needs
+one token and five minutes. Tesla's own Fleet API has no such fee, but wants an app of yours, a domain with a
+public key on it, and about an hour.`)
+	way, err := i.Choose(ctx, Question{Key: "powerwall", Text: "Which way", Default: "teslemetry"}, []Option{
+		{"teslemetry", "Teslemetry (recommended)"}, {"fleet", "Tesla Fleet API"}, {"none", "no Powerwall"},
+	})
+	if err != nil || way == "none" {
+		return about, err
+	}
+	if way == "teslemetry" {
+		a.Tesla, err = i.teslemetry(ctx)
+	} else {
+		a.Tesla, err = i.fleet(ctx)
+	}
+	if err != nil {
+		return about, err
+	}
+	adapter, err := i.login().tesla(*a.Tesla)
+	if err != nil {
+		return about, err
+	}
+	defer CloseAccount(ctx, adapter)
+	return adapter.About(ctx)
+}
+
+// Teslemetry's API, which has Tesla's paths.
+const teslemetryURL = "https://api.teslemetry.com"
+
+// teslemetry asks for a token until one works.
+func (i Interview) teslemetry(ctx context.Context) (*daemon.Tesla, error) {
+	i.Say("At https://teslemetry.com, log in, connect your Tesla account, and make an access token in the console.")
+	t := daemon.Tesla{BaseURL: teslemetryURL}
+	if i.Emulator != "" {
+		t.BaseURL = i.Emulator
+	}
+	err := i.tries(ctx, func() error {
+		token, err := i.Ask(ctx, Question{Key: "tesla_token", Text: "Access token", Secret: true})
+		if err != nil {
+			return err
+		}
+		t.APIToken = devices.Secret(token)
+		if t.EnergySiteID, err = i.site(ctx, t); err != nil {
+			return err
+		}
+		return i.login().tried(ctx, t)
+	})
+	return &t, err
+}
+
+// fleet has an app made and registered, and authorizes with it.
+func (i Interview) fleet(ctx context.Context) (*daemon.Tesla, error) {
+	t := daemon.Tesla{TokenFile: i.state("tesla_token.json"), BaseURL: tesla.FleetURL, TokenURL: tesla.FleetTokenURL, CallsPerMonth: usualCalls}
+	if i.Emulator != "" {
+		t.BaseURL, t.TokenURL = i.Emulator, i.Emulator+"/oauth2/v3/token"
+	}
+	login := i.login()
+	domain, err := login.askDomain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i.Say("")
+	i.Say(appSteps, domain, LocalRedirect)
+	i.Say("It then shows a client id and a client secret.")
+	err = i.tries(ctx, func() error {
+		id, err := i.Ask(ctx, Question{Key: "tesla_client_id", Text: "Client id"})
+		if err != nil {
+			return err
+		}
+		secret, err := i.Ask(ctx, Question{Key: "tesla_client_secret", Text: "Client secret", Secret: true})
+		if err != nil {
+			return err
+		}
+		t.ClientID, t.ClientSecret = id, devices.Secret(secret)
+		return login.register(ctx, t, domain)
+	})
+	if err != nil {
+		return nil, err
+	}
+	t, err = login.Tesla(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	t.EnergySiteID, err = i.site(ctx, t)
+	if i.Emulator == "" {
+		t.TokenURL = "" // the usual one
+	}
+	return &t, err
+}
+
+// usualCalls is the default of tesla.calls_per_month.
+const usualCalls = 5000
+
+// site asks which home it is if the account has several; 0: there is one.
+func (i Interview) site(ctx context.Context, t daemon.Tesla) (int64, error) {
+	adapter, err := i.login().tesla(t)
+	if err != nil {
+		return 0, err
+	}
+	defer CloseAccount(ctx, adapter)
+	all, err := adapter.Sites(ctx)
+	if err != nil || len(all) < 2 {
+		return 0, err
+	}
+	var options []Option
+	for _, s := range all {
+		options = append(options, Option{strconv.FormatInt(s.ID, 10), fmt.Sprintf("%s (%d)", s.Name, s.ID)})
+	}
+	id, err := i.Choose(ctx, Question{Key: "tesla_site", Text: "Which home"}, options)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(id, 10, 64)
+}

@@ -1,0 +1,149 @@
+package simulation
+
+// Days on which the reserve goes by a plan.
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/control"
+	"powermgr/control/forecast"
+	"powermgr/control/rules"
+)
+
+// planned is what a day with a plan has beside others.
+type planned struct {
+	HistoryDays int  `yaml:"history_days"` // fewer than seven make no plan
+	Wrong       bool `yaml:"wrong"`        // the history is of another home
+	MQTT        bool `yaml:"mqtt"`         // prices come by MQTT, and may end
+}
+
+// plan draws whether a day goes by a plan. It has a stream of chance of its own, so
+// that all else of a seed stays as it is without.
+func (w *drawing) plan(seed uint64) {
+	r := rand.New(rand.NewPCG(seed*0x9e3779b97f4a7c15, 0x706c616e)) // seeds that follow each other begin much alike
+	if !chance(r, 0.5) {
+		return
+	}
+	w.Plan = &planned{HistoryDays: pick(r, 30, 30, 14, 8, 5, 0), Wrong: chance(r, 0.2), MQTT: chance(r, 0.3)}
+	if w.Plan.MQTT {
+		for at := w.Begins.Add(time.Duration(1+r.IntN(60)) * time.Minute); at.Before(w.Ends); at = at.Add(time.Duration(30+r.IntN(240)) * time.Minute) {
+			w.add(at, prices{Hours: pick(r, 48, 24, 8, 2)})
+		}
+	}
+	if chance(r, 0.3) {
+		at := w.Begins.Add(time.Duration(r.Float64() * float64(w.Ends.Sub(w.Begins))))
+		w.add(at, strategy{rules.StrategyRule})
+		w.add(at.Add(time.Duration(5+r.IntN(60))*time.Minute), strategy{rules.StrategyPlan})
+	}
+	w.add(w.Ends.Add(time.Minute), strategy{rules.StrategyRule}) // so that all can be given back
+}
+
+// prices is somebody's automation that sends the prices of the hours to come.
+type prices struct {
+	Hours int `yaml:"hours"`
+}
+
+func (a prices) do(h *home) {
+	list, from := "[", time.Now().Truncate(time.Hour)
+	for n := range a.Hours {
+		at := from.Add(time.Duration(n) * time.Hour)
+		price := 0.2 + 0.02*float64(n%5)
+		if hour := at.In(zone()).Hour(); hour >= 16 && hour < 20 {
+			price = 0.55
+		}
+		if n > 0 {
+			list += ","
+		}
+		list += fmt.Sprintf(`{"start":%q,"end":%q,"price":%.2f}`, at.Format(time.RFC3339), at.Add(time.Hour).Format(time.RFC3339), price)
+	}
+	h.send(bus.Message{Topic: "powermgr/tariff/set", Payload: []byte(list + "]")})
+}
+
+func (a prices) String() string { return fmt.Sprintf("prices of %d hours are sent", a.Hours) }
+
+// strategy is the select in Home Assistant.
+type strategy struct {
+	Is rules.Strategy `yaml:"is"`
+}
+
+func (a strategy) do(h *home) {
+	h.send(bus.Message{Topic: "powermgr/control/strategy/set", Payload: []byte(a.Is)})
+}
+
+func (a strategy) String() string { return "somebody chooses the strategy " + string(a.Is) }
+
+// settings are those of the configuration.
+func (p *planned) settings() (strategy, source string) {
+	switch {
+	case p == nil:
+		return "rule", "config"
+	case p.MQTT:
+		return "plan", "mqtt"
+	}
+	return "plan", "config"
+}
+
+// past is what the home, or another one, lived through before.
+func (w *world) past(now time.Time) (all []forecast.Sample) {
+	if w.Plan == nil {
+		return nil
+	}
+	base, peak := w.Powerwall.BaseLoadW/1000, w.Powerwall.SolarPeakW/1000
+	if w.Plan.Wrong {
+		base, peak = 5-base/2, 6-peak
+	}
+	const quarter = 15 * time.Minute
+	now = now.Truncate(quarter)
+	for at := now.AddDate(0, 0, -w.Plan.HistoryDays); at.Before(now); at = at.Add(quarter) {
+		hour := float64(at.In(zone()).Hour()) + float64(at.Minute())/60
+		load := base * (0.7 + 0.5*math.Max(0, math.Sin((hour-12)/12*math.Pi))) / 4
+		sun := peak * math.Max(0, math.Sin((hour-6)/12*math.Pi)) / 4
+		all = append(all, forecast.Sample{Start: at, Length: quarter, LoadKWh: &load, SunKWh: &sun})
+	}
+	return all
+}
+
+// changes are what the rules have made of the reserve in a day.
+type changes struct {
+	day   string
+	last  int
+	count int
+	acts  int  // overrides and switchings by people: each has a change to begin and one to end
+	off   bool // the controller is switched off
+}
+
+// act notes that people override the rules, or switch them off or on.
+func (c *changes) act(overridden, off bool) {
+	if overridden || off != c.off {
+		c.acts++
+	}
+	c.off = off
+}
+
+// changedReserve judges that the reserve is changed a dozen times a day at most.
+// What is sent again, or put back, is no change; what people cause is beside that.
+func (w *witness) changedReserve(percent int, back bool) {
+	day := time.Now().In(zone()).Format(time.DateOnly)
+	if w.changes.day != day {
+		w.changes = changes{day: day, last: w.changes.last, off: w.changes.off}
+	}
+	if back || percent == w.changes.last {
+		return
+	}
+	w.changes.last = percent
+	if w.changes.count++; w.changes.count > rules.MaxChanges+2*w.changes.acts && w.jumped.IsZero() && w.forgotten.IsZero() && !w.apart(time.Now()) {
+		w.broken(I15, "the reserve was changed %d times today", w.changes.count)
+	}
+}
+
+// gaveWay judges that a rule that acts in the place of the plan says why.
+func (w *witness) gaveWay(s control.State) {
+	w.strategy = s.Strategy
+	if s.Strategy == rules.StrategyPlan && s.Cause == rules.BySchedule && s.PlanIdle == "" {
+		w.broken(I15, "the rule acts in the place of the plan, and nothing says why: %s", s.Reason)
+	}
+}

@@ -1,0 +1,62 @@
+// Package control is the peak controller. It subscribes to state topics, lets
+// package rules decide, keeps in the journal what it would have to undo, and
+// publishes command topics. It never calls a device: whatever polls and
+// commands them may live in another process, behind the broker.
+//
+// # Glossary
+//
+// Some words, and whoever knows them can read control/rules. From a reading
+// to a write the data passes, in this order:
+//
+//	setting    what a device is set to: a reserve, or set points with their hold.
+//	           devices.Setting, and devices.Same with the one tolerance.
+//	record     what is kept about one device over a crash and a change of node
+//	           (rules.BatteryRecord, rules.ThermostatRecord). Its claim is what the rules have
+//	           set on a thermostat, until that is restored.
+//	ledger     what can explain a reading: the record, what is wanted now, and the
+//	           readings before (rules.ReserveLedger, rules.ThermostatLedger). Facts only.
+//	cause      why the device shows what it shows (rules.AttributeReserve,
+//	           rules.AttributeSetting): a write of the rules has
+//	           landed, the device has a limit, a person has chosen, …
+//	tenure     whose the setting is (rules.Tenure): free, held, returning, yielded.
+//	           "Held" is held by the rules; "yielded" is a person's until the window
+//	           ends. The tables in tenure.go say what each cause makes of each
+//	           tenure; ExampleReserveTable and ExampleThermostatTable print them.
+//	effect     what a transition changes on record, and nothing else.
+//	choice     what a person wants while a write of the rules may still land over it.
+//	level      one voice in what is wanted: the device has told enough, its owner, a
+//	           person, an override, a plan, the calendar; for a thermostat also safety. The
+//	           first that has something to say decides, and is the reason people see
+//	           (wanted.go, wanted_thermostat.go).
+//	reconcile  at most one write, when what is wanted is not what is in force or may be
+//	           overtaken, behind gates: the doubt, the owner, the journal, the spacing, the
+//	           retries (battery.go, thermostat.go).
+//	baseline   what a thermostat goes back to.
+//	window     the lead and the peak, or the time between two of them: what people
+//	           choose is left alone until it ends.
+//	flight     a write that the vendor may have accepted and that no reading has
+//	           shown, with its sender: the rules, or a person by command. It stays on
+//	           record for as long as the vendor may take to show it, or until a later
+//	           one is shown.
+//	limit      the highest reserve that a battery keeps; its floor is the lowest.
+//	doubt      a first reading that shows what nobody has asked for. The second
+//	           decides.
+//
+// All times that lean on each other (how long a write may take to be shown, when
+// an answer is overdue, retries, holds) are in devices/timings.go.
+//
+// # What is on the model, and what is not yet
+//
+// The battery is: attribution.go, flight.go, tenure.go, wanted.go, battery.go,
+// effect.go. Thermostats are: attribution_thermostat.go, flight.go, tenure.go,
+// transition_thermostat.go with owed.go, wanted_thermostat.go, thermostat.go.
+//
+// Two things are not there yet. What was last asked for is in the fields Wanted,
+// Before, WrittenAt and Confirmed of both records, beside the list of flights. And the
+// battery's mode is compared in readBattery, beside the table.
+//
+// The journal is still one record of the whole home, version 1. The bridge
+// (write, past, tasks) and the adapters of the two Honeywell clouds (sending,
+// write) each keep their own note of what is on its way, since a command of a
+// person has to be completed from it before the rules hear of it.
+package control

@@ -1,0 +1,148 @@
+package health
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/control/rules"
+)
+
+// How long a vendor may leave powermgr without an answer before it is a fault, and
+// somebody gets mail. In a peak, and in the lead before it, Home Assistant shows it
+// earlier: when two polls in a row have failed, or the last good answer is almost
+// five minutes old.
+const (
+	vendorPatience  = 15 * time.Minute // three polls
+	peakPatience    = 5*time.Minute - 10*time.Second
+	weatherPatience = 3 * time.Hour // a forecast is good for as long
+)
+
+// api is what is read of how a vendor's interface fares.
+type api struct {
+	AgeSeconds  *float64 `json:"age_seconds"`
+	Failed      int      `json:"failed_in_a_row"`
+	Problem     *string  `json:"problem"`
+	Reason      *string  `json:"reason"`
+	Reauthorise bool     `json:"reauthorise"`
+	CallsMonth  *int     `json:"calls_this_month"` // null: nobody counts them
+	PerMonth    *int     `json:"calls_per_month"`  // 0, null: as many as you like
+}
+
+// A vendor as people know it, and what authorizes powermgr with it again.
+var vendors = map[string]struct{ name, command string }{
+	Powerwall:   {"Tesla", "powermgr auth tesla"},
+	Thermostats: {"Honeywell", "powermgr auth honeywell"},
+	Weather:     {"the weather service", ""},
+}
+
+// early are the faults that are none yet and that their parts show all the same,
+// because a peak runs.
+func (w *Watcher) early(now time.Time) (all []Fault) {
+	if !w.peak {
+		return nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(w.signs)) {
+		if g := w.signs[key]; !g.early.IsZero() && !now.Before(g.early) && now.Before(g.shows) {
+			all = append(all, g.Fault)
+		}
+	}
+	return all
+}
+
+func (w *Watcher) vendor(part string, a api, now time.Time) {
+	s := w.signs
+	authorization, answers := authorizationKey(part), part+"/answers"
+	v := vendors[part]
+	s.calls(part, a, now)
+	reason := ""
+	if a.Reason != nil {
+		reason = ": " + *a.Reason
+	}
+	if a.Reauthorise {
+		// The reason says what to do: it is not the same for a token file, an
+		// access token and a password.
+		if reason == "" {
+			reason = ": run " + v.command
+		}
+		s.see(Fault{Key: authorization, Part: part, Level: Critical, Text: fmt.Sprintf("%s has to be authorized on this node%s", v.name, reason)}, 0, now)
+		s.over(answers)
+		s.refusedAlike(part)
+		return
+	}
+	s.over(authorization)
+	patience := vendorPatience
+	if part == Weather {
+		patience = weatherPatience
+	}
+	if a.Problem == nil {
+		w.good[part] = now
+		s.over(answers)
+		s.age(part, a, patience, now)
+		return
+	}
+	s.see(Fault{Key: answers, Part: part, Level: Warning, Text: fmt.Sprintf("%s does not answer properly (%s): the last figures are kept, and it is asked again%s", v.name, *a.Problem, reason)}, patience, now)
+	if part == Weather {
+		return // a peak does without it
+	}
+	g := s[answers]
+	g.early = g.Since.Add(peakPatience)
+	if good, known := w.good[part]; known {
+		g.early = good.Add(peakPatience)
+	}
+	if a.Failed >= 2 {
+		g.early = g.Since
+	}
+	s[answers] = g
+}
+
+func authorizationKey(part string) string { return part + "/authorisation" }
+
+// refusedAlike forgets the commands to part that did not come through: a vendor
+// that has to authorize powermgr again refuses them all, and one fault says so.
+func (s signs) refusedAlike(part string) {
+	for key, g := range s {
+		if g.Part == part && strings.HasPrefix(key, commandKey("")) {
+			s.over(key)
+		}
+	}
+}
+
+// Calls are spent faster than they should be when so much of a month's is gone,
+// and that is so much more than of the month.
+const (
+	callsGone  = 0.8
+	callsAhead = 0.1
+)
+
+// calls learns how many of a month's calls are spent. The text is the same as long
+// as it lasts, so that it is said once.
+func (s signs) calls(part string, a api, now time.Time) {
+	key := part + "/calls"
+	if a.CallsMonth == nil || a.PerMonth == nil || *a.PerMonth == 0 {
+		s.over(key)
+		return
+	}
+	begin := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, now.Location())
+	gone := float64(*a.CallsMonth) / float64(*a.PerMonth)
+	if gone < callsGone || gone-now.Sub(begin).Hours()/begin.AddDate(0, 1, 0).Sub(begin).Hours() <= callsAhead {
+		s.over(key)
+		return
+	}
+	s.see(Fault{Key: key, Part: part, Level: Warning, Text: fmt.Sprintf(
+		"%s's calls of this month are nearly used up well before its end: it is read less often from now on, and commands go on; if you can afford more, raise tesla.calls_per_month", vendors[part].name)}, 0, now)
+}
+
+// age learns how old the figures were that a vendor has just answered with.
+func (s signs) age(part string, a api, limit time.Duration, now time.Time) {
+	key := part + "/age"
+	if a.AgeSeconds == nil || *a.AgeSeconds < limit.Seconds() {
+		s.over(key)
+		return
+	}
+	old := rules.Roughly(time.Duration(min(*a.AgeSeconds, 1e9)) * time.Second)
+	s.see(Fault{Key: key, Part: part, Level: Warning, Text: fmt.Sprintf(
+		"%s's figures are %s old, though it answers: the device may have lost its connection, or the clock of this machine is wrong; nothing new is decided from them", vendors[part].name, old)}, 0, now)
+}

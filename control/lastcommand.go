@@ -1,0 +1,242 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"powermgr/bridge/bus"
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// LastCommand is the payload of control/last_command: the last command that
+// somebody sent to powermgr, and what became of it. The controller's own commands
+// are its decisions, which control/event tells.
+type LastCommand struct {
+	State  string    `json:"state"` // both as one readable line
+	Topic  string    `json:"topic"` // the …/set it was sent to
+	Value  string    `json:"value"`
+	Result Became    `json:"result"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"time"` // of the answer
+}
+
+// Became is what became of a command.
+type Became string
+
+// What can become of a command.
+const (
+	OnItsWay Became = "on its way"
+	Accepted Became = "accepted" // and the device shows it
+	Refused  Became = "refused"
+	NotTaken Became = "not taken" // it was sent, and the device shows something else
+	Unclear  Became = "not known" // whether the device took it
+)
+
+// Home Assistant shows a state of at most 255 characters; the rest of what people
+// send and of what they are told is bounded likewise.
+const maxState, maxValue, maxReason = 255, 60, 500
+
+// mostOpen is how many topics are remembered with a command on its way: more than
+// a home has settings, and no more than a broker may make up.
+const mostOpen = 100
+
+// CommandReporter publishes control/last_command, and an event for each command
+// that was refused, from the answers of all parts.
+type CommandReporter struct {
+	bus    *bus.Bus
+	topics devices.Topics
+	active func() bool
+	log    *slog.Logger
+	sub    *bus.Subscription
+	shown  string          // the topic of the last answer that was shown
+	open   map[string]bool // topics with a command on its way
+}
+
+// NewCommandReporter returns a part that has subscribed already.
+func NewCommandReporter(o Options) *CommandReporter {
+	t, every := o.Topics, "+"+devices.ResultSuffix
+	return &CommandReporter{
+		bus: o.Bus, topics: t, active: o.Standing.Active, log: o.Log, open: map[string]bool{},
+		sub: o.Bus.Subscribe("last command", t.Control(every), t.Powerwall(every), t.Thermostat("+", every), t.Weather(every), t.Tariff(devices.ResultSuffix[1:]), bus.Standing),
+	}
+}
+
+// Run reports until ctx ends; its error is ctx's.
+func (r *CommandReporter) Run(ctx context.Context) error {
+	defer r.sub.Close()
+	for {
+		m, _, err := r.sub.Next(ctx, time.Time{})
+		if err != nil {
+			return err
+		}
+		if !r.active() { // what becomes of them is the other node's to tell
+			clear(r.open)
+			continue
+		}
+		if m.Topic == bus.Standing || len(m.Payload) == 0 || m.Retain { // no answer is retained
+			continue
+		}
+		res, err := bus.Decode[devices.Result](m)
+		if err != nil {
+			r.log.Warn("an answer to a command was not understood", "topic", m.Topic, "reason", err)
+			continue
+		}
+		if !rules.OwnCommand(res.ID) {
+			r.report(m.Topic, res)
+		}
+	}
+}
+
+func (r *CommandReporter) report(topic string, res devices.Result) {
+	levels, _ := r.topics.Split(strings.TrimSuffix(topic, devices.ResultSuffix))
+	what, setting := levels[0], levels[len(levels)-1]
+	became := becameOf(what, res)
+	wasOpen := r.open[topic]
+	if delete(r.open, topic); became == OnItsWay && len(r.open) < mostOpen {
+		r.open[topic] = true
+	}
+	now := devices.WholeSecond(r.bus.Now())
+	if became == Refused {
+		target := ""
+		switch what {
+		case "powerwall":
+			target = rules.Powerwall
+		case "thermostat":
+			target = levels[1]
+		}
+		r.publish(devices.EventLeaf, false, Event{Type: rules.NoteRefused, Target: target, At: now,
+			Reason: fmt.Sprintf("%s %.60q was refused: %s", setting, fmt.Sprint(res.Requested), res.Reason)})
+	}
+	if became == Accepted && wasOpen && r.shown != topic {
+		return // another command came after it
+	}
+	r.shown = topic
+	c := LastCommand{
+		Topic: strings.TrimSuffix(topic, devices.ResultSuffix) + devices.Set, Value: line(valueOf(res.Requested), maxValue),
+		Result: became, Reason: line(res.Reason, maxReason), At: now,
+	}
+	c.State = line(r.sentence(levels, c, res), maxState)
+	r.publish(devices.CommandLeaf, true, c)
+}
+
+// becameOf is what an answer says of its command. A part that decides alone repeats
+// the sender's reason with a command that it accepts.
+func becameOf(what string, res devices.Result) Became {
+	device := what == "powerwall" || what == "thermostat"
+	switch {
+	case !res.Accepted:
+		return Refused
+	case !res.Final:
+		return OnItsWay
+	case res.Unknown:
+		return Unclear
+	case device && res.Reason != "":
+		return NotTaken
+	}
+	return Accepted
+}
+
+// sentence is a command and what became of it: "override pause until 20:00: accepted".
+func (r *CommandReporter) sentence(levels []string, c LastCommand, res devices.Result) string {
+	setting := levels[len(levels)-1]
+	text := setting + " " + c.Value
+	_, number := res.Requested.(float64)
+	unit := ""
+	switch levels[0] {
+	case "control":
+		if (setting == "restore" || setting == "configured") && c.Result == Accepted {
+			text = setting
+		}
+		if a := rules.Adjustable(setting); number && slices.Contains(rules.Adjustables(), a) {
+			text, unit = a.Text(res.Requested.(float64)), ""
+			text = a.String() + " " + text
+		}
+		if setting == "override" && c.Result == Accepted {
+			kind, _, _ := strings.Cut(c.Value, " ")
+			text = setting + " " + kind + r.until()
+		}
+	case "powerwall":
+		if setting == "reserve" {
+			unit = " %"
+		}
+	case "weather":
+		unit = " °" + string(devices.Fahrenheit)
+	case "thermostat":
+		name := levels[1]
+		if m, ok := r.bus.Retained(r.topics.Thermostat(levels[1], devices.StateLeaf)); ok {
+			if reading, err := bus.Decode[devices.ThermostatReading](m); err == nil && reading.Name != "" {
+				name, unit = line(reading.Name, maxValue), " °"+string(reading.Unit)
+			}
+		}
+		text = "thermostat " + name + " " + text
+	}
+	if number {
+		text += unit
+	}
+	text = strings.TrimSpace(text) + ": " + string(c.Result)
+	if c.Result != OnItsWay && c.Result != Accepted {
+		text += ": " + c.Reason
+	}
+	return text
+}
+
+// until is the end of the override in force; empty: there is none.
+func (r *CommandReporter) until() string {
+	m, ok := r.bus.Retained(r.topics.Control(devices.StateLeaf))
+	if !ok {
+		return ""
+	}
+	s, err := bus.Decode[State](m)
+	if err != nil || s.Until == nil {
+		return ""
+	}
+	format := "15:04"
+	if now := r.bus.Now().In(s.Until.Location()); now.Format(time.DateOnly) != s.Until.Format(time.DateOnly) {
+		format = time.DateOnly + " 15:04"
+	}
+	return " until " + s.Until.Format(format)
+}
+
+func (r *CommandReporter) publish(leaf string, retain bool, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		r.log.Error("what became of a command cannot be written", "reason", err)
+		return
+	}
+	r.bus.Publish(bus.Message{Topic: r.topics.Control(leaf), Payload: b, Retain: retain})
+}
+
+// valueOf is what was asked for, as it would be sent.
+func valueOf(requested any) string {
+	switch v := requested.(type) {
+	case nil:
+		return ""
+	case bool:
+		return map[bool]string{true: "ON", false: "OFF"}[v]
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return fmt.Sprint(requested)
+}
+
+// line is text on one line of at most most characters.
+func line(text string, most int) string {
+	all := []rune(strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return ' '
+		}
+		return c
+	}, text))
+	if len(all) > most {
+		all = append(all[:most-1], '…')
+	}
+	return string(all)
+}

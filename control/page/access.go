@@ -1,0 +1,215 @@
+package page
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"net"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"powermgr/devices"
+)
+
+// Access says who gets in. The zero value lets in whoever is on this machine.
+type Access struct {
+	// Password is asked for. Empty: nobody is asked, and only this machine and
+	// Proxies get in.
+	Password devices.Secret
+	// Proxies ask people to log in themselves: who comes through one is let in.
+	Proxies []netip.Prefix
+	// ReadOnly shows everything and takes no commands.
+	ReadOnly bool
+}
+
+// session is how long a log-in lasts.
+const session = 30 * 24 * time.Hour
+
+const cookieName = "powermgr"
+
+// policy allows what is on the page's own address, and nothing inline. A page may be
+// framed by its own address alone, as Home Assistant does behind its ingress.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
+
+// guard lets in who may come, for next; the others are told what to do.
+func (p *Page) guard(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "this came from another page than powermgr's: nothing was done", http.StatusForbidden)
+	}))
+	checked := protection.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		switch {
+		case p.Access.proxied(r), p.Access.Password == "" && local(r):
+			checked.ServeHTTP(w, r)
+		case p.Access.Password == "":
+			http.Error(w, p.Access.refusal(r), http.StatusForbidden)
+		case r.URL.Path == "/login" || r.URL.Path == "/page.css" || p.Access.known(r, p.now()):
+			checked.ServeHTTP(w, r)
+		case r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html"):
+			p.login(w, http.StatusUnauthorized, "")
+		default:
+			http.Error(w, "log in first", http.StatusUnauthorized)
+		}
+	})
+}
+
+// now is for sessions and attempts, which live in real time.
+func (p *Page) now() time.Time { return time.Now() }
+
+func (a Access) refusal(r *http.Request) string {
+	if len(a.Proxies) > 0 {
+		return "this page is for the addresses in http.trusted_proxies alone, or for people with a password: set http.password"
+	}
+	return "without http.password this page is for http://localhost and the loopback address alone, not for " + strconv.Quote(r.Host) +
+		": set http.password, or http.trusted_proxies for a proxy on this machine"
+}
+
+// from is who asks, as far as can be known.
+func from(r *http.Request) netip.Addr {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return at.Addr().Unmap()
+}
+
+// proxied reports whether a request comes through a proxy that is trusted.
+func (a Access) proxied(r *http.Request) bool {
+	at := from(r)
+	return at.IsValid() && slices.ContainsFunc(a.Proxies, func(p netip.Prefix) bool { return p.Contains(at) })
+}
+
+// local reports whether somebody on this machine asks, for this machine: a name that
+// merely leads here is another's, which makes browsers hand out what is not theirs.
+func local(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	at, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return from(r).IsLoopback() && (host == "localhost" || err == nil && at.IsLoopback())
+}
+
+// sign is the mark of a session that ends then. It changes with the password.
+func (a Access) sign(end uint64) []byte {
+	key := sha256.Sum256([]byte("powermgr session\x00" + a.Password.Reveal()))
+	mac := hmac.New(sha256.New, key[:])
+	_ = binary.Write(mac, binary.BigEndian, end) // a hash takes everything
+	return mac.Sum(nil)
+}
+
+// token is what the cookie of a new session holds.
+func (a Access) token(now time.Time) string {
+	end := uint64(now.Add(session).Unix())
+	return base64.RawURLEncoding.EncodeToString(append(binary.BigEndian.AppendUint64(nil, end), a.sign(end)...))
+}
+
+// known reports whether a request is of a session that has not ended.
+func (a Access) known(r *http.Request, now time.Time) bool {
+	c, err := r.Cookie(cookieName)
+	if err != nil {
+		return false
+	}
+	b, err := base64.RawURLEncoding.DecodeString(c.Value)
+	if err != nil || len(b) != 8+sha256.Size {
+		return false
+	}
+	end := binary.BigEndian.Uint64(b)
+	return hmac.Equal(b[8:], a.sign(end)) && uint64(now.Unix()) < end
+}
+
+// is compares without telling by its time how much was right.
+func (a Access) is(password string) bool {
+	x, y := sha256.Sum256([]byte(password)), sha256.Sum256([]byte(a.Password.Reveal()))
+	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+}
+
+// ingressPath is what a path that proxies put before the page's may look like.
+var ingressPath = regexp.MustCompile(`^(/[A-Za-z0-9_.~-]+)+/?$`)
+
+// enter takes the password.
+func (p *Page) enter(w http.ResponseWriter, r *http.Request) {
+	if p.Access.Password == "" {
+		http.NotFound(w, r)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, devices.MaxRequest)
+	if wait := p.logins.wait(from(r), p.now()); wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
+		p.login(w, http.StatusTooManyRequests, "Too many attempts. Try again in a minute.")
+		return
+	}
+	if !p.Access.is(r.PostFormValue("password")) {
+		p.logins.failed(from(r), p.now())
+		p.Log.Warn("somebody tried to log in on the page with a wrong password", "from", from(r))
+		p.login(w, http.StatusUnauthorized, "That is not the password.")
+		return
+	}
+	path := "/"
+	if below := r.Header.Get("X-Ingress-Path"); ingressPath.MatchString(below) {
+		path = below
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: cookieName, Value: p.Access.token(p.now()), Path: path, MaxAge: int(session.Seconds()), HttpOnly: true,
+		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https", SameSite: http.SameSiteStrictMode,
+	})
+	w.Header().Set("Location", "./")
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// How often a password may be wrong: so many times in a minute, from one address and
+// from all together. The second keeps a whole network from guessing.
+const (
+	wrongFromOne = 5
+	wrongFromAll = 30
+)
+
+// attempts counts wrong passwords of the last minute. The zero value is none.
+type attempts struct {
+	mu  sync.Mutex
+	all []attempt // the oldest first, at most wrongFromAll
+}
+
+type attempt struct {
+	at   time.Time
+	from netip.Addr
+}
+
+// wait is how long an address has to wait before it may try again; 0: not at all.
+func (a *attempts) wait(who netip.Addr, now time.Time) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all = slices.DeleteFunc(a.all, func(t attempt) bool { return now.Sub(t.at) >= time.Minute })
+	n := 0
+	for _, t := range a.all {
+		if t.from == who {
+			n++
+		}
+	}
+	if n < wrongFromOne && len(a.all) < wrongFromAll {
+		return 0
+	}
+	return time.Minute - now.Sub(a.all[0].at)
+}
+
+func (a *attempts) failed(who netip.Addr, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all = last(append(a.all, attempt{now, who}), wrongFromAll)
+}

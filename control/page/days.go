@@ -1,0 +1,84 @@
+package page
+
+import (
+	"errors"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"powermgr/devices"
+)
+
+// mostDays is how many past days are listed.
+const mostDays = 31
+
+// reportPolicy is for a report, which stands on its own: its style is with its
+// elements and its picture is in it. It has no script, and none would run.
+const reportPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; base-uri 'none'; form-action 'none'; sandbox allow-same-origin"
+
+func (p *Page) days(w http.ResponseWriter, _ *http.Request) {
+	l := leaf{Title: "Days", Here: "days", Up: "./", View: p.look()}
+	if p.Past != nil {
+		l.Days = p.Past.Days(mostDays)
+	}
+	_, l.Chart = p.Bus.Retained(p.Topics.Control(devices.ChartLeaf))
+	p.write(w, http.StatusOK, l)
+}
+
+// report is the report of one day. Each draws a picture, which is much work for a
+// small machine: one at a time.
+func (p *Page) report(w http.ResponseWriter, r *http.Request) {
+	date := r.PathValue("date")
+	if _, err := time.Parse(time.DateOnly, date); err != nil || p.Past == nil {
+		http.NotFound(w, r)
+		return
+	}
+	p.standing(w, "of "+date, func() ([]byte, error) { return p.Past.Report(date) })
+}
+
+// firstWeek is what the dry run would have done.
+func (p *Page) firstWeek(w http.ResponseWriter, r *http.Request) {
+	if p.Past == nil {
+		http.NotFound(w, r)
+		return
+	}
+	p.standing(w, "of a dry run, since there is none", p.Past.FirstWeek)
+}
+
+// standing serves a document that stands on its own.
+func (p *Page) standing(w http.ResponseWriter, of string, draw func() ([]byte, error)) {
+	p.once.Lock()
+	html, err := draw()
+	p.once.Unlock()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		http.Error(w, "there is no report "+of, http.StatusNotFound)
+	case err != nil:
+		p.Log.Warn("a report cannot be shown", "report", of, "reason", err)
+		http.Error(w, "this report cannot be shown: "+err.Error(), http.StatusInternalServerError)
+	default:
+		w.Header().Set("Content-Security-Policy", reportPolicy)
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(html)
+	}
+}
+
+// chart is the picture of today, as it is on the bus.
+func (p *Page) chart(w http.ResponseWriter, r *http.Request) {
+	m, ok := p.Bus.Retained(p.Topics.Control(devices.ChartLeaf))
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "image/png")
+	_, _ = w.Write(m.Payload)
+}
+
+// check reads the configuration again and says what would happen with it.
+func (p *Page) check(w http.ResponseWriter, _ *http.Request) {
+	l := leaf{Title: "Check", Here: "check", Up: "./", View: p.look(), Text: "The configuration cannot be checked here."}
+	if p.Check != nil {
+		l.Text = p.Check()
+	}
+	p.write(w, http.StatusOK, l)
+}

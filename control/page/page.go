@@ -1,0 +1,174 @@
+// Package page shows the home in a browser, and lets people override the
+// controller there. It is a client of the bus like any other: it reads the topics
+// that everybody reads, and what a person presses is published on the topics that
+// a person would use.
+//
+// It decides nothing, asks no vendor, and loads nothing from anywhere else. What it
+// remembers is bounded: the last decisions, the last refused commands, and one
+// rendering that all browsers share.
+package page
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"html/template"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/control"
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// Options are what a Page needs.
+type Options struct {
+	Bus      *bus.Bus       // required
+	Topics   devices.Topics // required
+	Settings rules.Settings // what the rules plan; required
+	Node     string         // this node's name on topics
+	Version  string         // of powermgr
+	Active   func() bool    // whether this node speaks for the home; required
+	Access   Access         // who gets in
+	Past     Past           // the days before; nil: none are kept
+	// Before are the decisions of today that an earlier daemon took, the oldest
+	// first. Empty: none are known.
+	Before []control.Event
+	// Check reads the configuration as it is now and says in plain words what would
+	// happen with it, or what is wrong. Nil: it cannot be checked here.
+	Check func() string
+	Log   *slog.Logger // required
+}
+
+// Past has the reports of days, today's so far among them.
+type Past interface {
+	// Days are the newest days that there is a report of, the newest first, at most
+	// most of them.
+	Days(most int) []Day
+	// Report is the report of a day as a page of its own. The error says that
+	// there is none.
+	Report(date string) ([]byte, error)
+	// FirstWeek is what the dry run that goes on would have done, as a page of its
+	// own. The error says that there is no dry run.
+	FirstWeek() ([]byte, error)
+}
+
+// A Day is one that there is a report of.
+type Day struct {
+	Date     string // 2026-07-15
+	Headline string // what came of it, in a line
+}
+
+// The most that is remembered.
+const (
+	mostEvents  = 30
+	mostRefused = 5
+	mostAsked   = 32 // commands that wait for an answer
+)
+
+// A Page is the page, for all browsers.
+type Page struct {
+	Options
+	sub       *bus.Subscription
+	templates *template.Template
+	build     string // changes with the program; a browser that has another one loads the page again
+
+	mu      sync.Mutex
+	events  []control.Event // the newest last
+	refused []control.Event // the newest last
+	asked   map[string]chan devices.Result
+	changed chan struct{} // closed when something has changed
+	drawn   rendering
+
+	streams chan struct{} // holds a token for each browser that listens
+	logins  attempts
+	once    sync.Mutex // one report is drawn at a time
+}
+
+// New returns a part that has subscribed already. The error is about its templates,
+// which are in the program.
+func New(o Options) (*Page, error) {
+	sum := sha256.Sum256([]byte(o.Version + style + script))
+	p := &Page{
+		Options: o, build: hex.EncodeToString(sum[:6]),
+		asked: map[string]chan devices.Result{}, changed: make(chan struct{}), streams: make(chan struct{}, mostStreams),
+	}
+	t, err := p.parse()
+	if err != nil {
+		return nil, err
+	}
+	p.templates = t
+	for _, e := range o.Before {
+		p.remember(e)
+	}
+	topics, each := o.Topics, "+"
+	p.sub = o.Bus.Subscribe("page",
+		topics.Powerwall(devices.StateLeaf), topics.Powerwall(devices.AvailLeaf), topics.Powerwall(devices.APILeaf),
+		topics.Thermostat(each, devices.StateLeaf), topics.Thermostat(each, devices.AvailLeaf), topics.Thermostats(devices.APILeaf),
+		topics.Weather(devices.StateLeaf), topics.Control(each), topics.Control(each+devices.ResultSuffix),
+		topics.NodeState(each), bus.LinkHealth, bus.Standing)
+	return p, nil
+}
+
+// Run listens to the bus until ctx ends; its error is ctx's.
+func (p *Page) Run(ctx context.Context) error {
+	defer p.sub.Close()
+	for {
+		m, _, err := p.sub.Next(ctx, time.Time{})
+		if err != nil {
+			return err
+		}
+		levels, _ := p.Topics.Split(m.Topic)
+		p.mu.Lock()
+		switch {
+		case len(levels) == 3 && "/"+levels[2] == devices.ResultSuffix:
+			p.answered(m)
+		case m.Topic == p.Topics.Control(devices.EventLeaf):
+			if e, err := bus.Decode[control.Event](m); err == nil {
+				p.remember(e)
+			}
+		}
+		close(p.changed)
+		p.changed = make(chan struct{})
+		p.mu.Unlock()
+	}
+}
+
+// remember keeps the last decisions, and the last refusals apart: a busy day must
+// not push them out. The caller holds the lock, or has p alone.
+func (p *Page) remember(e control.Event) {
+	p.events = last(append(p.events, e), mostEvents)
+	if e.Type == rules.NoteRefused {
+		p.refused = last(append(p.refused, e), mostRefused)
+	}
+}
+
+// last are the last most of a list, without the room of those before.
+func last[T any](list []T, most int) []T {
+	if len(list) <= most {
+		return list
+	}
+	return slices.Clone(list[len(list)-most:])
+}
+
+// answered hands an answer to whoever has sent the command. The caller holds the lock.
+func (p *Page) answered(m bus.Message) {
+	r, err := bus.Decode[devices.Result](m)
+	if err != nil {
+		return
+	}
+	if waiting, ok := p.asked[r.ID]; ok {
+		delete(p.asked, r.ID)
+		waiting <- r // it has room for one
+	}
+}
+
+// change is closed when something changes after this call.
+func (p *Page) change() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.changed
+}

@@ -1,0 +1,332 @@
+package planner
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/control/forecast"
+	"powermgr/control/plan"
+	"powermgr/control/rules"
+	"powermgr/control/tariff"
+	"powermgr/control/thermal"
+	"powermgr/devices"
+)
+
+// The plan for the thermostats: a few ways to set them around the next peak, each run
+// through the plan of the battery. The best one is planned.
+
+// What is tried, and what is asked of it.
+const (
+	candidateLevels = 23   // into how many charges the battery is divided for a candidate
+	degreeShare     = 0.05 // a °F away from the set point for an hour counts as this share of the highest price
+	slackC          = 0.3  // by which a thermostat lets the air pass its set point
+	namedLosers     = 3    // in the reason
+)
+
+var (
+	precoolDepths = []float64{2, 3} // °F
+	precoolLeads  = []int{1, 2, 3}  // hours
+)
+
+// A trial is a candidate and what it does to the home's load.
+type trial struct {
+	plan.Candidate
+	more []float64 // kWh of each slot
+}
+
+// comfort plans for the thermostats around the next peak, and returns the courses of
+// load with it.
+func (d *Desk) comfort(now time.Time, in plan.Inputs, q plan.Question) (*plan.Comfort, []forecast.Course, error) {
+	if len(d.Band.Thermostats) == 0 {
+		return nil, in.Courses, nil
+	}
+	refuse := func(why string) (*plan.Comfort, []forecast.Course, error) {
+		d.chosen = nil
+		return &plan.Comfort{Reason: "the fixed rule decides: " + why}, in.Courses, nil
+	}
+	if why := d.fit(now); why != "" {
+		return refuse(why)
+	}
+	v := view{Desk: d, in: in, now: now}
+	if why := v.look(); why != "" {
+		return refuse(why)
+	}
+	d.moved = moved{}
+	if c := d.chosen; c != nil && c.PeakStart.Equal(v.start) && !now.Before(c.PeakStart.Add(-time.Duration(c.LeadMinutes)*time.Minute)) {
+		// It has begun, and goes on.
+		t, _ := v.try(plan.Candidate{PrecoolF: c.PrecoolF, LeadMinutes: c.LeadMinutes, SetbackF: c.SetbackF})
+		d.moved = v.moves(t)
+		return c, with(in.Courses, t.more), nil
+	}
+	all, err := v.trials(q)
+	if err != nil {
+		return nil, in.Courses, err
+	}
+	best := all[0]
+	c := &plan.Comfort{
+		Planned: true, PeakStart: v.start.In(d.Zone), PeakEnd: v.end.In(d.Zone),
+		PrecoolF: best.PrecoolF, LeadMinutes: best.LeadMinutes, SetbackF: best.SetbackF, Reason: d.why(all),
+	}
+	for _, t := range all {
+		c.Candidates = append(c.Candidates, t.Candidate)
+	}
+	d.chosen, d.moved = c, v.moves(best)
+	return c, with(in.Courses, best.more), nil
+}
+
+// A moved is what a plan for the thermostats does to the load of a half hour.
+type moved struct {
+	start time.Time
+	kWh   float64
+	usual map[string]thermal.Setting // by id: what each would be set to without
+}
+
+func (v *view) moves(t trial) moved {
+	m := moved{start: v.in.Slots[0].Start, kWh: t.more[0], usual: map[string]thermal.Setting{}}
+	for id, all := range v.usual {
+		m.usual[id] = all[0]
+	}
+	return m
+}
+
+// movedLoad is what the plan for the thermostats has done to the load of a stretch of
+// time, in kWh. The past is to be learned as it would have been without: what a setback
+// saves would be taken off a second time. It is 0 while the thermostats are set, and the
+// rooms as warm, as they are without a plan.
+func (d *Desk) movedLoad(from, until time.Time) float64 {
+	begin, end := d.moved.start, d.moved.start.Add(plan.Length)
+	if from.Before(begin) {
+		from = begin
+	}
+	if end.Before(until) {
+		until = end
+	}
+	if !from.Before(until) {
+		return 0
+	}
+	for id, usual := range d.moved.usual {
+		r := d.rooms[id].last
+		now := points(r, r.CoolSetpoint, r.HeatSetpoint)
+		air := r.Unit.To(devices.Celsius, *r.Temperature)
+		if math.Abs(now.CoolC-usual.CoolC) > slackC || math.Abs(now.HeatC-usual.HeatC) > slackC || air > usual.CoolC+2*slackC || air < usual.HeatC-2*slackC {
+			return d.moved.kWh * float64(until.Sub(from)) / float64(plan.Length)
+		}
+	}
+	return 0
+}
+
+// with is courses with more load.
+func with(courses []forecast.Course, more []float64) []forecast.Course {
+	out := slices.Clone(courses)
+	for i, c := range out {
+		out[i].Load = slices.Clone(c.Load)
+		for t, kWh := range more {
+			out[i].Load[t] = max(0.02, c.Load[t]+kWh)
+		}
+	}
+	return out
+}
+
+// A view is the time ahead as the thermostats have it.
+type view struct {
+	*Desk
+	in         plan.Inputs
+	now        time.Time
+	start, end time.Time // of the peak
+	outside    []thermal.Outside
+	usual      map[string][]thermal.Setting // by id: what each thermostat follows by itself
+	highest    float64                      // price
+}
+
+// look finds the next peak and what acts on the house until some hours after it. It
+// says why nothing can be planned; empty: it can.
+func (v *view) look() string {
+	from, to := -1, -1
+	for i, s := range v.in.Slots {
+		v.highest = max(v.highest, s.Import)
+		if s.Expensive && from < 0 {
+			from = i
+		}
+		if from >= 0 && s.Expensive && (to < 0 || to == i-1) {
+			to = i
+		}
+	}
+	if from < 0 {
+		return "no expensive hours are ahead"
+	}
+	v.start, v.end = v.in.Slots[from].Start, v.in.Slots[to].Start.Add(v.in.Length)
+	if from == 0 && v.chosen != nil {
+		v.start = v.chosen.PeakStart
+	}
+	for i := 0; i < min(len(v.in.Slots), to+9); i++ {
+		s := v.in.Slots[i]
+		o := thermal.Outside{OutdoorC: v.foretoldC(s.Start.Add(v.in.Length / 2))}
+		for _, c := range v.in.Courses {
+			o.SunKW += c.Weight * c.Sun[i] / v.in.Length.Hours()
+		}
+		if math.IsNaN(o.OutdoorC) {
+			break
+		}
+		v.outside = append(v.outside, o)
+	}
+	if len(v.outside) <= to {
+		return "no weather forecast says how warm it will be outside until the end of the peak"
+	}
+	v.usual = map[string][]thermal.Setting{}
+	for _, id := range v.Band.Thermostats {
+		x := v.rooms[id]
+		switch r := x.last; {
+		case r.PolledAt.IsZero() || v.now.Sub(r.AsOf()) > staleAfter:
+			return x.name(id) + " has not been read lately"
+		case r.Mode == nil || *r.Mode == devices.Off || r.EmergencyHeat:
+			continue
+		}
+		v.usual[id] = v.follows(x)
+	}
+	return ""
+}
+
+// follows is what a thermostat follows by itself in the time ahead: its schedule as it
+// was seen, or what it is set to where a person holds it.
+func (v *view) follows(x *room) []thermal.Setting {
+	r := x.last
+	out := make([]thermal.Setting, len(v.outside))
+	held := points(r, r.CoolSetpoint, r.HeatSetpoint)
+	for i := range out {
+		out[i] = held
+		if p := x.points[v.bin(v.in.Slots[i].Start)]; p != nil && (r.Hold == nil || *r.Hold != devices.HoldPermanent && *r.Hold != devices.HoldVacation) {
+			out[i] = *p
+		}
+	}
+	return out
+}
+
+func celsius(f float64) float64 { return devices.Fahrenheit.To(devices.Celsius, f) }
+
+// under are the set points of a candidate.
+func (v *view) under(usual []thermal.Setting, c plan.Candidate) []thermal.Setting {
+	out := slices.Clone(usual)
+	for i := range out {
+		s := &out[i]
+		switch at := v.in.Slots[i].Start; {
+		case at.Before(v.start.Add(-c.Lead())) || !at.Before(v.end):
+		case at.Before(v.start):
+			s.CoolC = min(s.CoolC, max(s.CoolC-c.PrecoolF/1.8, celsius(v.Band.PrecoolMinF)))
+		default:
+			s.CoolC = max(s.CoolC, min(s.CoolC+c.SetbackF/1.8, celsius(v.Band.MaxCoolF-rules.PlanMarginF)))
+			s.HeatC = min(s.HeatC, max(s.HeatC-c.SetbackF/1.8, celsius(v.Band.MinHeatF+rules.PlanMarginF)))
+		}
+	}
+	return out
+}
+
+// try says what a candidate does to the load, and how much comfort it takes, in °F
+// hours. ok is false if it would leave the comfort band, where the usual would not.
+func (v *view) try(c plan.Candidate) (t trial, ok bool) {
+	t = trial{Candidate: c, more: make([]float64, len(v.outside))}
+	ok = true
+	degrees := 0.0
+	for id, usual := range v.usual {
+		x, m := v.rooms[id], v.house.Models[id]
+		air, walls := x.last.Unit.To(devices.Celsius, *x.last.Temperature), m.Walls(x.samples)
+		own := air // where it would be without the plan, which may have begun
+		if s := usual[0]; !math.IsNaN(s.CoolC) {
+			own = min(own, s.CoolC)
+		}
+		if s := usual[0]; !math.IsNaN(s.HeatC) {
+			own = max(own, s.HeatC)
+		}
+		base, cand := m.Live(own, walls, v.outside, usual), m.Live(air, walls, v.outside, v.under(usual, c))
+		for i := range cand {
+			t.more[i] += (v.house.Power.At(v.outside[i].OutdoorC, cand[i]) - v.house.Power.At(v.outside[i].OutdoorC, base[i])) * v.in.Length.Hours()
+			away := math.Abs(cand[i].AirC - base[i].AirC)
+			if at := v.in.Slots[i].Start; !at.Before(v.start.Add(-c.Lead())) && at.Before(v.end) {
+				degrees += away * 1.8 * v.in.Length.Hours()
+				high, low := celsius(v.Band.MaxCoolF), celsius(v.Band.MinHeatF)
+				ok = ok && cand[i].AirC <= max(high, base[i].AirC)+slackC && cand[i].AirC >= min(low, base[i].AirC)-slackC
+			}
+		}
+	}
+	t.Cost = degrees * degreeShare * v.highest
+	return t, ok
+}
+
+// trials are the candidates with what they cost, the best first.
+func (v *view) trials(q plan.Question) ([]trial, error) {
+	cools := false
+	for id := range v.usual {
+		cools = cools || v.house.Models[id].Cooling < 0
+	}
+	var all []trial
+	for step := range v.Band.Steps + 1 {
+		candidates := []plan.Candidate{{SetbackF: float64(step) * v.Band.StepF}}
+		for _, depth := range precoolDepths {
+			for _, hours := range precoolLeads {
+				c := plan.Candidate{PrecoolF: depth, LeadMinutes: 60 * hours, SetbackF: float64(step) * v.Band.StepF}
+				if cools && !v.start.Add(-c.Lead()).Before(v.now.Truncate(v.in.Length)) {
+					candidates = append(candidates, c)
+				}
+			}
+		}
+		for _, c := range candidates {
+			t, ok := v.try(c)
+			if !ok {
+				continue
+			}
+			in := v.in
+			in.Courses, in.Levels = with(in.Courses, t.more), candidateLevels
+			values, err := plan.Solve(in)
+			if err != nil {
+				return nil, err
+			}
+			_, cost := values.Ask(q)
+			t.Cost = math.Round((t.Cost+cost)*1000) / 1000
+			all = append(all, t)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b trial) int { return cmp.Compare(a.Cost, b.Cost) })
+	// What gains next to nothing is not done.
+	if i := slices.IndexFunc(all, func(t trial) bool { return t.PrecoolF == 0 && t.SetbackF == 0 }); i > 0 && all[i].Cost-all[0].Cost < v.Options.MinGain {
+		nothing := all[i]
+		all = slices.Insert(slices.Delete(all, i, i+1), 0, nothing)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("nothing keeps the house within its comfort band")
+	}
+	return all, nil
+}
+
+// why says what is planned and which candidates lost, by how much.
+func (d *Desk) why(all []trial) string {
+	money := func(v float64) string { return tariff.Table{Currency: d.Currency}.Amount(v) }
+	text := words(all[0].Candidate, d.Unit)
+	var lost []string
+	for i, t := range all[1:] {
+		if nothing := t.PrecoolF == 0 && t.SetbackF == 0; i < namedLosers || nothing {
+			lost = append(lost, fmt.Sprintf("%s would cost %s more", words(t.Candidate, d.Unit), money(t.Cost-all[0].Cost)))
+		}
+	}
+	if len(lost) > 0 {
+		text += "; " + strings.Join(lost, ", ")
+	}
+	return text
+}
+
+// words are a candidate for people who read temperatures in a unit; empty: °F.
+func words(c plan.Candidate, owner devices.Unit) string {
+	setback := "set back by " + devices.Fahrenheit.Difference(owner, c.SetbackF)
+	precool := fmt.Sprintf("precool by %s for %g h", devices.Fahrenheit.Difference(owner, c.PrecoolF), c.Lead().Hours())
+	switch {
+	case c.PrecoolF > 0 && c.SetbackF > 0:
+		return precool + " and " + setback
+	case c.PrecoolF > 0:
+		return precool
+	case c.SetbackF > 0:
+		return setback
+	}
+	return "leave the thermostats alone"
+}

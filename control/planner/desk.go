@@ -1,0 +1,413 @@
+package planner
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"powermgr/control/battery"
+	"powermgr/control/forecast"
+	"powermgr/control/plan"
+	"powermgr/control/tariff"
+	"powermgr/devices"
+)
+
+// Where prices come from.
+const (
+	FromConfig = "config" // tariff.rates, or the two prices of peak and off-peak
+	FromTesla  = "tesla"  // what the owner has set in Tesla's app
+	FromMQTT   = "mqtt"   // a list of prices on tariff/set
+)
+
+// Settings are what the owner has said.
+type Settings struct {
+	Zone     *time.Location
+	Free     func(day time.Time) bool // no working day
+	Source   string                   // of prices: one of those above
+	Prices   *tariff.Table            // those of the configuration; nil: it has none
+	Currency string
+	Unit     devices.Unit // what the owner reads temperatures in; empty: °F
+
+	CapacityKWh  float64 // of the battery, until readings tell
+	PowerKW      float64 // most it charges or discharges with
+	GridChargeKW float64 // most it fills with from the grid; 0: it is learned
+	OneWay       float64 // what is left of energy after going in, or out
+
+	Rule    plan.Fixed   // the reserves of the rule, percent
+	Alone   int          // that of a battery that is left alone
+	Options plan.Options // see PlanOptions
+	Band    Band         // of the thermostats; zero: nothing is planned for them
+}
+
+// When it plans and asks.
+const (
+	planEvery  = 30 * time.Minute
+	askEvery   = 5 * time.Minute
+	offCourse  = 5.0              // percent of charge from which it plans again
+	staleAfter = 90 * time.Minute // older readings make no plan; with few calls a month there is one in an hour
+	staleSky   = 12 * time.Hour   // a weather forecast says nothing any more
+	longest    = time.Hour        // between two readings whose energy counts
+	leastKnown = 12               // slots with a price; fewer make no plan
+	firstRate  = 1.7              // kW from the grid until more is known, as seen on a Powerwall 2
+
+)
+
+// A Desk is the planner without its bus: what it knows, and when it is due. The
+// same calls at the same times give the same plans. It is for one goroutine.
+type Desk struct {
+	Settings
+	past   *forecast.Past
+	last   *devices.PowerwallReading
+	quotes tariff.Quotes
+	sky    *devices.Forecast // what a weather service says; nil: nothing
+	table  *tariff.Table     // prices; nil: there are none
+	absent string            // why there is no table
+
+	capacity, rate float64 // of the battery, as learned; kWh, kW
+
+	values *plan.Values // nil: there is no plan to go by
+	start  time.Time    // of its first slot
+	out    plan.Plan    // as it was published
+	asked  time.Time
+	// Of the thermostats.
+	rooms   map[string]*room
+	powers  []powers // of the last half hours, oldest first
+	house   House
+	noHouse string    // why there is no model to go by; empty: there is one, or none was tried
+	tried   time.Time // when a model was tried last
+	chosen  *plan.Comfort
+	moved   moved
+
+	due bool // something has changed: it plans at once
+}
+
+// NewDesk is a desk with the past that it learns from, oldest first.
+func NewDesk(s Settings, past []forecast.Sample) *Desk {
+	d := &Desk{Settings: s, past: forecast.NewPast(s.Zone, s.Free), capacity: s.CapacityKWh, rate: s.GridChargeKW, due: true, rooms: map[string]*room{}}
+	if d.rate == 0 {
+		d.rate = firstRate
+	}
+	for _, sample := range past {
+		d.past.Add(sample)
+	}
+	switch d.table = s.Prices; {
+	case s.Source == FromTesla:
+		d.table, d.absent = nil, "the tariff of Tesla's app has not been read yet"
+	case d.table == nil:
+		d.absent = "nothing says what energy costs: fill in tariff.rates, or tariff.peak_per_kwh and tariff.off_peak_per_kwh"
+	}
+	return d
+}
+
+// Read takes in a reading.
+func (d *Desk) Read(r devices.PowerwallReading, now time.Time) {
+	before := d.last
+	if before != nil && !r.AsOf().After(before.AsOf()) {
+		return // the same figures once more
+	}
+	d.last = &r
+	d.learnBattery(r)
+	d.drawn(r)
+	if before == nil || now.Sub(before.AsOf()) > staleAfter {
+		d.due = true
+	}
+	if before == nil {
+		return
+	}
+	from, until := before.AsOf(), r.AsOf()
+	if until.Sub(from) > longest {
+		return
+	}
+	energy := func(a, b *devices.Watts) *float64 {
+		if a == nil || b == nil {
+			return nil
+		}
+		kWh := max(0, float64(*a+*b)/2/1000*until.Sub(from).Hours())
+		return &kWh
+	}
+	load := energy(before.HomePower, r.HomePower)
+	if load != nil {
+		*load = max(0, *load-d.movedLoad(from, until))
+	}
+	d.past.Add(forecast.Sample{Start: from, Length: until.Sub(from), LoadKWh: load, SunKWh: energy(before.SolarPower, r.SolarPower)})
+	if at, ok := d.expected(now); ok && r.ChargePercent != nil && math.Abs(float64(*r.ChargePercent)-at) >= offCourse && now.Sub(d.out.Made) >= askEvery {
+		d.due = true
+	}
+}
+
+// learnBattery learns what the battery holds, and how fast it fills from the grid.
+func (d *Desk) learnBattery(r devices.PowerwallReading) {
+	if r.StoredEnergy != nil && r.ChargePercent != nil && *r.ChargePercent >= 20 {
+		if kWh := float64(*r.StoredEnergy) / 1000 / float64(*r.ChargePercent) * 100; kWh >= 1 && kWh <= 1000 {
+			d.capacity = kWh
+		}
+	}
+	if d.GridChargeKW != 0 || r.GridPower == nil || r.BatteryPower == nil || r.ChargePercent == nil || r.ReservePercent == nil {
+		return
+	}
+	// While the grid fills it, and well below the reserve, where it fills as fast as it does.
+	if in := -float64(*r.BatteryPower) / 1000; in > 0.5 && float64(*r.GridPower)/1000 >= in && float64(*r.ChargePercent) < float64(*r.ReservePercent)-3 {
+		d.rate += 0.2 * (min(in, d.PowerKW) - d.rate)
+	}
+}
+
+// Priced takes the tariff of Tesla's app; nil: it cannot be used, and why.
+func (d *Desk) Priced(t *tariff.Table, why string) {
+	d.table, d.absent, d.due = t, why, true
+}
+
+// Quoted takes prices by the hour.
+func (d *Desk) Quoted(q tariff.Quotes) { d.quotes, d.due = q, true }
+
+// Foretold takes what a weather service says. The next plan goes by it.
+func (d *Desk) Foretold(f devices.Forecast) {
+	if f.Radiation != nil {
+		d.sky = &f
+	}
+}
+
+// ahead is the time that is planned, with the sun that a weather service has for it.
+// From is whose it is; empty: past days alone say how the sun will be.
+func (d *Desk) ahead(now, start time.Time, slots int) (a forecast.Ahead, from string) {
+	a = forecast.Ahead{Now: start, Slots: slots, Length: plan.Length}
+	if d.sky == nil || now.Sub(d.sky.AsOf) > staleSky {
+		return a, ""
+	}
+	a.Sun = d.past.Roof(a, d.sky.Radiation.Between)
+	if math.IsNaN(a.Sun[0]) {
+		return a, ""
+	}
+	return a, d.sky.Source
+}
+
+// Spoken notes that a person has said something: it plans again.
+func (d *Desk) Spoken() { d.due = true }
+
+// Adjusted takes the reserves of the rule as they are now: a person may change them
+// by hand.
+func (d *Desk) Adjusted(rule plan.Fixed) {
+	d.due = d.due || d.Rule != rule
+	d.Rule = rule
+}
+
+// PlanOptions are the owner's; the rule's reserve in a peak is never gone below.
+func (s Settings) PlanOptions() plan.Options {
+	o := s.Options
+	o.MinReserve = max(o.MinReserve, s.Rule.Peak)
+	return o
+}
+
+// Next is when Turn has something to do at the latest.
+func (d *Desk) Next() time.Time {
+	next := d.out.Made.Truncate(planEvery).Add(planEvery)
+	if d.values != nil {
+		if at := d.asked.Truncate(askEvery).Add(askEvery); at.Before(next) {
+			next = at
+		}
+	}
+	return next
+}
+
+// Turn does what is due at now. ok is false if there is nothing new to publish.
+func (d *Desk) Turn(now time.Time) (out plan.Plan, ok bool) {
+	switch {
+	case d.last == nil && d.out.Made.IsZero() && d.due:
+		d.due = false // the first reading is on its way
+		return d.idle(now, "the Powerwall has not been read yet"), true
+	case d.due || !now.Before(d.out.Made.Truncate(planEvery).Add(planEvery)):
+		d.due = false
+		return d.plan(now), true
+	case d.values != nil && !now.Before(d.asked.Truncate(askEvery).Add(askEvery)):
+		return d.ask(now)
+	}
+	return d.out, false
+}
+
+// idle is a plan that says why there is none.
+func (d *Desk) idle(now time.Time, why string) plan.Plan {
+	d.values, d.asked = nil, now
+	at := devices.WholeSecond(now)
+	d.out = plan.Plan{Made: at, Decided: at, Reason: why, Currency: d.Currency, Slots: []plan.Ahead{}}
+	return d.out
+}
+
+// plan makes a plan of what is known by now.
+func (d *Desk) plan(now time.Time) plan.Plan {
+	if why := d.unfit(now); why != "" {
+		return d.idle(now, why)
+	}
+	start := now.Truncate(plan.Length)
+	slots := d.slots(start)
+	if len(slots) < leastKnown {
+		return d.idle(now, d.unpriced(slots, now))
+	}
+	ahead, weather := d.ahead(now, start, len(slots))
+	courses, err := d.past.Look(ahead)
+	if errors.Is(err, forecast.ErrTooYoung) {
+		return d.idle(now, fmt.Sprintf("%d days of history are known, and a plan takes %d", d.past.Days(), forecast.LeastDays))
+	} else if err != nil {
+		return d.idle(now, err.Error())
+	}
+	m := d.model()
+	d.start = start
+	q := d.question(now)
+	in := plan.Inputs{Battery: m, Slots: slots, Length: plan.Length, Courses: courses, Options: d.PlanOptions()}
+	comfort, courses, err := d.comfort(now, in, q)
+	if err != nil {
+		return d.idle(now, err.Error())
+	}
+	in.Courses = courses
+	v, err := plan.Solve(in)
+	if err != nil {
+		return d.idle(now, err.Error())
+	}
+	d.values, d.asked = v, now
+	outline, expected := v.Outline(plan.Outlook{Rule: d.Rule, Alone: d.Alone, Zone: d.Zone, Now: q})
+	for i := range outline {
+		outline[i].Start = outline[i].Start.In(d.Zone)
+	}
+	at := devices.WholeSecond(now)
+	d.out = plan.Plan{
+		Made: at, Decided: at, Reserve: devices.Pointer(outline[0].Reserve), Reason: outline[0].Reason, Currency: d.Currency,
+		Inputs: &plan.Known{
+			HistoryDays: d.past.Days(), Courses: len(courses), ChargePercent: float64(*d.last.ChargePercent),
+			CapacityKWh: m.CapacityKWh, PowerKW: m.PowerKW, GridChargeKW: m.GridChargeKW, Prices: d.Source, Weather: weather,
+		},
+		Expected: &expected, Slots: outline, Thermostats: comfort,
+	}
+	if from, until, ok := v.Peak(0); ok {
+		d.out.PeakStart, d.out.PeakEnd = from.In(d.Zone), until.In(d.Zone)
+	}
+	return d.out
+}
+
+// unfit says why no plan can be made of the readings; empty: one can.
+func (d *Desk) unfit(now time.Time) string {
+	r := d.last
+	switch {
+	case r == nil:
+		return "the Powerwall has not been read yet"
+	case r.ChargePercent == nil || r.ReservePercent == nil:
+		return "the Powerwall does not say its charge and its reserve"
+	case now.Sub(r.AsOf()) > staleAfter:
+		return fmt.Sprintf("the last figures of the Powerwall are of %s", r.AsOf().In(d.Zone).Format("15:04"))
+	case r.Mode != nil && *r.Mode != devices.SelfConsumption:
+		return fmt.Sprintf("the Powerwall is in %s mode, and a plan is for self_consumption", *r.Mode)
+	}
+	return ""
+}
+
+// unpriced says why there are too few slots with a price.
+func (d *Desk) unpriced(slots []plan.Slot, now time.Time) string {
+	switch {
+	case d.Source == FromMQTT && len(d.quotes) == 0:
+		return "no prices have been sent to tariff/set"
+	case d.Source == FromMQTT && !d.quotes.End().After(now):
+		return fmt.Sprintf("the prices that were sent to tariff/set ended at %s", d.quotes.End().In(d.Zone).Format("Mon 15:04"))
+	case d.Source == FromMQTT:
+		return fmt.Sprintf("prices are known for %g hours only, and a plan takes %g", float64(len(slots))*plan.Length.Hours(), leastKnown*plan.Length.Hours())
+	case d.table == nil:
+		return d.absent
+	}
+	return "the tariff has no price for the hours ahead"
+}
+
+// slots are the half hours from start on, as far as prices are known.
+func (d *Desk) slots(start time.Time) (slots []plan.Slot) {
+	at := func(time.Time) (tariff.Price, bool) { return tariff.Price{}, false }
+	switch {
+	case d.Source == FromMQTT:
+		at = func(t time.Time) (tariff.Price, bool) { return d.quotes.Price(t, d.Zone) }
+	case d.table != nil:
+		at = d.table.Reader().At
+	}
+	for n := range plan.Horizon {
+		s := plan.Slot{Start: start.Add(time.Duration(n) * plan.Length)}
+		first, ok := at(s.Start)
+		second, also := at(s.Start.Add(plan.Length / 2))
+		if !ok || !also {
+			break
+		}
+		s.Import, s.Export = (first.Import+second.Import)/2, (first.Export+second.Export)/2
+		s.Expensive = first.Peak || second.Peak
+		slots = append(slots, s)
+	}
+	return slots
+}
+
+// model is the battery as it is known by now.
+func (d *Desk) model() battery.Model {
+	m := battery.Model{CapacityKWh: d.capacity, PowerKW: d.PowerKW, GridChargeKW: min(d.rate, d.PowerKW), OneWay: d.OneWay}
+	if d.last.GridCharging != nil && !*d.last.GridCharging {
+		m.GridChargeKW = 0
+	}
+	return m
+}
+
+// question is what is known now.
+func (d *Desk) question(now time.Time) plan.Question {
+	q := plan.Question{
+		Slot:      int(now.Sub(d.start) / plan.Length),
+		StoredKWh: float64(*d.last.ChargePercent) / 100 * d.capacity, Reserve: *d.last.ReservePercent,
+	}
+	if r := d.last; r.HomePower != nil && now.Sub(r.AsOf()) <= 2*askEvery {
+		net := float64(*r.HomePower)
+		if r.SolarPower != nil {
+			net -= float64(*r.SolarPower)
+		}
+		net *= plan.Length.Hours() / 1000
+		q.NetKWh = &net
+	}
+	return q
+}
+
+// ask asks the values again, with what is known by now.
+func (d *Desk) ask(now time.Time) (plan.Plan, bool) {
+	d.asked = now
+	if d.unfit(now) != "" {
+		return d.plan(now), true
+	}
+	q := d.question(now)
+	if q.Slot < 0 || q.Slot >= len(d.out.Slots) {
+		return d.plan(now), true
+	}
+	reserve, _ := d.values.Ask(q)
+	reserve = d.most(reserve, d.out.Slots[q.Slot].Expensive)
+	if d.out.Reserve != nil && *d.out.Reserve == reserve {
+		return d.out, false
+	}
+	d.out.Decided, d.out.Reserve = devices.WholeSecond(now), &reserve
+	d.out.Reason = d.values.Reason(q.Slot, reserve, q.StoredKWh, d.Zone)
+	return d.out, true
+}
+
+// most is the reserve, at most that of the rule.
+func (d *Desk) most(reserve int, expensive bool) int {
+	rule := d.Rule.OffPeak
+	if expensive {
+		rule = d.Rule.Peak
+	}
+	return min(reserve, max(rule, d.PlanOptions().MinReserve))
+}
+
+// expected is the charge that the plan has for now, in percent.
+func (d *Desk) expected(now time.Time) (percent float64, ok bool) {
+	if d.values == nil {
+		return 0, false
+	}
+	at := now.Sub(d.start).Hours() / plan.Length.Hours()
+	i := int(at)
+	if at < 0 || i+1 >= len(d.out.Slots) {
+		return 0, false
+	}
+	from := max(at-float64(i), 0)
+	a, b := d.out.Slots[i].Charge, d.out.Slots[i+1].Charge
+	if i == 0 { // the first slot began before the plan was made
+		made := d.out.Made.Sub(d.start).Hours() / plan.Length.Hours()
+		if from = 0; made < 1 {
+			from = max(0, (at-made)/(1-made))
+		}
+	}
+	return a + (b-a)*from, true
+}

@@ -1,0 +1,288 @@
+// Package planner is the part that keeps a plan while the daemon runs: it learns
+// from each reading, plans every half hour and whenever something changes, and in
+// between asks what it knows again every five minutes. It publishes control/plan
+// and commands nothing: what becomes of a plan is for package rules to decide.
+//
+// Desk is its core, without a bus, a file or a clock of its own. Planner ties it
+// to the bus.
+package planner
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/control/forecast"
+	"powermgr/control/plan"
+	"powermgr/control/rules"
+	"powermgr/control/tariff"
+	"powermgr/control/thermal"
+	"powermgr/devices"
+)
+
+// Standing says what this node is in the pair.
+type Standing interface {
+	Active() bool       // false: another node plans
+	Generation() uint64 // of the claim this node holds
+}
+
+// A Store keeps the prices that were given by MQTT over a restart.
+type Store interface {
+	Load(key string, v any) error // fs.ErrNotExist when there is nothing
+	Save(key string, v any) error
+}
+
+// Options are what a Planner needs; all are required but Store.
+type Options struct {
+	Settings
+	Bus      *bus.Bus
+	Topics   devices.Topics
+	Standing Standing
+	Log      *slog.Logger
+	// Past is what the home lived through until now, oldest first.
+	Past func(now time.Time) ([]forecast.Sample, error)
+	// Rooms is what the thermostats' zones lived through until now; nil: nothing is
+	// known, or it is learned as the daemon runs.
+	Rooms func(now time.Time) []Lived
+	Store Store // nil: prices by MQTT are lost with the process
+	// Learned keeps what was learned of the house; nil: it is lost with the process.
+	Learned Store
+}
+
+// Planner is the part; see Run.
+type Planner struct {
+	Options
+	sub  *bus.Subscription
+	desk *Desk     // nil: on standby
+	kept time.Time // when the house was learned that the store has
+}
+
+// New returns a planner that has subscribed already.
+func New(o Options) *Planner {
+	t := o.Topics
+	return &Planner{Options: o, sub: o.Bus.Subscribe("planner",
+		t.Powerwall(devices.StateLeaf), t.Powerwall(devices.TariffLeaf), t.Tariff(devices.SetLeaf), t.Weather(devices.StateLeaf), t.Control(devices.StateLeaf), t.Thermostat("+", devices.StateLeaf), t.Control("+"+devices.ResultSuffix), bus.Standing)}
+}
+
+// Run plans until ctx ends; its error is ctx's.
+func (p *Planner) Run(ctx context.Context) error {
+	defer p.sub.Close()
+	p.turn()
+	for {
+		var wake time.Time
+		if p.desk != nil {
+			wake = p.desk.Next()
+		}
+		m, ok, err := p.sub.Next(ctx, wake)
+		if err != nil {
+			return err
+		}
+		p.turn()
+		if ok {
+			p.take(m)
+		}
+		if p.desk == nil {
+			continue
+		}
+		if out, ok := p.desk.Turn(p.Bus.Now()); ok {
+			p.publish(p.Topics.Control(devices.PlanLeaf), true, out)
+			p.keepHouse()
+		}
+	}
+}
+
+// turn opens or closes the desk, as this node is the active one or no longer is.
+func (p *Planner) turn() {
+	switch active := p.Standing.Active(); {
+	case !active:
+		p.desk = nil
+	case p.desk == nil:
+		now := p.Bus.Now()
+		past, err := p.Past(now)
+		if err != nil {
+			p.Log.Warn("the plan knows less of the past than it could", "reason", err)
+		}
+		p.desk = NewDesk(p.Settings, past)
+		var kept tariff.Quotes
+		if p.Source == FromMQTT && p.Store != nil {
+			if err := p.Store.Load(quotesKey, &kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				p.Log.Warn("the prices kept earlier cannot be read", "reason", err)
+				kept = nil
+			}
+			p.desk.Quoted(kept)
+		}
+		p.recallHouse(now)
+		for _, topic := range []string{p.Topics.Powerwall(devices.TariffLeaf), p.Topics.Weather(devices.StateLeaf), p.Topics.Control(devices.StateLeaf), p.Topics.Powerwall(devices.StateLeaf)} {
+			if m, ok := p.Bus.Retained(topic); ok {
+				p.take(m)
+			}
+		}
+	}
+}
+
+// A Lived is what the zone of a thermostat lived through.
+type Lived struct {
+	ID      string // of the thermostat, on topics
+	Samples []thermal.Sample
+	Follows []thermal.Setting // by itself, at each sample
+}
+
+// houseKey is where a Store has what was learned of the house.
+const houseKey = "house"
+
+// recallHouse goes on with what was learned of the house before the start.
+func (p *Planner) recallHouse(now time.Time) {
+	var h House
+	if p.Learned != nil {
+		if err := p.Learned.Load(houseKey, &h); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			p.Log.Warn("what was learned of the house cannot be read", "reason", err)
+			h = House{}
+		}
+	}
+	if now.Sub(h.Fitted) < oldHouse && !h.Fitted.After(now) {
+		p.desk.Recall(h)
+		p.kept = h.Fitted
+	}
+	if p.Rooms != nil {
+		for _, l := range p.Rooms(now) {
+			p.desk.Remember(l)
+		}
+	}
+}
+
+// keepHouse keeps what was learned of the house: once a day, as it is learned.
+func (p *Planner) keepHouse() {
+	h := p.desk.House()
+	if p.Learned == nil || h.Fitted.Equal(p.kept) {
+		return
+	}
+	p.kept = h.Fitted
+	if err := p.Learned.Save(houseKey, h); err != nil {
+		p.Log.Warn("what was learned of the house is lost with the next restart", "reason", err)
+	}
+}
+
+// quotesKey is where a Store has the prices that were given by MQTT.
+const quotesKey = "tariff_quotes"
+
+// take folds one message.
+func (p *Planner) take(m bus.Message) {
+	switch {
+	case p.desk == nil || len(m.Payload) == 0:
+	case m.Topic == p.Topics.Powerwall(devices.StateLeaf):
+		r, err := bus.Decode[devices.PowerwallReading](m)
+		if err != nil {
+			p.Log.Warn("a reading was not understood", "reason", err)
+			return
+		}
+		p.desk.Read(r, p.Bus.Now())
+	case m.Topic == p.Topics.Weather(devices.StateLeaf):
+		f, err := bus.Decode[devices.Forecast](m)
+		if err != nil {
+			p.Log.Warn("a forecast was not understood", "reason", err)
+			return
+		}
+		p.desk.Foretold(f)
+	case m.Topic == p.Topics.Control(devices.StateLeaf):
+		var s struct {
+			Peak    *int `json:"peak_reserve_percent"`
+			OffPeak *int `json:"off_peak_reserve_percent"`
+		}
+		if json.Unmarshal(m.Payload, &s) == nil && s.Peak != nil && s.OffPeak != nil { // else it is an earlier version's
+			p.desk.Adjusted(plan.Fixed{Peak: *s.Peak, OffPeak: *s.OffPeak})
+		}
+	case m.Topic == p.Topics.Powerwall(devices.TariffLeaf):
+		p.tesla(m.Payload)
+	case m.Topic == p.Topics.Tariff(devices.SetLeaf):
+		p.quoted(m)
+	case m.Topic == bus.Standing:
+	case strings.HasSuffix(m.Topic, "/"+devices.StateLeaf):
+		r, err := bus.Decode[devices.ThermostatReading](m)
+		if err != nil {
+			p.Log.Warn("a reading was not understood", "reason", err)
+			return
+		}
+		p.desk.Felt(r, p.Bus.Now())
+	default:
+		res, err := bus.Decode[devices.Result](m)
+		if err == nil && res.Accepted && !rules.OwnCommand(res.ID) {
+			p.desk.Spoken()
+		}
+	}
+}
+
+// tesla takes the tariff that the owner has set in Tesla's app.
+func (p *Planner) tesla(content []byte) {
+	if p.Source != FromTesla {
+		return
+	}
+	t, notices, err := tariff.FromTesla(content, p.Zone)
+	if err != nil {
+		p.Log.Warn("the tariff in Tesla's app cannot be used", "reason", err)
+		p.desk.Priced(nil, "the tariff in Tesla's app cannot be used: "+err.Error())
+		return
+	}
+	p.Log.Info("the tariff of Tesla's app is known", "rates", len(t.Rates), "notices", notices)
+	p.desk.Priced(&t, "")
+}
+
+// mostQuotes is the longest list of prices that is looked at, in bytes: a month of
+// quarter hours.
+const mostQuotes = 1 << 19
+
+// quoted answers a list of prices.
+func (p *Planner) quoted(m bus.Message) {
+	now := p.Bus.Now()
+	var quotes tariff.Quotes
+	var err error
+	switch why := m.Refusal(now, p.Standing.Generation()); {
+	case why != "":
+		err = errors.New(why)
+	case p.Source != FromMQTT:
+		err = fmt.Errorf("tariff.source is %s in the configuration: prices are taken from here if it is mqtt", p.Source)
+	case len(m.Payload) > mostQuotes:
+		err = fmt.Errorf("the list has %d bytes; %d is the most", len(m.Payload), mostQuotes)
+	default:
+		quotes, err = tariff.ParseQuotes(m.Payload)
+		if end := quotes.End(); err == nil && !end.After(now) {
+			err = fmt.Errorf("all of these prices are over: the last ends at %s", end.In(p.Zone).Format("2006-01-02 15:04"))
+		}
+	}
+	if m.Retain {
+		p.Bus.Publish(bus.Message{Topic: m.Topic, Retain: true}) // or it would come again
+	}
+	res := devices.Result{ID: m.ID, Final: true}
+	if err != nil {
+		p.Log.Warn("command refused", "topic", m.Topic, "reason", err)
+		res.Reason = err.Error()
+	} else {
+		p.desk.Quoted(quotes)
+		said := fmt.Sprintf("%d prices until %s", len(quotes), quotes.End().In(p.Zone).Format("2006-01-02 15:04"))
+		res.Accepted, res.Requested, res.Applied = true, said, said
+		if p.Store != nil {
+			if err := p.Store.Save(quotesKey, quotes); err != nil {
+				p.Log.Warn("the prices are lost with the next restart", "reason", err)
+			}
+		}
+	}
+	p.publish(devices.ResultTopic(m.Topic), false, res)
+}
+
+func (p *Planner) publish(topic string, retain bool, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		p.Log.Error("a message cannot be written", "topic", topic, "reason", err)
+		return
+	}
+	if last, ok := p.Bus.Retained(topic); retain && ok && bytes.Equal(last.Payload, b) {
+		return // two plans of one second can be the same
+	}
+	p.Bus.Publish(bus.Message{Topic: topic, Payload: b, Retain: retain})
+}

@@ -1,0 +1,259 @@
+package planner
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"powermgr/control/thermal"
+	"powermgr/devices"
+)
+
+// A Band is what the owner lets a plan do with the thermostats. Without thermostats
+// nothing is planned for them.
+type Band struct {
+	Thermostats []string // ids on topics of those that are controlled
+	PrecoolMinF float64  // never cooled below this
+	MaxCoolF    float64  // highest cool set point of a setback
+	MinHeatF    float64  // lowest heat set point of a setback
+	StepF       float64  // of setbacks
+	Steps       int      // most of them
+}
+
+// A House is what has been learned of the thermostats' zones: a few numbers, by id,
+// kept over a restart.
+type House struct {
+	Fitted time.Time                `json:"fitted_at"`
+	Models map[string]thermal.Model `json:"models"`
+	Power  thermal.Power            `json:"power_kw"`
+}
+
+const (
+	roomDays   = 14                  // that a model is fitted to
+	fitEvery   = 24 * time.Hour      // a model is good for so long,
+	fitAgain   = time.Hour           // and the next try is made after this where there is none
+	oldHouse   = 21 * 24 * time.Hour // a model says nothing any more
+	binsInADay = int(24 * time.Hour / thermal.Step)
+)
+
+// A room is the zone of one thermostat.
+type room struct {
+	last    devices.ThermostatReading
+	open    half // the half hour that goes on
+	samples []thermal.Sample
+	points  [binsInADay]*thermal.Setting // what it follows by itself, by the time of day
+}
+
+// A half is a half hour of which readings come in.
+type half struct {
+	start                            time.Time
+	n, indoor, outdoor, cools, heats float64
+}
+
+// A powers is what the Powerwall said in a half hour.
+type powers struct {
+	start        time.Time
+	n, sun, home float64
+}
+
+// Felt takes in a reading of a thermostat.
+func (d *Desk) Felt(r devices.ThermostatReading, now time.Time) {
+	if !slices.Contains(d.Band.Thermostats, r.ID()) || r.Temperature == nil || !r.Alive {
+		return
+	}
+	x := d.room(r.ID())
+	if !r.AsOf().After(x.last.AsOf()) {
+		return
+	}
+	x.last = r
+	start := r.AsOf().Truncate(thermal.Step)
+	if !x.open.start.Equal(start) {
+		x.close(d.powers)
+		x.open = half{start: start}
+	}
+	out := d.outdoorC(r, now)
+	x.open.n++
+	x.open.indoor += r.Unit.To(devices.Celsius, *r.Temperature)
+	x.open.outdoor += out
+	switch {
+	case r.Action == nil:
+		x.open.cools = math.NaN()
+	case *r.Action == devices.ActionCooling:
+		x.open.cools++
+	case *r.Action == devices.ActionHeating:
+		x.open.heats++
+	}
+	if s, ok := ownPoints(r); ok {
+		x.points[d.bin(start)] = &s
+	}
+}
+
+func (d *Desk) room(id string) *room {
+	if d.rooms[id] == nil {
+		d.rooms[id] = &room{}
+	}
+	return d.rooms[id]
+}
+
+// bin is the half hour of the local day.
+func (d *Desk) bin(t time.Time) int {
+	t = t.In(d.Zone)
+	return (t.Hour()*60 + t.Minute()) / int(thermal.Step.Minutes())
+}
+
+// ownPoints are the set points that a thermostat follows by itself; ok is false while
+// something else is in force and it does not tell them.
+func ownPoints(r devices.ThermostatReading) (s thermal.Setting, ok bool) {
+	cool, heat := r.ScheduleCool, r.ScheduleHeat
+	if cool == nil && heat == nil {
+		if r.Hold == nil || *r.Hold != devices.HoldSchedule {
+			return s, false
+		}
+		cool, heat = r.CoolSetpoint, r.HeatSetpoint
+	}
+	return points(r, cool, heat), true
+}
+
+// points are set points as far as the mode uses them.
+func points(r devices.ThermostatReading, cool, heat *float64) thermal.Setting {
+	s := thermal.Setting{CoolC: math.NaN(), HeatC: math.NaN()}
+	if r.Mode == nil {
+		return s
+	}
+	if cool != nil && (*r.Mode == devices.Cool || *r.Mode == devices.HeatCool) {
+		s.CoolC = r.Unit.To(devices.Celsius, *cool)
+	}
+	if heat != nil && (*r.Mode == devices.Heat || *r.Mode == devices.HeatCool) {
+		s.HeatC = r.Unit.To(devices.Celsius, *heat)
+	}
+	return s
+}
+
+// outdoorC is how warm it is outside: by the thermostat, or by the forecast.
+func (d *Desk) outdoorC(r devices.ThermostatReading, now time.Time) float64 {
+	if r.OutdoorTemperature != nil {
+		return r.Unit.To(devices.Celsius, *r.OutdoorTemperature)
+	}
+	return d.foretoldC(now)
+}
+
+// foretoldC is the temperature outside that is forecast for a time; NaN: none is.
+func (d *Desk) foretoldC(at time.Time) float64 {
+	if d.sky == nil {
+		return math.NaN()
+	}
+	for i, h := range d.sky.Hourly {
+		if at.Before(h.At) || !at.Before(h.At.Add(time.Hour)) {
+			continue
+		}
+		f := h.DegF
+		if i+1 < len(d.sky.Hourly) && d.sky.Hourly[i+1].At.Equal(h.At.Add(time.Hour)) {
+			f += (d.sky.Hourly[i+1].DegF - f) * at.Sub(h.At).Hours()
+		}
+		return devices.Fahrenheit.To(devices.Celsius, f)
+	}
+	return math.NaN()
+}
+
+// close makes a sample of the half hour that went on.
+func (x *room) close(known []powers) {
+	h := x.open
+	if h.n == 0 {
+		return
+	}
+	s := thermal.Sample{
+		Start: h.start, IndoorC: h.indoor / h.n, OutdoorC: h.outdoor / h.n, Cools: h.cools / h.n, Heats: h.heats / h.n,
+		SunKW: math.NaN(), HomeKW: math.NaN(),
+	}
+	for _, p := range known {
+		if p.start.Equal(h.start) && p.n > 0 {
+			s.SunKW, s.HomeKW = p.sun/p.n, p.home/p.n
+		}
+	}
+	if n := len(x.samples); n > 0 && !x.samples[n-1].Start.Before(s.Start) {
+		return
+	}
+	if x.samples = append(x.samples, s); len(x.samples) > roomDays*binsInADay {
+		x.samples = x.samples[1:]
+	}
+}
+
+// drawn takes in what the home draws, for the half hours of the rooms.
+func (d *Desk) drawn(r devices.PowerwallReading) {
+	if r.HomePower == nil {
+		return
+	}
+	start := r.AsOf().Truncate(thermal.Step)
+	if n := len(d.powers); n == 0 || d.powers[n-1].start.Before(start) {
+		d.powers = append(d.powers, powers{start: start})
+		d.powers = d.powers[max(0, len(d.powers)-4):]
+	}
+	p := &d.powers[len(d.powers)-1]
+	p.n, p.home = p.n+1, p.home+float64(*r.HomePower)/1000
+	if r.SolarPower != nil {
+		p.sun += float64(*r.SolarPower) / 1000
+	}
+}
+
+// Remember takes in what a thermostat's zone lived through until now.
+func (d *Desk) Remember(l Lived) {
+	x := d.room(l.ID)
+	for i, s := range l.Samples {
+		x.samples = append(x.samples, s)
+		if i < len(l.Follows) {
+			x.points[d.bin(s.Start)] = &l.Follows[i]
+		}
+	}
+	x.samples = x.samples[max(0, len(x.samples)-roomDays*binsInADay):]
+}
+
+// Recall goes on with what was learned before a restart.
+func (d *Desk) Recall(h House) { d.house = h }
+
+// House is what has been learned by now.
+func (d *Desk) House() House { return d.house }
+
+// fit learns the house, if that is due. It says why there is no model to go by; empty:
+// there is one.
+func (d *Desk) fit(now time.Time) string {
+	since := now.Sub(d.house.Fitted)
+	if d.house.Models != nil && since < fitEvery || d.noHouse != "" && now.Sub(d.tried) < fitAgain {
+		return d.noHouse
+	}
+	d.tried = now
+	next := House{Fitted: devices.WholeSecond(now), Models: map[string]thermal.Model{}}
+	var models []thermal.Model
+	var zones [][]thermal.Sample
+	for _, id := range d.Band.Thermostats {
+		x := d.room(id)
+		m, err := thermal.Fit(x.samples)
+		if errors.Is(err, thermal.ErrTooYoung) && d.house.Models != nil && since < oldHouse {
+			d.noHouse = "" // what was learned before a restart is good for a while
+			return ""
+		}
+		if err != nil {
+			d.noHouse = fmt.Sprintf("%s: %s", x.name(id), err)
+			d.house = House{}
+			return d.noHouse
+		}
+		next.Models[id] = m
+		models, zones = append(models, m), append(zones, x.samples)
+	}
+	power, err := thermal.FitPower(models, zones)
+	if err != nil {
+		d.noHouse, d.house = err.Error(), House{}
+		return d.noHouse
+	}
+	next.Power = power
+	d.house, d.noHouse = next, ""
+	return ""
+}
+
+func (x *room) name(id string) string {
+	if x.last.Name != "" {
+		return x.last.Name
+	}
+	return id
+}

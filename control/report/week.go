@@ -1,0 +1,154 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"powermgr/control/rules"
+)
+
+// A Week is the first days of a dry run: what powermgr would have done in them
+// and what that would have saved.
+type Week struct {
+	Days []Record // the oldest first; at least one
+	// Lived has what each of Days would have come to. Empty: it is not known.
+	Lived []LivedDay
+	// Saved is what powermgr would have saved in all Days, less than 0 if it would
+	// have cost more. Nil: there are no prices.
+	Saved    *float64
+	Currency string // of Saved
+	Alone    int    // reserve of the battery without powermgr, in percent
+	Planned  bool   // with powermgr is by the plan, not by the fixed rule
+	SwitchOn string // the command that ends the dry run
+}
+
+// A LivedDay is a day with powermgr and without it, in kWh from the grid.
+type LivedDay struct {
+	Date                string // 2026-07-15
+	PeakWith, PeakAlone float64
+	With, Alone         float64
+}
+
+// WeekHeadline is the week in one line, such as for the subject of a mail.
+func WeekHeadline(w Week) string {
+	if len(w.Lived) == 0 {
+		return fmt.Sprintf("%s of dry run are over", days(len(w.Days)))
+	}
+	with, alone := w.peaks()
+	text := fmt.Sprintf("%s of dry run: %.1f kWh from the grid in the peaks instead of %.1f", days(len(w.Days)), tidy(with), tidy(alone))
+	switch {
+	case w.Saved == nil || math.Abs(*w.Saved) < 0.005:
+		return text
+	case *w.Saved < 0:
+		return text + ", for " + money(-*w.Saved, w.Currency) + " more"
+	}
+	return text + ", and " + money(*w.Saved, w.Currency) + " saved"
+}
+
+func (w Week) peaks() (with, alone float64) {
+	for _, d := range w.Lived {
+		with, alone = with+d.PeakWith, alone+d.PeakAlone
+	}
+	return with, alone
+}
+
+// WeekText is the week as text, in lines of at most 78 characters.
+func WeekText(w Week) string { return w.paged().text() }
+
+// WeekHTML is the week as a page for a phone, a mail or a browser.
+func WeekHTML(w Week) ([]byte, error) { return w.paged().html("") }
+
+func (w Week) paged() page {
+	first, last := w.Days[0], w.Days[len(w.Days)-1]
+	p := page{
+		Title:    fmt.Sprintf("powermgr, dry run from %s to %s", first.noon().Format("Monday 2 January"), last.noon().Format("Monday 2 January 2006")),
+		Headline: WeekHeadline(w),
+		Lines: []string{
+			"powermgr has watched your home and sent nothing to any device. Below is what it would have done, and what that would have come to.",
+			"If you like what you see, switch it on: " + w.SwitchOn,
+		},
+	}
+	if w.Saved != nil && *w.Saved < 0 && !w.Planned {
+		p.Lines = append(p.Lines, "The fixed rule fills the battery before each peak, which cost more here than it saved. A plan fills only what sun and cheap hours will not bring: "+
+			"powermgr plan shows what it would do, and settings.strategy: plan chooses it.")
+	}
+	if len(w.Lived) > 0 {
+		p.Sections = append(p.Sections, w.savings())
+	} else {
+		p.Lines = append(p.Lines, "What it would have saved is not known: the Powerwall was not measured long enough.")
+	}
+	p.Sections = append(p.Sections, w.actions())
+	return p
+}
+
+func (w Week) savings() section {
+	s := section{Title: "From the grid in peak hours", Head: []string{"kWh", "with powermgr", "without", "measured"}, Figures: true}
+	for _, d := range w.Lived {
+		measured := unknown
+		for _, r := range w.Days {
+			if r.Date == d.Date {
+				measured = long(r.Energy.Peak.GridIn)
+			}
+		}
+		s.Rows = append(s.Rows, []string{weekday(d.Date), fmt.Sprintf("%.2f", tidy(d.PeakWith)), fmt.Sprintf("%.2f", tidy(d.PeakAlone)), measured})
+	}
+	var with, alone float64
+	for _, d := range w.Lived {
+		with, alone = with+d.With, alone+d.Alone
+	}
+	peakWith, peakAlone := w.peaks()
+	s.Rows = append(s.Rows, []string{"In all", fmt.Sprintf("%.2f", tidy(peakWith)), fmt.Sprintf("%.2f", tidy(peakAlone)), ""})
+	s.Note = fmt.Sprintf("At all hours: %.1f kWh from the grid with powermgr, and %.1f without. ", with, alone)
+	if w.Saved != nil {
+		s.Note += "Money saved counts what would be in the battery at the end. "
+	}
+	s.Note += fmt.Sprintf("Both are computed from what your home used and your roof gave. Without: a battery in self-consumption with a reserve of %d %%. "+
+		"Measured: with the settings that your Powerwall really had. What thermostats would have saved is not in it.", w.Alone)
+	return s
+}
+
+// mostActions is how many of one day are shown.
+const mostActions = 15
+
+// actions is what was not sent.
+func (w Week) actions() section {
+	s := section{Title: "What it would have done", Note: "Nothing. There may have been no peak, or nothing to change for one."}
+	for _, r := range w.Days {
+		name, shown, more := weekday(r.Date), 0, 0
+		for _, d := range r.Decisions {
+			if d.Type != rules.NoteDryRun {
+				continue
+			}
+			if shown++; shown > mostActions {
+				more++
+				continue
+			}
+			s.Rows = append(s.Rows, []string{name, r.clock(d.At), sentence(strings.TrimPrefix(d.Reason, rules.NotSent))})
+			name = ""
+		}
+		if more > 0 {
+			s.Rows = append(s.Rows, []string{"", "", fmt.Sprintf("and %d more", more)})
+		}
+	}
+	if len(s.Rows) > 0 {
+		s.Note = ""
+	}
+	return s
+}
+
+func weekday(date string) string {
+	t, err := time.Parse(time.DateOnly, date)
+	if err != nil {
+		return date
+	}
+	return t.Format("Mon 2 Jan")
+}
+
+func days(n int) string {
+	if n == 1 {
+		return "1 day"
+	}
+	return fmt.Sprintf("%d days", n)
+}

@@ -1,0 +1,68 @@
+package control
+
+import (
+	"reflect"
+	"slices"
+	"time"
+
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// resumeTimeout is how long a controller that goes on for another shows what that
+// one showed last, while the devices are read again.
+const resumeTimeout = 30 * time.Second
+
+// known is what a controller knew of the home.
+type known struct {
+	battery, forecast bool
+	thermostats       []string
+	until             time.Time // it may be long before all of it is known again
+}
+
+// Resume has c go on where last was, which has run in this process with other
+// settings and has ended. Call it before Run.
+func (c *Controller) Resume(last *Controller) {
+	c.state = last.state.Resumed(c.Settings)
+	if last.shown == nil || last.state.Standby || last.Topics != c.Topics {
+		return
+	}
+	c.shown = last.shown
+	c.before = &known{battery: last.state.Battery != nil, forecast: last.shown.ForecastF != nil, until: c.Bus.Now().Add(resumeTimeout)}
+	for _, id := range c.Settings.Thermostats {
+		if _, read := last.state.Thermostats[id]; read {
+			c.before.thermostats = append(c.before.thermostats, id)
+		}
+	}
+	c.publish(c.Topics.Control(devices.StateLeaf), true, c.shown)
+}
+
+// early reports whether next differs from what is shown only because the devices
+// were not read since the controller has gone on for another.
+func (c *Controller) early(next *State, now time.Time) bool {
+	switch b, shown := c.before, c.shown; {
+	case b == nil:
+		return false
+	case !now.Before(b.until), next.Phase != shown.Phase, next.Override != shown.Override, !reflect.DeepEqual(next.Until, shown.Until),
+		next.Enabled != shown.Enabled, next.DryRun != shown.DryRun, begins(next, shown, Contested), begins(next, shown, rules.NoJournal), c.reads(*b, next):
+		c.before = nil
+		return false
+	}
+	return true
+}
+
+// begins reports whether next has a problem of a kind that shown has not.
+func begins(next, shown *State, kind rules.ProblemKind) bool {
+	of := func(p rules.Problem) bool { return p.Kind == kind }
+	return slices.ContainsFunc(next.Problems, of) && !slices.ContainsFunc(shown.Problems, of)
+}
+
+// reads reports whether all that was known is known again.
+func (c *Controller) reads(b known, next *State) bool {
+	for _, id := range b.thermostats {
+		if _, read := c.state.Thermostats[id]; !read {
+			return false
+		}
+	}
+	return (c.state.Battery != nil || !b.battery) && (next.ForecastF != nil || !b.forecast)
+}

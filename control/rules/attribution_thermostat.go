@@ -1,0 +1,213 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+
+	"powermgr/devices"
+)
+
+// A ThermostatLedger is all that can explain what a thermostat shows: what is on
+// record, and the readings before. Facts only.
+type ThermostatLedger struct {
+	Record         ThermostatRecord
+	Before         Thermostat // the last reading that counts; zero: there is none
+	Doubted        Thermostat // the one since then that was in doubt; zero: there is none
+	First          Thermostat // the one that first showed what is shown now: Doubted, or this one
+	ReadSinceStart bool       // the thermostat's own setting was read since the start
+	Window         bool       // it is controlled, and a window is open
+	Underway       bool       // a command of the rules may still land, whatever the clock says
+}
+
+// AttributeSetting says why a thermostat shows what it shows. After ModeMoved it is
+// to be asked once more, about the rest of the setting.
+func AttributeSetting(l ThermostatLedger, t Thermostat) Cause {
+	claim, once := l.Record.Claim, l.Doubted
+	switch {
+	case t.owned():
+		return OwnerMoved
+	case once.HasEnd() && once.Over(t.Polled) && t.Hold == devices.HoldSchedule && t.Mode == once.Mode && (claim != nil || l.Window):
+		return ChoiceEnded
+	case claim == nil:
+		return l.untouched(t)
+	case claim.commanded():
+		return l.awaited(t)
+	case claim.Contested:
+		return l.contested(t)
+	}
+	return l.withRules(t)
+}
+
+// owned reports whether a vacation or a utility's event has the thermostat. What
+// they make of it says nothing of what a person wants, and what the rules had set is
+// there again afterwards.
+func (t Thermostat) owned() bool { return t.Hold == devices.HoldVacation || t.UtilityEvent }
+
+// untouched is the cause where nothing of the rules is on the thermostat.
+func (l ThermostatLedger) untouched(t Thermostat) Cause {
+	h := l.Record
+	switch {
+	case h.Taken != nil:
+		return Unchanged
+	case l.Window && changed(l.Before, t, l.First) != "":
+		return Foreign
+	case l.ReadSinceStart && h.Baseline != nil && !devices.Same(h.Baseline.Setting, t.Setting, t.Mode):
+		return ScheduleMoved
+	}
+	return Unchanged
+}
+
+// withRules is the cause where a setting of the rules is on the thermostat, or may
+// still land.
+func (l ThermostatLedger) withRules(t Thermostat) Cause {
+	claim := *l.Record.Claim
+	mode := claim.seenIn(t)
+	switch {
+	case t.Mode != claim.mode():
+		return ModeMoved
+	case l.hidden(t):
+		return ChoiceHidden
+	case devices.Same(claim.Wanted, t.Setting, mode):
+		return claim.asWritten(t)
+	case l.lapsed(t, mode) && claim.Baseline.Over(t.Polled):
+		return Lapsed
+	case l.lapsed(t, mode):
+		return Unchanged // it ended before the old hold was put back: the reconciler sees to it
+	case !claim.Confirmed && claim.onItsWay(t, mode):
+		return claim.sinceWritten(t) // the write has not landed yet, or never will
+	case t.Hold == "" && (l.First.Period != claim.Period || t.onSchedule()):
+		return ScheduleMoved
+	case !l.ReadSinceStart && l.Record.Taken == nil && claim.Baseline.Hold == devices.HoldPermanent && t.Hold == devices.HoldSchedule:
+		return HoldLost
+	case t.Mode == devices.Off:
+		return Unchanged // what it shows while it is off is no choice; that comes when it is on again
+	case claim.mayLand(t):
+		return Crossing
+	case claim.left(t) != nil:
+		return PartForeign
+	}
+	return Foreign
+}
+
+// asWritten is the cause where the thermostat shows the last write.
+func (claim Claim) asWritten(t Thermostat) Cause {
+	early := claim.crossed() && t.Polled.Sub(claim.WrittenAt) < devices.ShownWithin
+	switch {
+	case claim.Confirmed || early: // an earlier write may still land and hide it
+		return claim.sinceWritten(t)
+	case claim.Kind == Restore:
+		return GivenBack
+	}
+	return Landed
+}
+
+// sinceWritten is the cause where nothing has happened, but perhaps to the schedule
+// of a device without holds.
+func (claim Claim) sinceWritten(t Thermostat) Cause {
+	if t.Hold == "" && t.Period != claim.Period {
+		return PeriodMoved
+	}
+	return Unchanged
+}
+
+// lapsed reports whether the hold of the rules has ended by itself.
+func (l ThermostatLedger) lapsed(t Thermostat, mode devices.HVACMode) bool {
+	claim := *l.Record.Claim
+	landed := claim.Confirmed || !l.Underway && t.Polled.Sub(claim.WrittenAt) >= devices.ShownWithin
+	ended := claim.Wanted.Over(l.First.Polled) ||
+		devices.Same(claim.Wanted, l.Before.Setting, mode) && l.Before.Over(l.First.Polled) // the device had an earlier end
+	return landed && claim.Wanted.Hold == devices.HoldUntil && t.Hold == devices.HoldSchedule && ended
+}
+
+// onItsWay reports whether a thermostat shows what it did before the last write, or
+// what an earlier one asked for.
+func (claim Claim) onItsWay(t Thermostat, mode devices.HVACMode) bool {
+	return explains(claim.Before, mode, t) ||
+		slices.ContainsFunc(sentBy(SentByRules, claim.Flights), func(f Flight) bool { return explains(f.Setting, mode, t) })
+}
+
+// explains reports whether a thermostat shows s, or what s has become by
+// itself: the schedule, after a timed hold.
+func explains(s devices.Setting, mode devices.HVACMode, t Thermostat) bool {
+	return devices.Same(s, t.Setting, mode) || s.HasEnd() && s.Over(t.Polled) && t.Hold == devices.HoldSchedule
+}
+
+// mayLand reports whether the last write may still reach a thermostat, or has
+// reached it and does not show yet.
+func (claim Claim) mayLand(t Thermostat) bool {
+	return !claim.Confirmed && t.Polled.Sub(claim.WrittenAt) < devices.AnswerWithin
+}
+
+// hidden reports whether the last write has landed over what the reading before
+// showed: a vendor that is behind shows a person's choice for a moment, and then
+// the write that came after it.
+func (l ThermostatLedger) hidden(t Thermostat) bool {
+	claim, once := *l.Record.Claim, l.Doubted
+	return claim.mayLand(once) && once.Mode == t.Mode && t.Mode == claim.Baseline.Mode && devices.Same(claim.Wanted, t.Setting, t.Mode)
+}
+
+// contested is the cause where a person chose something while a write of the rules
+// was on its way.
+func (l ThermostatLedger) contested(t Thermostat) Cause {
+	claim := *l.Record.Claim
+	switch {
+	case devices.Same(claim.Wanted, t.Setting, claim.Baseline.Mode):
+		return LandedOver
+	case !claim.mayLand(t):
+		return ChoiceStands
+	}
+	return Crossing
+}
+
+// awaited is the cause where a person's command is on its way.
+func (l ThermostatLedger) awaited(t Thermostat) Cause {
+	claim := *l.Record.Claim
+	mode := claim.seenIn(t)
+	switch {
+	case t.Mode == devices.Off, explains(claim.Wanted, mode, t), claim.onItsWay(t, mode):
+		if t.Mode != claim.mode() {
+			return CommandLanding
+		}
+		return Unchanged
+	case claim.left(t) != nil:
+		return PartStands
+	}
+	return ChoiceStands
+}
+
+// changed says what a person changed between two readings of a thermostat that
+// the rules have not touched; empty if nothing, or if its schedule explains it. first is
+// the reading that first showed it: a hold that ends later has not lapsed, and a
+// period that begins later has not brought it.
+func changed(prev, t, first Thermostat) string {
+	switch {
+	case prev.Mode == "":
+		return ""
+	case prev.Mode != t.Mode:
+		return fmt.Sprintf("mode changed from %s to %s", prev.Mode, t.Mode)
+	case prev.Hold == t.Hold && devices.SamePoints(prev.Setting, t.Setting, t.Mode) && !again(prev, t):
+		return ""
+	case t.Hold == devices.HoldSchedule && prev.Hold == devices.HoldSchedule:
+		return "" // the next period of the schedule
+	case t.Hold == devices.HoldSchedule && prev.Hold == devices.HoldTemporary && prev.Until.IsZero(),
+		t.Hold == devices.HoldSchedule && !prev.Until.IsZero() && !first.Polled.Before(prev.Until.Add(-devices.LapseWithin)):
+		return "" // a person's hold that has lapsed
+	case t.Hold == "" && (first.Period != prev.Period || t.onSchedule()):
+		return "" // the schedule of a device without holds
+	case t.Hold == devices.HoldVacation || prev.Hold == devices.HoldVacation, t.UtilityEvent || prev.UtilityEvent:
+		return "" // owned by the device, and left alone for that reason
+	}
+	return "set to " + t.text()
+}
+
+// again reports whether a hold that had ended since the last reading has been
+// set again.
+func again(prev, t Thermostat) bool {
+	return prev.HasEnd() && t.HasEnd() && prev.Over(t.Polled) && !devices.SameEnd(prev.Until, t.Until)
+}
+
+// onSchedule reports whether a thermostat has the set points of its schedule, where
+// it tells them.
+func (t Thermostat) onSchedule() bool {
+	return devices.SamePoints(t.Setting, devices.Setting{Cool: t.ScheduleCool, Heat: t.ScheduleHeat}, t.Mode)
+}

@@ -1,0 +1,162 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// An Adjustable is a setting that people change by hand, beside the configuration. A
+// value by hand holds until it is given back to the configuration, over restarts and
+// a change of node.
+type Adjustable string
+
+// The settings that can be changed by hand.
+const (
+	AdjustPeakReserve    Adjustable = "peak_reserve"     // percent: 0–80 or 100
+	AdjustOffPeakReserve Adjustable = "off_peak_reserve" // percent: 0–80 or 100
+	AdjustPrecool        Adjustable = "precool_depth"    // °F: 0–MaxPrecoolF; 0: no precooling
+)
+
+// MaxPrecoolF is the deepest precooling, in °F.
+const MaxPrecoolF = 5
+
+// Adjustables lists them, in the order people see them.
+func Adjustables() []Adjustable {
+	return []Adjustable{AdjustPeakReserve, AdjustOffPeakReserve, AdjustPrecool}
+}
+
+// String is a setting as people know it.
+func (a Adjustable) String() string { return strings.ReplaceAll(string(a), "_", " ") }
+
+// Text is a value of a with its unit.
+func (a Adjustable) Text(value float64) string {
+	unit := " %"
+	if a == AdjustPrecool {
+		unit = " °F"
+	}
+	return strconv.FormatFloat(value, 'f', -1, 64) + unit
+}
+
+// ByHandAsked is a person's change of a setting by hand.
+type ByHandAsked struct {
+	Setting Adjustable // empty, with a nil Value: all of them
+	Value   *float64   // nil: that of the configuration again
+}
+
+// event makes it an Event.
+func (ByHandAsked) event() {}
+
+// Adjusted is a setting that was changed by hand.
+type Adjusted struct {
+	Setting    Adjustable `json:"setting"`
+	Value      float64    `json:"value"`
+	Configured float64    `json:"configured"`
+}
+
+// configured is what the settings say of a.
+func (s Settings) configured(a Adjustable) float64 {
+	switch a {
+	case AdjustPeakReserve:
+		return float64(s.PeakReserve)
+	case AdjustOffPeakReserve:
+		return float64(s.OffPeakReserve)
+	}
+	return s.PrecoolAdjustF
+}
+
+// ByHand are the settings that were changed by hand.
+func (s State) ByHand() []Adjusted {
+	all := []Adjusted{}
+	for _, a := range Adjustables() {
+		if v, ok := s.Kept.ByHand[a]; ok {
+			all = append(all, Adjusted{a, v, s.Settings.configured(a)})
+		}
+	}
+	return all
+}
+
+// InForce are the settings with what was changed by hand. A peak never holds back
+// more than the hours around it, whatever the configuration has become since, and a
+// plan never goes below the peak's reserve.
+func (s State) InForce() Settings {
+	out := s.Settings
+	for a, v := range s.Kept.ByHand {
+		switch a {
+		case AdjustPeakReserve:
+			out.PeakReserve = int(v)
+		case AdjustOffPeakReserve:
+			out.OffPeakReserve = int(v)
+		case AdjustPrecool:
+			out.PrecoolAdjustF = v
+		}
+	}
+	out.PeakReserve = min(out.PeakReserve, out.OffPeakReserve)
+	out.PlanMinReserve = max(out.PlanMinReserve, out.PeakReserve)
+	return out
+}
+
+// Check says why a change by hand cannot be made; nil: it can.
+func (s State) Check(c ByHandAsked) error {
+	if c.Value == nil {
+		return nil
+	}
+	v, now := *c.Value, s.InForce()
+	switch reserve := c.Setting != AdjustPrecool; {
+	case !reserve && !(v >= 0 && v <= MaxPrecoolF):
+		return fmt.Errorf("the depth of precooling is 0 to %d °F", MaxPrecoolF)
+	case !reserve:
+		return nil
+	case v != float64(int(v)) || v < 0 || v > deviceLimit && v != 100:
+		return fmt.Errorf("a reserve is a whole number of percent, 0 to %d or 100: a Powerwall turns what is between into %d", deviceLimit, deviceLimit)
+	case c.Setting == AdjustPeakReserve && int(v) > now.OffPeakReserve:
+		return fmt.Errorf("the reserve in a peak would be above the one otherwise, which is %d %%", now.OffPeakReserve)
+	case c.Setting == AdjustOffPeakReserve && int(v) < now.PeakReserve:
+		return fmt.Errorf("the reserve would be below the one in a peak, which is %d %%", now.PeakReserve)
+	}
+	return nil
+}
+
+// adjust folds a change by hand that Check has let pass.
+func (st *step) adjust(c ByHandAsked) {
+	if c.Setting == "" {
+		for _, a := range st.ByHand() {
+			st.adjust(ByHandAsked{Setting: a.Setting})
+		}
+		return
+	}
+	before, changed := st.Kept.ByHand[c.Setting]
+	configured := st.Settings.configured(c.Setting)
+	switch {
+	case c.Value == nil && !changed, c.Value != nil && changed && before == *c.Value, c.Value != nil && !changed && configured == *c.Value:
+		return
+	}
+	st.Kept.LastUserInput = st.now
+	all := maps.Clone(st.Kept.ByHand)
+	if all == nil {
+		all = map[Adjustable]float64{}
+	}
+	if c.Value == nil || *c.Value == configured {
+		delete(all, c.Setting)
+		st.note(NoteEnabled, "", "%s is %s again, as configured", c.Setting, c.Setting.Text(configured))
+	} else {
+		all[c.Setting] = *c.Value
+		st.note(NoteEnabled, "", "%s is %s, changed by hand; configured is %s", c.Setting, c.Setting.Text(*c.Value), c.Setting.Text(configured))
+	}
+	if len(all) == 0 {
+		all = nil
+	}
+	st.Kept.ByHand = all
+}
+
+// CheckByHand refuses what was never asked for, of a journal.
+func (k Kept) CheckByHand() error {
+	for a, v := range k.ByHand {
+		if !slices.Contains(Adjustables(), a) || (State{Settings: Settings{OffPeakReserve: 100}}).Check(ByHandAsked{a, &v}) != nil {
+			return fmt.Errorf("it has %q changed by hand to %g", a, v)
+		}
+	}
+	return nil
+}

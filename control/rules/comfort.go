@@ -1,0 +1,132 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	"powermgr/devices"
+)
+
+// PlanMarginF is how far within the comfort band the set points of a planned setback
+// stay, in °F: the air swings around a set point.
+const PlanMarginF = 1
+
+// Comfort is what the plan asks of the thermostats around one peak.
+type Comfort struct {
+	Peak     time.Time     `json:"peak"` // when it starts
+	Lead     time.Duration `json:"lead,omitempty"`
+	PrecoolF float64       `json:"precool_f,omitempty"` // below the cool set point in the lead; 0: no precooling
+	SetbackF float64       `json:"setback_f,omitempty"` // in the peak; more if thresholds ask for more
+	Why      string        `json:"why,omitempty"`
+	InPeak   bool          `json:"in_peak,omitempty"` // the peak has begun, and the setback stays
+}
+
+// begins is when the first of it is done.
+func (c Comfort) begins() time.Time {
+	if c.PrecoolF > 0 {
+		return c.Peak.Add(-c.Lead)
+	}
+	return c.Peak
+}
+
+// heedComfort takes over what is planned for the thermostats once its time has come.
+// From then on it stays, whatever the next plans say and over a restart: precooling
+// that has begun goes on until the peak, and a setback until its end.
+func (st *step) heedComfort() {
+	k := &st.Kept
+	if k.Comfort != nil {
+		if st.upcoming.Start.IsZero() || !st.upcoming.Start.Equal(k.Comfort.Peak) || st.Strategy() != StrategyPlan {
+			k.Comfort = nil
+		}
+	}
+	c := st.plannedComfort()
+	if c == nil {
+		return
+	}
+	begun := !st.now.Before(c.Peak)
+	switch {
+	case st.now.Before(c.begins()):
+		st.wake(c.begins())
+	case k.Comfort == nil:
+		next := *c
+		next.InPeak = begun
+		k.Comfort = &next
+	case begun && !k.Comfort.InPeak:
+		next := *k.Comfort // the setback is decided as the peak begins
+		next.SetbackF, next.Why, next.InPeak = c.SetbackF, c.Why, true
+		k.Comfort = &next
+	}
+}
+
+// plannedComfort is what the plan asks of the thermostats around the peak that runs or
+// comes next; nil: nothing that can be gone by.
+func (st *step) plannedComfort() *Comfort {
+	p := st.Planned
+	if st.Strategy() != StrategyPlan || p == nil || p.Comfort == nil || st.Unwritable || st.now.Sub(p.Made) >= devices.PlanIsOld {
+		return nil
+	}
+	if st.upcoming.Start.IsZero() || !st.upcoming.Start.Equal(p.Comfort.Peak) {
+		return nil
+	}
+	return p.Comfort
+}
+
+// comfort is what is planned around the peak of the plan in force; nil: the fixed rule
+// decides.
+func (st *step) comfort() *Comfort {
+	c := st.Kept.Comfort
+	if c == nil {
+		c = st.plannedComfort()
+	}
+	if c == nil || !c.Peak.Equal(st.plan.Peak.Start) {
+		return nil
+	}
+	return c
+}
+
+// calendar is the calendar, in which the lead of a peak is as long as it is precooled
+// for.
+func (st *step) calendar() Calendar {
+	c := st.Settings.Calendar
+	if k := st.Kept.Comfort; k != nil && k.PrecoolF > 0 {
+		c.Lead = max(c.Lead, k.Lead)
+	}
+	return c
+}
+
+// setback is where a setback moves a thermostat: as far as is planned, or as thresholds
+// ask for, whichever is further.
+func (st *step) setback(t Thermostat, base Baseline) devices.Setting {
+	want := st.Settings.setback(t, base.Mode, base.Setting, st.latchedF())
+	c := st.comfort()
+	if c == nil {
+		return want
+	}
+	within := st.Settings
+	within.MaxCoolF, within.MinHeatF = within.MaxCoolF-PlanMarginF, within.MinHeatF+PlanMarginF
+	planned := within.setback(t, base.Mode, base.Setting, c.SetbackF)
+	if planned.Cool != nil && want.Cool != nil && *want.Cool > *planned.Cool {
+		planned.Cool = want.Cool
+	}
+	if planned.Heat != nil && want.Heat != nil && *want.Heat < *planned.Heat {
+		planned.Heat = want.Heat
+	}
+	return planned
+}
+
+// comfortIdle says why the fixed rule decides about the thermostats while a plan is
+// asked; empty: it does not.
+func (st *step) comfortIdle() string {
+	p := st.Planned
+	switch {
+	case st.Strategy() != StrategyPlan || len(st.Settings.Thermostats) == 0 || st.comfort() != nil:
+		return ""
+	case p == nil || p.Reserve == nil || st.now.Sub(p.Made) >= devices.PlanIsOld:
+		return "there is no plan to go by"
+	case p.Comfort == nil:
+		return p.NoComfort
+	case st.Unwritable:
+		return "the journal cannot be written"
+	}
+	return fmt.Sprintf("the prices have the next expensive hours from %s on, and the calendar has another peak", st.clock(p.Comfort.Peak))
+}

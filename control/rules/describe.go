@@ -1,0 +1,121 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"powermgr/devices"
+)
+
+// What people see of a decision.
+
+// describe fills in what people see.
+func (st *step) describe() {
+	d, p := &st.d, st.plan
+	d.Plan, d.OffsetF, d.ComfortIdle = p, st.offsetF(), st.comfortIdle()
+	if c := st.comfort(); c != nil {
+		d.Comfort = c.Why
+	}
+	if p.Phase == InPeak {
+		left := p.Peak.End.Sub(st.now)
+		d.Left = &left
+		for _, t := range st.Settings.Thresholds {
+			if slices.Contains(st.Kept.Latched, int(t.Left/time.Minute)) {
+				d.Latched = append(d.Latched, t)
+			}
+		}
+	}
+	st.describeBattery()
+	for _, id := range slices.Sorted(maps.Keys(st.Kept.Thermostats)) {
+		st.describeThermostat(id)
+	}
+	d.Reason, d.Why = st.reason(), st.why()
+	st.judgeCommands()
+	st.judgeJournal()
+	st.wake(p.Next)
+	st.wake(st.now.Add(devices.MaxStepInterval))
+}
+
+// describeBattery says who has the battery.
+func (st *step) describeBattery() {
+	d, k := &st.d, st.Kept.Battery
+	if k.AtPeak && !st.neverTaken() {
+		what := "reserve"
+		if !st.holds() {
+			what = string(Restore)
+		}
+		d.Owned = append(d.Owned, Owned{Target: Powerwall, Name: "Powerwall", What: what, Until: st.plan.Until})
+	}
+	if k.Taken != nil {
+		d.Taken = append(d.Taken, Owned{Target: Powerwall, Name: "Powerwall", What: k.Taken.What, Until: st.plan.Next})
+	}
+}
+
+// describeThermostat says who has a thermostat.
+func (st *step) describeThermostat(id string) {
+	d, h := &st.d, st.Kept.Thermostats[id]
+	if claim := h.Claim; claim != nil && !claim.yields() && (claim.Mode == "" || h.Taken == nil && claim.Mode != devices.Off) {
+		until := st.plan.Until
+		if claim.Wanted.Hold == devices.HoldUntil {
+			until = claim.Wanted.Until
+		}
+		what := claim.Kind
+		if st.wantedGoal(id) == Restore {
+			what = Restore
+		}
+		d.Owned = append(d.Owned, Owned{Target: id, Name: st.nameOf(id), What: string(what), Until: until})
+	}
+	if h.Taken != nil {
+		d.Taken = append(d.Taken, Owned{Target: id, Name: st.nameOf(id), What: h.Taken.What, Until: st.plan.Until})
+	}
+}
+
+// reason is that of the level that decided about the battery, or else what the
+// schedule goes by.
+func (st *step) reason() Reason {
+	switch {
+	case st.d.Reason != "":
+		return st.d.Reason
+	case st.Kept.Override.Kind != "":
+		return ByOverride
+	case st.Kept.Disabled:
+		return ByDisabled
+	}
+	return BySchedule
+}
+
+// why is the reason in one sentence.
+func (st *step) why() string {
+	why := st.phaseText()
+	switch shown, wanted, failure := st.reserveNotDone(); {
+	case failure != "":
+		why += fmt.Sprintf("; reserve %d %%, and %d %% is wanted", shown, wanted)
+	case st.d.Why != "":
+		why += "; " + st.d.Why
+	}
+	if st.d.OffsetF > 0 {
+		why += "; setback " + devices.Fahrenheit.Difference(st.Settings.Unit, math.Round(st.d.OffsetF))
+	}
+	return why
+}
+
+// judgeJournal says that the journal cannot be written.
+func (st *step) judgeJournal() {
+	if !st.Unwritable {
+		st.unsay("journal")
+		return
+	}
+	st.problem(NoJournal, "the journal cannot be written: no setback or precooling starts, since it could not be undone; look at the disk")
+	st.say("journal", NoteProblem, "", "the journal cannot be written: no new setback or precooling starts, since it could not be undone")
+}
+
+// neverTaken reports whether the vendor has refused the reserve of this peak, and
+// the battery shows what it had before: nothing of the rules is there.
+func (st *step) neverTaken() bool {
+	k, b, p := st.Kept.Battery, st.Battery, st.Pending[Powerwall]
+	return p.Tries > 0 && !p.Ignored && !p.Unknown && !k.Confirmed && len(k.own()) == 0 &&
+		b != nil && b.Reserve != nil && k.Before != nil && *b.Reserve == *k.Before && st.holds()
+}

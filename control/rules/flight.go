@@ -1,0 +1,164 @@
+package rules
+
+import (
+	"slices"
+	"time"
+
+	"powermgr/devices"
+)
+
+// A Flight is a write that the vendor may have accepted and that no reading has
+// shown. What a vendor shows can be hours behind what it does, so a reading that says
+// nothing of a write does not say that it was not done.
+type Flight struct {
+	devices.Setting           // asked for; zero where that is not known
+	Sender          Sender    `json:"sender,omitempty"`
+	Shown           int       `json:"shown,omitempty"` // the reserve at the last reading: only another one tells that this has landed
+	At              time.Time `json:"at"`              // when it was first sent
+}
+
+// A Sender is who asked for a write.
+type Sender string
+
+// The senders.
+const (
+	SentByRules  Sender = ""
+	SentByPerson Sender = "person" // by command
+)
+
+// sentBy are the flights of a sender.
+func sentBy(sender Sender, flights []Flight) (of []Flight) {
+	for _, f := range flights {
+		if f.Sender == sender {
+			of = append(of, f)
+		}
+	}
+	return of
+}
+
+// FlightOf is a write of the rules of a reserve, sent at a time while another is shown.
+func FlightOf(reserve, shown int, at time.Time) Flight {
+	return Flight{Setting: devices.Setting{Reserve: &reserve}, Shown: shown, At: devices.WholeSecond(at)}
+}
+
+// maxFlights bounds them: more than a day's changes of the reserve.
+const maxFlights = 2 * MaxChanges
+
+// mayShow reports whether a device with this write on its way may show a reserve:
+// that one, or what devices make of it.
+func (f Flight) mayShow(v int) bool {
+	asked := *f.Reserve
+	return asked == v || v == deviceLimit && asked > v || asked < v && slices.Contains(deviceFloors, v)
+}
+
+// leads reports whether a write ends in a reserve: it asked for that, or for more
+// than a limit that the device is taken to have. If the device keeps more after all,
+// nothing is to stop it.
+func (f Flight) leads(want, limit int) bool {
+	return *f.Reserve == want || want == limit && f.mayShow(want)
+}
+
+// flying is flights with a write of the rules that is sent now, while the device
+// shows another reserve. A repetition of the last one is the same flight; a person's
+// command before it counts no more.
+func flying(flights []Flight, reserve, shown int, now time.Time) []Flight {
+	flights = slices.DeleteFunc(sentBy(SentByRules, flights), func(f Flight) bool { return !f.pending(now) })
+	if n := len(flights); n == 0 || *flights[n-1].Reserve != reserve {
+		flights = append(flights, FlightOf(reserve, shown, now))
+	}
+	return flights[max(0, len(flights)-maxFlights):]
+}
+
+// pending reports whether a flight may still be shown.
+func (f Flight) pending(now time.Time) bool { return now.Sub(f.At) < devices.ReserveShownWithin }
+
+// shown is flights without those that a reading proves to be over. What is shown
+// follows what was done in the same order: a write that is shown rules out those
+// before it, and stays shown itself until a later one is.
+func shown(flights []Flight, reserve int, polled time.Time) []Flight {
+	landed := slices.IndexFunc(flights, func(f Flight) bool { return f.Shown != reserve && f.mayShow(reserve) })
+	if landed == len(flights)-1 {
+		return nil
+	}
+	var left []Flight
+	for _, f := range flights[max(0, landed):] {
+		if f.pending(polled) {
+			f.Shown = reserve
+			left = append(left, f)
+		}
+	}
+	return left
+}
+
+// united are the flights of two records of one battery.
+func united(a, b []Flight) []Flight {
+	all := slices.Clone(a)
+	for _, f := range b {
+		if !slices.ContainsFunc(all, func(o Flight) bool { return *o.Reserve == *f.Reserve && o.Sender == f.Sender && o.At.Equal(f.At) }) {
+			all = append(all, f)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Flight) int { return a.At.Compare(b.At) })
+	return all[max(0, len(all)-maxFlights):]
+}
+
+// mayShow reports whether a write of the rules that nothing has shown explains a
+// reserve.
+func (k BatteryRecord) mayShow(v int) bool {
+	return slices.ContainsFunc(k.own(), func(f Flight) bool { return f.mayShow(v) })
+}
+
+// asked reports whether a write of the rules that nothing has shown asked for a
+// reserve.
+func (k BatteryRecord) asked(v int) bool {
+	return slices.ContainsFunc(k.own(), func(f Flight) bool { return *f.Reserve == v })
+}
+
+// unshown reports whether nothing has shown the last write.
+func (k BatteryRecord) unshown() bool {
+	own := k.own()
+	return len(own) > 0 && k.Wanted != nil && *own[len(own)-1].Reserve == *k.Wanted
+}
+
+// crossed reports whether an earlier write than the last one has not been shown.
+func (k BatteryRecord) crossed() bool {
+	return slices.ContainsFunc(k.own(), func(f Flight) bool { return k.Wanted == nil || *f.Reserve != *k.Wanted })
+}
+
+// own are the writes of the rules that no reading has shown.
+func (k BatteryRecord) own() []Flight { return sentBy(SentByRules, k.Flights) }
+
+// commanded is the reserve that a person last asked for by command in this window;
+// nil: none. It may be shown after the window only.
+func (k BatteryRecord) commanded() *int {
+	if commands := sentBy(SentByPerson, k.Flights); len(commands) > 0 {
+		return commands[len(commands)-1].Reserve
+	}
+	return nil
+}
+
+// command notes a person's command for a reserve. When it is shown for the first
+// time after the window, it is no new choice.
+func (st *step) command(reserve *int) {
+	k := &st.Kept.Battery
+	k.Flights = k.own()
+	if reserve == nil {
+		return // another process of powermgr, or an older one, did not say
+	}
+	f := FlightOf(*reserve, *reserve, st.now)
+	f.Sender = SentByPerson
+	if st.Battery != nil && st.Battery.Reserve != nil {
+		f.Shown = *st.Battery.Reserve
+	}
+	k.Flights = append(k.Flights, f)
+}
+
+// refused forgets the flight of a write that the vendor did not take, unless an
+// earlier try of it may have arrived.
+func (st *step) refused(sent time.Time) {
+	k := &st.Kept.Battery
+	own := k.own()
+	if n := len(own); n > 0 && own[n-1].At.Equal(devices.WholeSecond(sent)) {
+		k.Flights = append(own[:n-1], sentBy(SentByPerson, k.Flights)...)
+	}
+}

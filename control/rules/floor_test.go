@@ -1,0 +1,129 @@
+package rules_test
+
+import (
+	"strings"
+	"testing"
+
+	. "powermgr/control/rules"
+)
+
+// keepsAtLeast lets the battery turn lower reserves into its floor.
+func (w *world) keepsAtLeast(floor float64) {
+	w.t.Helper()
+	w.deaf[Powerwall] = true
+	for _, s := range w.sent {
+		if s.Reserve != nil {
+			w.reserve = max(float64(*s.Reserve), floor)
+		}
+	}
+	w.read()
+}
+
+func TestAFloorOfTheBattery(t *testing.T) {
+	for _, floor := range []float64{5, 20} {
+		w := newWorld(t, "2026-07-15 15:50")
+		w.s.Settings.Thermostats = nil
+		w.start().deaf[Powerwall] = true
+		w.until("16:00").keepsAtLeast(floor)
+		w.want("powerwall 0")
+		w.until("16:30").want()
+		if len(w.d.Taken) > 0 || w.noted(NoteTaken) > 0 || w.noted(NoteLeft) != 1 {
+			t.Errorf("floor %g: taken %v, %d times a person, %d times left", floor, w.d.Taken, w.noted(NoteTaken), w.noted(NoteLeft))
+		}
+		if w.d.Reserve == nil || *w.d.Reserve != int(floor) || len(w.d.Owned) == 0 {
+			t.Errorf("floor %g: wanted %v, owned %v", floor, w.d.Reserve, w.d.Owned)
+		}
+		if !strings.Contains(w.d.Why, "keeps no less") {
+			t.Errorf("floor %g: people read %q", floor, w.d.Why)
+		}
+		w.deaf[Powerwall] = false
+		w.until("19:02").want("powerwall 100")
+		// The next peak asks for the floor, and takes nobody for a person.
+		w.untilTime(at("2026-07-16 16:10")).want("powerwall " + mustText(floor))
+		if w.noted(NoteTaken) > 0 || w.noted(NoteLeft) != 1 {
+			t.Errorf("floor %g: the next day a person %d times, left %d times", floor, w.noted(NoteTaken), w.noted(NoteLeft))
+		}
+	}
+}
+
+func TestAFloorIsForgotten(t *testing.T) {
+	learned := func() *world {
+		w := newWorld(t, "2026-07-15 15:50").start()
+		w.deaf[Powerwall] = true
+		w.until("16:00").keepsAtLeast(20)
+		w.until("16:30").take()
+		w.deaf[Powerwall] = false
+		w.until("19:02").take()
+		return w
+	}
+	t.Run("after a while", func(t *testing.T) {
+		w := learned()
+		w.now = at("2026-07-23 15:50")
+		w.step(Tick{})
+		w.read()
+		w.take()
+		w.until("16:02").want("powerwall 0")
+	})
+	t.Run("when the battery keeps less", func(t *testing.T) {
+		w := learned()
+		w.reserve = 10 // somebody, in the app
+		w.until("19:30")
+		w.untilTime(at("2026-07-16 15:58")).take()
+		w.until("16:02").want("powerwall 0")
+	})
+	t.Run("where it showed that before, it is none", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 15:50")
+		w.s.Settings.OffPeakReserve, w.reserve, w.deaf[Powerwall] = 20, 20, true
+		w.start().until("16:30")
+		if w.s.Kept.Battery.Floor != 0 {
+			t.Errorf("learned a floor of %d from a write that has not landed", w.s.Kept.Battery.Floor)
+		}
+	})
+	t.Run("where it has shown less, it is a person", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 16:00").start()
+		w.take()
+		w.until("16:10")
+		w.reserve = 20
+		w.until("16:20")
+		if len(w.d.Taken) != 1 || w.s.Kept.Battery.Floor != 0 {
+			t.Errorf("taken %v, floor %d", w.d.Taken, w.s.Kept.Battery.Floor)
+		}
+	})
+}
+
+// A limit that was shown before the write too may be a write that shows late.
+func TestADoubtfulLimitIsAskedAgain(t *testing.T) {
+	w := newWorld(t, "2026-07-15 12:00")
+	w.reserve, w.deaf[Powerwall] = 80, true
+	w.start().want("powerwall 100")
+	w.until("12:30").want()
+	if w.s.Kept.Battery.Limit != 80 {
+		t.Fatalf("the limit is %d", w.s.Kept.Battery.Limit)
+	}
+	w.deaf[Powerwall] = false
+	w.until("18:59").take()
+	w.until("19:30").want("powerwall 100")
+	if w.reserve != 100 {
+		t.Errorf("the reserve is %g", w.reserve)
+	}
+}
+
+// A reserve of 100 that showed late passed for a limit, and the limit was sent: it
+// came true on a Powerwall that keeps 100.
+func TestALimitDoesNotOvertakeTheReserveThatItWasTakenFrom(t *testing.T) {
+	for _, landed := range []string{"12:03", "12:06", "12:40", "15:00"} {
+		t.Run("shown at "+landed, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 12:00")
+			w.s.Settings.Thermostats = nil
+			w.reserve, w.deaf[Powerwall] = 80, true
+			w.start().want("powerwall 100")
+			w.until(landed).want()
+			w.reserve, w.deaf[Powerwall] = 100, false
+			w.until("15:30").want()
+			if w.s.Kept.Battery.Limit != 0 || len(w.d.Taken) > 0 {
+				t.Errorf("the limit is %d, taken %v", w.s.Kept.Battery.Limit, w.d.Taken)
+			}
+			w.until("19:02").want("powerwall 0", "powerwall 100")
+		})
+	}
+}

@@ -1,0 +1,81 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+)
+
+// Times and phases in sentences.
+
+// Roughly is an age as people say it: in quarters of an hour, from two hours on
+// in hours.
+func Roughly(age time.Duration) string {
+	if age < 2*time.Hour {
+		return fmt.Sprintf("%d min", int(age.Truncate(15*time.Minute).Minutes()))
+	}
+	return fmt.Sprintf("%d h", int(age.Hours()))
+}
+
+func (st *step) clock(t time.Time) string {
+	t = t.In(st.Settings.Calendar.Location)
+	if t.Sub(st.now).Abs() > 6*24*time.Hour {
+		return t.Format("Mon 2 Jan 15:04")
+	}
+	if t.Sub(st.now) > 20*time.Hour || st.now.Sub(t) > 20*time.Hour {
+		return t.Format("Mon 15:04")
+	}
+	return t.Format("15:04")
+}
+
+// until is the end of something; empty where no end is known, as in a home without
+// a peak to come.
+func (st *step) until(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " until " + st.clock(t)
+}
+
+// phaseText says what holds at present and, where a person asked for it, that it
+// is an override: one sentence that never says two things at once.
+func (st *step) phaseText() string {
+	o := st.Kept.Override
+	by, until := "", "" // until: the end of an override that is not the end of what it brought
+	if o.Kind != "" {
+		by = " by override"
+		until = ", by override until " + st.clock(o.Until)
+	}
+	switch p := st.plan; {
+	case o.Kind == OverridePause:
+		return fmt.Sprintf("paused%s until %s", by, st.clock(o.Until))
+	case p.Paused:
+		return "switched off" + st.next(p.Peak)
+	case o.Kind == OverridePeak && o.Until.Equal(p.Peak.End):
+		return fmt.Sprintf("peak%s until %s", by, st.clock(o.Until))
+	case p.Phase == InPeak:
+		return fmt.Sprintf("peak until %s%s", st.clock(p.Peak.End), until)
+	case p.Phase == PrePeak && p.Forced && p.Discharge:
+		return fmt.Sprintf("precooling in the peak%s until %s", by, st.clock(o.Until))
+	case p.Phase == PrePeak && p.Forced:
+		return fmt.Sprintf("precooling%s until %s", by, st.clock(o.Until))
+	case o.Kind == OverrideSkip:
+		return fmt.Sprintf("the peak is skipped%s until %s", by, st.clock(o.Until)) + st.next(p.Peak)
+	case o.Kind == OverrideOffPeak:
+		return fmt.Sprintf("off peak%s until %s", by, st.clock(o.Until)) + st.next(p.Peak)
+	case p.Phase == PrePeak:
+		return fmt.Sprintf("the peak starts at %s", st.clock(p.Peak.Start))
+	default:
+		return "off peak" + st.next(p.Peak)
+	}
+}
+
+// next says what becomes of the peak that runs or comes next.
+func (st *step) next(p Peak) string {
+	switch {
+	case p.Start.IsZero():
+		return "; no peak is scheduled"
+	case p.Start.After(st.now):
+		return "; the next peak starts at " + st.clock(p.Start)
+	}
+	return "; the scheduled peak ends at " + st.clock(p.End)
+}

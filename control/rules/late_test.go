@@ -1,0 +1,218 @@
+package rules_test
+
+import (
+	"testing"
+	"time"
+
+	. "powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// late is a home whose battery does at once what it is told, and shows it so much
+// later, as Tesla's site_info sometimes does.
+type late struct {
+	*world
+	by   time.Duration
+	real []shownFrom
+	last Write
+}
+
+type shownFrom struct {
+	at      time.Time
+	reserve float64
+}
+
+func newLate(t *testing.T, when string, by time.Duration) *late {
+	w := newWorld(t, when).start()
+	w.take()
+	w.deaf[Powerwall] = true
+	return &late{world: w, by: by, real: []shownFrom{{w.now.Add(-48 * time.Hour), w.reserve}}}
+}
+
+// runs lets time pass. The bridge answers after eight minutes what it has seen.
+func (l *late) runs(clock string) {
+	l.t.Helper()
+	for end := at(l.now.In(pacific).Format("2006-01-02 ") + clock); l.now.Before(end); {
+		l.now = l.now.Add(time.Minute)
+		l.step(Tick{})
+		l.carry()
+		if l.now.Minute()%2 == 0 {
+			for _, r := range l.real {
+				if !r.at.After(l.now.Add(-l.by)) {
+					l.reserve = r.reserve
+				}
+			}
+			l.read()
+			l.carry()
+		}
+		if l.last.ID != "" {
+			switch shows := int(l.reserve) == *l.last.Reserve; {
+			case shows:
+				l.answer("")
+			case l.now.Sub(l.real[len(l.real)-1].at) >= 8*time.Minute:
+				l.answer("sent 3 times and not taken: look at the device")
+			}
+		}
+	}
+}
+
+func (l *late) answer(reason string) {
+	id := l.last.ID
+	l.last = Write{}
+	l.step(Answer{Target: Powerwall, Setting: "reserve", ID: id, Accepted: true, Final: true, Applied: reason == "", Reason: reason})
+	l.carry()
+}
+
+func (l *late) carry() {
+	for _, w := range l.sent {
+		if w.Reserve != nil {
+			l.last = w
+			l.real = append(l.real, shownFrom{l.now, float64(*w.Reserve)})
+		}
+	}
+	l.sent = nil
+}
+
+func (l *late) has() float64 { return l.real[len(l.real)-1].reserve }
+
+// TestAReserveThatShowsLate: whatever site_info shows, the battery has the peak's
+// reserve in the peak and the other one after it, and nobody is taken for a person.
+func TestAReserveThatShowsLate(t *testing.T) {
+	for _, by := range []time.Duration{12 * time.Minute, 20 * time.Minute, 45 * time.Minute, 2 * time.Hour, 4 * time.Hour} {
+		t.Run(by.String(), func(t *testing.T) {
+			l := newLate(t, "2026-07-15 15:50", by)
+			l.runs("16:30")
+			if l.has() != 0 {
+				t.Errorf("in the peak the battery has %g %%", l.has())
+			}
+			l.runs("19:02")
+			if l.has() != 100 {
+				t.Errorf("after the peak the battery has %g %%", l.has())
+			}
+			l.runs("23:58")
+			if l.has() != 100 || l.noted(NoteTaken) > 0 || len(l.d.Owned) > 0 {
+				t.Errorf("at the end of the day the battery has %g %%, people have been seen %d times, owned %v", l.has(), l.noted(NoteTaken), l.d.Owned)
+			}
+		})
+	}
+	t.Run("after an override that ends before it shows", func(t *testing.T) {
+		l := newLate(t, "2026-07-15 12:00", 20*time.Minute)
+		l.ask("peak 15m")
+		l.runs("12:18")
+		if l.has() != 100 {
+			t.Errorf("after the override the battery has %g %%", l.has())
+		}
+		l.runs("15:00")
+		if l.has() != 100 || l.noted(NoteTaken) > 0 {
+			t.Errorf("the battery has %g %%, people have been seen %d times", l.has(), l.noted(NoteTaken))
+		}
+	})
+	t.Run("after a restart", func(t *testing.T) {
+		l := newLate(t, "2026-07-15 15:50", 4*time.Hour)
+		l.runs("18:30")
+		l.restart()
+		l.runs("19:58")
+		l.restart()
+		l.runs("23:58")
+		if l.has() != 100 || l.noted(NoteTaken) > 0 {
+			t.Errorf("the battery has %g %%, people have been seen %d times", l.has(), l.noted(NoteTaken))
+		}
+	})
+	t.Run("during a pause", func(t *testing.T) {
+		l := newLate(t, "2026-07-15 15:50", 4*time.Hour)
+		l.runs("19:10")
+		l.ask("pause 4h")
+		l.runs("23:00") // it has shown 0 since 20:00
+		if l.has() != 100 {
+			t.Errorf("the battery has %g %%", l.has())
+		}
+		if n := len(l.real); n < 3 {
+			t.Errorf("what landed late was not overtaken: %v", l.real)
+		}
+	})
+}
+
+// TestAPersonIsSeenWhereReadingsAreInTime: what was shown once is over, and whoever
+// asks for the same later is a person.
+func TestAPersonIsSeenWhereReadingsAreInTime(t *testing.T) {
+	for _, c := range []struct {
+		name, at, until string
+		reserve         float64
+	}{
+		{"the off-peak reserve in the peak", "17:00", "18:50", 100},
+		{"the reserve of the peak in the evening", "21:00", "23:50", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 15:50").start()
+			w.until(c.at)
+			w.reserve = c.reserve
+			w.until(c.until)
+			if w.reserve != c.reserve || len(w.d.Taken) != 1 {
+				t.Errorf("the reserve is %g, taken %v", w.reserve, w.d.Taken)
+			}
+		})
+	}
+}
+
+// A write that was never shown may land over what a person has chosen since.
+func TestAChoiceIsPutBackAfterALateWrite(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:00")
+	w.deaf[Powerwall] = true
+	w.start()
+	id := w.sent[0].ID
+	w.want("powerwall 0")
+	w.mute[Powerwall] = true
+	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: id, Accepted: true, Final: true, Unknown: true, Reason: "the vendor does not answer"})
+	w.now = at("2026-07-15 16:20")
+	w.mute[Powerwall], w.reserve = false, 50
+	w.read()
+	w.until("16:40").take()
+	if len(w.d.Taken) != 1 {
+		t.Fatalf("taken %v", w.d.Taken)
+	}
+	w.deaf[Powerwall], w.reserve = false, 0
+	w.until("17:00").want("powerwall 50")
+}
+
+// Two nodes may each know of a write that the other has not seen.
+func TestMergedRecordsKnowTheWritesOfBoth(t *testing.T) {
+	at := at("2026-07-15 16:00")
+	a := Kept{Battery: BatteryRecord{Flights: []Flight{FlightOf(100, 0, at.Add(time.Hour))}}}
+	b := Kept{Battery: BatteryRecord{Flights: []Flight{FlightOf(0, 100, at), FlightOf(100, 0, at.Add(time.Hour))}}}
+	if got := Merge(a, b).Battery.Flights; len(got) != 2 || *got[0].Reserve != 0 || *got[1].Reserve != 100 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A clock that was put right moments after a hold was sent made it look long over:
+// nothing was to come, and the hold that came lasted until the next day.
+func TestTheClockIsPutRightWhileAHoldIsOnItsWay(t *testing.T) {
+	for _, answered := range []string{"before the reading", "after the reading", "never"} {
+		t.Run("answered "+answered, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 15:20")
+			up := w.therm["up"]
+			w.start().deaf["up"] = true
+			w.until("15:30")
+			sent := w.sent[len(w.sent)-1]
+			w.want("up until 16:00 cool 74 heat 68")
+			answer := func(when string) {
+				if when == answered {
+					w.step(Answer{Target: "up", Setting: "hold", ID: sent.ID, Accepted: true, Final: true, Reason: "16:00 is over"})
+				}
+			}
+			w.now = at("2026-07-15 16:09")
+			answer("before the reading")
+			w.read()
+			answer("after the reading")
+			w.deaf["up"] = false
+			up.Cool, up.Hold, up.Until = ptr(74.0), devices.HoldUntil, at("2026-07-16 16:00")
+			for _, s := range w.sent { // what was sent later lands later
+				w.apply(s)
+			}
+			w.until("17:00")
+			if up.Hold != devices.HoldSchedule || len(w.d.Taken) > 0 || len(w.d.Owned) > 1 {
+				t.Errorf("left %s until %s, taken %v, owned %v", up.Hold, up.Until, w.d.Taken, w.d.Owned)
+			}
+		})
+	}
+}

@@ -1,0 +1,180 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"powermgr/devices"
+)
+
+// A Strategy says what sets the battery's reserve while nobody else does.
+type Strategy string
+
+// The strategies.
+const (
+	StrategyRule Strategy = "rule" // the calendar: full before each peak, the peak reserve in it
+	StrategyPlan Strategy = "plan" // the plan, and the calendar where there is none to go by
+)
+
+// Strategies lists all strategies, in the order in which people see them.
+func Strategies() []Strategy { return []Strategy{StrategyRule, StrategyPlan} }
+
+// Planned is what the plan asks of the battery, or why there is none to go by.
+type Planned struct {
+	Reserve *int      // percent; nil: there is no plan to go by
+	Made    time.Time // when the plan was made
+	Why     string    // one sentence: why this reserve, or why there is none
+
+	Comfort   *Comfort // for the thermostats; nil: the fixed rule decides
+	NoComfort string   // why it does
+}
+
+// StrategyAsked is a person's choice of a strategy. It holds until the next one.
+type StrategyAsked struct{ Strategy }
+
+func (Planned) event()       {}
+func (StrategyAsked) event() {}
+
+const (
+	// MaxChanges is how many changes of the reserve there are in a local day,
+	// those of the calendar included.
+	MaxChanges = 12
+)
+
+// Changes counts the changes of the reserve in a local day.
+type Changes struct {
+	Day   string `json:"day,omitempty"` // 2026-07-15
+	Count int    `json:"count,omitempty"`
+}
+
+// on is the count of a day.
+func (c Changes) on(day string) int {
+	if c.Day != day {
+		return 0
+	}
+	return c.Count
+}
+
+// Strategy is the one in force: a person's choice, else that of the settings.
+func (s State) Strategy() Strategy { return cmp.Or(s.Kept.Strategy, s.Settings.Strategy, StrategyRule) }
+
+func (st *step) today() string { return DateOf(st.now, st.Settings.Calendar.Location).String() }
+
+// changed counts a change of the reserve.
+func (st *step) changed() {
+	c, day := &st.Kept.Battery.Changes, st.today()
+	*c = Changes{Day: day, Count: c.on(day) + 1}
+}
+
+// changesLeft is how many changes the plan still has today: those that the
+// calendar may need for the peaks of the day are not its own.
+func (st *step) changesLeft() int {
+	owed := 1 // to give the battery back to the calendar
+	for p := range st.Settings.Calendar.From(st.now) {
+		if DateOf(p.Start, st.Settings.Calendar.Location).String() > st.today() {
+			break
+		}
+		owed += 2
+	}
+	return MaxChanges - owed - st.Kept.Battery.Changes.on(st.today())
+}
+
+// planned is the reserve that the plan may have, as far as the guards let it. Nil
+// with ok: what is in force stays, since the first plan is being made. Where ok
+// is false, why says for what reason the calendar decides; empty if the plan is
+// not asked at all.
+func (st *step) planned() (reserve *int, why string, ok bool) {
+	if st.Strategy() != StrategyPlan || st.plan.Paused || st.Kept.Override.Kind != "" {
+		return nil, "", false
+	}
+	p := st.Planned
+	switch {
+	case st.Unwritable:
+		return nil, "the journal cannot be written", false
+	case p == nil && st.now.Before(st.PlanBy) && !st.plan.Discharge:
+		return nil, "the first plan is being made", true
+	case p == nil:
+		return nil, "there is no plan yet", false
+	case p.Reserve == nil:
+		return nil, p.Why, false
+	case st.now.Sub(p.Made) >= devices.PlanIsOld:
+		return nil, fmt.Sprintf("the plan was made at %s", st.clock(p.Made)), false
+	case st.Battery != nil && st.Battery.Age >= devices.TooOld:
+		return nil, "Tesla's figures are old", false
+	}
+	want := st.allowed(*p.Reserve)
+	if k := st.Kept.Battery; (k.Wanted == nil || *k.Wanted != want) && st.changesLeft() <= 0 {
+		return nil, fmt.Sprintf("the reserve has been changed %d times today", k.Changes.on(st.today())), false
+	}
+	if why = p.Why; want < *p.Reserve && st.plan.Discharge {
+		why = "nothing is held back in a peak"
+	}
+	return &want, why, true
+}
+
+// allowed is the reserve nearest to what the plan wants that the guards let it
+// have. In a peak it never holds back what the calendar would let the home use:
+// whatever the plan expects, nothing is drawn from the grid beside a battery
+// that has something left. Outside, it never holds more than the calendar would.
+func (st *step) allowed(want int) int {
+	least := max(st.InForce().PlanMinReserve, st.floor())
+	most := max(least, st.offPeakReserve())
+	if st.plan.Discharge {
+		most = max(least, st.peakReserve())
+	}
+	if want > deviceLimit && want < 100 {
+		want = deviceLimit // a Powerwall makes that of it
+	}
+	return min(max(want, least), most)
+}
+
+// holds reports whether another reserve than the one outside peaks is the rules'
+// to set now, and has to go back later.
+func (st *step) holds() bool {
+	if st.plan.Discharge {
+		return true
+	}
+	_, _, ok := st.planned()
+	return ok
+}
+
+func (st *step) wantsPlan() (target, bool) {
+	reserve, why, ok := st.planned()
+	if !ok {
+		return target{}, false
+	}
+	t := target{reserve: reserve, show: reserve, reason: ByPlan, why: "by plan: " + why}
+	if reserve == nil {
+		t.show = st.shownReserve()
+	}
+	if st.shownReserve() == nil {
+		t.reserve, t.reason, t.why = nil, ByUnknown, "the Powerwall has not said its reserve yet"
+	}
+	return t, true
+}
+
+// awaitPlan gives the first plan its time.
+func (st *step) awaitPlan() {
+	if st.Planned == nil && st.PlanBy.IsZero() {
+		st.PlanBy = st.now.Add(devices.FirstPlanWithin)
+	}
+	if st.Planned == nil && st.Strategy() == StrategyPlan && st.now.Before(st.PlanBy) {
+		st.wake(st.PlanBy)
+	}
+	if p := st.Planned; p != nil && p.Reserve != nil {
+		st.wake(p.Made.Add(devices.PlanIsOld))
+	}
+}
+
+// choose folds a person's choice of a strategy.
+func (st *step) choose(s Strategy) {
+	if st.Strategy() == s {
+		return
+	}
+	st.Kept.Strategy, st.Kept.LastUserInput = s, st.now
+	if s == st.Settings.Strategy || s == StrategyRule && st.Settings.Strategy == "" {
+		st.Kept.Strategy = "" // the configuration says the same
+	}
+	st.note(NoteEnabled, "", "from now on the %s sets the reserve", s)
+}

@@ -1,0 +1,206 @@
+package rules_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	. "powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// plans is a world whose battery goes by a plan.
+func plans(t *testing.T, when string) *world {
+	w := newWorld(t, when)
+	w.s.Settings.Strategy, w.s.Settings.PlanMinReserve = StrategyPlan, 10
+	return w
+}
+
+// plan says what the plan wants now.
+func (w *world) plan(reserve int) {
+	w.t.Helper()
+	w.step(Planned{Reserve: &reserve, Made: w.now, Why: "hold for the evening"})
+}
+
+// forth lets time pass.
+func (w *world) forth(d time.Duration) {
+	w.t.Helper()
+	w.untilTime(w.now.Add(d))
+}
+
+// battery is a reading of it.
+func (w *world) battery() Battery {
+	return Battery{Charge: &w.charge, Reserve: ptr(int(w.reserve)), Mode: w.mode, AsOf: w.now, Polled: w.now}
+}
+
+func TestTheGuardsOfAPlan(t *testing.T) {
+	const noon, peak = "2026-07-15 12:00", "2026-07-15 17:00"
+	for _, tt := range []struct {
+		name string
+		when string
+		with func(*world)
+		want int
+		why  string // in the reason of the decision
+	}{
+		{"a plan decides", noon, func(w *world) { w.plan(45) }, 45, "by plan: hold for the evening"},
+		{"the rule rules, and the plan is only shown", noon, func(w *world) { w.s.Settings.Strategy = StrategyRule; w.plan(45) }, 100, ""},
+		{"a person chooses the plan", noon, func(w *world) {
+			w.s.Settings.Strategy = StrategyRule
+			w.plan(45)
+			w.step(StrategyAsked{StrategyPlan})
+		}, 45, "by plan"},
+		{"a person chooses the rule", noon, func(w *world) { w.plan(45); w.step(StrategyAsked{StrategyRule}) }, 100, ""},
+		{"never below the least reserve", noon, func(w *world) { w.plan(3) }, 10, "by plan"},
+		{"never what a Powerwall does not keep", noon, func(w *world) { w.plan(92) }, 80, "by plan"},
+		{"never more than the owner's reserve outside peaks", noon, func(w *world) { w.s.Settings.OffPeakReserve = 70; w.plan(100) }, 70, "by plan"},
+		{"never more than the device keeps", noon, func(w *world) { w.s.Kept.Battery.Limit = 80; w.plan(100) }, 80, "by plan"},
+		{"never holds in a peak what the rule would use", peak, func(w *world) { w.plan(60) }, 10, "by plan: nothing is held back in a peak"},
+		{"a peak without a plan is the rule's", peak, func(*world) {}, 0, "there is no plan yet"},
+		{"a missing plan", noon, func(w *world) { w.step(Tick{}); w.forth(5 * time.Minute) }, 100, "the rule acts: there is no plan yet"},
+		{"a plan that says why there is none", noon, func(w *world) {
+			w.step(Planned{Made: w.now, Why: "3 days of history are known, and it takes 7"})
+		}, 100, "the rule acts: 3 days of history are known, and it takes 7"},
+		{"an old plan", noon, func(w *world) {
+			w.step(Planned{Reserve: ptr(45), Made: w.now.Add(-devices.PlanIsOld), Why: "hold"})
+		}, 100, "the plan was made at 10:00"},
+		{"a plan that is asked no more", noon, func(w *world) {
+			w.plan(45)
+			w.forth(devices.PlanIsOld + time.Minute)
+		}, 100, "the plan was made at 12:00"},
+		{"old figures", noon, func(w *world) {
+			w.plan(45)
+			b := w.battery()
+			b.Age = devices.TooOld
+			w.step(BatteryRead{b})
+			w.mute[Powerwall] = true // which would show younger ones
+		}, 100, "Tesla's figures are old"},
+		{"a journal that cannot be written", noon, func(w *world) { w.s.Unwritable = true; w.plan(45) }, 100, "the journal cannot be written"},
+		{"an override", noon, func(w *world) {
+			w.plan(45)
+			w.step(OverrideAsked{OverrideRequest{Kind: OverrideOffPeak, For: time.Hour}})
+		}, 100, "by override"},
+		{"switched off", noon, func(w *world) { w.plan(45); w.step(EnabledAsked{false}) }, 100, "switched off"},
+		{"everything is to be given back", noon, func(w *world) { w.plan(45); w.step(RestoreAsked{}) }, 100, "paused"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := plans(t, tt.when).start()
+			tt.with(w)
+			w.forth(3 * time.Minute)
+			if int(w.reserve) != tt.want {
+				t.Errorf("the reserve is %.0f %%, want %d; %s", w.reserve, tt.want, w.d.Why)
+			}
+			if !strings.Contains(w.d.Why, tt.why) {
+				t.Errorf("the reason is %q, want %q in it", w.d.Why, tt.why)
+			}
+		})
+	}
+}
+
+func TestStormAndPeopleAreAboveThePlan(t *testing.T) {
+	t.Run("Storm Watch", func(t *testing.T) {
+		w := plans(t, "2026-07-15 12:00").start()
+		b := w.battery()
+		b.StormActive = true
+		w.step(BatteryRead{b})
+		w.take()
+		w.plan(45)
+		if len(w.sent) != 0 {
+			t.Errorf("it writes %+v", w.sent)
+		}
+	})
+	t.Run("a person", func(t *testing.T) {
+		w := plans(t, "2026-07-15 12:00").start()
+		w.plan(45)
+		w.forth(10 * time.Minute)
+		w.reserve = 70
+		w.forth(10 * time.Minute)
+		w.plan(30)
+		w.forth(10 * time.Minute)
+		if w.reserve != 70 || w.d.Reason != ByPerson {
+			t.Errorf("the reserve is %.0f %%, %s, want the person's 70", w.reserve, w.d.Reason)
+		}
+	})
+	t.Run("who sets what the rule would", func(t *testing.T) {
+		w := plans(t, "2026-07-15 12:00").start()
+		w.plan(45)
+		w.forth(10 * time.Minute)
+		w.reserve = 100
+		w.forth(10 * time.Minute)
+		w.plan(45)
+		w.forth(10 * time.Minute)
+		if w.reserve != 100 {
+			t.Errorf("the reserve is %.0f %%, want the person's 100", w.reserve)
+		}
+	})
+}
+
+// A plan that changes its mind each minute uses up its changes, and leaves the
+// calendar those that it needs.
+func TestAtMostTwelveChangesADay(t *testing.T) {
+	for name, day := range map[string]string{"one peak": "2026-07-15", "two peaks": "2026-12-15", "none": "2026-07-18"} {
+		t.Run(name, func(t *testing.T) {
+			w := plans(t, day+" 00:10")
+			w.s.Settings.MaxSteps = 1
+			w.start()
+			midnight, last, changes, gaveWay := at(day+" 23:59"), w.reserve, 0, false
+			for n := 0; w.now.Before(midnight); n++ {
+				w.plan(20 + n%2*30)
+				w.forth(time.Minute)
+				if w.reserve != last {
+					changes, last = changes+1, w.reserve
+				}
+				gaveWay = gaveWay || strings.Contains(w.d.Why, "the reserve has been changed")
+			}
+			if changes > MaxChanges || changes < 8 || !gaveWay {
+				t.Errorf("%d changes in a day, gave way: %v", changes, gaveWay)
+			}
+			if int(w.reserve) != 100 {
+				t.Errorf("in the end the reserve is %.0f %%, want the rule's", w.reserve)
+			}
+			w.plan(33) // the next day it may again
+			w.forth(10 * time.Minute)
+			w.plan(33)
+			w.forth(10 * time.Minute)
+			if int(w.reserve) != 33 {
+				t.Errorf("the next day the reserve is %.0f %%: %s", w.reserve, w.d.Why)
+			}
+		})
+	}
+}
+
+// What a plan has set is given back like anything else, after a crash too.
+func TestAPlannedReserveIsGivenBack(t *testing.T) {
+	w := plans(t, "2026-07-15 12:00").start()
+	w.plan(45)
+	w.forth(10 * time.Minute)
+	if int(w.reserve) != 45 || !w.s.Kept.Battery.AtPeak {
+		t.Fatalf("the reserve is %.0f %%, on record: %+v", w.reserve, w.s.Kept.Battery)
+	}
+	kept := w.s.Kept
+	w.s = State{Settings: settings()} // the strategy is rule by now
+	w.step(Recovered{Kept: kept})
+	w.forth(10 * time.Minute)
+	if w.reserve != 100 || w.s.Kept.Battery.AtPeak {
+		t.Errorf("the reserve is %.0f %%, on record: %+v", w.reserve, w.s.Kept.Battery)
+	}
+}
+
+// A start does not fill the battery for the moment until there is a plan.
+func TestAStartWaitsForTheFirstPlan(t *testing.T) {
+	w := plans(t, "2026-07-15 12:00").start()
+	w.plan(45)
+	w.forth(10 * time.Minute)
+	kept := w.s.Kept
+	w.s = State{Settings: w.s.Settings}
+	w.step(Recovered{Kept: kept})
+	w.take()
+	w.read()
+	w.forth(time.Minute)
+	w.plan(45)
+	w.forth(10 * time.Minute)
+	for _, x := range w.sent {
+		if x.Reserve != nil {
+			t.Errorf("it writes %d %%: %s", *x.Reserve, x.Why)
+		}
+	}
+}

@@ -1,0 +1,256 @@
+package rules
+
+import (
+	"fmt"
+
+	"powermgr/devices"
+)
+
+// Tenure says who has a device's setting.
+type Tenure string
+
+// The tenures.
+const (
+	Free      Tenure = "free"      // the device has its own setting
+	Held      Tenure = "held"      // a setting of the rules is in force, or on its way
+	Returning Tenure = "returning" // the device is to have its own setting back
+	Yielded   Tenure = "yielded"   // a person has it until the window ends
+)
+
+// Tenures lists all tenures.
+func Tenures() []Tenure { return []Tenure{Free, Held, Returning, Yielded} }
+
+// An Effect is what a cause changes on record. The writes that follow are the
+// reconciler's.
+type Effect string
+
+// The effects.
+const (
+	NoEffect   Effect = "nothing"
+	Confirm    Effect = "confirm the write"
+	Adopt      Effect = "adopt what is shown"
+	LearnLimit Effect = "learn the limit"
+	LearnFloor Effect = "learn the floor"
+	Reclaim    Effect = "take the write up again"
+	Forget     Effect = "forget what was asked for"
+	Yield      Effect = "yield"
+	YieldOver  Effect = "yield, and put the choice back if a write lands over it"
+	Choose     Effect = "the choice is what is shown"
+	KeepChoice Effect = "the choice stands"
+)
+
+// The effects that only a thermostat has.
+const (
+	SetAside       Effect = "remember what it was set to before"
+	ForgetBaseline Effect = "forget what it went back to"
+	FollowPeriod   Effect = "remember the period"
+	FollowMode     Effect = "remember the mode"
+	EndHold        Effect = "the hold has ended, and the schedule is its own setting"
+	YieldMode      Effect = "yield the mode, and owe the set points"
+	YieldPart      Effect = "yield, and owe the other set point"
+	YieldHidden    Effect = "yield, and put back the choice that is hidden"
+	KeepPart       Effect = "the choice stands, and the other set point is owed"
+	PutBack        Effect = "put the choice back"
+)
+
+// A Transition is what a cause does to a tenure. An empty one cannot happen.
+type Transition struct {
+	Effect Effect
+	To     Tenure
+	// Outside is the tenure where To holds only while the window of the choice is
+	// open, and it is not; empty: the same.
+	Outside Tenure
+}
+
+// A Table is the whole of "people win" for one kind of device: what each cause
+// makes of each tenure. A cause that is not in a row cannot happen in that tenure.
+type Table map[Tenure]map[Cause]Transition
+
+// Next is what a cause does to a tenure; ok is false when it cannot happen.
+func (t Table) Next(from Tenure, c Cause) (next Transition, ok bool) {
+	next, ok = t[from][c]
+	return next, ok
+}
+
+// ReserveTable is the table of a battery's reserve.
+func ReserveTable() Table { return reserveTable }
+
+// ThermostatTable is the table of a thermostat's setting.
+func ThermostatTable() Table { return thermostatTable }
+
+var reserveTable = Table{
+	Free: {
+		Unchanged:   {Effect: NoEffect, To: Free},
+		Landed:      {Effect: Confirm, To: Free},
+		GivenBack:   {Effect: Confirm, To: Free},
+		AsWanted:    {Effect: Adopt, To: Free},
+		LandedLate:  {Effect: Reclaim, To: Returning}, // a later write is to overtake it
+		DeviceLimit: {Effect: LearnLimit, To: Free},
+		DeviceFloor: {Effect: LearnFloor, To: Free},
+		OwnerMoved:  {Effect: Forget, To: Free},
+		Crossing:    {Effect: YieldOver, To: Yielded},
+		Foreign:     {Effect: Yield, To: Yielded},
+	},
+	Held: {
+		Unchanged:   {Effect: NoEffect, To: Held},
+		Landed:      {Effect: Confirm, To: Held},
+		GivenBack:   {Effect: Confirm, To: Free}, // one from before the peak, which has landed late
+		LandedLate:  {Effect: Reclaim, To: Held},
+		DeviceLimit: {Effect: LearnLimit, To: Free},
+		DeviceFloor: {Effect: LearnFloor, To: Held},
+		OwnerMoved:  {Effect: Forget, To: Held},
+		Crossing:    {Effect: YieldOver, To: Yielded},
+		Foreign:     {Effect: Yield, To: Yielded},
+	},
+	Returning: {
+		Unchanged:   {Effect: NoEffect, To: Returning},
+		Landed:      {Effect: Confirm, To: Returning}, // one of the peak, which has landed late
+		GivenBack:   {Effect: Confirm, To: Free},
+		AsWanted:    {Effect: Adopt, To: Free},
+		LandedLate:  {Effect: Reclaim, To: Returning},
+		DeviceLimit: {Effect: LearnLimit, To: Free},
+		DeviceFloor: {Effect: LearnFloor, To: Returning},
+		OwnerMoved:  {Effect: Forget, To: Returning},
+		Crossing:    {Effect: YieldOver, To: Yielded},
+		Foreign:     {Effect: Yield, To: Yielded},
+	},
+	Yielded: {
+		Unchanged:    {Effect: NoEffect, To: Yielded},
+		ChoiceStands: {Effect: KeepChoice, To: Yielded},
+		DeviceLimit:  {Effect: LearnLimit, To: Yielded},
+		DeviceFloor:  {Effect: LearnFloor, To: Yielded},
+		OwnerMoved:   {Effect: Forget, To: Yielded},
+		Crossing:     {Effect: Choose, To: Yielded},
+		Foreign:      {Effect: Forget, To: Yielded},
+	},
+}
+
+var thermostatTable = Table{
+	Free: {
+		Unchanged:     {Effect: NoEffect, To: Free},
+		ScheduleMoved: {Effect: ForgetBaseline, To: Free},
+		OwnerMoved:    {Effect: SetAside, To: Free},
+		Foreign:       {Effect: Yield, To: Yielded},
+		ChoiceEnded:   {Effect: Yield, To: Yielded},
+	},
+	Held: {
+		Unchanged:     {Effect: NoEffect, To: Held},
+		PeriodMoved:   {Effect: FollowPeriod, To: Held},
+		ScheduleMoved: {Effect: Adopt, To: Held},
+		Lapsed:        {Effect: EndHold, To: Held},
+		Landed:        {Effect: Confirm, To: Held},
+		HoldLost:      {Effect: Reclaim, To: Held},
+		OwnerMoved:    {Effect: SetAside, To: Held},
+		ModeMoved:     {Effect: YieldMode, To: Yielded},
+		PartForeign:   {Effect: YieldPart, To: Yielded},
+		Foreign:       {Effect: Yield, To: Yielded},
+		ChoiceEnded:   {Effect: Yield, To: Yielded},
+		ChoiceHidden:  {Effect: YieldHidden, To: Yielded},
+		Crossing:      {Effect: YieldOver, To: Yielded},
+	},
+	Returning: {
+		Unchanged:     {Effect: NoEffect, To: Returning},
+		PeriodMoved:   {Effect: FollowPeriod, To: Returning},
+		ScheduleMoved: {Effect: Adopt, To: Returning},
+		Lapsed:        {Effect: EndHold, To: Returning},
+		Landed:        {Effect: Confirm, To: Returning},
+		GivenBack:     {Effect: Forget, To: Free},
+		HoldLost:      {Effect: Reclaim, To: Returning},
+		OwnerMoved:    {Effect: SetAside, To: Returning},
+		ModeMoved:     {Effect: YieldMode, To: Yielded, Outside: Returning},
+		PartForeign:   {Effect: YieldPart, To: Yielded, Outside: Returning},
+		Foreign:       {Effect: Yield, To: Yielded, Outside: Free},
+		ChoiceEnded:   {Effect: Yield, To: Yielded, Outside: Free},
+		ChoiceHidden:  {Effect: YieldHidden, To: Yielded, Outside: Returning},
+		Crossing:      {Effect: YieldOver, To: Yielded},
+	},
+	Yielded: {
+		Unchanged:      {Effect: NoEffect, To: Yielded},
+		PeriodMoved:    {Effect: FollowPeriod, To: Yielded},
+		ScheduleMoved:  {Effect: Adopt, To: Yielded},
+		Lapsed:         {Effect: EndHold, To: Yielded},
+		Landed:         {Effect: Confirm, To: Yielded},
+		GivenBack:      {Effect: Forget, To: Yielded},
+		OwnerMoved:     {Effect: SetAside, To: Yielded},
+		ModeMoved:      {Effect: YieldMode, To: Yielded, Outside: Returning},
+		PartForeign:    {Effect: YieldPart, To: Yielded, Outside: Returning},
+		Foreign:        {Effect: Yield, To: Yielded, Outside: Free},
+		ChoiceEnded:    {Effect: Yield, To: Yielded, Outside: Free},
+		ChoiceHidden:   {Effect: YieldHidden, To: Yielded, Outside: Returning},
+		Crossing:       {Effect: Choose, To: Yielded},
+		LandedOver:     {Effect: PutBack, To: Yielded, Outside: Returning},
+		CommandLanding: {Effect: FollowMode, To: Yielded},
+		ChoiceStands:   {Effect: KeepChoice, To: Yielded, Outside: Free},
+		PartStands:     {Effect: KeepPart, To: Yielded, Outside: Returning},
+	},
+}
+
+// tenure says who has the battery's reserve, while the rules hold another one than
+// that outside peaks, or do not.
+func (k BatteryRecord) tenure(holds bool) Tenure {
+	switch {
+	case k.Taken != nil:
+		return Yielded
+	case k.AtPeak && holds:
+		return Held
+	case k.AtPeak:
+		return Returning
+	}
+	return Free
+}
+
+// tenure says who has a thermostat's setting, in an event that is open; nil: none.
+func (h ThermostatRecord) tenure(event *Stretch) Tenure {
+	switch claim := h.Claim; {
+	case h.Taken != nil, claim != nil && claim.yields():
+		return Yielded
+	case claim == nil:
+		return Free
+	case claim.Kind == Restore, claim.Mode != "", event == nil, !h.Event.Equal(event.Start):
+		return Returning
+	}
+	return Held
+}
+
+// transition carries out what a cause changes on record.
+func (st *step) transition(b Battery, c Cause) {
+	t, ok := reserveTable.Next(st.Kept.Battery.tenure(st.holds()), c)
+	if !ok {
+		return
+	}
+	k := &st.Kept.Battery
+	switch t.Effect {
+	case Confirm:
+		st.confirmReserve(t.To)
+	case Adopt:
+		k.Wanted, k.Before, k.Confirmed, k.AtPeak = b.Reserve, nil, true, false
+	case LearnLimit:
+		st.learnLimit(t.To)
+	case LearnFloor:
+		st.learnFloor(t.To, *b.Reserve)
+	case Reclaim:
+		st.reclaim(*b.Reserve)
+	case Forget:
+		st.forgetAsked(c)
+	case Yield:
+		if st.odd(Powerwall, b.Polled) {
+			return // the next reading tells
+		}
+		st.takeBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
+		st.forgetWrites()
+	case YieldOver:
+		if b.Polled.Sub(k.WrittenAt) >= devices.AnswerWithin && st.odd(Powerwall, b.Polled) {
+			return // the next reading tells
+		}
+		st.takeBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
+		k.Taken.Reserve = b.Reserve
+	case Choose:
+		taken := *k.Taken
+		taken.Reserve, k.Taken = b.Reserve, &taken
+	case KeepChoice:
+		taken := *k.Taken
+		taken.Reserve, k.Taken = nil, &taken
+		st.forgetWrites()
+		st.Pending = without(st.Pending, Powerwall)
+	}
+}

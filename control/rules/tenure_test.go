@@ -1,0 +1,104 @@
+package rules
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"powermgr/devices"
+)
+
+// TestEveryRowOfTheTablesIsWhole: each cause is met by a device of one kind at
+// least, and each row has an effect and a tenure.
+func TestEveryRowOfTheTablesIsWhole(t *testing.T) {
+	met := map[Cause]bool{}
+	for _, table := range []Table{ReserveTable(), ThermostatTable()} {
+		if len(table) != len(Tenures()) {
+			t.Errorf("a table has %d tenures, and there are %d", len(table), len(Tenures()))
+		}
+		for from, rows := range table {
+			for c, row := range rows {
+				met[c] = true
+				if row.Effect == "" || !slices.Contains(Tenures(), row.To) {
+					t.Errorf("%s, %s: %v", from, c, row)
+				}
+			}
+		}
+	}
+	for _, c := range Causes() {
+		if !met[c] {
+			t.Errorf("%s is in no table", c)
+		}
+	}
+}
+
+// records are all that can be on record of a battery, with few values for each.
+func records(yield func(BatteryRecord)) {
+	values := []*int{nil, ptrTo(0), ptrTo(20), ptrTo(80), ptrTo(100)}
+	at := time.Date(2026, 7, 15, 16, 0, 0, 0, time.UTC)
+	for _, wanted := range values {
+		for _, before := range values {
+			for _, flights := range [][]Flight{nil, {FlightOf(0, 100, at)}, {FlightOf(100, 0, at)}, {FlightOf(0, 100, at), FlightOf(100, 100, at)}} {
+				for _, choice := range []*Taken{nil, {At: at}, {At: at, Reserve: ptrTo(50)}, {At: at, Reserve: ptrTo(100)}} {
+					for flags := range 4 {
+						k := BatteryRecord{Wanted: wanted, Before: before, Flights: flights, Taken: choice, WrittenAt: at, Confirmed: flags&1 > 0, AtPeak: flags&2 > 0}
+						if wanted == nil && (before != nil || k.Confirmed) {
+							continue // forgotten as one
+						}
+						yield(k)
+					}
+				}
+			}
+		}
+	}
+}
+
+func ptrTo[T any](v T) *T { return &v }
+
+// TestWhatCannotHappenDoesNot: whatever is on record and whatever is shown, the
+// table has an answer, and what is on record afterwards is in the tenure that it
+// names.
+func TestWhatCannotHappenDoesNot(t *testing.T) {
+	polls := []time.Duration{time.Minute, 3 * time.Minute, time.Hour}
+	met := map[Tenure]map[Cause]bool{}
+	for _, from := range Tenures() {
+		met[from] = map[Cause]bool{}
+	}
+	records(func(k BatteryRecord) {
+		for _, shown := range []*int{nil, ptrTo(0), ptrTo(20), ptrTo(50), ptrTo(80), ptrTo(100)} {
+			for _, after := range polls {
+				for flags := range 8 {
+					discharge, owner, lifted := flags&1 > 0, flags&2 > 0, flags&4 > 0 && k.Taken == nil && shown != nil && k.Wanted != nil
+					polled := k.WrittenAt.Add(after)
+					st := step{State: State{Settings: Settings{OffPeakReserve: 100}, Kept: Kept{Battery: k}}, now: polled}
+					st.Settings.Calendar.Location = time.UTC
+					st.plan.Discharge = discharge
+					l := ReserveLedger{Record: k, OffPeak: 100, Discharge: discharge, Owner: owner, Lifted: lifted, ReadLast: k.WrittenAt}
+					c, from := AttributeReserve(l, shown, polled), k.tenure(discharge)
+					met[from][c] = true
+					row, ok := reserveTable.Next(from, c)
+					if !ok {
+						t.Fatalf("%s, %s cannot happen, and has: %+v shows %v", from, c, k, shown)
+					}
+					b := Battery{Reserve: shown, Polled: polled}
+					st.transition(b, c)
+					if st.doubted(Powerwall) {
+						st.recall(Powerwall)
+						b.Polled = polled.Add(devices.ShownWithin)
+						st.transition(b, c) // once more: one odd figure decides nothing
+					}
+					if got := st.Kept.Battery.tenure(discharge); got != row.To {
+						t.Fatalf("%s, %s: %s, not %s: %+v shows %v", from, c, got, row.To, k, *shown)
+					}
+				}
+			}
+		}
+	})
+	for _, from := range Tenures() {
+		for _, c := range Causes() {
+			if _, can := reserveTable.Next(from, c); can && !met[from][c] {
+				t.Errorf("%s, %s never happened", from, c)
+			}
+		}
+	}
+}

@@ -1,0 +1,311 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"powermgr/devices"
+)
+
+// readThermostat folds a reading: why the thermostat shows what it shows, and what
+// the table makes of that.
+func (st *step) readThermostat(id string, t Thermostat) {
+	prev := st.Thermostats[id]
+	t, complete := st.completed(id, t, prev)
+	st.Thermostats = with(st.Thermostats, id, t)
+	if !complete {
+		return
+	}
+	if t.owned() {
+		st.transitionThermostat(id, t, ThermostatLedger{Record: st.Kept.Thermostats[id], Before: prev})
+		return
+	}
+	st.expire(id, t.Polled)
+	l := st.thermostatLedger(id, t, prev)
+	st.ReadSinceStart = with(st.ReadSinceStart, id, true)
+	if st.transitionThermostat(id, t, l) == ModeMoved && !st.doubted(id) {
+		l.Record = st.Kept.Thermostats[id]
+		st.transitionThermostat(id, t, l)
+	}
+}
+
+// completed is a reading with what it leaves out, and whether it tells all that it
+// has to.
+func (st *step) completed(id string, t, prev Thermostat) (Thermostat, bool) {
+	usual := prev.Hold
+	if usual == devices.HoldVacation {
+		usual = st.BeforeSuspension[id].Hold // a thermostat that knows no holds has none again
+	}
+	if !t.Alive || !t.told(usual) {
+		// The last values of a device that does not answer are old.
+		if !prev.Polled.IsZero() {
+			t.Setting, t.Mode, t.Holds = prev.Setting, prev.Mode, prev.Holds
+		}
+		return t, false
+	}
+	// A set point that the mode does not use, and that the vendor leaves out
+	// today, is what it was: it is part of what the thermostat goes back to.
+	if t.Cool == nil && !t.Mode.Cools() {
+		t.Cool = prev.Cool
+	}
+	if t.Heat == nil && !t.Mode.Heats() {
+		t.Heat = prev.Heat
+	}
+	return t, true
+}
+
+// told reports whether a reading says all that it has to about the setting.
+// usual is the hold of an earlier one of the same thermostat.
+func (t Thermostat) told(usual devices.Hold) bool {
+	return t.Mode != "" && (!t.Mode.Cools() || t.Cool != nil) && (!t.Mode.Heats() || t.Heat != nil) && (t.Hold != "" || usual == "")
+}
+
+// expire ends the waiting for a person's command that nobody will say any more what
+// became of.
+func (st *step) expire(id string, polled time.Time) {
+	h := st.Kept.Thermostats[id]
+	if h.Claim == nil {
+		return
+	}
+	if c := sentBy(SentByPerson, h.Claim.Flights); len(c) > 0 && polled.Sub(c[0].At) >= devices.AnswerWithin {
+		claim := h.Claim.withoutCommand()
+		h.Claim = &claim
+		st.keep(id, h)
+	}
+}
+
+// thermostatLedger is what can explain a reading. prev is the one before.
+func (st *step) thermostatLedger(id string, t, prev Thermostat) ThermostatLedger {
+	h := st.Kept.Thermostats[id]
+	if before, ok := st.BeforeSuspension[id]; ok {
+		prev = before
+		st.BeforeSuspension = without(st.BeforeSuspension, id)
+	}
+	l := ThermostatLedger{Record: h, Before: prev, First: t, ReadSinceStart: st.ReadSinceStart[id]}
+	l.Underway = st.Pending[id].mayLand(t.Polled)
+	l.Window = st.plan.Phase != OffPeak && slices.Contains(st.Settings.Thermostats, id)
+	if st.recall(id); !st.doubt.Polled.IsZero() {
+		l.Doubted, l.Before = prev, st.doubt.Before
+		if l.Doubted.Mode == t.Mode && devices.SameRequest(l.Doubted.Setting, t.Setting, t.Mode) {
+			l.First = l.Doubted
+			l.First.Polled = earliest(t.Polled, st.doubt.Polled)
+		}
+	}
+	if h.Claim == nil && !l.ReadSinceStart {
+		l.Before = Thermostat{}
+		if b := h.Baseline; b != nil { // it was given back before this process was there
+			l.Before = Thermostat{Mode: b.Mode, Setting: b.Setting, Period: t.Period}
+		}
+	}
+	st.prev = l.Before
+	return l
+}
+
+// transitionThermostat carries out what the cause of a reading changes on record.
+func (st *step) transitionThermostat(id string, t Thermostat, l ThermostatLedger) Cause {
+	h, c := l.Record, AttributeSetting(l, t)
+	row, ok := thermostatTable.Next(h.tenure(st.Kept.Event), c)
+	if !ok || h.needsProof(c) && st.odd(id, t.Polled) {
+		return c // the next reading tells
+	}
+	switch row.Effect {
+	case NoEffect:
+	case SetAside:
+		if _, ok := st.BeforeSuspension[id]; !ok && st.ReadSinceStart[id] {
+			st.BeforeSuspension = with(st.BeforeSuspension, id, l.Before)
+		}
+	case Yield:
+		st.takeThermostat(id, l.choice(c, t))
+	case YieldMode:
+		st.switched(id, t, h)
+	case YieldPart:
+		st.takeThermostat(id, l.choice(c, t))
+		st.owe(id, h, h.Claim.left(t))
+	case YieldOver, Choose:
+		st.contest(id, t, h)
+	case YieldHidden:
+		st.contest(id, l.Doubted, h)
+		st.record(id, PutBack, t)
+	case Forget:
+		st.forgetClaim(id, t, h)
+	default:
+		st.record(id, row.Effect, t)
+	}
+	return c
+}
+
+// needsProof reports whether a cause lasts so long that one odd reading must not
+// decide it.
+func (h ThermostatRecord) needsProof(c Cause) bool {
+	switch c {
+	case Foreign, PartForeign:
+		return true
+	case ModeMoved:
+		return h.Claim.Mode == ""
+	case Crossing:
+		return !h.Claim.Contested
+	}
+	return false
+}
+
+// choice says what a person chose.
+func (l ThermostatLedger) choice(c Cause, t Thermostat) string {
+	switch {
+	case c == ChoiceEnded:
+		return "set to " + l.Doubted.text()
+	case l.Record.Claim == nil:
+		return changed(l.Before, t, l.First)
+	}
+	return "set to " + t.text()
+}
+
+// record carries out an effect that changes the record of a thermostat and nothing
+// else.
+func (st *step) record(id string, e Effect, t Thermostat) {
+	h := st.Kept.Thermostats[id]
+	switch e {
+	case ForgetBaseline:
+		h.Baseline = nil
+	case KeepChoice:
+		h.Claim = nil
+	case KeepPart:
+		h.Claim = h.Claim.left(t)
+	default:
+		h.Claim = h.Claim.after(e, t)
+	}
+	st.keep(id, h)
+	switch e {
+	case Confirm:
+		st.unsay("taken " + id)
+		fallthrough
+	case EndHold, Adopt:
+		st.Pending = without(st.Pending, id)
+	}
+}
+
+// after is what is on record of a write after an effect.
+func (claim Claim) after(e Effect, t Thermostat) *Claim {
+	if e == Confirm || e == Adopt || e == FollowPeriod {
+		claim.Period = t.Period // what it shows in this period is a person's from now on
+	}
+	switch e {
+	case Confirm:
+		claim.Confirmed, claim.Flights = true, nil
+	case Adopt:
+		claim.Wanted, claim.Baseline.Setting, claim.Confirmed, claim.Flights = t.Setting, t.Setting, true, nil
+	case EndHold:
+		if claim.Baseline.Hold != devices.HoldSchedule {
+			claim.Baseline.Setting = t.Setting
+		}
+		claim.Wanted, claim.Confirmed, claim.Flights = devices.Setting{Hold: devices.HoldSchedule}, true, nil
+	case Reclaim:
+		claim.Confirmed = false
+	case FollowMode:
+		claim.Mode = t.Mode
+	case PutBack:
+		claim.Contested, claim.Confirmed, claim.Flights = false, true, nil
+	}
+	return &claim
+}
+
+// contest leaves a thermostat to a person who changed it while the last write was
+// on its way. That write may land after their choice and hide it, so the choice is
+// kept as what the thermostat goes back to.
+func (st *step) contest(id string, t Thermostat, h ThermostatRecord) {
+	claim := *h.Claim
+	if !claim.Contested {
+		st.takeThermostat(id, "set to "+t.text())
+	}
+	claim.Baseline, claim.Contested = Baseline{Setting: t.Setting, Mode: t.Mode}, true
+	h = st.Kept.Thermostats[id]
+	h.Claim = &claim
+	if h.Event.IsZero() {
+		h.Event = claim.WrittenAt
+	}
+	st.keep(id, h)
+}
+
+// commanded reports whether a person's command for the thermostat is on its way.
+func (claim Claim) commanded() bool { return len(sentBy(SentByPerson, claim.Flights)) > 0 }
+
+// crossed reports whether an earlier write than the last one may still land.
+func (claim Claim) crossed() bool { return len(sentBy(SentByRules, claim.Flights)) > 0 }
+
+// yields reports whether it is not known yet if a person's choice stands.
+func (claim Claim) yields() bool { return claim.Contested || claim.commanded() }
+
+// withoutCommand is a claim that no person's command is awaited for any more.
+func (claim Claim) withoutCommand() Claim {
+	claim.Contested, claim.Flights = false, sentBy(SentByRules, claim.Flights)
+	return claim
+}
+
+// commanded leaves a thermostat to the person whose command for a setting of it
+// is on its way. What the rules set there is remembered until that has landed.
+func (st *step) commanded(id, setting string) {
+	before := st.Kept.Thermostats[id]
+	if claim := before.Claim; claim == nil || claim.Mode == "" || setting != "mode" || st.plan.Phase != OffPeak {
+		st.takeThermostat(id, "by command: "+setting)
+	}
+	if before.Claim == nil {
+		return
+	}
+	h, claim := st.Kept.Thermostats[id], before.Claim.withoutCommand()
+	claim.Flights = append(claim.Flights, Flight{Sender: SentByPerson, At: devices.WholeSecond(st.now)})
+	h.Claim = &claim
+	if h.Event.IsZero() {
+		h.Event = claim.WrittenAt
+	}
+	st.Kept.Thermostats = with(st.Kept.Thermostats, id, h)
+}
+
+// settled is how a person's command for a setting ended. After one that failed,
+// what the rules set is restored; after one that did not, what it was not about is.
+func (st *step) settled(id, setting string, applied bool) {
+	h := st.Kept.Thermostats[id]
+	if h.Claim == nil || !h.Claim.commanded() && h.Claim.Mode == "" {
+		return
+	}
+	claim := h.Claim.withoutCommand()
+	h.Claim = &claim
+	if applied {
+		h.Claim = h.Claim.but(setting, st.Thermostats[id])
+	}
+	st.keep(id, h)
+}
+
+// takeThermostat leaves a thermostat to the person who changed it.
+func (st *step) takeThermostat(id, what string) {
+	h := st.Kept.Thermostats[id]
+	if h.Taken == nil {
+		st.note(NoteTaken, id, "%s: %s; it is left alone%s", st.nameOf(id), what, st.until(st.takenUntil()))
+	}
+	h.Claim, h.Baseline = nil, nil
+	if st.plan.Phase != OffPeak {
+		h.Taken = &Taken{At: st.now, What: what}
+	}
+	st.Pending = without(st.Pending, id)
+	st.keep(id, h)
+}
+
+func (st *step) nameOf(id string) string {
+	if t, ok := st.Thermostats[id]; ok && t.Name != "" {
+		return t.Name
+	}
+	return id
+}
+
+func (t Thermostat) text() string {
+	text := ""
+	if t.Mode.Cools() && t.Cool != nil {
+		text += fmt.Sprintf("cool %.4g, ", *t.Cool)
+	}
+	if t.Mode.Heats() && t.Heat != nil {
+		text += fmt.Sprintf("heat %.4g, ", *t.Heat)
+	}
+	if t.Hold != "" {
+		return text + "hold " + string(t.Hold)
+	}
+	return text + string(t.Mode)
+}

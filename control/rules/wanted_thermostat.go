@@ -1,0 +1,83 @@
+package rules
+
+import (
+	"slices"
+	"time"
+)
+
+// What the rules want of a thermostat: the same stack of levels. What is wanted where
+// a level says Restore is the baseline, and nothing where the thermostat has it.
+
+// goalLevels asks each level for its goal; the first that has one decides.
+var goalLevels = []struct {
+	level Level
+	wants func(*step, string) (Goal, bool)
+}{
+	{LevelSafety, (*step).goalOfSafety},
+	{LevelPerson, (*step).goalOfPerson},
+	{LevelOverride, (*step).goalOfPause},
+	{LevelCalendar, (*step).goalOfCalendar},
+}
+
+// wantedGoal is the goal of the highest level that has one for a thermostat.
+func (st *step) wantedGoal(id string) Goal {
+	for _, l := range goalLevels {
+		if g, ok := l.wants(st, id); ok {
+			return g
+		}
+	}
+	return Restore
+}
+
+// goalOfSafety restores where it was too warm or too cold inside in this event.
+func (st *step) goalOfSafety(id string) (Goal, bool) { return Restore, st.Kept.Thermostats[id].Ended }
+
+// goalOfPerson leaves the thermostat to whoever has taken it, or has made something
+// else of it: what is still owed goes back.
+func (st *step) goalOfPerson(id string) (Goal, bool) {
+	h := st.Kept.Thermostats[id]
+	return Restore, h.Taken != nil || h.Claim != nil && h.Claim.Mode != ""
+}
+
+func (st *step) goalOfPause(string) (Goal, bool) { return Restore, st.plan.Paused }
+
+// goalOfCalendar is what the phase asks for. What is left of an earlier event goes
+// back first.
+func (st *step) goalOfCalendar(id string) (Goal, bool) {
+	p, h := st.plan, st.Kept.Thermostats[id]
+	switch {
+	case p.Phase == OffPeak, !slices.Contains(st.Settings.Thermostats, id):
+		return Restore, true
+	case h.Claim != nil && !h.Event.Equal(st.Kept.Event.Start):
+		return Restore, true
+	case p.Phase == InPeak && st.offsetF() > 0:
+		return Setback, true
+	case p.Phase == InPeak:
+		return Restore, true
+	case p.Forced:
+		return Precool, true
+	}
+	return st.precoolToday(id), true
+}
+
+// precoolToday is Precool where the plan asks for it or, without one, the day is to be
+// hot.
+func (st *step) precoolToday(id string) Goal {
+	t, claim, planned := st.Thermostats[id], st.Kept.Thermostats[id].Claim, st.comfort()
+	switch {
+	case planned != nil && planned.PrecoolF > 0 && t.Mode.Cools() && !st.now.Before(planned.begins()):
+		return Precool
+	case planned != nil:
+		return Restore
+	case !st.plan.Peak.Precool || !t.Mode.Cools():
+		return Restore
+	case claim != nil && claim.Kind == Precool && st.ForecastF == nil:
+		return Precool // it goes on after a restart, before the forecast is there
+	case st.ForecastF == nil || st.ForecastDay != st.now.In(st.Settings.Calendar.Location).Format(time.DateOnly):
+		st.say("forecast", NoteProblem, "", "there is no forecast for today: no precooling")
+		return Restore
+	case *st.ForecastF < st.Settings.PrecoolAtF:
+		return Restore
+	}
+	return Precool
+}

@@ -1,0 +1,307 @@
+package tariff
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/control/rules"
+)
+
+// The tariff that the owner has set in Tesla's app: tariff_content_v2 of
+// site_info, or the older tariff_content. Prices are by season and period
+// (energy_charges.<season>.rates.<period>), periods are windows of a season
+// (seasons.<season>.tou_periods.<period>.periods), and sell_tariff has the
+// same for what is fed in. Values of zero are left out, days of the week begin
+// with Monday, and months, weekdays and hours may wrap around.
+
+// FromTesla reads such a tariff. The notices say what it leaves open.
+func FromTesla(content []byte, zone *time.Location) (t Table, notices []string, err error) {
+	var c teslaTariff
+	if err := json.Unmarshal(content, &c); err != nil {
+		return Table{}, nil, fmt.Errorf("it is no tariff as Tesla has it: %w", err)
+	}
+	if len(c.Seasons) == 0 && len(c.Charges) == 0 {
+		return Table{}, nil, errors.New("no tariff is set in Tesla's app")
+	}
+	t = Table{Zone: zone, Currency: c.Currency}
+	t.Rates, notices = c.rates()
+	if len(t.Rates) == 0 {
+		return Table{}, notices, errors.New("the tariff has no hours with a price")
+	}
+	if c.Sell != nil && (len(c.Sell.Seasons) > 0 || len(c.Sell.Charges) > 0) {
+		var more []string
+		t.Exports, more = c.Sell.rates()
+		for _, n := range more {
+			notices = append(notices, "sell_tariff: "+n)
+		}
+	}
+	return t, notices, nil
+}
+
+type teslaTariff struct {
+	Currency string                     `json:"currency"`
+	Charges  map[string]json.RawMessage `json:"energy_charges"`
+	Seasons  map[string]teslaSeason     `json:"seasons"`
+	Sell     *teslaTariff               `json:"sell_tariff"`
+}
+
+type teslaSeason struct {
+	FromDay, FromMonth, ToDay, ToMonth int
+	Periods                            map[string]teslaPeriods `json:"tou_periods"`
+}
+
+// teslaPeriods are a list, in the older form, or one below "periods".
+type teslaPeriods []teslaPeriod
+
+func (p *teslaPeriods) UnmarshalJSON(b []byte) error {
+	if strings.HasPrefix(strings.TrimSpace(string(b)), "[") {
+		return json.Unmarshal(b, (*[]teslaPeriod)(p))
+	}
+	var in struct{ Periods []teslaPeriod }
+	err := json.Unmarshal(b, &in)
+	*p = in.Periods
+	return err
+}
+
+type teslaPeriod struct {
+	FromDayOfWeek, ToDayOfWeek             *int
+	FromHour, FromMinute, ToHour, ToMinute int
+}
+
+// wrong reports whether it has days or hours that there are not.
+func (p teslaPeriod) wrong() bool {
+	outside := func(v, most int) bool { return v < 0 || v > most }
+	day := func(d *int) bool { return d != nil && outside(*d, 6) }
+	return day(p.FromDayOfWeek) || day(p.ToDayOfWeek) || outside(p.FromHour, 23) || outside(p.ToHour, 24) || outside(p.FromMinute, 59) || outside(p.ToMinute, 59)
+}
+
+// A reading is how to take what the format leaves open. The one counts with
+// which a week has the fewest minutes without a price or with two.
+type reading struct {
+	lastSunday bool // a last day of the week that is left out is Sunday; else it is 0, which is Monday
+	sameDay    bool // 21:00–07:00 is the morning and the night of each of its days; else it goes on into the next day
+}
+
+var readings = []reading{{sameDay: true}, {}, {lastSunday: true, sameDay: true}, {lastSunday: true}}
+
+// spans are the windows of a day; from and to the same is the whole day.
+func (p teslaPeriod) spans(read reading) []rules.Span {
+	s := rules.Span{Start: p.FromHour*60 + p.FromMinute, End: p.ToHour*60 + p.ToMinute}
+	if s.End == 0 {
+		s.End = minutesPerDay
+	}
+	switch {
+	case s.Start < s.End:
+		return []rules.Span{s}
+	case read.sameDay:
+		return []rules.Span{{End: s.End}, {Start: s.Start, End: minutesPerDay}}
+	}
+	s.End += minutesPerDay
+	return []rules.Span{s}
+}
+
+// weekdays are those of a period.
+func (p teslaPeriod) weekdays(read reading) (days []time.Weekday) {
+	from, to := 0, 0
+	if p.FromDayOfWeek != nil {
+		from = *p.FromDayOfWeek
+	}
+	switch {
+	case p.ToDayOfWeek != nil:
+		to = *p.ToDayOfWeek
+	case read.lastSunday:
+		to = 6
+	}
+	for d := from; ; d++ {
+		days = append(days, time.Weekday((d+1)%7)) // Go's week begins with Sunday
+		if d%7 == to || len(days) == 7 {
+			return days
+		}
+	}
+}
+
+// days are the part of the year of a season. What is left out is its whole.
+func (s teslaSeason) days() (rules.Days, error) {
+	or := func(v, usual int) int {
+		if v == 0 {
+			return usual
+		}
+		return v
+	}
+	fromMonth, toMonth := or(s.FromMonth, 1), or(s.ToMonth, 12)
+	from, to := or(s.FromDay, 1), or(s.ToDay, 31)
+	for _, v := range [][2]int{{fromMonth, 12}, {toMonth, 12}, {from, 31}, {to, 31}} {
+		if v[0] < 1 || v[0] > v[1] {
+			return rules.Days{}, fmt.Errorf("from %d-%d to %d-%d is no part of a year", fromMonth, from, toMonth, to)
+		}
+	}
+	return rules.Days{From: rules.YearDay(fromMonth*100 + from), To: rules.YearDay(toMonth*100 + to)}, nil
+}
+
+// price is what a kWh costs in a period of a season: 0 if it is left out of a
+// season that has prices, and that of ALL if the season has none.
+func (t teslaTariff) price(season, period string) (float64, error) {
+	for _, name := range []string{season, "ALL"} {
+		var of struct {
+			Rates map[string]float64 `json:"rates"`
+		}
+		raw, ok := t.Charges[name]
+		if !ok {
+			continue
+		}
+		if err := json.Unmarshal(raw, &of); err != nil {
+			return 0, fmt.Errorf("energy_charges.%s: %w", name, err)
+		}
+		if of.Rates == nil { // the older form has them at once
+			_ = json.Unmarshal(raw, &of.Rates) // or has none
+		}
+		if v, ok := of.Rates[period]; ok {
+			return v, nil
+		}
+		if v, ok := of.Rates["ALL"]; ok {
+			return v, nil
+		}
+		if len(of.Rates) > 0 {
+			return 0, nil
+		}
+	}
+	return 0, nil
+}
+
+// teslaPeak begins the names of the periods that Tesla takes for expensive.
+const teslaPeak = "ON_PEAK"
+
+// rates are the tariff's.
+func (t teslaTariff) rates() (rates []Rate, notices []string) {
+	seasons := t.Seasons
+	if !slices.ContainsFunc(slices.Collect(maps.Values(seasons)), func(s teslaSeason) bool { return len(s.Periods) > 0 }) {
+		seasons = map[string]teslaSeason{"ALL": {Periods: map[string]teslaPeriods{"ALL": {{ToDayOfWeek: new(6)}}}}}
+	}
+	covered := map[rules.YearDay]bool{}
+	for _, name := range slices.Sorted(maps.Keys(seasons)) {
+		s := seasons[name]
+		if len(s.Periods) == 0 {
+			continue // Tesla leaves a season without periods empty
+		}
+		part, err := s.days()
+		if err != nil {
+			notices = append(notices, fmt.Sprintf("season %s is left out: %v", name, err))
+			continue
+		}
+		for _, d := range daysOfYear() {
+			covered[d.YearDay()] = covered[d.YearDay()] || part.InSeason(d)
+		}
+		of, more := t.season(name, s, part)
+		rates, notices = append(rates, of...), append(notices, more...)
+	}
+	if missing := slices.DeleteFunc(daysOfYear(), func(d rules.Date) bool { return covered[d.YearDay()] }); len(missing) > 0 && len(rates) > 0 {
+		notices = append(notices, fmt.Sprintf("no season has %s and %d other days of the year", missing[0].YearDay(), len(missing)-1))
+	}
+	return rates, notices
+}
+
+// season are the rates of one.
+func (t teslaTariff) season(name string, s teslaSeason, part rules.Days) (rates []Rate, notices []string) {
+	prices := map[string]float64{}
+	for _, period := range slices.Sorted(maps.Keys(s.Periods)) {
+		price, err := t.price(name, period)
+		if err != nil {
+			notices = append(notices, err.Error())
+		}
+		prices[period] = price
+	}
+	for period, all := range s.Periods {
+		if slices.ContainsFunc(all, teslaPeriod.wrong) {
+			return nil, append(notices, fmt.Sprintf("season %s is left out: a period of %s is not a part of a week", name, period))
+		}
+	}
+	build := func(read reading) (all []Rate) {
+		for _, period := range slices.Sorted(maps.Keys(s.Periods)) {
+			for _, p := range s.Periods[period] {
+				days := part
+				days.Weekdays = p.weekdays(read)
+				for _, span := range p.spans(read) {
+					r := Rate{Name: name + " " + period, Import: prices[period], Days: days, Holidays: IgnoreHolidays, Span: span, Peak: strings.HasPrefix(period, teslaPeak)}
+					r.Precool = r.Peak
+					all = append(all, r)
+				}
+			}
+		}
+		// Where windows overlap, the more expensive one counts.
+		slices.SortStableFunc(all, func(a, b Rate) int { return cmp.Compare(b.Import, a.Import) })
+		return all
+	}
+	holes, doubles := 0, 0
+	for _, read := range readings {
+		other := build(read)
+		if h, d := weekOf(other); rates == nil || h+d < holes+doubles {
+			rates, holes, doubles = other, h, d
+		}
+	}
+	if holes > 0 {
+		notices = append(notices, fmt.Sprintf("season %s has no price for %s of a week", name, minutes(holes)))
+	}
+	if doubles > 0 {
+		notices = append(notices, fmt.Sprintf("season %s has two prices for %s of a week: the higher one counts", name, minutes(doubles)))
+	}
+	if !slices.ContainsFunc(rates, func(r Rate) bool { return r.Peak }) {
+		markPeaks(rates)
+	}
+	return rates, notices
+}
+
+func minutes(n int) string {
+	if n%60 == 0 {
+		return fmt.Sprintf("%d hours", n/60)
+	}
+	return fmt.Sprintf("%d minutes", n)
+}
+
+// weekOf counts the minutes of a week that no rate has, and those that several have.
+func weekOf(rates []Rate) (holes, doubles int) {
+	var count [7 * minutesPerDay]int
+	for _, r := range rates {
+		for _, w := range r.Days.Weekdays {
+			for m := r.Span.Start; m < r.Span.End; m++ {
+				count[(int(w)*minutesPerDay+m)%len(count)]++
+			}
+		}
+	}
+	for _, n := range count {
+		switch {
+		case n == 0:
+			holes++
+		case n > 1:
+			doubles++
+		}
+	}
+	return holes, doubles
+}
+
+// markPeaks calls rates expensive by their prices alone.
+func markPeaks(rates []Rate) {
+	prices := make([]float64, len(rates))
+	for i, r := range rates {
+		prices[i] = r.Import
+	}
+	if above, ok := ExpensiveAbove(prices); ok {
+		for i := range rates {
+			rates[i].Peak = rates[i].Import > above
+			rates[i].Precool = rates[i].Peak
+		}
+	}
+}
+
+// daysOfYear are those of a leap year.
+func daysOfYear() (days []rules.Date) {
+	for d := (rules.Date{Year: 2000, Month: time.January, Day: 1}); d.Year == 2000; d = d.Add(1) {
+		days = append(days, d)
+	}
+	return days
+}

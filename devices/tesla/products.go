@@ -1,0 +1,174 @@
+package tesla
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"powermgr/devices/cloud"
+)
+
+const opProducts = "list products"
+
+// battery is a site with a battery on an account.
+type battery struct {
+	id      int64
+	name    string
+	charged bool // it says how full it is
+}
+
+func (b battery) String() string { return fmt.Sprintf("%d (%s)", b.id, b.name) }
+
+// batteries asks which sites of the account have a battery.
+func (c *Client) batteries(ctx context.Context) ([]battery, error) {
+	products, err := c.call(ctx, request{op: opProducts, path: "/api/1/products"})
+	if err != nil {
+		return nil, err
+	}
+	return batteriesOf(products)
+}
+
+// A Site is a home with a Powerwall on an account.
+type Site struct {
+	ID   int64
+	Name string // that the owner gave it; it may be empty
+}
+
+// Sites asks which homes with a Powerwall the account has. Gateways that were
+// replaced stay listed; those are left out where there are others.
+func (c *Client) Sites(ctx context.Context) ([]Site, error) {
+	all, err := c.batteries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	charged := slices.DeleteFunc(slices.Clone(all), func(b battery) bool { return !b.charged })
+	if len(charged) > 0 {
+		all = charged
+	}
+	sites := make([]Site, len(all))
+	for i, b := range all {
+		sites[i] = Site{b.id, b.name}
+	}
+	return sites, nil
+}
+
+// About is what Tesla's app knows of a site and no reading has.
+type About struct {
+	Zone   string          // IANA name; empty: Tesla does not say
+	Tariff json.RawMessage // tariff_content_v2; empty: none is set in the app
+}
+
+// About asks for it. It is one call.
+func (c *Client) About(ctx context.Context) (About, error) {
+	site, err := c.siteID(ctx)
+	if err != nil {
+		return About{}, err
+	}
+	body, err := c.call(ctx, request{op: opInfo, path: site + "/site_info"})
+	if err != nil {
+		return About{}, err
+	}
+	var info struct {
+		Zone   string          `json:"installation_time_zone"`
+		Tariff json.RawMessage `json:"tariff_content_v2"`
+	}
+	if json.Unmarshal(body, &info) != nil {
+		return About{}, nonsense(opInfo, "a field has an unexpected form")
+	}
+	if s := strings.TrimSpace(string(info.Tariff)); s == "null" || s == "{}" || s == `""` {
+		info.Tariff = nil
+	}
+	return About{cloud.Line(info.Zone), info.Tariff}, nil
+}
+
+// batteriesOf is the sites with a battery among the products of an account, each
+// once. Vehicles have no energy_site_id.
+func batteriesOf(products json.RawMessage) ([]battery, error) {
+	var all []struct {
+		Site       *int64          `json:"energy_site_id"`
+		Type       string          `json:"resource_type"`
+		Charge     json.RawMessage `json:"percentage_charged"`
+		Name       string          `json:"site_name"`
+		Components *struct {
+			Battery bool `json:"battery"`
+		} `json:"components"`
+	}
+	if err := json.Unmarshal(products, &all); err != nil {
+		return nil, nonsense(opProducts, "the list of products is not one")
+	}
+	var found []battery
+	for _, p := range all {
+		if p.Site == nil || p.Components != nil && !p.Components.Battery || p.Components == nil && p.Type != "battery" {
+			continue
+		}
+		b := battery{*p.Site, cloud.Line(p.Name), len(p.Charge) > 0 && string(p.Charge) != "null"}
+		switch i := slices.IndexFunc(found, func(f battery) bool { return f.id == b.id }); {
+		case i < 0:
+			found = append(found, b)
+		case b.charged:
+			found[i] = b
+		}
+	}
+	return found, nil
+}
+
+// onlyBattery is the one battery of an account. A replaced gateway stays listed
+// without a charge, and so is one that cannot be reached at the moment: where
+// there is no other, it is taken.
+func onlyBattery(all []battery) (int64, error) {
+	found := slices.DeleteFunc(slices.Clone(all), func(b battery) bool { return !b.charged })
+	if len(found) == 0 {
+		found = all
+	}
+	switch len(found) {
+	case 0:
+		return 0, refused(opProducts, errors.New("there is no Powerwall on this account"))
+	case 1:
+		return found[0].id, nil
+	}
+	return 0, refused(opProducts, fmt.Errorf("there are several Powerwalls on this account: set tesla.energy_site_id to one of %s", inWords(found)))
+}
+
+// unknownSite is what to do about a site that Tesla does not find. The account
+// is asked once what it has, and again only if it did not say.
+func (c *Client) unknownSite(ctx context.Context, q request) string {
+	const check = "Tesla does not know this site: check tesla.energy_site_id"
+	if !strings.HasPrefix(q.path, sitesPath) {
+		return ""
+	}
+	c.mu.Lock()
+	site, all := c.site, c.has
+	c.mu.Unlock()
+	if all == nil {
+		var err error
+		if all, err = c.batteries(ctx); err != nil {
+			return check
+		}
+		c.mu.Lock()
+		c.has = append([]battery{}, all...)
+		c.mu.Unlock()
+	}
+	switch {
+	case len(all) == 0:
+		return fmt.Sprintf("tesla.energy_site_id is %d, and there is no Powerwall on this account", site)
+	case slices.ContainsFunc(all, func(b battery) bool { return b.id == site }):
+		return "the site is on the account, but Tesla cannot find it right now"
+	}
+	return fmt.Sprintf("tesla.energy_site_id is %d, which is not on this account: it has %s", site, inWords(all))
+}
+
+// inWords lists a few sites; those after the tenth are counted.
+func inWords(all []battery) string {
+	const most = 10
+	var names []string
+	for _, b := range all[:min(len(all), most)] {
+		names = append(names, b.String())
+	}
+	if more := len(all) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
+}
