@@ -82,7 +82,7 @@ func (w *witness) givenBackSoon(is state, faults []emulator.Fault) {
 		w.owed.calm = now
 	}
 	since := func(vendor string) time.Duration {
-		return now.Sub(slices.MaxFunc([]time.Time{w.owed.calm, w.disturbance, w.overridden, w.changed, w.booted, w.disowned, w.split, w.owed.hindered[vendor]}, time.Time.Compare))
+		return now.Sub(slices.MaxFunc([]time.Time{w.owed.calm, w.disturbance, w.overridden, w.chosen, w.changed, w.booted, w.disowned, w.split, w.owed.hindered[vendor]}, time.Time.Compare))
 	}
 	say := func(key, format string, args ...any) {
 		if !w.owed.told[key] {

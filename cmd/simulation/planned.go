@@ -142,7 +142,9 @@ func (w *witness) changedReserve(percent int, back bool) {
 
 // gaveWay judges that a rule that acts in the place of the plan says why.
 func (w *witness) gaveWay(s control.State) {
-	w.strategy = s.Strategy
+	if s.Strategy != w.strategy {
+		w.strategy, w.chosen = s.Strategy, time.Now()
+	}
 	if s.Strategy == rules.StrategyPlan && s.Cause == rules.BySchedule && s.PlanIdle == "" {
 		w.broken(I15, "the rule acts in the place of the plan, and nothing says why: %s", s.Reason)
 	}

@@ -103,6 +103,7 @@ type witness struct {
 	changes     changes
 	planned     map[int]bool   // reserves that the rules have asked for: a late write of theirs is no choice
 	strategy    rules.Strategy // as powermgr last said
+	chosen      time.Time      // when it last became that: what a plan held was to stay until then
 	choice      time.Time      // since when powermgr knows of a reserve that a person chose; zero: there is none
 	glimpse     glimpse        // a choice that one reading has shown so far
 	unseen      bool           // and no node ran: nobody can tell in which window it was

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"powermgr/devices"
@@ -368,6 +369,11 @@ func (st *step) setReserve(want, shown int) {
 			k.Before, st.Idle = &shown, Idle{}
 			st.Pending = without(st.Pending, Powerwall)
 			st.note(NoteReserve, Powerwall, "%s", w.Why)
+		} else if shown != want {
+			k.Before = &shown
+		}
+		if k.mayTurnBack(st.now) && *k.Wanted != want { // until this has landed
+			k.Flights = append(slices.Clone(k.Flights), FlightOf(*k.Wanted, *k.Wanted, k.WrittenAt))
 		}
 		k.Flights = flying(k.Flights, want, shown, st.now)
 		k.Wanted, k.WrittenAt, k.Confirmed = &want, st.now, false

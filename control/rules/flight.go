@@ -128,6 +128,12 @@ func (k BatteryRecord) crossed() bool {
 // own are the writes of the rules that no reading has shown.
 func (k BatteryRecord) own() []Flight { return sentBy(SentByRules, k.Flights) }
 
+// mayTurnBack reports whether the device shows the last write and may still turn it
+// into its limit.
+func (k BatteryRecord) mayTurnBack(now time.Time) bool {
+	return k.Wanted != nil && *k.Wanted > deviceLimit && k.Confirmed && now.Sub(k.WrittenAt) <= devices.ReserveLimitWithin
+}
+
 // commanded is the reserve that a person last asked for by command in this window;
 // nil: none. It may be shown after the window only.
 func (k BatteryRecord) commanded() *int {

@@ -1,8 +1,10 @@
 package rules_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	. "powermgr/control/rules"
 )
@@ -126,4 +128,51 @@ func TestALimitDoesNotOvertakeTheReserveThatItWasTakenFrom(t *testing.T) {
 			w.until("19:02").want("powerwall 0", "powerwall 100")
 		})
 	}
+}
+
+// A reserve of 100 turned into 80 just as the peak's was asked for. That passed for a
+// person's choice, and the home drew from the grid for the whole peak.
+func TestALimitThatShowsAsThePeakBeginsIsNobodysChoice(t *testing.T) {
+	before := func(t *testing.T, start string) *world {
+		w := newWorld(t, "2026-07-15 "+start)
+		w.s.Settings.Thermostats = nil
+		w.reserve = 50
+		w.start().want("powerwall 100")
+		w.until("15:59").want()
+		return w
+	}
+	for _, refused := range []bool{false, true} {
+		t.Run(fmt.Sprintf("the bridge gives way %v", refused), func(t *testing.T) {
+			w := before(t, "15:50")
+			w.reserve, w.deaf[Powerwall] = 80, true
+			w.now = w.now.Add(time.Minute)
+			w.step(Tick{})
+			if refused {
+				w.step(Answer{Target: Powerwall, Setting: "reserve", ID: w.sent[0].ID, Final: true, GaveWay: true, Reason: "it has just changed"})
+			}
+			w.want("powerwall 0").read()
+			if refused {
+				w.until("16:01").want("powerwall 0") // has not landed by the next reading
+			}
+			w.until("16:02").want()
+			w.reserve, w.deaf[Powerwall] = 0, false
+			w.until("16:10").want()
+			if len(w.d.Taken) > 0 || !w.s.Kept.Battery.Confirmed {
+				t.Errorf("taken %v, record %+v", w.d.Taken, w.s.Kept.Battery)
+			}
+			w.reserve = 80
+			w.until("16:14").want()
+			if len(w.d.Taken) != 1 {
+				t.Error("a choice in the peak is not seen")
+			}
+		})
+	}
+	t.Run("it had kept 100 for long", func(t *testing.T) {
+		w := before(t, "15:20")
+		w.reserve, w.deaf[Powerwall] = 80, true
+		w.until("16:04").want("powerwall 0")
+		if len(w.d.Taken) != 1 {
+			t.Error("a choice is not seen")
+		}
+	})
 }
