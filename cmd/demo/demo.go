@@ -141,10 +141,17 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if !day.over {
 		return Summary{}, errors.New("interrupted before the day was over")
 	}
-	s := day.sum(o.Day, log, config.Calendar(), emulated{h, start, days})
+	s := day.sum(log)
+	s.Day, s.Days = o.Day, days
 	s.Strategy, s.Currency = config.Settings.Strategy, config.Tariff.Currency
 	s.Bill, s.BillAndCharge = day.bill(config.Tariff)
-	s.Report, err = tell(config, o)
+	evening := daemon.Evening{Config: config, Now: end, Log: o.Log}
+	reports, err := reports(evening, start, days)
+	if err != nil {
+		return Summary{}, err
+	}
+	s.PeakImport, s.PeakWithout = peaks(reports)
+	s.Report, err = tell(evening, o, reports[len(reports)-1])
 	return s, err
 }
 
@@ -161,24 +168,47 @@ func folder(keep string) (dir string, tidy func(), err error) {
 	return dir, func() {}, err
 }
 
-// tell does what powermgr report does in the evening: the files of the
-// metrics, the report, and the mail. It returns where the report is.
-func tell(config daemon.Config, o Options) (path string, err error) {
-	day, err := time.ParseInLocation(time.DateOnly, o.Day, config.Zone())
-	if err != nil || o.Keep == "" && o.SMTP == "" {
-		return "", err
+// reports are the reports of the days, which are over.
+func reports(e daemon.Evening, start time.Time, days int) (all []daemon.Day, err error) {
+	if _, err := e.Close(start.AddDate(0, 0, days-1).Format(time.DateOnly)); err != nil {
+		return nil, err
 	}
-	last := day.AddDate(0, 0, max(1, o.Days)-1)
-	e := daemon.Evening{Config: config, Now: last.AddDate(0, 0, 1), Log: o.Log}
-	if _, err := e.Close(last.Format(time.DateOnly)); err != nil {
-		return "", err
+	for n := range days {
+		report, err := e.Day(start.AddDate(0, 0, n).Format(time.DateOnly))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, report)
 	}
-	report, err := e.Day(last.Format(time.DateOnly))
-	if err == nil {
-		err = e.Mail(context.Background(), []daemon.Day{report})
+	return all, nil
+}
+
+// peaks is what the reports say came from the grid in peaks, with powermgr and without,
+// in kWh; nil: there was no peak.
+func peaks(reports []daemon.Day) (with, without *float64) {
+	for _, r := range reports {
+		f := r.Figures()
+		if f.PeakGridInActual == nil {
+			continue
+		}
+		if with == nil {
+			with, without = new(float64), new(float64)
+		}
+		*with += *f.PeakGridInActual
+		*without += *f.PeakGridInWithout
 	}
-	if err != nil || o.Keep == "" {
-		return "", err
+	return with, without
+}
+
+// tell mails and keeps a report, as far as that is wanted. It returns where it is.
+func tell(e daemon.Evening, o Options, report daemon.Day) (path string, err error) {
+	if o.SMTP != "" {
+		if err := e.Mail(context.Background(), []daemon.Day{report}); err != nil {
+			return "", err
+		}
+	}
+	if o.Keep == "" {
+		return "", nil
 	}
 	html, err := report.HTML()
 	if err != nil {

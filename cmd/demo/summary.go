@@ -17,26 +17,26 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// Summary is what came of the day. Energies are from the emulated meter.
+// Summary is what came of the days. What came from the grid in peaks, and what would
+// have come without powermgr, is what the reports of the days say.
 type Summary struct {
-	Day                   string         `json:"day"` // the first
-	Days                  int            `json:"days"`
-	PeakImport            float64        `json:"peak_import_kwh"`
-	PeakImportHeld        float64        `json:"peak_import_kwh_uncontrolled"` // the battery held for backup, thermostats on their schedules
-	ReserveInPeak         *int           `json:"reserve_in_peak_percent"`      // the lowest the device had
-	ReserveAfterPeak      *int           `json:"reserve_after_peak_percent"`   // at the end of the day
-	Precooled             bool           `json:"precooled"`
-	Setbacks              int            `json:"setbacks"` // set point changes for a setback
-	ThermostatsRestored   bool           `json:"thermostats_restored"`
-	PeakImportSelfPowered float64        `json:"peak_import_kwh_self_consumption"` // a reserve of 20 %
-	Strategy              rules.Strategy `json:"strategy"`
-	Currency              string         `json:"currency"`
-	Bill                  float64        `json:"bill"`
-	BillAndCharge         float64        `json:"bill_and_charge"` // less what the battery holds more than at first, at the off-peak price
-	Commands              int            `json:"commands"`        // writes that reached a vendor
-	Violations            int            `json:"violations"`      // of what powermgr never does
-	Books                 Books          `json:"meter"`
-	Report                string         `json:"report,omitempty"` // where the report of the day is; empty: nowhere
+	Day                 string         `json:"day"` // the first
+	Days                int            `json:"days"`
+	PeakImport          *float64       `json:"peak_import_kwh"`            // nil: there was no peak
+	PeakWithout         *float64       `json:"peak_import_without_kwh"`    // likewise
+	ReserveInPeak       *int           `json:"reserve_in_peak_percent"`    // the lowest the device had
+	ReserveAfterPeak    *int           `json:"reserve_after_peak_percent"` // at the end of the day
+	Precooled           bool           `json:"precooled"`
+	Setbacks            int            `json:"setbacks"` // set point changes for a setback
+	ThermostatsRestored bool           `json:"thermostats_restored"`
+	Strategy            rules.Strategy `json:"strategy"`
+	Currency            string         `json:"currency"`
+	Bill                float64        `json:"bill"`
+	BillAndCharge       float64        `json:"bill_and_charge"` // less what the battery holds more than at first, at the off-peak price
+	Commands            int            `json:"commands"`        // writes that reached a vendor
+	Violations          int            `json:"violations"`      // of what powermgr never does
+	Books               Books          `json:"meter"`
+	Report              string         `json:"report,omitempty"` // where the report of the last day is; empty: nowhere
 
 	broken []string
 }
@@ -46,6 +46,7 @@ type Books struct {
 	Home       float64 `json:"home_kwh"`
 	Solar      float64 `json:"solar_kwh"`
 	GridIn     float64 `json:"grid_in_kwh"`
+	PeakGridIn float64 `json:"peak_grid_in_kwh"`
 	GridOut    float64 `json:"grid_out_kwh"`
 	BatteryIn  float64 `json:"battery_in_kwh"`
 	BatteryOut float64 `json:"battery_out_kwh"`
@@ -58,12 +59,10 @@ func (s Summary) Print(w io.Writer) {
 	} else {
 		fmt.Fprintf(w, "\n%s\n", s.Day)
 	}
-	fmt.Fprintf(w, "  from the grid in the peak   %6.2f kWh\n", s.PeakImport)
-	fmt.Fprintf(w, "  without powermgr            %6.2f kWh (self-consumption, a reserve of 20 %%)", s.PeakImportSelfPowered)
-	if math.Abs(s.PeakImportSelfPowered-s.PeakImportHeld) < 0.1 {
-		fmt.Fprint(w, "; the sun alone left nothing above 20 % in the battery")
+	if s.PeakImport != nil && s.PeakWithout != nil {
+		fmt.Fprintf(w, "  from the grid in the peak   %6.2f kWh\n", *s.PeakImport)
+		fmt.Fprintf(w, "  without powermgr            %6.2f kWh (the same home load and sun, and the battery left in self-consumption)\n", *s.PeakWithout)
 	}
-	fmt.Fprintln(w)
 	text := func(r *int) string {
 		if r == nil {
 			return "there was no peak"
@@ -217,24 +216,16 @@ func (d *diary) change(from, to rules.Phase, truth emulator.Truth) {
 	d.phase = to
 }
 
-// An emulated house and the days that it lived.
-type emulated struct {
-	House
-	start time.Time
-	days  int
-}
-
-func (d *diary) sum(day string, log *record, calendar rules.Calendar, e emulated) Summary {
+func (d *diary) sum(log *record) Summary {
 	log.mu.Lock()
 	defer log.mu.Unlock()
 	s := Summary{
-		Day: day, Days: e.days, PeakImport: kWh(d.imported), Precooled: d.precools > 0, Setbacks: d.setbacks, ThermostatsRestored: d.restored,
+		Precooled: d.precools > 0, Setbacks: d.setbacks, ThermostatsRestored: d.restored,
 		Books: Books{
-			Home: kWh(d.books.Home), Solar: kWh(d.books.Solar), GridIn: kWh(d.books.Import), GridOut: kWh(d.books.Export),
+			Home: kWh(d.books.Home), Solar: kWh(d.books.Solar), GridIn: kWh(d.books.Import), PeakGridIn: kWh(d.imported), GridOut: kWh(d.books.Export),
 			BatteryIn: kWh(d.books.BatteryIn), BatteryOut: kWh(d.books.BatteryOut),
 		},
 		ReserveInPeak: d.lowest, ReserveAfterPeak: &d.reserve,
-		PeakImportHeld: kWh(e.unmanaged(calendar, 100)), PeakImportSelfPowered: kWh(e.unmanaged(calendar, 20)),
 		broken: violations(log.writes),
 	}
 	for _, w := range log.writes {
@@ -260,24 +251,6 @@ func (d *diary) bill(t daemon.Tariff) (bill, less float64) {
 func round(amount float64) float64 { return math.Round(amount*100) / 100 }
 
 func kWh(wh float64) float64 { return float64(int(wh/10+0.5)) / 100 }
-
-// unmanaged is what the same house imports in the peaks of the same days, in Wh,
-// with nobody but the schedules and a fixed reserve.
-func (e emulated) unmanaged(calendar rules.Calendar, reserve int) (wh float64) {
-	now := e.start
-	h := e.Options()
-	h.Reserve = &reserve
-	cloud := emulator.New(emulator.Options{Now: func() time.Time { return now }, Location: calendar.Location, House: h, Weather: e.Sky(calendar.Location)})
-	for end := e.start.AddDate(0, 0, e.days); now.Before(end); {
-		before := cloud.Truth().Books.Import
-		phase, _ := calendar.At(now)
-		now = now.Add(time.Minute)
-		if phase == rules.InPeak {
-			wh += cloud.Truth().Books.Import - before
-		}
-	}
-	return wh
-}
 
 // violations is what powermgr never does, looked for in what reached the
 // vendors.

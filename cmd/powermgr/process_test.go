@@ -413,7 +413,7 @@ func TestDemoDay(t *testing.T) {
 	number := func(key string) float64 { f, _ := s[key].(float64); return f }
 	if s["day"] != "2026-07-15" || s["reserve_in_peak_percent"] != 0.0 || s["reserve_after_peak_percent"] != 100.0 || s["precooled"] != true ||
 		s["thermostats_restored"] != true || number("setbacks") < 1 || s["violations"] != 0.0 || number("commands") < 1 ||
-		number("peak_import_kwh") > 0.15*number("peak_import_kwh_uncontrolled") || number("peak_import_kwh") >= number("peak_import_kwh_self_consumption") {
+		number("peak_import_without_kwh") == 0 || number("peak_import_kwh") > 0.15*number("peak_import_without_kwh") {
 		t.Errorf("%s", out)
 	}
 }
