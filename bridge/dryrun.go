@@ -11,7 +11,7 @@ import (
 // ErrDryRun is what every write of a device under dry run answers.
 var ErrDryRun = errors.New("not sent, dry run")
 
-// Powerwall is a battery as an adapter gives it.
+// PowerwallDevice is a battery as an adapter gives it.
 type PowerwallDevice interface {
 	Read(context.Context) (devices.PowerwallReading, error)         // figures and settings
 	ReadLive(context.Context) (devices.PowerwallReading, error)     // the figures alone

@@ -152,17 +152,7 @@ func (r *CommandReporter) sentence(levels []string, c LastCommand, res devices.R
 	unit := ""
 	switch levels[0] {
 	case "control":
-		if (setting == "restore" || setting == "configured") && c.Result == Accepted {
-			text = setting
-		}
-		if a := rules.Adjustable(setting); number && slices.Contains(rules.Adjustables(), a) {
-			text, unit = a.Text(res.Requested.(float64)), ""
-			text = a.String() + " " + text
-		}
-		if setting == "override" && c.Result == Accepted {
-			kind, _, _ := strings.Cut(c.Value, " ")
-			text = setting + " " + kind + r.until()
-		}
+		text = r.controlSentence(setting, c, res)
 	case "powerwall":
 		if setting == "reserve" {
 			unit = " %"
@@ -186,6 +176,22 @@ func (r *CommandReporter) sentence(levels []string, c LastCommand, res devices.R
 		text += ": " + c.Reason
 	}
 	return text
+}
+
+// controlSentence is a command to the controller: "override pause until 20:00".
+func (r *CommandReporter) controlSentence(setting string, c LastCommand, res devices.Result) string {
+	value, number := res.Requested.(float64)
+	switch a := rules.Adjustable(setting); {
+	case number && slices.Contains(rules.Adjustables(), a):
+		return a.String() + " " + a.Text(value)
+	case c.Result != Accepted:
+	case setting == "restore" || setting == "configured":
+		return setting
+	case setting == "override":
+		kind, _, _ := strings.Cut(c.Value, " ")
+		return setting + " " + kind + r.until()
+	}
+	return setting + " " + c.Value
 }
 
 // until is the end of the override in force; empty: there is none.

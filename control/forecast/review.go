@@ -29,18 +29,7 @@ type Off struct {
 // Errors are those of each lead time. Where nothing could be forecast or was measured N
 // is 0.
 func (r Review) Errors() []Off {
-	real := map[int64]*[2]quantity{} // load and sun by half hour; bin 0 alone is used
-	for _, s := range r.Samples {
-		at := s.Start.Truncate(binLength).Unix()
-		if real[at] == nil {
-			real[at] = new([2]quantity)
-		}
-		for i, v := range []*float64{s.LoadKWh, s.SunKWh} {
-			if v != nil && s.Length <= binLength {
-				real[at][i].add(0, *v, s.Length.Hours())
-			}
-		}
-	}
+	measured := r.measured()
 	off := make([]Off, len(r.Leads))
 	longest := time.Duration(0)
 	for i, lead := range r.Leads {
@@ -53,10 +42,7 @@ func (r Review) Errors() []Off {
 			next = s.Start.Add(r.Every)
 			if courses, err := past.Courses(s.Start, int(longest/binLength), binLength); err == nil {
 				for i := range off {
-					slot := int(off[i].Lead/binLength) - 1
-					if was := real[s.Start.Add(time.Duration(slot)*binLength).Unix()]; slot >= 0 && was != nil {
-						off[i].count(courses, slot, was[0].at(0), was[1].at(0))
-					}
+					off[i].compare(courses, s.Start, measured)
 				}
 			}
 		}
@@ -67,6 +53,36 @@ func (r Review) Errors() []Off {
 		off[i].Load, off[i].Sun, off[i].Bias, off[i].Used = o.Load/n, o.Sun/n, o.Bias/n, o.Used/n
 	}
 	return off
+}
+
+// loadAndSun are what was measured in a half hour; bin 0 alone is used.
+type loadAndSun [2]quantity
+
+// measured are the load and sun of the samples, by the Unix time of their half hour.
+func (r Review) measured() map[int64]*loadAndSun {
+	measured := map[int64]*loadAndSun{}
+	for _, s := range r.Samples {
+		at := s.Start.Truncate(binLength).Unix()
+		if measured[at] == nil {
+			measured[at] = new(loadAndSun)
+		}
+		for i, v := range []*float64{s.LoadKWh, s.SunKWh} {
+			if v != nil && s.Length <= binLength {
+				measured[at][i].add(0, *v, s.Length.Hours())
+			}
+		}
+	}
+	return measured
+}
+
+// compare counts what courses from start on said of the half hour that ends Lead later,
+// where that half hour was measured.
+func (o *Off) compare(courses []Course, start time.Time, measured map[int64]*loadAndSun) {
+	slot := int(o.Lead/binLength) - 1
+	was := measured[start.Add(time.Duration(slot)*binLength).Unix()]
+	if slot >= 0 && was != nil {
+		o.count(courses, slot, was[0].at(0), was[1].at(0))
+	}
 }
 
 func (o *Off) count(courses []Course, slot int, load, sun float64) {

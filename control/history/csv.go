@@ -394,36 +394,44 @@ func (t *table) units(length time.Duration) error {
 		if c.is == isAir || c.is == isPrice || c.is == isPaid {
 			continue
 		}
-		sum, n, name := 0.0, 0.0, c.is
-		signed, below := 0.0, 0 // the first line with a figure below zero
+		mean, better := 0.0, c.is+"_wh or "+c.is+"_w"
 		if c.counter {
-			sum, n = c.rise(t.rows, length)
-			name += "_total"
+			sum, n := c.rise(t.rows, length)
+			mean, better = sum/n, c.is+"_total_wh"
 		} else {
-			for _, r := range t.rows {
-				if v, ok := r.values[c]; ok {
-					sum, signed, n = sum+math.Abs(v), signed+v, n+1
-					if v < 0 && below == 0 {
-						below = r.line
-					}
-				}
+			var err error
+			if mean, err = c.mean(t.rows); err != nil {
+				return err
 			}
 		}
-		if signed < 0 {
-			return &CSVError{Line: below, Column: c.name, Err: errors.New("it is negative there, and on average: energy counts from zero up, whichever way it flows")}
-		}
-		mean := sum / n * c.factor
+		kW := mean * c.factor
 		if !c.power {
-			mean /= length.Hours()
+			kW /= length.Hours()
 		}
-		if mean > mostKW {
-			better := name + "_wh"
-			if !c.counter {
-				better += " or " + name + "_w"
-			}
+		if kW > mostKW {
 			return &CSVError{Line: 1, Column: c.name, Err: fmt.Errorf("its mean is %.4g in %v, which would be %.4g kW all the time: if it is in Wh or W, call it %s",
-				sum/n, length, mean, better)}
+				mean, length, kW, better)}
 		}
 	}
 	return nil
+}
+
+// mean is that of a column's figures, whichever way they flow; NaN: it has none. It
+// refuses a column that is negative on average, and names the first line that is.
+func (c *column) mean(rows []row) (float64, error) {
+	sum, signed, n, below := 0.0, 0.0, 0.0, 0
+	for _, r := range rows {
+		v, ok := r.values[c]
+		if !ok {
+			continue
+		}
+		sum, signed, n = sum+math.Abs(v), signed+v, n+1
+		if v < 0 && below == 0 {
+			below = r.line
+		}
+	}
+	if signed < 0 {
+		return 0, &CSVError{Line: below, Column: c.name, Err: errors.New("it is negative there, and on average: energy counts from zero up, whichever way it flows")}
+	}
+	return sum / n, nil
 }

@@ -121,16 +121,9 @@ func readStatistics(in *csv.Reader, head []string, t *table, s statistics) error
 		if err != nil {
 			return &CSVError{Line: line, Column: head[s.start], Err: err}
 		}
-		factor := 1.0
-		if s.unit >= 0 {
-			var ok bool
-			if factor, ok = toKWh(rec[s.unit]); !ok {
-				return &CSVError{Line: line, Column: head[s.unit], Err: fmt.Errorf("%.20q is not kWh, Wh or MWh", rec[s.unit])}
-			}
-		}
-		v, known, err := parseFigure(rec[s.sum], in.Comma)
+		v, known, err := s.kWh(line, head, rec, in.Comma)
 		if err != nil {
-			return &CSVError{Line: line, Column: head[s.sum], Err: err}
+			return err
 		}
 		when := moment{unix: start.Unix()}
 		if wall {
@@ -145,7 +138,7 @@ func readStatistics(in *csv.Reader, head []string, t *table, s statistics) error
 			t.rows = append(t.rows, row{line: line, start: start, wall: wall, nth: when.nth, values: map[*column]float64{}})
 		}
 		if known {
-			t.rows[i].values[c] = v * factor
+			t.rows[i].values[c] = v
 		}
 		return nil
 	})
@@ -153,6 +146,20 @@ func readStatistics(in *csv.Reader, head []string, t *table, s statistics) error
 		err = &CSVError{Line: 1, Column: head[s.id], Err: fmt.Errorf("none of its meters seems to be the home's or the grid's: %s", strings.Join(t.ignored[:min(len(t.ignored), 10)], ", "))}
 	}
 	return err
+}
+
+// kWh is the sum of a line; known is false where it has none.
+func (s statistics) kWh(line int, head, rec []string, comma rune) (v float64, known bool, err error) {
+	factor := 1.0
+	if s.unit >= 0 {
+		if factor, known = toKWh(rec[s.unit]); !known {
+			return 0, false, &CSVError{Line: line, Column: head[s.unit], Err: fmt.Errorf("%.20q is not kWh, Wh or MWh", rec[s.unit])}
+		}
+	}
+	if v, known, err = parseFigure(rec[s.sum], comma); err != nil {
+		return 0, false, &CSVError{Line: line, Column: head[s.sum], Err: err}
+	}
+	return v * factor, known, nil
 }
 
 // counter is the column of a statistic in kWh, made if there is none yet. Those of two

@@ -86,14 +86,6 @@ func asleep(meters []flows, length time.Duration) {
 		}
 	}
 	day, night := int(24*time.Hour/length), int(longNight/length)
-	dark := func(i int) bool {
-		for j := max(i%day, i-nightDays*day); j < len(sun) && j <= i+nightDays*day; j += day {
-			if sun[j] != nil && *sun[j] > twilightOf*most {
-				return false
-			}
-		}
-		return true
-	}
 	for from := 0; from < len(sun); from++ {
 		until := from
 		for until < len(sun) && sun[until] == nil {
@@ -104,12 +96,23 @@ func asleep(meters []flows, length time.Duration) {
 			continue
 		}
 		for i := from; i < until; i++ {
-			if _, metered := meters[i][isSun]; metered && dark(i) {
+			if _, metered := meters[i][isSun]; metered && dark(sun, i, day, twilightOf*most) {
 				meters[i][isSun] = new(float64)
 			}
 		}
 		from = until
 	}
+}
+
+// dark reports whether the sun gave no more than twilight at the time of day of slot i,
+// in the days around it, which have so many slots each.
+func dark(sun []*float64, i, day int, twilight float64) bool {
+	for j := max(i%day, i-nightDays*day); j < len(sun) && j <= i+nightDays*day; j += day {
+		if sun[j] != nil && *sun[j] > twilight {
+			return false
+		}
+	}
+	return true
 }
 
 // silent says where meters have no figure that the load is worked out from; empty:

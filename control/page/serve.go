@@ -163,6 +163,19 @@ func (p *Page) login(w http.ResponseWriter, code int, said string) {
 	p.write(w, code, leaf{Title: "Log in", Here: "login", Up: "./", Said: said})
 }
 
+// unseen are the sections whose sum is not the one in seen, which it brings up to date.
+func unseen(sections map[string]string, seen map[string]uint64) map[string]string {
+	changed := map[string]string{}
+	for name, text := range sections {
+		sum := fnv.New64a()
+		_, _ = sum.Write([]byte(text))
+		if seen[name] != sum.Sum64() {
+			seen[name], changed[name] = sum.Sum64(), text
+		}
+	}
+	return changed
+}
+
 // live tells a browser what has changed, as long as it listens: a sign of life every
 // few seconds, and each section that is not what it was.
 func (p *Page) live(w http.ResponseWriter, r *http.Request) {
@@ -195,7 +208,7 @@ func (p *Page) live(w http.ResponseWriter, r *http.Request) {
 	if control.SetReadDeadline(time.Time{}) != nil || say("build", p.build) != nil {
 		return
 	}
-	seen := map[string]uint64{} // what this browser shows
+	seen := map[string]uint64{} // the sum of each section that this browser shows
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
 	for {
@@ -205,15 +218,7 @@ func (p *Page) live(w http.ResponseWriter, r *http.Request) {
 			p.Log.Error("the page cannot be written", "reason", err)
 			return
 		}
-		news := map[string]string{}
-		for name, text := range html {
-			sum := fnv.New64a()
-			_, _ = sum.Write([]byte(text))
-			if seen[name] != sum.Sum64() {
-				seen[name], news[name] = sum.Sum64(), text
-			}
-		}
-		if say("news", news) != nil {
+		if say("news", unseen(html, seen)) != nil {
 			return
 		}
 		select {

@@ -145,18 +145,16 @@ type view struct {
 // look finds the next peak and what acts on the house until some hours after it. It
 // says why nothing can be planned; empty: it can.
 func (v *view) look() string {
-	from, to := -1, -1
-	for i, s := range v.in.Slots {
+	for _, s := range v.in.Slots {
 		v.highest = max(v.highest, s.Import)
-		if s.Expensive && from < 0 {
-			from = i
-		}
-		if from >= 0 && s.Expensive && (to < 0 || to == i-1) {
-			to = i
-		}
 	}
+	from := slices.IndexFunc(v.in.Slots, func(s plan.Slot) bool { return s.Expensive })
 	if from < 0 {
 		return "no expensive hours are ahead"
+	}
+	to := from
+	for to+1 < len(v.in.Slots) && v.in.Slots[to+1].Expensive {
+		to++
 	}
 	v.start, v.end = v.in.Slots[from].Start, v.in.Slots[to].Start.Add(v.in.Length)
 	if from == 0 && v.chosen != nil {
@@ -255,38 +253,45 @@ func (v *view) try(c plan.Candidate) (t trial, ok bool) {
 	return t, ok
 }
 
-// trials are the candidates with what they cost, the best first.
-func (v *view) trials(q plan.Question) ([]trial, error) {
+// candidates are the set backs of the band, each without and with the precooling that
+// there is still time for.
+func (v *view) candidates() (all []plan.Candidate) {
 	cools := false
 	for id := range v.usual {
 		cools = cools || v.house.Models[id].Cooling < 0
 	}
-	var all []trial
 	for step := range v.Band.Steps + 1 {
-		candidates := []plan.Candidate{{SetbackF: float64(step) * v.Band.StepF}}
+		setback := float64(step) * v.Band.StepF
+		all = append(all, plan.Candidate{SetbackF: setback})
 		for _, depth := range precoolDepths {
 			for _, hours := range precoolLeads {
-				c := plan.Candidate{PrecoolF: depth, LeadMinutes: 60 * hours, SetbackF: float64(step) * v.Band.StepF}
+				c := plan.Candidate{PrecoolF: depth, LeadMinutes: 60 * hours, SetbackF: setback}
 				if cools && !v.start.Add(-c.Lead()).Before(v.now.Truncate(v.in.Length)) {
-					candidates = append(candidates, c)
+					all = append(all, c)
 				}
 			}
 		}
-		for _, c := range candidates {
-			t, ok := v.try(c)
-			if !ok {
-				continue
-			}
-			in := v.in
-			in.Courses, in.Levels = with(in.Courses, t.more), candidateLevels
-			values, err := plan.Solve(in)
-			if err != nil {
-				return nil, err
-			}
-			_, cost := values.Ask(q)
-			t.Cost = math.Round((t.Cost+cost)*1000) / 1000
-			all = append(all, t)
+	}
+	return all
+}
+
+// trials are the candidates with what they cost, the best first.
+func (v *view) trials(q plan.Question) ([]trial, error) {
+	var all []trial
+	for _, c := range v.candidates() {
+		t, ok := v.try(c)
+		if !ok {
+			continue
 		}
+		in := v.in
+		in.Courses, in.Levels = with(in.Courses, t.more), candidateLevels
+		values, err := plan.Solve(in)
+		if err != nil {
+			return nil, err
+		}
+		_, cost := values.Ask(q)
+		t.Cost = math.Round((t.Cost+cost)*1000) / 1000
+		all = append(all, t)
 	}
 	slices.SortStableFunc(all, func(a, b trial) int { return cmp.Compare(a.Cost, b.Cost) })
 	// What gains next to nothing is not done.

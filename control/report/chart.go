@@ -263,25 +263,33 @@ func (r Record) plot(p panel) (*plot.Plot, error) {
 		pl.Add(when)
 	}
 	for _, l := range p.lines {
-		for _, xys := range l.strokes() {
-			if l.filled {
-				area := append(plotter.XYs{{X: xys[0].X}}, append(xys, plotter.XY{X: xys[len(xys)-1].X})...)
-				if err := fill(pl, sunny, area); err != nil {
-					return nil, err
-				}
-			}
-			drawn, err := plotter.NewLine(xys)
-			if err != nil {
-				return nil, err
-			}
-			drawn.LineStyle = l.stroke()
-			if l.steps {
-				drawn.StepStyle = plotter.PostStep
-			}
-			pl.Add(drawn)
+		if err := l.draw(pl); err != nil {
+			return nil, err
 		}
 	}
 	return pl, nil
+}
+
+// draw adds a line to a plot.
+func (l line) draw(pl *plot.Plot) error {
+	for _, xys := range l.strokes() {
+		if l.filled {
+			area := append(plotter.XYs{{X: xys[0].X}}, append(xys, plotter.XY{X: xys[len(xys)-1].X})...)
+			if err := fill(pl, sunny, area); err != nil {
+				return err
+			}
+		}
+		drawn, err := plotter.NewLine(xys)
+		if err != nil {
+			return err
+		}
+		drawn.LineStyle = l.stroke()
+		if l.steps {
+			drawn.StepStyle = plotter.PostStep
+		}
+		pl.Add(drawn)
+	}
+	return nil
 }
 
 // shade fills the peaks and their leads.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"reflect"
 	"strings"
@@ -200,44 +201,55 @@ func filled[T any](list []T) []T {
 // plausible refuses times and figures that cannot be, which nothing could be
 // computed or drawn from.
 func plausible(v reflect.Value) error {
-	switch v.Kind() {
-	case reflect.Float64:
+	if v.Kind() == reflect.Float64 {
 		if f := v.Float(); math.Abs(f) > 1e9 { // not a number is an unknown sample
 			return fmt.Errorf("it has the figure %g", f)
 		}
-	case reflect.Pointer, reflect.Interface:
-		if !v.IsNil() {
-			return plausible(v.Elem())
+		return nil
+	}
+	if v.Type() == reflect.TypeFor[time.Time]() {
+		t := v.Interface().(time.Time)
+		if y := t.Year(); !t.IsZero() && (y < 1999 || y > 3000) {
+			return fmt.Errorf("it has a time in the year %d", y)
 		}
-	case reflect.Struct:
-		if t, ok := v.Interface().(time.Time); ok {
-			if y := t.Year(); !t.IsZero() && (y < 1999 || y > 3000) {
-				return fmt.Errorf("it has a time in the year %d", y)
-			}
-			return nil
-		}
-		for i := range v.NumField() {
-			if !v.Type().Field(i).IsExported() {
-				continue
-			}
-			if err := plausible(v.Field(i)); err != nil {
-				return err
-			}
-		}
-	case reflect.Slice:
-		for i := range v.Len() {
-			if err := plausible(v.Index(i)); err != nil {
-				return err
-			}
-		}
-	case reflect.Map:
-		for _, key := range v.MapKeys() {
-			if err := plausible(v.MapIndex(key)); err != nil {
-				return err
-			}
+		return nil
+	}
+	for part := range parts(v) {
+		if err := plausible(part); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// parts are the values that v holds: what it points to, its exported fields, its elements.
+func parts(v reflect.Value) iter.Seq[reflect.Value] {
+	return func(yield func(reflect.Value) bool) {
+		switch v.Kind() {
+		case reflect.Pointer, reflect.Interface:
+			if !v.IsNil() {
+				yield(v.Elem())
+			}
+		case reflect.Struct:
+			for field, part := range v.Fields() {
+				if field.IsExported() && !yield(part) {
+					return
+				}
+			}
+		case reflect.Slice:
+			for i := range v.Len() {
+				if !yield(v.Index(i)) {
+					return
+				}
+			}
+		case reflect.Map:
+			for _, key := range v.MapKeys() {
+				if !yield(v.MapIndex(key)) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // keep adds v to a list of r that holds at most most.

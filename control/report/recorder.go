@@ -183,15 +183,7 @@ func (r *Recorder) open(now time.Time) {
 			r.close(old)
 		}
 		if r.day == nil {
-			r.day = &today
-			if old != nil {
-				r.day = devices.Pointer(old.next(now, c))
-			}
-			if r.Before != nil && r.day.Without.EndKWh == nil {
-				if d, ok := r.Before(today.Date); ok {
-					r.day.Without, r.day.Earlier = d.Without.next(d.Date), d.earlier(today.Date)
-				}
-			}
+			r.day = r.begin(today, old, now)
 		}
 		r.changed = true
 		r.Log.Info("the record of a day begins", "day", r.day.Date)
@@ -215,6 +207,21 @@ func (r *Recorder) open(now time.Time) {
 	if r.changed {
 		r.save()
 	}
+}
+
+// begin is the record of a day that has none yet, and goes on with what the day before
+// left: old, or the one that Before knows.
+func (r *Recorder) begin(today Record, old *Record, now time.Time) *Record {
+	day := &today
+	if old != nil {
+		day = devices.Pointer(old.next(now, r.Calendar))
+	}
+	if r.Before != nil && day.Without.EndKWh == nil {
+		if d, ok := r.Before(today.Date); ok {
+			day.Without, day.Earlier = d.Without.next(d.Date), d.earlier(today.Date)
+		}
+	}
+	return day
 }
 
 // moved tells the record that another process goes on with it, which counts

@@ -221,25 +221,9 @@ func (t teslaTariff) season(name string, s teslaSeason, part rules.Days) (rates 
 			return nil, append(notices, fmt.Sprintf("season %s is left out: a period of %s is not a part of a week", name, period))
 		}
 	}
-	build := func(read reading) (all []Rate) {
-		for _, period := range slices.Sorted(maps.Keys(s.Periods)) {
-			for _, p := range s.Periods[period] {
-				days := part
-				days.Weekdays = p.weekdays(read)
-				for _, span := range p.spans(read) {
-					r := Rate{Name: name + " " + period, Import: prices[period], Days: days, Holidays: IgnoreHolidays, Span: span, Peak: strings.HasPrefix(period, teslaPeak)}
-					r.Precool = r.Peak
-					all = append(all, r)
-				}
-			}
-		}
-		// Where windows overlap, the more expensive one counts.
-		slices.SortStableFunc(all, func(a, b Rate) int { return cmp.Compare(b.Import, a.Import) })
-		return all
-	}
 	holes, doubles := 0, 0
 	for _, read := range readings {
-		other := build(read)
+		other := s.rates(name, prices, part, read)
 		if h, d := weekOf(other); rates == nil || h+d < holes+doubles {
 			rates, holes, doubles = other, h, d
 		}
@@ -254,6 +238,25 @@ func (t teslaTariff) season(name string, s teslaSeason, part rules.Days) (rates 
 		markPeaks(rates)
 	}
 	return rates, notices
+}
+
+// rates are those of a season with the prices of its periods, on the days of part, as one
+// reading of its hours has them.
+func (s teslaSeason) rates(name string, prices map[string]float64, part rules.Days, read reading) (all []Rate) {
+	for _, period := range slices.Sorted(maps.Keys(s.Periods)) {
+		for _, p := range s.Periods[period] {
+			days := part
+			days.Weekdays = p.weekdays(read)
+			for _, span := range p.spans(read) {
+				r := Rate{Name: name + " " + period, Import: prices[period], Days: days, Holidays: IgnoreHolidays, Span: span, Peak: strings.HasPrefix(period, teslaPeak)}
+				r.Precool = r.Peak
+				all = append(all, r)
+			}
+		}
+	}
+	// Where windows overlap, the more expensive one counts.
+	slices.SortStableFunc(all, func(a, b Rate) int { return cmp.Compare(b.Import, a.Import) })
+	return all
 }
 
 func minutes(n int) string {

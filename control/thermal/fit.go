@@ -59,7 +59,7 @@ func Fit(samples []Sample) (Model, error) {
 		switch {
 		case err == nil && m.Explained > best.Explained:
 			best = m
-		case err != nil && why == ErrTooYoung:
+		case err != nil && errors.Is(why, ErrTooYoung):
 			why = err
 		}
 	}

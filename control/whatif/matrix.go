@@ -43,27 +43,30 @@ func Sentences(cases []Case, money func(float64) string) []string {
 			continue
 		}
 		for _, o := range cases[:i] {
-			before, known := o.Results[name]
-			if !known {
-				continue
-			}
-			less, than := "less", before.Bill-r.Bill
-			if than < 0 {
-				less, than = "more", -than
-			}
-			switch first := cases[0]; {
-			case o.Battery == c.Battery && o.Tariff == first.Tariff && c.Tariff != o.Tariff && c.Battery == first.Battery:
-				all = append(all, fmt.Sprintf("With tariff %s you pay %s %s%s than with %s (%s).", c.Tariff, money(than), less, c.time(), cmp.Or(o.Tariff, "the prices of the file"), name))
-			case o.Tariff == c.Tariff && o.Battery == first.Battery && c.Tariff == first.Tariff && c.Battery != o.Battery:
-				saves := "saves"
-				if less == "more" {
-					saves = "costs"
+			if before, known := o.Results[name]; known {
+				if text := c.against(o, cases[0], before.Bill-r.Bill, money); text != "" {
+					all = append(all, text+" ("+name+").")
 				}
-				all = append(all, fmt.Sprintf("%s %s %s%s (%s).", other(c.Battery, o.Battery), saves, money(than), c.time(), name))
 			}
 		}
 	}
 	return all
+}
+
+// against says what a case saves beside an earlier one that differs from it, and from the
+// first, in the tariff or in the battery alone; empty for every other pair.
+func (c Case) against(o, first Case, saved float64, money func(float64) string) string {
+	less, saves := "less", "saves"
+	if saved < 0 {
+		less, saves, saved = "more", "costs", -saved
+	}
+	switch {
+	case o.Battery == c.Battery && o.Tariff == first.Tariff && c.Tariff != o.Tariff && c.Battery == first.Battery:
+		return fmt.Sprintf("With tariff %s you pay %s %s%s than with %s", c.Tariff, money(saved), less, c.time(), cmp.Or(o.Tariff, "the prices of the file"))
+	case o.Tariff == c.Tariff && o.Battery == first.Battery && c.Tariff == first.Tariff && c.Battery != o.Battery:
+		return fmt.Sprintf("%s %s %s%s", other(c.Battery, o.Battery), saves, money(saved), c.time())
+	}
+	return ""
 }
 
 // answer says what steering saves in a case.
