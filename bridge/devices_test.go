@@ -317,6 +317,29 @@ func TestANewerCommandSupersedes(t *testing.T) {
 	})
 }
 
+// The controller may ask once more for what is on its way, as after grid services
+// had the battery for a moment.
+func TestACommandForWhatIsOnItsWayIsNotSentOnceMore(t *testing.T) {
+	f := &fakeBattery{reserve: 0, lands: time.Hour}
+	bubble(t, battery(f), func(r *rig) {
+		r.got("#")
+		r.command("powermgr/powerwall/reserve/set", `{"value":100,"id":"a"}`)
+		r.sleep(3 * time.Minute)
+		r.command("powermgr/powerwall/reserve/set", `{"value":100,"id":"b"}`)
+		r.sleep(10 * time.Minute)
+		if got := len(f.writes()); got != devices.MaxSends {
+			t.Errorf("it was sent %d times, want %d: %v", got, devices.MaxSends, f.writes())
+		}
+		ended := map[string]bool{}
+		for _, res := range r.results("powermgr/powerwall/reserve/result") {
+			ended[res.ID] = ended[res.ID] || res.Final
+		}
+		if !ended["a"] || !ended["b"] {
+			t.Errorf("answered to the end: %v", ended)
+		}
+	})
+}
+
 func TestAPersonComesFirst(t *testing.T) {
 	f := &fakeBattery{reserve: 100}
 	bubble(t, battery(f), func(r *rig) {

@@ -218,14 +218,31 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 		p.writes.person(setting, now)
 	}
 	p.lookAfter(setting, cmd, now)
+	p.commanded[setting] = now
+	if automatic && p.join(setting, a, lastSend(m, now)) {
+		return
+	}
 	p.supersede(setting)
-	p.past[setting], p.commanded[setting] = remember(p.past[setting], want), now
+	p.past[setting] = remember(p.past[setting], want)
 	p.writes.accept(a)
 	p.writes.start(ctx, &write{
 		key: setting, answers: []answer{a}, automatic: automatic, until: lastSend(m, now),
 		send: func(ctx context.Context) error { return p.Device.Apply(ctx, cmd) },
 		look: func() verdict { return p.look(setting, want) },
 	})
+}
+
+// join lets the controller's write under way answer a command that asks for the same.
+// Another one would begin to count anew how often the device has been told.
+func (p *Powerwall) join(setting string, a answer, until time.Time) bool {
+	for _, w := range p.writes.open {
+		if w.key == setting && w.automatic && w.answers[0].requested == a.requested {
+			w.answers, w.until = append(w.answers, a), until
+			p.writes.accept(a)
+			return true
+		}
+	}
+	return false
 }
 
 // lastSend is until when a command may be sent for the first time.

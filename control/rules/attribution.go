@@ -127,10 +127,11 @@ func (l ReserveLedger) withPerson(shown int, since time.Duration) Cause {
 
 // snapsBack reports whether the device shows its limit for a reserve that it was
 // asked for and does not keep. A battery that was at the limit before shows no
-// difference at first.
+// difference at first, nor while an earlier write is not shown either: then the vendor
+// is behind.
 func (l ReserveLedger) snapsBack(shown int, sinceWrite time.Duration) bool {
 	k := l.Record
-	early := !k.Confirmed && k.Before != nil && *k.Before == deviceLimit && sinceWrite < devices.ShownWithin
+	early := !k.Confirmed && k.Before != nil && *k.Before == deviceLimit && (sinceWrite < devices.ShownWithin || k.crossed())
 	// Nobody saw it snap back while this process was not there.
 	since := k.WrittenAt
 	if k.ShownAt.After(since) {

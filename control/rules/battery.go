@@ -81,6 +81,10 @@ func (st *step) seeFlights(b Battery) {
 		return
 	}
 	left := shown(own, *b.Reserve, b.Polled)
+	if k.commandShown(*b.Reserve) {
+		k.Flights = sentBy(SentByPerson, k.Flights) // all of the rules came before it
+		return
+	}
 	if left == nil && b.Polled.Sub(k.WrittenAt) >= devices.AnswerWithin {
 		k.ShownAt = b.Polled
 	}

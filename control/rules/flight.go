@@ -143,6 +143,13 @@ func (k BatteryRecord) commanded() *int {
 	return nil
 }
 
+// commandShown reports whether a reserve that is shown is what a person asked for by
+// command, and nothing else explains it.
+func (k BatteryRecord) commandShown(reserve int) bool {
+	landed := func(f Flight) bool { return f.Shown != reserve && f.mayShow(reserve) }
+	return slices.ContainsFunc(sentBy(SentByPerson, k.Flights), landed) && !slices.ContainsFunc(k.own(), landed)
+}
+
 // command notes a person's command for a reserve. When it is shown for the first
 // time after the window, it is no new choice.
 func (st *step) command(reserve *int) {

@@ -174,6 +174,44 @@ func TestAChoiceIsPutBackAfterALateWrite(t *testing.T) {
 	w.until("17:00").want("powerwall 50")
 }
 
+// A write that nothing had shown was still to be overtaken hours after a person's command
+// was shown, and what the battery had was sent once more.
+func TestACommandThatIsShownRulesOutWhatWasSentBefore(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:00")
+	w.s.Settings.OffPeakReserve, w.reserve, w.s.Settings.Thermostats = 60, 60, nil
+	w.deaf[Powerwall] = true
+	w.start()
+	id := w.sent[0].ID
+	w.want("powerwall 0")
+	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: id, Accepted: true, Final: true, Unknown: true, Reason: "the vendor does not answer"})
+	w.now, w.reserve = at("2026-07-15 16:20"), 30
+	w.read()
+	w.until("16:40").take()
+	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "7", Reserve: ptr(60), Accepted: true})
+	w.reserve = 60
+	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "7", Reserve: ptr(60), Accepted: true, Final: true, Applied: true})
+	w.until("19:30").want()
+}
+
+// What a vendor shows hours late looked as if the battery kept no more, and a
+// Powerwall that keeps 100 was given 80.
+func TestALimitIsNotLearnedFromAVendorThatIsBehind(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:50")
+	w.reserve = 80
+	w.start().take()
+	w.deaf[Powerwall] = true
+	l := &late{world: w, by: 4 * time.Hour, real: []shownFrom{{w.now.Add(-48 * time.Hour), 80}}}
+	w.reserve = 80
+	l.runs("19:58")
+	if limit := l.s.Kept.Battery.Limit; limit != 0 || l.has() != 100 {
+		t.Errorf("the limit is %d, and the battery has %g %%", limit, l.has())
+	}
+	l.runs("23:58")
+	if l.has() != 100 {
+		t.Errorf("at the end of the day the battery has %g %%", l.has())
+	}
+}
+
 // Two nodes may each know of a write that the other has not seen.
 func TestMergedRecordsKnowTheWritesOfBoth(t *testing.T) {
 	at := at("2026-07-15 16:00")
