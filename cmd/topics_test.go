@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"powermgr/bridge"
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/pair"
 	"powermgr/control"
 	"powermgr/control/health"
 	"powermgr/control/plan"
@@ -42,7 +42,7 @@ func TestTopicsNamesEveryField(t *testing.T) {
 		"control/plan":          plan.Plan{},
 		"control/today":         report.Today{},
 		"control/health":        health.Health{},
-		"node/<node>/state":     daemon.NodeState{},
+		"node/<node>/state":     pair.State{},
 	} {
 		text, ok := sections[topic]
 		if !ok {

@@ -4,10 +4,11 @@ import (
 	"context"
 
 	"powermgr/bridge"
+	"powermgr/cmd/config"
 )
 
 // Cleaner connects to the broker of the configuration beside the daemon.
-func (c Config) Cleaner(ctx context.Context) (*bridge.Cleaner, error) {
+func Cleaner(ctx context.Context, c config.Config) (*bridge.Cleaner, error) {
 	o := bridge.LinkOptions{URL: c.MQTT.URL, Username: c.MQTT.Username, Password: c.MQTT.Password, ClientID: c.MQTT.ClientID + "-clean"}
 	var err error
 	if o.TLS, err = brokerTLS(c.MQTT); err != nil {

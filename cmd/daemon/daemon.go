@@ -5,6 +5,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,9 @@ import (
 
 	"powermgr/bridge"
 	"powermgr/bridge/bus"
+	"powermgr/cmd/config"
+	"powermgr/cmd/local"
+	"powermgr/cmd/pair"
 	"powermgr/control"
 	"powermgr/control/forecast"
 	"powermgr/control/health"
@@ -38,7 +42,7 @@ const (
 // Options are what differs between the daemon of an installation, the demo, the
 // simulator and a test.
 type Options struct {
-	Config  Config
+	Config  config.Config
 	Version string // as people know it; empty: unknown
 	Parts   Parts
 	Clock   bus.Clock    // nil: the machine's
@@ -67,7 +71,7 @@ type Options struct {
 	RuntimeDir string
 	// Role is where keepalived's last word is kept. Nil: in RuntimeDir, if there
 	// is one.
-	Role RoleStore
+	Role pair.RoleStore
 	// HeldBack says that the configuration is a dry run though it does not ask
 	// for one; see BeginDry.
 	HeldBack bool
@@ -103,7 +107,7 @@ type Daemon struct {
 	controller *control.Controller // nil: in another process
 	watcher    *health.Watcher     // nil: in another process
 	mail       *notify.Notifier    // nil: in another process
-	node       node
+	node       pair.Node
 	linked     *bridge.Link // nil: none, or another kind of link
 
 	last       *Daemon         // that this one follows, until it runs; nil: none
@@ -133,14 +137,14 @@ func New(o Options) (*Daemon, error) {
 		o.Began, o.Ended = func() {}, func() {}
 	}
 	if o.Role == nil && o.RuntimeDir != "" {
-		o.Role = RoleFile(o.RuntimeDir)
+		o.Role = pair.RoleFile(o.RuntimeDir)
 	}
 	if o.HeldBack {
 		o.Config.Settings.DryRun = true
 	}
 	c := o.Config
 	if o.Counters[0] == nil {
-		o.Counters = [2]bridge.Store{bridge.NewFileStore(c.Paths.RamdiskStateFile), bridge.NewFileStore(c.beside("energy.json"))}
+		o.Counters = [2]bridge.Store{bridge.NewFileStore(c.Paths.RamdiskStateFile), bridge.NewFileStore(c.Beside("energy.json"))}
 	}
 	d := &Daemon{Bus: bus.New(o.Clock), options: o, calendar: c.Calendar(), closed: make(chan struct{}), last: o.Last}
 	d.options.Last = nil // one that has ended is kept no longer than it is needed
@@ -149,7 +153,10 @@ func New(o Options) (*Daemon, error) {
 	}
 	d.clockCheck = &clockCheck{off: map[string]time.Duration{}, tell: func(r health.Report) { d.Report(health.Clock, r) }}
 	shared := bridge.Shared{Bus: d.Bus, Topics: devices.Topics{Base: c.MQTT.BaseTopic}, Log: o.Log, Chance: o.Chance, Limits: o.Counters[1]}
-	d.node = d.newNode(shared)
+	d.node = pair.New(pair.Options{
+		Shared: shared, Name: c.HA.Node, Version: o.Version, DryRun: c.Settings.DryRun, Paired: c.HA.Enabled, Kept: o.Role, Health: d.health,
+		Share: map[Parts]pair.Share{Whole: pair.Whole, BridgeAlone: pair.Half, ControlAlone: pair.MuteHalf}[o.Parts],
+	})
 	shared.Standing = d.node
 
 	var problems []error
@@ -166,7 +173,7 @@ func New(o Options) (*Daemon, error) {
 		add("controller", d.controller.Run, nil)
 		add("last command", control.NewCommandReporter(d.controller.Options).Run, nil)
 		add("plan", d.planner(shared).Run, nil)
-		d.watcher = health.NewWatcher(health.Options{Bus: d.Bus, Topics: shared.Topics, Active: d.node.Active, Node: c.HA.Node, Log: o.Log.With("part", "health"), Calendar: c.Calendar(), Expiring: c.expiring()})
+		d.watcher = health.NewWatcher(health.Options{Bus: d.Bus, Topics: shared.Topics, Active: d.node.Active, Node: c.HA.Node, Log: o.Log.With("part", "health"), Calendar: c.Calendar(), Expiring: c.ExpiringHourly()})
 		add("health", d.watcher.Run, nil)
 		recorder, painter := d.recorder(shared)
 		add("report", recorder.Run, nil)
@@ -187,7 +194,10 @@ func New(o Options) (*Daemon, error) {
 	run, err := d.link(shared)
 	add("link", run, err)
 	if o.RuntimeDir != "" {
-		add("local", d.newLocal(o.RuntimeDir, o.Log.With("part", "local")).Run, nil)
+		add("local", local.New(local.Options{
+			Dir: o.RuntimeDir, Log: o.Log.With("part", "local"), Bus: d.Bus, Config: c, Version: o.Version, HeldBack: o.HeldBack,
+			Node: d.node.State, Alive: d.Alive, Tell: d.Tell, Live: d.goLive,
+		}).Run, nil)
 	}
 	if c.HTTP.Listen != "" {
 		w := web{d: d, listen: c.HTTP.Listen, log: o.Log.With("part", "http")}
@@ -214,7 +224,7 @@ func (d *Daemon) resume() {
 	if d.last = nil; last == nil {
 		return
 	}
-	d.node.resume(last.node)
+	d.node.Resume(last.node)
 	if d.controller != nil && last.controller != nil {
 		d.controller.Resume(last.controller)
 	}
@@ -235,8 +245,8 @@ func (d *Daemon) Active() bool { return d.node.Active() }
 // Tell is keepalived's word on what this node is to be. An error says what it
 // means for a node that is none of a pair, or that it will not outlive a
 // restart.
-func (d *Daemon) Tell(r Role) error {
-	p, ok := d.node.(*Pair)
+func (d *Daemon) Tell(r pair.Role) error {
+	p, ok := d.node.(*pair.Pair)
 	if !ok {
 		return errors.New("this node is alone and always active: set ha.enabled to true for a pair")
 	}
@@ -265,7 +275,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		})
 	}
 	all.Wait()
-	if errors.Is(context.Cause(outer), ErrReloading) {
+	if errors.Is(context.Cause(outer), local.ErrReloading) {
 		go d.close()
 	} else {
 		d.close()
@@ -331,7 +341,8 @@ func (d *Daemon) Alive() bool {
 
 // Report has a part say how it fares, for the health of the home.
 func (d *Daemon) Report(part string, r health.Report) {
-	d.Bus.Publish(bus.Message{Topic: health.Topic(part), Payload: mustJSON(r), Retain: true})
+	payload, _ := json.Marshal(r) // plain data always can be
+	d.Bus.Publish(bus.Message{Topic: health.Topic(part), Payload: payload, Retain: true})
 }
 
 // goLive lets this node's configuration command devices, from a moment from now. One
@@ -344,7 +355,7 @@ func (d *Daemon) goLive() error {
 	case d.options.Reload == nil:
 		return errors.New("this daemon cannot be reloaded: start it again")
 	}
-	if err := GoLive(c); err != nil {
+	if err := config.GoLive(c); err != nil {
 		return err
 	}
 	d.options.Reload()
@@ -374,7 +385,7 @@ func (d *Daemon) newController(s bridge.Shared) *control.Controller {
 	disk := d.options.Journal
 	if disk == nil {
 		disk = journal.File{Path: d.options.Config.Paths.JournalFile}
-		d.options.Peer = journal.File{Path: d.options.Config.beside("peer-" + filepath.Base(d.options.Config.Paths.JournalFile))}
+		d.options.Peer = journal.File{Path: d.options.Config.Beside("peer-" + filepath.Base(d.options.Config.Paths.JournalFile))}
 	}
 	return control.New(control.Options{
 		Bus: s.Bus, Topics: s.Topics, Settings: d.options.Config.Rules(), Standing: d.node, Log: s.Log.With("part", "control"),
@@ -399,8 +410,8 @@ func (d *Daemon) link(s bridge.Shared) (func(context.Context) error, error) {
 	}
 	o := bridge.LinkOptions{
 		URL: c.MQTT.URL, Username: c.MQTT.Username, Password: c.MQTT.Password, ClientID: c.MQTT.ClientID,
-		KeepAlive: inSeconds(c.MQTT.KeepaliveSeconds), Topics: t, Node: c.HA.Node, Filters: filters, Stored: stored,
-		StatusTopic: c.Discovery.StatusTopic, Controller: d.controller != nil, Standing: s.Standing, Farewell: d.node.farewell, Bus: s.Bus, Log: s.Log.With("part", "link"),
+		KeepAlive: config.Seconds(c.MQTT.KeepaliveSeconds), Topics: t, Node: c.HA.Node, Filters: filters, Stored: stored,
+		StatusTopic: c.Discovery.StatusTopic, Controller: d.controller != nil, Standing: s.Standing, Farewell: d.node.Farewell, Bus: s.Bus, Log: s.Log.With("part", "link"),
 	}
 	if d.options.Parts == ControlAlone {
 		o.Guest, o.StatusTopic = true, ""
@@ -419,11 +430,6 @@ func (d *Daemon) link(s bridge.Shared) (func(context.Context) error, error) {
 	}
 	d.linked = l
 	return l.Run, nil
-}
-
-// beside is a file beside the journal.
-func (c Config) beside(name string) string {
-	return filepath.Join(filepath.Dir(c.Paths.JournalFile), name)
 }
 
 // callLimit bounds one request to a vendor, in real time.

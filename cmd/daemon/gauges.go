@@ -8,6 +8,7 @@ import (
 
 	"powermgr/bridge"
 	"powermgr/bridge/bus"
+	"powermgr/cmd/pair"
 	"powermgr/control"
 	"powermgr/control/health"
 	"powermgr/control/rules"
@@ -25,9 +26,9 @@ func (g gauges) Describe(chan<- *prometheus.Desc) {}
 func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	s := scrape{ch: ch, snapshot: g.d.Bus.Snapshot()}
 	t := devices.Topics{Base: g.d.options.Config.MQTT.BaseTopic}
-	node := g.d.node.state()
+	node := g.d.node.State()
 	s.gauge("build_info", 1, "version", node.Version)
-	s.gauge("node_active", number(node.Role == Active))
+	s.gauge("node_active", number(node.Role == pair.Active))
 	s.gauge("node_generation", float64(node.Generation))
 	s.gauge("control_loop_turns", number(g.d.Alive()))
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"powermgr/cmd/config"
 	"strings"
 	"syscall"
 	"time"
@@ -17,7 +18,7 @@ import (
 // NewLogger is a logger to w, as the configuration and the surroundings want
 // it: in color on a terminal, with priorities where w is the journal, plain
 // otherwise. environ has NO_COLOR and JOURNAL_STREAM.
-func NewLogger(l Logging, w *os.File, environ []string) *slog.Logger {
+func NewLogger(l config.Logging, w *os.File, environ []string) *slog.Logger {
 	get := func(name string) string {
 		for _, line := range environ {
 			if value, ok := strings.CutPrefix(line, name+"="); ok {
@@ -31,16 +32,16 @@ func NewLogger(l Logging, w *os.File, environ []string) *slog.Logger {
 		info = nil
 	}
 	output := l.Output
-	if output == "" || output == LogAuto {
-		output = LogText
+	if output == "" || output == config.LogAuto {
+		output = config.LogText
 		if isJournal(info, get("JOURNAL_STREAM")) {
-			output = LogJournal
+			output = config.LogJournal
 		}
 	}
 	switch output {
-	case LogJSON:
+	case config.LogJSON:
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l.Level}))
-	case LogJournal:
+	case config.LogJournal:
 		return slog.New(NewJournalHandler(w, l.Level))
 	}
 	terminal := info != nil && info.Mode()&os.ModeCharDevice != 0

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"os"
+	"powermgr/cmd/config"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,7 +16,7 @@ func TestColorOnATerminal(t *testing.T) {
 		environ []string
 		color   bool
 	}{{nil, true}, {[]string{"NO_COLOR=1"}, false}, {[]string{"NO_COLOR="}, true}, {[]string{"TERM=dumb"}, false}} {
-		NewLogger(Logging{}, terminal, tt.environ).Warn("hello")
+		NewLogger(config.Logging{}, terminal, tt.environ).Warn("hello")
 		b := make([]byte, 4096)
 		n, err := master.Read(b)
 		if err != nil {

@@ -10,12 +10,13 @@ import (
 	"syscall"
 	"testing"
 
+	"powermgr/cmd/config"
 	"powermgr/devices"
 )
 
 func TestJournalLines(t *testing.T) {
 	var b bytes.Buffer
-	log := slog.New(NewJournalHandler(&b, Level(slog.LevelInfo)))
+	log := slog.New(NewJournalHandler(&b, config.Level(slog.LevelInfo)))
 	log.Debug("not said")
 	log.Info("the peak begins", "reserve", 0)
 	log.Warn("the forecast is missing", "why", "two\nlines", "token", devices.Secret("hunter2"))
@@ -32,7 +33,9 @@ func TestJournalLines(t *testing.T) {
 
 func TestLoggerFitsItsSurroundings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	write(t, path, "", 0o600)
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
@@ -41,19 +44,19 @@ func TestLoggerFitsItsSurroundings(t *testing.T) {
 	journal := fmt.Sprintf("JOURNAL_STREAM=%d:%d", s.Dev, s.Ino)
 	for _, tt := range []struct {
 		name    string
-		logging Logging
+		logging config.Logging
 		environ []string
 		want    string // what the line begins with
 		has     string
 	}{
-		{"a file", Logging{Output: LogAuto}, nil, "20", "INF hello n=1"},
-		{"the journal", Logging{Output: LogAuto}, []string{journal}, "<6>", "hello n=1"},
-		{"another's journal", Logging{Output: LogAuto}, []string{"JOURNAL_STREAM=1:2"}, "20", "INF hello n=1"},
-		{"text in the journal", Logging{Output: LogText}, []string{journal}, "20", "INF hello n=1"},
-		{"the journal by choice", Logging{Output: LogJournal}, nil, "<6>", "hello n=1"},
-		{"JSON", Logging{Output: LogJSON}, []string{journal}, "{", `"msg":"hello","n":1`},
-		{"not urgent enough", Logging{Output: LogAuto, Level: Level(slog.LevelWarn)}, nil, "", ""},
-		{"nothing chosen", Logging{}, nil, "20", "INF hello n=1"},
+		{"a file", config.Logging{Output: config.LogAuto}, nil, "20", "INF hello n=1"},
+		{"the journal", config.Logging{Output: config.LogAuto}, []string{journal}, "<6>", "hello n=1"},
+		{"another's journal", config.Logging{Output: config.LogAuto}, []string{"JOURNAL_STREAM=1:2"}, "20", "INF hello n=1"},
+		{"text in the journal", config.Logging{Output: config.LogText}, []string{journal}, "20", "INF hello n=1"},
+		{"the journal by choice", config.Logging{Output: config.LogJournal}, nil, "<6>", "hello n=1"},
+		{"JSON", config.Logging{Output: config.LogJSON}, []string{journal}, "{", `"msg":"hello","n":1`},
+		{"not urgent enough", config.Logging{Output: config.LogAuto, Level: config.Level(slog.LevelWarn)}, nil, "", ""},
+		{"nothing chosen", config.Logging{}, nil, "20", "INF hello n=1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)

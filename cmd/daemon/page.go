@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"powermgr/bridge"
+	"powermgr/cmd/config"
+	"powermgr/cmd/records"
 	"powermgr/control"
 	"powermgr/control/page"
 	"powermgr/control/report"
@@ -20,7 +22,7 @@ func (d *Daemon) newPage(s bridge.Shared) (*page.Page, error) {
 		Access: c.HTTP.Access(), Check: d.options.Check, Log: s.Log.With("part", "page"),
 	}
 	if o.Check == nil {
-		o.Check = func() string { return Describe(c) }
+		o.Check = func() string { return config.Describe(c) }
 	}
 	if d.options.Journal == nil { // else nothing of this daemon is in files
 		o.Past = &past{d: d}
@@ -47,8 +49,8 @@ type past struct {
 	made  time.Time           // when that was drawn
 }
 
-func (p *past) evening() Evening {
-	return Evening{Config: p.d.options.Config, Now: p.d.Bus.Now(), Log: p.d.options.Log}
+func (p *past) evening() records.Evening {
+	return records.Evening{Config: p.d.options.Config, Now: p.d.Bus.Now(), Log: p.d.options.Log}
 }
 
 // Days are today and the days that there are metrics of.

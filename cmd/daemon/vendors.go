@@ -10,6 +10,7 @@ import (
 
 	"powermgr/bridge"
 	"powermgr/bridge/bus"
+	"powermgr/cmd/config"
 	"powermgr/control"
 	"powermgr/control/health"
 	"powermgr/control/rules"
@@ -57,16 +58,8 @@ func (d *Daemon) powerwall(s bridge.Shared) (string, func(context.Context) error
 		Shared: s, Device: device, Every: d.pace(c.Poll.PowerwallPeakSeconds, c.Poll.PowerwallSeconds), Meter: meter, Budget: meter.Budget, Moment: d.moment,
 		Owed:    d.owed(func(target string) bool { return target == rules.Powerwall }),
 		History: adapter,
-		Energy:  &bridge.Energy{Often: often, Safely: safely, Log: s.Log, Gap: devices.Stale(c.slowestPowerwall()), Location: c.Zone()},
+		Energy:  &bridge.Energy{Often: often, Safely: safely, Log: s.Log, Gap: devices.Stale(c.SlowestPowerwall()), Location: c.Zone()},
 	}).Run), nil
-}
-
-// TeslaClient is the adapter for the account in the configuration.
-func (c Config) TeslaClient(client *http.Client, now func() time.Time, s bridge.Shared) (*tesla.Client, error) {
-	return tesla.New(tesla.Options{
-		BaseURL: c.Tesla.BaseURL, TokenURL: c.Tesla.TokenURL, SiteID: c.Tesla.EnergySiteID, ClientID: c.Tesla.ClientID,
-		ClientSecret: c.Tesla.ClientSecret, TokenFile: c.Tesla.TokenFile, APIToken: c.Tesla.APIToken, HTTP: client, Now: now, Log: s.Log,
-	})
 }
 
 // thermostats is the part of the thermostats; no name if there are none.
@@ -77,7 +70,7 @@ func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) err
 	}
 	client, meter := d.client()
 	s.Log = s.Log.With("part", "thermostats")
-	adapter, err := c.thermostatClient(client, s)
+	adapter, err := thermostatClient(c, client, s)
 	if err != nil {
 		return "thermostats", nil, err
 	}
@@ -87,7 +80,7 @@ func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) err
 		device = bridge.DryThermostats{ThermostatDevices: adapter, Log: s.Log}
 	}
 	// In a peak a thermostat service that fails is known within five minutes.
-	every := d.pace(c.Poll.thermostatPeakSeconds(), c.Poll.ThermostatSeconds)
+	every := d.pace(c.Poll.ThermostatPeakSeconds(), c.Poll.ThermostatSeconds)
 	return "thermostats", d.follows(bridge.NewThermostats(bridge.ThermostatsOptions{
 		Shared: s, Device: device, Every: every, Meter: meter, Location: c.Zone(),
 		Owed:       d.owed(func(target string) bool { return target != rules.Powerwall }),
@@ -101,13 +94,6 @@ func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) err
 	}).Run), nil
 }
 
-// peakThermostatSeconds is the longest time between polls of thermostats in a peak
-// and its lead: 15 an hour, of which Honeywell allows many more.
-const peakThermostatSeconds = 240
-
-// thermostatPeakSeconds is between polls of thermostats in a peak and its lead.
-func (p Poll) thermostatPeakSeconds() int { return min(p.ThermostatSeconds, peakThermostatSeconds) }
-
 // thermostatAccount is an adapter for thermostats.
 type thermostatAccount interface {
 	bridge.ThermostatDevices
@@ -117,9 +103,9 @@ type thermostatAccount interface {
 	Listed() (ids []string, sure bool)
 }
 
-func (c Config) thermostatClient(client *http.Client, s bridge.Shared) (thermostatAccount, error) {
+func thermostatClient(c config.Config, client *http.Client, s bridge.Shared) (thermostatAccount, error) {
 	h := c.Honeywell
-	if h.Backend == BackendTCC {
+	if h.Backend == config.BackendTCC {
 		return tcc.New(tcc.Options{
 			BaseURL: h.BaseURL, Username: h.Username, Password: h.Password, SessionFile: h.TokenFile, Location: c.Zone(),
 			HTTP: client, Now: s.Bus.Now, Log: s.Log,
@@ -135,13 +121,13 @@ func (c Config) thermostatClient(client *http.Client, s bridge.Shared) (thermost
 // weather is the part of the forecast; no name if nobody wants one.
 func (d *Daemon) weather(s bridge.Shared) (string, func(context.Context) error, error) {
 	c := d.options.Config
-	if c.Weather.Source == WeatherNone {
+	if c.Weather.Source == config.WeatherNone {
 		return "", nil, nil
 	}
 	s.Log = s.Log.With("part", "weather")
-	every := inSeconds(c.Poll.WeatherSeconds)
+	every := config.Seconds(c.Poll.WeatherSeconds)
 	o := bridge.WeatherOptions{Shared: s, Store: d.options.Counters[0], Every: func(time.Time) time.Duration { return every }, Location: c.Zone()}
-	if c.Weather.Source == WeatherOpenMeteo {
+	if c.Weather.Source == config.WeatherOpenMeteo {
 		client, meter := d.client()
 		adapter, err := openmeteo.New(openmeteo.Options{
 			BaseURL: c.Weather.BaseURL, Latitude: *c.Weather.Latitude, Longitude: *c.Weather.Longitude, Location: c.Zone(), HTTP: client, Now: s.Bus.Now,
@@ -160,9 +146,9 @@ func (d *Daemon) pace(peakSeconds, otherSeconds int) func(time.Time) time.Durati
 	return func(now time.Time) time.Duration {
 		m := d.moment(now)
 		if m.Peak {
-			return inSeconds(peakSeconds)
+			return config.Seconds(peakSeconds)
 		}
-		every := inSeconds(otherSeconds)
+		every := config.Seconds(otherSeconds)
 		if m.Fresh.After(now) {
 			every = min(every, max(m.Fresh.Sub(now), time.Second))
 		}
@@ -207,10 +193,20 @@ func (d *Daemon) owed(is func(target string) bool) func() bool {
 	}
 }
 
-func brokerTLS(m MQTT) (*tls.Config, error) {
+func brokerTLS(m config.MQTT) (*tls.Config, error) {
 	u, err := url.Parse(m.URL)
 	if err != nil {
 		return nil, nil // NewLink says so
 	}
 	return bridge.TLSFiles{CAFile: m.TLS.CAFile, CertFile: m.TLS.CertFile, KeyFile: m.TLS.KeyFile, ServerName: m.TLS.ServerName}.Config(u)
+}
+
+// budget is what Tesla's calls may come to in a month.
+func (d *Daemon) budget(s bridge.Shared) *bridge.Budget {
+	c := d.options.Config
+	return &bridge.Budget{
+		Calls: c.Tesla.CallsPerMonth, Account: c.Tesla.Account(), Location: c.Zone(), Log: s.Log,
+		Ahead: func(now time.Time) bridge.Ahead { return config.AheadOf(d.calendar, now) },
+		Often: d.options.Counters[0], Safely: d.options.Counters[1],
+	}
 }

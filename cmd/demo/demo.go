@@ -21,7 +21,9 @@ import (
 
 	"powermgr/bridge/bus"
 	"powermgr/bridge/embedded"
+	"powermgr/cmd/config"
 	"powermgr/cmd/daemon"
+	"powermgr/cmd/records"
 	"powermgr/control/planner"
 	"powermgr/control/rules"
 	"powermgr/devices"
@@ -92,7 +94,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		return Summary{}, err
 	}
 	before, rooms := past(start, home, h)
-	if _, err := config.ImportSeries(before); err != nil {
+	if _, err := records.ImportSeries(config, before); err != nil {
 		return Summary{}, err
 	}
 	d, err := daemon.New(daemon.Options{
@@ -145,7 +147,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	s.Day, s.Days = o.Day, days
 	s.Strategy, s.Currency = config.Settings.Strategy, config.Tariff.Currency
 	s.Bill, s.BillAndCharge = day.bill(config.Tariff)
-	evening := daemon.Evening{Config: config, Now: end, Log: o.Log}
+	evening := records.Evening{Config: config, Now: end, Log: o.Log}
 	reports, err := reports(evening, start, days)
 	if err != nil {
 		return Summary{}, err
@@ -169,7 +171,7 @@ func folder(keep string) (dir string, tidy func(), err error) {
 }
 
 // reports are the reports of the days, which are over.
-func reports(e daemon.Evening, start time.Time, days int) (all []daemon.Day, err error) {
+func reports(e records.Evening, start time.Time, days int) (all []records.Day, err error) {
 	if _, err := e.Close(start.AddDate(0, 0, days-1).Format(time.DateOnly)); err != nil {
 		return nil, err
 	}
@@ -185,7 +187,7 @@ func reports(e daemon.Evening, start time.Time, days int) (all []daemon.Day, err
 
 // peaks is what the reports say came from the grid in peaks, with powermgr and without,
 // in kWh; nil: there was no peak.
-func peaks(reports []daemon.Day) (with, without *float64) {
+func peaks(reports []records.Day) (with, without *float64) {
 	for _, r := range reports {
 		f := r.Figures()
 		if f.PeakGridInActual == nil {
@@ -201,9 +203,9 @@ func peaks(reports []daemon.Day) (with, without *float64) {
 }
 
 // tell mails and keeps a report, as far as that is wanted. It returns where it is.
-func tell(e daemon.Evening, o Options, report daemon.Day) (path string, err error) {
+func tell(e records.Evening, o Options, report records.Day) (path string, err error) {
 	if o.SMTP != "" {
-		if err := e.Mail(context.Background(), []daemon.Day{report}); err != nil {
+		if err := e.Mail(context.Background(), []records.Day{report}); err != nil {
 			return "", err
 		}
 	}
@@ -263,12 +265,12 @@ func serve(h http.Handler) (*http.Server, error) {
 // configuration is one that a person could have written, read as theirs is.
 // Air conditioners come and go within minutes: energy that is to be right
 // within a percent needs a reading a minute.
-func configuration(dir, clouds string, o Options) (daemon.Config, error) {
+func configuration(dir, clouds string, o Options) (config.Config, error) {
 	mail, smtp := "", ""
 	if o.SMTP != "" {
 		host, port, err := net.SplitHostPort(o.SMTP)
 		if err != nil {
-			return daemon.Config{}, fmt.Errorf("--smtp %s is not an address such as 127.0.0.1:1025", o.SMTP)
+			return config.Config{}, fmt.Errorf("--smtp %s is not an address such as 127.0.0.1:1025", o.SMTP)
 		}
 		mail, smtp = "owner@example.com", fmt.Sprintf("server: %q, port: %s", host, port)
 	}
@@ -287,8 +289,8 @@ http: {listen: %[7]q}
 `, clouds, dir, nearby(o.Listen), zone, smtp, mail, o.Page, cmp.Or(o.Strategy, rules.StrategyRule))
 	path := filepath.Join(dir, "config.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return daemon.Config{}, err
+		return config.Config{}, err
 	}
-	config, _, err := daemon.Load(path, nil)
+	config, _, err := config.Load(path, nil)
 	return config, err
 }

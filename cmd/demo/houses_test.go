@@ -12,7 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 	"powermgr/control/forecast"
 	"powermgr/control/planner"
 	"powermgr/control/rules"
@@ -51,7 +51,7 @@ type stay struct {
 }
 
 // newStay begins a stay in a house that is known for as long as the demo's.
-func newStay(t *testing.T, h House, c daemon.Config, start time.Time, thermostats bool) *stay {
+func newStay(t *testing.T, h House, c config.Config, start time.Time, thermostats bool) *stay {
 	s := &stay{t: t, house: h, now: start, zone: start.Location(), settings: c.Rules()}
 	s.out.idle = map[string]int{}
 	s.cloud = emulator.New(emulator.Options{Now: func() time.Time { return s.now }, Location: s.zone, House: h.Options(), Weather: h.Sky(s.zone)})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"powermgr/bridge/bus"
+	"powermgr/cmd/config"
 	"powermgr/cmd/daemon"
 	"powermgr/control"
 	"powermgr/control/rules"
@@ -242,7 +243,7 @@ func (d *diary) sum(log *record) Summary {
 
 // bill is what the day cost, and what it cost less what the battery holds more at
 // its end than at its beginning, at the off-peak price.
-func (d *diary) bill(t daemon.Tariff) (bill, less float64) {
+func (d *diary) bill(t config.Tariff) (bill, less float64) {
 	b := d.books
 	bill = (d.imported*t.PeakPerKWh + (b.Import-d.imported)*t.OffPeakPerKWh - b.Export*t.ExportPerKWh) / 1000
 	return round(bill), round(bill - d.charged/1000*t.OffPeakPerKWh)

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 	"powermgr/cmd/setup"
 	"powermgr/devices"
 )
@@ -52,7 +52,7 @@ Without a terminal, run it once to get the address, and again with --code and wh
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, _, err := daemon.Load(g.config, os.Environ())
+			config, _, err := config.Load(g.config, os.Environ())
 			if err != nil {
 				return err
 			}
@@ -124,7 +124,7 @@ func stillExample(keys []string, file string) error {
 	return fmt.Errorf("%s %s still the example %s in %s: set your own there first", strings.Join(keys, " and "), is, value, file)
 }
 
-func authTesla(cmd *cobra.Command, login setup.Login, c daemon.Config, file string) error {
+func authTesla(cmd *cobra.Command, login setup.Login, c config.Config, file string) error {
 	t, err := login.Tesla(cmd.Context(), *c.Tesla)
 	if t.BaseURL != c.Tesla.BaseURL {
 		if err := setup.SetKey(file, "tesla.base_url", t.BaseURL); err != nil {
@@ -140,12 +140,12 @@ func authTesla(cmd *cobra.Command, login setup.Login, c daemon.Config, file stri
 	return nil
 }
 
-func authHoneywell(cmd *cobra.Command, login setup.Login, c daemon.Config, file string) error {
+func authHoneywell(cmd *cobra.Command, login setup.Login, c config.Config, file string) error {
 	ctx := cmd.Context()
 	var all []devices.ThermostatReading
 	var err error
 	switch {
-	case c.Honeywell.Backend != daemon.BackendTCC:
+	case c.Honeywell.Backend != config.BackendTCC:
 		all, err = login.Resideo(ctx, c)
 	case login.Code != "":
 		return usage("--code is for a consent; Total Connect Comfort logs in with honeywell.username and honeywell.password (for Resideo set honeywell.backend: resideo)")

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 )
 
 func checkConfigCommand(g *globals) *cobra.Command {
@@ -38,10 +38,10 @@ and asks nobody. What is wrong is said all at once; the exit code then is 2.`,
 // checked says what would happen with the configuration at path, and what is worth
 // knowing about it. The error has everything that is wrong.
 func checked(path string) (string, error) {
-	config, notices, err := daemon.Load(path, os.Environ())
+	c, notices, err := config.Load(path, os.Environ())
 	var text strings.Builder
 	if err == nil {
-		fmt.Fprintf(&text, "%s can be used. This is what would happen:\n\n%s", path, daemon.Describe(config))
+		fmt.Fprintf(&text, "%s can be used. This is what would happen:\n\n%s", path, config.Describe(c))
 	}
 	if len(notices) > 0 {
 		fmt.Fprintf(&text, "\nWorth knowing:\n")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"powermgr/cmd/config"
 	"powermgr/cmd/daemon"
 	"powermgr/devices"
 )
@@ -42,7 +43,7 @@ to be allowed to read and write the old topics for as long as this takes.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, _, err := daemon.Load(g.config, os.Environ())
+			config, _, err := config.Load(g.config, os.Environ())
 			if err != nil {
 				return err
 			}
@@ -53,9 +54,9 @@ to be allowed to read and write the old topics for as long as this takes.`,
 	return c
 }
 
-func cleanUp(cmd *cobra.Command, config daemon.Config, yes bool) error {
+func cleanUp(cmd *cobra.Command, config config.Config, yes bool) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
-	cleaner, err := config.Cleaner(ctx)
+	cleaner, err := daemon.Cleaner(ctx, config)
 	if err != nil {
 		return fmt.Errorf("the broker cannot be asked: %w", err)
 	}

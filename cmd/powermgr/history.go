@@ -15,7 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"powermgr/bridge"
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
+	"powermgr/cmd/records"
 	"powermgr/cmd/setup"
 	"powermgr/control/forecast"
 	"powermgr/control/history"
@@ -31,7 +32,7 @@ days of before, as Tesla or a file has them.`,
 		Example: "  powermgr history import --from tesla --days 400",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, _, err := daemon.Load(g.config, os.Environ())
+			config, _, err := config.Load(g.config, os.Environ())
 			if err != nil {
 				return err
 			}
@@ -45,8 +46,8 @@ days of before, as Tesla or a file has them.`,
 // mostGaps is how many gaps are listed one by one.
 const mostGaps = 10
 
-func showHistory(w io.Writer, c daemon.Config) error {
-	s, err := c.History()
+func showHistory(w io.Writer, c config.Config) error {
+	s, err := records.History(c)
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ With --from csv it reads files. What the history has already stays. A file has `
 		Example: "  powermgr history import --from tesla --days 400\n  powermgr history import --from csv year.csv",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, files []string) error {
-			config, _, err := daemon.Load(g.config, os.Environ())
+			config, _, err := config.Load(g.config, os.Environ())
 			if err != nil {
 				return err
 			}
@@ -130,12 +131,12 @@ With --from csv it reads files. What the history has already stays. A file has `
 
 // importTesla asks Tesla for the days that the history does not have, and tells out
 // what came of it.
-func importTesla(cmd *cobra.Command, c daemon.Config, days int, out io.Writer) error {
+func importTesla(cmd *cobra.Command, c config.Config, days int, out io.Writer) error {
 	switch {
 	case days < 1 || days > 3660:
 		return usage("--days %d: 1 to 3660 can be asked for", days)
 	case c.Tesla == nil:
-		return wrong(errors.New("there is no tesla in the configuration: add it first, as in " + daemon.ExampleFile()))
+		return wrong(errors.New("there is no tesla in the configuration: add it first, as in " + config.ExampleFile()))
 	case len(c.Placeholders("tesla")) > 0:
 		return wrong(stillExample(c.Placeholders("tesla"), "the configuration"))
 	case c.Tesla.CallsPerMonth > 0 && days > c.Tesla.CallsPerMonth/2:
@@ -149,7 +150,7 @@ func importTesla(cmd *cobra.Command, c daemon.Config, days int, out io.Writer) e
 	}
 	defer setup.CloseAccount(cmd.Context(), adapter)
 	bar := newProgress(cmd.ErrOrStderr(), "days")
-	done, err := daemon.Import{Config: c, Read: adapter.History, Now: time.Now, Sleep: pause, Told: bar.to}.Import(cmd.Context(), days)
+	done, err := records.Import{Config: c, Read: adapter.History, Now: time.Now, Sleep: pause, Told: bar.to}.Import(cmd.Context(), days)
 	bar.end()
 	calls, failed := meter.Today(time.Now())
 	fmt.Fprintf(out, "days read: %d, there already: %d, unknown to Tesla: %d; calls to Tesla: %d, failed: %d\n", done.Days, done.Had, done.Empty, calls, failed)
@@ -169,7 +170,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func importFiles(cmd *cobra.Command, c daemon.Config, o pastFlags, files []string) error {
+func importFiles(cmd *cobra.Command, c config.Config, o pastFlags, files []string) error {
 	zone, err := o.zone(c.Zone())
 	if err != nil {
 		return err
@@ -184,7 +185,7 @@ func importFiles(cmd *cobra.Command, c daemon.Config, o pastFlags, files []strin
 		if err != nil {
 			return wrong(fmt.Errorf("%s: %w", name, err))
 		}
-		added, err := c.ImportSeries(s)
+		added, err := records.ImportSeries(c, s)
 		if err != nil {
 			return err
 		}

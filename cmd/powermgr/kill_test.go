@@ -21,6 +21,7 @@ import (
 
 	"powermgr/bridge/brokertest"
 	"powermgr/bridge/bus"
+	"powermgr/cmd/config"
 	"powermgr/cmd/daemon"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
@@ -59,7 +60,7 @@ func quickDaemon(began, configFile string) int {
 	if err1 != nil || err2 != nil {
 		return 2
 	}
-	config, _, err := daemon.Load(configFile, nil)
+	config, _, err := config.Load(configFile, nil)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 	"powermgr/control/health"
 	"powermgr/control/notify"
 )
@@ -26,26 +26,26 @@ func notifyCommand(g *globals) *cobra.Command {
 		Example: "  sudo powermgr notify --test critical",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, _, err := daemon.Load(g.config, os.Environ())
-			var broken *daemon.ConfigError
+			c, _, err := config.Load(g.config, os.Environ())
+			var broken *config.Error
 			switch {
 			case (level == "") == (stopped == ""):
 				return usage("one of --test and --stopped is needed: powermgr notify --test critical")
 			case stopped == "" && err != nil:
 				return err
 			case errors.As(err, &broken):
-				config = broken.Read
+				c = broken.Read
 			}
 			if stopped != "" {
-				return tellStopped(cmd.Context(), config, stopped, broken)
+				return tellStopped(cmd.Context(), c, stopped, broken)
 			}
 			if !slices.Contains(health.Levels(), health.Level(level)) {
-				return usage("--test %s is not a level: choose info, warning or critical%s", level, daemon.DidYouMean(level, []string{"info", "warning", "critical"}))
+				return usage("--test %s is not a level: choose info, warning or critical%s", level, config.DidYouMean(level, []string{"info", "warning", "critical"}))
 			}
-			if keys := config.Placeholders("notifications.smtp"); len(keys) > 0 {
+			if keys := c.Placeholders("notifications.smtp"); len(keys) > 0 {
 				return wrong(stillExample(keys, g.config))
 			}
-			to, err := tellTest(cmd.Context(), config, health.Level(level))
+			to, err := tellTest(cmd.Context(), c, health.Level(level))
 			if err == nil {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "sent to %s\n", strings.Join(to, ", "))
 			}
@@ -59,7 +59,7 @@ func notifyCommand(g *globals) *cobra.Command {
 }
 
 // tellTest sends a mail of no importance, and says to whom.
-func tellTest(ctx context.Context, c daemon.Config, level health.Level) ([]string, error) {
+func tellTest(ctx context.Context, c config.Config, level health.Level) ([]string, error) {
 	smtp := c.Notifications.Mailbox()
 	switch {
 	case smtp.Server == "":
@@ -76,7 +76,7 @@ func tellTest(ctx context.Context, c daemon.Config, level health.Level) ([]strin
 
 // tellStopped is for a daemon that cannot tell it itself any more. It says it
 // once an hour, and leaves it to the next daemon if the server is away.
-func tellStopped(ctx context.Context, c daemon.Config, unit string, broken *daemon.ConfigError) error {
+func tellStopped(ctx context.Context, c config.Config, unit string, broken *config.Error) error {
 	now := time.Now()
 	l := notify.Letter{
 		Key: fmt.Sprintf("stopped/%s/%s", unit, now.UTC().Format("2006-01-02T15")), Level: health.Critical, At: now,
@@ -103,7 +103,7 @@ func tellStopped(ctx context.Context, c daemon.Config, unit string, broken *daem
 		}
 		return err
 	}
-	_, err := c.Deliver(ctx, slog.New(slog.NewTextHandler(os.Stderr, nil)), m)
+	_, err := c.Spool(slog.New(slog.NewTextHandler(os.Stderr, nil))).Deliver(ctx, notify.NewSender(c.Notifications.Mailbox()), m)
 	return err
 }
 

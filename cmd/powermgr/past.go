@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 )
 
 // Where the past comes from.
@@ -52,7 +52,7 @@ func (p *pastFlags) declare(f *pflag.FlagSet, days, clock string, sources ...str
 func (p *pastFlags) check(files []string) error {
 	switch {
 	case !slices.Contains(p.sources, p.from):
-		return usage("--from %s: there are %s%s", p.from, strings.Join(p.sources, ", "), daemon.DidYouMean(p.from, p.sources))
+		return usage("--from %s: there are %s%s", p.from, strings.Join(p.sources, ", "), config.DidYouMean(p.from, p.sources))
 	case p.from != fromCSV && len(files) > 0:
 		return usage("--from %s reads no file", p.from)
 	case p.from == fromCSV && len(files) == 0:

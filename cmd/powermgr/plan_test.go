@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/local"
 )
 
 const planned = `{"made_at": "2026-07-15T12:00:00Z", "decided_at": "2026-07-15T12:05:00Z", "reserve_percent": 62, "reason": "hold 62 %: the expensive hours from 16:00 need 8.4 kWh",
@@ -31,7 +31,7 @@ func TestPlanIsPrinted(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out strings.Builder
-			p := page{daemon.Status{Now: time.Date(2026, 7, 15, 12, 10, 0, 0, time.UTC), Topics: map[string]json.RawMessage{
+			p := page{local.Status{Now: time.Date(2026, 7, 15, 12, 10, 0, 0, time.UTC), Topics: map[string]json.RawMessage{
 				"control/state": json.RawMessage(c.state), "control/plan": json.RawMessage(c.plan),
 			}}, &out}
 			if err := p.plan(); err != nil {

@@ -10,7 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
+	"powermgr/cmd/records"
 	"powermgr/control/report"
 )
 
@@ -32,11 +33,11 @@ powermgr would have done in these days, and what that would have saved; --first-
 		Example: "  sudo powermgr report --date yesterday\n  sudo powermgr report --first-week",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, _, err := daemon.Load(g.config, os.Environ())
+			config, _, err := config.Load(g.config, os.Environ())
 			if err != nil {
 				return err
 			}
-			e := daemon.Evening{Config: config, Now: time.Now(), Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))}
+			e := records.Evening{Config: config, Now: time.Now(), Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))}
 			name, err := e.Date(date)
 			if err != nil {
 				return wrong(err)
@@ -46,7 +47,7 @@ powermgr would have done in these days, and what that would have saved; --first-
 					return usage("--format is for what is shown: leave it out with --send")
 				}
 				err = evening(cmd, e, name)
-				if none := new(daemon.NoRecord); date == "due" && errors.As(err, &none) && none.Date == name {
+				if none := new(records.NoRecord); date == "due" && errors.As(err, &none) && none.Date == name {
 					fmt.Fprintf(cmd.OutOrStdout(), "nothing is due: %v\n", err) // the first day, or nothing ran then
 					return nil
 				}
@@ -76,7 +77,7 @@ powermgr would have done in these days, and what that would have saved; --first-
 }
 
 // trial shows what the dry run would have done.
-func trial(cmd *cobra.Command, e daemon.Evening, format string) error {
+func trial(cmd *cobra.Command, e records.Evening, format string) error {
 	w, err := e.FirstWeek()
 	if err != nil {
 		return err
@@ -96,7 +97,7 @@ func trial(cmd *cobra.Command, e daemon.Evening, format string) error {
 }
 
 // written is the report in a format.
-func written(day daemon.Day, format string) ([]byte, error) {
+func written(day records.Day, format string) ([]byte, error) {
 	switch format {
 	case "text":
 		return []byte(report.Text(day.Record)), nil
@@ -105,12 +106,12 @@ func written(day daemon.Day, format string) ([]byte, error) {
 	case "json":
 		return report.JSON(day.Record)
 	}
-	return nil, usage("--format %s is unknown: choose text, html or json%s", format, daemon.DidYouMean(format, []string{"text", "html", "json"}))
+	return nil, usage("--format %s is unknown: choose text, html or json%s", format, config.DidYouMean(format, []string{"text", "html", "json"}))
 }
 
 // evening is what the timer wants. What one part of it cannot do is no reason
 // for the others not to be done.
-func evening(cmd *cobra.Command, e daemon.Evening, date string) error {
+func evening(cmd *cobra.Command, e records.Evening, date string) error {
 	files, err := e.Close(date)
 	problems := []error{err}
 	for _, name := range files {
@@ -124,7 +125,7 @@ func evening(cmd *cobra.Command, e daemon.Evening, date string) error {
 	if !slices.Contains(files, date) {
 		files = append(files, date)
 	}
-	var days []daemon.Day
+	var days []records.Day
 	for _, name := range files {
 		day, err := e.Day(name)
 		if problems = append(problems, err); err == nil {

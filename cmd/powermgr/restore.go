@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
+	"powermgr/cmd/local"
+	"powermgr/cmd/pair"
 	"powermgr/control"
 	"powermgr/control/rules"
 )
@@ -57,23 +59,23 @@ var (
 func restored(ctx context.Context, g *globals) (left []string, err error) {
 	dir := runtimeDir()
 	asked := time.Now()
-	if err := daemon.AskRestore(ctx, dir); err != nil {
-		if !errors.Is(err, daemon.ErrNobody) {
+	if err := local.AskRestore(ctx, dir); err != nil {
+		if !errors.Is(err, local.ErrNobody) {
 			return nil, err
 		}
-		config, _, err := daemon.Load(g.config, os.Environ())
+		config, _, err := config.Load(g.config, os.Environ())
 		if err != nil {
 			return nil, err
 		}
-		if left, err = config.Unrestored(); len(left) == 0 {
+		if left, err = local.Unrestored(config); len(left) == 0 {
 			return nil, err
 		}
 		return left, errStopped
 	}
 	for {
-		s, err := daemon.Ask(ctx, dir)
+		s, err := local.Ask(ctx, dir)
 		if err == nil {
-			if s.State.Role == daemon.Standby || s.DryRun {
+			if s.State.Role == pair.Standby || s.DryRun {
 				return nil, nil // the other node restores what it has set, and a dry run has set nothing
 			}
 			var c control.State
@@ -83,7 +85,7 @@ func restored(ctx context.Context, g *globals) (left []string, err error) {
 			}
 			if !paused && time.Since(asked) > turned {
 				asked = time.Now() // a daemon that read its configuration again just then has not heard it
-				_ = daemon.AskRestore(ctx, dir)
+				_ = local.AskRestore(ctx, dir)
 			}
 		}
 		select {

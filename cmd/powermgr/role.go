@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
+	"powermgr/cmd/local"
+	"powermgr/cmd/pair"
 	"powermgr/cmd/setup"
 )
 
@@ -32,17 +34,17 @@ node is.`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				s, err := daemon.Ask(cmd.Context(), runtimeDir())
+				s, err := local.Ask(cmd.Context(), runtimeDir())
 				if err == nil {
 					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", s.State.Role)
 				}
 				return err
 			}
-			role, err := daemon.ParseRole(args[0])
+			role, err := pair.ParseRole(args[0])
 			if err != nil {
 				return wrong(err)
 			}
-			return daemon.TellRole(cmd.Context(), runtimeDir(), role)
+			return local.TellRole(cmd.Context(), runtimeDir(), role)
 		},
 	}
 }
@@ -58,22 +60,22 @@ powermgr status shows what it would do, and powermgr report --first-week what it
 		Example: "  sudo powermgr live",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, _, err := daemon.Load(g.config, os.Environ())
+			c, _, err := config.Load(g.config, os.Environ())
 			if err != nil {
 				return err
 			}
-			if config.Settings.DryRun {
+			if c.Settings.DryRun {
 				if err := setup.SetKey(g.config, "settings.dry_run", false); err != nil {
 					return err
 				}
-				if config, _, err = daemon.Load(g.config, os.Environ()); err != nil {
+				if c, _, err = config.Load(g.config, os.Environ()); err != nil {
 					return err
 				}
-				if config.Settings.DryRun {
+				if c.Settings.DryRun {
 					return fmt.Errorf("settings.dry_run is true in the environment of this command, which goes before %s: take POWERMGR_SETTINGS__DRY_RUN out of it", g.config)
 				}
 			}
-			if err := daemon.TellLive(cmd.Context(), runtimeDir(), config); err != nil {
+			if err := local.TellLive(cmd.Context(), runtimeDir(), c); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), "powermgr commands devices on this machine from now on")
@@ -91,7 +93,7 @@ machine alone: vendors and broker may be away.`,
 		Example: "  powermgr health && echo well",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			file := daemon.HealthFile(runtimeDir())
+			file := local.HealthFile(runtimeDir())
 			info, err := os.Stat(file)
 			if err != nil {
 				return fmt.Errorf("no powermgr has run here: %w", err)
@@ -103,7 +105,7 @@ machine alone: vendors and broker may be away.`,
 				return err
 			case strings.TrimSpace(string(text)) != "0":
 				return fmt.Errorf("powermgr is not running, or its control loop does not turn: systemctl status powermgr")
-			case age > daemon.HealthIsOld:
+			case age > local.HealthIsOld:
 				return fmt.Errorf("powermgr has not been heard of for %s: systemctl status powermgr", age.Round(time.Second))
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), "ok")

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 )
 
 // The exit codes.
@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	}
 	fmt.Fprintln(s.err, "powermgr:", err)
 	var mistake usageError
-	var config *daemon.ConfigError
+	var config *config.Error
 	switch {
 	case errors.As(err, &config):
 		return exitWrong
@@ -103,5 +103,5 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	for _, c := range cmd.Commands() {
 		known = append(known, c.Name())
 	}
-	return usage("there is no command %q%s", args[0], daemon.DidYouMean(args[0], known))
+	return usage("there is no command %q%s", args[0], config.DidYouMean(args[0], known))
 }

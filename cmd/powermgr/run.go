@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"powermgr/bridge/bus"
+	"powermgr/cmd/config"
 	"powermgr/cmd/daemon"
+	"powermgr/cmd/local"
 	"powermgr/control/health"
 )
 
@@ -33,7 +35,7 @@ has not commanded devices on this machine before is a dry run until powermgr liv
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			parts, ok := map[string]daemon.Parts{"": daemon.Whole, "bridge": daemon.BridgeAlone, "control": daemon.ControlAlone}[only]
 			if !ok {
-				return usage("--only %s is neither bridge nor control%s", only, daemon.DidYouMean(only, []string{"bridge", "control"}))
+				return usage("--only %s is neither bridge nor control%s", only, config.DidYouMean(only, []string{"bridge", "control"}))
 			}
 			r.config, r.parts = g.config, parts
 			return r.run(cmd.Context())
@@ -59,27 +61,27 @@ type running struct {
 // is to be read again and is good.
 func (r running) run(ctx context.Context) error {
 	r.hangups = make(chan os.Signal, 1)
-	config, log, err := r.load()
+	c, log, err := r.load()
 	if err != nil {
 		return err
 	}
 	if r.live {
-		if err := daemon.GoLive(config); err != nil {
+		if err := config.GoLive(c); err != nil {
 			return err
 		}
 	}
-	d, err := r.build(config, log, nil)
+	d, err := r.build(c, log, nil)
 	if err != nil {
 		return err
 	}
-	log.Info("powermgr starts", "version", version(), "node", config.HA.Node, "parts", d.Parts(), "dry_run", d.DryRun())
+	log.Info("powermgr starts", "version", version(), "node", c.HA.Node, "parts", d.Parts(), "dry_run", d.DryRun())
 	signal.Notify(r.hangups, syscall.SIGHUP)
 	defer signal.Stop(r.hangups)
 	tell := newSystemd()
 	defer tell.close()
 	tell.say("READY=1")
-	if a, ok := daemon.FindAddon(os.Environ()); ok {
-		go a.Watch(ctx, config, bus.Wall{}, r.reload)
+	if a, ok := config.FindAddon(os.Environ()); ok {
+		go a.Watch(ctx, c, bus.Wall{}, r.reload)
 	}
 	var alive atomic.Pointer[daemon.Daemon]
 	watchdog, stop := context.WithCancel(ctx)
@@ -130,14 +132,14 @@ func (r running) until(ctx context.Context, d *daemon.Daemon, log *slog.Logger) 
 				d.Report(health.Configuration, health.Report{Level: health.Critical, Problem: fmt.Sprintf("the configuration cannot be used; the old one stays in force until it is read again: %v", err)})
 				continue
 			}
-			end(daemon.ErrReloading)
+			end(local.ErrReloading)
 			return &successor{next, nextLog}, <-ended
 		}
 	}
 }
 
-func (r running) load() (daemon.Config, *slog.Logger, error) {
-	config, notices, err := daemon.Load(r.config, os.Environ())
+func (r running) load() (config.Config, *slog.Logger, error) {
+	config, notices, err := config.Load(r.config, os.Environ())
 	if err != nil {
 		return config, nil, err
 	}
@@ -152,15 +154,15 @@ func (r running) load() (daemon.Config, *slog.Logger, error) {
 }
 
 // build makes the daemon that follows another one, if there is one.
-func (r running) build(config daemon.Config, log *slog.Logger, last *daemon.Daemon) (*daemon.Daemon, error) {
+func (r running) build(c config.Config, log *slog.Logger, last *daemon.Daemon) (*daemon.Daemon, error) {
 	dir := runtimeDir()
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() || r.parts == daemon.ControlAlone {
 		log.Info("there is no runtime directory, and so no powermgr status", "directory", dir)
 		dir = ""
 	}
-	o := daemon.Options{Config: config, Version: version(), Parts: r.parts, Log: log, RuntimeDir: dir, Reload: r.reload, Last: last, Drawn: trim, Check: func() string { return checkedConfig(r.config) }}
+	o := daemon.Options{Config: c, Version: version(), Parts: r.parts, Log: log, RuntimeDir: dir, Reload: r.reload, Last: last, Drawn: trim, Check: func() string { return checkedConfig(r.config) }}
 	if r.beginDry {
-		held, err := daemon.BeginDry(config)
+		held, err := config.BeginDry(c)
 		if err != nil {
 			log.Warn("the first run of a configuration cannot be told from others", "reason", err)
 		}
@@ -170,12 +172,12 @@ func (r running) build(config daemon.Config, log *slog.Logger, last *daemon.Daem
 	if err != nil {
 		return nil, wrong(err)
 	}
-	if _, addon := daemon.FindAddon(os.Environ()); addon && daemon.LacksBroker(config) {
-		d.Report(health.Configuration, health.Report{Level: health.Warning, Problem: daemon.NoBroker})
+	if _, addon := config.FindAddon(os.Environ()); addon && config.LacksBroker(c) {
+		d.Report(health.Configuration, health.Report{Level: health.Warning, Problem: config.NoBroker})
 	}
 	if o.HeldBack {
-		log.Warn(daemon.HeldBack)
-		d.Report(health.Configuration, health.Report{Level: health.Warning, Problem: daemon.HeldBack})
+		log.Warn(config.HeldBack)
+		d.Report(health.Configuration, health.Report{Level: health.Warning, Problem: config.HeldBack})
 	}
 	return d, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	yaml "go.yaml.in/yaml/v3"
 
+	"powermgr/cmd/config"
 	"powermgr/cmd/daemon"
 	"powermgr/cmd/setup"
 )
@@ -36,7 +37,7 @@ and a question that has none takes its default. A missing answer is named.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i := setup.Interview{
 				Console: console(cmd), HTTP: &http.Client{Timeout: 30 * time.Second}, Now: time.Now, File: g.config, Files: files,
-				Emulator: strings.TrimRight(emulator, "/"), Example: daemon.ExampleFile(), Zone: machineZone(), Find: setup.FindBrokers, Broker: tryBroker,
+				Emulator: strings.TrimRight(emulator, "/"), Example: config.ExampleFile(), Zone: machineZone(), Find: setup.FindBrokers, Broker: tryBroker,
 			}
 			if answers != "" {
 				b, err := os.ReadFile(answers)
@@ -88,10 +89,10 @@ func sayWritten(c *setup.Console, file string) {
 }
 
 // tryBroker connects to the broker of a configuration and leaves again.
-func tryBroker(ctx context.Context, c daemon.Config) error {
+func tryBroker(ctx context.Context, c config.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	broker, err := c.Cleaner(ctx)
+	broker, err := daemon.Cleaner(ctx, c)
 	if err != nil {
 		return fmt.Errorf("the broker at %s: %w", c.MQTT.URL, err)
 	}

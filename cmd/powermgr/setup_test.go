@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"powermgr/bridge/brokertest"
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 	"powermgr/devices/emulator"
 )
 
@@ -220,30 +220,30 @@ func TestSetupByAnswers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			config, answers := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "answers.yaml")
+			file, answers := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "answers.yaml")
 			if err := os.WriteFile(answers, []byte(tt.answers), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if tt.config != "" {
-				if err := os.WriteFile(config, []byte(tt.config), 0o600); err != nil {
+				if err := os.WriteFile(file, []byte(tt.config), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
-			code, out, err := call("setup", "--emulator", server.URL, "--files", dir, "--config", config, "--answers", answers)
+			code, out, err := call("setup", "--emulator", server.URL, "--files", dir, "--config", file, "--answers", answers)
 			if code != tt.code || !strings.Contains(out+err, tt.want) {
 				t.Errorf("exit %d, want %d with %q\n%s%s", code, tt.code, tt.want, out, err)
 			}
 			if strings.Contains(out+err, "mixed-up") || strings.Contains(out+err, "emulator-access") {
 				t.Error("a secret is shown")
 			}
-			_, _, loads := daemon.Load(config, nil)
+			_, _, loads := config.Load(file, nil)
 			if wrote := strings.Contains(tt.want, "is written"); (loads == nil) != (wrote || tt.config != "") {
 				t.Errorf("got %v", loads)
 			}
-			if old, err := os.ReadFile(config + ".old"); tt.config != "" && strings.Contains(tt.want, "is written") && (err != nil || string(old) != tt.config) {
+			if old, err := os.ReadFile(file + ".old"); tt.config != "" && strings.Contains(tt.want, "is written") && (err != nil || string(old) != tt.config) {
 				t.Errorf("the old one: %q, %v", old, err)
 			}
-			if _, err := os.Stat(config + ".new"); err == nil {
+			if _, err := os.Stat(file + ".new"); err == nil {
 				t.Error("the trial is left behind")
 			}
 		})

@@ -14,8 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"powermgr/bridge"
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 	"powermgr/cmd/demo"
+	"powermgr/cmd/local"
 	"powermgr/control"
 	"powermgr/control/health"
 	"powermgr/control/plan"
@@ -50,16 +51,16 @@ func statusCommand() *cobra.Command {
 
 // ask asks the daemon of this machine; if there is none, that of a demo, unless
 // the configuration of a service was named.
-func ask(cmd *cobra.Command) (daemon.Status, error) {
-	s, err := daemon.Ask(cmd.Context(), runtimeDir())
-	if !errors.Is(err, daemon.ErrNobody) || os.Getenv("RUNTIME_DIRECTORY") != "" || cmd.Flags().Changed("config") {
+func ask(cmd *cobra.Command) (local.Status, error) {
+	s, err := local.Ask(cmd.Context(), runtimeDir())
+	if !errors.Is(err, local.ErrNobody) || os.Getenv("RUNTIME_DIRECTORY") != "" || cmd.Flags().Changed("config") {
 		return s, err
 	}
 	dir, none := demo.RuntimeDir()
 	if none != nil {
 		return s, err
 	}
-	other, none := daemon.Ask(cmd.Context(), dir)
+	other, none := local.Ask(cmd.Context(), dir)
 	if none != nil {
 		return s, err
 	}
@@ -69,7 +70,7 @@ func ask(cmd *cobra.Command) (daemon.Status, error) {
 
 // page prints a status for people.
 type page struct {
-	daemon.Status
+	local.Status
 	out io.Writer
 }
 
@@ -134,7 +135,7 @@ func (p page) print() error {
 }
 
 // precooling says whether the lead of a peak precools; forecast is today's high.
-func (p page) precooling(w daemon.Window, forecast *float64) string {
+func (p page) precooling(w local.Window, forecast *float64) string {
 	switch today := w.Start.In(p.Now.Location()).Format(time.DateOnly) == p.Now.Format(time.DateOnly); {
 	case w.PrecoolF == nil:
 		return ""
@@ -292,7 +293,7 @@ func (p page) powerwall() {
 	p.line("Powerwall", "%s; %s%s", strings.Join(parts, ", "), p.age(r.AsOf()), p.away("powerwall"))
 	var api bridge.API
 	if p.topic("powerwall/"+devices.APILeaf, &api) && api.CallsMonth != nil {
-		p.line("", "%s", daemon.Calls(*api.CallsMonth, api.CallsPerMonth, p.Now))
+		p.line("", "%s", config.Calls(*api.CallsMonth, api.CallsPerMonth, p.Now))
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/local"
 )
 
 func TestWhatIsPlannedOfPrecooling(t *testing.T) {
@@ -27,8 +27,8 @@ func TestWhatIsPlannedOfPrecooling(t *testing.T) {
 		{"tomorrow, which today's forecast is not about", at(24 + 15), &from, &hot, "; precools from Thu 15:00 if 95 °F are forecast"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := page{Status: daemon.Status{Now: at(9)}}
-			if got := p.precooling(daemon.Window{Lead: c.lead, Start: c.lead.Add(time.Hour), PrecoolF: c.from}, c.forecast); got != c.want {
+			p := page{Status: local.Status{Now: at(9)}}
+			if got := p.precooling(local.Window{Lead: c.lead, Start: c.lead.Add(time.Hour), PrecoolF: c.from}, c.forecast); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
@@ -38,7 +38,7 @@ func TestWhatIsPlannedOfPrecooling(t *testing.T) {
 // A hold until a time read "hold until until 17:30".
 func TestAHoldUntilATimeIsSaidOnce(t *testing.T) {
 	var out strings.Builder
-	p := page{daemon.Status{Now: time.Date(2026, 7, 15, 12, 0, 0, 0, time.UTC), Topics: map[string]json.RawMessage{
+	p := page{local.Status{Now: time.Date(2026, 7, 15, 12, 0, 0, 0, time.UTC), Topics: map[string]json.RawMessage{
 		"thermostat/1/state": json.RawMessage(`{"name": "Hall", "mode": "cool", "hold": "until", "hold_until": "2026-07-15T17:30:00Z", "polled_at": "2026-07-15T12:00:00Z"}`),
 	}}, &out}
 	if err := p.print(); err != nil || !strings.Contains(out.String(), "hold until 17:30") || strings.Contains(out.String(), "until until") {
@@ -57,7 +57,7 @@ func TestWhatTheDayHasComeToIsSaid(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var out strings.Builder
-			page{daemon.Status{Topics: map[string]json.RawMessage{"control/today": json.RawMessage(row.today)}}, &out}.today()
+			page{local.Status{Topics: map[string]json.RawMessage{"control/today": json.RawMessage(row.today)}}, &out}.today()
 			if out.String() != row.want {
 				t.Errorf("%q, want %q", out.String(), row.want)
 			}

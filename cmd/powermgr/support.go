@@ -19,7 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 )
 
 func supportCommand(g *globals) *cobra.Command {
@@ -68,12 +68,12 @@ const longestSupport = 4 << 20
 
 // gather is everything that a bundle has. What cannot be had is named in its place.
 func gather(cmd *cobra.Command, file string, now time.Time) (all []supportFile) {
-	config, notices, err := daemon.Load(file, os.Environ())
-	var broken *daemon.ConfigError
+	c, notices, err := config.Load(file, os.Environ())
+	var broken *config.Error
 	if errors.As(err, &broken) {
-		config = broken.Read
+		c = broken.Read
 	}
-	redaction := config.Redaction()
+	redaction := c.Redaction()
 	add := func(name string, text []byte, err error) {
 		if err != nil {
 			text = []byte("not there: " + err.Error() + "\n")
@@ -85,12 +85,12 @@ func gather(cmd *cobra.Command, file string, now time.Time) (all []supportFile) 
 	}
 	add("version.txt", fmt.Appendf(nil, "powermgr %s, %s, %s/%s\n%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, now.Format(time.RFC3339)), nil)
 	text, readErr := os.ReadFile(file)
-	add("config.yaml", daemon.RedactedFile(text), readErr)
+	add("config.yaml", config.RedactedFile(text), readErr)
 	said := ""
 	if err != nil {
 		said = err.Error() + "\n"
 	} else {
-		said = daemon.Describe(config)
+		said = config.Describe(c)
 	}
 	for _, n := range notices {
 		said += n.String() + "\n"
@@ -102,7 +102,7 @@ func gather(cmd *cobra.Command, file string, now time.Time) (all []supportFile) 
 		state, err = json.MarshalIndent(status, "", "  ")
 	}
 	add("status.json", state, err)
-	for _, path := range append([]string{config.Paths.JournalFile, config.Paths.RamdiskStateFile}, records(config.Paths)...) {
+	for _, path := range append([]string{c.Paths.JournalFile, c.Paths.RamdiskStateFile}, recordFiles(c.Paths)...) {
 		text, err := os.ReadFile(path)
 		add(filepath.Base(path), text, err)
 	}
@@ -111,8 +111,8 @@ func gather(cmd *cobra.Command, file string, now time.Time) (all []supportFile) 
 	return all
 }
 
-// records are the files of the last two days.
-func records(p daemon.Paths) []string {
+// recordFiles are the files of the last two days.
+func recordFiles(p config.Paths) []string {
 	days, _ := filepath.Glob(filepath.Join(p.PermanentMetricsDir, "*.json")) // a bad pattern has none
 	slices.Sort(days)
 	today := filepath.Join(filepath.Dir(p.RamdiskStateFile), "powermgr_day.json")

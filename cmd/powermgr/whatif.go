@@ -20,7 +20,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
+	"powermgr/cmd/records"
 	"powermgr/control/battery"
 	"powermgr/control/history"
 	"powermgr/control/plan"
@@ -93,7 +94,7 @@ settings in the configuration. With several tariffs or batteries all of them are
 
 // fetch adds to the history what Tesla has of the days that are asked for.
 func (o whatIfFlags) fetch(cmd *cobra.Command, g *globals) error {
-	config, _, err := daemon.Load(g.config, os.Environ())
+	config, _, err := config.Load(g.config, os.Environ())
 	if err != nil {
 		return err
 	}
@@ -153,7 +154,7 @@ func (o whatIfFlags) priceLists(w io.Writer, zone *time.Location) (all []priced,
 		names[baseName(path)]++
 	}
 	for _, path := range o.tariffs {
-		t, notices, err := daemon.LoadTariff(path, zone)
+		t, notices, err := config.LoadTariff(path, zone)
 		for _, n := range notices {
 			fmt.Fprintf(w, "%s: %s\n", path, n)
 		}
@@ -244,7 +245,7 @@ func (o *whatIfFlags) complete(g *globals, files []string) (zone *time.Location,
 	if o.from == fromCSV || o.timezone != "" {
 		return o.zone(time.Local)
 	}
-	c, _, err := daemon.Load(g.config, os.Environ())
+	c, _, err := config.Load(g.config, os.Environ())
 	return c.Zone(), err
 }
 
@@ -329,11 +330,11 @@ func (o whatIfFlags) run(cmd *cobra.Command, g *globals, files []string) error {
 func (o whatIfFlags) read(g *globals, name string, zone *time.Location) (history.Series, error) {
 	var s history.Series
 	if o.from != fromCSV {
-		c, _, err := daemon.Load(g.config, os.Environ())
+		c, _, err := config.Load(g.config, os.Environ())
 		if err != nil {
 			return s, err
 		}
-		if s, err = c.History(); err != nil {
+		if s, err = records.History(c); err != nil {
 			return s, wrong(err)
 		}
 	} else {
@@ -446,7 +447,7 @@ func (o whatIfFlags) traced() string {
 
 // configured are the prices of the configuration.
 func configured(g *globals) (tariff.Table, error) {
-	c, _, err := daemon.Load(g.config, os.Environ())
+	c, _, err := config.Load(g.config, os.Environ())
 	if err != nil {
 		return tariff.Table{}, err
 	}

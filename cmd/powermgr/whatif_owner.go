@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 	"powermgr/control/plan"
 	"powermgr/control/whatif"
 )
@@ -18,7 +18,7 @@ import (
 func (o *whatIfFlags) setup(cmd *cobra.Command, g *globals) (whatif.Setup, error) {
 	s := whatif.Setup{Plan: plan.DefaultOptions(), OffPeak: 100, Policies: o.policies}
 	if o.from != fromCSV {
-		c, _, err := daemon.Load(g.config, os.Environ())
+		c, _, err := config.Load(g.config, os.Environ())
 		if err != nil {
 			return s, err
 		}

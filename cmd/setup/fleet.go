@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"strings"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 	"powermgr/devices"
 	"powermgr/devices/durable"
 	"powermgr/devices/tesla"
@@ -50,13 +50,13 @@ func checkDomain(answer string) error {
 }
 
 // keyFile is where the private key of the app is kept, beside the authorization.
-func keyFile(t daemon.Tesla) string {
+func keyFile(t config.Tesla) string {
 	return filepath.Join(filepath.Dir(t.TokenFile), "tesla_private_key.pem")
 }
 
 // publicKey is the file for the domain, from a pair of keys that is made if there
 // is none.
-func (l Login) publicKey(t daemon.Tesla) (file []byte, made bool, err error) {
+func (l Login) publicKey(t config.Tesla) (file []byte, made bool, err error) {
 	path := keyFile(t)
 	b, err := os.ReadFile(path)
 	private := devices.Secret(b)
@@ -80,7 +80,7 @@ func (l Login) publicKey(t daemon.Tesla) (file []byte, made bool, err error) {
 
 // register gets an app accepted in the region of t: it has the owner put the
 // public key on the domain, sees that it is there, and registers both.
-func (l Login) register(ctx context.Context, t daemon.Tesla, domain string) error {
+func (l Login) register(ctx context.Context, t config.Tesla, domain string) error {
 	if err := checkDomain(domain); err != nil {
 		return fmt.Errorf("%s: %w", domain, err)
 	}
@@ -117,7 +117,7 @@ func (l Login) register(ctx context.Context, t daemon.Tesla, domain string) erro
 
 // hostedKey is the public key on the domain, once there is one. Any key of the
 // right kind will do, since a Powerwall takes commands that are not signed.
-func (l Login) hostedKey(ctx context.Context, t daemon.Tesla, domain string) (string, error) {
+func (l Login) hostedKey(ctx context.Context, t config.Tesla, domain string) (string, error) {
 	file, made, err := l.publicKey(t)
 	if err != nil {
 		return "", err

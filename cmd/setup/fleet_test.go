@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 	"powermgr/devices/emulator"
 	"powermgr/devices/tesla"
 )
@@ -106,8 +106,8 @@ func (w world) login(t *testing.T, answers ...reply) (Login, *owner) {
 	return Login{Console: &Console{In: bufio.NewReader(o), Out: o}, HTTP: &http.Client{Timeout: 10 * time.Second}, Now: time.Now}, o
 }
 
-func (w world) config(t *testing.T) daemon.Tesla {
-	return daemon.Tesla{
+func (w world) config(t *testing.T) config.Tesla {
+	return config.Tesla{
 		ClientID: "emulator-app", ClientSecret: "emulator-app-secret", TokenFile: filepath.Join(t.TempDir(), "tesla_token.json"),
 		BaseURL: w.url, TokenURL: w.url + "/oauth2/v3/token", CallsPerMonth: 5000,
 	}
@@ -162,13 +162,13 @@ func TestWhatTeslaRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		app    emulator.TeslaApp
-		change func(*daemon.Tesla)
+		change func(*config.Tesla)
 		hosted string // empty: what powermgr has made
 		domain string // empty: the host of the cloud
 		want   []string
 	}{
-		{name: "a wrong client secret", change: func(c *daemon.Tesla) { c.ClientSecret = "mixed-up" }, want: []string{"copy client id and client secret again", "unauthorized_client"}},
-		{name: "no client secret", change: func(c *daemon.Tesla) { c.ClientSecret = "" }, want: []string{"set tesla.client_secret"}},
+		{name: "a wrong client secret", change: func(c *config.Tesla) { c.ClientSecret = "mixed-up" }, want: []string{"copy client id and client secret again", "unauthorized_client"}},
+		{name: "no client secret", change: func(c *config.Tesla) { c.ClientSecret = "" }, want: []string{"set tesla.client_secret"}},
 		{name: "a domain that is not the app's", app: emulator.TeslaApp{Origin: "other.example"}, want: []string{"HTTP 412", "to the allowed origins of your app at developer.tesla.com"}},
 		{name: "no public key on the domain", hosted: "none", want: []string{"there is nothing at", ".nojekyll", "nothing is lost"}},
 		{name: "a private key on the domain", hosted: "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n", want: []string{"only the public key belongs there"}},
@@ -176,7 +176,7 @@ func TestWhatTeslaRefuses(t *testing.T) {
 		{name: "a key of another kind", hosted: rsa, want: []string{"is not the public key"}},
 		{name: "a domain with capitals", domain: "Example.github.io", want: []string{"lower case"}},
 		{name: "a redirect that is not the app's", app: emulator.TeslaApp{Redirect: "https://elsewhere.example/auth"}, want: []string{"recognize this redirect_uri"}},
-		{name: "a client id that is not the app's", change: func(c *daemon.Tesla) { c.ClientID = "another" }, want: []string{"copy client id and client secret again"}},
+		{name: "a client id that is not the app's", change: func(c *config.Tesla) { c.ClientID = "another" }, want: []string{"copy client id and client secret again"}},
 		{name: "a scope that the app lacks", app: emulator.TeslaApp{Scopes: []string{"openid", "offline_access", "energy_device_data"}}, want: []string{"lacks energy_cmds", "tick every box"}},
 		{name: "scopes that were not ticked", app: emulator.TeslaApp{Granted: []string{"openid", "offline_access"}}, want: []string{"lacks energy_device_data and energy_cmds", "tick every box"}},
 	} {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"powermgr/bridge"
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 	"powermgr/devices"
 	"powermgr/devices/resideo"
 	"powermgr/devices/tcc"
@@ -34,7 +34,7 @@ const LocalRedirect = "http://localhost:8585/auth"
 
 // Tesla authorizes with the Powerwall's account. It returns t as it has to be for
 // the account: with the base URL of its region.
-func (l Login) Tesla(ctx context.Context, t daemon.Tesla) (daemon.Tesla, error) {
+func (l Login) Tesla(ctx context.Context, t config.Tesla) (config.Tesla, error) {
 	if t.TokenFile == "" && t.APIToken != "" {
 		l.Say("tesla.api_token needs no authorization: it is only tried.")
 		return t, l.tried(ctx, t)
@@ -87,12 +87,12 @@ func (l Login) Tesla(ctx context.Context, t daemon.Tesla) (daemon.Tesla, error) 
 }
 
 // tesla is the adapter of an account.
-func (l Login) tesla(t daemon.Tesla) (*tesla.Client, error) {
-	return daemon.Config{Tesla: &t}.TeslaClient(l.HTTP, l.Now, bridge.Shared{})
+func (l Login) tesla(t config.Tesla) (*tesla.Client, error) {
+	return config.Config{Tesla: &t}.TeslaClient(l.HTTP, l.Now, bridge.Shared{})
 }
 
 // tried shows that an account works.
-func (l Login) tried(ctx context.Context, t daemon.Tesla) error {
+func (l Login) tried(ctx context.Context, t config.Tesla) error {
 	adapter, err := l.tesla(t)
 	if err != nil {
 		return err
@@ -127,7 +127,7 @@ func (l Login) scopes(ctx context.Context, adapter *tesla.Client) error {
 
 // region moves t to where the account is served, and registers the app there if
 // it has to be. The adapter is nil if t has not moved.
-func (l Login) region(ctx context.Context, t daemon.Tesla, adapter *tesla.Client) (daemon.Tesla, *tesla.Client, error) {
+func (l Login) region(ctx context.Context, t config.Tesla, adapter *tesla.Client) (config.Tesla, *tesla.Client, error) {
 	at, err := adapter.Region(ctx)
 	domain := ""
 	if errors.Is(err, tesla.ErrUnregistered) {
@@ -162,7 +162,7 @@ func (l Login) region(ctx context.Context, t daemon.Tesla, adapter *tesla.Client
 }
 
 // firstReading shows that it works, and what it costs.
-func (l Login) firstReading(ctx context.Context, t daemon.Tesla, adapter *tesla.Client) error {
+func (l Login) firstReading(ctx context.Context, t config.Tesla, adapter *tesla.Client) error {
 	r, err := adapter.Read(ctx)
 	if err != nil {
 		if t.TokenFile == "" {
@@ -186,7 +186,7 @@ func (l Login) firstReading(ctx context.Context, t daemon.Tesla, adapter *tesla.
 }
 
 // Resideo authorizes with Honeywell Home and returns the account's thermostats.
-func (l Login) Resideo(ctx context.Context, c daemon.Config) ([]devices.ThermostatReading, error) {
+func (l Login) Resideo(ctx context.Context, c config.Config) ([]devices.ThermostatReading, error) {
 	h := c.Honeywell
 	adapter, err := resideo.New(resideo.Options{
 		BaseURL: h.BaseURL, ClientID: h.ClientID, ClientSecret: h.ClientSecret, TokenFile: h.TokenFile, Location: c.Zone(), HTTP: l.HTTP, Now: l.Now,
@@ -214,7 +214,7 @@ func (l Login) Resideo(ctx context.Context, c daemon.Config) ([]devices.Thermost
 
 // TCC logs in to Total Connect Comfort and returns the account's thermostats. It
 // needs no consent: user name and password are in the configuration.
-func (l Login) TCC(ctx context.Context, c daemon.Config) ([]devices.ThermostatReading, error) {
+func (l Login) TCC(ctx context.Context, c config.Config) ([]devices.ThermostatReading, error) {
 	h := c.Honeywell
 	if err := writable(h.TokenFile); err != nil {
 		return nil, err

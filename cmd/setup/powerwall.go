@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 	"powermgr/devices"
 	"powermgr/devices/tesla"
 )
@@ -40,9 +40,9 @@ public key on it, and about an hour.`)
 const teslemetryURL = "https://api.teslemetry.com"
 
 // teslemetry asks for a token until one works.
-func (i Interview) teslemetry(ctx context.Context) (*daemon.Tesla, error) {
+func (i Interview) teslemetry(ctx context.Context) (*config.Tesla, error) {
 	i.Say("At https://teslemetry.com, log in, connect your Tesla account, and make an access token in the console.")
-	t := daemon.Tesla{BaseURL: teslemetryURL}
+	t := config.Tesla{BaseURL: teslemetryURL}
 	if i.Emulator != "" {
 		t.BaseURL = i.Emulator
 	}
@@ -61,8 +61,8 @@ func (i Interview) teslemetry(ctx context.Context) (*daemon.Tesla, error) {
 }
 
 // fleet has an app made and registered, and authorizes with it.
-func (i Interview) fleet(ctx context.Context) (*daemon.Tesla, error) {
-	t := daemon.Tesla{TokenFile: i.state("tesla_token.json"), BaseURL: tesla.FleetURL, TokenURL: tesla.FleetTokenURL, CallsPerMonth: usualCalls}
+func (i Interview) fleet(ctx context.Context) (*config.Tesla, error) {
+	t := config.Tesla{TokenFile: i.state("tesla_token.json"), BaseURL: tesla.FleetURL, TokenURL: tesla.FleetTokenURL, CallsPerMonth: usualCalls}
 	if i.Emulator != "" {
 		t.BaseURL, t.TokenURL = i.Emulator, i.Emulator+"/oauth2/v3/token"
 	}
@@ -104,7 +104,7 @@ func (i Interview) fleet(ctx context.Context) (*daemon.Tesla, error) {
 const usualCalls = 5000
 
 // site asks which home it is if the account has several; 0: there is one.
-func (i Interview) site(ctx context.Context, t daemon.Tesla) (int64, error) {
+func (i Interview) site(ctx context.Context, t config.Tesla) (int64, error) {
 	adapter, err := i.login().tesla(t)
 	if err != nil {
 		return 0, err

@@ -8,7 +8,7 @@ import (
 	"text/template"
 	"time"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 	"powermgr/control/tariff"
 	"powermgr/devices"
 )
@@ -17,7 +17,7 @@ import (
 
 // answers is what a configuration is written from.
 type answers struct {
-	daemon.Config
+	config.Config
 
 	Files   string // the folder for everything that powermgr writes; empty: the usual ones
 	Week    string // peak hours such as 16:00–21:00, on weekdays; empty: Tariff.Rates say them
@@ -160,7 +160,7 @@ func render(a answers) ([]byte, error) {
 }
 
 // rateLine is a rate of the configuration, in one line.
-func rateLine(r daemon.Rate) string {
+func rateLine(r config.Rate) string {
 	text := func(s string) string {
 		b, _ := json.Marshal(s) // a text always can be
 		return string(b)
@@ -186,7 +186,7 @@ func rateLine(r daemon.Rate) string {
 
 // ratesOf are the rates of a tariff as the configuration has them. The notices say
 // what is left out.
-func ratesOf(t tariff.Table) (rates []daemon.Rate, notices []string) {
+func ratesOf(t tariff.Table) (rates []config.Rate, notices []string) {
 	pay, same := 0.0, true
 	for i, e := range t.Exports {
 		if i == 0 {
@@ -195,14 +195,14 @@ func ratesOf(t tariff.Table) (rates []daemon.Rate, notices []string) {
 		same = same && e.Import == pay
 	}
 	for _, r := range t.Rates {
-		out := daemon.Rate{Name: strings.ToLower(strings.ReplaceAll(r.Name, "_", " ")), Price: &r.Import, Export: r.Export, Peak: r.Peak}
+		out := config.Rate{Name: strings.ToLower(strings.ReplaceAll(r.Name, "_", " ")), Price: &r.Import, Export: r.Export, Peak: r.Peak}
 		if r.Days.From != 101 || r.Days.To != 1231 {
 			out.From, out.To = r.Days.From, r.Days.To
 		}
 		out.Days = dayWords(r.Days.Weekdays)
 		// The whole day is from 00:00 to 00:00 there, and from 00:00 to 24:00 here.
 		if whole := r.Span.End-r.Span.Start == 24*60 || r.Span.End == r.Span.Start; !whole {
-			out.Start, out.End = daemon.Minute(r.Span.Start), daemon.Minute(r.Span.End)
+			out.Start, out.End = config.Minute(r.Span.Start), config.Minute(r.Span.End)
 			if out.End > 24*60 {
 				out.End -= 24 * 60
 			}

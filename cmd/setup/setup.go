@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 	"powermgr/control/tariff"
 	"powermgr/devices"
 	"powermgr/devices/resideo"
@@ -37,7 +37,7 @@ type Interview struct {
 	Zone     string // the machine's time zone; empty: not known
 
 	Find   func(context.Context) []Broker             // brokers on the network
-	Broker func(context.Context, daemon.Config) error // tries the broker of a configuration
+	Broker func(context.Context, config.Config) error // tries the broker of a configuration
 }
 
 // stateDir is where vendors' authorizations are kept.
@@ -79,7 +79,7 @@ nor later: the configuration begins as a dry run. Enter alone takes what is in [
 
 // mayReplace asks before a configuration that somebody has written is replaced.
 func (i Interview) mayReplace(ctx context.Context) (bool, error) {
-	c, _, err := daemon.Load(i.File, nil)
+	c, _, err := config.Load(i.File, nil)
 	if _, missing := os.Stat(i.File); missing != nil || err == nil && len(c.Placeholders("")) > 0 {
 		return true, writable(i.File)
 	}
@@ -189,7 +189,7 @@ func peakHours(answer string) (string, error) {
 		if m == nil {
 			return "", errors.New("write hours like 16:00-21:00")
 		}
-		var from, to daemon.Minute
+		var from, to config.Minute
 		if err := errors.Join(from.UnmarshalText([]byte(m[1])), to.UnmarshalText([]byte(m[2]))); err != nil {
 			return "", err
 		}
@@ -225,10 +225,10 @@ name and password, as the app does. That interface is not official, and too many
 	if err != nil || which == "none" {
 		return err
 	}
-	h := &daemon.Honeywell{Backend: which, BaseURL: i.Emulator}
-	c := daemon.Config{Honeywell: h, Settings: a.Settings}
+	h := &config.Honeywell{Backend: which, BaseURL: i.Emulator}
+	c := config.Config{Honeywell: h, Settings: a.Settings}
 	var all []devices.ThermostatReading
-	if which == daemon.BackendTCC {
+	if which == config.BackendTCC {
 		h.TokenFile = i.state("honeywell_session.json")
 		if h.BaseURL == "" {
 			h.BaseURL = tcc.DefaultBaseURL
@@ -289,7 +289,7 @@ func (i Interview) broker(ctx context.Context, a *answers) error {
 		if err != nil {
 			return err
 		}
-		a.MQTT = daemon.MQTT{URL: withScheme(address), ClientID: "powermgr-setup"}
+		a.MQTT = config.MQTT{URL: withScheme(address), ClientID: "powermgr-setup"}
 		if a.MQTT.Username, err = i.Ask(ctx, Question{Key: "mqtt_username", Text: "User name", Optional: true}); err != nil {
 			return err
 		}
@@ -362,7 +362,7 @@ func (i Interview) mail(ctx context.Context, a *answers) error {
 		usual = n.SMTP.Username
 	}
 	to, err := i.Ask(ctx, Question{Key: "mail_to", Text: "Send the mails to", Default: usual, Check: address})
-	n.Recipients = daemon.Recipients{Info: []string{to}, Warning: []string{to}, Critical: []string{to}}
+	n.Recipients = config.Recipients{Info: []string{to}, Warning: []string{to}, Critical: []string{to}}
 	return err
 }
 
@@ -377,11 +377,11 @@ func (i Interview) write(ctx context.Context, a answers) (bool, error) {
 		return false, err
 	}
 	defer func() { _ = os.Remove(trial) }() // it is in its place, or not wanted
-	c, notices, err := daemon.Load(trial, os.Environ())
+	c, notices, err := config.Load(trial, os.Environ())
 	if err != nil {
 		return false, err
 	}
-	i.Say("== What would happen\n\n%s", daemon.Describe(c))
+	i.Say("== What would happen\n\n%s", config.Describe(c))
 	for _, n := range notices {
 		i.Say("Worth knowing: %s", n)
 	}

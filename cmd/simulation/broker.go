@@ -12,7 +12,7 @@ import (
 
 	"powermgr/bridge"
 	"powermgr/bridge/bus"
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/local"
 	"powermgr/devices"
 )
 
@@ -61,7 +61,7 @@ func (b *broker) link(n *node, l *life) func(bridge.LinkOptions) (func(context.C
 			defer b.detach(me)
 			for {
 				m, ok, err := sub.Next(ctx, time.Time{})
-				if err != nil && (l.stopping.Load() || errors.Is(context.Cause(ctx), daemon.ErrReloading)) {
+				if err != nil && (l.stopping.Load() || errors.Is(context.Cause(ctx), local.ErrReloading)) {
 					// What waits is sent before it leaves.
 					if m, ok, err = sub.Next(context.WithoutCancel(ctx), time.Unix(1, 0)); !ok {
 						if me.handsOver = !l.stopping.Load(); !me.handsOver {

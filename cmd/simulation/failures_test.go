@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"powermgr/bridge/bus"
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/pair"
 	"powermgr/control"
 	"powermgr/control/health"
 	"powermgr/devices"
@@ -476,9 +476,9 @@ func TestWhenThingsBreak(t *testing.T) {
 				d.on("17:30", func() { d.keepalived.split(false) })
 			},
 			check: func(d *day) {
-				var s daemon.NodeState
+				var s pair.State
 				said := d.said("node/a/state", "16:30", "16:31")
-				if len(said) == 0 || json.Unmarshal([]byte(said[len(said)-1]), &s) != nil || s.Role != daemon.Standby {
+				if len(said) == 0 || json.Unmarshal([]byte(said[len(said)-1]), &s) != nil || s.Role != pair.Standby {
 					d.t.Errorf("the one with the lower claim says %q", said)
 				}
 				d.is("set points changed by it", len(d.wrote(upstairs, "16:30", "16:32")), 0)

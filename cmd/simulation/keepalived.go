@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/pair"
 )
 
 // keepalived decides which node of a pair is the active one, as the real one
@@ -37,9 +37,9 @@ func (h *home) other() *node { return h.nodes[(h.keepalived.master()+1)%len(h.no
 func (k *keepalived) begin() {
 	for i, n := range k.home.nodes {
 		if i == 0 {
-			n.tell(daemon.Active)
+			n.tell(pair.Active)
 		} else {
-			n.tell(daemon.Standby)
+			n.tell(pair.Standby)
 		}
 	}
 }
@@ -70,11 +70,11 @@ func (k *keepalived) booted(n *node) {
 		switch first, _ := k.pair(); {
 		case !n.up():
 		case n == first || k.apart.Load():
-			n.tell(daemon.Active)
+			n.tell(pair.Active)
 		case !first.up():
 			k.move()
 		default:
-			n.tell(daemon.Standby)
+			n.tell(pair.Standby)
 		}
 	})
 }
@@ -97,8 +97,8 @@ func (k *keepalived) move() {
 	}
 	k.first.Store(1 - k.first.Load())
 	k.home.tell("%s is told to be active", second.name)
-	first.tell(daemon.Standby)
-	second.tell(daemon.Active)
+	first.tell(pair.Standby)
+	second.tell(pair.Active)
 }
 
 // split takes the nodes apart, or brings them together again.
@@ -110,8 +110,8 @@ func (k *keepalived) split(apart bool) {
 	}
 	k.home.watch.splits()
 	if _, second := k.pair(); apart {
-		second.tell(daemon.Active)
+		second.tell(pair.Active)
 	} else {
-		second.tell(daemon.Standby)
+		second.tell(pair.Standby)
 	}
 }

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"powermgr/bridge"
+	"powermgr/cmd/config"
 	"powermgr/cmd/daemon"
+	"powermgr/cmd/local"
 )
 
 // A life is one process, from boot to death. A dead one does nothing any more,
@@ -176,7 +178,7 @@ func (n *node) reload(l *life) {
 		return
 	}
 	n.next = next
-	l.cancel(daemon.ErrReloading)
+	l.cancel(local.ErrReloading)
 }
 
 // isFull reports whether the disk of the journal is.
@@ -271,13 +273,13 @@ func (n *node) build(l *life, last *daemon.Daemon) (*daemon.Daemon, error) {
 }
 
 // configuration is that of the node's file, which stays the same over all lives.
-func (n *node) configuration() (daemon.Config, error) {
+func (n *node) configuration() (config.Config, error) {
 	if n.config == nil {
-		config, _, err := daemon.Load(n.configFile, nil)
+		c, _, err := config.Load(n.configFile, nil)
 		if err != nil {
-			return daemon.Config{}, err
+			return config.Config{}, err
 		}
-		n.config = &config
+		n.config = &c
 	}
 	return *n.config, nil
 }

@@ -17,7 +17,9 @@ import (
 	"time"
 
 	"powermgr/bridge"
+	"powermgr/cmd/config"
 	"powermgr/cmd/daemon"
+	"powermgr/cmd/pair"
 )
 
 // A node is a Raspberry Pi: the daemon runs on it, dies and is started again.
@@ -28,7 +30,7 @@ type node struct {
 	stranger   bool   // it is none of the home's
 	dry        bool
 	configFile string
-	config     *daemon.Config // what is in it; nil: it was not read yet
+	config     *config.Config // what is in it; nil: it was not read yet
 	role       *role          // lost with the power
 	clock      *clock
 	disk       *disk
@@ -68,7 +70,7 @@ func (n *node) active() bool {
 }
 
 // tell is keepalived's script.
-func (n *node) tell(r daemon.Role) {
+func (n *node) tell(r pair.Role) {
 	n.mu.Lock()
 	d := n.daemon
 	n.mu.Unlock()
@@ -310,10 +312,10 @@ func (n *node) rsync(b []byte) {
 // role is a daemon.RoleStore.
 type role struct {
 	mu   sync.Mutex
-	kept daemon.Role // empty: none
+	kept pair.Role // empty: none
 }
 
-func (r *role) Load() (daemon.Role, error) {
+func (r *role) Load() (pair.Role, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.kept == "" {
@@ -322,7 +324,7 @@ func (r *role) Load() (daemon.Role, error) {
 	return r.kept, nil
 }
 
-func (r *role) Save(to daemon.Role) error {
+func (r *role) Save(to pair.Role) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.kept = to

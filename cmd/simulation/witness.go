@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"powermgr/bridge/bus"
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/pair"
 	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
@@ -371,15 +371,15 @@ func (w *witness) wrote(node string, active bool) {
 
 // nodeSays is told of what a node says of itself.
 func (w *witness) nodeSays(node string, m bus.Message) {
-	s, err := bus.Decode[daemon.NodeState](m)
+	s, err := bus.Decode[pair.State](m)
 	if err != nil {
 		return
 	}
 	_, was := w.standby[node]
 	switch {
-	case s.Role == daemon.Standby && !was:
+	case s.Role == pair.Standby && !was:
 		w.standby[node] = time.Now()
-	case s.Role == daemon.Active && was:
+	case s.Role == pair.Active && was:
 		delete(w.standby, node)
 		w.disturbance = time.Now()
 		w.knowsNothing()

@@ -48,6 +48,31 @@ func (s *Spool) Flush(ctx context.Context, send func(context.Context, Mail) erro
 	}
 }
 
+// Deliver puts mails into the spool and sends what is in it. What cannot be sent
+// now stays there for the daemon; the error says why. It returns the keys of those
+// that were sent or are in the spool: any other is lost.
+func (s *Spool) Deliver(ctx context.Context, sender *Sender, mails ...Mail) (safe []string, err error) {
+	var problems []error
+	for _, m := range mails {
+		err := s.Add(m)
+		if err == nil {
+			safe = append(safe, m.Key)
+		}
+		problems = append(problems, err)
+	}
+	err = s.Flush(ctx, func(ctx context.Context, m Mail) error {
+		err := sender.Send(ctx, m)
+		if err == nil {
+			safe = append(safe, m.Key)
+		}
+		if errors.As(err, new(*MailError)) { // the spool goes on to the next one
+			problems = append(problems, err)
+		}
+		return err
+	})
+	return safe, errors.Join(append(problems, err)...)
+}
+
 // untried are the entries that were not tried; some may come meanwhile.
 func (s *Spool) untried(tried map[string]bool) []entry {
 	s.mu.Lock()

@@ -1,0 +1,107 @@
+package config
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"time"
+
+	"powermgr/bridge"
+	"powermgr/control/rules"
+)
+
+// Account is the Tesla account that would be billed, as a name that gives away no
+// credential.
+func (t Tesla) Account() string {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s\n%s\n%d", t.BaseURL, t.ClientID, t.EnergySiteID)
+	return fmt.Sprintf("tesla %x", h.Sum64())
+}
+
+// AheadOf is what is left of the home's month at now.
+func AheadOf(c rules.Calendar, now time.Time) (a bridge.Ahead) {
+	local := now.In(c.Location)
+	end := time.Date(local.Year(), local.Month()+1, 1, 0, 0, 0, 0, c.Location)
+	covered := now // up to here, so that no time counts twice
+	for p := range c.From(now) {
+		from := p.Start.Add(-c.Lead)
+		if !from.Before(end) {
+			break
+		}
+		if from.Before(covered) {
+			from = covered
+		}
+		until := p.End
+		if until.After(end) {
+			until = end
+		}
+		if until.After(from) {
+			a.Peak += until.Sub(from)
+			covered = until
+		}
+		a.Peaks++
+	}
+	a.Other = end.Sub(now) - a.Peak
+	return a
+}
+
+// busiestMonth is how often the Powerwall is read in the month of a year that has
+// most peaks, and about how many calls that comes to.
+func (c Config) busiestMonth() (bridge.Paces, int) {
+	var most bridge.Ahead
+	calendar := c.Calendar()
+	for month := time.January; month <= time.December; month++ {
+		// Any year does: one is as good as another for an estimate.
+		if a := AheadOf(calendar, time.Date(2026, month, 1, 0, 0, 0, 0, calendar.Location)); a.Peak >= most.Peak {
+			most = a
+		}
+	}
+	peak, other := Seconds(c.Poll.PowerwallPeakSeconds), Seconds(c.Poll.PowerwallSeconds)
+	p := bridge.Paces{Peak: peak, Other: other, PeakSettings: peak, OtherSettings: other, History: time.Hour}
+	if c.Tesla.CallsPerMonth > 0 {
+		p = bridge.PacesFor(c.Tesla.CallsPerMonth, most)
+		p.Peak, p.Other = max(p.Peak, peak), max(p.Other, other)
+	}
+	return p, p.Calls(most)
+}
+
+// price is what so many calls may cost a month: sources disagree on whether Tesla
+// bills what is asked of a home battery, and those that say so give about $1 for
+// 500 to 1,000 calls.
+func price(calls int) string {
+	return fmt.Sprintf("$0 to $%.0f", math.Round(float64(calls)/500))
+}
+
+// Calls says how many calls there have been in the month of now, about how many it
+// comes to at this rate, and what that may cost.
+func Calls(made int, limit *int, now time.Time) string {
+	begin := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, now.Location())
+	text := thousands(made) + " calls this month"
+	if limit != nil && *limit > 0 {
+		text = fmt.Sprintf("%s of %s calls this month", thousands(made), thousands(*limit))
+	}
+	gone := now.Sub(begin)
+	if gone < 24*time.Hour { // too short to tell
+		return text
+	}
+	about := int(float64(made)*begin.AddDate(0, 1, 0).Sub(begin).Hours()/gone.Hours()+50) / 100 * 100
+	return fmt.Sprintf("%s: at this rate about %s, %s", text, thousands(about), price(about))
+}
+
+// SlowestPowerwall is the longest usual time between two readings of the figures.
+func (c Config) SlowestPowerwall() time.Duration {
+	slowest := Seconds(max(c.Poll.PowerwallSeconds, c.Poll.PowerwallPeakSeconds))
+	if c.Tesla != nil && c.Tesla.CallsPerMonth > 0 {
+		slowest = max(slowest, 30*time.Minute) // when it is longer still, Tesla's history tells what flowed
+	}
+	return slowest
+}
+
+// slowestPeak is that in a peak and its lead.
+func (c Config) slowestPeak() time.Duration {
+	slowest := Seconds(c.Poll.PowerwallPeakSeconds)
+	if c.Tesla != nil && c.Tesla.CallsPerMonth > 0 {
+		slowest = max(slowest, bridge.Slowest.Peak)
+	}
+	return slowest
+}

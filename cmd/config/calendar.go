@@ -1,0 +1,213 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"powermgr/control/rules"
+)
+
+// Whether the calendar makes sense: time zone, holidays, seasons and windows.
+
+func (l *loader) checkCalendar(c *Config) {
+	s := c.Settings
+	switch _, err := time.LoadLocation(s.Timezone); {
+	case s.Timezone == "":
+		l.problem("settings.timezone", "it is needed: the home's time zone, such as America/Los_Angeles")
+	case err != nil || s.Timezone == "Local":
+		key := "settings.timezone"
+		if s.Timezone == s.Location {
+			key = "settings.location"
+		}
+		l.problem(key, "%s is not a time zone such as America/Los_Angeles", quoted(s.Timezone))
+	}
+	// A shorter one would be announced and never precool: commands take minutes to
+	// reach a thermostat, and none is sent that might land after its hold has ended.
+	l.among("settings.precool_lead_minutes", float64(s.PrecoolLeadMinutes), 10, 180)
+	l.checkHolidays(s)
+	before := len(l.problems)
+	names := s.SeasonNames()
+	for i, name := range names {
+		l.checkSeason(s, name)
+		l.checkSharedDays(s, names[:i], name)
+	}
+	if !c.Tariff.hasPeaks() {
+		l.checkWholeYear(s)
+	}
+	if len(l.problems) > before {
+		return
+	}
+	l.checkLongestPeak(c)
+	if text := c.Calendar().HolidaysOver(l.now()); text != "" {
+		l.notice("settings.holidays", "%s", text)
+	}
+}
+
+func asciiLetter(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
+
+// checkSeason checks what can be seen of one season alone.
+func (l *loader) checkSeason(s Settings, name string) {
+	season, key := s.Seasons[name], "settings.seasons."+name
+	if strings.ContainsFunc(name, func(r rune) bool { return !nodeRune(r) }) || name == "" || !asciiLetter(name[0]) {
+		l.problem(key, "a season's name is a letter, then letters, digits, - and _")
+	}
+	dates := season.From != 0 || season.To != 0
+	switch {
+	case len(season.Months) > 0 && dates:
+		l.problem(key+".from", "it has months already: give months, or from and to")
+	case len(season.Months) == 0 && !dates:
+		l.problem(key+".months", "it needs the months of the season, such as [5, 6, 7], or from and to, such as 06-15 and 09-30")
+	case dates && season.From == 0:
+		l.problem(key+".from", "it goes together with to: the season's first day, such as 06-15")
+	case dates && season.To == 0:
+		l.problem(key+".to", "it goes together with from: the season's last day, such as 09-30")
+	}
+	for i, m := range season.Months {
+		at := fmt.Sprintf("%s.months[%d]", key, i)
+		switch {
+		case m < time.January || m > time.December:
+			l.problem(at, "%d is not a month, 1–12", int(m))
+		case slices.Index(season.Months, m) < i:
+			l.problem(at, "%d is in season %s already", int(m), name)
+		}
+	}
+	if _, err := weekdays(season.Days); err != nil {
+		l.problem(key+".days", "%s", err)
+	}
+	l.checkPeaks(key, season.PeakPeriods)
+}
+
+// longestOverMidnight is the longest window that may cross midnight, in
+// minutes: a longer one is rather a slip.
+const longestOverMidnight = 20 * 60
+
+func (l *loader) checkPeaks(season string, peaks []PeakPeriod) {
+	for i, p := range peaks {
+		at := fmt.Sprintf("%s.peak_periods[%d]", season, i)
+		length := p.span().End - p.span().Start
+		switch {
+		case p.Start == 24*60:
+			l.problem(at+".start", "24:00 is the end of a day: its beginning is 00:00")
+			continue
+		case p.End == p.Start:
+			l.problem(at+".end", "%s is not after start %s; a whole day is 00:00 to 24:00", p.End, p.Start)
+			continue
+		case p.End != 0 && p.End < p.Start && length > longestOverMidnight:
+			l.problem(at+".end", "%s is not after start %s; over midnight it would be a peak of %d h %02d min: if it is meant, write two windows",
+				p.End, p.Start, length/60, length%60)
+			continue
+		}
+		for j, q := range peaks[:i] {
+			if p.span().Start < q.span().End && q.span().Start < p.span().End {
+				l.problem(at, "%s–%s overlaps %s–%s of peak_periods[%d]", p.Start, p.End, q.Start, q.End, j)
+			}
+		}
+	}
+}
+
+// days are those of a season's peaks.
+func (s Season) days() rules.Days {
+	return rules.Days{Months: s.Months, From: s.From, To: s.To, Weekdays: s.Weekdays()}
+}
+
+// checkSharedDays notes where a season has days that an earlier one has.
+func (l *loader) checkSharedDays(s Settings, earlier []string, name string) {
+	days := s.Seasons[name].days()
+	if len(days.Months) == 0 && days.From == 0 {
+		return // it is no part of the year
+	}
+	for _, other := range earlier {
+		theirs := s.Seasons[other].days()
+		if !slices.ContainsFunc(days.Weekdays, func(d time.Weekday) bool { return slices.Contains(theirs.Weekdays, d) }) {
+			continue
+		}
+		for _, date := range leapYear() {
+			if !days.InSeason(date) || !theirs.InSeason(date) {
+				continue
+			}
+			key := "settings.seasons." + name
+			if i := slices.Index(days.Months, date.Month); i >= 0 {
+				l.problem(fmt.Sprintf("%s.months[%d]", key, i), "%d is in season %s already", int(date.Month), other)
+			} else {
+				l.problem(key+".from", "%s is in season %s already, with the same days of the week", date.YearDay(), other)
+				break
+			}
+		}
+	}
+}
+
+// leapYear are all days of a year.
+func leapYear() (dates []rules.Date) {
+	for date := (rules.Date{Year: 2000, Month: time.January, Day: 1}); date.Year == 2000; date = date.Add(1) {
+		dates = append(dates, date)
+	}
+	return dates
+}
+
+// checkWholeYear notes the days of the year that no season has.
+func (l *loader) checkWholeYear(s Settings) {
+	byMonth := true // all seasons are
+	for _, season := range s.Seasons {
+		byMonth = byMonth && season.From == 0 && season.To == 0
+	}
+	var parts []string
+	last := rules.Date{}
+	for _, date := range leapYear() {
+		for _, season := range s.Seasons {
+			if season.days().InSeason(date) {
+				date.Year = 0
+				break
+			}
+		}
+		switch {
+		case date.Year == 0:
+			continue
+		case byMonth && date.Month == last.Month:
+		case byMonth:
+			parts = append(parts, strconv.Itoa(int(date.Month)))
+		case last.Year != 0 && last.Add(1) == date:
+			parts[len(parts)-1] = parts[len(parts)-1][:len("01-01")] + " to " + date.YearDay().String()
+		default:
+			parts = append(parts, date.YearDay().String())
+		}
+		last = date
+	}
+	what := "days"
+	if byMonth {
+		what = "months"
+	}
+	if len(parts) > 0 {
+		l.problem("settings.seasons", "no season has the %s %s: add them to one, or a season with peak_periods: [] if they have no peaks", what, strings.Join(parts, ", "))
+	}
+}
+
+// longestPeak is the longest a peak may last. The battery needs some time
+// without one, and a peak without an end has no thresholds.
+const longestPeak = 7 * 24 * time.Hour
+
+func (l *loader) checkLongestPeak(c *Config) {
+	calendar := c.Calendar()
+	calendar.Location = time.UTC
+	start := l.now()
+	key := "settings.seasons"
+	if c.Tariff.hasPeaks() {
+		key = "tariff.rates"
+	}
+	for p := range calendar.From(start) {
+		if p.End.Sub(p.Start) > 366*24*time.Hour {
+			l.problem(key, "the peak would never end, since its windows touch: leave some time without one")
+			return
+		}
+		if p.End.Sub(p.Start) > longestPeak {
+			l.problem(key, "the peak that begins on %s would last %d days without a break, since its windows touch: it may last %d",
+				p.Start.Format("2006-01-02 15:04"), int(p.End.Sub(p.Start).Hours()/24), int(longestPeak.Hours()/24))
+			return
+		}
+		if p.Start.Sub(start) > 370*24*time.Hour {
+			return
+		}
+	}
+}

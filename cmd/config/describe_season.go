@@ -1,0 +1,243 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/control/rules"
+)
+
+// What happens on the days of a season: the peaks are those that the daemon's
+// calendar makes of its windows.
+
+// season describes the days of a season, those that are alike together.
+func (d *description) season(c Config, name string) {
+	season := c.Settings.Seasons[name]
+	where := fmt.Sprintf("%s (%s), %s", name, season.part(), c.Settings.Timezone)
+	kinds := c.week(name)
+	for i, k := range kinds {
+		day := k.name()
+		switch {
+		case len(kinds) > 1:
+		case slices.Equal(season.Days, []string{"weekdays"}):
+			day = "A weekday"
+		default:
+			day = "A day with peaks"
+		}
+		d.line("%s in %s:", day, where)
+		if len(season.PeakPeriods) == 0 {
+			d.at("all day", "no peak; %s", reserve(c, c.Settings.OffPeakReservePercent))
+			return
+		}
+		d.peaks(c, season, k.peaks)
+		if i == len(kinds)-1 {
+			d.at("no peaks", "%s", c.Settings.without(season))
+		}
+	}
+}
+
+func (d *description) peaks(c Config, season Season, peaks []leadAndPeak) {
+	s := c.Settings
+	for _, p := range peaks {
+		if p.lead.Before(p.Start) {
+			d.at(clocks(p.lead, p.Start), "%s", beforePeak(c, season))
+		}
+		d.at(clocks(p.Start, p.End), "peak: %s", reserve(c, s.PeakReservePercent))
+		d.setback(c, p.Peak)
+	}
+	switch {
+	case len(peaks) == 0:
+		d.at("", "no peak begins")
+	case c.Tesla != nil:
+		d.at("otherwise", "%s", reserve(c, s.OffPeakReservePercent))
+	}
+}
+
+// leadAndPeak is a peak and when its lead begins.
+type leadAndPeak struct {
+	rules.Peak
+	lead time.Time
+}
+
+// dayKind are days of the week on which the same peaks begin.
+type dayKind struct {
+	days  []time.Weekday
+	peaks []leadAndPeak
+}
+
+// name writes "Monday", "Tuesday to Thursday", "Monday and Friday".
+func (k dayKind) name() string {
+	var names []string
+	for _, day := range k.days {
+		names = append(names, day.String())
+	}
+	if last := len(names) - 1; last > 1 && (k.days[last]-k.days[0]+7)%7 == time.Weekday(last) {
+		return names[0] + " to " + names[last]
+	}
+	return enumerate(names)
+}
+
+// monday begins the week that shows what weeks are like: one of UTC, where no
+// clock is changed.
+var monday = rules.Date{Year: 2001, Month: time.January, Day: 1}
+
+// week are the days on which a season's peaks can begin, in a week that lies
+// within it and in those that have their days in the same part of the year.
+func (c Config) week(name string) (kinds []dayKind) {
+	calendar := c.Calendar()
+	calendar.Location, calendar.Holidays, calendar.Public = time.UTC, nil, nil
+	calendar.Seasons = slices.DeleteFunc(calendar.Seasons, func(s rules.Season) bool {
+		return !c.Settings.Seasons[s.Name].days().InSeason(c.Settings.Seasons[name].first())
+	})
+	for i := range calendar.Seasons {
+		s := &calendar.Seasons[i]
+		s.Months, s.From, s.To = nil, 0, 0
+	}
+	starts := map[rules.Date][]leadAndPeak{}
+	var before time.Time // the end of the peak before
+	for p := range calendar.From(time.Date(2000, 12, 31, 0, 0, 0, 0, time.UTC)) {
+		day := rules.DateOf(p.Start, time.UTC)
+		if day == monday.Add(7) {
+			break
+		}
+		lead := p.Start.Add(-calendar.Lead)
+		if lead.Before(before) {
+			lead = before
+		}
+		before = p.End
+		if p.Season == name {
+			starts[day] = append(starts[day], leadAndPeak{p, lead})
+		}
+	}
+	season := c.Settings.Seasons[name]
+	for n := range 7 {
+		day := monday.Add(n)
+		if !slices.Contains(season.Weekdays(), day.Weekday()) {
+			continue
+		}
+		peaks := starts[day]
+		i := slices.IndexFunc(kinds, func(k dayKind) bool { return sameClocks(k.peaks, peaks) })
+		if i < 0 {
+			kinds = append(kinds, dayKind{peaks: peaks})
+			i = len(kinds) - 1
+		}
+		kinds[i].days = append(kinds[i].days, day.Weekday())
+	}
+	return kinds
+}
+
+// sameClocks reports whether two days have the same peaks.
+func sameClocks(a, b []leadAndPeak) bool {
+	return slices.EqualFunc(a, b, func(p, q leadAndPeak) bool {
+		apart := q.Start.Sub(p.Start)
+		return apart%(24*time.Hour) == 0 && q.End.Sub(p.End) == apart && q.lead.Sub(p.lead) == apart
+	})
+}
+
+// first is the season's first day in some year.
+func (s Season) first() rules.Date {
+	day := s.From
+	if len(s.Months) > 0 {
+		return rules.Date{Year: 2000, Month: s.Months[0], Day: 1}
+	}
+	return rules.Date{Year: 2000, Month: time.Month(day / 100), Day: int(day % 100)}
+}
+
+// part is the part of the year that the season is.
+func (s Season) part() string {
+	if len(s.Months) > 0 {
+		return months(s.Months)
+	}
+	day := func(y rules.YearDay) string {
+		return fmt.Sprintf("%d %s", int(y)%100, time.Month(int(y)/100))
+	}
+	return day(s.From) + "–" + day(s.To)
+}
+
+// without says on which days no peaks of a season begin.
+func (s Settings) without(season Season) string {
+	var off []string
+	on := season.Weekdays()
+	for day := range 7 {
+		day = (day + 1) % 7 // from Monday
+		if !slices.Contains(on, time.Weekday(day)) {
+			off = append(off, time.Weekday(day).String())
+		}
+	}
+	if off = append(off, s.holidayWords()...); len(off) > 0 {
+		return "on " + enumerate(off)
+	}
+	return "on no day"
+}
+
+// setback says until when each threshold of the peak p counts.
+func (d *description) setback(c Config, p rules.Peak) {
+	s := c.Settings
+	if !controlled(c) || s.ThermostatIncrementF == 0 {
+		return
+	}
+	thresholds := slices.SortedStableFunc(slices.Values(s.BatteryThresholds), func(a, b Threshold) int { return b.TimeRemainingMinutes - a.TimeRemainingMinutes })
+	counted := 0
+	for _, t := range thresholds {
+		until := p.End.Add(-inMinutes(t.TimeRemainingMinutes))
+		if until.Before(p.Start) {
+			d.at("", "the threshold at %d minutes left never counts: this peak is shorter", t.TimeRemainingMinutes)
+			continue
+		}
+		counted++
+		d.at("", "%g %% or less in the battery by %s: cooling %s higher, heating %s lower", t.LevelPercent, until.Format("15:04"), s.difference(s.ThermostatIncrementF), s.difference(s.ThermostatIncrementF))
+	}
+	if counted == 0 {
+		d.at("", "thermostats are not set back")
+		return
+	}
+	most := counted
+	if s.MaxThermostatAdjustments > 0 {
+		most = min(most, s.MaxThermostatAdjustments)
+	}
+	if counted > 1 {
+		d.at("", "altogether at most %s", s.difference(float64(most)*s.ThermostatIncrementF))
+	}
+}
+
+// months writes [5 6 7 10] as "May–July, October", and runs over the turn of
+// the year as one.
+func months(all []time.Month) string {
+	in := func(m int) bool { return slices.Contains(all, time.Month((m+11)%12+1)) }
+	var runs []string
+	for m := 1; m <= 12; m++ {
+		if !in(m) || in(m-1) && len(all) < 12 {
+			continue
+		}
+		last := m
+		for in(last+1) && last < m+11 {
+			last++
+		}
+		from, to := time.Month(m), time.Month((last-1)%12+1)
+		switch {
+		case last == m+11:
+			return "all year"
+		case last == m:
+			runs = append(runs, from.String())
+		default:
+			runs = append(runs, from.String()+"–"+to.String())
+		}
+	}
+	return strings.Join(runs, ", ")
+}
+
+// clocks writes "22:00–02:00"; the end of the day on which it begins is 24:00.
+// What lasts a day or longer is written with the days of the week.
+func clocks(from, until time.Time) string {
+	const clock = "15:04"
+	to := until.Format(clock)
+	if to == "00:00" {
+		to = "24:00"
+	}
+	if until.Sub(from) > 24*time.Hour {
+		return from.Format("Mon "+clock) + "–" + until.Add(-time.Minute).Format("Mon ") + to
+	}
+	return from.Format(clock) + "–" + to
+}

@@ -1,0 +1,60 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// The first start of an edited configuration, or of one of v2.0, commanded the
+// house at once.
+func TestAConfigurationThatIsNewHereBeginsDry(t *testing.T) {
+	live, dry := Settings{}, Settings{DryRun: true}
+	for _, c := range []struct {
+		name    string
+		journal bool       // an earlier version has run here
+		said    string     // in the file; empty: there is none
+		starts  []Settings // before the last
+		last    Settings
+		want    bool
+	}{
+		{"the first start", false, "", nil, live, true},
+		{"the second start, which has a journal", false, "", []Settings{live}, live, true},
+		{"after powermgr live", false, firstLive, nil, live, false},
+		{"after it has been a dry run by its own words", false, "", []Settings{dry}, live, false},
+		{"after both", false, "", []Settings{live, dry}, live, false},
+		{"after an earlier version", true, "", nil, live, false},
+		{"after an earlier version, twice", true, "", []Settings{live}, live, false},
+		{"a dry run by its own words", false, "", nil, dry, false}, // needs no other
+		{"a file that says something else", false, "?", nil, live, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := Config{Paths: Paths{JournalFile: filepath.Join(t.TempDir(), "journal.json")}}
+			keep := func(path, text string) {
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.journal {
+				keep(config.Paths.JournalFile, "{}")
+			}
+			if c.said != "" {
+				keep(config.firstRun(), c.said)
+			}
+			for _, s := range append(c.starts, c.last) {
+				config.Settings = s
+				got, err := BeginDry(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got != c.want && len(c.starts) == 0 {
+					t.Errorf("held back: %v", got)
+				}
+				keep(config.Paths.JournalFile, "{}") // as every start does
+			}
+			if got, err := BeginDry(config); got != c.want || err != nil {
+				t.Errorf("held back: %v, %v", got, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,91 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"powermgr/control/page"
+)
+
+// leastPassword is how short the password of the page may be: it can be tried a few
+// dozen times a minute.
+const leastPassword = 8
+
+func (l *loader) checkHTTP(h *HTTP) {
+	for i, text := range h.TrustedProxies {
+		if _, err := proxy(text); err != nil {
+			l.problem("http.trusted_proxies["+strconv.Itoa(i)+"]", "%s is neither an address such as 192.168.1.5 nor a network such as 172.30.32.0/23", quoted(text))
+		}
+	}
+	if p := h.Password.Reveal(); p != "" && len(p) < leastPassword {
+		l.problem("http.password", "it is too short: take at least %d characters", leastPassword)
+	}
+	if h.Listen == "" {
+		if h.Password != "" || len(h.TrustedProxies) > 0 || h.ReadOnly {
+			l.notice("http.listen", "it is empty, so there is no page")
+		}
+		return
+	}
+	host, port, err := net.SplitHostPort(h.Listen)
+	if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
+		l.problem("http.listen", "%s must read like 127.0.0.1:9469, or be empty", quoted(h.Listen))
+		return
+	}
+	if host == "" {
+		h.Listen = net.JoinHostPort("127.0.0.1", port)
+		return
+	}
+	if ip, err := netip.ParseAddr(host); host == "localhost" || err == nil && ip.IsLoopback() {
+		return
+	}
+	if !l.isAddon() { // nothing but add-ons is in its network
+		l.notice("http.listen", "everybody in the network can read the metrics")
+	}
+	switch {
+	case h.Password == "" && len(h.TrustedProxies) == 0:
+		l.notice("http.password", "there is none, and no http.trusted_proxies: the page is shown on this machine alone, at localhost")
+	case h.Password != "":
+		l.notice("http.password", "it goes over the network in plain text: put a proxy with TLS before the page if you do not trust everybody in it")
+	}
+}
+
+// Access says who may see the page. The proxies are those that check has found good.
+func (h HTTP) Access() page.Access {
+	a := page.Access{Password: h.Password, ReadOnly: h.ReadOnly}
+	for _, text := range h.TrustedProxies {
+		if p, err := proxy(text); err == nil {
+			a.Proxies = append(a.Proxies, p)
+		}
+	}
+	return a
+}
+
+// proxy reads an address or a network.
+func proxy(text string) (netip.Prefix, error) {
+	text = strings.TrimSpace(text)
+	if at, err := netip.ParseAddr(text); err == nil {
+		at = at.Unmap()
+		return netip.PrefixFrom(at, at.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	return p.Masked(), err
+}
+
+// whose says who may see the page, and do what.
+func (h HTTP) whose() string {
+	who := "the page is for this machine alone"
+	switch proxies := enumerate(h.TrustedProxies); {
+	case h.Password != "" && proxies != "":
+		who = "the page asks for http.password, but for those who come through " + proxies
+	case h.Password != "":
+		who = "the page asks for http.password"
+	case proxies != "":
+		who = "the page is for this machine, and for those who come through " + proxies
+	}
+	if h.ReadOnly {
+		who += "; it takes no commands"
+	}
+	return who
+}

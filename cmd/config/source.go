@@ -1,0 +1,378 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/knadh/koanf/providers/env/v2"
+	yaml "go.yaml.in/yaml/v3"
+
+	"powermgr/devices"
+)
+
+// Where the configuration comes from: the file, systemd's credentials, the
+// environment. Each becomes a tree of sections (map[string]any), lists ([]any)
+// and text (string); what a text means is up to the field it is for.
+
+// A source is one of them.
+type source struct {
+	tree map[string]any
+	// where names the place of a key: "line 3", "environment variable X".
+	where func(key string) string
+	// spell writes another key as this source would have it.
+	spell func(key string) string
+}
+
+// fromFile reads YAML.
+func (l *loader) fromFile(data []byte) source {
+	tree, lines, err := parse(data)
+	if err != nil {
+		l.problem("", "%s", err)
+	}
+	l.lines = maps.Clone(lines) // unknown takes out what it has said
+	return source{
+		tree:  tree,
+		where: func(key string) string { return fmt.Sprintf("line %d", lines[key]) },
+		spell: func(key string) string { return key },
+	}
+}
+
+// most is how many values a file may have, aliases counted as often as they
+// are used: a few lines of aliases of aliases stand for billions.
+const most = 20_000
+
+// parse reads YAML into a tree, and the line of each key. Nulls are left out,
+// as if the key were not there. The error quotes nothing that may be a secret.
+func parse(data []byte) (tree map[string]any, lines map[string]int, err error) {
+	tree, lines = map[string]any{}, map[string]int{}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, more yaml.Node
+	switch err := decoder.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return tree, lines, nil // nothing but comments
+	case err != nil:
+		return tree, lines, syntax(err)
+	}
+	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
+		if err != nil {
+			return tree, lines, syntax(err)
+		}
+		return tree, lines, errors.New("there is a second document after a line with ---: the file is one")
+	}
+	left := most
+	value, err := textOf(doc.Content[0], "", lines, &left)
+	if err != nil || value == nil {
+		return tree, lines, err
+	}
+	top, ok := value.(map[string]any)
+	if !ok {
+		return tree, lines, errors.New("it has no keys: a configuration has sections such as mqtt and settings")
+	}
+	return top, lines, nil
+}
+
+// sections is what can be read of YAML that cannot be read as a whole: each
+// section by itself.
+func sections(data []byte) map[string]any {
+	whole := map[string]any{}
+	var section []byte
+	end := func() {
+		if tree, _, err := parse(section); err == nil {
+			maps.Copy(whole, tree)
+		}
+		section = nil
+	}
+	for line := range bytes.Lines(data) {
+		if len(line) > 0 && unicode.IsLetter(rune(line[0])) {
+			end()
+		}
+		section = append(section, line...)
+	}
+	end()
+	return whole
+}
+
+// syntax is a YAML error in words that can be shown: the library's quote
+// anchors, and an unquoted password may begin like one.
+func syntax(err error) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	switch {
+	case strings.Contains(text, "unknown anchor"):
+		return errors.New("a value that begins with * must be in quotes")
+	case strings.Contains(text, "control characters are not allowed"), strings.Contains(text, "UTF-8"):
+		return errors.New("it holds bytes that no text has: is it a configuration, saved as UTF-8?")
+	case strings.Contains(text, "cannot start any token"):
+		return fmt.Errorf("%s: indent with spaces, not tabs, and quote a value that begins with @, ` or %%", text)
+	}
+	return errors.New(text + ": see the lines around it for indentation, colons and quotes")
+}
+
+// textOf turns a node at key into a tree.
+func textOf(n *yaml.Node, key string, lines map[string]int, left *int) (any, error) {
+	for n.Kind == yaml.AliasNode && n.Alias != nil {
+		n = n.Alias
+		if *left--; *left < 0 {
+			break // an alias that is inside what it stands for
+		}
+	}
+	if *left--; *left < 0 {
+		return nil, fmt.Errorf("more than %d values: is it the right file?", most)
+	}
+	if _, ok := lines[key]; !ok {
+		lines[key] = n.Line
+	}
+	switch n.Kind {
+	case yaml.MappingNode:
+		section := map[string]any{}
+		seen := map[string]bool{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k, v := n.Content[i], n.Content[i+1]
+			name := k.Value
+			below := joined(key, name)
+			switch {
+			case k.Kind != yaml.ScalarNode:
+				return nil, fmt.Errorf("line %d: a key must be a word", k.Line)
+			case k.ShortTag() == "!!merge":
+				return nil, fmt.Errorf("line %d: << is not understood here: write the keys out", k.Line)
+			case seen[name]:
+				return nil, fmt.Errorf("line %d: %s is given twice, first in line %d", k.Line, below, lines[below])
+			}
+			seen[name] = true
+			lines[below] = k.Line
+			value, err := textOf(v, below, lines, left)
+			if err != nil {
+				return nil, err
+			}
+			if value != nil {
+				section[name] = value
+			}
+		}
+		return section, nil
+	case yaml.SequenceNode:
+		list := []any{}
+		for i, item := range n.Content {
+			value, err := textOf(item, fmt.Sprintf("%s[%d]", key, i), lines, left)
+			if err != nil {
+				return nil, err
+			}
+			if value == nil {
+				value = ""
+			}
+			list = append(list, value)
+		}
+		return list, nil
+	case yaml.ScalarNode:
+		if n.ShortTag() == "!!null" {
+			return nil, nil
+		}
+		return n.Value, nil
+	}
+	return nil, errors.New("this is not YAML that can be read")
+}
+
+func joined(section, name string) string {
+	if section == "" {
+		return name
+	}
+	return section + "." + name
+}
+
+// prefix is what the names of our environment variables begin with.
+const prefix = "POWERMGR_"
+
+// variable is the environment variable of a key.
+func variable(key string) string {
+	return prefix + strings.ToUpper(strings.ReplaceAll(key, ".", "__"))
+}
+
+// dottedVariable is the key of the variable whose name goes on with rest.
+func dottedVariable(rest string) string {
+	return strings.ToLower(strings.ReplaceAll(rest, "__", "."))
+}
+
+// fromEnvironment reads POWERMGR_MQTT__URL as mqtt.url. One underscore is part
+// of a name, two go a level down. Empty variables are as if they were not set.
+func (l *loader) fromEnvironment(environ []string) source {
+	names := map[string]string{} // of the variables as they are written, by key
+	for _, line := range environ {
+		name, value, _ := strings.Cut(line, "=")
+		if rest, ok := strings.CutPrefix(name, prefix); ok && rest != "" && value != "" {
+			names[dottedVariable(rest)] = name
+		}
+	}
+	keys := slices.Sorted(maps.Keys(names))
+	where := func(key string) string {
+		for _, k := range keys {
+			if within(k, key) {
+				return "environment variable " + names[k]
+			}
+		}
+		return "the environment"
+	}
+	for _, key := range keys {
+		l.origin[key] = where(key)
+		for _, other := range keys {
+			if other != key && within(other, key) {
+				l.problem(key, "%s and %s cannot both be set: one is the section of the other", names[key], names[other])
+				delete(names, key) // else which of them holds is a matter of chance
+				break
+			}
+		}
+	}
+	p := env.Provider(".", env.Opt{Prefix: prefix, EnvironFunc: func() []string { return environ }, TransformFunc: func(name, value string) (string, any) {
+		key := dottedVariable(strings.TrimPrefix(name, prefix))
+		if names[key] != name {
+			return "", nil
+		}
+		return key, value
+	}})
+	tree, err := p.Read()
+	if err != nil {
+		l.problem("", "%s", plain(err))
+	}
+	s := source{tree: tree, where: where, spell: variable}
+	l.refuseLists(s, tree, reflect.TypeFor[Config](), "")
+	return s
+}
+
+// fromCredentials reads the files of $CREDENTIALS_DIRECTORY that have the name
+// of a key, such as mqtt.password; systemd writes powermgr_ before it when the
+// unit loads a whole folder under that name. Others are somebody else's.
+func (l *loader) fromCredentials(environ []string) source {
+	s := source{tree: map[string]any{}, spell: func(key string) string { return key }}
+	s.where = func(key string) string { return "credential " + key }
+	folder := ""
+	for _, line := range environ {
+		if v, ok := strings.CutPrefix(line, "CREDENTIALS_DIRECTORY="); ok {
+			folder = v
+		}
+	}
+	if folder == "" {
+		return s
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		l.problem("", "the credentials in %s cannot be read: %s", folder, plain(err))
+	}
+	for _, e := range entries {
+		key := strings.TrimPrefix(e.Name(), "powermgr_")
+		section, name, ok := strings.Cut(key, ".")
+		if !ok || name == "" || !slices.Contains(fields(reflect.TypeFor[Config]()), section) {
+			continue
+		}
+		l.origin[key] = s.where(key)
+		data, _, err := l.read(filepath.Join(folder, e.Name()))
+		if err != nil {
+			l.problem(key, "it cannot be read: %s", plain(err))
+			continue
+		}
+		if text := strings.TrimRight(string(data), "\r\n"); text != "" {
+			s.put(key, text)
+		}
+	}
+	l.refuseLists(s, s.tree, reflect.TypeFor[Config](), "")
+	return s
+}
+
+// put sets a value by its dotted key.
+func (s source) put(key, text string) {
+	at := s.tree
+	names := strings.Split(key, ".")
+	for _, name := range names[:len(names)-1] {
+		below, ok := at[name].(map[string]any)
+		if !ok {
+			below = map[string]any{}
+			at[name] = below
+		}
+		at = below
+	}
+	at[names[len(names)-1]] = text
+}
+
+// refuseLists takes lists out of a source that has one line for a value.
+func (l *loader) refuseLists(s source, tree map[string]any, t reflect.Type, key string) {
+	for name, value := range tree {
+		below := joined(key, name)
+		field, ok := fieldType(t, name)
+		section, isSection := value.(map[string]any)
+		switch {
+		case !ok: // checkKeys tells
+		case field.Kind() == reflect.Slice:
+			l.origin[below] = s.where(below)
+			l.problem(below, "a list can only be given in the file")
+			delete(tree, name)
+		case isSection:
+			l.refuseLists(s, section, field, below)
+		}
+	}
+}
+
+// readSecrets puts in place of each …_file what is in that file.
+func (l *loader) readSecrets(tree map[string]any, t reflect.Type, key string) {
+	for name, value := range tree {
+		below := joined(key, name)
+		if section, ok := value.(map[string]any); ok {
+			if field, ok := fieldType(t, name); ok {
+				l.readSecrets(section, field, below)
+				continue
+			}
+		}
+		secret, ok := secretFile(t, name)
+		if !ok {
+			continue
+		}
+		delete(tree, name)
+		path, ok := value.(string)
+		if !ok {
+			l.problem(below, "this is one value, not a list or a section")
+			tree[secret] = "" // else it would be missed as well
+			continue
+		}
+		if path == "" {
+			continue
+		}
+		if other, ok := tree[secret].(string); ok && other != "" {
+			l.problem(below, "%s is given too: keep one of them", secret)
+			continue
+		}
+		data, mode, err := l.read(l.absolute(path))
+		text := strings.TrimRight(string(data), "\r\n")
+		switch {
+		case err != nil:
+			l.problem(below, "%s cannot be read: %s", path, plain(err))
+		case text == "":
+			l.problem(below, "%s is empty", path)
+		case mode&0o004 != 0 && !strings.HasPrefix(path, "/run/"): // those are mounted for this process alone
+			l.notice(below, "everybody on this machine can read %s: chmod 640", path)
+		}
+		tree[secret] = text
+	}
+}
+
+// absolute is path as meant from the folder of the configuration file.
+func (l *loader) absolute(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(l.dir, path)
+}
+
+// secretFile reports whether name is the …_file of a secret in the section t,
+// and of which.
+func secretFile(t reflect.Type, name string) (secret string, ok bool) {
+	secret, ok = strings.CutSuffix(name, "_file")
+	if !ok {
+		return "", false
+	}
+	field, ok := fieldType(t, secret)
+	return secret, ok && field == reflect.TypeFor[devices.Secret]()
+}

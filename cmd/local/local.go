@@ -1,0 +1,403 @@
+// Package local is the socket on which a running daemon answers the commands of the
+// same machine, and the health file that keepalived looks at.
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/cmd/config"
+	"powermgr/cmd/pair"
+	"powermgr/control"
+	"powermgr/control/journal"
+	"powermgr/devices"
+)
+
+// What a running daemon has in its runtime directory.
+const (
+	socketName = "powermgr.sock" // who may use it may tell this node its role
+	healthName = "health"        // 0: this node is well; 1: it is not
+)
+
+// ErrReloading is the cause for which a daemon's context ends when another one
+// follows at once: this node stays well.
+var ErrReloading = errors.New("the configuration is being read again")
+
+// healthBeat is how often the health file is looked after. Health is about
+// this node alone: whether its loops turn, not whether vendors or broker answer.
+const healthBeat = 5 * time.Second
+
+// What the health file says.
+const (
+	well   = "0"
+	unwell = "1"
+)
+
+// HealthIsOld is the age from which a health file says nothing any more.
+const HealthIsOld = 6 * healthBeat
+
+// HealthFile is where keepalived looks, in a runtime directory.
+func HealthFile(dir string) string { return filepath.Join(dir, healthName) }
+
+// Status is what a running daemon says of itself on its socket.
+type Status struct {
+	Node    string     `json:"node"`
+	Version string     `json:"version"`
+	State   pair.State `json:"state"`
+	DryRun  bool       `json:"dry_run"`
+	// Unit is what the owner reads temperatures in; empty: °F, and each thermostat's
+	// own.
+	Unit devices.Unit `json:"unit,omitempty"`
+	// HeldBack says that it is a dry run only because this configuration has
+	// not commanded devices on this machine before.
+	HeldBack bool      `json:"held_back"`
+	Now      time.Time `json:"now"`
+	// Base is what the topics begin with; Topics is what is retained below it,
+	// by the rest of the name, and Link how the link to the broker fares.
+	Base   string                     `json:"base_topic"`
+	Topics map[string]json.RawMessage `json:"topics"`
+	Link   json.RawMessage            `json:"link"`
+	Peaks  []Window                   `json:"peaks"`  // of the next 24 hours
+	Events []control.Event            `json:"events"` // the last ones, the newest last
+}
+
+// Window is a peak to come, and what is planned for it.
+type Window struct {
+	Season   string    `json:"season"`
+	Lead     time.Time `json:"lead"` // when precooling may begin
+	Start    time.Time `json:"start"`
+	End      time.Time `json:"end"`
+	Reserve  int       `json:"reserve_percent"`       // in it
+	After    int       `json:"reserve_after_percent"` // from its end on
+	PrecoolF *float64  `json:"precool_from_f"`        // the forecast high from which its lead precools; null: it never does
+}
+
+// mostEvents is how many decisions are remembered for Status.
+const mostEvents = 20
+
+// Options are what a Server is given. All are required.
+type Options struct {
+	Dir     string // the runtime directory
+	Log     *slog.Logger
+	Bus     *bus.Bus
+	Config  config.Config
+	Version string // as people know it; empty: unknown
+	// HeldBack says that the configuration is a dry run though it does not ask for
+	// one.
+	HeldBack bool
+	Node     func() pair.State     // what this node says of itself
+	Alive    func() bool           // whether this node's loops turn
+	Tell     func(pair.Role) error // keepalived's word on what this node is to be
+	Live     func() error          // lets the configuration command devices
+}
+
+// Server answers on the socket, and keeps the health file.
+type Server struct {
+	Options
+	sub *bus.Subscription
+
+	unwritable bool // the health file, and that was said
+
+	mu     sync.Mutex
+	events []control.Event
+}
+
+// New returns a server that has subscribed already.
+func New(o Options) *Server {
+	t := devices.Topics{Base: o.Config.MQTT.BaseTopic}
+	return &Server{Options: o, sub: o.Bus.Subscribe("local", t.Control(devices.EventLeaf))}
+}
+
+// Run answers until ctx ends. A socket that cannot be made is no reason to end.
+func (l *Server) Run(ctx context.Context) error {
+	defer l.sub.Close()
+	defer func() {
+		if !errors.Is(context.Cause(ctx), ErrReloading) {
+			l.sayHealth(unwell)
+		}
+	}()
+	listener, err := l.listen()
+	if err != nil {
+		l.Log.Warn("there is no socket for powermgr status and powermgr role", "reason", err)
+	} else {
+		server := &http.Server{Handler: l.handler(), ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 14}
+		defer func() { // who has asked for what ends this daemon gets an answer
+			answered, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			if server.Shutdown(answered) != nil {
+				server.Close()
+			}
+		}()
+		go func() { _ = server.Serve(listener) }()
+	}
+	health := ""
+	next := time.Time{}
+	for {
+		if now := l.Bus.Now(); !now.Before(next) {
+			next = now.Add(healthBeat)
+			if health = l.keepHealth(health); health != well {
+				next = now.Add(healthBeat / 20) // the other node waits for this one
+			}
+		}
+		m, ok, err := l.sub.Next(ctx, next)
+		if err != nil {
+			return err
+		}
+		if ok {
+			l.remember(m)
+		}
+	}
+}
+
+func (l *Server) remember(m bus.Message) {
+	e, err := bus.Decode[control.Event](m)
+	if err != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, e)
+	l.events = l.events[max(0, len(l.events)-mostEvents):]
+}
+
+// keepHealth writes the health file if it says something else, and else makes
+// it young.
+func (l *Server) keepHealth(last string) string {
+	now := unwell
+	if l.Alive() {
+		now = well
+	}
+	path := HealthFile(l.Dir)
+	if now == last {
+		t := time.Now()
+		if os.Chtimes(path, t, t) == nil {
+			return now
+		}
+	}
+	l.sayHealth(now)
+	return now
+}
+
+func (l *Server) sayHealth(text string) {
+	err := writeHealth(HealthFile(l.Dir), text)
+	if errors.Is(err, fs.ErrPermission) {
+		// keepalived, which is root, has made it: it is in our folder all the same.
+		err = errors.Join(os.Remove(HealthFile(l.Dir)), writeHealth(HealthFile(l.Dir), text))
+	}
+	switch {
+	case err == nil:
+		l.unwritable = false
+	case !l.unwritable:
+		l.unwritable = true
+		l.Log.Warn("the health file cannot be written", "reason", err)
+	}
+}
+
+// writeHealth writes the health file. Not by rename, for keepalived watches this
+// very file, and never empty, for it may look at any moment: each text is as long
+// as the other.
+func writeHealth(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err == nil {
+		_, err = f.WriteString(text + "\n")
+		err = errors.Join(err, f.Close())
+	}
+	return err
+}
+
+func (l *Server) listen() (net.Listener, error) {
+	path := filepath.Join(l.Dir, socketName)
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("another powermgr answers at %s", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return listener, os.Chmod(path, 0o660)
+}
+
+func (l *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(l.status()) // who has gone does not mind
+	})
+	mux.HandleFunc("POST /role", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(io.LimitReader(r.Body, 64))
+		var role pair.Role
+		if err == nil {
+			role, err = pair.ParseRole(string(body))
+		}
+		if err == nil {
+			err = l.Tell(role)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+		}
+	})
+	mux.HandleFunc("POST /restore", func(http.ResponseWriter, *http.Request) {
+		l.Bus.Publish(bus.Message{
+			Topic: devices.Topics{Base: l.Config.MQTT.BaseTopic}.Control("restore" + devices.Set), Payload: []byte("PRESS"),
+			Expires: l.Bus.Now().Add(time.Minute),
+		})
+	})
+	mux.HandleFunc("POST /live", func(w http.ResponseWriter, r *http.Request) {
+		if err := l.Live(); err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+		}
+	})
+	return mux
+}
+
+func (l *Server) status() Status {
+	c, now := l.Config, l.Bus.Now()
+	s := Status{Node: c.HA.Node, Version: l.Version, State: l.Node(), DryRun: c.Settings.DryRun, Unit: c.Settings.Unit, HeldBack: l.HeldBack, Now: devices.WholeSecond(now).In(c.Zone()), Base: c.MQTT.BaseTopic, Topics: map[string]json.RawMessage{}}
+	for _, m := range l.Bus.Snapshot() {
+		switch name, ours := strings.CutPrefix(m.Topic, s.Base+"/"); {
+		case m.Topic == bus.LinkHealth:
+			s.Link = m.Payload
+		case name == "control/"+devices.ChartLeaf: // a picture
+		case ours && json.Valid(m.Payload):
+			s.Topics[name] = m.Payload
+		case ours:
+			s.Topics[name], _ = json.Marshal(string(m.Payload))
+		}
+	}
+	plan := c.Rules()
+	var said control.State
+	if json.Unmarshal(s.Topics["control/"+devices.StateLeaf], &said) == nil {
+		plan = said.InForce(plan)
+	}
+	for p := range plan.Calendar.From(now) {
+		if p.Start.Sub(now) > 24*time.Hour || len(s.Peaks) == 8 {
+			break
+		}
+		w := Window{Season: p.Season, Lead: p.Start.Add(-plan.Calendar.Lead), Start: p.Start, End: p.End, Reserve: plan.PeakReserve, After: plan.OffPeakReserve}
+		if p.Precool {
+			w.PrecoolF = &plan.PrecoolAtF
+		}
+		s.Peaks = append(s.Peaks, w)
+	}
+	l.mu.Lock()
+	s.Events = slices.Clone(l.events)
+	l.mu.Unlock()
+	return s
+}
+
+// ErrNobody says that no daemon answers in a runtime directory.
+var ErrNobody = errors.New("no powermgr answers")
+
+// Ask asks the daemon that runs in a runtime directory for its status. The
+// error says what to do when none answers.
+func Ask(ctx context.Context, dir string) (Status, error) {
+	var s Status
+	body, err := call(ctx, dir, http.MethodGet, "/status", "")
+	if err == nil {
+		err = json.Unmarshal(body, &s)
+	}
+	return s, err
+}
+
+// TellRole tells the daemon that runs in a runtime directory its role. If none
+// runs there, the role waits for the next one.
+func TellRole(ctx context.Context, dir string, r pair.Role) error {
+	_, err := call(ctx, dir, http.MethodPost, "/role", string(r))
+	if errors.Is(err, ErrNobody) {
+		return pair.RoleFile(dir).Save(r)
+	}
+	return err
+}
+
+// TellLive lets the daemon that runs in a runtime directory command devices. If
+// none runs there, the next one may that has this configuration.
+func TellLive(ctx context.Context, dir string, c config.Config) error {
+	_, err := call(ctx, dir, http.MethodPost, "/live", "")
+	if errors.Is(err, ErrNobody) {
+		return config.GoLive(c)
+	}
+	return err
+}
+
+// AskRestore asks the daemon that runs in a runtime directory to restore
+// everything that it has set. It is ErrNobody when none runs there.
+func AskRestore(ctx context.Context, dir string) error {
+	_, err := call(ctx, dir, http.MethodPost, "/restore", "")
+	return err
+}
+
+// Unrestored is what the journal has that is not restored yet, for people. It is
+// for when no daemon runs, and changes nothing.
+func Unrestored(c config.Config) (all []string, err error) {
+	b, err := journal.File{Path: c.Paths.JournalFile}.Read()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	e, err := journal.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Paths.JournalFile, err)
+	}
+	if e.Kept.Battery.AtPeak {
+		all = append(all, fmt.Sprintf("the Powerwall's reserve, which goes back to %d %%", c.Settings.OffPeakReservePercent))
+	}
+	for _, id := range slices.Sorted(maps.Keys(e.Kept.Thermostats)) {
+		if e.Kept.Thermostats[id].Claim != nil {
+			all = append(all, "thermostat "+id)
+		}
+	}
+	return all, nil
+}
+
+// call makes one request on the socket, and returns what is answered.
+func call(ctx context.Context, dir, method, path, body string) ([]byte, error) {
+	socket := filepath.Join(dir, socketName)
+	var d net.Dialer
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return d.DialContext(ctx, "unix", socket)
+	}}}
+	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, "http://powermgr"+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	res, err := client.Do(req)
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("%s is for root and the group powermgr alone: use sudo, or join the group", socket)
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return nil, fmt.Errorf("%w at %s: is the service running? systemctl status powermgr", ErrNobody, socket)
+	case err != nil:
+		return nil, err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = errors.New(strings.TrimSpace(string(answer)))
+	}
+	return answer, err
+}

@@ -1,0 +1,205 @@
+// Package pair is what this machine is: a node alone, or one of a pair of which one
+// polls, commands and decides. keepalived is the authority for a pair; this package
+// takes its word, and what the other nodes say of themselves on the broker.
+package pair
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"powermgr/bridge"
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+)
+
+// A Node is what this machine is: alone, or one of a pair. It is bridge's and
+// control's Standing.
+type Node interface {
+	Active() bool
+	Generation() uint64
+	Alone() bool // it is none of a pair
+	Run(ctx context.Context) error
+	State() State     // what it says of itself
+	Farewell() []byte // the last will of a standby, and the last word of both
+	Resume(last Node) // goes on where last was, in the same process
+}
+
+// A Share is how much of a node a process is.
+type Share int
+
+// The shares. A node alone can be two processes, of which one speaks for both.
+const (
+	Whole Share = iota
+	Half
+	MuteHalf
+)
+
+// Options are what a Node is given.
+type Options struct {
+	Shared  bridge.Shared
+	Name    string // this node's, on topics
+	Version string // as people know it; empty: unknown
+	DryRun  bool   // it commands no device
+	// Paired says that it is one of a pair, of which keepalived says which is active.
+	Paired bool
+	Kept   RoleStore     // of the last word of keepalived; nil: nothing keeps it
+	Health func() string // what a node of a pair says of its health; required for one
+	Share  Share         // of a node alone
+}
+
+// New returns a node that has subscribed already. It reads what the node was
+// told to be, if it is one of a pair.
+func New(o Options) Node {
+	s := o.Shared
+	s.Log = s.Log.With("part", "node")
+	self := State{Version: o.Version, Life: strconv.FormatInt(s.Bus.Now().UnixNano(), 36), DryRun: o.DryRun, Alone: !o.Paired}
+	if o.Paired {
+		p := newPair(s, o.Name, self, o.Kept)
+		p.health = o.Health
+		return p
+	}
+	return newAlone(s, o.Name, self, o.Share)
+}
+
+// newNeighbors is who else runs beside a node that says self of itself.
+func newNeighbors(s bridge.Shared, name string, self State) neighbors {
+	return neighbors{topics: s.Topics, node: name, life: self.Life, paired: !self.Alone, known: map[string]neighbor{}}
+}
+
+// alone is a node without another: always active, but for a dry run that would
+// get in the way of a daemon that runs under the same base topic.
+type alone struct {
+	shared    bridge.Shared
+	name      string
+	mute      bool // the other half of this node speaks for it
+	sub       *bus.Subscription
+	neighbors neighbors
+
+	mu   sync.Mutex
+	self State
+}
+
+// newAlone returns a node that has subscribed already.
+func newAlone(s bridge.Shared, name string, self State, share Share) *alone {
+	self.Role, self.Generation, self.Since, self.Health = Active, 1, devices.WholeSecond(s.Bus.Now()), "ok"
+	a := &alone{
+		shared: s, name: name, self: self, mute: share == MuteHalf, neighbors: newNeighbors(s, name, self),
+		sub: s.Bus.Subscribe("alone", s.Topics.NodeState("+"), bus.LinkState),
+	}
+	a.neighbors.half = share != Whole
+	return a
+}
+
+// Resume is called before Run.
+func (a *alone) Resume(last Node) {
+	l, ok := last.(*alone)
+	if !ok || l.name != a.name || l.shared.Topics != a.shared.Topics {
+		return
+	}
+	a.neighbors.Resume(l.neighbors)
+	if a.self.Life = l.self.Life; a.self.DryRun == l.self.DryRun {
+		a.self = l.self
+	}
+}
+
+// Active may be called from any goroutine.
+func (a *alone) Active() bool { return a.State().Role == Active }
+
+// Generation is that of a node which no other one can follow.
+func (a *alone) Generation() uint64 { return 1 }
+
+// Alone reports that there is no other node.
+func (a *alone) Alone() bool { return true }
+
+func (a *alone) State() State {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.self
+}
+
+func (a *alone) Farewell() []byte { return a.State().Farewell() }
+
+// Run says what this node is, and looks who else runs, until ctx ends; its
+// error is ctx's.
+func (a *alone) Run(ctx context.Context) error {
+	defer a.sub.Close()
+	a.say()
+	beat := a.shared.Bus.Now().Add(heartbeat)
+	for {
+		m, ok, err := a.sub.Next(ctx, sooner(beat, a.neighbors.next(a.shared.Bus.Now())))
+		if err != nil {
+			return err
+		}
+		now := a.shared.Bus.Now()
+		switch {
+		case ok && m.Topic == bus.LinkState:
+			a.neighbors.link(string(m.Payload) == "up", now)
+		case ok && a.neighbors.hear(m, now), !now.Before(beat):
+			beat = now // it is said once it is known
+		}
+		a.judge(now)
+		if !now.Before(beat) {
+			beat = now.Add(heartbeat)
+			a.say()
+		}
+	}
+}
+
+func (a *alone) say() {
+	if !a.mute {
+		a.shared.Bus.Publish(bus.Message{Topic: a.shared.Topics.NodeState(a.name), Payload: mustJSON(a.State()), Retain: true})
+	}
+}
+
+// judge sees whether others run as the active one. A dry run gets out of their
+// way; with any other both go on, since neither can know which one is right, and
+// the owner is told.
+func (a *alone) judge(now time.Time) {
+	self := a.State()
+	role, health := Active, "ok"
+	if self.DryRun {
+		if first := a.neighbors.before(now); len(first) > 0 {
+			role, health = Standby, fmt.Sprintf("%s: this dry run stands by; to try it out, give it another mqtt.base_topic", a.neighbors.too(first))
+		}
+	}
+	if role == Active {
+		contested(a.shared, a.neighbors.contest(now))
+	}
+	if role == self.Role {
+		return
+	}
+	a.mu.Lock()
+	a.self.Role, a.self.Since, a.self.Health = role, devices.WholeSecond(now), health
+	a.mu.Unlock()
+	if role == Standby {
+		contested(a.shared, "")
+		a.shared.Log.Warn(health)
+	} else {
+		a.shared.Log.Info("this dry run goes on: no other powermgr runs under its base topic")
+	}
+	a.say()
+	a.shared.Bus.Publish(bus.Message{Topic: bus.Standing, Payload: []byte(role), Retain: true})
+}
+
+// contested tells the controller that others command the same devices; an empty
+// text that they do not.
+func contested(s bridge.Shared, text string) {
+	if last, _ := s.Bus.Retained(bus.Contest); string(last.Payload) != text {
+		s.Bus.Publish(bus.Message{Topic: bus.Contest, Payload: []byte(text), Retain: true})
+	}
+}
+
+// notRunning is the health of a node that is gone.
+const notRunning = "not running"
+
+func mustJSON(s any) []byte {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic("pair: " + err.Error()) // a programming error: it is plain data
+	}
+	return b
+}

@@ -1,0 +1,439 @@
+package pair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"powermgr/bridge"
+	"powermgr/bridge/bus"
+	"powermgr/control/health"
+	"powermgr/control/journal"
+	"powermgr/control/notify"
+	"powermgr/devices"
+	"powermgr/devices/durable"
+)
+
+// Role is what a node of a pair is.
+type Role string
+
+// The roles. Gone is said of a node by its last will, and never told to one.
+const (
+	Active  Role = "active"
+	Standby Role = "standby"
+	Gone    Role = "gone"
+)
+
+// ParseRole reads a role that a node can be told.
+func ParseRole(text string) (Role, error) {
+	switch r := Role(strings.TrimSpace(text)); r {
+	case Active, Standby:
+		return r, nil
+	}
+	return "", fmt.Errorf("%.20q is not a role: it is active or standby", text)
+}
+
+// roleName is the file in the runtime directory that has what this node was told
+// to be.
+const roleName = "role"
+
+// A RoleStore keeps the last word of keepalived over a restart.
+type RoleStore interface {
+	Load() (Role, error) // fs.ErrNotExist: there is none
+	Save(Role) error
+}
+
+// roleFile is a RoleStore, at this path.
+type roleFile string
+
+// RoleFile keeps the role in a runtime directory.
+func RoleFile(dir string) RoleStore { return roleFile(filepath.Join(dir, roleName)) }
+
+func (f roleFile) Load() (Role, error) {
+	b, err := os.ReadFile(string(f))
+	if err != nil {
+		return "", err
+	}
+	r, err := ParseRole(string(b))
+	if err != nil {
+		err = fmt.Errorf("%s: %w", string(f), err)
+	}
+	return r, err
+}
+
+func (f roleFile) Save(r Role) error { return durable.Replace(string(f), []byte(r+"\n"), 0o644) }
+
+// State is the payload of node/<node>/state: what a node says of itself.
+type State struct {
+	Role       Role      `json:"role"`
+	Version    string    `json:"version"`
+	Generation uint64    `json:"generation"` // of its last claim
+	Since      time.Time `json:"since"`      // of the role
+	Health     string    `json:"health"`     // ok, or what is wrong
+	// Life tells one daemon from another that says it is the same node. Empty:
+	// the daemon is of a version that did not say.
+	Life   string `json:"life,omitempty"`
+	Alone  bool   `json:"alone,omitempty"` // it is none of a pair
+	DryRun bool   `json:"dry_run,omitempty"`
+}
+
+// Farewell is what is said of a node when it is gone.
+func (s State) Farewell() []byte {
+	s.Role, s.Health = Gone, notRunning
+	return mustJSON(s)
+}
+
+// A claim is a node's word that it is the active one. Claims are ordered by
+// generation, then by node, so that no two are alike.
+type claim struct {
+	generation uint64
+	node       string
+}
+
+func (c claim) over(o claim) bool {
+	if c.generation != o.generation {
+		return c.generation > o.generation
+	}
+	return c.node > o.node
+}
+
+const (
+	// patience is how long a node that was active before it was started waits
+	// for the claims at the broker before it claims again.
+	patience = 10 * time.Second
+	// heartbeat is how often an active node repeats its claim.
+	heartbeat = time.Minute
+	// silence is how long another node's higher claim stands without being
+	// repeated: a node that died as the active one cannot take its back.
+	silence = 3*heartbeat + heartbeat/2
+)
+
+// Pair is this node's place in a pair; it is Standing for all other parts.
+//
+// keepalived is the authority, and speaks through Tell. A node told to be
+// active claims the pair with the highest generation it has seen, and one
+// more. A node that sees a higher claim stands down at once, and stays down
+// until it is told again, or until nobody repeats that claim any more.
+type Pair struct {
+	shared    bridge.Shared
+	node      string
+	self      State     // what does not change of what is said of this node
+	kept      RoleStore // of what we were told; nil: nothing keeps it
+	sub       *bus.Subscription
+	neighbors neighbors // those that are not of the pair
+
+	// filing is held while a word of keepalived's is taken in and written down, so
+	// that an older one is not read back in between.
+	filing sync.Mutex
+	unkept bool // kept has an older word than we do; of filing
+
+	mu     sync.Mutex
+	told   Role
+	looked bool // at the claims of the broker, or there was none for a while
+	active bool
+	since  time.Time // of active
+	own    claim     // our last
+	other  claim     // the highest of another node, or of an earlier life
+	heard  time.Time // when it was last repeated
+	nobody bool      // is active, and that was said
+	health func() string
+}
+
+// newPair returns a pair that has subscribed already. A role that is kept counts
+// as told; without one that can be read this node stands by.
+func newPair(s bridge.Shared, node string, self State, kept RoleStore) *Pair {
+	p := &Pair{
+		shared: s, node: node, self: self, neighbors: newNeighbors(s, node, self), kept: kept, told: Standby, since: s.Bus.Now(), health: func() string { return "ok" },
+		sub: s.Bus.Subscribe("pair", s.Topics.NodeState("+"), s.Topics.NodeJournal("+"), bus.LinkState),
+	}
+	if r, err := p.load(); err == nil {
+		p.told = r
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		s.Log.Warn("the role that this node had cannot be read: it stands by", "reason", err)
+	}
+	return p
+}
+
+// Resume is called before Run. What keepalived said last counts, as at any start;
+// a claim stands as long as the process does.
+func (p *Pair) Resume(last Node) {
+	l, ok := last.(*Pair)
+	if !ok || l.node != p.node || l.shared.Topics != p.shared.Topics {
+		return
+	}
+	p.self.Life = l.self.Life
+	p.neighbors.Resume(l.neighbors)
+	p.told, p.unkept = l.told, l.unkept
+	p.looked, p.active, p.since, p.own, p.other, p.heard, p.nobody = l.looked, l.active, l.since, l.own, l.other, l.heard, l.nobody
+	if p.active {
+		p.announce()
+	}
+}
+
+// load is the role that is kept.
+func (p *Pair) load() (Role, error) {
+	if p.kept == nil {
+		return "", fs.ErrNotExist
+	}
+	return p.kept.Load()
+}
+
+// Active reports whether this node is the one that polls, commands and
+// decides. It may be called from any goroutine.
+func (p *Pair) Active() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.active
+}
+
+// Generation is that of this node's last claim.
+func (p *Pair) Generation() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.own.generation
+}
+
+// Tell is keepalived's word. An error says that it will not outlive a
+// restart; it holds all the same.
+func (p *Pair) Tell(r Role) error {
+	p.filing.Lock()
+	defer p.filing.Unlock()
+	p.obey(r)
+	if p.kept == nil {
+		return nil
+	}
+	err := p.kept.Save(r)
+	if p.unkept = err != nil; p.unkept {
+		return fmt.Errorf("the role holds until the next restart: %w", err)
+	}
+	return nil
+}
+
+func (p *Pair) obey(r Role) {
+	p.mu.Lock()
+	p.told = r
+	p.mu.Unlock()
+	if r == Active {
+		p.claim()
+	} else {
+		p.standDown("this node is told to stand by")
+	}
+}
+
+// lookUp takes in what keepalived said while no daemon listened: as this one
+// took the place of another, its word went to that one, or to the file alone.
+func (p *Pair) lookUp() {
+	p.filing.Lock()
+	defer p.filing.Unlock()
+	r, err := p.load()
+	p.mu.Lock()
+	news := err == nil && !p.unkept && r != p.told
+	p.mu.Unlock()
+	if news {
+		p.obey(r)
+	}
+}
+
+// claim makes this node the active one, unless it is.
+func (p *Pair) claim() {
+	p.mu.Lock()
+	if p.active && p.own.over(p.other) {
+		p.mu.Unlock()
+		return
+	}
+	p.own = claim{max(p.own.generation, p.other.generation) + 1, p.node}
+	p.active, p.since = true, p.shared.Bus.Now()
+	generation := p.own.generation
+	p.mu.Unlock()
+	p.shared.Log.Info("this node is the active one", "generation", generation)
+	p.announce()
+}
+
+func (p *Pair) standDown(why string, args ...any) {
+	p.mu.Lock()
+	was := p.active
+	if p.active {
+		p.active, p.since = false, p.shared.Bus.Now()
+	}
+	p.mu.Unlock()
+	if was {
+		p.shared.Log.Log(context.Background(), slog.LevelInfo, "this node stands by", append([]any{"reason", why}, args...)...)
+	}
+	p.announce()
+}
+
+// announce says what this node is, on topics and to the parts.
+func (p *Pair) announce() {
+	p.say()
+	p.shared.Bus.Publish(bus.Message{Topic: bus.Standing, Payload: []byte(p.State().Role), Retain: true})
+}
+
+func (p *Pair) say() {
+	p.shared.Bus.Publish(bus.Message{Topic: p.shared.Topics.NodeState(p.node), Payload: mustJSON(p.State()), Retain: true})
+}
+
+func (p *Pair) State() State {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.self
+	s.Role, s.Generation, s.Since, s.Health = Standby, p.own.generation, devices.WholeSecond(p.since), p.health()
+	if p.active {
+		s.Role = Active
+	}
+	return s
+}
+
+func (p *Pair) Farewell() []byte { return p.State().Farewell() }
+
+// Alone reports that there may be another node.
+func (p *Pair) Alone() bool { return false }
+
+// Run follows the other node until ctx ends; its error is ctx's.
+func (p *Pair) Run(ctx context.Context) error {
+	defer p.sub.Close()
+	p.lookUp()
+	if p.State().Role == Standby { // nobody has spoken yet
+		p.announce()
+	}
+	claimAt := p.shared.Bus.Now().Add(patience)
+	beat := p.shared.Bus.Now().Add(heartbeat)
+	linked := time.Time{} // since when there is a broker; zero: there is none
+	for {
+		m, ok, err := p.sub.Next(ctx, sooner(claimAt, beat))
+		if err != nil {
+			return err
+		}
+		now := p.shared.Bus.Now()
+		switch {
+		case ok && m.Topic == bus.LinkState:
+			linked = time.Time{}
+			up := string(m.Payload) == "up"
+			p.neighbors.link(up, now)
+			if up {
+				linked = now
+				if !claimAt.IsZero() {
+					claimAt = now // the claims at the broker have been seen
+				}
+			}
+		case ok:
+			p.hear(m, now)
+		}
+		p.contest(now)
+		if !claimAt.IsZero() && !now.Before(claimAt) {
+			claimAt = time.Time{}
+			p.mu.Lock()
+			p.looked = true
+			p.mu.Unlock()
+			p.lookUp()
+			p.reclaim(time.Time{})
+		}
+		if !now.Before(beat) {
+			beat = now.Add(heartbeat)
+			p.lookUp()
+			p.reclaim(now.Add(-silence))
+			if p.Active() {
+				p.say()
+			}
+			p.miss(!linked.IsZero() && now.Sub(linked) > silence, now)
+		}
+	}
+}
+
+// miss sees whether there is an active node, as far as the broker tells; if
+// there is none for a while, somebody is told: nobody polls or controls
+// anything, and both nodes look well.
+func (p *Pair) miss(listened bool, now time.Time) {
+	p.mu.Lock()
+	nobody := listened && !p.active && now.Sub(p.heard) > silence
+	news := nobody && !p.nobody
+	p.nobody = nobody
+	p.mu.Unlock()
+	if !news {
+		return
+	}
+	const text = "no node of the pair is active: nothing is polled or controlled. keepalived decides which one is: look at systemctl status keepalived on both nodes"
+	p.shared.Log.Error(text)
+	b, err := notify.Encode(notify.Mail{Key: "pair/nobody/" + now.UTC().Format(time.RFC3339), Level: health.Critical, Subject: "no node of the pair is active", Text: text, At: now})
+	if err != nil {
+		p.shared.Log.Error("a mail cannot be written", "reason", err)
+		return
+	}
+	p.shared.Bus.Publish(bus.Message{Topic: notify.Topic, Payload: b})
+}
+
+// contest tells the controller of the active node that others, which are not of
+// the pair, command the same devices.
+func (p *Pair) contest(now time.Time) {
+	text := ""
+	if p.Active() {
+		text = p.neighbors.contest(now)
+	}
+	contested(p.shared, text)
+}
+
+// reclaim claims the pair if keepalived's last word was so, and nobody has
+// repeated a higher claim since a time; the zero time: whatever they say.
+func (p *Pair) reclaim(since time.Time) {
+	p.mu.Lock()
+	again := p.told == Active && !p.active && p.looked && (since.IsZero() || p.heard.Before(since))
+	p.mu.Unlock()
+	if again {
+		p.claim()
+	}
+}
+
+// hear takes in what a node says: the other one, or this one in an earlier
+// life.
+func (p *Pair) hear(m bus.Message, now time.Time) {
+	levels, ok := p.shared.Topics.Split(m.Topic)
+	if !ok || len(levels) != 3 {
+		return
+	}
+	s, err := bus.Decode[State](m) // a journal has its generation at the same place
+	if err != nil || s.Generation > journal.MostGeneration {
+		return
+	}
+	if p.neighbors.hear(m, now) && p.Active() {
+		p.say()
+	}
+	if s.Alone { // it takes no part in the claims of the pair; a journal says so too
+		return
+	}
+	theirs := claim{s.Generation, levels[1]}
+	p.mu.Lock()
+	mine := theirs.node == p.node
+	if mine {
+		theirs.node = "" // what it has seen of itself is no rival
+	}
+	if theirs.over(p.other) {
+		p.other = theirs
+	}
+	rival := !mine && levels[2] == "state" && s.Role == Active
+	if rival {
+		p.heard = now
+	}
+	lost := rival && p.active && theirs.over(p.own)
+	left := !mine && !rival && levels[2] == "state"
+	p.mu.Unlock()
+	if left {
+		p.reclaim(time.Time{})
+	}
+	if lost {
+		p.shared.Log.Warn("another node has claimed the pair", "node", theirs.node, "generation", theirs.generation)
+		p.standDown("another node has claimed the pair")
+	}
+}
+
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,184 @@
+// Package records turns what is kept of the days of a home into history, reports,
+// pages, pictures and mail.
+package records
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"powermgr/cmd/config"
+	"powermgr/control/health"
+	"powermgr/control/notify"
+	"powermgr/control/report"
+	"powermgr/control/rules"
+	"powermgr/devices/durable"
+)
+
+// Evening is what powermgr report does: it turns the records of days into
+// files, pages, pictures and mail.
+type Evening struct {
+	Config config.Config
+	Now    time.Time
+	Log    *slog.Logger
+}
+
+// lastHour is how long before its end the report of a day is due.
+const lastHour = time.Hour
+
+// Date reads a day as people say it. Due is the newest day whose report is
+// due: today in its last hour, else yesterday.
+func (e Evening) Date(text string) (string, error) {
+	zone := e.Config.Zone()
+	switch text {
+	case "due":
+		return rules.DateOf(e.Now.Add(lastHour), zone).Add(-1).String(), nil
+	case "today":
+		return rules.DateOf(e.Now, zone).String(), nil
+	case "yesterday":
+		return rules.DateOf(e.Now, zone).Add(-1).String(), nil
+	}
+	if _, err := time.Parse(time.DateOnly, text); err != nil {
+		return "", fmt.Errorf("%q is not a day: write today, yesterday, due, or one such as 2026-07-15", text)
+	}
+	return text, nil
+}
+
+// Close writes the metrics files of the days up to last that are not written
+// yet and removes those that are too old. It returns the days that were
+// written; a second run right after it writes none.
+func (e Evening) Close(last string) ([]string, error) {
+	return e.Config.Metrics().Close(e.Config.DayFile(), last, e.Now.In(e.Config.Zone()))
+}
+
+// A Day is the record of one, with its picture.
+type Day struct {
+	report.Record
+	Chart []byte // PNG
+}
+
+// Day is the day of a date such as 2026-07-15.
+func (e Evening) Day(date string) (Day, error) {
+	r, err := e.Config.Metrics().Find(e.Config.DayFile(), date)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Day{}, &NoRecord{date, e.Config.DayFile(), e.Config.Paths.PermanentMetricsDir}
+	}
+	if err != nil {
+		return Day{}, err
+	}
+	chart, err := report.Chart(r)
+	return Day{r, chart}, err
+}
+
+// NoRecord says that there is none of a day.
+type NoRecord struct{ Date, DayFile, MetricsDir string }
+
+// Is has it be fs.ErrNotExist.
+func (e *NoRecord) Is(target error) bool { return target == fs.ErrNotExist }
+
+func (e *NoRecord) Error() string {
+	return fmt.Sprintf("there is no record of %s: neither %s nor %s has it", e.Date, e.DayFile, e.MetricsDir)
+}
+
+// HTML is the report as a page of its own.
+func (d Day) HTML() ([]byte, error) {
+	return report.HTML(d.Record, "data:image/png;base64,"+base64.StdEncoding.EncodeToString(d.Chart))
+}
+
+// Mail sends the reports of days to those who get them, but for those that
+// this node or the other one has sent before. One of a day that goes on is a
+// mail of its own, and the day's is sent all the same. What cannot be sent now
+// waits for the daemon.
+func (e Evening) Mail(ctx context.Context, days []Day) error {
+	if !e.Config.Notifications.Mailbox().Wants(health.Info) {
+		return nil
+	}
+	due, err := e.Date("due")
+	if err != nil {
+		return err
+	}
+	var mails []notify.Mail
+	mailed := e.mailed()
+	for _, d := range days {
+		key, subject := letter(d.Record, due)
+		if slices.Contains(mailed, key) {
+			continue
+		}
+		const id = "day.png"
+		html, err := report.HTML(d.Record, "cid:"+id)
+		if err != nil {
+			return err
+		}
+		mails = append(mails, notify.Mail{
+			Key: key, Level: health.Info, Subject: subject, Text: report.Text(d.Record), HTML: string(html), At: e.Now,
+			Inline: []notify.Attachment{{Name: "powermgr-" + d.Date + ".png", ContentType: "image/png", ContentID: id, Data: d.Chart}},
+		})
+	}
+	m, ok, err := e.firstWeekMail(days)
+	if err != nil {
+		return err
+	}
+	if ok && !slices.Contains(mailed, m.Key) {
+		mails = append(mails, m)
+	}
+	safe, err := e.Config.Spool(e.Log).Deliver(ctx, notify.NewSender(e.Config.Notifications.Mailbox()), mails...)
+	before := len(mailed)
+	for _, m := range mails {
+		if slices.Contains(safe, m.Key) {
+			mailed = append(mailed, m.Key)
+		}
+	}
+	if len(mailed) > before {
+		err = errors.Join(err, e.noteMailed(mailed))
+	}
+	return err
+}
+
+// letter is by what the mail of a report is known, and its subject. Of a day that
+// goes on it is another mail than the one of the whole day; due is the newest
+// day whose report is due.
+func letter(r report.Record, due string) (key, subject string) {
+	key, subject = "report/"+r.Date, report.Headline(r)
+	if date, err := time.Parse(time.DateOnly, r.Date); err == nil {
+		subject = date.Format("Mon 2 January: ") + subject
+	}
+	if r.Date > due {
+		key, subject = key+"/so far", subject+" (so far)"
+	}
+	return key, "[powermgr] " + subject
+}
+
+// mostMailed is how many reports are remembered as mailed: more than there are
+// days on the ramdisk.
+const mostMailed = 20
+
+// mailedFile says which reports were mailed. The other node of a pair gets it
+// with the records, and would mail them again without it.
+func (e Evening) mailedFile() string { return e.Config.OnRamdisk("powermgr_reports.json") }
+
+func (e Evening) mailed() (keys []string) {
+	b, err := os.ReadFile(e.mailedFile())
+	if err == nil {
+		err = json.Unmarshal(b, &keys)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		e.Log.Warn("which reports the other node has mailed is not known", "file", e.mailedFile(), "reason", err)
+		return nil
+	}
+	return keys
+}
+
+func (e Evening) noteMailed(keys []string) error {
+	b, err := json.Marshal(keys[max(0, len(keys)-mostMailed):])
+	if err != nil {
+		return err
+	}
+	return durable.Replace(e.mailedFile(), b, 0o640)
+}

@@ -1,0 +1,260 @@
+package records
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"powermgr/cmd/config"
+	"powermgr/control/history"
+	"powermgr/devices"
+)
+
+// What others have measured is added to the history: by Tesla, day by day, or in
+// a file.
+
+// How Tesla is asked for days gone by: politely, since a year is 365 calls that may
+// be billed, and the account is the one that the daemon reads with.
+const (
+	betweenDays    = 3 * time.Second  // between two calls
+	throttledWait  = time.Minute      // after a 429 that names no time
+	longestWait    = 15 * time.Minute // a longer one is for a person to wait
+	troubleWait    = 30 * time.Second // after an answer that did not come
+	mostTries      = 5                // of one day
+	revisedDays    = 2                // the last days, whose sums Tesla may still revise
+	nothingForDays = 30               // so many days without anything are from before the battery was there
+)
+
+// An Import asks Tesla for the days that the history does not have. What is known
+// of a day already stays where Tesla does not know it.
+type Import struct {
+	Config config.Config
+	Read   func(ctx context.Context, day time.Time) ([]devices.EnergyBucket, error) // tesla.Client.History
+	Now    func() time.Time
+	Sleep  func(ctx context.Context, d time.Duration) error
+	Told   func(done, of int, text string) // of each day; nil: nobody is
+}
+
+// Imported is what came of an import.
+type Imported struct {
+	Days  int // that were asked for and had something
+	Had   int // that the history had already
+	Empty int // of which Tesla knows nothing
+	Calls int
+	First string // the earliest day that was added, as 2026-07-15; empty: none
+}
+
+// Import reads the days before today, the last one first, as many as n. It stops
+// at the first error, and where Tesla has known nothing for a month: what was read
+// by then is in the history, and the next run goes on from there.
+func (i Import) Import(ctx context.Context, n int) (done Imported, err error) {
+	b := &book{config: i.Config}
+	defer func() { err = errors.Join(err, b.close()) }()
+	today := i.Now().In(i.Config.Zone())
+	nothing := 0
+	for k := 1; k <= n && nothing < nothingForDays; k++ {
+		day := time.Date(today.Year(), today.Month(), today.Day()-k, 12, 0, 0, 0, today.Location())
+		date := day.Format(time.DateOnly)
+		if err := b.open(monthOf(date)); err != nil {
+			return done, err
+		}
+		if k > revisedDays && b.has(day) {
+			done.Had, nothing = done.Had+1, 0
+			i.told(k, n, date+" is there")
+			continue
+		}
+		buckets, err := i.read(ctx, day, &done)
+		if err != nil {
+			return done, fmt.Errorf("%s: %w", date, err)
+		}
+		lines := quartersOf(buckets, i.Config.Zone())
+		if len(lines) == 0 {
+			done.Empty, nothing = done.Empty+1, nothing+1
+			i.told(k, n, date+" has nothing")
+			continue
+		}
+		b.add(lines, false)
+		done.Days, done.First, nothing = done.Days+1, date, 0
+		i.told(k, n, date)
+	}
+	return done, nil
+}
+
+func (i Import) told(done, of int, text string) {
+	if i.Told != nil {
+		i.Told(done, of, text)
+	}
+}
+
+// read asks for a day, and again where that may help.
+func (i Import) read(ctx context.Context, day time.Time, done *Imported) ([]devices.EnergyBucket, error) {
+	for try := 1; ; try++ {
+		if done.Calls > 0 && try == 1 {
+			if err := i.Sleep(ctx, betweenDays); err != nil {
+				return nil, err
+			}
+		}
+		done.Calls++
+		buckets, err := i.Read(ctx, day)
+		var e *devices.Error
+		if err == nil || ctx.Err() != nil || !errors.As(err, &e) || !e.MayRetry() || try == mostTries {
+			return buckets, err
+		}
+		wait := troubleWait
+		if e.Kind == devices.Throttled {
+			wait = max(throttledWait, e.RetryAfter)
+		}
+		if wait > longestWait {
+			return nil, err
+		}
+		if err := i.Sleep(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// quarter is how long a line of the history is.
+const quarter = 15 * time.Minute
+
+// quartersOf are the lines of what Tesla counted. A quarter is known where its
+// three buckets are.
+func quartersOf(buckets []devices.EnergyBucket, zone *time.Location) (lines [][]string) {
+	const parts = int(quarter / devices.BucketLength)
+	for len(buckets) > 0 {
+		start := buckets[0].Start.Truncate(quarter)
+		n := 0
+		for n < len(buckets) && buckets[n].Start.Before(start.Add(quarter)) {
+			n++
+		}
+		if n == parts {
+			sum := func(of func(devices.EnergyBucket) *devices.WattHours) *float64 {
+				kWh := 0.0
+				for _, b := range buckets[:n] {
+					v := of(b)
+					if v == nil {
+						return nil
+					}
+					kWh += float64(*v) / 1000
+				}
+				return &kWh
+			}
+			lines = append(lines, []string{
+				start.In(zone).Format(time.RFC3339),
+				figure(sum(func(b devices.EnergyBucket) *devices.WattHours { return b.Home })),
+				figure(sum(func(b devices.EnergyBucket) *devices.WattHours { return b.Solar })),
+				figure(sum(func(b devices.EnergyBucket) *devices.WattHours { return b.GridImport })),
+				figure(sum(func(b devices.EnergyBucket) *devices.WattHours { return b.GridExport })),
+				figure(sum(func(b devices.EnergyBucket) *devices.WattHours { return b.BatteryIn })),
+				figure(sum(func(b devices.EnergyBucket) *devices.WattHours { return b.BatteryOut })),
+				"",
+			})
+		}
+		buckets = buckets[n:]
+	}
+	return lines
+}
+
+// ImportSeries adds a file's series to the history, where that has nothing yet,
+// and returns how many quarters of an hour that were.
+func ImportSeries(c config.Config, s history.Series) (added int, err error) {
+	if s, err = s.In(quarter); err != nil {
+		return 0, err
+	}
+	b := &book{config: c}
+	defer func() { err = errors.Join(err, b.close()) }()
+	for rest := s.Slots; len(rest) > 0; {
+		month := rest[0].Start.In(c.Zone()).Format("2006-01")
+		var lines [][]string
+		n := 0
+		for ; n < len(rest) && rest[n].Start.In(c.Zone()).Format("2006-01") == month; n++ {
+			if x := rest[n]; x.LoadKWh != nil {
+				lines = append(lines, []string{x.Start.In(c.Zone()).Format(time.RFC3339), figure(x.LoadKWh), figure(x.SunKWh), "", "", "", "", ""})
+			}
+		}
+		if err := b.open(month); err != nil {
+			return added, err
+		}
+		added += b.add(lines, true)
+		rest = rest[n:]
+	}
+	return added, nil
+}
+
+// A book is the history while it is added to: one month of it at a time.
+type book struct {
+	config  config.Config
+	month   string // that is open, as 2026-07; empty: none
+	lines   [][]string
+	changed bool
+}
+
+func (b *book) path() string { return filepath.Join(b.config.Paths.HistoryDir, b.month+".csv") }
+
+// open turns to a month, and writes the one before if it has changed.
+func (b *book) open(month string) error {
+	if month == b.month {
+		return nil
+	}
+	if err := b.close(); err != nil {
+		return err
+	}
+	b.month = month
+	lines, err := historyLines(b.path())
+	b.lines = lines
+	return err
+}
+
+func (b *book) close() error {
+	if !b.changed {
+		return nil
+	}
+	b.changed = false
+	return writeHistory(b.config, b.path(), b.lines)
+}
+
+// mostOfADay is the share of a day that has to be known for it to count as had.
+const mostOfADay = 0.75
+
+func (b *book) has(day time.Time) bool {
+	date, known := day.Format(time.DateOnly), 0
+	for _, l := range b.lines {
+		if l[0][:len(date)] == date && l[1] != "" {
+			known++
+		}
+	}
+	whole := devices.NextMidnight(day, day.Location()).Sub(devices.Midnight(day, day.Location()))
+	return float64(known) >= mostOfADay*float64(whole/quarter)
+}
+
+// add puts lines into the open month: figures take the place of those that are
+// there, or yield to them if those are to stay. It returns how many lines have
+// changed.
+func (b *book) add(lines [][]string, stay bool) (changed int) {
+	at := map[int64]int{}
+	for i, l := range b.lines {
+		at[startOf(l).Unix()] = i
+	}
+	for _, l := range lines {
+		i, there := at[startOf(l).Unix()]
+		if !there {
+			b.lines = append(b.lines, l)
+			changed++
+			continue
+		}
+		old := slices.Clone(b.lines[i])
+		for c := 1; c < len(l); c++ {
+			if l[c] != "" && (!stay || old[c] == "") {
+				b.lines[i][c] = l[c]
+			}
+		}
+		if !slices.Equal(old, b.lines[i]) {
+			changed++
+		}
+	}
+	slices.SortStableFunc(b.lines, func(a, c []string) int { return startOf(a).Compare(startOf(c)) })
+	b.changed = b.changed || changed > 0
+	return changed
+}
