@@ -111,6 +111,8 @@ func (w *world) past(now time.Time) (all []forecast.Sample) {
 type changes struct {
 	day   string
 	last  int
+	was   *int      // the one before last; nil: none is known
+	at    time.Time // when last was asked for
 	count int
 	acts  int  // overrides and switchings by people: each has a change to begin and one to end
 	off   bool // the controller is switched off
@@ -126,19 +128,30 @@ func (c *changes) act(overridden, off bool) {
 
 // changedReserve judges that the reserve is changed a dozen times a day at most.
 // What is sent again, or put back, is no change; what people cause is beside that.
+// Nobody changes it for a moment: a start that does has not waited for its plan.
 func (w *witness) changedReserve(percent int, back bool) {
 	day := time.Now().In(zone()).Format(time.DateOnly)
 	if w.changes.day != day {
-		w.changes = changes{day: day, last: w.changes.last, off: w.changes.off}
+		w.changes = changes{day: day, last: w.changes.last, was: w.changes.was, at: w.changes.at, off: w.changes.off}
 	}
 	if back || percent == w.changes.last {
 		return
 	}
-	w.changes.last = percent
-	if w.changes.count++; w.changes.count > rules.MaxChanges+2*w.changes.acts && w.jumped.IsZero() && w.forgotten.IsZero() && !w.apart(time.Now()) {
+	now, calm := time.Now(), w.jumped.IsZero() && w.forgotten.IsZero() && !w.apart(time.Now())
+	if was := w.changes.was; was != nil && *was == percent && now.Sub(w.changes.at) < flap && w.changed.Before(w.changes.at) && calm && w.orders.free(now) {
+		w.broken(I15, "the reserve was %d %% for %v", w.changes.last, now.Sub(w.changes.at))
+	}
+	if last := w.changes.last; !w.changes.at.IsZero() {
+		w.changes.was = &last
+	}
+	w.changes.last, w.changes.at = percent, now
+	if w.changes.count++; w.changes.count > rules.MaxChanges+2*w.changes.acts && calm {
 		w.broken(I15, "the reserve was changed %d times today", w.changes.count)
 	}
 }
+
+// flap is how soon after a change of the reserve nobody takes it back.
+const flap = time.Minute
 
 // gaveWay judges that a rule that acts in the place of the plan says why.
 func (w *witness) gaveWay(s control.State) {

@@ -50,6 +50,7 @@ func (v Violation) String() string {
 // A sending is a write to a vendor.
 type sending struct {
 	at      time.Time
+	node    string
 	values  string
 	carried bool // and the vendor said so
 }
@@ -110,6 +111,7 @@ type witness struct {
 	homes       []*watched
 	orders      orders
 	sent        map[string][]sending         // lately, by device
+	writer      string                       // the node whose write arrives
 	standby     map[string]time.Time         // since when a node has stood by
 	forgotten   time.Time                    // when what could not be written was last lost
 	split       time.Time                    // when the nodes last lost or found sight of each other
@@ -315,10 +317,11 @@ func (w *witness) sends(device, values string, carried bool) {
 	lately := slices.DeleteFunc(w.sent[device], func(s sending) bool {
 		return now.Sub(s.at) > sendingsIn || s.at.Before(w.booted) || s.at.Before(w.split) || s.at.Before(w.jumped)
 	})
-	w.sent[device] = append(lately, sending{now, values, carried})
+	w.sent[device] = append(lately, sending{now, w.writer, values, carried})
 	n := 0
 	for _, s := range w.sent[device] {
-		if s.values == values {
+		if s.values == values && s.node == w.writer { // one that takes over is heard of later
+
 			n++
 		}
 	}
@@ -364,6 +367,7 @@ func (w *witness) apart(now time.Time) bool {
 func (w *witness) wrote(node string, active bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.writer = node
 	if since, ok := w.standby[node]; ok && since.Before(time.Now()) && !active {
 		w.broken(I5, "%s has been standing by since %s, and writes", node, since.In(zone()).Format("15:04:05"))
 	}

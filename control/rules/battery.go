@@ -80,6 +80,11 @@ func (st *step) seeFlights(b Battery) {
 	if b.Reserve == nil || len(own) == 0 {
 		return
 	}
+	news := func(f Flight) bool { return f.landsWith(*b.Reserve) }
+	if commands := sentBy(SentByPerson, k.Flights); !slices.ContainsFunc(own, news) && slices.ContainsFunc(commands, news) {
+		k.Flights = commands // the device took it after those of the rules
+		return
+	}
 	left := shown(own, *b.Reserve, b.Polled)
 	if k.commandShown(*b.Reserve) {
 		k.Flights = sentBy(SentByPerson, k.Flights) // all of the rules came before it
@@ -266,7 +271,7 @@ func (st *step) reconcileReserve(want int) {
 	k, b, shown := &st.Kept.Battery, st.Battery, *st.shownReserve()
 	switch asked := k.Wanted != nil && *k.Wanted == want; {
 	case shown == want && !st.mayLand(want) && (b.Reserve != nil || k.Confirmed):
-		if !asked {
+		if !asked && !st.doubted(Powerwall) { // a plan may want what a person has just chosen
 			st.adoptReserve(want)
 		}
 		st.effect(want)

@@ -51,6 +51,9 @@ func (f Flight) mayShow(v int) bool {
 	return asked == v || v == deviceLimit && asked > v || asked < v && slices.Contains(deviceFloors, v)
 }
 
+// landsWith reports whether a reading that shows a reserve says that this has landed.
+func (f Flight) landsWith(v int) bool { return f.Shown != v && f.mayShow(v) }
+
 // leads reports whether a write ends in a reserve: it asked for that, or for more
 // than a limit that the device is taken to have. If the device keeps more after all,
 // nothing is to stop it.
@@ -76,7 +79,7 @@ func (f Flight) pending(now time.Time) bool { return now.Sub(f.At) < devices.Res
 // follows what was done in the same order: a write that is shown rules out those
 // before it, and stays shown itself until a later one is.
 func shown(flights []Flight, reserve int, polled time.Time) []Flight {
-	landed := slices.IndexFunc(flights, func(f Flight) bool { return f.Shown != reserve && f.mayShow(reserve) })
+	landed := slices.IndexFunc(flights, func(f Flight) bool { return f.landsWith(reserve) })
 	if landed == len(flights)-1 {
 		return nil
 	}

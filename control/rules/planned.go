@@ -89,17 +89,13 @@ func (st *step) planned() (reserve *int, why string, ok bool) {
 		return nil, "", false
 	}
 	p := st.Planned
-	switch {
+	switch why = st.noPlan(); {
 	case st.Unwritable:
 		return nil, "the journal cannot be written", false
-	case p == nil && st.now.Before(st.PlanBy) && !st.plan.Discharge:
+	case why != "" && st.now.Before(st.PlanBy) && !st.plan.Discharge:
 		return nil, "the first plan is being made", true
-	case p == nil:
-		return nil, "there is no plan yet", false
-	case p.Reserve == nil:
-		return nil, p.Why, false
-	case st.now.Sub(p.Made) >= devices.PlanIsOld:
-		return nil, fmt.Sprintf("the plan was made at %s", st.clock(p.Made)), false
+	case why != "":
+		return nil, why, false
 	case st.Battery != nil && st.Battery.Age >= devices.TooOld:
 		return nil, "Tesla's figures are old", false
 	}
@@ -111,6 +107,20 @@ func (st *step) planned() (reserve *int, why string, ok bool) {
 		why = "nothing is held back in a peak"
 	}
 	return &want, why, true
+}
+
+// noPlan is why there is no plan to go by; empty: there is one. What a planner says
+// before it has read the Powerwall is none.
+func (st *step) noPlan() string {
+	switch p := st.Planned; {
+	case p == nil:
+		return "there is no plan yet"
+	case p.Reserve == nil:
+		return p.Why
+	case st.now.Sub(p.Made) >= devices.PlanIsOld:
+		return fmt.Sprintf("the plan was made at %s", st.clock(p.Made))
+	}
+	return ""
 }
 
 // allowed is the reserve nearest to what the plan wants that the guards let it
@@ -156,10 +166,10 @@ func (st *step) wantsPlan() (target, bool) {
 
 // awaitPlan gives the first plan its time.
 func (st *step) awaitPlan() {
-	if st.Planned == nil && st.PlanBy.IsZero() {
+	if st.PlanBy.IsZero() {
 		st.PlanBy = st.now.Add(devices.FirstPlanWithin)
 	}
-	if st.Planned == nil && st.Strategy() == StrategyPlan && st.now.Before(st.PlanBy) {
+	if st.Strategy() == StrategyPlan && st.noPlan() != "" {
 		st.wake(st.PlanBy)
 	}
 	if p := st.Planned; p != nil && p.Reserve != nil {

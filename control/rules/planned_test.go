@@ -204,3 +204,98 @@ func TestAStartWaitsForTheFirstPlan(t *testing.T) {
 		}
 	}
 }
+
+// reserves are the reserves that were written since the last take.
+func (w *world) reserves() (all []int) {
+	for _, x := range w.sent {
+		if x.Reserve != nil {
+			all = append(all, *x.Reserve)
+		}
+	}
+	return all
+}
+
+// A planner that has read nothing yet says that there is no plan, and a moment later
+// there is one: the battery is not filled in between.
+func TestAPlannerThatHasReadNothingIsWaitedFor(t *testing.T) {
+	unread := Planned{Why: "the Powerwall has not been read yet"}
+	for _, tt := range []struct {
+		name  string
+		again func(*world) // what begins once more
+	}{
+		{"after a start", func(w *world) {
+			kept := w.s.Kept
+			w.s = State{Settings: w.s.Settings}
+			w.step(Recovered{Kept: kept})
+		}},
+		{"after a reload", func(w *world) {
+			kept := w.s.Kept
+			w.s = w.s.Resumed(w.s.Settings)
+			w.step(Recovered{Kept: kept})
+		}},
+		{"by a node that is the active one again", func(w *world) {
+			w.step(Role{Active: false})
+			w.now = w.now.Add(3 * time.Hour) // by then its own plan is old
+			w.step(Role{Active: true})
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := plans(t, "2026-07-15 11:00").start()
+			w.plan(45)
+			w.forth(10 * time.Minute)
+			w.take()
+			tt.again(w)
+			unread.Made = w.now
+			w.step(unread)
+			w.read()
+			w.forth(time.Minute)
+			w.plan(45)
+			w.forth(10 * time.Minute)
+			if all := w.reserves(); len(all) > 0 {
+				t.Errorf("it writes %v", all)
+			}
+		})
+	}
+}
+
+// A plan builds on the reserve that is there. When a person has just chosen that, and
+// one reading has shown it, it is no reserve of the plan's.
+func TestAPlanThatWantsWhatAPersonHasJustChosen(t *testing.T) {
+	w := plans(t, "2026-07-15 11:00").start()
+	w.plan(45)
+	w.forth(10 * time.Minute)
+	w.take()
+	w.reserve = 35
+	w.now = w.now.Add(time.Minute)
+	w.read()
+	w.plan(35) // asked again, with 35 in force
+	w.now = w.now.Add(time.Minute)
+	w.read()
+	w.plan(60)
+	w.forth(10 * time.Minute)
+	if all := w.reserves(); len(all) > 0 || len(w.d.Taken) != 1 {
+		t.Errorf("it writes %v, taken %v", all, w.d.Taken)
+	}
+}
+
+// What a person has asked for by command was carried out after what the rules had
+// asked for before. Once it is shown, nothing of theirs can land any more, and what is
+// there is not sent again.
+func TestACommandThatIsShownComesAfterTheWritesBeforeIt(t *testing.T) {
+	w := plans(t, "2026-07-15 11:00").start()
+	w.deaf[Powerwall] = true
+	w.plan(80)
+	w.forth(2 * time.Minute)
+	w.plan(100) // what is shown all the time
+	w.forth(2 * time.Minute)
+	w.take()
+	w.step(Answer{Target: Powerwall, Setting: "reserve", Accepted: true, Reserve: ptr(45)})
+	w.reserve = 45
+	w.forth(20 * time.Minute)
+	w.plan(45)
+	w.ask("auto")
+	w.forth(10 * time.Minute)
+	if all := w.reserves(); len(all) > 0 {
+		t.Errorf("it writes %v", all)
+	}
+}

@@ -118,7 +118,7 @@ func (k Kept) wantsAs(o Kept, target string) bool {
 
 // Merge is newer with the hands on devices that older alone knows of: another
 // node thought that it was the active one, and left them. Whether they are
-// still there is for the next reading to say. Of two hands on one thermostat
+// still there is for the next reading to say. Of two hands on one device
 // the later one counts; if what it took for a baseline was the other node's
 // doing, that one's baseline does. What a person said last holds.
 func Merge(newer, older Kept) Kept {
@@ -147,8 +147,11 @@ func Merge(newer, older Kept) Kept {
 	if older.LastUserInput.After(newer.LastUserInput) {
 		newer.Disabled, newer.Override, newer.Strategy, newer.ByHand, newer.LastUserInput = older.Disabled, older.Override, older.Strategy, older.ByHand, older.LastUserInput
 	}
-	newer.Battery.AtPeak = newer.Battery.AtPeak || older.Battery.AtPeak
-	newer.Battery.Flights = united(newer.Battery.Flights, older.Battery.Flights)
+	b, o := &newer.Battery, older.Battery
+	if b.Taken == nil && o.WrittenAt.After(b.WrittenAt) {
+		b.Wanted, b.Before, b.WrittenAt, b.ShownAt, b.Confirmed = o.Wanted, o.Before, o.WrittenAt, o.ShownAt, o.Confirmed
+	}
+	b.AtPeak, b.Flights = b.AtPeak || o.AtPeak, united(b.Flights, o.Flights)
 	return newer
 }
 
@@ -251,7 +254,7 @@ type State struct {
 	ForecastDay string // the local day ForecastF is for: 2026-07-15
 
 	Planned *Planned  // what the plan said last; nil: nothing since the start
-	PlanBy  time.Time // until when the first plan is waited for; zero: it is not yet known
+	PlanBy  time.Time // until when the first plan since the start, or since this node is the active one, is waited for; zero: it is not yet known
 
 	ForecastDoubt *float64 // one that is far from ForecastF, and is not believed yet
 

@@ -224,6 +224,7 @@ func (st *step) changeRole(active bool) {
 	st.Standby = !active
 	if st.Standby {
 		st.Thermostats, st.BeforeSuspension = nil, nil
+		st.Planned, st.PlanBy = nil, time.Time{}
 	}
 	// Readings of when this node was active last, one that came just after among
 	// them, are of long ago.
