@@ -295,8 +295,8 @@ func (s signs) standing(key, text string, now time.Time) {
 func (s signs) controller(c control.State, now time.Time) {
 	current := map[string]bool{}
 	for _, o := range c.Owned {
-		if o.What != string(rules.Restore) || o.Target == rules.Powerwall && c.Cause == rules.ByDevice {
-			continue // Tesla has the battery: it is restored once the storm is over
+		if o.What != string(rules.Restore) || o.Waits != "" {
+			continue // who has it gives it back first, as Tesla does once a storm is over
 		}
 		key := Restoring + "/" + o.Target
 		current[key] = true

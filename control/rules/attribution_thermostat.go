@@ -24,7 +24,7 @@ type ThermostatLedger struct {
 func AttributeSetting(l ThermostatLedger, t Thermostat) Cause {
 	claim, once := l.Record.Claim, l.Doubted
 	switch {
-	case t.owned():
+	case t.owner() != "":
 		return OwnerMoved
 	case once.HasEnd() && once.Over(t.Polled) && t.Hold == devices.HoldSchedule && t.Mode == once.Mode && (claim != nil || l.Window):
 		return ChoiceEnded
@@ -37,11 +37,6 @@ func AttributeSetting(l ThermostatLedger, t Thermostat) Cause {
 	}
 	return l.withRules(t)
 }
-
-// owned reports whether a vacation or a utility's event has the thermostat. What
-// they make of it says nothing of what a person wants, and what the rules had set is
-// there again afterwards.
-func (t Thermostat) owned() bool { return t.Hold == devices.HoldVacation || t.UtilityEvent }
 
 // untouched is the cause where nothing of the rules is on the thermostat.
 func (l ThermostatLedger) untouched(t Thermostat) Cause {

@@ -43,11 +43,14 @@ func (st *step) describe() {
 func (st *step) describeBattery() {
 	d, k := &st.d, st.Kept.Battery
 	if k.AtPeak && !st.neverTaken() {
-		what := "reserve"
+		o := Owned{Target: Powerwall, Name: "Powerwall", What: "reserve", Until: st.plan.Until}
 		if !st.holds() {
-			what = string(Restore)
+			o.What = string(Restore)
+			if st.Battery != nil {
+				o.Waits = st.Battery.owner()
+			}
 		}
-		d.Owned = append(d.Owned, Owned{Target: Powerwall, Name: "Powerwall", What: what, Until: st.plan.Until})
+		d.Owned = append(d.Owned, o)
 	}
 	if k.Taken != nil {
 		d.Taken = append(d.Taken, Owned{Target: Powerwall, Name: "Powerwall", What: k.Taken.What, Until: st.plan.Next})
@@ -62,11 +65,14 @@ func (st *step) describeThermostat(id string) {
 		if claim.Wanted.Hold == devices.HoldUntil {
 			until = claim.Wanted.Until
 		}
-		what := claim.Kind
+		o := Owned{Target: id, Name: st.nameOf(id), What: string(claim.Kind), Until: until}
 		if st.wantedGoal(id) == Restore {
-			what = Restore
+			o.What = string(Restore)
 		}
-		d.Owned = append(d.Owned, Owned{Target: id, Name: st.nameOf(id), What: string(what), Until: until})
+		if t := st.Thermostats[id]; o.What == string(Restore) && t.Alive {
+			o.Waits = t.owner()
+		}
+		d.Owned = append(d.Owned, o)
 	}
 	if h.Taken != nil {
 		d.Taken = append(d.Taken, Owned{Target: id, Name: st.nameOf(id), What: h.Taken.What, Until: st.plan.Until})

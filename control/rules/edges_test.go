@@ -385,6 +385,46 @@ func TestAWriteThatNeverLandedIsNotOvertaken(t *testing.T) {
 	w.until("16:30").want("powerwall 0") // 85 is beyond the limit, and is what it has
 }
 
+// A thermostat on vacation, or in a utility's event, raised a critical fault since it was
+// not given back in time. Who has it is told instead, and it goes back afterwards.
+func TestWhatIsOwedToAThermostatThatSomebodyHasWaits(t *testing.T) {
+	for _, c := range []struct {
+		waits string
+		take  func(*Thermostat)
+	}{
+		{"it is on vacation", func(th *Thermostat) { th.Hold = devices.HoldVacation }},
+		{"an event of the utility has it", func(th *Thermostat) { th.UtilityEvent = true }},
+	} {
+		t.Run(c.waits, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 15:50")
+			th := w.therm["up"]
+			th.Hold, w.charge = devices.HoldPermanent, 70
+			w.start().until("16:30").take()
+			before := *th
+			c.take(th)
+			w.until("19:30").want("powerwall 100")
+			if len(w.d.Owned) != 1 || w.d.Owned[0].What != string(Restore) || w.d.Owned[0].Waits != c.waits {
+				t.Errorf("owned: %+v", w.d.Owned)
+			}
+			*th = before
+			w.until("19:40").want("up permanent cool 76 heat 68")
+			if len(w.d.Owned) != 0 {
+				t.Errorf("owned: %+v", w.d.Owned)
+			}
+		})
+	}
+	t.Run("one that its vendor does not reach is no such case", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 15:50")
+		w.therm["up"].Hold, w.charge = devices.HoldPermanent, 70
+		w.start().until("16:30").take()
+		w.therm["up"].Alive, w.therm["up"].Hold = false, devices.HoldVacation
+		w.until("19:30")
+		if len(w.d.Owned) != 1 || w.d.Owned[0].Waits != "" {
+			t.Errorf("owned: %+v", w.d.Owned)
+		}
+	})
+}
+
 // A set point chosen while the thermostat is on vacation counts from its end.
 func TestAChoiceMadeOnVacation(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10").start()

@@ -135,6 +135,7 @@ type Owned struct {
 	Name   string    `json:"name"` // as people know it
 	What   string    `json:"what"`
 	Until  time.Time `json:"until,omitzero"`
+	Waits  string    `json:"waits,omitempty"` // why restoring has to wait: who commands the target meanwhile
 }
 
 // A Write is one absolute command. Exactly one of Reserve and devices.Setting is set.

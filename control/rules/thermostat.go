@@ -18,12 +18,23 @@ func (t Thermostat) blocked() string {
 		return "it is off"
 	case t.EmergencyHeat:
 		return "it is in emergency heat"
+	case t.owner() != "":
+		return t.owner()
+	case !t.Mode.Cools() && !t.Mode.Heats():
+		return "its mode is not known"
+	}
+	return ""
+}
+
+// owner says who commands the thermostat at present in place of the rules; empty if
+// nobody does. What they make of it says nothing of what a person wants, and what the
+// rules had set is there again afterwards.
+func (t Thermostat) owner() string {
+	switch {
 	case t.Hold == devices.HoldVacation:
 		return "it is on vacation"
 	case t.UtilityEvent:
 		return "an event of the utility has it"
-	case !t.Mode.Cools() && !t.Mode.Heats():
-		return "its mode is not known"
 	}
 	return ""
 }
@@ -372,7 +383,7 @@ func (st *step) later(id string, t Thermostat) bool {
 // device nothing of the rules is in force there, and it would be refused. One that is
 // off may take no set points.
 func (t Thermostat) unready() string {
-	if t.UtilityEvent || t.Hold == devices.HoldVacation || !t.Alive || t.Mode == devices.Off {
+	if t.owner() != "" || !t.Alive || t.Mode == devices.Off {
 		return t.blocked()
 	}
 	return ""

@@ -17,7 +17,7 @@ func (st *step) readThermostat(id string, t Thermostat) {
 	if !complete {
 		return
 	}
-	if t.owned() {
+	if t.owner() != "" {
 		st.transitionThermostat(id, t, ThermostatLedger{Record: st.Kept.Thermostats[id], Before: prev})
 		return
 	}
