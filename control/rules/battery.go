@@ -275,6 +275,8 @@ func (st *step) reconcileReserve(want int) {
 			st.adoptReserve(want)
 		}
 		st.effect(want)
+	case st.awaits(Powerwall):
+		// What becomes of it tells what there is to write.
 	case st.doubted(Powerwall) && (st.plan.Phase != OffPeak || asked):
 		// The next reading tells whether a person has it; what has to go back does.
 	case asked && !st.mayRetry(Powerwall, b.Polled):
@@ -316,7 +318,7 @@ func (st *step) giveBackUnread(want int) {
 		return
 	}
 	wanted := *st.Kept.Battery.Wanted
-	if wanted == want && !st.mayRetry(Powerwall, time.Time{}) {
+	if st.awaits(Powerwall) || wanted == want && !st.mayRetry(Powerwall, time.Time{}) {
 		return
 	}
 	st.setReserve(want, wanted)

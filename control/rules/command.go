@@ -13,6 +13,7 @@ import (
 // answer folds the answer to a command: one of the rules ends what is pending, a
 // person's leaves the target to that person.
 func (st *step) answer(a Answer) {
+	st.count(a)
 	p, own := st.Pending[a.Target]
 	if own = own && p.ID != "" && p.ID == a.ID; !own {
 		switch {
@@ -50,6 +51,30 @@ func (st *step) answer(a Answer) {
 		st.refused(p.Sent)
 	}
 	st.failed(a.Target, p, a.Reason)
+}
+
+// count counts the commands of people that are on their way to where the rules write.
+func (st *step) count(a Answer) {
+	c := st.Commanded[a.Target]
+	switch {
+	case OwnCommand(a.ID), a.Setting == fan, a.Target == Powerwall && a.Setting != "reserve":
+	case !a.Final && a.Accepted:
+		st.Commanded = with(st.Commanded, a.Target, Commanded{c.Open + 1, st.now})
+	case a.Final && c.Open > 0:
+		st.Commanded = with(st.Commanded, a.Target, Commanded{c.Open - 1, c.Last})
+	}
+}
+
+// awaits reports whether a person's command is on its way to a target, or came just
+// now. The bridge refuses those of the rules until then.
+func (st *step) awaits(target string) bool {
+	c := st.Commanded[target]
+	until := c.Last.Add(devices.JustRead + time.Second) // the bridge refuses one at the very end of it, too
+	if c.Open > 0 {
+		until = c.Last.Add(devices.AnswerWithin)
+	}
+	st.wake(until)
+	return st.now.Before(until)
 }
 
 // asked is a person's command, accepted by the bridge.

@@ -264,7 +264,50 @@ func TestAPersonsCommandThatFailsLeavesNothingOfOurs(t *testing.T) {
 		w.step(Answer{Target: "up", Setting: "mode", ID: "a person's", Accepted: true})
 		w.step(Answer{Target: "up", Setting: "mode", ID: "a person's", Final: true, Reason: "the vendor does not answer"})
 		w.deaf["up"] = false
-		w.until("19:40").want("up permanent cool 76 heat 68", "up permanent cool 76 heat 68")
+		w.until("19:40").want("up permanent cool 76 heat 68")
+	})
+}
+
+// A window began while a person's command was on its way: the rules asked every ten
+// seconds, were refused, and wrote the journal each time.
+func TestTheRulesWaitForAPersonsCommand(t *testing.T) {
+	for _, c := range []struct{ target, setting, want string }{
+		{"up", "cool_setpoint", "up until 16:00 cool 74 heat 68"},
+		{Powerwall, "reserve", "powerwall 100"},
+	} {
+		for name, final := range map[string]bool{"that is answered": true, "that nobody answers": false} {
+			t.Run(c.target+", "+name, func(t *testing.T) {
+				w := newWorld(t, "2026-07-15 15:10").start()
+				if c.target == Powerwall {
+					w.s.Settings.Thermostats, w.reserve = nil, 40
+				}
+				w.until("15:29").take()
+				w.now = w.now.Add(40 * time.Second)
+				w.step(Answer{Target: c.target, Setting: c.setting, ID: "7", Accepted: true})
+				journaled := w.journaled
+				for range 40 {
+					w.now = w.now.Add(10 * time.Second)
+					w.read()
+				}
+				w.want()
+				if n := w.journaled - journaled; n > 1 { // the window has begun
+					t.Errorf("the journal was written %d times while nothing happened", n)
+				}
+				if final {
+					w.step(Answer{Target: c.target, Setting: c.setting, ID: "7", Final: true, Reason: "the vendor does not answer"})
+				} else {
+					w.now = w.now.Add(4 * time.Minute)
+					w.read()
+				}
+				w.want(c.want)
+			})
+		}
+	}
+	t.Run("a fan is nothing to wait for", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 15:10").start()
+		w.untilTime(at("2026-07-15 15:29")).take()
+		w.step(Answer{Target: "up", Setting: "fan", ID: "7", Accepted: true})
+		w.until("15:31").want("up until 16:00 cool 74 heat 68")
 	})
 }
 

@@ -271,6 +271,7 @@ type State struct {
 	Indoor           map[string]Figures    // °F, by thermostat
 	Doubts           map[string]Doubt      // by target: what the last reading showed for the first time
 	Idle             Idle                  // the battery shows its reserve and does not go by it
+	Commanded        map[string]Commanded  // by target: people's commands on their way
 }
 
 // Resumed is the state of a controller that goes on with other settings in the
@@ -293,6 +294,13 @@ type Pending struct {
 	Ignored bool      // the last one was accepted and nothing came of it
 	Unknown bool      // the last one was sent, and nothing showed what became of it
 	Back    bool      // a reading has brought the next try forward already
+}
+
+// Commanded are the commands that people have sent to a device and that the bridge has
+// accepted and not answered to the end.
+type Commanded struct {
+	Open int
+	Last time.Time // when the last one was accepted
 }
 
 // A state shares its maps with the one before it, so a step never writes to one:

@@ -232,7 +232,7 @@ func (st *step) changeRole(active bool) {
 		st.Battery = nil
 	}
 	st.Thermostats = where(st.Thermostats, func(_ string, t Thermostat) bool { return st.now.Sub(t.Polled) <= devices.MaxStepInterval })
-	st.ReadSinceStart, st.Pending, st.Doubts = nil, nil, nil
+	st.ReadSinceStart, st.Pending, st.Doubts, st.Commanded = nil, nil, nil, nil
 	st.Charge, st.Indoor, st.Idle = Figures{}, nil, Idle{}
 }
 

@@ -56,8 +56,8 @@ func (st *step) thermostat(id string) {
 func (st *step) reconcileSetting(id string, t Thermostat, goal Goal) {
 	h := st.Kept.Thermostats[id]
 	switch {
-	case st.doubted(id), goal == Setback && st.beyond(st.Indoor[id].Doubt):
-		// The next reading decides.
+	case st.doubted(id), st.awaits(id), goal == Setback && st.beyond(st.Indoor[id].Doubt):
+		// The next reading decides, or what becomes of a person's command.
 	case goal != Restore:
 		st.change(id, t, h, goal)
 	case h.Claim == nil, h.Claim.yields():
