@@ -1,7 +1,10 @@
 package main_test
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -142,6 +145,79 @@ func BenchmarkIdle(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(residentMB(b, p.Process.Pid), "resident-MB")
 	b.ReportMetric(share*100, "cpu-%")
+}
+
+// BenchmarkPage is what the page costs in memory, over a daemon without http.listen:
+// when nobody looks at it, and while two browsers do. Of each kind there are three
+// daemons, and the middle one counts. IDLE says for how long; 5m are needed for a true
+// figure, since a daemon gives back the memory of its start after a minute, and then
+// takes again what it needs.
+func BenchmarkPage(b *testing.B) {
+	lasts, err := time.ParseDuration(os.Getenv("IDLE"))
+	if err != nil {
+		lasts = 10 * time.Second
+	}
+	kinds := []struct {
+		name     string
+		page     bool
+		browsers int
+	}{{"none", false, 0}, {"idle", true, 0}, {"watched", true, 2}}
+	pids := make([][]int, len(kinds))
+	for range 3 {
+		for i, kind := range kinds {
+			h, p := newBench(b), (*process)(nil)
+			if kind.page {
+				var at string
+				p, at = h.withPage("")
+				for range kind.browsers {
+					browse(b, at)
+				}
+			} else {
+				p = h.start()
+			}
+			pids[i] = append(pids[i], p.Process.Pid)
+		}
+	}
+	time.Sleep(lasts)
+	for b.Loop() {
+	}
+	middle := func(pids []int) float64 {
+		var all []float64
+		for _, pid := range pids {
+			all = append(all, residentMB(b, pid))
+		}
+		slices.Sort(all)
+		return all[len(all)/2]
+	}
+	without := middle(pids[0])
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(without, "without-MB")
+	b.ReportMetric(middle(pids[1])-without, "idle-more-MB")
+	b.ReportMetric(middle(pids[2])-without, "watched-more-MB")
+}
+
+// browse loads the page as a browser does, and listens as long as the benchmark runs.
+func browse(b *testing.B, at string) {
+	b.Helper()
+	for _, file := range []string{"/", "/page.css", "/page.js", "/icon.svg"} {
+		get(b, at+file)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at+"/live", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	stream, err := http.DefaultClient.Do(request)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, stream.Body) // until it is stopped
+		_ = stream.Body.Close()
+		close(ended)
+	}()
+	b.Cleanup(func() { stop(); <-ended })
 }
 
 func residentMB(b *testing.B, pid int) float64 {

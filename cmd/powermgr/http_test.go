@@ -12,7 +12,7 @@ import (
 )
 
 // get is a page of the running daemon; empty if there is none.
-func get(t *testing.T, url string) string {
+func get(t testing.TB, url string) string {
 	t.Helper()
 	res, err := http.Get(url)
 	if err != nil {

@@ -27,14 +27,16 @@ type action interface {
 func kinds() map[string]action {
 	return map[string]action{
 		// people
-		"wall":     wall{},
-		"app":      app{},
-		"publish":  publish{},
-		"override": override{},
-		"prices":   prices{},
-		"strategy": strategy{},
-		"enabled":  enabled{},
-		"restore":  restore{},
+		"wall":       wall{},
+		"app":        app{},
+		"publish":    publish{},
+		"override":   override{},
+		"prices":     prices{},
+		"strategy":   strategy{},
+		"enabled":    enabled{},
+		"restore":    restore{},
+		"adjust":     adjust{},
+		"configured": configured{},
 		// faults
 		"vendor_fault":   vendorFault{},
 		"vendors_well":   vendorsWell{},

@@ -51,6 +51,9 @@ func (w *witness) controlSays(name string, m bus.Message) {
 	switch name {
 	case devices.StateLeaf:
 		w.controlState(m)
+	case "peak_reserve" + devices.ResultSuffix, "off_peak_reserve" + devices.ResultSuffix, "precool_depth" + devices.ResultSuffix, allByHand + devices.ResultSuffix:
+		w.line("  %s %s", m.Topic, m.Payload)
+		w.answersByHand(strings.TrimSuffix(name, devices.ResultSuffix), m)
 	case "override" + devices.ResultSuffix, "enabled" + devices.ResultSuffix, "restore" + devices.ResultSuffix:
 		w.line("  %s %s", m.Topic, m.Payload)
 	}
@@ -79,6 +82,7 @@ func (w *witness) controlState(m bus.Message) {
 	w.paused, w.override = s.Override == string(rules.OverridePause) || !s.Enabled && s.Override == string(rules.Auto), s.Override
 	w.latches(s)
 	w.gaveWay(s)
+	w.honors(s)
 	if s.Phase == w.phase {
 		return
 	}
@@ -144,7 +148,7 @@ func (w *witness) batteryState(m bus.Message) {
 	if r.ReservePercent != nil {
 		// No rule asks for such a value, and no plan has: it is a person's, once they
 		// have it.
-		if v := *r.ReservePercent; w.hidden && v != w.reserve && !slices.Contains([]int{0, 20, 80, 100}, v) && !w.planned[v] && !theirs {
+		if v := *r.ReservePercent; w.hidden && v != w.reserve && !slices.Contains([]int{0, 20, 80, 100}, v) && !w.planned[v] && !w.hand.ever[v] && !theirs {
 			w.glimpse = glimpse{reserve: v, is: true}
 		}
 		w.reserve, w.reserveAt = *r.ReservePercent, time.Now()
@@ -185,7 +189,7 @@ func (w *witness) reserveCommand(payload []byte) {
 	switch {
 	case w.home.world.DryRun:
 		w.broken(I5, "a reserve of %d %% was commanded in dry run", c.Value)
-	case (w.paused || w.orders.stopped(time.Now())) && c.Value < 80 && !back && !w.apart(time.Now()):
+	case (w.paused || w.orders.stopped(time.Now())) && c.Value < min(80, w.offPeakReserve()) && !back && !w.apart(time.Now()):
 		w.broken(I5, "a reserve of %d %% was commanded while paused", c.Value)
 	case c.Value == w.reserve && !w.idle && time.Since(w.idleAt) > moments && w.pending == nil && !w.hidden && w.reserveAt.Before(time.Now().Add(-moments)) && time.Since(w.reserveAt) < 10*time.Minute && w.reserveAt.Sub(sent) > 10*time.Minute && time.Since(w.booted) > 10*time.Minute && !w.apart(time.Now()):
 		w.broken(I4, "the reserve is %d %% already: %s", c.Value, c.Reason)
@@ -403,6 +407,7 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 	case !cmd.restore && (w.paused || w.orders.stopped(now)) && !w.apart(now):
 		w.broken(I5, "%s was commanded while paused: %s", d.id, c.Reason)
 	}
+	w.precools(d, cmd, c.Reason)
 	theirs := cmd.restore && slices.ContainsFunc(d.choices, func(c setting) bool {
 		ended := !w.jumped.IsZero() && c.timed() && cmd.setting.Hold == devices.HoldSchedule // by a wrong clock
 		return ended || slices.ContainsFunc(c.aged(now).taken(d.gap), cmd.setting.same)

@@ -90,7 +90,7 @@ func (w *witness) givenBackSoon(is state, faults []emulator.Fault) {
 			w.broken(I14, format, args...)
 		}
 	}
-	if is.reserve == w.home.world.Powerwall.ReserveFloor && w.strategy != rules.StrategyPlan && w.touched.IsZero() && !w.home.tokens.gone("tesla") && since("tesla") > soon {
+	if is.reserve == w.peakReserve() && is.reserve != w.offPeakReserve() && w.hand.sure(now) && w.strategy != rules.StrategyPlan && w.touched.IsZero() && !w.home.tokens.gone("tesla") && since("tesla") > soon {
 		switch over := now.Sub(w.owed.owned); {
 		case !w.owner:
 			say("reserve", "the reserve is still that of the peak after %v in which nothing kept Tesla from being told", since("tesla").Round(time.Minute))

@@ -149,6 +149,25 @@ func TestEachInvariantCanFail(t *testing.T) {
 				h.say("powermgr/control/state", `{"phase":"peak","thresholds_latched":[{"minutes_left":30,"level_percent":-5}],"override":"auto","enabled":true}`)
 			})
 		}},
+		{I16, "what was changed by hand is forgotten", func(h *home) {
+			h.at(20*time.Minute, func() { h.byHand("peak_reserve", "30") })
+			h.at(time.Hour, func() { h.say("powermgr/control/state", `{"phase":"peak","override":"auto","enabled":true}`) })
+		}},
+		{I16, "the button gives nothing back", func(h *home) {
+			h.at(20*time.Minute, func() { h.byHand("peak_reserve", "30") })
+			h.at(30*time.Minute, func() { h.byHand(allByHand, "PRESS") })
+			h.at(time.Hour, func() {
+				h.say("powermgr/control/state", `{"phase":"peak","override":"auto","enabled":true,"changed_by_hand":[{"setting":"peak_reserve","value":30}]}`)
+			})
+		}},
+		{I16, "precooling is deeper than was set by hand", func(h *home) {
+			h.at(-time.Hour, func() { h.byHand("precool_depth", "1") })
+			h.at(-20*time.Minute, func() { h.rogue(0, "is cooled", 61, 55) })
+		}},
+		{I6, "the reserve that was set by hand does not hold in the peak", func(h *home) {
+			h.at(-time.Hour, func() { h.byHand("peak_reserve", "30") })
+			h.at(-time.Minute, func() { h.watch.hand.value[rules.AdjustPeakReserve] = 40 }) // than the people think
+		}},
 		{I14, "the reserve is never given back", func(h *home) { h.configure("dry_run: false", "dry_run: false\n  off_peak_reserve_percent: 0") }},
 		{I5, "a stranger that is a dry run writes", func(h *home) {
 			h.stranger = &node{name: "stranger", stranger: true, dry: true, own: second}

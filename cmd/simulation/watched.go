@@ -47,6 +47,7 @@ type watched struct {
 	earlier   setting   // what the one before asked for, which may have landed or not
 	low, high float64   // bounds of cool set points, °F
 	cold, hot float64   // bounds of heat set points, °F
+	scheduled float64   // the lowest cool set point of its schedule
 }
 
 // afterVacation is what a thermostat shows, and during a vacation what it is to have
@@ -76,6 +77,16 @@ func (d *watched) bounds(s setting) {
 	cool, heat := d.unit.To(devices.Fahrenheit, s.Cool), d.unit.To(devices.Fahrenheit, s.Heat)
 	d.low, d.high = min(d.low, cool), max(d.high, cool)
 	d.cold, d.hot = min(d.cold, heat), max(d.hot, heat)
+}
+
+// coolest is the lowest cool set point that people have chosen, in the thermostat's
+// own unit.
+func (d *watched) coolest() float64 {
+	least := d.scheduled
+	for _, c := range append(append([]setting{d.own}, d.past...), d.choices...) {
+		least = min(least, c.Cool)
+	}
+	return least
 }
 
 // replace notes that people want something else from now on.

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +35,7 @@ const (
 	I13 Invariant = "I13 real figures"   // what no battery can do decides nothing
 	I14 Invariant = "I14 soon"           // what is not given back is, once the vendor takes commands
 	I15 Invariant = "I15 a plan"         // changes the reserve a dozen times a day at most, and gives way with a reason
+	I16 Invariant = "I16 by hand"        // what was changed by hand holds until a person gives it back
 )
 
 // A Violation is a broken promise.
@@ -110,6 +112,7 @@ type witness struct {
 	unseen      bool           // and no node ran: nobody can tell in which window it was
 	homes       []*watched
 	orders      orders
+	hand        hand
 	sent        map[string][]sending         // lately, by device
 	writer      string                       // the node whose write arrives
 	standby     map[string]time.Time         // since when a node has stood by
@@ -119,13 +122,15 @@ type witness struct {
 }
 
 func newWitness(h *home) *witness {
-	return &witness{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, counters: map[string]devices.WattHours{}, planned: map[int]bool{}, orders: orders{override: rules.Auto}, sent: map[string][]sending{}, limits: limits{until: map[limited]time.Time{}}, owed: owed{hindered: map[string]time.Time{}, told: map[string]bool{}}}
+	return &witness{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, counters: map[string]devices.WattHours{}, planned: map[int]bool{}, hand: hand{value: map[rules.Adjustable]float64{}, ever: map[int]bool{}}, orders: orders{override: rules.Auto}, sent: map[string][]sending{}, limits: limits{until: map[limited]time.Time{}}, owed: owed{hindered: map[string]time.Time{}, told: map[string]bool{}}}
 }
 
 func (w *witness) begin(h *emulator.House) {
 	for i, t := range h.Thermostats {
 		d := &watched{id: devices.TopicID(w.home.world.vendorID(i)), unit: t.Unit, gap: t.Deadband, choices: []setting{settingOf(t)}, low: 67, high: 82, cold: 62, hot: 62}
+		d.scheduled = math.Inf(1)
 		for _, p := range t.Schedule {
+			d.scheduled = min(d.scheduled, p.Cool)
 			d.bounds(setting{Cool: p.Cool, Heat: p.Heat})
 		}
 		d.bounds(settingOf(t))
@@ -343,6 +348,7 @@ func (w *witness) forgets() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.forgotten, w.taken, w.choice, w.glimpse, w.orders.doubt = time.Now(), time.Time{}, time.Time{}, glimpse{}, true
+	w.hand.doubt = w.hand.doubt || !w.hand.asked.IsZero()
 	for _, d := range w.homes {
 		d.taken = time.Time{}
 		d.choices = append(d.choices, d.past...) // nobody knows any better
@@ -413,7 +419,7 @@ func (w *witness) appointments() (all []act) {
 				calm := h.active().well() && now.Sub(w.battery) < 6*time.Minute && now.Sub(w.disturbance) > 15*time.Minute && now.After(w.limits.unread) && w.free(now) && w.taken.IsZero() &&
 					!w.touched.After(now.Add(-45*time.Minute)) && !w.owner && !h.world.DryRun && settle < time.Minute && !faulty && now.Sub(w.forgotten) > 3*time.Hour
 				limited := !w.jumped.IsZero() && truth.Reserve == 80 // on a wrong clock it looks like a choice
-				if calm && truth.Reserve != h.world.Powerwall.ReserveFloor && !limited {
+				if calm && w.hand.sure(now) && truth.Reserve != w.peakReserve() && !limited {
 					w.broken(I6, "a minute into the peak the reserve is %d %%", truth.Reserve)
 				}
 			})}, act{peak.End.Add(givenBack), judging(w.afterPeak)})
@@ -478,11 +484,11 @@ func (w *witness) judge(truth emulator.Truth) {
 			w.broken(I1, "%s is %s; it was to be one of %v", d.id, real, d.choices)
 		}
 	}
-	want := 100
-	if limit := w.home.world.Powerwall.ReserveCap; limit > 0 && truth.Reserve != want { // it takes a while to snap back
+	want := w.offPeakReserve()
+	if limit := w.home.world.Powerwall.ReserveCap; limit > 0 && truth.Reserve != want && want > limit { // it takes a while to snap back
 		want = limit
 	}
-	theirs := w.strategy == rules.StrategyPlan || !w.touched.Before(w.changed) || w.unseen || w.home.world.DryRun || w.owner
+	theirs := w.strategy == rules.StrategyPlan || !w.touched.Before(w.changed) || w.unseen || w.home.world.DryRun || w.owner || !w.hand.sure(now)
 	if floor := w.home.world.Powerwall.ReserveFloor; w.paused {
 		theirs = theirs || truth.Reserve > floor || w.theirs != nil && truth.Reserve == max(*w.theirs, floor)
 	}

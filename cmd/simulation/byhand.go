@@ -1,0 +1,171 @@
+package simulation
+
+// What people change by hand: it is honored until they give it back.
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/control"
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// adjust is somebody who changes a setting by hand.
+type adjust struct {
+	Setting rules.Adjustable `yaml:"setting"`
+	Payload string           `yaml:"payload"` // a number, or "configured"
+}
+
+func (a adjust) do(h *home) { h.byHand(string(a.Setting), a.Payload) }
+func (a adjust) String() string {
+	return fmt.Sprintf("somebody sets the %s to %s by hand", a.Setting, a.Payload)
+}
+
+// configured is the button that gives back everything that was changed by hand.
+type configured struct{}
+
+func (configured) do(h *home)     { h.byHand(allByHand, "PRESS") }
+func (configured) String() string { return "somebody gives back what was changed by hand" }
+
+// allByHand is the button's part of its topic.
+const allByHand = "configured"
+
+// byHand sends a change by hand.
+func (h *home) byHand(name, payload string) {
+	h.watch.byHand(h.send(bus.Message{Topic: "powermgr/control/" + name + devices.Set, Payload: []byte(payload)}))
+}
+
+// adjusts draws whether people change settings by hand. It has a stream of chance of
+// its own, so that all else of a seed stays as it is without.
+func (w *drawing) adjusts(seed uint64) {
+	r := rand.New(rand.NewPCG(seed*0x9e3779b97f4a7c15, 0x68616e64)) // seeds that follow each other begin much alike
+	if !chance(r, 0.25) {
+		return
+	}
+	own := &drawing{world: w.world, rand: r, date: w.date, hours: w.hours}
+	at := own.at()
+	for range 1 + r.IntN(3) {
+		a := adjust{Setting: pick(r, rules.Adjustables()...)}
+		switch a.Setting {
+		case rules.AdjustPeakReserve:
+			a.Payload = pick(r, "10", "15", "30", "40", "0")
+		case rules.AdjustOffPeakReserve:
+			a.Payload = pick(r, "100", "80", "75", "60", "50")
+		case rules.AdjustPrecool:
+			a.Payload = pick(r, "0", "1", "3.5", "5")
+		}
+		switch {
+		case chance(r, 0.1):
+			a.Payload = allByHand
+		case chance(r, 0.1): // is refused
+			a.Payload = pick(r, "85", "-1", "NaN", "much", "{")
+		case chance(r, 0.2):
+			a.Payload = fmt.Sprintf(`{"value":%s,"id":"person"}`, a.Payload)
+		}
+		own.add(at, a)
+		at = own.later(at, 120)
+	}
+	if chance(r, 0.6) {
+		own.add(at, configured{})
+	}
+}
+
+// asConfigured is what the home's configuration says of a setting.
+func asConfigured(a rules.Adjustable) float64 {
+	return map[rules.Adjustable]float64{rules.AdjustOffPeakReserve: 100, rules.AdjustPrecool: 2}[a]
+}
+
+// hand is what people have changed by hand, as their commands were answered: the
+// daemon's own word for what is in force is not taken.
+type hand struct {
+	value map[rules.Adjustable]float64 // that are not as configured
+	asked time.Time                    // the last change
+	doubt bool                         // whether it was heard, or is still known
+	ever  map[int]bool                 // reserves that were chosen by hand
+	told  bool                         // that powermgr says otherwise
+}
+
+// sure reports whether what was changed by hand is certainly in force at now.
+func (d hand) sure(now time.Time) bool { return !d.doubt && now.Sub(d.asked) > slack }
+
+// peakReserve is what the reserve in a peak is to be.
+func (w *witness) peakReserve() int {
+	return max(int(w.hand.value[rules.AdjustPeakReserve]), w.home.world.Powerwall.ReserveFloor) // 0 is configured
+}
+
+// offPeakReserve is what the reserve out of peaks is to be.
+func (w *witness) offPeakReserve() int {
+	if v, ok := w.hand.value[rules.AdjustOffPeakReserve]; ok {
+		return max(int(v), w.home.world.Powerwall.ReserveFloor)
+	}
+	return 100
+}
+
+// byHand is a change by hand on its way. Until it is answered, nobody knows of it.
+func (w *witness) byHand(heard bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hand.asked = time.Now()
+	w.hand.doubt = w.hand.doubt || !heard || !w.jumped.IsZero() || w.apart(time.Now()) // whose word is the last one then?
+}
+
+// answersByHand is told how a change by hand was answered.
+func (w *witness) answersByHand(name string, m bus.Message) {
+	r, err := bus.Decode[devices.Result](m)
+	if err != nil || !r.Accepted {
+		return
+	}
+	w.hand.asked, w.changes.acts = time.Now(), w.changes.acts+1
+	if name == allByHand {
+		w.hand.value = map[rules.Adjustable]float64{}
+		return
+	}
+	v, err := strconv.ParseFloat(fmt.Sprint(r.Requested), 64)
+	if err != nil { // configured
+		delete(w.hand.value, rules.Adjustable(name))
+		return
+	}
+	w.hand.ever[int(v)] = true
+	if v == asConfigured(rules.Adjustable(name)) { // which is no change
+		delete(w.hand.value, rules.Adjustable(name))
+		return
+	}
+	w.hand.value[rules.Adjustable(name)] = v
+}
+
+// honors judges that what powermgr says was changed by hand is what people have
+// changed and not given back.
+func (w *witness) honors(s control.State) {
+	now := time.Now()
+	if w.hand.told || !w.hand.sure(now) || now.Sub(w.booted) < slack || now.Sub(w.forgotten) < 3*time.Hour || !w.jumped.IsZero() || w.apart(now) {
+		return
+	}
+	said := map[rules.Adjustable]float64{}
+	for _, a := range s.ByHand {
+		said[a.Setting] = a.Value
+	}
+	for _, a := range rules.Adjustables() {
+		is, changed := said[a]
+		want, wanted := w.hand.value[a]
+		if changed != wanted || changed && is != want {
+			w.broken(I16, "the %s is %v by hand %v; people left it at %v by hand %v", a, is, changed, want, wanted)
+			w.hand.told = true // once is enough
+		}
+	}
+}
+
+// precools judges a command by the depth of precooling that was set by hand.
+func (w *witness) precools(d *watched, c command, why string) {
+	depth, ok := w.hand.value[rules.AdjustPrecool]
+	if !ok || c.restore || !w.hand.sure(time.Now()) || w.apart(time.Now()) {
+		return
+	}
+	least := d.unit.To(devices.Fahrenheit, d.coolest())
+	if cool := d.unit.To(devices.Fahrenheit, c.setting.Cool); cool < least-depth-1 { // half a degree Celsius is nearly 1 °F
+		w.broken(I16, "%s is cooled to %.1f °F, with %g °F of precooling by hand below %.1f °F: %s", d.id, cool, depth, least, why)
+	}
+}
