@@ -1036,14 +1036,14 @@ func TestConfigsGoOutOneByOne(t *testing.T) {
 		}
 	}
 	o.connected()
-	for _, topic := range []string{"powermgr/a", "ha/x/config", "ha/y/config"} {
+	for _, topic := range []string{"powermgr/a", "powermgr/z/availability", "ha/x/config", "ha/y/config"} {
 		o.put(msg(topic, "1"))
 	}
 	expect("") // the replay brings them
 	o.replay(bus.Message{})
 	expect("ha/x/config 1", "in 100ms")
 	now = now.Add(100 * time.Millisecond)
-	expect("ha/y/config 1", "powermgr/a 1", "")
+	expect("ha/y/config 1", "powermgr/z/availability 1", "powermgr/a 1", "")
 	o.put(msg("ha/x/config", "2"))
 	o.put(msg("ha/x/config", "3"))
 	o.put(msg("powermgr/a", "2"))

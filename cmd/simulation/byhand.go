@@ -36,7 +36,8 @@ const allByHand = "configured"
 
 // byHand sends a change by hand.
 func (h *home) byHand(name, payload string) {
-	h.watch.byHand(h.send(bus.Message{Topic: "powermgr/control/" + name + devices.Set, Payload: []byte(payload)}))
+	h.watch.byHand(name)
+	h.send(bus.Message{Topic: "powermgr/control/" + name + devices.Set, Payload: []byte(payload)})
 }
 
 // adjusts draws whether people change settings by hand. It has a stream of chance of
@@ -83,14 +84,17 @@ func asConfigured(a rules.Adjustable) float64 {
 // daemon's own word for what is in force is not taken.
 type hand struct {
 	value map[rules.Adjustable]float64 // that are not as configured
-	asked time.Time                    // the last change
-	doubt bool                         // whether it was heard, or is still known
+	asked time.Time                    // when the last was asked for, or answered
+	open  map[string]bool              // what was asked for and not answered: it may hold or not
+	doubt bool                         // whether all of it is still known
 	ever  map[int]bool                 // reserves that were chosen by hand
 	told  bool                         // that powermgr says otherwise
 }
 
 // sure reports whether what was changed by hand is certainly in force at now.
-func (d hand) sure(now time.Time) bool { return !d.doubt && now.Sub(d.asked) > slack }
+func (d hand) sure(now time.Time) bool {
+	return !d.doubt && len(d.open) == 0 && now.Sub(d.asked) > slack
+}
 
 // peakReserve is what the reserve in a peak is to be.
 func (w *witness) peakReserve() int {
@@ -105,23 +109,33 @@ func (w *witness) offPeakReserve() int {
 	return 100
 }
 
-// byHand is a change by hand on its way. Until it is answered, nobody knows of it.
-func (w *witness) byHand(heard bool) {
+// byHand is a change by hand on its way.
+func (w *witness) byHand(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.hand.asked = time.Now()
-	w.hand.doubt = w.hand.doubt || !heard || !w.jumped.IsZero() || w.apart(time.Now()) // whose word is the last one then?
+	w.hand.asked, w.hand.open[name] = time.Now(), true
+	w.hand.doubt = w.hand.doubt || w.muddled() // whose word is the last one then?
 }
+
+// muddled reports whether two nodes, or two lives of one, may not agree on which
+// word of a person is the last.
+func (w *witness) muddled() bool { return !w.jumped.IsZero() || w.apart(time.Now()) }
 
 // answersByHand is told how a change by hand was answered.
 func (w *witness) answersByHand(name string, m bus.Message) {
 	r, err := bus.Decode[devices.Result](m)
-	if err != nil || !r.Accepted {
+	if err != nil {
+		return
+	}
+	delete(w.hand.open, name)
+	if !r.Accepted {
 		return
 	}
 	w.hand.asked, w.changes.acts = time.Now(), w.changes.acts+1
 	if name == allByHand {
-		w.hand.value = map[rules.Adjustable]float64{}
+		clear(w.hand.value)
+		clear(w.hand.open)
+		w.hand.doubt = w.muddled()
 		return
 	}
 	v, err := strconv.ParseFloat(fmt.Sprint(r.Requested), 64)
@@ -141,7 +155,7 @@ func (w *witness) answersByHand(name string, m bus.Message) {
 // changed and not given back.
 func (w *witness) honors(s control.State) {
 	now := time.Now()
-	if w.hand.told || !w.hand.sure(now) || now.Sub(w.booted) < slack || now.Sub(w.forgotten) < 3*time.Hour || !w.jumped.IsZero() || w.apart(now) {
+	if w.hand.told || !w.hand.sure(now) || now.Sub(w.booted) < slack || now.Sub(w.forgotten) < 3*time.Hour || w.muddled() {
 		return
 	}
 	said := map[rules.Adjustable]float64{}
