@@ -40,6 +40,8 @@ tesla.api_token (Teslemetry) there is nothing to authorize, and it only reads.
 Honeywell: it lists the thermostats of the account and writes those that you choose to
 settings.thermostat_ids. For Total Connect Comfort it tries the log-in and keeps the session.
 
+In the add-on of Home Assistant nothing is written to the configuration: it says what to enter where.
+
 Without a terminal, run it once to get the address, and again with --code and what you were sent to.`,
 		Example: `  sudo powermgr auth tesla
   sudo powermgr auth tesla --domain example.github.io
@@ -61,7 +63,7 @@ Without a terminal, run it once to get the address, and again with --code and wh
 			}
 			switch {
 			case args[0] == "tesla" && config.Tesla == nil, args[0] == "honeywell" && config.Honeywell == nil:
-				return wrong(fmt.Errorf("there is no %s in %s: add it first, or run powermgr setup", args[0], g.config))
+				return wrong(keeperOf(login, g.config).missing(args[0]))
 			case len(config.Placeholders(args[0])) > 0:
 				return wrong(stillExample(config.Placeholders(args[0]), g.config))
 			case args[0] == "tesla":
@@ -126,17 +128,16 @@ func stillExample(keys []string, file string) error {
 
 func authTesla(cmd *cobra.Command, login setup.Login, c config.Config, file string) error {
 	t, err := login.Tesla(cmd.Context(), *c.Tesla)
+	kept := keeperOf(login, file)
 	if t.BaseURL != c.Tesla.BaseURL {
-		if err := setup.SetKey(file, "tesla.base_url", t.BaseURL); err != nil {
+		if err := kept.keep("tesla.base_url", t.BaseURL); err != nil {
 			login.Say("%v.", err)
-		} else {
-			login.Say("tesla.base_url in %s is now %s.", file, t.BaseURL)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	sayNext(login)
+	kept.next()
 	return nil
 }
 
@@ -155,6 +156,7 @@ func authHoneywell(cmd *cobra.Command, login setup.Login, c config.Config, file 
 	if err != nil {
 		return err
 	}
+	kept := keeperOf(login, file)
 	ids, err := login.Thermostats(ctx, all, c.Settings.ThermostatIDs)
 	switch {
 	case errors.Is(err, setup.ErrEnded):
@@ -162,15 +164,10 @@ func authHoneywell(cmd *cobra.Command, login setup.Login, c config.Config, file 
 	case err != nil:
 		return err
 	default:
-		if err := setup.SetKey(file, "settings.thermostat_ids", ids); err != nil {
+		if err := kept.keep("settings.thermostat_ids", ids); err != nil {
 			return err
 		}
-		login.Say("settings.thermostat_ids in %s has %d of them.", file, len(ids))
 	}
-	sayNext(login)
+	kept.next()
 	return nil
-}
-
-func sayNext(login setup.Login) {
-	login.Say("A daemon that runs takes a new authorization up by itself, within ten minutes; at once, and with what is new in\nthe configuration, after sudo systemctl reload powermgr")
 }

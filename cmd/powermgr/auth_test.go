@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -203,6 +204,51 @@ func TestAuthNamesThermostats(t *testing.T) {
 		if !strings.Contains(c.String(), text) {
 			t.Errorf("%q is not in %s", text, c)
 		}
+	}
+}
+
+// The options of an add-on are the Supervisor's, and its file cannot be written: what is
+// to be entered is said, and where.
+func TestAuthInTheAddonSaysWhatToEnterWhere(t *testing.T) {
+	for _, tt := range []struct {
+		name, file string
+		says, not  []string
+	}{
+		{"options", "mqtt: {url: 'mqtt://127.0.0.1:1'}\n", []string{"enter this at Settings: Thermostats", "\n  LCC-00A01AB10001\n", "when it is restarted"}, []string{"sudo", "config.yaml"}},
+		{"file", "mqtt: {url: 'mqtt://127.0.0.1:1'}\nsettings: {thermostat_ids: [x]}\n", []string{"below settings in config.yaml", `thermostat_ids: ["LCC-00A01AB10001"]`}, []string{"sudo", "tab Configuration"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v, dir := newVendors(t), t.TempDir()
+			file, options := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "options.json")
+			for path, text := range map[string]string{file: tt.file, options: fmt.Sprintf(`{"honeywell": {"backend": "resideo", "client_id": "emulator-client",
+				"client_secret": "emulator-client-secret", "base_url": %q, "token_file": %q}, "settings": {"timezone": "America/Denver"}}`, v.url, filepath.Join(dir, "token.json"))} {
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Setenv("ADDON_OPTIONS", options)
+			c := &terminal{lines: []func(string) string{func(p string) string { return consent(t, p) }, func(string) string { return "1" }}}
+			if code := powermgr(t, c, "auth", "honeywell", "--config", file); code != 0 {
+				t.Fatalf("exit %d: %s", code, c)
+			}
+			for _, text := range tt.says {
+				if !strings.Contains(c.String(), text) {
+					t.Errorf("%q is not in %s", text, c)
+				}
+			}
+			for _, text := range tt.not {
+				if strings.Contains(c.String(), text) {
+					t.Errorf("%q is in %s", text, c)
+				}
+			}
+			if b, err := os.ReadFile(file); err != nil || string(b) != tt.file {
+				t.Errorf("the file is now %s", b)
+			}
+			c = &terminal{}
+			if code := powermgr(t, c, "auth", "tesla", "--config", file); code != exitWrong || !strings.Contains(c.String(), "on the tab Configuration of the add-on") {
+				t.Errorf("exit %d: %s", code, c)
+			}
+		})
 	}
 }
 

@@ -41,6 +41,19 @@ func SetKey(path, key string, value any) error {
 	return nil
 }
 
+// HasKey reports whether a configuration file says something of a key, which has a
+// section.
+func HasKey(path, key string) bool {
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	all, err := tree(file)
+	section, name, _ := strings.Cut(key, ".")
+	in, _ := all[section].(map[string]any)
+	return err == nil && in[name] != nil
+}
+
 // replaceConfig puts a configuration in its place. It keeps the mode and the owner
 // of the one that was there, since the daemon is not root and has to read it; a new
 // one is its folder's owner's, with the group of the daemon if there is one.

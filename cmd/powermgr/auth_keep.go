@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"powermgr/cmd/daemon"
+	"powermgr/cmd/setup"
+)
+
+// A keeper has what belongs in the configuration after a log-in, and says how that
+// takes effect.
+type keeper interface {
+	keep(key string, value any) error
+	next()
+	// missing is for who logs in with a vendor that is not configured.
+	missing(vendor string) error
+}
+
+// keeperOf is the keeper for the configuration in a file.
+func keeperOf(login setup.Login, file string) keeper {
+	if _, addon := daemon.FindAddon(os.Environ()); addon {
+		return inAddon{login, file}
+	}
+	return inFile{login, file}
+}
+
+// inFile writes to the file.
+type inFile struct {
+	setup.Login
+	file string
+}
+
+func (k inFile) keep(key string, value any) error {
+	if err := setup.SetKey(k.file, key, value); err != nil {
+		return err
+	}
+	k.Say("%s in %s is now %s.", key, k.file, asYAML(value))
+	return nil
+}
+
+func (k inFile) next() {
+	k.Say("A daemon that runs takes a new authorization up by itself, within ten minutes; at once, and with what is new in\nthe configuration, after sudo systemctl reload powermgr")
+}
+
+func (k inFile) missing(vendor string) error {
+	return fmt.Errorf("there is no %s in %s: add it first, or run powermgr setup", vendor, k.file)
+}
+
+// inAddon says what a person enters where: the options of an add-on are the
+// Supervisor's, and its file is mounted for reading alone.
+type inAddon struct {
+	setup.Login
+	file string
+}
+
+// option is a key as the page of the add-on names it.
+func (inAddon) option(key string) string {
+	return map[string]string{"settings.thermostat_ids": "Settings: Thermostats", "tesla.base_url": "Tesla Powerwall: Address of the API"}[key]
+}
+
+func (k inAddon) keep(key string, value any) error {
+	section, name, _ := strings.Cut(key, ".")
+	if setup.HasKey(k.file, key) { // which goes before the options
+		k.Say("Now write this below %s in config.yaml, in the add-on's folder of addon_configs, and restart the add-on:\n\n  %s: %s\n", section, name, asYAML(value))
+		return nil
+	}
+	k.Say("Now open the tab Configuration of the add-on in Home Assistant, enter this at %s, save, and restart the add-on:\n", k.option(key))
+	values, isList := value.([]string)
+	if !isList {
+		values = []string{asYAML(value)}
+	}
+	for _, v := range values {
+		k.Say("  %s", v)
+	}
+	if len(values) == 0 {
+		k.Say("  nothing: take out what is there")
+	}
+	k.Say("")
+	return nil
+}
+
+func (k inAddon) next() {
+	k.Say("The add-on takes a new authorization up by itself, within ten minutes; at once when it is restarted.")
+}
+
+func (k inAddon) missing(vendor string) error {
+	return fmt.Errorf("there is no %s in the configuration: enter it on the tab Configuration of the add-on first, and save", vendor)
+}
+
+// asYAML is a value as a configuration has it.
+func asYAML(value any) string {
+	text, _ := json.Marshal(value) // of text alone, which is YAML, too
+	return string(text)
+}
