@@ -6,7 +6,7 @@ import (
 	"os"
 	"strings"
 
-	"powermgr/cmd/daemon"
+	"powermgr/cmd/config"
 	"powermgr/cmd/setup"
 )
 
@@ -21,7 +21,7 @@ type keeper interface {
 
 // keeperOf is the keeper for the configuration in a file.
 func keeperOf(login setup.Login, file string) keeper {
-	if _, addon := daemon.FindAddon(os.Environ()); addon {
+	if _, addon := config.FindAddon(os.Environ()); addon {
 		return inAddon{login, file}
 	}
 	return inFile{login, file}

@@ -3,8 +3,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	_ "time/tzdata" // a bare Pi may have no time zones of its own
 )
 
-func main() { os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})) }
+func main() {
+	if err := leaveRoot(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "powermgr: going on as root:", err)
+	}
+	os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"powermgr/cmd/config"
+)
+
+// addonUser is who powermgr is in the add-on of Home Assistant: a number that has no
+// other files. The Supervisor starts every add-on as root, and writes its options so
+// that root alone can read them.
+const addonUser = 65532
+
+// addonConfig is where the add-on has its configuration file, which it cannot change.
+const addonConfig = "/config"
+
+// leaveRoot begins this program again as addonUser, if it is the add-on's and root's.
+// Who runs is whose the folder of the options is: the daemon takes that for itself when
+// it starts, and the other commands go by it, so that they reach the daemon and it can
+// read what they leave. An error says why powermgr goes on as root.
+func leaveRoot(args []string) error {
+	addon, ok := config.FindAddon(os.Environ())
+	if !ok || os.Geteuid() != 0 {
+		return nil
+	}
+	data := filepath.Dir(addon.Options)
+	if slices.Contains(args, "run") {
+		closed := closedTo(addonUser, addonConfig)
+		owner := addonUser
+		if closed != nil {
+			owner = 0
+		}
+		if err := errors.Join(own(data, owner), own(runtimeDir(), owner), closed); err != nil {
+			return err
+		}
+	} else if is, err := ownerOf(data); err != nil || is != addonUser {
+		return nil
+	}
+	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(addonUser), syscall.Setuid(addonUser)); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	// A process that has changed its user may not read its own /proc any more, and one
+	// that begins as that user may.
+	return syscall.Exec(self, os.Args, os.Environ())
+}
+
+// own makes a folder and all that is in it a user's. A folder that is not there is
+// nobody's.
+func own(dir string, user int) error {
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // or it has just been taken away
+		}
+		if err != nil {
+			return err
+		}
+		if is, err := ownerOf(path); err != nil || is == user {
+			return err
+		}
+		return os.Lchown(path, user, user)
+	})
+}
+
+func ownerOf(path string) (int, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return 0, err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, fmt.Errorf("%s has no owner", path)
+	}
+	return int(stat.Uid), nil
+}
+
+// closedTo says what in a folder a user cannot read; nil: there is nothing.
+func closedTo(user int, dir string) error {
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		info, err := os.Stat(path) // of what a link leads to
+		if err != nil {
+			return nil // nobody can read that
+		}
+		need := fs.FileMode(0o004)
+		if info.IsDir() {
+			need = 0o005
+		}
+		if is, err := ownerOf(path); err == nil && is == user || info.Mode()&need == need {
+			return nil
+		}
+		return fmt.Errorf("root alone can read %s: chmod o+r it", path)
+	})
+}
