@@ -209,6 +209,28 @@ func TestThePageShowsWhatWasChangedByHand(t *testing.T) {
 	})
 }
 
+// Who goes through the buttons with a keyboard is not thrown out when they change; they
+// show what is new once nobody is among them.
+func TestThePageLeavesAKeyboardWhereItIs(t *testing.T) {
+	open := browsers(t)
+	h := newHome(t, "")
+	person := h.broker.Client(t, brokertest.Login{})
+	_, at := h.withPage("")
+	w := open(at)
+	w.shows("actions", "Skip the next peak")
+	w.js("document.querySelectorAll('#actions button')[0].focus()")
+	h.until("it is paused", func() bool { // a daemon that is just starting refuses it
+		person.Publish(t, brokertest.Message{Topic: "powermgr/control/override/set", Payload: "pause 30m"})
+		return strings.Contains(w.js("document.getElementById('override').innerText"), "Paused until")
+	})
+	w.js("document.querySelectorAll('#actions button')[1].focus()")
+	if got := w.js("document.activeElement.closest('#actions') !== null"); got != "true" {
+		t.Error("the next button was gone when the focus came to it")
+	}
+	w.js("document.querySelector('nav a').focus()")
+	w.shows("actions", "End the override")
+}
+
 // Without a script the page is whole: what is pressed is done, and shown afterwards.
 func TestThePageWithoutAScript(t *testing.T) {
 	open := browsers(t)

@@ -12,17 +12,24 @@ let wait = 1000; // until the next attempt
 
 const clock = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 
+const waiting = new Map(); // what has changed where somebody is, by id
+
 // put replaces what has changed, and nothing that somebody is in.
 function put(news) {
   for (const [id, html] of Object.entries(news)) {
     const place = document.getElementById(id);
+    waiting.delete(id);
     if (place && !place.contains(document.activeElement)) {
       place.innerHTML = html;
     } else if (place) {
-      place.addEventListener("focusout", () => { place.innerHTML = html; }, { once: true });
+      waiting.set(id, html);
     }
   }
 }
+
+// Who goes from one button to the next must not find it gone: where the focus is can
+// be told once it has moved.
+document.addEventListener("focusout", () => setTimeout(() => put(Object.fromEntries(waiting))));
 
 function alive() {
   heard = Date.now();

@@ -33,7 +33,7 @@ const (
 
 // sections are the parts of the page that change, by the ids of their elements and the
 // names of their templates.
-var sections = []string{"now", "flows", "battery", "thermostats", "override", "actions", "picture", "ahead", "command", "decisions", "health"}
+var sections = []string{"phase", "reason", "marks", "flows", "battery", "thermostats", "override", "actions", "picture", "ahead", "command", "decisions", "health"}
 
 func (p *Page) parse() (*template.Template, error) {
 	t, err := template.New("page").Funcs(template.FuncMap{
