@@ -66,7 +66,8 @@ type Day struct {
 const (
 	mostEvents  = 30
 	mostRefused = 5
-	mostAsked   = 32 // commands that wait for an answer
+	mostAsked   = 32  // commands that wait for an answer
+	mostReason  = 300 // characters of a decision: somebody else's words may be in it
 )
 
 // A Page is the page, for all browsers.
@@ -140,6 +141,9 @@ func (p *Page) Run(ctx context.Context) error {
 // remember keeps the last decisions, and the last refusals apart: a busy day must
 // not push them out. The caller holds the lock, or has p alone.
 func (p *Page) remember(e control.Event) {
+	if text := []rune(e.Reason); len(text) > mostReason {
+		e.Reason = string(text[:mostReason]) + "…"
+	}
 	p.events = last(append(p.events, e), mostEvents)
 	if e.Type == rules.NoteRefused {
 		p.refused = last(append(p.refused, e), mostRefused)

@@ -163,6 +163,21 @@ func TestWhatThePageShows(t *testing.T) {
 	}
 }
 
+// Whoever sends long nonsense does not make the page long.
+func TestLongReasonsAreCut(t *testing.T) {
+	h := newHouse(t, nil)
+	h.full()
+	last := strings.Repeat("ü", 4000) + " of the last"
+	for i := range mostEvents + 1 {
+		h.publish(topics.Control("event"), control.Event{Type: rules.NoteRefused, Reason: fmt.Sprint(i, last), At: time.Now()})
+	}
+	h.until("all are there", func() bool { return strings.HasPrefix(h.look().Events[0].Reason, fmt.Sprint(mostEvents)) })
+	text := h.ask("GET", "/", "", nil).Body.String()
+	if total := len(text) + len(style) + len(script) + len(icon); total > 60_000 || strings.Contains(text, "of the last") || !strings.Contains(text, "ü…") {
+		t.Errorf("the first load takes %d bytes", total)
+	}
+}
+
 func TestEveryAnswerIsGuarded(t *testing.T) {
 	h := newHouse(t, nil)
 	for _, path := range []string{"/", "/days", "/check", "/page.css", "/page.js", "/icon.svg", "/day/2026-07-15", "/nothing"} {
