@@ -28,7 +28,7 @@ type serving struct {
 	*Link
 	c       *connection
 	nonce   []byte
-	echoed  chan struct{} // closed when the nonce is back
+	echoed  chan struct{} // holds a token when the nonce is back
 	offline chan struct{} // holds a token when somebody has said offline
 	other   chan struct{} // holds a token when somebody has said another state of this node
 	birth   chan struct{} // holds a token when Home Assistant has started
@@ -56,7 +56,7 @@ func (l *Link) serve(ctx context.Context, c *connection, closing <-chan struct{}
 	}()
 	s := &serving{
 		Link: l, c: c, nonce: []byte(rand.Text()),
-		echoed: make(chan struct{}), offline: make(chan struct{}, 1), other: make(chan struct{}, 1), birth: make(chan struct{}, 1),
+		echoed: make(chan struct{}, 1), offline: make(chan struct{}, 1), other: make(chan struct{}, 1), birth: make(chan struct{}, 1),
 	}
 	pumped := make(chan struct{})
 	go func() {
@@ -87,13 +87,6 @@ func (l *Link) serve(ctx context.Context, c *connection, closing <-chan struct{}
 // pump hands on what comes from the broker. It never waits for anybody. What
 // comes at the end is for the link that follows, if there is one.
 func (s *serving) pump(ctx context.Context, closing <-chan struct{}) {
-	token := func(c chan<- struct{}) {
-		select {
-		case c <- struct{}{}:
-		default:
-		}
-	}
-	echoed := false
 	for {
 		var m bus.Message
 		select {
@@ -111,48 +104,64 @@ func (s *serving) pump(ctx context.Context, closing <-chan struct{}) {
 		s.received++
 		s.missed += int(s.c.missed.Swap(0))
 		s.mu.Unlock()
-		switch {
-		case bus.Private(m.Topic):
-			continue // these are made in this process alone
-		case m.Topic == s.selfTestTopic():
-			if !echoed && bytes.Equal(m.Payload, s.nonce) {
-				echoed = true
-				close(s.echoed)
-			}
-			continue
-		case !s.o.Guest && m.Topic == s.o.Topics.Status():
-			if string(m.Payload) == devices.Offline {
-				token(s.offline)
-			}
-			continue
-		case m.Topic == s.o.Topics.NodeState(s.o.Node) && s.introduced.Load():
-			// After the first connection, which may show the claim of an earlier
-			// process, this is a late will of this node.
-			if own, ok := s.out.own(m.Topic); ok && !bytes.Equal(own.Payload, m.Payload) {
-				token(s.other)
-				m.Retain = false // the bus keeps what this process says of itself
-				break            // or it is a machine with the same name
-			}
-			continue
-		case slices.Contains(s.o.Stored, m.Topic):
-			s.out.came(m)
-			m.Topic, m.Retain = bus.Stored(m.Topic), true
-			s.o.Bus.Publish(m)
-			continue
-		case slices.Contains(s.births(), m.Topic):
-			// A stored birth is answered by the replay of every connection.
-			if !m.Retain && strings.EqualFold(strings.TrimSpace(string(m.Payload)), devices.Online) {
-				token(s.birth)
-			}
-			continue
+		if m, pass := s.intercept(m); pass {
+			s.pass(m)
 		}
-		switch {
-		case s.out.isEcho(m, time.Now()):
-		case s.o.foreign(m):
-			s.stranger(m)
-		case s.o.Wants(m):
-			s.o.Bus.Publish(m)
+	}
+}
+
+// intercept acts on what is meant for the link itself. pass is false if that is all that
+// the message is for.
+func (s *serving) intercept(m bus.Message) (_ bus.Message, pass bool) {
+	switch {
+	case bus.Private(m.Topic): // these are made in this process alone
+	case m.Topic == s.selfTestTopic():
+		if bytes.Equal(m.Payload, s.nonce) {
+			signal(s.echoed)
 		}
+	case !s.o.Guest && m.Topic == s.o.Topics.Status():
+		if string(m.Payload) == devices.Offline {
+			signal(s.offline)
+		}
+	case m.Topic == s.o.Topics.NodeState(s.o.Node) && s.introduced.Load():
+		// After the first connection, which may show the claim of an earlier
+		// process, this is a late will of this node, or a machine with the same name.
+		if own, ok := s.out.own(m.Topic); ok && !bytes.Equal(own.Payload, m.Payload) {
+			signal(s.other)
+			m.Retain = false // the bus keeps what this process says of itself
+			return m, true
+		}
+	case slices.Contains(s.o.Stored, m.Topic):
+		s.out.came(m)
+		m.Topic, m.Retain = bus.Stored(m.Topic), true
+		s.o.Bus.Publish(m)
+	case slices.Contains(s.births(), m.Topic):
+		// A stored birth is answered by the replay of every connection.
+		if !m.Retain && strings.EqualFold(strings.TrimSpace(string(m.Payload)), devices.Online) {
+			signal(s.birth)
+		}
+	default:
+		return m, true
+	}
+	return m, false
+}
+
+// pass puts a message on the bus if it is for this process.
+func (s *serving) pass(m bus.Message) {
+	switch {
+	case s.out.isEcho(m, time.Now()):
+	case s.o.foreign(m):
+		s.stranger(m)
+	case s.o.Wants(m):
+		s.o.Bus.Publish(m)
+	}
+}
+
+// signal leaves word in a channel that holds one.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -203,13 +212,7 @@ func (s *serving) run(ctx context.Context, closing <-chan struct{}, first time.D
 			up = true
 			s.up()
 		}
-		soon := time.NewTimer(math.MaxInt64)
-		switch {
-		case ok:
-			soon.Reset(0)
-		case !due.IsZero():
-			soon.Reset(time.Until(due))
-		}
+		soon := time.NewTimer(nextSend(ok, due))
 		select {
 		case <-ctx.Done():
 			soon.Stop()
@@ -228,18 +231,13 @@ func (s *serving) run(ctx context.Context, closing <-chan struct{}, first time.D
 			s.out.put(s.online())
 		case <-s.other:
 			// Not at once: another node of the same name would answer likewise.
-			if own, ok := s.out.own(s.o.Topics.NodeState(s.o.Node)); ok && time.Since(putBack) > s.timing.repeat {
+			if time.Since(putBack) > s.timing.repeat && s.putBackState() {
 				putBack = time.Now()
-				s.out.put(own)
 			}
 		case <-s.birth:
 			plan(s.timing.birthMin + mathrand.N(s.timing.birthMax-s.timing.birthMin))
 		case <-s.gap:
-			// What did not fit the link's queue is on the bus still.
-			for _, m := range s.o.Bus.Snapshot() {
-				s.out.seen(m)
-				s.offer(m)
-			}
+			s.offerAll()
 		case <-again.C:
 			planned = false
 			s.replay()
@@ -259,6 +257,35 @@ func (s *serving) run(ctx context.Context, closing <-chan struct{}, first time.D
 		case <-soon.C:
 		}
 		soon.Stop()
+	}
+}
+
+// nextSend is how long until there is something to publish: at once after a message, or
+// when the next one is due, if any is.
+func nextSend(published bool, due time.Time) time.Duration {
+	switch {
+	case published:
+		return 0
+	case due.IsZero():
+		return math.MaxInt64
+	}
+	return time.Until(due)
+}
+
+// putBackState publishes the state of this node again, if it has one.
+func (s *serving) putBackState() bool {
+	own, ok := s.out.own(s.o.Topics.NodeState(s.o.Node))
+	if ok {
+		s.out.put(own)
+	}
+	return ok
+}
+
+// offerAll publishes what did not fit the link's queue and is on the bus still.
+func (s *serving) offerAll() {
+	for _, m := range s.o.Bus.Snapshot() {
+		s.out.seen(m)
+		s.offer(m)
 	}
 }
 

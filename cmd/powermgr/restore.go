@@ -59,22 +59,13 @@ var (
 func restored(ctx context.Context, g *globals) (left []string, err error) {
 	dir := runtimeDir()
 	asked := time.Now()
-	if err := local.AskRestore(ctx, dir); err != nil {
-		if !errors.Is(err, local.ErrNobody) {
-			return nil, err
-		}
-		config, _, err := config.Load(g.config, os.Environ())
-		if err != nil {
-			return nil, err
-		}
-		if left, err = local.Unrestored(config); len(left) == 0 {
-			return nil, err
-		}
-		return left, errStopped
+	if err := local.AskRestore(ctx, dir); errors.Is(err, local.ErrNobody) {
+		return unrestored(g)
+	} else if err != nil {
+		return nil, err
 	}
 	for {
-		s, err := local.Ask(ctx, dir)
-		if err == nil {
+		if s, err := local.Ask(ctx, dir); err == nil {
 			if s.State.Role == pair.Standby || s.DryRun {
 				return nil, nil // the other node restores what it has set, and a dry run has set nothing
 			}
@@ -97,6 +88,19 @@ func restored(ctx context.Context, g *globals) (left []string, err error) {
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
+}
+
+// unrestored is what a daemon that has stopped has left, by its files.
+func unrestored(g *globals) ([]string, error) {
+	c, _, err := config.Load(g.config, os.Environ())
+	if err != nil {
+		return nil, err
+	}
+	left, err := local.Unrestored(c)
+	if len(left) == 0 {
+		return nil, err
+	}
+	return left, errStopped
 }
 
 // turned is how long the controller may take to act on what it was asked.

@@ -277,39 +277,21 @@ func (o whatIfFlags) run(cmd *cobra.Command, g *globals, files []string) error {
 		}
 	}
 	out := cmd.OutOrStdout()
+	q := question{whatIfFlags: o, globals: g, tariffs: lists, models: models, setup: setup, text: out, progress: cmd.ErrOrStderr()}
+	if o.json {
+		q.text = io.Discard
+	}
 	var all []lived
 	for _, name := range files {
 		s, err := o.read(g, name, zone)
 		if err != nil {
 			return err
 		}
-		var cases []whatif.Case
-		first := len(all)
-		for _, list := range lists {
-			for _, m := range models {
-				l, err := o.one(cmd, g, list, m, setup, name, s)
-				if err != nil {
-					return err
-				}
-				all = append(all, l)
-				cases = append(cases, whatif.Case{Tariff: list.name, Battery: m, Comparison: l.Comparison})
-				if !o.json {
-					l.print(out)
-				}
-			}
+		of, err := q.answer(name, s)
+		if err != nil {
+			return err
 		}
-		all[first].Sentences = whatif.Sentences(cases, tariff.Table{Currency: all[first].Currency}.Amount)
-		if !o.json {
-			for _, text := range all[first].Sentences {
-				fmt.Fprintln(out, text)
-			}
-			fmt.Fprintln(out)
-		}
-		if o.html != "" {
-			if err := all[first].page(o.html, cases, assumptions(models, setup)); err != nil {
-				return err
-			}
-		}
+		all = append(all, of...)
 	}
 	if o.json {
 		e := json.NewEncoder(out)
@@ -323,6 +305,45 @@ func (o whatIfFlags) run(cmd *cobra.Command, g *globals, files []string) error {
 		fmt.Fprintln(out, text)
 	}
 	return nil
+}
+
+// A question is what is asked of each file: how it would have been with each tariff and
+// each battery.
+type question struct {
+	whatIfFlags
+	*globals
+	tariffs  []priced
+	models   []battery.Model
+	setup    whatif.Setup
+	text     io.Writer // what people read of the answers
+	progress io.Writer
+}
+
+// answer lives a file with each tariff and each battery, prints what that comes to, and
+// writes the page that was asked for.
+func (q question) answer(name string, s history.Series) ([]lived, error) {
+	var all []lived
+	var cases []whatif.Case
+	for _, list := range q.tariffs {
+		for _, m := range q.models {
+			l, err := q.one(list, m, name, s)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, l)
+			cases = append(cases, whatif.Case{Tariff: list.name, Battery: m, Comparison: l.Comparison})
+			l.print(q.text)
+		}
+	}
+	all[0].Sentences = whatif.Sentences(cases, tariff.Table{Currency: all[0].Currency}.Amount)
+	for _, sentence := range all[0].Sentences {
+		fmt.Fprintln(q.text, sentence)
+	}
+	fmt.Fprintln(q.text)
+	if q.html == "" {
+		return all, nil
+	}
+	return all, all[0].page(q.html, cases, assumptions(q.models, q.setup))
 }
 
 // read reads a file, as much of it as is asked for and what teaches the
@@ -371,10 +392,11 @@ func (o whatIfFlags) bounds(s history.Series) (from, until time.Time) {
 	return from, until
 }
 
-func (o whatIfFlags) one(cmd *cobra.Command, g *globals, list priced, m battery.Model, setup whatif.Setup, name string, s history.Series) (lived, error) {
+// one lives a file with one tariff and one battery.
+func (q question) one(list priced, m battery.Model, name string, s history.Series) (lived, error) {
 	table := list.table
 	if table == nil && !slices.ContainsFunc(s.Slots, func(s history.Slot) bool { return s.Import != nil }) {
-		t, err := configured(g)
+		t, err := configured(q.globals)
 		if err != nil {
 			return lived{}, fmt.Errorf("%s has no prices: %w", name, err)
 		}
@@ -396,31 +418,32 @@ func (o whatIfFlags) one(cmd *cobra.Command, g *globals, list priced, m battery.
 	if dark := s.Dark(); dark > 0 {
 		notices = append(slices.Clone(notices), fmt.Sprintf("what the sun gave is not known in %s, and counts as nothing there", hours(dark.Hours())))
 	}
+	setup := q.setup
 	setup.Battery, setup.Each = m, map[string]func(whatif.Lived){}
 	l := lived{File: name, Tariff: list.name, Battery: m, Currency: currency, Notices: notices, zone: y.Zone, free: free}
-	if o.html != "" {
+	if q.html != "" {
 		l.slots = keep(setup)
 	}
 	done := func() error { return nil }
-	if o.trace != "" {
+	if q.trace != "" {
 		var each func(whatif.Lived)
-		if each, done, err = tracer(o.trace); err != nil {
+		if each, done, err = tracer(q.trace); err != nil {
 			return lived{}, wrong(err)
 		}
-		kept := setup.Each[o.traced()]
-		setup.Each[o.traced()] = func(l whatif.Lived) {
+		kept := setup.Each[q.traced()]
+		setup.Each[q.traced()] = func(l whatif.Lived) {
 			each(l)
 			if kept != nil {
 				kept(l)
 			}
 		}
 	}
-	bar := newProgress(cmd.ErrOrStderr(), filepath.Base(name))
+	bar := newProgress(q.progress, filepath.Base(name))
 	setup.Progress = func(done, all int) { bar.to(done/96, all/96, "") }
 	l.Comparison, err = y.Compare(setup)
 	bar.end()
 	l.OfTheWay = map[string]float64{}
-	for _, name := range o.policies {
+	for _, name := range q.policies {
 		if share, ok := l.Comparison.Way(name); ok && name != whatif.NoBattery {
 			l.OfTheWay[name] = share
 		}

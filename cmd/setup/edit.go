@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"os/user"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -121,54 +123,63 @@ func tree(file []byte) (map[string]any, error) {
 
 // candidates are files with the text in place of the key's value, the ones that
 // take the least away first.
-func candidates(file []byte, section, name, text string) func(yield func([]byte) bool) {
+func candidates(file []byte, section, name, text string) iter.Seq[[]byte] {
+	var doc yaml.Node
+	if yaml.Unmarshal(file, &doc) != nil {
+		return func(func([]byte) bool) {}
+	}
+	var top *yaml.Node
+	if len(doc.Content) > 0 {
+		top = doc.Content[0]
+	}
+	at, in := child(top, section)
+	if at == nil {
+		end := "\n"
+		if len(file) == 0 || file[len(file)-1] == '\n' {
+			end = ""
+		}
+		return slices.Values([][]byte{splice(file, len(file), len(file), fmt.Sprintf("%s\n%s:\n  %s: %s\n", end, section, name, text))})
+	}
+	if k, v := child(in, name); k != nil {
+		return withValue(file, k, v, text)
+	}
+	return slices.Values(withNewKey(file, at, in, name, text))
+}
+
+// splice is a file with a part of it replaced.
+func splice(file []byte, from, to int, by string) []byte {
+	return bytes.Join([][]byte{file[:from], []byte(by), file[to:]}, nil)
+}
+
+// withValue are files with the text in place of more and more of a key's value.
+func withValue(file []byte, key, value *yaml.Node, text string) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		replaced := func(from, to int, by string) []byte {
-			return bytes.Join([][]byte{file[:from], []byte(by), file[to:]}, nil)
-		}
-		var doc yaml.Node
-		if yaml.Unmarshal(file, &doc) != nil {
+		colon := offset(file, key.Line, key.Column) + len(key.Value)
+		if value.Tag == "!!null" && !yield(splice(file, colon+1, colon+1, " "+text)) {
 			return
 		}
-		var top *yaml.Node
-		if len(doc.Content) > 0 {
-			top = doc.Content[0]
-		}
-		at, in := child(top, section)
-		if at == nil {
-			end := "\n"
-			if len(file) == 0 || file[len(file)-1] == '\n' {
-				end = ""
-			}
-			yield(replaced(len(file), len(file), fmt.Sprintf("%s\n%s:\n  %s: %s\n", end, section, name, text)))
-			return
-		}
-		if k, v := child(in, name); k != nil {
-			colon := offset(file, k.Line, k.Column) + len(k.Value)
-			if v.Tag == "!!null" && !yield(replaced(colon+1, colon+1, " "+text)) {
+		from := offset(file, value.Line, value.Column)
+		for to := from; to <= min(len(file), from+longestValue); to++ {
+			if !yield(splice(file, from, to, text)) {
 				return
 			}
-			from := offset(file, v.Line, v.Column)
-			for to := from; to <= min(len(file), from+longestValue); to++ {
-				if !yield(replaced(from, to, text)) {
-					return
-				}
-			}
-			return
-		}
-		indent := "  "
-		if in.Kind == yaml.MappingNode && len(in.Content) > 0 && in.Style&yaml.FlowStyle == 0 {
-			indent = strings.Repeat(" ", in.Content[0].Column-1)
-		}
-		next := offset(file, at.Line+1, 1)
-		if !yield(replaced(next, next, fmt.Sprintf("%s%s: %s\n", indent, name, text))) {
-			return
-		}
-		open := offset(file, in.Line, in.Column)
-		if open < len(file) && file[open] == '{' {
-			yield(replaced(open+1, open+1, fmt.Sprintf("%s: %s, ", name, text)))
 		}
 	}
+}
+
+// withNewKey are files with another key in the section at: on a line of its own, and within
+// braces.
+func withNewKey(file []byte, at, in *yaml.Node, name, text string) [][]byte {
+	indent := "  "
+	if in.Kind == yaml.MappingNode && len(in.Content) > 0 && in.Style&yaml.FlowStyle == 0 {
+		indent = strings.Repeat(" ", in.Content[0].Column-1)
+	}
+	next := offset(file, at.Line+1, 1)
+	all := [][]byte{splice(file, next, next, fmt.Sprintf("%s%s: %s\n", indent, name, text))}
+	if open := offset(file, in.Line, in.Column); open < len(file) && file[open] == '{' {
+		all = append(all, splice(file, open+1, open+1, fmt.Sprintf("%s: %s, ", name, text)))
+	}
+	return all
 }
 
 // longestValue is the longest value that is replaced, in bytes.

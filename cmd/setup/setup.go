@@ -128,27 +128,8 @@ func (i Interview) tariff(ctx context.Context, a *answers, about tesla.About) er
 	if err != nil {
 		return err
 	}
-	if len(about.Tariff) > 0 {
-		t, notices, err := tariff.FromTesla(about.Tariff, zone)
-		if err == nil && t.HasPeaks() {
-			rates, more := ratesOf(t)
-			a.Tariff.Rates = rates
-			if t.Currency != "" {
-				a.Tariff.Currency = t.Currency
-			}
-			i.Say("Tesla's app has a tariff:")
-			for _, r := range rates {
-				i.Say("  %s", rateLine(r))
-			}
-			for _, n := range append(notices, more...) {
-				i.Say("  Note: %s.", n)
-			}
-			use, err := i.Confirm(ctx, Question{Key: "use_tesla_tariff", Text: "Use it", Default: "yes"})
-			if err != nil || use {
-				return err
-			}
-			a.Tariff.Rates = nil
-		}
+	if use, err := i.teslaTariff(ctx, a, about, zone); err != nil || use {
+		return err
 	}
 	var week string
 	_, err = i.Ask(ctx, Question{Key: "peak_hours", Text: "When is electricity expensive, on weekdays (several: with a comma)", Default: "16:00-21:00", Check: func(answer string) error {
@@ -177,6 +158,33 @@ func (i Interview) tariff(ctx context.Context, a *answers, about tesla.About) er
 	}
 	i.Say("Seasons, weekends and holidays can be set in the configuration later.")
 	return nil
+}
+
+// teslaTariff offers the tariff of Tesla's app, where it has one with peaks. It reports
+// whether that is to be used.
+func (i Interview) teslaTariff(ctx context.Context, a *answers, about tesla.About, zone *time.Location) (use bool, err error) {
+	if len(about.Tariff) == 0 {
+		return false, nil
+	}
+	t, notices, err := tariff.FromTesla(about.Tariff, zone)
+	if err != nil || !t.HasPeaks() {
+		return false, nil // the owner is asked for the hours instead
+	}
+	rates, more := ratesOf(t)
+	if t.Currency != "" {
+		a.Tariff.Currency = t.Currency
+	}
+	i.Say("Tesla's app has a tariff:")
+	for _, r := range rates {
+		i.Say("  %s", rateLine(r))
+	}
+	for _, n := range append(notices, more...) {
+		i.Say("  Note: %s.", n)
+	}
+	if use, err = i.Confirm(ctx, Question{Key: "use_tesla_tariff", Text: "Use it", Default: "yes"}); use {
+		a.Tariff.Rates = rates
+	}
+	return use, err
 }
 
 var clockSpan = regexp.MustCompile(`^([0-9]{1,2}:[0-9]{2})\s*[-–]\s*([0-9]{1,2}:[0-9]{2})$`)

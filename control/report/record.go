@@ -236,15 +236,9 @@ func parts(v reflect.Value) iter.Seq[reflect.Value] {
 					return
 				}
 			}
-		case reflect.Slice:
-			for i := range v.Len() {
-				if !yield(v.Index(i)) {
-					return
-				}
-			}
-		case reflect.Map:
-			for _, key := range v.MapKeys() {
-				if !yield(v.MapIndex(key)) {
+		case reflect.Slice, reflect.Map:
+			for _, part := range v.Seq2() {
+				if !yield(part) {
 					return
 				}
 			}

@@ -323,27 +323,39 @@ func (th thermostatSuite) commands(t *testing.T) {
 			s.cloud.Person(tt.person)
 			readings := readAll(t, d)
 			before, upstairs := settings(readings[0]), settings(readings[1])
-			for _, when := range []string{"sent", "sent again"} {
-				requests, err := s.watch(func() error { return d.Apply(t.Context(), th.id(s), tt.cmd) })
-				if err != nil || len(requests) > mostOfAll {
-					t.Fatalf("%s: %d requests, %v", when, len(requests), err)
-				}
-				if got := settings(readAll(t, d)[0]); when == "sent" && got != before {
-					t.Errorf("before the device has it, it shows %s", got)
-				}
-				s.pass(th.Settle)
-				readings = readAll(t, d)
-				if got := settings(readings[0]); got != tt.want {
-					t.Errorf("%s: got %s, want %s", when, got, tt.want)
-				}
-				if got := settings(readings[1]); got != upstairs {
-					t.Errorf("%s: the other one was %s and is %s", when, upstairs, got)
-				}
-				for _, lie := range thermostatLies(readings[0], s.cloud.Truth().Thermostats[0]) {
-					t.Errorf("%s: %s", when, lie)
-				}
+			th.apply(t, s, d, tt.cmd)
+			if got := settings(readAll(t, d)[0]); got != before {
+				t.Errorf("before the device has it, it shows %s", got)
 			}
+			th.settled(t, s, d, "sent", tt.want, upstairs)
+			th.apply(t, s, d, tt.cmd)
+			th.settled(t, s, d, "sent again", tt.want, upstairs)
 		})
+	}
+}
+
+func (th thermostatSuite) apply(t *testing.T, s *stage, d ThermostatDevice, cmd devices.ThermostatCommand) {
+	t.Helper()
+	requests, err := s.watch(func() error { return d.Apply(t.Context(), th.id(s), cmd) })
+	if err != nil || len(requests) > mostOfAll {
+		t.Fatalf("%d requests, %v", len(requests), err)
+	}
+}
+
+// settled checks the first thermostat once a command has had the time to reach it, and
+// that the other one is as it was.
+func (th thermostatSuite) settled(t *testing.T, s *stage, d ThermostatDevice, when, want, upstairs string) {
+	t.Helper()
+	s.pass(th.Settle)
+	readings := readAll(t, d)
+	if got := settings(readings[0]); got != want {
+		t.Errorf("%s: got %s, want %s", when, got, want)
+	}
+	if got := settings(readings[1]); got != upstairs {
+		t.Errorf("%s: the other one was %s and is %s", when, upstairs, got)
+	}
+	for _, lie := range thermostatLies(readings[0], s.cloud.Truth().Thermostats[0]) {
+		t.Errorf("%s: %s", when, lie)
 	}
 }
 

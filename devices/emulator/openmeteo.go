@@ -30,23 +30,15 @@ func (c *Cloud) forecast(w http.ResponseWriter, r *http.Request, h *House) {
 		refuse("Latitude must be in range of -90 to 90°. Given: " + q.Get("latitude"))
 		return
 	}
-	days := 7
-	if v := q.Get("forecast_days"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 || n > 16 {
-			refuse("Forecast days is invalid. Allowed range 0 to 16. Given " + v + ".")
-			return
-		}
-		days = n
+	days, ok := within(q.Get("forecast_days"), 7, 1, 16)
+	if !ok {
+		refuse("Forecast days is invalid. Allowed range 0 to 16. Given " + q.Get("forecast_days") + ".")
+		return
 	}
-	before := 0
-	if v := q.Get("past_days"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 0 || n > 92 {
-			refuse("Past days is invalid. Allowed range 0 to 92. Given " + v + ".")
-			return
-		}
-		before = n
+	before, ok := within(q.Get("past_days"), 0, 0, 92)
+	if !ok {
+		refuse("Past days is invalid. Allowed range 0 to 92. Given " + q.Get("past_days") + ".")
+		return
 	}
 	zone, unit, mark := time.UTC, devices.Celsius, "°C"
 	if z := q.Get("timezone"); z != "" && z != "GMT" {
@@ -96,6 +88,15 @@ func (c *Cloud) forecast(w http.ResponseWriter, r *http.Request, h *House) {
 		body["daily"] = map[string]any{"time": dates, "temperature_2m_max": highs}
 	}
 	reply(w, http.StatusOK, body)
+}
+
+// within is a number of a query from least to most; empty is byDefault.
+func within(text string, byDefault, least, most int) (n int, ok bool) {
+	if text == "" {
+		return byDefault, true
+	}
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= least && n <= most
 }
 
 // outdoor is the temperature there will be.

@@ -240,28 +240,39 @@ func (t *Thermostat) understand(s submission, now time.Time) (Setting, map[strin
 	if s.StatusHeat == nil {
 		return out, values, true
 	}
-	hold := devices.HoldTemporary
-	switch *s.StatusHeat {
-	case 0:
-		hold, out.Heat, out.Cool = devices.HoldSchedule, nil, nil
-	case 1:
-		if q := s.HeatNextPeriod; q != nil {
-			if *q < 0 || *q > 95 {
-				return out, nil, false
-			}
-			until := devices.NextClock(time.Duration(*q)*15*time.Minute, now, t.Location)
-			if next, _ := t.NextPeriod(now); !until.Equal(next) {
-				hold = devices.HoldUntil
-			}
-			out.HoldUntil, values["hold_until"] = &until, until
-		}
-	case 2:
-		hold = devices.HoldPermanent
-	default:
+	hold, until, ok := t.understandHold(*s.StatusHeat, s.HeatNextPeriod, now)
+	if !ok {
 		return out, nil, false
+	}
+	if hold == devices.HoldSchedule {
+		out.Heat, out.Cool = nil, nil
+	}
+	if until != nil {
+		out.HoldUntil, values["hold_until"] = until, *until
 	}
 	out.Hold, values["hold"] = &hold, string(hold)
 	return out, values, true
+}
+
+// understandHold turns the portal's status, and the quarter hour of the day that a hold
+// ends at, into a hold; until is nil where it names no end.
+func (t *Thermostat) understandHold(status int, quarter *int, now time.Time) (hold devices.Hold, until *time.Time, ok bool) {
+	switch status {
+	case 0:
+		return devices.HoldSchedule, nil, true
+	case 2:
+		return devices.HoldPermanent, nil, true
+	case 1:
+		if quarter == nil {
+			return devices.HoldTemporary, nil, true
+		}
+		at := devices.NextClock(time.Duration(*quarter)*15*time.Minute, now, t.Location)
+		if next, _ := t.NextPeriod(now); at.Equal(next) {
+			return devices.HoldTemporary, &at, *quarter >= 0 && *quarter <= 95
+		}
+		return devices.HoldUntil, &at, *quarter >= 0 && *quarter <= 95
+	}
+	return "", nil, false
 }
 
 // accepts reports whether the device can have these set points.
