@@ -40,7 +40,7 @@
 //	           one is shown.
 //	limit      the highest reserve that a battery keeps; its floor is the lowest.
 //	doubt      a first reading that shows what nobody has asked for. The second
-//	           decides.
+//	           decides, and a process that starts between the two knows of the first.
 //
 // All times that lean on each other (how long a write may take to be shown, when
 // an answer is overdue, retries, holds) are in devices/timings.go.

@@ -55,7 +55,7 @@ func (l ThermostatLedger) untouched(t Thermostat) Cause {
 // withRules is the cause where a setting of the rules is on the thermostat, or may
 // still land.
 func (l ThermostatLedger) withRules(t Thermostat) Cause {
-	claim := *l.Record.Claim
+	claim, once := *l.Record.Claim, l.Doubted
 	mode := claim.seenIn(t)
 	switch {
 	case t.Mode != claim.mode():
@@ -72,7 +72,7 @@ func (l ThermostatLedger) withRules(t Thermostat) Cause {
 		return claim.sinceWritten(t) // the write has not landed yet, or never will
 	case t.Hold == "" && (l.First.Period != claim.Period || t.onSchedule()):
 		return ScheduleMoved
-	case !l.ReadSinceStart && l.Record.Taken == nil && claim.Baseline.Hold == devices.HoldPermanent && t.Hold == devices.HoldSchedule:
+	case !l.ReadSinceStart && once.Polled.IsZero() && l.Record.Taken == nil && claim.Baseline.Hold == devices.HoldPermanent && t.Hold == devices.HoldSchedule:
 		return HoldLost
 	case t.Mode == devices.Off:
 		return Unchanged // what it shows while it is off is no choice; that comes when it is on again

@@ -51,7 +51,7 @@ func (st *step) readBattery(b Battery) {
 		// A reserve of the rules that is to go back does so, whatever the mode.
 		goesBack := st.plan.Phase == OffPeak && k.AtPeak
 		taken := k.Mode != "" && k.Taken == nil && !goesBack
-		if !taken || !st.odd(Powerwall, b.Polled) {
+		if !taken || !st.odd(Powerwall, Doubt{Polled: b.Polled}) {
 			if taken {
 				st.takeBattery(fmt.Sprintf("mode changed from %s to %s", k.Mode, b.Mode))
 			}

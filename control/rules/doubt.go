@@ -62,31 +62,46 @@ func (s Figures) and(f Figure, r reach) (next Figures, confirmed *Figure) {
 }
 
 // A Doubt is a reading that shows what nobody here has asked for, and the first
-// one that does.
+// one that does. It is kept: whoever dies or stands by before the next reading has
+// seen what the node after it takes for a setting of long ago.
 type Doubt struct {
-	Polled time.Time
-	Before Thermostat // as it was; zero for the battery
+	Polled time.Time `json:"polled"`
+	Shown  Sight     `json:"shown,omitzero"`  // by a thermostat; zero for the battery
+	Before Sight     `json:"before,omitzero"` // at the last reading that counts
+}
+
+// A Sight is what a reading shows of a thermostat's setting.
+type Sight struct {
+	Baseline
+	Period string `json:"period,omitempty"`
+}
+
+func (t Thermostat) sight() Sight { return Sight{Baseline{t.Setting, t.Mode}, t.Period} }
+
+// at is a sight as a reading of that time.
+func (s Sight) at(polled time.Time) Thermostat {
+	return Thermostat{Mode: s.Mode, Setting: s.Setting, Period: s.Period, Polled: polled}
 }
 
 // odd reports whether a reading shows for the first time what nobody here has
 // asked for. Until the next one tells what it is, nothing is written there.
-func (st *step) odd(target string, polled time.Time) bool {
-	if !st.doubt.Polled.IsZero() && !st.doubt.Polled.Equal(polled) {
+func (st *step) odd(target string, d Doubt) bool {
+	if !st.doubt.Polled.IsZero() && !st.doubt.Polled.Equal(d.Polled) {
 		return false
 	}
-	st.Doubts = with(st.Doubts, target, Doubt{polled, st.prev})
+	st.Kept.Doubts = with(st.Kept.Doubts, target, d)
 	return true
 }
 
 // doubted reports whether the last reading of target is in doubt.
 func (st *step) doubted(target string) bool {
-	_, is := st.Doubts[target]
+	_, is := st.Kept.Doubts[target]
 	return is
 }
 
 // recall takes up what the last reading of target left in doubt.
 func (st *step) recall(target string) {
-	st.doubt, st.Doubts = st.Doubts[target], without(st.Doubts, target)
+	st.doubt, st.Kept.Doubts = st.Kept.Doubts[target], without(st.Kept.Doubts, target)
 }
 
 // forecast folds a forecast. One of a weather service that is far from the last

@@ -274,3 +274,47 @@ func TestOneOddReadingAfterAStartIsNoPerson(t *testing.T) {
 		})
 	}
 }
+
+// What one reading had shown died with the process. A person who ended a permanent hold
+// then found it again: the next process took it for lost while nobody was there.
+func TestAChoiceThatOneReadingHasShownOutlivesTheProcess(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		charge float64
+		choice func(*world)
+	}{
+		{"a setback over a permanent hold is ended", 70, func(w *world) { w.therm["up"].Hold, w.therm["up"].Cool = devices.HoldSchedule, ptr(75.0) }},
+		{"a set point before anything was touched", 80, func(w *world) { w.therm["up"].Cool = ptr(71.0) }},
+		{"a reserve", 70, func(w *world) { w.reserve = 37 }},
+		{"the battery's mode", 70, func(w *world) { w.mode = "backup" }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10")
+			w.therm["up"].Hold, w.charge = devices.HoldPermanent, c.charge
+			w.start().until("16:40").take()
+			c.choice(w)
+			w.until("16:42").want()
+			w.now = w.now.Add(30 * time.Minute)
+			w.charge = 20
+			w.restart().read()
+			w.until("18:50").take()
+			if len(w.d.Taken) != 1 {
+				t.Errorf("a person's choice is not left alone: %v", w.d.Taken)
+			}
+		})
+		t.Run(c.name+", and it was one odd reading", func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10")
+			w.therm["up"].Hold, w.charge = devices.HoldPermanent, c.charge
+			w.start().until("16:40").take()
+			was, reserve, mode := *w.therm["up"], w.reserve, w.mode
+			c.choice(w)
+			w.until("16:42").want()
+			*w.therm["up"], w.reserve, w.mode = was, reserve, mode
+			w.restart().read()
+			w.until("16:50").want()
+			if len(w.d.Taken) != 0 || len(w.s.Kept.Doubts) != 0 {
+				t.Errorf("taken for a person: %v, in doubt %v", w.d.Taken, w.s.Kept.Doubts)
+			}
+		})
+	}
+}

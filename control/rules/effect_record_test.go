@@ -102,7 +102,7 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 			met[c.effect] = true
 			st := step{State: State{Settings: Settings{Thermostats: []string{"up"}}, Kept: Kept{Thermostats: map[string]ThermostatRecord{"up": c.h}}}, now: c.read.Polled}
 			st.Settings.Calendar.Location = time.UTC
-			st.plan.Phase, st.Kept.Event, st.ReadSinceStart = InPeak, &Stretch{Start: written, End: written.Add(3 * time.Hour)}, map[string]bool{"up": true}
+			st.plan.Phase, st.Kept.Event, st.ReadSinceStart = InPeak, &Stretch{Start: written, End: written.Add(3 * time.Hour)}, map[string]time.Time{"up": written}
 			l := ThermostatLedger{Record: c.h, Before: shows(schedule, 0), First: c.read, ReadSinceStart: c.cause != HoldLost, Window: true}
 			if c.effect == YieldHidden {
 				l.Doubted = shows(choice, time.Second)

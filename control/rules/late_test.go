@@ -273,3 +273,24 @@ func TestTheClockIsPutRightWhileAHoldIsOnItsWay(t *testing.T) {
 		})
 	}
 }
+
+// Another node took over seconds after a hold was sent, on a clock that was a day
+// ahead: the hold looked as if it had never come, and its end was forgotten. It came.
+func TestAHoldOfTheOtherNodeMayLandWhateverTheClockSays(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:20")
+	up := w.therm["up"]
+	up.Hold = devices.HoldPermanent
+	w.start().deaf["up"] = true
+	w.until("15:30").want("up permanent cool 74 heat 68")
+	w.now = at("2026-07-16 12:00")
+	w.restart().read()
+	w.deaf["up"] = false
+	up.Cool = ptr(74.0)
+	for _, s := range w.sent { // what was sent later lands later
+		w.apply(s)
+	}
+	w.until("12:40")
+	if *up.Cool != 76 || up.Hold != devices.HoldPermanent || len(w.d.Owned) > 1 {
+		t.Errorf("left at %g, %s, owned %v", *up.Cool, up.Hold, w.d.Owned)
+	}
+}

@@ -104,6 +104,7 @@ type Kept struct {
 	Comfort       *Comfort                    `json:"comfort,omitempty"`  // what is planned for the thermostats around the peak that runs or comes next, once it has begun
 	Battery       BatteryRecord               `json:"battery,omitzero"`
 	Thermostats   map[string]ThermostatRecord `json:"thermostats,omitempty"`
+	Doubts        map[string]Doubt            `json:"doubts,omitempty"` // by target: what the last reading showed for the first time
 }
 
 // wantsAs reports whether o has asked the same of a target.
@@ -263,13 +264,12 @@ type State struct {
 	Pending          map[string]Pending
 	Phase            Phase                 // at the last step
 	AlreadyNoted     map[string]string     // notes that are made once per change, by subject
-	ReadSinceStart   map[string]bool       // thermostats whose own setting was read since the start
+	ReadSinceStart   map[string]time.Time  // when the own setting of each thermostat was first read since the start
 	BeforeSuspension map[string]Thermostat // as they were before a vacation or a utility's event began
 	Sent             int                   // commands since the start
 	Unread           time.Time             // since when the battery has something to give back and has shown nothing; zero: it has
 	Charge           Figures               // of the battery, percent
 	Indoor           map[string]Figures    // °F, by thermostat
-	Doubts           map[string]Doubt      // by target: what the last reading showed for the first time
 	Idle             Idle                  // the battery shows its reserve and does not go by it
 	Commanded        map[string]Commanded  // by target: people's commands on their way
 }

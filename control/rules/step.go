@@ -46,10 +46,7 @@ type step struct {
 	upcoming Peak // that runs now or comes next; zero: none
 	plan     Plan
 	d        Decision
-	// Of the reading that this step folds: what the one before left in doubt, and
-	// what the thermostat showed before that.
-	doubt Doubt
-	prev  Thermostat
+	doubt    Doubt // what the reading before the one that this step folds left in doubt
 }
 
 func (st *step) note(t NoteType, target, format string, args ...any) {
@@ -232,14 +229,14 @@ func (st *step) changeRole(active bool) {
 		st.Battery = nil
 	}
 	st.Thermostats = where(st.Thermostats, func(_ string, t Thermostat) bool { return st.now.Sub(t.Polled) <= devices.MaxStepInterval })
-	st.ReadSinceStart, st.Pending, st.Doubts, st.Commanded = nil, nil, nil, nil
+	st.ReadSinceStart, st.Pending, st.Commanded = nil, nil, nil
 	st.Charge, st.Indoor, st.Idle = Figures{}, nil, Idle{}
 }
 
 // takeOver takes over what another process has kept.
 func (st *step) takeOver(k Kept) {
 	// Where it says the same of a thermostat, what was seen of that one counts on.
-	st.ReadSinceStart = where(st.ReadSinceStart, func(id string, _ bool) bool {
+	st.ReadSinceStart = where(st.ReadSinceStart, func(id string, _ time.Time) bool {
 		return reflect.DeepEqual(st.Kept.Thermostats[id], k.Thermostats[id])
 	})
 	// And where it wants the same, a command for that is still on its way.

@@ -233,13 +233,13 @@ func (st *step) transition(b Battery, c Cause) {
 	case Forget:
 		st.forgetAsked(c)
 	case Yield:
-		if st.odd(Powerwall, b.Polled) {
+		if st.odd(Powerwall, Doubt{Polled: b.Polled}) {
 			return // the next reading tells
 		}
 		st.takeBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
 		st.forgetWrites()
 	case YieldOver:
-		if b.Polled.Sub(k.WrittenAt) >= devices.AnswerWithin && st.odd(Powerwall, b.Polled) {
+		if b.Polled.Sub(k.WrittenAt) >= devices.AnswerWithin && st.odd(Powerwall, Doubt{Polled: b.Polled}) {
 			return // the next reading tells
 		}
 		st.takeBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))

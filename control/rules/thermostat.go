@@ -104,7 +104,7 @@ func (st *step) change(id string, t Thermostat, h ThermostatRecord, goal Goal) {
 		return
 	}
 	st.unsay("blocked " + id)
-	if !st.ReadSinceStart[id] {
+	if !st.hasRead(id) {
 		return
 	}
 
@@ -113,7 +113,7 @@ func (st *step) change(id string, t Thermostat, h ThermostatRecord, goal Goal) {
 		return
 	}
 	want := st.target(t, base, goal)
-	if h.Claim != nil && !h.Claim.Confirmed && !devices.SameRequest(want, h.Claim.Wanted, base.Mode) && !st.Pending[id].mayLand(t.Polled) && h.Claim.gone(t, base.Setting) {
+	if h.Claim != nil && !h.Claim.Confirmed && !devices.SameRequest(want, h.Claim.Wanted, base.Mode) && !st.Pending[id].mayLand(t.Polled) && st.gone(id, t, base.Setting) {
 		st.forgetClaim(id, t, h) // it never landed, and will no more
 		h = st.Kept.Thermostats[id]
 	}
@@ -311,7 +311,7 @@ func (t Thermostat) points(owner devices.Unit, mode devices.HVACMode, s devices.
 
 // giveBack restores what a thermostat had.
 func (st *step) giveBack(id string, t Thermostat, h ThermostatRecord) {
-	if !st.ReadSinceStart[id] { // a person may have changed it while nobody looked
+	if !st.hasRead(id) { // a person may have changed it while nobody looked
 		if !t.Polled.IsZero() {
 			st.later(id, t)
 		}
@@ -347,7 +347,7 @@ func (st *step) endsByItself(id string, t Thermostat, h ThermostatRecord, want d
 	if want.Hold == devices.HoldSchedule {
 		own = want // it would have ended by now
 	}
-	if st.Pending[id].mayLand(t.Polled) || !claim.gone(t, own) {
+	if st.Pending[id].mayLand(t.Polled) || !st.gone(id, t, own) {
 		return false
 	}
 	st.forgetClaim(id, t, h)
@@ -397,9 +397,12 @@ func (claim Claim) shown(t Thermostat) bool {
 
 // gone reports whether a setting of the rules is in force no more, or never was,
 // and the device has its own again, which is own by now. One that was not
-// confirmed may still land for a while; a timed one then ends by itself.
-func (claim Claim) gone(t Thermostat, own devices.Setting) bool {
-	since := t.Polled.Sub(claim.WrittenAt)
+// confirmed may still land for a while; a timed one then ends by itself. After a
+// start only the time since its first reading counts: the write is another process's,
+// and the clock may have been set since.
+func (st *step) gone(id string, t Thermostat, own devices.Setting) bool {
+	claim := *st.Kept.Thermostats[id].Claim
+	since := min(t.Polled.Sub(claim.WrittenAt), t.Polled.Sub(st.ReadSinceStart[id]))
 	if !claim.Confirmed && (since < devices.ShownWithin || claim.Wanted.Hold != devices.HoldUntil && since < devices.AnswerWithin) {
 		return false
 	}

@@ -23,12 +23,17 @@ func (st *step) readThermostat(id string, t Thermostat) {
 	}
 	st.expire(id, t.Polled)
 	l := st.thermostatLedger(id, t, prev)
-	st.ReadSinceStart = with(st.ReadSinceStart, id, true)
+	if !st.hasRead(id) {
+		st.ReadSinceStart = with(st.ReadSinceStart, id, t.Polled)
+	}
 	if st.transitionThermostat(id, t, l) == ModeMoved && !st.doubted(id) {
 		l.Record = st.Kept.Thermostats[id]
 		st.transitionThermostat(id, t, l)
 	}
 }
+
+// hasRead reports whether the own setting of a thermostat was read since the start.
+func (st *step) hasRead(id string) bool { return !st.ReadSinceStart[id].IsZero() }
 
 // completed is a reading with what it leaves out, and whether it tells all that it
 // has to.
@@ -82,23 +87,22 @@ func (st *step) thermostatLedger(id string, t, prev Thermostat) ThermostatLedger
 		prev = before
 		st.BeforeSuspension = without(st.BeforeSuspension, id)
 	}
-	l := ThermostatLedger{Record: h, Before: prev, First: t, ReadSinceStart: st.ReadSinceStart[id]}
+	l := ThermostatLedger{Record: h, Before: prev, First: t, ReadSinceStart: st.hasRead(id)}
 	l.Underway = st.Pending[id].mayLand(t.Polled)
 	l.Window = st.plan.Phase != OffPeak && slices.Contains(st.Settings.Thermostats, id)
 	if st.recall(id); !st.doubt.Polled.IsZero() {
-		l.Doubted, l.Before = prev, st.doubt.Before
+		l.Doubted, l.Before = st.doubt.Shown.at(st.doubt.Polled), st.doubt.Before.at(time.Time{})
 		if l.Doubted.Mode == t.Mode && devices.SameRequest(l.Doubted.Setting, t.Setting, t.Mode) {
 			l.First = l.Doubted
 			l.First.Polled = earliest(t.Polled, st.doubt.Polled)
 		}
 	}
-	if h.Claim == nil && !l.ReadSinceStart {
+	if h.Claim == nil && !l.ReadSinceStart && l.Doubted.Polled.IsZero() {
 		l.Before = Thermostat{}
 		if b := h.Baseline; b != nil { // it was given back before this process was there
 			l.Before = Thermostat{Mode: b.Mode, Setting: b.Setting, Period: t.Period}
 		}
 	}
-	st.prev = l.Before
 	return l
 }
 
@@ -106,13 +110,13 @@ func (st *step) thermostatLedger(id string, t, prev Thermostat) ThermostatLedger
 func (st *step) transitionThermostat(id string, t Thermostat, l ThermostatLedger) Cause {
 	h, c := l.Record, AttributeSetting(l, t)
 	row, ok := thermostatTable.Next(h.tenure(st.Kept.Event), c)
-	if !ok || h.needsProof(c) && st.odd(id, t.Polled) {
+	if !ok || h.needsProof(c) && st.odd(id, Doubt{t.Polled, t.sight(), l.Before.sight()}) {
 		return c // the next reading tells
 	}
 	switch row.Effect {
 	case NoEffect:
 	case SetAside:
-		if _, ok := st.BeforeSuspension[id]; !ok && st.ReadSinceStart[id] {
+		if _, ok := st.BeforeSuspension[id]; !ok && st.hasRead(id) {
 			st.BeforeSuspension = with(st.BeforeSuspension, id, l.Before)
 		}
 	case Yield:
