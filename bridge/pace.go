@@ -3,6 +3,8 @@ package bridge
 import (
 	"math"
 	"time"
+
+	"powermgr/devices"
 )
 
 // How often to ask a vendor whose calls cost money. What is left of a month's
@@ -36,8 +38,9 @@ const (
 var quickest = Paces{Peak: 2 * time.Minute, Other: 10 * time.Minute, PeakSettings: 15 * time.Minute, OtherSettings: 3 * time.Hour, History: time.Hour}
 
 // Slowest are the paces with no calls left. They are not slower: the rules, which
-// never stop, have to know something.
-var Slowest = Paces{Peak: 10 * time.Minute, Other: 2 * time.Hour, PeakSettings: 30 * time.Minute, OtherSettings: 12 * time.Hour, History: 4 * time.Hour}
+// never stop, have to know something, and in a peak a vendor that has fallen silent
+// has to be noticed.
+var Slowest = Paces{Peak: devices.PeakPoll, Other: 2 * time.Hour, PeakSettings: 30 * time.Minute, OtherSettings: 12 * time.Hour, History: 4 * time.Hour}
 
 // savings are what is done less often when there are too few calls, what matters
 // least first, and down to which pace.
@@ -48,11 +51,10 @@ var savings = []struct {
 	{func(p *Paces) *time.Duration { return &p.Other }, 15 * time.Minute},
 	{func(p *Paces) *time.Duration { return &p.OtherSettings }, Slowest.OtherSettings},
 	{func(p *Paces) *time.Duration { return &p.PeakSettings }, Slowest.PeakSettings},
-	{func(p *Paces) *time.Duration { return &p.Peak }, 5 * time.Minute},
+	{func(p *Paces) *time.Duration { return &p.Peak }, Slowest.Peak},
 	{func(p *Paces) *time.Duration { return &p.Other }, 30 * time.Minute},
 	{func(p *Paces) *time.Duration { return &p.History }, Slowest.History},
 	{func(p *Paces) *time.Duration { return &p.Other }, Slowest.Other},
-	{func(p *Paces) *time.Duration { return &p.Peak }, Slowest.Peak},
 }
 
 // PacesFor spreads calls over what is ahead.

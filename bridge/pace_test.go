@@ -27,12 +27,12 @@ func TestCallsAreSpentWhereTheyMatter(t *testing.T) {
 		want  Paces
 	}{
 		{"there are enough", 20_000, winter, quickest},
-		{"a month of summer", 5000, summer, Paces{4*m + 50*time.Second, 15 * m, 30 * m, 12 * time.Hour, time.Hour}},
-		{"a month of winter", 5000, winter, Paces{5 * m, 25*m + 6*time.Second, 30 * m, 12 * time.Hour, time.Hour}},
+		{"a month of summer", 5000, summer, Paces{4 * m, 16*m + 12*time.Second, 30 * m, 12 * time.Hour, time.Hour}},
+		{"a month of winter", 5000, winter, Paces{4 * m, 30 * m, 30 * m, 12 * time.Hour, time.Hour + 27*m + 3*time.Second}},
 		{"no peaks", 5000, noPeaks, Paces{2 * m, 11*m + 15*time.Second, 15 * m, 3 * time.Hour, time.Hour}},
-		{"half of a month for half of the calls", 2500, winter.part(0.5), Paces{5 * m, 25*m + 6*time.Second, 30 * m, 12 * time.Hour, time.Hour}},
-		{"the first half had more than its share", 1800, winter.part(0.5), Paces{5 * m, 56*m + 40*time.Second, 30 * m, 12 * time.Hour, 4 * time.Hour}},
-		{"few a month: peaks still have the calls they need", 2000, winter, Paces{10 * m, 2 * time.Hour, 30 * m, 12 * time.Hour, 4 * time.Hour}},
+		{"half of a month for half of the calls", 2500, winter.part(0.5), Paces{4 * m, 30 * m, 30 * m, 12 * time.Hour, time.Hour + 27*m + 3*time.Second}},
+		{"the first half had more than its share", 2000, winter.part(0.5), Paces{4 * m, 64*m + 45*time.Second, 30 * m, 12 * time.Hour, 4 * time.Hour}},
+		{"few a month: peaks still have the calls they need", 2000, winter, Slowest},
 		{"none left", 0, winter.part(0.1), Slowest},
 		{"more than all are spent", -300, winter.part(0.1), Slowest},
 		{"the last minutes of a month", 100, Ahead{Other: 10 * m}, quickest},

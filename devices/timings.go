@@ -25,6 +25,12 @@ const (
 	// CommandLife is how long a command that could not be sent yet is worth sending.
 	CommandLife = 2 * time.Minute
 
+	// PeakPoll is the longest between two polls of a device in a peak and its lead,
+	// and SilenceShown how long after its last good answer a vendor that has fallen
+	// silent is shown as a problem there.
+	PeakPoll     = 4 * time.Minute
+	SilenceShown = 5*time.Minute - 10*time.Second
+
 	// JustRead is how old a reading may be for an automatic command to be sent on
 	// it, and how soon after a person's command an automatic one is refused.
 	JustRead = 10 * time.Second

@@ -17,6 +17,7 @@ func TestTheTimesFitTogether(t *testing.T) {
 		{"a write is judged only once the vendor has had all its time", ShownWithin, last},
 		{"all sends of a command, each read back, end before its answer is overdue", MaxSends * (last + CallWithin), AnswerWithin},
 		{"a command that waits for the vendor is sent before its answer is overdue", CommandLife + MaxSends*last, AnswerWithin},
+		{"a vendor that falls silent in a peak has failed to answer a poll by the time that it is shown", PeakPoll + CallWithin, SilenceShown},
 		{"a wake-up comes while the command is still worth sending", MaxStepInterval, CommandLife},
 		{"what gave way waits until the bridge takes it", JustRead, GaveWayRetry},
 		{"the reading after a failure comes before what has to go back is tried without one", RereadWithin, RestoreRetry},

@@ -56,7 +56,7 @@ func (c Config) busiestMonth() (bridge.Paces, int) {
 			most = a
 		}
 	}
-	peak, other := Seconds(c.Poll.PowerwallPeakSeconds), Seconds(c.Poll.PowerwallSeconds)
+	peak, other := Seconds(c.Poll.PowerwallInPeak()), Seconds(c.Poll.PowerwallSeconds)
 	p := bridge.Paces{Peak: peak, Other: other, PeakSettings: peak, OtherSettings: other, History: time.Hour}
 	if c.Tesla.CallsPerMonth > 0 {
 		p = bridge.PacesFor(c.Tesla.CallsPerMonth, most)
@@ -99,7 +99,7 @@ func (c Config) SlowestPowerwall() time.Duration {
 
 // slowestPeak is that in a peak and its lead.
 func (c Config) slowestPeak() time.Duration {
-	slowest := Seconds(c.Poll.PowerwallPeakSeconds)
+	slowest := Seconds(c.Poll.PowerwallInPeak())
 	if c.Tesla != nil && c.Tesla.CallsPerMonth > 0 {
 		slowest = max(slowest, bridge.Slowest.Peak)
 	}

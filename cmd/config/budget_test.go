@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"powermgr/bridge"
+	"powermgr/devices"
 )
 
 func TestWhatIsAheadOfAMonth(t *testing.T) {
@@ -38,6 +39,19 @@ func TestWhatIsAheadOfAMonth(t *testing.T) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// Whatever the owner wants, a vendor that falls silent in a peak is known in time.
+func TestNobodyWaitsLongerThanFourMinutesInAPeak(t *testing.T) {
+	for _, calls := range []string{"0", "2000", "5000"} {
+		c, _, err := load(t, base+"tesla: {api_token: a, calls_per_month: "+calls+"}\npoll: {powerwall_peak_seconds: 3600, thermostat_seconds: 3600}\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if paces, _ := c.busiestMonth(); paces.Peak != devices.PeakPoll || Seconds(c.Poll.ThermostatsInPeak()) != devices.PeakPoll {
+			t.Errorf("with %s calls a month: the Powerwall every %v, thermostats every %d s", calls, paces.Peak, c.Poll.ThermostatsInPeak())
+		}
 	}
 }
 

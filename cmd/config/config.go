@@ -342,7 +342,7 @@ type Threshold struct {
 // and the age of their figures make sensible. At most an hour; weather a day. For
 // the Powerwall it is how often at most, if Tesla.CallsPerMonth is not 0.
 type Poll struct {
-	PowerwallPeakSeconds int `koanf:"powerwall_peak_seconds"` // in a peak and its lead: from 30, default 60
+	PowerwallPeakSeconds int `koanf:"powerwall_peak_seconds"` // in a peak and its lead: from 30, default 60; 240 at most
 	PowerwallSeconds     int `koanf:"powerwall_seconds"`      // otherwise: from 30, default 300
 	ThermostatSeconds    int `koanf:"thermostat_seconds"`     // from 120, default 300; in a peak and its lead 240 at most
 	WeatherSeconds       int `koanf:"weather_seconds"`        // from 900, default 3600

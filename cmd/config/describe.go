@@ -95,7 +95,7 @@ func (d *description) thermostats(c Config) {
 		what, how = "the Total Connect Comfort portal", "logged in as "+h.Username+", session in "+h.TokenFile
 	}
 	d.item("Thermostats", "through %s (%s)", what, host(h.BaseURL))
-	if peak, other := c.Poll.ThermostatPeakSeconds(), c.Poll.ThermostatSeconds; peak == other {
+	if peak, other := c.Poll.ThermostatsInPeak(), c.Poll.ThermostatSeconds; peak == other {
 		d.item("", "read every %s", seconds(other))
 	} else {
 		d.item("", "read every %s in and just before a peak, every %s otherwise", seconds(peak), seconds(other))

@@ -65,9 +65,13 @@ func inMinutes(n int) time.Duration { return time.Duration(n) * time.Minute }
 // Seconds is a time that the configuration gives in seconds.
 func Seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
-// peakThermostatSeconds is the longest time between polls of thermostats in a peak
-// and its lead: 15 an hour, of which Honeywell allows many more.
-const peakThermostatSeconds = 240
+// peakSeconds is the longest time between polls in a peak and its lead, however
+// rarely the owner wants them. Of thermostats it makes 15 an hour, of which Honeywell
+// allows many more.
+const peakSeconds = int(devices.PeakPoll / time.Second)
 
-// ThermostatPeakSeconds is between polls of thermostats in a peak and its lead.
-func (p Poll) ThermostatPeakSeconds() int { return min(p.ThermostatSeconds, peakThermostatSeconds) }
+// PowerwallInPeak is between polls of the Powerwall in a peak and its lead.
+func (p Poll) PowerwallInPeak() int { return min(p.PowerwallPeakSeconds, peakSeconds) }
+
+// ThermostatsInPeak is between those of thermostats.
+func (p Poll) ThermostatsInPeak() int { return min(p.ThermostatSeconds, peakSeconds) }

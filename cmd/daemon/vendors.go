@@ -55,7 +55,7 @@ func (d *Daemon) powerwall(s bridge.Shared) (string, func(context.Context) error
 	}
 	often, safely := d.options.Counters[0], d.options.Counters[1]
 	return "powerwall", d.follows(bridge.NewPowerwall(bridge.PowerwallOptions{
-		Shared: s, Device: device, Every: d.pace(c.Poll.PowerwallPeakSeconds, c.Poll.PowerwallSeconds), Meter: meter, Budget: meter.Budget, Moment: d.moment,
+		Shared: s, Device: device, Every: d.pace(c.Poll.PowerwallInPeak(), c.Poll.PowerwallSeconds), Meter: meter, Budget: meter.Budget, Moment: d.moment,
 		Owed:    d.owed(func(target string) bool { return target == rules.Powerwall }),
 		History: adapter,
 		Energy:  &bridge.Energy{Often: often, Safely: safely, Log: s.Log, Gap: devices.Stale(c.SlowestPowerwall()), Location: c.Zone()},
@@ -79,8 +79,7 @@ func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) err
 	if c.Settings.DryRun {
 		device = bridge.DryThermostats{ThermostatDevices: adapter, Log: s.Log}
 	}
-	// In a peak a thermostat service that fails is known within five minutes.
-	every := d.pace(c.Poll.ThermostatPeakSeconds(), c.Poll.ThermostatSeconds)
+	every := d.pace(c.Poll.ThermostatsInPeak(), c.Poll.ThermostatSeconds)
 	return "thermostats", d.follows(bridge.NewThermostats(bridge.ThermostatsOptions{
 		Shared: s, Device: device, Every: every, Meter: meter, Location: c.Zone(),
 		Owed:       d.owed(func(target string) bool { return target != rules.Powerwall }),

@@ -207,7 +207,7 @@ func TestTheDemoReports(t *testing.T) {
 			t.Errorf("%s: the metrics say %.2f, the meter %.2f", name, got, meter)
 		}
 	}
-	// The Powerwall is read every two to five minutes, while an air conditioner
+	// The Powerwall is read every minute, while an air conditioner
 	// starts and stops, and what is in a peak goes by these readings.
 	if got, _ := metrics["peak_grid_in_kwh"].(float64); math.Abs(got-peak) > 0.02+0.1*peak {
 		t.Errorf("from the grid in the peak: the metrics say %.2f, the meter %.2f", got, peak)

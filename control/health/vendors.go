@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"powermgr/control/rules"
+	"powermgr/devices"
 )
 
 // How long a vendor may leave powermgr without an answer before it is a fault, and
@@ -16,8 +17,7 @@ import (
 // five minutes old.
 const (
 	vendorPatience  = 15 * time.Minute // three polls
-	peakPatience    = 5*time.Minute - 10*time.Second
-	weatherPatience = 3 * time.Hour // a forecast is good for as long
+	weatherPatience = 3 * time.Hour    // a forecast is good for as long
 )
 
 // api is what is read of how a vendor's interface fares.
@@ -88,9 +88,9 @@ func (w *Watcher) vendor(part string, a api, now time.Time) {
 		return // a peak does without it
 	}
 	g := s[answers]
-	g.early = g.Since.Add(peakPatience)
+	g.early = g.Since.Add(devices.SilenceShown)
 	if good, known := w.good[part]; known {
-		g.early = good.Add(peakPatience)
+		g.early = good.Add(devices.SilenceShown)
 	}
 	if a.Failed >= 2 {
 		g.early = g.Since
