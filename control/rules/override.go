@@ -209,20 +209,21 @@ func (c Calendar) unlimited(kind OverrideKind, now time.Time) time.Time {
 	phase, peak := c.At(now)
 	switch kind {
 	case OverrideOffPeak, OverridePause:
-		// It is meant for the peak that runs, or that is to come today, and would
-		// be in vain if it ended with the announcement of that.
+		// It is meant for the peak that runs, or that is to come today or in the
+		// night, and would be in vain if it ended with the announcement of that.
 		midnight, _ := moments(DateOf(now, c.Location).Add(1).wall(0), c.Location)
-		if !peak.Start.IsZero() && peak.Start.Add(-c.Lead).Before(midnight) {
+		if near := latest(midnight, now.Add(MaxUnlimited)); !peak.Start.IsZero() && !peak.Start.Add(-c.Lead).After(near) {
 			return peak.End
 		}
 		return midnight
 	case OverridePrecool:
-		// In a lead it lasts what is left of it: precooling into the peak
-		// would buy the most expensive energy of the day.
-		if phase == PrePeak {
+		// Close before a peak it lasts until that begins, and no longer: precooling
+		// into the peak would buy the most expensive energy of the day.
+		until := now.Add(c.Lead)
+		if phase == PrePeak || phase == OffPeak && !peak.Start.IsZero() && !until.Before(peak.Start.Add(-c.Lead)) {
 			return peak.Start
 		}
-		return now.Add(c.Lead)
+		return until
 	}
 	return c.windowEnd(now)
 }
@@ -264,13 +265,10 @@ func (st *step) endOverride() {
 	}
 }
 
-// restoreAll restores everything that powermgr had set, and changes nothing more
-// until the window ends.
+// restoreAll restores everything that powermgr had set, and changes nothing more for
+// as long as a pause without a time lasts, and until the peak of an override would end.
 func (st *step) restoreAll() {
-	until := st.plan.Until
-	if until.IsZero() {
-		until = st.Settings.Calendar.windowEnd(st.now)
-	}
+	until := latest(st.Settings.Calendar.unlimited(OverridePause, st.now), st.plan.Until)
 	o := Override{Kind: OverridePause, Since: devices.WholeSecond(st.now), Until: devices.WholeSecond(earliest(until, st.now.Add(MaxOverride)))}
 	st.Kept.Override, st.Kept.LastUserInput = o, st.now
 	st.note(NoteOverride, "", "everything that powermgr had set is restored now, and nothing is changed until %s", st.clock(o.Until))

@@ -82,6 +82,9 @@ func TestHowLongAnOverrideLasts(t *testing.T) {
 		{"pause late in the evening, before a peak just after midnight", "2026-07-15 12:00", "pause", "2026-07-16 02:00", "", &midnights},
 		{"pause in a peak over midnight", "2026-07-16 01:00", "pause", "2026-07-16 02:00", "", &midnights},
 		{"pause as that ends, for the next one today", "2026-07-16 02:00", "pause", "2026-07-17 02:00", "", &midnights},
+		{"pause in the evening, before a peak in the morning", "2026-01-14 20:30", "pause", "2026-01-15 09:00", "", nil},
+		{"off peak in the evening, before a peak in the morning", "2026-01-14 22:00", "off_peak", "2026-01-15 09:00", "", nil},
+		{"pause in a morning, before an announcement at midnight", "2026-07-15 10:00", "pause", "2026-07-16 02:00", "", &Calendar{Location: pacific, Lead: 30 * time.Minute, Seasons: []Season{{Days: calendar().Seasons[0].Days, Peaks: []Span{{30, 120}}}}}},
 		{"with a time it lasts just as long", "2026-07-15 08:00", "off_peak 30m", "2026-07-15 08:30", "", nil},
 		{"for a holiday", "2026-07-15 08:00", "pause 31d", "2026-08-15 08:00", "", nil},
 		{"until a day and a time", "2026-07-15 08:00", "pause until 2026-08-01 08:00", "2026-08-01 08:00", "", nil},
@@ -94,6 +97,8 @@ func TestHowLongAnOverrideLasts(t *testing.T) {
 		{"peak until the announcement", "2026-07-15 10:00", "peak", "2026-07-15 15:30", "", nil},
 		{"peak on a Friday evening", "2026-07-17 20:00", "peak", "2026-07-18 08:00", "", nil},
 		{"precool for a lead", "2026-07-15 10:00", "precool", "2026-07-15 10:30", "", nil},
+		{"precool shortly before the announcement", "2026-07-15 15:10", "precool", "2026-07-15 16:00", "", nil},
+		{"precool in the lead", "2026-07-15 15:40", "precool", "2026-07-15 16:00", "", nil},
 		{"skip the next peak", "2026-07-15 08:00", "skip", "2026-07-15 19:00", "", nil},
 		{"skip the one after the week-end", "2026-07-17 20:00", "skip", "2026-07-20 19:00", "", nil},
 		{"skip the one that runs", "2026-07-15 17:00", "skip", "2026-07-15 19:00", "", nil},
@@ -131,6 +136,54 @@ func TestAnOverrideBeforeThePeakLastsThroughIt(t *testing.T) {
 			}
 			w.charge = 100
 			w.untilTime(at("2026-07-16 16:02")).want("powerwall 0")
+		})
+	}
+}
+
+// Whenever it is given, an override without a time that keeps powermgr from acting
+// never ends in a lead, nor in a peak, that it was given before.
+func TestNoOverrideEndsInTheLeadThatItWasGivenBefore(t *testing.T) {
+	midnights := calendar()
+	midnights.Seasons[0].Peaks = []Span{{30, 120}, {1320, 1560}}
+	for name, cal := range map[string]Calendar{"a peak in summer, two in winter": calendar(), "peaks around midnight": midnights} {
+		t.Run(name, func(t *testing.T) {
+			for _, day := range []string{"2026-01-14", "2026-03-06", "2026-07-15", "2026-07-17", "2026-10-30"} {
+				for now, end := at(day+" 00:00"), at(day+" 00:00").Add(72*time.Hour); now.Before(end); now = now.Add(5 * time.Minute) {
+					before, given := cal.At(now)
+					for _, kind := range []OverrideKind{OverrideOffPeak, OverridePause, OverrideSkip, OverridePrecool} {
+						o, err := OverrideRequest{Kind: kind}.Grant(cal, now)
+						if err != nil || !o.Until.After(now) {
+							t.Fatalf("%s at %s: %+v, %v", kind, now.Format(time.DateTime), o, err)
+						}
+						after, next := cal.At(o.Until)
+						if kind == OverridePrecool && (before == InPeak || after == InPeak && next.Start.Equal(o.Until)) {
+							continue // up to the beginning of the peak
+						}
+						if before == InPeak && o.Until.Equal(given.End) {
+							continue // through the peak that runs, into the lead of the next one at most
+						}
+						if after != OffPeak {
+							t.Fatalf("%s at %s ends at %s, in the %s of %s", kind, now.Format(time.DateTime), o.Until.In(pacific).Format(time.DateTime), after, next.Start.In(pacific).Format(time.DateTime))
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// Pressed before a peak, it held only until the announcement: at 16:00 the reserve went
+// to 0 all the same.
+func TestRestoreBeforeAPeakLeavesEverythingThroughIt(t *testing.T) {
+	for _, now := range []string{"2026-07-15 08:00", "2026-07-15 15:40", "2026-07-15 17:00"} {
+		t.Run(now, func(t *testing.T) {
+			w := newWorld(t, now).start()
+			w.take()
+			w.step(RestoreAsked{})
+			w.until("18:58")
+			if w.reserve != 100 || !w.s.Kept.Override.Until.Equal(at("2026-07-15 19:00")) {
+				t.Errorf("reserve %v, override %+v", w.reserve, w.s.Kept.Override)
+			}
 		})
 	}
 }
