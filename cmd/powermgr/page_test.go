@@ -92,31 +92,49 @@ func (w *window) js(expression string) string {
 	return text
 }
 
+// sees is js where the page may just be giving way to another one: then it is empty.
+func (w *window) sees(expression string) string {
+	text, err := chromedp.Run(w.ctx, chromedp.Evaluate[string]("String("+expression+")"))
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
 // shows waits for a part of the page to have a text.
 func (w *window) shows(id, text string) {
 	w.t.Helper()
 	shown := ""
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if shown = w.js(fmt.Sprintf("document.getElementById(%q)?.innerText", id)); strings.Contains(shown, text) {
+		if shown = w.sees(fmt.Sprintf("document.getElementById(%q)?.innerText", id)); strings.Contains(shown, text) {
 			return
 		}
 	}
 	w.t.Fatalf("%s never showed %q, but\n%s", id, text, shown)
 }
 
-// press presses the button that says so, with the fields beside it filled in.
+// press presses the button that says so, with the fields beside it filled in, and waits
+// for the answer. A daemon that is just starting is asked again, as it asks people to.
 func (w *window) press(says string, fields ...string) {
 	w.t.Helper()
+	fill := ""
 	for i := 0; i+1 < len(fields); i += 2 {
-		w.js(fmt.Sprintf("document.querySelector('#buttons [name=%s]').value = %q", fields[i], fields[i+1]))
+		fill += fmt.Sprintf("document.querySelector('#buttons [name=%s]').value = %q;", fields[i], fields[i+1])
 	}
-	found := fmt.Sprintf("[...document.querySelectorAll('button')].find(b => b.innerText.startsWith(%q))", says)
-	for end := time.Now().Add(30 * time.Second); w.js(found+" !== undefined") != "true"; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			w.t.Fatalf("there is no button %q", says)
+	pressed := fmt.Sprintf("(() => { const b = [...document.querySelectorAll('button')].find(b => b.innerText.startsWith(%q)); if (b) { %s b.click() } return b !== undefined })()", says, fill)
+	answer := "there is no such button"
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if w.js(pressed) != "true" {
+			continue
+		}
+		for answer = "On its way…"; answer == "On its way…" && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			answer = w.sees("document.getElementById('said')?.textContent")
+		}
+		if !strings.Contains(answer, "just starting") {
+			return
 		}
 	}
-	w.js(found + ".click()")
+	w.t.Fatalf("%q: %s", says, answer)
 }
 
 var served = regexp.MustCompile(`metrics and health are served.* address=(127\.0\.0\.1:\d+)`)
@@ -272,7 +290,7 @@ func TestALostConnectionComesBack(t *testing.T) {
 	w.shows("lost", "The connection is lost")
 	h.edit("listen: ':0'", "listen: '"+strings.TrimPrefix(at, "http://")+"'")
 	h.start()
-	h.until("it is back", func() bool { return w.js("document.getElementById('lost').hidden") == "true" })
+	h.until("it is back", func() bool { return w.sees("document.getElementById('lost').hidden") == "true" })
 	w.press("Peak", "for", "1h")
 	w.shows("override", "Peak until")
 }
@@ -297,17 +315,20 @@ func TestLogInBelowAPath(t *testing.T) {
 	w := open(proxy.URL + below + "/")
 	enter := func(password string) {
 		t.Helper()
+		h.until("it asks for the password", func() bool {
+			return w.sees("document.readyState + (document.getElementById('password') !== null)") == "completetrue"
+		})
 		w.js(fmt.Sprintf("document.getElementById('password').value = %q", password))
 		w.do(chromedp.Click(chromedp.CSS("button")))
 	}
 	enter("wrong horse")
-	h.until("it is refused", func() bool { return strings.Contains(w.js("document.body?.innerText"), "That is not the password") })
+	h.until("it is refused", func() bool { return strings.Contains(w.sees("document.body?.innerText"), "That is not the password") })
 	enter("correct horse")
 	w.shows("now", "Off peak")
 	w.press("Peak", "for", "1h")
 	w.shows("said", "Peak for 1h: done.")
 	w.shows("override", "Peak until")
-	w.do(chromedp.Navigate(proxy.URL + below + "/days"))
+	w.visit(proxy.URL + below + "/days")
 	if got := w.js("[...document.querySelectorAll('nav a')].map(a => new URL(a.href).pathname).join()"); got != below+"/,"+below+"/days,"+below+"/check" {
 		t.Errorf("the links lead to %s", got)
 	}
@@ -332,12 +353,14 @@ func TestAnotherPageInTheSameBrowser(t *testing.T) {
 	open(at).shows("now", "Off peak")
 	w := open(strings.Replace(evil.URL, "127.0.0.1", "localhost", 1))
 	w.js("document.getElementById('f').submit()")
-	h.until("it is refused", func() bool { return strings.Contains(w.js("document.body?.innerText"), "another page than powermgr's") })
+	h.until("it is refused", func() bool {
+		return strings.Contains(w.sees("document.body?.innerText"), "another page than powermgr's")
+	})
 	if h.cloud.Truth().Reserve != 100 || strings.Contains(p.log.String(), "somebody pressed") {
 		t.Error("another page moved the house")
 	}
-	w.do(chromedp.Navigate(strings.Replace(evil.URL, "127.0.0.1", "localhost", 1)))
-	h.until("the frame has loaded", func() bool { return w.js("document.readyState") == "complete" })
+	w.visit(strings.Replace(evil.URL, "127.0.0.1", "localhost", 1))
+	h.until("the frame has loaded", func() bool { return w.sees("document.readyState") == "complete" })
 	if got := w.js("document.getElementById('read').textContent"); got != "nothing" {
 		t.Errorf("another page read %.80q", got)
 	}

@@ -9,6 +9,7 @@ const fresh = document.getElementById("fresh");
 let stream = null;
 let heard = Date.now(); // when powermgr was last heard
 let wait = 1000; // until the next attempt
+const longestWait = 8000;
 
 const clock = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 
@@ -63,7 +64,7 @@ function listen() {
     stream.close();
     stream = null;
     setTimeout(again, wait);
-    wait = Math.min(2 * wait, 30000);
+    wait = Math.min(2 * wait, longestWait);
   };
 }
 
@@ -76,7 +77,7 @@ async function again() {
     listen();
   } catch {
     setTimeout(again, wait);
-    wait = Math.min(2 * wait, 30000);
+    wait = Math.min(2 * wait, longestWait);
   }
 }
 
