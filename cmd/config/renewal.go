@@ -43,7 +43,7 @@ func (c Config) Expiring(now time.Time) string {
 	}
 	ends, what := time.Time{}, ""
 	if c.Tesla.APIToken != "" {
-		ends, what = tokenEnds(c.Tesla.APIToken), "tesla.api_token ends %s: put a new one into the configuration, and sudo systemctl reload powermgr"
+		ends, what = tokenEnds(c.Tesla.APIToken), "tesla.api_token ends %s: put a new one into the configuration; restart the add-on, or sudo systemctl reload powermgr"
 	} else if t, err := (cloud.TokenFile{Path: c.Tesla.TokenFile}).Load(); err == nil && t.Refresh != "" && !t.Filed.IsZero() {
 		ends, what = t.Filed.Add(unused), "Tesla's authorization has not been used for a long time and ends %s: run powermgr auth tesla"
 	}

@@ -35,7 +35,7 @@ func TestWhatEndsSoonIsSaidFourteenDaysBefore(t *testing.T) {
 		{"a token that does not say when it ends", &Tesla{APIToken: "hunter2"}, ""},
 		{"a token of dots", &Tesla{APIToken: "a.b.c"}, ""},
 		{"a token that ends in 15 days", jwt(now.Add(15 * day)), ""},
-		{"a token that ends in 14 days", jwt(now.Add(14 * day)), "tesla.api_token ends on July 29: put a new one"},
+		{"a token that ends in 14 days", jwt(now.Add(14 * day)), "tesla.api_token ends on July 29: put a new one into the configuration; restart the add-on, or sudo systemctl reload powermgr"},
 		{"a token that has ended", jwt(now.Add(-day)), "tesla.api_token ends on July 14"},
 		{"an authorization used today", filed(0), ""},
 		{"an authorization unused for 75 days", filed(75 * day), ""},
