@@ -48,6 +48,9 @@ type Controller struct {
 
 	turned atomic.Int64 // when the loop last turned, Unix seconds on the bus's clock
 
+	heard map[string]string // payload of the last command of a person, by topic
+	mine  map[string]bool   // topics of the commands on their way that this process has heard of
+
 	held      []rules.Event // readings that came while it waited
 	saveBy    time.Time     // what a reading changed is made safe by then; zero: nothing waits for it
 	waitUntil time.Time     // nothing is decided before: a retained journal may come; zero: no waiting
@@ -69,10 +72,10 @@ const Linger = time.Second
 // published from now on is missed.
 func New(o Options) *Controller {
 	t := o.Topics
-	c := &Controller{Options: o, state: rules.State{Settings: o.Settings}}
+	c := &Controller{Options: o, state: rules.State{Settings: o.Settings}, heard: map[string]string{}, mine: map[string]bool{}}
 	c.sub = o.Bus.Subscribe("control",
-		t.Powerwall(devices.StateLeaf), t.Powerwall("+"+devices.ResultSuffix),
-		t.Thermostat("+", devices.StateLeaf), t.Thermostat("+", "+"+devices.ResultSuffix),
+		t.Powerwall(devices.StateLeaf), t.Powerwall("+"+devices.ResultSuffix), t.Powerwall("+"+devices.Set),
+		t.Thermostat("+", devices.StateLeaf), t.Thermostat("+", "+"+devices.ResultSuffix), t.Thermostat("+", "+"+devices.Set),
 		t.Weather(devices.StateLeaf), t.Control("+"+devices.Set), t.Control(devices.PlanLeaf),
 		t.NodeJournal("+"), bus.LinkState, bus.Standing, bus.Contest, bus.Missing)
 	return c
@@ -334,6 +337,10 @@ func (c *Controller) take(m bus.Message) time.Time {
 	case levels[0] == "control":
 		return c.asked(levels[1], m)
 	}
+	if strings.HasSuffix(m.Topic, devices.Set) {
+		c.hear(m)
+		return time.Time{}
+	}
 	ev, err := event(levels, m)
 	if err != nil {
 		c.Log.Warn("a message was not understood", "topic", m.Topic, "reason", err)
@@ -342,7 +349,14 @@ func (c *Controller) take(m bus.Message) time.Time {
 	if ev == nil {
 		return time.Time{}
 	}
-	return c.step(ev)
+	if a, ok := ev.(rules.Answer); ok {
+		c.commanded(m.Topic, a)
+	}
+	next := c.step(ev)
+	if m.Origin == bus.Local {
+		c.sendAgain(ev)
+	}
+	return next
 }
 
 // journalFrom takes over a journal that a node has published, if it is newer than

@@ -302,7 +302,7 @@ func (w *witness) request(q emulator.Request) {
 		d.written, d.timed = time.Now(), d.timed || q.Write.Values["hold"] == string(devices.HoldUntil)
 		if !d.taken.IsZero() && q.Write.Carried {
 			after := asWritten(settingOf(t), q.Write.Values) // perhaps the end of its command is never heard of
-			d.choices = append(d.choices, append(d.moded(after), after)...)
+			d.choices = append(d.choices, after)
 		}
 		for _, p := range []struct {
 			name    string

@@ -104,7 +104,16 @@ type Kept struct {
 	Comfort       *Comfort                    `json:"comfort,omitempty"`  // what is planned for the thermostats around the peak that runs or comes next, once it has begun
 	Battery       BatteryRecord               `json:"battery,omitzero"`
 	Thermostats   map[string]ThermostatRecord `json:"thermostats,omitempty"`
-	Doubts        map[string]Doubt            `json:"doubts,omitempty"` // by target: what the last reading showed for the first time
+	Doubts        map[string]Doubt            `json:"doubts,omitempty"`   // by target: what the last reading showed for the first time
+	Commands      map[string]Command          `json:"commands,omitempty"` // people's, on their way to a device, by topic
+}
+
+// A Command is one that a person has sent to a device and that was accepted. It is kept
+// until its final answer: whoever dies before that may have sent it in part.
+type Command struct {
+	Payload string    `json:"payload"`
+	At      time.Time `json:"at"`
+	Open    int       `json:"open"` // commands of the same topic without a final answer
 }
 
 // wantsAs reports whether o has asked the same of a target.

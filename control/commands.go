@@ -1,0 +1,98 @@
+package control
+
+import (
+	"maps"
+	"strings"
+
+	"powermgr/bridge/bus"
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// A person's command outlives the process that has accepted it. A thermostat may need
+// two writes for one command, and a process that dies between them leaves it in a mode
+// that nobody asked for.
+
+// longestPayload is more than any command needs.
+const longestPayload = 500
+
+// hear notes what a person asks of a device.
+func (c *Controller) hear(m bus.Message) {
+	if _, again := c.heard[m.Topic]; m.Source != devices.SourceControl && !m.Retain && (again || len(c.heard) < mostOpen) && len(m.Payload) <= longestPayload {
+		c.heard[m.Topic] = string(m.Payload)
+	}
+}
+
+// commanded notes a person's command from the first answer to the last.
+func (c *Controller) commanded(result string, a rules.Answer) {
+	topic := strings.TrimSuffix(result, devices.ResultSuffix) + devices.Set
+	payload, heard := c.heard[topic]
+	k := c.state.Kept.Commands[topic]
+	switch {
+	case rules.OwnCommand(a.ID):
+	case c.state.Standby && a.Final:
+		delete(c.heard, topic)
+	case c.state.Standby:
+	case a.Final && c.mine[topic] && k.Open > 1:
+		k.Open--
+		c.keepCommand(topic, &k)
+	case a.Final:
+		delete(c.heard, topic)
+		delete(c.mine, topic)
+		c.keepCommand(topic, nil)
+	case a.Accepted && heard:
+		if !c.mine[topic] {
+			k.Open = 0 // another process's
+		}
+		c.mine[topic] = true
+		c.keepCommand(topic, &rules.Command{Payload: payload, At: devices.WholeSecond(c.Bus.Now()), Open: k.Open + 1})
+	}
+}
+
+// keepCommand notes the command of a topic for the next save; nil: there is none.
+func (c *Controller) keepCommand(topic string, k *rules.Command) {
+	all := maps.Clone(c.state.Kept.Commands)
+	if all == nil {
+		all = map[string]rules.Command{}
+	}
+	if k != nil {
+		all[topic] = *k
+	} else {
+		delete(all, topic)
+	}
+	if len(all) == 0 {
+		all = nil
+	}
+	c.state.Kept.Commands = all
+}
+
+// sendAgain sends once more what a person had asked of a device that has been read, if
+// the process that accepted it did not live to say what became of it. What is older than
+// a command is worth is not sent any more.
+func (c *Controller) sendAgain(ev rules.Event) {
+	if c.state.Standby {
+		clear(c.mine)
+		return
+	}
+	device := ""
+	switch ev := ev.(type) {
+	case rules.BatteryRead:
+		device = c.Topics.Powerwall("")
+	case rules.ThermostatRead:
+		device = c.Topics.Thermostat(ev.ID, "")
+	default:
+		return
+	}
+	now := c.Bus.Now()
+	for topic, k := range c.state.Kept.Commands {
+		if c.mine[topic] || !strings.HasPrefix(topic, device) {
+			continue
+		}
+		c.keepCommand(topic, nil)
+		if age := now.Sub(k.At); age < 0 || age >= devices.CommandLife {
+			continue
+		}
+		c.Log.Info("a command is sent again: nobody has said what became of it", "topic", topic, "value", k.Payload)
+		c.Bus.Publish(bus.Message{Topic: topic, Payload: []byte(k.Payload), Expires: k.At.Add(devices.CommandLife)})
+	}
+}
