@@ -135,7 +135,8 @@ files() {
     "644 $here/keepalived/keepalived.conf /usr/share/powermgr/keepalived.conf" \
     "644 $here/systemd/powermgr.tmpfiles.conf /usr/lib/tmpfiles.d/powermgr.conf" \
     "644 $here/systemd/systemd-time-wait-sync.conf /usr/lib/systemd/system/systemd-time-wait-sync.service.d/powermgr.conf" \
-    "644 $here/config.example.yaml $example"
+    "644 $here/config.example.yaml $example" \
+    "644 $here/config.schema.json ${example%/*}/config.schema.json"
   for unit in powermgr.service powermgr-failure.service powermgr-metrics.service powermgr-metrics.timer powermgr-sync.service powermgr-sync.timer mnt-ramdisk.mount; do
     echo "644 $here/systemd/$unit /usr/lib/systemd/system/$unit"
   done

@@ -10,7 +10,85 @@ import (
 	"powermgr/control/rules"
 )
 
-// Whether the calendar makes sense: time zone, holidays, seasons and windows.
+// When power is expensive: time zone, holidays, seasons and windows.
+
+// A Season is what holds in a part of the year: in Months, or from From to To.
+type Season struct {
+	// Months are 1–12. Empty: From and To are given.
+	Months []time.Month `koanf:"months"`
+	// From and To are its first and its last day, such as 06-15 and 09-30; it goes
+	// over the turn of the year if To comes first. Empty, both: Months are given.
+	From rules.YearDay `koanf:"from"`
+	To   rules.YearDay `koanf:"to"`
+	// PeakPeriods are the peaks that begin on each of Days. Empty: there is none.
+	PeakPeriods []PeakPeriod `koanf:"peak_periods"`
+	// Days are mon…sun, "weekdays", "weekends" or "daily". Empty in the file:
+	// weekdays. Load fills it in.
+	Days []string `koanf:"days"`
+	// Precool says whether a hot forecast precools. Nil in the file: true for a
+	// season named summer. Load fills it in.
+	Precool *bool `koanf:"precool"`
+}
+
+// A PeakPeriod is a window of wall-clock time in which power is expensive. End
+// is exclusive, and at most 24:00; one that is not after Start is of the next
+// day, so that 22:00–02:00 goes over midnight.
+type PeakPeriod struct {
+	Start Minute `koanf:"start"`
+	End   Minute `koanf:"end"`
+}
+
+// Weekdays are the days of the season, from Sunday. Load has checked them.
+func (s Season) Weekdays() []time.Weekday {
+	days, _ := weekdays(s.Days)
+	return days
+}
+
+// span is the window in minutes of the day on which it begins.
+func (p PeakPeriod) span() rules.Span {
+	s := rules.Span{Start: int(p.Start), End: int(p.End)}
+	if s.End <= s.Start {
+		s.End += 24 * 60
+	}
+	return s
+}
+
+// SeasonNames are the names of the seasons, by their first day in a year.
+func (s Settings) SeasonNames() []string {
+	first := func(name string) rules.YearDay {
+		switch season := s.Seasons[name]; {
+		case len(season.Months) > 0:
+			return rules.Date{Month: slices.Min(season.Months), Day: 1}.YearDay()
+		case season.From > season.To:
+			return 101
+		case season.From == 0:
+			return 1301
+		default:
+			return season.From
+		}
+	}
+	names := make([]string, 0, len(s.Seasons))
+	for name := range s.Seasons {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if d := int(first(a)) - int(first(b)); d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	return names
+}
+
+// defaultSeasons are a common tariff: expensive afternoons in summer, expensive mornings
+// and evenings in winter.
+func defaultSeasons() map[string]Season {
+	clock := func(from, to Minute) PeakPeriod { return PeakPeriod{Start: from * 60, End: to * 60} }
+	return map[string]Season{
+		"summer": {Months: []time.Month{5, 6, 7, 8, 9, 10}, PeakPeriods: []PeakPeriod{clock(16, 19)}},
+		"winter": {Months: []time.Month{11, 12, 1, 2, 3, 4}, PeakPeriods: []PeakPeriod{clock(6, 9), clock(17, 20)}},
+	}
+}
 
 func (l *loader) checkCalendar(c *Config) {
 	s := c.Settings
@@ -24,9 +102,6 @@ func (l *loader) checkCalendar(c *Config) {
 		}
 		l.problem(key, "%s is not a time zone such as America/Los_Angeles", quoted(s.Timezone))
 	}
-	// A shorter one would be announced and never precool: commands take minutes to
-	// reach a thermostat, and none is sent that might land after its hold has ended.
-	l.among("settings.precool_lead_minutes", float64(s.PrecoolLeadMinutes), 10, 180)
 	l.checkHolidays(s)
 	before := len(l.problems)
 	names := s.SeasonNames()

@@ -412,8 +412,8 @@ settings: {dry_run: maybe, timezone: America/Los_Angeles, seasons: {summer: {mon
 		{"a token file without a client", base + "tesla: {token_file: /x}", []string{"tesla.client_id: token_file needs the client id of the app that the token is for, or ownerapi"}},
 		{"Tesla without TLS", base + "tesla: {api_token: hunter2, base_url: 'http://example.com'}", []string{"tesla.base_url: the base URL must be https, or secrets could be read on the way"}},
 		{"Tesla's tokens without TLS", base + "tesla: {api_token: hunter2, token_url: 'http://example.com'}", []string{"tesla.token_url: the base URL must be https, or secrets could be read on the way"}},
-		{"too few calls a month", base + "tesla: {api_token: hunter2, calls_per_month: 500}", []string{"tesla.calls_per_month: 500 is not between 2000 and 1000000: fewer do not last for the peaks of a month; 0 is for no limit"}},
-		{"less than no calls a month", base + "tesla: {api_token: hunter2, calls_per_month: -1}", []string{"tesla.calls_per_month: -1 is not between 2000 and 1000000: fewer do not last for the peaks of a month; 0 is for no limit"}},
+		{"too few calls a month", base + "tesla: {api_token: hunter2, calls_per_month: 500}", []string{"tesla.calls_per_month: 500 is not 0 or 2000–1000000; fewer do not last for the peaks of a month; 0 is for no limit"}},
+		{"less than no calls a month", base + "tesla: {api_token: hunter2, calls_per_month: -1}", []string{"tesla.calls_per_month: -1 is not 0 or 2000–1000000; fewer do not last for the peaks of a month; 0 is for no limit"}},
 		{"Honeywell without TLS", base + "honeywell: {username: a, password: hunter2, base_url: 'http://example.com'}", []string{"honeywell.base_url: the base URL must be https, or secrets could be read on the way"}},
 		{"the forecast without TLS", base + "weather: {base_url: 'http://example.com'}", []string{"weather.base_url: the base URL must be https, or secrets could be read on the way"}},
 		{"Honeywell without anything", base + "honeywell: {}", []string{"honeywell: it needs client_id and client_secret (Resideo), or username and password (Total Connect Comfort); or leave honeywell out if there are no thermostats"}},
@@ -460,31 +460,38 @@ settings: {dry_run: maybe, timezone: America/Los_Angeles, seasons: {summer: {mon
 
 // Both ends of each range are good, and what lies beyond is not.
 func TestRanges(t *testing.T) {
-	for _, tt := range []struct {
-		key         string
-		least, most int
-	}{
-		{"mqtt.keepalive_seconds", 5, 300}, {"notifications.smtp.port", 1, 65535},
-		{"settings.precool_lead_minutes", 10, 180}, {"settings.precool_threshold_f", 50, 130}, {"settings.precool_adjustment_f", 0, 5},
-		{"settings.min_thermostat_temp_f", 60, 85}, {"settings.thermostat_increment_f", 0, 5}, {"settings.max_thermostat_adjustments", 0, 10},
-		{"settings.max_thermostat_temp_f", 70, 90}, {"settings.min_heat_setpoint_f", 50, 75}, {"settings.max_indoor_f", 70, 95},
-		{"settings.min_indoor_f", 45, 70}, {"settings.min_write_interval_minutes", 5, 120}, {"settings.eod_battery_warning_threshold", 0, 100}, {"settings.reserve_without_percent", 0, 100}, {"tariff.peak_per_kwh", 0, 100}, {"tariff.off_peak_per_kwh", 0, 100}, {"tariff.export_per_kwh", 0, 100}, {"notifications.per_hour", 1, 60},
-		{"poll.powerwall_peak_seconds", 30, 3600}, {"poll.powerwall_seconds", 30, 3600}, {"poll.thermostat_seconds", 120, 3600},
-		{"poll.weather_seconds", 900, 86400}, {"paths.metrics_keep_days", 0, 3650},
-	} {
-		for _, v := range []struct {
-			value int
-			good  bool
-		}{{tt.least - 1, false}, {tt.least, true}, {tt.most, true}, {tt.most + 1, false}} {
-			// From the environment, so that the file can stay as it is.
-			_, _, err := load(t, base, fmt.Sprintf("%s=%d", variable(tt.key), v.value))
-			said := slices.ContainsFunc(problems(t, err), func(p string) bool {
-				return strings.HasPrefix(p, fmt.Sprintf("%s: %d is not between %d and %d", tt.key, v.value, tt.least, tt.most))
-			})
-			if said == v.good {
-				t.Errorf("%s: %d: got %v", tt.key, v.value, err)
+	checked := 0
+	var walk func(part reflect.Type, section string)
+	walk = func(part reflect.Type, section string) {
+		for field := range part.Fields() {
+			key := joined(section, field.Tag.Get("koanf"))
+			if field.Type.Kind() == reflect.Struct {
+				walk(field.Type, key)
+			}
+			allowed, ok := field.Tag.Lookup("range")
+			all, err := intervals(allowed)
+			if !ok || err != nil || len(all) > 1 || field.Type.Kind() == reflect.Pointer {
+				continue
+			}
+			checked++
+			for _, v := range []struct {
+				value float64
+				good  bool
+			}{{all[0].least - 1, false}, {all[0].least, true}, {all[0].most, true}, {all[0].most + 1, false}} {
+				// From the environment, so that the file can stay as it is.
+				_, _, err := load(t, base, fmt.Sprintf("%s=%g", variable(key), v.value))
+				said := slices.ContainsFunc(problems(t, err), func(p string) bool {
+					return strings.HasPrefix(p, fmt.Sprintf("%s: %g is not between %g and %g", key, v.value, all[0].least, all[0].most))
+				})
+				if said == v.good {
+					t.Errorf("%s: %g: got %v", key, v.value, err)
+				}
 			}
 		}
+	}
+	walk(reflect.TypeFor[Config](), "")
+	if checked < 25 {
+		t.Errorf("%d keys have a range", checked)
 	}
 }
 
@@ -585,7 +592,7 @@ func TestLoadFiles(t *testing.T) {
 // secrets is a configuration in which every secret is "hunter2" and a number.
 func secretConfig(t *testing.T) Config {
 	t.Helper()
-	c := defaults()
+	c := usual[Config]()
 	c.Tesla, c.Honeywell = &Tesla{}, &Honeywell{}
 	n := 0
 	var fill func(reflect.Value)

@@ -7,7 +7,23 @@ import (
 	"strings"
 
 	"powermgr/control/page"
+	"powermgr/devices"
 )
+
+// HTTP is for the page, metrics and health.
+type HTTP struct {
+	// Listen is host:port; Load makes it 127.0.0.1 if there is no host. Empty,
+	// the default: there is none.
+	Listen string `koanf:"listen"`
+	// Password is asked for by the page. Empty, the default: the page is for this
+	// machine and TrustedProxies alone.
+	Password devices.Secret `koanf:"password"`
+	// TrustedProxies are addresses, or networks such as 172.30.32.0/23, of proxies
+	// that ask people to log in themselves: who comes through one sees the page.
+	TrustedProxies []string `koanf:"trusted_proxies"`
+	// ReadOnly has the page take no commands. Default false.
+	ReadOnly bool `koanf:"read_only"`
+}
 
 // leastPassword is how short the password of the page may be: it can be tried a few
 // dozen times a minute.

@@ -85,7 +85,7 @@ func Load(path string, environ []string) (Config, []Notice, error) {
 	if err != nil {
 		abs = path
 	}
-	l := loader{dir: filepath.Dir(abs), state: stateDir, open: openFile, host: os.Hostname, now: time.Now, origin: map[string]string{}}
+	l := loader{dir: filepath.Dir(abs), state: stateDir, open: openFile, host: os.Hostname, now: time.Now, origin: map[string]string{}, cycle: map[string]string{}}
 	_, isAddon := FindAddon(environ)
 	if isAddon {
 		l.state = addonDir
@@ -137,6 +137,7 @@ type loader struct {
 	origin   map[string]string // of keys that are not from the file: the variable or credential
 	lines    map[string]int    // of keys in the file
 	celsius  map[string]string // the key in °C that was given for one in °F
+	cycle    map[string]string // v2.0's key that was given for one of poll
 }
 
 // enough problems are said at once; the file must be another one.
@@ -197,13 +198,13 @@ func (l *loader) config(data []byte, environ []string) Config {
 			l.problem("", "%s", plain(err)) // confmap gives none
 		}
 	}
-	c := defaults()
+	c := usual[Config]()
 	// What is good of a section stays when something in it is not.
 	if _, ok := k.Get("tesla").(map[string]any); ok {
-		c.Tesla = &Tesla{CallsPerMonth: usualCalls}
+		c.Tesla = devices.Pointer(usual[Tesla]())
 	}
 	if _, ok := k.Get("honeywell").(map[string]any); ok {
-		c.Honeywell = new(Honeywell)
+		c.Honeywell = devices.Pointer(usual[Honeywell]())
 	}
 	err := k.UnmarshalWithConf("", &c, koanf.UnmarshalConf{DecoderConfig: decoding()})
 	l.misread(err)

@@ -9,6 +9,22 @@ import (
 	"powermgr/devices"
 )
 
+// Plan is what a plan of the battery goes by. There is one whatever the strategy.
+type Plan struct {
+	// MinReservePercent is never gone below, nor is PeakReservePercent.
+	MinReservePercent int `koanf:"min_reserve_percent" range:"0–80"`
+	// PeakWeightPerKWh is what a kWh from the grid in a peak counts beside its
+	// price. The owner wants the peak clean before he wants it cheap.
+	PeakWeightPerKWh float64 `koanf:"peak_weight_per_kwh" default:"0.4" range:"0–100"`
+	// BatteryKWh is what the battery holds until its readings tell. The default is
+	// one Powerwall.
+	BatteryKWh float64 `koanf:"battery_kwh" default:"13.5" range:"1–1000"`
+	// BatteryKW is the most it charges or discharges with.
+	BatteryKW float64 `koanf:"battery_kw" default:"5" range:"0.5–1000"`
+	// GridChargeKW is the most it fills with from the grid. 0: it is learned.
+	GridChargeKW float64 `koanf:"grid_charge_kw" range:"0–1000"`
+}
+
 // oneWay is what is left of energy after going into a Powerwall, or out of it:
 // 90 % for both ways together, as its data sheet has it.
 const oneWay = 0.95

@@ -64,14 +64,3 @@ func inMinutes(n int) time.Duration { return time.Duration(n) * time.Minute }
 
 // Seconds is a time that the configuration gives in seconds.
 func Seconds(n int) time.Duration { return time.Duration(n) * time.Second }
-
-// peakSeconds is the longest time between polls in a peak and its lead, however
-// rarely the owner wants them. Of thermostats it makes 15 an hour, of which Honeywell
-// allows many more.
-const peakSeconds = int(devices.PeakPoll / time.Second)
-
-// PowerwallInPeak is between polls of the Powerwall in a peak and its lead.
-func (p Poll) PowerwallInPeak() int { return min(p.PowerwallPeakSeconds, peakSeconds) }
-
-// ThermostatsInPeak is between those of thermostats.
-func (p Poll) ThermostatsInPeak() int { return min(p.ThermostatSeconds, peakSeconds) }

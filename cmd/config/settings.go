@@ -8,44 +8,111 @@ import (
 	"powermgr/devices"
 )
 
-// Whether the settings make sense: the battery, the thermostats.
+// The rules of the home: the battery, the thermostats.
+
+// Settings are the rules of the home. Temperatures are °F whatever the
+// thermostats show.
+type Settings struct {
+	// DryRun reads, decides and says everything, and sends nothing. Default
+	// false; the example configuration has true.
+	DryRun bool `koanf:"dry_run"`
+	// Timezone is the IANA name of the home's. Required, unless Location is
+	// given.
+	Timezone string `koanf:"timezone"`
+	// Location is v2.0's name for Timezone, which wins. Load fills Timezone in.
+	Location string `koanf:"location"`
+	// Holidays are local days on which no peak begins: 2026-07-04, 12-25 of every
+	// year, the public holidays of a country (us), or one of them (us Memorial Day).
+	Holidays []string `koanf:"holidays"`
+	// Seasons by name. None in the file: summer and winter as in
+	// defaultSeasons. Each day of the year belongs to at least one, and to several
+	// if they have different days of the week.
+	Seasons map[string]Season `koanf:"seasons"`
+
+	// PeakReservePercent is the battery's reserve in a peak.
+	PeakReservePercent int `koanf:"peak_reserve_percent" range:"0–80,100" why:"a Powerwall turns 81–99 into 80"`
+	// OffPeakReservePercent is the reserve otherwise.
+	OffPeakReservePercent int `koanf:"off_peak_reserve_percent" default:"100" range:"0–80,100" why:"a Powerwall turns 81–99 into 80"`
+
+	// Unit is what the owner reads temperatures in, and what those of this section
+	// may be given in: devices.Fahrenheit, or devices.Celsius, with keys that end
+	// with _c. Empty, the default: °F, and each thermostat's own where it is read.
+	Unit devices.Unit `koanf:"unit" oneof:",F,C"`
+
+	// Strategy is StrategyRule or StrategyPlan. A person may choose the
+	// other one in Home Assistant.
+	Strategy rules.Strategy `koanf:"strategy" default:"rule" oneof:"rule,plan"`
+	Plan     Plan           `koanf:"plan"`
+
+	// ThermostatIDs are the vendor's ids of the thermostats to control. Others
+	// on the account are shown and never touched. Empty: none is controlled.
+	ThermostatIDs []string `koanf:"thermostat_ids"`
+
+	// PrecoolLeadMinutes is how long pre_peak lasts before each peak. A shorter one
+	// would be announced and never precool: commands take minutes to reach a
+	// thermostat, and none is sent that might land after its hold has ended.
+	PrecoolLeadMinutes int `koanf:"precool_lead_minutes" default:"30" range:"10–180"`
+	// PrecoolThresholdF is the forecast high from which it precools.
+	PrecoolThresholdF float64 `koanf:"precool_threshold_f" default:"95" range:"50–130" unit:"°F"`
+	// PrecoolAdjustmentF is how much it precools. 0: not at all.
+	PrecoolAdjustmentF float64 `koanf:"precool_adjustment_f" default:"2" range:"0–5" unit:"°F apart"`
+	// MinThermostatTempF is the lowest cool set point of precooling.
+	MinThermostatTempF float64 `koanf:"min_thermostat_temp_f" default:"67" range:"60–85" unit:"°F"`
+
+	// BatteryThresholds are when a setback step is due. Absent: those in
+	// defaultThresholds; an empty list: there is no setback.
+	BatteryThresholds []Threshold `koanf:"battery_thresholds"`
+	// ThermostatIncrementF is the setback of one step. 0: there is no setback.
+	ThermostatIncrementF float64 `koanf:"thermostat_increment_f" default:"2" range:"0–5" unit:"°F apart"`
+	// MaxThermostatAdjustments is how many steps count at most. 0: all.
+	MaxThermostatAdjustments int `koanf:"max_thermostat_adjustments" range:"0–10"`
+	// MaxThermostatTempF is the highest cool set point of a setback.
+	MaxThermostatTempF float64 `koanf:"max_thermostat_temp_f" default:"82" range:"70–90" unit:"°F"`
+	// MinHeatSetpointF is the lowest heat set point of a setback.
+	MinHeatSetpointF float64 `koanf:"min_heat_setpoint_f" default:"62" range:"50–75" unit:"°F"`
+	// MaxIndoorF and MinIndoorF are where a setback ends for the sake of whoever is
+	// inside.
+	MaxIndoorF float64 `koanf:"max_indoor_f" default:"86" range:"70–95" unit:"°F"`
+	MinIndoorF float64 `koanf:"min_indoor_f" default:"58" range:"45–70" unit:"°F"`
+	// MinWriteIntervalMinutes is between automatic writes to one thermostat.
+	MinWriteIntervalMinutes int `koanf:"min_write_interval_minutes" default:"10" range:"5–120"`
+
+	// EODBatteryWarningThreshold is the charge at the end of the day's last peak
+	// below which a warning is sent. 0: never.
+	EODBatteryWarningThreshold float64 `koanf:"eod_battery_warning_threshold" default:"20" range:"0–100"`
+	// ReserveWithoutPercent is the reserve that the battery would have without
+	// powermgr, for the report's comparison alone. The default is Tesla's own.
+	ReserveWithoutPercent int `koanf:"reserve_without_percent" default:"20" range:"0–100"`
+	// CheckIntervalSeconds is v2.0's cycle: the poll of Powerwall and
+	// thermostats where Poll does not say otherwise. 0, the default: 300.
+	CheckIntervalSeconds int `koanf:"check_interval_seconds"`
+}
+
+// A Threshold is when a setback step is due: with at least that many minutes
+// of the peak left, 1–1440, and the battery at or below that level, 0–100 %.
+type Threshold struct {
+	TimeRemainingMinutes int     `koanf:"time_remaining_minutes" range:"1–1440"`
+	LevelPercent         float64 `koanf:"level_percent" range:"0–100"`
+}
+
+func defaultThresholds() []Threshold {
+	return []Threshold{{120, 75}, {60, 50}, {30, 25}}
+}
 
 func (l *loader) checkBattery(s Settings) {
-	for _, r := range []struct {
-		key   string
-		value int
-	}{
-		{"settings.peak_reserve_percent", s.PeakReservePercent}, {"settings.off_peak_reserve_percent", s.OffPeakReservePercent},
-	} {
-		if r.value < 0 || r.value > 80 && r.value != 100 {
-			l.problem(r.key, "%d is not 0–80 or 100; a Powerwall turns 81–99 into 80", r.value)
-		}
-	}
 	if s.PeakReservePercent > s.OffPeakReservePercent {
 		l.problem("settings.peak_reserve_percent", "%d is above settings.off_peak_reserve_percent %d: the battery would not be used in the peak",
 			s.PeakReservePercent, s.OffPeakReservePercent)
 	}
-	l.oneOf("settings.strategy", string(s.Strategy), string(rules.StrategyRule), string(rules.StrategyPlan))
-	switch least := s.Plan.MinReservePercent; {
-	case least < 0 || least > 80:
-		l.problem("settings.plan.min_reserve_percent", "%d is not 0–80", least)
-	case least > s.OffPeakReservePercent:
+	if least := s.Plan.MinReservePercent; least > s.OffPeakReservePercent {
 		l.problem("settings.plan.min_reserve_percent", "%d is above settings.off_peak_reserve_percent %d: there is nothing to plan between the two", least, s.OffPeakReservePercent)
 	}
-	l.among("settings.plan.peak_weight_per_kwh", s.Plan.PeakWeightPerKWh, 0, 100)
-	l.among("settings.plan.battery_kwh", s.Plan.BatteryKWh, 1, 1000)
-	l.among("settings.plan.battery_kw", s.Plan.BatteryKW, 0.5, 1000)
-	l.among("settings.plan.grid_charge_kw", s.Plan.GridChargeKW, 0, 1000)
-	l.among("settings.eod_battery_warning_threshold", s.EODBatteryWarningThreshold, 0, 100)
-	l.among("settings.reserve_without_percent", float64(s.ReserveWithoutPercent), 0, 100)
 	if n := len(s.BatteryThresholds); n > 10 {
 		l.problem("settings.battery_thresholds", "%d are more than 10", n)
 	}
 	seen := map[int]bool{}
 	for i, t := range s.BatteryThresholds {
 		at := fmt.Sprintf("settings.battery_thresholds[%d]", i)
-		l.among(at+".time_remaining_minutes", float64(t.TimeRemainingMinutes), 1, 1440)
-		l.among(at+".level_percent", t.LevelPercent, 0, 100)
 		if seen[t.TimeRemainingMinutes] {
 			l.problem(at+".time_remaining_minutes", "%d is there twice: a threshold counts once for its time", t.TimeRemainingMinutes)
 		}
@@ -55,19 +122,6 @@ func (l *loader) checkBattery(s Settings) {
 
 func (l *loader) checkThermostats(c *Config) {
 	s := c.Settings
-	if s.Unit != "" {
-		l.oneOf("settings.unit", string(s.Unit), string(devices.Fahrenheit), string(devices.Celsius))
-	}
-	l.difference("settings.thermostat_increment_f", s.ThermostatIncrementF, 5)
-	l.difference("settings.precool_adjustment_f", s.PrecoolAdjustmentF, 5)
-	l.temperature("settings.precool_threshold_f", s.PrecoolThresholdF, 50, 130)
-	l.temperature("settings.min_thermostat_temp_f", s.MinThermostatTempF, 60, 85)
-	l.temperature("settings.max_thermostat_temp_f", s.MaxThermostatTempF, 70, 90)
-	l.temperature("settings.min_heat_setpoint_f", s.MinHeatSetpointF, 50, 75)
-	l.temperature("settings.max_indoor_f", s.MaxIndoorF, 70, 95)
-	l.temperature("settings.min_indoor_f", s.MinIndoorF, 45, 70)
-	l.among("settings.max_thermostat_adjustments", float64(s.MaxThermostatAdjustments), 0, 10)
-	l.among("settings.min_write_interval_minutes", float64(s.MinWriteIntervalMinutes), 5, 120)
 	if s.MinThermostatTempF >= s.MaxThermostatTempF {
 		l.problem(l.written("settings.min_thermostat_temp_f"), "%s is not below %s, %s", s.degrees(s.MinThermostatTempF), l.written("settings.max_thermostat_temp_f"), s.degrees(s.MaxThermostatTempF))
 	}

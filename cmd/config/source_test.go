@@ -197,7 +197,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l := loader{dir: "/", state: stateDir, host: func() (string, error) { return "pi", nil }, now: time.Now, origin: map[string]string{},
+		l := loader{dir: "/", state: stateDir, host: func() (string, error) { return "pi", nil }, now: time.Now, origin: map[string]string{}, cycle: map[string]string{},
 			open: func(string) (io.ReadCloser, fs.FileMode, error) { return nil, 0, errors.New("no files here") }}
 		c := l.config(data, nil)
 		if len(l.problems) > 0 {

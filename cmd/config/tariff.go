@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -9,7 +10,6 @@ import (
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 
-	"powermgr/control/planner"
 	"powermgr/control/rules"
 	"powermgr/control/tariff"
 )
@@ -21,14 +21,14 @@ type Tariff struct {
 	// Source is where the plan has its prices from: planner.FromConfig, the default,
 	// FromTesla or FromMQTT. The peaks of the rule are those of the configuration
 	// all the same.
-	Source string `koanf:"source"`
-	// Currency is shown with amounts. Default $.
-	Currency string `koanf:"currency"`
-	// PeakPerKWh and OffPeakPerKWh are what a kWh of the grid costs: 0–100.
-	PeakPerKWh    float64 `koanf:"peak_per_kwh"`
-	OffPeakPerKWh float64 `koanf:"off_peak_per_kwh"`
-	// ExportPerKWh is what a kWh to the grid earns: 0–100, default 0.
-	ExportPerKWh float64 `koanf:"export_per_kwh"`
+	Source string `koanf:"source" default:"config" oneof:"config,tesla,mqtt"`
+	// Currency is shown with amounts.
+	Currency string `koanf:"currency" default:"$"`
+	// PeakPerKWh and OffPeakPerKWh are what a kWh of the grid costs.
+	PeakPerKWh    float64 `koanf:"peak_per_kwh" range:"0–100"`
+	OffPeakPerKWh float64 `koanf:"off_peak_per_kwh" range:"0–100"`
+	// ExportPerKWh is what a kWh to the grid earns.
+	ExportPerKWh float64 `koanf:"export_per_kwh" range:"0–100"`
 	// Rates are prices and when they hold; the first that does counts. With one
 	// that is a peak, they say when power is expensive, and settings.seasons must
 	// not. Empty: there are none.
@@ -38,8 +38,8 @@ type Tariff struct {
 // A Rate is a price and when it holds.
 type Rate struct {
 	Name   string   `koanf:"name"`
-	Price  *float64 `koanf:"price"`  // of a kWh from the grid, -100–100; it is needed
-	Export float64  `koanf:"export"` // what a kWh to the grid earns
+	Price  *float64 `koanf:"price" range:"-100–100"`  // of a kWh from the grid, -100–100; it is needed
+	Export float64  `koanf:"export" range:"-100–100"` // what a kWh to the grid earns
 	// Months are 1–12. Empty: From and To say which part of the year it is; empty
 	// too: the whole year.
 	Months []time.Month  `koanf:"months"`
@@ -128,10 +128,6 @@ func (c Config) Prices() (t tariff.Table, ok bool) {
 
 func (l *loader) checkTariff(c *Config) {
 	t := c.Tariff
-	l.oneOf("tariff.source", t.Source, planner.FromConfig, planner.FromTesla, planner.FromMQTT)
-	l.among("tariff.peak_per_kwh", t.PeakPerKWh, 0, 100)
-	l.among("tariff.off_peak_per_kwh", t.OffPeakPerKWh, 0, 100)
-	l.among("tariff.export_per_kwh", t.ExportPerKWh, 0, 100)
 	if t.PeakPerKWh < t.OffPeakPerKWh {
 		l.notice("tariff.peak_per_kwh", "the peak is cheaper than the rest of the day: are the two mixed up?")
 	}
@@ -169,10 +165,7 @@ const maxRates = 100
 func (l *loader) checkRate(key string, r Rate) {
 	if r.Price == nil {
 		l.problem(key+".price", "it is needed: what a kWh from the grid costs, such as 0.24")
-	} else {
-		l.among(key+".price", *r.Price, -100, 100)
 	}
-	l.among(key+".export", r.Export, -100, 100)
 	dates := r.From != 0 || r.To != 0
 	switch {
 	case len(r.Months) > 0 && dates:
@@ -216,7 +209,7 @@ func (l *loader) checkWholeWeek(c *Config) {
 // settings count, or only those of its keys that say what energy costs, or what
 // Tesla has as tariff_content_v2. Times are in zone where the file names none.
 func LoadTariff(path string, zone *time.Location) (t tariff.Table, notices []string, err error) {
-	l := loader{open: openFile, now: time.Now, host: func() (string, error) { return "", nil }, origin: map[string]string{}}
+	l := loader{open: openFile, now: time.Now, host: func() (string, error) { return "", nil }, origin: map[string]string{}, cycle: map[string]string{}}
 	data, _, err := l.read(path)
 	if err != nil {
 		return tariff.Table{}, nil, fmt.Errorf("%s: %s", path, plain(err))
@@ -248,7 +241,7 @@ func LoadTariff(path string, zone *time.Location) (t tariff.Table, notices []str
 // tariffOf reads what a file says of prices, and checks that alone.
 func (l *loader) tariffOf(file source, zone *time.Location) Config {
 	l.checkKeys(file)
-	c := defaults()
+	c := usual[Config]()
 	for _, section := range []struct {
 		name string
 		to   any
@@ -267,6 +260,7 @@ func (l *loader) tariffOf(file source, zone *time.Location) Config {
 	own := len(c.Settings.Seasons) > 0
 	l.complete(&c)
 	l.checkCalendar(&c)
+	l.checkBounds(reflect.ValueOf(c.Tariff), "tariff")
 	l.checkTariff(&c)
 	if !own && len(c.Tariff.Rates) > 0 {
 		c.Settings.Seasons = nil // the prices say which hours are expensive

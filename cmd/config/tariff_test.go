@@ -16,7 +16,7 @@ import (
 func TestTheSeasonsAndTheirPricesAreTheSame(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(4, 4))
 	for i := range 12 {
-		c := defaults()
+		c := usual[Config]()
 		c.Tariff.PeakPerKWh, c.Tariff.OffPeakPerKWh = 2, 1
 		s := &c.Settings
 		s.Timezone = []string{"America/Los_Angeles", "America/Santiago", "Australia/Lord_Howe"}[i%3]

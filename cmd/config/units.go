@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -11,74 +12,73 @@ import (
 // Temperatures in °C. The configuration has them in °F, with keys that end with _f;
 // each may be given in °C instead, with the same key but _c at its end.
 
+// apart is the unit of a difference of two temperatures.
+const apart = "°F apart"
+
+// celsius and fahrenheit turn a key's value into the other unit; celsius rounds it
+// as people write it.
+func celsius(unit string, f float64) float64 {
+	c := devices.Fahrenheit.To(devices.Celsius, f)
+	if unit == apart {
+		c = f / 1.8
+	}
+	return math.Round(c*10) / 10
+}
+
+func fahrenheit(unit string, c float64) float64 {
+	f := devices.Celsius.To(devices.Fahrenheit, c)
+	if unit == apart {
+		f = c * 1.8
+	}
+	return math.Round(f*100) / 100
+}
+
 // inFahrenheit replaces the keys of settings that end with _c.
 func (l *loader) inFahrenheit(s source) {
 	settings, ok := s.tree["settings"].(map[string]any)
 	if !ok {
 		return
 	}
-	for _, name := range []string{"precool_threshold", "min_thermostat_temp", "max_thermostat_temp", "min_heat_setpoint", "max_indoor", "min_indoor"} {
-		l.replaceCelsius(settings, name, func(c float64) float64 { return devices.Celsius.To(devices.Fahrenheit, c) })
-	}
-	for _, name := range []string{"precool_adjustment", "thermostat_increment"} {
-		l.replaceCelsius(settings, name, func(c float64) float64 { return c * 1.8 })
+	for field := range reflect.TypeFor[Settings]().Fields() {
+		if unit := field.Tag.Get("unit"); unit != "" {
+			l.replaceCelsius(settings, field.Tag.Get("koanf"), unit)
+		}
 	}
 }
 
-func (l *loader) replaceCelsius(settings map[string]any, name string, convert func(float64) float64) {
-	celsius, fahrenheit := name+"_c", name+"_f"
-	value, ok := settings[celsius]
+// inCelsius is the name that a key in °F has where it is given in °C.
+func inCelsius(name string) string { return strings.TrimSuffix(name, "_f") + "_c" }
+
+func (l *loader) replaceCelsius(settings map[string]any, name, unit string) {
+	given := inCelsius(name)
+	value, ok := settings[given]
 	if !ok {
 		return
 	}
-	delete(settings, celsius)
-	if _, both := settings[fahrenheit]; both {
-		l.problem("settings."+celsius, "settings.%s says the same in °F: keep one of the two", fahrenheit)
+	delete(settings, given)
+	if _, both := settings[name]; both {
+		l.problem("settings."+given, "settings.%s says the same in °F: keep one of the two", name)
 		return
 	}
 	text, _ := value.(string)
 	c, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	if err != nil || !devices.Finite(c) {
-		l.problem("settings."+celsius, "%s is not a number", quoted(text))
+		l.problem("settings."+given, "%s is not a number", quoted(text))
 		return
 	}
 	if l.celsius == nil {
 		l.celsius = map[string]string{}
 	}
-	settings[fahrenheit] = strconv.FormatFloat(math.Round(convert(c)*100)/100, 'f', -1, 64)
-	l.celsius["settings."+fahrenheit] = "settings." + celsius
+	settings[name] = strconv.FormatFloat(fahrenheit(unit, c), 'f', -1, 64)
+	l.celsius["settings."+name] = "settings." + given
 }
 
-// temperature notes a key in °F that is not between two others, as the owner has
-// given it.
-func (l *loader) temperature(key string, f, least, most float64) {
-	celsius, ok := l.celsius[key]
-	if !ok {
-		l.among(key, f, least, most)
-		return
-	}
-	c := func(f float64) float64 { return math.Round(devices.Fahrenheit.To(devices.Celsius, f)*10) / 10 }
-	if f < least || f > most {
-		l.problem(celsius, "%g is not between %g and %g", c(f), c(least), c(most))
-	}
-}
-
-// difference is temperature for a key that is a difference of two, from 0 on.
-func (l *loader) difference(key string, f, most float64) {
-	celsius, ok := l.celsius[key]
-	if !ok {
-		l.among(key, f, 0, most)
-		return
-	}
-	if f < 0 || f > most {
-		l.problem(celsius, "%g is not between 0 and %.1f", math.Round(f/1.8*10)/10, most/1.8)
-	}
-}
-
-// written is a key in °F as the owner has written it.
+// written is a key as the owner has given it: in °C, or by v2.0's cycle.
 func (l *loader) written(key string) string {
-	if celsius, ok := l.celsius[key]; ok {
-		return celsius
+	for _, given := range []string{l.celsius[key], l.cycle[key]} {
+		if given != "" {
+			return given
+		}
 	}
 	return key
 }

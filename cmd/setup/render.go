@@ -31,7 +31,8 @@ var configuration = template.Must(template.New("configuration").Funcs(template.F
 		b, err := json.Marshal(s.Reveal())
 		return string(b), err
 	},
-}).Parse(`# powermgr's configuration, written by powermgr setup. Change what you like, and then run
+}).Parse(`# yaml-language-server: $schema=/usr/share/powermgr/config.schema.json
+# powermgr's configuration, written by powermgr setup. Change what you like, and then run
 #   sudo powermgr check-config      it says what would happen, and changes nothing
 #   sudo systemctl reload powermgr
 # Keys that are not here have their default; {{.Example}} explains every one.

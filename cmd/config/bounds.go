@@ -1,0 +1,131 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// What the tags of a field say of its key, so that a key is declared in one place:
+//
+//	koanf    its name
+//	default  what it is where nothing says it; without this tag it is the zero value
+//	range    between which numbers it may be, both ends allowed: "5–300", or "0–80,100"
+//	why      the reason for the range, where it is not obvious
+//	oneof    the words there are: "rule,plan"; an empty one first: it may be left empty
+//	unit     that it is a temperature, which may be given in °C too: "°F", or
+//	         "°F apart" for a difference of two
+//
+// A check that needs more than the key itself is in the file of its part.
+
+// setDefaults fills in a part, and the parts within it, from the tags.
+func setDefaults(part reflect.Value) {
+	for field, v := range part.Fields() {
+		if v.Kind() == reflect.Struct {
+			setDefaults(v)
+		}
+		text, ok := field.Tag.Lookup("default")
+		if !ok {
+			continue
+		}
+		value, err := typed(text, v.Type())
+		if err != nil {
+			panic("config: the default of " + field.Name + ": " + err.Error()) // a programming error
+		}
+		v.Set(reflect.ValueOf(value).Convert(v.Type()))
+	}
+}
+
+// usual is a part with its defaults.
+func usual[Part any]() (p Part) {
+	setDefaults(reflect.ValueOf(&p).Elem())
+	return p
+}
+
+// An interval is a range, both ends allowed.
+type interval struct{ least, most float64 }
+
+// intervals reads a range.
+func intervals(tag string) (all []interval, err error) {
+	for part := range strings.SplitSeq(tag, ",") {
+		least, most, two := strings.Cut(part, "–")
+		if !two {
+			most = least
+		}
+		var i interval
+		if i.least, err = strconv.ParseFloat(least, 64); err != nil {
+			return nil, err
+		}
+		if i.most, err = strconv.ParseFloat(most, 64); err != nil {
+			return nil, err
+		}
+		all = append(all, i)
+	}
+	return all, nil
+}
+
+// leastOf is the least that a key of a part may be.
+func leastOf[Part any](name string) int {
+	for field := range reflect.TypeFor[Part]().Fields() {
+		if field.Tag.Get("koanf") == name {
+			all, _ := intervals(field.Tag.Get("range"))
+			return int(all[0].least)
+		}
+	}
+	panic("config: there is no key " + name) // a programming error
+}
+
+// checkBounds notes each value below key that is not within what its tags say.
+func (l *loader) checkBounds(v reflect.Value, key string) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			l.checkBounds(v.Elem(), key)
+		}
+	case reflect.Map:
+		for _, name := range v.MapKeys() {
+			l.checkBounds(v.MapIndex(name), joined(key, name.String()))
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			l.checkBounds(v.Index(i), fmt.Sprintf("%s[%d]", key, i))
+		}
+	case reflect.Struct:
+		for field, inner := range v.Fields() {
+			below := joined(key, field.Tag.Get("koanf"))
+			l.checkBounds(inner, below)
+			l.checkField(field.Tag, reflect.Indirect(inner), below)
+		}
+	}
+}
+
+func (l *loader) checkField(tag reflect.StructTag, v reflect.Value, key string) {
+	if words, ok := tag.Lookup("oneof"); ok {
+		l.oneOf(key, v.String(), strings.Split(words, ",")...)
+	}
+	allowed, ok := tag.Lookup("range")
+	if !ok || !v.IsValid() {
+		return
+	}
+	value := v.Convert(reflect.TypeFor[float64]()).Float()
+	all, _ := intervals(allowed) // a test has read them all
+	if slices.ContainsFunc(all, func(i interval) bool { return i.least <= value && value <= i.most }) {
+		return
+	}
+	shown := func(f float64) string {
+		if _, ok := l.celsius[key]; ok {
+			f = celsius(tag.Get("unit"), f)
+		}
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	text := shown(value) + " is not between " + shown(all[0].least) + " and " + shown(all[0].most)
+	if len(all) > 1 {
+		text = shown(value) + " is not " + strings.ReplaceAll(allowed, ",", " or ")
+	}
+	if why := tag.Get("why"); why != "" {
+		text += "; " + why
+	}
+	l.problem(l.written(key), "%s", text)
+}

@@ -1,0 +1,103 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"powermgr/devices"
+	"strconv"
+	"strings"
+)
+
+// The broker.
+
+// MQTT is the broker. It may be away: control goes on without it.
+type MQTT struct {
+	// URL has the scheme mqtt or tcp (plain), or mqtts, tls or ssl (TLS), a host
+	// and a port; Load adds a missing port.
+	URL string `koanf:"url" default:"mqtt://127.0.0.1:1883"`
+	// Username and Password are of the broker. Empty, the default: anonymous.
+	Username string         `koanf:"username"`
+	Password devices.Secret `koanf:"password"`
+	// ClientID must be this node's alone. Empty in the file: "powermgr-" and
+	// ha.node. Load fills it in.
+	ClientID string `koanf:"client_id"`
+	// BaseTopic is what all topics begin with.
+	BaseTopic string `koanf:"base_topic" default:"powermgr"`
+	// KeepaliveSeconds is how long the connection may be silent.
+	KeepaliveSeconds int     `koanf:"keepalive_seconds" default:"20" range:"5–300"`
+	TLS              MQTTTLS `koanf:"tls"`
+}
+
+// MQTTTLS is for a broker with a certificate of one's own. It needs a scheme
+// with TLS.
+type MQTTTLS struct {
+	// CAFile holds the certificate authority, PEM. Empty: the system's.
+	CAFile string `koanf:"ca_file"`
+	// CertFile and KeyFile are a client certificate, PEM. Empty, both: none.
+	CertFile string `koanf:"cert_file"`
+	KeyFile  string `koanf:"key_file"`
+	// ServerName is the name in the broker's certificate. Empty: the host of
+	// mqtt.url.
+	ServerName string `koanf:"server_name"`
+}
+
+// brokerURL is what mqtt.url says; secure is that of TLS. It is nil when it
+// cannot be used.
+func (l *loader) brokerURL(text string) (u *url.URL, secure bool) {
+	u, err := url.Parse(text)
+	schemes := map[string]bool{"mqtt": false, "tcp": false, "mqtts": true, "tls": true, "ssl": true} // to whether it is TLS
+	switch {
+	case err == nil && (u.Scheme == "ws" || u.Scheme == "wss"):
+		l.problem("mqtt.url", "MQTT over WebSockets is not spoken: write mqtt://host:1883, or mqtts://host:8883 for TLS")
+		return nil, false
+	case err != nil || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
+		l.problem("mqtt.url", "it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS")
+		return nil, false
+	case u.User != nil:
+		l.problem("mqtt.url", "user name and password belong in mqtt.username and mqtt.password, where they are never printed")
+		return nil, false
+	}
+	secure, known := schemes[u.Scheme]
+	if !known {
+		l.problem("mqtt.url", "%s is not a scheme for a broker: write mqtt://host:1883, or mqtts://host:8883 for TLS", quoted(u.Scheme))
+		return nil, false
+	}
+	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil {
+		l.problem("mqtt.url", "%s is not a port", quoted(u.Port()))
+	}
+	return u, secure
+}
+
+func (l *loader) checkMQTT(m MQTT) {
+	u, secure := l.brokerURL(m.URL)
+	for _, f := range []struct{ key, value string }{
+		{"ca_file", m.TLS.CAFile}, {"cert_file", m.TLS.CertFile}, {"key_file", m.TLS.KeyFile}, {"server_name", m.TLS.ServerName},
+	} {
+		key := "mqtt.tls." + f.key
+		if f.value == "" {
+			continue
+		}
+		if u != nil && !secure {
+			l.problem(key, "it has no effect, since %s is without TLS: write mqtts:// in mqtt.url", u.Scheme)
+		} else if strings.HasSuffix(key, "_file") {
+			if _, _, err := l.read(f.value); err != nil {
+				l.problem(key, "%s cannot be read: %s", f.value, plain(err))
+			}
+		}
+	}
+	if (m.TLS.CertFile == "") != (m.TLS.KeyFile == "") {
+		l.problem("mqtt.tls", "cert_file and key_file go together")
+	}
+	if m.Password != "" && m.Username == "" {
+		l.problem("mqtt.password", "it needs mqtt.username")
+	}
+	if u != nil && m.Password != "" && !secure {
+		ip, err := netip.ParseAddr(u.Hostname())
+		if local := u.Hostname() == "localhost" || err == nil && ip.IsLoopback() || l.isAddon() && m.URL == usualBroker; !local {
+			l.notice("mqtt.password", "it goes over the network without TLS: mqtts:// in mqtt.url, if the broker can")
+		}
+	}
+	if len(m.ClientID) > 128 || strings.ContainsFunc(m.ClientID, func(r rune) bool { return r < '!' || r > '~' }) {
+		l.problem("mqtt.client_id", "%s has to be at most 128 letters, digits and signs without spaces", quoted(m.ClientID))
+	}
+}
