@@ -53,7 +53,7 @@ func (l *loader) checkHTTP(h *HTTP) {
 		h.Listen = net.JoinHostPort("127.0.0.1", port)
 		return
 	}
-	if ip, err := netip.ParseAddr(host); host == "localhost" || err == nil && ip.IsLoopback() {
+	if devices.Loopback(host) {
 		return
 	}
 	if !l.isAddon() { // nothing but add-ons is in its network

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/netip"
 	"net/url"
 	"powermgr/devices"
 	"strconv"
@@ -92,8 +91,7 @@ func (l *loader) checkMQTT(m MQTT) {
 		l.problem("mqtt.password", "it needs mqtt.username")
 	}
 	if u != nil && m.Password != "" && !secure {
-		ip, err := netip.ParseAddr(u.Hostname())
-		if local := u.Hostname() == "localhost" || err == nil && ip.IsLoopback() || l.isAddon() && m.URL == usualBroker; !local {
+		if local := devices.Loopback(u.Hostname()) || l.isAddon() && m.URL == usualBroker; !local {
 			l.notice("mqtt.password", "it goes over the network without TLS: mqtts:// in mqtt.url, if the broker can")
 		}
 	}

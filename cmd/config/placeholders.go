@@ -1,12 +1,12 @@
 package config
 
 import (
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 
 	"powermgr/deploy"
+	"powermgr/devices"
 )
 
 // Client ids, user names and passwords that are still those of the example. A vendor
@@ -55,11 +55,7 @@ func (c Config) Placeholders(section string) (keys []string) {
 // takes whatever log-in it was made for.
 func emulated(base string) bool {
 	u, err := url.Parse(base)
-	if err != nil {
-		return false
-	}
-	at, err := netip.ParseAddr(u.Hostname())
-	return err == nil && at.IsLoopback() || u.Hostname() == "localhost" || u.Scheme == "http"
+	return err == nil && (devices.Loopback(u.Hostname()) || u.Scheme == "http")
 }
 
 func (l *loader) checkPlaceholders(c *Config) {

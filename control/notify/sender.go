@@ -194,18 +194,12 @@ func (s *Sender) dial(ctx context.Context) (net.Conn, mail.TLSPolicy, error) {
 		// The client sees that it is TLS already; mandatory would be STARTTLS.
 		return secure, mail.TLSOpportunistic, nil
 	}
-	if s.loopback() {
+	if devices.Loopback(s.Server) {
 		if a, ok := conn.RemoteAddr().(*net.TCPAddr); ok && a.IP.IsLoopback() {
 			return conn, mail.NoTLS, nil
 		}
 	}
 	return conn, mail.TLSMandatory, nil
-}
-
-// loopback reports whether the server is named as one on this machine.
-func (s *Sender) loopback() bool {
-	ip := net.ParseIP(s.Server)
-	return s.Server == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // tls is read at each connection, so that a renewed file counts at once.

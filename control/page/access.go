@@ -102,8 +102,7 @@ func local(r *http.Request) bool {
 	if err != nil {
 		host = r.Host
 	}
-	at, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return from(r).IsLoopback() && (host == "localhost" || err == nil && at.IsLoopback())
+	return from(r).IsLoopback() && devices.Loopback(strings.Trim(host, "[]"))
 }
 
 // sign is the mark of a session that ends then. It changes with the password.

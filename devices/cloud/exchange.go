@@ -12,7 +12,6 @@ import (
 	"mime"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -124,15 +123,10 @@ func BaseURL(text string) (*url.URL, error) {
 		return nil, errors.New("the base URL must read like https://api.example.com")
 	case u.Scheme == "https":
 		return u, nil
-	case u.Scheme == "http" && loopback(u.Hostname()):
+	case u.Scheme == "http" && devices.Loopback(u.Hostname()):
 		return u, nil
 	}
 	return nil, errors.New("the base URL must be https, or secrets could be read on the way")
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // Line makes a vendor's text fit for a log line: one line, 120 characters.

@@ -67,8 +67,8 @@ func (d wireDevice) thermostat(now time.Time, home *time.Location) (thermostat, 
 		}
 		d.ChangeableValues = &changeable{}
 	}
-	c := checker{unit: r.Unit, lost: !r.Alive}
-	r.Temperature = c.temperature("indoorTemperature", d.IndoorTemperature)
+	c := devices.Checker{Unit: r.Unit, Lost: !r.Alive}
+	r.Temperature = c.Temperature("indoorTemperature", d.IndoorTemperature)
 	if d.IndoorHumidity != nil && *d.IndoorHumidity >= 0 && *d.IndoorHumidity <= 100 {
 		r.Humidity = d.IndoorHumidity
 	}
@@ -83,7 +83,7 @@ func (d wireDevice) thermostat(now time.Time, home *time.Location) (thermostat, 
 	if p := d.CurrentSchedulePeriod; p != nil {
 		r.SchedulePeriod = devices.Label(p.Day + " " + p.Period)
 	}
-	return thermostat{wire: d, reading: r, home: home}, c.err
+	return thermostat{wire: d, reading: r, home: home}, c.Err
 }
 
 func (d wireDevice) alive() bool {
@@ -176,21 +176,21 @@ func (d wireDevice) mode(r *devices.ThermostatReading) {
 
 // setpoints decodes the set points that the device can use. A unit that only
 // heats shows a cool set point all the same, between limits of 0 °F.
-func (d wireDevice) setpoints(r *devices.ThermostatReading, c *checker) {
+func (d wireDevice) setpoints(r *devices.ThermostatReading, c *devices.Checker) {
 	v := d.ChangeableValues
 	if d.heats() {
-		r.HeatSetpoint = c.temperature("heatSetpoint", v.HeatSetpoint)
+		r.HeatSetpoint = c.Temperature("heatSetpoint", v.HeatSetpoint)
 		limits := r.Unit.HeatLimits(d.MinHeatSetpoint, d.MaxHeatSetpoint)
 		r.HeatMin, r.HeatMax = &limits.Lowest, &limits.Highest
 	}
 	if d.cools() {
-		r.CoolSetpoint = c.temperature("coolSetpoint", v.CoolSetpoint)
+		r.CoolSetpoint = c.Temperature("coolSetpoint", v.CoolSetpoint)
 		limits := r.Unit.CoolLimits(d.MinCoolSetpoint, d.MaxCoolSetpoint)
 		r.CoolMin, r.CoolMax = &limits.Lowest, &limits.Highest
 	}
 	if d.Deadband != nil {
 		if *d.Deadband < 0 || *d.Deadband > 20 {
-			c.fail("deadband of %g", *d.Deadband)
+			c.Fail("deadband of %g", *d.Deadband)
 			return
 		}
 		r.Deadband = *d.Deadband
@@ -263,29 +263,4 @@ func (d wireDevice) action(r *devices.ThermostatReading) {
 	default:
 		r.Action = devices.Pointer(devices.ActionIdle)
 	}
-}
-
-// checker keeps the first thing that cannot be true, and none of a thermostat that
-// is lost: nothing is decided from its figures, which are not known then.
-type checker struct {
-	unit devices.Unit
-	lost bool
-	err  error
-}
-
-func (c *checker) fail(format string, args ...any) {
-	if c.err == nil && !c.lost {
-		c.err = fmt.Errorf(format, args...)
-	}
-}
-
-func (c *checker) temperature(field string, v *float64) *float64 {
-	if v == nil {
-		return nil
-	}
-	if !c.unit.Possible(*v) {
-		c.fail("%s of %g °%s", field, *v, c.unit)
-		return nil
-	}
-	return v
 }

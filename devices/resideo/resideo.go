@@ -74,13 +74,13 @@ type Client struct {
 	turn  chan struct{}   // held by the command under way
 	limit cloud.ReadLimit // of reads that commands went on without
 
-	mu       sync.Mutex
-	places   map[string]place  // by id on topics, as last read
-	listed   time.Time         // when places were last asked for
-	ids      []string          // of the thermostats in the last list
-	sure     bool              // ids has all that the account has
-	problems map[string]string // what was last said of a thermostat or a time zone, by its name
-	writes   map[string]write  // the last write to a thermostat, by id on topics
+	mu     sync.Mutex
+	places map[string]place // by id on topics, as last read
+	listed time.Time        // when places were last asked for
+	ids    []string         // of the thermostats in the last list
+	sure   bool             // ids has all that the account has
+	said   devices.Said     // of a thermostat or a time zone, by its name
+	writes map[string]write // the last write to a thermostat, by id on topics
 }
 
 // New returns a client for the account and sends nothing. The error names the
@@ -98,7 +98,7 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{
 		base: base, id: strings.TrimSpace(o.ClientID), key: o.ClientSecret, http: o.HTTP, home: o.Location, now: o.Now, sleep: o.Sleep, log: o.Log,
-		turn: make(chan struct{}, 1), places: map[string]place{}, problems: map[string]string{}, writes: map[string]write{},
+		turn: make(chan struct{}, 1), places: map[string]place{}, writes: map[string]write{},
 	}
 	if c.home == nil {
 		c.home = time.Local
@@ -245,18 +245,7 @@ func (c *Client) say(what, message string, problem error) {
 		text = problem.Error()
 	}
 	what = devices.Label(what)
-	c.mu.Lock()
-	changed := c.problems[what] != text
-	switch {
-	case text == "":
-		delete(c.problems, what)
-	case len(c.problems) < 2*mostThermostats || c.problems[what] != "":
-		c.problems[what] = text
-	default:
-		changed = false
-	}
-	c.mu.Unlock()
-	if changed && problem != nil {
+	if c.said.News(what, text) && problem != nil {
 		c.log.Warn(message, "what", what, "problem", cloud.Line(text))
 	}
 }

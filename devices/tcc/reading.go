@@ -148,7 +148,7 @@ func (raw checkData) screen(d device, now time.Time, home *time.Location) (scree
 	}
 	r := &s.reading
 	r.Unit, r.Step = units(devices.Unit(*ui.DisplayUnits))
-	c := checker{unit: r.Unit, lost: !r.Alive}
+	c := checker{devices.Checker{Unit: r.Unit, Lost: !r.Alive}}
 	c.air(ui, r)
 	c.control(ui, &s, now, home)
 	c.fan(data.Fan, data.HasFan.or(data.Fan != nil), r)
@@ -157,8 +157,8 @@ func (raw checkData) screen(d device, now time.Time, home *time.Location) (scree
 		phase := number(data.DR.Phase)
 		r.UtilityEvent = phase != nil && *phase != -1
 	}
-	if c.err != nil {
-		return screen{}, c.err
+	if c.Err != nil {
+		return screen{}, c.Err
 	}
 	return s, nil
 }
@@ -214,18 +214,18 @@ func (c *checker) control(ui *uiData, s *screen, now time.Time, home *time.Locat
 	if heats {
 		s.heat = c.temperature("HeatSetpoint", ui.HeatSetpoint)
 		r.HeatSetpoint = s.heat
-		l := c.unit.HeatLimits(ui.HeatLowerSetptLimit, ui.HeatUpperSetptLimit)
+		l := c.Unit.HeatLimits(ui.HeatLowerSetptLimit, ui.HeatUpperSetptLimit)
 		r.HeatMin, r.HeatMax = &l.Lowest, &l.Highest
 	}
 	if cools {
 		s.cool = c.temperature("CoolSetpoint", ui.CoolSetpoint)
 		r.CoolSetpoint = s.cool
-		l := c.unit.CoolLimits(ui.CoolLowerSetptLimit, ui.CoolUpperSetptLimit)
+		l := c.Unit.CoolLimits(ui.CoolLowerSetptLimit, ui.CoolUpperSetptLimit)
 		r.CoolMin, r.CoolMax = &l.Lowest, &l.Highest
 	}
 	if ui.Deadband != nil {
 		if *ui.Deadband < 0 || *ui.Deadband > 20 {
-			c.fail("Deadband of %g", *ui.Deadband)
+			c.Fail("Deadband of %g", *ui.Deadband)
 		} else {
 			r.Deadband = *ui.Deadband
 		}
@@ -374,36 +374,21 @@ func (c *checker) action(status *float64, f *fanData, r *devices.ThermostatReadi
 	}
 }
 
-// checker keeps the first thing that cannot be true, and none of a thermostat that
-// is lost: nothing is decided from its figures, which are not known then.
-type checker struct {
-	unit devices.Unit
-	lost bool
-	err  error
-}
-
-func (c *checker) fail(format string, args ...any) {
-	if c.err == nil && !c.lost {
-		c.err = fmt.Errorf(format, args...)
-	}
-}
+// checker is a devices.Checker that knows the portal's word for no value.
+type checker struct{ devices.Checker }
 
 // temperature lets a possible one pass, and nothing where the portal has none.
 func (c *checker) temperature(name string, v *float64) *float64 {
-	if v == nil || *v == noValue {
+	if v != nil && *v == noValue {
 		return nil
 	}
-	if !c.unit.Possible(*v) {
-		c.fail("%s of %g °%s", name, *v, c.unit)
-		return nil
-	}
-	return v
+	return c.Temperature(name, v)
 }
 
 // shown is a temperature that nothing is decided from. One that cannot be is not
 // known, and takes nothing away.
 func (c *checker) shown(v *float64) *float64 {
-	if v == nil || *v == noValue || !c.unit.Possible(*v) {
+	if v == nil || *v == noValue || !c.Unit.Possible(*v) {
 		return nil
 	}
 	return v
@@ -416,7 +401,7 @@ func (c *checker) whole(name string, v *float64, lowest, highest int) *int {
 		return nil
 	}
 	if *v < float64(lowest) || *v > float64(highest) || *v != float64(int(*v)) {
-		c.fail("%s of %g", name, *v)
+		c.Fail("%s of %g", name, *v)
 		return nil
 	}
 	return devices.Pointer(int(*v))

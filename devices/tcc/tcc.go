@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -79,22 +78,22 @@ type Client struct {
 
 	turn chan struct{} // held by the call that uses what follows
 
-	after     <-chan struct{} // who has the turn next waits for it: a log-in whose caller is gone; nil: there is none
-	recalled  bool            // the session file has been read
-	renewed   bool            // the file has older cookies
-	mem       memory
-	denied    bool // mem.Refused is about the present credentials
-	unsaved   bool // the last attempt to write the file did not succeed
-	savedAt   time.Time
-	odd       int // answers in a row that were neither data nor a clear refusal
-	counter   int64
-	devices   []device
-	listedAt  time.Time
-	listed    atomic.Pointer[[]string] // the ids of devices, for those without the turn
-	sent      map[int64]sending
-	seen      map[int64][]byte // what the portal last said of each
-	limit     cloud.ReadLimit  // of reads that commands went on without
-	senseless map[int64]bool   // those left out at present
+	after    <-chan struct{} // who has the turn next waits for it: a log-in whose caller is gone; nil: there is none
+	recalled bool            // the session file has been read
+	renewed  bool            // the file has older cookies
+	mem      memory
+	denied   bool // mem.Refused is about the present credentials
+	unsaved  bool // the last attempt to write the file did not succeed
+	savedAt  time.Time
+	odd      int // answers in a row that were neither data nor a clear refusal
+	counter  int64
+	devices  []device
+	listedAt time.Time
+	listed   atomic.Pointer[[]string] // the ids of devices, for those without the turn
+	sent     map[int64]sending
+	seen     map[int64][]byte // what the portal last said of each
+	limit    cloud.ReadLimit  // of reads that commands went on without
+	said     devices.Said     // of those left out at present
 }
 
 type device struct {
@@ -115,7 +114,7 @@ func New(o Options) (*Client, error) {
 	switch {
 	case err != nil || base.Host == "" || base.RawQuery != "" || base.User != nil:
 		return nil, errors.New("tcc: the base URL must read like " + DefaultBaseURL)
-	case base.Scheme != "https" && !(base.Scheme == "http" && loopback(base.Hostname())):
+	case base.Scheme != "https" && !(base.Scheme == "http" && devices.Loopback(base.Hostname())):
 		return nil, errors.New("tcc: the base URL must be https, or the password could be read on the way")
 	case strings.TrimSpace(o.Username) == "" || o.Password == "":
 		return nil, errors.New("tcc: the portal needs honeywell.username and honeywell.password")
@@ -123,7 +122,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		base: base, username: strings.TrimSpace(o.Username), password: o.Password,
 		location: o.Location, now: o.Now, log: o.Log, file: o.SessionFile,
-		turn: make(chan struct{}, 1), sent: map[int64]sending{}, seen: map[int64][]byte{}, senseless: map[int64]bool{},
+		turn: make(chan struct{}, 1), sent: map[int64]sending{}, seen: map[int64][]byte{},
 	}
 	if c.location == nil {
 		c.location = time.Local
@@ -161,10 +160,6 @@ func (c *Client) Close(ctx context.Context) error {
 		return fmt.Errorf("tcc: the session is lost with this process: %w", err)
 	}
 	return nil
-}
-
-func loopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // Read asks for every thermostat of the account. One whose answer makes no
@@ -283,12 +278,17 @@ func (c *Client) lookAt(ctx context.Context, d device) (screen, error) {
 // say logs once when a thermostat's answers stop making sense, and when they
 // make sense again.
 func (c *Client) say(d device, err error) {
-	bad := err != nil && devices.KindOf(err) == devices.Nonsense
-	if bad == c.senseless[d.id] || err != nil && !bad {
+	wrong := ""
+	if err != nil {
+		if devices.KindOf(err) != devices.Nonsense {
+			return
+		}
+		wrong = "nonsense" // whatever it is this time
+	}
+	if !c.said.News(d.vendorID(), wrong) {
 		return
 	}
-	c.senseless[d.id] = bad
-	if bad {
+	if wrong != "" {
 		c.log.Warn("left a thermostat out: its answer makes no sense", "thermostat", d.vendorID(), "reason", err.Error())
 	} else {
 		c.log.Info("the thermostat's answers make sense again", "thermostat", d.vendorID())

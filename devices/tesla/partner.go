@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -187,7 +186,7 @@ func (p *Partner) call(ctx context.Context, op, method, path string, body []byte
 func KeyURL(domain string) string {
 	host, _, _ := strings.Cut(domain, ":")
 	scheme := "https://"
-	if ip, err := netip.ParseAddr(host); host == "localhost" || err == nil && ip.IsLoopback() {
+	if devices.Loopback(host) {
 		scheme = "http://"
 	}
 	return scheme + domain + KeyPath

@@ -1,0 +1,35 @@
+package devices
+
+import (
+	"fmt"
+	"testing"
+)
+
+func TestATroubleIsSaidOnceAndItsEndToo(t *testing.T) {
+	var s Said
+	for i, step := range []struct {
+		of, wrong string
+		news      bool
+	}{
+		{"up", "", false}, {"up", "it is cold", true}, {"up", "it is cold", false}, {"down", "it is cold", true},
+		{"up", "it is hot", true}, {"up", "", true}, {"up", "", false}, {"up", "it is hot", true},
+	} {
+		if got := s.News(step.of, step.wrong); got != step.news {
+			t.Errorf("%d: %s: %q is news: %v", i, step.of, step.wrong, got)
+		}
+	}
+}
+
+// A vendor that names ever new things does not fill memory or log.
+func TestTooManyThingsAreNoNews(t *testing.T) {
+	var s Said
+	said := 0
+	for i := range 10 * mostSaid {
+		if s.News(fmt.Sprint(i), "broken") {
+			said++
+		}
+	}
+	if said != mostSaid || len(s.last) != mostSaid {
+		t.Errorf("%d were said, %d are remembered", said, len(s.last))
+	}
+}
