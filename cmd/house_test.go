@@ -62,6 +62,14 @@ func TestWhoMayImportWhom(t *testing.T) {
 		}
 		return nil, true
 	}
+	rooms := map[string][]string{ // what those within cmd know of each other
+		"powermgr/cmd/config":  nil,
+		"powermgr/cmd/pair":    nil,
+		"powermgr/cmd/local":   {"powermgr/cmd/config", "powermgr/cmd/pair"},
+		"powermgr/cmd/records": {"powermgr/cmd/config"},
+		"powermgr/cmd/setup":   {"powermgr/cmd/config"},
+		"powermgr/cmd/daemon":  {"powermgr/cmd/config", "powermgr/cmd/pair", "powermgr/cmd/local", "powermgr/cmd/records"},
+	}
 	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var p struct {
 			ImportPath string
@@ -73,6 +81,12 @@ func TestWhoMayImportWhom(t *testing.T) {
 			t.Fatal(err)
 		}
 		if strings.HasPrefix(p.ImportPath, "powermgr/cmd") {
+			inner, held := rooms[p.ImportPath]
+			for _, i := range p.Imports {
+				if held && strings.HasPrefix(i, "powermgr/cmd") && !slices.Contains(inner, i) {
+					t.Errorf("%s imports %s", p.ImportPath, i)
+				}
+			}
 			continue
 		}
 		ours, others := allowed(p.ImportPath)
