@@ -136,15 +136,11 @@ func (p parsing) time(text string) (time.Time, error) {
 
 // degrees reads a temperature in the device's unit.
 func (p parsing) degrees(text string) (*float64, error) {
-	unit, err := unitOf(p.req)
+	t, err := p.req.Temperature(text)
 	if err != nil {
 		return nil, err
 	}
-	t, err := parseTemperature(text, unit)
-	if err != nil {
-		return nil, err
-	}
-	v := math.Round(t.in(p.r.Unit)*100) / 100
+	v := math.Round(t.In(p.r.Unit, p.r.Unit)*100) / 100
 	return &v, nil
 }
 

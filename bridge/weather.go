@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -23,11 +24,12 @@ type WeatherOptions struct {
 	Every    func(now time.Time) time.Duration
 	Meter    *Meter
 	Location *time.Location // of the home: its midnight ends a number given by hand
+	Unit     devices.Unit   // of a number given by hand without one, and of what is answered; empty: °F
 	Store    Store          // keeps that number over a restart; nil: it is lost with the process
 }
 
 // Weather publishes today's forecast: from a service, or a number that
-// somebody published, which is °F and good until local midnight.
+// somebody published, which is good until local midnight.
 type Weather struct {
 	WeatherOptions
 	account *account
@@ -150,7 +152,8 @@ func (w *Weather) command(m bus.Message, now time.Time) {
 			w.Log.Warn("the forecast by hand is lost with the next restart", "reason", err)
 		}
 	}
-	w.publish(devices.ResultTopic(m.Topic), false, devices.Result{ID: req.ID, Accepted: true, Final: true, Requested: high, Applied: high, Reason: req.Reason})
+	shown := math.Round(devices.Fahrenheit.To(w.owner(), high)*100) / 100
+	w.publish(devices.ResultTopic(m.Topic), false, devices.Result{ID: req.ID, Accepted: true, Final: true, Requested: shown, Applied: shown, Reason: req.Reason})
 }
 
 // A high is doubted if it is further than mostChange from one of the last few
@@ -160,24 +163,29 @@ const (
 	longKnown  = 10 * 24 * time.Hour
 )
 
-// high reads today's high in °F. The accepted forms: 101, "38 C",
-// {"value": 38, "unit": "C"}.
+// owner is the unit that the home's people read.
+func (w *Weather) owner() devices.Unit { return cmp.Or(w.Unit, devices.Fahrenheit) }
+
+// high reads today's high in °F. The accepted forms: 101, in the owner's unit,
+// "38 C", {"value": 38, "unit": "C"}.
 func (w *Weather) high(req devices.Request, now time.Time) (float64, error) {
 	if err := req.Only("unit"); err != nil {
 		return 0, err
 	}
-	unit, err := unitOf(req)
-	if err != nil {
-		return 0, err
+	owner, other, example := w.owner(), devices.Celsius, 38
+	if owner == devices.Celsius {
+		other, example = devices.Fahrenheit, 100
 	}
-	t, err := parseTemperature(req.Value, unit)
-	if err != nil || !devices.Fahrenheit.Possible(t.in(devices.Fahrenheit)) {
-		return 0, fmt.Errorf("%.40q is not a temperature in °F; one in °C is {\"value\": 38, \"unit\": \"C\"}", req.Value)
+	t, err := req.Temperature(req.Value)
+	high := t.In(devices.Fahrenheit, owner)
+	switch last := w.known; {
+	case err != nil && len(req.Fields) > 0, err == nil && t.Unit != "" && !devices.Fahrenheit.Possible(high):
+		return 0, cmp.Or(err, fmt.Errorf("%.40q is not a temperature", req.Value))
+	case err != nil || !devices.Fahrenheit.Possible(high):
+		return 0, fmt.Errorf("%.40q is not a temperature in °%s; one in °%s is {\"value\": %d, \"unit\": %q}", req.Value, owner, other, example, other)
+	case t.Unit == "" && last.HighF != nil && now.Sub(last.AsOf) <= longKnown && math.Abs(high-*last.HighF) > mostChange:
+		return 0, fmt.Errorf("a high of %g °%s is hard to believe after %s on %s: send {\"value\": %g, \"unit\": %q} if it is in °%s, and with %q if it is right",
+			t.Degrees, owner, devices.Fahrenheit.Degrees(owner, math.Round(*last.HighF)), last.Day, t.Degrees, other, other, owner)
 	}
-	last := w.known
-	if t.unit != "" || last.HighF == nil || now.Sub(last.AsOf) > longKnown || math.Abs(t.degrees-*last.HighF) <= mostChange {
-		return t.in(devices.Fahrenheit), nil
-	}
-	return 0, fmt.Errorf("a high of %g °F is hard to believe after %.0f °F on %s: send {\"value\": %g, \"unit\": \"C\"} if it is in °C, and with \"F\" if it is right",
-		t.degrees, *last.HighF, last.Day, t.degrees)
+	return high, nil
 }

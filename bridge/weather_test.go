@@ -86,3 +86,34 @@ func TestAHighInCelsius(t *testing.T) {
 		try(r, sent{`38`, `38`, ""}) // long ago it was summer
 	})
 }
+
+// A home that reads °C sent 38, and nothing was precooled.
+func TestAPlainHighIsInTheOwnersUnit(t *testing.T) {
+	bubble(t, func(s Shared) func(context.Context) error {
+		return NewWeather(WeatherOptions{Shared: s, Location: time.UTC, Unit: devices.Celsius, Every: func(time.Time) time.Duration { return time.Hour }}).Run
+	}, func(r *rig) {
+		for _, tt := range []struct {
+			payload string
+			high    string  // of the state afterwards, °F
+			applied float64 // 0: it is refused
+			refusal string  // part of the reason
+		}{
+			{"38", "100.4", 38, ""},
+			{"96 F", "96", 35.56, ""},
+			{"100", "96", 0, `"100" is not a temperature in °C`},
+			{"400", "96", 0, `"400" is not a temperature in °C; one in °F is {"value": 100, "unit": "F"}`},
+			{"10", "96", 0, `a high of 10 °C is hard to believe after 35.6 °C on 2000-01-01: send {"value": 10, "unit": "F"} if it is in °F, and with "C" if it is right`},
+			{"20", "68", 20, ""},
+		} {
+			r.got("#")
+			r.send("powermgr/weather/forecast_high/set", tt.payload)
+			res := r.results("powermgr/weather/+/result")
+			if len(res) != 1 || res[0].Accepted != (tt.applied != 0) || !strings.Contains(res[0].Reason, tt.refusal) || tt.applied != 0 && res[0].Applied != tt.applied {
+				t.Errorf("%s: answered %+v", tt.payload, res)
+			}
+			if m, _ := r.bus.Retained("powermgr/weather/state"); !strings.Contains(string(m.Payload), `"high_f":`+tt.high+`,`) {
+				t.Errorf("%s: %s", tt.payload, m.Payload)
+			}
+		}
+	})
+}

@@ -424,7 +424,7 @@ func (c *Controller) asked(name string, m bus.Message) time.Time {
 	case err == nil && c.waiting(now): // what it asks for would be folded into the wrong journal
 		err = errors.New("powermgr is just starting: send it again in a moment")
 	case err == nil:
-		ev, err = wish(name, req)
+		ev, err = wish(name, req, c.Settings.Unit)
 		if o, ok := ev.(rules.OverrideAsked); ok && err == nil {
 			_, err = o.Grant(c.Settings.Calendar, now)
 		}
@@ -433,6 +433,9 @@ func (c *Controller) asked(name string, m bus.Message) time.Time {
 		}
 	}
 	res := devices.Result{ID: req.ID, Final: true, Requested: req.Value}
+	if a, ok := ev.(rules.ByHandAsked); ok && a.Value != nil {
+		res.Requested = a.Setting.Shown(*a.Value, c.Settings.Unit)
+	}
 	if m.Retain {
 		c.Bus.Publish(bus.Message{Topic: m.Topic, Retain: true}) // or it would come again
 	}
@@ -485,7 +488,7 @@ func (c *Controller) applied(name string) any {
 	case rules.AdjustOffPeakReserve:
 		return force.OffPeakReserve
 	case rules.AdjustPrecool:
-		return force.PrecoolAdjustF
+		return rules.AdjustPrecool.Shown(force.PrecoolAdjustF, c.Settings.Unit)
 	case "configured":
 		return "configured"
 	}

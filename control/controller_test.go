@@ -98,11 +98,17 @@ func run(t *testing.T, ownLink bool, disk *memory, scenario func(r *rig)) {
 // runAs is run with a node that may be one of a pair.
 func runAs(t *testing.T, node control.Standing, ownLink bool, disk *memory, scenario func(r *rig)) {
 	t.Helper()
+	runWith(t, settings(), node, ownLink, disk, scenario)
+}
+
+// runWith is runAs with settings of its own.
+func runWith(t *testing.T, own rules.Settings, node control.Standing, ownLink bool, disk *memory, scenario func(r *rig)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := bus.New(bus.Wall{})
 		r := &rig{t: t, bus: b, disk: disk, peer: &memory{}, all: b.Subscribe("test", "#")}
 		c := control.New(control.Options{
-			Bus: b, Topics: topics, Settings: settings(), Standing: node,
+			Bus: b, Topics: topics, Settings: own, Standing: node,
 			Journal: &journal.Journal{Disk: disk, Peer: r.peer, Node: "a", Now: time.Now}, Log: slog.New(slog.DiscardHandler),
 		})
 		ctx, cancel := context.WithCancel(t.Context())

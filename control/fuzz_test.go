@@ -97,7 +97,7 @@ func FuzzMessage(f *testing.F) {
 		if levels[0] == "control" && len(levels) > 1 {
 			var req devices.Request
 			if req, err = devices.ParseRequest(payload); err == nil {
-				ev, err = wish(levels[1], req)
+				ev, err = wish(levels[1], req, "")
 			}
 		} else {
 			ev, err = event(levels, bus.Message{Payload: payload})

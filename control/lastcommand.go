@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -53,6 +54,7 @@ const mostOpen = 100
 type CommandReporter struct {
 	bus    *bus.Bus
 	topics devices.Topics
+	owner  devices.Unit // of temperatures that are no thermostat's
 	active func() bool
 	log    *slog.Logger
 	sub    *bus.Subscription
@@ -64,7 +66,7 @@ type CommandReporter struct {
 func NewCommandReporter(o Options) *CommandReporter {
 	t, every := o.Topics, "+"+devices.ResultSuffix
 	return &CommandReporter{
-		bus: o.Bus, topics: t, active: o.Standing.Active, log: o.Log, open: map[string]bool{},
+		bus: o.Bus, topics: t, owner: cmp.Or(o.Settings.Unit, devices.Fahrenheit), active: o.Standing.Active, log: o.Log, open: map[string]bool{},
 		sub: o.Bus.Subscribe("last command", t.Control(every), t.Powerwall(every), t.Thermostat("+", every), t.Weather(every), t.Tariff(devices.ResultSuffix[1:]), bus.Standing),
 	}
 }
@@ -158,7 +160,7 @@ func (r *CommandReporter) sentence(levels []string, c LastCommand, res devices.R
 			unit = " %"
 		}
 	case "weather":
-		unit = " °" + string(devices.Fahrenheit)
+		unit = " °" + string(r.owner)
 	case "thermostat":
 		name := levels[1]
 		if m, ok := r.bus.Retained(r.topics.Thermostat(levels[1], devices.StateLeaf)); ok {
@@ -180,10 +182,12 @@ func (r *CommandReporter) sentence(levels []string, c LastCommand, res devices.R
 
 // controlSentence is a command to the controller: "override pause until 20:00".
 func (r *CommandReporter) controlSentence(setting string, c LastCommand, res devices.Result) string {
-	value, number := res.Requested.(float64)
+	_, number := res.Requested.(float64)
 	switch a := rules.Adjustable(setting); {
+	case number && a == rules.AdjustPrecool:
+		return a.String() + " " + c.Value + " °" + string(r.owner)
 	case number && slices.Contains(rules.Adjustables(), a):
-		return a.String() + " " + a.Text(value)
+		return a.String() + " " + c.Value + " %"
 	case c.Result != Accepted:
 	case setting == "restore" || setting == "configured":
 		return setting

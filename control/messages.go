@@ -269,10 +269,12 @@ func command(topics devices.Topics, w rules.Write) (topic string, body map[strin
 //	enabled/set    ON, OFF
 //	restore/set    PRESS
 //	strategy/set   rule, plan
-//	peak_reserve/set, off_peak_reserve/set, precool_depth/set
+//	peak_reserve/set, off_peak_reserve/set
 //	               a number, or "configured" for that of the configuration
+//	precool_depth/set
+//	               the same, in the owner's unit or with one: "1.5 C"
 //	configured/set PRESS, for all three
-func wish(name string, r devices.Request) (rules.Event, error) {
+func wish(name string, r devices.Request, owner devices.Unit) (rules.Event, error) {
 	switch name {
 	case "override":
 		length, err := overrideLength(r)
@@ -305,23 +307,35 @@ func wish(name string, r devices.Request) (rules.Event, error) {
 		}
 		return rules.RestoreAsked{}, nil
 	}
-	return byHand(name, r)
+	return byHand(name, r, owner)
 }
 
 // byHand reads a change of a setting by hand.
-func byHand(name string, r devices.Request) (rules.Event, error) {
+func byHand(name string, r devices.Request, owner devices.Unit) (rules.Event, error) {
 	a := rules.Adjustable(name)
+	var fields []string
+	if a == rules.AdjustPrecool {
+		fields = []string{"unit"}
+	}
 	switch {
 	case name != "configured" && !slices.Contains(rules.Adjustables(), a):
 		return nil, fmt.Errorf("there is no such command: send to override, enabled, strategy, restore, peak_reserve, off_peak_reserve, precool_depth or configured")
-	case r.Only() != nil:
-		return nil, r.Only()
+	case r.Only(fields...) != nil:
+		return nil, r.Only(fields...)
 	case name == "configured" && r.Value != "PRESS":
 		return nil, fmt.Errorf("%.40q is not PRESS, which takes back what was changed by hand", r.Value)
 	case name == "configured":
 		return rules.ByHandAsked{}, nil
 	case strings.EqualFold(r.Value, "configured"):
 		return rules.ByHandAsked{Setting: a}, nil
+	case a == rules.AdjustPrecool:
+		t, err := r.Temperature(r.Value)
+		if err != nil {
+			return nil, fmt.Errorf("%.40q is not a number of degrees: send one such as 2 or 1.5 C, or configured for that of the configuration", r.Value)
+		}
+		// To a tenth, so that 2.8 °C, which is how people see the deepest, is it.
+		v := math.Round(t.DifferenceIn(devices.Fahrenheit, owner)*10) / 10
+		return rules.ByHandAsked{Setting: a, Value: &v}, nil
 	}
 	v, err := strconv.ParseFloat(strings.TrimSpace(r.Value), 64)
 	if err != nil || !devices.Finite(v) {

@@ -86,7 +86,19 @@ func (u Unit) Difference(owner Unit, v float64) string {
 	if owner == "" {
 		owner = u
 	}
-	return tenths(u.To(owner, v)-u.To(owner, 0)) + " °" + string(owner)
+	return tenths(u.DifferenceTo(owner, v)) + " °" + string(owner)
+}
+
+// DifferenceTo converts how much warmer something is from u to v.
+func (u Unit) DifferenceTo(v Unit, degrees float64) float64 {
+	switch {
+	case u == v:
+		return degrees
+	case v == Celsius:
+		return degrees / 1.8
+	default:
+		return degrees * 1.8
+	}
 }
 
 func tenths(v float64) string {

@@ -18,7 +18,7 @@ type ControllerDescription struct {
 	Overrides  []string     // auto, peak, off_peak, precool, pause, skip
 	EventTypes []string     // all that control/event can have
 	Parts      []string     // those of control/health: powerwall, broker, …
-	Unit       devices.Unit // of a setback; empty: °F
+	Unit       devices.Unit // of a setback and of the depth of precooling; empty: °F
 }
 
 // offset is a setback in the owner's unit.
@@ -29,6 +29,18 @@ func offset(owner devices.Unit) map[string]any {
 	return map[string]any{
 		"state_class": "measurement", "unit_of_measurement": "°C", "suggested_display_precision": 1, "icon": "mdi:thermometer-plus",
 		"value_template": "{{ ((value_json.offset_f | float(0)) / 1.8) | round(1) }}",
+	}
+}
+
+// depth is the depth of precooling in the owner's unit, in which a number that is
+// sent is read too. 5 °F are 2.8 °C.
+func depth(owner devices.Unit) map[string]any {
+	if owner != devices.Celsius {
+		return map[string]any{"max": 5, "step": 0.5, "unit_of_measurement": "°F", "icon": "mdi:snowflake-thermometer"}
+	}
+	return map[string]any{
+		"max": 2.8, "step": 0.1, "unit_of_measurement": "°C", "icon": "mdi:snowflake-thermometer",
+		"value_template": "{{ ((value_json.precool_depth_f | float(0)) / 1.8) | round(1) }}",
 	}
 }
 
@@ -104,10 +116,8 @@ func Controller(p ControllerDescription) Device {
 				"max": 100, "step": 1, "unit_of_measurement": "%", "icon": "mdi:battery-lock",
 			}),
 			// No device class: a depth is a difference, as the offset is.
-			b.byHand("precool_depth", "Precool depth", "precool_depth_f", t, map[string]any{
-				"max": 5, "step": 0.5, "unit_of_measurement": "°F", "icon": "mdi:snowflake-thermometer",
-			}),
-			b.list("changed_by_hand", "Changed by hand", "changed_by_hand", "(o.setting | replace('_', ' ')) ~ ' ' ~ o.value", map[string]any{"icon": "mdi:hand-back-right-outline"}),
+			b.byHand("precool_depth", "Precool depth", "precool_depth_f", t, depth(p.Unit)),
+			b.list("changed_by_hand", "Changed by hand", "changed_by_hand", "(o.setting | replace('_', ' ')) ~ ' ' ~ (o.text | default(o.value))", map[string]any{"icon": "mdi:hand-back-right-outline"}),
 			b.button("configured", "Back to configuration", t.Control("configured"+devices.Set), pressRestore, "mdi:cog-refresh-outline"),
 			b.list("owned", "Set by powermgr", "owned", held, map[string]any{"icon": "mdi:robot-outline"}),
 			b.list("yielded", "Changed by someone", "yielded", held, map[string]any{"icon": "mdi:account-outline"}),

@@ -9,19 +9,24 @@ import (
 )
 
 // Home Assistant converts temperatures by itself, and no differences of them.
-func TestASetbackInCelsius(t *testing.T) {
+func TestDifferencesInCelsius(t *testing.T) {
 	d := Controller(ControllerDescription{Topics: devices.Topics{Base: "powermgr"}, Unit: devices.Celsius})
+	var all strings.Builder
 	for _, e := range d.Entities {
 		b, err := json.Marshal(e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text := string(b); strings.Contains(text, "offset_f") {
-			if !strings.Contains(text, "°C") || !strings.Contains(text, "/ 1.8") {
-				t.Error(text)
+		for _, field := range []string{"offset_f", "precool_depth_f"} {
+			if text := string(b); strings.Contains(text, field) {
+				all.WriteString(field)
+				if !strings.Contains(text, "°C") || !strings.Contains(text, "/ 1.8") || strings.Contains(text, "°F") {
+					t.Error(text)
+				}
 			}
-			return
 		}
 	}
-	t.Error("there is no setback")
+	if all.String() != "offset_fprecool_depth_f" {
+		t.Errorf("found: %s", &all)
+	}
 }

@@ -125,7 +125,7 @@ func (d *Daemon) weather(s bridge.Shared) (string, func(context.Context) error, 
 	}
 	s.Log = s.Log.With("part", "weather")
 	every := config.Seconds(c.Poll.WeatherSeconds)
-	o := bridge.WeatherOptions{Shared: s, Store: d.options.Counters[0], Every: func(time.Time) time.Duration { return every }, Location: c.Zone()}
+	o := bridge.WeatherOptions{Shared: s, Store: d.options.Counters[0], Every: func(time.Time) time.Duration { return every }, Location: c.Zone(), Unit: c.Settings.Unit}
 	if c.Weather.Source == config.WeatherOpenMeteo {
 		client, meter := d.client()
 		adapter, err := openmeteo.New(openmeteo.Options{

@@ -112,6 +112,8 @@ settings:
   # would have done for a few days (powermgr report --first-week); sudo powermgr live writes false here.
   dry_run: true
   timezone: {{q .Settings.Timezone}}
+  # What temperatures are shown in, F or C.
+  unit: {{.Settings.Unit}}
   # The thermostats that powermgr may control. Others on the account are shown and never touched.
   thermostat_ids: {{q .Settings.ThermostatIDs}}
 {{- if .Week}}

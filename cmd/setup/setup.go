@@ -62,6 +62,7 @@ nor later: the configuration begins as a dry run. Enter alone takes what is in [
 	}{
 		{"Powerwall", func() (err error) { about, err = i.powerwall(ctx, &a); return err }},
 		{"Time zone", func() error { return i.zone(ctx, &a, about.Zone) }},
+		{"Temperatures", func() error { return i.unit(ctx, &a) }},
 		{"Electricity prices", func() error { return i.tariff(ctx, &a, about) }},
 		{"Weather", func() error { return i.location(ctx, &a) }},
 		{"Thermostats", func() error { return i.thermostats(ctx, &a) }},

@@ -3,9 +3,12 @@ package rules
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+
+	"powermgr/devices"
 )
 
 // An Adjustable is a setting that people change by hand, beside the configuration. A
@@ -31,13 +34,21 @@ func Adjustables() []Adjustable {
 // String is a setting as people know it.
 func (a Adjustable) String() string { return strings.ReplaceAll(string(a), "_", " ") }
 
-// Text is a value of a with its unit.
-func (a Adjustable) Text(value float64) string {
-	unit := " %"
+// Text is a value of a with its unit, for people who read temperatures in owner's
+// (empty: °F).
+func (a Adjustable) Text(value float64, owner devices.Unit) string {
 	if a == AdjustPrecool {
-		unit = " °F"
+		return devices.Fahrenheit.Difference(owner, value)
 	}
-	return strconv.FormatFloat(value, 'f', -1, 64) + unit
+	return strconv.FormatFloat(value, 'f', -1, 64) + " %"
+}
+
+// Shown is a value of a as a number in the unit that Text has.
+func (a Adjustable) Shown(value float64, owner devices.Unit) float64 {
+	if a == AdjustPrecool && owner == devices.Celsius {
+		return math.Round(devices.Fahrenheit.DifferenceTo(owner, value)*10) / 10
+	}
+	return value
 }
 
 // ByHandAsked is a person's change of a setting by hand.
@@ -54,6 +65,7 @@ type Adjusted struct {
 	Setting    Adjustable `json:"setting"`
 	Value      float64    `json:"value"`
 	Configured float64    `json:"configured"`
+	Text       string     `json:"text"` // Value as people read it
 }
 
 // configured is what the settings say of a.
@@ -72,7 +84,7 @@ func (s State) ByHand() []Adjusted {
 	all := []Adjusted{}
 	for _, a := range Adjustables() {
 		if v, ok := s.Kept.ByHand[a]; ok {
-			all = append(all, Adjusted{a, v, s.Settings.configured(a)})
+			all = append(all, Adjusted{a, v, s.Settings.configured(a), a.Text(v, s.Settings.Unit)})
 		}
 	}
 	return all
@@ -106,7 +118,7 @@ func (s State) Check(c ByHandAsked) error {
 	v, now := *c.Value, s.InForce()
 	switch reserve := c.Setting != AdjustPrecool; {
 	case !reserve && !(v >= 0 && v <= MaxPrecoolF):
-		return fmt.Errorf("the depth of precooling is 0 to %d °F", MaxPrecoolF)
+		return fmt.Errorf("the depth of precooling is 0 to %s", devices.Fahrenheit.Difference(s.Settings.Unit, MaxPrecoolF))
 	case !reserve:
 		return nil
 	case v != float64(int(v)) || v < 0 || v > deviceLimit && v != 100:
@@ -140,10 +152,10 @@ func (st *step) adjust(c ByHandAsked) {
 	}
 	if c.Value == nil || *c.Value == configured {
 		delete(all, c.Setting)
-		st.note(NoteEnabled, "", "%s is %s again, as configured", c.Setting, c.Setting.Text(configured))
+		st.note(NoteEnabled, "", "%s is %s again, as configured", c.Setting, c.Setting.Text(configured, st.Settings.Unit))
 	} else {
 		all[c.Setting] = *c.Value
-		st.note(NoteEnabled, "", "%s is %s, changed by hand; configured is %s", c.Setting, c.Setting.Text(*c.Value), c.Setting.Text(configured))
+		st.note(NoteEnabled, "", "%s is %s, changed by hand; configured is %s", c.Setting, c.Setting.Text(*c.Value, st.Settings.Unit), c.Setting.Text(configured, st.Settings.Unit))
 	}
 	if len(all) == 0 {
 		all = nil

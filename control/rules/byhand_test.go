@@ -37,7 +37,7 @@ func TestByHandHoldsUntilItIsGivenBack(t *testing.T) {
 	if w.reserve != 70 {
 		t.Errorf("the reserve after the peak is %g %%, want 70 by hand", w.reserve)
 	}
-	if all := w.s.ByHand(); len(all) != 2 || all[0] != (Adjusted{AdjustPeakReserve, 15, 0}) || all[1] != (Adjusted{AdjustOffPeakReserve, 70, 100}) {
+	if all := w.s.ByHand(); len(all) != 2 || all[0] != (Adjusted{AdjustPeakReserve, 15, 0, "15 %"}) || all[1] != (Adjusted{AdjustOffPeakReserve, 70, 100, "70 %"}) {
 		t.Errorf("changed by hand: %v", all)
 	}
 	w.step(ByHandAsked{Setting: AdjustOffPeakReserve})
