@@ -166,7 +166,8 @@ forget() {
   /*) ;;
   *) run rm -f "/opt/powermgr/$token" ;;
   esac
-  run rm -f "$config"
+  # The second is what powermgr setup has replaced.
+  run rm -f "$config" "$config.old"
   # Other files there are not ours to remove.
   if [ -d /opt/powermgr ]; then
     run rmdir --ignore-fail-on-non-empty /opt/powermgr

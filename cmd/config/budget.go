@@ -73,7 +73,7 @@ func price(calls int) string {
 }
 
 // Calls says how many calls there have been in the month of now, about how many it
-// comes to at this rate, and what that may cost.
+// comes to at this rate, and what that may cost, where that is a hundred or more.
 func Calls(made int, limit *int, now time.Time) string {
 	begin := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, now.Location())
 	text := thousands(made) + " calls this month"
@@ -85,6 +85,9 @@ func Calls(made int, limit *int, now time.Time) string {
 		return text
 	}
 	about := int(float64(made)*begin.AddDate(0, 1, 0).Sub(begin).Hours()/gone.Hours()+50) / 100 * 100
+	if about == 0 {
+		return text
+	}
 	return fmt.Sprintf("%s: at this rate about %s, %s", text, thousands(about), price(about))
 }
 

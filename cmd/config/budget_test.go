@@ -67,7 +67,7 @@ func TestWhatCallsMayCost(t *testing.T) {
 		{2350, &limit, day(16), "2,350 of 5,000 calls this month: at this rate about 4,700, $0 to $9"},
 		{15000, new(int), day(16), "15,000 calls this month: at this rate about 30,000, $0 to $60"},
 		{90, &limit, day(1).Add(23 * time.Hour), "90 of 5,000 calls this month"},
-		{0, nil, day(20), "0 calls this month: at this rate about 0, $0 to $0"},
+		{0, nil, day(20), "0 calls this month"},
 	} {
 		if got := Calls(tt.made, tt.limit, tt.now); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)

@@ -17,9 +17,9 @@ import (
 func Describe(c Config) string {
 	var d description
 	if c.Settings.DryRun {
-		d.line("Dry run: everything is read, decided and said, and nothing is sent to a device.")
+		d.line("Dry run: powermgr reads the devices, decides and reports, and sends nothing to any device.")
 	} else {
-		d.line("Not a dry run: devices are commanded.")
+		d.line("Not a dry run: powermgr commands the devices.")
 	}
 	for _, name := range c.Settings.SeasonNames() {
 		d.line("")
@@ -165,13 +165,13 @@ func (d *description) mqtt(m MQTT, disco Discovery) {
 	} else {
 		d.item("", "not announced to Home Assistant")
 	}
-	d.item("", "what was announced under another base topic or prefix stays until powermgr discovery clean takes it back")
+	d.item("", "entities announced under an earlier base topic or prefix stay until powermgr discovery clean removes them")
 }
 
 func (d *description) mail(n Notifications) {
 	r := n.Recipients
 	if n.SMTP.Server == "" || len(r.Info)+len(r.Warning)+len(r.Critical) == 0 {
-		d.item("Mail", "nobody gets any")
+		d.item("Mail", "none is sent")
 		return
 	}
 	d.item("Mail", "through %s, port %d", n.SMTP.Server, n.SMTP.Port)

@@ -151,7 +151,7 @@ func (s Season) part() string {
 		return months(s.Months)
 	}
 	day := func(y rules.YearDay) string {
-		return fmt.Sprintf("%d %s", int(y)%100, time.Month(int(y)/100))
+		return fmt.Sprintf("%s %d", time.Month(int(y)/100), int(y)%100)
 	}
 	return day(s.From) + "–" + day(s.To)
 }

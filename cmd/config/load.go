@@ -96,7 +96,7 @@ func Load(path string, environ []string) (Config, []Notice, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		l.problem("", "there is no such file: sudo powermgr setup writes one; or copy %s there and fill it in, or name another with --config", ExampleFile())
 	case errors.Is(err, fs.ErrPermission):
-		l.problem("", "it may not be read: run as the user of the daemon, or give its group the right with chmod 640 and chgrp")
+		l.problem("", "it can be read by root and the group powermgr only: use sudo")
 	case err != nil:
 		l.problem("", "it cannot be read: %s", plain(err))
 	}

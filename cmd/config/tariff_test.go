@@ -64,8 +64,8 @@ func TestRatesThatMakeNoSense(t *testing.T) {
 		{"months and dates", `[{price: 1, months: [5], from: 05-01, to: 06-01}]`, "tariff.rates[0].from: it has months already"},
 		{"half of the dates", `[{price: 1, from: 05-01}]`, "tariff.rates[0].from: from and to go together"},
 		{"a month that is none", `[{price: 1, months: [13]}]`, "tariff.rates[0].months[0]: 13 is not a month"},
-		{"hours without a price", `[{price: 1, start: 06:00, end: 24:00}]`, "tariff.rates: no rate has 00:00–06:00 of Monday to Friday, 1 May–31 October: add a last one"},
-		{"no price in winter", `[{price: 1, months: [4, 5, 6, 7, 8, 9]}]`, "tariff.rates: no rate has 00:00–24:00 of every day, 1 October–31 March"},
+		{"hours without a price", `[{price: 1, start: 06:00, end: 24:00}]`, "tariff.rates: no rate has 00:00–06:00 of Monday to Friday, May 1–October 31: add a last one"},
+		{"no price in winter", `[{price: 1, months: [4, 5, 6, 7, 8, 9]}]`, "tariff.rates: no rate has 00:00–24:00 of every day, October 1–March 31"},
 		{"seasons beside it", "[{price: 1, peak: true, start: 16:00, end: 20:00}, {price: 1}]\nsettings: {timezone: UTC, seasons: {all: {months: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}}}", "settings.seasons: tariff.rates say when power is expensive already"},
 		{"always expensive", `[{price: 1, peak: true}]`, "tariff.rates: the peak would never end"},
 	} {

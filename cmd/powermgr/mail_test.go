@@ -225,7 +225,7 @@ func TestTheDemoReports(t *testing.T) {
 	if !strings.HasPrefix(string(r.png), "\x89PNG") || !strings.Contains(r.html, "cid:") || !strings.Contains(r.text, "Without powermgr") || r.to[0] != "owner@example.com" {
 		t.Errorf("to %s, %d bytes of a picture, text:\n%s", r.to, len(r.png), r.text)
 	}
-	if peak := box.with("Peak of 15 July 16:00–19:00"); len(peak) != 1 || !strings.Contains(peak[0].text, "set back by 2 °F") {
+	if peak := box.with("Peak of July 15, 16:00–19:00"); len(peak) != 1 || !strings.Contains(peak[0].text, "set back by 2 °F") {
 		t.Errorf("what was done in the peak: %+v", peak)
 	}
 }

@@ -65,6 +65,9 @@ func run(ctx context.Context, args []string, s streams) int {
 	return exitFailed
 }
 
+// usualConfig is the one that the service reads.
+const usualConfig = "/opt/powermgr/config.yaml"
+
 func rootCommand() *cobra.Command {
 	g := &globals{}
 	root := &cobra.Command{
@@ -75,7 +78,7 @@ func rootCommand() *cobra.Command {
 		Args:          noSuchCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.PersistentFlags().StringVar(&g.config, "config", "/opt/powermgr/config.yaml", "the configuration file")
+	root.PersistentFlags().StringVar(&g.config, "config", usualConfig, "the configuration file")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrong(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, c := range []*cobra.Command{

@@ -74,18 +74,27 @@ and a question that has none takes its default. A missing answer is named.`,
 	return c
 }
 
-// sayWritten says how to go on, and how to leave the dry run.
+// sayWritten says how to go on, and how to leave the dry run. The service reads the
+// usual file, any other is for powermgr run.
 func sayWritten(c *setup.Console, file string) {
-	c.Say("\n%s is written. Now\n", file)
-	if _, err := os.Stat("/run/systemd/system"); err == nil {
-		c.Say("  sudo systemctl enable powermgr && sudo systemctl restart powermgr    starts it, as a dry run")
-		c.Say("  powermgr status                                                     what it sees, and what it would do")
-	} else {
-		c.Say("  powermgr run --config %s    starts it, as a dry run", file)
+	start, sudo, with := "sudo systemctl enable powermgr && sudo systemctl restart powermgr", "sudo ", ""
+	if file != usualConfig {
+		start, sudo, with = "powermgr run --config "+file, "", " --config "+file
+	} else if _, err := os.Stat("/run/systemd/system"); err != nil {
+		start = "sudo powermgr run"
 	}
-	c.Say("  powermgr notify --test critical --config %s    tries the mail, if you gave a server", file)
-	c.Say("  powermgr report --first-week --config %s    shows what the dry run would have done so far, and saved; it is mailed after seven days", file)
-	c.Say("\nWhen it does what you want, leave the dry run:\n  sudo powermgr live --config %s", file)
+	c.Say(`
+%s is written. Start powermgr, as a dry run:
+  %s
+See what it reads, and what it would do:
+  %spowermgr status
+Try the mail, if you gave a server:
+  %spowermgr notify --test critical%s
+See what the dry run would have done so far, and saved (it is mailed after seven days):
+  %spowermgr report --first-week%s
+
+When it does what you want, end the dry run:
+  %spowermgr live%s`, file, start, sudo, sudo, with, sudo, with, sudo, with)
 }
 
 // tryBroker connects to the broker of a configuration and leaves again.

@@ -136,13 +136,13 @@ func TestSetupFromNothingToARunningDryRun(t *testing.T) {
 				return ""
 			}
 
-			dir := t.TempDir()
+			dir := filepath.Join(t.TempDir(), "try") // as in GUIDE.md: setup makes it
 			config := filepath.Join(dir, "config.yaml")
 			n := &newcomer{answers: tt.answers}
 			if code := run(context.Background(), []string{"setup", "--emulator", server.URL, "--files", dir, "--config", config}, streams{in: n, out: n, err: n}); code != 0 {
 				t.Fatalf("exit %d\n%s", code, n)
 			}
-			for _, want := range []string{"There is no such time zone", "It works: the Powerwall is at", "The broker answers", "Dry run: everything is read", "leave the dry run"} {
+			for _, want := range []string{"There is no such time zone", "It works: the Powerwall is at", "The broker answers", "Dry run: powermgr reads", "\n  powermgr run --config " + config + "\n", "\n  powermgr live --config " + config} {
 				if !strings.Contains(n.String(), want) {
 					t.Errorf("%q is not in\n%s", want, n)
 				}

@@ -240,7 +240,7 @@ func (p page) clock(t time.Time) string {
 		return local.Format("15:04")
 	}
 	if t.Sub(p.Now).Abs() > 6*24*time.Hour {
-		return t.In(here).Format("Mon 2 Jan 15:04")
+		return t.In(here).Format("Mon Jan 2 15:04")
 	}
 	return t.In(here).Format("Mon 15:04")
 }

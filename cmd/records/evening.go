@@ -147,7 +147,7 @@ func (e Evening) Mail(ctx context.Context, days []Day) error {
 func letter(r report.Record, due string) (key, subject string) {
 	key, subject = "report/"+r.Date, report.Headline(r)
 	if date, err := time.Parse(time.DateOnly, r.Date); err == nil {
-		subject = date.Format("Mon 2 January: ") + subject
+		subject = date.Format("Mon, January 2: ") + subject
 	}
 	if r.Date > due {
 		key, subject = key+"/so far", subject+" (so far)"

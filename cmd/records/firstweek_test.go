@@ -84,8 +84,8 @@ func TestTheFirstWeekOfADryRunEndsWithAMail(t *testing.T) {
 		t.Fatalf("%d mails, %v", len(mails), mails)
 	}
 	for _, want := range []string{
-		"[powermgr] 7 days of dry run: 0.0 kWh from the grid in the peaks instead of 12.9, for $6.03 more", "Monday 13 July to Sunday 19 July 2026",
-		"switch it on: sudo powermgr live", "Reserve 0 %, was 20 %: peak until 19:00", "Mon 13 Jul", "Sun 19 Jul", "$",
+		"[powermgr] 7 days of dry run: 0.0 kWh from the grid in the peaks instead of 12.9, for $6.03 more", "Monday, July 13 to Sunday, July 19, 2026",
+		"switch it on: sudo powermgr live", "Reserve 0 %, was 20 %: peak until 19:00", "Mon Jul 13", "Sun Jul 19", "$",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)

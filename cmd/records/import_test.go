@@ -21,7 +21,7 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// teslas is Tesla's cloud, which has seen a house from 28 October to 4 November 2026,
+// teslas is Tesla's cloud, which has seen a house from October 28 to November 4, 2026,
 // with the day on which summer time ends among them, and the history that its days
 // go to. Whoever waits lets its time pass.
 type teslas struct {

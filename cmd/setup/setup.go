@@ -46,9 +46,14 @@ const stateDir = "/var/lib/powermgr"
 // Run asks, shows what would happen, and writes the configuration. It reports
 // whether it was written.
 func (i Interview) Run(ctx context.Context) (written bool, err error) {
-	i.Say(`This sets powermgr up, in about five minutes. Each answer is tried at once. Nothing is sent to a device, neither now
-nor later: the configuration begins as a dry run. Enter alone takes what is in [brackets]; Ctrl-C ends this.
+	i.Say(`This sets powermgr up, in about five minutes. Each answer is tried right away. Nothing is sent to any device: the
+configuration starts as a dry run. Press Enter to accept what is in [brackets], Ctrl-C to quit.
 `)
+	if i.Files != "" {
+		if err := os.MkdirAll(i.Files, 0o700); err != nil {
+			return false, err
+		}
+	}
 	if may, err := i.mayReplace(ctx); err != nil || !may {
 		return false, err
 	}

@@ -147,8 +147,8 @@ func (s Settings) local(t time.Time) time.Time {
 	return t.In(s.Location)
 }
 
-// date is a moment in full: Wednesday 15 July 2026, 16:05.
-func (s Settings) date(t time.Time) string { return s.local(t).Format("Monday 2 January 2006, 15:04") }
+// date is a moment in full: Wednesday, July 15, 2026, 16:05.
+func (s Settings) date(t time.Time) string { return s.local(t).Format("Monday, January 2, 2006, 15:04") }
 
 // day is the local day, as it is in keys: 2026-07-15.
 func (s Settings) day(t time.Time) string { return s.local(t).Format(time.DateOnly) }
@@ -158,7 +158,7 @@ func (s Settings) clock(t, now time.Time) string {
 	if s.day(t) == s.day(now) {
 		return s.local(t).Format("15:04")
 	}
-	return s.local(t).Format("Mon 2 Jan 15:04")
+	return s.local(t).Format("Mon Jan 2 15:04")
 }
 
 // length is how long something took, in words.

@@ -69,7 +69,7 @@ func TestTheFormOfAMail(t *testing.T) {
 	m := o.Compose(notify.Letter{
 		Key: "k", Level: health.Critical, Subject: "Tesla does not accept powermgr any more", At: start,
 		Text:  "Tesla does not accept powermgr any more; run powermgr auth tesla\n\nthe <b>others</b> go on",
-		Facts: []notify.Fact{{"Part", "powerwall"}, {"Since", "Wednesday\n15 July"}},
+		Facts: []notify.Fact{{"Part", "powerwall"}, {"Since", "Wednesday\nJuly 15"}},
 	})
 	want := notify.Mail{Key: "k", Level: health.Critical, At: start,
 		Subject: "[powermgr] CRITICAL: Tesla does not accept powermgr any more",
@@ -79,10 +79,10 @@ The <b>others</b> go on.
 
 Part   powerwall
 Since  Wednesday
-       15 July
+       July 15
 
 -- 
-Sent by powermgr on node pi-a, Wednesday 15 July 2026, 15:00. The command "powermgr status" shows how things are now.
+Sent by powermgr on node pi-a, Wednesday, July 15, 2026, 15:00. The command "powermgr status" shows how things are now.
 `}
 	html := m.HTML
 	if m.HTML = ""; !reflect.DeepEqual(m, want) {
@@ -106,7 +106,7 @@ func TestSubjects(t *testing.T) {
 		level          health.Level
 		over           bool
 	}{
-		{"info", "Peak of 15 July", "[powermgr] Peak of 15 July", health.Info, false},
+		{"info", "Peak of July 15", "[powermgr] Peak of July 15", health.Info, false},
 		{"warning", "low", "[powermgr] WARNING: low", health.Warning, false},
 		{"over", "low", "[powermgr] OVER: low", health.Warning, true},
 		{"one that has its prefix", "[powermgr] WARNING: low", "[powermgr] WARNING: low", health.Warning, false},

@@ -151,14 +151,14 @@ func (st *step) tellPeak() {
 	st.say(l)
 }
 
-// title is which peak it was: Peak of 15 July 16:00–19:00.
+// title is which peak it was: Peak of July 15, 16:00–19:00.
 func (st *step) title() string {
 	p, what := st.Peak, "Peak of"
 	if p.Start.IsZero() {
 		p.Start, p.End, what = p.Began, p.Ended, "Precooling of"
 	}
 	start, end := st.local(p.Start), st.local(p.End)
-	return fmt.Sprintf("%s %s–%s", what, start.Format("2 January 15:04"), end.Format("15:04"))
+	return fmt.Sprintf("%s %s–%s", what, start.Format("January 2, 15:04"), end.Format("15:04"))
 }
 
 // summary is what happened, in a few words.

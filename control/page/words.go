@@ -58,7 +58,7 @@ func (v view) Clock(t time.Time) string {
 	case local.Sub(v.Now).Abs() < 6*24*time.Hour:
 		return local.Format("Mon 15:04")
 	}
-	return local.Format("2 Jan 15:04")
+	return local.Format("Jan 2 15:04")
 }
 
 // Until is " until 19:00", or nothing if there is no such time.
@@ -275,7 +275,7 @@ func dayName(date string) string {
 	if err != nil {
 		return date
 	}
-	return t.Format("Monday, 2 January")
+	return t.Format("Monday, January 2")
 }
 
 // age is how long ago something was, roughly; "" for less than two minutes.

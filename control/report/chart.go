@@ -131,7 +131,7 @@ func Chart(r Record) ([]byte, error) {
 // head writes the date, and what the shades are.
 func (r Record) head(c draw.Canvas) {
 	y := c.Max.Y - 32
-	c.FillText(style(fontSize+3, black, true), vg.Point{X: c.Min.X, Y: y}, r.noon().Format("Monday 2 January 2006"))
+	c.FillText(style(fontSize+3, black, true), vg.Point{X: c.Min.X, Y: y}, r.noon().Format("Monday, January 2, 2006"))
 	s, x := style(fontSize, black, false), c.Max.X
 	for _, shade := range []struct {
 		ink

@@ -16,7 +16,7 @@ func TestTheHeadlineIsNetOfWhatStaysInTheBattery(t *testing.T) {
 		endKWh        float64 // without powermgr
 		want, wantNot string
 	}{
-		{"most is stored", 0, 10.79 / 0.2, 100, 0.7, ": $1.77 saved, of which $2.56 is stored for tomorrow", "more"},
+		{"most is stored", 0, 10.79 / 0.2, 100, 0.7, ": $1.77 saved, counting $2.56 stored for tomorrow", "more"},
 		{"nothing is stored", 0, 5, 10, 1.35, ": $9.00 saved", "stored"},
 		{"the battery ended lower", 0, 5, 0, 1.35, ": $8.73 saved", "stored"},
 		{"it did cost more", 10, 5, 10, 1.35, ": cost $1.00 more", "saved"},

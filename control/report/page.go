@@ -59,7 +59,7 @@ func Headline(r Record) string {
 	case net < 0:
 		return text + ": cost " + money(-net, f.Currency) + " more"
 	case stored >= 0.005:
-		return text + ": " + money(net, f.Currency) + " saved, of which " + money(stored, f.Currency) + " is stored for tomorrow"
+		return text + ": " + money(net, f.Currency) + " saved, counting " + money(stored, f.Currency) + " stored for tomorrow"
 	default:
 		return text + ": " + money(net, f.Currency) + " saved"
 	}
@@ -79,7 +79,7 @@ func (r Record) stored() float64 {
 // paged is the whole report of r.
 func paged(r Record) page {
 	p := page{
-		Title:    "powermgr, " + r.noon().Format("Monday 2 January 2006"),
+		Title:    "powermgr, " + r.noon().Format("Monday, January 2, 2006"),
 		Headline: Headline(r),
 		Lines:    append([]string{r.compared()}, r.remarks()...),
 	}

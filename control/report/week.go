@@ -34,7 +34,7 @@ type LivedDay struct {
 // WeekHeadline is the week in one line, such as for the subject of a mail.
 func WeekHeadline(w Week) string {
 	if len(w.Lived) == 0 {
-		return fmt.Sprintf("%s of dry run are over", days(len(w.Days)))
+		return days(len(w.Days)) + " of dry run: too little was measured to compare"
 	}
 	with, alone := w.peaks()
 	text := fmt.Sprintf("%s of dry run: %.1f kWh from the grid in the peaks instead of %.1f", days(len(w.Days)), tidy(with), tidy(alone))
@@ -63,7 +63,7 @@ func WeekHTML(w Week) ([]byte, error) { return w.paged().html("") }
 func (w Week) paged() page {
 	first, last := w.Days[0], w.Days[len(w.Days)-1]
 	p := page{
-		Title:    fmt.Sprintf("powermgr, dry run from %s to %s", first.noon().Format("Monday 2 January"), last.noon().Format("Monday 2 January 2006")),
+		Title:    fmt.Sprintf("powermgr, dry run from %s to %s", first.noon().Format("Monday, January 2"), last.noon().Format("Monday, January 2, 2006")),
 		Headline: WeekHeadline(w),
 		Lines: []string{
 			"powermgr has watched your home and sent nothing to any device. Below is what it would have done, and what that would have come to.",
@@ -143,7 +143,7 @@ func weekday(date string) string {
 	if err != nil {
 		return date
 	}
-	return t.Format("Mon 2 Jan")
+	return t.Format("Mon Jan 2")
 }
 
 func days(n int) string {

@@ -27,13 +27,13 @@ func (r Record) percentAt(e *Extreme) string {
 	return fmt.Sprintf("%.0f %% at %s", e.Value, r.clock(e.At))
 }
 
-// day is a date as people write it: 14 July.
+// day is a date as people write it: July 14.
 func day(date string) string {
 	t, err := time.Parse(time.DateOnly, date)
 	if err != nil {
 		return date
 	}
-	return t.Format("2 January")
+	return t.Format("January 2")
 }
 
 func percentOf(part *float64, whole float64) string {

@@ -19,7 +19,7 @@ func Roughly(age time.Duration) string {
 func (st *step) clock(t time.Time) string {
 	t = t.In(st.Settings.Calendar.Location)
 	if t.Sub(st.now).Abs() > 6*24*time.Hour {
-		return t.Format("Mon 2 Jan 15:04")
+		return t.Format("Mon Jan 2 15:04")
 	}
 	if t.Sub(st.now) > 20*time.Hour || st.now.Sub(t) > 20*time.Hour {
 		return t.Format("Mon 15:04")

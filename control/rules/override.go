@@ -181,7 +181,7 @@ func (r OverrideRequest) Grant(c Calendar, now time.Time) (Override, error) {
 			return Override{}, fmt.Errorf("there is no peak to skip: none is scheduled")
 		}
 		if p.End.Sub(now) > MaxOverride {
-			return Override{}, fmt.Errorf("the next peak ends on %s only: an override lasts at most 31 days", p.End.Format("2 January"))
+			return Override{}, fmt.Errorf("the next peak ends on %s only: an override lasts at most 31 days", p.End.Format("January 2"))
 		}
 		o.Until = p.End
 	case r.Until != "":

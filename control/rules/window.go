@@ -44,7 +44,7 @@ func (d Date) wall(minute int) time.Time {
 	return time.Date(d.Year, d.Month, d.Day, 0, minute, 0, 0, time.UTC)
 }
 
-// A YearDay is a day of every year: 704 is 4 July. Zero is none.
+// A YearDay is a day of every year: 704 is July 4. Zero is none.
 type YearDay int
 
 // ParseYearDay reads "07-04", or "7-4". "02-29" is a day of leap years alone.

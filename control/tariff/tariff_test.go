@@ -24,7 +24,7 @@ var (
 	weekend = []time.Weekday{0, 6}
 )
 
-// the4th makes 3 July 2026 a holiday, a Friday.
+// the4th makes July 3, 2026 a holiday, a Friday.
 type the4th struct{}
 
 func (the4th) Has(d rules.Date) bool { return d == rules.Date{Year: 2026, Month: time.July, Day: 3} }

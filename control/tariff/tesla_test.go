@@ -41,7 +41,7 @@ func TestTeslasTariff(t *testing.T) {
 		{"or Sunday, if only that makes a week", one(`{"tou_periods":{"ON_PEAK":{"periods":[{"fromHour":16,"toHour":21}]},"OFF_PEAK":{"periods":[{"fromHour":21,"toHour":16}]}}}`, `{"ON_PEAK":2,"OFF_PEAK":1}`), "2026-07-15 17:00", "S ON_PEAK 2 0 true"},
 		{"periods as a list, prices without rates", `{"energy_charges":{"S":{"A":1,"B":3}},"seasons":{"S":{"fromMonth":1,"toMonth":12,"tou_periods":{"A":[{"toDayOfWeek":6,"toHour":12}],"B":[{"toDayOfWeek":6,"fromHour":12}]}}}}`, "2026-07-15 17:00", "S B 3 0 true"},
 		{"one price for all", `{"energy_charges":{"ALL":{"rates":{"ALL":0.31}}},"seasons":{"Summer":{},"Winter":{}}}`, "2026-07-15 17:00", "ALL ALL 0.31 0 false"},
-		{"29 February", fromApp, "2028-02-29 17:00", "Winter OFF_PEAK 0.2 0.05 true"},
+		{"February 29", fromApp, "2028-02-29 17:00", "Winter OFF_PEAK 0.2 0.05 true"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			table, notices, err := FromTesla([]byte(row.content), zone(t, "America/Los_Angeles"))
@@ -138,12 +138,12 @@ func TestAWeekInWords(t *testing.T) {
 		}
 	}
 	const night = "00:00–06:00 night $0.15"
-	want := `1 June–30 September
+	want := `June 1–September 30
   Monday: 00:00–16:00 rest $0.25, pays $0.03; 16:00–21:00 peak $0.54, pays $0.08 (expensive); 21:00–23:00 rest $0.25, pays $0.03; 23:00–24:00 night $0.15
   Tuesday to Friday: ` + night + `; 06:00–16:00 rest $0.25, pays $0.03; 16:00–21:00 peak $0.54, pays $0.08 (expensive); 21:00–23:00 rest $0.25, pays $0.03; 23:00–24:00 night $0.15
   Saturday and holidays: ` + night + `; 06:00–24:00 week-end $0.20
   Sunday: 00:00–24:00 week-end $0.20
-1 October–31 May
+October 1–May 31
   Monday: 00:00–23:00 rest $0.25, pays $0.03; 23:00–24:00 night $0.15
   Tuesday to Friday: ` + night + `; 06:00–23:00 rest $0.25, pays $0.03; 23:00–24:00 night $0.15
   Saturday and holidays: ` + night + `; 06:00–24:00 week-end $0.20

@@ -11,7 +11,7 @@ import (
 
 // A Part is a part of the year in which all weeks have the same prices.
 type Part struct {
-	Days  string // "1 June–30 September", "all year"
+	Days  string // "June 1–September 30", "all year"
 	Kinds []Kind
 }
 
@@ -42,7 +42,7 @@ func (t Table) Week() []Part {
 		all = all[1:]
 	}
 	var parts []Part
-	day := func(d rules.Date) string { return fmt.Sprintf("%d %s", d.Day, d.Month) }
+	day := func(d rules.Date) string { return fmt.Sprintf("%s %d", d.Month, d.Day) }
 	for _, s := range all {
 		name := day(s.from) + "–" + day(s.to)
 		if len(all) == 1 {

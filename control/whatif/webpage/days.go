@@ -77,7 +77,7 @@ func (p Page) days() ([]figure, error) {
 	var figures []figure
 	for _, x := range shown {
 		f := figure{
-			Title: x.title + ", " + x.date.Format("Monday 2 January 2006"), Text: x.reason(p.Money), Note: "Above power in kW, below what is in the battery in % of its capacity.", Alt: "Power and charge on " + x.date.Format("2 January 2006"),
+			Title: x.title + ", " + x.date.Format("Monday, January 2, 2006"), Text: x.reason(p.Money), Note: "Above power in kW, below what is in the battery in % of its capacity.", Alt: "Power and charge on " + x.date.Format("January 2, 2006"),
 			Keys: []key{{"home", "home"}, {"sun", "sun"}, {"grid", "grid"}, {"charge, " + x.name, "steered"}, {"charge, " + x.other, "alone"}, {"reserve", "none"}, {"expensive hours", "expensive"}},
 		}
 		f, err := f.picture(x.draw)
