@@ -509,7 +509,7 @@ func TestConfigErrorCounts(t *testing.T) {
 func TestLoadFiles(t *testing.T) {
 	t.Run("none", func(t *testing.T) {
 		_, _, err := Load(filepath.Join(t.TempDir(), "config.yaml"), nil)
-		if got := problems(t, err); len(got) != 1 || !strings.Contains(got[0], "copy deploy/config.example.yaml there") {
+		if got := problems(t, err); len(got) != 1 || !strings.Contains(got[0], "copy "+ExampleFile()+" there") {
 			t.Errorf("got %v", got)
 		}
 	})

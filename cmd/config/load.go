@@ -114,14 +114,20 @@ func Load(path string, environ []string) (Config, []Notice, error) {
 	return Config{}, l.notices, &Error{File: path, Problems: l.problems, Read: c}
 }
 
-// ExampleFile is the configuration that explains every key, where it is on this
-// machine: the package's, else the one of a checkout.
+// ExampleFile is the file on this machine in which every key is explained: that of
+// the package, or of a checkout that powermgr was built in or is run in.
 func ExampleFile() string {
-	const packaged = "/usr/share/powermgr/config.example.yaml"
-	if _, err := os.Stat(packaged); err == nil {
-		return packaged
+	const name, inCheckout = "config.example.yaml", "deploy/config.example.yaml"
+	places := []string{"/usr/share/powermgr/" + name, inCheckout}
+	if self, err := os.Executable(); err == nil {
+		places = append(places, filepath.Join(filepath.Dir(self), "..", inCheckout)) // of build/powermgr
 	}
-	return "deploy/config.example.yaml"
+	for _, p := range places {
+		if _, err := os.Stat(p); err == nil {
+			return p
+		}
+	}
+	return name + " of powermgr's repository"
 }
 
 // loader gathers what one Load finds.

@@ -49,7 +49,7 @@ Without a terminal, run it once to get the address, and again with --code and wh
 		ValidArgs: []string{"tesla", "honeywell"},
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 || !slices.Contains(cmd.ValidArgs, args[0]) {
-				return usage("with whom? powermgr auth tesla, or powermgr auth honeywell")
+				return usage("choose one: powermgr auth tesla, or powermgr auth honeywell%s", config.DidYouMean(strings.Join(args, " "), cmd.ValidArgs))
 			}
 			return nil
 		},

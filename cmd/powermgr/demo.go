@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"powermgr/cmd/config"
 	"powermgr/cmd/demo"
 	"powermgr/control/rules"
 )
@@ -33,7 +34,7 @@ hour, and ends with a summary. Beside it, powermgr status works. The clock waits
 				return usage("--speed %g is not a number above 0", o.Speed)
 			}
 			if o.Strategy = rules.Strategy(strategy); !slices.Contains(rules.Strategies(), o.Strategy) {
-				return usage("--strategy %s is not one of rule, plan", strategy)
+				return usage("--strategy %s is not one of rule, plan%s", strategy, config.DidYouMean(strategy, []string{"rule", "plan"}))
 			}
 			if o.Days < 1 || o.Days > 14 {
 				return usage("--days %d is not 1 to 14", o.Days)

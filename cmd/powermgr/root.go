@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"powermgr/cmd/config"
 )
@@ -79,7 +81,7 @@ func rootCommand() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().StringVar(&g.config, "config", usualConfig, "the configuration file")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return wrong(err) })
+	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, c := range []*cobra.Command{
 		runCommand(g), setupCommand(g), demoCommand(), emulatorCommand(), checkConfigCommand(g), authCommand(g), liveCommand(g), restoreCommand(g), statusCommand(), planCommand(), healthCommand(), roleCommand(),
@@ -95,6 +97,19 @@ func rootCommand() *cobra.Command {
 		root.AddCommand(c)
 	}
 	return root
+}
+
+// wrongFlag is what is wrong with a flag. One that there is not is answered with the
+// nearest one.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return wrong(err)
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	name := unknown.GetSpecifiedName()
+	return usage("%s has no --%s%s", cmd.CommandPath(), name, strings.Replace(config.DidYouMean(name, known), "mean ", "mean --", 1))
 }
 
 // noSuchCommand refuses a command that there is not, and names the nearest one.

@@ -227,7 +227,7 @@ func (o *whatIfFlags) complete(g *globals, files []string) (zone *time.Location,
 			o.policies[i], p = whatif.NoBattery, whatif.NoBattery
 		}
 		if !slices.Contains(whatif.Names(), p) {
-			return nil, usage("--policies: there is no policy %q, only %s", p, strings.Join(whatif.Names(), ", "))
+			return nil, usage("--policies: there is no policy %q, only %s%s", p, strings.Join(whatif.Names(), ", "), config.DidYouMean(p, whatif.Names()))
 		}
 	}
 	if len(o.policies) == 0 {
