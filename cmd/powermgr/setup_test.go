@@ -213,7 +213,7 @@ func TestSetupByAnswers(t *testing.T) {
 		{"all that is needed", good, "", exitDone, "is written"},
 		{"one is missing", strings.Replace(good, "tesla_token", "x", 1), "", exitFailed, "the answers need tesla_token"},
 		{"one is wrong", strings.Replace(good, "teslemetry", "solar", 1), "", exitFailed, "the answer to powerwall: choose a number"},
-		{"a token that is not good", strings.Replace(good, "emulator-access", "mixed-up", 1), "", exitFailed, "HTTP 401"},
+		{"a token that is not good", strings.Replace(good, "emulator-access", "mixed-up", 1), "", exitFailed, "Teslemetry does not accept this token (HTTP 401)"},
 		{"a broker that is not there", strings.Replace(good, mqtt.URL(), "mqtt://127.0.0.1:1", 1), "", exitFailed, "the broker at mqtt://127.0.0.1:1"},
 		{"a configuration that is somebody's", good, "settings: {timezone: UTC}\n", exitDone, "Nothing was written"},
 		{"a configuration that may be replaced", good + "replace: yes\n", "settings: {timezone: UTC}\n", exitDone, "is written"},

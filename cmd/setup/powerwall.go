@@ -2,11 +2,13 @@ package setup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
 	"powermgr/cmd/config"
 	"powermgr/devices"
+	"powermgr/devices/cloud"
 	"powermgr/devices/tesla"
 )
 
@@ -52,7 +54,9 @@ func (i Interview) teslemetry(ctx context.Context) (*config.Tesla, error) {
 			return err
 		}
 		t.APIToken = devices.Secret(token)
-		if t.EnergySiteID, err = i.site(ctx, t); err != nil {
+		if t.EnergySiteID, err = i.site(ctx, t); errors.Is(err, cloud.ErrDoubted) {
+			return errors.New("Teslemetry does not accept this token (HTTP 401): copy it again, whole, from its console")
+		} else if err != nil {
 			return err
 		}
 		return i.login().tried(ctx, t)

@@ -70,6 +70,10 @@ func (o *OAuth) accepted(reply Reply, err error) {
 	o.doubted = time.Time{}
 }
 
+// ErrDoubted says that a vendor refuses an authorization that may yet be good: one
+// refusal can be the vendor's mistake.
+var ErrDoubted = errors.New("the authorization is refused at present")
+
 // reject notes that the vendor refuses used, which was believed to be good, for
 // op and in the words of why.
 func (o *OAuth) reject(op string, used devices.Secret, why string) error {
@@ -93,6 +97,6 @@ func (o *OAuth) reject(op string, used devices.Secret, why string) error {
 		o.die(op, fmt.Sprintf("%s, for %s: %s", why, now.Sub(o.doubted).Round(time.Minute), o.Advice), now.Add(recall))
 		return o.gone()
 	}
-	e.Err = fmt.Errorf("%s: the authorization is refused at present, and tried again; if this lasts, %s", why, o.Advice)
+	e.Err = fmt.Errorf("%s: %w, and tried again; if this lasts, %s", why, ErrDoubted, o.Advice)
 	return e
 }
