@@ -148,7 +148,9 @@ func (s Settings) local(t time.Time) time.Time {
 }
 
 // date is a moment in full: Wednesday, July 15, 2026, 16:05.
-func (s Settings) date(t time.Time) string { return s.local(t).Format("Monday, January 2, 2006, 15:04") }
+func (s Settings) date(t time.Time) string {
+	return s.local(t).Format("Monday, January 2, 2006, 15:04")
+}
 
 // day is the local day, as it is in keys: 2026-07-15.
 func (s Settings) day(t time.Time) string { return s.local(t).Format(time.DateOnly) }
