@@ -199,6 +199,22 @@ func TestSetupFromNothingToARunningDryRun(t *testing.T) {
 	}
 }
 
+// Whoever had no broker could not end setup.
+func TestSetupWithoutABroker(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "config.yaml")
+	n := &newcomer{answers: map[string]func(string) string{
+		"Which way": text("none"), "Time zone": text("Europe/Berlin"), "Address of the broker": text("mqtt://127.0.0.1:1"), "Go on without a broker": text("yes"),
+	}}
+	if code := run(context.Background(), []string{"setup", "--files", dir, "--config", file}, streams{in: n, out: n, err: n}); code != exitDone {
+		t.Fatalf("exit %d\n%s", code, n)
+	}
+	c, _, err := config.Load(file, nil)
+	if err != nil || c.MQTT.URL != "mqtt://127.0.0.1:1" || c.Settings.Unit != "C" {
+		t.Errorf("got %q, %q, %v", c.MQTT.URL, c.Settings.Unit, err)
+	}
+}
+
 func TestSetupByAnswers(t *testing.T) {
 	cloud := emulator.New(emulator.Options{Now: time.Now})
 	server := httptest.NewServer(cloud.Handler())

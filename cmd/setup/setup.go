@@ -298,7 +298,7 @@ func (i Interview) broker(ctx context.Context, a *answers) error {
 			usual = "mqtt://" + b.Addr
 		}
 	}
-	return i.tries(ctx, func() error {
+	try := func() error {
 		address, err := i.Ask(ctx, Question{Key: "mqtt_url", Text: "Address of the broker", Default: usual, Check: checkBroker})
 		if err != nil {
 			return err
@@ -319,7 +319,18 @@ func (i Interview) broker(ctx context.Context, a *answers) error {
 		}
 		i.Say("The broker answers.")
 		return nil
-	})
+	}
+	for {
+		err := try()
+		if err == nil || i.Answers != nil || ctx.Err() != nil || errors.Is(err, ErrEnded) {
+			return err
+		}
+		i.Say("That did not work: %v.", err)
+		without, err := i.Confirm(ctx, Question{Key: "without_broker", Text: "Go on without a broker (powermgr then works without Home Assistant, and keeps trying to connect)", Default: "no"})
+		if err != nil || without {
+			return err
+		}
+	}
 }
 
 func withScheme(address string) string {
