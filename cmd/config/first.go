@@ -24,8 +24,8 @@ const (
 
 // HeldBack is what people are told while a configuration is a dry run for that
 // reason alone.
-const HeldBack = "this configuration has not commanded devices on this machine before, so it begins as a dry run and sends nothing to them: " +
-	"look at powermgr status for what it would do, and let it with sudo powermgr live"
+const HeldBack = "this configuration has not controlled devices on this machine before, so powermgr starts as a dry run and sends nothing to them: " +
+	"sudo powermgr status shows what it would do, and sudo powermgr live switches it on"
 
 func (c Config) firstRun() string { return c.Beside("first-run") }
 

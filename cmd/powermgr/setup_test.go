@@ -100,7 +100,7 @@ func TestSetupFromNothingToARunningDryRun(t *testing.T) {
 		}, []string{"api_token:", "backend: tcc", `thermostat_ids: ["1000002"]`, "peak: true", "0.54", "export: 0.05", "dry_run: true", "latitude: 34.09"}},
 		{"Tesla's Fleet API and Honeywell Home", map[string]func(string) string{
 			"Which way": text("2"), "Your domain": text("HOST"), "Client id": text("emulator-app"), "Client secret": text(fleetSecret), "Press Enter to try again": nil,
-			"3. Paste": agree(t), "Use it": text("no"), "When is electricity": text("16:00-19:00, 06:00-09:00"), "Price of a kWh then": text("0.54"), "Price of a kWh otherwise": text("0.24"),
+			"3. Paste": agree(t), "Use it": text("no"), "When is electricity": text("16:00-19:00, 06:00-09:00"), "Price per kWh in those hours": text("0.54"), "Price per kWh at other times": text("0.24"),
 			"Which one": text("1"), "Consumer key": text("emulator-client"), "Consumer secret": text("emulator-client-secret"), "Which of them": text("all"),
 		}, []string{"client_id: \"emulator-app\"", "token_file:", "backend: resideo", `"LCC-00A01AB10001"`, `{start: "06:00", end: "09:00"}`, "peak_per_kwh: 0.54", "source: none"}},
 	} {

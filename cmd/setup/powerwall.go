@@ -14,8 +14,8 @@ import (
 
 func (i Interview) powerwall(ctx context.Context, a *answers) (about tesla.About, err error) {
 	i.Say(`There are two ways to reach a Powerwall. Teslemetry is a paid service (it has a free trial; teslemetry.com) that needs
-one token and five minutes. Tesla's own Fleet API has no such fee, but wants an app of yours, a domain with a
-public key on it, and about an hour.`)
+one token and five minutes. Tesla's own Fleet API has no subscription, but needs an app that you register, a domain
+with a public key on it, and about an hour.`)
 	way, err := i.Choose(ctx, Question{Key: "powerwall", Text: "Which way", Default: "teslemetry"}, []Option{
 		{"teslemetry", "Teslemetry (recommended)"}, {"fleet", "Tesla Fleet API"}, {"none", "no Powerwall"},
 	})

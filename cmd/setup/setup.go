@@ -46,7 +46,7 @@ const stateDir = "/var/lib/powermgr"
 // Run asks, shows what would happen, and writes the configuration. It reports
 // whether it was written.
 func (i Interview) Run(ctx context.Context) (written bool, err error) {
-	i.Say(`This sets powermgr up, in about five minutes. Each answer is tried right away. Nothing is sent to any device: the
+	i.Say(`This sets powermgr up, in about five minutes. powermgr tries each answer right away. Nothing is sent to any device: the
 configuration starts as a dry run. Press Enter to accept what is in [brackets], Ctrl-C to quit.
 `)
 	if i.Files != "" {
@@ -92,7 +92,7 @@ func (i Interview) mayReplace(ctx context.Context) (bool, error) {
 	if err := writable(i.File); err != nil {
 		return false, err
 	}
-	return i.Confirm(ctx, Question{Key: "replace", Text: "There is a configuration already, " + i.File + ". Replace it (the old one is kept beside it)?", Default: "no"})
+	return i.Confirm(ctx, Question{Key: "replace", Text: "There is already a configuration, " + i.File + ". Replace it (the old one is kept as " + i.File + ".old)?", Default: "no"})
 }
 
 func (i Interview) state(name string) string {
@@ -138,7 +138,7 @@ func (i Interview) tariff(ctx context.Context, a *answers, about tesla.About) er
 		return err
 	}
 	var week string
-	_, err = i.Ask(ctx, Question{Key: "peak_hours", Text: "When is electricity expensive, on weekdays (several: with a comma)", Default: "16:00-21:00", Check: func(answer string) error {
+	_, err = i.Ask(ctx, Question{Key: "peak_hours", Text: "When is electricity expensive on weekdays? Separate several times with commas", Default: "16:00-21:00", Check: func(answer string) error {
 		week, err = peakHours(answer)
 		return err
 	}})
@@ -149,7 +149,7 @@ func (i Interview) tariff(ctx context.Context, a *answers, about tesla.About) er
 	for _, p := range []struct {
 		key, text string
 		to        *float64
-	}{{"peak_price", "Price of a kWh then", &a.Tariff.PeakPerKWh}, {"off_peak_price", "Price of a kWh otherwise", &a.Tariff.OffPeakPerKWh}} {
+	}{{"peak_price", "Price per kWh in those hours", &a.Tariff.PeakPerKWh}, {"off_peak_price", "Price per kWh at other times", &a.Tariff.OffPeakPerKWh}} {
 		_, err := i.Ask(ctx, Question{Key: p.key, Text: p.text + ", such as 0.42 (for the report)", Optional: true, Check: func(answer string) error {
 			v, err := strconv.ParseFloat(strings.TrimPrefix(answer, "$"), 64)
 			if err != nil || !devices.Finite(v) || v < 0 || v > 100 {
@@ -213,13 +213,13 @@ func peakHours(answer string) (string, error) {
 }
 
 func (i Interview) location(ctx context.Context, a *answers) error {
-	i.Say("Where the home is decides the weather forecast (from Open-Meteo, without an account), and that decides precooling.")
+	i.Say("powermgr precools before hot peaks. The forecast comes from Open-Meteo, without an account, and needs the location of the home.")
 	_, err := i.Ask(ctx, Question{Key: "location", Text: "Latitude and longitude, such as 34.09, -117.43", Optional: true, Check: func(answer string) error {
 		north, east, ok := strings.Cut(answer, ",")
 		lat, err1 := strconv.ParseFloat(strings.TrimSpace(north), 64)
 		lon, err2 := strconv.ParseFloat(strings.TrimSpace(east), 64)
 		if !ok || err1 != nil || err2 != nil || !(lat >= -90 && lat <= 90) || !(lon >= -180 && lon <= 180) {
-			return errors.New("two numbers of degrees with a comma between, such as 34.09, -117.43; a map shows them at a right click")
+			return errors.New("two numbers in degrees with a comma between them, such as 34.09, -117.43; right-click on an online map to see them")
 		}
 		a.Weather.Latitude, a.Weather.Longitude = &lat, &lon
 		return nil
@@ -262,7 +262,7 @@ name and password, as the app does. That interface is not official, and too many
 		if h.BaseURL == "" {
 			h.BaseURL = resideo.DefaultBaseURL
 		}
-		i.Say(`At https://developer.honeywellhome.com, make an account (it is not the one of the app), and create an app with
+		i.Say(`At https://developer.honeywellhome.com, create an account (separate from that of the phone app), and in it an app with
 the callback URL %s. It then shows a consumer key and a consumer secret.`, LocalRedirect)
 		err = i.tries(ctx, func() (err error) {
 			if h.ClientID, err = i.Ask(ctx, Question{Key: "honeywell_client_id", Text: "Consumer key"}); err != nil {
@@ -349,7 +349,7 @@ func checkBroker(answer string) error {
 }
 
 func (i Interview) mail(ctx context.Context, a *answers) error {
-	i.Say("powermgr mails a report each day, and what goes wrong. Without a mail server it does not.")
+	i.Say("powermgr can mail you a report each day, and tell you when something goes wrong. For that it needs a mail server.")
 	n := &a.Notifications
 	server, err := i.Ask(ctx, Question{Key: "mail_server", Text: "Mail server, such as smtp.gmail.com", Optional: true, Check: func(answer string) error {
 		if strings.ContainsAny(answer, "/ @") {
@@ -408,7 +408,7 @@ func (i Interview) write(ctx context.Context, a answers) (bool, error) {
 	}
 	i.Say("== What would happen\n\n%s", config.Describe(c))
 	for _, n := range notices {
-		i.Say("Worth knowing: %s", n)
+		i.Say("Note: %s", n)
 	}
 	ok, err := i.Confirm(ctx, Question{Key: "write", Text: "\nWrite " + i.File, Default: "yes"})
 	if err != nil || !ok {
