@@ -253,11 +253,10 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		if r.HoldUntil != nil {
 			d.shown.Until = *r.HoldUntil
 		}
-		if !others {
-			d.own = d.shown
-		}
 		earlier := d.ownBefore
-		d.ownBefore = before
+		if !others && !r.PolledAt.Equal(d.polledAt) { // one reading can be said twice
+			d.own, d.ownBefore = d.shown, before
+		}
 		if d.sightings == 1 && !others && !d.taken.IsZero() && !d.first.aged(now).same(d.shown) {
 			d.taken = time.Time{} // one reading that no other one confirms decides nothing
 		}
@@ -265,7 +264,7 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		if !others && d.unseen != nil && d.unseen.aged(now).same(d.shown) {
 			w.sees(d, before, earlier, now)
 		}
-		if !others && !d.taken.IsZero() && !r.PolledAt.Equal(d.polledAt) { // one reading can be said twice
+		if !others && !d.taken.IsZero() && !r.PolledAt.Equal(d.polledAt) {
 			if d.sightings++; d.sightings == 2 {
 				d.proved = now
 			}

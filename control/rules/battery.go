@@ -80,11 +80,6 @@ func (st *step) seeFlights(b Battery) {
 	if b.Reserve == nil || len(own) == 0 {
 		return
 	}
-	news := func(f Flight) bool { return f.landsWith(*b.Reserve) }
-	if commands := sentBy(SentByPerson, k.Flights); !slices.ContainsFunc(own, news) && slices.ContainsFunc(commands, news) {
-		k.Flights = commands // the device took it after those of the rules
-		return
-	}
 	left := shown(own, *b.Reserve, b.Polled)
 	if k.commandShown(*b.Reserve) {
 		k.Flights = sentBy(SentByPerson, k.Flights) // all of the rules came before it

@@ -149,7 +149,7 @@ func (k BatteryRecord) commanded() *int {
 // commandShown reports whether a reserve that is shown is what a person asked for by
 // command, and nothing else explains it.
 func (k BatteryRecord) commandShown(reserve int) bool {
-	landed := func(f Flight) bool { return f.Shown != reserve && f.mayShow(reserve) }
+	landed := func(f Flight) bool { return f.landsWith(reserve) }
 	return slices.ContainsFunc(sentBy(SentByPerson, k.Flights), landed) && !slices.ContainsFunc(k.own(), landed)
 }
 

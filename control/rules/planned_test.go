@@ -277,25 +277,3 @@ func TestAPlanThatWantsWhatAPersonHasJustChosen(t *testing.T) {
 		t.Errorf("it writes %v, taken %v", all, w.d.Taken)
 	}
 }
-
-// What a person has asked for by command was carried out after what the rules had
-// asked for before. Once it is shown, nothing of theirs can land any more, and what is
-// there is not sent again.
-func TestACommandThatIsShownComesAfterTheWritesBeforeIt(t *testing.T) {
-	w := plans(t, "2026-07-15 11:00").start()
-	w.deaf[Powerwall] = true
-	w.plan(80)
-	w.forth(2 * time.Minute)
-	w.plan(100) // what is shown all the time
-	w.forth(2 * time.Minute)
-	w.take()
-	w.step(Answer{Target: Powerwall, Setting: "reserve", Accepted: true, Reserve: ptr(45)})
-	w.reserve = 45
-	w.forth(20 * time.Minute)
-	w.plan(45)
-	w.ask("auto")
-	w.forth(10 * time.Minute)
-	if all := w.reserves(); len(all) > 0 {
-		t.Errorf("it writes %v", all)
-	}
-}
