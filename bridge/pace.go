@@ -40,7 +40,7 @@ var quickest = Paces{Peak: 2 * time.Minute, Other: 10 * time.Minute, PeakSetting
 // Slowest are the paces with no calls left. They are not slower: the rules, which
 // never stop, have to know something, and in a peak a vendor that has fallen silent
 // has to be noticed.
-var Slowest = Paces{Peak: devices.PeakPoll, Other: 2 * time.Hour, PeakSettings: 30 * time.Minute, OtherSettings: 12 * time.Hour, History: 4 * time.Hour}
+var Slowest = Paces{Peak: devices.PeakPoll, Other: devices.SlowestFigures, PeakSettings: 30 * time.Minute, OtherSettings: 12 * time.Hour, History: 4 * time.Hour}
 
 // savings are what is done less often when there are too few calls, what matters
 // least first, and down to which pace.

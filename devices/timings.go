@@ -107,11 +107,19 @@ const (
 	// start: the first plan is being made. Without it, each start would buy energy for
 	// a moment and use up two of the day's changes.
 	FirstPlanWithin = 2 * time.Minute
+	// PlanGone is how long it stays as it is when there is no plan to go by any more. A
+	// reading outside peaks comes every 10 to 15 minutes, and one that is late or odd is
+	// no reason to buy energy for a moment.
+	PlanGone = 15 * time.Minute
 )
 
 // TooOld is the age from which a reading says nothing about the present any
 // more, however recently it was polled.
 const TooOld = 15 * time.Minute
+
+// SlowestFigures is how long apart two readings of a battery are outside peaks, at
+// most: a vendor's calls may be few at the end of a month.
+const SlowestFigures = 2 * time.Hour
 
 // ReadBacks are when a write is read back, after the moment it was sent.
 func ReadBacks() [4]time.Duration {

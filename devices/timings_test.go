@@ -37,6 +37,7 @@ func TestTheTimesFitTogether(t *testing.T) {
 		{"a battery that does not obey is judged by readings that can be compared", NoEffectAfter, ComparableWithin},
 		{"a battery has had its time to take a reserve before it is said not to obey", ShownWithin, NoEffectAfter},
 		{"the first plan is waited for longer than a step takes to come", MaxStepInterval, FirstPlanWithin},
+		{"a plan that is gone is waited for until figures that are too old may be younger", TooOld, PlanGone},
 		{"a plan outlasts the readings that it was made from", ComparableWithin, PlanIsOld},
 		{"a floor is not forgotten from one peak to the next, over a long weekend", 4 * 24 * time.Hour, FloorMemory},
 	} {

@@ -44,12 +44,12 @@ type Settings struct {
 const (
 	planEvery  = 30 * time.Minute
 	askEvery   = 5 * time.Minute
-	offCourse  = 5.0              // percent of charge from which it plans again
-	staleAfter = 90 * time.Minute // older readings make no plan; with few calls a month there is one in an hour
-	staleSky   = 12 * time.Hour   // a weather forecast says nothing any more
-	longest    = time.Hour        // between two readings whose energy counts
-	leastKnown = 12               // slots with a price; fewer make no plan
-	firstRate  = 1.7              // kW from the grid until more is known, as seen on a Powerwall 2
+	offCourse  = 5.0                                     // percent of charge from which it plans again
+	staleAfter = devices.SlowestFigures + devices.TooOld // older readings make no plan
+	staleSky   = 12 * time.Hour                          // a weather forecast says nothing any more
+	longest    = time.Hour                               // between two readings whose energy counts
+	leastKnown = 12                                      // slots with a price; fewer make no plan
+	firstRate  = 1.7                                     // kW from the grid until more is known, as seen on a Powerwall 2
 
 )
 

@@ -161,9 +161,9 @@ func TestWhatMakesNoPlan(t *testing.T) {
 		}, "0 days of history"},
 		{"stale readings", func() *Desk {
 			d := NewDesk(settings(), home(noon, 14, 3))
-			d.Read(reading(noon.Add(-91*time.Minute), 50, 100), noon)
+			d.Read(reading(noon.Add(-staleAfter-time.Minute), 50, 100), noon)
 			return d
-		}, "the last figures of the Powerwall are of 10:29"},
+		}, "the last figures of the Powerwall are of 09:44"},
 		{"no charge", func() *Desk {
 			d := NewDesk(settings(), home(noon, 14, 3))
 			r := reading(noon, 50, 100)
@@ -328,5 +328,15 @@ func BenchmarkPlan(b *testing.B) {
 		if d.plan(noon).Reserve == nil {
 			b.Fatal("there is no plan")
 		}
+	}
+}
+
+// With few calls left in a month a Powerwall is read every two hours outside peaks: its
+// figures make a plan until the next come.
+func TestAsSeldomAsAPowerwallIsReadThereIsAPlan(t *testing.T) {
+	d := NewDesk(settings(), home(noon, 14, 3))
+	d.Read(reading(noon.Add(-devices.SlowestFigures-time.Minute), 50, 100), noon)
+	if p, ok := d.Turn(noon); !ok || p.Reserve == nil {
+		t.Errorf("there is no plan: %q", p.Reason)
 	}
 }

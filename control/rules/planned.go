@@ -81,7 +81,7 @@ func (st *step) changesLeft() int {
 }
 
 // planned is the reserve that the plan may have, as far as the guards let it. Nil
-// with ok: what is in force stays, since the first plan is being made. Where ok
+// with ok: what is in force stays, since a plan is waited for. Where ok
 // is false, why says for what reason the calendar decides; empty if the plan is
 // not asked at all.
 func (st *step) planned() (reserve *int, why string, ok bool) {
@@ -93,11 +93,9 @@ func (st *step) planned() (reserve *int, why string, ok bool) {
 	case st.Unwritable:
 		return nil, "the journal cannot be written", false
 	case why != "" && st.now.Before(st.PlanBy) && !st.plan.Discharge:
-		return nil, "the first plan is being made", true
+		return nil, "the reserve stays as it is for a while, since " + why, true
 	case why != "":
 		return nil, why, false
-	case st.Battery != nil && st.Battery.Age >= devices.TooOld:
-		return nil, "Tesla's figures are old", false
 	}
 	want := st.allowed(*p.Reserve)
 	if k := st.Kept.Battery; (k.Wanted == nil || *k.Wanted != want) && st.changesLeft() <= 0 {
@@ -119,6 +117,8 @@ func (st *step) noPlan() string {
 		return p.Why
 	case st.now.Sub(p.Made) >= devices.PlanIsOld:
 		return fmt.Sprintf("the plan was made at %s", st.clock(p.Made))
+	case st.Battery != nil && st.Battery.Age >= devices.TooOld:
+		return "Tesla's figures are old"
 	}
 	return ""
 }
@@ -164,12 +164,16 @@ func (st *step) wantsPlan() (target, bool) {
 	return t, true
 }
 
-// awaitPlan gives the first plan its time.
+// awaitPlan gives the first plan its time, and one that there was until now: what
+// it lacks may come with the next reading. A clock that was ahead counts for nothing.
 func (st *step) awaitPlan() {
-	if st.PlanBy.IsZero() {
+	why := st.noPlan()
+	if by := st.now.Add(devices.PlanGone); why == "" || st.PlanBy.After(by) {
+		st.PlanBy = by
+	} else if st.PlanBy.IsZero() {
 		st.PlanBy = st.now.Add(devices.FirstPlanWithin)
 	}
-	if st.Strategy() == StrategyPlan && st.noPlan() != "" {
+	if why != "" && st.Strategy() == StrategyPlan {
 		st.wake(st.PlanBy)
 	}
 	if p := st.Planned; p != nil && p.Reserve != nil {

@@ -65,7 +65,7 @@ func TestTheGuardsOfAPlan(t *testing.T) {
 		}, 100, "the plan was made at 10:00"},
 		{"a plan that is asked no more", noon, func(w *world) {
 			w.plan(45)
-			w.forth(devices.PlanIsOld + time.Minute)
+			w.forth(devices.PlanIsOld + devices.PlanGone)
 		}, 100, "the plan was made at 12:00"},
 		{"old figures", noon, func(w *world) {
 			w.plan(45)
@@ -73,6 +73,7 @@ func TestTheGuardsOfAPlan(t *testing.T) {
 			b.Age = devices.TooOld
 			w.step(BatteryRead{b})
 			w.mute[Powerwall] = true // which would show younger ones
+			w.forth(devices.PlanGone)
 		}, 100, "Tesla's figures are old"},
 		{"a journal that cannot be written", noon, func(w *world) { w.s.Unwritable = true; w.plan(45) }, 100, "the journal cannot be written"},
 		{"an override", noon, func(w *world) {
@@ -276,4 +277,50 @@ func TestAPlanThatWantsWhatAPersonHasJustChosen(t *testing.T) {
 	if all := w.reserves(); len(all) > 0 || len(w.d.Taken) != 1 {
 		t.Errorf("it writes %v, taken %v", all, w.d.Taken)
 	}
+}
+
+// A plan that is gone for a moment, since a reading is late or odd, does not fill the
+// battery; one that stays away gives way to the rule.
+func TestAPlanThatIsGoneForAMomentIsWaitedFor(t *testing.T) {
+	old := func(w *world) {
+		b := w.battery()
+		b.Age = devices.TooOld
+		w.step(BatteryRead{b})
+	}
+	for _, tt := range []struct {
+		name string
+		lost func(*world)
+	}{
+		{"the figures of one reading are old", old},
+		{"the planner has no fresh figures", func(w *world) { w.step(Planned{Made: w.now, Why: "the last figures are of 9:04"}) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := plans(t, "2026-07-15 11:00").start()
+			w.plan(45)
+			w.forth(10 * time.Minute)
+			w.take()
+			w.mute[Powerwall] = true
+			tt.lost(w)
+			w.forth(devices.PlanGone - time.Minute)
+			if all := w.reserves(); len(all) > 0 || !strings.Contains(w.d.Why, "stays as it is") {
+				t.Errorf("it writes %v: %s", all, w.d.Why)
+			}
+			w.forth(2 * time.Minute)
+			if all := w.reserves(); len(all) != 1 || all[0] != 100 {
+				t.Errorf("it writes %v, want the rule's 100", all)
+			}
+		})
+	}
+	t.Run("but not in a peak", func(t *testing.T) {
+		w := plans(t, "2026-07-15 15:40").start()
+		w.plan(45)
+		w.until("15:58")
+		w.take()
+		w.mute[Powerwall] = true
+		old(w)
+		w.until("16:01")
+		if all := w.reserves(); len(all) != 1 || all[0] != 0 {
+			t.Errorf("it writes %v, want the peak's 0", all)
+		}
+	})
 }

@@ -264,7 +264,7 @@ type State struct {
 	ForecastDay string // the local day ForecastF is for: 2026-07-15
 
 	Planned *Planned  // what the plan said last; nil: nothing since the start
-	PlanBy  time.Time // until when the first plan since the start, or since this node is the active one, is waited for; zero: it is not yet known
+	PlanBy  time.Time // until when a plan is waited for where there is none; zero: it is not yet known
 
 	ForecastDoubt *float64 // one that is far from ForecastF, and is not believed yet
 
