@@ -272,7 +272,7 @@ func (st *step) reconcileReserve(want int) {
 		st.effect(want)
 	case st.awaits(Powerwall):
 		// What becomes of it tells what there is to write.
-	case st.doubted(Powerwall) && (st.plan.Phase != OffPeak || asked):
+	case st.doubted(Powerwall) && (st.plan.Phase != OffPeak || asked || st.holds()):
 		// The next reading tells whether a person has it; what has to go back does.
 	case asked && !st.mayRetry(Powerwall, b.Polled):
 	default:

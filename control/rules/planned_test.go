@@ -259,23 +259,27 @@ func TestAPlannerThatHasReadNothingIsWaitedFor(t *testing.T) {
 	}
 }
 
-// A plan builds on the reserve that is there. When a person has just chosen that, and
-// one reading has shown it, it is no reserve of the plan's.
-func TestAPlanThatWantsWhatAPersonHasJustChosen(t *testing.T) {
-	w := plans(t, "2026-07-15 11:00").start()
-	w.plan(45)
-	w.forth(10 * time.Minute)
-	w.take()
-	w.reserve = 35
-	w.now = w.now.Add(time.Minute)
-	w.read()
-	w.plan(35) // asked again, with 35 in force
-	w.now = w.now.Add(time.Minute)
-	w.read()
-	w.plan(60)
-	w.forth(10 * time.Minute)
-	if all := w.reserves(); len(all) > 0 || len(w.d.Taken) != 1 {
-		t.Errorf("it writes %v, taken %v", all, w.d.Taken)
+// One reading has shown a reserve that a person may have chosen. Until the next one tells,
+// a plan that is asked again neither takes it for its own nor writes over it.
+func TestAPlanMadeBetweenAPersonsChoiceAndTheReadingThatConfirmsIt(t *testing.T) {
+	for name, wants := range map[string]int{"wants the same": 35, "wants something else": 60} {
+		t.Run(name, func(t *testing.T) {
+			w := plans(t, "2026-07-15 11:00").start()
+			w.plan(45)
+			w.forth(10 * time.Minute)
+			w.take()
+			w.reserve = 35
+			w.now = w.now.Add(time.Minute)
+			w.read()
+			w.plan(wants)
+			w.now = w.now.Add(time.Minute)
+			w.read()
+			w.plan(70)
+			w.forth(10 * time.Minute)
+			if all := w.reserves(); len(all) > 0 || len(w.d.Taken) != 1 {
+				t.Errorf("it writes %v, taken %v", all, w.d.Taken)
+			}
+		})
 	}
 }
 
