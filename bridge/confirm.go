@@ -250,10 +250,14 @@ func (ws *writes) refused() []string {
 	return all
 }
 
-// superseded is the end of a command after which a newer one has come.
-func superseded() outcome {
-	return outcome{accepted: true, reason: "superseded by a newer command", expected: true}
+// superseded is the end of a command after which a newer one has come. accepted is
+// whether the vendor may have been told; what people send is taken in any case.
+func superseded(accepted bool) outcome {
+	return outcome{accepted: accepted, reason: "superseded by a newer command", expected: true}
 }
+
+// told reports whether the vendor may know of a write that is under way.
+func (w *write) told() bool { return !w.sent.IsZero() }
 
 // drop ends all writes of a node that is no longer the active one.
 func (ws *writes) drop() {

@@ -317,6 +317,44 @@ func TestANewerCommandSupersedes(t *testing.T) {
 	})
 }
 
+// The controller has nothing to undo of a command that the vendor was never told.
+func TestASupersededCommandSaysWhetherTheVendorWasTold(t *testing.T) {
+	away := &devices.Error{Vendor: "tesla", Op: "x", Kind: devices.Unreachable, Err: errors.New("no route")}
+	for name, told := range map[string]bool{"it was": true, "it was not": false} {
+		t.Run(name, func(t *testing.T) {
+			b, th := &fakeBattery{reserve: 100, lands: time.Minute}, newThermostats()
+			th.delay = time.Minute
+			if !told {
+				b.apply, th.apply = away, away
+			}
+			for topic, part := range map[string]func(Shared) func(context.Context) error{"powermgr/powerwall/reserve": battery(b), "powermgr/thermostat/up/hold": thermostats(th)} {
+				bubble(t, part, func(r *rig) {
+					values := []string{`{"value":0,"id":"a"}`, `{"value":100,"id":"b"}`}
+					if strings.HasSuffix(topic, "hold") {
+						values = []string{`{"value":"permanent","cool_setpoint":78,"id":"a"}`, `{"value":"permanent","cool_setpoint":77,"id":"b"}`}
+					}
+					r.got("#")
+					r.command(topic+"/set", values[0])
+					r.sleep(2 * time.Second)
+					r.command(topic+"/set", values[1])
+					ended := 0
+					for _, res := range r.results(topic + "/result") {
+						if res.ID == "a" && res.Final {
+							ended++
+							if res.Accepted != told || !strings.Contains(res.Reason, "superseded") {
+								t.Errorf("%+v", res)
+							}
+						}
+					}
+					if ended != 1 {
+						t.Errorf("%s: the first command ended %d times", topic, ended)
+					}
+				})
+			}
+		})
+	}
+}
+
 // The controller may ask once more for what is on its way, as after grid services
 // had the battery for a moment.
 func TestACommandForWhatIsOnItsWayIsNotSentOnceMore(t *testing.T) {

@@ -262,7 +262,7 @@ func (p *Powerwall) supersede(setting string) {
 	}
 	for _, w := range slices.Clone(p.writes.open) {
 		if w.key == setting {
-			p.writes.finish(w, superseded())
+			p.writes.finish(w, superseded(!w.automatic || w.told()))
 		}
 	}
 }

@@ -355,7 +355,7 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 		}
 		for _, w := range old.wishes {
 			if contradicts(w.cmd, latest) {
-				t.writes.end(w.answer, superseded())
+				t.writes.end(w.answer, superseded(!w.automatic || old.told()))
 				replaced = true
 			} else {
 				kept = append(kept, w)
@@ -366,7 +366,7 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 	var last []wish // of the new ones, those that a later one of the same moment has not replaced
 	for i, w := range wishes {
 		if i+1 < len(wishes) && contradicts(w.cmd, combined(wishes[i+1:])) {
-			t.writes.end(w.answer, superseded())
+			t.writes.end(w.answer, superseded(true))
 		} else {
 			last = append(last, w)
 		}

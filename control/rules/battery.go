@@ -373,7 +373,7 @@ func (st *step) setReserve(want, shown int) {
 				st.changed()
 			}
 			k.Before, st.Idle = &shown, Idle{}
-			st.Pending = without(st.Pending, Powerwall)
+			st.overtake(Powerwall, st.Pending[Powerwall].Sent)
 			st.note(NoteReserve, Powerwall, "%s", w.Why)
 		} else if shown != want {
 			k.Before = &shown

@@ -18,6 +18,9 @@ func (st *step) answer(a Answer) {
 	if own = own && p.ID != "" && p.ID == a.ID; !own {
 		switch {
 		case OwnCommand(a.ID):
+			if a.Final && !a.Accepted && !a.Unknown && p.Overtaken.ID == a.ID {
+				st.neverSent(a.Target)
+			}
 		case a.Final && a.Setting != fan:
 			if a.Target == Powerwall && a.Setting == "reserve" && a.Applied {
 				st.forgetWrites()
@@ -42,6 +45,7 @@ func (st *step) answer(a Answer) {
 		if a.Target == Powerwall && !a.Accepted {
 			st.refused(p.Sent)
 		}
+		p.Maybe = p.Maybe || a.Accepted
 		p.ID, p.Failed, p.Retry = "", st.now, st.now.Add(devices.GaveWayRetry)
 		st.Pending = with(st.Pending, a.Target, p)
 		return

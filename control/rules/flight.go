@@ -178,3 +178,47 @@ func (st *step) refused(sent time.Time) {
 		k.Flights = append(own[:n-1], sentBy(SentByPerson, k.Flights)...)
 	}
 }
+
+// Overtaken is a command after which another was sent before it was answered. Its
+// answer can still say that the vendor knows nothing of it.
+type Overtaken struct {
+	ID   string
+	Sent time.Time
+}
+
+// overtake begins what is pending anew, for a command for something else than the
+// last one, which was sent at a time.
+func (st *step) overtake(target string, sent time.Time) {
+	last := st.Pending[target]
+	if st.Pending = without(st.Pending, target); last.ID != "" && !last.Maybe {
+		st.Pending = with(st.Pending, target, Pending{Overtaken: Overtaken{last.ID, sent}})
+	}
+}
+
+// neverSent forgets the flight of an overtaken command that the vendor was not told.
+func (st *step) neverSent(target string) {
+	sent := st.Pending[target].Overtaken.Sent
+	if k := &st.Kept.Battery; target == Powerwall {
+		if last := len(k.Flights) - 1; last > 0 {
+			k.Flights = append(withoutSent(k.Flights[:last], devices.WholeSecond(sent)), k.Flights[last])
+		}
+		return
+	}
+	h := st.Kept.Thermostats[target]
+	if h.Claim == nil {
+		return
+	}
+	claim := *h.Claim
+	claim.Flights, h.Claim = withoutSent(claim.Flights, sent), &claim
+	st.keep(target, h)
+}
+
+// withoutSent is flights without what was first sent at a time.
+func withoutSent(flights []Flight, at time.Time) (left []Flight) {
+	for _, f := range flights {
+		if !f.At.Equal(at) {
+			left = append(left, f)
+		}
+	}
+	return left
+}

@@ -247,3 +247,46 @@ func TestACommandThatWasSentSeveralTimesWaitsLonger(t *testing.T) {
 		})
 	}
 }
+
+// A thermostat was asked to go back to what it had: the vendor had never been told of
+// the command before, nor of that one.
+func TestWhatAVendorWasNeverToldIsNotUndone(t *testing.T) {
+	for name, told := range map[string]bool{"it was not told": false, "it may have been told": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 15:20")
+			w.therm["up"].Hold, w.deaf["up"] = devices.HoldPermanent, true
+			w.start().until("15:30")
+			first := w.s.Pending["up"].ID
+			w.want("up permanent cool 74 heat 68")
+			w.now = w.now.Add(10 * time.Second)
+			w.ask("pause 2h")
+			second := w.s.Pending["up"].ID
+			w.mute["up"] = true
+			w.want("up permanent cool 76 heat 68")
+			w.step(Answer{Target: "up", Setting: "hold", ID: first, Accepted: told, Final: true, Reason: "superseded by a newer command"})
+			w.step(Answer{Target: "up", Setting: "hold", ID: second, Final: true, Reason: "the vendor could not be reached in time"})
+			if told == (len(w.d.Owned) == 0) {
+				t.Errorf("owned: %+v", w.d.Owned)
+			}
+			w.until("15:40")
+			if told {
+				w.want("up permanent cool 76 heat 68")
+			} else {
+				w.want()
+			}
+		})
+	}
+	t.Run("a reserve", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 15:50")
+		w.s.Settings.Thermostats, w.deaf[Powerwall] = nil, true
+		w.start().until("16:00")
+		first := w.s.Pending[Powerwall].ID
+		w.want("powerwall 0")
+		w.ask("pause 2h")
+		w.want("powerwall 100")
+		w.step(Answer{Target: Powerwall, Setting: "reserve", ID: first, Final: true, Reason: "superseded by a newer command"})
+		if f := w.s.Kept.Battery.Flights; len(f) != 1 || *f[0].Reserve != 100 {
+			t.Errorf("on its way: %+v", f)
+		}
+	})
+}

@@ -303,6 +303,9 @@ type Pending struct {
 	Ignored bool      // the last one was accepted and nothing came of it
 	Unknown bool      // the last one was sent, and nothing showed what became of it
 	Back    bool      // a reading has brought the next try forward already
+	Maybe   bool      // an earlier try of the same may have arrived
+
+	Overtaken Overtaken // the command that this one followed; zero: that was answered, or may have arrived
 }
 
 // Commanded are the commands that people have sent to a device and that the bridge has

@@ -147,6 +147,11 @@ func (st *step) change(id string, t Thermostat, h ThermostatRecord, goal Goal) {
 // Restoring never gives up.
 func (p Pending) spent() bool { return p.Ignored || p.Tries >= 5 }
 
+// untaken reports whether the vendor certainly knows nothing of what was asked last.
+func (p Pending) untaken() bool {
+	return !p.Failed.IsZero() && !p.Ignored && !p.Unknown && !p.Maybe
+}
+
 // mayLand reports whether a command is on its way, or was a moment before a reading:
 // whenever it was sent by a clock that has been set since.
 func (p Pending) mayLand(polled time.Time) bool {
@@ -242,13 +247,16 @@ func (st *step) write(id string, t Thermostat, h ThermostatRecord, goal Goal, wa
 	}
 	claim := *h.Claim
 	again := devices.SameRequest(want, claim.Wanted, claim.Baseline.Mode) && !claim.WrittenAt.IsZero()
+	last, known := st.Pending[id]
+	maybe := again && !known || known && !last.untaken()
 	if !again {
-		if !claim.WrittenAt.IsZero() && !claim.Confirmed {
+		if !claim.WrittenAt.IsZero() && !claim.Confirmed && (maybe || !known) {
 			claim.Flights = append(slices.Clone(claim.Flights), Flight{Setting: claim.Wanted, At: claim.WrittenAt})
 		}
 		claim.Before = t.Setting
 		if goal != Restore || claim.Kind != Restore { // it is the next try of the same
-			st.Pending = without(st.Pending, id)
+			st.overtake(id, claim.WrittenAt)
+			maybe = false
 		}
 		st.note(noteOf(goal), id, "%s", w.Why)
 	}
@@ -257,6 +265,9 @@ func (st *step) write(id string, t Thermostat, h ThermostatRecord, goal Goal, wa
 	h.Claim, h.LastWrite = &claim, st.now
 	st.Kept.Thermostats = with(st.Kept.Thermostats, id, h)
 	st.send(w)
+	p := st.Pending[id]
+	p.Maybe = maybe
+	st.Pending = with(st.Pending, id, p)
 }
 
 func noteOf(g Goal) NoteType {
@@ -322,6 +333,9 @@ func (st *step) giveBack(id string, t Thermostat, h ThermostatRecord) {
 	}
 	want, due := st.baseline(t, h), true
 	switch {
+	case st.Pending[id].untaken() && h.Claim.untouched(t, want):
+		st.forgetClaim(id, t, h)
+		return
 	case h.Claim.Kind == Restore:
 		want, due = st.nextTry(id, t, h, want)
 	case st.endsByItself(id, t, h, want):
@@ -410,6 +424,13 @@ func (st *step) gone(id string, t Thermostat, own devices.Setting) bool {
 		return false // the set point that the mode does not use has given way, and is still to go back
 	}
 	return devices.Same(own, t.Setting, claim.Baseline.Mode)
+}
+
+// untouched reports whether a thermostat had its own setting when it was last asked
+// for that, has it still, and no earlier write may land.
+func (claim Claim) untouched(t Thermostat, own devices.Setting) bool {
+	return claim.Kind == Restore && !claim.Confirmed && !claim.crossed() &&
+		devices.Same(own, claim.Before, devices.HeatCool) && devices.Same(own, t.Setting, devices.HeatCool)
 }
 
 // baseline is what a thermostat goes back to as of now: the schedule, or the
