@@ -14,21 +14,9 @@ import (
 // person's leaves the target to that person.
 func (st *step) answer(a Answer) {
 	st.count(a)
-	p, own := st.Pending[a.Target]
-	if own = own && p.ID != "" && p.ID == a.ID; !own {
-		switch {
-		case OwnCommand(a.ID):
-			if a.Final && !a.Accepted && !a.Unknown && p.Overtaken.ID == a.ID {
-				st.neverSent(a.Target)
-			}
-		case a.Final && a.Setting != fan:
-			if a.Target == Powerwall && a.Setting == "reserve" && a.Applied {
-				st.forgetWrites()
-			}
-			st.settled(a.Target, a.Setting, a.Applied)
-		case a.Accepted:
-			st.asked(a)
-		}
+	p := st.Pending[a.Target]
+	if p.ID == "" || p.ID != a.ID {
+		st.answerToAnother(a, p.Overtaken)
 		return
 	}
 	if !a.Final {
@@ -55,6 +43,22 @@ func (st *step) answer(a Answer) {
 		st.refused(p.Sent)
 	}
 	st.failed(a.Target, p, a.Reason)
+}
+
+// answerToAnother folds the answer to another command than the one that is pending.
+func (st *step) answerToAnother(a Answer, overtaken Overtaken) {
+	switch {
+	case OwnCommand(a.ID) && a.ID == overtaken.ID && a.Final && !a.Accepted && !a.Unknown:
+		st.neverSent(a.Target)
+	case OwnCommand(a.ID):
+	case a.Final && a.Setting != fan:
+		if a.Target == Powerwall && a.Setting == "reserve" && a.Applied {
+			st.forgetWrites()
+		}
+		st.settled(a.Target, a.Setting, a.Applied)
+	case a.Accepted:
+		st.asked(a)
+	}
 }
 
 // count counts the commands of people that are on their way to where the rules write.
