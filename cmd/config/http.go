@@ -19,7 +19,8 @@ type HTTP struct {
 	// machine and TrustedProxies alone.
 	Password devices.Secret `koanf:"password"`
 	// TrustedProxies are addresses, or networks such as 172.30.32.0/23, of proxies
-	// that ask people to log in themselves: who comes through one sees the page.
+	// that ask people to log in themselves: who comes through one sees the page. Each
+	// passes on the browser's Host, with the port, as Host or as X-Forwarded-Host.
 	TrustedProxies []string `koanf:"trusted_proxies"`
 	// ReadOnly has the page take no commands. Default false.
 	ReadOnly bool `koanf:"read_only"`

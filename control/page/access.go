@@ -44,7 +44,8 @@ const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src
 func (p *Page) guard(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "this came from another page than powermgr's: nothing was done", http.StatusForbidden)
+		http.Error(w, "this came from another page than powermgr's: nothing was done. If it did not, a proxy between changes the Host header: "+
+			"let it pass on the browser's, with the port (in nginx: proxy_set_header Host $http_host)", http.StatusForbidden)
 	}))
 	checked := protection.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +56,9 @@ func (p *Page) guard(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		switch {
-		case p.Access.proxied(r), p.Access.Password == "" && local(r):
+		case p.Access.proxied(r):
+			checked.ServeHTTP(w, forwarded(r))
+		case p.Access.Password == "" && local(r):
 			checked.ServeHTTP(w, r)
 		case p.Access.Password == "":
 			http.Error(w, p.Access.refusal(r), http.StatusForbidden)
@@ -73,6 +76,9 @@ func (p *Page) guard(next http.Handler) http.Handler {
 func (p *Page) now() time.Time { return time.Now() }
 
 func (a Access) refusal(r *http.Request) string {
+	if viaProxy(r) && from(r).IsLoopback() {
+		return "a proxy on this machine passes this on, for people anywhere: set http.password, or http.trusted_proxies if the proxy asks people to log in"
+	}
 	if len(a.Proxies) > 0 {
 		return "this page is for the addresses in http.trusted_proxies alone, or for people with a password: set http.password"
 	}
@@ -95,9 +101,31 @@ func (a Access) proxied(r *http.Request) bool {
 	return at.IsValid() && slices.ContainsFunc(a.Proxies, func(p netip.Prefix) bool { return p.Contains(at) })
 }
 
+// forwarded is the request as a trusted proxy received it: the origin of a page is
+// compared with the name that the browser knows, which many proxies pass on in a header
+// of its own. A page elsewhere cannot set that header.
+func forwarded(r *http.Request) *http.Request {
+	host, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Host"), ",") // of several proxies the first
+	if host = strings.TrimSpace(host); host == "" {
+		return r
+	}
+	received := *r
+	received.Host = host
+	return &received
+}
+
+// viaProxy reports whether a proxy says that it asks for somebody else.
+func viaProxy(r *http.Request) bool {
+	return r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != ""
+}
+
 // local reports whether somebody on this machine asks, for this machine: a name that
-// merely leads here is another's, which makes browsers hand out what is not theirs.
+// merely leads here is another's, which makes browsers hand out what is not theirs, and
+// a proxy on this machine may ask for anybody.
 func local(r *http.Request) bool {
+	if viaProxy(r) {
+		return false
+	}
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
 		host = r.Host

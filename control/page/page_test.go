@@ -204,6 +204,10 @@ func TestWhoGetsIn(t *testing.T) {
 		{"this machine, by its address", nil, is("[::1]:1", "[::1]:9469"), http.StatusOK},
 		{"this machine, by a name that leads here", nil, is("127.0.0.1:1", "evil.example:9469"), http.StatusForbidden},
 		{"another machine", nil, is("192.168.1.7:1", "localhost"), http.StatusForbidden},
+		{"another machine, by a proxy on this one that nobody trusts", nil, func(r *http.Request) {
+			is("127.0.0.1:1", "127.0.0.1:9469")(r)
+			r.Header.Set("X-Forwarded-For", "192.168.1.7")
+		}, http.StatusForbidden},
 		{"another machine, with a password to say", secret, is("192.168.1.7:1", "pi.local"), http.StatusUnauthorized},
 		{"this machine, with a password to say", secret, is("127.0.0.1:1", "localhost"), http.StatusUnauthorized},
 		{"a proxy that is trusted", proxied, is("172.30.32.2:1", "home.example"), http.StatusOK},
@@ -308,6 +312,36 @@ func TestAnotherPageCommandsNothing(t *testing.T) {
 	}
 	if m, ok, _ := heard.Next(t.Context(), time.Now()); ok {
 		t.Errorf("it sent %s on %s", m.Payload, m.Topic)
+	}
+}
+
+// A proxy in front of the page may ask under a name of its own. The browser then says
+// where its page is from by Origin alone, since without TLS it sends no Sec-Fetch-Site.
+func TestAProxyThatChangesTheHost(t *testing.T) {
+	for _, c := range []struct {
+		name, from, origin, host string
+		want                     int
+	}{
+		{"the name that the browser knows is passed on", "172.30.32.2:1", "http://nas.lan:8080", "nas.lan:8080", http.StatusSeeOther},
+		{"by several proxies", "172.30.32.2:1", "http://nas.lan:8080", "nas.lan:8080, inner.lan", http.StatusSeeOther},
+		{"another page", "172.30.32.2:1", "http://evil.example", "nas.lan:8080", http.StatusForbidden},
+		{"nothing is passed on", "172.30.32.2:1", "http://nas.lan:8080", "", http.StatusForbidden},
+		{"a proxy that nobody trusts", "192.168.1.7:1", "http://evil.example", "evil.example", http.StatusForbidden},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t, func(o *Options) {
+				o.Access = Access{Password: "correct horse", Proxies: []netip.Prefix{netip.MustParsePrefix("172.30.32.2/32")}}
+			})
+			w := h.ask("POST", "/do", "do=nothing", func(r *http.Request) {
+				r.RemoteAddr, r.Host = c.from, "127.0.0.1:9469"
+				r.Header.Set("Origin", c.origin)
+				r.Header.Set("X-Forwarded-Host", c.host)
+				r.AddCookie(&http.Cookie{Name: cookieName, Value: h.Access.token(time.Now())})
+			})
+			if w.Code != c.want || w.Code == http.StatusForbidden && !strings.Contains(w.Body.String(), "proxy_set_header Host") {
+				t.Errorf("%d: %s", w.Code, w.Body)
+			}
+		})
 	}
 }
 
