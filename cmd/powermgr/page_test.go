@@ -3,6 +3,8 @@ package main_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -10,6 +12,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -280,16 +283,39 @@ func TestThePageWithoutAScript(t *testing.T) {
 	}
 }
 
+// The browser keeps the address of a proxy: a port that a daemon has let go of may be
+// another program's before the next daemon listens.
 func TestALostConnectionComesBack(t *testing.T) {
 	open := browsers(t)
 	h := newHome(t, "")
 	p, at := h.withPage("")
-	w := open(at)
+	var daemon atomic.Pointer[url.URL]
+	goesTo := func(at string) {
+		t.Helper()
+		target, err := url.Parse(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		daemon.Store(target)
+	}
+	goesTo(at)
+	proxy := httptest.NewServer(&httputil.ReverseProxy{
+		FlushInterval: -1,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(daemon.Load())
+			r.Out.Host = r.In.Host
+		},
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }, // the connection ends
+		ErrorLog:     log.New(io.Discard, "", 0),
+	})
+	t.Cleanup(func() { proxy.CloseClientConnections(); proxy.Close() })
+	w := open(proxy.URL)
 	w.shows("now", "Off peak")
 	p.end(syscall.SIGTERM)
 	w.shows("lost", "The connection is lost")
-	h.edit("listen: ':0'", "listen: '"+strings.TrimPrefix(at, "http://")+"'")
-	h.start()
+	next := h.start()
+	h.until("the page is served again", func() bool { return served.MatchString(next.log.String()) })
+	goesTo("http://" + served.FindStringSubmatch(next.log.String())[1])
 	h.until("it is back", func() bool { return w.sees("document.getElementById('lost').hidden") == "true" })
 	w.press("Peak", "for", "1h")
 	w.shows("override", "Peak until")
