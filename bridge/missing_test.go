@@ -67,3 +67,28 @@ func TestThermostatsThatAreNotThere(t *testing.T) {
 		})
 	}
 }
+
+// Each time that the configuration was read again, the problem went away for two polls.
+func TestAMissingThermostatIsStillMissingAfterAReload(t *testing.T) {
+	said := ""
+	begin := func() *Thermostats {
+		return &Thermostats{
+			ThermostatsOptions: ThermostatsOptions{
+				Controlled: []string{"9999999"}, Missing: func(problem string) { said = problem },
+				Listed: func() ([]string, bool) { return []string{"1000001"}, true },
+			},
+			absent: map[string]int{}, homes: map[string]*thermostat{},
+		}
+	}
+	last := begin()
+	for range goneAfter {
+		last.findMissing()
+	}
+	want := said
+	next := begin()
+	next.Resume(last)
+	next.findMissing()
+	if want == "" || said != want {
+		t.Errorf("%q after the first poll, was %q", said, want)
+	}
+}

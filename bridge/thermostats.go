@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -83,6 +84,10 @@ func NewThermostats(o ThermostatsOptions) *Thermostats {
 		sub: o.Bus.Subscribe("thermostats", o.Topics.Thermostat("+", "+"+devices.Set), bus.Standing),
 	}
 }
+
+// Resume has t know which thermostats last, which has run in this process and has
+// ended, has looked for in vain. Call it before Run.
+func (t *Thermostats) Resume(last *Thermostats) { t.absent = maps.Clone(last.absent) }
 
 // Run works until ctx ends; its error is ctx's.
 func (t *Thermostats) Run(ctx context.Context) error {

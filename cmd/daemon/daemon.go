@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -108,7 +109,8 @@ type Daemon struct {
 	watcher    *health.Watcher     // nil: in another process
 	mail       *notify.Notifier    // nil: in another process
 	node       pair.Node
-	linked     *bridge.Link // nil: none, or another kind of link
+	linked     *bridge.Link        // nil: none, or another kind of link
+	homes      *bridge.Thermostats // nil: there are none, or they are in another process
 
 	last       *Daemon         // that this one follows, until it runs; nil: none
 	lastTurned time.Time       // when the control loop last turned there
@@ -233,6 +235,12 @@ func (d *Daemon) resume() {
 	}
 	if d.mail != nil && last.mail != nil {
 		d.mail.Resume(last.mail)
+	}
+	if d.homes != nil && last.homes != nil {
+		d.homes.Resume(last.homes)
+		if m, said := last.Bus.Retained(bus.Missing); said && slices.Equal(d.homes.Controlled, last.homes.Controlled) {
+			d.Bus.Publish(m) // until the first poll says it again, or that it is over
+		}
 	}
 }
 

@@ -80,7 +80,7 @@ func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) err
 		device = bridge.DryThermostats{ThermostatDevices: adapter, Log: s.Log}
 	}
 	every := d.pace(c.Poll.ThermostatsInPeak(), c.Poll.ThermostatSeconds)
-	return "thermostats", d.follows(bridge.NewThermostats(bridge.ThermostatsOptions{
+	d.homes = bridge.NewThermostats(bridge.ThermostatsOptions{
 		Shared: s, Device: device, Every: every, Meter: meter, Location: c.Zone(),
 		Owed:       d.owed(func(target string) bool { return target != rules.Powerwall }),
 		Controlled: c.Settings.ThermostatIDs, Listed: adapter.Listed,
@@ -90,7 +90,8 @@ func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) err
 				s.Bus.Publish(bus.Message{Topic: bus.Missing, Payload: []byte(problem), Retain: true})
 			}
 		},
-	}).Run), nil
+	})
+	return "thermostats", d.follows(d.homes.Run), nil
 }
 
 // thermostatAccount is an adapter for thermostats.
