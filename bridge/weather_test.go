@@ -72,6 +72,8 @@ func TestAHighInCelsius(t *testing.T) {
 			sent{`96F`, `96`, ""},
 			sent{`{"value": 38, "unit": "K"}`, `96`, `send "F" or "C"`},
 			sent{`{"value": 100, "units": "C"}`, `96`, `"units" is not understood`},
+			sent{`{"value": "38 C", "unit": "F"}`, `96`, `is in °C, and "unit" says °F`},
+			sent{`38 CF`, `96`, "not a temperature"},
 			sent{`{"value": 300, "unit": "C"}`, `96`, "not a temperature"},
 			sent{`61`, `61`, ""}, // a cold front
 			sent{`{"value": 10, "unit": "F"}`, `10`, ""},

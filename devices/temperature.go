@@ -37,9 +37,14 @@ func (r Request) Temperature(text string) (Temperature, error) {
 	}
 	number := strings.TrimSpace(text)
 	for _, u := range []Unit{Fahrenheit, Celsius} {
-		if before, ok := strings.CutSuffix(strings.ToUpper(number), string(u)); ok {
-			number, unit = strings.TrimRight(before, " °"), u
+		before, said := strings.CutSuffix(strings.ToUpper(number), string(u))
+		if !said {
+			continue
 		}
+		if unit != "" && unit != u {
+			return Temperature{}, fmt.Errorf("%.40q is in °%s, and \"unit\" says °%s: send one", text, u, unit)
+		}
+		number, unit = strings.TrimRight(before, " °"), u
 	}
 	v, err := strconv.ParseFloat(number, 64)
 	if err != nil || !Finite(v) || math.Abs(v) > 1000 {
