@@ -239,6 +239,10 @@ func TestThePageLeavesAKeyboardWhereItIs(t *testing.T) {
 	_, at := h.withPage("")
 	w := open(at)
 	w.shows("actions", "Skip the next peak")
+	w.do(chromedp.EmulateViewport(320, 844)) // a small phone, or a large type
+	if got := w.js("document.documentElement.scrollWidth"); got != "320" {
+		t.Errorf("a window of 320 pixels needs %s", got)
+	}
 	w.js("document.querySelectorAll('#actions button')[0].focus()")
 	h.until("it is paused", func() bool { // a daemon that is just starting refuses it
 		person.Publish(t, brokertest.Message{Topic: "powermgr/control/override/set", Payload: "pause 30m"})

@@ -45,14 +45,7 @@ type stretch struct{ From, Width float64 }
 func (p *Page) ahead(v view, known *plan.Plan) ahead {
 	a := ahead{From: v.Now, Until: v.Now.Add(horizon)}
 	c := p.Settings.Calendar
-	for peak := range c.From(v.Now) {
-		lead := peak.Start.Add(-c.Lead)
-		if !lead.Before(a.Until) {
-			break
-		}
-		a.Leads = append(a.Leads, a.stretch(lead, peak.Start))
-		a.Peaks = append(a.Peaks, a.stretch(peak.Start, peak.End))
-	}
+	a.shade(v, c)
 	if known != nil && v.ByPlan() {
 		a.fromPlan(known, c)
 	}
@@ -60,6 +53,49 @@ func (p *Page) ahead(v view, known *plan.Plan) ahead {
 		a.Steps = p.fromRules(v, a)
 	}
 	return a
+}
+
+// shade marks the peaks and what leads to them: a person's override first, then the
+// calendar.
+func (a *ahead) shade(v view, c rules.Calendar) {
+	begin := a.From
+	mark := func(phase rules.Phase, from, until time.Time) {
+		if from.Before(begin) {
+			from = begin
+		}
+		switch {
+		case !until.After(from):
+		case phase == rules.InPeak:
+			a.Peaks = append(a.Peaks, a.stretch(from, until))
+		case phase == rules.PrePeak:
+			a.Leads = append(a.Leads, a.stretch(from, until))
+		}
+	}
+	if o, ok := a.overridden(v); ok {
+		mark(o.Phase, o.At, o.Until)
+		begin = o.Until
+	}
+	for peak := range c.From(begin) {
+		lead := peak.Start.Add(-c.Lead)
+		if !lead.Before(a.Until) {
+			break
+		}
+		mark(rules.PrePeak, lead, peak.Start)
+		mark(rules.InPeak, peak.Start, peak.End)
+	}
+}
+
+// overridden is the step of a person's override that has an end.
+func (a *ahead) overridden(v view) (step, bool) {
+	c := v.Control
+	if c == nil || c.Until == nil || c.Override == string(rules.Auto) || !c.Until.After(a.From) {
+		return step{}, false
+	}
+	o := step{At: a.From, Until: earlier(c.Until.In(a.From.Location()), a.Until), Phase: c.Phase, What: overrideStep(c.Override)}
+	if c.Reserve != nil {
+		o.Reserve = percent(*c.Reserve)
+	}
+	return o, true
 }
 
 // fromPlan takes the slots of a plan that are to come; neighbors that do the same are
@@ -113,14 +149,9 @@ func (v view) ByPlan() bool {
 // each lead, peak and end of a peak.
 func (p *Page) fromRules(v view, a ahead) (steps []step) {
 	s, at := p.inForce(v), a.From
-	if c := v.Control; c != nil && c.Until != nil && c.Override != string(rules.Auto) && c.Until.After(at) {
-		until := c.Until.In(at.Location())
-		o := step{At: at, Until: earlier(until, a.Until), Phase: c.Phase, What: overrideStep(c.Override)}
-		if c.Reserve != nil {
-			o.Reserve = percent(*c.Reserve)
-		}
-		steps, at = append(steps, o), until
-	} else if c != nil && !c.Enabled {
+	if o, ok := a.overridden(v); ok {
+		steps, at = append(steps, o), o.Until
+	} else if c := v.Control; c != nil && !c.Enabled {
 		return []step{{At: at, Until: a.Until, Phase: c.Phase, What: "Switched off: nothing is set until it is switched on again."}}
 	}
 	for at.Before(a.Until) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -626,5 +627,33 @@ func TestAhead(t *testing.T) {
 				t.Errorf("%d peaks, %d ticks", len(a.Peaks), len(a.Ticks()))
 			}
 		})
+	}
+}
+
+// What the picture marks as a peak is what the table says: a person's override first.
+func TestThePictureShowsAnOverride(t *testing.T) {
+	h := newHouse(t, nil)
+	at := func(hour int) time.Time { return time.Date(2026, 7, 15, hour, 0, 0, 0, h.Settings.Calendar.Location) }
+	for _, c := range []struct {
+		name        string
+		override    string
+		phase       rules.Phase
+		until       int
+		peaks       int
+		from, width float64 // of the first, in hours
+	}{
+		{"none", "auto", rules.OffPeak, 0, 2, 4, 3},
+		{"a peak by hand", "peak", rules.InPeak, 14, 3, 0, 2},
+		{"off peak into the peak", "off_peak", rules.OffPeak, 17, 2, 5, 2},
+		{"off peak beyond the peak", "off_peak", rules.OffPeak, 20, 1, 28, 3},
+	} {
+		state := &control.State{Enabled: true, Override: c.override, Phase: c.phase}
+		if c.until > 0 {
+			state.Until = devices.Pointer(at(c.until))
+		}
+		a := h.ahead(view{Now: at(12), Control: state}, nil)
+		if len(a.Peaks) != c.peaks || math.Abs(a.Peaks[0].From-c.from/.36) > 0.01 || math.Abs(a.Peaks[0].Width-c.width/.36) > 0.01 {
+			t.Errorf("%s: %+v", c.name, a.Peaks)
+		}
 	}
 }
