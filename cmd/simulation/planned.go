@@ -138,7 +138,8 @@ func (w *witness) changedReserve(percent int, back bool) {
 		return
 	}
 	now, calm := time.Now(), w.jumped.IsZero() && w.forgotten.IsZero() && !w.apart(time.Now())
-	if was := w.changes.was; was != nil && *was == percent && now.Sub(w.changes.at) < flap && w.changed.Before(w.changes.at) && calm && w.orders.free(now) {
+	sameProcess := w.booted.Before(w.changes.at) // another node makes a plan of its own
+	if was := w.changes.was; was != nil && *was == percent && now.Sub(w.changes.at) < flap && sameProcess && w.changed.Before(w.changes.at) && calm && w.orders.free(now) {
 		w.broken(I15, "the reserve was %d %% for %v", w.changes.last, now.Sub(w.changes.at))
 	}
 	if last := w.changes.last; !w.changes.at.IsZero() {
