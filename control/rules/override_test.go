@@ -223,6 +223,30 @@ func TestResumeLeavesWhatPeopleTook(t *testing.T) {
 	}
 }
 
+// An override that has the peak as if off peak ended what people took, and resume
+// found nothing of it.
+func TestResumeInAPeakLeavesWhatPeopleTookBeforeAndDuringTheOverride(t *testing.T) {
+	for _, word := range []string{"skip", "off_peak", "off_peak 1h"} {
+		t.Run(word, func(t *testing.T) {
+			w := setBack(t)
+			w.therm["up"].Cool, w.therm["up"].Hold = ptr(71.0), devices.HoldPermanent
+			w.until("16:40").ask(word)
+			w.until("16:50")
+			w.reserve = 40
+			w.until("17:10")
+			w.ask("resume")
+			w.until("18:50")
+			if cool := *w.therm["up"].Cool; cool != 71 || w.reserve != 40 || len(w.d.Taken) != 2 {
+				t.Errorf("a person had set it to 71 and the reserve to 40: it is %g and %v, taken %+v", cool, w.reserve, w.d.Taken)
+			}
+			w.until("19:10")
+			if len(w.d.Taken) != 0 {
+				t.Errorf("after the peak: %+v", w.d.Taken)
+			}
+		})
+	}
+}
+
 // An override outlived the switch: whoever switched powermgr off saw it act.
 func TestSwitchingOffEndsAnOverride(t *testing.T) {
 	w := newWorld(t, "2026-07-15 12:00").start().ask("peak 3h")

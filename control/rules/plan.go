@@ -12,8 +12,9 @@ type Plan struct {
 	// Discharge says that the battery is to carry the home: in a peak, also
 	// while a person has the home precooled in it.
 	Discharge bool
-	// Since and Until bound the stretch of pre_peak and peak that now is in:
-	// one event. Zero in off_peak.
+	// Since and Until bound the stretch of pre_peak and peak that now is in: one
+	// event. An override that has it as if off peak does not end it: what people took
+	// is theirs when it is resumed. Zero outside.
 	Since, Until time.Time
 	// Next is when the plan changes; zero if it never does.
 	Next time.Time
@@ -47,7 +48,7 @@ func planBefore(peak Peak, c Calendar, o Override, enabled bool, now time.Time) 
 	case OverridePause:
 		p.Paused = true
 	case OverrideOffPeak, OverrideSkip:
-		p = Plan{Phase: OffPeak, Peak: rest}
+		p = Plan{Phase: OffPeak, Peak: rest, Since: p.Since, Until: p.Until}
 	case OverridePeak:
 		p.Phase, p.Paused = InPeak, false
 		p.Since = earliest(p.Since, o.Since)

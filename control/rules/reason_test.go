@@ -30,6 +30,9 @@ func TestReasonsDoNotContradictThemselves(t *testing.T) {
 		{"precooling in a peak", "2026-07-15 17:00", "precool 1h", false, "precooling in the peak by override until 18:00"},
 		{"switched off in a peak", "2026-07-15 17:00", "", true, "switched off; the scheduled peak ends at 19:00"},
 		{"switched off", "2026-07-15 12:00", "", true, "switched off; the next peak starts at 16:00"},
+		{"a peak while switched off", "2026-07-15 12:00", "peak 1h", true, "peak by override until 13:00; powermgr is otherwise switched off"},
+		{"a part of a peak while switched off", "2026-07-15 17:00", "peak 1h", true, "peak by override until 18:00; powermgr is otherwise switched off"},
+		{"paused while switched off", "2026-07-15 17:00", "pause", true, "paused by override until 19:00; powermgr is otherwise switched off"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			now := at(tt.at)
@@ -38,14 +41,17 @@ func TestReasonsDoNotContradictThemselves(t *testing.T) {
 			read := BatteryRead{Battery{Charge: ptr(60.0), Reserve: ptr(50), Mode: "self_consumption", AsOf: now, Polled: now}}
 			var d Decision
 			s, _ = Step(s, read, now)
+			if tt.off {
+				s, d = Step(s, EnabledAsked{Enabled: false}, now)
+			}
 			if tt.override != "" {
 				r, err := ParseOverride(tt.override, "")
 				if err != nil {
 					t.Fatal(err)
 				}
 				s, d = Step(s, OverrideAsked{r}, now)
-			} else {
-				s, d = Step(s, EnabledAsked{Enabled: !tt.off}, now)
+			} else if !tt.off {
+				s, d = Step(s, EnabledAsked{Enabled: true}, now)
 			}
 			if got, _, _ := strings.Cut(d.Why, "; reserve"); got != tt.want {
 				t.Errorf("reason %q, want %q", got, tt.want)

@@ -129,9 +129,9 @@ func (st *step) turnWindow() {
 	k, p := &st.Kept, st.plan
 	was, is := k.Event, &Stretch{Start: p.Since, End: p.Until}
 	switch {
-	case p.Phase == OffPeak && was == nil:
+	case p.Until.IsZero() && was == nil:
 		return
-	case p.Phase == OffPeak:
+	case p.Until.IsZero():
 		k.Event = nil
 	case was == nil || was.End.Before(p.Since):
 		k.Event = is
