@@ -132,6 +132,18 @@ func onlyBattery(all []battery) (int64, error) {
 	return 0, refused(opProducts, fmt.Errorf("there are several Powerwalls on this account: set tesla.energy_site_id to one of %s", inWords(found)))
 }
 
+// sayWhich says which of several sites was taken: one that cannot be reached at the
+// moment looks like a replaced gateway, and may be the home that is meant.
+func (c *Client) sayWhich(id int64, all []battery) {
+	taken := slices.IndexFunc(all, func(b battery) bool { return b.id == id })
+	others := slices.DeleteFunc(slices.Clone(all), func(b battery) bool { return b.id == id })
+	if taken < 0 || len(others) == 0 {
+		return
+	}
+	c.log.Warn("there are several Powerwalls on this account, and only one of them reports: it is the one that is used; if it is not the right one, set tesla.energy_site_id",
+		"used", all[taken].String(), "not_used", inWords(others))
+}
+
 // unknownSite is what to do about a site that Tesla does not find. The account
 // is asked once what it has, and again only if it did not say.
 func (c *Client) unknownSite(ctx context.Context, q request) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -247,6 +248,25 @@ func TestTheOnlyBatteryIsFound(t *testing.T) {
 				t.Errorf("it asked for %v", s.requests())
 			}
 		})
+	}
+}
+
+// The other one may be the home that is meant, and its gateway away for a moment.
+func TestOfTwoSitesTheOneThatReportsIsNotTakenInSilence(t *testing.T) {
+	products := strings.Replace(productsBody, `{"energy_site_id":98765,`, `{"energy_site_id":222,"site_name":"Cabin","components":{"battery":true}},{"energy_site_id":98765,`, 1)
+	for said, id := range map[string]int64{"123456 (Energy Site)": 0, "": 123456} {
+		var log strings.Builder
+		s := newServer(t).on("GET products", 200, products).on("GET live_status", 200, officialLive).on("GET site_info", 200, fullInfo)
+		c := s.client(t, func(o *tesla.Options) { o.SiteID, o.Log = id, slog.New(slog.NewTextHandler(&log, nil)) })
+		for range 2 {
+			if _, err := c.Read(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := log.String()
+		if said == "" && got != "" || said != "" && (strings.Count(got, "tesla.energy_site_id") != 1 || !strings.Contains(got, said) || !strings.Contains(got, "222 (Cabin)")) {
+			t.Errorf("with site %d: %s", id, got)
+		}
 	}
 }
 

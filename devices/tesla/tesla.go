@@ -221,6 +221,7 @@ func (c *Client) siteID(ctx context.Context) (string, error) {
 		if id, err = onlyBattery(all); err != nil {
 			return "", err
 		}
+		c.sayWhich(id, all)
 		c.mu.Lock()
 		c.site = id
 		c.mu.Unlock()
