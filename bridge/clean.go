@@ -58,7 +58,7 @@ func NewCleaner(ctx context.Context, o LinkOptions) (*Cleaner, error) {
 func (c *Cleaner) Close() { c.c.close() }
 
 // Find lists what was announced under names that are not those of prefix and
-// topics. What belongs to another base topic that is online is left out: another
+// topics, and what is retained below the base topics of those names. What belongs to another base topic that is online is left out: another
 // home's powermgr announces it, and living lists those base topics.
 func (c *Cleaner) Find(ctx context.Context, prefix string, topics devices.Topics) (stale []discovery.Stale, living []string, err error) {
 	retained, err := c.retained(ctx, discovery.AnyPrefix())
@@ -94,7 +94,34 @@ func (c *Cleaner) Find(ctx context.Context, prefix string, topics devices.Topics
 			living = append(living, s.Base)
 		}
 	}
-	return stale, living, nil
+	left, err := c.left(ctx, stale, topics.Base)
+	return append(stale, left...), living, err
+}
+
+// left lists what is retained below the base topics of stale other than base.
+func (c *Cleaner) left(ctx context.Context, stale []discovery.Stale, base string) (all []discovery.Stale, err error) {
+	var filters, bases []string
+	for _, s := range stale {
+		if s.Base != base && !slices.Contains(bases, s.Base) {
+			bases = append(bases, s.Base)
+			filters = append(filters, discovery.Left(devices.Topics{Base: s.Base})...)
+		}
+	}
+	if len(filters) == 0 {
+		return nil, nil
+	}
+	retained, err := c.retained(ctx, filters)
+	if err != nil {
+		return nil, err
+	}
+	var messages []discovery.Message
+	for _, m := range retained {
+		messages = append(messages, discovery.Message{Topic: m.Topic, Payload: m.Payload})
+	}
+	for _, b := range bases {
+		all = append(all, discovery.FindLeft(messages, devices.Topics{Base: b})...)
+	}
+	return all, nil
 }
 
 // Remove takes back what was announced on a topic.

@@ -31,7 +31,7 @@ func cleanCommand(g *globals) *cobra.Command {
 		Use:   "clean",
 		Short: "Take back what was announced to Home Assistant under earlier names",
 		Long: `Lists what powermgr has announced on the broker of the configuration below another discovery.prefix, or
-for another mqtt.base_topic, and takes it back when you agree. What other programs announce is never
+for another mqtt.base_topic, and the states left below that, and takes it back when you agree. What other programs announce is never
 touched, nor what belongs to a base topic for which a powermgr is online. What the present names
 announce is the daemon's own, and it takes that back by itself. The MQTT user of the configuration has
 to be allowed to read and write the old topics for as long as this takes.`,
@@ -72,7 +72,7 @@ func cleanUp(cmd *cobra.Command, config config.Config, yes bool) error {
 		fmt.Fprintln(out, "Nothing is left on the broker under earlier names, as far as this MQTT user may read.")
 		return nil
 	}
-	fmt.Fprintln(out, "Announced under names that this configuration does not use:")
+	fmt.Fprintln(out, "Left under names that this configuration does not use:")
 	for _, s := range stale {
 		fmt.Fprintf(out, "  %q (base topic %q)\n", s.Topic, s.Base)
 	}

@@ -48,6 +48,31 @@ func TestOldNamesAreTakenBack(t *testing.T) {
 	goes = append(goes, announced("powermgr", "homeassistant", discovery.ByDevice)...)                // another base
 	person.Publish(t, brokertest.Message{Topic: "powermgr/status", Payload: "offline", Retain: true}) // whose daemon has ended
 
+	// What the daemon has left below its base topic, which another program shares.
+	for topic, payload := range map[string]string{
+		"powermgr/control/state":              `{"phase":"off_peak","reserve_wanted_percent":100}`,
+		"powermgr/control/chart":              "\x89PNG",
+		"powermgr/powerwall/state":            `{"reserve_percent":100,"polled_at":"2026-07-15T16:00:00Z"}`,
+		"powermgr/powerwall/availability":     "online",
+		"powermgr/thermostat/10/state":        `{"cool_setpoint":76,"polled_at":"2026-07-15T16:00:00Z"}`,
+		"powermgr/thermostat/10/availability": "offline",
+		"powermgr/node/pi1/state":             `{"role":"active","generation":3}`,
+	} {
+		person.Publish(t, brokertest.Message{Topic: topic, Payload: payload, Retain: true})
+		goes = append(goes, topic)
+	}
+	for topic, payload := range map[string]string{
+		"powermgr/thermostat/7/state":        `{"temperature":20}`,
+		"powermgr/thermostat/7/availability": "online",
+		"powermgr/control/plan":              "of somebody else",
+		"powermgr/lamp/state":                `{"reserve_percent":100,"polled_at":"2026-07-15T16:00:00Z"}`,
+		"haus/cabin/control/state":           `{"phase":"off_peak","reserve_wanted_percent":100}`, // a powermgr is online there
+		"haus/öst_b/control/state":           `{"phase":"off_peak","reserve_wanted_percent":100}`, // the present one
+	} {
+		person.Publish(t, brokertest.Message{Topic: topic, Payload: payload, Retain: true})
+		stays = append(stays, topic)
+	}
+
 	config := filepath.Join(t.TempDir(), "config.yaml")
 	text := fmt.Sprintf("settings: {timezone: UTC}\nmqtt: {url: %q, base_topic: haus/öst_b}\n", broker.URL())
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -95,7 +120,7 @@ func TestOldNamesAreTakenBack(t *testing.T) {
 			t.Errorf("after the answer %q there are %v, want %v", answer, got, all)
 		}
 	}
-	if out := clean("", "--yes"); !strings.Contains(out, fmt.Sprintf("Taken back: %d.", len(goes))) || !strings.Contains(out, `"haus/cabin" is left alone`) {
+	if out := clean("", "--yes"); !strings.Contains(out, fmt.Sprintf("Taken back: %d.", len(goes)+1)) || !strings.Contains(out, `"haus/cabin" is left alone`) {
 		t.Errorf("it says %s", out)
 	}
 	slices.Sort(stays)
