@@ -270,6 +270,14 @@ func TestOfTwoSitesTheOneThatReportsIsNotTakenInSilence(t *testing.T) {
 	}
 }
 
+// The token of an emulator may be one letter, which stands in every answer.
+func TestATokenOfOneLetterLeavesTheAnswersWhole(t *testing.T) {
+	s := newServer(t).on("GET live_status", 200, officialLive).on("GET site_info", 200, fullInfo)
+	if r, err := s.client(t, func(o *tesla.Options) { o.APIToken = "t" }).Read(t.Context()); err != nil || r.ReservePercent == nil {
+		t.Errorf("%v, %+v", err, r)
+	}
+}
+
 // The account is asked once which sites it has, and again only if it did not say.
 func TestASiteThatIsNotOnTheAccount(t *testing.T) {
 	for _, c := range []struct {
