@@ -164,6 +164,20 @@ func TestWhatThePageShows(t *testing.T) {
 	}
 }
 
+func TestThePageShowsWhatIsChangedByHand(t *testing.T) {
+	h := newHouse(t, func(o *Options) { o.Settings.Unit = devices.Celsius })
+	h.publish(topics.Control("state"), control.State{Enabled: true, Override: "auto", ByHand: []rules.Adjusted{
+		{Setting: rules.AdjustOffPeakReserve, Value: 60, Configured: 100}, {Setting: rules.AdjustPrecool, Value: 1.8, Configured: 3.6},
+	}})
+	h.until("it is known", func() bool { return h.look().Control != nil })
+	w := h.ask("GET", "/", "", nil)
+	for _, want := range []string{"Off peak reserve is 60 %, changed by hand; configured is 100 %.", "Precool depth is 1 °C, changed by hand; configured is 2 °C."} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("it does not show %q: %d", want, w.Code)
+		}
+	}
+}
+
 // Whoever sends long nonsense does not make the page long.
 func TestLongReasonsAreCut(t *testing.T) {
 	h := newHouse(t, nil)

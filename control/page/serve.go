@@ -37,7 +37,7 @@ var sections = []string{"phase", "reason", "marks", "flows", "battery", "thermos
 
 func (p *Page) parse() (*template.Template, error) {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"phase": phaseName, "override": overrideName, "kilowatts": kilowatts, "flow": flow, "direction": direction, "degrees": p.degrees, "high": p.high, "offset": p.offset,
+		"phase": phaseName, "override": overrideName, "kilowatts": kilowatts, "flow": flow, "direction": direction, "degrees": p.degrees, "high": p.high, "offset": p.offset, "setting": p.setting,
 		"percent": percentText, "figure": figure, "mode": modeName, "hvac": hvac, "what": what, "part": partName, "capital": capital,
 		"thousands": thousands, "day": dayName, "lines": lines,
 	}).Parse(pageHTML)

@@ -296,3 +296,8 @@ func (v view) age(t time.Time) string {
 
 // lines are those of a text.
 func lines(s string) []string { return strings.Split(strings.TrimRight(s, "\n"), "\n") }
+
+// setting is a value of what people change by hand.
+func (p *Page) setting(a rules.Adjustable, value float64) string {
+	return a.Text(value, p.Settings.Unit)
+}
