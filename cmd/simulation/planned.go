@@ -114,8 +114,16 @@ type changes struct {
 	was   *int      // the one before last; nil: none is known
 	at    time.Time // when last was asked for
 	count int
-	acts  int  // overrides and switchings by people: each has a change to begin and one to end
-	off   bool // the controller is switched off
+	acts  int       // overrides and switchings by people: each has a change to begin and one to end
+	off   bool      // the controller is switched off
+	sent  time.Time // when people last sent something
+}
+
+// hearsPeople notes that people send something.
+func (w *witness) hearsPeople() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.changes.sent = time.Now()
 }
 
 // act notes that people override the rules, or switch them off or on.
@@ -132,14 +140,15 @@ func (c *changes) act(overridden, off bool) {
 func (w *witness) changedReserve(percent int, back bool) {
 	day := time.Now().In(zone()).Format(time.DateOnly)
 	if w.changes.day != day {
-		w.changes = changes{day: day, last: w.changes.last, was: w.changes.was, at: w.changes.at, off: w.changes.off}
+		w.changes = changes{day: day, last: w.changes.last, was: w.changes.was, at: w.changes.at, off: w.changes.off, sent: w.changes.sent}
 	}
 	if back || percent == w.changes.last {
 		return
 	}
 	now, calm := time.Now(), w.jumped.IsZero() && w.forgotten.IsZero() && !w.apart(time.Now())
-	sameProcess := w.booted.Before(w.changes.at) // another node makes a plan of its own
-	if was := w.changes.was; was != nil && *was == percent && now.Sub(w.changes.at) < flap && sameProcess && w.changed.Before(w.changes.at) && calm && w.orders.free(now) {
+	// Another node makes a plan of its own, and people may change their minds.
+	unprompted := w.booted.Before(w.changes.at) && now.Sub(w.changes.sent) >= flap
+	if was := w.changes.was; was != nil && *was == percent && now.Sub(w.changes.at) < flap && unprompted && w.changed.Before(w.changes.at) && calm && w.orders.free(now) {
 		w.broken(I15, "the reserve was %d %% for %v", w.changes.last, now.Sub(w.changes.at))
 	}
 	if last := w.changes.last; !w.changes.at.IsZero() {

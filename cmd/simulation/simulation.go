@@ -214,6 +214,7 @@ func (h *home) publish(topic string, thermostat int, payload string) {
 // active one hears it.
 func (h *home) send(m bus.Message) bool {
 	heard := h.broker.reaches(h.active()) && h.active().active() && !h.keepalived.apart.Load()
+	h.watch.hearsPeople()
 	if !h.broker.send(m) {
 		h.tell("  there is no broker to publish to")
 		return false
