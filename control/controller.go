@@ -119,7 +119,7 @@ func (c *Controller) recover() time.Time {
 		} else {
 			c.publishJournal(e)
 		}
-		c.step(rules.Recovered{Kept: e.Kept})
+		c.step(rules.Recovered{Kept: e.Kept()})
 	} else { // a broker may hold a newer one than the disk
 		c.lost = true
 		c.waitUntil = c.Bus.Now().Add(patience)
@@ -379,7 +379,7 @@ func (c *Controller) journalFrom(node string, m bus.Message) time.Time {
 		return time.Time{}
 	}
 	c.Log.Info("journal taken from the broker", "node", e.Node, "generation", e.Generation, "sequence", e.Sequence)
-	return c.step(rules.Recovered{Kept: now.Kept})
+	return c.step(rules.Recovered{Kept: now.Kept()})
 }
 
 // adopts reports whether the journal e that a node has published may be taken
@@ -403,7 +403,7 @@ func (c *Controller) adopts(node string, e journal.Entry) bool {
 func (c *Controller) reread() {
 	if e, ok := c.Journal.Reread(); ok {
 		c.Log.Info("newer journal found on the disk", "node", e.Node, "generation", e.Generation, "sequence", e.Sequence)
-		c.step(rules.Recovered{Kept: e.Kept})
+		c.step(rules.Recovered{Kept: e.Kept()})
 	}
 }
 

@@ -396,20 +396,36 @@ func TestAFullDiskStartsNothingNew(t *testing.T) {
 	})
 }
 
-// A node whose file is lost finds its journal on the broker, and touches
-// nothing before it has looked.
-func TestTheRetainedJournalBringsBackALostFile(t *testing.T) {
-	cool, until := 74.0, time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC)
-	e := journal.Entry{Node: "a", Generation: 1, Sequence: 9, Kept: rules.Kept{
-		Override: rules.Override{Kind: rules.OverridePeak, Since: until.Add(-4 * time.Hour), Until: until},
-		Thermostats: map[string]rules.ThermostatRecord{"up": {Claim: &rules.Claim{
-			Baseline: rules.Baseline{Setting: devices.Setting{Cool: &cool, Hold: devices.HoldPermanent}, Mode: "cool"}, Kind: rules.Setback,
-		}}},
+// saved is the journal of a node that has saved k as a whole.
+func saved(t *testing.T, node string, generation, sequence uint64, k rules.Kept) []byte {
+	t.Helper()
+	v := journal.Version{Generation: generation, Sequence: sequence, Writer: node + "/1"}
+	e := journal.Entry{Node: node, Generation: generation, Sequence: sequence, SavedAt: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), Records: journal.Records{
+		Home:        []journal.Record[rules.HomeRecord]{{Version: v, Value: k.HomeRecord}},
+		Battery:     []journal.Record[rules.BatteryRecord]{{Version: v, Value: k.Battery}},
+		Thermostats: map[string][]journal.Record[rules.ThermostatRecord]{},
+		Knows:       map[string]uint64{v.Writer: sequence},
 	}}
+	for id, h := range k.Thermostats {
+		e.Thermostats[id] = []journal.Record[rules.ThermostatRecord]{{Version: v, Value: h}}
+	}
 	b, err := journal.Encode(e)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+// A node whose file is lost finds its journal on the broker, and touches
+// nothing before it has looked.
+func TestTheRetainedJournalBringsBackALostFile(t *testing.T) {
+	cool, until := 74.0, time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC)
+	b := saved(t, "a", 1, 9, rules.Kept{
+		HomeRecord: rules.HomeRecord{Override: rules.Override{Kind: rules.OverridePeak, Since: until.Add(-4 * time.Hour), Until: until}},
+		Thermostats: map[string]rules.ThermostatRecord{"up": {Claim: &rules.Claim{
+			Baseline: rules.Baseline{Setting: devices.Setting{Cool: &cool, Hold: devices.HoldPermanent}, Mode: "cool"}, Kind: rules.Setback,
+		}}},
+	})
 	run(t, true, &memory{}, func(r *rig) {
 		r.battery(100, 100)
 		if n := len(r.got(topics.Powerwall("reserve/set"))); n != 0 {
@@ -428,15 +444,12 @@ func TestTheRetainedJournalBringsBackALostFile(t *testing.T) {
 func TestWhatTheRetainedJournalSaysComesFirst(t *testing.T) {
 	shown := 50
 	for name, kept := range map[string]rules.Kept{
-		"people have switched powermgr off": {Disabled: true},
+		"people have switched powermgr off": {HomeRecord: rules.HomeRecord{Disabled: true}},
 		"somebody has set the reserve":      {Battery: rules.BatteryRecord{Taken: &rules.Taken{At: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), What: "reserve set to 50 %"}}},
-		"it is paused":                      {Override: rules.Override{Kind: rules.OverridePause, Since: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC)}},
+		"it is paused":                      {HomeRecord: rules.HomeRecord{Override: rules.Override{Kind: rules.OverridePause, Since: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, err := journal.Encode(journal.Entry{Node: "a", Generation: 1, Sequence: 9, Kept: kept})
-			if err != nil {
-				t.Fatal(err)
-			}
+			b := saved(t, "a", 1, 9, kept)
 			run(t, true, &memory{}, func(r *rig) {
 				r.battery(100, shown)
 				r.bus.Publish(bus.Message{Topic: topics.NodeJournal("a"), Payload: b, Retain: true, Origin: bus.Broker})
@@ -452,15 +465,8 @@ func TestWhatTheRetainedJournalSaysComesFirst(t *testing.T) {
 
 // The first journal that is found may be the older one.
 func TestAnOlderJournalDoesNotEndTheWaiting(t *testing.T) {
-	entry := func(e journal.Entry) []byte {
-		b, err := journal.Encode(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	older := entry(journal.Entry{Node: "a", Generation: 1, Sequence: 3})
-	newer := entry(journal.Entry{Node: "b", Generation: 2, Sequence: 9, Kept: rules.Kept{Disabled: true}})
+	older := saved(t, "a", 1, 3, rules.Kept{})
+	newer := saved(t, "b", 2, 9, rules.Kept{HomeRecord: rules.HomeRecord{Disabled: true}})
 	for name, find := range map[string]func(r *rig){
 		"on the broker": func(r *rig) {
 			r.bus.Publish(bus.Message{Topic: topics.NodeJournal("a"), Payload: older, Retain: true, Origin: bus.Broker})
@@ -497,11 +503,7 @@ func TestANodeThatTakesOverKnowsWhatTheOtherDid(t *testing.T) {
 	runAs(t, node, false, &memory{}, func(r *rig) {
 		time.Sleep(90 * time.Minute) // into the peak
 		r.battery(100, 50)
-		left, err := journal.Encode(journal.Entry{Node: "b", Generation: 2, Sequence: 9, Kept: rules.Kept{Disabled: true}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.peer.b = left
+		r.peer.b = saved(t, "b", 2, 9, rules.Kept{HomeRecord: rules.HomeRecord{Disabled: true}})
 		node.active.Store(true)
 		r.bus.Publish(bus.Message{Topic: bus.Standing, Payload: []byte("active"), Retain: true})
 		synctest.Wait()
@@ -516,35 +518,45 @@ func TestANodeThatTakesOverKnowsWhatTheOtherDid(t *testing.T) {
 
 // Two daemons that are no pair and run under one base topic took over each
 // other's journals without end, hundreds of times a second, each to the disk.
-func TestWhoseJournalIsTakenOver(t *testing.T) {
-	entry := func(e journal.Entry) []byte {
-		e.Generation, e.Knows, e.SavedAt = 1, map[string]uint64{e.Node: e.Sequence}, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-		b, err := journal.Encode(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
+type found struct {
+	by            string
+	alone, dryRun bool
+}
+
+func (f found) payload(t *testing.T, k rules.Kept) []byte {
+	e, err := journal.Decode(saved(t, f.by, 1, 900, k))
+	if err != nil {
+		t.Fatal(err)
 	}
-	off := rules.Kept{Disabled: true}
-	own := entry(journal.Entry{Node: "a", Sequence: 3})
+	e.Alone, e.DryRun = f.alone, f.dryRun
+	b, err := journal.Encode(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestWhoseJournalIsTakenOver(t *testing.T) {
+	off := rules.Kept{HomeRecord: rules.HomeRecord{Disabled: true}}
+	own := saved(t, "a", 1, 3, rules.Kept{})
 	for name, c := range map[string]struct {
 		node  control.Standing
 		disk  []byte // nil: the file is lost
 		late  bool   // it comes when the broker has delivered what it had stored
 		from  string
-		entry journal.Entry
+		found found
 		taken bool
 	}{
-		"of another that runs":                      {alone{}, own, true, "b", journal.Entry{Node: "b", Sequence: 900, Kept: off}, false},
-		"of another, with a file of its own":        {alone{}, own, false, "b", journal.Entry{Node: "b", Sequence: 900, Kept: off}, false},
-		"of another name, by a node without a file": {alone{}, nil, false, "b", journal.Entry{Node: "b", Sequence: 900, Kept: off}, true},
-		"of another that runs, without a file":      {alone{}, nil, true, "b", journal.Entry{Node: "b", Sequence: 900, Kept: off}, false},
-		"of its own name, at the start":             {alone{}, own, false, "a", journal.Entry{Node: "a", Sequence: 900, Kept: off}, true},
-		"of a machine with the same name":           {alone{}, own, true, "a", journal.Entry{Node: "a", Sequence: 900, Kept: off}, false},
-		"of a dry run":                              {alone{}, nil, false, "b", journal.Entry{Node: "b", Sequence: 900, Kept: off, DryRun: true}, false},
-		"of its own dry run":                        {alone{}, nil, false, "a", journal.Entry{Node: "a", Sequence: 900, Kept: off, DryRun: true}, false},
-		"of the other of the pair":                  {paired{}, own, true, "b", journal.Entry{Node: "b", Sequence: 900, Kept: off}, true},
-		"of one that is none of the pair":           {paired{}, own, true, "b", journal.Entry{Node: "b", Sequence: 900, Kept: off, Alone: true}, false},
+		"of another that runs":                      {alone{}, own, true, "b", found{by: "b"}, false},
+		"of another, with a file of its own":        {alone{}, own, false, "b", found{by: "b"}, false},
+		"of another name, by a node without a file": {alone{}, nil, false, "b", found{by: "b"}, true},
+		"of another that runs, without a file":      {alone{}, nil, true, "b", found{by: "b"}, false},
+		"of its own name, at the start":             {alone{}, own, false, "a", found{by: "a"}, true},
+		"of a machine with the same name":           {alone{}, own, true, "a", found{by: "a"}, false},
+		"of a dry run":                              {alone{}, nil, false, "b", found{by: "b", dryRun: true}, false},
+		"of its own dry run":                        {alone{}, nil, false, "a", found{by: "a", dryRun: true}, false},
+		"of the other of the pair":                  {paired{}, own, true, "b", found{by: "b"}, true},
+		"of one that is none of the pair":           {paired{}, own, true, "b", found{by: "b", alone: true}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			disk := &memory{b: c.disk}
@@ -559,7 +571,7 @@ func TestWhoseJournalIsTakenOver(t *testing.T) {
 				time.Sleep(control.Linger)
 				synctest.Wait()
 				disk.aged.Store(0)
-				r.bus.Publish(bus.Message{Topic: topics.NodeJournal(c.from), Payload: entry(c.entry), Retain: true, Origin: bus.Broker})
+				r.bus.Publish(bus.Message{Topic: topics.NodeJournal(c.from), Payload: c.found.payload(t, off), Retain: true, Origin: bus.Broker})
 				synctest.Wait()
 				if !c.late {
 					up()
@@ -622,10 +634,7 @@ func TestWhatOthersFindIsAProblemAsLongAsItLasts(t *testing.T) {
 // A choice that the next readings after it show is one, though the first came
 // while the journal was still to come.
 func TestWhatIsReadBeforeTheJournalIsSeen(t *testing.T) {
-	b, err := journal.Encode(journal.Entry{Node: "a", Generation: 1, Sequence: 9})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := saved(t, "a", 1, 9, rules.Kept{})
 	run(t, true, &memory{}, func(r *rig) {
 		r.send(topics.Control("override/set"), "peak 2h")
 		r.thermostat(76, devices.HoldSchedule)
@@ -665,18 +674,11 @@ func TestACommandWhoseOutcomeIsNotShownIsNoProblem(t *testing.T) {
 
 // What a full disk could not keep the broker has.
 func TestAFullDiskIsOlderThanTheBroker(t *testing.T) {
-	entry := func(sequence uint64, k rules.Kept) []byte {
-		b, err := journal.Encode(journal.Entry{Node: "a", Generation: 1, Sequence: sequence, Kept: k, Knows: map[string]uint64{"a": sequence}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	disk := &memory{b: entry(8, rules.Kept{})}
+	disk := &memory{b: saved(t, "a", 1, 8, rules.Kept{})}
 	disk.full.Store(true)
 	run(t, true, disk, func(r *rig) {
 		r.battery(100, 50)
-		r.bus.Publish(bus.Message{Topic: topics.NodeJournal("a"), Payload: entry(9, rules.Kept{Disabled: true}), Retain: true, Origin: bus.Broker})
+		r.bus.Publish(bus.Message{Topic: topics.NodeJournal("a"), Payload: saved(t, "a", 1, 9, rules.Kept{HomeRecord: rules.HomeRecord{Disabled: true}}), Retain: true, Origin: bus.Broker})
 		r.bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
 		synctest.Wait()
 		r.battery(100, 50)

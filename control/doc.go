@@ -13,6 +13,10 @@
 //	record     what is kept about one device over a crash and a change of node
 //	           (rules.BatteryRecord, rules.ThermostatRecord). Its claim is what the rules have
 //	           set on a thermostat, until that is restored.
+//	version    which change made a record what it is: generation of the pair, sequence of
+//	           the save, writer. Journals of two nodes come together record by record
+//	           (journal.Records.Join); of two records that did not know of each other the
+//	           higher version counts, and unite.go adds what it cannot know.
 //	ledger     what can explain a reading: the record, what is wanted now, and the
 //	           readings before (rules.ReserveLedger, rules.ThermostatLedger). Facts only.
 //	cause      why the device shows what it shows (rules.AttributeReserve,
@@ -55,7 +59,7 @@
 // Before, WrittenAt and Confirmed of both records, beside the list of flights. And the
 // battery's mode is compared in readBattery, beside the table.
 //
-// The journal is still one record of the whole home, version 1. The bridge
+// The bridge
 // (write, past, tasks) and the adapters of the two Honeywell clouds (sending,
 // write) each keep their own note of what is on its way, since a command of a
 // person has to be completed from it before the rules hear of it.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"encoding/json"
+	"io/fs"
 	"math"
 	"testing"
 	"time"
@@ -110,9 +111,17 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
+// nowhere is a disk that keeps nothing.
+type nowhere struct{}
+
+func (nowhere) Read() ([]byte, error)     { return nil, fs.ErrNotExist }
+func (nowhere) Write([]byte) error        { return nil }
+func (nowhere) SetAside() (string, error) { return "", nil }
+
 // FuzzRetainedJournal goes on from any journal that a broker may hold.
 func FuzzRetainedJournal(f *testing.F) {
 	for _, payload := range []string{
+		`{"version":2,"node":"a","generation":1,"sequence":2,"saved_at":"2026-07-15T23:00:00Z","knows":{"a/1":2,"b/1":1},"battery":[{"version":{"generation":1,"sequence":2,"writer":"a/1"},"value":{"wanted":0,"at_peak":true}},{"version":{"generation":1,"sequence":1,"writer":"b/1"},"value":{"taken":{"at":"2026-07-15T22:30:00Z","what":"reserve set to 50 %","reserve":50}}}]}`,
 		`{"version":1,"node":"a","generation":1,"sequence":2,"saved_at":"2026-07-15T23:00:00Z","kept":{}}`,
 		`{"version":1,"kept":{"override":{"kind":"peak","since":"9999-12-31T23:00:00Z","until":"9999-12-31T23:59:59-12:00"},"peak_end":"9999-12-31T23:59:59Z"}}`,
 		`{"version":1,"node":"a","generation":1,"sequence":2,"saved_at":"2026-07-15T23:00:00Z","kept":{"event":{"start":"2026-07-15T22:30:00Z","end":"2026-07-16T02:00:00Z"},"latched":[60],"battery":{"wanted":0,"at_peak":true,"limit":80},"override":{"kind":"peak","since":"2026-07-15T23:00:00Z","until":"2026-07-16T03:00:00Z"},
@@ -126,9 +135,10 @@ func FuzzRetainedJournal(f *testing.F) {
 			return
 		}
 		now := time.Date(2026, 7, 15, 23, 30, 0, 0, time.UTC)
-		s, d := rules.Step(fuzzed(t, now), rules.Recovered{Kept: e.Kept}, now)
+		s, d := rules.Step(fuzzed(t, now), rules.Recovered{Kept: e.Kept()}, now)
 		judge(t, s, d, now)
-		if _, err := journal.Encode(journal.Entry{Kept: s.Kept}); err != nil {
+		j := journal.Journal{Disk: nowhere{}, Node: "a", Now: func() time.Time { return now }}
+		if _, _, err := j.Save(s.Kept, 1); err != nil {
 			t.Fatalf("it cannot be written again: %v", err)
 		}
 	})

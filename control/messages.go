@@ -53,7 +53,7 @@ func (s State) InForce(configured rules.Settings) rules.Settings {
 	for _, a := range s.ByHand {
 		hand[a.Setting] = a.Value
 	}
-	return rules.State{Settings: configured, Kept: rules.Kept{ByHand: hand}}.InForce()
+	return rules.State{Settings: configured, Kept: rules.Kept{HomeRecord: rules.HomeRecord{ByHand: hand}}}.InForce()
 }
 
 // Contested is the problem that another daemon commands the same devices, which

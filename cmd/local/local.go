@@ -360,11 +360,12 @@ func Unrestored(c config.Config) (all []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Paths.JournalFile, err)
 	}
-	if e.Kept.Battery.AtPeak {
+	kept := e.Kept()
+	if kept.Battery.AtPeak {
 		all = append(all, fmt.Sprintf("the Powerwall's reserve, which goes back to %d %%", c.Settings.OffPeakReservePercent))
 	}
-	for _, id := range slices.Sorted(maps.Keys(e.Kept.Thermostats)) {
-		if e.Kept.Thermostats[id].Claim != nil {
+	for _, id := range slices.Sorted(maps.Keys(kept.Thermostats)) {
+		if kept.Thermostats[id].Claim != nil {
 			all = append(all, "thermostat "+id)
 		}
 	}

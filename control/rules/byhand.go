@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -161,14 +160,4 @@ func (st *step) adjust(c ByHandAsked) {
 		all = nil
 	}
 	st.Kept.ByHand = all
-}
-
-// CheckByHand refuses what was never asked for, of a journal.
-func (k Kept) CheckByHand() error {
-	for a, v := range k.ByHand {
-		if !slices.Contains(Adjustables(), a) || (State{Settings: Settings{OffPeakReserve: 100}}).Check(ByHandAsked{a, &v}) != nil {
-			return fmt.Errorf("it has %q changed by hand to %g", a, v)
-		}
-	}
-	return nil
 }

@@ -120,13 +120,13 @@ func TestAPlanKeepsToWhatWasChangedByHand(t *testing.T) {
 
 // What a person said last holds when two nodes' journals come together.
 func TestByHandIsMergedWithAPersonsLastWord(t *testing.T) {
-	older := Kept{ByHand: map[Adjustable]float64{AdjustPrecool: 1}, LastUserInput: at("2026-07-15 11:00")}
-	newer := Kept{LastUserInput: at("2026-07-15 10:00")}
-	if got := Merge(newer, older); got.ByHand[AdjustPrecool] != 1 {
+	older := HomeRecord{ByHand: map[Adjustable]float64{AdjustPrecool: 1}, LastUserInput: at("2026-07-15 11:00")}
+	newer := HomeRecord{LastUserInput: at("2026-07-15 10:00")}
+	if got := newer.With(older); got.ByHand[AdjustPrecool] != 1 {
 		t.Errorf("merged: %v", got.ByHand)
 	}
 	newer.LastUserInput = at("2026-07-15 12:00")
-	if got := Merge(newer, older); got.ByHand != nil {
+	if got := newer.With(older); got.ByHand != nil {
 		t.Errorf("merged: %v", got.ByHand)
 	}
 }

@@ -493,34 +493,6 @@ func TestABaselineThatIsNoMore(t *testing.T) {
 	}
 }
 
-func TestMerge(t *testing.T) {
-	claim := func(from, to float64) *Claim {
-		return &Claim{Baseline: Baseline{Setting: devices.Setting{Cool: &from, Hold: devices.HoldPermanent}, Mode: "cool"}, Wanted: devices.Setting{Cool: &to, Hold: devices.HoldPermanent}, Kind: Setback}
-	}
-	older := Kept{Battery: BatteryRecord{AtPeak: true}, Thermostats: map[string]ThermostatRecord{"a": {Claim: claim(74, 76)}, "b": {Claim: claim(74, 76)}, "c": {LastWrite: at("2026-07-15 16:00")}, "d": {Claim: claim(74, 76)}, "e": {Claim: claim(74, 80)}}}
-	older.Thermostats["e"].Claim.WrittenAt = at("2026-07-15 17:00")
-	older.Override, older.LastUserInput = Override{Kind: OverridePause}, at("2026-07-15 17:30")
-	newer := Kept{Override: Override{Kind: OverridePeak}, LastUserInput: at("2026-07-15 17:00"), Latched: []int{60}, Thermostats: map[string]ThermostatRecord{"b": {Claim: claim(76, 78)}, "d": {Claim: claim(70, 72)}, "e": {Claim: claim(74, 76)}}}
-	got := Merge(newer, older)
-	for id, want := range map[string]float64{"a": 74, "b": 74, "d": 70} {
-		if h := got.Thermostats[id]; h.Claim == nil || *h.Claim.Baseline.Cool != want {
-			t.Errorf("%s goes back to %+v, want %g", id, h.Claim, want)
-		}
-	}
-	if got.Override.Kind != OverridePause {
-		t.Errorf("what a person said last does not hold: %+v", got.Override)
-	}
-	if *got.Thermostats["e"].Claim.Wanted.Cool != 80 {
-		t.Error("the later write does not count")
-	}
-	if _, ok := got.Thermostats["c"]; ok || !got.Battery.AtPeak || len(got.Latched) != 1 {
-		t.Errorf("%+v", got)
-	}
-	if *newer.Thermostats["b"].Claim.Baseline.Cool != 76 || len(newer.Thermostats) != 3 {
-		t.Error("Merge changed what it was given")
-	}
-}
-
 func TestAnEarlierWriteThatLandsLate(t *testing.T) {
 	t.Run("on a thermostat", func(t *testing.T) {
 		w := newWorld(t, "2026-07-15 16:10")

@@ -215,9 +215,9 @@ func TestALimitIsNotLearnedFromAVendorThatIsBehind(t *testing.T) {
 // Two nodes may each know of a write that the other has not seen.
 func TestMergedRecordsKnowTheWritesOfBoth(t *testing.T) {
 	at := at("2026-07-15 16:00")
-	a := Kept{Battery: BatteryRecord{Flights: []Flight{FlightOf(100, 0, at.Add(time.Hour))}}}
-	b := Kept{Battery: BatteryRecord{Flights: []Flight{FlightOf(0, 100, at), FlightOf(100, 0, at.Add(time.Hour))}}}
-	if got := Merge(a, b).Battery.Flights; len(got) != 2 || *got[0].Reserve != 0 || *got[1].Reserve != 100 {
+	a := BatteryRecord{Flights: []Flight{FlightOf(100, 0, at.Add(time.Hour))}}
+	b := BatteryRecord{Flights: []Flight{FlightOf(0, 100, at), FlightOf(100, 0, at.Add(time.Hour))}}
+	if got := a.With(b).Flights; len(got) != 2 || *got[0].Reserve != 0 || *got[1].Reserve != 100 {
 		t.Errorf("%+v", got)
 	}
 }

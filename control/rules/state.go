@@ -88,24 +88,33 @@ type Thermostat struct {
 	Age             time.Duration // of the figures when they were read
 }
 
-// Kept is what must survive a crash, a reboot and a change of node. It changes
-// only when something is decided or confirmed, never in a quiet hour.
+// Kept is what must survive a crash, a reboot and a change of node: a record for the
+// home, one for the battery and one for each thermostat. It changes only when something
+// is decided or confirmed, never in a quiet hour.
 type Kept struct {
+	HomeRecord
+	Battery     BatteryRecord               `json:"battery,omitzero"`
+	Thermostats map[string]ThermostatRecord `json:"thermostats,omitempty"`
+}
+
+// HomeRecord is what is kept about the home as a whole: what people have asked for, and
+// the event and the peak that are open.
+type HomeRecord struct {
 	Disabled bool     `json:"disabled,omitempty"`
 	Override Override `json:"override,omitzero"`
 	Strategy Strategy `json:"strategy,omitempty"` // a person's choice; empty: that of the settings
 	// ByHand are the settings that a person has changed, by their value.
-	ByHand        map[Adjustable]float64      `json:"by_hand,omitempty"`
-	LastUserInput time.Time                   `json:"spoken,omitzero"`    // when a person last set one of these four
-	Event         *Stretch                    `json:"event,omitempty"`    // the stretch of pre_peak and peak that is open
-	PeakEnd       time.Time                   `json:"peak_end,omitzero"`  // the peak that Latched is about
-	PeakOver      bool                        `json:"peak_over,omitzero"` // PeakEnd has come: that peak is not entered again
-	Latched       []int                       `json:"latched,omitempty"`  // minutes of the thresholds latched in it
-	Comfort       *Comfort                    `json:"comfort,omitempty"`  // what is planned for the thermostats around the peak that runs or comes next, once it has begun
-	Battery       BatteryRecord               `json:"battery,omitzero"`
-	Thermostats   map[string]ThermostatRecord `json:"thermostats,omitempty"`
-	Doubts        map[string]Doubt            `json:"doubts,omitempty"`   // by target: what the last reading showed for the first time
-	Commands      map[string]Command          `json:"commands,omitempty"` // people's, on their way to a device, by topic
+	ByHand        map[Adjustable]float64 `json:"by_hand,omitempty"`
+	LastUserInput time.Time              `json:"spoken,omitzero"`    // when a person last set one of these four
+	Event         *Stretch               `json:"event,omitempty"`    // the stretch of pre_peak and peak that is open
+	PeakEnd       time.Time              `json:"peak_end,omitzero"`  // the peak that Latched is about
+	PeakOver      bool                   `json:"peak_over,omitzero"` // PeakEnd has come: that peak is not entered again
+	Latched       []int                  `json:"latched,omitempty"`  // minutes of the thresholds latched in it
+	Comfort       *Comfort               `json:"comfort,omitempty"`  // what is planned for the thermostats around the peak that runs or comes next, once it has begun
+	// Doubts are what the last reading showed for the first time, by target.
+	Doubts map[string]Doubt `json:"doubts,omitempty"`
+	// Commands are people's, on their way to a device, by topic.
+	Commands map[string]Command `json:"commands,omitempty"`
 }
 
 // A Command is one that a person has sent to a device and that was accepted. It is kept
@@ -124,45 +133,6 @@ func (k Kept) wantsAs(o Kept, target string) bool {
 	}
 	a, b := k.Thermostats[target].Claim, o.Thermostats[target].Claim
 	return a != nil && b != nil && a.Baseline.Mode == b.Baseline.Mode && devices.SameRequest(a.Wanted, b.Wanted, a.Baseline.Mode)
-}
-
-// Merge is newer with the hands on devices that older alone knows of: another
-// node thought that it was the active one, and left them. Whether they are
-// still there is for the next reading to say. Of two hands on one device
-// the later one counts; if what it took for a baseline was the other node's
-// doing, that one's baseline does. What a person said last holds.
-func Merge(newer, older Kept) Kept {
-	for id, other := range older.Thermostats {
-		h := newer.Thermostats[id]
-		switch {
-		case other.Claim == nil:
-			continue
-		case h.Claim == nil:
-			h.Claim, h.Event, h.Baseline = other.Claim, other.Event, nil
-		default:
-			later, earlier := *h.Claim, *other.Claim
-			if earlier.WrittenAt.After(later.WrittenAt) {
-				later, earlier = earlier, later
-			}
-			if devices.SameRequest(later.Baseline.Setting, earlier.Wanted, later.Baseline.Mode) {
-				later.Baseline = earlier.Baseline
-			}
-			h.Claim = &later
-		}
-		if other.LastWrite.After(h.LastWrite) {
-			h.LastWrite = other.LastWrite
-		}
-		newer.Thermostats = with(newer.Thermostats, id, h)
-	}
-	if older.LastUserInput.After(newer.LastUserInput) {
-		newer.Disabled, newer.Override, newer.Strategy, newer.ByHand, newer.LastUserInput = older.Disabled, older.Override, older.Strategy, older.ByHand, older.LastUserInput
-	}
-	b, o := &newer.Battery, older.Battery
-	if b.Taken == nil && o.WrittenAt.After(b.WrittenAt) {
-		b.Wanted, b.Before, b.WrittenAt, b.ShownAt, b.Confirmed = o.Wanted, o.Before, o.WrittenAt, o.ShownAt, o.Confirmed
-	}
-	b.AtPeak, b.Flights = b.AtPeak || o.AtPeak, united(b.Flights, o.Flights)
-	return newer
 }
 
 // Stretch is a stretch of time.

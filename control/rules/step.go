@@ -127,12 +127,13 @@ func (st *step) turn() {
 // turnWindow begins and ends the event of a lead and its peak.
 func (st *step) turnWindow() {
 	k, p := &st.Kept, st.plan
-	was, is := k.Event, &Stretch{Start: p.Since, End: p.Until}
+	was, is, over := k.Event, &Stretch{Start: p.Since, End: p.Until}, p.Since
 	switch {
 	case p.Until.IsZero() && was == nil:
 		return
 	case p.Until.IsZero():
 		k.Event = nil
+		over = was.End // it may be long ago: of a node that was not there
 	case was == nil || was.End.Before(p.Since):
 		k.Event = is
 	default:
@@ -144,7 +145,7 @@ func (st *step) turnWindow() {
 	if was != nil && k.Battery.LimitDoubt {
 		k.Battery.Limit, k.Battery.LimitDoubt = 0, false
 	}
-	st.endWindow()
+	st.endWindow(over)
 }
 
 // turnPeak forgets the thresholds of a peak that is over.
@@ -161,12 +162,19 @@ func (st *step) turnPeak() {
 	}
 }
 
-// endWindow ends what lasts until the window ends: what people took is under the
-// rules again, and a setback that the indoor temperature ended may begin again.
-func (st *step) endWindow() {
-	st.endYield()
+// endWindow ends what lasts until a window that was over at a time: what people took
+// before is under the rules again, and a setback that the indoor temperature ended may
+// begin again.
+func (st *step) endWindow(over time.Time) {
+	later := func(t *Taken) bool { return t != nil && t.At.After(over) && !t.At.After(st.now) }
+	if !later(st.Kept.Battery.Taken) {
+		st.endYield()
+	}
 	for id, h := range st.Kept.Thermostats {
-		h.Taken, h.Ended, h.Baseline = nil, false, nil
+		if !later(h.Taken) {
+			h.Taken = nil
+		}
+		h.Ended, h.Baseline = false, nil
 		if h.Claim == nil && !st.now.Before(h.LastWrite.Add(st.Settings.Spacing)) {
 			h.LastWrite = time.Time{}
 		}

@@ -1,0 +1,120 @@
+package rules
+
+import (
+	"slices"
+	"time"
+
+	"powermgr/devices"
+)
+
+// Two nodes of a pair that do not see each other may both change a record. The one of
+// the higher version counts, and With adds what it cannot know: what the other node has
+// set on the device, and what a person has said to that node since. Whether it is still
+// there is for the next reading to say.
+
+// With is r, with what another record of the home says that r cannot know: what people
+// said last, and an event or a peak that began later.
+func (r HomeRecord) With(o HomeRecord) HomeRecord {
+	if o.LastUserInput.After(r.LastUserInput) {
+		r.Disabled, r.Override, r.Strategy, r.ByHand, r.LastUserInput = o.Disabled, o.Override, o.Strategy, o.ByHand, o.LastUserInput
+	}
+	if o.Event != nil && o.Event.Start.After(r.lastEvent()) {
+		r.Event, r.Comfort = o.Event, o.Comfort
+	}
+	switch {
+	case o.PeakEnd.After(r.PeakEnd):
+		r.PeakEnd, r.PeakOver, r.Latched = o.PeakEnd, o.PeakOver, o.Latched
+	case o.PeakEnd.Equal(r.PeakEnd):
+		r.PeakOver, r.Latched = r.PeakOver || o.PeakOver, unitedThresholds(r.Latched, o.Latched)
+	}
+	return r
+}
+
+// lastEvent is when the last event that is on record began, or after when it did.
+func (r HomeRecord) lastEvent() time.Time {
+	if r.Event != nil {
+		return r.Event.Start
+	}
+	return r.PeakEnd
+}
+
+// unitedThresholds are the thresholds that are in one of two lists.
+func unitedThresholds(a, b []int) []int {
+	all := slices.Clone(a)
+	for _, minutes := range b {
+		if !slices.Contains(all, minutes) {
+			all = append(all, minutes)
+		}
+	}
+	return all
+}
+
+// With is k, with what another record of the same battery says that k cannot know. The
+// later of two writes counts, and what a person chose last does, whichever node has seen
+// it.
+func (k BatteryRecord) With(o BatteryRecord) BatteryRecord {
+	switch {
+	case o.Taken.since(k.Taken, k.WrittenAt):
+		k, o = o, k
+	case k.Taken == nil && o.WrittenAt.After(k.WrittenAt):
+		k.Wanted, k.Before, k.WrittenAt, k.ShownAt, k.Confirmed = o.Wanted, o.Before, o.WrittenAt, o.ShownAt, o.Confirmed
+	}
+	k.AtPeak, k.Flights = k.AtPeak || o.AtPeak, united(k.Flights, o.Flights)
+	return k
+}
+
+// since reports whether a choice was made after another one, and after a write.
+func (t *Taken) since(o *Taken, written time.Time) bool {
+	return t != nil && t.At.After(written) && (o == nil || t.At.After(o.At))
+}
+
+// With is h, with what another record of the same thermostat says that h cannot know.
+// Of two claims the later one counts; if what it took for a baseline was set by the other
+// node, the baseline of that one does. What a person chose last counts, whichever node
+// has seen it.
+func (h ThermostatRecord) With(o ThermostatRecord) ThermostatRecord {
+	if o.Taken.since(h.Taken, h.LastWrite) {
+		h, o = o, h
+	}
+	switch {
+	case o.Claim == nil:
+		return h
+	case h.Claim == nil:
+		h.Claim, h.Event, h.Baseline = o.Claim, o.Event, nil
+	default:
+		claim := h.Claim.with(*o.Claim)
+		h.Claim = &claim
+	}
+	if o.LastWrite.After(h.LastWrite) {
+		h.LastWrite = o.LastWrite
+	}
+	return h
+}
+
+// with is the later one of two claims on a thermostat, with the writes of both.
+func (claim Claim) with(o Claim) Claim {
+	later, earlier := claim, o
+	if earlier.WrittenAt.After(later.WrittenAt) {
+		later, earlier = earlier, later
+	}
+	if devices.SameRequest(later.Baseline.Setting, earlier.Wanted, later.Baseline.Mode) {
+		later.Baseline = earlier.Baseline
+	}
+	if later.Confirmed {
+		return later // a reading has shown it after all that was sent before
+	}
+	more := sentBy(SentByRules, earlier.Flights)
+	if !earlier.Confirmed && !earlier.WrittenAt.IsZero() && !devices.SameRequest(later.Wanted, earlier.Wanted, later.Baseline.Mode) {
+		more = append(more, Flight{Setting: earlier.Wanted, At: earlier.WrittenAt})
+	}
+	flights := slices.Clone(later.Flights)
+	for _, f := range more {
+		if !slices.ContainsFunc(flights, func(g Flight) bool {
+			return g.Sender == f.Sender && g.At.Equal(f.At) && devices.SameRequest(g.Setting, f.Setting, later.Baseline.Mode)
+		}) {
+			flights = append(flights, f)
+		}
+	}
+	later.Flights = flights
+	return later
+}

@@ -1,0 +1,113 @@
+package rules_test
+
+import (
+	"slices"
+	"testing"
+
+	. "powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// Two nodes that did not see each other have both set a thermostat.
+func TestOfTwoClaimsTheLaterOneCounts(t *testing.T) {
+	claim := func(from, to float64, written string) ThermostatRecord {
+		h := ThermostatRecord{Claim: &Claim{
+			Baseline: Baseline{Setting: devices.Setting{Cool: &from, Hold: devices.HoldPermanent}, Mode: "cool"},
+			Wanted:   devices.Setting{Cool: &to, Hold: devices.HoldPermanent}, Kind: Setback, WrittenAt: at("2026-07-15 " + written),
+		}}
+		h.LastWrite = h.Claim.WrittenAt
+		return h
+	}
+	for _, c := range []struct {
+		name           string
+		higher, lower  ThermostatRecord
+		wanted, goesTo float64
+		flights        []float64
+	}{
+		{"the other node alone has one", ThermostatRecord{}, claim(74, 76, "16:00"), 76, 74, nil},
+		{"one over the other's", claim(76, 78, "16:10"), claim(74, 76, "16:00"), 78, 74, []float64{76}},
+		{"both over the same", claim(74, 78, "16:10"), claim(74, 76, "16:00"), 78, 74, []float64{76}},
+		{"the lower version is the later one", claim(74, 76, "16:10"), claim(74, 80, "17:00"), 80, 74, []float64{76}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before := mustJSON(t, c.higher)
+			got := c.higher.With(c.lower)
+			var flights []float64
+			for _, f := range got.Claim.Flights {
+				flights = append(flights, *f.Cool)
+			}
+			if *got.Claim.Wanted.Cool != c.wanted || *got.Claim.Baseline.Cool != c.goesTo || !slices.Equal(flights, c.flights) {
+				t.Errorf("wants %g, goes back to %g, on their way %v", *got.Claim.Wanted.Cool, *got.Claim.Baseline.Cool, flights)
+			}
+			if mustJSON(t, c.higher) != before {
+				t.Error("it has changed what it was given")
+			}
+			if again := got.With(c.lower); mustJSON(t, again) != mustJSON(t, got) {
+				t.Errorf("once more: %s", mustJSON(t, again))
+			}
+		})
+	}
+}
+
+// The node of the higher version may have been active for a moment only, hours ago.
+func TestWhatAPersonChoseLastCounts(t *testing.T) {
+	t.Run("for the battery", func(t *testing.T) {
+		stale := BatteryRecord{Wanted: ptr(0), WrittenAt: at("2026-07-15 16:00"), AtPeak: true, Flights: []Flight{FlightOf(0, 100, at("2026-07-15 16:00"))}}
+		choice := BatteryRecord{Wanted: ptr(100), Confirmed: true, WrittenAt: at("2026-07-15 16:20"), Taken: &Taken{At: at("2026-07-15 18:00"), What: "reserve set to 60 %"}}
+		if got := stale.With(choice); got.Taken == nil || *got.Wanted != 100 || !got.AtPeak || len(got.Flights) != 1 {
+			t.Errorf("%s", mustJSON(t, got))
+		}
+		stale.WrittenAt = at("2026-07-15 18:30")
+		if got := stale.With(choice); got.Taken != nil {
+			t.Error("an earlier choice counts, which was overtaken")
+		}
+	})
+	t.Run("for a thermostat", func(t *testing.T) {
+		stale := ThermostatRecord{LastWrite: at("2026-07-15 16:00")}
+		choice := ThermostatRecord{Taken: &Taken{At: at("2026-07-15 18:00"), What: "set to cool 72"}}
+		if got := stale.With(choice); got.Taken == nil {
+			t.Errorf("%s", mustJSON(t, got))
+		}
+	})
+	t.Run("for the home", func(t *testing.T) {
+		higher := HomeRecord{Override: Override{Kind: OverridePeak}, LastUserInput: at("2026-07-15 17:00"), Latched: []int{60}, PeakEnd: at("2026-07-15 19:00")}
+		lower := HomeRecord{Override: Override{Kind: OverridePause}, LastUserInput: at("2026-07-15 17:30"), Latched: []int{120}, PeakEnd: at("2026-07-15 19:00")}
+		if got := higher.With(lower); got.Override.Kind != OverridePause || !slices.Equal(got.Latched, []int{60, 120}) {
+			t.Errorf("%s", mustJSON(t, got))
+		}
+	})
+}
+
+// A record from before the peak hides none of what has happened in it.
+func TestAnEventThatBeganLaterCounts(t *testing.T) {
+	event := &Stretch{Start: at("2026-07-15 15:30"), End: at("2026-07-15 19:00")}
+	during := HomeRecord{Event: event, PeakEnd: event.End, Latched: []int{120}}
+	for name, before := range map[string]HomeRecord{
+		"of nothing":         {},
+		"of the day before":  {PeakEnd: at("2026-07-14 19:00"), PeakOver: true, Latched: []int{60}},
+		"of another stretch": {Event: &Stretch{Start: at("2026-07-15 10:00"), End: at("2026-07-15 12:00")}},
+	} {
+		if got := before.With(during); got.Event != event || !slices.Equal(got.Latched, []int{120}) || got.PeakOver {
+			t.Errorf("%s: %s", name, mustJSON(t, got))
+		}
+	}
+	after := HomeRecord{PeakEnd: event.End, PeakOver: true}
+	if got := after.With(during); got.Event != nil || !got.PeakOver {
+		t.Errorf("an event that is over is open again: %s", mustJSON(t, got))
+	}
+}
+
+// A node that has not seen the end of the peak took a choice away that a person had made
+// since, as it went on from its old record of the event.
+func TestAnOldEventEndsNoLaterChoice(t *testing.T) {
+	w := newWorld(t, "2026-07-15 19:20")
+	w.reserve = 60
+	k := Kept{HomeRecord: HomeRecord{Event: &Stretch{Start: at("2026-07-15 15:30"), End: at("2026-07-15 19:00")}}}
+	k.Battery = BatteryRecord{Wanted: ptr(100), Confirmed: true, WrittenAt: at("2026-07-15 19:00"), Mode: "self_consumption", Taken: &Taken{At: at("2026-07-15 19:12"), What: "reserve set to 60 %"}}
+	k.Thermostats = map[string]ThermostatRecord{"up": {Taken: &Taken{At: at("2026-07-15 17:00"), What: "set to cool 72"}, Event: k.Event.Start}}
+	w.step(Recovered{k})
+	w.start().until("19:40").want()
+	if w.s.Kept.Battery.Taken == nil || w.s.Kept.Thermostats["up"].Taken != nil || w.s.Kept.Event != nil {
+		t.Errorf("%s", mustJSON(t, w.s.Kept))
+	}
+}
