@@ -228,15 +228,15 @@ func TestAJournalThatComesLateDoesNotSendAgain(t *testing.T) {
 	sent := at("2026-07-15 18:45")
 	disk := BatteryRecord{Wanted: ptr(0), Before: ptr(100), WrittenAt: sent, AtPeak: true, Flights: []Flight{FlightOf(0, 100, sent)}}
 	broker := BatteryRecord{Wanted: ptr(100), Before: ptr(0), WrittenAt: sent.Add(-time.Hour), Confirmed: true}
-	got := Merge(Kept{Battery: broker}, Kept{Battery: disk}).Battery
+	got := broker.With(disk)
 	if *got.Wanted != 0 || *got.Before != 100 || got.Confirmed || !got.WrittenAt.Equal(sent) {
 		t.Errorf("the later write does not count: %+v", got)
 	}
-	if got := Merge(Kept{Battery: disk}, Kept{Battery: broker}).Battery; *got.Wanted != 0 {
+	if got := disk.With(broker); *got.Wanted != 0 {
 		t.Errorf("the earlier write counts: %+v", got)
 	}
 	broker.Taken = &Taken{At: sent}
-	if got := Merge(Kept{Battery: broker}, Kept{Battery: disk}).Battery; *got.Wanted != 100 {
+	if got := broker.With(disk); *got.Wanted != 100 {
 		t.Errorf("a person has it, and it is taken to be asked for %d %%", *got.Wanted)
 	}
 }
