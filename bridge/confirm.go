@@ -13,6 +13,12 @@ import (
 
 // From a command to its final answer: it is sent, read back until the device
 // shows it, and sent again if it was not taken.
+//
+// The bridge has a note of its own of what is on its way (write, task, past), beside the
+// flights of the rules. It stays: every command gets a final answer, of a person as of
+// the controller, for settings that the rules know nothing of, and where the controller is
+// off, stands by or runs in another process. It lasts as long as a write is read back,
+// some minutes, and is never saved; whose a setting is the rules alone decide.
 
 // A verdict is what a reading says of a write.
 type verdict int

@@ -307,7 +307,8 @@ func over[T any](to **T, from *T) {
 }
 
 // compare says whether a reading shows what was asked for, or still something
-// of the past: what was shown before, or asked for since. want is cmd as Merge has
+// of the past: what was shown before, or asked for since (confirm.go says why that is
+// noted here). want is cmd as Merge has
 // completed it from an older reading: where what it has added is not shown, the
 // schedule or somebody has moved on since, and that is no answer to cmd.
 func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReading, now devices.ThermostatReading) verdict {

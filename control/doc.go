@@ -59,8 +59,9 @@
 // Before, WrittenAt and Confirmed of both records, beside the list of flights. And the
 // battery's mode is compared in readBattery, beside the table.
 //
-// The bridge
-// (write, past, tasks) and the adapters of the two Honeywell clouds (sending,
-// write) each keep their own note of what is on its way, since a command of a
-// person has to be completed from it before the rules hear of it.
+// The bridge (write, past, tasks) and the adapters of the two Honeywell clouds
+// (sending, write) each keep their own note of what is on its way, for minutes and never
+// on a disk. They stay: the bridge owes every command an answer, with or without a
+// controller, and the adapters complete a command for one set point, a person's before
+// the rules hear of it. Each says so where it is declared.
 package control

@@ -20,6 +20,7 @@ import (
 	"powermgr/cmd/config"
 	"powermgr/cmd/daemon"
 	"powermgr/cmd/pair"
+	"powermgr/control/journal"
 )
 
 // A node is a Raspberry Pi: the daemon runs on it, dies and is started again.
@@ -239,6 +240,9 @@ func (d *living) Write(b []byte) error {
 	}
 	d.disk.mu.Unlock()
 	d.home.watch.file("journal", b)
+	if _, err := journal.Decode(b); err != nil {
+		d.home.watch.violation(I1, "%s has a journal that no start goes on from: %v", d.name, err)
+	}
 	d.rsync(b)
 	if !d.pass(d.life, journalSaved) {
 		return errDead

@@ -24,7 +24,7 @@ func open(path string) *journal.Journal {
 func kept(minutes ...int) rules.Kept {
 	cool := 76.0
 	return rules.Kept{HomeRecord: rules.HomeRecord{Latched: minutes, PeakEnd: now.Add(3 * time.Hour)}, Thermostats: map[string]rules.ThermostatRecord{
-		"up": {Claim: &rules.Claim{Baseline: rules.Baseline{Setting: devices.Setting{Cool: &cool, Hold: devices.HoldSchedule}, Mode: "cool"}, WrittenAt: now}},
+		"up": {Claim: &rules.Claim{Baseline: rules.Baseline{Setting: devices.Setting{Cool: &cool, Hold: devices.HoldSchedule}, Mode: "cool"}, Kind: rules.Setback, WrittenAt: now}},
 	}}
 }
 
@@ -72,6 +72,8 @@ func TestUnusableFiles(t *testing.T) {
 		{"wrong types", `{"version":1,"kept":{"latched":"x"}}`, "not a journal"},
 		{"an impossible reserve", `{"version":1,"kept":{"battery":{"wanted":950}}}`, "reserve of 950"},
 		{"an impossible reserve of a person", `{"version":1,"kept":{"battery":{"taken":{"reserve":600}}}}`, "reserve of 600"},
+		{"a claim of no kind", `{"version":1,"kept":{"thermostats":{"up":{"touch":{"kind":"x"}}}}}`, `claim for "x"`},
+		{"a reserve seen that was not asked for", `{"version":1,"kept":{"battery":{"confirmed":true}}}`, "not asked for"},
 		{"an impossible baseline", `{"version":1,"kept":{"thermostats":{"up":{"touch":{"baseline":{"cool":760}}}}}}`, "baseline of 760"},
 		{"huge", strings.Repeat(" ", journal.MaxSize+1), "longer than"},
 	} {

@@ -8,8 +8,9 @@ import (
 	"powermgr/devices"
 )
 
-// What a record can never say. A journal with one that does is not believed: acting on
-// it would be worse than to go on without.
+// What a record can never say. The fields of a record are not independent of each other,
+// and this is the one place that says which combinations there are. A journal with another
+// one is not believed: acting on it would be worse than to go on without.
 
 // Check refuses a record of the home that no version of this program has written.
 func (r HomeRecord) Check() error {
@@ -26,32 +27,52 @@ func (r HomeRecord) Check() error {
 
 // Check refuses a record of a battery that no version of this program has written.
 func (k BatteryRecord) Check() error {
-	if r := k.Wanted; r != nil && devices.CheckReserve(*r) != nil {
-		return fmt.Errorf("it wants a reserve of %d %%", *r)
-	}
-	if t := k.Taken; t != nil && t.Reserve != nil && (*t.Reserve < 0 || *t.Reserve > 100) {
-		return fmt.Errorf("it has a person's reserve of %d %%", *t.Reserve)
+	percent := func(v *int) bool { return v == nil || *v >= 0 && *v <= 100 }
+	switch {
+	case k.Wanted != nil && devices.CheckReserve(*k.Wanted) != nil:
+		return fmt.Errorf("it wants a reserve of %d %%", *k.Wanted)
+	case k.Wanted == nil && (k.Confirmed || k.Before != nil):
+		return errors.New("it has seen a reserve that it has not asked for")
+	case !percent(k.Before):
+		return fmt.Errorf("it had a reserve of %d %% before", *k.Before)
+	case k.Taken != nil && !percent(k.Taken.Reserve):
+		return fmt.Errorf("it has a person's reserve of %d %%", *k.Taken.Reserve)
+	case k.Changes.Count < 0:
+		return fmt.Errorf("it has %d changes of the reserve", k.Changes.Count)
 	}
 	for _, f := range k.Flights {
-		if f.Reserve == nil || *f.Reserve < 0 || *f.Reserve > 100 {
+		if f.Reserve == nil || !percent(f.Reserve) {
 			return errors.New("it has a write of the reserve that asks for none")
 		}
-	}
-	if n := k.Changes.Count; n < 0 {
-		return fmt.Errorf("it has %d changes of the reserve", n)
 	}
 	return nil
 }
 
 // Check refuses a record of a thermostat that no version of this program has written.
 func (h ThermostatRecord) Check() error {
-	if h.Claim == nil {
+	switch {
+	case h.Claim == nil:
 		return nil
+	case h.Baseline != nil:
+		return errors.New("it has a claim, and a baseline beside the one of that")
 	}
-	for _, v := range []*float64{h.Claim.Baseline.Cool, h.Claim.Baseline.Heat} {
+	return h.Claim.check()
+}
+
+// check refuses a claim that is in no status.
+func (claim Claim) check() error {
+	for _, v := range []*float64{claim.Baseline.Cool, claim.Baseline.Heat} {
 		if v != nil && (*v < -40 || *v > 120) {
 			return fmt.Errorf("it has a baseline of %g°", *v)
 		}
+	}
+	switch {
+	case !slices.Contains([]Goal{Precool, Setback, Restore}, claim.Kind):
+		return fmt.Errorf("it has a claim for %q", claim.Kind)
+	case claim.Contested && claim.commanded():
+		return errors.New("it has a claim over which a person's choice stands and is to come")
+	case claim.Contested && claim.Confirmed:
+		return errors.New("it has a claim that has been shown, and may still land over a person's choice")
 	}
 	return nil
 }

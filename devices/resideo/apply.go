@@ -169,7 +169,9 @@ func (c *Client) written(id string, v, after changeable) {
 }
 
 // write is what was last sent to a thermostat: the cloud takes a while to show
-// it, and until then a reading is not what a further command may build on.
+// it, and until then a reading is not what a further command may build on. The flights of
+// the rules cannot stand in for it: a write is always the whole, so a command for one
+// set point is completed here, a person's before the rules hear of it.
 type write struct {
 	at     time.Time
 	before []changeable // what may still be shown, the latest last

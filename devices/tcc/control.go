@@ -107,7 +107,10 @@ func (s screen) switchTo(mode devices.HVACMode) int {
 
 // A sending is what was last sent to a thermostat. Until the portal shows it,
 // what it shows is not what the next command may build on: the second of two
-// set points sent together would take the first one back.
+// set points sent together would take the first one back. The flights of the rules
+// cannot stand in for it: the portal takes whole changes only, so a command for one set
+// point is completed here, a person's before the rules hear of it, and the rules never
+// see what the portal's other fields were.
 type sending struct {
 	at     time.Time
 	before []setting     // what the portal may still show
