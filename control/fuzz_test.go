@@ -138,8 +138,16 @@ func FuzzRetainedJournal(f *testing.F) {
 		s, d := rules.Step(fuzzed(t, now), rules.Recovered{Kept: e.Kept()}, now)
 		judge(t, s, d, now)
 		j := journal.Journal{Disk: nowhere{}, Node: "a", Now: func() time.Time { return now }}
-		if _, _, err := j.Save(s.Kept, 1); err != nil {
+		saved, _, err := j.Save(s.Kept, 1)
+		if err != nil {
 			t.Fatalf("it cannot be written again: %v", err)
+		}
+		b, err := journal.Encode(saved)
+		if err == nil {
+			_, err = journal.Decode(b)
+		}
+		if err != nil {
+			t.Fatalf("it cannot be read again: %v: %s", err, b)
 		}
 	})
 }
