@@ -212,7 +212,7 @@ func stable(r devices.ThermostatReading) devices.ThermostatReading {
 	r.Action, r.Temperature, r.CoolSetpoint, r.HeatSetpoint = nil, nil, nil, nil
 	for _, v := range []**float64{&r.OutdoorTemperature, &r.Humidity} { // whether it is told stays
 		if *v != nil {
-			*v = devices.Pointer(0.0)
+			*v = new(0.0)
 		}
 	}
 	r.Pending, r.HoldUntil, r.MeasuredAt, r.PolledAt, r.ScheduleCool, r.ScheduleHeat, r.SchedulePeriod = nil, nil, nil, time.Time{}, nil, nil, ""

@@ -42,7 +42,7 @@ func (m *metered) at(now time.Time) int { return int(now.Sub(m.start) / tick) }
 func (m *metered) truth(now time.Time) float64 { return m.sums[m.at(now)] }
 
 func (m *metered) reading(now time.Time) *devices.PowerwallReading {
-	return &devices.PowerwallReading{GridPower: devices.Pointer(devices.Watts(m.flows[m.at(now)])), PolledAt: now}
+	return &devices.PowerwallReading{GridPower: new(devices.Watts(m.flows[m.at(now)])), PolledAt: now}
 }
 
 // history is a day as it is told at now; quirk changes what a bucket is told to
@@ -58,7 +58,7 @@ func (m *metered) history(day, now time.Time, quirk func(start time.Time, wh flo
 				continue
 			}
 		}
-		told = append(told, devices.EnergyBucket{Start: at, GridImport: devices.Pointer(devices.WattHours(wh))})
+		told = append(told, devices.EnergyBucket{Start: at, GridImport: new(devices.WattHours(wh))})
 	}
 	return told
 }
@@ -240,7 +240,7 @@ func TestEnergyIsCountedOnce(t *testing.T) {
 	}
 	told := func(now, start string, wh float64) step {
 		return func(b *book) {
-			b.tell([]devices.EnergyBucket{{Start: at(start), GridImport: devices.Pointer(devices.WattHours(wh))}}, at(now), at(now))
+			b.tell([]devices.EnergyBucket{{Start: at(start), GridImport: new(devices.WattHours(wh))}}, at(now), at(now))
 		}
 	}
 	stored := func(clock string, wh float64) step {
@@ -258,7 +258,7 @@ func TestEnergyIsCountedOnce(t *testing.T) {
 		{"history of before the beginning", []step{power("12:01:00", 1200), told("12:30:00", "12:00:00", 99), told("12:30:00", "11:55:00", 99)}, 0},
 		{"history of what goes on", []step{power("12:00:00", 1200), told("12:19:00", "12:05:00", 99)}, 0},
 		{"a measurement older than the last", []step{power("12:00:00", 1200), power("12:30:00", 1200), func(b *book) {
-			b.measure(measurement{At: at("12:20:00"), Power: [6]*float64{devices.Pointer(1200.0)}}, at("12:31:00"), time.Hour)
+			b.measure(measurement{At: at("12:20:00"), Power: [6]*float64{new(1200.0)}}, at("12:31:00"), time.Hour)
 		}, power("12:40:00", 1200)}, 800},
 		{"the clock was set back", []step{power("12:30:00", 1200), power("12:00:00", 1200), power("12:10:00", 1200)}, 200},
 		{"the broker's, of just now", []step{power("12:00:00", 1200), power("12:30:00", 1200), stored("12:30:00", 601)}, 601},

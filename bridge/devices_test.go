@@ -82,7 +82,7 @@ func (f *fakeBattery) answer(ctx context.Context) (devices.PowerwallReading, err
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	reserve, storm := f.reserve, f.storm
-	return devices.PowerwallReading{ReservePercent: &reserve, ChargePercent: devices.Pointer(devices.Percent(50)), StormActive: &storm, Tariff: json.RawMessage(f.tariff)}, err
+	return devices.PowerwallReading{ReservePercent: &reserve, ChargePercent: new(devices.Percent(50)), StormActive: &storm, Tariff: json.RawMessage(f.tariff)}, err
 }
 
 func (f *fakeBattery) Apply(_ context.Context, c devices.PowerwallCommand) error {
@@ -489,10 +489,10 @@ type fakeThermostats struct {
 func newThermostats() *fakeThermostats {
 	return &fakeThermostats{r: devices.ThermostatReading{
 		VendorID: "UP", Name: "Up", Unit: devices.Fahrenheit, Step: 1, Deadband: 3, HoldStep: 15, Alive: true,
-		Mode: devices.Pointer(devices.Cool), CoolSetpoint: devices.Pointer(76.0), HeatSetpoint: devices.Pointer(68.0), Hold: devices.Pointer(devices.HoldSchedule),
-		Fan: devices.Pointer(devices.FanAuto), Modes: []devices.HVACMode{devices.Off, devices.Heat, devices.Cool, devices.HeatCool},
+		Mode: new(devices.Cool), CoolSetpoint: new(76.0), HeatSetpoint: new(68.0), Hold: new(devices.HoldSchedule),
+		Fan: new(devices.FanAuto), Modes: []devices.HVACMode{devices.Off, devices.Heat, devices.Cool, devices.HeatCool},
 		Fans: []devices.Fan{devices.FanAuto, devices.FanOn}, Holds: []devices.Hold{devices.HoldSchedule, devices.HoldTemporary, devices.HoldUntil, devices.HoldPermanent},
-		CoolMin: devices.Pointer(50.0), CoolMax: devices.Pointer(99.0), HeatMin: devices.Pointer(40.0), HeatMax: devices.Pointer(90.0),
+		CoolMin: new(50.0), CoolMax: new(99.0), HeatMin: new(40.0), HeatMax: new(90.0),
 	}}
 }
 
@@ -688,12 +688,12 @@ func TestACommandOverOneOnItsWay(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newThermostats()
-			f.delay, f.r.ScheduleCool, f.r.ScheduleHeat = 20*time.Second, devices.Pointer(79.0), devices.Pointer(65.0)
+			f.delay, f.r.ScheduleCool, f.r.ScheduleHeat = 20*time.Second, new(79.0), new(65.0)
 			if c.first == tight { // the device is closer to itself than it lets anybody ask for
 				f.r.Deadband = 9
 			}
 			if c.first == resume { // what is restored
-				f.r.Hold, f.r.CoolSetpoint = devices.Pointer(devices.HoldPermanent), devices.Pointer(82.0)
+				f.r.Hold, f.r.CoolSetpoint = new(devices.HoldPermanent), new(82.0)
 			}
 			bubble(t, thermostats(f), func(r *rig) {
 				r.got("#")
@@ -740,7 +740,7 @@ func TestWhatADeviceHasHadIsGivenBack(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newThermostats()
-			f.r.Deadband, f.r.CoolMax, f.r.HeatMin = 3, devices.Pointer(90.0), devices.Pointer(40.0)
+			f.r.Deadband, f.r.CoolMax, f.r.HeatMin = 3, new(90.0), new(40.0)
 			bubble(t, thermostats(f), func(r *rig) {
 				r.got("#")
 				r.bus.Publish(bus.Message{Topic: "powermgr/thermostat/up/hold/set", Source: c.source, Payload: []byte(c.payload)})
@@ -883,7 +883,7 @@ func TestEnergyNeverFalls(t *testing.T) {
 	var often, safely memoryStore
 	reading := func(minute int, grid, battery float64) *devices.PowerwallReading {
 		return &devices.PowerwallReading{
-			GridPower: devices.Pointer(devices.Watts(grid)), BatteryPower: devices.Pointer(devices.Watts(battery)),
+			GridPower: new(devices.Watts(grid)), BatteryPower: new(devices.Watts(battery)),
 			PolledAt: time.Date(2026, 7, 15, 12, minute, 0, 0, time.UTC),
 		}
 	}
@@ -923,7 +923,7 @@ func TestEnergyIsNotIntegratedOverOneMeasurement(t *testing.T) {
 	start := time.Date(2026, 7, 15, 10, 0, 0, 0, time.UTC)
 	add := func(polled, measured time.Duration) float64 {
 		at := start.Add(measured)
-		r := devices.PowerwallReading{GridPower: devices.Pointer(devices.Watts(3000)), MeasuredAt: &at, PolledAt: start.Add(polled)}
+		r := devices.PowerwallReading{GridPower: new(devices.Watts(3000)), MeasuredAt: &at, PolledAt: start.Add(polled)}
 		e.Add(&r)
 		return float64(*r.GridImport)
 	}

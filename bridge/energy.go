@@ -81,7 +81,7 @@ func measured(r devices.PowerwallReading) measurement {
 		if w == nil {
 			return nil
 		}
-		return devices.Pointer(max(0, float64(sign**w)))
+		return new(max(0, float64(sign**w)))
 	}
 	return measurement{At: r.AsOf().Round(0), Power: [...]*float64{
 		part(r.GridPower, 1), part(r.GridPower, -1), part(r.SolarPower, 1), part(r.BatteryPower, -1), part(r.BatteryPower, 1), part(r.HomePower, 1),
@@ -102,7 +102,7 @@ func (e *Energy) Add(r *devices.PowerwallReading) {
 	now := e.book.show()
 	for i, to := range countersOf(r) {
 		if *to == nil {
-			*to = devices.Pointer(*now.all()[i])
+			*to = new(*now.all()[i])
 		}
 	}
 	e.save(r.PolledAt)
@@ -146,7 +146,7 @@ func (e *Energy) Recall(stored devices.PowerwallReading, shown *devices.Powerwal
 	is := e.book.show()
 	for i, to := range countersOf(shown) {
 		if v := *is.all()[i]; *to != nil && **to < v {
-			*to, raised = devices.Pointer(v), true
+			*to, raised = new(v), true
 		}
 	}
 	return raised

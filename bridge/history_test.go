@@ -42,7 +42,7 @@ func (h *told) History(ctx context.Context, day time.Time) (all []devices.Energy
 		}
 	}
 	for at := devices.Midnight(day, day.Location()); at.Before(time.Now()) && at.Before(devices.NextMidnight(day, day.Location())); at = at.Add(devices.BucketLength) {
-		all = append(all, devices.EnergyBucket{Start: at, Home: devices.Pointer(devices.WattHours(100))})
+		all = append(all, devices.EnergyBucket{Start: at, Home: new(devices.WattHours(100))})
 	}
 	return all, h.err
 }

@@ -196,7 +196,7 @@ func (a *account) polled(now, asOf time.Time, err error) {
 		a.trouble = trouble
 	}
 	if a.misses >= missesDown || kind == devices.Unauthorized || kind == devices.LockedOut {
-		a.online = devices.Pointer(false)
+		a.online = new(false)
 	}
 	a.say(now)
 }
@@ -211,7 +211,7 @@ func (a *account) good(now time.Time) {
 		a.Log.Info("the vendor answers again", "device", a.name)
 		a.trouble = ""
 	}
-	a.online = devices.Pointer(true)
+	a.online = new(true)
 }
 
 // say publishes the API figures.
@@ -222,12 +222,12 @@ func (a *account) say(now time.Time) {
 		if a.trouble == "" {
 			at = a.readAt
 		}
-		api.AgeSeconds = devices.Pointer(math.Round(max(0, at.Sub(a.asOf)).Seconds()))
+		api.AgeSeconds = new(math.Round(max(0, at.Sub(a.asOf)).Seconds()))
 	}
 	if a.meter != nil {
 		api.CallsToday, api.FailedToday = a.meter.Today(now)
 		if b := a.meter.Budget; b != nil {
-			api.CallsMonth, api.CallsPerMonth = devices.Pointer(b.Month(now)), &b.Calls
+			api.CallsMonth, api.CallsPerMonth = new(b.Month(now)), &b.Calls
 		}
 	}
 	api.Failed = a.misses

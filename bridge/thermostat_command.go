@@ -42,9 +42,9 @@ func parseThermostat(p parsing) (cmd devices.ThermostatCommand, err error) {
 	}
 	switch p.setting {
 	case "mode":
-		cmd.Mode = devices.Pointer(devices.HVACMode(strings.ToLower(value)))
+		cmd.Mode = new(devices.HVACMode(strings.ToLower(value)))
 	case "fan":
-		cmd.Fan = devices.Pointer(devices.Fan(strings.ToLower(value)))
+		cmd.Fan = new(devices.Fan(strings.ToLower(value)))
 	case "cool_setpoint":
 		cmd.CoolSetpoint, err = p.degrees(value)
 	case "heat_setpoint":

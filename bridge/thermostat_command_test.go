@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"powermgr/devices"
 )
 
 // A schedule can move on between the last poll and a person's command, which the
@@ -28,7 +26,7 @@ func TestWhatACommandLeavesOpenIsNotJudged(t *testing.T) {
 				cool := func(v float64) {
 					f.mu.Lock()
 					defer f.mu.Unlock()
-					f.r.CoolSetpoint = devices.Pointer(v)
+					f.r.CoolSetpoint = new(v)
 				}
 				r.sleep(time.Minute)
 				cool(c.before)

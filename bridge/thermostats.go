@@ -368,15 +368,7 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 		}
 	}
 	h.tasks = t.underWay(h.tasks)
-	var last []wish // of the new ones, those that a later one of the same moment has not replaced
-	for i, w := range wishes {
-		if i+1 < len(wishes) && contradicts(w.cmd, combined(wishes[i+1:])) {
-			t.writes.end(w.answer, superseded(true))
-		} else {
-			last = append(last, w)
-		}
-	}
-	wishes = append(kept, last...)
+	wishes = append(kept, t.last(wishes)...)
 	cmd := combined(wishes)
 	expected := h.after(base, now)
 	want, err := expected.Merge(cmd, now)
@@ -402,6 +394,18 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 	w.look = func() verdict { return compare(cmd, want, h.past, h.last) }
 	h.tasks = append(h.tasks, &task{write: w, wishes: wishes, want: want})
 	t.writes.start(ctx, w)
+}
+
+// last is those of new wishes that a later one of the same moment has not replaced.
+func (t *Thermostats) last(wishes []wish) (last []wish) {
+	for i, w := range wishes {
+		if i+1 < len(wishes) && contradicts(w.cmd, combined(wishes[i+1:])) {
+			t.writes.end(w.answer, superseded(true))
+		} else {
+			last = append(last, w)
+		}
+	}
+	return last
 }
 
 // underWay is those of tasks that have not had their final answer.

@@ -14,7 +14,7 @@ type countingForecast struct{ reads atomic.Int64 }
 
 func (f *countingForecast) Read(context.Context) (devices.Forecast, error) {
 	f.reads.Add(1)
-	return devices.Forecast{HighF: devices.Pointer(80.0), AsOf: time.Now()}, nil
+	return devices.Forecast{HighF: new(80.0), AsOf: time.Now()}, nil
 }
 
 // Where summer time begins at midnight, the service was asked without a pause

@@ -125,7 +125,7 @@ func TestTheTopLevel(t *testing.T) {
 		t.Skip("not a git checkout")
 	}
 	house := []string{"cmd", "bridge", "devices", "discovery", "control", "deploy", "docker-compose.yml", "go.mod", "go.sum", "Makefile", "README.md", "LICENSE", "CHANGELOG.md"}
-	for _, f := range strings.Fields(string(out)) {
+	for f := range strings.FieldsSeq(string(out)) {
 		top, _, _ := strings.Cut(f, "/")
 		if !strings.HasPrefix(top, ".") && !slices.Contains(house, top) {
 			t.Errorf("%s stands at the top", top)
@@ -139,7 +139,7 @@ func TestTheWordsDoNoIO(t *testing.T) {
 	cmd := exec.Command("git", "grep", "-nE", "--untracked", `"(os|os/.*|syscall|net/http|io/fs)"$`, "--", "devices/*.go", "control/rules/*.go")
 	cmd.Dir = ".."
 	out, _ := cmd.Output() // git grep fails when nothing matches
-	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {
 		file, _, _ := strings.Cut(line, ":")
 		if dir, _, _ := strings.Cut(strings.TrimPrefix(file, "devices/"), "/"); strings.HasSuffix(file, "_test.go") || strings.HasPrefix(file, "devices/") && !strings.HasSuffix(dir, ".go") {
 			continue // a folder below devices is a vendor, or the disk

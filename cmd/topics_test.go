@@ -93,8 +93,7 @@ func fields(t reflect.Type) (all []string) {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		return fields(t.Elem())
 	case reflect.Struct:
-		for i := range t.NumField() {
-			f := t.Field(i)
+		for f := range t.Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			switch {
 			case name == "-" || !f.IsExported() && !f.Anonymous:

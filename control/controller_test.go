@@ -135,8 +135,8 @@ func (r *rig) send(topic string, payload string) {
 
 func (r *rig) battery(charge, reserve int) {
 	b, _ := json.Marshal(devices.PowerwallReading{
-		ChargePercent: devices.Pointer(devices.Percent(charge)), ReservePercent: &reserve,
-		Mode: devices.Pointer(devices.SelfConsumption), PolledAt: time.Now(),
+		ChargePercent: new(devices.Percent(charge)), ReservePercent: &reserve,
+		Mode: new(devices.SelfConsumption), PolledAt: time.Now(),
 	})
 	r.bus.Publish(bus.Message{Topic: topics.Powerwall("state"), Payload: b, Retain: true})
 	synctest.Wait()
@@ -144,7 +144,7 @@ func (r *rig) battery(charge, reserve int) {
 
 func (r *rig) thermostat(cool float64, hold devices.Hold) {
 	b, _ := json.Marshal(devices.ThermostatReading{
-		VendorID: "UP", Name: "Up", Mode: devices.Pointer(devices.Cool), CoolSetpoint: &cool, HeatSetpoint: devices.Pointer(68.0),
+		VendorID: "UP", Name: "Up", Mode: new(devices.Cool), CoolSetpoint: &cool, HeatSetpoint: new(68.0),
 		Hold: &hold, Unit: devices.Fahrenheit, Step: 1, Alive: true, PolledAt: time.Now(),
 		Holds: []devices.Hold{devices.HoldSchedule, devices.HoldUntil, devices.HoldPermanent},
 	})

@@ -98,7 +98,7 @@ func present(s rules.State, d rules.Decision, now time.Time) *State {
 		Problem: len(d.Problems) > 0, Problems: append([]rules.Problem{}, d.Problems...),
 	}
 	if d.Left != nil {
-		out.MinutesLeft = devices.Pointer(int(math.Ceil(d.Left.Minutes())))
+		out.MinutesLeft = new(int(math.Ceil(d.Left.Minutes())))
 	}
 	for _, t := range d.Latched {
 		out.Latched = append(out.Latched, Latched{int(t.Left.Minutes()), t.Level})
@@ -180,7 +180,7 @@ func answer(target, setting string, m bus.Message) (rules.Event, error) {
 	}
 	var reserve *int
 	if v, ok := r.Requested.(float64); ok && target == rules.Powerwall && setting == "reserve" {
-		reserve = devices.Pointer(int(v))
+		reserve = new(int(v))
 	}
 	return rules.Answer{
 		Target: target, Reserve: reserve, Setting: setting, ID: r.ID, Accepted: r.Accepted,
@@ -195,13 +195,13 @@ func battery(r devices.PowerwallReading) rules.Battery {
 		AsOf: r.AsOf(), Polled: r.SettingsAsOf(), Age: r.Age(),
 	}
 	if r.ChargePercent != nil {
-		b.Charge = devices.Pointer(float64(*r.ChargePercent))
+		b.Charge = new(float64(*r.ChargePercent))
 	}
 	if r.GridPower != nil {
-		b.GridW = devices.Pointer(float64(*r.GridPower))
+		b.GridW = new(float64(*r.GridPower))
 	}
 	if r.BatteryPower != nil {
-		b.PowerW = devices.Pointer(float64(*r.BatteryPower))
+		b.PowerW = new(float64(*r.BatteryPower))
 	}
 	if r.Mode != nil {
 		b.Mode = string(*r.Mode)

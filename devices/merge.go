@@ -76,12 +76,12 @@ func (r ThermostatReading) mergeHold(out *ThermostatCommand, cmd ThermostatComma
 		if len(r.Holds) == 0 {
 			return nil
 		}
-		want, until = Pointer(HoldTemporary), nil
+		want, until = new(HoldTemporary), nil
 		if r.Hold != nil && *r.Hold != HoldSchedule {
 			want, until = r.Hold, r.HoldUntil
 		}
 		if *want == HoldUntil && (until == nil || until.Sub(now) < Landing) {
-			want, until = Pointer(HoldTemporary), nil
+			want, until = new(HoldTemporary), nil
 		}
 	}
 	if err := oneOf("hold", want, r.Holds); err != nil {
@@ -160,7 +160,7 @@ func (s setpoint) merge(r ThermostatReading) (*float64, error) {
 		if s.shown == nil {
 			return nil, nil
 		}
-		return Pointer(r.onStep(*s.shown, math.Round)), nil
+		return new(r.onStep(*s.shown, math.Round)), nil
 	}
 	if !Finite(*s.asked) {
 		return nil, fmt.Errorf("the %s set point is not a number", s.name)

@@ -36,14 +36,14 @@ func TestLimits(t *testing.T) {
 		name      string
 		got, want Limits
 	}{
-		{"the device's own", Celsius.HeatLimits(Pointer(5.0), Pointer(35.0)), Limits{5, 35}},
+		{"the device's own", Celsius.HeatLimits(new(5.0), new(35.0)), Limits{5, 35}},
 		{"none", Fahrenheit.HeatLimits(nil, nil), Limits{40, 90}},
-		{"one of two", Fahrenheit.CoolLimits(Pointer(60.0), nil), Limits{50, 99}},
-		{"a heat-only unit's zeros", Celsius.CoolLimits(Pointer(-18.0), Pointer(-18.0)), Limits{10, 37}},
-		{"the wrong way round", Fahrenheit.HeatLimits(Pointer(90.0), Pointer(50.0)), Limits{40, 90}},
-		{"below freezing", Fahrenheit.HeatLimits(Pointer(0.0), Pointer(90.0)), Limits{40, 90}},
-		{"an oven", Fahrenheit.HeatLimits(Pointer(50.0), Pointer(400.0)), Limits{40, 90}},
-		{"not numbers", Fahrenheit.CoolLimits(Pointer(math.NaN()), Pointer(math.NaN())), Limits{50, 99}},
+		{"one of two", Fahrenheit.CoolLimits(new(60.0), nil), Limits{50, 99}},
+		{"a heat-only unit's zeros", Celsius.CoolLimits(new(-18.0), new(-18.0)), Limits{10, 37}},
+		{"the wrong way round", Fahrenheit.HeatLimits(new(90.0), new(50.0)), Limits{40, 90}},
+		{"below freezing", Fahrenheit.HeatLimits(new(0.0), new(90.0)), Limits{40, 90}},
+		{"an oven", Fahrenheit.HeatLimits(new(50.0), new(400.0)), Limits{40, 90}},
+		{"not numbers", Fahrenheit.CoolLimits(new(math.NaN()), new(math.NaN())), Limits{50, 99}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.got != tt.want {

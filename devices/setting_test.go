@@ -6,7 +6,7 @@ import (
 )
 
 func TestSame(t *testing.T) {
-	p := Pointer[float64]
+	p := func(degrees float64) *float64 { return &degrees }
 	seven := time.Date(2026, 7, 15, 19, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		name string
@@ -14,9 +14,9 @@ func TestSame(t *testing.T) {
 		mode HVACMode
 		want bool
 	}{
-		{"the same reserve", Setting{Reserve: Pointer(20)}, Setting{Reserve: Pointer(20)}, "", true},
-		{"another reserve", Setting{Reserve: Pointer(20)}, Setting{Reserve: Pointer(21)}, "", false},
-		{"a reserve that is not known is not zero", Setting{Reserve: Pointer(0)}, Setting{}, "", false},
+		{"the same reserve", Setting{Reserve: new(20)}, Setting{Reserve: new(20)}, "", true},
+		{"another reserve", Setting{Reserve: new(20)}, Setting{Reserve: new(21)}, "", false},
+		{"a reserve that is not known is not zero", Setting{Reserve: new(0)}, Setting{}, "", false},
 		{"78 °F on a device in °C", Setting{Cool: p(25.5)}, Setting{Cool: p(25.56)}, Cool, true},
 		{"the finest step of a device", Setting{Cool: p(25)}, Setting{Cool: p(25.5)}, Cool, false},
 		{"a set point that the mode does not use", Setting{Cool: p(78), Heat: p(60)}, Setting{Cool: p(78), Heat: p(68)}, Cool, true},

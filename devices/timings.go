@@ -25,10 +25,11 @@ const (
 	// CommandLife is how long a command that could not be sent yet is worth sending.
 	CommandLife = 2 * time.Minute
 
-	// PeakPoll is the longest between two polls of a device in a peak and its lead,
-	// and SilenceShown how long after its last good answer a vendor that has fallen
-	// silent is shown as a problem there.
-	PeakPoll     = 4 * time.Minute
+	// PeakPoll is the longest between two polls of a device in a peak and its lead.
+	PeakPoll = 4 * time.Minute
+
+	// SilenceShown is how long after its last good answer in a peak a vendor that has
+	// fallen silent is shown as a problem.
 	SilenceShown = 5*time.Minute - 10*time.Second
 
 	// JustRead is how old a reading may be for an automatic command to be sent on

@@ -112,9 +112,6 @@ func tenths(v float64) string {
 // Adapters refuse a body with any other as nonsense.
 func Finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// Pointer returns a pointer to v, for the optional fields of readings.
-func Pointer[T any](v T) *T { return &v }
-
 // A Secret is a password or token. It never prints: not with fmt, not in JSON,
 // not in a log. Reveal is for the one line that sends it.
 type Secret string

@@ -26,11 +26,11 @@ var formats = []Format{ByDevice, ByComponent}
 
 func downstairs() devices.ThermostatReading {
 	return devices.ThermostatReading{
-		VendorID: "LCC-00A01AB10001", Name: "Downstairs", Unit: devices.Fahrenheit, OutdoorTemperature: devices.Pointer(88.0), Humidity: devices.Pointer(41.0),
+		VendorID: "LCC-00A01AB10001", Name: "Downstairs", Unit: devices.Fahrenheit, OutdoorTemperature: new(88.0), Humidity: new(41.0),
 		Modes: []devices.HVACMode{devices.Off, devices.Heat, devices.Cool, devices.HeatCool},
 		Fans:  []devices.Fan{devices.FanAuto, devices.FanOn, devices.FanCirculate},
 		Holds: []devices.Hold{devices.HoldSchedule, devices.HoldTemporary, devices.HoldUntil, devices.HoldPermanent}, Step: 1,
-		CoolMin: devices.Pointer(50.0), CoolMax: devices.Pointer(99.0), HeatMin: devices.Pointer(40.0), HeatMax: devices.Pointer(90.0),
+		CoolMin: new(50.0), CoolMax: new(99.0), HeatMin: new(40.0), HeatMax: new(90.0),
 		Nameplate: devices.Nameplate{Model: "T5-T6", Firmware: "RCHT8610WF2006"},
 	}
 }
@@ -39,7 +39,7 @@ func downstairs() devices.ThermostatReading {
 func heatOnly() devices.ThermostatReading {
 	return devices.ThermostatReading{
 		VendorID: "TCC-7", Unit: devices.Celsius, Modes: []devices.HVACMode{devices.Off, devices.Heat}, Step: 0.5,
-		HeatMin: devices.Pointer(5.0), HeatMax: devices.Pointer(35.0),
+		HeatMin: new(5.0), HeatMax: new(35.0),
 	}
 }
 
@@ -357,7 +357,7 @@ func TestClimate(t *testing.T) {
 		change(&r)
 		return r
 	}
-	nan := devices.Pointer(math.NaN())
+	nan := new(math.NaN())
 	const set = "powermgr/thermostat/"
 	for _, c := range []struct {
 		name    string
@@ -378,7 +378,7 @@ func TestClimate(t *testing.T) {
 		{"all modes: limits of both", downstairs(), "min_temp", 40.0},
 		{"limits unknown", bare(devices.Off, devices.Heat), "max_temp", nil},
 		{"limits that are no numbers", with(func(r *devices.ThermostatReading) { r.CoolMin, r.CoolMax, r.HeatMin, r.HeatMax = nan, nan, nan, nan }), "min_temp", nil},
-		{"one limit that is no number", with(func(r *devices.ThermostatReading) { r.CoolMax = devices.Pointer(math.Inf(1)) }), "max_temp", 90.0},
+		{"one limit that is no number", with(func(r *devices.ThermostatReading) { r.CoolMax = new(math.Inf(1)) }), "max_temp", 90.0},
 		{"a step that is no number", with(func(r *devices.ThermostatReading) { r.Step = math.NaN() }), "temp_step", 1.0},
 		{"the device's step", with(func(r *devices.ThermostatReading) { r.Step = 0.5 }), "temp_step", 0.5},
 		{"step unknown in °C", with(func(r *devices.ThermostatReading) { r.Unit, r.Step = devices.Celsius, 0 }), "temp_step", 0.5},
@@ -387,10 +387,10 @@ func TestClimate(t *testing.T) {
 		{"no fan to set", coolOnly(), "fan_mode_command_topic", nil},
 		{"fan", downstairs(), "fan_modes", []string{"auto", "on", "circulate"}},
 		{"holds that can be asked for", downstairs(), "preset_modes", []string{"temporary", "until", "permanent"}},
-		{"a vacation while it lasts", with(func(r *devices.ThermostatReading) { r.Hold = devices.Pointer(devices.HoldVacation) }), "preset_modes", []string{"temporary", "until", "permanent", "vacation"}},
-		{"on schedule", with(func(r *devices.ThermostatReading) { r.Hold = devices.Pointer(devices.HoldSchedule) }), "preset_modes", []string{"temporary", "until", "permanent"}},
+		{"a vacation while it lasts", with(func(r *devices.ThermostatReading) { r.Hold = new(devices.HoldVacation) }), "preset_modes", []string{"temporary", "until", "permanent", "vacation"}},
+		{"on schedule", with(func(r *devices.ThermostatReading) { r.Hold = new(devices.HoldSchedule) }), "preset_modes", []string{"temporary", "until", "permanent"}},
 		{"a device without holds", heatOnly(), "preset_modes", nil},
-		{"a device that shows a hold nobody can ask for", with(func(r *devices.ThermostatReading) { r.Holds, r.Hold = nil, devices.Pointer(devices.HoldPermanent) }), "preset_modes", nil},
+		{"a device that shows a hold nobody can ask for", with(func(r *devices.ThermostatReading) { r.Holds, r.Hold = nil, new(devices.HoldPermanent) }), "preset_modes", nil},
 		{"a device without holds: nothing to set", heatOnly(), "preset_mode_command_topic", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -18,26 +18,26 @@ func fullPowerwall() devices.PowerwallReading {
 	kwh := func(v devices.WattHours) *devices.WattHours { v *= 1000; return &v }
 	w := func(v devices.Watts) *devices.Watts { return &v }
 	return devices.PowerwallReading{
-		ChargePercent: devices.Pointer(devices.Percent(63.4)), StoredEnergy: kwh(8.5), BatteryPower: w(2100), SolarPower: w(0), GridPower: w(-20), HomePower: w(2080),
-		ReservePercent: devices.Pointer(0), Mode: devices.Pointer(devices.SelfConsumption), StormWatch: devices.Pointer(true), StormActive: devices.Pointer(false),
-		GridServicesActive: devices.Pointer(false), GridCharging: devices.Pointer(false), ExportRule: devices.Pointer(devices.ExportSolar), GridConnected: devices.Pointer(true),
+		ChargePercent: new(devices.Percent(63.4)), StoredEnergy: kwh(8.5), BatteryPower: w(2100), SolarPower: w(0), GridPower: w(-20), HomePower: w(2080),
+		ReservePercent: new(0), Mode: new(devices.SelfConsumption), StormWatch: new(true), StormActive: new(false),
+		GridServicesActive: new(false), GridCharging: new(false), ExportRule: new(devices.ExportSolar), GridConnected: new(true),
 		GridImport: kwh(1234.5), GridExport: kwh(0), Solar: kwh(4321), BatteryIn: kwh(10), BatteryOut: kwh(9), Home: kwh(5000), MeasuredAt: &at, PolledAt: at,
 	}
 }
 
 // shown is a thermostat in a mode, with everything it can say.
 func shown(r devices.ThermostatReading, m devices.HVACMode) devices.ThermostatReading {
-	r.Mode, r.Action = &m, devices.Pointer(devices.ActionIdle)
-	r.Temperature, r.Humidity, r.OutdoorTemperature = devices.Pointer(76.0), devices.Pointer(41.0), devices.Pointer(97.0)
-	r.CoolSetpoint, r.HeatSetpoint = devices.Pointer(75.0), devices.Pointer(68.0)
+	r.Mode, r.Action = &m, new(devices.ActionIdle)
+	r.Temperature, r.Humidity, r.OutdoorTemperature = new(76.0), new(41.0), new(97.0)
+	r.CoolSetpoint, r.HeatSetpoint = new(75.0), new(68.0)
 	if r.Unit == devices.Celsius {
-		r.Temperature, r.OutdoorTemperature, r.CoolSetpoint, r.HeatSetpoint = devices.Pointer(21.5), devices.Pointer(4.0), devices.Pointer(26.0), devices.Pointer(20.5)
+		r.Temperature, r.OutdoorTemperature, r.CoolSetpoint, r.HeatSetpoint = new(21.5), new(4.0), new(26.0), new(20.5)
 	}
 	if len(r.Holds) > 0 {
-		r.Hold, r.HoldUntil = devices.Pointer(devices.HoldUntil), &at
+		r.Hold, r.HoldUntil = new(devices.HoldUntil), &at
 	}
 	if len(r.Fans) > 0 {
-		r.Fan = devices.Pointer(devices.FanCirculate)
+		r.Fan = new(devices.FanCirculate)
 	}
 	return r
 }
@@ -230,7 +230,7 @@ func TestTemplates(t *testing.T) {
 		add("preset "+string(h), climate, "climate", "preset_mode_value_template", text(r), string(h))
 	}
 	scheduled := downstairs()
-	scheduled.Hold = devices.Pointer(devices.HoldSchedule)
+	scheduled.Hold = new(devices.HoldSchedule)
 	add("on schedule there is no preset", climate, "climate", "preset_mode_value_template", text(scheduled), "None")
 	unknown := downstairs()
 	unknown.Humidity, unknown.OutdoorTemperature = nil, nil

@@ -3,6 +3,7 @@ package discovery
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"strings"
@@ -66,9 +67,7 @@ func TestHourlyPricesAreTaken(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inputs := map[string]any{"sensor": "", "today": "raw_today", "tomorrow": "raw_tomorrow", "start": "start", "price": "value", "factor": 1, "added": 0}
-			for k, v := range tt.inputs {
-				inputs[k] = v
-			}
+			maps.Copy(inputs, tt.inputs)
 			asked, err := json.Marshal(map[string]any{"template": template, "attributes": json.RawMessage(tt.attributes), "inputs": inputs})
 			if err != nil {
 				t.Fatal(err)

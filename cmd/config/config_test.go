@@ -77,8 +77,8 @@ func TestLoadV2(t *testing.T) {
 		Timezone: "America/Los_Angeles", Location: "America/Los_Angeles",
 		Holidays: []string{"2026-01-01", "2026-07-04", "2026-12-25"},
 		Seasons: map[string]Season{
-			"summer": {Months: []time.Month{5, 6, 7, 8, 9, 10}, PeakPeriods: []PeakPeriod{{960, 1140}}, Days: weekdays, Precool: devices.Pointer(true)},
-			"winter": {Months: []time.Month{11, 12, 1, 2, 3, 4}, PeakPeriods: []PeakPeriod{{360, 540}, {1020, 1200}}, Days: weekdays, Precool: devices.Pointer(false)},
+			"summer": {Months: []time.Month{5, 6, 7, 8, 9, 10}, PeakPeriods: []PeakPeriod{{960, 1140}}, Days: weekdays, Precool: new(true)},
+			"winter": {Months: []time.Month{11, 12, 1, 2, 3, 4}, PeakPeriods: []PeakPeriod{{360, 540}, {1020, 1200}}, Days: weekdays, Precool: new(false)},
 		},
 		OffPeakReservePercent: 100, ThermostatIDs: []string{"1234567", "1234568"},
 		PrecoolLeadMinutes: 30, PrecoolThresholdF: 95, PrecoolAdjustmentF: 2, MinThermostatTempF: 67,
@@ -604,8 +604,8 @@ func secretConfig(t *testing.T) Config {
 		case v.Kind() == reflect.Pointer && !v.IsNil():
 			fill(v.Elem())
 		case v.Kind() == reflect.Struct:
-			for i := range v.NumField() {
-				fill(v.Field(i))
+			for _, field := range v.Fields() {
+				fill(field)
 			}
 		}
 	}

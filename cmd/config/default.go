@@ -35,7 +35,7 @@ func (l *loader) complete(c *Config) {
 			season.Days = []string{"weekdays"}
 		}
 		if season.Precool == nil {
-			season.Precool = devices.Pointer(name == "summer")
+			season.Precool = new(name == "summer")
 		}
 		s.Seasons[name] = season
 	}

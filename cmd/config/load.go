@@ -207,10 +207,10 @@ func (l *loader) config(data []byte, environ []string) Config {
 	c := usual[Config]()
 	// What is good of a section stays when something in it is not.
 	if _, ok := k.Get("tesla").(map[string]any); ok {
-		c.Tesla = devices.Pointer(usual[Tesla]())
+		c.Tesla = new(usual[Tesla]())
 	}
 	if _, ok := k.Get("honeywell").(map[string]any); ok {
-		c.Honeywell = devices.Pointer(usual[Honeywell]())
+		c.Honeywell = new(usual[Honeywell]())
 	}
 	err := k.UnmarshalWithConf("", &c, koanf.UnmarshalConf{DecoderConfig: decoding()})
 	l.misread(err)

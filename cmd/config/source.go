@@ -132,31 +132,7 @@ func textOf(n *yaml.Node, key string, lines map[string]int, left *int) (any, err
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
-		section := map[string]any{}
-		seen := map[string]bool{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k, v := n.Content[i], n.Content[i+1]
-			name := k.Value
-			below := joined(key, name)
-			switch {
-			case k.Kind != yaml.ScalarNode:
-				return nil, fmt.Errorf("line %d: a key must be a word", k.Line)
-			case k.ShortTag() == "!!merge":
-				return nil, fmt.Errorf("line %d: << is not understood here: write the keys out", k.Line)
-			case seen[name]:
-				return nil, fmt.Errorf("line %d: %s is given twice, first in line %d", k.Line, below, lines[below])
-			}
-			seen[name] = true
-			lines[below] = k.Line
-			value, err := textOf(v, below, lines, left)
-			if err != nil {
-				return nil, err
-			}
-			if value != nil {
-				section[name] = value
-			}
-		}
-		return section, nil
+		return sectionOf(n, key, lines, left)
 	case yaml.SequenceNode:
 		list := []any{}
 		for i, item := range n.Content {
@@ -177,6 +153,35 @@ func textOf(n *yaml.Node, key string, lines map[string]int, left *int) (any, err
 		return n.Value, nil
 	}
 	return nil, errors.New("this is not YAML that can be read")
+}
+
+// sectionOf turns a mapping at key into a tree.
+func sectionOf(n *yaml.Node, key string, lines map[string]int, left *int) (map[string]any, error) {
+	section := map[string]any{}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		name := k.Value
+		below := joined(key, name)
+		switch {
+		case k.Kind != yaml.ScalarNode:
+			return nil, fmt.Errorf("line %d: a key must be a word", k.Line)
+		case k.ShortTag() == "!!merge":
+			return nil, fmt.Errorf("line %d: << is not understood here: write the keys out", k.Line)
+		case seen[name]:
+			return nil, fmt.Errorf("line %d: %s is given twice, first in line %d", k.Line, below, lines[below])
+		}
+		seen[name] = true
+		lines[below] = k.Line
+		value, err := textOf(v, below, lines, left)
+		if err != nil {
+			return nil, err
+		}
+		if value != nil {
+			section[name] = value
+		}
+	}
+	return section, nil
 }
 
 func joined(section, name string) string {

@@ -170,11 +170,12 @@ func TestNearest(t *testing.T) {
 }
 
 func TestParseIsBounded(t *testing.T) {
-	bomb := "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
+	var bomb strings.Builder
+	bomb.WriteString("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n")
 	for i := range 9 {
-		bomb += fmt.Sprintf("a%d: &a%d [%s]\n", i+1, i+1, strings.Repeat(fmt.Sprintf("*a%d,", i), 9)+fmt.Sprintf("*a%d", i))
+		bomb.WriteString(fmt.Sprintf("a%d: &a%d [%s]\n", i+1, i+1, strings.Repeat(fmt.Sprintf("*a%d,", i), 9)+fmt.Sprintf("*a%d", i)))
 	}
-	for name, text := range map[string]string{"aliases of aliases": bomb, "an alias in itself": "a: &a [*a]"} {
+	for name, text := range map[string]string{"aliases of aliases": bomb.String(), "an alias in itself": "a: &a [*a]"} {
 		if _, _, err := parse([]byte(text)); err == nil {
 			t.Errorf("%s: taken", name)
 		}

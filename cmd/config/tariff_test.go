@@ -148,14 +148,14 @@ func TestWhatTheReportCountsWithIsSaid(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			said := ""
+			var said strings.Builder
 			for _, n := range notices {
 				if n.Key == "tariff.peak_per_kwh" {
-					said += n.Text
+					said.WriteString(n.Text)
 				}
 			}
-			if !strings.HasPrefix(said, row.want) || row.want == "" && said != "" {
-				t.Errorf("it says %q", said)
+			if !strings.HasPrefix(said.String(), row.want) || row.want == "" && said.String() != "" {
+				t.Errorf("it says %q", said.String())
 			}
 		})
 	}

@@ -129,9 +129,8 @@ type part struct {
 	run  func(context.Context) error
 }
 
-// New builds a daemon. It reads token files and certificates and starts
-// nothing; its errors are about the configuration.
-func New(o Options) (*Daemon, error) {
+// complete fills in what was left out.
+func (o Options) complete() Options {
 	if o.Clock == nil {
 		o.Clock = bus.Wall{}
 	}
@@ -144,10 +143,17 @@ func New(o Options) (*Daemon, error) {
 	if o.HeldBack {
 		o.Config.Settings.DryRun = true
 	}
-	c := o.Config
 	if o.Counters[0] == nil {
-		o.Counters = [2]bridge.Store{bridge.NewFileStore(c.Paths.RamdiskStateFile), bridge.NewFileStore(c.Beside("energy.json"))}
+		o.Counters = [2]bridge.Store{bridge.NewFileStore(o.Config.Paths.RamdiskStateFile), bridge.NewFileStore(o.Config.Beside("energy.json"))}
 	}
+	return o
+}
+
+// New builds a daemon. It reads token files and certificates and starts
+// nothing; its errors are about the configuration.
+func New(o Options) (*Daemon, error) {
+	o = o.complete()
+	c := o.Config
 	d := &Daemon{Bus: bus.New(o.Clock), options: o, calendar: c.Calendar(), closed: make(chan struct{}), last: o.Last}
 	d.options.Last = nil // one that has ended is kept no longer than it is needed
 	if o.Last != nil {
@@ -171,19 +177,7 @@ func New(o Options) (*Daemon, error) {
 	}
 	// The controller subscribes first, so that it hears every first reading.
 	if o.Parts != BridgeAlone {
-		d.controller = d.newController(shared)
-		add("controller", d.controller.Run, nil)
-		add("last command", control.NewCommandReporter(d.controller.Options).Run, nil)
-		add("plan", d.planner(shared).Run, nil)
-		d.watcher = health.NewWatcher(health.Options{Bus: d.Bus, Topics: shared.Topics, Active: d.node.Active, Node: c.HA.Node, Log: o.Log.With("part", "health"), Calendar: c.Calendar(), Expiring: c.ExpiringHourly()})
-		add("health", d.watcher.Run, nil)
-		recorder, painter := d.recorder(shared)
-		add("report", recorder.Run, nil)
-		if painter != nil {
-			d.parts = append(d.parts, part{"picture", painter.Run})
-		}
-		d.mail = d.notifier(shared)
-		add("mail", d.mail.Run, nil)
+		d.addControl(shared)
 	}
 	if o.Parts != ControlAlone {
 		for _, p := range []func(bridge.Shared) (string, func(context.Context) error, error){d.powerwall, d.thermostats, d.weather, d.announcer} {
@@ -217,6 +211,26 @@ func New(o Options) (*Daemon, error) {
 		d.linked.Follow(d.last.linked)
 	}
 	return d, errors.Join(problems...)
+}
+
+// addControl adds the controller and what goes with it.
+func (d *Daemon) addControl(shared bridge.Shared) {
+	c := d.options.Config
+	d.controller = d.newController(shared)
+	d.watcher = health.NewWatcher(health.Options{Bus: d.Bus, Topics: shared.Topics, Active: d.node.Active, Node: c.HA.Node, Log: d.options.Log.With("part", "health"), Calendar: c.Calendar(), Expiring: c.ExpiringHourly()})
+	d.parts = append(d.parts,
+		part{"controller", d.controller.Run},
+		part{"last command", control.NewCommandReporter(d.controller.Options).Run},
+		part{"plan", d.planner(shared).Run},
+		part{"health", d.watcher.Run},
+	)
+	recorder, painter := d.recorder(shared)
+	d.parts = append(d.parts, part{"report", recorder.Run})
+	if painter != nil {
+		d.parts = append(d.parts, part{"picture", painter.Run})
+	}
+	d.mail = d.notifier(shared)
+	d.parts = append(d.parts, part{"mail", d.mail.Run})
 }
 
 // resume goes on where the daemon was that this one follows, which has ended: what

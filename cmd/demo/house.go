@@ -11,7 +11,6 @@ import (
 
 	yaml "go.yaml.in/yaml/v3"
 
-	"powermgr/devices"
 	"powermgr/devices/emulator"
 )
 
@@ -118,7 +117,7 @@ func (h House) check() error {
 // Options are the house as the emulator has it, as a day begins: nearly charged.
 func (h House) Options() emulator.HouseOptions {
 	return emulator.HouseOptions{
-		ChargePercent: devices.Pointer(90.0), Reserve: devices.Pointer(100),
+		ChargePercent: new(90.0), Reserve: new(100),
 		Leak: h.Insulation, Walls: h.Mass, Windows: h.Windows, CoolingW: h.Compressor.Cooling, HeatingW: h.Compressor.Heating,
 		BaseLoadW: h.BaseLoad, SolarPeakW: h.Roof, CapacityWh: 1000 * h.Battery.KWh, PowerW: 1000 * h.Battery.KW,
 	}

@@ -131,9 +131,9 @@ func (s *stay) foretell() {
 // read reads everything.
 func (s *stay) read() {
 	truth := s.cloud.Truth()
-	watts := func(w float64) *devices.Watts { return devices.Pointer(devices.Watts(w)) }
+	watts := func(w float64) *devices.Watts { return new(devices.Watts(w)) }
 	s.desk.Read(devices.PowerwallReading{
-		PolledAt: s.now, ChargePercent: devices.Pointer(devices.Percent(truth.ChargePercent)), ReservePercent: &truth.Reserve,
+		PolledAt: s.now, ChargePercent: new(devices.Percent(truth.ChargePercent)), ReservePercent: &truth.Reserve,
 		StoredEnergy: nil, HomePower: watts(truth.HomeW), SolarPower: watts(truth.SolarW), GridPower: watts(truth.GridW), BatteryPower: watts(truth.BatteryW),
 		Mode: &truth.Mode, GridCharging: &truth.GridCharging,
 	}, s.now)

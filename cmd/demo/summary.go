@@ -137,16 +137,7 @@ func (d *diary) keep(ctx context.Context, events *bus.Subscription, end time.Tim
 			d.look(now)
 			hour = hour.Add(time.Hour)
 		}
-		wake := d.clock.Now().Add(time.Minute)
-		switch {
-		case d.over && d.hold:
-			wake = time.Time{}
-		case d.over:
-			wake = last
-		case end.Before(wake):
-			wake = end
-		}
-		m, ok, err := events.Next(ctx, wake)
+		m, ok, err := events.Next(ctx, d.wake(end, last))
 		if err != nil {
 			return
 		}
@@ -164,15 +155,34 @@ func (d *diary) keep(ctx context.Context, events *bus.Subscription, end time.Tim
 			d.lowest = &truth.Reserve
 		}
 		if !d.clock.Now().Before(end) {
-			d.over = true
-			d.change(d.phase, rules.OffPeak, truth)
-			d.reserve, d.restored = truth.Reserve, true
-			for _, t := range truth.Thermostats {
-				d.restored = d.restored && t.Hold == devices.HoldSchedule && !t.Pending
-			}
-			d.books, d.charged = truth.Books, truth.StoredWh-stored
+			d.close(truth, stored)
 		}
 	}
+}
+
+// wake is when to look at the house though nothing happens; zero: never again.
+func (d *diary) wake(end, last time.Time) time.Time {
+	soon := d.clock.Now().Add(time.Minute)
+	switch {
+	case d.over && d.hold:
+		return time.Time{}
+	case d.over:
+		return last
+	case end.Before(soon):
+		return end
+	}
+	return soon
+}
+
+// close ends the books of a day that began with so many Wh in the battery.
+func (d *diary) close(truth emulator.Truth, stored float64) {
+	d.over = true
+	d.change(d.phase, rules.OffPeak, truth)
+	d.reserve, d.restored = truth.Reserve, true
+	for _, t := range truth.Thermostats {
+		d.restored = d.restored && t.Hold == devices.HoldSchedule && !t.Pending
+	}
+	d.books, d.charged = truth.Books, truth.StoredWh-stored
 }
 
 func (d *diary) take(m bus.Message) {

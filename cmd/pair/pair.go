@@ -279,6 +279,7 @@ func (p *Pair) say() {
 	p.shared.Bus.Publish(bus.Message{Topic: p.shared.Topics.NodeState(p.node), Payload: mustJSON(p.State()), Retain: true})
 }
 
+// State is what this node says of itself.
 func (p *Pair) State() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -290,6 +291,7 @@ func (p *Pair) State() State {
 	return s
 }
 
+// Farewell is the state that the broker is to publish when this node is gone.
 func (p *Pair) Farewell() []byte { return p.State().Farewell() }
 
 // Alone reports that there may be another node.

@@ -85,11 +85,11 @@ func killed(t *testing.T, broker *brokertest.Broker, i int) (when time.Time, err
 	zone, _ := time.LoadLocation("America/Los_Angeles")
 	clock := quickClock{time.Now(), time.Date(2026, 7, 15, 15, 20, 0, 0, zone)}
 	ran := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), uint64(i)))
-	house := emulator.HouseOptions{ChargePercent: devices.Pointer(30 + 50*ran.Float64()), Reserve: devices.Pointer(100), Thermostats: emulator.DefaultThermostats(), BaseLoadW: 3000}
+	house := emulator.HouseOptions{ChargePercent: new(30 + 50*ran.Float64()), Reserve: new(100), Thermostats: emulator.DefaultThermostats(), BaseLoadW: 3000}
 	for _, th := range house.Thermostats {
 		th.Mode, th.Location = devices.Cool, zone
 	}
-	house.Thermostats[1].Submit(clock.Now(), emulator.Setting{Cool: devices.Pointer(75.0), Heat: devices.Pointer(66.0), Hold: devices.Pointer(devices.HoldPermanent)}, 0)
+	house.Thermostats[1].Submit(clock.Now(), emulator.Setting{Cool: new(75.0), Heat: new(66.0), Hold: new(devices.HoldPermanent)}, 0)
 	cloud := emulator.New(emulator.Options{Now: clock.Now, Location: zone, House: house,
 		Sleep: func(ctx context.Context, d time.Duration) error { return bus.Sleep(ctx, clock, d) }})
 	before := cloud.Truth()

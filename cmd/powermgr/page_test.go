@@ -120,11 +120,11 @@ func (w *window) shows(id, text string) {
 // for the answer. A daemon that is just starting is asked again, as it asks people to.
 func (w *window) press(says string, fields ...string) {
 	w.t.Helper()
-	fill := ""
+	var fill strings.Builder
 	for i := 0; i+1 < len(fields); i += 2 {
-		fill += fmt.Sprintf("document.querySelector('#buttons [name=%s]').value = %q;", fields[i], fields[i+1])
+		fill.WriteString(fmt.Sprintf("document.querySelector('#buttons [name=%s]').value = %q;", fields[i], fields[i+1]))
 	}
-	pressed := fmt.Sprintf("(() => { const b = [...document.querySelectorAll('button')].find(b => b.innerText.startsWith(%q)); if (b) { %s b.click() } return b !== undefined })()", says, fill)
+	pressed := fmt.Sprintf("(() => { const b = [...document.querySelectorAll('button')].find(b => b.innerText.startsWith(%q)); if (b) { %s b.click() } return b !== undefined })()", says, fill.String())
 	answer := "there is no such button"
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if w.js(pressed) != "true" {

@@ -46,7 +46,7 @@ func pairCloud(listen string) int {
 	var mu sync.Mutex
 	var from string // of the request being served: the cloud serves one at a time
 	cloud := emulator.New(emulator.Options{
-		Now: time.Now, House: emulator.HouseOptions{ChargePercent: devices.Pointer(80.0), Reserve: devices.Pointer(100)},
+		Now: time.Now, House: emulator.HouseOptions{ChargePercent: new(80.0), Reserve: new(100)},
 		OnRequest: func(q emulator.Request) {
 			line := cloudLine{At: q.At, From: from, Endpoint: q.Endpoint}
 			if q.Write != nil {
@@ -56,7 +56,7 @@ func pairCloud(listen string) int {
 		},
 	})
 	cloud.Person(func(h *emulator.House) { // a permanent hold, which ends by nobody's doing but ours
-		h.Thermostats[1].Submit(time.Now(), emulator.Setting{Cool: devices.Pointer(78.0), Heat: devices.Pointer(70.0), Hold: devices.Pointer(devices.HoldPermanent)}, 0)
+		h.Thermostats[1].Submit(time.Now(), emulator.Setting{Cool: new(78.0), Heat: new(70.0), Hold: new(devices.HoldPermanent)}, 0)
 	})
 	err := http.ListenAndServe(listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()

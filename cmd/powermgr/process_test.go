@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"powermgr/bridge/brokertest"
-	"powermgr/devices"
 	"powermgr/devices/emulator"
 )
 
@@ -73,7 +72,7 @@ func newHome(t testing.TB, peak string) *home {
 func newHomeAt(t testing.TB, broker *brokertest.Broker, peak string) *home {
 	t.Helper()
 	h := &home{t: t, broker: broker, dir: t.TempDir(), arrived: make(chan time.Time, 1)}
-	h.cloud = emulator.New(emulator.Options{Now: time.Now, House: emulator.HouseOptions{ChargePercent: devices.Pointer(80.0), Reserve: devices.Pointer(100)},
+	h.cloud = emulator.New(emulator.Options{Now: time.Now, House: emulator.HouseOptions{ChargePercent: new(80.0), Reserve: new(100)},
 		OnRequest: func(q emulator.Request) {
 			if q.Write != nil {
 				h.mu.Lock()

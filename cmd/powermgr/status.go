@@ -177,9 +177,10 @@ func (p page) today() {
 	if !p.topic("control/"+devices.TodayLeaf, &t) || t.PeakImport == nil {
 		return
 	}
-	text := fmt.Sprintf("%.1f kWh from the grid in peaks", *t.PeakImport)
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf("%.1f kWh from the grid in peaks", *t.PeakImport))
 	if t.PeakWithout != nil {
-		text += fmt.Sprintf(" instead of %.1f", *t.PeakWithout)
+		text.WriteString(fmt.Sprintf(" instead of %.1f", *t.PeakWithout))
 	}
 	for _, x := range []struct {
 		saved *float64
@@ -192,9 +193,9 @@ func (p page) today() {
 		if amount < 0 {
 			what, amount = "more paid", -amount
 		}
-		text += fmt.Sprintf("; %s %s%s", money(t.Currency, amount), what, x.when)
+		text.WriteString(fmt.Sprintf("; %s %s%s", money(t.Currency, amount), what, x.when))
 	}
-	p.line("Today", "%s", text)
+	p.line("Today", "%s", text.String())
 	p.forecasts(t.Forecast)
 }
 

@@ -12,7 +12,6 @@ import (
 	"powermgr/cmd/config"
 	"powermgr/control/report"
 	"powermgr/control/rules"
-	"powermgr/devices"
 )
 
 // dryDay writes the record of a day of a dry run: a home that uses 2 kW all day,
@@ -32,8 +31,8 @@ func dryDay(t *testing.T, c config.Config, date string, dry bool) {
 		s := &r.Samples
 		s.Home, s.Solar, s.Grid, s.Battery, s.Charge = append(s.Home, 2000), append(s.Solar, sun), append(s.Grid, 2000-sun), append(s.Battery, 0), append(s.Charge, 50)
 	}
-	r.Without.CapacityKWh = devices.Pointer(13.5)
-	r.Energy.Peak.GridIn = devices.Pointer(3.0)
+	r.Without.CapacityKWh = new(13.5)
+	r.Energy.Peak.GridIn = new(3.0)
 	r.Decisions = []report.Decision{
 		{At: midnight.Add(16 * time.Hour), Type: rules.NoteDryRun, Target: "powerwall", Reason: rules.NotSent + "reserve 0 %, was 20 %: peak until 19:00"},
 		{At: midnight.Add(16 * time.Hour), Type: rules.NotePhase, Reason: "the peak begins"},

@@ -146,12 +146,12 @@ func (w *drawing) thermostat(hot bool) thermostat {
 	}
 	switch r.IntN(8) {
 	case 0, 1:
-		s.Hold = devices.Pointer(devices.HoldPermanent)
+		s.Hold = new(devices.HoldPermanent)
 	case 2:
-		s.Hold = devices.Pointer(devices.HoldTemporary)
+		s.Hold = new(devices.HoldTemporary)
 	case 3:
-		s.Hold = devices.Pointer(devices.HoldUntil)
-		s.HoldUntil = devices.Pointer(w.Begins.Add(time.Duration(1+r.IntN(90)) * 15 * time.Minute))
+		s.Hold = new(devices.HoldUntil)
+		s.HoldUntil = new(w.Begins.Add(time.Duration(1+r.IntN(90)) * 15 * time.Minute))
 	default:
 		return t
 	}
@@ -211,18 +211,18 @@ func (w *drawing) people() {
 		case 0, 1:
 			w.add(at, wall{i, change{Cool: &cool, Heat: &heat}})
 		case 2:
-			w.add(at, wall{i, change{Cool: &cool, Heat: &heat, Hold: devices.Pointer(devices.HoldPermanent)}})
+			w.add(at, wall{i, change{Cool: &cool, Heat: &heat, Hold: new(devices.HoldPermanent)}})
 		case 3:
 			if t.Round {
 				continue // it has none
 			}
-			w.add(at, wall{i, change{Hold: devices.Pointer(devices.HoldSchedule)}})
+			w.add(at, wall{i, change{Hold: new(devices.HoldSchedule)}})
 		case 4:
-			w.add(at, wall{i, change{Mode: devices.Pointer(pick(r, devices.Off, devices.Cool, devices.Heat, devices.HeatCool))}})
+			w.add(at, wall{i, change{Mode: new(pick(r, devices.Off, devices.Cool, devices.Heat, devices.HeatCool))}})
 		case 5:
-			w.add(at, wall{i, change{Fan: devices.Pointer(pick(r, devices.FanOn, devices.FanAuto))}})
+			w.add(at, wall{i, change{Fan: new(pick(r, devices.FanOn, devices.FanAuto))}})
 		case 6:
-			w.add(at, app{Reserve: devices.Pointer(pick(r, 5, 10, 30, 55, 60))})
+			w.add(at, app{Reserve: new(pick(r, 5, 10, 30, 55, 60))})
 		case 7:
 			w.add(at, app{Mode: pick(r, devices.Autonomous, devices.Backup)})
 		case 8, 9:

@@ -48,10 +48,10 @@ func (w *drawing) near(t *thermostat) {
 	}
 	gap := step * float64(w.rand.IntN(3))
 	if t.Mode == devices.Heat {
-		t.Set.Cool = devices.Pointer(*t.Set.Heat + gap)
+		t.Set.Cool = new(*t.Set.Heat + gap)
 		return
 	}
-	t.Set.Heat = devices.Pointer(*t.Set.Cool - gap)
+	t.Set.Heat = new(*t.Set.Cool - gap)
 }
 
 // apart are two glitches at least: two readings in a row that agree are what

@@ -28,7 +28,7 @@ func hot(nodes int, backend string) *world {
 	w.Weather = weather{LowC: 20, HighC: 40, Clear: 1}
 	w.Powerwall = powerwall{ChargePercent: 66, Reserve: 100, BaseLoadW: 2500}
 	cool, heat := 75.0, 66.0
-	w.Thermostats = []thermostat{{Mode: devices.Cool}, {Mode: devices.Cool, Set: change{Cool: &cool, Heat: &heat, Hold: devices.Pointer(devices.HoldPermanent)}}}
+	w.Thermostats = []thermostat{{Mode: devices.Cool}, {Mode: devices.Cool, Set: change{Cool: &cool, Heat: &heat, Hold: new(devices.HoldPermanent)}}}
 	w.Acts = nil
 	return w
 }

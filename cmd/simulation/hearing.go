@@ -236,7 +236,7 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		}
 		d.holds = d.holds || r.Hold != nil && *r.Hold != devices.HoldVacation // which those without holds show as well
 		if d.bare = !d.holds; r.Hold == nil {
-			r.Hold = devices.Pointer(devices.HoldPermanent)
+			r.Hold = new(devices.HoldPermanent)
 		}
 		if d.bare && r.SchedulePeriod != d.period && d.period != "" {
 			d.unseen = nil // it looks as if the schedule had moved on

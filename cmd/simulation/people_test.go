@@ -53,8 +53,8 @@ func TestPeopleAreToldApart(t *testing.T) {
 			}},
 		{name: "off and on again at the wall", person: true,
 			script: func(d *day) {
-				d.on("17:01:10", func() { d.wall(1, emulator.Setting{Mode: devices.Pointer(devices.Off)}) })
-				d.on("17:31:10", func() { d.wall(1, emulator.Setting{Mode: devices.Pointer(devices.Cool)}) })
+				d.on("17:01:10", func() { d.wall(1, emulator.Setting{Mode: new(devices.Off)}) })
+				d.on("17:31:10", func() { d.wall(1, emulator.Setting{Mode: new(devices.Cool)}) })
 			},
 			check: func(d *day) {
 				d.is("writes in that peak", len(d.wrote(upstairs, "17:06", "19:00")), 0)
@@ -86,7 +86,7 @@ func TestPeopleAreToldApart(t *testing.T) {
 			}},
 		{name: "the fan is nobody's set point",
 			script: func(d *day) {
-				d.on("17:01:10", func() { d.wall(1, emulator.Setting{Fan: devices.Pointer(devices.FanOn)}) })
+				d.on("17:01:10", func() { d.wall(1, emulator.Setting{Fan: new(devices.FanOn)}) })
 			},
 			check: func(d *day) { d.is("in the end", d.house.Thermostats[1].Cool, 75) }},
 		{name: "our writes take their time", settle: 75 * time.Second,

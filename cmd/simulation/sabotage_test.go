@@ -32,7 +32,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 	}{
 		{I1, "the journal keeps nothing, and the daemon is killed in the peak", func(h *home) {
 			h.nodes[0].disk.forgets, h.world.Rsync = true, false
-			h.people(emulator.Setting{Hold: devices.Pointer(devices.HoldPermanent)})
+			h.people(emulator.Setting{Hold: new(devices.HoldPermanent)})
 			h.at(-10*time.Minute, func() { h.broker.set(false, true) })
 			h.at(20*time.Minute, func() { h.active().end(ending{off: time.Minute, reboot: true}) })
 		}},
@@ -40,7 +40,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 			h.configure("dry_run: false", "dry_run: false\n  thermostat_increment_f: 5\n  max_thermostat_temp_f: 90\n  min_heat_setpoint_f: 50")
 		}},
 		{I3, "the controller writes over what a person has chosen", func(h *home) {
-			h.at(40*time.Minute, func() { h.wall(0, emulator.Setting{Hold: devices.Pointer(devices.HoldPermanent)}) })
+			h.at(40*time.Minute, func() { h.wall(0, emulator.Setting{Hold: new(devices.HoldPermanent)}) })
 			h.at(60*time.Minute, func() { h.rogue(0, "is set back", 79, 61) })
 		}},
 		{I3, "the controller writes over a person's reserve", func(h *home) {
@@ -77,7 +77,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 			h.at(60*time.Minute, func() { h.rogueReserve(0) })
 		}},
 		{I4, "the controller asks for the set points that are there", func(h *home) {
-			h.people(emulator.Setting{Cool: devices.Pointer(77.0), Heat: devices.Pointer(60.0), Hold: devices.Pointer(devices.HoldPermanent)})
+			h.people(emulator.Setting{Cool: new(77.0), Heat: new(60.0), Hold: new(devices.HoldPermanent)})
 			for _, before := range []time.Duration{-75, -60, -45} { // each may be heard after the reading that it causes
 				h.at(before*time.Minute, func() { h.rogue(0, "is set back", 77, 60) })
 			}

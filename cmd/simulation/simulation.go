@@ -172,7 +172,7 @@ func (h *home) wall(i int, s emulator.Setting) {
 		t := e.Thermostats[i]
 		before := settingOf(t)
 		if (s.Cool != nil || s.Heat != nil) && s.Hold == nil && t.Hold == devices.HoldSchedule {
-			s.Hold = devices.Pointer(devices.HoldTemporary)
+			s.Hold = new(devices.HoldTemporary)
 		}
 		t.Touch(time.Now(), s)
 		h.watch.chose(i, before, settingOf(t), t.Pending())

@@ -108,9 +108,7 @@ func readStatistics(in *csv.Reader, head []string, t *table, s statistics) error
 		id := strings.TrimSpace(rec[s.id])
 		is := meter(id)
 		if is == "" {
-			if !slices.Contains(t.ignored, id) && len(t.ignored) < 100 {
-				t.ignored = append(t.ignored, id)
-			}
+			t.ignore(id)
 			return nil
 		}
 		c, err := t.counter(is, id)
@@ -146,6 +144,13 @@ func readStatistics(in *csv.Reader, head []string, t *table, s statistics) error
 		err = &CSVError{Line: 1, Column: head[s.id], Err: fmt.Errorf("none of its meters seems to be the home's or the grid's: %s", strings.Join(t.ignored[:min(len(t.ignored), 10)], ", "))}
 	}
 	return err
+}
+
+// ignore notes a statistic that is none of the home's meters.
+func (t *table) ignore(id string) {
+	if !slices.Contains(t.ignored, id) && len(t.ignored) < 100 {
+		t.ignored = append(t.ignored, id)
+	}
 }
 
 // kWh is the sum of a line; known is false where it has none.

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"reflect"
 	"strconv"
@@ -111,31 +112,36 @@ func plausible(v reflect.Value) error {
 		}
 		return nil
 	}
-	switch v.Kind() {
-	case reflect.Pointer:
-		if !v.IsNil() {
-			return plausible(v.Elem())
-		}
-	case reflect.Struct:
-		for _, field := range v.Fields() {
-			if err := plausible(field); err != nil {
-				return err
-			}
-		}
-	case reflect.Slice:
-		for i := range v.Len() {
-			if err := plausible(v.Index(i)); err != nil {
-				return err
-			}
-		}
-	case reflect.Map:
-		for _, key := range v.MapKeys() {
-			if err := plausible(v.MapIndex(key)); err != nil {
-				return err
-			}
+	for part := range parts(v) {
+		if err := plausible(part); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// parts are the values that v holds: what it points to, its fields, its elements.
+func parts(v reflect.Value) iter.Seq[reflect.Value] {
+	return func(yield func(reflect.Value) bool) {
+		switch v.Kind() {
+		case reflect.Pointer:
+			if !v.IsNil() {
+				yield(v.Elem())
+			}
+		case reflect.Struct:
+			for _, part := range v.Fields() {
+				if !yield(part) {
+					return
+				}
+			}
+		case reflect.Slice, reflect.Map:
+			for _, part := range v.Seq2() {
+				if !yield(part) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // A Disk is where the journal is kept.

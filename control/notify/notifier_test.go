@@ -220,13 +220,13 @@ func TestNotifier(t *testing.T) {
 		r.start()
 		peak, next := time.Now().Add(-3*time.Hour), time.Now().Add(21*time.Hour)
 		state := func(p rules.Phase, start, end time.Time) {
-			r.publish(topics.Control(devices.StateLeaf), control.State{Phase: p, PeakStart: &start, PeakEnd: &end, Reserve: devices.Pointer(0)})
+			r.publish(topics.Control(devices.StateLeaf), control.State{Phase: p, PeakStart: &start, PeakEnd: &end, Reserve: new(0)})
 		}
 		r.faults("c:powerwall/authorisation")
 		state(rules.InPeak, peak, time.Now())
 		r.publish(topics.Control(devices.EventLeaf), control.Event{Type: rules.NoteReserve, Reason: "reserve 0 %, was 100 %", At: time.Now()})
 		r.publish(topics.Control(devices.EventLeaf), control.Event{Type: rules.NoteLatched, Reason: "40 %", At: time.Now()})
-		r.publish(topics.Powerwall(devices.StateLeaf), devices.PowerwallReading{ChargePercent: devices.Pointer(devices.Percent(12)), PolledAt: time.Now()})
+		r.publish(topics.Powerwall(devices.StateLeaf), devices.PowerwallReading{ChargePercent: new(devices.Percent(12)), PolledAt: time.Now()})
 		state(rules.OffPeak, next, next.Add(time.Hour))
 		r.ask("the configuration is not accepted", health.Critical)
 		r.expect("CRITICAL: powerwall/authorisation is wrong", "WARNING: low battery: 40 %", "WARNING: battery at 12 % at the end of the day's last peak",
@@ -370,7 +370,7 @@ func TestNotifier(t *testing.T) {
 		before := stamp()
 		for range 7 * 24 {
 			r.faults("c:a")
-			r.publish(topics.Powerwall(devices.StateLeaf), devices.PowerwallReading{ChargePercent: devices.Pointer(devices.Percent(50)), PolledAt: time.Now()})
+			r.publish(topics.Powerwall(devices.StateLeaf), devices.PowerwallReading{ChargePercent: new(devices.Percent(50)), PolledAt: time.Now()})
 			r.wait(time.Hour)
 		}
 		if after := stamp(); !slices.Equal(before, after) {
@@ -681,16 +681,17 @@ func TestFromTheBusToAMailbox(t *testing.T) {
 			if sent := len(p.received()) == 1; sent != (c.name == "sent") {
 				t.Errorf("received %d", len(p.received()))
 			}
-			kept := log.String()
+			var kept strings.Builder
+			kept.WriteString(log.String())
 			for _, name := range []string{"state.json", "mail"} {
 				_ = filepath.WalkDir(filepath.Join(dir, name), func(path string, _ os.DirEntry, _ error) error {
 					content, _ := os.ReadFile(path)
-					kept += string(content)
+					kept.WriteString(string(content))
 					return nil
 				})
 			}
-			if strings.Contains(kept, "s3cret") {
-				t.Errorf("the password is in\n%s", kept)
+			if strings.Contains(kept.String(), "s3cret") {
+				t.Errorf("the password is in\n%s", kept.String())
 			}
 		})
 	}

@@ -12,7 +12,6 @@ import (
 	"powermgr/control/health"
 	"powermgr/control/notify"
 	"powermgr/control/rules"
-	"powermgr/devices"
 )
 
 func pacific(t testing.TB) *time.Location {
@@ -230,15 +229,15 @@ func TestNoStorm(t *testing.T) {
 
 // A day's peak is from 16:00 to 19:00: from minute 60 to 240 of a story.
 func phase(after time.Duration, p rules.Phase, owned ...string) at {
-	c := control.State{Phase: p, Reserve: devices.Pointer(100)}
+	c := control.State{Phase: p, Reserve: new(100)}
 	peak := start.Add(time.Hour)
 	switch {
 	case p == rules.InPeak:
-		c.Reserve = devices.Pointer(0)
+		c.Reserve = new(0)
 	case after >= 240*minute:
 		peak = peak.AddDate(0, 0, 1)
 	}
-	c.PeakStart, c.PeakEnd = &peak, devices.Pointer(peak.Add(3*time.Hour))
+	c.PeakStart, c.PeakEnd = &peak, new(peak.Add(3*time.Hour))
 	for _, o := range owned {
 		c.Owned = append(c.Owned, rules.Owned{Target: o, Name: o})
 	}
@@ -302,7 +301,7 @@ func TestWhatIsToldOfAPeak(t *testing.T) {
 func TestLowAtTheEndOfTheDay(t *testing.T) {
 	inPeak, over := phase(60*minute, rules.InPeak), phase(240*minute, rules.OffPeak)
 	another := over.ev.(notify.PhaseSaid)
-	another.PeakStart = devices.Pointer(start.Add(8 * time.Hour)) // 23:00 the same day
+	another.PeakStart = new(start.Add(8 * time.Hour)) // 23:00 the same day
 	none := over.ev.(notify.PhaseSaid)
 	none.PeakStart, none.PeakEnd = nil, nil
 	want := []string{"240 warning WARNING: battery at 18 % at the end of the day's last peak"}

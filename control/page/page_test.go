@@ -104,20 +104,20 @@ func (h *house) until(what string, holds func() bool) {
 // full has a home with something of everything.
 func (h *house) full() {
 	now := devices.WholeSecond(time.Now())
-	p, watts := devices.Pointer[devices.Percent], devices.Pointer[devices.Watts]
+	p, watts := func(v devices.Percent) *devices.Percent { return &v }, func(v devices.Watts) *devices.Watts { return &v }
 	h.publish(topics.Powerwall("state"), devices.PowerwallReading{
-		ChargePercent: p(62), StoredEnergy: devices.Pointer[devices.WattHours](8400), BatteryPower: watts(2100), SolarPower: watts(1500), GridPower: watts(0), HomePower: watts(3600),
-		ReservePercent: devices.Pointer(0), Mode: devices.Pointer(devices.SelfConsumption), PolledAt: now, StormActive: devices.Pointer(true),
+		ChargePercent: p(62), StoredEnergy: new(devices.WattHours(8400)), BatteryPower: watts(2100), SolarPower: watts(1500), GridPower: watts(0), HomePower: watts(3600),
+		ReservePercent: new(0), Mode: new(devices.SelfConsumption), PolledAt: now, StormActive: new(true),
 	})
 	h.publish(topics.Thermostat("down", "state"), devices.ThermostatReading{
-		Name: `<script>alert("x")</script>`, Mode: devices.Pointer(devices.Cool), Action: devices.Pointer(devices.ActionCooling), Temperature: devices.Pointer(76.5), Humidity: devices.Pointer(41.0),
-		CoolSetpoint: devices.Pointer(78.0), Hold: devices.Pointer(devices.HoldUntil), HoldUntil: &now, Unit: devices.Fahrenheit, Alive: true, PolledAt: now,
+		Name: `<script>alert("x")</script>`, Mode: new(devices.Cool), Action: new(devices.ActionCooling), Temperature: new(76.5), Humidity: new(41.0),
+		CoolSetpoint: new(78.0), Hold: new(devices.HoldUntil), HoldUntil: &now, Unit: devices.Fahrenheit, Alive: true, PolledAt: now,
 	})
 	h.publish(topics.Thermostat("up", "state"), devices.ThermostatReading{VendorID: "LCC-42", Name: "Upstairs", Unit: devices.Celsius, PolledAt: now.Add(-time.Hour), Alive: true})
 	h.bus.Publish(bus.Message{Topic: topics.Thermostat("up", "availability"), Payload: []byte("offline"), Retain: true})
 	h.publish(topics.Control("state"), control.State{
-		Phase: rules.InPeak, Reason: "the peak runs", MinutesLeft: devices.Pointer(42), OffsetF: 2, Latched: []control.Latched{{MinutesLeft: 60, LevelPercent: 50}}, ForecastF: devices.Pointer(101.0),
-		Override: "peak", Until: devices.Pointer(now.Add(time.Hour)), Enabled: true, Reserve: devices.Pointer(0),
+		Phase: rules.InPeak, Reason: "the peak runs", MinutesLeft: new(42), OffsetF: 2, Latched: []control.Latched{{MinutesLeft: 60, LevelPercent: 50}}, ForecastF: new(101.0),
+		Override: "peak", Until: new(now.Add(time.Hour)), Enabled: true, Reserve: new(0),
 		Owned:   []rules.Owned{{Target: "down", Name: "Downstairs", What: "setback", Until: now.Add(time.Hour)}},
 		Yielded: []rules.Owned{{Target: rules.Powerwall, Name: "Powerwall", What: "somebody set the reserve to 20 %", Until: now.Add(time.Hour)}},
 	})
@@ -599,11 +599,11 @@ func TestAhead(t *testing.T) {
 		{"by the calendar", nil, nil, []string{
 			"15 12:00 100 The battery fills up", "15 15:30 100 Precools by 2 °F if at least 95", "15 16:00 0 The battery runs the home down to its reserve; each time",
 			"15 19:00 100 The battery fills up", "16 15:30 100 Precools by 2 °F if", "16 16:00 0 The battery runs", "16 19:00 100 The battery fills"}},
-		{"a hot day", state(func(c *control.State) { c.ForecastF = devices.Pointer(101.0) }), nil, []string{
+		{"a hot day", state(func(c *control.State) { c.ForecastF = new(101.0) }), nil, []string{
 			"15 12:00 100 The", "15 15:30 100 Precools by 2 °F, since 101 °F are forecast", "15 16:00 0 The", "15 19:00 100 The", "16 15:30 100 Precools by 2 °F if", "16 16:00 0 The", "16 19:00 100 The"}},
-		{"a mild day", state(func(c *control.State) { c.ForecastF = devices.Pointer(80.0) }), nil, []string{
+		{"a mild day", state(func(c *control.State) { c.ForecastF = new(80.0) }), nil, []string{
 			"15 12:00 100 The", "15 15:30 100 No precooling: 80 °F", "15 16:00 0 The", "15 19:00 100 The", "16 15:30 100 Precools", "16 16:00 0 The", "16 19:00 100 The"}},
-		{"a pause into the peak", state(func(c *control.State) { c.Override, c.Until = "pause", devices.Pointer(at("15 17:00")) }), nil, []string{
+		{"a pause into the peak", state(func(c *control.State) { c.Override, c.Until = "pause", new(at("15 17:00")) }), nil, []string{
 			"15 12:00 - Your override: paused", "15 17:00 0 The battery runs", "15 19:00 100 The", "16 15:30 100 Precools", "16 16:00 0 The", "16 19:00 100 The"}},
 		{"switched off", state(func(c *control.State) { c.Enabled = false }), nil, []string{"15 12:00 - Switched off"}},
 		{"a plan, with slots that do the same", followed, slots(
@@ -663,7 +663,7 @@ func TestThePictureShowsAnOverride(t *testing.T) {
 	} {
 		state := &control.State{Enabled: true, Override: c.override, Phase: c.phase}
 		if c.until > 0 {
-			state.Until = devices.Pointer(at(c.until))
+			state.Until = new(at(c.until))
 		}
 		a := h.ahead(view{Now: at(12), Control: state}, nil)
 		if len(a.Peaks) != c.peaks || math.Abs(a.Peaks[0].From-c.from/.36) > 0.01 || math.Abs(a.Peaks[0].Width-c.width/.36) > 0.01 {

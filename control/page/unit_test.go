@@ -15,7 +15,7 @@ func TestThePageInTheOwnersUnit(t *testing.T) {
 	} {
 		h := newHouse(t, func(o *Options) { o.Settings.Unit = unit })
 		h.full()
-		h.publish(topics.Control("state"), control.State{Enabled: true, Override: "auto", OffsetF: 2, ForecastF: devices.Pointer(98.6)})
+		h.publish(topics.Control("state"), control.State{Enabled: true, Override: "auto", OffsetF: 2, ForecastF: new(98.6)})
 		page := h.ask("GET", "/", "", nil).Body.String()
 		for _, text := range want {
 			if !strings.Contains(page, text) {

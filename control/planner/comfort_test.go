@@ -46,11 +46,11 @@ func newEmulated(t *testing.T, weather emulator.Changing, until time.Time, days 
 func (e *emulated) read() {
 	e.now = e.now.Add(5 * time.Minute)
 	truth := e.cloud.Truth()
-	watts := func(w float64) *devices.Watts { return devices.Pointer(devices.Watts(w)) }
+	watts := func(w float64) *devices.Watts { return new(devices.Watts(w)) }
 	e.desk.Read(devices.PowerwallReading{
-		PolledAt: e.now, ChargePercent: devices.Pointer(devices.Percent(truth.ChargePercent)), ReservePercent: &truth.Reserve,
+		PolledAt: e.now, ChargePercent: new(devices.Percent(truth.ChargePercent)), ReservePercent: &truth.Reserve,
 		HomePower: watts(truth.HomeW), SolarPower: watts(truth.SolarW), GridPower: watts(truth.GridW), BatteryPower: watts(truth.BatteryW),
-		Mode: devices.Pointer(devices.SelfConsumption), GridCharging: &truth.GridCharging,
+		Mode: new(devices.SelfConsumption), GridCharging: &truth.GridCharging,
 	}, e.now)
 	for _, th := range truth.Thermostats {
 		out := devices.Celsius.To(th.Unit, truth.OutdoorC)

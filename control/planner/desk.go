@@ -269,7 +269,7 @@ func (d *Desk) plan(now time.Time) plan.Plan {
 	}
 	at := devices.WholeSecond(now)
 	d.out = plan.Plan{
-		Made: at, Decided: at, Reserve: devices.Pointer(outline[0].Reserve), Reason: outline[0].Reason, Currency: d.Currency,
+		Made: at, Decided: at, Reserve: new(outline[0].Reserve), Reason: outline[0].Reason, Currency: d.Currency,
 		Inputs: &plan.Known{
 			HistoryDays: d.past.Days(), Courses: len(courses), ChargePercent: float64(*d.last.ChargePercent),
 			CapacityKWh: m.CapacityKWh, PowerKW: m.PowerKW, GridChargeKW: m.GridChargeKW, Prices: d.Source, Weather: weather,

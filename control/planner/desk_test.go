@@ -49,8 +49,8 @@ func settings() Settings {
 // reading is what the Powerwall says at a time.
 func reading(at time.Time, charge float64, reserve int) devices.PowerwallReading {
 	return devices.PowerwallReading{
-		ChargePercent: devices.Pointer(devices.Percent(charge)), ReservePercent: &reserve, PolledAt: at, HomePower: devices.Pointer(devices.Watts(loadAt(at) * 1000)),
-		SolarPower: devices.Pointer(devices.Watts(0)), Mode: devices.Pointer(devices.SelfConsumption),
+		ChargePercent: new(devices.Percent(charge)), ReservePercent: &reserve, PolledAt: at, HomePower: new(devices.Watts(loadAt(at) * 1000)),
+		SolarPower: new(devices.Watts(0)), Mode: new(devices.SelfConsumption),
 	}
 }
 
@@ -64,7 +64,7 @@ func TestPlan(t *testing.T) {
 	}{
 		{"without sun it fills before the peak", 0, 40, nil, 85, 100, "fill to"},
 		{"what the sun brings is not bought", 5, 60, nil, 0, 70, "the sun leaves over"},
-		{"a site that may not fill from the grid holds", 0, 60, func(d *Desk) { d.last.GridCharging = devices.Pointer(false) }, 55, 100, "kWh"},
+		{"a site that may not fill from the grid holds", 0, 60, func(d *Desk) { d.last.GridCharging = new(false) }, 55, 100, "kWh"},
 		{"never below the least reserve", 5, 90, func(d *Desk) { d.Options.MinReserve = 30 }, 30, 100, ""},
 		{"never below the reserve in a peak, changed by hand", 5, 90, func(d *Desk) { d.Adjusted(plan.Fixed{Peak: 30, OffPeak: 100}) }, 30, 100, ""},
 	} {
@@ -174,7 +174,7 @@ func TestWhatMakesNoPlan(t *testing.T) {
 		{"another mode", func() *Desk {
 			d := NewDesk(settings(), home(noon, 14, 3))
 			r := reading(noon, 50, 100)
-			r.Mode = devices.Pointer(devices.Backup)
+			r.Mode = new(devices.Backup)
 			d.Read(r, noon)
 			return d
 		}, "backup mode"},
@@ -266,8 +266,8 @@ func TestItIsAskedAgainBetweenPlans(t *testing.T) {
 	made := d.out.Made
 	now := noon.Add(5 * time.Minute)
 	r := reading(now, 60, *first.Reserve)
-	r.HomePower = devices.Pointer(devices.Watts(0)) // and the sun is out, which nobody expected
-	r.SolarPower = devices.Pointer(devices.Watts(6000))
+	r.HomePower = new(devices.Watts(0)) // and the sun is out, which nobody expected
+	r.SolarPower = new(devices.Watts(6000))
 	d.Read(r, now)
 	if _, _ = d.Turn(now); !d.asked.Equal(now) || !d.out.Made.Equal(made) {
 		t.Errorf("asked at %s, planned at %s", d.asked, d.out.Made)
@@ -283,7 +283,7 @@ func TestItLearnsTheBattery(t *testing.T) {
 	d := NewDesk(settings(), nil)
 	for n := range 30 {
 		r := reading(noon.Add(time.Duration(n)*time.Minute), 50, 100)
-		r.StoredEnergy, r.BatteryPower, r.GridPower = devices.Pointer(devices.WattHours(13000)), devices.Pointer(devices.Watts(-3300)), devices.Pointer(devices.Watts(3800))
+		r.StoredEnergy, r.BatteryPower, r.GridPower = new(devices.WattHours(13000)), new(devices.Watts(-3300)), new(devices.Watts(3800))
 		d.Read(r, r.PolledAt)
 	}
 	if m := d.model(); math.Abs(m.CapacityKWh-26) > 0.01 || math.Abs(m.GridChargeKW-3.3) > 0.05 {

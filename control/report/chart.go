@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
 	"time"
 
 	"gonum.org/v1/plot"
@@ -381,8 +382,8 @@ func (p panel) span() (low, high float64) {
 // legend writes what a panel shows, and in which colors.
 func (p panel) legend(c draw.Canvas) {
 	y, x := c.Min.Y+15, c.Max.X
-	for i := len(p.lines) - 1; i >= 0; i-- {
-		l := p.lines[i]
+	for _, v := range slices.Backward(p.lines) {
+		l := v
 		if l.name == "" {
 			continue
 		}

@@ -107,7 +107,7 @@ func (r *Record) answered(m message) error {
 	c.Reason = clip(a.Reason, longestText)
 	// The controller and the weather repeat the sender's own reason.
 	if a.Accepted && a.Applied != nil && (a.Reason == "" || target == "control" || target == "weather") {
-		c.Reason, c.ConfirmedAfter = "", devices.Pointer(int(at.Sub(c.At).Seconds()))
+		c.Reason, c.ConfirmedAfter = "", new(int(at.Sub(c.At).Seconds()))
 	}
 	return nil
 }

@@ -215,13 +215,13 @@ func reading(p devices.PowerwallReading, at time.Time) Reading {
 		if e == nil {
 			return nil
 		}
-		return devices.Pointer(round(float64(*e) / 1000))
+		return new(round(float64(*e) / 1000))
 	}
 	kw := func(w *devices.Watts, sign float64) *float64 {
 		if w == nil {
 			return nil
 		}
-		return devices.Pointer(round(max(0, sign*float64(*w)) / 1000))
+		return new(round(max(0, sign*float64(*w)) / 1000))
 	}
 	return Reading{
 		At: at,

@@ -54,7 +54,7 @@ func TestBooks(t *testing.T) {
 
 // counter is a reading whose counters all show that many kWh.
 func counter(h *home, kwh float64) devices.PowerwallReading {
-	wh := func() *devices.WattHours { return devices.Pointer(devices.WattHours(kwh * 1000)) }
+	wh := func() *devices.WattHours { return new(devices.WattHours(kwh * 1000)) }
 	return devices.PowerwallReading{PolledAt: h.now, Home: wh(), Solar: wh(), GridImport: wh(), GridExport: wh(), BatteryIn: wh(), BatteryOut: wh()}
 }
 
@@ -107,7 +107,7 @@ func TestRepeatedFiguresAreAGap(t *testing.T) {
 	for clock := h.at("2026-07-15 15:55"); clock.Before(h.at("2026-07-15 18:00")); clock = clock.Add(5 * time.Minute) {
 		h.now = clock
 		r := counter(h, 5)
-		r.MeasuredAt, r.ChargePercent = &measured, devices.Pointer(devices.Percent(20))
+		r.MeasuredAt, r.ChargePercent = &measured, new(devices.Percent(20))
 		h.says(topics.Powerwall("state"), r)
 	}
 	h.now = h.at("2026-07-15 18:00")
@@ -136,7 +136,7 @@ func TestTwoDaysAddUp(t *testing.T) {
 			h := newHome(t, "2026-07-15 00:00")
 			h.now = h.at("2026-07-15 23:54")
 			p := counter(h, 5)
-			p.HomePower = devices.Pointer(devices.Watts(tt.kw * 1000))
+			p.HomePower = new(devices.Watts(tt.kw * 1000))
 			h.says(topics.Powerwall("state"), p)
 			first := h.midnight()
 			for i, kwh := range []float64{6, 8, 9} {
@@ -240,7 +240,7 @@ func TestSamples(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var s Series
 			for v, i := range tt.at {
-				s.set(i, devices.Pointer(float64(v)))
+				s.set(i, new(float64(v)))
 			}
 			if got := fmt.Sprint(s); got != tt.want {
 				t.Errorf("%s, want %s", got, tt.want)

@@ -7,7 +7,6 @@ import (
 
 	"powermgr/control/plan"
 	"powermgr/control/rules"
-	"powermgr/devices"
 )
 
 // How the day went against its first plan: what was expected and what came, why they
@@ -194,7 +193,7 @@ func (r Record) accuracy() *Accuracy {
 		if all < littleKWh {
 			return nil
 		}
-		return devices.Pointer(tenths(100 * off / all))
+		return new(tenths(100 * off / all))
 	}
 	return &Accuracy{
 		Date: r.Date, LoadOff: share(c.loadOff, c.load.Real), SunOff: share(c.sunOff, c.sun.Real),

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"powermgr/bridge/bus"
@@ -173,8 +174,8 @@ func (r *Record) yielded(s control.State, now time.Time) {
 
 // taking is the open one of a target; nil: there is none.
 func (r *Record) taking(target string) *Taking {
-	for i := len(r.Takings) - 1; i >= 0; i-- {
-		if t := &r.Takings[i]; t.Target == target {
+	for _, v := range slices.Backward(r.Takings) {
+		if t := &v; t.Target == target {
 			if t.Until != nil {
 				return nil
 			}

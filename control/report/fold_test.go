@@ -18,7 +18,7 @@ func TestFold(t *testing.T) {
 		h.control(func(s *control.State) {
 			s.Override, s.Until = kind, nil
 			if until != "" {
-				s.Until = devices.Pointer(h.at("2026-07-15 " + until))
+				s.Until = new(h.at("2026-07-15 " + until))
 			}
 		})
 	}
@@ -69,7 +69,7 @@ func TestFold(t *testing.T) {
 		}, func(r *Record) any { return overrides(r) }, "pause 12:00–12:10 by person, peak 12:10–now"},
 		{"an override goes on though other things change", func(h *home) {
 			override(h, "pause", "12:30")
-			h.control(func(s *control.State) { s.MinutesLeft = devices.Pointer(3) })
+			h.control(func(s *control.State) { s.MinutesLeft = new(3) })
 		}, func(r *Record) any { return overrides(r) }, "pause 12:00–now"},
 
 		{"an override goes on over midnight", func(h *home) {
@@ -192,10 +192,10 @@ func TestFold(t *testing.T) {
 			}
 		}, func(r *Record) any { return r.LeftOut["messages"] }, "5"},
 		{"the last values of a thermostat that does not answer are old", func(h *home) {
-			h.says(topics.Thermostat("up", "state"), devices.ThermostatReading{Name: "Up", Unit: "F", Temperature: devices.Pointer(77.0)})
+			h.says(topics.Thermostat("up", "state"), devices.ThermostatReading{Name: "Up", Unit: "F", Temperature: new(77.0)})
 		}, func(r *Record) any { return fmt.Sprint(r.Thermostats["up"].Readings, r.Thermostats["up"].IndoorMax) }, "0 <nil>"},
 		{"nonsense of a thermostat is counted and not kept", func(h *home) {
-			h.says(topics.Thermostat("up", "state"), devices.ThermostatReading{Name: "Up", Unit: "F", Temperature: devices.Pointer(777.0), Alive: true})
+			h.says(topics.Thermostat("up", "state"), devices.ThermostatReading{Name: "Up", Unit: "F", Temperature: new(777.0), Alive: true})
 		}, func(r *Record) any { return fmt.Sprint(r.LeftOut["messages"], r.Thermostats["up"].Readings) }, "1 0"},
 		{"nonsense of a battery is counted and not kept", func(h *home) {
 			h.says(topics.Powerwall("state"), map[string]any{"charge_percent": 400, "polled_at": h.now})
@@ -308,7 +308,7 @@ func TestSetBackOverMidnight(t *testing.T) {
 	h.control(func(s *control.State) {})
 	h.control(func(s *control.State) { s.Owned, s.OffsetF = []rules.Owned{{Target: "up", What: "setback"}}, 2 })
 	h.now = h.at("2026-07-15 23:50")
-	h.control(func(s *control.State) { s.MinutesLeft = devices.Pointer(9) })
+	h.control(func(s *control.State) { s.MinutesLeft = new(9) })
 	first := h.midnight()
 	for _, clock := range []string{"00:05", "01:05"} { // 60 minutes of which nothing is known
 		h.now = h.at("2026-07-16 " + clock)
@@ -347,10 +347,10 @@ func TestListsAreBounded(t *testing.T) {
 		h.says(topics.Powerwall("reserve/result"), devices.Result{ID: fmt.Sprint(i), Final: true, Requested: long, Applied: long, Reason: long})
 		h.control(func(s *control.State) { s.Override = fmt.Sprint(i, long) })
 		h.says(topics.Thermostat(fmt.Sprint(i, long), "state"), devices.ThermostatReading{
-			Name: long, Alive: true, Unit: "F", Mode: devices.Pointer(devices.HeatCool),
-			Temperature: devices.Pointer(77.77), CoolSetpoint: devices.Pointer(77.77), HeatSetpoint: devices.Pointer(77.77)})
+			Name: long, Alive: true, Unit: "F", Mode: new(devices.HeatCool),
+			Temperature: new(77.77), CoolSetpoint: new(77.77), HeatSetpoint: new(77.77)})
 		p := h.powerwall()
-		p.Home = devices.Pointer(devices.WattHours((i % 2) * 1e6)) // jumps, and falls
+		p.Home = new(devices.WattHours((i % 2) * 1e6)) // jumps, and falls
 		h.says(topics.Powerwall("state"), p)
 	}
 	b, err := Encode(*h.r)

@@ -61,7 +61,7 @@ func newHome(t testing.TB, at string) *home {
 	h.state = control.State{Enabled: true, Override: "auto"}
 	h.cloud = emulator.New(emulator.Options{
 		Now: func() time.Time { return h.now }, Location: h.cal.Location,
-		House: emulator.HouseOptions{ChargePercent: devices.Pointer(90.0), Reserve: devices.Pointer(100)},
+		House: emulator.HouseOptions{ChargePercent: new(90.0), Reserve: new(100)},
 	})
 	r := begin(h.now, h.cal)
 	r.Tariff, r.Without.Assumptions = tariff, Assumptions{ReservePercent: UsualReserve}.complete()
@@ -123,7 +123,7 @@ func (h *home) poll() {
 	h.calls++
 	var problem *string
 	if h.mute {
-		problem = devices.Pointer("unreachable")
+		problem = new("unreachable")
 	}
 	for _, topic := range []string{topics.Powerwall("api"), topics.Thermostats("api")} {
 		h.says(topic, map[string]any{"calls_today": h.calls, "failed_today": 0, "problem": problem})
@@ -145,10 +145,10 @@ var places = map[string]string{"Upstairs": "up", "Downstairs": "down"}
 // powerwall is a reading with the house's own books for its counters.
 func (h *home) powerwall() devices.PowerwallReading {
 	t := h.cloud.Truth()
-	wh := func(v float64) *devices.WattHours { return devices.Pointer(devices.WattHours(v)) }
-	w := func(v float64) *devices.Watts { return devices.Pointer(devices.Watts(v)) }
+	wh := func(v float64) *devices.WattHours { return new(devices.WattHours(v)) }
+	w := func(v float64) *devices.Watts { return new(devices.Watts(v)) }
 	return devices.PowerwallReading{
-		ChargePercent: devices.Pointer(devices.Percent(t.ChargePercent)), StoredEnergy: wh(t.StoredWh), ReservePercent: &t.Reserve, Mode: &t.Mode,
+		ChargePercent: new(devices.Percent(t.ChargePercent)), StoredEnergy: wh(t.StoredWh), ReservePercent: &t.Reserve, Mode: &t.Mode,
 		BatteryPower: w(t.BatteryW), SolarPower: w(t.SolarW), GridPower: w(t.GridW), HomePower: w(t.HomeW), PolledAt: h.now,
 		GridImport: wh(t.Books.Import), GridExport: wh(t.Books.Export), Solar: wh(t.Books.Solar), Home: wh(t.Books.Home),
 		BatteryIn: wh(t.Books.BatteryIn), BatteryOut: wh(t.Books.BatteryOut),
@@ -174,7 +174,7 @@ func (h *home) midnight() Record {
 	h.now = h.r.end
 	done := *h.r
 	done.finish()
-	h.r = devices.Pointer(done.next(h.now, h.cal))
+	h.r = new(done.next(h.now, h.cal))
 	h.calls = 0
 	return done
 }
@@ -226,7 +226,7 @@ func (h *home) own(what rules.Goal, degrees float64, until string) {
 		h.event(rules.NoteType(what), id, "%s: cool to %.0f °F until %s", name, cool, until)
 		end := h.at(h.now.In(h.cal.Location).Format(time.DateOnly) + " " + until)
 		h.cloud.Person(func(e *emulator.House) {
-			e.Thermostats[i].Touch(h.now, emulator.Setting{Cool: &cool, Hold: devices.Pointer(devices.HoldUntil), HoldUntil: &end})
+			e.Thermostats[i].Touch(h.now, emulator.Setting{Cool: &cool, Hold: new(devices.HoldUntil), HoldUntil: &end})
 		})
 		h.command(topics.Thermostat(id, "hold/set"), fmt.Sprintf("cool %.0f heat 69 until %s", cool, until), 34*time.Second)
 	}
@@ -239,7 +239,7 @@ func (h *home) own(what rules.Goal, degrees float64, until string) {
 func hotDay(t testing.TB, dies bool) *home {
 	h := newHome(t, "2026-07-15 00:00")
 	h.dies = dies
-	h.control(func(s *control.State) { s.Phase = rules.OffPeak; s.ForecastF = devices.Pointer(103.0) })
+	h.control(func(s *control.State) { s.Phase = rules.OffPeak; s.ForecastF = new(103.0) })
 	h.poll()
 	h.until("09:20")
 	h.mute = true
@@ -274,7 +274,7 @@ func hotDay(t testing.TB, dies bool) *home {
 		s.Owned = []rules.Owned{{Target: "down", What: "setback"}}
 		s.Yielded = []rules.Owned{{Target: "up", What: "by command: cool_setpoint", Until: h.at("2026-07-15 19:00")}}
 	})
-	h.cloud.Person(func(e *emulator.House) { e.Thermostats[1].Touch(h.now, emulator.Setting{Cool: devices.Pointer(74.0)}) })
+	h.cloud.Person(func(e *emulator.House) { e.Thermostats[1].Touch(h.now, emulator.Setting{Cool: new(74.0)}) })
 	h.until("17:41")
 	h.says(topics.Thermostat("up", "cool_setpoint/result"), devices.Result{Accepted: true, Final: true, Requested: 74.0, Applied: 74.0})
 	h.until("19:00")

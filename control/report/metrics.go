@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,11 +109,11 @@ func (m Metrics) Dates() ([]string, error) {
 // charge, for Options.Before.
 func (m Metrics) Before(date string) (r Record, ok bool) {
 	dates, _ := m.Dates()
-	for i := len(dates) - 1; i >= 0; i-- {
-		if dates[i] >= date {
+	for _, v := range slices.Backward(dates) {
+		if v >= date {
 			continue
 		}
-		if r, err := m.Read(dates[i]); err == nil && r.Without.EndKWh != nil {
+		if r, err := m.Read(v); err == nil && r.Without.EndKWh != nil {
 			return r, true
 		}
 	}

@@ -257,8 +257,7 @@ func TestSchema(t *testing.T) {
 		case reflect.Pointer, reflect.Slice, reflect.Map:
 			look(v.Elem())
 		case reflect.Struct:
-			for i := range v.NumField() {
-				f := v.Field(i)
+			for f := range v.Fields() {
 				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 				if name != "" && !strings.Contains(string(b), "`"+name+"`") {
 					missing = append(missing, name)

@@ -11,7 +11,6 @@ import (
 
 	"powermgr/bridge/bus"
 	"powermgr/control/rules"
-	"powermgr/devices"
 )
 
 var update = flag.Bool("update", false, "write the golden files again")
@@ -140,7 +139,7 @@ func TestRemarks(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := *newHome(t, "2026-07-15 00:00").r
 			r.finish()
-			r.Without.CapacityKWh, r.Without.StartKWh, r.Without.EndKWh = devices.Pointer(13.5), devices.Pointer(6.75), devices.Pointer(6.75)
+			r.Without.CapacityKWh, r.Without.StartKWh, r.Without.EndKWh = new(13.5), new(6.75), new(6.75)
 			r.Without.PeakMinutes, r.Without.OtherMinutes = 180, 1260
 			r.Charge.End = &Extreme{50, r.Until}
 			tt.change(&r)

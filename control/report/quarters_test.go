@@ -86,8 +86,8 @@ func TestNoQuarterIsLostAtMidnight(t *testing.T) {
 				for ; at.Before(h.r.end); at = at.Add(row.every) {
 					h.now = at
 					h.says(topics.Powerwall("state"), devices.PowerwallReading{
-						PolledAt: at, ChargePercent: devices.Pointer(devices.Percent(50)), HomePower: devices.Pointer(devices.Watts(1200)),
-						SolarPower: devices.Pointer(devices.Watts(400)), GridPower: devices.Pointer(devices.Watts(800)), BatteryPower: devices.Pointer(devices.Watts(0)),
+						PolledAt: at, ChargePercent: new(devices.Percent(50)), HomePower: new(devices.Watts(1200)),
+						SolarPower: new(devices.Watts(400)), GridPower: new(devices.Watts(800)), BatteryPower: new(devices.Watts(0)),
 					})
 				}
 				return again(t, h.midnight())

@@ -280,7 +280,7 @@ func round(v float64) float64 { return math.Round(v*1e6) / 1e6 }
 // plus adds v to a figure that may not be known yet.
 func plus(to **float64, v float64) {
 	if *to == nil {
-		*to = devices.Pointer(0.0)
+		*to = new(0.0)
 	}
-	*to = devices.Pointer(round(**to + v))
+	*to = new(round(**to + v))
 }

@@ -214,7 +214,7 @@ func (r *Recorder) open(now time.Time) {
 func (r *Recorder) begin(today Record, old *Record, now time.Time) *Record {
 	day := &today
 	if old != nil {
-		day = devices.Pointer(old.next(now, r.Calendar))
+		day = new(old.next(now, r.Calendar))
 	}
 	if r.Before != nil && day.Without.EndKWh == nil {
 		if d, ok := r.Before(today.Date); ok {

@@ -211,7 +211,7 @@ func TestChangeOfNode(t *testing.T) {
 		theirs := begin(time.Now(), rules.Calendar{Location: time.UTC})
 		theirs.Nodes = []string{"pi1", "pi2"}
 		theirs.Decisions = []Decision{{At: theirs.From, Reason: "theirs"}}
-		theirs.Vendors["powerwall"] = Vendor{Calls: 100, CallsSeen: devices.Pointer(40)}
+		theirs.Vendors["powerwall"] = Vendor{Calls: 100, CallsSeen: new(40)}
 		b, _ := Encode(theirs)
 		if err := os.WriteFile(file, b, 0o640); err != nil {
 			t.Fatal(err)
@@ -362,7 +362,7 @@ func TestTheOtherBatteryComesFromTheMetrics(t *testing.T) {
 		for day, kwh := range []float64{3, 4, 0, 5} { // 0: not known
 			r := begin(time.Date(2000, 2, 1+day, 0, 0, 0, 0, time.UTC), rules.Calendar{Location: time.UTC})
 			if kwh > 0 {
-				r.Without.EndKWh, r.Without.CapacityKWh = &kwh, devices.Pointer(13.5)
+				r.Without.EndKWh, r.Without.CapacityKWh = &kwh, new(13.5)
 			}
 			if err := m.Write(r); err != nil {
 				t.Fatal(err)

@@ -46,7 +46,7 @@ func (s *Series) UnmarshalJSON(b []byte) error {
 	*s = nil
 	for _, v := range all {
 		if v == nil {
-			v = devices.Pointer(math.NaN())
+			v = new(math.NaN())
 		}
 		*s = append(*s, *v)
 	}
@@ -120,7 +120,7 @@ func (r *Record) sampleBattery(p devices.PowerwallReading, at time.Time) {
 			to.set(i, nil)
 			return
 		}
-		to.set(i, devices.Pointer(float64(*w)))
+		to.set(i, new(float64(*w)))
 	}
 	watts(&s.Home, p.HomePower)
 	watts(&s.Solar, p.SolarPower)
@@ -128,10 +128,10 @@ func (r *Record) sampleBattery(p devices.PowerwallReading, at time.Time) {
 	watts(&s.Battery, p.BatteryPower)
 	var charge, reserve *float64
 	if p.ChargePercent != nil {
-		charge = devices.Pointer(float64(*p.ChargePercent))
+		charge = new(float64(*p.ChargePercent))
 	}
 	if p.ReservePercent != nil {
-		reserve = devices.Pointer(float64(*p.ReservePercent))
+		reserve = new(float64(*p.ReservePercent))
 	}
 	s.Charge.set(i, charge)
 	s.Reserve.set(i, reserve)

@@ -102,7 +102,7 @@ func wrap(text string, most int) (lines []string) {
 
 func wrapLine(text string, most int) (lines []string) {
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		for utf8.RuneCountInString(word) > most {
 			if line != "" {
 				lines, line = append(lines, line), ""

@@ -62,7 +62,7 @@ func (r Record) saved() (kWh, amount *float64) {
 	}
 	f := r.Figures()
 	if f.PeakGridInActual != nil {
-		kWh = devices.Pointer(round(*f.PeakGridInWithout - *f.PeakGridInActual))
+		kWh = new(round(*f.PeakGridInWithout - *f.PeakGridInActual))
 	}
 	return kWh, f.Saved
 }
@@ -102,12 +102,12 @@ func (r Record) Today() Today {
 		Month: Month{Start: midnight(time.Date(y, m, 1, 12, 0, 0, 0, r.zone), r.zone), Days: r.Earlier.Days + 1},
 	}
 	if peak, _ := r.elapsed(r.Until); peak == 0 {
-		t.PeakImport = devices.Pointer(0.0)
+		t.PeakImport = new(0.0)
 	}
 	kWh, amount := r.saved()
 	t.SavedKWh = kWh
 	if amount != nil {
-		t.Saved = devices.Pointer(round(*amount + r.stored()))
+		t.Saved = new(round(*amount + r.stored()))
 	}
 	t.Month.SavedKWh, t.Month.Saved = sum(r.Earlier.SavedKWh, t.SavedKWh), sum(r.Earlier.Saved, t.Saved)
 	return t

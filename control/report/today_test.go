@@ -47,7 +47,7 @@ func TestAMonthIsTheSumOfItsDays(t *testing.T) {
 	if e := next.Earlier; e.Days != 1 || known(t, e.Saved) != one {
 		t.Errorf("%+v, want %g", e, one)
 	}
-	r.Earlier = Earlier{Days: 14, Saved: devices.Pointer(10.0), SavedKWh: devices.Pointer(20.0)}
+	r.Earlier = Earlier{Days: 14, Saved: new(10.0), SavedKWh: new(20.0)}
 	m := r.Today().Month
 	if m.Days != 15 || math.Abs(*m.Saved-(10+one+stored)) > 1e-5 || *m.SavedKWh <= 20 {
 		t.Errorf("%+v", m)

@@ -50,8 +50,8 @@ func TestNotCompared(t *testing.T) {
 		{"the sun is not known", func(p *devices.PowerwallReading) { p.Solar = nil }, 0},
 		{"the grid is not known", func(p *devices.PowerwallReading) { p.GridImport = nil }, 0},
 		{"how much it holds is not known", func(p *devices.PowerwallReading) { p.StoredEnergy = nil }, 0},
-		{"it is too empty to tell", func(p *devices.PowerwallReading) { p.ChargePercent = devices.Pointer(devices.Percent(5)) }, 0},
-		{"it holds nonsense", func(p *devices.PowerwallReading) { p.StoredEnergy = devices.Pointer(devices.WattHours(1e9)) }, 0},
+		{"it is too empty to tell", func(p *devices.PowerwallReading) { p.ChargePercent = new(devices.Percent(5)) }, 0},
+		{"it holds nonsense", func(p *devices.PowerwallReading) { p.StoredEnergy = new(devices.WattHours(1e9)) }, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHome(t, "2026-07-15 12:00")

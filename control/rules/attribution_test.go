@@ -11,10 +11,10 @@ import (
 // TestWhyAReserveIsShown has a row for each thing that can explain a reserve.
 func TestWhyAReserveIsShown(t *testing.T) {
 	written := at("2026-07-15 19:00")
-	peak := BatteryRecord{Wanted: ptr(0), Before: ptr(100), WrittenAt: written, AtPeak: true}
-	back := BatteryRecord{Wanted: ptr(100), Before: ptr(0), WrittenAt: written, AtPeak: true}
+	peak := BatteryRecord{Wanted: new(0), Before: new(100), WrittenAt: written, AtPeak: true}
+	back := BatteryRecord{Wanted: new(100), Before: new(0), WrittenAt: written, AtPeak: true}
 	with := func(k BatteryRecord, change func(*BatteryRecord)) BatteryRecord { change(&k); return k }
-	chose := func(k *BatteryRecord) { k.Taken = &Taken{Reserve: ptr(50)} }
+	chose := func(k *BatteryRecord) { k.Taken = &Taken{Reserve: new(50)} }
 	for _, c := range []struct {
 		name  string
 		l     ReserveLedger
@@ -22,24 +22,24 @@ func TestWhyAReserveIsShown(t *testing.T) {
 		after time.Duration
 		want  Cause
 	}{
-		{"the write of the peak", ReserveLedger{Record: peak, OffPeak: 100, Discharge: true}, ptr(0), time.Minute, Landed},
-		{"what it was before the write", ReserveLedger{Record: peak, OffPeak: 100, Discharge: true}, ptr(100), time.Minute, Unchanged},
+		{"the write of the peak", ReserveLedger{Record: peak, OffPeak: 100, Discharge: true}, new(0), time.Minute, Landed},
+		{"what it was before the write", ReserveLedger{Record: peak, OffPeak: 100, Discharge: true}, new(100), time.Minute, Unchanged},
 		{"nothing", ReserveLedger{Record: peak, OffPeak: 100, Discharge: true}, nil, time.Minute, Unchanged},
-		{"while Storm Watch has it", ReserveLedger{Record: peak, OffPeak: 100, Owner: true}, ptr(50), time.Minute, OwnerMoved},
-		{"the off-peak reserve, after the peak", ReserveLedger{Record: back, OffPeak: 100}, ptr(100), time.Minute, GivenBack},
-		{"the off-peak reserve, set by a node that died since", ReserveLedger{Record: with(peak, func(k *BatteryRecord) { k.Confirmed = true }), OffPeak: 100}, ptr(100), time.Hour, AsWanted},
-		{"a choice while the write was on its way", ReserveLedger{Record: peak, OffPeak: 100, Discharge: true}, ptr(50), time.Minute, Crossing},
-		{"a choice after the write was shown", ReserveLedger{Record: with(peak, func(k *BatteryRecord) { k.Confirmed = true }), OffPeak: 100, Discharge: true}, ptr(50), time.Minute, Foreign},
-		{"a choice after the write can land no more", ReserveLedger{Record: peak, OffPeak: 100, Discharge: true}, ptr(50), devices.AnswerWithin, Foreign},
-		{"80 instead of 100", ReserveLedger{Record: back, OffPeak: 100, ReadLast: written}, ptr(80), 5 * time.Minute, DeviceLimit},
-		{"80 instead of 100, half an hour later", ReserveLedger{Record: back, OffPeak: 100, ReadLast: written.Add(30 * time.Minute)}, ptr(80), 32 * time.Minute, DeviceLimit},
-		{"80, long after 100 was kept", ReserveLedger{Record: with(back, func(k *BatteryRecord) { k.Confirmed = true }), OffPeak: 100, ReadLast: written.Add(2 * time.Hour)}, ptr(80), 3 * time.Hour, Foreign},
-		{"80 as before the write", ReserveLedger{Record: with(back, func(k *BatteryRecord) { k.Before = ptr(80) }), OffPeak: 100, ReadLast: written}, ptr(80), time.Minute, Unchanged},
-		{"an earlier write may still hide it", ReserveLedger{Record: with(back, func(k *BatteryRecord) { k.Flights = []Flight{FlightOf(0, 100, written)} }), OffPeak: 100}, ptr(100), time.Minute, Unchanged},
-		{"the choice, and the write may still land over it", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, ptr(50), time.Minute, Unchanged},
-		{"the choice, and the write can land no more", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, ptr(50), devices.AnswerWithin, ChoiceStands},
-		{"the write over the choice", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, ptr(0), time.Minute, Unchanged},
-		{"another choice", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, ptr(30), time.Minute, Crossing},
+		{"while Storm Watch has it", ReserveLedger{Record: peak, OffPeak: 100, Owner: true}, new(50), time.Minute, OwnerMoved},
+		{"the off-peak reserve, after the peak", ReserveLedger{Record: back, OffPeak: 100}, new(100), time.Minute, GivenBack},
+		{"the off-peak reserve, set by a node that died since", ReserveLedger{Record: with(peak, func(k *BatteryRecord) { k.Confirmed = true }), OffPeak: 100}, new(100), time.Hour, AsWanted},
+		{"a choice while the write was on its way", ReserveLedger{Record: peak, OffPeak: 100, Discharge: true}, new(50), time.Minute, Crossing},
+		{"a choice after the write was shown", ReserveLedger{Record: with(peak, func(k *BatteryRecord) { k.Confirmed = true }), OffPeak: 100, Discharge: true}, new(50), time.Minute, Foreign},
+		{"a choice after the write can land no more", ReserveLedger{Record: peak, OffPeak: 100, Discharge: true}, new(50), devices.AnswerWithin, Foreign},
+		{"80 instead of 100", ReserveLedger{Record: back, OffPeak: 100, ReadLast: written}, new(80), 5 * time.Minute, DeviceLimit},
+		{"80 instead of 100, half an hour later", ReserveLedger{Record: back, OffPeak: 100, ReadLast: written.Add(30 * time.Minute)}, new(80), 32 * time.Minute, DeviceLimit},
+		{"80, long after 100 was kept", ReserveLedger{Record: with(back, func(k *BatteryRecord) { k.Confirmed = true }), OffPeak: 100, ReadLast: written.Add(2 * time.Hour)}, new(80), 3 * time.Hour, Foreign},
+		{"80 as before the write", ReserveLedger{Record: with(back, func(k *BatteryRecord) { k.Before = new(80) }), OffPeak: 100, ReadLast: written}, new(80), time.Minute, Unchanged},
+		{"an earlier write may still hide it", ReserveLedger{Record: with(back, func(k *BatteryRecord) { k.Flights = []Flight{FlightOf(0, 100, written)} }), OffPeak: 100}, new(100), time.Minute, Unchanged},
+		{"the choice, and the write may still land over it", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(50), time.Minute, Unchanged},
+		{"the choice, and the write can land no more", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(50), devices.AnswerWithin, ChoiceStands},
+		{"the write over the choice", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(0), time.Minute, Unchanged},
+		{"another choice", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(30), time.Minute, Crossing},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := AttributeReserve(c.l, c.shown, written.Add(c.after)); got != c.want {

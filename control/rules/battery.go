@@ -353,7 +353,7 @@ func (st *step) shownReserve() *int {
 	case k.Wanted != nil:
 		return k.Wanted
 	case k.AtPeak:
-		return devices.Pointer(st.InForce().PeakReserve)
+		return new(st.InForce().PeakReserve)
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func TestByHandIsRefused(t *testing.T) {
 		}
 	}
 	w.byHand(AdjustPeakReserve, 30)
-	if err := w.s.Check(ByHandAsked{AdjustOffPeakReserve, ptr(20.0)}); err == nil || !strings.Contains(err.Error(), "below the one in a peak, which is 30 %") {
+	if err := w.s.Check(ByHandAsked{AdjustOffPeakReserve, new(20.0)}); err == nil || !strings.Contains(err.Error(), "below the one in a peak, which is 30 %") {
 		t.Error(err)
 	}
 	// The configuration may change under it.

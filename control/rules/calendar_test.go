@@ -211,12 +211,12 @@ func TestPeaksGoOverMidnight(t *testing.T) {
 		{"on a holiday of every year", holiday, "2028-12-25", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got := ""
+			var got strings.Builder
 			for _, p := range row.c.Peaks(at(row.day+" 12:00"), 0) {
-				got += p.Start.Format("Mon 15:04") + " – " + p.End.Format("Mon 15:04")
+				got.WriteString(p.Start.Format("Mon 15:04") + " – " + p.End.Format("Mon 15:04"))
 			}
-			if got != row.want {
-				t.Errorf("got %q, want %q", got, row.want)
+			if got.String() != row.want {
+				t.Errorf("got %q, want %q", got.String(), row.want)
 			}
 		})
 	}

@@ -23,7 +23,7 @@ func (w *world) comfort(c Comfort) {
 		c.Peak = at("2026-07-15 16:00")
 	}
 	c.Why = "as planned"
-	w.step(Planned{Reserve: ptr(100), Made: w.now, Why: "hold", Comfort: &c})
+	w.step(Planned{Reserve: new(100), Made: w.now, Why: "hold", Comfort: &c})
 }
 
 // replanned lets time pass in which each half hour brings the same plan again.
@@ -146,7 +146,7 @@ func TestWhyTheFixedRuleDecides(t *testing.T) {
 		w := plans(t, "2026-07-15 12:00").start()
 		switch tt.name {
 		case "refused":
-			w.step(Planned{Reserve: ptr(100), Made: w.now, NoComfort: tt.want})
+			w.step(Planned{Reserve: new(100), Made: w.now, NoComfort: tt.want})
 		case "another peak":
 			w.comfort(Comfort{Peak: at("2026-07-15 17:00")})
 		case "planned":

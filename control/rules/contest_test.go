@@ -193,16 +193,16 @@ func TestASetPointThatCrossesOurs(t *testing.T) {
 		cool  float64
 	}{
 		{"ours never lands", func(*world, *Thermostat) {}, nil, 72},
-		{"ours lands over it", func(_ *world, th *Thermostat) { th.Cool = ptr(78.0) }, []string{"up permanent cool 72 heat 68"}, 72},
+		{"ours lands over it", func(_ *world, th *Thermostat) { th.Cool = new(78.0) }, []string{"up permanent cool 72 heat 68"}, 72},
 		{"they choose again before it lands", func(w *world, th *Thermostat) {
-			th.Cool = ptr(70.0)
+			th.Cool = new(70.0)
 			w.now = w.now.Add(30 * time.Second)
 			w.read()
-			th.Cool = ptr(78.0)
+			th.Cool = new(78.0)
 		}, []string{"up permanent cool 70 heat 68"}, 70},
 		{"they choose what ours was, when that can land no more", func(w *world, th *Thermostat) {
 			w.until("16:20")
-			th.Cool = ptr(78.0)
+			th.Cool = new(78.0)
 		}, nil, 78},
 		{"they make it heat as well", func(w *world, th *Thermostat) { th.Mode = "heat" }, nil, 72},
 	} {
@@ -211,7 +211,7 @@ func TestASetPointThatCrossesOurs(t *testing.T) {
 			th := w.therm["up"]
 			th.Hold, w.charge, w.deaf["up"] = devices.HoldPermanent, 70, true
 			w.start().want("powerwall 0", "up permanent cool 78 heat 68")
-			th.Cool = ptr(72.0)
+			th.Cool = new(72.0)
 			w.now = w.now.Add(30 * time.Second)
 			w.read()
 			w.want()
@@ -290,13 +290,13 @@ func TestOursLandsOverAChoiceAndTheyMakeItHeat(t *testing.T) {
 	th := w.therm["up"]
 	th.Hold, w.charge, w.deaf["up"] = devices.HoldPermanent, 70, true
 	w.start().want("powerwall 0", "up permanent cool 78 heat 68")
-	th.Cool = ptr(72.0)
+	th.Cool = new(72.0)
 	for range 2 {
 		w.now = w.now.Add(20 * time.Second)
 		w.read()
 	}
 	w.deaf["up"] = false
-	th.Cool, th.Mode = ptr(78.0), "heat"
+	th.Cool, th.Mode = new(78.0), "heat"
 	w.until("18:58").want("up permanent cool 72 heat 68")
 	w.until("19:10").want("powerwall 100")
 	if *th.Cool != 72 {

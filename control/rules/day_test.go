@@ -41,8 +41,8 @@ func TestSummerDay(t *testing.T) {
 func TestWinterDayHasTwoPeaks(t *testing.T) {
 	w := newWorld(t, "2026-01-14 05:00")
 	w.therm["up"] = cooling(76)
-	w.therm["up"].Mode, w.therm["up"].Heat = "heat", ptr(68.0)
-	w.therm["up"].Temperature = ptr(68.0)
+	w.therm["up"].Mode, w.therm["up"].Heat = "heat", new(68.0)
+	w.therm["up"].Temperature = new(68.0)
 	w.start().want()
 	w.until("05:59").want() // no precooling in winter
 	w.until("06:00").want("powerwall 0")
@@ -157,7 +157,7 @@ func TestStaleOrMissingReadings(t *testing.T) {
 	t.Run("an unknown charge latches nothing", func(t *testing.T) {
 		w := newWorld(t, "2026-07-15 16:00").start()
 		w.take()
-		w.step(BatteryRead{Battery{Reserve: ptr(0), Mode: "self_consumption", AsOf: w.now, Polled: w.now}})
+		w.step(BatteryRead{Battery{Reserve: new(0), Mode: "self_consumption", AsOf: w.now, Polled: w.now}})
 		if len(w.d.Latched) != 0 {
 			t.Error("unknown was taken for zero")
 		}
@@ -174,9 +174,9 @@ func TestPrecooling(t *testing.T) {
 		{"just hot enough", func(w *world) { w.forecast(95) }, []string{"up until 16:00 cool 74 heat 68"}},
 		{"not hot enough", func(w *world) { w.forecast(94.9) }, nil},
 		{"no forecast", func(w *world) { w.step(Forecast{}) }, nil},
-		{"yesterday's forecast", func(w *world) { w.step(Forecast{HighF: ptr(103.0), Day: "2026-07-14"}) }, nil},
-		{"the floor", func(w *world) { w.therm["up"].Cool = ptr(68.0) }, []string{"up until 16:00 cool 67 heat 67"}},
-		{"a baseline under the floor stays", func(w *world) { w.therm["up"].Cool = ptr(66.0) }, nil},
+		{"yesterday's forecast", func(w *world) { w.step(Forecast{HighF: new(103.0), Day: "2026-07-14"}) }, nil},
+		{"the floor", func(w *world) { w.therm["up"].Cool = new(68.0) }, []string{"up until 16:00 cool 67 heat 67"}},
+		{"a baseline under the floor stays", func(w *world) { w.therm["up"].Cool = new(66.0) }, nil},
 		{"heating is not precooled", func(w *world) { w.therm["up"].Mode = "heat" }, nil},
 		{"off", func(w *world) { w.therm["up"].Mode = "off" }, nil},
 		{"vacation", func(w *world) { w.therm["up"].Hold = devices.HoldVacation }, nil},
@@ -185,11 +185,11 @@ func TestPrecooling(t *testing.T) {
 		{"emergency heat", func(w *world) { w.therm["up"].EmergencyHeat = true }, nil},
 		{"over a permanent hold", func(w *world) { w.therm["up"].Hold = devices.HoldPermanent }, []string{"up permanent cool 74 heat 68"}},
 		{"auto keeps the deadband", func(w *world) {
-			w.therm["up"].Mode, w.therm["up"].Deadband, w.therm["up"].Heat = "heat_cool", 3, ptr(72.0)
+			w.therm["up"].Mode, w.therm["up"].Deadband, w.therm["up"].Heat = "heat_cool", 3, new(72.0)
 		}, []string{"up until 16:00 cool 74 heat 71"}},
 		{"a device in °C, towards comfort", func(w *world) {
-			w.therm["up"].Celsius, w.therm["up"].Step, w.therm["up"].Cool, w.therm["up"].Heat = true, 0.5, ptr(24.0), ptr(20.0)
-			w.therm["up"].Temperature, w.therm["up"].CoolMin = ptr(24.0), ptr(10.0)
+			w.therm["up"].Celsius, w.therm["up"].Step, w.therm["up"].Cool, w.therm["up"].Heat = true, 0.5, new(24.0), new(20.0)
+			w.therm["up"].Temperature, w.therm["up"].CoolMin = new(24.0), new(10.0)
 		}, []string{"up until 16:00 cool 23 heat 20"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -237,8 +237,8 @@ func TestAReserveThatIsNotSaidIsGivenBack(t *testing.T) {
 // it through the peak.
 func TestAReserveThatTheRulesWantIsNobodysChoice(t *testing.T) {
 	for name, known := range map[string]BatteryRecord{ // as the other node knows it
-		"its last write has landed":         {Wanted: ptr(20), Confirmed: true, Mode: "self_consumption"},
-		"its last write may still be going": {Wanted: ptr(20), Before: ptr(40), WrittenAt: at("2026-07-15 15:39"), Mode: "self_consumption"},
+		"its last write has landed":         {Wanted: new(20), Confirmed: true, Mode: "self_consumption"},
+		"its last write may still be going": {Wanted: new(20), Before: new(40), WrittenAt: at("2026-07-15 15:39"), Mode: "self_consumption"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 15:40")
@@ -279,17 +279,17 @@ func TestSetbackLimits(t *testing.T) {
 		setup func(th *Thermostat)
 		want  []string
 	}{
-		{"clamped at the maximum", func(th *Thermostat) { th.Cool = ptr(79.0) }, []string{"up until 19:00 cool 82 heat 68"}},
-		{"a baseline above the maximum stays", func(th *Thermostat) { th.Cool = ptr(84.0) }, nil},
-		{"the device's own maximum", func(th *Thermostat) { th.CoolMax = ptr(78.0) }, []string{"up until 19:00 cool 78 heat 68"}},
-		{"heating clamped at the minimum", func(th *Thermostat) { th.Mode, th.Heat = "heat", ptr(65.0) }, []string{"up until 19:00 cool 76 heat 62"}},
-		{"a heating baseline under the minimum stays", func(th *Thermostat) { th.Mode, th.Heat = "heat", ptr(60.0) }, nil},
+		{"clamped at the maximum", func(th *Thermostat) { th.Cool = new(79.0) }, []string{"up until 19:00 cool 82 heat 68"}},
+		{"a baseline above the maximum stays", func(th *Thermostat) { th.Cool = new(84.0) }, nil},
+		{"the device's own maximum", func(th *Thermostat) { th.CoolMax = new(78.0) }, []string{"up until 19:00 cool 78 heat 68"}},
+		{"heating clamped at the minimum", func(th *Thermostat) { th.Mode, th.Heat = "heat", new(65.0) }, []string{"up until 19:00 cool 76 heat 62"}},
+		{"a heating baseline under the minimum stays", func(th *Thermostat) { th.Mode, th.Heat = "heat", new(60.0) }, nil},
 		{"auto moves both", func(th *Thermostat) { th.Mode = "heat_cool" }, []string{"up until 19:00 cool 82 heat 62"}},
 		{"°C, rounded towards comfort", func(th *Thermostat) {
-			th.Celsius, th.Step, th.Cool, th.Heat, th.Temperature = true, 0.5, ptr(24.0), ptr(20.0), ptr(24.0)
+			th.Celsius, th.Step, th.Cool, th.Heat, th.Temperature = true, 0.5, new(24.0), new(20.0), new(24.0)
 		}, []string{"up until 19:00 cool 27 heat 20"}},
 		{"°C, the maximum is rounded towards comfort", func(th *Thermostat) {
-			th.Celsius, th.Step, th.Cool, th.Heat, th.Temperature = true, 0.5, ptr(26.0), ptr(20.0), ptr(26.0)
+			th.Celsius, th.Step, th.Cool, th.Heat, th.Temperature = true, 0.5, new(26.0), new(20.0), new(26.0)
 		}, []string{"up until 19:00 cool 27.5 heat 20"}},
 		{"without holds", func(th *Thermostat) { th.Hold, th.Holds = "", nil }, []string{"up  cool 82 heat 68"}},
 		{"a device that cannot hold until a time", func(th *Thermostat) {
@@ -321,9 +321,9 @@ func TestTooWarmInsideEndsTheSetback(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
 	w.charge = 70
 	w.start().want("powerwall 0", "up until 19:00 cool 78 heat 68")
-	w.therm["up"].Temperature = ptr(86.0)
+	w.therm["up"].Temperature = new(86.0)
 	w.until("16:20").want() // at the limit is not beyond it
-	w.therm["up"].Temperature = ptr(86.5)
+	w.therm["up"].Temperature = new(86.5)
 	w.until("16:22").want("up schedule")
 	w.charge = 10
 	w.until("18:50").want()
@@ -331,9 +331,9 @@ func TestTooWarmInsideEndsTheSetback(t *testing.T) {
 
 func TestColdInsideEndsTheSetback(t *testing.T) {
 	w := newWorld(t, "2026-01-14 06:10")
-	w.therm["up"].Mode, w.therm["up"].Temperature = "heat", ptr(60.0)
+	w.therm["up"].Mode, w.therm["up"].Temperature = "heat", new(60.0)
 	w.charge = 70
 	w.start().want("powerwall 0", "up until 09:00 cool 76 heat 66")
-	w.therm["up"].Temperature = ptr(57.0)
+	w.therm["up"].Temperature = new(57.0)
 	w.until("06:14").want("up schedule")
 }

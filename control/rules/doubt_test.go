@@ -67,7 +67,7 @@ func TestOneOddChargeDecidesNothing(t *testing.T) {
 	}
 	t.Run("a reading that is only repeated is no second one", func(t *testing.T) {
 		w := newWorld(t, "2026-07-15 16:10").start()
-		glitch := Battery{Charge: ptr(0.0), Reserve: ptr(0), Mode: w.mode, AsOf: w.now.Add(time.Minute)}
+		glitch := Battery{Charge: new(0.0), Reserve: new(0), Mode: w.mode, AsOf: w.now.Add(time.Minute)}
 		for range 5 {
 			w.now = w.now.Add(time.Minute)
 			glitch.Polled = w.now
@@ -115,12 +115,12 @@ func TestOneOddTemperatureEndsNoSetback(t *testing.T) {
 		w.until("16:20").take()
 		w.charge = 85
 		w.until("16:24")
-		w.mute[Powerwall], w.therm["up"].Temperature = true, ptr(128.0)
+		w.mute[Powerwall], w.therm["up"].Temperature = true, new(128.0)
 		w.until("16:26")
 		w.mute[Powerwall], w.charge = false, 74
 		w.readBattery(w.now)
 		w.want()
-		w.therm["up"].Temperature = ptr(76.0)
+		w.therm["up"].Temperature = new(76.0)
 		w.until("16:28").want("up until 19:00 cool 78 heat 68")
 	})
 }
@@ -136,8 +136,8 @@ func TestOneOddReadingIsNoPerson(t *testing.T) {
 		{"an old reserve", func(w *world) { w.reserve = 100 }},
 		{"another reserve", func(w *world) { w.reserve = 37 }},
 		{"the battery's mode", func(w *world) { w.mode = "backup" }},
-		{"an old set point", func(w *world) { w.therm["up"].Cool = ptr(76.0) }},
-		{"another set point", func(w *world) { w.therm["up"].Cool = ptr(60.0) }},
+		{"an old set point", func(w *world) { w.therm["up"].Cool = new(76.0) }},
+		{"another set point", func(w *world) { w.therm["up"].Cool = new(60.0) }},
 		{"an old hold", func(w *world) { w.therm["up"].Hold = devices.HoldSchedule }},
 		{"a thermostat's mode", func(w *world) { w.therm["up"].Mode = "off" }},
 	} {
@@ -177,12 +177,12 @@ func TestOneOddReadingIsNoPerson(t *testing.T) {
 		up.Hold = devices.HoldPermanent
 		w.charge = 80
 		w.start().until("16:10").take()
-		w.mute[Powerwall], up.Cool = true, ptr(60.0)
+		w.mute[Powerwall], up.Cool = true, new(60.0)
 		w.until("16:12")
 		w.mute[Powerwall], w.charge = false, 74
 		w.readBattery(w.now)
 		w.want()
-		up.Cool = ptr(76.0)
+		up.Cool = new(76.0)
 		w.until("16:20").want("up permanent cool 78 heat 68")
 		w.until("19:20").want("powerwall 100", "up permanent cool 76 heat 68")
 	})
@@ -207,7 +207,7 @@ func TestOneOddReadingIsNoPerson(t *testing.T) {
 		up := w.therm["up"]
 		up.Hold, w.charge = devices.HoldPermanent, 70
 		w.start().until("18:58").take()
-		up.Cool = ptr(73.0)
+		up.Cool = new(73.0)
 		w.now = w.now.Add(90 * time.Second)
 		w.read()
 		w.until("19:01").want("powerwall 100")
@@ -261,7 +261,7 @@ func TestOneOddReadingAfterAStartIsNoPerson(t *testing.T) {
 			up.Hold = devices.HoldPermanent
 			kept.Thermostats = map[string]ThermostatRecord{"up": {Event: kept.Event.Start, Baseline: &Baseline{Setting: up.Setting, Mode: up.Mode}}}
 			w.step(Recovered{kept})
-			up.Cool = ptr(73.0)
+			up.Cool = new(73.0)
 			w.start()
 			if len(w.d.Taken) != 0 {
 				t.Fatalf("one reading is enough: %v", w.d.Taken)
@@ -283,8 +283,8 @@ func TestAChoiceThatOneReadingHasShownOutlivesTheProcess(t *testing.T) {
 		charge float64
 		choice func(*world)
 	}{
-		{"a setback over a permanent hold is ended", 70, func(w *world) { w.therm["up"].Hold, w.therm["up"].Cool = devices.HoldSchedule, ptr(75.0) }},
-		{"a set point before anything was touched", 80, func(w *world) { w.therm["up"].Cool = ptr(71.0) }},
+		{"a setback over a permanent hold is ended", 70, func(w *world) { w.therm["up"].Hold, w.therm["up"].Cool = devices.HoldSchedule, new(75.0) }},
+		{"a set point before anything was touched", 80, func(w *world) { w.therm["up"].Cool = new(71.0) }},
 		{"a reserve", 70, func(w *world) { w.reserve = 37 }},
 		{"the battery's mode", 70, func(w *world) { w.mode = "backup" }},
 	} {

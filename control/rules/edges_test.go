@@ -56,7 +56,7 @@ func TestMaxSteps(t *testing.T) {
 // read before anything is given back.
 func TestNothingIsGivenBackOverAChangeMadeWhileWeWereAway(t *testing.T) {
 	w := setBack(t)
-	w.therm["up"].Hold, w.therm["up"].Cool = devices.HoldPermanent, ptr(72.0)
+	w.therm["up"].Hold, w.therm["up"].Cool = devices.HoldPermanent, new(72.0)
 	w.now = at("2026-07-15 21:00")
 	w.restart()
 	w.read()
@@ -69,7 +69,7 @@ func TestAChangeMadeWhileWeWereAwayIsNotTheEventsBaseline(t *testing.T) {
 	w := setBack(t)
 	w.step(EnabledAsked{Enabled: false})
 	w.until("16:40").take()
-	w.therm["up"].Cool, w.therm["up"].Hold = ptr(72.0), devices.HoldPermanent
+	w.therm["up"].Cool, w.therm["up"].Hold = new(72.0), devices.HoldPermanent
 	w.restart()
 	w.read()
 	w.step(EnabledAsked{Enabled: true})
@@ -104,7 +104,7 @@ func TestASetbackThatIsShownIsNotSentAgain(t *testing.T) {
 	}
 	w.want("up until 19:00 cool 80 heat 68")
 	th := w.therm["up"]
-	th.Hold, th.Until, th.Cool = devices.HoldUntil, at("2026-07-15 19:00"), ptr(80.0)
+	th.Hold, th.Until, th.Cool = devices.HoldUntil, at("2026-07-15 19:00"), new(80.0)
 	w.now = w.now.Add(30 * time.Second)
 	w.restart().read()
 	w.want()
@@ -167,7 +167,7 @@ func TestAChoiceAtAThermostatThatTakesNothing(t *testing.T) {
 	w.until("17:30")
 	w.take()
 	w.deaf["up"] = false
-	th.Cool = ptr(74.0)
+	th.Cool = new(74.0)
 	w.until("18:55").want()
 	if n := w.noted(NoteTaken); n != 1 {
 		t.Errorf("%d times somebody was seen", n)
@@ -191,7 +191,7 @@ func TestAChoiceJustBeforeTheNextPeriod(t *testing.T) {
 			w.start()
 			w.until("16:30")
 			w.take()
-			th.Cool = ptr(71.0)
+			th.Cool = new(71.0)
 			w.now = w.now.Add(2 * time.Minute)
 			w.read()
 			th.Period = "leave"
@@ -215,8 +215,8 @@ func TestAJournalOfTheOtherNodeHidesNoChoice(t *testing.T) {
 	}{
 		{"that says the same", nil, 1},
 		{"that knows of a hand on the thermostat", map[string]ThermostatRecord{"up": {Claim: &Claim{
-			Baseline: Baseline{Setting: devices.Setting{Cool: ptr(80.0), Heat: ptr(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
-			Wanted:   devices.Setting{Cool: ptr(74.0), Heat: ptr(68.0), Hold: devices.HoldPermanent}, Kind: Precool, Confirmed: true,
+			Baseline: Baseline{Setting: devices.Setting{Cool: new(80.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
+			Wanted:   devices.Setting{Cool: new(74.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Kind: Precool, Confirmed: true,
 		}}}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestAJournalOfTheOtherNodeHidesNoChoice(t *testing.T) {
 			kept.Thermostats = c.thermostatIDs
 			w.step(Recovered{kept})
 			th := w.therm["up"]
-			th.Cool, th.Hold = ptr(74.0), devices.HoldPermanent
+			th.Cool, th.Hold = new(74.0), devices.HoldPermanent
 			w.until("16:14")
 			if n := w.noted(NoteTaken); n != c.taken {
 				t.Errorf("%d times somebody was seen", n)
@@ -243,8 +243,8 @@ func TestAHandThatComesToLightUndoesNoChoice(t *testing.T) {
 	kept.Thermostats = map[string]ThermostatRecord{"up": {
 		Event: kept.Event.Start, Taken: &Taken{At: w.now, What: "set to 76, hold schedule"},
 		Claim: &Claim{
-			Baseline: Baseline{Setting: devices.Setting{Cool: ptr(80.0), Heat: ptr(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
-			Wanted:   devices.Setting{Cool: ptr(82.0), Heat: ptr(68.0), Hold: devices.HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: at("2026-07-15 16:00"),
+			Baseline: Baseline{Setting: devices.Setting{Cool: new(80.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
+			Wanted:   devices.Setting{Cool: new(82.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: at("2026-07-15 16:00"),
 		},
 	}}
 	w.step(Recovered{kept})
@@ -322,7 +322,7 @@ func TestSetPointsThatTheVendorLeavesOut(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 15:00")
 			w.s.Settings.PrecoolAtF = 120 // no precooling
-			w.therm["up"].Hold, w.therm["up"].Heat, w.charge = devices.HoldPermanent, ptr(66.0), 70
+			w.therm["up"].Hold, w.therm["up"].Heat, w.charge = devices.HoldPermanent, new(66.0), 70
 			w.start()
 			w.until(c.from)
 			w.leaves["up"] = c.leaveOut
@@ -345,7 +345,7 @@ func TestSetPointsThatTheVendorLeavesOut(t *testing.T) {
 func TestACoolSetPointThatTheVendorLeavesOutWhileItHeats(t *testing.T) {
 	w := newWorld(t, "2026-12-15 16:50")
 	th := w.therm["up"]
-	th.Mode, th.Cool, th.Heat, th.Hold, w.charge = "heat", ptr(80.0), ptr(70.0), devices.HoldPermanent, 70
+	th.Mode, th.Cool, th.Heat, th.Hold, w.charge = "heat", new(80.0), new(70.0), devices.HoldPermanent, 70
 	w.start()
 	w.leaves["up"] = func(th *Thermostat) { th.Cool = nil }
 	w.until("17:10").want("powerwall 0", "up permanent cool 80 heat 68")
@@ -358,12 +358,12 @@ func TestAPromotedNodeTakesNoOldReadingForGivenBack(t *testing.T) {
 	w.start()
 	w.step(Role{Active: false})
 	w.now = at("2026-07-15 18:30")
-	w.therm["up"].Cool = ptr(80.0)
+	w.therm["up"].Cool = new(80.0)
 	kept := w.s.Kept
 	kept.Event = &Stretch{at("2026-07-15 15:30"), at("2026-07-15 19:00")}
 	kept.Thermostats = map[string]ThermostatRecord{"up": {Event: kept.Event.Start, Claim: &Claim{
-		Baseline: Baseline{Setting: devices.Setting{Cool: ptr(76.0), Heat: ptr(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
-		Wanted:   devices.Setting{Cool: ptr(80.0), Heat: ptr(68.0), Hold: devices.HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: at("2026-07-15 17:00"),
+		Baseline: Baseline{Setting: devices.Setting{Cool: new(76.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
+		Wanted:   devices.Setting{Cool: new(80.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: at("2026-07-15 17:00"),
 	}}}
 	w.step(Recovered{kept})
 	w.mute["up"] = true
@@ -377,7 +377,7 @@ func TestAPromotedNodeTakesNoOldReadingForGivenBack(t *testing.T) {
 
 func TestAWriteThatNeverLandedIsNotOvertaken(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:30")
-	w.therm["up"].Cool, w.therm["up"].Hold = ptr(85.0), devices.HoldPermanent
+	w.therm["up"].Cool, w.therm["up"].Hold = new(85.0), devices.HoldPermanent
 	w.deaf["up"] = true
 	w.start().want("up permanent cool 83 heat 68")
 	w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Accepted: true, Final: true, Reason: "not taken"})
@@ -433,10 +433,10 @@ func TestAChoiceMadeOnVacation(t *testing.T) {
 	before := *th
 	th.Hold = devices.HoldVacation
 	w.until("16:20").want()
-	th.Cool = ptr(74.0)
+	th.Cool = new(74.0)
 	w.until("16:30").want()
 	*th = before
-	th.Hold, th.Cool = devices.HoldPermanent, ptr(74.0)
+	th.Hold, th.Cool = devices.HoldPermanent, new(74.0)
 	w.charge = 20
 	w.until("16:40").want()
 	if len(w.d.Taken) != 1 {
@@ -483,7 +483,7 @@ func TestABaselineThatIsNoMore(t *testing.T) {
 	th.UtilityEvent = true
 	w.until("16:44")
 	th.UtilityEvent = false
-	th.Hold, th.Cool = devices.HoldPermanent, ptr(79.0)
+	th.Hold, th.Cool = devices.HoldPermanent, new(79.0)
 	w.s.Kept.Thermostats["up"] = ThermostatRecord{Baseline: w.s.Kept.Thermostats["up"].Baseline, Event: w.s.Kept.Thermostats["up"].Event}
 	w.s.BeforeSuspension = nil
 	w.kept = mustJSON(t, w.s.Kept)
@@ -503,10 +503,10 @@ func TestAnEarlierWriteThatLandsLate(t *testing.T) {
 		w.now = w.now.Add(time.Minute)
 		w.read() // it shows its schedule, since neither has landed
 		th := w.therm["up"]
-		th.Hold, th.Until, th.Cool = devices.HoldUntil, at("2026-07-15 19:00"), ptr(78.0)
+		th.Hold, th.Until, th.Cool = devices.HoldUntil, at("2026-07-15 19:00"), new(78.0)
 		w.now = w.now.Add(30 * time.Second)
 		w.read() // the first lands
-		th.Hold, th.Until, th.Cool = devices.HoldSchedule, time.Time{}, ptr(76.0)
+		th.Hold, th.Until, th.Cool = devices.HoldSchedule, time.Time{}, new(76.0)
 		w.until("16:16") // the second
 		if len(w.d.Taken) != 0 || w.noted(NoteTaken) != 0 || len(w.d.Owned) != 0 {
 			t.Errorf("taken %v, owned %v", w.d.Taken, w.d.Owned)

@@ -134,11 +134,11 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 
 // TestWhatACauseChangesOnTheRecordOfTheBattery has a row for each effect.
 func TestWhatACauseChangesOnTheRecordOfTheBattery(t *testing.T) {
-	held := BatteryRecord{Wanted: ptrTo(0), Before: ptrTo(100), WrittenAt: written, AtPeak: true}
+	held := BatteryRecord{Wanted: new(0), Before: new(100), WrittenAt: written, AtPeak: true}
 	confirmed := held
 	confirmed.Confirmed = true
 	chosen := held
-	chosen.Taken = &Taken{At: written, Reserve: ptrTo(50)}
+	chosen.Taken = &Taken{At: written, Reserve: new(50)}
 	for _, c := range []struct {
 		effect    Effect
 		cause     Cause
@@ -148,10 +148,10 @@ func TestWhatACauseChangesOnTheRecordOfTheBattery(t *testing.T) {
 		want      func(BatteryRecord) bool
 	}{
 		{Confirm, Landed, held, 0, true, func(k BatteryRecord) bool { return k.Confirmed && k.AtPeak }},
-		{Confirm, GivenBack, BatteryRecord{Wanted: ptrTo(100), AtPeak: true}, 100, false, func(k BatteryRecord) bool { return k.Confirmed && !k.AtPeak }},
+		{Confirm, GivenBack, BatteryRecord{Wanted: new(100), AtPeak: true}, 100, false, func(k BatteryRecord) bool { return k.Confirmed && !k.AtPeak }},
 		{Adopt, AsWanted, confirmed, 100, false, func(k BatteryRecord) bool { return *k.Wanted == 100 && k.Confirmed && !k.AtPeak }},
 		{Reclaim, LandedLate, confirmed, 40, true, func(k BatteryRecord) bool { return !k.Confirmed && *k.Before == 40 && k.AtPeak }},
-		{LearnLimit, DeviceLimit, BatteryRecord{Wanted: ptrTo(100), AtPeak: true}, 80, false, func(k BatteryRecord) bool { return k.Limit == 80 && *k.Wanted == 80 && !k.AtPeak }},
+		{LearnLimit, DeviceLimit, BatteryRecord{Wanted: new(100), AtPeak: true}, 80, false, func(k BatteryRecord) bool { return k.Limit == 80 && *k.Wanted == 80 && !k.AtPeak }},
 		{LearnFloor, DeviceFloor, held, 20, true, func(k BatteryRecord) bool { return k.Floor == 20 && *k.Wanted == 20 && k.Confirmed }},
 		{Forget, OwnerMoved, confirmed, 100, true, func(k BatteryRecord) bool { return k.Wanted == nil && k.AtPeak }},
 		{Forget, Foreign, chosen, 30, true, func(k BatteryRecord) bool { return k.Wanted == nil && !k.AtPeak && k.Taken != nil }},

@@ -15,7 +15,7 @@ func (w *world) flows(p powers, clock string) *world {
 	w.t.Helper()
 	for end := at(w.now.In(pacific).Format("2006-01-02 ") + clock); w.now.Before(end); {
 		w.now = w.now.Add(2 * time.Minute)
-		w.step(BatteryRead{Battery{Charge: ptr(w.charge), Reserve: ptr(int(w.reserve)), Mode: w.mode, PowerW: ptr(p.battery), GridW: ptr(p.grid), AsOf: w.now, Polled: w.now}})
+		w.step(BatteryRead{Battery{Charge: new(w.charge), Reserve: new(int(w.reserve)), Mode: w.mode, PowerW: new(p.battery), GridW: new(p.grid), AsOf: w.now, Polled: w.now}})
 		if n := len(w.d.Writes); n > 0 && w.d.Writes[n-1].Reserve != nil {
 			w.step(Answer{Target: Powerwall, Setting: "reserve", ID: w.d.Writes[n-1].ID, Accepted: true, Final: true, Applied: true})
 		}

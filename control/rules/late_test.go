@@ -187,9 +187,9 @@ func TestACommandThatIsShownRulesOutWhatWasSentBefore(t *testing.T) {
 	w.now, w.reserve = at("2026-07-15 16:20"), 30
 	w.read()
 	w.until("16:40").take()
-	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "7", Reserve: ptr(60), Accepted: true})
+	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "7", Reserve: new(60), Accepted: true})
 	w.reserve = 60
-	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "7", Reserve: ptr(60), Accepted: true, Final: true, Applied: true})
+	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "7", Reserve: new(60), Accepted: true, Final: true, Applied: true})
 	w.until("19:30").want()
 }
 
@@ -226,8 +226,8 @@ func TestMergedRecordsKnowTheWritesOfBoth(t *testing.T) {
 // since its start: that is not sent again.
 func TestAJournalThatComesLateDoesNotSendAgain(t *testing.T) {
 	sent := at("2026-07-15 18:45")
-	disk := BatteryRecord{Wanted: ptr(0), Before: ptr(100), WrittenAt: sent, AtPeak: true, Flights: []Flight{FlightOf(0, 100, sent)}}
-	broker := BatteryRecord{Wanted: ptr(100), Before: ptr(0), WrittenAt: sent.Add(-time.Hour), Confirmed: true}
+	disk := BatteryRecord{Wanted: new(0), Before: new(100), WrittenAt: sent, AtPeak: true, Flights: []Flight{FlightOf(0, 100, sent)}}
+	broker := BatteryRecord{Wanted: new(100), Before: new(0), WrittenAt: sent.Add(-time.Hour), Confirmed: true}
 	got := broker.With(disk)
 	if *got.Wanted != 0 || *got.Before != 100 || got.Confirmed || !got.WrittenAt.Equal(sent) {
 		t.Errorf("the later write does not count: %+v", got)
@@ -262,7 +262,7 @@ func TestTheClockIsPutRightWhileAHoldIsOnItsWay(t *testing.T) {
 			w.read()
 			answer("after the reading")
 			w.deaf["up"] = false
-			up.Cool, up.Hold, up.Until = ptr(74.0), devices.HoldUntil, at("2026-07-16 16:00")
+			up.Cool, up.Hold, up.Until = new(74.0), devices.HoldUntil, at("2026-07-16 16:00")
 			for _, s := range w.sent { // what was sent later lands later
 				w.apply(s)
 			}
@@ -285,7 +285,7 @@ func TestAHoldOfTheOtherNodeMayLandWhateverTheClockSays(t *testing.T) {
 	w.now = at("2026-07-16 12:00")
 	w.restart().read()
 	w.deaf["up"] = false
-	up.Cool = ptr(74.0)
+	up.Cool = new(74.0)
 	for _, s := range w.sent { // what was sent later lands later
 		w.apply(s)
 	}

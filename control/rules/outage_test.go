@@ -209,8 +209,8 @@ func TestACommandThatIsShownLateIsNoNewChoice(t *testing.T) {
 				w.s.Kept.Battery.Confirmed = false
 			}
 			w.mute[Powerwall] = true
-			w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "a person's", Accepted: true, Reserve: devices.Pointer(70)})
-			w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "a person's", Accepted: true, Reserve: devices.Pointer(70), Final: true, Unknown: true})
+			w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "a person's", Accepted: true, Reserve: new(70)})
+			w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "a person's", Accepted: true, Reserve: new(70), Final: true, Unknown: true})
 			w.reserve = 70
 			w.until("15:31")
 			w.mute[Powerwall] = false

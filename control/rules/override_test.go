@@ -207,7 +207,7 @@ func TestResumeLeavesWhatPeopleTook(t *testing.T) {
 	for word, taken := range map[string]int{"auto": 0, "resume": 1} {
 		t.Run(word, func(t *testing.T) {
 			w := setBack(t)
-			w.therm["up"].Cool, w.therm["up"].Hold = ptr(71.0), devices.HoldPermanent
+			w.therm["up"].Cool, w.therm["up"].Hold = new(71.0), devices.HoldPermanent
 			w.until("16:40")
 			w.ask("pause 2h")
 			w.until("16:44").take()
@@ -229,7 +229,7 @@ func TestResumeInAPeakLeavesWhatPeopleTookBeforeAndDuringTheOverride(t *testing.
 	for _, word := range []string{"skip", "off_peak", "off_peak 1h"} {
 		t.Run(word, func(t *testing.T) {
 			w := setBack(t)
-			w.therm["up"].Cool, w.therm["up"].Hold = ptr(71.0), devices.HoldPermanent
+			w.therm["up"].Cool, w.therm["up"].Hold = new(71.0), devices.HoldPermanent
 			w.until("16:40").ask(word)
 			w.until("16:50")
 			w.reserve = 40

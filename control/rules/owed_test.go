@@ -178,10 +178,10 @@ func TestOffAndOnAgainIsNoChoiceOfTheSetBackSetPoint(t *testing.T) {
 			t.Run(strings.Join([]string{story, string(mode), hold, string(b)}, ", "), func(t *testing.T) {
 				w := newWorld(t, "2026-07-15 15:00")
 				up := w.therm["up"]
-				up.Mode, up.Cool, up.Heat, up.Temperature = mode, ptr(76.0), ptr(68.0), ptr(72.0)
+				up.Mode, up.Cool, up.Heat, up.Temperature = mode, new(76.0), new(68.0), new(72.0)
 				holds[hold](up)
 				if up.Hold != devices.HoldSchedule {
-					up.Cool, up.Heat = ptr(74.0), ptr(66.0)
+					up.Cool, up.Heat = new(74.0), new(66.0)
 				}
 				was := *up
 				w.start()
@@ -219,11 +219,11 @@ func TestASetPointOfTheirOwnAfterSwitchingOnStays(t *testing.T) {
 				t.Run(string(b)+", "+string(mode)+", "+name, func(t *testing.T) {
 					w := newWorld(t, "2026-07-15 16:10")
 					up := w.therm["up"]
-					up.Mode, up.Cool, up.Heat, up.Hold, up.Temperature = mode, ptr(74.0), ptr(66.0), devices.HoldPermanent, ptr(72.0)
+					up.Mode, up.Cool, up.Heat, up.Hold, up.Temperature = mode, new(74.0), new(66.0), devices.HoldPermanent, new(72.0)
 					w.charge = 70
 					w.start().until("16:20")
 					story(w, func() {
-						b.change(w, "hold", func(th *Thermostat) { th.Cool, th.Heat = ptr(73.0), ptr(69.0) })
+						b.change(w, "hold", func(th *Thermostat) { th.Cool, th.Heat = new(73.0), new(69.0) })
 					})
 					w.until("21:00")
 					if *up.Cool != 73 || *up.Heat != 69 || up.Hold != devices.HoldPermanent {
@@ -243,16 +243,16 @@ func TestTheOtherSetPointIsGivenBack(t *testing.T) {
 			change        func(*Thermostat)
 			cool, heat    float64
 		}{
-			{"heat is theirs", "heat_setpoint", func(th *Thermostat) { th.Heat = ptr(70.0) }, 76, 70},
-			{"cool is theirs", "cool_setpoint", func(th *Thermostat) { th.Cool = ptr(73.0) }, 73, 67},
-			{"theirs comes as near as it may", "heat_setpoint", func(th *Thermostat) { th.Heat = ptr(74.0) }, 77, 74},
-			{"both are theirs", "hold", func(th *Thermostat) { th.Cool, th.Heat = ptr(77.0), ptr(69.0) }, 77, 69},
+			{"heat is theirs", "heat_setpoint", func(th *Thermostat) { th.Heat = new(70.0) }, 76, 70},
+			{"cool is theirs", "cool_setpoint", func(th *Thermostat) { th.Cool = new(73.0) }, 73, 67},
+			{"theirs comes as near as it may", "heat_setpoint", func(th *Thermostat) { th.Heat = new(74.0) }, 77, 74},
+			{"both are theirs", "hold", func(th *Thermostat) { th.Cool, th.Heat = new(77.0), new(69.0) }, 77, 69},
 			{"a hold is a choice of both", "hold", func(th *Thermostat) { th.Hold, th.Until = devices.HoldUntil, at("2026-07-15 23:00") }, 78, 65},
 		} {
 			t.Run(string(b)+", "+c.name, func(t *testing.T) {
 				w := newWorld(t, "2026-07-15 16:10")
 				up := w.therm["up"]
-				up.Mode, up.Cool, up.Heat, up.Hold, up.Deadband = "heat_cool", ptr(76.0), ptr(67.0), devices.HoldPermanent, 3
+				up.Mode, up.Cool, up.Heat, up.Hold, up.Deadband = "heat_cool", new(76.0), new(67.0), devices.HoldPermanent, 3
 				w.charge = 70
 				w.start().until("16:20").want("powerwall 0", "up permanent cool 78 heat 65")
 				b.change(w, c.setting, c.change)
@@ -286,7 +286,7 @@ func TestASetPointOfTheOtherModeStays(t *testing.T) {
 			up.Hold, w.charge = devices.HoldPermanent, 70
 			w.start().until("16:20").take()
 			b.switchTo(w, "heat")
-			b.change(w, "heat_setpoint", func(th *Thermostat) { th.Heat = ptr(71.0) })
+			b.change(w, "heat_setpoint", func(th *Thermostat) { th.Heat = new(71.0) })
 			w.quiet("18:59").until("20:00")
 			if *up.Cool != 76 || *up.Heat != 71 || up.Hold != devices.HoldPermanent {
 				t.Errorf("left cool %g heat %g %s", *up.Cool, *up.Heat, up.Hold)

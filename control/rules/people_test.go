@@ -24,15 +24,15 @@ func TestPeopleWin(t *testing.T) {
 		change func(*Thermostat)
 		taken  bool
 	}{
-		{"a set point on the device", func(th *Thermostat) { th.Cool = ptr(74.0) }, true},
-		{"back to the schedule on the device", func(th *Thermostat) { th.Hold, th.Cool = devices.HoldSchedule, ptr(76.0) }, true},
+		{"a set point on the device", func(th *Thermostat) { th.Cool = new(74.0) }, true},
+		{"back to the schedule on the device", func(th *Thermostat) { th.Hold, th.Cool = devices.HoldSchedule, new(76.0) }, true},
 		{"a permanent hold", func(th *Thermostat) { th.Hold = devices.HoldPermanent }, true},
 		{"another end of the hold", func(th *Thermostat) { th.Until = at("2026-07-15 22:00") }, true},
 		{"another mode", func(th *Thermostat) { th.Mode = "heat" }, true},
 		{"switched off", func(th *Thermostat) { th.Mode = "off" }, true},
 		{"the end rounded up by the vendor", func(th *Thermostat) { th.Until = at("2026-07-15 19:15") }, false},
-		{"a set point the mode does not use", func(th *Thermostat) { th.Heat = ptr(60.0) }, false},
-		{"the device drops off the net", func(th *Thermostat) { th.Alive, th.Cool = false, ptr(70.0) }, false},
+		{"a set point the mode does not use", func(th *Thermostat) { th.Heat = new(60.0) }, false},
+		{"the device drops off the net", func(th *Thermostat) { th.Alive, th.Cool = false, new(70.0) }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := setBack(t)
@@ -68,8 +68,8 @@ func TestOneOfTwoSetPointsIsAChoice(t *testing.T) {
 		name   string
 		change func(*Thermostat)
 	}{
-		{"heat alone", func(th *Thermostat) { th.Heat = ptr(70.0) }},
-		{"cool alone", func(th *Thermostat) { th.Cool = ptr(73.0) }},
+		{"heat alone", func(th *Thermostat) { th.Heat = new(70.0) }},
+		{"cool alone", func(th *Thermostat) { th.Cool = new(73.0) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 16:10")
@@ -89,7 +89,7 @@ func TestOneOfTwoSetPointsIsAChoice(t *testing.T) {
 func TestAChangeBeforeOurFirstTouch(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:00").start()
 	w.until("16:10").take()
-	w.therm["up"].Hold, w.therm["up"].Until, w.therm["up"].Cool = devices.HoldTemporary, at("2026-07-15 22:00"), ptr(73.0)
+	w.therm["up"].Hold, w.therm["up"].Until, w.therm["up"].Cool = devices.HoldTemporary, at("2026-07-15 22:00"), new(73.0)
 	w.until("16:20")
 	w.charge = 10
 	w.until("18:50").want()
@@ -141,7 +141,7 @@ func TestAHoldThatEndsWhenTheDeviceSaidIsNoChoice(t *testing.T) {
 			up := w.therm["up"]
 			up.Until = at(c.ends)
 			w.until(c.falls).take()
-			up.Hold, up.Until, up.Cool = devices.HoldSchedule, time.Time{}, ptr(76.0)
+			up.Hold, up.Until, up.Cool = devices.HoldSchedule, time.Time{}, new(76.0)
 			w.until("19:30")
 			if taken := w.noted(NoteTaken); taken != c.taken {
 				t.Errorf("%d notes that a person has it", taken)
@@ -154,7 +154,7 @@ func TestAHoldThatEndsWhenTheDeviceSaidIsNoChoice(t *testing.T) {
 func TestAHoldThatIsSetAnewIsAChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00")
 	up := w.therm["up"]
-	up.Hold, up.Until, up.Cool = devices.HoldTemporary, at("2026-07-15 16:02"), ptr(74.0)
+	up.Hold, up.Until, up.Cool = devices.HoldTemporary, at("2026-07-15 16:02"), new(74.0)
 	w.forecast(70)
 	w.start()
 	w.forecast(70)
@@ -171,7 +171,7 @@ func TestAHoldThatIsSetAnewIsAChoice(t *testing.T) {
 func TestTheScheduleIsNobodysChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:00").start()
 	w.until("16:10").take()
-	w.therm["up"].Cool = ptr(75.0) // its next period
+	w.therm["up"].Cool = new(75.0) // its next period
 	w.until("16:20")
 	w.charge = 70
 	w.until("16:30").want("up until 19:00 cool 77 heat 68")
@@ -181,7 +181,7 @@ func TestASetbackNeverCoolsMoreThanTheSchedule(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00").start()
 	w.until("16:01").take()
 	w.until("16:04").want()
-	w.therm["up"].Cool = ptr(80.0) // its schedule saves more from 16:00
+	w.therm["up"].Cool = new(80.0) // its schedule saves more from 16:00
 	w.until("16:08").want()
 	w.charge = 70
 	w.until("16:30").want()
@@ -245,7 +245,7 @@ func TestAPersonsCommandThatFailsLeavesNothingOfOurs(t *testing.T) {
 	})
 	t.Run("it is carried out", func(t *testing.T) {
 		w := begun(t)
-		w.therm["up"].Cool = ptr(72.0)
+		w.therm["up"].Cool = new(72.0)
 		w.step(Answer{Target: "up", Setting: "cool_setpoint", ID: "a person's", Accepted: true, Final: true, Applied: true})
 		w.until("20:00").want("powerwall 100")
 	})
@@ -333,7 +333,7 @@ func TestGivingWayIsNoFault(t *testing.T) {
 
 func TestAutoGivesItBack(t *testing.T) {
 	w := setBack(t)
-	w.therm["up"].Cool = ptr(74.0)
+	w.therm["up"].Cool = new(74.0)
 	w.until("16:26").want()
 	w.ask("auto")
 	w.until("16:40").want("up until 19:00 cool 76 heat 68")
@@ -419,7 +419,7 @@ func TestATemporaryHoldIsMoreThanItsSetPoint(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 15:00")
 			up := w.therm["up"]
-			up.Holds, up.Hold, up.Until, up.Cool = c.holds, devices.HoldTemporary, at("2026-07-15 22:00"), ptr(84.0)
+			up.Holds, up.Hold, up.Until, up.Cool = c.holds, devices.HoldTemporary, at("2026-07-15 22:00"), new(84.0)
 			w.charge = 60
 			w.start()
 			w.until("16:02")
@@ -438,7 +438,7 @@ func TestATemporaryHoldIsMoreThanItsSetPoint(t *testing.T) {
 func TestNothingIsGivenBackToTheSchedule(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:45")
 	up := w.therm["up"]
-	up.Hold, up.Until, up.Cool = devices.HoldUntil, at("2026-07-15 18:30"), ptr(80.0)
+	up.Hold, up.Until, up.Cool = devices.HoldUntil, at("2026-07-15 18:30"), new(80.0)
 	w.start().ask("precool 87m")
 	w.until("16:10").take()
 	w.now, w.charge = at("2026-07-15 18:26"), 20
@@ -467,7 +467,7 @@ func TestEightyAfterAShortStormIsTheDevices(t *testing.T) {
 	w.reserve = 0
 	w.start().want("powerwall 100")
 	w.until("19:02")
-	w.step(BatteryRead{Battery{Charge: ptr(90.0), Reserve: ptr(100), Mode: w.mode, StormActive: true, AsOf: w.now, Polled: w.now}})
+	w.step(BatteryRead{Battery{Charge: new(90.0), Reserve: new(100), Mode: w.mode, StormActive: true, AsOf: w.now, Polled: w.now}})
 	w.until("19:10")
 	w.reserve = 80
 	w.until("19:20").want()
@@ -510,7 +510,7 @@ func TestTheBatteryIsTeslas(t *testing.T) {
 	}{
 		{"storm", Battery{StormActive: true}},
 		{"grid services", Battery{GridServices: true}},
-		{"off the grid", Battery{GridConnected: ptr(false)}},
+		{"off the grid", Battery{GridConnected: new(false)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 15:58").start()
@@ -519,7 +519,7 @@ func TestTheBatteryIsTeslas(t *testing.T) {
 			for w.now.Before(at("2026-07-15 16:30")) {
 				w.now = w.now.Add(time.Minute)
 				b := c.b
-				b.Charge, b.Reserve, b.Mode, b.AsOf, b.Polled = ptr(90.0), ptr(100), "self_consumption", w.now, w.now
+				b.Charge, b.Reserve, b.Mode, b.AsOf, b.Polled = new(90.0), new(100), "self_consumption", w.now, w.now
 				w.step(BatteryRead{b})
 			}
 			w.want()
@@ -550,7 +550,7 @@ func TestLateLandingIsNotAPersonsChoice(t *testing.T) {
 	w.start()
 	w.until("16:16").take()
 	th := w.therm["up"]
-	th.Hold, th.Until, th.Cool = devices.HoldUntil, at("2026-07-15 19:00"), ptr(78.0)
+	th.Hold, th.Until, th.Cool = devices.HoldUntil, at("2026-07-15 19:00"), new(78.0)
 	w.until("16:20").want()
 	if len(w.d.Taken) != 0 || w.noted(NoteTaken) != 0 {
 		t.Errorf("taken %v", w.d.Taken)
@@ -558,7 +558,7 @@ func TestLateLandingIsNotAPersonsChoice(t *testing.T) {
 	t.Run("nor is an earlier one that lands after a later one was asked for", func(t *testing.T) {
 		w.charge = 10
 		w.until("16:24").take()
-		th.Cool = ptr(78.0)
+		th.Cool = new(78.0)
 		w.until("16:26")
 		if len(w.d.Taken) != 0 {
 			t.Errorf("taken %v", w.d.Taken)
@@ -734,7 +734,7 @@ func TestRestart(t *testing.T) {
 	})
 	t.Run("changed by a person while we were away", func(t *testing.T) {
 		w := setBack(t)
-		w.therm["up"].Cool = ptr(72.0)
+		w.therm["up"].Cool = new(72.0)
 		w.now = at("2026-07-15 17:00")
 		w.restart()
 		w.read()
@@ -748,10 +748,10 @@ func TestRestart(t *testing.T) {
 	t.Run("into the next event: the old one is given back, then a new baseline", func(t *testing.T) {
 		w := setBack(t)
 		w.therm["up"].Hold, w.therm["up"].Until = devices.HoldPermanent, time.Time{}
-		w.therm["up"].Cool = ptr(78.0)
+		w.therm["up"].Cool = new(78.0)
 		w.s.Kept.Thermostats["up"] = ThermostatRecord{Claim: &Claim{
-			Baseline: Baseline{Setting: devices.Setting{Cool: ptr(75.0), Heat: ptr(66.0), Hold: devices.HoldPermanent}, Mode: "cool"},
-			Wanted:   devices.Setting{Cool: ptr(78.0), Heat: ptr(66.0), Hold: devices.HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: w.now,
+			Baseline: Baseline{Setting: devices.Setting{Cool: new(75.0), Heat: new(66.0), Hold: devices.HoldPermanent}, Mode: "cool"},
+			Wanted:   devices.Setting{Cool: new(78.0), Heat: new(66.0), Hold: devices.HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: w.now,
 		}, Event: w.s.Kept.Thermostats["up"].Event, LastWrite: w.now}
 		w.kept = mustJSON(t, w.s.Kept)
 		w.now = at("2026-07-16 16:30")
@@ -819,9 +819,9 @@ func TestTheScheduleChosenJustBeforeAHoldEndsIsAChoice(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 16:10")
 			th := w.therm["up"]
-			th.Hold, th.Until, th.Cool = devices.HoldUntil, at("2026-07-15 17:20"), ptr(79.0)
+			th.Hold, th.Until, th.Cool = devices.HoldUntil, at("2026-07-15 17:20"), new(79.0)
 			w.start().until(c.chosen)
-			th.Hold, th.Until, th.Cool, th.Heat = devices.HoldSchedule, time.Time{}, ptr(76.0), ptr(68.0)
+			th.Hold, th.Until, th.Cool, th.Heat = devices.HoldSchedule, time.Time{}, new(76.0), new(68.0)
 			w.read()
 			w.until("17:30")
 			if got := w.s.Kept.Thermostats["up"].Taken != nil; got != c.taken {

@@ -30,7 +30,7 @@ func (w *world) forth(d time.Duration) {
 
 // battery is a reading of it.
 func (w *world) battery() Battery {
-	return Battery{Charge: &w.charge, Reserve: ptr(int(w.reserve)), Mode: w.mode, AsOf: w.now, Polled: w.now}
+	return Battery{Charge: &w.charge, Reserve: new(int(w.reserve)), Mode: w.mode, AsOf: w.now, Polled: w.now}
 }
 
 func TestTheGuardsOfAPlan(t *testing.T) {
@@ -61,7 +61,7 @@ func TestTheGuardsOfAPlan(t *testing.T) {
 			w.step(Planned{Made: w.now, Why: "3 days of history are known, and it takes 7"})
 		}, 100, "the rule acts: 3 days of history are known, and it takes 7"},
 		{"an old plan", noon, func(w *world) {
-			w.step(Planned{Reserve: ptr(45), Made: w.now.Add(-devices.PlanIsOld), Why: "hold"})
+			w.step(Planned{Reserve: new(45), Made: w.now.Add(-devices.PlanIsOld), Why: "hold"})
 		}, 100, "the plan was made at 10:00"},
 		{"a plan that is asked no more", noon, func(w *world) {
 			w.plan(45)

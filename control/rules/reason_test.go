@@ -38,7 +38,7 @@ func TestReasonsDoNotContradictThemselves(t *testing.T) {
 			now := at(tt.at)
 			s := State{Settings: settings()}
 			s.Kept.Battery.AtPeak = true
-			read := BatteryRead{Battery{Charge: ptr(60.0), Reserve: ptr(50), Mode: "self_consumption", AsOf: now, Polled: now}}
+			read := BatteryRead{Battery{Charge: new(60.0), Reserve: new(50), Mode: "self_consumption", AsOf: now, Polled: now}}
 			var d Decision
 			s, _ = Step(s, read, now)
 			if tt.off {

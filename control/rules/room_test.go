@@ -35,24 +35,24 @@ func TestTheOtherSetPointGivesWay(t *testing.T) {
 			[]string{"up permanent cool 69 heat 64"}, []string{"up permanent cool 72 heat 67"}, 1},
 		{"in °C", "cool", 22, 21, func(th *Thermostat) {
 			th.Deadband, th.Celsius, th.Step = 1.5, true, 0.5
-			th.CoolMin, th.HeatMin, th.Temperature = ptr(10.0), ptr(5.0), ptr(22.0)
+			th.CoolMin, th.HeatMin, th.Temperature = new(10.0), new(5.0), new(22.0)
 		}, []string{"up permanent cool 21 heat 19.5"}, []string{"up permanent cool 23 heat 21"}, 2},
 		{"in °C whose deadband is no step", "cool", 22, 21, func(th *Thermostat) {
 			th.Deadband, th.Celsius, th.Step = 1.7, true, 0.5
-			th.CoolMin, th.HeatMin, th.Temperature = ptr(10.0), ptr(5.0), ptr(22.0)
+			th.CoolMin, th.HeatMin, th.Temperature = new(10.0), new(5.0), new(22.0)
 		}, []string{"up permanent cool 21 heat 19"}, []string{"up permanent cool 23 heat 21"}, 2},
 		{"automatic, at the lowest heat set point of a setback already", "heat_cool", 62, 62, func(th *Thermostat) { th.Deadband = 3 },
 			nil, []string{"up permanent cool 65 heat 62"}, 2},
 		{"automatic, below that already", "heat_cool", 62, 60, func(th *Thermostat) { th.Deadband = 3 },
 			nil, []string{"up permanent cool 64 heat 60"}, 2},
-		{"with no room left", "cool", 72, 69, func(th *Thermostat) { th.Deadband, th.HeatMin = 3, ptr(68.0) },
+		{"with no room left", "cool", 72, 69, func(th *Thermostat) { th.Deadband, th.HeatMin = 3, new(68.0) },
 			nil, []string{"up permanent cool 74 heat 69"}, 2},
 	} {
 		world := func(t *testing.T, when string) (*world, *Thermostat) {
 			w := newWorld(t, when)
 			up := w.therm["up"]
-			up.Mode, up.Cool, up.Heat, up.Hold = c.mode, ptr(c.cool), ptr(c.heat), devices.HoldPermanent
-			up.Temperature = ptr(72.0)
+			up.Mode, up.Cool, up.Heat, up.Hold = c.mode, new(c.cool), new(c.heat), devices.HoldPermanent
+			up.Temperature = new(72.0)
 			c.set(up)
 			w.s.Settings.StepF = c.stepF
 			if up.Celsius {
@@ -104,12 +104,12 @@ func TestABaselineThatTheVendorRefuses(t *testing.T) {
 		{"heating, and somebody cools", setback, "heat", "cool", 71, 70, func(th *Thermostat) { th.Deadband = 3 }, true, 71, 68, 2},
 		{"cooling, and somebody sets it to automatic", setback, "cool", "heat_cool", 71, 70, func(th *Thermostat) { th.Deadband = 3 }, true, 71, 68, 2},
 		{"heating, and somebody sets it to automatic", setback, "heat", "heat_cool", 71, 70, func(th *Thermostat) { th.Deadband = 3 }, true, 73, 70, 2},
-		{"above its limits", precooling, "cool", "", 78, 60, func(th *Thermostat) { th.CoolMax = ptr(77.0) }, true, 77, 60, 2},
+		{"above its limits", precooling, "cool", "", 78, 60, func(th *Thermostat) { th.CoolMax = new(77.0) }, true, 77, 60, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, c.touched)
 			up := w.therm["up"]
-			up.Mode, up.Cool, up.Heat, up.Hold, up.Temperature = c.mode, ptr(c.cool), ptr(c.heat), devices.HoldPermanent, ptr(72.0)
+			up.Mode, up.Cool, up.Heat, up.Hold, up.Temperature = c.mode, new(c.cool), new(c.heat), devices.HoldPermanent, new(72.0)
 			c.set(up)
 			if c.touched == setback {
 				w.charge = 70
@@ -176,7 +176,7 @@ func TestASetbackForDays(t *testing.T) {
 func TestASetbackToTheBaselineKeepsTheSetPointsApart(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00")
 	up := w.therm["up"]
-	up.Cool, up.Heat, up.Hold, up.Deadband = ptr(85.0), ptr(84.0), devices.HoldPermanent, 3
+	up.Cool, up.Heat, up.Hold, up.Deadband = new(85.0), new(84.0), devices.HoldPermanent, 3
 	w.start().until("15:35").want("up permanent cool 83 heat 80")
 	w.charge = 50
 	w.until("16:12").want("powerwall 0", "up permanent cool 85 heat 82")

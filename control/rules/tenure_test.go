@@ -34,12 +34,12 @@ func TestEveryRowOfTheTablesIsWhole(t *testing.T) {
 
 // records are all that can be on record of a battery, with few values for each.
 func records(yield func(BatteryRecord)) {
-	values := []*int{nil, ptrTo(0), ptrTo(20), ptrTo(80), ptrTo(100)}
+	values := []*int{nil, new(0), new(20), new(80), new(100)}
 	at := time.Date(2026, 7, 15, 16, 0, 0, 0, time.UTC)
 	for _, wanted := range values {
 		for _, before := range values {
 			for _, flights := range [][]Flight{nil, {FlightOf(0, 100, at)}, {FlightOf(100, 0, at)}, {FlightOf(0, 100, at), FlightOf(100, 100, at)}} {
-				for _, choice := range []*Taken{nil, {At: at}, {At: at, Reserve: ptrTo(50)}, {At: at, Reserve: ptrTo(100)}} {
+				for _, choice := range []*Taken{nil, {At: at}, {At: at, Reserve: new(50)}, {At: at, Reserve: new(100)}} {
 					for flags := range 4 {
 						k := BatteryRecord{Wanted: wanted, Before: before, Flights: flights, Taken: choice, WrittenAt: at, Confirmed: flags&1 > 0, AtPeak: flags&2 > 0}
 						if wanted == nil && (before != nil || k.Confirmed) {
@@ -53,8 +53,6 @@ func records(yield func(BatteryRecord)) {
 	}
 }
 
-func ptrTo[T any](v T) *T { return &v }
-
 // TestWhatCannotHappenDoesNot: whatever is on record and whatever is shown, the
 // table has an answer, and what is on record afterwards is in the tenure that it
 // names.
@@ -65,7 +63,7 @@ func TestWhatCannotHappenDoesNot(t *testing.T) {
 		met[from] = map[Cause]bool{}
 	}
 	records(func(k BatteryRecord) {
-		for _, shown := range []*int{nil, ptrTo(0), ptrTo(20), ptrTo(50), ptrTo(80), ptrTo(100)} {
+		for _, shown := range []*int{nil, new(0), new(20), new(50), new(80), new(100)} {
 			for _, after := range polls {
 				for flags := range 8 {
 					discharge, owner, lifted := flags&1 > 0, flags&2 > 0, flags&4 > 0 && k.Taken == nil && shown != nil && k.Wanted != nil

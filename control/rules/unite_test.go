@@ -52,8 +52,8 @@ func TestOfTwoClaimsTheLaterOneCounts(t *testing.T) {
 // The node of the higher version may have been active for a moment only, hours ago.
 func TestWhatAPersonChoseLastCounts(t *testing.T) {
 	t.Run("for the battery", func(t *testing.T) {
-		stale := BatteryRecord{Wanted: ptr(0), WrittenAt: at("2026-07-15 16:00"), AtPeak: true, Flights: []Flight{FlightOf(0, 100, at("2026-07-15 16:00"))}}
-		choice := BatteryRecord{Wanted: ptr(100), Confirmed: true, WrittenAt: at("2026-07-15 16:20"), Taken: &Taken{At: at("2026-07-15 18:00"), What: "reserve set to 60 %"}}
+		stale := BatteryRecord{Wanted: new(0), WrittenAt: at("2026-07-15 16:00"), AtPeak: true, Flights: []Flight{FlightOf(0, 100, at("2026-07-15 16:00"))}}
+		choice := BatteryRecord{Wanted: new(100), Confirmed: true, WrittenAt: at("2026-07-15 16:20"), Taken: &Taken{At: at("2026-07-15 18:00"), What: "reserve set to 60 %"}}
 		if got := stale.With(choice); got.Taken == nil || *got.Wanted != 100 || !got.AtPeak || len(got.Flights) != 1 {
 			t.Errorf("%s", mustJSON(t, got))
 		}
@@ -103,7 +103,7 @@ func TestAnOldEventEndsNoLaterChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 19:20")
 	w.reserve = 60
 	k := Kept{HomeRecord: HomeRecord{Event: &Stretch{Start: at("2026-07-15 15:30"), End: at("2026-07-15 19:00")}}}
-	k.Battery = BatteryRecord{Wanted: ptr(100), Confirmed: true, WrittenAt: at("2026-07-15 19:00"), Mode: "self_consumption", Taken: &Taken{At: at("2026-07-15 19:12"), What: "reserve set to 60 %"}}
+	k.Battery = BatteryRecord{Wanted: new(100), Confirmed: true, WrittenAt: at("2026-07-15 19:00"), Mode: "self_consumption", Taken: &Taken{At: at("2026-07-15 19:12"), What: "reserve set to 60 %"}}
 	k.Thermostats = map[string]ThermostatRecord{"up": {Taken: &Taken{At: at("2026-07-15 17:00"), What: "set to cool 72"}, Event: k.Event.Start}}
 	w.step(Recovered{k})
 	w.start().until("19:40").want()

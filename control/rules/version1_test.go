@@ -52,7 +52,7 @@ func TestAJournalOfVersion1(t *testing.T) {
 			w.until("18:58").want(c.peak...)
 			if up := w.therm["up"]; up.Hold == devices.HoldUntil {
 				w.untilTime(up.Until)
-				up.Hold, up.Cool = devices.HoldSchedule, ptr(76.0) // it ends by itself
+				up.Hold, up.Cool = devices.HoldSchedule, new(76.0) // it ends by itself
 			}
 			w.until("22:30").want(c.after...)
 		})

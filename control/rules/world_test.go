@@ -66,13 +66,11 @@ func settings() Settings {
 
 func cooling(cool float64) *Thermostat {
 	return &Thermostat{
-		Name: "Upstairs", Mode: "cool", Setting: devices.Setting{Cool: &cool, Heat: ptr(68.0), Hold: devices.HoldSchedule},
-		Temperature: ptr(cool), Step: 1, CoolMin: ptr(50.0), CoolMax: ptr(99.0), HeatMin: ptr(40.0), HeatMax: ptr(90.0),
+		Name: "Upstairs", Mode: "cool", Setting: devices.Setting{Cool: &cool, Heat: new(68.0), Hold: devices.HoldSchedule},
+		Temperature: new(cool), Step: 1, CoolMin: new(50.0), CoolMax: new(99.0), HeatMin: new(40.0), HeatMax: new(90.0),
 		Alive: true, Holds: []devices.Hold{devices.HoldSchedule, devices.HoldTemporary, devices.HoldUntil, devices.HoldPermanent},
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func at(text string) time.Time {
 	t, err := time.ParseInLocation("2006-01-02 15:04", text, pacific)
@@ -156,7 +154,7 @@ func (w *world) apply(write Write) {
 	th, s := w.therm[write.Target], *write.Setting
 	th.Hold, th.Until = s.Hold, s.Until
 	if s.Hold == devices.HoldSchedule {
-		th.Cool, th.Heat = ptr(76.0), ptr(68.0) // its schedule
+		th.Cool, th.Heat = new(76.0), new(68.0) // its schedule
 		return
 	}
 	th.Cool, th.Heat = s.Cool, s.Heat
@@ -171,7 +169,7 @@ func (w *world) read() {
 			continue
 		}
 		if th.Hold == devices.HoldUntil && !w.now.Before(th.Until) {
-			th.Hold, th.Until, th.Cool, th.Heat = devices.HoldSchedule, time.Time{}, ptr(76.0), ptr(68.0)
+			th.Hold, th.Until, th.Cool, th.Heat = devices.HoldSchedule, time.Time{}, new(76.0), new(68.0)
 		}
 		r := *th
 		r.AsOf, r.Polled = w.now, w.now
@@ -187,11 +185,11 @@ func (w *world) readBattery(at time.Time) {
 	if w.mute[Powerwall] {
 		return
 	}
-	reserve := ptr(int(w.reserve))
+	reserve := new(int(w.reserve))
 	if w.hidden {
 		reserve = nil
 	}
-	w.step(BatteryRead{Battery{Charge: ptr(w.charge), Reserve: reserve, Mode: w.mode, AsOf: at, Polled: at}})
+	w.step(BatteryRead{Battery{Charge: new(w.charge), Reserve: reserve, Mode: w.mode, AsOf: at, Polled: at}})
 }
 
 // until lets time pass in minutes, reading every two, and answers whatever

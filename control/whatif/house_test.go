@@ -20,7 +20,7 @@ func TestTheEmulatedHouseLivesAsWhatIfDoes(t *testing.T) {
 	now := time.Date(2026, 7, 13, 0, 0, 0, 0, zone)
 	cloud := emulator.New(emulator.Options{
 		Now: func() time.Time { return now }, Location: zone,
-		House: emulator.HouseOptions{ChargePercent: devices.Pointer(50.0), Reserve: devices.Pointer(0), SolarPeakW: 3200, BaseLoadW: 1800},
+		House: emulator.HouseOptions{ChargePercent: new(50.0), Reserve: new(0), SolarPeakW: 3200, BaseLoadW: 1800},
 	})
 	cloud.Person(func(h *emulator.House) {
 		h.GridCharging = true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"powermgr/control/battery"
@@ -203,9 +204,10 @@ func FuzzMoreBatteryIsNeverWorse(f *testing.F) {
 
 // String is a world as one would write it on paper.
 func (w world) String() string {
-	text := fmt.Sprintf("%+v, exports are paid at %g of the price", w.battery, w.paid)
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf("%+v, exports are paid at %g of the price", w.battery, w.paid))
 	for i, h := range w.hours {
-		text += fmt.Sprintf("\n%+v, reserve %d", h, w.asked[i])
+		text.WriteString(fmt.Sprintf("\n%+v, reserve %d", h, w.asked[i]))
 	}
-	return text
+	return text.String()
 }

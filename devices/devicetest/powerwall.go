@@ -33,11 +33,11 @@ type batterySuite struct {
 
 // batteryCommands are the commands that endpoints are tried with.
 var batteryCommands = map[string]devices.PowerwallCommand{
-	"reserve":       {Reserve: devices.Pointer(35)},
-	"mode":          {Mode: devices.Pointer(devices.Autonomous)},
-	"storm watch":   {StormWatch: devices.Pointer(false)},
-	"grid charging": {GridCharging: devices.Pointer(false)},
-	"export rule":   {ExportRule: devices.Pointer(devices.ExportNone)},
+	"reserve":       {Reserve: new(35)},
+	"mode":          {Mode: new(devices.Autonomous)},
+	"storm watch":   {StormWatch: new(false)},
+	"grid charging": {GridCharging: new(false)},
+	"export rule":   {ExportRule: new(devices.ExportNone)},
 }
 
 func (b batterySuite) adapter(s *stage) adapter {
@@ -204,10 +204,10 @@ func (b batterySuite) commands(t *testing.T) {
 		want string
 	}
 	rows := []row{
-		{"storm watch off", devices.PowerwallCommand{StormWatch: devices.Pointer(false)}, "20 % self_consumption, storm watch false, grid charging true, export pv_only"},
-		{"storm watch on", devices.PowerwallCommand{StormWatch: devices.Pointer(true)}, "20 % self_consumption, storm watch true, grid charging true, export pv_only"},
-		{"grid charging off", devices.PowerwallCommand{GridCharging: devices.Pointer(false)}, "20 % self_consumption, storm watch true, grid charging false, export pv_only"},
-		{"grid charging on", devices.PowerwallCommand{GridCharging: devices.Pointer(true)}, "20 % self_consumption, storm watch true, grid charging true, export pv_only"},
+		{"storm watch off", devices.PowerwallCommand{StormWatch: new(false)}, "20 % self_consumption, storm watch false, grid charging true, export pv_only"},
+		{"storm watch on", devices.PowerwallCommand{StormWatch: new(true)}, "20 % self_consumption, storm watch true, grid charging true, export pv_only"},
+		{"grid charging off", devices.PowerwallCommand{GridCharging: new(false)}, "20 % self_consumption, storm watch true, grid charging false, export pv_only"},
+		{"grid charging on", devices.PowerwallCommand{GridCharging: new(true)}, "20 % self_consumption, storm watch true, grid charging true, export pv_only"},
 	}
 	for _, percent := range []int{0, 1, 20, 50, 80, 100} {
 		rows = append(rows, row{fmt.Sprintf("reserve %d", percent), devices.PowerwallCommand{Reserve: &percent},
@@ -255,8 +255,8 @@ func (b batterySuite) refused(t *testing.T) {
 		{"reserve 81", reserve(81)},
 		{"reserve 99", reserve(99)},
 		{"reserve 101", reserve(101)},
-		{"mode that is none", devices.PowerwallCommand{Mode: devices.Pointer(devices.Mode("turbo"))}},
-		{"export rule that is none", devices.PowerwallCommand{ExportRule: devices.Pointer(devices.ExportRule("everything"))}},
+		{"mode that is none", devices.PowerwallCommand{Mode: new(devices.Mode("turbo"))}},
+		{"export rule that is none", devices.PowerwallCommand{ExportRule: new(devices.ExportRule("everything"))}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -37,9 +37,9 @@ type thermostatSuite struct {
 
 // thermostatCommands are the commands that endpoints are tried with.
 var thermostatCommands = map[string]devices.ThermostatCommand{
-	"cool":         {CoolSetpoint: devices.Pointer(79.0)},
-	"fan":          {Fan: devices.Pointer(devices.FanOn)},
-	"cool and fan": {CoolSetpoint: devices.Pointer(79.0), Fan: devices.Pointer(devices.FanOn)},
+	"cool":         {CoolSetpoint: new(79.0)},
+	"fan":          {Fan: new(devices.FanOn)},
+	"cool and fan": {CoolSetpoint: new(79.0), Fan: new(devices.FanOn)},
 }
 
 func (th thermostatSuite) adapter(s *stage) adapter {
@@ -311,7 +311,7 @@ func (th thermostatSuite) commands(t *testing.T) {
 		{"fan on", asBuilt, fan(devices.FanOn), "heat_cool 76/69, schedule, fan on"},
 		{"fan circulating in a hold", hold(80, 60, devices.HoldPermanent, ""), fan(devices.FanCirculate), "heat_cool 80/60, permanent, fan circulate"},
 		{"all at once", asBuilt, devices.ThermostatCommand{
-			Mode: devices.Pointer(devices.Cool), Fan: devices.Pointer(devices.FanOn), CoolSetpoint: devices.Pointer(80.0), Hold: devices.Pointer(devices.HoldPermanent),
+			Mode: new(devices.Cool), Fan: new(devices.FanOn), CoolSetpoint: new(80.0), Hold: new(devices.HoldPermanent),
 		}, "cool 80/69, permanent, fan on"},
 		{"in °C", european, held(degrees(25.5, 0), devices.HoldPermanent, ""), "heat_cool 25.5/20, permanent, fan auto"},
 		{"in °C between steps", european, held(degrees(25.6, 19.2), devices.HoldPermanent, ""), "heat_cool 25.5/19, permanent, fan auto"},
@@ -364,7 +364,7 @@ func (th thermostatSuite) holds(t *testing.T) {
 	s := th.stage(t)
 	d := th.open(t, s.House)
 	readAll(t, d)
-	cmd := devices.ThermostatCommand{CoolSetpoint: devices.Pointer(79.0), Hold: devices.Pointer(devices.HoldUntil), HoldUntil: devices.Pointer(clock("19:00"))}
+	cmd := devices.ThermostatCommand{CoolSetpoint: new(79.0), Hold: new(devices.HoldUntil), HoldUntil: new(clock("19:00"))}
 	if err := d.Apply(t.Context(), th.id(s), cmd); err != nil {
 		t.Fatal(err)
 	}
@@ -391,11 +391,11 @@ func (th thermostatSuite) inARow(t *testing.T) {
 	d := th.open(t, s.House)
 	readAll(t, d)
 	for _, cmd := range []devices.ThermostatCommand{
-		{CoolSetpoint: devices.Pointer(80.0)},
-		{HeatSetpoint: devices.Pointer(64.0)},
-		{Mode: devices.Pointer(devices.Cool)},
-		{Fan: devices.Pointer(devices.FanOn)},
-		{Hold: devices.Pointer(devices.HoldPermanent)},
+		{CoolSetpoint: new(80.0)},
+		{HeatSetpoint: new(64.0)},
+		{Mode: new(devices.Cool)},
+		{Fan: new(devices.FanOn)},
+		{Hold: new(devices.HoldPermanent)},
 	} {
 		if err := d.Apply(t.Context(), th.id(s), cmd); err != nil {
 			t.Fatal(err)
@@ -413,7 +413,7 @@ func (th thermostatSuite) refused(t *testing.T) {
 	cool := func(v float64) devices.ThermostatCommand { return devices.ThermostatCommand{CoolSetpoint: &v} }
 	heat := func(v float64) devices.ThermostatCommand { return devices.ThermostatCommand{HeatSetpoint: &v} }
 	until := func(at time.Time) devices.ThermostatCommand {
-		return devices.ThermostatCommand{CoolSetpoint: devices.Pointer(79.0), Hold: devices.Pointer(devices.HoldUntil), HoldUntil: &at}
+		return devices.ThermostatCommand{CoolSetpoint: new(79.0), Hold: new(devices.HoldUntil), HoldUntil: &at}
 	}
 	for _, tt := range []struct {
 		name   string
@@ -428,15 +428,15 @@ func (th thermostatSuite) refused(t *testing.T) {
 		{"cool infinite", asBuilt, cool(math.Inf(1))},
 		{"heat 91", asBuilt, heat(91)},
 		{"heat 39", asBuilt, heat(39)},
-		{"both too close", asBuilt, devices.ThermostatCommand{CoolSetpoint: devices.Pointer(72.0), HeatSetpoint: devices.Pointer(70.0)}},
+		{"both too close", asBuilt, devices.ThermostatCommand{CoolSetpoint: new(72.0), HeatSetpoint: new(70.0)}},
 		{"°F to a thermostat in °C", european, cool(79)},
-		{"mode that is none", asBuilt, devices.ThermostatCommand{Mode: devices.Pointer(devices.HVACMode("dry"))}},
-		{"fan mode that is none", asBuilt, devices.ThermostatCommand{Fan: devices.Pointer(devices.Fan("turbo"))}},
-		{"hold that is none", asBuilt, devices.ThermostatCommand{Hold: devices.Pointer(devices.Hold("forever"))}},
-		{"hold vacation", asBuilt, devices.ThermostatCommand{Hold: devices.Pointer(devices.HoldVacation)}},
-		{"set point on the schedule", asBuilt, devices.ThermostatCommand{CoolSetpoint: devices.Pointer(79.0), Hold: devices.Pointer(devices.HoldSchedule)}},
-		{"until without a time", asBuilt, devices.ThermostatCommand{Hold: devices.Pointer(devices.HoldUntil)}},
-		{"time without until", asBuilt, devices.ThermostatCommand{CoolSetpoint: devices.Pointer(79.0), HoldUntil: devices.Pointer(clock("19:00"))}},
+		{"mode that is none", asBuilt, devices.ThermostatCommand{Mode: new(devices.HVACMode("dry"))}},
+		{"fan mode that is none", asBuilt, devices.ThermostatCommand{Fan: new(devices.Fan("turbo"))}},
+		{"hold that is none", asBuilt, devices.ThermostatCommand{Hold: new(devices.Hold("forever"))}},
+		{"hold vacation", asBuilt, devices.ThermostatCommand{Hold: new(devices.HoldVacation)}},
+		{"set point on the schedule", asBuilt, devices.ThermostatCommand{CoolSetpoint: new(79.0), Hold: new(devices.HoldSchedule)}},
+		{"until without a time", asBuilt, devices.ThermostatCommand{Hold: new(devices.HoldUntil)}},
+		{"time without until", asBuilt, devices.ThermostatCommand{CoolSetpoint: new(79.0), HoldUntil: new(clock("19:00"))}},
 		{"until an hour ago", asBuilt, until(clock("15:00"))},
 		{"until tomorrow night", asBuilt, until(clock("22:00").AddDate(0, 0, 1))},
 		{"on vacation", downstairs(func(t *emulator.Thermostat) { t.Vacation = true }), cool(79)},

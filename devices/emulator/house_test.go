@@ -28,7 +28,7 @@ func TestEnergyIsConserved(t *testing.T) {
 		now := time.Date(2026, time.Month(1+r.IntN(12)), 1+r.IntN(28), 0, 0, 0, 0, pacific)
 		capacity := 5_000 + r.Float64()*30_000
 		c := New(Options{Now: func() time.Time { return now }, Location: pacific, Seed: seed, House: HouseOptions{
-			CapacityWh: capacity, PowerW: 2_000 + r.Float64()*9_000, ChargePercent: devices.Pointer(r.Float64() * 100),
+			CapacityWh: capacity, PowerW: 2_000 + r.Float64()*9_000, ChargePercent: new(r.Float64() * 100),
 			SolarPeakW: r.Float64() * 12_000, BaseLoadW: 200 + r.Float64()*4_000,
 		}})
 		start := c.Truth()
@@ -51,7 +51,7 @@ func TestEnergyIsConserved(t *testing.T) {
 				case 7:
 					h.SetReserve(r.IntN(101))
 				case 6:
-					h.Thermostats[0].Submit(now, Setting{Cool: devices.Pointer(60 + r.Float64()*30), Hold: devices.Pointer(devices.HoldPermanent)}, 0)
+					h.Thermostats[0].Submit(now, Setting{Cool: new(60 + r.Float64()*30), Hold: new(devices.HoldPermanent)}, 0)
 				}
 			})
 			x := c.Truth()
@@ -100,7 +100,7 @@ type peak struct {
 func hotPeak(t *testing.T, reserve int, setback float64) peak {
 	t.Helper()
 	now := time.Date(2026, 7, 15, 0, 0, 0, 0, pacific)
-	c := New(Options{Now: func() time.Time { return now }, House: HouseOptions{ChargePercent: devices.Pointer(100.0), Reserve: devices.Pointer(100)}})
+	c := New(Options{Now: func() time.Time { return now }, House: HouseOptions{ChargePercent: new(100.0), Reserve: new(100)}})
 	now = time.Date(2026, 7, 15, 16, 0, 0, 0, pacific)
 	if full := c.Truth(); full.ChargePercent != 100 || full.Books.PeakImport != 0 {
 		t.Fatalf("at 16:00 it has %g %% and has imported %g Wh in the peak", full.ChargePercent, full.Books.PeakImport)
@@ -130,7 +130,7 @@ func hotPeak(t *testing.T, reserve int, setback float64) peak {
 		c.Person(func(h *House) {
 			for i, th := range h.Thermostats {
 				if cool := min(base[i]+setback*float64(len(latched)), 82); cool > th.Cool {
-					th.Submit(now, Setting{Cool: &cool, Hold: devices.Pointer(devices.HoldUntil), HoldUntil: &end}, 0)
+					th.Submit(now, Setting{Cool: &cool, Hold: new(devices.HoldUntil), HoldUntil: &end}, 0)
 				}
 			}
 		})
@@ -161,7 +161,7 @@ func TestTheHotDayIsHardButNotHopeless(t *testing.T) {
 
 func TestAReserveAboveTheChargeChargesSlowlyFromTheGrid(t *testing.T) {
 	now := time.Date(2026, 7, 15, 1, 0, 0, 0, pacific)
-	c := New(Options{Now: func() time.Time { return now }, Location: pacific, House: HouseOptions{ChargePercent: devices.Pointer(20.0), Reserve: devices.Pointer(100)}})
+	c := New(Options{Now: func() time.Time { return now }, Location: pacific, House: HouseOptions{ChargePercent: new(20.0), Reserve: new(100)}})
 	c.Truth()
 	now = now.Add(10 * time.Minute)
 	if w := c.Truth().BatteryW; w != -slowCharge {
@@ -195,20 +195,20 @@ func TestThermostatHoldsAndQueue(t *testing.T) {
 	}{
 		{"the schedule moves the set points", func(*Thermostat) {}, map[string]string{"07:00": "76 schedule", "12:00": "77 schedule", "23:00": "77 schedule"}},
 		{"until a time", func(th *Thermostat) {
-			th.Submit(day("10:00"), Setting{Cool: devices.Pointer(80.0), Hold: hold(devices.HoldUntil), HoldUntil: devices.Pointer(day("13:00"))}, 0)
+			th.Submit(day("10:00"), Setting{Cool: new(80.0), Hold: hold(devices.HoldUntil), HoldUntil: new(day("13:00"))}, 0)
 		}, map[string]string{"12:59": "80 until", "13:00": "77 schedule"}},
 		{"until a time that has gone by is tomorrow's", func(th *Thermostat) {
-			th.Submit(day("10:00"), Setting{Cool: devices.Pointer(80.0), Hold: hold(devices.HoldUntil), HoldUntil: devices.Pointer(day("09:59"))}, 0)
+			th.Submit(day("10:00"), Setting{Cool: new(80.0), Hold: hold(devices.HoldUntil), HoldUntil: new(day("09:59"))}, 0)
 		}, map[string]string{"23:00": "80 until"}},
 		{"temporary until the next period", func(th *Thermostat) {
-			th.Submit(day("10:00"), Setting{Cool: devices.Pointer(80.0), Hold: hold(devices.HoldTemporary)}, 0)
+			th.Submit(day("10:00"), Setting{Cool: new(80.0), Hold: hold(devices.HoldTemporary)}, 0)
 		}, map[string]string{"14:59": "80 temporary", "15:00": "76 schedule"}},
 		{"permanent", func(th *Thermostat) {
-			th.Submit(day("10:00"), Setting{Cool: devices.Pointer(80.0), Hold: hold(devices.HoldPermanent)}, 0)
+			th.Submit(day("10:00"), Setting{Cool: new(80.0), Hold: hold(devices.HoldPermanent)}, 0)
 		}, map[string]string{"23:59": "80 permanent"}},
 		{"it lands later, and in order", func(th *Thermostat) {
-			th.Submit(day("10:00"), Setting{Cool: devices.Pointer(80.0), Hold: hold(devices.HoldPermanent)}, 10*time.Minute)
-			th.Submit(day("10:01"), Setting{Cool: devices.Pointer(70.0), Hold: hold(devices.HoldPermanent)}, time.Minute)
+			th.Submit(day("10:00"), Setting{Cool: new(80.0), Hold: hold(devices.HoldPermanent)}, 10*time.Minute)
+			th.Submit(day("10:01"), Setting{Cool: new(70.0), Hold: hold(devices.HoldPermanent)}, time.Minute)
 		}, map[string]string{"10:09": "77 schedule", "10:10": "70 permanent"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

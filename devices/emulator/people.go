@@ -118,10 +118,10 @@ func (a act) onThermostat(t *Thermostat, now time.Time) error {
 		return fmt.Errorf("a heat set point of %g is outside %g–%g", *a.Heat, t.HeatMin, t.HeatMax)
 	}
 	if a.Mode != nil {
-		s.Mode = devices.Pointer(devices.HVACMode(*a.Mode))
+		s.Mode = new(devices.HVACMode(*a.Mode))
 	}
 	if (s.Cool != nil || s.Heat != nil) && s.Hold == nil && t.Hold == devices.HoldSchedule {
-		s.Hold = devices.Pointer(devices.HoldTemporary)
+		s.Hold = new(devices.HoldTemporary)
 	}
 	set(&t.Alive, a.Alive)
 	set(&t.Vacation, a.Vacation)

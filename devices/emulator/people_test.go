@@ -83,7 +83,7 @@ func TestPeopleThatAreRefused(t *testing.T) {
 func TestAPersonDoesNotQueueBehindTheCloud(t *testing.T) {
 	v := newVisit(t, Options{})
 	v.cloud.Person(func(h *House) {
-		h.Thermostats[0].Submit(v.now, Setting{Cool: devices.Pointer(82.0), Hold: devices.Pointer(devices.HoldPermanent)}, 20*time.Second)
+		h.Thermostats[0].Submit(v.now, Setting{Cool: new(82.0), Hold: new(devices.HoldPermanent)}, 20*time.Second)
 	})
 	v.do("POST", "/emulator/people", `{"device":"LCC-00A01AB10001","cool":72}`)
 	if th := v.cloud.Truth().Thermostats[0]; th.Cool != 72 || !th.Pending {

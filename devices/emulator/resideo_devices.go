@@ -187,13 +187,13 @@ func (t *Thermostat) restValues(now time.Time) wireValues {
 		v.Mode = t.heatCoolMode()
 	}
 	if t.has(devices.HeatCool) || !t.legacy() && t.Model != "D6" {
-		v.AutoChangeover = devices.Pointer(t.Mode == devices.HeatCool)
+		v.AutoChangeover = new(t.Mode == devices.HeatCool)
 	}
 	if !t.legacy() {
 		if t.Hold == devices.HoldTemporary || t.Hold == devices.HoldUntil {
 			next = t.HoldUntil
 		}
-		v.Status, v.NextPeriod = devices.Pointer(restHolds[t.Hold]), devices.Pointer(next.In(t.Location).Format(time.TimeOnly))
+		v.Status, v.NextPeriod = new(restHolds[t.Hold]), new(next.In(t.Location).Format(time.TimeOnly))
 	}
 	return v
 }

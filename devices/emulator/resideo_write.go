@@ -118,7 +118,7 @@ func (t *Thermostat) restSetting(c restChange, now time.Time) (s Setting, proble
 	}
 	s.EmergencyHeat = c.EmergencyHeatActive
 	if *c.Mode == "EmergencyHeat" {
-		s.Mode, s.EmergencyHeat = devices.Pointer(devices.Heat), devices.Pointer(true)
+		s.Mode, s.EmergencyHeat = new(devices.Heat), new(true)
 	}
 	s.Heat, s.Cool = c.HeatSetpoint, c.CoolSetpoint
 	return s, t.restHoldOf(c, &s, now)
@@ -153,7 +153,7 @@ func (t *Thermostat) restHoldOf(c restChange, s *Setting, now time.Time) string 
 		}
 		// The device itself overrules its schedule until the next period.
 		if t.Hold == devices.HoldSchedule && (*s.Cool != t.Cool || *s.Heat != t.Heat) {
-			s.Hold = devices.Pointer(devices.HoldTemporary)
+			s.Hold = new(devices.HoldTemporary)
 		}
 		return ""
 	}
@@ -203,7 +203,7 @@ func (t *Thermostat) restBare(c restChange) (s Setting, problem string) {
 		heat, s.Heat = *c.ThermostatSetpoint, c.ThermostatSetpoint
 	}
 	if t.Hold == devices.HoldSchedule {
-		s.Hold = devices.Pointer(devices.HoldTemporary)
+		s.Hold = new(devices.HoldTemporary)
 	}
 	return s, t.checkPoints(heat, cool)
 }
@@ -226,9 +226,9 @@ func (s *restStats) changeover(t *Thermostat, c restChange, to *Setting, now tim
 	if !t.flagged() || c.AutoChangeoverActive == nil || !*c.AutoChangeoverActive || *c.Mode == "Off" {
 		return
 	}
-	to.Mode = devices.Pointer(devices.HeatCool)
+	to.Mode = new(devices.HeatCool)
 	if now.Sub(s.woken) < restWake {
-		to.Mode, s.mode = devices.Pointer(devices.Off), "Off" // it shows Auto for a moment, and falls back
+		to.Mode, s.mode = new(devices.Off), "Off" // it shows Auto for a moment, and falls back
 	}
 }
 

@@ -79,11 +79,11 @@ func (c *Cloud) portalEquipment(t *Thermostat) *int {
 	}
 	switch t.Action {
 	case devices.ActionHeating:
-		return devices.Pointer(1)
+		return new(1)
 	case devices.ActionCooling:
-		return devices.Pointer(2)
+		return new(2)
 	}
-	return devices.Pointer(0)
+	return new(0)
 }
 
 func (h *House) portalFind(id string) *Thermostat {
@@ -108,7 +108,7 @@ func (c *Cloud) portalCheck(w http.ResponseWriter, r *http.Request, h *House) {
 	}
 	event := portalEvent{Phase: -1}
 	if t.UtilityEvent {
-		event = portalEvent{Phase: portalPhase, OptOutable: true, DeltaCoolSP: devices.Pointer(decimal(3)), DeltaHeatSP: devices.Pointer(decimal(-3))}
+		event = portalEvent{Phase: portalPhase, OptOutable: true, DeltaCoolSP: new(decimal(3)), DeltaHeatSP: new(decimal(-3))}
 	}
 	reply(w, http.StatusOK, portalAnswer{
 		Success: true, DeviceLive: t.Alive, CommunicationLost: !t.Alive, Alerts: "\r\n\r\n",

@@ -100,7 +100,7 @@ func (h *House) siteInfo() wireInfo {
 		Version: "26.10.3 0fe780c9", Batteries: 1, NameplateW: h.options.PowerW, NameplateWh: h.options.CapacityWh, Zone: h.local.String(), MostSiteW: 1000000000,
 		Components: wireComponents{
 			Gateways: []wireUnit{{
-				DIN: "1232100-00-E--TG123456789012", Serial: "TG123456789012", Part: "Tesla Backup Gateway 2", Active: devices.Pointer(true), Firmware: "26.10.3 0fe780c9",
+				DIN: "1232100-00-E--TG123456789012", Serial: "TG123456789012", Part: "Tesla Backup Gateway 2", Active: new(true), Firmware: "26.10.3 0fe780c9",
 			}},
 			Batteries: []wireUnit{{DIN: "2012170-25-E--TG987654321098", Serial: "TG987654321098", Part: "Powerwall 2"}},
 			Solar:     true, SolarType: "pv_panel", Battery: true, Grid: true, Backup: true, Gateway: "teg", LoadMeter: true, TOUCapable: true, StormCapable: true,

@@ -77,7 +77,7 @@ func TestACompressorRests(t *testing.T) {
 // cooled that nobody paid for.
 func TestAnOutageShedsCoolingFirst(t *testing.T) {
 	now := time.Date(2026, 7, 15, 21, 0, 0, 0, pacific) // no sun
-	c := New(Options{Now: func() time.Time { return now }, House: HouseOptions{ChargePercent: devices.Pointer(3.0)}})
+	c := New(Options{Now: func() time.Time { return now }, House: HouseOptions{ChargePercent: new(3.0)}})
 	c.Person(func(h *House) { h.OffGrid = true })
 	now = now.Add(3 * time.Hour)
 	x := c.Truth()
@@ -120,7 +120,7 @@ func TestModes(t *testing.T) {
 
 func TestItTapersNearFull(t *testing.T) {
 	now := time.Date(2026, 7, 15, 22, 0, 0, 0, pacific)
-	c := New(Options{Now: func() time.Time { return now }, House: HouseOptions{ChargePercent: devices.Pointer(99.0)}})
+	c := New(Options{Now: func() time.Time { return now }, House: HouseOptions{ChargePercent: new(99.0)}})
 	c.Person(func(h *House) { h.Mode = devices.Backup })
 	now = now.Add(time.Minute)
 	if w := -c.Truth().BatteryW; w <= 0 || w > backupCharge/2 {

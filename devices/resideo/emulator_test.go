@@ -129,7 +129,7 @@ func TestSetbackEndsByItself(t *testing.T) {
 		t.Fatalf("%+v", before)
 	}
 	end := time.Date(2026, 7, 15, 19, 0, 0, 0, pacific)
-	if err := h.Apply(t.Context(), before[0].ID(), devices.ThermostatCommand{CoolSetpoint: devices.Pointer(78.0), Hold: devices.Pointer(devices.HoldUntil), HoldUntil: &end}); err != nil {
+	if err := h.Apply(t.Context(), before[0].ID(), devices.ThermostatCommand{CoolSetpoint: new(78.0), Hold: new(devices.HoldUntil), HoldUntil: &end}); err != nil {
 		t.Fatal(err)
 	}
 	if r := h.read()[0]; *r.CoolSetpoint != 76 {
@@ -149,11 +149,11 @@ func TestCommandsInARow(t *testing.T) {
 	h := newHouse(t, emulator.ResideoOptions{Landing: [2]time.Duration{20 * time.Second, 30 * time.Second}})
 	id := h.read()[1].ID()
 	for _, cmd := range []devices.ThermostatCommand{
-		{Mode: devices.Pointer(devices.Cool)},
-		{CoolSetpoint: devices.Pointer(80.0)},
-		{Hold: devices.Pointer(devices.HoldPermanent)},
-		{HeatSetpoint: devices.Pointer(62.0)},
-		{Fan: devices.Pointer(devices.FanOn)},
+		{Mode: new(devices.Cool)},
+		{CoolSetpoint: new(80.0)},
+		{Hold: new(devices.HoldPermanent)},
+		{HeatSetpoint: new(62.0)},
+		{Fan: new(devices.FanOn)},
 	} {
 		if err := h.Apply(t.Context(), id, cmd); err != nil {
 			t.Fatal(err)
@@ -173,7 +173,7 @@ func TestRoundFromOffToAutomatic(t *testing.T) {
 	if r := h.read()[0]; *r.Mode != devices.Off || r.Hold != nil || len(r.Holds) != 0 {
 		t.Fatalf("%+v", r)
 	}
-	if err := h.Apply(t.Context(), "tcc_1234567", devices.ThermostatCommand{Mode: devices.Pointer(devices.HeatCool)}); err != nil {
+	if err := h.Apply(t.Context(), "tcc_1234567", devices.ThermostatCommand{Mode: new(devices.HeatCool)}); err != nil {
 		t.Fatal(err)
 	}
 	h.now = h.now.Add(time.Minute)
@@ -288,9 +288,9 @@ func anyThermostat(r *rand.Rand) *emulator.Thermostat {
 
 func anyCommand(r *rand.Rand, from devices.ThermostatReading, now time.Time) devices.ThermostatCommand {
 	var cmd devices.ThermostatCommand
-	degrees := func() *float64 { return devices.Pointer(devices.Fahrenheit.To(from.Unit, 50+r.Float64()*45)) }
+	degrees := func() *float64 { return new(devices.Fahrenheit.To(from.Unit, 50+r.Float64()*45)) }
 	if r.IntN(3) == 0 {
-		cmd.Mode = devices.Pointer([]devices.HVACMode{devices.Off, devices.Heat, devices.Cool, devices.HeatCool}[r.IntN(4)])
+		cmd.Mode = new([]devices.HVACMode{devices.Off, devices.Heat, devices.Cool, devices.HeatCool}[r.IntN(4)])
 	}
 	if r.IntN(2) == 0 {
 		cmd.CoolSetpoint = degrees()
@@ -299,12 +299,12 @@ func anyCommand(r *rand.Rand, from devices.ThermostatReading, now time.Time) dev
 		cmd.HeatSetpoint = degrees()
 	}
 	if r.IntN(6) == 0 {
-		cmd.Fan = devices.Pointer([]devices.Fan{devices.FanAuto, devices.FanOn, devices.FanCirculate}[r.IntN(3)])
+		cmd.Fan = new([]devices.Fan{devices.FanAuto, devices.FanOn, devices.FanCirculate}[r.IntN(3)])
 	}
 	if r.IntN(2) == 0 && len(from.Holds) > 0 {
 		cmd.Hold = &from.Holds[r.IntN(len(from.Holds))]
 		if *cmd.Hold == devices.HoldUntil {
-			cmd.HoldUntil = devices.Pointer(now.Add(2*time.Minute + time.Duration(r.IntN(23*60))*time.Minute))
+			cmd.HoldUntil = new(now.Add(2*time.Minute + time.Duration(r.IntN(23*60))*time.Minute))
 		}
 	}
 	return cmd
@@ -355,7 +355,7 @@ func TestRateLimit(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
-	cmd := devices.ThermostatCommand{CoolSetpoint: devices.Pointer(79.0)}
+	cmd := devices.ThermostatCommand{CoolSetpoint: new(79.0)}
 	for _, tt := range []struct {
 		name  string
 		fault emulator.Fault
@@ -439,7 +439,7 @@ func TestFieldsThatAreMissing(t *testing.T) {
 					t.Errorf("%+v", r)
 				}
 			}
-			if err := h.Apply(t.Context(), whole[0].ID(), devices.ThermostatCommand{CoolSetpoint: devices.Pointer(79.0)}); err != nil {
+			if err := h.Apply(t.Context(), whole[0].ID(), devices.ThermostatCommand{CoolSetpoint: new(79.0)}); err != nil {
 				kind := devices.KindOf(err)
 				if kind != devices.Nonsense && kind != devices.Refused {
 					t.Errorf("%v", err)

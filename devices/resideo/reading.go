@@ -140,18 +140,18 @@ func (d wireDevice) mode(r *devices.ThermostatReading) {
 	on := func(flag *bool) bool { return flag != nil && *flag }
 	switch v.Mode {
 	case "Off":
-		r.Mode = devices.Pointer(devices.Off)
+		r.Mode = new(devices.Off)
 	case "Auto":
-		r.Mode = devices.Pointer(devices.HeatCool)
+		r.Mode = new(devices.HeatCool)
 	case "EmergencyHeat":
-		r.Mode, r.EmergencyHeat = devices.Pointer(devices.Heat), true
+		r.Mode, r.EmergencyHeat = new(devices.Heat), true
 	case "Heat":
-		r.Mode, r.EmergencyHeat = devices.Pointer(devices.Heat), on(v.EmergencyHeatActive)
+		r.Mode, r.EmergencyHeat = new(devices.Heat), on(v.EmergencyHeatActive)
 	case "Cool":
-		r.Mode = devices.Pointer(devices.Cool)
+		r.Mode = new(devices.Cool)
 	}
 	if (v.Mode == "Heat" || v.Mode == "Cool") && d.byFlag() && on(v.AutoChangeoverActive) && !r.EmergencyHeat {
-		r.Mode = devices.Pointer(devices.HeatCool)
+		r.Mode = new(devices.HeatCool)
 	}
 	if d.bare() {
 		if r.Mode != nil {
@@ -210,13 +210,13 @@ func (d wireDevice) hold(r *devices.ThermostatReading, now time.Time, home *time
 	}
 	if d.VacationHold != nil && d.VacationHold.Enabled ||
 		v.ThermostatSetpointStatus != nil && *v.ThermostatSetpointStatus == statuses[devices.HoldVacation] {
-		r.Hold = devices.Pointer(devices.HoldVacation)
+		r.Hold = new(devices.HoldVacation)
 	}
 	if r.Hold == nil || *r.Hold != devices.HoldTemporary && *r.Hold != devices.HoldUntil || v.NextPeriodTime == nil {
 		return
 	}
 	if clock, ok := timeOfDay(*v.NextPeriodTime); ok {
-		r.HoldUntil = devices.Pointer(devices.NextClock(clock, now, home))
+		r.HoldUntil = new(devices.NextClock(clock, now, home))
 	}
 }
 
@@ -252,15 +252,15 @@ func (d wireDevice) action(r *devices.ThermostatReading) {
 	}
 	switch {
 	case o.Mode == "Heat" || o.Mode == "EmergencyHeat":
-		r.Action = devices.Pointer(devices.ActionHeating)
+		r.Action = new(devices.ActionHeating)
 	case o.Mode == "Cool":
-		r.Action = devices.Pointer(devices.ActionCooling)
+		r.Action = new(devices.ActionCooling)
 	case o.Mode != "EquipmentOff":
 	case o.FanRequest || o.CirculationFanRequest:
-		r.Action = devices.Pointer(devices.ActionFan)
+		r.Action = new(devices.ActionFan)
 	case r.Mode != nil && *r.Mode == devices.Off:
-		r.Action = devices.Pointer(devices.ActionOff)
+		r.Action = new(devices.ActionOff)
 	default:
-		r.Action = devices.Pointer(devices.ActionIdle)
+		r.Action = new(devices.ActionIdle)
 	}
 }

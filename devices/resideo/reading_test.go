@@ -344,7 +344,7 @@ func FuzzDevice(f *testing.F) {
 	for _, p := range []string{"{}", american, round, auto, `{"deviceModel":"Unknown"}`, `{"changeableValues":{"thermostatSetpointStatus":"HoldUntil"}}`} {
 		f.Add(deviceJSON(f, p), 21.0, uint8(0))
 	}
-	holds := []*devices.Hold{nil, devices.Pointer(devices.HoldSchedule), devices.Pointer(devices.HoldTemporary), devices.Pointer(devices.HoldPermanent)}
+	holds := []*devices.Hold{nil, new(devices.HoldSchedule), new(devices.HoldTemporary), new(devices.HoldPermanent)}
 	f.Fuzz(func(t *testing.T, body []byte, point float64, pick uint8) {
 		d, err := parseDevice(body)
 		if err != nil {

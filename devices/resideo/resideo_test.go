@@ -157,7 +157,7 @@ func kind(t *testing.T, err error, want devices.Kind) *devices.Error {
 	return e
 }
 
-var warmer = devices.ThermostatCommand{HeatSetpoint: devices.Pointer(16.0)}
+var warmer = devices.ThermostatCommand{HeatSetpoint: new(16.0)}
 
 func TestReadIsOneCall(t *testing.T) {
 	p := newPortal(t)
@@ -483,7 +483,7 @@ func TestApplyReadsFirst(t *testing.T) {
 		}
 	})
 	cmd := warmer
-	cmd.Fan = devices.Pointer(devices.FanOn)
+	cmd.Fan = new(devices.FanOn)
 	for range 2 {
 		if err := c.Apply(t.Context(), lcc, cmd); err != nil {
 			t.Fatal(err)
@@ -504,8 +504,8 @@ func TestApplyRefusesBeforeItWrites(t *testing.T) {
 		cmd   devices.ThermostatCommand
 		text  string
 	}{
-		{"beyond the limits", "", lcc, devices.ThermostatCommand{HeatSetpoint: devices.Pointer(40.0)}, "5–35"},
-		{"a mode it does not have", "", lcc, devices.ThermostatCommand{Mode: devices.Pointer(devices.Cool)}, "off, heat"},
+		{"beyond the limits", "", lcc, devices.ThermostatCommand{HeatSetpoint: new(40.0)}, "5–35"},
+		{"a mode it does not have", "", lcc, devices.ThermostatCommand{Mode: new(devices.Cool)}, "off, heat"},
 		{"not alive", `{"isAlive":false}`, lcc, warmer, "does not reach"},
 		{"on vacation", `{"vacationHold":{"enabled":true}}`, lcc, warmer, "vacation"},
 		{"nobody's", "", "lcc_elsewhere", warmer, "no such thermostat"},
@@ -562,7 +562,7 @@ func TestOffToAutomaticTakesTwoSteps(t *testing.T) {
 				bodies = append(bodies, object(t, b))
 				w.WriteHeader(tt.answer(len(bodies) - 1))
 			})
-			err := c.Apply(t.Context(), "tcc_1234567", devices.ThermostatCommand{Mode: devices.Pointer(devices.HeatCool)})
+			err := c.Apply(t.Context(), "tcc_1234567", devices.ThermostatCommand{Mode: new(devices.HeatCool)})
 			var e *devices.Error
 			if errors.As(err, &e); (err == nil) != (tt.name == "both taken") || e != nil && e.MaybeDone != tt.maybe {
 				t.Errorf("%+v", err)
@@ -581,9 +581,9 @@ func TestOffToAutomaticTakesTwoSteps(t *testing.T) {
 // a minute later. A command that comes meanwhile must not put back what the
 // earlier one changed.
 func TestCommandWhileAnEarlierOneIsQueued(t *testing.T) {
-	cool := devices.ThermostatCommand{Mode: devices.Pointer(devices.Cool)}
-	lower := devices.ThermostatCommand{CoolSetpoint: devices.Pointer(76.0)}
-	heat := devices.ThermostatCommand{HeatSetpoint: devices.Pointer(60.0)}
+	cool := devices.ThermostatCommand{Mode: new(devices.Cool)}
+	lower := devices.ThermostatCommand{CoolSetpoint: new(76.0)}
+	heat := devices.ThermostatCommand{HeatSetpoint: new(60.0)}
 	const off = `{"changeableValues":{"mode":"Off"}}`
 	type step struct {
 		wait  time.Duration
@@ -640,15 +640,15 @@ func TestCommandAfterOneThatMayHaveBeenDone(t *testing.T) {
 	c := p.client("")
 	p.show(deviceJSON(t, american))
 	const path = "POST /v2/devices/thermostats/LCC-00A01AB1ABCD"
-	cmd := devices.ThermostatCommand{CoolSetpoint: devices.Pointer(76.0)}
+	cmd := devices.ThermostatCommand{CoolSetpoint: new(76.0)}
 	if err := c.Apply(t.Context(), lcc, cmd); err != nil {
 		t.Fatal(err)
 	}
 	p.on(path, status(500, "", ""))
-	_ = kind(t, c.Apply(t.Context(), lcc, devices.ThermostatCommand{CoolSetpoint: devices.Pointer(77.0)}), devices.Unreachable)
+	_ = kind(t, c.Apply(t.Context(), lcc, devices.ThermostatCommand{CoolSetpoint: new(77.0)}), devices.Unreachable)
 	p.on(path, nil)
 	p.said()
-	if err := c.Apply(t.Context(), lcc, devices.ThermostatCommand{HeatSetpoint: devices.Pointer(60.0)}); err != nil {
+	if err := c.Apply(t.Context(), lcc, devices.ThermostatCommand{HeatSetpoint: new(60.0)}); err != nil {
 		t.Fatal(err)
 	}
 	if got := p.said(); !strings.Contains(strings.Join(got, ""), `"coolSetpoint":80`) {

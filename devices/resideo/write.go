@@ -73,7 +73,7 @@ func (t thermostat) plan(cmd devices.ThermostatCommand, now time.Time) (plan, er
 	if hold == nil { // only the mode changes: the hold stays
 		hold, until = t.reading.Hold, t.reading.HoldUntil
 		if hold != nil && *hold == devices.HoldUntil && (until == nil || !until.After(now)) {
-			hold = devices.Pointer(devices.HoldTemporary) // its end, sent again, would be tomorrow's
+			hold = new(devices.HoldTemporary) // its end, sent again, would be tomorrow's
 		}
 	}
 	if hold != nil && t.wire.holds() {
@@ -155,7 +155,7 @@ func (t thermostat) onStep(merged, shown *float64) *float64 {
 	if merged == nil {
 		return nil
 	}
-	return devices.Pointer(math.Round(*merged/t.reading.Step) * t.reading.Step)
+	return new(math.Round(*merged/t.reading.Step) * t.reading.Step)
 }
 
 // barePlan is the plan for a device that takes one set point and nothing else.

@@ -12,10 +12,10 @@ import (
 
 func TestPlan(t *testing.T) {
 	type command = devices.ThermostatCommand
-	p := devices.Pointer[float64]
-	mode := devices.Pointer[devices.HVACMode]
-	hold := devices.Pointer[devices.Hold]
-	at := func(h, m int) *time.Time { return devices.Pointer(time.Date(2026, 7, 15, h, m, 0, 0, london)) }
+	p := func(degrees float64) *float64 { return &degrees }
+	mode := func(m devices.HVACMode) *devices.HVACMode { return &m }
+	hold := func(h devices.Hold) *devices.Hold { return &h }
+	at := func(h, m int) *time.Time { return new(time.Date(2026, 7, 15, h, m, 0, 0, london)) }
 	status := func(s string) string { return `{"changeableValues":{"thermostatSetpointStatus":"` + s + `"}}` }
 	const untilSeven = `{"changeableValues":{"thermostatSetpointStatus":"HoldUntil","nextPeriodTime":"19:00:00"}}`
 
@@ -30,7 +30,7 @@ func TestPlan(t *testing.T) {
 		{name: "a set point over the schedule is a temporary hold, with both set points and no time", patches: []string{american},
 			cmd: command{CoolSetpoint: p(78)}, want: []string{`{"mode":"Cool","heatSetpoint":62,"coolSetpoint":78,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"TemporaryHold"}`}},
 		{name: "a setback ends by itself, in the thermostat's own time and rounded up", patches: []string{american},
-			cmd:  command{CoolSetpoint: p(82), Hold: hold(devices.HoldUntil), HoldUntil: devices.Pointer(at(18, 50).UTC())},
+			cmd:  command{CoolSetpoint: p(82), Hold: hold(devices.HoldUntil), HoldUntil: new(at(18, 50).UTC())},
 			want: []string{`{"mode":"Cool","heatSetpoint":62,"coolSetpoint":82,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"HoldUntil","nextPeriodTime":"19:00:00"}`}},
 		{name: "in Europe to ten minutes",
 			cmd:  command{HeatSetpoint: p(14), Hold: hold(devices.HoldUntil), HoldUntil: at(18, 41)},
@@ -124,8 +124,8 @@ func TestPlan(t *testing.T) {
 		{name: "the model Unknown keeps its mode", patches: []string{american, `{"deviceModel":"Unknown"}`}, cmd: command{Mode: mode(devices.Heat)}, refused: "not one of cool"},
 		{name: "the model Unknown knows no holds", patches: []string{american, `{"deviceModel":"Unknown"}`}, cmd: command{Hold: hold(devices.HoldPermanent)}, refused: "no hold to set"},
 
-		{name: "the fan alone", cmd: command{Fan: devices.Pointer(devices.FanCirculate)}, fan: "Circulate"},
-		{name: "the fan and a set point", patches: []string{american, status("PermanentHold")}, cmd: command{Fan: devices.Pointer(devices.FanOn), CoolSetpoint: p(77)}, fan: "On",
+		{name: "the fan alone", cmd: command{Fan: new(devices.FanCirculate)}, fan: "Circulate"},
+		{name: "the fan and a set point", patches: []string{american, status("PermanentHold")}, cmd: command{Fan: new(devices.FanOn), CoolSetpoint: p(77)}, fan: "On",
 			want: []string{`{"mode":"Cool","heatSetpoint":62,"coolSetpoint":77,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"PermanentHold"}`}},
 
 		{name: "a mode it does not have", cmd: command{Mode: mode(devices.Cool)}, refused: "not one of off, heat"},
@@ -188,11 +188,11 @@ func TestPrintedBodies(t *testing.T) {
 		cmd     devices.ThermostatCommand
 	}{
 		{"write_lcc.json", []string{american, `{"changeableValues":{"emergencyHeatActive":null,"autoChangeoverActive":null,"mode":"Heat"}}`},
-			devices.ThermostatCommand{HeatSetpoint: devices.Pointer(62.0)}},
+			devices.ThermostatCommand{HeatSetpoint: new(62.0)}},
 		{"write_tcc.json", []string{round, auto, `{"changeableValues":{"emergencyHeatActive":null,"heatSetpoint":72}}`},
-			devices.ThermostatCommand{CoolSetpoint: devices.Pointer(74.0)}},
-		{"write_unknown.json", []string{american, `{"deviceModel":"Unknown"}`}, devices.ThermostatCommand{CoolSetpoint: devices.Pointer(72.0)}},
-		{"fan.json", nil, devices.ThermostatCommand{Fan: devices.Pointer(devices.FanAuto)}},
+			devices.ThermostatCommand{CoolSetpoint: new(74.0)}},
+		{"write_unknown.json", []string{american, `{"deviceModel":"Unknown"}`}, devices.ThermostatCommand{CoolSetpoint: new(72.0)}},
+		{"fan.json", nil, devices.ThermostatCommand{Fan: new(devices.FanAuto)}},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
 			d, err := parseDevice(deviceJSON(t, tt.patches...))

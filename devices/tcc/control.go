@@ -35,10 +35,10 @@ func (s screen) change(cmd devices.ThermostatCommand, now time.Time, home *time.
 	}
 	out := controlScreen{DeviceID: s.id}
 	if whole.Mode != nil && (!s.reading.EmergencyHeat || *whole.Mode != devices.Heat) { // it shows heat already; whoever set emergency heat ends it
-		out.SystemSwitch = devices.Pointer(s.switchTo(*whole.Mode))
+		out.SystemSwitch = new(s.switchTo(*whole.Mode))
 	}
 	if whole.Fan != nil {
-		out.FanMode = devices.Pointer(slices.Index(fans[:], *whole.Fan))
+		out.FanMode = new(slices.Index(fans[:], *whole.Fan))
 	}
 	if whole.Hold == nil && whole.CoolSetpoint == nil && whole.HeatSetpoint == nil {
 		return out, nil
@@ -77,7 +77,7 @@ func still(end *int, now time.Time, home *time.Location) *int {
 	if end == nil || devices.NextClock(time.Duration(*end)*quarterHour, now, home).Sub(now) >= devices.Landing {
 		return end
 	}
-	return devices.Pointer(quarterAt(now.Add(devices.Landing+quarterHour), home))
+	return new(quarterAt(now.Add(devices.Landing+quarterHour), home))
 }
 
 const quarterHour = 15 * time.Minute
@@ -166,7 +166,7 @@ func (a controlScreen) show(d *latest) {
 	ui := d.UI
 	put := func(to **float64, v *int) {
 		if v != nil {
-			*to = devices.Pointer(float64(*v))
+			*to = new(float64(*v))
 		}
 	}
 	put(&ui.SystemSwitchPosition, a.SystemSwitch)
@@ -181,7 +181,7 @@ func (a controlScreen) show(d *latest) {
 		ui.CoolSetpoint = cmp.Or(ui.ScheduleCoolSp, ui.CoolSetpoint)
 	}
 	if a.SystemSwitch != nil {
-		ui.SetpointChangeAllowed = devices.Pointer(truth(*a.SystemSwitch != 2))
+		ui.SetpointChangeAllowed = new(truth(*a.SystemSwitch != 2))
 	}
 	if d.Fan != nil {
 		put(&d.Fan.FanMode, a.FanMode)

@@ -175,7 +175,7 @@ func TestHoldUntilTheEndOfThePeak(t *testing.T) {
 	e := newEstate(t, emulator.Options{})
 	c := e.start()
 	end := time.Date(2026, 7, 15, 18, 50, 0, 0, home)
-	err := e.apply(c, devices.ThermostatCommand{CoolSetpoint: devices.Pointer(79.0), Hold: devices.Pointer(devices.HoldUntil), HoldUntil: &end})
+	err := e.apply(c, devices.ThermostatCommand{CoolSetpoint: new(79.0), Hold: new(devices.HoldUntil), HoldUntil: &end})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,20 +199,20 @@ func TestEmulatedCommands(t *testing.T) {
 		cmd  devices.ThermostatCommand
 		want func(r devices.ThermostatReading) bool
 	}{
-		{"permanent", devices.ThermostatCommand{CoolSetpoint: devices.Pointer(80.0), Hold: devices.Pointer(devices.HoldPermanent)},
+		{"permanent", devices.ThermostatCommand{CoolSetpoint: new(80.0), Hold: new(devices.HoldPermanent)},
 			func(r devices.ThermostatReading) bool {
 				return *r.CoolSetpoint == 80 && *r.Hold == devices.HoldPermanent
 			}},
-		{"temporary ends with the period, and shows as until", devices.ThermostatCommand{CoolSetpoint: devices.Pointer(80.0), Hold: devices.Pointer(devices.HoldTemporary)},
+		{"temporary ends with the period, and shows as until", devices.ThermostatCommand{CoolSetpoint: new(80.0), Hold: new(devices.HoldTemporary)},
 			func(r devices.ThermostatReading) bool {
 				return *r.Hold == devices.HoldUntil && r.HoldUntil.Equal(time.Date(2026, 7, 15, 15, 0, 0, 0, home))
 			}},
-		{"mode", devices.ThermostatCommand{Mode: devices.Pointer(devices.Cool)}, func(r devices.ThermostatReading) bool { return *r.Mode == devices.Cool }},
-		{"off", devices.ThermostatCommand{Mode: devices.Pointer(devices.Off)}, func(r devices.ThermostatReading) bool {
+		{"mode", devices.ThermostatCommand{Mode: new(devices.Cool)}, func(r devices.ThermostatReading) bool { return *r.Mode == devices.Cool }},
+		{"off", devices.ThermostatCommand{Mode: new(devices.Off)}, func(r devices.ThermostatReading) bool {
 			return *r.Mode == devices.Off && *r.Action == devices.ActionOff
 		}},
-		{"fan", devices.ThermostatCommand{Fan: devices.Pointer(devices.FanOn)}, func(r devices.ThermostatReading) bool { return *r.Fan == devices.FanOn }},
-		{"deadband", devices.ThermostatCommand{CoolSetpoint: devices.Pointer(68.0)}, func(r devices.ThermostatReading) bool { return *r.CoolSetpoint == 68 && *r.HeatSetpoint == 65 }},
+		{"fan", devices.ThermostatCommand{Fan: new(devices.FanOn)}, func(r devices.ThermostatReading) bool { return *r.Fan == devices.FanOn }},
+		{"deadband", devices.ThermostatCommand{CoolSetpoint: new(68.0)}, func(r devices.ThermostatReading) bool { return *r.CoolSetpoint == 68 && *r.HeatSetpoint == 65 }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := newEstate(t, emulator.Options{})
@@ -224,7 +224,7 @@ func TestEmulatedCommands(t *testing.T) {
 			if r := e.read(c)[0]; !tt.want(r) {
 				t.Errorf("got mode %v, cool %g, heat %g, hold %v until %v, fan %v, action %v", *r.Mode, *r.CoolSetpoint, *r.HeatSetpoint, *r.Hold, r.HoldUntil, *r.Fan, r.Action)
 			}
-			if err := e.apply(c, devices.ThermostatCommand{Hold: devices.Pointer(devices.HoldSchedule)}); err != nil {
+			if err := e.apply(c, devices.ThermostatCommand{Hold: new(devices.HoldSchedule)}); err != nil {
 				t.Fatal(err)
 			}
 			e.pass(time.Minute)
@@ -240,8 +240,8 @@ func TestTwoSetpointsOneAfterTheOther(t *testing.T) {
 	e := newEstate(t, emulator.Options{})
 	c := e.start()
 	if err := errors.Join(
-		e.apply(c, devices.ThermostatCommand{HeatSetpoint: devices.Pointer(64.0)}),
-		e.apply(c, devices.ThermostatCommand{CoolSetpoint: devices.Pointer(81.0)}),
+		e.apply(c, devices.ThermostatCommand{HeatSetpoint: new(64.0)}),
+		e.apply(c, devices.ThermostatCommand{CoolSetpoint: new(81.0)}),
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestTwoSetpointsOneAfterTheOther(t *testing.T) {
 }
 
 func TestThermostatsToBeLeftAlone(t *testing.T) {
-	cool := devices.ThermostatCommand{CoolSetpoint: devices.Pointer(80.0)}
+	cool := devices.ThermostatCommand{CoolSetpoint: new(80.0)}
 	for _, tt := range []struct {
 		name    string
 		person  func(*emulator.Thermostat)

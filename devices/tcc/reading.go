@@ -254,7 +254,7 @@ func (c *checker) hold(ui *uiData, s *screen, scheduled bool, now time.Time, hom
 	vacation := number(ui.VacationHold)
 	// 3 is "vacation hold" in Honeywell's older interface.
 	if ui.IsInVacationHoldMode.or(false) || vacation != nil && *vacation != 0 || status != nil && *status == 3 {
-		r.Hold = devices.Pointer(devices.HoldVacation)
+		r.Hold = new(devices.HoldVacation)
 	}
 	if !scheduled || status == nil {
 		return // without a schedule there is nothing to hold against
@@ -270,11 +270,11 @@ func (c *checker) hold(ui *uiData, s *screen, scheduled bool, now time.Time, hom
 	}
 	switch *status {
 	case 0:
-		r.Hold = devices.Pointer(devices.HoldSchedule)
+		r.Hold = new(devices.HoldSchedule)
 	case 2:
-		r.Hold = devices.Pointer(devices.HoldPermanent)
+		r.Hold = new(devices.HoldPermanent)
 	case 1:
-		r.Hold = devices.Pointer(devices.HoldTemporary)
+		r.Hold = new(devices.HoldTemporary)
 		if end != nil {
 			at := devices.NextClock(time.Duration(*end)*15*time.Minute, now, home)
 			r.HoldUntil = &at
@@ -290,7 +290,7 @@ func quarter(v *float64) *int {
 	if v == nil || *v < 0 || *v > 96 || *v != float64(int(*v)) {
 		return nil
 	}
-	return devices.Pointer(int(*v))
+	return new(int(*v))
 }
 
 // number is the number in a field, or nothing for null, false and a field that
@@ -324,15 +324,15 @@ func modeOf(position *int) (mode *devices.HVACMode, emergency bool) {
 	}
 	switch *position {
 	case 0:
-		return devices.Pointer(devices.Heat), true
+		return new(devices.Heat), true
 	case 1:
-		return devices.Pointer(devices.Heat), false
+		return new(devices.Heat), false
 	case 2:
-		return devices.Pointer(devices.Off), false
+		return new(devices.Off), false
 	case 3:
-		return devices.Pointer(devices.Cool), false
+		return new(devices.Cool), false
 	case 4, 5: // automatic, heating or cooling last
-		return devices.Pointer(devices.HeatCool), false
+		return new(devices.HeatCool), false
 	}
 	return nil, false // 6 is "southern away", 7 unknown
 }
@@ -361,16 +361,16 @@ func (c *checker) action(status *float64, f *fanData, r *devices.ThermostatReadi
 	}
 	switch {
 	case *n == 1:
-		r.Action = devices.Pointer(devices.ActionHeating)
+		r.Action = new(devices.ActionHeating)
 	case *n == 2:
-		r.Action = devices.Pointer(devices.ActionCooling)
+		r.Action = new(devices.ActionCooling)
 	case *n != 0:
 	case f != nil && f.FanIsRunning.or(false):
-		r.Action = devices.Pointer(devices.ActionFan)
+		r.Action = new(devices.ActionFan)
 	case r.Mode != nil && *r.Mode == devices.Off:
-		r.Action = devices.Pointer(devices.ActionOff)
+		r.Action = new(devices.ActionOff)
 	default:
-		r.Action = devices.Pointer(devices.ActionIdle)
+		r.Action = new(devices.ActionIdle)
 	}
 }
 
@@ -404,7 +404,7 @@ func (c *checker) whole(name string, v *float64, lowest, highest int) *int {
 		c.Fail("%s of %g", name, *v)
 		return nil
 	}
-	return devices.Pointer(int(*v))
+	return new(int(*v))
 }
 
 // parseList decodes a page of GetLocationListData.

@@ -88,7 +88,7 @@ func edit(t *testing.T, pairs ...string) []byte {
 
 func TestReadingQuirks(t *testing.T) {
 	at := func(h, m int) *time.Time {
-		return devices.Pointer(time.Date(2026, 7, 15, h, m, 0, 0, home))
+		return new(time.Date(2026, 7, 15, h, m, 0, 0, home))
 	}
 	type r = devices.ThermostatReading
 	for _, tt := range []struct {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -94,9 +95,7 @@ func (p *portal) serve(w http.ResponseWriter, r *http.Request) {
 		rec := httptest.NewRecorder()
 		p.data(rec, r)
 		if rec.Body.Len() > 0 || rec.Code != http.StatusOK || len(rec.Header()) > 0 {
-			for k, v := range rec.Header() {
-				w.Header()[k] = v
-			}
+			maps.Copy(w.Header(), rec.Header())
 			w.WriteHeader(rec.Code)
 			_, _ = w.Write(rec.Body.Bytes())
 			return
@@ -315,7 +314,7 @@ func TestACommandDuringALoginUsesItsSession(t *testing.T) {
 	command()
 	<-gone
 	answer()
-	if err := c.Apply(t.Context(), "123456", devices.ThermostatCommand{CoolSetpoint: devices.Pointer(76.0)}); err != nil {
+	if err := c.Apply(t.Context(), "123456", devices.ThermostatCommand{CoolSetpoint: new(76.0)}); err != nil {
 		t.Error(err)
 	}
 	h.loggedIn(1)
@@ -755,7 +754,7 @@ func TestSessionFileIsWrittenSeldom(t *testing.T) {
 }
 
 func TestApply(t *testing.T) {
-	cool := devices.ThermostatCommand{CoolSetpoint: devices.Pointer(78.0)}
+	cool := devices.ThermostatCommand{CoolSetpoint: new(78.0)}
 	answer := func(status int, kind, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "SubmitControlScreenChanges") {
@@ -788,7 +787,7 @@ func TestApply(t *testing.T) {
 		{"a page that says nothing", "123456", cool, answer(200, "text/html", `<html>`), devices.Unreachable, true},
 		{"an unknown thermostat", "99", cool, nil, devices.Refused, false},
 		{"an empty command", "123456", devices.ThermostatCommand{}, nil, devices.Refused, false},
-		{"outside the limits", "123456", devices.ThermostatCommand{CoolSetpoint: devices.Pointer(10.0)}, nil, devices.Refused, false},
+		{"outside the limits", "123456", devices.ThermostatCommand{CoolSetpoint: new(10.0)}, nil, devices.Refused, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHouse(t)
@@ -824,7 +823,7 @@ func TestChangeAfterTheSessionEnded(t *testing.T) {
 			}
 		}
 	})
-	if err := c.Apply(context.Background(), "123456", devices.ThermostatCommand{CoolSetpoint: devices.Pointer(78.0)}); err != nil {
+	if err := c.Apply(context.Background(), "123456", devices.ThermostatCommand{CoolSetpoint: new(78.0)}); err != nil {
 		t.Fatal(err)
 	}
 	h.loggedIn(2)
@@ -836,8 +835,8 @@ func TestChangeAfterTheSessionEnded(t *testing.T) {
 // The portal shows a change only after a while. What is sent meanwhile builds
 // on what was sent before, unless something else is shown by then.
 func TestCommandsInQuickSuccession(t *testing.T) {
-	cool := devices.ThermostatCommand{CoolSetpoint: devices.Pointer(78.0)}
-	heat := devices.ThermostatCommand{HeatSetpoint: devices.Pointer(66.0)}
+	cool := devices.ThermostatCommand{CoolSetpoint: new(78.0)}
+	heat := devices.ThermostatCommand{HeatSetpoint: new(66.0)}
 	type sent struct{ Switch, Heat, Cool, Period, Status, Fan any }
 	for _, tt := range []struct {
 		name  string
@@ -849,16 +848,16 @@ func TestCommandsInQuickSuccession(t *testing.T) {
 		want  sent
 	}{
 		{"cool, then heat, keeps both", nil, []devices.ThermostatCommand{cool}, time.Second, nil, heat, sent{nil, 66.0, 78.0, nil, 2.0, nil}},
-		{"three in a row", nil, []devices.ThermostatCommand{cool, {Fan: devices.Pointer(devices.FanOn)}}, time.Second, nil, heat, sent{nil, 66.0, 78.0, nil, 2.0, nil}},
-		{"the first has landed, the second not", nil, []devices.ThermostatCommand{cool, {HeatSetpoint: devices.Pointer(60.0)}}, time.Second, []string{`"CoolSetpoint":75`, `"CoolSetpoint":78`},
-			devices.ThermostatCommand{CoolSetpoint: devices.Pointer(80.0)}, sent{nil, 60.0, 80.0, nil, 2.0, nil}},
+		{"three in a row", nil, []devices.ThermostatCommand{cool, {Fan: new(devices.FanOn)}}, time.Second, nil, heat, sent{nil, 66.0, 78.0, nil, 2.0, nil}},
+		{"the first has landed, the second not", nil, []devices.ThermostatCommand{cool, {HeatSetpoint: new(60.0)}}, time.Second, []string{`"CoolSetpoint":75`, `"CoolSetpoint":78`},
+			devices.ThermostatCommand{CoolSetpoint: new(80.0)}, sent{nil, 60.0, 80.0, nil, 2.0, nil}},
 		{"a person at the thermostat meanwhile", nil, []devices.ThermostatCommand{cool}, time.Second, []string{`"CoolSetpoint":75`, `"CoolSetpoint":72`}, heat, sent{nil, 66.0, 72.0, nil, 2.0, nil}},
 		{"one that has not landed in two minutes is lost", nil, []devices.ThermostatCommand{cool}, 2 * time.Minute, nil, heat, sent{nil, 66.0, 75.0, nil, 2.0, nil}},
 		{"a hold, then a set point, keeps the hold", []string{`"StatusHeat":2,"StatusCool":2`, `"StatusHeat":0,"StatusCool":0`},
-			[]devices.ThermostatCommand{{Hold: devices.Pointer(devices.HoldUntil), HoldUntil: devices.Pointer(noon.Add(7 * time.Hour))}}, time.Second, nil, cool, sent{nil, 70.0, 78.0, 76.0, 1.0, nil}},
-		{"back to the schedule, then a set point, is over the schedule", nil, []devices.ThermostatCommand{{Hold: devices.Pointer(devices.HoldSchedule)}}, time.Second, nil, heat, sent{nil, 66.0, 78.0, 71.0, 1.0, nil}},
+			[]devices.ThermostatCommand{{Hold: new(devices.HoldUntil), HoldUntil: new(noon.Add(7 * time.Hour))}}, time.Second, nil, cool, sent{nil, 70.0, 78.0, 76.0, 1.0, nil}},
+		{"back to the schedule, then a set point, is over the schedule", nil, []devices.ThermostatCommand{{Hold: new(devices.HoldSchedule)}}, time.Second, nil, heat, sent{nil, 66.0, 78.0, 71.0, 1.0, nil}},
 		{"a mode, then a set point that it did not take before", []string{`"SystemSwitchPosition":3`, `"SystemSwitchPosition":2`, `"SetpointChangeAllowed":true`, `"SetpointChangeAllowed":false`},
-			[]devices.ThermostatCommand{{Mode: devices.Pointer(devices.Cool)}}, time.Second, nil, cool, sent{nil, 70.0, 78.0, nil, 2.0, nil}},
+			[]devices.ThermostatCommand{{Mode: new(devices.Cool)}}, time.Second, nil, cool, sent{nil, 70.0, 78.0, nil, 2.0, nil}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHouse(t)
@@ -908,7 +907,7 @@ func TestChangeWhoseReplyTimesOutMayBeDone(t *testing.T) {
 			}
 		}
 	})
-	err := c.Apply(ctx, "123456", devices.ThermostatCommand{CoolSetpoint: devices.Pointer(78.0)})
+	err := c.Apply(ctx, "123456", devices.ThermostatCommand{CoolSetpoint: new(78.0)})
 	var e *devices.Error
 	if !errors.As(err, &e) || !e.MaybeDone || e.Kind != devices.Unreachable {
 		t.Errorf("got %+v", err)
@@ -1056,7 +1055,7 @@ func TestNothingSecretIsSaid(t *testing.T) {
 		h.set(func() { h.data = answer })
 		_, err := c.Read(context.Background())
 		note(err)
-		note(c.Apply(context.Background(), "123456", devices.ThermostatCommand{CoolSetpoint: devices.Pointer(78.0)}))
+		note(c.Apply(context.Background(), "123456", devices.ThermostatCommand{CoolSetpoint: new(78.0)}))
 	}
 	h.set(func() { h.data, h.live = nil, "x" })
 	h.server.CloseClientConnections()

@@ -114,7 +114,7 @@ func energy(wh, total *float64) *devices.WattHours {
 	const most = mostWatts / 12
 	for _, v := range []*float64{wh, total} {
 		if v != nil && devices.Finite(*v) && *v > -1 && *v <= most {
-			return devices.Pointer(devices.WattHours(max(0, *v)))
+			return new(devices.WattHours(max(0, *v)))
 		}
 	}
 	return nil

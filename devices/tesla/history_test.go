@@ -118,15 +118,16 @@ func TestHistoryBodies(t *testing.T) {
 			buckets, err := s.client(t, nil).History(context.Background(), time.Date(2023, 6, 1, 13, 0, 0, 0, losAngeles))
 			var lines []string
 			for _, b := range buckets {
-				line := b.Start.Format("15:04")
+				var line strings.Builder
+				line.WriteString(b.Start.Format("15:04"))
 				for _, v := range []*devices.WattHours{b.GridImport, b.GridExport, b.Solar, b.BatteryIn, b.BatteryOut, b.Home} {
 					if v == nil {
-						line += " –"
+						line.WriteString(" –")
 					} else {
-						line += fmt.Sprintf(" %g", float64(*v))
+						line.WriteString(fmt.Sprintf(" %g", float64(*v)))
 					}
 				}
-				lines = append(lines, line)
+				lines = append(lines, line.String())
 			}
 			got := strings.Join(lines, "; ")
 			if err != nil {

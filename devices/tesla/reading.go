@@ -62,11 +62,11 @@ func decodeLive(body json.RawMessage, r *devices.PowerwallReading) error {
 		return nonsense(op, "neither a charge nor a power in it: the gateway has not reported")
 	}
 	if s.Charge != nil {
-		r.ChargePercent = devices.Pointer(devices.Percent(min(max(*s.Charge, 0), 100)))
+		r.ChargePercent = new(devices.Percent(min(max(*s.Charge, 0), 100)))
 	}
 	// energy_left is on the app's scale: some 5 % more than can be used.
 	if s.EnergyLeft != nil && s.TotalPack != nil && devices.Finite(*s.EnergyLeft) && *s.EnergyLeft >= 0 && *s.TotalPack > 1 && *s.EnergyLeft <= *s.TotalPack*1.05 {
-		r.StoredEnergy = devices.Pointer(devices.WattHours(*s.EnergyLeft))
+		r.StoredEnergy = new(devices.WattHours(*s.EnergyLeft))
 	}
 	r.BatteryPower, r.SolarPower, r.GridPower, r.HomePower = watts(s.Battery), watts(s.Solar), watts(s.Grid), watts(s.Load)
 	r.StormActive, r.GridServicesActive = s.Storm, s.GridServices
@@ -85,7 +85,7 @@ func watts(v *float64) *devices.Watts {
 	if v == nil {
 		return nil
 	}
-	return devices.Pointer(devices.Watts(*v))
+	return new(devices.Watts(*v))
 }
 
 // connected reads the two fields that tell of the grid; nil if neither does.
@@ -93,17 +93,17 @@ func connected(s liveStatus) *bool {
 	if s.Island != nil {
 		switch {
 		case *s.Island == "on_grid":
-			return devices.Pointer(true)
+			return new(true)
 		case strings.HasPrefix(*s.Island, "off_grid"):
-			return devices.Pointer(false)
+			return new(false)
 		}
 	}
 	if s.GridStatus != nil {
 		switch *s.GridStatus {
 		case "Active":
-			return devices.Pointer(true)
+			return new(true)
 		case "Inactive":
-			return devices.Pointer(false)
+			return new(false)
 		}
 	}
 	return nil
@@ -179,10 +179,10 @@ func decodeInfo(body json.RawMessage, r *devices.PowerwallReading) error {
 		if !devices.Finite(*s.Reserve) || *s.Reserve < 0 || *s.Reserve > 100 {
 			return nonsense(op, "a reserve of %g %%", *s.Reserve)
 		}
-		r.ReservePercent = devices.Pointer(int(math.Round(*s.Reserve)))
+		r.ReservePercent = new(int(math.Round(*s.Reserve)))
 	}
 	if s.Mode != nil && slices.Contains(devices.Modes(), devices.Mode(*s.Mode)) {
-		r.Mode = devices.Pointer(devices.Mode(*s.Mode))
+		r.Mode = new(devices.Mode(*s.Mode))
 	}
 	r.StormWatch, r.Nameplate = s.Settings.Storm, s.nameplate()
 	for _, tariff := range []json.RawMessage{s.OldTariff, s.Tariff} { // the newer one counts
@@ -192,7 +192,7 @@ func decodeInfo(body json.RawMessage, r *devices.PowerwallReading) error {
 	}
 	if s.Components != nil {
 		// Absent means allowed, and absent means that all may be exported.
-		r.GridCharging = devices.Pointer(s.Components.NoGridCharging == nil || !*s.Components.NoGridCharging)
+		r.GridCharging = new(s.Components.NoGridCharging == nil || !*s.Components.NoGridCharging)
 		rule := devices.ExportAll
 		if e := s.Components.Export; e != nil && slices.Contains(devices.ExportRules(), devices.ExportRule(*e)) {
 			rule = devices.ExportRule(*e)

@@ -314,13 +314,13 @@ func TestWritesAsTheyAreSent(t *testing.T) {
 		cmd  devices.PowerwallCommand
 		want string
 	}{
-		{"a reserve of 0", devices.PowerwallCommand{Reserve: devices.Pointer(0)}, `backup {"backup_reserve_percent":0}`},
-		{"a reserve of 80", devices.PowerwallCommand{Reserve: devices.Pointer(80)}, `backup {"backup_reserve_percent":80}`},
-		{"a reserve of 100", devices.PowerwallCommand{Reserve: devices.Pointer(100)}, `backup {"backup_reserve_percent":100}`},
-		{"a mode", devices.PowerwallCommand{Mode: devices.Pointer(devices.Backup)}, `operation {"default_real_mode":"backup"}`},
-		{"storm watch", devices.PowerwallCommand{StormWatch: devices.Pointer(false)}, `storm_mode {"enabled":false}`},
-		{"grid charging, the other way round", devices.PowerwallCommand{GridCharging: devices.Pointer(true)}, `grid_import_export {"disallow_charge_from_grid_with_solar_installed":false}`},
-		{"an export rule", devices.PowerwallCommand{ExportRule: devices.Pointer(devices.ExportSolar)}, `grid_import_export {"customer_preferred_export_rule":"pv_only"}`},
+		{"a reserve of 0", devices.PowerwallCommand{Reserve: new(0)}, `backup {"backup_reserve_percent":0}`},
+		{"a reserve of 80", devices.PowerwallCommand{Reserve: new(80)}, `backup {"backup_reserve_percent":80}`},
+		{"a reserve of 100", devices.PowerwallCommand{Reserve: new(100)}, `backup {"backup_reserve_percent":100}`},
+		{"a mode", devices.PowerwallCommand{Mode: new(devices.Backup)}, `operation {"default_real_mode":"backup"}`},
+		{"storm watch", devices.PowerwallCommand{StormWatch: new(false)}, `storm_mode {"enabled":false}`},
+		{"grid charging, the other way round", devices.PowerwallCommand{GridCharging: new(true)}, `grid_import_export {"disallow_charge_from_grid_with_solar_installed":false}`},
+		{"an export rule", devices.PowerwallCommand{ExportRule: new(devices.ExportSolar)}, `grid_import_export {"customer_preferred_export_rule":"pv_only"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newServer(t)
@@ -341,8 +341,8 @@ func TestWritesAsTheyAreSent(t *testing.T) {
 	t.Run("never sent", func(t *testing.T) {
 		s := newServer(t)
 		for _, bad := range []devices.PowerwallCommand{
-			{Reserve: devices.Pointer(81)}, {Reserve: devices.Pointer(99)}, {Reserve: devices.Pointer(-1)}, {Reserve: devices.Pointer(101)},
-			{Mode: devices.Pointer(devices.Mode("turbo"))}, {ExportRule: devices.Pointer(devices.ExportRule("all"))}, {},
+			{Reserve: new(81)}, {Reserve: new(99)}, {Reserve: new(-1)}, {Reserve: new(101)},
+			{Mode: new(devices.Mode("turbo"))}, {ExportRule: new(devices.ExportRule("all"))}, {},
 		} {
 			if err := s.client(t, nil).Apply(t.Context(), bad); devices.KindOf(err) != devices.Refused {
 				t.Errorf("%v", err)
@@ -353,7 +353,7 @@ func TestWritesAsTheyAreSent(t *testing.T) {
 		}
 	})
 	t.Run("81–99 with the reason", func(t *testing.T) {
-		err := newServer(t).client(t, nil).Apply(t.Context(), devices.PowerwallCommand{Reserve: devices.Pointer(90)})
+		err := newServer(t).client(t, nil).Apply(t.Context(), devices.PowerwallCommand{Reserve: new(90)})
 		if err == nil || !strings.Contains(err.Error(), "81–99 into 80") {
 			t.Error(err)
 		}
@@ -389,7 +389,7 @@ func TestAnswersToWrites(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newServer(t).on("POST backup", c.status, c.body)
-			err := s.client(t, nil).Apply(t.Context(), devices.PowerwallCommand{Reserve: devices.Pointer(20)})
+			err := s.client(t, nil).Apply(t.Context(), devices.PowerwallCommand{Reserve: new(20)})
 			if c.reason == "" {
 				if err != nil {
 					t.Error(err)
@@ -562,7 +562,7 @@ func TestATokenThatIsRefusedForAMomentIsTriedAgain(t *testing.T) {
 					t.Fatal(err)
 				}
 				bad, now = false, now.Add(time.Minute)
-				if err := c.Apply(t.Context(), devices.PowerwallCommand{Reserve: devices.Pointer(100)}); err != nil {
+				if err := c.Apply(t.Context(), devices.PowerwallCommand{Reserve: new(100)}); err != nil {
 					t.Errorf("the reserve could not be restored: %v", err)
 				}
 				if _, err := c.Read(t.Context()); err != nil {
