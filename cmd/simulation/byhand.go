@@ -114,6 +114,7 @@ func (w *witness) byHand(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.hand.asked, w.hand.open[name] = time.Now(), true
+	w.changes.acts++                           // it changes the reserve beside what the rules do
 	w.hand.doubt = w.hand.doubt || w.muddled() // whose word is the last one then?
 }
 

@@ -114,7 +114,7 @@ type changes struct {
 	was   *int      // the one before last; nil: none is known
 	at    time.Time // when last was asked for
 	count int
-	acts  int       // overrides and switchings by people: each has a change to begin and one to end
+	acts  int       // overrides, switchings and changes by hand: each has a change to begin and one to end
 	off   bool      // the controller is switched off
 	sent  time.Time // when people last sent something
 }

@@ -50,7 +50,7 @@ const (
 	longest    = time.Hour                               // between two readings whose energy counts
 	leastKnown = 12                                      // slots with a price; fewer make no plan
 	firstRate  = 1.7                                     // kW from the grid until more is known, as seen on a Powerwall 2
-
+	justAsked  = time.Minute                             // in which a reading may not show yet what was decided
 )
 
 // A Desk is the planner without its bus: what it knows, and when it is due. The
@@ -351,6 +351,9 @@ func (d *Desk) question(now time.Time) plan.Question {
 		Slot:      int(now.Sub(d.start) / plan.Length),
 		StoredKWh: float64(*d.last.ChargePercent) / 100 * d.capacity, Reserve: *d.last.ReservePercent,
 	}
+	if d.out.Reserve != nil && now.Sub(d.asked) < justAsked && !now.Before(d.asked) {
+		q.Reserve = *d.out.Reserve // no reading shows it yet
+	}
 	if r := d.last; r.HomePower != nil && now.Sub(r.AsOf()) <= 2*askEvery {
 		net := float64(*r.HomePower)
 		if r.SolarPower != nil {
@@ -364,7 +367,6 @@ func (d *Desk) question(now time.Time) plan.Question {
 
 // ask asks the values again, with what is known by now.
 func (d *Desk) ask(now time.Time) (plan.Plan, bool) {
-	d.asked = now
 	if d.unfit(now) != "" {
 		return d.plan(now), true
 	}
@@ -372,6 +374,7 @@ func (d *Desk) ask(now time.Time) (plan.Plan, bool) {
 	if q.Slot < 0 || q.Slot >= len(d.out.Slots) {
 		return d.plan(now), true
 	}
+	d.asked = now
 	reserve, _ := d.values.Ask(q)
 	reserve = d.most(reserve, d.out.Slots[q.Slot].Expensive)
 	if d.out.Reserve != nil && *d.out.Reserve == reserve {

@@ -340,3 +340,22 @@ func TestAsSeldomAsAPowerwallIsReadThereIsAPlan(t *testing.T) {
 		t.Errorf("there is no plan: %q", p.Reason)
 	}
 }
+
+// A node that takes over decides by the reading that the broker has, and its first own one
+// comes a moment later: what was just decided is not taken back since that shows another
+// reserve.
+func TestWhatWasJustDecidedIsNotTakenBack(t *testing.T) {
+	for charge := 5.0; charge <= 95; charge += 15 {
+		for shown := 0; shown <= 100; shown += 10 {
+			d := NewDesk(settings(), home(noon, 14, 3))
+			d.Read(reading(noon, charge, 0), noon)
+			first, _ := d.Turn(noon)
+			d.Read(reading(noon.Add(time.Second), charge, shown), noon.Add(time.Second))
+			d.Spoken()
+			again, _ := d.Turn(noon.Add(time.Second))
+			if first.Reserve == nil || again.Reserve == nil || *first.Reserve != *again.Reserve {
+				t.Errorf("at %.0f %%, %d %% shown: %s, a second later %s", charge, shown, first.Reason, again.Reason)
+			}
+		}
+	}
+}
