@@ -61,6 +61,9 @@ func (st *step) readBattery(b Battery) {
 	l := ReserveLedger{Record: *k, OffPeak: st.offPeakReserve(), Discharge: st.holds(), ReadLast: before}
 	if l.Lifted = st.keepsMore(b); l.Lifted {
 		k.Limit, k.LimitDoubt = 0, false
+		if k.lastSent(*b.Reserve) { // it passed for one that the device does not keep
+			k.Wanted, k.Confirmed = b.Reserve, false
+		}
 		l.OffPeak = st.offPeakReserve()
 	}
 	if b.Reserve != nil && k.Floor > *b.Reserve {

@@ -117,11 +117,15 @@ func (k BatteryRecord) asked(v int) bool {
 	return slices.ContainsFunc(k.own(), func(f Flight) bool { return *f.Reserve == v })
 }
 
-// unshown reports whether nothing has shown the last write.
-func (k BatteryRecord) unshown() bool {
+// lastSent reports whether the last write of the rules asked for a reserve, and nothing
+// has shown it.
+func (k BatteryRecord) lastSent(v int) bool {
 	own := k.own()
-	return len(own) > 0 && k.Wanted != nil && *own[len(own)-1].Reserve == *k.Wanted
+	return len(own) > 0 && *own[len(own)-1].Reserve == v
 }
+
+// unshown reports whether nothing has shown the last write.
+func (k BatteryRecord) unshown() bool { return k.Wanted != nil && k.lastSent(*k.Wanted) }
 
 // crossed reports whether an earlier write than the last one has not been shown.
 func (k BatteryRecord) crossed() bool {

@@ -176,3 +176,44 @@ func TestALimitThatShowsAsThePeakBeginsIsNobodysChoice(t *testing.T) {
 		}
 	})
 }
+
+// A vendor was behind: the reserve of before passed for the limit until the plan's 100
+// was shown. When that turned into 80, which the battery really keeps no more than, it
+// passed for a person's choice, and the home drew from the grid for the whole peak.
+func TestALimitThatShowsAfterAVendorWasBehindIsNobodysChoice(t *testing.T) {
+	for _, c := range []struct {
+		name, filled, limited string
+		restarts              bool
+		taken                 int
+	}{
+		{"within the time in which a battery turns 100 into its limit", "15:30", "15:56", false, 0},
+		{"after a restart", "15:30", "15:56", true, 0},
+		{"it had kept 100 for long", "14:30", "15:40", false, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := plans(t, "2026-07-15 14:00")
+			w.s.Settings.Thermostats, w.reserve = nil, 80
+			w.start().plan(80)
+			w.until(c.filled).want()
+			w.deaf[Powerwall] = true
+			w.plan(100)
+			w.want("powerwall 100").forth(4 * time.Minute)
+			if w.s.Kept.Battery.Limit != 80 {
+				t.Fatalf("what shows late is not taken for the limit: %+v", w.s.Kept.Battery)
+			}
+			w.reserve = 100
+			w.forth(8 * time.Minute)
+			if c.restarts {
+				w.restart().plan(100)
+			}
+			w.until(c.limited)
+			w.reserve = 80
+			w.until("15:59").want()
+			w.deaf[Powerwall] = false
+			w.until("16:05")
+			if len(w.d.Taken) != c.taken || (w.reserve == 80) != (c.taken > 0) {
+				t.Errorf("in the peak the reserve is %g, taken %v", w.reserve, w.d.Taken)
+			}
+		})
+	}
+}
