@@ -382,8 +382,7 @@ func (p panel) span() (low, high float64) {
 // legend writes what a panel shows, and in which colors.
 func (p panel) legend(c draw.Canvas) {
 	y, x := c.Min.Y+15, c.Max.X
-	for _, v := range slices.Backward(p.lines) {
-		l := v
+	for _, l := range slices.Backward(p.lines) {
 		if l.name == "" {
 			continue
 		}

@@ -174,8 +174,8 @@ func (r *Record) yielded(s control.State, now time.Time) {
 
 // taking is the open one of a target; nil: there is none.
 func (r *Record) taking(target string) *Taking {
-	for _, v := range slices.Backward(r.Takings) {
-		if t := &v; t.Target == target {
+	for i := range slices.Backward(r.Takings) {
+		if t := &r.Takings[i]; t.Target == target {
 			if t.Until != nil {
 				return nil
 			}
