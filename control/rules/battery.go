@@ -160,7 +160,7 @@ func (st *step) forgetAsked(c Cause) {
 func (st *step) takeBattery(what string) {
 	k := &st.Kept.Battery
 	if k.Taken == nil {
-		st.note(NoteTaken, Powerwall, "%s: the battery is left alone%s", what, st.until(st.takenUntil()))
+		st.note(NoteTaken, Powerwall, "%s: the battery is left alone%s", what, st.until(st.takenUntil(st.now)))
 	}
 	taken := Taken{At: st.now, What: what}
 	if k.Taken != nil {
@@ -197,11 +197,22 @@ func (st *step) forgetWrites() {
 	k.Wanted, k.Before, k.Confirmed, k.AtPeak = nil, nil, false, false
 }
 
-func (st *step) takenUntil() time.Time {
-	if !st.plan.Until.IsZero() {
-		return st.plan.Until
+// takenUntil is when the window ends of what a person took at a time.
+func (st *step) takenUntil(at time.Time) time.Time {
+	p, o, c := st.plan, st.Kept.Override, st.calendar()
+	if o.offPeak() && (p.Until.IsZero() || !at.Before(o.Since) && !o.Until.Before(p.Until)) {
+		switch phase, next := c.At(o.Until); {
+		case phase == OffPeak: // before and after the end of the override
+			return c.Change(o.Until)
+		case at.After(next.Start.Add(-c.Lead)):
+			return next.End
+		}
+		return o.Until
 	}
-	return st.plan.Next
+	if !p.Until.IsZero() {
+		return p.Until
+	}
+	return p.Next
 }
 
 // offPeakReserve is the reserve outside peaks, as far as the device keeps it.

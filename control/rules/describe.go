@@ -53,7 +53,7 @@ func (st *step) describeBattery() {
 		d.Owned = append(d.Owned, o)
 	}
 	if k.Taken != nil {
-		d.Taken = append(d.Taken, Owned{Target: Powerwall, Name: "Powerwall", What: k.Taken.What, Until: st.plan.Next})
+		d.Taken = append(d.Taken, Owned{Target: Powerwall, Name: "Powerwall", What: k.Taken.What, Until: st.takenUntil(k.Taken.At)})
 	}
 }
 
@@ -75,7 +75,7 @@ func (st *step) describeThermostat(id string) {
 		d.Owned = append(d.Owned, o)
 	}
 	if h.Taken != nil {
-		d.Taken = append(d.Taken, Owned{Target: id, Name: st.nameOf(id), What: h.Taken.What, Until: st.plan.Until})
+		d.Taken = append(d.Taken, Owned{Target: id, Name: st.nameOf(id), What: h.Taken.What, Until: st.takenUntil(h.Taken.At)})
 	}
 }
 

@@ -48,6 +48,9 @@ type Override struct {
 
 func (o Override) active(now time.Time) bool { return o.Kind != "" && now.Before(o.Until) }
 
+// offPeak reports whether the override has it as if off peak.
+func (o Override) offPeak() bool { return o.Kind == OverrideOffPeak || o.Kind == OverrideSkip }
+
 // An OverrideRequest is what a person sent: a kind and, optionally, for how
 // long or until when.
 type OverrideRequest struct {
@@ -252,6 +255,9 @@ func (st *step) override(r OverrideRequest) {
 		}
 		st.endOverride()
 	default:
+		if was := st.Kept.Override; was.offPeak() && o.offPeak() {
+			o.Since = was.Since // it is off peak from then on without a break
+		}
 		st.Kept.Override = o
 		st.note(NoteOverride, "", "override %s until %s", r.Kind, st.clock(o.Until))
 	}

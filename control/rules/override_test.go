@@ -247,6 +247,67 @@ func TestResumeInAPeakLeavesWhatPeopleTookBeforeAndDuringTheOverride(t *testing.
 	}
 }
 
+// The end of the peak below an override that has it as if off peak took the battery
+// from a person, though for them it was off peak before and after.
+func TestAPeakThatIsOffPeakByOverrideTakesNothingFromPeople(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		first, second string // what is asked for, and when
+		taken         string // when the reserve is chosen
+		after         string // when the override is over, and the peak
+		until         string // when the choice ends
+	}{
+		{"an override from the lead until after the peak", "15:49 off_peak 197m", "", "16:33", "19:20", "2026-07-16 15:30"},
+		{"an override from before the lead", "15:00 off_peak until 19:06", "", "16:33", "19:20", "2026-07-16 15:30"},
+		{"the lead begins below the override", "14:00 off_peak until 19:06", "", "15:10", "19:20", "2026-07-16 15:30"},
+		{"a peak that is skipped", "15:49 skip", "", "16:33", "19:20", "2026-07-16 15:30"},
+		{"an override that is lengthened", "15:49 off_peak 2h", "17:00 off_peak until 19:06", "16:33", "19:20", "2026-07-16 15:30"},
+		{"an override that ends in the peak", "15:49 off_peak 1h", "", "16:33", "18:50", "2026-07-15 19:00"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 13:50").start()
+			ask := func(what string) {
+				if when, word, ok := strings.Cut(what, " "); ok {
+					w.until(when).ask(word)
+				}
+			}
+			ask(tt.first)
+			w.until(tt.taken)
+			w.reserve = 25
+			w.untilTime(w.now.Add(10 * time.Minute))
+			ask(tt.second)
+			if end := at(tt.until); len(w.d.Taken) != 1 || !w.d.Taken[0].Until.Equal(end) {
+				t.Errorf("a person has the battery until %s: %+v", tt.until, w.d.Taken)
+			}
+			w.until("18:30").restart()
+			w.until(tt.after)
+			if w.reserve != 25 || len(w.d.Taken) != 1 {
+				t.Errorf("a person had set the reserve to 25: it is %v, taken %+v", w.reserve, w.d.Taken)
+			}
+			w.untilTime(at(tt.until).Add(10 * time.Minute))
+			if w.reserve == 25 || len(w.d.Taken) != 0 {
+				t.Errorf("after the window: reserve %v, taken %+v", w.reserve, w.d.Taken)
+			}
+		})
+	}
+}
+
+// What a person took before such an override in the peak ends with that, as was said.
+func TestWhatWasTakenBeforeASkipEndsWithThePeak(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:00").start()
+	w.until("16:10")
+	w.reserve = 25
+	w.until("16:30").ask("skip")
+	w.until("18:50")
+	if len(w.d.Taken) != 1 || w.d.Taken[0].Until.Format("15:04") != "19:00" {
+		t.Errorf("until 19:00: %+v", w.d.Taken)
+	}
+	w.until("19:10")
+	if w.reserve != 100 || len(w.d.Taken) != 0 {
+		t.Errorf("after the peak: reserve %v, taken %+v", w.reserve, w.d.Taken)
+	}
+}
+
 // An override outlived the switch: whoever switched powermgr off saw it act.
 func TestSwitchingOffEndsAnOverride(t *testing.T) {
 	w := newWorld(t, "2026-07-15 12:00").start().ask("peak 3h")

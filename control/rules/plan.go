@@ -14,7 +14,8 @@ type Plan struct {
 	Discharge bool
 	// Since and Until bound the stretch of pre_peak and peak that now is in: one
 	// event. An override that has it as if off peak does not end it: what people took
-	// is theirs when it is resumed. Zero outside.
+	// is theirs when it is resumed. Nor does one begin below such an override. Zero
+	// outside.
 	Since, Until time.Time
 	// Next is when the plan changes; zero if it never does.
 	Next time.Time
@@ -48,7 +49,11 @@ func planBefore(peak Peak, c Calendar, o Override, enabled bool, now time.Time) 
 	case OverridePause:
 		p.Paused = true
 	case OverrideOffPeak, OverrideSkip:
-		p = Plan{Phase: OffPeak, Peak: rest, Since: p.Since, Until: p.Until}
+		event := Stretch{Start: p.Since, End: p.Until}
+		p = Plan{Phase: OffPeak, Peak: rest}
+		if o.Since.After(event.Start) {
+			p.Since, p.Until = event.Start, event.End
+		}
 	case OverridePeak:
 		p.Phase, p.Paused = InPeak, false
 		p.Since = earliest(p.Since, o.Since)

@@ -103,6 +103,7 @@ func (st *step) keep(id string, h ThermostatRecord) {
 // begins, goes on or ends.
 func (st *step) turn() {
 	k := &st.Kept
+	was := k.Override
 	if k.Override.Kind != "" && !k.Override.active(st.now) {
 		st.note(NoteOverride, "", "the override %s has ended", k.Override.Kind)
 		k.Override = Override{}
@@ -114,7 +115,7 @@ func (st *step) turn() {
 		// that time of the next day.
 		st.plan = PlanAt(st.calendar(), k.Override, !k.Disabled, k.PeakEnd)
 	}
-	st.turnWindow()
+	st.turnWindow(was)
 	st.turnPeak()
 	if p := st.plan; st.Phase != p.Phase {
 		if st.Phase != "" {
@@ -124,8 +125,9 @@ func (st *step) turn() {
 	}
 }
 
-// turnWindow begins and ends the event of a lead and its peak.
-func (st *step) turnWindow() {
+// turnWindow begins and ends the event of a lead and its peak. The override is the
+// one until now.
+func (st *step) turnWindow(o Override) {
 	k, p := &st.Kept, st.plan
 	was, is, over := k.Event, &Stretch{Start: p.Since, End: p.Until}, p.Since
 	switch {
@@ -134,6 +136,10 @@ func (st *step) turnWindow() {
 	case p.Until.IsZero():
 		k.Event = nil
 		over = was.End // it may be long ago: of a node that was not there
+		if o.offPeak() && !o.Until.Before(was.End) {
+			// Off peak began with the override, and goes on: so does what people took since.
+			over = earliest(over, o.Since)
+		}
 	case was == nil || was.End.Before(p.Since):
 		k.Event = is
 	default:

@@ -283,7 +283,7 @@ func (st *step) settled(id, setting string, applied bool) {
 func (st *step) takeThermostat(id, what string) {
 	h := st.Kept.Thermostats[id]
 	if h.Taken == nil {
-		st.note(NoteTaken, id, "%s: %s; it is left alone%s", st.nameOf(id), what, st.until(st.takenUntil()))
+		st.note(NoteTaken, id, "%s: %s; it is left alone%s", st.nameOf(id), what, st.until(st.takenUntil(st.now)))
 	}
 	h.Claim, h.Baseline = nil, nil
 	if st.plan.Phase != OffPeak {
