@@ -298,8 +298,10 @@ func (st *step) reconcileReserve(want int) {
 // overtaken even if the device shows the right value at this moment.
 func (st *step) mayLand(want int) bool {
 	k := st.Kept.Battery
-	if own := k.own(); len(own) > 0 && !own[len(own)-1].leads(want, k.Limit) && own[len(own)-1].pending(st.now) {
-		return true
+	if own := k.own(); len(own) > 0 {
+		if last := own[len(own)-1]; !last.hasLanded() && !last.leads(want, k.Limit) && last.pending(st.now) {
+			return true
+		}
 	}
 	return k.Wanted != nil && !k.Confirmed && *k.Wanted != want &&
 		(st.Battery.Polled.Sub(k.WrittenAt) < devices.AnswerWithin || st.Pending[Powerwall].ID != "")

@@ -13,7 +13,7 @@ import (
 type Flight struct {
 	devices.Setting           // asked for; zero where that is not known
 	Sender          Sender    `json:"sender,omitempty"`
-	Shown           int       `json:"shown,omitempty"` // the reserve at the last reading: only another one tells that this has landed
+	Shown           int       `json:"shown,omitempty"` // the reserve at the last reading, from which another one tells that this has landed; then what it asked for
 	At              time.Time `json:"at"`              // when it was first sent
 }
 
@@ -54,6 +54,10 @@ func (f Flight) mayShow(v int) bool {
 // landsWith reports whether a reading that shows a reserve says that this has landed.
 func (f Flight) landsWith(v int) bool { return f.Shown != v && f.mayShow(v) }
 
+// hasLanded reports whether a reading has shown what became of this. It stays on
+// record to explain what is shown until a later write is.
+func (f Flight) hasLanded() bool { return f.Shown == *f.Reserve }
+
 // leads reports whether a write ends in a reserve: it asked for that, or for more
 // than a limit that the device is taken to have. If the device keeps more after all,
 // nothing is to stop it.
@@ -84,11 +88,14 @@ func shown(flights []Flight, reserve int, polled time.Time) []Flight {
 		return nil
 	}
 	var left []Flight
-	for _, f := range flights[max(0, landed):] {
-		if f.pending(polled) {
-			f.Shown = reserve
-			left = append(left, f)
+	for i, f := range flights[max(0, landed):] {
+		if !f.pending(polled) {
+			continue
 		}
+		if f.Shown = reserve; i == 0 && landed >= 0 {
+			f.Shown = *f.Reserve // whatever the device has made of it
+		}
+		left = append(left, f)
 	}
 	return left
 }

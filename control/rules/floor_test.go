@@ -217,3 +217,47 @@ func TestALimitThatShowsAfterAVendorWasBehindIsNobodysChoice(t *testing.T) {
 		})
 	}
 }
+
+// A reserve of 100 turned into 80 just as a plan asked for 80. The bridge gave way to
+// that reading, and the rules asked for 80 once more, as if 100 might still land.
+func TestALimitThatShowsAsAPlanAsksForItIsNotAskedForAgain(t *testing.T) {
+	for _, readFirst := range []bool{true, false} {
+		t.Run(fmt.Sprintf("the reading comes before the answer %v", readFirst), func(t *testing.T) {
+			w := plans(t, "2026-07-15 12:00")
+			w.s.Settings.Thermostats = nil
+			w.reserve = 80
+			w.start().plan(100)
+			w.want("powerwall 100")
+			w.until("12:18").want()
+			w.reserve, w.deaf[Powerwall] = 80, true
+			w.now = w.now.Add(time.Minute)
+			w.plan(80)
+			gaveWay := Answer{Target: Powerwall, Setting: "reserve", ID: w.s.Pending[Powerwall].ID, Final: true, GaveWay: true, Reason: "it has just changed"}
+			w.want("powerwall 80")
+			if readFirst {
+				w.read()
+				w.step(gaveWay)
+			} else {
+				w.step(gaveWay)
+				w.read()
+			}
+			w.until("12:40").want()
+			if k := w.s.Kept.Battery; !k.Confirmed || len(w.d.Taken) > 0 {
+				t.Errorf("taken %v, record %+v", w.d.Taken, k)
+			}
+		})
+	}
+}
+
+// What has not landed yet is overtaken all the same.
+func TestAWriteThatMayStillLandIsOvertakenAfterOneThatNeverLeft(t *testing.T) {
+	w := plans(t, "2026-07-15 12:00")
+	w.s.Settings.Thermostats = nil
+	w.reserve, w.deaf[Powerwall] = 80, true
+	w.start().plan(100)
+	w.want("powerwall 100")
+	w.until("12:01").plan(80)
+	w.want("powerwall 80").read()
+	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: w.s.Pending[Powerwall].ID, Final: true, GaveWay: true, Reason: "it has just changed"})
+	w.until("12:04").want("powerwall 80")
+}
