@@ -166,7 +166,11 @@ func TestEachInvariantCanFail(t *testing.T) {
 		}},
 		{I6, "the reserve that was set by hand does not hold in the peak", func(h *home) {
 			h.at(-time.Hour, func() { h.byHand("peak_reserve", "30") })
-			h.at(-time.Minute, func() { h.watch.hand.value[rules.AdjustPeakReserve] = 40 }) // than the people think
+			h.at(-time.Minute, func() { // than the people think
+				h.watch.mu.Lock()
+				defer h.watch.mu.Unlock()
+				h.watch.hand.value[rules.AdjustPeakReserve] = 40
+			})
 		}},
 		{I14, "the reserve is never given back", func(h *home) { h.configure("dry_run: false", "dry_run: false\n  off_peak_reserve_percent: 0") }},
 		{I5, "a stranger that is a dry run writes", func(h *home) {
