@@ -233,7 +233,7 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 }
 
 // join lets the controller's write under way answer a command that asks for the same.
-// Another one would begin to count anew how often the device has been told.
+// A second write would start the count of sends from zero.
 func (p *Powerwall) join(setting string, a answer, until time.Time) bool {
 	for _, w := range p.writes.open {
 		if w.key == setting && w.automatic && w.answers[0].requested == a.requested {

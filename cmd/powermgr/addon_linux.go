@@ -54,8 +54,8 @@ func leaveRoot(args []string) error {
 	return syscall.Exec(self, os.Args, os.Environ())
 }
 
-// own makes a folder and all that is in it a user's. A folder that is not there is
-// nobody's.
+// own gives a folder and everything in it to a user. It does nothing if there is no such
+// folder.
 func own(dir string, user int) error {
 	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {

@@ -12,8 +12,8 @@ import (
 	"powermgr/control/rules"
 )
 
-// A Version says which change made a record what it is: in which generation of the pair,
-// by which save, and by whom.
+// A Version says which change made a record what it is: the generation of the pair,
+// the number of the save, and the process that made it.
 type Version struct {
 	Generation uint64 `json:"generation"`
 	Sequence   uint64 `json:"sequence"`

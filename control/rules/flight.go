@@ -197,8 +197,8 @@ type Overtaken struct {
 	Sent time.Time
 }
 
-// overtake begins what is pending anew, for a command for something else than the
-// last one, which was sent at a time.
+// overtake clears what is pending for a command that asks for something else than the
+// last one, which was sent at that time.
 func (st *step) overtake(target string, sent time.Time) {
 	last := st.Pending[target]
 	if st.Pending = without(st.Pending, target); last.ID != "" && !last.Maybe {
