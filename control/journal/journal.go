@@ -13,13 +13,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"os"
 	"reflect"
 	"strconv"
 	"time"
 
 	"powermgr/control/rules"
+	"powermgr/devices"
 	"powermgr/devices/durable"
 )
 
@@ -112,36 +112,12 @@ func plausible(v reflect.Value) error {
 		}
 		return nil
 	}
-	for part := range parts(v) {
+	for part := range devices.Parts(v) {
 		if err := plausible(part); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// parts are the values that v holds: what it points to, its fields, its elements.
-func parts(v reflect.Value) iter.Seq[reflect.Value] {
-	return func(yield func(reflect.Value) bool) {
-		switch v.Kind() {
-		case reflect.Pointer:
-			if !v.IsNil() {
-				yield(v.Elem())
-			}
-		case reflect.Struct:
-			for _, part := range v.Fields() {
-				if !yield(part) {
-					return
-				}
-			}
-		case reflect.Slice, reflect.Map:
-			for _, part := range v.Seq2() {
-				if !yield(part) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // A Disk is where the journal is kept.

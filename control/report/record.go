@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"math"
 	"reflect"
 	"strings"
@@ -214,36 +213,12 @@ func plausible(v reflect.Value) error {
 		}
 		return nil
 	}
-	for part := range parts(v) {
+	for part := range devices.Parts(v) {
 		if err := plausible(part); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// parts are the values that v holds: what it points to, its exported fields, its elements.
-func parts(v reflect.Value) iter.Seq[reflect.Value] {
-	return func(yield func(reflect.Value) bool) {
-		switch v.Kind() {
-		case reflect.Pointer, reflect.Interface:
-			if !v.IsNil() {
-				yield(v.Elem())
-			}
-		case reflect.Struct:
-			for field, part := range v.Fields() {
-				if field.IsExported() && !yield(part) {
-					return
-				}
-			}
-		case reflect.Slice, reflect.Map:
-			for _, part := range v.Seq2() {
-				if !yield(part) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // keep adds v to a list of r that holds at most most.
