@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -459,15 +457,6 @@ func freeDays(t *tariff.Table) func(day time.Time) bool {
 	}
 }
 
-// traced is the policy whose slots are written: the plan, or the last one that is
-// compared.
-func (o whatIfFlags) traced() string {
-	if slices.Contains(o.policies, whatif.Planned) {
-		return whatif.Planned
-	}
-	return o.policies[len(o.policies)-1]
-}
-
 // configured are the prices of the configuration.
 func configured(g *globals) (tariff.Table, error) {
 	c, _, err := config.Load(g.config, os.Environ())
@@ -479,29 +468,4 @@ func configured(g *globals) (tariff.Table, error) {
 		return tariff.Table{}, usage("%s has none either: fill in tariff.rates, or tariff.peak_per_kwh and tariff.off_peak_per_kwh, or give --tariff", g.config)
 	}
 	return t, nil
-}
-
-// tracer writes a line for each slot. What is stored is as the slot begins, so that
-// another model can begin with the first line.
-func tracer(name string) (each func(whatif.Lived), done func() error, err error) {
-	f, err := os.Create(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	out := bufio.NewWriter(f)
-	w := csv.NewWriter(out)
-	if err := w.Write([]string{"start", "load_kwh", "solar_kwh", "price_per_kwh", "reserve_percent", "grid_charging", "stored_kwh", "grid_kwh", "export_price_per_kwh"}); err != nil {
-		return nil, nil, err
-	}
-	number := func(v float64) string { return strconv.FormatFloat(v, 'f', 4, 64) }
-	each = func(l whatif.Lived) {
-		_ = w.Write([]string{ // Flush tells what went wrong
-			l.Start.Format(time.RFC3339), number(l.LoadKWh), number(l.SunKWh), number(l.Import), strconv.Itoa(l.Reserve),
-			strconv.FormatBool(l.Charging), number(l.StoredKWh - l.Flow.In + l.Flow.Out + l.Flow.Loss), number(l.Flow.GridIn - l.Flow.GridOut), number(l.Export),
-		})
-	}
-	return each, func() error {
-		w.Flush()
-		return errors.Join(w.Error(), out.Flush(), f.Close())
-	}, nil
 }
