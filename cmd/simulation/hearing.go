@@ -257,7 +257,7 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 		if !others && !r.PolledAt.Equal(d.polledAt) { // one reading can be said twice
 			d.own, d.ownBefore = d.shown, before
 		}
-		if d.sightings == 1 && !others && !d.taken.IsZero() && !d.first.aged(now).same(d.shown) {
+		if d.sightings == 1 && !others && !d.taken.IsZero() && !d.first.aged(now).same(d.shown) && !d.undone() {
 			d.taken = time.Time{} // one reading that no other one confirms decides nothing
 		}
 		d.automatic.shown = d.automatic.shown || d.shown.same(d.automatic.setting)

@@ -12,20 +12,21 @@ import (
 
 // watched is what is known of one thermostat.
 type watched struct {
-	id      string
-	unit    devices.Unit
-	gap     float64   // that it keeps between its set points
-	bare    bool      // it knows no holds: what it is told it keeps
-	holds   bool      // it has said one
-	period  string    // of its schedule, at the last reading
-	choices []setting // any of them may be what the people want
-	past    []setting // what they wanted before
-	unseen  *setting  // a choice that powermgr has not been shown yet
-	means   []setting // what it means: any of these; nil: itself, and what it leaves as it was
-	chosen  time.Time // when it was made
-	over    bool      // it was made over a setting of ours
-	back    bool      // and back to what they had wanted before
-	taken   time.Time // since when it is known that a person has it; zero: nobody has
+	id        string
+	unit      devices.Unit
+	gap       float64   // that it keeps between its set points
+	bare      bool      // it knows no holds: what it is told it keeps
+	holds     bool      // it has said one
+	period    string    // of its schedule, at the last reading
+	choices   []setting // any of them may be what the people want
+	past      []setting // what they wanted before
+	unseen    *setting  // a choice that powermgr has not been shown yet
+	means     []setting // what it means: any of these; nil: itself, and what it leaves as it was
+	chosen    time.Time // when it was made
+	overtaken bool      // a command of ours was on its way to the thermostat when it was made
+	over      bool      // it was made over a setting of ours
+	back      bool      // and back to what they had wanted before
+	taken     time.Time // since when it is known that a person has it; zero: nobody has
 
 	shown     setting // at the last reading
 	own       setting // at the last one at which neither a vacation nor the utility had it
@@ -114,6 +115,20 @@ func (d *watched) parts(before, choice setting) (all []setting) {
 	return all
 }
 
+// undone reports whether a write that was on its way when people switched the mode has
+// landed, and switched it back. A vendor may take a write only with a mode; and since
+// one reading alone says that there was another one, powermgr must not switch a
+// thermostat because of it. It leaves the thermostat to them, and says so.
+func (d *watched) undone() bool {
+	if d.first.Mode == d.shown.Mode || !d.overtaken || !d.shown.same(d.automatic.setting) {
+		return false
+	}
+	for _, c := range d.choices {
+		d.choices = append(d.choices, c.in(d.shown.Mode))
+	}
+	return true
+}
+
 // ours reports whether set points and hold are some that powermgr has set of its
 // own.
 func (d *watched) ours(s setting) bool {
@@ -171,6 +186,7 @@ func (w *witness) chose(i int, before, after setting, pending bool) {
 		return
 	}
 	d.unseen, d.means, d.chosen = &after, means, time.Now()
+	d.overtaken = pending
 	d.over = pending || !d.automatic.restore && before.same(d.automatic.setting)
 	d.back = d.over && back
 	if pending {

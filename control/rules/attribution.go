@@ -33,6 +33,7 @@ const (
 	Lapsed         Cause = "lapsed"          // the hold of the rules has ended by itself
 	HoldLost       Cause = "hold lost"       // it has fallen to its schedule out of a hold that was to last
 	ModeMoved      Cause = "mode moved"      // a person has switched its mode
+	ModeUndone     Cause = "mode undone"     // a write of the rules has landed over a mode that one reading showed
 	PartForeign    Cause = "part foreign"    // a person's choice of one set point; the other is where the rules put it
 	ChoiceHidden   Cause = "choice hidden"   // a write of the rules has landed over a choice that one reading showed
 	ChoiceEnded    Cause = "choice ended"    // a choice that one reading showed has ended when it said
@@ -44,7 +45,7 @@ const (
 // Causes lists all causes.
 func Causes() []Cause {
 	return []Cause{Unchanged, Landed, GivenBack, ChoiceStands, AsWanted, LandedLate, DeviceLimit, DeviceFloor, OwnerMoved, Crossing, Foreign,
-		PeriodMoved, ScheduleMoved, Lapsed, HoldLost, ModeMoved, PartForeign, ChoiceHidden, ChoiceEnded, LandedOver, CommandLanding, PartStands}
+		PeriodMoved, ScheduleMoved, Lapsed, HoldLost, ModeMoved, ModeUndone, PartForeign, ChoiceHidden, ChoiceEnded, LandedOver, CommandLanding, PartStands}
 }
 
 // A ReserveLedger is all that can explain the reserve that a Powerwall shows:

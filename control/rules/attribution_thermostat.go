@@ -19,8 +19,8 @@ type ThermostatLedger struct {
 	Underway       bool       // a command of the rules may still land, whatever the clock says
 }
 
-// AttributeSetting says why a thermostat shows what it shows. After ModeMoved it is
-// to be asked once more, about the rest of the setting.
+// AttributeSetting says why a thermostat shows what it shows. After a person
+// has switched the mode it is to be asked once more, about the rest of the setting.
 func AttributeSetting(l ThermostatLedger, t Thermostat) Cause {
 	claim, once := l.Record.Claim, l.Doubted
 	switch {
@@ -60,6 +60,8 @@ func (l ThermostatLedger) withRules(t Thermostat) Cause {
 	switch {
 	case t.Mode != claim.mode():
 		return ModeMoved
+	case l.undone(t):
+		return ModeUndone
 	case l.hidden(t):
 		return ChoiceHidden
 	case devices.Same(claim.Wanted, t.Setting, mode):
@@ -139,6 +141,15 @@ func (claim Claim) mayLand(t Thermostat) bool {
 func (l ThermostatLedger) hidden(t Thermostat) bool {
 	claim, once := *l.Record.Claim, l.Doubted
 	return claim.mayLand(once) && once.Mode == t.Mode && t.Mode == claim.Baseline.Mode && devices.Same(claim.Wanted, t.Setting, t.Mode)
+}
+
+// undone reports whether the last write has landed over the mode that the reading
+// before showed: a vendor may take a write only with a mode, which is the one that
+// was there when it was sent.
+func (l ThermostatLedger) undone(t Thermostat) bool {
+	claim, once := *l.Record.Claim, l.Doubted
+	return once.Mode != "" && once.Mode != t.Mode && claim.mayLand(once) &&
+		devices.Same(claim.Wanted, t.Setting, t.Mode) && !devices.Same(claim.Wanted, once.Setting, devices.HeatCool)
 }
 
 // contested is the cause where a person chose something while a write of the rules

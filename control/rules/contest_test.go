@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -281,6 +282,48 @@ func TestWhatOneReadingShowsBeforeAWriteLands(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A vendor that takes a write only with a mode undid a mode that a person had chosen
+// two seconds after the write, and the next peak's rules went on as if nobody had.
+func TestAWriteThatUndoesAModeLeavesTheThermostatToThePerson(t *testing.T) {
+	for _, chosen := range []devices.HVACMode{devices.HeatCool, devices.Off} {
+		w := newWorld(t, "2026-07-15 15:29")
+		w.start().take()
+		w.deaf["up"] = true // it lands later
+		w.until("15:30").want("up until 16:00 cool 74 heat 68")
+		w.now = w.now.Add(5 * time.Second)
+		w.therm["up"].Mode = chosen
+		w.read()
+		write := Write{Target: "up", Setting: &devices.Setting{Cool: new(74.0), Heat: new(68.0), Hold: devices.HoldUntil, Until: at("2026-07-15 16:00")}}
+		w.deaf["up"] = false
+		w.apply(write)
+		w.therm["up"].Mode = devices.Cool
+		w.now = w.now.Add(25 * time.Second)
+		w.read()
+		if taken := w.d.Taken; len(taken) != 1 || !strings.Contains(taken[0].What, "mode changed to "+string(chosen)+", and back to cool") {
+			t.Errorf("%s: taken %+v", chosen, taken)
+		}
+		w.charge = 40
+		w.quiet("18:58").until("19:04")
+		if th := w.therm["up"]; th.Hold != devices.HoldSchedule || th.Mode != devices.Cool {
+			t.Errorf("%s: it ends as %s, %s", chosen, th.Mode, th.Hold)
+		}
+	}
+	t.Run("it lands before the mode is chosen", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 15:29")
+		w.start().take()
+		w.until("15:30")
+		w.now = w.now.Add(5 * time.Second)
+		w.therm["up"].Mode = devices.HeatCool // one odd reading decides nothing
+		w.read()
+		w.therm["up"].Mode = devices.Cool
+		w.now = w.now.Add(25 * time.Second)
+		w.read()
+		if len(w.d.Taken) > 0 {
+			t.Errorf("taken %+v", w.d.Taken)
+		}
+	})
 }
 
 // A write lands over a choice that two readings have shown, and the person

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,10 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 			func(h ThermostatRecord) bool {
 				return h.Taken != nil && h.Claim.Mode == devices.Heat && *h.Claim.Baseline.Cool == 76
 			}},
+		{YieldMode, ModeUndone, claim(schedule, setBack, nil), shows(setBack, time.Minute), false,
+			func(h ThermostatRecord) bool {
+				return h.Taken != nil && strings.Contains(h.Taken.What, "off") && h.Claim.Mode == devices.Cool && *h.Claim.Baseline.Cool == 76
+			}},
 		{Yield, Foreign, claim(schedule, setBack, confirmed), shows(choice, time.Hour), true,
 			func(h ThermostatRecord) bool { return h.Taken != nil && h.Claim == nil }},
 		{YieldOver, Crossing, claim(schedule, setBack, nil), shows(choice, time.Minute), true,
@@ -104,8 +109,11 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 			st.Settings.Calendar.Location = time.UTC
 			st.plan.Phase, st.Kept.Event, st.ReadSinceStart = InPeak, &Stretch{Start: written, End: written.Add(3 * time.Hour)}, map[string]time.Time{"up": written}
 			l := ThermostatLedger{Record: c.h, Before: shows(schedule, 0), First: c.read, ReadSinceStart: c.cause != HoldLost, Window: true}
-			if c.effect == YieldHidden {
+			switch c.cause {
+			case ChoiceHidden:
 				l.Doubted = shows(choice, time.Second)
+			case ModeUndone:
+				l.Doubted = in(devices.Off, shows(schedule, time.Second))
 			}
 			if got := st.transitionThermostat("up", c.read, l); got != c.cause {
 				t.Fatalf("%s, want %s", got, c.cause)

@@ -110,6 +110,7 @@ func ExampleThermostatTable() {
 	// held      | lapsed          | held      | held      | the hold has ended, and the schedule is its own setting
 	// held      | hold lost       | held      | held      | take the write up again
 	// held      | mode moved      | yielded   | yielded   | yield the mode, and owe the set points
+	// held      | mode undone     | yielded   | yielded   | yield the mode, and owe the set points
 	// held      | part foreign    | yielded   | yielded   | yield, and owe the other set point
 	// held      | choice hidden   | yielded   | yielded   | yield, and put back the choice that is hidden
 	// held      | choice ended    | yielded   | yielded   | yield
@@ -124,6 +125,7 @@ func ExampleThermostatTable() {
 	// returning | lapsed          | returning | returning | the hold has ended, and the schedule is its own setting
 	// returning | hold lost       | returning | returning | take the write up again
 	// returning | mode moved      | yielded   | returning | yield the mode, and owe the set points
+	// returning | mode undone     | yielded   | returning | yield the mode, and owe the set points
 	// returning | part foreign    | yielded   | returning | yield, and owe the other set point
 	// returning | choice hidden   | yielded   | returning | yield, and put back the choice that is hidden
 	// returning | choice ended    | yielded   | free      | yield
@@ -138,6 +140,7 @@ func ExampleThermostatTable() {
 	// yielded   | schedule moved  | yielded   | yielded   | adopt what is shown
 	// yielded   | lapsed          | yielded   | yielded   | the hold has ended, and the schedule is its own setting
 	// yielded   | mode moved      | yielded   | returning | yield the mode, and owe the set points
+	// yielded   | mode undone     | yielded   | returning | yield the mode, and owe the set points
 	// yielded   | part foreign    | yielded   | returning | yield, and owe the other set point
 	// yielded   | choice hidden   | yielded   | returning | yield, and put back the choice that is hidden
 	// yielded   | choice ended    | yielded   | free      | yield

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"cmp"
-	"fmt"
 
 	"powermgr/devices"
 )
@@ -36,10 +35,10 @@ func (claim Claim) nearestIn(t Thermostat) devices.HVACMode {
 
 // switched leaves a thermostat to the person who changed its mode. What the
 // rules moved is still to be given back.
-func (st *step) switched(id string, t Thermostat, h ThermostatRecord) {
+func (st *step) switched(id string, t Thermostat, h ThermostatRecord, what string) {
 	claim, awaited := *h.Claim, h.Claim.Mode != "" && st.plan.Phase == OffPeak
 	if !awaited { // what is given back then is no choice to leave alone
-		st.takeThermostat(id, fmt.Sprintf("mode changed from %s to %s", claim.mode(), t.Mode))
+		st.takeThermostat(id, what)
 	}
 	claim.Mode = t.Mode
 	st.owe(id, h, &claim)

@@ -63,6 +63,8 @@ func readings(yield func(t, doubted Thermostat)) {
 				yield(t, once)
 				once.Setting = all[3]
 				yield(t, once)
+				once.Mode, once.Setting = devices.Heat, all[0]
+				yield(t, once)
 				t.Period = "2"
 				yield(t, Thermostat{})
 				t.UtilityEvent = true

@@ -26,7 +26,7 @@ func (st *step) readThermostat(id string, t Thermostat) {
 	if !st.hasRead(id) {
 		st.ReadSinceStart = with(st.ReadSinceStart, id, t.Polled)
 	}
-	if st.transitionThermostat(id, t, l) == ModeMoved && !st.doubted(id) {
+	if c := st.transitionThermostat(id, t, l); (c == ModeMoved || c == ModeUndone) && !st.doubted(id) {
 		l.Record = st.Kept.Thermostats[id]
 		st.transitionThermostat(id, t, l)
 	}
@@ -122,7 +122,7 @@ func (st *step) transitionThermostat(id string, t Thermostat, l ThermostatLedger
 	case Yield:
 		st.takeThermostat(id, l.choice(c, t))
 	case YieldMode:
-		st.switched(id, t, h)
+		st.switched(id, t, h, l.choice(c, t))
 	case YieldPart:
 		st.takeThermostat(id, l.choice(c, t))
 		st.owe(id, h, h.Claim.left(t))
@@ -158,6 +158,10 @@ func (l ThermostatLedger) choice(c Cause, t Thermostat) string {
 	switch {
 	case c == ChoiceEnded:
 		return "set to " + l.Doubted.text()
+	case c == ModeMoved:
+		return fmt.Sprintf("mode changed from %s to %s", l.Record.Claim.mode(), t.Mode)
+	case c == ModeUndone:
+		return fmt.Sprintf("mode changed to %s, and back to %s by a command that was on its way: change it again", l.Doubted.Mode, t.Mode)
 	case l.Record.Claim == nil:
 		return changed(l.Before, t, l.First)
 	}
