@@ -22,7 +22,7 @@ func (l *loader) check(c *Config) {
 		l.notice("tesla", "neither tesla nor honeywell is there: nothing is polled by this process")
 	}
 	l.checkPlaceholders(c)
-	l.checkMQTT(c.MQTT)
+	l.checkMQTT(c)
 	l.checkTopics(c)
 	l.checkWeather(c)
 	l.checkMail(c.Notifications)

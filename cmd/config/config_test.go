@@ -340,7 +340,7 @@ settings: {dry_run: maybe, timezone: America/Los_Angeles, seasons: {summer: {mon
 			`logging.level: "loud" is not one of debug, info, warning, error`,
 			`mqtt.keepalive_seconds: "x" is not a whole number`,
 			"mqtt.password: it needs mqtt.username",
-			"mqtt.url: it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS",
+			"mqtt.url: it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS; write none if there is no broker",
 			`settings.dry_run: "maybe" is neither true nor false`,
 			`settings.seasons.summer.peak_periods[0].end: "x" is not a time of day such as 16:00`,
 			`settings.seasons.summer.peak_periods[0].start: "9" is not a time of day such as 16:00`,
@@ -395,9 +395,12 @@ settings: {dry_run: maybe, timezone: America/Los_Angeles, seasons: {summer: {mon
 		{"a thermostat twice", settings("thermostat_ids: [LCC-00A0, lcc-00a0]"), []string{`settings.thermostat_ids[1]: "lcc-00a0" is there twice`}},
 
 		// MQTT and topics.
+		{"a pair without a broker", "settings: {timezone: UTC}\nmqtt: {url: none}\nha: {enabled: true}", []string{"ha.enabled: the nodes of a pair share a broker, and mqtt.url is none"}},
+		{"prices over a broker that is not there", base + "mqtt: {url: none}\ntariff: {source: mqtt}", []string{"tariff.source: prices by mqtt come over a broker, and mqtt.url is none"}},
+		{"a forecast over a broker that is not there", base + "mqtt: {url: None}\nweather: {source: mqtt}", []string{"weather.source: a forecast by mqtt comes over a broker, and mqtt.url is none"}},
 		{"a broker over http", base + "mqtt: {url: http://x}", []string{`mqtt.url: "http" is not a scheme for a broker: write mqtt://host:1883, or mqtts://host:8883 for TLS`}},
 		{"a broker over web sockets", base + "mqtt: {url: 'ws://x:9001'}", []string{`mqtt.url: MQTT over WebSockets is not spoken: write mqtt://host:1883, or mqtts://host:8883 for TLS`}},
-		{"a broker without a scheme", base + "mqtt: {url: '192.168.1.10:1883'}", []string{"mqtt.url: it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS"}},
+		{"a broker without a scheme", base + "mqtt: {url: '192.168.1.10:1883'}", []string{"mqtt.url: it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS; write none if there is no broker"}},
 		{"a broker with a password in its address is not printed", base + "mqtt: {url: 'mqtt://me:hunter2@x'}", []string{"mqtt.url: user name and password belong in mqtt.username and mqtt.password, where they are never printed"}},
 		{"a certificate without TLS", base + "mqtt: {url: mqtt://x, tls: {ca_file: /nowhere}}", []string{"mqtt.tls.ca_file: it has no effect, since mqtt is without TLS: write mqtts:// in mqtt.url"}},
 		{"a certificate that is not there", base + "mqtt: {url: mqtts://x, tls: {ca_file: /nowhere/ca.pem}}", []string{"mqtt.tls.ca_file: /nowhere/ca.pem cannot be read: no such file or directory"}},

@@ -51,6 +51,9 @@ func (l *loader) complete(c *Config) {
 	if c.MQTT.ClientID == "" {
 		c.MQTT.ClientID = "powermgr-" + c.HA.Node
 	}
+	if strings.EqualFold(c.MQTT.URL, WithoutBroker) {
+		c.MQTT.URL = WithoutBroker
+	}
 	if u, err := url.Parse(c.MQTT.URL); err == nil && u.Host != "" && u.Port() == "" {
 		port := map[string]string{"mqtt": "1883", "tcp": "1883", "mqtts": "8883", "tls": "8883", "ssl": "8883"}[u.Scheme]
 		u.Host = net.JoinHostPort(u.Hostname(), port)
@@ -61,6 +64,9 @@ func (l *loader) complete(c *Config) {
 	}
 	if c.Weather.Source == "" {
 		c.Weather.Source = WeatherMQTT
+		if c.MQTT.Off() {
+			c.Weather.Source = WeatherNone
+		}
 		if c.Weather.Latitude != nil && c.Weather.Longitude != nil {
 			c.Weather.Source = WeatherOpenMeteo
 		}

@@ -155,6 +155,10 @@ func (d *description) forecast(w Weather, topics devices.Topics) {
 }
 
 func (d *description) mqtt(m MQTT, disco Discovery) {
+	if m.Off() {
+		d.item("MQTT", "no broker: Home Assistant sees nothing, and the page and mail are how you see what happens")
+		return
+	}
 	who := "without a user name"
 	if m.Username != "" {
 		who = "as " + m.Username

@@ -2,9 +2,11 @@ package config
 
 import (
 	"net/url"
-	"powermgr/devices"
 	"strconv"
 	"strings"
+
+	"powermgr/control/planner"
+	"powermgr/devices"
 )
 
 // The broker.
@@ -12,7 +14,7 @@ import (
 // MQTT is the broker. It may be away: control goes on without it.
 type MQTT struct {
 	// URL has the scheme mqtt or tcp (plain), or mqtts, tls or ssl (TLS), a host
-	// and a port; Load adds a missing port.
+	// and a port; Load adds a missing port. WithoutBroker: there is none.
 	URL string `koanf:"url" default:"mqtt://127.0.0.1:1883"`
 	// Username and Password are of the broker. Empty, the default: anonymous.
 	Username string         `koanf:"username"`
@@ -26,6 +28,12 @@ type MQTT struct {
 	KeepaliveSeconds int     `koanf:"keepalive_seconds" default:"20" range:"5–300"`
 	TLS              MQTTTLS `koanf:"tls"`
 }
+
+// WithoutBroker is the mqtt.url of an installation that has no broker.
+const WithoutBroker = "none"
+
+// Off reports whether there is no broker.
+func (m MQTT) Off() bool { return m.URL == WithoutBroker }
 
 // MQTTTLS is for a broker with a certificate of one's own. It needs a scheme
 // with TLS.
@@ -50,7 +58,7 @@ func (l *loader) brokerURL(text string) (u *url.URL, secure bool) {
 		l.problem("mqtt.url", "MQTT over WebSockets is not spoken: write mqtt://host:1883, or mqtts://host:8883 for TLS")
 		return nil, false
 	case err != nil || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
-		l.problem("mqtt.url", "it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS")
+		l.problem("mqtt.url", "it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS; write none if there is no broker")
 		return nil, false
 	case u.User != nil:
 		l.problem("mqtt.url", "user name and password belong in mqtt.username and mqtt.password, where they are never printed")
@@ -67,7 +75,12 @@ func (l *loader) brokerURL(text string) (u *url.URL, secure bool) {
 	return u, secure
 }
 
-func (l *loader) checkMQTT(m MQTT) {
+func (l *loader) checkMQTT(c *Config) {
+	m := c.MQTT
+	if m.Off() {
+		l.checkNoBroker(c)
+		return
+	}
 	u, secure := l.brokerURL(m.URL)
 	for _, f := range []struct{ key, value string }{
 		{"ca_file", m.TLS.CAFile}, {"cert_file", m.TLS.CertFile}, {"key_file", m.TLS.KeyFile}, {"server_name", m.TLS.ServerName},
@@ -97,5 +110,22 @@ func (l *loader) checkMQTT(m MQTT) {
 	}
 	if len(m.ClientID) > 128 || strings.ContainsFunc(m.ClientID, func(r rune) bool { return r < '!' || r > '~' }) {
 		l.problem("mqtt.client_id", "%s has to be at most 128 letters, digits and signs without spaces", quoted(m.ClientID))
+	}
+}
+
+// checkNoBroker notes what cannot work without a broker.
+func (l *loader) checkNoBroker(c *Config) {
+	for _, needs := range []struct {
+		key string
+		is  bool
+		why string
+	}{
+		{"ha.enabled", c.HA.Enabled, "the nodes of a pair share a broker"},
+		{"tariff.source", c.Tariff.Source == planner.FromMQTT, "prices by mqtt come over a broker"},
+		{"weather.source", c.Weather.Source == WeatherMQTT, "a forecast by mqtt comes over a broker"},
+	} {
+		if needs.is {
+			l.problem(needs.key, "%s, and mqtt.url is %s", needs.why, WithoutBroker)
+		}
 	}
 }

@@ -17,7 +17,7 @@ const (
 // Weather is the forecast that decides on precooling.
 type Weather struct {
 	// Source is one of the Weather constants. Empty in the file: open-meteo if
-	// there are coordinates, else mqtt. Load fills it in.
+	// there are coordinates, else mqtt, or none without a broker. Load fills it in.
 	Source string `koanf:"source" oneof:"open-meteo,mqtt,none"`
 	// BaseURL is Open-Meteo's.
 	BaseURL string `koanf:"base_url" default:"https://api.open-meteo.com"`

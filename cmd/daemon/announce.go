@@ -13,6 +13,9 @@ import (
 // announcer is the part that tells Home Assistant what there is.
 func (d *Daemon) announcer(s bridge.Shared) (string, func(context.Context) error, error) {
 	c := d.options.Config
+	if c.MQTT.Off() {
+		return "", nil, nil
+	}
 	s.Log = s.Log.With("part", "discovery")
 	o := bridge.AnnouncerOptions{
 		Shared: s, Prefix: c.Discovery.Prefix, Format: discovery.Format(c.Discovery.Format), Version: d.options.Version,

@@ -418,6 +418,9 @@ func (d *Daemon) newController(s bridge.Shared) *control.Controller {
 // link is the link to the broker, with what this process takes from it.
 func (d *Daemon) link(s bridge.Shared) (func(context.Context) error, error) {
 	c, t := d.options.Config, s.Topics
+	if c.MQTT.Off() {
+		return unlinked(s.Bus), nil
+	}
 	var filters, stored []string
 	if d.options.Parts != ControlAlone {
 		filters = append(filters, t.Powerwall("+/set"), t.Thermostat("+", "+/set"), t.Weather("+/set"), c.Discovery.Prefix+"/+/+/config")
@@ -452,6 +455,15 @@ func (d *Daemon) link(s bridge.Shared) (func(context.Context) error, error) {
 	}
 	d.linked = l
 	return l.Run, nil
+}
+
+// unlinked is the link of a home without a broker: nobody there has anything for
+// this process, so nothing waits for it.
+func unlinked(b *bus.Bus) func(context.Context) error {
+	return func(context.Context) error {
+		b.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
+		return nil
+	}
 }
 
 // callLimit bounds one request to a vendor, in real time.

@@ -72,7 +72,7 @@ type Status struct {
 	// by the rest of the name, and Link how the link to the broker fares.
 	Base   string                     `json:"base_topic"`
 	Topics map[string]json.RawMessage `json:"topics"`
-	Link   json.RawMessage            `json:"link"`
+	Link   json.RawMessage            `json:"link,omitempty"`
 	Peaks  []Window                   `json:"peaks"`  // of the next 24 hours
 	Events []control.Event            `json:"events"` // the last ones, the newest last
 }

@@ -146,6 +146,9 @@ func (r running) load() (config.Config, *slog.Logger, error) {
 	if r.parts != daemon.Whole && config.HA.Enabled {
 		return config, nil, usage("--only is not for a node of a pair: set ha.enabled to false, or run it whole")
 	}
+	if r.parts != daemon.Whole && config.MQTT.Off() {
+		return config, nil, usage("--only needs a broker, over which the two halves talk, and mqtt.url is none")
+	}
 	log := daemon.NewLogger(config.Logging, os.Stderr, os.Environ())
 	for _, n := range notices {
 		log.Warn("configuration", "key", n.Key, "notice", n.Text)

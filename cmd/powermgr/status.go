@@ -81,7 +81,9 @@ func (p page) print() error {
 	}
 	p.line("Node", "%s, %s since %s, generation %d, %s; powermgr %s%s", p.Node, p.State.Role, p.clock(p.State.Since), p.State.Generation, p.State.Health, p.Version, dry)
 	var link bridge.LinkHealth
-	if json.Unmarshal(p.Link, &link) == nil {
+	if p.Link == nil {
+		p.line("Broker", "none")
+	} else if json.Unmarshal(p.Link, &link) == nil {
 		state := "connected"
 		if !link.Connected {
 			state = "not connected"
