@@ -102,11 +102,7 @@ func (ws *writes) guard(m bus.Message, now time.Time) bool {
 	if why == "" {
 		return true
 	}
-	req, _ := devices.ParseRequest(m.Payload) // for its id; what it asks does not matter
-	if req.ID == "" {
-		req.ID = m.ID
-	}
-	ws.refuse(m, req, errors.New(why))
+	ws.refuse(m, requestOf(m), errors.New(why))
 	if m.Retain {
 		ws.Bus.Publish(bus.Message{Topic: m.Topic, Retain: true})
 	}
@@ -130,16 +126,7 @@ func (ws *writes) refuse(m bus.Message, req devices.Request, why error) {
 	if m.Source != devices.SourceControl {
 		ws.undo(m.Topic)
 	}
-	level := ws.Log.Warn
-	if way {
-		level = ws.Log.Info
-	}
-	level("command refused", "topic", m.Topic, "source", m.Source, "reason", why)
-	var requested any
-	if req.Value != "" {
-		requested = req.Value
-	}
-	ws.publish(devices.ResultTopic(m.Topic), false, devices.Result{ID: req.ID, Final: true, Requested: requested, Reason: why.Error(), GaveWay: way})
+	ws.sayNo(m, req, why)
 }
 
 // pending reports whether a write of key is under way.

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -35,11 +36,24 @@ func (d *Daemon) client() (*http.Client, *bridge.Meter) {
 	return &http.Client{Transport: m, Timeout: callLimit}, m
 }
 
-// powerwall is the part of the battery; no name if there is none.
+// absent is a part that answers the commands to what the configuration leaves out.
+func absent(s bridge.Shared, name, filter, why string, args ...any) (string, func(context.Context) error, error) {
+	s.Log = s.Log.With("part", name)
+	return name, bridge.NewAbsent(s, filter, fmt.Sprintf(why, args...)).Run, nil
+}
+
+// unset says which keys of a section still have the example's values, and what to do.
+const unset = "%s in the configuration still has the example's value: set your own, and load the configuration again"
+
+// powerwall is the part of the battery, or of the answer that there is none.
 func (d *Daemon) powerwall(s bridge.Shared) (string, func(context.Context) error, error) {
 	c := d.options.Config
-	if c.Tesla == nil || len(c.Placeholders("tesla")) > 0 {
-		return "", nil, nil
+	commands := s.Topics.Powerwall("+" + devices.Set)
+	if c.Tesla == nil {
+		return absent(s, "powerwall", commands, "no Powerwall is configured: add a tesla section to the configuration, with powermgr setup or by hand")
+	}
+	if keys := c.Placeholders("tesla"); len(keys) > 0 {
+		return absent(s, "powerwall", commands, unset, keys[0])
 	}
 	client, meter := d.client()
 	s.Log = s.Log.With("part", "powerwall")
@@ -62,11 +76,15 @@ func (d *Daemon) powerwall(s bridge.Shared) (string, func(context.Context) error
 	}).Run), nil
 }
 
-// thermostats is the part of the thermostats; no name if there are none.
+// thermostats is the part of the thermostats, or of the answer that there are none.
 func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) error, error) {
 	c := d.options.Config
-	if c.Honeywell == nil || len(c.Placeholders("honeywell")) > 0 {
-		return "", nil, nil
+	commands := s.Topics.Thermostat("+", "+"+devices.Set)
+	if c.Honeywell == nil {
+		return absent(s, "thermostats", commands, "no thermostats are configured: add a honeywell section to the configuration, with powermgr setup or by hand")
+	}
+	if keys := c.Placeholders("honeywell"); len(keys) > 0 {
+		return absent(s, "thermostats", commands, unset, keys[0])
 	}
 	client, meter := d.client()
 	s.Log = s.Log.With("part", "thermostats")
@@ -118,11 +136,11 @@ func thermostatClient(c config.Config, client *http.Client, s bridge.Shared) (th
 	})
 }
 
-// weather is the part of the forecast; no name if nobody wants one.
+// weather is the part of the forecast, or of the answer that nobody wants one.
 func (d *Daemon) weather(s bridge.Shared) (string, func(context.Context) error, error) {
 	c := d.options.Config
 	if c.Weather.Source == config.WeatherNone {
-		return "", nil, nil
+		return absent(s, "weather", s.Topics.Weather("+"+devices.Set), "weather.source is none in the configuration, so no forecast is used: set it to mqtt to give one here")
 	}
 	s.Log = s.Log.With("part", "weather")
 	every := config.Seconds(c.Poll.WeatherSeconds)

@@ -175,7 +175,7 @@ const quotesKey = "tariff_quotes"
 // take folds one message.
 func (p *Planner) take(m bus.Message) {
 	switch {
-	case p.desk == nil || len(m.Payload) == 0:
+	case p.desk == nil || len(m.Payload) == 0 && (m.Retain || m.Topic != p.Topics.Tariff(devices.SetLeaf)): // every command is answered
 	case m.Topic == p.Topics.Powerwall(devices.StateLeaf):
 		r, err := bus.Decode[devices.PowerwallReading](m)
 		if err != nil {

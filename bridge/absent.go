@@ -1,0 +1,66 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/devices"
+)
+
+// Absent answers the commands to what the configuration leaves out, so that whoever sends
+// one is told why nothing happens.
+type Absent struct {
+	Shared
+	sub *bus.Subscription
+	why error
+}
+
+// NewAbsent returns a part that has subscribed already to the commands on filter. why says
+// what the configuration leaves out, and what to do.
+func NewAbsent(s Shared, filter, why string) *Absent {
+	return &Absent{Shared: s, why: errors.New(why), sub: s.Bus.Subscribe("absent", filter)}
+}
+
+// Run refuses commands until ctx ends; its error is ctx's.
+func (a *Absent) Run(ctx context.Context) error {
+	defer a.sub.Close()
+	for {
+		m, ok, err := a.sub.Next(ctx, time.Time{})
+		switch {
+		case err != nil:
+			return err
+		case !ok || len(m.Payload) == 0 && m.Retain || !a.Standing.Active():
+			continue // an empty one clears a retained command; or it is another node's business
+		}
+		a.sayNo(m, requestOf(m), a.why)
+		if m.Retain {
+			a.Bus.Publish(bus.Message{Topic: m.Topic, Retain: true}) // or it would come again
+		}
+	}
+}
+
+// requestOf is what can be read of a command that is refused whatever it asks.
+func requestOf(m bus.Message) devices.Request {
+	req, _ := devices.ParseRequest(m.Payload)
+	if req.ID == "" {
+		req.ID = m.ID
+	}
+	return req
+}
+
+// sayNo answers a command that is not carried out.
+func (s Shared) sayNo(m bus.Message, req devices.Request, why error) {
+	_, way := errors.AsType[gaveWay](why)
+	level := s.Log.Warn
+	if way {
+		level = s.Log.Info
+	}
+	level("command refused", "topic", m.Topic, "source", m.Source, "reason", why)
+	var requested any
+	if req.Value != "" {
+		requested = req.Value
+	}
+	s.publish(devices.ResultTopic(m.Topic), false, devices.Result{ID: req.ID, Final: true, Requested: requested, Reason: why.Error(), GaveWay: way})
+}
