@@ -16,24 +16,18 @@ import (
 func (d *description) season(c Config, name string) {
 	season := c.Settings.Seasons[name]
 	where := fmt.Sprintf("%s (%s), %s", name, season.part(), c.Settings.Timezone)
+	if len(season.PeakPeriods) == 0 {
+		quiet := dayKind{days: c.Settings.quiet(name)}
+		d.line("%s in %s:", quiet.name(), where)
+		d.at("all day", "no peak; %s", reserve(c, c.Settings.OffPeakReservePercent))
+		return
+	}
 	kinds := c.week(name)
 	for i, k := range kinds {
-		day := k.name()
-		switch {
-		case len(kinds) > 1:
-		case slices.Equal(season.Days, []string{"weekdays"}):
-			day = "A weekday"
-		default:
-			day = "A day with peaks"
-		}
-		d.line("%s in %s:", day, where)
-		if len(season.PeakPeriods) == 0 {
-			d.at("all day", "no peak; %s", reserve(c, c.Settings.OffPeakReservePercent))
-			return
-		}
+		d.line("%s in %s:", k.name(), where)
 		d.peaks(c, season, k.peaks)
 		if i == len(kinds)-1 {
-			d.at("no peaks", "%s", c.Settings.without(season))
+			d.at("no peaks", "%s", c.Settings.without(name))
 		}
 	}
 }
@@ -67,9 +61,16 @@ type dayKind struct {
 	peaks []leadAndPeak
 }
 
-// name writes "Monday", "Tuesday to Thursday", "Monday and Friday".
+// name writes "Monday", "Tuesday to Thursday", "Monday and Friday", "A weekday", "Every day".
 func (k dayKind) name() string {
 	var names []string
+	work, _ := weekdays([]string{"weekdays"})
+	switch {
+	case len(k.days) == 7:
+		return "Every day"
+	case slices.Equal(k.days, work):
+		return "A weekday"
+	}
 	for _, day := range k.days {
 		names = append(names, day.String())
 	}
@@ -156,20 +157,74 @@ func (s Season) part() string {
 	return day(s.From) + "–" + day(s.To)
 }
 
-// without says on which days no peaks of a season begin.
-func (s Settings) without(season Season) string {
-	var off []string
-	on := season.Weekdays()
-	for day := range 7 {
-		day = (day + 1) % 7 // from Monday
-		if !slices.Contains(on, time.Weekday(day)) {
-			off = append(off, time.Weekday(day).String())
+// without says on which days no peaks begin in the part of the year that a season has:
+// another season may have the same part, with other days of the week.
+func (s Settings) without(name string) string {
+	var off, partly, others []string
+	for _, day := range fromMonday() {
+		if slices.Contains(s.Seasons[name].Weekdays(), day) {
+			continue
 		}
+		switch all, some := s.elsewhere(name, day); {
+		case all:
+		case len(some) > 0:
+			partly = append(partly, day.String())
+			others = slices.Compact(slices.Sorted(slices.Values(append(others, some...))))
+		default:
+			off = append(off, day.String())
+		}
+	}
+	if len(partly) > 0 {
+		off = append(off, enumerate(partly)+" outside of "+enumerate(others))
 	}
 	if off = append(off, s.holidayWords()...); len(off) > 0 {
 		return "on " + enumerate(off)
 	}
 	return "on no day"
+}
+
+// quiet are the days of the week that a season without windows speaks for: all but those
+// on which another season has peaks in the whole of its part of the year.
+func (s Settings) quiet(name string) (days []time.Weekday) {
+	for _, day := range fromMonday() {
+		if all, _ := s.elsewhere(name, day); !all {
+			days = append(days, day)
+		}
+	}
+	return days
+}
+
+// elsewhere are the other seasons by which peaks begin on a day of the week within the part
+// of the year that a season has. all says that together they have the whole of it.
+func (s Settings) elsewhere(name string, day time.Weekday) (all bool, some []string) {
+	all = true
+	part := s.Seasons[name].days()
+	for _, date := range leapYear() {
+		if !part.InSeason(date) {
+			continue
+		}
+		found := false
+		for _, other := range s.SeasonNames() {
+			o := s.Seasons[other]
+			if other == name || len(o.PeakPeriods) == 0 || !slices.Contains(o.Weekdays(), day) || !o.days().InSeason(date) {
+				continue
+			}
+			found = true
+			if !slices.Contains(some, other) {
+				some = append(some, other)
+			}
+		}
+		all = all && found
+	}
+	return all, some
+}
+
+// fromMonday are the days of the week, as people begin it.
+func fromMonday() (days []time.Weekday) {
+	for n := range 7 {
+		days = append(days, time.Weekday((n+1)%7))
+	}
+	return days
 }
 
 // setback says until when each threshold of the peak p counts.

@@ -158,3 +158,42 @@ func TestMonths(t *testing.T) {
 		}
 	}
 }
+
+// Week-ends without peaks were "a day with peaks", and days on which another season has
+// peaks were days without.
+func TestDescribeDaysOfTheWeek(t *testing.T) {
+	const afternoon = `, peak_periods: [{start: "16:00", end: "21:00"}]}`
+	for _, c := range []struct {
+		name, seasons string
+		says, not     []string
+	}{
+		{"week-ends alone have peaks", `{hot: {months: [7], days: weekends` + afternoon,
+			[]string{"Saturday and Sunday in hot (July)", "on Monday, Tuesday, Wednesday, Thursday and Friday", "Every day in rest"}, []string{"A day with peaks"}},
+		{"week-ends have none", `{hot: {months: [7]` + afternoon + `, quiet: {months: [7], days: weekends, peak_periods: []}`,
+			[]string{"A weekday in hot", "Saturday and Sunday in quiet (July), America/Los_Angeles:\n  all day      no peak", "on Saturday and Sunday\n"}, []string{"A day with peaks"}},
+		{"week-ends have hours of their own", `{hot: {months: [7]` + afternoon + `, late: {months: [7], days: weekends, peak_periods: [{start: "18:00", end: "20:00"}]}`,
+			[]string{"A weekday in hot", "Saturday and Sunday in late", "on no day"}, []string{"on Saturday", "on Monday"}},
+		{"week-ends have hours for a part of it", `{hot: {months: [7]` + afternoon + `, late: {from: 07-01, to: 07-20, days: weekends, peak_periods: [{start: "18:00", end: "20:00"}]}`,
+			[]string{"on Saturday and Sunday outside of late\n"}, nil},
+		{"every day", `{hot: {months: [7], days: daily` + afternoon, []string{"Every day in hot", "on no day"}, []string{"A day with peaks"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := "ha: {node: pi1}\nsettings: {timezone: America/Los_Angeles, seasons: " + c.seasons + ", rest: {months: [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12], peak_periods: []}}}\n"
+			conf, _, err := load(t, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := Describe(conf)
+			for _, want := range c.says {
+				if !strings.Contains(got, want) {
+					t.Errorf("%q is not in\n%s", want, got)
+				}
+			}
+			for _, not := range c.not {
+				if strings.Contains(got, not) {
+					t.Errorf("%q is in\n%s", not, got)
+				}
+			}
+		})
+	}
+}
