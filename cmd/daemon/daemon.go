@@ -106,6 +106,7 @@ type Daemon struct {
 	accounts   []account           // with the vendors
 	closed     chan struct{}       // when the accounts are
 	controller *control.Controller // nil: in another process
+	planner    *planner.Planner    // nil: in another process
 	watcher    *health.Watcher     // nil: in another process
 	mail       *notify.Notifier    // nil: in another process
 	node       pair.Node
@@ -217,11 +218,12 @@ func New(o Options) (*Daemon, error) {
 func (d *Daemon) addControl(shared bridge.Shared) {
 	c := d.options.Config
 	d.controller = d.newController(shared)
+	d.planner = d.newPlanner(shared)
 	d.watcher = health.NewWatcher(health.Options{Bus: d.Bus, Topics: shared.Topics, Active: d.node.Active, Node: c.HA.Node, Log: d.options.Log.With("part", "health"), Calendar: c.Calendar(), Expiring: c.ExpiringHourly()})
 	d.parts = append(d.parts,
 		part{"controller", d.controller.Run},
 		part{"last command", control.NewCommandReporter(d.controller.Options).Run},
-		part{"plan", d.planner(shared).Run},
+		part{"plan", d.planner.Run},
 		part{"health", d.watcher.Run},
 	)
 	recorder, painter := d.recorder(shared)
@@ -243,6 +245,9 @@ func (d *Daemon) resume() {
 	d.node.Resume(last.node)
 	if d.controller != nil && last.controller != nil {
 		d.controller.Resume(last.controller)
+	}
+	if d.planner != nil && last.planner != nil {
+		d.planner.Resume(last.planner)
 	}
 	if d.watcher != nil && last.watcher != nil {
 		d.watcher.Resume(last.watcher)

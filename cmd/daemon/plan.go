@@ -9,7 +9,7 @@ import (
 )
 
 // planner is the part that keeps a plan.
-func (d *Daemon) planner(s bridge.Shared) *planner.Planner {
+func (d *Daemon) newPlanner(s bridge.Shared) *planner.Planner {
 	c := d.options.Config
 	return planner.New(planner.Options{
 		Settings: c.Planning(), Bus: s.Bus, Topics: s.Topics, Standing: s.Standing, Log: s.Log.With("part", "plan"),

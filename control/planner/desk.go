@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"time"
 
 	"powermgr/control/battery"
@@ -57,6 +58,7 @@ const (
 // same calls at the same times give the same plans. It is for one goroutine.
 type Desk struct {
 	Settings
+	given  Settings // before a person changed the reserves by hand
 	past   *forecast.Past
 	last   *devices.PowerwallReading
 	quotes tariff.Quotes
@@ -84,7 +86,7 @@ type Desk struct {
 
 // NewDesk is a desk with the past that it learns from, oldest first.
 func NewDesk(s Settings, past []forecast.Sample) *Desk {
-	d := &Desk{Settings: s, past: forecast.NewPast(s.Zone, s.Free), capacity: s.CapacityKWh, rate: s.GridChargeKW, due: true, rooms: map[string]*room{}}
+	d := &Desk{Settings: s, given: s, past: forecast.NewPast(s.Zone, s.Free), capacity: s.CapacityKWh, rate: s.GridChargeKW, due: true, rooms: map[string]*room{}}
 	if d.rate == 0 {
 		d.rate = firstRate
 	}
@@ -98,6 +100,37 @@ func NewDesk(s Settings, past []forecast.Sample) *Desk {
 		d.absent = "nothing says what energy costs: fill in tariff.rates, or tariff.peak_per_kwh and tariff.off_peak_per_kwh"
 	}
 	return d
+}
+
+// Resume has d go on where last was: with what that one has read and learned, and with its
+// plan, unless other settings make another one of it.
+func (d *Desk) Resume(last *Desk) {
+	fresh := *d
+	*d = *last
+	d.past, d.given = fresh.past, fresh.given
+	if d.given.same(last.given) {
+		d.Free = fresh.Free
+		return
+	}
+	d.Settings, d.due = fresh.Settings, true
+	if d.Source != last.Source || d.Source != FromTesla {
+		d.table, d.absent = fresh.table, fresh.absent
+	}
+	if fresh.quotes != nil {
+		d.quotes = fresh.quotes
+	}
+	if d.CapacityKWh != last.CapacityKWh {
+		d.capacity = fresh.capacity
+	}
+	if d.GridChargeKW != last.GridChargeKW {
+		d.rate = fresh.rate
+	}
+}
+
+// same reports whether two settings are, but for the days that are no working days.
+func (s Settings) same(o Settings) bool {
+	s.Free, o.Free = nil, nil // functions cannot be compared
+	return reflect.DeepEqual(s, o)
 }
 
 // Read takes in a reading.

@@ -61,6 +61,7 @@ type Planner struct {
 	Options
 	sub  *bus.Subscription
 	desk *Desk     // nil: on standby
+	last *Desk     // that the first one goes on for; nil: for none
 	kept time.Time // when the house was learned that the store has
 }
 
@@ -70,6 +71,10 @@ func New(o Options) *Planner {
 	return &Planner{Options: o, sub: o.Bus.Subscribe("planner",
 		t.Powerwall(devices.StateLeaf), t.Powerwall(devices.TariffLeaf), t.Tariff(devices.SetLeaf), t.Weather(devices.StateLeaf), t.Control(devices.StateLeaf), t.Thermostat("+", devices.StateLeaf), t.Control("+"+devices.ResultSuffix), bus.Standing)}
 }
+
+// Resume has p go on where last was, which has run in this process, perhaps with other
+// settings, and has ended. Call it before Run.
+func (p *Planner) Resume(last *Planner) { p.last = last.desk }
 
 // Run plans until ctx ends; its error is ctx's.
 func (p *Planner) Run(ctx context.Context) error {
@@ -119,12 +124,18 @@ func (p *Planner) turn() {
 			p.desk.Quoted(kept)
 		}
 		p.recallHouse(now)
+		if p.last != nil {
+			if p.desk.Resume(p.last); !p.desk.out.Made.IsZero() {
+				p.publish(p.Topics.Control(devices.PlanLeaf), true, p.desk.out)
+			}
+		}
 		for _, topic := range []string{p.Topics.Powerwall(devices.TariffLeaf), p.Topics.Weather(devices.StateLeaf), p.Topics.Control(devices.StateLeaf), p.Topics.Powerwall(devices.StateLeaf)} {
 			if m, ok := p.Bus.Retained(topic); ok {
 				p.take(m)
 			}
 		}
 	}
+	p.last = nil
 }
 
 // A Lived is what the zone of a thermostat lived through.

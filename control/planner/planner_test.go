@@ -24,6 +24,10 @@ type rig struct {
 	sub    *bus.Subscription
 	active bool
 	kept   map[string][]byte
+
+	ctx     context.Context
+	planner *Planner
+	stop    func() // ends it
 }
 
 func (r *rig) Active() bool       { return r.active }
@@ -45,20 +49,29 @@ func (r *rig) Save(key string, v any) (err error) {
 func bubble(t *testing.T, source string, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{Bus: bus.New(bus.Wall{}), topics: devices.Topics{Base: "powermgr"}, active: true, kept: map[string][]byte{}}
+		r := &rig{Bus: bus.New(bus.Wall{}), topics: devices.Topics{Base: "powermgr"}, active: true, kept: map[string][]byte{}, ctx: t.Context()}
 		r.sub = r.Subscribe("test", r.topics.Control(devices.PlanLeaf), r.topics.Tariff("+"))
 		s := settings()
 		s.Source = source
-		p := New(Options{Settings: s, Bus: r.Bus, Topics: r.topics, Standing: r, Log: slog.New(slog.DiscardHandler), Store: r,
-			Past: func(now time.Time) ([]forecast.Sample, error) { return home(now, 14, 3), nil }})
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { defer close(done); _ = p.Run(ctx) }()
-		synctest.Wait()
+		r.start(s)
+		defer func() { r.stop() }()
 		test(r)
-		stop()
-		<-done
 	})
+}
+
+// start starts a planner, which goes on for the one before it.
+func (r *rig) start(s Settings) {
+	p := New(Options{Settings: s, Bus: r.Bus, Topics: r.topics, Standing: r, Log: slog.New(slog.DiscardHandler), Store: r,
+		Past: func(now time.Time) ([]forecast.Sample, error) { return home(now, 14, 3), nil }})
+	if r.planner != nil {
+		p.Resume(r.planner)
+	}
+	r.planner = p
+	ctx, stop := context.WithCancel(r.ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = p.Run(ctx) }()
+	r.stop = func() { stop(); <-done }
+	synctest.Wait()
 }
 
 // read has the Powerwall say something.
@@ -115,6 +128,46 @@ func TestItPublishesPlans(t *testing.T) {
 		r.read(60)
 		if all := r.plans(t); len(all) != 0 {
 			t.Errorf("%d plans on standby", len(all))
+		}
+	})
+}
+
+// After a reload the plan said for a moment that the Powerwall had not been read.
+func TestAReloadKeepsThePlan(t *testing.T) {
+	bubble(t, FromTesla, func(r *rig) {
+		r.Publish(bus.Message{Topic: r.topics.Powerwall(devices.TariffLeaf), Retain: true, Payload: []byte(`{"currency":"USD","energy_charges":{"ALL":{"rates":{"ALL":0.3}}},"seasons":{}}`)})
+		r.read(60)
+		all := r.plans(t)
+		made := all[len(all)-1]
+		if made.Reserve == nil {
+			t.Fatalf("no plan: %s", made.Reason)
+		}
+		for _, c := range []struct {
+			name    string
+			reserve int // least, of the plan
+			again   bool
+		}{{"nothing was changed", 0, false}, {"another reserve", 20, true}} {
+			r.stop()
+			s := settings()
+			s.Source, s.Options.MinReserve = FromTesla, max(s.Options.MinReserve, c.reserve)
+			r.Bus = bus.New(bus.Wall{}) // a daemon has a bus of its own
+			r.sub = r.Subscribe("test", r.topics.Control(devices.PlanLeaf))
+			time.Sleep(time.Minute)
+			r.start(s)
+			r.Publish(bus.Message{Topic: bus.Standing, Payload: []byte("active"), Retain: true})
+			synctest.Wait()
+			for _, p := range r.plans(t) {
+				if p.Reserve == nil || *p.Reserve < c.reserve && p.Made != made.Made {
+					t.Errorf("%s: %v, %s", c.name, p.Reserve, p.Reason)
+				}
+				if again := p.Made != made.Made; again && !c.again {
+					t.Errorf("%s: it plans again", c.name)
+				}
+				made = p
+			}
+		}
+		if *made.Reserve < 20 {
+			t.Errorf("the reserve is %d by the last plan", *made.Reserve)
 		}
 	})
 }
