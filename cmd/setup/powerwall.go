@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"powermgr/cmd/config"
 	"powermgr/devices"
@@ -118,11 +119,19 @@ func (i Interview) site(ctx context.Context, t config.Tesla) (int64, error) {
 	if err != nil || len(all) < 2 {
 		return 0, err
 	}
+	q := Question{Key: "tesla_site", Text: "Which home"}
 	var options []Option
 	for _, s := range all {
-		options = append(options, Option{strconv.FormatInt(s.ID, 10), fmt.Sprintf("%s (%d)", s.Name, s.ID)})
+		o := Option{strconv.FormatInt(s.ID, 10), strings.TrimSpace(fmt.Sprintf("%s (%d)", s.Name, s.ID))}
+		if !s.Reports {
+			o.Text += ", which reports nothing at the moment: it cannot be reached, or its gateway was replaced"
+		}
+		options = append(options, o)
 	}
-	id, err := i.Choose(ctx, Question{Key: "tesla_site", Text: "Which home"}, options)
+	if all[0].Reports && !all[1].Reports {
+		q.Default = options[0].Key // the only one that reports
+	}
+	id, err := i.Choose(ctx, q, options)
 	if err != nil {
 		return 0, err
 	}

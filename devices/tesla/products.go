@@ -33,25 +33,30 @@ func (c *Client) batteries(ctx context.Context) ([]battery, error) {
 
 // A Site is a home with a Powerwall on an account.
 type Site struct {
-	ID   int64
-	Name string // that the owner gave it; it may be empty
+	ID      int64
+	Name    string // that the owner gave it; it may be empty
+	Reports bool   // Tesla knows how full it is: a gateway that was replaced or cannot be reached says nothing
 }
 
-// Sites asks which homes with a Powerwall the account has. Gateways that were
-// replaced stay listed; those are left out where there are others.
-func (c *Client) Sites(ctx context.Context) ([]Site, error) {
+// Sites asks which homes with a Powerwall the account has, those first that report.
+// Gateways that were replaced stay listed.
+func (c *Client) Sites(ctx context.Context) (sites []Site, err error) {
 	all, err := c.batteries(ctx)
 	if err != nil {
 		return nil, err
 	}
-	charged := slices.DeleteFunc(slices.Clone(all), func(b battery) bool { return !b.charged })
-	if len(charged) > 0 {
-		all = charged
+	for _, b := range all {
+		sites = append(sites, Site{b.id, b.name, b.charged})
 	}
-	sites := make([]Site, len(all))
-	for i, b := range all {
-		sites[i] = Site{b.id, b.name}
-	}
+	slices.SortStableFunc(sites, func(a, b Site) int {
+		switch {
+		case a.Reports == b.Reports:
+			return 0
+		case a.Reports:
+			return -1
+		}
+		return 1
+	})
 	return sites, nil
 }
 

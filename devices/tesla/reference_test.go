@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -662,5 +663,14 @@ func TestWhatASiteIs(t *testing.T) {
 				t.Errorf("got %+v, %v, want %+v", r.Nameplate, err, c.want)
 			}
 		})
+	}
+}
+
+// Setup left out a home whose gateway cannot be reached at the moment.
+func TestSitesThatDoNotReportAreListedLast(t *testing.T) {
+	products := strings.Replace(productsBody, `{"energy_site_id":123456,`, `{"energy_site_id":222,"site_name":"Cabin","components":{"battery":true}},{"energy_site_id":123456,`, 1)
+	all, err := newServer(t).on("GET products", 200, products).client(t, func(*tesla.Options) {}).Sites(t.Context())
+	if want := []tesla.Site{{ID: 123456, Name: "Energy Site", Reports: true}, {ID: 222, Name: "Cabin"}}; err != nil || !reflect.DeepEqual(all, want) {
+		t.Errorf("%v, %v", all, err)
 	}
 }
