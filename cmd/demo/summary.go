@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -121,6 +122,8 @@ type diary struct {
 	books    emulator.Books
 	charged  float64 // more in the battery than when the day began, Wh
 	over     bool
+
+	asked []time.Time // when somebody commanded a thermostat
 }
 
 // aWhile is how long the daemon goes on after the day, until a poll has told
@@ -191,6 +194,8 @@ func (d *diary) take(m bus.Message) {
 		if s, err := bus.Decode[control.State](m); !d.over && err == nil && s.Phase != d.phase {
 			d.change(d.phase, s.Phase, d.cloud.Truth())
 		}
+	case strings.HasSuffix(m.Topic, "/"+devices.CommandLeaf):
+		d.hear(m)
 	case strings.HasSuffix(m.Topic, "/"+devices.EventLeaf):
 		e, err := bus.Decode[control.Event](m)
 		if err != nil {
@@ -204,6 +209,13 @@ func (d *diary) take(m bus.Message) {
 			d.setbacks++
 		}
 		fmt.Fprintf(d.story, "%s  %-10s %s\n", e.At.In(d.home).Format("15:04:05"), e.Type, e.Reason)
+	}
+}
+
+// hear notes a command to a thermostat, which somebody who plays with the demo has sent.
+func (d *diary) hear(m bus.Message) {
+	if c, err := bus.Decode[control.LastCommand](m); err == nil && c.Result == control.OnItsWay && strings.Contains(c.Topic, "/thermostat/") {
+		d.asked = append(d.asked, c.At)
 	}
 }
 
@@ -237,14 +249,14 @@ func (d *diary) sum(log *record) Summary {
 			BatteryIn: kWh(d.books.BatteryIn), BatteryOut: kWh(d.books.BatteryOut),
 		},
 		ReserveInPeak: d.lowest, ReserveAfterPeak: &d.reserve,
-		broken: violations(log.writes),
+		broken: violations(log.writes, d.asked),
 	}
 	for _, w := range log.writes {
 		if w.Write.Carried {
 			s.Commands++
 		}
 	}
-	if !d.restored {
+	if !d.restored && len(d.asked) == 0 { // else it is as somebody wants it
 		s.broken = append(s.broken, "a thermostat was not restored by the end of the day")
 	}
 	s.Violations = len(s.broken)
@@ -263,12 +275,18 @@ func round(amount float64) float64 { return math.Round(amount*100) / 100 }
 
 func kWh(wh float64) float64 { return float64(int(wh/10+0.5)) / 100 }
 
-// violations is what powermgr never does, looked for in what reached the
-// vendors.
-func violations(writes []emulator.Request) (broken []string) {
+// carriedOut is how soon a command to a thermostat reaches it at the latest.
+const carriedOut = 2 * time.Minute
+
+// violations is what powermgr never does, looked for in what reached the vendors. What a
+// thermostat was sent soon after somebody asked for it is that person's choice.
+func violations(writes []emulator.Request, asked []time.Time) (broken []string) {
 	last := map[string]time.Time{}
 	for _, w := range writes {
 		at, v := w.At.Format("15:04:05"), w.Write.Values
+		if w.Write.Device != "powerwall" && slices.ContainsFunc(asked, func(t time.Time) bool { return w.At.Sub(t) > -time.Second && w.At.Sub(t) < carriedOut }) {
+			continue
+		}
 		if r, ok := v["reserve"].(int); ok && devices.CheckReserve(r) != nil {
 			broken = append(broken, fmt.Sprintf("%s a reserve of %d %%", at, r))
 		}
