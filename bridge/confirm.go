@@ -77,6 +77,7 @@ func (w *write) due() time.Time {
 // writes are the commands under way of one account.
 type writes struct {
 	*account
+	owned   func(key string) bool // whether neither people nor the controller command what a key sets at present; nil: never
 	open    []*write
 	persons map[string]time.Time // when a person last set a key
 	undone  []string             // topics of results that said no to a person: what the device has is to be shown again
@@ -115,7 +116,10 @@ type gaveWay string
 
 func (g gaveWay) Error() string { return string(g) }
 
-const personCameFirst = gaveWay("a person's command came first")
+const (
+	personCameFirst = gaveWay("a person's command came first")
+	leftToOwner     = gaveWay("somebody else has the device for now, and it is left alone")
+)
 
 // refuse answers a command that is not carried out.
 func (ws *writes) refuse(m bus.Message, req devices.Request, why error) {
@@ -252,6 +256,11 @@ func superseded(accepted bool) outcome {
 // told reports whether the vendor may know of a write that is under way.
 func (w *write) told() bool { return !w.sent.IsZero() }
 
+// forPerson reports whether a person has asked for a part of it.
+func (w *write) forPerson() bool {
+	return slices.ContainsFunc(w.answers, func(a answer) bool { return a.person })
+}
+
 // drop ends all writes of a node that is no longer the active one.
 func (ws *writes) drop() {
 	for len(ws.open) > 0 {
@@ -265,6 +274,11 @@ func (ws *writes) try(ctx context.Context, w *write) {
 	now := ws.Bus.Now()
 	if !ws.Standing.Active() {
 		ws.drop()
+		return
+	}
+	if ws.owned != nil && ws.owned(w.key) && !w.forPerson() {
+		// The controller decides again once it is over.
+		ws.finish(w, outcome{accepted: w.told(), reason: leftToOwner.Error(), expected: true, gaveWay: true})
 		return
 	}
 	if now.Before(ws.quiet.Writes) {

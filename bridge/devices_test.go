@@ -661,6 +661,51 @@ func TestAHoldIsNotRepeatedOverAPersonsCommand(t *testing.T) {
 	})
 }
 
+// Tesla accepted a reserve and did not show it, grid services began, and the bridge
+// sent it again, though the battery is left to them. So with an event of the utility at
+// a thermostat. A person's command goes on.
+func TestACommandIsNotRepeatedWhileSomebodyElseHasTheDevice(t *testing.T) {
+	ended := func(t *testing.T, r *rig, topic string, gaveWay bool) {
+		t.Helper()
+		res := r.results(topic)
+		if len(res) == 0 || !res[len(res)-1].Final || !res[len(res)-1].Accepted || res[len(res)-1].GaveWay != gaveWay {
+			t.Errorf("it ended with %+v", res)
+		}
+	}
+	for source, sends := range map[string]int{devices.SourceControl: 1, "": 3} {
+		f := &fakeBattery{reserve: 100, lands: -1}
+		bubble(t, battery(f), func(r *rig) {
+			r.bus.Publish(bus.Message{Topic: "powermgr/powerwall/reserve/set", Payload: []byte("0"), Source: source, Generation: 3})
+			r.sleep(time.Second)
+			f.set(func() { f.storm = true })
+			r.sleep(10 * time.Minute)
+			if got := f.writes(); len(got) != sends {
+				t.Errorf("of %q: the battery was told %v", source, got)
+			}
+			ended(t, r, "powermgr/powerwall/reserve/result", source != "")
+		})
+	}
+	for source, sends := range map[string]int{devices.SourceControl: 1, "": 3} {
+		f := newThermostats()
+		f.delay = time.Hour
+		bubble(t, thermostats(f), func(r *rig) {
+			r.bus.Publish(bus.Message{
+				Topic: "powermgr/thermostat/up/hold/set", Source: source, Generation: 3,
+				Payload: []byte(`{"value":"until","until":"2000-01-01T03:00:00Z","cool_setpoint":78,"heat_setpoint":68,"id":"c1"}`),
+			})
+			r.sleep(time.Second)
+			f.mu.Lock()
+			f.r.UtilityEvent = true
+			f.mu.Unlock()
+			r.sleep(10 * time.Minute)
+			if got := f.commands(); len(got) != sends {
+				t.Errorf("of %q: the thermostat was told %q", source, got)
+			}
+			ended(t, r, "powermgr/thermostat/up/hold/result", source != "")
+		})
+	}
+}
+
 // What a person sends while an earlier command is still on its way to the
 // device is whole: what it leaves open would be the earlier one's. A person
 // goes on from their own earlier command and from what is restored to them,

@@ -59,7 +59,7 @@ func NewPowerwall(o PowerwallOptions) *Powerwall {
 	}
 	p.account = newAccount(o.Shared, "powerwall", o.Topics.Powerwall(devices.APILeaf), p.pace, o.Meter)
 	p.account.owed = o.Owed
-	p.writes = &writes{account: p.account}
+	p.writes = &writes{account: p.account, owned: func(key string) bool { return key == "reserve" && p.last != nil && taken(*p.last) }}
 	return p
 }
 

@@ -79,10 +79,17 @@ const together = 250 * time.Millisecond
 func NewThermostats(o ThermostatsOptions) *Thermostats {
 	a := newAccount(o.Shared, "thermostats", o.Topics.Thermostats(devices.APILeaf), o.Every, o.Meter)
 	a.owed = o.Owed
-	return &Thermostats{
-		ThermostatsOptions: o, account: a, writes: &writes{account: a}, homes: map[string]*thermostat{}, absent: map[string]int{},
+	t := &Thermostats{
+		ThermostatsOptions: o, account: a, homes: map[string]*thermostat{}, absent: map[string]int{},
 		sub: o.Bus.Subscribe("thermostats", o.Topics.Thermostat("+", "+"+devices.Set), bus.Standing),
 	}
+	t.writes = &writes{account: a, owned: func(id string) bool { return t.homes[id].owned() }}
+	return t
+}
+
+// owned reports whether a vacation or an event of the utility has the thermostat.
+func (h *thermostat) owned() bool {
+	return h.last.UtilityEvent || h.last.Hold != nil && *h.last.Hold == devices.HoldVacation
 }
 
 // Resume has t know which thermostats last, which has run in this process and has
