@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bufio"
 	"net"
 	"syscall"
 )
@@ -12,10 +13,19 @@ type prompt struct{ *net.TCPConn }
 
 func promptly(conn net.Conn) net.Conn {
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		return prompt{tcp}
+		return buffered{tcp, bufio.NewReader(prompt{tcp})}
 	}
 	return conn
 }
+
+// buffered reads ahead: the client asks for the parts of a packet one by one, and each
+// would be a read, and an acknowledgement, of its own.
+type buffered struct {
+	*net.TCPConn
+	in *bufio.Reader
+}
+
+func (b buffered) Read(to []byte) (int, error) { return b.in.Read(to) }
 
 func (p prompt) Read(b []byte) (int, error) {
 	n, err := p.TCPConn.Read(b)
