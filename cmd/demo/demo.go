@@ -25,6 +25,7 @@ import (
 	"powermgr/cmd/daemon"
 	"powermgr/cmd/records"
 	"powermgr/control/planner"
+	"powermgr/control/report"
 	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
@@ -153,6 +154,9 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		return Summary{}, err
 	}
 	s.PeakImport, s.PeakWithout = peaks(reports)
+	if days == 1 {
+		s.Headline = report.Headline(reports[0].Record)
+	}
 	s.Report, err = tell(evening, o, reports[len(reports)-1])
 	return s, err
 }
@@ -176,11 +180,11 @@ func reports(e records.Evening, start time.Time, days int) (all []records.Day, e
 		return nil, err
 	}
 	for n := range days {
-		report, err := e.Day(start.AddDate(0, 0, n).Format(time.DateOnly))
+		day, err := e.Day(start.AddDate(0, 0, n).Format(time.DateOnly))
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, report)
+		all = append(all, day)
 	}
 	return all, nil
 }
@@ -203,16 +207,16 @@ func peaks(reports []records.Day) (with, without *float64) {
 }
 
 // tell mails and keeps a report, as far as that is wanted. It returns where it is.
-func tell(e records.Evening, o Options, report records.Day) (path string, err error) {
+func tell(e records.Evening, o Options, day records.Day) (path string, err error) {
 	if o.SMTP != "" {
-		if err := e.Mail(context.Background(), []records.Day{report}); err != nil {
+		if err := e.Mail(context.Background(), []records.Day{day}); err != nil {
 			return "", err
 		}
 	}
 	if o.Keep == "" {
 		return "", nil
 	}
-	html, err := report.HTML()
+	html, err := day.HTML()
 	if err != nil {
 		return "", err
 	}

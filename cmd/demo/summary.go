@@ -38,7 +38,8 @@ type Summary struct {
 	Commands            int            `json:"commands"`        // writes that reached a vendor
 	Violations          int            `json:"violations"`      // of what powermgr never does
 	Books               Books          `json:"meter"`
-	Report              string         `json:"report,omitempty"` // where the report of the last day is; empty: nowhere
+	Headline            string         `json:"headline,omitempty"` // of the report, if it is one day
+	Report              string         `json:"report,omitempty"`   // where the report of the last day is; empty: nowhere
 
 	broken []string
 }
@@ -61,6 +62,9 @@ func (s Summary) Print(w io.Writer) {
 	} else {
 		fmt.Fprintf(w, "\n%s\n", s.Day)
 	}
+	if s.Headline != "" {
+		fmt.Fprintf(w, "  %s\n", s.Headline)
+	}
 	if s.PeakImport != nil && s.PeakWithout != nil {
 		fmt.Fprintf(w, "  from the grid in the peak   %6.2f kWh\n", *s.PeakImport)
 		fmt.Fprintf(w, "  without powermgr            %6.2f kWh (the same home load and sun, and the battery left in self-consumption)\n", *s.PeakWithout)
@@ -74,7 +78,11 @@ func (s Summary) Print(w io.Writer) {
 	fmt.Fprintf(w, "  reserve in the peak         %s, at the end of the day %s\n", text(s.ReserveInPeak), text(s.ReserveAfterPeak))
 	fmt.Fprintf(w, "  precooled                   %v, set point changes for setbacks %d\n", s.Precooled, s.Setbacks)
 	fmt.Fprintf(w, "  everything restored         %v\n", s.ThermostatsRestored)
-	fmt.Fprintf(w, "  the bill, by the %-10s %s%.2f; %s%.2f less what the battery holds more than at first\n", s.Strategy, s.Currency, s.Bill, s.Currency, s.BillAndCharge)
+	stored := "more"
+	if s.BillAndCharge > s.Bill {
+		stored = "less"
+	}
+	fmt.Fprintf(w, "  the bill, by the %-10s %s%.2f, and %s%.2f %s in the battery than at first\n", s.Strategy, s.Currency, s.Bill, s.Currency, math.Abs(s.Bill-s.BillAndCharge), stored)
 	fmt.Fprintf(w, "  commands to the vendors     %d\n", s.Commands)
 	for _, v := range s.broken {
 		fmt.Fprintf(w, "  VIOLATION: %s\n", v)
