@@ -142,7 +142,7 @@ func (w *witness) changedReserve(percent int, back bool) {
 	if w.changes.day != day {
 		w.changes = changes{day: day, last: w.changes.last, was: w.changes.was, at: w.changes.at, off: w.changes.off, sent: w.changes.sent}
 	}
-	if back || percent == w.changes.last {
+	if back || percent == w.changes.last && !w.changes.at.IsZero() {
 		return
 	}
 	now, calm := time.Now(), w.jumped.IsZero() && w.forgotten.IsZero() && !w.apart(time.Now())
