@@ -55,8 +55,8 @@ func TestExampleRates(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "settings.seasons: tariff.rates say when power is expensive already") || strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("beside settings.seasons: %v", err)
 	}
-	seasons := regexp.MustCompile(`(?s)\n  seasons:.*?\n  # Days on which`)
-	c, _, err := load(t, seasons.ReplaceAllString(string(withRates(string(text))), "\n  # Days on which"))
+	seasons := regexp.MustCompile(`(?s)\n  seasons:.*?\n  # The holidays of`)
+	c, _, err := load(t, seasons.ReplaceAllString(string(withRates(string(text))), "\n  # The holidays of"))
 	if err != nil {
 		t.Fatal(err)
 	}
