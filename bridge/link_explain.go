@@ -34,7 +34,7 @@ func explain(err error, username string, answer greeting, now time.Time) outage 
 
 func plain(text string) outage { return outage{text, text} }
 
-const noMQTT5 = "the broker does not speak MQTT 5: it takes Mosquitto 1.6 or later, or another with MQTT 5"
+const noMQTT5 = "the broker does not support MQTT 5: use Mosquitto 1.6 or later, or another broker with MQTT 5"
 
 // refusedConnect reads the code with which a broker refuses a connection.
 func refusedConnect(code byte, username string) string {
@@ -42,20 +42,20 @@ func refusedConnect(code byte, username string) string {
 	case 0x84:
 		return noMQTT5
 	case 0x85:
-		return "the broker does not take this client id: change mqtt.client_id"
+		return "the broker does not accept this client ID: change mqtt.client_id"
 	case 0x86, 0x8C, codeNotAuthorized:
 		if username == "" {
-			return "the broker wants a user and a password: set mqtt.username and mqtt.password"
+			return "the broker requires a user name and password: set mqtt.username and mqtt.password"
 		}
 		return fmt.Sprintf("the broker refuses user %s: check mqtt.username and mqtt.password", username)
 	case 0x8A:
-		return "the broker has banned this client: look at the broker's log"
+		return "the broker has banned this client: check the broker's log"
 	case codeNoTopic:
-		return "the broker does not take this name in a last will: change mqtt.base_topic"
+		return "the broker does not accept this topic for the last will: change mqtt.base_topic"
 	case codeNoRetain:
-		return "the broker keeps no retained messages, without which Home Assistant would know nothing after a restart: allow them (Mosquitto: retain_available true)"
+		return "the broker does not keep retained messages, which Home Assistant needs after a restart: allow them (Mosquitto: retain_available true)"
 	case codeNoQoS:
-		return "the broker takes messages of quality of service 0 alone: allow 1 (Mosquitto: max_qos 1)"
+		return "the broker accepts only quality of service 0: allow 1 (Mosquitto: max_qos 1)"
 	case 0x9C, 0x9D:
 		return "the broker sends its clients to another server: change mqtt.url"
 	case 0x88, 0x89, codeQuota, 0x9F:
@@ -77,21 +77,21 @@ func network(err error, now time.Time) outage {
 	)
 	switch {
 	case errors.As(err, &dns):
-		return plain("the broker's name is not known: check mqtt.url")
+		return plain("the broker's host name cannot be found: check mqtt.url")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return notValid(invalid.Cert, now)
 	case errors.As(err, &cert):
 		return plain(fmt.Sprintf("the broker's certificate is not accepted: check mqtt.tls.ca_file and mqtt.tls.server_name (%v)", cert.Err))
 	case errors.As(err, &record):
-		return plain("the broker does not speak TLS on this port: check mqtt.url")
+		return plain("the broker does not use TLS on this port: check mqtt.url")
 	case errors.As(err, &alert):
-		return plain("the broker does not accept our certificate: check mqtt.tls.cert_file and mqtt.tls.key_file")
+		return plain("the broker does not accept powermgr's certificate: check mqtt.tls.cert_file and mqtt.tls.key_file")
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return plain("the broker does not answer: check mqtt.url, or whether it runs")
+		return plain("the broker does not answer: check mqtt.url, and whether the broker is running")
 	case errors.As(err, &op) && op.Op == "dial":
-		return plain(fmt.Sprintf("the broker does not take connections: check mqtt.url, or whether it runs (%v)", op.Err))
+		return plain(fmt.Sprintf("the broker does not accept connections: check mqtt.url, and whether the broker is running (%v)", op.Err))
 	}
-	return plain(fmt.Sprintf("the broker ends the connection before it is made: check mqtt.url and mqtt.tls (%v)", bare(err)))
+	return plain(fmt.Sprintf("the broker closes the connection before it is established: check mqtt.url and mqtt.tls (%v)", bare(err)))
 }
 
 // notValid is for a certificate that is not valid by this machine's clock: a
@@ -107,7 +107,7 @@ func notValid(c *x509.Certificate, now time.Time) outage {
 			o.text += ", only until " + c.NotAfter.In(now.Location()).Format(layout)
 		}
 	}
-	o.text += ": look at this machine's clock (timedatectl) or renew the certificate"
+	o.text += ": check this machine's clock (timedatectl) or renew the certificate"
 	return o
 }
 
@@ -140,11 +140,11 @@ func (g greeting) explain(err error) string {
 	case len(g.first) >= 2 && g.first[0] == 0x20 && g.first[1] == 2: // a CONNACK before MQTT 5 is two bytes long
 		return noMQTT5
 	case len(g.first) > 0 && g.first[0] != 0x20 && g.first[0] != 0xE0:
-		return fmt.Sprintf("what answers there is no MQTT broker, it begins with %q: check host and port of mqtt.url", printable(g.first))
+		return fmt.Sprintf("what answers there is not an MQTT broker (it starts with %q): check the host and port in mqtt.url", printable(g.first))
 	case len(g.first) == 0 && ended(err):
-		text := "the broker takes the connection and ends it without a word: it may not speak MQTT 5"
+		text := "the broker accepts the connection and closes it without an answer: it may not support MQTT 5"
 		if !g.secure {
-			text += ", or want TLS (mqtts://)"
+			text += ", or it may require TLS (mqtts://)"
 		}
 		return text
 	}

@@ -767,12 +767,12 @@ func TestLinkKnowsWhatIsNoBrokerOfMQTT5(t *testing.T) {
 		stays  bool // the connection
 		says   string
 	}{
-		"refused by MQTT 3.1.1":      {"\x20\x02\x00\x01", false, "does not speak MQTT 5"},
-		"accepted by MQTT 3.1.1":     {"\x20\x02\x00\x00", true, "does not speak MQTT 5"},
-		"ended without a word":       {"", false, "may not speak MQTT 5"},
-		"a web server":               {"HTTP/1.1 400 Bad Request\r\n\r\n", false, "what answers there is no MQTT broker"},
-		"a mail server":              {"220 mail.example.com ESMTP\r\n", false, "what answers there is no MQTT broker"},
-		"refused by MQTT 5":          {"\x20\x03\x00\x84\x00", false, "does not speak MQTT 5"},
+		"refused by MQTT 3.1.1":      {"\x20\x02\x00\x01", false, "does not support MQTT 5"},
+		"accepted by MQTT 3.1.1":     {"\x20\x02\x00\x00", true, "does not support MQTT 5"},
+		"ended without a word":       {"", false, "may not support MQTT 5"},
+		"a web server":               {"HTTP/1.1 400 Bad Request\r\n\r\n", false, "what answers there is not an MQTT broker"},
+		"a mail server":              {"220 mail.example.com ESMTP\r\n", false, "what answers there is not an MQTT broker"},
+		"refused by MQTT 5":          {"\x20\x03\x00\x84\x00", false, "does not support MQTT 5"},
 		"a user that it wants":       {"\x20\x03\x00\x87\x00", false, "set mqtt.username"},
 		"no retained messages":       {"\x20\x03\x00\x9a\x00", false, "retain_available"},
 		"a code that nobody expects": {"\x20\x03\x00\x83\x00", false, "code 0x83"},

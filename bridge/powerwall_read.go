@@ -36,7 +36,7 @@ const (
 const (
 	lookSettled = devices.ShownWithin + 30*time.Second     // an earlier one can no longer land over it
 	lookLate    = devices.AnswerWithin + 30*time.Second    // it can no longer land itself
-	lookLimit   = devices.ReserveLimitWithin + time.Minute // the device has made up its mind that it keeps no reserve above snapsBack
+	lookLimit   = devices.ReserveLimitWithin + time.Minute // the device has made up its mind that it does not accept a reserve above snapsBack
 )
 
 // snapsBack is what a Powerwall may turn a higher reserve into, at once or half an

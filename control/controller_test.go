@@ -264,7 +264,7 @@ func TestCommandsToTheController(t *testing.T) {
 		{"two times", "override", "peak 5m 5m", false, nil, "send it once"},
 		{"two fields", "override", `{"value":"peak","for":"5m","minutes":5}`, false, nil, "several times"},
 		{"a field that nobody reads", "override", `{"value":"pause","duration":"2h"}`, false, nil, `"duration" is not understood`},
-		{"until a time that is over", "override", "pause until 1999-12-31 08:00", false, nil, "is over"},
+		{"until a time that is over", "override", "pause until 1999-12-31 08:00", false, nil, "is in the past"},
 		{"the next peak", "override", "skip", true, "skip", ""},
 		{"resume", "override", "resume", true, "auto", ""},
 		{"restore by another word", "restore", "now", false, nil, "not PRESS"},

@@ -20,7 +20,7 @@ func TestADepthOfPrecoolingInTheOwnersUnit(t *testing.T) {
 		}{
 			{"2", 3.6, "precool depth 2 °C: accepted"},
 			{"2.8", 5, "precool depth 2.8 °C: accepted"}, // the deepest, as people see it
-			{"3", 5, "precool depth 3 °C: refused: the depth of precooling is 0 to 2.8 °C"},
+			{"3", 5, "precool depth 3 °C: refused: the precool depth has to be 0 to 2.8 °C"},
 			{"2 F", 2, "precool depth 1.1 °C: accepted"},
 			{`{"value": 0.5, "unit": "C"}`, 0.9, "precool depth 0.5 °C: accepted"},
 			{"two", 0.9, `precool_depth two: refused: "two" is not a number of degrees: send one such as 2 or 1.5 C, or configured for that of the configuration`},

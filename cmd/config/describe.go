@@ -74,11 +74,11 @@ func beforePeak(c Config, season Season) string {
 	s := c.Settings
 	switch {
 	case !controlled(c):
-		return "the peak is announced; no thermostat is controlled"
+		return "the peak is coming up; no thermostat is controlled"
 	case season.Precool == nil || !*season.Precool || s.PrecoolAdjustmentF == 0:
-		return "the peak is announced; no precooling"
+		return "the peak is coming up; no precooling"
 	case c.Weather.Source == WeatherNone:
-		return "the peak is announced; no precooling without a forecast"
+		return "the peak is coming up; no precooling without a forecast"
 	}
 	return fmt.Sprintf("if today's high is at least %s, precooling: cool set points %s lower, but not under %s",
 		s.degrees(s.PrecoolThresholdF), s.difference(s.PrecoolAdjustmentF), s.degrees(s.MinThermostatTempF))
@@ -102,10 +102,10 @@ func (d *description) thermostats(c Config) {
 	}
 	d.item("", "%s", how)
 	if !controlled(c) {
-		d.item("", "none is controlled: all are shown and never touched")
+		d.item("", "none is controlled: all are only shown")
 		return
 	}
-	d.item("", "controlled: %s; others are shown and never touched", enumerate(s.ThermostatIDs))
+	d.item("", "controlled: %s; all others are shown and never changed", enumerate(s.ThermostatIDs))
 	d.item("", "a setback goes up to %s cooling and down to %s heating; it ends above %s or below %s inside",
 		s.degrees(s.MaxThermostatTempF), s.degrees(s.MinHeatSetpointF), s.degrees(s.MaxIndoorF), s.degrees(s.MinIndoorF))
 	d.item("", "at least %d minutes between automatic changes to one", s.MinWriteIntervalMinutes)

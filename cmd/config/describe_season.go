@@ -253,7 +253,7 @@ func (d *description) setback(c Config, p rules.Peak) {
 		most = min(most, s.MaxThermostatAdjustments)
 	}
 	if counted > 1 {
-		d.at("", "altogether at most %s", s.difference(float64(most)*s.ThermostatIncrementF))
+		d.at("", "in total at most %s", s.difference(float64(most)*s.ThermostatIncrementF))
 	}
 }
 

@@ -20,7 +20,7 @@ func (d *description) strategy(c Config, now time.Time) {
 		return
 	}
 	if s.Strategy != rules.StrategyPlan {
-		d.item("Strategy", "rule: the calendar sets the reserve; a plan is made as well and only shown (powermgr plan)")
+		d.item("Strategy", "rule: the calendar sets the reserve; a plan is also made, but only shown (powermgr plan)")
 	} else {
 		d.item("Strategy", "plan: looks 36 hours ahead and keeps the reserve between %d %% and %d %%, with at most %d changes a day",
 			s.leastPlanned(), max(s.OffPeakReservePercent, s.leastPlanned()), rules.MaxChanges)

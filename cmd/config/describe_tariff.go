@@ -29,7 +29,7 @@ func (d *description) prices(c Config) {
 // ratesPeaks says what happens around the expensive hours of the rates.
 func (d *description) ratesPeaks(c Config) {
 	s := c.Settings
-	d.line("tariff.rates say when power is expensive (the hours are below).")
+	d.line("tariff.rates say when power is expensive (see the hours below).")
 	on := slices.ContainsFunc(c.Tariff.Rates, func(r Rate) bool { return r.Peak && r.rate().Precool })
 	before := beforePeak(c, Season{Precool: &on})
 	d.at("before", "%d minutes: %s", s.PrecoolLeadMinutes, before)

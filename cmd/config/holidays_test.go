@@ -49,7 +49,7 @@ func TestHolidaysThatHaveRunOut(t *testing.T) {
 		holidays string
 		want     string // of the notices; empty: none
 	}{
-		{`["2020-07-04", "2021-11-26"]`, over + rules.Date{Year: year, Month: 1, Day: 1}.String()[:4] + " or later is known, the last is 2021-11-26"},
+		{`["2020-07-04", "2021-11-26"]`, over + rules.Date{Year: year, Month: 1, Day: 1}.String()[:4] + " or later is known, the last one is 2021-11-26"},
 		{`["2020-07-04", "12-25"]`, ""},
 		{`["2020-07-04", us]`, ""},
 		{`["2020-07-04", "` + rules.Date{Year: year + 1, Month: 1, Day: 1}.String() + `"]`, ""},

@@ -150,7 +150,7 @@ func (l *loader) checkThermostats(c *Config) {
 	}
 	switch {
 	case c.Honeywell != nil && len(s.ThermostatIDs) == 0:
-		l.notice("settings.thermostat_ids", "none is given: thermostats are shown and never touched")
+		l.notice("settings.thermostat_ids", "none is listed: powermgr shows thermostats but never changes them")
 	case c.Honeywell == nil && len(s.ThermostatIDs) > 0 && c.Tesla != nil:
 		l.notice("settings.thermostat_ids", "no thermostat is polled by this process, since there is no honeywell")
 	}

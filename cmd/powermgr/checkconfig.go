@@ -13,10 +13,10 @@ import (
 func checkConfigCommand(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check-config [FILE]",
-		Short: "Check a configuration and say what would happen with it",
-		Long: `Reads the configuration as the daemon would, and says in plain words what would happen on a day with
-peaks in each season, to which devices, who gets mail, and where everything is. It changes nothing
-and asks nobody. What is wrong is said all at once; the exit code then is 2.`,
+		Short: "Check a configuration, and explain what would happen with it",
+		Long: `Reads the configuration as the daemon would, and explains in plain words what would happen on a day
+with peaks in each season, to which devices, who gets mail, and where all files are. It changes
+nothing and contacts nobody. It lists all errors at once; the exit code is then 2.`,
 		Example: "  powermgr check-config\n  powermgr check-config /tmp/new-config.yaml",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -23,10 +23,11 @@ func demoCommand() *cobra.Command {
 	var strategy, house string
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Live a summer day on this machine, with broker, vendor clouds and house emulated",
-		Long: `Lives one day of an emulated house, with nothing else installed: an embedded broker, the emulated
-vendor clouds, and the daemon as it would run at home. It prints a line for each decision and each
-hour, and ends with a summary. Beside it, powermgr status works. The clock waits for work in flight, so --speed changes nothing that is decided.`,
+		Short: "Run a simulated summer day, with a broker, vendor clouds and a house of its own",
+		Long: `Runs one day in a simulated house. Nothing else has to be installed: the demo has an embedded broker,
+emulated vendor clouds, and the daemon as it would run in your home. It prints a line for each
+decision and each hour, and a summary at the end. While it runs, powermgr status works. The clock
+waits for work in progress, so --speed does not change any decision.`,
 		Example: "  powermgr demo\n  powermgr demo --strategy plan --days 3\n  powermgr demo --house deploy/houses/ranch.yaml\n  powermgr demo --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -75,16 +76,16 @@ hour, and ends with a summary. Beside it, powermgr status works. The clock waits
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.Day, "day", "2026-07-15", "the day to live: May to October is hot, the other months are cold")
-	f.IntVar(&o.Days, "days", 1, "how many days to live, 1 to 14; of several each has another weather")
-	f.StringVar(&house, "house", "", "a YAML file with the house to live in, such as those in deploy/houses; empty: the default one")
-	f.Float64Var(&o.Speed, "speed", 600, "most seconds of that day in one second")
-	f.StringVar(&strategy, "strategy", "rule", "what sets the reserve: rule, or plan, which looks ahead and knows the house's last two weeks")
-	f.StringVar(&o.Listen, "listen", "127.0.0.1:1883", "the address the embedded broker listens on; 0.0.0.0:1883 is open to everybody on the network")
-	f.StringVar(&o.Page, "page", "127.0.0.1:9469", "the address of the page, for this machine alone; empty: there is none")
-	f.BoolVar(&asJSON, "json", false, "print the summary as one JSON object on stdout, and the story on stderr")
-	f.StringVar(&o.Keep, "keep", "", "a folder for the daemon's files and the report of the day")
-	f.StringVar(&o.SMTP, "smtp", "", "a mail server on this machine that gets the daemon's mail: host:port")
-	f.BoolVar(&o.Hold, "hold", false, "go on after the day has ended, until interrupted")
+	f.StringVar(&o.Day, "day", "2026-07-15", "the date: May to October is hot, the other months are cold")
+	f.IntVar(&o.Days, "days", 1, "how many days to run, 1 to 14; each has different weather")
+	f.StringVar(&house, "house", "", "a YAML file that describes the house, such as those in deploy/houses; empty: the default house")
+	f.Float64Var(&o.Speed, "speed", 600, "how many seconds of the day pass in one second, at most")
+	f.StringVar(&strategy, "strategy", "rule", "what sets the reserve: rule, or plan, which starts with two weeks of history")
+	f.StringVar(&o.Listen, "listen", "127.0.0.1:1883", "the address of the embedded broker; 0.0.0.0:1883 is open to everyone on the network")
+	f.StringVar(&o.Page, "page", "127.0.0.1:9469", "the address of the page, which only this machine can open; empty: no page")
+	f.BoolVar(&asJSON, "json", false, "print the summary as one JSON object on stdout, and everything else on stderr")
+	f.StringVar(&o.Keep, "keep", "", "a folder for the daemon's files and the daily report")
+	f.StringVar(&o.SMTP, "smtp", "", "a mail server on this machine for the daemon's mail: host:port")
+	f.BoolVar(&o.Hold, "hold", false, "keep running after the day has ended, until interrupted")
 	return c
 }

@@ -16,7 +16,7 @@ import (
 func discoveryCommand(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "discovery",
-		Short:   "Look after what Home Assistant was told",
+		Short:   "Manage what powermgr has announced to Home Assistant",
 		Example: "  powermgr discovery clean",
 		Args:    noSuchCommand,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -29,12 +29,12 @@ func cleanCommand(g *globals) *cobra.Command {
 	var yes bool
 	c := &cobra.Command{
 		Use:   "clean",
-		Short: "Take back what was announced to Home Assistant under earlier names",
-		Long: `Lists what powermgr has announced on the broker of the configuration below another discovery.prefix, or
-for another mqtt.base_topic, and the states left below that, and takes it back when you agree. What other programs announce is never
-touched, nor what belongs to a base topic for which a powermgr is online. What the present names
-announce is the daemon's own, and it takes that back by itself. The MQTT user of the configuration has
-to be allowed to read and write the old topics for as long as this takes.`,
+		Short: "Remove what powermgr announced to Home Assistant under earlier names",
+		Long: `Lists what powermgr has announced at the configured broker under another discovery.prefix or
+mqtt.base_topic, along with states that were left behind there, and removes it if you agree. It never
+touches what other programs announced, or a base topic for which a powermgr is online. The daemon
+itself looks after what it announces under the current names. While this runs, the configured MQTT user
+must be allowed to read and write the old topics.`,
 		Example: "  sudo powermgr discovery clean",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -50,7 +50,7 @@ to be allowed to read and write the old topics for as long as this takes.`,
 			return cleanUp(cmd, config, yes)
 		},
 	}
-	c.Flags().BoolVar(&yes, "yes", false, "take it back without asking")
+	c.Flags().BoolVar(&yes, "yes", false, "remove it without asking")
 	return c
 }
 
@@ -66,29 +66,29 @@ func cleanUp(cmd *cobra.Command, config config.Config, yes bool) error {
 		return fmt.Errorf("the broker cannot be asked: %w", err)
 	}
 	for _, base := range living {
-		fmt.Fprintf(out, "What is announced for the base topic %q is left alone: a powermgr is online there.\n", base)
+		fmt.Fprintf(out, "The base topic %q is left alone, because a powermgr is online there.\n", base)
 	}
 	if len(stale) == 0 {
-		fmt.Fprintln(out, "Nothing is left on the broker under earlier names, as far as this MQTT user may read.")
+		fmt.Fprintln(out, "The broker has nothing under earlier names, at least nothing that this MQTT user may read.")
 		return nil
 	}
-	fmt.Fprintln(out, "Left under names that this configuration does not use:")
+	fmt.Fprintln(out, "Under names that this configuration does not use:")
 	for _, s := range stale {
 		fmt.Fprintf(out, "  %q (base topic %q)\n", s.Topic, s.Base)
 	}
 	if !yes {
-		fmt.Fprint(out, "Take all of it back? Home Assistant then forgets these entities. [y/N] ")
+		fmt.Fprint(out, "Remove all of it? Home Assistant then forgets these entities. [y/N] ")
 		answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // an end without an answer is a no
 		if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-			fmt.Fprintln(out, "Nothing was changed; powermgr discovery clean --yes does not ask.")
+			fmt.Fprintln(out, "Nothing was changed. powermgr discovery clean --yes does not ask.")
 			return nil
 		}
 	}
 	for _, s := range stale {
 		if err := cleaner.Remove(ctx, s); err != nil {
-			return fmt.Errorf("%q is not taken back: %w", s.Topic, err)
+			return fmt.Errorf("%q could not be removed: %w", s.Topic, err)
 		}
 	}
-	fmt.Fprintf(out, "Taken back: %d.\n", len(stale))
+	fmt.Fprintf(out, "Removed: %d.\n", len(stale))
 	return nil
 }

@@ -120,14 +120,14 @@ func TestOldNamesAreTakenBack(t *testing.T) {
 			t.Errorf("after the answer %q there are %v, want %v", answer, got, all)
 		}
 	}
-	if out := clean("", "--yes"); !strings.Contains(out, fmt.Sprintf("Taken back: %d.", len(goes)+1)) || !strings.Contains(out, `"haus/cabin" is left alone`) {
+	if out := clean("", "--yes"); !strings.Contains(out, fmt.Sprintf("Removed: %d.", len(goes)+1)) || !strings.Contains(out, `"haus/cabin" is left alone`) {
 		t.Errorf("it says %s", out)
 	}
 	slices.Sort(stays)
 	if got := left(); !slices.Equal(got, stays) {
 		t.Errorf("there are %v, want %v", got, stays)
 	}
-	if out := clean("", "--yes"); !strings.Contains(out, "Nothing is left on the broker under earlier names") {
+	if out := clean("", "--yes"); !strings.Contains(out, "The broker has nothing under earlier names") {
 		t.Errorf("it says %s", out)
 	}
 }

@@ -18,17 +18,17 @@ func emulatorCommand() *cobra.Command {
 	var newApp bool
 	c := &cobra.Command{
 		Use:   "emulator",
-		Short: "Serve the emulated vendor clouds on a physical house",
+		Short: "Serve emulated vendor clouds for a simulated house",
 		Long: `Serves the clouds of Tesla, Honeywell Home, Total Connect Comfort and Open-Meteo over HTTP, emulated on
-top of a physical house, for development and tests. GET /emulator/state is the house as it really
+top of a simulated house, for development and tests. GET /emulator/state shows the house as it really
 is; POST /emulator/faults injects faults, such as
 {"endpoint": "tesla.backup", "class": "status", "status": 503, "count": 2}, or {"endpoint": "tesla.*",
 "only": "read", "class": "status", "status": 429, "retry_after": 3600, "count": -1, "lasts": 3600};
-POST /emulator/history makes Tesla's calendar_history late, revised, incomplete or padded, such as
+POST /emulator/history makes Tesla's calendar_history late, revised, incomplete or padded:
 {"lag_seconds": 600, "revised_seconds": 3600, "missing": 0.05, "one_offset": true, "padded": true}. With --new-app, Tesla refuses
 everything until the app emulator-app, with the secret emulator-app-secret, is registered, as powermgr
-auth tesla does; the address of the emulator is the owner's domain, too, and PUT
-/.well-known/appspecific/com.tesla.3p.public-key.pem puts the public key there.`,
+auth tesla does. The emulator's address is also the owner's domain: PUT
+/.well-known/appspecific/com.tesla.3p.public-key.pem uploads the public key.`,
 		Example: `  powermgr emulator --timezone America/New_York
   powermgr emulator --new-app`,
 		Args: cobra.NoArgs,
@@ -59,7 +59,7 @@ auth tesla does; the address of the emulator is the owner's domain, too, and PUT
 		},
 	}
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "the address to listen on")
-	c.Flags().BoolVar(&newApp, "new-app", false, "let Tesla ask for an app that is not registered yet")
-	c.Flags().StringVar(&zone, "timezone", "America/Los_Angeles", "where the house stands")
+	c.Flags().BoolVar(&newApp, "new-app", false, "start with an app that is not registered with Tesla yet")
+	c.Flags().StringVar(&zone, "timezone", "America/Los_Angeles", "the time zone of the house")
 	return c
 }

@@ -26,9 +26,9 @@ import (
 func historyCommand(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "history",
-		Short: "Show what is remembered of the home, or add to it what others have measured",
-		Long: `Shows which days the history has, its gaps, and by how much forecasts from it were off lately. A day is added to it each night; history import adds
-days of before, as Tesla or a file has them.`,
+		Short: "Show the history of your home, or add to it",
+		Long: `Shows which days the history has, its gaps, and how far off recent forecasts were. powermgr adds a day
+each night; history import adds earlier days from Tesla or from files.`,
 		Example: "  powermgr history import --from tesla --days 400",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -84,10 +84,10 @@ func reviewForecasts(w io.Writer, s history.Series, from time.Time, free func(da
 	}
 	off := r.Errors()
 	if !slices.ContainsFunc(off, func(o forecast.Off) bool { return o.N > 0 }) {
-		fmt.Fprintf(w, "no forecast yet: that takes %d days\n", forecast.LeastDays)
+		fmt.Fprintf(w, "no forecasts yet: they need %d days of history\n", forecast.LeastDays)
 		return
 	}
-	fmt.Fprintf(w, "forecasts of the last %d days, made again each hour with what was known by then; means of half hours, in kWh:\n", reviewedDays)
+	fmt.Fprintf(w, "forecasts for the last %d days, made each hour from what was known at the time; averages per half hour, in kWh:\n", reviewedDays)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "\tused\tforecast\toff by\tsun off by\t\n")
 	for _, o := range off {
@@ -102,13 +102,13 @@ func historyImportCommand(g *globals) *cobra.Command {
 	o := pastFlags{days: 400}
 	c := &cobra.Command{
 		Use:   "import --from tesla|csv [FILE...]",
-		Short: "Add to the history what Tesla or a file has of days gone by",
-		Long: `With --from tesla it asks Tesla for each day that the history does not have, the last one first: one call
-every three seconds, 20 minutes for a year. The calls count against those that Tesla allows you. Ended
-at any time, it goes on from there when it is run again. The last two days are always asked for, since
-Tesla may still revise them. What Tesla does not know stays a gap.
+		Short: "Add past days to the history, from Tesla or from files",
+		Long: `--from tesla fetches each day that is missing from the history, the most recent first: one call every
+three seconds, so 20 minutes for a year. The calls count toward your limit with Tesla. You can stop it
+at any time; the next run continues where it stopped. The last two days are always fetched again,
+because Tesla may still revise them. What Tesla does not have stays a gap.
 
-With --from csv it reads files. What the history has already stays. A file has ` + history.CSVHelp,
+--from csv reads files, and changes nothing that is already in the history. A file has ` + history.CSVHelp,
 		Example: "  powermgr history import --from tesla --days 400\n  powermgr history import --from csv year.csv",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, files []string) error {
@@ -140,7 +140,7 @@ func importTesla(cmd *cobra.Command, c config.Config, days int, out io.Writer) e
 	case len(c.Placeholders("tesla")) > 0:
 		return wrong(stillExample(c.Placeholders("tesla"), "the configuration"))
 	case c.Tesla.CallsPerMonth > 0 && days > c.Tesla.CallsPerMonth/2:
-		return usage("--days %d may take as many calls, and tesla.calls_per_month is %d: ask for fewer, and for the rest next month", days, c.Tesla.CallsPerMonth)
+		return usage("--days %d may take that many calls, but tesla.calls_per_month is %d: import fewer days now, and the rest next month", days, c.Tesla.CallsPerMonth)
 	}
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	meter := &bridge.Meter{Next: http.DefaultTransport, Now: time.Now, Location: c.Zone()}
@@ -153,9 +153,9 @@ func importTesla(cmd *cobra.Command, c config.Config, days int, out io.Writer) e
 	done, err := records.Import{Config: c, Read: adapter.History, Now: time.Now, Sleep: pause, Told: bar.to}.Import(cmd.Context(), days)
 	bar.end()
 	calls, failed := meter.Today(time.Now())
-	fmt.Fprintf(out, "days read: %d, there already: %d, unknown to Tesla: %d; calls to Tesla: %d, failed: %d\n", done.Days, done.Had, done.Empty, calls, failed)
+	fmt.Fprintf(out, "days read: %d, already there: %d, not available from Tesla: %d; calls to Tesla: %d, failed: %d\n", done.Days, done.Had, done.Empty, calls, failed)
 	if err != nil {
-		return fmt.Errorf("%w\nWhat was read is in %s: run it again later, and it goes on from there", err, c.Paths.HistoryDir)
+		return fmt.Errorf("%w\nWhat was read is in %s: run it again later, and it continues from there", err, c.Paths.HistoryDir)
 	}
 	return nil
 }

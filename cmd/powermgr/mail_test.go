@@ -225,7 +225,7 @@ func TestTheDemoReports(t *testing.T) {
 	if !strings.HasPrefix(string(r.png), "\x89PNG") || !strings.Contains(r.html, "cid:") || !strings.Contains(r.text, "Without powermgr") || r.to[0] != "owner@example.com" {
 		t.Errorf("to %s, %d bytes of a picture, text:\n%s", r.to, len(r.png), r.text)
 	}
-	if peak := box.with("Peak of July 15, 16:00–19:00"); len(peak) != 1 || !strings.Contains(peak[0].text, "set back by 2 °F") {
+	if peak := box.with("Peak on July 15, 16:00–19:00"); len(peak) != 1 || !strings.Contains(peak[0].text, "set back by 2 °F") {
 		t.Errorf("what was done in the peak: %+v", peak)
 	}
 }
@@ -372,7 +372,7 @@ func TestAConfigurationThatIsNoYAMLIsTold(t *testing.T) {
 			if out, code := h.powermgr("notify", "--config", h.config, "--stopped", "powermgr.service"); code != 0 {
 				t.Errorf("exit %d: %s", code, out)
 			}
-			if all := box.with("powermgr.service has stopped"); len(all) != 1 || !strings.Contains(all[0].text, "configuration cannot be used") || !strings.Contains(all[0].text, "line ") {
+			if all := box.with("powermgr.service has stopped"); len(all) != 1 || !strings.Contains(all[0].text, "configuration has an error") || !strings.Contains(all[0].text, "line ") {
 				t.Errorf("arrived: %+v", all)
 			}
 		})

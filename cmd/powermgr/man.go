@@ -14,7 +14,7 @@ func manCommand() *cobra.Command {
 	var date string
 	c := &cobra.Command{
 		Use:     "man FOLDER",
-		Short:   "Write the manual pages into a folder",
+		Short:   "Write the man pages to a folder",
 		Example: "  powermgr man --date 2026-07-15 build/man",
 		Args:    cobra.ExactArgs(1),
 		Hidden:  true,

@@ -22,7 +22,7 @@ func notifyCommand(g *globals) *cobra.Command {
 	var level, stopped string
 	c := &cobra.Command{
 		Use:     "notify",
-		Short:   "Send a mail: to try whether mail works, or because the daemon has stopped for good",
+		Short:   "Send a test mail, or report that the daemon has stopped for good",
 		Example: "  sudo powermgr notify --test critical",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,8 +53,8 @@ func notifyCommand(g *globals) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&level, "test", "", "send a mail to those who get this level: info, warning or critical")
-	f.StringVar(&stopped, "stopped", "", "tell that this unit of systemd has stopped and is not started again")
+	f.StringVar(&level, "test", "", "send a test mail to the recipients of this level: info, warning or critical")
+	f.StringVar(&stopped, "stopped", "", "report that this systemd unit has stopped and will not be restarted")
 	return c
 }
 
@@ -70,7 +70,7 @@ func tellTest(ctx context.Context, c config.Config, level health.Level) ([]strin
 	now := time.Now()
 	return smtp.Recipients[level], notify.NewSender(smtp).Send(ctx, c.Letters().Compose(notify.Letter{
 		Key: "test/" + now.Format(time.RFC3339Nano), Level: level, At: now,
-		Subject: "this is a test", Text: "mail of this level arrives. There is nothing to do.",
+		Subject: "this is a test", Text: "mail of this level reaches you. There is nothing to do.",
 	}))
 }
 
@@ -80,11 +80,11 @@ func tellStopped(ctx context.Context, c config.Config, unit string, broken *conf
 	now := time.Now()
 	l := notify.Letter{
 		Key: fmt.Sprintf("stopped/%s/%s", unit, now.UTC().Format("2006-01-02T15")), Level: health.Critical, At: now,
-		Subject: fmt.Sprintf("%s has stopped and does not run", unit),
-		Text:    "nothing is polled or controlled by this node any more, and nothing is restored. Look at it: systemctl status " + unit,
+		Subject: fmt.Sprintf("%s has stopped for good", unit),
+		Text:    "this node no longer reads, controls or restores anything. To see why, run: systemctl status " + unit,
 	}
 	if broken != nil {
-		l.Text = "its configuration cannot be used. Correct it, and then: systemctl restart " + unit
+		l.Text = "its configuration has an error. Correct it, then run: systemctl restart " + unit
 		for _, p := range broken.Problems {
 			l.Facts = append(l.Facts, notify.Fact{Name: "Configuration", Text: p.String()})
 		}
@@ -93,7 +93,7 @@ func tellStopped(ctx context.Context, c config.Config, unit string, broken *conf
 		l.Facts = append(l.Facts, notify.Fact{Name: "How it ended", Text: result + ", " + os.Getenv("MONITOR_EXIT_CODE") + " " + os.Getenv("MONITOR_EXIT_STATUS")})
 	}
 	if lines := lastLines(ctx, unit); lines != "" {
-		l.Facts = append(l.Facts, notify.Fact{Name: "Its last words", Text: lines})
+		l.Facts = append(l.Facts, notify.Fact{Name: "Last lines of the log", Text: lines})
 	}
 	m := c.Letters().Compose(l)
 	if !c.Notifications.Mailbox().Wants(m.Level) {

@@ -222,8 +222,8 @@ func TestThePageShowsWhatWasChangedByHand(t *testing.T) {
 	person.Publish(t, brokertest.Message{Topic: "powermgr/control/off_peak_reserve/set", Payload: "60"})
 	h.until("the reserve is 60", func() bool { return h.cloud.Truth().Reserve == 60 })
 	w.shows("override", "Off peak reserve is 60 %, changed by hand; configured is 100 %.")
-	w.press("Back to what is configured")
-	w.shows("said", "Back to what is configured: done.")
+	w.press("Use the configured values")
+	w.shows("said", "Use the configured values: done.")
 	h.until("the reserve is 100", func() bool { return h.cloud.Truth().Reserve == 100 })
 	h.until("nothing is said of it any more", func() bool {
 		return !strings.Contains(w.js("document.getElementById('override').innerText"), "by hand")
@@ -352,7 +352,7 @@ func TestLogInBelowAPath(t *testing.T) {
 		w.do(chromedp.Click(chromedp.CSS("button")))
 	}
 	enter("wrong horse")
-	h.until("it is refused", func() bool { return strings.Contains(w.sees("document.body?.innerText"), "That is not the password") })
+	h.until("it is refused", func() bool { return strings.Contains(w.sees("document.body?.innerText"), "Wrong password") })
 	enter("correct horse")
 	w.shows("now", "Off peak")
 	w.press("Peak", "for", "1h")
@@ -384,9 +384,9 @@ func TestAnotherPageInTheSameBrowser(t *testing.T) {
 	w := open(strings.Replace(evil.URL, "127.0.0.1", "localhost", 1))
 	w.js("document.getElementById('f').submit()")
 	h.until("it is refused", func() bool {
-		return strings.Contains(w.sees("document.body?.innerText"), "another page than powermgr's")
+		return strings.Contains(w.sees("document.body?.innerText"), "did not come from powermgr's page")
 	})
-	if h.cloud.Truth().Reserve != 100 || strings.Contains(p.log.String(), "somebody pressed") {
+	if h.cloud.Truth().Reserve != 100 || strings.Contains(p.log.String(), "someone pressed") {
 		t.Error("another page moved the house")
 	}
 	w.visit(strings.Replace(evil.URL, "127.0.0.1", "localhost", 1))

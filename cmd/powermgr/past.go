@@ -20,9 +20,9 @@ const (
 
 // pastHelp says what each source has.
 var pastHelp = map[string]string{
-	fromCSV:     "the files that are named",
-	fromHistory: "what powermgr itself has recorded",
-	fromTesla:   "what Tesla has counted, which is added to the history",
+	fromCSV:     "the files you give",
+	fromHistory: "what powermgr has recorded",
+	fromTesla:   "what Tesla has recorded, which is also added to the history",
 }
 
 // pastFlags are the flags of the commands that read a past: where it comes from,
@@ -45,7 +45,7 @@ func (p *pastFlags) declare(f *pflag.FlagSet, days, clock string, sources ...str
 	}
 	f.StringVar(&p.from, "from", sources[0], strings.Join(texts, "; "))
 	f.IntVar(&p.days, "days", p.days, days)
-	f.StringVar(&p.timezone, "timezone", p.timezone, "of times in a file without an offset, such as America/Los_Angeles (default that of "+clock+")")
+	f.StringVar(&p.timezone, "timezone", p.timezone, "the time zone of times without an offset, such as America/Los_Angeles (default that of "+clock+")")
 }
 
 // check refuses a source that there is not, and files where none are read.

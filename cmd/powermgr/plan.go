@@ -19,10 +19,10 @@ func planCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "plan",
-		Short: "Show what is planned for the battery, hour by hour, and why",
-		Long: `Asks the daemon on this machine for its plan: what it was made of, what it expects the time ahead to
-cost against the rule and against a battery that is left alone, and the reserve of each stretch of
-time with its reason. There is a plan whatever settings.strategy says; with rule it is only shown.`,
+		Short: "Show the plan for the battery, hour by hour, with reasons",
+		Long: `Shows the plan of the daemon on this machine: what it is based on, what the hours ahead should cost
+compared with the rule and with a battery left alone, and the reserve for each period with its reason.
+There is a plan with either settings.strategy; with rule it is only shown.`,
 		Example: "  powermgr plan",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -33,7 +33,7 @@ time with its reason. There is a plan whatever settings.strategy says; with rule
 			p := page{s, cmd.OutOrStdout()}
 			raw, ok := p.Topics["control/"+devices.PlanLeaf]
 			if !ok {
-				return errors.New("there is no plan yet: this node does not control the battery, or it has just started")
+				return errors.New("there is no plan yet: this node does not control a battery, or it has just started")
 			}
 			if asJSON {
 				e := json.NewEncoder(cmd.OutOrStdout())
@@ -43,7 +43,7 @@ time with its reason. There is a plan whatever settings.strategy says; with rule
 			return p.plan()
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "the plan as it is on control/plan")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON, as it is on control/plan")
 	return c
 }
 
@@ -55,7 +55,7 @@ func (p page) plan() error {
 		case c.Strategy != rules.StrategyPlan:
 			p.line("Strategy", "%s: the plan is only shown; choose plan with settings.strategy or in Home Assistant", c.Strategy)
 		case c.PlanIdle != "":
-			p.line("Strategy", "plan; the rule acts: %s", c.PlanIdle)
+			p.line("Strategy", "plan; the rule is in charge: %s", c.PlanIdle)
 		default:
 			p.line("Strategy", "plan")
 		}
@@ -74,19 +74,19 @@ func (p page) plan() error {
 		p.line("Thermostats", "%s", t.Reason)
 	}
 	if in := all.Inputs; in != nil {
-		from := fmt.Sprintf("fills from the grid at %.1f kW", in.GridChargeKW)
+		from := fmt.Sprintf("charges from the grid with %.1f kW", in.GridChargeKW)
 		if in.GridChargeKW == 0 {
-			from = "does not fill from the grid"
+			from = "does not charge from the grid"
 		}
-		sun := "the sun of past days"
+		sun := "the sun from past days"
 		if in.Weather != "" {
-			sun = "the sun as " + in.Weather + " has it"
+			sun = "the sun from " + in.Weather
 		}
 		p.line("Inputs", "%d days of history, %d courses, prices from %s, %s", in.HistoryDays, in.Courses, in.Prices, sun)
 		p.line("", "battery %.0f %% of %.1f kWh, %.1f kW, %s", in.ChargePercent, in.CapacityKWh, in.PowerKW, from)
 	}
 	if e := all.Expected; e != nil {
-		p.line("Expected", "in %.0f hours, and in the next peak:", e.Hours)
+		p.line("Expected", "cost for %.0f hours, and grid energy in the next peak:", e.Hours)
 		for _, o := range []struct {
 			name string
 			plan.Outcome

@@ -23,10 +23,10 @@ func TestPlanIsPrinted(t *testing.T) {
 	}{
 		{"the plan decides", `{"strategy": "plan"}`, planned, []string{
 			"Strategy    plan\n", "Made        12:00, last asked 12:05\n", "Now         reserve 62 %: hold 62 %", "31 days of history, 24 courses, prices from config",
-			"fills from the grid at 1.7 kW", "rule          $2.35, 0.0 kWh from the grid in the peak", "12:00     62 %    62 %       1.2      2.0      -0.8  $0.31", "$0.58  expensive  serve the home",
+			"charges from the grid with 1.7 kW", "rule          $2.35, 0.0 kWh from the grid in the peak", "12:00     62 %    62 %       1.2      2.0      -0.8  $0.31", "$0.58  expensive  serve the home",
 		}},
 		{"it is only shown", `{"strategy": "rule"}`, planned, []string{"Strategy    rule: the plan is only shown"}},
-		{"the rule acts", `{"strategy": "plan", "plan_gives_way": "the plan was made at 10:00"}`, planned, []string{"Strategy    plan; the rule acts: the plan was made at 10:00"}},
+		{"the rule acts", `{"strategy": "plan", "plan_gives_way": "the plan was made at 10:00"}`, planned, []string{"Strategy    plan; the rule is in charge: the plan was made at 10:00"}},
 		{"there is none", `{"strategy": "plan", "plan_gives_way": "3 days"}`, `{"made_at": "2026-07-15T12:00:00Z", "reserve_percent": null, "reason": "3 days of history are known", "slots": []}`, []string{"Plan        none: 3 days of history are known"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

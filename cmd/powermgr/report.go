@@ -20,16 +20,16 @@ func reportCommand(g *globals) *cobra.Command {
 	var send, firstWeek bool
 	c := &cobra.Command{
 		Use:   "report",
-		Short: "Show the report of a day, or write and send what is due in the evening",
-		Long: `Shows what was decided on a day and why, what flowed, and what it saved: as text, as a page for a
-browser, or as the file of the metrics.
+		Short: "Show the report of a day, or send the daily report",
+		Long: `Shows what powermgr decided on a day and why, where energy flowed, and what that saved: as text, as a
+web page, or as JSON, the same as the metrics file.
 
-With --send it does what is due in the evening: it writes the metrics file of the day and of days that
-were missed, removes those that are too old, and mails the report to those under
-notifications.recipients.info. Done twice, it changes and sends nothing twice. powermgr-metrics.timer calls it so at 23:30, for the day that is due:
-today in its last hour, else yesterday. Of a day that goes on, what there is so far is mailed once, and
-the whole of it in the evening all the same. On the seventh evening of a dry run it also mails what
-powermgr would have done in these days, and what that would have saved; --first-week shows it at any time.`,
+--send does the work of the evening: it writes the metrics file of the day and of any days that were
+missed, removes files that are too old, and mails the report to notifications.recipients.info. Running
+it twice sends nothing twice. powermgr-metrics.timer runs it at 23:30 with --date due, which is today
+in its last hour, and yesterday otherwise. If you send the report of a day that is not over yet, the
+complete report still follows in the evening. On the seventh evening of a dry run it also mails what
+powermgr would have done that week, and what that would have saved; --first-week shows this at any time.`,
 		Example: "  sudo powermgr report --date yesterday\n  sudo powermgr report --first-week",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -69,10 +69,10 @@ powermgr would have done in these days, and what that would have saved; --first-
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&date, "date", "today", "the day: today, yesterday, due, or 2026-07-15")
+	f.StringVar(&date, "date", "today", "the day: today, yesterday, due, or a date such as 2026-07-15")
 	f.StringVar(&format, "format", "text", "text, html or json")
-	f.BoolVar(&firstWeek, "first-week", false, "what the dry run would have done, at most its last seven days, and what that would have saved")
-	f.BoolVar(&send, "send", false, "write the metrics, and mail the reports that were not mailed yet")
+	f.BoolVar(&firstWeek, "first-week", false, "show what powermgr would have done in the last seven days of the dry run, and what that would have saved")
+	f.BoolVar(&send, "send", false, "write the metrics files, and mail the reports that have not been mailed yet")
 	return c
 }
 

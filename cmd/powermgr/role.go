@@ -26,10 +26,10 @@ func runtimeDir() string {
 func roleCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "role [active|standby]",
-		Short: "Tell this node of a pair what to be, or ask it",
-		Long: `Tells the daemon on this machine to be the active node of its pair, or to stand by; this is what
-keepalived calls. If no daemon runs, the role waits for it. Without an argument, prints what the
-node is.`,
+		Short: "Show or set the role of this node in a pair",
+		Long: `Makes the daemon on this machine the active node of its pair, or the standby; keepalived runs this. If
+no daemon is running, it takes on the role when it starts. Without an argument, prints the current
+role.`,
 		Example: "  powermgr role",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -53,10 +53,10 @@ func liveCommand(g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "live",
 		Short: "End the dry run: let powermgr command devices on this machine",
-		Long: `The service begins a configuration that has not commanded devices on this machine before as a dry
-run. This ends it, for the daemon that runs and for all later ones. Where the configuration has
-settings.dry_run: true, that becomes false in the file; nothing else in it changes. Until then
-powermgr status shows what it would do, and powermgr report --first-week what it would have done.`,
+		Long: `The service starts as a dry run if its configuration has never commanded devices on this machine. This
+command ends the dry run, for the running daemon and from now on. If the configuration has
+settings.dry_run: true, it changes that to false, and nothing else in the file. Before you run it,
+powermgr status shows what powermgr would do, and powermgr report --first-week what it would have done.`,
 		Example: "  sudo powermgr live",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -72,13 +72,13 @@ powermgr status shows what it would do, and powermgr report --first-week what it
 					return err
 				}
 				if c.Settings.DryRun {
-					return fmt.Errorf("settings.dry_run is true in the environment of this command, which goes before %s: take POWERMGR_SETTINGS__DRY_RUN out of it", g.config)
+					return fmt.Errorf("settings.dry_run is true in the environment of this command, which overrides %s: remove POWERMGR_SETTINGS__DRY_RUN from it", g.config)
 				}
 			}
 			if err := local.TellLive(cmd.Context(), runtimeDir(), c); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), "powermgr commands devices on this machine from now on")
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "The dry run is over: powermgr now commands your devices.")
 			return err
 		},
 	}
@@ -87,10 +87,10 @@ powermgr status shows what it would do, and powermgr report --first-week what it
 func healthCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "health",
-		Short: "Say whether the daemon on this machine is well, and exit with 0 if it is",
-		Long: `Looks at the file that a running daemon keeps fresh, so it costs nothing. Health is about this
-machine alone: vendors and broker may be away.`,
-		Example: "  powermgr health && echo well",
+		Short: "Report whether the daemon on this machine is healthy",
+		Long: `Checks the file that a running daemon keeps updating, and exits with 0 if all is well. This is only
+about this machine: the vendors and the broker may be down.`,
+		Example: "  powermgr health && echo healthy",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			file := local.HealthFile(runtimeDir())
@@ -104,9 +104,9 @@ machine alone: vendors and broker may be away.`,
 			case err != nil:
 				return err
 			case strings.TrimSpace(string(text)) != "0":
-				return fmt.Errorf("powermgr is not running, or its control loop does not turn: systemctl status powermgr")
+				return fmt.Errorf("powermgr is not running, or its control loop is stuck: systemctl status powermgr")
 			case age > local.HealthIsOld:
-				return fmt.Errorf("powermgr has not been heard of for %s: systemctl status powermgr", age.Round(time.Second))
+				return fmt.Errorf("powermgr has not shown any activity for %s: systemctl status powermgr", age.Round(time.Second))
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), "ok")
 			return err

@@ -25,11 +25,11 @@ func runCommand(g *globals) *cobra.Command {
 	var only string
 	c := &cobra.Command{
 		Use:   "run",
-		Short: "Run the daemon until it is told to stop",
-		Long: `Runs the bridge and the peak controller. With --only they can be processes of their own at the same
-broker; the bridge's is the one that has the last will. SIGHUP reads the configuration again: all of it
-is checked before any of it takes effect. With --begin-dry, as the service has it, a configuration that
-has not commanded devices on this machine before is a dry run until powermgr live, or --live.`,
+		Short: "Run the daemon",
+		Long: `Runs the bridge and the peak controller. With --only, each can be a process of its own with the same
+broker; the bridge then has the MQTT last will. SIGHUP reloads the configuration; all of it is checked
+before any of it takes effect. With --begin-dry, which the service uses, a configuration that has never
+commanded devices on this machine starts as a dry run, until powermgr live or --live.`,
 		Example: "  powermgr run --config ./config.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -41,9 +41,9 @@ has not commanded devices on this machine before is a dry run until powermgr liv
 			return r.run(cmd.Context())
 		},
 	}
-	c.Flags().StringVar(&only, "only", "", "run one half alone: bridge or control")
-	c.Flags().BoolVar(&r.beginDry, "begin-dry", false, "begin as a dry run where this configuration has not commanded devices before")
-	c.Flags().BoolVar(&r.live, "live", false, "let this configuration command devices from its first start on, as powermgr live does")
+	c.Flags().StringVar(&only, "only", "", "run only one half: bridge or control")
+	c.Flags().BoolVar(&r.beginDry, "begin-dry", false, "start as a dry run if this configuration has never commanded devices here")
+	c.Flags().BoolVar(&r.live, "live", false, "let this configuration command devices right from the start, like powermgr live")
 	return c
 }
 
@@ -129,7 +129,7 @@ func (r running) until(ctx context.Context, d *daemon.Daemon, log *slog.Logger) 
 			}
 			if err != nil {
 				log.Error("the configuration cannot be used; the old one stays in force", "file", r.config, "reason", err)
-				d.Report(health.Configuration, health.Report{Level: health.Critical, Problem: fmt.Sprintf("the configuration cannot be used; the old one stays in force until it is read again: %v", err)})
+				d.Report(health.Configuration, health.Report{Level: health.Critical, Problem: fmt.Sprintf("the new configuration has an error, so the old one stays in force: %v", err)})
 				continue
 			}
 			end(local.ErrReloading)
@@ -160,7 +160,7 @@ func (r running) load() (config.Config, *slog.Logger, error) {
 func (r running) build(c config.Config, log *slog.Logger, last *daemon.Daemon) (*daemon.Daemon, error) {
 	dir := runtimeDir()
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() || r.parts == daemon.ControlAlone {
-		log.Info("there is no runtime directory, and so no powermgr status", "directory", dir)
+		log.Info("there is no runtime directory, so powermgr status will not work", "directory", dir)
 		dir = ""
 	}
 	o := daemon.Options{Config: c, Version: version(), Parts: r.parts, Log: log, RuntimeDir: dir, Reload: r.reload, Last: last, Drawn: trim, Check: func() string { return checkedConfig(r.config) }}

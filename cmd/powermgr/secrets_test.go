@@ -41,7 +41,7 @@ func TestNothingSecretIsSaid(t *testing.T) {
 				{"notify", "--config", h.config, "--test", "info"}, {"notify", "--config", h.config, "--stopped", "powermgr.service"}} {
 				said[strings.Join(args, " ")], _ = h.powermgr(args...)
 			}
-			for _, words := range []string{"the energy of this day", "this is a test", "powermgr.service has stopped"} {
+			for _, words := range []string{"No energy data", "this is a test", "powermgr.service has stopped"} {
 				if len(box.with(words)) == 0 {
 					t.Errorf("no mail that says %q arrived", words)
 				}

@@ -64,7 +64,7 @@ func ask(cmd *cobra.Command) (local.Status, error) {
 	if none != nil {
 		return s, err
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), "This is the demo; there is no service here.")
+	fmt.Fprintln(cmd.ErrOrStderr(), "This is the demo; there is no service running here.")
 	return other, nil
 }
 
@@ -117,7 +117,7 @@ func (p page) print() error {
 			p.line("Set", "%s: %s%s", o.Name, o.What, p.until(o.Until))
 		}
 		for _, o := range c.Yielded {
-			p.line("A person's", "%s: %s%s", o.Name, o.What, p.until(o.Until))
+			p.line("By a person", "%s: %s%s", o.Name, o.What, p.until(o.Until))
 		}
 	}
 	var h health.Health
@@ -142,11 +142,11 @@ func (p page) precooling(w local.Window, forecast *float64) string {
 	case w.PrecoolF == nil:
 		return ""
 	case !today || forecast == nil:
-		return fmt.Sprintf("; precools from %s if %s are forecast", p.clock(w.Lead), devices.Fahrenheit.Degrees(p.Unit, *w.PrecoolF))
+		return fmt.Sprintf("; precools from %s if the forecast is at least %s", p.clock(w.Lead), devices.Fahrenheit.Degrees(p.Unit, *w.PrecoolF))
 	case *forecast < *w.PrecoolF:
-		return fmt.Sprintf("; no precooling, since only %s are forecast and not %s", devices.Fahrenheit.Degrees(p.Unit, math.Round(*forecast)), devices.Fahrenheit.Degrees(p.Unit, *w.PrecoolF))
+		return fmt.Sprintf("; no precooling, because the forecast is only %s, not %s", devices.Fahrenheit.Degrees(p.Unit, math.Round(*forecast)), devices.Fahrenheit.Degrees(p.Unit, *w.PrecoolF))
 	}
-	return fmt.Sprintf("; precools from %s, since %s are forecast", p.clock(w.Lead), devices.Fahrenheit.Degrees(p.Unit, math.Round(*forecast)))
+	return fmt.Sprintf("; precools from %s, because the forecast is %s", p.clock(w.Lead), devices.Fahrenheit.Degrees(p.Unit, math.Round(*forecast)))
 }
 
 // planned says what the plan wants, and whether it decides.
@@ -155,12 +155,12 @@ func (p page) planned(c control.State) {
 	if !p.topic("control/"+devices.PlanLeaf, &plan) {
 		return
 	}
-	who := "shown beside the rule"
+	who := "only shown"
 	switch {
 	case c.Strategy == rules.StrategyPlan && c.PlanIdle != "":
-		who = "the rule acts: " + c.PlanIdle
+		who = "the rule is in charge: " + c.PlanIdle
 	case c.Strategy == rules.StrategyPlan:
-		who = "it decides"
+		who = "in charge"
 	}
 	if plan.Reserve == nil {
 		p.line("Plan", "none: %s", plan.Reason)
@@ -168,7 +168,7 @@ func (p page) planned(c control.State) {
 	}
 	p.line("Plan", "reserve %d %% (%s): %s", *plan.Reserve, who, plan.Reason)
 	if e := plan.Expected; e != nil {
-		p.line("", "expected in %.0f h: %s, by the rule %s, with the battery alone %s; in the next peak %.1f kWh from the grid", e.Hours,
+		p.line("", "expected cost for %.0f h: %s with the plan, %s with the rule, %s with the battery left alone; %.1f kWh from the grid in the next peak", e.Hours,
 			money(plan.Currency, e.Plan.Bill), money(plan.Currency, e.Rule.Bill), money(plan.Currency, e.Nothing.Bill), e.Plan.PeakImport)
 	}
 }
@@ -218,7 +218,7 @@ func (p page) forecasts(a *report.Accuracy) {
 		}
 	}
 	if len(parts) > 0 {
-		p.line("Forecasts", "of %s, mean error of half hours: %s", a.Date, strings.Join(parts, ", "))
+		p.line("Forecasts", "for %s, average error of a half hour: %s", a.Date, strings.Join(parts, ", "))
 	}
 }
 

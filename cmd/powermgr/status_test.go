@@ -21,10 +21,10 @@ func TestWhatIsPlannedOfPrecooling(t *testing.T) {
 		want     string
 	}{
 		{"never in this season", at(15), nil, &hot, ""},
-		{"today, hot", at(15), &from, &hot, "; precools from 15:00, since 103 °F are forecast"},
-		{"today, mild", at(15), &from, &mild, "; no precooling, since only 88 °F are forecast and not 95 °F"},
-		{"today, nobody knows", at(15), &from, nil, "; precools from 15:00 if 95 °F are forecast"},
-		{"tomorrow, which today's forecast is not about", at(24 + 15), &from, &hot, "; precools from Thu 15:00 if 95 °F are forecast"},
+		{"today, hot", at(15), &from, &hot, "; precools from 15:00, because the forecast is 103 °F"},
+		{"today, mild", at(15), &from, &mild, "; no precooling, because the forecast is only 88 °F, not 95 °F"},
+		{"today, nobody knows", at(15), &from, nil, "; precools from 15:00 if the forecast is at least 95 °F"},
+		{"tomorrow, which today's forecast is not about", at(24 + 15), &from, &hot, "; precools from Thu 15:00 if the forecast is at least 95 °F"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := page{Status: local.Status{Now: at(9)}}
@@ -52,7 +52,7 @@ func TestWhatTheDayHasComeToIsSaid(t *testing.T) {
 			"Today       1.2 kWh from the grid in peaks instead of 6.5; $2.14 saved; $1.50 more paid this month\n"},
 		{"before the peak", `{"peak_import_kwh": 0, "currency": "EUR", "month": {}}`, "Today       0.0 kWh from the grid in peaks\n"},
 		{"with forecasts of yesterday", `{"peak_import_kwh": 0, "month": {}, "forecast": {"date": "2026-07-14", "load_off_percent": 21.5, "sun_off_percent": null, "load_kwh": 24, "load_forecast_kwh": 21.3}}`,
-			"Today       0.0 kWh from the grid in peaks\nForecasts   of 2026-07-14, mean error of half hours: home 22 % (21.3 kWh forecast, 24.0 used)\n"},
+			"Today       0.0 kWh from the grid in peaks\nForecasts   for 2026-07-14, average error of a half hour: home 22 % (21.3 kWh forecast, 24.0 used)\n"},
 		{"nothing is known", `{"peak_import_kwh": null}`, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -26,11 +26,11 @@ func supportCommand(g *globals) *cobra.Command {
 	var output string
 	c := &cobra.Command{
 		Use:   "support-bundle",
-		Short: "Gather what somebody who helps needs to see, without secrets",
-		Long: `Writes one archive with the configuration, what check-config says about it, the state and the journal of
-this node, the records of the last day, and the log of the last day. Passwords, tokens, user names, mail
-addresses and the home's coordinates are taken out of all of it; token files are never in it. Look
-through it before you send it to somebody all the same.`,
+		Short: "Collect what someone needs to help you, without secrets",
+		Long: `Writes an archive with the configuration, the output of check-config, the state and the journal of this
+node, and the records and the log of the last day. Passwords, tokens, user names, mail addresses and
+the home's coordinates are removed from all of it, and token files are left out. Look through it anyway
+before you send it to anyone.`,
 		Example: "  sudo powermgr support-bundle\n  sudo powermgr support-bundle --output /tmp/powermgr.tar.gz",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,11 +49,11 @@ through it before you send it to somebody all the same.`,
 			for _, file := range files {
 				fmt.Fprintf(cmd.OutOrStdout(), "  %-22s %d bytes\n", file.name, len(file.text))
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s has these, without secrets. Look through it before you send it: tar xzf %s\n", output, output)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s contains these files, without secrets. Look through it before you send it: tar xzf %s\n", output, output)
 			return nil
 		},
 	}
-	c.Flags().StringVar(&output, "output", "", "the archive (default powermgr-support-DATE.tar.gz in this folder)")
+	c.Flags().StringVar(&output, "output", "", "the archive to write (default powermgr-support-DATE.tar.gz in the current folder)")
 	return c
 }
 

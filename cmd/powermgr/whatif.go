@@ -46,18 +46,19 @@ func whatIfCommand(g *globals) *cobra.Command {
 	var o whatIfFlags
 	c := &cobra.Command{
 		Use:   "what-if [FILE...]",
-		Short: "Live a past year again, with a battery and each way to steer it",
-		Long: `Lives what a home used and what its roof gave, from a file or from powermgr's own history, with a battery that is steered in turn by
-nobody, by the fixed rule, by the plan with forecasts that know only what was known by then, and with
-perfect foresight. It says what each would have cost.
+		Short: "Replay a past year, and compare what each strategy would have cost",
+		Long: `Takes what a home used and what its panels produced, from a file or from powermgr's own history, and
+replays it with different strategies for the battery: left alone, the fixed rule, the plan with
+forecasts made only from what was known at the time, and perfect foresight. It shows what each would
+have cost.
 
 A file has ` + history.CSVHelp + `
 
-Prices come from the file. Where it has none, they come from tariff and settings.seasons of the
-configuration that --config names. --tariff names other prices: a configuration, or a file with
-nothing but the section tariff (timezone and holidays are in settings), or the tariff_content_v2
-of Tesla. With --from history and --from tesla, the reserves, the battery and the peak weight are those of
-settings in the configuration. With several tariffs or batteries all of them are compared.`,
+Prices come from the file, or if it has none, from tariff and settings.seasons in the configuration
+(--config). --tariff gives other prices: a configuration, a file with only the section tariff (time
+zone and holidays are in settings), or Tesla's tariff_content_v2. With --from history and --from tesla,
+reserves, battery and peak weight come from settings in the configuration. Several tariffs or batteries
+are all compared with each other.`,
 		Example: "  powermgr what-if year.csv\n  powermgr what-if --battery 13.5,5 --battery 27,10 --policies none,plan,foresight year.csv\n  powermgr what-if --tariff now.yaml --tariff offer.yaml --days 365 year.csv",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, files []string) error {
@@ -71,22 +72,22 @@ settings in the configuration. With several tariffs or batteries all of them are
 		},
 	}
 	f := c.Flags()
-	f.StringArrayVar(&o.batteries, "battery", []string{"13.5,5"}, "capacity in kWh, power in kW and, if it charges from the grid more slowly, that power: 13.5,5,1.7; 0 for that: never from the grid; it can be given several times (with --from history or tesla, the default is that of settings.plan)")
-	o.declare(f, "count the last days alone, that many; 0: all there are, and Tesla is asked for 365", "the home; of files, that of the first --tariff, or of this machine", fromCSV, fromHistory, fromTesla)
-	f.StringArrayVar(&o.tariffs, "tariff", nil, "a file with prices, instead of those of the file; it can be given several times")
-	f.Var(&o.fromDate, "from-date", "count from this day on, such as 2026-01-01; the week before it teaches the forecasts")
-	f.Var(&o.toDate, "to-date", "count up to this day, and it too")
-	f.StringSliceVar(&o.policies, "policies", nil, "those to compare, of none (no battery), self-consumption, rule, plan and foresight (default all); --strategy is the same")
+	f.StringArrayVar(&o.batteries, "battery", []string{"13.5,5"}, "capacity in kWh, power in kW, and the power for charging from the grid if that is lower (0: never from the grid): 13.5,5,1.7; may be repeated (with --from history or tesla, the default is settings.plan)")
+	o.declare(f, "count only this many days, the last ones; 0: all (365 from Tesla)", "the home; for files, that of the first --tariff, or of this machine", fromCSV, fromHistory, fromTesla)
+	f.StringArrayVar(&o.tariffs, "tariff", nil, "a file with prices, used instead of the prices in the data; may be repeated")
+	f.Var(&o.fromDate, "from-date", "the first day to count, such as 2026-01-01; the forecasts also use the week before it")
+	f.Var(&o.toDate, "to-date", "the last day to count")
+	f.StringSliceVar(&o.policies, "policies", nil, "the strategies to compare: none (no battery), self-consumption, rule, plan, foresight (default all); --strategy is the same flag")
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		if name == "strategy" {
 			name = "policies"
 		}
 		return pflag.NormalizedName(name)
 	})
-	f.Float64Var(&o.weight, "peak-weight", plan.DefaultOptions().PeakWeight, "what the plan takes a kWh from the grid in expensive hours to cost on top of its price")
-	f.BoolVar(&o.json, "json", false, "print the figures as JSON")
-	f.StringVar(&o.trace, "trace", "", "write what the plan did, or the last of --policies if it is not among them, slot by slot to this file (CSV; stored_kwh is as a slot begins)")
-	f.StringVar(&o.html, "html", "", "write a page for a browser to this file: the answer, tables, the months, the best and the worst day")
+	f.Float64Var(&o.weight, "peak-weight", plan.DefaultOptions().PeakWeight, "how much avoiding a kWh from the grid in expensive hours is worth, on top of its price")
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	f.StringVar(&o.trace, "trace", "", "write each time slot of the plan to this CSV file (if --policies leaves out plan, of the last one; stored_kwh is at the start of the slot)")
+	f.StringVar(&o.html, "html", "", "write a web page to this file: the result, tables, each month, the best and the worst day")
 	return c
 }
 
@@ -185,7 +186,7 @@ func (o whatIfFlags) prices(w io.Writer, zone *time.Location) ([]priced, *time.L
 	if t == nil || o.from != fromCSV || o.timezone != "" || t.Zone.String() == zone.String() {
 		return lists, zone, nil
 	}
-	fmt.Fprintf(w, "Times without an offset are read by the clock of %s, %s. --timezone names another.\n", o.tariffs[0], t.Zone)
+	fmt.Fprintf(w, "Times without an offset are taken to be in the time zone of %s, %s. Use --timezone for another one.\n", o.tariffs[0], t.Zone)
 	lists, err = o.priceLists(io.Discard, t.Zone) // those that name no clock go by it too
 	return lists, t.Zone, err
 }
@@ -370,7 +371,7 @@ func (o whatIfFlags) read(g *globals, name string, zone *time.Location) (history
 		return history.Series{}, wrong(fmt.Errorf("%s has nothing in these days", name))
 	}
 	if first := s.Slots[0].Start; first.After(from) && !from.IsZero() {
-		s.Notices = append(s.Notices, fmt.Sprintf("it begins with %s, and its first seven days only teach the forecasts: fewer days count than were asked for", first.In(s.Zone).Format(time.DateOnly)))
+		s.Notices = append(s.Notices, fmt.Sprintf("it starts on %s, and its first seven days only train the forecasts, so it counts fewer days than you asked for", first.In(s.Zone).Format(time.DateOnly)))
 	}
 	return s, nil
 }
@@ -411,10 +412,10 @@ func (q question) one(list priced, m battery.Model, name string, s history.Serie
 	}
 	notices := s.Notices
 	if y.Start == 0 {
-		notices = append(slices.Clone(notices), "it has no more than the seven days that teach the forecasts: all of them count, and the plan goes by the rule until the seventh day")
+		notices = append(slices.Clone(notices), "it has no more than the seven days that train the forecasts, so all of them count, and the plan follows the rule until the seventh day")
 	}
 	if dark := s.Dark(); dark > 0 {
-		notices = append(slices.Clone(notices), fmt.Sprintf("what the sun gave is not known in %s, and counts as nothing there", hours(dark.Hours())))
+		notices = append(slices.Clone(notices), fmt.Sprintf("solar production is missing for %s, and counts as zero there", hours(dark.Hours())))
 	}
 	setup := q.setup
 	setup.Battery, setup.Each = m, map[string]func(whatif.Lived){}

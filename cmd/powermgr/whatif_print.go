@@ -14,15 +14,15 @@ import (
 // assumptions says what the figures are made with.
 func assumptions(models []battery.Model, s whatif.Setup) (all []string) {
 	for _, m := range models {
-		all = append(all, fmt.Sprintf("A battery holds %g kWh, gives and takes %g kW, fills from the grid at %g kW, and gives back %g %% of what it takes.",
+		all = append(all, fmt.Sprintf("Each battery holds %g kWh, charges and discharges with %g kW, charges from the grid with %g kW, and returns %g %% of what it takes in.",
 			m.CapacityKWh, m.PowerKW, m.GridChargeKW, 100*roundTrip))
 	}
 	return append(all, reserves(s),
-		fmt.Sprintf("The first %d days only teach the forecasts and are not counted, if there are more. The plan has no weather forecast.", int(whatif.Learning.Hours()/24)),
-		"Home and sun are netted within each quarter of an hour: what starts and stops within one makes a real bill a little higher.",
-		"Each battery begins the days that count half full; what is left in it at the end is in no bill.",
-		"A battery takes in the sun that the home leaves over, whatever its reserve: where exports are paid, more battery can cost more.",
-		"Hours that were not measured are left out for all alike. Fixed charges of a tariff are not in a bill.")
+		fmt.Sprintf("If there are enough days, the first %d only train the forecasts and are not counted. The plan has no weather forecast.", int(whatif.Learning.Hours()/24)),
+		"Use and sun are netted within each quarter of an hour; a real bill is a little higher, because loads switch on and off within it.",
+		"Each battery starts the counted days half full; what is left in it at the end is not part of any bill.",
+		"A battery always stores surplus sun, whatever its reserve, so if exports are paid, a bigger battery can cost more.",
+		"Hours without data are left out for all strategies. Bills do not include fixed charges.")
 }
 
 // hours writes so many of them.
@@ -36,9 +36,9 @@ func hours(n float64) string {
 // unmeasured says how much of the time is left out.
 func (l lived) unmeasured() string {
 	if l.Gaps == 1 {
-		return "1 hour that was not measured is left out"
+		return "1 hour without data is left out"
 	}
-	return hours(l.Gaps) + " that were not measured are left out"
+	return hours(l.Gaps) + " without data are left out"
 }
 
 func (l lived) print(w io.Writer) {
@@ -76,7 +76,7 @@ func (l lived) print(w io.Writer) {
 
 // printMeans are the means of several homes, each counting alike.
 func printMeans(w io.Writer, all []lived) {
-	fmt.Fprintf(w, "mean of %d homes\n", len(all))
+	fmt.Fprintf(w, "average of %d homes\n", len(all))
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "\tof none\tin expensive hours\twrites a day\t\n")
 	for _, name := range whatif.Names() {

@@ -20,7 +20,7 @@ func TestWhatIfReadsAFileByTheClockOfItsTariff(t *testing.T) {
 	path := tariffFile(t, "home.csv", file)
 	rates := "tariff: {rates: [{price: 0.5, start: 16:00, end: 21:00, peak: true}, {price: 0.1}]}\n"
 	there, anywhere := tariffFile(t, "there.yaml", "settings: {timezone: America/Los_Angeles}\n"+rates), tariffFile(t, "anywhere.yaml", rates)
-	const note = "Times without an offset are read by the clock of "
+	const note = "Times without an offset are taken to be in the time zone of "
 	for _, row := range []struct {
 		args  []string
 		price string // of each kWh, under each tariff

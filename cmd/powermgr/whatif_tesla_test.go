@@ -91,7 +91,7 @@ func TestWhatIfFetchesFromTesla(t *testing.T) {
 		if c := all[0]; c.Days != 21 || c.Gaps != 0 || c.Results["no battery"].Import < 100 || c.Results["rule"].ExpensiveImport >= c.Results["no battery"].ExpensiveImport {
 			t.Errorf("%+v", all[0])
 		}
-		if want := "days read: 28, there already: 0, unknown to Tesla: 0; calls to Tesla: 29, failed: 1"; !strings.Contains(complaints, want) {
+		if want := "days read: 28, already there: 0, not available from Tesla: 0; calls to Tesla: 29, failed: 1"; !strings.Contains(complaints, want) {
 			t.Errorf("%s, want %s", complaints, want)
 		}
 		if least := 200*time.Second + 27*3*time.Second; took < least || took > least+time.Minute {
@@ -109,12 +109,12 @@ func TestWhatIfGoesOnWhereTeslaRefused(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		if _, complaints, _, err := fetched(t, config); err == nil || !strings.Contains(err.Error(), "run it again later, and it goes on from there") ||
-			!strings.Contains(complaints, "days read: 14, there already: 0") {
+		if _, complaints, _, err := fetched(t, config); err == nil || !strings.Contains(err.Error(), "run it again later, and it continues from there") ||
+			!strings.Contains(complaints, "days read: 14, already there: 0") {
 			t.Fatal(err, complaints)
 		}
 		all, complaints, _, err := fetched(t, config)
-		if err != nil || all[0].Days != 21 || all[0].Gaps != 0 || !strings.Contains(complaints, "days read: 16, there already: 12") {
+		if err != nil || all[0].Days != 21 || all[0].Gaps != 0 || !strings.Contains(complaints, "days read: 16, already there: 12") {
 			t.Error(err, complaints, all)
 		}
 	})

@@ -121,7 +121,7 @@ func TestWhatIfSaysWhereTheSunIsNotKnown(t *testing.T) {
 		{"no roof", "start,load_kwh", func(float64) string { return "1" }, false},
 	} {
 		_, out, complaints := whatIf(t, home(row.head, from, 10, time.Hour, row.figure), "--policies", "none", "--tariff", prices)
-		if said := strings.Contains(out, "note: what the sun gave is not known in 3 hours, and counts as nothing there"); said != row.said {
+		if said := strings.Contains(out, "note: solar production is missing for 3 hours, and counts as zero there"); said != row.said {
 			t.Errorf("%s: %s%s", row.name, out, complaints)
 		}
 	}
@@ -135,9 +135,9 @@ func TestWhatIfSaysHowTheTimeCounts(t *testing.T) {
 		days, hours int // the latter without a figure
 		want        string
 	}{
-		{7, 0, "all of them count, and the plan goes by the rule until the seventh day"},
-		{10, 1, "; 1 hour that was not measured is left out\n"},
-		{10, 2, "; 2 hours that were not measured are left out\n"},
+		{7, 0, "all of them count, and the plan follows the rule until the seventh day"},
+		{10, 1, "; 1 hour without data is left out\n"},
+		{10, 2, "; 2 hours without data are left out\n"},
 	} {
 		file := home("start,load_kwh,solar_kwh", from, row.days, time.Hour, func(h float64) string {
 			return map[bool]string{true: ",", false: "1,0"}[h >= 200 && h < 200+float64(row.hours)]
@@ -159,7 +159,7 @@ func TestWhatIfComparesTariffsAndBatteries(t *testing.T) {
 	}
 	for _, want := range []string{
 		"A second battery of 2.5 kWh saves $", "With tariff flat you pay $", " in 3 days than with day (rule).",
-		"home.csv, 3 days, tariff day, battery of 5 kWh and 10 kW", "A battery holds 5 kWh, gives and takes 10 kW",
+		"home.csv, 3 days, tariff day, battery of 5 kWh and 10 kW", "Each battery holds 5 kWh, charges and discharges with 10 kW",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it does not say %q:\n%s", want, out)
@@ -208,8 +208,8 @@ func TestWhatIfCountsTheDaysThatAreAskedFor(t *testing.T) {
 		{"all", nil, "13 days"},
 		{"the last ones", []string{"--days", "5"}, "5 days"},
 		{"more than there are", []string{"--days", "15"}, "13 days"},
-		{"more than there are, which is said", []string{"--days", "15"}, "it begins with 2026-07-01, and its first seven days only teach"},
-		{"from before the eighth one on", []string{"--from-date", "2026-07-04"}, "fewer days count than were asked for"},
+		{"more than there are, which is said", []string{"--days", "15"}, "it starts on 2026-07-01, and its first seven days only train"},
+		{"from before the eighth one on", []string{"--from-date", "2026-07-04"}, "counts fewer days than you asked for"},
 		{"from one to another", []string{"--from-date", "2026-07-10", "--to-date", "2026-07-11"}, "2 days"},
 		{"none of them", []string{"--from-date", "2027-01-01"}, "has nothing in these days"},
 		{"no date", []string{"--to-date", "yesterday"}, "it has to read like"},
@@ -304,7 +304,7 @@ func TestWhatIfWritesAPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"<title>home.csv, 3 days</title>", "<h1>The bill is ", "The best day, ", "A battery holds 13.5 kWh"} {
+	for _, want := range []string{"<title>home.csv, 3 days</title>", "<h1>The bill is ", "The best day, ", "Each battery holds 13.5 kWh"} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("the page has not %q", want)
 		}
@@ -387,10 +387,10 @@ func TestWhatIfGoesByTheSettingsOfTheHome(t *testing.T) {
 	}
 	for _, row := range []struct{ args, want []string }{
 		{nil, []string{
-			"A battery holds 27 kWh, gives and takes 10 kW, fills from the grid at 3 kW",
+			"Each battery holds 27 kWh, charges and discharges with 10 kW, charges from the grid with 3 kW",
 			"self-consumption keeps 25 %; the rule 15 % in expensive hours and 70 % outside; the plan 18 % at least", "to cost 0.7 more",
 		}},
-		{[]string{"--battery", "5,2", "--peak-weight", "0.1"}, []string{"A battery holds 5 kWh, gives and takes 2 kW, fills from the grid at 2 kW", "the rule 15 %", "to cost 0.1 more"}},
+		{[]string{"--battery", "5,2", "--peak-weight", "0.1"}, []string{"Each battery holds 5 kWh, charges and discharges with 2 kW, charges from the grid with 2 kW", "the rule 15 %", "to cost 0.1 more"}},
 	} {
 		code, out, complaints := command(t, append([]string{"what-if", "--config", config, "--from", "history", "--policies", "none,self-consumption,rule"}, row.args...)...)
 		for _, want := range row.want {

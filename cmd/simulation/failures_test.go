@@ -461,12 +461,12 @@ func TestWhenThingsBreak(t *testing.T) {
 				var c control.State
 				d.last("control/state", "16:20", &c)
 				d.is("a problem", c.Problem, true)
-				d.is("which", c.Problems, "[{old Tesla's figures are 6 h old: no new setback starts from them}]")
+				d.is("which", c.Problems, "[{old Tesla's data is 6 h old: no new setback starts from them}]")
 				d.is("what it decides from", strings.Contains(c.Reason, "battery"), false)
 				d.is("thresholds from it", len(c.Latched), 0)
 				var h health.Health
 				d.last("control/health", "16:20", &h)
-				d.is("a fault", strings.HasPrefix(*h.Parts[health.Powerwall].Problem, "Tesla's figures are 6 h old"), true)
+				d.is("a fault", strings.HasPrefix(*h.Parts[health.Powerwall].Problem, "Tesla's data is 6 h old"), true)
 				d.last("control/health", "17:20", &h)
 				d.is("its end", h.Parts[health.Powerwall].OK, true)
 			}},

@@ -83,7 +83,7 @@ func (w *Watcher) vendor(part string, a api, now time.Time) {
 		s.age(part, a, patience, now)
 		return
 	}
-	s.see(Fault{Key: answers, Part: part, Level: Warning, Text: fmt.Sprintf("%s does not answer properly (%s): the last figures are kept, and it is asked again%s", v.name, *a.Problem, reason)}, patience, now)
+	s.see(Fault{Key: answers, Part: part, Level: Warning, Text: fmt.Sprintf("%s is not responding properly (%s); powermgr keeps the last readings and keeps trying%s", v.name, *a.Problem, reason)}, patience, now)
 	if part == Weather {
 		return // a peak does without it
 	}
@@ -132,7 +132,7 @@ func (s signs) calls(part string, a api, now time.Time) {
 		return
 	}
 	s.see(Fault{Key: key, Part: part, Level: Warning, Text: fmt.Sprintf(
-		"%s's calls of this month are nearly used up well before its end: it is read less often from now on, and commands go on; if you can afford more, raise tesla.calls_per_month", vendors[part].name)}, 0, now)
+		"%s's calls for this month are nearly used up, well before its end: powermgr reads it less often from now on, but still sends commands; if you can afford more calls, raise tesla.calls_per_month", vendors[part].name)}, 0, now)
 }
 
 // age learns how old the figures were that a vendor has just answered with.
@@ -144,5 +144,5 @@ func (s signs) age(part string, a api, limit time.Duration, now time.Time) {
 	}
 	old := rules.Roughly(time.Duration(min(*a.AgeSeconds, 1e9)) * time.Second)
 	s.see(Fault{Key: key, Part: part, Level: Warning, Text: fmt.Sprintf(
-		"%s's figures are %s old, though it answers: the device may have lost its connection, or the clock of this machine is wrong; nothing new is decided from them", vendors[part].name, old)}, 0, now)
+		"%s's data is %s old, although it answers: the device may have lost its connection, or this machine's clock is wrong; powermgr makes no new decisions from it", vendors[part].name, old)}, 0, now)
 }

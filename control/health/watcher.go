@@ -269,7 +269,7 @@ func (s signs) broker(l link, now time.Time) {
 	connection, rights := Broker+"/connection", Broker+"/rights"
 	switch {
 	case !l.Connected:
-		text := fmt.Sprintf("there is no connection to the broker %s: control goes on, Home Assistant sees nothing of it", l.Broker)
+		text := fmt.Sprintf("there is no connection to the broker %s: powermgr keeps controlling your home, but Home Assistant cannot see it", l.Broker)
 		if l.Problem != "" {
 			text += "; " + l.Problem
 		}
@@ -300,7 +300,7 @@ func (s signs) controller(c control.State, now time.Time) {
 		}
 		key := Restoring + "/" + o.Target
 		current[key] = true
-		s.see(Fault{Key: key, Part: Restoring, Level: Critical, Text: fmt.Sprintf("what %s was set to before the peak could not be restored; powermgr keeps trying, but look at it", o.Name)}, restorePatience, now)
+		s.see(Fault{Key: key, Part: Restoring, Level: Critical, Text: fmt.Sprintf("what %s was set to before the peak could not be restored; powermgr keeps trying, but check it yourself", o.Name)}, restorePatience, now)
 	}
 	for _, p := range c.Problems {
 		if p.Kind == rules.OldData || p.Kind == rules.NotDone || p.Kind == control.Absent {

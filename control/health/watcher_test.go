@@ -117,7 +117,7 @@ func TestFaults(t *testing.T) {
 		"the broker refuses a topic":                             {said{bus.LinkHealth, denied}, -1, 0, "warning broker/rights", said{bus.LinkHealth, linkUp}},
 		"something is not restored":                              {said{"powermgr/control/state", `{"owned": [{"target": "1000001", "name": "Upstairs", "what": "restore"}]}`}, 19 * time.Minute, time.Minute, "critical restoring/1000001", said{"powermgr/control/state", `{"owned": []}`}},
 		"a reserve is not restored":                              {said{"powermgr/control/state", `{"cause": "schedule", "owned": [{"target": "powerwall", "name": "Powerwall", "what": "restore"}]}`}, 19 * time.Minute, time.Minute, "critical restoring/powerwall", said{"powermgr/control/state", `{"owned": []}`}},
-		"a storm keeps a reserve from being restored":            {said{"powermgr/control/state", `{"cause": "device", "owned": [{"target": "powerwall", "name": "Powerwall", "what": "restore", "waits": "Storm Watch has the battery"}]}`}, time.Hour, 0, "", said{"powermgr/control/state", `{"owned": []}`}},
+		"a storm keeps a reserve from being restored":            {said{"powermgr/control/state", `{"cause": "device", "owned": [{"target": "powerwall", "name": "Powerwall", "what": "restore", "waits": "Storm Watch is using the battery"}]}`}, time.Hour, 0, "", said{"powermgr/control/state", `{"owned": []}`}},
 		"a vacation keeps a thermostat from being restored":      {said{"powermgr/control/state", `{"owned": [{"target": "1000001", "name": "Upstairs", "what": "restore", "waits": "it is on vacation"}]}`}, time.Hour, 0, "", said{"powermgr/control/state", `{"owned": []}`}},
 		"a setback is not to be restored":                        {said{"powermgr/control/state", `{"owned": [{"target": "1000001", "name": "Upstairs", "what": "setback"}]}`}, time.Hour, 0, "", said{"powermgr/control/state", `{"owned": []}`}},
 		"the journal cannot be written":                          {said{"powermgr/control/state", `{"problems": [{"kind": "journal", "text": "disk full"}]}`}, -1, 0, "critical control/journal", said{"powermgr/control/state", `{"problems": []}`}},
@@ -252,7 +252,7 @@ func TestEveryPartHasAName(t *testing.T) {
 func TestOldFiguresAreToldWithTheirAge(t *testing.T) {
 	watch(t, func(h *home) {
 		h.say("powermgr/powerwall/api", `{"age_seconds": 21700, "problem": null}`)
-		if got := h.faults(); got != "warning powerwall/age" || !strings.HasPrefix(h.last().Faults[0].Text, "Tesla's figures are 6 h old") {
+		if got := h.faults(); got != "warning powerwall/age" || !strings.HasPrefix(h.last().Faults[0].Text, "Tesla's data is 6 h old") {
 			t.Errorf("%s: %+v", got, h.last())
 		}
 		n := len(h.heard)

@@ -30,15 +30,16 @@ func (e *CSVError) Error() string {
 func (e *CSVError) Unwrap() error { return e.Err }
 
 // CSVHelp says what columns a file may have.
-const CSVHelp = `a line for each stretch of time with the columns
-  start                the beginning of the stretch: 2026-07-15T16:00, with or without an offset such as -07:00
-  load_kwh             what the home used; instead of it grid_import_kwh, grid_export_kwh, battery_in_kwh and battery_out_kwh
-  solar_kwh            what the panels gave
-  outdoor_c, outdoor_f
-  price_usd_per_kwh    what a kWh from the grid costs; export_price_usd_per_kwh what is paid for one fed in
-Energy may be in _kwh or _wh, or a mean power in _kw or _w. A name that ends in _total_kwh is a counter that only rises,
-as it was at the end of the stretch; if the times are in a column timestamp or last_changed instead of start, as it was at that instant.
-Of Home Assistant it reads what the energy dashboard downloads by hours, and statistics with statistic_id, start_ts and sum.`
+const CSVHelp = `a line for each period, with the columns
+  start                when the period starts: 2026-07-15T16:00, with or without an offset such as -07:00
+  load_kwh             what the home used; or instead grid_import_kwh, grid_export_kwh, battery_in_kwh and battery_out_kwh
+  solar_kwh            what the panels produced
+  outdoor_c, outdoor_f the outdoor temperature
+  price_usd_per_kwh    the price of a kWh from the grid; export_price_usd_per_kwh: what a kWh sent to the grid earns
+Energy may be in _kwh or _wh, or given as the average power in _kw or _w. A name that ends in _total_kwh is a counter that
+only rises, with its value at the end of the period; if the times are in a column timestamp or last_changed instead of
+start, with its value at that time. Two exports of Home Assistant work as they are: the hourly download of the energy
+dashboard, and statistics with statistic_id, start_ts and sum.`
 
 // ReadCSV reads a file with named columns; CSVHelp says which. Times without
 // an offset are in zone. Errors are CSVErrors.

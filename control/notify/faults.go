@@ -121,7 +121,7 @@ func (st *step) fault(key string, t Told) {
 		Facts: []Fact{{"Part", oneLine(f.Part, 60)}, {"Since", st.date(t.Since)}},
 	}
 	if t.Again {
-		l.Text += "\n\nit was said to be over less than an hour ago: it comes and goes. It is said to be over again when it has been gone for an hour"
+		l.Text += "\n\nthis was over less than an hour ago, so it comes and goes. The next mail says that it is over once it has been gone for an hour"
 	}
 	st.say(l)
 }

@@ -71,7 +71,7 @@ func (s Settings) Compose(l Letter) Mail {
 	if s.Node != "" {
 		footer = "Sent by powermgr on node " + oneLine(s.Node, 64) + ", " + s.date(l.At) + "."
 	}
-	footer += " The command \"powermgr status\" shows how things are now."
+	footer += " Run \"powermgr status\" to see the current state."
 
 	var paragraphs []string
 	for p := range strings.SplitSeq(strings.ReplaceAll(l.Text, "\r\n", "\n"), "\n\n") {

@@ -82,7 +82,7 @@ Since  Wednesday
        July 15
 
 -- 
-Sent by powermgr on node pi-a, Wednesday, July 15, 2026, 15:00. The command "powermgr status" shows how things are now.
+Sent by powermgr on node pi-a, Wednesday, July 15, 2026, 15:00. Run "powermgr status" to see the current state.
 `}
 	html := m.HTML
 	if m.HTML = ""; !reflect.DeepEqual(m, want) {
@@ -106,7 +106,7 @@ func TestSubjects(t *testing.T) {
 		level          health.Level
 		over           bool
 	}{
-		{"info", "Peak of July 15", "[powermgr] Peak of July 15", health.Info, false},
+		{"info", "Peak on July 15", "[powermgr] Peak on July 15", health.Info, false},
 		{"warning", "low", "[powermgr] WARNING: low", health.Warning, false},
 		{"over", "low", "[powermgr] OVER: low", health.Warning, true},
 		{"one that has its prefix", "[powermgr] WARNING: low", "[powermgr] WARNING: low", health.Warning, false},

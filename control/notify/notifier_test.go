@@ -230,7 +230,7 @@ func TestNotifier(t *testing.T) {
 		state(rules.OffPeak, next, next.Add(time.Hour))
 		r.ask("the configuration is not accepted", health.Critical)
 		r.expect("CRITICAL: powerwall/authorisation is wrong", "WARNING: low battery: 40 %", "WARNING: battery at 12 % at the end of the day's last peak",
-			"Peak of December 31, 21:00–00:00: reserve 0 %, everything restored", "CRITICAL: the configuration is not accepted")
+			"Peak on December 31, 21:00–00:00: reserve 0 %, everything restored", "CRITICAL: the configuration is not accepted")
 		if ok, problem, waiting := r.health(); !ok || problem != "" || waiting != 0 {
 			t.Errorf("health is %v %q %d", ok, problem, waiting)
 		}

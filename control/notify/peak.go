@@ -116,7 +116,7 @@ func (st *step) decided(e control.Event) {
 		st.say(Letter{
 			Key: "low-battery/" + e.At.UTC().Format(time.RFC3339), Level: health.Warning, At: st.now,
 			Subject: "low battery: " + e.Reason,
-			Text:    e.Reason + "\n\nfurther thresholds of this peak are told in its digest",
+			Text:    e.Reason + "\n\nthe mail after the peak lists any further thresholds",
 		})
 	}
 }
@@ -137,25 +137,25 @@ func (st *step) tellPeak() {
 	l := Letter{
 		Key:   "peak/" + p.Began.UTC().Format(time.RFC3339),
 		Level: health.Info, At: st.now, Subject: st.title() + ": " + strings.Join(p.summary(), ", "),
-		Text: "what was decided, and why",
+		Text: "what powermgr decided, and why",
 	}
 	for _, d := range p.Decisions {
 		l.Facts = append(l.Facts, Fact{st.clock(d.At, p.Began), d.Reason})
 	}
 	if p.More > 0 {
-		l.Text += fmt.Sprintf("; %d decisions more are in the log", p.More)
+		l.Text += fmt.Sprintf("; %d more decisions are in the log", p.More)
 	}
 	if len(p.Unsettled) > 0 {
-		l.Text += "\n\nnot restored yet, and tried again: " + strings.Join(p.Unsettled, ", ")
+		l.Text += "\n\nnot restored yet; powermgr keeps trying: " + strings.Join(p.Unsettled, ", ")
 	}
 	st.say(l)
 }
 
-// title is which peak it was: Peak of July 15, 16:00–19:00.
+// title is which peak it was: Peak on July 15, 16:00–19:00.
 func (st *step) title() string {
-	p, what := st.Peak, "Peak of"
+	p, what := st.Peak, "Peak on"
 	if p.Start.IsZero() {
-		p.Start, p.End, what = p.Began, p.Ended, "Precooling of"
+		p.Start, p.End, what = p.Began, p.Ended, "Precooling on"
 	}
 	start, end := st.local(p.Start), st.local(p.End)
 	return fmt.Sprintf("%s %s–%s", what, start.Format("January 2, 15:04"), end.Format("15:04"))
@@ -221,6 +221,6 @@ func (st *step) endOfDay(c control.State) {
 	st.say(Letter{
 		Key: "end-of-day/" + st.day(p.Start), Level: health.Warning, At: st.now, Facts: facts,
 		Subject: fmt.Sprintf("battery at %.0f %% at the end of the day's last peak", *percent),
-		Text:    fmt.Sprintf("the battery is at %.0f %% at the end of the day's last peak, less than the %.0f %% that you want to be warned of", *percent, st.LowPercent),
+		Text:    fmt.Sprintf("the battery is at %.0f %% at the end of the day's last peak, below the %.0f %% at which you want a warning", *percent, st.LowPercent),
 	})
 }

@@ -137,13 +137,13 @@ func (st *step) join(level health.Level) {
 	l := Letter{
 		Key: fmt.Sprintf("digest/%s/%s", level, hash(strings.Join(keys, "\n"))), Level: level, At: st.now, Facts: facts,
 		Subject: fmt.Sprintf("%d more: %s", n, r.Held[0].Subject),
-		Text:    fmt.Sprintf("more than %d mails of this kind came up within an hour. The others are gathered here", st.perHour()),
+		Text:    fmt.Sprintf("there were more than %d mails of this level within an hour. This mail combines the rest", st.perHour()),
 	}
 	if n == 1 {
 		l.Subject = r.Held[0].Subject
 	}
 	if r.More > 0 {
-		l.Text += fmt.Sprintf(", but for %d for which there is no room", r.More)
+		l.Text += fmt.Sprintf(", except for %d that did not fit", r.More)
 	}
 	m := st.Compose(l)
 	m.Joined = keys

@@ -271,21 +271,21 @@ func TestWhatIsToldOfAPeak(t *testing.T) {
 		want  []string
 	}{
 		{"a usual one, when everything is restored", append(slices.Clone(usual), decided(245*minute, rules.NoteRestored, "Den has its own setting again"), phase(245*minute, rules.OffPeak)),
-			[]string{low, "245 info Peak of July 15, 16:00–19:00: reserve 0 %, 2 setbacks, everything restored"}},
-		{"one after which something is not restored", usual, []string{low, "270 info Peak of July 15, 16:00–19:00: reserve 0 %, 2 setbacks, not everything restored"}},
+			[]string{low, "245 info Peak on July 15, 16:00–19:00: reserve 0 %, 2 setbacks, everything restored"}},
+		{"one after which something is not restored", usual, []string{low, "270 info Peak on July 15, 16:00–19:00: reserve 0 %, 2 setbacks, not everything restored"}},
 		{"the next one begins before everything is restored", append(slices.Clone(usual), phase(250*minute, rules.PrePeak, "Den")),
-			[]string{low, "250 info Peak of July 15, 16:00–19:00: reserve 0 %, 2 setbacks, not everything restored"}},
+			[]string{low, "250 info Peak on July 15, 16:00–19:00: reserve 0 %, 2 setbacks, not everything restored"}},
 		{"nothing was decided", []at{phase(0, rules.OffPeak), decided(0, rules.NoteOverride, "long before"), phase(30*minute, rules.PrePeak),
 			decided(60*minute, rules.NotePhase, "peak"), phase(60*minute, rules.InPeak), phase(240*minute, rules.OffPeak)}, nil},
 		{"what is decided outside is not told", []at{phase(0, rules.OffPeak), decided(5*minute, rules.NoteReserve, "x"), decided(9*minute, rules.NoteEnabled, "x")}, nil},
 		{"a lead alone", []at{phase(0, rules.OffPeak), decided(10*minute, rules.NotePrecool, "Hall precools"), phase(10*minute+second, rules.PrePeak), phase(30*minute, rules.OffPeak)},
-			[]string{"30 info Precooling of July 15, 15:10–15:30: precooled once, everything restored"}},
+			[]string{"30 info Precooling on July 15, 15:10–15:30: precooled once, everything restored"}},
 		{"low when the peak begins, told once", []at{phase(0, rules.OffPeak), decided(60*minute, rules.NoteLatched, "at 40 %; so"), phase(60*minute, rules.InPeak),
 			decided(90*minute, rules.NoteLatched, "at 30 %"), phase(240*minute, rules.OffPeak)},
-			[]string{"60 warning WARNING: low battery: at 40 %; so", "240 info Peak of July 15, 16:00–19:00: nothing to restore"}},
+			[]string{"60 warning WARNING: low battery: at 40 %; so", "240 info Peak on July 15, 16:00–19:00: nothing to restore"}},
 		{"dry run, a person and a problem", []at{phase(60*minute, rules.InPeak), decided(61*minute, rules.NoteDryRun, "not sent"), decided(62*minute, rules.NoteDryRun, "not sent"),
 			decided(63*minute, rules.NoteTaken, "Hall"), decided(64*minute, rules.NoteProblem, "x"), decided(64*minute, rules.NoteProblem, "y"), phase(240*minute, rules.OffPeak)},
-			[]string{"240 info Peak of July 15, 16:00–19:00: 1 change by a person, 2 problems, dry run"}},
+			[]string{"240 info Peak on July 15, 16:00–19:00: 1 change by a person, 2 problems, dry run"}},
 		{"a state without a phase is no state", []at{{0, notify.PhaseSaid{}}, decided(minute, rules.NoteReserve, "x"), {2 * minute, notify.PhaseSaid{}}}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -44,8 +44,8 @@ const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src
 func (p *Page) guard(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "this came from another page than powermgr's: nothing was done. If it did not, a proxy between changes the Host header: "+
-			"let it pass on the browser's, with the port (in nginx: proxy_set_header Host $http_host)", http.StatusForbidden)
+		http.Error(w, "this request did not come from powermgr's page, so nothing was done. If it did, a proxy in between changes the Host header: "+
+			"make it pass on the browser's, with the port (in nginx: proxy_set_header Host $http_host)", http.StatusForbidden)
 	}))
 	checked := protection.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -77,12 +77,12 @@ func (p *Page) now() time.Time { return time.Now() }
 
 func (a Access) refusal(r *http.Request) string {
 	if viaProxy(r) && from(r).IsLoopback() {
-		return "a proxy on this machine passes this on, for people anywhere: set http.password, or http.trusted_proxies if the proxy asks people to log in"
+		return "this request comes through a proxy on this machine, so it could be from anyone: set http.password, or http.trusted_proxies if the proxy asks people to log in"
 	}
 	if len(a.Proxies) > 0 {
-		return "this page is for the addresses in http.trusted_proxies alone, or for people with a password: set http.password"
+		return "this page is open only to the addresses in http.trusted_proxies, or with a password: set http.password"
 	}
-	return "without http.password this page is for http://localhost and the loopback address alone, not for " + strconv.Quote(r.Host) +
+	return "without http.password this page is open only at http://localhost and the loopback address, not at " + strconv.Quote(r.Host) +
 		": set http.password, or http.trusted_proxies for a proxy on this machine"
 }
 
@@ -184,8 +184,8 @@ func (p *Page) enter(w http.ResponseWriter, r *http.Request) {
 	}
 	if !p.Access.is(r.PostFormValue("password")) {
 		p.logins.failed(from(r), p.now())
-		p.Log.Warn("somebody tried to log in on the page with a wrong password", "from", from(r))
-		p.login(w, http.StatusUnauthorized, "That is not the password.")
+		p.Log.Warn("someone tried to log in to the page with a wrong password", "from", from(r))
+		p.login(w, http.StatusUnauthorized, "Wrong password.")
 		return
 	}
 	path := "/"

@@ -152,7 +152,7 @@ func (p *Page) fromRules(v view, a ahead) (steps []step) {
 	if o, ok := a.overridden(v); ok {
 		steps, at = append(steps, o), o.Until
 	} else if c := v.Control; c != nil && !c.Enabled {
-		return []step{{At: at, Until: a.Until, Phase: c.Phase, What: "Switched off: nothing is set until it is switched on again."}}
+		return []step{{At: at, Until: a.Until, Phase: c.Phase, What: "Switched off: powermgr changes nothing until it is switched on again."}}
 	}
 	for at.Before(a.Until) {
 		phase, peak := s.Calendar.At(at)
@@ -168,7 +168,7 @@ func (p *Page) fromRules(v view, a ahead) (steps []step) {
 		case rules.PrePeak:
 			next.What = p.precooling(v, peak)
 		default:
-			next.What = fmt.Sprintf("The battery fills up and keeps %d %%.", s.OffPeakReserve)
+			next.What = fmt.Sprintf("The battery fills up, and keeps %d %% in reserve.", s.OffPeakReserve)
 		}
 		steps, at = append(steps, next), until
 	}
@@ -186,15 +186,15 @@ func (p *Page) inForce(v view) rules.Settings {
 func overrideStep(kind string) string {
 	switch rules.OverrideKind(kind) {
 	case rules.OverridePeak:
-		return "Your override: as in a peak."
+		return "Your override: act as if there were a peak."
 	case rules.OverrideOffPeak:
-		return "Your override: as off peak."
+		return "Your override: act as off peak."
 	case rules.OverridePrecool:
 		return "Your override: precooling."
 	case rules.OverridePause:
-		return "Your override: paused. Everything was restored and nothing is set."
+		return "Your override: paused. Everything has been restored, and powermgr changes nothing."
 	case rules.OverrideSkip:
-		return "Your override: the next peak is left out."
+		return "Your override: the next peak is skipped."
 	}
 	return "Your override: " + kind + "."
 }
@@ -204,24 +204,24 @@ func (p *Page) setback() string {
 	if len(p.Settings.Thresholds) == 0 || p.Settings.StepF == 0 || len(p.Settings.Thermostats) == 0 {
 		return "."
 	}
-	return "; each time it would not last, thermostats go " + devices.Fahrenheit.Difference(p.Settings.Unit, p.Settings.StepF) + " further."
+	return "; each time it might not last, thermostats go " + devices.Fahrenheit.Difference(p.Settings.Unit, p.Settings.StepF) + " further."
 }
 
 // precooling says what the lead of a peak does.
 func (p *Page) precooling(v view, peak rules.Peak) string {
 	s := p.inForce(v)
 	if !peak.Precool || s.PrecoolAdjustF == 0 || len(s.Thermostats) == 0 {
-		return "The peak is announced; no precooling."
+		return "The peak is coming up; no precooling."
 	}
 	by, at := devices.Fahrenheit.Difference(s.Unit, s.PrecoolAdjustF), devices.Fahrenheit.Degrees(s.Unit, s.PrecoolAtF)
 	if v.Control == nil || v.Control.ForecastF == nil || peak.Start.In(v.Now.Location()).Format(time.DateOnly) != v.Now.Format(time.DateOnly) {
-		return fmt.Sprintf("Precools by %s if at least %s are forecast.", by, at)
+		return fmt.Sprintf("Precools by %s if the forecast is at least %s.", by, at)
 	}
 	high := p.high(*v.Control.ForecastF)
 	if *v.Control.ForecastF >= s.PrecoolAtF {
-		return fmt.Sprintf("Precools by %s, since %s are forecast.", by, high)
+		return fmt.Sprintf("Precools by %s, because the forecast is %s.", by, high)
 	}
-	return fmt.Sprintf("No precooling: %s are forecast, and it takes %s.", high, at)
+	return fmt.Sprintf("No precooling: the forecast is %s, and it takes at least %s.", high, at)
 }
 
 func percent(v int) *float64 {
@@ -287,7 +287,7 @@ func (a ahead) Money() string {
 		return ""
 	}
 	e := a.Plan.Expected
-	return fmt.Sprintf("Expected bill of the next %.0f hours: %s by the plan, %s by the fixed rule, %s with the battery left alone.",
+	return fmt.Sprintf("Expected bill for the next %.0f hours: %s with the plan, %s with the fixed rule, %s with the battery left alone.",
 		e.Hours, money(e.Plan.Bill, a.Plan.Currency), money(e.Rule.Bill, a.Plan.Currency), money(e.Nothing.Bill, a.Plan.Currency))
 }
 

@@ -50,13 +50,13 @@ func wished(r *http.Request) (wish, error) {
 	case slices.Contains([]string{"override", "enabled", "restore", "strategy", "configured"}, w.leaf):
 		return w, nil
 	}
-	return w, errors.New("this button is not known here: load the page again")
+	return w, errors.New("this button is out of date: reload the page")
 }
 
 // send publishes a command as a person does, and waits for its answer.
 func (p *Page) send(ctx context.Context, w wish) (devices.Result, error) {
 	if !p.Active() {
-		return devices.Result{}, errors.New("this node stands by: use the page of the active node")
+		return devices.Result{}, errors.New("this node is the standby: use the page of the active node")
 	}
 	id := "page-" + rand.Text()[:10]
 	answer := make(chan devices.Result, 1)
@@ -67,7 +67,7 @@ func (p *Page) send(ctx context.Context, w wish) (devices.Result, error) {
 	}
 	p.mu.Unlock()
 	if full {
-		return devices.Result{}, errors.New("too many commands are on their way: try again in a moment")
+		return devices.Result{}, errors.New("too many commands are in progress: try again in a moment")
 	}
 	defer func() {
 		p.mu.Lock()
@@ -87,7 +87,7 @@ func (p *Page) send(ctx context.Context, w wish) (devices.Result, error) {
 	case r := <-answer:
 		return r, nil
 	case <-ctx.Done():
-		return devices.Result{}, errors.New("no answer came: look at the last command below before you press it again")
+		return devices.Result{}, errors.New("there was no answer: check the last command below before you press it again")
 	}
 }
 
@@ -102,7 +102,7 @@ func (p *Page) press(w http.ResponseWriter, r *http.Request) {
 	wish, err := wished(r)
 	var said string
 	if err == nil {
-		p.Log.Info("somebody pressed a button on the page", "command", wish.leaf, "value", wish.value, "from", from(r))
+		p.Log.Info("someone pressed a button on the page", "command", wish.leaf, "value", wish.value, "from", from(r))
 		var answer devices.Result
 		if answer, err = p.send(r.Context(), wish); err == nil && !answer.Accepted {
 			err = errors.New(answer.Reason)
@@ -135,7 +135,7 @@ func (w wish) words() string {
 	case w.leaf == "restore":
 		return "Restore everything"
 	case w.leaf == "configured":
-		return "Back to what is configured"
+		return "Use the configured values"
 	case w.leaf == "strategy":
 		return "Follow the " + w.value
 	case w.leaf == "enabled":

@@ -148,7 +148,7 @@ func TestWhatThePageShows(t *testing.T) {
 		"The peak runs.", "42 min left", "62 %", "8.4 kWh", "2.1 kW", "3.6 kW", "Self-powered", "a person until", "Somebody set the reserve to 20 %", "Storm Watch is active",
 		"76.5 °F", "Cool, cooling", "41 % humidity", "78 °F", "powermgr's until", "Set back.", "Only shown", "Its id, LCC-42, is not in", "The vendor does not answer", "High 101 °F today", "Setback 2 °F", "1 problem",
 		"Log in again with powermgr auth tesla.", "somebody has to do something", "1,234 of 5,000", "override pause: refused", "Refused commands", "Override &#34;peek&#34; was refused", "The peak starts",
-		"powermgr 1.2.3", "As a table, with reasons", "The battery fills up and keeps 100 %.", "End the override", "Take back what people changed", "Restore everything now", "Switch powermgr off",
+		"powermgr 1.2.3", "As a table, with reasons", "The battery fills up, and keeps 100 % in reserve.", "End the override", "Undo what people changed", "Restore everything now", "Switch powermgr off",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it does not show %q", want)
@@ -394,7 +394,7 @@ func TestPressing(t *testing.T) {
 		{"off", "do=enabled&value=OFF", "enabled/set", "OFF", "Switch off: done."},
 		{"restore", "do=restore&value=PRESS", "restore/set", "PRESS", "Restore everything: done."},
 		{"refused", "do=override&value=precool", "override/set", "precool", "Not done: not now"},
-		{"another topic", "do=../powerwall/reserve&value=20", "", "", "Not done: this button is not known here: load the page again"},
+		{"another topic", "do=../powerwall/reserve&value=20", "", "", "Not done: this button is out of date: reload the page"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHouse(t, nil)
@@ -436,7 +436,7 @@ func TestWhatTakesNoCommands(t *testing.T) {
 		t.Error("a page that is read-only has buttons")
 	}
 	h = newHouse(t, func(o *Options) { o.Active = func() bool { return false } })
-	if w := h.ask("POST", "/do", "do=override&value=pause", json); !strings.Contains(w.Body.String(), "stands by") {
+	if w := h.ask("POST", "/do", "do=override&value=pause", json); !strings.Contains(w.Body.String(), "is the standby") {
 		t.Errorf("a standby: %s", w.Body)
 	}
 }
@@ -597,12 +597,12 @@ func TestAhead(t *testing.T) {
 		want  []string // clock, reserve, what it begins with
 	}{
 		{"by the calendar", nil, nil, []string{
-			"15 12:00 100 The battery fills up", "15 15:30 100 Precools by 2 °F if at least 95", "15 16:00 0 The battery runs the home down to its reserve; each time",
+			"15 12:00 100 The battery fills up", "15 15:30 100 Precools by 2 °F if the forecast is at least 95", "15 16:00 0 The battery runs the home down to its reserve; each time",
 			"15 19:00 100 The battery fills up", "16 15:30 100 Precools by 2 °F if", "16 16:00 0 The battery runs", "16 19:00 100 The battery fills"}},
 		{"a hot day", state(func(c *control.State) { c.ForecastF = new(101.0) }), nil, []string{
-			"15 12:00 100 The", "15 15:30 100 Precools by 2 °F, since 101 °F are forecast", "15 16:00 0 The", "15 19:00 100 The", "16 15:30 100 Precools by 2 °F if", "16 16:00 0 The", "16 19:00 100 The"}},
+			"15 12:00 100 The", "15 15:30 100 Precools by 2 °F, because the forecast is 101 °F", "15 16:00 0 The", "15 19:00 100 The", "16 15:30 100 Precools by 2 °F if", "16 16:00 0 The", "16 19:00 100 The"}},
 		{"a mild day", state(func(c *control.State) { c.ForecastF = new(80.0) }), nil, []string{
-			"15 12:00 100 The", "15 15:30 100 No precooling: 80 °F", "15 16:00 0 The", "15 19:00 100 The", "16 15:30 100 Precools", "16 16:00 0 The", "16 19:00 100 The"}},
+			"15 12:00 100 The", "15 15:30 100 No precooling: the forecast is 80 °F", "15 16:00 0 The", "15 19:00 100 The", "16 15:30 100 Precools", "16 16:00 0 The", "16 19:00 100 The"}},
 		{"a pause into the peak", state(func(c *control.State) { c.Override, c.Until = "pause", new(at("15 17:00")) }), nil, []string{
 			"15 12:00 - Your override: paused", "15 17:00 0 The battery runs", "15 19:00 100 The", "16 15:30 100 Precools", "16 16:00 0 The", "16 19:00 100 The"}},
 		{"switched off", state(func(c *control.State) { c.Enabled = false }), nil, []string{"15 12:00 - Switched off"}},

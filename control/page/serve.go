@@ -137,7 +137,7 @@ func (p *Page) write(w http.ResponseWriter, code int, l leaf) {
 	var b bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&b, "document", l); err != nil {
 		p.Log.Error("the page cannot be written", "reason", err)
-		http.Error(w, "the page cannot be written: look into the log of powermgr", http.StatusInternalServerError)
+		http.Error(w, "the page cannot be shown: check powermgr's log", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -149,7 +149,7 @@ func (p *Page) whole(w http.ResponseWriter, _ *http.Request) {
 	parts, err := p.render()
 	if err != nil {
 		p.Log.Error("the page cannot be written", "reason", err)
-		http.Error(w, "the page cannot be written: look into the log of powermgr", http.StatusInternalServerError)
+		http.Error(w, "the page cannot be shown: check powermgr's log", http.StatusInternalServerError)
 		return
 	}
 	html := map[string]template.HTML{}
@@ -184,7 +184,7 @@ func (p *Page) live(w http.ResponseWriter, r *http.Request) {
 		defer func() { <-p.streams }()
 	default:
 		w.Header().Set("Retry-After", "30")
-		http.Error(w, "too many browsers are listening: close some", http.StatusServiceUnavailable)
+		http.Error(w, "too many browsers have this page open: close some", http.StatusServiceUnavailable)
 		return
 	}
 	h := w.Header()

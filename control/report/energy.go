@@ -149,14 +149,14 @@ func (r *Record) interval(read *Reading) {
 	why := ""
 	switch {
 	case d.beyond(0, mostPower*length.Hours()+mostJump):
-		why = "the energy counters went back or jumped: what flowed is not known"
+		why = "the energy counters went back or jumped: the energy is not known"
 	case length > longestGap && !d.beyond(0, 0):
 		why = "nothing was measured"
 	}
 	if why == "" {
 		r.book(last.At, read.At, d)
 		if length > longestGap {
-			why = "no readings: what flowed is spread evenly over this time"
+			why = "no readings: the energy is spread evenly over this time"
 		}
 	}
 	if why != "" {

@@ -103,9 +103,9 @@ func (r Record) why(c comparison) string {
 	}
 	if p.Other > p.Decided {
 		if p.GaveWay != "" {
-			return fmt.Sprintf("Most of the difference: the rule set the reserve and not the plan, since %s.", p.GaveWay)
+			return fmt.Sprintf("Most of the difference: the rule set the reserve instead of the plan, because %s.", p.GaveWay)
 		}
-		return "Most of the difference: it was the rule that set the reserve, and the plan was only shown beside it."
+		return "Most of the difference: the rule set the reserve, and the plan was only shown."
 	}
 	word := func(v float64) string {
 		if v < 0 {
@@ -119,9 +119,9 @@ func (r Record) why(c comparison) string {
 		by   float64
 		text string
 	}{
-		{c.byExpensive, fmt.Sprintf("the home used %.1f kWh %s in expensive hours than was forecast", math.Abs(c.expensiveLoad), word(c.expensiveLoad))},
-		{c.byOff, fmt.Sprintf("the home used %.1f kWh %s outside expensive hours than was forecast", math.Abs(c.load.more()-c.expensiveLoad), word(c.load.more()-c.expensiveLoad))},
-		{c.bySun, fmt.Sprintf("the sun gave %.1f kWh %s than was forecast", math.Abs(c.sun.more()), word(c.sun.more()))},
+		{c.byExpensive, fmt.Sprintf("the home used %.1f kWh %s in expensive hours than forecast", math.Abs(c.expensiveLoad), word(c.expensiveLoad))},
+		{c.byOff, fmt.Sprintf("the home used %.1f kWh %s outside expensive hours than forecast", math.Abs(c.load.more()-c.expensiveLoad), word(c.load.more()-c.expensiveLoad))},
+		{c.bySun, fmt.Sprintf("the sun delivered %.1f kWh %s than forecast", math.Abs(c.sun.more()), word(c.sun.more()))},
 		{battery, r.otherwise()},
 	} {
 		if toward := x.by * sign(more); toward > best {
@@ -145,10 +145,10 @@ func (r Record) otherwise() string {
 	}
 	if o, end := r.Planned.First, r.Charge.End; o != nil && end != nil {
 		if planned := o.Charge[len(o.Charge)-1]; math.Abs(end.Value-planned) >= 5 {
-			return fmt.Sprintf("the battery ended with %.0f %%, and %.0f %% were planned", end.Value, planned)
+			return fmt.Sprintf("the battery ended at %.0f %%, and %.0f %% was planned", end.Value, planned)
 		}
 	}
-	return "the battery was filled and used at other times than planned"
+	return "the battery was charged and used at different times than planned"
 }
 
 // expected is the section about the plan.
@@ -157,7 +157,7 @@ func (r Record) expected() section {
 	if !ok {
 		return section{}
 	}
-	s := section{Title: "Planned and real", Head: []string{"kWh", "planned", "real", "difference"}, Figures: true}
+	s := section{Title: "Planned and actual", Head: []string{"kWh", "planned", "real", "difference"}, Figures: true}
 	for _, x := range []struct {
 		name string
 		Measure
@@ -166,7 +166,7 @@ func (r Record) expected() section {
 	}
 	currency := r.Tariff.Currency
 	s.Rows = append(s.Rows, []string{"Paid for energy from the grid", money(c.cost.Planned, currency), money(c.cost.Real, currency), signed(c.cost.more(), money(math.Abs(c.cost.more()), currency))})
-	s.Note = fmt.Sprintf("%s By the plan of %s, over the %.4g hours of it that were measured. Both are by the power of half hours; what the counters say above is more exact.", r.why(c), r.clock(r.Planned.First.Made), c.hours)
+	s.Note = fmt.Sprintf("%s Compared with the plan made at %s, over the %.4g hours of it that were measured. Both columns are based on the power in each half hour; the counters above are more exact.", r.why(c), r.clock(r.Planned.First.Made), c.hours)
 	return s
 }
 

@@ -105,8 +105,8 @@ type Override struct {
 	Kind    string     `json:"kind"`
 	From    time.Time  `json:"from"`
 	Planned *time.Time `json:"planned_until"`
-	Until   *time.Time `json:"until"`    // nil: it is in force still
-	EndedBy string     `json:"ended_by"` // byTime or byPerson; empty: it is in force still
+	Until   *time.Time `json:"until"`    // nil: it is still in force
+	EndedBy string     `json:"ended_by"` // byTime or byPerson; empty: it is still in force
 }
 
 const (

@@ -219,7 +219,7 @@ func (h *home) own(what rules.Goal, degrees float64, until string) {
 	for i, name := range []string{"Downstairs", "Upstairs"} {
 		id := places[name]
 		if what == rules.Leave {
-			h.event(rules.NoteRestored, id, "%s has its own setting again", name)
+			h.event(rules.NoteRestored, id, "%s has its earlier setting again", name)
 			continue
 		}
 		cool := 76 + float64(i) + degrees

@@ -40,7 +40,7 @@ func Headline(r Record) string {
 	}
 	switch {
 	case f.GridIn == nil && f.Home == nil:
-		return "Nothing is known of the energy of this day"
+		return "No energy data for this day"
 	case none:
 		return fmt.Sprintf("No peak: %s kWh from the grid", short(f.GridIn))
 	case peak == 0:
@@ -101,15 +101,15 @@ func paged(r Record) page {
 func (r Record) compared() string {
 	w := r.Without
 	if !w.known() {
-		return "What the day would have been without powermgr is not known: the Powerwall has not said enough."
+		return "There is no comparison with a day without powermgr: the Powerwall did not report enough."
 	}
-	began := fmt.Sprintf("it began the day with the real one's %s", percentOf(w.StartKWh, *w.CapacityKWh))
+	began := fmt.Sprintf("it started the day with the real battery's %s", percentOf(w.StartKWh, *w.CapacityKWh))
 	if w.StartFrom != "" {
-		began = fmt.Sprintf("it began the day with %s, as it had ended %s", percentOf(w.StartKWh, *w.CapacityKWh), day(w.StartFrom))
+		began = fmt.Sprintf("it started the day with %s, as it had ended %s", percentOf(w.StartKWh, *w.CapacityKWh), day(w.StartFrom))
 	}
 	a := w.complete()
-	return fmt.Sprintf("Without powermgr: the same home load and sun, and a battery of the same capacity (%.1f kWh) left in self-consumption with a reserve of %.0f %%, "+
-		"charging from solar surplus only, at most %.4g kW, with %.0f %% round-trip efficiency; %s.",
+	return fmt.Sprintf("Without powermgr: the same home use and sun, and a battery of the same capacity (%.1f kWh), left in self-consumption with a reserve of %.0f %%, "+
+		"charging only from surplus sun with at most %.4g kW, at %.0f %% round-trip efficiency; %s.",
 		*w.CapacityKWh, a.ReservePercent, w.battery().PowerKW, a.RoundTrip*100, began)
 }
 
@@ -119,10 +119,10 @@ const leastUnknown = 15
 // remarks are what has to be known to read the figures.
 func (r Record) remarks() (all []string) {
 	if r.DryRun {
-		all = append(all, "Dry run: powermgr decided and sent nothing. What differs from the day without it is not its doing.")
+		all = append(all, "Dry run: powermgr made decisions but sent nothing. Any difference from the day without it has other causes.")
 	}
 	if r.Disabled {
-		all = append(all, "The controller was switched off for a part of the day at least.")
+		all = append(all, "The controller was switched off for at least part of the day.")
 	}
 	if diff, ok := r.ahead(); ok && math.Abs(diff) >= 0.5 {
 		if diff > 0 {
@@ -130,15 +130,15 @@ func (r Record) remarks() (all []string) {
 			if r.Tariff.known() {
 				worth = fmt.Sprintf(" (%s, at the price outside peaks)", money(diff*r.Tariff.OffPeakPerKWh, r.Tariff.Currency))
 			}
-			all = append(all, fmt.Sprintf("The real battery ended with %.1f kWh more%s than the one without powermgr: they are paid for and not yet used.", diff, worth))
+			all = append(all, fmt.Sprintf("The real battery ended the day with %.1f kWh more%s than the one without powermgr: energy that is paid for, but not used yet.", diff, worth))
 		} else {
-			all = append(all, fmt.Sprintf("The real battery ended with %.1f kWh less than the one without powermgr: they are no saving, and have yet to be replaced.", -diff))
+			all = append(all, fmt.Sprintf("The real battery ended the day with %.1f kWh less than the one without powermgr: that is not a saving, because it has to be replaced.", -diff))
 		}
 	}
 	peak, other := r.elapsed(r.Until)
 	peak, other = peak-r.Without.PeakMinutes, other-r.Without.OtherMinutes
 	if peak+other >= leastUnknown && r.Without.PeakMinutes+r.Without.OtherMinutes > 0 {
-		all = append(all, fmt.Sprintf("Not compared, since home, sun or grid were not measured: %.0f minutes in peaks and %.0f outside.", peak, other))
+		all = append(all, fmt.Sprintf("Not compared, because home, sun or grid was not measured: %.0f minutes in peaks and %.0f outside.", peak, other))
 	}
 	return all
 }
@@ -164,7 +164,7 @@ func (r Record) comparison() section {
 		Title: "With powermgr and without", Head: []string{"kWh", "with", "without", "difference"}, Figures: true,
 		Rows: [][]string{
 			row("From the grid in peaks", w.Actual.PeakIn, w.Alone.PeakIn),
-			row("From the grid outside", w.Actual.OtherIn, w.Alone.OtherIn),
+			row("From the grid outside peaks", w.Actual.OtherIn, w.Alone.OtherIn),
 			row("To the grid", w.Actual.Out, w.Alone.Out),
 		},
 	}
@@ -172,11 +172,11 @@ func (r Record) comparison() section {
 		s.Rows = append(s.Rows, row("In the battery, start of day", r.Charge.Start.Value/100**w.CapacityKWh, *w.StartKWh),
 			row("In the battery, end of day", r.Charge.End.Value/100**w.CapacityKWh, *w.EndKWh))
 	}
-	s.Note = fmt.Sprintf("Computed from the energy counters over %.0f minutes, and the battery from %s.", w.PeakMinutes+w.OtherMinutes, r.origin())
+	s.Note = fmt.Sprintf("Based on the energy counters over %.0f minutes; the battery starts from %s.", w.PeakMinutes+w.OtherMinutes, r.origin())
 	if t := r.Tariff; t.known() {
 		actual, alone := t.cost(w.Actual), t.cost(w.Alone)
 		s.Rows = append(s.Rows, []string{"Cost", money(actual, t.Currency), money(alone, t.Currency), signed(actual-alone, money(math.Abs(actual-alone), t.Currency))})
-		s.Note += fmt.Sprintf(" A kWh costs %s in peaks and %s outside; one to the grid earns %s.",
+		s.Note += fmt.Sprintf(" A kWh costs %s in peaks and %s outside; a kWh sent to the grid earns %s.",
 			price(t.PeakPerKWh, t.Currency), price(t.OffPeakPerKWh, t.Currency), price(t.ExportPerKWh, t.Currency))
 	}
 	return s
@@ -185,7 +185,7 @@ func (r Record) comparison() section {
 // origin is where the battery without powermgr got its first charge from.
 func (r Record) origin() string {
 	if r.Without.StartFrom == "" {
-		return "the real one's charge, since there is no day before this one"
+		return "the charge of the real battery, because there is no day before this one"
 	}
 	return "its own end of " + day(r.Without.StartFrom)
 }
@@ -204,6 +204,6 @@ func (r Record) energy() section {
 		}
 		s.Rows = append(s.Rows, row)
 	}
-	s.Note = fmt.Sprintf("Measured in %.0f minutes of the day, %.0f of them in peaks.", all.Minutes, peak.Minutes)
+	s.Note = fmt.Sprintf("Measured for %.0f minutes of the day, %.0f of them in peaks.", all.Minutes, peak.Minutes)
 	return s
 }

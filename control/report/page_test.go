@@ -107,7 +107,7 @@ func TestHeadline(t *testing.T) {
 		{"the peak has not begun", func(r *Record) { r.Until = r.Peaks[0].Lead }, "12.3 kWh from the grid before the peak"},
 		{"two peaks", func(r *Record) { r.Peaks = append(r.Peaks, r.Peaks[0]) }, "0.4 kWh from the grid in the peaks instead of 8.1: $4.47 saved"},
 		{"no peak", func(r *Record) { r.Peaks = nil }, "No peak: 12.3 kWh from the grid"},
-		{"nothing is known", func(r *Record) { r.Energy = Energy{} }, "Nothing is known of the energy of this day"},
+		{"nothing is known", func(r *Record) { r.Energy = Energy{} }, "No energy data for this day"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := *newHome(t, "2026-07-15 00:00").r
@@ -130,11 +130,11 @@ func TestRemarks(t *testing.T) {
 	}{
 		{"nothing to say", func(r *Record) {}, ""},
 		{"more is in the real battery", func(r *Record) { r.Charge.End.Value = 100 },
-			"The real battery ended with 6.8 kWh more ($2.09, at the price outside peaks) than the one without powermgr: they are paid for and not yet used."},
+			"The real battery ended the day with 6.8 kWh more ($2.09, at the price outside peaks) than the one without powermgr: energy that is paid for, but not used yet."},
 		{"less is in it", func(r *Record) { r.Charge.End.Value = 10 },
-			"The real battery ended with 5.4 kWh less than the one without powermgr: they are no saving, and have yet to be replaced."},
+			"The real battery ended the day with 5.4 kWh less than the one without powermgr: that is not a saving, because it has to be replaced."},
 		{"minutes were not measured", func(r *Record) { r.Without.PeakMinutes = 145 },
-			"Not compared, since home, sun or grid were not measured: 35 minutes in peaks and 0 outside."},
+			"Not compared, because home, sun or grid was not measured: 35 minutes in peaks and 0 outside."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := *newHome(t, "2026-07-15 00:00").r

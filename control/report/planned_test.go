@@ -128,25 +128,25 @@ func TestTheReportSaysWhyTheDayWasNotAsPlanned(t *testing.T) {
 			if s.Expensive {
 				s.Load, s.Grid = s.Load-1, max(0, s.Grid-1)
 			}
-		}), nil, "the home used 4.0 kWh more in expensive hours than was forecast."},
+		}), nil, "the home used 4.0 kWh more in expensive hours than forecast."},
 		{"a quiet night", with(func(at time.Time, s *plan.Ahead) {
 			if at.Hour() < 5 {
 				s.Load, s.Grid = s.Load+0.5, s.Grid+0.5
 			}
-		}), nil, "the home used 4.5 kWh less outside expensive hours than was forecast."},
+		}), nil, "the home used 4.5 kWh less outside expensive hours than forecast."},
 		{"clouds", with(func(at time.Time, s *plan.Ahead) {
 			if at.Hour() >= 9 && at.Hour() < 16 {
 				s.Sun, s.Grid = s.Sun+0.8, max(0, s.Grid-0.8)
 			}
-		}), nil, "the sun gave 11.2 kWh less than was forecast."},
+		}), nil, "the sun delivered 11.2 kWh less than forecast."},
 		{"someone took the battery", with(func(_ time.Time, s *plan.Ahead) { s.Grid += 0.5 }), func(r *Record) {
 			r.Takings = append(r.Takings, Taking{At: r.start.Add(14 * time.Hour), Target: string(rules.Powerwall)})
 		}, "someone changed the battery at 14:00."},
-		{"the battery went its own way", with(func(_ time.Time, s *plan.Ahead) { s.Grid, s.Charge = s.Grid+0.5, 20 }), nil, "and 20 % were planned."},
+		{"the battery went its own way", with(func(_ time.Time, s *plan.Ahead) { s.Grid, s.Charge = s.Grid+0.5, 20 }), nil, "and 20 % was planned."},
 		{"the rule acted", with(func(_ time.Time, s *plan.Ahead) { s.Grid += 0.5 }), func(r *Record) {
 			r.Planned.Other, r.Planned.GaveWay = 2000, "the last figures of the Powerwall are of 09:00"
-		}, "the rule set the reserve and not the plan, since the last figures of the Powerwall are of 09:00."},
-		{"the plan was beside the rule", with(func(_ time.Time, s *plan.Ahead) { s.Grid += 0.5 }), func(r *Record) { r.Planned.Other = 2000 }, "the plan was only shown beside it."},
+		}, "the rule set the reserve instead of the plan, because the last figures of the Powerwall are of 09:00."},
+		{"the plan was beside the rule", with(func(_ time.Time, s *plan.Ahead) { s.Grid += 0.5 }), func(r *Record) { r.Planned.Other = 2000 }, "the plan was only shown."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := onPlan(t, tt.plan).midnight()
@@ -155,7 +155,7 @@ func TestTheReportSaysWhyTheDayWasNotAsPlanned(t *testing.T) {
 			}
 			r = again(t, r)
 			s := r.expected()
-			if !strings.Contains(s.Note, tt.want) || !strings.Contains(s.Note, " By the plan of 00:00, over the 23.5 hours") || len(s.Rows) != 5 {
+			if !strings.Contains(s.Note, tt.want) || !strings.Contains(s.Note, " Compared with the plan made at 00:00, over the 23.5 hours") || len(s.Rows) != 5 {
 				t.Errorf("%q, %d rows, want %q", s.Note, len(s.Rows), tt.want)
 			}
 		})

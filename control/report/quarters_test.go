@@ -44,7 +44,7 @@ func TestQuartersOfADay(t *testing.T) {
 				t.Errorf("%s, sun %v", got, q.Solar)
 			}
 			if got := all[len(all)-1].Start.Format("2006-01-02T15:04:05Z07:00"); got != row.last {
-				t.Errorf("the last is %s, want %s", got, row.last)
+				t.Errorf("the last one is %s, want %s", got, row.last)
 			}
 		})
 	}

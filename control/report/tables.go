@@ -166,7 +166,7 @@ func (r Record) decisions() section {
 func (r Record) overrides() section {
 	s := section{Title: "Overrides", Note: r.rest("overrides")}
 	for _, o := range r.Overrides {
-		text := "in force still"
+		text := "still in force"
 		switch {
 		case o.Until != nil && o.EndedBy == byPerson:
 			text = "ended by a person at " + r.clock(*o.Until)
@@ -187,9 +187,9 @@ func (r Record) people() section {
 		text := fmt.Sprintf("A person, over %s: %s", name, strings.TrimPrefix(t.What, name+": "))
 		switch {
 		case t.Until != nil:
-			text += "; the rules had it again at " + r.clock(*t.Until)
+			text += "; powermgr took over again at " + r.clock(*t.Until)
 		case t.Held:
-			text += "; a person still has it"
+			text += "; still set by a person"
 		}
 		s.Rows = append(s.Rows, []string{r.clock(t.At), text})
 	}
@@ -222,7 +222,7 @@ func (r Record) unknowns() section {
 		s.Rows = append(s.Rows, []string{r.clock(g.From) + "–" + r.clock(g.Until), g.Why})
 	}
 	if n := r.LeftOut["messages"]; n > 0 {
-		s.Rows = append(s.Rows, []string{fmt.Sprint(n), "messages were lost or not understood"})
+		s.Rows = append(s.Rows, []string{fmt.Sprint(n), "some messages were lost or could not be read"})
 	}
 	return s
 }

@@ -34,7 +34,7 @@ type LivedDay struct {
 // WeekHeadline is the week in one line, such as for the subject of a mail.
 func WeekHeadline(w Week) string {
 	if len(w.Lived) == 0 {
-		return days(len(w.Days)) + " of dry run: too little was measured to compare"
+		return days(len(w.Days)) + " of dry run: not enough data to compare"
 	}
 	with, alone := w.peaks()
 	text := fmt.Sprintf("%s of dry run: %.1f kWh from the grid in the peaks instead of %.1f", days(len(w.Days)), tidy(with), tidy(alone))
@@ -66,18 +66,18 @@ func (w Week) paged() page {
 		Title:    fmt.Sprintf("powermgr, dry run from %s to %s", first.noon().Format("Monday, January 2"), last.noon().Format("Monday, January 2, 2006")),
 		Headline: WeekHeadline(w),
 		Lines: []string{
-			"powermgr has watched your home and sent nothing to any device. Below is what it would have done, and what that would have come to.",
+			"powermgr has watched your home, and sent nothing to any device. This is what it would have done, and what that would have saved.",
 			"If you like what you see, switch it on: " + w.SwitchOn,
 		},
 	}
 	if w.Saved != nil && *w.Saved < 0 && !w.Planned {
-		p.Lines = append(p.Lines, "The fixed rule fills the battery before each peak, which cost more here than it saved. A plan fills only what sun and cheap hours will not bring: "+
-			"powermgr plan shows what it would do, and settings.strategy: plan chooses it.")
+		p.Lines = append(p.Lines, "The fixed rule fills the battery before each peak, and in your home that cost more than it saved. The plan buys only what the sun will not deliver, in cheap hours: "+
+			"powermgr plan shows what it would do; settings.strategy: plan turns it on.")
 	}
 	if len(w.Lived) > 0 {
 		p.Sections = append(p.Sections, w.savings())
 	} else {
-		p.Lines = append(p.Lines, "What it would have saved is not known: the Powerwall was not measured long enough.")
+		p.Lines = append(p.Lines, "It is not known what it would have saved: there are not enough readings of the Powerwall.")
 	}
 	p.Sections = append(p.Sections, w.actions())
 	return p
@@ -102,10 +102,10 @@ func (w Week) savings() section {
 	s.Rows = append(s.Rows, []string{"In all", fmt.Sprintf("%.2f", tidy(peakWith)), fmt.Sprintf("%.2f", tidy(peakAlone)), ""})
 	s.Note = fmt.Sprintf("At all hours: %.1f kWh from the grid with powermgr, and %.1f without. ", with, alone)
 	if w.Saved != nil {
-		s.Note += "Money saved counts what would be in the battery at the end. "
+		s.Note += "Money saved includes the energy left in the battery at the end. "
 	}
-	s.Note += fmt.Sprintf("Both are computed from what your home used and your roof gave. Without: a battery in self-consumption with a reserve of %d %%. "+
-		"Measured: with the settings that your Powerwall really had. What thermostats would have saved is not in it.", w.Alone)
+	s.Note += fmt.Sprintf("Both are computed from what your home used and your panels produced. Without powermgr means a battery in self-consumption with a reserve of %d %%. "+
+		"The measured values are with the settings that your Powerwall really had. Savings from thermostats are not included.", w.Alone)
 	return s
 }
 
@@ -114,7 +114,7 @@ const mostActions = 15
 
 // actions is what was not sent.
 func (w Week) actions() section {
-	s := section{Title: "What it would have done", Note: "Nothing. There may have been no peak, or nothing to change for one."}
+	s := section{Title: "What it would have done", Note: "Nothing. There may have been no peak, or nothing to change in it."}
 	for _, r := range w.Days {
 		name, shown, more := weekday(r.Date), 0, 0
 		for _, d := range r.Decisions {

@@ -20,9 +20,9 @@ var deviceFloors = []int{5, 20}
 func (b Battery) owner() string {
 	switch {
 	case b.StormActive:
-		return "Storm Watch has the battery"
+		return "Storm Watch is using the battery"
 	case b.GridServices:
-		return "grid services have the battery"
+		return "grid services are using the battery"
 	case b.GridConnected != nil && !*b.GridConnected:
 		return "the home is off the grid"
 	}
@@ -124,7 +124,7 @@ func (st *step) learnLimit(to Tenure) {
 	k.LimitDoubt = k.Before != nil && *k.Before == deviceLimit
 	k.Limit, k.Wanted, k.Confirmed, k.AtPeak = deviceLimit, &limit, true, false
 	st.Pending = without(st.Pending, Powerwall)
-	st.note(NoteLeft, Powerwall, "this Powerwall keeps no reserve above %d %%: %d %% is wanted from now on", deviceLimit, deviceLimit)
+	st.note(NoteLeft, Powerwall, "this Powerwall does not accept a reserve above %d %%; powermgr asks for %d %% from now on", deviceLimit, deviceLimit)
 }
 
 // learnFloor notes that the device keeps no less than what it shows, and that the
@@ -138,14 +138,14 @@ func (st *step) learnFloor(to Tenure, floor int) {
 	k.Floor, k.FloorAt, k.Confirmed = floor, st.now, true
 	st.Pending = without(st.Pending, Powerwall)
 	st.unsay("taken " + Powerwall)
-	st.note(NoteLeft, Powerwall, "this Powerwall keeps no reserve below %d %%: %d %% is wanted in peaks from now on; a utility's program may ask for that, see the Tesla app", floor, floor)
+	st.note(NoteLeft, Powerwall, "this Powerwall does not accept a reserve below %d %%; powermgr asks for %d %% in peaks from now on. A utility program may require that; see the Tesla app", floor, floor)
 }
 
 // reclaim takes up a write again that has landed late: a later one is to overtake it.
 func (st *step) reclaim(shown int) {
 	k := &st.Kept.Battery
 	k.Before, k.Confirmed, k.AtPeak = &shown, false, true
-	st.note(NoteReserve, Powerwall, "reserve %d %% is shown, which powermgr had asked for earlier: it is overtaken", shown)
+	st.note(NoteReserve, Powerwall, "the Powerwall now shows a reserve of %d %%, which powermgr asked for earlier; that is out of date", shown)
 }
 
 // forgetAsked forgets what was asked of the reserve. What is to go back does so
@@ -348,7 +348,7 @@ func (st *step) putBack(choice int) {
 	if *target > deviceLimit && *target < 100 {
 		return // nothing between can be asked for
 	}
-	w := Write{Target: Powerwall, Reserve: target, Goal: Restore, Why: fmt.Sprintf("reserve %d %%, was %d %%: a person had set it just before", *target, *b.Reserve)}
+	w := Write{Target: Powerwall, Reserve: target, Goal: Restore, Why: fmt.Sprintf("reserve %d %%, was %d %%: someone had set it just before", *target, *b.Reserve)}
 	if *k.Wanted != *target {
 		st.note(NoteReserve, Powerwall, "%s", w.Why)
 		k.Flights = flying(k.Flights, *k.Wanted, *b.Reserve, st.now) // it shows until this has landed

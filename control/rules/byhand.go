@@ -117,15 +117,15 @@ func (s State) Check(c ByHandAsked) error {
 	v, now := *c.Value, s.InForce()
 	switch reserve := c.Setting != AdjustPrecool; {
 	case !reserve && !(v >= 0 && v <= MaxPrecoolF):
-		return fmt.Errorf("the depth of precooling is 0 to %s", devices.Fahrenheit.Difference(s.Settings.Unit, MaxPrecoolF))
+		return fmt.Errorf("the precool depth has to be 0 to %s", devices.Fahrenheit.Difference(s.Settings.Unit, MaxPrecoolF))
 	case !reserve:
 		return nil
 	case v != float64(int(v)) || v < 0 || v > deviceLimit && v != 100:
-		return fmt.Errorf("a reserve is a whole number of percent, 0 to %d or 100: a Powerwall turns what is between into %d", deviceLimit, deviceLimit)
+		return fmt.Errorf("a reserve has to be a whole number of percent, 0 to %d or 100; a Powerwall turns values in between into %d", deviceLimit, deviceLimit)
 	case c.Setting == AdjustPeakReserve && int(v) > now.OffPeakReserve:
-		return fmt.Errorf("the reserve in a peak would be above the one otherwise, which is %d %%", now.OffPeakReserve)
+		return fmt.Errorf("the reserve in a peak would be above the reserve at other times, which is %d %%", now.OffPeakReserve)
 	case c.Setting == AdjustOffPeakReserve && int(v) < now.PeakReserve:
-		return fmt.Errorf("the reserve would be below the one in a peak, which is %d %%", now.PeakReserve)
+		return fmt.Errorf("the reserve would be below the reserve in a peak, which is %d %%", now.PeakReserve)
 	}
 	return nil
 }
@@ -154,7 +154,7 @@ func (st *step) adjust(c ByHandAsked) {
 		st.note(NoteEnabled, "", "%s is %s again, as configured", c.Setting, c.Setting.Text(configured, st.Settings.Unit))
 	} else {
 		all[c.Setting] = *c.Value
-		st.note(NoteEnabled, "", "%s is %s, changed by hand; configured is %s", c.Setting, c.Setting.Text(*c.Value, st.Settings.Unit), c.Setting.Text(configured, st.Settings.Unit))
+		st.note(NoteEnabled, "", "%s is %s, changed by hand; the configuration says %s", c.Setting, c.Setting.Text(*c.Value, st.Settings.Unit), c.Setting.Text(configured, st.Settings.Unit))
 	}
 	if len(all) == 0 {
 		all = nil

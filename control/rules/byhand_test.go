@@ -77,7 +77,7 @@ func TestByHandIsRefused(t *testing.T) {
 		value float64
 		why   string
 	}{
-		{AdjustPeakReserve, 61, "above the one otherwise, which is 60 %"},
+		{AdjustPeakReserve, 61, "above the reserve at other times, which is 60 %"},
 		{AdjustPeakReserve, -1, "0 to 80 or 100"},
 		{AdjustPeakReserve, 12.5, "a whole number"},
 		{AdjustOffPeakReserve, 90, "0 to 80 or 100"},
@@ -91,7 +91,7 @@ func TestByHandIsRefused(t *testing.T) {
 		}
 	}
 	w.byHand(AdjustPeakReserve, 30)
-	if err := w.s.Check(ByHandAsked{AdjustOffPeakReserve, new(20.0)}); err == nil || !strings.Contains(err.Error(), "below the one in a peak, which is 30 %") {
+	if err := w.s.Check(ByHandAsked{AdjustOffPeakReserve, new(20.0)}); err == nil || !strings.Contains(err.Error(), "below the reserve in a peak, which is 30 %") {
 		t.Error(err)
 	}
 	// The configuration may change under it.

@@ -256,9 +256,9 @@ func (c Calendar) HolidaysOver(now time.Time) string {
 	}
 	after := "after " + last + " is known"
 	if year := today[:len("2026")]; last < year {
-		after = fmt.Sprintf("of %s or later is known, the last is %s", year, last)
+		after = fmt.Sprintf("of %s or later is known, the last one is %s", year, last)
 	}
-	return "no holiday " + after + ": add those to come to settings.holidays, or write 12-25 for every year's, or a country such as \"us\" for its public holidays"
+	return "no holiday " + after + ": add the coming ones to settings.holidays, or write 12-25 for a date in every year, or a country such as \"us\" for its public holidays"
 }
 
 // windows are the spans of a day as stretches of time. One that falls into the

@@ -281,7 +281,7 @@ func TestHolidaysOver(t *testing.T) {
 		{nil, "2026-07-04 12:00", ""},
 		{[]string{"2026-07-03"}, "2026-07-03 23:59", ""},
 		{[]string{"2026-07-03"}, "2026-07-04 00:00", "no holiday after 2026-07-03 is known: "},
-		{[]string{"2026-07-03", "2025-12-25"}, "2027-01-01 12:00", "no holiday of 2027 or later is known, the last is 2026-07-03: "},
+		{[]string{"2026-07-03", "2025-12-25"}, "2027-01-01 12:00", "no holiday of 2027 or later is known, the last one is 2026-07-03: "},
 		{[]string{"2026-07-03", "12-25"}, "2027-01-01 12:00", ""},
 	} {
 		got := Calendar{Location: pacific, Holidays: row.holidays}.HolidaysOver(at(row.at))

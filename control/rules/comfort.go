@@ -128,5 +128,5 @@ func (st *step) comfortIdle() string {
 	case st.Unwritable:
 		return "the journal cannot be written"
 	}
-	return fmt.Sprintf("the prices have the next expensive hours from %s on, and the calendar has another peak", st.clock(p.Comfort.Peak))
+	return fmt.Sprintf("by the prices the next expensive hours start at %s, but the calendar has a different peak", st.clock(p.Comfort.Peak))
 }

@@ -141,7 +141,7 @@ func TestWhatHasBegunGoesOn(t *testing.T) {
 
 func TestWhyTheFixedRuleDecides(t *testing.T) {
 	for _, tt := range []struct{ name, want string }{
-		{"refused", "the model explains too little"}, {"another peak", "from 17:00 on"}, {"no plan", "no plan to go by"}, {"planned", ""},
+		{"refused", "the model explains too little"}, {"another peak", "start at 17:00"}, {"no plan", "no plan to go by"}, {"planned", ""},
 	} {
 		w := plans(t, "2026-07-15 12:00").start()
 		switch tt.name {

@@ -162,14 +162,14 @@ func (st *step) notDone(target string) string {
 // judgeCommands says what does not have what was asked of it.
 func (st *step) judgeCommands() {
 	if shown, wanted, why := st.reserveNotDone(); why != "" {
-		st.problem(NotDone, fmt.Sprintf("the reserve is %d %% and not %d %%: %s", shown, wanted, why))
+		st.problem(NotDone, fmt.Sprintf("the reserve is %d %% instead of %d %%: %s", shown, wanted, why))
 	}
 	for _, id := range st.thermostatIDs() {
 		claim, why := st.Kept.Thermostats[id].Claim, st.notDone(id)
 		if claim == nil || claim.Confirmed || why == "" || claim.shown(st.Thermostats[id]) {
 			continue
 		}
-		st.problem(NotDone, fmt.Sprintf("%s is not set to what was asked of it: %s", st.nameOf(id), why))
+		st.problem(NotDone, fmt.Sprintf("%s does not have the setting that powermgr asked for: %s", st.nameOf(id), why))
 	}
 }
 

@@ -98,7 +98,7 @@ func (st *step) why() string {
 	why := st.phaseText()
 	switch shown, wanted, failure := st.reserveNotDone(); {
 	case failure != "":
-		why += fmt.Sprintf("; reserve %d %%, and %d %% is wanted", shown, wanted)
+		why += fmt.Sprintf("; reserve %d %%, should be %d %%", shown, wanted)
 	case st.d.Why != "":
 		why += "; " + st.d.Why
 	}
@@ -114,8 +114,8 @@ func (st *step) judgeJournal() {
 		st.unsay("journal")
 		return
 	}
-	st.problem(NoJournal, "the journal cannot be written: no setback or precooling starts, since it could not be undone; look at the disk")
-	st.say("journal", NoteProblem, "", "the journal cannot be written: no new setback or precooling starts, since it could not be undone")
+	st.problem(NoJournal, "the journal cannot be written: no setback or precooling starts, because it could not be undone; check the disk")
+	st.say("journal", NoteProblem, "", "the journal cannot be written: no new setback or precooling starts, because it could not be undone")
 }
 
 // neverTaken reports whether the vendor has refused the reserve of this peak, and

@@ -393,7 +393,7 @@ func TestWhatIsOwedToAThermostatThatSomebodyHasWaits(t *testing.T) {
 		take  func(*Thermostat)
 	}{
 		{"it is on vacation", func(th *Thermostat) { th.Hold = devices.HoldVacation }},
-		{"an event of the utility has it", func(th *Thermostat) { th.UtilityEvent = true }},
+		{"a utility event is controlling it", func(th *Thermostat) { th.UtilityEvent = true }},
 	} {
 		t.Run(c.waits, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 15:50")

@@ -66,15 +66,15 @@ func (st *step) effect(want int) {
 		st.unsay(subject)
 		return
 	}
-	does := "leaves the home to the grid"
+	does := "lets the home run on the grid"
 	if *b.PowerW > idlePower {
-		does = "discharges all the same"
+		does = "discharges anyway"
 	}
-	why := fmt.Sprintf("the Powerwall shows the reserve of %d %% and does not go by it: at %.0f %% it %s", want, *b.Charge, does)
-	st.problem(NotObeyed, why+"; the reserve has been sent once more. If this lasts, set another reserve or mode in the Tesla app and then the old one again, or restart the Powerwall")
+	why := fmt.Sprintf("the Powerwall shows a reserve of %d %% but does not follow it: at %.0f %% it %s", want, *b.Charge, does)
+	st.problem(NotObeyed, why+"; powermgr has sent the reserve once more. If this goes on, set a different reserve or mode in the Tesla app and then change it back, or restart the Powerwall")
 	if !i.Again && st.Pending[Powerwall].ID == "" {
 		st.Idle.Again = true
-		st.say(subject, NoteReserve, Powerwall, "%s: it is sent once more", why)
+		st.say(subject, NoteReserve, Powerwall, "%s; powermgr sends it once more", why)
 		st.repeat(want, why)
 	}
 }

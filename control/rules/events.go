@@ -125,7 +125,7 @@ const (
 	OldData   ProblemKind = "old"        // a vendor repeats figures of long ago
 	NoJournal ProblemKind = "journal"    // nothing may start that could not be undone
 	NotDone   ProblemKind = "command"    // a device does not have what was asked of it
-	NotObeyed ProblemKind = "not_obeyed" // the Powerwall shows its reserve and does not go by it
+	NotObeyed ProblemKind = "not_obeyed" // the Powerwall shows its reserve but does not follow it
 )
 
 // Owned is a target that somebody has, what for, and until when. What is

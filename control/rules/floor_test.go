@@ -35,7 +35,7 @@ func TestAFloorOfTheBattery(t *testing.T) {
 		if w.d.Reserve == nil || *w.d.Reserve != int(floor) || len(w.d.Owned) == 0 {
 			t.Errorf("floor %g: wanted %v, owned %v", floor, w.d.Reserve, w.d.Owned)
 		}
-		if !strings.Contains(w.d.Why, "keeps no less") {
+		if !strings.Contains(w.d.Why, "accepts no less") {
 			t.Errorf("floor %g: people read %q", floor, w.d.Why)
 		}
 		w.deaf[Powerwall] = false

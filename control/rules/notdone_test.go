@@ -36,10 +36,10 @@ func TestTheStateSaysWhatIsNotSo(t *testing.T) {
 		t.Errorf("a command on its way is a problem: %q", problem())
 	}
 	w.pass(20*time.Minute, refuse)
-	if got, want := problem(), "the reserve is 100 % and not 0 %: "+refusal; got != want {
+	if got, want := problem(), "the reserve is 100 % instead of 0 %: "+refusal; got != want {
 		t.Errorf("the problem is %q, want %q", got, want)
 	}
-	if want := "reserve 100 %, and 0 % is wanted"; !strings.Contains(w.d.Why, want) {
+	if want := "reserve 100 %, should be 0 %"; !strings.Contains(w.d.Why, want) {
 		t.Errorf("the reason is %q, without %q", w.d.Why, want)
 	}
 	w.deaf[Powerwall] = false

@@ -65,7 +65,7 @@ type OverrideRequest struct {
 func ParseOverride(value, length string) (OverrideRequest, error) {
 	words := strings.Fields(strings.ToLower(value))
 	if len(words) == 0 {
-		return OverrideRequest{}, fmt.Errorf("an override is one of %s", overrideWords)
+		return OverrideRequest{}, fmt.Errorf("an override has to be one of %s", overrideWords)
 	}
 	r := OverrideRequest{Kind: OverrideKind(words[0])}
 	if r.Kind != Resume && !slices.Contains(OverrideKinds(), r.Kind) {
@@ -74,7 +74,7 @@ func ParseOverride(value, length string) (OverrideRequest, error) {
 	words = words[1:]
 	if length != "" {
 		if len(words) > 0 {
-			return r, fmt.Errorf("there are two times, %.40q and %.40q: send one", strings.Join(words, " "), length)
+			return r, fmt.Errorf("there are two times, %.40q and %.40q: send only one", strings.Join(words, " "), length)
 		}
 		words = strings.Fields(strings.ToLower(length))
 	}
@@ -168,7 +168,7 @@ func parseUntil(text string, zone *time.Location, now time.Time) (time.Time, err
 			return at, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%.40q does not come", text)
+	return time.Time{}, fmt.Errorf("there is no %.40q", text)
 }
 
 // Grant is the override that a request asks for at now; Auto and Resume are
@@ -184,7 +184,7 @@ func (r OverrideRequest) Grant(c Calendar, now time.Time) (Override, error) {
 			return Override{}, fmt.Errorf("there is no peak to skip: none is scheduled")
 		}
 		if p.End.Sub(now) > MaxOverride {
-			return Override{}, fmt.Errorf("the next peak ends on %s only: an override lasts at most 31 days", p.End.Format("January 2"))
+			return Override{}, fmt.Errorf("the next peak does not end until %s: an override lasts at most 31 days", p.End.Format("January 2"))
 		}
 		o.Until = p.End
 	case r.Until != "":
@@ -193,7 +193,7 @@ func (r OverrideRequest) Grant(c Calendar, now time.Time) (Override, error) {
 		case err != nil:
 			return Override{}, err
 		case !until.After(now):
-			return Override{}, fmt.Errorf("%.40q is over: send a time to come", r.Until)
+			return Override{}, fmt.Errorf("%.40q is in the past: send a time in the future", r.Until)
 		case until.Sub(now) > MaxOverride:
 			return Override{}, errTooLong
 		}
@@ -266,7 +266,7 @@ func (st *step) override(r OverrideRequest) {
 // endOverride ends the override in force before its time.
 func (st *step) endOverride() {
 	if o := &st.Kept.Override; o.Kind != "" {
-		st.note(NoteOverride, "", "the override %s is cleared", o.Kind)
+		st.note(NoteOverride, "", "the override %s has been ended", o.Kind)
 		*o, st.Kept.LastUserInput = Override{}, st.now
 	}
 }
@@ -277,7 +277,7 @@ func (st *step) restoreAll() {
 	until := latest(st.Settings.Calendar.unlimited(OverridePause, st.now), st.plan.Until)
 	o := Override{Kind: OverridePause, Since: devices.WholeSecond(st.now), Until: devices.WholeSecond(earliest(until, st.now.Add(MaxOverride)))}
 	st.Kept.Override, st.Kept.LastUserInput = o, st.now
-	st.note(NoteOverride, "", "everything that powermgr had set is restored now, and nothing is changed until %s", st.clock(o.Until))
+	st.note(NoteOverride, "", "powermgr restores everything that it has set, and changes nothing until %s", st.clock(o.Until))
 }
 
 // enable switches the controller on or off.

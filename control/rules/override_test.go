@@ -92,7 +92,7 @@ func TestHowLongAnOverrideLasts(t *testing.T) {
 		{"until a time tomorrow", "2026-07-15 20:00", "pause until 18:30", "2026-07-16 18:30", "", nil},
 		{"until an instant", "2026-07-15 08:00", "pause until 2026-07-15T18:00:00Z", "2026-07-15 11:00", "", nil},
 		{"until a time that summer time leaves out", "2026-03-07 08:00", "pause until 2026-03-08 02:30", "2026-03-08 03:00", "", nil},
-		{"until a time that is over", "2026-07-15 08:00", "pause until 2026-07-15 07:00", "", "is over", nil},
+		{"until a time that is over", "2026-07-15 08:00", "pause until 2026-07-15 07:00", "", "is in the past", nil},
 		{"until a time too far ahead", "2026-07-15 08:00", "pause until 2026-09-01 08:00", "", "at most 31 days", nil},
 		{"peak until the announcement", "2026-07-15 10:00", "peak", "2026-07-15 15:30", "", nil},
 		{"peak on a Friday evening", "2026-07-17 20:00", "peak", "2026-07-18 08:00", "", nil},

@@ -93,7 +93,7 @@ func (st *step) planned() (reserve *int, why string, ok bool) {
 	case st.Unwritable:
 		return nil, "the journal cannot be written", false
 	case why != "" && st.now.Before(st.PlanBy) && !st.plan.Discharge:
-		return nil, "the reserve stays as it is for a while, since " + why, true
+		return nil, "the reserve stays as it is for now, because " + why, true
 	case why != "":
 		return nil, why, false
 	}
@@ -102,7 +102,7 @@ func (st *step) planned() (reserve *int, why string, ok bool) {
 		return nil, fmt.Sprintf("the reserve has been changed %d times today", k.Changes.on(st.today())), false
 	}
 	if why = p.Why; want < *p.Reserve && st.plan.Discharge {
-		why = "nothing is held back in a peak"
+		why = "the battery is never held back in a peak"
 	}
 	return &want, why, true
 }
@@ -118,7 +118,7 @@ func (st *step) noPlan() string {
 	case st.now.Sub(p.Made) >= devices.PlanIsOld:
 		return fmt.Sprintf("the plan was made at %s", st.clock(p.Made))
 	case st.Battery != nil && st.Battery.Age >= devices.TooOld:
-		return "Tesla's figures are old"
+		return "the readings from Tesla are old"
 	}
 	return ""
 }
@@ -159,7 +159,7 @@ func (st *step) wantsPlan() (target, bool) {
 		t.show = st.shownReserve()
 	}
 	if st.shownReserve() == nil {
-		t.reserve, t.reason, t.why = nil, ByUnknown, "the Powerwall has not said its reserve yet"
+		t.reserve, t.reason, t.why = nil, ByUnknown, "the Powerwall has not reported its reserve yet"
 	}
 	return t, true
 }

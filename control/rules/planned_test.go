@@ -54,12 +54,12 @@ func TestTheGuardsOfAPlan(t *testing.T) {
 		{"never what a Powerwall does not keep", noon, func(w *world) { w.plan(92) }, 80, "by plan"},
 		{"never more than the owner's reserve outside peaks", noon, func(w *world) { w.s.Settings.OffPeakReserve = 70; w.plan(100) }, 70, "by plan"},
 		{"never more than the device keeps", noon, func(w *world) { w.s.Kept.Battery.Limit = 80; w.plan(100) }, 80, "by plan"},
-		{"never holds in a peak what the rule would use", peak, func(w *world) { w.plan(60) }, 10, "by plan: nothing is held back in a peak"},
+		{"never holds in a peak what the rule would use", peak, func(w *world) { w.plan(60) }, 10, "by plan: the battery is never held back in a peak"},
 		{"a peak without a plan is the rule's", peak, func(*world) {}, 0, "there is no plan yet"},
-		{"a missing plan", noon, func(w *world) { w.step(Tick{}); w.forth(5 * time.Minute) }, 100, "the rule acts: there is no plan yet"},
+		{"a missing plan", noon, func(w *world) { w.step(Tick{}); w.forth(5 * time.Minute) }, 100, "the rule is in charge: there is no plan yet"},
 		{"a plan that says why there is none", noon, func(w *world) {
 			w.step(Planned{Made: w.now, Why: "3 days of history are known, and it takes 7"})
-		}, 100, "the rule acts: 3 days of history are known, and it takes 7"},
+		}, 100, "the rule is in charge: 3 days of history are known, and it takes 7"},
 		{"an old plan", noon, func(w *world) {
 			w.step(Planned{Reserve: new(45), Made: w.now.Add(-devices.PlanIsOld), Why: "hold"})
 		}, 100, "the plan was made at 10:00"},
@@ -74,7 +74,7 @@ func TestTheGuardsOfAPlan(t *testing.T) {
 			w.step(BatteryRead{b})
 			w.mute[Powerwall] = true // which would show younger ones
 			w.forth(devices.PlanGone)
-		}, 100, "Tesla's figures are old"},
+		}, 100, "the readings from Tesla are old"},
 		{"a journal that cannot be written", noon, func(w *world) { w.s.Unwritable = true; w.plan(45) }, 100, "the journal cannot be written"},
 		{"an override", noon, func(w *world) {
 			w.plan(45)

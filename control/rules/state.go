@@ -249,7 +249,7 @@ type State struct {
 	Unread           time.Time             // since when the battery has something to give back and has shown nothing; zero: it has
 	Charge           Figures               // of the battery, percent
 	Indoor           map[string]Figures    // °F, by thermostat
-	Idle             Idle                  // the battery shows its reserve and does not go by it
+	Idle             Idle                  // the battery shows its reserve but does not follow it
 	Commanded        map[string]Commanded  // by target: people's commands on their way
 }
 

@@ -286,8 +286,8 @@ func (st *step) judgeAge(target, figures string, age time.Duration) {
 		st.unsay(subject)
 		return
 	}
-	st.problem(OldData, fmt.Sprintf("%s are %s old: no new setback starts from them", figures, Roughly(age)))
+	st.problem(OldData, fmt.Sprintf("%s are %s old: they start no new setback", figures, Roughly(age)))
 	if _, said := st.AlreadyNoted[subject]; !said {
-		st.say(subject, NoteProblem, "", "%s are %s old: no new setback starts from them", figures, Roughly(age))
+		st.say(subject, NoteProblem, "", "%s are %s old: they start no new setback", figures, Roughly(age))
 	}
 }

@@ -13,7 +13,7 @@ import (
 func (t Thermostat) blocked() string {
 	switch {
 	case !t.Alive:
-		return "it does not answer its vendor"
+		return "it is offline"
 	case t.Mode == devices.Off:
 		return "it is off"
 	case t.EmergencyHeat:
@@ -34,7 +34,7 @@ func (t Thermostat) owner() string {
 	case t.Hold == devices.HoldVacation:
 		return "it is on vacation"
 	case t.UtilityEvent:
-		return "an event of the utility has it"
+		return "a utility event is controlling it"
 	}
 	return ""
 }
@@ -43,7 +43,7 @@ func (t Thermostat) owner() string {
 func (st *step) thermostat(id string) {
 	t, known := st.Thermostats[id]
 	if known && slices.Contains(st.Settings.Thermostats, id) {
-		st.judgeAge(id, "the figures of "+st.nameOf(id), t.Age)
+		st.judgeAge(id, "the readings of "+st.nameOf(id), t.Age)
 	}
 	if known {
 		st.judgeIndoor(id, t)
@@ -74,9 +74,9 @@ func (st *step) judgeIndoor(id string, t Thermostat) {
 		return
 	}
 	if h.Claim != nil {
-		st.note(NoteLeft, id, "%s: it is %s inside, beyond the limit: its setback ends", t.Name, st.inside(f.Value))
+		st.note(NoteLeft, id, "%s: it is %s inside, beyond the limit, so its setback ends", t.Name, st.inside(f.Value))
 	} else {
-		st.note(NoteLeft, id, "%s: it is %s inside, beyond the limit: there is no setback", t.Name, st.inside(f.Value))
+		st.note(NoteLeft, id, "%s: it is %s inside, beyond the limit, so there is no setback", t.Name, st.inside(f.Value))
 		h.Event = st.Kept.Event.Start
 	}
 	h.Ended = true
@@ -462,7 +462,7 @@ func (st *step) baseline(t Thermostat, h ThermostatRecord) devices.Setting {
 
 // forgetClaim forgets what the rules set on a thermostat: it has what it had.
 func (st *step) forgetClaim(id string, t Thermostat, h ThermostatRecord) {
-	st.note(NoteRestored, id, "%s has its own setting again", t.Name)
+	st.note(NoteRestored, id, "%s has its earlier setting again", t.Name)
 	if b := h.Claim.Baseline; st.Kept.Event != nil && h.Event.Equal(st.Kept.Event.Start) && devices.Same(b.Setting, t.Setting, t.Mode) {
 		h.Baseline = &b // whatever else it shows has taken the place of that
 	}

@@ -58,7 +58,7 @@ func (st *step) wantedReserve() target {
 
 func (st *step) wantsKnown() (target, bool) {
 	want := st.calendarReserve()
-	unknown := target{show: &want, reason: ByUnknown, why: "the Powerwall has not said its reserve yet"}
+	unknown := target{show: &want, reason: ByUnknown, why: "the Powerwall has not reported its reserve yet"}
 	return unknown, st.Battery == nil
 }
 
@@ -74,7 +74,7 @@ func (st *step) wantsPerson() (target, bool) {
 	if taken == nil {
 		return target{}, false
 	}
-	t := target{reason: ByPerson, why: "a person has the battery: " + taken.What}
+	t := target{reason: ByPerson, why: "someone has changed the battery: " + taken.What}
 	if st.Kept.Battery.Wanted != nil {
 		t.reserve = taken.Reserve
 	}
@@ -90,19 +90,19 @@ func (st *step) wantsCalendar() (target, bool) {
 	t := target{reserve: &want, show: &want, why: fmt.Sprintf("reserve %d %%", want)}
 	switch {
 	case want == st.floor() && want > 0:
-		t.why += ", as this Powerwall keeps no less"
+		t.why += ", because this Powerwall accepts no less"
 	case want == st.Kept.Battery.Limit && want > 0:
-		t.why += ", as this Powerwall keeps no more"
+		t.why += ", because this Powerwall accepts no more"
 	}
 	switch {
 	case st.shownReserve() == nil:
-		t.reserve, t.reason, t.why = nil, ByUnknown, "the Powerwall has not said its reserve yet"
+		t.reserve, t.reason, t.why = nil, ByUnknown, "the Powerwall has not reported its reserve yet"
 	case b.Charge != nil && b.Age < devices.TooOld:
 		t.why += fmt.Sprintf(", battery %.0f %%", *b.Charge)
 	}
 	if _, why, _ := st.planned(); why != "" {
 		st.d.PlanIdle = why
-		t.why += "; the rule acts: " + why
+		t.why += "; the rule is in charge: " + why
 	}
 	return t, true
 }
