@@ -64,35 +64,47 @@ func (s *Slot) Step(stored, reserve, net float64) (float64, Flow) {
 // Grid is what Step comes to: what is stored at the end, and what the home
 // drew from the grid, negative for what it fed in.
 func (s *Slot) Grid(stored, reserve, net float64) (next, grid float64) {
-	stored -= s.standby
-	if stored < 0 {
+	h := s.Under(stored, reserve)
+	return h.Grid(net)
+}
+
+// Held is a battery with a charge and a reserve, for those who ask what comes of
+// it for many homes.
+type Held struct {
+	stored, sun, fill, serve float64 // kWh; the last three are the most it takes from the sun, takes from the grid, and gives
+	serves                   bool    // it is above the reserve
+	in, out                  float64
+}
+
+// Under is a battery with stored kWh under a reserve of reserve kWh.
+func (s *Slot) Under(stored, reserve float64) Held {
+	if stored -= s.standby; stored < 0 {
 		stored = 0
 	}
-	in := 0.0
-	if net < 0 {
-		in = -net
-		if in > s.most {
-			in = s.most
-		}
-		if room := (s.capacity - stored) * s.out; in > room {
-			in = room
-		}
+	h := Held{stored: stored, sun: min(s.most, (s.capacity-stored)*s.out), in: s.in, out: s.out}
+	if short := (reserve - stored) * s.out; short < 0 { // what has to go in to reach the reserve
+		h.serves, h.serve = true, min((stored-reserve)*s.in, s.most)
+	} else {
+		h.fill = min(short, s.grid)
 	}
-	short := (reserve - stored) * s.out // what has to go in to reach the reserve
-	if short > in && s.grid > in {      // the grid adds to what the sun gives
-		in = s.grid
-		if in > short {
-			in = short
-		}
-	} else if net > 0 && short < 0 {
-		out := (stored - reserve) * s.in
-		if out > net {
+	return h
+}
+
+// Grid is Slot.Grid for a home that used net kWh more than the sun gave.
+func (h *Held) Grid(net float64) (next, grid float64) {
+	if net > 0 && h.serves {
+		out := h.serve
+		if out > net { // min and max take their time over what is no number
 			out = net
 		}
-		if out > s.most {
-			out = s.most
-		}
-		return stored - out*s.out, net - out
+		return h.stored - out*h.out, net - out
 	}
-	return stored + in*s.in, net + in
+	in := -net
+	if in > h.sun {
+		in = h.sun
+	}
+	if in < h.fill { // the grid adds to what the sun gives
+		in = h.fill
+	}
+	return h.stored + in*h.in, net + in
 }

@@ -109,8 +109,14 @@ func (v *Values) back(t int) []float64 {
 		stored := v.stored(i)
 		lowest := math.Inf(1)
 		choices := v.choices(stored)
-		for _, reserve := range choices[:worth] {
-			if c := v.expect(t, stored, reserve, v.net[t], try); c < lowest-1e-9 {
+		var last battery.Held
+		for n, reserve := range choices[:worth] {
+			held := v.step.Under(stored, reserve)
+			if n > 0 && held == last {
+				continue // it comes to the same
+			}
+			last = held
+			if c := v.expect(t, held, v.net[t], try); c < lowest-1e-9 {
 				lowest = c
 				best, try = try, best
 			}
@@ -209,16 +215,16 @@ func (v *Values) fillable(t int) bool {
 	return v.in.After != nil || v.buy[t] < 0 || v.most[t]*v.in.Battery.OneWay*v.in.Battery.OneWay > v.buy[t]
 }
 
-// expect is what slot t and all that comes after it costs under a reserve, on
-// average, given what the home draws net of the sun in each course. The cost
+// expect is what slot t and all that comes after it costs with the battery as it
+// is, on average, given what the home draws net of the sun in each course. The cost
 // in each course goes to out.
-func (v *Values) expect(t int, stored, reserve float64, net, out []float64) float64 {
+func (v *Values) expect(t int, held battery.Held, net, out []float64) float64 {
 	sum := 0.0
 	next, buy, sell := v.cost[t+1], v.buy[t], v.in.Slots[t].Export
 	perKWh := float64(v.levels-1) / v.in.Battery.CapacityKWh
 	k := len(v.weight)
 	for c, n := range net {
-		after, grid := v.step.Grid(stored, reserve, n)
+		after, grid := held.Grid(n)
 		at := after * perKWh
 		i := min(int(at), v.levels-2)
 		low, high := next[i*k+c], next[(i+1)*k+c]
@@ -267,11 +273,16 @@ func (v *Values) Ask(q Question) (reserve int, cost float64) {
 	kWh := v.in.Battery.CapacityKWh / 100
 	reserve, cost = q.Reserve, math.Inf(1)
 	if q.Reserve >= v.in.Options.MinReserve && (q.Reserve <= highest || q.Reserve == full) {
-		cost = v.expect(q.Slot, q.StoredKWh, float64(q.Reserve)*kWh, net, out)
+		cost = v.expect(q.Slot, v.step.Under(q.StoredKWh, float64(q.Reserve)*kWh), net, out)
 	}
 	keep, stay := cost-v.in.Options.MinGain, math.Inf(1)
+	var last battery.Held
+	c := math.NaN() // with last
 	for _, p := range v.percents() {
-		switch c := v.expect(q.Slot, q.StoredKWh, float64(p)*kWh, net, out); {
+		if held := v.step.Under(q.StoredKWh, float64(p)*kWh); math.IsNaN(c) || held != last { // most reserves come to the same in one slot
+			last, c = held, v.expect(q.Slot, held, net, out)
+		}
+		switch {
 		case c >= keep || c > cost+1e-9:
 		case c < cost-1e-9:
 			reserve, cost, stay = p, c, v.staying(q, float64(p)*kWh, net)
