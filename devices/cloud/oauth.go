@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +50,7 @@ type OAuth struct {
 	token   Token
 	loaded  bool
 	filed   Token          // what the file holds as far as is known: another process may have replaced it
+	seen    fs.FileInfo    // of the file as it was last read; nil: it was not
 	dead    *devices.Error // the refusal that needs a person; nil: alive
 	again   time.Time      // when the dead one is tried again all the same; zero: never
 	denied  time.Time      // since when the endpoint has refused without saying why; zero: it does not
@@ -184,7 +187,7 @@ func (o *OAuth) Exchange(ctx context.Context, code, redirect string, more url.Va
 	return o.keep(op, t)
 }
 
-// load reads the token file, each time: another process may have put a new
+// load looks at the token file, each time: another process may have put a new
 // authorization there, such as powermgr auth with more rights than the old one
 // had.
 func (o *OAuth) load() error {
@@ -209,13 +212,28 @@ func (o *OAuth) load() error {
 // adopt takes over what another process has put into the token file, and
 // reports whether there was something.
 func (o *OAuth) adopt() (bool, error) {
+	info, err := os.Stat(o.File.Path)
+	if err == nil && o.loaded && o.seen != nil && sameFile(info, o.seen) {
+		return false, nil
+	}
+	o.seen = nil
 	t, err := o.File.Load()
-	if err != nil || o.loaded && t.Access == o.filed.Access && t.Refresh == o.filed.Refresh {
+	if err != nil {
 		return false, err
+	}
+	o.seen = info // of before it was read: a change meanwhile is read the next time
+	if o.loaded && t.Access == o.filed.Access && t.Refresh == o.filed.Refresh {
+		return false, nil
 	}
 	o.token, o.filed, o.loaded, o.unsafe = t, t, true, false
 	o.dead, o.again, o.denied, o.doubted = nil, time.Time{}, time.Time{}, time.Time{}
 	return true, nil
+}
+
+// sameFile reports whether nobody has written the file between a and b. It is
+// replaced, never written over, so that another authorization is another file.
+func sameFile(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
 // gone is the refusal that needs a person.
