@@ -93,3 +93,34 @@ func BenchmarkStep(b *testing.B) {
 	}
 	_ = sum
 }
+
+// TestReservesThatComeToTheSame is what a plan saves most of its work by.
+func TestReservesThatComeToTheSame(t *testing.T) {
+	s := Model{CapacityKWh: 13.5, PowerKW: 5, GridChargeKW: 1.7, OneWay: 0.95}.Over(30 * time.Minute)
+	for _, tt := range []struct {
+		name string
+		a, b float64
+		same bool
+	}{
+		{"it gives all it can", 1, 4, true},
+		{"it gives as far as the reserve", 8.5, 9, false},
+		{"the grid fills as fast as it can", 11, 13.5, true},
+		{"the grid fills as far as the reserve", 10.2, 10.4, false},
+		{"it gives or fills", 4, 11, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if same := s.Under(10, tt.a) == s.Under(10, tt.b); same != tt.same {
+				t.Errorf("%v, want %v", same, tt.same)
+			}
+			differ := false
+			for net := -4.0; net <= 4; net += 0.05 {
+				next, grid := s.Grid(10, tt.a, net)
+				other, also := s.Grid(10, tt.b, net)
+				differ = differ || next != other || grid != also
+			}
+			if differ == tt.same {
+				t.Errorf("what comes of them differs: %v", differ)
+			}
+		})
+	}
+}
