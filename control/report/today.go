@@ -56,11 +56,10 @@ type Earlier struct {
 
 // saved is what the day has saved: energy in its peaks, and money without what is
 // stored. Nothing is powermgr's doing if it sent nothing.
-func (r Record) saved() (kWh, amount *float64) {
+func (r Record) saved(f Figures) (kWh, amount *float64) {
 	if r.DryRun {
 		return nil, nil
 	}
-	f := r.Figures()
 	if f.PeakGridInActual != nil {
 		kWh = new(round(*f.PeakGridInWithout - *f.PeakGridInActual))
 	}
@@ -78,7 +77,7 @@ func (r Record) earlier(date string) Earlier {
 		return e
 	}
 	e.Days = r.Earlier.Days + 1
-	kWh, amount := r.saved()
+	kWh, amount := r.saved(r.Figures())
 	e.SavedKWh, e.Saved = sum(r.Earlier.SavedKWh, kWh), sum(r.Earlier.Saved, amount)
 	return e
 }
@@ -104,7 +103,7 @@ func (r Record) Today() Today {
 	if peak, _ := r.elapsed(r.Until); peak == 0 {
 		t.PeakImport = new(0.0)
 	}
-	kWh, amount := r.saved()
+	kWh, amount := r.saved(f)
 	t.SavedKWh = kWh
 	if amount != nil {
 		t.Saved = new(round(*amount + r.stored()))
