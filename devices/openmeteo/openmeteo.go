@@ -122,9 +122,12 @@ func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 		}
 	}
 	for i, text := range body.Hourly.Time {
-		at, err := time.ParseInLocation(hourForm, text, c.o.Location)
 		temp := body.Hourly.Temp[i]
-		if err != nil || temp == nil || !devices.Fahrenheit.Possible(*temp) || len(f.Hourly) >= 72 || at.In(c.o.Location).Format(time.DateOnly) < f.Day {
+		if text < f.Day || temp == nil || !devices.Fahrenheit.Possible(*temp) || len(f.Hourly) >= 72 { // most hours are of days before
+			continue
+		}
+		at, err := time.ParseInLocation(hourForm, text, c.o.Location)
+		if err != nil {
 			continue
 		}
 		f.Hourly = append(f.Hourly, devices.HourlyDegF{At: at, DegF: *temp})
