@@ -75,6 +75,7 @@ type Cloud struct {
 	tesla  teslaState
 	rest   restState
 	portal portalState
+	told   told // by Open-Meteo
 }
 
 // New returns a cloud whose house has just begun to exist.
@@ -213,6 +214,11 @@ func (r *recorder) send(w http.ResponseWriter) {
 // reply answers with JSON.
 func reply(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
+	answer(w, status, b, err)
+}
+
+// answer is reply with what Marshal returned.
+func answer(w http.ResponseWriter, status int, b []byte, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"encoding/json"
 	"math"
 	"net/http"
 	"slices"
@@ -56,6 +57,11 @@ func (c *Cloud) forecast(w http.ResponseWriter, r *http.Request, h *House) {
 		unit, mark = devices.Fahrenheit, "°F"
 	}
 	now := c.options.Now().In(zone)
+	asked := r.URL.RawQuery + now.Format(" 2006-01-02 MST")
+	if c.told.asked == asked {
+		answer(w, http.StatusOK, c.told.answer, nil)
+		return
+	}
 	_, offset := now.Zone()
 	body := map[string]any{
 		"latitude": lat, "longitude": lon, "generationtime_ms": 0.05, "utc_offset_seconds": offset, "timezone": zone.String(),
@@ -87,7 +93,17 @@ func (c *Cloud) forecast(w http.ResponseWriter, r *http.Request, h *House) {
 		body["daily_units"] = map[string]string{"time": "iso8601", "temperature_2m_max": mark}
 		body["daily"] = map[string]any{"time": dates, "temperature_2m_max": highs}
 	}
-	reply(w, http.StatusOK, body)
+	b, err := json.Marshal(body)
+	if err == nil && c.options.ForecastSky == 0 { // else the hours that are over are told as they were
+		c.told = told{asked, b}
+	}
+	answer(w, http.StatusOK, b, err)
+}
+
+// told is the last forecast: it stays the same all day.
+type told struct {
+	asked  string // and on which day; empty: there is none
+	answer []byte
 }
 
 // within is a number of a query from least to most; empty is byDefault.

@@ -43,6 +43,28 @@ func TestOpenMeteo(t *testing.T) {
 	}
 }
 
+// TestAForecastIsOfItsDay: it is kept for the day, and for that question alone.
+func TestAForecastIsOfItsDay(t *testing.T) {
+	v := newVisit(t, Options{})
+	const question = "/v1/forecast?latitude=34.1&longitude=-117.4&daily=temperature_2m_max&timezone=auto&forecast_days=1"
+	ask := func(path string) string {
+		_, body := v.do("GET", path, "")
+		return body
+	}
+	first := ask(question)
+	v.now = v.now.Add(time.Hour)
+	if ask(question) != first {
+		t.Error("an hour later it is another")
+	}
+	if ask(question+"&temperature_unit=fahrenheit") == first {
+		t.Error("it is the same in another unit")
+	}
+	v.now = v.now.Add(24 * time.Hour)
+	if !strings.Contains(ask(question), `["2026-07-16"]`) {
+		t.Error("the next day it is that of the day before")
+	}
+}
+
 // The sun of the days before is what the panels got; that of the days ahead may be
 // off, by another share each day.
 func TestOpenMeteoTellsTheSun(t *testing.T) {
