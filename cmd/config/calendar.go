@@ -92,15 +92,15 @@ func defaultSeasons() map[string]Season {
 
 func (l *loader) checkCalendar(c *Config) {
 	s := c.Settings
-	switch _, err := time.LoadLocation(s.Timezone); {
+	switch {
 	case s.Timezone == "":
 		l.problem("settings.timezone", "it is needed: the home's time zone, such as America/Los_Angeles")
-	case err != nil || s.Timezone == "Local":
+	case !ZoneKnown(s.Timezone):
 		key := "settings.timezone"
 		if s.Timezone == s.Location {
 			key = "settings.location"
 		}
-		l.problem(key, "%s is not a time zone such as America/Los_Angeles", quoted(s.Timezone))
+		l.problem(key, "%s", WrongZone(s.Timezone))
 	}
 	l.checkHolidays(s)
 	before := len(l.problems)

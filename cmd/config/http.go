@@ -26,9 +26,9 @@ type HTTP struct {
 	ReadOnly bool `koanf:"read_only"`
 }
 
-// leastPassword is how short the password of the page may be: it can be tried a few
+// LeastPassword is how short the password of the page may be: it can be tried a few
 // dozen times a minute.
-const leastPassword = 8
+const LeastPassword = 8
 
 func (l *loader) checkHTTP(h *HTTP) {
 	for i, text := range h.TrustedProxies {
@@ -36,8 +36,8 @@ func (l *loader) checkHTTP(h *HTTP) {
 			l.problem("http.trusted_proxies["+strconv.Itoa(i)+"]", "%s is neither an address such as 192.168.1.5 nor a network such as 172.30.32.0/23", quoted(text))
 		}
 	}
-	if p := h.Password.Reveal(); p != "" && len(p) < leastPassword {
-		l.problem("http.password", "it is too short: take at least %d characters", leastPassword)
+	if p := h.Password.Reveal(); p != "" && len(p) < LeastPassword {
+		l.problem("http.password", "it is too short: take at least %d characters", LeastPassword)
 	}
 	if h.Listen == "" {
 		if h.Password != "" || len(h.TrustedProxies) > 0 || h.ReadOnly {

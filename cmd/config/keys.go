@@ -152,16 +152,23 @@ func nearest(t reflect.Type, section, name string) string {
 // DidYouMean is the question that ends what is said of a word that is not known;
 // empty if none of those that are known comes near it.
 func DidYouMean(word string, known []string) string {
-	best, least := "", len([]rune(word))/3+2 // a third of it wrong, or one letter of a short one
+	best := closest(word, known, len([]rune(word))/3+1) // a third of it wrong, or one letter of a short one
+	if best == "" {
+		return ""
+	}
+	return ": did you mean " + best + "?"
+}
+
+// closest is the one of those known that is spelled most like a word, with at most
+// that many letters wrong; empty: there is none.
+func closest(word string, known []string, most int) string {
+	best, least := "", most+1
 	for _, k := range known {
 		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < least {
 			best, least = k, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return ": did you mean " + best + "?"
+	return best
 }
 
 // distance is how many letters have to be put in, taken out, or changed to

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"powermgr/cmd/config"
 	"powermgr/devices/emulator"
 )
 
@@ -35,7 +36,7 @@ auth tesla does. The emulator's address is also the owner's domain: PUT
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			home, err := time.LoadLocation(zone)
 			if err != nil {
-				return usage("--timezone %s is not a time zone such as America/Los_Angeles", zone)
+				return usage("--timezone %s", config.WrongZone(zone))
 			}
 			if _, _, err := net.SplitHostPort(listen); err != nil {
 				return usage("--listen %s is not an address such as 127.0.0.1:8090", listen)

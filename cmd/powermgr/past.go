@@ -68,7 +68,7 @@ func (p *pastFlags) zone(usual *time.Location) (*time.Location, error) {
 	}
 	zone, err := time.LoadLocation(p.timezone)
 	if err != nil {
-		return nil, usage("--timezone: %v", err)
+		return nil, usage("--timezone: %s", config.WrongZone(p.timezone))
 	}
 	return zone, nil
 }

@@ -131,7 +131,7 @@ func TestSetupFromNothingToARunningDryRun(t *testing.T) {
 			zone := 0
 			tt.answers["Time zone"] = func(string) string {
 				if zone++; zone == 1 {
-					return "Mars/Base"
+					return "Los Angelos"
 				}
 				return ""
 			}
@@ -142,7 +142,7 @@ func TestSetupFromNothingToARunningDryRun(t *testing.T) {
 			if code := run(context.Background(), []string{"setup", "--emulator", server.URL, "--files", dir, "--config", config}, streams{in: n, out: n, err: n}); code != 0 {
 				t.Fatalf("exit %d\n%s", code, n)
 			}
-			for _, want := range []string{"There is no such time zone", "It works: the Powerwall is at", "The broker answers", "Dry run: powermgr reads", "\n  powermgr run --config " + config + "\n", "\n  powermgr live --config " + config} {
+			for _, want := range []string{"did you mean America/Los_Angeles?\n", "It works: the Powerwall is at", "The broker answers", "Dry run: powermgr reads", "\n  powermgr run --config " + config + "\n", "\n  powermgr live --config " + config} {
 				if !strings.Contains(n.String(), want) {
 					t.Errorf("%q is not in\n%s", want, n)
 				}
@@ -204,14 +204,69 @@ func TestSetupWithoutABroker(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.yaml")
 	n := &newcomer{answers: map[string]func(string) string{
-		"Which way": text("none"), "Time zone": text("Europe/Berlin"), "Address of the broker": text("mqtt://127.0.0.1:1"), "Go on without a broker": text("yes"),
+		"Which way": text("none"), "Time zone": text("Europe/Berlin"), "Address of the broker": text("mqtt://127.0.0.1:1"), "How to go on": text("skip"),
 	}}
 	if code := run(context.Background(), []string{"setup", "--files", dir, "--config", file}, streams{in: n, out: n, err: n}); code != exitDone {
 		t.Fatalf("exit %d\n%s", code, n)
 	}
 	c, _, err := config.Load(file, nil)
-	if err != nil || c.MQTT.URL != "mqtt://127.0.0.1:1" || c.Settings.Unit != "C" {
+	if err != nil || !c.MQTT.Off() || c.Settings.Unit != "C" {
 		t.Errorf("got %q, %q, %v", c.MQTT.URL, c.Settings.Unit, err)
+	}
+	if _, err := os.Stat(file + ".answers"); err == nil {
+		t.Error("the answers are left behind")
+	}
+}
+
+// Three answers that were no good, or a token that was refused, ended setup, and all
+// that was answered before was lost.
+func TestSetupForgivesAndRemembers(t *testing.T) {
+	cloud := emulator.New(emulator.Options{Now: time.Now})
+	server := httptest.NewServer(cloud.Handler())
+	defer server.Close()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "config.yaml")
+	inTurn := func(all ...string) func(string) string {
+		return func(string) string {
+			if len(all) == 0 {
+				return ""
+			}
+			answer := all[0]
+			all = all[1:]
+			return answer
+		}
+	}
+	setup := func(answers map[string]func(string) string) (*newcomer, int) {
+		n := &newcomer{answers: answers}
+		return n, run(context.Background(), []string{"setup", "--emulator", server.URL, "--files", dir, "--config", file}, streams{in: n, out: n, err: n})
+	}
+	n, code := setup(map[string]func(string) string{
+		"Access token": inTurn("mixed-up", "emulator-access"), "Time zone": inTurn("Europe/Berln", "Lost", "Nowhere", "Back", "America/Denver"),
+		"Latitude": inTurn("somewhere", "here", "there", "skip"), "Address of the broker": text("none"),
+		"Which one": text("2"), "E-mail address": inTurn("wrong@example.com", "owner@example.com"), "Password": inTurn("back", "emulator-password"),
+		"How to go on": inTurn("", ""), "Mail server": text("none"), "Write": text("no"), "\nWrite": text("no"),
+	})
+	if code != exitDone {
+		t.Fatalf("exit %d\n%s", code, n)
+	}
+	for _, want := range []string{"does not accept this token", "did you mean Europe/Berlin?", "Type back to change", "Left out.", "Nothing was written", "Your answers are kept"} {
+		if !strings.Contains(n.String(), want) {
+			t.Errorf("%q is not in\n%s", want, n)
+		}
+	}
+	if info, err := os.Stat(file + ".answers"); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the answers: %v, %v", info, err)
+	}
+	// The next run has them all: Enter is enough.
+	n, code = setup(nil)
+	c, _, err := config.Load(file, nil)
+	if code != exitDone || err != nil || c.Settings.Timezone != "America/Denver" || c.Weather.Latitude != nil || c.Tesla == nil || c.Honeywell == nil || c.Honeywell.Username != "owner@example.com" || c.Notifications.SMTP.Server != "" {
+		t.Errorf("exit %d, %v, %+v\n%s", code, err, c, n)
+	}
+	for _, secret := range []string{"emulator-access", "emulator-password"} {
+		if strings.Contains(n.String(), secret) {
+			t.Errorf("%s is shown", secret)
+		}
 	}
 }
 

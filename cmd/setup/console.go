@@ -26,6 +26,9 @@ type Console struct {
 	// Answers are those by the questions' keys, and nothing is asked: a question
 	// that has none takes its default. Nil: In has the answers.
 	Answers map[string]string
+	// Memory keeps what was answered, for an interview in which one can go back.
+	// Nil: nothing is kept, and one cannot.
+	Memory *Memory
 }
 
 // ErrEnded says that the input ended before a question was answered.
@@ -38,30 +41,37 @@ type Question struct {
 	Default  string             // what no answer means; empty: there is no default
 	Optional bool               // no answer is an answer, where there is no default
 	Secret   bool               // it is not shown while it is typed
+	Passing  bool               // its answer is good only now, and is not kept
 	Check    func(string) error // what is wrong with an answer; nil: nothing is
 }
 
-// attempts at answering a question.
-const attempts = 3
+// mostTries is how often a person is asked the same, or a step is tried.
+const mostTries = 20
+
+// helpAfter is how many answers that are no good somebody gives before they are told
+// how to get past the question.
+const helpAfter = 3
 
 // Say prints a line.
 func (c *Console) Say(format string, args ...any) { fmt.Fprintf(c.Out, format+"\n", args...) }
 
-// Ask returns a good answer. It gives up after three that are not, and when the
-// input or ctx ends.
+// Ask returns a good answer. It gives up when the input or ctx ends, and after twenty
+// that are not good: whoever answers then does not read what is said.
 func (c *Console) Ask(ctx context.Context, q Question) (string, error) {
 	if c.Answers != nil {
 		return c.given(q)
 	}
-	for left := attempts; ; {
-		hint := ""
-		switch {
-		case q.Default != "":
-			hint = " [" + q.Default + "]"
-		case q.Optional:
-			hint = " [none]"
-		}
-		fmt.Fprintf(c.Out, "%s%s: ", q.Text, hint)
+	q.Default = c.Memory.recall(q, q.Default)
+	answer, err := c.ask(ctx, q)
+	if err == nil {
+		err = c.Memory.keep(q, answer)
+	}
+	return answer, err
+}
+
+func (c *Console) ask(ctx context.Context, q Question) (string, error) {
+	for tries := 1; ; tries++ {
+		fmt.Fprintf(c.Out, "%s%s: ", q.Text, q.hint())
 		line, err := c.line(ctx, q.Secret)
 		answer := strip(line)
 		switch {
@@ -71,26 +81,56 @@ func (c *Console) Ask(ctx context.Context, q Question) (string, error) {
 			c.Say("")
 			return "", fmt.Errorf("%w at the question %q", ErrEnded, q.Text)
 		}
-		if answer == "" {
-			answer = q.Default
-		}
-		if err = q.wrong(answer); err == nil {
-			return answer, nil
-		}
-		var denied deniedError
-		if left--; left == 0 || errors.As(err, &denied) {
+		if err := c.Memory.leaves(answer); err != nil {
 			return "", err
 		}
-		c.Say("  %s.", sentence(err))
+		if answer = q.meant(answer); q.wrong(answer) == nil {
+			c.Memory.asked()
+			return answer, nil
+		}
+		err = q.wrong(answer)
+		var denied deniedError
+		if tries == mostTries || errors.As(err, &denied) {
+			return "", err
+		}
+		c.Say("  %s", sentence(err))
+		if tries%helpAfter == 0 {
+			c.Memory.help(c)
+		}
 	}
+}
+
+// hint says what no answer means.
+func (q Question) hint() string {
+	switch {
+	case q.Secret && q.Default != "":
+		return " [as before]"
+	case q.Optional && q.Default != "":
+		return " [" + q.Default + "; or none]"
+	case q.Default != "":
+		return " [" + q.Default + "]"
+	case q.Optional:
+		return " [none]"
+	}
+	return ""
+}
+
+// meant is what an answer says: nothing is the default, and none is nothing where that
+// is an answer.
+func (q Question) meant(answer string) string {
+	switch {
+	case answer == "":
+		return q.Default
+	case q.Optional && strings.EqualFold(answer, "none"):
+		return ""
+	}
+	return answer
 }
 
 // given is the answer that was given in advance.
 func (c *Console) given(q Question) (string, error) {
 	answer, ok := c.Answers[q.Key]
-	if !ok {
-		answer = q.Default
-	}
+	answer = q.meant(answer)
 	if err := q.wrong(answer); err != nil {
 		if !ok {
 			return "", fmt.Errorf("the answers need %s (%s)", q.Key, q.Text)
@@ -116,9 +156,12 @@ func (q Question) wrong(answer string) error {
 	return nil
 }
 
-// sentence is an error with a capital letter.
+// sentence is an error as one, with a capital letter and an end.
 func sentence(err error) string {
 	text := err.Error()
+	if !strings.HasSuffix(text, "?") {
+		text += "."
+	}
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
@@ -142,22 +185,28 @@ func (c *Console) Choose(ctx context.Context, q Question, options []Option) (str
 		}
 		return slices.IndexFunc(options, func(o Option) bool { return strings.EqualFold(o.Key, answer) })
 	}
-	if c.Answers == nil {
-		if i := find(q.Default); i >= 0 {
-			q.Default = strconv.Itoa(i + 1)
-		}
-	}
 	q.Check = func(answer string) error {
 		if find(answer) < 0 {
 			return fmt.Errorf("choose a number from 1 to %d", len(options))
 		}
 		return nil
 	}
-	answer, err := c.Ask(ctx, q)
+	if c.Answers != nil {
+		answer, err := c.given(q)
+		if err != nil {
+			return "", err
+		}
+		return options[find(answer)].Key, nil
+	}
+	if i := find(c.Memory.recall(q, q.Default)); i >= 0 {
+		q.Default = strconv.Itoa(i + 1)
+	}
+	answer, err := c.ask(ctx, q)
 	if err != nil {
 		return "", err
 	}
-	return options[find(answer)].Key, nil
+	chosen := options[find(answer)].Key
+	return chosen, c.Memory.keep(q, chosen)
 }
 
 // Confirm asks a question that is answered with yes or no.

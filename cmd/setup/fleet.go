@@ -149,9 +149,6 @@ func (l Login) hostedKey(ctx context.Context, t config.Tesla, domain string) (st
 	return hosted, nil
 }
 
-// mostTries is how often a step is tried.
-const mostTries = 20
-
 // untilDone tries a step that depends on what the owner does elsewhere, until it
 // is done or the owner stops.
 func (l Login) untilDone(ctx context.Context, key string, try func() error) error {
@@ -165,7 +162,10 @@ func (l Login) untilDone(ctx context.Context, key string, try func() error) erro
 		if l.Answers != nil {
 			return err // nobody can do anything about it
 		}
-		answer, asked := l.Ask(ctx, Question{Key: key, Text: "Press Enter to try again, or type stop", Default: "try"})
+		answer, asked := l.Ask(ctx, Question{Key: key, Text: "Press Enter to try again, or type stop", Default: "try", Passing: true})
+		if leaves(asked) {
+			return asked
+		}
 		if asked != nil || strings.EqualFold(answer, "stop") {
 			return fmt.Errorf("%w; nothing is lost: run this again to go on", err)
 		}

@@ -343,7 +343,7 @@ func (l Login) consent(ctx context.Context, v vendorConsent) error {
 	}
 	l.Say("2. Your browser is then sent to an address that begins with %s.\n   The page does not open, or says that nothing is there: that is right.\n", redirect)
 	code := ""
-	_, err = l.Ask(ctx, Question{Key: v.name + "_address", Text: "3. Paste that whole address here", Check: func(pasted string) error {
+	_, err = l.Ask(ctx, Question{Key: v.name + "_address", Text: "3. Paste that whole address here", Passing: true, Check: func(pasted string) error {
 		text, bare := bareCode(pasted)
 		if !bare {
 			var err error
@@ -357,6 +357,8 @@ func (l Login) consent(ctx context.Context, v vendorConsent) error {
 	switch {
 	case errors.Is(err, ErrEnded):
 		return fmt.Errorf("nothing was pasted: open the address above, and then run powermgr auth %s --code 'ADDRESS' with the one you were sent to, within %s", v.name, patience)
+	case leaves(err):
+		return err
 	case err != nil:
 		return fmt.Errorf("%w; nothing is stored", err)
 	}

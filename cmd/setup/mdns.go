@@ -32,9 +32,25 @@ const mdnsWait = time.Second
 // mostAnswers bounds what a network can say.
 const mostAnswers = 100
 
-// FindBrokers asks the network, and returns those that answer in time, by name. No
-// network, or none that lets multicast through, has none.
-func FindBrokers(ctx context.Context) []Broker { return findBrokers(ctx, mdnsGroup, mdnsWait) }
+// FindBrokers asks this machine and the network, and returns those that answer in time,
+// by name, the one on this machine first. No network, or none that lets multicast
+// through, has none.
+func FindBrokers(ctx context.Context) []Broker {
+	return append(onThisMachine(ctx), findBrokers(ctx, mdnsGroup, mdnsWait)...)
+}
+
+// onThisMachine is the broker here, which need not announce itself.
+func onThisMachine(ctx context.Context) []Broker {
+	const usual = "127.0.0.1:1883"
+	ctx, cancel := context.WithTimeout(ctx, mdnsWait)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", usual)
+	if err != nil {
+		return nil
+	}
+	_ = conn.Close()
+	return []Broker{{Name: "on this machine", Addr: usual}}
+}
 
 func findBrokers(ctx context.Context, group netip.AddrPort, wait time.Duration) []Broker {
 	conn, err := net.ListenUDP("udp4", nil)

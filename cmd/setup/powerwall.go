@@ -49,20 +49,17 @@ func (i Interview) teslemetry(ctx context.Context) (*config.Tesla, error) {
 	if i.Emulator != "" {
 		t.BaseURL = i.Emulator
 	}
-	err := i.tries(ctx, func() error {
-		token, err := i.Ask(ctx, Question{Key: "tesla_token", Text: "Access token", Secret: true})
-		if err != nil {
-			return err
-		}
-		t.APIToken = devices.Secret(token)
-		if t.EnergySiteID, err = i.site(ctx, t); errors.Is(err, cloud.ErrDoubted) {
-			return errors.New("Teslemetry does not accept this token (HTTP 401): copy it again, whole, from its console")
-		} else if err != nil {
-			return err
-		}
-		return i.login().tried(ctx, t)
-	})
-	return &t, err
+	token, err := i.Ask(ctx, Question{Key: "tesla_token", Text: "Access token", Secret: true})
+	if err != nil {
+		return nil, err
+	}
+	t.APIToken = devices.Secret(token)
+	if t.EnergySiteID, err = i.site(ctx, t); errors.Is(err, cloud.ErrDoubted) {
+		return nil, errors.New("Teslemetry does not accept this token (HTTP 401): copy it again, whole, from its console")
+	} else if err != nil {
+		return nil, err
+	}
+	return &t, i.login().tried(ctx, t)
 }
 
 // fleet has an app made and registered, and authorizes with it.
@@ -79,19 +76,16 @@ func (i Interview) fleet(ctx context.Context) (*config.Tesla, error) {
 	i.Say("")
 	i.Say(appSteps, domain, LocalRedirect)
 	i.Say("It then shows a client id and a client secret.")
-	err = i.tries(ctx, func() error {
-		id, err := i.Ask(ctx, Question{Key: "tesla_client_id", Text: "Client id"})
-		if err != nil {
-			return err
-		}
-		secret, err := i.Ask(ctx, Question{Key: "tesla_client_secret", Text: "Client secret", Secret: true})
-		if err != nil {
-			return err
-		}
-		t.ClientID, t.ClientSecret = id, devices.Secret(secret)
-		return login.register(ctx, t, domain)
-	})
+	id, err := i.Ask(ctx, Question{Key: "tesla_client_id", Text: "Client id"})
 	if err != nil {
+		return nil, err
+	}
+	secret, err := i.Ask(ctx, Question{Key: "tesla_client_secret", Text: "Client secret", Secret: true})
+	if err != nil {
+		return nil, err
+	}
+	t.ClientID, t.ClientSecret = id, devices.Secret(secret)
+	if err := login.register(ctx, t, domain); err != nil {
 		return nil, err
 	}
 	t, err = login.Tesla(ctx, t)

@@ -75,6 +75,9 @@ honeywell:
 {{- end}}
 {{end}}
 mqtt:
+{{- if .MQTT.Off}}
+  # There is no broker, so Home Assistant sees nothing. With one: mqtt://192.168.1.10:1883
+{{- end}}
   url: {{q .MQTT.URL}}
 {{- if .MQTT.Username}}
   username: {{q .MQTT.Username}}
@@ -93,7 +96,15 @@ weather:
   # No forecast: nothing is precooled. With latitude and longitude it is.
   source: none
 {{- end}}
-{{if .Notifications.SMTP.Server}}
+{{if .HTTP.Listen}}
+http:
+  # The page, and figures for Prometheus at /metrics.
+  listen: {{q .HTTP.Listen}}
+{{- if .HTTP.Password}}
+  password: {{secret .HTTP.Password}}
+{{- end}}
+{{end}}
+{{- if .Notifications.SMTP.Server}}
 notifications:
   smtp:
     server: {{q .Notifications.SMTP.Server}}

@@ -57,30 +57,24 @@ configuration starts as a dry run. Press Enter to accept what is in [brackets], 
 	if may, err := i.mayReplace(ctx); err != nil || !may {
 		return false, err
 	}
+	if i.Answers == nil {
+		i.Memory = remember(i.File + ".answers")
+		if len(i.Memory.answers) > 0 {
+			i.Say("What you answered last time is in [brackets].")
+		}
+		i.Say("At any question: back changes an earlier answer, skip leaves a part out.\n")
+	}
 	a := answers{Files: i.Files, Example: i.Example}
 	a.Tariff.Currency = "$"
 	a.Settings.OffPeakReservePercent = 100
-	var about tesla.About
-	for _, step := range []struct {
-		title string
-		do    func() error
-	}{
-		{"Powerwall", func() (err error) { about, err = i.powerwall(ctx, &a); return err }},
-		{"Time zone", func() error { return i.zone(ctx, &a, about.Zone) }},
-		{"Temperatures", func() error { return i.unit(ctx, &a) }},
-		{"Electricity prices", func() error { return i.tariff(ctx, &a, about) }},
-		{"Weather", func() error { return i.location(ctx, &a) }},
-		{"Thermostats", func() error { return i.thermostats(ctx, &a) }},
-		{"Home Assistant", func() error { return i.broker(ctx, &a) }},
-		{"Mail", func() error { return i.mail(ctx, &a) }},
-	} {
-		i.Say("== %s", step.title)
-		if err := step.do(); err != nil {
-			return false, fmt.Errorf("%s: %w", strings.ToLower(step.title), err)
-		}
-		i.Say("")
+	if err := i.steps(ctx, &a); err != nil {
+		return false, err
 	}
-	return i.write(ctx, a)
+	written, err = i.write(ctx, a)
+	if written {
+		i.Memory.forget()
+	}
+	return written, err
 }
 
 // mayReplace asks before a configuration that somebody has written is replaced.
@@ -92,7 +86,7 @@ func (i Interview) mayReplace(ctx context.Context) (bool, error) {
 	if err := writable(i.File); err != nil {
 		return false, err
 	}
-	return i.Confirm(ctx, Question{Key: "replace", Text: "There is already a configuration, " + i.File + ". Replace it (the old one is kept as " + i.File + ".old)?", Default: "no"})
+	return i.Confirm(ctx, Question{Key: "replace", Text: "There is already a configuration, " + i.File + ". Replace it (the old one is kept as " + i.File + ".old)?", Default: "no", Passing: true})
 }
 
 func (i Interview) state(name string) string {
@@ -104,24 +98,13 @@ func (i Interview) state(name string) string {
 
 func (i Interview) login() Login { return Login{Console: i.Console, HTTP: i.HTTP, Now: i.Now} }
 
-// tries lets a person correct what an account has refused.
-func (i Interview) tries(ctx context.Context, do func() error) (err error) {
-	for range attempts {
-		if err = do(); err == nil || i.Answers != nil || ctx.Err() != nil || errors.Is(err, ErrEnded) {
-			return err
-		}
-		i.Say("That did not work: %v.", err)
-	}
-	return err
-}
-
 func (i Interview) zone(ctx context.Context, a *answers, known string) error {
 	if known == "" {
 		known = i.Zone
 	}
 	zone, err := i.Ask(ctx, Question{Key: "timezone", Text: "Time zone of the home, such as America/Los_Angeles", Default: known, Check: func(answer string) error {
-		if _, err := time.LoadLocation(answer); err != nil || answer == "Local" {
-			return errors.New("there is no such time zone: it reads like America/Los_Angeles or Europe/Berlin")
+		if !config.ZoneKnown(answer) {
+			return errors.New(config.WrongZone(answer))
 		}
 		return nil
 	}})
@@ -247,7 +230,6 @@ name and password, as the app does. That interface is not official, and too many
 		if h.BaseURL == "" {
 			h.BaseURL = tcc.DefaultBaseURL
 		}
-		// One try: the portal locks out whoever gets it wrong a few times.
 		if h.Username, err = i.Ask(ctx, Question{Key: "honeywell_username", Text: "E-mail address of the account"}); err != nil {
 			return err
 		}
@@ -264,18 +246,15 @@ name and password, as the app does. That interface is not official, and too many
 		}
 		i.Say(`At https://developer.honeywellhome.com, create an account (separate from that of the phone app), and in it an app with
 the callback URL %s. It then shows a consumer key and a consumer secret.`, LocalRedirect)
-		err = i.tries(ctx, func() (err error) {
-			if h.ClientID, err = i.Ask(ctx, Question{Key: "honeywell_client_id", Text: "Consumer key"}); err != nil {
-				return err
-			}
-			secret, err := i.Ask(ctx, Question{Key: "honeywell_client_secret", Text: "Consumer secret", Secret: true})
-			if err != nil {
-				return err
-			}
-			h.ClientSecret = devices.Secret(secret)
-			all, err = i.login().Resideo(ctx, c)
+		if h.ClientID, err = i.Ask(ctx, Question{Key: "honeywell_client_id", Text: "Consumer key"}); err != nil {
 			return err
-		})
+		}
+		var secret string
+		if secret, err = i.Ask(ctx, Question{Key: "honeywell_client_secret", Text: "Consumer secret", Secret: true}); err != nil {
+			return err
+		}
+		h.ClientSecret = devices.Secret(secret)
+		all, err = i.login().Resideo(ctx, c)
 	}
 	if err != nil {
 		return err
@@ -289,51 +268,49 @@ the callback URL %s. It then shows a consumer key and a consumer secret.`, Local
 }
 
 func (i Interview) broker(ctx context.Context, a *answers) error {
-	i.Say("powermgr shows itself in Home Assistant through an MQTT broker, such as the Mosquitto add-on. Looking for one …")
+	i.Say("Home Assistant shows powermgr through an MQTT broker, such as its Mosquitto add-on. Looking for one …")
 	found := i.Find(ctx)
-	usual := "mqtt://127.0.0.1:1883"
+	usual := config.WithoutBroker
 	for n, b := range found {
 		i.Say("  found: %s, mqtt://%s", b.Name, b.Addr)
 		if n == 0 {
 			usual = "mqtt://" + b.Addr
 		}
 	}
-	try := func() error {
-		address, err := i.Ask(ctx, Question{Key: "mqtt_url", Text: "Address of the broker", Default: usual, Check: checkBroker})
+	if len(found) == 0 {
+		i.Say(`  None answers on this network. Without Home Assistant you need none. With it, give the address of Home Assistant, once
+  its Mosquitto add-on runs; or have a broker on this machine: sudo apt install mosquitto (in another terminal), and
+  then mqtt://127.0.0.1:1883 here.`)
+	}
+	address, err := i.Ask(ctx, Question{Key: "mqtt_url", Text: "Address of the broker, or none", Default: usual, Check: checkBroker})
+	if err != nil {
+		return err
+	}
+	a.MQTT = config.MQTT{URL: withScheme(address), ClientID: "powermgr-setup"}
+	if a.MQTT.Off() {
+		return nil
+	}
+	if a.MQTT.Username, err = i.Ask(ctx, Question{Key: "mqtt_username", Text: "User name", Optional: true}); err != nil {
+		return err
+	}
+	if a.MQTT.Username != "" {
+		password, err := i.Ask(ctx, Question{Key: "mqtt_password", Text: "Password", Secret: true, Optional: true})
 		if err != nil {
 			return err
 		}
-		a.MQTT = config.MQTT{URL: withScheme(address), ClientID: "powermgr-setup"}
-		if a.MQTT.Username, err = i.Ask(ctx, Question{Key: "mqtt_username", Text: "User name", Optional: true}); err != nil {
-			return err
-		}
-		if a.MQTT.Username != "" {
-			password, err := i.Ask(ctx, Question{Key: "mqtt_password", Text: "Password", Secret: true, Optional: true})
-			if err != nil {
-				return err
-			}
-			a.MQTT.Password = devices.Secret(password)
-		}
-		if err := i.Broker(ctx, a.Config); err != nil {
-			return err
-		}
-		i.Say("The broker answers.")
-		return nil
+		a.MQTT.Password = devices.Secret(password)
 	}
-	for {
-		err := try()
-		if err == nil || i.Answers != nil || ctx.Err() != nil || errors.Is(err, ErrEnded) {
-			return err
-		}
-		i.Say("That did not work: %v.", err)
-		without, err := i.Confirm(ctx, Question{Key: "without_broker", Text: "Go on without a broker (powermgr then works without Home Assistant, and keeps trying to connect)", Default: "no"})
-		if err != nil || without {
-			return err
-		}
+	if err := i.Broker(ctx, a.Config); err != nil {
+		return err
 	}
+	i.Say("The broker answers.")
+	return nil
 }
 
 func withScheme(address string) string {
+	if strings.EqualFold(address, config.WithoutBroker) {
+		return config.WithoutBroker
+	}
 	if !strings.Contains(address, "://") {
 		address = "mqtt://" + address
 	}
@@ -341,11 +318,39 @@ func withScheme(address string) string {
 }
 
 func checkBroker(answer string) error {
+	if withScheme(answer) == config.WithoutBroker {
+		return nil
+	}
 	u, err := url.Parse(withScheme(answer))
 	if err != nil || u.Hostname() == "" || u.User != nil {
-		return errors.New("it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS")
+		return errors.New("it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS; or none")
 	}
 	return nil
+}
+
+// pagePort is where the page is.
+const pagePort = "9469"
+
+func (i Interview) page(ctx context.Context, a *answers) error {
+	i.Say("powermgr's page shows what flows and what is decided, and has buttons for guests and vacations.")
+	who, err := i.Choose(ctx, Question{Key: "page", Text: "Show it", Default: "machine"}, []Option{
+		{"machine", "on this machine alone, at http://127.0.0.1:" + pagePort}, {"network", "on your phone and everything else on your network, with a password"}, {"none", "nowhere"},
+	})
+	switch {
+	case err != nil || who == "none":
+		return err
+	case who == "machine":
+		a.HTTP.Listen = "127.0.0.1:" + pagePort
+		return nil
+	}
+	password, err := i.Ask(ctx, Question{Key: "page_password", Text: "Password for it, of your choice", Secret: true, Check: func(answer string) error {
+		if len(answer) < config.LeastPassword {
+			return fmt.Errorf("take at least %d characters", config.LeastPassword)
+		}
+		return nil
+	}})
+	a.HTTP.Listen, a.HTTP.Password = "0.0.0.0:"+pagePort, devices.Secret(password)
+	return err
 }
 
 func (i Interview) mail(ctx context.Context, a *answers) error {
@@ -410,7 +415,10 @@ func (i Interview) write(ctx context.Context, a answers) (bool, error) {
 	for _, n := range notices {
 		i.Say("Note: %s", n)
 	}
-	ok, err := i.Confirm(ctx, Question{Key: "write", Text: "\nWrite " + i.File, Default: "yes"})
+	ok, err := i.Confirm(ctx, Question{Key: "write", Text: "\nWrite " + i.File, Default: "yes", Passing: true})
+	if err == nil && !ok && i.Memory != nil {
+		i.Say("Your answers are kept: the next powermgr setup offers them again.")
+	}
 	if err != nil || !ok {
 		return false, err
 	}

@@ -1,0 +1,112 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"powermgr/cmd/config"
+	"powermgr/devices"
+	"powermgr/devices/tesla"
+)
+
+// A step is a part of the interview. Each can be tried again, left out, or come back
+// to; what it has answered is offered then.
+type step struct {
+	title string
+	do    func() error
+	// without is what the configuration is without it; nil: it cannot be left out.
+	without func(*answers)
+}
+
+// mostTurns bounds an interview with whoever does not read what is said.
+const mostTurns = 200
+
+// steps asks for everything, one part after the other.
+func (i Interview) steps(ctx context.Context, a *answers) error {
+	var about tesla.About
+	all := []step{
+		{"Powerwall", func() (err error) { about, err = i.powerwall(ctx, a); return err }, func(*answers) { about = tesla.About{} }},
+		{"Time zone", func() error { return i.zone(ctx, a, about.Zone) }, nil},
+		{"Temperatures", func() error { return i.unit(ctx, a) }, nil},
+		{"Electricity prices", func() error { return i.tariff(ctx, a, about) }, func(*answers) {}},
+		{"Weather", func() error { return i.location(ctx, a) }, func(*answers) {}},
+		{"Thermostats", func() error { return i.thermostats(ctx, a) }, func(*answers) {}},
+		{"Home Assistant", func() error { return i.broker(ctx, a) }, func(a *answers) { a.MQTT.URL = config.WithoutBroker }},
+		{"Page", func() error { return i.page(ctx, a) }, func(*answers) {}},
+		{"Mail", func() error { return i.mail(ctx, a) }, func(*answers) {}},
+	}
+	before := make([]answers, len(all)) // as each step found them
+	turns := 0
+	for n := 0; n < len(all); {
+		if turns++; turns > mostTurns {
+			return errors.New("this was tried often enough: run powermgr setup again, it knows what you answered")
+		}
+		s := all[n]
+		before[n] = *a
+		i.Say("== %s", s.title)
+		if i.Memory != nil {
+			i.Memory.inStep = 0
+		}
+		err := i.attempt(ctx, s)
+		switch {
+		case errors.Is(err, errBack):
+			if i.Memory.inStep == 0 {
+				n = max(0, n-1)
+			}
+			*a = before[n]
+			i.Say("")
+			continue
+		case errors.Is(err, errSkip):
+			*a = before[n]
+			s.without(a)
+			i.Say("Left out.")
+		case err != nil:
+			return fmt.Errorf("%s: %w", strings.ToLower(s.title), err)
+		}
+		i.Say("")
+		n++
+	}
+	return nil
+}
+
+// attempt does a step. What does not work is said, and whoever is asked decides how to
+// go on; answers that were given in advance cannot.
+func (i Interview) attempt(ctx context.Context, s step) error {
+	err := s.do()
+	switch {
+	case err == nil || i.Answers != nil || ctx.Err() != nil || errors.Is(err, ErrEnded) || errors.Is(err, errBack):
+		return err
+	case errors.Is(err, errSkip) && s.without != nil:
+		return err
+	case errors.Is(err, errSkip):
+		i.Say("  This part is needed.")
+		return i.again()
+	}
+	if refused, is := err.(*devices.Error); is { //nolint:errorlint // one that is wrapped says more than what it wraps
+		err = refused.Err
+	}
+	i.Say("That did not work: %v.", err)
+	options := []Option{{"again", "try again; what you answered is in [brackets]"}, {"back", "go back to the part before"}}
+	if s.without != nil {
+		options = append(options, Option{"skip", "leave this part out for now"})
+	}
+	how, asked := i.Choose(ctx, Question{Key: "how", Text: "How to go on", Default: "again", Passing: true}, options)
+	switch {
+	case asked != nil:
+		return asked
+	case how == "again":
+		return i.again()
+	case how == "back":
+		i.Memory.inStep = 0
+		return errBack
+	}
+	return errSkip
+}
+
+// again begins the step at hand once more.
+func (i Interview) again() error {
+	i.Memory.inStep = 1
+	return errBack
+}
