@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,8 +24,8 @@ func restoreCommand(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "restore",
 		Short: "Restore everything that powermgr has set, and wait until it is done",
-		Long: `Restores what the battery and the thermostats were set to, and waits until the devices show it. powermgr
-then changes nothing until the window that runs is over, or the next one. What could not be restored is
+		Long: `Restores what the battery and the thermostats were set to, and waits until the devices show it. It says
+what it waits for, and each device as it shows what it was set to. powermgr then changes nothing until the window that runs is over, or the next one. What could not be restored is
 named, and the exit code is 1. apt remove does this first.`,
 		Example: "  sudo powermgr restore\n  sudo powermgr restore --wait 10m",
 		Args:    cobra.NoArgs,
@@ -33,15 +35,19 @@ named, and the exit code is 1. apt remove does this first.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), patience)
 			defer cancel()
-			left, err := restored(ctx, g)
+			r := restoration{out: cmd.OutOrStdout(), began: time.Now(), patience: patience}
+			left, err := r.run(ctx, g)
+			r.sum()
 			switch {
 			case len(left) > 0:
 				return fmt.Errorf("not restored: %s: %w", strings.Join(left, "; "), err)
 			case err != nil:
 				return err
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), "nothing is left that powermgr has set")
-			return err
+			if !r.elsewhere {
+				r.say("nothing is left that powermgr has set")
+			}
+			return nil
 		},
 	}
 	c.Flags().DurationVar(&patience, "wait", 3*time.Minute, "how long to wait for the devices")
@@ -54,10 +60,28 @@ var (
 	errStopped    = errors.New("powermgr is not running: sudo systemctl start powermgr, then sudo powermgr restore")
 )
 
-// restored has the daemon restore everything and waits for it. It returns what is
-// left, for people; the error says why, or that it is not known.
-func restored(ctx context.Context, g *globals) (left []string, err error) {
+// A restoration is one that somebody waits for: it says what it waits for, and how long.
+type restoration struct {
+	out      io.Writer
+	began    time.Time
+	patience time.Duration
+	waited   []rules.Owned // for all of these
+	done     []string      // those that are restored, by name
+	told     time.Time     // when it last said something
+
+	elsewhere bool // the other node restores
+}
+
+// reminder is how often somebody is told that something is still waited for.
+const reminder = 15 * time.Second
+
+// run has the daemon restore everything and waits for it. It returns what is left, for
+// people; the error says why, or that it is not known.
+func (r *restoration) run(ctx context.Context, g *globals) (left []string, err error) {
 	dir := runtimeDir()
+	if s, err := local.Ask(ctx, dir); err == nil {
+		r.begin(s)
+	}
 	asked := time.Now()
 	if err := local.AskRestore(ctx, dir); errors.Is(err, local.ErrNobody) {
 		return unrestored(g)
@@ -71,7 +95,8 @@ func restored(ctx context.Context, g *globals) (left []string, err error) {
 			}
 			var c control.State
 			paused := (page{Status: s}).topic("control/state", &c) && c.Override == string(rules.OverridePause)
-			if left = names(c.Owned); paused && len(left) == 0 {
+			r.see(c.Owned, paused)
+			if left = described(c.Owned); paused && len(left) == 0 {
 				return nil, nil
 			}
 			if !paused && time.Since(asked) > turned {
@@ -87,6 +112,58 @@ func restored(ctx context.Context, g *globals) (left []string, err error) {
 			return left, errStillThere
 		case <-time.After(500 * time.Millisecond):
 		}
+	}
+}
+
+func (r *restoration) say(format string, args ...any) {
+	fmt.Fprintf(r.out, format+"\n", args...)
+	r.told = time.Now()
+}
+
+// begin says what there is to restore.
+func (r *restoration) begin(s local.Status) {
+	var c control.State
+	switch known := (page{Status: s}).topic("control/state", &c); {
+	case s.State.Role == pair.Standby:
+		r.elsewhere = true
+		r.say("This node stands by: the active one restores what the pair has set. Run powermgr restore there.")
+	case s.DryRun:
+		r.say("This is a dry run: powermgr has sent nothing to any device.")
+	case !known:
+		r.say("powermgr has not said yet what it has set. Waiting for up to %s.", r.patience)
+	case len(c.Owned) > 0:
+		r.waited = c.Owned
+		r.say("To restore: %s. Waiting for up to %s until the devices show it.", strings.Join(described(c.Owned), ", "), r.patience)
+	}
+}
+
+// see says what has changed since. Before the daemon has paused, what it owns may
+// still change.
+func (r *restoration) see(owned []rules.Owned, paused bool) {
+	is := func(o rules.Owned) func(rules.Owned) bool {
+		return func(other rules.Owned) bool { return other.Target == o.Target }
+	}
+	for _, o := range owned {
+		if !slices.ContainsFunc(r.waited, is(o)) {
+			r.waited = append(r.waited, o)
+			r.say("To restore as well: %s.", o.Name)
+		}
+	}
+	for _, o := range r.waited {
+		if paused && !slices.ContainsFunc(owned, is(o)) && !slices.Contains(r.done, o.Name) {
+			r.done = append(r.done, o.Name)
+			r.say("  %s is restored.", o.Name)
+		}
+	}
+	if len(owned) > 0 && time.Since(r.told) >= reminder {
+		r.say("  Still waiting for %s (%s of %s).", strings.Join(described(owned), ", "), time.Since(r.began).Round(time.Second), r.patience)
+	}
+}
+
+// sum says what was restored.
+func (r *restoration) sum() {
+	if len(r.done) > 0 && len(r.done) < len(r.waited) {
+		r.say("Restored: %s.", strings.Join(r.done, ", "))
 	}
 }
 
@@ -106,9 +183,14 @@ func unrestored(g *globals) ([]string, error) {
 // turned is how long the controller may take to act on what it was asked.
 const turned = 10 * time.Second
 
-func names(owned []rules.Owned) (all []string) {
+// described is what powermgr has set, for people, with what restoring it waits for.
+func described(owned []rules.Owned) (all []string) {
 	for _, o := range owned {
-		all = append(all, o.Name)
+		text := o.Name
+		if o.Waits != "" {
+			text += " (" + o.Waits + ")"
+		}
+		all = append(all, text)
 	}
 	return all
 }
