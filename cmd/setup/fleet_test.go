@@ -31,7 +31,12 @@ type world struct {
 
 func newWorld(t *testing.T, app emulator.TeslaApp) world {
 	t.Helper()
-	cloud := emulator.New(emulator.Options{Now: time.Now, Tesla: emulator.TeslaOptions{App: &app}})
+	return newWorldOf(t, emulator.TeslaOptions{App: &app})
+}
+
+func newWorldOf(t *testing.T, o emulator.TeslaOptions) world {
+	t.Helper()
+	cloud := emulator.New(emulator.Options{Now: time.Now, Tesla: o})
 	server := httptest.NewServer(cloud.Handler())
 	t.Cleanup(server.Close)
 	return world{cloud, server.URL, strings.TrimPrefix(server.URL, "http://")}
@@ -156,6 +161,19 @@ func TestAnAppThatWasNeverRegistered(t *testing.T) {
 	}
 }
 
+// Putting the key on a domain can take longer than the app's token lasts.
+func TestAPartnerTokenThatEnds(t *testing.T) {
+	w := newWorld(t, emulator.TeslaApp{})
+	puts := w.puts("Press Enter to try again")
+	login, o := w.login(t, agrees(t), says("Your domain", w.host), reply{puts.to, func(shown string) string {
+		w.cloud.ExpirePartnerTokens()
+		return puts.says(shown)
+	}})
+	if _, err := login.Tesla(context.Background(), w.config(t)); err != nil {
+		t.Fatalf("%v\n%s", err, &o.shown)
+	}
+}
+
 // Tesla refuses a step; the owner is told what to do about it.
 func TestWhatTeslaRefuses(t *testing.T) {
 	rsa := "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBALRiMLAHudeSA2ai3QH0CyAIFTeGZ1IE\nSyGfqe1hr3ZgKAmVnxPUj8EYPEjyxM1GSF5rFRDGfSPaeNKfDe8L2bUCAwEAAQ==\n-----END PUBLIC KEY-----\n"
@@ -163,6 +181,7 @@ func TestWhatTeslaRefuses(t *testing.T) {
 		name   string
 		app    emulator.TeslaApp
 		change func(*config.Tesla)
+		bare   bool   // the account has no Powerwall
 		hosted string // empty: what powermgr has made
 		domain string // empty: the host of the cloud
 		want   []string
@@ -178,10 +197,11 @@ func TestWhatTeslaRefuses(t *testing.T) {
 		{name: "a redirect that is not the app's", app: emulator.TeslaApp{Redirect: "https://elsewhere.example/auth"}, want: []string{"recognize this redirect_uri"}},
 		{name: "a client id that is not the app's", change: func(c *config.Tesla) { c.ClientID = "another" }, want: []string{"copy client id and client secret again"}},
 		{name: "a scope that the app lacks", app: emulator.TeslaApp{Scopes: []string{"openid", "offline_access", "energy_device_data"}}, want: []string{"lacks energy_cmds", "tick every box"}},
+		{name: "an account without a Powerwall", bare: true, want: []string{"there is no Powerwall on this account", "in whose app you see it"}},
 		{name: "scopes that were not ticked", app: emulator.TeslaApp{Granted: []string{"openid", "offline_access"}}, want: []string{"lacks energy_device_data and energy_cmds", "tick every box"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t, tt.app)
+			w := newWorldOf(t, emulator.TeslaOptions{App: &tt.app, NoPowerwall: tt.bare})
 			c := w.config(t)
 			if tt.change != nil {
 				tt.change(&c)

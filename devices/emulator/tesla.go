@@ -23,6 +23,7 @@ type TeslaOptions struct {
 	Grace        time.Duration // for how long a rotated refresh token still works: not at all
 	Refresh      time.Duration // of the figures in live_status: 30 s
 	History      HistoryQuirks // of calendar_history
+	NoPowerwall  bool          // the account has none
 	App          *TeslaApp     // nil: any app is taken for one that is registered
 	Tariff       string        // the JSON of tariff_content_v2; empty: none is set in the app
 }
@@ -205,7 +206,7 @@ func (c *Cloud) teslaToken(w http.ResponseWriter, r *http.Request, _ *House) {
 const zombieSite = 98765
 
 func (c *Cloud) teslaProducts(w http.ResponseWriter, _ *http.Request, h *House) {
-	envelope(w, http.StatusOK, []any{
+	products := []any{
 		map[string]any{"id": 1234, "vehicle_id": 1234, "vin": "LRW3F7EK4NC700000", "display_name": "Emulated", "state": "asleep"},
 		map[string]any{
 			"energy_site_id": c.options.Tesla.SiteID, "resource_type": "battery", "site_name": "Emulated home", "id": "ABC123", "gateway_id": "ABC123",
@@ -216,7 +217,11 @@ func (c *Cloud) teslaProducts(w http.ResponseWriter, _ *http.Request, h *House) 
 		map[string]any{
 			"energy_site_id": zombieSite, "resource_type": "battery", "id": "OLD", "components": map[string]any{"battery": false, "solar": false, "grid": false},
 		},
-	}, "")
+	}
+	if c.options.Tesla.NoPowerwall {
+		products = products[:1]
+	}
+	envelope(w, http.StatusOK, products, "")
 }
 
 func (h *House) charge() float64 { return h.Stored / h.options.CapacityWh * 100 }

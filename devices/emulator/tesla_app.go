@@ -62,6 +62,7 @@ type appState struct {
 	registered map[string]bool // by the host of the region
 	scopes     []string        // of the last consent
 	partner    int             // partner tokens given
+	partners   []grant         // and those that are good
 }
 
 // wellKnown is where an app's domain has its public key.
@@ -209,15 +210,34 @@ func (c *Cloud) partnerToken(w http.ResponseWriter, audience string) {
 		return
 	}
 	c.tesla.app.partner++
+	token := fmt.Sprintf("%s%d", partnerPrefix, c.tesla.app.partner)
+	c.tesla.app.partners = add(c.tesla.app.partners, grant{token, c.options.Now().Add(c.options.Tesla.TokenLife)})
 	reply(w, http.StatusOK, map[string]any{
-		"access_token": fmt.Sprintf("%s%d", partnerPrefix, c.tesla.app.partner), "expires_in": int(c.options.Tesla.TokenLife.Seconds()), "token_type": "Bearer",
+		"access_token": token, "expires_in": int(c.options.Tesla.TokenLife.Seconds()), "token_type": "Bearer",
 	})
 }
 
 const partnerPrefix = "emulator-tesla-partner-"
 
-func partner(r *http.Request) bool {
-	return strings.HasPrefix(r.Header.Get("Authorization"), "Bearer "+partnerPrefix)
+// ExpirePartnerTokens ends those that were given so far.
+func (c *Cloud) ExpirePartnerTokens() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tesla.app.partners = nil
+}
+
+// partner answers a request that has no good partner token.
+func (c *Cloud) partner(w http.ResponseWriter, r *http.Request) bool {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	switch {
+	case !strings.HasPrefix(token, partnerPrefix):
+		envelope(w, http.StatusUnauthorized, nil, "Expected partner account")
+	case !good(c.tesla.app.partners, token, c.options.Now()):
+		envelope(w, http.StatusUnauthorized, nil, "token expired (401)")
+	default:
+		return true
+	}
+	return false
 }
 
 // appRegister registers the app in the region that is asked.
@@ -233,9 +253,10 @@ func (c *Cloud) appRegister(w http.ResponseWriter, r *http.Request, _ *House) {
 	if origin == "" {
 		origin = r.Host
 	}
+	if !c.partner(w, r) {
+		return
+	}
 	switch err := json.NewDecoder(r.Body).Decode(&body); {
-	case !partner(r):
-		envelope(w, http.StatusUnauthorized, nil, "Expected partner account")
 	case err != nil || body.Domain == "" || body.Domain != strings.ToLower(body.Domain) || strings.Contains(body.Domain, "/"):
 		envelope(w, http.StatusBadRequest, nil, "Invalid domain: "+body.Domain+". Ensure that domain is lowercase and starts without https://")
 	case body.Domain != origin && !strings.HasSuffix(body.Domain, "."+origin):
@@ -252,10 +273,11 @@ func (c *Cloud) appRegister(w http.ResponseWriter, r *http.Request, _ *House) {
 
 // appPublicKey says which key is registered in the region that is asked.
 func (c *Cloud) appPublicKey(w http.ResponseWriter, r *http.Request, _ *House) {
+	if !c.partner(w, r) {
+		return
+	}
 	point, err := curvePoint(c.tesla.app.hosted)
 	switch {
-	case !partner(r):
-		envelope(w, http.StatusUnauthorized, nil, "Expected partner account")
 	case err != nil || !c.tesla.app.registered[r.Host]:
 		envelope(w, http.StatusNotFound, nil, "not_found")
 	default:

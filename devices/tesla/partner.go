@@ -164,7 +164,19 @@ func (p *Partner) RegisteredKey(ctx context.Context, domain string) (string, err
 	return strings.ToLower(e.Response.Key), nil
 }
 
+// call asks Fleet API. A token that has ended, as while its owner put the public key on
+// a domain, is replaced once.
 func (p *Partner) call(ctx context.Context, op, method, path string, body []byte) (cloud.Reply, error) {
+	held := p.token != ""
+	reply, err := p.send(ctx, op, method, path, body)
+	if held && err == nil && reply.Status == http.StatusUnauthorized {
+		p.token = ""
+		return p.send(ctx, op, method, path, body)
+	}
+	return reply, err
+}
+
+func (p *Partner) send(ctx context.Context, op, method, path string, body []byte) (cloud.Reply, error) {
 	if p.token == "" {
 		if err := p.Check(ctx); err != nil {
 			return cloud.Reply{}, err

@@ -130,7 +130,7 @@ func onlyBattery(all []battery) (int64, error) {
 	}
 	switch len(found) {
 	case 0:
-		return 0, refused(opProducts, errors.New("there is no Powerwall on this account"))
+		return 0, refused(opProducts, errors.New("there is no Powerwall on this account: log in with the Tesla account in whose app you see it, and agree to share energy data"))
 	case 1:
 		return found[0].id, nil
 	}
