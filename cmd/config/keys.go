@@ -152,11 +152,29 @@ func nearest(t reflect.Type, section, name string) string {
 // DidYouMean is the question that ends what is said of a word that is not known;
 // empty if none of those that are known comes near it.
 func DidYouMean(word string, known []string) string {
-	best := closest(word, known, len([]rune(word))/3+1) // a third of it wrong, or one letter of a short one
+	best := begunBy(word, known)
+	if n := len([]rune(word)); best == "" {
+		best = closest(word, known, min(n/3+1, n-1)) // a third of it wrong, or one letter of a short one
+	}
 	if best == "" {
 		return ""
 	}
 	return ": did you mean " + best + "?"
+}
+
+// begunBy is the only one of those known that begins with a word; empty: there is none,
+// or not only one.
+func begunBy(word string, known []string) (only string) {
+	for _, k := range known {
+		if len(word) < 2 || !strings.HasPrefix(strings.ToLower(k), strings.ToLower(word)) {
+			continue
+		}
+		if only != "" {
+			return ""
+		}
+		only = k
+	}
+	return only
 }
 
 // closest is the one of those known that is spelled most like a word, with at most

@@ -169,6 +169,27 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+func TestDidYouMean(t *testing.T) {
+	for _, tt := range []struct {
+		word  string
+		known []string
+		want  string
+	}{
+		{"critcal", []string{"info", "warning", "critical"}, ": did you mean critical?"},
+		{"warn", []string{"info", "warning", "critical"}, ": did you mean warning?"},
+		{"p", []string{"plan", "peak"}, ""},
+		{"pea", []string{"peak", "peaks"}, ": did you mean peak?"}, // the nearer one
+		{"K", []string{"F", "C"}, ""},                              // any letter is one letter off
+		{"fc", []string{"F", "C"}, ": did you mean F?"},
+		{"nothing", []string{"plan", "rule"}, ""},
+		{"", []string{"plan"}, ""},
+	} {
+		if got := DidYouMean(tt.word, tt.known); got != tt.want {
+			t.Errorf("%q: got %q, want %q", tt.word, got, tt.want)
+		}
+	}
+}
+
 func TestParseIsBounded(t *testing.T) {
 	var bomb strings.Builder
 	bomb.WriteString("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n")

@@ -31,6 +31,8 @@ func notifyCommand(g *globals) *cobra.Command {
 			switch {
 			case (level == "") == (stopped == ""):
 				return usage("one of --test and --stopped is needed: powermgr notify --test critical")
+			case stopped == "" && !slices.Contains(health.Levels(), health.Level(level)):
+				return usage("--test %s is not a level: choose info, warning or critical%s", level, config.DidYouMean(level, []string{"info", "warning", "critical"}))
 			case stopped == "" && err != nil:
 				return err
 			case errors.As(err, &broken):
@@ -38,9 +40,6 @@ func notifyCommand(g *globals) *cobra.Command {
 			}
 			if stopped != "" {
 				return tellStopped(cmd.Context(), c, stopped, broken)
-			}
-			if !slices.Contains(health.Levels(), health.Level(level)) {
-				return usage("--test %s is not a level: choose info, warning or critical%s", level, config.DidYouMean(level, []string{"info", "warning", "critical"}))
 			}
 			if keys := c.Placeholders("notifications.smtp"); len(keys) > 0 {
 				return wrong(stillExample(keys, g.config))

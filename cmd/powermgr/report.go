@@ -33,6 +33,10 @@ powermgr would have done that week, and what that would have saved; --first-week
 		Example: "  sudo powermgr report --date yesterday\n  sudo powermgr report --first-week",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			formats := []string{"text", "html", "json"}
+			if !slices.Contains(formats, format) {
+				return usage("--format %s is unknown: choose text, html or json%s", format, config.DidYouMean(format, formats))
+			}
 			config, _, err := config.Load(g.config, os.Environ())
 			if err != nil {
 				return err
@@ -103,10 +107,8 @@ func written(day records.Day, format string) ([]byte, error) {
 		return []byte(report.Text(day.Record)), nil
 	case "html":
 		return day.HTML()
-	case "json":
-		return report.JSON(day.Record)
 	}
-	return nil, usage("--format %s is unknown: choose text, html or json%s", format, config.DidYouMean(format, []string{"text", "html", "json"}))
+	return report.JSON(day.Record)
 }
 
 // evening is what the timer wants. What one part of it cannot do is no reason

@@ -42,7 +42,7 @@ role.`,
 			}
 			role, err := pair.ParseRole(args[0])
 			if err != nil {
-				return wrong(err)
+				return usage("%w%s", err, config.DidYouMean(args[0], []string{string(pair.Active), string(pair.Standby)}))
 			}
 			return local.TellRole(cmd.Context(), runtimeDir(), role)
 		},

@@ -103,6 +103,9 @@ func gather(cmd *cobra.Command, file string, now time.Time) (all []supportFile) 
 	}
 	add("status.json", state, err)
 	for _, path := range append([]string{c.Paths.JournalFile, c.Paths.RamdiskStateFile}, recordFiles(c.Paths)...) {
+		if path == "" {
+			continue
+		}
 		text, err := os.ReadFile(path)
 		add(filepath.Base(path), text, err)
 	}
@@ -113,6 +116,9 @@ func gather(cmd *cobra.Command, file string, now time.Time) (all []supportFile) 
 
 // recordFiles are the files of the last two days.
 func recordFiles(p config.Paths) []string {
+	if p.PermanentMetricsDir == "" {
+		return nil // there is no configuration that says where they are
+	}
 	days, _ := filepath.Glob(filepath.Join(p.PermanentMetricsDir, "*.json")) // a bad pattern has none
 	slices.Sort(days)
 	today := filepath.Join(filepath.Dir(p.RamdiskStateFile), "powermgr_day.json")

@@ -76,6 +76,23 @@ paths: {journal_file: journal.json, ramdisk_state_file: state.json, permanent_me
 	}
 }
 
+// What lay in the folder in which it was run went along.
+func TestASupportBundleWithoutAConfigurationTakesNothingElse(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.WriteFile("private.json", []byte(`{}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, err := call("support-bundle", "--config", "nowhere.yaml", "--output", "bundle.tar.gz"); code != 0 {
+		t.Fatalf("exit %d: %s%s", code, out, err)
+	}
+	for name := range unpack(t, "bundle.tar.gz") {
+		if strings.Contains(name, "private") || strings.HasSuffix(name, "/.") {
+			t.Errorf("it has %s", name)
+		}
+	}
+}
+
 func unpack(t *testing.T, path string) map[string]string {
 	t.Helper()
 	f, err := os.Open(path)
