@@ -47,6 +47,9 @@ named, and the exit code is 1. apt remove does this first.`,
 			if !r.elsewhere {
 				r.say("nothing is left that powermgr has set")
 			}
+			if !r.paused.IsZero() {
+				r.say("powermgr changes nothing until %s. Resume, on the page or in Home Assistant, ends that.", r.paused.Format("Mon 15:04"))
+			}
 			return nil
 		},
 	}
@@ -69,7 +72,8 @@ type restoration struct {
 	done     []string      // those that are restored, by name
 	told     time.Time     // when it last said something
 
-	elsewhere bool // the other node restores
+	elsewhere bool      // the other node restores
+	paused    time.Time // until when nothing is changed, by the home's clock; zero: not known
 }
 
 // reminder is how often somebody is told that something is still waited for.
@@ -95,6 +99,9 @@ func (r *restoration) run(ctx context.Context, g *globals) (left []string, err e
 			}
 			var c control.State
 			paused := (page{Status: s}).topic("control/state", &c) && c.Override == string(rules.OverridePause)
+			if paused && c.Until != nil {
+				r.paused = c.Until.In(s.Now.Location())
+			}
 			r.see(c.Owned, paused)
 			if left = described(c.Owned); paused && len(left) == 0 {
 				return nil, nil

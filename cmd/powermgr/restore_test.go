@@ -18,7 +18,7 @@ func TestRestoreWaitsUntilEverythingIsBack(t *testing.T) {
 	h.until("it says so", func() bool { out, _ := h.powermgr("status"); return strings.Contains(out, "Set         Powerwall") })
 	out, code := h.powermgr("restore", "--config", h.config)
 	said := -1
-	for _, want := range []string{"To restore: Powerwall. Waiting for up to 3m0s", "Powerwall is restored", "nothing is left"} {
+	for _, want := range []string{"To restore: Powerwall. Waiting for up to 3m0s", "Powerwall is restored", "nothing is left", "changes nothing until "} {
 		if at := strings.Index(out, want); at <= said {
 			t.Errorf("%q is not next in\n%s", want, out)
 		} else {

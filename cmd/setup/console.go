@@ -45,8 +45,12 @@ type Question struct {
 	Check    func(string) error // what is wrong with an answer; nil: nothing is
 }
 
-// mostTries is how often a person is asked the same, or a step is tried.
-const mostTries = 20
+// mostTries is how often a step is tried, or a person asked the same in an interview,
+// and fewTries how often they are asked where they can soon ask for it again.
+const (
+	mostTries = 20
+	fewTries  = 3
+)
 
 // helpAfter is how many answers that are no good somebody gives before they are told
 // how to get past the question.
@@ -55,8 +59,9 @@ const helpAfter = 3
 // Say prints a line.
 func (c *Console) Say(format string, args ...any) { fmt.Fprintf(c.Out, format+"\n", args...) }
 
-// Ask returns a good answer. It gives up when the input or ctx ends, and after twenty
-// that are not good: whoever answers then does not read what is said.
+// Ask returns a good answer. It gives up when the input or ctx ends, and after three
+// that are not good; in an interview, after twenty: whoever answers then does not read
+// what is said.
 func (c *Console) Ask(ctx context.Context, q Question) (string, error) {
 	if c.Answers != nil {
 		return c.given(q)
@@ -70,6 +75,10 @@ func (c *Console) Ask(ctx context.Context, q Question) (string, error) {
 }
 
 func (c *Console) ask(ctx context.Context, q Question) (string, error) {
+	most := fewTries
+	if c.Memory != nil {
+		most = mostTries
+	}
 	for tries := 1; ; tries++ {
 		fmt.Fprintf(c.Out, "%s%s: ", q.Text, q.hint())
 		line, err := c.line(ctx, q.Secret)
@@ -90,7 +99,7 @@ func (c *Console) ask(ctx context.Context, q Question) (string, error) {
 		}
 		err = q.wrong(answer)
 		var denied deniedError
-		if tries == mostTries || errors.As(err, &denied) {
+		if tries == most || errors.As(err, &denied) {
 			return "", err
 		}
 		c.Say("  %s", sentence(err))

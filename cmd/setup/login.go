@@ -62,7 +62,7 @@ func (l Login) Tesla(ctx context.Context, t config.Tesla) (config.Tesla, error) 
 			err := adapter.Exchange(ctx, tesla.Consent{Redirect: a.Redirect, State: a.State, Verifier: a.verifier()}, code)
 			var e *devices.Error
 			if errors.As(err, &e) && !e.MayRetry() {
-				err = fmt.Errorf("%w: a code is good once and for minutes, the redirect has to be the app's, and client_secret must be right: run powermgr auth tesla again", err)
+				err = fmt.Errorf("Tesla does not accept this code (%w): a code is good once and for minutes, the redirect has to be the app's, and client_secret must be right: run powermgr auth tesla again", e.Err) //nolint:staticcheck // a name
 			}
 			return err
 		},
@@ -339,7 +339,7 @@ func (l Login) consent(ctx context.Context, v vendorConsent) error {
 	}
 	l.Say("1. Open this address in a browser, log in and agree:\n\n   %s\n", v.page(a))
 	if redirect != tesla.OwnerRedirect {
-		l.Say("   Your app at the vendor must have exactly this redirect (callback) URL: %s\n   If it has another one, end this and give it with --redirect.\n", redirect)
+		l.Say("   Your app at the vendor must have exactly this redirect (callback) URL: %s\n   If it has another one, change it there, or end this and run powermgr auth %s --redirect.\n", redirect, v.name)
 	}
 	l.Say("2. Your browser is then sent to an address that begins with %s.\n   The page does not open, or says that nothing is there: that is right.\n", redirect)
 	code := ""
