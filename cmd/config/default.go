@@ -51,25 +51,12 @@ func (l *loader) complete(c *Config) {
 	if c.MQTT.ClientID == "" {
 		c.MQTT.ClientID = "powermgr-" + c.HA.Node
 	}
-	if strings.EqualFold(c.MQTT.URL, WithoutBroker) {
-		c.MQTT.URL = WithoutBroker
-	}
-	if u, err := url.Parse(c.MQTT.URL); err == nil && u.Host != "" && u.Port() == "" {
-		port := map[string]string{"mqtt": "1883", "tcp": "1883", "mqtts": "8883", "tls": "8883", "ssl": "8883"}[u.Scheme]
-		u.Host = net.JoinHostPort(u.Hostname(), port)
-		c.MQTT.URL = u.String()
-	}
+	c.MQTT.completeURL()
 	if c.Discovery.StatusTopic == "" {
 		c.Discovery.StatusTopic = c.Discovery.Prefix + "/status"
 	}
 	if c.Weather.Source == "" {
-		c.Weather.Source = WeatherMQTT
-		if c.MQTT.Off() {
-			c.Weather.Source = WeatherNone
-		}
-		if c.Weather.Latitude != nil && c.Weather.Longitude != nil {
-			c.Weather.Source = WeatherOpenMeteo
-		}
+		c.Weather.Source = c.nearestForecast()
 	}
 	if c.Paths.HistoryDir == "" {
 		c.Paths.HistoryDir = filepath.Join(filepath.Dir(c.Paths.JournalFile), "history")
@@ -85,6 +72,30 @@ func (l *loader) complete(c *Config) {
 	}
 	if c.Honeywell != nil {
 		l.completeHoneywell(c.Honeywell)
+	}
+}
+
+// nearestForecast is where a forecast can come from when nobody has said where.
+func (c *Config) nearestForecast() string {
+	switch {
+	case c.Weather.Latitude != nil && c.Weather.Longitude != nil:
+		return WeatherOpenMeteo
+	case c.MQTT.Off():
+		return WeatherNone
+	}
+	return WeatherMQTT
+}
+
+// completeURL adds a missing port to the broker's address.
+func (m *MQTT) completeURL() {
+	if strings.EqualFold(m.URL, WithoutBroker) {
+		m.URL = WithoutBroker
+		return
+	}
+	if u, err := url.Parse(m.URL); err == nil && u.Host != "" && u.Port() == "" {
+		port := map[string]string{"mqtt": "1883", "tcp": "1883", "mqtts": "8883", "tls": "8883", "ssl": "8883"}[u.Scheme]
+		u.Host = net.JoinHostPort(u.Hostname(), port)
+		m.URL = u.String()
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 func TestEveryZoneThatIsSuggestedIsOne(t *testing.T) {
-	for _, zone := range strings.Fields(zones) {
+	for zone := range strings.FieldsSeq(zones) {
 		if !ZoneKnown(zone) {
 			t.Errorf("%s is none", zone)
 		}

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -53,7 +52,7 @@ func TestEveryCommandIsAnswered(t *testing.T) {
 				t.Fatal(err)
 			}
 			synctest.Test(t, func(t *testing.T) {
-				d, err := New(Options{Config: conf, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Transport: noNetwork{}, Link: func(bridge.LinkOptions) (func(context.Context) error, error) {
+				d, err := New(Options{Config: conf, Log: slog.New(slog.DiscardHandler), Transport: noNetwork{}, Link: func(bridge.LinkOptions) (func(context.Context) error, error) {
 					return func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, nil
 				}})
 				if err != nil {

@@ -97,13 +97,8 @@ func (r *restoration) run(ctx context.Context, g *globals) (left []string, err e
 			if s.State.Role == pair.Standby || s.DryRun {
 				return nil, nil // the other node restores what it has set, and a dry run has set nothing
 			}
-			var c control.State
-			paused := (page{Status: s}).topic("control/state", &c) && c.Override == string(rules.OverridePause)
-			if paused && c.Until != nil {
-				r.paused = c.Until.In(s.Now.Location())
-			}
-			r.see(c.Owned, paused)
-			if left = described(c.Owned); paused && len(left) == 0 {
+			paused, owned := r.look(s)
+			if left = described(owned); paused && len(left) == 0 {
 				return nil, nil
 			}
 			if !paused && time.Since(asked) > turned {
@@ -120,6 +115,18 @@ func (r *restoration) run(ctx context.Context, g *globals) (left []string, err e
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
+}
+
+// look says what a status shows that is new, and returns whether the daemon has
+// paused and what it still owns.
+func (r *restoration) look(s local.Status) (paused bool, owned []rules.Owned) {
+	var c control.State
+	paused = (page{Status: s}).topic("control/state", &c) && c.Override == string(rules.OverridePause)
+	if paused && c.Until != nil {
+		r.paused = c.Until.In(s.Now.Location())
+	}
+	r.see(c.Owned, paused)
+	return paused, c.Owned
 }
 
 func (r *restoration) say(format string, args ...any) {

@@ -461,7 +461,7 @@ func TestWhenThingsBreak(t *testing.T) {
 				var c control.State
 				d.last("control/state", "16:20", &c)
 				d.is("a problem", c.Problem, true)
-				d.is("which", c.Problems, "[{old Tesla's data is 6 h old: no new setback starts from them}]")
+				d.is("which", c.Problems, "[{old Tesla's figures are 6 h old: they start no new setback}]")
 				d.is("what it decides from", strings.Contains(c.Reason, "battery"), false)
 				d.is("thresholds from it", len(c.Latched), 0)
 				var h health.Health
