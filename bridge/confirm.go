@@ -52,6 +52,7 @@ type write struct {
 	until     time.Time // it is not sent for the first time after this
 	next      time.Time // while not sent: when to look whether the vendor answers
 	sent      time.Time // zero: not yet
+	already   bool      // the device showed it before it was sent: that it shows it proves nothing
 	lost      error     // why nobody knows whether the last one arrived; nil: the vendor has accepted it
 	sends     int       // times it was tried to
 	read      int       // read-backs done since sent
@@ -157,6 +158,7 @@ func (ws *writes) person(key string, now time.Time) {
 
 // start sends a write that has been accepted.
 func (ws *writes) start(ctx context.Context, w *write) {
+	w.already = w.look() == shown
 	ws.open = append(ws.open, w)
 	ws.try(ctx, w)
 }
@@ -354,7 +356,7 @@ func (ws *writes) settle(ctx context.Context, p poll) {
 		}
 		switch {
 		case !ws.has(w): // dropped meanwhile
-		case v == shown:
+		case v == shown && (w.lost == nil || !w.already):
 			ws.finish(w, outcome{accepted: true, showing: true})
 		case w.sent.IsZero():
 			ws.unsent(ctx, w, p, now)
@@ -402,6 +404,8 @@ func (ws *writes) unshown(ctx context.Context, w *write, v verdict, p poll, now 
 		ws.finish(w, outcome{accepted: true, reason: personCameFirst.Error(), expected: true, gaveWay: true})
 	case w.sends < devices.MaxSends:
 		ws.try(ctx, w)
+	case w.lost != nil && v == shown:
+		ws.finish(w, outcome{accepted: true, unknown: true, reason: fmt.Sprintf("%v; the device showed this before it was sent, so it is not known whether it arrived", w.lost)})
 	case w.lost != nil:
 		ws.finish(w, outcome{unknown: true, reason: fmt.Sprintf("%v; the device does not show it", w.lost)})
 	default:
