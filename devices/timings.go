@@ -112,6 +112,10 @@ const (
 	// reading outside peaks comes every 10 to 15 minutes, and one that is late or odd is
 	// no reason to buy energy for a moment.
 	PlanGone = 15 * time.Minute
+	// PlanSettles is how long a plan leaves the reserve alone after a change of it. Plan
+	// and figures do not come at once, and what the first of them says may be taken
+	// back by the next.
+	PlanSettles = 2 * time.Minute
 )
 
 // TooOld is the age from which a reading says nothing about the present any

@@ -7,14 +7,12 @@ import (
 
 	"powermgr/control"
 	"powermgr/control/rules"
-	"powermgr/devices"
 )
 
 // figures are what the battery really had, and what was made of it.
 type figures struct {
 	charges []charge
 	said    charge           // by the last reading, and when that was measured
-	renewed time.Time        // when there was a figure again that is not too old
 	latched map[float64]bool // thresholds, by their level, in this event
 }
 
@@ -46,9 +44,6 @@ func (f *figures) says(percent float64, asOf time.Time) {
 	}
 	if !f.said.at.IsZero() {
 		f.charges = append(f.charges, charge{time.Now(), max(percent, f.said.percent)})
-	}
-	if now := time.Now(); now.Sub(f.said.at) > devices.TooOld && now.Sub(asOf) <= devices.TooOld {
-		f.renewed = now
 	}
 	f.said = charge{asOf, percent}
 }

@@ -147,8 +147,7 @@ func (w *witness) changedReserve(percent int, back bool) {
 	}
 	now, calm := time.Now(), w.jumped.IsZero() && w.forgotten.IsZero() && !w.apart(time.Now())
 	// Another node makes a plan of its own, and people may change their minds.
-	// A plan that gave way since all figures were too old is back with the first that is not.
-	unprompted := w.booted.Before(w.changes.at) && now.Sub(w.changes.sent) >= flap && w.figures.renewed.Before(w.changes.at)
+	unprompted := w.booted.Before(w.changes.at) && now.Sub(w.changes.sent) >= flap
 	if was := w.changes.was; was != nil && *was == percent && now.Sub(w.changes.at) < flap && unprompted && w.changed.Before(w.changes.at) && calm && w.orders.free(now) {
 		w.broken(I15, "the reserve was %d %% for %v", w.changes.last, now.Sub(w.changes.at))
 	}

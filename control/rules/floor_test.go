@@ -256,7 +256,8 @@ func TestAWriteThatMayStillLandIsOvertakenAfterOneThatNeverLeft(t *testing.T) {
 	w.reserve, w.deaf[Powerwall] = 80, true
 	w.start().plan(100)
 	w.want("powerwall 100")
-	w.until("12:01").plan(80)
+	w.until("12:01").s.Kept.Battery.Changes.Last = time.Time{} // a plan does not wait
+	w.plan(80)
 	w.want("powerwall 80").read()
 	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: w.s.Pending[Powerwall].ID, Final: true, GaveWay: true, Reason: "it has just changed"})
 	w.until("12:04").want("powerwall 80")

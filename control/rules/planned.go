@@ -44,8 +44,9 @@ const (
 
 // Changes counts the changes of the reserve in a local day.
 type Changes struct {
-	Day   string `json:"day,omitempty"` // 2026-07-15
-	Count int    `json:"count,omitempty"`
+	Day   string    `json:"day,omitempty"` // 2026-07-15
+	Count int       `json:"count,omitempty"`
+	Last  time.Time `json:"last,omitzero"` // when the last one was decided
 }
 
 // on is the count of a day.
@@ -64,7 +65,7 @@ func (st *step) today() string { return DateOf(st.now, st.Settings.Calendar.Loca
 // changed counts a change of the reserve.
 func (st *step) changed() {
 	c, day := &st.Kept.Battery.Changes, st.today()
-	*c = Changes{Day: day, Count: c.on(day) + 1}
+	*c = Changes{Day: day, Count: c.on(day) + 1, Last: st.now}
 }
 
 // changesLeft is how many changes the plan still has today: those that the
@@ -98,13 +99,26 @@ func (st *step) planned() (reserve *int, why string, ok bool) {
 		return nil, why, false
 	}
 	want := st.allowed(*p.Reserve)
-	if k := st.Kept.Battery; (k.Wanted == nil || *k.Wanted != want) && st.changesLeft() <= 0 {
-		return nil, fmt.Sprintf("the reserve has been changed %d times today", k.Changes.on(st.today())), false
+	if k := st.Kept.Battery; k.Wanted == nil || *k.Wanted != want {
+		switch {
+		case st.changesLeft() <= 0:
+			return nil, fmt.Sprintf("the reserve has been changed %d times today", k.Changes.on(st.today())), false
+		case st.justChanged():
+			return nil, "the reserve stays as it is for now, because it has just been changed", true
+		}
 	}
 	if why = p.Why; want < *p.Reserve && st.plan.Discharge {
 		why = "the battery is never held back in a peak"
 	}
 	return &want, why, true
+}
+
+// justChanged reports whether the reserve was changed so lately that a plan waits:
+// what it knew then and what it knows now may each be half of a picture. In a peak
+// nothing waits.
+func (st *step) justChanged() bool {
+	since := st.now.Sub(st.Kept.Battery.Changes.Last)
+	return since >= 0 && since < devices.PlanSettles && !st.plan.Discharge
 }
 
 // noPlan is why there is no plan to go by; empty: there is one. What a planner says
@@ -175,6 +189,9 @@ func (st *step) awaitPlan() {
 	}
 	if why != "" && st.Strategy() == StrategyPlan {
 		st.wake(st.PlanBy)
+	}
+	if st.justChanged() {
+		st.wake(st.Kept.Battery.Changes.Last.Add(devices.PlanSettles))
 	}
 	if p := st.Planned; p != nil && p.Reserve != nil {
 		st.wake(p.Made.Add(devices.PlanIsOld))

@@ -328,3 +328,19 @@ func TestAPlanThatIsGoneForAMomentIsWaitedFor(t *testing.T) {
 		}
 	})
 }
+
+// Plan and figures do not come at once: what the first of them says may be taken back by
+// the next.
+func TestAPlanLeavesAReserveAloneThatHasJustBeenChanged(t *testing.T) {
+	w := plans(t, "2026-07-15 12:00").start()
+	w.plan(45)
+	w.forth(time.Minute)
+	w.plan(80)
+	if w.reserve != 45 || !strings.Contains(w.d.Why, "it has just been changed") {
+		t.Errorf("after a minute: %.0f %%, %s", w.reserve, w.d.Why)
+	}
+	w.forth(devices.PlanSettles)
+	if w.reserve != 80 {
+		t.Errorf("later: %.0f %%, %s", w.reserve, w.d.Why)
+	}
+}
