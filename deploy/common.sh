@@ -32,8 +32,8 @@ as_daemon() { run setpriv --reuid powermgr --regid powermgr --clear-groups "$@";
 # booted tells whether systemd runs here; it does not in a chroot or a container.
 booted() { [ -d /run/systemd/system ]; }
 
-# units_of_ours are those that are started by themselves.
-units_of_ours() { echo powermgr.service mnt-ramdisk.mount powermgr-metrics.timer powermgr-sync.timer; }
+# units_started are the units that start by themselves.
+units_started() { echo powermgr.service mnt-ramdisk.mount powermgr-metrics.timer powermgr-sync.timer; }
 
 # make_run makes what keepalived watches; at each boot systemd does.
 make_run() {
@@ -166,9 +166,10 @@ forget() {
   /*) ;;
   *) run rm -f "/opt/powermgr/$token" ;;
   esac
-  # The second is what powermgr setup has replaced.
-  run rm -f "$config" "$config.old"
-  # Other files there are not ours to remove.
+  # The second is what powermgr setup has replaced, the third what an interview that was
+  # never finished has kept: it may have passwords in it.
+  run rm -f "$config" "$config.old" "$config.answers"
+  # Other files there belong to the owner.
   if [ -d /opt/powermgr ]; then
     run rmdir --ignore-fail-on-non-empty /opt/powermgr
   fi
@@ -230,7 +231,7 @@ stop_v2() {
       if [ "$unit" = powermgr.service ]; then
         found=yes
       fi
-      say "$file is not ours: it is stopped, and kept in $kept"
+      say "$file is not from powermgr: it is stopped, and kept in $kept"
       if booted; then
         run systemctl stop "$unit" "${unit%.service}.timer" 2>/dev/null || true
       fi

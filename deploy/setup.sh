@@ -319,7 +319,7 @@ fi
 
 run systemctl daemon-reload
 make_run
-for unit in $(units_of_ours); do
+for unit in $(units_started); do
   if ! systemctl is-enabled -q "$unit" 2>/dev/null; then
     run systemctl enable "$unit"
   fi

@@ -111,10 +111,10 @@ func StartMemory(t testing.TB) *Memory {
 
 // Dial connects to the broker; it is bridge.LinkOptions.Dial.
 func (m *Memory) Dial(context.Context) (net.Conn, error) {
-	ours, theirs := net.Pipe()
+	client, server := net.Pipe()
 	go func() {
-		_ = m.server.EstablishConnection("memory", theirs) // it says how the connection ended
-		theirs.Close()
+		_ = m.server.EstablishConnection("memory", server) // it says how the connection ended
+		server.Close()
 	}()
-	return ours, nil
+	return client, nil
 }

@@ -195,12 +195,12 @@ func (l *loader) checkSharedDays(s Settings, earlier []string, name string) {
 		return // it is no part of the year
 	}
 	for _, other := range earlier {
-		theirs := s.Seasons[other].days()
-		if !slices.ContainsFunc(days.Weekdays, func(d time.Weekday) bool { return slices.Contains(theirs.Weekdays, d) }) {
+		others := s.Seasons[other].days()
+		if !slices.ContainsFunc(days.Weekdays, func(d time.Weekday) bool { return slices.Contains(others.Weekdays, d) }) {
 			continue
 		}
 		for _, date := range leapYear() {
-			if !days.InSeason(date) || !theirs.InSeason(date) {
+			if !days.InSeason(date) || !others.InSeason(date) {
 				continue
 			}
 			key := "settings.seasons." + name

@@ -34,7 +34,7 @@ import (
 // Options are the flags of powermgr demo.
 type Options struct {
 	Day      string         // local day of the home: 2026-07-15
-	Speed    float64        // most seconds of that day in one of ours
+	Speed    float64        // most seconds of that day in a real second
 	Listen   string         // where the embedded broker listens: host:port
 	Page     string         // where the page is served, for this machine alone: host:port; empty: nowhere
 	Command  string         // how powermgr was called, for what is said of it
@@ -266,7 +266,7 @@ func serve(h http.Handler) (*http.Server, error) {
 	return s, nil
 }
 
-// configuration is one that a person could have written, read as theirs is.
+// configuration is one that a person could have written, read the same way.
 // Air conditioners come and go within minutes: energy that is to be right
 // within a percent needs a reading a minute.
 func configuration(dir, clouds string, o Options) (config.Config, error) {

@@ -274,13 +274,13 @@ func (l *Server) status() Status {
 	c, now := l.Config, l.Bus.Now()
 	s := Status{Node: c.HA.Node, Version: l.Version, State: l.Node(), DryRun: c.Settings.DryRun, Unit: c.Settings.Unit, HeldBack: l.HeldBack, Now: devices.WholeSecond(now).In(c.Zone()), Base: c.MQTT.BaseTopic, Topics: map[string]json.RawMessage{}}
 	for _, m := range l.Bus.Snapshot() {
-		switch name, ours := strings.CutPrefix(m.Topic, s.Base+"/"); {
+		switch name, under := strings.CutPrefix(m.Topic, s.Base+"/"); {
 		case m.Topic == bus.LinkHealth:
 			s.Link = m.Payload
 		case name == "control/"+devices.ChartLeaf: // a picture
-		case ours && json.Valid(m.Payload):
+		case under && json.Valid(m.Payload):
 			s.Topics[name] = m.Payload
-		case ours:
+		case under:
 			s.Topics[name], _ = json.Marshal(string(m.Payload))
 		}
 	}

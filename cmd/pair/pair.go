@@ -408,27 +408,27 @@ func (p *Pair) hear(m bus.Message, now time.Time) {
 	if s.Alone { // it takes no part in the claims of the pair; a journal says so too
 		return
 	}
-	theirs := claim{s.Generation, levels[1]}
+	said := claim{s.Generation, levels[1]}
 	p.mu.Lock()
-	mine := theirs.node == p.node
+	mine := said.node == p.node
 	if mine {
-		theirs.node = "" // what it has seen of itself is no rival
+		said.node = "" // what it has seen of itself is no rival
 	}
-	if theirs.over(p.other) {
-		p.other = theirs
+	if said.over(p.other) {
+		p.other = said
 	}
 	rival := !mine && levels[2] == "state" && s.Role == Active
 	if rival {
 		p.heard = now
 	}
-	lost := rival && p.active && theirs.over(p.own)
+	lost := rival && p.active && said.over(p.own)
 	left := !mine && !rival && levels[2] == "state"
 	p.mu.Unlock()
 	if left {
 		p.reclaim(time.Time{})
 	}
 	if lost {
-		p.shared.Log.Warn("another node has claimed the pair", "node", theirs.node, "generation", theirs.generation)
+		p.shared.Log.Warn("another node has claimed the pair", "node", said.node, "generation", said.generation)
 		p.standDown("another node has claimed the pair")
 	}
 }

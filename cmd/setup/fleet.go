@@ -122,7 +122,7 @@ func (l Login) hostedKey(ctx context.Context, t config.Tesla, domain string) (st
 	if err != nil {
 		return "", err
 	}
-	ours, err := tesla.KeyPoint(file)
+	own, err := tesla.KeyPoint(file)
 	if err != nil {
 		return "", err
 	}
@@ -141,7 +141,7 @@ func (l Login) hostedKey(ctx context.Context, t config.Tesla, domain string) (st
 	if err != nil {
 		return "", err
 	}
-	if hosted == ours {
+	if hosted == own {
 		l.Say("The public key is at %s.", domain)
 	} else {
 		l.Say("There is another public key at %s already, which will do: a Powerwall takes commands that are not signed.", domain)

@@ -120,8 +120,8 @@ func viaProxy(r *http.Request) bool {
 }
 
 // local reports whether somebody on this machine asks, for this machine: a name that
-// merely leads here is another's, which makes browsers hand out what is not theirs, and
-// a proxy on this machine may ask for anybody.
+// merely leads here belongs to another site, which could have browsers hand out this
+// home's data, and a proxy on this machine may ask for anybody.
 func local(r *http.Request) bool {
 	if viaProxy(r) {
 		return false

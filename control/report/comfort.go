@@ -81,7 +81,7 @@ func uses(mode *devices.HVACMode, want devices.HVACMode, v *float64) *float64 {
 	return v
 }
 
-// owned folds which thermostats are ours, and what for.
+// owned folds which thermostats the rules have set, and what for.
 func (r *Record) owned(s control.State, now time.Time) {
 	what := map[string]rules.Goal{}
 	for _, o := range s.Owned {

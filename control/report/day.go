@@ -82,7 +82,7 @@ func (r *Record) finish() {
 }
 
 // next is the record of the day of now with what goes on from r, which has
-// been finished: settings of ours, overrides, what people took, commands on
+// been finished: settings of the rules, overrides, what people took, commands on
 // their way, the battery's last samples, and the charge of the battery without
 // powermgr.
 func (r *Record) next(now time.Time, c rules.Calendar) Record {

@@ -101,7 +101,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 		}
 		now := r.Bus.Now()
 		r.turn(now)
-		if levels, ours := r.Topics.Split(m.Topic); ok && ours && r.day != nil {
+		if levels, under := r.Topics.Split(m.Topic); ok && under && r.day != nil {
 			r.day.add(message{Message: m, levels: levels, now: now})
 			r.counted = false
 			r.changed, r.news = true, r.news || news(levels)

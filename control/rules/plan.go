@@ -14,7 +14,7 @@ type Plan struct {
 	Discharge bool
 	// Since and Until bound the stretch of pre_peak and peak that now is in: one
 	// event. An override that has it as if off peak does not end it: what people took
-	// is theirs when it is resumed. Nor does one begin below such an override. Zero
+	// still belongs to them when it is resumed. Nor does one begin below such an override. Zero
 	// outside.
 	Since, Until time.Time
 	// Next is when the plan changes; zero if it never does.

@@ -213,7 +213,7 @@ func (t Table) Reader() *Reader { return &Reader{table: t} }
 func (t Table) At(at time.Time) (p Price, ok bool) { return t.Reader().At(at) }
 
 // open has the cells of a day and its neighbors at hand: where the clock is
-// put back over midnight, theirs reach into it.
+// put back over midnight, the cells of a neighbor reach into it.
 func (r *Reader) open(date rules.Date) {
 	if r.date == date {
 		return
