@@ -3,12 +3,14 @@ package simulation
 import (
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"testing"
 	"time"
 
 	"powermgr/bridge/bus"
 	"powermgr/control/rules"
 	"powermgr/devices"
+	"powermgr/devices/emulator"
 )
 
 // record is a line of the log.
@@ -72,5 +74,21 @@ func TestALateReserveOfAPlanIsNobodysChoice(t *testing.T) {
 				t.Errorf("a person's choice: %v, want %v", got, c.choice)
 			}
 		})
+	}
+}
+
+// A vendor that wants no reads for hours still wants none after another fault.
+func TestAnotherFaultDoesNotEndALimit(t *testing.T) {
+	h := &home{}
+	h.nodes = []*node{{}}
+	w := newWitness(h)
+	for _, f := range []emulator.Fault{
+		{Endpoint: "tcc.*", Class: emulator.Status, Status: http.StatusTooManyRequests, RetryAfter: 40_000},
+		{Endpoint: "tcc.*", Class: emulator.Status, Status: http.StatusUnauthorized},
+	} {
+		w.asks(emulator.Request{Vendor: "tcc", Endpoint: "tcc.check", Status: f.Status, Fault: f.Class, Injected: f})
+	}
+	if left := time.Until(w.owed.hindered["tcc"]); left < 10*time.Hour {
+		t.Errorf("the limit ends in %v", left)
 	}
 }

@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -273,6 +274,36 @@ func TestWhatAVendorWasNeverToldIsNotUndone(t *testing.T) {
 				w.want("up permanent cool 76 heat 68")
 			} else {
 				w.want()
+			}
+		})
+	}
+	for name, ev := range map[string]func(w *world){
+		"a person's command fails": func(w *world) {
+			w.step(Answer{Target: "up", Setting: "mode", ID: "a person's", Accepted: true})
+			w.step(Answer{Target: "up", Setting: "mode", ID: "a person's", Final: true, Reason: "the vendor wants a new authorization"})
+		},
+		"a person switches it at the wall": func(w *world) {
+			w.therm["up"].Mode = devices.HeatCool
+			for range 2 { // one reading alone decides nothing
+				w.now = w.now.Add(20 * time.Second)
+				w.read()
+			}
+		},
+		"everything is to go back": func(w *world) { w.ask("pause 2h") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 15:20")
+			w.therm["up"].Hold, w.deaf["up"] = devices.HoldPermanent, true
+			w.start().until("15:30").want("up permanent cool 74 heat 68")
+			w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Final: true, Reason: "the vendor could not be reached in time"})
+			ev(w)
+			w.mute["up"] = true
+			w.until("15:58").want()
+			w.until("20:00")
+			for _, s := range w.take() {
+				if strings.HasPrefix(s, "up") {
+					t.Errorf("sent %q", s)
+				}
 			}
 		})
 	}

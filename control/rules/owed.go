@@ -36,6 +36,10 @@ func (claim Claim) nearestIn(t Thermostat) devices.HVACMode {
 // switched leaves a thermostat to the person who changed its mode. What the
 // rules moved is still to be given back.
 func (st *step) switched(id string, t Thermostat, h ThermostatRecord, what string) {
+	if st.neverTold(id, t) {
+		st.takeThermostat(id, what)
+		return
+	}
 	claim, awaited := *h.Claim, h.Claim.Mode != "" && st.plan.Phase == OffPeak
 	if !awaited { // what is given back then is no choice to leave alone
 		st.takeThermostat(id, what)

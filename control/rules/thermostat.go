@@ -333,7 +333,7 @@ func (st *step) giveBack(id string, t Thermostat, h ThermostatRecord) {
 	}
 	want, due := st.baseline(t, h), true
 	switch {
-	case st.Pending[id].untaken() && h.Claim.untouched(t, want):
+	case st.neverTold(id, t):
 		st.forgetClaim(id, t, h)
 		return
 	case h.Claim.Kind == Restore:
@@ -426,11 +426,17 @@ func (st *step) gone(id string, t Thermostat, own devices.Setting) bool {
 	return devices.Same(own, t.Setting, claim.Baseline.Mode)
 }
 
-// untouched reports whether a thermostat had its own setting when it was last asked
-// for that, has it still, and no earlier write may land.
-func (claim Claim) untouched(t Thermostat, own devices.Setting) bool {
-	return claim.Kind == Restore && !claim.Confirmed && !claim.crossed() &&
-		devices.Same(own, claim.Before, devices.HeatCool) && devices.Same(own, t.Setting, devices.HeatCool)
+// neverTold reports whether nothing of the rules can be on a thermostat: it had its own
+// setting when it was last asked for something, has it still, the vendor knows nothing
+// of that, and no earlier write may land.
+func (st *step) neverTold(id string, t Thermostat) bool {
+	h := st.Kept.Thermostats[id]
+	claim := h.Claim
+	if claim == nil || claim.Confirmed || claim.crossed() || !st.Pending[id].untaken() {
+		return false
+	}
+	own := st.baseline(t, h)
+	return devices.Same(own, claim.Before, devices.HeatCool) && devices.Same(own, t.Setting, devices.HeatCool)
 }
 
 // baseline is what a thermostat goes back to as of now: the schedule, or the

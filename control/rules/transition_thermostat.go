@@ -253,6 +253,9 @@ func (claim Claim) withoutCommand() Claim {
 // is on its way. What the rules set there is remembered until that has landed.
 func (st *step) commanded(id, setting string) {
 	before := st.Kept.Thermostats[id]
+	if st.neverTold(id, st.Thermostats[id]) {
+		before.Claim = nil // and nothing is to go back if the command fails
+	}
 	if claim := before.Claim; claim == nil || claim.Mode == "" || setting != "mode" || st.plan.Phase != OffPeak {
 		st.takeThermostat(id, "by command: "+setting)
 	}
