@@ -51,7 +51,7 @@ func (w *witness) asks(q emulator.Request) {
 			w.limits.unread = w.limits.until[of]
 		}
 	}
-	// Another fault does not end a limit: a process that has read nothing yet restores
+	// Another fault does not end a limit. A process that has read nothing yet restores
 	// nothing until it may read, since a person may have changed it meanwhile.
 	if until := now.Add(time.Duration(q.Injected.RetryAfter) * time.Second); q.Fault != "" && !mild(q.Injected) && until.After(w.owed.hindered[q.Vendor]) {
 		w.owed.hindered[q.Vendor] = until
