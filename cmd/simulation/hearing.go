@@ -114,7 +114,9 @@ func (w *witness) batteryState(m bus.Message) {
 	if err != nil {
 		return
 	}
-	w.battery = time.Now()
+	if !r.PolledAt.Equal(w.polledAt) { // powermgr repeats a reading after a refused command
+		w.battery, w.polledAt = time.Now(), r.PolledAt
+	}
 	if r.ChargePercent != nil {
 		w.figures.says(float64(*r.ChargePercent), r.AsOf())
 	}
@@ -242,7 +244,9 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 			d.unseen = nil // it looks as if the schedule had moved on
 		}
 		d.period = r.SchedulePeriod
-		w.answered = now
+		if !r.PolledAt.Equal(d.polledAt) { // powermgr repeats a reading after a refused command
+			w.answered = now
+		}
 		others := !r.Alive || r.UtilityEvent || *r.Hold == devices.HoldVacation // have it
 		if !others && d.known.Before(w.booted) {
 			d.known = now

@@ -82,6 +82,7 @@ type witness struct {
 	trouble     time.Time // the last thing that excuses being late with anything
 	answered    time.Time // of the thermostats' vendor, last
 	battery     time.Time // of Tesla, last
+	polledAt    time.Time // when what it last said of the battery was read
 	settingsAt  time.Time // when what it last said of its settings was read
 	phase       rules.Phase
 	changed     time.Time // of phase

@@ -92,3 +92,43 @@ func TestAnotherFaultDoesNotEndALimit(t *testing.T) {
 		t.Errorf("the limit ends in %v", left)
 	}
 }
+
+// A reading that powermgr publishes again, as it does after a refused command, is no
+// answer of the vendor: whoever has lost an authorization cannot restore anything, however
+// often the last reading is repeated.
+func TestARepeatedReadingIsNoAnswer(t *testing.T) {
+	w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+	d := &watched{}
+	says := func(polled time.Time) {
+		for _, m := range []struct {
+			reading any
+			hear    func(bus.Message)
+		}{
+			{devices.PowerwallReading{PolledAt: polled}, w.batteryState},
+			{devices.ThermostatReading{
+				Mode: new(devices.Cool), CoolSetpoint: new(77.0), HeatSetpoint: new(62.0), Hold: new(devices.HoldPermanent), Alive: true, PolledAt: polled,
+			}, func(m bus.Message) { w.thermostatSays(d, devices.StateLeaf, m) }},
+		} {
+			b, err := json.Marshal(m.reading)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.hear(bus.Message{Payload: b})
+		}
+	}
+	answered := func() bool { return !w.answered.IsZero() && !w.battery.IsZero() }
+	polled := time.Now()
+	says(polled)
+	if !answered() {
+		t.Fatal("a reading is an answer")
+	}
+	w.answered, w.battery = time.Time{}, time.Time{}
+	says(polled)
+	if !w.answered.IsZero() || !w.battery.IsZero() {
+		t.Errorf("a repeated reading counts as an answer: thermostats %v, battery %v", w.answered, w.battery)
+	}
+	says(polled.Add(time.Minute))
+	if !answered() {
+		t.Error("the next reading is an answer")
+	}
+}
