@@ -14,8 +14,9 @@ import (
 )
 
 func (i Interview) powerwall(ctx context.Context, a *answers) (about tesla.About, err error) {
-	i.Say(`There are two ways to reach a Powerwall. Teslemetry is a paid service (it has a free trial; teslemetry.com) that needs
-one token and five minutes. Tesla's own Fleet API has no subscription, but needs an app that you register, a domain
+	i.Say(`There are two ways to reach a Powerwall. Teslemetry is a paid service (a few dollars a month, with a
+free trial; teslemetry.com/pricing) that needs one token and five minutes. It has new data once a minute, which is
+plenty. Tesla's own Fleet API has no subscription, but needs an app that you register, a domain
 with a public key on it, and about an hour.`)
 	way, err := i.Choose(ctx, Question{Key: "powerwall", Text: "Which way", Default: "teslemetry"}, []Option{
 		{"teslemetry", "Teslemetry (recommended)"}, {"fleet", "Tesla Fleet API"}, {"none", "no Powerwall"},
