@@ -106,11 +106,13 @@ func draw(seed uint64, level Level) *world {
 	case All:
 		w.stubborn(0.1)
 		w.plan(seed)
+		w.learnsRooms(seed)
 		w.adjusts(seed)
 	case Ahead:
 		w.stubborn(0.3)
 		w.ahead()
 		w.plan(seed)
+		w.learnsRooms(seed)
 		w.adjusts(seed)
 	}
 	sort.SliceStable(w.Acts, func(i, j int) bool { return w.Acts[i].at.Before(w.Acts[j].at) })

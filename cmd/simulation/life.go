@@ -267,7 +267,7 @@ func (n *node) build(l *life, last *daemon.Daemon) (*daemon.Daemon, error) {
 	o := daemon.Options{
 		Config: config, Version: "simulated", Clock: n.clock, Log: slog.New(logOf{n.home.watch, n}), Began: n.home.baton.starter(), Ended: func() {}, Chance: n.home.baton.chance,
 		Transport: &transport{n, l}, Journal: &living{n, l, n.disk}, Peer: &living{n, l, n.peer}, Role: n.role, Counters: [2]bridge.Store{n.ram.of(l), n.card.of(l)},
-		Link: n.home.broker.link(n, l), Last: last, Past: n.home.world.past,
+		Link: n.home.broker.link(n, l), Last: last, Past: n.home.world.past, Rooms: n.home.world.rooms,
 	}
 	return daemon.New(o)
 }

@@ -11,14 +11,18 @@ import (
 	"powermgr/bridge/bus"
 	"powermgr/control"
 	"powermgr/control/forecast"
+	"powermgr/control/planner"
 	"powermgr/control/rules"
+	"powermgr/control/thermal"
+	"powermgr/devices"
 )
 
 // planned is what a day with a plan has beside others.
 type planned struct {
-	HistoryDays int  `yaml:"history_days"` // fewer than seven make no plan
-	Wrong       bool `yaml:"wrong"`        // the history is of another home
-	MQTT        bool `yaml:"mqtt"`         // prices come by MQTT, and may end
+	HistoryDays int  `yaml:"history_days"`    // fewer than seven make no plan
+	Wrong       bool `yaml:"wrong"`           // the history is of another home
+	MQTT        bool `yaml:"mqtt"`            // prices come by MQTT, and may end
+	Rooms       bool `yaml:"rooms,omitempty"` // the zones of the thermostats are known: the plan is for them too
 }
 
 // plan draws whether a day goes by a plan. It has a stream of chance of its own, so
@@ -40,6 +44,15 @@ func (w *drawing) plan(seed uint64) {
 		w.add(at.Add(time.Duration(5+r.IntN(60))*time.Minute), strategy{rules.StrategyPlan})
 	}
 	w.add(w.Ends.Add(time.Minute), strategy{rules.StrategyRule}) // so that all can be given back
+}
+
+// learnsRooms draws whether the zones of the thermostats are known on a day with a plan.
+// It has a stream of chance of its own, so that all else of a seed stays as it is without.
+func (w *drawing) learnsRooms(seed uint64) {
+	r := rand.New(rand.NewPCG(seed*0x9e3779b97f4a7c15, 0x726f6f6d)) // seeds that follow each other begin much alike
+	if w.Plan != nil {
+		w.Plan.Rooms = chance(r, 0.6)
+	}
 }
 
 // prices is somebody's automation that sends the prices of the hours to come.
@@ -103,6 +116,47 @@ func (w *world) past(now time.Time) (all []forecast.Sample) {
 		load := base * (0.7 + 0.5*math.Max(0, math.Sin((hour-12)/12*math.Pi))) / 4
 		sun := peak * math.Max(0, math.Sin((hour-6)/12*math.Pi)) / 4
 		all = append(all, forecast.Sample{Start: at, Length: quarter, LoadKWh: &load, SunKWh: &sun})
+	}
+	return all
+}
+
+// rooms is what the zones of the thermostats lived through before, or those of another
+// home: two weeks of much the same weather, with nobody but their schedules.
+func (w *world) rooms(now time.Time) (all []planner.Lived) {
+	if w.Plan == nil || !w.Plan.Rooms {
+		return nil
+	}
+	m := thermal.Model{Outdoors: 0.06, Mass: 0.25, Lag: 8 * time.Hour, Sun: 0.1, Gain: 0.2, Cooling: -4, Heating: 4}
+	if w.Plan.Wrong {
+		m = thermal.Model{Outdoors: 0.02, Mass: 0.1, Lag: 16 * time.Hour, Sun: 0.3, Gain: 0.5, Cooling: -8, Heating: 1.5}
+	}
+	const days, halves = 14, int(24 * time.Hour / thermal.Step)
+	now = now.Truncate(thermal.Step)
+	outside := make([]thermal.Outside, days*halves)
+	settings := make([]thermal.Setting, len(outside))
+	starts := make([]time.Time, len(outside))
+	for i := range outside {
+		starts[i] = now.Add(time.Duration(i-len(outside)) * thermal.Step)
+		hour := float64(starts[i].In(zone()).Hour()) + float64(starts[i].Minute())/60
+		unlike := 4 * math.Sin(float64(i/halves)) // no day is like the one before
+		outside[i].OutdoorC = unlike + w.Weather.LowC + (w.Weather.HighC-w.Weather.LowC)*(1+math.Sin((hour-9)/12*math.Pi))/2
+		outside[i].SunKW = w.Powerwall.SolarPeakW / 1000 * max(0, math.Sin((hour-6)/12*math.Pi))
+		settings[i] = thermal.Setting{CoolC: 25, HeatC: 20}
+		if hour < 7 || hour >= 22 {
+			settings[i] = thermal.Setting{CoolC: 26.5, HeatC: 17}
+		}
+	}
+	const compressorKW = 2.5
+	inside := m.Live(22, 22, outside, settings)
+	for n := range w.Thermostats {
+		l := planner.Lived{ID: devices.TopicID(w.vendorID(n)), Follows: settings}
+		for i, in := range inside {
+			l.Samples = append(l.Samples, thermal.Sample{
+				Start: starts[i], IndoorC: in.AirC, OutdoorC: outside[i].OutdoorC, SunKW: outside[i].SunKW, Cools: in.Cools, Heats: in.Heats,
+				HomeKW: w.Powerwall.BaseLoadW/1000 + compressorKW*float64(len(w.Thermostats))*(in.Cools+in.Heats),
+			})
+		}
+		all = append(all, l)
 	}
 	return all
 }
