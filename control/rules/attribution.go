@@ -51,12 +51,12 @@ func Causes() []Cause {
 // A ReserveLedger is all that can explain the reserve that a Powerwall shows:
 // what is on record, and what the rules want of it. Facts only.
 type ReserveLedger struct {
-	Record    BatteryRecord
-	OffPeak   int       // the reserve outside peaks, as far as the device keeps it
-	Discharge bool      // the peak's reserve is wanted now, or the plan's
-	Owner     bool      // somebody has the battery, or had it at the reading before
-	Lifted    bool      // the device has just kept more than its limit
-	ReadLast  time.Time // the reading before; zero: there is none since the start
+	Record    BatteryRecord // without the flight of a write that the vendor was not told of yet
+	OffPeak   int           // the reserve outside peaks, as far as the device keeps it
+	Discharge bool          // the peak's reserve is wanted now, or the plan's
+	Owner     bool          // somebody has the battery, or had it at the reading before
+	Lifted    bool          // the device has just kept more than its limit
+	ReadLast  time.Time     // the reading before; zero: there is none since the start
 }
 
 // AttributeReserve says why a Powerwall shows a reserve, or leaves it out, in a reading
@@ -116,9 +116,9 @@ func (l ReserveLedger) withPerson(shown int, since time.Duration) Cause {
 	switch {
 	case shown == choice && (shown == *k.Wanted || since >= devices.AnswerWithin && len(k.own()) == 0):
 		return ChoiceStands
-	case shown == choice, shown == *k.Wanted, k.asked(shown):
+	case shown == choice, k.asked(shown):
 		return Unchanged // the reconciler puts the choice back
-	case shown == deviceLimit && (*k.Wanted > deviceLimit || k.mayShow(shown)):
+	case shown == deviceLimit && (*k.Wanted > deviceLimit && k.told() || k.mayShow(shown)):
 		return DeviceLimit
 	case slices.Contains(deviceFloors, shown) && k.mayShow(shown):
 		return DeviceFloor
@@ -139,7 +139,7 @@ func (l ReserveLedger) snapsBack(shown int, sinceWrite time.Duration) bool {
 		since = k.ShownAt
 	}
 	inTime := l.ReadLast.IsZero() || l.ReadLast.Sub(since) <= devices.ReserveLimitWithin
-	return *k.Wanted > deviceLimit && shown == deviceLimit && inTime && !early
+	return *k.Wanted > deviceLimit && k.told() && shown == deviceLimit && inTime && !early
 }
 
 // snapsUp reports whether the device shows its floor for a reserve that it was
@@ -149,5 +149,5 @@ func (l ReserveLedger) snapsBack(shown int, sinceWrite time.Duration) bool {
 func (l ReserveLedger) snapsUp(shown int) bool {
 	k := l.Record
 	inTime := l.ReadLast.IsZero() || l.ReadLast.Sub(k.WrittenAt) <= devices.ReserveLimitWithin
-	return slices.Contains(deviceFloors, shown) && *k.Wanted < shown && !k.Confirmed && inTime && (k.Before == nil || *k.Before != shown) && !k.asked(shown)
+	return slices.Contains(deviceFloors, shown) && *k.Wanted < shown && k.told() && !k.Confirmed && inTime && (k.Before == nil || *k.Before != shown) && !k.asked(shown)
 }

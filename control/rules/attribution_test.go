@@ -14,6 +14,10 @@ func TestWhyAReserveIsShown(t *testing.T) {
 	peak := BatteryRecord{Wanted: new(0), Before: new(100), WrittenAt: written, AtPeak: true}
 	back := BatteryRecord{Wanted: new(100), Before: new(0), WrittenAt: written, AtPeak: true}
 	with := func(k BatteryRecord, change func(*BatteryRecord)) BatteryRecord { change(&k); return k }
+	told := func(k BatteryRecord) BatteryRecord {
+		k.Flights = []Flight{FlightOf(*k.Wanted, *k.Before, written)}
+		return k
+	}
 	chose := func(k *BatteryRecord) { k.Taken = &Taken{Reserve: new(50)} }
 	for _, c := range []struct {
 		name  string
@@ -31,14 +35,18 @@ func TestWhyAReserveIsShown(t *testing.T) {
 		{"a choice while the write was on its way", ReserveLedger{Record: peak, OffPeak: 100, Discharge: true}, new(50), time.Minute, Crossing},
 		{"a choice after the write was shown", ReserveLedger{Record: with(peak, func(k *BatteryRecord) { k.Confirmed = true }), OffPeak: 100, Discharge: true}, new(50), time.Minute, Foreign},
 		{"a choice after the write can land no more", ReserveLedger{Record: peak, OffPeak: 100, Discharge: true}, new(50), devices.AnswerWithin, Foreign},
-		{"80 instead of 100", ReserveLedger{Record: back, OffPeak: 100, ReadLast: written}, new(80), 5 * time.Minute, DeviceLimit},
-		{"80 instead of 100, half an hour later", ReserveLedger{Record: back, OffPeak: 100, ReadLast: written.Add(30 * time.Minute)}, new(80), 32 * time.Minute, DeviceLimit},
+		{"80 instead of 100", ReserveLedger{Record: told(back), OffPeak: 100, ReadLast: written}, new(80), 5 * time.Minute, DeviceLimit},
+		{"80 instead of 100, half an hour later", ReserveLedger{Record: told(back), OffPeak: 100, ReadLast: written.Add(30 * time.Minute)}, new(80), 32 * time.Minute, DeviceLimit},
+		{"80 instead of 100, of which the vendor was never told", ReserveLedger{Record: back, OffPeak: 100, ReadLast: written}, new(80), 5 * time.Minute, Crossing},
+		{"5 instead of 0", ReserveLedger{Record: told(peak), OffPeak: 100, Discharge: true, ReadLast: written}, new(5), 5 * time.Minute, DeviceFloor},
+		{"5 instead of 0, of which the vendor was never told", ReserveLedger{Record: peak, OffPeak: 100, Discharge: true, ReadLast: written}, new(5), 5 * time.Minute, Crossing},
 		{"80, long after 100 was kept", ReserveLedger{Record: with(back, func(k *BatteryRecord) { k.Confirmed = true }), OffPeak: 100, ReadLast: written.Add(2 * time.Hour)}, new(80), 3 * time.Hour, Foreign},
 		{"80 as before the write", ReserveLedger{Record: with(back, func(k *BatteryRecord) { k.Before = new(80) }), OffPeak: 100, ReadLast: written}, new(80), time.Minute, Unchanged},
 		{"an earlier write may still hide it", ReserveLedger{Record: with(back, func(k *BatteryRecord) { k.Flights = []Flight{FlightOf(0, 100, written)} }), OffPeak: 100}, new(100), time.Minute, Unchanged},
 		{"the choice, and the write may still land over it", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(50), time.Minute, Unchanged},
 		{"the choice, and the write can land no more", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(50), devices.AnswerWithin, ChoiceStands},
-		{"the write over the choice", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(0), time.Minute, Unchanged},
+		{"the write over the choice", ReserveLedger{Record: with(told(peak), chose), OffPeak: 100}, new(0), time.Minute, Unchanged},
+		{"what a write asked for that never left", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(0), time.Minute, Crossing},
 		{"another choice", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(30), time.Minute, Crossing},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -71,19 +71,36 @@ func (st *step) readBattery(b Battery) {
 		l.OffPeak = st.offPeakReserve()
 	}
 	l.Record = *k
+	ahead := st.ahead(b.Polled)
+	l.Record.Flights = k.Flights[:len(k.Flights)-len(ahead)]
 	st.transition(b, AttributeReserve(l, b.Reserve, b.Polled))
-	st.seeFlights(b)
+	st.seeFlights(b, ahead)
 	st.judgeEffect(b)
 }
 
-// seeFlights forgets the writes that a reading proves to be over.
-func (st *step) seeFlights(b Battery) {
+// ahead is the flight of a write that no vendor knew of when a battery was polled: the
+// bridge reads before it sends, and may give way to what it reads. Without one it is empty.
+func (st *step) ahead(polled time.Time) []Flight {
+	p, flights := st.Pending[Powerwall], st.Kept.Battery.Flights
+	n := len(flights) - 1
+	if n < 0 || p.ID == "" || p.Taken || polled.Sub(p.Sent) >= devices.CommandLife {
+		return nil
+	}
+	if last := flights[n]; last.Sender != SentByRules || !last.At.Equal(devices.WholeSecond(p.Sent)) {
+		return nil // an earlier try of the same may have arrived
+	}
+	return flights[n:]
+}
+
+// seeFlights forgets the writes that a reading proves to be over, which says nothing of
+// those ahead of it.
+func (st *step) seeFlights(b Battery, ahead []Flight) {
 	k := &st.Kept.Battery
 	own := k.own()
 	if b.Reserve == nil || len(own) == 0 {
 		return
 	}
-	left := shown(own, *b.Reserve, b.Polled)
+	left := shown(own, len(ahead), *b.Reserve, b.Polled)
 	if k.commandShown(*b.Reserve) {
 		k.Flights = sentBy(SentByPerson, k.Flights) // all of the rules came before it
 		return
@@ -167,6 +184,16 @@ func (st *step) takeBattery(what string) {
 		taken.Reserve = k.Taken.Reserve
 	}
 	k.Taken = &taken
+	st.overtake(Powerwall, st.Pending[Powerwall].Sent)
+}
+
+// choiceStands ends the watch over a person's choice: nothing of the rules may land over
+// it any more.
+func (st *step) choiceStands() {
+	k := &st.Kept.Battery
+	taken := *k.Taken
+	taken.Reserve, k.Taken = nil, &taken
+	st.forgetWrites()
 	st.Pending = without(st.Pending, Powerwall)
 }
 

@@ -20,6 +20,8 @@ func (st *step) answer(a Answer) {
 		return
 	}
 	if !a.Final {
+		p.Taken = p.Taken || a.Accepted
+		st.Pending = with(st.Pending, a.Target, p)
 		return
 	}
 	if a.Applied {
@@ -123,7 +125,7 @@ func (st *step) send(w Write) {
 	}
 	st.Sent++ // several commands can leave at one instant
 	w.ID = fmt.Sprintf("%s%s-%d-%d", ownPrefix, w.Target, st.now.UnixMilli(), st.Sent)
-	p.ID, p.Goal, p.Sent, p.Failed = w.ID, w.Goal, st.now, time.Time{}
+	p.ID, p.Goal, p.Sent, p.Taken, p.Failed = w.ID, w.Goal, st.now, false, time.Time{}
 	st.Pending = with(st.Pending, w.Target, p)
 	st.d.Writes = append(st.d.Writes, w)
 }

@@ -81,9 +81,10 @@ func (f Flight) pending(now time.Time) bool { return now.Sub(f.At) < devices.Res
 
 // shown is flights without those that a reading proves to be over. What is shown
 // follows what was done in the same order: a write that is shown rules out those
-// before it, and stays shown itself until a later one is.
-func shown(flights []Flight, reserve int, polled time.Time) []Flight {
-	landed := slices.IndexFunc(flights, func(f Flight) bool { return f.landsWith(reserve) })
+// before it, and stays shown itself until a later one is. The last ones may be ahead of
+// the reading, and then it does not show them.
+func shown(flights []Flight, ahead, reserve int, polled time.Time) []Flight {
+	landed := slices.IndexFunc(flights[:len(flights)-ahead], func(f Flight) bool { return f.landsWith(reserve) })
 	if landed == len(flights)-1 {
 		return nil
 	}
@@ -133,6 +134,10 @@ func (k BatteryRecord) lastSent(v int) bool {
 
 // unshown reports whether nothing has shown the last write.
 func (k BatteryRecord) unshown() bool { return k.Wanted != nil && k.lastSent(*k.Wanted) }
+
+// told reports whether the vendor may know of the last write. One that was refused
+// before it left says nothing of what the device shows.
+func (k BatteryRecord) told() bool { return k.Confirmed || k.asked(*k.Wanted) }
 
 // crossed reports whether an earlier write than the last one has not been shown.
 func (k BatteryRecord) crossed() bool {
@@ -209,10 +214,8 @@ func (st *step) overtake(target string, sent time.Time) {
 // neverSent forgets the flight of an overtaken command that the vendor was not told.
 func (st *step) neverSent(target string) {
 	sent := st.Pending[target].Overtaken.Sent
-	if k := &st.Kept.Battery; target == Powerwall {
-		if last := len(k.Flights) - 1; last > 0 {
-			k.Flights = append(withoutSent(k.Flights[:last], devices.WholeSecond(sent)), k.Flights[last])
-		}
+	if target == Powerwall {
+		st.reserveNeverSent(devices.WholeSecond(sent))
 		return
 	}
 	h := st.Kept.Thermostats[target]
@@ -222,6 +225,20 @@ func (st *step) neverSent(target string) {
 	claim := *h.Claim
 	claim.Flights, h.Claim = withoutSent(claim.Flights, sent), &claim
 	st.keep(target, h)
+}
+
+// reserveNeverSent is neverSent for the battery. If nothing else of the rules may land,
+// a choice that a person made meanwhile stands.
+func (st *step) reserveNeverSent(at time.Time) {
+	k := &st.Kept.Battery
+	own, later := k.own(), []Flight(nil)
+	if n := len(own) - 1; n >= 0 && !st.Pending[Powerwall].Sent.IsZero() { // another was sent after it, perhaps within the second
+		own, later = own[:n], own[n:]
+	}
+	k.Flights = slices.Concat(withoutSent(own, at), later, sentBy(SentByPerson, k.Flights))
+	if k.Taken != nil && k.Taken.Reserve != nil && len(k.own()) == 0 {
+		st.choiceStands()
+	}
 }
 
 // withoutSent is flights without what was first sent at a time.

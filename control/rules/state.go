@@ -266,6 +266,7 @@ type Pending struct {
 	ID      string
 	Goal    Goal // of the last one
 	Sent    time.Time
+	Taken   bool      // the bridge has accepted the last one, and sends it
 	Failed  time.Time // when the final answer said no; zero: there is none yet
 	Retry   time.Time // not before, once Failed
 	Tries   int       // that failed in a row

@@ -251,9 +251,6 @@ func (st *step) transition(b Battery, c Cause) {
 		taken := *k.Taken
 		taken.Reserve, k.Taken = b.Reserve, &taken
 	case KeepChoice:
-		taken := *k.Taken
-		taken.Reserve, k.Taken = nil, &taken
-		st.forgetWrites()
-		st.Pending = without(st.Pending, Powerwall)
+		st.choiceStands()
 	}
 }
