@@ -31,13 +31,23 @@ func (a *Absent) Run(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return err
-		case !ok || len(m.Payload) == 0 && m.Retain || !a.Standing.Active():
-			continue // an empty one clears a retained command; or it is another node's business
+		case ok && a.answers(m):
+			a.sayNo(m, requestOf(m), a.why)
+			a.clear(m)
 		}
-		a.sayNo(m, requestOf(m), a.why)
-		if m.Retain {
-			a.Bus.Publish(bus.Message{Topic: m.Topic, Retain: true}) // or it would come again
-		}
+	}
+}
+
+// answers reports whether a command gets an answer of this node: an empty one that is
+// retained only clears a command, and the active node answers all others.
+func (s Shared) answers(m bus.Message) bool {
+	return (len(m.Payload) > 0 || !m.Retain) && s.Standing.Active()
+}
+
+// clear takes a retained command off the broker, or it would come again.
+func (s Shared) clear(m bus.Message) {
+	if m.Retain {
+		s.Bus.Publish(bus.Message{Topic: m.Topic, Retain: true})
 	}
 }
 

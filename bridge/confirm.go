@@ -97,17 +97,15 @@ func (ws *writes) due() (next time.Time) {
 // guard refuses what must not be acted on whatever it says, and takes a
 // retained command off the broker. It reports whether m may be acted on.
 func (ws *writes) guard(m bus.Message, now time.Time) bool {
-	if len(m.Payload) == 0 && m.Retain || !ws.Standing.Active() {
-		return false // an empty one clears a retained command; or it is another node's business
+	if !ws.answers(m) {
+		return false
 	}
 	why := m.Refusal(now, ws.Standing.Generation())
 	if why == "" {
 		return true
 	}
 	ws.refuse(m, requestOf(m), errors.New(why))
-	if m.Retain {
-		ws.Bus.Publish(bus.Message{Topic: m.Topic, Retain: true})
-	}
+	ws.clear(m)
 	return false
 }
 
