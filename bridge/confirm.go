@@ -40,11 +40,17 @@ const (
 	tryAgain  = 15 * time.Second // between looks whether the vendor answers again
 )
 
+// firstAnswer is how long the first answer to a command waits for the vendor's. By then
+// the request has left. The answer sets off a save of the journal and messages to the
+// broker, for which a request on its way through a small machine would have to wait.
+const firstAnswer = 10 * time.Millisecond
+
 // A write is one or several commands that are sent as one, from acceptance to
 // the final answer.
 type write struct {
 	key     string // what it sets
 	answers []answer
+	first   func() // gives the first answer, once; may be called from any goroutine; nil: it was given
 	send    func(context.Context) error
 	look    func() verdict // at the last reading
 
@@ -154,6 +160,23 @@ func (ws *writes) person(key string, now time.Time) {
 	ws.persons[key] = now
 }
 
+// begun gives the first answer, if it was not given yet.
+func (w *write) begun() {
+	if w.first != nil {
+		w.first()
+	}
+}
+
+// deliver sends the write, and gives the first answer as soon as that is in nobody's way.
+func (w *write) deliver(ctx context.Context) error {
+	if w.first != nil {
+		soon := time.AfterFunc(firstAnswer, w.first)
+		defer w.first()
+		defer soon.Stop()
+	}
+	return w.send(ctx)
+}
+
 // start sends a write that has been accepted.
 func (ws *writes) start(ctx context.Context, w *write) {
 	w.already = w.look() == shown
@@ -161,8 +184,9 @@ func (ws *writes) start(ctx context.Context, w *write) {
 	ws.try(ctx, w)
 }
 
-// accept gives the first answer. It comes before the vendor is called, so that
-// the controller knows of a person's command before it decides anything.
+// accept gives the first answer. It comes before anything else is said of the
+// command or read from the device, so that the controller knows of a person's command
+// before it sees what became of it.
 func (ws *writes) accept(a answer) {
 	ws.tell(a, devices.Result{Accepted: true, Reason: "on its way to the device"})
 }
@@ -190,6 +214,7 @@ func (ws *writes) close(w *write) {
 }
 
 func (ws *writes) finish(w *write, o outcome) {
+	w.begun()
 	ws.close(w)
 	if w.automatic && o.reason != "" && !o.expected {
 		ws.lookSoon()
@@ -286,7 +311,7 @@ func (ws *writes) try(ctx context.Context, w *write) {
 		return
 	}
 	w.sends++
-	err := bounded(ctx, w.send)
+	err := bounded(ctx, w.deliver)
 	now = ws.Bus.Now()
 	var e *devices.Error
 	known := errors.As(err, &e)
@@ -318,6 +343,7 @@ func (ws *writes) try(ctx context.Context, w *write) {
 
 // postpone leaves a write for later, or ends it if later is too late.
 func (ws *writes) postpone(w *write, at time.Time) {
+	w.begun()
 	switch {
 	case !w.sent.IsZero():
 		w.sent, w.read = at, 0 // it is a repetition: look again before it

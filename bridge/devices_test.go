@@ -40,6 +40,8 @@ type fakeBattery struct {
 	storm   bool
 	tariff  string
 
+	applying func() // while a write is under way; nil: nothing
+
 	lives, settings []time.Time // when each was read
 }
 
@@ -86,6 +88,9 @@ func (f *fakeBattery) answer(ctx context.Context) (devices.PowerwallReading, err
 }
 
 func (f *fakeBattery) Apply(_ context.Context, c devices.PowerwallCommand) error {
+	if f.applying != nil {
+		f.applying()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if c.Reserve == nil {
@@ -228,6 +233,44 @@ func TestReserveCommand(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What the first answer sets off, a save of the journal above all, held up the request
+// on its way to the vendor.
+func TestTheFirstAnswerHoldsUpNoRequest(t *testing.T) {
+	const results = "powermgr/powerwall/reserve/result"
+	f := &fakeBattery{reserve: 100}
+	bubble(t, battery(f), func(r *rig) {
+		for _, c := range []struct {
+			name    string
+			takes   time.Duration // the vendor, until it answers
+			answers int           // by then
+		}{
+			{"a vendor that answers at once", 0, 0},
+			{"the request has left", firstAnswer, 1},
+			{"a vendor that lets a person wait", 20 * time.Second, 1},
+		} {
+			var before, during []devices.Result
+			r.got("#")
+			f.applying = func() {
+				before = r.results(results)
+				time.Sleep(c.takes)
+				if c.takes > 0 {
+					time.Sleep(time.Nanosecond) // whatever else is due in this moment comes first
+				}
+				during = r.results(results)
+			}
+			r.send("powermgr/powerwall/reserve/set", "20")
+			r.sleep(time.Minute)
+			after := r.results(results)
+			if len(before) > 0 || len(during) != c.answers || len(during)+len(after) != 2 {
+				t.Errorf("%s: answered with %+v, %+v and then %+v", c.name, before, during, after)
+			}
+			if all := append(during, after...); len(all) == 2 && (all[0].Final || !all[1].Final) {
+				t.Errorf("%s: the answers are %+v", c.name, all)
+			}
+		}
+	})
 }
 
 func TestRefusedPowerwallCommands(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"powermgr/bridge/bus"
@@ -212,33 +213,35 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 		return
 	}
 	want := describePowerwall(cmd)
-	p.Log.Info("command", "device", "powerwall", "setting", setting, "value", want, "source", m.Source, "reason", req.Reason)
 	a := answer{topic: devices.ResultTopic(m.Topic), id: req.ID, requested: want, shows: func() any { return p.value(setting) }, person: !automatic}
+	first := sync.OnceFunc(func() {
+		p.Log.Info("command", "device", "powerwall", "setting", setting, "value", want, "source", m.Source, "reason", req.Reason)
+		p.writes.accept(a)
+	})
 	if !automatic {
 		p.writes.person(setting, now)
 	}
 	p.lookAfter(setting, cmd, now)
 	p.commanded[setting] = now
 	if automatic && p.join(setting, a, lastSend(m, now)) {
+		first()
 		return
 	}
 	p.supersede(setting)
 	p.past[setting] = remember(p.past[setting], want)
-	p.writes.accept(a)
 	p.writes.start(ctx, &write{
-		key: setting, answers: []answer{a}, automatic: automatic, until: lastSend(m, now),
+		key: setting, answers: []answer{a}, first: first, automatic: automatic, until: lastSend(m, now),
 		send: func(ctx context.Context) error { return p.Device.Apply(ctx, cmd) },
 		look: func() verdict { return p.look(setting, want) },
 	})
 }
 
-// join lets the controller's write under way answer a command that asks for the same.
+// join lets the controller's write under way give the final answer to a command that asks for the same.
 // A second write would start the count of sends from zero.
 func (p *Powerwall) join(setting string, a answer, until time.Time) bool {
 	for _, w := range p.writes.open {
 		if w.key == setting && w.automatic && w.answers[0].requested == a.requested {
 			w.answers, w.until = append(w.answers, a), until
-			p.writes.accept(a)
 			return true
 		}
 	}
