@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -250,11 +251,9 @@ func (l *Link) Run(ctx context.Context) error {
 // mirror hands m on, and notes what did not fit the queue.
 func (l *Link) mirror(m bus.Message) {
 	if m.Topic == bus.Standing {
-		if !l.o.Standing.Active() {
-			l.out.forget(l.o.Stored) // the active node goes on from it
-		}
 		l.reconnect()
 	}
+	l.out.forget(l.o.Forgets(m))
 	l.out.seen(m)
 	l.offer(m)
 	if dropped := l.sub.Dropped(); dropped > l.overrun {
@@ -268,9 +267,25 @@ func (l *Link) mirror(m bus.Message) {
 
 // offer hands m on, if it is for the broker.
 func (l *Link) offer(m bus.Message) {
-	if m.Origin == bus.Local && !bus.Private(m.Topic) && m.Topic != "" && !strings.ContainsAny(m.Topic, "+#") {
+	if m.Origin == bus.Local && !bus.Private(m.Topic) && m.Topic != "" && !strings.ContainsAny(m.Topic, "+#") && l.o.Keeps(m) {
 		l.out.put(m)
 	}
+}
+
+// Forgets are the topics on which nothing that this process has said counts any more
+// once m was on the bus: another node goes on from it. When this one is active again, an
+// energy counter would fall.
+func (o LinkOptions) Forgets(m bus.Message) []string {
+	if m.Topic == bus.Standing && !o.Standing.Active() {
+		return o.Stored
+	}
+	return nil
+}
+
+// Keeps reports whether m is to be said as soon as it may be. A reading that ends when
+// this node stands by already comes too late.
+func (o LinkOptions) Keeps(m bus.Message) bool {
+	return o.Standing.Active() || !slices.Contains(o.Stored, m.Topic)
 }
 
 // may reports whether this node may say m now. A standby speaks of itself

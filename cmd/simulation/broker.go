@@ -78,7 +78,9 @@ func (b *broker) link(n *node, l *life) func(bridge.LinkOptions) (func(context.C
 				}
 				if ok && m.Origin == bus.Local && !bus.Private(m.Topic) && !l.dead.Load() {
 					b.watch.message(n, m)
-					b.publish(me, m)
+					if o.Keeps(m) {
+						b.publish(me, m)
+					}
 				}
 			}
 		}, nil
@@ -207,10 +209,14 @@ func (b *broker) publish(from *link, m bus.Message) {
 	}
 }
 
-// seen passes on what has waited until what the broker had was taken in.
+// seen passes on what has waited until what the broker had was taken in, and forgets
+// what bridge.Link does.
 func (b *broker) seen(from *link, m bus.Message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	for _, topic := range from.o.Forgets(m) {
+		delete(from.owned, topic)
+	}
 	topic, waited := from.unseen.Seen(m)
 	if own, ok := from.owned[topic]; ok && waited && b.up && !from.cut && from.settling == nil && from.may(own) {
 		b.pass(from, own)
