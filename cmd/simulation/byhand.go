@@ -36,7 +36,7 @@ const allByHand = "configured"
 
 // byHand sends a change by hand.
 func (h *home) byHand(name, payload string) {
-	h.watch.byHand(name)
+	h.watch.byHand(name, payload)
 	h.send(bus.Message{Topic: "powermgr/control/" + name + devices.Set, Payload: []byte(payload)})
 }
 
@@ -85,7 +85,8 @@ func asConfigured(a rules.Adjustable) float64 {
 type hand struct {
 	value map[rules.Adjustable]float64 // that are not as configured
 	asked time.Time                    // when the last was asked for, or answered
-	open  map[string]bool              // what was asked for and not answered: it may hold or not
+	open  map[string][]int             // what was asked for and not answered, as a reserve: it may hold or not
+	asks  []int                        // all reserves out of peaks that were asked for
 	doubt bool                         // whether all of it is still known
 	ever  map[int]bool                 // reserves that were chosen by hand
 	told  bool                         // that powermgr says otherwise
@@ -109,13 +110,44 @@ func (w *witness) offPeakReserve() int {
 	return 100
 }
 
+// leastOffPeakReserve is the least that the reserve out of peaks may be to be. A daemon
+// that dies may have kept what it has not answered.
+func (w *witness) leastOffPeakReserve() int {
+	may := w.hand.open[string(rules.AdjustOffPeakReserve)]
+	if w.hand.doubt {
+		may = w.hand.asks
+	}
+	least := w.offPeakReserve()
+	for _, v := range may {
+		least = min(least, max(v, w.home.world.Powerwall.ReserveFloor))
+	}
+	return least
+}
+
 // byHand is a change by hand on its way.
-func (w *witness) byHand(name string) {
+func (w *witness) byHand(name, payload string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.hand.asked, w.hand.open[name] = time.Now(), true
+	w.hand.asked, w.hand.open[name] = time.Now(), append(w.hand.open[name], reserveIn(payload)...)
+	if name == string(rules.AdjustOffPeakReserve) {
+		w.hand.asks = append(w.hand.asks, reserveIn(payload)...)
+	}
 	w.changes.acts++                           // it changes the reserve beside what the rules do
 	w.hand.doubt = w.hand.doubt || w.muddled() // whose word is the last one then?
+}
+
+// reserveIn is the reserve that a command asks for; empty if it asks for none that
+// anybody takes.
+func reserveIn(payload string) []int {
+	r, err := devices.ParseRequest([]byte(payload))
+	if err != nil {
+		return nil
+	}
+	v, err := devices.ParseReserve(r.Value)
+	if err != nil {
+		return nil
+	}
+	return []int{v}
 }
 
 // muddled reports whether two nodes, or two lives of one, may not agree on which

@@ -123,7 +123,7 @@ type witness struct {
 }
 
 func newWitness(h *home) *witness {
-	return &witness{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, counters: map[string]devices.WattHours{}, planned: map[int]bool{}, hand: hand{value: map[rules.Adjustable]float64{}, open: map[string]bool{}, ever: map[int]bool{}}, orders: orders{override: rules.Auto}, sent: map[string][]sending{}, limits: limits{until: map[limited]time.Time{}}, owed: owed{hindered: map[string]time.Time{}, told: map[string]bool{}}}
+	return &witness{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, counters: map[string]devices.WattHours{}, planned: map[int]bool{}, hand: hand{value: map[rules.Adjustable]float64{}, open: map[string][]int{}, ever: map[int]bool{}}, orders: orders{override: rules.Auto}, sent: map[string][]sending{}, limits: limits{until: map[limited]time.Time{}}, owed: owed{hindered: map[string]time.Time{}, told: map[string]bool{}}}
 }
 
 func (w *witness) begin(h *emulator.House) {

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -72,6 +73,53 @@ func TestALateReserveOfAPlanIsNobodysChoice(t *testing.T) {
 			}
 			if got := !w.choice.IsZero(); got != c.choice {
 				t.Errorf("a person's choice: %v, want %v", got, c.choice)
+			}
+		})
+	}
+}
+
+// A reserve that somebody has set by hand, and that a daemon has kept and died before it
+// could answer, is what a pause gives the battery back to. Any other below that is not.
+func TestAReserveByHandThatWasNotAnsweredMayBeGivenBack(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		asks     []string
+		answered int // the first so many of them
+		doubt    bool
+		sent     int
+		broken   bool
+	}{
+		{"not answered", []string{"60"}, 0, false, 60, false},
+		{"in an object", []string{`{"value":60,"id":"person"}`}, 0, false, 60, false},
+		{"less than that", []string{"60"}, 0, false, 59, true},
+		{"answered", []string{"60"}, 1, false, 60, false},
+		{"answered, and another was not", []string{"75", "60"}, 1, false, 60, false},
+		{"another was answered since", []string{"60", "75"}, 2, false, 60, true},
+		{"another was answered since, in whatever order", []string{"60", "75"}, 2, true, 60, false},
+		{"what nobody takes", []string{"-1"}, 0, false, 60, true},
+		{"given back", []string{"60", "configured"}, 2, false, 60, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+			w.paused = true
+			for i, ask := range c.asks {
+				w.byHand(string(rules.AdjustOffPeakReserve), ask)
+				if i < c.answered {
+					r, err := devices.ParseRequest([]byte(ask))
+					if err != nil {
+						t.Fatal(err)
+					}
+					b, err := json.Marshal(devices.Result{Accepted: true, Final: true, Requested: r.Value})
+					if err != nil {
+						t.Fatal(err)
+					}
+					w.answersByHand(string(rules.AdjustOffPeakReserve), bus.Message{Payload: b})
+				}
+			}
+			w.hand.doubt = c.doubt
+			w.reserveCommand(fmt.Appendf(nil, `{"value": %d}`, c.sent))
+			if got := len(w.violations) > 0; got != c.broken {
+				t.Errorf("a promise is broken: %v, want %v; %v", got, c.broken, w.violations)
 			}
 		})
 	}
