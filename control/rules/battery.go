@@ -326,7 +326,7 @@ func (st *step) reconcileReserve(want int) {
 func (st *step) mayLand(want int) bool {
 	k := st.Kept.Battery
 	if own := k.own(); len(own) > 0 {
-		if last := own[len(own)-1]; !last.hasLanded() && !last.leads(want, k.Limit) && last.pending(st.now) {
+		if last := own[len(own)-1]; !last.hasLanded() && !last.Undone && !last.leads(want, k.Limit) && last.pending(st.now) {
 			return true
 		}
 	}

@@ -15,6 +15,10 @@ type Flight struct {
 	Sender          Sender    `json:"sender,omitempty"`
 	Shown           int       `json:"shown,omitempty"` // the reserve at the last reading, from which another one tells that this has landed; then what it asked for
 	At              time.Time `json:"at"`              // when it was first sent
+	// Undone says that a reading has shown this, and a later one something else. That is a
+	// person's choice; or the vendor is behind, and shows this once more. It explains
+	// what is shown and need not be overtaken.
+	Undone bool `json:"undone,omitempty"`
 }
 
 // A Sender is who asked for a write.
@@ -70,7 +74,7 @@ func (f Flight) leads(want, limit int) bool {
 // command before it counts no more.
 func flying(flights []Flight, reserve, shown int, now time.Time) []Flight {
 	flights = slices.DeleteFunc(sentBy(SentByRules, flights), func(f Flight) bool { return !f.pending(now) })
-	if n := len(flights); n == 0 || *flights[n-1].Reserve != reserve {
+	if n := len(flights); n == 0 || *flights[n-1].Reserve != reserve || flights[n-1].Undone {
 		flights = append(flights, FlightOf(reserve, shown, now))
 	}
 	return flights[max(0, len(flights)-maxFlights):]
@@ -117,6 +121,17 @@ func united(a, b []Flight) []Flight {
 // reserve.
 func (k BatteryRecord) mayShow(v int) bool {
 	return slices.ContainsFunc(k.own(), func(f Flight) bool { return f.mayShow(v) })
+}
+
+// undo notes that the reserve is another one than the last write, which a reading had
+// shown, asked for.
+func (k *BatteryRecord) undo(shown int) {
+	if k.Wanted == nil || !k.Confirmed || k.WrittenAt.IsZero() || *k.Wanted == shown || k.unshown() {
+		return
+	}
+	f := FlightOf(*k.Wanted, shown, k.WrittenAt)
+	f.Undone = true
+	k.Flights = append(slices.Clone(k.Flights), f)
 }
 
 // asked reports whether a write of the rules that nothing has shown asked for a

@@ -154,6 +154,50 @@ func TestAPersonIsSeenWhereReadingsAreInTime(t *testing.T) {
 	}
 }
 
+// A vendor whose answers come from several places showed a reserve, then for hours the one
+// before it, and then that reserve once more: it passed for a person's, and the reserve of
+// a peak was left behind.
+func TestAReserveThatIsShownOnceMoreIsNobodysChoice(t *testing.T) {
+	const sent = 44 // by plan, at noon
+	for _, c := range []struct {
+		name     string
+		strategy Strategy
+		shows    []shownFrom // after the write of the rules has shown
+		until    string
+		want     string // the last write
+	}{
+		{"the peak's reserve in the evening", StrategyRule, []shownFrom{{at("2026-07-15 16:10"), 100}, {at("2026-07-15 21:00"), 0}}, "21:30", "powerwall 100"},
+		{"before another one that was sent meanwhile", StrategyPlan, []shownFrom{{at("2026-07-15 12:10"), 100}, {at("2026-07-15 15:50"), sent}}, "16:10", "powerwall 10"},
+		{"after one of long before", StrategyPlan, []shownFrom{{at("2026-07-15 12:10"), 70}, {at("2026-07-15 15:50"), sent}}, "16:10", "powerwall 10"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := plans(t, "2026-07-15 12:00")
+			w.s.Settings.Strategy, w.s.Settings.Thermostats = c.strategy, nil
+			w.start()
+			plan, last := sent, ""
+			w.plan(plan)
+			for _, shows := range append(c.shows, shownFrom{at("2026-07-15 " + c.until), -1}) {
+				for w.now.Before(shows.at) {
+					w.forth(5 * time.Minute)
+					if w.now.After(at("2026-07-15 15:00")) {
+						plan = sent + 6
+					}
+					w.plan(plan)
+				}
+				if shows.reserve >= 0 {
+					w.deaf[Powerwall], w.reserve = true, shows.reserve
+				}
+			}
+			for _, s := range w.sent {
+				last = short(s)
+			}
+			if last != c.want || len(w.d.Taken) > 0 {
+				t.Errorf("the last write was %s, want %s; taken %v", last, c.want, w.d.Taken)
+			}
+		})
+	}
+}
+
 // A write that was never shown may land over what a person has chosen since.
 func TestAChoiceIsPutBackAfterALateWrite(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:00")

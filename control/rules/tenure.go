@@ -234,12 +234,16 @@ func (st *step) transition(b Battery, c Cause) {
 	case Reclaim:
 		st.reclaim(*b.Reserve)
 	case Forget:
+		if c == Foreign {
+			k.undo(*b.Reserve)
+		}
 		st.forgetAsked(c)
 	case Yield:
 		if st.odd(Powerwall, Doubt{Polled: b.Polled}) {
 			return // the next reading tells
 		}
 		st.takeBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
+		k.undo(*b.Reserve)
 		st.forgetWrites()
 	case YieldOver:
 		if b.Polled.Sub(k.WrittenAt) >= devices.AnswerWithin && st.odd(Powerwall, Doubt{Polled: b.Polled}) {
