@@ -315,7 +315,7 @@ func (st *step) reconcileReserve(want int) {
 		// What becomes of it tells what there is to write.
 	case st.doubted(Powerwall) && (st.plan.Phase != OffPeak || asked || st.holds()):
 		// The next reading tells whether a person has it; what has to go back does.
-	case asked && !st.mayRetry(Powerwall, b.Polled):
+	case asked && !st.mayRetry(Powerwall, st.goalOfReserve(want), b.Polled):
 	default:
 		st.setReserve(want, shown)
 	}
@@ -356,7 +356,7 @@ func (st *step) giveBackUnread(want int) {
 		return
 	}
 	wanted := *st.Kept.Battery.Wanted
-	if st.awaits(Powerwall) || wanted == want && !st.mayRetry(Powerwall, time.Time{}) {
+	if st.awaits(Powerwall) || wanted == want && !st.mayRetry(Powerwall, Restore, time.Time{}) {
 		return
 	}
 	st.setReserve(want, wanted)
@@ -369,7 +369,7 @@ func (st *step) putBack(choice int) {
 	if b.Reserve == nil || *b.Reserve == *target {
 		return
 	}
-	if again := *k.Wanted == *target; !again && *b.Reserve != *k.Wanted || again && !st.mayRetry(Powerwall, b.Polled) {
+	if again := *k.Wanted == *target; !again && *b.Reserve != *k.Wanted || again && !st.mayRetry(Powerwall, Restore, b.Polled) {
 		return
 	}
 	if *target > deviceLimit && *target < 100 {
@@ -401,12 +401,18 @@ func (st *step) shownReserve() *int {
 	return nil
 }
 
+// goalOfReserve is what a reserve is for: outside a peak the one that the battery is to
+// have of its own restores, whoever asks for it.
+func (st *step) goalOfReserve(want int) Goal {
+	if st.holds() && (st.plan.Discharge || want != st.offPeakReserve()) {
+		return Setback
+	}
+	return Restore
+}
+
 func (st *step) setReserve(want, shown int) {
 	k := &st.Kept.Battery
-	w := Write{Target: Powerwall, Reserve: &want, Goal: Restore, Why: fmt.Sprintf("reserve %d %%, was %d %%: %s", want, shown, st.phaseText())}
-	if st.holds() {
-		w.Goal = Setback
-	}
+	w := Write{Target: Powerwall, Reserve: &want, Goal: st.goalOfReserve(want), Why: fmt.Sprintf("reserve %d %%, was %d %%: %s", want, shown, st.phaseText())}
 	if planned, why, ok := st.planned(); ok && planned != nil {
 		w.Why = fmt.Sprintf("reserve %d %%, was %d %%, by plan: %s", want, shown, why)
 	}

@@ -199,8 +199,9 @@ func (st *step) read(target string, before, polled time.Time) {
 }
 
 // mayRetry reports whether an unconfirmed write to target may be sent (again),
-// and sees to it that there is a wake-up when it may.
-func (st *step) mayRetry(target string, lastRead time.Time) bool {
+// and sees to it that there is a wake-up when it may. The goal is that of now: what was
+// sent for a plan may have to be restored since.
+func (st *step) mayRetry(target string, goal Goal, lastRead time.Time) bool {
 	p, ok := st.Pending[target]
 	switch {
 	case !ok:
@@ -229,5 +230,5 @@ func (st *step) mayRetry(target string, lastRead time.Time) bool {
 	if p.Ignored || p.Unknown {
 		unread = devices.UnreadRetry
 	}
-	return lastRead.After(p.Failed.Add(-time.Second)) || p.Goal == Restore && st.now.Sub(p.Failed) >= unread
+	return lastRead.After(p.Failed.Add(-time.Second)) || goal == Restore && st.now.Sub(p.Failed) >= unread
 }

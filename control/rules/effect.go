@@ -81,10 +81,7 @@ func (st *step) effect(want int) {
 
 // repeat sends a reserve once more that the battery shows already.
 func (st *step) repeat(want int, why string) {
-	w := Write{Target: Powerwall, Reserve: &want, Goal: Restore, Why: why}
-	if st.holds() {
-		w.Goal = Setback
-	}
+	w := Write{Target: Powerwall, Reserve: &want, Goal: st.goalOfReserve(want), Why: why}
 	if !st.Settings.DryRun {
 		k := &st.Kept.Battery
 		k.WrittenAt, k.Flights = st.now, flying(k.Flights, want, want, st.now)

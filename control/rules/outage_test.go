@@ -95,6 +95,49 @@ func TestAGiveBackThatMayNotHaveArrivedIsSentAgainWithoutAReading(t *testing.T) 
 	}
 }
 
+// What a plan asked for passed for something new: it waited for a reading, and a vendor
+// that limits reads gave none for hours. The reserve of the peak stayed.
+func TestAPlanThatGivesBackDoesSoWithoutAReading(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		plan         int
+		byHand       float64 // the reserve outside peaks, once the first write has failed; 0: as it was
+		first, later Goal
+	}{
+		{"the reserve outside peaks", 100, 0, Restore, Restore},
+		{"one that becomes the reserve outside peaks", 60, 60, Setback, Restore},
+		{"another one", 60, 0, Setback, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := plans(t, "2026-07-15 16:10")
+			w.s.Settings.Thermostats = nil
+			w.start().plan(c.plan)
+			w.until("18:59").plan(c.plan)
+			w.take()
+			w.deaf[Powerwall], w.mute[Powerwall] = true, true
+			var goals []Goal
+			w.pass(time.Hour, func() {
+				for _, x := range w.sent {
+					goals = append(goals, x.Goal)
+				}
+				if w.take(); w.s.Pending[Powerwall].ID != "" {
+					w.answer(Answer{})
+				}
+				if c.byHand > 0 && len(goals) == 1 {
+					w.byHand(AdjustOffPeakReserve, c.byHand)
+				}
+				w.plan(c.plan)
+			})
+			switch {
+			case len(goals) == 0 || goals[0] != c.first:
+				t.Errorf("sent for %q, want %s first", goals, c.first)
+			case c.later == "" && len(goals) > 1 || c.later != "" && (len(goals) < 8 || goals[len(goals)-1] != c.later):
+				t.Errorf("sent for %q, want %q later", goals, c.later)
+			}
+		})
+	}
+}
+
 func TestAVendorThatRefusesCommandsIsNotHammered(t *testing.T) {
 	w := nothingBack(t)
 	w.pass(time.Hour+time.Minute, func() {

@@ -121,7 +121,7 @@ func (st *step) change(id string, t Thermostat, h ThermostatRecord, goal Goal) {
 	case h.Claim == nil && devices.SamePoints(want, t.Setting, base.Mode):
 		return // there already: at a limit, or by its schedule
 	case h.Claim != nil && devices.SameRequest(want, h.Claim.Wanted, base.Mode):
-		if !h.Claim.Confirmed && !h.Claim.shown(t) && !st.Pending[id].spent() && st.mayRetry(id, t.Polled) {
+		if !h.Claim.Confirmed && !h.Claim.shown(t) && !st.Pending[id].spent() && st.mayRetry(id, goal, t.Polled) {
 			st.write(id, t, h, goal, want)
 		}
 		return
@@ -374,7 +374,7 @@ func (st *step) nextTry(id string, t Thermostat, h ThermostatRecord, want device
 	claim := *h.Claim
 	nearest, mode := t.nearest(st.Settings.staysIn(t, claim.nearestIn(t), want), want), claim.seenIn(t)
 	asked := devices.SameRequest(want, claim.Wanted, mode) || devices.SameRequest(nearest, claim.Wanted, mode)
-	if asked && (claim.shown(t) || !st.mayRetry(id, t.Polled)) {
+	if asked && (claim.shown(t) || !st.mayRetry(id, Restore, t.Polled)) {
 		return want, false
 	}
 	if p := st.Pending[id]; p.Tries%2 == 1 && want.Hold != devices.HoldSchedule && !devices.SamePoints(nearest, want, devices.HeatCool) {
