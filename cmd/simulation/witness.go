@@ -97,7 +97,8 @@ type witness struct {
 	theirs      *int      // the reserve that a person has last asked for; nil: none
 	hidden      bool      // and powermgr has not been shown it
 	reserve     int       // as last shown
-	idle        bool      // the battery does not go by it, or its mode does not
+	has         int       // the reserve of the battery itself, at the last request
+	idle        bool      // the battery does not go by its reserve, or its mode does not
 	idleAt      time.Time // when it last did not
 	reserveAt   time.Time // when it was
 	reserveSent time.Time // the last write of it, by anybody
@@ -272,10 +273,10 @@ func (w *witness) request(q emulator.Request) {
 	}
 	w.asks(q)
 	w.figures.see(w.home.house.Stored)
-	if w.idle {
+	if w.idles() {
 		w.idleAt = time.Now() // this request may end it, and be heard of later
 	}
-	w.idle = w.home.house.Idle || w.home.house.Mode != devices.SelfConsumption || w.home.house.Reserve != w.reserve // that is on its way, or shows late
+	w.idle, w.has = w.home.house.Idle || w.home.house.Mode != devices.SelfConsumption, w.home.house.Reserve
 	if q.Write == nil {
 		return
 	}
@@ -316,6 +317,10 @@ func (w *witness) request(q emulator.Request) {
 		}
 	}
 }
+
+// idles reports whether the battery does something else than the reserve that it shows
+// says: it may be told that reserve although it shows it.
+func (w *witness) idles() bool { return w.idle || w.has != w.reserve } // which is on its way, or shows late
 
 // sends judges how often one and the same is sent to a device.
 func (w *witness) sends(device, values string, carried bool) {

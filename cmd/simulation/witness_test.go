@@ -180,3 +180,25 @@ func TestARepeatedReadingIsNoAnswer(t *testing.T) {
 		t.Error("the next reading is an answer")
 	}
 }
+
+// A vendor that is hours behind shows a reserve that the battery does not have any more:
+// to be told it once more is no write of what it has.
+func TestAReserveThatShowsLateMayBeSentAgain(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		has    int
+		broken bool
+	}{
+		{"the battery has it", 100, true}, {"the battery has the one after it", 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+			w.override = string(rules.Auto)
+			w.reserve, w.has, w.reserveAt = 100, c.has, time.Now().Add(-time.Minute)
+			w.reserveCommand([]byte(`{"value":100}`))
+			if broken := len(w.violations) > 0; broken != c.broken {
+				t.Errorf("it breaks a promise: %v, want %v: %v", broken, c.broken, w.violations)
+			}
+		})
+	}
+}
