@@ -56,6 +56,7 @@ type ReserveLedger struct {
 	Discharge bool          // the peak's reserve is wanted now, or the plan's
 	Owner     bool          // somebody has the battery, or had it at the reading before
 	Lifted    bool          // the device has just kept more than its limit
+	Reached   bool          // the vendor has said that it took the last write
 	ReadLast  time.Time     // the reading before; zero: there is none since the start
 }
 
@@ -129,10 +130,10 @@ func (l ReserveLedger) withPerson(shown int, since time.Duration) Cause {
 // snapsBack reports whether the device shows its limit for a reserve that it was
 // asked for and does not keep. A battery that was at the limit before shows no
 // difference at first, nor while an earlier write is not shown either: then the vendor
-// is behind.
+// is behind. Nor does it where the write may never have reached the vendor.
 func (l ReserveLedger) snapsBack(shown int, sinceWrite time.Duration) bool {
 	k := l.Record
-	early := !k.Confirmed && k.Before != nil && *k.Before == deviceLimit && (sinceWrite < devices.ShownWithin || k.crossed())
+	early := !k.Confirmed && k.Before != nil && *k.Before == deviceLimit && (sinceWrite < devices.ShownWithin || k.crossed() || !l.Reached)
 	// Nobody saw it snap back while this process was not there.
 	since := k.WrittenAt
 	if k.ShownAt.After(since) {

@@ -58,12 +58,16 @@ func (st *step) readBattery(b Battery) {
 			k.Mode = b.Mode
 		}
 	}
-	l := ReserveLedger{Record: *k, OffPeak: st.offPeakReserve(), Discharge: st.holds(), ReadLast: before}
+	l := ReserveLedger{Record: *k, OffPeak: st.offPeakReserve(), Discharge: st.holds(), ReadLast: before, Reached: st.reached(Powerwall)}
 	if l.Lifted = st.keepsMore(b); l.Lifted {
 		k.Limit, k.LimitDoubt = 0, false
 		if k.lastSent(*b.Reserve) { // it passed for one that the device does not keep
 			k.Wanted, k.Confirmed = b.Reserve, false
 		}
+		l.OffPeak = st.offPeakReserve()
+	}
+	if b.Reserve != nil && k.LimitDoubt && *b.Reserve != k.Limit {
+		k.Limit, k.LimitDoubt = 0, false // from here the next write tells
 		l.OffPeak = st.offPeakReserve()
 	}
 	if b.Reserve != nil && k.Floor > *b.Reserve {
@@ -137,8 +141,9 @@ func (st *step) learnLimit(to Tenure) {
 		}
 		return
 	}
-	// Nobody can tell it from a vendor that shows late what was asked.
-	k.LimitDoubt = k.Before != nil && *k.Before == deviceLimit
+	// Nobody can tell it from a vendor that shows late what was asked, nor, where that
+	// may never have arrived, from what a person has chosen.
+	k.LimitDoubt = k.Before != nil && *k.Before == deviceLimit || st.lost(Powerwall)
 	k.Limit, k.Wanted, k.Confirmed, k.AtPeak = deviceLimit, &limit, true, false
 	st.Pending = without(st.Pending, Powerwall)
 	st.note(NoteLeft, Powerwall, "this Powerwall does not accept a reserve above %d %%; powermgr asks for %d %% from now on", deviceLimit, deviceLimit)

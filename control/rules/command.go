@@ -151,6 +151,18 @@ func (st *step) failed(target string, p Pending, reason string) {
 	st.say("taken "+target, NoteProblem, target, "the command did not come through: %s", reason)
 }
 
+// reached reports whether the vendor has said that it took the last command to target.
+func (st *step) reached(target string) bool {
+	p, ok := st.Pending[target]
+	return ok && p.ID == "" && !st.lost(target)
+}
+
+// lost reports whether the last command to target may never have reached the vendor.
+func (st *step) lost(target string) bool {
+	p := st.Pending[target]
+	return !p.Failed.IsZero() && !p.Ignored
+}
+
 // notDone is why target does not have what was last asked of it: the vendor has
 // refused it, or nothing came of it. Empty: nothing has failed since a command
 // was last carried out.

@@ -110,6 +110,74 @@ func TestADoubtfulLimitIsAskedAgain(t *testing.T) {
 	}
 }
 
+// answers lets the bridge say that the last command to the battery came to nothing.
+func (w *world) answers(accepted bool, reason string) {
+	w.t.Helper()
+	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: w.s.Pending[Powerwall].ID, Accepted: accepted, Final: true, Unknown: !accepted, Reason: reason})
+}
+
+// A vendor did not answer a command for 100, and showed 80 as before. That passed for
+// the limit of a Powerwall that keeps 100, and nobody asked for more until the next peak.
+func TestAReserveThatTheVendorMayNotKnowOfShowsNoLimit(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		happens func(*world)
+		sent    []string // at the next reading
+	}{
+		{"the command did not come through", func(w *world) { w.answers(false, "the vendor does not answer"); w.forth(5 * time.Minute) }, []string{"powerwall 100"}},
+		{"nobody has said yet whether it has", func(w *world) { w.until("12:08") }, nil},
+		{"powermgr died before it could send", func(w *world) { w.restart().read() }, []string{"powerwall 100"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 12:00")
+			w.s.Settings.Thermostats = nil
+			w.reserve, w.deaf[Powerwall] = 80, true
+			w.start().want("powerwall 100")
+			w.until("12:04")
+			c.happens(w)
+			if limit := w.s.Kept.Battery.Limit; limit != 0 {
+				t.Errorf("the limit is %d", limit)
+			}
+			w.want(c.sent...)
+		})
+	}
+}
+
+// A limit in doubt was sent from a reserve from which 100 would have told.
+func TestADoubtfulLimitIsAskedAgainFromAnotherReserve(t *testing.T) {
+	w := plans(t, "2026-07-15 12:00")
+	w.s.Settings.Thermostats = nil
+	w.reserve, w.deaf[Powerwall] = 80, true
+	w.start().plan(100)
+	w.want("powerwall 100")
+	w.until("12:20")
+	if w.s.Kept.Battery.Limit != 80 {
+		t.Fatalf("the limit is %d", w.s.Kept.Battery.Limit)
+	}
+	w.deaf[Powerwall] = false
+	w.plan(30)
+	w.until("12:30").want("powerwall 30")
+	w.plan(100)
+	w.until("12:40").want("powerwall 100")
+}
+
+// A person chose 80 while nobody knew what had become of a command for 100: that is
+// no limit for good.
+func TestALimitAfterACommandThatMayBeLostIsInDoubt(t *testing.T) {
+	w := newWorld(t, "2026-07-15 18:50").start()
+	w.s.Settings.Thermostats = nil
+	w.until("18:59").deaf[Powerwall] = true
+	w.until("19:00").answers(false, "the vendor does not answer")
+	w.reserve, w.deaf[Powerwall] = 80, false
+	w.now = w.now.Add(40 * time.Second)
+	w.read()
+	w.until("19:10").take()
+	if w.s.Kept.Battery.Limit != 80 {
+		t.Fatalf("the limit is %d", w.s.Kept.Battery.Limit)
+	}
+	w.untilTime(at("2026-07-16 19:10")).want("powerwall 0", "powerwall 100")
+}
+
 // A reserve of 100 that showed late passed for a limit, and the limit was sent: it
 // came true on a Powerwall that keeps 100.
 func TestALimitDoesNotOvertakeTheReserveThatItWasTakenFrom(t *testing.T) {
@@ -197,7 +265,9 @@ func TestALimitThatShowsAfterAVendorWasBehindIsNobodysChoice(t *testing.T) {
 			w.until(c.filled).want()
 			w.deaf[Powerwall] = true
 			w.plan(100)
-			w.want("powerwall 100").forth(4 * time.Minute)
+			w.want("powerwall 100").forth(3 * time.Minute)
+			w.answers(true, "sent 3 times and not taken: look at the device")
+			w.forth(time.Minute)
 			if w.s.Kept.Battery.Limit != 80 {
 				t.Fatalf("what shows late is not taken for the limit: %+v", w.s.Kept.Battery)
 			}

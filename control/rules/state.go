@@ -152,7 +152,7 @@ type BatteryRecord struct {
 	AtPeak     bool      `json:"at_peak,omitempty"`     // the peak's value, or the plan's, is in force and must go back
 	Changes    Changes   `json:"changes,omitzero"`      // of the reserve today
 	Limit      int       `json:"limit,omitempty"`       // what the device makes of 100, once seen
-	LimitDoubt bool      `json:"limit_doubt,omitempty"` // it showed the limit before it was asked for more: it is asked again after the next peak
+	LimitDoubt bool      `json:"limit_doubt,omitempty"` // the limit may be none: it is asked again once it shows something else, or after the next peak
 	Floor      int       `json:"floor,omitempty"`       // what the device makes of 0, once seen
 	FloorAt    time.Time `json:"floor_at,omitzero"`     // when it was seen last
 	Mode       string    `json:"mode,omitempty"`        // last seen
