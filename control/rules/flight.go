@@ -49,10 +49,10 @@ func FlightOf(reserve, shown int, at time.Time) Flight {
 const maxFlights = 2 * MaxChanges
 
 // mayShow reports whether a device with this write on its way may show a reserve:
-// that one, or what devices make of it.
+// that one, or what devices make of it. One that was shown was kept as it is.
 func (f Flight) mayShow(v int) bool {
 	asked := *f.Reserve
-	return asked == v || v == deviceLimit && asked > v || asked < v && slices.Contains(deviceFloors, v)
+	return asked == v || !f.Undone && (v == deviceLimit && asked > v || asked < v && slices.Contains(deviceFloors, v))
 }
 
 // landsWith reports whether a reading that shows a reserve says that this has landed.

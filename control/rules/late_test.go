@@ -198,6 +198,34 @@ func TestAReserveThatIsShownOnceMoreIsNobodysChoice(t *testing.T) {
 	}
 }
 
+// Who had changed a reserve of the rules is heard, whatever they choose next: what the rules
+// had asked for passes for a late answer of the vendor once, and any other value never.
+func TestAPersonWhoChangesAReserveTwiceIsHeard(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		chosen []float64 // in the evening, a quarter of an hour apart
+		want   float64
+	}{
+		{"another value", []float64{30}, 30},
+		{"what other Powerwalls make of the peak's reserve", []float64{20}, 20},
+		{"the peak's reserve", []float64{0}, 100},
+		{"the peak's reserve, once more", []float64{0, 0}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 15:50").start().until("17:00")
+			w.reserve = 100 // by the person
+			w.until("21:00")
+			for _, v := range c.chosen {
+				w.reserve = v
+				w.forth(15 * time.Minute)
+			}
+			if w.reserve != c.want {
+				t.Errorf("the reserve is %g %%, want %g %%", w.reserve, c.want)
+			}
+		})
+	}
+}
+
 // A write that was never shown may land over what a person has chosen since.
 func TestAChoiceIsPutBackAfterALateWrite(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:00")
