@@ -25,19 +25,22 @@ type Figures struct {
 	Doubt *Figure // a later one that does not, until another agrees with it
 }
 
-// reach is how far a quantity may move between two figures that agree.
-type reach struct{ atOnce, perMinute float64 }
+// reach is how far a quantity may move between two figures that agree. It is never
+// more than most: after a long time almost any figure is one that could be, and then
+// a single one would decide.
+type reach struct{ atOnce, perMinute, most float64 }
 
 var (
 	// chargeReach, in percent: a Powerwall 3 at its highest power is empty in 70
-	// minutes, and a figure of Tesla's may be five minutes older than it says.
-	chargeReach = reach{10, 1.5}
-	indoorReach = reach{3, 0.5} // °F
+	// minutes, and a figure of Tesla's may be five minutes older than it says. A
+	// quarter of an hour at that power is within reach.
+	chargeReach = reach{10, 1.5, 25}
+	indoorReach = reach{3, 0.5, 8} // °F
 )
 
 func (r reach) agree(earlier, later Figure) bool {
 	apart := later.AsOf.Sub(earlier.AsOf)
-	return apart <= devices.ComparableWithin && math.Abs(later.Value-earlier.Value) <= r.atOnce+r.perMinute*apart.Minutes()
+	return apart <= devices.ComparableWithin && math.Abs(later.Value-earlier.Value) <= min(r.atOnce+r.perMinute*apart.Minutes(), r.most)
 }
 
 // and is what is known after f has been read as well. confirmed is the doubted

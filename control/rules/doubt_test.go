@@ -43,6 +43,7 @@ func TestOneOddChargeDecidesNothing(t *testing.T) {
 		{"that is not 0", "15:55", []measured{{"16:08", 98}, {"16:10", 40}, {"16:12", 97}}, 0},
 		{"as the first reading ever", "16:20", []measured{{"16:20", 0}, {"16:22", 97}, {"16:24", 97}}, 0},
 		{"after an hour without one", "15:00", []measured{{"15:05", 98}, {"16:20", 0}, {"16:22", 92}, {"16:24", 92}}, 0},
+		{"half an hour after one of 50", "16:20", []measured{{"16:20", 50}, {"16:50", 0}, {"16:54", 46}, {"16:56", 45}}, 2},
 		{"that is 100", "16:20", []measured{{"16:20", 70}, {"16:22", 70}, {"16:24", 100}, {"16:26", 69}}, 1},
 
 		{"a true fall", "15:55", []measured{{"16:08", 80}, {"16:10", 75}}, 1},
@@ -110,6 +111,15 @@ func TestOneOddTemperatureEndsNoSetback(t *testing.T) {
 			w.until("16:40").want(c.want...)
 		})
 	}
+	t.Run("one of 89 after half an hour without any", func(t *testing.T) {
+		w := setBack(t)
+		w.mute["up"] = true
+		w.until("16:46")
+		w.mute["up"], w.therm["up"].Temperature = false, new(89.0)
+		w.until("16:48")
+		w.therm["up"].Temperature = new(76.0)
+		w.until("17:00").want()
+	})
 	t.Run("before the setback: it begins with the next reading", func(t *testing.T) {
 		w := newWorld(t, "2026-07-15 16:10").start()
 		w.until("16:20").take()
