@@ -23,6 +23,7 @@ const (
 	DeviceFloor  Cause = "device floor"  // the device does not keep as little as it was asked for
 	OwnerMoved   Cause = "owner moved"   // somebody has the device: what it shows says nothing of what a person wants
 	Crossing     Cause = "crossing"      // a person's choice, over which a write of the rules may still land
+	Rechosen     Cause = "rechosen"      // the person who has the device has set it to something else
 	Foreign      Cause = "foreign"       // a person's choice
 )
 
@@ -44,7 +45,7 @@ const (
 
 // Causes lists all causes.
 func Causes() []Cause {
-	return []Cause{Unchanged, Landed, GivenBack, ChoiceStands, AsWanted, LandedLate, DeviceLimit, DeviceFloor, OwnerMoved, Crossing, Foreign,
+	return []Cause{Unchanged, Landed, GivenBack, ChoiceStands, AsWanted, LandedLate, DeviceLimit, DeviceFloor, OwnerMoved, Crossing, Rechosen, Foreign,
 		PeriodMoved, ScheduleMoved, Lapsed, HoldLost, ModeMoved, ModeUndone, PartForeign, ChoiceHidden, ChoiceEnded, LandedOver, CommandLanding, PartStands}
 }
 
@@ -67,8 +68,10 @@ func AttributeReserve(l ReserveLedger, shown *int, polled time.Time) Cause {
 	switch {
 	case l.Owner:
 		return OwnerMoved
-	case shown == nil || k.Wanted == nil:
+	case shown == nil, k.Wanted == nil && (k.Taken == nil || same(k.Taken.Reserve, shown) || k.mayShow(*shown)):
 		return Unchanged
+	case k.Wanted == nil:
+		return Rechosen // or the first reading since they have it
 	case k.Taken == nil:
 		return l.withRules(*shown, polled.Sub(k.WrittenAt))
 	case k.Taken.Reserve != nil:
@@ -130,7 +133,8 @@ func (l ReserveLedger) withPerson(shown int, since time.Duration) Cause {
 // snapsBack reports whether the device shows its limit for a reserve that it was
 // asked for and does not keep. A battery that was at the limit before shows no
 // difference at first, nor while an earlier write is not shown either: then the vendor
-// is behind. Nor does it where the write may never have reached the vendor.
+// is behind. Nor does it where the write may never have reached the vendor. What the
+// rules have not written may have been lowered by somebody.
 func (l ReserveLedger) snapsBack(shown int, sinceWrite time.Duration) bool {
 	k := l.Record
 	early := !k.Confirmed && k.Before != nil && *k.Before == deviceLimit && (sinceWrite < devices.ShownWithin || k.crossed() || !l.Reached)
@@ -140,7 +144,7 @@ func (l ReserveLedger) snapsBack(shown int, sinceWrite time.Duration) bool {
 		since = k.ShownAt
 	}
 	inTime := l.ReadLast.IsZero() || l.ReadLast.Sub(since) <= devices.ReserveLimitWithin
-	return *k.Wanted > deviceLimit && k.told() && shown == deviceLimit && inTime && !early
+	return *k.Wanted > deviceLimit && k.told() && shown == deviceLimit && inTime && !early && !k.WrittenAt.IsZero()
 }
 
 // snapsUp reports whether the device shows its floor for a reserve that it was
@@ -152,3 +156,6 @@ func (l ReserveLedger) snapsUp(shown int) bool {
 	inTime := l.ReadLast.IsZero() || l.ReadLast.Sub(k.WrittenAt) <= devices.ReserveLimitWithin
 	return slices.Contains(deviceFloors, shown) && *k.Wanted < shown && k.told() && !k.Confirmed && inTime && (k.Before == nil || *k.Before != shown) && !k.asked(shown)
 }
+
+// same reports whether two reserves are known and the same.
+func same(a, b *int) bool { return a != nil && b != nil && *a == *b }

@@ -47,6 +47,9 @@ func TestWhyAReserveIsShown(t *testing.T) {
 		{"the choice, and the write can land no more", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(50), devices.AnswerWithin, ChoiceStands},
 		{"the write over the choice", ReserveLedger{Record: with(told(peak), chose), OffPeak: 100}, new(0), time.Minute, Unchanged},
 		{"what a write asked for that never left", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(0), time.Minute, Crossing},
+		{"what a person has had", ReserveLedger{Record: BatteryRecord{Taken: &Taken{Reserve: new(50)}}, OffPeak: 100}, new(50), time.Hour, Unchanged},
+		{"what a person has made of it since", ReserveLedger{Record: BatteryRecord{Taken: &Taken{Reserve: new(50)}}, OffPeak: 100}, new(30), time.Hour, Rechosen},
+		{"80, chosen after 100 that the rules have not written", ReserveLedger{Record: BatteryRecord{Wanted: new(100), Confirmed: true}, OffPeak: 100}, new(80), time.Hour, Foreign},
 		{"another choice", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(30), time.Minute, Crossing},
 	} {
 		t.Run(c.name, func(t *testing.T) {

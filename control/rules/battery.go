@@ -100,15 +100,20 @@ func (st *step) ahead(polled time.Time) []Flight {
 // those ahead of it.
 func (st *step) seeFlights(b Battery, ahead []Flight) {
 	k := &st.Kept.Battery
+	if b.Reserve == nil {
+		return
+	}
+	if k.commandShown(*b.Reserve) {
+		if k.Flights = sentBy(SentByPerson, k.Flights); k.Wanted == nil { // all of the rules came before it
+			k.Flights = nil // nothing is left that it has to be told from
+		}
+		return
+	}
 	own := k.own()
-	if b.Reserve == nil || len(own) == 0 {
+	if len(own) == 0 {
 		return
 	}
 	left := shown(own, len(ahead), *b.Reserve, b.Polled)
-	if k.commandShown(*b.Reserve) {
-		k.Flights = sentBy(SentByPerson, k.Flights) // all of the rules came before it
-		return
-	}
 	if left == nil && b.Polled.Sub(k.WrittenAt) >= devices.AnswerWithin {
 		k.ShownAt = b.Polled
 	}
@@ -170,12 +175,18 @@ func (st *step) reclaim(shown int) {
 	st.note(NoteReserve, Powerwall, "the Powerwall now shows a reserve of %d %%, which powermgr asked for earlier; that is out of date", shown)
 }
 
-// forgetAsked forgets what was asked of the reserve. What is to go back does so
-// all the same, unless a person has chosen.
+// forgetAsked forgets what was asked of the reserve, and what a person had of it: the
+// next reading shows what they have now. What is to go back does so all the same,
+// unless a person has chosen.
 func (st *step) forgetAsked(c Cause) {
-	atPeak := st.Kept.Battery.AtPeak
+	k := &st.Kept.Battery
+	atPeak := k.AtPeak
 	st.forgetWrites()
-	st.Kept.Battery.AtPeak = atPeak && c == OwnerMoved
+	k.AtPeak = atPeak && c == OwnerMoved
+	if k.Taken != nil {
+		taken := *k.Taken
+		taken.Reserve, k.Taken = nil, &taken
+	}
 }
 
 // takeBattery leaves the battery to a person until the window ends.
@@ -195,9 +206,6 @@ func (st *step) takeBattery(what string) {
 // choiceStands ends the watch over a person's choice: nothing of the rules may land over
 // it any more.
 func (st *step) choiceStands() {
-	k := &st.Kept.Battery
-	taken := *k.Taken
-	taken.Reserve, k.Taken = nil, &taken
 	st.forgetWrites()
 	st.Pending = without(st.Pending, Powerwall)
 }
@@ -209,12 +217,17 @@ func (st *step) endYield() {
 		return
 	}
 	choice := k.Taken.Reserve
-	if choice == nil {
+	if choice == nil && k.Wanted != nil {
 		choice = k.commanded()
 	}
-	if choice != nil && k.Wanted != nil {
+	switch commanded := k.commanded(); {
+	case choice == nil:
+	case k.Wanted != nil:
 		// The choice shows until a later write has landed.
 		k.Before, k.Confirmed = choice, k.Confirmed && *k.Wanted == *choice
+	case commanded == nil || *commanded == *choice: // else it may still be shown
+		// Whoever was not there for a while tells a new choice from this one.
+		k.Wanted, k.Confirmed = choice, true
 	}
 	k.Taken, k.Flights = nil, k.own()
 }

@@ -93,7 +93,9 @@ func (st *step) asked(a Answer) {
 	case a.Target == Powerwall && (a.Setting == "reserve" || a.Setting == "mode"):
 		st.takeBattery("by command: " + a.Setting) // what the rules set stays on record until that has landed
 		if a.Setting == "reserve" {
-			st.Kept.Battery.Taken.Reserve = nil // this comes after what they chose before
+			if st.Kept.Battery.Wanted != nil {
+				st.Kept.Battery.Taken.Reserve = nil // this comes after what they chose before
+			}
 			st.command(a.Reserve)
 		}
 	case a.Target != Powerwall && a.Setting != fan:

@@ -162,9 +162,12 @@ func TestWhatACauseChangesOnTheRecordOfTheBattery(t *testing.T) {
 		{LearnLimit, DeviceLimit, BatteryRecord{Wanted: new(100), AtPeak: true}, 80, false, func(k BatteryRecord) bool { return k.Limit == 80 && *k.Wanted == 80 && !k.AtPeak }},
 		{LearnFloor, DeviceFloor, held, 20, true, func(k BatteryRecord) bool { return k.Floor == 20 && *k.Wanted == 20 && k.Confirmed }},
 		{Forget, OwnerMoved, confirmed, 100, true, func(k BatteryRecord) bool { return k.Wanted == nil && k.AtPeak }},
-		{Forget, Foreign, chosen, 30, true, func(k BatteryRecord) bool { return k.Wanted == nil && !k.AtPeak && k.Taken != nil }},
+		{Forget, Foreign, chosen, 30, true, func(k BatteryRecord) bool {
+			return k.Wanted == nil && !k.AtPeak && k.Taken != nil && k.Taken.Reserve == nil
+		}},
 		{Choose, Crossing, chosen, 30, true, func(k BatteryRecord) bool { return *k.Taken.Reserve == 30 && k.Wanted != nil }},
-		{KeepChoice, ChoiceStands, chosen, 50, true, func(k BatteryRecord) bool { return k.Taken != nil && k.Taken.Reserve == nil && k.Wanted == nil }},
+		{Choose, Rechosen, BatteryRecord{Taken: &Taken{At: written, Reserve: new(50)}}, 30, true, func(k BatteryRecord) bool { return *k.Taken.Reserve == 30 && k.Wanted == nil }},
+		{KeepChoice, ChoiceStands, chosen, 50, true, func(k BatteryRecord) bool { return *k.Taken.Reserve == 50 && k.Wanted == nil }},
 	} {
 		t.Run(string(c.cause), func(t *testing.T) {
 			st := step{State: State{Settings: Settings{OffPeakReserve: 100}, Kept: Kept{Battery: c.k}}, now: written.Add(time.Hour)}

@@ -81,6 +81,7 @@ func ExampleReserveTable() {
 	// yielded   | device floor  | yielded   | learn the floor
 	// yielded   | owner moved   | yielded   | forget what was asked for
 	// yielded   | crossing      | yielded   | the choice is what is shown
+	// yielded   | rechosen      | yielded   | the choice is what is shown
 	// yielded   | foreign       | yielded   | forget what was asked for
 }
 

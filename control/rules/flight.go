@@ -251,7 +251,7 @@ func (st *step) reserveNeverSent(at time.Time) {
 		own, later = own[:n], own[n:]
 	}
 	k.Flights = slices.Concat(withoutSent(own, at), later, sentBy(SentByPerson, k.Flights))
-	if k.Taken != nil && k.Taken.Reserve != nil && len(k.own()) == 0 {
+	if k.Taken != nil && k.Taken.Reserve != nil && k.Wanted != nil && len(k.own()) == 0 {
 		st.choiceStands()
 	}
 }

@@ -830,3 +830,62 @@ func TestTheScheduleChosenJustBeforeAHoldEndsIsAChoice(t *testing.T) {
 		})
 	}
 }
+
+// A person had the battery, and its window ended while no process was there. What they
+// had set since passed for what they had before, and the plan or the peak overwrote it.
+func TestAChoiceAfterTheWindowThatNobodySawIsAChoice(t *testing.T) {
+	command := func(reserve int) func(*world) {
+		return func(w *world) {
+			ask := Answer{Target: Powerwall, Setting: "reserve", ID: "7", Accepted: true, Reserve: &reserve}
+			w.step(ask)
+			w.reserve, ask.Final, ask.Applied = float64(reserve), true, true
+			w.step(ask)
+		}
+	}
+	app := func(reserve float64) func(*world) { return func(w *world) { w.reserve = reserve } }
+	both := func(a, b func(*world)) func(*world) {
+		return func(w *world) { a(w); w.forth(10 * time.Minute); b(w) }
+	}
+	for _, c := range []struct {
+		name         string
+		from, gone   string
+		chose, after func(*world) // nil: nothing
+		back         string
+		taken        bool
+	}{
+		{"a command in a peak, another in the app after it", "17:00", "18:30", command(45), app(55), "19:35", true},
+		{"the app in a peak, and again after it", "17:00", "18:30", app(45), app(55), "19:35", true},
+		{"the app after a command in a peak, and again after it", "17:00", "18:00", both(command(45), app(30)), app(55), "19:35", true},
+		{"a command after the app in a peak, and the app after it", "17:00", "18:00", both(app(30), command(45)), app(55), "19:35", true},
+		{"all of 100, and 80 after the peak", "17:00", "18:30", command(100), app(80), "19:35", true},
+		{"a command in a peak, and nothing since", "17:00", "18:30", command(45), nil, "19:35", false},
+		{"the app in a peak, and nothing since", "17:00", "18:30", app(45), nil, "19:35", false},
+		{"the app after a command in a peak, and nothing since", "17:00", "18:00", both(command(45), app(30)), nil, "19:35", false},
+		{"a command after the app in a peak, and nothing since", "17:00", "18:00", both(app(30), command(45)), nil, "19:35", false},
+		{"before a peak, and again in it", "10:00", "15:00", app(45), app(55), "16:35", true},
+		{"before a peak, and nothing since", "10:00", "15:00", app(45), nil, "16:35", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := plans(t, "2026-07-15 "+c.from)
+			w.s.Settings.Thermostats = nil
+			w.start()
+			w.plan(100)
+			w.forth(10 * time.Minute)
+			c.chose(w)
+			w.until(c.gone).take()
+			w.now = at("2026-07-15 " + c.back)
+			if c.after != nil {
+				c.after(w)
+			}
+			w.restart().read()
+			w.forth(2 * time.Minute)
+			if taken := w.s.Kept.Battery.Taken != nil; taken != c.taken {
+				t.Errorf("taken: %v, sent %v", taken, w.take())
+			}
+			w.forth(10 * time.Minute)
+			if sent := w.take(); c.taken && len(sent) > 0 {
+				t.Errorf("sent %v over a person's choice", sent)
+			}
+		})
+	}
+}

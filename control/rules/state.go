@@ -164,7 +164,9 @@ type Taken struct {
 	At   time.Time `json:"at"`
 	What string    `json:"what"`
 	// Reserve is what a person chose for the battery while the last write was on
-	// its way. If that lands over it, the choice is put back.
+	// its way. If that lands over it, the choice is put back. Where no write of the
+	// rules is on record, it is what the battery has shown since: what it shows after
+	// the window, and is not this, is a new choice.
 	Reserve *int `json:"reserve,omitempty"`
 }
 

@@ -121,6 +121,7 @@ var reserveTable = Table{
 		DeviceFloor:  {Effect: LearnFloor, To: Yielded},
 		OwnerMoved:   {Effect: Forget, To: Yielded},
 		Crossing:     {Effect: Choose, To: Yielded},
+		Rechosen:     {Effect: Choose, To: Yielded},
 		Foreign:      {Effect: Forget, To: Yielded},
 	},
 }
@@ -243,6 +244,7 @@ func (st *step) transition(b Battery, c Cause) {
 			return // the next reading tells
 		}
 		st.takeBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
+		k.Taken.Reserve = b.Reserve
 		k.undo(*b.Reserve)
 		st.forgetWrites()
 	case YieldOver:
