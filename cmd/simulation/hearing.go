@@ -193,7 +193,7 @@ func (w *witness) reserveCommand(payload []byte) {
 		w.broken(I5, "a reserve of %d %% was commanded in dry run", c.Value)
 	case (w.paused || w.orders.stopped(time.Now())) && c.Value < min(80, w.leastOffPeakReserve()) && !back && !w.apart(time.Now()):
 		w.broken(I5, "a reserve of %d %% was commanded while paused", c.Value)
-	case c.Value == w.reserve && !w.idles() && time.Since(w.idleAt) > moments && w.pending == nil && !w.hidden && w.reserveAt.Before(time.Now().Add(-moments)) && time.Since(w.reserveAt) < 10*time.Minute && w.reserveAt.Sub(sent) > 10*time.Minute && time.Since(w.booted) > 10*time.Minute && !w.apart(time.Now()):
+	case c.Value == w.reserve && !w.idles() && time.Since(w.idleAt) > moments && w.pending == nil && !w.hidden && w.reserveAt.Before(time.Now().Add(-moments)) && time.Since(w.reserveAt) < 10*time.Minute && w.reserveAt.Sub(sent) > 10*time.Minute && time.Since(w.booted) > 10*time.Minute && !w.apart(time.Now()) && !w.decided.overtakes(sent):
 		w.broken(I4, "the reserve is %d %% already: %s", c.Value, c.Reason)
 	case w.owner && time.Since(w.owned) > 2*moments:
 		w.broken(I3, "a reserve of %d %% was commanded while the battery is Tesla's", c.Value)

@@ -240,8 +240,12 @@ func (d *living) Write(b []byte) error {
 	}
 	d.disk.mu.Unlock()
 	d.home.watch.file("journal", b)
-	if _, err := journal.Decode(b); err != nil {
+	e, err := journal.Decode(b)
+	if err != nil {
 		d.home.watch.violation(I1, "%s has a journal that no start goes on from: %v", d.name, err)
+	}
+	if !d.stranger {
+		d.home.watch.lists(e)
 	}
 	d.rsync(b)
 	if !d.pass(d.life, journalSaved) {

@@ -70,6 +70,7 @@ type witness struct {
 	limits   limits
 	figures  figures
 	owed     owed
+	decided  decided
 
 	mu          sync.Mutex
 	story       []string
@@ -206,6 +207,7 @@ const lastMoments = 5 * time.Second
 // the one before had seen once was in doubt, and the doubt has ended with it.
 func (w *witness) knowsNothing() {
 	w.booted, w.glimpse = time.Now(), glimpse{}
+	w.orphans()
 	for _, d := range w.homes {
 		unsaved := time.Since(d.proved) < lastMoments
 		if d.sightings < 2 || d.taken.Equal(d.shownAt) || unsaved {

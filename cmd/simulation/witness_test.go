@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"powermgr/bridge/bus"
+	"powermgr/control/journal"
 	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
@@ -198,6 +199,46 @@ func TestAReserveThatShowsLateMayBeSentAgain(t *testing.T) {
 			w.reserveCommand([]byte(`{"value":100}`))
 			if broken := len(w.violations) > 0; broken != c.broken {
 				t.Errorf("it breaks a promise: %v, want %v: %v", broken, c.broken, w.violations)
+			}
+		})
+	}
+}
+
+// A daemon that goes on from a journal overtakes the writes that it lists, and cannot
+// know that the last one was never sent. One that knows has no reason to write what is
+// there already.
+func TestAWriteThatWasNeverSentMayBeOvertaken(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		sent, refused bool
+		dies          bool // its daemon, after that
+		broken        bool
+	}{
+		{"its daemon dies", false, false, true, false},
+		{"it is refused, and its daemon dies later", false, true, true, true},
+		{"its daemon lives", false, false, false, true},
+		{"it was sent, and its daemon dies later", true, false, true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+			anHourAgo := time.Now().Add(-time.Hour)
+			w.reserve, w.has, w.reserveAt, w.reserveSent, w.booted = 60, 60, time.Now().Add(-time.Minute), anHourAgo, anHourAgo
+			list := func(flights ...rules.Flight) {
+				w.lists(journal.Entry{Records: journal.Records{Battery: []journal.Record[rules.BatteryRecord]{{Value: rules.BatteryRecord{Flights: flights}}}}})
+			}
+			list(rules.FlightOf(0, 0, time.Now()))
+			switch {
+			case c.refused:
+				list()
+			case c.sent:
+				w.decided.listed = anHourAgo.Add(-time.Second)
+			}
+			if c.dies {
+				w.orphans()
+			}
+			w.reserveCommand([]byte(`{"value": 60}`))
+			if got := len(w.violations) > 0; got != c.broken {
+				t.Errorf("%v, want one: %v", w.violations, c.broken)
 			}
 		})
 	}

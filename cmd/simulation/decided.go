@@ -1,0 +1,51 @@
+package simulation
+
+// Writes of the reserve that a daemon had decided on when it died.
+
+import (
+	"time"
+
+	"powermgr/control/journal"
+	"powermgr/control/rules"
+)
+
+// decided is what the journal says of writes that are on their way. It is saved
+// before each of them is sent, so whoever goes on from it may have to overtake a write
+// that was never sent.
+type decided struct {
+	write  time.Time // the last one that the journal lists, by when that was decided
+	listed time.Time // when the journal first listed it; zero: it lists none
+	orphan time.Time // listed, of one that had not been sent when its daemon was gone
+}
+
+// lists is told of every journal that is saved.
+func (w *witness) lists(e journal.Entry) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var last time.Time
+	if len(e.Battery) > 0 {
+		for _, f := range e.Battery[0].Value.Flights {
+			if f.Sender == rules.SentByRules && !f.Undone {
+				last = f.At
+			}
+		}
+	}
+	switch d := &w.decided; {
+	case last.IsZero():
+		d.write, d.listed = last, time.Time{}
+	case !last.Equal(d.write):
+		d.write, d.listed = last, time.Now()
+	}
+}
+
+// orphans notes that whoever has decided on the last write may be gone.
+func (w *witness) orphans() {
+	if w.decided.listed.After(w.reserveSent) {
+		w.decided.orphan = w.decided.listed
+	}
+}
+
+// overtakes reports whether a write of what the battery shows already is there to
+// overtake an earlier one, for all that its daemon can know. Sent is when the last one
+// really was.
+func (d decided) overtakes(sent time.Time) bool { return d.orphan.After(sent) }
