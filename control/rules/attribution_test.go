@@ -18,6 +18,9 @@ func TestWhyAReserveIsShown(t *testing.T) {
 		k.Flights = []Flight{FlightOf(*k.Wanted, *k.Before, written)}
 		return k
 	}
+	crossed := func(earlier, last int) BatteryRecord { // two writes, of which nothing has been shown
+		return BatteryRecord{Wanted: &last, Before: &last, WrittenAt: written, AtPeak: true, Flights: []Flight{FlightOf(earlier, last, written.Add(-time.Minute)), FlightOf(last, last, written)}}
+	}
 	chose := func(k *BatteryRecord) { k.Taken = &Taken{Reserve: new(50)} }
 	for _, c := range []struct {
 		name  string
@@ -50,6 +53,11 @@ func TestWhyAReserveIsShown(t *testing.T) {
 		{"what a person has had", ReserveLedger{Record: BatteryRecord{Taken: &Taken{Reserve: new(50)}}, OffPeak: 100}, new(50), time.Hour, Unchanged},
 		{"what a person has made of it since", ReserveLedger{Record: BatteryRecord{Taken: &Taken{Reserve: new(50)}}, OffPeak: 100}, new(30), time.Hour, Rechosen},
 		{"80, chosen after 100 that the rules have not written", ReserveLedger{Record: BatteryRecord{Wanted: new(100), Confirmed: true}, OffPeak: 100}, new(80), time.Hour, Foreign},
+		{"5, which may be what it makes of 0", ReserveLedger{Record: crossed(0, 9), OffPeak: 100, Discharge: true}, new(5), time.Minute, Unchanged},
+		{"5, and it has kept 0", ReserveLedger{Record: with(crossed(0, 9), func(k *BatteryRecord) { k.Keeps.Least = new(0) }), OffPeak: 100, Discharge: true}, new(5), time.Minute, Crossing},
+		{"5, and it has kept 5", ReserveLedger{Record: with(crossed(0, 9), func(k *BatteryRecord) { k.Keeps.Least = new(5) }), OffPeak: 100, Discharge: true}, new(5), time.Minute, Unchanged},
+		{"80, which may be what it makes of 100", ReserveLedger{Record: crossed(100, 30), OffPeak: 100, Discharge: true}, new(80), time.Minute, Unchanged},
+		{"80, and it has kept 100", ReserveLedger{Record: with(crossed(100, 30), func(k *BatteryRecord) { k.Keeps.More = true }), OffPeak: 100, Discharge: true}, new(80), time.Minute, Crossing},
 		{"another choice", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(30), time.Minute, Crossing},
 	} {
 		t.Run(c.name, func(t *testing.T) {

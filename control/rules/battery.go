@@ -59,7 +59,7 @@ func (st *step) readBattery(b Battery) {
 		}
 	}
 	l := ReserveLedger{Record: *k, OffPeak: st.offPeakReserve(), Discharge: st.holds(), ReadLast: before, Reached: st.reached(Powerwall)}
-	if l.Lifted = st.keepsMore(b); l.Lifted {
+	if l.Lifted = st.lifted(b); l.Lifted {
 		k.Limit, k.LimitDoubt = 0, false
 		if k.lastSent(*b.Reserve) { // it passed for one that the device does not keep
 			k.Wanted, k.Confirmed = b.Reserve, false
@@ -78,6 +78,9 @@ func (st *step) readBattery(b Battery) {
 	ahead := st.ahead(b.Polled)
 	l.Record.Flights = k.Flights[:len(k.Flights)-len(ahead)]
 	st.transition(b, AttributeReserve(l, b.Reserve, b.Polled))
+	if k.keepsMore(b) {
+		k.Keeps.More = true
+	}
 	st.seeFlights(b, ahead)
 	st.judgeEffect(b)
 }
@@ -113,16 +116,17 @@ func (st *step) seeFlights(b Battery, ahead []Flight) {
 	if len(own) == 0 {
 		return
 	}
-	left := shown(own, len(ahead), *b.Reserve, b.Polled)
+	landed := slices.IndexFunc(own[:len(own)-len(ahead)], func(f Flight) bool { return f.landsWith(*b.Reserve, k.Keeps) })
+	left := shown(own, landed, *b.Reserve, b.Polled)
 	if left == nil && b.Polled.Sub(k.WrittenAt) >= devices.AnswerWithin {
 		k.ShownAt = b.Polled
 	}
 	k.Flights = append(left, sentBy(SentByPerson, k.Flights)...)
 }
 
-// keepsMore reports whether a battery shows more than the limit that it has been
+// lifted reports whether a battery shows more than the limit that it has been
 // taken to have, and that a person has not set.
-func (st *step) keepsMore(b Battery) bool {
+func (st *step) lifted(b Battery) bool {
 	k := st.Kept.Battery
 	return b.Reserve != nil && k.Wanted != nil && k.Taken == nil && k.Limit > 0 &&
 		*b.Reserve > k.Limit && *b.Reserve <= st.InForce().OffPeakReserve
@@ -132,6 +136,7 @@ func (st *step) keepsMore(b Battery) bool {
 func (st *step) confirmReserve(to Tenure) {
 	k := &st.Kept.Battery
 	k.Confirmed, k.AtPeak = true, k.AtPeak && to != Free
+	k.Keeps = k.Keeps.with(*k.Wanted)
 	st.Pending = without(st.Pending, Powerwall)
 	st.unsay("taken " + Powerwall)
 }
@@ -142,13 +147,15 @@ func (st *step) learnLimit(to Tenure) {
 	k, limit := &st.Kept.Battery, deviceLimit
 	if to == Yielded {
 		if *k.Wanted > deviceLimit {
-			k.Limit, k.Wanted = deviceLimit, &limit
+			k.Limit, k.Wanted, k.Keeps.More = deviceLimit, &limit, false
 		}
 		return
 	}
 	// Nobody can tell it from a vendor that shows late what was asked, nor, where that
-	// may never have arrived, from what a person has chosen.
-	k.LimitDoubt = k.Before != nil && *k.Before == deviceLimit || st.lost(Powerwall)
+	// may never have arrived or the device has kept more before, from what a person has
+	// chosen.
+	k.LimitDoubt = k.Before != nil && *k.Before == deviceLimit || st.lost(Powerwall) || k.Keeps.More
+	k.Keeps.More = false
 	k.Limit, k.Wanted, k.Confirmed, k.AtPeak = deviceLimit, &limit, true, false
 	st.Pending = without(st.Pending, Powerwall)
 	st.note(NoteLeft, Powerwall, "this Powerwall does not accept a reserve above %d %%; powermgr asks for %d %% from now on", deviceLimit, deviceLimit)
@@ -162,7 +169,7 @@ func (st *step) learnFloor(to Tenure, floor int) {
 	if to == Yielded {
 		return
 	}
-	k.Floor, k.FloorAt, k.Confirmed = floor, st.now, true
+	k.Floor, k.FloorAt, k.Confirmed, k.Keeps.Least = floor, st.now, true, nil
 	st.Pending = without(st.Pending, Powerwall)
 	st.unsay("taken " + Powerwall)
 	st.note(NoteLeft, Powerwall, "this Powerwall does not accept a reserve below %d %%; powermgr asks for %d %% in peaks from now on. A utility program may require that; see the Tesla app", floor, floor)
@@ -344,7 +351,7 @@ func (st *step) reconcileReserve(want int) {
 func (st *step) mayLand(want int) bool {
 	k := st.Kept.Battery
 	if own := k.own(); len(own) > 0 {
-		if last := own[len(own)-1]; !last.hasLanded() && !last.Undone && !last.leads(want, k.Limit) && last.pending(st.now) {
+		if last := own[len(own)-1]; !last.hasLanded() && !last.Undone && !last.leads(want, k.Limit, k.Keeps) && last.pending(st.now) {
 			return true
 		}
 	}

@@ -48,15 +48,15 @@ func FlightOf(reserve, shown int, at time.Time) Flight {
 // maxFlights bounds them: more than a day's changes of the reserve.
 const maxFlights = 2 * MaxChanges
 
-// mayShow reports whether a device with this write on its way may show a reserve:
-// that one, or what devices make of it. One that was shown was kept as it is.
-func (f Flight) mayShow(v int) bool {
+// mayShow reports whether a battery that keeps so much, with this write on its way, may
+// show a reserve: that one, or what it makes of it. One that was shown was kept as it is.
+func (f Flight) mayShow(v int, keeps Keeps) bool {
 	asked := *f.Reserve
-	return asked == v || !f.Undone && (v == deviceLimit && asked > v || asked < v && slices.Contains(deviceFloors, v))
+	return asked == v || !f.Undone && (asked > v && keeps.mayLimitTo(v) || asked < v && keeps.mayRaiseTo(v))
 }
 
 // landsWith reports whether a reading that shows a reserve says that this has landed.
-func (f Flight) landsWith(v int) bool { return f.Shown != v && f.mayShow(v) }
+func (f Flight) landsWith(v int, keeps Keeps) bool { return f.Shown != v && f.mayShow(v, keeps) }
 
 // hasLanded reports whether a reading has shown what became of this. It stays on
 // record to explain what is shown until a later write is.
@@ -65,8 +65,8 @@ func (f Flight) hasLanded() bool { return f.Shown == *f.Reserve }
 // leads reports whether a write ends in a reserve: it asked for that, or for more
 // than a limit that the device is taken to have. If the device keeps more after all,
 // nothing is to stop it.
-func (f Flight) leads(want, limit int) bool {
-	return *f.Reserve == want || want == limit && f.mayShow(want)
+func (f Flight) leads(want, limit int, keeps Keeps) bool {
+	return *f.Reserve == want || want == limit && f.mayShow(want, keeps)
 }
 
 // flying is flights with a write of the rules that is sent now, while the device
@@ -85,10 +85,9 @@ func (f Flight) pending(now time.Time) bool { return now.Sub(f.At) < devices.Res
 
 // shown is flights without those that a reading proves to be over. What is shown
 // follows what was done in the same order: a write that is shown rules out those
-// before it, and stays shown itself until a later one is. The last ones may be ahead of
-// the reading, and then it does not show them.
-func shown(flights []Flight, ahead, reserve int, polled time.Time) []Flight {
-	landed := slices.IndexFunc(flights[:len(flights)-ahead], func(f Flight) bool { return f.landsWith(reserve) })
+// before it, and stays shown itself until a later one is. The first that it shows is the
+// one with the index landed; -1: it shows none.
+func shown(flights []Flight, landed, reserve int, polled time.Time) []Flight {
 	if landed == len(flights)-1 {
 		return nil
 	}
@@ -120,7 +119,7 @@ func united(a, b []Flight) []Flight {
 // mayShow reports whether a write of the rules that nothing has shown explains a
 // reserve.
 func (k BatteryRecord) mayShow(v int) bool {
-	return slices.ContainsFunc(k.own(), func(f Flight) bool { return f.mayShow(v) })
+	return slices.ContainsFunc(k.own(), func(f Flight) bool { return f.mayShow(v, k.Keeps) })
 }
 
 // undo notes that the reserve is another one than the last write, which a reading had
@@ -180,7 +179,7 @@ func (k BatteryRecord) commanded() *int {
 // commandShown reports whether a reserve that is shown is what a person asked for by
 // command, and nothing else explains it.
 func (k BatteryRecord) commandShown(reserve int) bool {
-	landed := func(f Flight) bool { return f.landsWith(reserve) }
+	landed := func(f Flight) bool { return f.landsWith(reserve, k.Keeps) }
 	return slices.ContainsFunc(sentBy(SentByPerson, k.Flights), landed) && !slices.ContainsFunc(k.own(), landed)
 }
 

@@ -143,6 +143,49 @@ func TestAReserveThatTheVendorMayNotKnowOfShowsNoLimit(t *testing.T) {
 	}
 }
 
+// powermgr had died before it could send 0, and somebody chose 5 or 20. That passed for
+// what the battery makes of 0, although it had kept 0 in the last peak, and was undone.
+func TestAChoiceIsNoFloorWhereLessHasBeenKept(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		earlier float64 // what the battery made of 0 in the last peak
+		taken   int
+	}{
+		{"it has kept 0", 0, 1},
+		{"it has made 20 of 0", 20, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := plans(t, "2026-07-15 15:50").start()
+			w.s.Settings.Thermostats, w.s.Settings.PlanMinReserve, w.deaf[Powerwall] = nil, 0, true
+			w.until("16:00").keepsAtLeast(c.earlier)
+			w.until("18:59").deaf[Powerwall] = false
+			w.until("19:30").plan(30)
+			w.forth(10 * time.Minute)
+			w.s.Kept.Battery.FloorAt, w.deaf[Powerwall] = time.Time{}, true // it is asked for less again
+			w.plan(0)
+			w.restart().plan(30)
+			w.deaf[Powerwall] = false
+			w.forth(20 * time.Minute)
+			w.reserve = 20
+			w.forth(4 * time.Minute)
+			if len(w.d.Taken) != c.taken || (w.reserve == 20) != (c.taken > 0) {
+				t.Errorf("the reserve is %g, taken %v: %+v", w.reserve, w.d.Taken, w.s.Kept.Battery)
+			}
+		})
+	}
+}
+
+// Somebody chose 80 soon after a peak, on a battery that had kept 100 for days. From then
+// on it passed for one that keeps no more than 80.
+func TestAChoiceSoonAfterAPeakIsNoLimitForGood(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:50").start()
+	w.s.Settings.Thermostats = nil
+	w.untilTime(at("2026-07-16 19:10")).take()
+	w.reserve = 80
+	w.until("19:20").want()
+	w.untilTime(at("2026-07-17 19:10")).want("powerwall 0", "powerwall 100")
+}
+
 // A limit in doubt was sent from a reserve from which 100 would have told.
 func TestADoubtfulLimitIsAskedAgainFromAnotherReserve(t *testing.T) {
 	w := plans(t, "2026-07-15 12:00")

@@ -155,7 +155,8 @@ type BatteryRecord struct {
 	LimitDoubt bool      `json:"limit_doubt,omitempty"` // the limit may be none: it is asked again once it shows something else, or after the next peak
 	Floor      int       `json:"floor,omitempty"`       // what the device makes of 0, once seen
 	FloorAt    time.Time `json:"floor_at,omitzero"`     // when it was seen last
-	Mode       string    `json:"mode,omitempty"`        // last seen
+	Keeps      Keeps     `json:"keeps,omitzero"`
+	Mode       string    `json:"mode,omitempty"` // last seen
 	Taken      *Taken    `json:"taken,omitempty"`
 }
 
