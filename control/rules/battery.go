@@ -151,6 +151,11 @@ func (st *step) learnLimit(to Tenure) {
 		}
 		return
 	}
+	if *k.Wanted > limit && k.WrittenAt.After(k.firstSent()) { // a later try of it may be shown before that snaps back as well
+		f := FlightOf(*k.Wanted, limit, k.WrittenAt)
+		f.Undone = true
+		k.Flights = append(slices.Clone(k.Flights), f)
+	}
 	// Nobody can tell it from a vendor that shows late what was asked, nor, where that
 	// may never have arrived or the device has kept more before, from what a person has
 	// chosen.

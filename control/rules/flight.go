@@ -146,6 +146,15 @@ func (k BatteryRecord) lastSent(v int) bool {
 	return len(own) > 0 && *own[len(own)-1].Reserve == v
 }
 
+// firstSent is when the last write of the rules was first sent; zero if nothing is to
+// show it any more.
+func (k BatteryRecord) firstSent() time.Time {
+	if own := k.own(); k.unshown() {
+		return own[len(own)-1].At
+	}
+	return time.Time{}
+}
+
 // unshown reports whether nothing has shown the last write.
 func (k BatteryRecord) unshown() bool { return k.Wanted != nil && k.lastSent(*k.Wanted) }
 

@@ -284,6 +284,27 @@ func TestALimitIsNotLearnedFromAVendorThatIsBehind(t *testing.T) {
 	}
 }
 
+// A reserve was sent several times, and a vendor that was behind showed how the first try
+// snapped back, and then the next one: that was no choice of a person.
+func TestALaterTryThatShowsAfterTheLimitIsNobodysChoice(t *testing.T) {
+	w := plans(t, "2026-07-15 12:00")
+	w.s.Settings.Thermostats, w.reserve, w.deaf[Powerwall] = nil, 0, true
+	w.start().plan(100)
+	for range 3 {
+		w.forth(10 * time.Minute)
+		w.answer(Answer{Accepted: true})
+		w.plan(100)
+	}
+	for _, v := range []float64{80, 100} {
+		w.reserve = v
+		w.forth(10 * time.Minute)
+		w.plan(100)
+	}
+	if w.noted(NoteTaken) > 0 || w.noted(NoteLeft) == 0 {
+		t.Errorf("taken %v, notes %v", w.d.Taken, w.notes)
+	}
+}
+
 // Two nodes may each know of a write that the other has not seen.
 func TestMergedRecordsKnowTheWritesOfBoth(t *testing.T) {
 	at := at("2026-07-15 16:00")
