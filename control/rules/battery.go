@@ -58,22 +58,11 @@ func (st *step) readBattery(b Battery) {
 			k.Mode = b.Mode
 		}
 	}
-	l := ReserveLedger{Record: *k, OffPeak: st.offPeakReserve(), Discharge: st.holds(), ReadLast: before, Reached: st.reached(Powerwall)}
-	if l.Lifted = st.lifted(b); l.Lifted {
-		k.Limit, k.LimitDoubt = 0, false
-		if k.lastSent(*b.Reserve) { // it passed for one that the device does not keep
-			k.Wanted, k.Confirmed = b.Reserve, false
-		}
-		l.OffPeak = st.offPeakReserve()
+	l := ReserveLedger{Discharge: st.holds(), Lifted: st.lifted(b), ReadLast: before, Reached: st.reached(Powerwall)}
+	if b.Reserve != nil {
+		st.unlearn(*b.Reserve, l.Lifted)
 	}
-	if b.Reserve != nil && k.LimitDoubt && *b.Reserve != k.Limit {
-		k.Limit, k.LimitDoubt = 0, false // from here the next write tells
-		l.OffPeak = st.offPeakReserve()
-	}
-	if b.Reserve != nil && k.Floor > *b.Reserve {
-		k.Floor, k.FloorAt = 0, time.Time{} // whoever set it: the device keeps less
-		l.OffPeak = st.offPeakReserve()
-	}
+	l.OffPeak = st.offPeakReserve()
 	l.Record = *k
 	ahead := st.ahead(b.Polled)
 	l.Record.Flights = k.Flights[:len(k.Flights)-len(ahead)]
@@ -83,6 +72,24 @@ func (st *step) readBattery(b Battery) {
 	}
 	st.seeFlights(b, ahead)
 	st.judgeEffect(b)
+}
+
+// unlearn forgets the limits that a reserve which is shown speaks against. Lifted says
+// that the device has just kept more than its limit.
+func (st *step) unlearn(shown int, lifted bool) {
+	k := &st.Kept.Battery
+	if lifted {
+		k.Limit, k.LimitDoubt = 0, false
+		if k.lastSent(shown) { // it passed for one that the device does not keep
+			k.Wanted, k.Confirmed = &shown, false
+		}
+	}
+	if k.LimitDoubt && shown != k.Limit {
+		k.Limit, k.LimitDoubt = 0, false // from here the next write tells
+	}
+	if k.Floor > shown {
+		k.Floor, k.FloorAt = 0, time.Time{} // whoever set it: the device keeps less
+	}
 }
 
 // ahead is the flight of a write that no vendor knew of when a battery was polled: the
