@@ -167,7 +167,7 @@ func (w *write) begun() {
 	}
 }
 
-// deliver sends the write, and gives the first answer as soon as that is in nobody's way.
+// deliver sends the write, and gives the first answer once the request has left.
 func (w *write) deliver(ctx context.Context) error {
 	if w.first != nil {
 		soon := time.AfterFunc(firstAnswer, w.first)

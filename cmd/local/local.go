@@ -178,8 +178,8 @@ func (l *Server) remember(m bus.Message) {
 // keepHealth says in the health file whether this node is well, and returns it.
 // It writes though nothing has changed: keepalived makes a file of its own if it
 // finds none when it starts, and moves it over what was written in that moment
-// (strace of 2.2.7: stat, a temporary file, rename). A word said once would leave
-// the node in FAULT for as long as both of them run.
+// (strace of 2.2.7: stat, a temporary file, rename). Written only once, the file
+// could leave the node in FAULT for as long as both programs run.
 func (l *Server) keepHealth() bool {
 	if !l.Alive() {
 		l.sayHealth(unwell)

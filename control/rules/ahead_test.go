@@ -81,9 +81,9 @@ func TestAWriteThatNeverLeftHidesNoLaterChoice(t *testing.T) {
 	}
 }
 
-// What an earlier write asked for showed just as the next one was to be sent: it is
-// nobody's choice, and still explains the readings until the next one has landed.
-func TestAnEarlierWriteThatShowsAsTheNextOneIsSentIsNobodysChoice(t *testing.T) {
+// What an earlier write asked for showed just as the next one was to be sent: no person
+// has chosen it, and it still explains the readings until the next one has landed.
+func TestAnEarlierWriteThatShowsAsTheNextOneIsSentIsNoChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:20")
 	w.s.Settings.Thermostats = nil
 	w.start().until("15:59").take()
