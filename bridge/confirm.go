@@ -281,6 +281,12 @@ func superseded(accepted bool) outcome {
 // told reports whether the vendor may know of a write that is under way.
 func (w *write) told() bool { return !w.sent.IsZero() }
 
+// fresh reports whether a person who asks for the same again needs no second write: the
+// first has just left, or has yet to. The broker may deliver a command once more to a
+// daemon that has just started and sent it. Later, somebody may have chosen otherwise in
+// the vendor's app.
+func (w *write) fresh(now time.Time) bool { return !w.told() || now.Sub(w.sent) < devices.JustRead }
+
 // forPerson reports whether a person has asked for a part of it.
 func (w *write) forPerson() bool {
 	return slices.ContainsFunc(w.answers, func(a answer) bool { return a.person })

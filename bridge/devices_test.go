@@ -361,6 +361,49 @@ func TestANewerCommandSupersedes(t *testing.T) {
 	})
 }
 
+// The broker delivers a command once more to a daemon that has just started, which sends
+// what nobody had answered by itself.
+func TestACommandDeliveredTwiceIsWrittenOnce(t *testing.T) {
+	b, th := &fakeBattery{reserve: 100, lands: time.Minute}, newThermostats()
+	th.delay = time.Minute
+	for _, c := range []struct {
+		name   string
+		topic  string
+		value  string
+		apart  time.Duration
+		part   func(Shared) func(context.Context) error
+		writes func() int
+		want   int
+	}{
+		{"reserve", "powermgr/powerwall/reserve", `20`, 3 * time.Second, battery(b), func() int { return len(b.writes()) }, 1},
+		{"reserve, a person asks again later", "powermgr/powerwall/reserve", `40`, 15 * time.Second, battery(b), func() int { return len(b.writes()) }, 2},
+		{"set point", "powermgr/thermostat/up/cool_setpoint", `78`, 3 * time.Second, thermostats(th), func() int { return len(th.commands()) }, 1},
+		{"set point, a person asks again later", "powermgr/thermostat/up/cool_setpoint", `77`, 15 * time.Second, thermostats(th), func() int { return len(th.commands()) }, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, c.part, func(r *rig) {
+				r.got("#")
+				before := c.writes()
+				for _, id := range []string{"a", "b"} {
+					r.send(c.topic+"/set", fmt.Sprintf(`{"value":%q,"id":%q}`, c.value, id))
+					r.sleep(c.apart)
+				}
+				r.sleep(5 * time.Minute)
+				if got := c.writes() - before; got != c.want {
+					t.Errorf("%d writes, want %d", got, c.want)
+				}
+				carried := map[string]bool{}
+				for _, res := range r.results(c.topic + "/result") {
+					carried[res.ID] = carried[res.ID] || res.Final && res.Accepted && res.Reason == ""
+				}
+				if c.want == 1 && !carried["a"] || !carried["b"] {
+					t.Errorf("carried out: %v", carried)
+				}
+			})
+		})
+	}
+}
+
 // The controller has nothing to undo of a command that the vendor was never told.
 func TestASupersededCommandSaysWhetherTheVendorWasTold(t *testing.T) {
 	away := &devices.Error{Vendor: "tesla", Op: "x", Kind: devices.Unreachable, Err: errors.New("no route")}

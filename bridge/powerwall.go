@@ -223,7 +223,7 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 	}
 	p.lookAfter(setting, cmd, now)
 	p.commanded[setting] = now
-	if automatic && p.join(setting, a, lastSend(m, now)) {
+	if p.join(setting, a, lastSend(m, now), now) {
 		first()
 		return
 	}
@@ -236,11 +236,12 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 	})
 }
 
-// join lets the controller's write under way give the final answer to a command that asks for the same.
-// A second write would start the count of sends from zero.
-func (p *Powerwall) join(setting string, a answer, until time.Time) bool {
+// join lets a write under way give the final answer to a command that asks for the same
+// from the same side: the controller, or people. A second write would start the count of
+// sends from zero.
+func (p *Powerwall) join(setting string, a answer, until, now time.Time) bool {
 	for _, w := range p.writes.open {
-		if w.key == setting && w.automatic && w.answers[0].requested == a.requested {
+		if w.key == setting && w.automatic == !a.person && w.answers[0].requested == a.requested && (w.automatic || w.fresh(now)) {
 			w.answers, w.until = append(w.answers, a), until
 			return true
 		}

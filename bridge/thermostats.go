@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -354,6 +355,9 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 	if len(h.tasks) == 0 {
 		h.past = []devices.ThermostatReading{h.last}
 	}
+	if h.join(wishes, now) {
+		return
+	}
 	latest := combined(wishes)
 	var kept []wish
 	base, replaced := h.last, false // replaced: a write that may still land
@@ -401,6 +405,25 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 	w.look = func() verdict { return compare(cmd, want, h.past, h.last) }
 	h.tasks = append(h.tasks, &task{write: w, wishes: wishes, want: want})
 	t.writes.start(ctx, w)
+}
+
+// join lets a person's write under way give the final answers to wishes of people for the same.
+func (h *thermostat) join(wishes []wish, now time.Time) bool {
+	if wishes[0].automatic {
+		return false
+	}
+	i := slices.IndexFunc(h.tasks, func(k *task) bool {
+		return k.fresh(now) && k.forPerson() && reflect.DeepEqual(combined(k.wishes), combined(wishes))
+	})
+	if i < 0 {
+		return false
+	}
+	k := h.tasks[i]
+	for _, w := range wishes {
+		k.answers, k.until = append(k.answers, w.answer), w.until
+	}
+	k.wishes = append(k.wishes, wishes...)
+	return true
 }
 
 // last is those of new wishes that a later one of the same moment has not replaced.

@@ -279,11 +279,13 @@ func (w *witness) request(q emulator.Request) {
 		w.idleAt = time.Now() // this request may end it, and be heard of later
 	}
 	w.idle, w.has = w.home.house.Idle || w.home.house.Mode != devices.SelfConsumption, w.home.house.Reserve
+	if emulator.KindOf(q.Endpoint) == emulator.KindWrite { // the portal may have ended the session
+		w.limits.command = time.Now() // of a daemon that dies nothing more may be heard
+	}
 	if q.Write == nil {
 		return
 	}
 	w.writes++
-	w.limits.command = time.Now() // of a daemon that dies nothing more may be heard
 	w.line("  -> %s %v%s", q.Write.Device, q.Write.Values, map[bool]string{false: " (not carried out)"}[q.Write.Carried])
 	w.sends(q.Write.Device, fmt.Sprint(q.Write.Values), q.Write.Carried && q.Fault == "")
 	if w.home.world.DryRun {
