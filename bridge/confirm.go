@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -49,6 +50,7 @@ const firstAnswer = 10 * time.Millisecond
 // the final answer.
 type write struct {
 	key     string // what it sets
+	asked   any    // what it asks for
 	answers []answer
 	first   func() // gives the first answer, once; may be called from any goroutine; nil: it was given
 	send    func(context.Context) error
@@ -87,6 +89,7 @@ type writes struct {
 	owned   func(key string) bool // whether neither people nor the controller command what a key sets at present; nil: never
 	open    []*write
 	persons map[string]time.Time // when a person last set a key
+	done    map[string]*write    // the last of a key, if it was a person's and the device has shown it
 	undone  []string             // topics of results that said no to a person: what the device has is to be shown again
 }
 
@@ -177,8 +180,31 @@ func (w *write) deliver(ctx context.Context) error {
 	return w.send(ctx)
 }
 
+// join lets a write that asks for the same as n give its final answers too, and returns
+// it; nil if n has to be sent. A second write of the controller would start the count of
+// sends from zero. A person's second command is the first one again if that has just
+// left: the broker may deliver a command once more to a daemon that has started and sent
+// it by itself. Later, somebody may have chosen otherwise in the vendor's app.
+func (ws *writes) join(n *write, now time.Time) *write {
+	same := func(w *write) bool {
+		return w.key == n.key && w.forPerson() == n.forPerson() && reflect.DeepEqual(w.asked, n.asked) && (!w.forPerson() || !w.told() || now.Sub(w.sent) < devices.JustRead)
+	}
+	if i := slices.IndexFunc(ws.open, same); i >= 0 {
+		w := ws.open[i]
+		w.answers, w.until = append(w.answers, n.answers...), n.until
+		n.begun()
+		return w
+	}
+	if w := ws.done[n.key]; w != nil && same(w) && w.look() == shown {
+		ws.finish(n, outcome{accepted: true, showing: true})
+		return w
+	}
+	return nil
+}
+
 // start sends a write that has been accepted.
 func (ws *writes) start(ctx context.Context, w *write) {
+	delete(ws.done, w.key)
 	w.already = w.look() == shown
 	ws.open = append(ws.open, w)
 	ws.try(ctx, w)
@@ -218,6 +244,12 @@ func (ws *writes) finish(w *write, o outcome) {
 	ws.close(w)
 	if w.automatic && o.reason != "" && !o.expected {
 		ws.lookSoon()
+	}
+	if w.forPerson() && o.showing && o.reason == "" && w.told() {
+		if ws.done == nil {
+			ws.done = map[string]*write{}
+		}
+		ws.done[w.key] = w
 	}
 	for _, a := range w.answers {
 		ws.end(a, o)
@@ -281,12 +313,6 @@ func superseded(accepted bool) outcome {
 // told reports whether the vendor may know of a write that is under way.
 func (w *write) told() bool { return !w.sent.IsZero() }
 
-// fresh reports whether a person who asks for the same again needs no second write: the
-// first has just left, or has yet to. The broker may deliver a command once more to a
-// daemon that has just started and sent it. Later, somebody may have chosen otherwise in
-// the vendor's app.
-func (w *write) fresh(now time.Time) bool { return !w.told() || now.Sub(w.sent) < devices.JustRead }
-
 // forPerson reports whether a person has asked for a part of it.
 func (w *write) forPerson() bool {
 	return slices.ContainsFunc(w.answers, func(a answer) bool { return a.person })
@@ -298,6 +324,7 @@ func (ws *writes) drop() {
 		ws.finish(ws.open[0], outcome{accepted: true, reason: "another node has taken over before the device showed it", expected: true})
 	}
 	ws.persons = nil
+	clear(ws.done)
 }
 
 // try sends a write once, if it may be sent now.

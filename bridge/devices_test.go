@@ -364,7 +364,7 @@ func TestANewerCommandSupersedes(t *testing.T) {
 // The broker delivers a command once more to a daemon that has just started, which sends
 // what nobody had answered by itself.
 func TestACommandDeliveredTwiceIsWrittenOnce(t *testing.T) {
-	b, th := &fakeBattery{reserve: 100, lands: time.Minute}, newThermostats()
+	b, th, quick := &fakeBattery{reserve: 100, lands: time.Minute}, newThermostats(), &fakeBattery{reserve: 100}
 	th.delay = time.Minute
 	for _, c := range []struct {
 		name   string
@@ -377,6 +377,8 @@ func TestACommandDeliveredTwiceIsWrittenOnce(t *testing.T) {
 	}{
 		{"reserve", "powermgr/powerwall/reserve", `20`, 3 * time.Second, battery(b), func() int { return len(b.writes()) }, 1},
 		{"reserve, a person asks again later", "powermgr/powerwall/reserve", `40`, 15 * time.Second, battery(b), func() int { return len(b.writes()) }, 2},
+		{"reserve, which the battery shows already", "powermgr/powerwall/reserve", `30`, 6 * time.Second, battery(quick), func() int { return len(quick.writes()) }, 1},
+		{"the fan", "powermgr/thermostat/up/fan", `on`, 3 * time.Second, thermostats(th), func() int { return len(th.commands()) }, 1},
 		{"set point", "powermgr/thermostat/up/cool_setpoint", `78`, 3 * time.Second, thermostats(th), func() int { return len(th.commands()) }, 1},
 		{"set point, a person asks again later", "powermgr/thermostat/up/cool_setpoint", `77`, 15 * time.Second, thermostats(th), func() int { return len(th.commands()) }, 2},
 	} {

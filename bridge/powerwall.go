@@ -223,30 +223,17 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 	}
 	p.lookAfter(setting, cmd, now)
 	p.commanded[setting] = now
-	if p.join(setting, a, lastSend(m, now), now) {
-		first()
+	w := &write{
+		key: setting, asked: want, answers: []answer{a}, first: first, automatic: automatic, until: lastSend(m, now),
+		send: func(ctx context.Context) error { return p.Device.Apply(ctx, cmd) },
+		look: func() verdict { return p.look(setting, want) },
+	}
+	if p.writes.join(w, now) != nil {
 		return
 	}
 	p.supersede(setting)
 	p.past[setting] = remember(p.past[setting], want)
-	p.writes.start(ctx, &write{
-		key: setting, answers: []answer{a}, first: first, automatic: automatic, until: lastSend(m, now),
-		send: func(ctx context.Context) error { return p.Device.Apply(ctx, cmd) },
-		look: func() verdict { return p.look(setting, want) },
-	})
-}
-
-// join lets a write under way give the final answer to a command that asks for the same
-// from the same side: the controller, or people. A second write would start the count of
-// sends from zero.
-func (p *Powerwall) join(setting string, a answer, until, now time.Time) bool {
-	for _, w := range p.writes.open {
-		if w.key == setting && w.automatic == !a.person && w.answers[0].requested == a.requested && (w.automatic || w.fresh(now)) {
-			w.answers, w.until = append(w.answers, a), until
-			return true
-		}
-	}
-	return false
+	p.writes.start(ctx, w)
 }
 
 // lastSend is until when a command may be sent for the first time.

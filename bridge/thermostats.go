@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"time"
 
@@ -355,10 +354,10 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 	if len(h.tasks) == 0 {
 		h.past = []devices.ThermostatReading{h.last}
 	}
-	if h.join(wishes, now) {
+	latest := combined(wishes)
+	if t.join(h, wishes, latest, now) {
 		return
 	}
-	latest := combined(wishes)
 	var kept []wish
 	base, replaced := h.last, false // replaced: a write that may still land
 	for _, old := range h.tasks {
@@ -393,7 +392,7 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 		cmd = want // whole: what it leaves open would be of the write that it replaces
 	}
 	h.past = remember(h.past, overlay(expected, want))
-	w := &write{key: id, automatic: true}
+	w := &write{key: id, asked: latest, automatic: true}
 	for i, wi := range wishes {
 		w.answers = append(w.answers, wi.answer)
 		w.automatic = w.automatic && (wi.automatic || fanOnly(wi.cmd))
@@ -407,23 +406,20 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 	t.writes.start(ctx, w)
 }
 
-// join lets a person's write under way give the final answers to wishes of people for the same.
-func (h *thermostat) join(wishes []wish, now time.Time) bool {
+// join reports whether a person's write that asks for the same gives the final answers.
+func (t *Thermostats) join(h *thermostat, wishes []wish, latest devices.ThermostatCommand, now time.Time) bool {
 	if wishes[0].automatic {
 		return false
 	}
-	i := slices.IndexFunc(h.tasks, func(k *task) bool {
-		return k.fresh(now) && k.forPerson() && reflect.DeepEqual(combined(k.wishes), combined(wishes))
-	})
-	if i < 0 {
-		return false
-	}
-	k := h.tasks[i]
+	n := &write{key: h.last.ID(), asked: latest}
 	for _, w := range wishes {
-		k.answers, k.until = append(k.answers, w.answer), w.until
+		n.answers, n.until = append(n.answers, w.answer), w.until
 	}
-	k.wishes = append(k.wishes, wishes...)
-	return true
+	w := t.writes.join(n, now)
+	if i := slices.IndexFunc(h.tasks, func(k *task) bool { return k.write == w }); i >= 0 {
+		h.tasks[i].wishes = append(h.tasks[i].wishes, wishes...)
+	}
+	return w != nil
 }
 
 // last is those of new wishes that a later one of the same moment has not replaced.
