@@ -83,18 +83,23 @@ func (w *witness) controlState(m bus.Message) {
 	w.latches(s)
 	w.gaveWay(s)
 	w.honors(s)
-	if s.Phase == w.phase {
-		return
+	if s.Phase != w.phase {
+		w.turns(s.Phase)
 	}
-	if event, was := s.Phase != rules.OffPeak, w.phase != rules.OffPeak; event != was {
+}
+
+// turns notes that another phase begins.
+func (w *witness) turns(phase rules.Phase) {
+	if event, was := phase != rules.OffPeak, w.phase != rules.OffPeak; event != was {
 		w.taken, w.choice, w.glimpse = time.Time{}, time.Time{}, glimpse{}
+		w.hidden = w.hidden && (event || !w.commanded) // a command ends with its peak, also if it is shown only later
 		if event {
 			for _, d := range w.homes {
 				d.taken = time.Time{}
 			}
 		}
 	}
-	w.phase, w.changed = s.Phase, time.Now()
+	w.phase, w.changed = phase, time.Now()
 }
 
 // glimpse is a choice at the battery as a reading shows it.

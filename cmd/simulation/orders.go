@@ -66,7 +66,7 @@ func (w *witness) askedBattery(payload string) {
 	w.choseBattery(true)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.limits.command = time.Now()
+	w.limits.command, w.commanded = time.Now(), true
 	if v, err := strconv.Atoi(payload); err == nil {
 		w.theirs = &v
 	}

@@ -97,6 +97,7 @@ type witness struct {
 	touched     time.Time // when a person last set the battery
 	theirs      *int      // the reserve that a person has last asked for; nil: none
 	hidden      bool      // and powermgr has not been shown it
+	commanded   bool      // it was a command, whose time powermgr knows before it is shown
 	reserve     int       // as last shown
 	has         int       // the reserve of the battery itself, at the last request
 	idle        bool      // the battery does not go by its reserve, or its mode does not
@@ -254,7 +255,7 @@ func (w *witness) choseBattery(changed bool) {
 	if !changed {
 		return
 	}
-	w.touched, w.hidden = time.Now(), true
+	w.touched, w.hidden, w.commanded = time.Now(), true, false
 	if !slices.ContainsFunc(w.home.nodes, (*node).up) {
 		w.unseen = true
 	}

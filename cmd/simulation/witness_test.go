@@ -79,6 +79,39 @@ func TestALateReserveOfAPlanIsNobodysChoice(t *testing.T) {
 	}
 }
 
+// A person's command to the battery ends with its peak, also if no reading shows it until
+// hours later. Of a choice in the app powermgr learns the time only by the reading.
+func TestACommandThatIsShownAfterItsPeakIsOver(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		choose func(w *witness)
+		choice bool
+	}{
+		{"by command", func(w *witness) { w.askedBattery("5") }, false},
+		{"in the app", func(w *witness) { w.choseBattery(true) }, true},
+		{"by command, then in the app", func(w *witness) { w.askedBattery("5"); w.choseBattery(true) }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+			w.phase = rules.InPeak
+			c.choose(w)
+			w.turns(rules.OffPeak)
+			shown := 5
+			for range 2 {
+				w.settingsAt = time.Time{}
+				b, err := json.Marshal(devices.PowerwallReading{ReservePercent: &shown, PolledAt: time.Now()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.batteryState(bus.Message{Topic: "powermgr/powerwall/state", Payload: b})
+			}
+			if got := !w.choice.IsZero(); got != c.choice {
+				t.Errorf("a person's choice: %v, want %v", got, c.choice)
+			}
+		})
+	}
+}
+
 // A reserve that somebody has set by hand, and that a daemon has kept and died before it
 // could answer, is what a pause gives the battery back to. Any other below that is not.
 func TestAReserveByHandThatWasNotAnsweredMayBeGivenBack(t *testing.T) {
