@@ -310,19 +310,24 @@ func over[T any](to **T, from *T) {
 // of the past: what was shown before, or asked for since (confirm.go says why that is
 // noted here). want is cmd as Merge has
 // completed it from an older reading: where what it has added is not shown, the
-// schedule or somebody has moved on since, and that is no answer to cmd.
+// schedule or somebody has moved on since, and that is no answer to cmd. A thermostat that
+// followed its schedule and still does has not taken cmd yet, whatever the schedule asks
+// for by now: a vendor that is minutes late shows the start of a period after the write.
 func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReading, now devices.ThermostatReading) verdict {
 	landed := overlay(now, want)
 	var old, strange, silent, taken bool
+	scheduled := func(r devices.ThermostatReading) bool { return r.Hold != nil && *r.Hold == devices.HoldSchedule }
+	untaken := scheduled(now) && !scheduled(landed) && slices.ContainsFunc(past, scheduled)
 	for _, f := range []struct {
 		asked, wanted, known bool
+		untaken              bool // it is still the schedule's
 		same                 func(a, b devices.ThermostatReading) bool
 	}{
-		{cmd.Mode != nil, want.Mode != nil, now.Mode != nil, func(a, b devices.ThermostatReading) bool { return same(a.Mode, b.Mode) }},
-		{cmd.Fan != nil, want.Fan != nil, now.Fan != nil, func(a, b devices.ThermostatReading) bool { return same(a.Fan, b.Fan) }},
-		{cmd.CoolSetpoint != nil, want.CoolSetpoint != nil, now.CoolSetpoint != nil, func(a, b devices.ThermostatReading) bool { return devices.SamePoint(a.CoolSetpoint, b.CoolSetpoint) }},
-		{cmd.HeatSetpoint != nil, want.HeatSetpoint != nil, now.HeatSetpoint != nil, func(a, b devices.ThermostatReading) bool { return devices.SamePoint(a.HeatSetpoint, b.HeatSetpoint) }},
-		{cmd.Hold != nil, want.Hold != nil, now.Hold != nil, sameHold},
+		{cmd.Mode != nil, want.Mode != nil, now.Mode != nil, false, func(a, b devices.ThermostatReading) bool { return same(a.Mode, b.Mode) }},
+		{cmd.Fan != nil, want.Fan != nil, now.Fan != nil, false, func(a, b devices.ThermostatReading) bool { return same(a.Fan, b.Fan) }},
+		{cmd.CoolSetpoint != nil, want.CoolSetpoint != nil, now.CoolSetpoint != nil, untaken, func(a, b devices.ThermostatReading) bool { return devices.SamePoint(a.CoolSetpoint, b.CoolSetpoint) }},
+		{cmd.HeatSetpoint != nil, want.HeatSetpoint != nil, now.HeatSetpoint != nil, untaken, func(a, b devices.ThermostatReading) bool { return devices.SamePoint(a.HeatSetpoint, b.HeatSetpoint) }},
+		{cmd.Hold != nil, want.Hold != nil, now.Hold != nil, false, sameHold},
 	} {
 		switch {
 		case !f.wanted:
@@ -331,6 +336,8 @@ func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReadi
 		case f.same(landed, now):
 			taken = true
 		case slices.ContainsFunc(past, func(p devices.ThermostatReading) bool { return f.same(p, now) }):
+			old = true
+		case f.asked && f.untaken:
 			old = true
 		case f.asked:
 			strange = true

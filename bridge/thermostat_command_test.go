@@ -46,3 +46,23 @@ func TestWhatACommandLeavesOpenIsNotJudged(t *testing.T) {
 		})
 	}
 }
+
+// A portal that is two minutes late shows the start of the schedule's next period after
+// the command, and the command only later. Nobody else has decided.
+func TestAPeriodThatShowsAfterTheCommandIsNoAnswer(t *testing.T) {
+	f := newThermostats()
+	f.delay = 2 * time.Minute
+	bubble(t, thermostats(f), func(r *rig) {
+		r.sleep(time.Minute)
+		r.send("powermgr/thermostat/up/cool_setpoint/set", "73")
+		r.sleep(2 * time.Second)
+		f.mu.Lock()
+		f.r.CoolSetpoint = new(78.0)
+		f.mu.Unlock()
+		r.sleep(5 * time.Minute)
+		res := r.results("powermgr/thermostat/up/cool_setpoint/result")
+		if last := res[len(res)-1]; !last.Final || !last.Accepted || last.Reason != "" || last.Applied != 73.0 {
+			t.Errorf("%+v", last)
+		}
+	})
+}
