@@ -51,6 +51,7 @@ type link struct {
 // had, before it says its own.
 const settling = 50 * time.Millisecond
 
+// link is a node's bridge.Link.
 func (b *broker) link(n *node, l *life) func(bridge.LinkOptions) (func(context.Context) error, error) {
 	return func(o bridge.LinkOptions) (func(context.Context) error, error) {
 		sub := o.Bus.Subscribe("link", "#")
@@ -59,31 +60,48 @@ func (b *broker) link(n *node, l *life) func(bridge.LinkOptions) (func(context.C
 			defer sub.Close()
 			b.attach(me)
 			defer b.detach(me)
-			for {
-				m, ok, err := sub.Next(ctx, time.Time{})
-				if err != nil && (l.stopping.Load() || errors.Is(context.Cause(ctx), local.ErrReloading)) {
-					// What waits is sent before it leaves.
-					if m, ok, err = sub.Next(context.WithoutCancel(ctx), time.Unix(1, 0)); !ok {
-						if me.handsOver = !l.stopping.Load(); !me.handsOver {
-							b.farewell(me)
-						}
-						return ctx.Err()
-					}
-				}
-				if err != nil {
-					return err
-				}
-				if ok && !l.dead.Load() {
-					b.seen(me, m)
-				}
-				if ok && m.Origin == bus.Local && !bus.Private(m.Topic) && !l.dead.Load() {
-					b.watch.message(n, m)
-					if o.Keeps(m) {
-						b.publish(me, m)
-					}
-				}
-			}
+			return b.run(ctx, me, sub)
 		}, nil
+	}
+}
+
+// run takes what is on the daemon's bus to the broker, until ctx ends.
+func (b *broker) run(ctx context.Context, from *link, sub *bus.Subscription) error {
+	for {
+		m, ok, err := sub.Next(ctx, time.Time{})
+		if err != nil && (from.life.stopping.Load() || errors.Is(context.Cause(ctx), local.ErrReloading)) {
+			// What waits is sent before it leaves.
+			if m, ok, err = sub.Next(context.WithoutCancel(ctx), time.Unix(1, 0)); !ok {
+				b.leave(from)
+				return ctx.Err()
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if ok && !from.life.dead.Load() {
+			b.take(from, m)
+		}
+	}
+}
+
+// take is told of each message on a living daemon's bus.
+func (b *broker) take(from *link, m bus.Message) {
+	b.seen(from, m)
+	if m.Origin != bus.Local || bus.Private(m.Topic) {
+		return
+	}
+	b.watch.message(from.node, m)
+	if from.o.Keeps(m) {
+		b.publish(from, m)
+	}
+}
+
+// leave is the end of a link that has sent all it had: the next daemon of the process
+// goes on with the connection, or a daemon that stops says farewell.
+func (b *broker) leave(l *link) {
+	if l.handsOver = !l.life.stopping.Load(); !l.handsOver {
+		b.farewell(l)
 	}
 }
 
@@ -97,12 +115,17 @@ func (b *broker) attach(l *link) {
 	}
 }
 
+// lastWord is what a daemon says when it leaves, and its will when it dies.
+func (l *link) lastWord() bus.Message {
+	return bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.Farewell(), Retain: true}
+}
+
 // farewell is the last word of a daemon that ends of its own accord.
 func (b *broker) farewell(l *link) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.up && !l.cut && !l.life.dead.Load() {
-		b.pass(l, bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.Farewell(), Retain: true})
+		b.pass(l, l.lastWord())
 	}
 }
 
@@ -116,7 +139,7 @@ func (b *broker) detach(l *link) {
 			break
 		}
 	}
-	if will := (bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.Farewell(), Retain: true}); b.up && !l.cut && !l.handsOver && !l.o.Standing.Active() {
+	if will := l.lastWord(); b.up && !l.cut && !l.handsOver && !l.o.Standing.Active() {
 		b.pass(l, will)
 	}
 }
