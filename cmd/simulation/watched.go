@@ -73,11 +73,14 @@ type command struct {
 	shown   bool // the device has shown it
 }
 
-// bounds widens what may be sent by what the people have chosen.
-func (d *watched) bounds(s setting) {
-	cool, heat := d.unit.To(devices.Fahrenheit, s.Cool), d.unit.To(devices.Fahrenheit, s.Heat)
-	d.low, d.high = min(d.low, cool), max(d.high, cool)
-	d.cold, d.hot = min(d.cold, heat), max(d.hot, heat)
+// bounds widens what may be sent by what the people have chosen, and by what becomes of
+// it at a vendor that keeps the set points apart, in a mode that uses either of them.
+func (d *watched) bounds(chosen setting) {
+	for _, s := range []setting{chosen, chosen.in(devices.Cool).apart(d.gap), chosen.in(devices.Heat).apart(d.gap)} {
+		cool, heat := d.unit.To(devices.Fahrenheit, s.Cool), d.unit.To(devices.Fahrenheit, s.Heat)
+		d.low, d.high = min(d.low, cool), max(d.high, cool)
+		d.cold, d.hot = min(d.cold, heat), max(d.hot, heat)
+	}
 }
 
 // coolest is the lowest cool set point that people have chosen, in the thermostat's
@@ -201,8 +204,6 @@ func (w *witness) asked(i int, payload string) {
 	w.homes[i].commanded, w.limits.command = true, time.Now()
 	delete(w.sent, w.home.house.Thermostats[i].LCCID)
 	if v, err := strconv.ParseFloat(payload, 64); err == nil {
-		d := w.homes[i] // the other set point gives way
-		d.bounds(setting{Cool: v, Heat: v})
-		d.bounds(setting{Cool: v + d.gap, Heat: v - d.gap})
+		w.homes[i].bounds(setting{Cool: v, Heat: v})
 	}
 }

@@ -48,6 +48,16 @@ func TestWhatTheRulesSetIsNobodysChoice(t *testing.T) {
 	}
 }
 
+// People may have chosen set points that are nearer than the vendor takes: the one that
+// they do not use gives way, and may leave the bounds for that.
+func TestASetPointThatGivesWayIsWithinBounds(t *testing.T) {
+	d := &watched{unit: devices.Fahrenheit, gap: 3, low: 67, high: 82, cold: 62, hot: 62}
+	d.bounds(setting{Mode: devices.Cool, Cool: 85, Heat: 84})
+	if d.low != 67 || d.high != 87 || d.cold != 62 || d.hot != 84 {
+		t.Errorf("cool %g–%g, heat %g–%g", d.low, d.high, d.cold, d.hot)
+	}
+}
+
 // A reserve that the rules have asked for by a plan is no person's choice when it lands
 // late, after the next one; any other odd value is.
 func TestALateReserveOfAPlanIsNobodysChoice(t *testing.T) {

@@ -732,6 +732,21 @@ func TestRestart(t *testing.T) {
 		w.read()
 		w.until("21:04").want("powerwall 100", "up permanent cool 76 heat 68")
 	})
+	t.Run("over a permanent hold that fell to the schedule meanwhile, and the vendor is slow", func(t *testing.T) {
+		w := newWorld(t, "2026-07-15 16:10")
+		w.therm["up"].Hold = devices.HoldPermanent
+		w.charge = 70
+		w.start().want("powerwall 0", "up permanent cool 78 heat 68")
+		w.until("16:20")
+		w.therm["up"].Hold, w.deaf["up"] = devices.HoldSchedule, true
+		w.now = at("2026-07-15 16:40")
+		w.restart()
+		w.read()
+		w.until("16:48").want("up permanent cool 78 heat 68")
+		if w.noted(NoteTaken) != 0 {
+			t.Error("what it fell to was taken for a person's choice")
+		}
+	})
 	t.Run("changed by a person while we were away", func(t *testing.T) {
 		w := setBack(t)
 		w.therm["up"].Cool = new(72.0)

@@ -182,3 +182,32 @@ func TestASetbackToTheBaselineKeepsTheSetPointsApart(t *testing.T) {
 	w.until("16:12").want("powerwall 0", "up permanent cool 85 heat 82")
 	w.until("19:02").want("powerwall 100", "up permanent cool 85 heat 84")
 }
+
+// The heat set point alone was to go back, which the mode had not used: that passed for
+// the setback sent once more, so when the vendor refused it, what the thermostat still
+// showed was taken for a person's choice.
+func TestTheOtherSetPointIsGivenBackOnceMoreAfterARefusal(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:00")
+	up := w.therm["up"]
+	up.Cool, up.Heat, up.Hold, up.Deadband = new(85.0), new(84.0), devices.HoldPermanent, 3
+	w.start().until("15:35")
+	w.charge = 50
+	w.until("16:12").want("up permanent cool 83 heat 80", "powerwall 0", "up permanent cool 85 heat 82")
+	wall.switchTo(w, "heat")
+	w.quiet("18:59").deaf["up"] = true
+	for w.now.Before(at("2026-07-15 19:10")) {
+		w.untilTime(w.now.Add(time.Minute))
+		for _, s := range w.sent {
+			if s.Target == "up" && s.ID == w.s.Pending["up"].ID {
+				near := *s.Setting.Cool-*s.Setting.Heat < up.Deadband
+				w.deaf["up"] = near
+				w.apply(s)
+				w.step(Answer{Target: "up", Setting: "hold", ID: s.ID, Final: true, Accepted: !near, Applied: !near, Reason: "the vendor refuses it"})
+			}
+		}
+	}
+	w.want("powerwall 100", "up permanent cool 85 heat 84", "up permanent cool 87 heat 84")
+	if w.noted(NoteTaken) != 1 || len(w.d.Owned) != 0 {
+		t.Errorf("%d times somebody was seen, want 1; owned %v", w.noted(NoteTaken), w.d.Owned)
+	}
+}

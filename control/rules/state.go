@@ -132,7 +132,7 @@ func (k Kept) wantsAs(o Kept, target string) bool {
 		return a != nil && b != nil && *a == *b
 	}
 	a, b := k.Thermostats[target].Claim, o.Thermostats[target].Claim
-	return a != nil && b != nil && a.Baseline.Mode == b.Baseline.Mode && devices.SameRequest(a.Wanted, b.Wanted, a.Baseline.Mode)
+	return a != nil && b != nil && sameWrite(a.Wanted, b.Wanted)
 }
 
 // Stretch is a stretch of time.

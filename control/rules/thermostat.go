@@ -246,7 +246,7 @@ func (st *step) write(id string, t Thermostat, h ThermostatRecord, goal Goal, wa
 		h.Event, h.Baseline = st.Kept.Event.Start, nil
 	}
 	claim := *h.Claim
-	again := devices.SameRequest(want, claim.Wanted, claim.Baseline.Mode) && !claim.WrittenAt.IsZero()
+	again := sameWrite(want, claim.Wanted) && !claim.WrittenAt.IsZero()
 	last, known := st.Pending[id]
 	maybe := again && !known || known && !last.untaken()
 	if !again {
@@ -269,6 +269,10 @@ func (st *step) write(id string, t Thermostat, h ThermostatRecord, goal Goal, wa
 	p.Maybe = maybe
 	st.Pending = with(st.Pending, id, p)
 }
+
+// sameWrite reports whether two writes ask a thermostat for the same. Both set points
+// are sent, and the one that the mode does not use may be the one that a person uses next.
+func sameWrite(a, b devices.Setting) bool { return devices.SameRequest(a, b, devices.HeatCool) }
 
 func noteOf(g Goal) NoteType {
 	switch g {

@@ -208,7 +208,7 @@ func (claim Claim) after(e Effect, t Thermostat) *Claim {
 		}
 		claim.Wanted, claim.Confirmed, claim.Flights = devices.Setting{Hold: devices.HoldSchedule}, true, nil
 	case Reclaim:
-		claim.Confirmed = false
+		claim.Before, claim.Confirmed = t.Setting, false
 	case FollowMode:
 		claim.Mode = t.Mode
 	case PutBack:

@@ -104,13 +104,13 @@ func (claim Claim) with(o Claim) Claim {
 		return later // a reading has shown it after all that was sent before
 	}
 	more := sentBy(SentByRules, earlier.Flights)
-	if !earlier.Confirmed && !earlier.WrittenAt.IsZero() && !devices.SameRequest(later.Wanted, earlier.Wanted, later.Baseline.Mode) {
+	if !earlier.Confirmed && !earlier.WrittenAt.IsZero() && !sameWrite(later.Wanted, earlier.Wanted) {
 		more = append(more, Flight{Setting: earlier.Wanted, At: earlier.WrittenAt})
 	}
 	flights := slices.Clone(later.Flights)
 	for _, f := range more {
 		if !slices.ContainsFunc(flights, func(g Flight) bool {
-			return g.Sender == f.Sender && g.At.Equal(f.At) && devices.SameRequest(g.Setting, f.Setting, later.Baseline.Mode)
+			return g.Sender == f.Sender && g.At.Equal(f.At) && sameWrite(g.Setting, f.Setting)
 		}) {
 			flights = append(flights, f)
 		}

@@ -49,6 +49,27 @@ func TestOfTwoClaimsTheLaterOneCounts(t *testing.T) {
 	}
 }
 
+// What differs in the set point alone that the mode does not use is another write.
+func TestAWriteForTheOtherSetPointIsAnother(t *testing.T) {
+	claim := func(heat float64, goal Goal, written string) ThermostatRecord {
+		return ThermostatRecord{Claim: &Claim{
+			Baseline: Baseline{Setting: devices.Setting{Cool: new(85.0), Heat: new(84.0), Hold: devices.HoldPermanent}, Mode: "cool"},
+			Wanted:   devices.Setting{Cool: new(85.0), Heat: &heat, Hold: devices.HoldPermanent}, Kind: goal, WrittenAt: at("2026-07-15 " + written),
+		}}
+	}
+	got := claim(84, Restore, "19:00").With(claim(82, Setback, "18:50")).Claim
+	if *got.Wanted.Heat != 84 || len(got.Flights) != 1 || *got.Flights[0].Heat != 82 {
+		t.Errorf("%s", mustJSON(t, got))
+	}
+	w := newWorld(t, "2026-07-15 19:01")
+	w.s.Kept.Thermostats = map[string]ThermostatRecord{"up": claim(82, Setback, "18:50")}
+	w.s.Pending = map[string]Pending{"up": {Tries: 3}}
+	w.step(Recovered{Kept{Thermostats: map[string]ThermostatRecord{"up": claim(84, Restore, "19:00")}}})
+	if p, ok := w.s.Pending["up"]; ok {
+		t.Errorf("what became of one says nothing of the other: %+v", p)
+	}
+}
+
 // The node of the higher version may have been active for a moment only, hours ago.
 func TestWhatAPersonChoseLastCounts(t *testing.T) {
 	t.Run("for the battery", func(t *testing.T) {
