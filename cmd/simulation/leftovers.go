@@ -38,7 +38,7 @@ func (h *home) leftovers(dir string) {
 	synctest.Wait() // what has only its return left is not running
 	stacks := h.running()
 	for _, stack := range stacks {
-		h.watch.violation(I8, "something still runs:\n%s", stack)
+		h.watch.stillRuns(stack)
 	}
 	if len(stacks) > 0 {
 		time.Sleep(48 * time.Hour) // the bubble panics if they never end; the story is told if they do
@@ -60,19 +60,4 @@ func (h *home) running() (stacks []string) {
 		}
 	}
 	return stacks
-}
-
-// secrets looks for what must never be seen: all secrets of the emulated
-// vendors begin alike.
-func (w *witness) secrets(where, name string, text []byte) {
-	if bytes.Contains(text, []byte("emulator-")) {
-		w.broken(I7, "%s %s: %.200s", where, name, text)
-	}
-}
-
-// file is told of everything that is written to a file.
-func (w *witness) file(name string, b []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.secrets("file", name, b)
 }

@@ -162,7 +162,7 @@ const longestStop = 45 * time.Second
 // hangs kills a daemon that should have stopped long ago.
 func (n *node) hangs(l *life) {
 	if !l.dead.Swap(true) {
-		n.home.watch.violation(I8, "%s has not stopped in %v", n.name, longestStop)
+		n.home.watch.hangs(n.name)
 	}
 }
 
@@ -174,7 +174,7 @@ func (n *node) reload(l *life) {
 	}
 	next, err := n.build(l, n.daemon)
 	if err != nil {
-		n.home.watch.violation(I8, "the configuration cannot be read again: %v", err)
+		n.home.watch.cannotReload(err)
 		return
 	}
 	n.next = next
@@ -217,7 +217,7 @@ func (n *node) live(ctx context.Context) {
 			n.home.keepalived.booted(n)
 		}
 		if err := n.run(ctx, l); ctx.Err() == nil && !l.dead.Load() && !l.stopping.Load() {
-			n.home.watch.violation(I8, "the daemon ended by itself: %v", err)
+			n.home.watch.endedByItself(err)
 			n.off = time.Hour
 		}
 		l.dead.Store(true)

@@ -106,11 +106,8 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		in.Body = http.NoBody
 	}
 	in.RequestURI = r.URL.RequestURI()
-	if writes && t.dry {
-		t.home.watch.violation(I5, "%s is a dry run, and sends %s", t.name, r.URL.Path)
-	}
 	if writes {
-		t.home.watch.wrote(t.name, t.active())
+		t.home.watch.wrote(t.node, t.active(), r.URL.Path)
 	}
 	a := &answer{header: http.Header{}, status: http.StatusOK}
 	t.home.cloud.Handler().ServeHTTP(a, in)
@@ -193,19 +190,6 @@ type disk struct {
 	inTheHour int
 }
 
-// mostSaves is how often a journal is written in an hour, at most: an SD card
-// has to live with it for years.
-const mostSaves = 60
-
-// often counts a save. It is true for the first one in an hour that is too many.
-func (d *disk) often(now time.Time) bool {
-	if hour := now.Truncate(time.Hour); !hour.Equal(d.hour) {
-		d.hour, d.inTheHour = hour, 0
-	}
-	d.inTheHour++
-	return d.inTheHour == mostSaves+1
-}
-
 // living is the disk as a daemon has it while it lives; it is journal.Disk.
 type living struct {
 	*node
@@ -233,7 +217,7 @@ func (d *living) Write(b []byte) error {
 	}
 	d.disk.saves++
 	if d.disk.often(time.Now()) {
-		defer d.home.watch.violation(I12, "the journal of %s has been written more than %d times in an hour", d.name, mostSaves)
+		defer d.home.watch.savesTooOften(d.name)
 	}
 	if !d.disk.forgets {
 		d.disk.b = append([]byte(nil), b...)
@@ -241,9 +225,7 @@ func (d *living) Write(b []byte) error {
 	d.disk.mu.Unlock()
 	d.home.watch.file("journal", b)
 	e, err := journal.Decode(b)
-	if err != nil {
-		d.home.watch.violation(I1, "%s has a journal that no start goes on from: %v", d.name, err)
-	}
+	d.home.watch.judgeJournal(d.name, err)
 	if !d.stranger {
 		d.home.watch.lists(e)
 	}

@@ -68,7 +68,7 @@ func (w *witness) askedBattery(payload string) {
 	defer w.mu.Unlock()
 	w.limits.command, w.commanded = time.Now(), true
 	if v, err := strconv.Atoi(payload); err == nil {
-		w.theirs = &v
+		w.chosenReserve = &v
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"powermgr/bridge/bus"
-	"powermgr/control"
 	"powermgr/control/forecast"
 	"powermgr/control/planner"
 	"powermgr/control/rules"
@@ -159,70 +158,4 @@ func (w *world) rooms(now time.Time) (all []planner.Lived) {
 		all = append(all, l)
 	}
 	return all
-}
-
-// changes are what the rules have made of the reserve in a day.
-type changes struct {
-	day   string
-	last  int
-	was   *int      // the one before last; nil: none is known
-	at    time.Time // when last was asked for
-	count int
-	acts  int       // overrides, switchings and changes by hand: each has a change to begin and one to end
-	off   bool      // the controller is switched off
-	sent  time.Time // when people last sent something
-}
-
-// hearsPeople notes that people send something.
-func (w *witness) hearsPeople() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.changes.sent = time.Now()
-}
-
-// act notes that people override the rules, or switch them off or on.
-func (c *changes) act(overridden, off bool) {
-	if overridden || off != c.off {
-		c.acts++
-	}
-	c.off = off
-}
-
-// changedReserve judges that the reserve is changed a dozen times a day at most.
-// What is sent again, or put back, is no change; what people cause is beside that.
-// Nobody changes it for a moment: a start that does has not waited for its plan.
-func (w *witness) changedReserve(percent int, back bool) {
-	day := time.Now().In(zone()).Format(time.DateOnly)
-	if w.changes.day != day {
-		w.changes = changes{day: day, last: w.changes.last, was: w.changes.was, at: w.changes.at, off: w.changes.off, sent: w.changes.sent}
-	}
-	if back || percent == w.changes.last && !w.changes.at.IsZero() {
-		return
-	}
-	now, calm := time.Now(), w.jumped.IsZero() && w.forgotten.IsZero() && !w.apart(time.Now())
-	// Another node makes a plan of its own, and people may change their minds.
-	unprompted := w.booted.Before(w.changes.at) && now.Sub(w.changes.sent) >= flap
-	if was := w.changes.was; was != nil && *was == percent && now.Sub(w.changes.at) < flap && unprompted && w.changed.Before(w.changes.at) && calm && w.orders.free(now) {
-		w.broken(I15, "the reserve was %d %% for %v", w.changes.last, now.Sub(w.changes.at))
-	}
-	if last := w.changes.last; !w.changes.at.IsZero() {
-		w.changes.was = &last
-	}
-	w.changes.last, w.changes.at = percent, now
-	if w.changes.count++; w.changes.count > rules.MaxChanges+2*w.changes.acts && calm {
-		w.broken(I15, "the reserve was changed %d times today", w.changes.count)
-	}
-}
-
-// flap is how soon after a change of the reserve nobody takes it back.
-const flap = time.Minute
-
-// gaveWay judges that a rule that acts in the place of the plan says why.
-func (w *witness) gaveWay(s control.State) {
-	if s.Strategy != w.strategy {
-		w.strategy, w.chosen = s.Strategy, time.Now()
-	}
-	if s.Strategy == rules.StrategyPlan && s.Cause == rules.BySchedule && s.PlanIdle == "" {
-		w.broken(I15, "the rule acts in the place of the plan, and nothing says why: %s", s.Reason)
-	}
 }

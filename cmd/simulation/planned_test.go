@@ -21,7 +21,7 @@ func TestTheWitnessWantsAReason(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWitness(&home{world: &world{}})
-			w.gaveWay(tt.s)
+			w.judgeGivesWay(tt.s)
 			if len(w.violations) != tt.want {
 				t.Errorf("%v", w.violations)
 			}

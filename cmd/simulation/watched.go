@@ -23,32 +23,32 @@ type watched struct {
 	unseen    *setting  // a choice that powermgr has not been shown yet
 	means     []setting // what it means: any of these; nil: itself, and what it leaves as it was
 	chosen    time.Time // when it was made
-	overtaken bool      // a command of ours was on its way to the thermostat when it was made
-	over      bool      // it was made over a setting of ours
+	overtaken bool      // a write was on its way to the thermostat when it was made
+	over      bool      // it was made over a setting of the rules
 	back      bool      // and back to what they had wanted before
 	taken     time.Time // since when it is known that a person has it; zero: nobody has
 
-	shown     setting // at the last reading
-	own       setting // at the last one at which neither a vacation nor the utility had it
-	ownBefore setting // and at the one before it
-	shownAt   time.Time
-	polledAt  time.Time // of what it shows
-	proved    time.Time // when a second reading confirmed what made it taken
-	known     time.Time // the first reading since the daemon started
-	written   time.Time // the last write of anybody
-	timed     bool      // one of them ended by itself
-	automatic command   // the last one
-	sightings int       // of what made it taken; one alone may be a glitch
-	untaken   setting   // what was shown before them
-	first     setting   // what the first of them showed
-	firstAt   time.Time // and when
-	lastAt    time.Time // the reading before the last
-	commanded bool      // by people
-	hands     []setting // what powermgr has set of its own, since people last set other points
-	earlier   setting   // what the one before asked for, which may have landed or not
-	low, high float64   // bounds of cool set points, °F
-	cold, hot float64   // bounds of heat set points, °F
-	scheduled float64   // the lowest cool set point of its schedule
+	shown      setting // at the last reading
+	own        setting // at the last one at which neither a vacation nor the utility had it
+	ownBefore  setting // and at the one before it
+	shownAt    time.Time
+	polledAt   time.Time // of what it shows
+	proved     time.Time // when a second reading confirmed what made it taken
+	known      time.Time // the first reading since the daemon started
+	written    time.Time // the last write of anybody
+	timed      bool      // one of them ended by itself
+	automatic  command   // the last one
+	sightings  int       // of what made it taken; one alone may be a glitch
+	untaken    setting   // what was shown before them
+	first      setting   // what the first of them showed
+	firstAt    time.Time // and when
+	lastAt     time.Time // the reading before the last
+	commanded  bool      // by people
+	automatics []setting // what the rules have set, but for what people have chosen themselves
+	earlier    setting   // what the one before asked for, which may have landed or not
+	low, high  float64   // bounds of cool set points, °F
+	cold, hot  float64   // bounds of heat set points, °F
+	scheduled  float64   // the lowest cool set point of its schedule
 }
 
 // afterVacation is what a thermostat shows, and during a vacation what it is to have
@@ -70,7 +70,8 @@ type command struct {
 	setting setting
 	before  setting // what the device showed then
 	restore bool
-	shown   bool // the device has shown it
+	reason  string // for the story alone
+	shown   bool   // the device has shown it
 }
 
 // bounds widens what may be sent by what the people have chosen, and by what becomes of
@@ -132,17 +133,16 @@ func (d *watched) undone() bool {
 	return true
 }
 
-// ours reports whether set points and hold are some that powermgr has set of its
-// own.
-func (d *watched) ours(s setting) bool {
-	return slices.ContainsFunc(d.hands, func(o setting) bool { return o.in(s.Mode).equal(s) })
+// byRules reports whether set points and hold are some that the rules have set.
+func (d *watched) byRules(s setting) bool {
+	return slices.ContainsFunc(d.automatics, func(o setting) bool { return o.in(s.Mode).equal(s) })
 }
 
 // moded is what people want who have changed the mode alone of a thermostat with
-// set points of powermgr's: these are not their choice. In one that is off they may stay.
+// set points of the rules: these are not their choice. In one that is off they may stay.
 func (d *watched) moded(after setting) (means []setting) {
 	for _, c := range d.choices {
-		if !d.ours(c) {
+		if !d.byRules(c) {
 			means = append(means, c.in(after.Mode))
 		}
 	}
@@ -152,15 +152,15 @@ func (d *watched) moded(after setting) (means []setting) {
 	return means
 }
 
-// chose is a choice made at a thermostat. pending says that a command of ours
-// was still on its way there.
+// chose is a choice made at a thermostat. pending says that a write was still on its
+// way there.
 func (w *witness) chose(i int, before, after setting, pending bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d := w.homes[i]
 	if before.equal(after) {
-		// They want what it shows: perhaps a write of ours has hidden another choice of theirs.
-		if d.ours(after) {
+		// They want what it shows: perhaps a write of the rules has hidden another choice.
+		if d.byRules(after) {
 			d.choices = append(d.choices, d.moded(after)...)
 		} else {
 			d.choices = append(d.choices, after)
@@ -172,7 +172,7 @@ func (w *witness) chose(i int, before, after setting, pending bool) {
 	var means []setting // nil: after, and what it leaves as it was
 	modeAlone := before.in(after.Mode).equal(after)
 	switch {
-	case modeAlone && d.ours(after):
+	case modeAlone && d.byRules(after):
 		means = d.moded(after)
 		d.choices = append(d.choices, means...)
 	case modeAlone: // what else they had is still to be given back

@@ -23,9 +23,9 @@ func record(text string) slog.Record { return slog.NewRecord(time.Now(), slog.Le
 func TestWhatTheRulesSetIsNobodysChoice(t *testing.T) {
 	chosen := setting{Mode: devices.Heat, Cool: 69, Heat: 69, Hold: devices.HoldPermanent}
 	for _, c := range []struct {
-		name string
-		heat float64
-		ours bool
+		name    string
+		heat    float64
+		byRules bool
 	}{
 		{"a setback", 65, true},
 		{"precooling to what they have chosen", 69, false},
@@ -41,8 +41,8 @@ func TestWhatTheRulesSetIsNobodysChoice(t *testing.T) {
 			w.holdCommand(d, payload)
 			after := chosen
 			after.Heat = c.heat
-			if got := d.ours(after); got != c.ours {
-				t.Errorf("the rules' own: %v, want %v", got, c.ours)
+			if got := d.byRules(after); got != c.byRules {
+				t.Errorf("the rules have set it: %v, want %v", got, c.byRules)
 			}
 		})
 	}

@@ -1,6 +1,6 @@
 package simulation
 
-// Tokens that can be had once: a refresh token is good for one refresh, and the
+// I10: no daemon loses a token that can be had once. A refresh token is good for one refresh, and the
 // next one comes with the answer. Whoever loses that has to send a person.
 
 import (

@@ -1,5 +1,7 @@
 package simulation
 
+// I9: no energy counter falls, as Home Assistant sees it.
+
 import (
 	"time"
 

@@ -1,13 +1,10 @@
 package simulation
 
-// What a vendor says of how often it wants to be asked, and which of its faults
-// are no excuse.
+// I11: no vendor is polled before it wants to be asked again.
 
 import (
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"powermgr/devices/emulator"
@@ -58,22 +55,13 @@ func (w *witness) asks(q emulator.Request) {
 	}
 }
 
-// excuse judges the requests that came too early, once it is known of which
+// judgeLimits judges the requests that came too early, once it is known of which
 // commands they were a part.
-func (w *witness) excuse() {
+func (w *witness) judgeLimits() {
 	for _, e := range w.limits.early {
 		if since := w.limits.command.Sub(e.at); since < -commandsRead || since > time.Minute {
 			w.broken(I11, "%s", e.what)
 		}
 	}
 	w.limits.early = nil
-}
-
-// mild reports whether a fault keeps nobody from sending a command, nor the
-// vendor from taking it: what is read is late, wrong or missing.
-func mild(f emulator.Fault) bool {
-	reads := f.Only == emulator.KindRead || !strings.HasSuffix(f.Endpoint, "*") && emulator.KindOf(f.Endpoint) == emulator.KindRead
-	silent := f.Class == emulator.Status && f.Status == http.StatusTooManyRequests && strings.HasPrefix(f.Endpoint, "tesla.") // thermostats are read before each command
-	_, empty := f.Values["response"]                                                                                          // Tesla's whole answer, and nothing is written there unseen
-	return reads && !empty && (silent && f.RetryAfter > 900 || slices.Contains([]emulator.Class{emulator.Lag, emulator.Freeze, emulator.Replace}, f.Class))
 }

@@ -1,6 +1,6 @@
 package simulation
 
-// Whether what is said of the battery can be true.
+// I13: what the battery cannot have had decides nothing.
 
 import (
 	"time"
@@ -48,9 +48,9 @@ func (f *figures) says(percent float64, asOf time.Time) {
 	f.said = charge{asOf, percent}
 }
 
-// latches judges the thresholds that count from now on: the battery has to have
+// judgeLatches judges the thresholds that count from now on: the battery has to have
 // been as low as each of them.
-func (w *witness) latches(s control.State) {
+func (w *witness) judgeLatches(s control.State) {
 	// What counts in a peak counts in all of it, whatever an override says.
 	if phase, _ := w.calendar.At(time.Now()); s.Phase == rules.OffPeak && phase == rules.OffPeak || w.figures.latched == nil {
 		w.figures.latched = map[float64]bool{}

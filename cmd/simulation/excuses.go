@@ -1,0 +1,64 @@
+package simulation
+
+// What excuses powermgr from a promise.
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/control/rules"
+	"powermgr/devices/emulator"
+)
+
+// contested reports whether a promise cannot be kept, since a stranger controls
+// the same devices.
+func (w *witness) contested(i Invariant) bool {
+	s := w.home.world.Stranger
+	return s.is() && !s.DryRun && time.Now().After(s.Begins) && !slices.Contains([]Invariant{I2, I7, I8, I10, I12}, i)
+}
+
+// apart reports whether two nodes may both be the active one, or have just
+// been: neither knows what the other sees.
+func (w *witness) apart(now time.Time) bool {
+	return w.home.keepalived.apart.Load() || !w.split.IsZero() && now.Sub(w.split) < 15*time.Minute
+}
+
+// muddled reports whether two nodes, or two lives of one, may not agree on which
+// word of a person is the last.
+func (w *witness) muddled() bool { return !w.jumped.IsZero() || w.apart(time.Now()) }
+
+// undisturbed reports whether nothing has happened lately that could keep a
+// thermostat from doing what it is told.
+func (w *witness) undisturbed(d *watched, now time.Time) bool {
+	const lately = 20 * time.Minute
+	ends := d.automatic.setting.Until // of the hold that it has, perhaps: then it shows its schedule for a while
+	return now.Sub(w.trouble) > lately && now.Sub(w.disturbance) > lately && now.Sub(d.chosen) > lately && !w.apart(now) && w.jumped.IsZero() &&
+		ends.Sub(now).Abs() > lately
+}
+
+// free reports whether people have left everything to the rules for a while.
+// Where it is in doubt what was heard of them, the daemon's word is taken.
+func (w *witness) free(now time.Time) bool {
+	if w.orders.doubt || w.orders.unheard {
+		return w.override == string(rules.Auto) && now.Sub(w.overridden) > 10*time.Minute && !w.paused
+	}
+	return w.orders.free(now)
+}
+
+// teslas reports whether a fault is one of the battery's vendor that can keep
+// the reserve from following the clock: nothing else may.
+func teslas(f emulator.Fault) bool { return strings.HasPrefix(f.Endpoint, "tesla.") && !mild(f) }
+
+// mild reports whether a fault keeps nobody from sending a command, nor the
+// vendor from taking it: what is read is late, wrong or missing.
+func mild(f emulator.Fault) bool {
+	reads := f.Only == emulator.KindRead || !strings.HasSuffix(f.Endpoint, "*") && emulator.KindOf(f.Endpoint) == emulator.KindRead
+	silent := f.Class == emulator.Status && f.Status == http.StatusTooManyRequests && strings.HasPrefix(f.Endpoint, "tesla.") // thermostats are read before each command
+	_, empty := f.Values["response"]                                                                                          // Tesla's whole answer, and nothing is written there unseen
+	return reads && !empty && (silent && f.RetryAfter > 900 || slices.Contains([]emulator.Class{emulator.Lag, emulator.Freeze, emulator.Replace}, f.Class))
+}
+
+// unavailable reports whether a thermostat is not there, or not the rules' to set.
+func unavailable(t *emulator.Thermostat) bool { return !t.Alive || t.Vacation || t.UtilityEvent }

@@ -1,0 +1,23 @@
+package simulation
+
+// I12: the disk of the journal is written to rarely, whatever happens.
+
+import "time"
+
+// mostSaves is how often a journal is written in an hour, at most: an SD card
+// has to live with it for years.
+const mostSaves = 60
+
+// often counts a save. It is true for the first one in an hour that is too many.
+func (d *disk) often(now time.Time) bool {
+	if hour := now.Truncate(time.Hour); !hour.Equal(d.hour) {
+		d.hour, d.inTheHour = hour, 0
+	}
+	d.inTheHour++
+	return d.inTheHour == mostSaves+1
+}
+
+// savesTooOften is told of a node for which often is true.
+func (w *witness) savesTooOften(node string) {
+	w.violation(I12, "the journal of %s has been written more than %d times in an hour", node, mostSaves)
+}

@@ -1,0 +1,136 @@
+package simulation
+
+// I14: what is to be given back is given back soon, as long as the vendor takes
+// commands: a read that fails, a limit or a refusal that has passed is no reason
+// to wait.
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"powermgr/control/rules"
+	"powermgr/devices/emulator"
+)
+
+// owed is what the witness needs to know for that.
+type owed struct {
+	hindered map[string]time.Time // until when a vendor had reasons not to take commands
+	told     map[string]bool      // of what it has been said already
+	calm     time.Time            // since when people have left everything to the rules; zero: they have not
+	owned    time.Time            // when the battery was last Tesla's, or could not be read as it is
+}
+
+// soon is how long after the last reason not to something has to be given back:
+// two polls off the peaks and a wait between tries.
+const soon = 25 * time.Minute
+
+// look looks at the home once a minute until ctx ends. It lets no time pass in
+// it and takes no moment of the baton's, so that the day is the same without.
+func (w *witness) look(ctx context.Context) {
+	for at := w.home.world.Begins.Add(time.Minute + 2*moments); ctx.Err() == nil; at = at.Add(time.Minute) {
+		t := time.NewTimer(time.Until(at))
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return
+		}
+		faults := w.home.cloud.ActiveFaults()
+		var is state
+		w.home.cloud.Look(func(e *emulator.House) {
+			is.reserve, is.owner = e.Reserve, e.StormActive || e.GridServices || e.OffGrid
+			for _, t := range e.Thermostats {
+				is.thermostats, is.away = append(is.thermostats, settingOf(t)), append(is.away, unavailable(t))
+			}
+		})
+		w.givenBackSoon(is, faults)
+	}
+}
+
+// state is what the devices are set to, and which thermostats are not there.
+type state struct {
+	reserve     int
+	owner       bool // the battery is Tesla's
+	thermostats []setting
+	away        []bool
+}
+
+// givenBackSoon is told once a minute what the devices are set to.
+func (w *witness) givenBackSoon(is state, faults []emulator.Fault) {
+	well := w.home.active().well()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.judgeLimits()
+	now := time.Now()
+	w.hindrances(is, faults, now)
+	phase, _ := w.calendar.At(now)
+	calm := well && !w.apart(now) && phase == rules.OffPeak && w.phase == rules.OffPeak && w.override == string(rules.Auto) && !w.paused && w.free(now) &&
+		w.jumped.IsZero() && w.forgotten.IsZero() && !w.home.world.DryRun && now.Before(w.home.world.Ends.Add(grace))
+	if !calm {
+		w.owed.calm = time.Time{}
+		return
+	}
+	if w.owed.calm.IsZero() {
+		w.owed.calm = now
+	}
+	w.judgeReserveSoon(is, now)
+	w.judgeThermostatsSoon(is, now)
+}
+
+// hindrances notes what keeps the vendors from taking commands now.
+func (w *witness) hindrances(is state, faults []emulator.Fault, now time.Time) {
+	for _, f := range faults {
+		if vendor, _, _ := strings.Cut(f.Endpoint, "."); !mild(f) && now.After(w.owed.hindered[vendor]) {
+			w.owed.hindered[vendor] = now
+		}
+	}
+	if is.owner || now.Before(w.limits.unread) || slices.ContainsFunc(faults, func(f emulator.Fault) bool { return strings.HasPrefix(f.Endpoint, "tesla.") }) {
+		w.owed.owned = now
+	}
+}
+
+// unhindered is for how long nothing has kept a vendor from being told.
+func (w *witness) unhindered(vendor string, now time.Time) time.Duration {
+	return now.Sub(slices.MaxFunc([]time.Time{w.owed.calm, w.disturbance, w.overridden, w.chosen, w.changed, w.booted, w.disowned, w.split, w.owed.hindered[vendor]}, time.Time.Compare))
+}
+
+func (w *witness) judgeReserveSoon(is state, now time.Time) {
+	if is.reserve != w.peakReserve() || is.reserve == w.offPeakReserve() || !w.hand.sure(now) || w.strategy == rules.StrategyPlan || !w.touched.IsZero() || w.home.tokens.gone("tesla") {
+		return
+	}
+	well := w.unhindered("tesla", now)
+	if well <= soon {
+		return
+	}
+	switch over := now.Sub(w.owed.owned); {
+	case !w.owner:
+		w.late("reserve", "the reserve is still that of the peak after %v in which nothing kept Tesla from being told", well.Round(time.Minute))
+	case over > soon:
+		w.late("reserve", "the reserve is still that of the peak, %v after Tesla has let go of the battery", over.Round(time.Minute))
+	}
+}
+
+func (w *witness) judgeThermostatsSoon(is state, now time.Time) {
+	backend := w.home.world.Backend
+	if w.home.tokens.gone(backend) {
+		return
+	}
+	well := w.unhindered(backend, now)
+	for i, d := range w.homes {
+		real := is.thermostats[i]
+		wanted := slices.ContainsFunc(d.choices, func(c setting) bool { return slices.ContainsFunc(c.aged(now).taken(d.gap), real.equal) })
+		if !wanted && d.byRules(real) && d.chosen.IsZero() && !d.commanded && !is.away[i] && now.Sub(d.written) > soon && well > 2*soon {
+			w.late(d.id, "%s is still %s after %v in which nothing kept its vendor from being told", d.id, real, well.Round(time.Minute))
+		}
+	}
+}
+
+// late notes, once, that something is not given back soon.
+func (w *witness) late(key, format string, args ...any) {
+	if !w.owed.told[key] {
+		w.owed.told[key] = true
+		w.broken(I14, format, args...)
+	}
+}

@@ -1,0 +1,147 @@
+package simulation
+
+// I16: what people have changed by hand is honored until they give it back.
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"powermgr/bridge/bus"
+	"powermgr/control"
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// hand is what people have changed by hand, as their commands were answered: the
+// daemon's own word for what is in force is not taken.
+type hand struct {
+	value map[rules.Adjustable]float64 // that are not as configured
+	asked time.Time                    // when the last was asked for, or answered
+	open  map[string][]int             // what was asked for and not answered, as a reserve: it may hold or not
+	asks  []int                        // all reserves out of peaks that were asked for
+	doubt bool                         // whether all of it is still known
+	ever  map[int]bool                 // reserves that were chosen by hand
+	told  bool                         // that powermgr says otherwise
+}
+
+// sure reports whether what was changed by hand is certainly in force at now.
+func (d hand) sure(now time.Time) bool {
+	return !d.doubt && len(d.open) == 0 && now.Sub(d.asked) > slack
+}
+
+// peakReserve is what the reserve in a peak is to be.
+func (w *witness) peakReserve() int {
+	return max(int(w.hand.value[rules.AdjustPeakReserve]), w.home.world.Powerwall.ReserveFloor) // 0 is configured
+}
+
+// offPeakReserve is what the reserve out of peaks is to be.
+func (w *witness) offPeakReserve() int {
+	if v, ok := w.hand.value[rules.AdjustOffPeakReserve]; ok {
+		return max(int(v), w.home.world.Powerwall.ReserveFloor)
+	}
+	return 100
+}
+
+// leastOffPeakReserve is the least that the reserve out of peaks may be to be. A daemon
+// that dies may have kept what it has not answered.
+func (w *witness) leastOffPeakReserve() int {
+	may := w.hand.open[string(rules.AdjustOffPeakReserve)]
+	if w.hand.doubt {
+		may = w.hand.asks
+	}
+	least := w.offPeakReserve()
+	for _, v := range may {
+		least = min(least, max(v, w.home.world.Powerwall.ReserveFloor))
+	}
+	return least
+}
+
+// byHand is a change by hand on its way.
+func (w *witness) byHand(name, payload string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hand.asked, w.hand.open[name] = time.Now(), append(w.hand.open[name], reserveIn(payload)...)
+	if name == string(rules.AdjustOffPeakReserve) {
+		w.hand.asks = append(w.hand.asks, reserveIn(payload)...)
+	}
+	w.changes.acts++                           // it changes the reserve beside what the rules do
+	w.hand.doubt = w.hand.doubt || w.muddled() // whose word is the last one then?
+}
+
+// reserveIn is the reserve that a command asks for; empty if it asks for none that
+// anybody takes.
+func reserveIn(payload string) []int {
+	r, err := devices.ParseRequest([]byte(payload))
+	if err != nil {
+		return nil
+	}
+	v, err := devices.ParseReserve(r.Value)
+	if err != nil {
+		return nil
+	}
+	return []int{v}
+}
+
+// answersByHand is told how a change by hand was answered.
+func (w *witness) answersByHand(name string, m bus.Message) {
+	r, err := bus.Decode[devices.Result](m)
+	if err != nil {
+		return
+	}
+	delete(w.hand.open, name)
+	if !r.Accepted {
+		return
+	}
+	w.hand.asked, w.changes.acts = time.Now(), w.changes.acts+1
+	if name == allByHand {
+		clear(w.hand.value)
+		clear(w.hand.open)
+		w.hand.doubt = w.muddled()
+		return
+	}
+	v, err := strconv.ParseFloat(fmt.Sprint(r.Requested), 64)
+	if err != nil { // configured
+		delete(w.hand.value, rules.Adjustable(name))
+		return
+	}
+	w.hand.ever[int(v)] = true
+	if v == asConfigured(rules.Adjustable(name)) { // which is no change
+		delete(w.hand.value, rules.Adjustable(name))
+		return
+	}
+	w.hand.value[rules.Adjustable(name)] = v
+}
+
+// judgeByHand judges that what powermgr says was changed by hand is what people have
+// changed and not given back.
+func (w *witness) judgeByHand(s control.State) {
+	now := time.Now()
+	if w.hand.told || !w.hand.sure(now) || now.Sub(w.booted) < slack || now.Sub(w.forgotten) < 3*time.Hour || w.muddled() {
+		return
+	}
+	said := map[rules.Adjustable]float64{}
+	for _, a := range s.ByHand {
+		said[a.Setting] = a.Value
+	}
+	for _, a := range rules.Adjustables() {
+		is, changed := said[a]
+		want, wanted := w.hand.value[a]
+		if changed != wanted || changed && is != want {
+			w.broken(I16, "the %s is %v by hand %v; people left it at %v by hand %v", a, is, changed, want, wanted)
+			w.hand.told = true // once is enough
+		}
+	}
+}
+
+// judgePrecooling judges a command by the depth of precooling that was set by hand.
+func (w *witness) judgePrecooling(d *watched, c command) {
+	depth, ok := w.hand.value[rules.AdjustPrecool]
+	if !ok || c.restore || !w.hand.sure(time.Now()) || w.apart(time.Now()) {
+		return
+	}
+	least := d.unit.To(devices.Fahrenheit, d.coolest())
+	if cool := d.unit.To(devices.Fahrenheit, c.setting.Cool); cool < least-depth-1 { // half a degree Celsius is nearly 1 °F
+		w.broken(I16, "%s is cooled to %.1f °F, with %g °F of precooling by hand below %.1f °F: %s", d.id, cool, depth, least, c.reason)
+	}
+}

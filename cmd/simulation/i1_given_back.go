@@ -1,0 +1,84 @@
+package simulation
+
+// I1: once nothing is held by the rules any more, the devices are set to what they were
+// before, or to what people have chosen since.
+
+import (
+	"slices"
+	"time"
+
+	"powermgr/control/rules"
+	"powermgr/devices"
+	"powermgr/devices/emulator"
+)
+
+// givenBack is how long after a peak all is given back when nothing fails.
+const givenBack = 20 * time.Minute
+
+// afterPeak judges what is left of a peak that nothing has troubled.
+func (w *witness) afterPeak(h *home) {
+	truth, faults, away := h.cloud.Truth(), len(h.cloud.ActiveFaults()), false
+	h.cloud.Person(func(e *emulator.House) { away = slices.ContainsFunc(e.Thermostats, unavailable) })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	unread := slices.ContainsFunc(w.homes, func(d *watched) bool { return d.chosen.After(d.shownAt) }) // who has just switched it on gets the rest at the next reading
+	calm := h.active().well() && faults == 0 && !away && !unread && now.Sub(w.trouble) > time.Hour && now.Sub(w.disturbance) > time.Hour && w.jumped.IsZero() && now.Sub(w.forgotten) > 6*time.Hour &&
+		w.phase == rules.OffPeak && w.override == string(rules.Auto) && now.Sub(w.overridden) > time.Hour && w.free(now) && !w.paused && !w.apart(now)
+	if calm {
+		w.judgeGivenBack(truth)
+	}
+}
+
+// finish judges what is left at the end of the day.
+func (w *witness) finish(truth emulator.Truth) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.judgeGivenBack(truth)
+}
+
+// judgeGivenBack compares what the devices are set to with what they are to be once
+// nothing is held by the rules any more.
+func (w *witness) judgeGivenBack(truth emulator.Truth) {
+	for i, t := range truth.Thermostats {
+		w.judgeThermostatGivenBack(w.homes[i], setting{t.Mode, t.Cool, t.Heat, t.Hold, t.HoldUntil})
+	}
+	w.judgeReserveGivenBack(truth.Reserve)
+}
+
+func (w *witness) judgeThermostatGivenBack(d *watched, real setting) {
+	now := time.Now()
+	// With a wrong clock nobody knows whether a hold has ended by itself,
+	// nor which day a vendor's time of day means.
+	wrong := !w.jumped.IsZero()
+	lapsed := real.Hold == devices.HoldSchedule && d.timed && wrong
+	fits := func(c setting) bool {
+		return slices.ContainsFunc(c.aged(now).taken(d.gap), real.equal) || lapsed || c.timed() && (c.Until.IsZero() || wrong) && real.Hold == devices.HoldSchedule ||
+			wrong && c.timed() && real.timed() && slices.ContainsFunc(setting{c.Mode, c.Cool, c.Heat, real.Hold, real.Until}.taken(d.gap), real.equal)
+	}
+	if !slices.ContainsFunc(d.choices, fits) && now.Sub(w.answered) < time.Hour {
+		w.broken(I1, "%s is %s; it was to be one of %v", d.id, real, d.choices)
+	}
+}
+
+func (w *witness) judgeReserveGivenBack(real int) {
+	now, want := time.Now(), w.offPeakReserve()
+	if limit := w.home.world.Powerwall.ReserveCap; limit > 0 && real != want && want > limit { // it takes a while to snap back
+		want = limit
+	}
+	excused := w.strategy == rules.StrategyPlan || !w.touched.Before(w.changed) || w.unseen || w.home.world.DryRun || w.owner || !w.hand.sure(now)
+	if floor := w.home.world.Powerwall.ReserveFloor; w.paused {
+		excused = excused || real > floor || w.chosenReserve != nil && real == max(*w.chosenReserve, floor)
+	}
+	if real != want && !excused && now.Sub(w.battery) < time.Hour {
+		w.broken(I1, "the reserve is %d %%, not %d %%", real, want)
+	}
+}
+
+// judgeJournal judges that the next start can go on from a journal: what is to be given
+// back is on record there.
+func (w *witness) judgeJournal(node string, unreadable error) {
+	if unreadable != nil {
+		w.violation(I1, "%s has a journal that no start goes on from: %v", node, unreadable)
+	}
+}

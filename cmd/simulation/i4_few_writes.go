@@ -1,0 +1,87 @@
+package simulation
+
+// I4: commands are spaced, none is repeated without need, and none asks for what the
+// device has already.
+
+import (
+	"slices"
+	"time"
+)
+
+// A sending is a write to a vendor.
+type sending struct {
+	at      time.Time
+	node    string
+	values  string
+	carried bool // and the vendor said so
+}
+
+// A command that is not taken is sent twice more, two minutes apart.
+const (
+	mostSendings = 3
+	sendingsIn   = 5 * time.Minute
+)
+
+// onceIn is how soon a command that was taken is certainly not to be sent again.
+const onceIn = 20 * time.Second
+
+// judgeSending judges how often one and the same is sent to a device.
+func (w *witness) judgeSending(device, values string, carried bool) {
+	now := time.Now()
+	lately := slices.DeleteFunc(w.sent[device], func(s sending) bool {
+		return now.Sub(s.at) > sendingsIn || s.at.Before(w.booted) || s.at.Before(w.split) || s.at.Before(w.jumped)
+	})
+	w.sent[device] = append(lately, sending{now, w.writer, values, carried})
+	n := 0
+	for _, s := range w.sent[device] {
+		if s.values == values && s.node == w.writer { // one that takes over is heard of later
+			n++
+		}
+	}
+	if n > mostSendings && !w.apart(now) {
+		w.broken(I4, "%s was sent %s %d times in %v", device, values, n, sendingsIn)
+	}
+	if carried && len(lately) > 0 && len(w.home.nodes) == 1 { // of a pair one may not know of the other's yet
+		if last := lately[len(lately)-1]; last.values == values && last.carried && now.Sub(last.at) < onceIn {
+			w.broken(I4, "%s was sent %s twice in %v, and had taken it the first time", device, values, now.Sub(last.at))
+		}
+	}
+}
+
+// judgeReserveIsNeeded judges that no reserve is commanded that the battery has, for all
+// that its daemon can know.
+func (w *witness) judgeReserveIsNeeded(c reserveCommand) (broken bool) {
+	now, sent := time.Now(), w.reserveSent
+	if now.Sub(sent) <= moments { // what this command has led to
+		sent = w.sentBefore
+	}
+	has := c.Value == w.reserve && !w.idles() && now.Sub(w.idleAt) > moments
+	read := !w.hidden && w.reserveAt.Before(now.Add(-moments)) && now.Sub(w.reserveAt) < 10*time.Minute
+	settled := w.pending == nil && w.reserveAt.Sub(sent) > 10*time.Minute && now.Sub(w.booted) > 10*time.Minute
+	if broken = has && read && settled && !w.apart(now) && !w.decided.overtakes(sent); broken {
+		w.broken(I4, "the reserve is %d %% already: %s", c.Value, c.Reason)
+	}
+	return broken
+}
+
+// judgeHoldIsNeeded judges that no hold is commanded soon after another one, nor one
+// that the thermostat has. last is the automatic command before c.
+func (w *witness) judgeHoldIsNeeded(d *watched, c, last command) {
+	now := c.at
+	if w.apart(now) || !w.jumped.IsZero() && len(w.home.nodes) > 1 {
+		return // nor does one node know what the other's wrong clock meant
+	}
+	// What is heard was said a few moments ago.
+	if !c.restore && !last.at.IsZero() && now.Sub(last.at) < 10*time.Minute-10*moments && !c.setting.same(last.setting) && last.at.After(w.jumped) {
+		w.broken(I4, "%s was commanded again after %v: %s", d.id, now.Sub(last.at), c.reason)
+	}
+	// Another end of a hold is another hold, but for what the device rounds up.
+	otherEnd := c.setting.timed() && roundedUp(c.setting.Until).Compare(d.shown.Until) != 0
+	rest := c.restore && !d.shown.alike(c.setting) // it gives back what the present mode does not use
+	has := d.shown.same(c.setting) && !otherEnd && !rest
+	read := d.shownAt.Before(now.Add(-10*moments)) && now.Sub(d.shownAt) < 10*time.Minute
+	settled := (last.at.IsZero() || last.shown) && now.Sub(d.written) > 10*time.Minute
+	if has && read && settled {
+		w.broken(I4, "%s has that already: %s", d.id, c.reason)
+	}
+}

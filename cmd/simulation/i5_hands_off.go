@@ -1,0 +1,53 @@
+package simulation
+
+// I5: nothing is written in a dry run, nor by a node that stands by; and while people have
+// paused the rules or switched them off, all that is written gives something back.
+
+import (
+	"time"
+
+	"powermgr/devices/emulator"
+)
+
+// judgeSender judges that a node may write, before its write arrives.
+func (w *witness) judgeSender(n *node, active bool, path string) {
+	if n.dry {
+		w.broken(I5, "%s is a dry run, and sends %s", n.name, path)
+	}
+	if since, ok := w.standby[n.name]; ok && since.Before(time.Now()) && !active {
+		w.broken(I5, "%s has been standing by since %s, and writes", n.name, since.In(zone()).Format("15:04:05"))
+	}
+}
+
+// judgeArrival judges a write that has arrived at a vendor.
+func (w *witness) judgeArrival(sent emulator.Write) {
+	if w.home.world.DryRun {
+		w.broken(I5, "%s was written in dry run: %v", sent.Device, sent.Values)
+	}
+}
+
+// judgeReserveWhileStopped judges that while people want nothing to be done the reserve
+// is set to nothing less than what they have chosen, or than it is out of peaks.
+func (w *witness) judgeReserveWhileStopped(c reserveCommand) (broken bool) {
+	now := time.Now()
+	switch {
+	case w.home.world.DryRun:
+		w.broken(I5, "a reserve of %d %% was commanded in dry run", c.Value)
+	case (w.paused || w.orders.stopped(now)) && c.Value < min(80, w.leastOffPeakReserve()) && !c.restoresChoice && !w.apart(now):
+		w.broken(I5, "a reserve of %d %% was commanded while paused", c.Value)
+	default:
+		return false
+	}
+	return true
+}
+
+// judgeHoldWhileStopped judges that while people want nothing to be done a thermostat is
+// only restored.
+func (w *witness) judgeHoldWhileStopped(d *watched, c command) {
+	switch {
+	case w.home.world.DryRun:
+		w.broken(I5, "%s was commanded in dry run: %s", d.id, c.reason)
+	case !c.restore && (w.paused || w.orders.stopped(c.at)) && !w.apart(c.at):
+		w.broken(I5, "%s was commanded while paused: %s", d.id, c.reason)
+	}
+}

@@ -1,0 +1,85 @@
+package simulation
+
+// What the witness makes of each request to a vendor, and of each write.
+
+import (
+	"fmt"
+	"time"
+
+	"powermgr/devices"
+	"powermgr/devices/emulator"
+)
+
+// wrote is told of a node's write to a vendor before it arrives.
+func (w *witness) wrote(n *node, active bool, path string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writer = n.name
+	w.judgeSender(n, active, path)
+}
+
+// request is told of every request to the vendors, under the cloud's lock.
+func (w *witness) request(q emulator.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.home.onRequest != nil {
+		w.home.onRequest(q)
+	}
+	if q.Fault != "" && !mild(q.Injected) {
+		w.trouble = time.Now()
+		if q.Vendor == "tesla" {
+			w.disturbance = time.Now()
+		}
+	}
+	w.asks(q)
+	w.batteryIs(w.home.house)
+	if emulator.KindOf(q.Endpoint) == emulator.KindWrite { // the portal may have ended the session
+		w.limits.command = time.Now() // of a daemon that dies nothing more may be heard
+	}
+	if q.Write != nil {
+		w.arrives(*q.Write, q.Fault == "")
+	}
+}
+
+// batteryIs notes what the battery has and does at a request.
+func (w *witness) batteryIs(h *emulator.House) {
+	w.figures.see(h.Stored)
+	if w.idles() {
+		w.idleAt = time.Now() // this request may end it, and be heard of later
+	}
+	w.idle, w.has = h.Idle || h.Mode != devices.SelfConsumption, h.Reserve
+}
+
+// idles reports whether the battery does something else than the reserve that it shows
+// says: it may be told that reserve although it shows it.
+func (w *witness) idles() bool { return w.idle || w.has != w.reserve } // which is on its way, or shows late
+
+// arrives is told of each write that arrives at a vendor. answered is whether the vendor
+// answered it as it should.
+func (w *witness) arrives(sent emulator.Write, answered bool) {
+	w.writes++
+	w.line("  -> %s %v%s", sent.Device, sent.Values, map[bool]string{false: " (not carried out)"}[sent.Carried])
+	w.judgeSending(sent.Device, fmt.Sprint(sent.Values), sent.Carried && answered)
+	w.judgeArrival(sent)
+	w.judgeBounds(sent)
+	if _, ok := sent.Values["reserve"].(int); ok {
+		if time.Since(w.reserveSent) > moments {
+			w.sentBefore = w.reserveSent
+		}
+		w.reserveSent = time.Now()
+	}
+	for i, t := range w.home.house.Thermostats {
+		if t.LCCID == sent.Device {
+			w.homes[i].arrives(settingOf(t), sent)
+		}
+	}
+}
+
+// arrives notes a write to a thermostat that is set to before.
+func (d *watched) arrives(before setting, sent emulator.Write) {
+	d.written, d.timed = time.Now(), d.timed || sent.Values["hold"] == string(devices.HoldUntil)
+	if !d.taken.IsZero() && sent.Carried {
+		after := asWritten(before, sent.Values) // perhaps the end of its command is never heard of
+		d.choices = append(d.choices, after)
+	}
+}
