@@ -21,7 +21,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, &complaints)
 	}
-	allowed := func(pkg string) (ours []string, others bool) {
+	allowed := func(pkg string) (within []string, others bool) {
 		switch {
 		case pkg == "powermgr/bridge/bus", pkg == "powermgr/devices", pkg == "powermgr/devices/durable":
 			return nil, false
@@ -89,10 +89,10 @@ func TestWhoMayImportWhom(t *testing.T) {
 			}
 			continue
 		}
-		ours, others := allowed(p.ImportPath)
+		within, others := allowed(p.ImportPath)
 		for _, i := range p.Imports {
 			switch {
-			case strings.HasPrefix(i, "powermgr/") && !slices.Contains(ours, i):
+			case strings.HasPrefix(i, "powermgr/") && !slices.Contains(within, i):
 				t.Errorf("%s imports %s", p.ImportPath, i)
 			case !strings.HasPrefix(i, "powermgr/") && strings.Contains(strings.Split(i, "/")[0], ".") && !others:
 				t.Errorf("%s imports %s, which is not the standard library", p.ImportPath, i)

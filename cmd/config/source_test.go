@@ -38,7 +38,7 @@ func TestEnvironment(t *testing.T) {
 			got: func(c Config) any { return c.Tesla.APIToken.Reveal() }, want: "abc=def"},
 		{name: "a season's precooling", text: base + "\n", environ: []string{"POWERMGR_SETTINGS__SEASONS__ALL__PRECOOL=true"},
 			refused: []string{"settings.seasons.all.months: it needs the months of the season, such as [5, 6, 7], or from and to, such as 06-15 and 09-30"}},
-		{name: "others are none of ours", text: base, environ: []string{"PATH=/bin", "POWERMGRX=1", "POWERMGR_=1", "nonsense"},
+		{name: "other variables are left alone", text: base, environ: []string{"PATH=/bin", "POWERMGRX=1", "POWERMGR_=1", "nonsense"},
 			got: func(c Config) any { return c.MQTT.BaseTopic }, want: "powermgr"},
 		{name: "a secret's file", text: base + "mqtt: {username: a}", environ: []string{"POWERMGR_MQTT__PASSWORD_FILE=" + secret},
 			got: func(c Config) any { return c.MQTT.Password.Reveal() }, want: "from-a-file"},

@@ -29,7 +29,7 @@ import (
 
 var kills = flag.Int("kills", 0, "how many homes have their daemon killed at a random moment about a peak; each takes a minute, 16 at a time")
 
-// speed is how much faster than ours the time of these homes runs: a peak
+// speed is how much faster than real time the time of these homes runs: a peak
 // takes 45 seconds.
 const speed = 240
 
@@ -49,13 +49,13 @@ func (c quickClock) Wait(ctx context.Context, at time.Time, ready <-chan struct{
 }
 
 // quickEnv makes this test binary a daemon on a quick clock: its value is when
-// the clock began, ours and the home's, in Unix nanoseconds.
+// the clock began, in real time and in the home's, in Unix nanoseconds.
 const quickEnv = "TEST_QUICK_DAEMON"
 
 // quickDaemon is powermgr run with another clock. It ends as that does.
 func quickDaemon(began, configFile string) int {
 	a, b, _ := strings.Cut(began, " ")
-	ours, err1 := strconv.ParseInt(a, 10, 64)
+	real, err1 := strconv.ParseInt(a, 10, 64)
 	homes, err2 := strconv.ParseInt(b, 10, 64)
 	if err1 != nil || err2 != nil {
 		return 2
@@ -65,7 +65,7 @@ func quickDaemon(began, configFile string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	d, err := daemon.New(daemon.Options{Config: config, Clock: quickClock{time.Unix(0, ours), time.Unix(0, homes)}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	d, err := daemon.New(daemon.Options{Config: config, Clock: quickClock{time.Unix(0, real), time.Unix(0, homes)}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2

@@ -55,7 +55,7 @@ func pairCloud(listen string) int {
 			_ = out.Encode(line)
 		},
 	})
-	cloud.Person(func(h *emulator.House) { // a permanent hold, which ends by nobody's doing but ours
+	cloud.Person(func(h *emulator.House) { // a permanent hold, which ends only when powermgr ends it
 		h.Thermostats[1].Submit(time.Now(), emulator.Setting{Cool: new(78.0), Heat: new(70.0), Hold: new(devices.HoldPermanent)}, 0)
 	})
 	err := http.ListenAndServe(listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -217,7 +217,7 @@ func TestBridgeAndControllerInSeparateProcesses(t *testing.T) {
 	h.until("the controller says so", func() bool { return state(person, "powermgr/control/state")["reserve_wanted_percent"] == 0.0 })
 	for _, m := range person.Received("powermgr/powerwall/reserve/set") {
 		if m.User["source"] != "control" || m.User["node"] != "test" || m.User["generation"] == "" || m.ID == "" || m.Expiry == 0 || m.Retain {
-			t.Errorf("a command of ours lacks something: %+v", m)
+			t.Errorf("an automatic command lacks something: %+v", m)
 		}
 	}
 }

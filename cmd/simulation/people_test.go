@@ -42,7 +42,7 @@ func TestPeopleAreToldApart(t *testing.T) {
 				d.is("writes after that", len(d.wrote(upstairs, "17:06", "21:00")), 0)
 				d.is("in the end", d.house.Thermostats[1].Cool, 74)
 			}},
-		{name: "somebody while our write is on its way", settle: time.Minute, person: true,
+		{name: "somebody while an automatic write is on its way", settle: time.Minute, person: true,
 			script: func(d *day) { d.on("16:00:20", func() { d.wall(1, cool(74, devices.HoldPermanent)) }) },
 			check:  func(d *day) { d.is("in the end", d.house.Thermostats[1].Cool, 74) }},
 		{name: "somebody by MQTT", person: true,
@@ -89,10 +89,10 @@ func TestPeopleAreToldApart(t *testing.T) {
 				d.on("17:01:10", func() { d.wall(1, emulator.Setting{Fan: new(devices.FanOn)}) })
 			},
 			check: func(d *day) { d.is("in the end", d.house.Thermostats[1].Cool, 75) }},
-		{name: "our writes take their time", settle: 75 * time.Second,
+		{name: "automatic writes take their time", settle: 75 * time.Second,
 			script: func(*day) {},
 			check:  func(d *day) { d.is("in the end", d.house.Thermostats[1].Cool, 75) }},
-		{name: "the schedule moves on, and our holds end by themselves",
+		{name: "the schedule moves on, and automatic holds end by themselves",
 			script: func(*day) {},
 			check: func(d *day) {
 				d.is("the hold in the end", d.house.Thermostats[0].Hold, devices.HoldSchedule)

@@ -119,7 +119,7 @@ func (locked) Read() ([]byte, error) { return nil, fs.ErrPermission }
 // what was to be given back.
 func TestAJournalOfAnotherOwnerIsSetAside(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.json")
-	if err := os.WriteFile(path, []byte("theirs"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("another owner's"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	j := open(path)
@@ -130,7 +130,7 @@ func TestAJournalOfAnotherOwnerIsSetAside(t *testing.T) {
 	if _, _, err := j.Save(kept(1), 0); err != nil {
 		t.Error(err)
 	}
-	if b, err := os.ReadFile(path + ".unusable"); string(b) != "theirs" {
+	if b, err := os.ReadFile(path + ".unusable"); string(b) != "another owner's" {
 		t.Errorf("%q, %v", b, err)
 	}
 }

@@ -206,29 +206,29 @@ func TestAStartGoesOnWithTheFile(t *testing.T) {
 func TestChangeOfNode(t *testing.T) {
 	bubble(t, func(t *testing.T, file string) {
 		n := start(t, file, nil)
-		n.decides("ours")
+		n.decides("by this node")
 		n.turns(false)
-		theirs := begin(time.Now(), rules.Calendar{Location: time.UTC})
-		theirs.Nodes = []string{"pi1", "pi2"}
-		theirs.Decisions = []Decision{{At: theirs.From, Reason: "theirs"}}
-		theirs.Vendors["powerwall"] = Vendor{Calls: 100, CallsSeen: new(40)}
-		b, _ := Encode(theirs)
+		other := begin(time.Now(), rules.Calendar{Location: time.UTC})
+		other.Nodes = []string{"pi1", "pi2"}
+		other.Decisions = []Decision{{At: other.From, Reason: "by the other node"}}
+		other.Vendors["powerwall"] = Vendor{Calls: 100, CallsSeen: new(40)}
+		b, _ := Encode(other)
 		if err := os.WriteFile(file, b, 0o640); err != nil {
 			t.Fatal(err)
 		}
-		n.decides("not for us")
+		n.decides("not by this node")
 		time.Sleep(3 * time.Hour)
-		if got := decisions(t, file); got != "2000-01-01 theirs" {
+		if got := decisions(t, file); got != "2000-01-01 by the other node" {
 			t.Errorf("on standby the file was made %s", got)
 		}
 		n.turns(true)
 		for _, calls := range []int{7, 9} { // counted by this process
 			n.bus.Publish(bus.Message{Topic: topics.Powerwall("api"), Payload: mustJSON(t, map[string]any{"calls_today": calls})})
 		}
-		n.decides("ours again")
+		n.decides("by this node again")
 		n.stop()
 		r, err := Load(file)
-		if err != nil || decisions(t, file) != "2000-01-01 theirs ours again" {
+		if err != nil || decisions(t, file) != "2000-01-01 by the other node by this node again" {
 			t.Fatalf("%v: %s", err, decisions(t, file))
 		}
 		if fmt.Sprint(r.Nodes) != "[pi1 pi2 pi1]" || r.Vendors["powerwall"].Calls != 102 {

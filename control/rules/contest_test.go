@@ -9,13 +9,13 @@ import (
 	"powermgr/devices"
 )
 
-// crossed is a home where a write of ours is on its way to a battery that shows
-// shown, and where a person has chosen 60 % meanwhile. It has been seen.
-func crossed(t *testing.T, when string, shown float64, ours string) *world {
+// crossed is a home where an automatic write is on its way to a battery that shows
+// shown, and where a person has chosen 60 % meanwhile. The choice has been seen.
+func crossed(t *testing.T, when string, shown float64, write string) *world {
 	t.Helper()
 	w := newWorld(t, when)
 	w.reserve, w.deaf[Powerwall] = shown, true
-	w.start().want(ours)
+	w.start().want(write)
 	w.reserve = 60
 	w.now = w.now.Add(2 * time.Minute)
 	w.read()
@@ -29,25 +29,25 @@ func crossed(t *testing.T, when string, shown float64, ours string) *world {
 func inPeak(t *testing.T) *world  { return crossed(t, "2026-07-15 16:00", 100, "powerwall 0") }
 func offPeak(t *testing.T) *world { return crossed(t, "2026-07-15 19:00", 0, "powerwall 100") }
 
-// A person's reserve and ours cross on the way. Whichever lands last, theirs is
-// what there is in the end.
-func TestAReserveThatCrossesOurs(t *testing.T) {
+// A person's choice and an automatic write cross on the way. Whichever lands last, the
+// person's reserve is what there is in the end.
+func TestAReserveThatCrossesAnAutomaticWrite(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		after func(w *world) // they have chosen 60 %
 		want  []string
 		ends  float64
 	}{
-		{"ours never lands", func(*world) {}, nil, 60},
-		{"ours lands over it", func(w *world) { w.reserve = 0 }, []string{"powerwall 60"}, 60},
-		{"and shows until theirs is back", func(w *world) {
+		{"the automatic write never lands", func(*world) {}, nil, 60},
+		{"the automatic write lands over it", func(w *world) { w.reserve = 0 }, []string{"powerwall 60"}, 60},
+		{"and shows until the choice is back", func(w *world) {
 			w.reserve, w.deaf[Powerwall] = 0, true
 			w.until("16:07")
 			w.reserve, w.deaf[Powerwall] = 60, false
 		}, []string{"powerwall 60"}, 60},
 		{"and they choose again before it does", func(w *world) { w.reserve = 50; w.until("16:04"); w.reserve = 0 }, []string{"powerwall 50"}, 50},
 		{"and again after it is put back", func(w *world) { w.reserve = 0; w.until("16:06"); w.reserve = 70 }, []string{"powerwall 60"}, 70},
-		{"ours lands after powermgr was switched off", func(w *world) { w.step(EnabledAsked{Enabled: false}); w.reserve = 0 }, []string{"powerwall 60"}, 60},
+		{"the automatic write lands after powermgr was switched off", func(w *world) { w.step(EnabledAsked{Enabled: false}); w.reserve = 0 }, []string{"powerwall 60"}, 60},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := inPeak(t)
@@ -65,7 +65,7 @@ func TestAReserveThatCrossesOurs(t *testing.T) {
 			}
 		})
 	}
-	t.Run("ours lands over it and nobody hears of it until the peak is over", func(t *testing.T) {
+	t.Run("the automatic write lands over it and nobody hears of it until the peak is over", func(t *testing.T) {
 		w := inPeak(t)
 		w.step(EnabledAsked{Enabled: false})
 		w.mute[Powerwall], w.deaf[Powerwall], w.reserve = true, false, 0
@@ -78,8 +78,8 @@ func TestAReserveThatCrossesOurs(t *testing.T) {
 	})
 }
 
-// Override auto gives the battery back to the rules while a choice and a write
-// of ours cross.
+// Override auto gives the battery back to the rules while a choice and an automatic
+// write cross.
 func TestAutoGivesABatteryBackThatIsContested(t *testing.T) {
 	w := inPeak(t)
 	w.ask("auto").want("powerwall 0") // deaf: it lands later
@@ -110,7 +110,7 @@ func TestANewWindowEndsAContest(t *testing.T) {
 	}
 }
 
-// The bridge still repeats our first command when the peak ends.
+// The bridge still repeats the first automatic command when the peak ends.
 func TestAWriteThatIsStillRepeatedIsOvertaken(t *testing.T) {
 	w := newWorld(t, "2026-07-15 18:53")
 	w.deaf[Powerwall] = true
@@ -124,22 +124,22 @@ func TestAWriteThatIsStillRepeatedIsOvertaken(t *testing.T) {
 	}
 }
 
-// Ours lands over a person's choice on a battery that keeps no more than 80 %.
+// An automatic write lands over a person's choice on a battery that keeps no more than 80 %.
 func TestASnapBackDuringAContest(t *testing.T) {
 	w := offPeak(t)
 	w.deaf[Powerwall] = false
-	w.reserve = 80 // ours has landed and snapped back
+	w.reserve = 80 // the automatic write has landed and snapped back
 	w.until("19:20")
 	if w.reserve != 60 {
 		t.Errorf("the reserve is %g", w.reserve)
 	}
 }
 
-func TestASnapBackWhileTheirsIsPutBack(t *testing.T) {
+func TestASnapBackWhileAChoiceIsPutBack(t *testing.T) {
 	w := offPeak(t)
-	w.reserve = 100 // ours has landed
+	w.reserve = 100 // the automatic write has landed
 	w.until("19:04").want("powerwall 60")
-	w.reserve = 80 // and snaps back before theirs is there
+	w.reserve = 80 // and snaps back before the choice is there
 	w.until("19:06")
 	w.reserve, w.deaf[Powerwall] = 60, false // put back lands
 	w.until("19:20").want()
@@ -153,21 +153,21 @@ func TestACommandForTheModeDuringAContest(t *testing.T) {
 	w := inPeak(t)
 	w.step(Answer{Target: Powerwall, Setting: "mode", ID: "ha1", Accepted: true})
 	w.step(Answer{Target: Powerwall, Setting: "mode", ID: "ha1", Accepted: true, Final: true, Applied: true})
-	w.deaf[Powerwall], w.reserve = false, 0 // ours lands
+	w.deaf[Powerwall], w.reserve = false, 0 // the automatic write lands
 	w.until("17:00").want("powerwall 60")
 }
 
 // The bridge sends a command three times, two minutes apart.
-func TestOursLandsAtTheBridgesLastAttempt(t *testing.T) {
+func TestAnAutomaticWriteLandsAtTheBridgesLastAttempt(t *testing.T) {
 	w := inPeak(t)
 	w.until("16:06")
 	w.deaf[Powerwall], w.reserve = false, 0
 	w.until("17:00").want("powerwall 60")
 }
 
-// What a person sets long after we have written something else is no limit of
+// What a person sets long after the rules have written something else is no limit of
 // the device.
-func TestALimitIsOfOurOwnWriteOnly(t *testing.T) {
+func TestALimitIsOfAnAutomaticWriteOnly(t *testing.T) {
 	w := newWorld(t, "2026-07-15 18:40").start().want("powerwall 0")
 	w.until("18:44")
 	w.reserve = 100 // a person
@@ -186,22 +186,22 @@ func TestALimitIsOfOurOwnWriteOnly(t *testing.T) {
 
 // A person's set point and a setback cross on the way to a thermostat. Whichever
 // lands last, the person's is what there is in the end.
-func TestASetPointThatCrossesOurs(t *testing.T) {
+func TestASetPointThatCrossesAnAutomaticWrite(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		after func(w *world, th *Thermostat) // they have chosen 72
 		want  []string
 		cool  float64
 	}{
-		{"ours never lands", func(*world, *Thermostat) {}, nil, 72},
-		{"ours lands over it", func(_ *world, th *Thermostat) { th.Cool = new(78.0) }, []string{"up permanent cool 72 heat 68"}, 72},
+		{"the automatic write never lands", func(*world, *Thermostat) {}, nil, 72},
+		{"the automatic write lands over it", func(_ *world, th *Thermostat) { th.Cool = new(78.0) }, []string{"up permanent cool 72 heat 68"}, 72},
 		{"they choose again before it lands", func(w *world, th *Thermostat) {
 			th.Cool = new(70.0)
 			w.now = w.now.Add(30 * time.Second)
 			w.read()
 			th.Cool = new(78.0)
 		}, []string{"up permanent cool 70 heat 68"}, 70},
-		{"they choose what ours was, when that can land no more", func(w *world, th *Thermostat) {
+		{"they choose what the automatic write asked for, when that can land no more", func(w *world, th *Thermostat) {
 			w.until("16:20")
 			th.Cool = new(78.0)
 		}, nil, 78},
@@ -328,7 +328,7 @@ func TestAWriteThatUndoesAModeLeavesTheThermostatToThePerson(t *testing.T) {
 
 // A write lands over a choice that two readings have shown, and the person
 // switches the thermostat to heat: the set point they chose is given back.
-func TestOursLandsOverAChoiceAndTheyMakeItHeat(t *testing.T) {
+func TestAnAutomaticWriteLandsOverAChoiceAndTheyMakeItHeat(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
 	th := w.therm["up"]
 	th.Hold, w.charge, w.deaf["up"] = devices.HoldPermanent, 70, true

@@ -26,7 +26,7 @@ func TestSummerDay(t *testing.T) {
 	w.until("19:00").want("powerwall 100")
 	w.until("20:00").want() // the hold ended by itself
 	if len(w.d.Owned) != 0 || len(w.s.Kept.Thermostats) > 1 {
-		t.Errorf("still ours: %+v", w.d.Owned)
+		t.Errorf("the rules still hold: %+v", w.d.Owned)
 	}
 	if w.journaled > 40 {
 		t.Errorf("the journal changed %d times", w.journaled)

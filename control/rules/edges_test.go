@@ -255,7 +255,7 @@ func TestAHandThatComesToLightUndoesNoChoice(t *testing.T) {
 	}
 }
 
-// A journal that wants the same comes while our command is on its way: it is
+// A journal that wants the same comes while an automatic command is on its way: it is
 // not sent a second time.
 func TestAJournalOfTheOtherNodeRepeatsNoCommand(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")

@@ -151,7 +151,7 @@ func TestAVendorThatRefusesCommandsIsNotHammered(t *testing.T) {
 	}
 }
 
-func TestAReserveThatWasNeverTakenIsNotOurs(t *testing.T) {
+func TestAReserveThatWasNeverTakenIsNotOfTheRules(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:45").start()
 	w.deaf[Powerwall] = true
 	w.until("16:01")

@@ -243,10 +243,10 @@ func TestTheOtherSetPointIsGivenBack(t *testing.T) {
 			change        func(*Thermostat)
 			cool, heat    float64
 		}{
-			{"heat is theirs", "heat_setpoint", func(th *Thermostat) { th.Heat = new(70.0) }, 76, 70},
-			{"cool is theirs", "cool_setpoint", func(th *Thermostat) { th.Cool = new(73.0) }, 73, 67},
-			{"theirs comes as near as it may", "heat_setpoint", func(th *Thermostat) { th.Heat = new(74.0) }, 77, 74},
-			{"both are theirs", "hold", func(th *Thermostat) { th.Cool, th.Heat = new(77.0), new(69.0) }, 77, 69},
+			{"they choose heat", "heat_setpoint", func(th *Thermostat) { th.Heat = new(70.0) }, 76, 70},
+			{"they choose cool", "cool_setpoint", func(th *Thermostat) { th.Cool = new(73.0) }, 73, 67},
+			{"what they choose comes as near as it may", "heat_setpoint", func(th *Thermostat) { th.Heat = new(74.0) }, 77, 74},
+			{"they choose both", "hold", func(th *Thermostat) { th.Cool, th.Heat = new(77.0), new(69.0) }, 77, 69},
 			{"a hold is a choice of both", "hold", func(th *Thermostat) { th.Hold, th.Until = devices.HoldUntil, at("2026-07-15 23:00") }, 78, 65},
 		} {
 			t.Run(string(b)+", "+c.name, func(t *testing.T) {

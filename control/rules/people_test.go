@@ -95,7 +95,7 @@ func TestAChangeBeforeOurFirstTouch(t *testing.T) {
 	w.until("18:50").want()
 }
 
-// A hold of ours that was asked for on a clock a day behind ends at that time of
+// An automatic hold that was asked for on a clock a day behind ends at that time of
 // the next day, which had an hour less.
 func TestTheEndOfAHoldOnADayOnWhichClocksChange(t *testing.T) {
 	for _, c := range []struct {
@@ -213,18 +213,18 @@ func TestCommandsOfPeople(t *testing.T) {
 			}
 		})
 	}
-	t.Run("an answer to a command of an earlier process of ours", func(t *testing.T) {
+	t.Run("an answer to an automatic command of an earlier process", func(t *testing.T) {
 		w := setBack(t)
 		w.step(Answer{Target: "up", Setting: "hold", ID: "control-up-123", Accepted: true})
 		if len(w.d.Taken) != 0 {
-			t.Error("our own command was taken for a person's")
+			t.Error("an automatic command was taken for a person's")
 		}
 	})
 }
 
-// A command that was accepted may yet fail. What is ours goes back then, as if
+// A command that was accepted may yet fail. What the rules have set goes back then, as if
 // it were the end of the window.
-func TestAPersonsCommandThatFailsLeavesNothingOfOurs(t *testing.T) {
+func TestAPersonsCommandThatFailsLeavesNothingOfTheRules(t *testing.T) {
 	begun := func(t *testing.T) *world {
 		w := newWorld(t, "2026-07-15 16:10")
 		w.therm["up"].Hold = devices.HoldPermanent
@@ -249,12 +249,12 @@ func TestAPersonsCommandThatFailsLeavesNothingOfOurs(t *testing.T) {
 		w.step(Answer{Target: "up", Setting: "cool_setpoint", ID: "a person's", Accepted: true, Final: true, Applied: true})
 		w.until("20:00").want("powerwall 100")
 	})
-	t.Run("it asks for what we had asked for", func(t *testing.T) {
+	t.Run("it asks for what the rules had asked for", func(t *testing.T) {
 		w := begun(t)
 		w.step(Answer{Target: "up", Setting: "cool_setpoint", ID: "a person's", Accepted: true, Final: true, Applied: true})
 		w.until("20:00").want("powerwall 100")
 	})
-	t.Run("it comes while ours is being given back", func(t *testing.T) {
+	t.Run("it comes while the baseline is being given back", func(t *testing.T) {
 		w := newWorld(t, "2026-07-15 16:10")
 		w.therm["up"].Hold = devices.HoldPermanent
 		w.charge = 70
@@ -433,7 +433,7 @@ func TestATemporaryHoldIsMoreThanItsSetPoint(t *testing.T) {
 	}
 }
 
-// Our hold and then a person's ended while nobody ran: the schedule has it
+// An automatic hold and then a person's ended while nobody ran: the schedule has it
 // already.
 func TestNothingIsGivenBackToTheSchedule(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:45")

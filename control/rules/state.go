@@ -207,7 +207,8 @@ type Claim struct {
 	// the window ends.
 	Mode devices.HVACMode `json:"mode,omitempty"`
 	// Contested says that Baseline is a choice which a person made while the last
-	// write was on its way. It is watched until that write can land no more.
+	// write was on its way. It is watched until that write can land no more. Journals
+	// have it by an older name.
 	Contested bool `json:"theirs,omitempty"`
 }
 

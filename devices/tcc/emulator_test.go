@@ -370,7 +370,7 @@ func TestEmulatedLogIns(t *testing.T) {
 				res.Body.Close()
 			}
 		}
-		ours := e.count("tcc.login")
+		before := e.count("tcc.login")
 		for range 60 {
 			_, err := e.start().Read(context.Background())
 			if err == nil {
@@ -381,7 +381,7 @@ func TestEmulatedLogIns(t *testing.T) {
 			}
 			e.pass(time.Minute)
 		}
-		if n := e.count("tcc.login") - ours; n < 2 || n > 4 {
+		if n := e.count("tcc.login") - before; n < 2 || n > 4 {
 			t.Errorf("%d log-ins in an hour of being locked out", n)
 		}
 		e.pass(2 * time.Hour)

@@ -85,7 +85,7 @@ func (p *portal) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.paths = append(p.paths, r.URL.Path)
-	if ck, err := r.Cookie(authCookie); err == nil && ck.Value == "theirs" {
+	if ck, err := r.Cookie(authCookie); err == nil && ck.Value == "of-another-account" {
 		p.t.Error("another account's session was sent")
 	}
 	if r.Header.Get("X-Requested-With") != "XMLHttpRequest" {
@@ -688,7 +688,7 @@ func TestSessionFile(t *testing.T) {
 			_ = os.WriteFile(h.file, b, 0o600)
 		}, 0, devices.LockedOut},
 		{"of another account", func(h *house) {
-			b, _ := json.Marshal(memory{Host: "example.com", Username: "someone", Cookies: map[string]string{authCookie: "theirs"}})
+			b, _ := json.Marshal(memory{Host: "example.com", Username: "someone", Cookies: map[string]string{authCookie: "of-another-account"}})
 			_ = os.WriteFile(h.file, b, 0o600)
 		}, 1, -1},
 	} {
