@@ -57,8 +57,8 @@ const (
 	// revised is when the history of a day is read for the second time, after
 	// its end: gaps have been filled by then, and sums revised.
 	revised = 6 * time.Hour
-	// mostDays is how many days back history is read after an absence.
-	mostDays = 7
+	// maxDays is how many days back history is read after an absence.
+	maxDays = 7
 	// bridged is the longest absence of which the rest of the energy, told by
 	// the broker alone, is spread over the buckets.
 	bridged = 36 * time.Hour
@@ -175,7 +175,7 @@ func (b *book) wants(now time.Time, every time.Duration) (day time.Time, ok bool
 	if b.Since.IsZero() {
 		return today, true
 	}
-	for back := mostDays; back > 0; back-- {
+	for back := maxDays; back > 0; back-- {
 		day := noon(now, -back)
 		end := devices.NextMidnight(day, now.Location())
 		asked := b.Asked[day.Format(time.DateOnly)]
@@ -198,7 +198,7 @@ func noon(now time.Time, days int) time.Time {
 // today and yesterday it may.
 func (b *book) close(now time.Time) {
 	until := devices.Midnight(noon(now, -1), now.Location())
-	for back := mostDays; back > 1 && len(b.Asked) > 0; back-- {
+	for back := maxDays; back > 1 && len(b.Asked) > 0; back-- {
 		day := noon(now, -back)
 		end := devices.NextMidnight(day, now.Location())
 		if end.After(b.Since) && b.Asked[day.Format(time.DateOnly)].Before(end) {
@@ -312,7 +312,7 @@ func (b book) later(o book) book {
 
 // sound reports whether a book that was read can be gone on with.
 func (b *book) sound() bool {
-	return b.Closed.possible() && b.total().possible() && len(b.Buckets) <= 2*mostDays*288 && slices.IsSortedFunc(b.Buckets, byStart)
+	return b.Closed.possible() && b.total().possible() && len(b.Buckets) <= 2*maxDays*288 && slices.IsSortedFunc(b.Buckets, byStart)
 }
 
 func byStart(a, b bucket) int { return cmp.Compare(a.start, b.start) }

@@ -390,7 +390,7 @@ func FuzzBook(f *testing.F) {
 		h.ram.all = map[string][]byte{energyKey: b}
 		h.poll(utcNoon)
 		h.poll(utcNoon.Add(5 * time.Minute))
-		if v := h.shown; !(v >= 0 && v <= 2*float64(mostCounted)) {
+		if v := h.shown; !(v >= 0 && v <= 2*float64(maxCounted)) {
 			t.Fatalf("%s counts %v", b, v)
 		}
 	})

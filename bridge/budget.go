@@ -111,7 +111,7 @@ func (b *Budget) load(now time.Time) {
 		switch err := s.Load(b.key(), &found); {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
-		case err != nil || found.Calls < 0 || !(found.Assumed >= 0) || found.Calls > mostCalls || found.Assumed > mostCalls:
+		case err != nil || found.Calls < 0 || !(found.Assumed >= 0) || found.Calls > maxCalls || found.Assumed > maxCalls:
 			if err == nil {
 				err = errors.New("it cannot be true")
 			}
@@ -129,8 +129,8 @@ func (b *Budget) load(now time.Time) {
 	b.kept = b.spent
 }
 
-// mostCalls is more than any home makes in a month.
-const mostCalls = 100_000_000
+// maxCalls is more than any home makes in a month.
+const maxCalls = 100_000_000
 
 // Keep keeps the record for the next start: often on the ramdisk, and seldom on
 // the disk. What a power cut makes it forget is assumed at the even rate.

@@ -36,9 +36,9 @@ const (
 var readBacks = devices.ReadBacks()
 
 const (
-	readLost  = 3                // read-backs after a write whose answer was lost: then it is sent again
-	mostTries = 2                // to send one that did not reach the vendor
-	tryAgain  = 15 * time.Second // between looks whether the vendor answers again
+	readLost = 3                // read-backs after a write whose answer was lost: then it is sent again
+	maxTries = 2                // to send one that did not reach the vendor
+	tryAgain = 15 * time.Second // between looks whether the vendor answers again
 )
 
 // firstAnswer is how long the first answer to a command waits for the vendor's. By then
@@ -357,7 +357,7 @@ func (ws *writes) try(ctx context.Context, w *write) {
 		w.sent, w.read, w.lost = now, 0, err
 	case errors.Is(err, ErrDryRun):
 		ws.finish(w, outcome{reason: err.Error(), expected: true})
-	case w.sent.IsZero() && known && e.MayRetry() && w.sends < mostTries:
+	case w.sent.IsZero() && known && e.MayRetry() && w.sends < maxTries:
 		ws.limit(err, now)
 		wait := e.RetryAfter
 		if e.OfRead {

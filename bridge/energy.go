@@ -60,15 +60,15 @@ func (c counters) max(o counters) counters {
 // possible reports whether a home can have counted that.
 func (c counters) possible() bool {
 	for _, v := range c.all() {
-		if !(*v >= 0 && *v <= mostCounted) {
+		if !(*v >= 0 && *v <= maxCounted) {
 			return false
 		}
 	}
 	return true
 }
 
-// mostCounted is more than any home has used: a thousand years of it.
-const mostCounted devices.WattHours = 1e10
+// maxCounted is more than any home has used: a thousand years of it.
+const maxCounted devices.WattHours = 1e10
 
 // countersOf are the counters in a reading, in the order of counters.all.
 func countersOf(r *devices.PowerwallReading) [6]**devices.WattHours {
@@ -128,7 +128,7 @@ func (e *Energy) Tell(history []devices.EnergyBucket, day, now time.Time) {
 func (e *Energy) Recall(stored devices.PowerwallReading, shown *devices.PowerwallReading, now time.Time) (raised bool) {
 	var c counters
 	for i, from := range countersOf(&stored) {
-		if v := *from; v != nil && *v >= 0 && *v <= mostCounted {
+		if v := *from; v != nil && *v >= 0 && *v <= maxCounted {
 			*c.all()[i] = *v
 		}
 	}

@@ -29,7 +29,7 @@ func (p *Powerwall) follow(ctx context.Context) error {
 	if p.History == nil || p.Energy == nil || len(p.writes.open) > 0 {
 		return nil
 	}
-	for range mostDays + 1 {
+	for range maxDays + 1 {
 		now := p.Bus.Now()
 		day, due := p.Energy.Wants(now, p.historyEvery(now))
 		if !due || now.Before(p.historyAt) {

@@ -84,7 +84,7 @@ const (
 	owedWait   = 90 * time.Second // at most, while something has to be restored
 	spread     = 0.3              // of a wait, either way
 	missesDown = 3                // in a row, after which it is said to be offline
-	mostCuts   = 2                // polls in a row that commands may end
+	maxCuts    = 2                // polls in a row that commands may end
 )
 
 func newAccount(s Shared, name, topic string, every func(time.Time) time.Duration, m *Meter) *account {
@@ -157,7 +157,7 @@ func (a *account) standBy(ctx context.Context, sub *bus.Subscription, work func(
 // read makes one poll of it. interrupted says that a command ended it, which
 // then goes first; but commands cannot keep an account from ever being read.
 func (a *account) read(ctx context.Context, sub *bus.Subscription, work func(context.Context) error) (interrupted bool, err error) {
-	if a.cut >= mostCuts {
+	if a.cut >= maxCuts {
 		a.cut = 0
 		return false, bounded(ctx, work)
 	}

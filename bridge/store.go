@@ -30,8 +30,8 @@ type FileStore struct {
 // NewFileStore returns the store at path, which need not exist yet.
 func NewFileStore(path string) *FileStore { return &FileStore{path: path} }
 
-// mostKept is the longest file that is read, in bytes.
-const mostKept = 1 << 20
+// maxKept is the longest file that is read, in bytes.
+const maxKept = 1 << 20
 
 // Load reads one value; see Store. A file that is no JSON object is an error,
 // until Save has replaced it.
@@ -70,8 +70,8 @@ func (f *FileStore) Save(key string, v any) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.path, err)
 	}
-	if len(b) > mostKept {
-		return fmt.Errorf("%s would have %d bytes; %d is the most", f.path, len(b), mostKept)
+	if len(b) > maxKept {
+		return fmt.Errorf("%s would have %d bytes; %d is the most", f.path, len(b), maxKept)
 	}
 	return durable.Replace(f.path, b, 0o640)
 }
@@ -81,7 +81,7 @@ func (f *FileStore) read() (map[string]json.RawMessage, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !info.Mode().IsRegular() || info.Size() > mostKept:
+	case !info.Mode().IsRegular() || info.Size() > maxKept:
 		return nil, fmt.Errorf("%s is not a state file", f.path)
 	}
 	b, err := os.ReadFile(f.path)

@@ -156,11 +156,11 @@ func (w *Weather) command(m bus.Message, now time.Time) {
 	w.publish(devices.ResultTopic(m.Topic), false, devices.Result{ID: req.ID, Accepted: true, Final: true, Requested: shown, Applied: shown, Reason: req.Reason})
 }
 
-// A high is doubted if it is further than mostChange from one of the last few
+// A high is doubted if it is further than maxChange from one of the last few
 // days, and could be of the other unit.
 const (
-	mostChange = 40.0 // °F
-	longKnown  = 10 * 24 * time.Hour
+	maxChange = 40.0 // °F
+	longKnown = 10 * 24 * time.Hour
 )
 
 // owner is the unit that the home's people read.
@@ -183,7 +183,7 @@ func (w *Weather) high(req devices.Request, now time.Time) (float64, error) {
 		return 0, cmp.Or(err, fmt.Errorf("%.40q is not a temperature", req.Value))
 	case err != nil || !devices.Fahrenheit.Possible(high):
 		return 0, fmt.Errorf("%.40q is not a temperature in °%s; one in °%s is {\"value\": %d, \"unit\": %q}", req.Value, owner, other, example, other)
-	case t.Unit == "" && last.HighF != nil && now.Sub(last.AsOf) <= longKnown && math.Abs(high-*last.HighF) > mostChange:
+	case t.Unit == "" && last.HighF != nil && now.Sub(last.AsOf) <= longKnown && math.Abs(high-*last.HighF) > maxChange:
 		return 0, fmt.Errorf("a high of %g °%s is hard to believe after %s on %s: send {\"value\": %g, \"unit\": %q} if it is in °%s, and with %q if it is right",
 			t.Degrees, owner, devices.Fahrenheit.Degrees(owner, math.Round(*last.HighF)), last.Day, t.Degrees, other, other, owner)
 	}

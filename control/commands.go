@@ -18,7 +18,7 @@ const longestPayload = 500
 
 // hear notes what a person asks of a device.
 func (c *Controller) hear(m bus.Message) {
-	if _, again := c.heard[m.Topic]; m.Source != devices.SourceControl && !m.Retain && (again || len(c.heard) < mostOpen) && len(m.Payload) <= longestPayload {
+	if _, again := c.heard[m.Topic]; m.Source != devices.SourceControl && !m.Retain && (again || len(c.heard) < maxOpen) && len(m.Payload) <= longestPayload {
 		c.heard[m.Topic] = string(m.Payload)
 	}
 }

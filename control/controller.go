@@ -155,15 +155,15 @@ func (c *Controller) step(ev rules.Event) time.Time {
 	return c.fold(ev, now)
 }
 
-// mostHeld is how many readings are held: more than there are devices.
-const mostHeld = 100
+// maxHeld is how many readings are held: more than there are devices.
+const maxHeld = 100
 
 // hold keeps a reading until there is a journal to understand it by, and reports
 // whether ev is one.
 func (c *Controller) hold(ev rules.Event) bool {
 	switch ev.(type) {
 	case rules.BatteryRead, rules.ThermostatRead:
-		if len(c.held) < mostHeld {
+		if len(c.held) < maxHeld {
 			c.held = append(c.held, ev)
 		}
 		return true

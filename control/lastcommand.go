@@ -45,9 +45,9 @@ const (
 // send and of what they are told is bounded likewise.
 const maxState, maxValue, maxReason = 255, 60, 500
 
-// mostOpen is how many topics are remembered with a command on its way: more than
+// maxOpen is how many topics are remembered with a command on its way: more than
 // a home has settings, and no more than a broker may make up.
-const mostOpen = 100
+const maxOpen = 100
 
 // CommandReporter publishes control/last_command, and an event for each command
 // that was refused, from the answers of all parts.
@@ -102,7 +102,7 @@ func (r *CommandReporter) report(topic string, res devices.Result) {
 	what, setting := levels[0], levels[len(levels)-1]
 	became := becameOf(what, res)
 	wasOpen := r.open[topic]
-	if delete(r.open, topic); became == OnItsWay && len(r.open) < mostOpen {
+	if delete(r.open, topic); became == OnItsWay && len(r.open) < maxOpen {
 		r.open[topic] = true
 	}
 	now := devices.WholeSecond(r.bus.Now())

@@ -27,11 +27,11 @@ func TestCommandsOnTheirWayDoNotGrowWithoutBound(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- r.Run(ctx) }()
-		for i := range 10 * mostOpen {
+		for i := range 10 * maxOpen {
 			b.Publish(bus.Message{Topic: r.topics.Thermostat(fmt.Sprint(i), "mode/result"), Payload: []byte(`{"accepted":true,"requested":"cool"}`)})
 			synctest.Wait()
 		}
-		if len(r.open) != mostOpen {
+		if len(r.open) != maxOpen {
 			t.Errorf("%d are remembered", len(r.open))
 		}
 		n.standby.Store(true)

@@ -2,8 +2,8 @@ package devices
 
 import "sync"
 
-// mostSaid is of how many things it is remembered what was said: vendors name them.
-const mostSaid = 128
+// maxSaid is of how many things it is remembered what was said: vendors name them.
+const maxSaid = 128
 
 // Said remembers what is wrong with each thing, so that it is said once and not at
 // every attempt. The zero value has said nothing. Any goroutine may use it.
@@ -23,7 +23,7 @@ func (s *Said) News(of, wrong string) bool {
 		return false
 	case wrong == "":
 		delete(s.last, of)
-	case last == "" && len(s.last) >= mostSaid:
+	case last == "" && len(s.last) >= maxSaid:
 		return false
 	case s.last == nil:
 		s.last = map[string]string{of: wrong}

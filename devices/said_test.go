@@ -24,12 +24,12 @@ func TestATroubleIsSaidOnceAndItsEndToo(t *testing.T) {
 func TestTooManyThingsAreNoNews(t *testing.T) {
 	var s Said
 	said := 0
-	for i := range 10 * mostSaid {
+	for i := range 10 * maxSaid {
 		if s.News(fmt.Sprint(i), "broken") {
 			said++
 		}
 	}
-	if said != mostSaid || len(s.last) != mostSaid {
+	if said != maxSaid || len(s.last) != maxSaid {
 		t.Errorf("%d were said, %d are remembered", said, len(s.last))
 	}
 }

@@ -66,8 +66,8 @@ func intervals(tag string) (all []interval, err error) {
 	return all, nil
 }
 
-// leastOf is the least that a key of a part may be.
-func leastOf[Part any](name string) int {
+// minimum is the least that a key of a part may be.
+func minimum[Part any](name string) int {
 	for field := range reflect.TypeFor[Part]().Fields() {
 		if field.Tag.Get("koanf") == name {
 			all, _ := intervals(field.Tag.Get("range"))

@@ -56,7 +56,7 @@ func (l *loader) completePolls(c *Config) {
 		if c.Settings.CheckIntervalSeconds != 0 {
 			l.cycle["poll."+name] = "settings.check_interval_seconds"
 		}
-		if least := leastOf[Poll](name); every > 0 && every < least {
+		if least := minimum[Poll](name); every > 0 && every < least {
 			*value = least
 			l.notice("settings.check_interval_seconds", "%d is too often for poll.%s: it is %d", every, name, least)
 		}

@@ -88,8 +88,8 @@ type Window struct {
 	PrecoolF *float64  `json:"precool_from_f"`        // the forecast high from which its lead precools; null: it never does
 }
 
-// mostEvents is how many decisions are remembered for Status.
-const mostEvents = 20
+// maxEvents is how many decisions are remembered for Status.
+const maxEvents = 20
 
 // Options are what a Server is given. All are required.
 type Options struct {
@@ -172,7 +172,7 @@ func (l *Server) remember(m bus.Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.events = append(l.events, e)
-	l.events = l.events[max(0, len(l.events)-mostEvents):]
+	l.events = l.events[max(0, len(l.events)-maxEvents):]
 }
 
 // keepHealth says in the health file whether this node is well, and returns it.

@@ -38,8 +38,8 @@ type neighbor struct {
 	heard time.Time // when it last did; until then, when it was first seen
 }
 
-// mostNeighbors is how many are remembered: anyone can write to the topic.
-const mostNeighbors = 16
+// maxNeighbors is how many are remembered: anyone can write to the topic.
+const maxNeighbors = 16
 
 // link takes in that the broker is there, or is not. While it is away nobody
 // can be heard, and so nobody is gone.
@@ -71,7 +71,7 @@ func (n *neighbors) hear(m bus.Message, now time.Time) bool {
 	case s.Role == Gone, n.paired && !s.Alone:
 		delete(n.known, name)
 		return false
-	case !known && len(n.known) >= mostNeighbors:
+	case !known && len(n.known) >= maxNeighbors:
 		return false
 	}
 	fresh := !known || b.Life != s.Life

@@ -43,8 +43,8 @@ each night; history import adds earlier days from Tesla or from files.`,
 	return c
 }
 
-// mostGaps is how many gaps are listed one by one.
-const mostGaps = 10
+// maxGaps is how many gaps are listed one by one.
+const maxGaps = 10
 
 func showHistory(w io.Writer, c config.Config) error {
 	s, err := records.History(c)
@@ -59,7 +59,7 @@ func showHistory(w io.Writer, c config.Config) error {
 		fmt.Fprintf(w, ", and %.1f hours in %d gaps that were not measured", float64(len(s.Slots)-s.Known())*s.Length.Hours(), len(gaps))
 	}
 	fmt.Fprintln(w)
-	for _, g := range gaps[:min(len(gaps), mostGaps)] {
+	for _, g := range gaps[:min(len(gaps), maxGaps)] {
 		fmt.Fprintf(w, "  nothing from %s on for %.2f hours\n", g.Start.In(s.Zone).Format(form), float64(g.Slots)*s.Length.Hours())
 	}
 	var prices *tariff.Table

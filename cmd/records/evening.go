@@ -155,9 +155,9 @@ func letter(r report.Record, due string) (key, subject string) {
 	return key, "[powermgr] " + subject
 }
 
-// mostMailed is how many reports are remembered as mailed: more than there are
+// maxMailed is how many reports are remembered as mailed: more than there are
 // days on the ramdisk.
-const mostMailed = 20
+const maxMailed = 20
 
 // mailedFile says which reports were mailed. The other node of a pair gets it
 // with the records, and would mail them again without it.
@@ -176,7 +176,7 @@ func (e Evening) mailed() (keys []string) {
 }
 
 func (e Evening) noteMailed(keys []string) error {
-	b, err := json.Marshal(keys[max(0, len(keys)-mostMailed):])
+	b, err := json.Marshal(keys[max(0, len(keys)-maxMailed):])
 	if err != nil {
 		return err
 	}

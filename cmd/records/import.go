@@ -23,7 +23,7 @@ const (
 	throttledWait  = time.Minute      // after a 429 that names no time
 	longestWait    = 15 * time.Minute // a longer one is for a person to wait
 	troubleWait    = 30 * time.Second // after an answer that did not come
-	mostTries      = 5                // of one day
+	maxTries       = 5                // of one day
 	revisedDays    = 2                // the last days, whose sums Tesla may still revise
 	nothingForDays = 30               // so many days without anything are from before the battery was there
 )
@@ -100,7 +100,7 @@ func (i Import) read(ctx context.Context, day time.Time, done *Imported) ([]devi
 		done.Calls++
 		buckets, err := i.Read(ctx, day)
 		var e *devices.Error
-		if err == nil || ctx.Err() != nil || !errors.As(err, &e) || !e.MayRetry() || try == mostTries {
+		if err == nil || ctx.Err() != nil || !errors.As(err, &e) || !e.MayRetry() || try == maxTries {
 			return buckets, err
 		}
 		wait := troubleWait
@@ -215,8 +215,8 @@ func (b *book) close() error {
 	return writeHistory(b.config, b.path(), b.lines)
 }
 
-// mostOfADay is the share of a day that has to be known for it to count as had.
-const mostOfADay = 0.75
+// knownShare is the share of a day that has to be known for it to count as had.
+const knownShare = 0.75
 
 func (b *book) has(day time.Time) bool {
 	date, known := day.Format(time.DateOnly), 0
@@ -226,7 +226,7 @@ func (b *book) has(day time.Time) bool {
 		}
 	}
 	whole := devices.NextMidnight(day, day.Location()).Sub(devices.Midnight(day, day.Location()))
-	return float64(known) >= mostOfADay*float64(whole/quarter)
+	return float64(known) >= knownShare*float64(whole/quarter)
 }
 
 // add puts lines into the open month: figures take the place of those that are

@@ -45,11 +45,11 @@ type Question struct {
 	Check    func(string) error // what is wrong with an answer; nil: nothing is
 }
 
-// mostTries is how often a step is tried, or a person asked the same in an interview,
+// maxTries is how often a step is tried, or a person asked the same in an interview,
 // and fewTries how often they are asked where they can soon ask for it again.
 const (
-	mostTries = 20
-	fewTries  = 3
+	maxTries = 20
+	fewTries = 3
 )
 
 // helpAfter is how many answers that are no good somebody gives before they are told
@@ -77,7 +77,7 @@ func (c *Console) Ask(ctx context.Context, q Question) (string, error) {
 func (c *Console) ask(ctx context.Context, q Question) (string, error) {
 	most := fewTries
 	if c.Memory != nil {
-		most = mostTries
+		most = maxTries
 	}
 	for tries := 1; ; tries++ {
 		fmt.Fprintf(c.Out, "%s%s: ", q.Text, q.hint())

@@ -152,7 +152,7 @@ func (l Login) hostedKey(ctx context.Context, t config.Tesla, domain string) (st
 // untilDone tries a step that depends on what the owner does elsewhere, until it
 // is done or the owner stops.
 func (l Login) untilDone(ctx context.Context, key string, try func() error) error {
-	for range mostTries {
+	for range maxTries {
 		err := try()
 		var e *devices.Error
 		if err == nil || !errors.As(err, &e) {

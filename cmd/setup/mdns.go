@@ -29,8 +29,8 @@ var mdnsGroup = netip.AddrPortFrom(netip.AddrFrom4([4]byte{224, 0, 0, 251}), 535
 // mdnsWait is how long answers are waited for.
 const mdnsWait = time.Second
 
-// mostAnswers bounds what a network can say.
-const mostAnswers = 100
+// maxAnswers bounds what a network can say.
+const maxAnswers = 100
 
 // FindBrokers asks this machine and the network, and returns those that answer in time,
 // by name, the one on this machine first. No network, or none that lets multicast
@@ -70,7 +70,7 @@ func findBrokers(ctx context.Context, group netip.AddrPort, wait time.Duration) 
 	}
 	var all []Broker
 	packet := make([]byte, 9000)
-	for range mostAnswers {
+	for range maxAnswers {
 		n, from, err := conn.ReadFromUDPAddrPort(packet)
 		if err != nil {
 			break

@@ -20,8 +20,8 @@ type step struct {
 	without func(*answers)
 }
 
-// mostTurns bounds an interview with whoever does not read what is said.
-const mostTurns = 200
+// maxTurns bounds an interview with whoever does not read what is said.
+const maxTurns = 200
 
 // steps asks for everything, one part after the other.
 func (i Interview) steps(ctx context.Context, a *answers) error {
@@ -40,7 +40,7 @@ func (i Interview) steps(ctx context.Context, a *answers) error {
 	before := make([]answers, len(all)) // as each step found them
 	turns := 0
 	for n := 0; n < len(all); {
-		if turns++; turns > mostTurns {
+		if turns++; turns > maxTurns {
 			return errors.New("this was tried often enough: run powermgr setup again, it knows what you answered")
 		}
 		s := all[n]

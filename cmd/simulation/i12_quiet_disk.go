@@ -4,9 +4,9 @@ package simulation
 
 import "time"
 
-// mostSaves is how often a journal is written in an hour, at most: an SD card
+// maxSaves is how often a journal is written in an hour, at most: an SD card
 // has to live with it for years.
-const mostSaves = 60
+const maxSaves = 60
 
 // often counts a save. It is true for the first one in an hour that is too many.
 func (d *disk) often(now time.Time) bool {
@@ -14,10 +14,10 @@ func (d *disk) often(now time.Time) bool {
 		d.hour, d.inTheHour = hour, 0
 	}
 	d.inTheHour++
-	return d.inTheHour == mostSaves+1
+	return d.inTheHour == maxSaves+1
 }
 
 // savesTooOften is told of a node for which often is true.
 func (w *witness) savesTooOften(node string) {
-	w.violation(I12, "the journal of %s has been written more than %d times in an hour", node, mostSaves)
+	w.violation(I12, "the journal of %s has been written more than %d times in an hour", node, maxSaves)
 }

@@ -18,8 +18,8 @@ type sending struct {
 
 // A command that is not taken is sent twice more, two minutes apart.
 const (
-	mostSendings = 3
-	sendingsIn   = 5 * time.Minute
+	maxSendings = 3
+	sendingsIn  = 5 * time.Minute
 )
 
 // onceIn is how soon a command that was taken is certainly not to be sent again.
@@ -38,7 +38,7 @@ func (w *witness) judgeSending(device, values string, carried bool) {
 			n++
 		}
 	}
-	if n > mostSendings && !w.apart(now) {
+	if n > maxSendings && !w.apart(now) {
 		w.broken(I4, "%s was sent %s %d times in %v", device, values, n, sendingsIn)
 	}
 	if carried && len(lately) > 0 && len(w.home.nodes) == 1 { // of a pair one may not know of the other's yet

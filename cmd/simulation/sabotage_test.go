@@ -139,7 +139,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 		{I12, "the journal is written again and again", func(h *home) {
 			h.at(-time.Hour, func() {
 				n := h.active()
-				for range mostSaves + 1 {
+				for range maxSaves + 1 {
 					_ = (&living{n, n.life, n.disk}).Write(n.disk.b) // whatever it says
 				}
 			})

@@ -27,9 +27,9 @@ type Radiation func(from, until time.Time) (wm2 float64, ok bool)
 // What the roof makes of the sun is learned from so many days, and from the half hours
 // in which there is more of it than this.
 const (
-	roofDays    = 14
-	leastRoof   = 3    // days of a half hour, with the half hours beside it
-	leastSunWM2 = 20.0 // mean
+	roofDays  = 14
+	minRoof   = 3    // days of a half hour, with the half hours beside it
+	minSunWM2 = 20.0 // mean
 )
 
 // Roof is what the sun that is forecast comes to on this roof, for Ahead.Sun: what the
@@ -57,9 +57,9 @@ func (p *Past) Roof(a Ahead, sun Radiation) []float64 {
 			m, h, n = m+made[near], h+had[near], n+days[near]
 		}
 		switch share := float64(a.Length) / float64(binLength); {
-		case !ok || n < leastRoof:
+		case !ok || n < minRoof:
 			out[i] = math.NaN()
-		case h >= leastSunWM2*n:
+		case h >= minSunWM2*n:
 			out[i] = wm2 * m / h * share
 		}
 	}

@@ -386,8 +386,8 @@ func (t *table) unpriced() string {
 	return ""
 }
 
-// mostKW is the most that a home draws on average of a whole file, in kW.
-const mostKW = 30
+// maxKW is the most that a home draws on average of a whole file, in kW.
+const maxKW = 30
 
 // units refuses a column whose mean cannot be in the unit that its name says.
 func (t *table) units(length time.Duration) error {
@@ -409,7 +409,7 @@ func (t *table) units(length time.Duration) error {
 		if !c.power {
 			kW /= length.Hours()
 		}
-		if kW > mostKW {
+		if kW > maxKW {
 			return &CSVError{Line: 1, Column: c.name, Err: fmt.Errorf("its mean is %.4g in %v, which would be %.4g kW all the time: if it is in Wh or W, call it %s",
 				mean, length, kW, better)}
 		}

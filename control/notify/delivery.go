@@ -21,9 +21,9 @@ import (
 const (
 	retryAfter = time.Minute
 	refusedFor = 6 * time.Hour
-	// mostFailing is how many mails of a level may fail in one flush; the others
+	// maxFailing is how many mails of a level may fail in one flush; the others
 	// of that level, which have the same recipients, wait for the next one.
-	mostFailing = 3
+	maxFailing = 3
 )
 
 // delivery is what the loop knows of sending.
@@ -167,7 +167,7 @@ func (n *Notifier) work(ctx context.Context) {
 func (n *Notifier) flush(ctx context.Context, held map[string]time.Time) (o outcome) {
 	failing := map[health.Level]int{}
 	err := n.Spool.Flush(ctx, func(ctx context.Context, m Mail) error {
-		if failing[m.Level] >= mostFailing {
+		if failing[m.Level] >= maxFailing {
 			o.kept++
 			o.away = true
 			return &MailError{Err: errors.New("mail: others of its level have failed just now")}

@@ -22,8 +22,8 @@ const (
 	together = 5 * time.Second
 	// freshCharge is how old a charge may be that is judged.
 	freshCharge = 30 * time.Minute
-	// mostDecisions is how many are told of one peak; the rest is counted.
-	mostDecisions = 200
+	// maxDecisions is how many are told of one peak; the rest is counted.
+	maxDecisions = 200
 )
 
 // Peak is what is known of the peak that runs, or ended last.
@@ -106,7 +106,7 @@ func (st *step) decided(e control.Event) {
 	if (p.Phase == rules.OffPeak || p.Phase == "") && p.Ended.IsZero() {
 		p.Decisions = st.recent() // there is no peak, or it is about to begin
 	}
-	if len(p.Decisions) < mostDecisions {
+	if len(p.Decisions) < maxDecisions {
 		p.Decisions = append(p.Decisions, e)
 	} else {
 		p.More++

@@ -17,10 +17,10 @@ const (
 	joinWithin     = 5 * time.Minute
 )
 
-// mostHeld is how many different things one digest tells. Of what is critical
+// maxHeld is how many different things one digest tells. Of what is critical
 // a digest leaves at once when there are as many; of the rest, what is beyond
 // is counted.
-const mostHeld = 100
+const maxHeld = 100
 
 // Rate is how much mail of one level there was.
 type Rate struct {
@@ -49,7 +49,7 @@ func (st *step) mail(m Mail, gist string) {
 		return
 	}
 	st.Rates[m.Level] = r.hold(Held{Keys: []string{m.Key}, Subject: bare(m.Subject), Gist: cut(gist, longestText), At: m.At}, m.Level, st.now)
-	if m.Level == health.Critical && len(st.Rates[m.Level].Held) >= mostHeld {
+	if m.Level == health.Critical && len(st.Rates[m.Level].Held) >= maxHeld {
 		st.join(m.Level)
 	}
 }
@@ -87,7 +87,7 @@ func (r Rate) hold(h Held, l health.Level, now time.Time) Rate {
 			return r
 		}
 	}
-	if len(r.Held) >= mostHeld && l != health.Critical {
+	if len(r.Held) >= maxHeld && l != health.Critical {
 		r.More++
 		return r
 	}

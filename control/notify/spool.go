@@ -21,9 +21,9 @@ import (
 // The bounds of a spool, if it has no others. A mail is a few kilobytes, a
 // report with charts some hundred.
 const (
-	mostMails    = 200
-	mostBytes    = 32 << 20
-	mostCritical = 500 // a day of the worst, weeks of what a home has
+	maxMails    = 200
+	maxBytes    = 32 << 20
+	maxCritical = 500 // a day of the worst, weeks of what a home has
 )
 
 // ErrBusy says that another process sends at this moment.
@@ -150,7 +150,7 @@ func (s *Spool) put(m Mail, b []byte, all []entry) error {
 		}
 	}
 	critical := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return e.level() != health.Critical })
-	if m.Level == health.Critical && len(critical) >= cmp.Or(s.Critical, mostCritical) {
+	if m.Level == health.Critical && len(critical) >= cmp.Or(s.Critical, maxCritical) {
 		if done, err := s.join(m, critical[len(critical)-1]); done || err != nil {
 			return err
 		}
@@ -204,7 +204,7 @@ func (s *Spool) trim(all []entry) {
 	}
 	slices.SortStableFunc(others, func(a, b entry) int { return cmp.Compare(urgency(a.level()), urgency(b.level())) })
 	for _, e := range others {
-		if mails <= cmp.Or(s.Mails, mostMails) && size <= cmp.Or(s.Bytes, mostBytes) {
+		if mails <= cmp.Or(s.Mails, maxMails) && size <= cmp.Or(s.Bytes, maxBytes) {
 			return
 		}
 		_ = s.remove(e) // one that stays is tried again at the next
@@ -216,7 +216,7 @@ func (s *Spool) trim(all []entry) {
 // fit is trim for what is kept in memory.
 func (s *Spool) fit(all []Mail) []Mail {
 	for _, l := range []health.Level{health.Info, health.Warning} {
-		for len(all) > cmp.Or(s.Mails, mostMails) {
+		for len(all) > cmp.Or(s.Mails, maxMails) {
 			i := slices.IndexFunc(all, func(m Mail) bool { return m.Level == l })
 			if i < 0 {
 				break

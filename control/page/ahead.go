@@ -14,8 +14,8 @@ import (
 // horizon is how far the page looks ahead.
 const horizon = 36 * time.Hour
 
-// mostSlots bounds what is taken of a plan: 36 hours in five minutes.
-const mostSlots = 432
+// maxSlots bounds what is taken of a plan: 36 hours in five minutes.
+const maxSlots = 432
 
 // ahead is what is to come, as a table and as a picture.
 type ahead struct {
@@ -101,7 +101,7 @@ func (a *ahead) overridden(v view) (step, bool) {
 // fromPlan takes the slots of a plan that are to come; neighbors that do the same are
 // one step. A plan without any changes nothing.
 func (a *ahead) fromPlan(known *plan.Plan, c rules.Calendar) {
-	slots := known.Slots[:min(len(known.Slots), mostSlots)]
+	slots := known.Slots[:min(len(known.Slots), maxSlots)]
 	for i, s := range slots {
 		until := a.Until
 		if i+1 < len(slots) {

@@ -61,7 +61,7 @@ func (p *Page) send(ctx context.Context, w wish) (devices.Result, error) {
 	id := "page-" + rand.Text()[:10]
 	answer := make(chan devices.Result, 1)
 	p.mu.Lock()
-	full := len(p.asked) >= mostAsked
+	full := len(p.asked) >= maxAsked
 	if !full {
 		p.asked[id] = answer
 	}

@@ -9,8 +9,8 @@ import (
 	"powermgr/devices"
 )
 
-// mostDays is how many past days are listed.
-const mostDays = 31
+// maxDays is how many past days are listed.
+const maxDays = 31
 
 // reportPolicy is for a report, which stands on its own: its style is with its
 // elements and its picture is in it. It has no script, and none would run.
@@ -19,7 +19,7 @@ const reportPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 func (p *Page) days(w http.ResponseWriter, _ *http.Request) {
 	l := leaf{Title: "Days", Here: "days", Up: "./", View: p.look()}
 	if p.Past != nil {
-		l.Days = p.Past.Days(mostDays)
+		l.Days = p.Past.Days(maxDays)
 	}
 	_, l.Chart = p.Bus.Retained(p.Topics.Control(devices.ChartLeaf))
 	p.write(w, http.StatusOK, l)

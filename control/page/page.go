@@ -64,10 +64,10 @@ type Day struct {
 
 // The most that is remembered.
 const (
-	mostEvents  = 30
-	mostRefused = 5
-	mostAsked   = 32  // commands that wait for an answer
-	mostReason  = 300 // characters of a decision: somebody else's words may be in it
+	maxEvents  = 30
+	maxRefused = 5
+	maxAsked   = 32  // commands that wait for an answer
+	maxReason  = 300 // characters of a decision: somebody else's words may be in it
 )
 
 // A Page is the page, for all browsers.
@@ -95,7 +95,7 @@ func New(o Options) (*Page, error) {
 	sum := sha256.Sum256([]byte(o.Version + style + script))
 	p := &Page{
 		Options: o, build: hex.EncodeToString(sum[:6]),
-		asked: map[string]chan devices.Result{}, changed: make(chan struct{}), streams: make(chan struct{}, mostStreams),
+		asked: map[string]chan devices.Result{}, changed: make(chan struct{}), streams: make(chan struct{}, maxStreams),
 	}
 	t, err := p.parse()
 	if err != nil {
@@ -141,12 +141,12 @@ func (p *Page) Run(ctx context.Context) error {
 // remember keeps the last decisions, and the last refusals apart: a busy day must
 // not push them out. The caller holds the lock, or has p alone.
 func (p *Page) remember(e control.Event) {
-	if text := []rune(e.Reason); len(text) > mostReason {
-		e.Reason = string(text[:mostReason]) + "…"
+	if text := []rune(e.Reason); len(text) > maxReason {
+		e.Reason = string(text[:maxReason]) + "…"
 	}
-	p.events = last(append(p.events, e), mostEvents)
+	p.events = last(append(p.events, e), maxEvents)
 	if e.Type == rules.NoteRefused {
-		p.refused = last(append(p.refused, e), mostRefused)
+		p.refused = last(append(p.refused, e), maxRefused)
 	}
 }
 

@@ -183,10 +183,10 @@ func TestLongReasonsAreCut(t *testing.T) {
 	h := newHouse(t, nil)
 	h.full()
 	last := strings.Repeat("ü", 4000) + " of the last"
-	for i := range mostEvents + 1 {
+	for i := range maxEvents + 1 {
 		h.publish(topics.Control("event"), control.Event{Type: rules.NoteRefused, Reason: fmt.Sprint(i, last), At: time.Now()})
 	}
-	h.until("all are there", func() bool { return strings.HasPrefix(h.look().Events[0].Reason, fmt.Sprint(mostEvents)) })
+	h.until("all are there", func() bool { return strings.HasPrefix(h.look().Events[0].Reason, fmt.Sprint(maxEvents)) })
 	text := h.ask("GET", "/", "", nil).Body.String()
 	if total := len(text) + len(style) + len(script) + len(icon); total > 60_000 || strings.Contains(text, "of the last") || !strings.Contains(text, "ü…") {
 		t.Errorf("the first load takes %d bytes", total)
@@ -551,7 +551,7 @@ func TestFiveHundredEventsCauseNoGrowth(t *testing.T) {
 	if after > before+1<<20 {
 		t.Errorf("500 events cost %d bytes", after-before)
 	}
-	if len(h.events) > mostEvents || len(h.refused) > mostRefused || len(h.asked) != 0 {
+	if len(h.events) > maxEvents || len(h.refused) > maxRefused || len(h.asked) != 0 {
 		t.Errorf("%d events, %d refused, %d asked", len(h.events), len(h.refused), len(h.asked))
 	}
 }
@@ -559,7 +559,7 @@ func TestFiveHundredEventsCauseNoGrowth(t *testing.T) {
 func TestTooManyBrowsers(t *testing.T) {
 	h := newHouse(t, nil)
 	server := h.serve()
-	for range mostStreams {
+	for range maxStreams {
 		listen(t, server.URL)
 	}
 	res, err := http.Get(server.URL + "/live")

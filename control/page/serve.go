@@ -20,9 +20,9 @@ var style string
 //go:embed page.js
 var script string
 
-// mostStreams is how many browsers can listen at once; the others show the page as it
+// maxStreams is how many browsers can listen at once; the others show the page as it
 // was loaded, and try again.
-const mostStreams = 24
+const maxStreams = 24
 
 // How a stream goes, in real time.
 const (

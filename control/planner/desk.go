@@ -49,7 +49,7 @@ const (
 	staleAfter = devices.SlowestFigures + devices.TooOld // older readings make no plan
 	staleSky   = 12 * time.Hour                          // a weather forecast says nothing any more
 	longest    = time.Hour                               // between two readings whose energy counts
-	leastKnown = 12                                      // slots with a price; fewer make no plan
+	minKnown   = 12                                      // slots with a price; fewer make no plan
 	firstRate  = 1.7                                     // kW from the grid until more is known, as seen on a Powerwall 2
 	justAsked  = time.Minute                             // in which a reading may not show yet what was decided
 )
@@ -272,7 +272,7 @@ func (d *Desk) plan(now time.Time) plan.Plan {
 	}
 	start := now.Truncate(plan.Length)
 	slots := d.slots(start)
-	if len(slots) < leastKnown {
+	if len(slots) < minKnown {
 		return d.idle(now, d.unpriced(slots, now))
 	}
 	ahead, weather := d.ahead(now, start, len(slots))
@@ -339,7 +339,7 @@ func (d *Desk) unpriced(slots []plan.Slot, now time.Time) string {
 	case d.Source == FromMQTT && !d.quotes.End().After(now):
 		return fmt.Sprintf("the prices that were sent to tariff/set ended at %s", d.quotes.End().In(d.Zone).Format("Mon 15:04"))
 	case d.Source == FromMQTT:
-		return fmt.Sprintf("prices are known for %g hours only, and a plan takes %g", float64(len(slots))*plan.Length.Hours(), leastKnown*plan.Length.Hours())
+		return fmt.Sprintf("prices are known for %g hours only, and a plan takes %g", float64(len(slots))*plan.Length.Hours(), minKnown*plan.Length.Hours())
 	case d.table == nil:
 		return d.absent
 	}

@@ -244,9 +244,9 @@ func (p *Planner) tesla(content []byte) {
 	p.desk.Priced(&t, "")
 }
 
-// mostQuotes is the longest list of prices that is looked at, in bytes: a month of
+// maxQuotes is the longest list of prices that is looked at, in bytes: a month of
 // quarter hours.
-const mostQuotes = 1 << 19
+const maxQuotes = 1 << 19
 
 // quoted answers a list of prices.
 func (p *Planner) quoted(m bus.Message) {
@@ -258,8 +258,8 @@ func (p *Planner) quoted(m bus.Message) {
 		err = errors.New(why)
 	case p.Source != FromMQTT:
 		err = fmt.Errorf("tariff.source is %s in the configuration: prices are taken from here if it is mqtt", p.Source)
-	case len(m.Payload) > mostQuotes:
-		err = fmt.Errorf("the list has %d bytes; %d is the most", len(m.Payload), mostQuotes)
+	case len(m.Payload) > maxQuotes:
+		err = fmt.Errorf("the list has %d bytes; %d is the most", len(m.Payload), maxQuotes)
 	default:
 		quotes, err = tariff.ParseQuotes(m.Payload)
 		if end := quotes.End(); err == nil && !end.After(now) {

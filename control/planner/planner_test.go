@@ -185,7 +185,7 @@ func TestPricesByMQTT(t *testing.T) {
 		{"prices nobody asked for", FromConfig, list, false, "tariff.source is config"},
 		{"no list", FromMQTT, "0.3", false, "has to be a list"},
 		{"prices that are over", FromMQTT, strings.NewReplacer("2000", "1999").Replace(list), false, "over"},
-		{"endless", FromMQTT, "[" + strings.Repeat(" ", mostQuotes) + "]", false, "is the most"},
+		{"endless", FromMQTT, "[" + strings.Repeat(" ", maxQuotes) + "]", false, "is the most"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, c.source, func(r *rig) {

@@ -94,8 +94,8 @@ type panel struct {
 	least    float64 // the axis spans at least that
 }
 
-// mostCharted is how many thermostats have a panel.
-const mostCharted = 3
+// maxCharted is how many thermostats have a panel.
+const maxCharted = 3
 
 // Chart is the picture of a day, a PNG.
 func Chart(r Record) ([]byte, error) {
@@ -195,7 +195,7 @@ func (r Record) panels() []panel {
 	charted := 0
 	for _, id := range r.ids() {
 		t := r.Thermostats[id]
-		if !t.Controlled || t.Readings == 0 || charted == mostCharted {
+		if !t.Controlled || t.Readings == 0 || charted == maxCharted {
 			continue
 		}
 		charted++

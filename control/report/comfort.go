@@ -44,7 +44,7 @@ type Shift struct {
 func (r *Record) thermostat(id string, d devices.ThermostatReading, now time.Time) {
 	at, id := r.local(now), clip(id, longestName)
 	t, known := r.Thermostats[id]
-	if !known && len(r.Thermostats) >= mostThermostats {
+	if !known && len(r.Thermostats) >= maxThermostats {
 		r.LeftOut["thermostats"]++
 		return
 	}

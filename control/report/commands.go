@@ -72,7 +72,7 @@ func (r *Record) asked(m message) {
 		c.Requested = clip(req.Value, longestName)
 	}
 	c.Target, c.Setting = m.place()
-	keep(r, "commands", &r.Commands, c, mostCommands)
+	keep(r, "commands", &r.Commands, c, maxCommands)
 }
 
 // answered folds an answer to a command.
@@ -91,7 +91,7 @@ func (r *Record) answered(m message) error {
 		if strings.HasPrefix(id, devices.SourceControl+"-") {
 			c.Source = devices.SourceControl
 		}
-		if i = len(r.Commands); i == mostCommands {
+		if i = len(r.Commands); i == maxCommands {
 			return nil // it was counted when it was sent
 		}
 		r.Commands = append(r.Commands, c)

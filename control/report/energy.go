@@ -50,9 +50,9 @@ const (
 	// longestGap is between readings; over a longer one it is said. With few calls
 	// left a battery is read every half an hour.
 	longestGap = 40 * time.Minute
-	mostPower  = 100.0 // kW, more than a home's connection: counters that run faster are other ones
-	mostJump   = 1.0   // kWh, of a counter that is told in steps
-	mostAhead  = 13.0  // kWh, that an estimate can be ahead by: 20 kW for longestGap
+	maxPower   = 100.0 // kW, more than a home's connection: counters that run faster are other ones
+	maxJump    = 1.0   // kWh, of a counter that is told in steps
+	maxAhead   = 13.0  // kWh, that an estimate can be ahead by: 20 kW for longestGap
 )
 
 func (f *Flows) all() [6]**float64 {
@@ -148,7 +148,7 @@ func (r *Record) interval(read *Reading) {
 	d := read.since(last.Flows)
 	why := ""
 	switch {
-	case d.beyond(0, mostPower*length.Hours()+mostJump):
+	case d.beyond(0, maxPower*length.Hours()+maxJump):
 		why = "the energy counters went back or jumped: the energy is not known"
 	case length > longestGap && !d.beyond(0, 0):
 		why = "nothing was measured"
@@ -160,7 +160,7 @@ func (r *Record) interval(read *Reading) {
 		}
 	}
 	if why != "" {
-		keep(r, "gaps", &r.Gaps, Gap{From: latest(last.At, r.start).In(r.zone), Until: read.At, Why: why}, mostGaps)
+		keep(r, "gaps", &r.Gaps, Gap{From: latest(last.At, r.start).In(r.zone), Until: read.At, Why: why}, maxGaps)
 	}
 }
 
@@ -202,7 +202,7 @@ func (r *Record) estimate(at time.Time) {
 func (read *Reading) catchUp(last Reading) {
 	now := read.all()
 	for i, v := range last.all() {
-		if ahead := *v != nil && *now[i] != nil && **now[i] < **v && **v-**now[i] < mostAhead; ahead {
+		if ahead := *v != nil && *now[i] != nil && **now[i] < **v && **v-**now[i] < maxAhead; ahead {
 			*now[i] = *v
 			read.Estimated = true
 		}

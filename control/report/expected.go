@@ -33,8 +33,8 @@ type comparison struct {
 	bySun              float64 // what the sun made dearer
 }
 
-// leastCompared is how many hours have to be known for a comparison to say anything.
-const leastCompared = 6
+// minCompared is how many hours have to be known for a comparison to say anything.
+const minCompared = 6
 
 // againstPlan compares the day with its first plan; ok is false if too little is known.
 func (r Record) againstPlan() (c comparison, ok bool) {
@@ -63,7 +63,7 @@ func (r Record) againstPlan() (c comparison, ok bool) {
 			c.add(o, n, *home, *sun, *grid)
 		}
 	}
-	return c, c.hours >= leastCompared
+	return c, c.hours >= minCompared
 }
 
 // add takes in half hour n, in which so much was used, came from the sun, and came from

@@ -74,9 +74,9 @@ func (r *Record) decided(m message) error {
 		return err
 	}
 	d := Decision{At: r.local(m.now), Type: rules.NoteType(clip(string(e.Type), longestName)), Target: clip(e.Target, longestName), Reason: clip(e.Reason, longestText)}
-	keep(r, "decisions", &r.Decisions, d, mostDecisions)
+	keep(r, "decisions", &r.Decisions, d, maxDecisions)
 	if e.Type == rules.NoteTaken {
-		keep(r, "people", &r.Takings, Taking{At: d.At, Target: d.Target, What: d.Reason}, mostTakings)
+		keep(r, "people", &r.Takings, Taking{At: d.At, Target: d.Target, What: d.Reason}, maxTakings)
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ func (r *Record) override(s control.State, now time.Time) {
 			at := r.local(*s.Until)
 			o.Planned = &at
 		}
-		keep(r, "overrides", &r.Overrides, o, mostOverrides)
+		keep(r, "overrides", &r.Overrides, o, maxOverrides)
 	}
 }
 
@@ -163,7 +163,7 @@ func (r *Record) yielded(s control.State, now time.Time) {
 			t.Held = true
 			continue
 		}
-		keep(r, "people", &r.Takings, Taking{At: now, Target: clip(y.Target, longestName), What: clip(y.What, longestText), Held: true}, mostTakings)
+		keep(r, "people", &r.Takings, Taking{At: now, Target: clip(y.Target, longestName), What: clip(y.What, longestText), Held: true}, maxTakings)
 	}
 	for i := range r.Takings {
 		if t := &r.Takings[i]; t.Held && t.Until == nil && !has[t.Target] {

@@ -113,8 +113,8 @@ func (r Record) compared() string {
 		*w.CapacityKWh, a.ReservePercent, w.battery().PowerKW, a.RoundTrip*100, began)
 }
 
-// leastUnknown is how many minutes of which nothing is known are worth a word.
-const leastUnknown = 15
+// minUnknownMinutes is how many minutes of which nothing is known are worth a word.
+const minUnknownMinutes = 15
 
 // remarks are what has to be known to read the figures.
 func (r Record) remarks() (all []string) {
@@ -137,7 +137,7 @@ func (r Record) remarks() (all []string) {
 	}
 	peak, other := r.elapsed(r.Until)
 	peak, other = peak-r.Without.PeakMinutes, other-r.Without.OtherMinutes
-	if peak+other >= leastUnknown && r.Without.PeakMinutes+r.Without.OtherMinutes > 0 {
+	if peak+other >= minUnknownMinutes && r.Without.PeakMinutes+r.Without.OtherMinutes > 0 {
 		all = append(all, fmt.Sprintf("Not compared, because home, sun or grid was not measured: %.0f minutes in peaks and %.0f outside.", peak, other))
 	}
 	return all

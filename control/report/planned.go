@@ -39,8 +39,8 @@ type Outline struct {
 	Expensive []bool    `json:"expensive"`
 }
 
-// mostOutlined is how many half hours an outline has at most: a day may have 25 hours.
-const mostOutlined = 50
+// maxOutlined is how many half hours an outline has at most: a day may have 25 hours.
+const maxOutlined = 50
 
 // planned folds a plan.
 func (r *Record) planned(m message) error {
@@ -66,7 +66,7 @@ func (r *Record) outline(p plan.Plan) *Outline {
 		if n == 0 {
 			o.Start = r.local(s.Start)
 		}
-		if !s.Start.Before(r.end) || n == mostOutlined || !s.Start.Equal(o.at(n)) {
+		if !s.Start.Before(r.end) || n == maxOutlined || !s.Start.Equal(o.at(n)) {
 			break
 		}
 		o.Reserve, o.Charge = append(o.Reserve, float64(s.Reserve)), append(o.Charge, tenths(s.Charge))
@@ -90,7 +90,7 @@ func (o *Outline) check() error {
 		return nil
 	}
 	for _, s := range []Series{o.Reserve, o.Charge, o.Load, o.Sun, o.Grid, o.Price} {
-		if len(s) != len(o.Expensive) || len(s) > mostOutlined {
+		if len(s) != len(o.Expensive) || len(s) > maxOutlined {
 			return fmt.Errorf("its plan has %d half hours in one place and %d in another", len(s), len(o.Expensive))
 		}
 	}

@@ -27,15 +27,15 @@ const MaxSize = 1 << 20
 // The most that a list of a record holds. What does not fit is counted in
 // LeftOut: a day on which everything goes wrong must not fill the ramdisk.
 const (
-	mostDecisions   = 200
-	mostCommands    = 150
-	mostOverrides   = 50
-	mostTakings     = 50
-	mostGaps        = 50
-	mostNodes       = 20
-	mostThermostats = 16
-	longestText     = 200 // of one reason, in bytes
-	longestName     = 64  // of an id or a value, in bytes
+	maxDecisions   = 200
+	maxCommands    = 150
+	maxOverrides   = 50
+	maxTakings     = 50
+	maxGaps        = 50
+	maxNodes       = 20
+	maxThermostats = 16
+	longestText    = 200 // of one reason, in bytes
+	longestName    = 64  // of an id or a value, in bytes
 )
 
 // A Record is one local day of the home as the bus told it. Nil is unknown.

@@ -74,10 +74,10 @@ type Recorder struct {
 }
 
 const (
-	saveEvery    = time.Minute
-	saveNews     = 2 * time.Second  // for what would not be said again
-	lookEvery    = 10 * time.Minute // should a change of standing have been missed
-	mostFinished = 3                // days on the ramdisk
+	saveEvery   = time.Minute
+	saveNews    = 2 * time.Second  // for what would not be said again
+	lookEvery   = 10 * time.Minute // should a change of standing have been missed
+	maxFinished = 3                // days on the ramdisk
 )
 
 // New returns a recorder that has subscribed already.
@@ -200,7 +200,7 @@ func (r *Recorder) open(now time.Time) {
 		d.Thermostats[id] = t
 	}
 	if n := len(d.Nodes); n == 0 || d.Nodes[n-1] != r.Node {
-		keep(d, "nodes", &d.Nodes, r.Node, mostNodes)
+		keep(d, "nodes", &d.Nodes, r.Node, maxNodes)
 		d.moved()
 		r.changed = true
 	}
@@ -241,7 +241,7 @@ func (r *Recorder) close(d *Record) {
 	}
 	r.write(r.finished(d.Date), *d)
 	all := Finished(r.File)
-	for _, path := range all[:max(0, len(all)-mostFinished)] {
+	for _, path := range all[:max(0, len(all)-maxFinished)] {
 		if err := os.Remove(path); err != nil {
 			r.Log.Warn("an old record of a day cannot be removed", "reason", err)
 		}

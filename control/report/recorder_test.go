@@ -346,7 +346,7 @@ func TestTheClockIsSetBack(t *testing.T) {
 	at := time.Date(2026, 7, 15, 23, 59, 0, 0, time.UTC)
 	for i, now := range []time.Time{at, at.Add(2 * time.Minute), at} {
 		r.turn(now)
-		keep(r.day, "decisions", &r.day.Decisions, Decision{At: now, Reason: fmt.Sprint(i)}, mostDecisions)
+		keep(r.day, "decisions", &r.day.Decisions, Decision{At: now, Reason: fmt.Sprint(i)}, maxDecisions)
 	}
 	r.save()
 	if got := decisions(t, file); got != "2026-07-15 0 2" || r.day.Complete {

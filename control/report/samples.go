@@ -65,9 +65,9 @@ func (s Series) in(u, owner devices.Unit) Series {
 	return all
 }
 
-// mostRepeated is how many samples in a row may be filled with the one before
+// maxRepeated is how many samples in a row may be filled with the one before
 // them. Polls drift, and a poll that slips out of its five minutes is no gap.
-const mostRepeated = int(longestGap/Step) - 1
+const maxRepeated = int(longestGap/Step) - 1
 
 // set puts v, or that it is unknown, at i. A sample that is there already is
 // replaced.
@@ -87,7 +87,7 @@ func (s *Series) set(i int, v *float64) {
 
 // repeat fills s up to n samples with its last one, unless they are too many.
 func (s *Series) repeat(n int) {
-	if have := len(*s); have > 0 && n-have <= mostRepeated {
+	if have := len(*s); have > 0 && n-have <= maxRepeated {
 		for len(*s) < n {
 			*s = append(*s, (*s)[have-1])
 		}

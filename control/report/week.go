@@ -109,8 +109,8 @@ func (w Week) savings() section {
 	return s
 }
 
-// mostActions is how many of one day are shown.
-const mostActions = 15
+// maxActions is how many of one day are shown.
+const maxActions = 15
 
 // actions is what was not sent.
 func (w Week) actions() section {
@@ -121,7 +121,7 @@ func (w Week) actions() section {
 			if d.Type != rules.NoteDryRun {
 				continue
 			}
-			if shown++; shown > mostActions {
+			if shown++; shown > maxActions {
 				more++
 				continue
 			}

@@ -35,8 +35,8 @@ type Model struct {
 
 // What a fit takes.
 const (
-	leastSamples   = 5 * 48 // five days
-	leastRun       = 0.02   // share of the time in which equipment ran, for its effect to be known
+	minSamples     = 5 * 48 // five days
+	minRun         = 0.02   // share of the time in which equipment ran, for its effect to be known
 	LeastExplained = 0.5    // of the run time; a model that explains less is refused
 	block          = 4      // half hours over which run time is compared
 )
@@ -148,10 +148,10 @@ func fit(samples []Sample, lag time.Duration) (m Model, err error) {
 		ran, ranElse, to, sign = heats, cools, &m.Heating, 1
 	}
 	all := changes(samples, lag, ran, ranElse)
-	if len(all) < leastSamples {
+	if len(all) < minSamples {
 		return m, ErrTooYoung
 	}
-	if m.Lag = lag; max(cooled, heated) < leastRun*float64(len(samples)) {
+	if m.Lag = lag; max(cooled, heated) < minRun*float64(len(samples)) {
 		return m, nil
 	}
 	var rows [][]float64

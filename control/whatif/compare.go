@@ -46,9 +46,9 @@ type Comparison struct {
 	Results map[string]Result `json:"results"`
 }
 
-// leastWay is the shortest way that a share of it says something about, as a share
+// minWay is the shortest way that a share of it says something about, as a share
 // of the bill without a battery or in self-consumption, the larger of the two.
-const leastWay = 0.005
+const minWay = 0.005
 
 // Way is how much of the way from self-consumption to foresight a policy went:
 // 1 is all of it. ok is false where there is hardly a way to go.
@@ -57,7 +57,7 @@ func (c Comparison) Way(policy string) (share float64, ok bool) {
 	best, b := c.Results[Foresight]
 	r, d := c.Results[policy]
 	bill := max(math.Abs(alone.Bill), math.Abs(c.Results[NoBattery].Bill))
-	if way := alone.Bill - best.Bill; !a || !b || !d || way < 0.005 || way < leastWay*bill {
+	if way := alone.Bill - best.Bill; !a || !b || !d || way < 0.005 || way < minWay*bill {
 		return 0, false
 	}
 	return (alone.Bill - r.Bill) / (alone.Bill - best.Bill), true

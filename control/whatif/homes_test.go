@@ -96,7 +96,7 @@ func TestHomes(t *testing.T) {
 			t.Errorf("to know the sun is worth nothing: %.4f, and %.4f without", known, sum[1])
 		}
 	}
-	fmt.Fprintf(&out, "memory: %d MB at most\n\nmean errors of the forecasts, kWh in half an hour, all homes\n", mostMemory())
+	fmt.Fprintf(&out, "memory: %d MB at most\n\nmean errors of the forecasts, kWh in half an hour, all homes\n", maxMemory())
 	w = tabwriter.NewWriter(&out, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "hours ahead\tload, absolute\tload\tsun, absolute\t")
 	for i, o := range off {
@@ -170,8 +170,8 @@ func (y Year) review() []forecast.Off {
 	return r.Errors()
 }
 
-// mostMemory is the most that this process has had in memory, in MB.
-func mostMemory() int64 {
+// maxMemory is the most that this process has had in memory, in MB.
+func maxMemory() int64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0

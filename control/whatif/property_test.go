@@ -32,7 +32,7 @@ func (w world) year() Year {
 const (
 	perBattery = 5 // bytes
 	perHour    = 3
-	mostHours  = 48
+	maxHours   = 48
 )
 
 // worldOf reads a world; ok is false if there are too few bytes.
@@ -50,7 +50,7 @@ func worldOf(b []byte) (w world, ok bool) {
 		CapacityKWh: 1 + float64(b[0])/8, PowerKW: power, GridChargeKW: power * float64(b[2]) / 255, OneWay: 1 - float64(b[3])/512,
 	}
 	w.paid = float64(b[4]) / 512
-	for b = b[perBattery:]; len(b) >= perHour && len(w.hours) < mostHours; b = b[perHour:] {
+	for b = b[perBattery:]; len(b) >= perHour && len(w.hours) < maxHours; b = b[perHour:] {
 		h := hour{load: float64(b[0]) / 64, price: []float64{0.2, -0.05, 0.35, 0.5}[b[2]%4], expensive: b[2]%4 > 1}
 		if b[1]%2 == 0 {
 			h.sun = float64(b[1]) / 64
@@ -100,7 +100,7 @@ func draws(f *testing.F, n int) {
 	f.Add([]byte{96, 80, 255, 20, 0, 64, 1, 1, 64, 1, 1}) // two hours that pay for being drawn from
 	for i := range n {
 		b := []byte{byte(20 + rnd.IntN(100)), byte(rnd.IntN(256)), byte(rnd.IntN(3) * 127), byte(rnd.IntN(100)), byte(i % 3 * 100)}
-		for h := range 1 + rnd.IntN(mostHours) {
+		for h := range 1 + rnd.IntN(maxHours) {
 			sun, price := byte(1), byte(0)
 			if at := h % 24; at >= 7 && at < 18 || i%5 == 0 {
 				sun = byte(rnd.IntN(128)) * 2

@@ -218,7 +218,7 @@ func (v suite) restart(t *testing.T) {
 	for range 3 {
 		again := v.open(s)
 		requests, err := s.watch(func() error { return errorOf(again.read(t.Context())) })
-		if err != nil || len(requests) > mostOfAll || count(requests, v.SignIn) > 1 {
+		if err != nil || len(requests) > maxOfAll || count(requests, v.SignIn) > 1 {
 			t.Fatalf("%d requests, %v", len(requests), err)
 		}
 		if shown := again.shown(t); shown != before {

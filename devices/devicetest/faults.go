@@ -87,8 +87,8 @@ func (v suite) everyFault(t *testing.T) {
 
 // The most requests of one call: to one endpoint in trouble, and in all.
 const (
-	mostOfOne = 2
-	mostOfAll = 8
+	maxOfOne = 2
+	maxOfAll = 8
 )
 
 // oneFault breaks e in one way until a call has met it, and then looks at what
@@ -106,7 +106,7 @@ func (v suite) oneFault(t *testing.T, e Endpoint, f fault) {
 	}
 	s.inject(e.Name, f.fault)
 	requests, err := s.watch(func() error { return promptly(t, func() error { return a.call(t.Context(), e) }) })
-	if n := count(requests, e.Name); n == 0 || n > mostOfOne || len(requests) > mostOfAll {
+	if n := count(requests, e.Name); n == 0 || n > maxOfOne || len(requests) > maxOfAll {
 		t.Errorf("it was asked %d times, and %d requests were made in all", n, len(requests))
 	}
 	done, want := changed(requests), v.kind(e, f)

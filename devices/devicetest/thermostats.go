@@ -337,7 +337,7 @@ func (th thermostatSuite) commands(t *testing.T) {
 func (th thermostatSuite) apply(t *testing.T, s *stage, d ThermostatDevice, cmd devices.ThermostatCommand) {
 	t.Helper()
 	requests, err := s.watch(func() error { return d.Apply(t.Context(), th.id(s), cmd) })
-	if err != nil || len(requests) > mostOfAll {
+	if err != nil || len(requests) > maxOfAll {
 		t.Fatalf("%d requests, %v", len(requests), err)
 	}
 }

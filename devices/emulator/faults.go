@@ -82,7 +82,7 @@ type Fault struct {
 
 const (
 	longestHang = time.Hour
-	mostFaults  = 1000
+	maxFaults   = 1000
 )
 
 // injected is a fault, and when it was added.
@@ -172,7 +172,7 @@ func (c *Cloud) AddFaults(faults ...Fault) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.faults)+len(faults) > mostFaults {
+	if len(c.faults)+len(faults) > maxFaults {
 		return fmt.Errorf("there are %d faults already: clear them first", len(c.faults))
 	}
 	now := c.options.Now()

@@ -396,7 +396,7 @@ func (h *House) after(delay time.Duration, do func()) {
 		do()
 		return
 	}
-	if len(h.later) >= mostQueued {
+	if len(h.later) >= maxQueued {
 		h.later = h.later[1:]
 	}
 	at := h.at.Add(delay)

@@ -140,8 +140,8 @@ func (h *House) radiation(end, now time.Time, share float64) float64 {
 // sunParts are the parts of an hour of which its sun is made.
 const sunParts = 6
 
-// mostSuns is how many hours of sun are kept: more than a forecast has.
-const mostSuns = 3000
+// maxSunHours is how many hours of sun are kept: more than a forecast has.
+const maxSunHours = 3000
 
 // sunBefore is the sun of the hour that ends at a time, the sum of its parts. It is
 // worked out once, since each forecast asks for the same hours.
@@ -157,7 +157,7 @@ func (h *House) sunBefore(end time.Time) (sum float64) {
 			sum += h.weather(at).Sun
 		}
 	}
-	if h.suns == nil || len(h.suns) >= mostSuns {
+	if h.suns == nil || len(h.suns) >= maxSunHours {
 		h.suns = map[int64]float64{}
 	}
 	h.suns[end.Unix()] = sum

@@ -14,8 +14,8 @@ import (
 // Stretch is how long one entry of the history is.
 const Stretch = 5 * time.Minute
 
-// mostStretches is how far back the history goes: 400 days.
-const mostStretches = 400 * 288
+// maxStretches is how far back the history goes: 400 days.
+const maxStretches = 400 * 288
 
 // A stretch is the energies of five minutes, in Wh, by where they came from and
 // where they went.
@@ -58,8 +58,8 @@ func (c *Cloud) SetHistory(q HistoryQuirks) {
 func (h *House) enter(f flows, hours float64) {
 	start := h.at.Unix() - mod(h.at.Unix(), int64(Stretch/time.Second))
 	if n := len(h.lived); n == 0 || h.lived[n-1].start != start {
-		if n >= mostStretches {
-			h.lived = append(h.lived[:0], h.lived[n-mostStretches+1:]...)
+		if n >= maxStretches {
+			h.lived = append(h.lived[:0], h.lived[n-maxStretches+1:]...)
 		}
 		h.lived = append(h.lived, stretch{start: start})
 	}

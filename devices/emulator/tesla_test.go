@@ -347,7 +347,7 @@ func TestTeslaTokens(t *testing.T) {
 		for range 500 {
 			v.do("GET", "/oauth2/v3/authorize?response_type=code&client_id=x&redirect_uri=http%3A%2F%2Flocalhost", "")
 		}
-		if n := len(v.cloud.tesla.tokens.codes); n > mostGrants {
+		if n := len(v.cloud.tesla.tokens.codes); n > maxGrants {
 			t.Errorf("%d codes are kept", n)
 		}
 	})

@@ -68,8 +68,8 @@ type queued struct {
 	Setting
 }
 
-// mostQueued bounds the commands on their way; the oldest is forgotten first.
-const mostQueued = 64
+// maxQueued bounds the commands on their way; the oldest is forgotten first.
+const maxQueued = 64
 
 // Submit takes a command that the device carries out delay after now. A later
 // command never overtakes an earlier one.
@@ -78,7 +78,7 @@ func (t *Thermostat) Submit(now time.Time, s Setting, delay time.Duration) {
 	if n := len(t.queue); n > 0 && at.Before(t.queue[n-1].at) {
 		at = t.queue[n-1].at
 	}
-	if len(t.queue) >= mostQueued {
+	if len(t.queue) >= maxQueued {
 		t.queue = slices.Delete(t.queue, 0, 1)
 	}
 	t.queue = append(t.queue, queued{at, s})

@@ -31,11 +31,11 @@ type grant struct {
 	until time.Time
 }
 
-// mostGrants bounds each kind of token; the oldest goes first.
-const mostGrants = 64
+// maxGrants bounds each kind of token; the oldest goes first.
+const maxGrants = 64
 
 func add(grants []grant, g grant) []grant {
-	if len(grants) >= mostGrants {
+	if len(grants) >= maxGrants {
 		grants = slices.Delete(grants, 0, 1)
 	}
 	return append(grants, g)

@@ -139,8 +139,8 @@ func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 	return f, nil
 }
 
-// mostRadiation is more than ever reaches the ground, in W/m².
-const mostRadiation = 1600
+// maxRadiation is more than ever reaches the ground, in W/m².
+const maxRadiation = 1600
 
 // radiation is what the sun brings from hour to hour; nil: nothing is said of it.
 // Open-Meteo gives the mean of the hour before each time.
@@ -148,7 +148,7 @@ func (c *Client) radiation(times []string, sun []*float64) *devices.Radiation {
 	var r devices.Radiation
 	for i := range min(len(times), len(sun), 24*(pastDays+4)) {
 		end, err := time.ParseInLocation(hourForm, times[i], c.o.Location)
-		if err != nil || sun[i] == nil || !(*sun[i] > -mostRadiation && *sun[i] < mostRadiation) {
+		if err != nil || sun[i] == nil || !(*sun[i] > -maxRadiation && *sun[i] < maxRadiation) {
 			continue
 		}
 		at, wm2 := end.Add(-time.Hour), max(0, *sun[i]) // a little below zero comes of its models

@@ -313,11 +313,11 @@ func TestLocations(t *testing.T) {
 
 func TestAccountOfMoreThermostatsThanFit(t *testing.T) {
 	var many [][]byte
-	for i := range 3 * mostThermostats {
+	for i := range 3 * maxThermostats {
 		many = append(many, deviceJSON(t, `{"deviceID":"LCC-`+strings.Repeat("A", i%60+1)+string(rune('a'+i/60))+`"}`))
 	}
 	all, err := parseLocations(locationsJSON(many...), noon, inLondon)
-	if err != nil || len(all) != mostThermostats {
+	if err != nil || len(all) != maxThermostats {
 		t.Errorf("%d, %v", len(all), err)
 	}
 }

@@ -193,10 +193,10 @@ func (c *Client) list(ctx context.Context) ([]found, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.places) > 4*mostThermostats {
+	if len(c.places) > 4*maxThermostats {
 		clear(c.places)
 	}
-	c.ids, c.sure = nil, len(all) < mostThermostats
+	c.ids, c.sure = nil, len(all) < maxThermostats
 	for _, f := range all {
 		if plainID(f.deviceID) {
 			c.ids = append(c.ids, f.deviceID)

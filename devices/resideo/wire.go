@@ -104,8 +104,8 @@ type place struct {
 	seen       json.RawMessage // what the API last said of it; nil: nothing yet
 }
 
-// mostThermostats bounds what one account can make of the topic tree.
-const mostThermostats = 64
+// maxThermostats bounds what one account can make of the topic tree.
+const maxThermostats = 64
 
 // found is one thermostat of /v2/locations.
 type found struct {
@@ -146,7 +146,7 @@ func parseLocations(body []byte, now time.Time, zone func(string) *time.Location
 			case seen[id]:
 				err = errors.New("the same deviceID twice")
 			}
-			if len(all) == mostThermostats {
+			if len(all) == maxThermostats {
 				return all, nil
 			}
 			f := found{place: place{d.DeviceID, l.LocationID, home, raw}, usable: id != "" && !seen[id], err: err}

@@ -28,9 +28,9 @@ const (
 	lockAtMost  = 24 * time.Hour
 	renewEvery  = 30 * time.Minute // writes of a merely renewed cookie
 
-	mostCookies = 16
-	mostFile    = 64 << 10
-	authCookie  = ".ASPXAUTH_TRUEHOME" // the session; empty means there is none
+	maxCookies = 16
+	maxFile    = 64 << 10
+	authCookie = ".ASPXAUTH_TRUEHOME" // the session; empty means there is none
 )
 
 // memory is the content of the session file.
@@ -133,7 +133,7 @@ func (m *memory) setCookie(name, value string) bool {
 	case value == "" && had:
 		delete(m.Cookies, name)
 		return true
-	case value == "" || value == old || !had && len(m.Cookies) >= mostCookies || len(name)+len(value) > 4096:
+	case value == "" || value == old || !had && len(m.Cookies) >= maxCookies || len(name)+len(value) > 4096:
 		return false
 	}
 	if m.Cookies == nil {
@@ -150,7 +150,7 @@ func parseMemory(b []byte) (memory, error) {
 	if err := json.Unmarshal(b, &m); err != nil {
 		return memory{}, errors.New("not a session file")
 	}
-	if m.Logins < 0 || m.Nulls < 0 || m.Lockouts < 0 || len(m.Cookies) > mostCookies {
+	if m.Logins < 0 || m.Nulls < 0 || m.Lockouts < 0 || len(m.Cookies) > maxCookies {
 		return memory{}, errors.New("not a session file of this program")
 	}
 	return m, nil
@@ -189,7 +189,7 @@ func readMemory(path string) (memory, error) {
 	if err != nil {
 		return memory{}, err
 	}
-	if info.Size() > mostFile || !info.Mode().IsRegular() {
+	if info.Size() > maxFile || !info.Mode().IsRegular() {
 		return memory{}, errors.New("not a session file")
 	}
 	b, err := os.ReadFile(path)

@@ -677,7 +677,7 @@ func TestSessionFile(t *testing.T) {
 		{"none", func(*house) {}, 1, -1},
 		{"damaged", func(h *house) { _ = os.WriteFile(h.file, []byte(`{"next_login":`), 0o600) }, 0, devices.Unreachable},
 		{"a directory", func(h *house) { _ = os.Mkdir(h.file, 0o700) }, 0, devices.Unreachable},
-		{"huge", func(h *house) { _ = os.WriteFile(h.file, bytes.Repeat([]byte{' '}, mostFile+1), 0o600) }, 0, devices.Unreachable},
+		{"huge", func(h *house) { _ = os.WriteFile(h.file, bytes.Repeat([]byte{' '}, maxFile+1), 0o600) }, 0, devices.Unreachable},
 		{"in a directory that is not there", func(h *house) { h.file = filepath.Join(h.file, "no", "file") }, 0, devices.Unreachable},
 		{"of a clock that was years ahead", func(h *house) {
 			b, _ := json.Marshal(memory{NextLogin: h.now.AddDate(5, 0, 0)})

@@ -44,7 +44,7 @@ const (
 	listAgain     = time.Hour        // after a new list could not be had
 	listAtSoonest = 10 * time.Minute // after a name that is not in the list
 	pages         = 4                // of the device list, as the public clients ask
-	mostDevices   = 64
+	maxDevices    = 64
 )
 
 // Options say which account to use.
@@ -258,7 +258,7 @@ func (c *Client) all(ctx context.Context) ([]device, error) {
 // was one, and of a list that was cut.
 func (c *Client) Listed() (ids []string, sure bool) {
 	if last := c.listed.Load(); last != nil {
-		return *last, len(*last) < mostDevices
+		return *last, len(*last) < maxDevices
 	}
 	return nil, false
 }
@@ -368,7 +368,7 @@ func (c *Client) list(ctx context.Context) error {
 			if i := slices.IndexFunc(c.devices, is); i >= 0 {
 				d.unit = c.devices[i].unit
 			}
-			if !slices.ContainsFunc(found, is) && len(found) < mostDevices {
+			if !slices.ContainsFunc(found, is) && len(found) < maxDevices {
 				found = append(found, d)
 			}
 		}

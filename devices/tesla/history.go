@@ -111,7 +111,7 @@ func added(parts ...*float64) (sum *float64) {
 // energy is what flowed in one bucket: wh, or the total where that is not told;
 // nil if neither can be true.
 func energy(wh, total *float64) *devices.WattHours {
-	const most = mostWatts / 12
+	const most = maxWatts / 12
 	for _, v := range []*float64{wh, total} {
 		if v != nil && devices.Finite(*v) && *v > -1 && *v <= most {
 			return new(devices.WattHours(max(0, *v)))

@@ -34,8 +34,8 @@ type liveStatus struct {
 	Timestamp    *string  `json:"timestamp"`
 }
 
-// mostWatts is more than any home with Powerwalls has to do with.
-const mostWatts = 1_000_000
+// maxWatts is more than any home with Powerwalls has to do with.
+const maxWatts = 1_000_000
 
 // decodeLive reads the response of live_status into r.
 func decodeLive(body json.RawMessage, r *devices.PowerwallReading) error {
@@ -48,7 +48,7 @@ func decodeLive(body json.RawMessage, r *devices.PowerwallReading) error {
 		return nonsense(op, "a field has an unexpected form")
 	}
 	for _, w := range []*float64{s.Solar, s.Battery, s.Grid, s.Load} {
-		if w != nil && (!devices.Finite(*w) || math.Abs(*w) > mostWatts) {
+		if w != nil && (!devices.Finite(*w) || math.Abs(*w) > maxWatts) {
 			return nonsense(op, "a power of %g W", *w)
 		}
 	}
@@ -129,9 +129,9 @@ type siteInfo struct {
 	} `json:"components"`
 }
 
-// mostTariff is the longest tariff that is believed, in bytes; a real one has a few
+// maxTariff is the longest tariff that is believed, in bytes; a real one has a few
 // thousand.
-const mostTariff = 64 << 10
+const maxTariff = 64 << 10
 
 // A unit is one box of a site.
 type unit struct {
@@ -186,7 +186,7 @@ func decodeInfo(body json.RawMessage, r *devices.PowerwallReading) error {
 	}
 	r.StormWatch, r.Nameplate = s.Settings.Storm, s.nameplate()
 	for _, tariff := range []json.RawMessage{s.OldTariff, s.Tariff} { // the newer one counts
-		if len(tariff) > len("{}") && tariff[0] == '{' && len(tariff) <= mostTariff {
+		if len(tariff) > len("{}") && tariff[0] == '{' && len(tariff) <= maxTariff {
 			r.Tariff = tariff
 		}
 	}

@@ -24,9 +24,9 @@ type day struct {
 	capacity       float64 // kWh
 }
 
-// leastSaved is by how much the best day has to be better than the worst: what is
+// minSaved is by how much the best day has to be better than the worst: what is
 // written as 0.00 is nothing.
-const leastSaved = 0.005
+const minSaved = 0.005
 
 func (p Page) days() ([]figure, error) {
 	if len(p.Cases) == 0 {
@@ -71,7 +71,7 @@ func (p Page) days() ([]figure, error) {
 		day
 	}
 	shown := []titled{{"The best day", best}, {"The worst day", worst}}
-	if best.saved-worst.saved < leastSaved { // they would be one day twice, or two that nothing tells apart
+	if best.saved-worst.saved < minSaved { // they would be one day twice, or two that nothing tells apart
 		shown = []titled{{"One day, as good as any other", best}}
 	}
 	var figures []figure
