@@ -96,28 +96,10 @@ func (w *witness) ownShown(d *watched, repeated bool, now time.Time) {
 // sees notes that powermgr has been shown a person's choice.
 // It showed before at the last reading, and earlier at the one before that.
 func (w *witness) sees(d *watched, before, earlier setting, now time.Time) {
-	choice, means, a := *d.unseen, d.means, d.automatic
+	choice, means := *d.unseen, d.means
 	d.unseen, d.means = nil, nil
-	lapsed := func(s setting) bool {
-		return s.over(now.Add(time.Minute)) || s.timed() && !w.jumped.IsZero() // nobody knows with a wrong clock
-	}
-	switch {
-	case choice.same(a.setting):
-		return // it is what the rules asked for too: nobody could tell whose it is
-	case !a.at.IsZero() && !a.shown && choice.same(a.before):
-		return // it looks as if the write of the rules had not landed yet
-	case d.back && d.chosen.Before(w.booted):
-		return // it looks as if an earlier life had given it back
-	case choice.over(now):
-		return // it is no more
-	case choice.same(before):
-		return // it was another for a while, and no reading has shown that
-	case choice.same(earlier) && before.in(choice.Mode).same(choice) && before.Mode != choice.Mode && a.at.IsZero():
-		return // it was in another mode at one reading alone, which decides nothing
-	case choice.Hold == devices.HoldSchedule && (lapsed(a.setting) || lapsed(a.before) || lapsed(before) || lapsed(d.earlier)):
-		return // it looks as if a hold had ended by itself
-	case choice.Hold == devices.HoldSchedule && d.chosen.Before(d.known):
-		return // it looks as if the device had fallen to its schedule while nobody was there
+	if w.explained(d, choice, before, earlier, now) {
+		return
 	}
 	if means == nil {
 		means = append(d.parts(before, choice), choice)
@@ -131,6 +113,34 @@ func (w *witness) sees(d *watched, before, earlier setting, now time.Time) {
 	if d.taken.IsZero() && !asleep {
 		d.taken, d.untaken, d.first, d.firstAt, d.sightings = now, before, choice, now, 0
 	}
+}
+
+// explained reports whether all that powermgr has been shown has an explanation other
+// than choice: nobody could tell that a person has made it.
+func (w *witness) explained(d *watched, choice, before, earlier setting, now time.Time) bool {
+	a := d.automatic
+	lapsed := func(s setting) bool {
+		return s.over(now.Add(time.Minute)) || s.timed() && !w.jumped.IsZero() // nobody knows with a wrong clock
+	}
+	switch {
+	case choice.same(a.setting):
+		return true // it is what the rules asked for too: nobody could tell whose it is
+	case !a.at.IsZero() && !a.shown && choice.same(a.before):
+		return true // it looks as if the write of the rules had not landed yet
+	case d.back && d.chosen.Before(w.booted):
+		return true // it looks as if an earlier life had given it back
+	case choice.over(now):
+		return true // it is no more
+	case choice.same(before):
+		return true // it was another for a while, and no reading has shown that
+	case choice.same(earlier) && before.in(choice.Mode).same(choice) && before.Mode != choice.Mode && a.at.IsZero():
+		return true // it was in another mode at one reading alone, which decides nothing
+	case choice.Hold == devices.HoldSchedule && (lapsed(a.setting) || lapsed(a.before) || lapsed(before) || lapsed(d.earlier)):
+		return true // it looks as if a hold had ended by itself
+	case choice.Hold == devices.HoldSchedule && d.chosen.Before(d.known):
+		return true // it looks as if the device had fallen to its schedule while nobody was there
+	}
+	return false
 }
 
 // holdCommand is told of an automatic command for a hold.

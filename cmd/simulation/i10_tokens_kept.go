@@ -1,7 +1,7 @@
 package simulation
 
-// I10: no daemon loses a token that can be had once. A refresh token is good for one refresh, and the
-// next one comes with the answer. Whoever loses that has to send a person.
+// I10: no daemon loses a token that can be had once. A refresh token is good for one
+// refresh, and the next one comes with the answer. Whoever loses that has to send a person.
 
 import (
 	"encoding/json"

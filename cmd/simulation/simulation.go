@@ -4,6 +4,10 @@
 // people who change their minds, and faults on top of each other. Everything
 // random comes from one seed.
 //
+// A witness judges the days. hearing*.go and writes.go note what it hears of the daemons
+// and of the vendors; each invariant (invariants.go) is judged in the file that is named
+// after it, I4 in i4_few_writes.go; excuses.go says what excuses powermgr.
+//
 // It has to run in a testing/synctest bubble.
 package simulation
 

@@ -18,6 +18,19 @@ import (
 // record is a line of the log.
 func record(text string) slog.Record { return slog.NewRecord(time.Now(), slog.LevelInfo, text, 0) }
 
+// showTwice has two readings show a reserve to powermgr: one alone decides nothing.
+func showTwice(t *testing.T, w *witness, reserve int) {
+	t.Helper()
+	for range 2 {
+		w.settingsAt = time.Time{}
+		b, err := json.Marshal(devices.PowerwallReading{ReservePercent: &reserve, PolledAt: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.batteryState(bus.Message{Topic: "powermgr/powerwall/state", Payload: b})
+	}
+}
+
 // A set point that the rules have sent does not count as a person's choice, unless a
 // person had chosen the same: precooling can ask for the set point that there was.
 func TestWhatTheRulesSetIsNobodysChoice(t *testing.T) {
@@ -74,14 +87,7 @@ func TestALateReserveOfAPlanIsNobodysChoice(t *testing.T) {
 				w.reserveCommand([]byte(asked))
 			}
 			w.hidden, w.reserve = true, 30 // a person has touched the battery, and powermgr was not shown it
-			for range 2 {
-				w.settingsAt = time.Time{}
-				b, err := json.Marshal(devices.PowerwallReading{ReservePercent: &c.shown, PolledAt: time.Now()})
-				if err != nil {
-					t.Fatal(err)
-				}
-				w.batteryState(bus.Message{Topic: "powermgr/powerwall/state", Payload: b})
-			}
+			showTwice(t, w, c.shown)
 			if got := !w.choice.IsZero(); got != c.choice {
 				t.Errorf("a person's choice: %v, want %v", got, c.choice)
 			}
@@ -106,15 +112,7 @@ func TestACommandThatIsShownAfterItsPeakIsOver(t *testing.T) {
 			w.phase = rules.InPeak
 			c.choose(w)
 			w.turns(rules.OffPeak)
-			shown := 5
-			for range 2 {
-				w.settingsAt = time.Time{}
-				b, err := json.Marshal(devices.PowerwallReading{ReservePercent: &shown, PolledAt: time.Now()})
-				if err != nil {
-					t.Fatal(err)
-				}
-				w.batteryState(bus.Message{Topic: "powermgr/powerwall/state", Payload: b})
-			}
+			showTwice(t, w, 5)
 			if got := !w.choice.IsZero(); got != c.choice {
 				t.Errorf("a person's choice: %v, want %v", got, c.choice)
 			}

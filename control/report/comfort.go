@@ -25,11 +25,11 @@ type Thermostat struct {
 	Heat   Series `json:"heat_setpoint"`
 
 	// As of the last message.
-	What     rules.Goal `json:"what"` // what we have it for; empty: nothing
+	What     rules.Goal `json:"what"` // what the rules hold it for; empty: nothing
 	Since    time.Time  `json:"since,omitzero"`
 	CoolNow  *float64   `json:"cool_now"`
 	HeatNow  *float64   `json:"heat_now"`
-	CoolBase *float64   `json:"cool_base"` // before we had it; both nil: not known
+	CoolBase *float64   `json:"cool_base"` // before the rules held it; both nil: not known
 	HeatBase *float64   `json:"heat_base"`
 }
 
@@ -105,7 +105,7 @@ func (r *Record) owned(s control.State, now time.Time) {
 	r.Open.OffsetF = s.OffsetF
 }
 
-// accrue counts the time up to now for what we have the thermostat for. Over
+// accrue counts the time up to now for what the rules hold the thermostat for. Over
 // a gap nobody knows how long it lasted.
 func (t *Thermostat) accrue(now time.Time, offsetF float64) {
 	length := now.Sub(t.Since)
