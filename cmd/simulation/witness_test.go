@@ -167,6 +167,28 @@ func TestAReserveByHandThatWasNotAnsweredMayBeGivenBack(t *testing.T) {
 	}
 }
 
+// A node that takes over may send what the other one has sent as often as it may: the
+// judge hears of the change a moment later.
+func TestANodeThatTakesOverSendsOnItsOwnAccount(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		last   string // the node that sends it once more
+		broken bool
+	}{
+		{"the other one", "b", false}, {"the same", "a", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+			for _, w.writer = range []string{"a", "a", "a", c.last} {
+				w.judgeSending("powerwall", "0", false)
+			}
+			if got := len(w.violations) > 0; got != c.broken {
+				t.Errorf("a promise is broken: %v, want %v; %v", got, c.broken, w.violations)
+			}
+		})
+	}
+}
+
 // A vendor that wants no reads for hours still wants none after another fault.
 func TestAnotherFaultDoesNotEndALimit(t *testing.T) {
 	h := &home{}
