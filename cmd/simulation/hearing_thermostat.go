@@ -208,7 +208,7 @@ func (w *witness) thermostatResult(d *watched, name string, m bus.Message) {
 func (d *watched) meant(result string, shown setting) (kept, means []setting) {
 	if result == "mode"+devices.ResultSuffix { // what else they had is still to be given back
 		means = d.moded(shown)
-		if !d.byRules(shown) {
+		if !d.byRules(shown) || d.hasBack(shown) {
 			means = append(means, shown)
 		}
 		return nil, means

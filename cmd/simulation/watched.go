@@ -138,6 +138,15 @@ func (d *watched) byRules(s setting) bool {
 	return slices.ContainsFunc(d.automatics, func(o setting) bool { return o.in(s.Mode).equal(s) })
 }
 
+// hasBack reports whether the rules have given back what people had, as near as the
+// vendor takes it, and set points and hold are that: they count as a person's, although
+// the rules had set the same before.
+func (d *watched) hasBack(s setting) bool {
+	return d.automatic.restore && slices.ContainsFunc(d.choices, func(c setting) bool {
+		return slices.ContainsFunc(c.taken(d.gap), func(o setting) bool { return o.in(s.Mode).equal(s) })
+	})
+}
+
 // moded is what people want who have changed the mode alone of a thermostat with
 // set points of the rules: these are not their choice. In one that is off they may stay.
 func (d *watched) moded(after setting) (means []setting) {
@@ -172,7 +181,7 @@ func (w *witness) chose(i int, before, after setting, pending bool) {
 	var means []setting // nil: after, and what it leaves as it was
 	modeAlone := before.in(after.Mode).equal(after)
 	switch {
-	case modeAlone && d.byRules(after):
+	case modeAlone && d.byRules(after) && !d.hasBack(after):
 		means = d.moded(after)
 		d.choices = append(d.choices, means...)
 	case modeAlone: // what else they had is still to be given back

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,6 +59,29 @@ func TestWhatTheRulesSetIsNobodysChoice(t *testing.T) {
 				t.Errorf("the rules have set it: %v, want %v", got, c.byRules)
 			}
 		})
+	}
+}
+
+// A thermostat has its own setting back, as near as the vendor takes it, and that is what
+// the setback was. Somebody who switches its mode then has what it shows; during the
+// setback, the set point that gave way is still to come back.
+func TestWhatIsGivenBackIsAPersonsInAnotherMode(t *testing.T) {
+	own := setting{Mode: devices.Cool, Cool: 85, Heat: 84, Hold: devices.HoldPermanent}
+	shown := own.apart(3)
+	for _, restore := range []bool{false, true} {
+		now := func() *watched {
+			return &watched{gap: 3, choices: []setting{own}, automatics: []setting{shown}, automatic: command{setting: shown, restore: restore}}
+		}
+		d := now()
+		w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+		w.homes = []*watched{d}
+		w.chose(0, shown, shown.in(devices.Heat), false)
+		_, byCommand := now().meant("mode"+devices.ResultSuffix, shown.in(devices.Heat))
+		for how, wanted := range map[string][]setting{"at the wall": d.choices, "by command": byCommand} {
+			if slices.Contains(wanted, shown.in(devices.Heat)) != restore || !slices.Contains(wanted, own.in(devices.Heat)) {
+				t.Errorf("given back: %v; %s they may want %v", restore, how, wanted)
+			}
+		}
 	}
 }
 
