@@ -41,7 +41,7 @@ func (a *Absent) Run(ctx context.Context) error {
 // answers reports whether a command gets an answer of this node: an empty one that is
 // retained only clears a command, and the active node answers all others.
 func (s Shared) answers(m bus.Message) bool {
-	return (len(m.Payload) > 0 || !m.Retain) && s.Standing.Active()
+	return (len(m.Payload) > 0 || !m.Retain) && s.Role.Active()
 }
 
 // clear takes a retained command off the broker, or it would come again.

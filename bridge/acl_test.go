@@ -144,7 +144,7 @@ func TestAccessListLetsALinkDoAll(t *testing.T) {
 	r := startLink(t, func(o *LinkOptions) {
 		o.URL, o.Username, o.Password, o.TLS = b.URL(), aclUser, aclPassword, certs.ClientTLS()
 		o.Filters = append(o.Filters, "powermgr/thermostat/+/+/set", "powermgr/weather/+/set", "powermgr/node/+/journal", "homeassistant/+/+/config")
-		o.Farewell = func() []byte { return []byte("gone") }
+		o.LastWill = func() []byte { return []byte("gone") }
 	}, nil)
 	for _, topic := range append(append([]string{}, aclStates...), aclAnnounced...) {
 		if topic != linkTopics.Status() && topic != "powermgr/node/a/selftest" {

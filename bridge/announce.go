@@ -90,7 +90,7 @@ func (a *Announcer) Run(ctx context.Context) error {
 	defer a.sub.Close()
 	a.announce() // at once: the link sends it as soon as there is a broker
 	for {
-		m, ok, err := a.sub.Next(ctx, earliest(a.due, a.unread))
+		m, ok, err := a.sub.Next(ctx, devices.Earliest(a.due, a.unread))
 		switch {
 		case err != nil:
 			return err
@@ -159,14 +159,6 @@ func powerwallID(t devices.Topics) string { return discovery.Slug(t) + "_powerwa
 // it.
 func isOf(topic, id string) bool {
 	return strings.Contains(topic, "/"+id+"/") || strings.Contains(topic, "/"+id+"_")
-}
-
-// earliest is the earlier of two times, of which zero is never.
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // read learns from a reading what a thermostat can do.

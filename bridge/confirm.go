@@ -83,9 +83,9 @@ func (w *write) due() time.Time {
 	return w.sent.Add(readBacks[min(w.read, len(readBacks)-1)])
 }
 
-// writes are the commands under way of one account.
-type writes struct {
-	*account
+// commandQueue is the commands under way of one account.
+type commandQueue struct {
+	*poller
 	owned   func(key string) bool // whether neither people nor the controller command what a key sets at present; nil: never
 	open    []*write
 	persons map[string]time.Time // when a person last set a key
@@ -94,7 +94,7 @@ type writes struct {
 }
 
 // due is when the next write wants a reading; zero if none does.
-func (ws *writes) due() (next time.Time) {
+func (ws *commandQueue) due() (next time.Time) {
 	for i, w := range ws.open {
 		if at := w.due(); i == 0 || at.Before(next) {
 			next = at
@@ -105,11 +105,11 @@ func (ws *writes) due() (next time.Time) {
 
 // guard refuses what must not be acted on whatever it says, and takes a
 // retained command off the broker. It reports whether m may be acted on.
-func (ws *writes) guard(m bus.Message, now time.Time) bool {
+func (ws *commandQueue) guard(m bus.Message, now time.Time) bool {
 	if !ws.answers(m) {
 		return false
 	}
-	why := m.Refusal(now, ws.Standing.Generation())
+	why := m.Refusal(now, ws.Role.Generation())
 	if why == "" {
 		return true
 	}
@@ -130,7 +130,7 @@ const (
 )
 
 // refuse answers a command that is not carried out.
-func (ws *writes) refuse(m bus.Message, req devices.Request, why error) {
+func (ws *commandQueue) refuse(m bus.Message, req devices.Request, why error) {
 	_, way := errors.AsType[gaveWay](why)
 	if m.Source == devices.SourceControl && !way {
 		ws.lookSoon()
@@ -142,12 +142,12 @@ func (ws *writes) refuse(m bus.Message, req devices.Request, why error) {
 }
 
 // pending reports whether a write of key is under way.
-func (ws *writes) pending(key string) bool {
+func (ws *commandQueue) pending(key string) bool {
 	return slices.ContainsFunc(ws.open, func(w *write) bool { return w.key == key })
 }
 
 // yields says why an automatic write gives way; nil if it does not.
-func (ws *writes) yields(key string, now time.Time) error {
+func (ws *commandQueue) yields(key string, now time.Time) error {
 	at, ok := ws.persons[key]
 	if ok && now.Sub(at).Abs() <= devices.JustRead || slices.ContainsFunc(ws.open, func(w *write) bool { return w.key == key && !w.automatic }) {
 		return personCameFirst
@@ -156,7 +156,7 @@ func (ws *writes) yields(key string, now time.Time) error {
 }
 
 // person notes that a person has set key.
-func (ws *writes) person(key string, now time.Time) {
+func (ws *commandQueue) person(key string, now time.Time) {
 	if ws.persons == nil {
 		ws.persons = map[string]time.Time{}
 	}
@@ -185,7 +185,7 @@ func (w *write) deliver(ctx context.Context) error {
 // sends from zero. A person's second command is the first one again if that has just
 // left: the broker may deliver a command once more to a daemon that has started and sent
 // it by itself. Later, somebody may have chosen otherwise in the vendor's app.
-func (ws *writes) join(n *write, now time.Time) *write {
+func (ws *commandQueue) join(n *write, now time.Time) *write {
 	same := func(w *write) bool {
 		return w.key == n.key && w.forPerson() == n.forPerson() && reflect.DeepEqual(w.asked, n.asked) && (!w.forPerson() || !w.told() || now.Sub(w.sent) < devices.JustRead)
 	}
@@ -203,7 +203,7 @@ func (ws *writes) join(n *write, now time.Time) *write {
 }
 
 // start sends a write that has been accepted.
-func (ws *writes) start(ctx context.Context, w *write) {
+func (ws *commandQueue) start(ctx context.Context, w *write) {
 	delete(ws.done, w.key)
 	w.already = w.look() == shown
 	ws.open = append(ws.open, w)
@@ -213,11 +213,11 @@ func (ws *writes) start(ctx context.Context, w *write) {
 // accept gives the first answer. It comes before anything else is said of the
 // command or read from the device, so that the controller knows of a person's command
 // before it sees what became of it.
-func (ws *writes) accept(a answer) {
+func (ws *commandQueue) accept(a answer) {
 	ws.tell(a, devices.Result{Accepted: true, Reason: "on its way to the device"})
 }
 
-func (ws *writes) tell(a answer, r devices.Result) {
+func (ws *commandQueue) tell(a answer, r devices.Result) {
 	r.ID, r.Requested = a.id, a.requested
 	ws.publish(a.topic, false, r)
 }
@@ -232,14 +232,14 @@ type outcome struct {
 	gaveWay  bool // a person's command came first
 }
 
-func (ws *writes) has(w *write) bool { return slices.Contains(ws.open, w) }
+func (ws *commandQueue) has(w *write) bool { return slices.Contains(ws.open, w) }
 
 // close ends a write whose answers somebody else gives.
-func (ws *writes) close(w *write) {
+func (ws *commandQueue) close(w *write) {
 	ws.open = slices.DeleteFunc(ws.open, func(x *write) bool { return x == w })
 }
 
-func (ws *writes) finish(w *write, o outcome) {
+func (ws *commandQueue) finish(w *write, o outcome) {
 	w.begun()
 	ws.close(w)
 	if w.automatic && o.reason != "" && !o.expected {
@@ -258,12 +258,12 @@ func (ws *writes) finish(w *write, o outcome) {
 
 // lookSoon brings the next poll forward, after an automatic command that came to
 // nothing: the controller may have something to restore, and wants a reading.
-func (ws *writes) lookSoon() {
+func (ws *commandQueue) lookSoon() {
 	ws.next, ws.whole = earlier(ws.next, ws.Bus.Now().Add(devices.RereadWithin)), true
 }
 
 // end gives the final answer.
-func (ws *writes) end(a answer, o outcome) {
+func (ws *commandQueue) end(a answer, o outcome) {
 	if a.person && o.reason != "" {
 		ws.undo(a.topic)
 	}
@@ -285,7 +285,7 @@ func (ws *writes) end(a answer, o outcome) {
 
 // undo notes that a person was said no to on a topic. What nobody asks for, as of
 // the forecast, stays short.
-func (ws *writes) undo(topic string) {
+func (ws *commandQueue) undo(topic string) {
 	if len(ws.undone) < undoneMost {
 		ws.undone = append(ws.undone, topic)
 	}
@@ -296,9 +296,9 @@ const undoneMost = 1000
 
 // refused are the topics of what was said no to since it was asked last, if this
 // node is the active one.
-func (ws *writes) refused() []string {
+func (ws *commandQueue) refused() []string {
 	all := ws.undone
-	if ws.undone = nil; !ws.Standing.Active() {
+	if ws.undone = nil; !ws.Role.Active() {
 		return nil
 	}
 	return all
@@ -319,7 +319,7 @@ func (w *write) forPerson() bool {
 }
 
 // drop ends all writes of a node that is no longer the active one.
-func (ws *writes) drop() {
+func (ws *commandQueue) drop() {
 	for len(ws.open) > 0 {
 		ws.finish(ws.open[0], outcome{accepted: true, reason: "another node has taken over before the device showed it", expected: true})
 	}
@@ -328,9 +328,9 @@ func (ws *writes) drop() {
 }
 
 // try sends a write once, if it may be sent now.
-func (ws *writes) try(ctx context.Context, w *write) {
+func (ws *commandQueue) try(ctx context.Context, w *write) {
 	now := ws.Bus.Now()
-	if !ws.Standing.Active() {
+	if !ws.Role.Active() {
 		ws.drop()
 		return
 	}
@@ -375,7 +375,7 @@ func (ws *writes) try(ctx context.Context, w *write) {
 }
 
 // postpone leaves a write for later, or ends it if later is too late.
-func (ws *writes) postpone(w *write, at time.Time) {
+func (ws *commandQueue) postpone(w *write, at time.Time) {
 	w.begun()
 	switch {
 	case !w.sent.IsZero():
@@ -404,7 +404,7 @@ func polledWith(err error) poll {
 }
 
 // settle looks at each write under way after a poll.
-func (ws *writes) settle(ctx context.Context, p poll) {
+func (ws *commandQueue) settle(ctx context.Context, p poll) {
 	now := ws.Bus.Now()
 	for _, w := range slices.Clone(ws.open) {
 		v := unknown
@@ -426,7 +426,7 @@ func (ws *writes) settle(ctx context.Context, p poll) {
 }
 
 // unsent goes on with a write that has not reached the vendor.
-func (ws *writes) unsent(ctx context.Context, w *write, p poll, now time.Time) {
+func (ws *commandQueue) unsent(ctx context.Context, w *write, p poll, now time.Time) {
 	switch {
 	case !now.Before(w.until):
 		ws.finish(w, outcome{reason: "the vendor could not be reached in time; send it again"})
@@ -439,7 +439,7 @@ func (ws *writes) unsent(ctx context.Context, w *write, p poll, now time.Time) {
 }
 
 // unshown goes on with a write that the device does not show.
-func (ws *writes) unshown(ctx context.Context, w *write, v verdict, p poll, now time.Time) {
+func (ws *commandQueue) unshown(ctx context.Context, w *write, v verdict, p poll, now time.Time) {
 	for w.read < len(readBacks) && !now.Before(w.sent.Add(readBacks[w.read])) {
 		w.read++
 	}

@@ -23,7 +23,7 @@ func TestACommandThatSeemsAheadIsOver(t *testing.T) {
 		{"a moment ago, and the clock was set back by a second since", now.Add(time.Second), true},
 		{"before the clock went back", now.Add(20 * time.Hour), false},
 	} {
-		ws := &writes{}
+		ws := &commandQueue{}
 		ws.person("reserve", c.at)
 		if got := ws.yields("reserve", now) != nil; got != c.want {
 			t.Errorf("%s: gives way %v, want %v", c.name, got, c.want)

@@ -139,7 +139,7 @@ func bubble(t *testing.T, part func(s Shared) func(context.Context) error, scena
 	synctest.Test(t, func(t *testing.T) {
 		b := bus.New(bus.Wall{})
 		r := &rig{t: t, bus: b, sub: b.Subscribe("test", "powermgr/#")}
-		run := part(Shared{Bus: b, Topics: treeTopics, Standing: activeNode{}, Log: slog.New(slog.DiscardHandler)})
+		run := part(Shared{Bus: b, Topics: treeTopics, Role: activeNode{}, Log: slog.New(slog.DiscardHandler)})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- run(ctx) }()
@@ -1149,7 +1149,7 @@ func FuzzForecastCommand(f *testing.F) {
 		b, node := bus.New(bus.Wall{}), &turning{}
 		node.active.Store(true)
 		w := NewWeather(WeatherOptions{
-			Shared:   Shared{Bus: b, Topics: treeTopics, Standing: node, Log: slog.New(slog.DiscardHandler)},
+			Shared:   Shared{Bus: b, Topics: treeTopics, Role: node, Log: slog.New(slog.DiscardHandler)},
 			Location: time.UTC, Every: func(time.Time) time.Duration { return time.Hour },
 		})
 		w.command(bus.Message{Topic: treeTopics.Weather("forecast_high" + devices.Set), Payload: payload, Origin: bus.Broker}, now)
@@ -1171,7 +1171,7 @@ func (*turning) Generation() uint64 { return 3 }
 func TestAStandbyKeepsAnEyeOnItsAuthorization(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		battery := &countingBattery{fakeBattery: fakeBattery{reserve: 100}}
-		shared := Shared{Bus: bus.New(bus.Wall{}), Topics: treeTopics, Standing: &turning{}, Log: slog.New(slog.DiscardHandler)}
+		shared := Shared{Bus: bus.New(bus.Wall{}), Topics: treeTopics, Role: &turning{}, Log: slog.New(slog.DiscardHandler)}
 		p := NewPowerwall(PowerwallOptions{Shared: shared, Device: battery, Every: func(time.Time) time.Duration { return time.Minute }})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
@@ -1193,14 +1193,14 @@ func TestALimitThatAStandbyMeetsHoldsOnceItIsActive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		battery := &countingBattery{fakeBattery: fakeBattery{read: throttled(3*time.Hour, true)}}
 		node := &turning{}
-		shared := Shared{Bus: bus.New(bus.Wall{}), Topics: treeTopics, Standing: node, Log: slog.New(slog.DiscardHandler)}
+		shared := Shared{Bus: bus.New(bus.Wall{}), Topics: treeTopics, Role: node, Log: slog.New(slog.DiscardHandler)}
 		p := NewPowerwall(PowerwallOptions{Shared: shared, Device: battery, Every: func(time.Time) time.Duration { return time.Minute }})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- p.Run(ctx) }()
 		time.Sleep(2 * time.Hour) // its look is an hour after the start
 		node.active.Store(true)
-		shared.Bus.Publish(bus.Message{Topic: bus.Standing})
+		shared.Bus.Publish(bus.Message{Topic: bus.Role})
 		time.Sleep(119 * time.Minute)
 		if n := battery.reads.Load(); n != 1 {
 			t.Errorf("%d reads before the vendor wants any", n)

@@ -26,7 +26,7 @@ const (
 // is due. Commands go first, and what is not told now is told later. An error
 // says that the vendor wants nothing to be read for a while.
 func (p *Powerwall) follow(ctx context.Context) error {
-	if p.History == nil || p.Energy == nil || len(p.writes.open) > 0 {
+	if p.History == nil || p.Energy == nil || len(p.queue.open) > 0 {
 		return nil
 	}
 	for range maxDays + 1 {

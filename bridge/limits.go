@@ -26,7 +26,7 @@ const longestQuiet = 24 * time.Hour
 const worthKeeping = 2 * time.Minute
 
 // limit notes what err says of the vendor's limits, after a read.
-func (a *account) limit(err error, now time.Time) {
+func (a *poller) limit(err error, now time.Time) {
 	if until, ok := limited(err, now); ok {
 		a.hush(quiet{Reads: until}, now)
 	}
@@ -34,7 +34,7 @@ func (a *account) limit(err error, now time.Time) {
 
 // limit notes what err says of the vendor's limits, after an attempt to send a
 // command. An adapter may have had to read first.
-func (ws *writes) limit(err error, now time.Time) {
+func (ws *commandQueue) limit(err error, now time.Time) {
 	until, ok := limited(err, now)
 	if e, _ := errors.AsType[*devices.Error](err); ok && e.OfRead {
 		ws.hush(quiet{Reads: until}, now)
@@ -53,7 +53,7 @@ func limited(err error, now time.Time) (until time.Time, ok bool) {
 }
 
 // hush lengthens what is quiet, and keeps it over a restart.
-func (a *account) hush(more quiet, now time.Time) {
+func (a *poller) hush(more quiet, now time.Time) {
 	was := a.quiet
 	a.quiet = quiet{later(was.Reads, more.Reads), later(was.Writes, more.Writes)}
 	if a.quiet != was && later(more.Reads, more.Writes).Sub(now) >= worthKeeping {
@@ -62,7 +62,7 @@ func (a *account) hush(more quiet, now time.Time) {
 }
 
 // answered notes that the vendor has answered a read.
-func (a *account) answered(now time.Time) {
+func (a *poller) answered(now time.Time) {
 	early := a.quiet.Reads.Sub(now) >= worthKeeping
 	a.quiet.Reads = time.Time{}
 	if early {
@@ -71,11 +71,11 @@ func (a *account) answered(now time.Time) {
 }
 
 // silent reports whether the vendor wants no reads at now.
-func (a *account) silent(now time.Time) bool { return now.Before(a.quiet.Reads) }
+func (a *poller) silent(now time.Time) bool { return now.Before(a.quiet.Reads) }
 
-func (a *account) limitsKey() string { return "limits of " + a.name }
+func (a *poller) limitsKey() string { return "limits of " + a.name }
 
-func (a *account) keep() {
+func (a *poller) keep() {
 	if a.Limits == nil {
 		return
 	}
@@ -85,7 +85,7 @@ func (a *account) keep() {
 }
 
 // recall goes on with the limits from before the start.
-func (a *account) recall(now time.Time) {
+func (a *poller) recall(now time.Time) {
 	if a.Limits == nil {
 		return
 	}

@@ -201,7 +201,7 @@ func TestARestartKeepsToALimit(t *testing.T) {
 
 func TestALimitIsWrittenOnce(t *testing.T) {
 	store := NewFileStore(filepath.Join(t.TempDir(), "energy.json"))
-	a := &account{Shared: Shared{Limits: store}, name: "powerwall"}
+	a := &poller{Shared: Shared{Limits: store}, name: "powerwall"}
 	now := time.Now()
 	a.limit(throttled(time.Minute, true), now)
 	var q quiet

@@ -20,7 +20,7 @@ import (
 	"powermgr/devices"
 )
 
-// LinkOptions are what a Link needs. Bus, Topics, Node, Standing and Log are
+// LinkOptions are what a Link needs. Bus, Topics, Node, Role and Log are
 // required, and URL or Dial.
 type LinkOptions struct {
 	URL      string         // mqtt://host:1883, or mqtts://host:8883; a user and a password in it count if Username is empty
@@ -46,16 +46,16 @@ type LinkOptions struct {
 	// StatusTopic is where Home Assistant says that it has started; empty: it
 	// is not listened to.
 	StatusTopic string
-	// Guest leaves status, last will and Home Assistant to another process of
+	// SecondaryProcess leaves status, last will and Home Assistant to another process of
 	// this node.
-	Guest bool
+	SecondaryProcess bool
 	// Controller says that the controller of this node is in this process: one
 	// that commands through the broker is another node's.
 	Controller bool
-	Standing   Standing
-	// Farewell is the payload of the node's state when this process is gone:
+	Role       Role
+	// LastWill is the payload of the node's state when this process is gone:
 	// the last will of a standby, and the last word of both. Nil: none.
-	Farewell func() []byte
+	LastWill func() []byte
 
 	Bus *bus.Bus
 	Log *slog.Logger
@@ -250,7 +250,7 @@ func (l *Link) Run(ctx context.Context) error {
 
 // mirror hands m on, and notes what did not fit the queue.
 func (l *Link) mirror(m bus.Message) {
-	if m.Topic == bus.Standing {
+	if m.Topic == bus.Role {
 		l.reconnect()
 	}
 	l.out.forget(l.o.Forgets(m))
@@ -276,7 +276,7 @@ func (l *Link) offer(m bus.Message) {
 // once m was on the bus: another node goes on from it. When this one is active again, an
 // energy counter would fall.
 func (o LinkOptions) Forgets(m bus.Message) []string {
-	if m.Topic == bus.Standing && !o.Standing.Active() {
+	if m.Topic == bus.Role && !o.Role.Active() {
 		return o.Stored
 	}
 	return nil
@@ -285,18 +285,18 @@ func (o LinkOptions) Forgets(m bus.Message) []string {
 // Keeps reports whether m is to be said as soon as it may be. A reading that ends when
 // this node stands by already comes too late.
 func (o LinkOptions) Keeps(m bus.Message) bool {
-	return o.Standing.Active() || !slices.Contains(o.Stored, m.Topic)
+	return o.Role.Active() || !slices.Contains(o.Stored, m.Topic)
 }
 
 // may reports whether this node may say m now. A standby speaks of itself
 // alone; what it has retained of other things is old.
 func (l *Link) may(m bus.Message) bool {
-	return !m.Retain || l.o.Standing.Active() || strings.HasPrefix(m.Topic, l.o.Topics.Base+"/node/"+l.o.Node+"/")
+	return !m.Retain || l.o.Role.Active() || strings.HasPrefix(m.Topic, l.o.Topics.Base+"/node/"+l.o.Node+"/")
 }
 
 // online is what the active node says of the whole.
 func (l *Link) online() bus.Message {
-	if l.o.Guest {
+	if l.o.SecondaryProcess {
 		return bus.Message{}
 	}
 	return bus.Message{Topic: l.o.Topics.Status(), Payload: []byte(devices.Online), Retain: true}
@@ -305,19 +305,19 @@ func (l *Link) online() bus.Message {
 // will is what the broker says when it loses the connection.
 func (l *Link) will() bus.Message {
 	switch {
-	case l.o.Guest:
+	case l.o.SecondaryProcess:
 		return bus.Message{}
-	case l.o.Standing.Active():
+	case l.o.Role.Active():
 		return bus.Message{Topic: l.o.Topics.Status(), Payload: []byte(devices.Offline), Retain: true}
 	}
 	return l.farewell()
 }
 
 func (l *Link) farewell() bus.Message {
-	if l.o.Guest || l.o.Farewell == nil {
+	if l.o.SecondaryProcess || l.o.LastWill == nil {
 		return bus.Message{}
 	}
-	return bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.Farewell(), Retain: true}
+	return bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.LastWill(), Retain: true}
 }
 
 // say publishes on the bus how the link fares.

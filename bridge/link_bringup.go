@@ -43,7 +43,7 @@ func (l *Link) subscriptions() []subscribing {
 	for _, topic := range l.o.Stored {
 		all = append(all, subscribing{filter: topic})
 	}
-	if !l.o.Guest {
+	if !l.o.SecondaryProcess {
 		all = append(all, subscribing{filter: l.o.Topics.Status()})
 		for _, topic := range l.births() {
 			all = append(all, subscribing{filter: topic})

@@ -43,7 +43,7 @@ func (l *Link) sameBroker(last *Link) bool {
 	a, b := l.o, last.o
 	return *l.url == *last.url && a.Username == b.Username && a.Password == b.Password && a.ClientID == b.ClientID && a.KeepAlive == b.KeepAlive &&
 		a.Dial == nil && b.Dial == nil && sameTLS(a.TLS, b.TLS) &&
-		a.Topics == b.Topics && a.Node == b.Node && a.StatusTopic == b.StatusTopic && a.Guest == b.Guest && a.Controller == b.Controller &&
+		a.Topics == b.Topics && a.Node == b.Node && a.StatusTopic == b.StatusTopic && a.SecondaryProcess == b.SecondaryProcess && a.Controller == b.Controller &&
 		slices.Equal(a.Filters, b.Filters) && slices.Equal(a.Stored, b.Stored)
 }
 

@@ -169,7 +169,7 @@ func (o connecting) open(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn = promptly(conn)
+	conn = quickAck(conn)
 	if o.tls == nil {
 		return conn, nil
 	}

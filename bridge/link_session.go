@@ -119,7 +119,7 @@ func (s *serving) intercept(m bus.Message) (_ bus.Message, pass bool) {
 		if bytes.Equal(m.Payload, s.nonce) {
 			signal(s.echoed)
 		}
-	case !s.o.Guest && m.Topic == s.o.Topics.Status():
+	case !s.o.SecondaryProcess && m.Topic == s.o.Topics.Status():
 		if string(m.Payload) == devices.Offline {
 			signal(s.offline)
 		}
@@ -372,7 +372,7 @@ func (s *serving) leave(ctx context.Context) {
 	s.flush(ctx)
 	ctx, cancel := context.WithTimeout(ctx, s.timing.farewell/3)
 	defer cancel()
-	if !s.o.Guest && s.o.Standing.Active() {
+	if !s.o.SecondaryProcess && s.o.Role.Active() {
 		m := s.online()
 		m.Payload = []byte(devices.Offline)
 		_ = s.publish(ctx, m) // nobody is left to hear of it

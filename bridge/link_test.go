@@ -62,7 +62,7 @@ func startLink(t *testing.T, set func(*LinkOptions), tune func(*timing)) *linkRi
 	r := &linkRig{bus: bus.New(bus.Wall{}), standing: &linkStanding{}, log: &linkLog{}}
 	r.standing.active.Store(true)
 	o := LinkOptions{
-		Topics: linkTopics, Node: "a", StatusTopic: "homeassistant/status", Standing: r.standing, Bus: r.bus,
+		Topics: linkTopics, Node: "a", StatusTopic: "homeassistant/status", Role: r.standing, Bus: r.bus,
 		Filters: []string{"powermgr/control/+/set", "powermgr/powerwall/+/set", "powermgr/node/+/state"},
 		Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
@@ -413,8 +413,8 @@ func TestLinkOfAStandbySpeaksOfItselfAlone(t *testing.T) {
 	standing := &linkStanding{}
 	r := startLink(t, func(o *LinkOptions) {
 		o.URL = b.URL()
-		o.Standing = standing
-		o.Farewell = func() []byte { return []byte("gone") }
+		o.Role = standing
+		o.LastWill = func() []byte { return []byte("gone") }
 	}, nil)
 	r.retain("powermgr/powerwall/state", "old")
 	r.retain("powermgr/node/a/state", "standby")
@@ -431,7 +431,7 @@ func TestLinkOfAStandbySpeaksOfItselfAlone(t *testing.T) {
 	person.Forget()
 
 	standing.active.Store(true)
-	r.bus.Publish(bus.Message{Topic: bus.Standing, Retain: true, Payload: []byte("active")})
+	r.bus.Publish(bus.Message{Topic: bus.Role, Retain: true, Payload: []byte("active")})
 	person.Await(t, "powermgr/status", "online")
 	person.Await(t, "powermgr/powerwall/state", "old")
 	for _, m := range person.Received() {
@@ -452,10 +452,10 @@ func TestLinkOfAStandbyForgetsWhatTheActiveNodeSays(t *testing.T) {
 	person := b.Client(t, brokertest.Login{})
 	const state, later = "powermgr/powerwall/state", "powermgr/weather/state"
 	standing := &linkStanding{}
-	r := startLink(t, func(o *LinkOptions) { at(b)(o); o.Standing, o.Stored = standing, []string{state} }, nil)
+	r := startLink(t, func(o *LinkOptions) { at(b)(o); o.Role, o.Stored = standing, []string{state} }, nil)
 	turn := func(active bool) {
 		standing.active.Store(active)
-		r.bus.Publish(bus.Message{Topic: bus.Standing, Retain: true, Payload: []byte("turned")})
+		r.bus.Publish(bus.Message{Topic: bus.Role, Retain: true, Payload: []byte("turned")})
 	}
 	turn(true)
 	person.Subscribe(t, "powermgr/#")

@@ -16,8 +16,8 @@ import (
 	"powermgr/devices"
 )
 
-// Standing says what this node is in the pair.
-type Standing interface {
+// Role says what this node is in the pair.
+type Role interface {
 	Active() bool       // false: another node polls and commands
 	Generation() uint64 // of the claim this node holds
 }
@@ -25,10 +25,10 @@ type Standing interface {
 // Shared is what every part of the bridge needs; all are required but Limits
 // and Chance.
 type Shared struct {
-	Bus      *bus.Bus
-	Topics   devices.Topics
-	Standing Standing
-	Log      *slog.Logger
+	Bus    *bus.Bus
+	Topics devices.Topics
+	Role   Role
+	Log    *slog.Logger
 	// Limits keeps over a restart how long vendors want to be left alone. Nil:
 	// nothing does.
 	Limits Store
@@ -51,9 +51,9 @@ func (s Shared) publish(topic string, retain bool, v any) {
 	s.Bus.Publish(bus.Message{Topic: topic, Payload: b, Retain: retain})
 }
 
-// account is the polling of one vendor account: when, whether it answers, and
+// poller is the polling of one vendor account: when, whether it answers, and
 // what is said of it.
-type account struct {
+type poller struct {
 	Shared
 	name  string                            // "powerwall", for logs
 	topic string                            // of the API figures
@@ -87,11 +87,11 @@ const (
 	maxCuts    = 2                // polls in a row that commands may end
 )
 
-func newAccount(s Shared, name, topic string, every func(time.Time) time.Duration, m *Meter) *account {
+func newPoller(s Shared, name, topic string, every func(time.Time) time.Duration, m *Meter) *poller {
 	if s.Chance == nil {
 		s.Chance = rand.Float64
 	}
-	return &account{Shared: s, name: name, topic: topic, every: every, meter: m, waits: backoff.NewExponentialBackOff(
+	return &poller{Shared: s, name: name, topic: topic, every: every, meter: m, waits: backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(firstWait), backoff.WithMaxInterval(longWait), backoff.WithMultiplier(2),
 		backoff.WithMaxElapsedTime(0), backoff.WithRandomizationFactor(0))}
 }
@@ -116,8 +116,8 @@ type API struct {
 
 // turned reports whether m says that the standing of this node has changed:
 // then it is time to look.
-func (a *account) turned(m bus.Message) bool {
-	if m.Topic != bus.Standing {
+func (a *poller) turned(m bus.Message) bool {
+	if m.Topic != bus.Role {
 		return false
 	}
 	a.next, a.whole = a.Bus.Now(), true
@@ -134,7 +134,7 @@ const checkEvery = 24 * time.Hour
 
 // standBy is a look of a node that is not the active one, which polls nothing
 // but for the sake of its own authorization.
-func (a *account) standBy(ctx context.Context, sub *bus.Subscription, work func(context.Context) error) {
+func (a *poller) standBy(ctx context.Context, sub *bus.Subscription, work func(context.Context) error) {
 	now := a.Bus.Now()
 	a.next = now.Add(standby)
 	if a.checked.IsZero() {
@@ -156,7 +156,7 @@ func (a *account) standBy(ctx context.Context, sub *bus.Subscription, work func(
 
 // read makes one poll of it. interrupted says that a command ended it, which
 // then goes first; but commands cannot keep an account from ever being read.
-func (a *account) read(ctx context.Context, sub *bus.Subscription, work func(context.Context) error) (interrupted bool, err error) {
+func (a *poller) read(ctx context.Context, sub *bus.Subscription, work func(context.Context) error) (interrupted bool, err error) {
 	if a.cut >= maxCuts {
 		a.cut = 0
 		return false, bounded(ctx, work)
@@ -173,7 +173,7 @@ func (a *account) read(ctx context.Context, sub *bus.Subscription, work func(con
 }
 
 // polled notes the outcome of a poll at now; asOf is that of the figures.
-func (a *account) polled(now, asOf time.Time, err error) {
+func (a *poller) polled(now, asOf time.Time, err error) {
 	if err == nil {
 		a.asOf, a.readAt = asOf, now
 		a.good(now)
@@ -203,7 +203,7 @@ func (a *account) polled(now, asOf time.Time, err error) {
 
 // good notes that the vendor has answered as it should, be it with a part of
 // what there is to read.
-func (a *account) good(now time.Time) {
+func (a *poller) good(now time.Time) {
 	a.misses = 0
 	a.answered(now)
 	a.waits.Reset()
@@ -215,7 +215,7 @@ func (a *account) good(now time.Time) {
 }
 
 // say publishes the API figures.
-func (a *account) say(now time.Time) {
+func (a *poller) say(now time.Time) {
 	var api API
 	if !a.asOf.IsZero() {
 		at := now // the figures grow old while the vendor does not answer
@@ -243,7 +243,7 @@ func (a *account) say(now time.Time) {
 }
 
 // wait is how long to leave the vendor alone after a poll without success.
-func (a *account) wait(kind devices.Kind, err error) time.Duration {
+func (a *poller) wait(kind devices.Kind, err error) time.Duration {
 	var asked time.Duration
 	var e *devices.Error
 	if errors.As(err, &e) {
@@ -267,7 +267,7 @@ func (a *account) wait(kind devices.Kind, err error) time.Duration {
 // due is when to look next: regularly, but never before the vendor wants to be
 // read, or for a write under way (zero: none), which has to come to its end
 // whether the device can be read or not.
-func (a *account) due(write time.Time) time.Time {
+func (a *poller) due(write time.Time) time.Time {
 	at := later(a.next, a.quiet.Reads)
 	if !write.IsZero() {
 		at = earlier(at, write)
@@ -286,7 +286,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // noReads says until when the vendor wants no reads; nil: it can be read.
-func (a *account) noReads(now time.Time) error {
+func (a *poller) noReads(now time.Time) error {
 	if !a.silent(now) {
 		return nil
 	}

@@ -36,13 +36,13 @@ type PowerwallOptions struct {
 // writes never interleave, and a command goes before a poll under way.
 type Powerwall struct {
 	PowerwallOptions
-	account *account
-	writes  *writes
-	sub     *bus.Subscription
-	last    *devices.PowerwallReading
-	past    map[string][]any // by setting: what may still show from before the write under way; nil first: whatever shows first
-	idle    bool             // another node is the active one
-	tariff  []byte           // as it was published last
+	poller *poller
+	queue  *commandQueue
+	sub    *bus.Subscription
+	last   *devices.PowerwallReading
+	past   map[string][]any // by setting: what may still show from before the write under way; nil first: whatever shows first
+	idle   bool             // another node is the active one
+	tariff []byte           // as it was published last
 
 	commanded map[string]time.Time   // by setting: when a command for it last came
 	changed   time.Time              // when a reading last showed a setting that was not asked for here
@@ -56,11 +56,11 @@ type Powerwall struct {
 func NewPowerwall(o PowerwallOptions) *Powerwall {
 	p := &Powerwall{
 		PowerwallOptions: o, past: map[string][]any{}, looks: map[string][]time.Time{}, commanded: map[string]time.Time{},
-		sub: o.Bus.Subscribe("powerwall", o.Topics.Powerwall("+"+devices.Set), bus.Standing, bus.Stored(o.Topics.Powerwall(devices.StateLeaf))),
+		sub: o.Bus.Subscribe("powerwall", o.Topics.Powerwall("+"+devices.Set), bus.Role, bus.Stored(o.Topics.Powerwall(devices.StateLeaf))),
 	}
-	p.account = newAccount(o.Shared, "powerwall", o.Topics.Powerwall(devices.APILeaf), p.pace, o.Meter)
-	p.account.owed = o.Owed
-	p.writes = &writes{account: p.account, owned: func(key string) bool { return key == "reserve" && p.last != nil && taken(*p.last) }}
+	p.poller = newPoller(o.Shared, "powerwall", o.Topics.Powerwall(devices.APILeaf), p.pace, o.Meter)
+	p.poller.owed = o.Owed
+	p.queue = &commandQueue{poller: p.poller, owned: func(key string) bool { return key == "reserve" && p.last != nil && taken(*p.last) }}
 	return p
 }
 
@@ -68,21 +68,21 @@ func NewPowerwall(o PowerwallOptions) *Powerwall {
 func (p *Powerwall) Run(ctx context.Context) error {
 	defer p.sub.Close()
 	defer p.rest()
-	p.account.recall(p.Bus.Now())
+	p.poller.recall(p.Bus.Now())
 	for {
-		if len(p.writes.refused()) > 0 && p.last != nil {
+		if len(p.queue.refused()) > 0 && p.last != nil {
 			p.show()
 		}
 		m, ok, err := p.sub.Next(ctx, p.due(p.Bus.Now()))
 		switch {
 		case err != nil:
 			return err
-		case ok && p.account.turned(m):
+		case ok && p.poller.turned(m):
 		case ok && m.Topic == bus.Stored(p.Topics.Powerwall(devices.StateLeaf)):
 			p.recall(m)
 		case ok:
 			p.command(ctx, m)
-		case !p.Standing.Active():
+		case !p.Role.Active():
 			p.standBy(ctx)
 		default:
 			p.idle = false
@@ -94,11 +94,11 @@ func (p *Powerwall) Run(ctx context.Context) error {
 func (p *Powerwall) standBy(ctx context.Context) {
 	if !p.idle {
 		p.idle = true
-		p.writes.drop()
+		p.queue.drop()
 		p.rest()
 		p.last = nil // the other node's settings and counters are newer
 	}
-	p.account.standBy(ctx, p.sub, func(ctx context.Context) error {
+	p.poller.standBy(ctx, p.sub, func(ctx context.Context) error {
 		_, err := p.Device.Read(ctx)
 		return err
 	})
@@ -123,7 +123,7 @@ func (p *Powerwall) recall(m bus.Message) {
 	if err != nil || p.Energy == nil {
 		return
 	}
-	if p.Energy.Recall(r, p.last, p.Bus.Now()) && p.Standing.Active() {
+	if p.Energy.Recall(r, p.last, p.Bus.Now()) && p.Role.Active() {
 		p.show()
 	}
 }
@@ -133,12 +133,12 @@ func (p *Powerwall) poll(ctx context.Context) {
 	switch {
 	case wanted == nothing:
 		return
-	case p.account.silent(now):
-		p.writes.settle(ctx, held)
+	case p.poller.silent(now):
+		p.queue.settle(ctx, held)
 		return
 	}
 	var r devices.PowerwallReading
-	interrupted, err := p.account.read(ctx, p.sub, func(ctx context.Context) (err error) {
+	interrupted, err := p.poller.read(ctx, p.sub, func(ctx context.Context) (err error) {
 		r, err = p.read(ctx, wanted)
 		return err
 	})
@@ -152,11 +152,11 @@ func (p *Powerwall) poll(ctx context.Context) {
 	p.took(r, wanted, err)
 	now = p.Bus.Now()
 	if limit != nil { // of all reads, although this one was answered
-		p.account.polled(now, r.AsOf(), limit)
+		p.poller.polled(now, r.AsOf(), limit)
 	}
-	under := len(p.writes.open)
-	p.writes.settle(ctx, polledWith(err))
-	if len(p.writes.open) < under {
+	under := len(p.queue.open)
+	p.queue.settle(ctx, polledWith(err))
+	if len(p.queue.open) < under {
 		if p.Energy != nil {
 			p.Energy.Busy(now)
 		}
@@ -169,7 +169,7 @@ func (p *Powerwall) poll(ctx context.Context) {
 // show publishes the last reading.
 func (p *Powerwall) show() {
 	r := *p.last
-	for _, w := range p.writes.open {
+	for _, w := range p.queue.open {
 		if !w.automatic && w.look() != shown {
 			r.Pending = append(r.Pending, w.key)
 		}
@@ -184,7 +184,7 @@ func (p *Powerwall) show() {
 
 func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 	now := p.Bus.Now()
-	if !p.writes.guard(m, now) {
+	if !p.queue.guard(m, now) {
 		return
 	}
 	levels, _ := p.Topics.Split(m.Topic)
@@ -202,24 +202,24 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 	}
 	automatic := m.Source == devices.SourceControl
 	if err == nil && automatic {
-		if err = p.writes.yields(setting, now); err == nil {
+		if err = p.queue.yields(setting, now); err == nil {
 			_, restores := req.Fields[restoresField]
 			err = p.unchanged(ctx, restores)
 			now = p.Bus.Now()
 		}
 	}
 	if err != nil {
-		p.writes.refuse(m, req, err)
+		p.queue.refuse(m, req, err)
 		return
 	}
 	want := describePowerwall(cmd)
 	a := answer{topic: devices.ResultTopic(m.Topic), id: req.ID, requested: want, shows: func() any { return p.value(setting) }, person: !automatic}
 	first := sync.OnceFunc(func() {
 		p.Log.Info("command", "device", "powerwall", "setting", setting, "value", want, "source", m.Source, "reason", req.Reason)
-		p.writes.accept(a)
+		p.queue.accept(a)
 	})
 	if !automatic {
-		p.writes.person(setting, now)
+		p.queue.person(setting, now)
 	}
 	p.lookAfter(setting, cmd, now)
 	p.commanded[setting] = now
@@ -228,12 +228,12 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 		send: func(ctx context.Context) error { return p.Device.Apply(ctx, cmd) },
 		look: func() verdict { return p.look(setting, want) },
 	}
-	if p.writes.join(w, now) != nil {
+	if p.queue.join(w, now) != nil {
 		return
 	}
 	p.supersede(setting)
 	p.past[setting] = remember(p.past[setting], want)
-	p.writes.start(ctx, w)
+	p.queue.start(ctx, w)
 }
 
 // lastSend is until when a command may be sent for the first time.
@@ -248,12 +248,12 @@ func lastSend(m bus.Message, now time.Time) time.Time {
 // supersede ends the write of a setting that is under way. What it asked for
 // may land late and is no stranger's doing.
 func (p *Powerwall) supersede(setting string) {
-	if !p.writes.pending(setting) {
+	if !p.queue.pending(setting) {
 		p.past[setting] = []any{p.value(setting)}
 	}
-	for _, w := range slices.Clone(p.writes.open) {
+	for _, w := range slices.Clone(p.queue.open) {
 		if w.key == setting {
-			p.writes.finish(w, superseded(!w.automatic || w.told()))
+			p.queue.finish(w, superseded(!w.automatic || w.told()))
 		}
 	}
 }

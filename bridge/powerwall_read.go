@@ -73,25 +73,25 @@ func (p *Powerwall) historyEvery(now time.Time) time.Duration {
 // due is when to look next.
 func (p *Powerwall) due(now time.Time) time.Time {
 	if !p.paced() {
-		return p.account.due(p.writes.due())
+		return p.poller.due(p.queue.due())
 	}
 	m := p.moment(now)
 	p.hasten(m, now)
-	at := earlier(p.account.due(p.writes.due()), later(p.settingsDue(m, now), p.account.quiet.Reads))
+	at := earlier(p.poller.due(p.queue.due()), later(p.settingsDue(m, now), p.poller.quiet.Reads))
 	return earlier(at, now.Add(paceAgain))
 }
 
 // paced reports whether the paces say what is read: not on standby, and not until
 // the vendor has answered, for then a poll is there to get hold of it.
 func (p *Powerwall) paced() bool {
-	return p.limited() && p.Standing.Active() && p.last != nil && p.account.trouble == "" && !p.account.whole
+	return p.limited() && p.Role.Active() && p.last != nil && p.poller.trouble == "" && !p.poller.whole
 }
 
 // hasten brings the next reading of the figures forward when the pace has become
 // quicker since the last.
 func (p *Powerwall) hasten(m Moment, now time.Time) {
 	last := p.last.PolledAt
-	p.account.next = earlier(p.account.next, later(m.figures(p.Budget.Paces(now), last), last.Add(p.Every(now))))
+	p.poller.next = earlier(p.poller.next, later(m.figures(p.Budget.Paces(now), last), last.Add(p.Every(now))))
 }
 
 // settingsDue is when the settings are to be read next.
@@ -110,8 +110,8 @@ func (p *Powerwall) wanted(now time.Time) part {
 	if !p.paced() {
 		return everything
 	}
-	write := p.writes.due()
-	live := !now.Before(p.account.next)
+	write := p.queue.due()
+	live := !now.Before(p.poller.next)
 	set := !now.Before(p.settingsDue(p.moment(now), now)) || !write.IsZero() && !now.Before(write) || live && (p.owed() || taken(*p.last))
 	switch {
 	case live && set:
@@ -174,21 +174,21 @@ func (p *Powerwall) took(r devices.PowerwallReading, wanted part, err error) {
 			}
 		}
 		if wanted == everything {
-			p.account.whole = false
+			p.poller.whole = false
 		}
 		p.last = &r
 	}
 	if err == nil && wanted == settings {
-		p.account.good(now)
-		p.account.say(now)
+		p.poller.good(now)
+		p.poller.say(now)
 	} else {
-		p.account.polled(now, r.AsOf(), err)
+		p.poller.polled(now, r.AsOf(), err)
 	}
 	if p.Budget != nil {
 		p.Budget.Keep()
 	}
 	// Availability first: Home Assistant drops the states of what is away.
-	if online := p.account.online; online != nil {
+	if online := p.poller.online; online != nil {
 		old := p.last != nil && p.last.Age() >= devices.TooOld // then the cloud answers, and not the gateway
 		p.sayAvailability(p.Topics.Powerwall(devices.AvailLeaf), *online && !old)
 	}
@@ -208,7 +208,7 @@ func (p *Powerwall) strange(r devices.PowerwallReading, now time.Time) bool {
 		if v == nil || v == before[setting] || before[setting] == nil {
 			continue
 		}
-		asked := now.Sub(p.commanded[setting]).Abs() < devices.AnswerWithin || p.writes.pending(setting)
+		asked := now.Sub(p.commanded[setting]).Abs() < devices.AnswerWithin || p.queue.pending(setting)
 		if !(asked && slices.Contains(p.past[setting], v)) {
 			return true
 		}
@@ -220,7 +220,7 @@ func (p *Powerwall) strange(r devices.PowerwallReading, now time.Time) bool {
 // a command for one.
 func (p *Powerwall) lookAfter(setting string, cmd devices.PowerwallCommand, now time.Time) {
 	looks := []time.Time{now.Add(lookLate)}
-	if p.writes.pending(setting) {
+	if p.queue.pending(setting) {
 		looks = append(looks, now.Add(lookSettled))
 	}
 	if cmd.Reserve != nil && *cmd.Reserve > snapsBack {
@@ -236,7 +236,7 @@ func (p *Powerwall) lookAfter(setting string, cmd devices.PowerwallCommand, now 
 func (p *Powerwall) unchanged(ctx context.Context, restores bool) error {
 	now := p.Bus.Now()
 	if p.last == nil || now.Sub(p.last.SettingsAsOf()).Abs() >= devices.JustRead {
-		err := p.account.noReads(now)
+		err := p.poller.noReads(now)
 		if err == nil {
 			err = p.readNow(ctx)
 		}
@@ -256,7 +256,7 @@ func (p *Powerwall) unchanged(ctx context.Context, restores bool) error {
 // readNow reads the settings, whenever they are due.
 func (p *Powerwall) readNow(ctx context.Context) error {
 	wanted := settings
-	if p.last == nil || p.account.trouble != "" {
+	if p.last == nil || p.poller.trouble != "" {
 		wanted = everything
 	}
 	var r devices.PowerwallReading

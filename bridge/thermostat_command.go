@@ -211,9 +211,9 @@ func describeThermostat(c devices.ThermostatCommand) string {
 	return strings.Join(words, " ")
 }
 
-// pendingSettings are the settings that people have wished for.
-func pendingSettings(wishes []wish) (all []string) {
-	for _, w := range wishes {
+// pendingSettings are the settings that people have asked for.
+func pendingSettings(requests []request) (all []string) {
+	for _, w := range requests {
 		if w.automatic {
 			continue
 		}
@@ -261,8 +261,8 @@ func contradicts(earlier, later devices.ThermostatCommand) bool {
 }
 
 // combined is several commands as one; a later one counts.
-func combined(wishes []wish) (all devices.ThermostatCommand) {
-	for _, w := range wishes {
+func combined(requests []request) (all devices.ThermostatCommand) {
+	for _, w := range requests {
 		all = laid(all, w.cmd)
 	}
 	return all

@@ -36,12 +36,12 @@ type ThermostatsOptions struct {
 // Assistant sends the two set points of a range as two messages.
 type Thermostats struct {
 	ThermostatsOptions
-	account *account
-	writes  *writes
-	sub     *bus.Subscription
-	homes   map[string]*thermostat
-	absent  map[string]int // good polls in a row that had no reading of one of Controlled
-	idle    bool           // another node is the active one
+	poller *poller
+	queue  *commandQueue
+	sub    *bus.Subscription
+	homes  map[string]*thermostat
+	absent map[string]int // good polls in a row that had no reading of one of Controlled
+	idle   bool           // another node is the active one
 }
 
 // thermostat is one device, by ThermostatReading.ID.
@@ -49,14 +49,14 @@ type thermostat struct {
 	last    devices.ThermostatReading
 	missing int       // good polls in a row without it
 	changed time.Time // when a reading last showed a setting that was not asked for here
-	draft   []wish    // what a person has sent and was not sent on yet
+	draft   []request // what a person has sent and was not sent on yet
 	at      time.Time // when the draft is sent on
 	tasks   []*task   // under way
 	past    []devices.ThermostatReading
 }
 
-// A wish is one command to a thermostat.
-type wish struct {
+// A request is one command to a thermostat.
+type request struct {
 	answer
 	cmd       devices.ThermostatCommand
 	automatic bool
@@ -64,11 +64,11 @@ type wish struct {
 	until     time.Time // it is not sent for the first time after this
 }
 
-// A task is a write and the wishes it carries out.
+// A task is a write and the requests it carries out.
 type task struct {
 	*write
-	wishes []wish
-	want   devices.ThermostatCommand // merged: all that the device will show
+	requests []request
+	want     devices.ThermostatCommand // merged: all that the device will show
 }
 
 // together is how long a person's command waits for others to the same
@@ -77,13 +77,13 @@ const together = 250 * time.Millisecond
 
 // NewThermostats returns a part that has subscribed already.
 func NewThermostats(o ThermostatsOptions) *Thermostats {
-	a := newAccount(o.Shared, "thermostats", o.Topics.Thermostats(devices.APILeaf), o.Every, o.Meter)
+	a := newPoller(o.Shared, "thermostats", o.Topics.Thermostats(devices.APILeaf), o.Every, o.Meter)
 	a.owed = o.Owed
 	t := &Thermostats{
-		ThermostatsOptions: o, account: a, homes: map[string]*thermostat{}, absent: map[string]int{},
-		sub: o.Bus.Subscribe("thermostats", o.Topics.Thermostat("+", "+"+devices.Set), bus.Standing),
+		ThermostatsOptions: o, poller: a, homes: map[string]*thermostat{}, absent: map[string]int{},
+		sub: o.Bus.Subscribe("thermostats", o.Topics.Thermostat("+", "+"+devices.Set), bus.Role),
 	}
-	t.writes = &writes{account: a, owned: func(id string) bool { return t.homes[id].owned() }}
+	t.queue = &commandQueue{poller: a, owned: func(id string) bool { return t.homes[id].owned() }}
 	return t
 }
 
@@ -99,9 +99,9 @@ func (t *Thermostats) Resume(last *Thermostats) { t.absent = maps.Clone(last.abs
 // Run works until ctx ends; its error is ctx's.
 func (t *Thermostats) Run(ctx context.Context) error {
 	defer t.sub.Close()
-	t.account.recall(t.Bus.Now())
+	t.poller.recall(t.Bus.Now())
 	for {
-		for _, topic := range t.writes.refused() {
+		for _, topic := range t.queue.refused() {
 			levels, _ := t.Topics.Split(topic)
 			if h := t.homes[levels[1]]; h != nil && h.last.VendorID != "" {
 				t.show(h)
@@ -109,16 +109,16 @@ func (t *Thermostats) Run(ctx context.Context) error {
 		}
 		wake, drafted := t.sendAt()
 		if !drafted { // a poll could hold a draft up
-			wake = t.account.due(t.writes.due())
+			wake = t.poller.due(t.queue.due())
 		}
 		m, ok, err := t.sub.Next(ctx, wake)
 		switch now := t.Bus.Now(); {
 		case err != nil:
 			return err
-		case ok && t.account.turned(m):
+		case ok && t.poller.turned(m):
 		case ok:
 			t.command(ctx, m, now)
-		case !t.Standing.Active():
+		case !t.Role.Active():
 			t.standBy(ctx)
 		case drafted:
 			t.sendDrafts(ctx, now)
@@ -132,30 +132,30 @@ func (t *Thermostats) Run(ctx context.Context) error {
 func (t *Thermostats) standBy(ctx context.Context) {
 	if !t.idle {
 		t.idle = true
-		t.writes.drop()
+		t.queue.drop()
 		for _, h := range t.homes {
 			h.draft, h.tasks = nil, nil
 		}
 	}
-	t.account.standBy(ctx, t.sub, func(ctx context.Context) error {
+	t.poller.standBy(ctx, t.sub, func(ctx context.Context) error {
 		_, err := t.Device.Read(ctx)
 		return err
 	})
 }
 
 func (t *Thermostats) poll(ctx context.Context) {
-	if t.account.silent(t.Bus.Now()) {
-		t.writes.settle(ctx, held)
+	if t.poller.silent(t.Bus.Now()) {
+		t.queue.settle(ctx, held)
 		return
 	}
 	var rs []devices.ThermostatReading
-	interrupted, err := t.account.read(ctx, t.sub, func(ctx context.Context) (err error) {
+	interrupted, err := t.poller.read(ctx, t.sub, func(ctx context.Context) (err error) {
 		rs, err = t.Device.Read(ctx)
 		return err
 	})
 	if !interrupted && ctx.Err() == nil {
 		t.took(rs, err)
-		t.writes.settle(ctx, polledWith(err))
+		t.queue.settle(ctx, polledWith(err))
 	}
 }
 
@@ -182,7 +182,7 @@ func (t *Thermostats) took(rs []devices.ThermostatReading, err error) {
 			h.last, h.missing = *r, 0
 		}
 	}
-	t.account.polled(now, oldest, err)
+	t.poller.polled(now, oldest, err)
 	t.sayAvailabilities()
 	if err == nil {
 		t.findMissing()
@@ -198,7 +198,7 @@ func (t *Thermostats) show(h *thermostat) {
 	r.Pending = pendingSettings(h.draft)
 	for _, k := range t.underWay(h.tasks) {
 		if k.write.look() != shown {
-			r.Pending = append(r.Pending, pendingSettings(k.wishes)...)
+			r.Pending = append(r.Pending, pendingSettings(k.requests)...)
 		}
 	}
 	slices.Sort(r.Pending)
@@ -213,7 +213,7 @@ func (t *Thermostats) show(h *thermostat) {
 func (t *Thermostats) unchanged(ctx context.Context, id string, restores bool) error {
 	h, now := t.homes[id], t.Bus.Now()
 	if now.Sub(h.last.PolledAt).Abs() >= devices.JustRead {
-		err := t.account.noReads(now)
+		err := t.poller.noReads(now)
 		if err == nil {
 			err = t.readNow(ctx)
 		}
@@ -249,17 +249,17 @@ func (t *Thermostats) readNow(ctx context.Context) error {
 // sayAvailabilities says which thermostats can be reached: those that the
 // vendor's cloud reaches, and that have not gone from the account.
 func (t *Thermostats) sayAvailabilities() {
-	if t.account.online == nil {
+	if t.poller.online == nil {
 		return
 	}
 	for id, h := range t.homes {
-		online := *t.account.online && h.last.Alive && h.missing < missesDown && h.last.Age() < devices.TooOld
+		online := *t.poller.online && h.last.Alive && h.missing < missesDown && h.last.Age() < devices.TooOld
 		t.sayAvailability(t.Topics.Thermostat(id, devices.AvailLeaf), online)
 	}
 }
 
 func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time) {
-	if !t.writes.guard(m, now) {
+	if !t.queue.guard(m, now) {
 		return
 	}
 	levels, _ := t.Topics.Split(m.Topic)
@@ -291,21 +291,21 @@ func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time)
 		}
 	}
 	if err != nil {
-		t.writes.refuse(m, req, err)
+		t.queue.refuse(m, req, err)
 		return
 	}
 	t.Log.Info("command", "device", id, "setting", setting, "value", req.Value, "source", m.Source, "reason", req.Reason)
-	w := wish{cmd: cmd, automatic: automatic, restores: restores, until: lastSend(m, now), answer: answer{
+	w := request{cmd: cmd, automatic: automatic, restores: restores, until: lastSend(m, now), answer: answer{
 		topic: devices.ResultTopic(m.Topic), id: req.ID, requested: asked(setting, cmd),
 		shows: func() any { return shows(setting, h.last) }, person: !automatic,
 	}}
-	t.writes.accept(w.answer)
+	t.queue.accept(w.answer)
 	if automatic {
-		t.start(ctx, id, []wish{w}, now)
+		t.start(ctx, id, []request{w}, now)
 		return
 	}
 	if !fanOnly(cmd) {
-		t.writes.person(id, now)
+		t.queue.person(id, now)
 	}
 	if len(h.draft) == 0 {
 		h.at = now.Add(together)
@@ -321,7 +321,7 @@ func (t *Thermostats) yields(id string, now time.Time) error {
 			return personCameFirst
 		}
 	}
-	return t.writes.yields(id, now)
+	return t.queue.yields(id, now)
 }
 
 // sendAt is when the first draft is sent on.
@@ -346,31 +346,31 @@ func (t *Thermostats) sendDrafts(ctx context.Context, now time.Time) {
 	}
 }
 
-// start makes one write of wishes that have been accepted. What is under way
-// and was asked for by a person goes on in it, unless the new wishes contradict.
-func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now time.Time) {
+// start makes one write of requests that have been accepted. What is under way
+// and was asked for by a person goes on in it, unless the new requests contradict.
+func (t *Thermostats) start(ctx context.Context, id string, requests []request, now time.Time) {
 	h := t.homes[id]
 	h.tasks = t.underWay(h.tasks)
 	if len(h.tasks) == 0 {
 		h.past = []devices.ThermostatReading{h.last}
 	}
-	latest := combined(wishes)
-	if t.join(h, wishes, latest, now) {
+	latest := combined(requests)
+	if t.join(h, requests, latest, now) {
 		return
 	}
-	var kept []wish
+	var kept []request
 	base, replaced := h.last, false // replaced: a write that may still land
 	for _, old := range h.tasks {
 		if !touches(old.want, latest) {
 			continue
 		}
-		t.writes.close(old.write)
-		if !old.write.automatic || slices.ContainsFunc(old.wishes, func(w wish) bool { return w.restores }) {
+		t.queue.close(old.write)
+		if !old.write.automatic || slices.ContainsFunc(old.requests, func(w request) bool { return w.restores }) {
 			base = overlay(base, old.want) // they go on from what they have, or have asked for
 		}
-		for _, w := range old.wishes {
+		for _, w := range old.requests {
 			if contradicts(w.cmd, latest) {
-				t.writes.end(w.answer, superseded(!w.automatic || old.told()))
+				t.queue.end(w.answer, superseded(!w.automatic || old.told()))
 				replaced = true
 			} else {
 				kept = append(kept, w)
@@ -378,13 +378,13 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 		}
 	}
 	h.tasks = t.underWay(h.tasks)
-	wishes = append(kept, t.last(wishes)...)
-	cmd := combined(wishes)
+	requests = append(kept, t.last(requests)...)
+	cmd := combined(requests)
 	expected := h.after(base, now)
 	want, err := expected.Merge(cmd, now)
 	if err != nil {
-		for _, w := range wishes {
-			t.writes.end(w.answer, outcome{reason: err.Error()})
+		for _, w := range requests {
+			t.queue.end(w.answer, outcome{reason: err.Error()})
 		}
 		return
 	}
@@ -393,7 +393,7 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 	}
 	h.past = remember(h.past, overlay(expected, want))
 	w := &write{key: id, asked: latest, automatic: true}
-	for i, wi := range wishes {
+	for i, wi := range requests {
 		w.answers = append(w.answers, wi.answer)
 		w.automatic = w.automatic && (wi.automatic || fanOnly(wi.cmd))
 		if i == 0 || wi.until.After(w.until) {
@@ -402,31 +402,31 @@ func (t *Thermostats) start(ctx context.Context, id string, wishes []wish, now t
 	}
 	w.send = func(ctx context.Context) error { return t.Device.Apply(ctx, id, cmd) }
 	w.look = func() verdict { return compare(cmd, want, h.past, h.last) }
-	h.tasks = append(h.tasks, &task{write: w, wishes: wishes, want: want})
-	t.writes.start(ctx, w)
+	h.tasks = append(h.tasks, &task{write: w, requests: requests, want: want})
+	t.queue.start(ctx, w)
 }
 
 // join reports whether a person's write that asks for the same gives the final answers.
-func (t *Thermostats) join(h *thermostat, wishes []wish, latest devices.ThermostatCommand, now time.Time) bool {
-	if wishes[0].automatic {
+func (t *Thermostats) join(h *thermostat, requests []request, latest devices.ThermostatCommand, now time.Time) bool {
+	if requests[0].automatic {
 		return false
 	}
 	n := &write{key: h.last.ID(), asked: latest}
-	for _, w := range wishes {
+	for _, w := range requests {
 		n.answers, n.until = append(n.answers, w.answer), w.until
 	}
-	w := t.writes.join(n, now)
+	w := t.queue.join(n, now)
 	if i := slices.IndexFunc(h.tasks, func(k *task) bool { return k.write == w }); i >= 0 {
-		h.tasks[i].wishes = append(h.tasks[i].wishes, wishes...)
+		h.tasks[i].requests = append(h.tasks[i].requests, requests...)
 	}
 	return w != nil
 }
 
-// last is those of new wishes that a later one of the same moment has not replaced.
-func (t *Thermostats) last(wishes []wish) (last []wish) {
-	for i, w := range wishes {
-		if i+1 < len(wishes) && contradicts(w.cmd, combined(wishes[i+1:])) {
-			t.writes.end(w.answer, superseded(true))
+// last is those of new requests that a later one of the same moment has not replaced.
+func (t *Thermostats) last(requests []request) (last []request) {
+	for i, w := range requests {
+		if i+1 < len(requests) && contradicts(w.cmd, combined(requests[i+1:])) {
+			t.queue.end(w.answer, superseded(true))
 		} else {
 			last = append(last, w)
 		}
@@ -437,7 +437,7 @@ func (t *Thermostats) last(wishes []wish) (last []wish) {
 // underWay is those of tasks that have not had their final answer.
 func (t *Thermostats) underWay(tasks []*task) (open []*task) {
 	for _, k := range tasks {
-		if t.writes.has(k.write) {
+		if t.queue.has(k.write) {
 			open = append(open, k)
 		}
 	}

@@ -32,40 +32,40 @@ type WeatherOptions struct {
 // somebody published, which is good until local midnight.
 type Weather struct {
 	WeatherOptions
-	account *account
-	writes  *writes
-	sub     *bus.Subscription
-	byHand  string           // the day a number by hand is for; empty: none
-	known   devices.Forecast // the last one that had a high; zero: none
+	poller *poller
+	queue  *commandQueue
+	sub    *bus.Subscription
+	byHand string           // the day a number by hand is for; empty: none
+	known  devices.Forecast // the last one that had a high; zero: none
 }
 
 // NewWeather returns a part that has subscribed already.
 func NewWeather(o WeatherOptions) *Weather {
-	a := newAccount(o.Shared, "weather", o.Topics.Weather(devices.APILeaf), o.Every, o.Meter)
+	a := newPoller(o.Shared, "weather", o.Topics.Weather(devices.APILeaf), o.Every, o.Meter)
 	return &Weather{
-		WeatherOptions: o, account: a, writes: &writes{account: a},
-		sub: o.Bus.Subscribe("weather", o.Topics.Weather("+"+devices.Set), bus.Standing),
+		WeatherOptions: o, poller: a, queue: &commandQueue{poller: a},
+		sub: o.Bus.Subscribe("weather", o.Topics.Weather("+"+devices.Set), bus.Role),
 	}
 }
 
 // Run works until ctx ends; its error is ctx's.
 func (w *Weather) Run(ctx context.Context) error {
 	defer w.sub.Close()
-	w.account.recall(w.Bus.Now())
+	w.poller.recall(w.Bus.Now())
 	w.recall(w.Bus.Now())
 	for {
-		m, ok, err := w.sub.Next(ctx, w.account.due(time.Time{}))
+		m, ok, err := w.sub.Next(ctx, w.poller.due(time.Time{}))
 		switch now := w.Bus.Now(); {
 		case err != nil:
 			return err
-		case ok && w.account.turned(m):
+		case ok && w.poller.turned(m):
 			w.recall(now)
 		case ok:
 			w.command(m, now)
-		case !w.Standing.Active():
-			w.account.next = now.Add(standby)
+		case !w.Role.Active():
+			w.poller.next = now.Add(standby)
 		case w.Source == nil || w.byHand == w.day(now):
-			w.account.next = devices.NextMidnight(now, w.Location)
+			w.poller.next = devices.NextMidnight(now, w.Location)
 		default:
 			w.poll(ctx)
 		}
@@ -88,9 +88,9 @@ func (w *Weather) poll(ctx context.Context) {
 		w.publish(w.Topics.Weather(devices.StateLeaf), true, f)
 		w.learn(f)
 	}
-	w.account.polled(now, f.AsOf, err)
-	if midnight := devices.NextMidnight(now, w.Location); midnight.Before(w.account.next) {
-		w.account.next = midnight // another day, another high
+	w.poller.polled(now, f.AsOf, err)
+	if midnight := devices.NextMidnight(now, w.Location); midnight.Before(w.poller.next) {
+		w.poller.next = midnight // another day, another high
 	}
 }
 
@@ -115,7 +115,7 @@ func (w *Weather) learn(f devices.Forecast) {
 // the other node, while its day lasts.
 func (w *Weather) recall(now time.Time) {
 	var f devices.Forecast
-	if w.Store == nil || !w.Standing.Active() || w.Store.Load(byHandKey, &f) != nil ||
+	if w.Store == nil || !w.Role.Active() || w.Store.Load(byHandKey, &f) != nil ||
 		f.HighF == nil || !devices.Fahrenheit.Possible(*f.HighF) {
 		return
 	}
@@ -125,7 +125,7 @@ func (w *Weather) recall(now time.Time) {
 }
 
 func (w *Weather) command(m bus.Message, now time.Time) {
-	if !w.writes.guard(m, now) {
+	if !w.queue.guard(m, now) {
 		return
 	}
 	req, err := devices.ParseRequest(m.Payload)
@@ -141,11 +141,11 @@ func (w *Weather) command(m bus.Message, now time.Time) {
 		high, err = w.high(req, now)
 	}
 	if err != nil {
-		w.writes.refuse(m, req, err)
+		w.queue.refuse(m, req, err)
 		return
 	}
 	f := devices.Forecast{HighF: &high, Hourly: []devices.HourlyDegF{}, Source: "mqtt", Day: w.day(now), AsOf: devices.WholeSecond(now)}
-	w.account.next = devices.NextMidnight(now, w.Location)
+	w.poller.next = devices.NextMidnight(now, w.Location)
 	w.say(f)
 	if w.Store != nil {
 		if err := w.Store.Save(byHandKey, f); err != nil {

@@ -27,7 +27,7 @@ func (c *Controller) hear(m bus.Message) {
 func (c *Controller) commanded(result string, a rules.Answer) {
 	topic := strings.TrimSuffix(result, devices.ResultSuffix) + devices.Set
 	payload, heard := c.heard[topic]
-	k := c.state.Kept.Commands[topic]
+	k := c.state.Persisted.Commands[topic]
 	switch {
 	case rules.OwnCommand(a.ID):
 	case c.state.Standby && a.Final:
@@ -51,7 +51,7 @@ func (c *Controller) commanded(result string, a rules.Answer) {
 
 // keepCommand notes the command of a topic for the next save; nil: there is none.
 func (c *Controller) keepCommand(topic string, k *rules.Command) {
-	all := maps.Clone(c.state.Kept.Commands)
+	all := maps.Clone(c.state.Persisted.Commands)
 	if all == nil {
 		all = map[string]rules.Command{}
 	}
@@ -63,7 +63,7 @@ func (c *Controller) keepCommand(topic string, k *rules.Command) {
 	if len(all) == 0 {
 		all = nil
 	}
-	c.state.Kept.Commands = all
+	c.state.Persisted.Commands = all
 }
 
 // sendAgain sends once more what a person had asked of a device that has been read, if
@@ -84,7 +84,7 @@ func (c *Controller) sendAgain(ev rules.Event) {
 		return
 	}
 	now := c.Bus.Now()
-	for topic, k := range c.state.Kept.Commands {
+	for topic, k := range c.state.Persisted.Commands {
 		if c.mine[topic] || !strings.HasPrefix(topic, device) {
 			continue
 		}

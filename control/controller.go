@@ -17,8 +17,8 @@ import (
 	"powermgr/devices"
 )
 
-// Standing says what this node is in the pair.
-type Standing interface {
+// Role says what this node is in the pair.
+type Role interface {
 	Active() bool       // false: another node is; nothing is decided here
 	Generation() uint64 // of the claim this node holds
 	Alone() bool        // it is none of a pair
@@ -30,7 +30,7 @@ type Options struct {
 	Topics   devices.Topics
 	Settings rules.Settings
 	Journal  *journal.Journal
-	Standing Standing
+	Role     Role
 	Log      *slog.Logger
 }
 
@@ -58,15 +58,15 @@ type Controller struct {
 	met       bool          // the broker has delivered what it had stored at the start
 }
 
-// patience is how long a node without a journal of its own, or with one that it
+// journalTimeout is how long a node without a journal of its own, or with one that it
 // cannot write, waits for the one that the broker may hold, before it takes what
 // it finds for a baseline.
-const patience = 10 * time.Second
+const journalTimeout = 10 * time.Second
 
-// Linger is how long what a reading changed may wait for more of its kind
+// JournalBatchDelay is how long what a reading changed may wait for more of its kind
 // before it is made safe, so that the confirmations of several devices are one
 // write to the disk. To lose it is to have died before the reading came.
-const Linger = time.Second
+const JournalBatchDelay = time.Second
 
 // New returns a controller that has subscribed already, so that nothing
 // published from now on is missed.
@@ -77,7 +77,7 @@ func New(o Options) *Controller {
 		t.Powerwall(devices.StateLeaf), t.Powerwall("+"+devices.ResultSuffix), t.Powerwall("+"+devices.Set),
 		t.Thermostat("+", devices.StateLeaf), t.Thermostat("+", "+"+devices.ResultSuffix), t.Thermostat("+", "+"+devices.Set),
 		t.Weather(devices.StateLeaf), t.Control("+"+devices.Set), t.Control(devices.PlanLeaf),
-		t.NodeJournal("+"), bus.LinkState, bus.Standing, bus.Contest, bus.Missing)
+		t.NodeJournal("+"), bus.LinkState, bus.Role, bus.Contest, bus.Missing)
 	return c
 }
 
@@ -115,14 +115,14 @@ func (c *Controller) recover() time.Time {
 	if found {
 		c.Log.Info("journal read", "generation", e.Generation, "sequence", e.Sequence, "saved_at", e.SavedAt)
 		if err := c.Journal.Try(); err != nil { // then an earlier life could not write either
-			c.waitUntil = c.Bus.Now().Add(patience)
+			c.waitUntil = c.Bus.Now().Add(journalTimeout)
 		} else {
 			c.publishJournal(e)
 		}
-		c.step(rules.Recovered{Kept: e.Kept()})
+		c.step(rules.Recovered{Persisted: e.Persisted()})
 	} else { // a broker may hold a newer one than the disk
 		c.lost = true
-		c.waitUntil = c.Bus.Now().Add(patience)
+		c.waitUntil = c.Bus.Now().Add(journalTimeout)
 	}
 	c.reread()
 	return c.step(rules.Tick{})
@@ -140,7 +140,7 @@ func (c *Controller) step(ev rules.Event) time.Time {
 		}
 		return c.waitUntil
 	}
-	if active := c.Standing.Active(); active == c.state.Standby {
+	if active := c.Role.Active(); active == c.state.Standby {
 		if _, kept := ev.(rules.Recovered); kept && active {
 			c.fold(ev, now) // before anything is decided
 			ev = rules.Tick{}
@@ -177,16 +177,16 @@ func (c *Controller) fold(ev rules.Event, now time.Time) time.Time {
 	next, d := rules.Step(c.state, ev, now)
 	if next.Standby {
 		c.saveBy = time.Time{} // the journal is the other node's
-	} else if !c.lingers(ev, next, d, now) {
+	} else if !c.batches(ev, next, d, now) {
 		c.saveBy = time.Time{}
-		e, fresh, err := c.Journal.Save(next.Kept, c.Standing.Generation())
+		e, fresh, err := c.Journal.Save(next.Persisted, c.Role.Generation())
 		if err != nil {
 			if !c.state.Unwritable {
 				c.Log.Error("the journal cannot be written", "reason", err)
 				c.state.Unwritable = true
 				next, d = rules.Step(c.state, ev, now)
 				var other bool
-				e, other, _ = c.Journal.Save(next.Kept, c.Standing.Generation())
+				e, other, _ = c.Journal.Save(next.Persisted, c.Role.Generation())
 				fresh = fresh || other
 			}
 		} else if next.Unwritable {
@@ -205,9 +205,9 @@ func (c *Controller) fold(ev rules.Event, now time.Time) time.Time {
 	return d.Wake
 }
 
-// lingers reports whether what ev changed may wait for the next save: nothing
+// batches reports whether what ev changed may wait for the next save: nothing
 // was made of it yet, and the next reading would tell it again.
-func (c *Controller) lingers(ev rules.Event, next rules.State, d rules.Decision, now time.Time) bool {
+func (c *Controller) batches(ev rules.Event, next rules.State, d rules.Decision, now time.Time) bool {
 	switch ev.(type) {
 	case rules.BatteryRead, rules.ThermostatRead:
 	default:
@@ -216,8 +216,8 @@ func (c *Controller) lingers(ev rules.Event, next rules.State, d rules.Decision,
 	if len(d.Writes) > 0 || !c.saveBy.IsZero() && !now.Before(c.saveBy) {
 		return false
 	}
-	if c.saveBy.IsZero() && !reflect.DeepEqual(next.Kept, c.state.Kept) {
-		c.saveBy = now.Add(Linger)
+	if c.saveBy.IsZero() && !reflect.DeepEqual(next.Persisted, c.state.Persisted) {
+		c.saveBy = now.Add(JournalBatchDelay)
 	}
 	return !c.saveBy.IsZero()
 }
@@ -227,7 +227,7 @@ func (c *Controller) flush() {
 	if c.saveBy.IsZero() || c.state.Standby {
 		return
 	}
-	if _, _, err := c.Journal.Save(c.state.Kept, c.Standing.Generation()); err != nil {
+	if _, _, err := c.Journal.Save(c.state.Persisted, c.Role.Generation()); err != nil {
 		c.Log.Error("the journal cannot be written", "reason", err)
 	}
 }
@@ -272,13 +272,13 @@ func (c *Controller) carryOut(d rules.Decision, now time.Time) {
 		}
 		c.Bus.Publish(bus.Message{
 			Topic: topic, Payload: payload, ID: w.ID, Expires: now.Add(devices.CommandLife),
-			Source: devices.SourceControl, Node: c.Journal.Node, Generation: c.Standing.Generation(),
+			Source: devices.SourceControl, Node: c.Journal.Node, Generation: c.Role.Generation(),
 		})
 	}
 }
 
 func (c *Controller) publishJournal(e journal.Entry) {
-	e.Alone, e.DryRun = c.Standing.Alone(), c.Settings.DryRun
+	e.Alone, e.DryRun = c.Role.Alone(), c.Settings.DryRun
 	b, err := journal.Encode(e)
 	if err != nil {
 		c.Log.Error("the journal cannot be published", "reason", err)
@@ -315,7 +315,7 @@ func (c *Controller) take(m bus.Message) time.Time {
 			}
 		}
 		return c.step(rules.Tick{})
-	case bus.Standing:
+	case bus.Role:
 		c.reread()
 		return c.step(rules.Tick{})
 	case bus.Contest:
@@ -379,7 +379,7 @@ func (c *Controller) journalFrom(node string, m bus.Message) time.Time {
 		return time.Time{}
 	}
 	c.Log.Info("journal taken from the broker", "node", e.Node, "generation", e.Generation, "sequence", e.Sequence)
-	return c.step(rules.Recovered{Kept: now.Kept()})
+	return c.step(rules.Recovered{Persisted: now.Persisted()})
 }
 
 // adopts reports whether the journal e that a node has published may be taken
@@ -392,7 +392,7 @@ func (c *Controller) adopts(node string, e journal.Entry) bool {
 		return false
 	case node == c.Journal.Node: // an earlier life of this node, or another node of its name
 		return !c.met
-	case c.Standing.Alone(): // a node that has another one's name by now
+	case c.Role.Alone(): // a node that has another one's name by now
 		return !c.met && c.lost
 	}
 	return !e.Alone
@@ -403,13 +403,13 @@ func (c *Controller) adopts(node string, e journal.Entry) bool {
 func (c *Controller) reread() {
 	if e, ok := c.Journal.Reread(); ok {
 		c.Log.Info("newer journal found on the disk", "node", e.Node, "generation", e.Generation, "sequence", e.Sequence)
-		c.step(rules.Recovered{Kept: e.Kept()})
+		c.step(rules.Recovered{Persisted: e.Persisted()})
 	}
 }
 
 // asked handles a command to the controller itself.
 func (c *Controller) asked(name string, m bus.Message) time.Time {
-	if len(m.Payload) == 0 && m.Retain || !c.Standing.Active() {
+	if len(m.Payload) == 0 && m.Retain || !c.Role.Active() {
 		return time.Time{} // an empty one clears a retained command
 	}
 	now := c.Bus.Now()
@@ -418,13 +418,13 @@ func (c *Controller) asked(name string, m bus.Message) time.Time {
 		req.ID = m.ID
 	}
 	var ev rules.Event
-	switch why := m.Refusal(now, c.Standing.Generation()); {
+	switch why := m.Refusal(now, c.Role.Generation()); {
 	case why != "":
 		err = errors.New(why)
 	case err == nil && c.waiting(now): // what it asks for would be folded into the wrong journal
 		err = errors.New("powermgr is just starting: send it again in a moment")
 	case err == nil:
-		ev, err = wish(name, req, c.Settings.Unit)
+		ev, err = settingChange(name, req, c.Settings.Unit)
 		if o, ok := ev.(rules.OverrideAsked); ok && err == nil {
 			_, err = o.Grant(c.Settings.Calendar, now)
 		}
@@ -480,7 +480,7 @@ func (c *Controller) applied(name string) any {
 		return string(c.state.Strategy())
 	}
 	if name == "enabled"+devices.Set || name == "enabled" {
-		return map[bool]string{true: "OFF", false: "ON"}[c.state.Kept.Disabled]
+		return map[bool]string{true: "OFF", false: "ON"}[c.state.Persisted.Disabled]
 	}
 	switch force := c.state.InForce(); rules.Adjustable(strings.TrimSuffix(name, devices.Set)) {
 	case rules.AdjustPeakReserve:
@@ -492,5 +492,5 @@ func (c *Controller) applied(name string) any {
 	case "configured":
 		return "configured"
 	}
-	return overrideText(c.state.Kept.Override)
+	return overrideText(c.state.Persisted.Override)
 }

@@ -96,19 +96,19 @@ func run(t *testing.T, ownLink bool, disk *memory, scenario func(r *rig)) {
 }
 
 // runAs is run with a node that may be one of a pair.
-func runAs(t *testing.T, node control.Standing, ownLink bool, disk *memory, scenario func(r *rig)) {
+func runAs(t *testing.T, node control.Role, ownLink bool, disk *memory, scenario func(r *rig)) {
 	t.Helper()
 	runWith(t, settings(), node, ownLink, disk, scenario)
 }
 
 // runWith is runAs with settings of its own.
-func runWith(t *testing.T, own rules.Settings, node control.Standing, ownLink bool, disk *memory, scenario func(r *rig)) {
+func runWith(t *testing.T, own rules.Settings, node control.Role, ownLink bool, disk *memory, scenario func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := bus.New(bus.Wall{})
 		r := &rig{t: t, bus: b, disk: disk, peer: &memory{}, all: b.Subscribe("test", "#")}
 		c := control.New(control.Options{
-			Bus: b, Topics: topics, Settings: own, Standing: node,
+			Bus: b, Topics: topics, Settings: own, Role: node,
 			Journal: &journal.Journal{Disk: disk, Peer: r.peer, Node: "a", Now: time.Now}, Log: slog.New(slog.DiscardHandler),
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -397,7 +397,7 @@ func TestAFullDiskStartsNothingNew(t *testing.T) {
 }
 
 // saved is the journal of a node that has saved k as a whole.
-func saved(t *testing.T, node string, generation, sequence uint64, k rules.Kept) []byte {
+func saved(t *testing.T, node string, generation, sequence uint64, k rules.Persisted) []byte {
 	t.Helper()
 	v := journal.Version{Generation: generation, Sequence: sequence, Writer: node + "/1"}
 	e := journal.Entry{Node: node, Generation: generation, Sequence: sequence, SavedAt: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), Records: journal.Records{
@@ -420,7 +420,7 @@ func saved(t *testing.T, node string, generation, sequence uint64, k rules.Kept)
 // nothing before it has looked.
 func TestTheRetainedJournalBringsBackALostFile(t *testing.T) {
 	cool, until := 74.0, time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC)
-	b := saved(t, "a", 1, 9, rules.Kept{
+	b := saved(t, "a", 1, 9, rules.Persisted{
 		HomeRecord: rules.HomeRecord{Override: rules.Override{Kind: rules.OverridePeak, Since: until.Add(-4 * time.Hour), Until: until}},
 		Thermostats: map[string]rules.ThermostatRecord{"up": {Claim: &rules.Claim{
 			Baseline: rules.Baseline{Setting: devices.Setting{Cool: &cool, Hold: devices.HoldPermanent}, Mode: "cool"}, Kind: rules.Setback,
@@ -443,9 +443,9 @@ func TestTheRetainedJournalBringsBackALostFile(t *testing.T) {
 // Nothing is decided from what was read while the journal was still to come.
 func TestWhatTheRetainedJournalSaysComesFirst(t *testing.T) {
 	shown := 50
-	for name, kept := range map[string]rules.Kept{
+	for name, kept := range map[string]rules.Persisted{
 		"people have switched powermgr off": {HomeRecord: rules.HomeRecord{Disabled: true}},
-		"somebody has set the reserve":      {Battery: rules.BatteryRecord{Taken: &rules.Taken{At: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), What: "reserve set to 50 %"}}},
+		"somebody has set the reserve":      {Battery: rules.BatteryRecord{Choice: &rules.Choice{At: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), What: "reserve set to 50 %"}}},
 		"it is paused":                      {HomeRecord: rules.HomeRecord{Override: rules.Override{Kind: rules.OverridePause, Since: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -465,15 +465,15 @@ func TestWhatTheRetainedJournalSaysComesFirst(t *testing.T) {
 
 // The first journal that is found may be the older one.
 func TestAnOlderJournalDoesNotEndTheWaiting(t *testing.T) {
-	older := saved(t, "a", 1, 3, rules.Kept{})
-	newer := saved(t, "b", 2, 9, rules.Kept{HomeRecord: rules.HomeRecord{Disabled: true}})
+	older := saved(t, "a", 1, 3, rules.Persisted{})
+	newer := saved(t, "b", 2, 9, rules.Persisted{HomeRecord: rules.HomeRecord{Disabled: true}})
 	for name, find := range map[string]func(r *rig){
 		"on the broker": func(r *rig) {
 			r.bus.Publish(bus.Message{Topic: topics.NodeJournal("a"), Payload: older, Retain: true, Origin: bus.Broker})
 		},
 		"on the disk": func(r *rig) {
 			r.peer.b = older
-			r.bus.Publish(bus.Message{Topic: bus.Standing, Payload: []byte("active"), Retain: true})
+			r.bus.Publish(bus.Message{Topic: bus.Role, Payload: []byte("active"), Retain: true})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -503,9 +503,9 @@ func TestANodeThatTakesOverKnowsWhatTheOtherDid(t *testing.T) {
 	runAs(t, node, false, &memory{}, func(r *rig) {
 		time.Sleep(90 * time.Minute) // into the peak
 		r.battery(100, 50)
-		r.peer.b = saved(t, "b", 2, 9, rules.Kept{HomeRecord: rules.HomeRecord{Disabled: true}})
+		r.peer.b = saved(t, "b", 2, 9, rules.Persisted{HomeRecord: rules.HomeRecord{Disabled: true}})
 		node.active.Store(true)
-		r.bus.Publish(bus.Message{Topic: bus.Standing, Payload: []byte("active"), Retain: true})
+		r.bus.Publish(bus.Message{Topic: bus.Role, Payload: []byte("active"), Retain: true})
 		synctest.Wait()
 		if n := len(r.got(topics.Powerwall("reserve/set"))); n != 0 {
 			t.Errorf("%d commands for the reserve", n)
@@ -523,7 +523,7 @@ type found struct {
 	alone, dryRun bool
 }
 
-func (f found) payload(t *testing.T, k rules.Kept) []byte {
+func (f found) payload(t *testing.T, k rules.Persisted) []byte {
 	e, err := journal.Decode(saved(t, f.by, 1, 900, k))
 	if err != nil {
 		t.Fatal(err)
@@ -537,10 +537,10 @@ func (f found) payload(t *testing.T, k rules.Kept) []byte {
 }
 
 func TestWhoseJournalIsTakenOver(t *testing.T) {
-	off := rules.Kept{HomeRecord: rules.HomeRecord{Disabled: true}}
-	own := saved(t, "a", 1, 3, rules.Kept{})
+	off := rules.Persisted{HomeRecord: rules.HomeRecord{Disabled: true}}
+	own := saved(t, "a", 1, 3, rules.Persisted{})
 	for name, c := range map[string]struct {
-		node  control.Standing
+		node  control.Role
 		disk  []byte // nil: the file is lost
 		late  bool   // it comes when the broker has delivered what it had stored
 		from  string
@@ -568,7 +568,7 @@ func TestWhoseJournalIsTakenOver(t *testing.T) {
 				if c.late {
 					up()
 				}
-				time.Sleep(control.Linger)
+				time.Sleep(control.JournalBatchDelay)
 				synctest.Wait()
 				disk.aged.Store(0)
 				r.bus.Publish(bus.Message{Topic: topics.NodeJournal(c.from), Payload: c.found.payload(t, off), Retain: true, Origin: bus.Broker})
@@ -590,7 +590,7 @@ func TestWhoseJournalIsTakenOver(t *testing.T) {
 // What a node publishes of itself tells the others whether to take it over.
 func TestAJournalSaysWhoseItIs(t *testing.T) {
 	for name, c := range map[string]struct {
-		node  control.Standing
+		node  control.Role
 		alone bool
 	}{"alone": {alone{}, true}, "of a pair": {paired{}, false}} {
 		t.Run(name, func(t *testing.T) {
@@ -634,7 +634,7 @@ func TestWhatOthersFindIsAProblemAsLongAsItLasts(t *testing.T) {
 // A choice that the next readings after it show is one, though the first came
 // while the journal was still to come.
 func TestWhatIsReadBeforeTheJournalIsSeen(t *testing.T) {
-	b := saved(t, "a", 1, 9, rules.Kept{})
+	b := saved(t, "a", 1, 9, rules.Persisted{})
 	run(t, true, &memory{}, func(r *rig) {
 		r.send(topics.Control("override/set"), "peak 2h")
 		r.thermostat(76, devices.HoldSchedule)
@@ -674,11 +674,11 @@ func TestACommandWhoseOutcomeIsNotShownIsNoProblem(t *testing.T) {
 
 // What a full disk could not keep the broker has.
 func TestAFullDiskIsOlderThanTheBroker(t *testing.T) {
-	disk := &memory{b: saved(t, "a", 1, 8, rules.Kept{})}
+	disk := &memory{b: saved(t, "a", 1, 8, rules.Persisted{})}
 	disk.full.Store(true)
 	run(t, true, disk, func(r *rig) {
 		r.battery(100, 50)
-		r.bus.Publish(bus.Message{Topic: topics.NodeJournal("a"), Payload: saved(t, "a", 1, 9, rules.Kept{HomeRecord: rules.HomeRecord{Disabled: true}}), Retain: true, Origin: bus.Broker})
+		r.bus.Publish(bus.Message{Topic: topics.NodeJournal("a"), Payload: saved(t, "a", 1, 9, rules.Persisted{HomeRecord: rules.HomeRecord{Disabled: true}}), Retain: true, Origin: bus.Broker})
 		r.bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
 		synctest.Wait()
 		r.battery(100, 50)
@@ -721,7 +721,7 @@ func TestQuietHourWritesNothing(t *testing.T) {
 	run(t, false, disk, func(r *rig) {
 		time.Sleep(6 * time.Hour) // after the peak
 		r.battery(100, 100)
-		time.Sleep(control.Linger)
+		time.Sleep(control.JournalBatchDelay)
 		synctest.Wait()
 		before := disk.aged.Load()
 		for range 12 {
@@ -750,10 +750,10 @@ func TestReadingsShareASave(t *testing.T) {
 		saves(2, "for the start and before the first command")
 		r.battery(60, 100) // as it was asked to
 		r.battery(60, 40)  // a person
-		time.Sleep(control.Linger / 2)
+		time.Sleep(control.JournalBatchDelay / 2)
 		r.battery(60, 40)
 		saves(0, "at once")
-		time.Sleep(control.Linger)
+		time.Sleep(control.JournalBatchDelay)
 		synctest.Wait()
 		saves(1, "for two readings")
 		r.send(topics.Control("override/set"), "auto")

@@ -98,7 +98,7 @@ func FuzzMessage(f *testing.F) {
 		if levels[0] == "control" && len(levels) > 1 {
 			var req devices.Request
 			if req, err = devices.ParseRequest(payload); err == nil {
-				ev, err = wish(levels[1], req, "")
+				ev, err = settingChange(levels[1], req, "")
 			}
 		} else {
 			ev, err = event(levels, bus.Message{Payload: payload})
@@ -135,10 +135,10 @@ func FuzzRetainedJournal(f *testing.F) {
 			return
 		}
 		now := time.Date(2026, 7, 15, 23, 30, 0, 0, time.UTC)
-		s, d := rules.Step(fuzzed(t, now), rules.Recovered{Kept: e.Kept()}, now)
+		s, d := rules.Step(fuzzed(t, now), rules.Recovered{Persisted: e.Persisted()}, now)
 		judge(t, s, d, now)
 		j := journal.Journal{Disk: nowhere{}, Node: "a", Now: func() time.Time { return now }}
-		saved, _, err := j.Save(s.Kept, 1)
+		saved, _, err := j.Save(s.Persisted, 1)
 		if err != nil {
 			t.Fatalf("it cannot be written again: %v", err)
 		}

@@ -66,8 +66,8 @@ type CommandReporter struct {
 func NewCommandReporter(o Options) *CommandReporter {
 	t, every := o.Topics, "+"+devices.ResultSuffix
 	return &CommandReporter{
-		bus: o.Bus, topics: t, owner: cmp.Or(o.Settings.Unit, devices.Fahrenheit), active: o.Standing.Active, log: o.Log, open: map[string]bool{},
-		sub: o.Bus.Subscribe("last command", t.Control(every), t.Powerwall(every), t.Thermostat("+", every), t.Weather(every), t.Tariff(devices.ResultSuffix[1:]), bus.Standing),
+		bus: o.Bus, topics: t, owner: cmp.Or(o.Settings.Unit, devices.Fahrenheit), active: o.Role.Active, log: o.Log, open: map[string]bool{},
+		sub: o.Bus.Subscribe("last command", t.Control(every), t.Powerwall(every), t.Thermostat("+", every), t.Weather(every), t.Tariff(devices.ResultSuffix[1:]), bus.Role),
 	}
 }
 
@@ -83,7 +83,7 @@ func (r *CommandReporter) Run(ctx context.Context) error {
 			clear(r.open)
 			continue
 		}
-		if m.Topic == bus.Standing || len(m.Payload) == 0 || m.Retain { // no answer is retained
+		if m.Topic == bus.Role || len(m.Payload) == 0 || m.Retain { // no answer is retained
 			continue
 		}
 		res, err := bus.Decode[devices.Result](m)

@@ -23,7 +23,7 @@ func (n *node) Alone() bool        { return false }
 func TestCommandsOnTheirWayDoNotGrowWithoutBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, n := bus.New(bus.Wall{}), &node{}
-		r := NewCommandReporter(Options{Bus: b, Topics: devices.Topics{Base: "powermgr"}, Standing: n, Log: slog.New(slog.DiscardHandler)})
+		r := NewCommandReporter(Options{Bus: b, Topics: devices.Topics{Base: "powermgr"}, Role: n, Log: slog.New(slog.DiscardHandler)})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- r.Run(ctx) }()
@@ -35,7 +35,7 @@ func TestCommandsOnTheirWayDoNotGrowWithoutBound(t *testing.T) {
 			t.Errorf("%d are remembered", len(r.open))
 		}
 		n.standby.Store(true)
-		b.Publish(bus.Message{Topic: bus.Standing, Payload: []byte("standby"), Retain: true})
+		b.Publish(bus.Message{Topic: bus.Role, Payload: []byte("standby"), Retain: true})
 		synctest.Wait()
 		if len(r.open) != 0 {
 			t.Errorf("a standby remembers %d", len(r.open))

@@ -53,7 +53,7 @@ func (s State) InForce(configured rules.Settings) rules.Settings {
 	for _, a := range s.ByHand {
 		hand[a.Setting] = a.Value
 	}
-	return rules.State{Settings: configured, Kept: rules.Kept{HomeRecord: rules.HomeRecord{ByHand: hand}}}.InForce()
+	return rules.State{Settings: configured, Persisted: rules.Persisted{HomeRecord: rules.HomeRecord{ByHand: hand}}}.InForce()
 }
 
 // Contested is the problem that another daemon commands the same devices, which
@@ -90,8 +90,8 @@ func present(s rules.State, d rules.Decision, now time.Time) *State {
 		Phase: p.Phase, Reason: d.Why, Cause: d.Reason, Season: p.Peak.Season,
 		PeakStart: local(p.Peak.Start), PeakEnd: local(p.Peak.End), NextStart: local(nextStart(s.Settings.Calendar, p, now)),
 		Reserve: d.Reserve, OffsetF: d.OffsetF, Latched: []Latched{},
-		Override: overrideText(s.Kept.Override), Until: local(s.Kept.Override.Until),
-		Enabled: !s.Kept.Disabled, DryRun: s.Settings.DryRun, Strategy: s.Strategy(), PlanIdle: d.PlanIdle,
+		Override: overrideText(s.Persisted.Override), Until: local(s.Persisted.Override.Until),
+		Enabled: !s.Persisted.Disabled, DryRun: s.Settings.DryRun, Strategy: s.Strategy(), PlanIdle: d.PlanIdle,
 		PeakReserve: force.PeakReserve, OffPeakReserve: force.OffPeakReserve, PrecoolF: force.PrecoolAdjustF, ByHand: s.ByHand(),
 		Comfort: d.Comfort, ComfortIdle: d.ComfortIdle,
 		Owned: here(d.Owned, local), Yielded: here(d.Taken, local),
@@ -260,7 +260,7 @@ func command(topics devices.Topics, w rules.Write) (topic string, body map[strin
 	return topics.Thermostat(w.Target, "hold"+devices.Set), body
 }
 
-// wish reads a person's command to the controller. The accepted forms, each as
+// settingChange reads a person's command to the controller. The accepted forms, each as
 // text or as the value of an object:
 //
 //	override/set   peak, off_peak, precool or pause, with or without "90m" or
@@ -274,7 +274,7 @@ func command(topics devices.Topics, w rules.Write) (topic string, body map[strin
 //	precool_depth/set
 //	               the same, in the owner's unit or with one: "1.5 C"
 //	configured/set PRESS, for all three
-func wish(name string, r devices.Request, owner devices.Unit) (rules.Event, error) {
+func settingChange(name string, r devices.Request, owner devices.Unit) (rules.Event, error) {
 	switch name {
 	case "override":
 		length, err := overrideLength(r)

@@ -36,7 +36,7 @@ func TestAReloadHoldsNoRealChangeBack(t *testing.T) {
 					b := bus.New(bus.Wall{})
 					r := &rig{t: t, bus: b, disk: disk, all: b.Subscribe("test", "#")}
 					next := control.New(control.Options{
-						Bus: b, Topics: topics, Settings: settings(), Standing: alone{}, Log: slog.New(slog.DiscardHandler),
+						Bus: b, Topics: topics, Settings: settings(), Role: alone{}, Log: slog.New(slog.DiscardHandler),
 						Journal: &journal.Journal{Disk: disk, Peer: &memory{}, Node: "a", Now: time.Now},
 					})
 					if last != nil {

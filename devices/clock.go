@@ -6,6 +6,14 @@ import "time"
 // and its monotonic reading, are of no use there.
 func WholeSecond(t time.Time) time.Time { return t.Round(0).Truncate(time.Second) }
 
+// Earliest is the earlier of two times, of which zero is never.
+func Earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // NextClock is when the clock at home next shows clock, the time since
 // midnight, or did within the last JustOver. Thermostats tell and take the end
 // of a hold as a time of day.

@@ -77,9 +77,9 @@ const LinkState = "$link/state"
 // it fares, and what the owner should do if it does not fare well.
 const LinkHealth = "$link/health"
 
-// Standing is the private, retained topic on which it is said that this node
+// Role is the private, retained topic on which it is said that this node
 // has become the active one of the pair, or no longer is.
-const Standing = "$node/standing"
+const Role = "$node/standing"
 
 // Stored is the private, retained topic on which the link tells what the
 // broker has under topic, which this process itself publishes: what an earlier

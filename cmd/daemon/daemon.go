@@ -163,10 +163,10 @@ func New(o Options) (*Daemon, error) {
 	d.clockCheck = &clockCheck{off: map[string]time.Duration{}, tell: func(r health.Report) { d.Report(health.Clock, r) }}
 	shared := bridge.Shared{Bus: d.Bus, Topics: devices.Topics{Base: c.MQTT.BaseTopic}, Log: o.Log, Chance: o.Chance, Limits: o.Counters[1]}
 	d.node = pair.New(pair.Options{
-		Shared: shared, Name: c.HA.Node, Version: o.Version, DryRun: c.Settings.DryRun, Paired: c.HA.Enabled, Kept: o.Role, Health: d.health,
+		Shared: shared, Name: c.HA.Node, Version: o.Version, DryRun: c.Settings.DryRun, Paired: c.HA.Enabled, Stored: o.Role, Health: d.health,
 		Share: map[Parts]pair.Share{Whole: pair.Whole, BridgeAlone: pair.Half, ControlAlone: pair.MuteHalf}[o.Parts],
 	})
-	shared.Standing = d.node
+	shared.Role = d.node
 
 	var problems []error
 	add := func(name string, run func(context.Context) error, err error) {
@@ -415,7 +415,7 @@ func (d *Daemon) newController(s bridge.Shared) *control.Controller {
 		d.options.Peer = journal.File{Path: d.options.Config.Beside("peer-" + filepath.Base(d.options.Config.Paths.JournalFile))}
 	}
 	return control.New(control.Options{
-		Bus: s.Bus, Topics: s.Topics, Settings: d.options.Config.Rules(), Standing: d.node, Log: s.Log.With("part", "control"),
+		Bus: s.Bus, Topics: s.Topics, Settings: d.options.Config.Rules(), Role: d.node, Log: s.Log.With("part", "control"),
 		Journal: &journal.Journal{Disk: disk, Peer: d.options.Peer, Node: d.options.Config.HA.Node, Now: s.Bus.Now},
 	})
 }
@@ -441,10 +441,10 @@ func (d *Daemon) link(s bridge.Shared) (func(context.Context) error, error) {
 	o := bridge.LinkOptions{
 		URL: c.MQTT.URL, Username: c.MQTT.Username, Password: c.MQTT.Password, ClientID: c.MQTT.ClientID,
 		KeepAlive: config.Seconds(c.MQTT.KeepaliveSeconds), Topics: t, Node: c.HA.Node, Filters: filters, Stored: stored,
-		StatusTopic: c.Discovery.StatusTopic, Controller: d.controller != nil, Standing: s.Standing, Farewell: d.node.Farewell, Bus: s.Bus, Log: s.Log.With("part", "link"),
+		StatusTopic: c.Discovery.StatusTopic, Controller: d.controller != nil, Role: s.Role, LastWill: d.node.LastWill, Bus: s.Bus, Log: s.Log.With("part", "link"),
 	}
 	if d.options.Parts == ControlAlone {
-		o.Guest, o.StatusTopic = true, ""
+		o.SecondaryProcess, o.StatusTopic = true, ""
 		o.ClientID += "-control"
 	}
 	var err error

@@ -49,8 +49,8 @@ type past struct {
 	made  time.Time           // when that was drawn
 }
 
-func (p *past) evening() records.Evening {
-	return records.Evening{Config: p.d.options.Config, Now: p.d.Bus.Now(), Log: p.d.options.Log}
+func (p *past) evening() records.DailyReport {
+	return records.DailyReport{Config: p.d.options.Config, Now: p.d.Bus.Now(), Log: p.d.options.Log}
 }
 
 // Days are today and the days that there are metrics of.

@@ -12,7 +12,7 @@ import (
 func (d *Daemon) newPlanner(s bridge.Shared) *planner.Planner {
 	c := d.options.Config
 	return planner.New(planner.Options{
-		Settings: c.Planning(), Bus: s.Bus, Topics: s.Topics, Standing: s.Standing, Log: s.Log.With("part", "plan"),
+		Settings: c.Planning(), Bus: s.Bus, Topics: s.Topics, Role: s.Role, Log: s.Log.With("part", "plan"),
 		Past: d.past, Rooms: d.options.Rooms, Store: d.options.Counters[0], Learned: d.options.Counters[1],
 	})
 }

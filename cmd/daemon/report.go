@@ -10,7 +10,7 @@ import (
 func (d *Daemon) recorder(s bridge.Shared) (*report.Recorder, *report.Painter) {
 	c := d.options.Config
 	o := report.Options{
-		Bus: s.Bus, Topics: s.Topics, Calendar: c.Calendar(), Node: c.HA.Node, Standing: s.Standing, Log: s.Log.With("part", "report"),
+		Bus: s.Bus, Topics: s.Topics, Calendar: c.Calendar(), Node: c.HA.Node, Role: s.Role, Log: s.Log.With("part", "report"),
 		Thermostats: c.Rules().Thermostats, Assumptions: report.Assumptions{ReservePercent: float64(c.Settings.ReserveWithoutPercent)},
 		Unit: c.Settings.Unit,
 		Tariff: report.Tariff{

@@ -148,7 +148,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	s.Day, s.Days = o.Day, days
 	s.Strategy, s.Currency = config.Settings.Strategy, config.Tariff.Currency
 	s.Bill, s.BillAndCharge = day.bill(config.Tariff)
-	evening := records.Evening{Config: config, Now: end, Log: o.Log}
+	evening := records.DailyReport{Config: config, Now: end, Log: o.Log}
 	reports, err := reports(evening, start, days)
 	if err != nil {
 		return Summary{}, err
@@ -175,7 +175,7 @@ func folder(keep string) (dir string, tidy func(), err error) {
 }
 
 // reports are the reports of the days, which are over.
-func reports(e records.Evening, start time.Time, days int) (all []records.Day, err error) {
+func reports(e records.DailyReport, start time.Time, days int) (all []records.Day, err error) {
 	if _, err := e.Close(start.AddDate(0, 0, days-1).Format(time.DateOnly)); err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ func peaks(reports []records.Day) (with, without *float64) {
 }
 
 // tell mails and keeps a report, as far as that is wanted. It returns where it is.
-func tell(e records.Evening, o Options, day records.Day) (path string, err error) {
+func tell(e records.DailyReport, o Options, day records.Day) (path string, err error) {
 	if o.SMTP != "" {
 		if err := e.Mail(context.Background(), []records.Day{day}); err != nil {
 			return "", err

@@ -119,7 +119,7 @@ func byName(a, b neighbor) int { return strings.Compare(a.name, b.name) }
 func (n *neighbors) next(now time.Time) (at time.Time) {
 	for _, b := range n.known {
 		if answer := b.heard.Add(patience); !b.runs && b.Role == Active && answer.After(now) {
-			at = sooner(answer, at)
+			at = devices.Earliest(answer, at)
 		}
 	}
 	return at

@@ -17,14 +17,14 @@ import (
 )
 
 // A Node is what this machine is: alone, or one of a pair. It is bridge's and
-// control's Standing.
+// control's Role.
 type Node interface {
 	Active() bool
 	Generation() uint64
 	Alone() bool // it is none of a pair
 	Run(ctx context.Context) error
 	State() State     // what it says of itself
-	Farewell() []byte // the last will of a standby, and the last word of both
+	LastWill() []byte // the last will of a standby, and the last word of both
 	Resume(last Node) // goes on where last was, in the same process
 }
 
@@ -46,7 +46,7 @@ type Options struct {
 	DryRun  bool   // it commands no device
 	// Paired says that it is one of a pair, of which keepalived says which is active.
 	Paired bool
-	Kept   RoleStore     // of the last word of keepalived; nil: nothing keeps it
+	Stored RoleStore     // of the last word of keepalived; nil: nothing keeps it
 	Health func() string // what a node of a pair says of its health; required for one
 	Share  Share         // of a node alone
 }
@@ -58,7 +58,7 @@ func New(o Options) Node {
 	s.Log = s.Log.With("part", "node")
 	self := State{Version: o.Version, Life: strconv.FormatInt(s.Bus.Now().UnixNano(), 36), DryRun: o.DryRun, Alone: !o.Paired}
 	if o.Paired {
-		p := newPair(s, o.Name, self, o.Kept)
+		p := newPair(s, o.Name, self, o.Stored)
 		p.health = o.Health
 		return p
 	}
@@ -121,7 +121,7 @@ func (a *alone) State() State {
 	return a.self
 }
 
-func (a *alone) Farewell() []byte { return a.State().Farewell() }
+func (a *alone) LastWill() []byte { return a.State().LastWill() }
 
 // Run says what this node is, and looks who else runs, until ctx ends; its
 // error is ctx's.
@@ -130,7 +130,7 @@ func (a *alone) Run(ctx context.Context) error {
 	a.say()
 	beat := a.shared.Bus.Now().Add(heartbeat)
 	for {
-		m, ok, err := a.sub.Next(ctx, sooner(beat, a.neighbors.next(a.shared.Bus.Now())))
+		m, ok, err := a.sub.Next(ctx, devices.Earliest(beat, a.neighbors.next(a.shared.Bus.Now())))
 		if err != nil {
 			return err
 		}
@@ -182,7 +182,7 @@ func (a *alone) judge(now time.Time) {
 		a.shared.Log.Info("this dry run goes on: no other powermgr runs under its base topic")
 	}
 	a.say()
-	a.shared.Bus.Publish(bus.Message{Topic: bus.Standing, Payload: []byte(role), Retain: true})
+	a.shared.Bus.Publish(bus.Message{Topic: bus.Role, Payload: []byte(role), Retain: true})
 }
 
 // contested tells the controller that others command the same devices; an empty

@@ -84,8 +84,8 @@ type State struct {
 	DryRun bool   `json:"dry_run,omitempty"`
 }
 
-// Farewell is what is said of a node when it is gone.
-func (s State) Farewell() []byte {
+// LastWill is what is said of a node when it is gone.
+func (s State) LastWill() []byte {
 	s.Role, s.Health = Gone, notRunning
 	return mustJSON(s)
 }
@@ -115,7 +115,7 @@ const (
 	silence = 3*heartbeat + heartbeat/2
 )
 
-// Pair is this node's place in a pair; it is Standing for all other parts.
+// Pair is this node's place in a pair; it is the Role for all other parts.
 //
 // keepalived is the authority, and speaks through Tell. A node told to be
 // active claims the pair with the highest generation it has seen, and one
@@ -272,7 +272,7 @@ func (p *Pair) standDown(why string, args ...any) {
 // announce says what this node is, on topics and to the parts.
 func (p *Pair) announce() {
 	p.say()
-	p.shared.Bus.Publish(bus.Message{Topic: bus.Standing, Payload: []byte(p.State().Role), Retain: true})
+	p.shared.Bus.Publish(bus.Message{Topic: bus.Role, Payload: []byte(p.State().Role), Retain: true})
 }
 
 func (p *Pair) say() {
@@ -291,8 +291,8 @@ func (p *Pair) State() State {
 	return s
 }
 
-// Farewell is the state that the broker is to publish when this node is gone.
-func (p *Pair) Farewell() []byte { return p.State().Farewell() }
+// LastWill is the state that the broker is to publish when this node is gone.
+func (p *Pair) LastWill() []byte { return p.State().LastWill() }
 
 // Alone reports that there may be another node.
 func (p *Pair) Alone() bool { return false }
@@ -308,7 +308,7 @@ func (p *Pair) Run(ctx context.Context) error {
 	beat := p.shared.Bus.Now().Add(heartbeat)
 	linked := time.Time{} // since when there is a broker; zero: there is none
 	for {
-		m, ok, err := p.sub.Next(ctx, sooner(claimAt, beat))
+		m, ok, err := p.sub.Next(ctx, devices.Earliest(claimAt, beat))
 		if err != nil {
 			return err
 		}
@@ -431,11 +431,4 @@ func (p *Pair) hear(m bus.Message, now time.Time) {
 		p.shared.Log.Warn("another node has claimed the pair", "node", said.node, "generation", said.generation)
 		p.standDown("another node has claimed the pair")
 	}
-}
-
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -73,7 +73,7 @@ func (p *pairing) is(r Role, generation uint64) {
 	if err := json.Unmarshal(m.Payload, &s); err != nil {
 		p.t.Fatal(err)
 	}
-	told, _ := p.bus.Retained(bus.Standing)
+	told, _ := p.bus.Retained(bus.Role)
 	if p.pair.Active() != (r == Active) || s.Role != r || string(told.Payload) != string(r) || s.Generation != generation || p.pair.Generation() != generation {
 		p.t.Errorf("active %v, says %s of generation %d, told the parts %s; want %s of %d", p.pair.Active(), s.Role, s.Generation, told.Payload, r, generation)
 	}
@@ -246,7 +246,7 @@ func TestPair(t *testing.T) {
 			p := newPairing(t, "a")
 			p.tell(Active)
 			var s State
-			if err := json.Unmarshal(p.pair.Farewell(), &s); err != nil || s.Role != Gone || s.Generation != 1 {
+			if err := json.Unmarshal(p.pair.LastWill(), &s); err != nil || s.Role != Gone || s.Generation != 1 {
 				t.Errorf("%+v, %v", s, err)
 			}
 		}},

@@ -67,7 +67,7 @@ func tellTest(ctx context.Context, c config.Config, level health.Level) ([]strin
 		return nil, fmt.Errorf("notifications.recipients.%s is empty: nobody gets mail of this level", level)
 	}
 	now := time.Now()
-	return smtp.Recipients[level], notify.NewSender(smtp).Send(ctx, c.Letters().Compose(notify.Letter{
+	return smtp.Recipients[level], notify.NewSender(smtp).Send(ctx, c.Letters().Compose(notify.Message{
 		Key: "test/" + now.Format(time.RFC3339Nano), Level: level, At: now,
 		Subject: "this is a test", Text: "mail of this level reaches you. There is nothing to do.",
 	}))
@@ -77,7 +77,7 @@ func tellTest(ctx context.Context, c config.Config, level health.Level) ([]strin
 // once an hour, and leaves it to the next daemon if the server is away.
 func tellStopped(ctx context.Context, c config.Config, unit string, broken *config.Error) error {
 	now := time.Now()
-	l := notify.Letter{
+	l := notify.Message{
 		Key: fmt.Sprintf("stopped/%s/%s", unit, now.UTC().Format("2006-01-02T15")), Level: health.Critical, At: now,
 		Subject: fmt.Sprintf("%s has stopped for good", unit),
 		Text:    "this node no longer reads, controls or restores anything. To see why, run: systemctl status " + unit,

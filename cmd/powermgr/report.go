@@ -41,7 +41,7 @@ powermgr would have done that week, and what that would have saved; --first-week
 			if err != nil {
 				return err
 			}
-			e := records.Evening{Config: config, Now: time.Now(), Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))}
+			e := records.DailyReport{Config: config, Now: time.Now(), Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))}
 			name, err := e.Date(date)
 			if err != nil {
 				return wrong(err)
@@ -81,7 +81,7 @@ powermgr would have done that week, and what that would have saved; --first-week
 }
 
 // trial shows what the dry run would have done.
-func trial(cmd *cobra.Command, e records.Evening, format string) error {
+func trial(cmd *cobra.Command, e records.DailyReport, format string) error {
 	w, err := e.FirstWeek()
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func written(day records.Day, format string) ([]byte, error) {
 
 // evening is what the timer wants. What one part of it cannot do is no reason
 // for the others not to be done.
-func evening(cmd *cobra.Command, e records.Evening, date string) error {
+func evening(cmd *cobra.Command, e records.DailyReport, date string) error {
 	files, err := e.Close(date)
 	problems := []error{err}
 	for _, name := range files {

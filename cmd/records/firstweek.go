@@ -38,7 +38,7 @@ func (NoDryRun) Error() string { return "there is no dry run, or it has no day y
 
 // FirstWeek is what the last days of the dry run that goes on would have been, at
 // most seven of them. The error is fs.ErrNotExist when there is none.
-func (e Evening) FirstWeek() (report.Week, error) {
+func (e DailyReport) FirstWeek() (report.Week, error) {
 	if !e.Config.DryRun() {
 		return report.Week{}, NoDryRun{}
 	}
@@ -54,7 +54,7 @@ func (e Evening) FirstWeek() (report.Week, error) {
 
 // dryDays are the records of the newest days up to last, back to the first that
 // was no dry run, at most most of them; the oldest first.
-func (e Evening) dryDays(last string, most int) (records []report.Record, err error) {
+func (e DailyReport) dryDays(last string, most int) (records []report.Record, err error) {
 	live := e.Config.DayFile()
 	dates, err := e.Config.Metrics().Dates()
 	if err != nil {
@@ -82,12 +82,12 @@ func (e Evening) dryDays(last string, most int) (records []report.Record, err er
 }
 
 // week lives the days of a dry run with powermgr and without it.
-func (e Evening) week(days []report.Record) report.Week {
+func (e DailyReport) week(days []report.Record) report.Week {
 	c := e.Config
 	w := report.Week{
 		Days: days, SwitchOn: SwitchOn, Alone: c.Settings.ReserveWithoutPercent, Planned: c.Settings.Strategy == rules.StrategyPlan,
 	}
-	capacity := days[len(days)-1].Without.CapacityKWh
+	capacity := days[len(days)-1].Counterfactual.CapacityKWh
 	if capacity == nil {
 		return w
 	}
@@ -164,7 +164,7 @@ func cheapest(y whatif.Year) float64 {
 
 // firstWeekMail is the mail at the end of the first week of a dry run, if one of
 // days is that end.
-func (e Evening) firstWeekMail(days []Day) (notify.Mail, bool, error) {
+func (e DailyReport) firstWeekMail(days []Day) (notify.Mail, bool, error) {
 	if !e.Config.DryRun() {
 		return notify.Mail{}, false, nil
 	}

@@ -31,7 +31,7 @@ func dryDay(t *testing.T, c config.Config, date string, dry bool) {
 		s := &r.Samples
 		s.Home, s.Solar, s.Grid, s.Battery, s.Charge = append(s.Home, 2000), append(s.Solar, sun), append(s.Grid, 2000-sun), append(s.Battery, 0), append(s.Charge, 50)
 	}
-	r.Without.CapacityKWh = new(13.5)
+	r.Counterfactual.CapacityKWh = new(13.5)
 	r.Energy.Peak.GridIn = new(3.0)
 	r.Decisions = []report.Decision{
 		{At: midnight.Add(16 * time.Hour), Type: rules.NoteDryRun, Target: "powerwall", Reason: rules.NotSent + "reserve 0 %, was 20 %: peak until 19:00"},
@@ -49,7 +49,7 @@ func firstWeekMailed(t *testing.T, c config.Config, date string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, ok, err := (Evening{Config: c, Now: now, Log: slog.New(slog.DiscardHandler)}).firstWeekMail([]Day{{Record: report.Record{Date: date}}})
+	m, ok, err := (DailyReport{Config: c, Now: now, Log: slog.New(slog.DiscardHandler)}).firstWeekMail([]Day{{Record: report.Record{Date: date}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestTheFirstWeekOfADryRunEndsWithAMail(t *testing.T) {
 	for day := 13; day <= 21; day++ {
 		date := fmt.Sprintf("2026-07-%d", day)
 		dryDay(t, c, date, true)
-		if _, err := (Evening{Config: c}).Remember(); err != nil {
+		if _, err := (DailyReport{Config: c}).Remember(); err != nil {
 			t.Fatal(err)
 		}
 		if text := firstWeekMailed(t, c, date); text != "" {
@@ -97,7 +97,7 @@ func TestTheFirstWeekOfADryRunEndsWithAMail(t *testing.T) {
 	if text := firstWeekMailed(t, c, "2026-07-19"); text != "" {
 		t.Errorf("of a configuration that commands devices:\n%s", text)
 	}
-	if _, err := (Evening{Config: c}).FirstWeek(); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := (DailyReport{Config: c}).FirstWeek(); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 }
@@ -108,7 +108,7 @@ func TestAFirstWeekWithoutFigures(t *testing.T) {
 	c := remembered(t)
 	c.Settings.DryRun = true
 	dryDay(t, c, "2026-07-13", true)
-	e := Evening{Config: c, Now: time.Date(2026, 7, 14, 12, 0, 0, 0, c.Zone())}
+	e := DailyReport{Config: c, Now: time.Date(2026, 7, 14, 12, 0, 0, 0, c.Zone())}
 	w, err := e.FirstWeek()
 	if err != nil || len(w.Lived) != 0 { // nothing in the history yet
 		t.Fatal(w.Lived, err)

@@ -30,7 +30,7 @@ var historyHead = []string{"start", "load_kwh", "solar_kwh", "grid_import_kwh", 
 // Remember adds to the history the days that are over, that there are metrics of
 // and that it does not have yet, and returns those that it added. What could not be
 // added is added by a later run.
-func (e Evening) Remember() (added []string, err error) {
+func (e DailyReport) Remember() (added []string, err error) {
 	dates, err := e.Config.Metrics().Dates()
 	problems := []error{err}
 	for len(dates) > 0 {

@@ -45,7 +45,7 @@ func dayOf(t *testing.T, c config.Config, date string, watts float64, complete b
 
 func TestTheHistoryGrowsByADay(t *testing.T) {
 	c := remembered(t)
-	e := Evening{Config: c}
+	e := DailyReport{Config: c}
 	dayOf(t, c, "2026-07-31", 1000, true)
 	dayOf(t, c, "2026-08-01", 2000, true)
 	dayOf(t, c, "2026-08-02", 3000, false)
@@ -85,7 +85,7 @@ func TestAFileOfSomebodyElseStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, path, "a,b\n1,2\n")
-	if added, err := (Evening{Config: c}).Remember(); err == nil || len(added) > 0 {
+	if added, err := (DailyReport{Config: c}).Remember(); err == nil || len(added) > 0 {
 		t.Error(added, err)
 	}
 	if b, _ := os.ReadFile(path); string(b) != "a,b\n1,2\n" {
@@ -96,7 +96,7 @@ func TestAFileOfSomebodyElseStays(t *testing.T) {
 // A day that could not be added once was never in the history.
 func TestADayThatCouldNotBeAddedIsAddedLater(t *testing.T) {
 	c := remembered(t)
-	e := Evening{Config: c}
+	e := DailyReport{Config: c}
 	july := filepath.Join(c.Paths.HistoryDir, "2026-07.csv")
 	run := func(want string, broken bool) {
 		t.Helper()
@@ -133,7 +133,7 @@ func TestADayWithoutAFigureIsNotAdded(t *testing.T) {
 	if err := c.Metrics().Write(report.Record{Version: report.Version, Date: "2026-07-31", Timezone: c.Settings.Timezone, Complete: true}); err != nil {
 		t.Fatal(err)
 	}
-	if added, err := (Evening{Config: c}).Remember(); err != nil || len(added) > 0 {
+	if added, err := (DailyReport{Config: c}).Remember(); err != nil || len(added) > 0 {
 		t.Error(added, err)
 	}
 }

@@ -31,11 +31,11 @@ const (
 // An Import asks Tesla for the days that the history does not have. What is known
 // of a day already stays where Tesla does not know it.
 type Import struct {
-	Config config.Config
-	Read   func(ctx context.Context, day time.Time) ([]devices.EnergyBucket, error) // tesla.Client.History
-	Now    func() time.Time
-	Sleep  func(ctx context.Context, d time.Duration) error
-	Told   func(done, of int, text string) // of each day; nil: nobody is
+	Config   config.Config
+	Read     func(ctx context.Context, day time.Time) ([]devices.EnergyBucket, error) // tesla.Client.History
+	Now      func() time.Time
+	Sleep    func(ctx context.Context, d time.Duration) error
+	Progress func(done, of int, text string) // of each day; nil: nobody is
 }
 
 // Imported is what came of an import.
@@ -84,8 +84,8 @@ func (i Import) Import(ctx context.Context, n int) (done Imported, err error) {
 }
 
 func (i Import) told(done, of int, text string) {
-	if i.Told != nil {
-		i.Told(done, of, text)
+	if i.Progress != nil {
+		i.Progress(done, of, text)
 	}
 }
 

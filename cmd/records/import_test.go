@@ -235,7 +235,7 @@ func TestAnImportThatIsRefusedSaysSoAtOnce(t *testing.T) {
 func TestAFileIsAddedToTheHistory(t *testing.T) {
 	c := remembered(t)
 	dayOf(t, c, "2026-07-31", 1000, true)
-	if _, err := (Evening{Config: c}).Remember(); err != nil {
+	if _, err := (DailyReport{Config: c}).Remember(); err != nil {
 		t.Fatal(err)
 	}
 	s, err := history.ReadCSV(strings.NewReader("start,load_wh,solar_wh\n2026-07-31T22:00,4000,400\n2026-07-31T23:00,4000,0\n2026-08-01T00:00,8000,0\n"), c.Zone())

@@ -17,8 +17,8 @@ import (
 
 // An authorization that has been begun, and what a person pastes to end it.
 
-// patience is how long an attempt is good.
-const patience = time.Hour
+// consentTimeout is how long an attempt is good.
+const consentTimeout = time.Hour
 
 // attempt is one authorization under way. It is kept beside the token file, so
 // that the code can be given to another run.
@@ -54,7 +54,7 @@ func resume(file string, now time.Time) (attempt, error) {
 	if err != nil || json.Unmarshal(b, &a) != nil {
 		return attempt{}, errors.New("no authorization has been begun here")
 	}
-	if age := now.Sub(a.Begun); age < 0 || age > patience {
+	if age := now.Sub(a.Begun); age < 0 || age > consentTimeout {
 		return attempt{}, errors.New("the authorization was begun too long ago")
 	}
 	return a, nil

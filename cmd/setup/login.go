@@ -356,7 +356,7 @@ func (l Login) consent(ctx context.Context, v vendorConsent) error {
 	}})
 	switch {
 	case errors.Is(err, ErrEnded):
-		return fmt.Errorf("nothing was pasted: open the address above, and then run powermgr auth %s --code 'ADDRESS' with the one you were sent to, within %s", v.name, patience)
+		return fmt.Errorf("nothing was pasted: open the address above, and then run powermgr auth %s --code 'ADDRESS' with the one you were sent to, within %s", v.name, consentTimeout)
 	case leaves(err):
 		return err
 	case err != nil:

@@ -117,7 +117,7 @@ func (b *broker) attach(l *link) {
 
 // lastWord is what a daemon says when it leaves, and its will when it dies.
 func (l *link) lastWord() bus.Message {
-	return bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.Farewell(), Retain: true}
+	return bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.LastWill(), Retain: true}
 }
 
 // farewell is the last word of a daemon that ends of its own accord.
@@ -139,7 +139,7 @@ func (b *broker) detach(l *link) {
 			break
 		}
 	}
-	if will := l.lastWord(); b.up && !l.cut && !l.handsOver && !l.o.Standing.Active() {
+	if will := l.lastWord(); b.up && !l.cut && !l.handsOver && !l.o.Role.Active() {
 		b.pass(l, will)
 	}
 }
@@ -190,7 +190,7 @@ func (l *link) lost() {
 
 // may is bridge.Link's: a standby speaks of itself alone.
 func (l *link) may(m bus.Message) bool {
-	return !m.Retain || l.o.Standing.Active() || strings.Contains(m.Topic, "/node/"+l.o.Node+"/")
+	return !m.Retain || l.o.Role.Active() || strings.Contains(m.Topic, "/node/"+l.o.Node+"/")
 }
 
 // deliver gives the link what it has subscribed to, but for what bridge.Link

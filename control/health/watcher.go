@@ -53,7 +53,7 @@ func NewWatcher(o Options) *Watcher {
 	return &Watcher{Options: o, signs: signs{}, good: map[string]time.Time{}, sub: o.Bus.Subscribe("health",
 		t.Powerwall(devices.APILeaf), t.Thermostats(devices.APILeaf), t.Weather(devices.APILeaf),
 		t.Powerwall("+"+devices.ResultSuffix), t.Thermostat("+", "+"+devices.ResultSuffix),
-		t.Control(devices.StateLeaf), t.Control(devices.EventLeaf), bus.LinkHealth, Topic("+"), bus.Standing)}
+		t.Control(devices.StateLeaf), t.Control(devices.EventLeaf), bus.LinkHealth, Topic("+"), bus.Role)}
 }
 
 // Run watches until ctx ends; its error is ctx's.
@@ -216,7 +216,7 @@ func (w *Watcher) next(now time.Time) (at time.Time) {
 func (w *Watcher) take(m bus.Message, now time.Time) error {
 	s, topics := w.signs, w.Topics
 	switch levels, _ := topics.Split(m.Topic); {
-	case m.Topic == bus.Standing:
+	case m.Topic == bus.Role:
 		return nil
 	case m.Topic == bus.LinkHealth:
 		return read(m, func(l link) { s.broker(l, now) })

@@ -227,7 +227,7 @@ func TestAStandbySaysNothing(t *testing.T) {
 	watch(t, func(h *home) {
 		h.say("powermgr/powerwall/api", `{"problem": "x", "reauthorise": true}`)
 		h.active = false
-		h.say(bus.Standing, "standby")
+		h.say(bus.Role, "standby")
 		h.faults()
 		n := len(h.heard)
 		h.say(health.Topic(health.Mail), `{"level": "warning", "problem": "no"}`)
@@ -236,7 +236,7 @@ func TestAStandbySaysNothing(t *testing.T) {
 			t.Errorf("a standby says %+v", h.last())
 		}
 		h.active = true
-		h.say(bus.Standing, "active")
+		h.say(bus.Role, "active")
 		if got := h.faults(); got != "warning mail" || len(h.heard) != n+1 {
 			t.Errorf("a node that becomes active begins with %q", got)
 		}

@@ -162,11 +162,11 @@ type Journal struct {
 	Node string
 	Now  func() time.Time
 
-	last   Entry       // all that is known
-	writer string      // of this life's saves; empty: there is none yet
-	stored bool        // last is on the disk
-	told   bool        // last was given to the caller of Save
-	safe   *rules.Kept // what was saved last; nil: unknown
+	last   Entry            // all that is known
+	writer string           // of this life's saves; empty: there is none yet
+	stored bool             // last is on the disk
+	told   bool             // last was given to the caller of Save
+	safe   *rules.Persisted // what was saved last; nil: unknown
 	writes int
 }
 
@@ -240,7 +240,7 @@ func (j *Journal) Adopt(e Entry) (out Entry, ok bool) {
 // Save makes k safe under generation. It does nothing when k is what is safe
 // already. It returns the newest entry; fresh says that it is a new one, for
 // the topic, which it is even if it cannot be written.
-func (j *Journal) Save(k rules.Kept, generation uint64) (e Entry, fresh bool, err error) {
+func (j *Journal) Save(k rules.Persisted, generation uint64) (e Entry, fresh bool, err error) {
 	if j.stored && j.safe != nil && reflect.DeepEqual(j.safe, &k) {
 		return j.last, false, nil // as nearly always
 	}

@@ -21,9 +21,9 @@ func open(path string) *journal.Journal {
 	return &journal.Journal{Disk: journal.File{Path: path}, Node: "a", Now: func() time.Time { return now }}
 }
 
-func kept(minutes ...int) rules.Kept {
+func kept(minutes ...int) rules.Persisted {
 	cool := 76.0
-	return rules.Kept{HomeRecord: rules.HomeRecord{Latched: minutes, PeakEnd: now.Add(3 * time.Hour)}, Thermostats: map[string]rules.ThermostatRecord{
+	return rules.Persisted{HomeRecord: rules.HomeRecord{Latched: minutes, PeakEnd: now.Add(3 * time.Hour)}, Thermostats: map[string]rules.ThermostatRecord{
 		"up": {Claim: &rules.Claim{Baseline: rules.Baseline{Setting: devices.Setting{Cool: &cool, Hold: devices.HoldSchedule}, Mode: "cool"}, Kind: rules.Setback, WrittenAt: now}},
 	}}
 }
@@ -43,10 +43,10 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 	again := open(path)
 	got, found, err := again.Load()
-	if err != nil || !found || len(got.Kept().Latched) != 1 || *got.Kept().Thermostats["up"].Claim.Baseline.Cool != 76 {
+	if err != nil || !found || len(got.Persisted().Latched) != 1 || *got.Persisted().Thermostats["up"].Claim.Baseline.Cool != 76 {
 		t.Fatalf("%+v, %v, %v", got, found, err)
 	}
-	if _, saved, _ = again.Save(got.Kept(), 3); saved {
+	if _, saved, _ = again.Save(got.Persisted(), 3); saved {
 		t.Error("what was read was written again")
 	}
 	if e, _, _ = again.Save(kept(), 3); e.Sequence != 2 {
@@ -145,7 +145,7 @@ func TestAFullDiskIsSaid(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no space") || j.Writes() != 0 {
 		t.Errorf("%d writes, %v", j.Writes(), err)
 	}
-	if !fresh || e.Sequence != 1 || len(e.Kept().Latched) == 0 {
+	if !fresh || e.Sequence != 1 || len(e.Persisted().Latched) == 0 {
 		t.Errorf("it is not there for the topic: %+v, fresh %v", e, fresh)
 	}
 	if _, fresh, err := j.Save(kept(1), 1); err == nil || fresh {
@@ -154,7 +154,7 @@ func TestAFullDiskIsSaid(t *testing.T) {
 }
 
 // saved is a file with k.
-func saved(t testing.TB, k rules.Kept) []byte {
+func saved(t testing.TB, k rules.Persisted) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "journal.json")
 	if _, _, err := open(path).Save(k, 1); err != nil {
@@ -186,12 +186,12 @@ func FuzzDecode(f *testing.F) {
 		}
 		// Whatever was accepted can be acted on, and written and read again.
 		s := rules.State{Settings: rules.Settings{Calendar: rules.Calendar{Location: time.UTC}}}
-		s, _ = rules.Step(s, rules.Recovered{Kept: e.Kept()}, now)
+		s, _ = rules.Step(s, rules.Recovered{Persisted: e.Persisted()}, now)
 		rules.Step(s, rules.Tick{}, now.Add(time.Hour))
 		readAgain(t, e)
 		if o, err := journal.Decode(other); err == nil {
 			readAgain(t, e.Join(o))
-			rules.Step(s, rules.Recovered{Kept: e.Join(o).Kept()}, now)
+			rules.Step(s, rules.Recovered{Persisted: e.Join(o).Persisted()}, now)
 		}
 	})
 }

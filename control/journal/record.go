@@ -97,9 +97,9 @@ func has[T any](records []Record[T], v Version) bool {
 	return slices.ContainsFunc(records, func(r Record[T]) bool { return r.Version == v })
 }
 
-// Kept is what the rules go on from.
-func (r Records) Kept() rules.Kept {
-	k := rules.Kept{HomeRecord: united(r.Home), Battery: united(r.Battery)}
+// Persisted is what the rules go on from.
+func (r Records) Persisted() rules.Persisted {
+	k := rules.Persisted{HomeRecord: united(r.Home), Battery: united(r.Battery)}
 	for id, records := range r.Thermostats {
 		if k.Thermostats == nil {
 			k.Thermostats = make(map[string]rules.ThermostatRecord, len(r.Thermostats))
@@ -124,7 +124,7 @@ func united[T interface{ With(other T) T }](records []Record[T]) (out T) {
 
 // changed are the records of k, a save of a version: those that are as they were, and
 // new ones.
-func (r Records) changed(k rules.Kept, v Version) (Records, error) {
+func (r Records) changed(k rules.Persisted, v Version) (Records, error) {
 	next := Records{Thermostats: make(map[string][]Record[rules.ThermostatRecord], len(k.Thermostats)), Knows: r.Knows}
 	var err error
 	if next.Home, err = changed(r.Home, k.HomeRecord, v); err != nil {

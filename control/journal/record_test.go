@@ -38,7 +38,7 @@ func drawn(t *testing.T, r *rand.Rand) []journal.Entry {
 		case last > 0 && r.IntN(8) == 0:
 			nodes[n] = begin(nodes[n].Node, &all[r.IntN(last)])
 		default:
-			k := rules.Kept{Battery: rules.BatteryRecord{Mode: fmt.Sprint(r.IntN(3))}}
+			k := rules.Persisted{Battery: rules.BatteryRecord{Mode: fmt.Sprint(r.IntN(3))}}
 			k.LastUserInput = now.Add(time.Duration(r.IntN(3)) * time.Hour)
 			for _, id := range []string{"up", "down"} {
 				if r.IntN(3) > 0 {
@@ -113,7 +113,7 @@ func newNode(t *testing.T, name string) *node {
 	return n
 }
 
-func (n *node) save(k rules.Kept, generation uint64) journal.Entry {
+func (n *node) save(k rules.Persisted, generation uint64) journal.Entry {
 	n.t.Helper()
 	e, _, err := n.Save(k, generation)
 	if err != nil {
@@ -122,8 +122,8 @@ func (n *node) save(k rules.Kept, generation uint64) journal.Entry {
 	return e
 }
 
-func claims(ids ...string) rules.Kept {
-	k := rules.Kept{}
+func claims(ids ...string) rules.Persisted {
+	k := rules.Persisted{}
 	for _, id := range ids {
 		if k.Thermostats == nil {
 			k.Thermostats = map[string]rules.ThermostatRecord{}
@@ -141,10 +141,10 @@ func TestARecordIsTakenOverByItself(t *testing.T) {
 	k.Disabled = true
 	fromB := b.save(k, 2)
 	k.Disabled, k.Thermostats = false, maps.Clone(k.Thermostats)
-	k.Thermostats["down"] = rules.ThermostatRecord{Taken: &rules.Taken{At: now, What: "set to cool 72"}}
+	k.Thermostats["down"] = rules.ThermostatRecord{Choice: &rules.Choice{At: now, What: "set to cool 72"}}
 	fromA := a.save(k, 1)
-	for name, got := range map[string]rules.Kept{"at a": a.must(fromB), "at b": b.must(fromA)} {
-		if !got.Disabled || got.Thermostats["down"].Claim != nil || got.Thermostats["down"].Taken == nil || got.Thermostats["up"].Claim == nil {
+	for name, got := range map[string]rules.Persisted{"at a": a.must(fromB), "at b": b.must(fromA)} {
+		if !got.Disabled || got.Thermostats["down"].Claim != nil || got.Thermostats["down"].Choice == nil || got.Thermostats["up"].Claim == nil {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -157,7 +157,7 @@ func (n *node) known() journal.Records {
 }
 
 // must adopts what has to be news.
-func (n *node) must(e journal.Entry) rules.Kept {
+func (n *node) must(e journal.Entry) rules.Persisted {
 	n.t.Helper()
 	got, news := n.Adopt(e)
 	if !news {
@@ -166,23 +166,23 @@ func (n *node) must(e journal.Entry) rules.Kept {
 	if _, again := n.Adopt(e); again {
 		n.t.Errorf("%s takes it in again and again", n.Node)
 	}
-	return got.Kept()
+	return got.Persisted()
 }
 
 // Two nodes that both think they are the active one write two journals. When they meet,
 // what either has set on a device is known to both, and what one of them has restored
 // after it knew of it stays restored.
 func TestTwoJournalsMeet(t *testing.T) {
-	names := func(k rules.Kept) []string { return slices.Sorted(maps.Keys(k.Thermostats)) }
+	names := func(k rules.Persisted) []string { return slices.Sorted(maps.Keys(k.Thermostats)) }
 	t.Run("b went on from what a had left", func(t *testing.T) {
 		a, b := newNode(t, "a"), newNode(t, "b")
 		left := a.save(claims("up"), 1)
 		b.must(left)
-		if got := a.must(b.save(rules.Kept{}, 2)); len(got.Thermostats) > 0 {
+		if got := a.must(b.save(rules.Persisted{}, 2)); len(got.Thermostats) > 0 {
 			t.Errorf("a goes on from %v", names(got))
 		}
-		if got, news := b.Adopt(left); news || len(got.Kept().Thermostats) > 0 {
-			t.Errorf("b goes on from %v", names(got.Kept()))
+		if got, news := b.Adopt(left); news || len(got.Persisted().Thermostats) > 0 {
+			t.Errorf("b goes on from %v", names(got.Persisted()))
 		}
 	})
 	for _, c := range []struct {
@@ -202,7 +202,7 @@ func TestTwoJournalsMeet(t *testing.T) {
 			if got := names(b.must(fromA)); !slices.Equal(got, c.both) {
 				t.Errorf("b goes on from %v", got)
 			}
-			after := b.save(rules.Kept{}, 2) // b restores all of it
+			after := b.save(rules.Persisted{}, 2) // b restores all of it
 			if got := a.must(after); len(got.Thermostats) > 0 {
 				t.Errorf("a still has %v", names(got))
 			}
@@ -218,9 +218,9 @@ func TestANodeThatHasGoneOnForgetsNoChoice(t *testing.T) {
 	k.Battery = rules.BatteryRecord{AtPeak: true, WrittenAt: now}
 	fromB := b.save(k, 2)
 	a.clock = now.Add(3 * time.Hour)
-	fromA := a.save(rules.Kept{Battery: rules.BatteryRecord{Taken: &rules.Taken{At: a.clock, What: "reserve set to 60 %"}}}, 1)
-	for name, got := range map[string]rules.Kept{"a": a.must(fromB), "b": b.must(fromA)} {
-		if got.Battery.Taken == nil || !got.Battery.AtPeak || got.Thermostats["up"].Claim == nil {
+	fromA := a.save(rules.Persisted{Battery: rules.BatteryRecord{Choice: &rules.Choice{At: a.clock, What: "reserve set to 60 %"}}}, 1)
+	for name, got := range map[string]rules.Persisted{"a": a.must(fromB), "b": b.must(fromA)} {
+		if got.Battery.Choice == nil || !got.Battery.AtPeak || got.Thermostats["up"].Claim == nil {
 			t.Errorf("%s goes on from %+v", name, got)
 		}
 	}
@@ -234,7 +234,7 @@ func TestTwoNodesThatMeetDoNotAnswerEachOther(t *testing.T) {
 	atA, atB := a.must(fromB), b.must(fromA)
 	for name, n := range map[string]struct {
 		*node
-		goesOn rules.Kept
+		goesOn rules.Persisted
 		has    journal.Entry
 	}{"a": {a, atA, fromA}, "b": {b, atB, fromB}} {
 		e, fresh, err := n.Save(n.goesOn, n.has.Generation)
@@ -258,13 +258,13 @@ func TestTwoNodesThatMeetDoNotAnswerEachOther(t *testing.T) {
 // a person's choice; a, that has not heard of it, saves once more.
 func TestAnOverlapOfSecondsForgetsNoChoice(t *testing.T) {
 	a, b := newNode(t, "a"), newNode(t, "b")
-	k := rules.Kept{Battery: rules.BatteryRecord{AtPeak: true}}
+	k := rules.Persisted{Battery: rules.BatteryRecord{AtPeak: true}}
 	b.must(a.save(k, 1))
 	k.Latched = []int{120}
-	k.Thermostats = map[string]rules.ThermostatRecord{"up": {Taken: &rules.Taken{At: now.Add(2 * time.Second), What: "by command: cool_setpoint"}}}
+	k.Thermostats = map[string]rules.ThermostatRecord{"up": {Choice: &rules.Choice{At: now.Add(2 * time.Second), What: "by command: cool_setpoint"}}}
 	b.save(k, 2)
-	late := a.save(rules.Kept{Battery: rules.BatteryRecord{AtPeak: true, Confirmed: true}}, 1)
-	if got := b.must(late); got.Thermostats["up"].Taken == nil || len(got.Latched) != 1 || !got.Battery.Confirmed {
+	late := a.save(rules.Persisted{Battery: rules.BatteryRecord{AtPeak: true, Confirmed: true}}, 1)
+	if got := b.must(late); got.Thermostats["up"].Choice == nil || len(got.Latched) != 1 || !got.Battery.Confirmed {
 		t.Errorf("goes on from %+v", got)
 	}
 }
@@ -283,7 +283,7 @@ func TestAnEarlierLifeThatCouldNotBeWritten(t *testing.T) {
 		return j
 	}
 	first := begin(now)
-	if _, _, err := first.Save(rules.Kept{}, 1); err != nil {
+	if _, _, err := first.Save(rules.Persisted{}, 1); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := first.Save(kept(1), 1); err != nil {
@@ -304,7 +304,7 @@ func TestAnEarlierLifeThatCouldNotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, news := second.Adopt(unwritten)
-	if all := slices.Sorted(maps.Keys(got.Kept().Thermostats)); !news || !slices.Equal(all, []string{"attic", "down", "up"}) {
+	if all := slices.Sorted(maps.Keys(got.Persisted().Thermostats)); !news || !slices.Equal(all, []string{"attic", "down", "up"}) {
 		t.Errorf("news %v, goes on from %v", news, all)
 	}
 }
@@ -321,11 +321,11 @@ func TestWhatIsKnownOfWritersIsBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		k := rules.Kept{Battery: rules.BatteryRecord{Mode: "self_consumption"}} // of the first life
+		k := rules.Persisted{Battery: rules.BatteryRecord{Mode: "self_consumption"}} // of the first life
 		k.Disabled = i%2 == 0
 		e, _, _ = j.Save(k, 1)
 	}
-	if len(e.Knows) > 34 || e.Kept().Battery.Mode == "" {
+	if len(e.Knows) > 34 || e.Persisted().Battery.Mode == "" {
 		t.Errorf("%d writers, %+v", len(e.Knows), e.Battery)
 	}
 	readAgain(t, e)
@@ -364,12 +364,12 @@ func TestVersion1IsMigrated(t *testing.T) {
 			if err != nil || !found || text(t, again) != text(t, first) {
 				t.Fatalf("found %v: %v\n%s\n%s", found, err, text(t, again), text(t, first))
 			}
-			var was rules.Kept
+			var was rules.Persisted
 			if err := json.Unmarshal(old.Kept, &was); err != nil {
 				t.Fatal(err)
 			}
 			want, _ := json.Marshal(was)
-			got, _ := json.Marshal(again.Kept())
+			got, _ := json.Marshal(again.Persisted())
 			if string(got) != string(want) {
 				t.Errorf("%s\nwant %s", got, want)
 			}

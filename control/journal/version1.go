@@ -17,7 +17,7 @@ func version1(b []byte) (Entry, error) {
 		Generation uint64            `json:"generation"`
 		Sequence   uint64            `json:"sequence"`
 		SavedAt    time.Time         `json:"saved_at"`
-		Kept       rules.Kept        `json:"kept"`
+		Kept       rules.Persisted   `json:"kept"`
 		Knows      map[string]uint64 `json:"knows"`
 		Alone      bool              `json:"alone"`
 		DryRun     bool              `json:"dry_run"`

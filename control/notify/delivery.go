@@ -10,6 +10,7 @@ import (
 
 	"powermgr/bridge/bus"
 	"powermgr/control/health"
+	"powermgr/devices"
 )
 
 // When the spool is flushed: at once when a mail comes. While the server is
@@ -52,7 +53,7 @@ func (n *Notifier) arrived(now time.Time) {
 	switch {
 	case n.refused:
 	case n.away:
-		n.next = earliest(n.next, n.last.Add(retryAfter))
+		n.next = devices.Earliest(n.next, n.last.Add(retryAfter))
 	default:
 		n.next = now
 	}
@@ -66,7 +67,7 @@ func (n *Notifier) attemptAt() time.Time {
 	}
 	at := n.Bus.Now().Add(look)
 	if n.next.After(n.Bus.Now()) {
-		at = earliest(at, n.next)
+		at = devices.Earliest(at, n.next)
 	}
 	return at
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // The rule for faults. One that is critical is mailed at once, a warning when
-// it has lasted patience; again only if it becomes more urgent. It is over
-// when it has been gone for patience, and then that is mailed once: so neither
+// it has lasted firstMailAfter; again only if it becomes more urgent. It is over
+// when it has been gone for firstMailAfter, and then that is mailed once: so neither
 // a short lapse, nor the first messages of a daemon that has just started and
 // does not know everything yet, are taken for its end. One that comes back
 // within flapping of that mail comes and goes: it is mailed again, and is over
@@ -21,12 +21,12 @@ import (
 // goes, there are two mails in the first hour and two when it ends, and none
 // that is critical waits.
 const (
-	patience = 5 * time.Minute
-	flapping = time.Hour
+	firstMailAfter = 5 * time.Minute
+	flapping       = time.Hour
 )
 
-// Told is what is known of one fault.
-type Told struct {
+// FaultRecord is what is known of one fault.
+type FaultRecord struct {
 	Fault health.Fault `json:"fault"`          // as it was seen last
 	Since time.Time    `json:"since"`          // when this spell of it began
 	Level health.Level `json:"level"`          // at which it was mailed; empty: it was not
@@ -47,9 +47,9 @@ func (st *step) see(all []health.Fault) {
 		t, known := st.Faults[f.Key]
 		switch {
 		case !known:
-			t = Told{Since: st.began(f, time.Time{})}
+			t = FaultRecord{Since: st.began(f, time.Time{})}
 		case !t.Over.IsZero():
-			t = Told{Since: st.began(f, t.Over), Again: st.now.Before(t.Over.Add(flapping))}
+			t = FaultRecord{Since: st.began(f, t.Over), Again: st.now.Before(t.Over.Add(flapping))}
 		}
 		t.Fault, t.Gone = f, time.Time{}
 		st.Faults[f.Key] = t
@@ -94,7 +94,7 @@ func (st *step) faults() {
 				t.Over = st.now
 			}
 		case urgency(t.Fault.Level) > urgency(t.Level):
-			if t.Fault.Level == health.Critical || st.due(t.Since.Add(patience)) {
+			if t.Fault.Level == health.Critical || st.due(t.Since.Add(firstMailAfter)) {
 				st.fault(key, t)
 				t.Level = t.Fault.Level
 			}
@@ -106,16 +106,16 @@ func (st *step) faults() {
 // urgency orders the levels; one that is not known, or none, is -1.
 func urgency(l health.Level) int { return slices.Index(health.Levels(), l) }
 
-func (t Told) settle() time.Duration {
+func (t FaultRecord) settle() time.Duration {
 	if t.Again {
 		return flapping
 	}
-	return patience
+	return firstMailAfter
 }
 
-func (st *step) fault(key string, t Told) {
+func (st *step) fault(key string, t FaultRecord) {
 	f := t.Fault
-	l := Letter{
+	l := Message{
 		Key:   fmt.Sprintf("fault/%s/%s/%s", key, f.Level, t.Since.UTC().Format(time.RFC3339)),
 		Level: f.Level, Subject: f.Text, Text: oneLine(f.Text, longestText), At: st.now,
 		Facts: []Fact{{"Part", oneLine(f.Part, 60)}, {"Since", st.date(t.Since)}},
@@ -126,9 +126,9 @@ func (st *step) fault(key string, t Told) {
 	st.say(l)
 }
 
-func (st *step) over(key string, t Told) {
+func (st *step) over(key string, t FaultRecord) {
 	text := oneLine(t.Fault.Text, longestText)
-	st.say(Letter{
+	st.say(Message{
 		Key:   fmt.Sprintf("over/%s/%s", key, t.Since.UTC().Format(time.RFC3339)),
 		Level: t.Level, Over: true, Subject: text, At: st.now,
 		Text: fmt.Sprintf("this is over after %s:\n\n%s", length(t.Gone.Sub(t.Since)), text),

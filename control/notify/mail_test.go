@@ -66,7 +66,7 @@ func FuzzDecode(f *testing.F) {
 
 func TestTheFormOfAMail(t *testing.T) {
 	o := notify.Settings{Location: pacific(t), Node: "pi-a"}
-	m := o.Compose(notify.Letter{
+	m := o.Compose(notify.Message{
 		Key: "k", Level: health.Critical, Subject: "Tesla does not accept powermgr any more", At: start,
 		Text:  "Tesla does not accept powermgr any more; run powermgr auth tesla\n\nthe <b>others</b> go on",
 		Facts: []notify.Fact{{"Part", "powerwall"}, {"Since", "Wednesday\nJuly 15"}},
@@ -117,7 +117,7 @@ func TestSubjects(t *testing.T) {
 		{"too long", strings.Repeat("ä", 200), "[powermgr] " + strings.Repeat("ä", 108) + "…", health.Info, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := notify.Settings{}.Compose(notify.Letter{Level: c.level, Over: c.over, Subject: c.in})
+			m := notify.Settings{}.Compose(notify.Message{Level: c.level, Over: c.over, Subject: c.in})
 			if m.Subject != c.want {
 				t.Errorf("got %q, want %q", m.Subject, c.want)
 			}

@@ -21,8 +21,8 @@ import (
 	"powermgr/devices/durable"
 )
 
-// Standing says what this node is in the pair.
-type Standing interface {
+// Role says what this node is in the pair.
+type Role interface {
 	Active() bool // false: another node speaks for the home
 }
 
@@ -39,7 +39,7 @@ type Options struct {
 	// LastingFile is where that part of it is kept that has to outlive a reboot,
 	// on the disk. Empty: a reboot tells every fault again.
 	LastingFile string
-	Standing    Standing // nil: this node is alone
+	Role        Role // nil: this node is alone
 	Log         *slog.Logger
 	Send        func(context.Context, Mail) error // nil: a Sender with SMTP
 }
@@ -78,7 +78,7 @@ func New(o Options) *Notifier {
 	n.backoff = backoff.NewExponentialBackOff(backoff.WithInitialInterval(time.Minute), backoff.WithMultiplier(2),
 		backoff.WithRandomizationFactor(0.2), backoff.WithMaxInterval(30*time.Minute), backoff.WithMaxElapsedTime(0))
 	t := o.Topics
-	n.sub = o.Bus.Subscribe("mail", Topic, doneTopic, bus.Standing, t.Control(devices.HealthLeaf),
+	n.sub = o.Bus.Subscribe("mail", Topic, doneTopic, bus.Role, t.Control(devices.HealthLeaf),
 		t.Control(devices.StateLeaf), t.Control(devices.EventLeaf), t.Powerwall(devices.StateLeaf))
 	return n
 }
@@ -110,7 +110,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	for {
 		n.turn()
 		n.deliver()
-		m, ok, err := n.sub.Next(ctx, earliest(n.wake, n.attemptAt()))
+		m, ok, err := n.sub.Next(ctx, devices.Earliest(n.wake, n.attemptAt()))
 		if err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 // turn sees whether this node speaks for the home. What the other one has told
 // is in the file by then.
 func (n *Notifier) turn() {
-	switch active := n.Standing == nil || n.Standing.Active(); {
+	switch active := n.Role == nil || n.Role.Active(); {
 	case active && !n.stood:
 		n.stood = true
 		n.load()

@@ -78,7 +78,7 @@ func newRig(t *testing.T) *rig {
 	r.active.Store(true)
 	everybody := []string{"a@example.org"}
 	r.options = notify.Options{
-		Bus: r.bus, Topics: topics, Settings: notify.Settings{Location: time.UTC, Node: "pi-a"}, Standing: r,
+		Bus: r.bus, Topics: topics, Settings: notify.Settings{Location: time.UTC, Node: "pi-a"}, Role: r,
 		SMTP:      notify.SMTP{Server: "mail.test", Recipients: map[health.Level][]string{health.Info: everybody, health.Warning: everybody, health.Critical: everybody}},
 		Spool:     &notify.Spool{Dir: filepath.Join(dir, "mail")},
 		StateFile: filepath.Join(dir, "state.json"), LastingFile: filepath.Join(dir, "told.json"),
@@ -277,7 +277,7 @@ func TestNotifier(t *testing.T) {
 	bubble(t, "a node that has stood down leaves it to the other one", func(r *rig) {
 		r.faults("c:a")
 		r.active.Store(false)
-		r.publish(bus.Standing, "standby")
+		r.publish(bus.Role, "standby")
 		if _, err := os.Stat(r.options.LastingFile); err == nil {
 			t.Error("there is still what it has told")
 		}
@@ -313,7 +313,7 @@ func TestNotifier(t *testing.T) {
 	bubble(t, "a standby tells nothing of its own, and sends what it is asked to", func(r *rig) {
 		r.ask("first", health.Info)
 		r.active.Store(false)
-		r.publish(bus.Standing, "standby")
+		r.publish(bus.Role, "standby")
 		r.faults("c:a")
 		r.ask("second", health.Info)
 		r.wait(time.Hour)

@@ -113,7 +113,7 @@ func (st *step) decided(e control.Event) {
 	}
 	if e.Type == rules.NoteLatched && p.Low.IsZero() {
 		p.Low = st.now
-		st.say(Letter{
+		st.say(Message{
 			Key: "low-battery/" + e.At.UTC().Format(time.RFC3339), Level: health.Warning, At: st.now,
 			Subject: "low battery: " + e.Reason,
 			Text:    e.Reason + "\n\nthe mail after the peak lists any further thresholds",
@@ -134,7 +134,7 @@ func (st *step) tellPeak() {
 	if len(p.Decisions) == 0 {
 		return
 	}
-	l := Letter{
+	l := Message{
 		Key:   "peak/" + p.Began.UTC().Format(time.RFC3339),
 		Level: health.Info, At: st.now, Subject: st.title() + ": " + strings.Join(p.summary(), ", "),
 		Text: "what powermgr decided, and why",
@@ -218,7 +218,7 @@ func (st *step) endOfDay(c control.State) {
 	if c.PeakStart != nil {
 		facts = append(facts, Fact{"Next peak", st.date(*c.PeakStart)})
 	}
-	st.say(Letter{
+	st.say(Message{
 		Key: "end-of-day/" + st.day(p.Start), Level: health.Warning, At: st.now, Facts: facts,
 		Subject: fmt.Sprintf("battery at %.0f %% at the end of the day's last peak", *percent),
 		Text:    fmt.Sprintf("the battery is at %.0f %% at the end of the day's last peak, below the %.0f %% at which you want a warning", *percent, st.LowPercent),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"powermgr/control/health"
+	"powermgr/devices"
 )
 
 // The rule for storms. PerHour mails of a level leave as they come. What is
@@ -107,7 +108,7 @@ func (st *step) release() {
 			at = r.Sent[over].Add(time.Hour)
 		}
 		if l == health.Critical {
-			at = earliest(at, r.Since.Add(joinWithin))
+			at = devices.Earliest(at, r.Since.Add(joinWithin))
 		}
 		if st.due(at) {
 			st.join(l)
@@ -134,7 +135,7 @@ func (st *step) join(level health.Level) {
 		facts = append(facts, Fact{st.clock(h.At, st.now), text})
 	}
 	n := len(keys) + r.More
-	l := Letter{
+	l := Message{
 		Key: fmt.Sprintf("digest/%s/%s", level, hash(strings.Join(keys, "\n"))), Level: level, At: st.now, Facts: facts,
 		Subject: fmt.Sprintf("%d more: %s", n, r.Held[0].Subject),
 		Text:    fmt.Sprintf("there were more than %d mails of this level within an hour. This mail combines the rest", st.perHour()),

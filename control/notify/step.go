@@ -8,15 +8,16 @@ import (
 
 	"powermgr/control"
 	"powermgr/control/health"
+	"powermgr/devices"
 )
 
 // State is what has to be remembered from one step to the next. Its zero value
 // is that of a first start.
 type State struct {
-	Faults map[string]Told       `json:"faults,omitempty"` // by their keys
-	Peak   Peak                  `json:"peak"`
-	Rates  map[health.Level]Rate `json:"rates,omitempty"`
-	Charge ChargeRead            `json:"-"` // the last one; it is read again soon enough
+	Faults map[string]FaultRecord `json:"faults,omitempty"` // by their keys
+	Peak   Peak                   `json:"peak"`
+	Rates  map[health.Level]Rate  `json:"rates,omitempty"`
+	Charge ChargeRead             `json:"-"` // the last one; it is read again soon enough
 }
 
 // An Event is something that people may have to be told.
@@ -93,7 +94,7 @@ type step struct {
 func (s State) clone() State {
 	s.Faults, s.Rates = maps.Clone(s.Faults), maps.Clone(s.Rates)
 	if s.Faults == nil {
-		s.Faults = map[string]Told{}
+		s.Faults = map[string]FaultRecord{}
 	}
 	if s.Rates == nil {
 		s.Rates = map[health.Level]Rate{}
@@ -108,15 +109,8 @@ func (st *step) due(at time.Time) bool {
 	if !st.now.Before(at) {
 		return true
 	}
-	st.wake = earliest(st.wake, at)
+	st.wake = devices.Earliest(st.wake, at)
 	return false
-}
-
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
-	}
-	return a
 }
 
 // asked passes on another part's mail, which has its own form or gets the usual one.
@@ -129,10 +123,10 @@ func (st *step) asked(m Mail) {
 		st.mail(m, m.Text)
 		return
 	}
-	st.say(Letter{Key: m.Key, Level: m.Level, Subject: m.Subject, Text: m.Text, At: m.At})
+	st.say(Message{Key: m.Key, Level: m.Level, Subject: m.Subject, Text: m.Text, At: m.At})
 }
 
-func (st *step) say(l Letter) {
+func (st *step) say(l Message) {
 	gist := l.Text
 	for _, row := range rows(l.Facts) {
 		gist = strings.TrimSpace(gist + "\n" + row)
@@ -143,7 +137,7 @@ func (st *step) say(l Letter) {
 // standDown forgets what is the other node's to tell from now on. A fault that
 // was told stays, so that its end is.
 func (st *step) standDown() {
-	maps.DeleteFunc(st.Faults, func(_ string, t Told) bool { return t.Level == "" })
+	maps.DeleteFunc(st.Faults, func(_ string, t FaultRecord) bool { return t.Level == "" })
 	if !st.Peak.Ended.IsZero() {
 		st.tellPeak()
 	}

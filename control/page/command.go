@@ -16,8 +16,8 @@ import (
 	"powermgr/devices"
 )
 
-// A wish is what somebody pressed: a command as anybody sends one.
-type wish struct {
+// A request is what somebody pressed: a command as anybody sends one.
+type request struct {
 	leaf  string // of the topic below control, without /set
 	value string
 }
@@ -36,8 +36,8 @@ const (
 //	value  peak, off_peak, precool, pause, skip, auto, resume; ON, OFF; PRESS; rule, plan
 //	for    90m, 2h, …; empty: none
 //	until  19:00 or 2026-12-01T08:00; empty: none; it goes before for
-func wished(r *http.Request) (wish, error) {
-	w := wish{leaf: r.PostFormValue("do"), value: r.PostFormValue("value")}
+func wished(r *http.Request) (request, error) {
+	w := request{leaf: r.PostFormValue("do"), value: r.PostFormValue("value")}
 	timed := []string{string(rules.OverridePeak), string(rules.OverrideOffPeak), string(rules.OverridePrecool), string(rules.OverridePause)}
 	switch {
 	case w.leaf == "override" && slices.Contains(timed, w.value):
@@ -54,7 +54,7 @@ func wished(r *http.Request) (wish, error) {
 }
 
 // send publishes a command as a person does, and waits for its answer.
-func (p *Page) send(ctx context.Context, w wish) (devices.Result, error) {
+func (p *Page) send(ctx context.Context, w request) (devices.Result, error) {
 	if !p.Active() {
 		return devices.Result{}, errors.New("this node is the standby: use the page of the active node")
 	}
@@ -129,7 +129,7 @@ func (p *Page) press(w http.ResponseWriter, r *http.Request) {
 }
 
 // words are what was pressed, for people.
-func (w wish) words() string {
+func (w request) words() string {
 	kind, length, _ := strings.Cut(w.value, " ")
 	switch {
 	case w.leaf == "restore":

@@ -110,7 +110,7 @@ func New(o Options) (*Page, error) {
 		topics.Powerwall(devices.StateLeaf), topics.Powerwall(devices.AvailLeaf), topics.Powerwall(devices.APILeaf),
 		topics.Thermostat(each, devices.StateLeaf), topics.Thermostat(each, devices.AvailLeaf), topics.Thermostats(devices.APILeaf),
 		topics.Weather(devices.StateLeaf), topics.Control(each), topics.Control(each+devices.ResultSuffix),
-		topics.NodeState(each), bus.LinkHealth, bus.Standing)
+		topics.NodeState(each), bus.LinkHealth, bus.Role)
 	return p, nil
 }
 

@@ -214,8 +214,8 @@ func (d *Desk) ahead(now, start time.Time, slots int) (a forecast.Ahead, from st
 	return a, d.sky.Source
 }
 
-// Spoken notes that a person has said something: it plans again.
-func (d *Desk) Spoken() { d.due = true }
+// PlanAgain notes that a person has said something: it plans again.
+func (d *Desk) PlanAgain() { d.due = true }
 
 // Adjusted takes the reserves of the rule as they are now: a person may change them
 // by hand.

@@ -236,7 +236,7 @@ func TestWhenItPlansAgain(t *testing.T) {
 		{"the rule's reserves are what they were", 20 * time.Minute, func(d *Desk, _ time.Time) { d.Adjusted(d.Rule) }, false},
 		{"the rule's reserves are changed by hand", 20 * time.Minute, func(d *Desk, _ time.Time) { d.Adjusted(plan.Fixed{Peak: 20, OffPeak: 70}) }, true},
 		{"half an hour is over", 30 * time.Minute, func(*Desk, time.Time) {}, true},
-		{"a person speaks", time.Minute, func(d *Desk, _ time.Time) { d.Spoken() }, true},
+		{"a person speaks", time.Minute, func(d *Desk, _ time.Time) { d.PlanAgain() }, true},
 		{"prices change", time.Minute, func(d *Desk, _ time.Time) { d.Priced(d.table, "") }, true},
 		{"a charge on its course", 10 * time.Minute, func(d *Desk, now time.Time) { d.Read(reading(now, 61, 100), now) }, false},
 		{"a charge off its course", 10 * time.Minute, func(d *Desk, now time.Time) { d.Read(reading(now, 50, 100), now) }, true},
@@ -351,7 +351,7 @@ func TestWhatWasJustDecidedIsNotTakenBack(t *testing.T) {
 			d.Read(reading(noon, charge, 0), noon)
 			first, _ := d.Turn(noon)
 			d.Read(reading(noon.Add(time.Second), charge, shown), noon.Add(time.Second))
-			d.Spoken()
+			d.PlanAgain()
 			again, _ := d.Turn(noon.Add(time.Second))
 			if first.Reserve == nil || again.Reserve == nil || *first.Reserve != *again.Reserve {
 				t.Errorf("at %.0f %%, %d %% shown: %s, a second later %s", charge, shown, first.Reason, again.Reason)

@@ -27,8 +27,8 @@ import (
 	"powermgr/devices"
 )
 
-// Standing says what this node is in the pair.
-type Standing interface {
+// Role says what this node is in the pair.
+type Role interface {
 	Active() bool       // false: another node plans
 	Generation() uint64 // of the claim this node holds
 }
@@ -42,10 +42,10 @@ type Store interface {
 // Options are what a Planner needs; all are required but Store.
 type Options struct {
 	Settings
-	Bus      *bus.Bus
-	Topics   devices.Topics
-	Standing Standing
-	Log      *slog.Logger
+	Bus    *bus.Bus
+	Topics devices.Topics
+	Role   Role
+	Log    *slog.Logger
 	// Past is what the home lived through until now, oldest first.
 	Past func(now time.Time) ([]forecast.Sample, error)
 	// Rooms is what the thermostats' zones lived through until now; nil: nothing is
@@ -69,7 +69,7 @@ type Planner struct {
 func New(o Options) *Planner {
 	t := o.Topics
 	return &Planner{Options: o, sub: o.Bus.Subscribe("planner",
-		t.Powerwall(devices.StateLeaf), t.Powerwall(devices.TariffLeaf), t.Tariff(devices.SetLeaf), t.Weather(devices.StateLeaf), t.Control(devices.StateLeaf), t.Thermostat("+", devices.StateLeaf), t.Control("+"+devices.ResultSuffix), bus.Standing)}
+		t.Powerwall(devices.StateLeaf), t.Powerwall(devices.TariffLeaf), t.Tariff(devices.SetLeaf), t.Weather(devices.StateLeaf), t.Control(devices.StateLeaf), t.Thermostat("+", devices.StateLeaf), t.Control("+"+devices.ResultSuffix), bus.Role)}
 }
 
 // Resume has p go on where last was, which has run in this process, perhaps with other
@@ -105,7 +105,7 @@ func (p *Planner) Run(ctx context.Context) error {
 
 // turn opens or closes the desk, as this node is the active one or no longer is.
 func (p *Planner) turn() {
-	switch active := p.Standing.Active(); {
+	switch active := p.Role.Active(); {
 	case !active:
 		p.desk = nil
 	case p.desk == nil:
@@ -213,7 +213,7 @@ func (p *Planner) take(m bus.Message) {
 		p.tesla(m.Payload)
 	case m.Topic == p.Topics.Tariff(devices.SetLeaf):
 		p.quoted(m)
-	case m.Topic == bus.Standing:
+	case m.Topic == bus.Role:
 	case strings.HasSuffix(m.Topic, "/"+devices.StateLeaf):
 		r, err := bus.Decode[devices.ThermostatReading](m)
 		if err != nil {
@@ -224,7 +224,7 @@ func (p *Planner) take(m bus.Message) {
 	default:
 		res, err := bus.Decode[devices.Result](m)
 		if err == nil && res.Accepted && !rules.OwnCommand(res.ID) {
-			p.desk.Spoken()
+			p.desk.PlanAgain()
 		}
 	}
 }
@@ -253,7 +253,7 @@ func (p *Planner) quoted(m bus.Message) {
 	now := p.Bus.Now()
 	var quotes tariff.Quotes
 	var err error
-	switch why := m.Refusal(now, p.Standing.Generation()); {
+	switch why := m.Refusal(now, p.Role.Generation()); {
 	case why != "":
 		err = errors.New(why)
 	case p.Source != FromMQTT:

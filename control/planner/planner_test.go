@@ -61,7 +61,7 @@ func bubble(t *testing.T, source string, test func(r *rig)) {
 
 // start starts a planner, which goes on for the one before it.
 func (r *rig) start(s Settings) {
-	p := New(Options{Settings: s, Bus: r.Bus, Topics: r.topics, Standing: r, Log: slog.New(slog.DiscardHandler), Store: r,
+	p := New(Options{Settings: s, Bus: r.Bus, Topics: r.topics, Role: r, Log: slog.New(slog.DiscardHandler), Store: r,
 		Past: func(now time.Time) ([]forecast.Sample, error) { return home(now, 14, 3), nil }})
 	if r.planner != nil {
 		p.Resume(r.planner)
@@ -123,7 +123,7 @@ func TestItPublishesPlans(t *testing.T) {
 			t.Errorf("%d plans in an hour", len(made))
 		}
 		r.active = false
-		r.Publish(bus.Message{Topic: bus.Standing, Retain: true, Payload: []byte("standby")})
+		r.Publish(bus.Message{Topic: bus.Role, Retain: true, Payload: []byte("standby")})
 		time.Sleep(2 * time.Hour)
 		r.read(60)
 		if all := r.plans(t); len(all) != 0 {
@@ -154,7 +154,7 @@ func TestAReloadKeepsThePlan(t *testing.T) {
 			r.sub = r.Subscribe("test", r.topics.Control(devices.PlanLeaf))
 			time.Sleep(time.Minute)
 			r.start(s)
-			r.Publish(bus.Message{Topic: bus.Standing, Payload: []byte("active"), Retain: true})
+			r.Publish(bus.Message{Topic: bus.Role, Payload: []byte("active"), Retain: true})
 			synctest.Wait()
 			for _, p := range r.plans(t) {
 				if p.Reserve == nil || *p.Reserve < c.reserve && p.Made != made.Made {

@@ -98,7 +98,7 @@ func (r *Record) next(now time.Time, c rules.Calendar) Record {
 	}
 	n.Tariff, n.Open, n.Nodes = r.Tariff, r.Open, slices.Clone(r.Nodes[max(0, len(r.Nodes)-1):])
 	n.Planned = r.Planned.next(n.start)
-	n.Without, n.Earlier = r.Without.next(r.Date), r.earlier(n.Date)
+	n.Counterfactual, n.Earlier = r.Counterfactual.next(r.Date), r.earlier(n.Date)
 	for id, t := range r.Thermostats {
 		n.Thermostats[id] = t.next()
 	}

@@ -13,7 +13,7 @@
 // calendar. An override changes what is done in it and not what it costs.
 //
 // What powermgr saved is the difference to a day without it, whose battery has
-// a charge of its own that goes on from day to day; see Battery and Without.
+// a charge of its own that goes on from day to day; see Battery and Counterfactual.
 // Time in which home, sun or grid were not measured is not compared. Every
 // input of a figure is in the record and on the page.
 //

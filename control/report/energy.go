@@ -179,7 +179,7 @@ func (r *Record) book(from, until time.Time, d Flows) {
 		}
 		var mine Flows
 		mine.plus(d, share)
-		r.Without.step(p.phase, mine, part)
+		r.Counterfactual.step(p.phase, mine, part)
 	}
 }
 
@@ -252,14 +252,14 @@ func (r *Record) charge(p devices.PowerwallReading, at time.Time) {
 	percent := round(float64(*p.ChargePercent))
 	now := &Extreme{percent, at}
 	c := &r.Charge
-	if r.Without.CapacityKWh == nil || c.Start == nil {
-		r.Without.capacity(p)
+	if r.Counterfactual.CapacityKWh == nil || c.Start == nil {
+		r.Counterfactual.capacity(p)
 	}
 	if c.Start == nil {
 		c.Start = now
 	}
 	c.Min, c.Max, c.End = lower(c.Min, percent, at), higher(c.Max, percent, at), now
-	r.Without.begin(percent)
+	r.Counterfactual.begin(percent)
 }
 
 // lower is the lower of an extreme and a value at a time; the earlier stays.

@@ -49,7 +49,7 @@ type Figures struct {
 
 // Figures are what r comes to.
 func (r Record) Figures() Figures {
-	day, peak, w := r.Energy.Day, r.Energy.Peak, r.Without
+	day, peak, w := r.Energy.Day, r.Energy.Peak, r.Counterfactual
 	f := Figures{
 		Version: Version, Date: r.Date, Timezone: r.Timezone, Complete: r.Complete, Until: r.Until,
 		Home: day.Home, Solar: day.Solar, BatteryIn: day.BatteryIn, BatteryOut: day.BatteryOut, GridIn: day.GridIn, GridOut: day.GridOut,

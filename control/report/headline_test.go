@@ -24,8 +24,8 @@ func TestTheHeadlineIsNetOfWhatStaysInTheBattery(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := hotDay(t, false).midnight()
 			r.Tariff = Tariff{Currency: "$", PeakPerKWh: 1, OffPeakPerKWh: 0.2}
-			r.Without.CapacityKWh, r.Without.StartKWh, r.Without.EndKWh = p(13.5), p(1), p(tt.endKWh)
-			r.Without.Actual, r.Without.Alone = Grid{PeakIn: tt.peak, OtherIn: tt.other}, Grid{PeakIn: 10}
+			r.Counterfactual.CapacityKWh, r.Counterfactual.StartKWh, r.Counterfactual.EndKWh = p(13.5), p(1), p(tt.endKWh)
+			r.Counterfactual.Actual, r.Counterfactual.Alone = Grid{PeakIn: tt.peak, OtherIn: tt.other}, Grid{PeakIn: 10}
 			r.Charge.End.Value = tt.endPercent
 			got := Headline(r)
 			if !strings.Contains(got, tt.want) || strings.Contains(got, tt.wantNot) {

@@ -64,7 +64,7 @@ func newHome(t testing.TB, at string) *home {
 		House: emulator.HouseOptions{ChargePercent: new(90.0), Reserve: new(100)},
 	})
 	r := begin(h.now, h.cal)
-	r.Tariff, r.Without.Assumptions = tariff, Assumptions{ReservePercent: UsualReserve}.complete()
+	r.Tariff, r.Counterfactual.Assumptions = tariff, Assumptions{ReservePercent: UsualReserve}.complete()
 	r.Nodes = []string{"pi1"}
 	for _, id := range []string{"up", "down"} {
 		r.Thermostats[id] = Thermostat{Controlled: true}

@@ -113,7 +113,7 @@ func (m Metrics) Before(date string) (r Record, ok bool) {
 		if v >= date {
 			continue
 		}
-		if r, err := m.Read(v); err == nil && r.Without.EndKWh != nil {
+		if r, err := m.Read(v); err == nil && r.Counterfactual.EndKWh != nil {
 			return r, true
 		}
 	}

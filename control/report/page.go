@@ -99,7 +99,7 @@ func paged(r Record) page {
 
 // compared is the one sentence on what the day is compared with.
 func (r Record) compared() string {
-	w := r.Without
+	w := r.Counterfactual
 	if !w.known() {
 		return "There is no comparison with a day without powermgr: the Powerwall did not report enough."
 	}
@@ -136,8 +136,8 @@ func (r Record) remarks() (all []string) {
 		}
 	}
 	peak, other := r.elapsed(r.Until)
-	peak, other = peak-r.Without.PeakMinutes, other-r.Without.OtherMinutes
-	if peak+other >= minUnknownMinutes && r.Without.PeakMinutes+r.Without.OtherMinutes > 0 {
+	peak, other = peak-r.Counterfactual.PeakMinutes, other-r.Counterfactual.OtherMinutes
+	if peak+other >= minUnknownMinutes && r.Counterfactual.PeakMinutes+r.Counterfactual.OtherMinutes > 0 {
 		all = append(all, fmt.Sprintf("Not compared, because home, sun or grid was not measured: %.0f minutes in peaks and %.0f outside.", peak, other))
 	}
 	return all
@@ -145,7 +145,7 @@ func (r Record) remarks() (all []string) {
 
 // ahead is how much more the real battery ended with than the other, in kWh.
 func (r Record) ahead() (kwh float64, ok bool) {
-	w := r.Without
+	w := r.Counterfactual
 	if !w.known() || r.Charge.End == nil {
 		return 0, false
 	}
@@ -153,7 +153,7 @@ func (r Record) ahead() (kwh float64, ok bool) {
 }
 
 func (r Record) comparison() section {
-	w := r.Without
+	w := r.Counterfactual
 	if !w.known() || w.PeakMinutes+w.OtherMinutes == 0 {
 		return section{}
 	}
@@ -184,10 +184,10 @@ func (r Record) comparison() section {
 
 // origin is where the battery without powermgr got its first charge from.
 func (r Record) origin() string {
-	if r.Without.StartFrom == "" {
+	if r.Counterfactual.StartFrom == "" {
 		return "the charge of the real battery, because there is no day before this one"
 	}
-	return "its own end of " + day(r.Without.StartFrom)
+	return "its own end of " + day(r.Counterfactual.StartFrom)
 }
 
 func (r Record) energy() section {

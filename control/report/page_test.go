@@ -23,7 +23,7 @@ func worst(t testing.TB) Record {
 	up.Name = `<script>alert("up")</script>`
 	h.r.Thermostats["up"] = up
 	h.r.LeftOut["messages"], h.r.LeftOut["decisions"] = 3, 12
-	h.r.Without.PeakMinutes -= 40
+	h.r.Counterfactual.PeakMinutes -= 40
 	h.r.From = h.at("2026-07-15 03:00")
 	return *h.r
 }
@@ -97,13 +97,13 @@ func TestHeadline(t *testing.T) {
 		want   string
 	}{
 		{"saved", func(r *Record) {}, "0.4 kWh from the grid in the peak instead of 8.1: $4.47 saved"},
-		{"the day cost more", func(r *Record) { r.Without.Actual.OtherIn = 20 }, "0.4 kWh from the grid in the peak instead of 8.1: cost $1.73 more"},
-		{"the day cost the same", func(r *Record) { r.Without.Actual.PeakIn = 8.1 }, "8.1 kWh from the grid in the peak instead of 8.1"},
+		{"the day cost more", func(r *Record) { r.Counterfactual.Actual.OtherIn = 20 }, "0.4 kWh from the grid in the peak instead of 8.1: cost $1.73 more"},
+		{"the day cost the same", func(r *Record) { r.Counterfactual.Actual.PeakIn = 8.1 }, "8.1 kWh from the grid in the peak instead of 8.1"},
 		{"there is no tariff", func(r *Record) { r.Tariff = Tariff{} }, "0.4 kWh from the grid in the peak instead of 8.1"},
 		{"the currency is a word", func(r *Record) { r.Tariff.Currency = "EUR" }, "0.4 kWh from the grid in the peak instead of 8.1: 4.47 EUR saved"},
-		{"next to nothing", func(r *Record) { r.Without.Actual.PeakIn = 0.012 }, "0.01 kWh from the grid in the peak instead of 8.1: $4.69 saved"},
-		{"nothing is compared", func(r *Record) { r.Without = Without{} }, "0.6 kWh from the grid in the peak"},
-		{"the peak is not measured", func(r *Record) { r.Without, r.Energy.Peak = Without{}, Measured{} }, "– kWh from the grid in the peak"},
+		{"next to nothing", func(r *Record) { r.Counterfactual.Actual.PeakIn = 0.012 }, "0.01 kWh from the grid in the peak instead of 8.1: $4.69 saved"},
+		{"nothing is compared", func(r *Record) { r.Counterfactual = Counterfactual{} }, "0.6 kWh from the grid in the peak"},
+		{"the peak is not measured", func(r *Record) { r.Counterfactual, r.Energy.Peak = Counterfactual{}, Measured{} }, "– kWh from the grid in the peak"},
 		{"the peak has not begun", func(r *Record) { r.Until = r.Peaks[0].Lead }, "12.3 kWh from the grid before the peak"},
 		{"two peaks", func(r *Record) { r.Peaks = append(r.Peaks, r.Peaks[0]) }, "0.4 kWh from the grid in the peaks instead of 8.1: $4.47 saved"},
 		{"no peak", func(r *Record) { r.Peaks = nil }, "No peak: 12.3 kWh from the grid"},
@@ -113,7 +113,7 @@ func TestHeadline(t *testing.T) {
 			r := *newHome(t, "2026-07-15 00:00").r
 			r.finish()
 			r.Energy.Peak.GridIn, r.Energy.Day.GridIn = kwh(0.6), kwh(12.3)
-			r.Without = Without{PeakMinutes: 180, Actual: Grid{PeakIn: 0.4}, Alone: Grid{PeakIn: 8.1}}
+			r.Counterfactual = Counterfactual{PeakMinutes: 180, Actual: Grid{PeakIn: 0.4}, Alone: Grid{PeakIn: 8.1}}
 			tt.change(&r)
 			if got := Headline(r); got != tt.want {
 				t.Errorf("%s\nwant %s", got, tt.want)
@@ -133,14 +133,14 @@ func TestRemarks(t *testing.T) {
 			"The real battery ended the day with 6.8 kWh more ($2.09, at the price outside peaks) than the one without powermgr: energy that is paid for, but not used yet."},
 		{"less is in it", func(r *Record) { r.Charge.End.Value = 10 },
 			"The real battery ended the day with 5.4 kWh less than the one without powermgr: that is not a saving, because it has to be replaced."},
-		{"minutes were not measured", func(r *Record) { r.Without.PeakMinutes = 145 },
+		{"minutes were not measured", func(r *Record) { r.Counterfactual.PeakMinutes = 145 },
 			"Not compared, because home, sun or grid was not measured: 35 minutes in peaks and 0 outside."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := *newHome(t, "2026-07-15 00:00").r
 			r.finish()
-			r.Without.CapacityKWh, r.Without.StartKWh, r.Without.EndKWh = new(13.5), new(6.75), new(6.75)
-			r.Without.PeakMinutes, r.Without.OtherMinutes = 180, 1260
+			r.Counterfactual.CapacityKWh, r.Counterfactual.StartKWh, r.Counterfactual.EndKWh = new(13.5), new(6.75), new(6.75)
+			r.Counterfactual.PeakMinutes, r.Counterfactual.OtherMinutes = 180, 1260
 			r.Charge.End = &Extreme{50, r.Until}
 			tt.change(&r)
 			if got := strings.Join(r.remarks(), " "); got != tt.want {

@@ -57,14 +57,14 @@ type Record struct {
 	ForecastF *float64     `json:"forecast_high_f"`
 	Peaks     []Peak       `json:"peaks"`
 
-	Charge      Charge                `json:"battery"`
-	Energy      Energy                `json:"energy"`
-	Without     Without               `json:"without"`
-	Earlier     Earlier               `json:"earlier"` // of the same month
-	Planned     Planned               `json:"planned"`
-	Tariff      Tariff                `json:"tariff"`
-	Thermostats map[string]Thermostat `json:"thermostats"` // by their ids on topics
-	Vendors     map[string]Vendor     `json:"vendors"`     // powerwall, thermostats, weather
+	Charge         Charge                `json:"battery"`
+	Energy         Energy                `json:"energy"`
+	Counterfactual Counterfactual        `json:"without"`
+	Earlier        Earlier               `json:"earlier"` // of the same month
+	Planned        Planned               `json:"planned"`
+	Tariff         Tariff                `json:"tariff"`
+	Thermostats    map[string]Thermostat `json:"thermostats"` // by their ids on topics
+	Vendors        map[string]Vendor     `json:"vendors"`     // powerwall, thermostats, weather
 
 	Decisions []Decision     `json:"decisions"`
 	Commands  []Command      `json:"commands"`

@@ -18,8 +18,8 @@ import (
 	"powermgr/devices/durable"
 )
 
-// Standing says what this node is in the pair.
-type Standing interface {
+// Role says what this node is in the pair.
+type Role interface {
 	Active() bool // false: another node keeps the record
 }
 
@@ -31,10 +31,10 @@ type Options struct {
 	Calendar rules.Calendar // the home's time, and when power is expensive
 	// File is where the record of the day grows, on the ramdisk. Finished days
 	// stand beside it. Empty: it is in memory alone.
-	File     string
-	Node     string
-	Standing Standing
-	Log      *slog.Logger
+	File string
+	Node string
+	Role Role
+	Log  *slog.Logger
 
 	// Thermostats are the ids on topics of those that are controlled.
 	Thermostats []string
@@ -82,7 +82,7 @@ const (
 
 // New returns a recorder that has subscribed already.
 func New(o Options) *Recorder {
-	return &Recorder{Options: o, sub: o.Bus.Subscribe("report", append(filters(o.Topics), bus.Standing)...)}
+	return &Recorder{Options: o, sub: o.Bus.Subscribe("report", append(filters(o.Topics), bus.Role)...)}
 }
 
 // Run records until ctx ends, and saves what it has then. Its error is ctx's.
@@ -145,7 +145,7 @@ func (r *Recorder) wake(now time.Time) time.Time {
 // turn does what is due at now: the other node takes over or this one does,
 // the day is over, the record is to be saved.
 func (r *Recorder) turn(now time.Time) {
-	if !r.Standing.Active() {
+	if !r.Role.Active() {
 		r.day, r.changed, r.dropped, r.drawAt, r.told, r.today, r.counted = nil, false, r.sub.Dropped(), time.Time{}, time.Time{}, nil, false
 		return
 	}
@@ -193,7 +193,7 @@ func (r *Recorder) open(now time.Time) {
 	d := r.day
 	d.Complete = false
 	d.schedule(c)
-	d.Without.Assumptions, d.Tariff, d.Unit = r.Assumptions.complete(), r.Tariff, r.Unit
+	d.Counterfactual.Assumptions, d.Tariff, d.Unit = r.Assumptions.complete(), r.Tariff, r.Unit
 	for _, id := range r.Thermostats {
 		t := d.Thermostats[id]
 		t.Controlled = true
@@ -216,9 +216,9 @@ func (r *Recorder) begin(today Record, old *Record, now time.Time) *Record {
 	if old != nil {
 		day = new(old.next(now, r.Calendar))
 	}
-	if r.Before != nil && day.Without.EndKWh == nil {
+	if r.Before != nil && day.Counterfactual.EndKWh == nil {
 		if d, ok := r.Before(today.Date); ok {
-			day.Without, day.Earlier = d.Without.next(d.Date), d.earlier(today.Date)
+			day.Counterfactual, day.Earlier = d.Counterfactual.next(d.Date), d.earlier(today.Date)
 		}
 	}
 	return day
@@ -276,7 +276,7 @@ func Finished(live string) (all []string) {
 
 // save writes the record, if it has changed.
 func (r *Recorder) save() {
-	if r.day == nil || !r.Standing.Active() {
+	if r.day == nil || !r.Role.Active() {
 		return
 	}
 	r.saved, r.changed, r.news = r.Bus.Now(), !r.write(r.File, *r.day), false

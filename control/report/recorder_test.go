@@ -39,7 +39,7 @@ func start(t *testing.T, file string, change func(o *Options)) *node {
 	n := &node{t: t, bus: bus.New(bus.Wall{}), file: file, role: &standing{}}
 	n.role.Store(true)
 	o := Options{
-		Bus: n.bus, Topics: topics, Calendar: rules.Calendar{Location: time.UTC}, File: file, Node: "pi1", Standing: n.role,
+		Bus: n.bus, Topics: topics, Calendar: rules.Calendar{Location: time.UTC}, File: file, Node: "pi1", Role: n.role,
 		Log: slog.New(slog.NewTextHandler(&n.said, nil)), Thermostats: []string{"up"}, Tariff: tariff,
 	}
 	if change != nil {
@@ -72,7 +72,7 @@ func (n *node) reads(percent float64) {
 
 func (n *node) turns(active bool) {
 	n.role.Store(active)
-	n.bus.Publish(bus.Message{Topic: bus.Standing, Payload: []byte("x"), Retain: true})
+	n.bus.Publish(bus.Message{Topic: bus.Role, Payload: []byte("x"), Retain: true})
 	synctest.Wait()
 }
 
@@ -255,7 +255,7 @@ func TestAShutdownOnStandbyWritesNothing(t *testing.T) {
 func TestLostMessagesAreCounted(t *testing.T) {
 	b, role := bus.New(bus.Wall{}), &standing{}
 	role.Store(true)
-	r := New(Options{Bus: b, Topics: topics, Calendar: rules.Calendar{Location: time.UTC}, Node: "pi1", Standing: role, Log: slog.New(slog.DiscardHandler)})
+	r := New(Options{Bus: b, Topics: topics, Calendar: rules.Calendar{Location: time.UTC}, Node: "pi1", Role: role, Log: slog.New(slog.DiscardHandler)})
 	for range bus.Depth + 7 {
 		b.Publish(bus.Message{Topic: topics.Control("event"), Payload: []byte("{}")})
 	}
@@ -342,7 +342,7 @@ func TestWithoutAFile(t *testing.T) {
 func TestTheClockIsSetBack(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "day.json")
 	r := New(Options{Bus: bus.New(bus.Wall{}), Topics: topics, Calendar: rules.Calendar{Location: time.UTC}, File: file,
-		Node: "pi1", Standing: func() Standing { s := &standing{}; s.Store(true); return s }(), Log: slog.New(slog.DiscardHandler)})
+		Node: "pi1", Role: func() Role { s := &standing{}; s.Store(true); return s }(), Log: slog.New(slog.DiscardHandler)})
 	at := time.Date(2026, 7, 15, 23, 59, 0, 0, time.UTC)
 	for i, now := range []time.Time{at, at.Add(2 * time.Minute), at} {
 		r.turn(now)
@@ -362,7 +362,7 @@ func TestTheOtherBatteryComesFromTheMetrics(t *testing.T) {
 		for day, kwh := range []float64{3, 4, 0, 5} { // 0: not known
 			r := begin(time.Date(2000, 2, 1+day, 0, 0, 0, 0, time.UTC), rules.Calendar{Location: time.UTC})
 			if kwh > 0 {
-				r.Without.EndKWh, r.Without.CapacityKWh = &kwh, new(13.5)
+				r.Counterfactual.EndKWh, r.Counterfactual.CapacityKWh = &kwh, new(13.5)
 			}
 			if err := m.Write(r); err != nil {
 				t.Fatal(err)
@@ -372,8 +372,8 @@ func TestTheOtherBatteryComesFromTheMetrics(t *testing.T) {
 		n := start(t, file, func(o *Options) { o.Before = m.Before })
 		n.stop()
 		r, err := Load(file)
-		if err != nil || r.Without.StartFrom != "2000-02-02" || *r.Without.StartKWh != 4 || *r.Without.EndKWh != 4 {
-			t.Fatalf("%v: %+v", err, r.Without)
+		if err != nil || r.Counterfactual.StartFrom != "2000-02-02" || *r.Counterfactual.StartKWh != 4 || *r.Counterfactual.EndKWh != 4 {
+			t.Fatalf("%v: %+v", err, r.Counterfactual)
 		}
 	})
 }

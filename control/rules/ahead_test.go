@@ -42,7 +42,7 @@ func TestWhatAPersonSetJustBeforeAWriteLeftIsNoLimitOfTheDevice(t *testing.T) {
 					w.read()
 				}
 				w.untilTime(w.now.Add(15 * time.Minute)).want()
-				if k := w.s.Kept.Battery; k.Floor != 0 || k.Limit != 0 || len(w.d.Taken) != 1 {
+				if k := w.s.Persisted.Battery; k.Floor != 0 || k.Limit != 0 || len(w.d.Taken) != 1 {
 					t.Errorf("floor %d, limit %d, taken %v", k.Floor, k.Limit, w.d.Taken)
 				}
 			})

@@ -68,13 +68,13 @@ func AttributeReserve(l ReserveLedger, shown *int, polled time.Time) Cause {
 	switch {
 	case l.Owner:
 		return OwnerMoved
-	case shown == nil, k.Wanted == nil && (k.Taken == nil || same(k.Taken.Reserve, shown) || k.mayShow(*shown)):
+	case shown == nil, k.Wanted == nil && (k.Choice == nil || same(k.Choice.Reserve, shown) || k.mayShow(*shown)):
 		return Unchanged
 	case k.Wanted == nil:
 		return Rechosen // or the first reading since they have it
-	case k.Taken == nil:
+	case k.Choice == nil:
 		return l.withRules(*shown, polled.Sub(k.WrittenAt))
-	case k.Taken.Reserve != nil:
+	case k.Choice.Reserve != nil:
 		return l.withPerson(*shown, polled.Sub(k.WrittenAt))
 	case k.Confirmed && *shown != *k.Wanted && !k.mayShow(*shown):
 		return Foreign
@@ -116,7 +116,7 @@ func (l ReserveLedger) withRules(shown int, since time.Duration) Cause {
 // withPerson is the cause where a person chose a reserve while a write of the
 // rules was on its way.
 func (l ReserveLedger) withPerson(shown int, since time.Duration) Cause {
-	k, choice := l.Record, *l.Record.Taken.Reserve
+	k, choice := l.Record, *l.Record.Choice.Reserve
 	switch {
 	case shown == choice && (shown == *k.Wanted || since >= devices.AnswerWithin && len(k.own()) == 0):
 		return ChoiceStands

@@ -21,7 +21,7 @@ func TestWhyAReserveIsShown(t *testing.T) {
 	crossed := func(earlier, last int) BatteryRecord { // two writes, of which nothing has been shown
 		return BatteryRecord{Wanted: &last, Before: &last, WrittenAt: written, AtPeak: true, Flights: []Flight{FlightOf(earlier, last, written.Add(-time.Minute)), FlightOf(last, last, written)}}
 	}
-	chose := func(k *BatteryRecord) { k.Taken = &Taken{Reserve: new(50)} }
+	chose := func(k *BatteryRecord) { k.Choice = &Choice{Reserve: new(50)} }
 	for _, c := range []struct {
 		name  string
 		l     ReserveLedger
@@ -50,8 +50,8 @@ func TestWhyAReserveIsShown(t *testing.T) {
 		{"the choice, and the write can land no more", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(50), devices.AnswerWithin, ChoiceStands},
 		{"the write over the choice", ReserveLedger{Record: with(told(peak), chose), OffPeak: 100}, new(0), time.Minute, Unchanged},
 		{"what a write asked for that never left", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(0), time.Minute, Crossing},
-		{"what a person has had", ReserveLedger{Record: BatteryRecord{Taken: &Taken{Reserve: new(50)}}, OffPeak: 100}, new(50), time.Hour, Unchanged},
-		{"what a person has made of it since", ReserveLedger{Record: BatteryRecord{Taken: &Taken{Reserve: new(50)}}, OffPeak: 100}, new(30), time.Hour, Rechosen},
+		{"what a person has had", ReserveLedger{Record: BatteryRecord{Choice: &Choice{Reserve: new(50)}}, OffPeak: 100}, new(50), time.Hour, Unchanged},
+		{"what a person has made of it since", ReserveLedger{Record: BatteryRecord{Choice: &Choice{Reserve: new(50)}}, OffPeak: 100}, new(30), time.Hour, Rechosen},
 		{"80, chosen after 100 that the rules have not written", ReserveLedger{Record: BatteryRecord{Wanted: new(100), Confirmed: true}, OffPeak: 100}, new(80), time.Hour, Foreign},
 		{"5, which may be what it makes of 0", ReserveLedger{Record: crossed(0, 9), OffPeak: 100, Discharge: true}, new(5), time.Minute, Unchanged},
 		{"5, and it has kept 0", ReserveLedger{Record: with(crossed(0, 9), func(k *BatteryRecord) { k.Keeps.Least = new(0) }), OffPeak: 100, Discharge: true}, new(5), time.Minute, Crossing},

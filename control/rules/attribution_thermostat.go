@@ -42,7 +42,7 @@ func AttributeSetting(l ThermostatLedger, t Thermostat) Cause {
 func (l ThermostatLedger) untouched(t Thermostat) Cause {
 	h := l.Record
 	switch {
-	case h.Taken != nil:
+	case h.Choice != nil:
 		return Unchanged
 	case l.Window && changed(l.Before, t, l.First) != "":
 		return Foreign
@@ -74,7 +74,7 @@ func (l ThermostatLedger) withRules(t Thermostat) Cause {
 		return claim.sinceWritten(t) // the write has not landed yet, or never will
 	case t.Hold == "" && (l.First.Period != claim.Period || t.onSchedule()):
 		return ScheduleMoved
-	case !l.ReadSinceStart && once.Polled.IsZero() && l.Record.Taken == nil && claim.Baseline.Hold == devices.HoldPermanent && t.Hold == devices.HoldSchedule:
+	case !l.ReadSinceStart && once.Polled.IsZero() && l.Record.Choice == nil && claim.Baseline.Hold == devices.HoldPermanent && t.Hold == devices.HoldSchedule:
 		return HoldLost
 	case t.Mode == devices.Off:
 		return Unchanged // what it shows while it is off is no choice; that comes when it is on again

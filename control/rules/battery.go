@@ -32,7 +32,7 @@ func (b Battery) owner() string {
 // readBattery folds a reading: why the battery shows what it shows, and what the
 // table makes of that.
 func (st *step) readBattery(b Battery) {
-	k := &st.Kept.Battery
+	k := &st.Persisted.Battery
 	prevOwner, before := "", time.Time{}
 	if st.Battery != nil {
 		prevOwner, before = st.Battery.owner(), st.Battery.Polled
@@ -50,7 +50,7 @@ func (st *step) readBattery(b Battery) {
 	if b.Mode != "" && b.Mode != k.Mode {
 		// A reserve of the rules that is to go back does so, whatever the mode.
 		goesBack := st.plan.Phase == OffPeak && k.AtPeak
-		taken := k.Mode != "" && k.Taken == nil && !goesBack
+		taken := k.Mode != "" && k.Choice == nil && !goesBack
 		if !taken || !st.odd(Powerwall, Doubt{Polled: b.Polled}) {
 			if taken {
 				st.takeBattery(fmt.Sprintf("mode changed from %s to %s", k.Mode, b.Mode))
@@ -77,7 +77,7 @@ func (st *step) readBattery(b Battery) {
 // unlearn forgets the limits that a reserve which is shown speaks against. Lifted says
 // that the device has just kept more than its limit.
 func (st *step) unlearn(shown int, lifted bool) {
-	k := &st.Kept.Battery
+	k := &st.Persisted.Battery
 	if lifted {
 		k.Limit, k.LimitDoubt = 0, false
 		if k.lastSent(shown) { // it passed for one that the device does not keep
@@ -95,9 +95,9 @@ func (st *step) unlearn(shown int, lifted bool) {
 // ahead is the flight of a write that no vendor knew of when a battery was polled: the
 // bridge reads before it sends, and may give way to what it reads. Without one it is empty.
 func (st *step) ahead(polled time.Time) []Flight {
-	p, flights := st.Pending[Powerwall], st.Kept.Battery.Flights
+	p, flights := st.Pending[Powerwall], st.Persisted.Battery.Flights
 	n := len(flights) - 1
-	if n < 0 || p.ID == "" || p.Taken || polled.Sub(p.Sent) >= devices.CommandLife {
+	if n < 0 || p.ID == "" || p.Accepted || polled.Sub(p.Sent) >= devices.CommandLife {
 		return nil
 	}
 	if last := flights[n]; last.Sender != SentByRules || !last.At.Equal(devices.WholeSecond(p.Sent)) {
@@ -109,7 +109,7 @@ func (st *step) ahead(polled time.Time) []Flight {
 // seeFlights forgets the writes that a reading proves to be over, which says nothing of
 // those ahead of it.
 func (st *step) seeFlights(b Battery, ahead []Flight) {
-	k := &st.Kept.Battery
+	k := &st.Persisted.Battery
 	if b.Reserve == nil {
 		return
 	}
@@ -134,14 +134,14 @@ func (st *step) seeFlights(b Battery, ahead []Flight) {
 // lifted reports whether a battery shows more than the limit that it has been
 // taken to have, and that a person has not set.
 func (st *step) lifted(b Battery) bool {
-	k := st.Kept.Battery
-	return b.Reserve != nil && k.Wanted != nil && k.Taken == nil && k.Limit > 0 &&
+	k := st.Persisted.Battery
+	return b.Reserve != nil && k.Wanted != nil && k.Choice == nil && k.Limit > 0 &&
 		*b.Reserve > k.Limit && *b.Reserve <= st.InForce().OffPeakReserve
 }
 
 // confirmReserve notes that the last write has landed.
 func (st *step) confirmReserve(to Tenure) {
-	k := &st.Kept.Battery
+	k := &st.Persisted.Battery
 	k.Confirmed, k.AtPeak = true, k.AtPeak && to != Free
 	k.Keeps = k.Keeps.with(*k.Wanted)
 	st.Pending = without(st.Pending, Powerwall)
@@ -151,7 +151,7 @@ func (st *step) confirmReserve(to Tenure) {
 // learnLimit notes that the device keeps no more than its limit. Where a person
 // has the battery, that only says that a write of the rules has landed.
 func (st *step) learnLimit(to Tenure) {
-	k, limit := &st.Kept.Battery, deviceLimit
+	k, limit := &st.Persisted.Battery, deviceLimit
 	if to == Yielded {
 		if *k.Wanted > deviceLimit {
 			k.Limit, k.Wanted, k.Keeps.More = deviceLimit, &limit, false
@@ -176,7 +176,7 @@ func (st *step) learnLimit(to Tenure) {
 // learnFloor notes that the device keeps no less than what it shows, and that the
 // write has landed. Where a person has the battery, it says no more than that.
 func (st *step) learnFloor(to Tenure, floor int) {
-	k := &st.Kept.Battery
+	k := &st.Persisted.Battery
 	k.Wanted = &floor
 	if to == Yielded {
 		return
@@ -189,7 +189,7 @@ func (st *step) learnFloor(to Tenure, floor int) {
 
 // reclaim takes up a write again that has landed late: a later one is to overtake it.
 func (st *step) reclaim(shown int) {
-	k := &st.Kept.Battery
+	k := &st.Persisted.Battery
 	k.Before, k.Confirmed, k.AtPeak = &shown, false, true
 	st.note(NoteReserve, Powerwall, "the Powerwall now shows a reserve of %d %%, which powermgr asked for earlier; that is out of date", shown)
 }
@@ -198,27 +198,27 @@ func (st *step) reclaim(shown int) {
 // next reading shows what they have now. What is to go back does so all the same,
 // unless a person has chosen.
 func (st *step) forgetAsked(c Cause) {
-	k := &st.Kept.Battery
+	k := &st.Persisted.Battery
 	atPeak := k.AtPeak
 	st.forgetWrites()
 	k.AtPeak = atPeak && c == OwnerMoved
-	if k.Taken != nil {
-		taken := *k.Taken
-		taken.Reserve, k.Taken = nil, &taken
+	if k.Choice != nil {
+		taken := *k.Choice
+		taken.Reserve, k.Choice = nil, &taken
 	}
 }
 
 // takeBattery leaves the battery to a person until the window ends.
 func (st *step) takeBattery(what string) {
-	k := &st.Kept.Battery
-	if k.Taken == nil {
+	k := &st.Persisted.Battery
+	if k.Choice == nil {
 		st.note(NoteTaken, Powerwall, "%s: the battery is left alone%s", what, st.until(st.takenUntil(st.now)))
 	}
-	taken := Taken{At: st.now, What: what}
-	if k.Taken != nil {
-		taken.Reserve = k.Taken.Reserve
+	taken := Choice{At: st.now, What: what}
+	if k.Choice != nil {
+		taken.Reserve = k.Choice.Reserve
 	}
-	k.Taken = &taken
+	k.Choice = &taken
 	st.overtake(Powerwall, st.Pending[Powerwall].Sent)
 }
 
@@ -231,11 +231,11 @@ func (st *step) choiceStands() {
 
 // endYield ends what a person took of the battery.
 func (st *step) endYield() {
-	k := &st.Kept.Battery
-	if k.Taken == nil {
+	k := &st.Persisted.Battery
+	if k.Choice == nil {
 		return
 	}
-	choice := k.Taken.Reserve
+	choice := k.Choice.Reserve
 	if choice == nil && k.Wanted != nil {
 		choice = k.commanded()
 	}
@@ -248,13 +248,13 @@ func (st *step) endYield() {
 		// Whoever was not there for a while tells a new choice from this one.
 		k.Wanted, k.Confirmed = choice, true
 	}
-	k.Taken, k.Flights = nil, k.own()
+	k.Choice, k.Flights = nil, k.own()
 }
 
 // forgetWrites forgets what the rules asked of the reserve: it is a person's. Without it,
 // a battery that is left alone gets its off-peak reserve back in the end.
 func (st *step) forgetWrites() {
-	k := &st.Kept.Battery
+	k := &st.Persisted.Battery
 	if k.Wanted != nil && *k.Wanted <= deviceLimit {
 		k.WrittenAt = time.Time{}
 	}
@@ -263,7 +263,7 @@ func (st *step) forgetWrites() {
 
 // takenUntil is when the window ends of what a person took at a time.
 func (st *step) takenUntil(at time.Time) time.Time {
-	p, o, c := st.plan, st.Kept.Override, st.calendar()
+	p, o, c := st.plan, st.Persisted.Override, st.calendar()
 	if o.offPeak() && (p.Until.IsZero() || !at.Before(o.Since) && !o.Until.Before(p.Until)) {
 		switch phase, next := c.At(o.Until); {
 		case phase == OffPeak: // before and after the end of the override
@@ -282,7 +282,7 @@ func (st *step) takenUntil(at time.Time) time.Time {
 // offPeakReserve is the reserve outside peaks, as far as the device keeps it.
 func (st *step) offPeakReserve() int {
 	want := max(st.InForce().OffPeakReserve, st.floor())
-	if limit := st.Kept.Battery.Limit; limit > 0 {
+	if limit := st.Persisted.Battery.Limit; limit > 0 {
 		want = min(want, limit)
 	}
 	return want
@@ -294,7 +294,7 @@ func (st *step) peakReserve() int { return max(st.InForce().PeakReserve, st.floo
 // floor is the least that the device keeps, as far as that is known. It is asked
 // for less from time to time: a utility's program ends some day.
 func (st *step) floor() int {
-	if k := st.Kept.Battery; st.now.Sub(k.FloorAt) < devices.FloorMemory {
+	if k := st.Persisted.Battery; st.now.Sub(k.FloorAt) < devices.FloorMemory {
 		return k.Floor
 	}
 	return 0
@@ -309,7 +309,7 @@ func (st *step) battery() {
 	}
 	t := st.wantedReserve()
 	st.d.Reserve, st.d.Reason, st.d.Why = t.show, t.reason, t.why
-	if k := st.Kept.Battery; b == nil && k.AtPeak && k.Wanted != nil && k.Taken == nil && !st.holds() {
+	if k := st.Persisted.Battery; b == nil && k.AtPeak && k.Wanted != nil && k.Choice == nil && !st.holds() {
 		st.giveBackUnread(st.calendarReserve())
 	}
 	switch t.level {
@@ -341,7 +341,7 @@ func (st *step) judgeMode(mode string) {
 // reconcileReserve sends at most one write: when what is wanted is not what is in
 // force, or may be overtaken.
 func (st *step) reconcileReserve(want int) {
-	k, b, shown := &st.Kept.Battery, st.Battery, *st.shownReserve()
+	k, b, shown := &st.Persisted.Battery, st.Battery, *st.shownReserve()
 	switch asked := k.Wanted != nil && *k.Wanted == want; {
 	case shown == want && !st.mayLand(want) && (b.Reserve != nil || k.Confirmed):
 		if !asked && !st.doubted(Powerwall) { // a plan may want what a person has just chosen
@@ -361,7 +361,7 @@ func (st *step) reconcileReserve(want int) {
 // mayLand reports whether a write of something else may still land. It has to be
 // overtaken even if the device shows the right value at this moment.
 func (st *step) mayLand(want int) bool {
-	k := st.Kept.Battery
+	k := st.Persisted.Battery
 	if own := k.own(); len(own) > 0 {
 		if last := own[len(own)-1]; !last.hasLanded() && !last.Undone && !last.leads(want, k.Limit, k.Keeps) && last.pending(st.now) {
 			return true
@@ -373,7 +373,7 @@ func (st *step) mayLand(want int) bool {
 
 // adoptReserve takes over what is shown: it is what the rules want, whoever set it.
 func (st *step) adoptReserve(want int) {
-	k := &st.Kept.Battery
+	k := &st.Persisted.Battery
 	if k.Wanted != nil {
 		k.WrittenAt = time.Time{}
 	}
@@ -392,7 +392,7 @@ func (st *step) giveBackUnread(want int) {
 		st.wake(at) // a reading would tell more
 		return
 	}
-	wanted := *st.Kept.Battery.Wanted
+	wanted := *st.Persisted.Battery.Wanted
 	if st.awaits(Powerwall) || wanted == want && !st.mayRetry(Powerwall, Restore, time.Time{}) {
 		return
 	}
@@ -402,7 +402,7 @@ func (st *step) giveBackUnread(want int) {
 // putBack gives the battery the reserve that a person chose, after a write of
 // the rules has landed over it.
 func (st *step) putBack(choice int) {
-	k, b, target := &st.Kept.Battery, st.Battery, &choice
+	k, b, target := &st.Persisted.Battery, st.Battery, &choice
 	if b.Reserve == nil || *b.Reserve == *target {
 		return
 	}
@@ -426,7 +426,7 @@ func (st *step) putBack(choice int) {
 // that out, what was last asked for counts: a reserve of the rules has to go back,
 // and a write that was not needed does no harm. Nil: nobody knows.
 func (st *step) shownReserve() *int {
-	k := st.Kept.Battery
+	k := st.Persisted.Battery
 	switch {
 	case st.Battery.Reserve != nil:
 		return st.Battery.Reserve
@@ -448,7 +448,7 @@ func (st *step) goalOfReserve(want int) Goal {
 }
 
 func (st *step) setReserve(want, shown int) {
-	k := &st.Kept.Battery
+	k := &st.Persisted.Battery
 	w := Write{Target: Powerwall, Reserve: &want, Goal: st.goalOfReserve(want), Why: fmt.Sprintf("reserve %d %%, was %d %%: %s", want, shown, st.phaseText())}
 	if planned, why, ok := st.planned(); ok && planned != nil {
 		w.Why = fmt.Sprintf("reserve %d %%, was %d %%, by plan: %s", want, shown, why)

@@ -82,7 +82,7 @@ func (s Settings) configured(a Adjustable) float64 {
 func (s State) ByHand() []Adjusted {
 	all := []Adjusted{}
 	for _, a := range Adjustables() {
-		if v, ok := s.Kept.ByHand[a]; ok {
+		if v, ok := s.Persisted.ByHand[a]; ok {
 			all = append(all, Adjusted{a, v, s.Settings.configured(a), a.Text(v, s.Settings.Unit)})
 		}
 	}
@@ -94,7 +94,7 @@ func (s State) ByHand() []Adjusted {
 // plan never goes below the peak's reserve.
 func (s State) InForce() Settings {
 	out := s.Settings
-	for a, v := range s.Kept.ByHand {
+	for a, v := range s.Persisted.ByHand {
 		switch a {
 		case AdjustPeakReserve:
 			out.PeakReserve = int(v)
@@ -138,14 +138,14 @@ func (st *step) adjust(c ByHandAsked) {
 		}
 		return
 	}
-	before, changed := st.Kept.ByHand[c.Setting]
+	before, changed := st.Persisted.ByHand[c.Setting]
 	configured := st.Settings.configured(c.Setting)
 	switch {
 	case c.Value == nil && !changed, c.Value != nil && changed && before == *c.Value, c.Value != nil && !changed && configured == *c.Value:
 		return
 	}
-	st.Kept.LastUserInput = st.now
-	all := maps.Clone(st.Kept.ByHand)
+	st.Persisted.LastUserInput = st.now
+	all := maps.Clone(st.Persisted.ByHand)
 	if all == nil {
 		all = map[Adjustable]float64{}
 	}
@@ -159,5 +159,5 @@ func (st *step) adjust(c ByHandAsked) {
 	if len(all) == 0 {
 		all = nil
 	}
-	st.Kept.ByHand = all
+	st.Persisted.ByHand = all
 }

@@ -46,7 +46,7 @@ func TestByHandHoldsUntilItIsGivenBack(t *testing.T) {
 		t.Errorf("the reserve is %g %%, changed by hand %v", w.reserve, all)
 	}
 	w.step(ByHandAsked{})
-	if all := w.s.ByHand(); len(all) != 0 || w.s.Kept.ByHand != nil {
+	if all := w.s.ByHand(); len(all) != 0 || w.s.Persisted.ByHand != nil {
 		t.Errorf("changed by hand: %v", all)
 	}
 }
@@ -58,10 +58,10 @@ func TestByHandSaysNothingTwice(t *testing.T) {
 	before := w.noted(NoteEnabled)
 	w.byHand(AdjustPeakReserve, 0)
 	w.byHand(AdjustPrecool, 3)
-	spoken := w.s.Kept.LastUserInput
+	spoken := w.s.Persisted.LastUserInput
 	w.forth(5 * time.Minute)
 	w.byHand(AdjustPrecool, 3)
-	if n := w.noted(NoteEnabled) - before; n != 1 || w.s.Kept.LastUserInput != spoken {
+	if n := w.noted(NoteEnabled) - before; n != 1 || w.s.Persisted.LastUserInput != spoken {
 		t.Errorf("%d decisions for one change", n)
 	}
 	if w.s.InForce().PrecoolAdjustF != 3 {

@@ -103,8 +103,8 @@ func TestAWholeDayOverEachChangeOfClocks(t *testing.T) {
 			w.want("powerwall 0", "up until 04:00 cool 76 heat 66")
 			w.untilTime(begins.Add(c.hours*time.Hour + 10*time.Minute))
 			w.want("powerwall 100")
-			if th := w.therm["up"]; th.Hold != devices.HoldSchedule || len(w.s.Kept.Thermostats) > 0 && w.s.Kept.Thermostats["up"].Claim != nil {
-				t.Errorf("at %s: %+v, kept %+v", w.now.In(pacific).Format("15:04"), th.Setting, w.s.Kept.Thermostats)
+			if th := w.therm["up"]; th.Hold != devices.HoldSchedule || len(w.s.Persisted.Thermostats) > 0 && w.s.Persisted.Thermostats["up"].Claim != nil {
+				t.Errorf("at %s: %+v, kept %+v", w.now.In(pacific).Format("15:04"), th.Setting, w.s.Persisted.Thermostats)
 			}
 			w.charge = 100
 			w.untilTime(at(c.day + " 23:59"))

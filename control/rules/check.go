@@ -35,8 +35,8 @@ func (k BatteryRecord) Check() error {
 		return errors.New("it has seen a reserve that it has not asked for")
 	case !percent(k.Before):
 		return fmt.Errorf("it had a reserve of %d %% before", *k.Before)
-	case k.Taken != nil && !percent(k.Taken.Reserve):
-		return fmt.Errorf("it has a person's reserve of %d %%", *k.Taken.Reserve)
+	case k.Choice != nil && !percent(k.Choice.Reserve):
+		return fmt.Errorf("it has a person's reserve of %d %%", *k.Choice.Reserve)
 	case k.Changes.Count < 0:
 		return fmt.Errorf("it has %d changes of the reserve", k.Changes.Count)
 	}

@@ -52,8 +52,8 @@ func TestTheLegalRecordsOfAThermostat(t *testing.T) {
 		if words == nil {
 			words = []string{"nothing"}
 		}
-		for _, taken := range []*Taken{nil, {At: at, What: "set to cool 72"}} {
-			h.Taken = taken
+		for _, taken := range []*Choice{nil, {At: at, What: "set to cool 72"}} {
+			h.Choice = taken
 			name := strings.Join(words, " ")
 			switch err := h.Check(); {
 			case (err == nil) != slices.Contains(legal, name):

@@ -33,7 +33,7 @@ func (c Comfort) begins() time.Time {
 // From then on it stays, whatever the next plans say and over a restart: precooling
 // that has begun goes on until the peak, and a setback until its end.
 func (st *step) heedComfort() {
-	k := &st.Kept
+	k := &st.Persisted
 	if k.Comfort != nil {
 		if st.upcoming.Start.IsZero() || !st.upcoming.Start.Equal(k.Comfort.Peak) || st.Strategy() != StrategyPlan {
 			k.Comfort = nil
@@ -74,7 +74,7 @@ func (st *step) plannedComfort() *Comfort {
 // comfort is what is planned around the peak of the plan in force; nil: the fixed rule
 // decides.
 func (st *step) comfort() *Comfort {
-	c := st.Kept.Comfort
+	c := st.Persisted.Comfort
 	if c == nil {
 		c = st.plannedComfort()
 	}
@@ -88,7 +88,7 @@ func (st *step) comfort() *Comfort {
 // for.
 func (st *step) calendar() Calendar {
 	c := st.Settings.Calendar
-	if k := st.Kept.Comfort; k != nil && k.PrecoolF > 0 {
+	if k := st.Persisted.Comfort; k != nil && k.PrecoolF > 0 {
 		c.Lead = max(c.Lead, k.Lead)
 	}
 	return c

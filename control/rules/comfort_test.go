@@ -84,8 +84,8 @@ func TestThermostatsGoByThePlan(t *testing.T) {
 			if w.replanned("19:30", c); *w.therm["up"].Cool != 76 {
 				t.Errorf("it ends with %g °F", *w.therm["up"].Cool)
 			}
-			if w.s.Kept.Comfort != nil {
-				t.Errorf("after the peak there is left %+v", w.s.Kept.Comfort)
+			if w.s.Persisted.Comfort != nil {
+				t.Errorf("after the peak there is left %+v", w.s.Persisted.Comfort)
 			}
 		})
 	}

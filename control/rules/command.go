@@ -20,7 +20,7 @@ func (st *step) answer(a Answer) {
 		return
 	}
 	if !a.Final {
-		p.Taken = p.Taken || a.Accepted
+		p.Accepted = p.Accepted || a.Accepted
 		st.Pending = with(st.Pending, a.Target, p)
 		return
 	}
@@ -93,13 +93,13 @@ func (st *step) asked(a Answer) {
 	case a.Target == Powerwall && (a.Setting == "reserve" || a.Setting == "mode"):
 		st.takeBattery("by command: " + a.Setting) // what the rules set stays on record until that has landed
 		if a.Setting == "reserve" {
-			if st.Kept.Battery.Wanted != nil {
-				st.Kept.Battery.Taken.Reserve = nil // this comes after what they chose before
+			if st.Persisted.Battery.Wanted != nil {
+				st.Persisted.Battery.Choice.Reserve = nil // this comes after what they chose before
 			}
 			st.command(a.Reserve)
 		}
 	case a.Target != Powerwall && a.Setting != fan:
-		if st.plan.Phase != OffPeak || st.Kept.Thermostats[a.Target].Claim != nil {
+		if st.plan.Phase != OffPeak || st.Persisted.Thermostats[a.Target].Claim != nil {
 			st.commanded(a.Target, a.Setting)
 		}
 	}
@@ -127,7 +127,7 @@ func (st *step) send(w Write) {
 	}
 	st.Sent++ // several commands can leave at one instant
 	w.ID = fmt.Sprintf("%s%s-%d-%d", ownPrefix, w.Target, st.now.UnixMilli(), st.Sent)
-	p.ID, p.Goal, p.Sent, p.Taken, p.Failed = w.ID, w.Goal, st.now, false, time.Time{}
+	p.ID, p.Goal, p.Sent, p.Accepted, p.Failed = w.ID, w.Goal, st.now, false, time.Time{}
 	st.Pending = with(st.Pending, w.Target, p)
 	st.d.Writes = append(st.d.Writes, w)
 }
@@ -181,7 +181,7 @@ func (st *step) judgeCommands() {
 		st.problem(NotDone, fmt.Sprintf("the reserve is %d %% instead of %d %%: %s", shown, wanted, why))
 	}
 	for _, id := range st.thermostatIDs() {
-		claim, why := st.Kept.Thermostats[id].Claim, st.notDone(id)
+		claim, why := st.Persisted.Thermostats[id].Claim, st.notDone(id)
 		if claim == nil || claim.Confirmed || why == "" || claim.shown(st.Thermostats[id]) {
 			continue
 		}
@@ -192,8 +192,8 @@ func (st *step) judgeCommands() {
 // reserveNotDone is the reserve that the Powerwall shows in place of the one that
 // was asked of it, and why; why is empty if that is not so.
 func (st *step) reserveNotDone() (shown, wanted int, why string) {
-	k, b := st.Kept.Battery, st.Battery
-	if b == nil || b.Reserve == nil || k.Wanted == nil || k.Confirmed || k.Taken != nil || *b.Reserve == *k.Wanted {
+	k, b := st.Persisted.Battery, st.Battery
+	if b == nil || b.Reserve == nil || k.Wanted == nil || k.Confirmed || k.Choice != nil || *b.Reserve == *k.Wanted {
 		return 0, 0, ""
 	}
 	return *b.Reserve, *k.Wanted, st.notDone(Powerwall)
@@ -208,7 +208,7 @@ func (st *step) read(target string, before, polled time.Time) {
 	if p.Failed.IsZero() || p.Ignored || p.Back || !before.Before(p.Sent) || polled.Sub(p.Failed) < devices.OutageOver {
 		return
 	}
-	p.Retry, p.Back = earliest(p.Retry, st.now), true
+	p.Retry, p.Back = devices.Earliest(p.Retry, st.now), true
 	st.Pending = with(st.Pending, target, p)
 }
 

@@ -58,7 +58,7 @@ func TestAReserveThatCrossesAnAutomaticWrite(t *testing.T) {
 				t.Errorf("the reserve is %g, taken %v", w.reserve, w.d.Taken)
 			}
 			w.until("19:02")
-			if w.s.Kept.Disabled {
+			if w.s.Persisted.Disabled {
 				w.want()
 			} else {
 				w.want("powerwall 100")
@@ -179,7 +179,7 @@ func TestALimitIsOfAnAutomaticWriteOnly(t *testing.T) {
 	w.take()
 	w.reserve = 80 // a person
 	w.until("19:08").want()
-	if w.s.Kept.Battery.Limit != 0 {
+	if w.s.Persisted.Battery.Limit != 0 {
 		t.Error("a person's choice passes for the device's limit")
 	}
 }
@@ -259,7 +259,7 @@ func TestWhatOneReadingShowsBeforeAWriteLands(t *testing.T) {
 			if sent := w.take(); len(sent) != 3 || sent[2] != "up permanent cool 80 heat 68" {
 				t.Fatalf("sent %q", sent)
 			}
-			w.now = w.s.Kept.Thermostats["up"].Claim.WrittenAt
+			w.now = w.s.Persisted.Thermostats["up"].Claim.WrittenAt
 			show := func(cool float64, after time.Duration) {
 				th.Cool, w.now = &cool, w.now.Add(after)
 				w.read()

@@ -25,7 +25,7 @@ func TestSummerDay(t *testing.T) {
 	w.until("18:59").want("up until 19:00 cool 82 heat 68")
 	w.until("19:00").want("powerwall 100")
 	w.until("20:00").want() // the hold ended by itself
-	if len(w.d.Owned) != 0 || len(w.s.Kept.Thermostats) > 1 {
+	if len(w.d.Owned) != 0 || len(w.s.Persisted.Thermostats) > 1 {
 		t.Errorf("the rules still hold: %+v", w.d.Owned)
 	}
 	if w.journaled > 40 {
@@ -222,7 +222,7 @@ func TestAReserveThatIsNotSaidIsGivenBack(t *testing.T) {
 	w.until("19:08").want("powerwall 100")
 	w.hidden = false
 	w.until("20:30").want()
-	if k := w.s.Kept.Battery; k.AtPeak || !k.Confirmed || k.Taken != nil {
+	if k := w.s.Persisted.Battery; k.AtPeak || !k.Confirmed || k.Choice != nil {
 		t.Errorf("%+v", k)
 	}
 	t.Run("and one that nobody has ever heard is left alone", func(t *testing.T) {
@@ -242,7 +242,7 @@ func TestAReserveThatTheRulesWantIsNobodysChoice(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 15:40")
-			w.s.Kept.Battery = known
+			w.s.Persisted.Battery = known
 			w.start()
 			w.until("16:10").want("up until 16:00 cool 74 heat 68", "powerwall 0")
 		})
@@ -258,7 +258,7 @@ func TestALimitThatShowsWhileNobodyIsThere(t *testing.T) {
 	w.reserve, w.now = 80, at("2026-07-15 16:20")
 	w.restart().read()
 	w.want("powerwall 0")
-	if k := w.s.Kept.Battery; k.Limit != 80 || k.Taken != nil {
+	if k := w.s.Persisted.Battery; k.Limit != 80 || k.Choice != nil {
 		t.Errorf("%+v", k)
 	}
 }

@@ -23,13 +23,13 @@ func (st *step) describe() {
 		left := p.Peak.End.Sub(st.now)
 		d.Left = &left
 		for _, t := range st.Settings.Thresholds {
-			if slices.Contains(st.Kept.Latched, int(t.Left/time.Minute)) {
+			if slices.Contains(st.Persisted.Latched, int(t.Left/time.Minute)) {
 				d.Latched = append(d.Latched, t)
 			}
 		}
 	}
 	st.describeBattery()
-	for _, id := range slices.Sorted(maps.Keys(st.Kept.Thermostats)) {
+	for _, id := range slices.Sorted(maps.Keys(st.Persisted.Thermostats)) {
 		st.describeThermostat(id)
 	}
 	d.Reason, d.Why = st.reason(), st.why()
@@ -41,7 +41,7 @@ func (st *step) describe() {
 
 // describeBattery says who has the battery.
 func (st *step) describeBattery() {
-	d, k := &st.d, st.Kept.Battery
+	d, k := &st.d, st.Persisted.Battery
 	if k.AtPeak && !st.neverTaken() {
 		o := Owned{Target: Powerwall, Name: "Powerwall", What: "reserve", Until: st.plan.Until}
 		if !st.holds() {
@@ -52,15 +52,15 @@ func (st *step) describeBattery() {
 		}
 		d.Owned = append(d.Owned, o)
 	}
-	if k.Taken != nil {
-		d.Taken = append(d.Taken, Owned{Target: Powerwall, Name: "Powerwall", What: k.Taken.What, Until: st.takenUntil(k.Taken.At)})
+	if k.Choice != nil {
+		d.Taken = append(d.Taken, Owned{Target: Powerwall, Name: "Powerwall", What: k.Choice.What, Until: st.takenUntil(k.Choice.At)})
 	}
 }
 
 // describeThermostat says who has a thermostat.
 func (st *step) describeThermostat(id string) {
-	d, h := &st.d, st.Kept.Thermostats[id]
-	if claim := h.Claim; claim != nil && !claim.yields() && (claim.Mode == "" || h.Taken == nil && claim.Mode != devices.Off) {
+	d, h := &st.d, st.Persisted.Thermostats[id]
+	if claim := h.Claim; claim != nil && !claim.yields() && (claim.Mode == "" || h.Choice == nil && claim.Mode != devices.Off) {
 		until := st.plan.Until
 		if claim.Wanted.Hold == devices.HoldUntil {
 			until = claim.Wanted.Until
@@ -74,8 +74,8 @@ func (st *step) describeThermostat(id string) {
 		}
 		d.Owned = append(d.Owned, o)
 	}
-	if h.Taken != nil {
-		d.Taken = append(d.Taken, Owned{Target: id, Name: st.nameOf(id), What: h.Taken.What, Until: st.takenUntil(h.Taken.At)})
+	if h.Choice != nil {
+		d.Taken = append(d.Taken, Owned{Target: id, Name: st.nameOf(id), What: h.Choice.What, Until: st.takenUntil(h.Choice.At)})
 	}
 }
 
@@ -85,9 +85,9 @@ func (st *step) reason() Reason {
 	switch {
 	case st.d.Reason != "":
 		return st.d.Reason
-	case st.Kept.Override.Kind != "":
+	case st.Persisted.Override.Kind != "":
 		return ByOverride
-	case st.Kept.Disabled:
+	case st.Persisted.Disabled:
 		return ByDisabled
 	}
 	return BySchedule
@@ -121,7 +121,7 @@ func (st *step) judgeJournal() {
 // neverTaken reports whether the vendor has refused the reserve of this peak, and
 // the battery shows what it had before: nothing of the rules is there.
 func (st *step) neverTaken() bool {
-	k, b, p := st.Kept.Battery, st.Battery, st.Pending[Powerwall]
+	k, b, p := st.Persisted.Battery, st.Battery, st.Pending[Powerwall]
 	return p.Tries > 0 && !p.Ignored && !p.Unknown && !k.Confirmed && len(k.own()) == 0 &&
 		b != nil && b.Reserve != nil && k.Before != nil && *b.Reserve == *k.Before && st.holds()
 }

@@ -92,19 +92,19 @@ func (st *step) odd(target string, d Doubt) bool {
 	if !st.doubt.Polled.IsZero() && !st.doubt.Polled.Equal(d.Polled) {
 		return false
 	}
-	st.Kept.Doubts = with(st.Kept.Doubts, target, d)
+	st.Persisted.Doubts = with(st.Persisted.Doubts, target, d)
 	return true
 }
 
 // doubted reports whether the last reading of target is in doubt.
 func (st *step) doubted(target string) bool {
-	_, is := st.Kept.Doubts[target]
+	_, is := st.Persisted.Doubts[target]
 	return is
 }
 
 // recall takes up what the last reading of target left in doubt.
 func (st *step) recall(target string) {
-	st.doubt, st.Kept.Doubts = st.Kept.Doubts[target], without(st.Kept.Doubts, target)
+	st.doubt, st.Persisted.Doubts = st.Persisted.Doubts[target], without(st.Persisted.Doubts, target)
 }
 
 // forecast folds a forecast. One of a weather service that is far from the last

@@ -267,7 +267,7 @@ func TestOneOddReadingAfterAStartIsNoPerson(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 16:10")
 			w.step(Tick{})
-			kept, up := w.s.Kept, w.therm["up"]
+			kept, up := w.s.Persisted, w.therm["up"]
 			up.Hold = devices.HoldPermanent
 			kept.Thermostats = map[string]ThermostatRecord{"up": {Event: kept.Event.Start, Baseline: &Baseline{Setting: up.Setting, Mode: up.Mode}}}
 			w.step(Recovered{kept})
@@ -322,8 +322,8 @@ func TestAChoiceThatOneReadingHasShownOutlivesTheProcess(t *testing.T) {
 			*w.therm["up"], w.reserve, w.mode = was, reserve, mode
 			w.restart().read()
 			w.until("16:50").want()
-			if len(w.d.Taken) != 0 || len(w.s.Kept.Doubts) != 0 {
-				t.Errorf("taken for a person: %v, in doubt %v", w.d.Taken, w.s.Kept.Doubts)
+			if len(w.d.Taken) != 0 || len(w.s.Persisted.Doubts) != 0 {
+				t.Errorf("taken for a person: %v, in doubt %v", w.d.Taken, w.s.Persisted.Doubts)
 			}
 		})
 	}

@@ -221,7 +221,7 @@ func TestAJournalOfTheOtherNodeHidesNoChoice(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 16:10").start()
-			kept := w.s.Kept
+			kept := w.s.Persisted
 			kept.Thermostats = c.thermostatIDs
 			w.step(Recovered{kept})
 			th := w.therm["up"]
@@ -239,9 +239,9 @@ func TestAJournalOfTheOtherNodeHidesNoChoice(t *testing.T) {
 func TestAHandThatComesToLightUndoesNoChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10").start()
 	th := w.therm["up"]
-	kept := w.s.Kept
+	kept := w.s.Persisted
 	kept.Thermostats = map[string]ThermostatRecord{"up": {
-		Event: kept.Event.Start, Taken: &Taken{At: w.now, What: "set to 76, hold schedule"},
+		Event: kept.Event.Start, Choice: &Choice{At: w.now, What: "set to 76, hold schedule"},
 		Claim: &Claim{
 			Baseline: Baseline{Setting: devices.Setting{Cool: new(80.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
 			Wanted:   devices.Setting{Cool: new(82.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: at("2026-07-15 16:00"),
@@ -250,8 +250,8 @@ func TestAHandThatComesToLightUndoesNoChoice(t *testing.T) {
 	w.step(Recovered{kept})
 	w.take()
 	w.until("16:30").want()
-	if th.Hold != devices.HoldSchedule || w.s.Kept.Thermostats["up"].Taken == nil {
-		t.Errorf("%+v", w.s.Kept.Thermostats["up"])
+	if th.Hold != devices.HoldSchedule || w.s.Persisted.Thermostats["up"].Choice == nil {
+		t.Errorf("%+v", w.s.Persisted.Thermostats["up"])
 	}
 }
 
@@ -261,7 +261,7 @@ func TestAJournalOfTheOtherNodeRepeatsNoCommand(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
 	w.deaf["up"], w.charge = true, 60
 	w.start().want("powerwall 0", "up until 19:00 cool 78 heat 68")
-	var kept Kept
+	var kept Persisted
 	if err := json.Unmarshal([]byte(w.kept), &kept); err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func TestAHoldThatWasRoundedUpIsNotSentAgain(t *testing.T) {
 	th := w.therm["up"]
 	th.Until = at("2026-07-15 16:00")
 	w.until("15:59").want()
-	if h := w.s.Kept.Thermostats["up"]; h.Claim == nil || !h.Claim.Wanted.Until.Equal(th.Until) {
+	if h := w.s.Persisted.Thermostats["up"]; h.Claim == nil || !h.Claim.Wanted.Until.Equal(th.Until) {
 		t.Errorf("kept: %s", w.kept)
 	}
 	w.until("16:04").want("powerwall 0")
@@ -359,7 +359,7 @@ func TestAPromotedNodeTakesNoOldReadingForGivenBack(t *testing.T) {
 	w.step(Role{Active: false})
 	w.now = at("2026-07-15 18:30")
 	w.therm["up"].Cool = new(80.0)
-	kept := w.s.Kept
+	kept := w.s.Persisted
 	kept.Event = &Stretch{at("2026-07-15 15:30"), at("2026-07-15 19:00")}
 	kept.Thermostats = map[string]ThermostatRecord{"up": {Event: kept.Event.Start, Claim: &Claim{
 		Baseline: Baseline{Setting: devices.Setting{Cool: new(76.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
@@ -484,11 +484,11 @@ func TestABaselineThatIsNoMore(t *testing.T) {
 	w.until("16:44")
 	th.UtilityEvent = false
 	th.Hold, th.Cool = devices.HoldPermanent, new(79.0)
-	w.s.Kept.Thermostats["up"] = ThermostatRecord{Baseline: w.s.Kept.Thermostats["up"].Baseline, Event: w.s.Kept.Thermostats["up"].Event}
+	w.s.Persisted.Thermostats["up"] = ThermostatRecord{Baseline: w.s.Persisted.Thermostats["up"].Baseline, Event: w.s.Persisted.Thermostats["up"].Event}
 	w.s.BeforeSuspension = nil
-	w.kept = mustJSON(t, w.s.Kept)
+	w.kept = mustJSON(t, w.s.Persisted)
 	w.until("16:50")
-	if h := w.s.Kept.Thermostats["up"]; h.Baseline != nil {
+	if h := w.s.Persisted.Thermostats["up"]; h.Baseline != nil {
 		t.Errorf("it still goes back to %+v", h.Baseline)
 	}
 }
@@ -531,8 +531,8 @@ func TestAnEarlierWriteThatLandsLate(t *testing.T) {
 
 func TestAnEventBeginsWithTheOverrideThatBeganIt(t *testing.T) {
 	w := newWorld(t, "2026-07-15 12:00").start().ask("peak 90m")
-	if !w.s.Kept.Event.Start.Equal(w.now) || !w.s.Kept.Event.End.Equal(w.now.Add(90*time.Minute)) {
-		t.Errorf("%+v", w.s.Kept.Event)
+	if !w.s.Persisted.Event.Start.Equal(w.now) || !w.s.Persisted.Event.End.Equal(w.now.Add(90*time.Minute)) {
+		t.Errorf("%+v", w.s.Persisted.Event)
 	}
 }
 

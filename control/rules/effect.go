@@ -30,7 +30,7 @@ const (
 // judgeEffect folds what a reading says of whether the battery goes by the reserve
 // that was asked for and is shown.
 func (st *step) judgeEffect(b Battery) {
-	k, i := st.Kept.Battery, st.Idle
+	k, i := st.Persisted.Battery, st.Idle
 	switch {
 	case !st.ignores(b):
 		st.Idle = Idle{}
@@ -43,11 +43,11 @@ func (st *step) judgeEffect(b Battery) {
 
 // ignores reports whether a reading shows a battery that does not go by its reserve.
 func (st *step) ignores(b Battery) bool {
-	k := st.Kept.Battery
+	k := st.Persisted.Battery
 	switch {
 	case b.Age >= devices.TooOld || b.Charge == nil || b.PowerW == nil || b.GridW == nil || b.Reserve == nil:
 		return false
-	case k.Wanted == nil || !k.Confirmed || *k.Wanted != *b.Reserve || k.Taken != nil || b.owner() != "":
+	case k.Wanted == nil || !k.Confirmed || *k.Wanted != *b.Reserve || k.Choice != nil || b.owner() != "":
 		return false
 	case b.Mode != "" && b.Mode != string(devices.SelfConsumption):
 		return false // the mode is to blame, and is a problem of its own
@@ -83,7 +83,7 @@ func (st *step) effect(want int) {
 func (st *step) repeat(want int, why string) {
 	w := Write{Target: Powerwall, Reserve: &want, Goal: st.goalOfReserve(want), Why: why}
 	if !st.Settings.DryRun {
-		k := &st.Kept.Battery
+		k := &st.Persisted.Battery
 		k.WrittenAt, k.Flights = st.now, flying(k.Flights, want, want, st.now)
 	}
 	st.send(w)

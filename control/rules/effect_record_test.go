@@ -27,11 +27,11 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 	}
 	confirmed := func(claim *Claim) { claim.Confirmed = true }
 	contested := func(h ThermostatRecord) ThermostatRecord {
-		h.Claim.Contested, h.Taken = true, &Taken{At: written}
+		h.Claim.Contested, h.Choice = true, &Choice{At: written}
 		return h
 	}
 	command := func(h ThermostatRecord) ThermostatRecord {
-		h.Claim.Flights, h.Taken = []Flight{{Sender: SentByPerson, At: written}}, &Taken{At: written}
+		h.Claim.Flights, h.Choice = []Flight{{Sender: SentByPerson, At: written}}, &Choice{At: written}
 		return h
 	}
 	otherPeriod := func(read Thermostat) Thermostat { read.Period = "2"; return read }
@@ -49,7 +49,7 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 		want   func(ThermostatRecord) bool
 	}{
 		{Confirm, Landed, claim(schedule, setBack, nil), shows(setBack, time.Minute), false,
-			func(h ThermostatRecord) bool { return h.Claim.Confirmed && h.Taken == nil }},
+			func(h ThermostatRecord) bool { return h.Claim.Confirmed && h.Choice == nil }},
 		{Forget, GivenBack, claim(permanent, permanent, func(claim *Claim) { claim.Kind = Restore }), shows(permanent, time.Minute), false,
 			func(h ThermostatRecord) bool { return h.Claim == nil && h.Baseline != nil && *h.Baseline.Cool == 76 }},
 		{FollowPeriod, PeriodMoved, claim(plain, plainBack, nil), otherPeriod(shows(plain, time.Minute)), false,
@@ -59,28 +59,28 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 				return h.Claim.Period == "2" && *h.Claim.Wanted.Cool == 76 && *h.Claim.Baseline.Cool == 76
 			}},
 		{ForgetBaseline, ScheduleMoved, ThermostatRecord{Baseline: &Baseline{permanent, devices.Cool}}, shows(schedule, time.Hour), false,
-			func(h ThermostatRecord) bool { return h.Baseline == nil && h.Taken == nil }},
+			func(h ThermostatRecord) bool { return h.Baseline == nil && h.Choice == nil }},
 		{EndHold, Lapsed, claim(schedule, untilThen, confirmed), shows(schedule, time.Hour), false,
 			func(h ThermostatRecord) bool { return h.Claim.Wanted.Hold == devices.HoldSchedule && h.Claim.Confirmed }},
 		{Reclaim, HoldLost, claim(permanent, setBack, confirmed), shows(schedule, time.Hour), false,
-			func(h ThermostatRecord) bool { return !h.Claim.Confirmed && h.Taken == nil }},
+			func(h ThermostatRecord) bool { return !h.Claim.Confirmed && h.Choice == nil }},
 		{YieldMode, ModeMoved, claim(schedule, setBack, confirmed), in(devices.Heat, shows(setBack, time.Hour)), true,
 			func(h ThermostatRecord) bool {
-				return h.Taken != nil && h.Claim.Mode == devices.Heat && *h.Claim.Baseline.Cool == 76
+				return h.Choice != nil && h.Claim.Mode == devices.Heat && *h.Claim.Baseline.Cool == 76
 			}},
 		{YieldMode, ModeUndone, claim(schedule, setBack, nil), shows(setBack, time.Minute), false,
 			func(h ThermostatRecord) bool {
-				return h.Taken != nil && strings.Contains(h.Taken.What, "off") && h.Claim.Mode == devices.Cool && *h.Claim.Baseline.Cool == 76
+				return h.Choice != nil && strings.Contains(h.Choice.What, "off") && h.Claim.Mode == devices.Cool && *h.Claim.Baseline.Cool == 76
 			}},
 		{Yield, Foreign, claim(schedule, setBack, confirmed), shows(choice, time.Hour), true,
-			func(h ThermostatRecord) bool { return h.Taken != nil && h.Claim == nil }},
+			func(h ThermostatRecord) bool { return h.Choice != nil && h.Claim == nil }},
 		{YieldOver, Crossing, claim(schedule, setBack, nil), shows(choice, time.Minute), true,
 			func(h ThermostatRecord) bool {
-				return h.Taken != nil && h.Claim.Contested && *h.Claim.Baseline.Cool == 73
+				return h.Choice != nil && h.Claim.Contested && *h.Claim.Baseline.Cool == 73
 			}},
 		{YieldPart, PartForeign, both(claim(permanent, setBack, confirmed)), in(devices.HeatCool, shows(heatLowered, time.Hour)), true,
 			func(h ThermostatRecord) bool {
-				return h.Taken != nil && *h.Claim.Baseline.Cool == 76 && *h.Claim.Baseline.Heat == 66
+				return h.Choice != nil && *h.Claim.Baseline.Cool == 76 && *h.Claim.Baseline.Heat == 66
 			}},
 		{KeepPart, PartStands, command(both(claim(permanent, setBack, confirmed))), in(devices.HeatCool, shows(heatLowered, time.Minute)), false,
 			func(h ThermostatRecord) bool {
@@ -88,7 +88,7 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 			}},
 		{YieldHidden, ChoiceHidden, claim(schedule, setBack, nil), shows(setBack, time.Minute), false,
 			func(h ThermostatRecord) bool {
-				return h.Taken != nil && !h.Claim.Contested && h.Claim.Confirmed && *h.Claim.Baseline.Cool == 73
+				return h.Choice != nil && !h.Claim.Contested && h.Claim.Confirmed && *h.Claim.Baseline.Cool == 73
 			}},
 		{Choose, Crossing, contested(claim(permanent, setBack, nil)), shows(choice, time.Minute), false,
 			func(h ThermostatRecord) bool { return h.Claim.Contested && *h.Claim.Baseline.Cool == 73 }},
@@ -97,17 +97,17 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 				return !h.Claim.Contested && h.Claim.Confirmed && *h.Claim.Baseline.Cool == 73
 			}},
 		{KeepChoice, ChoiceStands, contested(claim(choice, setBack, nil)), shows(choice, time.Hour), false,
-			func(h ThermostatRecord) bool { return h.Claim == nil && h.Taken != nil }},
+			func(h ThermostatRecord) bool { return h.Claim == nil && h.Choice != nil }},
 		{FollowMode, CommandLanding, command(claim(schedule, setBack, confirmed)), in(devices.Off, shows(setBack, time.Minute)), false,
 			func(h ThermostatRecord) bool { return h.Claim.Mode == devices.Off && h.Claim.commanded() }},
 		{SetAside, OwnerMoved, claim(schedule, setBack, confirmed), utility(shows(choice, time.Hour)), false,
-			func(h ThermostatRecord) bool { return h.Claim.Confirmed && h.Taken == nil }},
+			func(h ThermostatRecord) bool { return h.Claim.Confirmed && h.Choice == nil }},
 	} {
 		t.Run(string(c.effect), func(t *testing.T) {
 			met[c.effect] = true
-			st := step{State: State{Settings: Settings{Thermostats: []string{"up"}}, Kept: Kept{Thermostats: map[string]ThermostatRecord{"up": c.h}}}, now: c.read.Polled}
+			st := step{State: State{Settings: Settings{Thermostats: []string{"up"}}, Persisted: Persisted{Thermostats: map[string]ThermostatRecord{"up": c.h}}}, now: c.read.Polled}
 			st.Settings.Calendar.Location = time.UTC
-			st.plan.Phase, st.Kept.Event, st.ReadSinceStart = InPeak, &Stretch{Start: written, End: written.Add(3 * time.Hour)}, map[string]time.Time{"up": written}
+			st.plan.Phase, st.Persisted.Event, st.ReadSinceStart = InPeak, &Stretch{Start: written, End: written.Add(3 * time.Hour)}, map[string]time.Time{"up": written}
 			l := ThermostatLedger{Record: c.h, Before: shows(schedule, 0), First: c.read, ReadSinceStart: c.cause != HoldLost, Window: true}
 			switch c.cause {
 			case ChoiceHidden:
@@ -126,7 +126,7 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 				c.read.Polled = c.read.Polled.Add(time.Second)
 				st.transitionThermostat("up", c.read, l)
 			}
-			if after := st.Kept.Thermostats["up"]; !c.want(after) {
+			if after := st.Persisted.Thermostats["up"]; !c.want(after) {
 				t.Errorf("%+v, %+v", after, after.Claim)
 			}
 		})
@@ -146,7 +146,7 @@ func TestWhatACauseChangesOnTheRecordOfTheBattery(t *testing.T) {
 	confirmed := held
 	confirmed.Confirmed = true
 	chosen := held
-	chosen.Taken = &Taken{At: written, Reserve: new(50)}
+	chosen.Choice = &Choice{At: written, Reserve: new(50)}
 	for _, c := range []struct {
 		effect    Effect
 		cause     Cause
@@ -163,18 +163,18 @@ func TestWhatACauseChangesOnTheRecordOfTheBattery(t *testing.T) {
 		{LearnFloor, DeviceFloor, held, 20, true, func(k BatteryRecord) bool { return k.Floor == 20 && *k.Wanted == 20 && k.Confirmed }},
 		{Forget, OwnerMoved, confirmed, 100, true, func(k BatteryRecord) bool { return k.Wanted == nil && k.AtPeak }},
 		{Forget, Foreign, chosen, 30, true, func(k BatteryRecord) bool {
-			return k.Wanted == nil && !k.AtPeak && k.Taken != nil && k.Taken.Reserve == nil
+			return k.Wanted == nil && !k.AtPeak && k.Choice != nil && k.Choice.Reserve == nil
 		}},
-		{Choose, Crossing, chosen, 30, true, func(k BatteryRecord) bool { return *k.Taken.Reserve == 30 && k.Wanted != nil }},
-		{Choose, Rechosen, BatteryRecord{Taken: &Taken{At: written, Reserve: new(50)}}, 30, true, func(k BatteryRecord) bool { return *k.Taken.Reserve == 30 && k.Wanted == nil }},
-		{KeepChoice, ChoiceStands, chosen, 50, true, func(k BatteryRecord) bool { return *k.Taken.Reserve == 50 && k.Wanted == nil }},
+		{Choose, Crossing, chosen, 30, true, func(k BatteryRecord) bool { return *k.Choice.Reserve == 30 && k.Wanted != nil }},
+		{Choose, Rechosen, BatteryRecord{Choice: &Choice{At: written, Reserve: new(50)}}, 30, true, func(k BatteryRecord) bool { return *k.Choice.Reserve == 30 && k.Wanted == nil }},
+		{KeepChoice, ChoiceStands, chosen, 50, true, func(k BatteryRecord) bool { return *k.Choice.Reserve == 50 && k.Wanted == nil }},
 	} {
 		t.Run(string(c.cause), func(t *testing.T) {
-			st := step{State: State{Settings: Settings{OffPeakReserve: 100}, Kept: Kept{Battery: c.k}}, now: written.Add(time.Hour)}
+			st := step{State: State{Settings: Settings{OffPeakReserve: 100}, Persisted: Persisted{Battery: c.k}}, now: written.Add(time.Hour)}
 			st.Settings.Calendar.Location = time.UTC
 			st.plan.Discharge = c.discharge
 			st.transition(Battery{Reserve: &c.shown, Polled: written.Add(time.Hour)}, c.cause)
-			if k := st.Kept.Battery; !c.want(k) {
+			if k := st.Persisted.Battery; !c.want(k) {
 				t.Errorf("%+v", k)
 			}
 		})

@@ -58,7 +58,7 @@ type Role struct{ Active bool }
 
 // Recovered replaces what is kept, on start or when another node's newer
 // journal was found.
-type Recovered struct{ Kept }
+type Recovered struct{ Persisted }
 
 func (Tick) event()           {}
 func (BatteryRead) event()    {}
@@ -90,7 +90,7 @@ type Decision struct {
 	Taken       []Owned // what a person has
 	Problems    []Problem
 
-	Writes []Write   // to be sent, in this order, after Kept is safe
+	Writes []Write   // to be sent, in this order, after Persisted is safe
 	Notes  []Note    // to be told and logged
 	Wake   time.Time // when to Step with a Tick at the latest
 }

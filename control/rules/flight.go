@@ -195,7 +195,7 @@ func (k BatteryRecord) commandShown(reserve int) bool {
 // command notes a person's command for a reserve. When it is shown for the first
 // time after the window, it is no new choice.
 func (st *step) command(reserve *int) {
-	k := &st.Kept.Battery
+	k := &st.Persisted.Battery
 	k.Flights = k.own()
 	if reserve == nil {
 		return // another process of powermgr, or an older one, did not say
@@ -211,7 +211,7 @@ func (st *step) command(reserve *int) {
 // refused forgets the flight of a write that the vendor did not take, unless an
 // earlier try of it may have arrived.
 func (st *step) refused(sent time.Time) {
-	k := &st.Kept.Battery
+	k := &st.Persisted.Battery
 	own := k.own()
 	if n := len(own); n > 0 && own[n-1].At.Equal(devices.WholeSecond(sent)) {
 		k.Flights = append(own[:n-1], sentBy(SentByPerson, k.Flights)...)
@@ -241,7 +241,7 @@ func (st *step) neverSent(target string) {
 		st.reserveNeverSent(devices.WholeSecond(sent))
 		return
 	}
-	h := st.Kept.Thermostats[target]
+	h := st.Persisted.Thermostats[target]
 	if h.Claim == nil {
 		return
 	}
@@ -253,13 +253,13 @@ func (st *step) neverSent(target string) {
 // reserveNeverSent is neverSent for the battery. If nothing else of the rules may land,
 // a choice that a person made meanwhile stands.
 func (st *step) reserveNeverSent(at time.Time) {
-	k := &st.Kept.Battery
+	k := &st.Persisted.Battery
 	own, later := k.own(), []Flight(nil)
 	if n := len(own) - 1; n >= 0 && !st.Pending[Powerwall].Sent.IsZero() { // another was sent after it, perhaps within the second
 		own, later = own[:n], own[n:]
 	}
 	k.Flights = slices.Concat(withoutSent(own, at), later, sentBy(SentByPerson, k.Flights))
-	if k.Taken != nil && k.Taken.Reserve != nil && k.Wanted != nil && len(k.own()) == 0 {
+	if k.Choice != nil && k.Choice.Reserve != nil && k.Wanted != nil && len(k.own()) == 0 {
 		st.choiceStands()
 	}
 }

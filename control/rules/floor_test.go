@@ -77,8 +77,8 @@ func TestAFloorIsForgotten(t *testing.T) {
 		w := newWorld(t, "2026-07-15 15:50")
 		w.s.Settings.OffPeakReserve, w.reserve, w.deaf[Powerwall] = 20, 20, true
 		w.start().until("16:30")
-		if w.s.Kept.Battery.Floor != 0 {
-			t.Errorf("learned a floor of %d from a write that has not landed", w.s.Kept.Battery.Floor)
+		if w.s.Persisted.Battery.Floor != 0 {
+			t.Errorf("learned a floor of %d from a write that has not landed", w.s.Persisted.Battery.Floor)
 		}
 	})
 	t.Run("where it has shown less, it is a person", func(t *testing.T) {
@@ -87,8 +87,8 @@ func TestAFloorIsForgotten(t *testing.T) {
 		w.until("16:10")
 		w.reserve = 20
 		w.until("16:20")
-		if len(w.d.Taken) != 1 || w.s.Kept.Battery.Floor != 0 {
-			t.Errorf("taken %v, floor %d", w.d.Taken, w.s.Kept.Battery.Floor)
+		if len(w.d.Taken) != 1 || w.s.Persisted.Battery.Floor != 0 {
+			t.Errorf("taken %v, floor %d", w.d.Taken, w.s.Persisted.Battery.Floor)
 		}
 	})
 }
@@ -99,8 +99,8 @@ func TestADoubtfulLimitIsAskedAgain(t *testing.T) {
 	w.reserve, w.deaf[Powerwall] = 80, true
 	w.start().want("powerwall 100")
 	w.until("12:30").want()
-	if w.s.Kept.Battery.Limit != 80 {
-		t.Fatalf("the limit is %d", w.s.Kept.Battery.Limit)
+	if w.s.Persisted.Battery.Limit != 80 {
+		t.Fatalf("the limit is %d", w.s.Persisted.Battery.Limit)
 	}
 	w.deaf[Powerwall] = false
 	w.until("18:59").take()
@@ -135,7 +135,7 @@ func TestAReserveThatTheVendorMayNotKnowOfShowsNoLimit(t *testing.T) {
 			w.start().want("powerwall 100")
 			w.until("12:04")
 			c.happens(w)
-			if limit := w.s.Kept.Battery.Limit; limit != 0 {
+			if limit := w.s.Persisted.Battery.Limit; limit != 0 {
 				t.Errorf("the limit is %d", limit)
 			}
 			w.want(c.sent...)
@@ -161,7 +161,7 @@ func TestAChoiceIsNoFloorWhereLessHasBeenKept(t *testing.T) {
 			w.until("18:59").deaf[Powerwall] = false
 			w.until("19:30").plan(30)
 			w.forth(10 * time.Minute)
-			w.s.Kept.Battery.FloorAt, w.deaf[Powerwall] = time.Time{}, true // it is asked for less again
+			w.s.Persisted.Battery.FloorAt, w.deaf[Powerwall] = time.Time{}, true // it is asked for less again
 			w.plan(0)
 			w.restart().plan(30)
 			w.deaf[Powerwall] = false
@@ -169,7 +169,7 @@ func TestAChoiceIsNoFloorWhereLessHasBeenKept(t *testing.T) {
 			w.reserve = 20
 			w.forth(4 * time.Minute)
 			if len(w.d.Taken) != c.taken || (w.reserve == 20) != (c.taken > 0) {
-				t.Errorf("the reserve is %g, taken %v: %+v", w.reserve, w.d.Taken, w.s.Kept.Battery)
+				t.Errorf("the reserve is %g, taken %v: %+v", w.reserve, w.d.Taken, w.s.Persisted.Battery)
 			}
 		})
 	}
@@ -194,8 +194,8 @@ func TestADoubtfulLimitIsAskedAgainFromAnotherReserve(t *testing.T) {
 	w.start().plan(100)
 	w.want("powerwall 100")
 	w.until("12:20")
-	if w.s.Kept.Battery.Limit != 80 {
-		t.Fatalf("the limit is %d", w.s.Kept.Battery.Limit)
+	if w.s.Persisted.Battery.Limit != 80 {
+		t.Fatalf("the limit is %d", w.s.Persisted.Battery.Limit)
 	}
 	w.deaf[Powerwall] = false
 	w.plan(30)
@@ -215,8 +215,8 @@ func TestALimitAfterACommandThatMayBeLostIsInDoubt(t *testing.T) {
 	w.now = w.now.Add(40 * time.Second)
 	w.read()
 	w.until("19:10").take()
-	if w.s.Kept.Battery.Limit != 80 {
-		t.Fatalf("the limit is %d", w.s.Kept.Battery.Limit)
+	if w.s.Persisted.Battery.Limit != 80 {
+		t.Fatalf("the limit is %d", w.s.Persisted.Battery.Limit)
 	}
 	w.untilTime(at("2026-07-16 19:10")).want("powerwall 0", "powerwall 100")
 }
@@ -233,8 +233,8 @@ func TestALimitDoesNotOvertakeTheReserveThatItWasTakenFrom(t *testing.T) {
 			w.until(landed).want()
 			w.reserve, w.deaf[Powerwall] = 100, false
 			w.until("15:30").want()
-			if w.s.Kept.Battery.Limit != 0 || len(w.d.Taken) > 0 {
-				t.Errorf("the limit is %d, taken %v", w.s.Kept.Battery.Limit, w.d.Taken)
+			if w.s.Persisted.Battery.Limit != 0 || len(w.d.Taken) > 0 {
+				t.Errorf("the limit is %d, taken %v", w.s.Persisted.Battery.Limit, w.d.Taken)
 			}
 			w.until("19:02").want("powerwall 0", "powerwall 100")
 		})
@@ -268,8 +268,8 @@ func TestALimitThatShowsAsThePeakBeginsIsNobodysChoice(t *testing.T) {
 			w.until("16:02").want()
 			w.reserve, w.deaf[Powerwall] = 0, false
 			w.until("16:10").want()
-			if len(w.d.Taken) > 0 || !w.s.Kept.Battery.Confirmed {
-				t.Errorf("taken %v, record %+v", w.d.Taken, w.s.Kept.Battery)
+			if len(w.d.Taken) > 0 || !w.s.Persisted.Battery.Confirmed {
+				t.Errorf("taken %v, record %+v", w.d.Taken, w.s.Persisted.Battery)
 			}
 			w.reserve = 80
 			w.until("16:14").want()
@@ -311,8 +311,8 @@ func TestALimitThatShowsAfterAVendorWasBehindIsNobodysChoice(t *testing.T) {
 			w.want("powerwall 100").forth(3 * time.Minute)
 			w.answers(true, "sent 3 times and not taken: look at the device")
 			w.forth(time.Minute)
-			if w.s.Kept.Battery.Limit != 80 {
-				t.Fatalf("what shows late is not taken for the limit: %+v", w.s.Kept.Battery)
+			if w.s.Persisted.Battery.Limit != 80 {
+				t.Fatalf("what shows late is not taken for the limit: %+v", w.s.Persisted.Battery)
 			}
 			w.reserve = 100
 			w.forth(8 * time.Minute)
@@ -355,7 +355,7 @@ func TestALimitThatShowsAsAPlanAsksForItIsNotAskedForAgain(t *testing.T) {
 				w.read()
 			}
 			w.until("12:40").want()
-			if k := w.s.Kept.Battery; !k.Confirmed || len(w.d.Taken) > 0 {
+			if k := w.s.Persisted.Battery; !k.Confirmed || len(w.d.Taken) > 0 {
 				t.Errorf("taken %v, record %+v", w.d.Taken, k)
 			}
 		})
@@ -369,7 +369,7 @@ func TestAWriteThatMayStillLandIsOvertakenAfterOneThatNeverLeft(t *testing.T) {
 	w.reserve, w.deaf[Powerwall] = 80, true
 	w.start().plan(100)
 	w.want("powerwall 100")
-	w.until("12:01").s.Kept.Battery.Changes.Last = time.Time{} // a plan does not wait
+	w.until("12:01").s.Persisted.Battery.Changes.Last = time.Time{} // a plan does not wait
 	w.plan(80)
 	w.want("powerwall 80").read()
 	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: w.s.Pending[Powerwall].ID, Final: true, GaveWay: true, Reason: "it has just changed"})

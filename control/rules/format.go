@@ -39,14 +39,14 @@ func (st *step) until(t time.Time) string {
 // phaseText says what holds at present and, where a person asked for it, that it
 // is an override: one sentence that never says two things at once.
 func (st *step) phaseText() string {
-	if st.Kept.Disabled && st.Kept.Override.Kind != "" {
+	if st.Persisted.Disabled && st.Persisted.Override.Kind != "" {
 		return st.planText() + "; powermgr is otherwise switched off"
 	}
 	return st.planText()
 }
 
 func (st *step) planText() string {
-	o := st.Kept.Override
+	o := st.Persisted.Override
 	by, until := "", "" // until: the end of an override that is not the end of what it brought
 	if o.Kind != "" {
 		by = " by override"
@@ -57,7 +57,7 @@ func (st *step) planText() string {
 		return fmt.Sprintf("paused%s until %s", by, st.clock(o.Until))
 	case p.Paused:
 		return "switched off" + st.next(p.Peak)
-	case o.Kind == OverridePeak && (o.Until.Equal(p.Peak.End) || st.Kept.Disabled):
+	case o.Kind == OverridePeak && (o.Until.Equal(p.Peak.End) || st.Persisted.Disabled):
 		return fmt.Sprintf("peak%s until %s", by, st.clock(o.Until))
 	case p.Phase == InPeak:
 		return fmt.Sprintf("peak until %s%s", st.clock(p.Peak.End), until)

@@ -275,7 +275,7 @@ func TestALimitIsNotLearnedFromAVendorThatIsBehind(t *testing.T) {
 	l := &late{world: w, by: 4 * time.Hour, real: []shownFrom{{w.now.Add(-48 * time.Hour), 80}}}
 	w.reserve = 80
 	l.runs("19:58")
-	if limit := l.s.Kept.Battery.Limit; limit != 0 || l.has() != 100 {
+	if limit := l.s.Persisted.Battery.Limit; limit != 0 || l.has() != 100 {
 		t.Errorf("the limit is %d, and the battery has %g %%", limit, l.has())
 	}
 	l.runs("23:58")
@@ -328,7 +328,7 @@ func TestAJournalThatComesLateDoesNotSendAgain(t *testing.T) {
 	if got := disk.With(broker); *got.Wanted != 0 {
 		t.Errorf("the earlier write counts: %+v", got)
 	}
-	broker.Taken = &Taken{At: sent}
+	broker.Choice = &Choice{At: sent}
 	if got := broker.With(disk); *got.Wanted != 100 {
 		t.Errorf("a person has it, and it is taken to be asked for %d %%", *got.Wanted)
 	}

@@ -250,7 +250,7 @@ func TestACommandThatIsShownLateIsNoNewChoice(t *testing.T) {
 			w := newWorld(t, "2026-07-15 14:00").start().until("14:05")
 			w.readBattery(w.now)
 			if !c.confirmed {
-				w.s.Kept.Battery.Confirmed = false
+				w.s.Persisted.Battery.Confirmed = false
 			}
 			w.mute[Powerwall] = true
 			w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "a person's", Accepted: true, Reserve: new(70)})
@@ -359,7 +359,7 @@ func TestWhatAVendorWasNeverToldIsNotUndone(t *testing.T) {
 		w.ask("pause 2h")
 		w.want("powerwall 100")
 		w.step(Answer{Target: Powerwall, Setting: "reserve", ID: first, Final: true, Reason: "superseded by a newer command"})
-		if f := w.s.Kept.Battery.Flights; len(f) != 1 || *f[0].Reserve != 100 {
+		if f := w.s.Persisted.Battery.Flights; len(f) != 1 || *f[0].Reserve != 100 {
 			t.Errorf("on its way: %+v", f)
 		}
 	})

@@ -233,7 +233,7 @@ func (c Calendar) unlimited(kind OverrideKind, now time.Time) time.Time {
 
 // windowEnd is when the scheduled phase changes next, at most MaxUnlimited away.
 func (c Calendar) windowEnd(now time.Time) time.Time {
-	return earliest(c.Change(now), now.Add(MaxUnlimited))
+	return devices.Earliest(c.Change(now), now.Add(MaxUnlimited))
 }
 
 func (st *step) override(r OverrideRequest) {
@@ -245,8 +245,8 @@ func (st *step) override(r OverrideRequest) {
 	case r.Kind == Auto:
 		// A person gives everything back to the rules.
 		st.endYield()
-		for id, h := range st.Kept.Thermostats {
-			h.Taken, h.Ended = nil, false
+		for id, h := range st.Persisted.Thermostats {
+			h.Choice, h.Ended = nil, false
 			if h.Claim != nil && h.Claim.Mode == h.Claim.Baseline.Mode {
 				claim := *h.Claim
 				claim.Mode, h.Claim = "", &claim
@@ -255,19 +255,19 @@ func (st *step) override(r OverrideRequest) {
 		}
 		st.endOverride()
 	default:
-		if was := st.Kept.Override; was.offPeak() && o.offPeak() {
+		if was := st.Persisted.Override; was.offPeak() && o.offPeak() {
 			o.Since = was.Since // it is off peak from then on without a break
 		}
-		st.Kept.Override = o
+		st.Persisted.Override = o
 		st.note(NoteOverride, "", "override %s until %s", r.Kind, st.clock(o.Until))
 	}
 }
 
 // endOverride ends the override in force before its time.
 func (st *step) endOverride() {
-	if o := &st.Kept.Override; o.Kind != "" {
+	if o := &st.Persisted.Override; o.Kind != "" {
 		st.note(NoteOverride, "", "the override %s has been ended", o.Kind)
-		*o, st.Kept.LastUserInput = Override{}, st.now
+		*o, st.Persisted.LastUserInput = Override{}, st.now
 	}
 }
 
@@ -275,15 +275,15 @@ func (st *step) endOverride() {
 // as long as a pause without a time lasts, and until the peak of an override would end.
 func (st *step) restoreAll() {
 	until := latest(st.Settings.Calendar.unlimited(OverridePause, st.now), st.plan.Until)
-	o := Override{Kind: OverridePause, Since: devices.WholeSecond(st.now), Until: devices.WholeSecond(earliest(until, st.now.Add(MaxOverride)))}
-	st.Kept.Override, st.Kept.LastUserInput = o, st.now
+	o := Override{Kind: OverridePause, Since: devices.WholeSecond(st.now), Until: devices.WholeSecond(devices.Earliest(until, st.now.Add(MaxOverride)))}
+	st.Persisted.Override, st.Persisted.LastUserInput = o, st.now
 	st.note(NoteOverride, "", "powermgr restores everything that it has set, and changes nothing until %s", st.clock(o.Until))
 }
 
 // enable switches the controller on or off.
 func (st *step) enable(on bool) {
-	if st.Kept.Disabled == on {
-		st.Kept.Disabled, st.Kept.LastUserInput = !on, st.now
+	if st.Persisted.Disabled == on {
+		st.Persisted.Disabled, st.Persisted.LastUserInput = !on, st.now
 		st.note(NoteEnabled, "", "the controller is switched %s", map[bool]string{true: "on", false: "off"}[on])
 	}
 	if !on {

@@ -181,8 +181,8 @@ func TestRestoreBeforeAPeakLeavesEverythingThroughIt(t *testing.T) {
 			w.take()
 			w.step(RestoreAsked{})
 			w.until("18:58")
-			if w.reserve != 100 || !w.s.Kept.Override.Until.Equal(at("2026-07-15 19:00")) {
-				t.Errorf("reserve %v, override %+v", w.reserve, w.s.Kept.Override)
+			if w.reserve != 100 || !w.s.Persisted.Override.Until.Equal(at("2026-07-15 19:00")) {
+				t.Errorf("reserve %v, override %+v", w.reserve, w.s.Persisted.Override)
 			}
 		})
 	}
@@ -216,8 +216,8 @@ func TestResumeLeavesWhatPeopleTook(t *testing.T) {
 			if len(w.d.Taken) != taken {
 				t.Errorf("%d taken: %+v", len(w.d.Taken), w.d.Taken)
 			}
-			if w.s.Kept.Override.Kind != "" || w.reserve != 0 {
-				t.Errorf("override %+v, reserve %v", w.s.Kept.Override, w.reserve)
+			if w.s.Persisted.Override.Kind != "" || w.reserve != 0 {
+				t.Errorf("override %+v, reserve %v", w.s.Persisted.Override, w.reserve)
 			}
 		})
 	}
@@ -314,8 +314,8 @@ func TestSwitchingOffEndsAnOverride(t *testing.T) {
 	w.want("powerwall 0")
 	w.step(EnabledAsked{Enabled: false})
 	w.until("12:04").want("powerwall 100")
-	if w.d.Reason != ByDisabled || !strings.Contains(w.d.Why, "switched off") || w.s.Kept.Override.Kind != "" {
-		t.Errorf("%s: %s, override %+v", w.d.Reason, w.d.Why, w.s.Kept.Override)
+	if w.d.Reason != ByDisabled || !strings.Contains(w.d.Why, "switched off") || w.s.Persisted.Override.Kind != "" {
+		t.Errorf("%s: %s, override %+v", w.d.Reason, w.d.Why, w.s.Persisted.Override)
 	}
 	w.ask("peak 1h").want("powerwall 0") // one that comes later counts
 	w.step(EnabledAsked{Enabled: false}) // until it is switched off again

@@ -51,7 +51,7 @@ func (st *step) switched(id string, t Thermostat, h ThermostatRecord, what strin
 // owe notes what of h is still to be given back, after a person has taken the
 // thermostat; nil is nothing.
 func (st *step) owe(id string, h ThermostatRecord, claim *Claim) {
-	taken := st.Kept.Thermostats[id]
+	taken := st.Persisted.Thermostats[id]
 	taken.Claim = claim
 	if claim != nil && taken.Event.IsZero() {
 		taken.Event = h.Event

@@ -471,8 +471,8 @@ func TestEightyAfterAShortStormIsTheDevices(t *testing.T) {
 	w.until("19:10")
 	w.reserve = 80
 	w.until("19:20").want()
-	if len(w.d.Taken) != 0 || w.s.Kept.Battery.Limit != 80 {
-		t.Errorf("taken %v, limit %d", w.d.Taken, w.s.Kept.Battery.Limit)
+	if len(w.d.Taken) != 0 || w.s.Persisted.Battery.Limit != 80 {
+		t.Errorf("taken %v, limit %d", w.d.Taken, w.s.Persisted.Battery.Limit)
 	}
 }
 
@@ -486,8 +486,8 @@ func TestEightySeenLateIsTheDevices(t *testing.T) {
 	w.until("20:30")
 	w.mute[Powerwall] = false
 	w.until("20:40").want()
-	if len(w.d.Taken) != 0 || w.s.Kept.Battery.Limit != 80 {
-		t.Errorf("taken %v, limit %d", w.d.Taken, w.s.Kept.Battery.Limit)
+	if len(w.d.Taken) != 0 || w.s.Persisted.Battery.Limit != 80 {
+		t.Errorf("taken %v, limit %d", w.d.Taken, w.s.Persisted.Battery.Limit)
 	}
 }
 
@@ -498,8 +498,8 @@ func TestEightyLongAfterIsAPersonsChoice(t *testing.T) {
 	w.until("20:00")
 	w.reserve = 80
 	w.until("20:10")
-	if len(w.d.Taken) != 1 || w.s.Kept.Battery.Limit != 0 {
-		t.Errorf("taken %v, limit %d", w.d.Taken, w.s.Kept.Battery.Limit)
+	if len(w.d.Taken) != 1 || w.s.Persisted.Battery.Limit != 0 {
+		t.Errorf("taken %v, limit %d", w.d.Taken, w.s.Persisted.Battery.Limit)
 	}
 }
 
@@ -633,8 +633,8 @@ func TestOverrides(t *testing.T) {
 		w.until("16:30").want("powerwall 100", "up schedule")
 		w.charge = 5
 		w.until("18:58").want()
-		if w.s.Kept.Override.Kind != OverridePause || !w.s.Kept.Override.Until.Equal(at("2026-07-15 19:00")) {
-			t.Errorf("override %+v", w.s.Kept.Override)
+		if w.s.Persisted.Override.Kind != OverridePause || !w.s.Persisted.Override.Until.Equal(at("2026-07-15 19:00")) {
+			t.Errorf("override %+v", w.s.Persisted.Override)
 		}
 	})
 }
@@ -651,8 +651,8 @@ func TestDryRunSendsAndKeepsNothing(t *testing.T) {
 	if w.noted(NoteDryRun) > 8 {
 		t.Errorf("said %d times", w.noted(NoteDryRun))
 	}
-	if len(w.s.Kept.Thermostats) != 0 || w.s.Kept.Battery.AtPeak {
-		t.Errorf("kept %+v", w.s.Kept)
+	if len(w.s.Persisted.Thermostats) != 0 || w.s.Persisted.Battery.AtPeak {
+		t.Errorf("kept %+v", w.s.Persisted)
 	}
 }
 
@@ -764,11 +764,11 @@ func TestRestart(t *testing.T) {
 		w := setBack(t)
 		w.therm["up"].Hold, w.therm["up"].Until = devices.HoldPermanent, time.Time{}
 		w.therm["up"].Cool = new(78.0)
-		w.s.Kept.Thermostats["up"] = ThermostatRecord{Claim: &Claim{
+		w.s.Persisted.Thermostats["up"] = ThermostatRecord{Claim: &Claim{
 			Baseline: Baseline{Setting: devices.Setting{Cool: new(75.0), Heat: new(66.0), Hold: devices.HoldPermanent}, Mode: "cool"},
 			Wanted:   devices.Setting{Cool: new(78.0), Heat: new(66.0), Hold: devices.HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: w.now,
-		}, Event: w.s.Kept.Thermostats["up"].Event, LastWrite: w.now}
-		w.kept = mustJSON(t, w.s.Kept)
+		}, Event: w.s.Persisted.Thermostats["up"].Event, LastWrite: w.now}
+		w.kept = mustJSON(t, w.s.Persisted)
 		w.now = at("2026-07-16 16:30")
 		w.charge = 70
 		w.restart()
@@ -839,7 +839,7 @@ func TestTheScheduleChosenJustBeforeAHoldEndsIsAChoice(t *testing.T) {
 			th.Hold, th.Until, th.Cool, th.Heat = devices.HoldSchedule, time.Time{}, new(76.0), new(68.0)
 			w.read()
 			w.until("17:30")
-			if got := w.s.Kept.Thermostats["up"].Taken != nil; got != c.taken {
+			if got := w.s.Persisted.Thermostats["up"].Choice != nil; got != c.taken {
 				t.Errorf("a person's: %v, want %v", got, c.taken)
 			}
 		})
@@ -894,7 +894,7 @@ func TestAChoiceAfterTheWindowThatNobodySawIsAChoice(t *testing.T) {
 			}
 			w.restart().read()
 			w.forth(2 * time.Minute)
-			if taken := w.s.Kept.Battery.Taken != nil; taken != c.taken {
+			if taken := w.s.Persisted.Battery.Choice != nil; taken != c.taken {
 				t.Errorf("taken: %v, sent %v", taken, w.take())
 			}
 			w.forth(10 * time.Minute)

@@ -1,6 +1,10 @@
 package rules
 
-import "time"
+import (
+	"time"
+
+	"powermgr/devices"
+)
 
 // A Plan is what holds at some time: the schedule with the override on top.
 type Plan struct {
@@ -56,14 +60,14 @@ func planBefore(peak Peak, c Calendar, o Override, enabled bool, now time.Time) 
 		}
 	case OverridePeak:
 		p.Phase, p.Paused = InPeak, false
-		p.Since = earliest(p.Since, o.Since)
+		p.Since = devices.Earliest(p.Since, o.Since)
 		end := o.Until
 		if after == InPeak {
 			end = next.End
 		}
 		p.Peak = Peak{Season: c.nameOf(now), Start: o.Since, End: end}
 		if phase == InPeak {
-			p.Peak.Start = earliest(peak.Start, o.Since)
+			p.Peak.Start = devices.Earliest(peak.Start, o.Since)
 		}
 		p.Until = end
 		if after == PrePeak {
@@ -71,7 +75,7 @@ func planBefore(peak Peak, c Calendar, o Override, enabled bool, now time.Time) 
 		}
 	case OverridePrecool:
 		p.Phase, p.Paused, p.Forced = PrePeak, false, true
-		p.Since = earliest(p.Since, o.Since)
+		p.Since = devices.Earliest(p.Since, o.Since)
 		p.Peak = rest
 		p.Until = o.Until
 		if after != OffPeak {
@@ -79,7 +83,7 @@ func planBefore(peak Peak, c Calendar, o Override, enabled bool, now time.Time) 
 		}
 	}
 	p.Discharge = !p.Paused && (p.Phase == InPeak || p.Forced && phase == InPeak)
-	p.Next = earliest(p.Next, o.Until)
+	p.Next = devices.Earliest(p.Next, o.Until)
 	if o.Kind != OverridePause {
 		p.Next = o.Until
 	}
@@ -97,11 +101,4 @@ func (c Calendar) nameOf(t time.Time) string {
 		return s.Name
 	}
 	return ""
-}
-
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
-	}
-	return a
 }

@@ -58,13 +58,15 @@ func (c Changes) on(day string) int {
 }
 
 // Strategy is the one in force: a person's choice, else that of the settings.
-func (s State) Strategy() Strategy { return cmp.Or(s.Kept.Strategy, s.Settings.Strategy, StrategyRule) }
+func (s State) Strategy() Strategy {
+	return cmp.Or(s.Persisted.Strategy, s.Settings.Strategy, StrategyRule)
+}
 
 func (st *step) today() string { return DateOf(st.now, st.Settings.Calendar.Location).String() }
 
 // changed counts a change of the reserve.
 func (st *step) changed() {
-	c, day := &st.Kept.Battery.Changes, st.today()
+	c, day := &st.Persisted.Battery.Changes, st.today()
 	*c = Changes{Day: day, Count: c.on(day) + 1, Last: st.now}
 }
 
@@ -78,7 +80,7 @@ func (st *step) changesLeft() int {
 		}
 		owed += 2
 	}
-	return MaxChanges - owed - st.Kept.Battery.Changes.on(st.today())
+	return MaxChanges - owed - st.Persisted.Battery.Changes.on(st.today())
 }
 
 // planned is the reserve that the plan may have, as far as the guards let it. Nil
@@ -86,7 +88,7 @@ func (st *step) changesLeft() int {
 // is false, why says for what reason the calendar decides; empty if the plan is
 // not asked at all.
 func (st *step) planned() (reserve *int, why string, ok bool) {
-	if st.Strategy() != StrategyPlan || st.plan.Paused || st.Kept.Override.Kind != "" {
+	if st.Strategy() != StrategyPlan || st.plan.Paused || st.Persisted.Override.Kind != "" {
 		return nil, "", false
 	}
 	p := st.Planned
@@ -99,7 +101,7 @@ func (st *step) planned() (reserve *int, why string, ok bool) {
 		return nil, why, false
 	}
 	want := st.allowed(*p.Reserve)
-	if k := st.Kept.Battery; k.Wanted == nil || *k.Wanted != want {
+	if k := st.Persisted.Battery; k.Wanted == nil || *k.Wanted != want {
 		switch {
 		case st.changesLeft() <= 0:
 			return nil, fmt.Sprintf("the reserve has been changed %d times today", k.Changes.on(st.today())), false
@@ -117,7 +119,7 @@ func (st *step) planned() (reserve *int, why string, ok bool) {
 // what it knew then and what it knows now may each be half of a picture. In a peak
 // nothing waits.
 func (st *step) justChanged() bool {
-	since := st.now.Sub(st.Kept.Battery.Changes.Last)
+	since := st.now.Sub(st.Persisted.Battery.Changes.Last)
 	return since >= 0 && since < devices.PlanSettles && !st.plan.Discharge
 }
 
@@ -191,7 +193,7 @@ func (st *step) awaitPlan() {
 		st.wake(st.PlanBy)
 	}
 	if st.justChanged() {
-		st.wake(st.Kept.Battery.Changes.Last.Add(devices.PlanSettles))
+		st.wake(st.Persisted.Battery.Changes.Last.Add(devices.PlanSettles))
 	}
 	if p := st.Planned; p != nil && p.Reserve != nil {
 		st.wake(p.Made.Add(devices.PlanIsOld))
@@ -203,9 +205,9 @@ func (st *step) choose(s Strategy) {
 	if st.Strategy() == s {
 		return
 	}
-	st.Kept.Strategy, st.Kept.LastUserInput = s, st.now
+	st.Persisted.Strategy, st.Persisted.LastUserInput = s, st.now
 	if s == st.Settings.Strategy || s == StrategyRule && st.Settings.Strategy == "" {
-		st.Kept.Strategy = "" // the configuration says the same
+		st.Persisted.Strategy = "" // the configuration says the same
 	}
 	st.note(NoteEnabled, "", "from now on the %s sets the reserve", s)
 }

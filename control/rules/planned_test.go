@@ -53,7 +53,7 @@ func TestTheGuardsOfAPlan(t *testing.T) {
 		{"never below the least reserve", noon, func(w *world) { w.plan(3) }, 10, "by plan"},
 		{"never what a Powerwall does not keep", noon, func(w *world) { w.plan(92) }, 80, "by plan"},
 		{"never more than the owner's reserve outside peaks", noon, func(w *world) { w.s.Settings.OffPeakReserve = 70; w.plan(100) }, 70, "by plan"},
-		{"never more than the device keeps", noon, func(w *world) { w.s.Kept.Battery.Limit = 80; w.plan(100) }, 80, "by plan"},
+		{"never more than the device keeps", noon, func(w *world) { w.s.Persisted.Battery.Limit = 80; w.plan(100) }, 80, "by plan"},
 		{"never holds in a peak what the rule would use", peak, func(w *world) { w.plan(60) }, 10, "by plan: the battery is never held back in a peak"},
 		{"a peak without a plan is the rule's", peak, func(*world) {}, 0, "there is no plan yet"},
 		{"a missing plan", noon, func(w *world) { w.step(Tick{}); w.forth(5 * time.Minute) }, 100, "the rule is in charge: there is no plan yet"},
@@ -174,15 +174,15 @@ func TestAPlannedReserveIsGivenBack(t *testing.T) {
 	w := plans(t, "2026-07-15 12:00").start()
 	w.plan(45)
 	w.forth(10 * time.Minute)
-	if int(w.reserve) != 45 || !w.s.Kept.Battery.AtPeak {
-		t.Fatalf("the reserve is %.0f %%, on record: %+v", w.reserve, w.s.Kept.Battery)
+	if int(w.reserve) != 45 || !w.s.Persisted.Battery.AtPeak {
+		t.Fatalf("the reserve is %.0f %%, on record: %+v", w.reserve, w.s.Persisted.Battery)
 	}
-	kept := w.s.Kept
+	kept := w.s.Persisted
 	w.s = State{Settings: settings()} // the strategy is rule by now
-	w.step(Recovered{Kept: kept})
+	w.step(Recovered{Persisted: kept})
 	w.forth(10 * time.Minute)
-	if w.reserve != 100 || w.s.Kept.Battery.AtPeak {
-		t.Errorf("the reserve is %.0f %%, on record: %+v", w.reserve, w.s.Kept.Battery)
+	if w.reserve != 100 || w.s.Persisted.Battery.AtPeak {
+		t.Errorf("the reserve is %.0f %%, on record: %+v", w.reserve, w.s.Persisted.Battery)
 	}
 }
 
@@ -191,9 +191,9 @@ func TestAStartWaitsForTheFirstPlan(t *testing.T) {
 	w := plans(t, "2026-07-15 12:00").start()
 	w.plan(45)
 	w.forth(10 * time.Minute)
-	kept := w.s.Kept
+	kept := w.s.Persisted
 	w.s = State{Settings: w.s.Settings}
-	w.step(Recovered{Kept: kept})
+	w.step(Recovered{Persisted: kept})
 	w.take()
 	w.read()
 	w.forth(time.Minute)
@@ -225,14 +225,14 @@ func TestAPlannerThatHasReadNothingIsWaitedFor(t *testing.T) {
 		again func(*world) // what begins once more
 	}{
 		{"after a start", func(w *world) {
-			kept := w.s.Kept
+			kept := w.s.Persisted
 			w.s = State{Settings: w.s.Settings}
-			w.step(Recovered{Kept: kept})
+			w.step(Recovered{Persisted: kept})
 		}},
 		{"after a reload", func(w *world) {
-			kept := w.s.Kept
+			kept := w.s.Persisted
 			w.s = w.s.Resumed(w.s.Settings)
-			w.step(Recovered{Kept: kept})
+			w.step(Recovered{Persisted: kept})
 		}},
 		{"by a node that is the active one again", func(w *world) {
 			w.step(Role{Active: false})

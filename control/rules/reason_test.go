@@ -37,7 +37,7 @@ func TestReasonsDoNotContradictThemselves(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			now := at(tt.at)
 			s := State{Settings: settings()}
-			s.Kept.Battery.AtPeak = true
+			s.Persisted.Battery.AtPeak = true
 			read := BatteryRead{Battery{Charge: new(60.0), Reserve: new(50), Mode: "self_consumption", AsOf: now, Polled: now}}
 			var d Decision
 			s, _ = Step(s, read, now)

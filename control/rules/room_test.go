@@ -161,7 +161,7 @@ func TestASetbackForDays(t *testing.T) {
 	w := newWorld(t, "2026-07-15 12:00")
 	w.charge = 70
 	w.start().take()
-	w.s.Kept.Override = Override{Kind: OverridePeak, Since: w.now, Until: at("2026-07-18 12:00")}
+	w.s.Persisted.Override = Override{Kind: OverridePeak, Since: w.now, Until: at("2026-07-18 12:00")}
 	w.untilTime(at("2026-07-16 12:00")).want("powerwall 0", "up permanent cool 78 heat 68")
 	w.untilTime(at("2026-07-18 11:00")).want("up until 12:00 cool 78 heat 68")
 	w.untilTime(at("2026-07-18 12:10")).want("powerwall 100")

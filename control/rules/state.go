@@ -88,10 +88,10 @@ type Thermostat struct {
 	Age             time.Duration // of the figures when they were read
 }
 
-// Kept is what must survive a crash, a reboot and a change of node: a record for the
+// Persisted is what must survive a crash, a reboot and a change of node: a record for the
 // home, one for the battery and one for each thermostat. It changes only when something
 // is decided or confirmed, never in a quiet hour.
-type Kept struct {
+type Persisted struct {
 	HomeRecord
 	Battery     BatteryRecord               `json:"battery,omitzero"`
 	Thermostats map[string]ThermostatRecord `json:"thermostats,omitempty"`
@@ -126,7 +126,7 @@ type Command struct {
 }
 
 // wantsAs reports whether o has asked the same of a target.
-func (k Kept) wantsAs(o Kept, target string) bool {
+func (k Persisted) wantsAs(o Persisted, target string) bool {
 	if target == Powerwall {
 		a, b := k.Battery.Wanted, o.Battery.Wanted
 		return a != nil && b != nil && *a == *b
@@ -157,11 +157,11 @@ type BatteryRecord struct {
 	FloorAt    time.Time `json:"floor_at,omitzero"`     // when it was seen last
 	Keeps      Keeps     `json:"keeps,omitzero"`
 	Mode       string    `json:"mode,omitempty"` // last seen
-	Taken      *Taken    `json:"taken,omitempty"`
+	Choice     *Choice   `json:"taken,omitempty"`
 }
 
-// Taken is a person's choice that is left alone until the window ends.
-type Taken struct {
+// Choice is a person's choice that is left alone until the window ends.
+type Choice struct {
 	At   time.Time `json:"at"`
 	What string    `json:"what"`
 	// Reserve is what a person chose for the battery while the last write was on
@@ -174,15 +174,15 @@ type Taken struct {
 // ThermostatRecord is what is kept about one thermostat.
 type ThermostatRecord struct {
 	Claim     *Claim    `json:"touch,omitempty"`      // of the rules, to be restored
-	Taken     *Taken    `json:"taken,omitempty"`      // a person has it
+	Choice    *Choice   `json:"taken,omitempty"`      // a person has it
 	Ended     bool      `json:"ended,omitempty"`      // too warm or cold inside: no setback any more in this event
 	LastWrite time.Time `json:"last_write,omitzero"`  // for the spacing
 	Baseline  *Baseline `json:"baseline,omitempty"`   // of this event, while Claim is nil
-	Event     time.Time `json:"event_start,omitzero"` // the event that Claim, Ended and Taken belong to
+	Event     time.Time `json:"event_start,omitzero"` // the event that Claim, Ended and Choice belong to
 }
 
 func (h ThermostatRecord) empty() bool {
-	return h.Claim == nil && h.Taken == nil && h.Baseline == nil && !h.Ended && h.LastWrite.IsZero()
+	return h.Claim == nil && h.Choice == nil && h.Baseline == nil && !h.Ended && h.LastWrite.IsZero()
 }
 
 // Baseline is what a thermostat was set to, and in which mode, when this event
@@ -226,8 +226,8 @@ const (
 // State is everything Step decides from. It is a value: Step never changes the
 // one it is given.
 type State struct {
-	Settings Settings
-	Kept     Kept
+	Settings  Settings
+	Persisted Persisted
 
 	Standby    bool // another node is active: nothing is decided
 	Unwritable bool // the journal cannot be written: nothing new may start
@@ -242,7 +242,7 @@ type State struct {
 
 	ForecastDoubt *float64 // one that is far from ForecastF, and is not believed yet
 
-	// What is under way. It is lost with the process; what Kept says is
+	// What is under way. It is lost with the process; what Persisted says is
 	// enough to go on.
 	Pending          map[string]Pending
 	Phase            Phase                 // at the last step
@@ -267,18 +267,18 @@ func (s State) Resumed(settings Settings) State {
 // Pending is a command on its way: until its final answer, or until it is
 // overdue.
 type Pending struct {
-	ID      string
-	Goal    Goal // of the last one
-	Sent    time.Time
-	Taken   bool      // the bridge has accepted the last one, and sends it
-	Failed  time.Time // when the final answer said no; zero: there is none yet
-	Retry   time.Time // not before, once Failed
-	Tries   int       // that failed in a row
-	Why     string    // what the last failure said
-	Ignored bool      // the last one was accepted and nothing came of it
-	Unknown bool      // the last one was sent, and nothing showed what became of it
-	Back    bool      // a reading has brought the next try forward already
-	Maybe   bool      // an earlier try of the same may have arrived
+	ID       string
+	Goal     Goal // of the last one
+	Sent     time.Time
+	Accepted bool      // the bridge has accepted the last one, and sends it
+	Failed   time.Time // when the final answer said no; zero: there is none yet
+	Retry    time.Time // not before, once Failed
+	Tries    int       // that failed in a row
+	Why      string    // what the last failure said
+	Ignored  bool      // the last one was accepted and nothing came of it
+	Unknown  bool      // the last one was sent, and nothing showed what became of it
+	Back     bool      // a reading has brought the next try forward already
+	Maybe    bool      // an earlier try of the same may have arrived
 
 	Overtaken Overtaken // the command that this one followed; zero: that was answered, or may have arrived
 }

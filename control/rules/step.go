@@ -12,7 +12,7 @@ import (
 // Step folds ev into s as of now. It returns the next state and the decision
 // that holds until the next event. It never changes s and never blocks.
 //
-// When Kept of the two states differs, the next one must be safe on disk
+// When Persisted of the two states differs, the next one must be safe on disk
 // before the first of the decision's writes leaves. If it cannot be made safe,
 // the caller sets Unwritable in s, the old state, and steps again.
 func Step(s State, ev Event, now time.Time) (State, Decision) {
@@ -25,7 +25,7 @@ func Step(s State, ev Event, now time.Time) (State, Decision) {
 		st.follow(ev)
 	}
 	if st.Standby {
-		st.plan = planBefore(st.upcoming, st.Settings.Calendar, st.Kept.Override, !st.Kept.Disabled, now)
+		st.plan = planBefore(st.upcoming, st.Settings.Calendar, st.Persisted.Override, !st.Persisted.Disabled, now)
 		st.d.Plan, st.d.Reason, st.d.Why, st.d.Wake = st.plan, ByStandby, "another node is active", now.Add(devices.MaxStepInterval)
 		return st.State, st.d
 	}
@@ -73,7 +73,7 @@ func (st *step) problem(kind ProblemKind, text string) {
 // once, which asks for the same again, would never end.
 func (st *step) wake(at time.Time) {
 	if at.After(st.now) {
-		st.d.Wake = earliest(st.d.Wake, at)
+		st.d.Wake = devices.Earliest(st.d.Wake, at)
 	}
 }
 
@@ -81,7 +81,7 @@ func (st *step) wake(at time.Time) {
 // of the rules on it.
 func (st *step) thermostatIDs() []string {
 	ids := slices.Clone(st.Settings.Thermostats)
-	for id := range st.Kept.Thermostats {
+	for id := range st.Persisted.Thermostats {
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
@@ -93,16 +93,16 @@ func (st *step) thermostatIDs() []string {
 func (st *step) keep(id string, h ThermostatRecord) {
 	switch {
 	case h.empty():
-		st.Kept.Thermostats = without(st.Kept.Thermostats, id)
-	case h != st.Kept.Thermostats[id]:
-		st.Kept.Thermostats = with(st.Kept.Thermostats, id, h)
+		st.Persisted.Thermostats = without(st.Persisted.Thermostats, id)
+	case h != st.Persisted.Thermostats[id]:
+		st.Persisted.Thermostats = with(st.Persisted.Thermostats, id, h)
 	}
 }
 
 // turn brings the plan up to now: an override that is over ends, and an event
 // begins, goes on or ends.
 func (st *step) turn() {
-	k := &st.Kept
+	k := &st.Persisted
 	was := k.Override
 	if k.Override.Kind != "" && !k.Override.active(st.now) {
 		st.note(NoteOverride, "", "the override %s has ended", k.Override.Kind)
@@ -128,7 +128,7 @@ func (st *step) turn() {
 // turnWindow begins and ends the event of a lead and its peak. The override is the
 // one until now.
 func (st *step) turnWindow(o Override) {
-	k, p := &st.Kept, st.plan
+	k, p := &st.Persisted, st.plan
 	was, is, over := k.Event, &Stretch{Start: p.Since, End: p.Until}, p.Since
 	switch {
 	case p.Until.IsZero() && was == nil:
@@ -138,7 +138,7 @@ func (st *step) turnWindow(o Override) {
 		over = was.End // it may be long ago: of a node that was not there
 		if o.offPeak() && !o.Until.Before(was.End) {
 			// Off peak began with the override, and goes on: so does what people took since.
-			over = earliest(over, o.Since)
+			over = devices.Earliest(over, o.Since)
 		}
 	case was == nil || was.End.Before(p.Since):
 		k.Event = is
@@ -156,7 +156,7 @@ func (st *step) turnWindow(o Override) {
 
 // turnPeak forgets the thresholds of a peak that is over.
 func (st *step) turnPeak() {
-	k, p := &st.Kept, st.plan
+	k, p := &st.Persisted, st.plan
 	if p.Phase == InPeak && !k.PeakEnd.Equal(p.Peak.End) {
 		if st.Phase != InPeak || k.PeakEnd.Before(st.now) {
 			k.Latched = nil
@@ -172,13 +172,13 @@ func (st *step) turnPeak() {
 // before is under the rules again, and a setback that the indoor temperature ended may
 // begin again.
 func (st *step) endWindow(over time.Time) {
-	later := func(t *Taken) bool { return t != nil && t.At.After(over) && !t.At.After(st.now) }
-	if !later(st.Kept.Battery.Taken) {
+	later := func(t *Choice) bool { return t != nil && t.At.After(over) && !t.At.After(st.now) }
+	if !later(st.Persisted.Battery.Choice) {
 		st.endYield()
 	}
-	for id, h := range st.Kept.Thermostats {
-		if !later(h.Taken) {
-			h.Taken = nil
+	for id, h := range st.Persisted.Thermostats {
+		if !later(h.Choice) {
+			h.Choice = nil
 		}
 		h.Ended, h.Baseline = false, nil
 		if h.Claim == nil && !st.now.Before(h.LastWrite.Add(st.Settings.Spacing)) {
@@ -209,7 +209,7 @@ func (st *step) fold(ev Event) {
 	case Answer:
 		st.answer(ev)
 	case OverrideAsked:
-		st.Kept.LastUserInput = st.now
+		st.Persisted.LastUserInput = st.now
 		st.override(ev.OverrideRequest)
 	case RestoreAsked:
 		st.restoreAll()
@@ -226,7 +226,7 @@ func (st *step) fold(ev Event) {
 			st.changeRole(ev.Active)
 		}
 	case Recovered:
-		st.takeOver(ev.Kept)
+		st.takeOver(ev.Persisted)
 	}
 }
 
@@ -248,16 +248,16 @@ func (st *step) changeRole(active bool) {
 }
 
 // takeOver takes over what another process has kept.
-func (st *step) takeOver(k Kept) {
+func (st *step) takeOver(k Persisted) {
 	// Where it says the same of a thermostat, what was seen of that one counts on.
 	st.ReadSinceStart = where(st.ReadSinceStart, func(id string, _ time.Time) bool {
-		return reflect.DeepEqual(st.Kept.Thermostats[id], k.Thermostats[id])
+		return reflect.DeepEqual(st.Persisted.Thermostats[id], k.Thermostats[id])
 	})
 	// And where it wants the same, a command for that is still on its way.
 	st.Pending = where(st.Pending, func(target string, _ Pending) bool {
-		return st.Kept.wantsAs(k, target)
+		return st.Persisted.wantsAs(k, target)
 	})
-	st.Kept = k
+	st.Persisted = k
 }
 
 // follow is fold for a node on standby: it knows what is going on and judges

@@ -193,7 +193,7 @@ var thermostatTable = Table{
 // that outside peaks, or do not.
 func (k BatteryRecord) tenure(holds bool) Tenure {
 	switch {
-	case k.Taken != nil:
+	case k.Choice != nil:
 		return Yielded
 	case k.AtPeak && holds:
 		return Held
@@ -206,7 +206,7 @@ func (k BatteryRecord) tenure(holds bool) Tenure {
 // tenure says who has a thermostat's setting, in an event that is open; nil: none.
 func (h ThermostatRecord) tenure(event *Stretch) Tenure {
 	switch claim := h.Claim; {
-	case h.Taken != nil, claim != nil && claim.yields():
+	case h.Choice != nil, claim != nil && claim.yields():
 		return Yielded
 	case claim == nil:
 		return Free
@@ -218,11 +218,11 @@ func (h ThermostatRecord) tenure(event *Stretch) Tenure {
 
 // transition carries out what a cause changes on record.
 func (st *step) transition(b Battery, c Cause) {
-	t, ok := reserveTable.Next(st.Kept.Battery.tenure(st.holds()), c)
+	t, ok := reserveTable.Next(st.Persisted.Battery.tenure(st.holds()), c)
 	if !ok {
 		return
 	}
-	k := &st.Kept.Battery
+	k := &st.Persisted.Battery
 	switch t.Effect {
 	case Confirm:
 		st.confirmReserve(t.To)
@@ -244,7 +244,7 @@ func (st *step) transition(b Battery, c Cause) {
 			return // the next reading tells
 		}
 		st.takeBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
-		k.Taken.Reserve = b.Reserve
+		k.Choice.Reserve = b.Reserve
 		k.undo(*b.Reserve)
 		st.forgetWrites()
 	case YieldOver:
@@ -252,10 +252,10 @@ func (st *step) transition(b Battery, c Cause) {
 			return // the next reading tells
 		}
 		st.takeBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
-		k.Taken.Reserve = b.Reserve
+		k.Choice.Reserve = b.Reserve
 	case Choose:
-		taken := *k.Taken
-		taken.Reserve, k.Taken = b.Reserve, &taken
+		taken := *k.Choice
+		taken.Reserve, k.Choice = b.Reserve, &taken
 	case KeepChoice:
 		st.choiceStands()
 	}

@@ -39,9 +39,9 @@ func records(yield func(BatteryRecord)) {
 	for _, wanted := range values {
 		for _, before := range values {
 			for _, flights := range [][]Flight{nil, {FlightOf(0, 100, at)}, {FlightOf(100, 0, at)}, {FlightOf(0, 100, at), FlightOf(100, 100, at)}} {
-				for _, choice := range []*Taken{nil, {At: at}, {At: at, Reserve: new(50)}, {At: at, Reserve: new(100)}} {
+				for _, choice := range []*Choice{nil, {At: at}, {At: at, Reserve: new(50)}, {At: at, Reserve: new(100)}} {
 					for flags := range 4 {
-						k := BatteryRecord{Wanted: wanted, Before: before, Flights: flights, Taken: choice, WrittenAt: at, Confirmed: flags&1 > 0, AtPeak: flags&2 > 0}
+						k := BatteryRecord{Wanted: wanted, Before: before, Flights: flights, Choice: choice, WrittenAt: at, Confirmed: flags&1 > 0, AtPeak: flags&2 > 0}
 						if wanted == nil && (before != nil || k.Confirmed) {
 							continue // forgotten as one
 						}
@@ -66,9 +66,9 @@ func TestWhatCannotHappenDoesNot(t *testing.T) {
 		for _, shown := range []*int{nil, new(0), new(20), new(50), new(80), new(100)} {
 			for _, after := range polls {
 				for flags := range 8 {
-					discharge, owner, lifted := flags&1 > 0, flags&2 > 0, flags&4 > 0 && k.Taken == nil && shown != nil && k.Wanted != nil
+					discharge, owner, lifted := flags&1 > 0, flags&2 > 0, flags&4 > 0 && k.Choice == nil && shown != nil && k.Wanted != nil
 					polled := k.WrittenAt.Add(after)
-					st := step{State: State{Settings: Settings{OffPeakReserve: 100}, Kept: Kept{Battery: k}}, now: polled}
+					st := step{State: State{Settings: Settings{OffPeakReserve: 100}, Persisted: Persisted{Battery: k}}, now: polled}
 					st.Settings.Calendar.Location = time.UTC
 					st.plan.Discharge = discharge
 					l := ReserveLedger{Record: k, OffPeak: 100, Discharge: discharge, Owner: owner, Lifted: lifted, ReadLast: k.WrittenAt}
@@ -85,7 +85,7 @@ func TestWhatCannotHappenDoesNot(t *testing.T) {
 						b.Polled = polled.Add(devices.ShownWithin)
 						st.transition(b, c) // once more: one odd figure decides nothing
 					}
-					if got := st.Kept.Battery.tenure(discharge); got != row.To {
+					if got := st.Persisted.Battery.tenure(discharge); got != row.To {
 						t.Fatalf("%s, %s: %s, not %s: %+v shows %v", from, c, got, row.To, k, *shown)
 					}
 				}

@@ -86,9 +86,9 @@ func TestWhatCannotHappenToAThermostatDoesNot(t *testing.T) {
 	before := Thermostat{Mode: devices.HeatCool, Setting: all[0], Period: "1", Polled: written}
 	claims(func(claim *Claim) {
 		for _, open := range []bool{true, false} {
-			for _, taken := range []*Taken{nil, {At: written}} {
+			for _, taken := range []*Choice{nil, {At: written}} {
 				for _, seen := range []bool{true, false} {
-					h := ThermostatRecord{Claim: claim, Taken: taken, Event: written}
+					h := ThermostatRecord{Claim: claim, Choice: taken, Event: written}
 					if taken != nil && !open {
 						continue // it ends with the window
 					}
@@ -121,14 +121,14 @@ type thermostatTransition struct {
 
 func (c thermostatTransition) check(t *testing.T, met map[Tenure]map[Cause]bool) {
 	t.Helper()
-	st := step{State: State{Settings: Settings{Thermostats: []string{"up"}}, Kept: Kept{Thermostats: map[string]ThermostatRecord{"up": c.h}}}, now: c.read.Polled}
+	st := step{State: State{Settings: Settings{Thermostats: []string{"up"}}, Persisted: Persisted{Thermostats: map[string]ThermostatRecord{"up": c.h}}}, now: c.read.Polled}
 	st.Settings.Calendar.Location = time.UTC
 	st.plan.Phase = OffPeak
 	if c.open {
-		st.plan.Phase, st.Kept.Event = InPeak, &Stretch{Start: written, End: written.Add(3 * time.Hour)}
+		st.plan.Phase, st.Persisted.Event = InPeak, &Stretch{Start: written, End: written.Add(3 * time.Hour)}
 	}
 	l := ThermostatLedger{Record: c.h, Before: c.before, Doubted: c.doubted, First: c.read, ReadSinceStart: c.seen, Window: c.open}
-	cause, from := AttributeSetting(l, c.read), c.h.tenure(st.Kept.Event)
+	cause, from := AttributeSetting(l, c.read), c.h.tenure(st.Persisted.Event)
 	if !c.doubted.Polled.IsZero() {
 		st.doubt = Doubt{Polled: c.doubted.Polled}
 	}
@@ -143,13 +143,13 @@ func (c thermostatTransition) check(t *testing.T, met map[Tenure]map[Cause]bool)
 		c.read.Polled = c.read.Polled.Add(time.Second)
 		st.transitionThermostat("up", c.read, l) // once more: one odd figure decides nothing
 	}
-	after := st.Kept.Thermostats["up"]
+	after := st.Persisted.Thermostats["up"]
 	want := row.To
-	if row.Outside != "" && after.Taken == nil {
+	if row.Outside != "" && after.Choice == nil {
 		want = row.Outside
 	}
-	got := after.tenure(st.Kept.Event)
-	if auto := c.open && c.h.Taken == nil && from == Yielded; auto && got == Held {
+	got := after.tenure(st.Persisted.Event)
+	if auto := c.open && c.h.Choice == nil && from == Yielded; auto && got == Held {
 		return // the rules have it again, on top of the choice
 	}
 	if got != want {

@@ -54,7 +54,7 @@ func (st *step) thermostat(id string) {
 // reconcileSetting sends at most one write: when what is wanted is not what is in
 // force, and no gate is shut.
 func (st *step) reconcileSetting(id string, t Thermostat, goal Goal) {
-	h := st.Kept.Thermostats[id]
+	h := st.Persisted.Thermostats[id]
 	switch {
 	case st.doubted(id), st.awaits(id), goal == Setback && st.beyond(st.Indoor[id].Doubt):
 		// The next reading decides, or what becomes of a person's command.
@@ -69,7 +69,7 @@ func (st *step) reconcileSetting(id string, t Thermostat, goal Goal) {
 
 // judgeIndoor ends the setback of this event where it is too warm or too cold inside.
 func (st *step) judgeIndoor(id string, t Thermostat) {
-	f, h := st.Indoor[id].Known, st.Kept.Thermostats[id]
+	f, h := st.Indoor[id].Known, st.Persisted.Thermostats[id]
 	if st.wantedGoal(id) != Setback || !st.beyond(f) {
 		return
 	}
@@ -77,7 +77,7 @@ func (st *step) judgeIndoor(id string, t Thermostat) {
 		st.note(NoteLeft, id, "%s: it is %s inside, beyond the limit, so its setback ends", t.Name, st.inside(f.Value))
 	} else {
 		st.note(NoteLeft, id, "%s: it is %s inside, beyond the limit, so there is no setback", t.Name, st.inside(f.Value))
-		h.Event = st.Kept.Event.Start
+		h.Event = st.Persisted.Event.Start
 	}
 	h.Ended = true
 	st.keep(id, h)
@@ -115,7 +115,7 @@ func (st *step) change(id string, t Thermostat, h ThermostatRecord, goal Goal) {
 	want := st.target(t, base, goal)
 	if h.Claim != nil && !h.Claim.Confirmed && !devices.SameRequest(want, h.Claim.Wanted, base.Mode) && !st.Pending[id].mayLand(t.Polled) && st.gone(id, t, base.Setting) {
 		st.forgetClaim(id, t, h) // it never landed, and will no more
-		h = st.Kept.Thermostats[id]
+		h = st.Persisted.Thermostats[id]
 	}
 	switch {
 	case h.Claim == nil && devices.SamePoints(want, t.Setting, base.Mode):
@@ -200,7 +200,7 @@ func (st *step) target(t Thermostat, base Baseline, goal Goal) devices.Setting {
 // has set by hand, or as the settings have it.
 func (st *step) precoolF() float64 {
 	if c := st.comfort(); c != nil && !st.plan.Forced {
-		if most, ok := st.Kept.ByHand[AdjustPrecool]; ok {
+		if most, ok := st.Persisted.ByHand[AdjustPrecool]; ok {
 			return min(c.PrecoolF, most)
 		}
 		return c.PrecoolF
@@ -219,7 +219,7 @@ func (st *step) end(base Baseline, goal Goal) time.Time {
 	}
 	if base.HasEnd() {
 		// Where the old hold would end, the schedule may save more.
-		until = earliest(base.Until, until)
+		until = devices.Earliest(base.Until, until)
 	}
 	return until
 }
@@ -234,7 +234,7 @@ func moreLoad(mode devices.HVACMode, want, now devices.Setting) bool {
 		mode.Heats() && want.Heat != nil && now.Heat != nil && *want.Heat > *now.Heat+0.3
 }
 
-// write notes in Kept what is about to be done, and sends it.
+// write notes in Persisted what is about to be done, and sends it.
 func (st *step) write(id string, t Thermostat, h ThermostatRecord, goal Goal, want devices.Setting) {
 	w := Write{Target: id, Setting: &want, Goal: goal, Why: st.sentence(t, h, goal, want)}
 	if st.Settings.DryRun {
@@ -243,7 +243,7 @@ func (st *step) write(id string, t Thermostat, h ThermostatRecord, goal Goal, wa
 	}
 	if h.Claim == nil {
 		h.Claim = &Claim{Baseline: h.base(t), Kind: goal, Wanted: want, Before: t.Setting}
-		h.Event, h.Baseline = st.Kept.Event.Start, nil
+		h.Event, h.Baseline = st.Persisted.Event.Start, nil
 	}
 	claim := *h.Claim
 	again := sameWrite(want, claim.Wanted) && !claim.WrittenAt.IsZero()
@@ -263,7 +263,7 @@ func (st *step) write(id string, t Thermostat, h ThermostatRecord, goal Goal, wa
 	claim.Kind, claim.Wanted, claim.WrittenAt, claim.Confirmed, claim.Period = goal, want, st.now, false, t.Period
 	claim = claim.withoutCommand()
 	h.Claim, h.LastWrite = &claim, st.now
-	st.Kept.Thermostats = with(st.Kept.Thermostats, id, h)
+	st.Persisted.Thermostats = with(st.Persisted.Thermostats, id, h)
 	st.send(w)
 	p := st.Pending[id]
 	p.Maybe = maybe
@@ -332,7 +332,7 @@ func (st *step) giveBack(id string, t Thermostat, h ThermostatRecord) {
 		}
 		return
 	}
-	if h.Claim.Mode != "" && h.Taken != nil {
+	if h.Claim.Mode != "" && h.Choice != nil {
 		return // a person has it until the window ends
 	}
 	want, due := st.baseline(t, h), true
@@ -419,7 +419,7 @@ func (claim Claim) shown(t Thermostat) bool {
 // start only the time since its first reading counts: the write is another process's,
 // and the clock may have been set since.
 func (st *step) gone(id string, t Thermostat, own devices.Setting) bool {
-	claim := *st.Kept.Thermostats[id].Claim
+	claim := *st.Persisted.Thermostats[id].Claim
 	since := min(t.Polled.Sub(claim.WrittenAt), t.Polled.Sub(st.ReadSinceStart[id]))
 	if !claim.Confirmed && (since < devices.ShownWithin || claim.Wanted.Hold != devices.HoldUntil && since < devices.AnswerWithin) {
 		return false
@@ -434,7 +434,7 @@ func (st *step) gone(id string, t Thermostat, own devices.Setting) bool {
 // setting when it was last asked for something, has it still, the vendor knows nothing
 // of that, and no earlier write may land.
 func (st *step) neverTold(id string, t Thermostat) bool {
-	h := st.Kept.Thermostats[id]
+	h := st.Persisted.Thermostats[id]
 	claim := h.Claim
 	if claim == nil || claim.Confirmed || claim.crossed() || !st.Pending[id].untaken() {
 		return false
@@ -473,7 +473,7 @@ func (st *step) baseline(t Thermostat, h ThermostatRecord) devices.Setting {
 // forgetClaim forgets what the rules set on a thermostat: it has what it had.
 func (st *step) forgetClaim(id string, t Thermostat, h ThermostatRecord) {
 	st.note(NoteRestored, id, "%s has its earlier setting again", t.Name)
-	if b := h.Claim.Baseline; st.Kept.Event != nil && h.Event.Equal(st.Kept.Event.Start) && devices.Same(b.Setting, t.Setting, t.Mode) {
+	if b := h.Claim.Baseline; st.Persisted.Event != nil && h.Event.Equal(st.Persisted.Event.Start) && devices.Same(b.Setting, t.Setting, t.Mode) {
 		h.Baseline = &b // whatever else it shows has taken the place of that
 	}
 	h.Claim = nil

@@ -39,8 +39,8 @@ func (st *step) latchAt(charge float64, at time.Time) {
 	left := p.Peak.End.Sub(at)
 	for _, t := range st.Settings.Thresholds {
 		minutes := int(t.Left / time.Minute)
-		if left >= t.Left && charge <= t.Level && !slices.Contains(st.Kept.Latched, minutes) {
-			st.Kept.Latched = append(slices.Clip(st.Kept.Latched), minutes)
+		if left >= t.Left && charge <= t.Level && !slices.Contains(st.Persisted.Latched, minutes) {
+			st.Persisted.Latched = append(slices.Clip(st.Persisted.Latched), minutes)
 			st.note(NoteLatched, "", "the battery is at %.0f %% with %d minutes of the peak left; the threshold is %.0f %% at %d minutes",
 				charge, int(left.Minutes()), t.Level, minutes)
 		}
@@ -58,7 +58,7 @@ func (st *step) offsetF() float64 {
 
 // latchedF is the setback that thresholds ask for, in °F.
 func (st *step) latchedF() float64 {
-	n := len(st.Kept.Latched)
+	n := len(st.Persisted.Latched)
 	if st.plan.Phase != InPeak || st.plan.Paused {
 		n = 0
 	}

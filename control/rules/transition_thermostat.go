@@ -18,7 +18,7 @@ func (st *step) readThermostat(id string, t Thermostat) {
 		return
 	}
 	if t.owner() != "" {
-		st.transitionThermostat(id, t, ThermostatLedger{Record: st.Kept.Thermostats[id], Before: prev})
+		st.transitionThermostat(id, t, ThermostatLedger{Record: st.Persisted.Thermostats[id], Before: prev})
 		return
 	}
 	st.expire(id, t.Polled)
@@ -27,7 +27,7 @@ func (st *step) readThermostat(id string, t Thermostat) {
 		st.ReadSinceStart = with(st.ReadSinceStart, id, t.Polled)
 	}
 	if c := st.transitionThermostat(id, t, l); (c == ModeMoved || c == ModeUndone) && !st.doubted(id) {
-		l.Record = st.Kept.Thermostats[id]
+		l.Record = st.Persisted.Thermostats[id]
 		st.transitionThermostat(id, t, l)
 	}
 }
@@ -69,7 +69,7 @@ func (t Thermostat) told(usual devices.Hold) bool {
 // expire ends the waiting for a person's command that nobody will say any more what
 // became of.
 func (st *step) expire(id string, polled time.Time) {
-	h := st.Kept.Thermostats[id]
+	h := st.Persisted.Thermostats[id]
 	if h.Claim == nil {
 		return
 	}
@@ -82,7 +82,7 @@ func (st *step) expire(id string, polled time.Time) {
 
 // thermostatLedger is what can explain a reading. prev is the one before.
 func (st *step) thermostatLedger(id string, t, prev Thermostat) ThermostatLedger {
-	h := st.Kept.Thermostats[id]
+	h := st.Persisted.Thermostats[id]
 	if before, ok := st.BeforeSuspension[id]; ok {
 		prev = before
 		st.BeforeSuspension = without(st.BeforeSuspension, id)
@@ -94,7 +94,7 @@ func (st *step) thermostatLedger(id string, t, prev Thermostat) ThermostatLedger
 		l.Doubted, l.Before = st.doubt.Shown.at(st.doubt.Polled), st.doubt.Before.at(time.Time{})
 		if l.Doubted.Mode == t.Mode && devices.SameRequest(l.Doubted.Setting, t.Setting, t.Mode) {
 			l.First = l.Doubted
-			l.First.Polled = earliest(t.Polled, st.doubt.Polled)
+			l.First.Polled = devices.Earliest(t.Polled, st.doubt.Polled)
 		}
 	}
 	if h.Claim == nil && !l.ReadSinceStart && l.Doubted.Polled.IsZero() {
@@ -109,7 +109,7 @@ func (st *step) thermostatLedger(id string, t, prev Thermostat) ThermostatLedger
 // transitionThermostat carries out what the cause of a reading changes on record.
 func (st *step) transitionThermostat(id string, t Thermostat, l ThermostatLedger) Cause {
 	h, c := l.Record, AttributeSetting(l, t)
-	row, ok := thermostatTable.Next(h.tenure(st.Kept.Event), c)
+	row, ok := thermostatTable.Next(h.tenure(st.Persisted.Event), c)
 	if !ok || h.needsProof(c) && st.odd(id, Doubt{t.Polled, t.sight(), l.Before.sight()}) {
 		return c // the next reading tells
 	}
@@ -171,7 +171,7 @@ func (l ThermostatLedger) choice(c Cause, t Thermostat) string {
 // record carries out an effect that changes the record of a thermostat and nothing
 // else.
 func (st *step) record(id string, e Effect, t Thermostat) {
-	h := st.Kept.Thermostats[id]
+	h := st.Persisted.Thermostats[id]
 	switch e {
 	case ForgetBaseline:
 		h.Baseline = nil
@@ -226,7 +226,7 @@ func (st *step) contest(id string, t Thermostat, h ThermostatRecord) {
 		st.takeThermostat(id, "set to "+t.text())
 	}
 	claim.Baseline, claim.Contested = Baseline{Setting: t.Setting, Mode: t.Mode}, true
-	h = st.Kept.Thermostats[id]
+	h = st.Persisted.Thermostats[id]
 	h.Claim = &claim
 	if h.Event.IsZero() {
 		h.Event = claim.WrittenAt
@@ -252,7 +252,7 @@ func (claim Claim) withoutCommand() Claim {
 // commanded leaves a thermostat to the person whose command for a setting of it
 // is on its way. What the rules set there is remembered until that has landed.
 func (st *step) commanded(id, setting string) {
-	before := st.Kept.Thermostats[id]
+	before := st.Persisted.Thermostats[id]
 	if st.neverTold(id, st.Thermostats[id]) {
 		before.Claim = nil // and nothing is to go back if the command fails
 	}
@@ -262,19 +262,19 @@ func (st *step) commanded(id, setting string) {
 	if before.Claim == nil {
 		return
 	}
-	h, claim := st.Kept.Thermostats[id], before.Claim.withoutCommand()
+	h, claim := st.Persisted.Thermostats[id], before.Claim.withoutCommand()
 	claim.Flights = append(claim.Flights, Flight{Sender: SentByPerson, At: devices.WholeSecond(st.now)})
 	h.Claim = &claim
 	if h.Event.IsZero() {
 		h.Event = claim.WrittenAt
 	}
-	st.Kept.Thermostats = with(st.Kept.Thermostats, id, h)
+	st.Persisted.Thermostats = with(st.Persisted.Thermostats, id, h)
 }
 
 // settled is how a person's command for a setting ended. After one that failed,
 // what the rules set is restored; after one that did not, what it was not about is.
 func (st *step) settled(id, setting string, applied bool) {
-	h := st.Kept.Thermostats[id]
+	h := st.Persisted.Thermostats[id]
 	if h.Claim == nil || !h.Claim.commanded() && h.Claim.Mode == "" {
 		return
 	}
@@ -288,13 +288,13 @@ func (st *step) settled(id, setting string, applied bool) {
 
 // takeThermostat leaves a thermostat to the person who changed it.
 func (st *step) takeThermostat(id, what string) {
-	h := st.Kept.Thermostats[id]
-	if h.Taken == nil {
+	h := st.Persisted.Thermostats[id]
+	if h.Choice == nil {
 		st.note(NoteTaken, id, "%s: %s; it is left alone%s", st.nameOf(id), what, st.until(st.takenUntil(st.now)))
 	}
 	h.Claim, h.Baseline = nil, nil
 	if st.plan.Phase != OffPeak {
-		h.Taken = &Taken{At: st.now, What: what}
+		h.Choice = &Choice{At: st.now, What: what}
 	}
 	st.Pending = without(st.Pending, id)
 	st.keep(id, h)

@@ -54,9 +54,9 @@ func unitedThresholds(a, b []int) []int {
 // it.
 func (k BatteryRecord) With(o BatteryRecord) BatteryRecord {
 	switch {
-	case o.Taken.since(k.Taken, k.WrittenAt):
+	case o.Choice.since(k.Choice, k.WrittenAt):
 		k, o = o, k
-	case k.Taken == nil && o.WrittenAt.After(k.WrittenAt):
+	case k.Choice == nil && o.WrittenAt.After(k.WrittenAt):
 		k.Wanted, k.Before, k.WrittenAt, k.ShownAt, k.Confirmed = o.Wanted, o.Before, o.WrittenAt, o.ShownAt, o.Confirmed
 	}
 	k.AtPeak, k.Flights = k.AtPeak || o.AtPeak, united(k.Flights, o.Flights)
@@ -64,7 +64,7 @@ func (k BatteryRecord) With(o BatteryRecord) BatteryRecord {
 }
 
 // since reports whether a choice was made after another one, and after a write.
-func (t *Taken) since(o *Taken, written time.Time) bool {
+func (t *Choice) since(o *Choice, written time.Time) bool {
 	return t != nil && t.At.After(written) && (o == nil || t.At.After(o.At))
 }
 
@@ -73,7 +73,7 @@ func (t *Taken) since(o *Taken, written time.Time) bool {
 // node, the baseline of that one does. What a person chose last counts, whichever node
 // has seen it.
 func (h ThermostatRecord) With(o ThermostatRecord) ThermostatRecord {
-	if o.Taken.since(h.Taken, h.LastWrite) {
+	if o.Choice.since(h.Choice, h.LastWrite) {
 		h, o = o, h
 	}
 	switch {

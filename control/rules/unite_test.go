@@ -62,9 +62,9 @@ func TestAWriteForTheOtherSetPointIsAnother(t *testing.T) {
 		t.Errorf("%s", mustJSON(t, got))
 	}
 	w := newWorld(t, "2026-07-15 19:01")
-	w.s.Kept.Thermostats = map[string]ThermostatRecord{"up": claim(82, Setback, "18:50")}
+	w.s.Persisted.Thermostats = map[string]ThermostatRecord{"up": claim(82, Setback, "18:50")}
 	w.s.Pending = map[string]Pending{"up": {Tries: 3}}
-	w.step(Recovered{Kept{Thermostats: map[string]ThermostatRecord{"up": claim(84, Restore, "19:00")}}})
+	w.step(Recovered{Persisted{Thermostats: map[string]ThermostatRecord{"up": claim(84, Restore, "19:00")}}})
 	if p, ok := w.s.Pending["up"]; ok {
 		t.Errorf("what became of one says nothing of the other: %+v", p)
 	}
@@ -74,19 +74,19 @@ func TestAWriteForTheOtherSetPointIsAnother(t *testing.T) {
 func TestWhatAPersonChoseLastCounts(t *testing.T) {
 	t.Run("for the battery", func(t *testing.T) {
 		stale := BatteryRecord{Wanted: new(0), WrittenAt: at("2026-07-15 16:00"), AtPeak: true, Flights: []Flight{FlightOf(0, 100, at("2026-07-15 16:00"))}}
-		choice := BatteryRecord{Wanted: new(100), Confirmed: true, WrittenAt: at("2026-07-15 16:20"), Taken: &Taken{At: at("2026-07-15 18:00"), What: "reserve set to 60 %"}}
-		if got := stale.With(choice); got.Taken == nil || *got.Wanted != 100 || !got.AtPeak || len(got.Flights) != 1 {
+		choice := BatteryRecord{Wanted: new(100), Confirmed: true, WrittenAt: at("2026-07-15 16:20"), Choice: &Choice{At: at("2026-07-15 18:00"), What: "reserve set to 60 %"}}
+		if got := stale.With(choice); got.Choice == nil || *got.Wanted != 100 || !got.AtPeak || len(got.Flights) != 1 {
 			t.Errorf("%s", mustJSON(t, got))
 		}
 		stale.WrittenAt = at("2026-07-15 18:30")
-		if got := stale.With(choice); got.Taken != nil {
+		if got := stale.With(choice); got.Choice != nil {
 			t.Error("an earlier choice counts, which was overtaken")
 		}
 	})
 	t.Run("for a thermostat", func(t *testing.T) {
 		stale := ThermostatRecord{LastWrite: at("2026-07-15 16:00")}
-		choice := ThermostatRecord{Taken: &Taken{At: at("2026-07-15 18:00"), What: "set to cool 72"}}
-		if got := stale.With(choice); got.Taken == nil {
+		choice := ThermostatRecord{Choice: &Choice{At: at("2026-07-15 18:00"), What: "set to cool 72"}}
+		if got := stale.With(choice); got.Choice == nil {
 			t.Errorf("%s", mustJSON(t, got))
 		}
 	})
@@ -123,12 +123,12 @@ func TestAnEventThatBeganLaterCounts(t *testing.T) {
 func TestAnOldEventEndsNoLaterChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 19:20")
 	w.reserve = 60
-	k := Kept{HomeRecord: HomeRecord{Event: &Stretch{Start: at("2026-07-15 15:30"), End: at("2026-07-15 19:00")}}}
-	k.Battery = BatteryRecord{Wanted: new(100), Confirmed: true, WrittenAt: at("2026-07-15 19:00"), Mode: "self_consumption", Taken: &Taken{At: at("2026-07-15 19:12"), What: "reserve set to 60 %"}}
-	k.Thermostats = map[string]ThermostatRecord{"up": {Taken: &Taken{At: at("2026-07-15 17:00"), What: "set to cool 72"}, Event: k.Event.Start}}
+	k := Persisted{HomeRecord: HomeRecord{Event: &Stretch{Start: at("2026-07-15 15:30"), End: at("2026-07-15 19:00")}}}
+	k.Battery = BatteryRecord{Wanted: new(100), Confirmed: true, WrittenAt: at("2026-07-15 19:00"), Mode: "self_consumption", Choice: &Choice{At: at("2026-07-15 19:12"), What: "reserve set to 60 %"}}
+	k.Thermostats = map[string]ThermostatRecord{"up": {Choice: &Choice{At: at("2026-07-15 17:00"), What: "set to cool 72"}, Event: k.Event.Start}}
 	w.step(Recovered{k})
 	w.start().until("19:40").want()
-	if w.s.Kept.Battery.Taken == nil || w.s.Kept.Thermostats["up"].Taken != nil || w.s.Kept.Event != nil {
-		t.Errorf("%s", mustJSON(t, w.s.Kept))
+	if w.s.Persisted.Battery.Choice == nil || w.s.Persisted.Thermostats["up"].Choice != nil || w.s.Persisted.Event != nil {
+		t.Errorf("%s", mustJSON(t, w.s.Persisted))
 	}
 }

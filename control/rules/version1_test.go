@@ -47,7 +47,7 @@ func TestAJournalOfVersion1(t *testing.T) {
 			}
 			w := newWorld(t, "2026-07-15 "+c.now)
 			c.found(w)
-			w.step(Recovered{e.Kept()})
+			w.step(Recovered{e.Persisted()})
 			w.start()
 			w.until("18:58").want(c.peak...)
 			if up := w.therm["up"]; up.Hold == devices.HoldUntil {

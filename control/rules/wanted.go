@@ -70,19 +70,19 @@ func (st *step) wantsOwner() (target, bool) {
 // wantsPerson is what a person chose while a write of the rules was on its way:
 // it has to be put back if that write lands. Any other choice stands by itself.
 func (st *step) wantsPerson() (target, bool) {
-	taken := st.Kept.Battery.Taken
+	taken := st.Persisted.Battery.Choice
 	if taken == nil {
 		return target{}, false
 	}
 	t := target{reason: ByPerson, why: "someone has changed the battery: " + taken.What}
-	if st.Kept.Battery.Wanted != nil {
+	if st.Persisted.Battery.Wanted != nil {
 		t.reserve = taken.Reserve
 	}
 	return t, true
 }
 
 func (st *step) wantsPause() (target, bool) {
-	return target{}, st.plan.Paused && !st.Kept.Battery.AtPeak
+	return target{}, st.plan.Paused && !st.Persisted.Battery.AtPeak
 }
 
 func (st *step) wantsCalendar() (target, bool) {
@@ -91,7 +91,7 @@ func (st *step) wantsCalendar() (target, bool) {
 	switch {
 	case want == st.floor() && want > 0:
 		t.why += ", because this Powerwall accepts no less"
-	case want == st.Kept.Battery.Limit && want > 0:
+	case want == st.Persisted.Battery.Limit && want > 0:
 		t.why += ", because this Powerwall accepts no more"
 	}
 	switch {

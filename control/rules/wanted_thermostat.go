@@ -30,13 +30,15 @@ func (st *step) wantedGoal(id string) Goal {
 }
 
 // goalOfSafety restores where it was too warm or too cold inside in this event.
-func (st *step) goalOfSafety(id string) (Goal, bool) { return Restore, st.Kept.Thermostats[id].Ended }
+func (st *step) goalOfSafety(id string) (Goal, bool) {
+	return Restore, st.Persisted.Thermostats[id].Ended
+}
 
 // goalOfPerson leaves the thermostat to whoever has taken it, or has made something
 // else of it: what is still owed goes back.
 func (st *step) goalOfPerson(id string) (Goal, bool) {
-	h := st.Kept.Thermostats[id]
-	return Restore, h.Taken != nil || h.Claim != nil && h.Claim.Mode != ""
+	h := st.Persisted.Thermostats[id]
+	return Restore, h.Choice != nil || h.Claim != nil && h.Claim.Mode != ""
 }
 
 func (st *step) goalOfPause(string) (Goal, bool) { return Restore, st.plan.Paused }
@@ -44,11 +46,11 @@ func (st *step) goalOfPause(string) (Goal, bool) { return Restore, st.plan.Pause
 // goalOfCalendar is what the phase asks for. What is left of an earlier event goes
 // back first.
 func (st *step) goalOfCalendar(id string) (Goal, bool) {
-	p, h := st.plan, st.Kept.Thermostats[id]
+	p, h := st.plan, st.Persisted.Thermostats[id]
 	switch {
 	case p.Phase == OffPeak, !slices.Contains(st.Settings.Thermostats, id):
 		return Restore, true
-	case h.Claim != nil && !h.Event.Equal(st.Kept.Event.Start):
+	case h.Claim != nil && !h.Event.Equal(st.Persisted.Event.Start):
 		return Restore, true
 	case p.Phase == InPeak && st.offsetF() > 0:
 		return Setback, true
@@ -63,7 +65,7 @@ func (st *step) goalOfCalendar(id string) (Goal, bool) {
 // precoolToday is Precool where the plan asks for it or, without one, the day is to be
 // hot.
 func (st *step) precoolToday(id string) Goal {
-	t, claim, planned := st.Thermostats[id], st.Kept.Thermostats[id].Claim, st.comfort()
+	t, claim, planned := st.Thermostats[id], st.Persisted.Thermostats[id].Claim, st.comfort()
 	switch {
 	case planned != nil && planned.PrecoolF > 0 && t.Mode.Cools() && !st.now.Before(planned.begins()):
 		return Precool

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sort"
 	"time"
+
+	"powermgr/devices"
 )
 
 // Windows of wall-clock time on some days of the year, and the moments at
@@ -135,7 +137,7 @@ func moments(wall time.Time, zone *time.Location) (first, last time.Time) {
 		first = latest(change, after)
 	}
 	if !after.After(change) {
-		last = earliest(change, before)
+		last = devices.Earliest(change, before)
 	}
 	return first.In(zone), last.In(zone)
 }

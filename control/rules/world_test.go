@@ -118,8 +118,8 @@ func (w *world) step(ev Event) {
 			w.t.Fatalf("Step changed the state it was given:\n%s\n%s", before, after)
 		}
 	}
-	if w.kept == "" || !reflect.DeepEqual(w.s.Kept, next.Kept) {
-		if k := mustJSON(w.t, next.Kept); k != w.kept {
+	if w.kept == "" || !reflect.DeepEqual(w.s.Persisted, next.Persisted) {
+		if k := mustJSON(w.t, next.Persisted); k != w.kept {
 			w.kept = k
 			w.journaled++
 		}
@@ -272,8 +272,8 @@ func (w *world) ask(value string) *world {
 // restart forgets what a process forgets.
 func (w *world) restart() *world {
 	w.t.Helper()
-	var kept Kept
-	if err := json.Unmarshal([]byte(mustJSON(w.t, w.s.Kept)), &kept); err != nil {
+	var kept Persisted
+	if err := json.Unmarshal([]byte(mustJSON(w.t, w.s.Persisted)), &kept); err != nil {
 		w.t.Fatal(err)
 	}
 	w.s = State{Settings: w.s.Settings}

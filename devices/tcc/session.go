@@ -106,7 +106,7 @@ func (c *Client) send(ctx context.Context, op string, r request) (cloud.Reply, e
 		}
 		return cloud.Reply{}, err
 	}
-	if c.renewed = c.bake(reply.Header) || c.renewed; c.renewed && c.now().Sub(c.savedAt) >= renewEvery {
+	if c.renewed = c.storeCookies(reply.Header) || c.renewed; c.renewed && c.now().Sub(c.savedAt) >= renewEvery {
 		c.keep()
 	}
 	return reply, nil
@@ -129,10 +129,10 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 	return req, nil
 }
 
-// bake keeps the cookies of an answer and reports whether any changed. Their
+// storeCookies keeps the cookies of an answer and reports whether any changed. Their
 // expiry is not looked at: the portal writes one that is malformed, and says
 // that a session has ended with an empty value.
-func (c *Client) bake(h http.Header) bool {
+func (c *Client) storeCookies(h http.Header) bool {
 	changed := false
 	for _, line := range h.Values("Set-Cookie") {
 		ck, err := http.ParseSetCookie(line)
@@ -248,7 +248,7 @@ func (c *Client) login(ctx context.Context) error {
 		}
 	}
 	return c.through(ctx, op, func(ctx context.Context) error {
-		sent, err := c.knock(ctx, op)
+		sent, err := c.submitLogin(ctx, op)
 		if !sent {
 			c.mem = before // the portal has seen nothing of it
 		}
@@ -281,16 +281,16 @@ func (c *Client) through(ctx context.Context, op string, work func(context.Conte
 	}
 }
 
-// knock takes the two steps of a log-in. It reports whether the portal can have
+// submitLogin takes the two steps of a log-in. It reports whether the portal can have
 // seen it: one whose connection was never made costs nothing.
-func (c *Client) knock(ctx context.Context, op string) (sent bool, err error) {
+func (c *Client) submitLogin(ctx context.Context, op string) (sent bool, err error) {
 	form := url.Values{"timeOffset": {"480"}, "UserName": {c.username}, "Password": {c.password.Reveal()}, "RememberMe": {"false"}}
 	req, err := c.request(ctx, http.MethodPost, "/portal", nil, strings.NewReader(form.Encode()))
 	if err != nil {
 		return false, failure(op, devices.Refused, errors.New("the address of the portal is not valid"))
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if sent, err = c.enterBy(op, req); err != nil {
+	if sent, err = c.loginStep(op, req); err != nil {
 		return sent, err
 	}
 	// The portal shows only now whether it means it: it may take the cookie back.
@@ -298,12 +298,12 @@ func (c *Client) knock(ctx context.Context, op string) (sent bool, err error) {
 	if err != nil {
 		return true, failure(op, devices.Refused, errors.New("the address of the portal is not valid"))
 	}
-	_, err = c.enterBy(op, req)
+	_, err = c.loginStep(op, req)
 	return true, err
 }
 
-// enterBy sends one step of a log-in, and reports whether it may have arrived.
-func (c *Client) enterBy(op string, req *http.Request) (sent bool, err error) {
+// loginStep sends one step of a log-in, and reports whether it may have arrived.
+func (c *Client) loginStep(op string, req *http.Request) (sent bool, err error) {
 	reply, err := cloud.Do(c.http, vendor, op, req)
 	if err != nil {
 		var e *devices.Error
@@ -317,7 +317,7 @@ func (c *Client) enterBy(op string, req *http.Request) (sent bool, err error) {
 
 // entered looks for a session in the answer to one step of a log-in.
 func (c *Client) entered(op string, reply cloud.Reply) error {
-	c.bake(reply.Header)
+	c.storeCookies(reply.Header)
 	to := strings.ToLower(reply.Header.Get("Location"))
 	redirect := reply.Status >= 300 && reply.Status < 400
 	switch {

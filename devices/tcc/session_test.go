@@ -362,7 +362,7 @@ func TestAStopKeepsARenewedSession(t *testing.T) {
 // The time of a log-in is in the file before the log-in is on the wire.
 func TestAttemptIsOnDiskBeforeItIsSent(t *testing.T) {
 	h := newHouse(t)
-	var seen memory
+	var seen sessionFile
 	h.set(func() {
 		h.enter = func(w http.ResponseWriter, _ *http.Request) {
 			b, err := os.ReadFile(h.file)
@@ -680,15 +680,15 @@ func TestSessionFile(t *testing.T) {
 		{"huge", func(h *house) { _ = os.WriteFile(h.file, bytes.Repeat([]byte{' '}, maxFile+1), 0o600) }, 0, devices.Unreachable},
 		{"in a directory that is not there", func(h *house) { h.file = filepath.Join(h.file, "no", "file") }, 0, devices.Unreachable},
 		{"of a clock that was years ahead", func(h *house) {
-			b, _ := json.Marshal(memory{NextLogin: h.now.AddDate(5, 0, 0)})
+			b, _ := json.Marshal(sessionFile{NextLogin: h.now.AddDate(5, 0, 0)})
 			_ = os.WriteFile(h.file, b, 0o600)
 		}, 0, devices.Unreachable},
 		{"of a lock-out that was years ahead", func(h *house) {
-			b, _ := json.Marshal(memory{LockedUntil: h.now.AddDate(5, 0, 0)})
+			b, _ := json.Marshal(sessionFile{LockedUntil: h.now.AddDate(5, 0, 0)})
 			_ = os.WriteFile(h.file, b, 0o600)
 		}, 0, devices.LockedOut},
 		{"of another account", func(h *house) {
-			b, _ := json.Marshal(memory{Host: "example.com", Username: "someone", Cookies: map[string]string{authCookie: "of-another-account"}})
+			b, _ := json.Marshal(sessionFile{Host: "example.com", Username: "someone", Cookies: map[string]string{authCookie: "of-another-account"}})
 			_ = os.WriteFile(h.file, b, 0o600)
 		}, 1, -1},
 	} {

@@ -81,7 +81,7 @@ type Client struct {
 	after    <-chan struct{} // who has the turn next waits for it: a log-in whose caller is gone; nil: there is none
 	recalled bool            // the session file has been read
 	renewed  bool            // the file has older cookies
-	mem      memory
+	mem      sessionFile
 	denied   bool // mem.Refused is about the present credentials
 	unsaved  bool // the last attempt to write the file did not succeed
 	savedAt  time.Time

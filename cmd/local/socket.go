@@ -355,7 +355,7 @@ func Unrestored(c config.Config) (all []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Paths.JournalFile, err)
 	}
-	kept := e.Kept()
+	kept := e.Persisted()
 	if kept.Battery.AtPeak {
 		all = append(all, fmt.Sprintf("the Powerwall's reserve, which goes back to %d %%", c.Settings.OffPeakReservePercent))
 	}

@@ -16,7 +16,7 @@ func TestTheOtherBatteryGoesOnOverMidnight(t *testing.T) {
 	for i := range 3 { // until Friday
 		h.until("23:55")
 		done := h.midnight()
-		w, next := done.Without, h.r.Without
+		w, next := done.Counterfactual, h.r.Counterfactual
 		ended = append(ended, *w.EndKWh)
 		if *next.StartKWh != *w.EndKWh || *next.EndKWh != *w.EndKWh || next.StartFrom != done.Date {
 			t.Errorf("day %d ended with %v kWh, the next begins with %v of %q", i, *w.EndKWh, *next.StartKWh, next.StartFrom)
@@ -61,7 +61,7 @@ func TestNotCompared(t *testing.T) {
 				h.says(topics.Powerwall("state"), p)
 				h.now = h.now.Add(5 * time.Minute)
 			}
-			w := h.r.Without
+			w := h.r.Counterfactual
 			if got := w.PeakMinutes + w.OtherMinutes; got != tt.want {
 				t.Errorf("%v minutes compared, want %v", got, tt.want)
 			}
@@ -82,7 +82,7 @@ func TestThePowerOfSeveralPowerwalls(t *testing.T) {
 		{"one", 13.5, 0, 5}, {"three", 40.5, 0, 15}, {"as somebody has said", 40.5, 9, 9},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := Without{Assumptions: Assumptions{PowerKW: c.said}, CapacityKWh: &c.kwh}
+			w := Counterfactual{Assumptions: Assumptions{PowerKW: c.said}, CapacityKWh: &c.kwh}
 			if got := w.battery().PowerKW; got != c.want {
 				t.Errorf("%g kW, want %g", got, c.want)
 			}
@@ -97,7 +97,7 @@ func TestARealBatteryLeftAloneIsTheOneWithoutPowermgr(t *testing.T) {
 	h.cloud.Person(func(house *emulator.House) { house.Reserve, house.GridCharging = UsualReserve, false })
 	h.poll()
 	h.until("23:55")
-	w := h.midnight().Without
+	w := h.midnight().Counterfactual
 	for _, x := range []struct {
 		name        string
 		real, model float64

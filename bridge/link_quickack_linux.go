@@ -11,7 +11,7 @@ import (
 // message would wait for an acknowledgement that Linux delays by 40 ms.
 type prompt struct{ *net.TCPConn }
 
-func promptly(conn net.Conn) net.Conn {
+func quickAck(conn net.Conn) net.Conn {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		return buffered{tcp, bufio.NewReader(prompt{tcp})}
 	}

@@ -31,7 +31,7 @@ func TestWhatIsDue(t *testing.T) {
 			}
 			config := config.Config{}
 			config.Settings.Timezone = "America/Los_Angeles"
-			e := Evening{Config: config, Now: now}
+			e := DailyReport{Config: config, Now: now}
 			due, err := e.Date("due")
 			if err != nil || due != c.due {
 				t.Errorf("due is %s, %v, want %s", due, err, c.due)
@@ -52,7 +52,7 @@ func TestYesterdayWithoutAMidnight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := Evening{Config: config, Now: now}
+	e := DailyReport{Config: config, Now: now}
 	for _, word := range []string{"yesterday", "due"} {
 		if got, err := e.Date(word); err != nil || got != "2026-09-06" {
 			t.Errorf("%s is %s, %v", word, got, err)

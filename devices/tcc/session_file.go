@@ -33,8 +33,8 @@ const (
 	authCookie = ".ASPXAUTH_TRUEHOME" // the session; empty means there is none
 )
 
-// memory is the content of the session file.
-type memory struct {
+// sessionFile is the content of the session file.
+type sessionFile struct {
 	Host     string            `json:"host"` // the session is this portal's
 	Username string            `json:"username"`
 	Cookies  map[string]string `json:"cookies,omitempty"`
@@ -57,7 +57,7 @@ type refusal struct {
 	Why  string `json:"why"`
 }
 
-const stretch = 100_000 // rounds of PBKDF2; a tenth of a second on a Raspberry Pi, once a start
+const pbkdf2Rounds = 100_000 // rounds of PBKDF2; a tenth of a second on a Raspberry Pi, once a start
 
 func refuse(username string, password devices.Secret, why string) (*refusal, error) {
 	salt := make([]byte, 16)
@@ -75,21 +75,21 @@ func (r *refusal) is(username string, password devices.Secret) bool {
 }
 
 func stretched(username string, password devices.Secret, salt []byte) ([]byte, error) {
-	return pbkdf2.Key(sha256.New, username+"\x00"+password.Reveal(), salt, stretch, sha256.Size)
+	return pbkdf2.Key(sha256.New, username+"\x00"+password.Reveal(), salt, pbkdf2Rounds, sha256.Size)
 }
 
 // wait is how long no log-in may be tried, at most an hour from now: a time
 // further off was written by a clock that has been set back since.
-func (m *memory) wait(now time.Time) time.Duration {
+func (m *sessionFile) wait(now time.Time) time.Duration {
 	return m.until(&m.NextLogin, now, loginAtMost, loginEvery)
 }
 
 // locked is how long the portal is to be left alone altogether.
-func (m *memory) locked(now time.Time) time.Duration {
+func (m *sessionFile) locked(now time.Time) time.Duration {
 	return m.until(&m.LockedUntil, now, lockAtMost, lockFirst)
 }
 
-func (m *memory) until(at *time.Time, now time.Time, most, instead time.Duration) time.Duration {
+func (m *sessionFile) until(at *time.Time, now time.Time, most, instead time.Duration) time.Duration {
 	if at.Sub(now) > most {
 		*at = now.Add(instead)
 	}
@@ -97,21 +97,21 @@ func (m *memory) until(at *time.Time, now time.Time, most, instead time.Duration
 }
 
 // try notes a log-in that is about to be sent.
-func (m *memory) try(now time.Time) {
+func (m *sessionFile) try(now time.Time) {
 	m.Cookies = nil
 	m.Logins = min(m.Logins+1, 100)
 	m.NextLogin = now.Add(grown(loginEvery, m.Logins, loginAtMost))
 }
 
 // lock notes that the portal has locked powermgr out; asked is what it said, or 0.
-func (m *memory) lock(now time.Time, asked time.Duration) {
+func (m *sessionFile) lock(now time.Time, asked time.Duration) {
 	m.Lockouts = min(m.Lockouts+1, 100)
 	m.LockedUntil = now.Add(min(max(asked, grown(lockFirst, m.Lockouts, lockAtMost)), lockAtMost))
 }
 
 // settle notes that the portal gave data, and reports whether that changed
 // anything.
-func (m *memory) settle() bool {
+func (m *sessionFile) settle() bool {
 	worth := m.Logins > 0 || m.Nulls > 0 || m.Lockouts > 0 || m.Refused != nil
 	m.Logins, m.Nulls, m.Lockouts, m.Refused = 0, 0, 0, nil
 	return worth
@@ -127,7 +127,7 @@ func grown(first time.Duration, times int, most time.Duration) time.Duration {
 
 // setCookie keeps a cookie or, when its value is empty, forgets it. It reports
 // whether anything changed.
-func (m *memory) setCookie(name, value string) bool {
+func (m *sessionFile) setCookie(name, value string) bool {
 	old, had := m.Cookies[name]
 	switch {
 	case value == "" && had:
@@ -145,13 +145,13 @@ func (m *memory) setCookie(name, value string) bool {
 
 // parseMemory reads a session file. What cannot be true is an error, so that
 // a damaged file is never taken for permission to log in.
-func parseMemory(b []byte) (memory, error) {
-	var m memory
+func parseMemory(b []byte) (sessionFile, error) {
+	var m sessionFile
 	if err := json.Unmarshal(b, &m); err != nil {
-		return memory{}, errors.New("not a session file")
+		return sessionFile{}, errors.New("not a session file")
 	}
 	if m.Logins < 0 || m.Nulls < 0 || m.Lockouts < 0 || len(m.Cookies) > maxCookies {
-		return memory{}, errors.New("not a session file of this program")
+		return sessionFile{}, errors.New("not a session file of this program")
 	}
 	return m, nil
 }
@@ -159,7 +159,7 @@ func parseMemory(b []byte) (memory, error) {
 // recall reads the session file. One that is not there is a first start; one
 // that cannot be read counts as a log-in just tried.
 func (c *Client) recall() {
-	fresh := memory{Host: c.base.Host, Username: c.username}
+	fresh := sessionFile{Host: c.base.Host, Username: c.username}
 	c.mem = fresh
 	if c.file == "" {
 		return
@@ -184,17 +184,17 @@ func (c *Client) recall() {
 	c.denied = m.Refused.is(c.username, c.password)
 }
 
-func readMemory(path string) (memory, error) {
+func readMemory(path string) (sessionFile, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return memory{}, err
+		return sessionFile{}, err
 	}
 	if info.Size() > maxFile || !info.Mode().IsRegular() {
-		return memory{}, errors.New("not a session file")
+		return sessionFile{}, errors.New("not a session file")
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return memory{}, err
+		return sessionFile{}, err
 	}
 	return parseMemory(b)
 }

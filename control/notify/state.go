@@ -19,8 +19,8 @@ import (
 // lasting is that part of s. Two of the same mark are the same but for words
 // and figures that change as a fault lasts.
 func (s State) lasting() (kept State, mark string) {
-	kept = State{Faults: map[string]Told{}}
-	marks := map[string]Told{}
+	kept = State{Faults: map[string]FaultRecord{}}
+	marks := map[string]FaultRecord{}
 	for key, t := range s.Faults {
 		if t.Level == "" {
 			continue

@@ -40,7 +40,7 @@ func (a Assumptions) complete() Assumptions {
 
 // Without is the day without powermgr, and what it is computed from. Only time
 // in which home, sun and grid were measured is compared, for both.
-type Without struct {
+type Counterfactual struct {
 	Assumptions
 	CapacityKWh *float64 `json:"capacity_kwh"` // from stored_kwh and charge_percent
 	StartKWh    *float64 `json:"start_kwh"`    // stored as the day began
@@ -78,11 +78,13 @@ func (t Tariff) cost(g Grid) float64 {
 }
 
 // known reports whether the battery without powermgr has a charge.
-func (w Without) known() bool { return w.CapacityKWh != nil && w.StartKWh != nil && w.EndKWh != nil }
+func (w Counterfactual) known() bool {
+	return w.CapacityKWh != nil && w.StartKWh != nil && w.EndKWh != nil
+}
 
 // next is the start of the day after that of date.
-func (w Without) next(date string) Without {
-	n := Without{Assumptions: w.Assumptions, CapacityKWh: w.CapacityKWh, StartKWh: w.EndKWh, EndKWh: w.EndKWh}
+func (w Counterfactual) next(date string) Counterfactual {
+	n := Counterfactual{Assumptions: w.Assumptions, CapacityKWh: w.CapacityKWh, StartKWh: w.EndKWh, EndKWh: w.EndKWh}
 	if w.EndKWh != nil {
 		n.StartFrom = date
 	}
@@ -91,7 +93,7 @@ func (w Without) next(date string) Without {
 
 // capacity learns how much the battery holds, from a reading that is full
 // enough to tell.
-func (w *Without) capacity(p devices.PowerwallReading) {
+func (w *Counterfactual) capacity(p devices.PowerwallReading) {
 	if p.StoredEnergy == nil || *p.ChargePercent < 20 {
 		return
 	}
@@ -103,7 +105,7 @@ func (w *Without) capacity(p devices.PowerwallReading) {
 
 // begin gives the battery without powermgr the real one's charge, if there is
 // no day before that it has one from.
-func (w *Without) begin(percent float64) {
+func (w *Counterfactual) begin(percent float64) {
 	if w.EndKWh != nil || w.CapacityKWh == nil {
 		return
 	}
@@ -112,7 +114,7 @@ func (w *Without) begin(percent float64) {
 }
 
 // step lets the battery without powermgr live through a measured time.
-func (w *Without) step(phase rules.Phase, f Flows, length time.Duration) {
+func (w *Counterfactual) step(phase rules.Phase, f Flows, length time.Duration) {
 	if !w.known() || f.Home == nil || f.Solar == nil || f.GridIn == nil || f.GridOut == nil {
 		return
 	}
@@ -130,7 +132,7 @@ func (w *Without) step(phase rules.Phase, f Flows, length time.Duration) {
 }
 
 // battery is one left in self-consumption, which never takes from the grid.
-func (w *Without) battery() battery.Model {
+func (w *Counterfactual) battery() battery.Model {
 	a := w.complete()
 	b := battery.Model{CapacityKWh: *w.CapacityKWh, PowerKW: a.PowerKW, OneWay: math.Sqrt(a.RoundTrip)}
 	if b.PowerKW <= 0 {

@@ -22,9 +22,9 @@ import (
 	"powermgr/devices/durable"
 )
 
-// Evening is what powermgr report does: it turns the records of days into
+// DailyReport is what powermgr report does: it turns the records of days into
 // files, pages, pictures and mail.
-type Evening struct {
+type DailyReport struct {
 	Config config.Config
 	Now    time.Time
 	Log    *slog.Logger
@@ -35,7 +35,7 @@ const lastHour = time.Hour
 
 // Date reads a day as people say it. Due is the newest day whose report is
 // due: today in its last hour, else yesterday.
-func (e Evening) Date(text string) (string, error) {
+func (e DailyReport) Date(text string) (string, error) {
 	zone := e.Config.Zone()
 	switch text {
 	case "due":
@@ -54,7 +54,7 @@ func (e Evening) Date(text string) (string, error) {
 // Close writes the metrics files of the days up to last that are not written
 // yet and removes those that are too old. It returns the days that were
 // written; a second run right after it writes none.
-func (e Evening) Close(last string) ([]string, error) {
+func (e DailyReport) Close(last string) ([]string, error) {
 	return e.Config.Metrics().Close(e.Config.DayFile(), last, e.Now.In(e.Config.Zone()))
 }
 
@@ -65,7 +65,7 @@ type Day struct {
 }
 
 // Day is the day of a date such as 2026-07-15.
-func (e Evening) Day(date string) (Day, error) {
+func (e DailyReport) Day(date string) (Day, error) {
 	r, err := e.Config.Metrics().Find(e.Config.DayFile(), date)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Day{}, &NoRecord{date, e.Config.DayFile(), e.Config.Paths.PermanentMetricsDir}
@@ -96,7 +96,7 @@ func (d Day) HTML() ([]byte, error) {
 // this node or the other one has sent before. One of a day that goes on is a
 // mail of its own, and the day's is sent all the same. What cannot be sent now
 // waits for the daemon.
-func (e Evening) Mail(ctx context.Context, days []Day) error {
+func (e DailyReport) Mail(ctx context.Context, days []Day) error {
 	if !e.Config.Notifications.Mailbox().Wants(health.Info) {
 		return nil
 	}
@@ -161,9 +161,9 @@ const maxMailed = 20
 
 // mailedFile says which reports were mailed. The other node of a pair gets it
 // with the records, and would mail them again without it.
-func (e Evening) mailedFile() string { return e.Config.OnRamdisk("powermgr_reports.json") }
+func (e DailyReport) mailedFile() string { return e.Config.OnRamdisk("powermgr_reports.json") }
 
-func (e Evening) mailed() (keys []string) {
+func (e DailyReport) mailed() (keys []string) {
 	b, err := os.ReadFile(e.mailedFile())
 	if err == nil {
 		err = json.Unmarshal(b, &keys)
@@ -175,7 +175,7 @@ func (e Evening) mailed() (keys []string) {
 	return keys
 }
 
-func (e Evening) noteMailed(keys []string) error {
+func (e DailyReport) noteMailed(keys []string) error {
 	b, err := json.Marshal(keys[max(0, len(keys)-maxMailed):])
 	if err != nil {
 		return err

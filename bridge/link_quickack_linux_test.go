@@ -26,7 +26,7 @@ func TestAPacketIsOneRead(t *testing.T) {
 	if _, err := io.WriteString(broker, "packet"); err != nil {
 		t.Fatal(err)
 	}
-	in, part := promptly(conn), make([]byte, 1)
+	in, part := quickAck(conn), make([]byte, 1)
 	if _, err := io.ReadFull(in, part); err != nil || string(part) != "p" {
 		t.Fatalf("%q, %v", part, err)
 	}

@@ -21,8 +21,8 @@ type Settings struct {
 	LowPercent float64
 }
 
-// A Letter is what a Mail says, before it has a form.
-type Letter struct {
+// A Message is what a Mail says, before it has a form.
+type Message struct {
 	Key     string
 	Level   health.Level
 	Over    bool   // what Level was for is over
@@ -32,7 +32,7 @@ type Letter struct {
 	At      time.Time
 }
 
-// A Fact is one row of a letter.
+// A Fact is one row of a message.
 type Fact struct{ Name, Text string }
 
 // longestSubject is in characters; more than that no phone shows.
@@ -64,7 +64,7 @@ func bare(subject string) string {
 
 // Compose gives l its form: plain text, the same in HTML, and a last line that
 // says who sends it and where to look.
-func (s Settings) Compose(l Letter) Mail {
+func (s Settings) Compose(l Message) Mail {
 	m := Mail{Key: l.Key, Level: l.Level, At: l.At}
 	m.Subject = oneLine(product+" "+label(l.Level, l.Over)+bare(l.Subject), longestSubject)
 	footer := "Sent by powermgr, " + s.date(l.At) + "."
