@@ -38,7 +38,7 @@ func (a Assumptions) complete() Assumptions {
 	return a
 }
 
-// Without is the day without powermgr, and what it is computed from. Only time
+// Counterfactual is the day without powermgr, and what it is computed from. Only time
 // in which home, sun and grid were measured is compared, for both.
 type Counterfactual struct {
 	Assumptions
