@@ -9,20 +9,20 @@ import (
 	"powermgr/control/rules"
 )
 
-// judging is something that the witness looks at.
+// judging is something that the oracle looks at.
 type judging func(*home)
 
 func (j judging) do(h *home)     { j(h) }
 func (j judging) String() string { return "" }
 
 // appointments are when to look at the devices during the day.
-func (w *witness) appointments() (all []act) {
+func (w *oracle) appointments() (all []event) {
 	for now := w.home.world.day(); now.Before(w.home.world.day().AddDate(0, 0, 1)); now = now.Add(30 * time.Minute) {
 		phase, peak := w.calendar.At(now)
 		if phase == rules.InPeak && peak.Start.Equal(now) && w.home.world.lives(peak) {
 			all = append(all,
-				act{now.Add(inTime), judging(func(h *home) { w.judgeReserveInTime(h, peak.Start) })},
-				act{peak.End.Add(givenBack), judging(w.afterPeak)})
+				event{now.Add(inTime), judging(func(h *home) { w.judgeReserveInTime(h, peak.Start) })},
+				event{peak.End.Add(givenBack), judging(w.afterPeak)})
 		}
 	}
 	return all

@@ -20,7 +20,7 @@ import (
 // retained, and passes on. The real link is tried on real brokers in package
 // bridge.
 type broker struct {
-	watch *witness
+	oracle *oracle
 
 	mu       sync.Mutex
 	up       bool
@@ -91,7 +91,7 @@ func (b *broker) take(from *link, m bus.Message) {
 	if m.Origin != bus.Local || bus.Private(m.Topic) {
 		return
 	}
-	b.watch.message(from.node, m)
+	b.oracle.message(from.node, m)
 	if from.o.Keeps(m) {
 		b.publish(from, m)
 	}
@@ -154,7 +154,7 @@ func (b *broker) greet(l *link) {
 		}
 	}
 	var timer *time.Timer
-	timer = time.AfterFunc(settling+b.watch.home.baton.next(), func() {
+	timer = time.AfterFunc(settling+b.oracle.home.scheduler.next(), func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if l.settling == timer {
@@ -275,7 +275,7 @@ func (b *broker) has(n *node) bool {
 
 // heal gives it back to all.
 func (b *broker) heal() {
-	for _, n := range b.watch.home.nodes {
+	for _, n := range b.oracle.home.nodes {
 		b.cut(n, false)
 	}
 }
@@ -283,7 +283,7 @@ func (b *broker) heal() {
 // pass gives a message to all who want it, flagged as it was sent.
 func (b *broker) pass(from *link, m bus.Message) {
 	if from != nil && !from.node.stranger && m.Topic == from.o.Topics.Powerwall(devices.StateLeaf) {
-		b.watch.counted(m)
+		b.oracle.counted(m)
 	}
 	if m.Retain {
 		if len(m.Payload) == 0 {
@@ -326,7 +326,7 @@ func (b *broker) set(up, forgets bool) {
 	b.up = up
 	if forgets {
 		clear(b.retained)
-		b.watch.uncounted()
+		b.oracle.uncounted()
 	}
 	for _, l := range b.links {
 		switch {

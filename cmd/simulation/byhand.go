@@ -33,7 +33,7 @@ const allByHand = "configured"
 
 // byHand sends a change by hand.
 func (h *home) byHand(name, payload string) {
-	h.watch.byHand(name, payload)
+	h.oracle.byHand(name, payload)
 	h.send(bus.Message{Topic: "powermgr/control/" + name + devices.Set, Payload: []byte(payload)})
 }
 

@@ -19,7 +19,7 @@ type decided struct {
 }
 
 // lists is told of every journal that is saved.
-func (w *witness) lists(e journal.Entry) {
+func (w *oracle) lists(e journal.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var last time.Time
@@ -39,7 +39,7 @@ func (w *witness) lists(e journal.Entry) {
 }
 
 // orphans notes that whoever has decided on the last write may be gone.
-func (w *witness) orphans() {
+func (w *oracle) orphans() {
 	if w.decided.listed.After(w.reserveSent) {
 		w.decided.orphan = w.decided.listed
 	}

@@ -14,24 +14,24 @@ import (
 
 // contested reports whether a promise cannot be kept, since a stranger controls
 // the same devices.
-func (w *witness) contested(i Invariant) bool {
+func (w *oracle) contested(i Invariant) bool {
 	s := w.home.world.Stranger
 	return s.is() && !s.DryRun && time.Now().After(s.Begins) && !slices.Contains([]Invariant{I2, I7, I8, I10, I12}, i)
 }
 
 // apart reports whether two nodes may both be the active one, or have just
 // been: neither knows what the other sees.
-func (w *witness) apart(now time.Time) bool {
+func (w *oracle) apart(now time.Time) bool {
 	return w.home.keepalived.apart.Load() || !w.split.IsZero() && now.Sub(w.split) < 15*time.Minute
 }
 
 // muddled reports whether two nodes, or two lives of one, may not agree on which
 // word of a person is the last.
-func (w *witness) muddled() bool { return !w.jumped.IsZero() || w.apart(time.Now()) }
+func (w *oracle) muddled() bool { return !w.jumped.IsZero() || w.apart(time.Now()) }
 
 // undisturbed reports whether nothing has happened lately that could keep a
 // thermostat from doing what it is told.
-func (w *witness) undisturbed(d *watched, now time.Time) bool {
+func (w *oracle) undisturbed(d *thermostatOracle, now time.Time) bool {
 	const lately = 20 * time.Minute
 	ends := d.automatic.setting.Until // of the hold that it has, perhaps: then it shows its schedule for a while
 	return now.Sub(w.trouble) > lately && now.Sub(w.disturbance) > lately && now.Sub(d.chosen) > lately && !w.apart(now) && w.jumped.IsZero() &&
@@ -40,11 +40,11 @@ func (w *witness) undisturbed(d *watched, now time.Time) bool {
 
 // free reports whether people have left everything to the rules for a while.
 // Where it is in doubt what was heard of them, the daemon's word is taken.
-func (w *witness) free(now time.Time) bool {
-	if w.orders.doubt || w.orders.unheard {
+func (w *oracle) free(now time.Time) bool {
+	if w.overrides.doubt || w.overrides.unheard {
 		return w.override == string(rules.Auto) && now.Sub(w.overridden) > 10*time.Minute && !w.paused
 	}
-	return w.orders.free(now)
+	return w.overrides.free(now)
 }
 
 // teslas reports whether a fault is one of the battery's vendor that can keep

@@ -69,7 +69,7 @@ func lives(t *testing.T, w *world, script func(*day), meant ...Invariant) *day {
 	return d
 }
 
-// scripted is an act of a test.
+// scripted is an event of a test.
 type scripted func(*home)
 
 func (s scripted) do(h *home)     { s(h) }

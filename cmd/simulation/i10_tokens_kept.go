@@ -48,15 +48,15 @@ func (t *tokenWatch) killed(n *node, l *life) {
 	}
 }
 
-// tooLate is when nobody waits for an answer any more.
-const tooLate = 15 * time.Second
+// refreshTimeout is when nobody waits for an answer any more.
+const refreshTimeout = 15 * time.Second
 
 // fault notes which tokens a fault can take away for good.
 func (t *tokenWatch) fault(f emulator.Fault) {
 	part := func(field string) bool {
 		return slices.Contains([]string{"access_token", "refresh_token", "expires_in", "token_type"}, field)
 	}
-	spoils := f.Class == emulator.Latency && f.Seconds >= tooLate.Seconds() || f.Class == emulator.Garbage || slices.ContainsFunc(f.Fields, part)
+	spoils := f.Class == emulator.Latency && f.Seconds >= refreshTimeout.Seconds() || f.Class == emulator.Garbage || slices.ContainsFunc(f.Fields, part)
 	prefix, wild := strings.CutSuffix(f.Endpoint, "*")
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -93,7 +93,7 @@ func (t *tokenWatch) finish() {
 				err = json.Unmarshal(b, &kept)
 			}
 			if err != nil || !t.home.cloud.Refreshes(vendor, kept.Refresh) {
-				t.home.watch.violation(I10, "%s has lost its authorization with %s: %v", n.name, vendor, err)
+				t.home.oracle.violation(I10, "%s has lost its authorization with %s: %v", n.name, vendor, err)
 			}
 		}
 	}

@@ -35,7 +35,7 @@ type limited struct {
 
 // asks judges a request by what the vendor has said before, and notes what it
 // says to this one.
-func (w *witness) asks(q emulator.Request) {
+func (w *oracle) asks(q emulator.Request) {
 	now, of := time.Now(), limited{q.Vendor, emulator.KindOf(q.Endpoint)}
 	alone := len(w.home.all()) == 1
 	if until := w.limits.until[of]; alone && now.Before(until.Add(-time.Second)) {
@@ -57,7 +57,7 @@ func (w *witness) asks(q emulator.Request) {
 
 // judgeLimits judges the requests that came too early, once it is known of which
 // commands they were a part.
-func (w *witness) judgeLimits() {
+func (w *oracle) judgeLimits() {
 	for _, e := range w.limits.early {
 		if since := w.limits.command.Sub(e.at); since < -commandsRead || since > time.Minute {
 			w.broken(I11, "%s", e.what)

@@ -18,6 +18,6 @@ func (d *disk) often(now time.Time) bool {
 }
 
 // savesTooOften is told of a node for which often is true.
-func (w *witness) savesTooOften(node string) {
+func (w *oracle) savesTooOften(node string) {
 	w.violation(I12, "the journal of %s has been written more than %d times in an hour", node, maxSaves)
 }

@@ -50,7 +50,7 @@ func (f *figures) says(percent float64, asOf time.Time) {
 
 // judgeLatches judges the thresholds that count from now on: the battery has to have
 // been as low as each of them.
-func (w *witness) judgeLatches(s control.State) {
+func (w *oracle) judgeLatches(s control.State) {
 	// What counts in a peak counts in all of it, whatever an override says.
 	if phase, _ := w.calendar.At(time.Now()); s.Phase == rules.OffPeak && phase == rules.OffPeak || w.figures.latched == nil {
 		w.figures.latched = map[float64]bool{}

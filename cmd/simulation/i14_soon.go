@@ -14,7 +14,7 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// owed is what the witness needs to know for that.
+// owed is what the oracle needs to know for that.
 type owed struct {
 	hindered map[string]time.Time // until when a vendor had reasons not to take commands
 	told     map[string]bool      // of what it has been said already
@@ -27,8 +27,8 @@ type owed struct {
 const soon = 25 * time.Minute
 
 // look looks at the home once a minute until ctx ends. It lets no time pass in
-// it and takes no moment of the baton's, so that the day is the same without.
-func (w *witness) look(ctx context.Context) {
+// it and takes no moment of the scheduler's, so that the day is the same without.
+func (w *oracle) look(ctx context.Context) {
 	for at := w.home.world.Begins.Add(time.Minute + 2*moments); ctx.Err() == nil; at = at.Add(time.Minute) {
 		t := time.NewTimer(time.Until(at))
 		select {
@@ -58,7 +58,7 @@ type state struct {
 }
 
 // givenBackSoon is told once a minute what the devices are set to.
-func (w *witness) givenBackSoon(is state, faults []emulator.Fault) {
+func (w *oracle) givenBackSoon(is state, faults []emulator.Fault) {
 	well := w.home.active().well()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -80,7 +80,7 @@ func (w *witness) givenBackSoon(is state, faults []emulator.Fault) {
 }
 
 // hindrances notes what keeps the vendors from taking commands now.
-func (w *witness) hindrances(is state, faults []emulator.Fault, now time.Time) {
+func (w *oracle) hindrances(is state, faults []emulator.Fault, now time.Time) {
 	for _, f := range faults {
 		if vendor, _, _ := strings.Cut(f.Endpoint, "."); !mild(f) && now.After(w.owed.hindered[vendor]) {
 			w.owed.hindered[vendor] = now
@@ -92,11 +92,11 @@ func (w *witness) hindrances(is state, faults []emulator.Fault, now time.Time) {
 }
 
 // unhindered is for how long nothing has kept a vendor from being told.
-func (w *witness) unhindered(vendor string, now time.Time) time.Duration {
+func (w *oracle) unhindered(vendor string, now time.Time) time.Duration {
 	return now.Sub(slices.MaxFunc([]time.Time{w.owed.calm, w.disturbance, w.overridden, w.chosen, w.changed, w.booted, w.disowned, w.split, w.owed.hindered[vendor]}, time.Time.Compare))
 }
 
-func (w *witness) judgeReserveSoon(is state, now time.Time) {
+func (w *oracle) judgeReserveSoon(is state, now time.Time) {
 	if is.reserve != w.peakReserve() || is.reserve == w.offPeakReserve() || !w.hand.sure(now) || w.strategy == rules.StrategyPlan || !w.touched.IsZero() || w.home.tokens.gone("tesla") {
 		return
 	}
@@ -112,7 +112,7 @@ func (w *witness) judgeReserveSoon(is state, now time.Time) {
 	}
 }
 
-func (w *witness) judgeThermostatsSoon(is state, now time.Time) {
+func (w *oracle) judgeThermostatsSoon(is state, now time.Time) {
 	backend := w.home.world.Backend
 	if w.home.tokens.gone(backend) {
 		return
@@ -128,7 +128,7 @@ func (w *witness) judgeThermostatsSoon(is state, now time.Time) {
 }
 
 // late notes, once, that something is not given back soon.
-func (w *witness) late(key, format string, args ...any) {
+func (w *oracle) late(key, format string, args ...any) {
 	if !w.owed.told[key] {
 		w.owed.told[key] = true
 		w.broken(I14, format, args...)

@@ -23,7 +23,7 @@ type changes struct {
 }
 
 // hearsPeople notes that people send something.
-func (w *witness) hearsPeople() {
+func (w *oracle) hearsPeople() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.changes.sent = time.Now()
@@ -40,7 +40,7 @@ func (c *changes) act(overridden, off bool) {
 // judgeChange judges that the reserve is changed a dozen times a day at most.
 // What is sent again, or put back, is no change; what people cause is beside that.
 // Nobody changes it for a moment: a start that does has not waited for its plan.
-func (w *witness) judgeChange(percent int, restoresChoice bool) {
+func (w *oracle) judgeChange(percent int, restoresChoice bool) {
 	day := time.Now().In(zone()).Format(time.DateOnly)
 	if w.changes.day != day {
 		w.changes = changes{day: day, last: w.changes.last, was: w.changes.was, at: w.changes.at, off: w.changes.off, sent: w.changes.sent}
@@ -51,7 +51,7 @@ func (w *witness) judgeChange(percent int, restoresChoice bool) {
 	now, calm := time.Now(), w.jumped.IsZero() && w.forgotten.IsZero() && !w.apart(time.Now())
 	// Another node makes a plan of its own, and people may change their minds.
 	unprompted := w.booted.Before(w.changes.at) && now.Sub(w.changes.sent) >= flap
-	if was := w.changes.was; was != nil && *was == percent && now.Sub(w.changes.at) < flap && unprompted && w.changed.Before(w.changes.at) && calm && w.orders.free(now) {
+	if was := w.changes.was; was != nil && *was == percent && now.Sub(w.changes.at) < flap && unprompted && w.changed.Before(w.changes.at) && calm && w.overrides.free(now) {
 		w.broken(I15, "the reserve was %d %% for %v", w.changes.last, now.Sub(w.changes.at))
 	}
 	if last := w.changes.last; !w.changes.at.IsZero() {
@@ -67,7 +67,7 @@ func (w *witness) judgeChange(percent int, restoresChoice bool) {
 const flap = time.Minute
 
 // judgeGivesWay judges that a rule that acts in the place of the plan says why.
-func (w *witness) judgeGivesWay(s control.State) {
+func (w *oracle) judgeGivesWay(s control.State) {
 	if s.Strategy != w.strategy {
 		w.strategy, w.chosen = s.Strategy, time.Now()
 	}

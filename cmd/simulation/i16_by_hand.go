@@ -31,12 +31,12 @@ func (d hand) sure(now time.Time) bool {
 }
 
 // peakReserve is what the reserve in a peak is to be.
-func (w *witness) peakReserve() int {
+func (w *oracle) peakReserve() int {
 	return max(int(w.hand.value[rules.AdjustPeakReserve]), w.home.world.Powerwall.ReserveFloor) // 0 is configured
 }
 
 // offPeakReserve is what the reserve out of peaks is to be.
-func (w *witness) offPeakReserve() int {
+func (w *oracle) offPeakReserve() int {
 	if v, ok := w.hand.value[rules.AdjustOffPeakReserve]; ok {
 		return max(int(v), w.home.world.Powerwall.ReserveFloor)
 	}
@@ -45,7 +45,7 @@ func (w *witness) offPeakReserve() int {
 
 // leastOffPeakReserve is the least that the reserve out of peaks may be to be. A daemon
 // that dies may have kept what it has not answered.
-func (w *witness) leastOffPeakReserve() int {
+func (w *oracle) leastOffPeakReserve() int {
 	may := w.hand.open[string(rules.AdjustOffPeakReserve)]
 	if w.hand.doubt {
 		may = w.hand.asks
@@ -58,7 +58,7 @@ func (w *witness) leastOffPeakReserve() int {
 }
 
 // byHand is a change by hand on its way.
-func (w *witness) byHand(name, payload string) {
+func (w *oracle) byHand(name, payload string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.hand.asked, w.hand.open[name] = time.Now(), append(w.hand.open[name], reserveIn(payload)...)
@@ -84,7 +84,7 @@ func reserveIn(payload string) []int {
 }
 
 // answersByHand is told how a change by hand was answered.
-func (w *witness) answersByHand(name string, m bus.Message) {
+func (w *oracle) answersByHand(name string, m bus.Message) {
 	r, err := bus.Decode[devices.Result](m)
 	if err != nil {
 		return
@@ -115,7 +115,7 @@ func (w *witness) answersByHand(name string, m bus.Message) {
 
 // judgeByHand judges that what powermgr says was changed by hand is what people have
 // changed and not given back.
-func (w *witness) judgeByHand(s control.State) {
+func (w *oracle) judgeByHand(s control.State) {
 	now := time.Now()
 	if w.hand.told || !w.hand.sure(now) || now.Sub(w.booted) < slack || now.Sub(w.forgotten) < 3*time.Hour || w.muddled() {
 		return
@@ -135,7 +135,7 @@ func (w *witness) judgeByHand(s control.State) {
 }
 
 // judgePrecooling judges a command by the depth of precooling that was set by hand.
-func (w *witness) judgePrecooling(d *watched, c command) {
+func (w *oracle) judgePrecooling(d *thermostatOracle, c command) {
 	depth, ok := w.hand.value[rules.AdjustPrecool]
 	if !ok || c.restore || !w.hand.sure(time.Now()) || w.apart(time.Now()) {
 		return

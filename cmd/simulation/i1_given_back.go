@@ -16,13 +16,13 @@ import (
 const givenBack = 20 * time.Minute
 
 // afterPeak judges what is left of a peak that nothing has troubled.
-func (w *witness) afterPeak(h *home) {
+func (w *oracle) afterPeak(h *home) {
 	truth, faults, away := h.cloud.Truth(), len(h.cloud.ActiveFaults()), false
 	h.cloud.Person(func(e *emulator.House) { away = slices.ContainsFunc(e.Thermostats, unavailable) })
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	unread := slices.ContainsFunc(w.homes, func(d *watched) bool { return d.chosen.After(d.shownAt) }) // who has just switched it on gets the rest at the next reading
+	unread := slices.ContainsFunc(w.homes, func(d *thermostatOracle) bool { return d.chosen.After(d.shownAt) }) // who has just switched it on gets the rest at the next reading
 	calm := h.active().well() && faults == 0 && !away && !unread && now.Sub(w.trouble) > time.Hour && now.Sub(w.disturbance) > time.Hour && w.jumped.IsZero() && now.Sub(w.forgotten) > 6*time.Hour &&
 		w.phase == rules.OffPeak && w.override == string(rules.Auto) && now.Sub(w.overridden) > time.Hour && w.free(now) && !w.paused && !w.apart(now)
 	if calm {
@@ -31,7 +31,7 @@ func (w *witness) afterPeak(h *home) {
 }
 
 // finish judges what is left at the end of the day.
-func (w *witness) finish(truth emulator.Truth) {
+func (w *oracle) finish(truth emulator.Truth) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.judgeGivenBack(truth)
@@ -39,14 +39,14 @@ func (w *witness) finish(truth emulator.Truth) {
 
 // judgeGivenBack compares what the devices are set to with what they are to be once
 // nothing is held by the rules any more.
-func (w *witness) judgeGivenBack(truth emulator.Truth) {
+func (w *oracle) judgeGivenBack(truth emulator.Truth) {
 	for i, t := range truth.Thermostats {
 		w.judgeThermostatGivenBack(w.homes[i], setting{t.Mode, t.Cool, t.Heat, t.Hold, t.HoldUntil})
 	}
 	w.judgeReserveGivenBack(truth.Reserve)
 }
 
-func (w *witness) judgeThermostatGivenBack(d *watched, real setting) {
+func (w *oracle) judgeThermostatGivenBack(d *thermostatOracle, real setting) {
 	now := time.Now()
 	// With a wrong clock nobody knows whether a hold has ended by itself,
 	// nor which day a vendor's time of day means.
@@ -61,7 +61,7 @@ func (w *witness) judgeThermostatGivenBack(d *watched, real setting) {
 	}
 }
 
-func (w *witness) judgeReserveGivenBack(real int) {
+func (w *oracle) judgeReserveGivenBack(real int) {
 	now, want := time.Now(), w.offPeakReserve()
 	if limit := w.home.world.Powerwall.ReserveCap; limit > 0 && real != want && want > limit { // it takes a while to snap back
 		want = limit
@@ -77,7 +77,7 @@ func (w *witness) judgeReserveGivenBack(real int) {
 
 // judgeJournal judges that the next start can go on from a journal: what is to be given
 // back is on record there.
-func (w *witness) judgeJournal(node string, unreadable error) {
+func (w *oracle) judgeJournal(node string, unreadable error) {
 	if unreadable != nil {
 		w.violation(I1, "%s has a journal that no start goes on from: %v", node, unreadable)
 	}

@@ -7,7 +7,7 @@ import (
 	"powermgr/devices/emulator"
 )
 
-func (w *witness) judgeBounds(sent emulator.Write) {
+func (w *oracle) judgeBounds(sent emulator.Write) {
 	if r, ok := sent.Values["reserve"].(int); ok && devices.CheckReserve(r) != nil {
 		w.broken(I2, "a reserve of %d %% was sent", r)
 	}
@@ -19,7 +19,7 @@ func (w *witness) judgeBounds(sent emulator.Write) {
 }
 
 // judgeSetPoints allows for what a vendor rounds.
-func (w *witness) judgeSetPoints(d *watched, sent map[string]any) {
+func (w *oracle) judgeSetPoints(d *thermostatOracle, sent map[string]any) {
 	for _, p := range []struct {
 		name    string
 		low, up float64

@@ -12,7 +12,7 @@ import (
 
 // judgeReserveIsFree judges that a reserve is commanded only while the battery is
 // neither a person's nor Tesla's.
-func (w *witness) judgeReserveIsFree(c reserveCommand) (broken bool) {
+func (w *oracle) judgeReserveIsFree(c reserveCommand) (broken bool) {
 	now := time.Now()
 	switch {
 	case w.owner && now.Sub(w.owned) > 2*moments:
@@ -27,7 +27,7 @@ func (w *witness) judgeReserveIsFree(c reserveCommand) (broken bool) {
 
 // judgeThermostatIsFree judges that a thermostat is commanded only while it is no
 // person's, or is set to what people have chosen.
-func (w *witness) judgeThermostatIsFree(d *watched, c command) {
+func (w *oracle) judgeThermostatIsFree(d *thermostatOracle, c command) {
 	restoresChoice := c.restore && slices.ContainsFunc(d.choices, func(choice setting) bool {
 		ended := !w.jumped.IsZero() && choice.timed() && c.setting.Hold == devices.HoldSchedule // by a wrong clock
 		return ended || slices.ContainsFunc(choice.aged(c.at).taken(d.gap), c.setting.same)
@@ -39,7 +39,7 @@ func (w *witness) judgeThermostatIsFree(d *watched, c command) {
 
 // judgeCarriedOut judges that a person's command to a thermostat that was accepted is
 // carried out, unless something keeps the thermostat from it.
-func (w *witness) judgeCarriedOut(d *watched, r devices.Result, m bus.Message) {
+func (w *oracle) judgeCarriedOut(d *thermostatOracle, r devices.Result, m bus.Message) {
 	if r.Applied != nil && r.Reason != "" && w.undisturbed(d, time.Now()) {
 		w.broken(I3, "what a person asked of %s was not carried out: %s", d.id, m.Payload)
 	}

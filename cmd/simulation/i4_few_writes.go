@@ -26,7 +26,7 @@ const (
 const onceIn = 20 * time.Second
 
 // judgeSending judges how often one and the same is sent to a device.
-func (w *witness) judgeSending(device, values string, carried bool) {
+func (w *oracle) judgeSending(device, values string, carried bool) {
 	now := time.Now()
 	lately := slices.DeleteFunc(w.sent[device], func(s sending) bool {
 		return now.Sub(s.at) > sendingsIn || s.at.Before(w.booted) || s.at.Before(w.split) || s.at.Before(w.jumped)
@@ -50,7 +50,7 @@ func (w *witness) judgeSending(device, values string, carried bool) {
 
 // judgeReserveIsNeeded judges that no reserve is commanded that the battery has, for all
 // that its daemon can know.
-func (w *witness) judgeReserveIsNeeded(c reserveCommand) (broken bool) {
+func (w *oracle) judgeReserveIsNeeded(c reserveCommand) (broken bool) {
 	now, sent := time.Now(), w.reserveSent
 	if now.Sub(sent) <= moments { // what this command has led to
 		sent = w.sentBefore
@@ -66,7 +66,7 @@ func (w *witness) judgeReserveIsNeeded(c reserveCommand) (broken bool) {
 
 // judgeHoldIsNeeded judges that no hold is commanded soon after another one, nor one
 // that the thermostat has. last is the automatic command before c.
-func (w *witness) judgeHoldIsNeeded(d *watched, c, last command) {
+func (w *oracle) judgeHoldIsNeeded(d *thermostatOracle, c, last command) {
 	now := c.at
 	if w.apart(now) || !w.jumped.IsZero() && len(w.home.nodes) > 1 {
 		return // nor does one node know what the other's wrong clock meant

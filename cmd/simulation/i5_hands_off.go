@@ -10,7 +10,7 @@ import (
 )
 
 // judgeSender judges that a node may write, before its write arrives.
-func (w *witness) judgeSender(n *node, active bool, path string) {
+func (w *oracle) judgeSender(n *node, active bool, path string) {
 	if n.dry {
 		w.broken(I5, "%s is a dry run, and sends %s", n.name, path)
 	}
@@ -20,7 +20,7 @@ func (w *witness) judgeSender(n *node, active bool, path string) {
 }
 
 // judgeArrival judges a write that has arrived at a vendor.
-func (w *witness) judgeArrival(sent emulator.Write) {
+func (w *oracle) judgeArrival(sent emulator.Write) {
 	if w.home.world.DryRun {
 		w.broken(I5, "%s was written in dry run: %v", sent.Device, sent.Values)
 	}
@@ -28,12 +28,12 @@ func (w *witness) judgeArrival(sent emulator.Write) {
 
 // judgeReserveWhileStopped judges that while people want nothing to be done the reserve
 // is set to nothing less than what they have chosen, or than it is out of peaks.
-func (w *witness) judgeReserveWhileStopped(c reserveCommand) (broken bool) {
+func (w *oracle) judgeReserveWhileStopped(c reserveCommand) (broken bool) {
 	now := time.Now()
 	switch {
 	case w.home.world.DryRun:
 		w.broken(I5, "a reserve of %d %% was commanded in dry run", c.Value)
-	case (w.paused || w.orders.stopped(now)) && c.Value < min(80, w.leastOffPeakReserve()) && !c.restoresChoice && !w.apart(now):
+	case (w.paused || w.overrides.stopped(now)) && c.Value < min(80, w.leastOffPeakReserve()) && !c.restoresChoice && !w.apart(now):
 		w.broken(I5, "a reserve of %d %% was commanded while paused", c.Value)
 	default:
 		return false
@@ -43,11 +43,11 @@ func (w *witness) judgeReserveWhileStopped(c reserveCommand) (broken bool) {
 
 // judgeHoldWhileStopped judges that while people want nothing to be done a thermostat is
 // only restored.
-func (w *witness) judgeHoldWhileStopped(d *watched, c command) {
+func (w *oracle) judgeHoldWhileStopped(d *thermostatOracle, c command) {
 	switch {
 	case w.home.world.DryRun:
 		w.broken(I5, "%s was commanded in dry run: %s", d.id, c.reason)
-	case !c.restore && (w.paused || w.orders.stopped(c.at)) && !w.apart(c.at):
+	case !c.restore && (w.paused || w.overrides.stopped(c.at)) && !w.apart(c.at):
 		w.broken(I5, "%s was commanded while paused: %s", d.id, c.reason)
 	}
 }

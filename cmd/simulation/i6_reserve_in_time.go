@@ -12,7 +12,7 @@ const inTime = 65 * time.Second
 
 // judgeReserveInTime judges the reserve soon after a peak has started, if nothing could
 // keep it from following the clock.
-func (w *witness) judgeReserveInTime(h *home, start time.Time) {
+func (w *oracle) judgeReserveInTime(h *home, start time.Time) {
 	settle := h.world.Powerwall.SettleDelay
 	truth, faulty := h.cloud.Truth(), slices.ContainsFunc(h.cloud.ActiveFaults(), teslas)
 	w.mu.Lock()

@@ -6,14 +6,14 @@ import "bytes"
 
 // secrets looks for what must never be seen: all secrets of the emulated
 // vendors begin alike.
-func (w *witness) secrets(where, name string, text []byte) {
+func (w *oracle) secrets(where, name string, text []byte) {
 	if bytes.Contains(text, []byte("emulator-")) {
 		w.broken(I7, "%s %s: %.200s", where, name, text)
 	}
 }
 
 // file is told of everything that is written to a file.
-func (w *witness) file(name string, b []byte) {
+func (w *oracle) file(name string, b []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.secrets("file", name, b)

@@ -12,7 +12,7 @@ import (
 // counted is told of every reading of the battery that reaches the broker, and
 // with it Home Assistant: a counter that falls there is a meter that began
 // again, and what it had is counted twice.
-func (w *witness) counted(m bus.Message) {
+func (w *oracle) counted(m bus.Message) {
 	r, err := bus.Decode[devices.PowerwallReading](m)
 	if err != nil {
 		return
@@ -35,7 +35,7 @@ func (w *witness) counted(m bus.Message) {
 
 // uncounted notes that the broker has forgotten everything: of a node whose
 // ramdisk is lost at the same time, the disk alone is left.
-func (w *witness) uncounted() {
+func (w *oracle) uncounted() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.counters)

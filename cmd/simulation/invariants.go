@@ -41,14 +41,14 @@ func (v Violation) String() string {
 }
 
 // violation notes that a promise is broken.
-func (w *witness) violation(i Invariant, format string, args ...any) {
+func (w *oracle) violation(i Invariant, format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.broken(i, format, args...)
 }
 
-// broken is violation for whoever holds the witness's lock.
-func (w *witness) broken(i Invariant, format string, args ...any) {
+// broken is violation for whoever holds the oracle's lock.
+func (w *oracle) broken(i Invariant, format string, args ...any) {
 	if w.contested(i) {
 		return
 	}

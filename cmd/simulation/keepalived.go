@@ -49,7 +49,7 @@ func (k *keepalived) died(n *node) {
 	if len(k.home.nodes) < 2 {
 		return
 	}
-	time.AfterFunc(takeover+k.home.baton.next(), func() {
+	time.AfterFunc(takeover+k.home.scheduler.next(), func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if first, second := k.pair(); n == first && !n.up() && second.up() {
@@ -63,7 +63,7 @@ func (k *keepalived) booted(n *node) {
 	if len(k.home.nodes) < 2 {
 		return
 	}
-	time.AfterFunc(takeover+k.home.baton.next(), func() {
+	time.AfterFunc(takeover+k.home.scheduler.next(), func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		n.catchUp()
@@ -89,11 +89,11 @@ func (k *keepalived) handOver() {
 }
 
 func (k *keepalived) move() {
-	k.home.watch.disturbed()
+	k.home.oracle.disturbed()
 	first, second := k.pair()
 	if !k.home.broker.has(first) && (!k.home.world.Rsync || first.isFull()) {
-		k.home.watch.splits() // the second one knows nothing of what the first has done
-		k.home.watch.forgets()
+		k.home.oracle.splits() // the second one knows nothing of what the first has done
+		k.home.oracle.forgets()
 	}
 	k.first.Store(1 - k.first.Load())
 	k.home.tell("%s is told to be active", second.name)
@@ -108,7 +108,7 @@ func (k *keepalived) split(apart bool) {
 	if k.apart.Swap(apart) == apart {
 		return
 	}
-	k.home.watch.splits()
+	k.home.oracle.splits()
 	if _, second := k.pair(); apart {
 		second.tell(pair.Active)
 	} else {

@@ -22,7 +22,7 @@ func (h *home) leftovers(dir string) {
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() && !slices.Contains(private, d.Name()) {
 			b, _ := os.ReadFile(path)
-			h.watch.file(d.Name(), b)
+			h.oracle.file(d.Name(), b)
 		}
 		return nil
 	})
@@ -30,7 +30,7 @@ func (h *home) leftovers(dir string) {
 		for _, m := range []*memory{n.ram, n.card} {
 			m.mu.Lock()
 			for key, b := range m.all {
-				h.watch.file(key, b)
+				h.oracle.file(key, b)
 			}
 			m.mu.Unlock()
 		}
@@ -38,7 +38,7 @@ func (h *home) leftovers(dir string) {
 	synctest.Wait() // what has only its return left is not running
 	stacks := h.running()
 	for _, stack := range stacks {
-		h.watch.stillRuns(stack)
+		h.oracle.stillRuns(stack)
 	}
 	if len(stacks) > 0 {
 		time.Sleep(48 * time.Hour) // the bubble panics if they never end; the story is told if they do

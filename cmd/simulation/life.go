@@ -24,13 +24,13 @@ type life struct {
 	stopping atomic.Bool // it has been told to stop
 	cancel   context.CancelCauseFunc
 
-	mu    sync.Mutex
-	fuses []*fuse
-	asks  map[string]int // requests for new tokens under way, by vendor
+	mu          sync.Mutex
+	crashpoints []*crashpoint
+	asks        map[string]int // requests for new tokens under way, by vendor
 }
 
-// A fuse ends the daemon at the n-th moment of a kind.
-type fuse struct {
+// A crashpoint ends the daemon at the n-th moment of a kind.
+type crashpoint struct {
 	moment moment
 	left   int
 	ending ending
@@ -53,7 +53,7 @@ const (
 	reloaded how = "reload" // and goes on at once, as the same process
 )
 
-// A moment is where a fuse can burn down.
+// A moment is where a crashpoint can end it.
 type moment string
 
 const (
@@ -66,14 +66,14 @@ const (
 
 var errDead = errors.New("the daemon is dead")
 
-// pass burns the fuses of a moment, and reports whether the daemon still lives.
+// pass counts down the crashpoints of a moment, and reports whether the daemon still lives.
 func (n *node) pass(l *life, m moment) bool {
 	if l.dead.Load() {
 		return false
 	}
 	l.mu.Lock()
-	var hit *fuse
-	for _, f := range l.fuses {
+	var hit *crashpoint
+	for _, f := range l.crashpoints {
 		if f.moment == m && f.left > 0 {
 			if f.left--; f.left == 0 {
 				hit = f
@@ -85,7 +85,7 @@ func (n *node) pass(l *life, m moment) bool {
 	case hit == nil:
 		return true
 	case hit.ending.how != killed:
-		time.AfterFunc(hit.ending.after+n.home.baton.next(), func() {
+		time.AfterFunc(hit.ending.after+n.home.scheduler.next(), func() {
 			n.home.tell("%s: %s, since %s", n.name, hit.ending.how, m)
 			n.end(hit.ending)
 		})
@@ -93,30 +93,30 @@ func (n *node) pass(l *life, m moment) bool {
 	}
 	n.home.tell("%s killed when %s", n.name, m)
 	if m == journalSaved && len(n.home.nodes) > 1 || m == journalBefore {
-		n.home.watch.forgets() // nobody will hear of it
+		n.home.oracle.forgets() // nobody will hear of it
 	}
 	n.end(hit.ending)
 	return false
 }
 
-// arm puts a fuse to the daemon that runs now.
-func (n *node) arm(f fuse) {
+// arm sets a crashpoint in the daemon that runs now.
+func (n *node) arm(f crashpoint) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.life != nil {
 		n.life.mu.Lock()
-		n.life.fuses = append(n.life.fuses, &f)
+		n.life.crashpoints = append(n.life.crashpoints, &f)
 		n.life.mu.Unlock()
 	}
 }
 
-// disarm takes all fuses from the daemon that runs now.
+// disarm removes all crashpoints from the daemon that runs now.
 func (n *node) disarm() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.life != nil {
 		n.life.mu.Lock()
-		n.life.fuses = nil
+		n.life.crashpoints = nil
 		n.life.mu.Unlock()
 	}
 }
@@ -130,9 +130,9 @@ func (n *node) end(e ending) {
 	if l == nil || l.dead.Load() || l.stopping.Load() || n.daemon == nil && e.how == reloaded {
 		return
 	}
-	n.home.watch.disturbed()
+	n.home.oracle.disturbed()
 	if n.isFull() {
-		n.home.watch.forgets()
+		n.home.oracle.forgets()
 	}
 	if e.how == reloaded {
 		n.reload(l)
@@ -162,7 +162,7 @@ const longestStop = 45 * time.Second
 // hangs kills a daemon that should have stopped long ago.
 func (n *node) hangs(l *life) {
 	if !l.dead.Swap(true) {
-		n.home.watch.hangs(n.name)
+		n.home.oracle.hangs(n.name)
 	}
 }
 
@@ -174,7 +174,7 @@ func (n *node) reload(l *life) {
 	}
 	next, err := n.build(l, n.daemon)
 	if err != nil {
-		n.home.watch.cannotReload(err)
+		n.home.oracle.cannotReload(err)
 		return
 	}
 	n.next = next
@@ -213,11 +213,11 @@ func (n *node) live(ctx context.Context) {
 		n.disk.inTheHour = 0 // a start writes for reasons of its own
 		n.disk.mu.Unlock()
 		if !n.stranger {
-			n.home.watch.boots()
+			n.home.oracle.boots()
 			n.home.keepalived.booted(n)
 		}
 		if err := n.run(ctx, l); ctx.Err() == nil && !l.dead.Load() && !l.stopping.Load() {
-			n.home.watch.endedByItself(err)
+			n.home.oracle.endedByItself(err)
 			n.off = time.Hour
 		}
 		l.dead.Store(true)
@@ -231,7 +231,7 @@ func (n *node) live(ctx context.Context) {
 		off := n.off
 		n.mu.Unlock()
 		if ctx.Err() == nil {
-			_ = n.home.baton.sleep(ctx, max(off, time.Second))
+			_ = n.home.scheduler.sleep(ctx, max(off, time.Second))
 			n.home.tell("%s starts again", n.name)
 		}
 	}
@@ -252,7 +252,7 @@ func (n *node) run(ctx context.Context, l *life) error {
 		d = n.next
 		n.mu.Unlock()
 		if d != nil && err == nil {
-			n.home.watch.boots()
+			n.home.oracle.boots()
 		}
 	}
 	return err
@@ -265,7 +265,7 @@ func (n *node) build(l *life, last *daemon.Daemon) (*daemon.Daemon, error) {
 		return nil, err
 	}
 	o := daemon.Options{
-		Config: config, Version: "simulated", Clock: n.clock, Log: slog.New(logOf{n.home.watch, n}), Began: n.home.baton.starter(), Ended: func() {}, Chance: n.home.baton.chance,
+		Config: config, Version: "simulated", Clock: n.clock, Log: slog.New(logOf{n.home.oracle, n}), Began: n.home.scheduler.starter(), Ended: func() {}, Chance: n.home.scheduler.chance,
 		Transport: &transport{n, l}, Journal: &living{n, l, n.disk}, Peer: &living{n, l, n.peer}, Role: n.role, Counters: [2]bridge.Store{n.ram.of(l), n.card.of(l)},
 		Link: n.home.broker.link(n, l), Last: last, Past: n.home.world.past, Rooms: n.home.world.rooms,
 	}

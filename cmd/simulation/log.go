@@ -1,6 +1,6 @@
 package simulation
 
-// The witness reads the log of every daemon.
+// The oracle reads the log of every daemon.
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 
 // logOf is the log of a node's daemon.
 type logOf struct {
-	*witness
+	*oracle
 	node *node // nil: of a test
 }
 

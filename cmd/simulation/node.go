@@ -52,7 +52,7 @@ type node struct {
 // prepare gives a node what it needs, with configuration and token files of its
 // own.
 func (n *node) prepare(h *home, dir string) error {
-	n.home, n.clock, n.disk, n.peer, n.role = h, newClock(h.baton), &disk{}, &disk{}, &role{}
+	n.home, n.clock, n.disk, n.peer, n.role = h, newClock(h.scheduler), &disk{}, &disk{}, &role{}
 	n.ram, n.card = &memory{all: map[string][]byte{}}, &memory{all: map[string][]byte{}}
 	dir = filepath.Join(dir, n.name)
 	n.configFile = filepath.Join(dir, "config.yaml")
@@ -107,7 +107,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	in.RequestURI = r.URL.RequestURI()
 	if writes {
-		t.home.watch.wrote(t.node, t.active(), r.URL.Path)
+		t.home.oracle.wrote(t.node, t.active(), r.URL.Path)
 	}
 	a := &answer{header: http.Header{}, status: http.StatusOK}
 	t.home.cloud.Handler().ServeHTTP(a, in)
@@ -137,13 +137,13 @@ func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 // clock is the node's wall clock, which can be wrong. On a real machine what
 // waits for a duration sees no jump; here it is looked at again.
 type clock struct {
-	baton  *baton
-	off    atomic.Int64
-	mu     sync.Mutex
-	jumped chan struct{} // closed by the next jump
+	scheduler *scheduler
+	off       atomic.Int64
+	mu        sync.Mutex
+	jumped    chan struct{} // closed by the next jump
 }
 
-func newClock(t *baton) *clock { return &clock{baton: t, jumped: make(chan struct{})} }
+func newClock(t *scheduler) *clock { return &clock{scheduler: t, jumped: make(chan struct{})} }
 
 func (c *clock) jump(off time.Duration) {
 	c.off.Store(int64(off))
@@ -156,7 +156,7 @@ func (c *clock) jump(off time.Duration) {
 func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.off.Load())) }
 
 func (c *clock) Wait(ctx context.Context, at time.Time, ready <-chan struct{}) (bool, error) {
-	turn := c.baton.next()
+	turn := c.scheduler.next()
 	defer func() { time.Sleep(turn) }()
 	c.mu.Lock()
 	jumped := c.jumped
@@ -217,17 +217,17 @@ func (d *living) Write(b []byte) error {
 	}
 	d.disk.saves++
 	if d.disk.often(time.Now()) {
-		defer d.home.watch.savesTooOften(d.name)
+		defer d.home.oracle.savesTooOften(d.name)
 	}
 	if !d.disk.forgets {
 		d.disk.b = append([]byte(nil), b...)
 	}
 	d.disk.mu.Unlock()
-	d.home.watch.file("journal", b)
+	d.home.oracle.file("journal", b)
 	e, err := journal.Decode(b)
-	d.home.watch.judgeJournal(d.name, err)
+	d.home.oracle.judgeJournal(d.name, err)
 	if !d.stranger {
-		d.home.watch.lists(e)
+		d.home.oracle.lists(e)
 	}
 	d.rsync(b)
 	if !d.pass(d.life, journalSaved) {

@@ -20,7 +20,7 @@ func TestTheWitnessWantsAReason(t *testing.T) {
 		{"and says nothing", control.State{Strategy: rules.StrategyPlan, Cause: rules.BySchedule}, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWitness(&home{world: &world{}})
+			w := newOracle(&home{world: &world{}})
 			w.judgeGivesWay(tt.s)
 			if len(w.violations) != tt.want {
 				t.Errorf("%v", w.violations)

@@ -17,7 +17,7 @@ import (
 )
 
 // TestEachInvariantCanFail breaks one mechanism after the other, and sees the
-// witness notice. The same days without the sabotage are without violation.
+// oracle notice. The same days without the sabotage are without violation.
 func TestEachInvariantCanFail(t *testing.T) {
 	const days = 3
 	for seed := uint64(1); seed <= days; seed++ {
@@ -68,7 +68,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 			for i := range 5 {
 				h.at(time.Hour+time.Duration(i)*20*time.Second, func() {
 					h.cloud.Person(func(*emulator.House) { // as a request does, with the house to itself
-						h.watch.request(emulator.Request{Write: &emulator.Write{Device: "powerwall", Values: map[string]any{"storm_watch": true}}})
+						h.oracle.request(emulator.Request{Write: &emulator.Write{Device: "powerwall", Values: map[string]any{"storm_watch": true}}})
 					})
 				})
 			}
@@ -96,7 +96,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 			h.at(0, func() { h.say("powermgr/control/event", `{"reason":"the token is emulator-access"}`) })
 		}},
 		{I7, "a token is logged", func(h *home) {
-			h.at(0, func() { _ = logOf{witness: h.watch}.Handle(t.Context(), record("the token is emulator-refresh")) })
+			h.at(0, func() { _ = logOf{oracle: h.oracle}.Handle(t.Context(), record("the token is emulator-refresh")) })
 		}},
 		{I7, "a token is written to a file", func(h *home) {
 			h.at(0, func() {
@@ -107,12 +107,12 @@ func TestEachInvariantCanFail(t *testing.T) {
 			})
 		}},
 		{I7, "a logger has a token for an attribute", func(h *home) {
-			h.at(0, func() { slog.New(logOf{witness: h.watch}).With("token", "emulator-refresh").Info("asked") })
+			h.at(0, func() { slog.New(logOf{oracle: h.oracle}).With("token", "emulator-refresh").Info("asked") })
 		}},
 		{I9, "nothing is left of the energy counters", func(h *home) {
 			h.at(50*time.Minute, func() {
 				h.broker.mu.Lock()
-				delete(h.broker.retained, "powermgr/powerwall/state") // behind the witness's back
+				delete(h.broker.retained, "powermgr/powerwall/state") // behind the oracle's back
 				h.broker.mu.Unlock()
 				h.nodes[0].card.clear()
 				h.active().end(ending{off: time.Minute, reboot: true})
@@ -167,9 +167,9 @@ func TestEachInvariantCanFail(t *testing.T) {
 		{I6, "the reserve that was set by hand does not hold in the peak", func(h *home) {
 			h.at(-time.Hour, func() { h.byHand("peak_reserve", "30") })
 			h.at(-time.Minute, func() { // than the people think
-				h.watch.mu.Lock()
-				defer h.watch.mu.Unlock()
-				h.watch.hand.value[rules.AdjustPeakReserve] = 40
+				h.oracle.mu.Lock()
+				defer h.oracle.mu.Unlock()
+				h.oracle.hand.value[rules.AdjustPeakReserve] = 40
 			})
 		}},
 		{I14, "the reserve is never given back", func(h *home) { h.configure("dry_run: false", "dry_run: false\n  off_peak_reserve_percent: 0") }},
@@ -208,11 +208,11 @@ func TestEachInvariantCanFail(t *testing.T) {
 
 // at lets something happen so long after the first peak's start.
 func (h *home) at(after time.Duration, do func()) {
-	peak, _ := h.watch.calendar.Next(h.world.Begins)
+	peak, _ := h.oracle.calendar.Next(h.world.Begins)
 	h.world.add(peak.Start.Add(after), scripted(func(*home) { do() }))
 }
 
-// configure changes the daemon's configuration behind the witness's back.
+// configure changes the daemon's configuration behind the oracle's back.
 func (h *home) configure(old, changed string) {
 	for _, n := range h.nodes {
 		text, err := os.ReadFile(n.configFile)
@@ -253,7 +253,7 @@ func (h *home) people(s emulator.Setting) {
 	h.cloud.Person(func(e *emulator.House) {
 		for i, t := range e.Thermostats {
 			t.Touch(time.Now(), s)
-			h.watch.homes[i].choices = []setting{settingOf(t)}
+			h.oracle.homes[i].choices = []setting{settingOf(t)}
 		}
 	})
 }

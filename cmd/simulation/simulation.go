@@ -4,8 +4,8 @@
 // people who change their minds, and faults on top of each other. Everything
 // random comes from one seed.
 //
-// A witness judges the days. hearing*.go and writes.go note what it hears of the daemons
-// and of the vendors; each invariant (invariants.go) is judged in the file that is named
+// An oracle judges the days: oracle_*.go note what it sees of the daemons
+// and the vendors, and each invariant (invariants.go) is judged in the file that is named
 // after it, I4 in i4_few_writes.go; excuses.go says what excuses powermgr.
 //
 // It has to run in a testing/synctest bubble.
@@ -55,11 +55,11 @@ type home struct {
 	stranger   *node           // nil: there is none
 	keepalived *keepalived
 	broker     *broker
-	watch      *witness
+	oracle     *oracle
 	tokens     *tokenWatch
-	baton      *baton
+	scheduler  *scheduler
 
-	// Told of everything, under the witness's lock; nil: nobody is.
+	// Told of everything, under the oracle's lock; nil: nobody is.
 	onRequest func(emulator.Request)
 	onMessage func(node string, m bus.Message)
 }
@@ -79,16 +79,16 @@ func Run(o Options) (Result, error) {
 		w = draw(o.Seed, o.Faults)
 	}
 	time.Sleep(time.Until(w.Begins))
-	h := &home{world: w, baton: newBaton(w.Seed)}
-	h.watch, h.tokens = newWitness(h), &tokenWatch{home: h, lost: map[string]bool{}}
-	h.broker = &broker{watch: h.watch, up: true, echoes: w.Echoes, retained: map[string]bus.Message{}}
+	h := &home{world: w, scheduler: newScheduler(w.Seed)}
+	h.oracle, h.tokens = newOracle(h), &tokenWatch{home: h, lost: map[string]bool{}}
+	h.broker = &broker{oracle: h.oracle, up: true, echoes: w.Echoes, retained: map[string]bus.Message{}}
 	h.keepalived = &keepalived{home: h}
 	h.cloud = emulator.New(emulator.Options{
 		TCC: emulator.TCCOptions{Delay: w.Landing}, Resideo: emulator.ResideoOptions{Landing: [2]time.Duration{w.Landing, w.Landing * 3 / 2}},
-		Now: time.Now, Location: zone(), Seed: w.Seed, House: w.house(), Weather: emulator.Day(w.Weather).In(zone()), OnRequest: h.watch.request,
-		Sleep: h.baton.sleep,
+		Now: time.Now, Location: zone(), Seed: w.Seed, House: w.house(), Weather: emulator.Day(w.Weather).In(zone()), OnRequest: h.oracle.request,
+		Sleep: h.scheduler.sleep,
 	})
-	h.cloud.Person(func(e *emulator.House) { h.house = e; h.watch.begin(e) })
+	h.cloud.Person(func(e *emulator.House) { h.house = e; h.oracle.begin(e) })
 	for _, n := range []*node{{name: "a", dry: w.DryRun}, {name: "b", own: second, dry: w.DryRun}}[:w.Nodes] {
 		if err := n.prepare(h, dir); err != nil {
 			return Result{}, err
@@ -105,7 +105,7 @@ func Run(o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	h.watch.calendar = config.Calendar()
+	h.oracle.calendar = config.Calendar()
 	if o.Script != nil {
 		o.Script(h)
 	}
@@ -115,7 +115,7 @@ func Run(o Options) (Result, error) {
 	defer pprof.SetGoroutineLabels(context.Background())
 	var all sync.WaitGroup
 	h.keepalived.begin()
-	start := h.baton.starter()
+	start := h.scheduler.starter()
 	for _, n := range h.nodes {
 		start()
 		all.Go(func() { n.live(ctx) })
@@ -123,16 +123,16 @@ func Run(o Options) (Result, error) {
 	if h.stranger != nil {
 		start()
 		all.Go(func() {
-			if h.baton.sleep(ctx, time.Until(w.Stranger.Begins)) == nil {
+			if h.scheduler.sleep(ctx, time.Until(w.Stranger.Begins)) == nil {
 				h.tell("a stranger starts, dry run %v", h.stranger.dry)
 				h.stranger.live(ctx)
 			}
 		})
 	}
-	for _, a := range append(w.Acts, h.watch.appointments()...) {
+	for _, a := range append(w.Acts, h.oracle.appointments()...) {
 		start()
 		all.Go(func() {
-			if h.baton.sleep(ctx, time.Until(a.at)) != nil {
+			if h.scheduler.sleep(ctx, time.Until(a.at)) != nil {
 				return
 			}
 			if line := a.what.String(); line != "" {
@@ -141,15 +141,15 @@ func Run(o Options) (Result, error) {
 			a.what.do(h)
 		})
 	}
-	all.Go(func() { h.watch.look(ctx) })
+	all.Go(func() { h.oracle.look(ctx) })
 	time.Sleep(time.Until(w.Ends.Add(grace)))
 	truth := h.cloud.Truth()
-	h.watch.finish(truth)
+	h.oracle.finish(truth)
 	cancel()
 	all.Wait()
 	h.tokens.finish()
 	h.leftovers(dir)
-	r := h.watch.result()
+	r := h.oracle.result()
 	for _, n := range h.all() {
 		r.Saves = max(r.Saves, n.saves())
 	}
@@ -168,7 +168,7 @@ func (h *home) all() []*node {
 func (h *home) label() string { return fmt.Sprintf("%p", h) }
 
 // tell adds a line to the story.
-func (h *home) tell(format string, args ...any) { h.watch.tell(format, args...) }
+func (h *home) tell(format string, args ...any) { h.oracle.tell(format, args...) }
 
 // wall is somebody at a thermostat, or at its app.
 func (h *home) wall(i int, s emulator.Setting) {
@@ -179,7 +179,7 @@ func (h *home) wall(i int, s emulator.Setting) {
 			s.Hold = new(devices.HoldTemporary)
 		}
 		t.Touch(time.Now(), s)
-		h.watch.chose(i, before, settingOf(t), t.Pending())
+		h.oracle.chose(i, before, settingOf(t), t.Pending())
 	})
 }
 
@@ -188,16 +188,16 @@ func (h *home) app(change func(*emulator.House)) {
 	h.cloud.Person(func(e *emulator.House) {
 		reserve, mode := e.Reserve, e.Mode
 		change(e)
-		h.watch.choseBattery(reserve != e.Reserve || mode != e.Mode)
+		h.oracle.choseBattery(reserve != e.Reserve || mode != e.Mode)
 		if reserve != e.Reserve {
-			h.watch.choseReserve(e.Reserve)
+			h.oracle.choseReserve(e.Reserve)
 		}
 	})
 }
 
 // device is what happens to the devices by nobody's choice.
 func (h *home) device(change func(*emulator.House)) {
-	h.watch.disturbed()
+	h.oracle.disturbed()
 	h.cloud.Person(change)
 }
 
@@ -206,10 +206,10 @@ func (h *home) publish(topic string, thermostat int, payload string) {
 	if thermostat >= 0 {
 		id := devices.TopicID(h.world.vendorID(thermostat))
 		topic = strings.ReplaceAll(topic, "%d", id)
-		h.watch.asked(thermostat, payload)
+		h.oracle.asked(thermostat, payload)
 	}
 	if strings.HasPrefix(topic, "powerwall/") {
-		h.watch.askedBattery(payload)
+		h.oracle.askedBattery(payload)
 	}
 	h.send(bus.Message{Topic: "powermgr/" + topic, Payload: []byte(payload)})
 }
@@ -218,7 +218,7 @@ func (h *home) publish(topic string, thermostat int, payload string) {
 // active one hears it.
 func (h *home) send(m bus.Message) bool {
 	heard := h.broker.reaches(h.active()) && h.active().active() && !h.keepalived.apart.Load()
-	h.watch.hearsPeople()
+	h.oracle.hearsPeople()
 	if !h.broker.send(m) {
 		h.tell("  there is no broker to publish to")
 		return false
@@ -229,28 +229,28 @@ func (h *home) send(m bus.Message) bool {
 // override is somebody's word to the controller; no length: none was said.
 func (h *home) override(kind rules.OverrideKind, length time.Duration, payload string) {
 	if kind == rules.Auto {
-		h.watch.given()
+		h.oracle.given()
 	}
 	heard := h.send(bus.Message{Topic: "powermgr/control/override/set", Payload: []byte(payload)})
-	h.watch.ordered(kind, length, heard)
+	h.oracle.ordered(kind, length, heard)
 }
 
 // enable switches the controller on or off.
 func (h *home) enable(on bool) {
 	payload := map[bool]string{true: "ON", false: "OFF"}[on]
-	h.watch.switched(on, h.send(bus.Message{Topic: "powermgr/control/enabled/set", Payload: []byte(payload)}))
+	h.oracle.switched(on, h.send(bus.Message{Topic: "powermgr/control/enabled/set", Payload: []byte(payload)}))
 }
 
 // restore presses the button.
 func (h *home) restore() {
-	h.watch.doubts() // how long it holds depends on the plan
+	h.oracle.doubts() // how long it holds depends on the plan
 	h.send(bus.Message{Topic: "powermgr/control/restore/set", Payload: []byte("PRESS")})
 }
 
 func (h *home) fault(f emulator.Fault) {
-	h.watch.troubled()
+	h.oracle.troubled()
 	if teslas(f) {
-		h.watch.disturbed()
+		h.oracle.disturbed()
 	}
 	h.tokens.fault(f)
 	if err := h.cloud.AddFaults(f); err != nil {
@@ -267,7 +267,7 @@ func (h *home) calm() {
 }
 
 func (h *home) full(full bool) {
-	h.watch.disturbed()
+	h.oracle.disturbed()
 	for _, n := range h.nodes {
 		n.disk.mu.Lock()
 		n.disk.full = full
@@ -276,7 +276,7 @@ func (h *home) full(full bool) {
 }
 
 func (h *home) jump(off time.Duration) {
-	h.watch.jumps(off.Abs() > time.Hour || h.wrong())
+	h.oracle.jumps(off.Abs() > time.Hour || h.wrong())
 	h.active().clock.jump(off)
 }
 
@@ -286,7 +286,7 @@ func (h *home) wrong() bool {
 }
 
 func (h *home) right() {
-	h.watch.jumps(h.wrong())
+	h.oracle.jumps(h.wrong())
 	for _, n := range h.nodes {
 		n.clock.jump(0)
 	}

@@ -52,7 +52,7 @@ func TestVariants(t *testing.T) {
 	}
 }
 
-// variant is another day like this one: its acts come earlier or later, and
+// variant is another day like this one: its events come earlier or later, and
 // chance decides otherwise.
 func (w *world) variant(seed uint64) (*world, error) {
 	b, err := w.encode()
@@ -72,7 +72,7 @@ func (w *world) variant(seed uint64) (*world, error) {
 			a.at = at
 		}
 	}
-	slices.SortStableFunc(v.Acts, func(a, b act) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(v.Acts, func(a, b event) int { return a.at.Compare(b.at) })
 	if chance(r, 0.3) {
 		v.Polls = polls{pick(r, 300, 600), pick(r, 60, 120, 180), pick(r, 300, 450, 600)}
 	}

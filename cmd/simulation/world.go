@@ -16,7 +16,7 @@ import (
 
 // world is a day to live: the home, and everything that people and faults do to
 // it. It is data alone, so that it can be kept in a file (see save) and lived
-// again whatever a seed draws later. Code in tests may add acts that no file
+// again whatever a seed draws later. Code in tests may add events that no file
 // can hold.
 type world struct {
 	// What went wrong on this day before it was mended; of days kept in files.
@@ -43,7 +43,7 @@ type world struct {
 	Landing     time.Duration `yaml:"landing,omitempty"`
 	Thermostats []thermostat  `yaml:"thermostats"`    // of emulator.DefaultThermostats, one by one
 	Plan        *planned      `yaml:"plan,omitempty"` // the reserve goes by a plan; none: by the rule
-	Acts        []act         `yaml:"acts"`           // sorted by time
+	Acts        []event       `yaml:"acts"`           // sorted by time
 }
 
 // polls are in seconds.
@@ -156,7 +156,7 @@ func (w *world) vendorID(i int) string {
 	return t.LCCID
 }
 
-// save writes the day to a file: YAML, with an act on each line.
+// save writes the day to a file: YAML, with an event on each line.
 func (w *world) save(file string) error {
 	b, err := w.encode()
 	if err != nil {
@@ -205,7 +205,7 @@ func decode(b []byte) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The parameters of an act that are unknown, or at their zero value, are
+	// The parameters of an event that are unknown, or at their zero value, are
 	// seen here alone.
 	if !bytes.Equal(b, again) {
 		return nil, fmt.Errorf("it would be written as\n%s", again)
@@ -213,4 +213,4 @@ func decode(b []byte) (*world, error) {
 	return w, nil
 }
 
-func (w *world) add(at time.Time, what action) { w.Acts = append(w.Acts, act{at, what}) }
+func (w *world) add(at time.Time, what action) { w.Acts = append(w.Acts, event{at, what}) }

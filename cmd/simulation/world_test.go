@@ -8,7 +8,7 @@ import (
 )
 
 // TestAFileKeepsADay writes many days and reads them again, and sees to it that
-// each kind of act is drawn.
+// each kind of event is drawn.
 func TestAFileKeepsADay(t *testing.T) {
 	missing := kinds()
 	for seed := range uint64(400) {

@@ -1,6 +1,6 @@
 package simulation
 
-// What the witness makes of each request to a vendor, and of each write.
+// What the oracle makes of each request to a vendor, and of each write.
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 )
 
 // wrote is told of a node's write to a vendor before it arrives.
-func (w *witness) wrote(n *node, active bool, path string) {
+func (w *oracle) wrote(n *node, active bool, path string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.writer = n.name
@@ -19,7 +19,7 @@ func (w *witness) wrote(n *node, active bool, path string) {
 }
 
 // request is told of every request to the vendors, under the cloud's lock.
-func (w *witness) request(q emulator.Request) {
+func (w *oracle) request(q emulator.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.home.onRequest != nil {
@@ -42,7 +42,7 @@ func (w *witness) request(q emulator.Request) {
 }
 
 // batteryIs notes what the battery has and does at a request.
-func (w *witness) batteryIs(h *emulator.House) {
+func (w *oracle) batteryIs(h *emulator.House) {
 	w.figures.see(h.Stored)
 	if w.idles() {
 		w.idleAt = time.Now() // this request may end it, and be heard of later
@@ -52,11 +52,11 @@ func (w *witness) batteryIs(h *emulator.House) {
 
 // idles reports whether the battery does something else than the reserve that it shows
 // says: it may be told that reserve although it shows it.
-func (w *witness) idles() bool { return w.idle || w.has != w.reserve } // which is on its way, or shows late
+func (w *oracle) idles() bool { return w.idle || w.has != w.reserve } // which is on its way, or shows late
 
 // arrives is told of each write that arrives at a vendor. answered is whether the vendor
 // answered it as it should.
-func (w *witness) arrives(sent emulator.Write, answered bool) {
+func (w *oracle) arrives(sent emulator.Write, answered bool) {
 	w.writes++
 	w.line("  -> %s %v%s", sent.Device, sent.Values, map[bool]string{false: " (not carried out)"}[sent.Carried])
 	w.judgeSending(sent.Device, fmt.Sprint(sent.Values), sent.Carried && answered)
@@ -76,7 +76,7 @@ func (w *witness) arrives(sent emulator.Write, answered bool) {
 }
 
 // arrives notes a write to a thermostat that is set to before.
-func (d *watched) arrives(before setting, sent emulator.Write) {
+func (d *thermostatOracle) arrives(before setting, sent emulator.Write) {
 	d.written, d.timed = time.Now(), d.timed || sent.Values["hold"] == string(devices.HoldUntil)
 	if !d.taken.IsZero() && sent.Carried {
 		after := asWritten(before, sent.Values) // perhaps the end of its command is never heard of

@@ -7,9 +7,9 @@ import (
 	"powermgr/control/rules"
 )
 
-// orders are what people last told the controller, as they know it themselves:
+// overrides are what people last told the controller, as they know it themselves:
 // the daemon's own word for it is not taken.
-type orders struct {
+type overrides struct {
 	override rules.OverrideKind // Auto: none
 	since    time.Time          // of override
 	until    time.Time
@@ -23,12 +23,12 @@ type orders struct {
 const slack = time.Minute
 
 // inForce reports whether an override holds at now.
-func (o orders) inForce(now time.Time) bool {
+func (o overrides) inForce(now time.Time) bool {
 	return o.override != rules.Auto && now.Before(o.until)
 }
 
 // stopped reports whether people certainly want nothing to be done at now.
-func (o orders) stopped(now time.Time) bool {
+func (o overrides) stopped(now time.Time) bool {
 	if o.doubt || o.unheard || now.Before(o.since.Add(slack)) || now.Before(o.switched.Add(slack)) {
 		return false
 	}
@@ -40,29 +40,29 @@ func (o orders) stopped(now time.Time) bool {
 
 // free reports whether people certainly have left everything to the rules for
 // a while.
-func (o orders) free(now time.Time) bool {
+func (o overrides) free(now time.Time) bool {
 	const a = 10 * time.Minute
 	return !o.doubt && !o.unheard && !o.disabled && !o.inForce(now) && now.After(o.until.Add(a)) && now.After(o.since.Add(a)) && now.After(o.switched.Add(a))
 }
 
 // ordered is an override that somebody has sent.
-func (w *witness) ordered(kind rules.OverrideKind, length time.Duration, heard bool) {
+func (w *oracle) ordered(kind rules.OverrideKind, length time.Duration, heard bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	w.orders.doubt = !heard || !w.jumped.IsZero() // what is its end on a wrong clock?
-	w.orders.override, w.orders.since, w.orders.until = kind, now, now
+	w.overrides.doubt = !heard || !w.jumped.IsZero() // what is its end on a wrong clock?
+	w.overrides.override, w.overrides.since, w.overrides.until = kind, now, now
 	if kind == rules.Auto {
 		return
 	}
-	w.orders.until = now.Add(length)
+	w.overrides.until = now.Add(length)
 	if length == 0 {
-		w.orders.until = w.unlimited(kind, now)
+		w.overrides.until = w.unlimited(kind, now)
 	}
 }
 
 // askedBattery is a command of a person to the battery. Its answer may never be heard.
-func (w *witness) askedBattery(payload string) {
+func (w *oracle) askedBattery(payload string) {
 	w.choseBattery(true)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -75,7 +75,7 @@ func (w *witness) askedBattery(payload string) {
 // unlimited is until when an override without a time lasts: off_peak and pause
 // through the peak that runs or is announced before midnight, else until
 // midnight; the others until the next change of phase, at most 12 hours.
-func (w *witness) unlimited(kind rules.OverrideKind, now time.Time) time.Time {
+func (w *oracle) unlimited(kind rules.OverrideKind, now time.Time) time.Time {
 	if kind == rules.OverrideOffPeak || kind == rules.OverridePause {
 		y, m, d := now.In(w.calendar.Location).Date()
 		midnight := time.Date(y, m, d+1, 0, 0, 0, 0, w.calendar.Location)
@@ -92,19 +92,19 @@ func (w *witness) unlimited(kind rules.OverrideKind, now time.Time) time.Time {
 }
 
 // switched is the controller's switch.
-func (w *witness) switched(on, heard bool) {
+func (w *oracle) switched(on, heard bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.orders.disabled, w.orders.switched = !on, time.Now()
-	w.orders.unheard = !heard
-	if !on && heard && w.orders.override != rules.Auto { // switching it off ends an override, too
-		w.orders.override, w.orders.until = rules.Auto, time.Now()
+	w.overrides.disabled, w.overrides.switched = !on, time.Now()
+	w.overrides.unheard = !heard
+	if !on && heard && w.overrides.override != rules.Auto { // switching it off ends an override, too
+		w.overrides.override, w.overrides.until = rules.Auto, time.Now()
 	}
 }
 
-// doubts notes that nobody can know which orders hold.
-func (w *witness) doubts() {
+// doubts notes that nobody can know which overrides hold.
+func (w *oracle) doubts() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.orders.doubt = true
+	w.overrides.doubt = true
 }

@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// An act is something that happens at a time.
-type act struct {
+// An event is something that happens at a time.
+type event struct {
 	at   time.Time
 	what action
 }
@@ -60,7 +60,7 @@ func kinds() map[string]action {
 }
 
 // MarshalYAML is {at: TIME, KIND: {PARAMETER: VALUE, …}}, on one line.
-func (a act) MarshalYAML() (any, error) {
+func (a event) MarshalYAML() (any, error) {
 	line := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
 	add := func(key string, value any) error {
 		var k, v yaml.Node
@@ -81,7 +81,7 @@ func (a act) MarshalYAML() (any, error) {
 }
 
 // UnmarshalYAML is the reverse of MarshalYAML.
-func (a *act) UnmarshalYAML(line *yaml.Node) error {
+func (a *event) UnmarshalYAML(line *yaml.Node) error {
 	if line.Kind != yaml.MappingNode || len(line.Content) != 4 || line.Content[0].Value != "at" {
 		return fmt.Errorf("line %d: an act is {at: TIME, KIND: {PARAMETER: VALUE, …}}", line.Line)
 	}

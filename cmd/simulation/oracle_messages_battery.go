@@ -1,6 +1,6 @@
 package simulation
 
-// What the witness makes of each message about the battery.
+// What the oracle makes of each message about the battery.
 
 import (
 	"encoding/json"
@@ -13,7 +13,7 @@ import (
 	"powermgr/devices"
 )
 
-func (w *witness) batterySays(name string, m bus.Message) {
+func (w *oracle) batterySays(name string, m bus.Message) {
 	switch {
 	case name == devices.StateLeaf:
 		w.batteryState(m)
@@ -36,7 +36,7 @@ func (g glimpse) again(later glimpse) bool {
 	return g.is && (g.reserve == later.reserve || g.reserve < 0 && g.mode == later.mode)
 }
 
-func (w *witness) batteryState(m bus.Message) {
+func (w *oracle) batteryState(m bus.Message) {
 	r, err := bus.Decode[devices.PowerwallReading](m)
 	if err != nil {
 		return
@@ -57,7 +57,7 @@ func (w *witness) batteryState(m bus.Message) {
 }
 
 // ownerShown notes whether a reading shows that the battery is Tesla's.
-func (w *witness) ownerShown(r devices.PowerwallReading) {
+func (w *oracle) ownerShown(r devices.PowerwallReading) {
 	is := func(b *bool) bool { return b != nil && *b }
 	owner := is(r.StormActive) || is(r.GridServicesActive) || r.GridConnected != nil && !*r.GridConnected
 	if owner && !w.owner {
@@ -71,7 +71,7 @@ func (w *witness) ownerShown(r devices.PowerwallReading) {
 
 // settingsShown notes what a reading shows of the battery's settings. What Tesla has done
 // while the battery was Tesla's is nobody's choice.
-func (w *witness) settingsShown(r devices.PowerwallReading, teslas bool) {
+func (w *oracle) settingsShown(r devices.PowerwallReading, teslas bool) {
 	first, shows := w.glimpse, glimpse{reserve: -1}
 	if r.Mode != nil {
 		shows.mode = string(*r.Mode)
@@ -98,7 +98,7 @@ func (w *witness) settingsShown(r devices.PowerwallReading, teslas bool) {
 	}
 }
 
-func (w *witness) reserveShown(v int, teslas bool) {
+func (w *oracle) reserveShown(v int, teslas bool) {
 	// No rule asks for such a value, and no plan has: it is a person's, once they
 	// have it.
 	if w.hidden && v != w.reserve && !slices.Contains([]int{0, 20, 80, 100}, v) && !w.planned[v] && !w.hand.ever[v] && !teslas {
@@ -110,7 +110,7 @@ func (w *witness) reserveShown(v int, teslas bool) {
 	}
 }
 
-func (w *witness) modeShown(mode string, teslas bool) {
+func (w *oracle) modeShown(mode string, teslas bool) {
 	// No rule asks for a mode either; but a reserve that the rules have set goes back
 	// whatever the mode is.
 	if w.hidden && mode != w.mode && w.mode != "" && w.phase != rules.OffPeak && !teslas && w.choice.IsZero() && !w.glimpse.is {
@@ -127,7 +127,7 @@ type reserveCommand struct {
 	restoresChoice bool // what a person has chosen, after an automatic write has landed over it
 }
 
-func (w *witness) reserveCommand(payload []byte) {
+func (w *oracle) reserveCommand(payload []byte) {
 	var c reserveCommand
 	if json.Unmarshal(payload, &c) != nil {
 		return
@@ -144,7 +144,7 @@ func (w *witness) reserveCommand(payload []byte) {
 	w.pending = &c.Value
 }
 
-func (w *witness) batteryResult(name string, m bus.Message) {
+func (w *oracle) batteryResult(name string, m bus.Message) {
 	r, err := bus.Decode[devices.Result](m)
 	if err != nil || rules.OwnCommand(r.ID) {
 		return

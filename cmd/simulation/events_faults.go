@@ -124,10 +124,10 @@ type killWhen struct {
 }
 
 func (a killWhen) do(h *home) {
-	h.active().arm(fuse{moment: a.Moment, left: a.Nth, ending: ending{how: a.How, after: a.After, off: a.Down, reboot: a.Reboot}})
+	h.active().arm(crashpoint{moment: a.Moment, left: a.Nth, ending: ending{how: a.How, after: a.After, off: a.Down, reboot: a.Reboot}})
 }
 func (a killWhen) String() string {
-	return fmt.Sprintf("a fuse for the %d. time that %s", a.Nth, a.Moment)
+	return fmt.Sprintf("a crash is set for time %d that %s", a.Nth, a.Moment)
 }
 
 // diskFull is the disks of the journals.

@@ -1,6 +1,6 @@
 package simulation
 
-// What the witness makes of each message that a node publishes.
+// What the oracle makes of each message that a node publishes.
 
 import (
 	"slices"
@@ -14,7 +14,7 @@ import (
 )
 
 // message is told of everything the daemon of a node says.
-func (w *witness) message(n *node, m bus.Message) {
+func (w *oracle) message(n *node, m bus.Message) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.home.onMessage != nil {
@@ -39,13 +39,13 @@ func (w *witness) message(n *node, m bus.Message) {
 		w.batterySays(name, m)
 	case "thermostat":
 		id, name, _ := strings.Cut(name, "/")
-		if i := slices.IndexFunc(w.homes, func(d *watched) bool { return d.id == id }); i >= 0 {
+		if i := slices.IndexFunc(w.homes, func(d *thermostatOracle) bool { return d.id == id }); i >= 0 {
 			w.thermostatSays(w.homes[i], name, m)
 		}
 	}
 }
 
-func (w *witness) controlSays(name string, m bus.Message) {
+func (w *oracle) controlSays(name string, m bus.Message) {
 	switch name {
 	case devices.StateLeaf:
 		w.controlState(m)
@@ -57,7 +57,7 @@ func (w *witness) controlSays(name string, m bus.Message) {
 	}
 }
 
-func (w *witness) controlState(m bus.Message) {
+func (w *oracle) controlState(m bus.Message) {
 	s, err := bus.Decode[control.State](m)
 	if err != nil {
 		return
@@ -76,7 +76,7 @@ func (w *witness) controlState(m bus.Message) {
 }
 
 // turns notes that another phase begins.
-func (w *witness) turns(phase rules.Phase) {
+func (w *oracle) turns(phase rules.Phase) {
 	if event, was := phase != rules.OffPeak, w.phase != rules.OffPeak; event != was {
 		w.taken, w.choice, w.glimpse = time.Time{}, time.Time{}, glimpse{}
 		w.hidden = w.hidden && (event || !w.commanded) // a command ends with its peak, also if it is shown only later

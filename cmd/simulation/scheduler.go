@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// A baton keeps a day the same whatever the machine's scheduler does: no two
+// A scheduler keeps a day the same whatever the machine does: no two
 // loops of it run at the same instant. Whoever has waited for something goes on
 // a moment after it, and each wait has a moment of its own. What the daemons
 // leave to chance it draws as well.
-type baton struct {
+type scheduler struct {
 	mu   sync.Mutex
 	rand *rand.Rand
 }
 
-func newBaton(seed uint64) *baton {
-	return &baton{rand: rand.New(rand.NewPCG(seed, 0x6261746f6e))}
+func newScheduler(seed uint64) *scheduler {
+	return &scheduler{rand: rand.New(rand.NewPCG(seed, 0x6261746f6e))}
 }
 
 // moments is how long after its cause anything happens, at most. Two out of so
@@ -26,20 +26,20 @@ const moments = 8 * time.Millisecond
 
 // next is the moment of a wait that is about to begin. Only the loop that runs
 // may ask for it.
-func (b *baton) next() time.Duration {
+func (b *scheduler) next() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return time.Duration(b.rand.Int64N(int64(moments)))
 }
 
-func (b *baton) chance() float64 {
+func (b *scheduler) chance() float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.rand.Float64()
 }
 
 // sleep waits for d or until ctx ends, and then for its moment.
-func (b *baton) sleep(ctx context.Context, d time.Duration) error {
+func (b *scheduler) sleep(ctx context.Context, d time.Duration) error {
 	moment := b.next()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -53,7 +53,7 @@ func (b *baton) sleep(ctx context.Context, d time.Duration) error {
 
 // starter returns what to call before each of several loops is started: it lets
 // the one before come to wait.
-func (b *baton) starter() func() {
+func (b *scheduler) starter() func() {
 	moment := b.next()
 	return func() {
 		time.Sleep(moment)

@@ -1,6 +1,6 @@
 package simulation
 
-// What the witness makes of each message about a thermostat.
+// What the oracle makes of each message about a thermostat.
 
 import (
 	"encoding/json"
@@ -15,7 +15,7 @@ import (
 )
 
 // thermostatSays is told of what the daemon says about one of them.
-func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
+func (w *oracle) thermostatSays(d *thermostatOracle, name string, m bus.Message) {
 	switch {
 	case name == devices.StateLeaf:
 		w.thermostatState(d, m)
@@ -26,7 +26,7 @@ func (w *witness) thermostatSays(d *watched, name string, m bus.Message) {
 	}
 }
 
-func (w *witness) thermostatState(d *watched, m bus.Message) {
+func (w *oracle) thermostatState(d *thermostatOracle, m bus.Message) {
 	r, err := bus.Decode[devices.ThermostatReading](m)
 	if err != nil || !d.complete(r) {
 		return
@@ -55,13 +55,13 @@ func (w *witness) thermostatState(d *watched, m bus.Message) {
 
 // complete reports whether a reading says all that there is to say of a thermostat: one
 // that has said a hold before may leave it out.
-func (d *watched) complete(r devices.ThermostatReading) bool {
+func (d *thermostatOracle) complete(r devices.ThermostatReading) bool {
 	return r.Mode != nil && r.CoolSetpoint != nil && r.HeatSetpoint != nil && (r.Hold != nil || len(r.Holds) == 0 && !d.holds)
 }
 
 // holdShown is the hold that a reading shows; a thermostat without holds keeps what it
 // is told.
-func (d *watched) holdShown(r devices.ThermostatReading) devices.Hold {
+func (d *thermostatOracle) holdShown(r devices.ThermostatReading) devices.Hold {
 	d.holds = d.holds || r.Hold != nil && *r.Hold != devices.HoldVacation // which those without holds show as well
 	d.bare = !d.holds
 	if r.Hold == nil {
@@ -72,7 +72,7 @@ func (d *watched) holdShown(r devices.ThermostatReading) devices.Hold {
 
 // ownShown notes what a thermostat shows that is there, and that neither a vacation nor
 // the utility has.
-func (w *witness) ownShown(d *watched, repeated bool, now time.Time) {
+func (w *oracle) ownShown(d *thermostatOracle, repeated bool, now time.Time) {
 	if d.known.Before(w.booted) {
 		d.known = now
 	}
@@ -95,7 +95,7 @@ func (w *witness) ownShown(d *watched, repeated bool, now time.Time) {
 
 // sees notes that powermgr has been shown a person's choice.
 // It showed before at the last reading, and earlier at the one before that.
-func (w *witness) sees(d *watched, before, earlier setting, now time.Time) {
+func (w *oracle) sees(d *thermostatOracle, before, earlier setting, now time.Time) {
 	choice, means := *d.unseen, d.means
 	d.unseen, d.means = nil, nil
 	if w.explained(d, choice, before, earlier, now) {
@@ -117,7 +117,7 @@ func (w *witness) sees(d *watched, before, earlier setting, now time.Time) {
 
 // explained reports whether all that powermgr has been shown has an explanation other
 // than choice: nobody could tell that a person has made it.
-func (w *witness) explained(d *watched, choice, before, earlier setting, now time.Time) bool {
+func (w *oracle) explained(d *thermostatOracle, choice, before, earlier setting, now time.Time) bool {
 	a := d.automatic
 	lapsed := func(s setting) bool {
 		return s.over(now.Add(time.Minute)) || s.timed() && !w.jumped.IsZero() // nobody knows with a wrong clock
@@ -144,7 +144,7 @@ func (w *witness) explained(d *watched, choice, before, earlier setting, now tim
 }
 
 // holdCommand is told of an automatic command for a hold.
-func (w *witness) holdCommand(d *watched, payload []byte) {
+func (w *oracle) holdCommand(d *thermostatOracle, payload []byte) {
 	var p struct {
 		Value    devices.Hold `json:"value"`
 		Until    time.Time    `json:"until"`
@@ -175,7 +175,7 @@ func (w *witness) holdCommand(d *watched, payload []byte) {
 }
 
 // thermostatResult is told how a person's command was answered.
-func (w *witness) thermostatResult(d *watched, name string, m bus.Message) {
+func (w *oracle) thermostatResult(d *thermostatOracle, name string, m bus.Message) {
 	r, err := bus.Decode[devices.Result](m)
 	if err != nil || rules.OwnCommand(r.ID) {
 		return
@@ -205,7 +205,7 @@ func (w *witness) thermostatResult(d *watched, name string, m bus.Message) {
 
 // meant is what people may want whose command has had this result: kept is what is left
 // of what they wanted before, means is what the command may mean.
-func (d *watched) meant(result string, shown setting) (kept, means []setting) {
+func (d *thermostatOracle) meant(result string, shown setting) (kept, means []setting) {
 	if result == "mode"+devices.ResultSuffix { // what else they had is still to be given back
 		means = d.moded(shown)
 		if !d.byRules(shown) || d.hasBack(shown) {

@@ -14,8 +14,8 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// A witness sees everything that happens and judges it.
-type witness struct {
+// An oracle sees everything that happens and judges it.
+type oracle struct {
 	home     *home
 	calendar rules.Calendar
 	limits   limits
@@ -65,8 +65,8 @@ type witness struct {
 	choice        time.Time      // since when powermgr knows of a reserve that a person chose; zero: there is none
 	glimpse       glimpse        // a choice that one reading has shown so far
 	unseen        bool           // and no node ran: nobody can tell in which window it was
-	homes         []*watched
-	orders        orders
+	homes         []*thermostatOracle
+	overrides     overrides
 	hand          hand
 	sent          map[string][]sending         // lately, by device
 	writer        string                       // the node whose write arrives
@@ -76,13 +76,13 @@ type witness struct {
 	counters      map[string]devices.WattHours // as the broker last had them
 }
 
-func newWitness(h *home) *witness {
-	return &witness{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, counters: map[string]devices.WattHours{}, planned: map[int]bool{}, hand: hand{value: map[rules.Adjustable]float64{}, open: map[string][]int{}, ever: map[int]bool{}}, orders: orders{override: rules.Auto}, sent: map[string][]sending{}, limits: limits{until: map[limited]time.Time{}}, owed: owed{hindered: map[string]time.Time{}, told: map[string]bool{}}}
+func newOracle(h *home) *oracle {
+	return &oracle{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, counters: map[string]devices.WattHours{}, planned: map[int]bool{}, hand: hand{value: map[rules.Adjustable]float64{}, open: map[string][]int{}, ever: map[int]bool{}}, overrides: overrides{override: rules.Auto}, sent: map[string][]sending{}, limits: limits{until: map[limited]time.Time{}}, owed: owed{hindered: map[string]time.Time{}, told: map[string]bool{}}}
 }
 
-func (w *witness) begin(h *emulator.House) {
+func (w *oracle) begin(h *emulator.House) {
 	for i, t := range h.Thermostats {
-		d := &watched{id: devices.TopicID(w.home.world.vendorID(i)), unit: t.Unit, gap: t.Deadband, choices: []setting{settingOf(t)}, low: 67, high: 82, cold: 62, hot: 62}
+		d := &thermostatOracle{id: devices.TopicID(w.home.world.vendorID(i)), unit: t.Unit, gap: t.Deadband, choices: []setting{settingOf(t)}, low: 67, high: 82, cold: 62, hot: 62}
 		d.scheduled = math.Inf(1)
 		for _, p := range t.Schedule {
 			d.scheduled = min(d.scheduled, p.Cool)
@@ -95,32 +95,32 @@ func (w *witness) begin(h *emulator.House) {
 	w.tell("battery %.0f %%, reserve %d %%, %s, dry run %v", h.Stored/135, h.Reserve, w.home.world.Backend, w.home.world.DryRun)
 }
 
-func (w *witness) tell(format string, args ...any) {
+func (w *oracle) tell(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.line(format, args...)
 }
 
-func (w *witness) line(format string, args ...any) {
+func (w *oracle) line(format string, args ...any) {
 	w.story = append(w.story, time.Now().In(zone()).Format("15:04:05 ")+fmt.Sprintf(format, args...))
 }
 
 // disturbed notes that something is not as it should be, from now on.
-func (w *witness) disturbed() {
+func (w *oracle) disturbed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.disturbance = time.Now()
 }
 
 // troubled notes that a vendor fails, from now on.
-func (w *witness) troubled() {
+func (w *oracle) troubled() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.trouble = time.Now()
 }
 
 // boots notes that the daemon starts.
-func (w *witness) boots() {
+func (w *oracle) boots() {
 	w.disturbed()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -135,7 +135,7 @@ const lastMoments = 5 * time.Second
 
 // knowsNothing notes that whoever is active now has seen nothing itself yet. What
 // the one before had seen once was in doubt, and the doubt has ended with it.
-func (w *witness) knowsNothing() {
+func (w *oracle) knowsNothing() {
 	w.booted, w.glimpse = time.Now(), glimpse{}
 	w.orphans()
 	for _, d := range w.homes {
@@ -148,11 +148,11 @@ func (w *witness) knowsNothing() {
 
 // jumps notes that the daemon's clock jumps. If it is far off, nobody knows in
 // which window what is.
-func (w *witness) jumps(far bool) {
+func (w *oracle) jumps(far bool) {
 	w.disturbed()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.jumped, w.orders.doubt = time.Now(), true
+	w.jumped, w.overrides.doubt = time.Now(), true
 	clear(w.limits.until) // who knows when that is on a wrong clock?
 	if far {
 		w.taken, w.choice, w.glimpse = time.Time{}, time.Time{}, glimpse{}
@@ -163,7 +163,7 @@ func (w *witness) jumps(far bool) {
 }
 
 // given is a person's word that everything is the rules' again.
-func (w *witness) given() {
+func (w *oracle) given() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.taken, w.choice, w.glimpse = time.Time{}, time.Time{}, glimpse{}
@@ -172,13 +172,13 @@ func (w *witness) given() {
 	}
 }
 
-func (w *witness) choseReserve(v int) {
+func (w *oracle) choseReserve(v int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.chosenReserve = &v
 }
 
-func (w *witness) choseBattery(changed bool) {
+func (w *oracle) choseBattery(changed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !changed {
@@ -191,10 +191,10 @@ func (w *witness) choseBattery(changed bool) {
 }
 
 // forgets notes that a daemon dies which could not write what it knew.
-func (w *witness) forgets() {
+func (w *oracle) forgets() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.forgotten, w.taken, w.choice, w.glimpse, w.orders.doubt = time.Now(), time.Time{}, time.Time{}, glimpse{}, true
+	w.forgotten, w.taken, w.choice, w.glimpse, w.overrides.doubt = time.Now(), time.Time{}, time.Time{}, glimpse{}, true
 	w.hand.doubt = w.hand.doubt || !w.hand.asked.IsZero()
 	for _, d := range w.homes {
 		d.taken = time.Time{}
@@ -203,7 +203,7 @@ func (w *witness) forgets() {
 }
 
 // splits notes that the nodes of a pair lose sight of each other, or find it.
-func (w *witness) splits() {
+func (w *oracle) splits() {
 	w.disturbed()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -211,7 +211,7 @@ func (w *witness) splits() {
 }
 
 // nodeSays is told of what a node says of itself.
-func (w *witness) nodeSays(node string, m bus.Message) {
+func (w *oracle) nodeSays(node string, m bus.Message) {
 	s, err := bus.Decode[pair.State](m)
 	if err != nil {
 		return
@@ -227,7 +227,7 @@ func (w *witness) nodeSays(node string, m bus.Message) {
 	}
 }
 
-func (w *witness) result() Result {
+func (w *oracle) result() Result {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return Result{Seed: w.home.world.Seed, Violations: w.violations, Story: w.story, Writes: w.writes, Deaths: w.deaths}

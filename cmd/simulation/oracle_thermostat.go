@@ -1,6 +1,6 @@
 package simulation
 
-// What the witness knows of one thermostat.
+// What the oracle knows of one thermostat.
 
 import (
 	"slices"
@@ -10,8 +10,8 @@ import (
 	"powermgr/devices"
 )
 
-// watched is what is known of one thermostat.
-type watched struct {
+// thermostatOracle is what is known of one thermostat.
+type thermostatOracle struct {
 	id        string
 	unit      devices.Unit
 	gap       float64   // that it keeps between its set points
@@ -53,7 +53,7 @@ type watched struct {
 
 // afterVacation is what a thermostat shows, and during a vacation what it is to have
 // once that is over: a set point that was sent meanwhile, until the next period.
-func (d *watched) afterVacation() setting {
+func (d *thermostatOracle) afterVacation() setting {
 	s := d.shown
 	if s.Hold == devices.HoldVacation {
 		s.Hold = devices.HoldTemporary
@@ -76,7 +76,7 @@ type command struct {
 
 // bounds widens what may be sent by what the people have chosen, and by what becomes of
 // it at a vendor that keeps the set points apart, in a mode that uses either of them.
-func (d *watched) bounds(chosen setting) {
+func (d *thermostatOracle) bounds(chosen setting) {
 	for _, s := range []setting{chosen, chosen.in(devices.Cool).apart(d.gap), chosen.in(devices.Heat).apart(d.gap)} {
 		cool, heat := d.unit.To(devices.Fahrenheit, s.Cool), d.unit.To(devices.Fahrenheit, s.Heat)
 		d.low, d.high = min(d.low, cool), max(d.high, cool)
@@ -86,7 +86,7 @@ func (d *watched) bounds(chosen setting) {
 
 // coolest is the lowest cool set point that people have chosen, in the thermostat's
 // own unit.
-func (d *watched) coolest() float64 {
+func (d *thermostatOracle) coolest() float64 {
 	least := d.scheduled
 	for _, c := range append(append([]setting{d.own}, d.past...), d.choices...) {
 		least = min(least, c.Cool)
@@ -95,14 +95,14 @@ func (d *watched) coolest() float64 {
 }
 
 // replace notes that people want something else from now on.
-func (d *watched) replace(choices ...setting) {
+func (d *thermostatOracle) replace(choices ...setting) {
 	d.past = append(d.past, d.choices...)
 	d.choices = choices
 }
 
 // parts are what people may want after a choice that changed a part of what the
 // thermostat showed: the rest stays what they wanted before.
-func (d *watched) parts(before, choice setting) (all []setting) {
+func (d *thermostatOracle) parts(before, choice setting) (all []setting) {
 	for _, c := range d.choices {
 		p := choice
 		if before.Cool == choice.Cool {
@@ -123,7 +123,7 @@ func (d *watched) parts(before, choice setting) (all []setting) {
 // landed, and switched it back. A vendor may take a write only with a mode; and since
 // one reading alone says that there was another one, powermgr must not switch a
 // thermostat because of it. It leaves the thermostat to them, and says so.
-func (d *watched) undone() bool {
+func (d *thermostatOracle) undone() bool {
 	if d.first.Mode == d.shown.Mode || !d.overtaken || !d.shown.same(d.automatic.setting) {
 		return false
 	}
@@ -134,14 +134,14 @@ func (d *watched) undone() bool {
 }
 
 // byRules reports whether set points and hold are some that the rules have set.
-func (d *watched) byRules(s setting) bool {
+func (d *thermostatOracle) byRules(s setting) bool {
 	return slices.ContainsFunc(d.automatics, func(o setting) bool { return o.in(s.Mode).equal(s) })
 }
 
 // hasBack reports whether the rules have given back what people had, as near as the
 // vendor takes it, and set points and hold are that: they count as a person's, although
 // the rules had set the same before.
-func (d *watched) hasBack(s setting) bool {
+func (d *thermostatOracle) hasBack(s setting) bool {
 	return d.automatic.restore && slices.ContainsFunc(d.choices, func(c setting) bool {
 		return slices.ContainsFunc(c.taken(d.gap), func(o setting) bool { return o.in(s.Mode).equal(s) })
 	})
@@ -149,7 +149,7 @@ func (d *watched) hasBack(s setting) bool {
 
 // moded is what people want who have changed the mode alone of a thermostat with
 // set points of the rules: these are not their choice. In one that is off they may stay.
-func (d *watched) moded(after setting) (means []setting) {
+func (d *thermostatOracle) moded(after setting) (means []setting) {
 	for _, c := range d.choices {
 		if !d.byRules(c) {
 			means = append(means, c.in(after.Mode))
@@ -163,7 +163,7 @@ func (d *watched) moded(after setting) (means []setting) {
 
 // chose is a choice made at a thermostat. pending says that a write was still on its
 // way there.
-func (w *witness) chose(i int, before, after setting, pending bool) {
+func (w *oracle) chose(i int, before, after setting, pending bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d := w.homes[i]
@@ -207,7 +207,7 @@ func (w *witness) chose(i int, before, after setting, pending bool) {
 }
 
 // asked is a command of a person to a thermostat. It is sent as often as any.
-func (w *witness) asked(i int, payload string) {
+func (w *oracle) asked(i int, payload string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.homes[i].commanded, w.limits.command = true, time.Now()

@@ -20,7 +20,7 @@ import (
 func record(text string) slog.Record { return slog.NewRecord(time.Now(), slog.LevelInfo, text, 0) }
 
 // showTwice has two readings show a reserve to powermgr: one alone decides nothing.
-func showTwice(t *testing.T, w *witness, reserve int) {
+func showTwice(t *testing.T, w *oracle, reserve int) {
 	t.Helper()
 	for range 2 {
 		w.settingsAt = time.Time{}
@@ -45,9 +45,9 @@ func TestWhatTheRulesSetIsNobodysChoice(t *testing.T) {
 		{"precooling to what they have chosen", 69, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+			w := newOracle(&home{world: &world{}, keepalived: &keepalived{}})
 			w.override = string(rules.Auto)
-			d := &watched{shown: chosen, choices: []setting{chosen}}
+			d := &thermostatOracle{shown: chosen, choices: []setting{chosen}}
 			payload, err := json.Marshal(map[string]any{"value": devices.HoldPermanent, "cool_setpoint": 69, "heat_setpoint": c.heat})
 			if err != nil {
 				t.Fatal(err)
@@ -69,12 +69,12 @@ func TestWhatIsGivenBackIsAPersonsInAnotherMode(t *testing.T) {
 	own := setting{Mode: devices.Cool, Cool: 85, Heat: 84, Hold: devices.HoldPermanent}
 	shown := own.apart(3)
 	for _, restore := range []bool{false, true} {
-		now := func() *watched {
-			return &watched{gap: 3, choices: []setting{own}, automatics: []setting{shown}, automatic: command{setting: shown, restore: restore}}
+		now := func() *thermostatOracle {
+			return &thermostatOracle{gap: 3, choices: []setting{own}, automatics: []setting{shown}, automatic: command{setting: shown, restore: restore}}
 		}
 		d := now()
-		w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
-		w.homes = []*watched{d}
+		w := newOracle(&home{world: &world{}, keepalived: &keepalived{}})
+		w.homes = []*thermostatOracle{d}
 		w.chose(0, shown, shown.in(devices.Heat), false)
 		_, byCommand := now().meant("mode"+devices.ResultSuffix, shown.in(devices.Heat))
 		for how, wanted := range map[string][]setting{"at the wall": d.choices, "by command": byCommand} {
@@ -88,7 +88,7 @@ func TestWhatIsGivenBackIsAPersonsInAnotherMode(t *testing.T) {
 // People may have chosen set points that are nearer than the vendor takes: the one that
 // they do not use gives way, and may leave the bounds for that.
 func TestASetPointThatGivesWayIsWithinBounds(t *testing.T) {
-	d := &watched{unit: devices.Fahrenheit, gap: 3, low: 67, high: 82, cold: 62, hot: 62}
+	d := &thermostatOracle{unit: devices.Fahrenheit, gap: 3, low: 67, high: 82, cold: 62, hot: 62}
 	d.bounds(setting{Mode: devices.Cool, Cool: 85, Heat: 84})
 	if d.low != 67 || d.high != 87 || d.cold != 62 || d.hot != 84 {
 		t.Errorf("cool %g–%g, heat %g–%g", d.low, d.high, d.cold, d.hot)
@@ -106,7 +106,7 @@ func TestALateReserveOfAPlanIsNobodysChoice(t *testing.T) {
 		{"the plan's", 45, false}, {"a person's", 46, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+			w := newOracle(&home{world: &world{}, keepalived: &keepalived{}})
 			for _, asked := range []string{`{"value": 45}`, `{"value": 30}`} {
 				w.reserveCommand([]byte(asked))
 			}
@@ -124,15 +124,15 @@ func TestALateReserveOfAPlanIsNobodysChoice(t *testing.T) {
 func TestACommandThatIsShownAfterItsPeakIsOver(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		choose func(w *witness)
+		choose func(w *oracle)
 		choice bool
 	}{
-		{"by command", func(w *witness) { w.askedBattery("5") }, false},
-		{"in the app", func(w *witness) { w.choseBattery(true) }, true},
-		{"by command, then in the app", func(w *witness) { w.askedBattery("5"); w.choseBattery(true) }, true},
+		{"by command", func(w *oracle) { w.askedBattery("5") }, false},
+		{"in the app", func(w *oracle) { w.choseBattery(true) }, true},
+		{"by command, then in the app", func(w *oracle) { w.askedBattery("5"); w.choseBattery(true) }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+			w := newOracle(&home{world: &world{}, keepalived: &keepalived{}})
 			w.phase = rules.InPeak
 			c.choose(w)
 			w.turns(rules.OffPeak)
@@ -166,7 +166,7 @@ func TestAReserveByHandThatWasNotAnsweredMayBeGivenBack(t *testing.T) {
 		{"given back", []string{"60", "configured"}, 2, false, 60, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+			w := newOracle(&home{world: &world{}, keepalived: &keepalived{}})
 			w.paused = true
 			for i, ask := range c.asks {
 				w.byHand(string(rules.AdjustOffPeakReserve), ask)
@@ -202,7 +202,7 @@ func TestANodeThatTakesOverSendsOnItsOwnAccount(t *testing.T) {
 		{"the other one", "b", false}, {"the same", "a", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+			w := newOracle(&home{world: &world{}, keepalived: &keepalived{}})
 			for _, w.writer = range []string{"a", "a", "a", c.last} {
 				w.judgeSending("powerwall", "0", false)
 			}
@@ -217,7 +217,7 @@ func TestANodeThatTakesOverSendsOnItsOwnAccount(t *testing.T) {
 func TestAnotherFaultDoesNotEndALimit(t *testing.T) {
 	h := &home{}
 	h.nodes = []*node{{}}
-	w := newWitness(h)
+	w := newOracle(h)
 	for _, f := range []emulator.Fault{
 		{Endpoint: "tcc.*", Class: emulator.Status, Status: http.StatusTooManyRequests, RetryAfter: 40_000},
 		{Endpoint: "tcc.*", Class: emulator.Status, Status: http.StatusUnauthorized},
@@ -233,8 +233,8 @@ func TestAnotherFaultDoesNotEndALimit(t *testing.T) {
 // answer of the vendor: whoever has lost an authorization cannot restore anything, however
 // often the last reading is repeated.
 func TestARepeatedReadingIsNoAnswer(t *testing.T) {
-	w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
-	d := &watched{}
+	w := newOracle(&home{world: &world{}, keepalived: &keepalived{}})
+	d := &thermostatOracle{}
 	says := func(polled time.Time) {
 		for _, m := range []struct {
 			reading any
@@ -280,7 +280,7 @@ func TestAReserveThatShowsLateMayBeSentAgain(t *testing.T) {
 		{"the battery has it", 100, true}, {"the battery has the one after it", 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+			w := newOracle(&home{world: &world{}, keepalived: &keepalived{}})
 			w.override = string(rules.Auto)
 			w.reserve, w.has, w.reserveAt = 100, c.has, time.Now().Add(-time.Minute)
 			w.reserveCommand([]byte(`{"value":100}`))
@@ -307,7 +307,7 @@ func TestAWriteThatWasNeverSentMayBeOvertaken(t *testing.T) {
 		{"it was sent, and its daemon dies later", true, false, true, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWitness(&home{world: &world{}, keepalived: &keepalived{}})
+			w := newOracle(&home{world: &world{}, keepalived: &keepalived{}})
 			anHourAgo := time.Now().Add(-time.Hour)
 			w.reserve, w.has, w.reserveAt, w.reserveSent, w.booted = 60, 60, time.Now().Add(-time.Minute), anHourAgo, anHourAgo
 			list := func(flights ...rules.Flight) {
