@@ -4,4 +4,4 @@ package bridge
 
 import "net"
 
-func promptly(conn net.Conn) net.Conn { return conn }
+func quickAck(conn net.Conn) net.Conn { return conn }
