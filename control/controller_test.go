@@ -652,6 +652,43 @@ func TestWhatIsReadBeforeTheJournalIsSeen(t *testing.T) {
 	})
 }
 
+// What was read before the journal was found is understood by the journal, and by nothing
+// else: a choice made while no process ran would else be there already when the journal
+// comes, and be written over.
+func TestWhatIsReadBeforeTheJournalIsUnderstoodByItAlone(t *testing.T) {
+	base, set, since := 74.0, 78.0, time.Date(1999, 12, 31, 22, 0, 0, 0, time.UTC)
+	b := saved(t, "a", 1, 9, rules.Persisted{
+		HomeRecord: rules.HomeRecord{
+			Override: rules.Override{Kind: rules.OverridePeak, Since: since, Until: since.Add(5 * time.Hour)},
+			Event:    &rules.Stretch{Start: since, End: since.Add(5 * time.Hour)},
+		},
+		Battery: rules.BatteryRecord{AtPeak: true, Wanted: new(0), Confirmed: true, WrittenAt: since},
+		Thermostats: map[string]rules.ThermostatRecord{"up": {Event: since, Claim: &rules.Claim{
+			Baseline: rules.Baseline{Setting: devices.Setting{Cool: &base, Heat: new(68.0), Hold: devices.HoldPermanent}, Mode: "cool"}, Kind: rules.Setback,
+			Wanted: devices.Setting{Cool: &set, Heat: new(68.0), Hold: devices.HoldPermanent}, WrittenAt: since.Add(time.Minute), Confirmed: true,
+		}}},
+	})
+	run(t, true, &memory{}, func(r *rig) {
+		r.thermostat(72, devices.HoldPermanent)
+		r.battery(50, 35)
+		r.bus.Publish(bus.Message{Topic: topics.NodeJournal("a"), Payload: b, Retain: true, Origin: bus.Broker})
+		r.bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
+		synctest.Wait()
+		time.Sleep(5 * time.Minute)
+		r.thermostat(72, devices.HoldPermanent)
+		r.battery(50, 35)
+		time.Sleep(5 * time.Minute)
+		r.thermostat(72, devices.HoldPermanent)
+		r.battery(50, 35)
+		if s := r.state(); len(s.Yielded) != 2 {
+			t.Errorf("left to people: %+v", s.Yielded)
+		}
+		if n := len(r.got(topics.Thermostat("up", "hold/set"))); n != 0 {
+			t.Errorf("%d commands to the thermostat", n)
+		}
+	})
+}
+
 // A device may take a command and leave out, at that moment, what it shows of it.
 func TestACommandWhoseOutcomeIsNotShownIsNoProblem(t *testing.T) {
 	run(t, false, &memory{}, func(r *rig) {
