@@ -70,7 +70,7 @@ func (w *oracle) ownerShown(r devices.PowerwallReading) {
 }
 
 // settingsShown notes what a reading shows of the battery's settings. What Tesla has done
-// while the battery was Tesla's is nobody's choice.
+// while the battery was Tesla's was not chosen by a person.
 func (w *oracle) settingsShown(r devices.PowerwallReading, teslas bool) {
 	first, shows := w.glimpse, glimpse{reserve: -1}
 	if r.Mode != nil {
