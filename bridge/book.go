@@ -117,7 +117,7 @@ func (b *book) spread(from, until time.Time, flowed [6]float64) {
 		return
 	}
 	share := func(from, until time.Time) float64 { return until.Sub(from).Seconds() / length }
-	if end := earlier(until, b.Since); from.Before(end) {
+	if end := minTime(until, b.Since); from.Before(end) {
 		for i, to := range b.Closed.all() {
 			*to += devices.WattHours(flowed[i] * share(from, end))
 		}
@@ -125,7 +125,7 @@ func (b *book) spread(from, until time.Time, flowed [6]float64) {
 	}
 	for from.Before(until) {
 		start := from.Unix() - from.Unix()%bucketSeconds
-		end := earlier(until, time.Unix(start+bucketSeconds, 0))
+		end := minTime(until, time.Unix(start+bucketSeconds, 0))
 		k := b.at(start)
 		for i := range flowed {
 			if !k.told[i] {
@@ -202,7 +202,7 @@ func (b *book) close(now time.Time) {
 		day := noon(now, -back)
 		end := devices.NextMidnight(day, now.Location())
 		if end.After(b.Since) && b.Asked[day.Format(time.DateOnly)].Before(end) {
-			until = earlier(until, devices.Midnight(day, now.Location()))
+			until = minTime(until, devices.Midnight(day, now.Location()))
 		}
 	}
 	b.closeUntil(until)

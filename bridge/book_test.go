@@ -52,7 +52,7 @@ func (m *metered) history(day, now time.Time, quirk func(start time.Time, wh flo
 		if at.Before(m.start) {
 			continue
 		}
-		wh := m.truth(earlier(at.Add(devices.BucketLength), now)) - m.truth(at)
+		wh := m.truth(minTime(at.Add(devices.BucketLength), now)) - m.truth(at)
 		if quirk != nil {
 			if wh = quirk(at, wh); wh < 0 {
 				continue

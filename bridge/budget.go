@@ -92,7 +92,7 @@ func (b *Budget) turn(now time.Time) {
 	if month := local.Format("2006-01"); month != b.spent.Month {
 		b.spent.Month, b.spent.Calls, b.spent.Assumed = month, 0, 0
 	}
-	from := later(b.spent.At, begin)
+	from := maxTime(b.spent.At, begin)
 	if silent := now.Sub(from); silent >= unknownSpell {
 		b.spent.Assumed += float64(b.Calls) * silent.Hours() / begin.AddDate(0, 1, 0).Sub(begin).Hours()
 		b.spent.At = now.Round(0)

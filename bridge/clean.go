@@ -18,9 +18,9 @@ type Cleaner struct {
 }
 
 const (
-	cleanPatience = 15 * time.Second // for the broker to accept the connection
-	cleanQuiet    = time.Second      // after the last retained message: there are no more
-	cleanMost     = 30 * time.Second // for all that is retained
+	cleanConnectTimeout = 15 * time.Second // for the broker to accept the connection
+	cleanQuiet          = time.Second      // after the last retained message: there are no more
+	cleanTimeout        = 30 * time.Second // for all that is retained
 )
 
 // NewCleaner connects to the broker of o, of which only what is about the
@@ -31,7 +31,7 @@ func NewCleaner(ctx context.Context, o LinkOptions) (*Cleaner, error) {
 	if err != nil {
 		return nil, err
 	}
-	trying, stop := context.WithTimeoutCause(ctx, cleanPatience, errors.New("it does not answer"))
+	trying, stop := context.WithTimeoutCause(ctx, cleanConnectTimeout, errors.New("it does not answer"))
 	defer stop()
 	trying, refuse := context.WithCancelCause(trying)
 	defer refuse(nil)
@@ -137,7 +137,7 @@ func (c *Cleaner) retained(ctx context.Context, filters []string) ([]bus.Message
 	for _, f := range filters {
 		all = append(all, subscribing{filter: f, asSent: true})
 	}
-	ctx, stop := context.WithTimeout(ctx, cleanMost)
+	ctx, stop := context.WithTimeout(ctx, cleanTimeout)
 	defer stop()
 	refused, err := c.c.subscribe(ctx, all)
 	switch {

@@ -78,7 +78,7 @@ type answer struct {
 // due is when the write wants the device to be read next.
 func (w *write) due() time.Time {
 	if w.sent.IsZero() {
-		return earlier(w.next, w.until)
+		return minTime(w.next, w.until)
 	}
 	return w.sent.Add(readBacks[min(w.read, len(readBacks)-1)])
 }
@@ -259,7 +259,7 @@ func (ws *commandQueue) finish(w *write, o outcome) {
 // lookSoon brings the next poll forward, after an automatic command that came to
 // nothing: the controller may have something to restore, and wants a reading.
 func (ws *commandQueue) lookSoon() {
-	ws.next, ws.whole = earlier(ws.next, ws.Bus.Now().Add(devices.RereadWithin)), true
+	ws.next, ws.whole = minTime(ws.next, ws.Bus.Now().Add(devices.RereadWithin)), true
 }
 
 // end gives the final answer.
@@ -368,7 +368,7 @@ func (ws *commandQueue) try(ctx context.Context, w *write) {
 		ws.limit(err, now)
 		if known && e.Kind == devices.Unauthorized {
 			ws.suspect = err.Error() // the next poll shows whether reads are authorized
-			ws.next = earlier(ws.next, now)
+			ws.next = minTime(ws.next, now)
 		}
 		ws.finish(w, outcome{accepted: !w.sent.IsZero(), reason: err.Error()})
 	}

@@ -134,7 +134,7 @@ func (e *Energy) Recall(stored devices.PowerwallReading, shown *devices.Powerwal
 	}
 	e.stored, e.storedAt = e.stored.max(c), now.Round(0)
 	if at := stored.AsOf().Round(0); !at.IsZero() {
-		e.storedAt = earlier(at, e.storedAt)
+		e.storedAt = minTime(at, e.storedAt)
 	}
 	if !e.loaded {
 		return false

@@ -55,8 +55,8 @@ func limited(err error, now time.Time) (until time.Time, ok bool) {
 // hush lengthens what is quiet, and keeps it over a restart.
 func (a *poller) hush(more quiet, now time.Time) {
 	was := a.quiet
-	a.quiet = quiet{later(was.Reads, more.Reads), later(was.Writes, more.Writes)}
-	if a.quiet != was && later(more.Reads, more.Writes).Sub(now) >= worthKeeping {
+	a.quiet = quiet{maxTime(was.Reads, more.Reads), maxTime(was.Writes, more.Writes)}
+	if a.quiet != was && maxTime(more.Reads, more.Writes).Sub(now) >= worthKeeping {
 		a.keep()
 	}
 }
@@ -107,7 +107,16 @@ func (a *poller) recall(now time.Time) {
 	}
 }
 
-func later(a, b time.Time) time.Time {
+// minTime returns the earlier of two times. Unlike in devices.Earliest, zero is the
+// earliest there is: at once.
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func maxTime(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
 	}

@@ -268,21 +268,14 @@ func (a *poller) wait(kind devices.Kind, err error) time.Duration {
 // read, or for a write under way (zero: none), which has to come to its end
 // whether the device can be read or not.
 func (a *poller) due(write time.Time) time.Time {
-	at := later(a.next, a.quiet.Reads)
+	at := maxTime(a.next, a.quiet.Reads)
 	if !write.IsZero() {
-		at = earlier(at, write)
+		at = minTime(at, write)
 	}
 	if at.IsZero() {
 		at = time.Unix(0, 0) // Next takes zero for never
 	}
 	return at
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // noReads says until when the vendor wants no reads; nil: it can be read.

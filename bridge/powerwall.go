@@ -240,7 +240,7 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 func lastSend(m bus.Message, now time.Time) time.Time {
 	until := now.Add(devices.CommandLife)
 	if !m.Expires.IsZero() {
-		until = earlier(until, m.Expires)
+		until = minTime(until, m.Expires)
 	}
 	return until
 }

@@ -77,8 +77,8 @@ func (p *Powerwall) due(now time.Time) time.Time {
 	}
 	m := p.moment(now)
 	p.hasten(m, now)
-	at := earlier(p.poller.due(p.queue.due()), later(p.settingsDue(m, now), p.poller.quiet.Reads))
-	return earlier(at, now.Add(paceAgain))
+	at := minTime(p.poller.due(p.queue.due()), maxTime(p.settingsDue(m, now), p.poller.quiet.Reads))
+	return minTime(at, now.Add(paceAgain))
 }
 
 // paced reports whether the paces say what is read: not on standby, and not until
@@ -91,7 +91,7 @@ func (p *Powerwall) paced() bool {
 // quicker since the last.
 func (p *Powerwall) hasten(m Moment, now time.Time) {
 	last := p.last.PolledAt
-	p.poller.next = earlier(p.poller.next, later(m.figures(p.Budget.Paces(now), last), last.Add(p.Every(now))))
+	p.poller.next = minTime(p.poller.next, maxTime(m.figures(p.Budget.Paces(now), last), last.Add(p.Every(now))))
 }
 
 // settingsDue is when the settings are to be read next.
@@ -99,7 +99,7 @@ func (p *Powerwall) settingsDue(m Moment, now time.Time) time.Time {
 	at := m.settings(p.Budget.Paces(now), p.last.SettingsAsOf())
 	for _, looks := range p.looks {
 		for _, look := range looks {
-			at = earlier(at, look)
+			at = minTime(at, look)
 		}
 	}
 	return at

@@ -170,7 +170,7 @@ func (t *Thermostats) took(rs []devices.ThermostatReading, err error) {
 		for i := range rs {
 			r := &rs[i]
 			r.PolledAt = now
-			oldest = earlier(oldest, r.AsOf())
+			oldest = minTime(oldest, r.AsOf())
 			h := t.homes[r.ID()]
 			if h == nil {
 				h = &thermostat{}

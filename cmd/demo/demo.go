@@ -106,11 +106,11 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		return Summary{}, err
 	}
 	// To connect takes real time, and none of this day.
-	linked, patience := false, time.Now().Add(10*time.Second)
+	linked, connectBy := false, time.Now().Add(10*time.Second)
 	clock.Watch(func() bool {
 		if !linked {
 			m, ok := d.Bus.Retained(bus.LinkState)
-			linked = ok && string(m.Payload) == "up" || time.Now().After(patience)
+			linked = ok && string(m.Payload) == "up" || time.Now().After(connectBy)
 		}
 		return !linked || d.Bus.Queued()
 	})

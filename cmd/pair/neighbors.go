@@ -89,14 +89,14 @@ func (n *neighbors) hear(m bus.Message, now time.Time) bool {
 // running lists, by name, those that run as the active one.
 func (n *neighbors) running(now time.Time) []neighbor {
 	return n.active(func(b neighbor) bool {
-		return b.runs && (now.Sub(b.heard) <= silence || !n.linked)
+		return b.runs && (now.Sub(b.heard) <= claimExpiry || !n.linked)
 	})
 }
 
 // possible lists, by name, those that may run as the active one: those that do,
 // and those that only the broker names, as long as they may still answer.
 func (n *neighbors) possible(now time.Time) []neighbor {
-	doubtful := n.active(func(b neighbor) bool { return !b.runs && now.Sub(b.heard) < patience })
+	doubtful := n.active(func(b neighbor) bool { return !b.runs && now.Sub(b.heard) < answerTimeout })
 	all := append(n.running(now), doubtful...)
 	slices.SortFunc(all, byName)
 	return all
@@ -118,7 +118,7 @@ func byName(a, b neighbor) int { return strings.Compare(a.name, b.name) }
 // next is when a doubtful one has had its time to answer; zero: there is none.
 func (n *neighbors) next(now time.Time) (at time.Time) {
 	for _, b := range n.known {
-		if answer := b.heard.Add(patience); !b.runs && b.Role == Active && answer.After(now) {
+		if answer := b.heard.Add(answerTimeout); !b.runs && b.Role == Active && answer.After(now) {
 			at = devices.Earliest(answer, at)
 		}
 	}

@@ -103,7 +103,7 @@ func TestAnotherDaemonUnderTheSameBaseTopic(t *testing.T) {
 			l.hears("b", active)
 			l.hears("b", State{Role: Gone, Life: "3", Alone: true})
 		}, "", Active},
-		{"one that dies", self, func(l *lone) { l.link("up"); l.hears("b", active); l.wait(silence + 2*heartbeat) }, "", Active},
+		{"one that dies", self, func(l *lone) { l.link("up"); l.hears("b", active); l.wait(claimExpiry + 2*heartbeat) }, "", Active},
 		{"one that lives", self, func(l *lone) {
 			l.link("up")
 			for range 60 {
@@ -137,7 +137,7 @@ func TestAnotherDaemonUnderTheSameBaseTopic(t *testing.T) {
 		{"a dry run beside one that runs", State{Life: "5", DryRun: true}, func(l *lone) { l.hears("b", active); l.hears("b", active); l.link("up"); l.wait(3 * time.Minute) }, "", Standby},
 		{"a dry run, before it can know", State{Life: "5", DryRun: true}, func(l *lone) { l.hears("b", active) }, "", Standby},
 		{"a dry run, when one comes", State{Life: "5", DryRun: true}, func(l *lone) { l.link("up"); l.hears("b", active) }, "", Standby},
-		{"a dry run beside one that has died", State{Life: "5", DryRun: true}, func(l *lone) { l.hears("b", active); l.link("up"); l.wait(patience) }, "", Active},
+		{"a dry run beside one that has died", State{Life: "5", DryRun: true}, func(l *lone) { l.hears("b", active); l.link("up"); l.wait(answerTimeout) }, "", Active},
 		{"a dry run, when the other one goes", State{Life: "5", DryRun: true}, func(l *lone) {
 			l.link("up")
 			l.hears("b", active)

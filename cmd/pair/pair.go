@@ -105,14 +105,15 @@ func (c claim) over(o claim) bool {
 }
 
 const (
-	// patience is how long a node that was active before it was started waits
-	// for the claims at the broker before it claims again.
-	patience = 10 * time.Second
+	// answerTimeout is how long a node that was active before its start waits for
+	// the claims stored at the broker before it claims again, and how long another
+	// node that only the broker names has to answer.
+	answerTimeout = 10 * time.Second
 	// heartbeat is how often an active node repeats its claim.
 	heartbeat = time.Minute
-	// silence is how long another node's higher claim stands without being
-	// repeated: a node that died as the active one cannot take its back.
-	silence = 3*heartbeat + heartbeat/2
+	// claimExpiry is how long another node's higher claim counts without being
+	// repeated: a node that died while active cannot withdraw its claim.
+	claimExpiry = 3*heartbeat + heartbeat/2
 )
 
 // Pair is this node's place in a pair; it is the Role for all other parts.
@@ -304,7 +305,7 @@ func (p *Pair) Run(ctx context.Context) error {
 	if p.State().Role == Standby { // nobody has spoken yet
 		p.announce()
 	}
-	claimAt := p.shared.Bus.Now().Add(patience)
+	claimAt := p.shared.Bus.Now().Add(answerTimeout)
 	beat := p.shared.Bus.Now().Add(heartbeat)
 	linked := time.Time{} // since when there is a broker; zero: there is none
 	for {
@@ -339,11 +340,11 @@ func (p *Pair) Run(ctx context.Context) error {
 		if !now.Before(beat) {
 			beat = now.Add(heartbeat)
 			p.lookUp()
-			p.reclaim(now.Add(-silence))
+			p.reclaim(now.Add(-claimExpiry))
 			if p.Active() {
 				p.say()
 			}
-			p.miss(!linked.IsZero() && now.Sub(linked) > silence, now)
+			p.miss(!linked.IsZero() && now.Sub(linked) > claimExpiry, now)
 		}
 	}
 }
@@ -353,7 +354,7 @@ func (p *Pair) Run(ctx context.Context) error {
 // anything, and both nodes look well.
 func (p *Pair) miss(listened bool, now time.Time) {
 	p.mu.Lock()
-	nobody := listened && !p.active && now.Sub(p.heard) > silence
+	nobody := listened && !p.active && now.Sub(p.heard) > claimExpiry
 	news := nobody && !p.nobody
 	p.nobody = nobody
 	p.mu.Unlock()

@@ -221,7 +221,7 @@ func TestPair(t *testing.T) {
 		{"started again without a broker", func(t *testing.T) {
 			p := newPairing(t, "a", "active\n")
 			p.says("a", "journal", "", 4)
-			time.Sleep(patience + time.Second)
+			time.Sleep(answerTimeout + time.Second)
 			p.is(Active, 5)
 		}},
 		{"started again as the standby", func(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 )
 
 func restoreCommand(g *globals) *cobra.Command {
-	var patience time.Duration
+	var timeout time.Duration
 	c := &cobra.Command{
 		Use:   "restore",
 		Short: "Restore everything that powermgr has set, and wait until it is done",
@@ -30,12 +30,12 @@ named, and the exit code is 1. apt remove does this first.`,
 		Example: "  sudo powermgr restore\n  sudo powermgr restore --wait 10m",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if patience <= 0 {
-				return usage("--wait %s is not a time such as 3m", patience)
+			if timeout <= 0 {
+				return usage("--wait %s is not a time such as 3m", timeout)
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), patience)
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			r := restoration{out: cmd.OutOrStdout(), began: time.Now(), patience: patience}
+			r := restoration{out: cmd.OutOrStdout(), began: time.Now(), timeout: timeout}
 			left, err := r.run(ctx, g)
 			r.sum()
 			switch {
@@ -53,7 +53,7 @@ named, and the exit code is 1. apt remove does this first.`,
 			return nil
 		},
 	}
-	c.Flags().DurationVar(&patience, "wait", 3*time.Minute, "how long to wait for the devices")
+	c.Flags().DurationVar(&timeout, "wait", 3*time.Minute, "how long to wait for the devices")
 	return c
 }
 
@@ -65,12 +65,12 @@ var (
 
 // A restoration is one that somebody waits for: it says what it waits for, and how long.
 type restoration struct {
-	out      io.Writer
-	began    time.Time
-	patience time.Duration
-	waited   []rules.Owned // for all of these
-	done     []string      // those that are restored, by name
-	told     time.Time     // when it last said something
+	out     io.Writer
+	began   time.Time
+	timeout time.Duration
+	waited  []rules.Owned // for all of these
+	done    []string      // those that are restored, by name
+	told    time.Time     // when it last said something
 
 	elsewhere bool      // the other node restores
 	paused    time.Time // until when nothing is changed, by the home's clock; zero: not known
@@ -144,10 +144,10 @@ func (r *restoration) begin(s local.Status) {
 	case s.DryRun:
 		r.say("This is a dry run: powermgr has sent nothing to any device.")
 	case !known:
-		r.say("powermgr has not said yet what it has set. Waiting for up to %s.", r.patience)
+		r.say("powermgr has not said yet what it has set. Waiting for up to %s.", r.timeout)
 	case len(c.Owned) > 0:
 		r.waited = c.Owned
-		r.say("To restore: %s. Waiting for up to %s until the devices show it.", strings.Join(described(c.Owned), ", "), r.patience)
+		r.say("To restore: %s. Waiting for up to %s until the devices show it.", strings.Join(described(c.Owned), ", "), r.timeout)
 	}
 }
 
@@ -170,7 +170,7 @@ func (r *restoration) see(owned []rules.Owned, paused bool) {
 		}
 	}
 	if len(owned) > 0 && time.Since(r.told) >= reminder {
-		r.say("  Still waiting for %s (%s of %s).", strings.Join(described(owned), ", "), time.Since(r.began).Round(time.Second), r.patience)
+		r.say("  Still waiting for %s (%s of %s).", strings.Join(described(owned), ", "), time.Since(r.began).Round(time.Second), r.timeout)
 	}
 }
 

@@ -11,41 +11,40 @@ import (
 	"powermgr/devices"
 )
 
-// How long a vendor may leave powermgr without an answer before it is a fault, and
-// somebody gets mail. In a peak, and in the lead before it, Home Assistant shows it
-// earlier: when two polls in a row have failed, or the last good answer is almost
-// five minutes old.
+// How long a vendor may fail to answer before it is a fault and mail is sent. During
+// a peak and the lead before it, Home Assistant shows it earlier: when two polls in
+// a row have failed, or the last good answer is almost five minutes old.
 const (
-	vendorPatience  = 15 * time.Minute // three polls
-	weatherPatience = 3 * time.Hour    // a forecast is good for as long
+	vendorOutageDelay  = 15 * time.Minute // three polls
+	weatherOutageDelay = 3 * time.Hour    // a forecast is good for as long
 )
 
-// api is what is read of how a vendor's interface fares.
+// api is the part of a vendor's API status that is used here.
 type api struct {
 	AgeSeconds  *float64 `json:"age_seconds"`
 	Failed      int      `json:"failed_in_a_row"`
 	Problem     *string  `json:"problem"`
 	Reason      *string  `json:"reason"`
 	Reauthorise bool     `json:"reauthorise"`
-	CallsMonth  *int     `json:"calls_this_month"` // null: nobody counts them
-	PerMonth    *int     `json:"calls_per_month"`  // 0, null: as many as you like
+	CallsMonth  *int     `json:"calls_this_month"` // null: not counted
+	PerMonth    *int     `json:"calls_per_month"`  // 0, null: no limit
 }
 
-// A vendor as people know it, and what authorizes powermgr with it again.
+// vendors has each vendor's name for people and the command that authorizes powermgr again.
 var vendors = map[string]struct{ name, command string }{
 	Powerwall:   {"Tesla", "powermgr auth tesla"},
 	Thermostats: {"Honeywell", "powermgr auth honeywell"},
 	Weather:     {"the weather service", ""},
 }
 
-// early are the faults that are none yet and that their parts show all the same,
-// because a peak runs.
+// early lists the conditions that are not faults yet but that their parts already
+// show, because a peak is under way.
 func (w *Watcher) early(now time.Time) (all []Fault) {
 	if !w.peak {
 		return nil
 	}
 	for _, key := range slices.Sorted(maps.Keys(w.signs)) {
-		if g := w.signs[key]; !g.early.IsZero() && !now.Before(g.early) && now.Before(g.shows) {
+		if g := w.signs[key]; !g.earlyAt.IsZero() && !now.Before(g.earlyAt) && now.Before(g.faultAt) {
 			all = append(all, g.Fault)
 		}
 	}
@@ -67,33 +66,33 @@ func (w *Watcher) vendor(part string, a api, now time.Time) {
 		if reason == "" {
 			reason = ": run " + v.command
 		}
-		s.see(Fault{Key: authorization, Part: part, Level: Critical, Text: fmt.Sprintf("%s has to be authorized on this node%s", v.name, reason)}, 0, now)
-		s.over(answers)
+		s.observe(Fault{Key: authorization, Part: part, Level: Critical, Text: fmt.Sprintf("%s has to be authorized on this node%s", v.name, reason)}, 0, now)
+		s.clear(answers)
 		s.refusedAlike(part)
 		return
 	}
-	s.over(authorization)
-	patience := vendorPatience
+	s.clear(authorization)
+	delay := vendorOutageDelay
 	if part == Weather {
-		patience = weatherPatience
+		delay = weatherOutageDelay
 	}
 	if a.Problem == nil {
-		w.good[part] = now
-		s.over(answers)
-		s.age(part, a, patience, now)
+		w.answered[part] = now
+		s.clear(answers)
+		s.age(part, a, delay, now)
 		return
 	}
-	s.see(Fault{Key: answers, Part: part, Level: Warning, Text: fmt.Sprintf("%s is not responding properly (%s); powermgr keeps the last readings and keeps trying%s", v.name, *a.Problem, reason)}, patience, now)
+	s.observe(Fault{Key: answers, Part: part, Level: Warning, Text: fmt.Sprintf("%s is not responding properly (%s); powermgr keeps the last readings and keeps trying%s", v.name, *a.Problem, reason)}, delay, now)
 	if part == Weather {
 		return // a peak does without it
 	}
 	g := s[answers]
-	g.early = g.Since.Add(devices.SilenceShown)
-	if good, known := w.good[part]; known {
-		g.early = good.Add(devices.SilenceShown)
+	g.earlyAt = g.Since.Add(devices.SilenceShown)
+	if good, known := w.answered[part]; known {
+		g.earlyAt = good.Add(devices.SilenceShown)
 	}
 	if a.Failed >= 2 {
-		g.early = g.Since
+		g.earlyAt = g.Since
 	}
 	s[answers] = g
 }
@@ -105,7 +104,7 @@ func authorizationKey(part string) string { return part + "/authorisation" }
 func (s signs) refusedAlike(part string) {
 	for key, g := range s {
 		if g.Part == part && strings.HasPrefix(key, commandKey("")) {
-			s.over(key)
+			s.clear(key)
 		}
 	}
 }
@@ -122,16 +121,16 @@ const (
 func (s signs) calls(part string, a api, now time.Time) {
 	key := part + "/calls"
 	if a.CallsMonth == nil || a.PerMonth == nil || *a.PerMonth == 0 {
-		s.over(key)
+		s.clear(key)
 		return
 	}
 	begin := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, now.Location())
 	gone := float64(*a.CallsMonth) / float64(*a.PerMonth)
 	if gone < callsGone || gone-now.Sub(begin).Hours()/begin.AddDate(0, 1, 0).Sub(begin).Hours() <= callsAhead {
-		s.over(key)
+		s.clear(key)
 		return
 	}
-	s.see(Fault{Key: key, Part: part, Level: Warning, Text: fmt.Sprintf(
+	s.observe(Fault{Key: key, Part: part, Level: Warning, Text: fmt.Sprintf(
 		"%s's calls for this month are nearly used up, well before its end: powermgr reads it less often from now on, but still sends commands; if you can afford more calls, raise tesla.calls_per_month", vendors[part].name)}, 0, now)
 }
 
@@ -139,10 +138,10 @@ func (s signs) calls(part string, a api, now time.Time) {
 func (s signs) age(part string, a api, limit time.Duration, now time.Time) {
 	key := part + "/age"
 	if a.AgeSeconds == nil || *a.AgeSeconds < limit.Seconds() {
-		s.over(key)
+		s.clear(key)
 		return
 	}
 	old := rules.Roughly(time.Duration(min(*a.AgeSeconds, 1e9)) * time.Second)
-	s.see(Fault{Key: key, Part: part, Level: Warning, Text: fmt.Sprintf(
+	s.observe(Fault{Key: key, Part: part, Level: Warning, Text: fmt.Sprintf(
 		"%s's data is %s old, although it answers: the device may have lost its connection, or this machine's clock is wrong; powermgr makes no new decisions from it", vendors[part].name, old)}, 0, now)
 }

@@ -17,12 +17,12 @@ import (
 	"powermgr/devices"
 )
 
-// How long something may last before it is called a fault: most of it mends
-// itself, and the rest is no worse for the wait.
+// How long a condition may last before it is reported as a fault. Most clear up
+// by themselves, and waiting makes the others no worse.
 const (
-	brokerPatience  = 5 * time.Minute  // Home Assistant restarts in less
-	restorePatience = 20 * time.Minute // retries of a command that was not taken
-	commandMemory   = 6 * time.Hour    // a command that was not taken is history then
+	brokerOutageDelay = 5 * time.Minute  // Home Assistant restarts in less
+	restoreDelay      = 20 * time.Minute // covers the retries of a command that had no effect
+	refusalLifetime   = 6 * time.Hour    // how long a refused command is reported
 )
 
 // Options are what a Watcher needs; all are required but Calendar and Expiring.
@@ -40,17 +40,17 @@ type Options struct {
 // A Watcher publishes control/health whenever a fault begins, changes or ends.
 type Watcher struct {
 	Options
-	sub   *bus.Subscription
-	signs signs
-	good  map[string]time.Time // when a vendor last answered well, by part
-	peak  bool                 // a peak runs, or its lead
-	told  *Health              // the last control/health; nil: none yet
+	sub       *bus.Subscription
+	signs     signs
+	answered  map[string]time.Time // when a vendor last answered without a problem, by part
+	peak      bool                 // a peak or its lead is under way
+	published *Health              // the last control/health; nil: none yet
 }
 
 // NewWatcher returns a part that has subscribed already.
 func NewWatcher(o Options) *Watcher {
 	t := o.Topics
-	return &Watcher{Options: o, signs: signs{}, good: map[string]time.Time{}, sub: o.Bus.Subscribe("health",
+	return &Watcher{Options: o, signs: signs{}, answered: map[string]time.Time{}, sub: o.Bus.Subscribe("health",
 		t.Powerwall(devices.APILeaf), t.Thermostats(devices.APILeaf), t.Weather(devices.APILeaf),
 		t.Powerwall("+"+devices.ResultSuffix), t.Thermostat("+", "+"+devices.ResultSuffix),
 		t.Control(devices.StateLeaf), t.Control(devices.EventLeaf), bus.LinkHealth, Topic("+"), bus.Role)}
@@ -69,9 +69,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 			faults := w.signs.faults(now)
 			h := of(faults, w.early(now), devices.WholeSecond(now))
 			h.Node = w.Node
-			w.tell(h)
+			w.publishChanges(h)
 		} else {
-			w.told = nil
+			w.published = nil
 			maps.DeleteFunc(w.signs, func(_ string, g sign) bool { return !ofThisNode(g.Part) })
 		}
 		m, ok, err := w.sub.Next(ctx, w.next(now))
@@ -99,7 +99,7 @@ const reportMemory = time.Minute
 // What a part has reported of itself it has to report again; what was wrong with the
 // configuration is over, unless that was reported again already. Call it before Run.
 func (w *Watcher) Resume(last *Watcher) {
-	if last.told == nil || last.Topics != w.Topics {
+	if last.published == nil || last.Topics != w.Topics {
 		return
 	}
 	now := w.Bus.Now()
@@ -108,12 +108,12 @@ func (w *Watcher) Resume(last *Watcher) {
 			if _, again := w.Bus.Retained(Topic(g.Part)); g.Part == Configuration && !again {
 				continue
 			}
-			g.ends = now.Add(reportMemory)
+			g.expires = now.Add(reportMemory)
 		}
 		w.signs[key] = g
 	}
-	w.good, w.peak, w.told = maps.Clone(last.good), last.peak, last.told
-	w.publish(*w.told)
+	w.answered, w.peak, w.published = maps.Clone(last.answered), last.peak, last.published
+	w.publish(*w.published)
 }
 
 // ofThisNode reports whether a part is each node's own. The others are the
@@ -122,15 +122,15 @@ func ofThisNode(part string) bool {
 	return part == Broker || part == Mail || part == Configuration || part == Clock
 }
 
-// tell publishes what has changed.
-func (w *Watcher) tell(h Health) {
-	if w.told != nil && slices.Equal(w.told.Faults, h.Faults) && maps.EqualFunc(w.told.Parts, h.Parts, Part.same) {
+// publishChanges publishes h if it differs from what was published last.
+func (w *Watcher) publishChanges(h Health) {
+	if w.published != nil && slices.Equal(w.published.Faults, h.Faults) && maps.EqualFunc(w.published.Parts, h.Parts, Part.same) {
 		return
 	}
-	if w.told != nil {
-		w.log(w.told.Faults, h.Faults)
+	if w.published != nil {
+		w.log(w.published.Faults, h.Faults)
 	}
-	w.told = &h
+	w.published = &h
 	w.publish(h)
 }
 
@@ -162,34 +162,34 @@ func (w *Watcher) log(before, after []Fault) {
 // A sign is something that may become a fault.
 type sign struct {
 	Fault
-	shows time.Time // from when it is one
-	ends  time.Time // when it is forgotten; zero: when it is said to be over
-	early time.Time // from when its part shows it in a peak already; zero: not before shows
+	faultAt time.Time // from when it is a fault
+	expires time.Time // when it is forgotten; zero: not until it is cleared
+	earlyAt time.Time // from when its part shows it during a peak; zero: not before faultAt
 }
 
 // signs are all there are, by key.
 type signs map[string]sign
 
-// see notes that f is so at present, and a fault if it stays so for patience.
-func (s signs) see(f Fault, patience time.Duration, now time.Time) {
+// observe records that f holds at present. It becomes a fault if it still does after delay.
+func (s signs) observe(f Fault, delay time.Duration, now time.Time) {
 	f.Since = devices.WholeSecond(now)
 	if old, known := s[f.Key]; known {
 		f.Since = old.Since
 	}
-	s[f.Key] = sign{Fault: f, shows: f.Since.Add(patience)}
+	s[f.Key] = sign{Fault: f, faultAt: f.Since.Add(delay)}
 }
 
-// over notes that what key names is not so any more.
-func (s signs) over(key string) { delete(s, key) }
+// clear records that what key names has ended.
+func (s signs) clear(key string) { delete(s, key) }
 
 // faults are the signs that have lasted, in the order of Health.
 func (s signs) faults(now time.Time) []Fault {
 	all := []Fault{}
 	for key, g := range s {
 		switch {
-		case !g.ends.IsZero() && !now.Before(g.ends):
+		case !g.expires.IsZero() && !now.Before(g.expires):
 			delete(s, key)
-		case !now.Before(g.shows):
+		case !now.Before(g.faultAt):
 			all = append(all, g.Fault)
 		}
 	}
@@ -203,7 +203,7 @@ func (s signs) faults(now time.Time) []Fault {
 // will.
 func (w *Watcher) next(now time.Time) (at time.Time) {
 	for _, g := range w.signs {
-		for _, t := range []time.Time{g.shows, g.ends, g.early} {
+		for _, t := range []time.Time{g.faultAt, g.expires, g.earlyAt} {
 			if t.After(now) && (at.IsZero() || t.Before(at)) {
 				at = t
 			}
@@ -224,10 +224,10 @@ func (w *Watcher) take(m bus.Message, now time.Time) error {
 		part := strings.TrimPrefix(m.Topic, topicRoot)
 		return read(m, func(r Report) {
 			if r.Problem == "" {
-				s.over(part)
+				s.clear(part)
 				return
 			}
-			s.see(Fault{Key: part, Part: part, Level: r.Level, Text: r.Problem}, 0, now)
+			s.observe(Fault{Key: part, Part: part, Level: r.Level, Text: r.Problem}, 0, now)
 		})
 	case len(levels) == 2 && levels[1] == devices.APILeaf:
 		return read(m, func(a api) { w.vendor(levels[0], a, now) })
@@ -273,22 +273,22 @@ func (s signs) broker(l link, now time.Time) {
 		if l.Problem != "" {
 			text += "; " + l.Problem
 		}
-		s.see(Fault{Key: connection, Part: Broker, Level: Warning, Text: text}, brokerPatience, now)
+		s.observe(Fault{Key: connection, Part: Broker, Level: Warning, Text: text}, brokerOutageDelay, now)
 		return
 	case l.Problem != "":
-		s.see(Fault{Key: rights, Part: Broker, Level: Warning, Text: l.Problem}, 0, now) // it does not mend itself
+		s.observe(Fault{Key: rights, Part: Broker, Level: Warning, Text: l.Problem}, 0, now) // it does not mend itself
 	default:
-		s.over(rights)
+		s.clear(rights)
 	}
-	s.over(connection)
+	s.clear(connection)
 }
 
 // standing notes a problem of what the owner has set up; an empty text is none.
 func (s signs) standing(key, text string, now time.Time) {
 	if text != "" {
-		s.see(Fault{Key: key, Part: Configuration, Level: Warning, Text: text}, 0, now)
+		s.observe(Fault{Key: key, Part: Configuration, Level: Warning, Text: text}, 0, now)
 	} else {
-		s.over(key)
+		s.clear(key)
 	}
 }
 
@@ -300,7 +300,7 @@ func (s signs) controller(c control.State, now time.Time) {
 		}
 		key := Restoring + "/" + o.Target
 		current[key] = true
-		s.see(Fault{Key: key, Part: Restoring, Level: Critical, Text: fmt.Sprintf("what %s was set to before the peak could not be restored; powermgr keeps trying, but check it yourself", o.Name)}, restorePatience, now)
+		s.observe(Fault{Key: key, Part: Restoring, Level: Critical, Text: fmt.Sprintf("what %s was set to before the peak could not be restored; powermgr keeps trying, but check it yourself", o.Name)}, restoreDelay, now)
 	}
 	for _, p := range c.Problems {
 		if p.Kind == rules.OldData || p.Kind == rules.NotDone || p.Kind == control.Absent {
@@ -314,11 +314,11 @@ func (s signs) controller(c control.State, now time.Time) {
 			f.Part, f.Level = Broker, Critical
 		}
 		f.Key, current[key] = key, true
-		s.see(f, 0, now)
+		s.observe(f, 0, now)
 	}
 	for key := range maps.Clone(s) {
 		if (strings.HasPrefix(key, Restoring+"/") || strings.HasPrefix(key, "control/")) && !current[key] {
-			s.over(key)
+			s.clear(key)
 		}
 	}
 }
@@ -336,16 +336,16 @@ func (s signs) failed(e control.Event, now time.Time) {
 	if _, refused := s[authorizationKey(f.Part)]; refused {
 		return // of one cause there is one fault
 	}
-	s.see(f, 0, now)
+	s.observe(f, 0, now)
 	g := s[f.Key]
-	g.ends = now.Add(commandMemory)
+	g.expires = now.Add(refusalLifetime)
 	s[f.Key] = g
 }
 
 // answered learns that a device shows what was asked of it, by whomever.
 func (s signs) answered(target string, r devices.Result) {
 	if r.Final && r.Accepted && r.Reason == "" {
-		s.over(commandKey(target))
+		s.clear(commandKey(target))
 	}
 }
 

@@ -91,7 +91,7 @@ func (a *ahead) overridden(v view) (step, bool) {
 	if c == nil || c.Until == nil || c.Override == string(rules.Auto) || !c.Until.After(a.From) {
 		return step{}, false
 	}
-	o := step{At: a.From, Until: earlier(c.Until.In(a.From.Location()), a.Until), Phase: c.Phase, What: overrideStep(c.Override)}
+	o := step{At: a.From, Until: devices.Earliest(c.Until.In(a.From.Location()), a.Until), Phase: c.Phase, What: overrideStep(c.Override)}
 	if c.Reserve != nil {
 		o.Reserve = percent(*c.Reserve)
 	}
@@ -227,13 +227,6 @@ func (p *Page) precooling(v view, peak rules.Peak) string {
 func percent(v int) *float64 {
 	f := float64(v)
 	return &f
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 // x is where a time is in the picture, in percent of its width.

@@ -22,11 +22,9 @@ type request struct {
 	value string
 }
 
-// patience is how long a browser waits for the answer to a command, in real time,
-// and how long the command is good.
 const (
-	patience = 5 * time.Second
-	goodFor  = 30 * time.Second
+	answerTimeout   = 5 * time.Second  // how long a browser waits for the answer to a command, in real time
+	commandLifetime = 30 * time.Second // how long the command may still be carried out
 )
 
 // wished reads what the form says. Its fields are what a button has and what stands
@@ -79,9 +77,9 @@ func (p *Page) send(ctx context.Context, w request) (devices.Result, error) {
 		return devices.Result{}, err
 	}
 	p.Bus.Publish(bus.Message{
-		Topic: p.Topics.Control(w.leaf + devices.Set), Payload: body, ID: id, Expires: p.Bus.Now().Add(goodFor),
+		Topic: p.Topics.Control(w.leaf + devices.Set), Payload: body, ID: id, Expires: p.Bus.Now().Add(commandLifetime),
 	})
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	select {
 	case r := <-answer:

@@ -40,10 +40,10 @@ type view struct {
 // powerwall is the battery, and how it is shown.
 type powerwall struct {
 	devices.PowerwallReading
-	Away  bool // the vendor does not answer
-	Stale bool
-	Holds *rules.Owned // what powermgr has set; nil: nothing
-	Taken *rules.Owned // what a person has; nil: nothing
+	Away    bool // the vendor does not answer
+	Stale   bool
+	Holds   *rules.Owned // what powermgr has set; nil: nothing
+	Yielded *rules.Owned // what a person has set, which powermgr leaves alone; nil: nothing
 }
 
 // thermostat is one, and who has it.
@@ -53,7 +53,7 @@ type thermostat struct {
 	Stale      bool
 	Controlled bool // powermgr may change it
 	Holds      *rules.Owned
-	Taken      *rules.Owned
+	Yielded    *rules.Owned
 }
 
 // broker is how the link to MQTT fares.
@@ -105,7 +105,7 @@ func (p *Page) look() view {
 	v.Calls = read[calls](r, t.Powerwall(devices.APILeaf))
 	if reading := read[devices.PowerwallReading](r, t.Powerwall(devices.StateLeaf)); reading != nil {
 		v.Powerwall = &powerwall{PowerwallReading: *reading, Away: r.away(t.Powerwall(devices.AvailLeaf)), Stale: p.stale(v.Now, reading.AsOf(), p.Settings.StaleCharge)}
-		v.Powerwall.Holds, v.Powerwall.Taken = v.who(rules.Powerwall)
+		v.Powerwall.Holds, v.Powerwall.Yielded = v.who(rules.Powerwall)
 	}
 	for _, id := range r.ids() {
 		if reading := read[devices.ThermostatReading](r, t.Thermostat(id, devices.StateLeaf)); reading != nil {
@@ -113,7 +113,7 @@ func (p *Page) look() view {
 				ThermostatReading: *reading, Away: r.away(t.Thermostat(id, devices.AvailLeaf)), Controlled: slices.Contains(p.Settings.Thermostats, id),
 				Stale: p.stale(v.Now, reading.AsOf(), p.Settings.StaleAfter),
 			}
-			shown.Holds, shown.Taken = v.who(id)
+			shown.Holds, shown.Yielded = v.who(id)
 			v.Thermostats = append(v.Thermostats, shown)
 		}
 	}
@@ -138,7 +138,7 @@ func (p *Page) stale(now, asOf time.Time, after time.Duration) bool {
 }
 
 // who has a device at present.
-func (v view) who(target string) (holds, taken *rules.Owned) {
+func (v view) who(target string) (holds, yielded *rules.Owned) {
 	if v.Control == nil {
 		return nil, nil
 	}

@@ -91,7 +91,7 @@ func (o *OAuth) reject(op string, used devices.Secret, why string) error {
 	}
 	switch {
 	case strings.Contains(why, "login_required") || strings.Contains(why, "invalid_grant"):
-		o.die(op, why+": "+o.Advice, now.Add(retrial))
+		o.die(op, why+": "+o.Advice, now.Add(retryInterval))
 		return o.gone()
 	case now.Sub(o.doubted) >= doubt:
 		o.die(op, fmt.Sprintf("%s, for %s: %s", why, now.Sub(o.doubted).Round(time.Minute), o.Advice), now.Add(recall))

@@ -67,20 +67,20 @@ type flight struct {
 	err    error          // after done
 }
 
-// longest is how long a refresh may take, whoever still waits for it.
-const longest = 30 * time.Second
+// refreshTimeout is how long a refresh may take, whoever still waits for it.
+const refreshTimeout = 30 * time.Second
 
-// A refusal can be the vendor's own trouble. One without a plain cause becomes
-// a matter for a person after patience; and what was given up in doubt is
-// tried again every retrial.
+// A refusal can be the vendor's own outage. Refusals without a clear cause are
+// reported to the owner as a lost authorization after refusalLimit; a refresh
+// that was given up that way is tried again every retryInterval.
 const (
-	patience = 6 * time.Hour
-	retrial  = time.Hour
+	refusalLimit  = 6 * time.Hour
+	retryInterval = time.Hour
 )
 
-// early is how long before its end a token is renewed. Both vendors have
+// renewBefore is how long before its end a token is renewed. Both vendors have
 // tokens that die before expires_in says so; a 401 catches the rest.
-const early = 2 * time.Minute
+const renewBefore = 2 * time.Minute
 
 // Use starts with t instead of the file: a bare access token from the
 // configuration.
@@ -123,7 +123,7 @@ func (o *OAuth) Token(ctx context.Context) (devices.Secret, error) {
 		if o.unsafe {
 			_ = o.save(o.token) // it has been said, and the next call tries again
 		}
-		return o.token.Refresh == "" || o.Now().Add(early).Before(o.token.Expires)
+		return o.token.Refresh == "" || o.Now().Add(renewBefore).Before(o.token.Expires)
 	})
 }
 
@@ -268,7 +268,7 @@ func (o *OAuth) refresh(ctx context.Context) *flight {
 	o.flight = f
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {o.token.Refresh.Reveal()}}
 	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longest)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 		defer cancel()
 		reply, err := o.post(ctx, opRefresh, form)
 		o.mu.Lock()
@@ -390,8 +390,8 @@ func (o *OAuth) refused(e *devices.Error) error {
 	switch now := o.Now(); {
 	case o.denied.IsZero():
 		o.denied = now
-	case now.Sub(o.denied) >= patience:
-		o.die(opRefresh, fmt.Sprintf("refused for %s: %v: if the vendor works otherwise, %s", now.Sub(o.denied).Round(time.Hour), e.Err, o.Advice), now.Add(retrial))
+	case now.Sub(o.denied) >= refusalLimit:
+		o.die(opRefresh, fmt.Sprintf("refused for %s: %v: if the vendor works otherwise, %s", now.Sub(o.denied).Round(time.Hour), e.Err, o.Advice), now.Add(retryInterval))
 		return o.gone()
 	}
 	return e

@@ -200,17 +200,17 @@ func TestRefusalWithoutACause(t *testing.T) {
 		refused(t, err, want)
 	}
 	ask(devices.Unreachable)
-	f.now = f.now.Add(patience - time.Second)
+	f.now = f.now.Add(refusalLimit - time.Second)
 	ask(devices.Unreachable)
 	f.answer = nil // well for a moment
 	f.token(t)
 	f.answer = answering(http.StatusBadRequest, "")
 	f.now = f.now.Add(time.Hour)
 	ask(devices.Unreachable) // counted again
-	f.now = f.now.Add(patience)
+	f.now = f.now.Add(refusalLimit)
 	ask(devices.Unauthorized)
 	asked := len(f.asked)
-	f.now = f.now.Add(retrial - time.Second)
+	f.now = f.now.Add(retryInterval - time.Second)
 	ask(devices.Unauthorized)
 	if len(f.asked) != asked {
 		t.Error("asked all the same")
