@@ -309,21 +309,22 @@ func (st *step) battery() {
 	}
 	t := st.wantedReserve()
 	st.d.Reserve, st.d.Reason, st.d.Why = t.show, t.reason, t.why
-	if k := st.Persisted.Battery; b == nil && k.AtPeak && k.Wanted != nil && k.Choice == nil && !st.holds() {
-		st.giveBackUnread(st.calendarReserve())
-	}
 	switch t.level {
+	case LevelKnown:
+		if k := st.Persisted.Battery; k.AtPeak && k.Wanted != nil && k.Choice == nil && !st.holds() {
+			st.reconcile(unreadReserve{want: st.calendarReserve()})
+		}
 	case LevelOwner:
 		st.say("owner", NoteLeft, Powerwall, "%s: its reserve is left alone", t.why)
 	case LevelPerson:
 		if t.reserve != nil {
-			st.putBack(*t.reserve)
+			st.reconcile(chosenReserve{want: *t.reserve})
 		}
 	case LevelCalendar, LevelPlan:
 		st.unsay("owner")
 		if t.reserve != nil {
 			st.judgeMode(b.Mode)
-			st.reconcileReserve(*t.reserve)
+			st.reconcile(wantedReserve{want: *t.reserve})
 		}
 	}
 }
@@ -338,24 +339,95 @@ func (st *step) judgeMode(mode string) {
 	}
 }
 
-// reconcileReserve sends at most one write: when what is wanted is not what is in
-// force, or may be overtaken.
-func (st *step) reconcileReserve(want int) {
-	k, b, shown := &st.Persisted.Battery, st.Battery, *st.shownReserve()
-	switch asked := k.Wanted != nil && *k.Wanted == want; {
-	case shown == want && !st.mayLand(want) && (b.Reserve != nil || k.Confirmed):
-		if !asked && !st.doubted(Powerwall) { // a plan may want what a person has just chosen
-			st.adoptReserve(want)
+// A powerwall is what the battery's reserve has in common whoever wants it.
+type powerwall struct{}
+
+func (powerwall) target() string            { return Powerwall }
+func (powerwall) known(*step) bool          { return true }
+func (powerwall) ready(*step, request) bool { return true }
+
+// A wantedReserve is one that the calendar or the plan wants.
+type wantedReserve struct {
+	powerwall
+	want int
+}
+
+// insists is true of a reserve that has to go back, once.
+func (w wantedReserve) insists(st *step) bool {
+	return st.plan.Phase == OffPeak && !st.holds() && !st.Persisted.Battery.wants(w.want)
+}
+
+func (w wantedReserve) next(st *step) (request, bool) {
+	k, b, shown := st.Persisted.Battery, st.Battery, *st.shownReserve()
+	if shown == w.want && !st.mayLand(w.want) && (b.Reserve != nil || k.Confirmed) {
+		if !k.wants(w.want) && !st.doubted(Powerwall) { // a plan may want what a person has just chosen
+			st.adoptReserve(w.want)
 		}
-		st.effect(want)
-	case st.awaits(Powerwall):
-		// What becomes of it tells what there is to write.
-	case st.doubted(Powerwall) && (st.plan.Phase != OffPeak || asked || st.holds()):
-		// The next reading tells whether a person has it; what has to go back does.
-	case asked && !st.mayRetry(Powerwall, st.goalOfReserve(want), b.Polled):
-	default:
-		st.setReserve(want, shown)
+		st.effect(w.want)
+		return request{}, false
 	}
+	return request{want: devices.Setting{Reserve: &w.want}, goal: st.goalOfReserve(w.want), again: k.wants(w.want), read: b.Polled}, true
+}
+
+func (w wantedReserve) write(st *step, r request) { st.setReserve(w.want, *st.shownReserve(), r.goal) }
+
+// An unreadReserve is the one outside peaks, where an earlier process, or the other
+// node, has left another one, and the battery was not read since the start. A vendor that
+// limits reads shows nothing for hours, and takes commands all the same. The next reading
+// confirms it.
+type unreadReserve struct {
+	powerwall
+	want int
+}
+
+func (unreadReserve) insists(*step) bool { return true }
+
+func (w unreadReserve) next(st *step) (request, bool) {
+	if st.Unread.IsZero() || st.Unread.After(st.now) {
+		st.Unread = st.now
+	}
+	if at := st.Unread.Add(devices.RestoreRetry); st.now.Before(at) {
+		st.wake(at) // a reading would tell more
+		return request{}, false
+	}
+	return request{want: devices.Setting{Reserve: &w.want}, goal: Restore, again: st.Persisted.Battery.wants(w.want)}, true
+}
+
+func (w unreadReserve) write(st *step, _ request) {
+	st.setReserve(w.want, *st.Persisted.Battery.Wanted, st.goalOfReserve(w.want))
+}
+
+// A chosenReserve is one that a person chose while a write of the rules was on its way,
+// which may have landed over it.
+type chosenReserve struct {
+	powerwall
+	want int
+}
+
+func (chosenReserve) insists(*step) bool { return true }
+
+func (w chosenReserve) next(st *step) (request, bool) {
+	k, b := st.Persisted.Battery, st.Battery
+	again := k.wants(w.want)
+	switch {
+	case b.Reserve == nil || *b.Reserve == w.want,
+		!again && *b.Reserve != *k.Wanted,   // nothing has landed over it
+		devices.CheckReserve(w.want) != nil: // it cannot be asked for
+		return request{}, false
+	}
+	return request{want: devices.Setting{Reserve: &w.want}, goal: Restore, again: again, read: b.Polled}, true
+}
+
+func (w chosenReserve) write(st *step, r request) {
+	k, shown := &st.Persisted.Battery, *st.Battery.Reserve
+	why := fmt.Sprintf("reserve %d %%, was %d %%: someone had set it just before", w.want, shown)
+	if !r.again {
+		st.note(NoteReserve, Powerwall, "%s", why)
+		k.Flights = flying(k.Flights, *k.Wanted, shown, st.now) // it shows until this has landed
+	}
+	k.Flights = flying(k.Flights, w.want, shown, st.now)
+	k.Wanted, k.WrittenAt, k.Confirmed = &w.want, st.now, false
+	st.send(Write{Target: Powerwall, Reserve: &w.want, Goal: r.goal, Why: why})
 }
 
 // mayLand reports whether a write of something else may still land. It has to be
@@ -379,47 +451,6 @@ func (st *step) adoptReserve(want int) {
 	}
 	k.Wanted, k.Before, k.Confirmed = &want, nil, true
 	k.AtPeak = st.holds() && want != st.offPeakReserve()
-}
-
-// giveBackUnread gives back the reserve of an earlier process, or of the other
-// node, that the journal knows of. A vendor that limits reads shows nothing for
-// hours, and takes commands all the same. The next reading confirms it.
-func (st *step) giveBackUnread(want int) {
-	if st.Unread.IsZero() || st.Unread.After(st.now) {
-		st.Unread = st.now
-	}
-	if at := st.Unread.Add(devices.RestoreRetry); st.now.Before(at) {
-		st.wake(at) // a reading would tell more
-		return
-	}
-	wanted := *st.Persisted.Battery.Wanted
-	if st.awaits(Powerwall) || wanted == want && !st.mayRetry(Powerwall, Restore, time.Time{}) {
-		return
-	}
-	st.setReserve(want, wanted)
-}
-
-// putBack gives the battery the reserve that a person chose, after a write of
-// the rules has landed over it.
-func (st *step) putBack(choice int) {
-	k, b, target := &st.Persisted.Battery, st.Battery, &choice
-	if b.Reserve == nil || *b.Reserve == *target {
-		return
-	}
-	if again := *k.Wanted == *target; !again && *b.Reserve != *k.Wanted || again && !st.mayRetry(Powerwall, Restore, b.Polled) {
-		return
-	}
-	if *target > deviceLimit && *target < 100 {
-		return // nothing between can be asked for
-	}
-	w := Write{Target: Powerwall, Reserve: target, Goal: Restore, Why: fmt.Sprintf("reserve %d %%, was %d %%: someone had set it just before", *target, *b.Reserve)}
-	if *k.Wanted != *target {
-		st.note(NoteReserve, Powerwall, "%s", w.Why)
-		k.Flights = flying(k.Flights, *k.Wanted, *b.Reserve, st.now) // it shows until this has landed
-	}
-	k.Flights = flying(k.Flights, *target, *b.Reserve, st.now)
-	k.Wanted, k.WrittenAt, k.Confirmed = target, st.now, false
-	st.send(w)
 }
 
 // shownReserve is what the Powerwall says that its reserve is. While it leaves
@@ -447,9 +478,11 @@ func (st *step) goalOfReserve(want int) Goal {
 	return Restore
 }
 
-func (st *step) setReserve(want, shown int) {
+// setReserve notes on record that the battery is asked for another reserve than it shows,
+// and asks it.
+func (st *step) setReserve(want, shown int, goal Goal) {
 	k := &st.Persisted.Battery
-	w := Write{Target: Powerwall, Reserve: &want, Goal: st.goalOfReserve(want), Why: fmt.Sprintf("reserve %d %%, was %d %%: %s", want, shown, st.phaseText())}
+	w := Write{Target: Powerwall, Reserve: &want, Goal: goal, Why: fmt.Sprintf("reserve %d %%, was %d %%: %s", want, shown, st.phaseText())}
 	if planned, why, ok := st.planned(); ok && planned != nil {
 		w.Why = fmt.Sprintf("reserve %d %%, was %d %%, by plan: %s", want, shown, why)
 	}

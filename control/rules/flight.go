@@ -158,6 +158,9 @@ func (k BatteryRecord) firstSent() time.Time {
 // unshown reports whether nothing has shown the last write.
 func (k BatteryRecord) unshown() bool { return k.Wanted != nil && k.lastSent(*k.Wanted) }
 
+// wants reports whether the last write asked for a reserve.
+func (k BatteryRecord) wants(v int) bool { return k.Wanted != nil && *k.Wanted == v }
+
 // told reports whether the vendor may know of the last write. One that was refused
 // before it left says nothing of what the device shows.
 func (k BatteryRecord) told() bool { return k.Confirmed || k.asked(*k.Wanted) }

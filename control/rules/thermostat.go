@@ -48,24 +48,17 @@ func (st *step) thermostat(id string) {
 	if known {
 		st.judgeIndoor(id, t)
 	}
-	st.reconcileSetting(id, t, st.wantedGoal(id))
+	st.reconcile(setPoints{id, st.wantedGoal(id)})
 }
 
-// reconcileSetting sends at most one write: when what is wanted is not what is in
-// force, and no gate is shut.
-func (st *step) reconcileSetting(id string, t Thermostat, goal Goal) {
-	h := st.Persisted.Thermostats[id]
-	switch {
-	case st.doubted(id), st.awaits(id), goal == Setback && st.beyond(st.Indoor[id].Doubt):
-		// The next reading decides, or what becomes of a person's command.
-	case goal != Restore:
-		st.change(id, t, h, goal)
-	case h.Claim == nil, h.Claim.yields():
-		// Nothing is to go back, or it is not known yet whether a person's choice stands.
-	default:
-		st.giveBack(id, t, h)
-	}
+// setPoints are a thermostat's, for a goal.
+type setPoints struct {
+	id   string
+	goal Goal
 }
+
+func (w setPoints) target() string   { return w.id }
+func (setPoints) insists(*step) bool { return false }
 
 // judgeIndoor ends the setback of this event where it is too warm or too cold inside.
 func (st *step) judgeIndoor(id string, t Thermostat) {
@@ -88,58 +81,79 @@ func (st *step) beyond(f *Figure) bool {
 	return f != nil && st.fresh(f.AsOf, st.Settings.StaleAfter) && (f.Value > st.Settings.MaxIndoorF || f.Value < st.Settings.MinIndoorF)
 }
 
-// change moves thermostat id to where goal wants it.
-func (st *step) change(id string, t Thermostat, h ThermostatRecord, goal Goal) {
-	why := ""
+func (w setPoints) known(st *step) bool {
+	t, why := st.Thermostats[w.id], ""
+	if w.goal == Restore {
+		claim := st.Persisted.Thermostats[w.id].Claim
+		if claim == nil || claim.yields() {
+			return false // nothing is to go back, or it is not known yet whether a person's choice stands
+		}
+		if !st.hasRead(w.id) && !t.Polled.IsZero() {
+			st.later(w.id, t)
+		}
+		return st.hasRead(w.id) // a person may have changed it while nobody looked
+	}
 	switch {
-	case t.Polled.IsZero():
-		return // not read since the start
+	case w.goal == Setback && st.beyond(st.Indoor[w.id].Doubt), t.Polled.IsZero():
+		return false
 	case !st.fresh(t.AsOf, st.Settings.StaleAfter):
 		why = "its last reading is too old"
 	default:
 		why = t.blocked()
 	}
 	if why != "" {
-		st.say("blocked "+id, NoteLeft, id, "%s is left alone: %s", t.Name, why)
-		return
+		st.say("blocked "+w.id, NoteLeft, w.id, "%s is left alone: %s", t.Name, why)
+		return false
 	}
-	st.unsay("blocked " + id)
-	if !st.hasRead(id) {
-		return
-	}
+	st.unsay("blocked " + w.id)
+	return st.hasRead(w.id)
+}
 
+func (w setPoints) next(st *step) (request, bool) {
+	t, h := st.Thermostats[w.id], st.Persisted.Thermostats[w.id]
+	if w.goal == Restore {
+		return st.giveBack(w.id, t, h)
+	}
 	base := h.base(t)
-	if st.end(base, goal).Sub(st.now) < devices.MinRemaining {
-		return
+	if st.end(base, w.goal).Sub(st.now) < devices.MinRemaining {
+		return request{}, false
 	}
-	want := st.target(t, base, goal)
-	if h.Claim != nil && !h.Claim.Confirmed && !devices.SameRequest(want, h.Claim.Wanted, base.Mode) && !st.Pending[id].mayLand(t.Polled) && st.gone(id, t, base.Setting) {
-		st.forgetClaim(id, t, h) // it never landed, and will no more
-		h = st.Persisted.Thermostats[id]
+	want := st.target(t, base, w.goal)
+	if h.Claim != nil && !h.Claim.Confirmed && !devices.SameRequest(want, h.Claim.Wanted, base.Mode) && !st.Pending[w.id].mayLand(t.Polled) && st.gone(w.id, t, base.Setting) {
+		st.forgetClaim(w.id, t, h) // it never landed, and will no more
+		h = st.Persisted.Thermostats[w.id]
 	}
+	r := request{want: want, goal: w.goal, read: t.Polled}
 	switch {
 	case h.Claim == nil && devices.SamePoints(want, t.Setting, base.Mode):
-		return // there already: at a limit, or by its schedule
+		return r, false // there already: at a limit, or by its schedule
 	case h.Claim != nil && devices.SameRequest(want, h.Claim.Wanted, base.Mode):
-		if !h.Claim.Confirmed && !h.Claim.shown(t) && !st.Pending[id].spent() && st.mayRetry(id, goal, t.Polled) {
-			st.write(id, t, h, goal, want)
-		}
-		return
+		r.again = true
+		return r, !h.Claim.Confirmed && !h.Claim.shown(t) && !st.Pending[w.id].spent()
 	case h.Claim != nil && h.Claim.Confirmed && devices.Same(want, t.Setting, base.Mode) && !t.Until.Before(want.Until):
 		claim := *h.Claim
 		claim.Wanted, h.Claim = want, &claim // the device had rounded the hold's end up to that
-		st.keep(id, h)
-		return
-	case goal == Setback && moreLoad(base.Mode, want, t.Setting):
-		return // its schedule saves more than the setback would
+		st.keep(w.id, h)
+		return r, false
+	case w.goal == Setback && moreLoad(base.Mode, want, t.Setting):
+		return r, false // its schedule saves more than the setback would
+	}
+	return r, true
+}
+
+func (w setPoints) ready(st *step, r request) bool {
+	switch h := st.Persisted.Thermostats[w.id]; {
+	case w.goal == Restore:
+		return !st.later(w.id, st.Thermostats[w.id])
+	case r.again:
+		return true
 	case st.Unwritable:
-		return
-	}
-	if free := h.LastWrite.Add(st.Settings.Spacing); st.now.Before(free) {
+		return false
+	default:
+		free := h.LastWrite.Add(st.Settings.Spacing)
 		st.wake(free)
-		return
+		return !st.now.Before(free)
 	}
-	st.write(id, t, h, goal, want)
 }
 
 // spent reports whether a setback or precooling is given up: a device that
@@ -234,11 +248,15 @@ func moreLoad(mode devices.HVACMode, want, now devices.Setting) bool {
 		mode.Heats() && want.Heat != nil && now.Heat != nil && *want.Heat > *now.Heat+0.3
 }
 
-// write notes in Persisted what is about to be done, and sends it.
-func (st *step) write(id string, t Thermostat, h ThermostatRecord, goal Goal, want devices.Setting) {
-	w := Write{Target: id, Setting: &want, Goal: goal, Why: st.sentence(t, h, goal, want)}
+func (w setPoints) write(st *step, r request) {
+	id, want, goal := w.id, r.want, r.goal
+	t, h := st.Thermostats[id], st.Persisted.Thermostats[id]
+	if r.why != "" {
+		st.say("nearest "+id, NoteProblem, id, "%s", r.why)
+	}
+	order := Write{Target: id, Setting: &want, Goal: goal, Why: st.sentence(t, h, goal, want)}
 	if st.Settings.DryRun {
-		st.send(w)
+		st.send(order)
 		return
 	}
 	if h.Claim == nil {
@@ -258,13 +276,13 @@ func (st *step) write(id string, t Thermostat, h ThermostatRecord, goal Goal, wa
 			st.overtake(id, claim.WrittenAt)
 			maybe = false
 		}
-		st.note(noteOf(goal), id, "%s", w.Why)
+		st.note(noteOf(goal), id, "%s", order.Why)
 	}
 	claim.Kind, claim.Wanted, claim.WrittenAt, claim.Confirmed, claim.Period = goal, want, st.now, false, t.Period
 	claim = claim.withoutCommand()
 	h.Claim, h.LastWrite = &claim, st.now
 	st.Persisted.Thermostats = with(st.Persisted.Thermostats, id, h)
-	st.send(w)
+	st.send(order)
 	p := st.Pending[id]
 	p.Maybe = maybe
 	st.Pending = with(st.Pending, id, p)
@@ -324,30 +342,20 @@ func (t Thermostat) points(owner devices.Unit, mode devices.HVACMode, s devices.
 	return text
 }
 
-// giveBack restores what a thermostat had.
-func (st *step) giveBack(id string, t Thermostat, h ThermostatRecord) {
-	if !st.hasRead(id) { // a person may have changed it while nobody looked
-		if !t.Polled.IsZero() {
-			st.later(id, t)
-		}
-		return
-	}
+// giveBack is what to ask a thermostat for that is to have its own setting back.
+func (st *step) giveBack(id string, t Thermostat, h ThermostatRecord) (request, bool) {
 	if h.Claim.Mode != "" && h.Choice != nil {
-		return // a person has it until the window ends
+		return request{}, false // a person has it until the window ends
 	}
-	want, due := st.baseline(t, h), true
+	want := st.baseline(t, h)
 	switch {
 	case st.neverTold(id, t):
 		st.forgetClaim(id, t, h)
-		return
+		return request{}, false
 	case h.Claim.Kind == Restore:
-		want, due = st.nextTry(id, t, h, want)
-	case st.endsByItself(id, t, h, want):
-		return
+		return st.nextTry(id, t, h, want)
 	}
-	if due && !st.later(id, t) {
-		st.write(id, t, h, Restore, want)
-	}
+	return request{want: want, goal: Restore, read: t.Polled}, !st.endsByItself(id, t, h, want)
 }
 
 // endsByItself reports whether a thermostat has its own setting back without a
@@ -372,20 +380,18 @@ func (st *step) endsByItself(id string, t Thermostat, h ThermostatRecord, want d
 	return true
 }
 
-// nextTry is what a thermostat that was asked for its own setting is asked for next,
-// and whether it is: want, or every other time the nearest that its limits allow.
-func (st *step) nextTry(id string, t Thermostat, h ThermostatRecord, want devices.Setting) (devices.Setting, bool) {
+// nextTry is what to ask a thermostat for that was asked for its own setting before:
+// want, or every other time the nearest that its limits allow.
+func (st *step) nextTry(id string, t Thermostat, h ThermostatRecord, want devices.Setting) (request, bool) {
 	claim := *h.Claim
 	nearest, mode := t.nearest(st.Settings.staysIn(t, claim.nearestIn(t), want), want), claim.seenIn(t)
-	asked := devices.SameRequest(want, claim.Wanted, mode) || devices.SameRequest(nearest, claim.Wanted, mode)
-	if asked && (claim.shown(t) || !st.mayRetry(id, Restore, t.Polled)) {
-		return want, false
-	}
+	r := request{want: want, goal: Restore, read: t.Polled}
+	r.again = devices.SameRequest(want, claim.Wanted, mode) || devices.SameRequest(nearest, claim.Wanted, mode)
 	if p := st.Pending[id]; p.Tries%2 == 1 && want.Hold != devices.HoldSchedule && !devices.SamePoints(nearest, want, devices.HeatCool) {
-		st.say("nearest "+id, NoteProblem, id, "%s does not take back%s, which it had: it is asked for the nearest that its limits allow", t.Name, t.points(st.Settings.Unit, devices.HeatCool, want))
-		want = nearest
+		r.want = nearest
+		r.why = fmt.Sprintf("%s does not take back%s, which it had: it is asked for the nearest that its limits allow", t.Name, t.points(st.Settings.Unit, devices.HeatCool, want))
 	}
-	return want, true
+	return r, !r.again || !claim.shown(t)
 }
 
 // later reports whether restoring has to wait, and says so.
