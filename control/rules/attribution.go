@@ -25,6 +25,7 @@ const (
 	Crossing     Cause = "crossing"      // a person's choice, over which a write of the rules may still land
 	Rechosen     Cause = "rechosen"      // the person who has the device has set it to something else
 	Foreign      Cause = "foreign"       // a person's choice
+	ModeMoved    Cause = "mode moved"    // a person has switched its mode
 )
 
 // The causes that only a thermostat has.
@@ -33,7 +34,6 @@ const (
 	ScheduleMoved  Cause = "schedule moved"  // its schedule has set it
 	Lapsed         Cause = "lapsed"          // the hold of the rules has ended by itself
 	HoldLost       Cause = "hold lost"       // it has fallen to its schedule out of a hold that was to last
-	ModeMoved      Cause = "mode moved"      // a person has switched its mode
 	ModeUndone     Cause = "mode undone"     // a write of the rules has landed over a mode that one reading showed
 	PartForeign    Cause = "part foreign"    // a person's choice of one set point; the other is where the rules put it
 	ChoiceHidden   Cause = "choice hidden"   // a write of the rules has landed over a choice that one reading showed
@@ -45,8 +45,8 @@ const (
 
 // Causes lists all causes.
 func Causes() []Cause {
-	return []Cause{Unchanged, Landed, GivenBack, ChoiceStands, AsWanted, LandedLate, DeviceLimit, DeviceFloor, OwnerMoved, Crossing, Rechosen, Foreign,
-		PeriodMoved, ScheduleMoved, Lapsed, HoldLost, ModeMoved, ModeUndone, PartForeign, ChoiceHidden, ChoiceEnded, LandedOver, CommandLanding, PartStands}
+	return []Cause{Unchanged, Landed, GivenBack, ChoiceStands, AsWanted, LandedLate, DeviceLimit, DeviceFloor, OwnerMoved, Crossing, Rechosen, Foreign, ModeMoved,
+		PeriodMoved, ScheduleMoved, Lapsed, HoldLost, ModeUndone, PartForeign, ChoiceHidden, ChoiceEnded, LandedOver, CommandLanding, PartStands}
 }
 
 // A ReserveLedger is all that can explain the reserve that a Powerwall shows:
@@ -59,6 +59,15 @@ type ReserveLedger struct {
 	Lifted    bool          // the device has just kept more than its limit
 	Reached   bool          // the vendor has said that it took the last write
 	ReadLast  time.Time     // the reading before; zero: there is none since the start
+}
+
+// AttributeMode says why a Powerwall shows a mode, which was another one when it was seen
+// last. An empty one is not known.
+func AttributeMode(last, shown string) Cause {
+	if last == "" || shown == "" || shown == last {
+		return Unchanged
+	}
+	return ModeMoved
 }
 
 // AttributeReserve says why a Powerwall shows a reserve, or leaves it out, in a reading

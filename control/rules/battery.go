@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -42,22 +43,11 @@ func (st *step) readBattery(b Battery) {
 	if b.owner() != "" || prevOwner != "" {
 		// A reserve above the device's limit may snap back all the same.
 		st.transition(b, AttributeReserve(ReserveLedger{Record: *k, Owner: true}, b.Reserve, b.Polled))
-		if b.Mode != "" {
-			k.Mode = b.Mode
-		}
+		k.Mode = cmp.Or(b.Mode, k.Mode)
 		return
 	}
-	if b.Mode != "" && b.Mode != k.Mode {
-		// A reserve of the rules that is to go back does so, whatever the mode.
-		goesBack := st.plan.Phase == OffPeak && k.AtPeak
-		taken := k.Mode != "" && k.Choice == nil && !goesBack
-		if !taken || !st.odd(Powerwall, Doubt{Polled: b.Polled}) {
-			if taken {
-				st.takeBattery(fmt.Sprintf("mode changed from %s to %s", k.Mode, b.Mode))
-			}
-			k.Mode = b.Mode
-		}
-	}
+	st.transition(b, AttributeMode(k.Mode, b.Mode))
+	k.Mode = cmp.Or(k.Mode, b.Mode)
 	l := ReserveLedger{Discharge: st.holds(), Lifted: st.lifted(b), ReadLast: before, Reached: st.reached(Powerwall)}
 	if b.Reserve != nil {
 		st.unlearn(*b.Reserve, l.Lifted)
@@ -311,9 +301,7 @@ func (st *step) battery() {
 	st.d.Reserve, st.d.Reason, st.d.Why = t.show, t.reason, t.why
 	switch t.level {
 	case LevelKnown:
-		if k := st.Persisted.Battery; k.AtPeak && k.Wanted != nil && k.Choice == nil && !st.holds() {
-			st.reconcile(unreadReserve{want: st.calendarReserve()})
-		}
+		st.reconcile(unreadReserve{want: st.calendarReserve()})
 	case LevelOwner:
 		st.say("owner", NoteLeft, Powerwall, "%s: its reserve is left alone", t.why)
 	case LevelPerson:
@@ -360,7 +348,7 @@ func (w wantedReserve) insists(st *step) bool {
 func (w wantedReserve) next(st *step) (request, bool) {
 	k, b, shown := st.Persisted.Battery, st.Battery, *st.shownReserve()
 	if shown == w.want && !st.mayLand(w.want) && (b.Reserve != nil || k.Confirmed) {
-		if !k.wants(w.want) && !st.doubted(Powerwall) { // a plan may want what a person has just chosen
+		if !k.wants(w.want) {
 			st.adoptReserve(w.want)
 		}
 		st.effect(w.want)
@@ -381,6 +369,11 @@ type unreadReserve struct {
 }
 
 func (unreadReserve) insists(*step) bool { return true }
+
+func (unreadReserve) known(st *step) bool {
+	k := st.Persisted.Battery
+	return k.AtPeak && k.Wanted != nil && k.Choice == nil && !st.holds()
+}
 
 func (w unreadReserve) next(st *step) (request, bool) {
 	if st.Unread.IsZero() || st.Unread.After(st.now) {

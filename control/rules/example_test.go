@@ -41,48 +41,52 @@ func ExampleReserveTable() {
 	for _, from := range Tenures() {
 		for _, c := range Causes() {
 			if t, ok := ReserveTable().Next(from, c); ok {
-				fmt.Printf("%-9s | %-13s | %-9s | %s\n", from, c, t.To, t.Effect)
+				fmt.Printf("%-9s | %-13s | %-9s | %-9s | %s\n", from, c, t.To, cmp.Or(t.Outside, t.To), t.Effect)
 			}
 		}
 	}
 	// Output:
-	// free      | unchanged     | free      | nothing
-	// free      | landed        | free      | confirm the write
-	// free      | given back    | free      | confirm the write
-	// free      | as wanted     | free      | adopt what is shown
-	// free      | landed late   | returning | take the write up again
-	// free      | device limit  | free      | learn the limit
-	// free      | device floor  | free      | learn the floor
-	// free      | owner moved   | free      | forget what was asked for
-	// free      | crossing      | yielded   | yield, and put the choice back if a write lands over it
-	// free      | foreign       | yielded   | yield
-	// held      | unchanged     | held      | nothing
-	// held      | landed        | held      | confirm the write
-	// held      | given back    | free      | confirm the write
-	// held      | landed late   | held      | take the write up again
-	// held      | device limit  | free      | learn the limit
-	// held      | device floor  | held      | learn the floor
-	// held      | owner moved   | held      | forget what was asked for
-	// held      | crossing      | yielded   | yield, and put the choice back if a write lands over it
-	// held      | foreign       | yielded   | yield
-	// returning | unchanged     | returning | nothing
-	// returning | landed        | returning | confirm the write
-	// returning | given back    | free      | confirm the write
-	// returning | as wanted     | free      | adopt what is shown
-	// returning | landed late   | returning | take the write up again
-	// returning | device limit  | free      | learn the limit
-	// returning | device floor  | returning | learn the floor
-	// returning | owner moved   | returning | forget what was asked for
-	// returning | crossing      | yielded   | yield, and put the choice back if a write lands over it
-	// returning | foreign       | yielded   | yield
-	// yielded   | unchanged     | yielded   | nothing
-	// yielded   | choice stands | yielded   | the choice stands
-	// yielded   | device limit  | yielded   | learn the limit
-	// yielded   | device floor  | yielded   | learn the floor
-	// yielded   | owner moved   | yielded   | forget what was asked for
-	// yielded   | crossing      | yielded   | the choice is what is shown
-	// yielded   | rechosen      | yielded   | the choice is what is shown
-	// yielded   | foreign       | yielded   | forget what was asked for
+	// free      | unchanged     | free      | free      | nothing
+	// free      | landed        | free      | free      | confirm the write
+	// free      | given back    | free      | free      | confirm the write
+	// free      | as wanted     | free      | free      | adopt what is shown
+	// free      | landed late   | returning | returning | take the write up again
+	// free      | device limit  | free      | free      | learn the limit
+	// free      | device floor  | free      | free      | learn the floor
+	// free      | owner moved   | free      | free      | forget what was asked for
+	// free      | crossing      | yielded   | yielded   | yield, and put the choice back if a write lands over it
+	// free      | foreign       | yielded   | yielded   | yield
+	// free      | mode moved    | yielded   | yielded   | yield the mode, and owe what the rules set
+	// held      | unchanged     | held      | held      | nothing
+	// held      | landed        | held      | held      | confirm the write
+	// held      | given back    | free      | free      | confirm the write
+	// held      | landed late   | held      | held      | take the write up again
+	// held      | device limit  | free      | free      | learn the limit
+	// held      | device floor  | held      | held      | learn the floor
+	// held      | owner moved   | held      | held      | forget what was asked for
+	// held      | crossing      | yielded   | yielded   | yield, and put the choice back if a write lands over it
+	// held      | foreign       | yielded   | yielded   | yield
+	// held      | mode moved    | yielded   | held      | yield the mode, and owe what the rules set
+	// returning | unchanged     | returning | returning | nothing
+	// returning | landed        | returning | returning | confirm the write
+	// returning | given back    | free      | free      | confirm the write
+	// returning | as wanted     | free      | free      | adopt what is shown
+	// returning | landed late   | returning | returning | take the write up again
+	// returning | device limit  | free      | free      | learn the limit
+	// returning | device floor  | returning | returning | learn the floor
+	// returning | owner moved   | returning | returning | forget what was asked for
+	// returning | crossing      | yielded   | yielded   | yield, and put the choice back if a write lands over it
+	// returning | foreign       | yielded   | yielded   | yield
+	// returning | mode moved    | yielded   | returning | yield the mode, and owe what the rules set
+	// yielded   | unchanged     | yielded   | yielded   | nothing
+	// yielded   | choice stands | yielded   | yielded   | the choice stands
+	// yielded   | device limit  | yielded   | yielded   | learn the limit
+	// yielded   | device floor  | yielded   | yielded   | learn the floor
+	// yielded   | owner moved   | yielded   | yielded   | forget what was asked for
+	// yielded   | crossing      | yielded   | yielded   | the choice is what is shown
+	// yielded   | rechosen      | yielded   | yielded   | the choice is what is shown
+	// yielded   | foreign       | yielded   | yielded   | forget what was asked for
+	// yielded   | mode moved    | yielded   | yielded   | remember the mode
 }
 
 // The same for a thermostat. The second tenure is that of a choice for which no
@@ -106,12 +110,12 @@ func ExampleThermostatTable() {
 	// held      | owner moved     | held      | held      | remember what it was set to before
 	// held      | crossing        | yielded   | yielded   | yield, and put the choice back if a write lands over it
 	// held      | foreign         | yielded   | yielded   | yield
+	// held      | mode moved      | yielded   | yielded   | yield the mode, and owe what the rules set
 	// held      | period moved    | held      | held      | remember the period
 	// held      | schedule moved  | held      | held      | adopt what is shown
 	// held      | lapsed          | held      | held      | the hold has ended, and the schedule is its own setting
 	// held      | hold lost       | held      | held      | take the write up again
-	// held      | mode moved      | yielded   | yielded   | yield the mode, and owe the set points
-	// held      | mode undone     | yielded   | yielded   | yield the mode, and owe the set points
+	// held      | mode undone     | yielded   | yielded   | yield the mode, and owe what the rules set
 	// held      | part foreign    | yielded   | yielded   | yield, and owe the other set point
 	// held      | choice hidden   | yielded   | yielded   | yield, and put back the choice that is hidden
 	// held      | choice ended    | yielded   | yielded   | yield
@@ -121,12 +125,12 @@ func ExampleThermostatTable() {
 	// returning | owner moved     | returning | returning | remember what it was set to before
 	// returning | crossing        | yielded   | yielded   | yield, and put the choice back if a write lands over it
 	// returning | foreign         | yielded   | free      | yield
+	// returning | mode moved      | yielded   | returning | yield the mode, and owe what the rules set
 	// returning | period moved    | returning | returning | remember the period
 	// returning | schedule moved  | returning | returning | adopt what is shown
 	// returning | lapsed          | returning | returning | the hold has ended, and the schedule is its own setting
 	// returning | hold lost       | returning | returning | take the write up again
-	// returning | mode moved      | yielded   | returning | yield the mode, and owe the set points
-	// returning | mode undone     | yielded   | returning | yield the mode, and owe the set points
+	// returning | mode undone     | yielded   | returning | yield the mode, and owe what the rules set
 	// returning | part foreign    | yielded   | returning | yield, and owe the other set point
 	// returning | choice hidden   | yielded   | returning | yield, and put back the choice that is hidden
 	// returning | choice ended    | yielded   | free      | yield
@@ -137,11 +141,11 @@ func ExampleThermostatTable() {
 	// yielded   | owner moved     | yielded   | yielded   | remember what it was set to before
 	// yielded   | crossing        | yielded   | yielded   | the choice is what is shown
 	// yielded   | foreign         | yielded   | free      | yield
+	// yielded   | mode moved      | yielded   | returning | yield the mode, and owe what the rules set
 	// yielded   | period moved    | yielded   | yielded   | remember the period
 	// yielded   | schedule moved  | yielded   | yielded   | adopt what is shown
 	// yielded   | lapsed          | yielded   | yielded   | the hold has ended, and the schedule is its own setting
-	// yielded   | mode moved      | yielded   | returning | yield the mode, and owe the set points
-	// yielded   | mode undone     | yielded   | returning | yield the mode, and owe the set points
+	// yielded   | mode undone     | yielded   | returning | yield the mode, and owe what the rules set
 	// yielded   | part foreign    | yielded   | returning | yield, and owe the other set point
 	// yielded   | choice hidden   | yielded   | returning | yield, and put back the choice that is hidden
 	// yielded   | choice ended    | yielded   | free      | yield

@@ -37,6 +37,8 @@ const (
 	YieldOver  Effect = "yield, and put the choice back if a write lands over it"
 	Choose     Effect = "the choice is what is shown"
 	KeepChoice Effect = "the choice stands"
+	FollowMode Effect = "remember the mode"
+	YieldMode  Effect = "yield the mode, and owe what the rules set"
 )
 
 // The effects that only a thermostat has.
@@ -44,9 +46,7 @@ const (
 	SetAside       Effect = "remember what it was set to before"
 	ForgetBaseline Effect = "forget what it went back to"
 	FollowPeriod   Effect = "remember the period"
-	FollowMode     Effect = "remember the mode"
 	EndHold        Effect = "the hold has ended, and the schedule is its own setting"
-	YieldMode      Effect = "yield the mode, and owe the set points"
 	YieldPart      Effect = "yield, and owe the other set point"
 	YieldHidden    Effect = "yield, and put back the choice that is hidden"
 	KeepPart       Effect = "the choice stands, and the other set point is owed"
@@ -90,6 +90,7 @@ var reserveTable = Table{
 		OwnerMoved:  {Effect: Forget, To: Free},
 		Crossing:    {Effect: YieldOver, To: Yielded},
 		Foreign:     {Effect: Yield, To: Yielded},
+		ModeMoved:   {Effect: YieldMode, To: Yielded},
 	},
 	Held: {
 		Unchanged:   {Effect: NoEffect, To: Held},
@@ -101,6 +102,7 @@ var reserveTable = Table{
 		OwnerMoved:  {Effect: Forget, To: Held},
 		Crossing:    {Effect: YieldOver, To: Yielded},
 		Foreign:     {Effect: Yield, To: Yielded},
+		ModeMoved:   {Effect: YieldMode, To: Yielded, Outside: Held}, // the plan's goes on
 	},
 	Returning: {
 		Unchanged:   {Effect: NoEffect, To: Returning},
@@ -113,6 +115,7 @@ var reserveTable = Table{
 		OwnerMoved:  {Effect: Forget, To: Returning},
 		Crossing:    {Effect: YieldOver, To: Yielded},
 		Foreign:     {Effect: Yield, To: Yielded},
+		ModeMoved:   {Effect: YieldMode, To: Yielded, Outside: Returning}, // it goes back whatever the mode
 	},
 	Yielded: {
 		Unchanged:    {Effect: NoEffect, To: Yielded},
@@ -123,6 +126,7 @@ var reserveTable = Table{
 		Crossing:     {Effect: Choose, To: Yielded},
 		Rechosen:     {Effect: Choose, To: Yielded},
 		Foreign:      {Effect: Forget, To: Yielded},
+		ModeMoved:    {Effect: FollowMode, To: Yielded},
 	},
 }
 
@@ -258,5 +262,15 @@ func (st *step) transition(b Battery, c Cause) {
 		taken.Reserve, k.Choice = b.Reserve, &taken
 	case KeepChoice:
 		st.choiceStands()
+	case FollowMode:
+		k.Mode = b.Mode
+	case YieldMode:
+		if t.Outside == "" || st.plan.Phase != OffPeak {
+			if st.odd(Powerwall, Doubt{Polled: b.Polled}) {
+				return // the next reading tells
+			}
+			st.takeBattery(fmt.Sprintf("mode changed from %s to %s", k.Mode, b.Mode))
+		}
+		k.Mode = b.Mode
 	}
 }

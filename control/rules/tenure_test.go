@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -88,6 +89,33 @@ func TestWhatCannotHappenDoesNot(t *testing.T) {
 					if got := st.Persisted.Battery.tenure(discharge); got != row.To {
 						t.Fatalf("%s, %s: %s, not %s: %+v shows %v", from, c, got, row.To, k, *shown)
 					}
+				}
+			}
+		}
+	})
+	records(func(k BatteryRecord) {
+		for _, phase := range []Phase{OffPeak, InPeak} {
+			for _, holds := range []bool{true, false} {
+				k.Mode = "self_consumption"
+				b := Battery{Mode: "autonomous", Polled: k.WrittenAt.Add(time.Minute)}
+				st := step{State: State{Persisted: Persisted{Battery: k}}, now: b.Polled}
+				st.Settings.Calendar.Location = time.UTC
+				st.plan.Discharge, st.plan.Phase = holds, phase
+				from := k.tenure(holds)
+				met[from][ModeMoved] = true
+				row := reserveTable[from][ModeMoved]
+				st.transition(b, AttributeMode(k.Mode, b.Mode))
+				if st.doubted(Powerwall) {
+					st.recall(Powerwall)
+					b.Polled = b.Polled.Add(devices.ShownWithin)
+					st.transition(b, ModeMoved)
+				}
+				want := row.To
+				if phase == OffPeak {
+					want = cmp.Or(row.Outside, row.To)
+				}
+				if got := st.Persisted.Battery; got.tenure(holds) != want || got.Mode != b.Mode {
+					t.Fatalf("%s, %s: %s in %q, not %s: %+v", from, phase, got.tenure(holds), got.Mode, want, k)
 				}
 			}
 		}
