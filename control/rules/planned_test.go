@@ -344,3 +344,23 @@ func TestAPlanLeavesAReserveAloneThatHasJustBeenChanged(t *testing.T) {
 		t.Errorf("later: %.0f %%, %s", w.reserve, w.d.Why)
 	}
 }
+
+// A plan is made from what is shown, and so wants what a person has just chosen. Until a
+// second reading confirms the choice, it is not taken for the plan's own.
+func TestAPlanAdoptsNoChoiceThatIsInDoubt(t *testing.T) {
+	w := plans(t, "2026-07-15 11:00")
+	w.start()
+	w.plan(45)
+	w.until("11:30").want("powerwall 45")
+	w.until("12:10")
+	w.reserve = 30
+	w.step(BatteryRead{w.battery()})
+	w.plan(30)
+	if k := w.s.Persisted.Battery; *k.Wanted != 45 {
+		t.Fatalf("the plan has adopted %d %%", *k.Wanted)
+	}
+	w.until("12:30").want()
+	if w.noted(NoteTaken) != 1 || w.reserve != 30 {
+		t.Errorf("the choice of 30 %% is not the person's: %+v", w.s.Persisted.Battery)
+	}
+}
