@@ -31,21 +31,21 @@ func (a *Absent) Run(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return err
-		case ok && a.answers(m):
-			a.sayNo(m, requestOf(m), a.why)
-			a.clear(m)
+		case ok && a.mustAnswer(m):
+			a.publishRefusal(m, requestOf(m), a.why)
+			a.clearRetained(m)
 		}
 	}
 }
 
-// answers reports whether a command gets an answer of this node: an empty one that is
+// mustAnswer reports whether a command gets an answer of this node: an empty one that is
 // retained only clears a command, and the active node answers all others.
-func (s Shared) answers(m bus.Message) bool {
+func (s Shared) mustAnswer(m bus.Message) bool {
 	return (len(m.Payload) > 0 || !m.Retain) && s.Role.Active()
 }
 
-// clear takes a retained command off the broker, or it would come again.
-func (s Shared) clear(m bus.Message) {
+// clearRetained takes a retained command off the broker, or it would come again.
+func (s Shared) clearRetained(m bus.Message) {
 	if m.Retain {
 		s.Bus.Publish(bus.Message{Topic: m.Topic, Retain: true})
 	}
@@ -60,8 +60,8 @@ func requestOf(m bus.Message) devices.Request {
 	return req
 }
 
-// sayNo answers a command that is not carried out.
-func (s Shared) sayNo(m bus.Message, req devices.Request, why error) {
+// publishRefusal answers a command that is not carried out.
+func (s Shared) publishRefusal(m bus.Message, req devices.Request, why error) {
 	_, way := errors.AsType[gaveWay](why)
 	level := s.Log.Warn
 	if way {

@@ -39,19 +39,19 @@ type AnnouncerOptions struct {
 // back.
 type Announcer struct {
 	AnnouncerOptions
-	sub         *bus.Subscription
-	always      []discovery.Message                  // of Devices
-	powerwall   []discovery.Message                  // nil: not announced yet
-	nameplate   devices.Nameplate                    // of the Powerwall, as announced
-	unread      time.Time                            // when to announce the Powerwall without a reading of it; zero: no more
-	thermostats map[string][]discovery.Message       // by the devices' ids
-	described   map[string]devices.ThermostatReading // what they were last described from, by vendor id
-	silent      map[string]bool                      // those that were read and could not be described, by id
-	retained    map[string][]byte                    // what this program announced, as the broker has it
-	dismissed   map[string]bool                      // topics that a person has emptied
-	sent        map[string][]byte
-	linked      bool
-	due         time.Time // when to announce; zero: nothing to do
+	sub             *bus.Subscription
+	fixed           []discovery.Message                  // of Devices
+	powerwall       []discovery.Message                  // nil: not announced yet
+	nameplate       devices.Nameplate                    // of the Powerwall, as announced
+	announceBy      time.Time                            // when to announce the Powerwall without a reading of it; zero: no more
+	thermostats     map[string][]discovery.Message       // by the devices' ids
+	described       map[string]devices.ThermostatReading // what they were last described from, by vendor id
+	undescribed     map[string]bool                      // those that were read and could not be described, by id
+	retained        map[string][]byte                    // what this program announced, as the broker has it
+	removedByPerson map[string]bool                      // topics that a person has emptied
+	sent            map[string][]byte
+	linked          bool
+	due             time.Time // when to announce; zero: nothing to do
 }
 
 // Home Assistant drops the rest of a device's message while it is still busy
@@ -61,22 +61,22 @@ const (
 	// that is away does not keep a device out of Home Assistant for longer.
 	firstReading = time.Minute
 
-	gather  = 2 * time.Second
-	apart   = 200 * time.Millisecond
-	between = configAgain + time.Second // two messages on one topic, the first of which takes components away
+	gatherDelay    = 2 * time.Second
+	messageSpacing = 200 * time.Millisecond
+	removalSpacing = configRepeat + time.Second // two messages on one topic, the first of which takes components away
 )
 
 // NewAnnouncer returns a part that has subscribed already.
 func NewAnnouncer(o AnnouncerOptions) *Announcer {
 	a := &Announcer{
-		AnnouncerOptions: o, thermostats: map[string][]discovery.Message{}, described: map[string]devices.ThermostatReading{}, silent: map[string]bool{}, retained: map[string][]byte{}, dismissed: map[string]bool{}, sent: map[string][]byte{},
+		AnnouncerOptions: o, thermostats: map[string][]discovery.Message{}, described: map[string]devices.ThermostatReading{}, undescribed: map[string]bool{}, retained: map[string][]byte{}, removedByPerson: map[string]bool{}, sent: map[string][]byte{},
 		sub: o.Bus.Subscribe("announcer", discovery.Filter(o.Prefix), bus.LinkState, o.Topics.Powerwall(devices.StateLeaf), o.Topics.Thermostat("+", devices.StateLeaf)),
 	}
 	if o.Powerwall != nil {
-		a.unread = o.Bus.Now().Add(firstReading)
+		a.announceBy = o.Bus.Now().Add(firstReading)
 	}
 	for _, d := range o.Devices {
-		a.always = append(a.always, a.messages(d)...)
+		a.fixed = append(a.fixed, a.messages(d)...)
 	}
 	return a
 }
@@ -90,13 +90,13 @@ func (a *Announcer) Run(ctx context.Context) error {
 	defer a.sub.Close()
 	a.announce() // at once: the link sends it as soon as there is a broker
 	for {
-		m, ok, err := a.sub.Next(ctx, devices.Earliest(a.due, a.unread))
+		m, ok, err := a.sub.Next(ctx, devices.Earliest(a.due, a.announceBy))
 		switch {
 		case err != nil:
 			return err
-		case !ok && !a.unread.IsZero() && !a.Bus.Now().Before(a.unread):
-			a.unread = time.Time{}
-			if !a.stored(powerwallID(a.Topics)) { // that says more of it than is known here
+		case !ok && !a.announceBy.IsZero() && !a.Bus.Now().Before(a.announceBy):
+			a.announceBy = time.Time{}
+			if !a.hasStored(powerwallID(a.Topics)) { // that says more of it than is known here
 				a.describePowerwall(devices.Nameplate{})
 			}
 		case !ok:
@@ -106,20 +106,20 @@ func (a *Announcer) Run(ctx context.Context) error {
 			}
 		case m.Topic == bus.LinkState:
 			a.linked = string(m.Payload) == "up"
-			a.soon()
+			a.scheduleUpdate()
 		case m.Topic == a.Topics.Powerwall(devices.StateLeaf):
 			a.readPowerwall(m)
 		case strings.HasPrefix(m.Topic, a.Topics.Base+"/"):
 			a.read(m)
 		case m.Origin == bus.Broker:
-			a.found(m)
+			a.noteRetained(m)
 		}
 	}
 }
 
-func (a *Announcer) soon() {
+func (a *Announcer) scheduleUpdate() {
 	if a.due.IsZero() {
-		a.due = a.Bus.Now().Add(gather)
+		a.due = a.Bus.Now().Add(gatherDelay)
 	}
 }
 
@@ -130,7 +130,7 @@ func (a *Announcer) readPowerwall(m bus.Message) {
 	if a.Powerwall == nil || err != nil || r.PolledAt.IsZero() {
 		return
 	}
-	a.unread = time.Time{}
+	a.announceBy = time.Time{}
 	known := a.nameplate
 	if r.Nameplate != (devices.Nameplate{}) {
 		known = r.Nameplate
@@ -143,12 +143,12 @@ func (a *Announcer) readPowerwall(m bus.Message) {
 func (a *Announcer) describePowerwall(n devices.Nameplate) {
 	a.nameplate, a.powerwall = n, a.messages(a.Powerwall(n))
 	a.announce()
-	a.soon()
+	a.scheduleUpdate()
 }
 
-// stored reports whether the broker had a device with an id when it was connected
+// hasStored reports whether the broker had a device with an id when it was connected
 // to.
-func (a *Announcer) stored(id string) bool {
+func (a *Announcer) hasStored(id string) bool {
 	return slices.ContainsFunc(slices.Collect(maps.Keys(a.retained)), func(topic string) bool { return isOf(topic, id) })
 }
 
@@ -168,7 +168,7 @@ func (a *Announcer) read(m bus.Message) {
 		return
 	}
 	if len(r.Modes) == 0 { // out of its vendor's reach
-		a.silent[r.ID()] = true
+		a.undescribed[r.ID()] = true
 		return
 	}
 	last, known := a.described[r.VendorID]
@@ -196,7 +196,7 @@ func (a *Announcer) read(m bus.Message) {
 	if !known {
 		a.announce()
 	}
-	a.soon()
+	a.scheduleUpdate()
 }
 
 // stable is a reading without what changes from poll to poll.
@@ -215,14 +215,14 @@ func sameMessage(a, b discovery.Message) bool {
 	return a.Topic == b.Topic && bytes.Equal(a.Payload, b.Payload)
 }
 
-// found notes what this program had announced that the broker retained, and what a
+// noteRetained notes what this program had announced that the broker retained, and what a
 // person has removed in Home Assistant, which empties the topic. What is
 // announced while this node listens comes from another node: two which corrected
 // each other would do so without end.
-func (a *Announcer) found(m bus.Message) {
+func (a *Announcer) noteRetained(m bus.Message) {
 	if len(m.Payload) == 0 {
 		if last := a.sent[m.Topic]; len(last) > 0 { // what this node has emptied may come back to it
-			a.dismissed[m.Topic] = true
+			a.removedByPerson[m.Topic] = true
 			a.Log.Info("removed in Home Assistant; it is announced again after a restart", "topic", m.Topic)
 		}
 		delete(a.retained, m.Topic)
@@ -230,7 +230,7 @@ func (a *Announcer) found(m bus.Message) {
 	}
 	if !a.linked && discovery.Announced(discovery.Message{Topic: m.Topic, Payload: m.Payload}, a.Prefix, a.Topics) {
 		a.retained[m.Topic] = m.Payload
-		a.soon()
+		a.scheduleUpdate()
 	}
 }
 
@@ -239,11 +239,11 @@ func (a *Announcer) wanted() []discovery.Message {
 	if a.Disabled {
 		return nil
 	}
-	all := slices.Concat(a.always, a.powerwall)
+	all := slices.Concat(a.fixed, a.powerwall)
 	for _, id := range slices.Sorted(maps.Keys(a.thermostats)) {
 		all = append(all, a.thermostats[id]...)
 	}
-	return slices.DeleteFunc(all, func(m discovery.Message) bool { return a.dismissed[m.Topic] })
+	return slices.DeleteFunc(all, func(m discovery.Message) bool { return a.removedByPerson[m.Topic] })
 }
 
 // announce publishes what is wanted and was not published yet.
@@ -269,19 +269,19 @@ func (a *Announcer) update(ctx context.Context) error {
 	}
 	var retained []discovery.Message
 	for _, topic := range slices.Sorted(maps.Keys(a.retained)) {
-		if a.settled(topic) {
+		if a.mayRemove(topic) {
 			retained = append(retained, discovery.Message{Topic: topic, Payload: a.retained[topic]})
 		}
 	}
 	wanted := a.wanted()
 	last := ""
 	for _, m := range discovery.Update(retained, wanted) {
-		pause := apart
+		pause := messageSpacing
 		switch last {
 		case "":
 			pause = 0
 		case m.Topic:
-			pause = between
+			pause = removalSpacing
 		}
 		if err := bus.Sleep(ctx, a.Bus.Clock(), pause); err != nil {
 			return err
@@ -300,10 +300,10 @@ func (a *Announcer) update(ctx context.Context) error {
 	return nil
 }
 
-// settled reports whether it is known if the device on topic is still there: a
+// mayRemove reports whether it is known if the device on topic is still there: a
 // thermostat may just not have been read yet, or be out of its vendor's reach.
 // Home Assistant would forget its name and its room.
-func (a *Announcer) settled(topic string) bool {
+func (a *Announcer) mayRemove(topic string) bool {
 	if a.Powerwall != nil && !a.Disabled && a.powerwall == nil && isOf(topic, powerwallID(a.Topics)) {
 		return false
 	}
@@ -317,7 +317,7 @@ func (a *Announcer) settled(topic string) bool {
 			return true
 		}
 	}
-	for _, id := range slices.Concat(a.Controlled, slices.Collect(maps.Keys(a.silent))) {
+	for _, id := range slices.Concat(a.Controlled, slices.Collect(maps.Keys(a.undescribed))) {
 		if is(every + id) {
 			return false
 		}

@@ -31,8 +31,8 @@ type book struct {
 	Shown counters `json:"shown"`
 	// Last is what was measured last.
 	Last measurement `json:"last,omitzero"`
-	// Asked is when history was last read, by local day.
-	Asked map[string]time.Time `json:"asked,omitempty"`
+	// HistoryRead is when history was last read, by local day.
+	HistoryRead map[string]time.Time `json:"asked,omitempty"`
 }
 
 // A measurement is what flows at a time, in the order of counters.all; nil is
@@ -44,9 +44,9 @@ type measurement struct {
 
 // A bucket is five minutes.
 type bucket struct {
-	start int64 // Unix seconds
-	told  [6]bool
-	wh    [6]float64 // in the order of counters.all
+	start       int64 // Unix seconds
+	fromHistory [6]bool
+	wh          [6]float64 // in the order of counters.all
 }
 
 const (
@@ -128,7 +128,7 @@ func (b *book) spread(from, until time.Time, flowed [6]float64) {
 		end := minTime(until, time.Unix(start+bucketSeconds, 0))
 		k := b.at(start)
 		for i := range flowed {
-			if !k.told[i] {
+			if !k.fromHistory[i] {
 				k.wh[i] += flowed[i] * share(from, end)
 			}
 		}
@@ -145,9 +145,9 @@ func (b *book) at(start int64) *bucket {
 	return &b.Buckets[i]
 }
 
-// tell takes in what history says of a local day, read at now. It may say
+// addHistory takes in what history says of a local day, read at now. It may say
 // something else than the last time.
-func (b *book) tell(history []devices.EnergyBucket, day, now time.Time) {
+func (b *book) addHistory(history []devices.EnergyBucket, day, now time.Time) {
 	b.begin(now)
 	for _, h := range history {
 		if h.Start.Before(b.Since) || h.Start.Add(devices.BucketLength+settled).After(now) {
@@ -156,21 +156,21 @@ func (b *book) tell(history []devices.EnergyBucket, day, now time.Time) {
 		k := b.at(h.Start.Unix())
 		for i, v := range [...]*devices.WattHours{h.GridImport, h.GridExport, h.Solar, h.BatteryIn, h.BatteryOut, h.Home} {
 			if v != nil {
-				k.told[i], k.wh[i] = true, float64(*v)
+				k.fromHistory[i], k.wh[i] = true, float64(*v)
 			}
 		}
 	}
-	if b.Asked == nil {
-		b.Asked = map[string]time.Time{}
+	if b.HistoryRead == nil {
+		b.HistoryRead = map[string]time.Time{}
 	}
-	b.Asked[day.Format(time.DateOnly)] = now.Round(0)
+	b.HistoryRead[day.Format(time.DateOnly)] = now.Round(0)
 	b.close(now.In(day.Location()))
 }
 
-// wants is a day whose history is to be read at now, which is a local time: of
+// historyDue is a day whose history is to be read at now, which is a local time: of
 // days that are over what is missing of them, the oldest first, and today every
 // so often.
-func (b *book) wants(now time.Time, every time.Duration) (day time.Time, ok bool) {
+func (b *book) historyDue(now time.Time, every time.Duration) (day time.Time, ok bool) {
 	today := noon(now, 0)
 	if b.Since.IsZero() {
 		return today, true
@@ -178,14 +178,14 @@ func (b *book) wants(now time.Time, every time.Duration) (day time.Time, ok bool
 	for back := maxDays; back > 0; back-- {
 		day := noon(now, -back)
 		end := devices.NextMidnight(day, now.Location())
-		asked := b.Asked[day.Format(time.DateOnly)]
+		asked := b.HistoryRead[day.Format(time.DateOnly)]
 		over := now.Sub(end) >= settled && asked.Sub(end) < settled
 		again := back == 1 && now.Sub(end) >= revised && asked.Sub(end) < revised
 		if end.After(b.Since) && (over || again) {
 			return day, true
 		}
 	}
-	return today, now.Sub(b.Asked[today.Format(time.DateOnly)]) >= every
+	return today, now.Sub(b.HistoryRead[today.Format(time.DateOnly)]) >= every
 }
 
 // noon is a time on the local day that is so many days after that of now.
@@ -198,16 +198,16 @@ func noon(now time.Time, days int) time.Time {
 // today and yesterday it may.
 func (b *book) close(now time.Time) {
 	until := devices.Midnight(noon(now, -1), now.Location())
-	for back := maxDays; back > 1 && len(b.Asked) > 0; back-- {
+	for back := maxDays; back > 1 && len(b.HistoryRead) > 0; back-- {
 		day := noon(now, -back)
 		end := devices.NextMidnight(day, now.Location())
-		if end.After(b.Since) && b.Asked[day.Format(time.DateOnly)].Before(end) {
+		if end.After(b.Since) && b.HistoryRead[day.Format(time.DateOnly)].Before(end) {
 			until = minTime(until, devices.Midnight(day, now.Location()))
 		}
 	}
 	b.closeUntil(until)
 	first := b.Since.In(now.Location()).Format(time.DateOnly)
-	maps.DeleteFunc(b.Asked, func(day string, _ time.Time) bool { return day < first })
+	maps.DeleteFunc(b.HistoryRead, func(day string, _ time.Time) bool { return day < first })
 }
 
 func (b *book) closeUntil(until time.Time) {
@@ -265,7 +265,7 @@ func (b buckets) MarshalJSON() ([]byte, error) {
 			row = append(row, ',')
 		}
 		mask := int64(0)
-		for i, told := range k.told {
+		for i, told := range k.fromHistory {
 			if told {
 				mask |= 1 << i
 			}
@@ -291,8 +291,8 @@ func (b *buckets) UnmarshalJSON(text []byte) error {
 	*b = nil
 	for r := range slices.Chunk(row, rowLength) {
 		k := bucket{start: r[0]}
-		for i := range k.told {
-			k.told[i], k.wh[i] = r[1]&(1<<i) != 0, float64(r[2+i])/10
+		for i := range k.fromHistory {
+			k.fromHistory[i], k.wh[i] = r[1]&(1<<i) != 0, float64(r[2+i])/10
 		}
 		*b = append(*b, k)
 	}

@@ -86,18 +86,18 @@ func newHousehold(t *testing.T, m *metered, now time.Time) *household {
 }
 
 func (h *household) boot() {
-	h.e = &Energy{Often: h.ram, Safely: h.card, Log: slog.New(slog.DiscardHandler), Gap: 45 * time.Minute, Location: h.zone}
+	h.e = &Energy{Ramdisk: h.ram, Disk: h.card, Log: slog.New(slog.DiscardHandler), Gap: 45 * time.Minute, Location: h.zone}
 }
 
 func (h *household) poll(now time.Time) {
 	h.t.Helper()
 	for range 20 {
-		day, ok := h.e.Wants(now, time.Hour)
+		day, ok := h.e.HistoryDue(now, time.Hour)
 		if !ok || h.deaf {
 			break
 		}
 		h.calls++
-		h.e.Tell(h.history(day, now, func(start time.Time, wh float64) float64 {
+		h.e.AddHistory(h.history(day, now, func(start time.Time, wh float64) float64 {
 			if h.quirk == nil {
 				return wh
 			}
@@ -139,7 +139,7 @@ func TestEnergyFollowsTheHistory(t *testing.T) {
 			t.Run(fmt.Sprint(day.Format(time.DateOnly), " every ", every), func(t *testing.T) {
 				m := newMetered(day.Add(-time.Hour), 4, 7)
 				h := newHousehold(t, m, day)
-				h.e.Often, h.e.Safely = nil, nil
+				h.e.Ramdisk, h.e.Disk = nil, nil
 				now := h.until(day, day.Add(60*time.Hour), every)
 				// At most an hour is bridged, of which power says all that is known.
 				if off := h.off(now.Add(-every)); math.Abs(off) > 1200 {
@@ -147,17 +147,17 @@ func TestEnergyFollowsTheHistory(t *testing.T) {
 				}
 				h.deaf = true
 				alone := newHousehold(t, m, day)
-				alone.deaf, alone.e.Often, alone.e.Safely = true, nil, nil
+				alone.deaf, alone.e.Ramdisk, alone.e.Disk = true, nil, nil
 				alone.until(day, day.Add(60*time.Hour), every)
 				total := h.truth(now) - h.begun
 				t.Logf("off by %.0f of %.0f Wh, by power alone %.0f; %d calls", h.off(now.Add(-every)), total, alone.off(now.Add(-every)), h.calls)
 				// And when all is told it is what has flowed.
 				h.deaf = false
-				h.e.book.Asked = nil
+				h.e.book.HistoryRead = nil
 				at := now.Add(20 * time.Minute)
 				for back := range 3 {
 					d := noon(at.In(h.zone), -back)
-					h.e.Tell(h.history(d, at, nil), d, at)
+					h.e.AddHistory(h.history(d, at, nil), d, at)
 				}
 				settled := at.Add(-settled - devices.BucketLength).Truncate(devices.BucketLength).Add(devices.BucketLength)
 				told := 0.0
@@ -214,7 +214,7 @@ func TestEnergyFollowsAHistoryWithQuirks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHousehold(t, newMetered(utcNoon.Add(-time.Hour), 5, 9), utcNoon)
-			h.quirk, h.e.Often, h.e.Safely = quirk, nil, nil
+			h.quirk, h.e.Ramdisk, h.e.Disk = quirk, nil, nil
 			now := h.until(utcNoon, utcNoon.Add(80*time.Hour), 10*time.Minute)
 			total := h.truth(now) - h.begun
 			if off := h.off(now.Add(-10 * time.Minute)); math.Abs(off) > 0.02*total {
@@ -240,7 +240,7 @@ func TestEnergyIsCountedOnce(t *testing.T) {
 	}
 	told := func(now, start string, wh float64) step {
 		return func(b *book) {
-			b.tell([]devices.EnergyBucket{{Start: at(start), GridImport: new(devices.WattHours(wh))}}, at(now), at(now))
+			b.addHistory([]devices.EnergyBucket{{Start: at(start), GridImport: new(devices.WattHours(wh))}}, at(now), at(now))
 		}
 	}
 	stored := func(clock string, wh float64) step {
@@ -356,7 +356,7 @@ func TestEnergyOfTwoNodes(t *testing.T) {
 			on.poll(now)
 			off.e.Recall(*on.broker, nil, now)
 		}
-		on.e.Rest()
+		on.e.StandBy()
 		if got := on.off(now.Add(-10 * time.Minute)); math.Abs(got) > 2500 {
 			t.Fatalf("after %d changes of node it is off by %.0f Wh", turn, got)
 		}

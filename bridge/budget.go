@@ -16,16 +16,16 @@ type Budget struct {
 	Account  string                    // that they are counted for
 	Ahead    func(now time.Time) Ahead // what is left of the month; required if Calls is not 0
 	Location *time.Location            // of the home, whose month it is; required
-	Often    Store                     // the ramdisk; nil: not kept there
-	Safely   Store                     // the disk; nil: not kept there
+	Ramdisk  Store                     // the ramdisk; nil: not kept there
+	Disk     Store                     // the disk; nil: not kept there
 	Log      *slog.Logger              // required
 
-	mu      sync.Mutex
-	spent   spent
-	loaded  bool
-	kept    spent // often
-	safe    spent
-	failing bool
+	mu        sync.Mutex
+	spent     spent
+	loaded    bool
+	onRamdisk spent // often
+	onDisk    spent
+	failing   bool
 
 	paces   Paces
 	pacesAt time.Time // zero: never
@@ -43,11 +43,11 @@ type spent struct {
 }
 
 const (
-	// unknownSpell is the least time without a call of which nothing is known: a
+	// minUnknown is the least time without a call of which nothing is known: a
 	// node that polls is never silent for as long.
-	unknownSpell = 3 * time.Hour
-	// pacesGood is how long paces are good for.
-	pacesGood = 10 * time.Minute
+	minUnknown = 3 * time.Hour
+	// pacesLifetime is how long paces are good for.
+	pacesLifetime = 10 * time.Minute
 )
 
 func (b *Budget) key() string { return "calls of " + b.Account }
@@ -56,7 +56,7 @@ func (b *Budget) key() string { return "calls of " + b.Account }
 func (b *Budget) Count(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.turn(now)
+	b.advance(now)
 	b.spent.Calls++
 	b.spent.At = now.Round(0)
 }
@@ -65,7 +65,7 @@ func (b *Budget) Count(now time.Time) {
 func (b *Budget) Month(now time.Time) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.turn(now)
+	b.advance(now)
 	return b.spent.Calls
 }
 
@@ -73,16 +73,16 @@ func (b *Budget) Month(now time.Time) int {
 func (b *Budget) Paces(now time.Time) Paces {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if age := now.Sub(b.pacesAt); b.pacesAt.IsZero() || age < 0 || age >= pacesGood {
-		b.turn(now)
+	if age := now.Sub(b.pacesAt); b.pacesAt.IsZero() || age < 0 || age >= pacesLifetime {
+		b.advance(now)
 		b.pacesAt, b.paces = now, PacesFor(b.Calls-b.spent.Calls-int(b.spent.Assumed), b.Ahead(now))
 	}
 	return b.paces
 }
 
-// turn brings the record up to now: a new month begins, and what a time without
+// advance brings the record up to now: a new month begins, and what a time without
 // calls may have cost is assumed.
-func (b *Budget) turn(now time.Time) {
+func (b *Budget) advance(now time.Time) {
 	if !b.loaded {
 		b.loaded = true
 		b.load(now)
@@ -93,7 +93,7 @@ func (b *Budget) turn(now time.Time) {
 		b.spent.Month, b.spent.Calls, b.spent.Assumed = month, 0, 0
 	}
 	from := maxTime(b.spent.At, begin)
-	if silent := now.Sub(from); silent >= unknownSpell {
+	if silent := now.Sub(from); silent >= minUnknown {
 		b.spent.Assumed += float64(b.Calls) * silent.Hours() / begin.AddDate(0, 1, 0).Sub(begin).Hours()
 		b.spent.At = now.Round(0)
 	} else if silent < 0 || b.spent.At.Before(begin) {
@@ -103,7 +103,7 @@ func (b *Budget) turn(now time.Time) {
 
 func (b *Budget) load(now time.Time) {
 	month := now.In(b.Location).Format("2006-01")
-	for i, s := range []Store{b.Often, b.Safely} {
+	for i, s := range []Store{b.Ramdisk, b.Disk} {
 		if s == nil {
 			continue
 		}
@@ -119,14 +119,14 @@ func (b *Budget) load(now time.Time) {
 			continue
 		}
 		if i == 1 {
-			b.safe = found
+			b.onDisk = found
 		}
 		more := float64(found.Calls)+found.Assumed > float64(b.spent.Calls)+b.spent.Assumed
 		if b.spent.Month == "" || found.Month == month && (b.spent.Month != month || more) {
 			b.spent = found
 		}
 	}
-	b.kept = b.spent
+	b.onRamdisk = b.spent
 }
 
 // maxCalls is more than any home makes in a month.
@@ -134,14 +134,14 @@ const maxCalls = 100_000_000
 
 // Keep keeps the record for the next start: often on the ramdisk, and seldom on
 // the disk. What a power cut makes it forget is assumed at the even rate.
-func (b *Budget) Keep() { b.keep(safelyEvery) }
+func (b *Budget) Keep() { b.keep(diskInterval) }
 
-// Busy keeps the record when a command was carried out: the journal is written
+// AfterCommand keeps the record when a command was carried out: the journal is written
 // about then, so the disk is not woken for this alone.
-func (b *Budget) Busy() { b.keep(safelyBusy) }
+func (b *Budget) AfterCommand() { b.keep(diskIntervalAfterCommand) }
 
-// Rest keeps the record safely: no more calls follow for a while.
-func (b *Budget) Rest() { b.keep(0) }
+// StandBy keeps the record safely: no more calls follow for a while.
+func (b *Budget) StandBy() { b.keep(0) }
 
 func (b *Budget) keep(every time.Duration) {
 	b.mu.Lock()
@@ -150,15 +150,15 @@ func (b *Budget) keep(every time.Duration) {
 		return
 	}
 	var err error
-	if b.Often != nil && b.spent != b.kept {
-		if err = b.Often.Save(b.key(), b.spent); err == nil {
-			b.kept = b.spent
+	if b.Ramdisk != nil && b.spent != b.onRamdisk {
+		if err = b.Ramdisk.Save(b.key(), b.spent); err == nil {
+			b.onRamdisk = b.spent
 		}
 	}
-	if b.Safely != nil && b.spent != b.safe && (b.spent.Month != b.safe.Month || b.spent.At.Sub(b.safe.At).Abs() >= every) {
-		e := b.Safely.Save(b.key(), b.spent)
+	if b.Disk != nil && b.spent != b.onDisk && (b.spent.Month != b.onDisk.Month || b.spent.At.Sub(b.onDisk.At).Abs() >= every) {
+		e := b.Disk.Save(b.key(), b.spent)
 		if e == nil {
-			b.safe = b.spent
+			b.onDisk = b.spent
 		}
 		err = errors.Join(err, e)
 	}

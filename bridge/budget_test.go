@@ -48,7 +48,7 @@ func TestCallsAreCountedOverRestarts(t *testing.T) {
 				if l.before != nil {
 					l.before(ramdisk, disk)
 				}
-				b = &Budget{Calls: 3000, Account: "tesla", Location: time.UTC, Often: NewFileStore(ramdisk), Safely: NewFileStore(disk), Log: slog.New(slog.DiscardHandler)}
+				b = &Budget{Calls: 3000, Account: "tesla", Location: time.UTC, Ramdisk: NewFileStore(ramdisk), Disk: NewFileStore(disk), Log: slog.New(slog.DiscardHandler)}
 				for i := range l.calls {
 					b.Count(l.at)
 					if i%20 == 19 || i == l.calls-1 {
@@ -56,7 +56,7 @@ func TestCallsAreCountedOverRestarts(t *testing.T) {
 					}
 				}
 				if !l.kill {
-					b.Rest()
+					b.StandBy()
 				}
 			}
 			if got := b.Month(tt.lives[len(tt.lives)-1].at); got != tt.calls {
@@ -71,7 +71,7 @@ func TestCallsAreCountedOverRestarts(t *testing.T) {
 
 func TestTheDiskIsWrittenRarely(t *testing.T) {
 	disk := &countedStore{Store: NewFileStore(filepath.Join(t.TempDir(), "disk.json"))}
-	b := &Budget{Calls: 3000, Account: "tesla", Location: time.UTC, Safely: disk, Log: slog.New(slog.DiscardHandler)}
+	b := &Budget{Calls: 3000, Account: "tesla", Location: time.UTC, Disk: disk, Log: slog.New(slog.DiscardHandler)}
 	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	for range 24 * 7 {
 		b.Count(now)

@@ -28,7 +28,7 @@ func (m *Meter) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.turn(m.Now())
+	m.startDay(m.Now())
 	m.calls++
 	if err != nil || res.StatusCode >= 400 {
 		m.failed++
@@ -41,11 +41,11 @@ func (m *Meter) RoundTrip(r *http.Request) (*http.Response, error) {
 func (m *Meter) Today(now time.Time) (calls, failed int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.turn(now)
+	m.startDay(now)
 	return m.calls, m.failed
 }
 
-func (m *Meter) turn(now time.Time) {
+func (m *Meter) startDay(now time.Time) {
 	if day := now.In(m.Location).Format(time.DateOnly); day != m.day {
 		m.day, m.calls, m.failed = day, 0, 0
 	}

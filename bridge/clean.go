@@ -126,7 +126,7 @@ func (c *Cleaner) left(ctx context.Context, stale []discovery.Stale, base string
 
 // Remove takes back what was announced on a topic.
 func (c *Cleaner) Remove(ctx context.Context, s discovery.Stale) error {
-	ctx, stop := context.WithTimeout(ctx, writePatient)
+	ctx, stop := context.WithTimeout(ctx, ioTimeout)
 	defer stop()
 	return c.c.publish(ctx, c.c.packet(bus.Message{Topic: s.Topic, Retain: true}, 0))
 }
@@ -135,7 +135,7 @@ func (c *Cleaner) Remove(ctx context.Context, s discovery.Stale) error {
 func (c *Cleaner) retained(ctx context.Context, filters []string) ([]bus.Message, error) {
 	var all []subscribing
 	for _, f := range filters {
-		all = append(all, subscribing{filter: f, asSent: true})
+		all = append(all, subscribing{filter: f, keepRetainFlag: true})
 	}
 	ctx, stop := context.WithTimeout(ctx, cleanTimeout)
 	defer stop()
@@ -157,11 +157,11 @@ func (c *Cleaner) retained(ctx context.Context, filters []string) ([]bus.Message
 			}
 			quiet.Reset(cleanQuiet)
 		case <-c.c.down:
-			return nil, c.c.cause()
+			return nil, c.c.downCause()
 		case <-ctx.Done():
 			return nil, errors.New("the broker did not finish sending its retained messages")
 		case <-quiet.C:
-			if n := c.c.missed.Load(); n > 0 {
+			if n := c.c.overflowed.Load(); n > 0 {
 				return nil, errors.New("the broker sent more at once than could be taken: try again")
 			}
 			return out, nil

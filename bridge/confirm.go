@@ -25,11 +25,11 @@ import (
 type verdict int
 
 const (
-	unknown verdict = iota // the reading does not tell
-	before                 // still as before the write
-	partly                 // on the way: some of it is as asked, the rest as before
-	shown                  // as asked
-	other                  // neither: somebody else, or a limit of the device, decided
+	unknown     verdict = iota // the reading does not tell
+	asBefore                   // still as before the write
+	partlyShown                // on the way: some of it is as asked, the rest as before
+	shown                      // as asked
+	shownOther                 // neither: somebody else, or a limit of the device, decided
 )
 
 // readBacks are when a write is read back, after the moment it was sent.
@@ -49,21 +49,21 @@ const firstAnswer = 10 * time.Millisecond
 // A write is one or several commands that are sent as one, from acceptance to
 // the final answer.
 type write struct {
-	key     string // what it sets
-	asked   any    // what it asks for
-	answers []answer
-	first   func() // gives the first answer, once; may be called from any goroutine; nil: it was given
-	send    func(context.Context) error
-	look    func() verdict // at the last reading
+	key         string // what it sets
+	asked       any    // what it asks for
+	answers     []answer
+	answerFirst func() // gives the first answer, once; may be called from any goroutine; nil: it was given
+	send        func(context.Context) error
+	look        func() verdict // at the last reading
 
-	automatic bool      // from the controller
-	until     time.Time // it is not sent for the first time after this
-	next      time.Time // while not sent: when to look whether the vendor answers
-	sent      time.Time // zero: not yet
-	already   bool      // the device showed it before it was sent: that it shows it proves nothing
-	lost      error     // why nobody knows whether the last one arrived; nil: the vendor has accepted it
-	sends     int       // times it was tried to
-	read      int       // read-backs done since sent
+	automatic   bool      // from the controller
+	until       time.Time // it is not sent for the first time after this
+	next        time.Time // while not sent: when to look whether the vendor answers
+	sent        time.Time // zero: not yet
+	shownBefore bool      // the device showed it before it was sent: that it shows it proves nothing
+	unconfirmed error     // why nobody knows whether the last one arrived; nil: the vendor has accepted it
+	sends       int       // times it was tried to
+	read        int       // read-backs done since sent
 }
 
 // An answer is where the results of one command go, and for whom.
@@ -86,11 +86,11 @@ func (w *write) due() time.Time {
 // commandQueue is the commands under way of one account.
 type commandQueue struct {
 	*poller
-	owned   func(key string) bool // whether neither people nor the controller command what a key sets at present; nil: never
-	open    []*write
-	persons map[string]time.Time // when a person last set a key
-	done    map[string]*write    // the last of a key, if it was a person's and the device has shown it
-	undone  []string             // topics of results that said no to a person: what the device has is to be shown again
+	usedByOthers  func(key string) bool // whether neither people nor the controller command what a key sets at present; nil: never
+	open          []*write
+	personSet     map[string]time.Time // when a person last set a key
+	completed     map[string]*write    // the last of a key, if it was a person's and the device has shown it
+	refusedTopics []string             // topics of results that said no to a person: what the device has is to be shown again
 }
 
 // due is when the next write wants a reading; zero if none does.
@@ -106,7 +106,7 @@ func (ws *commandQueue) due() (next time.Time) {
 // guard refuses what must not be acted on whatever it says, and takes a
 // retained command off the broker. It reports whether m may be acted on.
 func (ws *commandQueue) guard(m bus.Message, now time.Time) bool {
-	if !ws.answers(m) {
+	if !ws.mustAnswer(m) {
 		return false
 	}
 	why := m.Refusal(now, ws.Role.Generation())
@@ -114,7 +114,7 @@ func (ws *commandQueue) guard(m bus.Message, now time.Time) bool {
 		return true
 	}
 	ws.refuse(m, requestOf(m), errors.New(why))
-	ws.clear(m)
+	ws.clearRetained(m)
 	return false
 }
 
@@ -133,12 +133,12 @@ const (
 func (ws *commandQueue) refuse(m bus.Message, req devices.Request, why error) {
 	_, way := errors.AsType[gaveWay](why)
 	if m.Source == devices.SourceControl && !way {
-		ws.lookSoon()
+		ws.pollSoon()
 	}
 	if m.Source != devices.SourceControl {
-		ws.undo(m.Topic)
+		ws.noteRefused(m.Topic)
 	}
-	ws.sayNo(m, req, why)
+	ws.publishRefusal(m, req, why)
 }
 
 // pending reports whether a write of key is under way.
@@ -148,33 +148,33 @@ func (ws *commandQueue) pending(key string) bool {
 
 // yields says why an automatic write gives way; nil if it does not.
 func (ws *commandQueue) yields(key string, now time.Time) error {
-	at, ok := ws.persons[key]
+	at, ok := ws.personSet[key]
 	if ok && now.Sub(at).Abs() <= devices.JustRead || slices.ContainsFunc(ws.open, func(w *write) bool { return w.key == key && !w.automatic }) {
 		return personCameFirst
 	}
 	return nil
 }
 
-// person notes that a person has set key.
-func (ws *commandQueue) person(key string, now time.Time) {
-	if ws.persons == nil {
-		ws.persons = map[string]time.Time{}
+// notePerson notes that a person has set key.
+func (ws *commandQueue) notePerson(key string, now time.Time) {
+	if ws.personSet == nil {
+		ws.personSet = map[string]time.Time{}
 	}
-	ws.persons[key] = now
+	ws.personSet[key] = now
 }
 
-// begun gives the first answer, if it was not given yet.
-func (w *write) begun() {
-	if w.first != nil {
-		w.first()
+// beginAnswer gives the first answer, if it was not given yet.
+func (w *write) beginAnswer() {
+	if w.answerFirst != nil {
+		w.answerFirst()
 	}
 }
 
 // deliver sends the write, and gives the first answer once the request has left.
 func (w *write) deliver(ctx context.Context) error {
-	if w.first != nil {
-		soon := time.AfterFunc(firstAnswer, w.first)
-		defer w.first()
+	if w.answerFirst != nil {
+		soon := time.AfterFunc(firstAnswer, w.answerFirst)
+		defer w.answerFirst()
 		defer soon.Stop()
 	}
 	return w.send(ctx)
@@ -187,15 +187,15 @@ func (w *write) deliver(ctx context.Context) error {
 // it by itself. Later, somebody may have chosen otherwise in the vendor's app.
 func (ws *commandQueue) join(n *write, now time.Time) *write {
 	same := func(w *write) bool {
-		return w.key == n.key && w.forPerson() == n.forPerson() && reflect.DeepEqual(w.asked, n.asked) && (!w.forPerson() || !w.told() || now.Sub(w.sent) < devices.JustRead)
+		return w.key == n.key && w.forPerson() == n.forPerson() && reflect.DeepEqual(w.asked, n.asked) && (!w.forPerson() || !w.wasSent() || now.Sub(w.sent) < devices.JustRead)
 	}
 	if i := slices.IndexFunc(ws.open, same); i >= 0 {
 		w := ws.open[i]
 		w.answers, w.until = append(w.answers, n.answers...), n.until
-		n.begun()
+		n.beginAnswer()
 		return w
 	}
-	if w := ws.done[n.key]; w != nil && same(w) && w.look() == shown {
+	if w := ws.completed[n.key]; w != nil && same(w) && w.look() == shown {
 		ws.finish(n, outcome{accepted: true, showing: true})
 		return w
 	}
@@ -204,20 +204,20 @@ func (ws *commandQueue) join(n *write, now time.Time) *write {
 
 // start sends a write that has been accepted.
 func (ws *commandQueue) start(ctx context.Context, w *write) {
-	delete(ws.done, w.key)
-	w.already = w.look() == shown
+	delete(ws.completed, w.key)
+	w.shownBefore = w.look() == shown
 	ws.open = append(ws.open, w)
-	ws.try(ctx, w)
+	ws.attempt(ctx, w)
 }
 
 // accept gives the first answer. It comes before anything else is said of the
 // command or read from the device, so that the controller knows of a person's command
 // before it sees what became of it.
 func (ws *commandQueue) accept(a answer) {
-	ws.tell(a, devices.Result{Accepted: true, Reason: "on its way to the device"})
+	ws.publishResult(a, devices.Result{Accepted: true, Reason: "on its way to the device"})
 }
 
-func (ws *commandQueue) tell(a answer, r devices.Result) {
+func (ws *commandQueue) publishResult(a answer, r devices.Result) {
 	r.ID, r.Requested = a.id, a.requested
 	ws.publish(a.topic, false, r)
 }
@@ -232,7 +232,7 @@ type outcome struct {
 	gaveWay  bool // a person's command came first
 }
 
-func (ws *commandQueue) has(w *write) bool { return slices.Contains(ws.open, w) }
+func (ws *commandQueue) isOpen(w *write) bool { return slices.Contains(ws.open, w) }
 
 // close ends a write whose answers somebody else gives.
 func (ws *commandQueue) close(w *write) {
@@ -240,32 +240,32 @@ func (ws *commandQueue) close(w *write) {
 }
 
 func (ws *commandQueue) finish(w *write, o outcome) {
-	w.begun()
+	w.beginAnswer()
 	ws.close(w)
 	if w.automatic && o.reason != "" && !o.expected {
-		ws.lookSoon()
+		ws.pollSoon()
 	}
-	if w.forPerson() && o.showing && o.reason == "" && w.told() {
-		if ws.done == nil {
-			ws.done = map[string]*write{}
+	if w.forPerson() && o.showing && o.reason == "" && w.wasSent() {
+		if ws.completed == nil {
+			ws.completed = map[string]*write{}
 		}
-		ws.done[w.key] = w
+		ws.completed[w.key] = w
 	}
 	for _, a := range w.answers {
-		ws.end(a, o)
+		ws.answerFinal(a, o)
 	}
 }
 
-// lookSoon brings the next poll forward, after an automatic command that came to
+// pollSoon brings the next poll forward, after an automatic command that came to
 // nothing: the controller may have something to restore, and wants a reading.
-func (ws *commandQueue) lookSoon() {
-	ws.next, ws.whole = minTime(ws.next, ws.Bus.Now().Add(devices.RereadWithin)), true
+func (ws *commandQueue) pollSoon() {
+	ws.next, ws.readAll = minTime(ws.next, ws.Bus.Now().Add(devices.RereadWithin)), true
 }
 
-// end gives the final answer.
-func (ws *commandQueue) end(a answer, o outcome) {
+// answerFinal gives the final answer.
+func (ws *commandQueue) answerFinal(a answer, o outcome) {
 	if a.person && o.reason != "" {
-		ws.undo(a.topic)
+		ws.noteRefused(a.topic)
 	}
 	r := devices.Result{Accepted: o.accepted, Final: true, Reason: o.reason, Unknown: o.unknown, GaveWay: o.gaveWay}
 	if o.showing {
@@ -280,25 +280,25 @@ func (ws *commandQueue) end(a answer, o outcome) {
 		}
 		level("command not carried out", "topic", a.topic, "requested", a.requested, "applied", r.Applied, "reason", o.reason)
 	}
-	ws.tell(a, r)
+	ws.publishResult(a, r)
 }
 
-// undo notes that a person was said no to on a topic. What nobody asks for, as of
+// noteRefused notes that a person was said no to on a topic. What nobody asks for, as of
 // the forecast, stays short.
-func (ws *commandQueue) undo(topic string) {
-	if len(ws.undone) < undoneMost {
-		ws.undone = append(ws.undone, topic)
+func (ws *commandQueue) noteRefused(topic string) {
+	if len(ws.refusedTopics) < maxRefusedTopics {
+		ws.refusedTopics = append(ws.refusedTopics, topic)
 	}
 }
 
-// undoneMost is more than a home has settings.
-const undoneMost = 1000
+// maxRefusedTopics is more than a home has settings.
+const maxRefusedTopics = 1000
 
-// refused are the topics of what was said no to since it was asked last, if this
+// takeRefused are the topics of what was said no to since it was asked last, if this
 // node is the active one.
-func (ws *commandQueue) refused() []string {
-	all := ws.undone
-	if ws.undone = nil; !ws.Role.Active() {
+func (ws *commandQueue) takeRefused() []string {
+	all := ws.refusedTopics
+	if ws.refusedTopics = nil; !ws.Role.Active() {
 		return nil
 	}
 	return all
@@ -310,33 +310,33 @@ func superseded(accepted bool) outcome {
 	return outcome{accepted: accepted, reason: "superseded by a newer command", expected: true}
 }
 
-// told reports whether the vendor may know of a write that is under way.
-func (w *write) told() bool { return !w.sent.IsZero() }
+// wasSent reports whether the vendor may know of a write that is under way.
+func (w *write) wasSent() bool { return !w.sent.IsZero() }
 
 // forPerson reports whether a person has asked for a part of it.
 func (w *write) forPerson() bool {
 	return slices.ContainsFunc(w.answers, func(a answer) bool { return a.person })
 }
 
-// drop ends all writes of a node that is no longer the active one.
-func (ws *commandQueue) drop() {
+// abandonAll ends all writes of a node that is no longer the active one.
+func (ws *commandQueue) abandonAll() {
 	for len(ws.open) > 0 {
 		ws.finish(ws.open[0], outcome{accepted: true, reason: "another node has taken over before the device showed it", expected: true})
 	}
-	ws.persons = nil
-	clear(ws.done)
+	ws.personSet = nil
+	clear(ws.completed)
 }
 
-// try sends a write once, if it may be sent now.
-func (ws *commandQueue) try(ctx context.Context, w *write) {
+// attempt sends a write once, if it may be sent now.
+func (ws *commandQueue) attempt(ctx context.Context, w *write) {
 	now := ws.Bus.Now()
 	if !ws.Role.Active() {
-		ws.drop()
+		ws.abandonAll()
 		return
 	}
-	if ws.owned != nil && ws.owned(w.key) && !w.forPerson() {
+	if ws.usedByOthers != nil && ws.usedByOthers(w.key) && !w.forPerson() {
 		// The controller decides again once it is over.
-		ws.finish(w, outcome{accepted: w.told(), reason: leftToOwner.Error(), expected: true, gaveWay: true})
+		ws.finish(w, outcome{accepted: w.wasSent(), reason: leftToOwner.Error(), expected: true, gaveWay: true})
 		return
 	}
 	if now.Before(ws.quiet.Writes) {
@@ -354,7 +354,7 @@ func (ws *commandQueue) try(ctx context.Context, w *write) {
 		if err == nil {
 			ws.suspect, ws.denied = "", ""
 		}
-		w.sent, w.read, w.lost = now, 0, err
+		w.sent, w.read, w.unconfirmed = now, 0, err
 	case errors.Is(err, ErrDryRun):
 		ws.finish(w, outcome{reason: err.Error(), expected: true})
 	case w.sent.IsZero() && known && e.MayRetry() && w.sends < maxTries:
@@ -376,7 +376,7 @@ func (ws *commandQueue) try(ctx context.Context, w *write) {
 
 // postpone leaves a write for later, or ends it if later is too late.
 func (ws *commandQueue) postpone(w *write, at time.Time) {
-	w.begun()
+	w.beginAnswer()
 	switch {
 	case !w.sent.IsZero():
 		w.sent, w.read = at, 0 // it is a repetition: look again before it
@@ -387,71 +387,71 @@ func (ws *commandQueue) postpone(w *write, at time.Time) {
 	}
 }
 
-// A poll is what became of one.
-type poll int
+// A pollResult is what became of one.
+type pollResult int
 
 const (
-	held poll = iota // there was none: the vendor wants no reads yet
-	lost             // the vendor did not answer as it should
-	good
+	notPolled  pollResult = iota // there was none: the vendor wants no reads yet
+	pollFailed                   // the vendor did not answer as it should
+	pollOK
 )
 
-func polledWith(err error) poll {
+func pollResultOf(err error) pollResult {
 	if err != nil {
-		return lost
+		return pollFailed
 	}
-	return good
+	return pollOK
 }
 
-// settle looks at each write under way after a poll.
-func (ws *commandQueue) settle(ctx context.Context, p poll) {
+// afterPoll looks at each write under way after a poll.
+func (ws *commandQueue) afterPoll(ctx context.Context, p pollResult) {
 	now := ws.Bus.Now()
 	for _, w := range slices.Clone(ws.open) {
 		v := unknown
-		if p == good {
+		if p == pollOK {
 			v = w.look()
 		}
 		switch {
-		case !ws.has(w): // dropped meanwhile
-		case v == shown && (w.lost == nil || !w.already):
+		case !ws.isOpen(w): // dropped meanwhile
+		case v == shown && (w.unconfirmed == nil || !w.shownBefore):
 			ws.finish(w, outcome{accepted: true, showing: true})
 		case w.sent.IsZero():
-			ws.unsent(ctx, w, p, now)
-		case v == other && now.Sub(w.sent) >= readBacks[2]: // before, it may be what an app set since the last poll, or a hold that has just ended
+			ws.continueUnsent(ctx, w, p, now)
+		case v == shownOther && now.Sub(w.sent) >= readBacks[2]: // before, it may be what an app set since the last poll, or a hold that has just ended
 			ws.finish(w, outcome{accepted: true, showing: true, reason: "the device shows something else: somebody, or a limit of the device, decided"})
 		default:
-			ws.unshown(ctx, w, v, p, now)
+			ws.continueUnshown(ctx, w, v, p, now)
 		}
 	}
 }
 
-// unsent goes on with a write that has not reached the vendor.
-func (ws *commandQueue) unsent(ctx context.Context, w *write, p poll, now time.Time) {
+// continueUnsent goes on with a write that has not reached the vendor.
+func (ws *commandQueue) continueUnsent(ctx context.Context, w *write, p pollResult, now time.Time) {
 	switch {
 	case !now.Before(w.until):
 		ws.finish(w, outcome{reason: "the vendor could not be reached in time; send it again"})
 	case now.Before(w.next):
-	case p == lost:
+	case p == pollFailed:
 		w.next = now.Add(tryAgain)
 	default:
-		ws.try(ctx, w)
+		ws.attempt(ctx, w)
 	}
 }
 
-// unshown goes on with a write that the device does not show.
-func (ws *commandQueue) unshown(ctx context.Context, w *write, v verdict, p poll, now time.Time) {
+// continueUnshown goes on with a write that the device does not show.
+func (ws *commandQueue) continueUnshown(ctx context.Context, w *write, v verdict, p pollResult, now time.Time) {
 	for w.read < len(readBacks) && !now.Before(w.sent.Add(readBacks[w.read])) {
 		w.read++
 	}
 	last := len(readBacks)
-	if w.lost != nil {
+	if w.unconfirmed != nil {
 		last = readLost
 	}
 	switch {
 	case w.read < last:
-	case p == held:
+	case p == notPolled:
 		ws.finish(w, outcome{accepted: true, unknown: true, reason: fmt.Sprintf("it is not known whether the device took it: the vendor wants no reads for another %s", ws.quiet.Reads.Sub(now).Round(time.Second))})
-	case p == lost:
+	case p == pollFailed:
 		ws.finish(w, outcome{accepted: true, unknown: true, reason: "it is not known whether the device took it: the vendor does not answer"})
 	case v == unknown:
 		ws.finish(w, outcome{accepted: true, reason: "it was sent, but the vendor does not show what became of it"})
@@ -460,11 +460,11 @@ func (ws *commandQueue) unshown(ctx context.Context, w *write, v verdict, p poll
 		// seen what the person has chosen.
 		ws.finish(w, outcome{accepted: true, reason: personCameFirst.Error(), expected: true, gaveWay: true})
 	case w.sends < devices.MaxSends:
-		ws.try(ctx, w)
-	case w.lost != nil && v == shown:
-		ws.finish(w, outcome{accepted: true, unknown: true, reason: fmt.Sprintf("%v; the device showed this before it was sent, so it is not known whether it arrived", w.lost)})
-	case w.lost != nil:
-		ws.finish(w, outcome{unknown: true, reason: fmt.Sprintf("%v; the device does not show it", w.lost)})
+		ws.attempt(ctx, w)
+	case w.unconfirmed != nil && v == shown:
+		ws.finish(w, outcome{accepted: true, unknown: true, reason: fmt.Sprintf("%v; the device showed this before it was sent, so it is not known whether it arrived", w.unconfirmed)})
+	case w.unconfirmed != nil:
+		ws.finish(w, outcome{unknown: true, reason: fmt.Sprintf("%v; the device does not show it", w.unconfirmed)})
 	default:
 		ws.finish(w, outcome{accepted: true, showing: true, reason: fmt.Sprintf("sent %d times and not taken: look at the device", w.sends)})
 	}

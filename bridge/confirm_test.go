@@ -24,7 +24,7 @@ func TestACommandThatSeemsAheadIsOver(t *testing.T) {
 		{"before the clock went back", now.Add(20 * time.Hour), false},
 	} {
 		ws := &commandQueue{}
-		ws.person("reserve", c.at)
+		ws.notePerson("reserve", c.at)
 		if got := ws.yields("reserve", now) != nil; got != c.want {
 			t.Errorf("%s: gives way %v, want %v", c.name, got, c.want)
 		}

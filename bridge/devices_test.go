@@ -981,7 +981,7 @@ func TestEnergyGoesOnFromWhatTheBrokerHas(t *testing.T) {
 				}
 				return NewPowerwall(PowerwallOptions{
 					Shared: s, Device: &fakeBattery{reserve: 100}, Every: func(time.Time) time.Duration { return 5 * time.Minute },
-					Energy: &Energy{Safely: disk(), Log: slog.New(slog.DiscardHandler)},
+					Energy: &Energy{Disk: disk(), Log: slog.New(slog.DiscardHandler)},
 				}).Run
 			}, func(r *rig) {
 				told := r.bus.Subscribe("link", "$seen/#")
@@ -1021,7 +1021,7 @@ func TestEnergyNeverFalls(t *testing.T) {
 			PolledAt: time.Date(2026, 7, 15, 12, minute, 0, 0, time.UTC),
 		}
 	}
-	e := &Energy{Often: &often, Safely: &safely, Log: slog.New(slog.DiscardHandler)}
+	e := &Energy{Ramdisk: &often, Disk: &safely, Log: slog.New(slog.DiscardHandler)}
 	e.Add(reading(0, 1200, -600))
 	r := reading(5, 1200, -600)
 	e.Add(r)
@@ -1033,13 +1033,13 @@ func TestEnergyNeverFalls(t *testing.T) {
 	if *r.GridImport != 100 || *r.GridExport != 0 {
 		t.Errorf("over a gap: import %v export %v", *r.GridImport, *r.GridExport)
 	}
-	again := &Energy{Often: &often, Safely: &safely, Log: slog.New(slog.DiscardHandler)}
+	again := &Energy{Ramdisk: &often, Disk: &safely, Log: slog.New(slog.DiscardHandler)}
 	r = reading(59, 0, 0)
 	again.Add(r)
 	if *r.GridImport != 100 {
 		t.Errorf("after a restart: %v", *r.GridImport)
 	}
-	lost := &Energy{Often: &memoryStore{all: map[string][]byte{energyKey: []byte("{garbage")}}, Safely: &often, Log: slog.New(slog.DiscardHandler)}
+	lost := &Energy{Ramdisk: &memoryStore{all: map[string][]byte{energyKey: []byte("{garbage")}}, Disk: &often, Log: slog.New(slog.DiscardHandler)}
 	r = reading(59, 0, 0)
 	lost.Add(r)
 	if *r.GridImport != 100 {

@@ -15,22 +15,22 @@ import (
 // times: often on the ramdisk, a few times a day on the disk, and by the broker,
 // with each reading.
 type Energy struct {
-	Often  Store // the ramdisk; nil: not kept there
-	Safely Store // the disk; nil: not kept there
-	Log    *slog.Logger
+	Ramdisk Store // the ramdisk; nil: not kept there
+	Disk    Store // the disk; nil: not kept there
+	Log     *slog.Logger
 	// Gap is the longest time between two readings that is bridged: over a
 	// longer one nobody knows what happened. Zero: 15 minutes.
 	Gap time.Duration
 	// Location is the home's: history is told by its days. Nil: UTC.
 	Location *time.Location
 
-	book     book
-	loaded   bool
-	stored   counters  // what the broker was last seen to have
-	storedAt time.Time // as of when; zero: nothing was seen
-	saved    time.Time // safely
-	safe     time.Time // of the measurement that was last saved safely
-	failing  bool
+	book        book
+	loaded      bool
+	stored      counters  // what the broker was last seen to have
+	storedAt    time.Time // as of when; zero: nothing was seen
+	diskSavedAt time.Time // safely
+	onDiskAsOf  time.Time // of the measurement that was last saved safely
+	failing     bool
 }
 
 // energyKey is where a Store has the counters.
@@ -89,8 +89,8 @@ func measured(r devices.PowerwallReading) measurement {
 }
 
 const (
-	safelyEvery = 6 * time.Hour // in quiet times
-	safelyBusy  = 2 * time.Hour // when the disk is written to anyway, since something was commanded
+	diskInterval             = 6 * time.Hour // in quiet times
+	diskIntervalAfterCommand = 2 * time.Hour // when the disk is written to anyway, since something was commanded
 )
 
 // Add takes in what flows in r, and puts the counters into r where the vendor
@@ -108,17 +108,17 @@ func (e *Energy) Add(r *devices.PowerwallReading) {
 	e.save(r.PolledAt)
 }
 
-// Wants is a local day whose history is to be read at now; ok is false if none
+// HistoryDue is a local day whose history is to be read at now; ok is false if none
 // is. Today's is wanted every so often.
-func (e *Energy) Wants(now time.Time, every time.Duration) (day time.Time, ok bool) {
+func (e *Energy) HistoryDue(now time.Time, every time.Duration) (day time.Time, ok bool) {
 	e.load()
-	return e.book.wants(now.In(e.location()), every)
+	return e.book.historyDue(now.In(e.location()), every)
 }
 
-// Tell takes in the history of day, as it was told at now.
-func (e *Energy) Tell(history []devices.EnergyBucket, day, now time.Time) {
+// AddHistory takes in the history of day, as it was told at now.
+func (e *Energy) AddHistory(history []devices.EnergyBucket, day, now time.Time) {
 	e.load()
-	e.book.tell(history, day, now)
+	e.book.addHistory(history, day, now)
 }
 
 // Recall takes in the counters of a reading that the broker has from an earlier
@@ -166,8 +166,8 @@ func (e *Energy) load() {
 	if e.loaded {
 		return
 	}
-	e.loaded, e.safe, e.book = true, time.Time{}, book{}
-	for i, s := range []Store{e.Often, e.Safely} {
+	e.loaded, e.onDiskAsOf, e.book = true, time.Time{}, book{}
+	for i, s := range []Store{e.Ramdisk, e.Disk} {
 		if s == nil {
 			continue
 		}
@@ -187,62 +187,62 @@ func (e *Energy) load() {
 		}
 		k.Book.Shown = k.counters
 		if i == 1 {
-			e.safe = k.Book.Last.At
+			e.onDiskAsOf = k.Book.Last.At
 		}
 		e.book = e.book.later(*k.Book)
 	}
-	e.saved = e.safe // never: as soon as there is something to save
+	e.diskSavedAt = e.onDiskAsOf // never: as soon as there is something to save
 	if !e.storedAt.IsZero() {
 		e.book.recall(e.stored, e.storedAt)
 	}
 }
 
-func (e *Energy) keep(s Store) error {
+func (e *Energy) saveTo(s Store) error {
 	return s.Save(energyKey, kept{counters: e.book.Shown, Book: &e.book})
 }
 
 func (e *Energy) save(now time.Time) {
 	var err error
-	if e.Often != nil {
-		err = e.keep(e.Often)
+	if e.Ramdisk != nil {
+		err = e.saveTo(e.Ramdisk)
 	}
-	if now.Sub(e.saved).Abs() >= safelyEvery { // either way: the clock may have been wrong
-		e.saved = now
-		err = errors.Join(err, e.saveSafely())
+	if now.Sub(e.diskSavedAt).Abs() >= diskInterval { // either way: the clock may have been wrong
+		e.diskSavedAt = now
+		err = errors.Join(err, e.saveToDisk())
 	}
-	e.note(err)
+	e.noteSave(err)
 }
 
-// Busy is told when a command was carried out at now: the journal is written
+// AfterCommand is told when a command was carried out at now: the journal is written
 // about then, so the counters are made safe as well.
-func (e *Energy) Busy(now time.Time) {
-	if e.loaded && now.Sub(e.saved) >= safelyBusy {
-		e.saved = now
-		e.note(e.saveSafely())
+func (e *Energy) AfterCommand(now time.Time) {
+	if e.loaded && now.Sub(e.diskSavedAt) >= diskIntervalAfterCommand {
+		e.diskSavedAt = now
+		e.noteSave(e.saveToDisk())
 	}
 }
 
-// Rest saves the counters safely: nothing is added for a while, by this node.
-func (e *Energy) Rest() {
+// StandBy saves the counters safely: nothing is added for a while, by this node.
+func (e *Energy) StandBy() {
 	if e.loaded {
-		e.note(e.saveSafely())
+		e.noteSave(e.saveToDisk())
 	}
 	e.loaded = false // the other node may go on with them
 }
 
-func (e *Energy) saveSafely() error {
-	if e.Safely == nil || e.book.Last.At.Equal(e.safe) {
+func (e *Energy) saveToDisk() error {
+	if e.Disk == nil || e.book.Last.At.Equal(e.onDiskAsOf) {
 		return nil
 	}
-	if err := e.keep(e.Safely); err != nil {
+	if err := e.saveTo(e.Disk); err != nil {
 		return err
 	}
-	e.safe = e.book.Last.At
+	e.onDiskAsOf = e.book.Last.At
 	return nil
 }
 
-// note says once that the counters cannot be kept.
-func (e *Energy) note(err error) {
+// noteSave says once that the counters cannot be kept.
+func (e *Energy) noteSave(err error) {
 	if failing := err != nil; failing != e.failing {
 		e.failing = failing
 		if failing {

@@ -22,16 +22,16 @@ const (
 	historyNever = 24 * time.Hour   // after a refusal: the interface may have none
 )
 
-// follow brings the energy counters up to the vendor's history, as far as that
+// syncHistory brings the energy counters up to the vendor's history, as far as that
 // is due. Commands go first, and what is not told now is told later. An error
 // says that the vendor wants nothing to be read for a while.
-func (p *Powerwall) follow(ctx context.Context) error {
+func (p *Powerwall) syncHistory(ctx context.Context) error {
 	if p.History == nil || p.Energy == nil || len(p.queue.open) > 0 {
 		return nil
 	}
 	for range maxDays + 1 {
 		now := p.Bus.Now()
-		day, due := p.Energy.Wants(now, p.historyEvery(now))
+		day, due := p.Energy.HistoryDue(now, p.historyEvery(now))
 		if !due || now.Before(p.historyAt) {
 			return nil
 		}
@@ -46,8 +46,8 @@ func (p *Powerwall) follow(ctx context.Context) error {
 		now = p.Bus.Now()
 		switch {
 		case err == nil:
-			p.Energy.Tell(history, day, now)
-			p.untold = ""
+			p.Energy.AddHistory(history, day, now)
+			p.historyProblem = ""
 			continue
 		case interrupted:
 			return nil
@@ -60,8 +60,8 @@ func (p *Powerwall) follow(ctx context.Context) error {
 			wait = historyNever
 		}
 		p.historyAt = now.Add(wait)
-		if kind.String() != p.untold {
-			p.untold = kind.String()
+		if kind.String() != p.historyProblem {
+			p.historyProblem = kind.String()
 			p.Log.Warn("the energy history cannot be read; the counters go by power meanwhile", "reason", err)
 		}
 		if until, ok := limited(err, now); ok && until.After(now) {

@@ -18,17 +18,17 @@ type quiet struct {
 	Writes time.Time `json:"writes,omitzero"`
 }
 
-// longestQuiet is the most that a vendor can ask for. A time further off was
+// maxQuiet is the most that a vendor can ask for. A time further off was
 // written by a clock that has been set back since.
-const longestQuiet = 24 * time.Hour
+const maxQuiet = 24 * time.Hour
 
-// worthKeeping is how long a limit has to be for a restart to keep to it.
-const worthKeeping = 2 * time.Minute
+// minSavedQuiet is how long a limit has to be for a restart to keep to it.
+const minSavedQuiet = 2 * time.Minute
 
 // limit notes what err says of the vendor's limits, after a read.
 func (a *poller) limit(err error, now time.Time) {
 	if until, ok := limited(err, now); ok {
-		a.hush(quiet{Reads: until}, now)
+		a.extendQuiet(quiet{Reads: until}, now)
 	}
 }
 
@@ -37,9 +37,9 @@ func (a *poller) limit(err error, now time.Time) {
 func (ws *commandQueue) limit(err error, now time.Time) {
 	until, ok := limited(err, now)
 	if e, _ := errors.AsType[*devices.Error](err); ok && e.OfRead {
-		ws.hush(quiet{Reads: until}, now)
+		ws.extendQuiet(quiet{Reads: until}, now)
 	} else if ok {
-		ws.hush(quiet{Writes: until}, now)
+		ws.extendQuiet(quiet{Writes: until}, now)
 	}
 }
 
@@ -49,33 +49,33 @@ func limited(err error, now time.Time) (until time.Time, ok bool) {
 	if !ok || e.Kind != devices.Throttled && e.Kind != devices.LockedOut {
 		return time.Time{}, false
 	}
-	return now.Add(min(e.RetryAfter, longestQuiet)), true
+	return now.Add(min(e.RetryAfter, maxQuiet)), true
 }
 
-// hush lengthens what is quiet, and keeps it over a restart.
-func (a *poller) hush(more quiet, now time.Time) {
+// extendQuiet lengthens what is quiet, and keeps it over a restart.
+func (a *poller) extendQuiet(more quiet, now time.Time) {
 	was := a.quiet
 	a.quiet = quiet{maxTime(was.Reads, more.Reads), maxTime(was.Writes, more.Writes)}
-	if a.quiet != was && maxTime(more.Reads, more.Writes).Sub(now) >= worthKeeping {
-		a.keep()
+	if a.quiet != was && maxTime(more.Reads, more.Writes).Sub(now) >= minSavedQuiet {
+		a.saveLimits()
 	}
 }
 
 // answered notes that the vendor has answered a read.
 func (a *poller) answered(now time.Time) {
-	early := a.quiet.Reads.Sub(now) >= worthKeeping
+	early := a.quiet.Reads.Sub(now) >= minSavedQuiet
 	a.quiet.Reads = time.Time{}
 	if early {
-		a.keep()
+		a.saveLimits()
 	}
 }
 
-// silent reports whether the vendor wants no reads at now.
-func (a *poller) silent(now time.Time) bool { return now.Before(a.quiet.Reads) }
+// readsPaused reports whether the vendor wants no reads at now.
+func (a *poller) readsPaused(now time.Time) bool { return now.Before(a.quiet.Reads) }
 
 func (a *poller) limitsKey() string { return "limits of " + a.name }
 
-func (a *poller) keep() {
+func (a *poller) saveLimits() {
 	if a.Limits == nil {
 		return
 	}
@@ -84,8 +84,8 @@ func (a *poller) keep() {
 	}
 }
 
-// recall goes on with the limits from before the start.
-func (a *poller) recall(now time.Time) {
+// loadLimits goes on with the limits from before the start.
+func (a *poller) loadLimits(now time.Time) {
 	if a.Limits == nil {
 		return
 	}
@@ -97,12 +97,12 @@ func (a *poller) recall(now time.Time) {
 		return
 	}
 	for _, at := range []*time.Time{&q.Reads, &q.Writes} {
-		if at.Sub(now) > longestQuiet {
+		if at.Sub(now) > maxQuiet {
 			*at = time.Time{}
 		}
 	}
 	a.quiet = q
-	if a.silent(now) {
+	if a.readsPaused(now) {
 		a.Log.Info("the vendor wants no reads yet", "device", a.name, "until", q.Reads)
 	}
 }

@@ -232,7 +232,7 @@ func TestAVendorIsAskedOftenWhileSomethingHasToGoBack(t *testing.T) {
 			var reads atomic.Int64
 			f := &counting{fakeBattery: fakeBattery{read: &devices.Error{Kind: devices.Unreachable, Err: errors.New("x")}}, reads: &reads}
 			bubble(t, func(s Shared) func(context.Context) error {
-				return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return 15 * time.Minute }, Owed: func() bool { return c.owed }}).Run
+				return NewPowerwall(PowerwallOptions{Shared: s, Device: f, Every: func(time.Time) time.Duration { return 15 * time.Minute }, Restoring: func() bool { return c.owed }}).Run
 			}, func(r *rig) {
 				r.sleep(time.Hour)
 				if n := int(reads.Load()); n < c.least || n > c.most {

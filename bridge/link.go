@@ -80,69 +80,69 @@ type LinkHealth struct {
 // broker is back, everything retained is said again, and only after the link
 // has subscribed, has seen the other node's claim, and is still active.
 type Link struct {
-	o      LinkOptions
-	url    *url.URL // without user and password
-	timing timing
-	sub    *bus.Subscription
-	out    *outbox
-	turned chan struct{} // holds a token when the standing may have changed
-	gap    chan struct{} // holds a token when messages of the bus were missed
-	wait   *backoff.ExponentialBackOff
+	o             LinkOptions
+	url           *url.URL // without user and password
+	timing        timing
+	sub           *bus.Subscription
+	out           *outbox
+	roleChanged   chan struct{} // holds a token when the standing may have changed
+	overrunSignal chan struct{} // holds a token when messages of the bus were missed
+	wait          *backoff.ExponentialBackOff
 
 	overrun int // of sub, as last seen by Run
 
-	inheritance <-chan estate               // what the link before leaves; nil: there was none
-	heir        atomic.Pointer[chan estate] // of the link that follows; nil: none does
-	introduced  atomic.Bool                 // a connection has shown what the broker had of this node
+	predecessor <-chan handover               // what the link before leaves; nil: there was none
+	successor   atomic.Pointer[chan handover] // of the link that follows; nil: none does
+	sawRetained atomic.Bool                   // a connection has shown what the broker had of this node
 
 	// Of the goroutine that keeps the connection.
-	why     string          // the last trouble of an outage; empty: there is none
-	warned  map[string]bool // the troubles of this outage that were warned of
-	short   int             // connections in a row that ended soon after they were made
-	denied  refusals
-	most    int    // bytes of a message for which the broker has ended a connection; 0: none has been
-	flight  flight // the message that the broker has not answered yet
-	ending  flight // the one of the last connection, if that ended without a word
-	endings int    // how often in a row it was that one
+	lastProblem string          // the last trouble of an outage; empty: there is none
+	warned      map[string]bool // the troubles of this outage that were warned of
+	shortInARow int             // connections in a row that ended soon after they were made
+	denied      refusals
+	maxSize     int    // bytes of a message for which the broker has ended a connection; 0: none has been
+	inFlight    flight // the message that the broker has not answered yet
+	endedWith   flight // the one of the last connection, if that ended without a word
+	endedInARow int    // how often in a row it was that one
 	// Of the goroutine that takes in what the broker sends.
-	strangers map[string]bool
-	health    LinkHealth
+	foreignNodes map[string]bool
+	health       LinkHealth
 	// rightsProblem is what the self-test last found wrong; empty: nothing.
 	rightsProblem string
 
-	mu       sync.Mutex
-	received int
-	missed   int // messages from the broker that did not fit
+	mu         sync.Mutex
+	received   int
+	overflowed int // messages from the broker that did not fit
 }
 
 // timing is how long things take, in real time.
 type timing struct {
-	publish   time.Duration // until a publish counts as lost
-	stuck     int           // publishes lost in a row that end the connection
-	subscribe time.Duration // for the broker's word on the subscriptions
-	selfTest  time.Duration // until the own nonce must be back
-	settle    time.Duration // for the role to take in the claims seen
-	repeat    time.Duration // from connecting until online is said once more
-	heartbeat time.Duration // between two of online afterwards
-	birthMin  time.Duration // from Home Assistant's birth to the replay, at least
-	birthMax  time.Duration // and at most
-	short     time.Duration // a connection that lived less may have been taken over by another client with our id; longer than the backoff of that one
-	long      time.Duration // one that lived longer was a good one
-	contested time.Duration // between connections when several in a row were short
-	farewell  time.Duration // for the last words
+	publish    time.Duration // until a publish counts as lost
+	stuck      int           // publishes lost in a row that end the connection
+	subscribe  time.Duration // for the broker's word on the subscriptions
+	selfTest   time.Duration // until the own nonce must be back
+	settleStep time.Duration // for the role to take in the claims seen
+	repeat     time.Duration // from connecting until online is said once more
+	heartbeat  time.Duration // between two of online afterwards
+	birthMin   time.Duration // from Home Assistant's birth to the replay, at least
+	birthMax   time.Duration // and at most
+	short      time.Duration // a connection that lived less may have been taken over by another client with our id; longer than the backoff of that one
+	long       time.Duration // one that lived longer was a good one
+	contested  time.Duration // between connections when several in a row were short
+	shutdown   time.Duration // for the last words
 }
 
 func realTiming() timing {
 	return timing{
-		publish: 5 * time.Second, stuck: 3, subscribe: 10 * time.Second, selfTest: 5 * time.Second, settle: 50 * time.Millisecond,
+		publish: 5 * time.Second, stuck: 3, subscribe: 10 * time.Second, selfTest: 5 * time.Second, settleStep: 50 * time.Millisecond,
 		repeat: 5 * time.Second, heartbeat: time.Minute, birthMin: 2 * time.Second, birthMax: 10 * time.Second,
-		short: 15 * time.Second, long: time.Minute, contested: 30 * time.Second, farewell: 3 * time.Second,
+		short: 15 * time.Second, long: time.Minute, contested: 30 * time.Second, shutdown: 3 * time.Second,
 	}
 }
 
-// shortMost is how many connections in a row may end so soon before somebody
+// maxShort is how many connections in a row may end so soon before somebody
 // else is thought to use the same client id. Not every broker says so.
-const shortMost = 3
+const maxShort = 3
 
 // NewLink checks o and subscribes to the bus, so that nothing published from
 // now on is missed. Its errors are about the configuration.
@@ -158,11 +158,11 @@ func NewLink(o LinkOptions) (*Link, error) {
 		o.KeepAlive = 20 * time.Second
 	}
 	l := &Link{
-		o: o, url: broker, timing: realTiming(), out: newOutbox(o.Topics.Base), turned: make(chan struct{}, 1), gap: make(chan struct{}, 1),
+		o: o, url: broker, timing: realTiming(), out: newOutbox(o.Topics.Base), roleChanged: make(chan struct{}, 1), overrunSignal: make(chan struct{}, 1),
 		wait: backoff.NewExponentialBackOff(
 			backoff.WithInitialInterval(time.Second), backoff.WithMultiplier(2), backoff.WithRandomizationFactor(0.3),
 			backoff.WithMaxInterval(10*time.Second), backoff.WithMaxElapsedTime(0)),
-		denied: refusals{}, warned: map[string]bool{}, strangers: map[string]bool{}, health: LinkHealth{Broker: broker.String()},
+		denied: refusals{}, warned: map[string]bool{}, foreignNodes: map[string]bool{}, health: LinkHealth{Broker: broker.String()},
 		sub: o.Bus.Subscribe("link", "#"),
 	}
 	return l, nil
@@ -206,7 +206,7 @@ func (o *LinkOptions) broker() (*url.URL, error) {
 // last will.
 func (l *Link) reconnect() {
 	select {
-	case l.turned <- struct{}{}:
+	case l.roleChanged <- struct{}{}:
 	default:
 	}
 }
@@ -218,19 +218,19 @@ func (l *Link) Run(ctx context.Context) error {
 	defer l.sub.Close()
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	inherited := l.inherit(life)
-	l.say(inherited != nil)
+	inherited := l.takeHandover(life)
+	l.publishHealth(inherited != nil)
 	closing, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		l.keep(life, inherited, closing)
+		l.keepConnected(life, inherited, closing)
 	}()
 	var err error
 	for err == nil {
 		var m bus.Message
 		var ok bool
 		if m, ok, err = l.sub.Next(ctx, time.Time{}); ok {
-			l.mirror(m)
+			l.forward(m)
 		}
 	}
 	// What parts have said at their end goes out too.
@@ -239,34 +239,34 @@ func (l *Link) Run(ctx context.Context) error {
 		if !ok || rest != nil {
 			break
 		}
-		l.mirror(m)
+		l.forward(m)
 	}
 	close(closing)
-	last := time.AfterFunc(l.timing.farewell, cancel)
+	last := time.AfterFunc(l.timing.shutdown, cancel)
 	defer last.Stop()
 	<-done
 	return err
 }
 
-// mirror hands m on, and notes what did not fit the queue.
-func (l *Link) mirror(m bus.Message) {
+// forward hands m on, and notes what did not fit the queue.
+func (l *Link) forward(m bus.Message) {
 	if m.Topic == bus.Role {
 		l.reconnect()
 	}
 	l.out.forget(l.o.Forgets(m))
-	l.out.seen(m)
-	l.offer(m)
+	l.out.noteSeen(m)
+	l.enqueue(m)
 	if dropped := l.sub.Dropped(); dropped > l.overrun {
 		l.overrun = dropped
 		select {
-		case l.gap <- struct{}{}:
+		case l.overrunSignal <- struct{}{}:
 		default:
 		}
 	}
 }
 
-// offer hands m on, if it is for the broker.
-func (l *Link) offer(m bus.Message) {
+// enqueue hands m on, if it is for the broker.
+func (l *Link) enqueue(m bus.Message) {
 	if m.Origin == bus.Local && !bus.Private(m.Topic) && m.Topic != "" && !strings.ContainsAny(m.Topic, "+#") && l.o.Keeps(m) {
 		l.out.put(m)
 	}
@@ -288,9 +288,9 @@ func (o LinkOptions) Keeps(m bus.Message) bool {
 	return o.Role.Active() || !slices.Contains(o.Stored, m.Topic)
 }
 
-// may reports whether this node may say m now. A standby speaks of itself
+// mayPublish reports whether this node may say m now. A standby speaks of itself
 // alone; what it has retained of other things is old.
-func (l *Link) may(m bus.Message) bool {
+func (l *Link) mayPublish(m bus.Message) bool {
 	return !m.Retain || l.o.Role.Active() || strings.HasPrefix(m.Topic, l.o.Topics.Base+"/node/"+l.o.Node+"/")
 }
 
@@ -310,27 +310,27 @@ func (l *Link) will() bus.Message {
 	case l.o.Role.Active():
 		return bus.Message{Topic: l.o.Topics.Status(), Payload: []byte(devices.Offline), Retain: true}
 	}
-	return l.farewell()
+	return l.nodeLastWill()
 }
 
-func (l *Link) farewell() bus.Message {
+func (l *Link) nodeLastWill() bus.Message {
 	if l.o.SecondaryProcess || l.o.LastWill == nil {
 		return bus.Message{}
 	}
 	return bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.LastWill(), Retain: true}
 }
 
-// say publishes on the bus how the link fares.
-func (l *Link) say(connected bool) {
+// publishHealth publishes on the bus how the link fares.
+func (l *Link) publishHealth(connected bool) {
 	if connected != l.health.Connected || l.health.Since.IsZero() {
 		l.health.Connected, l.health.Since = connected, devices.WholeSecond(time.Now())
 	}
 	l.mu.Lock()
 	l.health.Received = l.received
-	l.health.Dropped = l.missed + l.out.lost()
+	l.health.Dropped = l.overflowed + l.out.droppedCount()
 	l.mu.Unlock()
 	l.health.Denied = l.denied.topics()
-	if connected && l.short < shortMost {
+	if connected && l.shortInARow < maxShort {
 		l.health.Problem = l.problem()
 	}
 	b, err := json.Marshal(l.health)
@@ -341,8 +341,8 @@ func (l *Link) say(connected bool) {
 	l.o.Bus.Publish(bus.Message{Topic: bus.LinkHealth, Payload: b, Retain: true})
 }
 
-// state publishes up or down, if that is a change.
-func (l *Link) state(s string) {
+// publishState publishes up or down, if that is a change.
+func (l *Link) publishState(s string) {
 	if m, ok := l.o.Bus.Retained(bus.LinkState); ok && string(m.Payload) == s {
 		return
 	}

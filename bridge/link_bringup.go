@@ -38,7 +38,7 @@ func (l *Link) births() []string {
 func (l *Link) subscriptions() []subscribing {
 	all := []subscribing{{filter: l.selfTestTopic(), echo: true}}
 	for _, f := range l.o.Filters {
-		all = append(all, subscribing{filter: f, unasked: strings.HasSuffix(f, devices.Set), asSent: true})
+		all = append(all, subscribing{filter: f, skipRetained: strings.HasSuffix(f, devices.Set), keepRetainFlag: true})
 	}
 	for _, topic := range l.o.Stored {
 		all = append(all, subscribing{filter: topic})
@@ -56,7 +56,7 @@ func (l *Link) subscriptions() []subscribing {
 // and then makes everything wait to be said again.
 func (s *serving) bringUp(ctx context.Context, closing <-chan struct{}) error {
 	select {
-	case <-s.turned: // the will of this connection is checked below
+	case <-s.roleChanged: // the will of this connection is checked below
 	default:
 	}
 	s.out.connected()
@@ -76,19 +76,19 @@ func (s *serving) bringUp(ctx context.Context, closing <-chan struct{}) error {
 	if err := s.selfTest(ctx, closing); err != nil {
 		return err
 	}
-	if err := s.settle(ctx, closing); err != nil {
+	if err := s.awaitSubscribers(ctx, closing); err != nil {
 		return err
 	}
-	if s.turnedAway() {
-		return errTurned
+	if s.willOutdated() {
+		return errRoleChanged
 	}
-	for _, before := range []chan struct{}{s.offline, s.other} { // the replay corrects it
+	for _, before := range []chan struct{}{s.statusOffline, s.stateOverwritten} { // the replay corrects it
 		select {
 		case <-before:
 		default:
 		}
 	}
-	s.introduced.Store(true)
+	s.sawRetained.Store(true)
 	s.replay()
 	return nil
 }
@@ -103,7 +103,7 @@ func (s *serving) selfTest(ctx context.Context, closing <-chan struct{}) error {
 	var no *publishRefusedError
 	switch {
 	case errors.As(err, &no):
-		return s.lacks(fmt.Sprintf("the broker does not let this user publish on %s: allow it to read and write %s/# in the broker's access list", s.selfTestTopic(), s.o.Topics.Base))
+		return s.noteMissingRights(fmt.Sprintf("the broker does not let this user publish on %s: allow it to read and write %s/# in the broker's access list", s.selfTestTopic(), s.o.Topics.Base))
 	case err != nil:
 		return err
 	}
@@ -121,13 +121,13 @@ func (s *serving) selfTest(ctx context.Context, closing <-chan struct{}) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-late.C:
-		return s.lacks(fmt.Sprintf("the broker delivers nothing to this user, though it granted the subscriptions: allow it to read %s/# in the broker's access list", s.o.Topics.Base))
+		return s.noteMissingRights(fmt.Sprintf("the broker delivers nothing to this user, though it granted the subscriptions: allow it to read %s/# in the broker's access list", s.o.Topics.Base))
 	}
 }
 
-// lacks says once what this user may not do. The connection is used all the
+// noteMissingRights says once what this user may not do. The connection is used all the
 // same, for what it may.
-func (s *serving) lacks(what string) error {
+func (s *serving) noteMissingRights(what string) error {
 	if s.rightsProblem != what {
 		s.o.Log.Warn("the rights at the broker do not suffice", "username", s.o.Username, "reason", what)
 	}
@@ -135,10 +135,10 @@ func (s *serving) lacks(what string) error {
 	return nil
 }
 
-// settle lets the subscribers of the bus take in what the broker had.
-func (s *serving) settle(ctx context.Context, closing <-chan struct{}) error {
+// awaitSubscribers lets the subscribers of the bus take in what the broker had.
+func (s *serving) awaitSubscribers(ctx context.Context, closing <-chan struct{}) error {
 	for range 20 {
-		t := time.NewTimer(s.timing.settle)
+		t := time.NewTimer(s.timing.settleStep)
 		select {
 		case <-t.C:
 		case <-closing:

@@ -129,7 +129,7 @@ type greeting struct {
 	first        []byte // at most greetingMost bytes
 }
 
-const greetingMost = 16
+const maxGreeting = 16
 
 // explain says what the answer means, if it is not one of MQTT 5; empty: it does
 // not tell.
@@ -141,7 +141,7 @@ func (g greeting) explain(err error) string {
 		return noMQTT5
 	case len(g.first) > 0 && g.first[0] != 0x20 && g.first[0] != 0xE0:
 		return fmt.Sprintf("what answers there is not an MQTT broker (it starts with %q): check the host and port in mqtt.url", printable(g.first))
-	case len(g.first) == 0 && ended(err):
+	case len(g.first) == 0 && closedByPeer(err):
 		text := "the broker accepts the connection and closes it without an answer: it may not support MQTT 5"
 		if !g.secure {
 			text += ", or it may require TLS (mqtts://)"
@@ -151,8 +151,8 @@ func (g greeting) explain(err error) string {
 	return ""
 }
 
-// ended reports whether the other end has closed the connection.
-func ended(err error) bool {
+// closedByPeer reports whether the other end has closed the connection.
+func closedByPeer(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
@@ -165,20 +165,20 @@ func printable(b []byte) string {
 	}, b))
 }
 
-// heard is a connection that remembers how the other end begins.
-type heard struct {
+// recordingConn is a connection that remembers how the other end begins.
+type recordingConn struct {
 	net.Conn
 	first *atomic.Pointer[[]byte]
 }
 
-func (h heard) Read(b []byte) (int, error) {
+func (h recordingConn) Read(b []byte) (int, error) {
 	n, err := h.Conn.Read(b)
-	if seen := h.first.Load(); n > 0 && (seen == nil || len(*seen) < greetingMost) {
+	if seen := h.first.Load(); n > 0 && (seen == nil || len(*seen) < maxGreeting) {
 		var all []byte
 		if seen != nil {
 			all = append(all, *seen...)
 		}
-		all = append(all, b[:min(n, greetingMost-len(all))]...)
+		all = append(all, b[:min(n, maxGreeting-len(all))]...)
 		h.first.Store(&all)
 	}
 	return n, err

@@ -18,12 +18,12 @@ import (
 // subscriptions go on, nobody hears "offline", and of what the new parts say only
 // that is sent which the broker does not have already.
 
-// estate is what a link leaves to the one that follows it.
-type estate struct {
-	c      *connection
-	has    map[string]bus.Message // what the broker has of this process, by topic
-	stored []bus.Message          // what others have stored there
-	link   *Link
+// handover is what a link leaves to the one that follows it.
+type handover struct {
+	c         *connection
+	published map[string]bus.Message // what the broker has of this process, by topic
+	stored    []bus.Message          // what others have stored there
+	link      *Link
 }
 
 // Follow has l take over the connection of last when that one's Run ends, if
@@ -33,9 +33,9 @@ func (l *Link) Follow(last *Link) {
 	if last == nil || !l.sameBroker(last) {
 		return
 	}
-	inheritance := make(chan estate, 1)
-	l.inheritance = inheritance
-	last.heir.Store(&inheritance)
+	inheritance := make(chan handover, 1)
+	l.predecessor = inheritance
+	last.successor.Store(&inheritance)
 }
 
 // sameBroker reports whether a connection of last is as one of l would be.
@@ -59,8 +59,8 @@ func sameTLS(a, b *tls.Config) bool {
 // handOver leaves the connection to the link that follows, if there is one and
 // the connection is good. What waited has been sent.
 func (s *serving) handOver(ctx context.Context) bool {
-	heir := s.heir.Load()
-	if heir == nil || s.turnedAway() {
+	heir := s.successor.Load()
+	if heir == nil || s.willOutdated() {
 		return false
 	}
 	s.flush(ctx)
@@ -72,10 +72,10 @@ func (s *serving) handOver(ctx context.Context) bool {
 	if !s.c.free() {
 		return false
 	}
-	e := estate{c: s.c, has: s.out.has(), link: s.Link}
-	maps.DeleteFunc(e.has, func(topic string, m bus.Message) bool {
+	e := handover{c: s.c, published: s.out.published(), link: s.Link}
+	maps.DeleteFunc(e.published, func(topic string, m bus.Message) bool {
 		r, refused := s.denied[topic]
-		return refused && !r.ends || !s.may(m)
+		return refused && !r.ends || !s.mayPublish(m)
 	})
 	for _, m := range s.o.Bus.Snapshot() {
 		if m.Origin == bus.Broker && !bus.Private(m.Topic) && !strings.HasSuffix(m.Topic, devices.Set) {
@@ -86,35 +86,35 @@ func (s *serving) handOver(ctx context.Context) bool {
 	return true
 }
 
-// inherit takes what the link before has left. It returns no connection if there
+// takeHandover takes what the link before has left. It returns no connection if there
 // is none.
-func (l *Link) inherit(life context.Context) *connection {
-	var e estate
+func (l *Link) takeHandover(life context.Context) *connection {
+	var e handover
 	select {
-	case e = <-l.inheritance:
+	case e = <-l.predecessor:
 	default:
 		return nil
 	}
 	last := e.link
-	l.health, l.received, l.missed = last.health, last.received, last.missed
-	l.short, l.most, l.rightsProblem = last.short, last.most, last.rightsProblem
-	l.denied, l.warned, l.strangers = last.denied, last.warned, last.strangers
-	l.introduced.Store(true)
-	l.out.inherit(last.out, e.has)
+	l.health, l.received, l.overflowed = last.health, last.received, last.overflowed
+	l.shortInARow, l.maxSize, l.rightsProblem = last.shortInARow, last.maxSize, last.rightsProblem
+	l.denied, l.warned, l.foreignNodes = last.denied, last.warned, last.foreignNodes
+	l.sawRetained.Store(true)
+	l.out.inherit(last.out, e.published)
 	l.out.connected() // what parts say from now on waits
-	e.c.belongs(life)
+	e.c.bindTo(life)
 	own := l.o.Topics.NodeState(l.o.Node)
 	for _, m := range e.stored {
-		if _, said := e.has[m.Topic]; !said && m.Topic != own {
+		if _, said := e.published[m.Topic]; !said && m.Topic != own {
 			l.o.Bus.Publish(m)
 		}
 	}
-	for _, topic := range slices.Sorted(maps.Keys(e.has)) {
-		m := e.has[topic]
+	for _, topic := range slices.Sorted(maps.Keys(e.published)) {
+		m := e.published[topic]
 		m.Origin = bus.Broker
 		switch {
 		case slices.Contains(l.o.Stored, topic):
-			l.out.came(m)
+			l.out.noteStored(m)
 			m.Topic = bus.Stored(topic)
 			l.o.Bus.Publish(m)
 		case l.out.isConfig(topic):
@@ -127,29 +127,29 @@ func (l *Link) inherit(life context.Context) *connection {
 // takeOver is what bringUp is for a connection that goes on.
 func (s *serving) takeOver(ctx context.Context, closing <-chan struct{}) error {
 	select {
-	case <-s.turned:
+	case <-s.roleChanged:
 	default:
 	}
-	if err := s.settle(ctx, closing); err != nil && !errors.Is(err, errClosing) { // run hands over at once
+	if err := s.awaitSubscribers(ctx, closing); err != nil && !errors.Is(err, errClosing) { // run hands over at once
 		return err
 	}
-	if s.turnedAway() {
-		return errTurned
+	if s.willOutdated() {
+		return errRoleChanged
 	}
 	s.out.resume()
 	return nil
 }
 
-// has is what the broker has of this process.
-func (o *outbox) has() map[string]bus.Message {
+// published is what the broker has of this process.
+func (o *outbox) published() map[string]bus.Message {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	has := maps.Clone(o.known)
+	has := maps.Clone(o.previous)
 	if has == nil {
 		has = map[string]bus.Message{}
 	}
 	maps.Copy(has, o.owned)
-	for _, m := range o.states {
+	for _, m := range o.queued {
 		delete(has, m.Topic)
 	}
 	for topic, u := range o.unseen.topics { // what the broker has, and not what waits here
@@ -165,14 +165,14 @@ func (o *outbox) inherit(last *outbox, has map[string]bus.Message) {
 	defer last.mu.Unlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.known, o.echoes, o.configs, o.lastConfig, o.dropped = has, last.echoes, last.configs, last.lastConfig, o.dropped+last.dropped
+	o.previous, o.echoes, o.configs, o.lastConfig, o.dropped = has, last.echoes, last.configs, last.lastConfig, o.dropped+last.dropped
 }
 
 // resume makes what the broker does not have of this process wait to be said.
 func (o *outbox) resume() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.states = slices.DeleteFunc(o.all(), o.repeats)
+	o.queued = slices.DeleteFunc(o.all(), o.repeats)
 	o.replayed = true
 	o.wake()
 }
@@ -180,7 +180,7 @@ func (o *outbox) resume() {
 // repeats reports whether m is the first word of this process on a topic, and
 // the broker has it of the one before. o is locked.
 func (o *outbox) repeats(m bus.Message) bool {
-	last, ok := o.known[m.Topic]
-	delete(o.known, m.Topic)
+	last, ok := o.previous[m.Topic]
+	delete(o.previous, m.Topic)
 	return ok && bytes.Equal(last.Payload, m.Payload)
 }

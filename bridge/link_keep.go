@@ -13,9 +13,9 @@ import (
 	"powermgr/devices"
 )
 
-// keep makes one connection after another until closing is closed or ctx ends.
+// keepConnected makes one connection after another until closing is closed or ctx ends.
 // The first is the one that it inherited, if it did.
-func (l *Link) keep(ctx context.Context, inherited *connection, closing <-chan struct{}) {
+func (l *Link) keepConnected(ctx context.Context, inherited *connection, closing <-chan struct{}) {
 	trying, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
@@ -34,7 +34,7 @@ func (l *Link) keep(ctx context.Context, inherited *connection, closing <-chan s
 			var err error
 			c, err = connect(ctx, trying, connecting{
 				url: l.url, username: l.o.Username, password: l.o.Password.Reveal(), clientID: l.o.ClientID, alive: l.o.KeepAlive,
-				tls: l.o.TLS, dial: l.o.Dial, will: l.will, refused: l.refused, now: l.o.Bus.Clock().Now,
+				tls: l.o.TLS, dial: l.o.Dial, will: l.will, refused: l.connectFailed, now: l.o.Bus.Clock().Now,
 				wait: func(attempt int) time.Duration {
 					if attempt == 0 {
 						return pause
@@ -53,84 +53,84 @@ func (l *Link) keep(ctx context.Context, inherited *connection, closing <-chan s
 		}
 		c.close()
 		l.out.disconnected()
-		l.state("down")
-		pause = l.ended(err, time.Since(born))
-		l.say(false)
+		l.publishState("down")
+		pause = l.connectionEnded(err, time.Since(born))
+		l.publishHealth(false)
 		if errors.Is(err, errClosing) || ctx.Err() != nil {
 			return
 		}
 	}
 }
 
-// refused is told of each attempt that did not succeed. It is called by the
+// connectFailed is told of each attempt that did not succeed. It is called by the
 // library, while keep waits for it.
-func (l *Link) refused(err error, answer greeting) {
+func (l *Link) connectFailed(err error, answer greeting) {
 	why := explain(err, l.o.Username, answer, time.Now())
 	if !l.warn(why.key) {
 		l.o.Log.Debug("the broker cannot be reached", "broker", redacted{l.url}, "reason", err)
 	} else {
 		l.o.Log.Warn("the broker cannot be reached; control goes on without it", "broker", redacted{l.url}, "reason", why.text)
 	}
-	if why.key != l.why {
-		l.why, l.health.Problem = why.key, why.text
-		l.say(false)
+	if why.key != l.lastProblem {
+		l.lastProblem, l.health.Problem = why.key, why.text
+		l.publishHealth(false)
 	}
 }
 
 // warn reports whether a trouble is to be warned of: it was not yet in this
 // outage, in which several may come in turns.
 func (l *Link) warn(key string) bool {
-	if l.warned[key] || len(l.warned) >= warnedMost {
+	if l.warned[key] || len(l.warned) >= maxWarned {
 		return false
 	}
 	l.warned[key] = true
 	return true
 }
 
-// warnedMost is how many troubles of one outage are warned of.
-const warnedMost = 16
+// maxWarned is how many troubles of one outage are warned of.
+const maxWarned = 16
 
-// ended says why a connection that lived so long is over, and returns how
+// connectionEnded says why a connection that lived so long is over, and returns how
 // long to wait before the next.
-func (l *Link) ended(err error, lived time.Duration) time.Duration {
+func (l *Link) connectionEnded(err error, lived time.Duration) time.Duration {
 	switch {
 	case errors.Is(err, errClosing):
 		return 0
-	case errors.Is(err, errTurned):
+	case errors.Is(err, errRoleChanged):
 		l.o.Log.Info("connecting to the broker again", "reason", err)
-		return l.timing.settle
+		return l.timing.settleStep
 	}
 	end, said := errors.AsType[disconnectedError](err)
 	switch {
 	case said && end.code == codeTakenOver, !said && lived < l.timing.short:
-		l.short++
+		l.shortInARow++
 	default:
-		l.short = 0
+		l.shortInARow = 0
 	}
 	if l.blame(err) {
-		l.short = 0 // no other client has ended them
+		l.shortInARow = 0 // no other client has ended them
 	}
 	if lived > l.timing.long {
 		l.wait.Reset()
-		l.forgive()
+		l.forgetSizeLimits()
 	}
 	pause := l.wait.NextBackOff()
 	err = devices.Cause(err)
 	switch {
-	case l.short == shortMost:
-		l.why = fmt.Sprintf("connections to the broker end soon after they are made: is another powermgr running with client id %s? Give one of them another mqtt.client_id", l.o.ClientID)
-		l.warn(l.why)
-		l.health.Problem = l.why
+	case l.shortInARow == maxShort:
+		l.lastProblem = fmt.Sprintf("connections to the broker end soon after they are made: is another powermgr running with client id %s? Give one of them another mqtt.client_id", l.o.ClientID)
+		l.warn(l.lastProblem)
+		l.health.Problem = l.lastProblem
 		l.o.Log.Warn("connections to the broker end soon after they are made: is another powermgr running with this client id?", "client_id", l.o.ClientID, "reason", err)
-	case l.why == "":
-		l.why = err.Error()
-		l.warn(l.why)
-		l.health.Problem = "the connection to the broker is lost: " + l.why
+	case l.lastProblem == "":
+		l.lastProblem = err.Error()
+		l.warn(l.lastProblem)
+		l.health.Problem = "the connection to the broker is lost: " + l.lastProblem
 		l.o.Log.Warn("the connection to the broker is lost; control goes on without it", "broker", redacted{l.url}, "reason", err)
 	default:
 		l.o.Log.Debug("the connection to the broker is lost", "reason", err)
 	}
-	if l.short >= shortMost {
+	if l.shortInARow >= maxShort {
 		pause = max(pause, l.timing.contested+mathrand.N(l.timing.contested/2))
 	}
 	return pause

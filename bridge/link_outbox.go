@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	eventsMost    = 256                    // messages that are not retained and wait for the broker
-	ownedMost     = 4096                   // retained topics of this process
+	maxEvents     = 256                    // messages that are not retained and wait for the broker
+	maxOwned      = 4096                   // retained topics of this process
 	configSpacing = 100 * time.Millisecond // between two discovery configs
-	configAgain   = 2 * time.Second        // between two configs on one topic
+	configRepeat  = 2 * time.Second        // between two configs on one topic
 )
 
 // An outbox holds what is to go to the broker. It keeps the last value of each
@@ -35,9 +35,9 @@ type outbox struct {
 	open     bool // there is a connection
 	replayed bool // retained messages are taken as they come; until then the replay has them
 	events   []bus.Message
-	states   []bus.Message
+	queued   []bus.Message
 	owned    map[string]bus.Message // by topic; an empty payload until the broker has it
-	known    map[string]bus.Message // what the broker has of the process before, by topics of which this one has said nothing yet
+	previous map[string]bus.Message // what the broker has of the process before, by topics of which this one has said nothing yet
 	dropped  int
 
 	echoes Echoes
@@ -60,16 +60,16 @@ func (o *outbox) put(m bus.Message) {
 	defer o.mu.Unlock()
 	switch {
 	case m.Retain:
-		if _, known := o.owned[m.Topic]; !known && len(o.owned) >= ownedMost {
+		if _, known := o.owned[m.Topic]; !known && len(o.owned) >= maxOwned {
 			o.dropped++
 			return
 		}
 		o.owned[m.Topic] = m
-		if !o.replayed || o.unseen.Holds(m.Topic) || o.repeats(m) {
+		if !o.replayed || o.unseen.Hold(m.Topic) || o.repeats(m) {
 			return
 		}
-		o.states = o.latest(o.states, m)
-	case o.open && len(o.events) < eventsMost:
+		o.queued = o.latest(o.queued, m)
+	case o.open && len(o.events) < maxEvents:
 		o.events = append(o.events, m)
 		o.echoes.Expect(m, time.Now())
 	default:
@@ -79,26 +79,26 @@ func (o *outbox) put(m bus.Message) {
 	o.wake()
 }
 
-// came notes what the broker had on a topic of this process, which its publisher has to
+// noteStored notes what the broker had on a topic of this process, which its publisher has to
 // see before its own is said.
-func (o *outbox) came(m bus.Message) {
+func (o *outbox) noteStored(m bus.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.unseen.Came(m.Topic, m.Payload)
-	if i := slices.IndexFunc(o.states, func(s bus.Message) bool { return s.Topic == m.Topic }); i >= 0 {
-		o.unseen.Holds(m.Topic)
-		o.states = slices.Delete(o.states, i, i+1)
+	o.unseen.Add(m.Topic, m.Payload)
+	if i := slices.IndexFunc(o.queued, func(s bus.Message) bool { return s.Topic == m.Topic }); i >= 0 {
+		o.unseen.Hold(m.Topic)
+		o.queued = slices.Delete(o.queued, i, i+1)
 	}
 }
 
-// seen lets go what has waited for a message of this process that says that a
+// noteSeen lets go what has waited for a message of this process that says that a
 // stored one was taken in.
-func (o *outbox) seen(m bus.Message) {
+func (o *outbox) noteSeen(m bus.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	topic, waited := o.unseen.Seen(m)
+	topic, waited := o.unseen.Acknowledge(m)
 	if own, ok := o.owned[topic]; ok && waited && o.replayed {
-		o.states = o.latest(o.states, own)
+		o.queued = o.latest(o.queued, own)
 		o.wake()
 	}
 }
@@ -140,7 +140,7 @@ func (o *outbox) connected() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.open, o.replayed = true, false
-	o.events, o.states = nil, nil
+	o.events, o.queued = nil, nil
 }
 
 // disconnected drops what waits.
@@ -149,7 +149,7 @@ func (o *outbox) disconnected() {
 	defer o.mu.Unlock()
 	o.dropped += len(o.events)
 	o.open, o.replayed = false, false
-	o.events, o.states = nil, nil
+	o.events, o.queued = nil, nil
 }
 
 // replay makes all the retained messages wait: discovery first, then
@@ -157,23 +157,23 @@ func (o *outbox) disconnected() {
 func (o *outbox) replay(first bus.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.states = nil
+	o.queued = nil
 	if first.Topic != "" {
-		o.states = append(o.states, first)
+		o.queued = append(o.queued, first)
 	}
 	for _, m := range o.all() {
 		if m.Topic != first.Topic {
-			o.states = append(o.states, m)
+			o.queued = append(o.queued, m)
 		}
 	}
-	o.replayed, o.known = true, nil
+	o.replayed, o.previous = true, nil
 	o.wake()
 }
 
 // all are the retained messages, in the order in which they are said. o is locked.
 func (o *outbox) all() (all []bus.Message) {
 	for _, topic := range slices.Sorted(maps.Keys(o.owned)) {
-		if !o.unseen.Holds(topic) {
+		if !o.unseen.Hold(topic) {
 			all = append(all, o.owned[topic])
 		}
 	}
@@ -204,8 +204,8 @@ func (o *outbox) take(now time.Time) (m bus.Message, ok bool, due time.Time) {
 	if i < 0 {
 		return bus.Message{}, false, due
 	}
-	m = o.states[i]
-	o.states = slices.Delete(o.states, i, i+1)
+	m = o.queued[i]
+	o.queued = slices.Delete(o.queued, i, i+1)
 	o.eventLast = false
 	if o.isConfig(m.Topic) {
 		o.lastConfig = now
@@ -217,11 +217,11 @@ func (o *outbox) take(now time.Time) (m bus.Message, ok bool, due time.Time) {
 // nextState is the place of the first state that may go now, or -1 and when
 // there will be one.
 func (o *outbox) nextState(now time.Time) (i int, due time.Time) {
-	for i, m := range o.states {
+	for i, m := range o.queued {
 		if !o.isConfig(m.Topic) {
 			return i, time.Time{}
 		}
-		if at := o.configs[m.Topic].Add(configAgain); now.Before(at) {
+		if at := o.configs[m.Topic].Add(configRepeat); now.Before(at) {
 			// The same config again: the others need not wait for it.
 			if due.IsZero() || at.Before(due) {
 				due = at
@@ -236,20 +236,20 @@ func (o *outbox) nextState(now time.Time) (i int, due time.Time) {
 	return -1, due
 }
 
-// again puts back a state that did not get through, unless there is a newer.
-func (o *outbox) again(m bus.Message) {
+// requeue puts back a state that did not get through, unless there is a newer.
+func (o *outbox) requeue(m bus.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !m.Retain {
 		o.dropped++
 		return
 	}
-	newer := slices.ContainsFunc(o.states, func(s bus.Message) bool { return s.Topic == m.Topic })
+	newer := slices.ContainsFunc(o.queued, func(s bus.Message) bool { return s.Topic == m.Topic })
 	if newer || !o.open {
 		return
 	}
 	delete(o.configs, m.Topic)
-	o.states = slices.Insert(o.states, 0, m)
+	o.queued = slices.Insert(o.queued, 0, m)
 	o.wake()
 }
 
@@ -275,10 +275,10 @@ func (o *outbox) forget(topics []string) {
 func (o *outbox) idle() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.states) == 0
+	return len(o.queued) == 0
 }
 
-func (o *outbox) lost() int {
+func (o *outbox) droppedCount() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.dropped

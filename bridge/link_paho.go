@@ -30,19 +30,19 @@ import (
 // attempt after a loss, which two clients with one id turn into a storm.
 
 const (
-	inboxDepth   = 1024      // packets that wait for the pump
-	receiveMost  = 100       // QoS 1 packets the broker may send ahead of our acknowledgements
-	packetMost   = 256 << 10 // bytes of one packet from the broker; larger ones it keeps to itself
-	idMost       = 128       // bytes of a correlation id
-	writePatient = 10 * time.Second
+	inboxDepth = 1024      // packets that wait for the pump
+	maxReceive = 100       // QoS 1 packets the broker may send ahead of our acknowledgements
+	maxPacket  = 256 << 10 // bytes of one packet from the broker; larger ones it keeps to itself
+	maxID      = 128       // bytes of a correlation id
+	ioTimeout  = 10 * time.Second
 )
 
 // subscribing is one topic filter and how it is subscribed.
 type subscribing struct {
-	filter  string
-	unasked bool // retain handling 2: what was stored before is not sent
-	asSent  bool // retain as published: a live message with -r is seen for what it is
-	echo    bool // our own messages come back too
+	filter         string
+	skipRetained   bool // retain handling 2: what was stored before is not sent
+	keepRetainFlag bool // retain as published: a live message with -r is seen for what it is
+	echo           bool // our own messages come back too
 }
 
 type connecting struct {
@@ -60,28 +60,28 @@ type connecting struct {
 }
 
 type connection struct {
-	cm     *autopaho.ConnectionManager
-	inbox  chan bus.Message
-	down   chan struct{} // closed when the connection is lost
-	why    chan error    // holds the cause once, if there is one
-	will   bus.Message   // what the broker will say if the connection is lost
-	missed atomic.Int64  // packets that did not fit the inbox
-	most   int           // bytes of a packet that the broker takes; 0: it sets no limit
-	qos    byte          // of what is sent
-	end    context.CancelFunc
-	free   func() bool // the end of the life it was given is no longer its own
+	cm            *autopaho.ConnectionManager
+	inbox         chan bus.Message
+	down          chan struct{} // closed when the connection is lost
+	cause         chan error    // holds the cause once, if there is one
+	will          bus.Message   // what the broker will say if the connection is lost
+	overflowed    atomic.Int64  // packets that did not fit the inbox
+	maxPacketSize int           // bytes of a packet that the broker takes; 0: it sets no limit
+	qos           byte          // of what is sent
+	end           context.CancelFunc
+	free          func() bool // the end of the life it was given is no longer its own
 }
 
-// belongs ties the connection to another life.
-func (c *connection) belongs(life context.Context) { c.free = context.AfterFunc(life, c.end) }
+// bindTo ties the connection to another life.
+func (c *connection) bindTo(life context.Context) { c.free = context.AfterFunc(life, c.end) }
 
 // connect tries until the broker accepts the connection or trying ends. The connection
 // lives until life ends: it outlasts trying, for the last words.
 func connect(life, trying context.Context, o connecting) (*connection, error) {
-	c := &connection{qos: 1, inbox: make(chan bus.Message, inboxDepth), down: make(chan struct{}), why: make(chan error, 1)}
+	c := &connection{qos: 1, inbox: make(chan bus.Message, inboxDepth), down: make(chan struct{}), cause: make(chan error, 1)}
 	own, end := context.WithCancel(context.WithoutCancel(life))
 	c.end = end
-	c.belongs(life)
+	c.bindTo(life)
 	up := make(chan struct{})
 	var first *atomic.Pointer[[]byte] // of the attempt; nil: it made no connection
 	now := o.now
@@ -89,7 +89,7 @@ func connect(life, trying context.Context, o connecting) (*connection, error) {
 		ServerUrls: []*url.URL{o.url}, KeepAlive: uint16(max(1, math.Ceil(o.alive.Seconds()))),
 		CleanStartOnInitialConnection: true, SessionExpiryInterval: 0, // the broker stores nothing while there is no connection
 		ConnectUsername: o.username, ConnectPassword: []byte(o.password),
-		ReconnectBackoff: func(attempt int) time.Duration { return o.wait(attempt) }, ConnectTimeout: writePatient,
+		ReconnectBackoff: func(attempt int) time.Duration { return o.wait(attempt) }, ConnectTimeout: ioTimeout,
 		OnConnectError: func(err error) { // after each attempt, and before the next
 			answer := greeting{made: first != nil, secure: o.tls != nil}
 			if first != nil {
@@ -100,7 +100,7 @@ func connect(life, trying context.Context, o connecting) (*connection, error) {
 			o.refused(err, answer)
 		},
 		AttemptConnection: func(ctx context.Context, _ autopaho.ClientConfig, _ *url.URL) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, writePatient)
+			ctx, cancel := context.WithTimeout(ctx, ioTimeout)
 			defer cancel()
 			first = nil
 			conn, err := o.open(ctx)
@@ -108,10 +108,10 @@ func connect(life, trying context.Context, o connecting) (*connection, error) {
 				return nil, err
 			}
 			first = &atomic.Pointer[[]byte]{}
-			return packets.NewThreadSafeConn(hurried{heard{conn, first}}), nil
+			return packets.NewThreadSafeConn(urgentConn{recordingConn{conn, first}}), nil
 		},
 		ConnectPacketBuilder: func(p *paho.Connect, _ *url.URL) (*paho.Connect, error) {
-			receive, size := uint16(receiveMost), uint32(packetMost)
+			receive, size := uint16(maxReceive), uint32(maxPacket)
 			// Some brokers keep user properties back from who does not request problem information.
 			p.Properties = &paho.ConnectProperties{ReceiveMaximum: &receive, MaximumPacketSize: &size, RequestProblemInfo: true}
 			p.WillMessage, p.WillProperties = nil, nil
@@ -130,7 +130,7 @@ func connect(life, trying context.Context, o connecting) (*connection, error) {
 		},
 		OnConnectionDown: func() bool { close(c.down); return false },
 		ClientConfig: paho.ClientConfig{
-			ClientID: o.clientID, PacketTimeout: writePatient,
+			ClientID: o.clientID, PacketTimeout: ioTimeout,
 			OnClientError: c.because,
 			OnServerDisconnect: func(d *paho.Disconnect) {
 				c.because(disconnectedError{d.ReasonCode})
@@ -140,7 +140,7 @@ func connect(life, trying context.Context, o connecting) (*connection, error) {
 				select {
 				case c.inbox <- received(r.Packet, now):
 				default:
-					c.missed.Add(1)
+					c.overflowed.Add(1)
 				}
 				return true, nil
 			}},
@@ -186,12 +186,12 @@ func (o connecting) open(ctx context.Context) (net.Conn, error) {
 	return secure, nil
 }
 
-// hurried is a connection that gives up a write that does not get away, such
+// urgentConn is a connection that gives up a write that does not get away, such
 // as one into a half-open connection whose buffers are full.
-type hurried struct{ net.Conn }
+type urgentConn struct{ net.Conn }
 
-func (h hurried) Write(b []byte) (int, error) {
-	if err := h.SetWriteDeadline(time.Now().Add(writePatient)); err != nil { // a socket knows no other clock
+func (h urgentConn) Write(b []byte) (int, error) {
+	if err := h.SetWriteDeadline(time.Now().Add(ioTimeout)); err != nil { // a socket knows no other clock
 		return 0, err
 	}
 	return h.Conn.Write(b)
@@ -203,7 +203,7 @@ func (c *connection) limits(ack *paho.Connack) {
 		return
 	}
 	if p := ack.Properties.MaximumPacketSize; p != nil {
-		c.most = int(*p)
+		c.maxPacketSize = int(*p)
 	}
 	if q := ack.Properties.MaximumQoS; q != nil {
 		c.qos = min(c.qos, *q)
@@ -212,17 +212,17 @@ func (c *connection) limits(ack *paho.Connack) {
 
 func (c *connection) because(err error) {
 	select {
-	case c.why <- err:
+	case c.cause <- err:
 	default:
 	}
 }
 
-// cause is why the connection is down; the library says so a little later.
-func (c *connection) cause() error {
+// downCause is why the connection is down; the library says so a little later.
+func (c *connection) downCause() error {
 	t := time.NewTimer(100 * time.Millisecond)
 	defer t.Stop()
 	select {
-	case err := <-c.why:
+	case err := <-c.cause:
 		return err
 	case <-t.C:
 		return errors.New("the connection ended")
@@ -232,7 +232,7 @@ func (c *connection) cause() error {
 // close says DISCONNECT, so that the will is not sent, and waits for the end.
 func (c *connection) close() {
 	defer c.end()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*writePatient)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*ioTimeout)
 	defer cancel()
 	_ = c.cm.Disconnect(ctx) // the connection is given up in any case
 }
@@ -242,8 +242,8 @@ func (c *connection) close() {
 func (c *connection) subscribe(ctx context.Context, all []subscribing) (refused []string, err error) {
 	s := &paho.Subscribe{}
 	for _, f := range all {
-		o := paho.SubscribeOptions{Topic: f.filter, QoS: 1, NoLocal: !f.echo, RetainAsPublished: f.asSent}
-		if f.unasked {
+		o := paho.SubscribeOptions{Topic: f.filter, QoS: 1, NoLocal: !f.echo, RetainAsPublished: f.keepRetainFlag}
+		if f.skipRetained {
 			o.RetainHandling = 2
 		}
 		s.Subscriptions = append(s.Subscriptions, o)
@@ -321,7 +321,7 @@ func received(p *paho.Publish, now func() time.Time) bus.Message {
 }
 
 func shortText(s string) string {
-	if len(s) > idMost || !utf8.ValidString(s) {
+	if len(s) > maxID || !utf8.ValidString(s) {
 		return ""
 	}
 	return s

@@ -6,28 +6,28 @@ import (
 	"syscall"
 )
 
-// prompt is a connection that acknowledges at once what it has read. Mosquitto
+// quickAckConn is a connection that acknowledges at once what it has read. Mosquitto
 // leaves Nagle's algorithm on by default: a command that follows another
 // message would wait for an acknowledgement that Linux delays by 40 ms.
-type prompt struct{ *net.TCPConn }
+type quickAckConn struct{ *net.TCPConn }
 
 func quickAck(conn net.Conn) net.Conn {
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		return buffered{tcp, bufio.NewReader(prompt{tcp})}
+		return bufferedConn{tcp, bufio.NewReader(quickAckConn{tcp})}
 	}
 	return conn
 }
 
-// buffered reads ahead: the client asks for the parts of a packet one by one, and each
+// bufferedConn reads ahead: the client asks for the parts of a packet one by one, and each
 // would be a read, and an acknowledgement, of its own.
-type buffered struct {
+type bufferedConn struct {
 	*net.TCPConn
 	in *bufio.Reader
 }
 
-func (b buffered) Read(to []byte) (int, error) { return b.in.Read(to) }
+func (b bufferedConn) Read(to []byte) (int, error) { return b.in.Read(to) }
 
-func (p prompt) Read(b []byte) (int, error) {
+func (p quickAckConn) Read(b []byte) (int, error) {
 	n, err := p.TCPConn.Read(b)
 	if raw, rawErr := p.SyscallConn(); rawErr == nil {
 		_ = raw.Control(func(fd uintptr) { // without it, it is slower and nothing else

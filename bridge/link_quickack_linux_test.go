@@ -30,7 +30,7 @@ func TestAPacketIsOneRead(t *testing.T) {
 	if _, err := io.ReadFull(in, part); err != nil || string(part) != "p" {
 		t.Fatalf("%q, %v", part, err)
 	}
-	if n := in.(buffered).in.Buffered(); n != len("acket") {
+	if n := in.(bufferedConn).in.Buffered(); n != len("acket") {
 		t.Errorf("%d bytes were read ahead", n)
 	}
 	rest := make([]byte, 5)

@@ -29,7 +29,7 @@ type refusal struct {
 	subscribing bool
 	ends        bool // it ends the connection for it: a message of that size is not sent again
 	code        byte // 0: it does not say
-	most        int  // bytes, with codeTooLarge: what it takes; 0: it does not say
+	maxSize     int  // bytes, with codeTooLarge: what it takes; 0: it does not say
 	size        int  // bytes of the message
 }
 
@@ -50,8 +50,8 @@ func (r refusal) sentence(topics string, configs bool) string {
 	switch {
 	case r.subscribing:
 		text = "the broker does not let this user subscribe to %s: allow it in the broker's access list"
-	case r.code == codeTooLarge && r.most > 0:
-		text = fmt.Sprintf("the broker takes no message of more than %d bytes, and so does not get %%s: raise its limit (Mosquitto: max_packet_size)", r.most)
+	case r.code == codeTooLarge && r.maxSize > 0:
+		text = fmt.Sprintf("the broker takes no message of more than %d bytes, and so does not get %%s: raise its limit (Mosquitto: max_packet_size)", r.maxSize)
 	case !known:
 		text = fmt.Sprintf("the broker refuses %%s, code 0x%02X: look at the broker's log", r.code)
 	}
@@ -65,20 +65,20 @@ func (r refusal) sentence(topics string, configs bool) string {
 // refusals are all there are, by topic.
 type refusals map[string]refusal
 
-// refusalsMost is how many are remembered.
-const refusalsMost = 256
+// maxRefusals is how many are remembered.
+const maxRefusals = 256
 
 // blamed are the codes of an end that the message which was on its way is to
 // blame for.
 var blamed = []byte{codeNotAuthorized, codeNoTopic, codeTooLarge, codeFormat}
 
-// suspectLeast is the size of a message, in bytes, from which on it may be to
+// minSuspectSize is the size of a message, in bytes, from which on it may be to
 // blame for an end without a word.
-const suspectLeast = 1024
+const minSuspectSize = 1024
 
-// endingsMost is how many connections in a row may end without a word while a
+// maxSilentEnds is how many connections in a row may end without a word while a
 // message is on its way before that message is left out.
-const endingsMost = 3
+const maxSilentEnds = 3
 
 // flight is a message on its way to the broker.
 type flight struct {
@@ -90,24 +90,24 @@ type flight struct {
 // code or without a word. It would be sent first on the next one, and nothing
 // else would ever get through. It reports whether that is certain.
 func (l *Link) blame(err error) bool {
-	f, last := l.flight, l.ending
-	l.flight, l.ending = flight{}, flight{}
+	f, last := l.inFlight, l.endedWith
+	l.inFlight, l.endedWith = flight{}, flight{}
 	end, said := errors.AsType[disconnectedError](err)
 	switch {
 	case f.topic == "" || errors.Is(err, errStuck):
 	case slices.Contains(blamed, end.code):
 		if end.code == codeTooLarge {
-			l.most = f.size
+			l.maxSize = f.size
 		} else {
 			f.size = 0 // nothing on this topic is taken
 		}
 		l.refusedBy(f.topic, refusal{ends: true, code: end.code, size: f.size})
 		return true
-	case !said && f.size >= suspectLeast:
-		if l.ending = f; f != last {
-			l.endings = 0
+	case !said && f.size >= minSuspectSize:
+		if l.endedWith = f; f != last {
+			l.endedInARow = 0
 		}
-		if l.endings++; l.endings >= endingsMost {
+		if l.endedInARow++; l.endedInARow >= maxSilentEnds {
 			l.refusedBy(f.topic, refusal{ends: true, size: f.size})
 			return true
 		}
@@ -115,9 +115,9 @@ func (l *Link) blame(err error) bool {
 	return false
 }
 
-// forgive forgets what a broker was sent in vain which may take it by now.
-func (l *Link) forgive() {
-	l.most = 0
+// forgetSizeLimits forgets what a broker was sent in vain which may take it by now.
+func (l *Link) forgetSizeLimits() {
+	l.maxSize = 0
 	maps.DeleteFunc(l.denied, func(_ string, r refusal) bool { return r.ends })
 }
 
@@ -131,8 +131,8 @@ func (l *Link) refusedBy(topic string, r refusal) bool {
 	return news
 }
 
-// namedMost is how many topics are named in a sentence.
-const namedMost = 4
+// maxNamed is how many topics are named in a sentence.
+const maxNamed = 4
 
 // problem says what is refused and what to do; empty: nothing is. isConfig tells
 // the topics of discovery.
@@ -146,8 +146,8 @@ func (all refusals) problem(isConfig func(topic string) bool) string {
 	for r, topics := range groups {
 		configs := slices.ContainsFunc(topics, isConfig)
 		slices.Sort(topics)
-		named := strings.Join(topics[:min(namedMost, len(topics))], ", ")
-		if more := len(topics) - namedMost; more > 0 {
+		named := strings.Join(topics[:min(maxNamed, len(topics))], ", ")
+		if more := len(topics) - maxNamed; more > 0 {
 			named += fmt.Sprintf(" and %d more", more)
 		}
 		out = append(out, r.sentence(named, configs))
@@ -162,7 +162,7 @@ func (all refusals) topics() []string { return slices.Sorted(maps.Keys(all)) }
 // note remembers a refusal, and reports whether it is news.
 func (all refusals) note(topic string, r refusal) bool {
 	old, known := all[topic]
-	if !known && len(all) >= refusalsMost {
+	if !known && len(all) >= maxRefusals {
 		return false
 	}
 	all[topic] = r

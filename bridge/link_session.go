@@ -16,9 +16,9 @@ import (
 )
 
 var (
-	errTurned  = errors.New("the standing of this node has changed")
-	errClosing = errors.New("powermgr is stopping")
-	errStuck   = errors.New("the broker takes no messages any more")
+	errRoleChanged = errors.New("the standing of this node has changed")
+	errClosing     = errors.New("powermgr is stopping")
+	errStuck       = errors.New("the broker takes no messages any more")
 
 	errHandedOver = errors.New("another link goes on with the connection")
 )
@@ -26,13 +26,13 @@ var (
 // serving is one connection while it lasts.
 type serving struct {
 	*Link
-	c       *connection
-	nonce   []byte
-	echoed  chan struct{} // holds a token when the nonce is back
-	offline chan struct{} // holds a token when somebody has said offline
-	other   chan struct{} // holds a token when somebody has said another state of this node
-	birth   chan struct{} // holds a token when Home Assistant has started
-	late    int           // publishes without an answer, in a row
+	c                *connection
+	nonce            []byte
+	echoed           chan struct{} // holds a token when the nonce is back
+	statusOffline    chan struct{} // holds a token when somebody has said offline
+	stateOverwritten chan struct{} // holds a token when somebody has said another state of this node
+	birth            chan struct{} // holds a token when Home Assistant has started
+	timeouts         int           // publishes without an answer, in a row
 }
 
 // A preparation is what comes first on a connection, a new one or one that
@@ -56,7 +56,7 @@ func (l *Link) serve(ctx context.Context, c *connection, closing <-chan struct{}
 	}()
 	s := &serving{
 		Link: l, c: c, nonce: []byte(rand.Text()),
-		echoed: make(chan struct{}, 1), offline: make(chan struct{}, 1), other: make(chan struct{}, 1), birth: make(chan struct{}, 1),
+		echoed: make(chan struct{}, 1), statusOffline: make(chan struct{}, 1), stateOverwritten: make(chan struct{}, 1), birth: make(chan struct{}, 1),
 	}
 	pumped := make(chan struct{})
 	go func() {
@@ -78,7 +78,7 @@ func (l *Link) serve(ctx context.Context, c *connection, closing <-chan struct{}
 	}
 	select {
 	case <-c.down:
-		return c.cause()
+		return c.downCause()
 	default:
 		return err
 	}
@@ -94,7 +94,7 @@ func (s *serving) pump(ctx context.Context, closing <-chan struct{}) {
 		case <-ctx.Done():
 			return
 		case <-closing:
-			if s.heir.Load() != nil {
+			if s.successor.Load() != nil {
 				return
 			}
 			closing = nil
@@ -102,10 +102,10 @@ func (s *serving) pump(ctx context.Context, closing <-chan struct{}) {
 		}
 		s.mu.Lock()
 		s.received++
-		s.missed += int(s.c.missed.Swap(0))
+		s.overflowed += int(s.c.overflowed.Swap(0))
 		s.mu.Unlock()
 		if m, pass := s.intercept(m); pass {
-			s.pass(m)
+			s.deliver(m)
 		}
 	}
 }
@@ -121,18 +121,18 @@ func (s *serving) intercept(m bus.Message) (_ bus.Message, pass bool) {
 		}
 	case !s.o.SecondaryProcess && m.Topic == s.o.Topics.Status():
 		if string(m.Payload) == devices.Offline {
-			signal(s.offline)
+			signal(s.statusOffline)
 		}
-	case m.Topic == s.o.Topics.NodeState(s.o.Node) && s.introduced.Load():
+	case m.Topic == s.o.Topics.NodeState(s.o.Node) && s.sawRetained.Load():
 		// After the first connection, which may show the claim of an earlier
 		// process, this is a late will of this node, or a machine with the same name.
 		if own, ok := s.out.own(m.Topic); ok && !bytes.Equal(own.Payload, m.Payload) {
-			signal(s.other)
+			signal(s.stateOverwritten)
 			m.Retain = false // the bus keeps what this process says of itself
 			return m, true
 		}
 	case slices.Contains(s.o.Stored, m.Topic):
-		s.out.came(m)
+		s.out.noteStored(m)
 		m.Topic, m.Retain = bus.Stored(m.Topic), true
 		s.o.Bus.Publish(m)
 	case slices.Contains(s.births(), m.Topic):
@@ -146,12 +146,12 @@ func (s *serving) intercept(m bus.Message) (_ bus.Message, pass bool) {
 	return m, false
 }
 
-// pass puts a message on the bus if it is for this process.
-func (s *serving) pass(m bus.Message) {
+// deliver puts a message on the bus if it is for this process.
+func (s *serving) deliver(m bus.Message) {
 	switch {
 	case s.out.isEcho(m, time.Now()):
 	case s.o.foreign(m):
-		s.stranger(m)
+		s.warnForeign(m)
 	case s.o.Wants(m):
 		s.o.Bus.Publish(m)
 	}
@@ -165,19 +165,19 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// stranger says once of a node that its controller's commands come here.
-func (s *serving) stranger(m bus.Message) {
-	if !s.strangers[m.Node] && len(s.strangers) < strangersMost {
-		s.strangers[m.Node] = true
+// warnForeign says once of a node that its controller's commands come here.
+func (s *serving) warnForeign(m bus.Message) {
+	if !s.foreignNodes[m.Node] && len(s.foreignNodes) < maxForeign {
+		s.foreignNodes[m.Node] = true
 		s.o.Log.Warn("commands of the controller of another node are not carried out; the two halves of one node need the same ha.node", "node", m.Node, "topic", m.Topic)
 	}
 }
 
-// strangersMost is how many nodes are remembered whose commands are not carried out.
-const strangersMost = 16
+// maxForeign is how many nodes are remembered whose commands are not carried out.
+const maxForeign = 16
 
-// turnedAway reports whether the last will is no longer the right one.
-func (s *serving) turnedAway() bool {
+// willOutdated reports whether the last will is no longer the right one.
+func (s *serving) willOutdated() bool {
 	w := s.will()
 	return w.Topic != s.c.will.Topic
 }
@@ -220,24 +220,24 @@ func (s *serving) run(ctx context.Context, closing <-chan struct{}, first time.D
 		case <-closing:
 			soon.Stop()
 			return errClosing
-		case <-s.turned:
-			if s.turnedAway() {
+		case <-s.roleChanged:
+			if s.willOutdated() {
 				soon.Stop()
-				return errTurned
+				return errRoleChanged
 			}
 			s.replay()
-		case <-s.offline:
+		case <-s.statusOffline:
 			s.o.Log.Info("status was offline on the broker, and is put back")
 			s.out.put(s.online())
-		case <-s.other:
+		case <-s.stateOverwritten:
 			// Not at once: another node of the same name would answer likewise.
 			if time.Since(putBack) > s.timing.repeat && s.putBackState() {
 				putBack = time.Now()
 			}
 		case <-s.birth:
 			plan(s.timing.birthMin + mathrand.N(s.timing.birthMax-s.timing.birthMin))
-		case <-s.gap:
-			s.offerAll()
+		case <-s.overrunSignal:
+			s.enqueueAll()
 		case <-again.C:
 			planned = false
 			s.replay()
@@ -248,11 +248,11 @@ func (s *serving) run(ctx context.Context, closing <-chan struct{}, first time.D
 			if online := s.online(); online.Topic != "" {
 				s.out.put(online)
 			}
-			s.say(true)
+			s.publishHealth(true)
 		case <-stable.C:
-			s.why, s.short = "", 0
+			s.lastProblem, s.shortInARow = "", 0
 			clear(s.warned)
-			s.say(true)
+			s.publishHealth(true)
 		case <-s.out.ready:
 		case <-soon.C:
 		}
@@ -281,24 +281,24 @@ func (s *serving) putBackState() bool {
 	return ok
 }
 
-// offerAll publishes what did not fit the link's queue and is on the bus still.
-func (s *serving) offerAll() {
+// enqueueAll publishes what did not fit the link's queue and is on the bus still.
+func (s *serving) enqueueAll() {
 	for _, m := range s.o.Bus.Snapshot() {
-		s.out.seen(m)
-		s.offer(m)
+		s.out.noteSeen(m)
+		s.enqueue(m)
 	}
 }
 
 // up says that the broker has everything.
 func (s *serving) up() {
 	s.o.Log.Info("connected to the broker", "broker", redacted{s.url}, "client_id", s.o.ClientID)
-	s.say(true)
-	s.state("up")
+	s.publishHealth(true)
+	s.publishState("up")
 }
 
 // publish sends one message. An error means that the connection is no good.
 func (s *serving) publish(ctx context.Context, m bus.Message) error {
-	if !s.may(m) {
+	if !s.mayPublish(m) {
 		s.out.sent(m)
 		return nil
 	}
@@ -312,12 +312,12 @@ func (s *serving) publish(ctx context.Context, m bus.Message) error {
 		expiry = uint32(min(math.Ceil(left.Seconds()), math.MaxUint32))
 	}
 	p := s.c.packet(m, expiry)
-	s.flight = flight{m.Topic, size(p)}
-	if no, refused := s.leftOut(s.flight); refused {
-		s.flight = flight{}
+	s.inFlight = flight{m.Topic, size(p)}
+	if no, refused := s.knownRefusal(s.inFlight); refused {
+		s.inFlight = flight{}
 		s.out.sent(m)
 		if s.refusedBy(m.Topic, no) {
-			s.say(true)
+			s.publishHealth(true)
 		}
 		return nil
 	}
@@ -325,18 +325,18 @@ func (s *serving) publish(ctx context.Context, m bus.Message) error {
 	defer cancel()
 	err := s.c.publish(wait, p)
 	if no, refused := errors.AsType[*publishRefusedError](err); err == nil || refused {
-		s.flight, s.late = flight{}, 0
+		s.inFlight, s.timeouts = flight{}, 0
 		s.out.sent(m)
 		if refused {
 			if s.refusedBy(m.Topic, no.refusal) {
-				s.say(true)
+				s.publishHealth(true)
 			}
 			return nil
 		}
 		s.health.Sent++
 		if _, was := s.denied[m.Topic]; was {
 			delete(s.denied, m.Topic)
-			s.say(true)
+			s.publishHealth(true)
 		}
 		return nil
 	}
@@ -344,8 +344,8 @@ func (s *serving) publish(ctx context.Context, m bus.Message) error {
 	case ctx.Err() != nil:
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
-		s.out.again(m)
-		if s.late++; s.late >= s.timing.stuck {
+		s.out.requeue(m)
+		if s.timeouts++; s.timeouts >= s.timing.stuck {
 			return errStuck
 		}
 	default:
@@ -354,13 +354,13 @@ func (s *serving) publish(ctx context.Context, m bus.Message) error {
 	return nil
 }
 
-// leftOut reports whether a message must not be sent, since the broker takes none
+// knownRefusal reports whether a message must not be sent, since the broker takes none
 // of its size, or has ended connections for it.
-func (s *serving) leftOut(f flight) (refusal, bool) {
-	if s.c.most > 0 && f.size > s.c.most {
-		return refusal{code: codeTooLarge, most: s.c.most, size: f.size}, true
+func (s *serving) knownRefusal(f flight) (refusal, bool) {
+	if s.c.maxPacketSize > 0 && f.size > s.c.maxPacketSize {
+		return refusal{code: codeTooLarge, maxSize: s.c.maxPacketSize, size: f.size}, true
 	}
-	if s.most > 0 && f.size >= s.most {
+	if s.maxSize > 0 && f.size >= s.maxSize {
 		return refusal{code: codeTooLarge, size: f.size}, true
 	}
 	r := s.denied[f.topic]
@@ -370,21 +370,21 @@ func (s *serving) leftOut(f flight) (refusal, bool) {
 // leave says what waits, then the last words.
 func (s *serving) leave(ctx context.Context) {
 	s.flush(ctx)
-	ctx, cancel := context.WithTimeout(ctx, s.timing.farewell/3)
+	ctx, cancel := context.WithTimeout(ctx, s.timing.shutdown/3)
 	defer cancel()
 	if !s.o.SecondaryProcess && s.o.Role.Active() {
 		m := s.online()
 		m.Payload = []byte(devices.Offline)
 		_ = s.publish(ctx, m) // nobody is left to hear of it
 	}
-	if m := s.farewell(); m.Topic != "" {
+	if m := s.nodeLastWill(); m.Topic != "" {
 		_ = s.publish(ctx, m)
 	}
 }
 
 // flush sends what waits, as far as it takes no more than half of the farewell.
 func (s *serving) flush(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, s.timing.farewell/2)
+	ctx, cancel := context.WithTimeout(ctx, s.timing.shutdown/2)
 	defer cancel()
 	for {
 		m, ok, due := s.out.take(time.Now())
@@ -398,7 +398,7 @@ func (s *serving) flush(ctx context.Context) {
 			continue
 		}
 		if s.publish(ctx, m) != nil {
-			s.out.again(m)
+			s.out.requeue(m)
 			return
 		}
 	}

@@ -604,8 +604,8 @@ func TestLinkSaysWhatTheBrokerRefuses(t *testing.T) {
 			"homeassistant/device/a/config": {code: codeNotAuthorized}, "homeassistant/device/b/config": {code: codeNotAuthorized},
 		}, []string{"does not let this user publish on homeassistant/device/a/config, homeassistant/device/b/config: allow it in the broker's access list"}},
 		"a subscription":     {refusals{"powermgr/control/+/set": {subscribing: true, code: codeNotAuthorized}}, []string{"subscribe to powermgr/control/+/set: allow"}},
-		"too large":          {refusals{"powermgr/control/chart": {code: codeTooLarge, most: 2000, size: 9000}}, []string{"more than 2000 bytes, and so does not get powermgr/control/chart", "max_packet_size)"}},
-		"a large config":     {refusals{"homeassistant/device/a/config": {code: codeTooLarge, most: 2000, size: 9000}}, []string{"discovery.format to component"}},
+		"too large":          {refusals{"powermgr/control/chart": {code: codeTooLarge, maxSize: 2000, size: 9000}}, []string{"more than 2000 bytes, and so does not get powermgr/control/chart", "max_packet_size)"}},
+		"a large config":     {refusals{"homeassistant/device/a/config": {code: codeTooLarge, maxSize: 2000, size: 9000}}, []string{"discovery.format to component"}},
 		"a limit of its own": {refusals{"powermgr/control/chart": {code: codeTooLarge, size: 9000}}, []string{"too large", "message_size_limit"}},
 		"a quota":            {refusals{"powermgr/control/chart": {code: codeQuota}}, []string{"quota"}},
 		"the format":         {refusals{"powermgr/control/chart": {code: codeFormat}}, []string{"format"}},
@@ -917,7 +917,7 @@ func TestLinkTakesAFloodWithoutGrowing(t *testing.T) {
 	}
 	r.out.mu.Lock()
 	defer r.out.mu.Unlock()
-	if len(r.out.events) > eventsMost {
+	if len(r.out.events) > maxEvents {
 		t.Errorf("%d events wait", len(r.out.events))
 	}
 }
@@ -1055,7 +1055,7 @@ func TestConfigsGoOutOneByOne(t *testing.T) {
 	o.put(msg("powermgr/a", "3"))
 	m, _, _ := o.take(now)
 	o.put(msg("powermgr/a", "4"))
-	o.again(m) // it did not get through, but there is a newer one
+	o.requeue(m) // it did not get through, but there is a newer one
 	expect("powermgr/a 4", "")
 }
 

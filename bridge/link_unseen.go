@@ -16,35 +16,35 @@ type Unseen struct {
 
 type unseen struct {
 	payload []byte
-	held    bool // something waits for it to be seen
+	holds   bool // something waits for it to be seen
 }
 
-// Came notes a message that the broker had, which is told on bus.Stored.
-func (u *Unseen) Came(topic string, payload []byte) {
+// Add notes a message that the broker had, which is told on bus.Stored.
+func (u *Unseen) Add(topic string, payload []byte) {
 	if u.topics == nil {
 		u.topics = map[string]unseen{}
 	}
-	u.topics[topic] = unseen{payload, u.topics[topic].held}
+	u.topics[topic] = unseen{payload, u.topics[topic].holds}
 }
 
-// Holds reports whether what this process has said on topic has to wait.
-func (u *Unseen) Holds(topic string) bool {
+// Hold reports whether what this process has said on topic has to wait.
+func (u *Unseen) Hold(topic string) bool {
 	s, ok := u.topics[topic]
 	if ok {
-		s.held = true
+		s.holds = true
 		u.topics[topic] = s
 	}
 	return ok
 }
 
-// Seen takes in a message of this process, on bus.Seen or not. It reports the
+// Acknowledge takes in a message of this process, on bus.Seen or not. It reports the
 // topic on which something has waited for it.
-func (u *Unseen) Seen(m bus.Message) (topic string, waited bool) {
+func (u *Unseen) Acknowledge(m bus.Message) (topic string, waited bool) {
 	topic, ok := bus.SeenTopic(m.Topic)
 	s := u.topics[topic]
 	if !ok || !bytes.Equal(s.payload, m.Payload) {
 		return "", false
 	}
 	delete(u.topics, topic)
-	return topic, s.held
+	return topic, s.holds
 }

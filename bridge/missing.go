@@ -22,15 +22,15 @@ func (t *Thermostats) findMissing() {
 	has, sure := t.Listed()
 	var gone, unread []string
 	for _, id := range t.Controlled {
-		h := t.homes[devices.TopicID(id)]
+		h := t.byID[devices.TopicID(id)]
 		if h != nil && h.missing == 0 {
-			delete(t.absent, id)
+			delete(t.missedPolls, id)
 			continue
 		}
-		t.absent[id]++
+		t.missedPolls[id]++
 		listed := slices.ContainsFunc(has, func(v string) bool { return devices.TopicID(v) == devices.TopicID(id) })
 		switch {
-		case t.absent[id] < goneAfter:
+		case t.missedPolls[id] < goneAfter:
 		case sure && !listed:
 			gone = append(gone, id)
 		case h == nil: // what was read once grows old, and that is reported

@@ -41,10 +41,10 @@ func TestThermostatsThatAreNotThere(t *testing.T) {
 					Controlled: c.controlled, Missing: func(problem string) { said = problem },
 					Listed: func() ([]string, bool) { return listed, sure },
 				},
-				absent: map[string]int{}, homes: map[string]*thermostat{},
+				missedPolls: map[string]int{}, byID: map[string]*thermostat{},
 			}
 			for _, ids := range c.polls {
-				for _, h := range part.homes {
+				for _, h := range part.byID {
 					h.missing++
 				}
 				listed, sure = nil, true
@@ -56,7 +56,7 @@ func TestThermostatsThatAreNotThere(t *testing.T) {
 					}
 					listed = append(listed, name)
 					if !unread {
-						part.homes[devices.TopicID(name)] = &thermostat{}
+						part.byID[devices.TopicID(name)] = &thermostat{}
 					}
 				}
 				part.findMissing()
@@ -77,7 +77,7 @@ func TestAMissingThermostatIsStillMissingAfterAReload(t *testing.T) {
 				Controlled: []string{"9999999"}, Missing: func(problem string) { said = problem },
 				Listed: func() ([]string, bool) { return []string{"1000001"}, true },
 			},
-			absent: map[string]int{}, homes: map[string]*thermostat{},
+			missedPolls: map[string]int{}, byID: map[string]*thermostat{},
 		}
 	}
 	last := begin()

@@ -89,19 +89,19 @@ func (p Paces) reads(a Ahead) float64 {
 
 // A Moment is what the pace depends on beside the calls.
 type Moment struct {
-	Peak   bool      // a peak or its lead, be it by the schedule or by an override
-	Fresh  time.Time // figures are wanted again at this time, whatever the pace; zero: at none
-	Owed   bool      // something has still to be restored
-	Change time.Time // of the phase, before which the settings are read; zero: none is known
+	Peak      bool      // a peak or its lead, be it by the schedule or by an override
+	Fresh     time.Time // figures are wanted again at this time, whatever the pace; zero: at none
+	Restoring bool      // something has still to be restored
+	Change    time.Time // of the phase, before which the settings are read; zero: none is known
 }
 
 // beforeChange is how long before a change of phase the settings are read: what
 // is found there can be read a second time before the controller decides.
 const beforeChange = 3 * time.Minute
 
-// owedPace is the longest between two figures while something has still to be
+// restoringPace is the longest between two figures while something has still to be
 // restored: as long as a storm has the battery, only they tell that it is over.
-const owedPace = 15 * time.Minute
+const restoringPace = 15 * time.Minute
 
 // figures is when to read the figures again after last.
 func (m Moment) figures(p Paces, last time.Time) time.Time {
@@ -109,8 +109,8 @@ func (m Moment) figures(p Paces, last time.Time) time.Time {
 	switch {
 	case m.Peak:
 		pace = p.Peak
-	case m.Owed:
-		pace = min(p.Other, owedPace)
+	case m.Restoring:
+		pace = min(p.Other, restoringPace)
 	}
 	return atLatest(last.Add(pace), last, m.Fresh)
 }

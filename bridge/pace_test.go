@@ -75,7 +75,7 @@ func TestWhatIsDueWhen(t *testing.T) {
 	}{
 		{"off peak", Moment{}, "12:00", "12:20", "18:00"},
 		{"in a peak", Moment{Peak: true}, "16:00", "16:05", "16:30"},
-		{"something is to be restored", Moment{Owed: true}, "12:00", "12:15", "18:00"},
+		{"something is to be restored", Moment{Restoring: true}, "12:00", "12:15", "18:00"},
 		{"the lead begins with fresh figures", Moment{Fresh: at("15:30"), Change: at("15:30")}, "15:20", "15:30", "15:27"},
 		{"they are fresh", Moment{Fresh: at("15:30"), Change: at("15:30")}, "15:30", "15:50", "21:30"},
 		{"before the end of a peak", Moment{Peak: true, Change: at("19:00")}, "18:40", "18:45", "18:57"},

@@ -55,36 +55,36 @@ func (s Shared) publish(topic string, retain bool, v any) {
 // what is said of it.
 type poller struct {
 	Shared
-	name  string                            // "powerwall", for logs
-	topic string                            // of the API figures
-	every func(now time.Time) time.Duration // between polls; required
-	meter *Meter                            // nil: calls are not counted
-	owed  func() bool                       // whether something has still to be restored; nil: never
+	name      string                            // "powerwall", for logs
+	topic     string                            // of the API figures
+	every     func(now time.Time) time.Duration // between polls; required
+	meter     *Meter                            // nil: calls are not counted
+	restoring func() bool                       // whether something has still to be restored; nil: never
 
-	next    time.Time // of the regular poll; zero: at once
-	quiet   quiet     // what the vendor asked for
-	waits   *backoff.ExponentialBackOff
-	misses  int       // in a row
-	cut     int       // polls in a row that a command ended
-	asOf    time.Time // of the last good reading
-	readAt  time.Time // when that was
-	whole   bool      // the next poll reads all there is to read
-	checked time.Time // by a standby: its authorization
-	trouble string    // what was last warned of; empty: all is well
-	reason  string    // of trouble, as it was last
-	suspect string    // why a command was not authorized, until a poll has shown whether reads are; empty: none
-	denied  string    // why commands are not authorized, though reads are; empty: they are
-	online  *bool     // whether it answers; nil: not known yet
+	next          time.Time // of the regular poll; zero: at once
+	quiet         quiet     // what the vendor asked for
+	waits         *backoff.ExponentialBackOff
+	failures      int       // in a row
+	interruptions int       // polls in a row that a command ended
+	readAsOf      time.Time // of the last good reading
+	readAt        time.Time // when that was
+	readAll       bool      // the next poll reads all there is to read
+	checked       time.Time // by a standby: its authorization
+	problem       string    // what was last warned of; empty: all is well
+	reason        string    // of trouble, as it was last
+	suspect       string    // why a command was not authorized, until a poll has shown whether reads are; empty: none
+	denied        string    // why commands are not authorized, though reads are; empty: they are
+	online        *bool     // whether it answers; nil: not known yet
 }
 
 // How a vendor is polled that does not answer.
 const (
-	firstWait  = 30 * time.Second
-	longWait   = 10 * time.Minute
-	owedWait   = 90 * time.Second // at most, while something has to be restored
-	spread     = 0.3              // of a wait, either way
-	missesDown = 3                // in a row, after which it is said to be offline
-	maxCuts    = 2                // polls in a row that commands may end
+	firstWait        = 30 * time.Second
+	longWait         = 10 * time.Minute
+	restoringWait    = 90 * time.Second // at most, while something has to be restored
+	waitJitter       = 0.3              // of a wait, either way
+	failuresOffline  = 3                // in a row, after which it is said to be offline
+	maxInterruptions = 2                // polls in a row that commands may end
 )
 
 func newPoller(s Shared, name, topic string, every func(time.Time) time.Duration, m *Meter) *poller {
@@ -114,13 +114,13 @@ type API struct {
 	Reauthorise bool    `json:"reauthorise"`     // a person has to run powermgr auth
 }
 
-// turned reports whether m says that the standing of this node has changed:
+// roleChanged reports whether m says that the standing of this node has changed:
 // then it is time to look.
-func (a *poller) turned(m bus.Message) bool {
+func (a *poller) roleChanged(m bus.Message) bool {
 	if m.Topic != bus.Role {
 		return false
 	}
-	a.next, a.whole = a.Bus.Now(), true
+	a.next, a.readAll = a.Bus.Now(), true
 	return true
 }
 
@@ -157,72 +157,72 @@ func (a *poller) standBy(ctx context.Context, sub *bus.Subscription, work func(c
 // read makes one poll of it. interrupted says that a command ended it, which
 // then goes first; but commands cannot keep an account from ever being read.
 func (a *poller) read(ctx context.Context, sub *bus.Subscription, work func(context.Context) error) (interrupted bool, err error) {
-	if a.cut >= maxCuts {
-		a.cut = 0
+	if a.interruptions >= maxInterruptions {
+		a.interruptions = 0
 		return false, bounded(ctx, work)
 	}
 	free, stop := sub.Free(ctx)
 	defer stop()
 	if err = bounded(free, work); err != nil && free.Err() != nil {
-		a.cut++
+		a.interruptions++
 		a.next = a.Bus.Now()
 		return true, err
 	}
-	a.cut = 0
+	a.interruptions = 0
 	return false, err
 }
 
 // polled notes the outcome of a poll at now; asOf is that of the figures.
 func (a *poller) polled(now, asOf time.Time, err error) {
 	if err == nil {
-		a.asOf, a.readAt = asOf, now
+		a.readAsOf, a.readAt = asOf, now
 		a.good(now)
 		if a.suspect != "" {
 			a.denied = a.suspect
 		}
 		a.suspect = ""
 		a.next = now.Add(a.every(now))
-		a.say(now)
+		a.publishAPI(now)
 		return
 	}
 	kind := devices.KindOf(err)
 	a.suspect = "" // it is about all of the account
-	a.misses++
+	a.failures++
 	a.reason = err.Error()
 	a.limit(err, now)
 	a.next = now.Add(a.wait(kind, err))
-	if trouble := kind.String(); trouble != a.trouble {
+	if trouble := kind.String(); trouble != a.problem {
 		a.Log.Warn("the vendor did not answer as it should", "device", a.name, "kind", trouble, "reason", err)
-		a.trouble = trouble
+		a.problem = trouble
 	}
-	if a.misses >= missesDown || kind == devices.Unauthorized || kind == devices.LockedOut {
+	if a.failures >= failuresOffline || kind == devices.Unauthorized || kind == devices.LockedOut {
 		a.online = new(false)
 	}
-	a.say(now)
+	a.publishAPI(now)
 }
 
 // good notes that the vendor has answered as it should, be it with a part of
 // what there is to read.
 func (a *poller) good(now time.Time) {
-	a.misses = 0
+	a.failures = 0
 	a.answered(now)
 	a.waits.Reset()
-	if a.trouble != "" {
+	if a.problem != "" {
 		a.Log.Info("the vendor answers again", "device", a.name)
-		a.trouble = ""
+		a.problem = ""
 	}
 	a.online = new(true)
 }
 
-// say publishes the API figures.
-func (a *poller) say(now time.Time) {
+// publishAPI publishes the API figures.
+func (a *poller) publishAPI(now time.Time) {
 	var api API
-	if !a.asOf.IsZero() {
+	if !a.readAsOf.IsZero() {
 		at := now // the figures grow old while the vendor does not answer
-		if a.trouble == "" {
+		if a.problem == "" {
 			at = a.readAt
 		}
-		api.AgeSeconds = new(math.Round(max(0, at.Sub(a.asOf)).Seconds()))
+		api.AgeSeconds = new(math.Round(max(0, at.Sub(a.readAsOf)).Seconds()))
 	}
 	if a.meter != nil {
 		api.CallsToday, api.FailedToday = a.meter.Today(now)
@@ -230,15 +230,15 @@ func (a *poller) say(now time.Time) {
 			api.CallsMonth, api.CallsPerMonth = new(b.Month(now)), &b.Calls
 		}
 	}
-	api.Failed = a.misses
-	if a.trouble != "" {
-		api.Problem, api.Reason = &a.trouble, &a.reason
+	api.Failed = a.failures
+	if a.problem != "" {
+		api.Problem, api.Reason = &a.problem, &a.reason
 	}
 	unauthorized := devices.Unauthorized.String()
-	if a.denied != "" && a.trouble != unauthorized {
+	if a.denied != "" && a.problem != unauthorized {
 		api.Problem, api.Reason = &unauthorized, &a.denied
 	}
-	api.Reauthorise = a.trouble == unauthorized || a.denied != ""
+	api.Reauthorise = a.problem == unauthorized || a.denied != ""
 	a.publish(a.topic, true, api)
 }
 
@@ -250,7 +250,7 @@ func (a *poller) wait(kind devices.Kind, err error) time.Duration {
 		asked = e.RetryAfter
 	}
 	next := a.waits.NextBackOff()
-	next += time.Duration((2*a.Chance() - 1) * spread * float64(next))
+	next += time.Duration((2*a.Chance() - 1) * waitJitter * float64(next))
 	switch kind {
 	case devices.Unauthorized, devices.LockedOut, devices.Refused:
 		return max(asked, longWait) // the adapter answers without a call until something has changed
@@ -258,8 +258,8 @@ func (a *poller) wait(kind devices.Kind, err error) time.Duration {
 		return max(asked, next)
 	}
 	most := max(a.every(a.Bus.Now()), firstWait)
-	if a.owed != nil && a.owed() {
-		most = min(most, owedWait) // the first good reading brings the command
+	if a.restoring != nil && a.restoring() {
+		most = min(most, restoringWait) // the first good reading brings the command
 	}
 	return max(asked, min(next, most))
 }
@@ -280,14 +280,14 @@ func (a *poller) due(write time.Time) time.Time {
 
 // noReads says until when the vendor wants no reads; nil: it can be read.
 func (a *poller) noReads(now time.Time) error {
-	if !a.silent(now) {
+	if !a.readsPaused(now) {
 		return nil
 	}
 	return &devices.Error{Vendor: a.name, Op: "read it first", Kind: devices.Throttled, Err: fmt.Errorf("the vendor wants no reads for another %s", a.quiet.Reads.Sub(now).Round(time.Second))}
 }
 
-// sayAvailability publishes whether a device is there, if it was not said before.
-func (s Shared) sayAvailability(topic string, online bool) {
+// publishAvailability publishes whether a device is there, if it was not said before.
+func (s Shared) publishAvailability(topic string, online bool) {
 	state := devices.Offline
 	if online {
 		state = devices.Online

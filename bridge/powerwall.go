@@ -17,11 +17,11 @@ import (
 // Energy, History and Owed.
 type PowerwallOptions struct {
 	Shared
-	Device PowerwallDevice
-	Every  func(now time.Time) time.Duration // between polls
-	Meter  *Meter                            // nil: calls are not counted
-	Energy *Energy                           // nil: lifetime counters only as the vendor gives them
-	Owed   func() bool                       // whether it has still to be given something back; nil: never
+	Device    PowerwallDevice
+	Every     func(now time.Time) time.Duration // between polls
+	Meter     *Meter                            // nil: calls are not counted
+	Energy    *Energy                           // nil: lifetime counters only as the vendor gives them
+	Restoring func() bool                       // whether it has still to be given something back; nil: never
 	// History is what Energy follows. Nil: power alone.
 	History EnergyHistory
 	// Budget is what calls there are, if their number is limited; Every then says
@@ -36,66 +36,66 @@ type PowerwallOptions struct {
 // writes never interleave, and a command goes before a poll under way.
 type Powerwall struct {
 	PowerwallOptions
-	poller *poller
-	queue  *commandQueue
-	sub    *bus.Subscription
-	last   *devices.PowerwallReading
-	past   map[string][]any // by setting: what may still show from before the write under way; nil first: whatever shows first
-	idle   bool             // another node is the active one
-	tariff []byte           // as it was published last
+	poller     *poller
+	queue      *commandQueue
+	sub        *bus.Subscription
+	last       *devices.PowerwallReading
+	past       map[string][]any // by setting: what may still show from before the write under way; nil first: whatever shows first
+	standingBy bool             // another node is the active one
+	tariff     []byte           // as it was published last
 
 	commanded map[string]time.Time   // by setting: when a command for it last came
 	changed   time.Time              // when a reading last showed a setting that was not asked for here
-	looks     map[string][]time.Time // by setting: when the settings are to be read, whatever their pace; "": after a change that nobody asked for here
+	rereads   map[string][]time.Time // by setting: when the settings are to be read, whatever their pace; "": after a change that nobody asked for here
 
-	historyAt time.Time // history is not read before
-	untold    string    // why it was not, as last said; empty: it was
+	historyAt      time.Time // history is not read before
+	historyProblem string    // why it was not, as last said; empty: it was
 }
 
 // NewPowerwall returns a part that has subscribed already.
 func NewPowerwall(o PowerwallOptions) *Powerwall {
 	p := &Powerwall{
-		PowerwallOptions: o, past: map[string][]any{}, looks: map[string][]time.Time{}, commanded: map[string]time.Time{},
+		PowerwallOptions: o, past: map[string][]any{}, rereads: map[string][]time.Time{}, commanded: map[string]time.Time{},
 		sub: o.Bus.Subscribe("powerwall", o.Topics.Powerwall("+"+devices.Set), bus.Role, bus.Stored(o.Topics.Powerwall(devices.StateLeaf))),
 	}
 	p.poller = newPoller(o.Shared, "powerwall", o.Topics.Powerwall(devices.APILeaf), p.pace, o.Meter)
-	p.poller.owed = o.Owed
-	p.queue = &commandQueue{poller: p.poller, owned: func(key string) bool { return key == "reserve" && p.last != nil && taken(*p.last) }}
+	p.poller.restoring = o.Restoring
+	p.queue = &commandQueue{poller: p.poller, usedByOthers: func(key string) bool { return key == "reserve" && p.last != nil && usedByOthers(*p.last) }}
 	return p
 }
 
 // Run works until ctx ends; its error is ctx's.
 func (p *Powerwall) Run(ctx context.Context) error {
 	defer p.sub.Close()
-	defer p.rest()
-	p.poller.recall(p.Bus.Now())
+	defer p.saveCounters()
+	p.poller.loadLimits(p.Bus.Now())
 	for {
-		if len(p.queue.refused()) > 0 && p.last != nil {
+		if len(p.queue.takeRefused()) > 0 && p.last != nil {
 			p.show()
 		}
 		m, ok, err := p.sub.Next(ctx, p.due(p.Bus.Now()))
 		switch {
 		case err != nil:
 			return err
-		case ok && p.poller.turned(m):
+		case ok && p.poller.roleChanged(m):
 		case ok && m.Topic == bus.Stored(p.Topics.Powerwall(devices.StateLeaf)):
-			p.recall(m)
+			p.recallCounters(m)
 		case ok:
 			p.command(ctx, m)
 		case !p.Role.Active():
 			p.standBy(ctx)
 		default:
-			p.idle = false
+			p.standingBy = false
 			p.poll(ctx)
 		}
 	}
 }
 
 func (p *Powerwall) standBy(ctx context.Context) {
-	if !p.idle {
-		p.idle = true
-		p.queue.drop()
-		p.rest()
+	if !p.standingBy {
+		p.standingBy = true
+		p.queue.abandonAll()
+		p.saveCounters()
 		p.last = nil // the other node's settings and counters are newer
 	}
 	p.poller.standBy(ctx, p.sub, func(ctx context.Context) error {
@@ -104,20 +104,20 @@ func (p *Powerwall) standBy(ctx context.Context) {
 	})
 }
 
-// rest makes the counters safe for whoever goes on with them.
-func (p *Powerwall) rest() {
+// saveCounters makes the counters safe for whoever goes on with them.
+func (p *Powerwall) saveCounters() {
 	if p.Energy != nil {
-		p.Energy.Rest()
+		p.Energy.StandBy()
 	}
 	if p.Budget != nil {
-		p.Budget.Rest()
+		p.Budget.StandBy()
 	}
 }
 
-// recall goes on from the energy counters that the broker has, where they are
+// recallCounters goes on from the energy counters that the broker has, where they are
 // ahead of this node's: Home Assistant has counted up to those. Nothing else of
 // a stored state is believed.
-func (p *Powerwall) recall(m bus.Message) {
+func (p *Powerwall) recallCounters(m bus.Message) {
 	defer p.Bus.Publish(bus.Message{Topic: bus.Seen(p.Topics.Powerwall(devices.StateLeaf)), Payload: m.Payload, Retain: true}) // the link waits for it
 	r, err := bus.Decode[devices.PowerwallReading](m)
 	if err != nil || p.Energy == nil {
@@ -129,12 +129,12 @@ func (p *Powerwall) recall(m bus.Message) {
 }
 
 func (p *Powerwall) poll(ctx context.Context) {
-	wanted, now := p.wanted(p.Bus.Now()), p.Bus.Now()
+	wanted, now := p.partDue(p.Bus.Now()), p.Bus.Now()
 	switch {
 	case wanted == nothing:
 		return
-	case p.poller.silent(now):
-		p.queue.settle(ctx, held)
+	case p.poller.readsPaused(now):
+		p.queue.afterPoll(ctx, notPolled)
 		return
 	}
 	var r devices.PowerwallReading
@@ -147,21 +147,21 @@ func (p *Powerwall) poll(ctx context.Context) {
 	}
 	var limit error
 	if err == nil && wanted != settings {
-		limit = p.follow(ctx) // first, so that what is published counts it
+		limit = p.syncHistory(ctx) // first, so that what is published counts it
 	}
-	p.took(r, wanted, err)
+	p.publishRead(r, wanted, err)
 	now = p.Bus.Now()
 	if limit != nil { // of all reads, although this one was answered
 		p.poller.polled(now, r.AsOf(), limit)
 	}
 	under := len(p.queue.open)
-	p.queue.settle(ctx, polledWith(err))
+	p.queue.afterPoll(ctx, pollResultOf(err))
 	if len(p.queue.open) < under {
 		if p.Energy != nil {
-			p.Energy.Busy(now)
+			p.Energy.AfterCommand(now)
 		}
 		if p.Budget != nil {
-			p.Budget.Busy()
+			p.Budget.AfterCommand()
 		}
 	}
 }
@@ -219,12 +219,12 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 		p.queue.accept(a)
 	})
 	if !automatic {
-		p.queue.person(setting, now)
+		p.queue.notePerson(setting, now)
 	}
-	p.lookAfter(setting, cmd, now)
+	p.scheduleRereads(setting, cmd, now)
 	p.commanded[setting] = now
 	w := &write{
-		key: setting, asked: want, answers: []answer{a}, first: first, automatic: automatic, until: lastSend(m, now),
+		key: setting, asked: want, answers: []answer{a}, answerFirst: first, automatic: automatic, until: lastSend(m, now),
 		send: func(ctx context.Context) error { return p.Device.Apply(ctx, cmd) },
 		look: func() verdict { return p.look(setting, want) },
 	}
@@ -253,7 +253,7 @@ func (p *Powerwall) supersede(setting string) {
 	}
 	for _, w := range slices.Clone(p.queue.open) {
 		if w.key == setting {
-			p.queue.finish(w, superseded(!w.automatic || w.told()))
+			p.queue.finish(w, superseded(!w.automatic || w.wasSent()))
 		}
 	}
 }
@@ -274,11 +274,11 @@ func (p *Powerwall) look(setting string, want any) verdict {
 		return shown
 	case past[0] == nil:
 		past[0] = got
-		return before
+		return asBefore
 	case slices.Contains(past, got):
-		return before
+		return asBefore
 	}
-	return other
+	return shownOther
 }
 
 // powerwallCommand reads the value of a command. The accepted forms:

@@ -34,9 +34,9 @@ const (
 
 // When the settings are read after a command, besides until it shows.
 const (
-	lookSettled = devices.ShownWithin + 30*time.Second     // an earlier one can no longer land over it
-	lookLate    = devices.AnswerWithin + 30*time.Second    // it can no longer land itself
-	lookLimit   = devices.ReserveLimitWithin + time.Minute // the device has made up its mind that it does not accept a reserve above snapsBack
+	rereadSettled = devices.ShownWithin + 30*time.Second     // an earlier one can no longer land over it
+	rereadLate    = devices.AnswerWithin + 30*time.Second    // it can no longer land itself
+	rereadLimit   = devices.ReserveLimitWithin + time.Minute // the device has made up its mind that it does not accept a reserve above snapsBack
 )
 
 // snapsBack is what a Powerwall may turn a higher reserve into, at once or half an
@@ -57,11 +57,11 @@ func (p *Powerwall) pace(now time.Time) time.Duration {
 // moment is what the pace depends on at now.
 func (p *Powerwall) moment(now time.Time) Moment {
 	m := p.Moment(now)
-	m.Owed = p.owed()
+	m.Restoring = p.restoring()
 	return m
 }
 
-func (p *Powerwall) owed() bool { return p.Owed != nil && p.Owed() }
+func (p *Powerwall) restoring() bool { return p.Restoring != nil && p.Restoring() }
 
 func (p *Powerwall) historyEvery(now time.Time) time.Duration {
 	if p.limited() {
@@ -76,7 +76,7 @@ func (p *Powerwall) due(now time.Time) time.Time {
 		return p.poller.due(p.queue.due())
 	}
 	m := p.moment(now)
-	p.hasten(m, now)
+	p.advanceNextRead(m, now)
 	at := minTime(p.poller.due(p.queue.due()), maxTime(p.settingsDue(m, now), p.poller.quiet.Reads))
 	return minTime(at, now.Add(paceAgain))
 }
@@ -84,12 +84,12 @@ func (p *Powerwall) due(now time.Time) time.Time {
 // paced reports whether the paces say what is read: not on standby, and not until
 // the vendor has answered, for then a poll is there to get hold of it.
 func (p *Powerwall) paced() bool {
-	return p.limited() && p.Role.Active() && p.last != nil && p.poller.trouble == "" && !p.poller.whole
+	return p.limited() && p.Role.Active() && p.last != nil && p.poller.problem == "" && !p.poller.readAll
 }
 
-// hasten brings the next reading of the figures forward when the pace has become
+// advanceNextRead brings the next reading of the figures forward when the pace has become
 // quicker since the last.
-func (p *Powerwall) hasten(m Moment, now time.Time) {
+func (p *Powerwall) advanceNextRead(m Moment, now time.Time) {
 	last := p.last.PolledAt
 	p.poller.next = minTime(p.poller.next, maxTime(m.figures(p.Budget.Paces(now), last), last.Add(p.Every(now))))
 }
@@ -97,7 +97,7 @@ func (p *Powerwall) hasten(m Moment, now time.Time) {
 // settingsDue is when the settings are to be read next.
 func (p *Powerwall) settingsDue(m Moment, now time.Time) time.Time {
 	at := m.settings(p.Budget.Paces(now), p.last.SettingsAsOf())
-	for _, looks := range p.looks {
+	for _, looks := range p.rereads {
 		for _, look := range looks {
 			at = minTime(at, look)
 		}
@@ -105,14 +105,14 @@ func (p *Powerwall) settingsDue(m Moment, now time.Time) time.Time {
 	return at
 }
 
-// wanted is what is to be read at now.
-func (p *Powerwall) wanted(now time.Time) part {
+// partDue is what is to be read at now.
+func (p *Powerwall) partDue(now time.Time) part {
 	if !p.paced() {
 		return everything
 	}
 	write := p.queue.due()
 	live := !now.Before(p.poller.next)
-	set := !now.Before(p.settingsDue(p.moment(now), now)) || !write.IsZero() && !now.Before(write) || live && (p.owed() || taken(*p.last))
+	set := !now.Before(p.settingsDue(p.moment(now), now)) || !write.IsZero() && !now.Before(write) || live && (p.restoring() || usedByOthers(*p.last))
 	switch {
 	case live && set:
 		return everything
@@ -124,9 +124,9 @@ func (p *Powerwall) wanted(now time.Time) part {
 	return nothing
 }
 
-// taken reports whether somebody else has the battery for a while, and may change
+// usedByOthers reports whether somebody else has the battery for a while, and may change
 // its settings: a storm, the utility, or an outage.
-func taken(r devices.PowerwallReading) bool {
+func usedByOthers(r devices.PowerwallReading) bool {
 	is := func(flag *bool) bool { return flag != nil && *flag }
 	return is(r.StormActive) || is(r.GridServicesActive) || r.GridConnected != nil && !*r.GridConnected
 }
@@ -148,23 +148,23 @@ func (p *Powerwall) read(ctx context.Context, wanted part) (r devices.PowerwallR
 	return r, err
 }
 
-// took publishes what a reading has brought.
-func (p *Powerwall) took(r devices.PowerwallReading, wanted part, err error) {
+// publishRead publishes what a reading has brought.
+func (p *Powerwall) publishRead(r devices.PowerwallReading, wanted part, err error) {
 	now := p.Bus.Now()
 	if err == nil {
 		if wanted != figures {
 			r.SettingsAt = now
-			for setting, looks := range p.looks {
-				p.looks[setting] = slices.DeleteFunc(looks, func(at time.Time) bool { return !now.Before(at) })
+			for setting, looks := range p.rereads {
+				p.rereads[setting] = slices.DeleteFunc(looks, func(at time.Time) bool { return !now.Before(at) })
 			}
 			switch {
 			case p.last == nil:
 				// It may have been changed while powermgr was away, and a change
 				// counts with the second reading that shows it.
-				p.looks[""] = []time.Time{now.Add(changedAgain)}
-			case p.strange(r, now):
+				p.rereads[""] = []time.Time{now.Add(changedAgain)}
+			case p.changedElsewhere(r, now):
 				p.changed = now
-				p.looks[""] = []time.Time{now.Add(changedAgain)}
+				p.rereads[""] = []time.Time{now.Add(changedAgain)}
 			}
 		}
 		if wanted != settings {
@@ -174,13 +174,13 @@ func (p *Powerwall) took(r devices.PowerwallReading, wanted part, err error) {
 			}
 		}
 		if wanted == everything {
-			p.poller.whole = false
+			p.poller.readAll = false
 		}
 		p.last = &r
 	}
 	if err == nil && wanted == settings {
 		p.poller.good(now)
-		p.poller.say(now)
+		p.poller.publishAPI(now)
 	} else {
 		p.poller.polled(now, r.AsOf(), err)
 	}
@@ -190,17 +190,17 @@ func (p *Powerwall) took(r devices.PowerwallReading, wanted part, err error) {
 	// Availability first: Home Assistant drops the states of what is away.
 	if online := p.poller.online; online != nil {
 		old := p.last != nil && p.last.Age() >= devices.TooOld // then the cloud answers, and not the gateway
-		p.sayAvailability(p.Topics.Powerwall(devices.AvailLeaf), *online && !old)
+		p.publishAvailability(p.Topics.Powerwall(devices.AvailLeaf), *online && !old)
 	}
 	if err == nil {
 		p.show()
 	}
 }
 
-// strange reports whether a reading shows a reserve or a mode that the last one
+// changedElsewhere reports whether a reading shows a reserve or a mode that the last one
 // did not, and that nobody has asked for here. What was before a command can show
 // until its write can no longer land.
-func (p *Powerwall) strange(r devices.PowerwallReading, now time.Time) bool {
+func (p *Powerwall) changedElsewhere(r devices.PowerwallReading, now time.Time) bool {
 	before := p.settingsOf(*p.last)
 	after := p.settingsOf(r)
 	for _, setting := range []string{"reserve", "mode"} {
@@ -216,17 +216,17 @@ func (p *Powerwall) strange(r devices.PowerwallReading, now time.Time) bool {
 	return false
 }
 
-// lookAfter sees to it that the settings are read at the times that matter after
+// scheduleRereads sees to it that the settings are read at the times that matter after
 // a command for one.
-func (p *Powerwall) lookAfter(setting string, cmd devices.PowerwallCommand, now time.Time) {
-	looks := []time.Time{now.Add(lookLate)}
+func (p *Powerwall) scheduleRereads(setting string, cmd devices.PowerwallCommand, now time.Time) {
+	looks := []time.Time{now.Add(rereadLate)}
 	if p.queue.pending(setting) {
-		looks = append(looks, now.Add(lookSettled))
+		looks = append(looks, now.Add(rereadSettled))
 	}
 	if cmd.Reserve != nil && *cmd.Reserve > snapsBack {
-		looks = append(looks, now.Add(lookLimit))
+		looks = append(looks, now.Add(rereadLimit))
 	}
-	p.looks[setting] = looks
+	p.rereads[setting] = looks
 }
 
 // unchanged reads the settings before an automatic command is sent, and says why
@@ -256,7 +256,7 @@ func (p *Powerwall) unchanged(ctx context.Context, restores bool) error {
 // readNow reads the settings, whenever they are due.
 func (p *Powerwall) readNow(ctx context.Context) error {
 	wanted := settings
-	if p.last == nil || p.poller.trouble != "" {
+	if p.last == nil || p.poller.problem != "" {
 		wanted = everything
 	}
 	var r devices.PowerwallReading
@@ -265,7 +265,7 @@ func (p *Powerwall) readNow(ctx context.Context) error {
 		return err
 	})
 	if ctx.Err() == nil {
-		p.took(r, wanted, err)
+		p.publishRead(r, wanted, err)
 	}
 	return err
 }

@@ -287,14 +287,14 @@ func TestTheEndOfAStormIsSeenSoonWhileTheReserveIsToBeRestored(t *testing.T) {
 		within time.Duration // zero: not within an hour
 	}{
 		{0, true, time.Minute}, // they are not limited
-		{5000, true, owedPace},
-		{1, true, owedPace},
+		{5000, true, restoringPace},
+		{1, true, restoringPace},
 		{1, false, 0},
 	} {
 		f, peak := &fakeBattery{reserve: 100, storm: true}, &atomic.Bool{}
 		part := func(s Shared) func(context.Context) error {
 			p := limitedPowerwall(s, f, c.calls, peak)
-			p.Owed = func() bool { return c.owed }
+			p.Restoring = func() bool { return c.owed }
 			return NewPowerwall(p).Run
 		}
 		bubble(t, part, func(r *rig) {

@@ -345,13 +345,13 @@ func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReadi
 	}
 	switch {
 	case strange:
-		return other
+		return shownOther
 	case silent:
 		return unknown
 	case taken && old:
-		return partly
+		return partlyShown
 	case old:
-		return before
+		return asBefore
 	}
 	return shown
 }

@@ -16,11 +16,11 @@ import (
 // Meter, Owed, Controlled, Listed and Missing.
 type ThermostatsOptions struct {
 	Shared
-	Device   ThermostatDevices
-	Every    func(now time.Time) time.Duration // between polls
-	Meter    *Meter                            // nil: calls are not counted
-	Location *time.Location                    // of the home: "until 19:00" is its time
-	Owed     func() bool                       // whether one of them has still to be given something back; nil: never
+	Device    ThermostatDevices
+	Every     func(now time.Time) time.Duration // between polls
+	Meter     *Meter                            // nil: calls are not counted
+	Location  *time.Location                    // of the home: "until 19:00" is its time
+	Restoring func() bool                       // whether one of them has still to be given something back; nil: never
 	// Controlled are the vendor's ids of those that the account has to have, and
 	// Missing is told after each good poll which it has not, in words that are
 	// empty if it has all. Listed is what the account has, whether or not it could
@@ -36,23 +36,23 @@ type ThermostatsOptions struct {
 // Assistant sends the two set points of a range as two messages.
 type Thermostats struct {
 	ThermostatsOptions
-	poller *poller
-	queue  *commandQueue
-	sub    *bus.Subscription
-	homes  map[string]*thermostat
-	absent map[string]int // good polls in a row that had no reading of one of Controlled
-	idle   bool           // another node is the active one
+	poller      *poller
+	queue       *commandQueue
+	sub         *bus.Subscription
+	byID        map[string]*thermostat
+	missedPolls map[string]int // good polls in a row that had no reading of one of Controlled
+	standingBy  bool           // another node is the active one
 }
 
 // thermostat is one device, by ThermostatReading.ID.
 type thermostat struct {
-	last    devices.ThermostatReading
-	missing int       // good polls in a row without it
-	changed time.Time // when a reading last showed a setting that was not asked for here
-	draft   []request // what a person has sent and was not sent on yet
-	at      time.Time // when the draft is sent on
-	tasks   []*task   // under way
-	past    []devices.ThermostatReading
+	last     devices.ThermostatReading
+	missing  int       // good polls in a row without it
+	changed  time.Time // when a reading last showed a setting that was not asked for here
+	gathered []request // what a person has sent and was not sent on yet
+	sendAt   time.Time // when the draft is sent on
+	tasks    []*task   // under way
+	past     []devices.ThermostatReading
 }
 
 // A request is one command to a thermostat.
@@ -71,43 +71,43 @@ type task struct {
 	want     devices.ThermostatCommand // merged: all that the device will show
 }
 
-// together is how long a person's command waits for others to the same
+// gatherWithin is how long a person's command waits for others to the same
 // thermostat.
-const together = 250 * time.Millisecond
+const gatherWithin = 250 * time.Millisecond
 
 // NewThermostats returns a part that has subscribed already.
 func NewThermostats(o ThermostatsOptions) *Thermostats {
 	a := newPoller(o.Shared, "thermostats", o.Topics.Thermostats(devices.APILeaf), o.Every, o.Meter)
-	a.owed = o.Owed
+	a.restoring = o.Restoring
 	t := &Thermostats{
-		ThermostatsOptions: o, poller: a, homes: map[string]*thermostat{}, absent: map[string]int{},
+		ThermostatsOptions: o, poller: a, byID: map[string]*thermostat{}, missedPolls: map[string]int{},
 		sub: o.Bus.Subscribe("thermostats", o.Topics.Thermostat("+", "+"+devices.Set), bus.Role),
 	}
-	t.queue = &commandQueue{poller: a, owned: func(id string) bool { return t.homes[id].owned() }}
+	t.queue = &commandQueue{poller: a, usedByOthers: func(id string) bool { return t.byID[id].usedByOthers() }}
 	return t
 }
 
-// owned reports whether a vacation or an event of the utility has the thermostat.
-func (h *thermostat) owned() bool {
+// usedByOthers reports whether a vacation or an event of the utility has the thermostat.
+func (h *thermostat) usedByOthers() bool {
 	return h.last.UtilityEvent || h.last.Hold != nil && *h.last.Hold == devices.HoldVacation
 }
 
 // Resume has t know which thermostats last, which has run in this process and has
 // ended, has looked for in vain. Call it before Run.
-func (t *Thermostats) Resume(last *Thermostats) { t.absent = maps.Clone(last.absent) }
+func (t *Thermostats) Resume(last *Thermostats) { t.missedPolls = maps.Clone(last.missedPolls) }
 
 // Run works until ctx ends; its error is ctx's.
 func (t *Thermostats) Run(ctx context.Context) error {
 	defer t.sub.Close()
-	t.poller.recall(t.Bus.Now())
+	t.poller.loadLimits(t.Bus.Now())
 	for {
-		for _, topic := range t.queue.refused() {
+		for _, topic := range t.queue.takeRefused() {
 			levels, _ := t.Topics.Split(topic)
-			if h := t.homes[levels[1]]; h != nil && h.last.VendorID != "" {
+			if h := t.byID[levels[1]]; h != nil && h.last.VendorID != "" {
 				t.show(h)
 			}
 		}
-		wake, drafted := t.sendAt()
+		wake, drafted := t.nextSend()
 		if !drafted { // a poll could hold a draft up
 			wake = t.poller.due(t.queue.due())
 		}
@@ -115,26 +115,26 @@ func (t *Thermostats) Run(ctx context.Context) error {
 		switch now := t.Bus.Now(); {
 		case err != nil:
 			return err
-		case ok && t.poller.turned(m):
+		case ok && t.poller.roleChanged(m):
 		case ok:
 			t.command(ctx, m, now)
 		case !t.Role.Active():
 			t.standBy(ctx)
 		case drafted:
-			t.sendDrafts(ctx, now)
+			t.sendGathered(ctx, now)
 		default:
-			t.idle = false
+			t.standingBy = false
 			t.poll(ctx)
 		}
 	}
 }
 
 func (t *Thermostats) standBy(ctx context.Context) {
-	if !t.idle {
-		t.idle = true
-		t.queue.drop()
-		for _, h := range t.homes {
-			h.draft, h.tasks = nil, nil
+	if !t.standingBy {
+		t.standingBy = true
+		t.queue.abandonAll()
+		for _, h := range t.byID {
+			h.gathered, h.tasks = nil, nil
 		}
 	}
 	t.poller.standBy(ctx, t.sub, func(ctx context.Context) error {
@@ -144,8 +144,8 @@ func (t *Thermostats) standBy(ctx context.Context) {
 }
 
 func (t *Thermostats) poll(ctx context.Context) {
-	if t.poller.silent(t.Bus.Now()) {
-		t.queue.settle(ctx, held)
+	if t.poller.readsPaused(t.Bus.Now()) {
+		t.queue.afterPoll(ctx, notPolled)
 		return
 	}
 	var rs []devices.ThermostatReading
@@ -154,27 +154,27 @@ func (t *Thermostats) poll(ctx context.Context) {
 		return err
 	})
 	if !interrupted && ctx.Err() == nil {
-		t.took(rs, err)
-		t.queue.settle(ctx, polledWith(err))
+		t.publishRead(rs, err)
+		t.queue.afterPoll(ctx, pollResultOf(err))
 	}
 }
 
-// took publishes the outcome of a poll.
-func (t *Thermostats) took(rs []devices.ThermostatReading, err error) {
+// publishRead publishes the outcome of a poll.
+func (t *Thermostats) publishRead(rs []devices.ThermostatReading, err error) {
 	now := t.Bus.Now()
 	oldest := now
 	if err == nil {
-		for _, h := range t.homes {
+		for _, h := range t.byID {
 			h.missing++
 		}
 		for i := range rs {
 			r := &rs[i]
 			r.PolledAt = now
 			oldest = minTime(oldest, r.AsOf())
-			h := t.homes[r.ID()]
+			h := t.byID[r.ID()]
 			if h == nil {
 				h = &thermostat{}
-				t.homes[r.ID()] = h
+				t.byID[r.ID()] = h
 			}
 			if h.last.VendorID != "" && !sameSetting(h.last, *r) && !slices.ContainsFunc(h.past, func(p devices.ThermostatReading) bool { return sameSetting(p, *r) }) {
 				h.changed = now
@@ -183,11 +183,11 @@ func (t *Thermostats) took(rs []devices.ThermostatReading, err error) {
 		}
 	}
 	t.poller.polled(now, oldest, err)
-	t.sayAvailabilities()
+	t.publishAvailabilities()
 	if err == nil {
 		t.findMissing()
 		for _, r := range rs {
-			t.show(t.homes[r.ID()])
+			t.show(t.byID[r.ID()])
 		}
 	}
 }
@@ -195,7 +195,7 @@ func (t *Thermostats) took(rs []devices.ThermostatReading, err error) {
 // show publishes the last reading of a thermostat.
 func (t *Thermostats) show(h *thermostat) {
 	r := h.last
-	r.Pending = pendingSettings(h.draft)
+	r.Pending = pendingSettings(h.gathered)
 	for _, k := range t.underWay(h.tasks) {
 		if k.write.look() != shown {
 			r.Pending = append(r.Pending, pendingSettings(k.requests)...)
@@ -211,7 +211,7 @@ func (t *Thermostats) show(h *thermostat) {
 // and somebody may have made a choice since. It decides again from this one. What
 // restores goes all the same while the vendor limits reads.
 func (t *Thermostats) unchanged(ctx context.Context, id string, restores bool) error {
-	h, now := t.homes[id], t.Bus.Now()
+	h, now := t.byID[id], t.Bus.Now()
 	if now.Sub(h.last.PolledAt).Abs() >= devices.JustRead {
 		err := t.poller.noReads(now)
 		if err == nil {
@@ -241,20 +241,20 @@ func (t *Thermostats) readNow(ctx context.Context) error {
 		return err
 	})
 	if ctx.Err() == nil {
-		t.took(rs, err)
+		t.publishRead(rs, err)
 	}
 	return err
 }
 
-// sayAvailabilities says which thermostats can be reached: those that the
+// publishAvailabilities says which thermostats can be reached: those that the
 // vendor's cloud reaches, and that have not gone from the account.
-func (t *Thermostats) sayAvailabilities() {
+func (t *Thermostats) publishAvailabilities() {
 	if t.poller.online == nil {
 		return
 	}
-	for id, h := range t.homes {
-		online := *t.poller.online && h.last.Alive && h.missing < missesDown && h.last.Age() < devices.TooOld
-		t.sayAvailability(t.Topics.Thermostat(id, devices.AvailLeaf), online)
+	for id, h := range t.byID {
+		online := *t.poller.online && h.last.Alive && h.missing < failuresOffline && h.last.Age() < devices.TooOld
+		t.publishAvailability(t.Topics.Thermostat(id, devices.AvailLeaf), online)
 	}
 }
 
@@ -271,7 +271,7 @@ func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time)
 	automatic := m.Source == devices.SourceControl
 	_, restores := req.Fields[restoresField]
 	restores = restores && automatic
-	h, known := t.homes[id]
+	h, known := t.byID[id]
 	var cmd devices.ThermostatCommand
 	switch {
 	case err != nil:
@@ -305,18 +305,18 @@ func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time)
 		return
 	}
 	if !fanOnly(cmd) {
-		t.queue.person(id, now)
+		t.queue.notePerson(id, now)
 	}
-	if len(h.draft) == 0 {
-		h.at = now.Add(together)
+	if len(h.gathered) == 0 {
+		h.sendAt = now.Add(gatherWithin)
 	}
-	h.draft = append(h.draft, w)
+	h.gathered = append(h.gathered, w)
 }
 
 // yields says why the controller's command gives way. A person's choice of the
 // fan is no choice about the temperature.
 func (t *Thermostats) yields(id string, now time.Time) error {
-	for _, w := range t.homes[id].draft {
+	for _, w := range t.byID[id].gathered {
 		if !fanOnly(w.cmd) {
 			return personCameFirst
 		}
@@ -324,24 +324,24 @@ func (t *Thermostats) yields(id string, now time.Time) error {
 	return t.queue.yields(id, now)
 }
 
-// sendAt is when the first draft is sent on.
-func (t *Thermostats) sendAt() (at time.Time, drafted bool) {
-	for _, h := range t.homes {
-		if len(h.draft) > 0 && (!drafted || h.at.Before(at)) {
-			at, drafted = h.at, true
+// nextSend is when the first draft is sent on.
+func (t *Thermostats) nextSend() (at time.Time, drafted bool) {
+	for _, h := range t.byID {
+		if len(h.gathered) > 0 && (!drafted || h.sendAt.Before(at)) {
+			at, drafted = h.sendAt, true
 		}
 	}
 	return at, drafted
 }
 
-// sendDrafts sends on what has waited long enough.
-func (t *Thermostats) sendDrafts(ctx context.Context, now time.Time) {
-	for id, h := range t.homes {
-		if len(h.draft) == 0 || now.Before(h.at) {
+// sendGathered sends on what has waited long enough.
+func (t *Thermostats) sendGathered(ctx context.Context, now time.Time) {
+	for id, h := range t.byID {
+		if len(h.gathered) == 0 || now.Before(h.sendAt) {
 			continue
 		}
-		draft := h.draft
-		h.draft = nil
+		draft := h.gathered
+		h.gathered = nil
 		t.start(ctx, id, draft, now)
 	}
 }
@@ -349,7 +349,7 @@ func (t *Thermostats) sendDrafts(ctx context.Context, now time.Time) {
 // start makes one write of requests that have been accepted. What is under way
 // and was asked for by a person goes on in it, unless the new requests contradict.
 func (t *Thermostats) start(ctx context.Context, id string, requests []request, now time.Time) {
-	h := t.homes[id]
+	h := t.byID[id]
 	h.tasks = t.underWay(h.tasks)
 	if len(h.tasks) == 0 {
 		h.past = []devices.ThermostatReading{h.last}
@@ -370,7 +370,7 @@ func (t *Thermostats) start(ctx context.Context, id string, requests []request, 
 		}
 		for _, w := range old.requests {
 			if contradicts(w.cmd, latest) {
-				t.queue.end(w.answer, superseded(!w.automatic || old.told()))
+				t.queue.answerFinal(w.answer, superseded(!w.automatic || old.wasSent()))
 				replaced = true
 			} else {
 				kept = append(kept, w)
@@ -378,13 +378,13 @@ func (t *Thermostats) start(ctx context.Context, id string, requests []request, 
 		}
 	}
 	h.tasks = t.underWay(h.tasks)
-	requests = append(kept, t.last(requests)...)
+	requests = append(kept, t.endReplaced(requests)...)
 	cmd := combined(requests)
 	expected := h.after(base, now)
 	want, err := expected.Merge(cmd, now)
 	if err != nil {
 		for _, w := range requests {
-			t.queue.end(w.answer, outcome{reason: err.Error()})
+			t.queue.answerFinal(w.answer, outcome{reason: err.Error()})
 		}
 		return
 	}
@@ -422,11 +422,11 @@ func (t *Thermostats) join(h *thermostat, requests []request, latest devices.The
 	return w != nil
 }
 
-// last is those of new requests that a later one of the same moment has not replaced.
-func (t *Thermostats) last(requests []request) (last []request) {
+// endReplaced is those of new requests that a later one of the same moment has not replaced.
+func (t *Thermostats) endReplaced(requests []request) (last []request) {
 	for i, w := range requests {
 		if i+1 < len(requests) && contradicts(w.cmd, combined(requests[i+1:])) {
-			t.queue.end(w.answer, superseded(true))
+			t.queue.answerFinal(w.answer, superseded(true))
 		} else {
 			last = append(last, w)
 		}
@@ -437,7 +437,7 @@ func (t *Thermostats) last(requests []request) (last []request) {
 // underWay is those of tasks that have not had their final answer.
 func (t *Thermostats) underWay(tasks []*task) (open []*task) {
 	for _, k := range tasks {
-		if t.queue.has(k.write) {
+		if t.queue.isOpen(k.write) {
 			open = append(open, k)
 		}
 	}
@@ -453,7 +453,7 @@ func (h *thermostat) after(r devices.ThermostatReading, now time.Time) devices.T
 	for _, k := range h.tasks {
 		r = overlay(r, k.want)
 	}
-	for _, w := range h.draft {
+	for _, w := range h.gathered {
 		if want, err := r.Merge(w.cmd, now); err == nil {
 			r = overlay(r, want)
 		}

@@ -32,11 +32,11 @@ type WeatherOptions struct {
 // somebody published, which is good until local midnight.
 type Weather struct {
 	WeatherOptions
-	poller *poller
-	queue  *commandQueue
-	sub    *bus.Subscription
-	byHand string           // the day a number by hand is for; empty: none
-	known  devices.Forecast // the last one that had a high; zero: none
+	poller   *poller
+	queue    *commandQueue
+	sub      *bus.Subscription
+	byHand   string           // the day a number by hand is for; empty: none
+	lastHigh devices.Forecast // the last one that had a high; zero: none
 }
 
 // NewWeather returns a part that has subscribed already.
@@ -51,15 +51,15 @@ func NewWeather(o WeatherOptions) *Weather {
 // Run works until ctx ends; its error is ctx's.
 func (w *Weather) Run(ctx context.Context) error {
 	defer w.sub.Close()
-	w.poller.recall(w.Bus.Now())
-	w.recall(w.Bus.Now())
+	w.poller.loadLimits(w.Bus.Now())
+	w.loadByHand(w.Bus.Now())
 	for {
 		m, ok, err := w.sub.Next(ctx, w.poller.due(time.Time{}))
 		switch now := w.Bus.Now(); {
 		case err != nil:
 			return err
-		case ok && w.poller.turned(m):
-			w.recall(now)
+		case ok && w.poller.roleChanged(m):
+			w.loadByHand(now)
 		case ok:
 			w.command(m, now)
 		case !w.Role.Active():
@@ -86,7 +86,7 @@ func (w *Weather) poll(ctx context.Context) {
 	now := w.Bus.Now()
 	if err == nil {
 		w.publish(w.Topics.Weather(devices.StateLeaf), true, f)
-		w.learn(f)
+		w.noteHigh(f)
 	}
 	w.poller.polled(now, f.AsOf, err)
 	if midnight := devices.NextMidnight(now, w.Location); midnight.Before(w.poller.next) {
@@ -97,30 +97,30 @@ func (w *Weather) poll(ctx context.Context) {
 // byHandKey is where a Store has the forecast that somebody published.
 const byHandKey = "forecast_by_hand"
 
-// say publishes a forecast that somebody published.
-func (w *Weather) say(f devices.Forecast) {
+// publishByHand publishes a forecast that somebody published.
+func (w *Weather) publishByHand(f devices.Forecast) {
 	w.byHand = f.Day
 	w.publish(w.Topics.Weather(devices.StateLeaf), true, f)
-	w.learn(f)
+	w.noteHigh(f)
 }
 
-// learn remembers the last high that was known.
-func (w *Weather) learn(f devices.Forecast) {
+// noteHigh remembers the last high that was known.
+func (w *Weather) noteHigh(f devices.Forecast) {
 	if f.HighF != nil {
-		w.known = f
+		w.lastHigh = f
 	}
 }
 
-// recall goes on with a number that was given by hand before the start, or to
+// loadByHand goes on with a number that was given by hand before the start, or to
 // the other node, while its day lasts.
-func (w *Weather) recall(now time.Time) {
+func (w *Weather) loadByHand(now time.Time) {
 	var f devices.Forecast
 	if w.Store == nil || !w.Role.Active() || w.Store.Load(byHandKey, &f) != nil ||
 		f.HighF == nil || !devices.Fahrenheit.Possible(*f.HighF) {
 		return
 	}
-	if w.learn(f); f.Day == w.day(now) {
-		w.say(f)
+	if w.noteHigh(f); f.Day == w.day(now) {
+		w.publishByHand(f)
 	}
 }
 
@@ -146,25 +146,25 @@ func (w *Weather) command(m bus.Message, now time.Time) {
 	}
 	f := devices.Forecast{HighF: &high, Hourly: []devices.HourlyDegF{}, Source: "mqtt", Day: w.day(now), AsOf: devices.WholeSecond(now)}
 	w.poller.next = devices.NextMidnight(now, w.Location)
-	w.say(f)
+	w.publishByHand(f)
 	if w.Store != nil {
 		if err := w.Store.Save(byHandKey, f); err != nil {
 			w.Log.Warn("the forecast by hand is lost with the next restart", "reason", err)
 		}
 	}
-	shown := math.Round(devices.Fahrenheit.To(w.owner(), high)*100) / 100
+	shown := math.Round(devices.Fahrenheit.To(w.ownerUnit(), high)*100) / 100
 	w.publish(devices.ResultTopic(m.Topic), false, devices.Result{ID: req.ID, Accepted: true, Final: true, Requested: shown, Applied: shown, Reason: req.Reason})
 }
 
 // A high is doubted if it is further than maxChange from one of the last few
 // days, and could be of the other unit.
 const (
-	maxChange = 40.0 // °F
-	longKnown = 10 * 24 * time.Hour
+	maxChange  = 40.0 // °F
+	maxHighAge = 10 * 24 * time.Hour
 )
 
-// owner is the unit that the home's people read.
-func (w *Weather) owner() devices.Unit { return cmp.Or(w.Unit, devices.Fahrenheit) }
+// ownerUnit is the unit that the home's people read.
+func (w *Weather) ownerUnit() devices.Unit { return cmp.Or(w.Unit, devices.Fahrenheit) }
 
 // high reads today's high in °F. The accepted forms: 101, in the owner's unit,
 // "38 C", {"value": 38, "unit": "C"}.
@@ -172,18 +172,18 @@ func (w *Weather) high(req devices.Request, now time.Time) (float64, error) {
 	if err := req.Only("unit"); err != nil {
 		return 0, err
 	}
-	owner, other, example := w.owner(), devices.Celsius, 38
+	owner, other, example := w.ownerUnit(), devices.Celsius, 38
 	if owner == devices.Celsius {
 		other, example = devices.Fahrenheit, 100
 	}
 	t, err := req.Temperature(req.Value)
 	high := t.In(devices.Fahrenheit, owner)
-	switch last := w.known; {
+	switch last := w.lastHigh; {
 	case err != nil && len(req.Fields) > 0, err == nil && t.Unit != "" && !devices.Fahrenheit.Possible(high):
 		return 0, cmp.Or(err, fmt.Errorf("%.40q is not a temperature", req.Value))
 	case err != nil || !devices.Fahrenheit.Possible(high):
 		return 0, fmt.Errorf("%.40q is not a temperature in °%s; one in °%s is {\"value\": %d, \"unit\": %q}", req.Value, owner, other, example, other)
-	case t.Unit == "" && last.HighF != nil && now.Sub(last.AsOf) <= longKnown && math.Abs(high-*last.HighF) > maxChange:
+	case t.Unit == "" && last.HighF != nil && now.Sub(last.AsOf) <= maxHighAge && math.Abs(high-*last.HighF) > maxChange:
 		return 0, fmt.Errorf("a high of %g °%s is hard to believe after %s on %s: send {\"value\": %g, \"unit\": %q} if it is in °%s, and with %q if it is right",
 			t.Degrees, owner, devices.Fahrenheit.Degrees(owner, math.Round(*last.HighF)), last.Day, t.Degrees, other, other, owner)
 	}

@@ -16,41 +16,41 @@ import (
 // longestPayload is more than any command needs.
 const longestPayload = 500
 
-// hear notes what a person asks of a device.
-func (c *Controller) hear(m bus.Message) {
-	if _, again := c.heard[m.Topic]; m.Source != devices.SourceControl && !m.Retain && (again || len(c.heard) < maxOpen) && len(m.Payload) <= longestPayload {
-		c.heard[m.Topic] = string(m.Payload)
+// noteCommand notes what a person asks of a device.
+func (c *Controller) noteCommand(m bus.Message) {
+	if _, again := c.userCommands[m.Topic]; m.Source != devices.SourceControl && !m.Retain && (again || len(c.userCommands) < maxOpen) && len(m.Payload) <= longestPayload {
+		c.userCommands[m.Topic] = string(m.Payload)
 	}
 }
 
-// commanded notes a person's command from the first answer to the last.
-func (c *Controller) commanded(result string, a rules.Answer) {
+// noteAnswer notes a person's command from the first answer to the last.
+func (c *Controller) noteAnswer(result string, a rules.Answer) {
 	topic := strings.TrimSuffix(result, devices.ResultSuffix) + devices.Set
-	payload, heard := c.heard[topic]
+	payload, heard := c.userCommands[topic]
 	k := c.state.Persisted.Commands[topic]
 	switch {
 	case rules.OwnCommand(a.ID):
 	case c.state.Standby && a.Final:
-		delete(c.heard, topic)
+		delete(c.userCommands, topic)
 	case c.state.Standby:
-	case a.Final && c.mine[topic] && k.Open > 1:
+	case a.Final && c.acceptedHere[topic] && k.Open > 1:
 		k.Open--
-		c.keepCommand(topic, &k)
+		c.recordCommand(topic, &k)
 	case a.Final:
-		delete(c.heard, topic)
-		delete(c.mine, topic)
-		c.keepCommand(topic, nil)
+		delete(c.userCommands, topic)
+		delete(c.acceptedHere, topic)
+		c.recordCommand(topic, nil)
 	case a.Accepted && heard:
-		if !c.mine[topic] {
+		if !c.acceptedHere[topic] {
 			k.Open = 0 // another process's
 		}
-		c.mine[topic] = true
-		c.keepCommand(topic, &rules.Command{Payload: payload, At: devices.WholeSecond(c.Bus.Now()), Open: k.Open + 1})
+		c.acceptedHere[topic] = true
+		c.recordCommand(topic, &rules.Command{Payload: payload, At: devices.WholeSecond(c.Bus.Now()), Open: k.Open + 1})
 	}
 }
 
-// keepCommand notes the command of a topic for the next save; nil: there is none.
-func (c *Controller) keepCommand(topic string, k *rules.Command) {
+// recordCommand notes the command of a topic for the next save; nil: there is none.
+func (c *Controller) recordCommand(topic string, k *rules.Command) {
 	all := maps.Clone(c.state.Persisted.Commands)
 	if all == nil {
 		all = map[string]rules.Command{}
@@ -66,12 +66,12 @@ func (c *Controller) keepCommand(topic string, k *rules.Command) {
 	c.state.Persisted.Commands = all
 }
 
-// sendAgain sends once more what a person had asked of a device that has been read, if
+// resendCommands sends once more what a person had asked of a device that has been read, if
 // the process that accepted it did not live to say what became of it. What is older than
 // a command is worth is not sent any more.
-func (c *Controller) sendAgain(ev rules.Event) {
+func (c *Controller) resendCommands(ev rules.Event) {
 	if c.state.Standby {
-		clear(c.mine)
+		clear(c.acceptedHere)
 		return
 	}
 	device := ""
@@ -85,10 +85,10 @@ func (c *Controller) sendAgain(ev rules.Event) {
 	}
 	now := c.Bus.Now()
 	for topic, k := range c.state.Persisted.Commands {
-		if c.mine[topic] || !strings.HasPrefix(topic, device) {
+		if c.acceptedHere[topic] || !strings.HasPrefix(topic, device) {
 			continue
 		}
-		c.keepCommand(topic, nil)
+		c.recordCommand(topic, nil)
 		if age := now.Sub(k.At); age < 0 || age >= devices.CommandLife {
 			continue
 		}

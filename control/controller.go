@@ -41,21 +41,21 @@ type Controller struct {
 	state rules.State
 	shown *State // the last control/state; nil: none yet
 
-	before *known // what is read again after another controller; nil: all of it was
+	unread *knownHome // what is read again after another controller; nil: all of it was
 
 	contest string // what is wrong while others command the same devices; empty: none does
 	missing string // which thermostats are not on the account, as bus.Missing has it
 
-	turned atomic.Int64 // when the loop last turned, Unix seconds on the bus's clock
+	lastStep atomic.Int64 // when the loop last turned, Unix seconds on the bus's clock
 
-	heard map[string]string // payload of the last command of a person, by topic
-	mine  map[string]bool   // topics of the commands on their way that this process has heard of
+	userCommands map[string]string // payload of the last command of a person, by topic
+	acceptedHere map[string]bool   // topics of the commands on their way that this process has heard of
 
-	held      []rules.Event // readings that came while it waited
-	saveBy    time.Time     // what a reading changed is made safe by then; zero: nothing waits for it
-	waitUntil time.Time     // nothing is decided before: a retained journal may come; zero: no waiting
-	lost      bool          // there was no journal on the disk
-	met       bool          // the broker has delivered what it had stored at the start
+	heldReadings []rules.Event // readings that came while it waited
+	saveBy       time.Time     // what a reading changed is made safe by then; zero: nothing waits for it
+	waitUntil    time.Time     // nothing is decided before: a retained journal may come; zero: no waiting
+	noJournal    bool          // there was no journal on the disk
+	gotRetained  bool          // the broker has delivered what it had stored at the start
 }
 
 // journalTimeout is how long a node without a journal of its own, or with one that it
@@ -72,7 +72,7 @@ const JournalBatchDelay = time.Second
 // published from now on is missed.
 func New(o Options) *Controller {
 	t := o.Topics
-	c := &Controller{Options: o, state: rules.State{Settings: o.Settings}, heard: map[string]string{}, mine: map[string]bool{}}
+	c := &Controller{Options: o, state: rules.State{Settings: o.Settings}, userCommands: map[string]string{}, acceptedHere: map[string]bool{}}
 	c.sub = o.Bus.Subscribe("control",
 		t.Powerwall(devices.StateLeaf), t.Powerwall("+"+devices.ResultSuffix), t.Powerwall("+"+devices.Set),
 		t.Thermostat("+", devices.StateLeaf), t.Thermostat("+", "+"+devices.ResultSuffix), t.Thermostat("+", "+"+devices.Set),
@@ -95,15 +95,15 @@ func (c *Controller) Run(ctx context.Context) error {
 			wake = c.step(rules.Tick{})
 			continue
 		}
-		if next := c.take(m); !next.IsZero() {
+		if next := c.handle(m); !next.IsZero() {
 			wake = next
 		}
 	}
 }
 
-// Turned is when the loop last turned: at most rules.Beat ago while all is
+// LastStep is when the loop last turned: at most rules.Beat ago while all is
 // well. It may be called from any goroutine.
-func (c *Controller) Turned() time.Time { return time.Unix(c.turned.Load(), 0) }
+func (c *Controller) LastStep() time.Time { return time.Unix(c.lastStep.Load(), 0) }
 
 // recover reads the journal and takes the first step. Nothing in a journal can
 // keep the controller from starting.
@@ -121,10 +121,10 @@ func (c *Controller) recover() time.Time {
 		}
 		c.step(rules.Recovered{Persisted: e.Persisted()})
 	} else { // a broker may hold a newer one than the disk
-		c.lost = true
+		c.noJournal = true
 		c.waitUntil = c.Bus.Now().Add(journalTimeout)
 	}
-	c.reread()
+	c.rereadJournal()
 	return c.step(rules.Tick{})
 }
 
@@ -132,10 +132,10 @@ func (c *Controller) recover() time.Time {
 // returns when to step next.
 func (c *Controller) step(ev rules.Event) time.Time {
 	now := c.Bus.Now()
-	c.turned.Store(now.Unix())
-	if c.waiting(now) {
+	c.lastStep.Store(now.Unix())
+	if c.awaitsJournal(now) {
 		c.state.Standby = true
-		if !c.hold(ev) {
+		if !c.holdReading(ev) {
 			c.state, _ = rules.Step(c.state, ev, now)
 		}
 		return c.waitUntil
@@ -147,8 +147,8 @@ func (c *Controller) step(ev rules.Event) time.Time {
 		}
 		c.fold(rules.Role{Active: active}, now)
 	}
-	held := c.held
-	c.held = nil
+	held := c.heldReadings
+	c.heldReadings = nil
 	for _, read := range held {
 		c.fold(read, now)
 	}
@@ -158,13 +158,13 @@ func (c *Controller) step(ev rules.Event) time.Time {
 // maxHeld is how many readings are held: more than there are devices.
 const maxHeld = 100
 
-// hold keeps a reading until there is a journal to understand it by, and reports
+// holdReading keeps a reading until there is a journal to understand it by, and reports
 // whether ev is one.
-func (c *Controller) hold(ev rules.Event) bool {
+func (c *Controller) holdReading(ev rules.Event) bool {
 	switch ev.(type) {
 	case rules.BatteryRead, rules.ThermostatRead:
-		if len(c.held) < maxHeld {
-			c.held = append(c.held, ev)
+		if len(c.heldReadings) < maxHeld {
+			c.heldReadings = append(c.heldReadings, ev)
 		}
 		return true
 	}
@@ -232,9 +232,9 @@ func (c *Controller) flush() {
 	}
 }
 
-// waiting reports whether a journal from the broker may still come. One that
+// awaitsJournal reports whether a journal from the broker may still come. One that
 // has come, or the other node's on the disk, may not be the newest there is.
-func (c *Controller) waiting(now time.Time) bool {
+func (c *Controller) awaitsJournal(now time.Time) bool {
 	if !c.waitUntil.IsZero() && !now.Before(c.waitUntil) {
 		c.waitUntil = time.Time{}
 	}
@@ -260,7 +260,7 @@ func (c *Controller) carryOut(d rules.Decision, now time.Time) {
 	if c.missing != "" {
 		state.Problem, state.Problems = true, append(state.Problems, rules.Problem{Kind: Absent, Text: c.missing})
 	}
-	if !reflect.DeepEqual(state, c.shown) && !c.early(state, now) {
+	if !reflect.DeepEqual(state, c.shown) && !c.onlyUnread(state, now) {
 		c.shown = state
 		c.publish(c.Topics.Control(devices.StateLeaf), true, state)
 	}
@@ -303,20 +303,20 @@ func (c *Controller) encode(topic string, v any) ([]byte, bool) {
 	return b, err == nil
 }
 
-// take folds one message. The zero time means that nothing was stepped.
-func (c *Controller) take(m bus.Message) time.Time {
+// handle folds one message. The zero time means that nothing was stepped.
+func (c *Controller) handle(m bus.Message) time.Time {
 	switch m.Topic {
 	case bus.LinkState:
 		// Once the link is up, the broker has delivered what it had retained.
 		if string(m.Payload) == "up" {
-			c.met = true
+			c.gotRetained = true
 			if !c.waitUntil.IsZero() {
 				c.waitUntil = c.Bus.Now()
 			}
 		}
 		return c.step(rules.Tick{})
 	case bus.Role:
-		c.reread()
+		c.rereadJournal()
 		return c.step(rules.Tick{})
 	case bus.Contest:
 		c.contest = string(m.Payload)
@@ -331,14 +331,14 @@ func (c *Controller) take(m bus.Message) time.Time {
 	}
 	switch {
 	case levels[0] == "node":
-		return c.journalFrom(levels[1], m)
+		return c.handleJournal(levels[1], m)
 	case levels[0] == "control" && len(levels) == 2 && levels[1] == devices.PlanLeaf:
-		return c.planned(m)
+		return c.handlePlan(m)
 	case levels[0] == "control":
-		return c.asked(levels[1], m)
+		return c.handleCommand(levels[1], m)
 	}
 	if strings.HasSuffix(m.Topic, devices.Set) {
-		c.hear(m)
+		c.noteCommand(m)
 		return time.Time{}
 	}
 	ev, err := event(levels, m)
@@ -350,19 +350,19 @@ func (c *Controller) take(m bus.Message) time.Time {
 		return time.Time{}
 	}
 	if a, ok := ev.(rules.Answer); ok {
-		c.commanded(m.Topic, a)
+		c.noteAnswer(m.Topic, a)
 	}
 	next := c.step(ev)
 	if m.Origin == bus.Local {
-		c.sendAgain(ev)
+		c.resendCommands(ev)
 	}
 	return next
 }
 
-// journalFrom takes over a journal that a node has published, if it is newer than
+// handleJournal takes over a journal that a node has published, if it is newer than
 // the one of this node and may be taken over: that of the node of the pair that
 // was active before, or, at the start, what this node has lost.
-func (c *Controller) journalFrom(node string, m bus.Message) time.Time {
+func (c *Controller) handleJournal(node string, m bus.Message) time.Time {
 	if m.Origin == bus.Local || len(m.Payload) == 0 {
 		return time.Time{}
 	}
@@ -391,24 +391,24 @@ func (c *Controller) adopts(node string, e journal.Entry) bool {
 	case e.DryRun && !c.Settings.DryRun: // nothing in it has reached a device
 		return false
 	case node == c.Journal.Node: // an earlier life of this node, or another node of its name
-		return !c.met
+		return !c.gotRetained
 	case c.Role.Alone(): // a node that has another one's name by now
-		return !c.met && c.lost
+		return !c.gotRetained && c.noJournal
 	}
 	return !e.Alone
 }
 
-// reread takes over what the other node's journal says by now, if it came on
+// rereadJournal takes over what the other node's journal says by now, if it came on
 // the disk alone.
-func (c *Controller) reread() {
+func (c *Controller) rereadJournal() {
 	if e, ok := c.Journal.Reread(); ok {
 		c.Log.Info("newer journal found on the disk", "node", e.Node, "generation", e.Generation, "sequence", e.Sequence)
 		c.step(rules.Recovered{Persisted: e.Persisted()})
 	}
 }
 
-// asked handles a command to the controller itself.
-func (c *Controller) asked(name string, m bus.Message) time.Time {
+// handleCommand handles a command to the controller itself.
+func (c *Controller) handleCommand(name string, m bus.Message) time.Time {
 	if len(m.Payload) == 0 && m.Retain || !c.Role.Active() {
 		return time.Time{} // an empty one clears a retained command
 	}
@@ -421,7 +421,7 @@ func (c *Controller) asked(name string, m bus.Message) time.Time {
 	switch why := m.Refusal(now, c.Role.Generation()); {
 	case why != "":
 		err = errors.New(why)
-	case err == nil && c.waiting(now): // what it asks for would be folded into the wrong journal
+	case err == nil && c.awaitsJournal(now): // what it asks for would be folded into the wrong journal
 		err = errors.New("powermgr is just starting: send it again in a moment")
 	case err == nil:
 		ev, err = settingChange(name, req, c.Settings.Unit)
@@ -451,8 +451,8 @@ func (c *Controller) asked(name string, m bus.Message) time.Time {
 	return next
 }
 
-// planned folds what the planner of this process says.
-func (c *Controller) planned(m bus.Message) time.Time {
+// handlePlan folds what the planner of this process says.
+func (c *Controller) handlePlan(m bus.Message) time.Time {
 	if m.Origin != bus.Local || len(m.Payload) == 0 {
 		return time.Time{}
 	}

@@ -21,24 +21,24 @@ import (
 // somebody sent to powermgr, and what became of it. The controller's own commands
 // are its decisions, which control/event tells.
 type LastCommand struct {
-	State  string    `json:"state"` // both as one readable line
-	Topic  string    `json:"topic"` // the …/set it was sent to
-	Value  string    `json:"value"`
-	Result Became    `json:"result"`
-	Reason string    `json:"reason"`
-	At     time.Time `json:"time"` // of the answer
+	State  string         `json:"state"` // both as one readable line
+	Topic  string         `json:"topic"` // the …/set it was sent to
+	Value  string         `json:"value"`
+	Result CommandOutcome `json:"result"`
+	Reason string         `json:"reason"`
+	At     time.Time      `json:"time"` // of the answer
 }
 
-// Became is what became of a command.
-type Became string
+// CommandOutcome is what became of a command.
+type CommandOutcome string
 
 // What can become of a command.
 const (
-	OnItsWay Became = "on its way"
-	Accepted Became = "accepted" // and the device shows it
-	Refused  Became = "refused"
-	NotTaken Became = "not taken" // it was sent, and the device shows something else
-	Unclear  Became = "not known" // whether the device took it
+	OnItsWay   CommandOutcome = "on its way"
+	Accepted   CommandOutcome = "accepted" // and the device shows it
+	Refused    CommandOutcome = "refused"
+	NotApplied CommandOutcome = "not taken" // it was sent, and the device shows something else
+	Unclear    CommandOutcome = "not known" // whether the device took it
 )
 
 // Home Assistant shows a state of at most 255 characters; the rest of what people
@@ -52,21 +52,21 @@ const maxOpen = 100
 // CommandReporter publishes control/last_command, and an event for each command
 // that was refused, from the answers of all parts.
 type CommandReporter struct {
-	bus    *bus.Bus
-	topics devices.Topics
-	owner  devices.Unit // of temperatures that are no thermostat's
-	active func() bool
-	log    *slog.Logger
-	sub    *bus.Subscription
-	shown  string          // the topic of the last answer that was shown
-	open   map[string]bool // topics with a command on its way
+	bus        *bus.Bus
+	topics     devices.Topics
+	ownerUnit  devices.Unit // of temperatures that are no thermostat's
+	active     func() bool
+	log        *slog.Logger
+	sub        *bus.Subscription
+	shownTopic string          // the topic of the last answer that was shown
+	open       map[string]bool // topics with a command on its way
 }
 
 // NewCommandReporter returns a part that has subscribed already.
 func NewCommandReporter(o Options) *CommandReporter {
 	t, every := o.Topics, "+"+devices.ResultSuffix
 	return &CommandReporter{
-		bus: o.Bus, topics: t, owner: cmp.Or(o.Settings.Unit, devices.Fahrenheit), active: o.Role.Active, log: o.Log, open: map[string]bool{},
+		bus: o.Bus, topics: t, ownerUnit: cmp.Or(o.Settings.Unit, devices.Fahrenheit), active: o.Role.Active, log: o.Log, open: map[string]bool{},
 		sub: o.Bus.Subscribe("last command", t.Control(every), t.Powerwall(every), t.Thermostat("+", every), t.Weather(every), t.Tariff(devices.ResultSuffix[1:]), bus.Role),
 	}
 }
@@ -100,7 +100,7 @@ func (r *CommandReporter) Run(ctx context.Context) error {
 func (r *CommandReporter) report(topic string, res devices.Result) {
 	levels, _ := r.topics.Split(strings.TrimSuffix(topic, devices.ResultSuffix))
 	what, setting := levels[0], levels[len(levels)-1]
-	became := becameOf(what, res)
+	became := outcomeOf(what, res)
 	wasOpen := r.open[topic]
 	if delete(r.open, topic); became == OnItsWay && len(r.open) < maxOpen {
 		r.open[topic] = true
@@ -117,10 +117,10 @@ func (r *CommandReporter) report(topic string, res devices.Result) {
 		r.publish(devices.EventLeaf, false, Event{Type: rules.NoteRefused, Target: target, At: now,
 			Reason: fmt.Sprintf("%s %.60q was refused: %s", setting, fmt.Sprint(res.Requested), res.Reason)})
 	}
-	if became == Accepted && wasOpen && r.shown != topic {
+	if became == Accepted && wasOpen && r.shownTopic != topic {
 		return // another command came after it
 	}
-	r.shown = topic
+	r.shownTopic = topic
 	c := LastCommand{
 		Topic: strings.TrimSuffix(topic, devices.ResultSuffix) + devices.Set, Value: line(valueOf(res.Requested), maxValue),
 		Result: became, Reason: line(res.Reason, maxReason), At: now,
@@ -129,9 +129,9 @@ func (r *CommandReporter) report(topic string, res devices.Result) {
 	r.publish(devices.CommandLeaf, true, c)
 }
 
-// becameOf is what an answer says of its command. A part that decides alone repeats
+// outcomeOf is what an answer says of its command. A part that decides alone repeats
 // the sender's reason with a command that it accepts.
-func becameOf(what string, res devices.Result) Became {
+func outcomeOf(what string, res devices.Result) CommandOutcome {
 	device := what == "powerwall" || what == "thermostat"
 	switch {
 	case !res.Accepted:
@@ -141,7 +141,7 @@ func becameOf(what string, res devices.Result) Became {
 	case res.Unknown:
 		return Unclear
 	case device && res.Reason != "":
-		return NotTaken
+		return NotApplied
 	}
 	return Accepted
 }
@@ -160,7 +160,7 @@ func (r *CommandReporter) sentence(levels []string, c LastCommand, res devices.R
 			unit = " %"
 		}
 	case "weather":
-		unit = " °" + string(r.owner)
+		unit = " °" + string(r.ownerUnit)
 	case "thermostat":
 		name := levels[1]
 		if m, ok := r.bus.Retained(r.topics.Thermostat(levels[1], devices.StateLeaf)); ok {
@@ -185,7 +185,7 @@ func (r *CommandReporter) controlSentence(setting string, c LastCommand, res dev
 	_, number := res.Requested.(float64)
 	switch a := rules.Adjustable(setting); {
 	case number && a == rules.AdjustPrecool:
-		return a.String() + " " + c.Value + " °" + string(r.owner)
+		return a.String() + " " + c.Value + " °" + string(r.ownerUnit)
 	case number && slices.Contains(rules.Adjustables(), a):
 		return a.String() + " " + c.Value + " %"
 	case c.Result != Accepted:

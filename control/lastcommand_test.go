@@ -29,7 +29,7 @@ func TestTheLastCommandIsTold(t *testing.T) {
 		name           string
 		topic, payload string // of a command to the controller, or of an answer
 		want           string
-		result         control.Became
+		result         control.CommandOutcome
 	}{
 		{"an override", "control/override/set", "pause 3h", "override pause until 03:00: accepted", control.Accepted},
 		{"an override for days", "control/override/set", "pause 3 days", "override pause until 2000-01-04 00:00: accepted", control.Accepted},
@@ -48,7 +48,7 @@ func TestTheLastCommandIsTold(t *testing.T) {
 		{"forecast", "weather/forecast_high/result", `{"final":true,"requested":"380","reason":"380 is too high"}`, "forecast_high 380: refused: 380 is too high", control.Refused},
 		{"forecast taken", "weather/forecast_high/result", `{"accepted":true,"final":true,"requested":101,"applied":101,"reason":"radio"}`, "forecast_high 101 °F: accepted", control.Accepted},
 		{"thermostat", "thermostat/up/cool_setpoint/result", `{"accepted":true,"final":true,"requested":74,"applied":76,"reason":"the device shows 76"}`,
-			"thermostat Up cool_setpoint 74 °F: not taken: the device shows 76", control.NotTaken},
+			"thermostat Up cool_setpoint 74 °F: not taken: the device shows 76", control.NotApplied},
 		{"thermostat that was not read", "thermostat/den/mode/result", `{"accepted":true,"final":true,"unknown":true,"requested":"cool","reason":"no answer"}`,
 			"thermostat den mode cool: not known: no answer", control.Unclear},
 		{"no value", "thermostat/up/mode/result", `{"final":true,"requested":null,"reason":"it was retained"}`, "thermostat Up mode: refused: it was retained", control.Refused},

@@ -13,8 +13,8 @@ import (
 // one showed last, while the devices are read again.
 const resumeTimeout = 30 * time.Second
 
-// known is what a controller knew of the home.
-type known struct {
+// knownHome is what a controller knew of the home.
+type knownHome struct {
 	battery, forecast bool
 	thermostats       []string
 	until             time.Time // it may be long before all of it is known again
@@ -28,37 +28,37 @@ func (c *Controller) Resume(last *Controller) {
 		return
 	}
 	c.shown = last.shown
-	c.before = &known{battery: last.state.Battery != nil, forecast: last.shown.ForecastF != nil, until: c.Bus.Now().Add(resumeTimeout)}
+	c.unread = &knownHome{battery: last.state.Battery != nil, forecast: last.shown.ForecastF != nil, until: c.Bus.Now().Add(resumeTimeout)}
 	for _, id := range c.Settings.Thermostats {
 		if _, read := last.state.Thermostats[id]; read {
-			c.before.thermostats = append(c.before.thermostats, id)
+			c.unread.thermostats = append(c.unread.thermostats, id)
 		}
 	}
 	c.publish(c.Topics.Control(devices.StateLeaf), true, c.shown)
 }
 
-// early reports whether next differs from what is shown only because the devices
+// onlyUnread reports whether next differs from what is shown only because the devices
 // were not read since the controller has gone on for another.
-func (c *Controller) early(next *State, now time.Time) bool {
-	switch b, shown := c.before, c.shown; {
+func (c *Controller) onlyUnread(next *State, now time.Time) bool {
+	switch b, shown := c.unread, c.shown; {
 	case b == nil:
 		return false
 	case !now.Before(b.until), next.Phase != shown.Phase, next.Override != shown.Override, !reflect.DeepEqual(next.Until, shown.Until),
-		next.Enabled != shown.Enabled, next.DryRun != shown.DryRun, begins(next, shown, Contested), begins(next, shown, rules.NoJournal), c.reads(*b, next):
-		c.before = nil
+		next.Enabled != shown.Enabled, next.DryRun != shown.DryRun, hasNewProblem(next, shown, Contested), hasNewProblem(next, shown, rules.NoJournal), c.allRead(*b, next):
+		c.unread = nil
 		return false
 	}
 	return true
 }
 
-// begins reports whether next has a problem of a kind that shown has not.
-func begins(next, shown *State, kind rules.ProblemKind) bool {
+// hasNewProblem reports whether next has a problem of a kind that shown has not.
+func hasNewProblem(next, shown *State, kind rules.ProblemKind) bool {
 	of := func(p rules.Problem) bool { return p.Kind == kind }
 	return slices.ContainsFunc(next.Problems, of) && !slices.ContainsFunc(shown.Problems, of)
 }
 
-// reads reports whether all that was known is known again.
-func (c *Controller) reads(b known, next *State) bool {
+// allRead reports whether all that was known is known again.
+func (c *Controller) allRead(b knownHome, next *State) bool {
 	for _, id := range b.thermostats {
 		if _, read := c.state.Thermostats[id]; !read {
 			return false

@@ -24,8 +24,8 @@ func TestWhatIsShownWhileTheDevicesAreReadAgain(t *testing.T) {
 		{"the journal cannot be written", State{}, State{Problems: problem(rules.NoJournal)}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := Controller{shown: &c.shown, before: &known{battery: true, until: now.Add(resumeTimeout)}}
-			if got := r.early(&c.next, now); got != c.held {
+			r := Controller{shown: &c.shown, unread: &knownHome{battery: true, until: now.Add(resumeTimeout)}}
+			if got := r.onlyUnread(&c.next, now); got != c.held {
 				t.Errorf("held back: %v", got)
 			}
 		})

@@ -394,7 +394,7 @@ func (d *Daemon) Turned() time.Time {
 	if d.controller == nil {
 		return time.Time{}
 	}
-	if t := d.controller.Turned(); t.After(d.lastTurned) {
+	if t := d.controller.LastStep(); t.After(d.lastTurned) {
 		return t
 	}
 	return d.lastTurned

@@ -70,9 +70,9 @@ func (d *Daemon) powerwall(s bridge.Shared) (string, func(context.Context) error
 	often, safely := d.options.Counters[0], d.options.Counters[1]
 	return "powerwall", d.follows(bridge.NewPowerwall(bridge.PowerwallOptions{
 		Shared: s, Device: device, Every: d.pace(c.Poll.PowerwallInPeak(), c.Poll.PowerwallSeconds), Meter: meter, Budget: meter.Budget, Moment: d.moment,
-		Owed:    d.owed(func(target string) bool { return target == rules.Powerwall }),
-		History: adapter,
-		Energy:  &bridge.Energy{Often: often, Safely: safely, Log: s.Log, Gap: devices.Stale(c.SlowestPowerwall()), Location: c.Zone()},
+		Restoring: d.owed(func(target string) bool { return target == rules.Powerwall }),
+		History:   adapter,
+		Energy:    &bridge.Energy{Ramdisk: often, Disk: safely, Log: s.Log, Gap: devices.Stale(c.SlowestPowerwall()), Location: c.Zone()},
 	}).Run), nil
 }
 
@@ -100,7 +100,7 @@ func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) err
 	every := d.pace(c.Poll.ThermostatsInPeak(), c.Poll.ThermostatSeconds)
 	d.homes = bridge.NewThermostats(bridge.ThermostatsOptions{
 		Shared: s, Device: device, Every: every, Meter: meter, Location: c.Zone(),
-		Owed:       d.owed(func(target string) bool { return target != rules.Powerwall }),
+		Restoring:  d.owed(func(target string) bool { return target != rules.Powerwall }),
 		Controlled: c.Settings.ThermostatIDs, Listed: adapter.Listed,
 		Missing: func(problem string) {
 			d.Report(health.Thermostats, health.Report{Level: health.Warning, Problem: problem})
@@ -224,7 +224,7 @@ func (d *Daemon) budget(s bridge.Shared) *bridge.Budget {
 	c := d.options.Config
 	return &bridge.Budget{
 		Calls: c.Tesla.CallsPerMonth, Account: c.Tesla.Account(), Location: c.Zone(), Log: s.Log,
-		Ahead: func(now time.Time) bridge.Ahead { return config.AheadOf(d.calendar, now) },
-		Often: d.options.Counters[0], Safely: d.options.Counters[1],
+		Ahead:   func(now time.Time) bridge.Ahead { return config.AheadOf(d.calendar, now) },
+		Ramdisk: d.options.Counters[0], Disk: d.options.Counters[1],
 	}
 }

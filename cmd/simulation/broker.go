@@ -170,7 +170,7 @@ func (b *broker) settled(l *link) {
 	waiting := l.events
 	l.known = true
 	for _, topic := range slices.Sorted(maps.Keys(l.owned)) {
-		if !l.unseen.Holds(topic) {
+		if !l.unseen.Hold(topic) {
 			waiting = append(waiting, l.owned[topic])
 		}
 	}
@@ -204,7 +204,7 @@ func (l *link) deliver(m bus.Message) {
 		m.Retain = false
 	}
 	if slices.Contains(l.o.Stored, m.Topic) {
-		l.unseen.Came(m.Topic, m.Payload)
+		l.unseen.Add(m.Topic, m.Payload)
 		m.Topic, m.Retain = bus.Stored(m.Topic), true
 		l.o.Bus.Publish(m)
 		return
@@ -224,7 +224,7 @@ func (b *broker) publish(from *link, m bus.Message) {
 	from.echoes.Expect(m, time.Now())
 	switch {
 	case !b.up || from.cut:
-	case m.Retain && from.unseen.Holds(m.Topic):
+	case m.Retain && from.unseen.Hold(m.Topic):
 	case from.settling == nil && from.may(m):
 		b.pass(from, m)
 	case from.settling != nil && !m.Retain:
@@ -240,7 +240,7 @@ func (b *broker) seen(from *link, m bus.Message) {
 	for _, topic := range from.o.Forgets(m) {
 		delete(from.owned, topic)
 	}
-	topic, waited := from.unseen.Seen(m)
+	topic, waited := from.unseen.Acknowledge(m)
 	if own, ok := from.owned[topic]; ok && waited && b.up && !from.cut && from.settling == nil && from.may(own) {
 		b.pass(from, own)
 	}
