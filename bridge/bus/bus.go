@@ -54,10 +54,13 @@ type Bus struct {
 	mu       sync.Mutex
 	retained map[string]Message
 	subs     []*Subscription
+	readers  map[string][]*Subscription // who wants a topic, of those that were published since subs last changed
 }
 
 // New returns an empty bus on clock.
-func New(clock Clock) *Bus { return &Bus{clock: clock, retained: map[string]Message{}} }
+func New(clock Clock) *Bus {
+	return &Bus{clock: clock, retained: map[string]Message{}, readers: map[string][]*Subscription{}}
+}
 
 // Clock is the clock the bus and all its subscribers live by.
 func (b *Bus) Clock() Clock { return b.clock }
@@ -124,11 +127,32 @@ func (b *Bus) Publish(m Message) {
 			b.retained[m.Topic] = m
 		}
 	}
+	for _, s := range b.readersOf(m.Topic) {
+		s.offer(&m)
+	}
+}
+
+// maxTopics is for how many topics it is kept who wants them: more than a home has.
+// Anyone can invent topics at the broker.
+const maxTopics = 1024
+
+// readersOf lists the subscriptions that want topic. The same topics are published
+// again and again, so each is matched once.
+func (b *Bus) readersOf(topic string) []*Subscription {
+	readers, known := b.readers[topic]
+	if known {
+		return readers
+	}
 	for _, s := range b.subs {
-		if s.wants(m.Topic) {
-			s.offer(&m)
+		if s.wants(topic) {
+			readers = append(readers, s)
 		}
 	}
+	if len(b.readers) >= maxTopics {
+		clear(b.readers)
+	}
+	b.readers[topic] = readers
+	return readers
 }
 
 // Retained is the last retained message on topic.
@@ -179,6 +203,7 @@ func (b *Bus) Subscribe(name string, filters ...string) *Subscription {
 		}
 	}
 	b.subs = append(b.subs, s)
+	clear(b.readers)
 	return s
 }
 
@@ -289,6 +314,7 @@ func (s *Subscription) Close() {
 	s.bus.mu.Lock()
 	defer s.bus.mu.Unlock()
 	s.bus.subs = slices.DeleteFunc(s.bus.subs, func(o *Subscription) bool { return o == s })
+	clear(s.bus.readers)
 }
 
 // Match reports whether an MQTT topic filter with + and # matches topic.
