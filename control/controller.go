@@ -216,7 +216,7 @@ func (c *Controller) batches(ev rules.Event, next rules.State, d rules.Decision,
 	if len(d.Writes) > 0 || !c.saveBy.IsZero() && !now.Before(c.saveBy) {
 		return false
 	}
-	if c.saveBy.IsZero() && !reflect.DeepEqual(next.Persisted, c.state.Persisted) {
+	if c.saveBy.IsZero() && !next.Persisted.Same(c.state.Persisted) && !reflect.DeepEqual(next.Persisted, c.state.Persisted) {
 		c.saveBy = now.Add(JournalBatchDelay)
 	}
 	return !c.saveBy.IsZero()
@@ -260,7 +260,7 @@ func (c *Controller) carryOut(d rules.Decision, now time.Time) {
 	if c.missing != "" {
 		state.Problem, state.Problems = true, append(state.Problems, rules.Problem{Kind: Absent, Text: c.missing})
 	}
-	if !reflect.DeepEqual(state, c.shown) && !c.onlyUnread(state, now) {
+	if !(c.shown != nil && state.same(*c.shown) || reflect.DeepEqual(state, c.shown)) && !c.onlyUnread(state, now) {
 		c.shown = state
 		c.publish(c.Topics.Control(devices.StateLeaf), true, state)
 	}

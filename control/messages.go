@@ -47,6 +47,20 @@ type State struct {
 	Problems       []rules.Problem  `json:"problems"`
 }
 
+// same reports whether s is o, and is quick about it. One that is not may still say what
+// the other does, of the same time zone in two places.
+func (s *State) same(o State) bool {
+	return s.Phase == o.Phase && s.Reason == o.Reason && s.Cause == o.Cause && s.Season == o.Season && equal(s.PeakStart, o.PeakStart) && equal(s.PeakEnd, o.PeakEnd) &&
+		equal(s.NextStart, o.NextStart) && equal(s.MinutesLeft, o.MinutesLeft) && equal(s.Reserve, o.Reserve) && s.OffsetF == o.OffsetF &&
+		slices.Equal(s.Latched, o.Latched) && equal(s.ForecastF, o.ForecastF) && s.Override == o.Override && equal(s.Until, o.Until) &&
+		s.Enabled == o.Enabled && s.DryRun == o.DryRun && s.Strategy == o.Strategy && s.PeakReserve == o.PeakReserve && s.OffPeakReserve == o.OffPeakReserve &&
+		s.PrecoolF == o.PrecoolF && slices.Equal(s.ByHand, o.ByHand) && s.PlanIdle == o.PlanIdle && s.Comfort == o.Comfort && s.ComfortIdle == o.ComfortIdle &&
+		slices.Equal(s.Owned, o.Owned) && slices.Equal(s.Yielded, o.Yielded) && s.Problem == o.Problem && slices.Equal(s.Problems, o.Problems)
+}
+
+// equal reports whether two figures that may be unknown are the same.
+func equal[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }
+
 // InForce is configured with what was changed by hand.
 func (s State) InForce(configured rules.Settings) rules.Settings {
 	hand := map[rules.Adjustable]float64{}

@@ -102,6 +102,7 @@ type Daemon struct {
 	options    Options
 	clockCheck *clockCheck
 	calendar   rules.Calendar // when power is expensive
+	coming     coming
 	parts      []part
 	accounts   []account           // with the vendors
 	closed     chan struct{}       // when the accounts are
@@ -116,6 +117,12 @@ type Daemon struct {
 	last       *Daemon         // that this one follows, until it runs; nil: none
 	lastTurned time.Time       // when the control loop last turned there
 	after      <-chan struct{} // closed when that one's accounts are; nil: it follows none
+}
+
+// coming is what comes next by the calendar; several parts ask for it.
+type coming struct {
+	mu sync.Mutex
+	rules.Coming
 }
 
 // An account is an adapter that has something to keep at its end: Close waits,

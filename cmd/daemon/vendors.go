@@ -177,7 +177,7 @@ func (d *Daemon) pace(peakSeconds, otherSeconds int) func(time.Time) time.Durati
 // moment is what the pace depends on: the phase by the schedule, or by an override
 // as the controller says.
 func (d *Daemon) moment(now time.Time) bridge.Moment {
-	scheduled := rules.PlanAt(d.calendar, rules.Override{}, true, now)
+	scheduled := d.scheduled(now)
 	m := bridge.Moment{Peak: scheduled.Phase != rules.OffPeak, Change: scheduled.Next}
 	if !m.Peak {
 		m.Fresh = scheduled.Next // the lead begins with fresh figures
@@ -195,6 +195,14 @@ func (d *Daemon) moment(now time.Time) bridge.Moment {
 		m.Change = *state.Until
 	}
 	return m
+}
+
+// scheduled is what the calendar has at now.
+func (d *Daemon) scheduled(now time.Time) rules.Plan {
+	d.coming.mu.Lock()
+	defer d.coming.mu.Unlock()
+	d.coming.Coming = d.coming.At(d.calendar, now)
+	return d.coming.Scheduled(d.calendar, now)
 }
 
 // owed reports whether something of one of the targets has still to be given

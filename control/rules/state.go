@@ -255,6 +255,7 @@ type State struct {
 	Indoor           map[string]Figures    // °F, by thermostat
 	Idle             Idle                  // the battery shows its reserve but does not follow it
 	Commanded        map[string]Commanded  // by target: people's commands on their way
+	Coming           Coming                // at the last step
 }
 
 // Resumed is the state of a controller that goes on with other settings in the

@@ -17,7 +17,8 @@ import (
 // the caller sets Unwritable in s, the old state, and steps again.
 func Step(s State, ev Event, now time.Time) (State, Decision) {
 	st := step{State: s, now: now}
-	st.upcoming, _ = s.Settings.Calendar.Next(now)
+	st.Coming = s.Coming.At(s.Settings.Calendar, now)
+	st.upcoming = st.Coming.peak
 	if !st.Standby {
 		st.turn()
 		st.fold(ev)
