@@ -14,57 +14,57 @@ import (
 // a Raspberry Pi has none that goes on without power, and a peak begins and ends
 // by it. It is wrong if all vendors agree on that, several times in a row.
 type clockCheck struct {
-	tell func(health.Report)
+	report func(health.Report)
 
-	mu    sync.Mutex
-	off   map[string]time.Duration // by host: how far this clock is behind, at its last answer
-	wrong int                      // answers in a row after which all agreed
-	told  bool
+	mu          sync.Mutex
+	offsets     map[string]time.Duration // by host: how far this clock is behind, at its last answer
+	wrongInARow int                      // answers in a row after which all agreed
+	reported    bool
 }
 
 const (
-	clockOff   = 2 * time.Minute // more than networks and vendors differ by
-	clockWrong = 3
+	maxClockOffset  = 2 * time.Minute // more than networks and vendors differ by
+	minWrongAnswers = 3
 )
 
-// answered learns from an answer of a host, which says when it was made, to a
+// observe learns from an answer of a host, which says when it was made, to a
 // request that left at sent.
-func (c *clockCheck) answered(host string, header http.Header, sent, now time.Time) {
+func (c *clockCheck) observe(host string, header http.Header, sent, now time.Time) {
 	at, err := http.ParseTime(header.Get("Date"))
 	if err != nil || header.Get("Age") != "" { // out of a cache, it was made some time ago
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.off[host] = at.Sub(sent.Add(now.Sub(sent) / 2))
-	off, agreed := c.agreed()
+	c.offsets[host] = at.Sub(sent.Add(now.Sub(sent) / 2))
+	off, agreed := c.consensus()
 	switch {
 	case !agreed:
-		c.wrong = 0
-		if c.told {
-			c.told = false
-			c.tell(health.Report{})
+		c.wrongInARow = 0
+		if c.reported {
+			c.reported = false
+			c.report(health.Report{})
 		}
-	case c.told:
+	case c.reported:
 	default:
-		if c.wrong++; c.wrong >= clockWrong {
-			c.told = true
+		if c.wrongInARow++; c.wrongInARow >= minWrongAnswers {
+			c.reported = true
 			which := "behind"
 			if off < 0 {
 				which = "ahead of"
 			}
-			c.tell(health.Report{Level: health.Warning, Problem: fmt.Sprintf("this machine's clock is about %s %s that of the vendors' answers: "+
+			c.report(health.Report{Level: health.Warning, Problem: fmt.Sprintf("this machine's clock is about %s %s that of the vendors' answers: "+
 				"peaks begin and end at the wrong time; look at timedatectl", rules.Roughly(off.Abs()), which)})
 		}
 	}
 }
 
-// agreed reports whether all hosts find this clock wrong in one direction, and
+// consensus reports whether all hosts find this clock wrong in one direction, and
 // by how much at least.
-func (c *clockCheck) agreed() (off time.Duration, agreed bool) {
-	for _, by := range c.off {
+func (c *clockCheck) consensus() (off time.Duration, agreed bool) {
+	for _, by := range c.offsets {
 		switch {
-		case by.Abs() < clockOff, off != 0 && by < 0 != (off < 0):
+		case by.Abs() < maxClockOffset, off != 0 && by < 0 != (off < 0):
 			return 0, false
 		case off == 0 || by.Abs() < off.Abs():
 			off = by
@@ -83,7 +83,7 @@ func (t timed) RoundTrip(req *http.Request) (*http.Response, error) {
 	sent := time.Now()
 	res, err := t.next.RoundTrip(req)
 	if err == nil {
-		t.check.answered(req.URL.Host, res.Header, sent, time.Now())
+		t.check.observe(req.URL.Host, res.Header, sent, time.Now())
 	}
 	return res, err
 }

@@ -39,13 +39,13 @@ func TestAClockThatIsWrong(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
-			check := clockCheck{off: map[string]time.Duration{}, tell: func(r health.Report) { got = append(got, r.Problem) }}
+			check := clockCheck{offsets: map[string]time.Duration{}, report: func(r health.Report) { got = append(got, r.Problem) }}
 			for _, a := range c.answers {
 				h := http.Header{"Date": {now.Add(a.off).Format(http.TimeFormat)}}
 				if a.age != "" {
 					h.Set("Age", a.age)
 				}
-				check.answered(a.host, h, now, now)
+				check.observe(a.host, h, now, now)
 			}
 			if len(got) != len(c.want) {
 				t.Fatalf("said %q, want %q", got, c.want)

@@ -99,24 +99,24 @@ type Options struct {
 type Daemon struct {
 	Bus *bus.Bus
 
-	options    Options
-	clockCheck *clockCheck
-	calendar   rules.Calendar // when power is expensive
-	coming     coming
-	parts      []part
-	accounts   []account           // with the vendors
-	closed     chan struct{}       // when the accounts are
-	controller *control.Controller // nil: in another process
-	planner    *planner.Planner    // nil: in another process
-	watcher    *health.Watcher     // nil: in another process
-	mail       *notify.Notifier    // nil: in another process
-	node       pair.Node
-	linked     *bridge.Link        // nil: none, or another kind of link
-	homes      *bridge.Thermostats // nil: there are none, or they are in another process
+	options        Options
+	clockCheck     *clockCheck
+	calendar       rules.Calendar // when power is expensive
+	coming         coming
+	parts          []part
+	accounts       []account           // with the vendors
+	closed         chan struct{}       // when the accounts are
+	controller     *control.Controller // nil: in another process
+	planner        *planner.Planner    // nil: in another process
+	watcher        *health.Watcher     // nil: in another process
+	mail           *notify.Notifier    // nil: in another process
+	node           pair.Node
+	linked         *bridge.Link        // nil: none, or another kind of link
+	thermostatPart *bridge.Thermostats // nil: there are none, or they are in another process
 
-	last       *Daemon         // that this one follows, until it runs; nil: none
-	lastTurned time.Time       // when the control loop last turned there
-	after      <-chan struct{} // closed when that one's accounts are; nil: it follows none
+	last              *Daemon         // that this one follows, until it runs; nil: none
+	lastStep          time.Time       // when the control loop last turned there
+	predecessorClosed <-chan struct{} // closed when that one's accounts are; nil: it follows none
 }
 
 // coming is what comes next by the calendar; several parts ask for it.
@@ -165,13 +165,13 @@ func New(o Options) (*Daemon, error) {
 	d := &Daemon{Bus: bus.New(o.Clock), options: o, calendar: c.Calendar(), closed: make(chan struct{}), last: o.Last}
 	d.options.Last = nil // one that has ended is kept no longer than it is needed
 	if o.Last != nil {
-		d.lastTurned, d.after = o.Last.Turned(), o.Last.closed
+		d.lastStep, d.predecessorClosed = o.Last.LastStep(), o.Last.closed
 	}
-	d.clockCheck = &clockCheck{off: map[string]time.Duration{}, tell: func(r health.Report) { d.Report(health.Clock, r) }}
+	d.clockCheck = &clockCheck{offsets: map[string]time.Duration{}, report: func(r health.Report) { d.Report(health.Clock, r) }}
 	shared := bridge.Shared{Bus: d.Bus, Topics: devices.Topics{Base: c.MQTT.BaseTopic}, Log: o.Log, Chance: o.Chance, Limits: o.Counters[1]}
 	d.node = pair.New(pair.Options{
-		Shared: shared, Name: c.HA.Node, Version: o.Version, DryRun: c.Settings.DryRun, Paired: c.HA.Enabled, Stored: o.Role, Health: d.health,
-		Share: map[Parts]pair.Share{Whole: pair.Whole, BridgeAlone: pair.Half, ControlAlone: pair.MuteHalf}[o.Parts],
+		Shared: shared, Name: c.HA.Node, Version: o.Version, DryRun: c.Settings.DryRun, Paired: c.HA.Enabled, Store: o.Role, Health: d.health,
+		Share: map[Parts]pair.Share{Whole: pair.Whole, BridgeAlone: pair.Half, ControlAlone: pair.SilentHalf}[o.Parts],
 	})
 	shared.Role = d.node
 
@@ -200,7 +200,7 @@ func New(o Options) (*Daemon, error) {
 	if o.RuntimeDir != "" {
 		add("local", local.New(local.Options{
 			Dir: o.RuntimeDir, Log: o.Log.With("part", "local"), Bus: d.Bus, Config: c, Version: o.Version, HeldBack: o.HeldBack,
-			Node: d.node.State, Alive: d.Alive, Tell: d.Tell, Live: d.goLive,
+			Node: d.node.State, Alive: d.Alive, SetRole: d.SetRole, GoLive: d.goLive,
 		}).Run, nil)
 	}
 	if c.HTTP.Listen != "" {
@@ -262,9 +262,9 @@ func (d *Daemon) resume() {
 	if d.mail != nil && last.mail != nil {
 		d.mail.Resume(last.mail)
 	}
-	if d.homes != nil && last.homes != nil {
-		d.homes.Resume(last.homes)
-		if m, said := last.Bus.Retained(bus.Missing); said && slices.Equal(d.homes.Controlled, last.homes.Controlled) {
+	if d.thermostatPart != nil && last.thermostatPart != nil {
+		d.thermostatPart.Resume(last.thermostatPart)
+		if m, said := last.Bus.Retained(bus.Missing); said && slices.Equal(d.thermostatPart.Controlled, last.thermostatPart.Controlled) {
 			d.Bus.Publish(m) // until the first poll says it again, or that it is over
 		}
 	}
@@ -276,15 +276,15 @@ func (d *Daemon) DryRun() bool { return d.options.Config.Settings.DryRun }
 // Active reports whether this node is the one that polls and commands.
 func (d *Daemon) Active() bool { return d.node.Active() }
 
-// Tell is keepalived's word on what this node is to be. An error says what it
+// SetRole is keepalived's word on what this node is to be. An error says what it
 // means for a node that is none of a pair, or that it will not outlive a
 // restart.
-func (d *Daemon) Tell(r pair.Role) error {
+func (d *Daemon) SetRole(r pair.Role) error {
 	p, ok := d.node.(*pair.Pair)
 	if !ok {
 		return errors.New("this node is alone and always active: set ha.enabled to true for a pair")
 	}
-	return p.Tell(r)
+	return p.SetRole(r)
 }
 
 // Run runs all parts until ctx ends, and returns when they have, and when what
@@ -325,11 +325,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 // close closes the accounts, after those of the daemon that this one follows.
 func (d *Daemon) close() {
 	defer close(d.closed)
-	ctx, cancel := context.WithTimeout(context.Background(), lastAnswer)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	if d.after != nil {
+	if d.predecessorClosed != nil {
 		select {
-		case <-d.after:
+		case <-d.predecessorClosed:
 		case <-ctx.Done():
 		}
 	}
@@ -340,14 +340,14 @@ func (d *Daemon) close() {
 	}
 }
 
-// follows lets a part that asks a vendor begin when the daemon that this one
+// afterPredecessor lets a part that asks a vendor begin when the daemon that this one
 // follows has closed its accounts.
-func (d *Daemon) follows(run func(context.Context) error) func(context.Context) error {
-	if d.after == nil {
+func (d *Daemon) afterPredecessor(run func(context.Context) error) func(context.Context) error {
+	if d.predecessorClosed == nil {
 		return run
 	}
 	return func(ctx context.Context) error {
-		if _, err := d.Bus.Clock().Wait(ctx, time.Time{}, d.after); err != nil {
+		if _, err := d.Bus.Clock().Wait(ctx, time.Time{}, d.predecessorClosed); err != nil {
 			return err
 		}
 		return run(ctx)
@@ -363,14 +363,14 @@ func (d *Daemon) Parts() []string {
 	return names
 }
 
-// tooLong is how long the controller's loop may take over one turn.
-const tooLong = 2 * devices.MaxStepInterval
+// maxStepAge is how long the controller's loop may take over one turn.
+const maxStepAge = 2 * devices.MaxStepInterval
 
 // Alive reports whether the controller's loop turns, for a watchdog. A daemon
 // that follows another one lives on that one's last turn until its own first:
 // a new configuration is no reason for a failover.
 func (d *Daemon) Alive() bool {
-	return d.controller == nil || d.Bus.Now().Sub(d.Turned()).Abs() < tooLong
+	return d.controller == nil || d.Bus.Now().Sub(d.LastStep()).Abs() < maxStepAge
 }
 
 // Report has a part say how it fares, for the health of the home.
@@ -396,15 +396,15 @@ func (d *Daemon) goLive() error {
 	return nil
 }
 
-// Turned is when the control loop last turned, long ago if it never has.
-func (d *Daemon) Turned() time.Time {
+// LastStep is when the control loop last turned, long ago if it never has.
+func (d *Daemon) LastStep() time.Time {
 	if d.controller == nil {
 		return time.Time{}
 	}
-	if t := d.controller.LastStep(); t.After(d.lastTurned) {
+	if t := d.controller.LastStep(); t.After(d.lastStep) {
 		return t
 	}
-	return d.lastTurned
+	return d.lastStep
 }
 
 // health is what the node says of itself.
@@ -478,10 +478,10 @@ func unlinked(b *bus.Bus) func(context.Context) error {
 	}
 }
 
-// callLimit bounds one request to a vendor, in real time.
-const callLimit = 20 * time.Second
+// callTimeout bounds one request to a vendor, in real time.
+const callTimeout = 20 * time.Second
 
-// lastAnswer is how long the end waits for an answer that must not be lost, in
+// closeTimeout is how long the end waits for an answer that must not be lost, in
 // real time: that of a log-in is two requests. The service's TimeoutStopSec has
 // to be longer.
-const lastAnswer = 30 * time.Second
+const closeTimeout = 30 * time.Second

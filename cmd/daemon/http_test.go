@@ -22,7 +22,7 @@ func TestHealthz(t *testing.T) {
 		{"it has never turned", time.Time{}, http.StatusServiceUnavailable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := &Daemon{Bus: bus.New(bus.Wall{}), lastTurned: c.turned, controller: &control.Controller{}}
+			d := &Daemon{Bus: bus.New(bus.Wall{}), lastStep: c.turned, controller: &control.Controller{}}
 			res := httptest.NewRecorder()
 			web{d: d}.handler().ServeHTTP(res, httptest.NewRequest(http.MethodGet, "/healthz", nil))
 			if res.Code != c.want {

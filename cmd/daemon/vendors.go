@@ -33,7 +33,7 @@ func (d *Daemon) client() (*http.Client, *bridge.Meter) {
 		}
 	}
 	m := &bridge.Meter{Next: timed{next, d.clockCheck}, Now: d.Bus.Now, Location: d.options.Config.Zone()}
-	return &http.Client{Transport: m, Timeout: callLimit}, m
+	return &http.Client{Transport: m, Timeout: callTimeout}, m
 }
 
 // absent is a part that answers the commands to what the configuration leaves out.
@@ -68,7 +68,7 @@ func (d *Daemon) powerwall(s bridge.Shared) (string, func(context.Context) error
 		device = bridge.DryPowerwall{PowerwallDevice: adapter, Log: s.Log}
 	}
 	often, safely := d.options.Counters[0], d.options.Counters[1]
-	return "powerwall", d.follows(bridge.NewPowerwall(bridge.PowerwallOptions{
+	return "powerwall", d.afterPredecessor(bridge.NewPowerwall(bridge.PowerwallOptions{
 		Shared: s, Device: device, Every: d.pace(c.Poll.PowerwallInPeak(), c.Poll.PowerwallSeconds), Meter: meter, Budget: meter.Budget, Moment: d.moment,
 		Restoring: d.owed(func(target string) bool { return target == rules.Powerwall }),
 		History:   adapter,
@@ -98,7 +98,7 @@ func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) err
 		device = bridge.DryThermostats{ThermostatDevices: adapter, Log: s.Log}
 	}
 	every := d.pace(c.Poll.ThermostatsInPeak(), c.Poll.ThermostatSeconds)
-	d.homes = bridge.NewThermostats(bridge.ThermostatsOptions{
+	d.thermostatPart = bridge.NewThermostats(bridge.ThermostatsOptions{
 		Shared: s, Device: device, Every: every, Meter: meter, Location: c.Zone(),
 		Restoring:  d.owed(func(target string) bool { return target != rules.Powerwall }),
 		Controlled: c.Settings.ThermostatIDs, Listed: adapter.Listed,
@@ -109,7 +109,7 @@ func (d *Daemon) thermostats(s bridge.Shared) (string, func(context.Context) err
 			}
 		},
 	})
-	return "thermostats", d.follows(d.homes.Run), nil
+	return "thermostats", d.afterPredecessor(d.thermostatPart.Run), nil
 }
 
 // thermostatAccount is an adapter for thermostats.

@@ -103,8 +103,8 @@ type Options struct {
 	HeldBack bool
 	Node     func() pair.State     // what this node says of itself
 	Alive    func() bool           // whether this node's loops turn
-	Tell     func(pair.Role) error // keepalived's word on what this node is to be
-	Live     func() error          // lets the configuration command devices
+	SetRole  func(pair.Role) error // keepalived's word on what this node is to be
+	GoLive   func() error          // lets the configuration command devices
 }
 
 // Server answers on the socket, and keeps the health file.
@@ -129,7 +129,7 @@ func (l *Server) Run(ctx context.Context) error {
 	defer l.sub.Close()
 	defer func() {
 		if !errors.Is(context.Cause(ctx), ErrReloading) {
-			l.sayHealth(unwell)
+			l.setHealth(unwell)
 		}
 	}()
 	listener, err := l.listen()
@@ -150,7 +150,7 @@ func (l *Server) Run(ctx context.Context) error {
 	for {
 		if now := l.Bus.Now(); !now.Before(next) {
 			next = now.Add(healthBeat)
-			if !l.keepHealth() {
+			if !l.updateHealth() {
 				next = now.Add(healthBeat / 20) // the other node waits for this one
 			}
 		}
@@ -175,21 +175,21 @@ func (l *Server) remember(m bus.Message) {
 	l.events = l.events[max(0, len(l.events)-maxEvents):]
 }
 
-// keepHealth says in the health file whether this node is well, and returns it.
+// updateHealth says in the health file whether this node is well, and returns it.
 // It writes though nothing has changed: keepalived makes a file of its own if it
 // finds none when it starts, and moves it over what was written in that moment
 // (strace of 2.2.7: stat, a temporary file, rename). Written only once, the file
 // could leave the node in FAULT for as long as both programs run.
-func (l *Server) keepHealth() bool {
+func (l *Server) updateHealth() bool {
 	if !l.Alive() {
-		l.sayHealth(unwell)
+		l.setHealth(unwell)
 		return false
 	}
-	l.sayHealth(well)
+	l.setHealth(well)
 	return true
 }
 
-func (l *Server) sayHealth(text string) {
+func (l *Server) setHealth(text string) {
 	err := writeHealth(HealthFile(l.Dir), text)
 	if errors.Is(err, fs.ErrPermission) {
 		// keepalived, which is root, has made it: it is in our folder all the same.
@@ -245,7 +245,7 @@ func (l *Server) handler() http.Handler {
 			role, err = pair.ParseRole(string(body))
 		}
 		if err == nil {
-			err = l.Tell(role)
+			err = l.SetRole(role)
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
@@ -258,7 +258,7 @@ func (l *Server) handler() http.Handler {
 		})
 	})
 	mux.HandleFunc("POST /live", func(w http.ResponseWriter, r *http.Request) {
-		if err := l.Live(); err != nil {
+		if err := l.GoLive(); err != nil {
 			http.Error(w, err.Error(), http.StatusConflict)
 		}
 	})
@@ -300,12 +300,12 @@ func (l *Server) status() Status {
 	return s
 }
 
-// ErrNobody says that no daemon answers in a runtime directory.
-var ErrNobody = errors.New("no powermgr answers")
+// ErrNotRunning says that no daemon answers in a runtime directory.
+var ErrNotRunning = errors.New("no powermgr answers")
 
-// Ask asks the daemon that runs in a runtime directory for its status. The
+// QueryStatus asks the daemon that runs in a runtime directory for its status. The
 // error says what to do when none answers.
-func Ask(ctx context.Context, dir string) (Status, error) {
+func QueryStatus(ctx context.Context, dir string) (Status, error) {
 	var s Status
 	body, err := call(ctx, dir, http.MethodGet, "/status", "")
 	if err == nil {
@@ -318,7 +318,7 @@ func Ask(ctx context.Context, dir string) (Status, error) {
 // runs there, the role waits for the next one.
 func TellRole(ctx context.Context, dir string, r pair.Role) error {
 	_, err := call(ctx, dir, http.MethodPost, "/role", string(r))
-	if errors.Is(err, ErrNobody) {
+	if errors.Is(err, ErrNotRunning) {
 		return pair.RoleFile(dir).Save(r)
 	}
 	return err
@@ -328,15 +328,15 @@ func TellRole(ctx context.Context, dir string, r pair.Role) error {
 // none runs there, the next one may that has this configuration.
 func TellLive(ctx context.Context, dir string, c config.Config) error {
 	_, err := call(ctx, dir, http.MethodPost, "/live", "")
-	if errors.Is(err, ErrNobody) {
+	if errors.Is(err, ErrNotRunning) {
 		return config.GoLive(c)
 	}
 	return err
 }
 
-// AskRestore asks the daemon that runs in a runtime directory to restore
+// RequestRestore asks the daemon that runs in a runtime directory to restore
 // everything that it has set. It is ErrNobody when none runs there.
-func AskRestore(ctx context.Context, dir string) error {
+func RequestRestore(ctx context.Context, dir string) error {
 	_, err := call(ctx, dir, http.MethodPost, "/restore", "")
 	return err
 }
@@ -386,7 +386,7 @@ func call(ctx context.Context, dir, method, path, body string) ([]byte, error) {
 	case errors.Is(err, os.ErrPermission):
 		return nil, fmt.Errorf("%s is for root and the group powermgr alone: use sudo, or join the group", socket)
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return nil, fmt.Errorf("%w at %s: is the service running? systemctl status powermgr", ErrNobody, socket)
+		return nil, fmt.Errorf("%w at %s: is the service running? systemctl status powermgr", ErrNotRunning, socket)
 	case err != nil:
 		return nil, err
 	}

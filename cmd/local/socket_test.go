@@ -16,7 +16,7 @@ func TestHealthThatIsWrittenOver(t *testing.T) {
 	path := HealthFile(l.Dir)
 	says := func(want string) {
 		t.Helper()
-		if got := l.keepHealth(); got != alive {
+		if got := l.updateHealth(); got != alive {
 			t.Errorf("well is %v, want %v", got, alive)
 		}
 		if got, err := os.ReadFile(path); err != nil || string(got) != want {

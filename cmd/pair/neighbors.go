@@ -33,9 +33,9 @@ func (n *neighbors) Resume(last neighbors) { n.life, n.known = last.life, last.k
 type neighbor struct {
 	name string
 	State
-	words int       // heard on this connection; the first of them may have been stored
-	runs  bool      // it has spoken while this daemon listened
-	heard time.Time // when it last did; until then, when it was first seen
+	messages  int       // heard on this connection; the first of them may have been stored
+	confirmed bool      // it has spoken while this daemon listened
+	heard     time.Time // when it last did; until then, when it was first seen
 }
 
 // maxNeighbors is how many are remembered: anyone can write to the topic.
@@ -47,7 +47,7 @@ func (n *neighbors) link(up bool, now time.Time) {
 	n.linked = up
 	for name, b := range n.known {
 		if b.heard = now; !up {
-			b.words = 0
+			b.messages = 0
 		}
 		n.known[name] = b
 	}
@@ -79,24 +79,24 @@ func (n *neighbors) hear(m bus.Message, now time.Time) bool {
 		b = neighbor{name: name, heard: now}
 	}
 	b.State = s
-	if b.words++; n.linked || b.words > 1 {
-		b.runs, b.heard = true, now
+	if b.messages++; n.linked || b.messages > 1 {
+		b.confirmed, b.heard = true, now
 	}
 	n.known[name] = b
-	return fresh && b.runs
+	return fresh && b.confirmed
 }
 
 // running lists, by name, those that run as the active one.
 func (n *neighbors) running(now time.Time) []neighbor {
 	return n.active(func(b neighbor) bool {
-		return b.runs && (now.Sub(b.heard) <= claimExpiry || !n.linked)
+		return b.confirmed && (now.Sub(b.heard) <= claimExpiry || !n.linked)
 	})
 }
 
 // possible lists, by name, those that may run as the active one: those that do,
 // and those that only the broker names, as long as they may still answer.
 func (n *neighbors) possible(now time.Time) []neighbor {
-	doubtful := n.active(func(b neighbor) bool { return !b.runs && now.Sub(b.heard) < answerTimeout })
+	doubtful := n.active(func(b neighbor) bool { return !b.confirmed && now.Sub(b.heard) < answerTimeout })
 	all := append(n.running(now), doubtful...)
 	slices.SortFunc(all, byName)
 	return all
@@ -118,7 +118,7 @@ func byName(a, b neighbor) int { return strings.Compare(a.name, b.name) }
 // next is when a doubtful one has had its time to answer; zero: there is none.
 func (n *neighbors) next(now time.Time) (at time.Time) {
 	for _, b := range n.known {
-		if answer := b.heard.Add(answerTimeout); !b.runs && b.Role == Active && answer.After(now) {
+		if answer := b.heard.Add(answerTimeout); !b.confirmed && b.Role == Active && answer.After(now) {
 			at = devices.Earliest(answer, at)
 		}
 	}
@@ -132,17 +132,17 @@ func (n *neighbors) contest(now time.Time) string {
 	if len(others) == 0 {
 		return ""
 	}
-	return n.too(others) + ": stop one, give one another mqtt.base_topic, or make them a pair"
+	return n.describe(others) + ": stop one, give one another mqtt.base_topic, or make them a pair"
 }
 
-// before lists those that a dry run has to stand by for: whoever commands
+// yieldTo lists those that a dry run has to stand by for: whoever commands
 // devices, and an earlier dry run.
-func (n *neighbors) before(now time.Time) []neighbor {
+func (n *neighbors) yieldTo(now time.Time) []neighbor {
 	return slices.DeleteFunc(n.possible(now), func(b neighbor) bool { return b.DryRun && b.Life > n.life })
 }
 
-// too says that others run.
-func (n *neighbors) too(others []neighbor) string {
+// describe says that others run.
+func (n *neighbors) describe(others []neighbor) string {
 	verb := "runs"
 	if len(others) > 1 {
 		verb = "run"

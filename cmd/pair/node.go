@@ -35,7 +35,7 @@ type Share int
 const (
 	Whole Share = iota
 	Half
-	MuteHalf
+	SilentHalf
 )
 
 // Options are what a Node is given.
@@ -46,7 +46,7 @@ type Options struct {
 	DryRun  bool   // it commands no device
 	// Paired says that it is one of a pair, of which keepalived says which is active.
 	Paired bool
-	Stored RoleStore     // of the last word of keepalived; nil: nothing keeps it
+	Store  RoleStore     // of the last word of keepalived; nil: nothing keeps it
 	Health func() string // what a node of a pair says of its health; required for one
 	Share  Share         // of a node alone
 }
@@ -58,7 +58,7 @@ func New(o Options) Node {
 	s.Log = s.Log.With("part", "node")
 	self := State{Version: o.Version, Life: strconv.FormatInt(s.Bus.Now().UnixNano(), 36), DryRun: o.DryRun, Alone: !o.Paired}
 	if o.Paired {
-		p := newPair(s, o.Name, self, o.Stored)
+		p := newPair(s, o.Name, self, o.Store)
 		p.health = o.Health
 		return p
 	}
@@ -75,7 +75,7 @@ func newNeighbors(s bridge.Shared, name string, self State) neighbors {
 type alone struct {
 	shared    bridge.Shared
 	name      string
-	mute      bool // the other half of this node speaks for it
+	silent    bool // the other half of this node speaks for it
 	sub       *bus.Subscription
 	neighbors neighbors
 
@@ -87,7 +87,7 @@ type alone struct {
 func newAlone(s bridge.Shared, name string, self State, share Share) *alone {
 	self.Role, self.Generation, self.Since, self.Health = Active, 1, devices.WholeSecond(s.Bus.Now()), "ok"
 	a := &alone{
-		shared: s, name: name, self: self, mute: share == MuteHalf, neighbors: newNeighbors(s, name, self),
+		shared: s, name: name, self: self, silent: share == SilentHalf, neighbors: newNeighbors(s, name, self),
 		sub: s.Bus.Subscribe("alone", s.Topics.NodeState("+"), bus.LinkState),
 	}
 	a.neighbors.half = share != Whole
@@ -127,7 +127,7 @@ func (a *alone) LastWill() []byte { return a.State().LastWill() }
 // error is ctx's.
 func (a *alone) Run(ctx context.Context) error {
 	defer a.sub.Close()
-	a.say()
+	a.publishState()
 	beat := a.shared.Bus.Now().Add(heartbeat)
 	for {
 		m, ok, err := a.sub.Next(ctx, devices.Earliest(beat, a.neighbors.next(a.shared.Bus.Now())))
@@ -141,29 +141,29 @@ func (a *alone) Run(ctx context.Context) error {
 		case ok && a.neighbors.hear(m, now), !now.Before(beat):
 			beat = now // it is said once it is known
 		}
-		a.judge(now)
+		a.checkNeighbors(now)
 		if !now.Before(beat) {
 			beat = now.Add(heartbeat)
-			a.say()
+			a.publishState()
 		}
 	}
 }
 
-func (a *alone) say() {
-	if !a.mute {
+func (a *alone) publishState() {
+	if !a.silent {
 		a.shared.Bus.Publish(bus.Message{Topic: a.shared.Topics.NodeState(a.name), Payload: mustJSON(a.State()), Retain: true})
 	}
 }
 
-// judge sees whether others run as the active one. A dry run gets out of their
+// checkNeighbors sees whether others run as the active one. A dry run gets out of their
 // way; with any other both go on, since neither can know which one is right, and
 // the owner is told.
-func (a *alone) judge(now time.Time) {
+func (a *alone) checkNeighbors(now time.Time) {
 	self := a.State()
 	role, health := Active, "ok"
 	if self.DryRun {
-		if first := a.neighbors.before(now); len(first) > 0 {
-			role, health = Standby, fmt.Sprintf("%s: this dry run stands by; to try it out, give it another mqtt.base_topic", a.neighbors.too(first))
+		if first := a.neighbors.yieldTo(now); len(first) > 0 {
+			role, health = Standby, fmt.Sprintf("%s: this dry run stands by; to try it out, give it another mqtt.base_topic", a.neighbors.describe(first))
 		}
 	}
 	if role == Active {
@@ -181,7 +181,7 @@ func (a *alone) judge(now time.Time) {
 	} else {
 		a.shared.Log.Info("this dry run goes on: no other powermgr runs under its base topic")
 	}
-	a.say()
+	a.publishState()
 	a.shared.Bus.Publish(bus.Message{Topic: bus.Role, Payload: []byte(role), Retain: true})
 }
 

@@ -189,7 +189,7 @@ func TestAnAnswerIsNotAnswered(t *testing.T) {
 // The two halves of a node have one name, and are no rivals.
 func TestTheOtherHalfIsNoOtherDaemon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLone(t, State{Life: "5"}, MuteHalf)
+		l := newLone(t, State{Life: "5"}, SilentHalf)
 		l.link("up")
 		l.hears("a", State{Role: Active, Life: "3", Alone: true})
 		l.wait(10 * time.Minute)

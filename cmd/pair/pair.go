@@ -97,7 +97,7 @@ type claim struct {
 	node       string
 }
 
-func (c claim) over(o claim) bool {
+func (c claim) outranks(o claim) bool {
 	if c.generation != o.generation {
 		return c.generation > o.generation
 	}
@@ -126,36 +126,36 @@ type Pair struct {
 	shared    bridge.Shared
 	node      string
 	self      State     // what does not change of what is said of this node
-	kept      RoleStore // of what we were told; nil: nothing keeps it
+	store     RoleStore // of what we were told; nil: nothing keeps it
 	sub       *bus.Subscription
 	neighbors neighbors // those that are not of the pair
 
-	// filing is held while a word of keepalived's is taken in and written down, so
+	// storeMu is held while a word of keepalived's is taken in and written down, so
 	// that an older one is not read back in between.
-	filing sync.Mutex
-	unkept bool // kept has an older word than we do; of filing
+	storeMu    sync.Mutex
+	storeStale bool // kept has an older word than we do; of filing
 
-	mu     sync.Mutex
-	told   Role
-	looked bool // at the claims of the broker, or there was none for a while
-	active bool
-	since  time.Time // of active
-	own    claim     // our last
-	other  claim     // the highest of another node, or of an earlier life
-	heard  time.Time // when it was last repeated
-	nobody bool      // is active, and that was said
-	health func() string
+	mu         sync.Mutex
+	assigned   Role
+	claimsSeen bool // at the claims of the broker, or there was none for a while
+	active     bool
+	since      time.Time // of active
+	ownClaim   claim     // our last
+	otherClaim claim     // the highest of another node, or of an earlier life
+	otherHeard time.Time // when it was last repeated
+	noneActive bool      // is active, and that was said
+	health     func() string
 }
 
 // newPair returns a pair that has subscribed already. A role that is kept counts
 // as told; without one that can be read this node stands by.
 func newPair(s bridge.Shared, node string, self State, kept RoleStore) *Pair {
 	p := &Pair{
-		shared: s, node: node, self: self, neighbors: newNeighbors(s, node, self), kept: kept, told: Standby, since: s.Bus.Now(), health: func() string { return "ok" },
+		shared: s, node: node, self: self, neighbors: newNeighbors(s, node, self), store: kept, assigned: Standby, since: s.Bus.Now(), health: func() string { return "ok" },
 		sub: s.Bus.Subscribe("pair", s.Topics.NodeState("+"), s.Topics.NodeJournal("+"), bus.LinkState),
 	}
 	if r, err := p.load(); err == nil {
-		p.told = r
+		p.assigned = r
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		s.Log.Warn("the role that this node had cannot be read: it stands by", "reason", err)
 	}
@@ -171,8 +171,8 @@ func (p *Pair) Resume(last Node) {
 	}
 	p.self.Life = l.self.Life
 	p.neighbors.Resume(l.neighbors)
-	p.told, p.unkept = l.told, l.unkept
-	p.looked, p.active, p.since, p.own, p.other, p.heard, p.nobody = l.looked, l.active, l.since, l.own, l.other, l.heard, l.nobody
+	p.assigned, p.storeStale = l.assigned, l.storeStale
+	p.claimsSeen, p.active, p.since, p.ownClaim, p.otherClaim, p.otherHeard, p.noneActive = l.claimsSeen, l.active, l.since, l.ownClaim, l.otherClaim, l.otherHeard, l.noneActive
 	if p.active {
 		p.announce()
 	}
@@ -180,10 +180,10 @@ func (p *Pair) Resume(last Node) {
 
 // load is the role that is kept.
 func (p *Pair) load() (Role, error) {
-	if p.kept == nil {
+	if p.store == nil {
 		return "", fs.ErrNotExist
 	}
-	return p.kept.Load()
+	return p.store.Load()
 }
 
 // Active reports whether this node is the one that polls, commands and
@@ -198,28 +198,28 @@ func (p *Pair) Active() bool {
 func (p *Pair) Generation() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.own.generation
+	return p.ownClaim.generation
 }
 
-// Tell is keepalived's word. An error says that it will not outlive a
+// SetRole is keepalived's word. An error says that it will not outlive a
 // restart; it holds all the same.
-func (p *Pair) Tell(r Role) error {
-	p.filing.Lock()
-	defer p.filing.Unlock()
-	p.obey(r)
-	if p.kept == nil {
+func (p *Pair) SetRole(r Role) error {
+	p.storeMu.Lock()
+	defer p.storeMu.Unlock()
+	p.applyRole(r)
+	if p.store == nil {
 		return nil
 	}
-	err := p.kept.Save(r)
-	if p.unkept = err != nil; p.unkept {
+	err := p.store.Save(r)
+	if p.storeStale = err != nil; p.storeStale {
 		return fmt.Errorf("the role holds until the next restart: %w", err)
 	}
 	return nil
 }
 
-func (p *Pair) obey(r Role) {
+func (p *Pair) applyRole(r Role) {
 	p.mu.Lock()
-	p.told = r
+	p.assigned = r
 	p.mu.Unlock()
 	if r == Active {
 		p.claim()
@@ -228,30 +228,30 @@ func (p *Pair) obey(r Role) {
 	}
 }
 
-// lookUp takes in what keepalived said while no daemon listened: as this one
+// reloadRole takes in what keepalived said while no daemon listened: as this one
 // took the place of another, its word went to that one, or to the file alone.
-func (p *Pair) lookUp() {
-	p.filing.Lock()
-	defer p.filing.Unlock()
+func (p *Pair) reloadRole() {
+	p.storeMu.Lock()
+	defer p.storeMu.Unlock()
 	r, err := p.load()
 	p.mu.Lock()
-	news := err == nil && !p.unkept && r != p.told
+	news := err == nil && !p.storeStale && r != p.assigned
 	p.mu.Unlock()
 	if news {
-		p.obey(r)
+		p.applyRole(r)
 	}
 }
 
 // claim makes this node the active one, unless it is.
 func (p *Pair) claim() {
 	p.mu.Lock()
-	if p.active && p.own.over(p.other) {
+	if p.active && p.ownClaim.outranks(p.otherClaim) {
 		p.mu.Unlock()
 		return
 	}
-	p.own = claim{max(p.own.generation, p.other.generation) + 1, p.node}
+	p.ownClaim = claim{max(p.ownClaim.generation, p.otherClaim.generation) + 1, p.node}
 	p.active, p.since = true, p.shared.Bus.Now()
-	generation := p.own.generation
+	generation := p.ownClaim.generation
 	p.mu.Unlock()
 	p.shared.Log.Info("this node is the active one", "generation", generation)
 	p.announce()
@@ -272,11 +272,11 @@ func (p *Pair) standDown(why string, args ...any) {
 
 // announce says what this node is, on topics and to the parts.
 func (p *Pair) announce() {
-	p.say()
+	p.publishState()
 	p.shared.Bus.Publish(bus.Message{Topic: bus.Role, Payload: []byte(p.State().Role), Retain: true})
 }
 
-func (p *Pair) say() {
+func (p *Pair) publishState() {
 	p.shared.Bus.Publish(bus.Message{Topic: p.shared.Topics.NodeState(p.node), Payload: mustJSON(p.State()), Retain: true})
 }
 
@@ -285,7 +285,7 @@ func (p *Pair) State() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.self
-	s.Role, s.Generation, s.Since, s.Health = Standby, p.own.generation, devices.WholeSecond(p.since), p.health()
+	s.Role, s.Generation, s.Since, s.Health = Standby, p.ownClaim.generation, devices.WholeSecond(p.since), p.health()
 	if p.active {
 		s.Role = Active
 	}
@@ -301,7 +301,7 @@ func (p *Pair) Alone() bool { return false }
 // Run follows the other node until ctx ends; its error is ctx's.
 func (p *Pair) Run(ctx context.Context) error {
 	defer p.sub.Close()
-	p.lookUp()
+	p.reloadRole()
 	if p.State().Role == Standby { // nobody has spoken yet
 		p.announce()
 	}
@@ -326,37 +326,37 @@ func (p *Pair) Run(ctx context.Context) error {
 				}
 			}
 		case ok:
-			p.hear(m, now)
+			p.handle(m, now)
 		}
-		p.contest(now)
+		p.publishContest(now)
 		if !claimAt.IsZero() && !now.Before(claimAt) {
 			claimAt = time.Time{}
 			p.mu.Lock()
-			p.looked = true
+			p.claimsSeen = true
 			p.mu.Unlock()
-			p.lookUp()
+			p.reloadRole()
 			p.reclaim(time.Time{})
 		}
 		if !now.Before(beat) {
 			beat = now.Add(heartbeat)
-			p.lookUp()
+			p.reloadRole()
 			p.reclaim(now.Add(-claimExpiry))
 			if p.Active() {
-				p.say()
+				p.publishState()
 			}
-			p.miss(!linked.IsZero() && now.Sub(linked) > claimExpiry, now)
+			p.checkNoneActive(!linked.IsZero() && now.Sub(linked) > claimExpiry, now)
 		}
 	}
 }
 
-// miss sees whether there is an active node, as far as the broker tells; if
+// checkNoneActive sees whether there is an active node, as far as the broker tells; if
 // there is none for a while, somebody is told: nobody polls or controls
 // anything, and both nodes look well.
-func (p *Pair) miss(listened bool, now time.Time) {
+func (p *Pair) checkNoneActive(listened bool, now time.Time) {
 	p.mu.Lock()
-	nobody := listened && !p.active && now.Sub(p.heard) > claimExpiry
-	news := nobody && !p.nobody
-	p.nobody = nobody
+	nobody := listened && !p.active && now.Sub(p.otherHeard) > claimExpiry
+	news := nobody && !p.noneActive
+	p.noneActive = nobody
 	p.mu.Unlock()
 	if !news {
 		return
@@ -371,9 +371,9 @@ func (p *Pair) miss(listened bool, now time.Time) {
 	p.shared.Bus.Publish(bus.Message{Topic: notify.Topic, Payload: b})
 }
 
-// contest tells the controller of the active node that others, which are not of
+// publishContest tells the controller of the active node that others, which are not of
 // the pair, command the same devices.
-func (p *Pair) contest(now time.Time) {
+func (p *Pair) publishContest(now time.Time) {
 	text := ""
 	if p.Active() {
 		text = p.neighbors.contest(now)
@@ -385,16 +385,16 @@ func (p *Pair) contest(now time.Time) {
 // repeated a higher claim since a time; the zero time: whatever they say.
 func (p *Pair) reclaim(since time.Time) {
 	p.mu.Lock()
-	again := p.told == Active && !p.active && p.looked && (since.IsZero() || p.heard.Before(since))
+	again := p.assigned == Active && !p.active && p.claimsSeen && (since.IsZero() || p.otherHeard.Before(since))
 	p.mu.Unlock()
 	if again {
 		p.claim()
 	}
 }
 
-// hear takes in what a node says: the other one, or this one in an earlier
+// handle takes in what a node says: the other one, or this one in an earlier
 // life.
-func (p *Pair) hear(m bus.Message, now time.Time) {
+func (p *Pair) handle(m bus.Message, now time.Time) {
 	levels, ok := p.shared.Topics.Split(m.Topic)
 	if !ok || len(levels) != 3 {
 		return
@@ -404,7 +404,7 @@ func (p *Pair) hear(m bus.Message, now time.Time) {
 		return
 	}
 	if p.neighbors.hear(m, now) && p.Active() {
-		p.say()
+		p.publishState()
 	}
 	if s.Alone { // it takes no part in the claims of the pair; a journal says so too
 		return
@@ -415,14 +415,14 @@ func (p *Pair) hear(m bus.Message, now time.Time) {
 	if mine {
 		said.node = "" // what it has seen of itself is no rival
 	}
-	if said.over(p.other) {
-		p.other = said
+	if said.outranks(p.otherClaim) {
+		p.otherClaim = said
 	}
 	rival := !mine && levels[2] == "state" && s.Role == Active
 	if rival {
-		p.heard = now
+		p.otherHeard = now
 	}
-	lost := rival && p.active && said.over(p.own)
+	lost := rival && p.active && said.outranks(p.ownClaim)
 	left := !mine && !rival && levels[2] == "state"
 	p.mu.Unlock()
 	if left {

@@ -59,7 +59,7 @@ func (p *pairing) link(state string) {
 }
 
 func (p *pairing) tell(r Role) {
-	if err := p.pair.Tell(r); err != nil {
+	if err := p.pair.SetRole(r); err != nil {
 		p.t.Error(err)
 	}
 	synctest.Wait()
@@ -121,7 +121,7 @@ func TestPair(t *testing.T) {
 			if err := errors.Join(os.Rename(p.file, p.file+".old"), os.Mkdir(p.file, 0o700), os.WriteFile(filepath.Join(p.file, "x"), nil, 0o600)); err != nil {
 				t.Fatal(err)
 			}
-			if err := p.pair.Tell(Active); err == nil {
+			if err := p.pair.SetRole(Active); err == nil {
 				t.Errorf("it was kept in %s", dir)
 			}
 			if err := errors.Join(os.RemoveAll(p.file), os.Rename(p.file+".old", p.file)); err != nil {
@@ -277,10 +277,10 @@ func FuzzClaims(f *testing.F) {
 	f.Fuzz(func(t *testing.T, node string, payload []byte) {
 		b := bus.New(bus.Wall{})
 		p := newPair(bridge.Shared{Bus: b, Topics: devices.Topics{Base: "powermgr"}, Log: slog.New(slog.DiscardHandler)}, "a", State{Version: "1", Life: "life"}, RoleFile(t.TempDir()))
-		p.active, p.told, p.looked, p.own = true, Active, true, claim{3, "a"}
-		p.hear(bus.Message{Topic: "powermgr/node/" + node + "/state", Payload: payload, Origin: bus.Broker}, time.Now())
+		p.active, p.assigned, p.claimsSeen, p.ownClaim = true, Active, true, claim{3, "a"}
+		p.handle(bus.Message{Topic: "powermgr/node/" + node + "/state", Payload: payload, Origin: bus.Broker}, time.Now())
 		var s State
-		higher := json.Unmarshal(payload, &s) == nil && s.Role == Active && node != "a" && (claim{s.Generation, node}).over(claim{3, "a"})
+		higher := json.Unmarshal(payload, &s) == nil && s.Role == Active && node != "a" && (claim{s.Generation, node}).outranks(claim{3, "a"})
 		if !p.Active() && !higher {
 			t.Fatalf("it stands down before %q of %q", payload, node)
 		}

@@ -83,17 +83,17 @@ const reminder = 15 * time.Second
 // people; the error says why, or that it is not known.
 func (r *restoration) run(ctx context.Context, g *globals) (left []string, err error) {
 	dir := runtimeDir()
-	if s, err := local.Ask(ctx, dir); err == nil {
+	if s, err := local.QueryStatus(ctx, dir); err == nil {
 		r.begin(s)
 	}
 	asked := time.Now()
-	if err := local.AskRestore(ctx, dir); errors.Is(err, local.ErrNobody) {
+	if err := local.RequestRestore(ctx, dir); errors.Is(err, local.ErrNotRunning) {
 		return unrestored(g)
 	} else if err != nil {
 		return nil, err
 	}
 	for {
-		if s, err := local.Ask(ctx, dir); err == nil {
+		if s, err := local.QueryStatus(ctx, dir); err == nil {
 			if s.State.Role == pair.Standby || s.DryRun {
 				return nil, nil // the other node restores what it has set, and a dry run has set nothing
 			}
@@ -103,7 +103,7 @@ func (r *restoration) run(ctx context.Context, g *globals) (left []string, err e
 			}
 			if !paused && time.Since(asked) > turned {
 				asked = time.Now() // a daemon that read its configuration again just then has not heard it
-				_ = local.AskRestore(ctx, dir)
+				_ = local.RequestRestore(ctx, dir)
 			}
 		}
 		select {

@@ -34,7 +34,7 @@ role.`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				s, err := local.Ask(cmd.Context(), runtimeDir())
+				s, err := local.QueryStatus(cmd.Context(), runtimeDir())
 				if err == nil {
 					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", s.State.Role)
 				}

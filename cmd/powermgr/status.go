@@ -52,15 +52,15 @@ func statusCommand() *cobra.Command {
 // ask asks the daemon of this machine; if there is none, that of a demo, unless
 // the configuration of a service was named.
 func ask(cmd *cobra.Command) (local.Status, error) {
-	s, err := local.Ask(cmd.Context(), runtimeDir())
-	if !errors.Is(err, local.ErrNobody) || os.Getenv("RUNTIME_DIRECTORY") != "" || cmd.Flags().Changed("config") {
+	s, err := local.QueryStatus(cmd.Context(), runtimeDir())
+	if !errors.Is(err, local.ErrNotRunning) || os.Getenv("RUNTIME_DIRECTORY") != "" || cmd.Flags().Changed("config") {
 		return s, err
 	}
 	dir, none := demo.RuntimeDir()
 	if none != nil {
 		return s, err
 	}
-	other, none := local.Ask(cmd.Context(), dir)
+	other, none := local.QueryStatus(cmd.Context(), dir)
 	if none != nil {
 		return s, err
 	}

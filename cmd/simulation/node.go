@@ -76,7 +76,7 @@ func (n *node) tell(r pair.Role) {
 	d := n.daemon
 	n.mu.Unlock()
 	if d != nil {
-		_ = d.Tell(r) // a node that cannot keep its role goes on
+		_ = d.SetRole(r) // a node that cannot keep its role goes on
 		return
 	}
 	_ = n.role.Save(r)
