@@ -61,7 +61,7 @@ type Options struct {
 	Past func(now time.Time) []forecast.Sample
 	// Rooms is what the zones of the thermostats lived through until now. Nil: it is
 	// learned as the daemon runs.
-	Rooms func(now time.Time) []planner.Lived
+	Rooms func(now time.Time) []planner.RoomHistory
 	// Counters keep the energy counters, often and safely; the first of them also
 	// the forecast that was given by hand, the second for how long vendors want to
 	// be left alone. Nil: the ramdisk, and beside the journal.

@@ -100,7 +100,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	}
 	d, err := daemon.New(daemon.Options{
 		Config: config, Version: o.Version, Clock: clock, Log: o.Log, Began: clock.Begin, Ended: clock.End, RuntimeDir: makeRuntimeDir(),
-		Rooms: func(time.Time) []planner.Lived { return rooms },
+		Rooms: func(time.Time) []planner.RoomHistory { return rooms },
 	})
 	if err != nil {
 		return Summary{}, err

@@ -46,7 +46,7 @@ type stay struct {
 	cloud    *emulator.Cloud
 	settings rules.Settings
 	state    rules.State
-	desk     *planner.Desk
+	engine   *planner.Engine
 	out      lived
 }
 
@@ -65,9 +65,9 @@ func newStay(t *testing.T, h House, c config.Config, start time.Time, thermostat
 	for _, q := range before.Slots {
 		samples = append(samples, forecast.Sample{Start: q.Start, Length: quarter, LoadKWh: q.LoadKWh, SunKWh: q.SunKWh})
 	}
-	s.desk = planner.NewDesk(p, samples)
+	s.engine = planner.NewEngine(p, samples)
 	for _, l := range rooms {
-		s.desk.Remember(l)
+		s.engine.AddHistory(l)
 	}
 	return s
 }
@@ -80,7 +80,7 @@ func (s *stay) days(n int) lived {
 			s.foretell()
 		}
 		s.read()
-		if p, ok := s.desk.Turn(s.now); ok {
+		if p, ok := s.engine.Step(s.now); ok {
 			ev := rules.Planned{Reserve: p.Reserve, Made: p.Made, Why: p.Reason}
 			if c := p.Thermostats; c != nil && c.Planned {
 				ev.Comfort = &rules.Comfort{Peak: c.PeakStart, Lead: time.Duration(c.LeadMinutes) * time.Minute, PrecoolF: c.PrecoolF, SetbackF: c.SetbackF, Why: c.Reason}
@@ -124,7 +124,7 @@ func (s *stay) foretell() {
 		f.Radiation.WM2 = append(f.Radiation.WM2, &wm2)
 	}
 	f.HighF = &high
-	s.desk.Foretold(f)
+	s.engine.SetForecast(f)
 	s.step(rules.Forecast{HighF: &high, Day: f.Day, Service: true})
 }
 
@@ -132,7 +132,7 @@ func (s *stay) foretell() {
 func (s *stay) read() {
 	truth := s.cloud.Truth()
 	watts := func(w float64) *devices.Watts { return new(devices.Watts(w)) }
-	s.desk.Read(devices.PowerwallReading{
+	s.engine.ReadPowerwall(devices.PowerwallReading{
 		PolledAt: s.now, ChargePercent: new(devices.Percent(truth.ChargePercent)), ReservePercent: &truth.Reserve,
 		StoredEnergy: nil, HomePower: watts(truth.HomeW), SolarPower: watts(truth.SolarW), GridPower: watts(truth.GridW), BatteryPower: watts(truth.BatteryW),
 		Mode: &truth.Mode, GridCharging: &truth.GridCharging,
@@ -143,7 +143,7 @@ func (s *stay) read() {
 	for _, th := range truth.Thermostats {
 		out := th.Unit.To(devices.Fahrenheit, th.Temperature)
 		outdoor := devices.Celsius.To(th.Unit, truth.OutdoorC)
-		s.desk.Felt(devices.ThermostatReading{
+		s.engine.ReadThermostat(devices.ThermostatReading{
 			VendorID: th.VendorID(), Name: th.Name, Mode: &th.Mode, Action: &th.Action, Temperature: &th.Temperature, CoolSetpoint: &th.Cool, HeatSetpoint: &th.Heat,
 			Hold: &th.Hold, Unit: th.Unit, OutdoorTemperature: &outdoor, PolledAt: s.now, Alive: true,
 		}, s.now)

@@ -22,11 +22,11 @@ const (
 // past is what the same house lived through on the days before start, with
 // nobody but the schedules of its thermostats: what a history would hold, and what the
 // thermostats would have told.
-func past(start time.Time, home *time.Location, h House) (history.Series, []planner.Lived) {
+func past(start time.Time, home *time.Location, h House) (history.Series, []planner.RoomHistory) {
 	now := start.AddDate(0, 0, -pastDays)
 	cloud := emulator.New(emulator.Options{Now: func() time.Time { return now }, Location: home, House: h.Options(), Weather: h.Sky(home)})
 	s := history.Series{Length: quarter, Zone: home}
-	rooms := make([]planner.Lived, len(cloud.Truth().Thermostats))
+	rooms := make([]planner.RoomHistory, len(cloud.Truth().Thermostats))
 	for before := cloud.Truth().Books; now.Before(start); {
 		from := now
 		for now.Before(from.Add(quarter)) {
@@ -42,7 +42,7 @@ func past(start time.Time, home *time.Location, h House) (history.Series, []plan
 }
 
 // watch notes what the thermostats show.
-func watch(rooms []planner.Lived, truth emulator.Truth) {
+func watch(rooms []planner.RoomHistory, truth emulator.Truth) {
 	const share = float64(look) / float64(thermal.Step)
 	start := truth.At.Add(-look).Truncate(thermal.Step)
 	for i, th := range truth.Thermostats {

@@ -203,8 +203,8 @@ func sameCurrency(a, b string) bool {
 // baseName is the name of a file without its folder and its ending.
 func baseName(path string) string { return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) }
 
-// A lived is one file's comparison, under one tariff with one battery.
-type lived struct {
+// A comparison is one file's comparison, under one tariff with one battery.
+type comparison struct {
 	File     string        `json:"file"`
 	Tariff   string        `json:"tariff,omitempty"`
 	Battery  battery.Model `json:"battery"`
@@ -216,7 +216,7 @@ type lived struct {
 
 	zone  *time.Location
 	free  func(day time.Time) bool
-	slots map[string]*[]whatif.Lived // of each policy that a page shows; nil: there is no page
+	slots map[string]*[]whatif.SlotOutcome // of each policy that a page shows; nil: there is no page
 }
 
 // complete checks the flags and fills in what was left out.
@@ -280,7 +280,7 @@ func (o whatIfFlags) run(cmd *cobra.Command, g *globals, files []string) error {
 	if o.json {
 		q.text = io.Discard
 	}
-	var all []lived
+	var all []comparison
 	for _, name := range files {
 		s, err := o.read(g, name, zone)
 		if err != nil {
@@ -320,8 +320,8 @@ type question struct {
 
 // answer lives a file with each tariff and each battery, prints what that comes to, and
 // writes the page that was asked for.
-func (q question) answer(name string, s history.Series) ([]lived, error) {
-	var all []lived
+func (q question) answer(name string, s history.Series) ([]comparison, error) {
+	var all []comparison
 	var cases []whatif.Case
 	for _, list := range q.tariffs {
 		for _, m := range q.models {
@@ -392,12 +392,12 @@ func (o whatIfFlags) bounds(s history.Series) (from, until time.Time) {
 }
 
 // one lives a file with one tariff and one battery.
-func (q question) one(list priced, m battery.Model, name string, s history.Series) (lived, error) {
+func (q question) one(list priced, m battery.Model, name string, s history.Series) (comparison, error) {
 	table := list.table
 	if table == nil && !slices.ContainsFunc(s.Slots, func(s history.Slot) bool { return s.Import != nil }) {
 		t, err := configured(q.globals)
 		if err != nil {
-			return lived{}, fmt.Errorf("%s has no prices: %w", name, err)
+			return comparison{}, fmt.Errorf("%s has no prices: %w", name, err)
 		}
 		table = &t
 	}
@@ -408,7 +408,7 @@ func (q question) one(list priced, m battery.Model, name string, s history.Serie
 	free := freeDays(table)
 	y, err := whatif.NewYear(s, free, table)
 	if err != nil {
-		return lived{}, wrong(fmt.Errorf("%s: %w", name, err))
+		return comparison{}, wrong(fmt.Errorf("%s: %w", name, err))
 	}
 	notices := s.Notices
 	if y.Start == 0 {
@@ -418,19 +418,19 @@ func (q question) one(list priced, m battery.Model, name string, s history.Serie
 		notices = append(slices.Clone(notices), fmt.Sprintf("solar production is missing for %s, and counts as zero there", hours(dark.Hours())))
 	}
 	setup := q.setup
-	setup.Battery, setup.Each = m, map[string]func(whatif.Lived){}
-	l := lived{File: name, Tariff: list.name, Battery: m, Currency: currency, Notices: notices, zone: y.Zone, free: free}
+	setup.Battery, setup.Each = m, map[string]func(whatif.SlotOutcome){}
+	l := comparison{File: name, Tariff: list.name, Battery: m, Currency: currency, Notices: notices, zone: y.Zone, free: free}
 	if q.html != "" {
 		l.slots = keep(setup)
 	}
 	done := func() error { return nil }
 	if q.trace != "" {
-		var each func(whatif.Lived)
+		var each func(whatif.SlotOutcome)
 		if each, done, err = tracer(q.trace); err != nil {
-			return lived{}, wrong(err)
+			return comparison{}, wrong(err)
 		}
 		kept := setup.Each[q.traced()]
-		setup.Each[q.traced()] = func(l whatif.Lived) {
+		setup.Each[q.traced()] = func(l whatif.SlotOutcome) {
 			each(l)
 			if kept != nil {
 				kept(l)

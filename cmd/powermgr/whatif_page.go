@@ -11,25 +11,25 @@ import (
 )
 
 // keep has the slots of a setup's policies kept, for a page.
-func keep(s whatif.Setup) map[string]*[]whatif.Lived {
-	all := map[string]*[]whatif.Lived{}
+func keep(s whatif.Setup) map[string]*[]whatif.SlotOutcome {
+	all := map[string]*[]whatif.SlotOutcome{}
 	for _, name := range s.Policies {
 		if name == whatif.NoBattery || name == whatif.Foresight {
 			continue // no page shows a day of them
 		}
-		slots := new([]whatif.Lived)
+		slots := new([]whatif.SlotOutcome)
 		all[name] = slots
-		s.Each[name] = func(l whatif.Lived) { *slots = append(*slots, l) }
+		s.Each[name] = func(l whatif.SlotOutcome) { *slots = append(*slots, l) }
 	}
 	return all
 }
 
 // page writes what l and other cases of the same year came to as a page, with what is
 // assumed.
-func (l lived) page(file string, cases []whatif.Case, assumed []string) error {
+func (l comparison) page(file string, cases []whatif.Case, assumed []string) error {
 	p := webpage.Page{
 		Title: fmt.Sprintf("%s, %s", filepath.Base(l.File), whatif.Length(l.Days)), Cases: cases, Zone: l.zone, Free: l.free, Currency: l.Currency,
-		Money: tariff.Table{Currency: l.Currency}.Amount, Assumptions: assumed, Notices: l.Notices, Slots: map[string][]whatif.Lived{},
+		Money: tariff.Table{Currency: l.Currency}.Amount, Assumptions: assumed, Notices: l.Notices, Slots: map[string][]whatif.SlotOutcome{},
 	}
 	if l.Gaps > 0 {
 		p.Notices = append(p.Notices, l.unmeasured()+".")

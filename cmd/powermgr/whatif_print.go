@@ -34,14 +34,14 @@ func hours(n float64) string {
 }
 
 // unmeasured says how much of the time is left out.
-func (l lived) unmeasured() string {
+func (l comparison) unmeasured() string {
 	if l.Gaps == 1 {
 		return "1 hour without data is left out"
 	}
 	return hours(l.Gaps) + " without data are left out"
 }
 
-func (l lived) print(w io.Writer) {
+func (l comparison) print(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s", l.File, whatif.Length(l.Days))
 	if l.Tariff != "" {
 		fmt.Fprintf(w, ", tariff %s", l.Tariff)
@@ -75,7 +75,7 @@ func (l lived) print(w io.Writer) {
 }
 
 // printMeans are the means of several homes, each counting alike.
-func printMeans(w io.Writer, all []lived) {
+func printMeans(w io.Writer, all []comparison) {
 	fmt.Fprintf(w, "average of %d homes\n", len(all))
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "\tof none\tin expensive hours\twrites a day\t\n")

@@ -32,7 +32,7 @@ func TestWhatIfReadsAFileByTheClockOfItsTariff(t *testing.T) {
 		{[]string{"--tariff", anywhere}, "0.50", false},
 	} {
 		code, out, complaints := command(t, append([]string{"what-if", path, "--policies", "none", "--json"}, row.args...)...)
-		var all []lived
+		var all []comparison
 		if err := json.Unmarshal([]byte(out), &all); code != 0 || err != nil {
 			t.Fatal(code, err, complaints)
 		}

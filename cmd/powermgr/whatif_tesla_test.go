@@ -52,7 +52,7 @@ func longLived(t *testing.T, days int, told func(cloud *emulator.Cloud, call int
 }
 
 // fetched runs what-if --from tesla for three weeks, in a bubble.
-func fetched(t *testing.T, config string) (all []lived, complaints string, took time.Duration, err error) {
+func fetched(t *testing.T, config string) (all []comparison, complaints string, took time.Duration, err error) {
 	t.Helper()
 	began := time.Now()
 	root := rootCommand() // run would wait for signals, which come from outside the bubble

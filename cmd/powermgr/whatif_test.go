@@ -76,7 +76,7 @@ func TestWhatIfReadsFilesOfEveryKind(t *testing.T) {
 				args, currency = append(args, "--tariff", prices), "EUR"
 			}
 			code, out, complaints := whatIf(t, row.file, args...)
-			var all []lived
+			var all []comparison
 			if err := json.Unmarshal([]byte(out), &all); code != 0 || err != nil || len(all) != 1 {
 				t.Fatal(code, err, complaints)
 			}
@@ -234,7 +234,7 @@ func TestWhatIfTracesEachSlot(t *testing.T) {
 	for _, policy := range []string{"self-consumption", "rule", "plan", "foresight"} {
 		path := filepath.Join(t.TempDir(), "trace.csv")
 		code, out, complaints := whatIf(t, file, "--strategy", policy, "--battery", "13.5,5,1.7", "--trace", path, "--json")
-		var all []lived
+		var all []comparison
 		if err := json.Unmarshal([]byte(out), &all); code != 0 || err != nil {
 			t.Fatal(code, err, complaints)
 		}
@@ -442,7 +442,7 @@ func TestWhatIfReadsATariffByTheClockOfTheHome(t *testing.T) {
 		var stdout, stderr bytes.Buffer
 		args := append([]string{"what-if", "--config", config, "--from", "history", "--tariff", prices, "--policies", "none", "--json"}, row.args...)
 		code := run(t.Context(), args, streams{in: strings.NewReader(""), out: &stdout, err: &stderr})
-		var all []lived
+		var all []comparison
 		if err := json.Unmarshal(stdout.Bytes(), &all); code != 0 || err != nil || len(all) != 1 {
 			t.Fatal(code, err, &stderr)
 		}

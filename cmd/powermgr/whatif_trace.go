@@ -25,7 +25,7 @@ func (o whatIfFlags) traced() string {
 
 // tracer writes a line for each slot. What is stored is as the slot begins, so that
 // another model can begin with the first line.
-func tracer(name string) (each func(whatif.Lived), done func() error, err error) {
+func tracer(name string) (each func(whatif.SlotOutcome), done func() error, err error) {
 	f, err := os.Create(name)
 	if err != nil {
 		return nil, nil, err
@@ -36,7 +36,7 @@ func tracer(name string) (each func(whatif.Lived), done func() error, err error)
 		return nil, nil, err
 	}
 	number := func(v float64) string { return strconv.FormatFloat(v, 'f', 4, 64) }
-	each = func(l whatif.Lived) {
+	each = func(l whatif.SlotOutcome) {
 		_ = w.Write([]string{ // Flush tells what went wrong
 			l.Start.Format(time.RFC3339), number(l.LoadKWh), number(l.SunKWh), number(l.Import), strconv.Itoa(l.Reserve),
 			strconv.FormatBool(l.Charging), number(l.StoredKWh - l.Flow.In + l.Flow.Out + l.Flow.Loss), number(l.Flow.GridIn - l.Flow.GridOut), number(l.Export),

@@ -108,7 +108,7 @@ func (e DailyReport) week(days []report.Record) report.Week {
 	with, alone := y.Live(b, steered, nil), y.Live(b, whatif.SelfConsumption(p.Alone), nil)
 	for i, d := range with.Daily { // both have the same days
 		a := alone.Daily[i]
-		w.Lived = append(w.Lived, report.LivedDay{
+		w.DryRunDays = append(w.DryRunDays, report.DryRunDay{
 			Date: d.Date.Format(time.DateOnly), PeakWith: d.ExpensiveImport, PeakAlone: a.ExpensiveImport, With: d.Import, Alone: a.Import,
 		})
 	}

@@ -110,8 +110,8 @@ func TestAFirstWeekWithoutFigures(t *testing.T) {
 	dryDay(t, c, "2026-07-13", true)
 	e := DailyReport{Config: c, Now: time.Date(2026, 7, 14, 12, 0, 0, 0, c.Zone())}
 	w, err := e.FirstWeek()
-	if err != nil || len(w.Lived) != 0 { // nothing in the history yet
-		t.Fatal(w.Lived, err)
+	if err != nil || len(w.DryRunDays) != 0 { // nothing in the history yet
+		t.Fatal(w.DryRunDays, err)
 	}
 	if text := report.WeekText(w); !strings.Contains(text, "is not known") || !strings.Contains(text, "1 day of dry run") {
 		t.Error(text)
@@ -119,7 +119,7 @@ func TestAFirstWeekWithoutFigures(t *testing.T) {
 	if _, err := e.Remember(); err != nil {
 		t.Fatal(err)
 	}
-	if w, err = e.FirstWeek(); err != nil || len(w.Lived) != 1 || w.Saved != nil {
+	if w, err = e.FirstWeek(); err != nil || len(w.DryRunDays) != 1 || w.Saved != nil {
 		t.Errorf("%+v, %v", w, err)
 	}
 }

@@ -121,7 +121,7 @@ func (w *world) past(now time.Time) (all []forecast.Sample) {
 
 // rooms is what the zones of the thermostats lived through before, or those of another
 // home: two weeks of much the same weather, with nobody but their schedules.
-func (w *world) rooms(now time.Time) (all []planner.Lived) {
+func (w *world) rooms(now time.Time) (all []planner.RoomHistory) {
 	if w.Plan == nil || !w.Plan.Rooms {
 		return nil
 	}
@@ -148,7 +148,7 @@ func (w *world) rooms(now time.Time) (all []planner.Lived) {
 	const compressorKW = 2.5
 	inside := m.Live(22, 22, outside, settings)
 	for n := range w.Thermostats {
-		l := planner.Lived{ID: devices.TopicID(w.vendorID(n)), Follows: settings}
+		l := planner.RoomHistory{ID: devices.TopicID(w.vendorID(n)), Follows: settings}
 		for i, in := range inside {
 			l.Samples = append(l.Samples, thermal.Sample{
 				Start: starts[i], IndoorC: in.AirC, OutdoorC: outside[i].OutdoorC, SunKW: outside[i].SunKW, Cools: in.Cools, Heats: in.Heats,

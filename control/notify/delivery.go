@@ -29,14 +29,14 @@ const (
 
 // delivery is what the loop knows of sending.
 type delivery struct {
-	waiting int       // how many mails there are to send, as far as it is known here
-	busy    bool      // the spool is being flushed
-	last    time.Time // when that began
-	next    time.Time // when it is, at the earliest, if there is anything to send
-	away    bool      // the last attempt failed, and another may do better
-	refused bool      // the last attempt failed for good
-	problem string    // what went wrong last; empty: all is well
-	backoff *backoff.ExponentialBackOff
+	waiting     int       // how many mails there are to send, as far as it is known here
+	flushing    bool      // the spool is being flushed
+	lastAttempt time.Time // when that began
+	nextAttempt time.Time // when it is, at the earliest, if there is anything to send
+	retrying    bool      // the last attempt failed, and another may do better
+	refused     bool      // the last attempt failed for good
+	problem     string    // what went wrong last; empty: all is well
+	backoff     *backoff.ExponentialBackOff
 }
 
 // An outcome is what became of one flush.
@@ -48,26 +48,26 @@ type outcome struct {
 	err     error // the last thing that went wrong; nil: nothing, or nothing new
 }
 
-// arrived is for a mail more, of this process or another.
-func (n *Notifier) arrived(now time.Time) {
+// noteNewMail is for a mail more, of this process or another.
+func (n *Notifier) noteNewMail(now time.Time) {
 	switch {
 	case n.refused:
-	case n.away:
-		n.next = devices.Earliest(n.next, n.last.Add(retryAfter))
+	case n.retrying:
+		n.nextAttempt = devices.Earliest(n.nextAttempt, n.lastAttempt.Add(retryAfter))
 	default:
-		n.next = now
+		n.nextAttempt = now
 	}
 }
 
 // attemptAt is when the loop has to look after the spool; zero: when the flush
 // under way is done.
 func (n *Notifier) attemptAt() time.Time {
-	if n.busy {
+	if n.flushing {
 		return time.Time{}
 	}
-	at := n.Bus.Now().Add(look)
-	if n.next.After(n.Bus.Now()) {
-		at = devices.Earliest(at, n.next)
+	at := n.Bus.Now().Add(spoolInterval)
+	if n.nextAttempt.After(n.Bus.Now()) {
+		at = devices.Earliest(at, n.nextAttempt)
 	}
 	return at
 }
@@ -75,16 +75,16 @@ func (n *Notifier) attemptAt() time.Time {
 // deliver has the spool flushed if there is something in it, and it is time.
 func (n *Notifier) deliver() {
 	waiting, now := n.Spool.Waiting(), n.Bus.Now()
-	n.tell(waiting)
-	if n.busy {
+	n.publishReport(waiting)
+	if n.flushing {
 		return
 	}
 	if waiting > n.waiting {
-		n.arrived(now)
+		n.noteNewMail(now)
 	}
-	if n.waiting = waiting; waiting > 0 && !now.Before(n.next) {
-		n.busy, n.last = true, now
-		n.jobs <- struct{}{}
+	if n.waiting = waiting; waiting > 0 && !now.Before(n.nextAttempt) {
+		n.flushing, n.lastAttempt = true, now
+		n.flushRequests <- struct{}{}
 	}
 }
 
@@ -97,24 +97,24 @@ func (n *Notifier) collect() {
 		return
 	}
 	now := n.Bus.Now()
-	n.busy, n.away, n.refused = false, o.away, o.refused
+	n.flushing, n.retrying, n.refused = false, o.away, o.refused
 	n.waiting -= o.sent // if there are more than that, some came meanwhile
 	switch {
 	case o.away:
-		n.next = now.Add(n.backoff.NextBackOff())
+		n.nextAttempt = now.Add(n.backoff.NextBackOff())
 	case o.refused, o.kept > 0:
-		n.next = now.Add(refusedFor)
+		n.nextAttempt = now.Add(refusedFor)
 	default:
-		n.next = now
+		n.nextAttempt = now
 	}
 	if !o.away {
 		n.backoff.Reset()
 	}
-	n.report(o)
+	n.logOutcome(o)
 }
 
-// report logs what has changed, once.
-func (n *Notifier) report(o outcome) {
+// logOutcome logs what has changed, once.
+func (n *Notifier) logOutcome(o outcome) {
 	switch {
 	case o.err != nil:
 		if problem := o.err.Error(); problem != n.problem {
@@ -131,21 +131,21 @@ func (n *Notifier) report(o outcome) {
 	}
 }
 
-// tell publishes how mail fares, if that has changed.
-func (n *Notifier) tell(waiting int) {
+// publishReport publishes how mail fares, if that has changed.
+func (n *Notifier) publishReport(waiting int) {
 	problem := n.problem
 	if problem == "" {
-		problem = n.unspooled
+		problem = n.spoolProblem
 	}
 	level := health.Warning
 	if n.refused {
 		level = health.Critical
 	}
 	b, err := json.Marshal(Report{health.Report{Level: level, Problem: problem}, waiting})
-	if err != nil || string(b) == string(n.told) {
+	if err != nil || string(b) == string(n.published) {
 		return
 	}
-	n.told = b
+	n.published = b
 	n.Bus.Publish(bus.Message{Topic: health.Topic(health.Mail), Payload: b, Retain: true})
 }
 
@@ -155,11 +155,11 @@ type Report struct {
 	Waiting int `json:"waiting"` // mails in the spool
 }
 
-// work flushes the spool when it is told to. It runs beside the loop, and
+// runFlushes flushes the spool when it is told to. It runs beside the loop, and
 // shares nothing with it but the spool.
-func (n *Notifier) work(ctx context.Context) {
+func (n *Notifier) runFlushes(ctx context.Context) {
 	held := map[string]time.Time{} // until when what was refused is not tried again, by key
-	for range n.jobs {
+	for range n.flushRequests {
 		n.done <- n.flush(ctx, held)
 		n.Bus.Publish(bus.Message{Topic: doneTopic})
 	}

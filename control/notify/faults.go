@@ -22,22 +22,22 @@ import (
 // that is critical waits.
 const (
 	firstMailAfter = 5 * time.Minute
-	flapping       = time.Hour
+	flappingWindow = time.Hour
 )
 
 // FaultRecord is what is known of one fault.
 type FaultRecord struct {
-	Fault health.Fault `json:"fault"`          // as it was seen last
-	Since time.Time    `json:"since"`          // when this spell of it began
-	Level health.Level `json:"level"`          // at which it was mailed; empty: it was not
-	Gone  time.Time    `json:"gone,omitzero"`  // since when it has not been seen
-	Over  time.Time    `json:"over,omitzero"`  // when it was mailed that it is over
-	Again bool         `json:"again,omitzero"` // it comes and goes
+	Fault      health.Fault `json:"fault"`          // as it was seen last
+	Since      time.Time    `json:"since"`          // when this spell of it began
+	Level      health.Level `json:"level"`          // at which it was mailed; empty: it was not
+	GoneSince  time.Time    `json:"gone,omitzero"`  // since when it has not been seen
+	OverMailed time.Time    `json:"over,omitzero"`  // when it was mailed that it is over
+	Flapping   bool         `json:"again,omitzero"` // it comes and goes
 }
 
-// see takes in all faults that there are at present. That mail does not work
+// updateFaults takes in all faults that there are at present. That mail does not work
 // is not mailed.
-func (st *step) see(all []health.Fault) {
+func (st *step) updateFaults(all []health.Fault) {
 	seen := map[string]bool{}
 	for _, f := range all {
 		if f.Part == health.Mail {
@@ -48,19 +48,19 @@ func (st *step) see(all []health.Fault) {
 		switch {
 		case !known:
 			t = FaultRecord{Since: st.began(f, time.Time{})}
-		case !t.Over.IsZero():
-			t = FaultRecord{Since: st.began(f, t.Over), Again: st.now.Before(t.Over.Add(flapping))}
+		case !t.OverMailed.IsZero():
+			t = FaultRecord{Since: st.began(f, t.OverMailed), Flapping: st.now.Before(t.OverMailed.Add(flappingWindow))}
 		}
-		t.Fault, t.Gone = f, time.Time{}
+		t.Fault, t.GoneSince = f, time.Time{}
 		st.Faults[f.Key] = t
 	}
 	for key, t := range st.Faults {
 		switch {
-		case seen[key] || !t.Gone.IsZero():
+		case seen[key] || !t.GoneSince.IsZero():
 		case t.Level == "":
 			delete(st.Faults, key) // it was over before anybody was told
 		default:
-			t.Gone = st.now
+			t.GoneSince = st.now
 			st.Faults[key] = t
 		}
 	}
@@ -75,27 +75,27 @@ func (st *step) began(f health.Fault, last time.Time) time.Time {
 	return f.Since
 }
 
-// faults mails what is due, the most urgent first.
-func (st *step) faults() {
+// mailFaults mails what is due, the most urgent first.
+func (st *step) mailFaults() {
 	order := slices.SortedFunc(maps.Keys(st.Faults), func(a, b string) int {
 		return cmp.Or(urgency(st.Faults[b].Fault.Level)-urgency(st.Faults[a].Fault.Level), strings.Compare(a, b))
 	})
 	for _, key := range order {
 		t := st.Faults[key]
 		switch {
-		case !t.Over.IsZero():
-			if !st.now.Before(t.Over.Add(flapping)) {
+		case !t.OverMailed.IsZero():
+			if !st.now.Before(t.OverMailed.Add(flappingWindow)) {
 				delete(st.Faults, key)
 			}
 			continue
-		case !t.Gone.IsZero():
-			if st.due(t.Gone.Add(t.settle())) {
-				st.over(key, t)
-				t.Over = st.now
+		case !t.GoneSince.IsZero():
+			if st.due(t.GoneSince.Add(t.overAfter())) {
+				st.mailOver(key, t)
+				t.OverMailed = st.now
 			}
 		case urgency(t.Fault.Level) > urgency(t.Level):
 			if t.Fault.Level == health.Critical || st.due(t.Since.Add(firstMailAfter)) {
-				st.fault(key, t)
+				st.mailFault(key, t)
 				t.Level = t.Fault.Level
 			}
 		}
@@ -106,34 +106,34 @@ func (st *step) faults() {
 // urgency orders the levels; one that is not known, or none, is -1.
 func urgency(l health.Level) int { return slices.Index(health.Levels(), l) }
 
-func (t FaultRecord) settle() time.Duration {
-	if t.Again {
-		return flapping
+func (t FaultRecord) overAfter() time.Duration {
+	if t.Flapping {
+		return flappingWindow
 	}
 	return firstMailAfter
 }
 
-func (st *step) fault(key string, t FaultRecord) {
+func (st *step) mailFault(key string, t FaultRecord) {
 	f := t.Fault
 	l := Message{
 		Key:   fmt.Sprintf("fault/%s/%s/%s", key, f.Level, t.Since.UTC().Format(time.RFC3339)),
 		Level: f.Level, Subject: f.Text, Text: oneLine(f.Text, longestText), At: st.now,
 		Facts: []Fact{{"Part", oneLine(f.Part, 60)}, {"Since", st.date(t.Since)}},
 	}
-	if t.Again {
+	if t.Flapping {
 		l.Text += "\n\nthis was over less than an hour ago, so it comes and goes. The next mail says that it is over once it has been gone for an hour"
 	}
-	st.say(l)
+	st.send(l)
 }
 
-func (st *step) over(key string, t FaultRecord) {
+func (st *step) mailOver(key string, t FaultRecord) {
 	text := oneLine(t.Fault.Text, longestText)
-	st.say(Message{
+	st.send(Message{
 		Key:   fmt.Sprintf("over/%s/%s", key, t.Since.UTC().Format(time.RFC3339)),
 		Level: t.Level, Over: true, Subject: text, At: st.now,
-		Text: fmt.Sprintf("this is over after %s:\n\n%s", length(t.Gone.Sub(t.Since)), text),
+		Text: fmt.Sprintf("this is over after %s:\n\n%s", length(t.GoneSince.Sub(t.Since)), text),
 		Facts: []Fact{
-			{"Part", oneLine(t.Fault.Part, 60)}, {"From", st.date(t.Since)}, {"Until", st.date(t.Gone)},
+			{"Part", oneLine(t.Fault.Part, 60)}, {"From", st.date(t.Since)}, {"Until", st.date(t.GoneSince)},
 		},
 	})
 }

@@ -92,7 +92,7 @@ func (s *Spool) flush(ctx context.Context, e entry, send func(context.Context, M
 		}
 		return false, err
 	}
-	left, taken := s.taken[m.Key]
+	left, taken := s.unrecorded[m.Key]
 	if taken {
 		m.To = left
 	}
@@ -102,7 +102,7 @@ func (s *Spool) flush(ctx context.Context, e entry, send func(context.Context, M
 	}
 	s.mu.Unlock()
 	if !done {
-		if done, stop, err = s.try(ctx, &m, send); !done {
+		if done, stop, err = s.attempt(ctx, &m, send); !done {
 			return stop, err
 		}
 	}
@@ -110,17 +110,17 @@ func (s *Spool) flush(ctx context.Context, e entry, send func(context.Context, M
 	defer s.mu.Unlock()
 	// First the key, then the file. If neither can be written, this process
 	// remembers; the next one would send it again.
-	if err := s.settle(e, m); err != nil {
-		s.remember(m)
+	if err := s.recordOutcome(e, m); err != nil {
+		s.noteUnrecorded(m)
 		return false, fmt.Errorf("mail: it was sent, and that cannot be written down: %w", err)
 	}
-	delete(s.taken, m.Key)
+	delete(s.unrecorded, m.Key)
 	return false, nil
 }
 
-// try sends m. done says that there is something to write down: m is over if
+// attempt sends m. done says that there is something to write down: m is over if
 // it has nobody left in To.
-func (s *Spool) try(ctx context.Context, m *Mail, send func(context.Context, Mail) error) (done, stop bool, err error) {
+func (s *Spool) attempt(ctx context.Context, m *Mail, send func(context.Context, Mail) error) (done, stop bool, err error) {
 	err = send(ctx, *m)
 	var part *MailError
 	switch {
@@ -136,8 +136,8 @@ func (s *Spool) try(ctx context.Context, m *Mail, send func(context.Context, Mai
 	return true, false, nil
 }
 
-// settle writes down that m was sent, or to whom it still has to be.
-func (s *Spool) settle(e entry, m Mail) error {
+// recordOutcome writes down that m was sent, or to whom it still has to be.
+func (s *Spool) recordOutcome(e entry, m Mail) error {
 	if len(m.To) > 0 {
 		b, err := Encode(m)
 		if err != nil {
@@ -145,18 +145,18 @@ func (s *Spool) settle(e entry, m Mail) error {
 		}
 		return s.write(e.name, b)
 	}
-	if err := s.record(append([]string{m.Key}, m.Joined...)); err != nil {
+	if err := s.recordSent(append([]string{m.Key}, m.Joined...)); err != nil {
 		_ = s.remove(e) // a full disk still lets go of it
 		return err
 	}
 	return s.remove(e)
 }
 
-func (s *Spool) remember(m Mail) {
-	if s.taken == nil {
-		s.taken = map[string][]string{}
+func (s *Spool) noteUnrecorded(m Mail) {
+	if s.unrecorded == nil {
+		s.unrecorded = map[string][]string{}
 	}
-	s.taken[m.Key] = m.To
+	s.unrecorded[m.Key] = m.To
 }
 
 // saveMemory writes what could not be written before, as far as it can be now.
@@ -178,13 +178,13 @@ func (s *Spool) flushMemory(ctx context.Context, send func(context.Context, Mail
 	mails := s.unsaved
 	s.mu.Unlock()
 	for _, m := range mails {
-		done, stop, err := s.try(ctx, &m, send)
+		done, stop, err := s.attempt(ctx, &m, send)
 		s.mu.Lock()
 		if i := slices.IndexFunc(s.unsaved, func(o Mail) bool { return o.Key == m.Key }); i >= 0 && done {
 			s.unsaved = slices.Clone(s.unsaved)
 			if s.unsaved[i] = m; len(m.To) == 0 {
 				s.unsaved = slices.Delete(s.unsaved, i, i+1)
-				s.remember(m)
+				s.noteUnrecorded(m)
 			}
 		}
 		s.mu.Unlock()
@@ -195,16 +195,16 @@ func (s *Spool) flushMemory(ctx context.Context, send func(context.Context, Mail
 	return nil
 }
 
-// remembered is how many keys of sent mails are kept: months of them, and more
+// maxSentKeys is how many keys of sent mails are kept: months of them, and more
 // than an hour of the worst.
-const remembered = 1000
+const maxSentKeys = 1000
 
-const ledger = "sent.json"
+const sentFile = "sent.json"
 
 // sent are the hashes of the keys that were sent lately. A file that cannot be
 // read is as good as none: it is replaced when something is sent.
 func (s *Spool) sent() (hashes []string) {
-	b, err := os.ReadFile(filepath.Join(s.Dir, ledger))
+	b, err := os.ReadFile(filepath.Join(s.Dir, sentFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -212,14 +212,14 @@ func (s *Spool) sent() (hashes []string) {
 		err = json.Unmarshal(b, &hashes)
 	}
 	if err != nil {
-		s.Log.Warn("what mail was sent lately is not known", "file", filepath.Join(s.Dir, ledger), "reason", err)
+		s.Log.Warn("what mail was sent lately is not known", "file", filepath.Join(s.Dir, sentFile), "reason", err)
 		return nil
 	}
 	return hashes
 }
 
-// record adds keys to those that were sent. Only who holds the lock may.
-func (s *Spool) record(keys []string) error {
+// recordSent adds keys to those that were sent. Only who holds the lock may.
+func (s *Spool) recordSent(keys []string) error {
 	before := s.sent()
 	all := before
 	for _, k := range keys {
@@ -230,9 +230,9 @@ func (s *Spool) record(keys []string) error {
 	if len(all) == len(before) {
 		return nil
 	}
-	b, err := json.Marshal(all[max(0, len(all)-remembered):])
+	b, err := json.Marshal(all[max(0, len(all)-maxSentKeys):])
 	if err != nil {
 		return err
 	}
-	return s.write(ledger, b)
+	return s.write(sentFile, b)
 }

@@ -55,7 +55,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%s became %s", b, b2)
 		}
 		// What anybody asks for gets a subject of one line.
-		_, out, _ := notify.Settings{}.Step(notify.State{}, notify.Asked{Mail: m}, start)
+		_, out, _ := notify.Settings{}.Step(notify.State{}, notify.MailRequested{Mail: m}, start)
 		for _, o := range out {
 			if strings.ContainsFunc(o.Subject, unicode.IsControl) || utf8.RuneCountInString(o.Subject) > 120 {
 				t.Errorf("subject %q", o.Subject)
@@ -128,12 +128,12 @@ func TestSubjects(t *testing.T) {
 // What another part wants told gets our form, unless it has its own.
 func TestAskedFor(t *testing.T) {
 	o := notify.Settings{Node: "pi-a"}
-	_, plain, _ := o.Step(notify.State{}, notify.Asked{Mail: notify.Mail{Key: "k", Level: health.Critical, Subject: "not accepted", Text: "one\n\ntwo"}}, start)
+	_, plain, _ := o.Step(notify.State{}, notify.MailRequested{Mail: notify.Mail{Key: "k", Level: health.Critical, Subject: "not accepted", Text: "one\n\ntwo"}}, start)
 	if len(plain) != 1 || plain[0].Subject != "[powermgr] CRITICAL: not accepted" || !strings.Contains(plain[0].HTML, "Two.</p>") || !strings.Contains(plain[0].Text, "pi-a") {
 		t.Errorf("got %+v", plain)
 	}
 	report := notify.Mail{Key: "report/2026-07-15", Level: health.Info, Subject: "Report", Text: "t", HTML: "<p>t", At: start, Inline: []notify.Attachment{{Name: "a.png", Data: []byte{1}}}}
-	if _, own, _ := o.Step(notify.State{}, notify.Asked{Mail: report}, start); len(own) != 1 || !reflect.DeepEqual(own[0], report) {
+	if _, own, _ := o.Step(notify.State{}, notify.MailRequested{Mail: report}, start); len(own) != 1 || !reflect.DeepEqual(own[0], report) {
 		t.Errorf("got %+v", own)
 	}
 }

@@ -47,31 +47,31 @@ type Options struct {
 // A Notifier is the part of the daemon that sends mail; see Run.
 type Notifier struct {
 	Options
-	sub   *bus.Subscription
-	state State
-	saved []byte    // state as it is in its file
-	mark  string    // of what is in LastingFile
-	wake  time.Time // when the state has to be stepped
-	stood bool      // this node was the active one at the last step
+	sub         *bus.Subscription
+	state       State
+	saved       []byte    // state as it is in its file
+	lastingMark string    // of what is in LastingFile
+	wake        time.Time // when the state has to be stepped
+	wasActive   bool      // this node was the active one at the last step
 
-	jobs chan struct{} // to the goroutine that sends: look into the spool
-	done chan outcome  // and back
+	flushRequests chan struct{} // to the goroutine that sends: look into the spool
+	done          chan outcome  // and back
 	delivery
 
-	unspooled string // why the last mail could not be spooled; empty: it was
-	told      []byte // the last Report
-	unsaved   bool   // StateFile could not be written, and that was said
+	spoolProblem string // why the last mail could not be spooled; empty: it was
+	published    []byte // the last Report
+	unsaved      bool   // StateFile could not be written, and that was said
 }
 
 // doneTopic wakes the loop when there is an outcome.
 const doneTopic = Topic + "/done"
 
-// look is how often the spool is looked at for mails of other processes.
-const look = 10 * time.Minute
+// spoolInterval is how often the spool is looked at for mails of other processes.
+const spoolInterval = 10 * time.Minute
 
 // New returns a notifier that has subscribed already.
 func New(o Options) *Notifier {
-	n := &Notifier{Options: o, jobs: make(chan struct{}, 1), done: make(chan outcome, 1)}
+	n := &Notifier{Options: o, flushRequests: make(chan struct{}, 1), done: make(chan outcome, 1)}
 	if n.Send == nil {
 		n.Send = NewSender(o.SMTP).Send
 	}
@@ -88,7 +88,7 @@ func New(o Options) *Notifier {
 // otherwise. With other settings nothing is known yet. Call it before Run.
 func (n *Notifier) Resume(last *Notifier) {
 	if reflect.DeepEqual(last.SMTP, n.SMTP) && last.Spool.Dir == n.Spool.Dir {
-		n.problem, n.refused, n.unspooled = last.problem, last.refused, last.unspooled
+		n.problem, n.refused, n.spoolProblem = last.problem, last.refused, last.spoolProblem
 	}
 }
 
@@ -104,11 +104,11 @@ func (n *Notifier) Run(ctx context.Context) error {
 		}
 	}
 	var sending sync.WaitGroup
-	sending.Go(func() { n.work(ctx) })
+	sending.Go(func() { n.runFlushes(ctx) })
 	defer sending.Wait()
-	defer close(n.jobs)
+	defer close(n.flushRequests)
 	for {
-		n.turn()
+		n.followRole()
 		n.deliver()
 		m, ok, err := n.sub.Next(ctx, devices.Earliest(n.wake, n.attemptAt()))
 		if err != nil {
@@ -116,34 +116,34 @@ func (n *Notifier) Run(ctx context.Context) error {
 		}
 		n.collect()
 		if ok {
-			n.take(m)
+			n.handle(m)
 		}
-		if now := n.Bus.Now(); n.stood && !n.wake.IsZero() && !now.Before(n.wake) {
+		if now := n.Bus.Now(); n.wasActive && !n.wake.IsZero() && !now.Before(n.wake) {
 			n.step(Tick{})
 		}
 	}
 }
 
-// turn sees whether this node speaks for the home. What the other one has told
+// followRole sees whether this node speaks for the home. What the other one has told
 // is in the file by then.
-func (n *Notifier) turn() {
+func (n *Notifier) followRole() {
 	switch active := n.Role == nil || n.Role.Active(); {
-	case active && !n.stood:
-		n.stood = true
+	case active && !n.wasActive:
+		n.wasActive = true
 		n.load()
 		n.step(Tick{})
-	case !active && n.stood:
+	case !active && n.wasActive:
 		n.step(StoodDown{})
-		n.stood = false
+		n.wasActive = false
 		n.forgetLasting()
 		n.wake = time.Time{}
 	}
 }
 
-// take folds one message. A standby decides nothing, but what a part asks for
+// handle folds one message. A standby decides nothing, but what a part asks for
 // is sent, as is what waits.
-func (n *Notifier) take(m bus.Message) {
-	n.turn()
+func (n *Notifier) handle(m bus.Message) {
+	n.followRole()
 	if m.Topic == Topic {
 		if m.Origin != bus.Local {
 			return
@@ -153,10 +153,10 @@ func (n *Notifier) take(m bus.Message) {
 			n.Log.Error("a part asked for a mail that cannot be sent", "reason", err)
 			return
 		}
-		n.step(Asked{mail})
+		n.step(MailRequested{mail})
 		return
 	}
-	if !n.stood || bus.Private(m.Topic) || len(m.Payload) == 0 {
+	if !n.wasActive || bus.Private(m.Topic) || len(m.Payload) == 0 {
 		return
 	}
 	ev, err := event(n.Topics, m)
@@ -172,13 +172,13 @@ func event(topics devices.Topics, m bus.Message) (Event, error) {
 	switch m.Topic {
 	case topics.Control(devices.HealthLeaf):
 		h, err := bus.Decode[health.Health](m)
-		return FaultsSaid{h.Faults}, err
+		return FaultsReported{h.Faults}, err
 	case topics.Control(devices.StateLeaf):
 		s, err := bus.Decode[control.State](m)
-		return PhaseSaid{s}, err
+		return ControllerState{s}, err
 	case topics.Control(devices.EventLeaf):
 		e, err := bus.Decode[control.Event](m)
-		return Decided{e}, err
+		return DecisionMade{e}, err
 	}
 	r, err := bus.Decode[devices.PowerwallReading](m)
 	return ChargeRead{(*float64)(r.ChargePercent), r.AsOf()}, err
@@ -194,13 +194,13 @@ func (n *Notifier) step(ev Event) {
 		if !n.SMTP.Wants(m.Level) {
 			continue
 		}
-		n.unspooled = ""
+		n.spoolProblem = ""
 		if err := n.Spool.Add(m); err != nil {
 			n.Log.Error("a mail cannot be spooled", "subject", m.Subject, "reason", err)
-			n.unspooled = err.Error()
+			n.spoolProblem = err.Error()
 		}
 	}
-	if n.stood {
+	if n.wasActive {
 		n.save()
 	}
 }
@@ -219,9 +219,9 @@ func (n *Notifier) load() {
 		}
 		switch {
 		case err == nil:
-			_, n.mark = n.state.lasting()
+			_, n.lastingMark = n.state.lasting()
 			if file == n.StateFile {
-				n.saved, n.mark = b, "" // that of the other node perhaps
+				n.saved, n.lastingMark = b, "" // that of the other node perhaps
 			}
 			return
 		case !errors.Is(err, fs.ErrNotExist):
@@ -232,14 +232,14 @@ func (n *Notifier) load() {
 }
 
 func (n *Notifier) save() {
-	err := errors.Join(n.keep(), n.keepLasting())
+	err := errors.Join(n.saveState(), n.saveLasting())
 	if err != nil && !n.unsaved {
 		n.Log.Warn("what was mailed cannot be kept for a restart", "reason", err)
 	}
 	n.unsaved = err != nil
 }
 
-func (n *Notifier) keep() error {
+func (n *Notifier) saveState() error {
 	b, err := json.Marshal(n.state)
 	if n.StateFile == "" || err == nil && bytes.Equal(b, n.saved) {
 		return nil

@@ -141,7 +141,7 @@ func (r *rig) publish(topic string, v any) {
 
 // faults publishes all there are: "c:key" as in the stories.
 func (r *rig) faults(all ...string) {
-	r.publish(topics.Control(devices.HealthLeaf), health.Health{Faults: faults(0, all...).ev.(notify.FaultsSaid).Faults})
+	r.publish(topics.Control(devices.HealthLeaf), health.Health{Faults: faults(0, all...).ev.(notify.FaultsReported).Faults})
 }
 
 func (r *rig) ask(key string, level health.Level) { r.publish(notify.Topic, mail(key, level)) }

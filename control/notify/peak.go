@@ -16,28 +16,28 @@ import (
 // restored, or after restoreWithin. Nothing decided, no mail. The first
 // threshold that latches is mailed at once; further ones are in the digest.
 const (
-	restoreWithin = 30 * time.Minute
-	// together is how far apart messages of one decision may be: the
+	maxRestoreWait = 30 * time.Minute
+	// sameDecisionWithin is how far apart messages of one decision may be: the
 	// controller says what it decided before it shows the new phase.
-	together = 5 * time.Second
-	// freshCharge is how old a charge may be that is judged.
-	freshCharge = 30 * time.Minute
+	sameDecisionWithin = 5 * time.Second
+	// maxChargeAge is how old a charge may be that is judged.
+	maxChargeAge = 30 * time.Minute
 	// maxDecisions is how many are told of one peak; the rest is counted.
 	maxDecisions = 200
 )
 
 // Peak is what is known of the peak that runs, or ended last.
 type Peak struct {
-	Phase     rules.Phase     `json:"phase,omitempty"` // as it was seen last; empty: unknown
-	Began     time.Time       `json:"began,omitzero"`  // when the phase was off_peak last
-	Start     time.Time       `json:"start,omitzero"`  // of the first peak in it; zero: only a lead so far
-	End       time.Time       `json:"end,omitzero"`    // of the last
-	Ended     time.Time       `json:"ended,omitzero"`  // when it was off_peak again; zero: it runs, or was told
-	Reserve   *int            `json:"reserve,omitempty"`
-	Decisions []control.Event `json:"decisions,omitempty"`
-	More      int             `json:"more,omitempty"`      // decisions that are only counted
-	Unsettled []string        `json:"unsettled,omitempty"` // the names of what is not restored yet
-	Low       time.Time       `json:"low,omitzero"`        // when it was mailed that the battery is low
+	Phase       rules.Phase     `json:"phase,omitempty"` // as it was seen last; empty: unknown
+	Began       time.Time       `json:"began,omitzero"`  // when the phase was off_peak last
+	Start       time.Time       `json:"start,omitzero"`  // of the first peak in it; zero: only a lead so far
+	End         time.Time       `json:"end,omitzero"`    // of the last
+	Ended       time.Time       `json:"ended,omitzero"`  // when it was off_peak again; zero: it runs, or was told
+	Reserve     *int            `json:"reserve,omitempty"`
+	Decisions   []control.Event `json:"decisions,omitempty"`
+	More        int             `json:"more,omitempty"`      // decisions that are only counted
+	Unrestored  []string        `json:"unsettled,omitempty"` // the names of what is not restored yet
+	LowMailedAt time.Time       `json:"low,omitzero"`        // when it was mailed that the battery is low
 }
 
 // phase follows the controller.
@@ -47,9 +47,9 @@ func (st *step) phase(c control.State) {
 	}
 	p := &st.Peak
 	before := p.Phase
-	p.Phase, p.Unsettled = c.Phase, nil
+	p.Phase, p.Unrestored = c.Phase, nil
 	for _, o := range c.Owned {
-		p.Unsettled = append(p.Unsettled, oneLine(o.Name, 60))
+		p.Unrestored = append(p.Unrestored, oneLine(o.Name, 60))
 	}
 	if before == rules.InPeak && c.Phase != rules.InPeak {
 		st.endOfDay(c)
@@ -77,11 +77,11 @@ func (st *step) phase(c control.State) {
 // begin makes room for a new peak. What came with it came a moment before.
 func (st *step) begin() {
 	if !st.Peak.Ended.IsZero() {
-		st.tellPeak() // not everything is restored, and it is time
+		st.mailPeak() // not everything is restored, and it is time
 	}
-	p := Peak{Phase: st.Peak.Phase, Unsettled: st.Peak.Unsettled, Began: st.now, Decisions: st.recent()}
-	if st.now.Sub(st.Peak.Low) <= together {
-		p.Low = st.Peak.Low
+	p := Peak{Phase: st.Peak.Phase, Unrestored: st.Peak.Unrestored, Began: st.now, Decisions: st.recent()}
+	if st.now.Sub(st.Peak.LowMailedAt) <= sameDecisionWithin {
+		p.LowMailedAt = st.Peak.LowMailedAt
 	}
 	st.Peak = p
 }
@@ -89,7 +89,7 @@ func (st *step) begin() {
 // recent are the decisions of this moment.
 func (st *step) recent() (all []control.Event) {
 	for _, d := range st.Peak.Decisions {
-		if st.now.Sub(d.At).Abs() <= together {
+		if st.now.Sub(d.At).Abs() <= sameDecisionWithin {
 			all = append(all, d)
 		}
 	}
@@ -111,9 +111,9 @@ func (st *step) decided(e control.Event) {
 	} else {
 		p.More++
 	}
-	if e.Type == rules.NoteLatched && p.Low.IsZero() {
-		p.Low = st.now
-		st.say(Message{
+	if e.Type == rules.NoteLatched && p.LowMailedAt.IsZero() {
+		p.LowMailedAt = st.now
+		st.send(Message{
 			Key: "low-battery/" + e.At.UTC().Format(time.RFC3339), Level: health.Warning, At: st.now,
 			Subject: "low battery: " + e.Reason,
 			Text:    e.Reason + "\n\nthe mail after the peak lists any further thresholds",
@@ -121,15 +121,15 @@ func (st *step) decided(e control.Event) {
 	}
 }
 
-// digest mails what happened in a peak that has ended.
-func (st *step) digest() {
-	if p := &st.Peak; !p.Ended.IsZero() && (len(p.Unsettled) == 0 || st.due(p.Ended.Add(restoreWithin))) {
-		st.tellPeak()
+// mailFinishedPeak mails what happened in a peak that has ended.
+func (st *step) mailFinishedPeak() {
+	if p := &st.Peak; !p.Ended.IsZero() && (len(p.Unrestored) == 0 || st.due(p.Ended.Add(maxRestoreWait))) {
+		st.mailPeak()
 		p.Ended, p.Decisions, p.More = time.Time{}, nil, 0
 	}
 }
 
-func (st *step) tellPeak() {
+func (st *step) mailPeak() {
 	p := st.Peak
 	if len(p.Decisions) == 0 {
 		return
@@ -145,10 +145,10 @@ func (st *step) tellPeak() {
 	if p.More > 0 {
 		l.Text += fmt.Sprintf("; %d more decisions are in the log", p.More)
 	}
-	if len(p.Unsettled) > 0 {
-		l.Text += "\n\nnot restored yet; powermgr keeps trying: " + strings.Join(p.Unsettled, ", ")
+	if len(p.Unrestored) > 0 {
+		l.Text += "\n\nnot restored yet; powermgr keeps trying: " + strings.Join(p.Unrestored, ", ")
 	}
-	st.say(l)
+	st.send(l)
 }
 
 // title is which peak it was: Peak on July 15, 16:00–19:00.
@@ -188,7 +188,7 @@ func (p Peak) summary() (parts []string) {
 		}
 	}
 	switch {
-	case len(p.Unsettled) > 0:
+	case len(p.Unrestored) > 0:
 		parts = append(parts, "not everything restored")
 	case count[rules.NoteReserve]+count[rules.NotePrecool]+count[rules.NoteSetback] > 0:
 		parts = append(parts, "everything restored")
@@ -205,7 +205,7 @@ func (st *step) endOfDay(c control.State) {
 	switch {
 	case st.LowPercent <= 0 || percent == nil || *percent >= st.LowPercent:
 		return
-	case st.now.Sub(st.Charge.AsOf) > freshCharge || st.now.Sub(p.End) > freshCharge:
+	case st.now.Sub(st.Charge.AsOf) > maxChargeAge || st.now.Sub(p.End) > maxChargeAge:
 		return // of long ago, or the daemon was down when the peak ended
 	case c.PeakStart != nil && st.day(*c.PeakStart) == st.day(p.Start):
 		return // there is another today
@@ -218,7 +218,7 @@ func (st *step) endOfDay(c control.State) {
 	if c.PeakStart != nil {
 		facts = append(facts, Fact{"Next peak", st.date(*c.PeakStart)})
 	}
-	st.say(Message{
+	st.send(Message{
 		Key: "end-of-day/" + st.day(p.Start), Level: health.Warning, At: st.now, Facts: facts,
 		Subject: fmt.Sprintf("battery at %.0f %% at the end of the day's last peak", *percent),
 		Text:    fmt.Sprintf("the battery is at %.0f %% at the end of the day's last peak, below the %.0f %% at which you want a warning", *percent, st.LowPercent),

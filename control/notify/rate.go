@@ -51,7 +51,7 @@ func (st *step) mail(m Mail, gist string) {
 	}
 	st.Rates[m.Level] = r.hold(Held{Keys: []string{m.Key}, Subject: bare(m.Subject), Gist: cut(gist, longestText), At: m.At}, m.Level, st.now)
 	if m.Level == health.Critical && len(st.Rates[m.Level].Held) >= maxHeld {
-		st.join(m.Level)
+		st.sendDigest(m.Level)
 	}
 }
 
@@ -96,8 +96,8 @@ func (r Rate) hold(h Held, l health.Level, now time.Time) Rate {
 	return r
 }
 
-// release sends the digests that are due.
-func (st *step) release() {
+// sendDigests sends the digests that are due.
+func (st *step) sendDigests() {
 	for _, l := range slices.Backward(health.Levels()) {
 		if len(st.Rates[l].Held) == 0 {
 			continue
@@ -111,15 +111,15 @@ func (st *step) release() {
 			at = devices.Earliest(at, r.Since.Add(joinWithin))
 		}
 		if st.due(at) {
-			st.join(l)
+			st.sendDigest(l)
 		}
 	}
 }
 
-// join sends what is held of a level as one mail. Its key is made of all keys
+// sendDigest sends what is held of a level as one mail. Its key is made of all keys
 // in it: should the same be held again after a crash, with one more, nothing
 // is taken for sent that was not.
-func (st *step) join(level health.Level) {
+func (st *step) sendDigest(level health.Level) {
 	r := st.rate(level)
 	var keys []string
 	var facts []Fact

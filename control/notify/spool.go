@@ -56,9 +56,9 @@ type Spool struct {
 	// unsaved are mails that could not be written. They are sent from memory:
 	// a full disk is one of the things to tell.
 	unsaved []Mail
-	// taken is what the server has taken while that could not be written, by
+	// unrecorded is what the server has taken while that could not be written, by
 	// key: who has not got it yet; nobody: it is done.
-	taken map[string][]string
+	unrecorded map[string][]string
 }
 
 // An entry is a file of the spool: 000000000012-warning-<hash of the key>.mail
@@ -74,7 +74,7 @@ func (e entry) level() health.Level {
 	return health.Level(parts[min(1, len(parts)-1)])
 }
 
-func (e entry) holds(key string) bool { return strings.HasSuffix(e.name, "-"+hash(key)+suffix) }
+func (e entry) hasKey(key string) bool { return strings.HasSuffix(e.name, "-"+hash(key)+suffix) }
 
 // Add puts m into the spool, unless its key is there or was sent before. After
 // an error m is kept in memory, and is lost with this process.
@@ -133,10 +133,10 @@ func (s *Spool) list() ([]entry, error) {
 
 // known reports whether a mail with that key waits, or was sent.
 func (s *Spool) known(key string, all []entry) bool {
-	if _, done := s.taken[key]; done {
+	if _, done := s.unrecorded[key]; done {
 		return true
 	}
-	return slices.ContainsFunc(all, func(e entry) bool { return e.holds(key) }) || slices.Contains(s.sent(), hash(key))
+	return slices.ContainsFunc(all, func(e entry) bool { return e.hasKey(key) }) || slices.Contains(s.sent(), hash(key))
 }
 
 // put writes m, whose JSON is b, behind all others.
@@ -241,7 +241,7 @@ func (s *Spool) read(e entry) (Mail, error) {
 		}
 		m, err = Decode(b)
 	}
-	if err == nil && !e.holds(m.Key) {
+	if err == nil && !e.hasKey(m.Key) {
 		err = errors.New("mail: its key is not that of its name")
 	}
 	if err != nil {

@@ -25,7 +25,7 @@ func (s State) lasting() (kept State, mark string) {
 		if t.Level == "" {
 			continue
 		}
-		t.Gone = time.Time{} // it is looked for again
+		t.GoneSince = time.Time{} // it is looked for again
 		kept.Faults[key] = t
 		t.Fault = health.Fault{}
 		marks[key] = t
@@ -41,10 +41,10 @@ func (s State) lasting() (kept State, mark string) {
 	return kept, string(b)
 }
 
-// keepLasting writes down what has changed of it.
-func (n *Notifier) keepLasting() error {
+// saveLasting writes down what has changed of it.
+func (n *Notifier) saveLasting() error {
 	kept, mark := n.state.lasting()
-	if n.LastingFile == "" || mark == n.mark {
+	if n.LastingFile == "" || mark == n.lastingMark {
 		return nil
 	}
 	b, err := json.Marshal(kept)
@@ -52,14 +52,14 @@ func (n *Notifier) keepLasting() error {
 		err = durable.Replace(n.LastingFile, b, 0o600)
 	}
 	if err == nil {
-		n.mark = mark
+		n.lastingMark = mark
 	}
 	return err
 }
 
 // forgetLasting is for a node that stands down: from now on the other one tells.
 func (n *Notifier) forgetLasting() {
-	n.mark = ""
+	n.lastingMark = ""
 	if n.LastingFile == "" {
 		return
 	}

@@ -23,14 +23,14 @@ type State struct {
 // An Event is something that people may have to be told.
 type Event interface{ event() }
 
-// FaultsSaid are all faults there are.
-type FaultsSaid struct{ Faults []health.Fault }
+// FaultsReported are all faults there are.
+type FaultsReported struct{ Faults []health.Fault }
 
-// PhaseSaid is what the controller shows.
-type PhaseSaid struct{ control.State }
+// ControllerState is what the controller shows.
+type ControllerState struct{ control.State }
 
-// Decided is a decision of the controller.
-type Decided struct{ control.Event }
+// DecisionMade is a decision of the controller.
+type DecisionMade struct{ control.Event }
 
 // ChargeRead is what the battery says.
 type ChargeRead struct {
@@ -38,8 +38,8 @@ type ChargeRead struct {
 	AsOf    time.Time
 }
 
-// Asked is a mail that another part wants to have sent.
-type Asked struct{ Mail }
+// MailRequested is a mail that another part wants to have sent.
+type MailRequested struct{ Mail }
 
 // StoodDown says that another node speaks for the home now.
 type StoodDown struct{}
@@ -47,13 +47,13 @@ type StoodDown struct{}
 // Tick is the passing of time.
 type Tick struct{}
 
-func (FaultsSaid) event() {}
-func (PhaseSaid) event()  {}
-func (Decided) event()    {}
-func (ChargeRead) event() {}
-func (Asked) event()      {}
-func (StoodDown) event()  {}
-func (Tick) event()       {}
+func (FaultsReported) event()  {}
+func (ControllerState) event() {}
+func (DecisionMade) event()    {}
+func (ChargeRead) event()      {}
+func (MailRequested) event()   {}
+func (StoodDown) event()       {}
+func (Tick) event()            {}
 
 // Step folds ev into s as of now. It returns the next state, the mails to
 // send, in order, and when to step again at the latest; zero: there is nothing
@@ -62,22 +62,22 @@ func (Tick) event()       {}
 func (o Settings) Step(s State, ev Event, now time.Time) (State, []Mail, time.Time) {
 	st := step{Settings: o, State: s.clone(), now: now}
 	switch ev := ev.(type) {
-	case FaultsSaid:
-		st.see(ev.Faults)
-	case PhaseSaid:
+	case FaultsReported:
+		st.updateFaults(ev.Faults)
+	case ControllerState:
 		st.phase(ev.State)
-	case Decided:
+	case DecisionMade:
 		st.decided(ev.Event)
 	case ChargeRead:
 		st.Charge = ev
-	case Asked:
-		st.asked(ev.Mail)
+	case MailRequested:
+		st.mailRequested(ev.Mail)
 	case StoodDown:
 		st.standDown()
 	}
-	st.faults()
-	st.digest()
-	st.release()
+	st.mailFaults()
+	st.mailFinishedPeak()
+	st.sendDigests()
 	return st.State, st.out, st.wake
 }
 
@@ -113,8 +113,8 @@ func (st *step) due(at time.Time) bool {
 	return false
 }
 
-// asked passes on another part's mail, which has its own form or gets the usual one.
-func (st *step) asked(m Mail) {
+// mailRequested passes on another part's mail, which has its own form or gets the usual one.
+func (st *step) mailRequested(m Mail) {
 	if m.At.IsZero() {
 		m.At = st.now
 	}
@@ -123,10 +123,10 @@ func (st *step) asked(m Mail) {
 		st.mail(m, m.Text)
 		return
 	}
-	st.say(Message{Key: m.Key, Level: m.Level, Subject: m.Subject, Text: m.Text, At: m.At})
+	st.send(Message{Key: m.Key, Level: m.Level, Subject: m.Subject, Text: m.Text, At: m.At})
 }
 
-func (st *step) say(l Message) {
+func (st *step) send(l Message) {
 	gist := l.Text
 	for _, row := range rows(l.Facts) {
 		gist = strings.TrimSpace(gist + "\n" + row)
@@ -139,7 +139,7 @@ func (st *step) say(l Message) {
 func (st *step) standDown() {
 	maps.DeleteFunc(st.Faults, func(_ string, t FaultRecord) bool { return t.Level == "" })
 	if !st.Peak.Ended.IsZero() {
-		st.tellPeak()
+		st.mailPeak()
 	}
 	st.Peak, st.Charge = Peak{}, ChargeRead{}
 }

@@ -93,7 +93,7 @@ const minute = time.Minute
 // faults is a message of control/health with those faults: "w:key" is a
 // warning, "c:key" is critical, "o:key" is a warning that is ten minutes old.
 func faults(after time.Duration, all ...string) at {
-	var said notify.FaultsSaid
+	var said notify.FaultsReported
 	for _, f := range all {
 		level, key, _ := strings.Cut(f, ":")
 		said.Faults = append(said.Faults, health.Fault{
@@ -108,7 +108,7 @@ func faults(after time.Duration, all ...string) at {
 }
 
 func asked(after time.Duration, level health.Level, key string) at {
-	return at{after, notify.Asked{Mail: notify.Mail{Key: key, Level: level, Subject: key, Text: "so it is"}}}
+	return at{after, notify.MailRequested{Mail: notify.Mail{Key: key, Level: level, Subject: key, Text: "so it is"}}}
 }
 
 // many are n mails that were asked for at one moment.
@@ -193,7 +193,7 @@ func TestNoStorm(t *testing.T) {
 			append(first(10, health.Info), "1 critical CRITICAL: x", "60 info 2 more: m10")},
 		{"the same key is held once, the same subject counted", append(many(10, health.Warning, 0),
 			asked(minute, health.Warning, "x"), asked(minute, health.Warning, "x"),
-			at{2 * minute, notify.Asked{Mail: notify.Mail{Key: "y", Level: health.Warning, Subject: "x", Text: "again"}}}),
+			at{2 * minute, notify.MailRequested{Mail: notify.Mail{Key: "y", Level: health.Warning, Subject: "x", Text: "again"}}}),
 			append(first(10, health.Warning), "60 warning WARNING: 2 more: x")},
 		{"the hour slides", append(many(10, health.Info, 0), append(many(3, health.Info, 61*minute), many(9, health.Info, 62*minute)...)...),
 			append(append(first(10, health.Info), "61 info m0", "61 info m1", "61 info m2"),
@@ -241,11 +241,11 @@ func phase(after time.Duration, p rules.Phase, owned ...string) at {
 	for _, o := range owned {
 		c.Owned = append(c.Owned, rules.Owned{Target: o, Name: o})
 	}
-	return at{after, notify.PhaseSaid{State: c}}
+	return at{after, notify.ControllerState{State: c}}
 }
 
 func decided(after time.Duration, what rules.NoteType, why string) at {
-	return at{after, notify.Decided{Event: control.Event{Type: what, Reason: why, At: start.Add(after)}}}
+	return at{after, notify.DecisionMade{Event: control.Event{Type: what, Reason: why, At: start.Add(after)}}}
 }
 
 func charge(after time.Duration, percent float64) at {
@@ -286,7 +286,7 @@ func TestWhatIsToldOfAPeak(t *testing.T) {
 		{"dry run, a person and a problem", []at{phase(60*minute, rules.InPeak), decided(61*minute, rules.NoteDryRun, "not sent"), decided(62*minute, rules.NoteDryRun, "not sent"),
 			decided(63*minute, rules.NoteTaken, "Hall"), decided(64*minute, rules.NoteProblem, "x"), decided(64*minute, rules.NoteProblem, "y"), phase(240*minute, rules.OffPeak)},
 			[]string{"240 info Peak on July 15, 16:00–19:00: 1 change by a person, 2 problems, dry run"}},
-		{"a state without a phase is no state", []at{{0, notify.PhaseSaid{}}, decided(minute, rules.NoteReserve, "x"), {2 * minute, notify.PhaseSaid{}}}, nil},
+		{"a state without a phase is no state", []at{{0, notify.ControllerState{}}, decided(minute, rules.NoteReserve, "x"), {2 * minute, notify.ControllerState{}}}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, restarts := range []bool{false, true} {
@@ -300,9 +300,9 @@ func TestWhatIsToldOfAPeak(t *testing.T) {
 
 func TestLowAtTheEndOfTheDay(t *testing.T) {
 	inPeak, over := phase(60*minute, rules.InPeak), phase(240*minute, rules.OffPeak)
-	another := over.ev.(notify.PhaseSaid)
+	another := over.ev.(notify.ControllerState)
 	another.PeakStart = new(start.Add(8 * time.Hour)) // 23:00 the same day
-	none := over.ev.(notify.PhaseSaid)
+	none := over.ev.(notify.ControllerState)
 	none.PeakStart, none.PeakEnd = nil, nil
 	want := []string{"240 warning WARNING: battery at 18 % at the end of the day's last peak"}
 	for _, c := range []struct {

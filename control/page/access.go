@@ -76,7 +76,7 @@ func (p *Page) guard(next http.Handler) http.Handler {
 func (p *Page) now() time.Time { return time.Now() }
 
 func (a Access) refusal(r *http.Request) string {
-	if viaProxy(r) && from(r).IsLoopback() {
+	if viaProxy(r) && clientAddr(r).IsLoopback() {
 		return "this request comes through a proxy on this machine, so it could be from anyone: set http.password, or http.trusted_proxies if the proxy asks people to log in"
 	}
 	if len(a.Proxies) > 0 {
@@ -86,8 +86,8 @@ func (a Access) refusal(r *http.Request) string {
 		": set http.password, or http.trusted_proxies for a proxy on this machine"
 }
 
-// from is who asks, as far as can be known.
-func from(r *http.Request) netip.Addr {
+// clientAddr is who asks, as far as can be known.
+func clientAddr(r *http.Request) netip.Addr {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
@@ -97,7 +97,7 @@ func from(r *http.Request) netip.Addr {
 
 // proxied reports whether a request comes through a proxy that is trusted.
 func (a Access) proxied(r *http.Request) bool {
-	at := from(r)
+	at := clientAddr(r)
 	return at.IsValid() && slices.ContainsFunc(a.Proxies, func(p netip.Prefix) bool { return p.Contains(at) })
 }
 
@@ -130,7 +130,7 @@ func local(r *http.Request) bool {
 	if err != nil {
 		host = r.Host
 	}
-	return from(r).IsLoopback() && devices.Loopback(strings.Trim(host, "[]"))
+	return clientAddr(r).IsLoopback() && devices.Loopback(strings.Trim(host, "[]"))
 }
 
 // sign is the mark of a session that ends then. It changes with the password.
@@ -170,21 +170,21 @@ func (a Access) is(password string) bool {
 // ingressPath is what a path that proxies put before the page's may look like.
 var ingressPath = regexp.MustCompile(`^(/[A-Za-z0-9_.~-]+)+/?$`)
 
-// enter takes the password.
-func (p *Page) enter(w http.ResponseWriter, r *http.Request) {
+// handleLogin takes the password.
+func (p *Page) handleLogin(w http.ResponseWriter, r *http.Request) {
 	if p.Access.Password == "" {
 		http.NotFound(w, r)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, devices.MaxRequest)
-	if wait := p.logins.wait(from(r), p.now()); wait > 0 {
+	if wait := p.logins.wait(clientAddr(r), p.now()); wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
 		p.login(w, http.StatusTooManyRequests, "Too many attempts. Try again in a minute.")
 		return
 	}
 	if !p.Access.is(r.PostFormValue("password")) {
-		p.logins.failed(from(r), p.now())
-		p.Log.Warn("someone tried to log in to the page with a wrong password", "from", from(r))
+		p.logins.failed(clientAddr(r), p.now())
+		p.Log.Warn("someone tried to log in to the page with a wrong password", "from", clientAddr(r))
 		p.login(w, http.StatusUnauthorized, "Wrong password.")
 		return
 	}
@@ -238,5 +238,5 @@ func (a *attempts) wait(who netip.Addr, now time.Time) time.Duration {
 func (a *attempts) failed(who netip.Addr, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.all = last(append(a.all, attempt{now, who}), wrongFromAll)
+	a.all = newest(append(a.all, attempt{now, who}), wrongFromAll)
 }

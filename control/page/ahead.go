@@ -308,8 +308,8 @@ func (a ahead) Ticks() (ticks []tick) {
 	return ticks
 }
 
-// Said is the picture in words, for those who do not see it.
-func (a ahead) Said() string {
+// Description is the picture in words, for those who do not see it.
+func (a ahead) Description() string {
 	var said strings.Builder
 	said.WriteString("The next 36 hours.")
 	for _, s := range a.Steps {

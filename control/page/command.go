@@ -16,8 +16,8 @@ import (
 	"powermgr/devices"
 )
 
-// A request is what somebody pressed: a command as anybody sends one.
-type request struct {
+// A pageCommand is what somebody pressed: a command as anybody sends one.
+type pageCommand struct {
 	leaf  string // of the topic below control, without /set
 	value string
 }
@@ -27,15 +27,15 @@ const (
 	commandLifetime = 30 * time.Second // how long the command may still be carried out
 )
 
-// wished reads what the form says. Its fields are what a button has and what stands
+// parseCommand reads what the form says. Its fields are what a button has and what stands
 // beside it:
 //
 //	do     override, enabled, restore, strategy or configured
 //	value  peak, off_peak, precool, pause, skip, auto, resume; ON, OFF; PRESS; rule, plan
 //	for    90m, 2h, …; empty: none
 //	until  19:00 or 2026-12-01T08:00; empty: none; it goes before for
-func wished(r *http.Request) (request, error) {
-	w := request{leaf: r.PostFormValue("do"), value: r.PostFormValue("value")}
+func parseCommand(r *http.Request) (pageCommand, error) {
+	w := pageCommand{leaf: r.PostFormValue("do"), value: r.PostFormValue("value")}
 	timed := []string{string(rules.OverridePeak), string(rules.OverrideOffPeak), string(rules.OverridePrecool), string(rules.OverridePause)}
 	switch {
 	case w.leaf == "override" && slices.Contains(timed, w.value):
@@ -52,16 +52,16 @@ func wished(r *http.Request) (request, error) {
 }
 
 // send publishes a command as a person does, and waits for its answer.
-func (p *Page) send(ctx context.Context, w request) (devices.Result, error) {
+func (p *Page) send(ctx context.Context, w pageCommand) (devices.Result, error) {
 	if !p.Active() {
 		return devices.Result{}, errors.New("this node is the standby: use the page of the active node")
 	}
 	id := "page-" + rand.Text()[:10]
 	answer := make(chan devices.Result, 1)
 	p.mu.Lock()
-	full := len(p.asked) >= maxAsked
+	full := len(p.awaiting) >= maxAwaiting
 	if !full {
-		p.asked[id] = answer
+		p.awaiting[id] = answer
 	}
 	p.mu.Unlock()
 	if full {
@@ -69,7 +69,7 @@ func (p *Page) send(ctx context.Context, w request) (devices.Result, error) {
 	}
 	defer func() {
 		p.mu.Lock()
-		delete(p.asked, id)
+		delete(p.awaiting, id)
 		p.mu.Unlock()
 	}()
 	body, err := json.Marshal(map[string]string{"value": w.value, "id": id})
@@ -89,18 +89,18 @@ func (p *Page) send(ctx context.Context, w request) (devices.Result, error) {
 	}
 }
 
-// press carries out what somebody pressed. A script gets the outcome as JSON; a
+// handleCommand carries out what somebody pressed. A script gets the outcome as JSON; a
 // browser without one is sent back to the page, which shows it as the last command.
-func (p *Page) press(w http.ResponseWriter, r *http.Request) {
+func (p *Page) handleCommand(w http.ResponseWriter, r *http.Request) {
 	if p.Access.ReadOnly {
 		http.Error(w, "this page is read-only: http.read_only is true in the configuration", http.StatusForbidden)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, devices.MaxRequest)
-	wish, err := wished(r)
+	wish, err := parseCommand(r)
 	var said string
 	if err == nil {
-		p.Log.Info("someone pressed a button on the page", "command", wish.leaf, "value", wish.value, "from", from(r))
+		p.Log.Info("someone pressed a button on the page", "command", wish.leaf, "value", wish.value, "from", clientAddr(r))
 		var answer devices.Result
 		if answer, err = p.send(r.Context(), wish); err == nil && !answer.Accepted {
 			err = errors.New(answer.Reason)
@@ -127,7 +127,7 @@ func (p *Page) press(w http.ResponseWriter, r *http.Request) {
 }
 
 // words are what was pressed, for people.
-func (w request) words() string {
+func (w pageCommand) words() string {
 	kind, length, _ := strings.Cut(w.value, " ")
 	switch {
 	case w.leaf == "restore":

@@ -17,7 +17,7 @@ const maxDays = 31
 const reportPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; base-uri 'none'; form-action 'none'; sandbox allow-same-origin"
 
 func (p *Page) days(w http.ResponseWriter, _ *http.Request) {
-	l := leaf{Title: "Days", Here: "days", Up: "./", View: p.look()}
+	l := document{Title: "Days", Here: "days", Up: "./", View: p.newView()}
 	if p.Past != nil {
 		l.Days = p.Past.Days(maxDays)
 	}
@@ -47,9 +47,9 @@ func (p *Page) firstWeek(w http.ResponseWriter, r *http.Request) {
 
 // standing serves a document that stands on its own.
 func (p *Page) standing(w http.ResponseWriter, of string, draw func() ([]byte, error)) {
-	p.once.Lock()
+	p.drawMu.Lock()
 	html, err := draw()
-	p.once.Unlock()
+	p.drawMu.Unlock()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		http.Error(w, "there is no report "+of, http.StatusNotFound)
@@ -76,7 +76,7 @@ func (p *Page) chart(w http.ResponseWriter, r *http.Request) {
 
 // check reads the configuration again and says what would happen with it.
 func (p *Page) check(w http.ResponseWriter, _ *http.Request) {
-	l := leaf{Title: "Check", Here: "check", Up: "./", View: p.look(), Text: "The configuration cannot be checked here."}
+	l := document{Title: "Check", Here: "check", Up: "./", View: p.newView(), Text: "The configuration cannot be checked here."}
 	if p.Check != nil {
 		l.Text = p.Check()
 	}

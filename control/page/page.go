@@ -64,10 +64,10 @@ type Day struct {
 
 // The most that is remembered.
 const (
-	maxEvents  = 30
-	maxRefused = 5
-	maxAsked   = 32  // commands that wait for an answer
-	maxReason  = 300 // characters of a decision: somebody else's words may be in it
+	maxEvents   = 30
+	maxRefused  = 5
+	maxAwaiting = 32  // commands that wait for an answer
+	maxReason   = 300 // characters of a decision: somebody else's words may be in it
 )
 
 // A Page is the page, for all browsers.
@@ -77,16 +77,16 @@ type Page struct {
 	templates *template.Template
 	build     string // changes with the program; a browser that has another one loads the page again
 
-	mu      sync.Mutex
-	events  []control.Event // the newest last
-	refused []control.Event // the newest last
-	asked   map[string]chan devices.Result
-	changed chan struct{} // closed when something has changed
-	drawn   rendering
+	mu       sync.Mutex
+	events   []control.Event // the newest last
+	refused  []control.Event // the newest last
+	awaiting map[string]chan devices.Result
+	changed  chan struct{} // closed when something has changed
+	rendered rendering
 
 	streams chan struct{} // holds a token for each browser that listens
 	logins  attempts
-	once    sync.Mutex // one report is drawn at a time
+	drawMu  sync.Mutex // one report is drawn at a time
 }
 
 // New returns a part that has subscribed already. The error is about its templates,
@@ -95,7 +95,7 @@ func New(o Options) (*Page, error) {
 	sum := sha256.Sum256([]byte(o.Version + style + script))
 	p := &Page{
 		Options: o, build: hex.EncodeToString(sum[:6]),
-		asked: map[string]chan devices.Result{}, changed: make(chan struct{}), streams: make(chan struct{}, maxStreams),
+		awaiting: map[string]chan devices.Result{}, changed: make(chan struct{}), streams: make(chan struct{}, maxStreams),
 	}
 	t, err := p.parse()
 	if err != nil {
@@ -126,7 +126,7 @@ func (p *Page) Run(ctx context.Context) error {
 		p.mu.Lock()
 		switch {
 		case len(levels) == 3 && "/"+levels[2] == devices.ResultSuffix:
-			p.answered(m)
+			p.deliverAnswer(m)
 		case m.Topic == p.Topics.Control(devices.EventLeaf):
 			if e, err := bus.Decode[control.Event](m); err == nil {
 				p.remember(e)
@@ -144,34 +144,34 @@ func (p *Page) remember(e control.Event) {
 	if text := []rune(e.Reason); len(text) > maxReason {
 		e.Reason = string(text[:maxReason]) + "…"
 	}
-	p.events = last(append(p.events, e), maxEvents)
+	p.events = newest(append(p.events, e), maxEvents)
 	if e.Type == rules.NoteRefused {
-		p.refused = last(append(p.refused, e), maxRefused)
+		p.refused = newest(append(p.refused, e), maxRefused)
 	}
 }
 
-// last are the last most of a list, without the room of those before.
-func last[T any](list []T, most int) []T {
+// newest are the last most of a list, without the room of those before.
+func newest[T any](list []T, most int) []T {
 	if len(list) <= most {
 		return list
 	}
 	return slices.Clone(list[len(list)-most:])
 }
 
-// answered hands an answer to whoever has sent the command. The caller holds the lock.
-func (p *Page) answered(m bus.Message) {
+// deliverAnswer hands an answer to whoever has sent the command. The caller holds the lock.
+func (p *Page) deliverAnswer(m bus.Message) {
 	r, err := bus.Decode[devices.Result](m)
 	if err != nil {
 		return
 	}
-	if waiting, ok := p.asked[r.ID]; ok {
-		delete(p.asked, r.ID)
+	if waiting, ok := p.awaiting[r.ID]; ok {
+		delete(p.awaiting, r.ID)
 		waiting <- r // it has room for one
 	}
 }
 
-// change is closed when something changes after this call.
-func (p *Page) change() <-chan struct{} {
+// changes is closed when something changes after this call.
+func (p *Page) changes() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.changed

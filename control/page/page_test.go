@@ -132,7 +132,7 @@ func (h *house) full() {
 	h.publish(topics.NodeState("test"), map[string]any{"role": "active", "health": "ok"})
 	h.publish(topics.Control("event"), control.Event{Type: rules.NoteRefused, Reason: "override \"peek\" was refused", At: now})
 	h.publish(topics.Control("event"), control.Event{Type: rules.NotePhase, Reason: "the peak starts", At: now})
-	h.until("the decisions are there", func() bool { return len(h.look().Events) >= 2 })
+	h.until("the decisions are there", func() bool { return len(h.newView().Events) >= 2 })
 }
 
 func TestWhatThePageShows(t *testing.T) {
@@ -169,7 +169,7 @@ func TestThePageShowsWhatIsChangedByHand(t *testing.T) {
 	h.publish(topics.Control("state"), control.State{Enabled: true, Override: "auto", ByHand: []rules.Adjusted{
 		{Setting: rules.AdjustOffPeakReserve, Value: 60, Configured: 100}, {Setting: rules.AdjustPrecool, Value: 1.8, Configured: 3.6},
 	}})
-	h.until("it is known", func() bool { return h.look().Control != nil })
+	h.until("it is known", func() bool { return h.newView().Control != nil })
 	w := h.ask("GET", "/", "", nil)
 	for _, want := range []string{"Off peak reserve is 60 %, changed by hand; configured is 100 %.", "Precool depth is 1 °C, changed by hand; configured is 2 °C."} {
 		if !strings.Contains(w.Body.String(), want) {
@@ -186,7 +186,7 @@ func TestLongReasonsAreCut(t *testing.T) {
 	for i := range maxEvents + 1 {
 		h.publish(topics.Control("event"), control.Event{Type: rules.NoteRefused, Reason: fmt.Sprint(i, last), At: time.Now()})
 	}
-	h.until("all are there", func() bool { return strings.HasPrefix(h.look().Events[0].Reason, fmt.Sprint(maxEvents)) })
+	h.until("all are there", func() bool { return strings.HasPrefix(h.newView().Events[0].Reason, fmt.Sprint(maxEvents)) })
 	text := h.ask("GET", "/", "", nil).Body.String()
 	if total := len(text) + len(style) + len(script) + len(icon); total > 60_000 || strings.Contains(text, "of the last") || !strings.Contains(text, "ü…") {
 		t.Errorf("the first load takes %d bytes", total)
@@ -525,7 +525,7 @@ func TestFiveHundredEventsCauseNoGrowth(t *testing.T) {
 		for i := range n {
 			h.publish(topics.Control("event"), control.Event{Type: rules.NoteRefused, Reason: fmt.Sprintf("%d %s", i, strings.Repeat("x", 4000)), At: time.Now()})
 			if i%100 == 0 {
-				h.until("it is read", func() bool { return strings.HasPrefix(h.look().Events[0].Reason, fmt.Sprint(i)) })
+				h.until("it is read", func() bool { return strings.HasPrefix(h.newView().Events[0].Reason, fmt.Sprint(i)) })
 			}
 		}
 	}
@@ -551,8 +551,8 @@ func TestFiveHundredEventsCauseNoGrowth(t *testing.T) {
 	if after > before+1<<20 {
 		t.Errorf("500 events cost %d bytes", after-before)
 	}
-	if len(h.events) > maxEvents || len(h.refused) > maxRefused || len(h.asked) != 0 {
-		t.Errorf("%d events, %d refused, %d asked", len(h.events), len(h.refused), len(h.asked))
+	if len(h.events) > maxEvents || len(h.refused) > maxRefused || len(h.awaiting) != 0 {
+		t.Errorf("%d events, %d refused, %d asked", len(h.events), len(h.refused), len(h.awaiting))
 	}
 }
 

@@ -26,9 +26,9 @@ const maxStreams = 24
 
 // How a stream goes, in real time.
 const (
-	breath = 250 * time.Millisecond // least between two updates
-	beat   = 10 * time.Second       // between looks at the clock, and signs of life
-	slow   = 15 * time.Second       // longest that a browser may take to read
+	minUpdateInterval = 250 * time.Millisecond // least between two updates
+	keepAliveInterval = 10 * time.Second       // between looks at the clock, and signs of life
+	writeTimeout      = 15 * time.Second       // longest that a browser may take to read
 )
 
 // sections are the parts of the page that change, by the ids of their elements and the
@@ -50,15 +50,15 @@ func (p *Page) parse() (*template.Template, error) {
 // Handler serves the page. Its addresses are relative to wherever it is mounted.
 func (p *Page) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", p.whole)
+	mux.HandleFunc("GET /{$}", p.home)
 	mux.HandleFunc("GET /live", p.live)
-	mux.HandleFunc("POST /do", p.press)
+	mux.HandleFunc("POST /do", p.handleCommand)
 	mux.HandleFunc("GET /days", p.days)
 	mux.HandleFunc("GET /day/{date}", p.report)
 	mux.HandleFunc("GET /first-week", p.firstWeek)
 	mux.HandleFunc("GET /today.png", p.chart)
 	mux.HandleFunc("GET /check", p.check)
-	mux.HandleFunc("POST /login", p.enter)
+	mux.HandleFunc("POST /login", p.handleLogin)
 	mux.HandleFunc("GET /login", func(w http.ResponseWriter, _ *http.Request) { p.login(w, http.StatusOK, "") })
 	mux.HandleFunc("GET /page.css", p.asset(style, "text/css; charset=utf-8"))
 	mux.HandleFunc("GET /page.js", p.asset(script, "text/javascript; charset=utf-8"))
@@ -89,13 +89,13 @@ type rendering struct {
 // share one.
 func (p *Page) render() (map[string]string, error) {
 	p.mu.Lock()
-	if d := p.drawn; d.html != nil && d.of == p.changed && time.Since(d.at) < beat/2 {
+	if d := p.rendered; d.html != nil && d.of == p.changed && time.Since(d.at) < keepAliveInterval/2 {
 		p.mu.Unlock()
 		return d.html, nil
 	}
 	of := p.changed
 	p.mu.Unlock()
-	v := p.look()
+	v := p.newView()
 	html := map[string]string{}
 	var b bytes.Buffer
 	for _, name := range sections {
@@ -106,13 +106,13 @@ func (p *Page) render() (map[string]string, error) {
 		html[name] = b.String()
 	}
 	p.mu.Lock()
-	p.drawn = rendering{time.Now(), of, html}
+	p.rendered = rendering{time.Now(), of, html}
 	p.mu.Unlock()
 	return html, nil
 }
 
-// leaf is a whole document: the frame, and what is in it.
-type leaf struct {
+// document is a whole document: the frame, and what is in it.
+type document struct {
 	Title string
 	Build string
 	Up    string // the way to the first page
@@ -120,10 +120,10 @@ type leaf struct {
 	View  view
 	HTML  map[string]template.HTML // by section
 
-	Days  []Day
-	Chart bool // there is a picture of today
-	Text  string
-	Said  string
+	Days    []Day
+	Chart   bool // there is a picture of today
+	Text    string
+	Message string
 }
 
 // A button sends one command.
@@ -132,7 +132,7 @@ type button struct{ Do, Value, Text string }
 // Button is one of a view.
 func (v view) Button(do, value, text string) button { return button{do, value, text} }
 
-func (p *Page) write(w http.ResponseWriter, code int, l leaf) {
+func (p *Page) write(w http.ResponseWriter, code int, l document) {
 	l.Build = p.build
 	var b bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&b, "document", l); err != nil {
@@ -145,7 +145,7 @@ func (p *Page) write(w http.ResponseWriter, code int, l leaf) {
 	_, _ = w.Write(b.Bytes())
 }
 
-func (p *Page) whole(w http.ResponseWriter, _ *http.Request) {
+func (p *Page) home(w http.ResponseWriter, _ *http.Request) {
 	parts, err := p.render()
 	if err != nil {
 		p.Log.Error("the page cannot be written", "reason", err)
@@ -156,15 +156,15 @@ func (p *Page) whole(w http.ResponseWriter, _ *http.Request) {
 	for name, text := range parts {
 		html[name] = template.HTML(text) // from these templates
 	}
-	p.write(w, http.StatusOK, leaf{Title: "powermgr", Here: "home", Up: "./", View: p.look(), HTML: html})
+	p.write(w, http.StatusOK, document{Title: "powermgr", Here: "home", Up: "./", View: p.newView(), HTML: html})
 }
 
 func (p *Page) login(w http.ResponseWriter, code int, said string) {
-	p.write(w, code, leaf{Title: "Log in", Here: "login", Up: "./", Said: said})
+	p.write(w, code, document{Title: "Log in", Here: "login", Up: "./", Message: said})
 }
 
-// unseen are the sections whose sum is not the one in seen, which it brings up to date.
-func unseen(sections map[string]string, seen map[string]uint64) map[string]string {
+// changedSections are the sections whose sum is not the one in seen, which it brings up to date.
+func changedSections(sections map[string]string, seen map[string]uint64) map[string]string {
 	changed := map[string]string{}
 	for name, text := range sections {
 		sum := fnv.New64a()
@@ -194,7 +194,7 @@ func (p *Page) live(w http.ResponseWriter, r *http.Request) {
 	say := func(name string, data any) error {
 		text, err := json.Marshal(data)
 		if err == nil {
-			err = control.SetWriteDeadline(time.Now().Add(slow))
+			err = control.SetWriteDeadline(time.Now().Add(writeTimeout))
 		}
 		if err == nil {
 			_, err = fmt.Fprintf(w, "event: %s\ndata: %s\n\n", name, text)
@@ -209,22 +209,22 @@ func (p *Page) live(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	seen := map[string]uint64{} // the sum of each section that this browser shows
-	tick := time.NewTicker(beat)
+	tick := time.NewTicker(keepAliveInterval)
 	defer tick.Stop()
 	for {
-		changed := p.change()
+		changed := p.changes()
 		html, err := p.render()
 		if err != nil {
 			p.Log.Error("the page cannot be written", "reason", err)
 			return
 		}
-		if say("news", unseen(html, seen)) != nil {
+		if say("news", changedSections(html, seen)) != nil {
 			return
 		}
 		select {
 		case <-r.Context().Done():
 			return
-		case <-time.After(breath):
+		case <-time.After(minUpdateInterval):
 		}
 		select {
 		case <-r.Context().Done():

@@ -79,8 +79,8 @@ type node struct {
 	Health  string    `json:"health"`
 }
 
-// look gathers a view.
-func (p *Page) look() view {
+// newView gathers a view.
+func (p *Page) newView() view {
 	home := p.Settings.Calendar.Location
 	v := view{
 		Now: devices.WholeSecond(p.Bus.Now()).In(home), Version: p.Version, Node: p.Node,

@@ -24,7 +24,7 @@ const (
 	candidateLevels = 23   // into how many charges the battery is divided for a candidate
 	degreeShare     = 0.05 // a °F away from the set point for an hour counts as this share of the highest price
 	slackC          = 0.3  // by which a thermostat lets the air pass its set point
-	namedLosers     = 3    // in the reason
+	maxNamedLosers  = 3    // in the reason
 )
 
 var (
@@ -32,15 +32,15 @@ var (
 	precoolLeads  = []int{1, 2, 3}  // hours
 )
 
-// A trial is a candidate and what it does to the home's load.
-type trial struct {
+// A evaluated is a candidate and what it does to the home's load.
+type evaluated struct {
 	plan.Candidate
 	more []float64 // kWh of each slot
 }
 
 // comfort plans for the thermostats around the next peak, and returns the courses of
 // load with it.
-func (d *Desk) comfort(now time.Time, in plan.Inputs, q plan.Question) (*plan.Comfort, []forecast.Course, error) {
+func (d *Engine) comfort(now time.Time, in plan.Inputs, q plan.Question) (*plan.Comfort, []forecast.Course, error) {
 	if len(d.Band.Thermostats) == 0 {
 		return nil, in.Courses, nil
 	}
@@ -51,18 +51,18 @@ func (d *Desk) comfort(now time.Time, in plan.Inputs, q plan.Question) (*plan.Co
 	if why := d.fit(now); why != "" {
 		return refuse(why)
 	}
-	v := view{Desk: d, in: in, now: now}
-	if why := v.look(); why != "" {
+	v := view{Engine: d, in: in, now: now}
+	if why := v.prepare(); why != "" {
 		return refuse(why)
 	}
-	d.moved = moved{}
+	d.shifted = shiftedLoad{}
 	if c := d.chosen; c != nil && c.PeakStart.Equal(v.start) && !now.Before(c.PeakStart.Add(-time.Duration(c.LeadMinutes)*time.Minute)) {
 		// It has begun, and goes on.
-		t, _ := v.try(plan.Candidate{PrecoolF: c.PrecoolF, LeadMinutes: c.LeadMinutes, SetbackF: c.SetbackF})
-		d.moved = v.moves(t)
-		return c, with(in.Courses, t.more), nil
+		t, _ := v.simulate(plan.Candidate{PrecoolF: c.PrecoolF, LeadMinutes: c.LeadMinutes, SetbackF: c.SetbackF})
+		d.shifted = v.shift(t)
+		return c, addLoad(in.Courses, t.more), nil
 	}
-	all, err := v.trials(q)
+	all, err := v.evaluate(q)
 	if err != nil {
 		return nil, in.Courses, err
 	}
@@ -74,31 +74,31 @@ func (d *Desk) comfort(now time.Time, in plan.Inputs, q plan.Question) (*plan.Co
 	for _, t := range all {
 		c.Candidates = append(c.Candidates, t.Candidate)
 	}
-	d.chosen, d.moved = c, v.moves(best)
-	return c, with(in.Courses, best.more), nil
+	d.chosen, d.shifted = c, v.shift(best)
+	return c, addLoad(in.Courses, best.more), nil
 }
 
-// A moved is what a plan for the thermostats does to the load of a half hour.
-type moved struct {
+// A shiftedLoad is what a plan for the thermostats does to the load of a half hour.
+type shiftedLoad struct {
 	start time.Time
 	kWh   float64
 	usual map[string]thermal.Setting // by id: what each would be set to without
 }
 
-func (v *view) moves(t trial) moved {
-	m := moved{start: v.in.Slots[0].Start, kWh: t.more[0], usual: map[string]thermal.Setting{}}
+func (v *view) shift(t evaluated) shiftedLoad {
+	m := shiftedLoad{start: v.in.Slots[0].Start, kWh: t.more[0], usual: map[string]thermal.Setting{}}
 	for id, all := range v.usual {
 		m.usual[id] = all[0]
 	}
 	return m
 }
 
-// movedLoad is what the plan for the thermostats has done to the load of a stretch of
+// shiftedEnergy is what the plan for the thermostats has done to the load of a stretch of
 // time, in kWh. The past is to be learned as it would have been without: what a setback
 // saves would be taken off a second time. It is 0 while the thermostats are set, and the
 // rooms as warm, as they are without a plan.
-func (d *Desk) movedLoad(from, until time.Time) float64 {
-	begin, end := d.moved.start, d.moved.start.Add(plan.Length)
+func (d *Engine) shiftedEnergy(from, until time.Time) float64 {
+	begin, end := d.shifted.start, d.shifted.start.Add(plan.Length)
 	if from.Before(begin) {
 		from = begin
 	}
@@ -108,19 +108,19 @@ func (d *Desk) movedLoad(from, until time.Time) float64 {
 	if !from.Before(until) {
 		return 0
 	}
-	for id, usual := range d.moved.usual {
+	for id, usual := range d.shifted.usual {
 		r := d.rooms[id].last
 		now := points(r, r.CoolSetpoint, r.HeatSetpoint)
 		air := r.Unit.To(devices.Celsius, *r.Temperature)
 		if math.Abs(now.CoolC-usual.CoolC) > slackC || math.Abs(now.HeatC-usual.HeatC) > slackC || air > usual.CoolC+2*slackC || air < usual.HeatC-2*slackC {
-			return d.moved.kWh * float64(until.Sub(from)) / float64(plan.Length)
+			return d.shifted.kWh * float64(until.Sub(from)) / float64(plan.Length)
 		}
 	}
 	return 0
 }
 
-// with is courses with more load.
-func with(courses []forecast.Course, more []float64) []forecast.Course {
+// addLoad is courses with more load.
+func addLoad(courses []forecast.Course, more []float64) []forecast.Course {
 	out := slices.Clone(courses)
 	for i, c := range out {
 		out[i].Load = slices.Clone(c.Load)
@@ -133,7 +133,7 @@ func with(courses []forecast.Course, more []float64) []forecast.Course {
 
 // A view is the time ahead as the thermostats have it.
 type view struct {
-	*Desk
+	*Engine
 	in         plan.Inputs
 	now        time.Time
 	start, end time.Time // of the peak
@@ -142,9 +142,9 @@ type view struct {
 	highest    float64                      // price
 }
 
-// look finds the next peak and what acts on the house until some hours after it. It
+// prepare finds the next peak and what acts on the house until some hours after it. It
 // says why nothing can be planned; empty: it can.
-func (v *view) look() string {
+func (v *view) prepare() string {
 	for _, s := range v.in.Slots {
 		v.highest = max(v.highest, s.Import)
 	}
@@ -183,14 +183,14 @@ func (v *view) look() string {
 		case r.Mode == nil || *r.Mode == devices.Off || r.EmergencyHeat:
 			continue
 		}
-		v.usual[id] = v.follows(x)
+		v.usual[id] = v.usualOf(x)
 	}
 	return ""
 }
 
-// follows is what a thermostat follows by itself in the time ahead: its schedule as it
+// usualOf is what a thermostat follows by itself in the time ahead: its schedule as it
 // was seen, or what it is set to where a person holds it.
-func (v *view) follows(x *room) []thermal.Setting {
+func (v *view) usualOf(x *room) []thermal.Setting {
 	r := x.last
 	out := make([]thermal.Setting, len(v.outside))
 	held := points(r, r.CoolSetpoint, r.HeatSetpoint)
@@ -205,8 +205,8 @@ func (v *view) follows(x *room) []thermal.Setting {
 
 func celsius(f float64) float64 { return devices.Fahrenheit.To(devices.Celsius, f) }
 
-// under are the set points of a candidate.
-func (v *view) under(usual []thermal.Setting, c plan.Candidate) []thermal.Setting {
+// setPointsOf are the set points of a candidate.
+func (v *view) setPointsOf(usual []thermal.Setting, c plan.Candidate) []thermal.Setting {
 	out := slices.Clone(usual)
 	for i := range out {
 		s := &out[i]
@@ -222,10 +222,10 @@ func (v *view) under(usual []thermal.Setting, c plan.Candidate) []thermal.Settin
 	return out
 }
 
-// try says what a candidate does to the load, and how much comfort it takes, in °F
+// simulate says what a candidate does to the load, and how much comfort it takes, in °F
 // hours. ok is false if it would leave the comfort band, where the usual would not.
-func (v *view) try(c plan.Candidate) (t trial, ok bool) {
-	t = trial{Candidate: c, more: make([]float64, len(v.outside))}
+func (v *view) simulate(c plan.Candidate) (t evaluated, ok bool) {
+	t = evaluated{Candidate: c, more: make([]float64, len(v.outside))}
 	ok = true
 	degrees := 0.0
 	for id, usual := range v.usual {
@@ -238,7 +238,7 @@ func (v *view) try(c plan.Candidate) (t trial, ok bool) {
 		if s := usual[0]; !math.IsNaN(s.HeatC) {
 			own = max(own, s.HeatC)
 		}
-		base, cand := m.Live(own, walls, v.outside, usual), m.Live(air, walls, v.outside, v.under(usual, c))
+		base, cand := m.Live(own, walls, v.outside, usual), m.Live(air, walls, v.outside, v.setPointsOf(usual, c))
 		for i := range cand {
 			t.more[i] += (v.house.Power.At(v.outside[i].OutdoorC, cand[i]) - v.house.Power.At(v.outside[i].OutdoorC, base[i])) * v.in.Length.Hours()
 			away := math.Abs(cand[i].AirC - base[i].AirC)
@@ -275,16 +275,16 @@ func (v *view) candidates() (all []plan.Candidate) {
 	return all
 }
 
-// trials are the candidates with what they cost, the best first.
-func (v *view) trials(q plan.Question) ([]trial, error) {
-	var all []trial
+// evaluate are the candidates with what they cost, the best first.
+func (v *view) evaluate(q plan.Question) ([]evaluated, error) {
+	var all []evaluated
 	for _, c := range v.candidates() {
-		t, ok := v.try(c)
+		t, ok := v.simulate(c)
 		if !ok {
 			continue
 		}
 		in := v.in
-		in.Courses, in.Levels = with(in.Courses, t.more), candidateLevels
+		in.Courses, in.Levels = addLoad(in.Courses, t.more), candidateLevels
 		values, err := plan.Solve(in)
 		if err != nil {
 			return nil, err
@@ -293,9 +293,9 @@ func (v *view) trials(q plan.Question) ([]trial, error) {
 		t.Cost = math.Round((t.Cost+cost)*1000) / 1000
 		all = append(all, t)
 	}
-	slices.SortStableFunc(all, func(a, b trial) int { return cmp.Compare(a.Cost, b.Cost) })
+	slices.SortStableFunc(all, func(a, b evaluated) int { return cmp.Compare(a.Cost, b.Cost) })
 	// What gains next to nothing is not done.
-	if i := slices.IndexFunc(all, func(t trial) bool { return t.PrecoolF == 0 && t.SetbackF == 0 }); i > 0 && all[i].Cost-all[0].Cost < v.Options.MinGain {
+	if i := slices.IndexFunc(all, func(t evaluated) bool { return t.PrecoolF == 0 && t.SetbackF == 0 }); i > 0 && all[i].Cost-all[0].Cost < v.Options.MinGain {
 		nothing := all[i]
 		all = slices.Insert(slices.Delete(all, i, i+1), 0, nothing)
 	}
@@ -306,12 +306,12 @@ func (v *view) trials(q plan.Question) ([]trial, error) {
 }
 
 // why says what is planned and which candidates lost, by how much.
-func (d *Desk) why(all []trial) string {
+func (d *Engine) why(all []evaluated) string {
 	money := func(v float64) string { return tariff.Table{Currency: d.Currency}.Amount(v) }
 	text := words(all[0].Candidate, d.Unit)
 	var lost []string
 	for i, t := range all[1:] {
-		if nothing := t.PrecoolF == 0 && t.SetbackF == 0; i < namedLosers || nothing {
+		if nothing := t.PrecoolF == 0 && t.SetbackF == 0; i < maxNamedLosers || nothing {
 			lost = append(lost, fmt.Sprintf("%s would cost %s more", words(t.Candidate, d.Unit), money(t.Cost-all[0].Cost)))
 		}
 	}

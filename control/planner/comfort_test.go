@@ -13,17 +13,17 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// An emulated house and the desk that plans for it.
+// An emulated house and the engine that plans for it.
 type emulated struct {
-	t     *testing.T
-	now   time.Time
-	zone  *time.Location
-	cloud *emulator.Cloud
-	sky   emulator.Weather
-	desk  *Desk
+	t      *testing.T
+	now    time.Time
+	zone   *time.Location
+	cloud  *emulator.Cloud
+	sky    emulator.Weather
+	engine *Engine
 }
 
-// newEmulated has a house that the desk has seen for so many days.
+// newEmulated has a house that the engine has seen for so many days.
 func newEmulated(t *testing.T, weather emulator.Changing, until time.Time, days int) *emulated {
 	t.Helper()
 	zone := until.Location()
@@ -35,7 +35,7 @@ func newEmulated(t *testing.T, weather emulator.Changing, until time.Time, days 
 		{Name: "peak", Import: 0.6, Span: rules.Span{Start: 16 * 60, End: 21 * 60}, Peak: true}, {Name: "other", Import: 0.3},
 	}}
 	s.Band = Band{Thermostats: []string{"lcc_00a01ab10001", "lcc_00a01ab10002"}, PrecoolMinF: 67, MaxCoolF: 82, MinHeatF: 62, StepF: 2, Steps: 3}
-	e.desk = NewDesk(s, nil)
+	e.engine = NewEngine(s, nil)
 	for e.now.Before(until) {
 		e.read()
 	}
@@ -47,14 +47,14 @@ func (e *emulated) read() {
 	e.now = e.now.Add(5 * time.Minute)
 	truth := e.cloud.Truth()
 	watts := func(w float64) *devices.Watts { return new(devices.Watts(w)) }
-	e.desk.Read(devices.PowerwallReading{
+	e.engine.ReadPowerwall(devices.PowerwallReading{
 		PolledAt: e.now, ChargePercent: new(devices.Percent(truth.ChargePercent)), ReservePercent: &truth.Reserve,
 		HomePower: watts(truth.HomeW), SolarPower: watts(truth.SolarW), GridPower: watts(truth.GridW), BatteryPower: watts(truth.BatteryW),
 		Mode: new(devices.SelfConsumption), GridCharging: &truth.GridCharging,
 	}, e.now)
 	for _, th := range truth.Thermostats {
 		out := devices.Celsius.To(th.Unit, truth.OutdoorC)
-		e.desk.Felt(devices.ThermostatReading{
+		e.engine.ReadThermostat(devices.ThermostatReading{
 			VendorID: th.ID, Name: th.Name, Mode: &th.Mode, Action: &th.Action, Temperature: &th.Temperature, CoolSetpoint: &th.Cool, HeatSetpoint: &th.Heat,
 			Hold: &th.Hold, Unit: th.Unit, OutdoorTemperature: &out, PolledAt: e.now, Alive: true,
 		}, e.now)
@@ -68,7 +68,7 @@ func (e *emulated) foretell() {
 		f.Hourly = append(f.Hourly, devices.HourlyDegF{At: at, DegF: devices.Celsius.To(devices.Fahrenheit, e.sky(at).OutdoorC)})
 	}
 	f.Radiation = &devices.Radiation{Start: e.now.Truncate(time.Hour)}
-	e.desk.Foretold(f)
+	e.engine.SetForecast(f)
 }
 
 var (
@@ -92,14 +92,14 @@ func TestThermostatsArePlannedFor(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e := newEmulated(t, tt.weather, tt.now, 12)
 			e.foretell()
-			p, _ := e.desk.Turn(e.now)
+			p, _ := e.engine.Step(e.now)
 			c := p.Thermostats
 			if c == nil || !c.Planned || !c.PeakStart.Equal(time.Date(tt.now.Year(), tt.now.Month(), tt.now.Day(), 16, 0, 0, 0, zone)) {
 				t.Fatalf("%+v, %s", c, p.Reason)
 			}
 			t.Log(c.Reason)
-			for id, m := range e.desk.House().Models {
-				t.Logf("%s: %+v, %.2f kW", id, m, e.desk.House().Power)
+			for id, m := range e.engine.House().Models {
+				t.Logf("%s: %+v, %.2f kW", id, m, e.engine.House().Power)
 			}
 			if !strings.Contains(c.Reason, "would cost") || !strings.Contains(c.Reason, "leave the thermostats alone") {
 				t.Errorf("the reason does not name who lost: %s", c.Reason)
@@ -112,7 +112,7 @@ func TestThermostatsArePlannedFor(t *testing.T) {
 			if best := c.Candidates[0]; best.SetbackF != c.SetbackF || best.PrecoolF != c.PrecoolF || best.LeadMinutes != c.LeadMinutes {
 				t.Errorf("%+v is planned, and %+v the best", c, best)
 			}
-			if kW := float64(e.desk.House().Power); kW < 1.2 || kW > 3 {
+			if kW := float64(e.engine.House().Power); kW < 1.2 || kW > 3 {
 				t.Errorf("a compressor of %.1f kW", kW)
 			}
 		})
@@ -122,10 +122,10 @@ func TestThermostatsArePlannedFor(t *testing.T) {
 // The past is learned as it would have been without the plan for the thermostats: what a
 // setback saves is not taken off the days to come a second time.
 func TestTheLoadThatAPlanMoves(t *testing.T) {
-	desk := NewDesk(settings(), nil)
+	engine := NewEngine(settings(), nil)
 	cool, room := 80.0, 78.0
 	mode, hold := devices.Cool, devices.HoldUntil
-	x := desk.room("up")
+	x := engine.room("up")
 	x.last = devices.ThermostatReading{VendorID: "up", Unit: devices.Fahrenheit, Mode: &mode, Hold: &hold, CoolSetpoint: &cool, Temperature: &room, PolledAt: noon, Alive: true}
 	usual := celsius(76)
 	for _, tt := range []struct {
@@ -143,8 +143,8 @@ func TestTheLoadThatAPlanMoves(t *testing.T) {
 		{"nothing of the plan is in force", 0, 30 * time.Minute, func() { cool, room = 76, 76 }, 0},
 	} {
 		tt.do()
-		desk.moved = moved{start: noon, kWh: -1.2, usual: map[string]thermal.Setting{"up": {CoolC: usual, HeatC: math.NaN()}}}
-		if got := desk.movedLoad(noon.Add(tt.from), noon.Add(tt.until)); math.Abs(got-tt.want) > 1e-9 {
+		engine.shifted = shiftedLoad{start: noon, kWh: -1.2, usual: map[string]thermal.Setting{"up": {CoolC: usual, HeatC: math.NaN()}}}
+		if got := engine.shiftedEnergy(noon.Add(tt.from), noon.Add(tt.until)); math.Abs(got-tt.want) > 1e-9 {
 			t.Errorf("%s: %.2f kWh, want %.2f", tt.name, got, tt.want)
 		}
 	}
@@ -163,15 +163,15 @@ func TestWhatIsPlannedForNoThermostat(t *testing.T) {
 		want string
 	}{
 		{"four days are known", 4, func(e *emulated) {
-			e.desk.past = NewDesk(e.desk.Settings, home(now, 14, 3)).past
+			e.engine.past = NewEngine(e.engine.Settings, home(now, 14, 3)).past
 		}, "fewer than five days"},
-		{"nobody says how warm it will be", 12, func(e *emulated) { e.desk.sky = nil }, "no weather forecast"},
+		{"nobody says how warm it will be", 12, func(e *emulated) { e.engine.forecast = nil }, "no weather forecast"},
 		{"a thermostat that has not been read lately", 12, func(e *emulated) {
-			e.desk.rooms["lcc_00a01ab10001"].last.PolledAt = now.Add(-3 * time.Hour)
+			e.engine.rooms["lcc_00a01ab10001"].last.PolledAt = now.Add(-3 * time.Hour)
 		}, "Downstairs has not been read lately"},
 		{"readings that explain nothing", 12, func(e *emulated) {
-			for i := range e.desk.rooms["lcc_00a01ab10002"].samples {
-				s := &e.desk.rooms["lcc_00a01ab10002"].samples[i]
+			for i := range e.engine.rooms["lcc_00a01ab10002"].samples {
+				s := &e.engine.rooms["lcc_00a01ab10002"].samples[i]
 				s.Cools = float64(i*i%7) / 7
 			}
 		}, "Upstairs: "},
@@ -180,7 +180,7 @@ func TestWhatIsPlannedForNoThermostat(t *testing.T) {
 			e := newEmulated(t, hot, now, tt.days)
 			e.foretell()
 			tt.with(e)
-			p, _ := e.desk.Turn(e.now)
+			p, _ := e.engine.Step(e.now)
 			if c := p.Thermostats; c == nil || c.Planned || !strings.Contains(c.Reason, "the fixed rule decides: ") || !strings.Contains(c.Reason, tt.want) {
 				t.Errorf("%+v, want %q", c, tt.want)
 			}

@@ -3,7 +3,7 @@
 // between asks what it knows again every five minutes. It publishes control/plan
 // and commands nothing: what becomes of a plan is for package rules to decide.
 //
-// Desk is its core, without a bus, a file or a clock of its own. Planner ties it
+// Engine is its core, without a bus, a file or a clock of its own. Planner ties it
 // to the bus.
 package planner
 
@@ -50,7 +50,7 @@ type Options struct {
 	Past func(now time.Time) ([]forecast.Sample, error)
 	// Rooms is what the thermostats' zones lived through until now; nil: nothing is
 	// known, or it is learned as the daemon runs.
-	Rooms func(now time.Time) []Lived
+	Rooms func(now time.Time) []RoomHistory
 	Store Store // nil: prices by MQTT are lost with the process
 	// Learned keeps what was learned of the house; nil: it is lost with the process.
 	Learned Store
@@ -59,10 +59,10 @@ type Options struct {
 // Planner is the part; see Run.
 type Planner struct {
 	Options
-	sub  *bus.Subscription
-	desk *Desk     // nil: on standby
-	last *Desk     // that the first one goes on for; nil: for none
-	kept time.Time // when the house was learned that the store has
+	sub      *bus.Subscription
+	engine   *Engine   // nil: on standby
+	last     *Engine   // that the first one goes on for; nil: for none
+	savedFit time.Time // when the house was learned that the store has
 }
 
 // New returns a planner that has subscribed already.
@@ -74,72 +74,72 @@ func New(o Options) *Planner {
 
 // Resume has p go on where last was, which has run in this process, perhaps with other
 // settings, and has ended. Call it before Run.
-func (p *Planner) Resume(last *Planner) { p.last = last.desk }
+func (p *Planner) Resume(last *Planner) { p.last = last.engine }
 
 // Run plans until ctx ends; its error is ctx's.
 func (p *Planner) Run(ctx context.Context) error {
 	defer p.sub.Close()
-	p.turn()
+	p.followRole()
 	for {
 		var wake time.Time
-		if p.desk != nil {
-			wake = p.desk.Next()
+		if p.engine != nil {
+			wake = p.engine.Next()
 		}
 		m, ok, err := p.sub.Next(ctx, wake)
 		if err != nil {
 			return err
 		}
-		p.turn()
+		p.followRole()
 		if ok {
-			p.take(m)
+			p.handle(m)
 		}
-		if p.desk == nil {
+		if p.engine == nil {
 			continue
 		}
-		if out, ok := p.desk.Turn(p.Bus.Now()); ok {
+		if out, ok := p.engine.Step(p.Bus.Now()); ok {
 			p.publish(p.Topics.Control(devices.PlanLeaf), true, out)
-			p.keepHouse()
+			p.saveHouse()
 		}
 	}
 }
 
-// turn opens or closes the desk, as this node is the active one or no longer is.
-func (p *Planner) turn() {
+// followRole opens or closes the engine, as this node is the active one or no longer is.
+func (p *Planner) followRole() {
 	switch active := p.Role.Active(); {
 	case !active:
-		p.desk = nil
-	case p.desk == nil:
+		p.engine = nil
+	case p.engine == nil:
 		now := p.Bus.Now()
 		past, err := p.Past(now)
 		if err != nil {
 			p.Log.Warn("the plan knows less of the past than it could", "reason", err)
 		}
-		p.desk = NewDesk(p.Settings, past)
+		p.engine = NewEngine(p.Settings, past)
 		var kept tariff.Quotes
 		if p.Source == FromMQTT && p.Store != nil {
 			if err := p.Store.Load(quotesKey, &kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				p.Log.Warn("the prices kept earlier cannot be read", "reason", err)
 				kept = nil
 			}
-			p.desk.Quoted(kept)
+			p.engine.SetQuotes(kept)
 		}
-		p.recallHouse(now)
+		p.loadHouse(now)
 		if p.last != nil {
-			if p.desk.Resume(p.last); !p.desk.out.Made.IsZero() {
-				p.publish(p.Topics.Control(devices.PlanLeaf), true, p.desk.out)
+			if p.engine.Resume(p.last); !p.engine.published.Made.IsZero() {
+				p.publish(p.Topics.Control(devices.PlanLeaf), true, p.engine.published)
 			}
 		}
 		for _, topic := range []string{p.Topics.Powerwall(devices.TariffLeaf), p.Topics.Weather(devices.StateLeaf), p.Topics.Control(devices.StateLeaf), p.Topics.Powerwall(devices.StateLeaf)} {
 			if m, ok := p.Bus.Retained(topic); ok {
-				p.take(m)
+				p.handle(m)
 			}
 		}
 	}
 	p.last = nil
 }
 
-// A Lived is what the zone of a thermostat lived through.
-type Lived struct {
+// A RoomHistory is what the zone of a thermostat lived through.
+type RoomHistory struct {
 	ID      string // of the thermostat, on topics
 	Samples []thermal.Sample
 	Follows []thermal.Setting // by itself, at each sample
@@ -148,8 +148,8 @@ type Lived struct {
 // houseKey is where a Store has what was learned of the house.
 const houseKey = "house"
 
-// recallHouse goes on with what was learned of the house before the start.
-func (p *Planner) recallHouse(now time.Time) {
+// loadHouse goes on with what was learned of the house before the start.
+func (p *Planner) loadHouse(now time.Time) {
 	var h House
 	if p.Learned != nil {
 		if err := p.Learned.Load(houseKey, &h); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -157,24 +157,24 @@ func (p *Planner) recallHouse(now time.Time) {
 			h = House{}
 		}
 	}
-	if now.Sub(h.Fitted) < oldHouse && !h.Fitted.After(now) {
-		p.desk.Recall(h)
-		p.kept = h.Fitted
+	if now.Sub(h.Fitted) < houseExpires && !h.Fitted.After(now) {
+		p.engine.SetHouse(h)
+		p.savedFit = h.Fitted
 	}
 	if p.Rooms != nil {
 		for _, l := range p.Rooms(now) {
-			p.desk.Remember(l)
+			p.engine.AddHistory(l)
 		}
 	}
 }
 
-// keepHouse keeps what was learned of the house: once a day, as it is learned.
-func (p *Planner) keepHouse() {
-	h := p.desk.House()
-	if p.Learned == nil || h.Fitted.Equal(p.kept) {
+// saveHouse keeps what was learned of the house: once a day, as it is learned.
+func (p *Planner) saveHouse() {
+	h := p.engine.House()
+	if p.Learned == nil || h.Fitted.Equal(p.savedFit) {
 		return
 	}
-	p.kept = h.Fitted
+	p.savedFit = h.Fitted
 	if err := p.Learned.Save(houseKey, h); err != nil {
 		p.Log.Warn("what was learned of the house is lost with the next restart", "reason", err)
 	}
@@ -183,36 +183,36 @@ func (p *Planner) keepHouse() {
 // quotesKey is where a Store has the prices that were given by MQTT.
 const quotesKey = "tariff_quotes"
 
-// take folds one message.
-func (p *Planner) take(m bus.Message) {
+// handle folds one message.
+func (p *Planner) handle(m bus.Message) {
 	switch {
-	case p.desk == nil || len(m.Payload) == 0 && (m.Retain || m.Topic != p.Topics.Tariff(devices.SetLeaf)): // every command is answered
+	case p.engine == nil || len(m.Payload) == 0 && (m.Retain || m.Topic != p.Topics.Tariff(devices.SetLeaf)): // every command is answered
 	case m.Topic == p.Topics.Powerwall(devices.StateLeaf):
 		r, err := bus.Decode[devices.PowerwallReading](m)
 		if err != nil {
 			p.Log.Warn("a reading was not understood", "reason", err)
 			return
 		}
-		p.desk.Read(r, p.Bus.Now())
+		p.engine.ReadPowerwall(r, p.Bus.Now())
 	case m.Topic == p.Topics.Weather(devices.StateLeaf):
 		f, err := bus.Decode[devices.Forecast](m)
 		if err != nil {
 			p.Log.Warn("a forecast was not understood", "reason", err)
 			return
 		}
-		p.desk.Foretold(f)
+		p.engine.SetForecast(f)
 	case m.Topic == p.Topics.Control(devices.StateLeaf):
 		var s struct {
 			Peak    *int `json:"peak_reserve_percent"`
 			OffPeak *int `json:"off_peak_reserve_percent"`
 		}
 		if json.Unmarshal(m.Payload, &s) == nil && s.Peak != nil && s.OffPeak != nil { // else it is an earlier version's
-			p.desk.Adjusted(plan.Fixed{Peak: *s.Peak, OffPeak: *s.OffPeak})
+			p.engine.SetRule(plan.Fixed{Peak: *s.Peak, OffPeak: *s.OffPeak})
 		}
 	case m.Topic == p.Topics.Powerwall(devices.TariffLeaf):
-		p.tesla(m.Payload)
+		p.handleTariff(m.Payload)
 	case m.Topic == p.Topics.Tariff(devices.SetLeaf):
-		p.quoted(m)
+		p.handleQuotes(m)
 	case m.Topic == bus.Role:
 	case strings.HasSuffix(m.Topic, "/"+devices.StateLeaf):
 		r, err := bus.Decode[devices.ThermostatReading](m)
@@ -220,36 +220,36 @@ func (p *Planner) take(m bus.Message) {
 			p.Log.Warn("a reading was not understood", "reason", err)
 			return
 		}
-		p.desk.Felt(r, p.Bus.Now())
+		p.engine.ReadThermostat(r, p.Bus.Now())
 	default:
 		res, err := bus.Decode[devices.Result](m)
 		if err == nil && res.Accepted && !rules.OwnCommand(res.ID) {
-			p.desk.PlanAgain()
+			p.engine.PlanAgain()
 		}
 	}
 }
 
-// tesla takes the tariff that the owner has set in Tesla's app.
-func (p *Planner) tesla(content []byte) {
+// handleTariff takes the tariff that the owner has set in Tesla's app.
+func (p *Planner) handleTariff(content []byte) {
 	if p.Source != FromTesla {
 		return
 	}
 	t, notices, err := tariff.FromTesla(content, p.Zone)
 	if err != nil {
 		p.Log.Warn("the tariff in Tesla's app cannot be used", "reason", err)
-		p.desk.Priced(nil, "the tariff in Tesla's app cannot be used: "+err.Error())
+		p.engine.SetTariff(nil, "the tariff in Tesla's app cannot be used: "+err.Error())
 		return
 	}
 	p.Log.Info("the tariff of Tesla's app is known", "rates", len(t.Rates), "notices", notices)
-	p.desk.Priced(&t, "")
+	p.engine.SetTariff(&t, "")
 }
 
 // maxQuotes is the longest list of prices that is looked at, in bytes: a month of
 // quarter hours.
 const maxQuotes = 1 << 19
 
-// quoted answers a list of prices.
-func (p *Planner) quoted(m bus.Message) {
+// handleQuotes answers a list of prices.
+func (p *Planner) handleQuotes(m bus.Message) {
 	now := p.Bus.Now()
 	var quotes tariff.Quotes
 	var err error
@@ -274,7 +274,7 @@ func (p *Planner) quoted(m bus.Message) {
 		p.Log.Warn("command refused", "topic", m.Topic, "reason", err)
 		res.Reason = err.Error()
 	} else {
-		p.desk.Quoted(quotes)
+		p.engine.SetQuotes(quotes)
 		said := fmt.Sprintf("%d prices until %s", len(quotes), quotes.End().In(p.Zone).Format("2006-01-02 15:04"))
 		res.Accepted, res.Requested, res.Applied = true, said, said
 		if p.Store != nil {

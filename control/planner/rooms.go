@@ -31,23 +31,23 @@ type House struct {
 }
 
 const (
-	roomDays   = 14                  // that a model is fitted to
-	fitEvery   = 24 * time.Hour      // a model is good for so long,
-	fitAgain   = time.Hour           // and the next try is made after this where there is none
-	oldHouse   = 21 * 24 * time.Hour // a model says nothing any more
-	binsInADay = int(24 * time.Hour / thermal.Step)
+	roomDays     = 14                  // that a model is fitted to
+	fitEvery     = 24 * time.Hour      // a model is good for so long,
+	fitRetry     = time.Hour           // and the next try is made after this where there is none
+	houseExpires = 21 * 24 * time.Hour // a model says nothing any more
+	binsInADay   = int(24 * time.Hour / thermal.Step)
 )
 
 // A room is the zone of one thermostat.
 type room struct {
 	last    devices.ThermostatReading
-	open    half // the half hour that goes on
+	open    halfHour // the half hour that goes on
 	samples []thermal.Sample
 	points  [binsInADay]*thermal.Setting // what it follows by itself, by the time of day
 }
 
-// A half is a half hour of which readings come in.
-type half struct {
+// A halfHour is a half hour of which readings come in.
+type halfHour struct {
 	start                            time.Time
 	n, indoor, outdoor, cools, heats float64
 }
@@ -58,8 +58,8 @@ type powers struct {
 	n, sun, home float64
 }
 
-// Felt takes in a reading of a thermostat.
-func (d *Desk) Felt(r devices.ThermostatReading, now time.Time) {
+// ReadThermostat takes in a reading of a thermostat.
+func (d *Engine) ReadThermostat(r devices.ThermostatReading, now time.Time) {
 	if !slices.Contains(d.Band.Thermostats, r.ID()) || r.Temperature == nil || !r.Alive {
 		return
 	}
@@ -71,7 +71,7 @@ func (d *Desk) Felt(r devices.ThermostatReading, now time.Time) {
 	start := r.AsOf().Truncate(thermal.Step)
 	if !x.open.start.Equal(start) {
 		x.close(d.powers)
-		x.open = half{start: start}
+		x.open = halfHour{start: start}
 	}
 	out := d.outdoorC(r, now)
 	x.open.n++
@@ -90,7 +90,7 @@ func (d *Desk) Felt(r devices.ThermostatReading, now time.Time) {
 	}
 }
 
-func (d *Desk) room(id string) *room {
+func (d *Engine) room(id string) *room {
 	if d.rooms[id] == nil {
 		d.rooms[id] = &room{}
 	}
@@ -98,7 +98,7 @@ func (d *Desk) room(id string) *room {
 }
 
 // bin is the half hour of the local day.
-func (d *Desk) bin(t time.Time) int {
+func (d *Engine) bin(t time.Time) int {
 	t = t.In(d.Zone)
 	return (t.Hour()*60 + t.Minute()) / int(thermal.Step.Minutes())
 }
@@ -132,7 +132,7 @@ func points(r devices.ThermostatReading, cool, heat *float64) thermal.Setting {
 }
 
 // outdoorC is how warm it is outside: by the thermostat, or by the forecast.
-func (d *Desk) outdoorC(r devices.ThermostatReading, now time.Time) float64 {
+func (d *Engine) outdoorC(r devices.ThermostatReading, now time.Time) float64 {
 	if r.OutdoorTemperature != nil {
 		return r.Unit.To(devices.Celsius, *r.OutdoorTemperature)
 	}
@@ -140,17 +140,17 @@ func (d *Desk) outdoorC(r devices.ThermostatReading, now time.Time) float64 {
 }
 
 // foretoldC is the temperature outside that is forecast for a time; NaN: none is.
-func (d *Desk) foretoldC(at time.Time) float64 {
-	if d.sky == nil {
+func (d *Engine) foretoldC(at time.Time) float64 {
+	if d.forecast == nil {
 		return math.NaN()
 	}
-	for i, h := range d.sky.Hourly {
+	for i, h := range d.forecast.Hourly {
 		if at.Before(h.At) || !at.Before(h.At.Add(time.Hour)) {
 			continue
 		}
 		f := h.DegF
-		if i+1 < len(d.sky.Hourly) && d.sky.Hourly[i+1].At.Equal(h.At.Add(time.Hour)) {
-			f += (d.sky.Hourly[i+1].DegF - f) * at.Sub(h.At).Hours()
+		if i+1 < len(d.forecast.Hourly) && d.forecast.Hourly[i+1].At.Equal(h.At.Add(time.Hour)) {
+			f += (d.forecast.Hourly[i+1].DegF - f) * at.Sub(h.At).Hours()
 		}
 		return devices.Fahrenheit.To(devices.Celsius, f)
 	}
@@ -180,8 +180,8 @@ func (x *room) close(known []powers) {
 	}
 }
 
-// drawn takes in what the home draws, for the half hours of the rooms.
-func (d *Desk) drawn(r devices.PowerwallReading) {
+// notePower takes in what the home draws, for the half hours of the rooms.
+func (d *Engine) notePower(r devices.PowerwallReading) {
 	if r.HomePower == nil {
 		return
 	}
@@ -197,8 +197,8 @@ func (d *Desk) drawn(r devices.PowerwallReading) {
 	}
 }
 
-// Remember takes in what a thermostat's zone lived through until now.
-func (d *Desk) Remember(l Lived) {
+// AddHistory takes in what a thermostat's zone lived through until now.
+func (d *Engine) AddHistory(l RoomHistory) {
 	x := d.room(l.ID)
 	for i, s := range l.Samples {
 		x.samples = append(x.samples, s)
@@ -209,27 +209,27 @@ func (d *Desk) Remember(l Lived) {
 	x.samples = x.samples[max(0, len(x.samples)-roomDays*binsInADay):]
 }
 
-// Recall goes on with what was learned before a restart.
-func (d *Desk) Recall(h House) { d.house = h }
+// SetHouse goes on with what was learned before a restart.
+func (d *Engine) SetHouse(h House) { d.house = h }
 
 // House is what has been learned by now.
-func (d *Desk) House() House { return d.house }
+func (d *Engine) House() House { return d.house }
 
 // fit learns the house, if that is due. It says why there is no model to go by; empty:
 // there is one.
-func (d *Desk) fit(now time.Time) string {
+func (d *Engine) fit(now time.Time) string {
 	since := now.Sub(d.house.Fitted)
-	if d.house.Models != nil && since < fitEvery || d.noHouse != "" && now.Sub(d.tried) < fitAgain {
+	if d.house.Models != nil && since < fitEvery || d.noHouse != "" && now.Sub(d.fitTriedAt) < fitRetry {
 		return d.noHouse
 	}
-	d.tried = now
+	d.fitTriedAt = now
 	next := House{Fitted: devices.WholeSecond(now), Models: map[string]thermal.Model{}}
 	var models []thermal.Model
 	var zones [][]thermal.Sample
 	for _, id := range d.Band.Thermostats {
 		x := d.room(id)
 		m, err := thermal.Fit(x.samples)
-		if errors.Is(err, thermal.ErrTooYoung) && d.house.Models != nil && since < oldHouse {
+		if errors.Is(err, thermal.ErrTooYoung) && d.house.Models != nil && since < houseExpires {
 			d.noHouse = "" // what was learned before a restart is good for a while
 			return ""
 		}

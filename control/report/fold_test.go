@@ -114,7 +114,7 @@ func TestFold(t *testing.T) {
 		}, func(r *Record) any { return []int{r.Vendors["weather"].Calls, r.Vendors["weather"].Failed} }, "[15 3]"},
 		{"calls on another node count from where it is", func(h *home) {
 			api(h, 10, 1, nil)
-			h.r.moved()
+			h.r.noteNewProcess()
 			api(h, 40, 7, nil)
 			api(h, 42, 7, nil)
 		}, func(r *Record) any { return []int{r.Vendors["weather"].Calls, r.Vendors["weather"].Failed} }, "[12 1]"},

@@ -84,8 +84,8 @@ func (p *Painter) paint(r Record) {
 	p.bus.Publish(bus.Message{Topic: p.topics.Control(devices.ChartLeaf), Payload: picture, Retain: true})
 }
 
-// drawing is when a Recorder has the next picture drawn; zero: it has no painter.
-func (r *Recorder) drawing(now time.Time) time.Time {
+// nextDraw is when a Recorder has the next picture drawn; zero: it has no painter.
+func (r *Recorder) nextDraw(now time.Time) time.Time {
 	if r.Painter == nil || r.day == nil {
 		return time.Time{}
 	}
@@ -97,7 +97,7 @@ func (r *Recorder) drawing(now time.Time) time.Time {
 
 // paint has the picture drawn if it is due.
 func (r *Recorder) paint(now time.Time) {
-	at := r.drawing(now)
+	at := r.nextDraw(now)
 	if at.IsZero() || now.Before(at) {
 		return
 	}
@@ -121,7 +121,7 @@ func (r *Recorder) phased(levels []string, now time.Time) {
 	if levels[len(levels)-1] != devices.EventLeaf || n == 0 || r.day.Decisions[n-1].Type != rules.NotePhase {
 		return
 	}
-	if soon := now.Add(drawSoon); soon.Before(r.drawing(now)) {
+	if soon := now.Add(drawSoon); soon.Before(r.nextDraw(now)) {
 		r.drawAt = soon
 	}
 }

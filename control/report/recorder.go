@@ -60,24 +60,24 @@ type Options struct {
 // place of its own.
 type Recorder struct {
 	Options
-	sub     *bus.Subscription
-	day     *Record   // nil: on standby
-	changed bool      // since it was saved
-	saved   time.Time // or tried to
-	news    bool      // what changed is more than readings: it is saved soon
-	dropped int       // messages that the record knows to be lost
-	failing bool
-	told    time.Time // when what the day has come to was published
-	today   []byte    // as it was
-	counted bool      // today is of all that the day holds
-	drawAt  time.Time // when the day is drawn next; zero: it was not yet
+	sub          *bus.Subscription
+	day          *Record   // nil: on standby
+	changed      bool      // since it was saved
+	saved        time.Time // or tried to
+	urgent       bool      // what changed is more than readings: it is saved soon
+	dropped      int       // messages that the record knows to be lost
+	failing      bool
+	todayAt      time.Time // when what the day has come to was published
+	todayPayload []byte    // as it was
+	todayCurrent bool      // today is of all that the day holds
+	drawAt       time.Time // when the day is drawn next; zero: it was not yet
 }
 
 const (
-	saveEvery   = time.Minute
-	saveNews    = 2 * time.Second  // for what would not be said again
-	lookEvery   = 10 * time.Minute // should a change of standing have been missed
-	maxFinished = 3                // days on the ramdisk
+	saveEvery       = time.Minute
+	saveUrgentEvery = 2 * time.Second  // for what would not be said again
+	checkRoleEvery  = 10 * time.Minute // should a change of standing have been missed
+	maxFinished     = 3                // days on the ramdisk
 )
 
 // New returns a recorder that has subscribed already.
@@ -94,73 +94,73 @@ func (r *Recorder) Run(ctx context.Context) error {
 		}
 	}()
 	for {
-		r.turn(r.Bus.Now())
-		m, ok, err := r.sub.Next(ctx, r.wake(r.Bus.Now()))
+		r.update(r.Bus.Now())
+		m, ok, err := r.sub.Next(ctx, r.nextWake(r.Bus.Now()))
 		if err != nil {
 			return err
 		}
 		now := r.Bus.Now()
-		r.turn(now)
+		r.update(now)
 		if levels, under := r.Topics.Split(m.Topic); ok && under && r.day != nil {
 			r.day.add(message{Message: m, levels: levels, now: now})
-			r.counted = false
-			r.changed, r.news = true, r.news || news(levels)
+			r.todayCurrent = false
+			r.changed, r.urgent = true, r.urgent || isUrgent(levels)
 			r.phased(levels, now)
 		}
 	}
 }
 
-// news reports whether a message tells what no later one does.
-func news(levels []string) bool {
+// isUrgent reports whether a message tells what no later one does.
+func isUrgent(levels []string) bool {
 	last := "/" + levels[len(levels)-1]
 	return last == devices.Set || last == devices.ResultSuffix || last == "/"+devices.EventLeaf
 }
 
-// every is how long what has changed may wait.
-func (r *Recorder) every() time.Duration {
-	if r.news {
-		return saveNews
+// saveInterval is how long what has changed may wait.
+func (r *Recorder) saveInterval() time.Duration {
+	if r.urgent {
+		return saveUrgentEvery
 	}
 	return saveEvery
 }
 
-// wake is when something is to be done though no message came.
-func (r *Recorder) wake(now time.Time) time.Time {
-	at := now.Add(lookEvery)
+// nextWake is when something is to be done though no message came.
+func (r *Recorder) nextWake(now time.Time) time.Time {
+	at := now.Add(checkRoleEvery)
 	if r.day == nil {
 		return at
 	}
 	if r.day.end.Before(at) {
 		at = r.day.end
 	}
-	if draw := r.drawing(now); !draw.IsZero() && draw.Before(at) {
+	if draw := r.nextDraw(now); !draw.IsZero() && draw.Before(at) {
 		at = draw
 	}
-	if due := r.saved.Add(r.every()); r.changed && due.Before(at) {
+	if due := r.saved.Add(r.saveInterval()); r.changed && due.Before(at) {
 		at = due
 	}
 	return at
 }
 
-// turn does what is due at now: the other node takes over or this one does,
+// update does what is due at now: the other node takes over or this one does,
 // the day is over, the record is to be saved.
-func (r *Recorder) turn(now time.Time) {
+func (r *Recorder) update(now time.Time) {
 	if !r.Role.Active() {
-		r.day, r.changed, r.dropped, r.drawAt, r.told, r.today, r.counted = nil, false, r.sub.Dropped(), time.Time{}, time.Time{}, nil, false
+		r.day, r.changed, r.dropped, r.drawAt, r.todayAt, r.todayPayload, r.todayCurrent = nil, false, r.sub.Dropped(), time.Time{}, time.Time{}, nil, false
 		return
 	}
 	if r.day == nil || r.day.over(now) {
 		r.open(now)
-		r.counted = false
+		r.todayCurrent = false
 	}
 	if n := r.sub.Dropped() - r.dropped; n > 0 {
 		r.day.LeftOut["messages"] += n
 		r.dropped += n
 	}
-	if r.changed && (now.Sub(r.saved) >= r.every() || now.Before(r.saved)) {
+	if r.changed && (now.Sub(r.saved) >= r.saveInterval() || now.Before(r.saved)) {
 		r.save()
 	}
-	r.tell(now)
+	r.publishToday(now)
 	r.paint(now)
 }
 
@@ -201,7 +201,7 @@ func (r *Recorder) open(now time.Time) {
 	}
 	if n := len(d.Nodes); n == 0 || d.Nodes[n-1] != r.Node {
 		keep(d, "nodes", &d.Nodes, r.Node, maxNodes)
-		d.moved()
+		d.noteNewProcess()
 		r.changed = true
 	}
 	if r.changed {
@@ -224,9 +224,9 @@ func (r *Recorder) begin(today Record, old *Record, now time.Time) *Record {
 	return day
 }
 
-// moved tells the record that another process goes on with it, which counts
+// noteNewProcess tells the record that another process goes on with it, which counts
 // its calls on its own.
-func (r *Record) moved() {
+func (r *Record) noteNewProcess() {
 	for name, v := range r.Vendors {
 		v.CallsSeen = nil
 		r.Vendors[name] = v
@@ -279,7 +279,7 @@ func (r *Recorder) save() {
 	if r.day == nil || !r.Role.Active() {
 		return
 	}
-	r.saved, r.changed, r.news = r.Bus.Now(), !r.write(r.File, *r.day), false
+	r.saved, r.changed, r.urgent = r.Bus.Now(), !r.write(r.File, *r.day), false
 }
 
 // write reports whether it could.

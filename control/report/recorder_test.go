@@ -127,7 +127,7 @@ func TestWrittenAtMostOnceAMinuteButForDecisions(t *testing.T) {
 			t.Errorf("%d writes in five minutes", writes)
 		}
 		n.decides("something")
-		time.Sleep(saveNews)
+		time.Sleep(saveUrgentEvery)
 		synctest.Wait()
 		if now := decisions(t, file); !strings.Contains(now, "something") {
 			t.Errorf("there is %s", now)
@@ -259,8 +259,8 @@ func TestLostMessagesAreCounted(t *testing.T) {
 	for range bus.Depth + 7 {
 		b.Publish(bus.Message{Topic: topics.Control("event"), Payload: []byte("{}")})
 	}
-	r.turn(time.Now())
-	r.turn(time.Now())
+	r.update(time.Now())
+	r.update(time.Now())
 	if got := r.day.LeftOut["messages"]; got != 7 {
 		t.Errorf("%d, want 7", got)
 	}
@@ -345,7 +345,7 @@ func TestTheClockIsSetBack(t *testing.T) {
 		Node: "pi1", Role: func() Role { s := &standing{}; s.Store(true); return s }(), Log: slog.New(slog.DiscardHandler)})
 	at := time.Date(2026, 7, 15, 23, 59, 0, 0, time.UTC)
 	for i, now := range []time.Time{at, at.Add(2 * time.Minute), at} {
-		r.turn(now)
+		r.update(now)
 		keep(r.day, "decisions", &r.day.Decisions, Decision{At: now, Reason: fmt.Sprint(i)}, maxDecisions)
 	}
 	r.save()

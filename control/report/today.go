@@ -112,23 +112,23 @@ func (r Record) Today() Today {
 	return t
 }
 
-// tellEvery is how often what the day has come to is published at most.
-const tellEvery = time.Minute
+// publishTodayEvery is how often what the day has come to is published at most.
+const publishTodayEvery = time.Minute
 
-// tell publishes what the day has come to, if that has changed.
-func (r *Recorder) tell(now time.Time) {
-	if since := now.Sub(r.told); r.counted || since >= 0 && since < tellEvery {
+// publishToday publishes what the day has come to, if that has changed.
+func (r *Recorder) publishToday(now time.Time) {
+	if since := now.Sub(r.todayAt); r.todayCurrent || since >= 0 && since < publishTodayEvery {
 		return
 	}
-	r.counted = true
+	r.todayCurrent = true
 	b, err := json.Marshal(r.day.Today())
 	if err != nil {
 		r.Log.Error("what the day has come to cannot be written", "reason", err)
 		return
 	}
-	if bytes.Equal(b, r.today) {
+	if bytes.Equal(b, r.todayPayload) {
 		return
 	}
-	r.told, r.today = now, b
+	r.todayAt, r.todayPayload = now, b
 	r.Bus.Publish(bus.Message{Topic: r.Topics.Control(devices.TodayLeaf), Payload: b, Retain: true})
 }

@@ -13,8 +13,8 @@ import (
 // and what that would have saved.
 type Week struct {
 	Days []Record // the oldest first; at least one
-	// Lived has what each of Days would have come to. Empty: it is not known.
-	Lived []LivedDay
+	// DryRunDays has what each of Days would have come to. Empty: it is not known.
+	DryRunDays []DryRunDay
 	// Saved is what powermgr would have saved in all Days, less than 0 if it would
 	// have cost more. Nil: there are no prices.
 	Saved    *float64
@@ -24,8 +24,8 @@ type Week struct {
 	SwitchOn string // the command that ends the dry run
 }
 
-// A LivedDay is a day with powermgr and without it, in kWh from the grid.
-type LivedDay struct {
+// A DryRunDay is a day with powermgr and without it, in kWh from the grid.
+type DryRunDay struct {
 	Date                string // 2026-07-15
 	PeakWith, PeakAlone float64
 	With, Alone         float64
@@ -33,7 +33,7 @@ type LivedDay struct {
 
 // WeekHeadline is the week in one line, such as for the subject of a mail.
 func WeekHeadline(w Week) string {
-	if len(w.Lived) == 0 {
+	if len(w.DryRunDays) == 0 {
 		return days(len(w.Days)) + " of dry run: not enough data to compare"
 	}
 	with, alone := w.peaks()
@@ -48,7 +48,7 @@ func WeekHeadline(w Week) string {
 }
 
 func (w Week) peaks() (with, alone float64) {
-	for _, d := range w.Lived {
+	for _, d := range w.DryRunDays {
 		with, alone = with+d.PeakWith, alone+d.PeakAlone
 	}
 	return with, alone
@@ -74,7 +74,7 @@ func (w Week) paged() page {
 		p.Lines = append(p.Lines, "The fixed rule fills the battery before each peak, and in your home that cost more than it saved. The plan buys only what the sun will not deliver, in cheap hours: "+
 			"powermgr plan shows what it would do; settings.strategy: plan turns it on.")
 	}
-	if len(w.Lived) > 0 {
+	if len(w.DryRunDays) > 0 {
 		p.Sections = append(p.Sections, w.savings())
 	} else {
 		p.Lines = append(p.Lines, "It is not known what it would have saved: there are not enough readings of the Powerwall.")
@@ -85,7 +85,7 @@ func (w Week) paged() page {
 
 func (w Week) savings() section {
 	s := section{Title: "From the grid in peak hours", Head: []string{"kWh", "with powermgr", "without", "measured"}, Figures: true}
-	for _, d := range w.Lived {
+	for _, d := range w.DryRunDays {
 		measured := unknown
 		for _, r := range w.Days {
 			if r.Date == d.Date {
@@ -95,7 +95,7 @@ func (w Week) savings() section {
 		s.Rows = append(s.Rows, []string{weekday(d.Date), fmt.Sprintf("%.2f", tidy(d.PeakWith)), fmt.Sprintf("%.2f", tidy(d.PeakAlone)), measured})
 	}
 	var with, alone float64
-	for _, d := range w.Lived {
+	for _, d := range w.DryRunDays {
 		with, alone = with+d.With, alone+d.Alone
 	}
 	peakWith, peakAlone := w.peaks()

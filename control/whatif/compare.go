@@ -33,7 +33,7 @@ type Setup struct {
 	Policies []string
 	// Each is told of each slot that counts, under a policy. Those of two policies
 	// may be called at the same time.
-	Each map[string]func(Lived)
+	Each map[string]func(SlotOutcome)
 	// Progress is told now and then how many of all slots of all policies were
 	// lived; nil: nobody is. It is not called by two at once.
 	Progress func(done, all int)

@@ -44,7 +44,7 @@ func TestTheEmulatedHouseLivesAsWhatIfDoes(t *testing.T) {
 	}
 	m := battery.Model{CapacityKWh: 13.5, PowerKW: 5, GridChargeKW: 1.7, OneWay: math.Sqrt(0.9)}
 	last, used := 0.0, (before.Books.Home-first.Home)/1000
-	r := y.Live(m, func(t int, _ float64) int { return reserveAt(t) }, func(l Lived) { last = l.StoredKWh })
+	r := y.Live(m, func(t int, _ float64) int { return reserveAt(t) }, func(l SlotOutcome) { last = l.StoredKWh })
 	for _, x := range []struct {
 		name        string
 		house, here float64

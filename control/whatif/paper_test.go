@@ -110,7 +110,7 @@ func TestThePlanGoesByWhatItHasLearned(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			y := onPaper(paperDay...)
-			r := y.Live(m, y.taught(m, tt.learned), func(l Lived) {
+			r := y.Live(m, y.taught(m, tt.learned), func(l SlotOutcome) {
 				t.Logf("%s reserve %d stored %.2f grid %.2f", l.Start.Format("15:04"), l.Reserve, l.StoredKWh, l.Flow.GridIn-l.Flow.GridOut)
 			})
 			if got := fmt.Sprintf("%.2f %.1f %.1f %.1f", r.Bill, r.ExpensiveImport, r.Import, r.Export); got != tt.want {
@@ -146,7 +146,7 @@ func TestEachPolicyBeginsTheCountedDaysHalfFull(t *testing.T) {
 	m := battery.Model{CapacityKWh: 4, PowerKW: 4, GridChargeKW: 4, OneWay: 1}
 	for _, name := range []string{Alone, Rule, Foresight} {
 		began := -1.0
-		r, err := y.live(name, Setup{Battery: m, OffPeak: 100, Each: map[string]func(Lived){name: func(l Lived) {
+		r, err := y.live(name, Setup{Battery: m, OffPeak: 100, Each: map[string]func(SlotOutcome){name: func(l SlotOutcome) {
 			if began < 0 {
 				began = l.StoredKWh - l.Flow.In + l.Flow.Out + l.Flow.Loss
 			}

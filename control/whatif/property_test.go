@@ -67,7 +67,7 @@ func worldOf(b []byte) (w world, ok bool) {
 
 // live lives the world under a policy: one of Names, or "any", which asks for the
 // reserves of the world.
-func (w world) live(t *testing.T, y Year, m battery.Model, name string, each func(Lived)) Result {
+func (w world) live(t *testing.T, y Year, m battery.Model, name string, each func(SlotOutcome)) Result {
 	t.Helper()
 	switch name {
 	case "any":
@@ -75,7 +75,7 @@ func (w world) live(t *testing.T, y Year, m battery.Model, name string, each fun
 	case Planned: // taught, or it would go by the rule
 		return y.Live(m, y.taught(m, w.hours[:min(24, len(w.hours))]), each)
 	}
-	r, err := y.live(name, Setup{Battery: m, OffPeak: 100, Plan: plan.DefaultOptions(), Each: map[string]func(Lived){name: each}}, quiet)
+	r, err := y.live(name, Setup{Battery: m, OffPeak: 100, Plan: plan.DefaultOptions(), Each: map[string]func(SlotOutcome){name: each}}, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func FuzzNoPolicyBeatsPhysics(f *testing.F) {
 				m = battery.Model{OneWay: 1}
 			}
 			stored, in, out, lost := m.CapacityKWh/2, 0.0, 0.0, 0.0
-			w.live(t, y, w.battery, name, func(l Lived) {
+			w.live(t, y, w.battery, name, func(l SlotOutcome) {
 				f := l.Flow
 				if l.StoredKWh < -1e-9 || l.StoredKWh > m.CapacityKWh+1e-9 {
 					t.Fatalf("%s: %g kWh are stored in %g", name, l.StoredKWh, m.CapacityKWh)

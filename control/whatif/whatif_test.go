@@ -101,8 +101,8 @@ func TestAnotherModelArrivesAtTheBillOfTheTrace(t *testing.T) {
 	y := drawn(rand.New(rand.NewPCG(5, 5)), 20)
 	m := battery.Model{CapacityKWh: 13.5, PowerKW: 5, GridChargeKW: 1.7, OneWay: math.Sqrt(0.9)}
 	for _, name := range []string{Alone, Rule, Planned, Foresight} {
-		var trace []Lived
-		r, err := y.live(name, Setup{Battery: m, OffPeak: 100, Plan: plan.DefaultOptions(), Each: map[string]func(Lived){name: func(l Lived) { trace = append(trace, l) }}}, quiet)
+		var trace []SlotOutcome
+		r, err := y.live(name, Setup{Battery: m, OffPeak: 100, Plan: plan.DefaultOptions(), Each: map[string]func(SlotOutcome){name: func(l SlotOutcome) { trace = append(trace, l) }}}, quiet)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -141,8 +141,8 @@ type Day struct {
 	StoredKWh       float64 // more at its end than at its beginning
 }
 
-// Lived is what a slot came to under a policy.
-type Lived struct {
+// SlotOutcome is what a slot came to under a policy.
+type SlotOutcome struct {
 	Slot
 	Reserve   int     // asked for, percent
 	Charging  bool    // it took power from the grid to fill
@@ -154,7 +154,7 @@ type Lived struct {
 // slot, and once more at the first one that counts: what a policy happened to leave
 // after the days before would be in its bill. each is told of every slot that
 // counts; nil: nobody is.
-func (y Year) Live(m battery.Model, p Policy, each func(Lived)) Result {
+func (y Year) Live(m battery.Model, p Policy, each func(SlotOutcome)) Result {
 	var r Result
 	step := m.Over(Step)
 	begin := m.CapacityKWh / 2
@@ -189,7 +189,7 @@ func (y Year) Live(m battery.Model, p Policy, each func(Lived)) Result {
 		r.Daily[len(r.Daily)-1].add(s, f, stored-before)
 		discharged += f.Out
 		if each != nil {
-			each(Lived{s, reserve, f.In > 0 && f.GridIn > 1e-9, stored, f})
+			each(SlotOutcome{s, reserve, f.In > 0 && f.GridIn > 1e-9, stored, f})
 		}
 	}
 	for _, d := range r.Daily {

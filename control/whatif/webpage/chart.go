@@ -144,9 +144,9 @@ func (s surface) months(names []string, all []month) ([]byte, error) {
 func (d day) draw(s surface) ([]byte, error) {
 	perHour := 1 / whatif.Step.Hours()
 	power := s.plot()
-	x, home := d.series(d.slots, func(l whatif.Lived) float64 { return l.LoadKWh * perHour })
-	_, sun := d.series(d.slots, func(l whatif.Lived) float64 { return l.SunKWh * perHour })
-	_, grid := d.series(d.slots, func(l whatif.Lived) float64 { return (l.Flow.GridIn - l.Flow.GridOut) * perHour })
+	x, home := d.series(d.slots, func(l whatif.SlotOutcome) float64 { return l.LoadKWh * perHour })
+	_, sun := d.series(d.slots, func(l whatif.SlotOutcome) float64 { return l.SunKWh * perHour })
+	_, grid := d.series(d.slots, func(l whatif.SlotOutcome) float64 { return (l.Flow.GridIn - l.Flow.GridOut) * perHour })
 	power.Y.Min, power.Y.Max = min(0, slices.Min(grid)), 1.05*max(1, slices.Max(slices.Concat(home, sun, grid)))
 	if err := s.stage(power, d); err != nil {
 		return nil, err
@@ -159,8 +159,8 @@ func (d day) draw(s surface) ([]byte, error) {
 	if err := s.stage(charge, d); err != nil {
 		return nil, err
 	}
-	percent := func(l whatif.Lived) float64 { return 100 * l.StoredKWh / d.capacity }
-	_, reserve := d.series(d.slots, func(l whatif.Lived) float64 { return float64(l.Reserve) })
+	percent := func(l whatif.SlotOutcome) float64 { return 100 * l.StoredKWh / d.capacity }
+	_, reserve := d.series(d.slots, func(l whatif.SlotOutcome) float64 { return float64(l.Reserve) })
 	_, charged := d.series(d.slots, percent)
 	_, unaided := d.series(d.unaided, percent)
 	for _, line := range []struct {

@@ -18,7 +18,7 @@ type day struct {
 	name, other    string // the policy, and what it is compared with
 	saved          float64
 	did, would     whatif.Day // under the policy, and under the other
-	slots, unaided []whatif.Lived
+	slots, unaided []whatif.SlotOutcome
 	need, usual    float64 // kWh that the home used in expensive hours, and on such a day before; NaN: unknown
 	sun            float64
 	capacity       float64 // kWh
@@ -175,7 +175,7 @@ func (d day) expensive() (all [][2]float64) {
 }
 
 // series are a quantity of the day's slots, over hours from midnight on.
-func (d day) series(slots []whatif.Lived, of func(whatif.Lived) float64) (x, y []float64) {
+func (d day) series(slots []whatif.SlotOutcome, of func(whatif.SlotOutcome) float64) (x, y []float64) {
 	for _, s := range slots {
 		x, y = append(x, s.Start.Sub(d.date).Hours()), append(y, of(s))
 	}

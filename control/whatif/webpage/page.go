@@ -23,7 +23,7 @@ type Page struct {
 	Cases []whatif.Case
 	// Slots are those of the first case, by policy. Without those of a policy there
 	// are no days to show.
-	Slots       map[string][]whatif.Lived
+	Slots       map[string][]whatif.SlotOutcome
 	Zone        *time.Location
 	Free        func(day time.Time) bool // no working day
 	Money       func(amount float64) string

@@ -30,11 +30,11 @@ func lived(t *testing.T, from time.Time, days int, policies []string, evening fu
 		}
 		y.Slots = append(y.Slots, s)
 	}
-	setup := whatif.Setup{Battery: battery.Model{CapacityKWh: 10, PowerKW: 5, GridChargeKW: 5, OneWay: 0.95}, Plan: plan.DefaultOptions(), OffPeak: 100, Policies: policies, Each: map[string]func(whatif.Lived){}}
-	slots := map[string]*[]whatif.Lived{}
+	setup := whatif.Setup{Battery: battery.Model{CapacityKWh: 10, PowerKW: 5, GridChargeKW: 5, OneWay: 0.95}, Plan: plan.DefaultOptions(), OffPeak: 100, Policies: policies, Each: map[string]func(whatif.SlotOutcome){}}
+	slots := map[string]*[]whatif.SlotOutcome{}
 	for _, name := range policies {
-		kept := new([]whatif.Lived)
-		slots[name], setup.Each[name] = kept, func(l whatif.Lived) { *kept = append(*kept, l) }
+		kept := new([]whatif.SlotOutcome)
+		slots[name], setup.Each[name] = kept, func(l whatif.SlotOutcome) { *kept = append(*kept, l) }
 	}
 	c, err := y.Compare(setup)
 	if err != nil {
@@ -43,7 +43,7 @@ func lived(t *testing.T, from time.Time, days int, policies []string, evening fu
 	p := Page{
 		Title: "home.csv", Cases: []whatif.Case{{Battery: setup.Battery, Comparison: c}}, Zone: y.Zone, Free: y.Free, Currency: "usd",
 		Money: func(v float64) string { return fmt.Sprintf("$%.2f", v) }, Assumptions: []string{"The battery is as it is."}, Notices: []string{"<odd> line 3"},
-		Slots: map[string][]whatif.Lived{},
+		Slots: map[string][]whatif.SlotOutcome{},
 	}
 	for name, kept := range slots {
 		p.Slots[name] = *kept

@@ -58,23 +58,23 @@ func TestPlan(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
 		sun, charge float64
-		with        func(*Desk)
+		with        func(*Engine)
 		least, most int // the reserve
 		why         string
 	}{
 		{"without sun it fills before the peak", 0, 40, nil, 85, 100, "fill to"},
 		{"what the sun brings is not bought", 5, 60, nil, 0, 70, "the sun leaves over"},
-		{"a site that may not fill from the grid holds", 0, 60, func(d *Desk) { d.last.GridCharging = new(false) }, 55, 100, "kWh"},
-		{"never below the least reserve", 5, 90, func(d *Desk) { d.Options.MinReserve = 30 }, 30, 100, ""},
-		{"never below the reserve in a peak, changed by hand", 5, 90, func(d *Desk) { d.Adjusted(plan.Fixed{Peak: 30, OffPeak: 100}) }, 30, 100, ""},
+		{"a site that may not fill from the grid holds", 0, 60, func(d *Engine) { d.last.GridCharging = new(false) }, 55, 100, "kWh"},
+		{"never below the least reserve", 5, 90, func(d *Engine) { d.Options.MinReserve = 30 }, 30, 100, ""},
+		{"never below the reserve in a peak, changed by hand", 5, 90, func(d *Engine) { d.SetRule(plan.Fixed{Peak: 30, OffPeak: 100}) }, 30, 100, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d := NewDesk(settings(), home(noon, 14, tt.sun))
-			d.Read(reading(noon, tt.charge, 100), noon)
+			d := NewEngine(settings(), home(noon, 14, tt.sun))
+			d.ReadPowerwall(reading(noon, tt.charge, 100), noon)
 			if tt.with != nil {
 				tt.with(d)
 			}
-			p, ok := d.Turn(noon)
+			p, ok := d.Step(noon)
 			if !ok || p.Reserve == nil {
 				t.Fatalf("there is no plan: %s", p.Reason)
 			}
@@ -111,10 +111,10 @@ func TestTheSunThatIsForecast(t *testing.T) {
 	for name, f := range map[string]devices.Forecast{
 		"nothing": {}, "clear": sky(1, morning), "clouds": sky(0.1, morning), "old": sky(0.1, morning.Add(-13*time.Hour)),
 	} {
-		d := NewDesk(settings(), cloudy(morning, 5))
-		d.Read(reading(morning, 30, 20), morning)
-		d.Foretold(f)
-		plans[name], _ = d.Turn(morning)
+		d := NewEngine(settings(), cloudy(morning, 5))
+		d.ReadPowerwall(reading(morning, 30, 20), morning)
+		d.SetForecast(f)
+		plans[name], _ = d.Step(morning)
 	}
 	sun := func(name string) (kWh float64) {
 		for _, s := range plans[name].Slots[:24] {
@@ -144,80 +144,80 @@ func cloudy(until time.Time, sun float64) []forecast.Sample {
 func TestWhatMakesNoPlan(t *testing.T) {
 	later := noon.Add(2 * time.Hour)
 	for _, tt := range []struct {
-		name string
-		desk func() *Desk
-		want string
+		name   string
+		engine func() *Engine
+		want   string
 	}{
-		{"no reading", func() *Desk { return NewDesk(settings(), home(noon, 14, 3)) }, "the Powerwall has not been read yet"},
-		{"six days of history", func() *Desk {
-			d := NewDesk(settings(), home(noon.Add(-12*time.Hour), 6, 3))
-			d.Read(reading(noon, 50, 100), noon)
+		{"no reading", func() *Engine { return NewEngine(settings(), home(noon, 14, 3)) }, "the Powerwall has not been read yet"},
+		{"six days of history", func() *Engine {
+			d := NewEngine(settings(), home(noon.Add(-12*time.Hour), 6, 3))
+			d.ReadPowerwall(reading(noon, 50, 100), noon)
 			return d
 		}, "6 days of history are known, and a plan takes 7"},
-		{"no history", func() *Desk {
-			d := NewDesk(settings(), nil)
-			d.Read(reading(noon, 50, 100), noon)
+		{"no history", func() *Engine {
+			d := NewEngine(settings(), nil)
+			d.ReadPowerwall(reading(noon, 50, 100), noon)
 			return d
 		}, "0 days of history"},
-		{"stale readings", func() *Desk {
-			d := NewDesk(settings(), home(noon, 14, 3))
-			d.Read(reading(noon.Add(-staleAfter-time.Minute), 50, 100), noon)
+		{"stale readings", func() *Engine {
+			d := NewEngine(settings(), home(noon, 14, 3))
+			d.ReadPowerwall(reading(noon.Add(-staleAfter-time.Minute), 50, 100), noon)
 			return d
 		}, "the last figures of the Powerwall are of 09:44"},
-		{"no charge", func() *Desk {
-			d := NewDesk(settings(), home(noon, 14, 3))
+		{"no charge", func() *Engine {
+			d := NewEngine(settings(), home(noon, 14, 3))
 			r := reading(noon, 50, 100)
 			r.ChargePercent = nil
-			d.Read(r, noon)
+			d.ReadPowerwall(r, noon)
 			return d
 		}, "does not say its charge"},
-		{"another mode", func() *Desk {
-			d := NewDesk(settings(), home(noon, 14, 3))
+		{"another mode", func() *Engine {
+			d := NewEngine(settings(), home(noon, 14, 3))
 			r := reading(noon, 50, 100)
 			r.Mode = new(devices.Backup)
-			d.Read(r, noon)
+			d.ReadPowerwall(r, noon)
 			return d
 		}, "backup mode"},
-		{"no prices", func() *Desk {
+		{"no prices", func() *Engine {
 			s := settings()
 			s.Prices = nil
-			d := NewDesk(s, home(noon, 14, 3))
-			d.Read(reading(noon, 50, 100), noon)
+			d := NewEngine(s, home(noon, 14, 3))
+			d.ReadPowerwall(reading(noon, 50, 100), noon)
 			return d
 		}, "nothing says what energy costs"},
-		{"no tariff in Tesla's app", func() *Desk {
+		{"no tariff in Tesla's app", func() *Engine {
 			s := settings()
 			s.Source = FromTesla
-			d := NewDesk(s, home(noon, 14, 3))
-			d.Read(reading(noon, 50, 100), noon)
+			d := NewEngine(s, home(noon, 14, 3))
+			d.ReadPowerwall(reading(noon, 50, 100), noon)
 			return d
 		}, "has not been read yet"},
-		{"no prices by MQTT", func() *Desk {
+		{"no prices by MQTT", func() *Engine {
 			s := settings()
 			s.Source = FromMQTT
-			d := NewDesk(s, home(noon, 14, 3))
-			d.Read(reading(noon, 50, 100), noon)
+			d := NewEngine(s, home(noon, 14, 3))
+			d.ReadPowerwall(reading(noon, 50, 100), noon)
 			return d
 		}, "no prices have been sent"},
-		{"prices that are over", func() *Desk {
+		{"prices that are over", func() *Engine {
 			s := settings()
 			s.Source = FromMQTT
-			d := NewDesk(s, home(noon, 14, 3))
-			d.Quoted(tariff.Quotes{{Start: noon.Add(-2 * time.Hour), End: noon.Add(-time.Hour), Import: 0.3}})
-			d.Read(reading(noon, 50, 100), noon)
+			d := NewEngine(s, home(noon, 14, 3))
+			d.SetQuotes(tariff.Quotes{{Start: noon.Add(-2 * time.Hour), End: noon.Add(-time.Hour), Import: 0.3}})
+			d.ReadPowerwall(reading(noon, 50, 100), noon)
 			return d
 		}, "ended at Wed 11:00"},
-		{"prices that are soon over", func() *Desk {
+		{"prices that are soon over", func() *Engine {
 			s := settings()
 			s.Source = FromMQTT
-			d := NewDesk(s, home(noon, 14, 3))
-			d.Quoted(tariff.Quotes{{Start: noon, End: later, Import: 0.3}})
-			d.Read(reading(noon, 50, 100), noon)
+			d := NewEngine(s, home(noon, 14, 3))
+			d.SetQuotes(tariff.Quotes{{Start: noon, End: later, Import: 0.3}})
+			d.ReadPowerwall(reading(noon, 50, 100), noon)
 			return d
 		}, "known for 2 hours only"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, ok := tt.desk().Turn(noon)
+			p, ok := tt.engine().Step(noon)
 			if !ok || p.Reserve != nil || !strings.Contains(p.Reason, tt.want) {
 				t.Errorf("%v %v: %q, want %q", ok, p.Reserve, p.Reason, tt.want)
 			}
@@ -229,25 +229,25 @@ func TestWhenItPlansAgain(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		after time.Duration
-		does  func(d *Desk, now time.Time)
+		does  func(d *Engine, now time.Time)
 		want  bool // a new plan
 	}{
-		{"nothing happens", 20 * time.Minute, func(*Desk, time.Time) {}, false},
-		{"the rule's reserves are what they were", 20 * time.Minute, func(d *Desk, _ time.Time) { d.Adjusted(d.Rule) }, false},
-		{"the rule's reserves are changed by hand", 20 * time.Minute, func(d *Desk, _ time.Time) { d.Adjusted(plan.Fixed{Peak: 20, OffPeak: 70}) }, true},
-		{"half an hour is over", 30 * time.Minute, func(*Desk, time.Time) {}, true},
-		{"a person speaks", time.Minute, func(d *Desk, _ time.Time) { d.PlanAgain() }, true},
-		{"prices change", time.Minute, func(d *Desk, _ time.Time) { d.Priced(d.table, "") }, true},
-		{"a charge on its course", 10 * time.Minute, func(d *Desk, now time.Time) { d.Read(reading(now, 61, 100), now) }, false},
-		{"a charge off its course", 10 * time.Minute, func(d *Desk, now time.Time) { d.Read(reading(now, 50, 100), now) }, true},
+		{"nothing happens", 20 * time.Minute, func(*Engine, time.Time) {}, false},
+		{"the rule's reserves are what they were", 20 * time.Minute, func(d *Engine, _ time.Time) { d.SetRule(d.Rule) }, false},
+		{"the rule's reserves are changed by hand", 20 * time.Minute, func(d *Engine, _ time.Time) { d.SetRule(plan.Fixed{Peak: 20, OffPeak: 70}) }, true},
+		{"half an hour is over", 30 * time.Minute, func(*Engine, time.Time) {}, true},
+		{"a person speaks", time.Minute, func(d *Engine, _ time.Time) { d.PlanAgain() }, true},
+		{"prices change", time.Minute, func(d *Engine, _ time.Time) { d.SetTariff(d.table, "") }, true},
+		{"a charge on its course", 10 * time.Minute, func(d *Engine, now time.Time) { d.ReadPowerwall(reading(now, 61, 100), now) }, false},
+		{"a charge off its course", 10 * time.Minute, func(d *Engine, now time.Time) { d.ReadPowerwall(reading(now, 50, 100), now) }, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d := NewDesk(settings(), home(noon, 14, 3))
-			d.Read(reading(noon, 60, 60), noon)
-			first, _ := d.Turn(noon)
+			d := NewEngine(settings(), home(noon, 14, 3))
+			d.ReadPowerwall(reading(noon, 60, 60), noon)
+			first, _ := d.Step(noon)
 			now := noon.Add(tt.after)
 			tt.does(d, now)
-			next, _ := d.Turn(now)
+			next, _ := d.Step(now)
 			if got := next.Made.After(first.Made); got != tt.want {
 				t.Errorf("a new plan: %v, want %v", got, tt.want)
 			}
@@ -257,34 +257,34 @@ func TestWhenItPlansAgain(t *testing.T) {
 
 // Between plans the reserve follows what the home draws.
 func TestItIsAskedAgainBetweenPlans(t *testing.T) {
-	d := NewDesk(settings(), home(noon, 14, 0))
-	d.Read(reading(noon, 60, 60), noon)
-	first, _ := d.Turn(noon)
-	if at := d.Next(); !at.Equal(noon.Add(askEvery)) {
+	d := NewEngine(settings(), home(noon, 14, 0))
+	d.ReadPowerwall(reading(noon, 60, 60), noon)
+	first, _ := d.Step(noon)
+	if at := d.Next(); !at.Equal(noon.Add(decideEvery)) {
 		t.Errorf("it is due at %s", at)
 	}
-	made := d.out.Made
+	made := d.published.Made
 	now := noon.Add(5 * time.Minute)
 	r := reading(now, 60, *first.Reserve)
 	r.HomePower = new(devices.Watts(0)) // and the sun is out, which nobody expected
 	r.SolarPower = new(devices.Watts(6000))
-	d.Read(r, now)
-	if _, _ = d.Turn(now); !d.asked.Equal(now) || !d.out.Made.Equal(made) {
-		t.Errorf("asked at %s, planned at %s", d.asked, d.out.Made)
+	d.ReadPowerwall(r, now)
+	if _, _ = d.Step(now); !d.decidedAt.Equal(now) || !d.published.Made.Equal(made) {
+		t.Errorf("asked at %s, planned at %s", d.decidedAt, d.published.Made)
 	}
 	q := d.question(now)
 	want, _ := d.values.Ask(q)
-	if *d.out.Reserve != want || *q.NetKWh != -3 {
-		t.Errorf("it wants %d %% for %+v, and publishes %d", want, q, *d.out.Reserve)
+	if *d.published.Reserve != want || *q.NetKWh != -3 {
+		t.Errorf("it wants %d %% for %+v, and publishes %d", want, q, *d.published.Reserve)
 	}
 }
 
 func TestItLearnsTheBattery(t *testing.T) {
-	d := NewDesk(settings(), nil)
+	d := NewEngine(settings(), nil)
 	for n := range 30 {
 		r := reading(noon.Add(time.Duration(n)*time.Minute), 50, 100)
 		r.StoredEnergy, r.BatteryPower, r.GridPower = new(devices.WattHours(13000)), new(devices.Watts(-3300)), new(devices.Watts(3800))
-		d.Read(r, r.PolledAt)
+		d.ReadPowerwall(r, r.PolledAt)
 	}
 	if m := d.model(); math.Abs(m.CapacityKWh-26) > 0.01 || math.Abs(m.GridChargeKW-3.3) > 0.05 {
 		t.Errorf("it has learned %+v", m)
@@ -293,9 +293,9 @@ func TestItLearnsTheBattery(t *testing.T) {
 
 // What was measured before a start and since is the same past.
 func TestReadingsTeachTheForecast(t *testing.T) {
-	d := NewDesk(settings(), home(noon.Add(-12*time.Hour), 6, 3))
+	d := NewEngine(settings(), home(noon.Add(-12*time.Hour), 6, 3))
 	for at := noon.Add(-12 * time.Hour); at.Before(noon.Add(12 * time.Hour)); at = at.Add(10 * time.Minute) {
-		d.Read(reading(at, 50, 100), at)
+		d.ReadPowerwall(reading(at, 50, 100), at)
 	}
 	if got := d.past.Days(); got != 7 {
 		t.Errorf("%d days are known", got)
@@ -304,9 +304,9 @@ func TestReadingsTeachTheForecast(t *testing.T) {
 
 func TestTheSameInputsGiveTheSamePlan(t *testing.T) {
 	one := func() plan.Plan {
-		d := NewDesk(settings(), home(noon, 14, 3))
-		d.Read(reading(noon, 60, 60), noon)
-		p, _ := d.Turn(noon)
+		d := NewEngine(settings(), home(noon, 14, 3))
+		d.ReadPowerwall(reading(noon, 60, 60), noon)
+		p, _ := d.Step(noon)
 		return p
 	}
 	a, b := one(), one()
@@ -321,8 +321,8 @@ func TestTheSameInputsGiveTheSamePlan(t *testing.T) {
 
 // A plan with its courses, its outline and its reasons.
 func BenchmarkPlan(b *testing.B) {
-	d := NewDesk(settings(), home(noon, 90, 3))
-	d.Read(reading(noon, 60, 60), noon)
+	d := NewEngine(settings(), home(noon, 90, 3))
+	d.ReadPowerwall(reading(noon, 60, 60), noon)
 	b.ReportAllocs()
 	for range b.N {
 		if d.plan(noon).Reserve == nil {
@@ -334,9 +334,9 @@ func BenchmarkPlan(b *testing.B) {
 // With few calls left in a month a Powerwall is read every two hours outside peaks: its
 // figures make a plan until the next come.
 func TestAsSeldomAsAPowerwallIsReadThereIsAPlan(t *testing.T) {
-	d := NewDesk(settings(), home(noon, 14, 3))
-	d.Read(reading(noon.Add(-devices.SlowestFigures-time.Minute), 50, 100), noon)
-	if p, ok := d.Turn(noon); !ok || p.Reserve == nil {
+	d := NewEngine(settings(), home(noon, 14, 3))
+	d.ReadPowerwall(reading(noon.Add(-devices.SlowestFigures-time.Minute), 50, 100), noon)
+	if p, ok := d.Step(noon); !ok || p.Reserve == nil {
 		t.Errorf("there is no plan: %q", p.Reason)
 	}
 }
@@ -347,12 +347,12 @@ func TestAsSeldomAsAPowerwallIsReadThereIsAPlan(t *testing.T) {
 func TestWhatWasJustDecidedIsNotTakenBack(t *testing.T) {
 	for charge := 5.0; charge <= 95; charge += 15 {
 		for shown := 0; shown <= 100; shown += 10 {
-			d := NewDesk(settings(), home(noon, 14, 3))
-			d.Read(reading(noon, charge, 0), noon)
-			first, _ := d.Turn(noon)
-			d.Read(reading(noon.Add(time.Second), charge, shown), noon.Add(time.Second))
+			d := NewEngine(settings(), home(noon, 14, 3))
+			d.ReadPowerwall(reading(noon, charge, 0), noon)
+			first, _ := d.Step(noon)
+			d.ReadPowerwall(reading(noon.Add(time.Second), charge, shown), noon.Add(time.Second))
 			d.PlanAgain()
-			again, _ := d.Turn(noon.Add(time.Second))
+			again, _ := d.Step(noon.Add(time.Second))
 			if first.Reserve == nil || again.Reserve == nil || *first.Reserve != *again.Reserve {
 				t.Errorf("at %.0f %%, %d %% shown: %s, a second later %s", charge, shown, first.Reason, again.Reason)
 			}

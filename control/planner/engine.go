@@ -43,50 +43,50 @@ type Settings struct {
 
 // When it plans and asks.
 const (
-	planEvery  = 30 * time.Minute
-	askEvery   = 5 * time.Minute
-	offCourse  = 5.0                                     // percent of charge from which it plans again
-	staleAfter = devices.SlowestFigures + devices.TooOld // older readings make no plan
-	staleSky   = 12 * time.Hour                          // a weather forecast says nothing any more
-	longest    = time.Hour                               // between two readings whose energy counts
-	minKnown   = 12                                      // slots with a price; fewer make no plan
-	firstRate  = 1.7                                     // kW from the grid until more is known, as seen on a Powerwall 2
-	justAsked  = time.Minute                             // in which a reading may not show yet what was decided
+	planEvery        = 30 * time.Minute
+	decideEvery      = 5 * time.Minute
+	replanOffPercent = 5.0                                     // percent of charge from which it plans again
+	staleAfter       = devices.SlowestFigures + devices.TooOld // older readings make no plan
+	staleForecast    = 12 * time.Hour                          // a weather forecast says nothing any more
+	maxReadingGap    = time.Hour                               // between two readings whose energy counts
+	minPricedSlots   = 12                                      // slots with a price; fewer make no plan
+	firstRate        = 1.7                                     // kW from the grid until more is known, as seen on a Powerwall 2
+	justDecided      = time.Minute                             // in which a reading may not show yet what was decided
 )
 
-// A Desk is the planner without its bus: what it knows, and when it is due. The
+// A Engine is the planner without its bus: what it knows, and when it is due. The
 // same calls at the same times give the same plans. It is for one goroutine.
-type Desk struct {
+type Engine struct {
 	Settings
-	given  Settings // before a person changed the reserves by hand
-	past   *forecast.Past
-	last   *devices.PowerwallReading
-	quotes tariff.Quotes
-	sky    *devices.Forecast // what a weather service says; nil: nothing
-	table  *tariff.Table     // prices; nil: there are none
-	absent string            // why there is no table
+	configured Settings // before a person changed the reserves by hand
+	past       *forecast.Past
+	last       *devices.PowerwallReading
+	quotes     tariff.Quotes
+	forecast   *devices.Forecast // what a weather service says; nil: nothing
+	table      *tariff.Table     // prices; nil: there are none
+	noTable    string            // why there is no table
 
 	capacity, rate float64 // of the battery, as learned; kWh, kW
 
-	values *plan.Values // nil: there is no plan to go by
-	start  time.Time    // of its first slot
-	out    plan.Plan    // as it was published
-	asked  time.Time
+	values    *plan.Values // nil: there is no plan to go by
+	start     time.Time    // of its first slot
+	published plan.Plan    // as it was published
+	decidedAt time.Time
 	// Of the thermostats.
-	rooms   map[string]*room
-	powers  []powers // of the last half hours, oldest first
-	house   House
-	noHouse string    // why there is no model to go by; empty: there is one, or none was tried
-	tried   time.Time // when a model was tried last
-	chosen  *plan.Comfort
-	moved   moved
+	rooms      map[string]*room
+	powers     []powers // of the last half hours, oldest first
+	house      House
+	noHouse    string    // why there is no model to go by; empty: there is one, or none was tried
+	fitTriedAt time.Time // when a model was tried last
+	chosen     *plan.Comfort
+	shifted    shiftedLoad
 
 	due bool // something has changed: it plans at once
 }
 
-// NewDesk is a desk with the past that it learns from, oldest first.
-func NewDesk(s Settings, past []forecast.Sample) *Desk {
-	d := &Desk{Settings: s, given: s, past: forecast.NewPast(s.Zone, s.Free), capacity: s.CapacityKWh, rate: s.GridChargeKW, due: true, rooms: map[string]*room{}}
+// NewEngine is an engine with the past that it learns from, oldest first.
+func NewEngine(s Settings, past []forecast.Sample) *Engine {
+	d := &Engine{Settings: s, configured: s, past: forecast.NewPast(s.Zone, s.Free), capacity: s.CapacityKWh, rate: s.GridChargeKW, due: true, rooms: map[string]*room{}}
 	if d.rate == 0 {
 		d.rate = firstRate
 	}
@@ -95,26 +95,26 @@ func NewDesk(s Settings, past []forecast.Sample) *Desk {
 	}
 	switch d.table = s.Prices; {
 	case s.Source == FromTesla:
-		d.table, d.absent = nil, "the tariff of Tesla's app has not been read yet"
+		d.table, d.noTable = nil, "the tariff of Tesla's app has not been read yet"
 	case d.table == nil:
-		d.absent = "nothing says what energy costs: fill in tariff.rates, or tariff.peak_per_kwh and tariff.off_peak_per_kwh"
+		d.noTable = "nothing says what energy costs: fill in tariff.rates, or tariff.peak_per_kwh and tariff.off_peak_per_kwh"
 	}
 	return d
 }
 
 // Resume has d go on where last was: with what that one has read and learned, and with its
 // plan, unless other settings make another one of it.
-func (d *Desk) Resume(last *Desk) {
+func (d *Engine) Resume(last *Engine) {
 	fresh := *d
 	*d = *last
-	d.past, d.given = fresh.past, fresh.given
-	if d.given.same(last.given) {
+	d.past, d.configured = fresh.past, fresh.configured
+	if d.configured.same(last.configured) {
 		d.Free = fresh.Free
 		return
 	}
 	d.Settings, d.due = fresh.Settings, true
 	if d.Source != last.Source || d.Source != FromTesla {
-		d.table, d.absent = fresh.table, fresh.absent
+		d.table, d.noTable = fresh.table, fresh.noTable
 	}
 	if fresh.quotes != nil {
 		d.quotes = fresh.quotes
@@ -133,15 +133,15 @@ func (s Settings) same(o Settings) bool {
 	return reflect.DeepEqual(s, o)
 }
 
-// Read takes in a reading.
-func (d *Desk) Read(r devices.PowerwallReading, now time.Time) {
+// ReadPowerwall takes in a reading.
+func (d *Engine) ReadPowerwall(r devices.PowerwallReading, now time.Time) {
 	before := d.last
 	if before != nil && !r.AsOf().After(before.AsOf()) {
 		return // the same figures once more
 	}
 	d.last = &r
 	d.learnBattery(r)
-	d.drawn(r)
+	d.notePower(r)
 	if before == nil || now.Sub(before.AsOf()) > staleAfter {
 		d.due = true
 	}
@@ -149,7 +149,7 @@ func (d *Desk) Read(r devices.PowerwallReading, now time.Time) {
 		return
 	}
 	from, until := before.AsOf(), r.AsOf()
-	if until.Sub(from) > longest {
+	if until.Sub(from) > maxReadingGap {
 		return
 	}
 	energy := func(a, b *devices.Watts) *float64 {
@@ -161,16 +161,16 @@ func (d *Desk) Read(r devices.PowerwallReading, now time.Time) {
 	}
 	load := energy(before.HomePower, r.HomePower)
 	if load != nil {
-		*load = max(0, *load-d.movedLoad(from, until))
+		*load = max(0, *load-d.shiftedEnergy(from, until))
 	}
 	d.past.Add(forecast.Sample{Start: from, Length: until.Sub(from), LoadKWh: load, SunKWh: energy(before.SolarPower, r.SolarPower)})
-	if at, ok := d.expected(now); ok && r.ChargePercent != nil && math.Abs(float64(*r.ChargePercent)-at) >= offCourse && now.Sub(d.out.Made) >= askEvery {
+	if at, ok := d.expected(now); ok && r.ChargePercent != nil && math.Abs(float64(*r.ChargePercent)-at) >= replanOffPercent && now.Sub(d.published.Made) >= decideEvery {
 		d.due = true
 	}
 }
 
 // learnBattery learns what the battery holds, and how fast it fills from the grid.
-func (d *Desk) learnBattery(r devices.PowerwallReading) {
+func (d *Engine) learnBattery(r devices.PowerwallReading) {
 	if r.StoredEnergy != nil && r.ChargePercent != nil && *r.ChargePercent >= 20 {
 		if kWh := float64(*r.StoredEnergy) / 1000 / float64(*r.ChargePercent) * 100; kWh >= 1 && kWh <= 1000 {
 			d.capacity = kWh
@@ -185,41 +185,41 @@ func (d *Desk) learnBattery(r devices.PowerwallReading) {
 	}
 }
 
-// Priced takes the tariff of Tesla's app; nil: it cannot be used, and why.
-func (d *Desk) Priced(t *tariff.Table, why string) {
-	d.table, d.absent, d.due = t, why, true
+// SetTariff takes the tariff of Tesla's app; nil: it cannot be used, and why.
+func (d *Engine) SetTariff(t *tariff.Table, why string) {
+	d.table, d.noTable, d.due = t, why, true
 }
 
-// Quoted takes prices by the hour.
-func (d *Desk) Quoted(q tariff.Quotes) { d.quotes, d.due = q, true }
+// SetQuotes takes prices by the hour.
+func (d *Engine) SetQuotes(q tariff.Quotes) { d.quotes, d.due = q, true }
 
-// Foretold takes what a weather service says. The next plan goes by it.
-func (d *Desk) Foretold(f devices.Forecast) {
+// SetForecast takes what a weather service says. The next plan goes by it.
+func (d *Engine) SetForecast(f devices.Forecast) {
 	if f.Radiation != nil {
-		d.sky = &f
+		d.forecast = &f
 	}
 }
 
 // ahead is the time that is planned, with the sun that a weather service has for it.
 // From is whose it is; empty: past days alone say how the sun will be.
-func (d *Desk) ahead(now, start time.Time, slots int) (a forecast.Ahead, from string) {
+func (d *Engine) ahead(now, start time.Time, slots int) (a forecast.Ahead, from string) {
 	a = forecast.Ahead{Now: start, Slots: slots, Length: plan.Length}
-	if d.sky == nil || now.Sub(d.sky.AsOf) > staleSky {
+	if d.forecast == nil || now.Sub(d.forecast.AsOf) > staleForecast {
 		return a, ""
 	}
-	a.Sun = d.past.Roof(a, d.sky.Radiation.Between)
+	a.Sun = d.past.Roof(a, d.forecast.Radiation.Between)
 	if math.IsNaN(a.Sun[0]) {
 		return a, ""
 	}
-	return a, d.sky.Source
+	return a, d.forecast.Source
 }
 
 // PlanAgain notes that a person has said something: it plans again.
-func (d *Desk) PlanAgain() { d.due = true }
+func (d *Engine) PlanAgain() { d.due = true }
 
-// Adjusted takes the reserves of the rule as they are now: a person may change them
+// SetRule takes the reserves of the rule as they are now: a person may change them
 // by hand.
-func (d *Desk) Adjusted(rule plan.Fixed) {
+func (d *Engine) SetRule(rule plan.Fixed) {
 	d.due = d.due || d.Rule != rule
 	d.Rule = rule
 }
@@ -232,55 +232,55 @@ func (s Settings) PlanOptions() plan.Options {
 }
 
 // Next is when Turn has something to do at the latest.
-func (d *Desk) Next() time.Time {
-	next := d.out.Made.Truncate(planEvery).Add(planEvery)
+func (d *Engine) Next() time.Time {
+	next := d.published.Made.Truncate(planEvery).Add(planEvery)
 	if d.values != nil {
-		if at := d.asked.Truncate(askEvery).Add(askEvery); at.Before(next) {
+		if at := d.decidedAt.Truncate(decideEvery).Add(decideEvery); at.Before(next) {
 			next = at
 		}
 	}
 	return next
 }
 
-// Turn does what is due at now. ok is false if there is nothing new to publish.
-func (d *Desk) Turn(now time.Time) (out plan.Plan, ok bool) {
+// Step does what is due at now. ok is false if there is nothing new to publish.
+func (d *Engine) Step(now time.Time) (out plan.Plan, ok bool) {
 	switch {
-	case d.last == nil && d.out.Made.IsZero() && d.due:
+	case d.last == nil && d.published.Made.IsZero() && d.due:
 		d.due = false // the first reading is on its way
-		return d.idle(now, "the Powerwall has not been read yet"), true
-	case d.due || !now.Before(d.out.Made.Truncate(planEvery).Add(planEvery)):
+		return d.planNothing(now, "the Powerwall has not been read yet"), true
+	case d.due || !now.Before(d.published.Made.Truncate(planEvery).Add(planEvery)):
 		d.due = false
 		return d.plan(now), true
-	case d.values != nil && !now.Before(d.asked.Truncate(askEvery).Add(askEvery)):
-		return d.ask(now)
+	case d.values != nil && !now.Before(d.decidedAt.Truncate(decideEvery).Add(decideEvery)):
+		return d.decide(now)
 	}
-	return d.out, false
+	return d.published, false
 }
 
-// idle is a plan that says why there is none.
-func (d *Desk) idle(now time.Time, why string) plan.Plan {
-	d.values, d.asked = nil, now
+// planNothing is a plan that says why there is none.
+func (d *Engine) planNothing(now time.Time, why string) plan.Plan {
+	d.values, d.decidedAt = nil, now
 	at := devices.WholeSecond(now)
-	d.out = plan.Plan{Made: at, Decided: at, Reason: why, Currency: d.Currency, Slots: []plan.Ahead{}}
-	return d.out
+	d.published = plan.Plan{Made: at, Decided: at, Reason: why, Currency: d.Currency, Slots: []plan.Ahead{}}
+	return d.published
 }
 
 // plan makes a plan of what is known by now.
-func (d *Desk) plan(now time.Time) plan.Plan {
-	if why := d.unfit(now); why != "" {
-		return d.idle(now, why)
+func (d *Engine) plan(now time.Time) plan.Plan {
+	if why := d.noPlanReason(now); why != "" {
+		return d.planNothing(now, why)
 	}
 	start := now.Truncate(plan.Length)
 	slots := d.slots(start)
-	if len(slots) < minKnown {
-		return d.idle(now, d.unpriced(slots, now))
+	if len(slots) < minPricedSlots {
+		return d.planNothing(now, d.noPricesReason(slots, now))
 	}
 	ahead, weather := d.ahead(now, start, len(slots))
 	courses, err := d.past.Look(ahead)
 	if errors.Is(err, forecast.ErrTooYoung) {
-		return d.idle(now, fmt.Sprintf("%d days of history are known, and a plan takes %d", d.past.Days(), forecast.LeastDays))
+		return d.planNothing(now, fmt.Sprintf("%d days of history are known, and a plan takes %d", d.past.Days(), forecast.LeastDays))
 	} else if err != nil {
-		return d.idle(now, err.Error())
+		return d.planNothing(now, err.Error())
 	}
 	m := d.model()
 	d.start = start
@@ -288,20 +288,20 @@ func (d *Desk) plan(now time.Time) plan.Plan {
 	in := plan.Inputs{Battery: m, Slots: slots, Length: plan.Length, Courses: courses, Options: d.PlanOptions()}
 	comfort, courses, err := d.comfort(now, in, q)
 	if err != nil {
-		return d.idle(now, err.Error())
+		return d.planNothing(now, err.Error())
 	}
 	in.Courses = courses
 	v, err := plan.Solve(in)
 	if err != nil {
-		return d.idle(now, err.Error())
+		return d.planNothing(now, err.Error())
 	}
-	d.values, d.asked = v, now
+	d.values, d.decidedAt = v, now
 	outline, expected := v.Outline(plan.Outlook{Rule: d.Rule, Alone: d.Alone, Zone: d.Zone, Now: q})
 	for i := range outline {
 		outline[i].Start = outline[i].Start.In(d.Zone)
 	}
 	at := devices.WholeSecond(now)
-	d.out = plan.Plan{
+	d.published = plan.Plan{
 		Made: at, Decided: at, Reserve: new(outline[0].Reserve), Reason: outline[0].Reason, Currency: d.Currency,
 		Inputs: &plan.Known{
 			HistoryDays: d.past.Days(), Courses: len(courses), ChargePercent: float64(*d.last.ChargePercent),
@@ -310,13 +310,13 @@ func (d *Desk) plan(now time.Time) plan.Plan {
 		Expected: &expected, Slots: outline, Thermostats: comfort,
 	}
 	if from, until, ok := v.Peak(0); ok {
-		d.out.PeakStart, d.out.PeakEnd = from.In(d.Zone), until.In(d.Zone)
+		d.published.PeakStart, d.published.PeakEnd = from.In(d.Zone), until.In(d.Zone)
 	}
-	return d.out
+	return d.published
 }
 
-// unfit says why no plan can be made of the readings; empty: one can.
-func (d *Desk) unfit(now time.Time) string {
+// noPlanReason says why no plan can be made of the readings; empty: one can.
+func (d *Engine) noPlanReason(now time.Time) string {
 	r := d.last
 	switch {
 	case r == nil:
@@ -331,23 +331,23 @@ func (d *Desk) unfit(now time.Time) string {
 	return ""
 }
 
-// unpriced says why there are too few slots with a price.
-func (d *Desk) unpriced(slots []plan.Slot, now time.Time) string {
+// noPricesReason says why there are too few slots with a price.
+func (d *Engine) noPricesReason(slots []plan.Slot, now time.Time) string {
 	switch {
 	case d.Source == FromMQTT && len(d.quotes) == 0:
 		return "no prices have been sent to tariff/set"
 	case d.Source == FromMQTT && !d.quotes.End().After(now):
 		return fmt.Sprintf("the prices that were sent to tariff/set ended at %s", d.quotes.End().In(d.Zone).Format("Mon 15:04"))
 	case d.Source == FromMQTT:
-		return fmt.Sprintf("prices are known for %g hours only, and a plan takes %g", float64(len(slots))*plan.Length.Hours(), minKnown*plan.Length.Hours())
+		return fmt.Sprintf("prices are known for %g hours only, and a plan takes %g", float64(len(slots))*plan.Length.Hours(), minPricedSlots*plan.Length.Hours())
 	case d.table == nil:
-		return d.absent
+		return d.noTable
 	}
 	return "the tariff has no price for the hours ahead"
 }
 
 // slots are the half hours from start on, as far as prices are known.
-func (d *Desk) slots(start time.Time) (slots []plan.Slot) {
+func (d *Engine) slots(start time.Time) (slots []plan.Slot) {
 	at := func(time.Time) (tariff.Price, bool) { return tariff.Price{}, false }
 	switch {
 	case d.Source == FromMQTT:
@@ -370,7 +370,7 @@ func (d *Desk) slots(start time.Time) (slots []plan.Slot) {
 }
 
 // model is the battery as it is known by now.
-func (d *Desk) model() battery.Model {
+func (d *Engine) model() battery.Model {
 	m := battery.Model{CapacityKWh: d.capacity, PowerKW: d.PowerKW, GridChargeKW: min(d.rate, d.PowerKW), OneWay: d.OneWay}
 	if d.last.GridCharging != nil && !*d.last.GridCharging {
 		m.GridChargeKW = 0
@@ -379,15 +379,15 @@ func (d *Desk) model() battery.Model {
 }
 
 // question is what is known now.
-func (d *Desk) question(now time.Time) plan.Question {
+func (d *Engine) question(now time.Time) plan.Question {
 	q := plan.Question{
 		Slot:      int(now.Sub(d.start) / plan.Length),
 		StoredKWh: float64(*d.last.ChargePercent) / 100 * d.capacity, Reserve: *d.last.ReservePercent,
 	}
-	if d.out.Reserve != nil && now.Sub(d.asked) < justAsked && !now.Before(d.asked) {
-		q.Reserve = *d.out.Reserve // no reading shows it yet
+	if d.published.Reserve != nil && now.Sub(d.decidedAt) < justDecided && !now.Before(d.decidedAt) {
+		q.Reserve = *d.published.Reserve // no reading shows it yet
 	}
-	if r := d.last; r.HomePower != nil && now.Sub(r.AsOf()) <= 2*askEvery {
+	if r := d.last; r.HomePower != nil && now.Sub(r.AsOf()) <= 2*decideEvery {
 		net := float64(*r.HomePower)
 		if r.SolarPower != nil {
 			net -= float64(*r.SolarPower)
@@ -398,28 +398,28 @@ func (d *Desk) question(now time.Time) plan.Question {
 	return q
 }
 
-// ask asks the values again, with what is known by now.
-func (d *Desk) ask(now time.Time) (plan.Plan, bool) {
-	if d.unfit(now) != "" {
+// decide asks the values again, with what is known by now.
+func (d *Engine) decide(now time.Time) (plan.Plan, bool) {
+	if d.noPlanReason(now) != "" {
 		return d.plan(now), true
 	}
 	q := d.question(now)
-	if q.Slot < 0 || q.Slot >= len(d.out.Slots) {
+	if q.Slot < 0 || q.Slot >= len(d.published.Slots) {
 		return d.plan(now), true
 	}
-	d.asked = now
+	d.decidedAt = now
 	reserve, _ := d.values.Ask(q)
-	reserve = d.most(reserve, d.out.Slots[q.Slot].Expensive)
-	if d.out.Reserve != nil && *d.out.Reserve == reserve {
-		return d.out, false
+	reserve = d.capReserve(reserve, d.published.Slots[q.Slot].Expensive)
+	if d.published.Reserve != nil && *d.published.Reserve == reserve {
+		return d.published, false
 	}
-	d.out.Decided, d.out.Reserve = devices.WholeSecond(now), &reserve
-	d.out.Reason = d.values.Reason(q.Slot, reserve, q.StoredKWh, d.Zone)
-	return d.out, true
+	d.published.Decided, d.published.Reserve = devices.WholeSecond(now), &reserve
+	d.published.Reason = d.values.Reason(q.Slot, reserve, q.StoredKWh, d.Zone)
+	return d.published, true
 }
 
-// most is the reserve, at most that of the rule.
-func (d *Desk) most(reserve int, expensive bool) int {
+// capReserve is the reserve, at most that of the rule.
+func (d *Engine) capReserve(reserve int, expensive bool) int {
 	rule := d.Rule.OffPeak
 	if expensive {
 		rule = d.Rule.Peak
@@ -428,19 +428,19 @@ func (d *Desk) most(reserve int, expensive bool) int {
 }
 
 // expected is the charge that the plan has for now, in percent.
-func (d *Desk) expected(now time.Time) (percent float64, ok bool) {
+func (d *Engine) expected(now time.Time) (percent float64, ok bool) {
 	if d.values == nil {
 		return 0, false
 	}
 	at := now.Sub(d.start).Hours() / plan.Length.Hours()
 	i := int(at)
-	if at < 0 || i+1 >= len(d.out.Slots) {
+	if at < 0 || i+1 >= len(d.published.Slots) {
 		return 0, false
 	}
 	from := max(at-float64(i), 0)
-	a, b := d.out.Slots[i].Charge, d.out.Slots[i+1].Charge
+	a, b := d.published.Slots[i].Charge, d.published.Slots[i+1].Charge
 	if i == 0 { // the first slot began before the plan was made
-		made := d.out.Made.Sub(d.start).Hours() / plan.Length.Hours()
+		made := d.published.Made.Sub(d.start).Hours() / plan.Length.Hours()
 		if from = 0; made < 1 {
 			from = max(0, (at-made)/(1-made))
 		}
