@@ -662,10 +662,10 @@ func TestWhatIsReadBeforeTheJournalIsUnderstoodByItAlone(t *testing.T) {
 			Override: rules.Override{Kind: rules.OverridePeak, Since: since, Until: since.Add(5 * time.Hour)},
 			Event:    &rules.Stretch{Start: since, End: since.Add(5 * time.Hour)},
 		},
-		Battery: rules.BatteryRecord{AtPeak: true, Wanted: new(0), Confirmed: true, WrittenAt: since},
+		Battery: rules.BatteryRecord{AtPeak: true, Writes: rules.Writes{Wanted: devices.Setting{Reserve: new(0)}, Confirmed: true, WrittenAt: since}},
 		Thermostats: map[string]rules.ThermostatRecord{"up": {Event: since, Claim: &rules.Claim{
 			Baseline: rules.Baseline{Setting: devices.Setting{Cool: &base, Heat: new(68.0), Hold: devices.HoldPermanent}, Mode: "cool"}, Kind: rules.Setback,
-			Wanted: devices.Setting{Cool: &set, Heat: new(68.0), Hold: devices.HoldPermanent}, WrittenAt: since.Add(time.Minute), Confirmed: true,
+			Writes: rules.Writes{Wanted: devices.Setting{Cool: &set, Heat: new(68.0), Hold: devices.HoldPermanent}, WrittenAt: since.Add(time.Minute), Confirmed: true},
 		}}},
 	})
 	run(t, true, &memory{}, func(r *rig) {

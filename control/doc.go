@@ -33,11 +33,13 @@
 //	           first that has something to say decides, and is the reason people see
 //	           (wanted.go, wanted_thermostat.go).
 //	reconcile  at most one write, when what is wanted is not what is in force or may be
-//	           overtaken, behind gates: the doubt, the owner, the journal, the spacing, the
-//	           retries (battery.go, thermostat.go).
+//	           overtaken, behind gates: the doubt, a person's command, the owner, the
+//	           journal, the spacing, the retries (reconcile.go).
 //	baseline   what a thermostat goes back to.
 //	window     the lead and the peak, or the time between two of them: what people
 //	           choose is left alone until it ends.
+//	writes     what the rules have asked of a device (rules.Writes): the last write, which
+//	           says what the device is expected to show, and the flights.
 //	flight     a write that the vendor may have accepted and that no reading has
 //	           shown, with its sender: the rules, or a person by command. It stays on
 //	           record for as long as the vendor may take to show it, or until a later
@@ -49,17 +51,14 @@
 // All times that lean on each other (how long a write may take to be shown, when
 // an answer is overdue, retries, holds) are in devices/timings.go.
 //
-// # What is on the model, and what is not yet
+// # Where it is
 //
-// The battery is: attribution.go, flight.go, tenure.go, wanted.go, battery.go,
-// effect.go. Thermostats are: attribution_thermostat.go, flight.go, tenure.go,
-// transition_thermostat.go with owed.go, wanted_thermostat.go, thermostat.go.
+// The battery: attribution.go, flight.go, tenure.go, wanted.go, reconcile.go, battery.go,
+// effect.go. Thermostats: attribution_thermostat.go, flight.go, tenure.go,
+// transition_thermostat.go with owed.go, wanted_thermostat.go, reconcile.go,
+// thermostat.go.
 //
-// Two things are not there yet. What was last asked for is in the fields Wanted,
-// Before, WrittenAt and Confirmed of both records, beside the list of flights. And the
-// battery's mode is compared in readBattery, beside the table.
-//
-// The bridge (write, past, tasks) and the adapters of the two Honeywell clouds
+// The bridge (write, commandQueue) and the adapters of the two Honeywell clouds
 // (sending, write) each keep their own note of what is on its way, for minutes and never
 // on a disk. They stay: the bridge owes every command an answer, with or without a
 // controller, and the adapters complete a command for one set point, a person's before

@@ -311,7 +311,7 @@ func TestAWriteThatWasNeverSentMayBeOvertaken(t *testing.T) {
 			anHourAgo := time.Now().Add(-time.Hour)
 			w.reserve, w.has, w.reserveAt, w.reserveSent, w.booted = 60, 60, time.Now().Add(-time.Minute), anHourAgo, anHourAgo
 			list := func(flights ...rules.Flight) {
-				w.lists(journal.Entry{Records: journal.Records{Battery: []journal.Record[rules.BatteryRecord]{{Value: rules.BatteryRecord{Flights: flights}}}}})
+				w.lists(journal.Entry{Records: journal.Records{Battery: []journal.Record[rules.BatteryRecord]{{Value: rules.BatteryRecord{Writes: rules.Writes{Flights: flights}}}}}})
 			}
 			list(rules.FlightOf(0, 0, time.Now()))
 			switch {

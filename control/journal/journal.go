@@ -23,10 +23,9 @@ import (
 	"powermgr/devices/durable"
 )
 
-// Format is the version of the format that is written. Version 1, which had one
-// version for all of it, is read too. A file of a later version is set aside: it may
+// Format is the version of the format that is written. Versions 1 and 2 are read too. A file of a later version is set aside: it may
 // hold what this program would not restore.
-const Format = 2
+const Format = 3
 
 // MaxSize is the longest journal that is read, in bytes; a real one has a few
 // thousand.
@@ -86,6 +85,8 @@ func Decode(b []byte) (Entry, error) {
 	switch head.Format {
 	case 1:
 		e, err = version1(b)
+	case 2:
+		e, err = version2(b)
 	case Format:
 		err = json.Unmarshal(b, &e)
 	default:

@@ -24,7 +24,7 @@ func open(path string) *journal.Journal {
 func kept(minutes ...int) rules.Persisted {
 	cool := 76.0
 	return rules.Persisted{HomeRecord: rules.HomeRecord{Latched: minutes, PeakEnd: now.Add(3 * time.Hour)}, Thermostats: map[string]rules.ThermostatRecord{
-		"up": {Claim: &rules.Claim{Baseline: rules.Baseline{Setting: devices.Setting{Cool: &cool, Hold: devices.HoldSchedule}, Mode: "cool"}, Kind: rules.Setback, WrittenAt: now}},
+		"up": {Claim: &rules.Claim{Baseline: rules.Baseline{Setting: devices.Setting{Cool: &cool, Hold: devices.HoldSchedule}, Mode: "cool"}, Kind: rules.Setback, Writes: rules.Writes{WrittenAt: now}}},
 	}}
 }
 

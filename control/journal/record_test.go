@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"powermgr/control/journal"
 	"powermgr/control/rules"
+	"powermgr/devices"
 )
 
 // drawn are the journals of some nodes that have saved, died, started again and heard of
@@ -65,7 +67,7 @@ func (h *heap) Read() ([]byte, error)     { return h.b, nil }
 func (h *heap) Write(b []byte) error      { h.b = b; return nil }
 func (h *heap) SetAside() (string, error) { return "", nil }
 
-func text(t *testing.T, e journal.Entry) string {
+func text(t *testing.T, e any) string {
 	t.Helper()
 	b, err := json.Marshal(e)
 	if err != nil {
@@ -128,7 +130,7 @@ func claims(ids ...string) rules.Persisted {
 		if k.Thermostats == nil {
 			k.Thermostats = map[string]rules.ThermostatRecord{}
 		}
-		k.Thermostats[id] = rules.ThermostatRecord{Claim: &rules.Claim{Kind: rules.Setback, WrittenAt: now}}
+		k.Thermostats[id] = rules.ThermostatRecord{Claim: &rules.Claim{Kind: rules.Setback, Writes: rules.Writes{WrittenAt: now}}}
 	}
 	return k
 }
@@ -215,7 +217,7 @@ func TestTwoJournalsMeet(t *testing.T) {
 func TestANodeThatHasGoneOnForgetsNoChoice(t *testing.T) {
 	a, b := newNode(t, "a"), newNode(t, "b")
 	k := kept(120)
-	k.Battery = rules.BatteryRecord{AtPeak: true, WrittenAt: now}
+	k.Battery = rules.BatteryRecord{AtPeak: true, Writes: rules.Writes{WrittenAt: now}}
 	fromB := b.save(k, 2)
 	a.clock = now.Add(3 * time.Hour)
 	fromA := a.save(rules.Persisted{Battery: rules.BatteryRecord{Choice: &rules.Choice{At: a.clock, What: "reserve set to 60 %"}}}, 1)
@@ -263,7 +265,7 @@ func TestAnOverlapOfSecondsForgetsNoChoice(t *testing.T) {
 	k.Latched = []int{120}
 	k.Thermostats = map[string]rules.ThermostatRecord{"up": {Choice: &rules.Choice{At: now.Add(2 * time.Second), What: "by command: cool_setpoint"}}}
 	b.save(k, 2)
-	late := a.save(rules.Persisted{Battery: rules.BatteryRecord{AtPeak: true, Confirmed: true}}, 1)
+	late := a.save(rules.Persisted{Battery: rules.BatteryRecord{AtPeak: true, Writes: rules.Writes{Confirmed: true}}}, 1)
 	if got := b.must(late); got.Thermostats["up"].Choice == nil || len(got.Latched) != 1 || !got.Battery.Confirmed {
 		t.Errorf("goes on from %+v", got)
 	}
@@ -331,21 +333,17 @@ func TestWhatIsKnownOfWritersIsBounded(t *testing.T) {
 	readAgain(t, e)
 }
 
-// Every situation that a journal of version 1 was found in is the same after it was read
-// and written again.
-func TestVersion1IsMigrated(t *testing.T) {
-	files, err := filepath.Glob("testdata/version1/*.json")
-	if err != nil || len(files) == 0 {
+// Every situation that an older journal was found in is the same after it was read and
+// written again.
+func TestOlderJournalsAreMigrated(t *testing.T) {
+	files, err := filepath.Glob("testdata/version[12]/*.json")
+	if err != nil || len(files) < 2 {
 		t.Fatalf("%v, %v", files, err)
 	}
 	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
+		t.Run(strings.TrimPrefix(file, "testdata/"), func(t *testing.T) {
 			b, err := os.ReadFile(file)
 			if err != nil {
-				t.Fatal(err)
-			}
-			var old struct{ Kept, Knows json.RawMessage }
-			if err := json.Unmarshal(b, &old); err != nil {
 				t.Fatal(err)
 			}
 			path := filepath.Join(t.TempDir(), "journal.json")
@@ -364,15 +362,7 @@ func TestVersion1IsMigrated(t *testing.T) {
 			if err != nil || !found || text(t, again) != text(t, first) {
 				t.Fatalf("found %v: %v\n%s\n%s", found, err, text(t, again), text(t, first))
 			}
-			var was rules.Persisted
-			if err := json.Unmarshal(old.Kept, &was); err != nil {
-				t.Fatal(err)
-			}
-			want, _ := json.Marshal(was)
-			got, _ := json.Marshal(again.Persisted())
-			if string(got) != string(want) {
-				t.Errorf("%s\nwant %s", got, want)
-			}
+			sameFacts(t, b, again.Persisted())
 			// The same journal is retained at the broker: it says nothing new.
 			retained, err := journal.Decode(b)
 			if err != nil {
@@ -382,5 +372,88 @@ func TestVersion1IsMigrated(t *testing.T) {
 				t.Error("it takes in its own journal from the broker")
 			}
 		})
+	}
+}
+
+// sameFacts compares what a journal of version 1 or 2 says, read as plain JSON, with what
+// was made of it.
+func sameFacts(t *testing.T, older []byte, k rules.Persisted) {
+	t.Helper()
+	type record struct {
+		Value json.RawMessage
+	}
+	var old struct {
+		Kept *struct {
+			Battery     json.RawMessage
+			Thermostats map[string]json.RawMessage
+		}
+		Battery     []record
+		Thermostats map[string][]record
+	}
+	if err := json.Unmarshal(older, &old); err != nil {
+		t.Fatal(err)
+	}
+	battery, thermostats := json.RawMessage("{}"), map[string]json.RawMessage{}
+	if old.Kept != nil {
+		battery, thermostats = old.Kept.Battery, old.Kept.Thermostats
+	} else {
+		if len(old.Battery) > 0 {
+			battery = old.Battery[0].Value
+		}
+		for id, records := range old.Thermostats {
+			thermostats[id] = records[0].Value
+		}
+	}
+	var was struct {
+		Wanted, Before *int
+		Flights        []rules.Flight
+	}
+	if len(battery) > 0 {
+		if err := json.Unmarshal(battery, &was); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := text(t, []any{k.Battery.Wanted.Reserve, k.Battery.Before.Reserve, k.Battery.Flights}), text(t, []any{was.Wanted, was.Before, was.Flights}); got != want {
+		t.Errorf("the battery: %s\nwant %s", got, want)
+	}
+	if len(k.Thermostats) != len(thermostats) {
+		t.Errorf("%d thermostats, want %d", len(k.Thermostats), len(thermostats))
+	}
+	for id, b := range thermostats {
+		var was struct {
+			Touch *struct {
+				Wanted     devices.Setting
+				Baseline   rules.Baseline
+				Confirmed  bool
+				Flights    []rules.Flight
+				Written_at time.Time //nolint:revive // as in the file
+			}
+			Taken *rules.Choice
+		}
+		if err := json.Unmarshal(b, &was); err != nil {
+			t.Fatal(err)
+		}
+		got := k.Thermostats[id]
+		if text(t, got.Choice) != text(t, was.Taken) || (got.Claim == nil) != (was.Touch == nil) {
+			t.Errorf("%s: %s\nwant %s", id, text(t, got), b)
+		}
+		if got.Claim == nil || was.Touch == nil {
+			continue
+		}
+		if text(t, []any{got.Claim.Wanted, got.Claim.Baseline}) != text(t, []any{was.Touch.Wanted, was.Touch.Baseline}) {
+			t.Errorf("%s: %s\nwant %s", id, text(t, got), b)
+		}
+		flights := len(was.Touch.Flights)
+		if !was.Touch.Confirmed {
+			flights++
+			if !slices.ContainsFunc(got.Claim.Flights, func(f rules.Flight) bool {
+				return text(t, f.Setting) == text(t, was.Touch.Wanted) && f.At.Equal(was.Touch.Written_at.Truncate(time.Second))
+			}) {
+				t.Errorf("%s: the last write is not on its way: %s", id, text(t, got))
+			}
+		}
+		if len(got.Claim.Flights) != flights {
+			t.Errorf("%s: %d flights, want %d", id, len(got.Claim.Flights), flights)
+		}
 	}
 }

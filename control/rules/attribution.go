@@ -77,15 +77,15 @@ func AttributeReserve(l ReserveLedger, shown *int, polled time.Time) Cause {
 	switch {
 	case l.Owner:
 		return OwnerMoved
-	case shown == nil, k.Wanted == nil && (k.Choice == nil || same(k.Choice.Reserve, shown) || k.mayShow(*shown)):
+	case shown == nil, k.Wanted.Reserve == nil && (k.Choice == nil || same(k.Choice.Reserve, shown) || k.mayShow(*shown)):
 		return Unchanged
-	case k.Wanted == nil:
+	case k.Wanted.Reserve == nil:
 		return Rechosen // or the first reading since they have it
 	case k.Choice == nil:
 		return l.withRules(*shown, polled.Sub(k.WrittenAt))
 	case k.Choice.Reserve != nil:
 		return l.withPerson(*shown, polled.Sub(k.WrittenAt))
-	case k.Confirmed && *shown != *k.Wanted && !k.mayShow(*shown):
+	case k.Confirmed && *shown != *k.Wanted.Reserve && !k.mayShow(*shown):
 		return Foreign
 	}
 	return Unchanged
@@ -98,11 +98,11 @@ func (l ReserveLedger) withRules(shown int, since time.Duration) Cause {
 	switch {
 	case l.Lifted && !l.Discharge && shown == l.OffPeak:
 		return AsWanted
-	case shown == *k.Wanted && (k.Confirmed || k.crossed() && since < devices.ShownWithin):
+	case shown == *k.Wanted.Reserve && (k.Confirmed || k.crossed() && since < devices.ShownWithin):
 		return Unchanged // an earlier write may still land and hide it
-	case shown == *k.Wanted && shown == l.OffPeak:
+	case shown == *k.Wanted.Reserve && shown == l.OffPeak:
 		return GivenBack
-	case shown == *k.Wanted:
+	case shown == *k.Wanted.Reserve:
 		return Landed
 	case l.snapsBack(shown, since):
 		return DeviceLimit
@@ -110,7 +110,7 @@ func (l ReserveLedger) withRules(shown int, since time.Duration) Cause {
 		return DeviceFloor
 	case k.Confirmed && k.mayShow(shown) && (k.AtPeak || !l.Discharge):
 		return LandedLate
-	case !k.Confirmed && k.Before != nil && shown == *k.Before, k.mayShow(shown):
+	case !k.Confirmed && k.Before.Reserve != nil && shown == *k.Before.Reserve, k.mayShow(shown):
 		return Unchanged // the write has not landed yet, or never will: the reconciler decides
 	case shown == l.OffPeak && !l.Discharge && k.unshown():
 		return Unchanged // the reconciler overtakes the write first
@@ -127,11 +127,11 @@ func (l ReserveLedger) withRules(shown int, since time.Duration) Cause {
 func (l ReserveLedger) withPerson(shown int, since time.Duration) Cause {
 	k, choice := l.Record, *l.Record.Choice.Reserve
 	switch {
-	case shown == choice && (shown == *k.Wanted || since >= devices.AnswerWithin && len(k.own()) == 0):
+	case shown == choice && (shown == *k.Wanted.Reserve || since >= devices.AnswerWithin && len(k.own()) == 0):
 		return ChoiceStands
 	case shown == choice, k.asked(shown):
 		return Unchanged // the reconciler puts the choice back
-	case shown == deviceLimit && (*k.Wanted > deviceLimit && k.told() || k.mayShow(shown)):
+	case shown == deviceLimit && (*k.Wanted.Reserve > deviceLimit && k.told() || k.mayShow(shown)):
 		return DeviceLimit
 	case slices.Contains(deviceFloors, shown) && k.mayShow(shown):
 		return DeviceFloor
@@ -146,14 +146,14 @@ func (l ReserveLedger) withPerson(shown int, since time.Duration) Cause {
 // rules have not written may have been lowered by somebody.
 func (l ReserveLedger) snapsBack(shown int, sinceWrite time.Duration) bool {
 	k := l.Record
-	early := !k.Confirmed && k.Before != nil && *k.Before == deviceLimit && (sinceWrite < devices.ShownWithin || k.crossed() || !l.Reached)
+	early := !k.Confirmed && k.Before.Reserve != nil && *k.Before.Reserve == deviceLimit && (sinceWrite < devices.ShownWithin || k.crossed() || !l.Reached)
 	// Nobody saw it snap back while this process was not there.
 	since := k.WrittenAt
 	if k.ShownAt.After(since) {
 		since = k.ShownAt
 	}
 	inTime := l.ReadLast.IsZero() || l.ReadLast.Sub(since) <= devices.ReserveLimitWithin
-	return *k.Wanted > deviceLimit && k.told() && shown == deviceLimit && inTime && !early && !k.WrittenAt.IsZero()
+	return *k.Wanted.Reserve > deviceLimit && k.told() && shown == deviceLimit && inTime && !early && !k.WrittenAt.IsZero()
 }
 
 // snapsUp reports whether the device shows its floor for a reserve that it was
@@ -163,7 +163,7 @@ func (l ReserveLedger) snapsBack(shown int, sinceWrite time.Duration) bool {
 func (l ReserveLedger) snapsUp(shown int) bool {
 	k := l.Record
 	inTime := l.ReadLast.IsZero() || l.ReadLast.Sub(k.WrittenAt) <= devices.ReserveLimitWithin
-	return slices.Contains(deviceFloors, shown) && *k.Wanted < shown && k.told() && !k.Confirmed && inTime && (k.Before == nil || *k.Before != shown) && !k.asked(shown)
+	return slices.Contains(deviceFloors, shown) && *k.Wanted.Reserve < shown && k.told() && !k.Confirmed && inTime && (k.Before.Reserve == nil || *k.Before.Reserve != shown) && !k.asked(shown)
 }
 
 // same reports whether two reserves are known and the same.

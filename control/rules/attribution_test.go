@@ -11,15 +11,15 @@ import (
 // TestWhyAReserveIsShown has a row for each thing that can explain a reserve.
 func TestWhyAReserveIsShown(t *testing.T) {
 	written := at("2026-07-15 19:00")
-	peak := BatteryRecord{Wanted: new(0), Before: new(100), WrittenAt: written, AtPeak: true}
-	back := BatteryRecord{Wanted: new(100), Before: new(0), WrittenAt: written, AtPeak: true}
+	peak := BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: new(0)}, Before: devices.Setting{Reserve: new(100)}, WrittenAt: written}, AtPeak: true}
+	back := BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: new(100)}, Before: devices.Setting{Reserve: new(0)}, WrittenAt: written}, AtPeak: true}
 	with := func(k BatteryRecord, change func(*BatteryRecord)) BatteryRecord { change(&k); return k }
 	told := func(k BatteryRecord) BatteryRecord {
-		k.Flights = []Flight{FlightOf(*k.Wanted, *k.Before, written)}
+		k.Flights = []Flight{FlightOf(*k.Wanted.Reserve, *k.Before.Reserve, written)}
 		return k
 	}
 	crossed := func(earlier, last int) BatteryRecord { // two writes, of which nothing has been shown
-		return BatteryRecord{Wanted: &last, Before: &last, WrittenAt: written, AtPeak: true, Flights: []Flight{FlightOf(earlier, last, written.Add(-time.Minute)), FlightOf(last, last, written)}}
+		return BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: &last}, Before: devices.Setting{Reserve: &last}, WrittenAt: written, Flights: []Flight{FlightOf(earlier, last, written.Add(-time.Minute)), FlightOf(last, last, written)}}, AtPeak: true}
 	}
 	chose := func(k *BatteryRecord) { k.Choice = &Choice{Reserve: new(50)} }
 	for _, c := range []struct {
@@ -44,7 +44,7 @@ func TestWhyAReserveIsShown(t *testing.T) {
 		{"5 instead of 0", ReserveLedger{Record: told(peak), OffPeak: 100, Discharge: true, ReadLast: written}, new(5), 5 * time.Minute, DeviceFloor},
 		{"5 instead of 0, of which the vendor was never told", ReserveLedger{Record: peak, OffPeak: 100, Discharge: true, ReadLast: written}, new(5), 5 * time.Minute, Crossing},
 		{"80, long after 100 was kept", ReserveLedger{Record: with(back, func(k *BatteryRecord) { k.Confirmed = true }), OffPeak: 100, ReadLast: written.Add(2 * time.Hour)}, new(80), 3 * time.Hour, Foreign},
-		{"80 as before the write", ReserveLedger{Record: with(back, func(k *BatteryRecord) { k.Before = new(80) }), OffPeak: 100, ReadLast: written}, new(80), time.Minute, Unchanged},
+		{"80 as before the write", ReserveLedger{Record: with(back, func(k *BatteryRecord) { k.Before.Reserve = new(80) }), OffPeak: 100, ReadLast: written}, new(80), time.Minute, Unchanged},
 		{"an earlier write may still hide it", ReserveLedger{Record: with(back, func(k *BatteryRecord) { k.Flights = []Flight{FlightOf(0, 100, written)} }), OffPeak: 100}, new(100), time.Minute, Unchanged},
 		{"the choice, and the write may still land over it", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(50), time.Minute, Unchanged},
 		{"the choice, and the write can land no more", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(50), devices.AnswerWithin, ChoiceStands},
@@ -52,7 +52,7 @@ func TestWhyAReserveIsShown(t *testing.T) {
 		{"what a write asked for that never left", ReserveLedger{Record: with(peak, chose), OffPeak: 100}, new(0), time.Minute, Crossing},
 		{"what a person has had", ReserveLedger{Record: BatteryRecord{Choice: &Choice{Reserve: new(50)}}, OffPeak: 100}, new(50), time.Hour, Unchanged},
 		{"what a person has made of it since", ReserveLedger{Record: BatteryRecord{Choice: &Choice{Reserve: new(50)}}, OffPeak: 100}, new(30), time.Hour, Rechosen},
-		{"80, chosen after 100 that the rules have not written", ReserveLedger{Record: BatteryRecord{Wanted: new(100), Confirmed: true}, OffPeak: 100}, new(80), time.Hour, Foreign},
+		{"80, chosen after 100 that the rules have not written", ReserveLedger{Record: BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: new(100)}, Confirmed: true}}, OffPeak: 100}, new(80), time.Hour, Foreign},
 		{"5, which may be what it makes of 0", ReserveLedger{Record: crossed(0, 9), OffPeak: 100, Discharge: true}, new(5), time.Minute, Unchanged},
 		{"5, and it has kept 0", ReserveLedger{Record: with(crossed(0, 9), func(k *BatteryRecord) { k.Keeps.Least = new(0) }), OffPeak: 100, Discharge: true}, new(5), time.Minute, Crossing},
 		{"5, and it has kept 5", ReserveLedger{Record: with(crossed(0, 9), func(k *BatteryRecord) { k.Keeps.Least = new(5) }), OffPeak: 100, Discharge: true}, new(5), time.Minute, Unchanged},

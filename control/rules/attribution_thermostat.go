@@ -120,7 +120,7 @@ func (l ThermostatLedger) lapsed(t Thermostat, mode devices.HVACMode) bool {
 // what an earlier one asked for.
 func (claim Claim) onItsWay(t Thermostat, mode devices.HVACMode) bool {
 	return explains(claim.Before, mode, t) ||
-		slices.ContainsFunc(sentBy(SentByRules, claim.Flights), func(f Flight) bool { return explains(f.Setting, mode, t) })
+		slices.ContainsFunc(claim.earlier(), func(f Flight) bool { return explains(f.Setting, mode, t) })
 }
 
 // explains reports whether a thermostat shows s, or what s has become by

@@ -71,7 +71,7 @@ func (st *step) unlearn(shown int, lifted bool) {
 	if lifted {
 		k.Limit, k.LimitDoubt = 0, false
 		if k.lastSent(shown) { // it passed for one that the device does not keep
-			k.Wanted, k.Confirmed = &shown, false
+			k.Wanted.Reserve, k.Confirmed = &shown, false
 		}
 	}
 	if k.LimitDoubt && shown != k.Limit {
@@ -104,7 +104,7 @@ func (st *step) seeFlights(b Battery, ahead []Flight) {
 		return
 	}
 	if k.commandShown(*b.Reserve) {
-		if k.Flights = sentBy(SentByPerson, k.Flights); k.Wanted == nil { // all of the rules came before it
+		if k.Flights = k.commands(); k.Wanted.Reserve == nil { // all of the rules came before it
 			k.Flights = nil // nothing is left that it has to be told from
 		}
 		return
@@ -118,14 +118,14 @@ func (st *step) seeFlights(b Battery, ahead []Flight) {
 	if left == nil && b.Polled.Sub(k.WrittenAt) >= devices.AnswerWithin {
 		k.ShownAt = b.Polled
 	}
-	k.Flights = append(left, sentBy(SentByPerson, k.Flights)...)
+	k.Flights = append(left, k.commands()...)
 }
 
 // lifted reports whether a battery shows more than the limit that it has been
 // taken to have, and that a person has not set.
 func (st *step) lifted(b Battery) bool {
 	k := st.Persisted.Battery
-	return b.Reserve != nil && k.Wanted != nil && k.Choice == nil && k.Limit > 0 &&
+	return b.Reserve != nil && k.Wanted.Reserve != nil && k.Choice == nil && k.Limit > 0 &&
 		*b.Reserve > k.Limit && *b.Reserve <= st.InForce().OffPeakReserve
 }
 
@@ -133,7 +133,7 @@ func (st *step) lifted(b Battery) bool {
 func (st *step) confirmReserve(to Tenure) {
 	k := &st.Persisted.Battery
 	k.Confirmed, k.AtPeak = true, k.AtPeak && to != Free
-	k.Keeps = k.Keeps.with(*k.Wanted)
+	k.Keeps = k.Keeps.with(*k.Wanted.Reserve)
 	st.Pending = without(st.Pending, Powerwall)
 	st.unsay("taken " + Powerwall)
 }
@@ -143,22 +143,22 @@ func (st *step) confirmReserve(to Tenure) {
 func (st *step) learnLimit(to Tenure) {
 	k, limit := &st.Persisted.Battery, deviceLimit
 	if to == Yielded {
-		if *k.Wanted > deviceLimit {
-			k.Limit, k.Wanted, k.Keeps.More = deviceLimit, &limit, false
+		if *k.Wanted.Reserve > deviceLimit {
+			k.Limit, k.Wanted.Reserve, k.Keeps.More = deviceLimit, &limit, false
 		}
 		return
 	}
-	if *k.Wanted > limit && k.WrittenAt.After(k.firstSent()) { // a later try of it may be shown before that snaps back as well
-		f := FlightOf(*k.Wanted, limit, k.WrittenAt)
+	if *k.Wanted.Reserve > limit && k.WrittenAt.After(k.firstSent()) { // a later try of it may be shown before that snaps back as well
+		f := FlightOf(*k.Wanted.Reserve, limit, k.WrittenAt)
 		f.Undone = true
 		k.Flights = append(slices.Clone(k.Flights), f)
 	}
 	// Nobody can tell it from a vendor that shows late what was asked, nor, where that
 	// may never have arrived or the device has kept more before, from what a person has
 	// chosen.
-	k.LimitDoubt = k.Before != nil && *k.Before == deviceLimit || st.lost(Powerwall) || k.Keeps.More
+	k.LimitDoubt = k.Before.Reserve != nil && *k.Before.Reserve == deviceLimit || st.lost(Powerwall) || k.Keeps.More
 	k.Keeps.More = false
-	k.Limit, k.Wanted, k.Confirmed, k.AtPeak = deviceLimit, &limit, true, false
+	k.Limit, k.Wanted.Reserve, k.Confirmed, k.AtPeak = deviceLimit, &limit, true, false
 	st.Pending = without(st.Pending, Powerwall)
 	st.note(NoteLeft, Powerwall, "this Powerwall does not accept a reserve above %d %%; powermgr asks for %d %% from now on", deviceLimit, deviceLimit)
 }
@@ -167,7 +167,7 @@ func (st *step) learnLimit(to Tenure) {
 // write has landed. Where a person has the battery, it says no more than that.
 func (st *step) learnFloor(to Tenure, floor int) {
 	k := &st.Persisted.Battery
-	k.Wanted = &floor
+	k.Wanted.Reserve = &floor
 	if to == Yielded {
 		return
 	}
@@ -180,7 +180,7 @@ func (st *step) learnFloor(to Tenure, floor int) {
 // reclaim takes up a write again that has landed late: a later one is to overtake it.
 func (st *step) reclaim(shown int) {
 	k := &st.Persisted.Battery
-	k.Before, k.Confirmed, k.AtPeak = &shown, false, true
+	k.Before.Reserve, k.Confirmed, k.AtPeak = &shown, false, true
 	st.note(NoteReserve, Powerwall, "the Powerwall now shows a reserve of %d %%, which powermgr asked for earlier; that is out of date", shown)
 }
 
@@ -226,17 +226,17 @@ func (st *step) endYield() {
 		return
 	}
 	choice := k.Choice.Reserve
-	if choice == nil && k.Wanted != nil {
+	if choice == nil && k.Wanted.Reserve != nil {
 		choice = k.commanded()
 	}
 	switch commanded := k.commanded(); {
 	case choice == nil:
-	case k.Wanted != nil:
+	case k.Wanted.Reserve != nil:
 		// The choice shows until a later write has landed.
-		k.Before, k.Confirmed = choice, k.Confirmed && *k.Wanted == *choice
+		k.Before.Reserve, k.Confirmed = choice, k.Confirmed && *k.Wanted.Reserve == *choice
 	case commanded == nil || *commanded == *choice: // else it may still be shown
 		// Whoever was not there for a while tells a new choice from this one.
-		k.Wanted, k.Confirmed = choice, true
+		k.Wanted.Reserve, k.Confirmed = choice, true
 	}
 	k.Choice, k.Flights = nil, k.own()
 }
@@ -245,10 +245,10 @@ func (st *step) endYield() {
 // a battery that is left alone gets its off-peak reserve back in the end.
 func (st *step) forgetWrites() {
 	k := &st.Persisted.Battery
-	if k.Wanted != nil && *k.Wanted <= deviceLimit {
+	if k.Wanted.Reserve != nil && *k.Wanted.Reserve <= deviceLimit {
 		k.WrittenAt = time.Time{}
 	}
-	k.Wanted, k.Before, k.Confirmed, k.AtPeak = nil, nil, false, false
+	k.Wanted.Reserve, k.Before.Reserve, k.Confirmed, k.AtPeak = nil, nil, false, false
 }
 
 // takenUntil is when the window ends of what a person took at a time.
@@ -372,7 +372,7 @@ func (unreadReserve) insists(*step) bool { return true }
 
 func (unreadReserve) known(st *step) bool {
 	k := st.Persisted.Battery
-	return k.AtPeak && k.Wanted != nil && k.Choice == nil && !st.holds()
+	return k.AtPeak && k.Wanted.Reserve != nil && k.Choice == nil && !st.holds()
 }
 
 func (w unreadReserve) next(st *step) (request, bool) {
@@ -387,7 +387,7 @@ func (w unreadReserve) next(st *step) (request, bool) {
 }
 
 func (w unreadReserve) write(st *step, _ request) {
-	st.setReserve(w.want, *st.Persisted.Battery.Wanted, st.goalOfReserve(w.want))
+	st.setReserve(w.want, *st.Persisted.Battery.Wanted.Reserve, st.goalOfReserve(w.want))
 }
 
 // A chosenReserve is one that a person chose while a write of the rules was on its way,
@@ -404,8 +404,8 @@ func (w chosenReserve) next(st *step) (request, bool) {
 	again := k.wants(w.want)
 	switch {
 	case b.Reserve == nil || *b.Reserve == w.want,
-		!again && *b.Reserve != *k.Wanted,   // nothing has landed over it
-		devices.CheckReserve(w.want) != nil: // it cannot be asked for
+		!again && *b.Reserve != *k.Wanted.Reserve, // nothing has landed over it
+		devices.CheckReserve(w.want) != nil:       // it cannot be asked for
 		return request{}, false
 	}
 	return request{want: devices.Setting{Reserve: &w.want}, goal: Restore, again: again, read: b.Polled}, true
@@ -416,10 +416,10 @@ func (w chosenReserve) write(st *step, r request) {
 	why := fmt.Sprintf("reserve %d %%, was %d %%: someone had set it just before", w.want, shown)
 	if !r.again {
 		st.note(NoteReserve, Powerwall, "%s", why)
-		k.Flights = flying(k.Flights, *k.Wanted, shown, st.now) // it shows until this has landed
+		k.Flights = k.sending(FlightOf(*k.Wanted.Reserve, shown, st.now), st.now) // it shows until this has landed
 	}
-	k.Flights = flying(k.Flights, w.want, shown, st.now)
-	k.Wanted, k.WrittenAt, k.Confirmed = &w.want, st.now, false
+	k.Flights = k.sending(FlightOf(w.want, shown, st.now), st.now)
+	k.Wanted.Reserve, k.WrittenAt, k.Confirmed = &w.want, st.now, false
 	st.send(Write{Target: Powerwall, Reserve: &w.want, Goal: r.goal, Why: why})
 }
 
@@ -432,17 +432,17 @@ func (st *step) mayLand(want int) bool {
 			return true
 		}
 	}
-	return k.Wanted != nil && !k.Confirmed && *k.Wanted != want &&
+	return k.Wanted.Reserve != nil && !k.Confirmed && *k.Wanted.Reserve != want &&
 		(st.Battery.Polled.Sub(k.WrittenAt) < devices.AnswerWithin || st.Pending[Powerwall].ID != "")
 }
 
 // adoptReserve takes over what is shown: it is what the rules want, whoever set it.
 func (st *step) adoptReserve(want int) {
 	k := &st.Persisted.Battery
-	if k.Wanted != nil {
+	if k.Wanted.Reserve != nil {
 		k.WrittenAt = time.Time{}
 	}
-	k.Wanted, k.Before, k.Confirmed = &want, nil, true
+	k.Wanted.Reserve, k.Before.Reserve, k.Confirmed = &want, nil, true
 	k.AtPeak = st.holds() && want != st.offPeakReserve()
 }
 
@@ -454,8 +454,8 @@ func (st *step) shownReserve() *int {
 	switch {
 	case st.Battery.Reserve != nil:
 		return st.Battery.Reserve
-	case k.Wanted != nil:
-		return k.Wanted
+	case k.Wanted.Reserve != nil:
+		return k.Wanted.Reserve
 	case k.AtPeak:
 		return new(st.InForce().PeakReserve)
 	}
@@ -480,21 +480,21 @@ func (st *step) setReserve(want, shown int, goal Goal) {
 		w.Why = fmt.Sprintf("reserve %d %%, was %d %%, by plan: %s", want, shown, why)
 	}
 	if !st.Settings.DryRun {
-		if k.Wanted == nil || *k.Wanted != want || k.Confirmed {
-			if k.Wanted == nil || *k.Wanted != want {
+		if k.Wanted.Reserve == nil || *k.Wanted.Reserve != want || k.Confirmed {
+			if k.Wanted.Reserve == nil || *k.Wanted.Reserve != want {
 				st.changed()
 			}
-			k.Before, st.Idle = &shown, Idle{}
+			k.Before.Reserve, st.Idle = &shown, Idle{}
 			st.overtake(Powerwall, st.Pending[Powerwall].Sent)
 			st.note(NoteReserve, Powerwall, "%s", w.Why)
 		} else if shown != want {
-			k.Before = &shown
+			k.Before.Reserve = &shown
 		}
-		if k.mayTurnBack(st.now) && *k.Wanted != want { // until this has landed
-			k.Flights = append(slices.Clone(k.Flights), FlightOf(*k.Wanted, *k.Wanted, k.WrittenAt))
+		if k.mayTurnBack(st.now) && *k.Wanted.Reserve != want { // until this has landed
+			k.Flights = append(slices.Clone(k.Flights), FlightOf(*k.Wanted.Reserve, *k.Wanted.Reserve, k.WrittenAt))
 		}
-		k.Flights = flying(k.Flights, want, shown, st.now)
-		k.Wanted, k.WrittenAt, k.Confirmed = &want, st.now, false
+		k.Flights = k.sending(FlightOf(want, shown, st.now), st.now)
+		k.Wanted.Reserve, k.WrittenAt, k.Confirmed = &want, st.now, false
 		if want != st.offPeakReserve() {
 			k.AtPeak = true
 		}

@@ -29,12 +29,12 @@ func (r HomeRecord) Check() error {
 func (k BatteryRecord) Check() error {
 	percent := func(v *int) bool { return v == nil || *v >= 0 && *v <= 100 }
 	switch {
-	case k.Wanted != nil && devices.CheckReserve(*k.Wanted) != nil:
-		return fmt.Errorf("it wants a reserve of %d %%", *k.Wanted)
-	case k.Wanted == nil && (k.Confirmed || k.Before != nil):
+	case k.Wanted.Reserve != nil && devices.CheckReserve(*k.Wanted.Reserve) != nil:
+		return fmt.Errorf("it wants a reserve of %d %%", *k.Wanted.Reserve)
+	case k.Wanted.Reserve == nil && (k.Confirmed || k.Before.Reserve != nil):
 		return errors.New("it has seen a reserve that it has not asked for")
-	case !percent(k.Before):
-		return fmt.Errorf("it had a reserve of %d %% before", *k.Before)
+	case !percent(k.Before.Reserve):
+		return fmt.Errorf("it had a reserve of %d %% before", *k.Before.Reserve)
 	case k.Choice != nil && !percent(k.Choice.Reserve):
 		return fmt.Errorf("it has a person's reserve of %d %%", *k.Choice.Reserve)
 	case k.Changes.Count < 0:

@@ -41,7 +41,7 @@ func TestTheLegalRecordsOfAThermostat(t *testing.T) {
 			}
 		}
 		add(0, "baseline of this event", func() { h.Baseline = &Baseline{Mode: devices.Cool} })
-		add(1, "claim", func() { h.Claim = &Claim{Kind: Setback, WrittenAt: at} })
+		add(1, "claim", func() { h.Claim = &Claim{Kind: Setback, Writes: Writes{WrittenAt: at}} })
 		if h.Claim == nil && bits>>2 != 0 {
 			continue // these are of a claim
 		}
@@ -72,15 +72,15 @@ func TestTheLegalRecordsOfAThermostat(t *testing.T) {
 func TestTheLegalRecordsOfABattery(t *testing.T) {
 	zero := 0
 	for bits := range 1 << 3 {
-		k := BatteryRecord{Confirmed: bits&1 > 0}
+		k := BatteryRecord{Writes: Writes{Confirmed: bits&1 > 0}}
 		if bits&2 > 0 {
-			k.Before = &zero
+			k.Before.Reserve = &zero
 		}
 		if bits&4 > 0 {
-			k.Wanted = &zero
+			k.Wanted.Reserve = &zero
 		}
-		if legal := k.Wanted != nil || bits == 0; (k.Check() == nil) != legal {
-			t.Errorf("%s: %v", fmt.Sprintf("wanted %v, before %v, confirmed %v", k.Wanted != nil, k.Before != nil, k.Confirmed), k.Check())
+		if legal := k.Wanted.Reserve != nil || bits == 0; (k.Check() == nil) != legal {
+			t.Errorf("%s: %v", fmt.Sprintf("wanted %v, before %v, confirmed %v", k.Wanted.Reserve != nil, k.Before.Reserve != nil, k.Confirmed), k.Check())
 		}
 	}
 }

@@ -32,17 +32,16 @@ func (st *step) answer(a Answer) {
 		return
 	}
 	if a.GaveWay {
-		if a.Target == Powerwall && !a.Accepted {
-			st.refused(p.Sent)
+		if !a.Accepted {
+			st.refused(a.Target, p.Sent)
 		}
-		p.Maybe = p.Maybe || a.Accepted
 		p.ID, p.Failed, p.Retry = "", st.now, st.now.Add(devices.GaveWayRetry)
 		st.Pending = with(st.Pending, a.Target, p)
 		return
 	}
 	p.Ignored, p.Unknown = a.Accepted && !a.Unknown, a.Unknown
-	if a.Target == Powerwall && !a.Accepted && !a.Unknown {
-		st.refused(p.Sent)
+	if !a.Accepted && !a.Unknown {
+		st.refused(a.Target, p.Sent)
 	}
 	st.failed(a.Target, p, a.Reason)
 }
@@ -93,7 +92,7 @@ func (st *step) asked(a Answer) {
 	case a.Target == Powerwall && (a.Setting == "reserve" || a.Setting == "mode"):
 		st.takeBattery("by command: " + a.Setting) // what the rules set stays on record until that has landed
 		if a.Setting == "reserve" {
-			if st.Persisted.Battery.Wanted != nil {
+			if st.Persisted.Battery.Wanted.Reserve != nil {
 				st.Persisted.Battery.Choice.Reserve = nil // this comes after what they chose before
 			}
 			st.command(a.Reserve)
@@ -193,10 +192,10 @@ func (st *step) judgeCommands() {
 // was asked of it, and why; why is empty if that is not so.
 func (st *step) reserveNotDone() (shown, wanted int, why string) {
 	k, b := st.Persisted.Battery, st.Battery
-	if b == nil || b.Reserve == nil || k.Wanted == nil || k.Confirmed || k.Choice != nil || *b.Reserve == *k.Wanted {
+	if b == nil || b.Reserve == nil || k.Wanted.Reserve == nil || k.Confirmed || k.Choice != nil || *b.Reserve == *k.Wanted.Reserve {
 		return 0, 0, ""
 	}
-	return *b.Reserve, *k.Wanted, st.notDone(Powerwall)
+	return *b.Reserve, *k.Wanted.Reserve, st.notDone(Powerwall)
 }
 
 // read notes that target was read, and when it was before. The first reading

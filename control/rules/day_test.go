@@ -237,8 +237,8 @@ func TestAReserveThatIsNotSaidIsGivenBack(t *testing.T) {
 // it through the peak.
 func TestAReserveThatTheRulesWantIsNobodysChoice(t *testing.T) {
 	for name, known := range map[string]BatteryRecord{ // as the other node knows it
-		"its last write has landed":         {Wanted: new(20), Confirmed: true, Mode: "self_consumption"},
-		"its last write may still be going": {Wanted: new(20), Before: new(40), WrittenAt: at("2026-07-15 15:39"), Mode: "self_consumption"},
+		"its last write has landed":         {Writes: Writes{Wanted: devices.Setting{Reserve: new(20)}, Confirmed: true}, Mode: "self_consumption"},
+		"its last write may still be going": {Writes: Writes{Wanted: devices.Setting{Reserve: new(20)}, Before: devices.Setting{Reserve: new(40)}, WrittenAt: at("2026-07-15 15:39")}, Mode: "self_consumption"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 15:40")

@@ -123,5 +123,5 @@ func (st *step) judgeJournal() {
 func (st *step) neverTaken() bool {
 	k, b, p := st.Persisted.Battery, st.Battery, st.Pending[Powerwall]
 	return p.Tries > 0 && !p.Ignored && !p.Unknown && !k.Confirmed && len(k.own()) == 0 &&
-		b != nil && b.Reserve != nil && k.Before != nil && *b.Reserve == *k.Before && st.holds()
+		b != nil && b.Reserve != nil && k.Before.Reserve != nil && *b.Reserve == *k.Before.Reserve && st.holds()
 }

@@ -216,7 +216,7 @@ func TestAJournalOfTheOtherNodeHidesNoChoice(t *testing.T) {
 		{"that says the same", nil, 1},
 		{"that knows of a hand on the thermostat", map[string]ThermostatRecord{"up": {Claim: &Claim{
 			Baseline: Baseline{Setting: devices.Setting{Cool: new(80.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
-			Wanted:   devices.Setting{Cool: new(74.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Kind: Precool, Confirmed: true,
+			Writes:   Writes{Wanted: devices.Setting{Cool: new(74.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Confirmed: true}, Kind: Precool,
 		}}}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -244,7 +244,7 @@ func TestAHandThatComesToLightUndoesNoChoice(t *testing.T) {
 		Event: kept.Event.Start, Choice: &Choice{At: w.now, What: "set to 76, hold schedule"},
 		Claim: &Claim{
 			Baseline: Baseline{Setting: devices.Setting{Cool: new(80.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
-			Wanted:   devices.Setting{Cool: new(82.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: at("2026-07-15 16:00"),
+			Writes:   Writes{Wanted: devices.Setting{Cool: new(82.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Confirmed: true, WrittenAt: at("2026-07-15 16:00")}, Kind: Setback,
 		},
 	}}
 	w.step(Recovered{kept})
@@ -363,7 +363,7 @@ func TestAPromotedNodeTakesNoOldReadingForGivenBack(t *testing.T) {
 	kept.Event = &Stretch{at("2026-07-15 15:30"), at("2026-07-15 19:00")}
 	kept.Thermostats = map[string]ThermostatRecord{"up": {Event: kept.Event.Start, Claim: &Claim{
 		Baseline: Baseline{Setting: devices.Setting{Cool: new(76.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
-		Wanted:   devices.Setting{Cool: new(80.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: at("2026-07-15 17:00"),
+		Writes:   Writes{Wanted: devices.Setting{Cool: new(80.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Confirmed: true, WrittenAt: at("2026-07-15 17:00")}, Kind: Setback,
 	}}}
 	w.step(Recovered{kept})
 	w.mute["up"] = true

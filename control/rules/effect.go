@@ -47,7 +47,7 @@ func (st *step) ignores(b Battery) bool {
 	switch {
 	case b.Age >= devices.TooOld || b.Charge == nil || b.PowerW == nil || b.GridW == nil || b.Reserve == nil:
 		return false
-	case k.Wanted == nil || !k.Confirmed || *k.Wanted != *b.Reserve || k.Choice != nil || b.owner() != "":
+	case k.Wanted.Reserve == nil || !k.Confirmed || *k.Wanted.Reserve != *b.Reserve || k.Choice != nil || b.owner() != "":
 		return false
 	case b.Mode != "" && b.Mode != string(devices.SelfConsumption):
 		return false // the mode is to blame, and is a problem of its own
@@ -84,7 +84,7 @@ func (st *step) repeat(want int, why string) {
 	w := Write{Target: Powerwall, Reserve: &want, Goal: st.goalOfReserve(want), Why: why}
 	if !st.Settings.DryRun {
 		k := &st.Persisted.Battery
-		k.WrittenAt, k.Flights = st.now, flying(k.Flights, want, want, st.now)
+		k.WrittenAt, k.Flights = st.now, k.sending(FlightOf(want, want, st.now), st.now)
 	}
 	st.send(w)
 }

@@ -19,19 +19,20 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 	all := settings()
 	schedule, permanent, setBack, untilThen, choice, plain, plainBack := all[0], all[1], all[2], all[3], all[5], all[6], all[7]
 	claim := func(base, wanted devices.Setting, change func(*Claim)) ThermostatRecord {
-		claim := Claim{Baseline: Baseline{base, devices.Cool}, Before: base, Wanted: wanted, Kind: Setback, WrittenAt: written, Period: "1"}
+		claim := Claim{Baseline: Baseline{base, devices.Cool}, Writes: Writes{Before: base, Wanted: wanted, WrittenAt: written}, Kind: Setback, Period: "1"}
+		claim.Flights = []Flight{{Setting: wanted, At: written}}
 		if change != nil {
 			change(&claim)
 		}
 		return ThermostatRecord{Claim: &claim, Event: written}
 	}
-	confirmed := func(claim *Claim) { claim.Confirmed = true }
+	confirmed := func(claim *Claim) { claim.Confirmed, claim.Flights = true, nil }
 	contested := func(h ThermostatRecord) ThermostatRecord {
 		h.Claim.Contested, h.Choice = true, &Choice{At: written}
 		return h
 	}
 	command := func(h ThermostatRecord) ThermostatRecord {
-		h.Claim.Flights, h.Choice = []Flight{{Sender: SentByPerson, At: written}}, &Choice{At: written}
+		h.Claim.Flights, h.Choice = append(h.Claim.Flights, Flight{Sender: SentByPerson, At: written}), &Choice{At: written}
 		return h
 	}
 	otherPeriod := func(read Thermostat) Thermostat { read.Period = "2"; return read }
@@ -142,7 +143,7 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 
 // TestWhatACauseChangesOnTheRecordOfTheBattery has a row for each effect.
 func TestWhatACauseChangesOnTheRecordOfTheBattery(t *testing.T) {
-	held := BatteryRecord{Wanted: new(0), Before: new(100), WrittenAt: written, AtPeak: true}
+	held := BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: new(0)}, Before: devices.Setting{Reserve: new(100)}, WrittenAt: written}, AtPeak: true}
 	confirmed := held
 	confirmed.Confirmed = true
 	chosen := held
@@ -156,18 +157,18 @@ func TestWhatACauseChangesOnTheRecordOfTheBattery(t *testing.T) {
 		want      func(BatteryRecord) bool
 	}{
 		{Confirm, Landed, held, 0, true, func(k BatteryRecord) bool { return k.Confirmed && k.AtPeak }},
-		{Confirm, GivenBack, BatteryRecord{Wanted: new(100), AtPeak: true}, 100, false, func(k BatteryRecord) bool { return k.Confirmed && !k.AtPeak }},
-		{Adopt, AsWanted, confirmed, 100, false, func(k BatteryRecord) bool { return *k.Wanted == 100 && k.Confirmed && !k.AtPeak }},
-		{Reclaim, LandedLate, confirmed, 40, true, func(k BatteryRecord) bool { return !k.Confirmed && *k.Before == 40 && k.AtPeak }},
-		{LearnLimit, DeviceLimit, BatteryRecord{Wanted: new(100), AtPeak: true}, 80, false, func(k BatteryRecord) bool { return k.Limit == 80 && *k.Wanted == 80 && !k.AtPeak }},
-		{LearnFloor, DeviceFloor, held, 20, true, func(k BatteryRecord) bool { return k.Floor == 20 && *k.Wanted == 20 && k.Confirmed }},
-		{Forget, OwnerMoved, confirmed, 100, true, func(k BatteryRecord) bool { return k.Wanted == nil && k.AtPeak }},
+		{Confirm, GivenBack, BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: new(100)}}, AtPeak: true}, 100, false, func(k BatteryRecord) bool { return k.Confirmed && !k.AtPeak }},
+		{Adopt, AsWanted, confirmed, 100, false, func(k BatteryRecord) bool { return *k.Wanted.Reserve == 100 && k.Confirmed && !k.AtPeak }},
+		{Reclaim, LandedLate, confirmed, 40, true, func(k BatteryRecord) bool { return !k.Confirmed && *k.Before.Reserve == 40 && k.AtPeak }},
+		{LearnLimit, DeviceLimit, BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: new(100)}}, AtPeak: true}, 80, false, func(k BatteryRecord) bool { return k.Limit == 80 && *k.Wanted.Reserve == 80 && !k.AtPeak }},
+		{LearnFloor, DeviceFloor, held, 20, true, func(k BatteryRecord) bool { return k.Floor == 20 && *k.Wanted.Reserve == 20 && k.Confirmed }},
+		{Forget, OwnerMoved, confirmed, 100, true, func(k BatteryRecord) bool { return k.Wanted.Reserve == nil && k.AtPeak }},
 		{Forget, Foreign, chosen, 30, true, func(k BatteryRecord) bool {
-			return k.Wanted == nil && !k.AtPeak && k.Choice != nil && k.Choice.Reserve == nil
+			return k.Wanted.Reserve == nil && !k.AtPeak && k.Choice != nil && k.Choice.Reserve == nil
 		}},
-		{Choose, Crossing, chosen, 30, true, func(k BatteryRecord) bool { return *k.Choice.Reserve == 30 && k.Wanted != nil }},
-		{Choose, Rechosen, BatteryRecord{Choice: &Choice{At: written, Reserve: new(50)}}, 30, true, func(k BatteryRecord) bool { return *k.Choice.Reserve == 30 && k.Wanted == nil }},
-		{KeepChoice, ChoiceStands, chosen, 50, true, func(k BatteryRecord) bool { return *k.Choice.Reserve == 50 && k.Wanted == nil }},
+		{Choose, Crossing, chosen, 30, true, func(k BatteryRecord) bool { return *k.Choice.Reserve == 30 && k.Wanted.Reserve != nil }},
+		{Choose, Rechosen, BatteryRecord{Choice: &Choice{At: written, Reserve: new(50)}}, 30, true, func(k BatteryRecord) bool { return *k.Choice.Reserve == 30 && k.Wanted.Reserve == nil }},
+		{KeepChoice, ChoiceStands, chosen, 50, true, func(k BatteryRecord) bool { return *k.Choice.Reserve == 50 && k.Wanted.Reserve == nil }},
 	} {
 		t.Run(string(c.cause), func(t *testing.T) {
 			st := step{State: State{Settings: Settings{OffPeakReserve: 100}, Persisted: Persisted{Battery: c.k}}, now: written.Add(time.Hour)}

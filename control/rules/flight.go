@@ -7,6 +7,16 @@ import (
 	"powermgr/devices"
 )
 
+// Writes are what the rules have asked of one device: the last write, which says what it
+// is expected to show, and those that may still be shown.
+type Writes struct {
+	Wanted    devices.Setting `json:"wanted,omitzero"`     // what the last one asked for, or what the device was found with as it was wanted; zero: nothing
+	Before    devices.Setting `json:"before,omitzero"`     // what the device showed just before
+	WrittenAt time.Time       `json:"written_at,omitzero"` // when it was last sent; zero: it was not
+	Confirmed bool            `json:"confirmed,omitempty"` // the device has shown it
+	Flights   []Flight        `json:"flights,omitempty"`   // the writes that no reading has shown, the oldest first, and people's commands
+}
+
 // A Flight is a write that the vendor may have accepted and that no reading has
 // shown. What a vendor shows can be hours behind what it does, so a reading that says
 // nothing of a write does not say that it was not done.
@@ -69,19 +79,21 @@ func (f Flight) leads(want, limit int, keeps Keeps) bool {
 	return *f.Reserve == want || want == limit && f.mayShow(want, keeps)
 }
 
-// flying is flights with a write of the rules that is sent now, while the device
-// shows another reserve. A repetition of the last one is the same flight; a person's
-// command before it counts no more.
-func flying(flights []Flight, reserve, shown int, now time.Time) []Flight {
-	flights = slices.DeleteFunc(sentBy(SentByRules, flights), func(f Flight) bool { return !f.pending(now) })
-	if n := len(flights); n == 0 || *flights[n-1].Reserve != reserve || flights[n-1].Undone {
-		flights = append(flights, FlightOf(reserve, shown, now))
+// sending is w with a write of the rules that is sent now. A repetition of the last one is
+// the same flight; a person's command before it counts no more.
+func (w Writes) sending(f Flight, now time.Time) []Flight {
+	flights := slices.DeleteFunc(w.own(), func(f Flight) bool { return !f.pending(now) })
+	if n := len(flights); n == 0 || !sameWrite(flights[n-1].Setting, f.Setting) || flights[n-1].Undone {
+		flights = append(flights, f)
 	}
 	return flights[max(0, len(flights)-maxFlights):]
 }
 
-// pending reports whether a flight may still be shown.
-func (f Flight) pending(now time.Time) bool { return now.Sub(f.At) < devices.ReserveShownWithin }
+// pending reports whether a flight may still be shown. What has been sent to a thermostat
+// is on record until something is shown.
+func (f Flight) pending(now time.Time) bool {
+	return f.Reserve == nil || now.Sub(f.At) < devices.ReserveShownWithin
+}
 
 // shown is flights without those that a reading proves to be over. What is shown
 // follows what was done in the same order: a write that is shown rules out those
@@ -104,11 +116,13 @@ func shown(flights []Flight, landed, reserve int, polled time.Time) []Flight {
 	return left
 }
 
-// united are the flights of two records of one battery.
+// united are the flights of two records of one device.
 func united(a, b []Flight) []Flight {
 	all := slices.Clone(a)
 	for _, f := range b {
-		if !slices.ContainsFunc(all, func(o Flight) bool { return *o.Reserve == *f.Reserve && o.Sender == f.Sender && o.At.Equal(f.At) }) {
+		if !slices.ContainsFunc(all, func(o Flight) bool {
+			return sameWrite(o.Setting, f.Setting) && o.Sender == f.Sender && o.At.Equal(f.At)
+		}) {
 			all = append(all, f)
 		}
 	}
@@ -125,10 +139,10 @@ func (k BatteryRecord) mayShow(v int) bool {
 // undo notes that the reserve is another one than the last write, which a reading had
 // shown, asked for.
 func (k *BatteryRecord) undo(shown int) {
-	if k.Wanted == nil || !k.Confirmed || k.WrittenAt.IsZero() || *k.Wanted == shown || k.unshown() {
+	if k.Wanted.Reserve == nil || !k.Confirmed || k.WrittenAt.IsZero() || *k.Wanted.Reserve == shown || k.unshown() {
 		return
 	}
-	f := FlightOf(*k.Wanted, shown, k.WrittenAt)
+	f := FlightOf(*k.Wanted.Reserve, shown, k.WrittenAt)
 	f.Undone = true
 	k.Flights = append(slices.Clone(k.Flights), f)
 }
@@ -156,33 +170,64 @@ func (k BatteryRecord) firstSent() time.Time {
 }
 
 // unshown reports whether nothing has shown the last write.
-func (k BatteryRecord) unshown() bool { return k.Wanted != nil && k.lastSent(*k.Wanted) }
+func (k BatteryRecord) unshown() bool {
+	return k.Wanted.Reserve != nil && k.lastSent(*k.Wanted.Reserve)
+}
 
 // wants reports whether the last write asked for a reserve.
-func (k BatteryRecord) wants(v int) bool { return k.Wanted != nil && *k.Wanted == v }
+func (k BatteryRecord) wants(v int) bool { return k.Wanted.Reserve != nil && *k.Wanted.Reserve == v }
 
 // told reports whether the vendor may know of the last write. One that was refused
 // before it left says nothing of what the device shows.
-func (k BatteryRecord) told() bool { return k.Confirmed || k.asked(*k.Wanted) }
+func (k BatteryRecord) told() bool { return k.Confirmed || k.asked(*k.Wanted.Reserve) }
 
-// crossed reports whether an earlier write than the last one has not been shown.
-func (k BatteryRecord) crossed() bool {
-	return slices.ContainsFunc(k.own(), func(f Flight) bool { return k.Wanted == nil || *f.Reserve != *k.Wanted })
+// earlier are the writes of the rules that no reading has shown and that asked for
+// something else than the last one.
+func (w Writes) earlier() []Flight {
+	return slices.DeleteFunc(w.own(), func(f Flight) bool { return sameWrite(f.Setting, w.Wanted) })
 }
 
+// crossed reports whether an earlier write than the last one may still be shown.
+func (w Writes) crossed() bool { return len(w.earlier()) > 0 }
+
 // own are the writes of the rules that no reading has shown.
-func (k BatteryRecord) own() []Flight { return sentBy(SentByRules, k.Flights) }
+func (w Writes) own() []Flight { return sentBy(SentByRules, w.Flights) }
+
+// commands are what people have asked for, and no reading has shown.
+func (w Writes) commands() []Flight { return sentBy(SentByPerson, w.Flights) }
+
+// refused are the flights without the last write, which the vendor did not take when it
+// was sent at a time. If an earlier try of it may have arrived, that stays.
+func (w Writes) refused(sent time.Time) []Flight {
+	own := w.own()
+	if n := len(own); n > 0 && own[n-1].At.Equal(devices.WholeSecond(sent)) {
+		return append(own[:n-1], w.commands()...)
+	}
+	return w.Flights
+}
+
+// neverSent are the flights without an earlier write, which the vendor was not told when
+// it was sent at a time. Followed says that another one was sent after it, perhaps within
+// the same second.
+func (w Writes) neverSent(sent time.Time, followed bool) []Flight {
+	own, last := w.own(), []Flight(nil)
+	if n := len(own) - 1; n >= 0 && followed {
+		own, last = own[:n], own[n:]
+	}
+	own = slices.DeleteFunc(own, func(f Flight) bool { return f.At.Equal(devices.WholeSecond(sent)) })
+	return slices.Concat(own, last, w.commands())
+}
 
 // mayTurnBack reports whether the device shows the last write and may still turn it
 // into its limit.
 func (k BatteryRecord) mayTurnBack(now time.Time) bool {
-	return k.Wanted != nil && *k.Wanted > deviceLimit && k.Confirmed && now.Sub(k.WrittenAt) <= devices.ReserveLimitWithin
+	return k.Wanted.Reserve != nil && *k.Wanted.Reserve > deviceLimit && k.Confirmed && now.Sub(k.WrittenAt) <= devices.ReserveLimitWithin
 }
 
 // commanded is the reserve that a person last asked for by command in this window;
 // nil: none. It may be shown after the window only.
 func (k BatteryRecord) commanded() *int {
-	if commands := sentBy(SentByPerson, k.Flights); len(commands) > 0 {
+	if commands := k.commands(); len(commands) > 0 {
 		return commands[len(commands)-1].Reserve
 	}
 	return nil
@@ -192,7 +237,7 @@ func (k BatteryRecord) commanded() *int {
 // command, and nothing else explains it.
 func (k BatteryRecord) commandShown(reserve int) bool {
 	landed := func(f Flight) bool { return f.landsWith(reserve, k.Keeps) }
-	return slices.ContainsFunc(sentBy(SentByPerson, k.Flights), landed) && !slices.ContainsFunc(k.own(), landed)
+	return slices.ContainsFunc(k.commands(), landed) && !slices.ContainsFunc(k.own(), landed)
 }
 
 // command notes a person's command for a reserve. When it is shown for the first
@@ -211,13 +256,21 @@ func (st *step) command(reserve *int) {
 	k.Flights = append(k.Flights, f)
 }
 
-// refused forgets the flight of a write that the vendor did not take, unless an
-// earlier try of it may have arrived.
-func (st *step) refused(sent time.Time) {
-	k := &st.Persisted.Battery
-	own := k.own()
-	if n := len(own); n > 0 && own[n-1].At.Equal(devices.WholeSecond(sent)) {
-		k.Flights = append(own[:n-1], sentBy(SentByPerson, k.Flights)...)
+// refused forgets the flight of a write that the vendor did not take.
+func (st *step) refused(target string, sent time.Time) {
+	st.setFlights(target, func(w Writes) []Flight { return w.refused(sent) })
+}
+
+// setFlights changes the flights of a device.
+func (st *step) setFlights(target string, to func(Writes) []Flight) {
+	if target == Powerwall {
+		st.Persisted.Battery.Flights = to(st.Persisted.Battery.Writes)
+		return
+	}
+	if h := st.Persisted.Thermostats[target]; h.Claim != nil {
+		claim := *h.Claim
+		claim.Flights, h.Claim = to(claim.Writes), &claim
+		st.Persisted.Thermostats = with(st.Persisted.Thermostats, target, h)
 	}
 }
 
@@ -232,47 +285,18 @@ type Overtaken struct {
 // last one, which was sent at that time.
 func (st *step) overtake(target string, sent time.Time) {
 	last := st.Pending[target]
-	if st.Pending = without(st.Pending, target); last.ID != "" && !last.Maybe {
+	if st.Pending = without(st.Pending, target); last.ID != "" {
 		st.Pending = with(st.Pending, target, Pending{Overtaken: Overtaken{last.ID, sent}})
 	}
 }
 
-// neverSent forgets the flight of an overtaken command that the vendor was not told.
+// neverSent forgets the flight of an overtaken command that the vendor was not told. If
+// nothing else of the rules may land on the battery, a choice that a person made meanwhile
+// stands.
 func (st *step) neverSent(target string) {
-	sent := st.Pending[target].Overtaken.Sent
-	if target == Powerwall {
-		st.reserveNeverSent(devices.WholeSecond(sent))
-		return
-	}
-	h := st.Persisted.Thermostats[target]
-	if h.Claim == nil {
-		return
-	}
-	claim := *h.Claim
-	claim.Flights, h.Claim = withoutSent(claim.Flights, sent), &claim
-	st.keep(target, h)
-}
-
-// reserveNeverSent is neverSent for the battery. If nothing else of the rules may land,
-// a choice that a person made meanwhile stands.
-func (st *step) reserveNeverSent(at time.Time) {
-	k := &st.Persisted.Battery
-	own, later := k.own(), []Flight(nil)
-	if n := len(own) - 1; n >= 0 && !st.Pending[Powerwall].Sent.IsZero() { // another was sent after it, perhaps within the second
-		own, later = own[:n], own[n:]
-	}
-	k.Flights = slices.Concat(withoutSent(own, at), later, sentBy(SentByPerson, k.Flights))
-	if k.Choice != nil && k.Choice.Reserve != nil && k.Wanted != nil && len(k.own()) == 0 {
+	p := st.Pending[target]
+	st.setFlights(target, func(w Writes) []Flight { return w.neverSent(p.Overtaken.Sent, !p.Sent.IsZero()) })
+	if k := st.Persisted.Battery; target == Powerwall && k.Choice != nil && k.Choice.Reserve != nil && k.Wanted.Reserve != nil && len(k.own()) == 0 {
 		st.choiceStands()
 	}
-}
-
-// withoutSent is flights without what was first sent at a time.
-func withoutSent(flights []Flight, at time.Time) (left []Flight) {
-	for _, f := range flights {
-		if !f.At.Equal(at) {
-			left = append(left, f)
-		}
-	}
-	return left
 }

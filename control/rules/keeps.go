@@ -38,6 +38,6 @@ func (k BatteryRecord) keepsMore(b Battery) bool {
 	if k.ShownAt.After(since) {
 		since = k.ShownAt
 	}
-	return k.Confirmed && k.Wanted != nil && *k.Wanted > deviceLimit && b.Reserve != nil && *b.Reserve == *k.Wanted &&
+	return k.Confirmed && k.Wanted.Reserve != nil && *k.Wanted.Reserve > deviceLimit && b.Reserve != nil && *b.Reserve == *k.Wanted.Reserve &&
 		!since.IsZero() && b.Polled.Sub(since) > devices.ReserveLimitWithin+devices.AnswerWithin
 }

@@ -308,8 +308,8 @@ func TestALaterTryThatShowsAfterTheLimitIsNobodysChoice(t *testing.T) {
 // Two nodes may each know of a write that the other has not seen.
 func TestMergedRecordsKnowTheWritesOfBoth(t *testing.T) {
 	at := at("2026-07-15 16:00")
-	a := BatteryRecord{Flights: []Flight{FlightOf(100, 0, at.Add(time.Hour))}}
-	b := BatteryRecord{Flights: []Flight{FlightOf(0, 100, at), FlightOf(100, 0, at.Add(time.Hour))}}
+	a := BatteryRecord{Writes: Writes{Flights: []Flight{FlightOf(100, 0, at.Add(time.Hour))}}}
+	b := BatteryRecord{Writes: Writes{Flights: []Flight{FlightOf(0, 100, at), FlightOf(100, 0, at.Add(time.Hour))}}}
 	if got := a.With(b).Flights; len(got) != 2 || *got[0].Reserve != 0 || *got[1].Reserve != 100 {
 		t.Errorf("%+v", got)
 	}
@@ -319,18 +319,18 @@ func TestMergedRecordsKnowTheWritesOfBoth(t *testing.T) {
 // since its start: that is not sent again.
 func TestAJournalThatComesLateDoesNotSendAgain(t *testing.T) {
 	sent := at("2026-07-15 18:45")
-	disk := BatteryRecord{Wanted: new(0), Before: new(100), WrittenAt: sent, AtPeak: true, Flights: []Flight{FlightOf(0, 100, sent)}}
-	broker := BatteryRecord{Wanted: new(100), Before: new(0), WrittenAt: sent.Add(-time.Hour), Confirmed: true}
+	disk := BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: new(0)}, Before: devices.Setting{Reserve: new(100)}, WrittenAt: sent, Flights: []Flight{FlightOf(0, 100, sent)}}, AtPeak: true}
+	broker := BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: new(100)}, Before: devices.Setting{Reserve: new(0)}, WrittenAt: sent.Add(-time.Hour), Confirmed: true}}
 	got := broker.With(disk)
-	if *got.Wanted != 0 || *got.Before != 100 || got.Confirmed || !got.WrittenAt.Equal(sent) {
+	if *got.Wanted.Reserve != 0 || *got.Before.Reserve != 100 || got.Confirmed || !got.WrittenAt.Equal(sent) {
 		t.Errorf("the later write does not count: %+v", got)
 	}
-	if got := disk.With(broker); *got.Wanted != 0 {
+	if got := disk.With(broker); *got.Wanted.Reserve != 0 {
 		t.Errorf("the earlier write counts: %+v", got)
 	}
 	broker.Choice = &Choice{At: sent}
-	if got := broker.With(disk); *got.Wanted != 100 {
-		t.Errorf("a person has it, and it is taken to be asked for %d %%", *got.Wanted)
+	if got := broker.With(disk); *got.Wanted.Reserve != 100 {
+		t.Errorf("a person has it, and it is taken to be asked for %d %%", *got.Wanted.Reserve)
 	}
 }
 

@@ -766,7 +766,7 @@ func TestRestart(t *testing.T) {
 		w.therm["up"].Cool = new(78.0)
 		w.s.Persisted.Thermostats["up"] = ThermostatRecord{Claim: &Claim{
 			Baseline: Baseline{Setting: devices.Setting{Cool: new(75.0), Heat: new(66.0), Hold: devices.HoldPermanent}, Mode: "cool"},
-			Wanted:   devices.Setting{Cool: new(78.0), Heat: new(66.0), Hold: devices.HoldPermanent}, Kind: Setback, Confirmed: true, WrittenAt: w.now,
+			Writes:   Writes{Wanted: devices.Setting{Cool: new(78.0), Heat: new(66.0), Hold: devices.HoldPermanent}, Confirmed: true, WrittenAt: w.now}, Kind: Setback,
 		}, Event: w.s.Persisted.Thermostats["up"].Event, LastWrite: w.now}
 		w.kept = mustJSON(t, w.s.Persisted)
 		w.now = at("2026-07-16 16:30")

@@ -101,7 +101,7 @@ func (st *step) planned() (reserve *int, why string, ok bool) {
 		return nil, why, false
 	}
 	want := st.allowed(*p.Reserve)
-	if k := st.Persisted.Battery; k.Wanted == nil || *k.Wanted != want {
+	if k := st.Persisted.Battery; k.Wanted.Reserve == nil || *k.Wanted.Reserve != want {
 		switch {
 		case st.changesLeft() <= 0:
 			return nil, fmt.Sprintf("the reserve has been changed %d times today", k.Changes.on(st.today())), false

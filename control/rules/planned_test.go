@@ -356,8 +356,8 @@ func TestAPlanAdoptsNoChoiceThatIsInDoubt(t *testing.T) {
 	w.reserve = 30
 	w.step(BatteryRead{w.battery()})
 	w.plan(30)
-	if k := w.s.Persisted.Battery; *k.Wanted != 45 {
-		t.Fatalf("the plan has adopted %d %%", *k.Wanted)
+	if k := w.s.Persisted.Battery; *k.Wanted.Reserve != 45 {
+		t.Fatalf("the plan has adopted %d %%", *k.Wanted.Reserve)
 	}
 	w.until("12:30").want()
 	if w.noted(NoteTaken) != 1 || w.reserve != 30 {

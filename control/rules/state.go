@@ -128,7 +128,7 @@ type Command struct {
 // wantsAs reports whether o has asked the same of a target.
 func (k Persisted) wantsAs(o Persisted, target string) bool {
 	if target == Powerwall {
-		a, b := k.Battery.Wanted, o.Battery.Wanted
+		a, b := k.Battery.Wanted.Reserve, o.Battery.Wanted.Reserve
 		return a != nil && b != nil && *a == *b
 	}
 	a, b := k.Thermostats[target].Claim, o.Thermostats[target].Claim
@@ -143,12 +143,8 @@ type Stretch struct {
 
 // BatteryRecord is what the rules did to the reserve.
 type BatteryRecord struct {
-	Wanted     *int      `json:"wanted,omitempty"`  // what was last asked for
-	Before     *int      `json:"before,omitempty"`  // what it was before
-	Flights    []Flight  `json:"flights,omitempty"` // writes that no reading has shown yet, the oldest first
-	WrittenAt  time.Time `json:"written_at,omitzero"`
-	ShownAt    time.Time `json:"shown_at,omitzero"` // when the last write was first shown, if that was late
-	Confirmed  bool      `json:"confirmed,omitempty"`
+	Writes
+	ShownAt    time.Time `json:"shown_at,omitzero"`     // when the last write was first shown, if that was late
 	AtPeak     bool      `json:"at_peak,omitempty"`     // the peak's value, or the plan's, is in force and must go back
 	Changes    Changes   `json:"changes,omitzero"`      // of the reserve today
 	Limit      int       `json:"limit,omitempty"`       // what the device makes of 100, once seen
@@ -194,14 +190,10 @@ type Baseline struct {
 
 // Claim is what the rules have set on one thermostat.
 type Claim struct {
-	Baseline  Baseline        `json:"baseline"` // what it goes back to
-	Period    string          `json:"period,omitempty"`
-	Before    devices.Setting `json:"before"`            // what it was just before the last write
-	Wanted    devices.Setting `json:"wanted"`            // what the last write asked for
-	Flights   []Flight        `json:"flights,omitempty"` // earlier writes that may still land, and a person's command
-	Kind      Goal            `json:"kind"`
-	WrittenAt time.Time       `json:"written_at"`
-	Confirmed bool            `json:"confirmed,omitempty"` // the device has shown Wanted
+	Baseline Baseline `json:"baseline"` // what it goes back to
+	Period   string   `json:"period,omitempty"`
+	Kind     Goal     `json:"kind"`
+	Writes
 	// Mode is what a person has switched it to since, or made of it by another
 	// choice; empty: nobody has. What is left of the rules goes back, but not before
 	// the window ends.
@@ -279,7 +271,6 @@ type Pending struct {
 	Ignored  bool      // the last one was accepted and nothing came of it
 	Unknown  bool      // the last one was sent, and nothing showed what became of it
 	Back     bool      // a reading has brought the next try forward already
-	Maybe    bool      // an earlier try of the same may have arrived
 
 	Overtaken Overtaken // the command that this one followed; zero: that was answered, or may have arrived
 }

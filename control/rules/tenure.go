@@ -231,7 +231,7 @@ func (st *step) transition(b Battery, c Cause) {
 	case Confirm:
 		st.confirmReserve(t.To)
 	case Adopt:
-		k.Wanted, k.Before, k.Confirmed, k.AtPeak = b.Reserve, nil, true, false
+		k.Wanted.Reserve, k.Before.Reserve, k.Confirmed, k.AtPeak = b.Reserve, nil, true, false
 	case LearnLimit:
 		st.learnLimit(t.To)
 	case LearnFloor:

@@ -42,7 +42,7 @@ func records(yield func(BatteryRecord)) {
 			for _, flights := range [][]Flight{nil, {FlightOf(0, 100, at)}, {FlightOf(100, 0, at)}, {FlightOf(0, 100, at), FlightOf(100, 100, at)}} {
 				for _, choice := range []*Choice{nil, {At: at}, {At: at, Reserve: new(50)}, {At: at, Reserve: new(100)}} {
 					for flags := range 4 {
-						k := BatteryRecord{Wanted: wanted, Before: before, Flights: flights, Choice: choice, WrittenAt: at, Confirmed: flags&1 > 0, AtPeak: flags&2 > 0}
+						k := BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: wanted}, Before: devices.Setting{Reserve: before}, Flights: flights, WrittenAt: at, Confirmed: flags&1 > 0}, Choice: choice, AtPeak: flags&2 > 0}
 						if wanted == nil && (before != nil || k.Confirmed) {
 							continue // forgotten as one
 						}
@@ -67,7 +67,7 @@ func TestWhatCannotHappenDoesNot(t *testing.T) {
 		for _, shown := range []*int{nil, new(0), new(20), new(50), new(80), new(100)} {
 			for _, after := range polls {
 				for flags := range 8 {
-					discharge, owner, lifted := flags&1 > 0, flags&2 > 0, flags&4 > 0 && k.Choice == nil && shown != nil && k.Wanted != nil
+					discharge, owner, lifted := flags&1 > 0, flags&2 > 0, flags&4 > 0 && k.Choice == nil && shown != nil && k.Wanted.Reserve != nil
 					polled := k.WrittenAt.Add(after)
 					st := step{State: State{Settings: Settings{OffPeakReserve: 100}, Persisted: Persisted{Battery: k}}, now: polled}
 					st.Settings.Calendar.Location = time.UTC

@@ -33,13 +33,15 @@ func claims(yield func(*Claim)) {
 			for _, kind := range []Goal{Setback, Restore} {
 				for _, mode := range []devices.HVACMode{"", devices.Off} {
 					for flags := range 6 {
-						claim := Claim{Baseline: Baseline{baseline, devices.HeatCool}, Before: baseline, Wanted: wanted, Kind: kind, WrittenAt: written, Mode: mode, Period: "1"}
-						claim.Confirmed = flags&1 > 0
+						claim := Claim{Baseline: Baseline{baseline, devices.HeatCool}, Writes: Writes{Before: baseline, Wanted: wanted, WrittenAt: written}, Kind: kind, Mode: mode, Period: "1"}
+						if claim.Confirmed = flags&1 > 0; !claim.Confirmed {
+							claim.Flights = []Flight{{Setting: wanted, At: written}}
+						}
 						if flags&2 > 0 {
 							claim.Contested = true
 						}
 						if flags&4 > 0 {
-							claim.Flights = []Flight{{Sender: SentByPerson, At: written}}
+							claim.Flights = append(claim.Flights, Flight{Sender: SentByPerson, At: written})
 						}
 						yield(&claim)
 					}

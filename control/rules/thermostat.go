@@ -161,11 +161,6 @@ func (w setPoints) ready(st *step, r request) bool {
 // Restoring never gives up.
 func (p Pending) spent() bool { return p.Ignored || p.Tries >= 5 }
 
-// untaken reports whether the vendor certainly knows nothing of what was asked last.
-func (p Pending) untaken() bool {
-	return !p.Failed.IsZero() && !p.Ignored && !p.Unknown && !p.Maybe
-}
-
 // mayLand reports whether a command is on its way, or was a moment before a reading:
 // whenever it was sent by a clock that has been set since.
 func (p Pending) mayLand(polled time.Time) bool {
@@ -254,38 +249,30 @@ func (w setPoints) write(st *step, r request) {
 	if r.why != "" {
 		st.say("nearest "+id, NoteProblem, id, "%s", r.why)
 	}
-	order := Write{Target: id, Setting: &want, Goal: goal, Why: st.sentence(t, h, goal, want)}
+	command := Write{Target: id, Setting: &want, Goal: goal, Why: st.sentence(t, h, goal, want)}
 	if st.Settings.DryRun {
-		st.send(order)
+		st.send(command)
 		return
 	}
 	if h.Claim == nil {
-		h.Claim = &Claim{Baseline: h.base(t), Kind: goal, Wanted: want, Before: t.Setting}
+		h.Claim = &Claim{Baseline: h.base(t), Kind: goal, Writes: Writes{Wanted: want, Before: t.Setting}}
 		h.Event, h.Baseline = st.Persisted.Event.Start, nil
 	}
 	claim := *h.Claim
 	again := sameWrite(want, claim.Wanted) && !claim.WrittenAt.IsZero()
-	last, known := st.Pending[id]
-	maybe := again && !known || known && !last.untaken()
 	if !again {
-		if !claim.WrittenAt.IsZero() && !claim.Confirmed && (maybe || !known) {
-			claim.Flights = append(slices.Clone(claim.Flights), Flight{Setting: claim.Wanted, At: claim.WrittenAt})
-		}
 		claim.Before = t.Setting
 		if goal != Restore || claim.Kind != Restore { // it is the next try of the same
 			st.overtake(id, claim.WrittenAt)
-			maybe = false
 		}
-		st.note(noteOf(goal), id, "%s", order.Why)
+		st.note(noteOf(goal), id, "%s", command.Why)
 	}
 	claim.Kind, claim.Wanted, claim.WrittenAt, claim.Confirmed, claim.Period = goal, want, st.now, false, t.Period
-	claim = claim.withoutCommand()
+	claim.Contested = false
+	claim.Flights = claim.sending(Flight{Setting: want, At: devices.WholeSecond(st.now)}, st.now)
 	h.Claim, h.LastWrite = &claim, st.now
 	st.Persisted.Thermostats = with(st.Persisted.Thermostats, id, h)
-	st.send(order)
-	p := st.Pending[id]
-	p.Maybe = maybe
-	st.Pending = with(st.Pending, id, p)
+	st.send(command)
 }
 
 // sameWrite reports whether two writes ask a thermostat for the same. Both set points
@@ -437,12 +424,11 @@ func (st *step) gone(id string, t Thermostat, own devices.Setting) bool {
 }
 
 // neverTold reports whether nothing of the rules can be on a thermostat: it had its own
-// setting when it was last asked for something, has it still, the vendor knows nothing
-// of that, and no earlier write may land.
+// setting when it was last asked for something, has it still, and no write may land.
 func (st *step) neverTold(id string, t Thermostat) bool {
 	h := st.Persisted.Thermostats[id]
 	claim := h.Claim
-	if claim == nil || claim.Confirmed || claim.crossed() || !st.Pending[id].untaken() {
+	if claim == nil || claim.Confirmed || len(claim.own()) > 0 {
 		return false
 	}
 	own := st.baseline(t, h)

@@ -73,7 +73,7 @@ func (st *step) expire(id string, polled time.Time) {
 	if h.Claim == nil {
 		return
 	}
-	if c := sentBy(SentByPerson, h.Claim.Flights); len(c) > 0 && polled.Sub(c[0].At) >= devices.AnswerWithin {
+	if c := h.Claim.commands(); len(c) > 0 && polled.Sub(c[0].At) >= devices.AnswerWithin {
 		claim := h.Claim.withoutCommand()
 		h.Claim = &claim
 		st.keep(id, h)
@@ -235,17 +235,14 @@ func (st *step) contest(id string, t Thermostat, h ThermostatRecord) {
 }
 
 // commanded reports whether a person's command for the thermostat is on its way.
-func (claim Claim) commanded() bool { return len(sentBy(SentByPerson, claim.Flights)) > 0 }
-
-// crossed reports whether an earlier write than the last one may still land.
-func (claim Claim) crossed() bool { return len(sentBy(SentByRules, claim.Flights)) > 0 }
+func (claim Claim) commanded() bool { return len(claim.commands()) > 0 }
 
 // yields reports whether it is not known yet if a person's choice stands.
 func (claim Claim) yields() bool { return claim.Contested || claim.commanded() }
 
 // withoutCommand is a claim that no person's command is awaited for any more.
 func (claim Claim) withoutCommand() Claim {
-	claim.Contested, claim.Flights = false, sentBy(SentByRules, claim.Flights)
+	claim.Contested, claim.Flights = false, claim.own()
 	return claim
 }
 

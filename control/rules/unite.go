@@ -57,7 +57,7 @@ func (k BatteryRecord) With(o BatteryRecord) BatteryRecord {
 	case o.Choice.since(k.Choice, k.WrittenAt):
 		k, o = o, k
 	case k.Choice == nil && o.WrittenAt.After(k.WrittenAt):
-		k.Wanted, k.Before, k.WrittenAt, k.ShownAt, k.Confirmed = o.Wanted, o.Before, o.WrittenAt, o.ShownAt, o.Confirmed
+		k.Wanted.Reserve, k.Before.Reserve, k.WrittenAt, k.ShownAt, k.Confirmed = o.Wanted.Reserve, o.Before.Reserve, o.WrittenAt, o.ShownAt, o.Confirmed
 	}
 	k.AtPeak, k.Flights = k.AtPeak || o.AtPeak, united(k.Flights, o.Flights)
 	return k
@@ -103,18 +103,6 @@ func (claim Claim) with(o Claim) Claim {
 	if later.Confirmed {
 		return later // a reading has shown it after all that was sent before
 	}
-	more := sentBy(SentByRules, earlier.Flights)
-	if !earlier.Confirmed && !earlier.WrittenAt.IsZero() && !sameWrite(later.Wanted, earlier.Wanted) {
-		more = append(more, Flight{Setting: earlier.Wanted, At: earlier.WrittenAt})
-	}
-	flights := slices.Clone(later.Flights)
-	for _, f := range more {
-		if !slices.ContainsFunc(flights, func(g Flight) bool {
-			return g.Sender == f.Sender && g.At.Equal(f.At) && sameWrite(g.Setting, f.Setting)
-		}) {
-			flights = append(flights, f)
-		}
-	}
-	later.Flights = flights
+	later.Flights = united(later.Flights, earlier.own())
 	return later
 }

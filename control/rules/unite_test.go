@@ -13,8 +13,9 @@ func TestOfTwoClaimsTheLaterOneCounts(t *testing.T) {
 	claim := func(from, to float64, written string) ThermostatRecord {
 		h := ThermostatRecord{Claim: &Claim{
 			Baseline: Baseline{Setting: devices.Setting{Cool: &from, Hold: devices.HoldPermanent}, Mode: "cool"},
-			Wanted:   devices.Setting{Cool: &to, Hold: devices.HoldPermanent}, Kind: Setback, WrittenAt: at("2026-07-15 " + written),
+			Writes:   Writes{Wanted: devices.Setting{Cool: &to, Hold: devices.HoldPermanent}, WrittenAt: at("2026-07-15 " + written)}, Kind: Setback,
 		}}
+		h.Claim.Flights = []Flight{{Setting: h.Claim.Wanted, At: h.Claim.WrittenAt}}
 		h.LastWrite = h.Claim.WrittenAt
 		return h
 	}
@@ -24,10 +25,10 @@ func TestOfTwoClaimsTheLaterOneCounts(t *testing.T) {
 		wanted, goesTo float64
 		flights        []float64
 	}{
-		{"the other node alone has one", ThermostatRecord{}, claim(74, 76, "16:00"), 76, 74, nil},
-		{"one over the other's", claim(76, 78, "16:10"), claim(74, 76, "16:00"), 78, 74, []float64{76}},
-		{"both over the same", claim(74, 78, "16:10"), claim(74, 76, "16:00"), 78, 74, []float64{76}},
-		{"the lower version is the later one", claim(74, 76, "16:10"), claim(74, 80, "17:00"), 80, 74, []float64{76}},
+		{"the other node alone has one", ThermostatRecord{}, claim(74, 76, "16:00"), 76, 74, []float64{76}},
+		{"one over the other's", claim(76, 78, "16:10"), claim(74, 76, "16:00"), 78, 74, []float64{76, 78}},
+		{"both over the same", claim(74, 78, "16:10"), claim(74, 76, "16:00"), 78, 74, []float64{76, 78}},
+		{"the lower version is the later one", claim(74, 76, "16:10"), claim(74, 80, "17:00"), 80, 74, []float64{76, 80}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := mustJSON(t, c.higher)
@@ -52,13 +53,15 @@ func TestOfTwoClaimsTheLaterOneCounts(t *testing.T) {
 // What differs in the set point alone that the mode does not use is another write.
 func TestAWriteForTheOtherSetPointIsAnother(t *testing.T) {
 	claim := func(heat float64, goal Goal, written string) ThermostatRecord {
-		return ThermostatRecord{Claim: &Claim{
+		h := ThermostatRecord{Claim: &Claim{
 			Baseline: Baseline{Setting: devices.Setting{Cool: new(85.0), Heat: new(84.0), Hold: devices.HoldPermanent}, Mode: "cool"},
-			Wanted:   devices.Setting{Cool: new(85.0), Heat: &heat, Hold: devices.HoldPermanent}, Kind: goal, WrittenAt: at("2026-07-15 " + written),
+			Writes:   Writes{Wanted: devices.Setting{Cool: new(85.0), Heat: &heat, Hold: devices.HoldPermanent}, WrittenAt: at("2026-07-15 " + written)}, Kind: goal,
 		}}
+		h.Claim.Flights = []Flight{{Setting: h.Claim.Wanted, At: h.Claim.WrittenAt}}
+		return h
 	}
 	got := claim(84, Restore, "19:00").With(claim(82, Setback, "18:50")).Claim
-	if *got.Wanted.Heat != 84 || len(got.Flights) != 1 || *got.Flights[0].Heat != 82 {
+	if *got.Wanted.Heat != 84 || len(got.Flights) != 2 || *got.Flights[0].Heat != 82 {
 		t.Errorf("%s", mustJSON(t, got))
 	}
 	w := newWorld(t, "2026-07-15 19:01")
@@ -73,9 +76,9 @@ func TestAWriteForTheOtherSetPointIsAnother(t *testing.T) {
 // The node of the higher version may have been active for a moment only, hours ago.
 func TestWhatAPersonChoseLastCounts(t *testing.T) {
 	t.Run("for the battery", func(t *testing.T) {
-		stale := BatteryRecord{Wanted: new(0), WrittenAt: at("2026-07-15 16:00"), AtPeak: true, Flights: []Flight{FlightOf(0, 100, at("2026-07-15 16:00"))}}
-		choice := BatteryRecord{Wanted: new(100), Confirmed: true, WrittenAt: at("2026-07-15 16:20"), Choice: &Choice{At: at("2026-07-15 18:00"), What: "reserve set to 60 %"}}
-		if got := stale.With(choice); got.Choice == nil || *got.Wanted != 100 || !got.AtPeak || len(got.Flights) != 1 {
+		stale := BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: new(0)}, WrittenAt: at("2026-07-15 16:00"), Flights: []Flight{FlightOf(0, 100, at("2026-07-15 16:00"))}}, AtPeak: true}
+		choice := BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: new(100)}, Confirmed: true, WrittenAt: at("2026-07-15 16:20")}, Choice: &Choice{At: at("2026-07-15 18:00"), What: "reserve set to 60 %"}}
+		if got := stale.With(choice); got.Choice == nil || *got.Wanted.Reserve != 100 || !got.AtPeak || len(got.Flights) != 1 {
 			t.Errorf("%s", mustJSON(t, got))
 		}
 		stale.WrittenAt = at("2026-07-15 18:30")
@@ -124,7 +127,7 @@ func TestAnOldEventEndsNoLaterChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 19:20")
 	w.reserve = 60
 	k := Persisted{HomeRecord: HomeRecord{Event: &Stretch{Start: at("2026-07-15 15:30"), End: at("2026-07-15 19:00")}}}
-	k.Battery = BatteryRecord{Wanted: new(100), Confirmed: true, WrittenAt: at("2026-07-15 19:00"), Mode: "self_consumption", Choice: &Choice{At: at("2026-07-15 19:12"), What: "reserve set to 60 %"}}
+	k.Battery = BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: new(100)}, Confirmed: true, WrittenAt: at("2026-07-15 19:00")}, Mode: "self_consumption", Choice: &Choice{At: at("2026-07-15 19:12"), What: "reserve set to 60 %"}}
 	k.Thermostats = map[string]ThermostatRecord{"up": {Choice: &Choice{At: at("2026-07-15 17:00"), What: "set to cool 72"}, Event: k.Event.Start}}
 	w.step(Recovered{k})
 	w.start().until("19:40").want()

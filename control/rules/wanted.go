@@ -75,7 +75,7 @@ func (st *step) wantsPerson() (target, bool) {
 		return target{}, false
 	}
 	t := target{reason: ByPerson, why: "someone has changed the battery: " + taken.What}
-	if st.Persisted.Battery.Wanted != nil {
+	if st.Persisted.Battery.Wanted.Reserve != nil {
 		t.reserve = taken.Reserve
 	}
 	return t, true

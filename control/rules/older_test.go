@@ -10,10 +10,9 @@ import (
 	"powermgr/devices"
 )
 
-// TestAJournalOfVersion1 goes on from files that powermgr wrote before flights had
-// senders, one for each situation: what has to go back does, once, and a person's
+// TestAnOlderJournal goes on from files that earlier versions of powermgr wrote, one for each situation: what has to go back does, once, and a person's
 // choice is left alone until the peak is over.
-func TestAJournalOfVersion1(t *testing.T) {
+func TestAnOlderJournal(t *testing.T) {
 	held := func(cool float64, hold devices.Hold, until string) func(*world) {
 		return func(w *world) {
 			w.reserve, w.therm["up"].Cool, w.therm["up"].Hold = 0, &cool, hold
@@ -36,25 +35,27 @@ func TestAJournalOfVersion1(t *testing.T) {
 		{"latched", "17:31", held(80, devices.HoldUntil, "19:00"), nil, []string{"powerwall 100"}},
 		{"on-its-way", "16:12", func(*world) {}, []string{"powerwall 0", "up until 19:00 cool 78 heat 68"}, []string{"powerwall 100"}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			b, err := os.ReadFile(filepath.Join("..", "journal", "testdata", "version1", c.name+".json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			e, err := journal.Decode(b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			w := newWorld(t, "2026-07-15 "+c.now)
-			c.found(w)
-			w.step(Recovered{e.Persisted()})
-			w.start()
-			w.until("18:58").want(c.peak...)
-			if up := w.therm["up"]; up.Hold == devices.HoldUntil {
-				w.untilTime(up.Until)
-				up.Hold, up.Cool = devices.HoldSchedule, new(76.0) // it ends by itself
-			}
-			w.until("22:30").want(c.after...)
-		})
+		for _, version := range []string{"version1", "version2"} {
+			t.Run(version+"/"+c.name, func(t *testing.T) {
+				b, err := os.ReadFile(filepath.Join("..", "journal", "testdata", version, c.name+".json"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				e, err := journal.Decode(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w := newWorld(t, "2026-07-15 "+c.now)
+				c.found(w)
+				w.step(Recovered{e.Persisted()})
+				w.start()
+				w.until("18:58").want(c.peak...)
+				if up := w.therm["up"]; up.Hold == devices.HoldUntil {
+					w.untilTime(up.Until)
+					up.Hold, up.Cool = devices.HoldSchedule, new(76.0) // it ends by itself
+				}
+				w.until("22:30").want(c.after...)
+			})
+		}
 	}
 }

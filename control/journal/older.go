@@ -1,0 +1,113 @@
+package journal
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"powermgr/control/rules"
+	"powermgr/devices"
+)
+
+// Journals of versions 1 and 2. In both, a reserve that was asked for was a number, and
+// the last write to a thermostat was not among its flights.
+
+// version1 reads a journal of version 1, which had one version for all of it: that of the
+// last save. A node that goes on from it has the same records as one that reads it twice,
+// from the disk and from the broker.
+func version1(b []byte) (Entry, error) {
+	var old struct {
+		Node       string    `json:"node"`
+		Generation uint64    `json:"generation"`
+		Sequence   uint64    `json:"sequence"`
+		SavedAt    time.Time `json:"saved_at"`
+		Kept       struct {
+			rules.HomeRecord
+			Battery     battery2               `json:"battery"`
+			Thermostats map[string]thermostat2 `json:"thermostats"`
+		} `json:"kept"`
+		Knows  map[string]uint64 `json:"knows"`
+		Alone  bool              `json:"alone"`
+		DryRun bool              `json:"dry_run"`
+	}
+	if err := json.Unmarshal(b, &old); err != nil {
+		return Entry{}, err
+	}
+	kept := rules.Persisted{HomeRecord: old.Kept.HomeRecord, Battery: old.Kept.Battery.now()}
+	for id, h := range old.Kept.Thermostats {
+		if kept.Thermostats == nil {
+			kept.Thermostats = make(map[string]rules.ThermostatRecord, len(old.Kept.Thermostats))
+		}
+		kept.Thermostats[id] = h.now()
+	}
+	writer := cmp.Or(old.Node, "unknown")
+	// The sequence could be another node's, of a journal that had been adopted.
+	own := cmp.Or(old.Knows[writer], old.Sequence, 1)
+	records, err := Records{Knows: old.Knows}.changed(kept, Version{old.Generation, own, writer})
+	return Entry{
+		Format: Format, Node: old.Node, Generation: old.Generation, Sequence: max(old.Sequence, own), SavedAt: old.SavedAt,
+		Records: records, Alone: old.Alone, DryRun: old.DryRun,
+	}, err
+}
+
+// version2 reads a journal of version 2.
+func version2(b []byte) (Entry, error) {
+	var old struct {
+		Entry
+		Battery     []Record[battery2]               `json:"battery"`
+		Thermostats map[string][]Record[thermostat2] `json:"thermostats"`
+	}
+	if err := json.Unmarshal(b, &old); err != nil {
+		return Entry{}, err
+	}
+	e := old.Entry
+	e.Format = Format
+	e.Battery = now(old.Battery)
+	for id, records := range old.Thermostats {
+		if e.Thermostats == nil {
+			e.Thermostats = make(map[string][]Record[rules.ThermostatRecord], len(old.Thermostats))
+		}
+		e.Thermostats[id] = now(records)
+	}
+	return e, nil
+}
+
+// now are the records as this version has them.
+func now[T any, O interface{ now() T }](old []Record[O]) (records []Record[T]) {
+	for _, r := range old {
+		records = append(records, Record[T]{r.Version, r.Value.now()})
+	}
+	return records
+}
+
+// battery2 is a battery's record of version 2, and of version 1.
+type battery2 struct {
+	rules.BatteryRecord
+	Wanted *int `json:"wanted"`
+	Before *int `json:"before"`
+}
+
+func (o battery2) now() rules.BatteryRecord {
+	k := o.BatteryRecord
+	k.Writes.Wanted, k.Writes.Before = devices.Setting{Reserve: o.Wanted}, devices.Setting{Reserve: o.Before}
+	return k
+}
+
+// thermostat2 is a thermostat's record of version 2, and of version 1.
+type thermostat2 rules.ThermostatRecord
+
+func (o thermostat2) now() rules.ThermostatRecord {
+	h := rules.ThermostatRecord(o)
+	if h.Claim == nil || h.Claim.Confirmed || h.Claim.WrittenAt.IsZero() {
+		return h
+	}
+	claim := *h.Claim
+	last := rules.Flight{Setting: claim.Wanted, At: devices.WholeSecond(claim.WrittenAt)}
+	own := slices.IndexFunc(claim.Flights, func(f rules.Flight) bool { return f.Sender != rules.SentByRules })
+	if own < 0 {
+		own = len(claim.Flights)
+	}
+	claim.Flights, h.Claim = slices.Insert(slices.Clone(claim.Flights), own, last), &claim
+	return h
+}
