@@ -21,61 +21,62 @@ import (
 // off, stands by or runs in another process. It lasts as long as a write is read back,
 // some minutes, and is never saved; whose a setting is the rules alone decide.
 
-// A verdict is what a reading says of a write.
+// A verdict is what a reading shows about a write.
 type verdict int
 
 const (
 	unknown     verdict = iota // the reading does not tell
-	asBefore                   // still as before the write
-	partlyShown                // on the way: some of it is as asked, the rest as before
+	asBefore                   // the device is still as it was before the write
+	partlyShown                // on the way: part of it is as asked, the rest as before
 	shown                      // as asked
-	shownOther                 // neither: somebody else, or a limit of the device, decided
+	shownOther                 // neither: somebody else, or a limit of the device, has decided
 )
 
-// readBacks are when a write is read back, after the moment it was sent.
+// readBacks are the times after sending at which a write is read back.
 var readBacks = devices.ReadBacks()
 
 const (
-	readLost = 3                // read-backs after a write whose answer was lost: then it is sent again
-	maxTries = 2                // to send one that did not reach the vendor
-	tryAgain = 15 * time.Second // between looks whether the vendor answers again
+	readLost = 3                // read-backs after a write whose answer was lost, before it is sent again
+	maxTries = 2                // attempts to send a write that does not reach the vendor
+	tryAgain = 15 * time.Second // between checks whether the vendor answers again
 )
 
-// firstAnswer is how long the first answer to a command waits for the vendor's. By then
-// the request has left. The answer sets off a save of the journal and messages to the
-// broker, for which a request on its way through a small machine would have to wait.
+// firstAnswer is how long the first answer to a command waits for the vendor's answer.
+// By then the request has left this machine. The first answer triggers a save of the
+// journal and messages to the broker; on a small machine, a request still on its way
+// out would have to wait for those.
 const firstAnswer = 10 * time.Millisecond
 
-// A write is one or several commands that are sent as one, from acceptance to
-// the final answer.
+// A write is one or more commands that are sent as one, from acceptance to the final
+// answer.
 type write struct {
 	key         string // what it sets
 	asked       any    // what it asks for
 	answers     []answer
-	answerFirst func() // gives the first answer, once; may be called from any goroutine; nil: it was given
+	answerFirst func() // gives the first answer, once; may be called from any goroutine; nil: already given
 	send        func(context.Context) error
-	look        func() verdict // at the last reading
+	look        func() verdict // compares the write with the last reading
 
-	automatic   bool      // from the controller
+	automatic   bool      // sent by the controller
 	until       time.Time // it is not sent for the first time after this
-	next        time.Time // while not sent: when to look whether the vendor answers
+	next        time.Time // while it is not sent: when to check whether the vendor answers
 	sent        time.Time // zero: not yet
-	shownBefore bool      // the device showed it before it was sent: that it shows it proves nothing
-	unconfirmed error     // why nobody knows whether the last one arrived; nil: the vendor has accepted it
-	sends       int       // times it was tried to
-	read        int       // read-backs done since sent
+	shownBefore bool      // the device showed this before it was sent, so showing it proves nothing
+	unconfirmed error     // why it is unknown whether the last attempt arrived; nil: the vendor has accepted it
+	sends       int       // attempts so far
+	read        int       // read-backs done since it was sent
 }
 
-// An answer is where the results of one command go, and for whom.
+// An answer says where the results of one command are published, and who sent it.
 type answer struct {
 	topic     string // …/result
 	id        string
 	requested any
 	shows     func() any // what the device shows of it; nil: unknown
-	person    bool       // it is a person's
+	person    bool       // a person sent the command
 }
 
-// due is when the write wants the device to be read next.
+// due returns when the write needs the next reading.
 func (w *write) due() time.Time {
 	if w.sent.IsZero() {
 		return minTime(w.next, w.until)
@@ -83,17 +84,17 @@ func (w *write) due() time.Time {
 	return w.sent.Add(readBacks[min(w.read, len(readBacks)-1)])
 }
 
-// commandQueue is the commands under way of one account.
+// A commandQueue holds the commands in progress of one account.
 type commandQueue struct {
 	*poller
-	usedByOthers  func(key string) bool // whether neither people nor the controller command what a key sets at present; nil: never
+	usedByOthers  func(key string) bool // whether what a key sets is in the hands of neither people nor the controller at present, such as in a storm; nil: never
 	open          []*write
 	personSet     map[string]time.Time // when a person last set a key
-	completed     map[string]*write    // the last of a key, if it was a person's and the device has shown it
-	refusedTopics []string             // topics of results that said no to a person: what the device has is to be shown again
+	completed     map[string]*write    // the last write of a key, if a person sent it and the device has shown it
+	refusedTopics []string             // result topics of refused commands of people: the real state has to be published again
 }
 
-// due is when the next write wants a reading; zero if none does.
+// due returns when the next write needs a reading; zero if none does.
 func (ws *commandQueue) due() (next time.Time) {
 	for i, w := range ws.open {
 		if at := w.due(); i == 0 || at.Before(next) {
@@ -103,8 +104,8 @@ func (ws *commandQueue) due() (next time.Time) {
 	return next
 }
 
-// guard refuses what must not be acted on whatever it says, and takes a
-// retained command off the broker. It reports whether m may be acted on.
+// guard refuses commands that must not be carried out whatever they ask for, and
+// removes a retained command from the broker. It reports whether m may be carried out.
 func (ws *commandQueue) guard(m bus.Message, now time.Time) bool {
 	if !ws.mustAnswer(m) {
 		return false
@@ -118,8 +119,8 @@ func (ws *commandQueue) guard(m bus.Message, now time.Time) bool {
 	return false
 }
 
-// gaveWay is why a command of the controller is not carried out, when a choice
-// came first that it did not know of.
+// gaveWay is the reason for not carrying out a command of the controller because of a
+// choice that was made first and that it did not know of.
 type gaveWay string
 
 func (g gaveWay) Error() string { return string(g) }
@@ -146,7 +147,7 @@ func (ws *commandQueue) pending(key string) bool {
 	return slices.ContainsFunc(ws.open, func(w *write) bool { return w.key == key })
 }
 
-// yields says why an automatic write gives way; nil if it does not.
+// yields returns why an automatic write has to give way; nil if it does not.
 func (ws *commandQueue) yields(key string, now time.Time) error {
 	at, ok := ws.personSet[key]
 	if ok && now.Sub(at).Abs() <= devices.JustRead || slices.ContainsFunc(ws.open, func(w *write) bool { return w.key == key && !w.automatic }) {
@@ -155,7 +156,7 @@ func (ws *commandQueue) yields(key string, now time.Time) error {
 	return nil
 }
 
-// notePerson notes that a person has set key.
+// notePerson records that a person has set key.
 func (ws *commandQueue) notePerson(key string, now time.Time) {
 	if ws.personSet == nil {
 		ws.personSet = map[string]time.Time{}
@@ -163,7 +164,7 @@ func (ws *commandQueue) notePerson(key string, now time.Time) {
 	ws.personSet[key] = now
 }
 
-// beginAnswer gives the first answer, if it was not given yet.
+// beginAnswer gives the first answer, unless that has been given.
 func (w *write) beginAnswer() {
 	if w.answerFirst != nil {
 		w.answerFirst()
@@ -180,11 +181,12 @@ func (w *write) deliver(ctx context.Context) error {
 	return w.send(ctx)
 }
 
-// join lets a write that asks for the same as n give its final answers too, and returns
-// it; nil if n has to be sent. A second write of the controller would start the count of
-// sends from zero. A person's second command is the first one again if that has just
-// left: the broker may deliver a command once more to a daemon that has started and sent
-// it by itself. Later, somebody may have chosen otherwise in the vendor's app.
+// join adds the answers of n to a write that asks for the same, and returns that write;
+// nil if n has to be sent. A second write from the controller would start the count of
+// attempts from zero. A person's second command counts as the first one again if that
+// has just been sent: the broker may deliver a command twice when a daemon starts and
+// has sent it again by itself. Later than that, somebody may have chosen otherwise in
+// the vendor's app.
 func (ws *commandQueue) join(n *write, now time.Time) *write {
 	same := func(w *write) bool {
 		return w.key == n.key && w.forPerson() == n.forPerson() && reflect.DeepEqual(w.asked, n.asked) && (!w.forPerson() || !w.wasSent() || now.Sub(w.sent) < devices.JustRead)
@@ -210,9 +212,9 @@ func (ws *commandQueue) start(ctx context.Context, w *write) {
 	ws.attempt(ctx, w)
 }
 
-// accept gives the first answer. It comes before anything else is said of the
-// command or read from the device, so that the controller knows of a person's command
-// before it sees what became of it.
+// accept publishes the first answer. It comes before anything else about the command,
+// and before the device is read, so that the controller knows of a person's command
+// before it sees its effect.
 func (ws *commandQueue) accept(a answer) {
 	ws.publishResult(a, devices.Result{Accepted: true, Reason: "on its way to the device"})
 }
@@ -225,16 +227,16 @@ func (ws *commandQueue) publishResult(a answer, r devices.Result) {
 // An outcome is how a command ended.
 type outcome struct {
 	accepted bool
-	showing  bool // what the device shows is told
-	unknown  bool // nothing shows whether the device took it
+	showing  bool // the result includes what the device shows
+	unknown  bool // nothing shows whether the device accepted it
 	reason   string
-	expected bool // the reason is no cause for a warning
+	expected bool // the reason does not warrant a warning
 	gaveWay  bool // a person's command came first
 }
 
 func (ws *commandQueue) isOpen(w *write) bool { return slices.Contains(ws.open, w) }
 
-// close ends a write whose answers somebody else gives.
+// close removes a write whose answers somebody else gives.
 func (ws *commandQueue) close(w *write) {
 	ws.open = slices.DeleteFunc(ws.open, func(x *write) bool { return x == w })
 }
@@ -256,13 +258,13 @@ func (ws *commandQueue) finish(w *write, o outcome) {
 	}
 }
 
-// pollSoon brings the next poll forward, after an automatic command that came to
-// nothing: the controller may have something to restore, and wants a reading.
+// pollSoon brings the next poll forward after an automatic command that failed: the
+// controller may have something to restore, and needs a reading.
 func (ws *commandQueue) pollSoon() {
 	ws.next, ws.readAll = minTime(ws.next, ws.Bus.Now().Add(devices.RereadWithin)), true
 }
 
-// answerFinal gives the final answer.
+// answerFinal publishes the final answer.
 func (ws *commandQueue) answerFinal(a answer, o outcome) {
 	if a.person && o.reason != "" {
 		ws.noteRefused(a.topic)
@@ -283,8 +285,8 @@ func (ws *commandQueue) answerFinal(a answer, o outcome) {
 	ws.publishResult(a, r)
 }
 
-// noteRefused notes that a person was said no to on a topic. What nobody asks for, as of
-// the forecast, stays short.
+// noteRefused records that a person's command on topic was refused. The list stays
+// short even for topics that nobody empties it for, such as the forecast's.
 func (ws *commandQueue) noteRefused(topic string) {
 	if len(ws.refusedTopics) < maxRefusedTopics {
 		ws.refusedTopics = append(ws.refusedTopics, topic)
@@ -294,8 +296,8 @@ func (ws *commandQueue) noteRefused(topic string) {
 // maxRefusedTopics is more than a home has settings.
 const maxRefusedTopics = 1000
 
-// takeRefused are the topics of what was said no to since it was asked last, if this
-// node is the active one.
+// takeRefused returns the topics of the commands refused since the last call; none on a
+// standby.
 func (ws *commandQueue) takeRefused() []string {
 	all := ws.refusedTopics
 	if ws.refusedTopics = nil; !ws.Role.Active() {
@@ -304,21 +306,21 @@ func (ws *commandQueue) takeRefused() []string {
 	return all
 }
 
-// superseded is the end of a command after which a newer one has come. accepted is
-// whether the vendor may have been told; what people send is taken in any case.
+// superseded is the outcome of a command that was replaced by a newer one. accepted
+// says whether the vendor may know of it; a person's command always counts as accepted.
 func superseded(accepted bool) outcome {
 	return outcome{accepted: accepted, reason: "superseded by a newer command", expected: true}
 }
 
-// wasSent reports whether the vendor may know of a write that is under way.
+// wasSent reports whether the vendor may know of the write.
 func (w *write) wasSent() bool { return !w.sent.IsZero() }
 
-// forPerson reports whether a person has asked for a part of it.
+// forPerson reports whether a person asked for any part of it.
 func (w *write) forPerson() bool {
 	return slices.ContainsFunc(w.answers, func(a answer) bool { return a.person })
 }
 
-// abandonAll ends all writes of a node that is no longer the active one.
+// abandonAll ends all writes, on a node that is no longer the active one.
 func (ws *commandQueue) abandonAll() {
 	for len(ws.open) > 0 {
 		ws.finish(ws.open[0], outcome{accepted: true, reason: "another node has taken over before the device showed it", expected: true})
@@ -374,7 +376,7 @@ func (ws *commandQueue) attempt(ctx context.Context, w *write) {
 	}
 }
 
-// postpone leaves a write for later, or ends it if later is too late.
+// postpone puts a write off until at, or ends it if that is too late.
 func (ws *commandQueue) postpone(w *write, at time.Time) {
 	w.beginAnswer()
 	switch {
@@ -387,12 +389,12 @@ func (ws *commandQueue) postpone(w *write, at time.Time) {
 	}
 }
 
-// A pollResult is what became of one.
+// A pollResult is the outcome of a poll.
 type pollResult int
 
 const (
-	notPolled  pollResult = iota // there was none: the vendor wants no reads yet
-	pollFailed                   // the vendor did not answer as it should
+	notPolled  pollResult = iota // there was no poll: the vendor does not want reads yet
+	pollFailed                   // the vendor did not answer properly
 	pollOK
 )
 
@@ -403,7 +405,7 @@ func pollResultOf(err error) pollResult {
 	return pollOK
 }
 
-// afterPoll looks at each write under way after a poll.
+// afterPoll continues each write in progress after a poll.
 func (ws *commandQueue) afterPoll(ctx context.Context, p pollResult) {
 	now := ws.Bus.Now()
 	for _, w := range slices.Clone(ws.open) {
@@ -425,7 +427,7 @@ func (ws *commandQueue) afterPoll(ctx context.Context, p pollResult) {
 	}
 }
 
-// continueUnsent goes on with a write that has not reached the vendor.
+// continueUnsent continues a write that has not reached the vendor.
 func (ws *commandQueue) continueUnsent(ctx context.Context, w *write, p pollResult, now time.Time) {
 	switch {
 	case !now.Before(w.until):
@@ -438,7 +440,7 @@ func (ws *commandQueue) continueUnsent(ctx context.Context, w *write, p pollResu
 	}
 }
 
-// continueUnshown goes on with a write that the device does not show.
+// continueUnshown continues a write that the device does not show.
 func (ws *commandQueue) continueUnshown(ctx context.Context, w *write, v verdict, p pollResult, now time.Time) {
 	for w.read < len(readBacks) && !now.Before(w.sent.Add(readBacks[w.read])) {
 		w.read++

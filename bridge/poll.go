@@ -16,28 +16,28 @@ import (
 	"powermgr/devices"
 )
 
-// Role says what this node is in the pair.
+// Role reports what this node is in the pair.
 type Role interface {
 	Active() bool       // false: another node polls and commands
 	Generation() uint64 // of the claim this node holds
 }
 
-// Shared is what every part of the bridge needs; all are required but Limits
-// and Chance.
+// Shared is what every part of the bridge needs; all fields are required but Limits and
+// Chance.
 type Shared struct {
 	Bus    *bus.Bus
 	Topics devices.Topics
 	Role   Role
 	Log    *slog.Logger
-	// Limits keeps over a restart how long vendors want to be left alone. Nil:
-	// nothing does.
+	// Limits stores, over a restart, how long vendors want to be left alone. Nil: that
+	// is forgotten.
 	Limits Store
-	// Chance spreads retries, so that homes do not all come back at once: it
-	// gives a number in [0, 1). Nil: a random one.
+	// Chance randomizes retries, so that homes do not all come back at once: it returns
+	// a number in [0, 1). Nil: a random one.
 	Chance func() float64
 }
 
-// publish says v, a text or what becomes JSON.
+// publish publishes v as it is if it is a string, and as JSON otherwise.
 func (s Shared) publish(topic string, retain bool, v any) {
 	text, ok := v.(string)
 	b := []byte(text)
@@ -51,27 +51,27 @@ func (s Shared) publish(topic string, retain bool, v any) {
 	s.Bus.Publish(bus.Message{Topic: topic, Payload: b, Retain: retain})
 }
 
-// poller is the polling of one vendor account: when, whether it answers, and
-// what is said of it.
+// A poller schedules the polling of one vendor account, and tracks and publishes
+// whether the vendor answers.
 type poller struct {
 	Shared
 	name      string                            // "powerwall", for logs
 	topic     string                            // of the API figures
 	every     func(now time.Time) time.Duration // between polls; required
 	meter     *Meter                            // nil: calls are not counted
-	restoring func() bool                       // whether something has still to be restored; nil: never
+	restoring func() bool                       // whether something still has to be restored; nil: never
 
 	next          time.Time // of the regular poll; zero: at once
-	quiet         quiet     // what the vendor asked for
+	quiet         quiet     // until when the vendor asked to be left alone
 	waits         *backoff.ExponentialBackOff
 	failures      int       // in a row
-	interruptions int       // polls in a row that a command ended
+	interruptions int       // polls in a row that a command interrupted
 	readAsOf      time.Time // of the last good reading
 	readAt        time.Time // when that was
-	readAll       bool      // the next poll reads all there is to read
-	checked       time.Time // by a standby: its authorization
-	problem       string    // what was last warned of; empty: all is well
-	reason        string    // of trouble, as it was last
+	readAll       bool      // the next poll reads everything there is
+	checked       time.Time // when a standby last checked its authorization
+	problem       string    // the kind of problem that was last warned about; empty: none
+	reason        string    // the latest reason of problem
 	suspect       string    // why a command was not authorized, until a poll has shown whether reads are; empty: none
 	denied        string    // why commands are not authorized, though reads are; empty: they are
 	online        *bool     // whether it answers; nil: not known yet
@@ -81,10 +81,10 @@ type poller struct {
 const (
 	firstWait        = 30 * time.Second
 	longWait         = 10 * time.Minute
-	restoringWait    = 90 * time.Second // at most, while something has to be restored
-	waitJitter       = 0.3              // of a wait, either way
-	failuresOffline  = 3                // in a row, after which it is said to be offline
-	maxInterruptions = 2                // polls in a row that commands may end
+	restoringWait    = 90 * time.Second // maximum while something has to be restored
+	waitJitter       = 0.3              // share of a wait by which it is varied, either way
+	failuresOffline  = 3                // in a row, before the vendor counts as offline
+	maxInterruptions = 2                // polls in a row that commands may interrupt
 )
 
 func newPoller(s Shared, name, topic string, every func(time.Time) time.Duration, m *Meter) *poller {
@@ -96,15 +96,15 @@ func newPoller(s Shared, name, topic string, every func(time.Time) time.Duration
 		backoff.WithMaxElapsedTime(0), backoff.WithRandomizationFactor(0))}
 }
 
-// API is the payload of powerwall/api, thermostats/api and weather/api, which
-// is retained: how one vendor's interface fares.
+// API is the payload of powerwall/api, thermostats/api and weather/api, which are
+// retained: how one vendor's API is doing.
 type API struct {
 	AgeSeconds  *float64 `json:"age_seconds"`  // of the last figures; null: there were none yet
 	CallsToday  int      `json:"calls_today"`  // in the home's local day, since the start
 	FailedToday int      `json:"failed_today"` // of them
-	// CallsMonth are those that may cost money in the home's calendar month, by
-	// this node, and CallsPerMonth what they are to stay below: 0 is no limit.
-	// Both are null where no vendor bills.
+	// CallsMonth counts the calls of this node in the home's calendar month that may
+	// cost money, and CallsPerMonth is the limit that they are kept below: 0 is no
+	// limit. Both are null where no vendor bills.
 	CallsMonth    *int `json:"calls_this_month"`
 	CallsPerMonth *int `json:"calls_per_month"`
 
@@ -114,8 +114,8 @@ type API struct {
 	Reauthorise bool    `json:"reauthorise"`     // a person has to run powermgr auth
 }
 
-// roleChanged reports whether m says that the standing of this node has changed:
-// then it is time to look.
+// roleChanged reports whether m announces a new role of this node, and then has the
+// next poll made at once.
 func (a *poller) roleChanged(m bus.Message) bool {
 	if m.Topic != bus.Role {
 		return false
@@ -124,16 +124,16 @@ func (a *poller) roleChanged(m bus.Message) bool {
 	return true
 }
 
-// standby is when a node that is not the active one looks again, should it
-// have missed that it is.
+// standby is when a node that is not the active one checks its role again, in case it
+// missed the change.
 const standby = time.Hour
 
-// checkEvery is how often a standby looks whether its own authorization with a
-// vendor is good: when it has to take over it would be late to learn.
+// checkEvery is how often a standby checks its own authorization with a vendor: when it
+// has to take over, it would be too late to find out.
 const checkEvery = 24 * time.Hour
 
-// standBy is a look of a node that is not the active one, which polls nothing
-// but for the sake of its own authorization.
+// standBy is the turn of a node that is not the active one. It polls only to check its
+// own authorization.
 func (a *poller) standBy(ctx context.Context, sub *bus.Subscription, work func(context.Context) error) {
 	now := a.Bus.Now()
 	a.next = now.Add(standby)
@@ -154,8 +154,8 @@ func (a *poller) standBy(ctx context.Context, sub *bus.Subscription, work func(c
 	}
 }
 
-// read makes one poll of it. interrupted says that a command ended it, which
-// then goes first; but commands cannot keep an account from ever being read.
+// read makes one poll with work. interrupted says that a command interrupted it and
+// goes first; but commands cannot keep an account from ever being read.
 func (a *poller) read(ctx context.Context, sub *bus.Subscription, work func(context.Context) error) (interrupted bool, err error) {
 	if a.interruptions >= maxInterruptions {
 		a.interruptions = 0
@@ -172,7 +172,7 @@ func (a *poller) read(ctx context.Context, sub *bus.Subscription, work func(cont
 	return false, err
 }
 
-// polled notes the outcome of a poll at now; asOf is that of the figures.
+// polled records the outcome of a poll at now; asOf is when the figures were measured.
 func (a *poller) polled(now, asOf time.Time, err error) {
 	if err == nil {
 		a.readAsOf, a.readAt = asOf, now
@@ -201,8 +201,8 @@ func (a *poller) polled(now, asOf time.Time, err error) {
 	a.publishAPI(now)
 }
 
-// good notes that the vendor has answered as it should, be it with a part of
-// what there is to read.
+// good records that the vendor has answered properly, even if only part of the data was
+// read.
 func (a *poller) good(now time.Time) {
 	a.failures = 0
 	a.answered(now)
@@ -214,7 +214,7 @@ func (a *poller) good(now time.Time) {
 	a.online = new(true)
 }
 
-// publishAPI publishes the API figures.
+// publishAPI publishes the API payload.
 func (a *poller) publishAPI(now time.Time) {
 	var api API
 	if !a.readAsOf.IsZero() {
@@ -242,7 +242,7 @@ func (a *poller) publishAPI(now time.Time) {
 	a.publish(a.topic, true, api)
 }
 
-// wait is how long to leave the vendor alone after a poll without success.
+// wait returns how long to leave the vendor alone after a failed poll.
 func (a *poller) wait(kind devices.Kind, err error) time.Duration {
 	var asked time.Duration
 	var e *devices.Error
@@ -264,9 +264,9 @@ func (a *poller) wait(kind devices.Kind, err error) time.Duration {
 	return max(asked, min(next, most))
 }
 
-// due is when to look next: regularly, but never before the vendor wants to be
-// read, or for a write under way (zero: none), which has to come to its end
-// whether the device can be read or not.
+// due returns when to act next: at the regular poll, but not before the vendor accepts
+// reads; or for a write in progress (zero: none), which has to be concluded whether the
+// device can be read or not.
 func (a *poller) due(write time.Time) time.Time {
 	at := maxTime(a.next, a.quiet.Reads)
 	if !write.IsZero() {
@@ -278,7 +278,8 @@ func (a *poller) due(write time.Time) time.Time {
 	return at
 }
 
-// noReads says until when the vendor wants no reads; nil: it can be read.
+// noReads returns an error that says until when the vendor accepts no reads; nil: it
+// can be read.
 func (a *poller) noReads(now time.Time) error {
 	if !a.readsPaused(now) {
 		return nil
@@ -286,7 +287,7 @@ func (a *poller) noReads(now time.Time) error {
 	return &devices.Error{Vendor: a.name, Op: "read it first", Kind: devices.Throttled, Err: fmt.Errorf("the vendor wants no reads for another %s", a.quiet.Reads.Sub(now).Round(time.Second))}
 }
 
-// publishAvailability publishes whether a device is there, if it was not said before.
+// publishAvailability publishes whether a device is online, if that has changed.
 func (s Shared) publishAvailability(topic string, online bool) {
 	state := devices.Offline
 	if online {
@@ -297,8 +298,8 @@ func (s Shared) publishAvailability(topic string, online bool) {
 	}
 }
 
-// bounded runs work under a deadline in real time, whatever clock the part
-// lives by: a socket knows no other.
+// bounded runs work under a deadline in real time, whatever clock the part uses: the
+// network knows no other.
 func bounded(ctx context.Context, work func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, devices.CallWithin)
 	defer cancel()

@@ -13,46 +13,46 @@ import (
 	"powermgr/devices"
 )
 
-// PowerwallOptions are what a Powerwall part needs; all are required but Meter,
-// Energy, History and Owed.
+// PowerwallOptions are what a Powerwall part needs; all fields are required but Meter,
+// Energy, History, Restoring and Budget.
 type PowerwallOptions struct {
 	Shared
 	Device    PowerwallDevice
 	Every     func(now time.Time) time.Duration // between polls
 	Meter     *Meter                            // nil: calls are not counted
-	Energy    *Energy                           // nil: lifetime counters only as the vendor gives them
-	Restoring func() bool                       // whether it has still to be given something back; nil: never
-	// History is what Energy follows. Nil: power alone.
+	Energy    *Energy                           // nil: only the lifetime counters that the vendor provides
+	Restoring func() bool                       // whether a setting of it still has to be restored; nil: never
+	// History is where Energy gets the vendor's own figures. Nil: it uses power alone.
 	History EnergyHistory
-	// Budget is what calls there are, if their number is limited; Every then says
-	// how often to read at most. Nil, or one without a limit: each poll reads
-	// everything, every so often.
+	// Budget limits the number of calls; Every then is the shortest time between
+	// readings. Nil, or a budget without a limit: each poll reads everything, at a
+	// fixed interval.
 	Budget *Budget
-	// Moment is what the pace depends on under a limit; required then.
+	// Moment returns what the pace depends on when calls are limited; required then.
 	Moment func(now time.Time) Moment
 }
 
-// Powerwall polls one battery and carries out the commands to it. Polls and
-// writes never interleave, and a command goes before a poll under way.
+// Powerwall polls one battery and carries out the commands to it. Polls and writes
+// never overlap, and a command interrupts a poll.
 type Powerwall struct {
 	PowerwallOptions
 	poller     *poller
 	queue      *commandQueue
 	sub        *bus.Subscription
 	last       *devices.PowerwallReading
-	past       map[string][]any // by setting: what may still show from before the write under way; nil first: whatever shows first
+	past       map[string][]any // by setting: values that may still show from before the write in progress; nil first: whatever shows first
 	standingBy bool             // another node is the active one
-	tariff     []byte           // as it was published last
+	tariff     []byte           // as it was last published
 
-	commanded map[string]time.Time   // by setting: when a command for it last came
+	commanded map[string]time.Time   // by setting: when the last command for it came
 	changed   time.Time              // when a reading last showed a setting that was not asked for here
-	rereads   map[string][]time.Time // by setting: when the settings are to be read, whatever their pace; "": after a change that nobody asked for here
+	rereads   map[string][]time.Time // by setting: when to read the settings regardless of the pace; "": after a change that was not asked for here
 
-	historyAt      time.Time // history is not read before
-	historyProblem string    // why it was not, as last said; empty: it was
+	historyAt      time.Time // history is not read before this
+	historyProblem string    // why history could not be read, as last logged; empty: it could
 }
 
-// NewPowerwall returns a part that has subscribed already.
+// NewPowerwall returns a part that is already subscribed.
 func NewPowerwall(o PowerwallOptions) *Powerwall {
 	p := &Powerwall{
 		PowerwallOptions: o, past: map[string][]any{}, rereads: map[string][]time.Time{}, commanded: map[string]time.Time{},
@@ -64,7 +64,7 @@ func NewPowerwall(o PowerwallOptions) *Powerwall {
 	return p
 }
 
-// Run works until ctx ends; its error is ctx's.
+// Run polls and carries out commands until ctx ends, and returns ctx's error.
 func (p *Powerwall) Run(ctx context.Context) error {
 	defer p.sub.Close()
 	defer p.saveCounters()
@@ -104,7 +104,7 @@ func (p *Powerwall) standBy(ctx context.Context) {
 	})
 }
 
-// saveCounters makes the counters safe for whoever goes on with them.
+// saveCounters saves the counters for whoever continues them.
 func (p *Powerwall) saveCounters() {
 	if p.Energy != nil {
 		p.Energy.StandBy()
@@ -114,9 +114,9 @@ func (p *Powerwall) saveCounters() {
 	}
 }
 
-// recallCounters goes on from the energy counters that the broker has, where they are
-// ahead of this node's: Home Assistant has counted up to those. Nothing else of
-// a stored state is believed.
+// recallCounters continues from the energy counters that the broker has, where they are
+// ahead of this node's: Home Assistant has counted up to those. Nothing else in a
+// stored state is trusted.
 func (p *Powerwall) recallCounters(m bus.Message) {
 	defer p.Bus.Publish(bus.Message{Topic: bus.Seen(p.Topics.Powerwall(devices.StateLeaf)), Payload: m.Payload, Retain: true}) // the link waits for it
 	r, err := bus.Decode[devices.PowerwallReading](m)
@@ -236,7 +236,7 @@ func (p *Powerwall) command(ctx context.Context, m bus.Message) {
 	p.queue.start(ctx, w)
 }
 
-// lastSend is until when a command may be sent for the first time.
+// lastSend returns until when a command may be sent for the first time.
 func lastSend(m bus.Message, now time.Time) time.Time {
 	until := now.Add(devices.CommandLife)
 	if !m.Expires.IsZero() {
@@ -245,8 +245,8 @@ func lastSend(m bus.Message, now time.Time) time.Time {
 	return until
 }
 
-// supersede ends the write of a setting that is under way. What it asked for
-// may land late and is no stranger's doing.
+// supersede ends the write of a setting that is in progress. What it asked for may
+// still land, and is then nobody else's change.
 func (p *Powerwall) supersede(setting string) {
 	if !p.queue.pending(setting) {
 		p.past[setting] = []any{p.value(setting)}
@@ -258,7 +258,7 @@ func (p *Powerwall) supersede(setting string) {
 	}
 }
 
-// remember adds to what may still show; the latest count.
+// remember appends v to the values that may still show, and keeps the latest.
 func remember[T any](past []T, v T) []T {
 	const most = 8
 	past = append(past, v)
@@ -281,7 +281,7 @@ func (p *Powerwall) look(setting string, want any) verdict {
 	return shownOther
 }
 
-// powerwallCommand reads the value of a command. The accepted forms:
+// powerwallCommand parses the value of a command. The accepted forms:
 //
 //	reserve/set        0–80 or 100, with or without %
 //	mode/set           self_consumption, autonomous, backup
@@ -320,8 +320,8 @@ func powerwallCommand(setting, value string) (cmd devices.PowerwallCommand, err 
 	return cmd, err
 }
 
-// describePowerwall is the value of a command as people and results have it;
-// nil for a command without one.
+// describePowerwall returns the value of a command as it appears in results; nil for a
+// command without one.
 func describePowerwall(c devices.PowerwallCommand) any {
 	switch {
 	case c.Reserve != nil:
@@ -345,7 +345,7 @@ func onOff(on bool) string {
 	return "OFF"
 }
 
-// value is what the last reading shows of a setting, in the form of
+// value returns what the last reading shows of a setting, in the form of
 // describePowerwall; nil if that is unknown.
 func (p *Powerwall) value(setting string) any {
 	if p.last == nil {
@@ -354,7 +354,7 @@ func (p *Powerwall) value(setting string) any {
 	return p.settingsOf(*p.last)[setting]
 }
 
-// settingsOf is value for each setting of a reading.
+// settingsOf returns the value of each setting in a reading.
 func (p *Powerwall) settingsOf(r devices.PowerwallReading) map[string]any {
 	return map[string]any{
 		"reserve": describePowerwall(devices.PowerwallCommand{Reserve: r.ReservePercent}), "mode": describePowerwall(devices.PowerwallCommand{Mode: r.Mode}),

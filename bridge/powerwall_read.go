@@ -13,7 +13,7 @@ import (
 // reads everything. With one, the figures and the settings have paces of their
 // own, and one call less is made wherever only one of the two is wanted.
 
-// A part is what is read of a battery in one go.
+// A part is what is read of a battery in one request.
 type part int
 
 const (
@@ -24,28 +24,28 @@ const (
 )
 
 const (
-	// paceAgain is how often it is looked whether the pace has changed, as an
-	// override does.
+	// paceAgain is how often to check whether the pace has changed, for example by an
+	// override.
 	paceAgain = time.Minute
-	// changedAgain is when settings that nobody asked for here are read a second
-	// time: one reading alone decides nothing.
+	// changedAgain is when settings that nobody asked for here are read a second time:
+	// one reading alone decides nothing.
 	changedAgain = time.Minute
 )
 
 // When the settings are read after a command, besides until it shows.
 const (
-	rereadSettled = devices.ShownWithin + 30*time.Second     // an earlier one can no longer land over it
+	rereadSettled = devices.ShownWithin + 30*time.Second     // an earlier write can no longer land over it
 	rereadLate    = devices.AnswerWithin + 30*time.Second    // it can no longer land itself
-	rereadLimit   = devices.ReserveLimitWithin + time.Minute // the device has made up its mind that it does not accept a reserve above snapsBack
+	rereadLimit   = devices.ReserveLimitWithin + time.Minute // by then the device has refused a reserve above snapsBack, if it does
 )
 
-// snapsBack is what a Powerwall may turn a higher reserve into, at once or half an
-// hour later.
+// snapsBack is what a Powerwall may turn a higher reserve into, at once or half an hour
+// later.
 const snapsBack = 80
 
 func (p *Powerwall) limited() bool { return p.Budget != nil && p.Budget.Calls > 0 }
 
-// pace is how long after now the next poll is due.
+// pace returns how long after now the next poll is due.
 func (p *Powerwall) pace(now time.Time) time.Duration {
 	every := p.Every(now)
 	if p.limited() {
@@ -54,7 +54,7 @@ func (p *Powerwall) pace(now time.Time) time.Duration {
 	return every
 }
 
-// moment is what the pace depends on at now.
+// moment returns what the pace depends on at now.
 func (p *Powerwall) moment(now time.Time) Moment {
 	m := p.Moment(now)
 	m.Restoring = p.restoring()
@@ -70,7 +70,7 @@ func (p *Powerwall) historyEvery(now time.Time) time.Duration {
 	return historyEvery
 }
 
-// due is when to look next.
+// due returns when to act next.
 func (p *Powerwall) due(now time.Time) time.Time {
 	if !p.paced() {
 		return p.poller.due(p.queue.due())
@@ -81,20 +81,20 @@ func (p *Powerwall) due(now time.Time) time.Time {
 	return minTime(at, now.Add(paceAgain))
 }
 
-// paced reports whether the paces say what is read: not on standby, and not until
-// the vendor has answered, for then a poll is there to get hold of it.
+// paced reports whether the pace decides what is read: not on standby, and not while
+// the vendor does not answer, when a poll is there to reach it at all.
 func (p *Powerwall) paced() bool {
 	return p.limited() && p.Role.Active() && p.last != nil && p.poller.problem == "" && !p.poller.readAll
 }
 
-// advanceNextRead brings the next reading of the figures forward when the pace has become
+// advanceNextRead brings the next reading of the figures forward if the pace has become
 // quicker since the last.
 func (p *Powerwall) advanceNextRead(m Moment, now time.Time) {
 	last := p.last.PolledAt
 	p.poller.next = minTime(p.poller.next, maxTime(m.figures(p.Budget.Paces(now), last), last.Add(p.Every(now))))
 }
 
-// settingsDue is when the settings are to be read next.
+// settingsDue returns when the settings are to be read next.
 func (p *Powerwall) settingsDue(m Moment, now time.Time) time.Time {
 	at := m.settings(p.Budget.Paces(now), p.last.SettingsAsOf())
 	for _, looks := range p.rereads {
@@ -105,7 +105,7 @@ func (p *Powerwall) settingsDue(m Moment, now time.Time) time.Time {
 	return at
 }
 
-// partDue is what is to be read at now.
+// partDue returns what is to be read at now.
 func (p *Powerwall) partDue(now time.Time) part {
 	if !p.paced() {
 		return everything
@@ -124,14 +124,14 @@ func (p *Powerwall) partDue(now time.Time) part {
 	return nothing
 }
 
-// usedByOthers reports whether somebody else has the battery for a while, and may change
-// its settings: a storm, the utility, or an outage.
+// usedByOthers reports whether a storm, the utility or an outage is in control of the
+// battery, and may change its settings.
 func usedByOthers(r devices.PowerwallReading) bool {
 	is := func(flag *bool) bool { return flag != nil && *flag }
 	return is(r.StormActive) || is(r.GridServicesActive) || r.GridConnected != nil && !*r.GridConnected
 }
 
-// read reads a part of the battery. What it leaves out is as it was.
+// read reads a part of the battery. The rest is as in the last reading.
 func (p *Powerwall) read(ctx context.Context, wanted part) (r devices.PowerwallReading, err error) {
 	switch wanted {
 	case figures:
@@ -148,7 +148,7 @@ func (p *Powerwall) read(ctx context.Context, wanted part) (r devices.PowerwallR
 	return r, err
 }
 
-// publishRead publishes what a reading has brought.
+// publishRead takes in a reading, and publishes what it has changed.
 func (p *Powerwall) publishRead(r devices.PowerwallReading, wanted part, err error) {
 	now := p.Bus.Now()
 	if err == nil {
@@ -197,9 +197,9 @@ func (p *Powerwall) publishRead(r devices.PowerwallReading, wanted part, err err
 	}
 }
 
-// changedElsewhere reports whether a reading shows a reserve or a mode that the last one
-// did not, and that nobody has asked for here. What was before a command can show
-// until its write can no longer land.
+// changedElsewhere reports whether a reading shows a new reserve or mode that nobody
+// asked for here. A value from before a command may show until the write of it can no
+// longer land.
 func (p *Powerwall) changedElsewhere(r devices.PowerwallReading, now time.Time) bool {
 	before := p.settingsOf(*p.last)
 	after := p.settingsOf(r)
@@ -216,8 +216,7 @@ func (p *Powerwall) changedElsewhere(r devices.PowerwallReading, now time.Time) 
 	return false
 }
 
-// scheduleRereads sees to it that the settings are read at the times that matter after
-// a command for one.
+// scheduleRereads has the settings read at the times that matter after a command.
 func (p *Powerwall) scheduleRereads(setting string, cmd devices.PowerwallCommand, now time.Time) {
 	looks := []time.Time{now.Add(rereadLate)}
 	if p.queue.pending(setting) {
@@ -229,10 +228,10 @@ func (p *Powerwall) scheduleRereads(setting string, cmd devices.PowerwallCommand
 	p.rereads[setting] = looks
 }
 
-// unchanged reads the settings before an automatic command is sent, and says why
-// it must not be: the controller has decided from an older reading, and somebody
-// may have made a choice since. It decides again from this one. What restores
-// goes all the same if they cannot be read.
+// unchanged reads the settings before an automatic command is sent, and returns why it
+// must not be: the controller has decided from an older reading, and somebody may have
+// made a choice since. The controller decides again from the new one. A command that
+// restores something is sent even if the settings cannot be read.
 func (p *Powerwall) unchanged(ctx context.Context, restores bool) error {
 	now := p.Bus.Now()
 	if p.last == nil || now.Sub(p.last.SettingsAsOf()).Abs() >= devices.JustRead {
@@ -253,7 +252,7 @@ func (p *Powerwall) unchanged(ctx context.Context, restores bool) error {
 	return nil
 }
 
-// readNow reads the settings, whenever they are due.
+// readNow reads the settings, whether or not they are due.
 func (p *Powerwall) readNow(ctx context.Context) error {
 	wanted := settings
 	if p.last == nil || p.poller.problem != "" {

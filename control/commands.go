@@ -13,17 +13,18 @@ import (
 // two writes for one command, and a process that dies between them leaves it in a mode
 // that nobody asked for.
 
-// longestPayload is more than any command needs.
+// longestPayload is more bytes than any command needs.
 const longestPayload = 500
 
-// noteCommand notes what a person asks of a device.
+// noteCommand remembers the payload of a person's command to a device.
 func (c *Controller) noteCommand(m bus.Message) {
 	if _, again := c.userCommands[m.Topic]; m.Source != devices.SourceControl && !m.Retain && (again || len(c.userCommands) < maxOpen) && len(m.Payload) <= longestPayload {
 		c.userCommands[m.Topic] = string(m.Payload)
 	}
 }
 
-// noteAnswer notes a person's command from the first answer to the last.
+// noteAnswer records a person's command in the journal from its first answer to its
+// last.
 func (c *Controller) noteAnswer(result string, a rules.Answer) {
 	topic := strings.TrimSuffix(result, devices.ResultSuffix) + devices.Set
 	payload, heard := c.userCommands[topic]
@@ -49,7 +50,7 @@ func (c *Controller) noteAnswer(result string, a rules.Answer) {
 	}
 }
 
-// recordCommand notes the command of a topic for the next save; nil: there is none.
+// recordCommand sets the command of a topic for the next save; nil removes it.
 func (c *Controller) recordCommand(topic string, k *rules.Command) {
 	all := maps.Clone(c.state.Persisted.Commands)
 	if all == nil {
@@ -66,9 +67,9 @@ func (c *Controller) recordCommand(topic string, k *rules.Command) {
 	c.state.Persisted.Commands = all
 }
 
-// resendCommands sends once more what a person had asked of a device that has been read, if
-// the process that accepted it did not live to say what became of it. What is older than
-// a command is worth is not sent any more.
+// resendCommands sends a person's commands to the device of ev again if the process
+// that accepted them ended without reporting the result. Commands older than
+// devices.CommandLife are dropped.
 func (c *Controller) resendCommands(ev rules.Event) {
 	if c.state.Standby {
 		clear(c.acceptedHere)

@@ -17,7 +17,7 @@ import (
 	"powermgr/devices"
 )
 
-// Role says what this node is in the pair.
+// Role reports what this node is in the pair.
 type Role interface {
 	Active() bool       // false: another node is; nothing is decided here
 	Generation() uint64 // of the claim this node holds
@@ -41,35 +41,35 @@ type Controller struct {
 	state rules.State
 	shown *State // the last control/state; nil: none yet
 
-	unread *knownHome // what is read again after another controller; nil: all of it was
+	unread *knownHome // what the controller before this one knew and this one has yet to read; nil: nothing
 
-	contest string // what is wrong while others command the same devices; empty: none does
-	missing string // which thermostats are not on the account, as bus.Missing has it
+	contest string // what is wrong while other daemons command the same devices; empty: none does
+	missing string // the thermostats that are not on the account, in the words of bus.Missing
 
-	lastStep atomic.Int64 // when the loop last turned, Unix seconds on the bus's clock
+	lastStep atomic.Int64 // Unix seconds of the last step, on the bus's clock
 
-	userCommands map[string]string // payload of the last command of a person, by topic
-	acceptedHere map[string]bool   // topics of the commands on their way that this process has heard of
+	userCommands map[string]string // payload of a person's last command, by topic
+	acceptedHere map[string]bool   // topics of commands on their way that this process has seen accepted
 
-	heldReadings []rules.Event // readings that came while it waited
-	saveBy       time.Time     // what a reading changed is made safe by then; zero: nothing waits for it
-	waitUntil    time.Time     // nothing is decided before: a retained journal may come; zero: no waiting
+	heldReadings []rules.Event // readings that arrived while it waited for a journal
+	saveBy       time.Time     // when a change made by a reading has to be saved; zero: nothing waits
+	waitUntil    time.Time     // nothing is decided before this, since a retained journal may come; zero: no waiting
 	noJournal    bool          // there was no journal on the disk
-	gotRetained  bool          // the broker has delivered what it had stored at the start
+	gotRetained  bool          // the broker has delivered what it had retained at the start
 }
 
-// journalTimeout is how long a node without a journal of its own, or with one that it
-// cannot write, waits for the one that the broker may hold, before it takes what
-// it finds for a baseline.
+// journalTimeout is how long a node that has no journal, or cannot write its own,
+// waits for one from the broker before it accepts the settings it finds as the
+// baseline.
 const journalTimeout = 10 * time.Second
 
-// JournalBatchDelay is how long what a reading changed may wait for more of its kind
-// before it is made safe, so that the confirmations of several devices are one
-// write to the disk. To lose it is to have died before the reading came.
+// JournalBatchDelay is how long a change made by a reading may wait before it is
+// saved, so that the confirmations of several devices become one write to the disk.
+// Losing such a change in a crash is no worse than crashing before the reading.
 const JournalBatchDelay = time.Second
 
-// New returns a controller that has subscribed already, so that nothing
-// published from now on is missed.
+// New returns a controller. It subscribes at once, so nothing published from now on
+// is missed.
 func New(o Options) *Controller {
 	t := o.Topics
 	c := &Controller{Options: o, state: rules.State{Settings: o.Settings}, userCommands: map[string]string{}, acceptedHere: map[string]bool{}}
@@ -81,7 +81,7 @@ func New(o Options) *Controller {
 	return c
 }
 
-// Run controls until ctx ends. Its error is ctx's.
+// Run runs the control loop until ctx ends, and returns ctx's error.
 func (c *Controller) Run(ctx context.Context) error {
 	defer c.sub.Close()
 	wake := c.recover()
@@ -101,12 +101,12 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 }
 
-// LastStep is when the loop last turned: at most rules.Beat ago while all is
-// well. It may be called from any goroutine.
+// LastStep returns when the loop last took a step: at most rules.MaxStepInterval ago
+// while all is well. It may be called from any goroutine.
 func (c *Controller) LastStep() time.Time { return time.Unix(c.lastStep.Load(), 0) }
 
-// recover reads the journal and takes the first step. Nothing in a journal can
-// keep the controller from starting.
+// recover reads the journal and takes the first step. The controller starts whatever
+// the journal contains.
 func (c *Controller) recover() time.Time {
 	e, found, err := c.Journal.Load()
 	if err != nil {
@@ -128,8 +128,8 @@ func (c *Controller) recover() time.Time {
 	return c.step(rules.Tick{})
 }
 
-// step folds ev, makes what it changed safe, and carries the decision out. It
-// returns when to step next.
+// step applies ev, saves what it changed, and carries out the decision. It returns
+// when to step next.
 func (c *Controller) step(ev rules.Event) time.Time {
 	now := c.Bus.Now()
 	c.lastStep.Store(now.Unix())
@@ -155,11 +155,11 @@ func (c *Controller) step(ev rules.Event) time.Time {
 	return c.fold(ev, now)
 }
 
-// maxHeld is how many readings are held: more than there are devices.
+// maxHeld limits the readings that are held: more than there are devices.
 const maxHeld = 100
 
-// holdReading keeps a reading until there is a journal to understand it by, and reports
-// whether ev is one.
+// holdReading keeps a reading until there is a journal to interpret it with, and
+// reports whether ev is a reading.
 func (c *Controller) holdReading(ev rules.Event) bool {
 	switch ev.(type) {
 	case rules.BatteryRead, rules.ThermostatRead:
@@ -171,8 +171,8 @@ func (c *Controller) holdReading(ev rules.Event) bool {
 	return false
 }
 
-// fold is one step of the rules: first what it changes is made safe, then it
-// is carried out.
+// fold applies ev to the state: what changed is saved first, and then the decision is
+// carried out.
 func (c *Controller) fold(ev rules.Event, now time.Time) time.Time {
 	next, d := rules.Step(c.state, ev, now)
 	if next.Standby {
@@ -205,8 +205,8 @@ func (c *Controller) fold(ev rules.Event, now time.Time) time.Time {
 	return d.Wake
 }
 
-// batches reports whether what ev changed may wait for the next save: nothing
-// was made of it yet, and the next reading would tell it again.
+// batches reports whether the change made by ev may wait for the next save: nothing
+// was decided from it yet, and the next reading would repeat it.
 func (c *Controller) batches(ev rules.Event, next rules.State, d rules.Decision, now time.Time) bool {
 	switch ev.(type) {
 	case rules.BatteryRead, rules.ThermostatRead:
@@ -222,7 +222,7 @@ func (c *Controller) batches(ev rules.Event, next rules.State, d rules.Decision,
 	return !c.saveBy.IsZero()
 }
 
-// flush makes safe what still waits for it.
+// flush saves any change that still waits in the batch.
 func (c *Controller) flush() {
 	if c.saveBy.IsZero() || c.state.Standby {
 		return
@@ -232,8 +232,8 @@ func (c *Controller) flush() {
 	}
 }
 
-// awaitsJournal reports whether a journal from the broker may still come. One that
-// has come, or the other node's on the disk, may not be the newest there is.
+// awaitsJournal reports whether to keep waiting for a journal from the broker. The one
+// on the disk, or the first that arrives, may not be the newest.
 func (c *Controller) awaitsJournal(now time.Time) bool {
 	if !c.waitUntil.IsZero() && !now.Before(c.waitUntil) {
 		c.waitUntil = time.Time{}
@@ -293,8 +293,8 @@ func (c *Controller) publish(topic string, retain bool, v any) {
 	}
 }
 
-// encode writes what is published on topic. It cannot fail but for what came
-// from elsewhere, such as a time that JSON does not have.
+// encode returns v as JSON for topic. It fails only for values that came from
+// elsewhere, such as a time that JSON cannot represent.
 func (c *Controller) encode(topic string, v any) ([]byte, bool) {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -303,7 +303,7 @@ func (c *Controller) encode(topic string, v any) ([]byte, bool) {
 	return b, err == nil
 }
 
-// handle folds one message. The zero time means that nothing was stepped.
+// handle processes one message. It returns the zero time if no step was taken.
 func (c *Controller) handle(m bus.Message) time.Time {
 	switch m.Topic {
 	case bus.LinkState:
@@ -359,9 +359,9 @@ func (c *Controller) handle(m bus.Message) time.Time {
 	return next
 }
 
-// handleJournal takes over a journal that a node has published, if it is newer than
-// the one of this node and may be taken over: that of the node of the pair that
-// was active before, or, at the start, what this node has lost.
+// handleJournal takes over a journal published by a node if it is newer than this
+// node's and may be taken over: that of the other node of the pair, or, at the start,
+// one that this node has lost.
 func (c *Controller) handleJournal(node string, m bus.Message) time.Time {
 	if m.Origin == bus.Local || len(m.Payload) == 0 {
 		return time.Time{}
@@ -382,10 +382,10 @@ func (c *Controller) handleJournal(node string, m bus.Message) time.Time {
 	return c.step(rules.Recovered{Persisted: now.Persisted()})
 }
 
-// adopts reports whether the journal e that a node has published may be taken
-// over. Two nodes that did so while both are active would do it without end.
-// An active node of a pair takes over what the other one did while they did not
-// see each other: one of the two stands by as soon as they do.
+// adopts reports whether the journal e, published by node, may be taken over. Two
+// active nodes that adopted each other's journal would go on forever. An active node of
+// a pair does take over what the other one did while they could not see each other: one
+// of the two stands by as soon as they can.
 func (c *Controller) adopts(node string, e journal.Entry) bool {
 	switch {
 	case e.DryRun && !c.Settings.DryRun: // nothing in it has reached a device
@@ -398,8 +398,8 @@ func (c *Controller) adopts(node string, e journal.Entry) bool {
 	return !e.Alone
 }
 
-// rereadJournal takes over what the other node's journal says by now, if it came on
-// the disk alone.
+// rereadJournal takes over the other node's latest journal if it has arrived on the
+// disk but not through the broker.
 func (c *Controller) rereadJournal() {
 	if e, ok := c.Journal.Reread(); ok {
 		c.Log.Info("newer journal found on the disk", "node", e.Node, "generation", e.Generation, "sequence", e.Sequence)
@@ -407,7 +407,7 @@ func (c *Controller) rereadJournal() {
 	}
 }
 
-// handleCommand handles a command to the controller itself.
+// handleCommand handles a command to the controller itself, and answers it.
 func (c *Controller) handleCommand(name string, m bus.Message) time.Time {
 	if len(m.Payload) == 0 && m.Retain || !c.Role.Active() {
 		return time.Time{} // an empty one clears a retained command
@@ -451,7 +451,7 @@ func (c *Controller) handleCommand(name string, m bus.Message) time.Time {
 	return next
 }
 
-// handlePlan folds what the planner of this process says.
+// handlePlan passes the plan of this process's planner to the rules.
 func (c *Controller) handlePlan(m bus.Message) time.Time {
 	if m.Origin != bus.Local || len(m.Payload) == 0 {
 		return time.Time{}
@@ -474,7 +474,7 @@ func (c *Controller) handlePlan(m bus.Message) time.Time {
 	return c.step(ev)
 }
 
-// applied is what holds after a command to the controller.
+// applied returns the value in force after a command to the controller.
 func (c *Controller) applied(name string) any {
 	if name == "strategy"+devices.Set || name == "strategy" {
 		return string(c.state.Strategy())

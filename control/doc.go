@@ -1,41 +1,41 @@
 // Package control is the peak controller. It subscribes to state topics, lets
-// package rules decide, keeps in the journal what it would have to undo, and
-// publishes command topics. It never calls a device: whatever polls and
-// commands them may live in another process, behind the broker.
+// package rules decide, records in the journal whatever it would have to undo, and
+// publishes command topics. It never calls a device itself: the bridge, which does,
+// may run in another process, on the other side of the broker.
 //
 // # Glossary
 //
-// Some words, and whoever knows them can read control/rules. From a reading
-// to a write the data passes, in this order:
+// These terms are all it takes to read control/rules. They are in the order in which
+// data passes through them on its way from a reading to a write:
 //
 //	setting    what a device is set to: a reserve, or set points with their hold.
 //	           devices.Setting, and devices.Same with the one tolerance.
-//	record     what is kept about one device over a crash and a change of node
+//	record     what is stored about one device, and survives a crash or a change of node
 //	           (rules.BatteryRecord, rules.ThermostatRecord). Its claim is what the rules have
 //	           set on a thermostat, until that is restored.
-//	version    which change made a record what it is: generation of the pair, sequence of
-//	           the save, writer. Journals of two nodes come together record by record
-//	           (journal.Records.Join); of two records that did not know of each other the
-//	           higher version counts, and unite.go adds what it cannot know.
+//	version    identifies the last change of a record: generation of the pair, sequence of
+//	           the save, writer. Journals of two nodes are merged record by record
+//	           (journal.Records.Join); of two records that did not know of each other, the
+//	           one with the higher version counts, and unite.go adds what it cannot know.
 //	ledger     what can explain a reading: the record, what is wanted now, and the
 //	           readings before (rules.ReserveLedger, rules.ThermostatLedger). Facts only.
 //	cause      why the device shows what it shows (rules.AttributeReserve,
 //	           rules.AttributeSetting): a write of the rules has
 //	           landed, the device has a limit, a person has chosen, …
-//	tenure     whose the setting is (rules.Tenure): free, held, returning, yielded.
-//	           "Held" is held by the rules; "yielded" is a person's until the window
-//	           ends. The tables in tenure.go say what each cause makes of each
+//	tenure     who a setting belongs to (rules.Tenure): free, held, returning, yielded.
+//	           "Held" is held by the rules; "yielded" is left to a person until the
+//	           window ends. The tables in tenure.go say how each cause changes each
 //	           tenure; ExampleReserveTable and ExampleThermostatTable print them.
 //	effect     what a transition changes on record, and nothing else.
 //	choice     what a person wants while a write of the rules may still land over it.
-//	level      one voice in what is wanted: the device has told enough, its owner, a
+//	level      one of the sources of what is wanted: missing readings, the device's owner, a
 //	           person, an override, a plan, the calendar; for a thermostat also safety. The
-//	           first that has something to say decides, and is the reason people see
+//	           first that applies decides, and is the reason people see
 //	           (wanted.go, wanted_thermostat.go).
-//	reconcile  at most one write, when what is wanted is not what is in force or may be
-//	           overtaken, behind gates: the doubt, a person's command, the owner, the
-//	           journal, the spacing, the retries (reconcile.go).
-//	baseline   what a thermostat goes back to.
+//	reconcile  sends at most one write, when what is wanted is not in force or may be
+//	           overwritten, and every gate is open: doubt, a person's command, the owner,
+//	           the journal, spacing, retries (reconcile.go).
+//	baseline   what a thermostat is restored to.
 //	window     the lead and the peak, or the time between two of them: what people
 //	           choose is left alone until it ends.
 //	writes     what the rules have asked of a device (rules.Writes): the last write, which
@@ -44,12 +44,12 @@
 //	           shown, with its sender: the rules, or a person by command. It stays on
 //	           record for as long as the vendor may take to show it, or until a later
 //	           one is shown.
-//	limit      the highest reserve that a battery keeps; its floor is the lowest.
-//	doubt      a first reading that shows what nobody has asked for. The second
+//	limit      the highest reserve that a battery accepts; its floor is the lowest.
+//	doubt      a first reading of something that nobody asked for. The second one
 //	           decides, and a process that starts between the two knows of the first.
 //
-// All times that lean on each other (how long a write may take to be shown, when
-// an answer is overdue, retries, holds) are in devices/timings.go.
+// All times that depend on each other (how long a write may take to show, when an
+// answer is overdue, retries, holds) are in devices/timings.go.
 //
 // # Where it is
 //
@@ -59,8 +59,8 @@
 // thermostat.go.
 //
 // The bridge (write, commandQueue) and the adapters of the two Honeywell clouds
-// (sending, write) each keep their own note of what is on its way, for minutes and never
-// on a disk. They stay: the bridge owes every command an answer, with or without a
-// controller, and the adapters complete a command for one set point, a person's before
-// the rules hear of it. Each says so where it is declared.
+// (sending, write) also track what is on its way, for minutes and never on disk. That
+// stays: the bridge has to answer every command, with or without a controller, and
+// the adapters complete a command for one set point, even a person's, before the rules
+// hear of it. The comments on those types say so too.
 package control

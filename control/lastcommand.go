@@ -17,19 +17,19 @@ import (
 	"powermgr/devices"
 )
 
-// LastCommand is the payload of control/last_command: the last command that
-// somebody sent to powermgr, and what became of it. The controller's own commands
-// are its decisions, which control/event tells.
+// LastCommand is the payload of control/last_command: the last command that somebody
+// sent to powermgr, and its outcome. The controller's own commands are not included:
+// they are decisions, which control/event reports.
 type LastCommand struct {
-	State  string         `json:"state"` // both as one readable line
-	Topic  string         `json:"topic"` // the …/set it was sent to
+	State  string         `json:"state"` // the command and its outcome as one readable line
+	Topic  string         `json:"topic"` // the …/set topic it was sent to
 	Value  string         `json:"value"`
 	Result CommandOutcome `json:"result"`
 	Reason string         `json:"reason"`
 	At     time.Time      `json:"time"` // of the answer
 }
 
-// CommandOutcome is what became of a command.
+// A CommandOutcome is what happened to a command.
 type CommandOutcome string
 
 // What can become of a command.
@@ -45,24 +45,24 @@ const (
 // send and of what they are told is bounded likewise.
 const maxState, maxValue, maxReason = 255, 60, 500
 
-// maxOpen is how many topics are remembered with a command on its way: more than
-// a home has settings, and no more than a broker may make up.
+// maxOpen limits the topics that are remembered with a command on its way: more than a
+// home has settings, and fewer than anyone could make up at the broker.
 const maxOpen = 100
 
-// CommandReporter publishes control/last_command, and an event for each command
-// that was refused, from the answers of all parts.
+// CommandReporter publishes control/last_command, and an event for each command that
+// was refused, from the answers of all parts.
 type CommandReporter struct {
 	bus        *bus.Bus
 	topics     devices.Topics
-	ownerUnit  devices.Unit // of temperatures that are no thermostat's
+	ownerUnit  devices.Unit // for temperatures that belong to no thermostat
 	active     func() bool
 	log        *slog.Logger
 	sub        *bus.Subscription
-	shownTopic string          // the topic of the last answer that was shown
+	shownTopic string          // the topic of the answer that was shown last
 	open       map[string]bool // topics with a command on its way
 }
 
-// NewCommandReporter returns a part that has subscribed already.
+// NewCommandReporter returns a reporter that is already subscribed.
 func NewCommandReporter(o Options) *CommandReporter {
 	t, every := o.Topics, "+"+devices.ResultSuffix
 	return &CommandReporter{
@@ -71,7 +71,7 @@ func NewCommandReporter(o Options) *CommandReporter {
 	}
 }
 
-// Run reports until ctx ends; its error is ctx's.
+// Run reports until ctx ends, and returns ctx's error.
 func (r *CommandReporter) Run(ctx context.Context) error {
 	defer r.sub.Close()
 	for {
@@ -129,8 +129,9 @@ func (r *CommandReporter) report(topic string, res devices.Result) {
 	r.publish(devices.CommandLeaf, true, c)
 }
 
-// outcomeOf is what an answer says of its command. A part that decides alone repeats
-// the sender's reason with a command that it accepts.
+// outcomeOf returns the outcome that an answer reports. Parts that decide by themselves
+// repeat the sender's reason when they accept a command, so a reason means a failure
+// only for devices.
 func outcomeOf(what string, res devices.Result) CommandOutcome {
 	device := what == "powerwall" || what == "thermostat"
 	switch {
@@ -146,7 +147,7 @@ func outcomeOf(what string, res devices.Result) CommandOutcome {
 	return Accepted
 }
 
-// sentence is a command and what became of it: "override pause until 20:00: accepted".
+// sentence describes a command and its outcome: "override pause until 20:00: accepted".
 func (r *CommandReporter) sentence(levels []string, c LastCommand, res devices.Result) string {
 	setting := levels[len(levels)-1]
 	text := setting + " " + c.Value
@@ -180,7 +181,7 @@ func (r *CommandReporter) sentence(levels []string, c LastCommand, res devices.R
 	return text
 }
 
-// controlSentence is a command to the controller: "override pause until 20:00".
+// controlSentence describes a command to the controller: "override pause until 20:00".
 func (r *CommandReporter) controlSentence(setting string, c LastCommand, res devices.Result) string {
 	_, number := res.Requested.(float64)
 	switch a := rules.Adjustable(setting); {
@@ -198,7 +199,7 @@ func (r *CommandReporter) controlSentence(setting string, c LastCommand, res dev
 	return setting + " " + c.Value
 }
 
-// until is the end of the override in force; empty: there is none.
+// until returns the end of the override in force as text; empty: there is none.
 func (r *CommandReporter) until() string {
 	m, ok := r.bus.Retained(r.topics.Control(devices.StateLeaf))
 	if !ok {
@@ -224,7 +225,7 @@ func (r *CommandReporter) publish(leaf string, retain bool, v any) {
 	r.bus.Publish(bus.Message{Topic: r.topics.Control(leaf), Payload: b, Retain: retain})
 }
 
-// valueOf is what was asked for, as it would be sent.
+// valueOf returns the requested value in the form in which it would be sent.
 func valueOf(requested any) string {
 	switch v := requested.(type) {
 	case nil:
@@ -237,7 +238,7 @@ func valueOf(requested any) string {
 	return fmt.Sprint(requested)
 }
 
-// line is text on one line of at most most characters.
+// line returns text on one line of at most most characters.
 func line(text string, most int) string {
 	all := []rune(strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) {

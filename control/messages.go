@@ -14,7 +14,7 @@ import (
 	"powermgr/devices"
 )
 
-// State is the payload of control/state. Nil is unknown or does not apply.
+// State is the payload of control/state. A nil field is unknown or does not apply.
 type State struct {
 	Phase       rules.Phase    `json:"phase"`
 	Reason      string         `json:"reason"` // one sentence
@@ -38,9 +38,9 @@ type State struct {
 	OffPeakReserve int              `json:"off_peak_reserve_percent"`
 	PrecoolF       float64          `json:"precool_depth_f"`
 	ByHand         []rules.Adjusted `json:"changed_by_hand"`
-	PlanIdle       string           `json:"plan_gives_way"`        // why the rule acts in the place of the plan; empty: it does not
-	Comfort        string           `json:"thermostats_plan"`      // what is planned for them around the next peak, and why; empty: nothing is
-	ComfortIdle    string           `json:"thermostats_gives_way"` // why the fixed rule decides about them; empty: it does not
+	PlanIdle       string           `json:"plan_gives_way"`        // why the rule acts instead of the plan; empty: it does not
+	Comfort        string           `json:"thermostats_plan"`      // what is planned for the thermostats around the next peak, and why; empty: nothing
+	ComfortIdle    string           `json:"thermostats_gives_way"` // why the fixed rule decides about the thermostats; empty: it does not
 	Owned          []rules.Owned    `json:"owned"`
 	Yielded        []rules.Owned    `json:"yielded"`
 	Problem        bool             `json:"problem"`
@@ -61,7 +61,7 @@ func (s *State) same(o State) bool {
 // equal reports whether two figures that may be unknown are the same.
 func equal[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// InForce is configured with what was changed by hand.
+// InForce returns the configured settings with the changes made by hand.
 func (s State) InForce(configured rules.Settings) rules.Settings {
 	hand := map[rules.Adjustable]float64{}
 	for _, a := range s.ByHand {
@@ -70,14 +70,15 @@ func (s State) InForce(configured rules.Settings) rules.Settings {
 	return rules.State{Settings: configured, Persisted: rules.Persisted{HomeRecord: rules.HomeRecord{ByHand: hand}}}.InForce()
 }
 
-// Contested is the problem that another daemon commands the same devices, which
-// no rule can know.
+// Contested is the problem that another daemon commands the same devices. The rules
+// cannot know about it.
 const Contested rules.ProblemKind = "contested"
 
-// Absent is the problem that a thermostat to be controlled is not on the account.
+// Absent is the problem that a thermostat which is to be controlled is not on the
+// account.
 const Absent rules.ProblemKind = "absent"
 
-// Latched is a threshold in force.
+// Latched is a battery threshold that has been reached in this peak.
 type Latched struct {
 	MinutesLeft  int     `json:"minutes_left"`
 	LevelPercent float64 `json:"level_percent"`
@@ -123,7 +124,8 @@ func present(s rules.State, d rules.Decision, now time.Time) *State {
 	return out
 }
 
-// nextStart is when the next peak begins that has not begun yet; zero: none will.
+// nextStart returns when the next peak that has not begun yet begins; zero: there is
+// none.
 func nextStart(c rules.Calendar, p rules.Plan, now time.Time) time.Time {
 	if p.Peak.Start.After(now) || p.Peak.Start.IsZero() {
 		return p.Peak.Start
@@ -154,8 +156,8 @@ func overrideText(o rules.Override) string {
 	return string(o.Kind)
 }
 
-// event reads a message of the bridge. It is nil for one that says nothing to
-// the controller.
+// event turns a message of the bridge into an event for the rules; nil if it is of no
+// interest to them.
 func event(levels []string, m bus.Message) (rules.Event, error) {
 	if len(m.Payload) == 0 {
 		return nil, nil
@@ -245,7 +247,7 @@ func thermostat(r devices.ThermostatReading) rules.Thermostat {
 	return t
 }
 
-// command is the topic and the payload of a write.
+// command returns the topic and the payload of a write.
 func command(topics devices.Topics, w rules.Write) (topic string, body map[string]any) {
 	body = map[string]any{"id": w.ID, "reason": w.Why}
 	if w.Goal == rules.Restore {
@@ -324,7 +326,7 @@ func settingChange(name string, r devices.Request, owner devices.Unit) (rules.Ev
 	return byHand(name, r, owner)
 }
 
-// byHand reads a change of a setting by hand.
+// byHand reads a command that changes a setting by hand.
 func byHand(name string, r devices.Request, owner devices.Unit) (rules.Event, error) {
 	a := rules.Adjustable(name)
 	var fields []string
@@ -358,8 +360,8 @@ func byHand(name string, r devices.Request, owner devices.Unit) (rules.Event, er
 	return rules.ByHandAsked{Setting: a, Value: &v}, nil
 }
 
-// overrideLength is the time of an override that has a field of its own; empty
-// if it has none.
+// overrideLength returns the length of an override that is sent in a field of its own;
+// empty if there is none.
 func overrideLength(r devices.Request) (length string, err error) {
 	if err := r.Only("for", "minutes", "until"); err != nil {
 		return "", err

@@ -9,19 +9,19 @@ import (
 	"powermgr/devices"
 )
 
-// resumeTimeout is how long a controller that goes on for another shows what that
-// one showed last, while the devices are read again.
+// resumeTimeout is how long a controller that replaces another shows the other's last
+// state while the devices are read again.
 const resumeTimeout = 30 * time.Second
 
 // knownHome is what a controller knew of the home.
 type knownHome struct {
 	battery, forecast bool
 	thermostats       []string
-	until             time.Time // it may be long before all of it is known again
+	until             time.Time // stop waiting then: some of it may not be known again for a long time
 }
 
-// Resume has c go on where last was, which has run in this process with other
-// settings and has ended. Call it before Run.
+// Resume makes c continue where last stopped. last ran in this process with other
+// settings and has ended. Call Resume before Run.
 func (c *Controller) Resume(last *Controller) {
 	c.state = last.state.Resumed(c.Settings)
 	if last.shown == nil || last.state.Standby || last.Topics != c.Topics {
@@ -37,8 +37,8 @@ func (c *Controller) Resume(last *Controller) {
 	c.publish(c.Topics.Control(devices.StateLeaf), true, c.shown)
 }
 
-// onlyUnread reports whether next differs from what is shown only because the devices
-// were not read since the controller has gone on for another.
+// onlyUnread reports whether next differs from the state that is shown only because the
+// devices have not been read since the controller was replaced.
 func (c *Controller) onlyUnread(next *State, now time.Time) bool {
 	switch b, shown := c.unread, c.shown; {
 	case b == nil:
@@ -51,13 +51,13 @@ func (c *Controller) onlyUnread(next *State, now time.Time) bool {
 	return true
 }
 
-// hasNewProblem reports whether next has a problem of a kind that shown has not.
+// hasNewProblem reports whether next has a problem of a kind that shown does not have.
 func hasNewProblem(next, shown *State, kind rules.ProblemKind) bool {
 	of := func(p rules.Problem) bool { return p.Kind == kind }
 	return slices.ContainsFunc(next.Problems, of) && !slices.ContainsFunc(shown.Problems, of)
 }
 
-// allRead reports whether all that was known is known again.
+// allRead reports whether everything in b is known again.
 func (c *Controller) allRead(b knownHome, next *State) bool {
 	for _, id := range b.thermostats {
 		if _, read := c.state.Thermostats[id]; !read {
