@@ -209,7 +209,7 @@ func TestReading(t *testing.T) {
 		{name: "no id", patches: []string{`{"deviceID":null}`}, wrong: "usable deviceID"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			all, err := parseLocations(locationsJSON(deviceJSON(t, tt.patches...)), noon, inLondon)
+			all, err := new(listing).parse(locationsJSON(deviceJSON(t, tt.patches...)), noon, inLondon)
 			if err != nil || len(all) != 1 {
 				t.Fatalf("%d devices, %v", len(all), err)
 			}
@@ -244,7 +244,7 @@ func checkPart(t *testing.T, r devices.ThermostatReading, part string) {
 
 func TestReadingOfTheWholeAnswer(t *testing.T) {
 	body := append(append([]byte("["), testdata(t, "location.json")...), ']')
-	all, err := parseLocations(body, noon, inLondon)
+	all, err := new(listing).parse(body, noon, inLondon)
 	if err != nil || len(all) != 1 || all[0].err != nil {
 		t.Fatalf("%+v, %v", all, err)
 	}
@@ -289,7 +289,7 @@ func TestLocations(t *testing.T) {
 		{name: "an id in words", body: `[{"locationID":"home"}]`, wrong: "locationID is a string"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			all, err := parseLocations([]byte(tt.body), noon, inLondon)
+			all, err := new(listing).parse([]byte(tt.body), noon, inLondon)
 			if (err != nil) != (tt.wrong != "") || err != nil && !strings.Contains(err.Error(), tt.wrong) {
 				t.Fatalf("got %v, want %q", err, tt.wrong)
 			}
@@ -311,12 +311,37 @@ func TestLocations(t *testing.T) {
 	}
 }
 
+// From one poll to the next a device mostly says the same, and then it is not decoded again.
+func TestADeviceThatSaysTheSameIsDecodedOnce(t *testing.T) {
+	l := &listing{}
+	parse := func(temperature string) []found {
+		t.Helper()
+		all, err := l.parse(locationsJSON(deviceJSON(t, `{"deviceID":"LCC-A"}`), deviceJSON(t, `{"deviceID":"LCC-B","indoorTemperature":`+temperature+`}`)), noon, inLondon)
+		if err != nil || len(all) != 2 || all[0].err != nil || all[1].err != nil {
+			t.Fatalf("%v, %v", all, err)
+		}
+		return all
+	}
+	first, same, other := parse("20"), parse("20"), parse("21")
+	for i, f := range first {
+		if f.wire.ChangeableValues != same[i].wire.ChangeableValues {
+			t.Errorf("%s was decoded twice", f.deviceID)
+		}
+	}
+	if first[0].wire.ChangeableValues != other[0].wire.ChangeableValues {
+		t.Error("what another device says has the first one decoded again")
+	}
+	if got := *other[1].reading.Temperature; got != 21 {
+		t.Errorf("it shows %g °C", got)
+	}
+}
+
 func TestAccountOfMoreThermostatsThanFit(t *testing.T) {
 	var many [][]byte
 	for i := range 3 * maxThermostats {
 		many = append(many, deviceJSON(t, `{"deviceID":"LCC-`+strings.Repeat("A", i%60+1)+string(rune('a'+i/60))+`"}`))
 	}
-	all, err := parseLocations(locationsJSON(many...), noon, inLondon)
+	all, err := new(listing).parse(locationsJSON(many...), noon, inLondon)
 	if err != nil || len(all) != maxThermostats {
 		t.Errorf("%d, %v", len(all), err)
 	}
@@ -328,7 +353,7 @@ func FuzzLocations(f *testing.F) {
 		f.Add(locationsJSON(deviceJSON(f, p)))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		all, err := parseLocations(body, noon, inLondon)
+		all, err := new(listing).parse(body, noon, inLondon)
 		if err != nil {
 			return
 		}

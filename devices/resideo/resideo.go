@@ -74,6 +74,11 @@ type Client struct {
 	turn  chan struct{}   // held by the command under way
 	limit cloud.ReadLimit // of reads that commands went on without
 
+	listing struct {
+		mu sync.Mutex
+		listing
+	}
+
 	mu     sync.Mutex
 	places map[string]place // by id on topics, as last read
 	listed time.Time        // when places were last asked for
@@ -187,7 +192,9 @@ func (c *Client) list(ctx context.Context) ([]found, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := parseLocations(body, c.now(), c.zone)
+	c.listing.mu.Lock()
+	all, err := c.listing.parse(body, c.now(), c.zone)
+	c.listing.mu.Unlock()
 	if err != nil {
 		return nil, failure(opRead, devices.Nonsense, err)
 	}

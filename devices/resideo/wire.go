@@ -115,23 +115,39 @@ type found struct {
 	err    error // why its figures cannot be true
 }
 
-// parseLocations decodes an answer of /v2/locations. The error is about the
+// listing is what the last answer of /v2/locations said.
+type listing struct {
+	locations cloud.Known[[]wireLocation]
+	devices   map[string]wireDevice // that were understood, by what it said of each
+}
+
+// parse decodes an answer of /v2/locations. The error is about the
 // whole; a single thermostat that makes no sense says so itself. zone names a
 // location's time zone.
-func parseLocations(body []byte, now time.Time, zone func(string) *time.Location) ([]found, error) {
-	var locations []wireLocation
-	if err := decode(body, &locations); err != nil {
+func (l *listing) parse(body []byte, now time.Time, zone func(string) *time.Location) ([]found, error) {
+	locations, err := l.locations.Decode(body, parseLocations)
+	if err != nil {
 		return nil, err
 	}
-	if locations == nil {
-		return nil, errors.New("null instead of a list of locations")
+	known := l.devices
+	l.devices = make(map[string]wireDevice, len(known))
+	device := func(raw []byte) (wireDevice, error) {
+		d, ok := known[string(raw)]
+		if !ok {
+			var err error
+			if d, err = parseDevice(raw); err != nil {
+				return d, err
+			}
+		}
+		l.devices[string(raw)] = d
+		return d, nil
 	}
 	var all []found
 	seen := map[string]bool{}
 	for _, l := range locations {
 		home := zone(l.IANATimeZone)
 		for _, raw := range l.Devices {
-			d, err := parseDevice(raw)
+			d, err := device(raw)
 			if d.DeviceClass != "" && !strings.EqualFold(d.DeviceClass, "Thermostat") {
 				continue
 			}
@@ -158,6 +174,18 @@ func parseLocations(body []byte, now time.Time, zone func(string) *time.Location
 		}
 	}
 	return all, nil
+}
+
+// parseLocations decodes the locations of an answer, and leaves their devices as they are.
+func parseLocations(body []byte) ([]wireLocation, error) {
+	var locations []wireLocation
+	if err := decode(body, &locations); err != nil {
+		return nil, err
+	}
+	if locations == nil {
+		return nil, errors.New("null instead of a list of locations")
+	}
+	return locations, nil
 }
 
 // plainID reports whether an id is one that an address can hold as it is.

@@ -91,9 +91,9 @@ type Client struct {
 	listedAt time.Time
 	listed   atomic.Pointer[[]string] // the ids of devices, for those without the turn
 	sent     map[int64]sending
-	seen     map[int64][]byte // what the portal last said of each
-	limit    cloud.ReadLimit  // of reads that commands went on without
-	said     devices.Said     // of those left out at present
+	seen     map[int64]*cloud.Known[checkData] // what the portal last said of each
+	limit    cloud.ReadLimit                   // of reads that commands went on without
+	said     devices.Said                      // of those left out at present
 }
 
 type device struct {
@@ -122,7 +122,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		base: base, username: strings.TrimSpace(o.Username), password: o.Password,
 		location: o.Location, now: o.Now, log: o.Log, file: o.SessionFile,
-		turn: make(chan struct{}, 1), sent: map[int64]sending{}, seen: map[int64][]byte{},
+		turn: make(chan struct{}, 1), sent: map[int64]sending{}, seen: map[int64]*cloud.Known[checkData]{},
 	}
 	if c.location == nil {
 		c.location = time.Local
@@ -385,7 +385,7 @@ func (c *Client) list(ctx context.Context) error {
 		ids[i] = d.vendorID()
 	}
 	c.listed.Store(&ids)
-	maps.DeleteFunc(c.seen, func(id int64, _ []byte) bool {
+	maps.DeleteFunc(c.seen, func(id int64, _ *cloud.Known[checkData]) bool {
 		return !slices.ContainsFunc(found, func(d device) bool { return d.id == id })
 	})
 	return nil
@@ -410,17 +410,21 @@ func (c *Client) look(ctx context.Context, d device) (screen, error) {
 // checkFor asks for the thermostat of a command. What has to go back does not
 // wait for hours until the portal takes reads again: then the last answer does.
 func (c *Client) checkFor(ctx context.Context, d device, cmd devices.ThermostatCommand) (checkData, error) {
-	last := c.seen[d.id]
-	if !cmd.Restores || last == nil {
+	var last checkData
+	known := false
+	if seen := c.seen[d.id]; seen != nil {
+		last, known = seen.Last()
+	}
+	if !cmd.Restores || !known {
 		return c.check(ctx, d)
 	}
 	if c.limit.Err(c.now()) != nil {
-		return parse(last)
+		return last, nil
 	}
 	raw, err := c.check(ctx, d)
 	if devices.KindOf(err) == devices.Throttled {
 		c.limit.Met(err, c.now())
-		return parse(last)
+		return last, nil
 	}
 	return raw, err
 }
@@ -435,11 +439,13 @@ func (c *Client) check(ctx context.Context, d device) (checkData, error) {
 	if err != nil {
 		return checkData{}, err
 	}
-	raw, err := parse(body)
+	if c.seen[d.id] == nil {
+		c.seen[d.id] = &cloud.Known[checkData]{}
+	}
+	raw, err := c.seen[d.id].Decode(body, parse)
 	if err != nil {
 		return checkData{}, senseless(opRead, d, err)
 	}
-	c.seen[d.id] = body
 	return raw, nil
 }
 

@@ -2,7 +2,6 @@ package tesla
 
 import (
 	"context"
-	"encoding/json"
 	"net/url"
 	"slices"
 	"time"
@@ -25,17 +24,19 @@ func (c *Client) History(ctx context.Context, day time.Time) ([]devices.EnergyBu
 		"start_date": {from.Format(time.RFC3339)},
 		"end_date":   {next.Add(-time.Second).Format(time.RFC3339)}, // an end at midnight answers zeros
 	}
-	body, err := c.call(ctx, request{op: op, path: site + "/calendar_history?" + q.Encode()})
-	if err != nil {
+	said, err := ask(ctx, c, request{op: op, path: site + "/calendar_history?" + q.Encode()}, parse[history])
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	var r struct {
-		Series []historyEntry `json:"time_series"`
-	}
-	if !object(body) || json.Unmarshal(body, &r) != nil {
+	case said == nil:
 		return nil, nonsense(op, "the answer has an unexpected form")
 	}
-	return buckets(r.Series, from, next), nil
+	return buckets(said.Series, from, next), nil
+}
+
+// history is what of calendar_history matters.
+type history struct {
+	Series []historyEntry `json:"time_series"`
 }
 
 // historyEntry is what calendar_history tells of five minutes, in Wh. The

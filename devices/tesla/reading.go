@@ -37,16 +37,10 @@ type liveStatus struct {
 // maxWatts is more than any home with Powerwalls has to do with.
 const maxWatts = 1_000_000
 
-// decodeLive reads the response of live_status into r.
-func decodeLive(body json.RawMessage, r *devices.PowerwallReading) error {
+// into checks what is said and reads it into r.
+func (said *liveStatus) into(r *devices.PowerwallReading) error {
 	const op = opLive
-	if !object(body) {
-		return nonsense(op, "the response is empty: the gateway has not reported")
-	}
-	var s liveStatus
-	if err := json.Unmarshal(body, &s); err != nil {
-		return nonsense(op, "a field has an unexpected form")
-	}
+	s := *said
 	for _, w := range []*float64{s.Solar, s.Battery, s.Grid, s.Load} {
 		if w != nil && (!devices.Finite(*w) || math.Abs(*w) > maxWatts) {
 			return nonsense(op, "a power of %g W", *w)
@@ -165,16 +159,9 @@ func (s siteInfo) nameplate() devices.Nameplate {
 	return n
 }
 
-// decodeInfo reads the response of site_info into r.
-func decodeInfo(body json.RawMessage, r *devices.PowerwallReading) error {
+// into checks what is said and reads it into r.
+func (s *siteInfo) into(r *devices.PowerwallReading) error {
 	const op = opInfo
-	if !object(body) {
-		return nonsense(op, "the response is empty: the gateway has not reported")
-	}
-	var s siteInfo
-	if err := json.Unmarshal(body, &s); err != nil {
-		return nonsense(op, "a field has an unexpected form")
-	}
 	if s.Reserve != nil {
 		if !devices.Finite(*s.Reserve) || *s.Reserve < 0 || *s.Reserve > 100 {
 			return nonsense(op, "a reserve of %g %%", *s.Reserve)
@@ -204,5 +191,3 @@ func decodeInfo(body json.RawMessage, r *devices.PowerwallReading) error {
 	}
 	return nil
 }
-
-func object(body json.RawMessage) bool { return len(body) > 0 && body[0] == '{' }

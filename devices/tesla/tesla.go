@@ -64,6 +64,7 @@ type Client struct {
 	mu   sync.Mutex
 	site int64
 	has  []battery // what the account said it has after a site was not found; nil: not asked
+	info cloud.Known[answer[siteInfo]]
 }
 
 // New checks o. It makes no request.
@@ -131,23 +132,33 @@ func (c *Client) Read(ctx context.Context) (devices.PowerwallReading, error) {
 
 // ReadLive reads live_status: the figures alone. It is one call.
 func (c *Client) ReadLive(ctx context.Context) (devices.PowerwallReading, error) {
-	return c.read(ctx, request{op: opLive, path: "/live_status"}, decodeLive)
+	return read(ctx, c, request{op: opLive, path: "/live_status"}, parse[liveStatus], (*liveStatus).into)
 }
 
 // ReadSettings reads site_info: the settings alone. It is one call.
 func (c *Client) ReadSettings(ctx context.Context) (devices.PowerwallReading, error) {
-	return c.read(ctx, request{op: opInfo, path: "/site_info"}, decodeInfo)
+	return read(ctx, c, request{op: opInfo, path: "/site_info"}, c.parseInfo, (*siteInfo).into)
 }
 
-func (c *Client) read(ctx context.Context, q request, decode func(json.RawMessage, *devices.PowerwallReading) error) (r devices.PowerwallReading, err error) {
+// parseInfo is parse, once for all answers that say the same: settings seldom change.
+func (c *Client) parseInfo(body []byte) (answer[siteInfo], error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.info.Decode(body, parse[siteInfo])
+}
+
+func read[T any](ctx context.Context, c *Client, q request, parse func([]byte) (answer[T], error), into func(*T, *devices.PowerwallReading) error) (r devices.PowerwallReading, err error) {
 	site, err := c.siteID(ctx)
 	if err != nil {
 		return r, err
 	}
 	q.path = site + q.path
-	body, err := c.call(ctx, q)
+	said, err := ask(ctx, c, q, parse)
+	if err == nil && said == nil {
+		err = nonsense(q.op, "the response is empty: the gateway has not reported")
+	}
 	if err == nil {
-		err = decode(body, &r)
+		err = into(said, &r)
 	}
 	if err != nil {
 		return devices.PowerwallReading{}, err
@@ -237,9 +248,49 @@ type request struct {
 	body  map[string]any // of a write
 }
 
-// call sends q and returns the response of the envelope.
+// call sends q and returns the response of the envelope as it is.
 func (c *Client) call(ctx context.Context, q request) (json.RawMessage, error) {
-	reply, err := c.auth.Do(ctx, cloud.Call{
+	body, err := c.exchange(ctx, q)
+	if err != nil || q.write {
+		return nil, err
+	}
+	var e envelope
+	if err := json.Unmarshal(body, &e); err != nil {
+		return nil, nonsense(q.op, "the answer is not JSON")
+	}
+	if err := refusal(q, e.Error, body); err != nil {
+		return nil, err
+	}
+	return e.Response, nil
+}
+
+// ask sends q, which is no write, and returns the response of the envelope as parse decodes
+// both, in one go; nil: there is none.
+func ask[T any](ctx context.Context, c *Client, q request, parse func([]byte) (answer[T], error)) (*T, error) {
+	body, err := c.exchange(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	a, err := parse(body)
+	var form *json.UnmarshalTypeError
+	if err != nil && (!errors.As(err, &form) || form.Field == "") {
+		return nil, nonsense(q.op, "the answer is not JSON")
+	}
+	if refused := refusal(q, a.Error, body); refused != nil {
+		return nil, refused
+	}
+	switch {
+	case err == nil:
+		return a.Response, nil
+	case form.Field == "response": // it is a list, or a text
+		return nil, nil
+	}
+	return nil, nonsense(q.op, "a field has an unexpected form")
+}
+
+// exchange sends q and returns the answer, if its status is good.
+func (c *Client) exchange(ctx context.Context, q request) ([]byte, error) {
+	r, err := c.auth.Do(ctx, cloud.Call{
 		Op:      q.op,
 		Send:    func(ctx context.Context, token devices.Secret) (cloud.Reply, error) { return c.send(ctx, q, token) },
 		Refuses: c.refuses,
@@ -248,7 +299,24 @@ func (c *Client) call(ctx context.Context, q request) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.open(ctx, q, reply)
+	if id := r.Header.Get("X-TxId"); id != "" {
+		c.log.DebugContext(ctx, "answer", "op", q.op, "status", r.Status, "txid", cloud.Line(id))
+	}
+	switch {
+	case r.Status < 200 || r.Status > 299:
+		return nil, c.status(ctx, q, r)
+	case q.write:
+		return nil, accepted(q.op, r.Body)
+	}
+	return r.Body, nil
+}
+
+// refusal is what an answer says that has a good status and refuses all the same; nil: it does not.
+func refusal(q request, said json.RawMessage, body []byte) error {
+	if !truthy(said) {
+		return nil
+	}
+	return refused(q.op, errors.New(cloud.Line(word(body))))
 }
 
 // refuses reports whether an answer may mean that the authorization is not
@@ -311,25 +379,17 @@ func word(body []byte) string {
 	return strings.TrimSpace(s + " " + e.Description)
 }
 
-// open judges an answer and takes the response out of its envelope.
-func (c *Client) open(ctx context.Context, q request, r cloud.Reply) (json.RawMessage, error) {
-	if id := r.Header.Get("X-TxId"); id != "" {
-		c.log.DebugContext(ctx, "answer", "op", q.op, "status", r.Status, "txid", cloud.Line(id))
-	}
-	if r.Status < 200 || r.Status > 299 {
-		return nil, c.status(ctx, q, r)
-	}
-	if q.write {
-		return nil, accepted(q.op, r.Body)
-	}
-	var e envelope
-	if err := json.Unmarshal(r.Body, &e); err != nil {
-		return nil, nonsense(q.op, "the answer is not JSON")
-	}
-	if truthy(e.Error) {
-		return nil, refused(q.op, errors.New(cloud.Line(word(r.Body))))
-	}
-	return e.Response, nil
+// answer is an answer with a response of a known form; nil: it has none.
+type answer[T any] struct {
+	Response *T              `json:"response"`
+	Error    json.RawMessage `json:"error"`
+}
+
+// parse decodes an answer. If only the form of something in it is not as it should be, the
+// rest of it is there beside the error.
+func parse[T any](body []byte) (a answer[T], err error) {
+	err = json.Unmarshal(body, &a)
+	return a, err
 }
 
 // ErrUnregistered is Tesla's refusal to serve an app that is not registered in
