@@ -9,21 +9,21 @@ import (
 	"powermgr/devices"
 )
 
-// Absent answers the commands to what the configuration leaves out, so that whoever sends
-// one is told why nothing happens.
+// Absent answers commands to things that the configuration leaves out, so that whoever
+// sends one learns why nothing happens.
 type Absent struct {
 	Shared
 	sub *bus.Subscription
 	why error
 }
 
-// NewAbsent returns a part that has subscribed already to the commands on filter. why says
-// what the configuration leaves out, and what to do.
+// NewAbsent returns a part that is already subscribed to the commands on filter. why
+// says what the configuration leaves out, and what to do.
 func NewAbsent(s Shared, filter, why string) *Absent {
 	return &Absent{Shared: s, why: errors.New(why), sub: s.Bus.Subscribe("absent", filter)}
 }
 
-// Run refuses commands until ctx ends; its error is ctx's.
+// Run refuses commands until ctx ends, and returns ctx's error.
 func (a *Absent) Run(ctx context.Context) error {
 	defer a.sub.Close()
 	for {
@@ -38,20 +38,21 @@ func (a *Absent) Run(ctx context.Context) error {
 	}
 }
 
-// mustAnswer reports whether a command gets an answer of this node: an empty one that is
-// retained only clears a command, and the active node answers all others.
+// mustAnswer reports whether this node has to answer a command: the active node answers
+// all but empty retained ones, which only clear a command.
 func (s Shared) mustAnswer(m bus.Message) bool {
 	return (len(m.Payload) > 0 || !m.Retain) && s.Role.Active()
 }
 
-// clearRetained takes a retained command off the broker, or it would come again.
+// clearRetained removes a retained command from the broker; otherwise it would come
+// again.
 func (s Shared) clearRetained(m bus.Message) {
 	if m.Retain {
 		s.Bus.Publish(bus.Message{Topic: m.Topic, Retain: true})
 	}
 }
 
-// requestOf is what can be read of a command that is refused whatever it asks.
+// requestOf returns what can be parsed of a command that is refused in any case.
 func requestOf(m bus.Message) devices.Request {
 	req, _ := devices.ParseRequest(m.Payload)
 	if req.ID == "" {

@@ -20,33 +20,33 @@ type AnnouncerOptions struct {
 	Prefix  string // Home Assistant's discovery prefix
 	Format  discovery.Format
 	Version string
-	// Devices are those that are always there.
+	// Devices are those that always exist.
 	Devices []discovery.Device
-	// Powerwall describes the battery, which is announced as it is read: its
-	// nameplate is known then. Nil: there is none.
+	// Powerwall describes the battery, which is announced when it has been read: only
+	// then is its nameplate known. Nil: there is none.
 	Powerwall func(devices.Nameplate) discovery.Device
 	// Thermostats says that thermostats are announced as they are read.
 	Thermostats bool
-	// Controlled are the ids on topics of thermostats that stay announced even
-	// while the vendor does not show them.
+	// Controlled are the topic ids of thermostats that stay announced even while the
+	// vendor does not list them.
 	Controlled []string
-	// Disabled takes back everything that was announced earlier.
+	// Disabled removes everything that was announced earlier.
 	Disabled bool
 }
 
-// Announcer tells Home Assistant what there is: retained messages that the
-// link replays. What the broker still has of an earlier configuration is taken
-// back.
+// Announcer announces the devices to Home Assistant, in retained messages that the link
+// publishes again on each connection. It removes what the broker still has from an
+// earlier configuration.
 type Announcer struct {
 	AnnouncerOptions
 	sub             *bus.Subscription
 	fixed           []discovery.Message                  // of Devices
 	powerwall       []discovery.Message                  // nil: not announced yet
 	nameplate       devices.Nameplate                    // of the Powerwall, as announced
-	announceBy      time.Time                            // when to announce the Powerwall without a reading of it; zero: no more
+	announceBy      time.Time                            // when to announce the Powerwall without having read it; zero: it has been
 	thermostats     map[string][]discovery.Message       // by the devices' ids
-	described       map[string]devices.ThermostatReading // what they were last described from, by vendor id
-	undescribed     map[string]bool                      // those that were read and could not be described, by id
+	described       map[string]devices.ThermostatReading // the readings they were last described from, by vendor id
+	undescribed     map[string]bool                      // those that were read but could not be described, by id
 	retained        map[string][]byte                    // what this program announced, as the broker has it
 	removedByPerson map[string]bool                      // topics that a person has emptied
 	sent            map[string][]byte
@@ -57,16 +57,16 @@ type Announcer struct {
 // Home Assistant drops the rest of a device's message while it is still busy
 // with an earlier one, so changes are gathered, and messages kept apart.
 const (
-	// firstReading is how long the Powerwall's first reading is waited for. A vendor
-	// that is away does not keep a device out of Home Assistant for longer.
+	// firstReading is how long to wait for the Powerwall's first reading. A vendor that
+	// is down does not keep a device out of Home Assistant for longer.
 	firstReading = time.Minute
 
 	gatherDelay    = 2 * time.Second
 	messageSpacing = 200 * time.Millisecond
-	removalSpacing = configRepeat + time.Second // two messages on one topic, the first of which takes components away
+	removalSpacing = configRepeat + time.Second // between two messages on one topic, of which the first removes components
 )
 
-// NewAnnouncer returns a part that has subscribed already.
+// NewAnnouncer returns a part that is already subscribed.
 func NewAnnouncer(o AnnouncerOptions) *Announcer {
 	a := &Announcer{
 		AnnouncerOptions: o, thermostats: map[string][]discovery.Message{}, described: map[string]devices.ThermostatReading{}, undescribed: map[string]bool{}, retained: map[string][]byte{}, removedByPerson: map[string]bool{}, sent: map[string][]byte{},
@@ -85,7 +85,7 @@ func (a *Announcer) messages(d discovery.Device) []discovery.Message {
 	return discovery.Messages(d, a.Format, a.Prefix, discovery.Origin{Version: a.Version})
 }
 
-// Run announces until ctx ends; its error is ctx's.
+// Run announces until ctx ends, and returns ctx's error.
 func (a *Announcer) Run(ctx context.Context) error {
 	defer a.sub.Close()
 	a.announce() // at once: the link sends it as soon as there is a broker
@@ -123,8 +123,8 @@ func (a *Announcer) scheduleUpdate() {
 	}
 }
 
-// readPowerwall learns from a reading what the Powerwall is. What it has told
-// once, it is.
+// readPowerwall updates the Powerwall's description from a reading. What its nameplate
+// once said stays.
 func (a *Announcer) readPowerwall(m bus.Message) {
 	r, err := bus.Decode[devices.PowerwallReading](m)
 	if a.Powerwall == nil || err != nil || r.PolledAt.IsZero() {
@@ -146,22 +146,21 @@ func (a *Announcer) describePowerwall(n devices.Nameplate) {
 	a.scheduleUpdate()
 }
 
-// hasStored reports whether the broker had a device with an id when it was connected
-// to.
+// hasStored reports whether the broker had a device with this id when the connection
+// was made.
 func (a *Announcer) hasStored(id string) bool {
 	return slices.ContainsFunc(slices.Collect(maps.Keys(a.retained)), func(topic string) bool { return isOf(topic, id) })
 }
 
 func powerwallID(t devices.Topics) string { return discovery.Slug(t) + "_powerwall" }
 
-// isOf reports whether a device with an id, or one of its entities, is announced
-// on topic. The topic of a device ends with its id, that of an entity goes on from
-// it.
+// isOf reports whether topic announces a device with this id or one of its entities.
+// The topic of a device ends with its id, that of an entity continues after it.
 func isOf(topic, id string) bool {
 	return strings.Contains(topic, "/"+id+"/") || strings.Contains(topic, "/"+id+"_")
 }
 
-// read learns from a reading what a thermostat can do.
+// read updates a thermostat's description from a reading.
 func (a *Announcer) read(m bus.Message) {
 	r, err := bus.Decode[devices.ThermostatReading](m)
 	if !a.Thermostats || err != nil || r.VendorID == "" {
@@ -199,7 +198,7 @@ func (a *Announcer) read(m bus.Message) {
 	a.scheduleUpdate()
 }
 
-// stable is a reading without what changes from poll to poll.
+// stable returns a reading without the values that change from poll to poll.
 func stable(r devices.ThermostatReading) devices.ThermostatReading {
 	r.Action, r.Temperature, r.CoolSetpoint, r.HeatSetpoint = nil, nil, nil, nil
 	for _, v := range []**float64{&r.OutdoorTemperature, &r.Humidity} { // whether it is told stays
@@ -215,10 +214,10 @@ func sameMessage(a, b discovery.Message) bool {
 	return a.Topic == b.Topic && bytes.Equal(a.Payload, b.Payload)
 }
 
-// noteRetained notes what this program had announced that the broker retained, and what a
-// person has removed in Home Assistant, which empties the topic. What is
-// announced while this node listens comes from another node: two which corrected
-// each other would do so without end.
+// noteRetained tracks what this program had announced that the broker retained, and
+// what a person has removed in Home Assistant, which empties the topic. Messages
+// announced while this node listens come from another node and are left alone: two
+// nodes that corrected each other would never stop.
 func (a *Announcer) noteRetained(m bus.Message) {
 	if len(m.Payload) == 0 {
 		if last := a.sent[m.Topic]; len(last) > 0 { // what this node has emptied may come back to it
@@ -234,7 +233,7 @@ func (a *Announcer) noteRetained(m bus.Message) {
 	}
 }
 
-// wanted are the messages that are to be retained.
+// wanted returns the messages that should be retained.
 func (a *Announcer) wanted() []discovery.Message {
 	if a.Disabled {
 		return nil
@@ -246,7 +245,7 @@ func (a *Announcer) wanted() []discovery.Message {
 	return slices.DeleteFunc(all, func(m discovery.Message) bool { return a.removedByPerson[m.Topic] })
 }
 
-// announce publishes what is wanted and was not published yet.
+// announce publishes the wanted messages that were not published yet.
 func (a *Announcer) announce() {
 	for _, m := range a.wanted() {
 		a.send(m)
@@ -261,7 +260,7 @@ func (a *Announcer) send(m discovery.Message) {
 	a.Bus.Publish(bus.Message{Topic: m.Topic, Payload: m.Payload, Retain: true})
 }
 
-// update brings the broker from what it has retained to what is wanted.
+// update replaces what the broker has retained with what is wanted.
 func (a *Announcer) update(ctx context.Context) error {
 	if !a.linked {
 		a.announce()
@@ -300,9 +299,9 @@ func (a *Announcer) update(ctx context.Context) error {
 	return nil
 }
 
-// mayRemove reports whether it is known if the device on topic is still there: a
-// thermostat may just not have been read yet, or be out of its vendor's reach.
-// Home Assistant would forget its name and its room.
+// mayRemove reports whether the device on topic is known to be gone: a thermostat may
+// just not have been read yet, or be out of its vendor's reach, and Home Assistant
+// would forget its name and its room.
 func (a *Announcer) mayRemove(topic string) bool {
 	if a.Powerwall != nil && !a.Disabled && a.powerwall == nil && isOf(topic, powerwallID(a.Topics)) {
 		return false

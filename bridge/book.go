@@ -13,36 +13,35 @@ import (
 	"powermgr/devices"
 )
 
-// A book keeps lifetime energies so that nothing is counted twice, whoever
-// tells it: power says at once what flows, and the vendor's history says later
-// what really flowed, in buckets of five minutes. A bucket has what history
-// told of it, or else what the power came to.
+// A book keeps lifetime energies so that nothing is counted twice, although there are
+// two sources: power tells at once what is flowing, and the vendor's history tells
+// later what really flowed, in buckets of five minutes. A bucket holds the figures from
+// history if there are any, and otherwise the sum of the power.
 //
-// All of it is pure: a time comes with every call.
+// Its methods are pure: each is given the time.
 type book struct {
-	// Closed is what flowed before Since, for good; the buckets come after it.
+	// Closed is what flowed before Since, and never changes; the buckets follow it.
 	Closed counters `json:"closed"`
 	// Since is a multiple of the length of a bucket. Zero: nothing was measured
 	// yet.
 	Since   time.Time `json:"since,omitzero"`
 	Buckets buckets   `json:"buckets,omitempty"`
-	// Shown is the highest that was published. What is shown never falls: while
-	// Shown is ahead of what really flowed it stands still.
+	// Shown is the highest value that was published. Published values never fall: while
+	// Shown is ahead of what really flowed, it stays the same.
 	Shown counters `json:"shown"`
-	// Last is what was measured last.
+	// Last is the latest measurement.
 	Last measurement `json:"last,omitzero"`
 	// HistoryRead is when history was last read, by local day.
 	HistoryRead map[string]time.Time `json:"asked,omitempty"`
 }
 
-// A measurement is what flows at a time, in the order of counters.all; nil is
-// unknown.
+// A measurement is the power at one time, in the order of counters.all; nil is unknown.
 type measurement struct {
 	At    time.Time   `json:"at"`
 	Power [6]*float64 `json:"w"`
 }
 
-// A bucket is five minutes.
+// A bucket is five minutes of energy.
 type bucket struct {
 	start       int64 // Unix seconds
 	fromHistory [6]bool
@@ -51,20 +50,20 @@ type bucket struct {
 
 const (
 	bucketSeconds = int64(devices.BucketLength / time.Second)
-	// settled is how long after its end a bucket of the history is believed:
-	// the gateway reports every few minutes.
+	// settled is how long after its end a bucket of history can be relied on: the
+	// gateway reports every few minutes.
 	settled = 10 * time.Minute
-	// revised is when the history of a day is read for the second time, after
-	// its end: gaps have been filled by then, and sums revised.
+	// revised is when the history of a day is read for the second time, after its end:
+	// by then gaps have been filled and sums corrected.
 	revised = 6 * time.Hour
-	// maxDays is how many days back history is read after an absence.
+	// maxDays is how many days back history is read after a pause.
 	maxDays = 7
-	// bridged is the longest absence of which the rest of the energy, told by
-	// the broker alone, is spread over the buckets.
+	// bridged is the longest pause after which energy known only from the broker is
+	// spread over the buckets.
 	bridged = 36 * time.Hour
 )
 
-// total is what has flowed.
+// total returns everything that has flowed.
 func (b *book) total() counters {
 	c := b.Closed
 	for _, k := range b.Buckets {
@@ -75,22 +74,22 @@ func (b *book) total() counters {
 	return c
 }
 
-// show is what to publish.
+// show returns the counters to publish.
 func (b *book) show() counters {
 	b.Shown = b.Shown.max(b.total())
 	return b.Shown
 }
 
-// begin opens the first bucket at the next boundary: the history of the one
-// that now is in also has what flowed before.
+// begin opens the first bucket at the next boundary: the history of the current bucket
+// includes what flowed before.
 func (b *book) begin(now time.Time) {
 	if b.Since.IsZero() {
 		b.Since = time.Unix((now.Unix()+bucketSeconds-1)/bucketSeconds*bucketSeconds, 0)
 	}
 }
 
-// measure takes in what flows as of m. Between two measurements that are at
-// most gap apart it flowed evenly.
+// measure takes in the power as of m. Between two measurements that are at most gap
+// apart, energy is assumed to flow evenly.
 func (b *book) measure(m measurement, polled time.Time, gap time.Duration) {
 	b.begin(m.At)
 	length := m.At.Sub(b.Last.At)
@@ -110,7 +109,8 @@ func (b *book) measure(m measurement, polled time.Time, gap time.Duration) {
 	b.Last = m
 }
 
-// spread books what flowed in a time, evenly, where history has not told it.
+// spread adds energy that flowed evenly over a time, wherever history has not provided
+// it.
 func (b *book) spread(from, until time.Time, flowed [6]float64) {
 	length := until.Sub(from).Seconds()
 	if length <= 0 {
@@ -136,7 +136,7 @@ func (b *book) spread(from, until time.Time, flowed [6]float64) {
 	}
 }
 
-// at is the bucket that begins at start; it is made if there is none.
+// at returns the bucket that begins at start, and creates it if necessary.
 func (b *book) at(start int64) *bucket {
 	i, found := slices.BinarySearchFunc(b.Buckets, bucket{start: start}, byStart)
 	if !found {
@@ -145,8 +145,8 @@ func (b *book) at(start int64) *bucket {
 	return &b.Buckets[i]
 }
 
-// addHistory takes in what history says of a local day, read at now. It may say
-// something else than the last time.
+// addHistory takes in the history of a local day, read at now. It may differ from what
+// was read before.
 func (b *book) addHistory(history []devices.EnergyBucket, day, now time.Time) {
 	b.begin(now)
 	for _, h := range history {
@@ -167,9 +167,9 @@ func (b *book) addHistory(history []devices.EnergyBucket, day, now time.Time) {
 	b.close(now.In(day.Location()))
 }
 
-// historyDue is a day whose history is to be read at now, which is a local time: of
-// days that are over what is missing of them, the oldest first, and today every
-// so often.
+// historyDue returns a day whose history is to be read at now, which is a local time:
+// for past days what is still missing, the oldest first, and for today at every
+// interval.
 func (b *book) historyDue(now time.Time, every time.Duration) (day time.Time, ok bool) {
 	today := noon(now, 0)
 	if b.Since.IsZero() {
@@ -188,14 +188,14 @@ func (b *book) historyDue(now time.Time, every time.Duration) (day time.Time, ok
 	return today, now.Sub(b.HistoryRead[today.Format(time.DateOnly)]) >= every
 }
 
-// noon is a time on the local day that is so many days after that of now.
+// noon returns a time on the local day that is days after that of now.
 func noon(now time.Time, days int) time.Time {
 	y, m, d := now.Date()
 	return time.Date(y, m, d+days, 12, 0, 0, 0, now.Location())
 }
 
-// close adds up the buckets of days of which history has no more to say: of
-// today and yesterday it may.
+// close adds up the buckets of days whose history is complete; today's and yesterday's
+// may still change.
 func (b *book) close(now time.Time) {
 	until := devices.Midnight(noon(now, -1), now.Location())
 	for back := maxDays; back > 1 && len(b.HistoryRead) > 0; back-- {
@@ -224,8 +224,8 @@ func (b *book) closeUntil(until time.Time) {
 	b.Buckets, b.Since = slices.Clone(b.Buckets[n:]), until
 }
 
-// recall goes on from counters that were published at at, perhaps by another
-// node, as far as they are ahead of what is known here.
+// recall continues from counters that were published at at, perhaps by another node,
+// where they are ahead of what is known here.
 func (b *book) recall(c counters, at time.Time) {
 	b.Shown = b.Shown.max(c)
 	if !at.After(b.Last.At) {
@@ -248,15 +248,15 @@ func (b *book) recall(c counters, at time.Time) {
 	b.Last = measurement{At: at}
 }
 
-// buckets are in order, one for each start.
+// buckets are sorted, one for each start.
 type buckets []bucket
 
-// rowLength is how many numbers a bucket is in JSON: when it begins, which of
-// its energies were told, and these in tenths of Wh.
+// rowLength is how many numbers a bucket takes in JSON: its start, a mask of the
+// energies that come from history, and the energies in tenths of Wh.
 const rowLength = 8
 
-// MarshalJSON writes all in one row of whole numbers: there are hundreds, and
-// they are saved with each reading.
+// MarshalJSON writes all buckets as one row of whole numbers: there are hundreds of
+// them, and they are saved with each reading.
 func (b buckets) MarshalJSON() ([]byte, error) {
 	row := make([]byte, 0, 40*len(b)+2)
 	row = append(row, '[')
@@ -299,8 +299,8 @@ func (b *buckets) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// later is that of two books of one home that knows more, with what either has
-// shown.
+// later returns the book of the same home that knows more, with the highest values that
+// either has shown.
 func (b book) later(o book) book {
 	shown := b.Shown.max(o.Shown)
 	if o.Last.At.Before(b.Last.At) {
@@ -310,7 +310,7 @@ func (b book) later(o book) book {
 	return o
 }
 
-// sound reports whether a book that was read can be gone on with.
+// sound reports whether a book that was loaded is usable.
 func (b *book) sound() bool {
 	return b.Closed.possible() && b.total().possible() && len(b.Buckets) <= 2*maxDays*288 && slices.IsSortedFunc(b.Buckets, byStart)
 }

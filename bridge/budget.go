@@ -8,51 +8,52 @@ import (
 	"time"
 )
 
-// A Budget counts the calls of a calendar month that a vendor may bill for, over
-// restarts, and says how often to read with what is left of them. It may be used
-// by several goroutines.
+// A Budget counts the calls that a vendor may bill in a calendar month, across
+// restarts, and says how often to read with what is left. It may be used by several
+// goroutines.
 type Budget struct {
-	Calls    int                       // a month; 0: as many as you like
-	Account  string                    // that they are counted for
+	Calls    int                       // a month; 0: no limit
+	Account  string                    // the account they are counted for
 	Ahead    func(now time.Time) Ahead // what is left of the month; required if Calls is not 0
 	Location *time.Location            // of the home, whose month it is; required
-	Ramdisk  Store                     // the ramdisk; nil: not kept there
-	Disk     Store                     // the disk; nil: not kept there
+	Ramdisk  Store                     // nil: not stored there
+	Disk     Store                     // nil: not stored there
 	Log      *slog.Logger              // required
 
 	mu        sync.Mutex
 	spent     spent
 	loaded    bool
-	onRamdisk spent // often
-	onDisk    spent
-	failing   bool
+	onRamdisk spent // as last saved there
+	// as last saved there
+	onDisk  spent
+	failing bool
 
 	paces   Paces
 	pacesAt time.Time // zero: never
 }
 
-// spent is what a month has cost so far.
+// spent is what a month has used so far.
 type spent struct {
 	Month string `json:"month"` // 2026-11
 	Calls int    `json:"calls"`
-	// Assumed is what was spent, at the even rate, in times that this node knows
-	// nothing of: before it was first here, while another node was the active one,
-	// or between its last record and a power cut.
+	// Assumed is what was used, at an even rate, in times that this node knows nothing
+	// of: before it first ran, while another node was active, or between its last
+	// record and a power cut.
 	Assumed float64   `json:"assumed,omitempty"`
 	At      time.Time `json:"at"` // of the last call
 }
 
 const (
-	// minUnknown is the least time without a call of which nothing is known: a
-	// node that polls is never silent for as long.
+	// minUnknown is the shortest time without a call that counts as unknown: a node
+	// that polls is never silent for so long.
 	minUnknown = 3 * time.Hour
-	// pacesLifetime is how long paces are good for.
+	// pacesLifetime is how long calculated paces are used.
 	pacesLifetime = 10 * time.Minute
 )
 
 func (b *Budget) key() string { return "calls of " + b.Account }
 
-// Count notes a call at now.
+// Count records a call at now.
 func (b *Budget) Count(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -61,7 +62,7 @@ func (b *Budget) Count(now time.Time) {
 	b.spent.At = now.Round(0)
 }
 
-// Month is how many calls this node has made in the month of now.
+// Month returns how many calls this node has made in the month of now.
 func (b *Budget) Month(now time.Time) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -69,7 +70,7 @@ func (b *Budget) Month(now time.Time) int {
 	return b.spent.Calls
 }
 
-// Paces are those for what is left of the month of now.
+// Paces returns the paces for what is left of the month of now.
 func (b *Budget) Paces(now time.Time) Paces {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -80,8 +81,8 @@ func (b *Budget) Paces(now time.Time) Paces {
 	return b.paces
 }
 
-// advance brings the record up to now: a new month begins, and what a time without
-// calls may have cost is assumed.
+// advance brings the record up to now: it begins a new month, and estimates the calls
+// of a time that nothing is known of.
 func (b *Budget) advance(now time.Time) {
 	if !b.loaded {
 		b.loaded = true
@@ -132,15 +133,15 @@ func (b *Budget) load(now time.Time) {
 // maxCalls is more than any home makes in a month.
 const maxCalls = 100_000_000
 
-// Keep keeps the record for the next start: often on the ramdisk, and seldom on
-// the disk. What a power cut makes it forget is assumed at the even rate.
+// Keep saves the record for the next start: often to the ramdisk, and seldom to the
+// disk. What is lost in a power cut is estimated at an even rate.
 func (b *Budget) Keep() { b.keep(diskInterval) }
 
-// AfterCommand keeps the record when a command was carried out: the journal is written
+// AfterCommand saves the record when a command was carried out: the journal is written
 // about then, so the disk is not woken for this alone.
 func (b *Budget) AfterCommand() { b.keep(diskIntervalAfterCommand) }
 
-// StandBy keeps the record safely: no more calls follow for a while.
+// StandBy saves the record to the disk: no more calls follow for a while.
 func (b *Budget) StandBy() { b.keep(0) }
 
 func (b *Budget) keep(every time.Duration) {

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Meter counts calls to a vendor by the home's local day. It is an
-// http.RoundTripper around another and may be used by several goroutines.
+// Meter counts the calls to a vendor by the home's local day. It is an
+// http.RoundTripper that wraps another, and may be used by several goroutines.
 type Meter struct {
 	Next     http.RoundTripper        // required
 	Now      func() time.Time         // required
-	Location *time.Location           // required: whose midnight begins a day
-	Budget   *Budget                  // is told of each call that may be billed; nil: none is
+	Location *time.Location           // required: its midnight begins a day
+	Budget   *Budget                  // counts the calls that may be billed; nil: there are none
 	Billed   func(*http.Request) bool // which calls may be; required with Budget
 
 	mu            sync.Mutex
@@ -20,7 +20,7 @@ type Meter struct {
 	calls, failed int
 }
 
-// RoundTrip counts and passes on.
+// RoundTrip counts a call and makes it.
 func (m *Meter) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := m.Next.RoundTrip(r)
 	if m.Budget != nil && m.Billed(r) {
@@ -36,8 +36,8 @@ func (m *Meter) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// Today is how many calls there were in the local day of now, and how many of
-// them came to nothing.
+// Today returns how many calls there were on the local day of now, and how many of them
+// failed.
 func (m *Meter) Today(now time.Time) (calls, failed int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

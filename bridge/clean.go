@@ -11,21 +11,20 @@ import (
 	"powermgr/discovery"
 )
 
-// A Cleaner finds and takes back what this program has announced under names
-// that are no longer used, over a connection of its own.
+// A Cleaner finds and removes what this program has announced under names that are no
+// longer used. It has a connection of its own.
 type Cleaner struct {
 	c *connection
 }
 
 const (
 	cleanConnectTimeout = 15 * time.Second // for the broker to accept the connection
-	cleanQuiet          = time.Second      // after the last retained message: there are no more
+	cleanQuiet          = time.Second      // without another retained message: there are no more
 	cleanTimeout        = 30 * time.Second // for all that is retained
 )
 
-// NewCleaner connects to the broker of o, of which only what is about the
-// connection is looked at. The daemon may be connected too: it has another
-// client id.
+// NewCleaner connects to the broker of o; only the fields about the connection are
+// used. The daemon may be connected at the same time, under another client id.
 func NewCleaner(ctx context.Context, o LinkOptions) (*Cleaner, error) {
 	broker, err := o.broker()
 	if err != nil {
@@ -57,9 +56,10 @@ func NewCleaner(ctx context.Context, o LinkOptions) (*Cleaner, error) {
 // Close ends the connection.
 func (c *Cleaner) Close() { c.c.close() }
 
-// Find lists what was announced under names that are not those of prefix and
-// topics, and what is retained below the base topics of those names. What belongs to another base topic that is online is left out: another
-// home's powermgr announces it, and living lists those base topics.
+// Find lists what was announced under names other than those of prefix and topics, and
+// what is retained below the base topics of those names. It leaves out what belongs to
+// another base topic that is online, which is another home's powermgr; living lists
+// those base topics.
 func (c *Cleaner) Find(ctx context.Context, prefix string, topics devices.Topics) (stale []discovery.Stale, living []string, err error) {
 	retained, err := c.retained(ctx, discovery.AnyPrefix())
 	if err != nil {
@@ -124,14 +124,14 @@ func (c *Cleaner) left(ctx context.Context, stale []discovery.Stale, base string
 	return all, nil
 }
 
-// Remove takes back what was announced on a topic.
+// Remove removes what was announced on a topic.
 func (c *Cleaner) Remove(ctx context.Context, s discovery.Stale) error {
 	ctx, stop := context.WithTimeout(ctx, ioTimeout)
 	defer stop()
 	return c.c.publish(ctx, c.c.packet(bus.Message{Topic: s.Topic, Retain: true}, 0))
 }
 
-// retained is what the broker has on the topics of filters.
+// retained returns what the broker has on the topics of filters.
 func (c *Cleaner) retained(ctx context.Context, filters []string) ([]bus.Message, error) {
 	var all []subscribing
 	for _, f := range filters {

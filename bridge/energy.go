@@ -10,30 +10,30 @@ import (
 	"powermgr/devices"
 )
 
-// Energy keeps lifetime counters for a vendor that gives none: from power, and
-// from the vendor's history where it has one. They never fall, and are kept three
-// times: often on the ramdisk, a few times a day on the disk, and by the broker,
-// with each reading.
+// Energy keeps lifetime counters for a vendor that provides none: from power, and from
+// the vendor's history if there is one. They never fall. They are stored in three
+// places: often on the ramdisk, a few times a day on the disk, and with each reading at
+// the broker.
 type Energy struct {
-	Ramdisk Store // the ramdisk; nil: not kept there
-	Disk    Store // the disk; nil: not kept there
+	Ramdisk Store // nil: not stored there
+	Disk    Store // nil: not stored there
 	Log     *slog.Logger
-	// Gap is the longest time between two readings that is bridged: over a
-	// longer one nobody knows what happened. Zero: 15 minutes.
+	// Gap is the longest time between two readings over which energy is counted: nobody
+	// knows what happened in a longer one. Zero: 15 minutes.
 	Gap time.Duration
-	// Location is the home's: history is told by its days. Nil: UTC.
+	// Location is the home's: history comes by local day. Nil: UTC.
 	Location *time.Location
 
 	book        book
 	loaded      bool
 	stored      counters  // what the broker was last seen to have
 	storedAt    time.Time // as of when; zero: nothing was seen
-	diskSavedAt time.Time // safely
-	onDiskAsOf  time.Time // of the measurement that was last saved safely
+	diskSavedAt time.Time // when the counters were last saved to the disk
+	onDiskAsOf  time.Time // of the measurement that was last saved to the disk
 	failing     bool
 }
 
-// energyKey is where a Store has the counters.
+// energyKey is the key of the counters in a Store.
 const energyKey = "energy"
 
 // counters are lifetime energies.
@@ -57,7 +57,7 @@ func (c counters) max(o counters) counters {
 	return c
 }
 
-// possible reports whether a home can have counted that.
+// possible reports whether a home can have counted that much.
 func (c counters) possible() bool {
 	for _, v := range c.all() {
 		if !(*v >= 0 && *v <= maxCounted) {
@@ -70,12 +70,12 @@ func (c counters) possible() bool {
 // maxCounted is more than any home has used: a thousand years of it.
 const maxCounted devices.WattHours = 1e10
 
-// countersOf are the counters in a reading, in the order of counters.all.
+// countersOf returns the counters in a reading, in the order of counters.all.
 func countersOf(r *devices.PowerwallReading) [6]**devices.WattHours {
 	return [...]**devices.WattHours{&r.GridImport, &r.GridExport, &r.Solar, &r.BatteryIn, &r.BatteryOut, &r.Home}
 }
 
-// measured is what flows in a reading.
+// measured returns the power flows of a reading.
 func measured(r devices.PowerwallReading) measurement {
 	part := func(w *devices.Watts, sign devices.Watts) *float64 {
 		if w == nil {
@@ -89,12 +89,12 @@ func measured(r devices.PowerwallReading) measurement {
 }
 
 const (
-	diskInterval             = 6 * time.Hour // in quiet times
-	diskIntervalAfterCommand = 2 * time.Hour // when the disk is written to anyway, since something was commanded
+	diskInterval             = 6 * time.Hour // between saves to the disk while nothing happens
+	diskIntervalAfterCommand = 2 * time.Hour // when a command has caused the disk to be written anyway
 )
 
-// Add takes in what flows in r, and puts the counters into r where the vendor
-// has not.
+// Add takes in the power of r, and fills in the counters of r that the vendor has not
+// provided.
 func (e *Energy) Add(r *devices.PowerwallReading) {
 	e.load()
 	e.book.measure(measured(*r), r.PolledAt, cmp.Or(e.Gap, 15*time.Minute))
@@ -108,23 +108,22 @@ func (e *Energy) Add(r *devices.PowerwallReading) {
 	e.save(r.PolledAt)
 }
 
-// HistoryDue is a local day whose history is to be read at now; ok is false if none
-// is. Today's is wanted every so often.
+// HistoryDue returns a local day whose history is to be read at now; ok is false if
+// there is none. Today's is due at every interval.
 func (e *Energy) HistoryDue(now time.Time, every time.Duration) (day time.Time, ok bool) {
 	e.load()
 	return e.book.historyDue(now.In(e.location()), every)
 }
 
-// AddHistory takes in the history of day, as it was told at now.
+// AddHistory takes in the history of day, as read at now.
 func (e *Energy) AddHistory(history []devices.EnergyBucket, day, now time.Time) {
 	e.load()
 	e.book.addHistory(history, day, now)
 }
 
-// Recall takes in the counters of a reading that the broker has from an earlier
-// process or from the other node, and raises those of shown, the last reading of
-// this process, that are behind. It reports whether there are any; shown may be
-// nil.
+// Recall takes in the counters of a reading that the broker has from an earlier process
+// or from the other node, and raises those of shown, this process's last reading, that
+// are behind. It reports whether it raised any; shown may be nil.
 func (e *Energy) Recall(stored devices.PowerwallReading, shown *devices.PowerwallReading, now time.Time) (raised bool) {
 	var c counters
 	for i, from := range countersOf(&stored) {
@@ -154,14 +153,14 @@ func (e *Energy) Recall(stored devices.PowerwallReading, shown *devices.Powerwal
 
 func (e *Energy) location() *time.Location { return cmp.Or(e.Location, time.UTC) }
 
-// kept is what a Store has: beside the book what was shown, which is all that
-// earlier versions kept.
+// kept is what a Store holds: the book, and the counters as published, which is all
+// that earlier versions stored.
 type kept struct {
 	counters
 	Book *book `json:"book,omitempty"`
 }
 
-// load goes on from the latest of what the two stores and the broker have.
+// load continues from the latest of what the two stores and the broker have.
 func (e *Energy) load() {
 	if e.loaded {
 		return
@@ -213,8 +212,8 @@ func (e *Energy) save(now time.Time) {
 	e.noteSave(err)
 }
 
-// AfterCommand is told when a command was carried out at now: the journal is written
-// about then, so the counters are made safe as well.
+// AfterCommand is called when a command was carried out at now: the journal is written
+// about then, so the counters are saved to the disk as well.
 func (e *Energy) AfterCommand(now time.Time) {
 	if e.loaded && now.Sub(e.diskSavedAt) >= diskIntervalAfterCommand {
 		e.diskSavedAt = now
@@ -222,7 +221,8 @@ func (e *Energy) AfterCommand(now time.Time) {
 	}
 }
 
-// StandBy saves the counters safely: nothing is added for a while, by this node.
+// StandBy saves the counters to the disk, for whoever continues them. They are loaded
+// again when this node counts again.
 func (e *Energy) StandBy() {
 	if e.loaded {
 		e.noteSave(e.saveToDisk())
@@ -241,7 +241,7 @@ func (e *Energy) saveToDisk() error {
 	return nil
 }
 
-// noteSave says once that the counters cannot be kept.
+// noteSave logs once that the counters cannot be saved.
 func (e *Energy) noteSave(err error) {
 	if failing := err != nil; failing != e.failing {
 		e.failing = failing

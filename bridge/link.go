@@ -20,15 +20,15 @@ import (
 	"powermgr/devices"
 )
 
-// LinkOptions are what a Link needs. Bus, Topics, Node, Role and Log are
-// required, and URL or Dial.
+// LinkOptions are what a Link needs. Bus, Topics, Node, Role and Log are required, and
+// URL or Dial.
 type LinkOptions struct {
-	URL      string         // mqtt://host:1883, or mqtts://host:8883; a user and a password in it count if Username is empty
+	URL      string         // mqtt://host:1883, or mqtts://host:8883; a user and a password in it are used if Username is empty
 	Username string         // empty: anonymous
 	Password devices.Secret // of Username
 	ClientID string         // empty: "powermgr-" and the node
-	// KeepAlive is how long the connection may be silent; after one and a
-	// half of it either side ends the connection. Zero: 20 s.
+	// KeepAlive is how long the connection may be silent; after one and a half times
+	// that, either side ends it. Zero: 20 s.
 	KeepAlive time.Duration
 	TLS       *tls.Config // of TLSFiles.Config; nil with mqtts: the system's certificates
 	// Dial makes the connection instead of URL, for a broker in this process.
@@ -36,25 +36,25 @@ type LinkOptions struct {
 
 	Topics devices.Topics
 	Node   string
-	// Filters are the topics that this process takes from the broker: those
-	// that end in "/set" as commands, of which what was stored earlier never
-	// arrives, all others with what is retained.
+	// Filters are the topics that this process receives from the broker: those that end
+	// in "/set" as commands, without messages stored earlier, and all others with what
+	// is retained.
 	Filters []string
-	// Stored are topics that this process publishes itself, and of which it wants
-	// to know what the broker has: see bus.Stored. Empty: none.
+	// Stored are topics that this process publishes itself, and of which it wants to
+	// know what the broker has: see bus.Stored. Empty: none.
 	Stored []string
-	// StatusTopic is where Home Assistant says that it has started; empty: it
-	// is not listened to.
+	// StatusTopic is where Home Assistant announces that it has started; empty: the
+	// link does not listen for it.
 	StatusTopic string
-	// SecondaryProcess leaves status, last will and Home Assistant to another process of
-	// this node.
+	// SecondaryProcess leaves status, last will and Home Assistant to another process
+	// of this node.
 	SecondaryProcess bool
-	// Controller says that the controller of this node is in this process: one
-	// that commands through the broker is another node's.
+	// Controller says that this node's controller is in this process, so that
+	// controller commands from the broker are another node's.
 	Controller bool
 	Role       Role
-	// LastWill is the payload of the node's state when this process is gone:
-	// the last will of a standby, and the last word of both. Nil: none.
+	// LastWill returns the payload of the node's state for when this process is gone:
+	// the last will of a standby, and the last message of either role. Nil: none.
 	LastWill func() []byte
 
 	Bus *bus.Bus
@@ -67,43 +67,43 @@ type LinkHealth struct {
 	Broker    string    `json:"broker"`
 	Since     time.Time `json:"since"`   // of Connected, on the machine's clock
 	Problem   string    `json:"problem"` // what is wrong and what to do; empty: nothing
-	Denied    []string  `json:"denied"`  // topics on which the broker refuses to let powermgr publish, or subscribe
+	Denied    []string  `json:"denied"`  // topics that the broker does not let powermgr publish or subscribe to
 	Sent      int       `json:"sent"`
 	Received  int       `json:"received"`
-	Dropped   int       `json:"dropped"` // messages either way that did not fit, or came while the broker was away
+	Dropped   int       `json:"dropped"` // messages in either direction that did not fit, or came while the broker was unreachable
 }
 
-// Link is the bus's link to the broker; see Run.
+// Link connects the bus to the broker; see Run.
 //
-// It mirrors what parts of this process publish, and publishes on the bus what
-// comes from the broker. It queues nothing for a broker that is away: when the
-// broker is back, everything retained is said again, and only after the link
-// has subscribed, has seen the other node's claim, and is still active.
+// It mirrors to the broker what parts of this process publish, and publishes on the bus
+// what comes from the broker. It queues nothing while the broker is unreachable: once
+// it is back, everything retained is published again, but only after the link has
+// subscribed, has seen the other node's claim, and finds this node still active.
 type Link struct {
 	o             LinkOptions
 	url           *url.URL // without user and password
 	timing        timing
 	sub           *bus.Subscription
 	out           *outbox
-	roleChanged   chan struct{} // holds a token when the standing may have changed
+	roleChanged   chan struct{} // holds a token when the role of this node may have changed
 	overrunSignal chan struct{} // holds a token when messages of the bus were missed
 	wait          *backoff.ExponentialBackOff
 
 	overrun int // of sub, as last seen by Run
 
-	predecessor <-chan handover               // what the link before leaves; nil: there was none
-	successor   atomic.Pointer[chan handover] // of the link that follows; nil: none does
-	sawRetained atomic.Bool                   // a connection has shown what the broker had of this node
+	predecessor <-chan handover               // hands over the connection of the link before this one; nil: there was none
+	successor   atomic.Pointer[chan handover] // takes the connection over; nil: no link follows
+	sawRetained atomic.Bool                   // a connection has delivered what the broker had of this node
 
-	// Of the goroutine that keeps the connection.
+	// the last problem of an outage; empty: there is none
 	lastProblem string          // the last trouble of an outage; empty: there is none
-	warned      map[string]bool // the troubles of this outage that were warned of
+	warned      map[string]bool // the problems of this outage that were warned about
 	shortInARow int             // connections in a row that ended soon after they were made
 	denied      refusals
-	maxSize     int    // bytes of a message for which the broker has ended a connection; 0: none has been
-	inFlight    flight // the message that the broker has not answered yet
-	endedWith   flight // the one of the last connection, if that ended without a word
-	endedInARow int    // how often in a row it was that one
+	maxSize     int    // size in bytes of a message for which the broker has ended a connection; 0: none yet
+	inFlight    flight // the message that the broker has not acknowledged yet
+	endedWith   flight // the message in flight when the last connection ended without a reason
+	endedInARow int    // how often in a row it was that message
 	// Of the goroutine that takes in what the broker sends.
 	foreignNodes map[string]bool
 	health       LinkHealth
@@ -119,17 +119,17 @@ type Link struct {
 type timing struct {
 	publish    time.Duration // until a publish counts as lost
 	stuck      int           // publishes lost in a row that end the connection
-	subscribe  time.Duration // for the broker's word on the subscriptions
-	selfTest   time.Duration // until the own nonce must be back
-	settleStep time.Duration // for the role to take in the claims seen
-	repeat     time.Duration // from connecting until online is said once more
-	heartbeat  time.Duration // between two of online afterwards
+	subscribe  time.Duration // for the broker's answer to the subscriptions
+	selfTest   time.Duration // until this connection's nonce must be back
+	settleStep time.Duration // for the parts to process the claims that were received
+	repeat     time.Duration // from connecting until the online status is published again
+	heartbeat  time.Duration // between repetitions of the online status afterwards
 	birthMin   time.Duration // from Home Assistant's birth to the replay, at least
 	birthMax   time.Duration // and at most
-	short      time.Duration // a connection that lived less may have been taken over by another client with our id; longer than the backoff of that one
-	long       time.Duration // one that lived longer was a good one
+	short      time.Duration // a connection that lasted less may have been taken over by another client with our id; longer than that client's backoff
+	long       time.Duration // a connection that lasted longer was a good one
 	contested  time.Duration // between connections when several in a row were short
-	shutdown   time.Duration // for the last words
+	shutdown   time.Duration // for the last messages
 }
 
 func realTiming() timing {
@@ -140,12 +140,12 @@ func realTiming() timing {
 	}
 }
 
-// maxShort is how many connections in a row may end so soon before somebody
-// else is thought to use the same client id. Not every broker says so.
+// maxShort is how many connections in a row may end that soon before another client is
+// suspected of using the same client id. Not every broker reports that.
 const maxShort = 3
 
-// NewLink checks o and subscribes to the bus, so that nothing published from
-// now on is missed. Its errors are about the configuration.
+// NewLink checks o and subscribes to the bus, so that nothing published from now on is
+// missed. Its errors are about the configuration.
 func NewLink(o LinkOptions) (*Link, error) {
 	broker, err := o.broker()
 	if err != nil {
@@ -168,8 +168,8 @@ func NewLink(o LinkOptions) (*Link, error) {
 	return l, nil
 }
 
-// broker is the address, without user and password; what follows from it is
-// filled in.
+// broker returns the address without user and password, and fills in what follows from
+// it.
 func (o *LinkOptions) broker() (*url.URL, error) {
 	if o.Dial != nil {
 		return &url.URL{Scheme: "mqtt", Host: "in this process"}, nil
@@ -202,8 +202,7 @@ func (o *LinkOptions) broker() (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: net.JoinHostPort(u.Hostname(), port)}, nil
 }
 
-// reconnect says that the standing of this node has changed, and with it the
-// last will.
+// reconnect signals that the role of this node has changed, and with it the last will.
 func (l *Link) reconnect() {
 	select {
 	case l.roleChanged <- struct{}{}:
@@ -211,9 +210,9 @@ func (l *Link) reconnect() {
 	}
 }
 
-// Run links until ctx ends; then it says offline and leaves in good order, or
-// hands the connection to the link that follows. Its
-// error is ctx's: a broker that is away, or refuses the connection, is no reason to end.
+// Run links until ctx ends. Then it publishes offline and disconnects cleanly, or hands
+// the connection to the link that follows. Its error is ctx's: a broker that is
+// unreachable, or refuses the connection, is no reason to end.
 func (l *Link) Run(ctx context.Context) error {
 	defer l.sub.Close()
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -248,7 +247,7 @@ func (l *Link) Run(ctx context.Context) error {
 	return err
 }
 
-// forward hands m on, and notes what did not fit the queue.
+// forward passes a message of the bus on, and notices when the queue has overflowed.
 func (l *Link) forward(m bus.Message) {
 	if m.Topic == bus.Role {
 		l.reconnect()
@@ -265,16 +264,16 @@ func (l *Link) forward(m bus.Message) {
 	}
 }
 
-// enqueue hands m on, if it is for the broker.
+// enqueue queues m for the broker, if it is to go there.
 func (l *Link) enqueue(m bus.Message) {
 	if m.Origin == bus.Local && !bus.Private(m.Topic) && m.Topic != "" && !strings.ContainsAny(m.Topic, "+#") && l.o.Keeps(m) {
 		l.out.put(m)
 	}
 }
 
-// Forgets are the topics on which nothing that this process has said counts any more
-// once m was on the bus: another node goes on from it. When this one is active again, an
-// energy counter would fall.
+// Forgets returns the topics on which nothing that this process has published counts
+// any more once m was on the bus, because another node continues from it. Otherwise an
+// energy counter would fall when this node is active again.
 func (o LinkOptions) Forgets(m bus.Message) []string {
 	if m.Topic == bus.Role && !o.Role.Active() {
 		return o.Stored
@@ -282,19 +281,19 @@ func (o LinkOptions) Forgets(m bus.Message) []string {
 	return nil
 }
 
-// Keeps reports whether m is to be said as soon as it may be. A reading that ends when
-// this node stands by already comes too late.
+// Keeps reports whether m is to be sent as soon as possible. A reading that finishes
+// when this node is already on standby comes too late.
 func (o LinkOptions) Keeps(m bus.Message) bool {
 	return o.Role.Active() || !slices.Contains(o.Stored, m.Topic)
 }
 
-// mayPublish reports whether this node may say m now. A standby speaks of itself
-// alone; what it has retained of other things is old.
+// mayPublish reports whether this node may publish m now. A standby publishes only
+// about itself; what it has retained of other things is old.
 func (l *Link) mayPublish(m bus.Message) bool {
 	return !m.Retain || l.o.Role.Active() || strings.HasPrefix(m.Topic, l.o.Topics.Base+"/node/"+l.o.Node+"/")
 }
 
-// online is what the active node says of the whole.
+// online returns the status that the active node publishes for the whole.
 func (l *Link) online() bus.Message {
 	if l.o.SecondaryProcess {
 		return bus.Message{}
@@ -302,7 +301,7 @@ func (l *Link) online() bus.Message {
 	return bus.Message{Topic: l.o.Topics.Status(), Payload: []byte(devices.Online), Retain: true}
 }
 
-// will is what the broker says when it loses the connection.
+// will returns what the broker is to publish when it loses the connection.
 func (l *Link) will() bus.Message {
 	switch {
 	case l.o.SecondaryProcess:
@@ -313,6 +312,7 @@ func (l *Link) will() bus.Message {
 	return l.nodeLastWill()
 }
 
+// nodeLastWill returns the state of this node for when it is gone.
 func (l *Link) nodeLastWill() bus.Message {
 	if l.o.SecondaryProcess || l.o.LastWill == nil {
 		return bus.Message{}
@@ -320,7 +320,7 @@ func (l *Link) nodeLastWill() bus.Message {
 	return bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.LastWill(), Retain: true}
 }
 
-// publishHealth publishes on the bus how the link fares.
+// publishHealth publishes the condition of the link on the bus.
 func (l *Link) publishHealth(connected bool) {
 	if connected != l.health.Connected || l.health.Since.IsZero() {
 		l.health.Connected, l.health.Since = connected, devices.WholeSecond(time.Now())

@@ -16,15 +16,16 @@ import (
 // this user may write and read, take in what the broker had stored, and look
 // whether this node is still what its last will says.
 
+// selfTestTopic is the topic on which each connection tests its rights.
 func (l *Link) selfTestTopic() string {
 	return l.o.Topics.Base + "/node/" + l.o.Node + "/selftest"
 }
 
-// defaultBirth is where Home Assistant says that it has started, whatever its
-// discovery prefix is, unless its own settings say otherwise.
+// defaultBirth is where Home Assistant announces its start by default, whatever its
+// discovery prefix is.
 const defaultBirth = "homeassistant/status"
 
-// births are the topics on which Home Assistant may say so.
+// births returns the topics on which Home Assistant may announce its start.
 func (l *Link) births() []string {
 	switch l.o.StatusTopic {
 	case "":
@@ -52,8 +53,8 @@ func (l *Link) subscriptions() []subscribing {
 	return all
 }
 
-// bringUp subscribes, waits until what the broker had retained is on the bus,
-// and then makes everything wait to be said again.
+// bringUp subscribes, waits until what the broker had retained is on the bus, and then
+// queues everything of this process to be published again.
 func (s *serving) bringUp(ctx context.Context, closing <-chan struct{}) error {
 	select {
 	case <-s.roleChanged: // the will of this connection is checked below
@@ -93,9 +94,9 @@ func (s *serving) bringUp(ctx context.Context, closing <-chan struct{}) error {
 	return nil
 }
 
-// selfTest publishes a nonce and waits for it. It comes back after all that
-// the broker had retained; and if it does not, this user may not read,
-// which the broker does not say: it grants subscriptions that deliver nothing.
+// selfTest publishes a nonce and waits for it. It comes back after everything that the
+// broker had retained. If it does not come back, this user may not read, which the
+// broker does not report: it grants subscriptions that deliver nothing.
 func (s *serving) selfTest(ctx context.Context, closing <-chan struct{}) error {
 	wait, cancel := context.WithTimeout(ctx, s.timing.publish)
 	defer cancel()
@@ -125,8 +126,8 @@ func (s *serving) selfTest(ctx context.Context, closing <-chan struct{}) error {
 	}
 }
 
-// noteMissingRights says once what this user may not do. The connection is used all the
-// same, for what it may.
+// noteMissingRights logs once what this user may not do. The connection is still used
+// for what is allowed.
 func (s *serving) noteMissingRights(what string) error {
 	if s.rightsProblem != what {
 		s.o.Log.Warn("the rights at the broker do not suffice", "username", s.o.Username, "reason", what)
@@ -135,7 +136,8 @@ func (s *serving) noteMissingRights(what string) error {
 	return nil
 }
 
-// awaitSubscribers lets the subscribers of the bus take in what the broker had.
+// awaitSubscribers gives the subscribers of the bus time to process what the broker
+// had.
 func (s *serving) awaitSubscribers(ctx context.Context, closing <-chan struct{}) error {
 	for range 20 {
 		t := time.NewTimer(s.timing.settleStep)

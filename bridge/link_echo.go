@@ -10,9 +10,9 @@ import (
 	"powermgr/devices"
 )
 
-// Echoes are the commands that a process has sent to the broker: one that
-// ignores No Local sends them back, and they would be carried out twice. The
-// zero value is ready; it is not safe for concurrent use.
+// Echoes are the commands that this process has sent to the broker. A broker that
+// ignores No Local sends them back, and they would be carried out twice. The zero value
+// is ready to use; it is not safe for concurrent use.
 type Echoes struct {
 	until map[string]time.Time // they may come back
 }
@@ -20,8 +20,8 @@ type Echoes struct {
 // echoLife is how long a command of this process may take to come back.
 const echoLife = 5 * time.Minute
 
-// Expect remembers a command that leaves this process at now. Its id is in the
-// payload, and so it is told from any other even if properties are lost.
+// Expect records a command that leaves this process at now. Its id is in the payload,
+// which makes it recognizable even if properties are lost.
 func (e *Echoes) Expect(m bus.Message, now time.Time) {
 	if m.ID == "" || !strings.HasSuffix(m.Topic, devices.Set) {
 		return
@@ -33,21 +33,20 @@ func (e *Echoes) Expect(m bus.Message, now time.Time) {
 	e.until[m.Topic+" "+string(m.Payload)] = now.Add(echoLife)
 }
 
-// Has reports whether m, from the broker, is a command that this process has
-// sent itself.
+// Has reports whether m, from the broker, is a command that this process sent itself.
 func (e *Echoes) Has(m bus.Message, now time.Time) bool {
 	until, sent := e.until[m.Topic+" "+string(m.Payload)]
 	return sent && now.Before(until)
 }
 
-// foreign reports whether m is a command of the controller of another node,
-// whose own bridge carries it out; here it would be done twice, and for real if
-// that node is a dry run.
+// foreign reports whether m is a command from the controller of another node, which
+// that node's own bridge carries out. Here it would be carried out a second time, and
+// for real if the other node is a dry run.
 func (o LinkOptions) foreign(m bus.Message) bool {
 	return m.Source == devices.SourceControl && strings.HasSuffix(m.Topic, devices.Set) && (o.Controller || m.Node != o.Node)
 }
 
-// Wants reports whether a message of the broker is for this process.
+// Wants reports whether a message from the broker is for this process.
 func (o LinkOptions) Wants(m bus.Message) bool {
 	return !o.foreign(m) && slices.ContainsFunc(o.Filters, func(f string) bool { return bus.Match(f, m.Topic) })
 }

@@ -16,12 +16,12 @@ import (
 	"github.com/eclipse/paho.golang/autopaho"
 )
 
-// An outage is why the broker cannot be reached, in plain words, and what to do.
-// Two with one key are the same trouble, whatever changes in the words.
+// An outage is why the broker cannot be reached, in plain words, and what to do about
+// it. Two outages with the same key are the same problem, even if the text differs.
 type outage struct{ key, text string }
 
-// explain reads the error of an attempt to connect, and what the other end has
-// answered to it.
+// explain turns the error of a connection attempt, and what the other end has answered,
+// into plain words.
 func explain(err error, username string, answer greeting, now time.Time) outage {
 	if denied, ok := errors.AsType[*autopaho.ConnackError](err); ok {
 		return plain(refusedConnect(denied.ReasonCode, username))
@@ -111,7 +111,7 @@ func notValid(c *x509.Certificate, now time.Time) outage {
 	return o
 }
 
-// bare is the innermost cause, without addresses that differ at each attempt.
+// bare returns the innermost cause, without addresses that differ with each attempt.
 func bare(err error) error {
 	for {
 		inner := errors.Unwrap(err)
@@ -122,8 +122,8 @@ func bare(err error) error {
 	}
 }
 
-// A greeting is what the other end has answered first: the library only knows
-// answers of MQTT 5. The zero value is of a connection that was not made.
+// A greeting is the beginning of what the other end has sent: the library understands
+// only MQTT 5 answers. The zero value stands for a connection that was not made.
 type greeting struct {
 	made, secure bool
 	first        []byte // at most greetingMost bytes
@@ -131,7 +131,7 @@ type greeting struct {
 
 const maxGreeting = 16
 
-// explain says what the answer means, if it is not one of MQTT 5; empty: it does
+// explain returns what the answer means, if it is not an MQTT 5 answer; empty: it does
 // not tell.
 func (g greeting) explain(err error) string {
 	switch {
@@ -165,7 +165,7 @@ func printable(b []byte) string {
 	}, b))
 }
 
-// recordingConn is a connection that remembers how the other end begins.
+// A recordingConn is a connection that records how the other end begins.
 type recordingConn struct {
 	net.Conn
 	first *atomic.Pointer[[]byte]

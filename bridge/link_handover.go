@@ -18,17 +18,17 @@ import (
 // subscriptions go on, nobody hears "offline", and of what the new parts say only
 // that is sent which the broker does not have already.
 
-// handover is what a link leaves to the one that follows it.
+// A handover is what a link passes on to the one that follows it.
 type handover struct {
 	c         *connection
-	published map[string]bus.Message // what the broker has of this process, by topic
+	published map[string]bus.Message // what the broker has from this process, by topic
 	stored    []bus.Message          // what others have stored there
 	link      *Link
 }
 
-// Follow has l take over the connection of last when that one's Run ends, if
-// what both say of the broker is the same. Call it before that, and run l in
-// any case, or nothing ends the connection.
+// Follow has l take over the connection of last when last's Run ends, if both have the
+// same settings for the broker. Call it before that, and then run l in any case, or
+// nothing ends the connection.
 func (l *Link) Follow(last *Link) {
 	if last == nil || !l.sameBroker(last) {
 		return
@@ -38,7 +38,7 @@ func (l *Link) Follow(last *Link) {
 	last.successor.Store(&inheritance)
 }
 
-// sameBroker reports whether a connection of last is as one of l would be.
+// sameBroker reports whether last's connection is the one that l would make.
 func (l *Link) sameBroker(last *Link) bool {
 	a, b := l.o, last.o
 	return *l.url == *last.url && a.Username == b.Username && a.Password == b.Password && a.ClientID == b.ClientID && a.KeepAlive == b.KeepAlive &&
@@ -47,7 +47,7 @@ func (l *Link) sameBroker(last *Link) bool {
 		slices.Equal(a.Filters, b.Filters) && slices.Equal(a.Stored, b.Stored)
 }
 
-// sameTLS reports whether two configurations of TLSFiles are the same.
+// sameTLS reports whether two configurations made by TLSFiles are the same.
 func sameTLS(a, b *tls.Config) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -56,8 +56,8 @@ func sameTLS(a, b *tls.Config) bool {
 		slices.EqualFunc(a.Certificates, b.Certificates, func(a, b tls.Certificate) bool { return slices.EqualFunc(a.Certificate, b.Certificate, bytes.Equal) })
 }
 
-// handOver leaves the connection to the link that follows, if there is one and
-// the connection is good. What waited has been sent.
+// handOver passes the connection on to the link that follows, if there is one and the
+// connection is good. What was queued has been sent.
 func (s *serving) handOver(ctx context.Context) bool {
 	heir := s.successor.Load()
 	if heir == nil || s.willOutdated() {
@@ -86,8 +86,8 @@ func (s *serving) handOver(ctx context.Context) bool {
 	return true
 }
 
-// takeHandover takes what the link before has left. It returns no connection if there
-// is none.
+// takeHandover takes over from the link before this one. It returns nil if there is no
+// connection to take over.
 func (l *Link) takeHandover(life context.Context) *connection {
 	var e handover
 	select {
@@ -124,7 +124,7 @@ func (l *Link) takeHandover(life context.Context) *connection {
 	return e.c
 }
 
-// takeOver is what bringUp is for a connection that goes on.
+// takeOver is the counterpart of bringUp for a connection that was handed over.
 func (s *serving) takeOver(ctx context.Context, closing <-chan struct{}) error {
 	select {
 	case <-s.roleChanged:
@@ -140,7 +140,7 @@ func (s *serving) takeOver(ctx context.Context, closing <-chan struct{}) error {
 	return nil
 }
 
-// published is what the broker has of this process.
+// published returns what the broker has from this process.
 func (o *outbox) published() map[string]bus.Message {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -159,7 +159,8 @@ func (o *outbox) published() map[string]bus.Message {
 	return has
 }
 
-// inherit goes on from the outbox before, of whose messages the broker has these.
+// inherit continues from the previous outbox; published is what the broker has of its
+// messages.
 func (o *outbox) inherit(last *outbox, has map[string]bus.Message) {
 	last.mu.Lock()
 	defer last.mu.Unlock()
@@ -168,7 +169,7 @@ func (o *outbox) inherit(last *outbox, has map[string]bus.Message) {
 	o.previous, o.echoes, o.configs, o.lastConfig, o.dropped = has, last.echoes, last.configs, last.lastConfig, o.dropped+last.dropped
 }
 
-// resume makes what the broker does not have of this process wait to be said.
+// resume queues what the broker does not have yet.
 func (o *outbox) resume() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -177,8 +178,8 @@ func (o *outbox) resume() {
 	o.wake()
 }
 
-// repeats reports whether m is the first word of this process on a topic, and
-// the broker has it of the one before. o is locked.
+// repeats reports whether m is the first message of this process on a topic, and the
+// same as the last one of the process before. o is locked.
 func (o *outbox) repeats(m bus.Message) bool {
 	last, ok := o.previous[m.Topic]
 	delete(o.previous, m.Topic)

@@ -14,7 +14,7 @@ import (
 )
 
 // keepConnected makes one connection after another until closing is closed or ctx ends.
-// The first is the one that it inherited, if it did.
+// The first may be an inherited one.
 func (l *Link) keepConnected(ctx context.Context, inherited *connection, closing <-chan struct{}) {
 	trying, stop := context.WithCancel(ctx)
 	defer stop()
@@ -62,8 +62,8 @@ func (l *Link) keepConnected(ctx context.Context, inherited *connection, closing
 	}
 }
 
-// connectFailed is told of each attempt that did not succeed. It is called by the
-// library, while keep waits for it.
+// connectFailed handles a failed connection attempt. The library calls it while
+// keepConnected waits.
 func (l *Link) connectFailed(err error, answer greeting) {
 	why := explain(err, l.o.Username, answer, time.Now())
 	if !l.warn(why.key) {
@@ -77,8 +77,8 @@ func (l *Link) connectFailed(err error, answer greeting) {
 	}
 }
 
-// warn reports whether a trouble is to be warned of: it was not yet in this
-// outage, in which several may come in turns.
+// warn reports whether to warn about a problem: only once per outage, in which several
+// may alternate.
 func (l *Link) warn(key string) bool {
 	if l.warned[key] || len(l.warned) >= maxWarned {
 		return false
@@ -87,10 +87,10 @@ func (l *Link) warn(key string) bool {
 	return true
 }
 
-// maxWarned is how many troubles of one outage are warned of.
+// maxWarned is how many problems of one outage are warned about.
 const maxWarned = 16
 
-// connectionEnded says why a connection that lived so long is over, and returns how
+// connectionEnded records why a connection ended that lasted for lived, and returns how
 // long to wait before the next.
 func (l *Link) connectionEnded(err error, lived time.Duration) time.Duration {
 	switch {
@@ -136,7 +136,7 @@ func (l *Link) connectionEnded(err error, lived time.Duration) time.Duration {
 	return pause
 }
 
-// problem is what is wrong with a connection that is there; empty: nothing is.
+// problem returns what is wrong with a connection that is up; empty: nothing.
 func (l *Link) problem() string {
 	if l.rightsProblem != "" {
 		return l.rightsProblem

@@ -17,33 +17,33 @@ const (
 	configRepeat  = 2 * time.Second        // between two configs on one topic
 )
 
-// An outbox holds what is to go to the broker. It keeps the last value of each
-// retained topic that a part of this process has published, for the replay of
-// each connection; the bus cannot tell it, since what the broker had stored
-// under our own topics, such as our own late will, arrives there too. Of a
-// topic only the last value waits. Other messages wait in a bounded row, and
-// only while there is a connection.
+// An outbox holds what is to go to the broker. It keeps the last value of each retained
+// topic that a part of this process has published, to publish it again on each
+// connection. The bus cannot provide those, since it also has what the broker had
+// stored on this process's topics, such as its own late will. Only the last value of a
+// topic is queued. Other messages wait in a bounded queue, and only while there is a
+// connection.
 //
-// Home Assistant drops components of a discovery config that reaches it while
-// it still works on one, so configs go out one by one and a topic's at most
-// every two seconds.
+// Home Assistant drops components of a discovery config that arrives while it is still
+// processing one, so configs are sent one by one, and those of one topic at most every
+// two seconds.
 type outbox struct {
 	base  string // topics outside of it are discovery configs
 	ready chan struct{}
 
 	mu       sync.Mutex
 	open     bool // there is a connection
-	replayed bool // retained messages are taken as they come; until then the replay has them
+	replayed bool // retained messages are queued as they come; before that, the replay includes them
 	events   []bus.Message
 	queued   []bus.Message
 	owned    map[string]bus.Message // by topic; an empty payload until the broker has it
-	previous map[string]bus.Message // what the broker has of the process before, by topics of which this one has said nothing yet
+	previous map[string]bus.Message // what the broker has from the process before, by topics on which this one has published nothing yet
 	dropped  int
 
 	echoes Echoes
 	unseen Unseen
 
-	eventLast  bool // what was taken last was an event
+	eventLast  bool // the message taken last was an event
 	lastConfig time.Time
 	configs    map[string]time.Time // when each config was last taken
 }
@@ -54,7 +54,7 @@ func newOutbox(base string) *outbox {
 
 func (o *outbox) isConfig(topic string) bool { return !strings.HasPrefix(topic, o.base+"/") }
 
-// put adds m, if it can wait.
+// put queues m, if it can wait.
 func (o *outbox) put(m bus.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -79,8 +79,8 @@ func (o *outbox) put(m bus.Message) {
 	o.wake()
 }
 
-// noteStored notes what the broker had on a topic of this process, which its publisher has to
-// see before its own is said.
+// noteStored records what the broker had on a topic of this process. The topic's
+// publisher has to see it before this process sends its own.
 func (o *outbox) noteStored(m bus.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -91,8 +91,7 @@ func (o *outbox) noteStored(m bus.Message) {
 	}
 }
 
-// noteSeen lets go what has waited for a message of this process that says that a
-// stored one was taken in.
+// noteSeen releases what has waited until the publisher had seen a stored message.
 func (o *outbox) noteSeen(m bus.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -103,15 +102,15 @@ func (o *outbox) noteSeen(m bus.Message) {
 	}
 }
 
-// isEcho reports whether m, from the broker, is a command that this process has
-// sent itself.
+// isEcho reports whether m, from the broker, is a command that this process sent
+// itself.
 func (o *outbox) isEcho(m bus.Message, now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.echoes.Has(m, now)
 }
 
-// own is the last value of a retained topic of this process.
+// own returns the last value of a retained topic of this process.
 func (o *outbox) own(topic string) (bus.Message, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -119,7 +118,8 @@ func (o *outbox) own(topic string) (bus.Message, bool) {
 	return m, ok
 }
 
-// latest is states with m in the place of an older one, or at the end.
+// latest returns states with m in place of an older message on its topic, or at the
+// end.
 func (o *outbox) latest(states []bus.Message, m bus.Message) []bus.Message {
 	if i := slices.IndexFunc(states, func(s bus.Message) bool { return s.Topic == m.Topic }); i >= 0 {
 		states[i] = m
@@ -135,7 +135,7 @@ func (o *outbox) wake() {
 	}
 }
 
-// connected lets events wait from now on.
+// connected starts a connection: events are queued from now on.
 func (o *outbox) connected() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -143,7 +143,7 @@ func (o *outbox) connected() {
 	o.events, o.queued = nil, nil
 }
 
-// disconnected drops what waits.
+// disconnected drops what is queued.
 func (o *outbox) disconnected() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -152,8 +152,8 @@ func (o *outbox) disconnected() {
 	o.events, o.queued = nil, nil
 }
 
-// replay makes all the retained messages wait: discovery first, then
-// availability, then states. What was emptied meanwhile is emptied again.
+// replay queues all retained messages: discovery first, then availability, then states.
+// Topics that were emptied in the meantime are emptied again.
 func (o *outbox) replay(first bus.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -170,7 +170,8 @@ func (o *outbox) replay(first bus.Message) {
 	o.wake()
 }
 
-// all are the retained messages, in the order in which they are said. o is locked.
+// all returns the retained messages in the order in which they are published. o is
+// locked.
 func (o *outbox) all() (all []bus.Message) {
 	for _, topic := range slices.Sorted(maps.Keys(o.owned)) {
 		if !o.unseen.Hold(topic) {
@@ -190,8 +191,8 @@ func (o *outbox) all() (all []bus.Message) {
 	return all
 }
 
-// take returns the next message to publish at now. Without one, due is when
-// to ask again; zero: when something is put.
+// take returns the next message to publish at now. If there is none, due is when to ask
+// again; zero: when something is put.
 func (o *outbox) take(now time.Time) (m bus.Message, ok bool, due time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -214,7 +215,7 @@ func (o *outbox) take(now time.Time) (m bus.Message, ok bool, due time.Time) {
 	return m, true, time.Time{}
 }
 
-// nextState is the place of the first state that may go now, or -1 and when
+// nextState returns the index of the first state that may be sent now, or -1 and when
 // there will be one.
 func (o *outbox) nextState(now time.Time) (i int, due time.Time) {
 	for i, m := range o.queued {
@@ -236,7 +237,7 @@ func (o *outbox) nextState(now time.Time) (i int, due time.Time) {
 	return -1, due
 }
 
-// requeue puts back a state that did not get through, unless there is a newer.
+// requeue puts back a state that did not get through, unless there is a newer one.
 func (o *outbox) requeue(m bus.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -253,7 +254,7 @@ func (o *outbox) requeue(m bus.Message) {
 	o.wake()
 }
 
-// sent says that the broker has m.
+// sent records that the broker has m.
 func (o *outbox) sent(m bus.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -262,7 +263,7 @@ func (o *outbox) sent(m bus.Message) {
 	}
 }
 
-// forget has nothing of this process said on topics until it is said again.
+// forget keeps topics from being published until this process publishes them again.
 func (o *outbox) forget(topics []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -271,7 +272,7 @@ func (o *outbox) forget(topics []string) {
 	}
 }
 
-// idle reports that no state waits.
+// idle reports that no state is queued.
 func (o *outbox) idle() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

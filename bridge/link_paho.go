@@ -40,8 +40,8 @@ const (
 // subscribing is one topic filter and how it is subscribed.
 type subscribing struct {
 	filter         string
-	skipRetained   bool // retain handling 2: what was stored before is not sent
-	keepRetainFlag bool // retain as published: a live message with -r is seen for what it is
+	skipRetained   bool // retain handling 2: messages stored earlier are not sent
+	keepRetainFlag bool // retain as published: a live message sent with the retain flag is recognizable
 	echo           bool // our own messages come back too
 }
 
@@ -53,9 +53,9 @@ type connecting struct {
 	alive    time.Duration
 	tls      *tls.Config
 	dial     func(context.Context) (net.Conn, error) // nil: to url
-	will     func() bus.Message                      // asked for at each attempt; without a topic there is none
+	will     func() bus.Message                      // called for each attempt; without a topic there is no will
 	wait     func(attempt int) time.Duration         // before attempt 0, 1, …
-	refused  func(error, greeting)                   // an attempt did not succeed
+	refused  func(error, greeting)                   // called for each attempt that did not succeed
 	now      func() time.Time                        // that message expiry counts from
 }
 
@@ -64,19 +64,19 @@ type connection struct {
 	inbox         chan bus.Message
 	down          chan struct{} // closed when the connection is lost
 	cause         chan error    // holds the cause once, if there is one
-	will          bus.Message   // what the broker will say if the connection is lost
+	will          bus.Message   // what the broker publishes if the connection is lost
 	overflowed    atomic.Int64  // packets that did not fit the inbox
-	maxPacketSize int           // bytes of a packet that the broker takes; 0: it sets no limit
-	qos           byte          // of what is sent
+	maxPacketSize int           // bytes of a packet that the broker accepts; 0: it sets no limit
+	qos           byte          // of what is published
 	end           context.CancelFunc
-	free          func() bool // the end of the life it was given is no longer its own
+	free          func() bool // unbinds the connection from the life it was given
 }
 
-// bindTo ties the connection to another life.
+// bindTo ends the connection when life ends, instead of with the life before.
 func (c *connection) bindTo(life context.Context) { c.free = context.AfterFunc(life, c.end) }
 
 // connect tries until the broker accepts the connection or trying ends. The connection
-// lives until life ends: it outlasts trying, for the last words.
+// lasts until life ends, which is after trying, for the last messages.
 func connect(life, trying context.Context, o connecting) (*connection, error) {
 	c := &connection{qos: 1, inbox: make(chan bus.Message, inboxDepth), down: make(chan struct{}), cause: make(chan error, 1)}
 	own, end := context.WithCancel(context.WithoutCancel(life))

@@ -24,17 +24,16 @@ const (
 	codeNoQoS         = 0x9B
 )
 
-// A refusal is why the broker does not take a topic.
+// A refusal is why the broker does not accept a topic.
 type refusal struct {
 	subscribing bool
-	ends        bool // it ends the connection for it: a message of that size is not sent again
-	code        byte // 0: it does not say
-	maxSize     int  // bytes, with codeTooLarge: what it takes; 0: it does not say
+	ends        bool // the broker ends the connection: a message of that size is not sent again
+	code        byte // 0: the broker gives none
+	maxSize     int  // bytes, with codeTooLarge: what the broker accepts; 0: it does not say
 	size        int  // bytes of the message
 }
 
-// sentences are what is said of the topics with one kind of refusal; %s is the
-// topics.
+// sentences describe the topics with one kind of refusal; %s stands for the topics.
 var sentences = map[byte]string{
 	codeNotAuthorized: "the broker does not let this user publish on %s: allow it in the broker's access list",
 	codeTooLarge:      "the broker refuses as too large what is sent on %s: raise its limit (Mosquitto: message_size_limit or max_packet_size)",
@@ -44,7 +43,7 @@ var sentences = map[byte]string{
 	0:                 "the broker ends the connection whenever it is sent %s, which it does not get any more: look at the broker's log, and at its limit of a message's size",
 }
 
-// sentence says what is wrong with topics that are refused for one reason.
+// sentence describes what is wrong with topics that are refused for one reason.
 func (r refusal) sentence(topics string, configs bool) string {
 	text, known := sentences[r.code]
 	switch {
@@ -62,33 +61,32 @@ func (r refusal) sentence(topics string, configs bool) string {
 	return text
 }
 
-// refusals are all there are, by topic.
+// refusals are by topic.
 type refusals map[string]refusal
 
 // maxRefusals is how many are remembered.
 const maxRefusals = 256
 
-// blamed are the codes of an end that the message which was on its way is to
-// blame for.
+// blamed are the disconnect codes that are caused by the message in flight.
 var blamed = []byte{codeNotAuthorized, codeNoTopic, codeTooLarge, codeFormat}
 
-// minSuspectSize is the size of a message, in bytes, from which on it may be to
-// blame for an end without a word.
+// minSuspectSize is the size of a message, in bytes, from which it may be the cause of
+// a disconnect without a reason.
 const minSuspectSize = 1024
 
-// maxSilentEnds is how many connections in a row may end without a word while a
-// message is on its way before that message is left out.
+// maxSilentEnds is how many connections in a row may end without a reason while a
+// message is in flight before that message is left out.
 const maxSilentEnds = 3
 
-// flight is a message on its way to the broker.
+// A flight is a message on its way to the broker.
 type flight struct {
 	topic string // empty: none is
 	size  int
 }
 
-// blame sees whether the message that was on its way ended the connection, with a
-// code or without a word. It would be sent first on the next one, and nothing
-// else would ever get through. It reports whether that is certain.
+// blame determines whether the message in flight ended the connection, with a code or
+// without a reason. Otherwise it would be sent first on the next connection too, and
+// nothing else would ever get through. It reports whether that is certain.
 func (l *Link) blame(err error) bool {
 	f, last := l.inFlight, l.endedWith
 	l.inFlight, l.endedWith = flight{}, flight{}
@@ -115,13 +113,14 @@ func (l *Link) blame(err error) bool {
 	return false
 }
 
-// forgetSizeLimits forgets what a broker was sent in vain which may take it by now.
+// forgetSizeLimits forgets the messages that ended connections, since the broker may
+// accept them by now.
 func (l *Link) forgetSizeLimits() {
 	l.maxSize = 0
 	maps.DeleteFunc(l.denied, func(_ string, r refusal) bool { return r.ends })
 }
 
-// refusedBy notes that the broker does not take a topic, and logs it once. It
+// refusedBy records that the broker does not accept a topic, and logs it once. It
 // reports whether that is news.
 func (l *Link) refusedBy(topic string, r refusal) bool {
 	news := l.denied.note(topic, r)

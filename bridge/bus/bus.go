@@ -1,10 +1,10 @@
-// Package bus is the in-process bus that all parts talk over. Its messages are
-// MQTT messages, so that a part cannot tell whether the other end is in this
-// process or beyond the broker.
+// Package bus is the in-process bus that all parts talk over. Its messages are MQTT
+// messages, so a part cannot tell whether the other end is in this process or behind
+// the broker.
 //
-// Publish never blocks and runs nobody's code: each subscription has a bounded
-// queue of its own, and what does not fit is dropped and counted. A retained
-// message is kept and given to later subscribers.
+// Publish never blocks and never runs a subscriber's code: each subscription has a
+// bounded queue of its own, and messages that do not fit are dropped and counted. A
+// retained message is kept, and delivered to later subscribers.
 package bus
 
 import (
@@ -30,7 +30,7 @@ const (
 type Message struct {
 	Topic   string
 	Payload []byte
-	Retain  bool // kept for later subscribers; from the broker: it was stored before, or sent with -r
+	Retain  bool // kept for later subscribers; from the broker: it was stored before, or published with the retain flag
 
 	Origin  Origin
 	Expires time.Time // zero: never
@@ -62,56 +62,55 @@ func New(clock Clock) *Bus {
 	return &Bus{clock: clock, retained: map[string]Message{}, readers: map[string][]*Subscription{}}
 }
 
-// Clock is the clock the bus and all its subscribers live by.
+// Clock returns the clock that the bus and all its subscribers use.
 func (b *Bus) Clock() Clock { return b.clock }
 
-// Now is the time on the bus's clock.
+// Now returns the time on the bus's clock.
 func (b *Bus) Now() time.Time { return b.clock.Now() }
 
-// Private reports whether a topic is for this process alone: one that begins
-// with "$". The link never mirrors it.
+// Private reports whether a topic stays within this process: one that begins with "$".
+// The link never mirrors it.
 func Private(topic string) bool { return strings.HasPrefix(topic, "$") }
 
-// LinkState is the private, retained topic on which the link says "up" when
-// it has subscribed at the broker, and "down".
+// LinkState is the private, retained topic on which the link publishes "up" once it has
+// subscribed at the broker, and "down".
 const LinkState = "$link/state"
 
-// LinkHealth is the private, retained topic on which the link says in JSON how
-// it fares, and what the owner should do if it does not fare well.
+// LinkHealth is the private, retained topic on which the link publishes its condition
+// as JSON, and what the owner should do if something is wrong.
 const LinkHealth = "$link/health"
 
-// Role is the private, retained topic on which it is said that this node
-// has become the active one of the pair, or no longer is.
+// Role is the private, retained topic that announces whether this node is the active
+// one of the pair.
 const Role = "$node/standing"
 
-// Stored is the private, retained topic on which the link tells what the
-// broker has under topic, which this process itself publishes: what an earlier
-// process, or the other node, said last. The link tells it before this process
-// says its own.
+// Stored returns the private, retained topic on which the link publishes what the
+// broker has under topic, a topic of this process itself: the last message of an
+// earlier process, or of the other node. The link does so before it sends anything of
+// this process on topic.
 func Stored(topic string) string { return storedRoot + topic }
 
 const storedRoot = "$stored/"
 
-// Seen is the private topic on which who publishes topic says that it has taken
-// in what the broker had there: the payload is the one of Stored. Until then the
-// link holds back what this process has said on topic.
+// Seen returns the private topic on which the publisher of topic acknowledges what the
+// broker had there: the payload is that of Stored. Until then, the link holds back what
+// this process publishes on topic.
 func Seen(topic string) string { return seenRoot + topic }
 
 const seenRoot = "$seen/"
 
-// SeenTopic is the topic that a message on Seen is about.
+// SeenTopic returns the topic that a message on Seen is about.
 func SeenTopic(private string) (topic string, ok bool) { return strings.CutPrefix(private, seenRoot) }
 
-// Contest is the private, retained topic on which it is said, in a sentence
-// for the owner, that other daemons command the same devices; empty: none does.
+// Contest is the private, retained topic that tells, in a sentence for the owner, that
+// other daemons command the same devices; empty: none does.
 const Contest = "$node/contest"
 
-// Missing is the private, retained topic on which it is said, in a sentence for
-// the owner, which thermostats are to be controlled and are not on the account;
-// empty: none is missing.
+// Missing is the private, retained topic that tells, in a sentence for the owner, which
+// thermostats are to be controlled but not on the account; empty: none is missing.
 const Missing = "$thermostats/missing"
 
-// Publish hands m to every subscription whose filters match.
+// Publish delivers m to every subscription with a matching filter.
 func (b *Bus) Publish(m Message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -155,7 +154,7 @@ func (b *Bus) readersOf(topic string) []*Subscription {
 	return readers
 }
 
-// Retained is the last retained message on topic.
+// Retained returns the last retained message on topic.
 func (b *Bus) Retained(topic string) (Message, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -163,7 +162,7 @@ func (b *Bus) Retained(topic string) (Message, bool) {
 	return m, ok
 }
 
-// Snapshot is every retained message, in the order of topic names.
+// Snapshot returns every retained message, sorted by topic.
 func (b *Bus) Snapshot() []Message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -174,9 +173,9 @@ func (b *Bus) Snapshot() []Message {
 	return all
 }
 
-// Queued reports whether any reader that waits in Next has a message to take:
-// work that is about to begin. What is queued for a reader that does something
-// else is that reader's business.
+// Queued reports whether any reader waiting in Next has a message to take, so that work
+// is about to begin. The queue of a reader that is busy with something else does not
+// count.
 func (b *Bus) Queued() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -187,12 +186,12 @@ func (b *Bus) Queued() bool {
 	})
 }
 
-// Depth is how many messages a subscription holds; further ones are dropped.
+// Depth is how many messages a subscription holds; more are dropped.
 const Depth = 256
 
-// Subscribe returns a subscription to all topics that match one of filters.
-// Retained messages that match are in it already, oldest topic name first.
-// name is for the count of dropped messages.
+// Subscribe returns a subscription to all topics that match one of filters. Retained
+// messages that match are in its queue already, sorted by topic. name is used in the
+// count of dropped messages.
 func (b *Bus) Subscribe(name string, filters ...string) *Subscription {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -258,8 +257,8 @@ func (s *Subscription) take() (Message, bool) {
 	return *m, true
 }
 
-// Next returns the next message; ok is false when wake came first (a zero wake
-// never comes). The error is ctx's. Every loop of the program stands on it.
+// Next returns the next message; ok is false when wake came first (a zero wake never
+// comes). The error is ctx's. Every loop of the program is built on it.
 func (s *Subscription) Next(ctx context.Context, wake time.Time) (m Message, ok bool, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -286,8 +285,8 @@ func (s *Subscription) wait(waiting bool) {
 	s.waiting = waiting
 }
 
-// Free returns a context that ends with ctx or as soon as there is a message
-// to take, for work that a message is more urgent than. Call stop when done.
+// Free returns a context that ends with ctx, or as soon as there is a message to take:
+// for work that any message should interrupt. Call stop when done.
 func (s *Subscription) Free(ctx context.Context) (free context.Context, stop context.CancelFunc) {
 	free, cancel := context.WithCancel(ctx)
 	s.mu.Lock()
@@ -299,10 +298,10 @@ func (s *Subscription) Free(ctx context.Context) (free context.Context, stop con
 	return free, cancel
 }
 
-// Name is what Subscribe was told.
+// Name returns the name given to Subscribe.
 func (s *Subscription) Name() string { return s.name }
 
-// Dropped is how many messages did not fit so far.
+// Dropped returns how many messages have not fit so far.
 func (s *Subscription) Dropped() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -340,8 +339,8 @@ func Match(filter, topic string) bool {
 	return topic == ""
 }
 
-// Refusal says why a message must not be acted on as a command at now, by a
-// process of that generation; empty if it may. A stored command would act
+// Refusal returns why a message must not be carried out as a command at now, by a
+// process of that generation; empty if it may. A stored command would be carried out
 // again at every restart, and an old one is no longer what anybody wants.
 func (m Message) Refusal(now time.Time, generation uint64) string {
 	switch {

@@ -5,14 +5,13 @@ import (
 	"time"
 )
 
-// A Clock is the time that loops live by. Wall is the machine's; a fast one
-// runs the demo's day in minutes.
+// A Clock is the time that loops run on. Wall is the machine's; a fast one runs the
+// demo's day in minutes.
 type Clock interface {
 	Now() time.Time
-	// Wait blocks until a token can be taken from ready, at has come, or ctx has
-	// ended; only the last is an error. woken says that it took a token from
-	// ready. A zero at
-	// never comes; a nil ready is never there.
+	// Wait blocks until a token can be taken from ready, at has come, or ctx has ended;
+	// only the last is an error. woken reports that it took a token from ready. A zero
+	// at never comes; a nil ready never has a token.
 	Wait(ctx context.Context, at time.Time, ready <-chan struct{}) (woken bool, err error)
 }
 

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// decoded are the types that a payload has been decoded as.
+// decoded holds what a payload has been decoded as, by type.
 type decoded struct {
 	mu  sync.Mutex
 	all []any // of type *as[T]
@@ -16,9 +16,9 @@ type as[T any] struct {
 	err   error
 }
 
-// Decode is m's JSON payload as a T. A message has several readers, and the
-// first who wants it as a T decodes it for all: what the value points to is
-// shared and never changed. The error is json.Unmarshal's.
+// Decode returns m's JSON payload as a T. A message has several readers, and the first
+// one to want it as a T decodes it for all of them: what the value points to is shared
+// and must not be changed. The error is json.Unmarshal's.
 func Decode[T any](m Message) (T, error) {
 	if m.decoded == nil {
 		d := decode[T](m.Payload)
