@@ -8,10 +8,9 @@ import (
 	"powermgr/devices"
 )
 
-// EnergyHistory is what a vendor's own meters have counted, as an adapter gives
-// it.
+// EnergyHistory is what a vendor's own meters have counted, as provided by an adapter.
 type EnergyHistory interface {
-	// History is the buckets of the local day of day, in day's location.
+	// History returns the buckets of the local day of day, in day's location.
 	History(ctx context.Context, day time.Time) ([]devices.EnergyBucket, error)
 }
 
@@ -19,12 +18,12 @@ type EnergyHistory interface {
 const (
 	historyEvery = time.Hour
 	historyWait  = 15 * time.Minute // after a failure
-	historyNever = 24 * time.Hour   // after a refusal: the interface may have none
+	historyNever = 24 * time.Hour   // after a refusal: the vendor may not offer it
 )
 
-// syncHistory brings the energy counters up to the vendor's history, as far as that
-// is due. Commands go first, and what is not told now is told later. An error
-// says that the vendor wants nothing to be read for a while.
+// syncHistory updates the energy counters from the vendor's history, if that is due.
+// Commands go first; what is not read now is read later. An error says that the vendor
+// wants no reads for a while.
 func (p *Powerwall) syncHistory(ctx context.Context) error {
 	if p.History == nil || p.Energy == nil || len(p.queue.open) > 0 {
 		return nil

@@ -12,28 +12,28 @@ import (
 // Each has its own: what a poll has met never holds a command back, and what a
 // command has met never a poll.
 
-// quiet is until when a vendor is left alone. The zero times are in the past.
+// quiet is until when a vendor is left alone. Zero times are in the past.
 type quiet struct {
 	Reads  time.Time `json:"reads,omitzero"`
 	Writes time.Time `json:"writes,omitzero"`
 }
 
-// maxQuiet is the most that a vendor can ask for. A time further off was
-// written by a clock that has been set back since.
+// maxQuiet is the most that a vendor can ask for. A later time was written by a clock
+// that has been set back since.
 const maxQuiet = 24 * time.Hour
 
-// minSavedQuiet is how long a limit has to be for a restart to keep to it.
+// minSavedQuiet is how long a limit has to last for it to be saved for a restart.
 const minSavedQuiet = 2 * time.Minute
 
-// limit notes what err says of the vendor's limits, after a read.
+// limit records what err says about the vendor's limits, after a read.
 func (a *poller) limit(err error, now time.Time) {
 	if until, ok := limited(err, now); ok {
 		a.extendQuiet(quiet{Reads: until}, now)
 	}
 }
 
-// limit notes what err says of the vendor's limits, after an attempt to send a
-// command. An adapter may have had to read first.
+// limit records what err says about the vendor's limits, after an attempt to send a
+// command. The adapter may have had to read first.
 func (ws *commandQueue) limit(err error, now time.Time) {
 	until, ok := limited(err, now)
 	if e, _ := errors.AsType[*devices.Error](err); ok && e.OfRead {
@@ -43,7 +43,7 @@ func (ws *commandQueue) limit(err error, now time.Time) {
 	}
 }
 
-// limited is until when a vendor wants to be left alone.
+// limited returns until when a vendor wants to be left alone.
 func limited(err error, now time.Time) (until time.Time, ok bool) {
 	e, ok := errors.AsType[*devices.Error](err)
 	if !ok || e.Kind != devices.Throttled && e.Kind != devices.LockedOut {
@@ -52,7 +52,7 @@ func limited(err error, now time.Time) (until time.Time, ok bool) {
 	return now.Add(min(e.RetryAfter, maxQuiet)), true
 }
 
-// extendQuiet lengthens what is quiet, and keeps it over a restart.
+// extendQuiet lengthens the quiet times, and saves them for a restart.
 func (a *poller) extendQuiet(more quiet, now time.Time) {
 	was := a.quiet
 	a.quiet = quiet{maxTime(was.Reads, more.Reads), maxTime(was.Writes, more.Writes)}
@@ -61,7 +61,7 @@ func (a *poller) extendQuiet(more quiet, now time.Time) {
 	}
 }
 
-// answered notes that the vendor has answered a read.
+// answered records that the vendor has answered a read.
 func (a *poller) answered(now time.Time) {
 	early := a.quiet.Reads.Sub(now) >= minSavedQuiet
 	a.quiet.Reads = time.Time{}
@@ -84,7 +84,7 @@ func (a *poller) saveLimits() {
 	}
 }
 
-// loadLimits goes on with the limits from before the start.
+// loadLimits restores the limits from before the start.
 func (a *poller) loadLimits(now time.Time) {
 	if a.Limits == nil {
 		return
@@ -107,8 +107,8 @@ func (a *poller) loadLimits(now time.Time) {
 	}
 }
 
-// minTime returns the earlier of two times. Unlike in devices.Earliest, zero is the
-// earliest there is: at once.
+// minTime returns the earlier of two times. Unlike with devices.Earliest, zero is the
+// earliest of all: at once.
 func minTime(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b
@@ -116,6 +116,7 @@ func minTime(a, b time.Time) time.Time {
 	return a
 }
 
+// maxTime returns the later of two times.
 func maxTime(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b

@@ -16,34 +16,33 @@ import (
 )
 
 var (
-	errRoleChanged = errors.New("the standing of this node has changed")
+	errRoleChanged = errors.New("the role of this node has changed")
 	errClosing     = errors.New("powermgr is stopping")
-	errStuck       = errors.New("the broker takes no messages any more")
+	errStuck       = errors.New("the broker no longer accepts messages")
 
-	errHandedOver = errors.New("another link goes on with the connection")
+	errHandedOver = errors.New("another link has taken over the connection")
 )
 
-// serving is one connection while it lasts.
+// serving is the work on one connection while it lasts.
 type serving struct {
 	*Link
 	c                *connection
 	nonce            []byte
-	echoed           chan struct{} // holds a token when the nonce is back
-	statusOffline    chan struct{} // holds a token when somebody has said offline
-	stateOverwritten chan struct{} // holds a token when somebody has said another state of this node
+	echoed           chan struct{} // holds a token when the nonce has come back
+	statusOffline    chan struct{} // holds a token when somebody has published the status offline
+	stateOverwritten chan struct{} // holds a token when somebody has published another state of this node
 	birth            chan struct{} // holds a token when Home Assistant has started
 	timeouts         int           // publishes without an answer, in a row
 }
 
-// A preparation is what comes first on a connection, a new one or one that
-// another link has had up to now.
+// A preparation comes first on a connection, whether new or handed over by another
+// link.
 type preparation struct {
 	do     func(*serving, context.Context, <-chan struct{}) error
-	repeat time.Duration // until online is said once more
+	repeat time.Duration // until the online status is published again
 }
 
-// serve prepares a connection and then does what it is for, until it ends. The
-// error is why.
+// serve prepares a connection and then uses it until it ends. The error is the reason.
 func (l *Link) serve(ctx context.Context, c *connection, closing <-chan struct{}, first preparation) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -84,8 +83,8 @@ func (l *Link) serve(ctx context.Context, c *connection, closing <-chan struct{}
 	}
 }
 
-// pump hands on what comes from the broker. It never waits for anybody. What
-// comes at the end is for the link that follows, if there is one.
+// pump passes on what comes from the broker. It never waits for anybody. What arrives
+// at the end is left to the link that follows, if there is one.
 func (s *serving) pump(ctx context.Context, closing <-chan struct{}) {
 	for {
 		var m bus.Message
@@ -110,8 +109,8 @@ func (s *serving) pump(ctx context.Context, closing <-chan struct{}) {
 	}
 }
 
-// intercept acts on what is meant for the link itself. pass is false if that is all that
-// the message is for.
+// intercept acts on messages for the link itself. pass is false if a message is for
+// nobody else.
 func (s *serving) intercept(m bus.Message) (_ bus.Message, pass bool) {
 	switch {
 	case bus.Private(m.Topic): // these are made in this process alone
@@ -146,7 +145,7 @@ func (s *serving) intercept(m bus.Message) (_ bus.Message, pass bool) {
 	return m, false
 }
 
-// deliver puts a message on the bus if it is for this process.
+// deliver publishes a message on the bus if it is for this process.
 func (s *serving) deliver(m bus.Message) {
 	switch {
 	case s.out.isEcho(m, time.Now()):
@@ -157,7 +156,7 @@ func (s *serving) deliver(m bus.Message) {
 	}
 }
 
-// signal leaves word in a channel that holds one.
+// signal puts a token into a channel that holds one.
 func signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -165,7 +164,7 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// warnForeign says once of a node that its controller's commands come here.
+// warnForeign logs once per node that commands of its controller arrive here.
 func (s *serving) warnForeign(m bus.Message) {
 	if !s.foreignNodes[m.Node] && len(s.foreignNodes) < maxForeign {
 		s.foreignNodes[m.Node] = true
@@ -173,19 +172,19 @@ func (s *serving) warnForeign(m bus.Message) {
 	}
 }
 
-// maxForeign is how many nodes are remembered whose commands are not carried out.
+// maxForeign is how many such nodes are remembered.
 const maxForeign = 16
 
-// willOutdated reports whether the last will is no longer the right one.
+// willOutdated reports whether the last will no longer fits the role.
 func (s *serving) willOutdated() bool {
 	w := s.will()
 	return w.Topic != s.c.will.Topic
 }
 
-// replay makes all that this process has retained wait to be said again.
+// replay queues everything that this process has retained to be published again.
 func (l *Link) replay() { l.out.replay(l.online()) }
 
-// run publishes what is to be published and answers what the broker brings.
+// run publishes what is queued, and responds to the broker, until the connection ends.
 func (s *serving) run(ctx context.Context, closing <-chan struct{}, first time.Duration) error {
 	repeat := time.NewTimer(first)
 	defer repeat.Stop()
@@ -260,8 +259,8 @@ func (s *serving) run(ctx context.Context, closing <-chan struct{}, first time.D
 	}
 }
 
-// nextSend is how long until there is something to publish: at once after a message, or
-// when the next one is due, if any is.
+// nextSend returns how long to wait before publishing: not at all after a message, and
+// otherwise until the next one is due, if any is.
 func nextSend(published bool, due time.Time) time.Duration {
 	switch {
 	case published:
@@ -281,7 +280,8 @@ func (s *serving) putBackState() bool {
 	return ok
 }
 
-// enqueueAll publishes what did not fit the link's queue and is on the bus still.
+// enqueueAll queues the retained messages of the bus, after some did not fit the link's
+// queue.
 func (s *serving) enqueueAll() {
 	for _, m := range s.o.Bus.Snapshot() {
 		s.out.noteSeen(m)
@@ -289,14 +289,14 @@ func (s *serving) enqueueAll() {
 	}
 }
 
-// up says that the broker has everything.
+// up announces that the broker has everything.
 func (s *serving) up() {
 	s.o.Log.Info("connected to the broker", "broker", redacted{s.url}, "client_id", s.o.ClientID)
 	s.publishHealth(true)
 	s.publishState("up")
 }
 
-// publish sends one message. An error means that the connection is no good.
+// publish sends one message. An error means that the connection is unusable.
 func (s *serving) publish(ctx context.Context, m bus.Message) error {
 	if !s.mayPublish(m) {
 		s.out.sent(m)
@@ -354,8 +354,8 @@ func (s *serving) publish(ctx context.Context, m bus.Message) error {
 	return nil
 }
 
-// knownRefusal reports whether a message must not be sent, since the broker takes none
-// of its size, or has ended connections for it.
+// knownRefusal reports whether a message must not be sent, because the broker accepts
+// none of its size or has ended connections for it.
 func (s *serving) knownRefusal(f flight) (refusal, bool) {
 	if s.c.maxPacketSize > 0 && f.size > s.c.maxPacketSize {
 		return refusal{code: codeTooLarge, maxSize: s.c.maxPacketSize, size: f.size}, true
@@ -367,7 +367,7 @@ func (s *serving) knownRefusal(f flight) (refusal, bool) {
 	return r, r.ends && f.size >= r.size
 }
 
-// leave says what waits, then the last words.
+// leave sends what is queued, and then the last messages.
 func (s *serving) leave(ctx context.Context) {
 	s.flush(ctx)
 	ctx, cancel := context.WithTimeout(ctx, s.timing.shutdown/3)
@@ -382,7 +382,8 @@ func (s *serving) leave(ctx context.Context) {
 	}
 }
 
-// flush sends what waits, as far as it takes no more than half of the farewell.
+// flush sends what is queued, but takes no more than half of the time for shutting
+// down.
 func (s *serving) flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, s.timing.shutdown/2)
 	defer cancel()

@@ -6,20 +6,20 @@ import (
 	"powermgr/bridge/bus"
 )
 
-// Unseen are the topics of this process on which the broker had something that
-// its publisher has not taken in yet. What was said there without knowing it is
-// held back: an energy counter would fall. The zero value is ready; it is not
-// safe for concurrent use.
+// Unseen are the topics of this process on which the broker had something that the
+// publisher has not processed yet. What this process publishes there without knowing it
+// is held back: otherwise an energy counter would fall. The zero value is ready to use;
+// it is not safe for concurrent use.
 type Unseen struct {
 	topics map[string]unseen
 }
 
 type unseen struct {
 	payload []byte
-	holds   bool // something waits for it to be seen
+	holds   bool // something waits until it has been seen
 }
 
-// Add notes a message that the broker had, which is told on bus.Stored.
+// Add records a message that the broker had, which is announced on bus.Stored.
 func (u *Unseen) Add(topic string, payload []byte) {
 	if u.topics == nil {
 		u.topics = map[string]unseen{}
@@ -27,7 +27,8 @@ func (u *Unseen) Add(topic string, payload []byte) {
 	u.topics[topic] = unseen{payload, u.topics[topic].holds}
 }
 
-// Hold reports whether what this process has said on topic has to wait.
+// Hold reports whether what this process publishes on topic has to wait, and remembers
+// that something does.
 func (u *Unseen) Hold(topic string) bool {
 	s, ok := u.topics[topic]
 	if ok {
@@ -37,8 +38,8 @@ func (u *Unseen) Hold(topic string) bool {
 	return ok
 }
 
-// Acknowledge takes in a message of this process, on bus.Seen or not. It reports the
-// topic on which something has waited for it.
+// Acknowledge takes in a message of this process; only those on bus.Seen matter. It
+// returns the topic, and whether something has waited for it.
 func (u *Unseen) Acknowledge(m bus.Message) (topic string, waited bool) {
 	topic, ok := bus.SeenTopic(m.Topic)
 	s := u.topics[topic]

@@ -8,13 +8,13 @@ import (
 	"powermgr/devices"
 )
 
-// goneAfter is how many good polls in a row have to be without a thermostat
-// until that is a fault: a vendor forgets one now and then.
+// goneAfter is how many good polls in a row have to lack a thermostat before that is a
+// fault: a vendor leaves one out now and then.
 const goneAfter = 2
 
-// findMissing reports the thermostats to be controlled that the account does not
-// have, and those of which it has never given a reading: nothing is read,
-// decided or said of them otherwise.
+// findMissing reports controlled thermostats that are not on the account, and those
+// that have never had a reading: otherwise nothing would be read, decided or said about
+// them.
 func (t *Thermostats) findMissing() {
 	if t.Missing == nil {
 		return
@@ -40,7 +40,7 @@ func (t *Thermostats) findMissing() {
 	t.Missing(missingText(gone, unread, has))
 }
 
-// missingText is empty if none is missing.
+// missingText returns the report as text; empty if none is missing.
 func missingText(gone, unread, has []string) string {
 	var parts []string
 	if len(gone) > 0 {
@@ -63,7 +63,7 @@ func are(all []string) string {
 	return "is"
 }
 
-// inWords lists a few ids; those after the tenth are counted.
+// inWords lists ids in words; it counts those after the tenth.
 func inWords(all []string) string {
 	const most = 10
 	if len(all) > most {

@@ -13,9 +13,9 @@ import (
 
 // Ahead is what is left of a month.
 type Ahead struct {
-	Peak  time.Duration // in which power is expensive, with the leads
+	Peak  time.Duration // in which power is expensive, including the leads
 	Other time.Duration
-	Peaks int // of them: each brings commands
+	Peaks int // number of peaks, each of which brings commands
 }
 
 // Paces are the times between two calls of one kind.
@@ -26,24 +26,24 @@ type Paces struct {
 }
 
 const (
-	// callsPerPeak is what a peak and its end cost in commands: each is read
-	// before, sent, read back a few times, and read once more later.
+	// callsPerPeak is what a peak and its end take in commands: each is preceded by a
+	// read, sent, read back a few times, and read once more later.
 	callsPerPeak = 10
-	// spared is the part of what is left that is kept for people's commands, for
-	// outages and for starts.
+	// spared is the share of the calls that is set aside for people's commands, outages
+	// and starts.
 	spared = 0.04
 )
 
-// quickest are the paces while there are calls enough.
+// quickest are the paces while there are plenty of calls.
 var quickest = Paces{Peak: 2 * time.Minute, Other: 10 * time.Minute, PeakSettings: 15 * time.Minute, OtherSettings: 3 * time.Hour, History: time.Hour}
 
-// Slowest are the paces with no calls left. They are not slower: the rules, which
-// never stop, have to know something, and in a peak a vendor that has fallen silent
-// has to be noticed.
+// Slowest are the paces when no calls are left. They are no slower than this because
+// the rules, which never stop, have to know something, and because a vendor that stops
+// answering during a peak has to be noticed.
 var Slowest = Paces{Peak: devices.PeakPoll, Other: devices.SlowestFigures, PeakSettings: 30 * time.Minute, OtherSettings: 12 * time.Hour, History: 4 * time.Hour}
 
-// savings are what is done less often when there are too few calls, what matters
-// least first, and down to which pace.
+// savings lists what to do less often when there are too few calls, least important
+// first, and down to which pace.
 var savings = []struct {
 	of   func(*Paces) *time.Duration
 	down time.Duration
@@ -57,7 +57,7 @@ var savings = []struct {
 	{func(p *Paces) *time.Duration { return &p.Other }, Slowest.Other},
 }
 
-// PacesFor spreads calls over what is ahead.
+// PacesFor returns the paces that spread calls over what is ahead.
 func PacesFor(calls int, a Ahead) Paces {
 	p := quickest
 	left := float64(calls)*(1-spared) - float64(a.Peaks*callsPerPeak)
@@ -78,7 +78,7 @@ func PacesFor(calls int, a Ahead) Paces {
 	return p
 }
 
-// Calls is about how many calls that is, commands included.
+// Calls returns roughly how many calls that takes, commands included.
 func (p Paces) Calls(a Ahead) int { return int(p.reads(a)) + a.Peaks*callsPerPeak }
 
 func (p Paces) reads(a Ahead) float64 {
@@ -87,23 +87,23 @@ func (p Paces) reads(a Ahead) float64 {
 		float64(a.Peak+a.Other)/float64(p.History)
 }
 
-// A Moment is what the pace depends on beside the calls.
+// A Moment is what the pace depends on besides the calls.
 type Moment struct {
-	Peak      bool      // a peak or its lead, be it by the schedule or by an override
-	Fresh     time.Time // figures are wanted again at this time, whatever the pace; zero: at none
-	Restoring bool      // something has still to be restored
-	Change    time.Time // of the phase, before which the settings are read; zero: none is known
+	Peak      bool      // a peak or its lead, by the schedule or by an override
+	Fresh     time.Time // figures are needed again at this time, regardless of the pace; zero: no such time
+	Restoring bool      // something still has to be restored
+	Change    time.Time // of the phase, before which the settings are read; zero: unknown
 }
 
-// beforeChange is how long before a change of phase the settings are read: what
-// is found there can be read a second time before the controller decides.
+// beforeChange is how long before a change of phase the settings are read: what is
+// found then can be read a second time before the controller decides.
 const beforeChange = 3 * time.Minute
 
-// restoringPace is the longest between two figures while something has still to be
-// restored: as long as a storm has the battery, only they tell that it is over.
+// restoringPace is the longest time between two readings of the figures while something
+// still has to be restored: during a storm, only they show that it is over.
 const restoringPace = 15 * time.Minute
 
-// figures is when to read the figures again after last.
+// figures returns when to read the figures again after last.
 func (m Moment) figures(p Paces, last time.Time) time.Time {
 	pace := p.Other
 	switch {
@@ -115,7 +115,7 @@ func (m Moment) figures(p Paces, last time.Time) time.Time {
 	return atLatest(last.Add(pace), last, m.Fresh)
 }
 
-// settings is when to read the settings again after last.
+// settings returns when to read the settings again after last.
 func (m Moment) settings(p Paces, last time.Time) time.Time {
 	pace := p.OtherSettings
 	if m.Peak {
@@ -127,7 +127,7 @@ func (m Moment) settings(p Paces, last time.Time) time.Time {
 	return atLatest(last.Add(pace), last, m.Change.Add(-beforeChange))
 }
 
-// atLatest is at, or by if that is earlier and not before last.
+// atLatest returns at, or by if that is earlier and not before last.
 func atLatest(at, last, by time.Time) time.Time {
 	if by.After(last) && by.Before(at) {
 		return by

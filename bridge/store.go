@@ -11,17 +11,17 @@ import (
 	"powermgr/devices/durable"
 )
 
-// A Store keeps small values over restarts, each under a key of its own.
+// A Store keeps small values across restarts, each under a key of its own.
 type Store interface {
-	// Load reads what was saved under key into v, in JSON's way. The error is
-	// fs.ErrNotExist when there is nothing; v is then as it was.
+	// Load decodes what was saved under key into v, as JSON. The error is
+	// fs.ErrNotExist when there is nothing; v is then unchanged.
 	Load(key string, v any) error
 	Save(key string, v any) error
 }
 
-// FileStore is a Store in one JSON file, such as on the ramdisk. It holds
-// nothing in memory, since rsync may put the other node's file in its place.
-// Its methods may be called from several goroutines.
+// FileStore is a Store in one JSON file, such as on the ramdisk. It caches nothing,
+// since rsync may replace the file with the other node's. Its methods may be called
+// from several goroutines.
 type FileStore struct {
 	path string
 	mu   sync.Mutex
@@ -30,11 +30,11 @@ type FileStore struct {
 // NewFileStore returns the store at path, which need not exist yet.
 func NewFileStore(path string) *FileStore { return &FileStore{path: path} }
 
-// maxKept is the longest file that is read, in bytes.
+// maxKept is the size of the largest file that is read, in bytes.
 const maxKept = 1 << 20
 
-// Load reads one value; see Store. A file that is no JSON object is an error,
-// until Save has replaced it.
+// Load reads one value; see Store. A file that is not a JSON object is an error until
+// Save has replaced it.
 func (f *FileStore) Load(key string, v any) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -52,8 +52,8 @@ func (f *FileStore) Load(key string, v any) error {
 	return nil
 }
 
-// Save replaces one value and leaves the others. What cannot be read of the
-// file is given up: it would never become readable again.
+// Save replaces one value and leaves the others. Anything unreadable in the file is
+// dropped: it would never become readable again.
 func (f *FileStore) Save(key string, v any) error {
 	raw, err := json.Marshal(v)
 	if err != nil {

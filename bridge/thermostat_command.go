@@ -14,7 +14,7 @@ import (
 // What people and the controller send to a thermostat, and what a reading says
 // of it. All of it is pure.
 
-// parsing is what a command to a thermostat is read against.
+// parsing is what a command to a thermostat is parsed with.
 type parsing struct {
 	setting string // the level of the topic before /set
 	req     devices.Request
@@ -66,10 +66,10 @@ func parseThermostat(p parsing) (cmd devices.ThermostatCommand, err error) {
 	return cmd, err
 }
 
-// restoresField says that a command of the controller gives something back.
+// restoresField marks a command of the controller that restores something.
 const restoresField = "restores"
 
-// fields are those that a command may have beside its value.
+// fields returns the fields that a command may have beside its value.
 func (p parsing) fields() []string {
 	switch p.setting {
 	case "hold":
@@ -121,7 +121,7 @@ func (p parsing) hold(value string) (cmd devices.ThermostatCommand, err error) {
 	return cmd, nil
 }
 
-// time reads an instant, or a time of day at home: the next one.
+// time parses an instant, or a time of day at home, which means the next one.
 func (p parsing) time(text string) (time.Time, error) {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
 		return at, nil
@@ -134,7 +134,7 @@ func (p parsing) time(text string) (time.Time, error) {
 	return devices.NextClock(sinceMidnight, p.now, p.home), nil
 }
 
-// degrees reads a temperature in the device's unit.
+// degrees parses a temperature into the device's unit.
 func (p parsing) degrees(text string) (*float64, error) {
 	t, err := p.req.Temperature(text)
 	if err != nil {
@@ -144,7 +144,7 @@ func (p parsing) degrees(text string) (*float64, error) {
 	return &v, nil
 }
 
-// asked is the value of a command as its results have it.
+// asked returns the value of a command as it appears in its results.
 func asked(setting string, cmd devices.ThermostatCommand) any {
 	switch {
 	case setting == "hold":
@@ -161,8 +161,8 @@ func asked(setting string, cmd devices.ThermostatCommand) any {
 	return nil
 }
 
-// shows is what a reading shows of a setting, in the form of asked; nil if
-// that is unknown.
+// shows returns what a reading shows of a setting, in the form of asked; nil if that is
+// unknown.
 func shows(setting string, r devices.ThermostatReading) any {
 	var cmd devices.ThermostatCommand
 	switch setting {
@@ -187,7 +187,7 @@ func shows(setting string, r devices.ThermostatReading) any {
 	return asked(setting, cmd)
 }
 
-// describeThermostat is a command in words: "cool 78 heat 68 until 19:00".
+// describeThermostat describes a command in words: "cool 78 heat 68 until 19:00".
 func describeThermostat(c devices.ThermostatCommand) string {
 	var words []string
 	if c.Mode != nil {
@@ -211,7 +211,7 @@ func describeThermostat(c devices.ThermostatCommand) string {
 	return strings.Join(words, " ")
 }
 
-// pendingSettings are the settings that people have asked for.
+// pendingSettings returns the settings that people have asked for.
 func pendingSettings(requests []request) (all []string) {
 	for _, w := range requests {
 		if w.automatic {
@@ -232,27 +232,27 @@ func pendingSettings(requests []request) (all []string) {
 	return all
 }
 
-// resumes reports whether a command goes back to the schedule, which has set points
-// of its own.
+// resumes reports whether a command returns to the schedule, which has set points of
+// its own.
 func resumes(c devices.ThermostatCommand) bool {
 	return c.Hold != nil && *c.Hold == devices.HoldSchedule
 }
 
-// setsTemperature reports whether a command is about the temperature: set
-// points and the hold they have.
+// setsTemperature reports whether a command is about the temperature: set points and
+// their hold.
 func setsTemperature(c devices.ThermostatCommand) bool {
 	return c.CoolSetpoint != nil || c.HeatSetpoint != nil || c.Hold != nil
 }
 
 func fanOnly(c devices.ThermostatCommand) bool { return c.Mode == nil && !setsTemperature(c) }
 
-// touches reports whether two commands are about the same thing, so that one
-// write has to carry out both.
+// touches reports whether two commands concern the same thing, so that one write has to
+// carry out both.
 func touches(a, b devices.ThermostatCommand) bool {
 	return a.Mode != nil && b.Mode != nil || a.Fan != nil && b.Fan != nil || setsTemperature(a) && setsTemperature(b)
 }
 
-// contradicts reports whether an earlier command is void after a later one.
+// contradicts reports whether a later command makes an earlier one void.
 func contradicts(earlier, later devices.ThermostatCommand) bool {
 	return earlier.Mode != nil && later.Mode != nil || earlier.Fan != nil && later.Fan != nil ||
 		earlier.CoolSetpoint != nil && later.CoolSetpoint != nil || earlier.HeatSetpoint != nil && later.HeatSetpoint != nil ||
@@ -260,7 +260,7 @@ func contradicts(earlier, later devices.ThermostatCommand) bool {
 		setsTemperature(earlier) && resumes(later) || resumes(earlier) && setsTemperature(later)
 }
 
-// combined is several commands as one; a later one counts.
+// combined merges several commands into one; later ones win.
 func combined(requests []request) (all devices.ThermostatCommand) {
 	for _, w := range requests {
 		all = laid(all, w.cmd)
@@ -268,7 +268,7 @@ func combined(requests []request) (all devices.ThermostatCommand) {
 	return all
 }
 
-// laid is the later command over the earlier one.
+// laid merges a later command over an earlier one.
 func laid(earlier, later devices.ThermostatCommand) devices.ThermostatCommand {
 	if setsTemperature(later) {
 		earlier.Restores = later.Restores
@@ -283,8 +283,8 @@ func laid(earlier, later devices.ThermostatCommand) devices.ThermostatCommand {
 	return earlier
 }
 
-// overlay is r as it will be when want, which Merge has completed, has landed.
-// The set points of a schedule are known where the device tells them.
+// overlay returns r as it will be once want, which Merge has completed, has landed. The
+// set points of a schedule are known if the device reports them.
 func overlay(r devices.ThermostatReading, want devices.ThermostatCommand) devices.ThermostatReading {
 	if want.Hold != nil && *want.Hold == devices.HoldSchedule {
 		over(&r.CoolSetpoint, r.ScheduleCool)
@@ -306,13 +306,13 @@ func over[T any](to **T, from *T) {
 	}
 }
 
-// compare says whether a reading shows what was asked for, or still something
-// of the past: what was shown before, or asked for since (confirm.go says why that is
-// noted here). want is cmd as Merge has
-// completed it from an older reading: where what it has added is not shown, the
-// schedule or somebody has moved on since, and that is no answer to cmd. A thermostat that
-// followed its schedule and still does has not taken cmd yet, whatever the schedule asks
-// for by now: a vendor that is minutes late shows the start of a period after the write.
+// compare reports whether a reading shows what was asked for, or still something from
+// the past: what it showed before, or what has been asked for since (see confirm.go).
+// want is cmd as Merge has completed it from an older reading. Where what Merge added
+// does not show, the schedule or somebody has moved on since, which says nothing about
+// cmd. A thermostat that followed its schedule and still does has not accepted cmd yet,
+// even if the schedule asks for something else by now: a vendor that is minutes late
+// shows the start of a period after the write.
 func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReading, now devices.ThermostatReading) verdict {
 	landed := overlay(now, want)
 	var old, strange, silent, taken bool
@@ -356,8 +356,8 @@ func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReadi
 	return shown
 }
 
-// sameSetting reports whether two readings show the same setting: mode, set
-// points and hold, whatever the schedule makes of its own set points.
+// sameSetting reports whether two readings show the same setting: mode, set points and
+// hold. Set points that follow the schedule do not count.
 func sameSetting(a, b devices.ThermostatReading) bool {
 	if !same(a.Mode, b.Mode) && (a.Mode != nil || b.Mode != nil) {
 		return false
@@ -370,9 +370,9 @@ func sameSetting(a, b devices.ThermostatReading) bool {
 
 func same[T comparable](a, b *T) bool { return a != nil && b != nil && *a == *b }
 
-// sameHold reports whether b shows the hold of a. A portal shows a temporary
-// hold as one until the end of the period; and the end of a hold may be told
-// in the device's own steps, or not at all.
+// sameHold reports whether b shows the hold of a. A portal shows a temporary hold as
+// one until the end of the period, and the end of a hold may be shown in the device's
+// own steps, or not at all.
 func sameHold(a, b devices.ThermostatReading) bool {
 	switch {
 	case a.Hold == nil || b.Hold == nil:

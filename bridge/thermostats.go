@@ -12,28 +12,28 @@ import (
 	"powermgr/devices"
 )
 
-// ThermostatsOptions are what a Thermostats part needs; all are required but
-// Meter, Owed, Controlled, Listed and Missing.
+// ThermostatsOptions are what a Thermostats part needs; all fields are required but
+// Meter, Restoring, Controlled, Listed and Missing.
 type ThermostatsOptions struct {
 	Shared
 	Device    ThermostatDevices
 	Every     func(now time.Time) time.Duration // between polls
 	Meter     *Meter                            // nil: calls are not counted
 	Location  *time.Location                    // of the home: "until 19:00" is its time
-	Restoring func() bool                       // whether one of them has still to be given something back; nil: never
-	// Controlled are the vendor's ids of those that the account has to have, and
-	// Missing is told after each good poll which it has not, in words that are
-	// empty if it has all. Listed is what the account has, whether or not it could
-	// be read; it is not sure if the vendor's list made no sense in part. Missing
-	// is nil: nobody is told.
+	Restoring func() bool                       // whether one of them still has to be restored; nil: never
+	// Controlled are the vendor's ids of the thermostats that the account has to have.
+	// After each good poll, Missing is called with a description of those it lacks,
+	// empty if there are none. Listed returns what the account has, readable or not;
+	// sure is false if part of the vendor's list made no sense. Missing nil: nobody is
+	// told.
 	Controlled []string
 	Listed     func() (ids []string, sure bool)
 	Missing    func(problem string)
 }
 
-// Thermostats polls one account and carries out the commands to its
-// thermostats. What a person sends within a moment is one write: Home
-// Assistant sends the two set points of a range as two messages.
+// Thermostats polls one account and carries out the commands to its thermostats. What a
+// person sends within a moment becomes one write: Home Assistant sends the two set
+// points of a range as two messages.
 type Thermostats struct {
 	ThermostatsOptions
 	poller      *poller
@@ -44,13 +44,13 @@ type Thermostats struct {
 	standingBy  bool           // another node is the active one
 }
 
-// thermostat is one device, by ThermostatReading.ID.
+// A thermostat is one device.
 type thermostat struct {
 	last     devices.ThermostatReading
 	missing  int       // good polls in a row without it
 	changed  time.Time // when a reading last showed a setting that was not asked for here
-	gathered []request // what a person has sent and was not sent on yet
-	sendAt   time.Time // when the draft is sent on
+	gathered []request // a person's requests that have not been sent on yet
+	sendAt   time.Time // when those are sent on
 	tasks    []*task   // under way
 	past     []devices.ThermostatReading
 }
@@ -60,22 +60,21 @@ type request struct {
 	answer
 	cmd       devices.ThermostatCommand
 	automatic bool
-	restores  bool      // it restores what people had
+	restores  bool      // it restores a setting of people
 	until     time.Time // it is not sent for the first time after this
 }
 
-// A task is a write and the requests it carries out.
+// A task is a write and the requests that it carries out.
 type task struct {
 	*write
 	requests []request
-	want     devices.ThermostatCommand // merged: all that the device will show
+	want     devices.ThermostatCommand // merged: everything that the device will show
 }
 
-// gatherWithin is how long a person's command waits for others to the same
-// thermostat.
+// gatherWithin is how long a person's command waits for more to the same thermostat.
 const gatherWithin = 250 * time.Millisecond
 
-// NewThermostats returns a part that has subscribed already.
+// NewThermostats returns a part that is already subscribed.
 func NewThermostats(o ThermostatsOptions) *Thermostats {
 	a := newPoller(o.Shared, "thermostats", o.Topics.Thermostats(devices.APILeaf), o.Every, o.Meter)
 	a.restoring = o.Restoring
@@ -87,16 +86,17 @@ func NewThermostats(o ThermostatsOptions) *Thermostats {
 	return t
 }
 
-// usedByOthers reports whether a vacation or an event of the utility has the thermostat.
+// usedByOthers reports whether the thermostat is in the hands of a vacation or a
+// utility event.
 func (h *thermostat) usedByOthers() bool {
 	return h.last.UtilityEvent || h.last.Hold != nil && *h.last.Hold == devices.HoldVacation
 }
 
-// Resume has t know which thermostats last, which has run in this process and has
-// ended, has looked for in vain. Call it before Run.
+// Resume tells t which thermostats last could not find. last ran in this process and
+// has ended. Call Resume before Run.
 func (t *Thermostats) Resume(last *Thermostats) { t.missedPolls = maps.Clone(last.missedPolls) }
 
-// Run works until ctx ends; its error is ctx's.
+// Run polls and carries out commands until ctx ends, and returns ctx's error.
 func (t *Thermostats) Run(ctx context.Context) error {
 	defer t.sub.Close()
 	t.poller.loadLimits(t.Bus.Now())
@@ -159,7 +159,7 @@ func (t *Thermostats) poll(ctx context.Context) {
 	}
 }
 
-// publishRead publishes the outcome of a poll.
+// publishRead takes in the outcome of a poll, and publishes what it has changed.
 func (t *Thermostats) publishRead(rs []devices.ThermostatReading, err error) {
 	now := t.Bus.Now()
 	oldest := now
@@ -206,10 +206,10 @@ func (t *Thermostats) show(h *thermostat) {
 	t.publish(t.Topics.Thermostat(r.ID(), devices.StateLeaf), true, r.InWholeSeconds())
 }
 
-// unchanged reads the thermostats before an automatic command is sent, and
-// says why it must not be: the controller has decided from an older reading,
-// and somebody may have made a choice since. It decides again from this one. What
-// restores goes all the same while the vendor limits reads.
+// unchanged reads the thermostats before an automatic command is sent, and returns why
+// it must not be: the controller has decided from an older reading, and somebody may
+// have made a choice since. The controller decides again from the new one. A command
+// that restores something is sent even while the vendor limits reads.
 func (t *Thermostats) unchanged(ctx context.Context, id string, restores bool) error {
 	h, now := t.byID[id], t.Bus.Now()
 	if now.Sub(h.last.PolledAt).Abs() >= devices.JustRead {
@@ -233,7 +233,7 @@ func (t *Thermostats) unchanged(ctx context.Context, id string, restores bool) e
 	return nil
 }
 
-// readNow reads the thermostats, whenever the next poll is due.
+// readNow reads the thermostats, whether or not a poll is due.
 func (t *Thermostats) readNow(ctx context.Context) error {
 	var rs []devices.ThermostatReading
 	err := bounded(ctx, func(ctx context.Context) (err error) {
@@ -246,8 +246,8 @@ func (t *Thermostats) readNow(ctx context.Context) error {
 	return err
 }
 
-// publishAvailabilities says which thermostats can be reached: those that the
-// vendor's cloud reaches, and that have not gone from the account.
+// publishAvailabilities publishes which thermostats can be reached: those that the
+// vendor's cloud reaches and that are still on the account.
 func (t *Thermostats) publishAvailabilities() {
 	if t.poller.online == nil {
 		return
@@ -313,8 +313,8 @@ func (t *Thermostats) command(ctx context.Context, m bus.Message, now time.Time)
 	h.gathered = append(h.gathered, w)
 }
 
-// yields says why the controller's command gives way. A person's choice of the
-// fan is no choice about the temperature.
+// yields returns why the controller's command has to give way. A person's choice of the
+// fan is not a choice about the temperature.
 func (t *Thermostats) yields(id string, now time.Time) error {
 	for _, w := range t.byID[id].gathered {
 		if !fanOnly(w.cmd) {
@@ -324,7 +324,7 @@ func (t *Thermostats) yields(id string, now time.Time) error {
 	return t.queue.yields(id, now)
 }
 
-// nextSend is when the first draft is sent on.
+// nextSend returns when the first gathered requests are sent on.
 func (t *Thermostats) nextSend() (at time.Time, drafted bool) {
 	for _, h := range t.byID {
 		if len(h.gathered) > 0 && (!drafted || h.sendAt.Before(at)) {
@@ -334,7 +334,7 @@ func (t *Thermostats) nextSend() (at time.Time, drafted bool) {
 	return at, drafted
 }
 
-// sendGathered sends on what has waited long enough.
+// sendGathered sends on the requests that have waited long enough.
 func (t *Thermostats) sendGathered(ctx context.Context, now time.Time) {
 	for id, h := range t.byID {
 		if len(h.gathered) == 0 || now.Before(h.sendAt) {
@@ -346,8 +346,8 @@ func (t *Thermostats) sendGathered(ctx context.Context, now time.Time) {
 	}
 }
 
-// start makes one write of requests that have been accepted. What is under way
-// and was asked for by a person goes on in it, unless the new requests contradict.
+// start makes one write of requests that have been accepted. A person's requests that
+// are already in progress become part of it, unless the new ones contradict them.
 func (t *Thermostats) start(ctx context.Context, id string, requests []request, now time.Time) {
 	h := t.byID[id]
 	h.tasks = t.underWay(h.tasks)
@@ -406,7 +406,8 @@ func (t *Thermostats) start(ctx context.Context, id string, requests []request, 
 	t.queue.start(ctx, w)
 }
 
-// join reports whether a person's write that asks for the same gives the final answers.
+// join reports whether a person's write in progress asks for the same and will give the
+// final answers.
 func (t *Thermostats) join(h *thermostat, requests []request, latest devices.ThermostatCommand, now time.Time) bool {
 	if requests[0].automatic {
 		return false
@@ -422,7 +423,8 @@ func (t *Thermostats) join(h *thermostat, requests []request, latest devices.The
 	return w != nil
 }
 
-// endReplaced is those of new requests that a later one of the same moment has not replaced.
+// endReplaced returns the requests that no later one of the same moment replaces, and
+// answers the others.
 func (t *Thermostats) endReplaced(requests []request) (last []request) {
 	for i, w := range requests {
 		if i+1 < len(requests) && contradicts(w.cmd, combined(requests[i+1:])) {
@@ -434,7 +436,7 @@ func (t *Thermostats) endReplaced(requests []request) (last []request) {
 	return last
 }
 
-// underWay is those of tasks that have not had their final answer.
+// underWay returns the tasks that have had no final answer yet.
 func (t *Thermostats) underWay(tasks []*task) (open []*task) {
 	for _, k := range tasks {
 		if t.queue.isOpen(k.write) {
@@ -444,11 +446,11 @@ func (t *Thermostats) underWay(tasks []*task) (open []*task) {
 	return open
 }
 
-// expected is what the thermostat will show when all that is under way, and
-// what waits to be sent on, has landed.
+// expected returns what the thermostat will show when everything in progress, and
+// everything gathered, has landed.
 func (h *thermostat) expected(now time.Time) devices.ThermostatReading { return h.after(h.last, now) }
 
-// after is expected of a thermostat that shows r.
+// after is expected for a thermostat that shows r.
 func (h *thermostat) after(r devices.ThermostatReading, now time.Time) devices.ThermostatReading {
 	for _, k := range h.tasks {
 		r = overlay(r, k.want)

@@ -11,35 +11,35 @@ import (
 	"powermgr/devices"
 )
 
-// ForecastSource is a weather service as an adapter gives it.
+// ForecastSource is a weather service as provided by an adapter.
 type ForecastSource interface {
 	Read(context.Context) (devices.Forecast, error)
 }
 
-// WeatherOptions are what a Weather part needs; all are required but Source,
-// Meter and Store.
+// WeatherOptions are what a Weather part needs; all fields are required but Source,
+// Meter, Unit and Store.
 type WeatherOptions struct {
 	Shared
-	Source   ForecastSource // nil: only what is published by hand
+	Source   ForecastSource // nil: only forecasts that are set by hand
 	Every    func(now time.Time) time.Duration
 	Meter    *Meter
-	Location *time.Location // of the home: its midnight ends a number given by hand
-	Unit     devices.Unit   // of a number given by hand without one, and of what is answered; empty: °F
-	Store    Store          // keeps that number over a restart; nil: it is lost with the process
+	Location *time.Location // of the home: a forecast set by hand expires at its midnight
+	Unit     devices.Unit   // of a forecast set by hand without one, and of the answers; empty: °F
+	Store    Store          // keeps that forecast across a restart; nil: it is lost with the process
 }
 
-// Weather publishes today's forecast: from a service, or a number that
-// somebody published, which is good until local midnight.
+// Weather publishes today's forecast: from a service, or one that somebody set by hand,
+// which counts until local midnight.
 type Weather struct {
 	WeatherOptions
 	poller   *poller
 	queue    *commandQueue
 	sub      *bus.Subscription
-	byHand   string           // the day a number by hand is for; empty: none
-	lastHigh devices.Forecast // the last one that had a high; zero: none
+	byHand   string           // the day that a forecast by hand is for; empty: none
+	lastHigh devices.Forecast // the last forecast that had a high; zero: none
 }
 
-// NewWeather returns a part that has subscribed already.
+// NewWeather returns a part that is already subscribed.
 func NewWeather(o WeatherOptions) *Weather {
 	a := newPoller(o.Shared, "weather", o.Topics.Weather(devices.APILeaf), o.Every, o.Meter)
 	return &Weather{
@@ -48,7 +48,7 @@ func NewWeather(o WeatherOptions) *Weather {
 	}
 }
 
-// Run works until ctx ends; its error is ctx's.
+// Run publishes forecasts until ctx ends, and returns ctx's error.
 func (w *Weather) Run(ctx context.Context) error {
 	defer w.sub.Close()
 	w.poller.loadLimits(w.Bus.Now())
@@ -94,25 +94,25 @@ func (w *Weather) poll(ctx context.Context) {
 	}
 }
 
-// byHandKey is where a Store has the forecast that somebody published.
+// byHandKey is the key of the forecast set by hand in a Store.
 const byHandKey = "forecast_by_hand"
 
-// publishByHand publishes a forecast that somebody published.
+// publishByHand publishes a forecast set by hand.
 func (w *Weather) publishByHand(f devices.Forecast) {
 	w.byHand = f.Day
 	w.publish(w.Topics.Weather(devices.StateLeaf), true, f)
 	w.noteHigh(f)
 }
 
-// noteHigh remembers the last high that was known.
+// noteHigh remembers the last known high.
 func (w *Weather) noteHigh(f devices.Forecast) {
 	if f.HighF != nil {
 		w.lastHigh = f
 	}
 }
 
-// loadByHand goes on with a number that was given by hand before the start, or to
-// the other node, while its day lasts.
+// loadByHand restores a forecast set by hand before the start, or on the other node,
+// while its day lasts.
 func (w *Weather) loadByHand(now time.Time) {
 	var f devices.Forecast
 	if w.Store == nil || !w.Role.Active() || w.Store.Load(byHandKey, &f) != nil ||
@@ -163,11 +163,11 @@ const (
 	maxHighAge = 10 * 24 * time.Hour
 )
 
-// ownerUnit is the unit that the home's people read.
+// ownerUnit returns the unit that people in the home use.
 func (w *Weather) ownerUnit() devices.Unit { return cmp.Or(w.Unit, devices.Fahrenheit) }
 
-// high reads today's high in °F. The accepted forms: 101, in the owner's unit,
-// "38 C", {"value": 38, "unit": "C"}.
+// high parses today's high into °F. The accepted forms: 101, in the owner's unit, "38
+// C", {"value": 38, "unit": "C"}.
 func (w *Weather) high(req devices.Request, now time.Time) (float64, error) {
 	if err := req.Only("unit"); err != nil {
 		return 0, err
