@@ -53,13 +53,14 @@ func unitedThresholds(a, b []int) []int {
 // later of two writes counts, and what a person chose last does, whichever node has seen
 // it.
 func (k BatteryRecord) With(o BatteryRecord) BatteryRecord {
-	switch {
-	case o.Choice.since(k.Choice, k.WrittenAt):
+	if o.Choice.since(k.Choice, k.WrittenAt) {
 		k, o = o, k
-	case k.Choice == nil && o.WrittenAt.After(k.WrittenAt):
-		k.Wanted.Reserve, k.Before.Reserve, k.WrittenAt, k.ShownAt, k.Confirmed = o.Wanted.Reserve, o.Before.Reserve, o.WrittenAt, o.ShownAt, o.Confirmed
 	}
-	k.AtPeak, k.Flights = k.AtPeak || o.AtPeak, united(k.Flights, o.Flights)
+	flights := united(k.Flights, o.Flights)
+	if k.Choice == nil && o.WrittenAt.After(k.WrittenAt) {
+		k.Writes, k.ShownAt = o.Writes, o.ShownAt
+	}
+	k.AtPeak, k.Flights = k.AtPeak || o.AtPeak, flights
 	return k
 }
 
