@@ -1,0 +1,49 @@
+package rules
+
+import (
+	"testing"
+	"time"
+)
+
+// What is on its way after a write, after a refusal, and after a command that never left.
+func TestWhatIsOnItsWay(t *testing.T) {
+	at := time.Date(2026, 7, 15, 16, 0, 0, 0, time.UTC)
+	full, empty := FlightOf(100, 0, at), FlightOf(0, 100, at.Add(time.Minute))
+	undone := empty
+	undone.Undone = true
+	person := FlightOf(50, 0, at.Add(2*time.Minute))
+	person.Sender = SentByPerson
+	of := func(flights ...Flight) Writes {
+		return Writes{Wanted: empty.Setting, Flights: flights}
+	}
+	later := at.Add(5 * time.Minute)
+	for _, c := range []struct {
+		name string
+		got  []Flight
+		want []Flight
+	}{
+		{"another write", of(full).sending(empty, later), []Flight{full, empty}},
+		{"the same once more is one flight", of(full, empty).sending(FlightOf(0, 100, later), later), []Flight{full, empty}},
+		{"the same after another one is another flight", of(empty, full).sending(FlightOf(0, 100, later), later), []Flight{empty, full, FlightOf(0, 100, later)}},
+		{"the same after it was shown and undone is another flight", of(undone).sending(FlightOf(0, 100, later), later), []Flight{undone, FlightOf(0, 100, later)}},
+		{"a person's command before it counts no more", of(full, person).sending(empty, later), []Flight{full, empty}},
+		{"a day later nothing of before is on its way", of(full, empty).sending(FlightOf(80, 0, at.Add(48*time.Hour)), at.Add(48*time.Hour)), []Flight{FlightOf(80, 0, at.Add(48*time.Hour))}},
+		{"refused", of(full, empty, person).refused(empty.At), []Flight{full, person}},
+		{"refused, and an earlier try may have arrived", of(full, empty).refused(later), []Flight{full, empty}},
+		{"never sent", of(full, empty, person).neverSent(full.At, true), []Flight{empty, person}},
+		{"never sent, and the one after it within the same second", of(full, FlightOf(0, 100, at)).neverSent(full.At, true), []Flight{FlightOf(0, 100, at)}},
+		{"never sent, and none after it", of(full, empty).neverSent(empty.At, false), []Flight{full}},
+		{"earlier ones than the last", of(full, empty, person).earlier(), []Flight{full}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if len(c.got) != len(c.want) {
+				t.Fatalf("%v, want %v", c.got, c.want)
+			}
+			for i, f := range c.want {
+				if g := c.got[i]; *g.Reserve != *f.Reserve || !g.At.Equal(f.At) || g.Sender != f.Sender || g.Undone != f.Undone {
+					t.Errorf("%d: %d %% at %s, want %d %% at %s", i, *g.Reserve, g.At, *f.Reserve, f.At)
+				}
+			}
+		})
+	}
+}
