@@ -51,6 +51,17 @@ func (s Shared) publish(topic string, retain bool, v any) {
 	s.Bus.Publish(bus.Message{Topic: topic, Payload: b, Retain: retain})
 }
 
+// publishReading says what was read, which the parts of this process are given as it is:
+// each poll is published, and has several readers.
+func publishReading[T any](s Shared, topic string, reading T) {
+	m, err := bus.Encode(bus.Message{Topic: topic, Retain: true}, reading)
+	if err != nil {
+		s.Log.Error("a message cannot be written", "topic", topic, "reason", err)
+		return
+	}
+	s.Bus.Publish(m)
+}
+
 // A poller schedules the polling of one vendor account, and tracks and publishes
 // whether the vendor answers.
 type poller struct {

@@ -175,7 +175,7 @@ func (p *Powerwall) show() {
 		}
 	}
 	slices.Sort(r.Pending)
-	p.publish(p.Topics.Powerwall(devices.StateLeaf), true, r.InWholeSeconds())
+	publishReading(p.Shared, p.Topics.Powerwall(devices.StateLeaf), r.Published())
 	if len(r.Tariff) > 0 && !bytes.Equal(r.Tariff, p.tariff) {
 		p.tariff = r.Tariff
 		p.publish(p.Topics.Powerwall(devices.TariffLeaf), true, r.Tariff)

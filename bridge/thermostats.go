@@ -203,7 +203,7 @@ func (t *Thermostats) show(h *thermostat) {
 	}
 	slices.Sort(r.Pending)
 	r.Pending = slices.Compact(r.Pending)
-	t.publish(t.Topics.Thermostat(r.ID(), devices.StateLeaf), true, r.InWholeSeconds())
+	publishReading(t.Shared, t.Topics.Thermostat(r.ID(), devices.StateLeaf), r.Published())
 }
 
 // unchanged reads the thermostats before an automatic command is sent, and returns why

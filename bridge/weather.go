@@ -85,7 +85,8 @@ func (w *Weather) poll(ctx context.Context) {
 	}
 	now := w.Bus.Now()
 	if err == nil {
-		w.publish(w.Topics.Weather(devices.StateLeaf), true, f)
+		f.AsOf = f.AsOf.Round(0)
+		publishReading(w.Shared, w.Topics.Weather(devices.StateLeaf), f)
 		w.noteHigh(f)
 	}
 	w.poller.polled(now, f.AsOf, err)

@@ -262,7 +262,7 @@ func (c *Controller) carryOut(d rules.Decision, now time.Time) {
 	}
 	if !(c.shown != nil && state.same(*c.shown) || reflect.DeepEqual(state, c.shown)) && !c.onlyUnread(state, now) {
 		c.shown = state
-		c.publish(c.Topics.Control(devices.StateLeaf), true, state)
+		c.publishState()
 	}
 	for _, w := range d.Writes {
 		topic, body := command(c.Topics, w)
@@ -285,6 +285,17 @@ func (c *Controller) publishJournal(e journal.Entry) {
 		return
 	}
 	c.Bus.Publish(bus.Message{Topic: c.Topics.NodeJournal(c.Journal.Node), Payload: b, Retain: true})
+}
+
+// publishState says what is shown, which the parts of this process are given as it is.
+func (c *Controller) publishState() {
+	topic := c.Topics.Control(devices.StateLeaf)
+	m, err := bus.Encode(bus.Message{Topic: topic, Retain: true}, *c.shown)
+	if err != nil {
+		c.Log.Error("a message cannot be written", "topic", topic, "reason", err)
+		return
+	}
+	c.Bus.Publish(m)
 }
 
 func (c *Controller) publish(topic string, retain bool, v any) {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"powermgr/control/rules"
-	"powermgr/devices"
 )
 
 // resumeTimeout is how long a controller that replaces another shows the other's last
@@ -34,7 +33,7 @@ func (c *Controller) Resume(last *Controller) {
 			c.unread.thermostats = append(c.unread.thermostats, id)
 		}
 	}
-	c.publish(c.Topics.Control(devices.StateLeaf), true, c.shown)
+	c.publishState()
 }
 
 // onlyUnread reports whether next differs from the state that is shown only because the

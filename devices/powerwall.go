@@ -116,10 +116,29 @@ type PowerwallCommand struct {
 	ExportRule   *ExportRule //
 }
 
-// InWholeSeconds is r as it is published.
-func (r PowerwallReading) InWholeSeconds() PowerwallReading {
+// Published is r as whoever reads it on its topic has it.
+func (r PowerwallReading) Published() PowerwallReading {
 	r.MeasuredAt, r.PolledAt, r.SettingsAt = wholeSecond(r.MeasuredAt), WholeSecond(r.PolledAt), WholeSecond(r.SettingsAt)
+	r.Tariff = nil
+	if len(r.Pending) == 0 {
+		r.Pending = nil
+	}
+	r.ChargePercent = published(r.ChargePercent, func(p Percent) Percent { return Percent(round(float64(p), 10)) })
+	for _, w := range []**Watts{&r.BatteryPower, &r.SolarPower, &r.GridPower, &r.HomePower} {
+		*w = published(*w, func(w Watts) Watts { return Watts(round(float64(w), 1)) })
+	}
+	for _, e := range []**WattHours{&r.StoredEnergy, &r.GridImport, &r.GridExport, &r.Solar, &r.BatteryIn, &r.BatteryOut, &r.Home} {
+		*e = published(*e, func(e WattHours) WattHours { return WattHours(round(float64(e)/1000, 1000) * 1000) })
+	}
 	return r
+}
+
+// published is a figure as it is published; nil: there is none.
+func published[T ~float64](v *T, rounded func(T) T) *T {
+	if v == nil || !Finite(float64(*v)) {
+		return nil
+	}
+	return new(rounded(*v))
 }
 
 func wholeSecond(t *time.Time) *time.Time {

@@ -43,11 +43,15 @@ func rounded(v, perUnit float64) ([]byte, error) {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return []byte("null"), nil
 	}
+	return strconv.AppendFloat(nil, round(v, perUnit), 'f', -1, 64), nil
+}
+
+func round(v, perUnit float64) float64 {
 	r := math.Round(v*perUnit) / perUnit
 	if r == 0 {
-		r = 0 // no "-0"
+		return 0 // no "-0"
 	}
-	return strconv.AppendFloat(nil, r, 'f', -1, 64), nil
+	return r
 }
 
 // Unit is a temperature unit, as the device says it.

@@ -41,6 +41,7 @@ type Message struct {
 	Node       string
 	Generation uint64
 
+	encoded any      // what Payload was made of, of type *as[T]; nil: that is not known
 	decoded *decoded // what readers have made of Payload; nil: it was not published yet
 }
 
@@ -118,7 +119,11 @@ func (b *Bus) Publish(m Message) {
 		m.decoded = last.decoded // it is said again, as most of what is retained is
 	} else {
 		m.decoded = &decoded{}
+		if m.encoded != nil {
+			m.decoded.all = []any{m.encoded}
+		}
 	}
+	m.encoded = nil
 	if m.Retain {
 		if len(m.Payload) == 0 {
 			delete(b.retained, m.Topic)

@@ -168,6 +168,19 @@ func TestDecode(t *testing.T) {
 	if r, err := bus.Decode[reading](take(one)); err != nil || *r.Charge != 9 {
 		t.Errorf("what is said next: %+v %v", r, err)
 	}
+	charge := 10
+	said10, err := bus.Encode(bus.Message{Topic: "r", Retain: true}, reading{&charge})
+	if err != nil || string(said10.Payload) != `{"charge":10}` {
+		t.Fatalf("%s, %v", said10.Payload, err)
+	}
+	b.Publish(said10)
+	told := take(one)
+	if r, err := bus.Decode[reading](told); err != nil || r.Charge != &charge {
+		t.Errorf("what is known already was decoded: %v", err)
+	}
+	if m, err := bus.Decode[map[string]int](told); err != nil || m["charge"] != 10 {
+		t.Errorf("as another type: %v %v", m, err)
+	}
 	b.Publish(bus.Message{Topic: "a", Payload: []byte("<html>")})
 	page := take(one)
 	for range 2 {

@@ -16,6 +16,15 @@ type as[T any] struct {
 	err   error
 }
 
+// Encode returns m with v as its JSON payload. Readers in this process that decode it as a
+// T get v itself. So v has to be what they would make of the payload, times without a
+// monotonic reading among it, and what it points to is never changed from now on.
+func Encode[T any](m Message, v T) (Message, error) {
+	b, err := json.Marshal(v)
+	m.Payload, m.encoded = b, &as[T]{value: v}
+	return m, err
+}
+
 // Decode returns m's JSON payload as a T. A message has several readers, and the first
 // one to want it as a T decodes it for all of them: what the value points to is shared
 // and must not be changed. The error is json.Unmarshal's.

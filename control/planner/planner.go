@@ -97,7 +97,7 @@ func (p *Planner) Run(ctx context.Context) error {
 			continue
 		}
 		if out, ok := p.engine.Step(p.Bus.Now()); ok {
-			p.publish(p.Topics.Control(devices.PlanLeaf), true, out)
+			p.publishPlan(out)
 			p.saveHouse()
 		}
 	}
@@ -126,7 +126,7 @@ func (p *Planner) followRole() {
 		p.loadHouse(now)
 		if p.last != nil {
 			if p.engine.Resume(p.last); !p.engine.published.Made.IsZero() {
-				p.publish(p.Topics.Control(devices.PlanLeaf), true, p.engine.published)
+				p.publishPlan(p.engine.published)
 			}
 		}
 		for _, topic := range []string{p.Topics.Powerwall(devices.TariffLeaf), p.Topics.Weather(devices.StateLeaf), p.Topics.Control(devices.StateLeaf), p.Topics.Powerwall(devices.StateLeaf)} {
@@ -283,17 +283,28 @@ func (p *Planner) handleQuotes(m bus.Message) {
 			}
 		}
 	}
-	p.publish(devices.ResultTopic(m.Topic), false, res)
+	p.publish(devices.ResultTopic(m.Topic), res)
 }
 
-func (p *Planner) publish(topic string, retain bool, v any) {
+// publishPlan says a plan, which the parts of this process are given as it is.
+func (p *Planner) publishPlan(out plan.Plan) {
+	topic := p.Topics.Control(devices.PlanLeaf)
+	m, err := bus.Encode(bus.Message{Topic: topic, Retain: true}, out)
+	if err != nil {
+		p.Log.Error("a message cannot be written", "topic", topic, "reason", err)
+		return
+	}
+	if last, ok := p.Bus.Retained(topic); ok && bytes.Equal(last.Payload, m.Payload) {
+		return // two plans of one second can be the same
+	}
+	p.Bus.Publish(m)
+}
+
+func (p *Planner) publish(topic string, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		p.Log.Error("a message cannot be written", "topic", topic, "reason", err)
 		return
 	}
-	if last, ok := p.Bus.Retained(topic); retain && ok && bytes.Equal(last.Payload, b) {
-		return // two plans of one second can be the same
-	}
-	p.Bus.Publish(bus.Message{Topic: topic, Payload: b, Retain: retain})
+	p.Bus.Publish(bus.Message{Topic: topic, Payload: b})
 }
