@@ -10,15 +10,15 @@ import (
 	"powermgr/control/rules"
 )
 
-// A clockCheck compares this machine's clock with that of the vendors' answers:
-// a Raspberry Pi has none that goes on without power, and a peak begins and ends
-// by it. It is wrong if all vendors agree on that, several times in a row.
+// A clockCheck compares this machine's clock with that of the vendors' answers: a
+// Raspberry Pi has no clock that runs without power, and peaks begin and end by it. The
+// clock is wrong if all vendors agree on that several times in a row.
 type clockCheck struct {
 	report func(health.Report)
 
 	mu          sync.Mutex
-	offsets     map[string]time.Duration // by host: how far this clock is behind, at its last answer
-	wrongInARow int                      // answers in a row after which all agreed
+	offsets     map[string]time.Duration // by host: how far this clock is behind, at the last answer
+	wrongInARow int                      // answers in a row for which all hosts agreed
 	reported    bool
 }
 
@@ -27,8 +27,8 @@ const (
 	minWrongAnswers = 3
 )
 
-// observe learns from an answer of a host, which says when it was made, to a
-// request that left at sent.
+// observe takes in a host's answer, which carries its time, to a request that left at
+// sent.
 func (c *clockCheck) observe(host string, header http.Header, sent, now time.Time) {
 	at, err := http.ParseTime(header.Get("Date"))
 	if err != nil || header.Get("Age") != "" { // out of a cache, it was made some time ago
@@ -59,7 +59,7 @@ func (c *clockCheck) observe(host string, header http.Header, sent, now time.Tim
 	}
 }
 
-// consensus reports whether all hosts find this clock wrong in one direction, and
+// consensus reports whether all hosts find this clock wrong in the same direction, and
 // by how much at least.
 func (c *clockCheck) consensus() (off time.Duration, agreed bool) {
 	for _, by := range c.offsets {
@@ -73,7 +73,7 @@ func (c *clockCheck) consensus() (off time.Duration, agreed bool) {
 	return off, off != 0
 }
 
-// timed hands the time of each answer to a clockCheck.
+// timed is a RoundTripper that passes the time of each answer to a clockCheck.
 type timed struct {
 	next  http.RoundTripper
 	check *clockCheck

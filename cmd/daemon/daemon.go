@@ -1,6 +1,6 @@
-// Package daemon wires the program: which parts there are, in which order they
-// start, and what each is given. What powermgr run, the demo, the simulator
-// and the tests start is the same value.
+// Package daemon wires the program together: which parts there are, in which order they
+// start, and what each is given. powermgr run, the demo, the simulator and the tests
+// all start the same thing.
 package daemon
 
 import (
@@ -44,54 +44,54 @@ const (
 // simulator and a test.
 type Options struct {
 	Config  config.Config
-	Version string // as people know it; empty: unknown
+	Version string // as shown to people; empty: unknown
 	Parts   Parts
 	Clock   bus.Clock    // nil: the machine's
 	Log     *slog.Logger // required
-	// Transport carries requests to the vendors. Nil: the network.
+	// Transport carries the requests to the vendors. Nil: the network.
 	Transport http.RoundTripper
-	// Link makes what links the bus to a broker. Nil: bridge.NewLink.
+	// Link makes the connection of the bus to a broker. Nil: bridge.NewLink.
 	Link func(bridge.LinkOptions) (func(context.Context) error, error)
-	// Journal is where the journal is kept. Nil: paths.journal_file.
+	// Journal is where the journal is stored. Nil: paths.journal_file.
 	Journal journal.Disk
 	// Peer is where the other node's journal is copied to, if Journal is given.
 	Peer journal.Disk
-	// Past is what the home lived through until now, oldest first. Nil: the history
-	// and the records of days, unless Journal is given: then nothing is known.
+	// Past returns the home's past up to now, oldest first. Nil: the history and the
+	// records of days, unless Journal is given: then there is none.
 	Past func(now time.Time) []forecast.Sample
-	// Rooms is what the zones of the thermostats lived through until now. Nil: it is
-	// learned as the daemon runs.
+	// Rooms returns the past of the thermostats' zones up to now. Nil: it is learned
+	// while the daemon runs.
 	Rooms func(now time.Time) []planner.RoomHistory
-	// Counters keep the energy counters, often and safely; the first of them also
-	// the forecast that was given by hand, the second for how long vendors want to
-	// be left alone. Nil: the ramdisk, and beside the journal.
+	// Counters store the energy counters: the first often, on the ramdisk, the second
+	// safely, on the disk. The first also stores a forecast set by hand, the second how
+	// long vendors want to be left alone. Nil: paths.ramdisk_state_file, and a file
+	// beside the journal.
 	Counters [2]bridge.Store
-	// RuntimeDir is where the socket is, the health file, and what keepalived
-	// has told this node to be. It should outlive the daemon and not the
-	// machine's boot. Empty: there is nothing of this.
+	// RuntimeDir is where the socket, the health file and the role from keepalived are.
+	// It should outlive the daemon, but not a reboot. Empty: there are none of these.
 	RuntimeDir string
-	// Role is where keepalived's last word is kept. Nil: in RuntimeDir, if there
-	// is one.
+	// Role stores the role that keepalived last set. Nil: in RuntimeDir, if there is
+	// one.
 	Role pair.RoleStore
-	// HeldBack says that the configuration is a dry run though it does not ask
-	// for one; see BeginDry.
+	// HeldBack makes this a dry run although the configuration does not ask for one;
+	// see BeginDry.
 	HeldBack bool
-	// Reload has this daemon make place for another one with the configuration
-	// as it then is. Nil: nothing does.
+	// Reload replaces this daemon by another with the configuration as it then is. Nil:
+	// it cannot be replaced.
 	Reload func()
-	// Check reads the configuration as it is by then and says in plain words what
-	// would happen with it. Nil: what happens with Config.
+	// Check reads the configuration as it then is, and describes in plain words what
+	// would happen with it. Nil: it describes Config.
 	Check func() string
-	// Last is the daemon that this one follows in the same process: this one runs
-	// when that one has ended, and goes on where it was. Nil: it follows none.
+	// Last is the daemon before this one in the same process: this one runs when that
+	// one has ended, and continues from it. Nil: there is none.
 	Last *Daemon
 	// Drawn is called after each picture of the day, which is much work for a small
-	// machine. Nil: nothing is done.
+	// machine. Nil: nothing is called.
 	Drawn func()
-	// Began and Ended are told of each part's goroutine, for a clock that
-	// waits for work. Nil: nobody.
+	// Began and Ended are called for each part's goroutine, for a clock that waits
+	// until no work is left. Nil: nothing is called.
 	Began, Ended func()
-	// Chance is what spreads retries, from 0 to 1. Nil: the machine's.
+	// Chance randomizes retries, from 0 to 1. Nil: at random.
 	Chance func() float64
 }
 
@@ -125,19 +125,19 @@ type coming struct {
 	rules.Coming
 }
 
-// An account is an adapter that has something to keep at its end: Close waits,
-// until ctx ends, for the answer that it may still get.
+// An account is an adapter that has something to save at its end: Close waits, until
+// ctx ends, for an answer that may still come.
 type account interface {
 	Close(ctx context.Context) error
 }
 
-// part is one goroutine: a loop that ends with its context.
+// A part is one goroutine: a loop that ends with its context.
 type part struct {
 	name string
 	run  func(context.Context) error
 }
 
-// complete fills in what was left out.
+// complete fills in defaults.
 func (o Options) complete() Options {
 	if o.Clock == nil {
 		o.Clock = bus.Wall{}
@@ -157,8 +157,8 @@ func (o Options) complete() Options {
 	return o
 }
 
-// New builds a daemon. It reads token files and certificates and starts
-// nothing; its errors are about the configuration.
+// New builds a daemon. It reads token files and certificates, and starts nothing; its
+// errors are about the configuration.
 func New(o Options) (*Daemon, error) {
 	o = o.complete()
 	c := o.Config
@@ -221,7 +221,7 @@ func New(o Options) (*Daemon, error) {
 	return d, errors.Join(problems...)
 }
 
-// addControl adds the controller and what goes with it.
+// addControl adds the controller and the parts that go with it.
 func (d *Daemon) addControl(shared bridge.Shared) {
 	c := d.options.Config
 	d.controller = d.newController(shared)
@@ -242,8 +242,8 @@ func (d *Daemon) addControl(shared bridge.Shared) {
 	d.parts = append(d.parts, part{"mail", d.mail.Run})
 }
 
-// resume goes on where the daemon was that this one follows, which has ended: what
-// that one has said does not change by the configuration being read again.
+// resume continues from the daemon before this one, which has ended: reading the
+// configuration again does not change what that one knew.
 func (d *Daemon) resume() {
 	last := d.last
 	if d.last = nil; last == nil {
@@ -270,15 +270,14 @@ func (d *Daemon) resume() {
 	}
 }
 
-// DryRun reports whether nothing is sent to a device.
+// DryRun reports whether nothing is sent to devices.
 func (d *Daemon) DryRun() bool { return d.options.Config.Settings.DryRun }
 
 // Active reports whether this node is the one that polls and commands.
 func (d *Daemon) Active() bool { return d.node.Active() }
 
-// SetRole is keepalived's word on what this node is to be. An error says what it
-// means for a node that is none of a pair, or that it will not outlive a
-// restart.
+// SetRole applies a role from keepalived. The error says that this node is not one of a
+// pair, or that the role will be lost in a restart.
 func (d *Daemon) SetRole(r pair.Role) error {
 	p, ok := d.node.(*pair.Pair)
 	if !ok {
@@ -287,10 +286,10 @@ func (d *Daemon) SetRole(r pair.Role) error {
 	return p.SetRole(r)
 }
 
-// Run runs all parts until ctx ends, and returns when they have, and when what
-// vendors still answered is kept; the daemon that follows this one with
-// ErrReloading waits for that itself. It is an error only if a part could not
-// go on. A Daemon runs once, and one that follows another when that one has run.
+// Run runs all parts until ctx ends. It returns when they have ended and the last
+// answers of the vendors are saved; if the cause is ErrReloading, the daemon that
+// follows waits for those itself. An error means that a part could not go on. A Daemon
+// runs once, and one that follows another runs after it.
 func (d *Daemon) Run(ctx context.Context) error {
 	d.resume()
 	outer := ctx
@@ -322,7 +321,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 }
 
-// close closes the accounts, after those of the daemon that this one follows.
+// close closes the accounts, after those of the daemon before this one.
 func (d *Daemon) close() {
 	defer close(d.closed)
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
@@ -340,8 +339,8 @@ func (d *Daemon) close() {
 	}
 }
 
-// afterPredecessor lets a part that asks a vendor begin when the daemon that this one
-// follows has closed its accounts.
+// afterPredecessor delays a part that calls a vendor until the daemon before this one
+// has closed its accounts.
 func (d *Daemon) afterPredecessor(run func(context.Context) error) func(context.Context) error {
 	if d.predecessorClosed == nil {
 		return run
@@ -354,7 +353,7 @@ func (d *Daemon) afterPredecessor(run func(context.Context) error) func(context.
 	}
 }
 
-// Parts names the parts, in the order in which they start.
+// Parts returns the names of the parts in the order in which they start.
 func (d *Daemon) Parts() []string {
 	var names []string
 	for _, p := range d.parts {
@@ -363,24 +362,24 @@ func (d *Daemon) Parts() []string {
 	return names
 }
 
-// maxStepAge is how long the controller's loop may take over one turn.
+// maxStepAge is how long ago the controller's last step may be.
 const maxStepAge = 2 * devices.MaxStepInterval
 
-// Alive reports whether the controller's loop turns, for a watchdog. A daemon
-// that follows another one lives on that one's last turn until its own first:
-// a new configuration is no reason for a failover.
+// Alive reports whether the controller's loop runs, for a watchdog. A daemon that
+// follows another uses that one's last step until its own first: a new configuration is
+// no reason for a failover.
 func (d *Daemon) Alive() bool {
 	return d.controller == nil || d.Bus.Now().Sub(d.LastStep()).Abs() < maxStepAge
 }
 
-// Report has a part say how it fares, for the health of the home.
+// Report publishes a part's condition, for the health of the home.
 func (d *Daemon) Report(part string, r health.Report) {
 	payload, _ := json.Marshal(r) // plain data always can be
 	d.Bus.Publish(bus.Message{Topic: health.Topic(part), Payload: payload, Retain: true})
 }
 
-// goLive lets this node's configuration command devices, from a moment from now. One
-// that asks for a dry run itself has changed in its file by then.
+// goLive lets this node's configuration command devices, starting shortly. A
+// configuration that asks for a dry run itself has been changed in its file by then.
 func (d *Daemon) goLive() error {
 	c := d.options.Config
 	switch {
@@ -396,7 +395,8 @@ func (d *Daemon) goLive() error {
 	return nil
 }
 
-// LastStep is when the control loop last turned, long ago if it never has.
+// LastStep returns when the control loop last took a step; a long time ago if it never
+// has.
 func (d *Daemon) LastStep() time.Time {
 	if d.controller == nil {
 		return time.Time{}
@@ -407,7 +407,7 @@ func (d *Daemon) LastStep() time.Time {
 	return d.lastStep
 }
 
-// health is what the node says of itself.
+// health returns the health of this node.
 func (d *Daemon) health() string {
 	if d.Alive() {
 		return "ok"
@@ -427,7 +427,7 @@ func (d *Daemon) newController(s bridge.Shared) *control.Controller {
 	})
 }
 
-// link is the link to the broker, with what this process takes from it.
+// link builds the connection to the broker, with the topics that this process receives.
 func (d *Daemon) link(s bridge.Shared) (func(context.Context) error, error) {
 	c, t := d.options.Config, s.Topics
 	if c.MQTT.Off() {
@@ -469,8 +469,8 @@ func (d *Daemon) link(s bridge.Shared) (func(context.Context) error, error) {
 	return l.Run, nil
 }
 
-// unlinked is the link of a home without a broker: nobody there has anything for
-// this process, so nothing waits for it.
+// unlinked stands in for the link in a home without a broker: nothing can come from
+// there, so nothing waits for it.
 func unlinked(b *bus.Bus) func(context.Context) error {
 	return func(context.Context) error {
 		b.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
@@ -481,7 +481,7 @@ func unlinked(b *bus.Bus) func(context.Context) error {
 // callTimeout bounds one request to a vendor, in real time.
 const callTimeout = 20 * time.Second
 
-// closeTimeout is how long the end waits for an answer that must not be lost, in
-// real time: that of a log-in is two requests. The service's TimeoutStopSec has
-// to be longer.
+// closeTimeout is how long to wait at the end for an answer that must not be lost, in
+// real time: a log-in takes two requests. The service's TimeoutStopSec has to be
+// longer.
 const closeTimeout = 30 * time.Second

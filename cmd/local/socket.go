@@ -1,5 +1,5 @@
-// Package local is the socket on which a running daemon answers the commands of the
-// same machine, and the health file that keepalived looks at.
+// Package local is the socket on which a running daemon answers commands on the same
+// machine, and the health file that keepalived watches.
 package local
 
 import (
@@ -31,16 +31,16 @@ import (
 
 // What a running daemon has in its runtime directory.
 const (
-	socketName = "powermgr.sock" // who may use it may tell this node its role
+	socketName = "powermgr.sock" // whoever may use it may set this node's role
 	healthName = "health"        // 0: this node is well; 1: it is not
 )
 
-// ErrReloading is the cause for which a daemon's context ends when another one
-// follows at once: this node stays well.
+// ErrReloading is the cause with which a daemon's context ends when another daemon
+// follows at once: this node stays healthy.
 var ErrReloading = errors.New("the configuration is being read again")
 
-// healthBeat is how often the health file is looked after. Health is about
-// this node alone: whether its loops turn, not whether vendors or broker answer.
+// healthBeat is how often the health file is updated. Health is about this node alone:
+// whether its loops run, not whether vendors or the broker answer.
 const healthBeat = 5 * time.Second
 
 // What the health file says.
@@ -49,27 +49,27 @@ const (
 	unwell = "1"
 )
 
-// HealthIsOld is the age from which a health file says nothing any more.
+// HealthIsOld is the age at which a health file no longer means anything.
 const HealthIsOld = 6 * healthBeat
 
-// HealthFile is where keepalived looks, in a runtime directory.
+// HealthFile returns the file in a runtime directory that keepalived watches.
 func HealthFile(dir string) string { return filepath.Join(dir, healthName) }
 
-// Status is what a running daemon says of itself on its socket.
+// Status is what a running daemon reports about itself on its socket.
 type Status struct {
 	Node    string     `json:"node"`
 	Version string     `json:"version"`
 	State   pair.State `json:"state"`
 	DryRun  bool       `json:"dry_run"`
 	// Unit is what the owner reads temperatures in; empty: °F, and each thermostat's
-	// own.
+	// own unit.
 	Unit devices.Unit `json:"unit,omitempty"`
-	// HeldBack says that it is a dry run only because this configuration has
-	// not commanded devices on this machine before.
+	// HeldBack says that it is a dry run only because this configuration has not
+	// commanded devices on this machine before.
 	HeldBack bool      `json:"held_back"`
 	Now      time.Time `json:"now"`
-	// Base is what the topics begin with; Topics is what is retained below it,
-	// by the rest of the name, and Link how the link to the broker fares.
+	// Base is the base topic; Topics is what is retained below it, by the rest of the
+	// topic; Link is the condition of the link to the broker.
 	Base   string                     `json:"base_topic"`
 	Topics map[string]json.RawMessage `json:"topics"`
 	Link   json.RawMessage            `json:"link,omitempty"`
@@ -77,7 +77,7 @@ type Status struct {
 	Events []control.Event            `json:"events"` // the last ones, the newest last
 }
 
-// Window is a peak to come, and what is planned for it.
+// Window is an upcoming peak, and what is planned for it.
 type Window struct {
 	Season   string    `json:"season"`
 	Lead     time.Time `json:"lead"` // when precooling may begin
@@ -85,46 +85,46 @@ type Window struct {
 	End      time.Time `json:"end"`
 	Reserve  int       `json:"reserve_percent"`       // in it
 	After    int       `json:"reserve_after_percent"` // from its end on
-	PrecoolF *float64  `json:"precool_from_f"`        // the forecast high from which its lead precools; null: it never does
+	PrecoolF *float64  `json:"precool_from_f"`        // the forecast high from which it is preceded by precooling; null: it never is
 }
 
-// maxEvents is how many decisions are remembered for Status.
+// maxEvents is how many decisions are kept for Status.
 const maxEvents = 20
 
-// Options are what a Server is given. All are required.
+// Options are what a Server needs. All are required.
 type Options struct {
 	Dir     string // the runtime directory
 	Log     *slog.Logger
 	Bus     *bus.Bus
 	Config  config.Config
-	Version string // as people know it; empty: unknown
-	// HeldBack says that the configuration is a dry run though it does not ask for
+	Version string // as shown to people; empty: unknown
+	// HeldBack says that this is a dry run although the configuration does not ask for
 	// one.
 	HeldBack bool
-	Node     func() pair.State     // what this node says of itself
-	Alive    func() bool           // whether this node's loops turn
-	SetRole  func(pair.Role) error // keepalived's word on what this node is to be
+	Node     func() pair.State     // the state of this node
+	Alive    func() bool           // whether this node's loops run
+	SetRole  func(pair.Role) error // applies a role from keepalived
 	GoLive   func() error          // lets the configuration command devices
 }
 
-// Server answers on the socket, and keeps the health file.
+// Server answers on the socket, and updates the health file.
 type Server struct {
 	Options
 	sub *bus.Subscription
 
-	unwritable bool // the health file, and that was said
+	unwritable bool // the health file could not be written, and that was logged
 
 	mu     sync.Mutex
 	events []control.Event
 }
 
-// New returns a server that has subscribed already.
+// New returns a server that is already subscribed.
 func New(o Options) *Server {
 	t := devices.Topics{Base: o.Config.MQTT.BaseTopic}
 	return &Server{Options: o, sub: o.Bus.Subscribe("local", t.Control(devices.EventLeaf))}
 }
 
-// Run answers until ctx ends. A socket that cannot be made is no reason to end.
+// Run answers until ctx ends. It goes on even if the socket cannot be created.
 func (l *Server) Run(ctx context.Context) error {
 	defer l.sub.Close()
 	defer func() {
@@ -175,11 +175,11 @@ func (l *Server) remember(m bus.Message) {
 	l.events = l.events[max(0, len(l.events)-maxEvents):]
 }
 
-// updateHealth says in the health file whether this node is well, and returns it.
-// It writes though nothing has changed: keepalived makes a file of its own if it
-// finds none when it starts, and moves it over what was written in that moment
-// (strace of 2.2.7: stat, a temporary file, rename). Written only once, the file
-// could leave the node in FAULT for as long as both programs run.
+// updateHealth writes to the health file whether this node is healthy, and returns
+// that. It writes even if nothing has changed: keepalived creates a file of its own if
+// it finds none when it starts, and moves it over what was written in that moment
+// (strace of 2.2.7: stat, a temporary file, rename). If the file were written only
+// once, that could leave the node in FAULT for as long as both programs run.
 func (l *Server) updateHealth() bool {
 	if !l.Alive() {
 		l.setHealth(unwell)
@@ -204,9 +204,9 @@ func (l *Server) setHealth(text string) {
 	}
 }
 
-// writeHealth writes the health file. Not by rename, for keepalived watches this
-// very file, and never empty, for it may look at any moment: each text is as long
-// as the other.
+// writeHealth writes the health file. It does not rename, because keepalived watches
+// this very file, and never leaves it empty, because keepalived may look at any moment:
+// both texts have the same length.
 func writeHealth(path, text string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
 	if err == nil {
@@ -304,7 +304,7 @@ func (l *Server) status() Status {
 var ErrNotRunning = errors.New("no powermgr answers")
 
 // QueryStatus asks the daemon that runs in a runtime directory for its status. The
-// error says what to do when none answers.
+// error says what to do if none answers.
 func QueryStatus(ctx context.Context, dir string) (Status, error) {
 	var s Status
 	body, err := call(ctx, dir, http.MethodGet, "/status", "")
@@ -314,8 +314,8 @@ func QueryStatus(ctx context.Context, dir string) (Status, error) {
 	return s, err
 }
 
-// TellRole tells the daemon that runs in a runtime directory its role. If none
-// runs there, the role waits for the next one.
+// TellRole gives a role to the daemon that runs in a runtime directory. If none runs
+// there, the role is stored for the next one.
 func TellRole(ctx context.Context, dir string, r pair.Role) error {
 	_, err := call(ctx, dir, http.MethodPost, "/role", string(r))
 	if errors.Is(err, ErrNotRunning) {
@@ -324,8 +324,8 @@ func TellRole(ctx context.Context, dir string, r pair.Role) error {
 	return err
 }
 
-// TellLive lets the daemon that runs in a runtime directory command devices. If
-// none runs there, the next one may that has this configuration.
+// TellLive lets the daemon that runs in a runtime directory command devices. If none
+// runs there, the next one with this configuration may.
 func TellLive(ctx context.Context, dir string, c config.Config) error {
 	_, err := call(ctx, dir, http.MethodPost, "/live", "")
 	if errors.Is(err, ErrNotRunning) {
@@ -334,14 +334,14 @@ func TellLive(ctx context.Context, dir string, c config.Config) error {
 	return err
 }
 
-// RequestRestore asks the daemon that runs in a runtime directory to restore
-// everything that it has set. It is ErrNobody when none runs there.
+// RequestRestore asks the daemon that runs in a runtime directory to restore everything
+// that it has set. The error is ErrNotRunning if none runs there.
 func RequestRestore(ctx context.Context, dir string) error {
 	_, err := call(ctx, dir, http.MethodPost, "/restore", "")
 	return err
 }
 
-// Unrestored is what the journal has that is not restored yet, for people. It is
+// Unrestored lists, for people, what the journal has that is not restored yet. It is
 // for when no daemon runs, and changes nothing.
 func Unrestored(c config.Config) (all []string, err error) {
 	b, err := journal.File{Path: c.Paths.JournalFile}.Read()
@@ -367,7 +367,7 @@ func Unrestored(c config.Config) (all []string, err error) {
 	return all, nil
 }
 
-// call makes one request on the socket, and returns what is answered.
+// call makes one request on the socket, and returns the answer.
 func call(ctx context.Context, dir, method, path, body string) ([]byte, error) {
 	socket := filepath.Join(dir, socketName)
 	var d net.Dialer

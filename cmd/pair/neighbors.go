@@ -10,39 +10,38 @@ import (
 	"powermgr/devices"
 )
 
-// neighbors are the other daemons that say on the broker that they run under
-// the same base topic, but for the other node of a pair. A broker keeps the
-// word of a daemon that has died, so one counts as running only once it has
-// spoken while this one listened; a daemon that comes up gets an answer from
-// those that run.
+// neighbors are the other daemons that run under the same base topic, except for the
+// other node of a pair. A broker keeps the message of a daemon that has died, so a
+// neighbor counts as running only once it has published something while this one
+// listened; running daemons answer one that has just started.
 type neighbors struct {
 	topics devices.Topics
 	node   string
 	life   string // of this daemon
-	paired bool   // this node is one of a pair, and leaves the other one to it
+	paired bool   // this node is one of a pair; its partner is not a neighbor
 	half   bool   // the other half of this node has its name too, and speaks for both
 
 	linked bool // the broker has delivered all that it had stored
 	known  map[string]neighbor
 }
 
-// resume goes on with what was known to the daemon before in the same process.
+// Resume continues with what the previous daemon in this process knew.
 func (n *neighbors) Resume(last neighbors) { n.life, n.known = last.life, last.known }
 
-// neighbor is one of them.
+// A neighbor is one other daemon.
 type neighbor struct {
 	name string
 	State
-	messages  int       // heard on this connection; the first of them may have been stored
-	confirmed bool      // it has spoken while this daemon listened
-	heard     time.Time // when it last did; until then, when it was first seen
+	messages  int       // received on this connection; the first may have been stored
+	confirmed bool      // it has published while this daemon listened
+	heard     time.Time // when it last did so; before that, when it was first seen
 }
 
-// maxNeighbors is how many are remembered: anyone can write to the topic.
+// maxNeighbors limits how many are remembered: anyone can publish to the topic.
 const maxNeighbors = 16
 
-// link takes in that the broker is there, or is not. While it is away nobody
-// can be heard, and so nobody is gone.
+// link records that the broker is connected, or not. While it is not, nobody can be
+// heard, so nobody counts as gone.
 func (n *neighbors) link(up bool, now time.Time) {
 	n.linked = up
 	for name, b := range n.known {
@@ -53,8 +52,8 @@ func (n *neighbors) link(up bool, now time.Time) {
 	}
 }
 
-// hear takes in what a node says of itself. It reports whether that is a daemon
-// that has just come up, and waits for an answer.
+// hear processes the state of a node. It reports whether that is a daemon that has just
+// started and waits for an answer.
 func (n *neighbors) hear(m bus.Message, now time.Time) bool {
 	levels, ok := n.topics.Split(m.Topic)
 	if !ok || len(levels) != 3 || levels[2] != devices.StateLeaf || m.Origin != bus.Broker {
@@ -86,15 +85,15 @@ func (n *neighbors) hear(m bus.Message, now time.Time) bool {
 	return fresh && b.confirmed
 }
 
-// running lists, by name, those that run as the active one.
+// running lists, by name, the neighbors that run as active nodes.
 func (n *neighbors) running(now time.Time) []neighbor {
 	return n.active(func(b neighbor) bool {
 		return b.confirmed && (now.Sub(b.heard) <= claimExpiry || !n.linked)
 	})
 }
 
-// possible lists, by name, those that may run as the active one: those that do,
-// and those that only the broker names, as long as they may still answer.
+// possible lists, by name, the neighbors that may run as active nodes: those that do,
+// and those known only from stored messages, as long as they may still answer.
 func (n *neighbors) possible(now time.Time) []neighbor {
 	doubtful := n.active(func(b neighbor) bool { return !b.confirmed && now.Sub(b.heard) < answerTimeout })
 	all := append(n.running(now), doubtful...)
@@ -102,7 +101,7 @@ func (n *neighbors) possible(now time.Time) []neighbor {
 	return all
 }
 
-// active lists, by name, those of the active role that meet a condition.
+// active lists, by name, the active nodes that meet a condition.
 func (n *neighbors) active(meets func(neighbor) bool) (all []neighbor) {
 	for _, b := range n.known {
 		if b.Role == Active && meets(b) {
@@ -115,7 +114,8 @@ func (n *neighbors) active(meets func(neighbor) bool) (all []neighbor) {
 
 func byName(a, b neighbor) int { return strings.Compare(a.name, b.name) }
 
-// next is when a doubtful one has had its time to answer; zero: there is none.
+// next returns when an unconfirmed neighbor has had its time to answer; zero: there is
+// none.
 func (n *neighbors) next(now time.Time) (at time.Time) {
 	for _, b := range n.known {
 		if answer := b.heard.Add(answerTimeout); !b.confirmed && b.Role == Active && answer.After(now) {
@@ -125,8 +125,8 @@ func (n *neighbors) next(now time.Time) (at time.Time) {
 	return at
 }
 
-// contest says what is wrong while others command the same devices, and what to
-// do; empty: nobody does.
+// contest describes the problem that others command the same devices, and what to do;
+// empty: nobody does.
 func (n *neighbors) contest(now time.Time) string {
 	others := slices.DeleteFunc(n.running(now), func(b neighbor) bool { return b.DryRun })
 	if len(others) == 0 {
@@ -135,8 +135,8 @@ func (n *neighbors) contest(now time.Time) string {
 	return n.describe(others) + ": stop one, give one another mqtt.base_topic, or make them a pair"
 }
 
-// yieldTo lists those that a dry run has to stand by for: whoever commands
-// devices, and an earlier dry run.
+// yieldTo lists those that a dry run has to stand by for: anyone who commands devices,
+// and an earlier dry run.
 func (n *neighbors) yieldTo(now time.Time) []neighbor {
 	return slices.DeleteFunc(n.possible(now), func(b neighbor) bool { return b.DryRun && b.Life > n.life })
 }

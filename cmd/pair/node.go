@@ -1,6 +1,6 @@
-// Package pair is what this machine is: a node alone, or one of a pair of which one
-// polls, commands and decides. keepalived is the authority for a pair; this package
-// takes its word, and what the other nodes say of themselves on the broker.
+// Package pair decides what this machine is: a single node, or one of a pair of which
+// only one polls, commands and decides. keepalived is the authority for a pair; this
+// package follows it, and what the other nodes publish about themselves on the broker.
 package pair
 
 import (
@@ -16,19 +16,19 @@ import (
 	"powermgr/devices"
 )
 
-// A Node is what this machine is: alone, or one of a pair. It is bridge's and
-// control's Role.
+// A Node is what this machine is: single, or one of a pair. It implements the Role of
+// bridge and of control.
 type Node interface {
 	Active() bool
 	Generation() uint64
-	Alone() bool // it is none of a pair
+	Alone() bool // it is not one of a pair
 	Run(ctx context.Context) error
-	State() State     // what it says of itself
-	LastWill() []byte // the last will of a standby, and the last word of both
-	Resume(last Node) // goes on where last was, in the same process
+	State() State     // what it publishes about itself
+	LastWill() []byte // the last will of a standby, and the last message of either role
+	Resume(last Node) // continues where last stopped, in the same process
 }
 
-// A Share is how much of a node a process is.
+// A Share says how much of a node a process is.
 type Share int
 
 // The shares. A node alone can be two processes, of which one speaks for both.
@@ -38,21 +38,22 @@ const (
 	SilentHalf
 )
 
-// Options are what a Node is given.
+// Options are what a Node needs.
 type Options struct {
 	Shared  bridge.Shared
 	Name    string // this node's, on topics
-	Version string // as people know it; empty: unknown
+	Version string // as shown to people; empty: unknown
 	DryRun  bool   // it commands no device
-	// Paired says that it is one of a pair, of which keepalived says which is active.
+	// Paired says that the node is one of a pair, of which keepalived decides which is
+	// active.
 	Paired bool
-	Store  RoleStore     // of the last word of keepalived; nil: nothing keeps it
-	Health func() string // what a node of a pair says of its health; required for one
-	Share  Share         // of a node alone
+	Store  RoleStore     // keeps the role that keepalived last set; nil: nothing does
+	Health func() string // the health that a node of a pair publishes; required for one
+	Share  Share         // of a single node
 }
 
-// New returns a node that has subscribed already. It reads what the node was
-// told to be, if it is one of a pair.
+// New returns a node that is already subscribed. One of a pair reads the role that it
+// was last given.
 func New(o Options) Node {
 	s := o.Shared
 	s.Log = s.Log.With("part", "node")
@@ -65,17 +66,17 @@ func New(o Options) Node {
 	return newAlone(s, o.Name, self, o.Share)
 }
 
-// newNeighbors is who else runs beside a node that says self of itself.
+// newNeighbors returns the neighbors of a node that publishes self about itself.
 func newNeighbors(s bridge.Shared, name string, self State) neighbors {
 	return neighbors{topics: s.Topics, node: name, life: self.Life, paired: !self.Alone, known: map[string]neighbor{}}
 }
 
-// alone is a node without another: always active, but for a dry run that would
-// get in the way of a daemon that runs under the same base topic.
+// alone is a node without a partner: always active, unless it is a dry run that would
+// get in the way of another daemon under the same base topic.
 type alone struct {
 	shared    bridge.Shared
 	name      string
-	silent    bool // the other half of this node speaks for it
+	silent    bool // the other half of this node publishes its state
 	sub       *bus.Subscription
 	neighbors neighbors
 
@@ -83,7 +84,7 @@ type alone struct {
 	self State
 }
 
-// newAlone returns a node that has subscribed already.
+// newAlone returns a node that is already subscribed.
 func newAlone(s bridge.Shared, name string, self State, share Share) *alone {
 	self.Role, self.Generation, self.Since, self.Health = Active, 1, devices.WholeSecond(s.Bus.Now()), "ok"
 	a := &alone{
@@ -94,7 +95,7 @@ func newAlone(s bridge.Shared, name string, self State, share Share) *alone {
 	return a
 }
 
-// Resume is called before Run.
+// Resume has to be called before Run.
 func (a *alone) Resume(last Node) {
 	l, ok := last.(*alone)
 	if !ok || l.name != a.name || l.shared.Topics != a.shared.Topics {
@@ -109,7 +110,7 @@ func (a *alone) Resume(last Node) {
 // Active may be called from any goroutine.
 func (a *alone) Active() bool { return a.State().Role == Active }
 
-// Generation is that of a node which no other one can follow.
+// Generation returns that of a node that no other can succeed.
 func (a *alone) Generation() uint64 { return 1 }
 
 // Alone reports that there is no other node.
@@ -123,8 +124,8 @@ func (a *alone) State() State {
 
 func (a *alone) LastWill() []byte { return a.State().LastWill() }
 
-// Run says what this node is, and looks who else runs, until ctx ends; its
-// error is ctx's.
+// Run publishes what this node is, and checks who else runs, until ctx ends. It returns
+// ctx's error.
 func (a *alone) Run(ctx context.Context) error {
 	defer a.sub.Close()
 	a.publishState()
@@ -155,9 +156,8 @@ func (a *alone) publishState() {
 	}
 }
 
-// checkNeighbors sees whether others run as the active one. A dry run gets out of their
-// way; with any other both go on, since neither can know which one is right, and
-// the owner is told.
+// checkNeighbors handles other active nodes. A dry run stands by for them. Otherwise
+// both continue, since neither can know which one is right, and the owner is told.
 func (a *alone) checkNeighbors(now time.Time) {
 	self := a.State()
 	role, health := Active, "ok"
@@ -185,8 +185,8 @@ func (a *alone) checkNeighbors(now time.Time) {
 	a.shared.Bus.Publish(bus.Message{Topic: bus.Role, Payload: []byte(role), Retain: true})
 }
 
-// contested tells the controller that others command the same devices; an empty
-// text that they do not.
+// contested tells the controller that others command the same devices; an empty text
+// says that none do.
 func contested(s bridge.Shared, text string) {
 	if last, _ := s.Bus.Retained(bus.Contest); string(last.Payload) != text {
 		s.Bus.Publish(bus.Message{Topic: bus.Contest, Payload: []byte(text), Retain: true})

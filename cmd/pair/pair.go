@@ -31,7 +31,7 @@ const (
 	Gone    Role = "gone"
 )
 
-// ParseRole reads a role that a node can be told.
+// ParseRole parses a role that a node can be given.
 func ParseRole(text string) (Role, error) {
 	switch r := Role(strings.TrimSpace(text)); r {
 	case Active, Standby:
@@ -40,20 +40,20 @@ func ParseRole(text string) (Role, error) {
 	return "", fmt.Errorf("%.20q is not a role: it is active or standby", text)
 }
 
-// roleName is the file in the runtime directory that has what this node was told
-// to be.
+// roleName is the file in the runtime directory that holds the role this node was last
+// given.
 const roleName = "role"
 
-// A RoleStore keeps the last word of keepalived over a restart.
+// A RoleStore keeps the role that keepalived last set across a restart.
 type RoleStore interface {
 	Load() (Role, error) // fs.ErrNotExist: there is none
 	Save(Role) error
 }
 
-// roleFile is a RoleStore, at this path.
+// roleFile is a RoleStore in the file at this path.
 type roleFile string
 
-// RoleFile keeps the role in a runtime directory.
+// RoleFile returns a store for the role in a runtime directory.
 func RoleFile(dir string) RoleStore { return roleFile(filepath.Join(dir, roleName)) }
 
 func (f roleFile) Load() (Role, error) {
@@ -70,28 +70,28 @@ func (f roleFile) Load() (Role, error) {
 
 func (f roleFile) Save(r Role) error { return durable.Replace(string(f), []byte(r+"\n"), 0o644) }
 
-// State is the payload of node/<node>/state: what a node says of itself.
+// State is the payload of node/<node>/state: what a node publishes about itself.
 type State struct {
 	Role       Role      `json:"role"`
 	Version    string    `json:"version"`
 	Generation uint64    `json:"generation"` // of its last claim
 	Since      time.Time `json:"since"`      // of the role
 	Health     string    `json:"health"`     // ok, or what is wrong
-	// Life tells one daemon from another that says it is the same node. Empty:
-	// the daemon is of a version that did not say.
+	// Life distinguishes daemons that claim to be the same node. Empty: the daemon is
+	// of a version that did not publish it.
 	Life   string `json:"life,omitempty"`
-	Alone  bool   `json:"alone,omitempty"` // it is none of a pair
+	Alone  bool   `json:"alone,omitempty"` // it is not one of a pair
 	DryRun bool   `json:"dry_run,omitempty"`
 }
 
-// LastWill is what is said of a node when it is gone.
+// LastWill returns the state for when the node is gone.
 func (s State) LastWill() []byte {
 	s.Role, s.Health = Gone, notRunning
 	return mustJSON(s)
 }
 
-// A claim is a node's word that it is the active one. Claims are ordered by
-// generation, then by node, so that no two are alike.
+// A claim is a node's statement that it is the active one. Claims are ordered by
+// generation, then by node, so no two are equal.
 type claim struct {
 	generation uint64
 	node       string
@@ -118,37 +118,38 @@ const (
 
 // Pair is this node's place in a pair; it is the Role for all other parts.
 //
-// keepalived is the authority, and speaks through Tell. A node told to be
-// active claims the pair with the highest generation it has seen, and one
-// more. A node that sees a higher claim stands down at once, and stays down
-// until it is told again, or until nobody repeats that claim any more.
+// keepalived is the authority, and speaks through SetRole. A node that is made active
+// claims the pair with a generation one above the highest it has seen. A node that sees
+// a higher claim stands down at once, and stays down until it is made active again, or
+// until that claim is no longer repeated.
 type Pair struct {
 	shared    bridge.Shared
 	node      string
-	self      State     // what does not change of what is said of this node
-	store     RoleStore // of what we were told; nil: nothing keeps it
+	self      State     // what never changes in the state of this node
+	store     RoleStore // of the role; nil: it is not stored
 	sub       *bus.Subscription
-	neighbors neighbors // those that are not of the pair
+	neighbors neighbors // daemons that are not of the pair
 
-	// storeMu is held while a word of keepalived's is taken in and written down, so
-	// that an older one is not read back in between.
+	// storeMu is held while a role from keepalived is applied and stored, so that an
+	// older one is not read back in between.
 	storeMu    sync.Mutex
-	storeStale bool // kept has an older word than we do; of filing
+	storeStale bool // store has an older role than we do; guarded by storeMu
 
-	mu         sync.Mutex
+	mu sync.Mutex
+	// the role that keepalived last set
 	assigned   Role
-	claimsSeen bool // at the claims of the broker, or there was none for a while
+	claimsSeen bool // the broker's claims were received, or there was no broker for a while
 	active     bool
 	since      time.Time // of active
-	ownClaim   claim     // our last
-	otherClaim claim     // the highest of another node, or of an earlier life
+	ownClaim   claim     // our latest
+	otherClaim claim     // the highest of another node, or of this one in an earlier life
 	otherHeard time.Time // when it was last repeated
-	noneActive bool      // is active, and that was said
+	noneActive bool      // no node is active, and that was reported
 	health     func() string
 }
 
-// newPair returns a pair that has subscribed already. A role that is kept counts
-// as told; without one that can be read this node stands by.
+// newPair returns a pair that is already subscribed. A stored role counts as assigned;
+// without one that can be read, this node stands by.
 func newPair(s bridge.Shared, node string, self State, kept RoleStore) *Pair {
 	p := &Pair{
 		shared: s, node: node, self: self, neighbors: newNeighbors(s, node, self), store: kept, assigned: Standby, since: s.Bus.Now(), health: func() string { return "ok" },
@@ -162,8 +163,8 @@ func newPair(s bridge.Shared, node string, self State, kept RoleStore) *Pair {
 	return p
 }
 
-// Resume is called before Run. What keepalived said last counts, as at any start;
-// a claim stands as long as the process does.
+// Resume has to be called before Run. The role that keepalived last set counts, as at
+// any start; a claim lasts as long as the process does.
 func (p *Pair) Resume(last Node) {
 	l, ok := last.(*Pair)
 	if !ok || l.node != p.node || l.shared.Topics != p.shared.Topics {
@@ -178,7 +179,7 @@ func (p *Pair) Resume(last Node) {
 	}
 }
 
-// load is the role that is kept.
+// load returns the stored role.
 func (p *Pair) load() (Role, error) {
 	if p.store == nil {
 		return "", fs.ErrNotExist
@@ -186,23 +187,23 @@ func (p *Pair) load() (Role, error) {
 	return p.store.Load()
 }
 
-// Active reports whether this node is the one that polls, commands and
-// decides. It may be called from any goroutine.
+// Active reports whether this node is the one that polls, commands and decides. It may
+// be called from any goroutine.
 func (p *Pair) Active() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.active
 }
 
-// Generation is that of this node's last claim.
+// Generation returns that of this node's latest claim.
 func (p *Pair) Generation() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.ownClaim.generation
 }
 
-// SetRole is keepalived's word. An error says that it will not outlive a
-// restart; it holds all the same.
+// SetRole applies a role from keepalived. An error says that the role will be lost in a
+// restart; it is applied all the same.
 func (p *Pair) SetRole(r Role) error {
 	p.storeMu.Lock()
 	defer p.storeMu.Unlock()
@@ -228,8 +229,8 @@ func (p *Pair) applyRole(r Role) {
 	}
 }
 
-// reloadRole takes in what keepalived said while no daemon listened: as this one
-// took the place of another, its word went to that one, or to the file alone.
+// reloadRole applies a role that keepalived has set while no daemon listened: while
+// this one replaced another, it went to that one, or only to the file.
 func (p *Pair) reloadRole() {
 	p.storeMu.Lock()
 	defer p.storeMu.Unlock()
@@ -242,7 +243,7 @@ func (p *Pair) reloadRole() {
 	}
 }
 
-// claim makes this node the active one, unless it is.
+// claim makes this node the active one, unless it already is.
 func (p *Pair) claim() {
 	p.mu.Lock()
 	if p.active && p.ownClaim.outranks(p.otherClaim) {
@@ -270,7 +271,7 @@ func (p *Pair) standDown(why string, args ...any) {
 	p.announce()
 }
 
-// announce says what this node is, on topics and to the parts.
+// announce publishes what this node is, for other nodes and for the parts.
 func (p *Pair) announce() {
 	p.publishState()
 	p.shared.Bus.Publish(bus.Message{Topic: bus.Role, Payload: []byte(p.State().Role), Retain: true})
@@ -280,7 +281,7 @@ func (p *Pair) publishState() {
 	p.shared.Bus.Publish(bus.Message{Topic: p.shared.Topics.NodeState(p.node), Payload: mustJSON(p.State()), Retain: true})
 }
 
-// State is what this node says of itself.
+// State returns what this node publishes about itself.
 func (p *Pair) State() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -292,13 +293,13 @@ func (p *Pair) State() State {
 	return s
 }
 
-// LastWill is the state that the broker is to publish when this node is gone.
+// LastWill returns the state that the broker is to publish when this node is gone.
 func (p *Pair) LastWill() []byte { return p.State().LastWill() }
 
 // Alone reports that there may be another node.
 func (p *Pair) Alone() bool { return false }
 
-// Run follows the other node until ctx ends; its error is ctx's.
+// Run follows the other node until ctx ends, and returns ctx's error.
 func (p *Pair) Run(ctx context.Context) error {
 	defer p.sub.Close()
 	p.reloadRole()
@@ -349,9 +350,9 @@ func (p *Pair) Run(ctx context.Context) error {
 	}
 }
 
-// checkNoneActive sees whether there is an active node, as far as the broker tells; if
-// there is none for a while, somebody is told: nobody polls or controls
-// anything, and both nodes look well.
+// checkNoneActive checks whether any node is active, as far as the broker tells. If
+// none is for a while, the owner is told: nothing is polled or controlled, although
+// both nodes look well.
 func (p *Pair) checkNoneActive(listened bool, now time.Time) {
 	p.mu.Lock()
 	nobody := listened && !p.active && now.Sub(p.otherHeard) > claimExpiry
@@ -371,8 +372,8 @@ func (p *Pair) checkNoneActive(listened bool, now time.Time) {
 	p.shared.Bus.Publish(bus.Message{Topic: notify.Topic, Payload: b})
 }
 
-// publishContest tells the controller of the active node that others, which are not of
-// the pair, command the same devices.
+// publishContest tells the controller of the active node that daemons outside of the
+// pair command the same devices.
 func (p *Pair) publishContest(now time.Time) {
 	text := ""
 	if p.Active() {
@@ -381,8 +382,8 @@ func (p *Pair) publishContest(now time.Time) {
 	contested(p.shared, text)
 }
 
-// reclaim claims the pair if keepalived's last word was so, and nobody has
-// repeated a higher claim since a time; the zero time: whatever they say.
+// reclaim claims the pair again if keepalived has made this node active and nobody has
+// repeated a higher claim since since; if that is zero, in any case.
 func (p *Pair) reclaim(since time.Time) {
 	p.mu.Lock()
 	again := p.assigned == Active && !p.active && p.claimsSeen && (since.IsZero() || p.otherHeard.Before(since))
@@ -392,7 +393,7 @@ func (p *Pair) reclaim(since time.Time) {
 	}
 }
 
-// handle takes in what a node says: the other one, or this one in an earlier
+// handle processes what a node publishes: the other one, or this one in an earlier
 // life.
 func (p *Pair) handle(m bus.Message, now time.Time) {
 	levels, ok := p.shared.Topics.Split(m.Topic)

@@ -21,9 +21,9 @@ import (
 
 // What is tried, and what is asked of it.
 const (
-	candidateLevels = 23   // into how many charges the battery is divided for a candidate
-	degreeShare     = 0.05 // a °F away from the set point for an hour counts as this share of the highest price
-	slackC          = 0.3  // by which a thermostat lets the air pass its set point
+	candidateLevels = 23   // number of charge levels the battery is divided into for a candidate
+	degreeShare     = 0.05 // being 1 °F away from the set point for an hour counts as this share of the highest price
+	slackC          = 0.3  // how far a thermostat lets the air pass its set point
 	maxNamedLosers  = 3    // in the reason
 )
 
@@ -32,14 +32,14 @@ var (
 	precoolLeads  = []int{1, 2, 3}  // hours
 )
 
-// A evaluated is a candidate and what it does to the home's load.
+// An evaluated candidate includes its effect on the home's load.
 type evaluated struct {
 	plan.Candidate
 	more []float64 // kWh of each slot
 }
 
-// comfort plans for the thermostats around the next peak, and returns the courses of
-// load with it.
+// comfort plans the thermostats around the next peak, and returns the courses of load
+// with that plan.
 func (d *Engine) comfort(now time.Time, in plan.Inputs, q plan.Question) (*plan.Comfort, []forecast.Course, error) {
 	if len(d.Band.Thermostats) == 0 {
 		return nil, in.Courses, nil
@@ -78,11 +78,11 @@ func (d *Engine) comfort(now time.Time, in plan.Inputs, q plan.Question) (*plan.
 	return c, addLoad(in.Courses, best.more), nil
 }
 
-// A shiftedLoad is what a plan for the thermostats does to the load of a half hour.
+// A shiftedLoad is what a plan for the thermostats changes in the load of a half hour.
 type shiftedLoad struct {
 	start time.Time
 	kWh   float64
-	usual map[string]thermal.Setting // by id: what each would be set to without
+	usual map[string]thermal.Setting // by id: what each thermostat would be set to without the plan
 }
 
 func (v *view) shift(t evaluated) shiftedLoad {
@@ -93,10 +93,10 @@ func (v *view) shift(t evaluated) shiftedLoad {
 	return m
 }
 
-// shiftedEnergy is what the plan for the thermostats has done to the load of a stretch of
-// time, in kWh. The past is to be learned as it would have been without: what a setback
-// saves would be taken off a second time. It is 0 while the thermostats are set, and the
-// rooms as warm, as they are without a plan.
+// shiftedEnergy returns what the plan for the thermostats has changed in the load of a
+// stretch of time, in kWh. The past has to be learned as it would have been without the
+// plan, or the saving of a setback would be subtracted twice. It is 0 while the
+// thermostats are set, and the rooms are as warm, as they would be without a plan.
 func (d *Engine) shiftedEnergy(from, until time.Time) float64 {
 	begin, end := d.shifted.start, d.shifted.start.Add(plan.Length)
 	if from.Before(begin) {
@@ -119,7 +119,7 @@ func (d *Engine) shiftedEnergy(from, until time.Time) float64 {
 	return 0
 }
 
-// addLoad is courses with more load.
+// addLoad returns courses with more load.
 func addLoad(courses []forecast.Course, more []float64) []forecast.Course {
 	out := slices.Clone(courses)
 	for i, c := range out {
@@ -131,7 +131,7 @@ func addLoad(courses []forecast.Course, more []float64) []forecast.Course {
 	return out
 }
 
-// A view is the time ahead as the thermostats have it.
+// A view is the time ahead from the thermostats' point of view.
 type view struct {
 	*Engine
 	in         plan.Inputs
@@ -142,8 +142,8 @@ type view struct {
 	highest    float64                      // price
 }
 
-// prepare finds the next peak and what acts on the house until some hours after it. It
-// says why nothing can be planned; empty: it can.
+// prepare finds the next peak, and what acts on the house until some hours after it. It
+// returns why nothing can be planned; empty: it can.
 func (v *view) prepare() string {
 	for _, s := range v.in.Slots {
 		v.highest = max(v.highest, s.Import)
@@ -188,8 +188,8 @@ func (v *view) prepare() string {
 	return ""
 }
 
-// usualOf is what a thermostat follows by itself in the time ahead: its schedule as it
-// was seen, or what it is set to where a person holds it.
+// usualOf returns what a thermostat follows by itself in the time ahead: its schedule
+// as observed, or its present setting where a person holds it.
 func (v *view) usualOf(x *room) []thermal.Setting {
 	r := x.last
 	out := make([]thermal.Setting, len(v.outside))
@@ -205,7 +205,7 @@ func (v *view) usualOf(x *room) []thermal.Setting {
 
 func celsius(f float64) float64 { return devices.Fahrenheit.To(devices.Celsius, f) }
 
-// setPointsOf are the set points of a candidate.
+// setPointsOf returns the set points under a candidate.
 func (v *view) setPointsOf(usual []thermal.Setting, c plan.Candidate) []thermal.Setting {
 	out := slices.Clone(usual)
 	for i := range out {
@@ -222,8 +222,8 @@ func (v *view) setPointsOf(usual []thermal.Setting, c plan.Candidate) []thermal.
 	return out
 }
 
-// simulate says what a candidate does to the load, and how much comfort it takes, in °F
-// hours. ok is false if it would leave the comfort band, where the usual would not.
+// simulate returns the effect of a candidate on the load, and what it costs in comfort.
+// ok is false if it would leave the comfort band where the usual settings would not.
 func (v *view) simulate(c plan.Candidate) (t evaluated, ok bool) {
 	t = evaluated{Candidate: c, more: make([]float64, len(v.outside))}
 	ok = true
@@ -253,8 +253,8 @@ func (v *view) simulate(c plan.Candidate) (t evaluated, ok bool) {
 	return t, ok
 }
 
-// candidates are the set backs of the band, each without and with the precooling that
-// there is still time for.
+// candidates returns the setbacks within the band, each without precooling and with
+// every precooling that there is still time for.
 func (v *view) candidates() (all []plan.Candidate) {
 	cools := false
 	for id := range v.usual {
@@ -275,7 +275,7 @@ func (v *view) candidates() (all []plan.Candidate) {
 	return all
 }
 
-// evaluate are the candidates with what they cost, the best first.
+// evaluate returns the candidates with their costs, the best first.
 func (v *view) evaluate(q plan.Question) ([]evaluated, error) {
 	var all []evaluated
 	for _, c := range v.candidates() {
@@ -305,7 +305,7 @@ func (v *view) evaluate(q plan.Question) ([]evaluated, error) {
 	return all, nil
 }
 
-// why says what is planned and which candidates lost, by how much.
+// why describes the plan, and which candidates lost by how much.
 func (d *Engine) why(all []evaluated) string {
 	money := func(v float64) string { return tariff.Table{Currency: d.Currency}.Amount(v) }
 	text := words(all[0].Candidate, d.Unit)
@@ -321,7 +321,7 @@ func (d *Engine) why(all []evaluated) string {
 	return text
 }
 
-// words are a candidate for people who read temperatures in a unit; empty: °F.
+// words describes a candidate for people who read temperatures in owner; empty: °F.
 func words(c plan.Candidate, owner devices.Unit) string {
 	setback := "set back by " + devices.Fahrenheit.Difference(owner, c.SetbackF)
 	precool := fmt.Sprintf("precool by %s for %g h", devices.Fahrenheit.Difference(owner, c.PrecoolF), c.Lead().Hours())

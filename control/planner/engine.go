@@ -21,70 +21,70 @@ const (
 	FromMQTT   = "mqtt"   // a list of prices on tariff/set
 )
 
-// Settings are what the owner has said.
+// Settings are what the owner has configured.
 type Settings struct {
 	Zone     *time.Location
-	Free     func(day time.Time) bool // no working day
-	Source   string                   // of prices: one of those above
-	Prices   *tariff.Table            // those of the configuration; nil: it has none
+	Free     func(day time.Time) bool // reports whether a day is not a working day
+	Source   string                   // of prices: one of the constants above
+	Prices   *tariff.Table            // from the configuration; nil: there are none
 	Currency string
 	Unit     devices.Unit // what the owner reads temperatures in; empty: °F
 
-	CapacityKWh  float64 // of the battery, until readings tell
-	PowerKW      float64 // most it charges or discharges with
-	GridChargeKW float64 // most it fills with from the grid; 0: it is learned
-	OneWay       float64 // what is left of energy after going in, or out
+	CapacityKWh  float64 // of the battery, until it is learned from readings
+	PowerKW      float64 // maximum of charging and discharging
+	GridChargeKW float64 // maximum of charging from the grid; 0: it is learned
+	OneWay       float64 // share of energy that is left after going in, or out
 
-	Rule    plan.Fixed   // the reserves of the rule, percent
-	Alone   int          // that of a battery that is left alone
+	Rule    plan.Fixed   // the reserves of the fixed rule, percent
+	Alone   int          // the reserve of a battery that is left alone
 	Options plan.Options // see PlanOptions
-	Band    Band         // of the thermostats; zero: nothing is planned for them
+	Band    Band         // for the thermostats; zero: they are not planned
 }
 
 // When it plans and asks.
 const (
 	planEvery        = 30 * time.Minute
 	decideEvery      = 5 * time.Minute
-	replanOffPercent = 5.0                                     // percent of charge from which it plans again
+	replanOffPercent = 5.0                                     // difference from the planned charge at which it plans again
 	staleAfter       = devices.SlowestFigures + devices.TooOld // older readings make no plan
-	staleForecast    = 12 * time.Hour                          // a weather forecast says nothing any more
-	maxReadingGap    = time.Hour                               // between two readings whose energy counts
-	minPricedSlots   = 12                                      // slots with a price; fewer make no plan
-	firstRate        = 1.7                                     // kW from the grid until more is known, as seen on a Powerwall 2
-	justDecided      = time.Minute                             // in which a reading may not show yet what was decided
+	staleForecast    = 12 * time.Hour                          // an older weather forecast is ignored
+	maxReadingGap    = time.Hour                               // between two readings whose energy is counted
+	minPricedSlots   = 12                                      // slots with a price; there is no plan with fewer
+	firstRate        = 1.7                                     // kW from the grid until it is learned, as seen on a Powerwall 2
+	justDecided      = time.Minute                             // while a reading may not show yet what was decided
 )
 
-// A Engine is the planner without its bus: what it knows, and when it is due. The
-// same calls at the same times give the same plans. It is for one goroutine.
+// An Engine is the planner without its bus: what it knows, and when it has to act. The
+// same calls at the same times give the same plans. It is for use by one goroutine.
 type Engine struct {
 	Settings
 	configured Settings // before a person changed the reserves by hand
 	past       *forecast.Past
 	last       *devices.PowerwallReading
 	quotes     tariff.Quotes
-	forecast   *devices.Forecast // what a weather service says; nil: nothing
+	forecast   *devices.Forecast // of a weather service; nil: none
 	table      *tariff.Table     // prices; nil: there are none
-	noTable    string            // why there is no table
+	noTable    string            // why table is nil
 
 	capacity, rate float64 // of the battery, as learned; kWh, kW
 
-	values    *plan.Values // nil: there is no plan to go by
+	values    *plan.Values // nil: there is no plan to follow
 	start     time.Time    // of its first slot
-	published plan.Plan    // as it was published
+	published plan.Plan    // the plan as it was published
 	decidedAt time.Time
 	// Of the thermostats.
 	rooms      map[string]*room
 	powers     []powers // of the last half hours, oldest first
 	house      House
-	noHouse    string    // why there is no model to go by; empty: there is one, or none was tried
-	fitTriedAt time.Time // when a model was tried last
+	noHouse    string    // why there is no model of the house; empty: there is one, or none was tried
+	fitTriedAt time.Time // when fitting a model was last tried
 	chosen     *plan.Comfort
 	shifted    shiftedLoad
 
-	due bool // something has changed: it plans at once
+	due bool // something has changed, so plan at once
 }
 
-// NewEngine is an engine with the past that it learns from, oldest first.
+// NewEngine returns an engine that learns from past, oldest first.
 func NewEngine(s Settings, past []forecast.Sample) *Engine {
 	d := &Engine{Settings: s, configured: s, past: forecast.NewPast(s.Zone, s.Free), capacity: s.CapacityKWh, rate: s.GridChargeKW, due: true, rooms: map[string]*room{}}
 	if d.rate == 0 {
@@ -102,8 +102,8 @@ func NewEngine(s Settings, past []forecast.Sample) *Engine {
 	return d
 }
 
-// Resume has d go on where last was: with what that one has read and learned, and with its
-// plan, unless other settings make another one of it.
+// Resume makes d continue from last: with its readings and what it has learned, and
+// with its plan, unless other settings require a new one.
 func (d *Engine) Resume(last *Engine) {
 	fresh := *d
 	*d = *last
@@ -127,13 +127,13 @@ func (d *Engine) Resume(last *Engine) {
 	}
 }
 
-// same reports whether two settings are, but for the days that are no working days.
+// same reports whether two settings are equal, apart from Free.
 func (s Settings) same(o Settings) bool {
 	s.Free, o.Free = nil, nil // functions cannot be compared
 	return reflect.DeepEqual(s, o)
 }
 
-// ReadPowerwall takes in a reading.
+// ReadPowerwall takes in a reading of the Powerwall.
 func (d *Engine) ReadPowerwall(r devices.PowerwallReading, now time.Time) {
 	before := d.last
 	if before != nil && !r.AsOf().After(before.AsOf()) {
@@ -169,7 +169,8 @@ func (d *Engine) ReadPowerwall(r devices.PowerwallReading, now time.Time) {
 	}
 }
 
-// learnBattery learns what the battery holds, and how fast it fills from the grid.
+// learnBattery learns the capacity of the battery, and how fast it charges from the
+// grid.
 func (d *Engine) learnBattery(r devices.PowerwallReading) {
 	if r.StoredEnergy != nil && r.ChargePercent != nil && *r.ChargePercent >= 20 {
 		if kWh := float64(*r.StoredEnergy) / 1000 / float64(*r.ChargePercent) * 100; kWh >= 1 && kWh <= 1000 {
@@ -185,23 +186,24 @@ func (d *Engine) learnBattery(r devices.PowerwallReading) {
 	}
 }
 
-// SetTariff takes the tariff of Tesla's app; nil: it cannot be used, and why.
+// SetTariff sets the tariff from Tesla's app; nil: it cannot be used, for the reason
+// why.
 func (d *Engine) SetTariff(t *tariff.Table, why string) {
 	d.table, d.noTable, d.due = t, why, true
 }
 
-// SetQuotes takes prices by the hour.
+// SetQuotes sets prices by the hour.
 func (d *Engine) SetQuotes(q tariff.Quotes) { d.quotes, d.due = q, true }
 
-// SetForecast takes what a weather service says. The next plan goes by it.
+// SetForecast sets the forecast of a weather service. The next plan uses it.
 func (d *Engine) SetForecast(f devices.Forecast) {
 	if f.Radiation != nil {
 		d.forecast = &f
 	}
 }
 
-// ahead is the time that is planned, with the sun that a weather service has for it.
-// From is whose it is; empty: past days alone say how the sun will be.
+// ahead returns the time to plan, with the sun that is forecast for it. from is the
+// source of that forecast; empty: it is estimated from past days alone.
 func (d *Engine) ahead(now, start time.Time, slots int) (a forecast.Ahead, from string) {
 	a = forecast.Ahead{Now: start, Slots: slots, Length: plan.Length}
 	if d.forecast == nil || now.Sub(d.forecast.AsOf) > staleForecast {
@@ -214,24 +216,25 @@ func (d *Engine) ahead(now, start time.Time, slots int) (a forecast.Ahead, from 
 	return a, d.forecast.Source
 }
 
-// PlanAgain notes that a person has said something: it plans again.
+// PlanAgain makes it plan at once, after a person's command.
 func (d *Engine) PlanAgain() { d.due = true }
 
-// SetRule takes the reserves of the rule as they are now: a person may change them
-// by hand.
+// SetRule sets the reserves of the rule as they are now: a person may change them by
+// hand.
 func (d *Engine) SetRule(rule plan.Fixed) {
 	d.due = d.due || d.Rule != rule
 	d.Rule = rule
 }
 
-// PlanOptions are the owner's; the rule's reserve in a peak is never gone below.
+// PlanOptions returns the owner's options; the reserve never goes below that of the
+// rule in a peak.
 func (s Settings) PlanOptions() plan.Options {
 	o := s.Options
 	o.MinReserve = max(o.MinReserve, s.Rule.Peak)
 	return o
 }
 
-// Next is when Turn has something to do at the latest.
+// Next returns when Step has something to do at the latest.
 func (d *Engine) Next() time.Time {
 	next := d.published.Made.Truncate(planEvery).Add(planEvery)
 	if d.values != nil {
@@ -257,7 +260,7 @@ func (d *Engine) Step(now time.Time) (out plan.Plan, ok bool) {
 	return d.published, false
 }
 
-// planNothing is a plan that says why there is none.
+// planNothing returns a plan that says why there is none.
 func (d *Engine) planNothing(now time.Time, why string) plan.Plan {
 	d.values, d.decidedAt = nil, now
 	at := devices.WholeSecond(now)
@@ -315,7 +318,7 @@ func (d *Engine) plan(now time.Time) plan.Plan {
 	return d.published
 }
 
-// noPlanReason says why no plan can be made of the readings; empty: one can.
+// noPlanReason returns why the readings allow no plan; empty: they do.
 func (d *Engine) noPlanReason(now time.Time) string {
 	r := d.last
 	switch {
@@ -331,7 +334,7 @@ func (d *Engine) noPlanReason(now time.Time) string {
 	return ""
 }
 
-// noPricesReason says why there are too few slots with a price.
+// noPricesReason returns why too few slots have a price.
 func (d *Engine) noPricesReason(slots []plan.Slot, now time.Time) string {
 	switch {
 	case d.Source == FromMQTT && len(d.quotes) == 0:
@@ -346,7 +349,7 @@ func (d *Engine) noPricesReason(slots []plan.Slot, now time.Time) string {
 	return "the tariff has no price for the hours ahead"
 }
 
-// slots are the half hours from start on, as far as prices are known.
+// slots returns the half hours from start on, as far as prices are known.
 func (d *Engine) slots(start time.Time) (slots []plan.Slot) {
 	at := func(time.Time) (tariff.Price, bool) { return tariff.Price{}, false }
 	switch {
@@ -369,7 +372,7 @@ func (d *Engine) slots(start time.Time) (slots []plan.Slot) {
 	return slots
 }
 
-// model is the battery as it is known by now.
+// model returns the battery as far as it is known.
 func (d *Engine) model() battery.Model {
 	m := battery.Model{CapacityKWh: d.capacity, PowerKW: d.PowerKW, GridChargeKW: min(d.rate, d.PowerKW), OneWay: d.OneWay}
 	if d.last.GridCharging != nil && !*d.last.GridCharging {
@@ -378,7 +381,7 @@ func (d *Engine) model() battery.Model {
 	return m
 }
 
-// question is what is known now.
+// question returns what is known at now.
 func (d *Engine) question(now time.Time) plan.Question {
 	q := plan.Question{
 		Slot:      int(now.Sub(d.start) / plan.Length),
@@ -398,7 +401,7 @@ func (d *Engine) question(now time.Time) plan.Question {
 	return q
 }
 
-// decide asks the values again, with what is known by now.
+// decide chooses the reserve again, with what is known at now.
 func (d *Engine) decide(now time.Time) (plan.Plan, bool) {
 	if d.noPlanReason(now) != "" {
 		return d.plan(now), true
@@ -418,7 +421,7 @@ func (d *Engine) decide(now time.Time) (plan.Plan, bool) {
 	return d.published, true
 }
 
-// capReserve is the reserve, at most that of the rule.
+// capReserve limits a reserve to that of the rule.
 func (d *Engine) capReserve(reserve int, expensive bool) int {
 	rule := d.Rule.OffPeak
 	if expensive {
@@ -427,7 +430,7 @@ func (d *Engine) capReserve(reserve int, expensive bool) int {
 	return min(reserve, max(rule, d.PlanOptions().MinReserve))
 }
 
-// expected is the charge that the plan has for now, in percent.
+// expected returns the charge planned for now, in percent.
 func (d *Engine) expected(now time.Time) (percent float64, ok bool) {
 	if d.values == nil {
 		return 0, false

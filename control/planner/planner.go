@@ -1,9 +1,9 @@
-// Package planner is the part that keeps a plan while the daemon runs: it learns
-// from each reading, plans every half hour and whenever something changes, and in
-// between asks what it knows again every five minutes. It publishes control/plan
-// and commands nothing: what becomes of a plan is for package rules to decide.
+// Package planner keeps a plan up to date while the daemon runs: it learns from each
+// reading, plans every half hour and whenever something changes, and in between
+// reconsiders the reserve every five minutes with what it then knows. It publishes
+// control/plan and commands nothing: package rules decides what to do with a plan.
 //
-// Engine is its core, without a bus, a file or a clock of its own. Planner ties it
+// Engine is its core, without a bus, a file or a clock of its own. Planner connects it
 // to the bus.
 package planner
 
@@ -27,56 +27,58 @@ import (
 	"powermgr/devices"
 )
 
-// Role says what this node is in the pair.
+// Role reports what this node is in the pair.
 type Role interface {
 	Active() bool       // false: another node plans
 	Generation() uint64 // of the claim this node holds
 }
 
-// A Store keeps the prices that were given by MQTT over a restart.
+// A Store keeps the prices that were sent by MQTT across a restart.
 type Store interface {
 	Load(key string, v any) error // fs.ErrNotExist when there is nothing
 	Save(key string, v any) error
 }
 
-// Options are what a Planner needs; all are required but Store.
+// Options are what a Planner needs; all fields are required but Rooms, Store and
+// Learned.
 type Options struct {
 	Settings
 	Bus    *bus.Bus
 	Topics devices.Topics
 	Role   Role
 	Log    *slog.Logger
-	// Past is what the home lived through until now, oldest first.
+	// Past returns the home's past up to now, oldest first.
 	Past func(now time.Time) ([]forecast.Sample, error)
-	// Rooms is what the thermostats' zones lived through until now; nil: nothing is
-	// known, or it is learned as the daemon runs.
+	// Rooms returns the past of the thermostats' zones up to now; nil: nothing is
+	// known, or it is learned while the daemon runs.
 	Rooms func(now time.Time) []RoomHistory
 	Store Store // nil: prices by MQTT are lost with the process
-	// Learned keeps what was learned of the house; nil: it is lost with the process.
+	// Learned stores what was learned about the house; nil: that is lost with the
+	// process.
 	Learned Store
 }
 
-// Planner is the part; see Run.
+// Planner runs an Engine on the bus; see Run.
 type Planner struct {
 	Options
 	sub      *bus.Subscription
 	engine   *Engine   // nil: on standby
-	last     *Engine   // that the first one goes on for; nil: for none
-	savedFit time.Time // when the house was learned that the store has
+	last     *Engine   // the engine to continue from; nil: there is none
+	savedFit time.Time // when the house in the store was learned
 }
 
-// New returns a planner that has subscribed already.
+// New returns a planner that is already subscribed.
 func New(o Options) *Planner {
 	t := o.Topics
 	return &Planner{Options: o, sub: o.Bus.Subscribe("planner",
 		t.Powerwall(devices.StateLeaf), t.Powerwall(devices.TariffLeaf), t.Tariff(devices.SetLeaf), t.Weather(devices.StateLeaf), t.Control(devices.StateLeaf), t.Thermostat("+", devices.StateLeaf), t.Control("+"+devices.ResultSuffix), bus.Role)}
 }
 
-// Resume has p go on where last was, which has run in this process, perhaps with other
-// settings, and has ended. Call it before Run.
+// Resume makes p continue where last stopped. last ran in this process, perhaps with
+// other settings, and has ended. Call Resume before Run.
 func (p *Planner) Resume(last *Planner) { p.last = last.engine }
 
-// Run plans until ctx ends; its error is ctx's.
+// Run plans until ctx ends, and returns ctx's error.
 func (p *Planner) Run(ctx context.Context) error {
 	defer p.sub.Close()
 	p.followRole()
@@ -103,7 +105,8 @@ func (p *Planner) Run(ctx context.Context) error {
 	}
 }
 
-// followRole opens or closes the engine, as this node is the active one or no longer is.
+// followRole starts an engine when this node becomes the active one, and drops it when
+// it no longer is.
 func (p *Planner) followRole() {
 	switch active := p.Role.Active(); {
 	case !active:
@@ -138,17 +141,17 @@ func (p *Planner) followRole() {
 	p.last = nil
 }
 
-// A RoomHistory is what the zone of a thermostat lived through.
+// RoomHistory is the past of a thermostat's zone.
 type RoomHistory struct {
-	ID      string // of the thermostat, on topics
+	ID      string // of the thermostat, as on topics
 	Samples []thermal.Sample
-	Follows []thermal.Setting // by itself, at each sample
+	Follows []thermal.Setting // the settings the thermostat would follow by itself, one for each sample
 }
 
-// houseKey is where a Store has what was learned of the house.
+// houseKey is the key of what was learned about the house in a Store.
 const houseKey = "house"
 
-// loadHouse goes on with what was learned of the house before the start.
+// loadHouse restores what was learned about the house before the start.
 func (p *Planner) loadHouse(now time.Time) {
 	var h House
 	if p.Learned != nil {
@@ -168,7 +171,7 @@ func (p *Planner) loadHouse(now time.Time) {
 	}
 }
 
-// saveHouse keeps what was learned of the house: once a day, as it is learned.
+// saveHouse saves what was learned about the house, once a day, when it is learned.
 func (p *Planner) saveHouse() {
 	h := p.engine.House()
 	if p.Learned == nil || h.Fitted.Equal(p.savedFit) {
@@ -180,10 +183,10 @@ func (p *Planner) saveHouse() {
 	}
 }
 
-// quotesKey is where a Store has the prices that were given by MQTT.
+// quotesKey is the key of the prices that were sent by MQTT in a Store.
 const quotesKey = "tariff_quotes"
 
-// handle folds one message.
+// handle processes one message.
 func (p *Planner) handle(m bus.Message) {
 	switch {
 	case p.engine == nil || len(m.Payload) == 0 && (m.Retain || m.Topic != p.Topics.Tariff(devices.SetLeaf)): // every command is answered
@@ -229,7 +232,7 @@ func (p *Planner) handle(m bus.Message) {
 	}
 }
 
-// handleTariff takes the tariff that the owner has set in Tesla's app.
+// handleTariff takes over the tariff that the owner has set in Tesla's app.
 func (p *Planner) handleTariff(content []byte) {
 	if p.Source != FromTesla {
 		return
@@ -244,11 +247,11 @@ func (p *Planner) handleTariff(content []byte) {
 	p.engine.SetTariff(&t, "")
 }
 
-// maxQuotes is the longest list of prices that is looked at, in bytes: a month of
-// quarter hours.
+// maxQuotes is the longest list of prices that is parsed, in bytes: a month of quarter
+// hours.
 const maxQuotes = 1 << 19
 
-// handleQuotes answers a list of prices.
+// handleQuotes takes over a list of prices, and answers the command.
 func (p *Planner) handleQuotes(m bus.Message) {
 	now := p.Bus.Now()
 	var quotes tariff.Quotes

@@ -11,19 +11,19 @@ import (
 	"powermgr/devices"
 )
 
-// A Band is what the owner lets a plan do with the thermostats. Without thermostats
-// nothing is planned for them.
+// A Band is what the owner allows a plan to do with the thermostats. If it has no
+// thermostats, they are not planned.
 type Band struct {
-	Thermostats []string // ids on topics of those that are controlled
+	Thermostats []string // topic ids of those that are controlled
 	PrecoolMinF float64  // never cooled below this
 	MaxCoolF    float64  // highest cool set point of a setback
 	MinHeatF    float64  // lowest heat set point of a setback
-	StepF       float64  // of setbacks
-	Steps       int      // most of them
+	StepF       float64  // between setbacks
+	Steps       int      // number of setbacks
 }
 
-// A House is what has been learned of the thermostats' zones: a few numbers, by id,
-// kept over a restart.
+// A House is what has been learned about the thermostats' zones: a few numbers, by id,
+// kept across a restart.
 type House struct {
 	Fitted time.Time                `json:"fitted_at"`
 	Models map[string]thermal.Model `json:"models"`
@@ -31,28 +31,28 @@ type House struct {
 }
 
 const (
-	roomDays     = 14                  // that a model is fitted to
-	fitEvery     = 24 * time.Hour      // a model is good for so long,
-	fitRetry     = time.Hour           // and the next try is made after this where there is none
-	houseExpires = 21 * 24 * time.Hour // a model says nothing any more
+	roomDays     = 14                  // days that a model is fitted to
+	fitEvery     = 24 * time.Hour      // how long a model is used before it is fitted again
+	fitRetry     = time.Hour           // when fitting failed
+	houseExpires = 21 * 24 * time.Hour // when an old model is no longer used
 	binsInADay   = int(24 * time.Hour / thermal.Step)
 )
 
 // A room is the zone of one thermostat.
 type room struct {
 	last    devices.ThermostatReading
-	open    halfHour // the half hour that goes on
+	open    halfHour // the current half hour
 	samples []thermal.Sample
-	points  [binsInADay]*thermal.Setting // what it follows by itself, by the time of day
+	points  [binsInADay]*thermal.Setting // what it follows by itself, by time of day
 }
 
-// A halfHour is a half hour of which readings come in.
+// A halfHour accumulates readings.
 type halfHour struct {
 	start                            time.Time
 	n, indoor, outdoor, cools, heats float64
 }
 
-// A powers is what the Powerwall said in a half hour.
+// A powers is what the Powerwall measured in a half hour.
 type powers struct {
 	start        time.Time
 	n, sun, home float64
@@ -97,14 +97,14 @@ func (d *Engine) room(id string) *room {
 	return d.rooms[id]
 }
 
-// bin is the half hour of the local day.
+// bin returns the half hour of the local day.
 func (d *Engine) bin(t time.Time) int {
 	t = t.In(d.Zone)
 	return (t.Hour()*60 + t.Minute()) / int(thermal.Step.Minutes())
 }
 
-// ownPoints are the set points that a thermostat follows by itself; ok is false while
-// something else is in force and it does not tell them.
+// ownPoints returns the set points that a thermostat follows by itself; ok is false if
+// something else is in force and it does not report them.
 func ownPoints(r devices.ThermostatReading) (s thermal.Setting, ok bool) {
 	cool, heat := r.ScheduleCool, r.ScheduleHeat
 	if cool == nil && heat == nil {
@@ -116,7 +116,7 @@ func ownPoints(r devices.ThermostatReading) (s thermal.Setting, ok bool) {
 	return points(r, cool, heat), true
 }
 
-// points are set points as far as the mode uses them.
+// points returns the set points that the mode uses.
 func points(r devices.ThermostatReading, cool, heat *float64) thermal.Setting {
 	s := thermal.Setting{CoolC: math.NaN(), HeatC: math.NaN()}
 	if r.Mode == nil {
@@ -131,7 +131,7 @@ func points(r devices.ThermostatReading, cool, heat *float64) thermal.Setting {
 	return s
 }
 
-// outdoorC is how warm it is outside: by the thermostat, or by the forecast.
+// outdoorC returns the temperature outside, from the thermostat or from the forecast.
 func (d *Engine) outdoorC(r devices.ThermostatReading, now time.Time) float64 {
 	if r.OutdoorTemperature != nil {
 		return r.Unit.To(devices.Celsius, *r.OutdoorTemperature)
@@ -139,7 +139,8 @@ func (d *Engine) outdoorC(r devices.ThermostatReading, now time.Time) float64 {
 	return d.foretoldC(now)
 }
 
-// foretoldC is the temperature outside that is forecast for a time; NaN: none is.
+// foretoldC returns the temperature outside that is forecast for a time; NaN: there is
+// none.
 func (d *Engine) foretoldC(at time.Time) float64 {
 	if d.forecast == nil {
 		return math.NaN()
@@ -157,7 +158,7 @@ func (d *Engine) foretoldC(at time.Time) float64 {
 	return math.NaN()
 }
 
-// close makes a sample of the half hour that went on.
+// close turns the current half hour into a sample.
 func (x *room) close(known []powers) {
 	h := x.open
 	if h.n == 0 {
@@ -180,7 +181,7 @@ func (x *room) close(known []powers) {
 	}
 }
 
-// notePower takes in what the home draws, for the half hours of the rooms.
+// notePower adds what the home draws to the half hours of the rooms.
 func (d *Engine) notePower(r devices.PowerwallReading) {
 	if r.HomePower == nil {
 		return
@@ -197,7 +198,7 @@ func (d *Engine) notePower(r devices.PowerwallReading) {
 	}
 }
 
-// AddHistory takes in what a thermostat's zone lived through until now.
+// AddHistory takes in the past of a thermostat's zone.
 func (d *Engine) AddHistory(l RoomHistory) {
 	x := d.room(l.ID)
 	for i, s := range l.Samples {
@@ -209,14 +210,14 @@ func (d *Engine) AddHistory(l RoomHistory) {
 	x.samples = x.samples[max(0, len(x.samples)-roomDays*binsInADay):]
 }
 
-// SetHouse goes on with what was learned before a restart.
+// SetHouse restores what was learned before a restart.
 func (d *Engine) SetHouse(h House) { d.house = h }
 
-// House is what has been learned by now.
+// House returns what has been learned by now.
 func (d *Engine) House() House { return d.house }
 
-// fit learns the house, if that is due. It says why there is no model to go by; empty:
-// there is one.
+// fit learns the house, if that is due. It returns why there is no model; empty: there
+// is one.
 func (d *Engine) fit(now time.Time) string {
 	since := now.Sub(d.house.Fitted)
 	if d.house.Models != nil && since < fitEvery || d.noHouse != "" && now.Sub(d.fitTriedAt) < fitRetry {
