@@ -53,8 +53,8 @@
 //
 // # Where it is
 //
-// The battery: attribution.go, flight.go, tenure.go, wanted.go, reconcile.go, battery.go,
-// effect.go. Thermostats: attribution_thermostat.go, flight.go, tenure.go,
+// The battery: attribution.go, flight.go, tenure.go, transition_battery.go, wanted.go,
+// reconcile.go, battery.go, effect.go. Thermostats: attribution_thermostat.go, flight.go, tenure.go,
 // transition_thermostat.go with owed.go, wanted_thermostat.go, reconcile.go,
 // thermostat.go.
 //

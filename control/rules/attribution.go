@@ -111,9 +111,9 @@ func (l ReserveLedger) withRules(shown int, since time.Duration) Cause {
 	case k.Confirmed && k.mayShow(shown) && (k.AtPeak || !l.Discharge):
 		return LandedLate
 	case !k.Confirmed && k.Before.Reserve != nil && shown == *k.Before.Reserve, k.mayShow(shown):
-		return Unchanged // the write has not landed yet, or never will: the reconciler decides
+		return Unchanged // the write has not landed yet, or never will: reconcile decides
 	case shown == l.OffPeak && !l.Discharge && k.unshown():
-		return Unchanged // the reconciler overtakes the write first
+		return Unchanged // reconcile overtakes the write first
 	case shown == l.OffPeak && !l.Discharge:
 		return AsWanted // set perhaps by a node that died before it could say so
 	case !k.Confirmed && since < devices.AnswerWithin, k.unshown():
@@ -130,7 +130,7 @@ func (l ReserveLedger) withPerson(shown int, since time.Duration) Cause {
 	case shown == choice && (shown == *k.Wanted.Reserve || since >= devices.AnswerWithin && len(k.own()) == 0):
 		return ChoiceStands
 	case shown == choice, k.asked(shown):
-		return Unchanged // the reconciler puts the choice back
+		return Unchanged // reconcile puts the choice back
 	case shown == deviceLimit && (*k.Wanted.Reserve > deviceLimit && k.told() || k.mayShow(shown)):
 		return DeviceLimit
 	case slices.Contains(deviceFloors, shown) && k.mayShow(shown):

@@ -69,7 +69,7 @@ func (l ThermostatLedger) withRules(t Thermostat) Cause {
 	case l.lapsed(t, mode) && claim.Baseline.Over(t.Polled):
 		return Lapsed
 	case l.lapsed(t, mode):
-		return Unchanged // it ended before the old hold was put back: the reconciler sees to it
+		return Unchanged // it ended before the old hold was put back, which reconcile sees to
 	case !claim.Confirmed && claim.onItsWay(t, mode):
 		return claim.sinceWritten(t) // the write has not landed yet, or never will
 	case t.Hold == "" && (l.First.Period != claim.Period || t.onSchedule()):

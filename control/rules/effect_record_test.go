@@ -174,7 +174,7 @@ func TestWhatACauseChangesOnTheRecordOfTheBattery(t *testing.T) {
 			st := step{State: State{Settings: Settings{OffPeakReserve: 100}, Persisted: Persisted{Battery: c.k}}, now: written.Add(time.Hour)}
 			st.Settings.Calendar.Location = time.UTC
 			st.plan.Discharge = c.discharge
-			st.transition(Battery{Reserve: &c.shown, Polled: written.Add(time.Hour)}, c.cause)
+			st.transitionBattery(Battery{Reserve: &c.shown, Polled: written.Add(time.Hour)}, c.cause)
 			if k := st.Persisted.Battery; !c.want(k) {
 				t.Errorf("%+v", k)
 			}

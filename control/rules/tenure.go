@@ -1,11 +1,5 @@
 package rules
 
-import (
-	"fmt"
-
-	"powermgr/devices"
-)
-
 // Tenure says who has a device's setting.
 type Tenure string
 
@@ -21,7 +15,7 @@ const (
 func Tenures() []Tenure { return []Tenure{Free, Held, Returning, Yielded} }
 
 // An Effect is what a cause changes on record. The writes that follow are the
-// reconciler's.
+// reconcile's.
 type Effect string
 
 // The effects.
@@ -218,59 +212,4 @@ func (h ThermostatRecord) tenure(event *Stretch) Tenure {
 		return Returning
 	}
 	return Held
-}
-
-// transition carries out what a cause changes on record.
-func (st *step) transition(b Battery, c Cause) {
-	t, ok := reserveTable.Next(st.Persisted.Battery.tenure(st.holds()), c)
-	if !ok {
-		return
-	}
-	k := &st.Persisted.Battery
-	switch t.Effect {
-	case Confirm:
-		st.confirmReserve(t.To)
-	case Adopt:
-		k.Wanted.Reserve, k.Before.Reserve, k.Confirmed, k.AtPeak = b.Reserve, nil, true, false
-	case LearnLimit:
-		st.learnLimit(t.To)
-	case LearnFloor:
-		st.learnFloor(t.To, *b.Reserve)
-	case Reclaim:
-		st.reclaim(*b.Reserve)
-	case Forget:
-		if c == Foreign {
-			k.undo(*b.Reserve)
-		}
-		st.forgetAsked(c)
-	case Yield:
-		if st.odd(Powerwall, Doubt{Polled: b.Polled}) {
-			return // the next reading tells
-		}
-		st.takeBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
-		k.Choice.Reserve = b.Reserve
-		k.undo(*b.Reserve)
-		st.forgetWrites()
-	case YieldOver:
-		if b.Polled.Sub(k.WrittenAt) >= devices.AnswerWithin && st.odd(Powerwall, Doubt{Polled: b.Polled}) {
-			return // the next reading tells
-		}
-		st.takeBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
-		k.Choice.Reserve = b.Reserve
-	case Choose:
-		taken := *k.Choice
-		taken.Reserve, k.Choice = b.Reserve, &taken
-	case KeepChoice:
-		st.choiceStands()
-	case FollowMode:
-		k.Mode = b.Mode
-	case YieldMode:
-		if t.Outside == "" || st.plan.Phase != OffPeak {
-			if st.odd(Powerwall, Doubt{Polled: b.Polled}) {
-				return // the next reading tells
-			}
-			st.takeBattery(fmt.Sprintf("mode changed from %s to %s", k.Mode, b.Mode))
-		}
-		k.Mode = b.Mode
-	}
 }

@@ -80,11 +80,11 @@ func TestWhatCannotHappenDoesNot(t *testing.T) {
 						t.Fatalf("%s, %s cannot happen, and has: %+v shows %v", from, c, k, shown)
 					}
 					b := Battery{Reserve: shown, Polled: polled}
-					st.transition(b, c)
+					st.transitionBattery(b, c)
 					if st.doubted(Powerwall) {
 						st.recall(Powerwall)
 						b.Polled = polled.Add(devices.ShownWithin)
-						st.transition(b, c) // once more: one odd figure decides nothing
+						st.transitionBattery(b, c) // once more: one odd figure decides nothing
 					}
 					if got := st.Persisted.Battery.tenure(discharge); got != row.To {
 						t.Fatalf("%s, %s: %s, not %s: %+v shows %v", from, c, got, row.To, k, *shown)
@@ -104,11 +104,11 @@ func TestWhatCannotHappenDoesNot(t *testing.T) {
 				from := k.tenure(holds)
 				met[from][ModeMoved] = true
 				row := reserveTable[from][ModeMoved]
-				st.transition(b, AttributeMode(k.Mode, b.Mode))
+				st.transitionBattery(b, AttributeMode(k.Mode, b.Mode))
 				if st.doubted(Powerwall) {
 					st.recall(Powerwall)
 					b.Polled = b.Polled.Add(devices.ShownWithin)
-					st.transition(b, ModeMoved)
+					st.transitionBattery(b, ModeMoved)
 				}
 				want := row.To
 				if phase == OffPeak {
