@@ -1,8 +1,8 @@
-// Package health says which faults there are at present, from what all parts say
-// on the bus: one fault for one thing, from when until when, how urgent, and
-// what to do about it. Mail, Home Assistant and the metrics all read it here.
+// Package health determines which faults there are at present from what all parts
+// publish on the bus: one fault per cause, since when, how urgent, and what to do about
+// it. Mail, Home Assistant and the metrics all get faults from here.
 //
-// It decides nothing and mends nothing.
+// It decides nothing and repairs nothing.
 package health
 
 import (
@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// Level is how urgent something is, and with it who gets mail.
+// Level is how urgent something is, and decides who gets mail about it.
 type Level string
 
 // The levels, from the least urgent.
 const (
 	Info     Level = "info"     // nothing is wrong
-	Warning  Level = "warning"  // it may mend itself
+	Warning  Level = "warning"  // it may go away by itself
 	Critical Level = "critical" // somebody has to do something
 )
 
@@ -25,7 +25,7 @@ func Levels() []Level { return []Level{Info, Warning, Critical} }
 
 // A Fault is one thing that does not work at present.
 type Fault struct {
-	Key   string    `json:"key"`   // the same as long as it lasts: powerwall/authorisation
+	Key   string    `json:"key"`   // stays the same as long as the fault lasts: powerwall/authorisation
 	Part  string    `json:"part"`  // one of the parts
 	Level Level     `json:"level"` // Warning or Critical
 	Text  string    `json:"text"`  // one sentence: what it is, and what to do
@@ -50,13 +50,13 @@ func Parts() []string {
 	return []string{Powerwall, Thermostats, Weather, Broker, Journal, Restoring, Configuration, Clock, Mail}
 }
 
-// Part is how one part fares.
+// Part is the condition of one part.
 type Part struct {
 	OK      bool    `json:"ok"`
-	Problem *string `json:"problem"` // the most urgent fault's text, or what may become one; null: none
+	Problem *string `json:"problem"` // the text of the most urgent fault, or of what may become one; null: none
 }
 
-// same reports whether a part fares as it did.
+// same reports whether two conditions are equal.
 func (p Part) same(o Part) bool {
 	return p.OK == o.OK && (p.Problem == nil) == (o.Problem == nil) && (p.Problem == nil || *p.Problem == *o.Problem)
 }
@@ -66,7 +66,7 @@ type Health struct {
 	Parts  map[string]Part `json:"parts"`
 	Faults []Fault         `json:"faults"` // the most urgent first, by key
 	At     time.Time       `json:"at"`     // of the last change
-	Node   string          `json:"node"`   // the active one, which says this
+	Node   string          `json:"node"`   // the active one, which publishes this
 }
 
 // A Report is what a part says of itself on Topic: its problem, or none.

@@ -99,8 +99,8 @@ func (w *Watcher) vendor(part string, a api, now time.Time) {
 
 func authorizationKey(part string) string { return part + "/authorisation" }
 
-// refusedAlike forgets the commands to part that did not come through: a vendor
-// that has to authorize powermgr again refuses them all, and one fault says so.
+// refusedAlike forgets the failed commands to part: a vendor that has to authorize
+// powermgr again refuses all of them, and one fault says so.
 func (s signs) refusedAlike(part string) {
 	for key, g := range s {
 		if g.Part == part && strings.HasPrefix(key, commandKey("")) {
@@ -116,8 +116,8 @@ const (
 	callsAhead = 0.1
 )
 
-// calls learns how many of a month's calls are spent. The text is the same as long
-// as it lasts, so that it is said once.
+// calls records how many of a month's calls are used. The text stays the same as long
+// as the fault lasts, so that it is reported once.
 func (s signs) calls(part string, a api, now time.Time) {
 	key := part + "/calls"
 	if a.CallsMonth == nil || a.PerMonth == nil || *a.PerMonth == 0 {
@@ -134,7 +134,7 @@ func (s signs) calls(part string, a api, now time.Time) {
 		"%s's calls for this month are nearly used up, well before its end: powermgr reads it less often from now on, but still sends commands; if you can afford more calls, raise tesla.calls_per_month", vendors[part].name)}, 0, now)
 }
 
-// age learns how old the figures were that a vendor has just answered with.
+// age records how old the figures were in a vendor's latest answer.
 func (s signs) age(part string, a api, limit time.Duration, now time.Time) {
 	key := part + "/age"
 	if a.AgeSeconds == nil || *a.AgeSeconds < limit.Seconds() {

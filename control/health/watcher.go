@@ -29,11 +29,12 @@ const (
 type Options struct {
 	Bus      *bus.Bus
 	Topics   devices.Topics
-	Active   func() bool // whether this node is the one that speaks for the home
+	Active   func() bool // whether this node is the active one
 	Node     string      // this one's name
 	Log      *slog.Logger
-	Calendar rules.Calendar // its list of holidays may run out; zero: there is none
-	// Expiring says which authorization somebody has to renew soon; nil: none ends.
+	Calendar rules.Calendar // its list of holidays may expire; zero: there is none
+	// Expiring returns which authorization has to be renewed soon, as text; nil: none
+	// expires.
 	Expiring func(now time.Time) (problem string)
 }
 
@@ -47,7 +48,7 @@ type Watcher struct {
 	published *Health              // the last control/health; nil: none yet
 }
 
-// NewWatcher returns a part that has subscribed already.
+// NewWatcher returns a watcher that is already subscribed.
 func NewWatcher(o Options) *Watcher {
 	t := o.Topics
 	return &Watcher{Options: o, signs: signs{}, answered: map[string]time.Time{}, sub: o.Bus.Subscribe("health",
@@ -56,7 +57,7 @@ func NewWatcher(o Options) *Watcher {
 		t.Control(devices.StateLeaf), t.Control(devices.EventLeaf), bus.LinkHealth, Topic("+"), bus.Role)}
 }
 
-// Run watches until ctx ends; its error is ctx's.
+// Run watches until ctx ends, and returns ctx's error.
 func (w *Watcher) Run(ctx context.Context) error {
 	defer w.sub.Close()
 	for {
@@ -91,13 +92,13 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 }
 
-// reportMemory is how long a part has to report again, after its configuration was
-// read again, what it reported before. Until then that is shown as it was.
+// reportMemory is how long a part has, after the configuration was read again, to
+// repeat what it reported before. Until then the old report stays.
 const reportMemory = time.Minute
 
-// Resume has w go on where last was, which has run in this process and has ended.
-// What a part has reported of itself it has to report again; what was wrong with the
-// configuration is over, unless that was reported again already. Call it before Run.
+// Resume makes w continue from last, which ran in this process and has ended. Parts
+// have to repeat what they reported about themselves; a problem of the configuration is
+// over unless it was reported again already. Call Resume before Run.
 func (w *Watcher) Resume(last *Watcher) {
 	if last.published == nil || last.Topics != w.Topics {
 		return
@@ -116,8 +117,8 @@ func (w *Watcher) Resume(last *Watcher) {
 	w.publish(*w.published)
 }
 
-// ofThisNode reports whether a part is each node's own. The others are the
-// active node's business, and the next one looks for itself.
+// ofThisNode reports whether a part belongs to each node by itself. The others are up
+// to the active node, and the next active one checks them itself.
 func ofThisNode(part string) bool {
 	return part == Broker || part == Mail || part == Configuration || part == Clock
 }
@@ -159,7 +160,7 @@ func (w *Watcher) log(before, after []Fault) {
 	}
 }
 
-// A sign is something that may become a fault.
+// A sign is a condition that may become a fault.
 type sign struct {
 	Fault
 	faultAt time.Time // from when it is a fault
@@ -167,7 +168,7 @@ type sign struct {
 	earlyAt time.Time // from when its part shows it during a peak; zero: not before faultAt
 }
 
-// signs are all there are, by key.
+// signs are all conditions, by key.
 type signs map[string]sign
 
 // observe records that f holds at present. It becomes a fault if it still does after delay.
@@ -182,7 +183,7 @@ func (s signs) observe(f Fault, delay time.Duration, now time.Time) {
 // clear records that what key names has ended.
 func (s signs) clear(key string) { delete(s, key) }
 
-// faults are the signs that have lasted, in the order of Health.
+// faults returns the signs that have lasted long enough, in the order of Health.
 func (s signs) faults(now time.Time) []Fault {
 	all := []Fault{}
 	for key, g := range s {
@@ -212,7 +213,7 @@ func (w *Watcher) next(now time.Time) (at time.Time) {
 	return at
 }
 
-// take learns from a message.
+// take processes a message.
 func (w *Watcher) take(m bus.Message, now time.Time) error {
 	s, topics := w.signs, w.Topics
 	switch levels, _ := topics.Split(m.Topic); {
@@ -246,7 +247,7 @@ func (w *Watcher) take(m bus.Message, now time.Time) error {
 	return nil
 }
 
-// read gives what a message says to do. One that is empty says nothing.
+// read decodes a message and calls do with the result. An empty message means nothing.
 func read[T any](m bus.Message, do func(T)) error {
 	if len(m.Payload) == 0 {
 		return nil
@@ -258,7 +259,7 @@ func read[T any](m bus.Message, do func(T)) error {
 	return err
 }
 
-// link is what is read of the link's health.
+// link is the part of LinkHealth that is used here.
 type link struct {
 	Connected bool   `json:"connected"`
 	Broker    string `json:"broker"`
@@ -283,7 +284,8 @@ func (s signs) broker(l link, now time.Time) {
 	s.clear(connection)
 }
 
-// standing notes a problem of what the owner has set up; an empty text is none.
+// standing records a problem of what the owner has set up; an empty text means that
+// there is none.
 func (s signs) standing(key, text string, now time.Time) {
 	if text != "" {
 		s.observe(Fault{Key: key, Part: Configuration, Level: Warning, Text: text}, 0, now)
@@ -323,8 +325,8 @@ func (s signs) controller(c control.State, now time.Time) {
 	}
 }
 
-// failed learns that a command of the controller did not come through. A person
-// sees the answer to their own.
+// failed records that a command of the controller failed. People see the answers to
+// their own commands.
 func (s signs) failed(e control.Event, now time.Time) {
 	if e.Type != rules.NoteProblem || e.Target == "" {
 		return
@@ -342,7 +344,7 @@ func (s signs) failed(e control.Event, now time.Time) {
 	s[f.Key] = g
 }
 
-// answered learns that a device shows what was asked of it, by whomever.
+// answered records that a device shows what was asked of it, by anyone.
 func (s signs) answered(target string, r devices.Result) {
 	if r.Final && r.Accepted && r.Reason == "" {
 		s.clear(commandKey(target))

@@ -13,12 +13,12 @@ import (
 	"powermgr/devices"
 )
 
-// When the spool is flushed: at once when a mail comes. While the server is
-// away, after a minute, and ever later up to half an hour; for a new mail
-// sooner, but not within retryAfter of the last attempt. A server or recipient
-// that refuses for good is asked again after refusedFor, or by the daemon that
-// a new configuration starts: it would say the same until somebody has
-// corrected something.
+// When the spool is flushed: at once when a mail comes. While the server is down,
+// after a minute, and then at growing intervals of up to half an hour; for a new mail
+// sooner, but not within retryAfter of the last attempt. A server or recipient that
+// refuses for good is tried again after refusedFor, or by the daemon that a new
+// configuration starts: the answer would be the same until somebody has corrected
+// something.
 const (
 	retryAfter = time.Minute
 	refusedFor = 6 * time.Hour
@@ -27,28 +27,28 @@ const (
 	maxFailing = 3
 )
 
-// delivery is what the loop knows of sending.
+// delivery is the loop's view of sending.
 type delivery struct {
-	waiting     int       // how many mails there are to send, as far as it is known here
+	waiting     int       // mails to send, as far as the loop knows
 	flushing    bool      // the spool is being flushed
-	lastAttempt time.Time // when that began
-	nextAttempt time.Time // when it is, at the earliest, if there is anything to send
-	retrying    bool      // the last attempt failed, and another may do better
+	lastAttempt time.Time // when the last flush began
+	nextAttempt time.Time // the earliest time of the next flush, if there is anything to send
+	retrying    bool      // the last attempt failed, and another may succeed
 	refused     bool      // the last attempt failed for good
-	problem     string    // what went wrong last; empty: all is well
+	problem     string    // what went wrong last; empty: nothing
 	backoff     *backoff.ExponentialBackOff
 }
 
-// An outcome is what became of one flush.
+// An outcome is the result of one flush.
 type outcome struct {
 	sent    int
-	kept    int   // how many are still to be sent
-	away    bool  // some of those, when it is tried again soon
+	kept    int   // mails still to be sent
+	away    bool  // some of those are tried again soon
 	refused bool  // the server refuses everything
-	err     error // the last thing that went wrong; nil: nothing, or nothing new
+	err     error // the last error; nil: none, or nothing new
 }
 
-// noteNewMail is for a mail more, of this process or another.
+// noteNewMail schedules a flush for a new mail, from this process or another.
 func (n *Notifier) noteNewMail(now time.Time) {
 	switch {
 	case n.refused:
@@ -59,8 +59,8 @@ func (n *Notifier) noteNewMail(now time.Time) {
 	}
 }
 
-// attemptAt is when the loop has to look after the spool; zero: when the flush
-// under way is done.
+// attemptAt returns when the loop has to look at the spool; zero: when the current
+// flush is done.
 func (n *Notifier) attemptAt() time.Time {
 	if n.flushing {
 		return time.Time{}
@@ -72,7 +72,7 @@ func (n *Notifier) attemptAt() time.Time {
 	return at
 }
 
-// deliver has the spool flushed if there is something in it, and it is time.
+// deliver has the spool flushed if it is not empty and it is time.
 func (n *Notifier) deliver() {
 	waiting, now := n.Spool.Waiting(), n.Bus.Now()
 	n.publishReport(waiting)
@@ -113,7 +113,7 @@ func (n *Notifier) collect() {
 	n.logOutcome(o)
 }
 
-// logOutcome logs what has changed, once.
+// logOutcome logs changes, once each.
 func (n *Notifier) logOutcome(o outcome) {
 	switch {
 	case o.err != nil:
@@ -131,7 +131,7 @@ func (n *Notifier) logOutcome(o outcome) {
 	}
 }
 
-// publishReport publishes how mail fares, if that has changed.
+// publishReport publishes the condition of mail, if that has changed.
 func (n *Notifier) publishReport(waiting int) {
 	problem := n.problem
 	if problem == "" {
@@ -149,14 +149,14 @@ func (n *Notifier) publishReport(waiting int) {
 	n.Bus.Publish(bus.Message{Topic: health.Topic(health.Mail), Payload: b, Retain: true})
 }
 
-// A Report is how mail itself fares.
+// A Report is the condition of mail itself.
 type Report struct {
 	health.Report
 	Waiting int `json:"waiting"` // mails in the spool
 }
 
-// runFlushes flushes the spool when it is told to. It runs beside the loop, and
-// shares nothing with it but the spool.
+// runFlushes flushes the spool whenever it is asked to. It runs next to the loop, and
+// shares only the spool with it.
 func (n *Notifier) runFlushes(ctx context.Context) {
 	held := map[string]time.Time{} // until when what was refused is not tried again, by key
 	for range n.flushRequests {

@@ -11,32 +11,30 @@ import (
 	"powermgr/control/health"
 )
 
-// The rule for faults. One that is critical is mailed at once, a warning when
-// it has lasted firstMailAfter; again only if it becomes more urgent. It is over
-// when it has been gone for firstMailAfter, and then that is mailed once: so neither
-// a short lapse, nor the first messages of a daemon that has just started and
-// does not know everything yet, are taken for its end. One that comes back
-// within flapping of that mail comes and goes: it is mailed again, and is over
-// only when it has been gone for flapping. So however fast a fault comes and
-// goes, there are two mails in the first hour and two when it ends, and none
-// that is critical waits.
+// The rule for faults. A critical fault is mailed at once, a warning when it has
+// lasted for firstMailAfter; either is mailed again only if it becomes more urgent. A
+// fault is over when it has been gone for firstMailAfter, and then that is mailed once:
+// so neither a short gap, nor the first messages of a daemon that has just started and
+// does not know everything yet, count as its end. A fault that returns within
+// flappingWindow of that mail is flapping: it is mailed again, and is over only when it
+// has been gone for flappingWindow. So however fast a fault comes and goes, there are
+// two mails in the first hour and two when it ends, and no critical one waits.
 const (
 	firstMailAfter = 5 * time.Minute
 	flappingWindow = time.Hour
 )
 
-// FaultRecord is what is known of one fault.
+// FaultRecord is what is known about one fault.
 type FaultRecord struct {
-	Fault      health.Fault `json:"fault"`          // as it was seen last
-	Since      time.Time    `json:"since"`          // when this spell of it began
+	Fault      health.Fault `json:"fault"`          // as last seen
+	Since      time.Time    `json:"since"`          // when it began this time
 	Level      health.Level `json:"level"`          // at which it was mailed; empty: it was not
 	GoneSince  time.Time    `json:"gone,omitzero"`  // since when it has not been seen
-	OverMailed time.Time    `json:"over,omitzero"`  // when it was mailed that it is over
-	Flapping   bool         `json:"again,omitzero"` // it comes and goes
+	OverMailed time.Time    `json:"over,omitzero"`  // when its end was mailed
+	Flapping   bool         `json:"again,omitzero"` // it keeps coming back
 }
 
-// updateFaults takes in all faults that there are at present. That mail does not work
-// is not mailed.
+// updateFaults takes in the present faults. A fault of mail itself is not mailed.
 func (st *step) updateFaults(all []health.Fault) {
 	seen := map[string]bool{}
 	for _, f := range all {
@@ -66,8 +64,8 @@ func (st *step) updateFaults(all []health.Fault) {
 	}
 }
 
-// began is when a spell of f began, which cannot be before the last one ended:
-// the key of its mail is made of it.
+// began returns when f began this time, which cannot be before it last ended: it is
+// part of the key of the mail.
 func (st *step) began(f health.Fault, last time.Time) time.Time {
 	if f.Since.IsZero() || f.Since.After(st.now) || f.Since.Before(last) {
 		return st.now.Round(0)
@@ -75,7 +73,7 @@ func (st *step) began(f health.Fault, last time.Time) time.Time {
 	return f.Since
 }
 
-// mailFaults mails what is due, the most urgent first.
+// mailFaults sends the mails that are due, the most urgent first.
 func (st *step) mailFaults() {
 	order := slices.SortedFunc(maps.Keys(st.Faults), func(a, b string) int {
 		return cmp.Or(urgency(st.Faults[b].Fault.Level)-urgency(st.Faults[a].Fault.Level), strings.Compare(a, b))
@@ -103,7 +101,7 @@ func (st *step) mailFaults() {
 	}
 }
 
-// urgency orders the levels; one that is not known, or none, is -1.
+// urgency orders the levels; it is -1 for an unknown level, or none.
 func urgency(l health.Level) int { return slices.Index(health.Levels(), l) }
 
 func (t FaultRecord) overAfter() time.Duration {
@@ -138,5 +136,5 @@ func (st *step) mailOver(key string, t FaultRecord) {
 	})
 }
 
-// longestText is of a sentence that came from elsewhere, in characters.
+// longestText limits a sentence that came from elsewhere, in characters.
 const longestText = 600

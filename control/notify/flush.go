@@ -10,10 +10,10 @@ import (
 	"slices"
 )
 
-// Flush gives every mail to send, in order, until there is none that it has
-// not tried. A mail that send took is done. After a MailError the others are
-// tried, and this one again by a later Flush; any other error ends it. Its own
-// error is that one, ErrBusy, or what is wrong with the disk.
+// Flush calls send for every mail, in order, until it has tried them all. A mail that
+// send accepts is done. After a MailError it continues with the others, and a later
+// Flush tries that one again; any other error ends the flush. It returns that error,
+// ErrBusy, or what is wrong with the disk.
 func (s *Spool) Flush(ctx context.Context, send func(context.Context, Mail) error) error {
 	if s.Waiting() == 0 {
 		return nil // and nothing is written
@@ -48,9 +48,9 @@ func (s *Spool) Flush(ctx context.Context, send func(context.Context, Mail) erro
 	}
 }
 
-// Deliver puts mails into the spool and sends what is in it. What cannot be sent
-// now stays there for the daemon; the error says why. It returns the keys of those
-// that were sent or are in the spool: any other is lost.
+// Deliver adds mails to the spool and sends what is in it. Whatever cannot be sent now
+// stays there for the daemon; the error says why. It returns the keys of the mails that
+// were sent or are in the spool: any other is lost.
 func (s *Spool) Deliver(ctx context.Context, sender *Sender, mails ...Mail) (safe []string, err error) {
 	var problems []error
 	for _, m := range mails {
@@ -73,7 +73,7 @@ func (s *Spool) Deliver(ctx context.Context, sender *Sender, mails ...Mail) (saf
 	return safe, errors.Join(append(problems, err)...)
 }
 
-// untried are the entries that were not tried; some may come meanwhile.
+// untried returns the entries that were not tried; new ones may arrive meanwhile.
 func (s *Spool) untried(tried map[string]bool) []entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +81,7 @@ func (s *Spool) untried(tried map[string]bool) []entry {
 	return slices.DeleteFunc(all, func(e entry) bool { return tried[e.name] })
 }
 
-// flush sends one entry. stop says that no other would fare better.
+// flush sends one entry. stop says that no other would succeed either.
 func (s *Spool) flush(ctx context.Context, e entry, send func(context.Context, Mail) error) (stop bool, err error) {
 	s.mu.Lock()
 	m, err := s.read(e)
@@ -118,8 +118,8 @@ func (s *Spool) flush(ctx context.Context, e entry, send func(context.Context, M
 	return false, nil
 }
 
-// attempt sends m. done says that there is something to write down: m is over if
-// it has nobody left in To.
+// attempt sends m. done says that the outcome has to be recorded: m is finished if
+// nobody is left in To.
 func (s *Spool) attempt(ctx context.Context, m *Mail, send func(context.Context, Mail) error) (done, stop bool, err error) {
 	err = send(ctx, *m)
 	var part *MailError
@@ -136,7 +136,7 @@ func (s *Spool) attempt(ctx context.Context, m *Mail, send func(context.Context,
 	return true, false, nil
 }
 
-// recordOutcome writes down that m was sent, or to whom it still has to be.
+// recordOutcome records that m was sent, or who still has to get it.
 func (s *Spool) recordOutcome(e entry, m Mail) error {
 	if len(m.To) > 0 {
 		b, err := Encode(m)
@@ -159,7 +159,7 @@ func (s *Spool) noteUnrecorded(m Mail) {
 	s.unrecorded[m.Key] = m.To
 }
 
-// saveMemory writes what could not be written before, as far as it can be now.
+// saveMemory writes what could not be written before, as far as that is possible now.
 func (s *Spool) saveMemory() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,14 +195,14 @@ func (s *Spool) flushMemory(ctx context.Context, send func(context.Context, Mail
 	return nil
 }
 
-// maxSentKeys is how many keys of sent mails are kept: months of them, and more
-// than an hour of the worst.
+// maxSentKeys is how many keys of sent mails are kept: enough for months, and for more
+// than an hour at the maximum rate.
 const maxSentKeys = 1000
 
 const sentFile = "sent.json"
 
-// sent are the hashes of the keys that were sent lately. A file that cannot be
-// read is as good as none: it is replaced when something is sent.
+// sent returns the hashes of the keys that were sent lately. If the file cannot be read
+// there are none, and it is replaced when something is sent.
 func (s *Spool) sent() (hashes []string) {
 	b, err := os.ReadFile(filepath.Join(s.Dir, sentFile))
 	if errors.Is(err, os.ErrNotExist) {
@@ -218,7 +218,7 @@ func (s *Spool) sent() (hashes []string) {
 	return hashes
 }
 
-// recordSent adds keys to those that were sent. Only who holds the lock may.
+// recordSent adds keys to those that were sent. The caller holds the lock.
 func (s *Spool) recordSent(keys []string) error {
 	before := s.sent()
 	all := before

@@ -17,7 +17,7 @@ func mechanisms() []string {
 	return []string{"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "NTLM"}
 }
 
-// login is a log-in with the first mechanism on offer that was not refused.
+// login authenticates with the first mechanism on offer that was not refused.
 type login struct {
 	smtp.Auth // of the mechanism in use
 	sender    *Sender
@@ -53,9 +53,9 @@ func (l *login) Start(server *smtp.ServerInfo) (proto string, toServer []byte, e
 	return l.Auth.Start(server)
 }
 
-// next reports whether another mechanism may do better after err. A refusal of
-// PLAIN or LOGIN is one of the password, unless the server does not know the
-// mechanism after all: more tries would only get the account locked.
+// next reports whether another mechanism may succeed after err. If PLAIN or LOGIN is
+// refused, the password is wrong, unless the server turns out not to know the
+// mechanism: more attempts would only lock the account.
 func (l *login) next(err error) bool {
 	var reply *textproto.Error
 	if !l.left || !errors.As(err, &reply) || reply.Code < 500 {

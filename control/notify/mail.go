@@ -1,10 +1,10 @@
-// Package notify tells people by e-mail what they would not see in time
-// otherwise: a fault and its end, what was done in a peak, a battery that is
-// low. Step decides what to say, a Spool keeps it until it is sent, a Sender
-// speaks to the mail server, and a Notifier ties them to the bus.
+// Package notify sends people e-mail about what they would otherwise not notice in
+// time: when a fault begins and ends, what was done in a peak, a battery that is low.
+// Step decides what to send, a Spool keeps mail until it is sent, a Sender talks to the
+// mail server, and a Notifier connects them to the bus.
 //
-// A mail is sent once, whatever restarts; one that is critical is never
-// dropped. A mail server that is away, slow or wrong holds up nothing else.
+// A mail is sent once, whatever is restarted, and a critical one is never dropped. A
+// mail server that is down, slow or misbehaving holds up nothing else.
 package notify
 
 import (
@@ -21,15 +21,15 @@ import (
 	"powermgr/control/health"
 )
 
-// Topic is the private topic on which any part may ask for a Mail, in JSON.
-// One without HTML gets the form of all others, with its Text as paragraphs.
+// Topic is the private topic on which any part may request a Mail, as JSON. A mail
+// without HTML gets the usual form, with its Text as paragraphs.
 const Topic = "$mail"
 
-// MaxMail is the longest mail, as JSON, in bytes. A report with its charts has
-// a tenth of it.
+// MaxMail is the size of the largest mail, as JSON, in bytes. A report with its charts
+// takes a tenth of it.
 const MaxMail = 8 << 20
 
-// A Mail is one thing to tell, ready to be sent.
+// A Mail is one message, ready to be sent.
 type Mail struct {
 	// Key is the same however often the same thing is told: report/2026-07-15.
 	// What has a key that was sent before is not sent again, and Message-ID is
@@ -57,7 +57,7 @@ type Attachment struct {
 	Data        []byte `json:"data"`
 }
 
-// Encode writes m as it is in the spool and on Topic.
+// Encode returns m as stored in the spool and sent on Topic.
 func Encode(m Mail) ([]byte, error) {
 	b, err := json.Marshal(m)
 	if err != nil {
@@ -66,7 +66,7 @@ func Encode(m Mail) ([]byte, error) {
 	return b, check(m, len(b))
 }
 
-// Decode reads a mail. Errors say why it cannot be used.
+// Decode parses a mail. The error says why it cannot be used.
 func Decode(b []byte) (Mail, error) {
 	var m Mail
 	if len(b) <= MaxMail { // a longer one is not even looked at
@@ -92,7 +92,7 @@ func check(m Mail, size int) error {
 	return nil
 }
 
-// hash stands for a key in file names and in Message-ID.
+// hash returns a short form of a key, for file names and Message-ID.
 func hash(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:16])

@@ -21,7 +21,7 @@ type Settings struct {
 	LowPercent float64
 }
 
-// A Message is what a Mail says, before it has a form.
+// A Message is the content of a Mail, before it is formatted.
 type Message struct {
 	Key     string
 	Level   health.Level
@@ -40,7 +40,7 @@ const longestSubject = 120
 
 const product = "[powermgr]"
 
-// label is what the subject says of a level.
+// label returns how a level is named in the subject.
 func label(l health.Level, over bool) string {
 	switch {
 	case over:
@@ -53,7 +53,7 @@ func label(l health.Level, over bool) string {
 	return ""
 }
 
-// bare is a subject without what Compose puts before it.
+// bare returns a subject without the prefix that Compose adds.
 func bare(subject string) string {
 	s := strings.TrimSpace(strings.TrimPrefix(subject, product))
 	for _, l := range []string{label(health.Warning, false), label(health.Critical, false), label("", true)} {
@@ -62,8 +62,8 @@ func bare(subject string) string {
 	return s
 }
 
-// Compose gives l its form: plain text, the same in HTML, and a last line that
-// says who sends it and where to look.
+// Compose formats l: as plain text, as HTML, and with a last line that says who sent it
+// and where to look.
 func (s Settings) Compose(l Message) Mail {
 	m := Mail{Key: l.Key, Level: l.Level, At: l.At}
 	m.Subject = oneLine(product+" "+label(l.Level, l.Over)+bare(l.Subject), longestSubject)
@@ -106,8 +106,8 @@ func rows(facts []Fact) []string {
 	return []string{strings.Join(lines, "\n")}
 }
 
-// form is the HTML of a letter. It needs nothing from elsewhere and leaves the
-// colors to the reader's own light or dark ones.
+// form is the HTML of a mail. It loads nothing, and leaves the colors to the reader's
+// light or dark mode.
 const form = `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Subject}}</title></head>
 <body style="margin:0;padding:16px;font:16px/1.5 sans-serif;max-width:40em">
@@ -128,8 +128,8 @@ func page(data any) string {
 	return b.String()
 }
 
-// sentence begins s with a capital and ends it with a full stop. What a fault
-// says is written to stand after a colon.
+// sentence capitalizes s and ends it with a period. The texts of faults are written to
+// follow a colon.
 func sentence(s string) string {
 	if first, size := utf8.DecodeRuneInString(s); !strings.HasPrefix(s, "powermgr") && first != utf8.RuneError {
 		s = string(unicode.ToUpper(first)) + s[size:]
@@ -147,15 +147,16 @@ func (s Settings) local(t time.Time) time.Time {
 	return t.In(s.Location)
 }
 
-// date is a moment in full: Wednesday, July 15, 2026, 16:05.
+// date formats a moment in full: Wednesday, July 15, 2026, 16:05.
 func (s Settings) date(t time.Time) string {
 	return s.local(t).Format("Monday, January 2, 2006, 15:04")
 }
 
-// day is the local day, as it is in keys: 2026-07-15.
+// day formats the local day as in keys: 2026-07-15.
 func (s Settings) day(t time.Time) string { return s.local(t).Format(time.DateOnly) }
 
-// clock is a moment for whoever reads at now: the time alone on the same day.
+// clock formats a moment for somebody who reads it at now: only the time if it is the
+// same day.
 func (s Settings) clock(t, now time.Time) string {
 	if s.day(t) == s.day(now) {
 		return s.local(t).Format("15:04")
@@ -163,7 +164,7 @@ func (s Settings) clock(t, now time.Time) string {
 	return s.local(t).Format("Mon Jan 2 15:04")
 }
 
-// length is how long something took, in words.
+// length describes in words how long something took.
 func length(d time.Duration) string {
 	count := func(n int, what string) string {
 		if n == 1 {

@@ -21,23 +21,23 @@ import (
 	"powermgr/devices/durable"
 )
 
-// Role says what this node is in the pair.
+// Role reports what this node is in the pair.
 type Role interface {
 	Active() bool // false: another node speaks for the home
 }
 
-// Options are what a Notifier needs. Those without a word on it are required.
+// Options are what a Notifier needs. Fields without a comment are required.
 type Options struct {
 	Bus      *bus.Bus
 	Topics   devices.Topics
 	Settings Settings
 	SMTP     SMTP // without a server there is no mail, and nothing is spooled
 	Spool    *Spool
-	// StateFile is where the State is kept, on the ramdisk: it changes with
-	// each decision. Empty: a restart tells every fault again.
+	// StateFile stores the State, on the ramdisk: it changes with each decision. Empty:
+	// a restart mails every fault again.
 	StateFile string
-	// LastingFile is where that part of it is kept that has to outlive a reboot,
-	// on the disk. Empty: a reboot tells every fault again.
+	// LastingFile stores the part of the state that has to survive a reboot, on the
+	// disk. Empty: a reboot mails every fault again.
 	LastingFile string
 	Role        Role // nil: this node is alone
 	Log         *slog.Logger
@@ -49,27 +49,27 @@ type Notifier struct {
 	Options
 	sub         *bus.Subscription
 	state       State
-	saved       []byte    // state as it is in its file
-	lastingMark string    // of what is in LastingFile
-	wake        time.Time // when the state has to be stepped
+	saved       []byte    // the state as it is in its file
+	lastingMark string    // identifies what is in LastingFile
+	wake        time.Time // when the state has to be stepped next
 	wasActive   bool      // this node was the active one at the last step
 
-	flushRequests chan struct{} // to the goroutine that sends: look into the spool
-	done          chan outcome  // and back
+	flushRequests chan struct{} // asks the sending goroutine to flush the spool
+	done          chan outcome  // outcomes from the sending goroutine
 	delivery
 
-	spoolProblem string // why the last mail could not be spooled; empty: it was
+	spoolProblem string // why the last mail could not be spooled; empty: it could
 	published    []byte // the last Report
-	unsaved      bool   // StateFile could not be written, and that was said
+	unsaved      bool   // StateFile could not be written, and that was logged
 }
 
 // doneTopic wakes the loop when there is an outcome.
 const doneTopic = Topic + "/done"
 
-// spoolInterval is how often the spool is looked at for mails of other processes.
+// spoolInterval is how often to check the spool for mail of other processes.
 const spoolInterval = 10 * time.Minute
 
-// New returns a notifier that has subscribed already.
+// New returns a notifier that is already subscribed.
 func New(o Options) *Notifier {
 	n := &Notifier{Options: o, flushRequests: make(chan struct{}, 1), done: make(chan outcome, 1)}
 	if n.Send == nil {
@@ -83,17 +83,17 @@ func New(o Options) *Notifier {
 	return n
 }
 
-// Resume has n say how mail fares as last did, which has run in this process with
-// the same settings of mail and has ended, until an attempt of its own says
-// otherwise. With other settings nothing is known yet. Call it before Run.
+// Resume makes n report the condition of mail that last reported, until an attempt of
+// its own shows otherwise. last ran in this process and has ended. If its settings for
+// mail were different, nothing is known yet. Call Resume before Run.
 func (n *Notifier) Resume(last *Notifier) {
 	if reflect.DeepEqual(last.SMTP, n.SMTP) && last.Spool.Dir == n.Spool.Dir {
 		n.problem, n.refused, n.spoolProblem = last.problem, last.refused, last.spoolProblem
 	}
 }
 
-// Run mails until ctx ends; its error is ctx's. Sending has a goroutine of its
-// own: a server may take its time, the bus does not wait.
+// Run sends mail until ctx ends, and returns ctx's error. Sending runs in a goroutine
+// of its own, so a slow server does not hold up the bus.
 func (n *Notifier) Run(ctx context.Context) error {
 	defer n.sub.Close()
 	if n.SMTP.Server == "" {
@@ -124,8 +124,8 @@ func (n *Notifier) Run(ctx context.Context) error {
 	}
 }
 
-// followRole sees whether this node speaks for the home. What the other one has told
-// is in the file by then.
+// followRole checks whether this node is the active one. When it becomes so, the file
+// already has what the other node has mailed.
 func (n *Notifier) followRole() {
 	switch active := n.Role == nil || n.Role.Active(); {
 	case active && !n.wasActive:
@@ -140,8 +140,8 @@ func (n *Notifier) followRole() {
 	}
 }
 
-// handle folds one message. A standby decides nothing, but what a part asks for
-// is sent, as is what waits.
+// handle processes one message. A standby decides nothing, but it sends what parts
+// request, and what is waiting.
 func (n *Notifier) handle(m bus.Message) {
 	n.followRole()
 	if m.Topic == Topic {
@@ -167,7 +167,7 @@ func (n *Notifier) handle(m bus.Message) {
 	n.step(ev)
 }
 
-// event reads a message of another part.
+// event converts a message of another part.
 func event(topics devices.Topics, m bus.Message) (Event, error) {
 	switch m.Topic {
 	case topics.Control(devices.HealthLeaf):
@@ -184,9 +184,9 @@ func event(topics devices.Topics, m bus.Message) (Event, error) {
 	return ChargeRead{(*float64)(r.ChargePercent), r.AsOf()}, err
 }
 
-// step folds ev and spools what there is to tell. Only then is it written down
-// that it was told: a crash between the two tells it again with the same key,
-// which the spool knows.
+// step applies ev and spools the resulting mails. Only then does it save that they were
+// sent: after a crash between the two, they are sent again with the same keys, which
+// the spool recognizes.
 func (n *Notifier) step(ev Event) {
 	var mails []Mail
 	n.state, mails, n.wake = n.Settings.Step(n.state, ev, n.Bus.Now())
@@ -205,8 +205,8 @@ func (n *Notifier) step(ev Event) {
 	}
 }
 
-// load reads the state of before a restart, or what of it has outlived a
-// reboot. Without either, faults that last are told again.
+// load restores the state from before a restart, or what survived a reboot. Without
+// either, faults that still last are mailed again.
 func (n *Notifier) load() {
 	for _, file := range []string{n.StateFile, n.LastingFile} {
 		if file == "" {

@@ -11,28 +11,28 @@ import (
 	"powermgr/control/rules"
 )
 
-// What is mailed of a peak. What was decided in it and its lead is gathered,
-// and mailed as one digest when the phase is off_peak again and everything is
-// restored, or after restoreWithin. Nothing decided, no mail. The first
-// threshold that latches is mailed at once; further ones are in the digest.
+// The mails about a peak. The decisions of a peak and its lead are collected, and
+// mailed as one digest when the phase is off_peak again and everything is restored, or
+// after maxRestoreWait. Without decisions there is no mail. The first threshold that
+// latches is mailed at once; later ones are in the digest.
 const (
 	maxRestoreWait = 30 * time.Minute
-	// sameDecisionWithin is how far apart messages of one decision may be: the
-	// controller says what it decided before it shows the new phase.
+	// sameDecisionWithin is how far apart messages about one decision may be: the
+	// controller publishes a decision before it shows the new phase.
 	sameDecisionWithin = 5 * time.Second
-	// maxChargeAge is how old a charge may be that is judged.
+	// maxChargeAge is how old a charge may be to be judged.
 	maxChargeAge = 30 * time.Minute
-	// maxDecisions is how many are told of one peak; the rest is counted.
+	// maxDecisions is how many decisions of one peak are listed; the rest are counted.
 	maxDecisions = 200
 )
 
-// Peak is what is known of the peak that runs, or ended last.
+// Peak is what is known about the current or the last peak.
 type Peak struct {
-	Phase       rules.Phase     `json:"phase,omitempty"` // as it was seen last; empty: unknown
-	Began       time.Time       `json:"began,omitzero"`  // when the phase was off_peak last
+	Phase       rules.Phase     `json:"phase,omitempty"` // as last seen; empty: unknown
+	Began       time.Time       `json:"began,omitzero"`  // when the phase was last off_peak
 	Start       time.Time       `json:"start,omitzero"`  // of the first peak in it; zero: only a lead so far
 	End         time.Time       `json:"end,omitzero"`    // of the last
-	Ended       time.Time       `json:"ended,omitzero"`  // when it was off_peak again; zero: it runs, or was told
+	Ended       time.Time       `json:"ended,omitzero"`  // when it was off_peak again; zero: it is still going on, or was mailed
 	Reserve     *int            `json:"reserve,omitempty"`
 	Decisions   []control.Event `json:"decisions,omitempty"`
 	More        int             `json:"more,omitempty"`      // decisions that are only counted
@@ -40,7 +40,7 @@ type Peak struct {
 	LowMailedAt time.Time       `json:"low,omitzero"`        // when it was mailed that the battery is low
 }
 
-// phase follows the controller.
+// phase follows the controller's phase.
 func (st *step) phase(c control.State) {
 	if !slices.Contains(rules.Phases(), c.Phase) {
 		return
@@ -74,7 +74,7 @@ func (st *step) phase(c control.State) {
 	}
 }
 
-// begin makes room for a new peak. What came with it came a moment before.
+// begin starts a new peak. Decisions that belong to it came a moment before.
 func (st *step) begin() {
 	if !st.Peak.Ended.IsZero() {
 		st.mailPeak() // not everything is restored, and it is time
@@ -86,7 +86,7 @@ func (st *step) begin() {
 	st.Peak = p
 }
 
-// recent are the decisions of this moment.
+// recent returns the decisions of this moment.
 func (st *step) recent() (all []control.Event) {
 	for _, d := range st.Peak.Decisions {
 		if st.now.Sub(d.At).Abs() <= sameDecisionWithin {
@@ -96,7 +96,7 @@ func (st *step) recent() (all []control.Event) {
 	return all
 }
 
-// decided gathers a decision. That the phase changed is none.
+// decided collects a decision. A mere change of phase is not one.
 func (st *step) decided(e control.Event) {
 	if e.Type == rules.NotePhase {
 		return
@@ -121,7 +121,7 @@ func (st *step) decided(e control.Event) {
 	}
 }
 
-// mailFinishedPeak mails what happened in a peak that has ended.
+// mailFinishedPeak mails what happened in a peak once it is over.
 func (st *step) mailFinishedPeak() {
 	if p := &st.Peak; !p.Ended.IsZero() && (len(p.Unrestored) == 0 || st.due(p.Ended.Add(maxRestoreWait))) {
 		st.mailPeak()
@@ -151,7 +151,7 @@ func (st *step) mailPeak() {
 	st.send(l)
 }
 
-// title is which peak it was: Peak on July 15, 16:00–19:00.
+// title names the peak: Peak on July 15, 16:00–19:00.
 func (st *step) title() string {
 	p, what := st.Peak, "Peak on"
 	if p.Start.IsZero() {
@@ -161,7 +161,7 @@ func (st *step) title() string {
 	return fmt.Sprintf("%s %s–%s", what, start.Format("January 2, 15:04"), end.Format("15:04"))
 }
 
-// summary is what happened, in a few words.
+// summary describes what happened in a few words.
 func (p Peak) summary() (parts []string) {
 	count := map[rules.NoteType]int{}
 	for _, d := range p.Decisions {
@@ -198,8 +198,8 @@ func (p Peak) summary() (parts []string) {
 	return parts
 }
 
-// endOfDay warns of a battery that is low when the day's last peak has ended:
-// it has the evening before it. A charge that is not known is not low.
+// endOfDay warns if the battery is low when the day's last peak has ended, with the
+// evening still to come. An unknown charge is not low.
 func (st *step) endOfDay(c control.State) {
 	p, percent := st.Peak, st.Charge.Percent
 	switch {

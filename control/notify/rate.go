@@ -10,37 +10,36 @@ import (
 	"powermgr/devices"
 )
 
-// The rule for storms. PerHour mails of a level leave as they come. What is
-// beyond is held and leaves as one digest: when the hour allows it, or, if it
-// is critical, after joinWithin at the latest, whatever the hour says.
+// The rule for bursts of mail. In each hour, the first PerHour mails of a level are
+// sent as they come. The rest are held and sent as one digest: when the hour allows
+// it, or, if they are critical, after joinWithin at the latest.
 const (
 	defaultPerHour = 10
 	joinWithin     = 5 * time.Minute
 )
 
-// maxHeld is how many different things one digest tells. Of what is critical
-// a digest leaves at once when there are as many; of the rest, what is beyond
-// is counted.
+// maxHeld is how many different messages one digest lists. A critical digest is sent at
+// once when it has that many; in others, the rest are counted.
 const maxHeld = 100
 
-// Rate is how much mail of one level there was.
+// Rate tracks the mail of one level.
 type Rate struct {
 	Sent []time.Time `json:"sent,omitempty"` // within the last hour
 	Held []Held      `json:"held,omitempty"`
-	More int         `json:"more,omitempty"` // were held too, and are only counted
+	More int         `json:"more,omitempty"` // held as well, but only counted
 	// Since is when the first of Held came.
 	Since time.Time `json:"since,omitzero"`
 }
 
-// Held is a mail that waits for a digest, shortened to what that says of it.
+// Held is a mail that waits for a digest, shortened to what the digest says about it.
 type Held struct {
-	Keys    []string  `json:"keys"` // several when the same was told again
+	Keys    []string  `json:"keys"` // several if the same message came again
 	Subject string    `json:"subject"`
 	Gist    string    `json:"gist"`
 	At      time.Time `json:"at"`
 }
 
-// mail lets m through, or holds what it says: gist.
+// mail sends m, or holds it for a digest, with gist as its text.
 func (st *step) mail(m Mail, gist string) {
 	r := st.rate(m.Level)
 	if len(r.Held) == 0 && len(r.Sent) < st.perHour() {
@@ -62,7 +61,7 @@ func (st *step) perHour() int {
 	return defaultPerHour
 }
 
-// rate is the rate of a level as of now, and may be changed.
+// rate returns the rate of a level as of now; the caller may change it.
 func (st *step) rate(l health.Level) Rate {
 	r := st.Rates[l]
 	var recent []time.Time
@@ -116,9 +115,9 @@ func (st *step) sendDigests() {
 	}
 }
 
-// sendDigest sends what is held of a level as one mail. Its key is made of all keys
-// in it: should the same be held again after a crash, with one more, nothing
-// is taken for sent that was not.
+// sendDigest sends what is held of a level as one mail. Its key is made from all the
+// keys in it: if the same messages are held again after a crash, with one more, nothing
+// counts as sent that was not.
 func (st *step) sendDigest(level health.Level) {
 	r := st.rate(level)
 	var keys []string

@@ -18,7 +18,7 @@ import (
 	"powermgr/devices"
 )
 
-// A PermanentError is a refusal that trying again does not mend.
+// A PermanentError is a refusal that will not go away by trying again.
 type PermanentError struct {
 	Fix string // what the owner has to correct
 	Err error  // what the server or the library said
@@ -37,8 +37,8 @@ type MailError struct {
 func (e *MailError) Error() string { return e.Err.Error() }
 func (e *MailError) Unwrap() error { return e.Err }
 
-// failed says why there is no session with the server. What is not known to
-// need somebody's hand may pass.
+// failed explains why there is no session with the server. Errors that are not known to
+// need somebody's help may go away.
 func (s *Sender) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -53,8 +53,8 @@ func (s *Sender) failed(ctx context.Context, err error) error {
 	return fmt.Errorf("mail: no session with %s: %w", net.JoinHostPort(s.Server, strconv.Itoa(s.Port)), s.said(err))
 }
 
-// fix is what to correct before the server will have a session; empty if err
-// may pass.
+// fix returns what to correct before the server accepts a session; empty if err may go
+// away.
 func (s *Sender) fix(err error) string {
 	var (
 		reply    *textproto.Error
@@ -85,7 +85,7 @@ func (s *Sender) fix(err error) string {
 	return fmt.Sprintf("%s does not want to speak to this machine: notifications.smtp.server has to be the one of your mail provider for sending", s.Server)
 }
 
-// wantsLogin reports whether a reply is about who is logged in.
+// wantsLogin reports whether a reply is about authentication.
 func wantsLogin(code int) bool { return slices.Contains([]int{530, 534, 535, 538}, code) }
 
 func (s *Sender) login() string {
@@ -101,7 +101,7 @@ const (
 	never                   // the same, for good
 )
 
-// refusal says why a message to one recipient was not taken.
+// refusal explains why a message to one recipient was not accepted.
 func (s *Sender) refusal(m Mail, to string, err error) (scope, error) {
 	code, stage := 0, mail.ErrConnCheck
 	if e := (&mail.SendError{}); errors.As(err, &e) {
@@ -126,9 +126,9 @@ func (s *Sender) refusal(m Mail, to string, err error) (scope, error) {
 	return never, &PermanentError{Err: said, Fix: "the server does not take this mail; ask its provider why"}
 }
 
-// said is what err says, no longer than a line in a log: without the password,
-// which a server may have sent back, and without what differs each time, since
-// the same trouble is said once.
+// said returns err as text, no longer than a line of a log: without the password, which
+// a server may have sent back, and without details that change each time, since the
+// same problem is logged once.
 func (s *Sender) said(err error) error {
 	if err == nil {
 		return errors.New("no reason was given")

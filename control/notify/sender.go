@@ -23,7 +23,7 @@ import (
 	"powermgr/devices"
 )
 
-// SMTP is the mail server and who gets mail through it.
+// SMTP is the mail server, and who gets mail through it.
 type SMTP struct {
 	Server   string         // host name or address; empty: no mail is sent
 	Port     int            // 465 is TLS from the start; 0: 587
@@ -67,13 +67,13 @@ func NewSender(o SMTP) *Sender {
 // Wants reports whether anybody gets mail of that level.
 func (o SMTP) Wants(l health.Level) bool { return o.Server != "" && len(o.Recipients[l]) > 0 }
 
-// Send sends m to each of its recipients and returns when the server has taken
-// it. Its error is a PermanentError when the server refuses everything until
-// something is corrected, a MailError when it is about m or some of its
-// recipients, ctx's, or another that may pass.
+// Send sends m to each of its recipients and returns when the server has accepted it.
+// Its error is a PermanentError when the server refuses everything until something is
+// corrected, a MailError when it is about m or some of its recipients, ctx's, or
+// another that may go away.
 //
-// A server that takes a mail and is gone before it says so is sent it again,
-// with the same Message-ID: the alternative would be to lose it.
+// If the connection is lost before the server confirms a mail, it is sent again with
+// the same Message-ID: the alternative would be to lose it.
 func (s *Sender) Send(ctx context.Context, m Mail) error {
 	to := m.To
 	if len(to) == 0 {
@@ -132,7 +132,7 @@ func (s *Sender) open(ctx context.Context, l *login) (net.Conn, *mail.Client, *s
 	return conn, client, session, nil
 }
 
-// message is m for one recipient. Its error is about the sender.
+// message returns m for one recipient. Its error is about the sender.
 func (s *Sender) message(m Mail, to string) (*mail.Msg, error) {
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := msg.FromFormat("powermgr", addressOf(s.From)); err != nil {
@@ -169,8 +169,8 @@ func addressOf(s string) string {
 	return s
 }
 
-// dial connects, with TLS if it is from the start. Plain text is only for this
-// machine, by its name and by where the connection then really leads.
+// dial connects, with TLS if the connection starts with it. Plain text is only allowed
+// to this machine, by its name and by where the connection actually leads.
 func (s *Sender) dial(ctx context.Context) (net.Conn, mail.TLSPolicy, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
@@ -202,7 +202,8 @@ func (s *Sender) dial(ctx context.Context) (net.Conn, mail.TLSPolicy, error) {
 	return conn, mail.TLSMandatory, nil
 }
 
-// tls is read at each connection, so that a renewed file counts at once.
+// tls returns the TLS configuration. It is read for each connection, so that a renewed
+// file is used at once.
 func (s *Sender) tls() (*tls.Config, error) {
 	c := &tls.Config{}
 	if s.TLSConfig != nil {
@@ -249,7 +250,7 @@ func (s *Sender) client(conn net.Conn, policy mail.TLSPolicy, l *login) (*mail.C
 	return mail.NewClient(s.Server, options...)
 }
 
-// limited is a connection from which only so much is read.
+// limited is a connection from which only a limited amount is read.
 type limited struct {
 	net.Conn
 	r io.Reader
@@ -257,8 +258,8 @@ type limited struct {
 
 func (l *limited) Read(b []byte) (int, error) { return l.r.Read(b) }
 
-// outcome says how m fared, from what became of each message; broken is what
-// kept all of them.
+// outcome returns the result for m, from the outcome of each message; broken is what
+// stopped all of them.
 func (s *Sender) outcome(m Mail, to []string, messages []*mail.Msg, broken error) error {
 	result := MailError{}
 	var problems []error

@@ -18,27 +18,27 @@ import (
 	"powermgr/devices/durable"
 )
 
-// The bounds of a spool, if it has no others. A mail is a few kilobytes, a
-// report with charts some hundred.
+// The default limits of a spool. A mail is a few kilobytes, a report with charts a
+// hundred or so.
 const (
 	maxMails    = 200
 	maxBytes    = 32 << 20
 	maxCritical = 500 // a day of the worst, weeks of what a home has
 )
 
-// ErrBusy says that another process sends at this moment.
+// ErrBusy says that another process is sending at this moment.
 var ErrBusy = errors.New("mail: another powermgr is sending at this moment: try again in a minute")
 
-// A Spool keeps mails on disk until they are sent: a file for each, whose names
-// sort in the order in which they came, and one with the keys of the last ones
-// that were sent. Several processes may use one directory. Nothing is written
-// while there is nothing to send.
+// A Spool keeps mails on disk until they are sent: one file each, with names that sort
+// in the order of arrival, and one with the keys of the last mails that were sent.
+// Several processes may use one directory. Nothing is written while there is nothing to
+// send.
 //
-// What a crash does to a mail: before Add has written its file it is not there,
-// and whoever wanted it told asks again. After that it is sent, once: its key
-// is on disk before its file goes. One moment remains in which it would be sent
-// twice, between the server's last word and that key; no sender of mail can
-// close it, and Message-ID is the same for that reason.
+// About crashes: before Add has written its file, a mail does not exist, and whoever
+// wanted it sent asks again. After that it is sent once: its key is on disk before its
+// file is removed. There is one moment in which it would be sent twice, between the
+// server's last reply and that key; no mail sender can avoid that, and Message-ID is
+// the same for that reason.
 type Spool struct {
 	Dir string       // made when it is first needed
 	Log *slog.Logger // of what is dropped and what cannot be read; required
@@ -53,10 +53,10 @@ type Spool struct {
 	Critical int
 
 	mu sync.Mutex
-	// unsaved are mails that could not be written. They are sent from memory:
-	// a full disk is one of the things to tell.
+	// unsaved are mails that could not be written. They are sent from memory: a full
+	// disk is one of the things to report.
 	unsaved []Mail
-	// unrecorded is what the server has taken while that could not be written, by
+	// unrecorded is what the server has accepted while that could not be recorded, by
 	// key: who has not got it yet; nobody: it is done.
 	unrecorded map[string][]string
 }
@@ -76,8 +76,8 @@ func (e entry) level() health.Level {
 
 func (e entry) hasKey(key string) bool { return strings.HasSuffix(e.name, "-"+hash(key)+suffix) }
 
-// Add puts m into the spool, unless its key is there or was sent before. After
-// an error m is kept in memory, and is lost with this process.
+// Add adds m to the spool, unless its key is there or was sent before. After an error,
+// m is kept in memory, and is lost with this process.
 func (s *Spool) Add(m Mail) error {
 	b, err := Encode(m)
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *Spool) add(m Mail, b []byte) error {
 	return nil
 }
 
-// Waiting is how many mails are to be sent.
+// Waiting returns how many mails are to be sent.
 func (s *Spool) Waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,7 +131,7 @@ func (s *Spool) list() ([]entry, error) {
 	return all, err
 }
 
-// known reports whether a mail with that key waits, or was sent.
+// known reports whether a mail with that key is waiting or was sent.
 func (s *Spool) known(key string, all []entry) bool {
 	if _, done := s.unrecorded[key]; done {
 		return true
@@ -139,7 +139,7 @@ func (s *Spool) known(key string, all []entry) bool {
 	return slices.ContainsFunc(all, func(e entry) bool { return e.hasKey(key) }) || slices.Contains(s.sent(), hash(key))
 }
 
-// put writes m, whose JSON is b, behind all others.
+// put writes m, whose JSON is b, after all others.
 func (s *Spool) put(m Mail, b []byte, all []entry) error {
 	if _, err := os.Stat(s.Dir); err != nil {
 		if err := os.MkdirAll(s.Dir, 0o700); err != nil {
@@ -170,7 +170,7 @@ func (s *Spool) put(m Mail, b []byte, all []entry) error {
 	return nil
 }
 
-// join adds m to the newest critical mail, as long as nobody sends that one.
+// join adds m to the newest critical mail, unless that is being sent.
 func (s *Spool) join(m Mail, newest entry) (done bool, err error) {
 	unlock, err := s.lock()
 	if err != nil {
@@ -193,7 +193,7 @@ func (s *Spool) join(m Mail, newest entry) (done bool, err error) {
 	return true, s.write(newest.name, b)
 }
 
-// trim keeps the spool within its bounds.
+// trim keeps the spool within its limits.
 func (s *Spool) trim(all []entry) {
 	mails, size := 0, int64(0)
 	var others []entry
@@ -228,8 +228,8 @@ func (s *Spool) fit(all []Mail) []Mail {
 	return all
 }
 
-// read reads an entry. One that is no mail is set aside, so that it is said
-// once and holds up nothing.
+// read reads an entry. One that is not a mail is set aside, so that it is logged once
+// and holds up nothing.
 func (s *Spool) read(e entry) (Mail, error) {
 	path := filepath.Join(s.Dir, e.name)
 	var m Mail
@@ -271,8 +271,8 @@ func (s *Spool) write(name string, b []byte) error {
 	return durable.Replace(filepath.Join(s.Dir, name), b, 0o600)
 }
 
-// lock keeps every other process, and this one a second time, from sending.
-// The kernel gives it back when a process dies.
+// lock keeps other processes, and this one a second time, from sending. The kernel
+// releases it when a process dies.
 func (s *Spool) lock() (unlock func(), err error) {
 	path := filepath.Join(s.Dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, 0o600)

@@ -11,13 +11,13 @@ import (
 	"powermgr/devices/durable"
 )
 
-// What a reboot must not forget, though the ramdisk with the State does: which
-// faults were mailed, so that each is mailed once and its end is; and what is
-// critical and waits for a digest. It is written when one of these changes, a
-// few times on a bad day.
+// The part of the State that must survive a reboot, although the ramdisk does not:
+// which faults were mailed, so that each of them and its end is mailed once; and
+// critical messages that wait for a digest. It is written when one of these changes,
+// a few times on a bad day.
 
-// lasting is that part of s. Two of the same mark are the same but for words
-// and figures that change as a fault lasts.
+// lasting returns that part of s. Two with the same mark differ only in words and
+// figures that change while a fault lasts.
 func (s State) lasting() (kept State, mark string) {
 	kept = State{Faults: map[string]FaultRecord{}}
 	marks := map[string]FaultRecord{}
@@ -41,7 +41,7 @@ func (s State) lasting() (kept State, mark string) {
 	return kept, string(b)
 }
 
-// saveLasting writes down what has changed of it.
+// saveLasting saves that part if it has changed.
 func (n *Notifier) saveLasting() error {
 	kept, mark := n.state.lasting()
 	if n.LastingFile == "" || mark == n.lastingMark {
@@ -57,7 +57,8 @@ func (n *Notifier) saveLasting() error {
 	return err
 }
 
-// forgetLasting is for a node that stands down: from now on the other one tells.
+// forgetLasting removes that part on a node that stands down: from now on, the other
+// node sends mail.
 func (n *Notifier) forgetLasting() {
 	n.lastingMark = ""
 	if n.LastingFile == "" {

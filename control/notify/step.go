@@ -11,37 +11,37 @@ import (
 	"powermgr/devices"
 )
 
-// State is what has to be remembered from one step to the next. Its zero value
-// is that of a first start.
+// State is what has to be remembered from one step to the next. The zero value is that
+// of a first start.
 type State struct {
 	Faults map[string]FaultRecord `json:"faults,omitempty"` // by their keys
 	Peak   Peak                   `json:"peak"`
 	Rates  map[health.Level]Rate  `json:"rates,omitempty"`
-	Charge ChargeRead             `json:"-"` // the last one; it is read again soon enough
+	Charge ChargeRead             `json:"-"` // the last one; it is soon read again
 }
 
-// An Event is something that people may have to be told.
+// An Event is something that people may have to be told about.
 type Event interface{ event() }
 
-// FaultsReported are all faults there are.
+// FaultsReported carries all present faults.
 type FaultsReported struct{ Faults []health.Fault }
 
-// ControllerState is what the controller shows.
+// ControllerState carries what the controller publishes.
 type ControllerState struct{ control.State }
 
-// DecisionMade is a decision of the controller.
+// DecisionMade carries a decision of the controller.
 type DecisionMade struct{ control.Event }
 
-// ChargeRead is what the battery says.
+// ChargeRead carries the charge of the battery.
 type ChargeRead struct {
-	Percent *float64 // nil: it did not say
+	Percent *float64 // nil: unknown
 	AsOf    time.Time
 }
 
-// MailRequested is a mail that another part wants to have sent.
+// MailRequested carries a mail that another part wants sent.
 type MailRequested struct{ Mail }
 
-// StoodDown says that another node speaks for the home now.
+// StoodDown says that another node is active now.
 type StoodDown struct{}
 
 // Tick is the passing of time.
@@ -55,10 +55,10 @@ func (MailRequested) event()   {}
 func (StoodDown) event()       {}
 func (Tick) event()            {}
 
-// Step folds ev into s as of now. It returns the next state, the mails to
-// send, in order, and when to step again at the latest; zero: there is nothing
-// to wait for. It never changes s and never blocks. The same step done again,
-// after a crash, gives mails with the same keys.
+// Step applies ev to s as of now. It returns the next state, the mails to send, in
+// order, and when to step again at the latest; zero: there is nothing to wait for. It
+// never changes s and never blocks. The same step repeated after a crash gives mails
+// with the same keys.
 func (o Settings) Step(s State, ev Event, now time.Time) (State, []Mail, time.Time) {
 	st := step{Settings: o, State: s.clone(), now: now}
 	switch ev := ev.(type) {
@@ -103,8 +103,8 @@ func (s State) clone() State {
 	return s
 }
 
-// due reports whether at has come, and sees to it that there is a step when it
-// does.
+// due reports whether at has come, and otherwise makes sure that there is a step when
+// it does.
 func (st *step) due(at time.Time) bool {
 	if !st.now.Before(at) {
 		return true
@@ -113,7 +113,8 @@ func (st *step) due(at time.Time) bool {
 	return false
 }
 
-// mailRequested passes on another part's mail, which has its own form or gets the usual one.
+// mailRequested passes on another part's mail. If it has no form of its own, it gets
+// the usual one.
 func (st *step) mailRequested(m Mail) {
 	if m.At.IsZero() {
 		m.At = st.now
@@ -134,8 +135,8 @@ func (st *step) send(l Message) {
 	st.mail(st.Compose(l), gist)
 }
 
-// standDown forgets what is the other node's to tell from now on. A fault that
-// was told stays, so that its end is.
+// standDown forgets what is up to the other node from now on. A fault that was mailed
+// stays, so that its end is mailed too.
 func (st *step) standDown() {
 	maps.DeleteFunc(st.Faults, func(_ string, t FaultRecord) bool { return t.Level == "" })
 	if !st.Peak.Ended.IsZero() {
