@@ -19,7 +19,7 @@ import (
 	"powermgr/devices"
 )
 
-// Access says who gets in. The zero value lets in whoever is on this machine.
+// Access says who may use the page. The zero value admits only this machine.
 type Access struct {
 	// Password is asked for. Empty: nobody is asked, and only this machine and
 	// Proxies get in.
@@ -35,12 +35,13 @@ const session = 30 * 24 * time.Hour
 
 const cookieName = "powermgr"
 
-// policy allows what is on the page's own address, and nothing inline. A page may be
-// framed by its own address alone, as Home Assistant does behind its ingress.
+// policy is the page's content security policy: it allows what comes from the page's
+// own address, and nothing inline. Only pages of the same address may frame it, as Home
+// Assistant does through its ingress.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
 
-// guard lets in who may come, for next; the others are told what to do.
+// guard passes requests that are allowed on to next, and tells the others what to do.
 func (p *Page) guard(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -72,7 +73,7 @@ func (p *Page) guard(next http.Handler) http.Handler {
 	})
 }
 
-// now is for sessions and attempts, which live in real time.
+// now returns the time for sessions and attempts, which use real time.
 func (p *Page) now() time.Time { return time.Now() }
 
 func (a Access) refusal(r *http.Request) string {
@@ -86,7 +87,7 @@ func (a Access) refusal(r *http.Request) string {
 		": set http.password, or http.trusted_proxies for a proxy on this machine"
 }
 
-// clientAddr is who asks, as far as can be known.
+// clientAddr returns the address of the client, as far as it can be known.
 func clientAddr(r *http.Request) netip.Addr {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -95,13 +96,13 @@ func clientAddr(r *http.Request) netip.Addr {
 	return at.Addr().Unmap()
 }
 
-// proxied reports whether a request comes through a proxy that is trusted.
+// proxied reports whether a request comes through a trusted proxy.
 func (a Access) proxied(r *http.Request) bool {
 	at := clientAddr(r)
 	return at.IsValid() && slices.ContainsFunc(a.Proxies, func(p netip.Prefix) bool { return p.Contains(at) })
 }
 
-// forwarded is the request as a trusted proxy received it: the origin of a page is
+// forwarded returns the request as a trusted proxy received it: the origin of a page is
 // compared with the name that the browser knows, which many proxies pass on in a header
 // of its own. A page elsewhere cannot set that header.
 func forwarded(r *http.Request) *http.Request {
@@ -114,14 +115,14 @@ func forwarded(r *http.Request) *http.Request {
 	return &received
 }
 
-// viaProxy reports whether a proxy says that it asks for somebody else.
+// viaProxy reports whether a proxy says that the request is somebody else's.
 func viaProxy(r *http.Request) bool {
 	return r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != ""
 }
 
-// local reports whether somebody on this machine asks, for this machine: a name that
-// merely leads here belongs to another site, which could have browsers hand out this
-// home's data, and a proxy on this machine may ask for anybody.
+// local reports whether the request is from this machine and for this machine. A name
+// that merely resolves to this machine belongs to another site, which could make
+// browsers hand out this home's data, and a proxy on this machine may act for anybody.
 func local(r *http.Request) bool {
 	if viaProxy(r) {
 		return false
@@ -133,7 +134,7 @@ func local(r *http.Request) bool {
 	return clientAddr(r).IsLoopback() && devices.Loopback(strings.Trim(host, "[]"))
 }
 
-// sign is the mark of a session that ends then. It changes with the password.
+// sign returns the signature of a session with that end. It changes with the password.
 func (a Access) sign(end uint64) []byte {
 	key := sha256.Sum256([]byte("powermgr session\x00" + a.Password.Reveal()))
 	mac := hmac.New(sha256.New, key[:])
@@ -141,13 +142,13 @@ func (a Access) sign(end uint64) []byte {
 	return mac.Sum(nil)
 }
 
-// token is what the cookie of a new session holds.
+// token returns the cookie value of a new session.
 func (a Access) token(now time.Time) string {
 	end := uint64(now.Add(session).Unix())
 	return base64.RawURLEncoding.EncodeToString(append(binary.BigEndian.AppendUint64(nil, end), a.sign(end)...))
 }
 
-// known reports whether a request is of a session that has not ended.
+// known reports whether a request belongs to a session that has not ended.
 func (a Access) known(r *http.Request, now time.Time) bool {
 	c, err := r.Cookie(cookieName)
 	if err != nil {
@@ -161,16 +162,16 @@ func (a Access) known(r *http.Request, now time.Time) bool {
 	return hmac.Equal(b[8:], a.sign(end)) && uint64(now.Unix()) < end
 }
 
-// is compares without telling by its time how much was right.
+// is compares the password in constant time.
 func (a Access) is(password string) bool {
 	x, y := sha256.Sum256([]byte(password)), sha256.Sum256([]byte(a.Password.Reveal()))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// ingressPath is what a path that proxies put before the page's may look like.
+// ingressPath matches the path prefixes that proxies may add.
 var ingressPath = regexp.MustCompile(`^(/[A-Za-z0-9_.~-]+)+/?$`)
 
-// handleLogin takes the password.
+// handleLogin checks the password.
 func (p *Page) handleLogin(w http.ResponseWriter, r *http.Request) {
 	if p.Access.Password == "" {
 		http.NotFound(w, r)
@@ -207,7 +208,8 @@ const (
 	wrongFromAll = 30
 )
 
-// attempts counts wrong passwords of the last minute. The zero value is none.
+// attempts counts the wrong passwords of the last minute. The zero value is ready to
+// use.
 type attempts struct {
 	mu  sync.Mutex
 	all []attempt // the oldest first, at most wrongFromAll
@@ -218,7 +220,7 @@ type attempt struct {
 	from netip.Addr
 }
 
-// wait is how long an address has to wait before it may try again; 0: not at all.
+// wait returns how long an address has to wait before the next attempt; 0: not at all.
 func (a *attempts) wait(who netip.Addr, now time.Time) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -14,10 +14,10 @@ import (
 // horizon is how far the page looks ahead.
 const horizon = 36 * time.Hour
 
-// maxSlots bounds what is taken of a plan: 36 hours in five minutes.
+// maxSlots limits what is used of a plan: 36 hours of five minutes each.
 const maxSlots = 432
 
-// ahead is what is to come, as a table and as a picture.
+// ahead is what will happen next, as a table and as a picture.
 type ahead struct {
 	From, Until time.Time
 	Plan        *plan.Plan // that is followed; nil: it is what the rules do by the calendar
@@ -27,7 +27,7 @@ type ahead struct {
 	Charge      string // the expected charge, as points of a line in a square of 100; empty: not known
 }
 
-// A step begins something else.
+// A step is a time at which something changes.
 type step struct {
 	At      time.Time
 	Until   time.Time
@@ -40,8 +40,8 @@ type step struct {
 // A stretch is a part of the picture, in percent of its width.
 type stretch struct{ From, Width float64 }
 
-// ahead is what is to come: by the plan, if it is followed, else what the rules will
-// do.
+// ahead returns what will happen next: by the plan if it is followed, and otherwise by
+// the rules.
 func (p *Page) ahead(v view, known *plan.Plan) ahead {
 	a := ahead{From: v.Now, Until: v.Now.Add(horizon)}
 	c := p.Settings.Calendar
@@ -55,8 +55,8 @@ func (p *Page) ahead(v view, known *plan.Plan) ahead {
 	return a
 }
 
-// shade marks the peaks and what leads to them: a person's override first, then the
-// calendar.
+// shade marks the peaks and their leads: first those of a person's override, then those
+// of the calendar.
 func (a *ahead) shade(v view, c rules.Calendar) {
 	begin := a.From
 	mark := func(phase rules.Phase, from, until time.Time) {
@@ -85,7 +85,7 @@ func (a *ahead) shade(v view, c rules.Calendar) {
 	}
 }
 
-// overridden is the step of a person's override that has an end.
+// overridden returns the step of a person's override that has an end.
 func (a *ahead) overridden(v view) (step, bool) {
 	c := v.Control
 	if c == nil || c.Until == nil || c.Override == string(rules.Auto) || !c.Until.After(a.From) {
@@ -98,8 +98,8 @@ func (a *ahead) overridden(v view) (step, bool) {
 	return o, true
 }
 
-// fromPlan takes the slots of a plan that are to come; neighbors that do the same are
-// one step. A plan without any changes nothing.
+// fromPlan uses the slots of a plan that are still ahead; neighbors that do the same
+// are one step. A plan without slots changes nothing.
 func (a *ahead) fromPlan(known *plan.Plan, c rules.Calendar) {
 	slots := known.Slots[:min(len(known.Slots), maxSlots)]
 	for i, s := range slots {
@@ -130,7 +130,7 @@ func (a *ahead) fromPlan(known *plan.Plan, c rules.Calendar) {
 	}
 }
 
-// same reports whether two steps do the same. Why, they may say in other figures.
+// same reports whether two steps do the same; the figures in their reasons may differ.
 func (s step) same(o step) bool {
 	does, _, _ := strings.Cut(s.What, ":")
 	other, _, _ := strings.Cut(o.What, ":")
@@ -145,8 +145,8 @@ func (v view) ByPlan() bool {
 	return c != nil && c.Strategy == rules.StrategyPlan && c.PlanIdle == "" && c.Enabled && c.Override == string(rules.Auto)
 }
 
-// fromRules is what the rules do by the calendar: a person's override first, then
-// each lead, peak and end of a peak.
+// fromRules returns what the rules will do by the calendar: first a person's override,
+// then each lead, peak and end of a peak.
 func (p *Page) fromRules(v view, a ahead) (steps []step) {
 	s, at := p.inForce(v), a.From
 	if o, ok := a.overridden(v); ok {
@@ -175,7 +175,7 @@ func (p *Page) fromRules(v view, a ahead) (steps []step) {
 	return steps
 }
 
-// inForce are the settings with what people have changed by hand.
+// inForce returns the settings with the changes that people made by hand.
 func (p *Page) inForce(v view) rules.Settings {
 	if v.Control == nil {
 		return p.Settings
@@ -199,7 +199,7 @@ func overrideStep(kind string) string {
 	return "Your override: " + kind + "."
 }
 
-// setback says when thermostats are set back in a peak.
+// setback describes when thermostats are set back in a peak.
 func (p *Page) setback() string {
 	if len(p.Settings.Thresholds) == 0 || p.Settings.StepF == 0 || len(p.Settings.Thermostats) == 0 {
 		return "."
@@ -207,7 +207,7 @@ func (p *Page) setback() string {
 	return "; each time it might not last, thermostats go " + devices.Fahrenheit.Difference(p.Settings.Unit, p.Settings.StepF) + " further."
 }
 
-// precooling says what the lead of a peak does.
+// precooling describes what happens in the lead of a peak.
 func (p *Page) precooling(v view, peak rules.Peak) string {
 	s := p.inForce(v)
 	if !peak.Precool || s.PrecoolAdjustF == 0 || len(s.Thermostats) == 0 {
@@ -229,7 +229,7 @@ func percent(v int) *float64 {
 	return &f
 }
 
-// x is where a time is in the picture, in percent of its width.
+// x returns the position of a time in the picture, in percent of its width.
 func (a ahead) x(t time.Time) float64 {
 	return max(0, min(100, 100*float64(t.Sub(a.From))/float64(a.Until.Sub(a.From))))
 }
@@ -241,7 +241,7 @@ func (a ahead) stretch(from, until time.Time) stretch {
 // A bar is the reserve of a step in the picture: in percent of width and height.
 type bar struct{ X, Width, Y, Height float64 }
 
-// Bars are the reserves to come.
+// Bars returns the reserves ahead.
 func (a ahead) Bars() (bars []bar) {
 	for _, s := range a.Steps {
 		if s.Reserve != nil {
@@ -253,8 +253,8 @@ func (a ahead) Bars() (bars []bar) {
 	return bars
 }
 
-// Prices are the prices to come, as bars of which the highest has all the height;
-// none if the plan knows no prices.
+// Prices returns the prices ahead, as bars of which the highest has the full height;
+// none if the plan has no prices.
 func (a ahead) Prices() (bars []bar) {
 	highest := 0.0
 	for _, s := range a.Steps {
@@ -274,7 +274,7 @@ func (a ahead) Prices() (bars []bar) {
 	return bars
 }
 
-// Money is what the plan is expected to save, in words; empty: it does not say.
+// Money describes what the plan is expected to save; empty: it does not say.
 func (a ahead) Money() string {
 	if a.Plan == nil || a.Plan.Expected == nil {
 		return ""
@@ -291,7 +291,7 @@ type tick struct {
 	Day   bool // a day begins
 }
 
-// Ticks are every six hours of the clock at home.
+// Ticks returns every sixth hour of the clock at home.
 func (a ahead) Ticks() (ticks []tick) {
 	home := a.From.Location()
 	y, m, d := a.From.Date()
@@ -308,7 +308,7 @@ func (a ahead) Ticks() (ticks []tick) {
 	return ticks
 }
 
-// Description is the picture in words, for those who do not see it.
+// Description describes the picture in words, for screen readers.
 func (a ahead) Description() string {
 	var said strings.Builder
 	said.WriteString("The next 36 hours.")

@@ -16,7 +16,7 @@ import (
 	"powermgr/devices"
 )
 
-// A pageCommand is what somebody pressed: a command as anybody sends one.
+// A pageCommand is what somebody pressed: an ordinary command.
 type pageCommand struct {
 	leaf  string // of the topic below control, without /set
 	value string
@@ -51,7 +51,7 @@ func parseCommand(r *http.Request) (pageCommand, error) {
 	return w, errors.New("this button is out of date: reload the page")
 }
 
-// send publishes a command as a person does, and waits for its answer.
+// send publishes a command as a person would, and waits for its answer.
 func (p *Page) send(ctx context.Context, w pageCommand) (devices.Result, error) {
 	if !p.Active() {
 		return devices.Result{}, errors.New("this node is the standby: use the page of the active node")
@@ -126,7 +126,7 @@ func (p *Page) handleCommand(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(outcome) // who has gone does not mind
 }
 
-// words are what was pressed, for people.
+// words describes what was pressed, for people.
 func (w pageCommand) words() string {
 	kind, length, _ := strings.Cut(w.value, " ")
 	switch {

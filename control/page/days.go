@@ -12,8 +12,8 @@ import (
 // maxDays is how many past days are listed.
 const maxDays = 31
 
-// reportPolicy is for a report, which stands on its own: its style is with its
-// elements and its picture is in it. It has no script, and none would run.
+// reportPolicy is the policy for a report, which is self-contained: its styles are
+// inline, and so is its picture. It has no script, and none would run.
 const reportPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; base-uri 'none'; form-action 'none'; sandbox allow-same-origin"
 
 func (p *Page) days(w http.ResponseWriter, _ *http.Request) {
@@ -25,8 +25,8 @@ func (p *Page) days(w http.ResponseWriter, _ *http.Request) {
 	p.write(w, http.StatusOK, l)
 }
 
-// report is the report of one day. Each draws a picture, which is much work for a
-// small machine: one at a time.
+// report serves the report of one day. Each report draws a picture, which is much work
+// for a small machine, so there is only one at a time.
 func (p *Page) report(w http.ResponseWriter, r *http.Request) {
 	date := r.PathValue("date")
 	if _, err := time.Parse(time.DateOnly, date); err != nil || p.Past == nil {
@@ -36,7 +36,7 @@ func (p *Page) report(w http.ResponseWriter, r *http.Request) {
 	p.standing(w, "of "+date, func() ([]byte, error) { return p.Past.Report(date) })
 }
 
-// firstWeek is what the dry run would have done.
+// firstWeek serves what the dry run would have done.
 func (p *Page) firstWeek(w http.ResponseWriter, r *http.Request) {
 	if p.Past == nil {
 		http.NotFound(w, r)
@@ -45,7 +45,7 @@ func (p *Page) firstWeek(w http.ResponseWriter, r *http.Request) {
 	p.standing(w, "of a dry run, since there is none", p.Past.FirstWeek)
 }
 
-// standing serves a document that stands on its own.
+// standing serves a self-contained document.
 func (p *Page) standing(w http.ResponseWriter, of string, draw func() ([]byte, error)) {
 	p.drawMu.Lock()
 	html, err := draw()
@@ -63,7 +63,7 @@ func (p *Page) standing(w http.ResponseWriter, of string, draw func() ([]byte, e
 	}
 }
 
-// chart is the picture of today, as it is on the bus.
+// chart serves today's picture, as it is on the bus.
 func (p *Page) chart(w http.ResponseWriter, r *http.Request) {
 	m, ok := p.Bus.Retained(p.Topics.Control(devices.ChartLeaf))
 	if !ok {
@@ -74,7 +74,7 @@ func (p *Page) chart(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(m.Payload)
 }
 
-// check reads the configuration again and says what would happen with it.
+// check reads the configuration again and describes what would happen with it.
 func (p *Page) check(w http.ResponseWriter, _ *http.Request) {
 	l := document{Title: "Check", Here: "check", Up: "./", View: p.newView(), Text: "The configuration cannot be checked here."}
 	if p.Check != nil {

@@ -16,7 +16,7 @@ import (
 
 // How figures, times and the words of topics are shown to people.
 
-// phaseName is a phase as people read it.
+// phaseName names a phase for people.
 func phaseName(p rules.Phase) string {
 	switch p {
 	case rules.InPeak:
@@ -29,7 +29,7 @@ func phaseName(p rules.Phase) string {
 	return string(p)
 }
 
-// overrideName is an override as people read it.
+// overrideName names an override for people.
 func overrideName(kind string) string {
 	switch rules.OverrideKind(kind) {
 	case rules.OverridePeak:
@@ -46,7 +46,7 @@ func overrideName(kind string) string {
 	return kind
 }
 
-// Clock is a time as people at home say it.
+// Clock formats a time for people at home.
 func (v view) Clock(t time.Time) string {
 	if t.IsZero() {
 		return "–"
@@ -61,7 +61,7 @@ func (v view) Clock(t time.Time) string {
 	return local.Format("Jan 2 15:04")
 }
 
-// Until is " until 19:00", or nothing if there is no such time.
+// Until returns " until 19:00", or nothing if there is no such time.
 func (v view) Until(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -69,7 +69,7 @@ func (v view) Until(t time.Time) string {
 	return " until " + v.Clock(t)
 }
 
-// kilowatts is power without its sign: "1.2 kW"; below a kilowatt in watts.
+// kilowatts formats power without its sign: "1.2 kW"; below a kilowatt in watts.
 func kilowatts(w *devices.Watts) string {
 	if w == nil {
 		return "–"
@@ -81,11 +81,11 @@ func kilowatts(w *devices.Watts) string {
 	return fmt.Sprintf("%.1f kW", v/1000)
 }
 
-// still is the power below which nothing is said to flow.
+// still is the power below which nothing counts as flowing.
 const still devices.Watts = 30
 
-// flow is which way power goes: in, from the device to the home; out; or "" for
-// none.
+// flow returns which way power flows: in, from the device to the home; out; or "" for
+// neither.
 func flow(w *devices.Watts) string {
 	switch {
 	case w == nil || *w > -still && *w < still:
@@ -96,7 +96,7 @@ func flow(w *devices.Watts) string {
 	return "out"
 }
 
-// direction says which way power goes, for the battery and the grid.
+// direction describes which way power flows, for the battery and the grid.
 func direction(w *devices.Watts, in, out string) string {
 	switch flow(w) {
 	case "in":
@@ -110,7 +110,7 @@ func direction(w *devices.Watts, in, out string) string {
 	return "idle"
 }
 
-// degrees is a temperature in a device's unit as the owner reads it.
+// degrees formats a temperature of a device in the owner's unit.
 func (p *Page) degrees(t *float64, unit devices.Unit) string {
 	if t == nil {
 		return "–"
@@ -118,15 +118,15 @@ func (p *Page) degrees(t *float64, unit devices.Unit) string {
 	return unit.Degrees(p.Settings.Unit, *t)
 }
 
-// high is a forecast in °F as the owner reads it.
+// high formats a forecast in °F in the owner's unit.
 func (p *Page) high(f float64) string {
 	return devices.Fahrenheit.Degrees(p.Settings.Unit, math.Round(f))
 }
 
-// offset is a setback of f °F as the owner reads it.
+// offset formats a setback of f °F in the owner's unit.
 func (p *Page) offset(f float64) string { return devices.Fahrenheit.Difference(p.Settings.Unit, f) }
 
-// percentText is a percentage without decimals, of whichever type has it.
+// percentText formats a percentage of any type without decimals.
 func percentText(v any) string {
 	switch p := v.(type) {
 	case *devices.Percent:
@@ -145,12 +145,12 @@ func percentText(v any) string {
 	return "–"
 }
 
-// figure is a number in a format, of a template that has a pointer to it.
+// figure formats a number that a template has a pointer to.
 func figure(format string, v any) string {
 	return fmt.Sprintf(format, reflect.Indirect(reflect.ValueOf(v)).Interface())
 }
 
-// modeName is a Powerwall's mode as Tesla's app has it.
+// modeName names a Powerwall's mode as Tesla's app does.
 func modeName(m *devices.Mode) string {
 	if m == nil {
 		return "–"
@@ -166,7 +166,7 @@ func modeName(m *devices.Mode) string {
 	return string(*m)
 }
 
-// hvac is what a thermostat does.
+// hvac describes what a thermostat is doing.
 func hvac(t thermostat) string {
 	words := "mode not known"
 	if t.Mode != nil {
@@ -186,7 +186,7 @@ func hvac(t thermostat) string {
 	return words
 }
 
-// what is what somebody has a device for, in words.
+// what describes what somebody has set a device to.
 func what(o *rules.Owned) string {
 	switch o.What {
 	case string(rules.Precool):
@@ -201,7 +201,7 @@ func what(o *rules.Owned) string {
 	return o.What
 }
 
-// Hold is why a thermostat has its set points.
+// Hold describes why a thermostat has its set points.
 func (v view) Hold(t thermostat) string {
 	if t.Hold == nil {
 		return ""
@@ -224,7 +224,7 @@ func (v view) Hold(t thermostat) string {
 	return "Held" + end
 }
 
-// partName is a part of powermgr as people read it.
+// partName names a part of powermgr for people.
 func partName(part string) string {
 	switch part {
 	case health.Powerwall:
@@ -239,7 +239,7 @@ func partName(part string) string {
 	return capital(part)
 }
 
-// capital is a sentence with a capital letter at its beginning.
+// capital capitalizes a sentence.
 func capital(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
 	if n == 0 {
@@ -248,7 +248,7 @@ func capital(s string) string {
 	return string(unicode.ToUpper(r)) + s[n:]
 }
 
-// money is an amount as people write it: $1.20, −$0.35, 1.20 EUR.
+// money formats an amount: $1.20, −$0.35, 1.20 EUR.
 func money(v float64, currency string) string {
 	sign := ""
 	if v <= -0.005 {
@@ -260,7 +260,7 @@ func money(v float64, currency string) string {
 	return fmt.Sprintf("%s%s%.2f", sign, currency, math.Abs(v))
 }
 
-// thousands is a number with its thousands apart.
+// thousands formats a number with its thousands separated.
 func thousands(n *int) string {
 	if *n < 1000 {
 		return fmt.Sprint(*n)
@@ -269,7 +269,7 @@ func thousands(n *int) string {
 	return fmt.Sprintf("%s,%03d", thousands(&above), *n%1000)
 }
 
-// dayName is a date such as 2026-07-15 as people read it.
+// dayName formats a date such as 2026-07-15 for people.
 func dayName(date string) string {
 	t, err := time.Parse(time.DateOnly, date)
 	if err != nil {
@@ -278,7 +278,7 @@ func dayName(date string) string {
 	return t.Format("Monday, January 2")
 }
 
-// age is how long ago something was, roughly; "" for less than two minutes.
+// age describes roughly how long ago something was; "" for less than two minutes.
 func (v view) age(t time.Time) string {
 	switch d := v.Now.Sub(t); {
 	case t.IsZero():
@@ -294,10 +294,10 @@ func (v view) age(t time.Time) string {
 	}
 }
 
-// lines are those of a text.
+// lines splits a text into lines.
 func lines(s string) []string { return strings.Split(strings.TrimRight(s, "\n"), "\n") }
 
-// setting is a value of what people change by hand.
+// setting formats the value of a setting that people change by hand.
 func (p *Page) setting(a rules.Adjustable, value float64) string {
 	return a.Text(value, p.Settings.Unit)
 }

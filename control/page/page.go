@@ -1,10 +1,9 @@
-// Package page shows the home in a browser, and lets people override the
-// controller there. It is a client of the bus like any other: it reads the topics
-// that everybody reads, and what a person presses is published on the topics that
-// a person would use.
+// Package page shows the home in a browser, and lets people override the controller
+// there. It is a client of the bus like any other: it reads the topics that everybody
+// reads, and publishes what a person presses on the topics that a person would use.
 //
-// It decides nothing, asks no vendor, and loads nothing from anywhere else. What it
-// remembers is bounded: the last decisions, the last refused commands, and one
+// It decides nothing, calls no vendor, and loads nothing from anywhere else. What it
+// remembers is limited: the last decisions, the last refused commands, and one
 // rendering that all browsers share.
 package page
 
@@ -28,38 +27,38 @@ import (
 type Options struct {
 	Bus      *bus.Bus       // required
 	Topics   devices.Topics // required
-	Settings rules.Settings // what the rules plan; required
+	Settings rules.Settings // the configured rules; required
 	Node     string         // this node's name on topics
 	Version  string         // of powermgr
-	Active   func() bool    // whether this node speaks for the home; required
-	Access   Access         // who gets in
-	Past     Past           // the days before; nil: none are kept
-	// Before are the decisions of today that an earlier daemon took, the oldest
-	// first. Empty: none are known.
+	Active   func() bool    // whether this node is the active one; required
+	Access   Access         // who may use the page
+	Past     Past           // past days; nil: there are none
+	// Before are today's decisions of an earlier daemon, the oldest first. Empty: none
+	// are known.
 	Before []control.Event
-	// Check reads the configuration as it is now and says in plain words what would
-	// happen with it, or what is wrong. Nil: it cannot be checked here.
+	// Check reads the configuration as it is now, and describes in plain words what
+	// would happen with it, or what is wrong. Nil: it cannot be checked here.
 	Check func() string
 	Log   *slog.Logger // required
 }
 
-// Past has the reports of days, today's so far among them.
+// Past provides the reports of days, including today's so far.
 type Past interface {
-	// Days are the newest days that there is a report of, the newest first, at most
-	// most of them.
+	// Days returns the newest days with a report, the newest first, at most most of
+	// them.
 	Days(most int) []Day
-	// Report is the report of a day as a page of its own. The error says that
+	// Report returns the report of a day as a self-contained page. The error says that
 	// there is none.
 	Report(date string) ([]byte, error)
-	// FirstWeek is what the dry run that goes on would have done, as a page of its
-	// own. The error says that there is no dry run.
+	// FirstWeek returns what the current dry run would have done, as a self-contained
+	// page. The error says that there is no dry run.
 	FirstWeek() ([]byte, error)
 }
 
-// A Day is one that there is a report of.
+// A Day is a day with a report.
 type Day struct {
 	Date     string // 2026-07-15
-	Headline string // what came of it, in a line
+	Headline string // the result of the day in one line
 }
 
 // The most that is remembered.
@@ -75,7 +74,7 @@ type Page struct {
 	Options
 	sub       *bus.Subscription
 	templates *template.Template
-	build     string // changes with the program; a browser that has another one loads the page again
+	build     string // changes with the program; a browser with another one reloads the page
 
 	mu       sync.Mutex
 	events   []control.Event // the newest last
@@ -84,13 +83,13 @@ type Page struct {
 	changed  chan struct{} // closed when something has changed
 	rendered rendering
 
-	streams chan struct{} // holds a token for each browser that listens
+	streams chan struct{} // holds a token for each browser that listens for changes
 	logins  attempts
 	drawMu  sync.Mutex // one report is drawn at a time
 }
 
-// New returns a part that has subscribed already. The error is about its templates,
-// which are in the program.
+// New returns a page that is already subscribed. The error is about its templates,
+// which are part of the program.
 func New(o Options) (*Page, error) {
 	sum := sha256.Sum256([]byte(o.Version + style + script))
 	p := &Page{
@@ -114,7 +113,7 @@ func New(o Options) (*Page, error) {
 	return p, nil
 }
 
-// Run listens to the bus until ctx ends; its error is ctx's.
+// Run follows the bus until ctx ends, and returns ctx's error.
 func (p *Page) Run(ctx context.Context) error {
 	defer p.sub.Close()
 	for {
@@ -138,8 +137,8 @@ func (p *Page) Run(ctx context.Context) error {
 	}
 }
 
-// remember keeps the last decisions, and the last refusals apart: a busy day must
-// not push them out. The caller holds the lock, or has p alone.
+// remember keeps the last decisions, and separately the last refusals: a busy day must
+// not push those out. The caller holds the lock, or has the only reference to p.
 func (p *Page) remember(e control.Event) {
 	if text := []rune(e.Reason); len(text) > maxReason {
 		e.Reason = string(text[:maxReason]) + "…"
@@ -150,7 +149,7 @@ func (p *Page) remember(e control.Event) {
 	}
 }
 
-// newest are the last most of a list, without the room of those before.
+// newest returns the last most elements of a list, without holding on to the others.
 func newest[T any](list []T, most int) []T {
 	if len(list) <= most {
 		return list
@@ -158,7 +157,8 @@ func newest[T any](list []T, most int) []T {
 	return slices.Clone(list[len(list)-most:])
 }
 
-// deliverAnswer hands an answer to whoever has sent the command. The caller holds the lock.
+// deliverAnswer passes an answer to whoever sent the command. The caller holds the
+// lock.
 func (p *Page) deliverAnswer(m bus.Message) {
 	r, err := bus.Decode[devices.Result](m)
 	if err != nil {
@@ -170,7 +170,7 @@ func (p *Page) deliverAnswer(m bus.Message) {
 	}
 }
 
-// changes is closed when something changes after this call.
+// changes returns a channel that is closed when something changes after this call.
 func (p *Page) changes() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()

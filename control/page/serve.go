@@ -20,8 +20,8 @@ var style string
 //go:embed page.js
 var script string
 
-// maxStreams is how many browsers can listen at once; the others show the page as it
-// was loaded, and try again.
+// maxStreams is how many browsers can listen for changes at once; the others show the
+// page as it was loaded, and try again.
 const maxStreams = 24
 
 // How a stream goes, in real time.
@@ -47,7 +47,8 @@ func (p *Page) parse() (*template.Template, error) {
 	return t, nil
 }
 
-// Handler serves the page. Its addresses are relative to wherever it is mounted.
+// Handler returns the handler of the page. Its addresses are relative to wherever it is
+// mounted.
 func (p *Page) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", p.home)
@@ -69,7 +70,8 @@ func (p *Page) Handler() http.Handler {
 //go:embed icon.svg
 var icon string
 
-// asset serves what changes with the program alone: its address has the build in it.
+// asset serves a file that changes only with the program: its address includes the
+// build.
 func (p *Page) asset(text, kind string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", kind)
@@ -85,8 +87,8 @@ type rendering struct {
 	html map[string]string
 }
 
-// render is every section as it is now. Browsers that ask at about the same time
-// share one.
+// render returns every section as it is now. Browsers that ask at about the same time
+// share one rendering.
 func (p *Page) render() (map[string]string, error) {
 	p.mu.Lock()
 	if d := p.rendered; d.html != nil && d.of == p.changed && time.Since(d.at) < keepAliveInterval/2 {
@@ -111,11 +113,11 @@ func (p *Page) render() (map[string]string, error) {
 	return html, nil
 }
 
-// document is a whole document: the frame, and what is in it.
+// A document is a whole page: the frame, and its content.
 type document struct {
 	Title string
 	Build string
-	Up    string // the way to the first page
+	Up    string // the path to the home page
 	Here  string // home, days, check or login
 	View  view
 	HTML  map[string]template.HTML // by section
@@ -129,7 +131,7 @@ type document struct {
 // A button sends one command.
 type button struct{ Do, Value, Text string }
 
-// Button is one of a view.
+// Button returns a button for a template.
 func (v view) Button(do, value, text string) button { return button{do, value, text} }
 
 func (p *Page) write(w http.ResponseWriter, code int, l document) {
@@ -163,7 +165,8 @@ func (p *Page) login(w http.ResponseWriter, code int, said string) {
 	p.write(w, code, document{Title: "Log in", Here: "login", Up: "./", Message: said})
 }
 
-// changedSections are the sections whose sum is not the one in seen, which it brings up to date.
+// changedSections returns the sections whose checksum differs from the one in seen, and
+// updates seen.
 func changedSections(sections map[string]string, seen map[string]uint64) map[string]string {
 	changed := map[string]string{}
 	for name, text := range sections {
@@ -176,8 +179,8 @@ func changedSections(sections map[string]string, seen map[string]uint64) map[str
 	return changed
 }
 
-// live tells a browser what has changed, as long as it listens: a sign of life every
-// few seconds, and each section that is not what it was.
+// live streams changes to a browser as long as it listens: a keep-alive every few
+// seconds, and each section that has changed.
 func (p *Page) live(w http.ResponseWriter, r *http.Request) {
 	select {
 	case p.streams <- struct{}{}:

@@ -14,8 +14,8 @@ import (
 	"powermgr/devices"
 )
 
-// A view is what is shown at one moment: what is retained on the bus, and what the
-// page remembers. Nil is unknown.
+// A view is what is shown at one moment: what is retained on the bus, and what the page
+// remembers. Nil is unknown.
 type view struct {
 	Now         time.Time // at home
 	Version     string
@@ -37,7 +37,7 @@ type view struct {
 	Nodes       []node
 }
 
-// powerwall is the battery, and how it is shown.
+// powerwall is the battery as it is shown.
 type powerwall struct {
 	devices.PowerwallReading
 	Away    bool // the vendor does not answer
@@ -46,7 +46,7 @@ type powerwall struct {
 	Yielded *rules.Owned // what a person has set, which powermgr leaves alone; nil: nothing
 }
 
-// thermostat is one, and who has it.
+// thermostat is a thermostat as it is shown.
 type thermostat struct {
 	devices.ThermostatReading
 	Away       bool
@@ -56,7 +56,7 @@ type thermostat struct {
 	Yielded    *rules.Owned
 }
 
-// broker is how the link to MQTT fares.
+// broker is the condition of the link to MQTT.
 type broker struct {
 	Connected bool      `json:"connected"`
 	Broker    string    `json:"broker"`
@@ -64,13 +64,13 @@ type broker struct {
 	Problem   string    `json:"problem"`
 }
 
-// calls are what Tesla may bill.
+// calls are the calls that Tesla may bill.
 type calls struct {
 	Month *int `json:"calls_this_month"`
 	Most  *int `json:"calls_per_month"` // 0: no limit
 }
 
-// node is one of the pair.
+// node is a node of the pair.
 type node struct {
 	Name    string    `json:"-"`
 	Role    string    `json:"role"`
@@ -79,7 +79,7 @@ type node struct {
 	Health  string    `json:"health"`
 }
 
-// newView gathers a view.
+// newView collects a view.
 func (p *Page) newView() view {
 	home := p.Settings.Calendar.Location
 	v := view{
@@ -132,12 +132,12 @@ func (p *Page) newView() view {
 	return v
 }
 
-// stale reports whether a reading is too old to decide anything new.
+// stale reports whether a reading is too old for new decisions.
 func (p *Page) stale(now, asOf time.Time, after time.Duration) bool {
 	return after > 0 && now.Sub(asOf) > after
 }
 
-// who has a device at present.
+// who returns who has set a device at present: powermgr or a person.
 func (v view) who(target string) (holds, yielded *rules.Owned) {
 	if v.Control == nil {
 		return nil, nil
@@ -151,14 +151,14 @@ func (v view) who(target string) (holds, yielded *rules.Owned) {
 	return find(v.Control.Owned), find(v.Control.Yielded)
 }
 
-// retained is what is retained on the bus, by topic.
+// retained is what the bus has retained, by topic.
 type retained struct {
 	at  devices.Topics
 	all map[string]bus.Message
 }
 
-// read is what is retained on a topic; nil: nothing, or nothing that can be
-// understood.
+// read decodes what is retained on a topic; nil: nothing, or nothing that can be
+// decoded.
 func read[T any](r retained, topic string) *T {
 	m, ok := r.all[topic]
 	if !ok {
@@ -171,13 +171,13 @@ func read[T any](r retained, topic string) *T {
 	return &v
 }
 
-// away reports whether a device is said not to answer.
+// away reports whether a device is marked as offline.
 func (r retained) away(topic string) bool {
 	m, ok := r.all[topic]
 	return ok && string(m.Payload) == devices.Offline
 }
 
-// ids are the thermostats that have said something, in order.
+// ids returns the thermostats that have published anything, sorted.
 func (r retained) ids() (ids []string) {
 	for topic := range r.all {
 		if levels, ok := r.at.Split(topic); ok && len(levels) == 3 && levels[0] == "thermostat" && levels[2] == devices.StateLeaf {
@@ -188,7 +188,7 @@ func (r retained) ids() (ids []string) {
 	return ids
 }
 
-// Limit is how many calls there may be; nil: there is no limit.
+// Limit returns how many calls are allowed; nil: there is no limit.
 func (c calls) Limit() *int {
 	if c.Most == nil || *c.Most == 0 {
 		return nil
@@ -196,7 +196,7 @@ func (c calls) Limit() *int {
 	return c.Most
 }
 
-// KWh is energy as it is shown.
+// KWh formats an energy.
 func (v view) KWh(e *devices.WattHours) float64 { return float64(*e) / 1000 }
 
 // True and False report what is known to be so, or known not to be.
@@ -209,7 +209,7 @@ type marks struct {
 	Clock, Age  string
 }
 
-// Marks says how old the figures of a device are, if that matters.
+// Marks returns how old the figures of a device are, if that matters.
 func (v view) Marks(away, stale bool, asOf time.Time) marks {
 	return marks{away, stale, v.Clock(asOf), v.age(asOf)}
 }

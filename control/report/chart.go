@@ -43,8 +43,8 @@ const (
 	axisRoom = 46  // under the lowest panel
 )
 
-// An ink is a color. They are those of Okabe and Ito, which the color-blind
-// can tell apart, on white.
+// An ink is a color. They are from the palette of Okabe and Ito, which color-blind
+// people can distinguish, on white.
 type ink int
 
 const (
@@ -97,7 +97,7 @@ type panel struct {
 // maxCharted is how many thermostats have a panel.
 const maxCharted = 3
 
-// Chart is the picture of a day, a PNG.
+// Chart draws the picture of a day, a PNG.
 func Chart(r Record) ([]byte, error) {
 	image := vgimg.NewWith(vgimg.UseWH(ChartWidth, ChartHeight), vgimg.UseDPI(72))
 	c := draw.Crop(draw.New(image), margin, -margin, margin, -margin)

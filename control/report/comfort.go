@@ -8,7 +8,7 @@ import (
 	"powermgr/devices"
 )
 
-// Thermostat is a day of one thermostat. Degrees are in its unit.
+// Thermostat is one thermostat's day. Degrees are in its unit.
 type Thermostat struct {
 	Name       string       `json:"name"`
 	Unit       devices.Unit `json:"unit"`
@@ -33,7 +33,7 @@ type Thermostat struct {
 	HeatBase *float64   `json:"heat_base"`
 }
 
-// Shift is for how long and how far set points were moved.
+// Shift is how long and how far set points were moved.
 type Shift struct {
 	Minutes       float64 `json:"minutes"`
 	DegreeMinutes float64 `json:"degree_minutes"` // over Minutes it is the mean

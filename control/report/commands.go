@@ -10,7 +10,7 @@ import (
 	"powermgr/devices"
 )
 
-// A Command is one that somebody sent, and what became of it.
+// A Command is a command that somebody sent, and its outcome.
 type Command struct {
 	ID        string    `json:"id"`
 	At        time.Time `json:"at"`
@@ -26,10 +26,10 @@ type Command struct {
 	ConfirmedAfter *int `json:"confirmed_after_seconds"`
 }
 
-// superseded begins the reason of a command that a newer one took the place of.
+// superseded begins the reason of a command that was replaced by a newer one.
 const superseded = "superseded"
 
-// failed reports whether a command did not come to what was asked.
+// failed reports whether a command did not have the effect that was asked for.
 func (c Command) failed() bool {
 	return c.ConfirmedAfter == nil && !strings.HasPrefix(c.Reason, superseded)
 }
@@ -40,8 +40,8 @@ const unansweredFor = 15 * time.Minute
 // pending reports whether the answer may still come at t.
 func (c Command) pending(t time.Time) bool { return !c.Final && t.Sub(c.At) < unansweredFor }
 
-// mistaken reports whether a person's command was refused as it came, such as one
-// with a typo.
+// mistaken reports whether a person's command was refused outright, such as one with a
+// typo.
 func (c Command) mistaken() bool {
 	return c.Source == sourcePerson && c.Accepted != nil && !*c.Accepted
 }

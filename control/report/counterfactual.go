@@ -14,7 +14,7 @@ import (
 // day to day and is never set to the real one's at midnight: each day's saving
 // begins where the one before ended.
 
-// Assumptions are what is taken for granted of the battery without powermgr.
+// Assumptions are what is assumed about the battery without powermgr.
 type Assumptions struct {
 	ReservePercent float64 `json:"reserve_percent"`
 	PowerKW        float64 `json:"power_kw"`   // most it charges and gives with; 0: 5 for each 13.5 kWh that it holds
@@ -30,7 +30,7 @@ const (
 	usualRoundTrip = 0.9
 )
 
-// complete fills in what has a default.
+// complete fills in defaults.
 func (a Assumptions) complete() Assumptions {
 	if a.RoundTrip <= 0 || a.RoundTrip > 1 {
 		a.RoundTrip = usualRoundTrip
@@ -38,8 +38,8 @@ func (a Assumptions) complete() Assumptions {
 	return a
 }
 
-// Counterfactual is the day without powermgr, and what it is computed from. Only time
-// in which home, sun and grid were measured is compared, for both.
+// Counterfactual is the day without powermgr, and what it is calculated from. Only
+// times in which home, sun and grid were measured are compared, for both.
 type Counterfactual struct {
 	Assumptions
 	CapacityKWh *float64 `json:"capacity_kwh"` // from stored_kwh and charge_percent
@@ -53,15 +53,15 @@ type Counterfactual struct {
 	Alone        Grid    `json:"without_powermgr"`
 }
 
-// Grid is what went over the meter in the time compared, in kWh.
+// Grid is what went through the meter in the time compared, in kWh.
 type Grid struct {
 	PeakIn  float64 `json:"peak_in_kwh"`
 	OtherIn float64 `json:"other_in_kwh"`
 	Out     float64 `json:"out_kwh"`
 }
 
-// A Tariff is what energy costs. The zero value is none: nothing is said in
-// money.
+// A Tariff is what energy costs. The zero value means that there is none, and no
+// amounts are given.
 type Tariff struct {
 	Currency      string  `json:"currency,omitempty"` // "$", "EUR"
 	PeakPerKWh    float64 `json:"peak_per_kwh,omitempty"`
@@ -72,7 +72,7 @@ type Tariff struct {
 // known reports whether there is a tariff.
 func (t Tariff) known() bool { return t.PeakPerKWh != 0 || t.OffPeakPerKWh != 0 }
 
-// cost is what the grid cost.
+// cost returns what the energy from the grid cost.
 func (t Tariff) cost(g Grid) float64 {
 	return g.PeakIn*t.PeakPerKWh + g.OtherIn*t.OffPeakPerKWh - g.Out*t.ExportPerKWh
 }

@@ -10,8 +10,8 @@ import (
 // Energy as the lifetime counters on powerwall/state tell it. What flowed
 // between two readings is split by time where the phase changes.
 
-// Flows are energies in kWh, of a stretch of time or since ever. Nil is
-// unknown: nobody has told it yet.
+// Flows are energies in kWh, in a stretch of time or since the beginning. Nil is
+// unknown: no source has reported it yet.
 type Flows struct {
 	Home       *float64 `json:"home_kwh"`
 	Solar      *float64 `json:"solar_kwh"`
@@ -29,7 +29,7 @@ type Energy struct {
 	Day     Measured `json:"day"`
 }
 
-// Measured is what flowed in the minutes that are known of.
+// Measured is what flowed in the minutes that were measured.
 type Measured struct {
 	Minutes float64 `json:"minutes"`
 	Flows

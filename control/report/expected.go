@@ -12,7 +12,7 @@ import (
 // How the day went against its first plan: what was expected and what came, why they
 // differ, and by how much the forecasts in it were off.
 
-// A Measure is a quantity as it was planned and as it came.
+// A Measure is a quantity as it was planned and as it turned out.
 type Measure struct{ Planned, Real float64 }
 
 func (m *Measure) add(planned, real float64) { m.Planned += planned; m.Real += real }
@@ -170,7 +170,7 @@ func (r Record) expected() section {
 	return s
 }
 
-// Accuracy is by how much the forecasts of a day's first plan were off.
+// Accuracy is how far the forecasts of a day's first plan were off.
 type Accuracy struct {
 	Date string `json:"date"`
 	// LoadOff is the mean by which a half hour's load was off, in percent of the mean

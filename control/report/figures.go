@@ -4,8 +4,7 @@ import (
 	"time"
 )
 
-// Figures are what the day comes to, as the top of a metrics file has them.
-// Nil is unknown.
+// Figures are the results of a day, as at the top of a metrics file. Nil is unknown.
 type Figures struct {
 	Version  int       `json:"version"`
 	Date     string    `json:"date"`
@@ -47,7 +46,7 @@ type Figures struct {
 	Taken          int      `json:"taken_by_people"`
 }
 
-// Figures are what r comes to.
+// Figures returns the results of r.
 func (r Record) Figures() Figures {
 	day, peak, w := r.Energy.Day, r.Energy.Peak, r.Counterfactual
 	f := Figures{

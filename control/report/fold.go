@@ -100,7 +100,7 @@ func (r *Record) state(m message) error {
 	return nil
 }
 
-// An Override is a person's wish that was in force for a while.
+// An Override is a person's override that was in force for a while.
 type Override struct {
 	Kind    string     `json:"kind"`
 	From    time.Time  `json:"from"`
@@ -144,7 +144,7 @@ func same(a, b *time.Time) bool {
 	return a == nil && b == nil || a != nil && b != nil && second(*a).Equal(second(*b))
 }
 
-// A Taking is something a person took from the controller: they won.
+// A Taking is a device that a person took over from the controller.
 type Taking struct {
 	At     time.Time  `json:"at"`
 	Target string     `json:"target"`
@@ -185,7 +185,7 @@ func (r *Record) taking(target string) *Taking {
 	return nil
 }
 
-// Vendor is how the interface of one vendor fared.
+// Vendor is how the API of one vendor did.
 type Vendor struct {
 	Calls          int        `json:"calls"`
 	Failed         int        `json:"failed"`

@@ -14,9 +14,8 @@ import (
 //go:embed report.html
 var pageHTML string
 
-// HTML is the report of a day as a page for a phone, a mail or a browser.
-// image is the address of Chart's picture, "cid:chart" or a data URI; empty:
-// there is none.
+// HTML renders the report of a day as a page for a phone, a mail or a browser. image is
+// the address of Chart's picture, "cid:chart" or a data URI; empty: there is none.
 func HTML(r Record, image string) ([]byte, error) { return paged(r).html(image) }
 
 func (p page) html(image string) ([]byte, error) {

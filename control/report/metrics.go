@@ -15,7 +15,7 @@ import (
 	"powermgr/devices/durable"
 )
 
-// Metrics are the records of past days, a file each: 2026-07-15.json. Other
+// Metrics are the stored records of past days, one file each: 2026-07-15.json. Other
 // files in the folder are never touched.
 type Metrics struct {
 	Dir      string
@@ -29,7 +29,7 @@ type file struct {
 	Record json.RawMessage `json:"record"`
 }
 
-// JSON is the metrics file of r: a figure on each line, and the record on one.
+// JSON returns the metrics file of r: one figure per line, and the record on one line.
 func JSON(r Record) ([]byte, error) {
 	figures, err := json.MarshalIndent(r.Figures(), "", "  ")
 	if err != nil {
@@ -42,7 +42,7 @@ func JSON(r Record) ([]byte, error) {
 	return fmt.Appendf(nil, "%s,\n  \"record\": %s\n}\n", bytes.TrimSuffix(figures, []byte("\n}")), record), nil
 }
 
-// Write writes the file of a day, at once as a whole.
+// Write writes the file of a day, in one piece.
 func (m Metrics) Write(r Record) error {
 	b, err := JSON(r)
 	if err != nil {
@@ -59,7 +59,7 @@ func (m Metrics) Write(r Record) error {
 	return nil
 }
 
-// Read reads a day. The error is fs.ErrNotExist when there is none.
+// Read reads the record of a day. The error is fs.ErrNotExist when there is none.
 func (m Metrics) Read(date string) (Record, error) {
 	path := m.path(date)
 	info, err := os.Stat(path)
@@ -89,7 +89,7 @@ func (m Metrics) Read(date string) (Record, error) {
 
 func (m Metrics) path(date string) string { return filepath.Join(m.Dir, date+".json") }
 
-// Dates lists the days there are files of, the oldest first.
+// Dates lists the days that have files, the oldest first.
 func (m Metrics) Dates() ([]string, error) {
 	entries, err := os.ReadDir(m.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -105,8 +105,8 @@ func (m Metrics) Dates() ([]string, error) {
 	return dates, nil
 }
 
-// Before is the newest record before a date whose battery without powermgr has a
-// charge, for Options.Before.
+// Before returns the newest record before a date in which the battery without powermgr
+// has a charge, for Options.Before.
 func (m Metrics) Before(date string) (r Record, ok bool) {
 	dates, _ := m.Dates()
 	for _, v := range slices.Backward(dates) {
@@ -120,15 +120,15 @@ func (m Metrics) Before(date string) (r Record, ok bool) {
 	return Record{}, false
 }
 
-// Unfinished is what the file of a day holds of one that went on when it was
+// Unfinished returns the record in the file of a day that was not over when it was
 // written, for Options.Unfinished.
 func (m Metrics) Unfinished(date string) (Record, bool) {
 	r, err := m.Read(date)
 	return r, err == nil && !r.Complete
 }
 
-// Prune removes the files of days that are older than they are kept, and says
-// how many. now is in the home's time.
+// Prune removes the files of days that are past their time, and returns how many. now
+// is in the home's time.
 func (m Metrics) Prune(now time.Time) (removed int, err error) {
 	if m.KeepDays <= 0 {
 		return 0, nil
@@ -152,14 +152,14 @@ func (m Metrics) Prune(now time.Time) (removed int, err error) {
 // file to be written again: a run right after another one finds nothing to do.
 const newsAfter = 15 * time.Minute
 
-// Close is the run of the evening: it writes the files of the days up to last
-// that are on the ramdisk, in live, the recorder's file, and beside it, where
-// there is none yet or there is more to say, and removes those that are too
-// old. It returns the days written, the oldest first; run again at once it
-// returns none. now is in the home's time.
+// Close is run every evening: it writes the files of the days up to last that are on
+// the ramdisk, in live, the recorder's file, and beside it, if there is none yet or
+// there is more to say, and removes those that are too old. It returns the days
+// written, the oldest first; run again at once it returns none. now is in the home's
+// time.
 //
-// A file is written twice: today's, of a day that goes on, and once more when
-// a later run finds that day finished.
+// A file is written twice: once today, for a day that is not over, and once more when a
+// later run finds that day finished.
 func (m Metrics) Close(live, last string, now time.Time) (written []string, err error) {
 	var problems []error
 	for _, path := range append(Finished(live), live) {
@@ -190,8 +190,8 @@ func (m Metrics) wants(r Record) bool {
 	return r.Complete || r.Until.Sub(had.Until) >= newsAfter
 }
 
-// Find is the record of a day: the recorder's as long as it has it, else that
-// of the metrics. The error is fs.ErrNotExist when nobody has it.
+// Find returns the record of a day: the recorder's as long as it has it, and otherwise
+// that of the metrics. The error is fs.ErrNotExist when neither has it.
 func (m Metrics) Find(live, date string) (Record, error) {
 	for _, path := range []string{live, beside(live, date)} {
 		if r, err := Load(path); err == nil && r.Date == date {

@@ -29,7 +29,7 @@ type section struct {
 // unknown is what stands where a figure is not known.
 const unknown = "–"
 
-// Headline is the day in one line, such as for the subject of a mail.
+// Headline describes the day in one line, for example for the subject of a mail.
 func Headline(r Record) string {
 	f := r.Figures()
 	peak, _ := r.elapsed(r.Until)

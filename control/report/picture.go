@@ -20,8 +20,8 @@ const (
 	drawPause = 2 * time.Second  // of the machine's clock, between two: the demo's runs fast
 )
 
-// A Painter draws the records that a Recorder hands to it, and publishes the
-// pictures. To draw takes long on a small machine, and is a part of its own.
+// A Painter draws the records that a Recorder passes to it, and publishes the pictures.
+// Drawing takes long on a small machine, so it is a part of its own.
 type Painter struct {
 	bus    *bus.Bus
 	topics devices.Topics
@@ -30,7 +30,7 @@ type Painter struct {
 	next   chan Record
 }
 
-// NewPainter returns a painter, which does something after each picture: to draw
+// NewPainter returns a painter that calls a function after each picture, since drawing
 // touches a lot of memory.
 func NewPainter(b *bus.Bus, topics devices.Topics, log *slog.Logger, drawn func()) *Painter {
 	return &Painter{bus: b, topics: topics, log: log, drawn: drawn, next: make(chan Record, 1)}
@@ -45,8 +45,8 @@ func (p *Painter) draw(r Record) {
 	p.next <- r
 }
 
-// Run draws until ctx ends; its error is ctx's. A clock that runs faster than
-// the machine's does not wait for a picture.
+// Run draws until ctx ends, and returns ctx's error. A clock that runs faster than the
+// machine's does not wait for a picture.
 func (p *Painter) Run(ctx context.Context) error {
 	var drawing sync.WaitGroup
 	drawing.Go(func() { p.paintAll(ctx) })

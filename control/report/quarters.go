@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A Quarter is a quarter of an hour of a day, in kWh. Nil is unknown: a
-// quarter of which not every sample is known has no figure.
+// A Quarter is a quarter of an hour of a day, in kWh. Nil is unknown: a quarter with
+// any sample missing has no figure.
 type Quarter struct {
 	Start                 time.Time
 	Home, Solar           *float64
@@ -18,7 +18,7 @@ type Quarter struct {
 // QuarterLength is how long one is.
 const QuarterLength = 15 * time.Minute
 
-// Quarters are those of the day of which something is known, in order.
+// Quarters returns the quarters of the day of which something is known, in order.
 func (r Record) Quarters() (all []Quarter) {
 	const samples = int(QuarterLength / Step)
 	for i := 0; i+samples <= r.slots(); i += samples {

@@ -16,11 +16,11 @@ import (
 	"powermgr/devices"
 )
 
-// Version is the version of the format that is written. A record of a later
-// version is not read: it may mean something else by the same words.
+// Version is the version of the format that is written. A record of a later version is
+// not read: the same words may mean something else in it.
 const Version = 1
 
-// MaxSize is the longest record that is read, in bytes; a real one has less
+// MaxSize is the size of the largest record that is read, in bytes; a real one has less
 // than 60,000.
 const MaxSize = 1 << 20
 
@@ -38,16 +38,16 @@ const (
 	longestName    = 64  // of an id or a value, in bytes
 )
 
-// A Record is one local day of the home as the bus told it. Nil is unknown.
-// SCHEMA.md has every field.
+// A Record is one local day of the home, as seen on the bus. Nil is unknown. SCHEMA.md
+// describes every field.
 type Record struct {
 	Version  int       `json:"version"`
 	Date     string    `json:"date"` // local: 2026-07-15
 	Timezone string    `json:"timezone"`
-	From     time.Time `json:"from"`     // nothing was heard of the day before
-	Until    time.Time `json:"until"`    // the last that was heard, or the day's end
+	From     time.Time `json:"from"`     // nothing of the day is known from before this
+	Until    time.Time `json:"until"`    // the last message, or the end of the day
 	Complete bool      `json:"complete"` // the day is over
-	Nodes    []string  `json:"nodes"`    // that kept it, in the order of their turns
+	Nodes    []string  `json:"nodes"`    // those that kept it, in order
 
 	DryRun   bool `json:"dry_run"`  // at any time of the day
 	Disabled bool `json:"disabled"` // at any time of the day
@@ -86,7 +86,7 @@ type Peak struct {
 	Until time.Time `json:"until"` // exclusive
 }
 
-// Charge is how full the battery was, in percent.
+// Charge is the charge of the battery, in percent.
 type Charge struct {
 	Start *Extreme `json:"start"` // the first reading
 	Min   *Extreme `json:"min"`
@@ -115,17 +115,17 @@ type Gap struct {
 	Why   string    `json:"why"`
 }
 
-// Open is what the next message is folded against. It is of no use to readers.
+// Open is what the next message is compared with. It is of no use to readers.
 type Open struct {
 	Last    *Reading `json:"last_reading"` // of the Powerwall
 	OffsetF float64  `json:"offset_f"`
 	Heard   bool     `json:"control_heard"` // there was a control/state
 }
 
-// Encode writes r as it stands in the file.
+// Encode returns r as in its file.
 func Encode(r Record) ([]byte, error) { return json.Marshal(r) }
 
-// Decode reads a record. Errors say why it cannot be used.
+// Decode parses a record. The error says why it cannot be used.
 func Decode(b []byte) (Record, error) {
 	var head struct {
 		Version int `json:"version"`
@@ -149,8 +149,8 @@ func Decode(b []byte) (Record, error) {
 	return r, r.check()
 }
 
-// check refuses what no version of this program has written, and finds out
-// when the day begins and ends.
+// check refuses what no version of this program has written, and determines when the
+// day begins and ends.
 func (r *Record) check() error {
 	zone, err := time.LoadLocation(r.Timezone)
 	if err != nil || r.Timezone == "" {

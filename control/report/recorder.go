@@ -18,74 +18,73 @@ import (
 	"powermgr/devices/durable"
 )
 
-// Role says what this node is in the pair.
+// Role reports what this node is in the pair.
 type Role interface {
 	Active() bool // false: another node keeps the record
 }
 
-// Options are what a Recorder needs; all are required but those that say what
-// their zero value means.
+// Options are what a Recorder needs; all fields are required but those whose comment
+// gives a zero value.
 type Options struct {
 	Bus      *bus.Bus
 	Topics   devices.Topics
 	Calendar rules.Calendar // the home's time, and when power is expensive
-	// File is where the record of the day grows, on the ramdisk. Finished days
-	// stand beside it. Empty: it is in memory alone.
+	// File is where the day's record is kept, on the ramdisk. Finished days are beside
+	// it. Empty: it is only in memory.
 	File string
 	Node string
 	Role Role
 	Log  *slog.Logger
 
-	// Thermostats are the ids on topics of those that are controlled.
+	// Thermostats are the topic ids of those that are controlled.
 	Thermostats []string
 	Assumptions Assumptions // of the battery without powermgr
 	Tariff      Tariff      // zero: nothing is said in money
 	// Unit is what the owner reads temperatures in. Empty: °F, and each thermostat's
-	// own.
+	// own unit.
 	Unit devices.Unit
-	// Before is the newest record before a date, for a day of which there is none on
-	// the ramdisk: the battery without powermgr goes on from it, and what the month
-	// has come to. ok is false if there is none. Nil: there never is.
+	// Before returns the newest record before a date, for a day that has none on the
+	// ramdisk: the battery without powermgr, and the results of the month, continue
+	// from it. ok is false if there is none. Nil: there never is.
 	Before func(date string) (r Record, ok bool)
-	// Unfinished is what is left elsewhere of a day of which there is none on
-	// the ramdisk, such as after a reboot in its last half hour; ok is false if
-	// there is nothing. Nil: there never is.
+	// Unfinished returns what is stored elsewhere of a day that has no record on the
+	// ramdisk, such as after a reboot in its last half hour; ok is false if there is
+	// nothing. Nil: there never is.
 	Unfinished func(date string) (r Record, ok bool)
 	// Painter draws the day. Nil: it is not drawn.
 	Painter *Painter
 }
 
-// A Recorder keeps the record of the day while this node is the active one. It
-// holds one record; on standby none, since the other node's file is put in the
-// place of its own.
+// A Recorder keeps the record of the day while this node is the active one. On standby
+// it holds no record, since the other node's file replaces its own.
 type Recorder struct {
 	Options
 	sub          *bus.Subscription
 	day          *Record   // nil: on standby
-	changed      bool      // since it was saved
-	saved        time.Time // or tried to
-	urgent       bool      // what changed is more than readings: it is saved soon
-	dropped      int       // messages that the record knows to be lost
+	changed      bool      // since it was last saved
+	saved        time.Time // when it was last saved, or that was tried
+	urgent       bool      // the change is more than readings, so it is saved soon
+	dropped      int       // lost messages that the record already counts
 	failing      bool
-	todayAt      time.Time // when what the day has come to was published
-	todayPayload []byte    // as it was
-	todayCurrent bool      // today is of all that the day holds
-	drawAt       time.Time // when the day is drawn next; zero: it was not yet
+	todayAt      time.Time // when control/today was last published
+	todayPayload []byte    // its payload
+	todayCurrent bool      // todayPayload covers everything in day
+	drawAt       time.Time // when the day is drawn next; zero: it was not drawn yet
 }
 
 const (
 	saveEvery       = time.Minute
-	saveUrgentEvery = 2 * time.Second  // for what would not be said again
-	checkRoleEvery  = 10 * time.Minute // should a change of standing have been missed
+	saveUrgentEvery = 2 * time.Second  // for messages that are not repeated
+	checkRoleEvery  = 10 * time.Minute // in case a change of role was missed
 	maxFinished     = 3                // days on the ramdisk
 )
 
-// New returns a recorder that has subscribed already.
+// New returns a recorder that is already subscribed.
 func New(o Options) *Recorder {
 	return &Recorder{Options: o, sub: o.Bus.Subscribe("report", append(filters(o.Topics), bus.Role)...)}
 }
 
-// Run records until ctx ends, and saves what it has then. Its error is ctx's.
+// Run records until ctx ends, then saves, and returns ctx's error.
 func (r *Recorder) Run(ctx context.Context) error {
 	defer r.sub.Close()
 	defer func() {
@@ -110,13 +109,13 @@ func (r *Recorder) Run(ctx context.Context) error {
 	}
 }
 
-// isUrgent reports whether a message tells what no later one does.
+// isUrgent reports whether a message says something that no later one will repeat.
 func isUrgent(levels []string) bool {
 	last := "/" + levels[len(levels)-1]
 	return last == devices.Set || last == devices.ResultSuffix || last == "/"+devices.EventLeaf
 }
 
-// saveInterval is how long what has changed may wait.
+// saveInterval returns how long a change may wait to be saved.
 func (r *Recorder) saveInterval() time.Duration {
 	if r.urgent {
 		return saveUrgentEvery
@@ -124,7 +123,7 @@ func (r *Recorder) saveInterval() time.Duration {
 	return saveEvery
 }
 
-// nextWake is when something is to be done though no message came.
+// nextWake returns when there is something to do even if no message comes.
 func (r *Recorder) nextWake(now time.Time) time.Time {
 	at := now.Add(checkRoleEvery)
 	if r.day == nil {
@@ -142,8 +141,8 @@ func (r *Recorder) nextWake(now time.Time) time.Time {
 	return at
 }
 
-// update does what is due at now: the other node takes over or this one does,
-// the day is over, the record is to be saved.
+// update does what is due at now: a change of the active node, the end of the day, a
+// save.
 func (r *Recorder) update(now time.Time) {
 	if !r.Role.Active() {
 		r.day, r.changed, r.dropped, r.drawAt, r.todayAt, r.todayPayload, r.todayCurrent = nil, false, r.sub.Dropped(), time.Time{}, time.Time{}, nil, false
@@ -164,8 +163,8 @@ func (r *Recorder) update(now time.Time) {
 	r.paint(now)
 }
 
-// open goes on with the record of the day of now, or begins it. One of another
-// day that is held or in the file is closed first.
+// open continues the record of the day of now, or begins one. A record of another day,
+// in memory or in the file, is closed first.
 func (r *Recorder) open(now time.Time) {
 	if r.day == nil {
 		r.day = r.load(r.File)
@@ -209,8 +208,8 @@ func (r *Recorder) open(now time.Time) {
 	}
 }
 
-// begin is the record of a day that has none yet, and goes on with what the day before
-// left: old, or the one that Before knows.
+// begin returns the record of a new day, which continues from the day before: old, or
+// the one that Before has.
 func (r *Recorder) begin(today Record, old *Record, now time.Time) *Record {
 	day := &today
 	if old != nil {
@@ -224,8 +223,8 @@ func (r *Recorder) begin(today Record, old *Record, now time.Time) *Record {
 	return day
 }
 
-// noteNewProcess tells the record that another process goes on with it, which counts
-// its calls on its own.
+// noteNewProcess tells the record that another process continues it, whose call counts
+// start over.
 func (r *Record) noteNewProcess() {
 	for name, v := range r.Vendors {
 		v.CallsSeen = nil
@@ -233,7 +232,7 @@ func (r *Record) noteNewProcess() {
 	}
 }
 
-// close ends a day and puts it beside the live record. The oldest give way.
+// close ends a day and puts it beside the live record. The oldest ones are removed.
 func (r *Recorder) close(d *Record) {
 	d.finish()
 	if r.File == "" {
@@ -248,7 +247,7 @@ func (r *Recorder) close(d *Record) {
 	}
 }
 
-// finished is the file of a day that is over.
+// finished returns the file of a day that is over.
 func (r *Recorder) finished(date string) string { return beside(r.File, date) }
 
 func beside(live, date string) string {
@@ -256,8 +255,7 @@ func beside(live, date string) string {
 	return strings.TrimSuffix(live, ext) + "-" + date + ext
 }
 
-// Finished lists the files of finished days beside the live record, the oldest
-// first.
+// Finished lists the files of finished days beside the live record, the oldest first.
 func Finished(live string) (all []string) {
 	entries, err := os.ReadDir(filepath.Dir(live))
 	if err != nil {
@@ -282,7 +280,7 @@ func (r *Recorder) save() {
 	r.saved, r.changed, r.urgent = r.Bus.Now(), !r.write(r.File, *r.day), false
 }
 
-// write reports whether it could.
+// write writes a record, and reports whether it could.
 func (r *Recorder) write(path string, d Record) bool {
 	if r.File == "" {
 		return true
@@ -302,8 +300,8 @@ func (r *Recorder) write(path string, d Record) bool {
 	return err == nil
 }
 
-// load reads a record; nil: there is none. One that cannot be used is set
-// aside, in the place of an earlier one, and survived.
+// load reads a record; nil: there is none. One that cannot be used is set aside, in
+// place of an earlier one.
 func (r *Recorder) load(path string) *Record {
 	if r.File == "" {
 		return nil
@@ -320,8 +318,7 @@ func (r *Recorder) load(path string) *Record {
 	return nil
 }
 
-// Load reads the record in a file. The error is fs.ErrNotExist when there is
-// none.
+// Load reads the record in a file. The error is fs.ErrNotExist when there is none.
 func Load(path string) (Record, error) {
 	info, err := os.Stat(path)
 	switch {

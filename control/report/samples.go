@@ -8,9 +8,9 @@ import (
 	"powermgr/devices"
 )
 
-// Samples are the day on a grid of five minutes since its beginning: 288 of
-// them, 276 and 300 on the days on which the clock changes. Each is the last
-// reading in its five minutes.
+// Samples are the day in steps of five minutes from its beginning: 288 of them, or 276
+// and 300 on the days on which the clock changes. Each is the last reading in its five
+// minutes.
 type Samples struct {
 	Charge  Series `json:"battery_percent"`
 	Reserve Series `json:"reserve_percent"`
@@ -20,10 +20,10 @@ type Samples struct {
 	Battery Series `json:"battery_w"` // + discharges
 }
 
-// Step is between two samples.
+// Step is the time between two samples.
 const Step = 5 * time.Minute
 
-// A Series is a row of samples. NaN is unknown, in JSON null.
+// A Series is a row of samples. NaN is unknown, and null in JSON.
 type Series []float64
 
 // MarshalJSON writes null for what is unknown.

@@ -8,7 +8,7 @@ import (
 // width is the longest line of the report as text.
 const width = 78
 
-// Text is the report of a day as text, in lines of at most 78 characters.
+// Text renders the report of a day as text, in lines of at most 78 characters.
 func Text(r Record) string { return paged(r).text() }
 
 func (p page) text() string {

@@ -36,7 +36,7 @@ type Today struct {
 	Forecast *Accuracy `json:"forecast"`
 }
 
-// A Month is what its days have come to, today included.
+// A Month is the total of its days, today included.
 type Month struct {
 	Start    time.Time `json:"start"`
 	Days     int       `json:"days"` // that were recorded
@@ -44,7 +44,7 @@ type Month struct {
 	Saved    *float64  `json:"saved"`
 }
 
-// Earlier is what goes on from the days before: what those of the month have come to.
+// Earlier is the total of the earlier days of the month.
 type Earlier struct {
 	Days     int      `json:"days"`
 	SavedKWh *float64 `json:"saved_kwh"` // see Today
@@ -92,7 +92,7 @@ func sum(all ...*float64) (to *float64) {
 	return to
 }
 
-// Today is what r has come to so far.
+// Today returns the results of r so far.
 func (r Record) Today() Today {
 	f := r.Figures()
 	y, m, _ := r.noon().Date()
@@ -112,10 +112,10 @@ func (r Record) Today() Today {
 	return t
 }
 
-// publishTodayEvery is how often what the day has come to is published at most.
+// publishTodayEvery is the least time between two publications of control/today.
 const publishTodayEvery = time.Minute
 
-// publishToday publishes what the day has come to, if that has changed.
+// publishToday publishes control/today if it has changed.
 func (r *Recorder) publishToday(now time.Time) {
 	if since := now.Sub(r.todayAt); r.todayCurrent || since >= 0 && since < publishTodayEvery {
 		return

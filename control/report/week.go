@@ -9,11 +9,11 @@ import (
 	"powermgr/control/rules"
 )
 
-// A Week is the first days of a dry run: what powermgr would have done in them
-// and what that would have saved.
+// A Week is the first days of a dry run: what powermgr would have done in them, and
+// what that would have saved.
 type Week struct {
 	Days []Record // the oldest first; at least one
-	// DryRunDays has what each of Days would have come to. Empty: it is not known.
+	// DryRunDays are the results for each of Days. Empty: unknown.
 	DryRunDays []DryRunDay
 	// Saved is what powermgr would have saved in all Days, less than 0 if it would
 	// have cost more. Nil: there are no prices.
@@ -31,7 +31,7 @@ type DryRunDay struct {
 	With, Alone         float64
 }
 
-// WeekHeadline is the week in one line, such as for the subject of a mail.
+// WeekHeadline describes the week in one line, for example for the subject of a mail.
 func WeekHeadline(w Week) string {
 	if len(w.DryRunDays) == 0 {
 		return days(len(w.Days)) + " of dry run: not enough data to compare"
@@ -54,10 +54,10 @@ func (w Week) peaks() (with, alone float64) {
 	return with, alone
 }
 
-// WeekText is the week as text, in lines of at most 78 characters.
+// WeekText renders the week as text, in lines of at most 78 characters.
 func WeekText(w Week) string { return w.paged().text() }
 
-// WeekHTML is the week as a page for a phone, a mail or a browser.
+// WeekHTML renders the week as a page for a phone, a mail or a browser.
 func WeekHTML(w Week) ([]byte, error) { return w.paged().html("") }
 
 func (w Week) paged() page {
