@@ -2,8 +2,8 @@ package plan
 
 import "time"
 
-// Comfort is what is planned for the thermostats around a peak: how far they are to be
-// cooled below their set points, from how long before it, and how far set back in it.
+// Comfort is the plan for the thermostats around a peak: how far to cool below their
+// set points, how long before the peak to begin, and how far to set them back in it.
 type Comfort struct {
 	// Planned is false where the fixed rule is to decide; Reason then says why.
 	Planned     bool        `json:"planned"`
@@ -26,5 +26,5 @@ type Candidate struct {
 	Cost float64 `json:"cost"`
 }
 
-// Lead is how long before the peak it is precooled.
+// Lead returns how long before the peak precooling begins.
 func (c Candidate) Lead() time.Duration { return time.Duration(c.LeadMinutes) * time.Minute }

@@ -1,50 +1,51 @@
-// Package plan looks ahead: which reserve the battery should have in each half
-// hour to come, so that expensive hours are carried by what is stored and the
-// sun is not wasted.
+// Package plan looks ahead: it finds the reserve that the battery should have in each
+// of the coming half hours, so that stored energy covers the expensive hours and no sun
+// is wasted.
 //
 // # For an owner
 //
-// A Powerwall in self_consumption decides its power by itself. powermgr moves one
-// thing: the reserve. Below the reserve the battery fills, from the sun and, where
-// the owner allows it, from the grid; at the reserve it holds; above it, it serves
-// the home. So a plan is a course of reserves, two or three changes a day:
+// A Powerwall in self_consumption decides its power by itself. powermgr changes only
+// the reserve. Below the reserve the battery charges, from the sun and, if the owner
+// allows it, from the grid; at the reserve it holds its charge; above it, it supplies
+// the home. So a plan is a series of reserves, with two or three changes a day:
 //
 //   - hold what a more expensive hour will need;
-//   - fill only what sun and cheap hours will not bring by themselves;
-//   - let go in expensive hours.
+//   - charge only what the sun and cheap hours will not provide by themselves;
+//   - discharge in expensive hours.
 //
 // Every half hour has a reason, such as "hold 62 %: the expensive hours from 16:00
-// need 8.4 kWh and the sun leaves over 3.1 kWh until then". What the battery saves
-// in money is not all that counts: a kWh from the grid in expensive hours counts
-// more than its price by settings.plan.peak_weight_per_kwh, since the owner wants
-// the peak clean before he wants it cheap.
+// need 8.4 kWh and the sun leaves over 3.1 kWh until then". Money is not all that
+// counts: a kWh from the grid in expensive hours counts
+// settings.plan.peak_weight_per_kwh more than its price, since staying off the grid in
+// the peak matters more to the owner than a low bill.
 //
 // # For an engineer
 //
 // It is stochastic dynamic programming, backwards from the end, over the state of
-// charge: 45 levels with straight lines between them, half hours, 36 hours. What is
-// to come is not one forecast but up to 24 courses of load and sun, whole past days
-// that were like today (package forecast), each with its weight. In each slot, for
-// each charge, the reserve is taken whose cost is lowest on average over the
-// courses: of letting go, holding, and filling slowly or fast. What is left at the
-// end is worth 0.9 of the lowest price, or the plan would empty the battery before
-// its horizon; a change has to gain more than a cent, or it would flap.
+// charge: 45 levels with linear interpolation, half hours, 36 hours. The future is not
+// one forecast but up to 24 courses of load and sun, whole past days that were like
+// today (package forecast), each with a weight. In each slot, for each charge, the
+// reserve with the lowest cost on average over the courses is chosen: discharge, hold,
+// or charge slowly or fast. Energy left at the end is worth 0.9 of the lowest price, or
+// the plan would empty the battery before its horizon; a change has to gain more than a
+// cent, or the reserve would flap.
 //
-// Solve keeps what each charge is worth at each time, for each course. Ask then
-// finds the reserve for what is known at a moment, to a percent, in well under a
-// millisecond: the planner asks every five minutes between plans. Outline lays the
-// whole course out for people, and counts what it costs beside the rule and beside
-// a battery that is left alone: the same courses, the same model (package battery),
-// less what is left.
+// Solve stores the value of each charge at each time, for each course. Ask then finds
+// the reserve for what is known at the moment, to a percent, in well under a
+// millisecond: the planner asks every five minutes between plans. Outline shows people
+// the whole plan, and compares its cost with that of the rule and of a battery that is
+// left alone: with the same courses and the same model (package battery), minus the
+// value of what is left.
 //
 // A plan with its courses, outline and reasons takes about 10 ms and 1 MB on one
 // core (BenchmarkPlan of package planner).
 //
 // # Thermostats
 //
-// A house keeps warmth and cold, as a battery does. Package thermal fits a model of
-// each thermostat's zone to the readings of the last two weeks: how fast it follows the
-// outdoors and its own walls, what sun and people add, what a compressor moves and draws.
+// A house stores heat and cold as a battery stores energy. Package thermal fits a model
+// of each thermostat's zone to the readings of the last two weeks: how fast it follows
+// the temperature outside and that of its own walls, how much sun and people add, and
+// how much a compressor moves and draws.
 // The planner then tries a few ways to set the thermostats around the next peak: precool
 // by 2 or 3 °F for 1, 2 or 3 hours or not at all, and set back by as many steps as the
 // fixed rule has thresholds, or by none. Each is run through the plan of the battery with
@@ -58,8 +59,8 @@
 //
 // # What it is not
 //
-// It commands nothing. Package planner makes plans as the daemon runs, and package
-// rules decides what becomes of them (planned.go): whoever commands the battery,
-// people and overrides come first, a plan has bounds and a number of changes a day,
-// and where there is none to go by, the calendar decides. It is pure: the same inputs give the same plan.
+// It commands nothing. Package planner makes plans while the daemon runs, and package
+// rules decides what to do with them (planned.go): whoever controls the battery, people
+// and overrides come first, a plan has limits and a number of changes a day, and without
+// a usable plan the calendar decides. It is pure: the same inputs give the same plan.
 package plan

@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// A Plan is what is planned, for people and for the rules: the payload of
-// control/plan. Where there is nothing to go by, Reserve is nil, Reason says why,
-// and there are no slots.
+// A Plan is the plan for people and for the rules: the payload of control/plan. If
+// there is none, Reserve is nil, Reason says why, and there are no slots.
 type Plan struct {
 	Made     time.Time `json:"made_at"`
 	Decided  time.Time `json:"decided_at"`      // when the reserve was last asked for
@@ -24,7 +23,7 @@ type Plan struct {
 	Slots       []Ahead   `json:"slots"`
 }
 
-// Known is what a plan was made of.
+// Known is what a plan was made from.
 type Known struct {
 	HistoryDays   int     `json:"history_days"`
 	Courses       int     `json:"courses"` // ways in which the time ahead may go
@@ -37,8 +36,8 @@ type Known struct {
 
 }
 
-// Expected is what the time ahead is expected to come to, on average over the
-// courses: under the plan, under the rule, and with the battery left alone.
+// Expected is the expected result of the time ahead, on average over the courses: under
+// the plan, under the rule, and with the battery left alone.
 type Expected struct {
 	Hours   float64 `json:"hours"`
 	Plan    Outcome `json:"plan"`
@@ -46,8 +45,8 @@ type Expected struct {
 	Nothing Outcome `json:"nothing"`
 }
 
-// An Outcome is a bill, less what the energy left in the battery is worth, and
-// the import in the expensive hours that run or come next.
+// An Outcome is a bill, minus the value of the energy left in the battery, and the
+// import in the current or next expensive hours.
 type Outcome struct {
 	Bill       float64 `json:"bill"`
 	PeakImport float64 `json:"peak_import_kwh"`
@@ -66,7 +65,7 @@ type Ahead struct {
 	Reason    string    `json:"reason"`
 }
 
-// A Fixed rule has one reserve in expensive hours and one outside, in percent.
+// A Fixed rule has one reserve in expensive hours and one at other times, in percent.
 type Fixed struct{ Peak, OffPeak int }
 
 func (f Fixed) at(s Slot) int {
@@ -76,8 +75,7 @@ func (f Fixed) at(s Slot) int {
 	return f.OffPeak
 }
 
-// An Outlook is what a plan is compared with, and in which time its reasons are
-// told.
+// An Outlook is what a plan is compared with, and the time zone of its reasons.
 type Outlook struct {
 	Rule  Fixed
 	Alone int // reserve of a battery that is left alone, percent
@@ -85,9 +83,9 @@ type Outlook struct {
 	Now   Question // of the first slot
 }
 
-// Outline lays out what the values lead to, slot by slot. A later slot is decided
-// as it looks now; when it comes, more is known. The reserve is at most that of
-// the rule: the rules allow no more.
+// Outline returns what the values lead to, slot by slot. A later slot is decided as it
+// looks now; when it comes, more is known. The reserve is at most that of the rule: the
+// rules allow no more.
 func (v *Values) Outline(o Outlook) (slots []Ahead, e Expected) {
 	n, capacity := len(v.in.Slots), v.in.Battery.CapacityKWh
 	most := Fixed{max(o.Rule.Peak, v.in.Options.MinReserve), max(o.Rule.OffPeak, v.in.Options.MinReserve)}
@@ -127,7 +125,7 @@ func (v *Values) Outline(o Outlook) (slots []Ahead, e Expected) {
 	return slots, e
 }
 
-// all is the same charge in each course.
+// all returns the same charge for each course.
 func (v *Values) all(kWh float64) []float64 {
 	out := make([]float64, len(v.weight))
 	for c := range out {
@@ -143,8 +141,8 @@ func (v *Values) mean(of []float64) (sum float64) {
 	return sum
 }
 
-// live lets each course have slot t under a reserve, and returns what is drawn
-// from the grid on average.
+// live applies a reserve in slot t to each course, and returns the average energy drawn
+// from the grid.
 func (v *Values) live(t int, stored []float64, percent int, o *Outcome, peak stretch) (mean float64) {
 	for c, w := range v.weight {
 		var grid float64
@@ -162,7 +160,7 @@ func (v *Values) live(t int, stored []float64, percent int, o *Outcome, peak str
 	return mean
 }
 
-// finish takes off what is left in the battery.
+// finish subtracts the value of what is left in the battery.
 func (v *Values) finish(stored []float64, o *Outcome) {
 	cheap := math.Inf(1)
 	for _, s := range v.in.Slots {
@@ -174,12 +172,12 @@ func (v *Values) finish(stored []float64, o *Outcome) {
 
 func round(v, steps float64) float64 { return math.Round(v*steps) / steps }
 
-// A stretch is some slots: from the first, to before the end. Empty: there are none.
+// A stretch is a range of slots, without its end. Empty: there are none.
 type stretch struct{ from, to int }
 
 func (s stretch) has(t int) bool { return s.from <= t && t < s.to }
 
-// peak are the expensive slots that run at t or come next.
+// peak returns the expensive slots that contain t or come next.
 func (v *Values) peak(t int) stretch {
 	n := len(v.in.Slots)
 	for t < n && !v.in.Slots[t].Expensive {
@@ -192,8 +190,8 @@ func (v *Values) peak(t int) stretch {
 	return p
 }
 
-// Peak is when the expensive hours that run at a slot or come next begin and
-// end; ok is false if there are none.
+// Peak returns when the expensive hours that contain a slot or come next begin and end;
+// ok is false if there are none.
 func (v *Values) Peak(slot int) (start, end time.Time, ok bool) {
 	p := v.peak(slot)
 	if p.from == p.to {
@@ -202,7 +200,7 @@ func (v *Values) Peak(slot int) (start, end time.Time, ok bool) {
 	return v.in.Slots[p.from].Start, v.in.Slots[p.to-1].Start.Add(v.in.Length), true
 }
 
-// Reason says why a reserve is right in slot t for a charge in kWh: what the
+// Reason explains why a reserve is right in slot t for a charge in kWh: what the
 // battery does, what the expensive hours ahead need, and what the sun brings until
 // then.
 func (v *Values) Reason(t, reserve int, stored float64, zone *time.Location) string {
@@ -247,7 +245,7 @@ func (v *Values) Reason(t, reserve int, stored float64, zone *time.Location) str
 	return text
 }
 
-// clock is a time as people of the home say it on the day of another.
+// clock formats a time for people, relative to another.
 func clock(t, of time.Time, zone *time.Location) string {
 	t, of = t.In(zone), of.In(zone)
 	if t.YearDay() == of.YearDay() {

@@ -9,7 +9,7 @@ import (
 	"powermgr/control/forecast"
 )
 
-// A Slot is a stretch of the time ahead with its prices, per kWh.
+// A Slot is a part of the time ahead with its prices, per kWh.
 type Slot struct {
 	Start     time.Time
 	Import    float64
@@ -17,28 +17,28 @@ type Slot struct {
 	Expensive bool // an hour in which the owner wants no power from the grid
 }
 
-// Options are the owner's wishes.
+// Options are the owner's preferences.
 type Options struct {
-	PeakWeight float64 // what a kWh from the grid in expensive hours costs on top, in the currency
+	PeakWeight float64 // extra cost of a kWh from the grid in expensive hours, in the currency
 	MinGain    float64 // a change of the reserve has to gain more than this
 	MinReserve int     // percent; never planned below
 }
 
-// DefaultOptions are those of an owner who has said nothing.
+// DefaultOptions returns the options of an owner who has configured none.
 func DefaultOptions() Options { return Options{PeakWeight: 0.4, MinGain: 0.01} }
 
-// Inputs are all that a plan depends on: the same inputs give the same plan.
+// Inputs are everything that a plan depends on: the same inputs give the same plan.
 type Inputs struct {
 	Battery battery.Model
 	Slots   []Slot // from now on
 	Length  time.Duration
 	Courses []forecast.Course
 	Options Options
-	// Levels is into how many charges the battery is divided; between two of
-	// them the value follows a straight line. 0: 45.
+	// Levels is how many charge levels the battery is divided into; values in between
+	// are interpolated. 0: 45.
 	Levels int
-	// After is the cost from the end on, of each level and course, as Beginning
-	// has it of the time that follows. Nil: what is left saves buying it at 0.9 of
+	// After is the cost from the end on, for each level and course, as returned by
+	// Beginning for the time that follows. Nil: what is left saves buying it at 0.9 of
 	// the lowest price.
 	After []float64
 }
@@ -51,12 +51,12 @@ const (
 
 const usualLevels = 45
 
-// leftWorth is what is left in the battery at the end is worth, as a share of
-// the lowest price: it saves buying that, but not before it is needed.
+// leftWorth is the value of the energy left at the end, as a share of the lowest price:
+// it saves buying that, but not before it is needed.
 const leftWorth = 0.9
 
-// A Values knows what each charge at each time is worth, for each course. It
-// is kept between plans and asked with what is known by then.
+// A Values has the value of each charge at each time, for each course. It is kept
+// between plans, and asked again with what is known by then.
 type Values struct {
 	in     Inputs
 	weight []float64   // of each course
@@ -71,7 +71,7 @@ type Values struct {
 // ErrNothing says that there is nothing to plan with.
 var ErrNothing = errors.New("a plan needs slots, courses for each of them, and a battery")
 
-// Solve works out what each charge is worth, backwards from the end.
+// Solve calculates the value of each charge, backwards from the end.
 func Solve(in Inputs) (*Values, error) {
 	if len(in.Slots) == 0 || len(in.Courses) == 0 || in.Battery.CapacityKWh <= 0 || in.Length <= 0 {
 		return nil, ErrNothing
@@ -92,11 +92,11 @@ func Solve(in Inputs) (*Values, error) {
 	return v, nil
 }
 
-// Beginning is the cost from the first slot on, of each level and course.
+// Beginning returns the cost from the first slot on, for each level and course.
 func (v *Values) Beginning() []float64 { return v.back(0) }
 
-// back is the cost from slot t on, of each level and course, by that from the
-// next one on.
+// back calculates the cost from slot t on, for each level and course, from that of the
+// next slot.
 func (v *Values) back(t int) []float64 {
 	k := len(v.weight)
 	cost := make([]float64, v.levels*k)
@@ -157,7 +157,7 @@ func prepare(in Inputs) *Values {
 	return v
 }
 
-// left is the cost from the end on: less, the more is left.
+// left returns the cost from the end on: the more is left, the lower it is.
 func (v *Values) left() []float64 {
 	cheap := math.Inf(1)
 	for _, s := range v.in.Slots {
@@ -178,7 +178,7 @@ func (v *Values) left() []float64 {
 	return cost
 }
 
-// stored is the charge of level i, in kWh.
+// stored returns the charge of level i, in kWh.
 func (v *Values) stored(i int) float64 {
 	return float64(i) * v.in.Battery.CapacityKWh / float64(v.levels-1)
 }
@@ -189,8 +189,7 @@ const (
 	full    = 100
 )
 
-// settable is the reserve in kWh that can be asked for, for one that is
-// wanted.
+// settable returns the reserve in kWh that can be requested for one that is wanted.
 func (v *Values) settable(kWh float64) float64 {
 	switch c := v.in.Battery.CapacityKWh; {
 	case kWh > c*highest/100:
@@ -200,8 +199,8 @@ func (v *Values) settable(kWh float64) float64 {
 	}
 }
 
-// choices are the reserves worth trying at a charge, in kWh: serve the home,
-// hold, and fill slowly or fast.
+// choices returns the reserves worth trying at a charge, in kWh: supply the home, hold,
+// and charge slowly or fast.
 func (v *Values) choices(stored float64) [4]float64 {
 	reach := v.in.Battery.PowerKW * v.in.Length.Hours() * v.in.Battery.OneWay
 	return [4]float64{
@@ -209,15 +208,15 @@ func (v *Values) choices(stored float64) [4]float64 {
 	}
 }
 
-// fillable reports whether energy bought in slot t can save buying it at a price
-// that is higher by more than what is lost, or is paid for.
+// fillable reports whether energy bought in slot t can replace buying it at a price
+// that is higher by more than the losses, or is itself paid for.
 func (v *Values) fillable(t int) bool {
 	return v.in.After != nil || v.buy[t] < 0 || v.most[t]*v.in.Battery.OneWay*v.in.Battery.OneWay > v.buy[t]
 }
 
-// expect is what slot t and all that comes after it costs with the battery as it
-// is, on average, given what the home draws net of the sun in each course. The cost
-// in each course goes to out.
+// expect returns the average cost of slot t and everything after it with the battery as
+// it is, given the home's net draw in each course. The cost in each course is written
+// to out.
 func (v *Values) expect(t int, held battery.Held, net, out []float64) float64 {
 	sum := 0.0
 	next, buy, sell := v.cost[t+1], v.buy[t], v.in.Slots[t].Export
@@ -240,7 +239,7 @@ func (v *Values) expect(t int, held battery.Held, net, out []float64) float64 {
 	return sum
 }
 
-// percents are the reserves that can be asked for.
+// percents returns the reserves that can be requested.
 func (v *Values) percents() []int {
 	var all []int
 	for p := v.in.Options.MinReserve; p <= highest; p++ {
@@ -257,10 +256,9 @@ type Question struct {
 	NetKWh    *float64 // what the home draws net of the sun in this slot; nil: as the courses have it
 }
 
-// Ask is the reserve to ask for, in percent, and what is to be expected of it:
-// the cost from that slot on. The reserve in force stays unless another gains
-// more than MinGain. Of those that come to the same in this slot, it is the one
-// that is best to stay with.
+// Ask returns the reserve to request, in percent, and the expected cost from that slot
+// on. The reserve in force stays unless another one gains more than MinGain. Of several
+// with the same result in this slot, it returns the one that is best to keep.
 func (v *Values) Ask(q Question) (reserve int, cost float64) {
 	net := v.net[q.Slot]
 	if q.NetKWh != nil {
@@ -295,11 +293,11 @@ func (v *Values) Ask(q Question) (reserve int, cost float64) {
 	return reserve, cost
 }
 
-// stayFor is for how many slots a reserve is looked at that may stay.
+// stayFor is how many slots ahead a reserve is evaluated for being kept.
 const stayFor = 5
 
-// staying is the cost, on average, of keeping a reserve for the next slots, as
-// long as the price stays as well.
+// staying returns the average cost of keeping a reserve for the next slots, as long as
+// the price stays the same.
 func (v *Values) staying(q Question, reserve float64, net []float64) float64 {
 	last := q.Slot
 	for last+1 < len(v.in.Slots) && last+1 < q.Slot+stayFor && v.buy[last+1] == v.buy[q.Slot] {
@@ -321,8 +319,8 @@ func (v *Values) staying(q Question, reserve float64, net []float64) float64 {
 	return sum
 }
 
-// price is what it costs to draw from the grid in slot t; negative for what is
-// fed in.
+// price returns the cost of drawing from the grid in slot t; negative for energy that
+// is exported.
 func (v *Values) price(t int, kWh float64) float64 {
 	if kWh > 0 {
 		return kWh * v.buy[t]
@@ -330,7 +328,7 @@ func (v *Values) price(t int, kWh float64) float64 {
 	return kWh * v.in.Slots[t].Export
 }
 
-// worth is the cost from slot t on with that charge, in course c.
+// worth returns the cost from slot t on with that charge, in course c.
 func (v *Values) worth(t, c int, stored float64) float64 {
 	at := stored * float64(v.levels-1) / v.in.Battery.CapacityKWh
 	i, k := min(int(at), v.levels-2), len(v.weight)

@@ -23,7 +23,7 @@ const (
 // Names lists the policies.
 func Names() []string { return []string{NoBattery, Alone, Rule, Planned, Foresight} }
 
-// Setup is the battery, and how it is steered.
+// Setup is the battery and how it is controlled.
 type Setup struct {
 	Battery  battery.Model
 	Plan     plan.Options
@@ -39,19 +39,20 @@ type Setup struct {
 	Progress func(done, all int)
 }
 
-// A Comparison is what the policies made of the same year.
+// A Comparison has the results of the policies for the same year.
 type Comparison struct {
 	Days    float64           `json:"days"`
 	Gaps    float64           `json:"unknown_hours"`
 	Results map[string]Result `json:"results"`
 }
 
-// minWay is the shortest way that a share of it says something about, as a share
-// of the bill without a battery or in self-consumption, the larger of the two.
+// minWay is the least difference between self-consumption and foresight of which a
+// share is meaningful, as a share of the bill without a battery or in self-consumption,
+// whichever is larger.
 const minWay = 0.005
 
-// Way is how much of the way from self-consumption to foresight a policy went:
-// 1 is all of it. ok is false where there is hardly a way to go.
+// Way returns how much of the possible saving, from self-consumption to foresight, a
+// policy achieved: 1 is all of it. ok is false if there is hardly anything to save.
 func (c Comparison) Way(policy string) (share float64, ok bool) {
 	alone, a := c.Results[Alone]
 	best, b := c.Results[Foresight]
@@ -63,11 +64,10 @@ func (c Comparison) Way(policy string) (share float64, ok bool) {
 	return (alone.Bill - r.Bill) / (alone.Bill - best.Bill), true
 }
 
-// perTick is after how many slots Progress is told: a day.
+// perTick is how many slots there are between calls of Progress: a day.
 const perTick = int(24 * time.Hour / Step)
 
-// Compare lives the year under each policy, side by side on the cores there
-// are.
+// Compare replays the year under each policy, in parallel on the available cores.
 func (y Year) Compare(s Setup) (Comparison, error) {
 	c := Comparison{Results: map[string]Result{}}
 	for _, slot := range y.Slots[y.Start:] {

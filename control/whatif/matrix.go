@@ -16,8 +16,8 @@ type Case struct {
 	Comparison `json:"comparison"`
 }
 
-// Steered is the policy that a case is judged by: the best that an owner can
-// have, of those that were lived.
+// Steered returns the policy that a case is judged by: the best one that an owner can
+// use, among those that were replayed.
 func (c Case) Steered() (string, Result, bool) {
 	for _, name := range []string{Planned, Rule, Alone} {
 		if r, ok := c.Results[name]; ok {
@@ -27,9 +27,8 @@ func (c Case) Steered() (string, Result, bool) {
 	return "", Result{}, false
 }
 
-// Sentences say what a matrix of cases comes to: how much the best way to steer
-// saves, which tariff suits, and what another battery saves. money writes an
-// amount.
+// Sentences describes the result of a matrix of cases: how much the best strategy
+// saves, which tariff fits, and what another battery saves. money formats an amount.
 func Sentences(cases []Case, money func(float64) string) []string {
 	var all []string
 	for _, c := range cases {
@@ -53,8 +52,9 @@ func Sentences(cases []Case, money func(float64) string) []string {
 	return all
 }
 
-// against says what a case saves beside an earlier one that differs from it, and from the
-// first, in the tariff or in the battery alone; empty for every other pair.
+// against describes what a case saves compared with an earlier one that differs from
+// it, and from the first, only in the tariff or the battery; empty for every other
+// pair.
 func (c Case) against(o, first Case, saved float64, money func(float64) string) string {
 	less, saves := "less", "saves"
 	if saved < 0 {
@@ -69,7 +69,7 @@ func (c Case) against(o, first Case, saved float64, money func(float64) string) 
 	return ""
 }
 
-// answer says what steering saves in a case.
+// answer describes what controlling the battery saves in a case.
 func (c Case) answer(cases []Case, money func(float64) string) string {
 	name, r, ok := c.Steered()
 	none, known := c.Results[NoBattery]
@@ -90,7 +90,7 @@ func (c Case) answer(cases []Case, money func(float64) string) string {
 	return text + "."
 }
 
-// time is what an amount is for.
+// time describes the time that an amount is for.
 func (c Case) time() string {
 	if days := math.Round(c.Days); days == 365 || days == 366 {
 		return " a year"
@@ -98,7 +98,7 @@ func (c Case) time() string {
 	return " in " + Length(c.Days)
 }
 
-// Length says how long so many days are.
+// Length describes a number of days in words.
 func Length(days float64) string {
 	switch hours := math.Round(24 * days); {
 	case hours == 1:
@@ -109,7 +109,7 @@ func Length(days float64) string {
 	return fmt.Sprintf("%.0f days", days)
 }
 
-// other is how one battery differs from another.
+// other describes how one battery differs from another.
 func other(m, from battery.Model) string {
 	if m.CapacityKWh == 2*from.CapacityKWh && m.PowerKW == 2*from.PowerKW && m.GridChargeKW == 2*from.GridChargeKW {
 		return fmt.Sprintf("A second battery of %g kWh", from.CapacityKWh)
@@ -117,8 +117,8 @@ func other(m, from battery.Model) string {
 	return fmt.Sprintf("A battery of %s instead of %s", Describe(m), Describe(from))
 }
 
-// Describe says how large a battery is, such as "13.5 kWh and 5 kW", and what it
-// takes from the grid if that is less.
+// Describe describes a battery, such as "13.5 kWh and 5 kW", and what it takes from the
+// grid if that is less.
 func Describe(m battery.Model) string {
 	text := fmt.Sprintf("%g kWh and %g kW", m.CapacityKWh, m.PowerKW)
 	switch m.GridChargeKW {

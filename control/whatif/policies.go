@@ -8,10 +8,10 @@ import (
 	"powermgr/control/plan"
 )
 
-// SelfConsumption keeps one reserve and nothing else.
+// SelfConsumption keeps one reserve and does nothing else.
 func SelfConsumption(reserve int) Policy { return func(int, float64) int { return reserve } }
 
-// Rule is the fixed rule: offPeak outside expensive hours, peak in them.
+// Rule is the fixed rule: peak in expensive hours, offPeak at other times.
 func (y Year) Rule(peak, offPeak int) Policy {
 	return func(t int, _ float64) int {
 		if y.Slots[t].Expensive {
@@ -21,14 +21,14 @@ func (y Year) Rule(peak, offPeak int) Policy {
 	}
 }
 
-// Plan plans with what was known by each slot and nothing more. Until enough is
-// known it goes by the rule.
+// Plan plans with no more than what was known at each slot. Until enough is known it
+// follows the rule.
 func (y Year) Plan(m battery.Model, o plan.Options, rule Policy) Policy {
 	p := &planner{year: y, battery: m, options: o, rule: rule, past: forecast.NewPast(y.Zone, y.Free)}
 	return p.reserve
 }
 
-// A planner is the plan as it goes through a year.
+// A planner is the plan on its way through a year.
 type planner struct {
 	year    Year
 	battery battery.Model
@@ -141,8 +141,8 @@ func (y Year) Foresight(m battery.Model) (Policy, error) {
 	}, nil
 }
 
-// foresightLevels is into how many charges foresight divides the battery: more
-// than the plan does, since it has one course alone.
+// foresightLevels is how many charge levels foresight divides the battery into: more
+// than the plan does, since it has only one course.
 const foresightLevels = 271
 
 const perWeek = int(7 * 24 * time.Hour / Step)

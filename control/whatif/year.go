@@ -1,6 +1,5 @@
-// Package whatif lives a home's past again: the same load, sun and prices with
-// another battery or another way to steer it. What it finds is what a year
-// would have cost.
+// Package whatif replays a home's past: the same load, sun and prices, with another
+// battery or another strategy. The result is what a year would have cost.
 package whatif
 
 import (
@@ -14,15 +13,14 @@ import (
 	"powermgr/control/tariff"
 )
 
-// Step is the length of the slots that a year is lived in.
+// Step is the length of the slots of a year.
 const Step = 15 * time.Minute
 
-// Learning is how much of the past only teaches the forecasts. It counts for
-// no policy, so that all are compared over the same time.
+// Learning is the part of the past that is used only to learn the forecasts. It counts
+// for no policy, so all are compared over the same time.
 const Learning = 7 * 24 * time.Hour
 
-// A Slot is a stretch of the past: what was measured, and what energy cost per
-// kWh.
+// A Slot is a part of the past: what was measured, and what energy cost per kWh.
 type Slot struct {
 	Start     time.Time
 	Known     bool // measured; else nothing flows and nothing is counted
@@ -34,18 +32,17 @@ type Slot struct {
 	Expensive bool // an hour in which the owner wants no power from the grid
 }
 
-// A Year is what a home lived through, a year of it or less.
+// A Year is a home's past, a year of it or less.
 type Year struct {
 	Zone  *time.Location
-	Free  func(day time.Time) bool // no working day
+	Free  func(day time.Time) bool // reports whether a day is not a working day
 	Slots []Slot                   // each Step long, none missing
 	Start int                      // the first slot that counts
 }
 
-// NewYear makes a series of any length of slot a Year. Prices come from a
-// tariff; nil: the series has them. Where neither says which hours are
-// expensive, those are in the upper half of a day's prices. What is no longer
-// than Learning counts as a whole.
+// NewYear makes a Year of a series with slots of any length. Prices come from a tariff;
+// nil: from the series. If neither says which hours are expensive, they are those in
+// the upper half of a day's prices. A series no longer than Learning counts as a whole.
 func NewYear(s history.Series, free func(day time.Time) bool, prices *tariff.Table) (Year, error) {
 	s, err := s.In(Step)
 	if err != nil {
@@ -96,8 +93,8 @@ func NewYear(s history.Series, free func(day time.Time) bool, prices *tariff.Tab
 	return y, nil
 }
 
-// markExpensive calls those hours of each day expensive whose price is in the
-// upper half of that day's.
+// markExpensive marks those hours of each day as expensive whose price is in the upper
+// half of that day's.
 func (y *Year) markExpensive() {
 	day := func(i int) int { return y.Slots[i].Start.In(y.Zone).YearDay() }
 	for from := 0; from < len(y.Slots); {
@@ -114,11 +111,11 @@ func (y *Year) markExpensive() {
 	}
 }
 
-// A Policy decides the reserve at the beginning of slot t, in percent, with
-// what is stored then.
+// A Policy decides the reserve at the beginning of slot t, in percent, given what is
+// stored then.
 type Policy func(t int, storedKWh float64) (reserve int)
 
-// A Result is what a policy made of a year.
+// A Result is the result of a policy over a year.
 type Result struct {
 	Bill            float64 `json:"bill"`
 	ExpensiveImport float64 `json:"expensive_import_kwh"`
@@ -131,7 +128,7 @@ type Result struct {
 	Daily           []Day   `json:"-"`
 }
 
-// A Day is what a policy made of a local day.
+// A Day is the result of a policy over a local day.
 type Day struct {
 	Date            time.Time // its midnight
 	Bill            float64
@@ -141,7 +138,7 @@ type Day struct {
 	StoredKWh       float64 // more at its end than at its beginning
 }
 
-// SlotOutcome is what a slot came to under a policy.
+// SlotOutcome is the result of a policy in one slot.
 type SlotOutcome struct {
 	Slot
 	Reserve   int     // asked for, percent
@@ -150,10 +147,10 @@ type SlotOutcome struct {
 	Flow      battery.Flow
 }
 
-// Live lets a battery live the year under a policy. It is half full at the first
-// slot, and once more at the first one that counts: what a policy happened to leave
-// after the days before would be in its bill. each is told of every slot that
-// counts; nil: nobody is.
+// Live replays the year under a policy. The battery is half full at the first slot, and
+// set to half full again at the first one that counts: otherwise whatever a policy
+// happened to leave from the days before would be in its bill. each is called for every
+// slot that counts; nil: it is not called.
 func (y Year) Live(m battery.Model, p Policy, each func(SlotOutcome)) Result {
 	var r Result
 	step := m.Over(Step)
