@@ -2,11 +2,11 @@ package devices
 
 import "time"
 
-// WholeSecond is t as it is published and shown: the clock's fraction of a second,
-// and its monotonic reading, are of no use there.
+// WholeSecond returns t as it is published and shown: fractions of a second and the
+// monotonic reading are of no use there.
 func WholeSecond(t time.Time) time.Time { return t.Round(0).Truncate(time.Second) }
 
-// Earliest is the earlier of two times, of which zero is never.
+// Earliest returns the earlier of two times. Zero stands for never.
 func Earliest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -14,9 +14,9 @@ func Earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// NextClock is when the clock at home next shows clock, the time since
-// midnight, or did within the last JustOver. Thermostats tell and take the end
-// of a hold as a time of day.
+// NextClock returns when the clock at home next shows clock, the time since midnight,
+// or did so within the last JustOver. Thermostats use a time of day for the end of a
+// hold.
 func NextClock(clock time.Duration, now time.Time, home *time.Location) time.Time {
 	y, m, d := now.In(home).Date()
 	clock %= 24 * time.Hour
@@ -26,21 +26,21 @@ func NextClock(clock time.Duration, now time.Time, home *time.Location) time.Tim
 	return clockAt(y, m, d+1, clock, home)
 }
 
-// Midnight is when the day at home of now began.
+// Midnight returns when the day at home of now began.
 func Midnight(now time.Time, home *time.Location) time.Time {
 	y, m, d := now.In(home).Date()
 	return clockAt(y, m, d, 0, home)
 }
 
-// NextMidnight is when the day at home that comes after that of now begins.
+// NextMidnight returns when the day after that of now begins at home.
 func NextMidnight(now time.Time, home *time.Location) time.Time {
 	y, m, d := now.In(home).Date()
 	return clockAt(y, m, d+1, 0, home)
 }
 
-// clockAt is when the clock at home shows clock on a day. Where summer time
-// leaves that out it is the moment of the change: time.Date may give an earlier
-// one, which at midnight is one of the day before.
+// clockAt returns when the clock at home shows clock on a day. If that time is skipped
+// when the clocks change, it is the moment of the change: time.Date may return an
+// earlier time, which for midnight would be on the day before.
 func clockAt(y int, m time.Month, d int, clock time.Duration, home *time.Location) time.Time {
 	// Hours and minutes apart from the date: a day can have 23 or 25 hours.
 	on := func(zone *time.Location) time.Time {

@@ -1,6 +1,6 @@
-// Package devices holds the words the whole program shares: what a Powerwall,
-// a thermostat and a forecast say (readings), what they can be told (commands),
-// in which units, how they fail, and on which topics all of that travels.
+// Package devices defines the terms that the whole program shares: what a Powerwall, a
+// thermostat and a forecast report (readings), what they can be told to do (commands),
+// the units, the kinds of failure, and the topics on which all of that travels.
 //
-// It does no I/O and knows no vendor: each vendor API is a folder below it.
+// It does no I/O and knows no vendor: each vendor API has a folder below it.
 package devices

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Mode is what a Powerwall does on its own.
+// Mode is how a Powerwall operates on its own.
 type Mode string
 
 // The modes of Tesla's operation endpoint.
@@ -15,7 +15,7 @@ const (
 	Backup          Mode = "backup"           // the reserve has no effect
 )
 
-// Modes lists all modes, in the order people see them.
+// Modes lists all modes, in the order in which people see them.
 func Modes() []Mode { return []Mode{SelfConsumption, Autonomous, Backup} }
 
 // ExportRule is what a Powerwall may send to the grid.
@@ -28,13 +28,12 @@ const (
 	ExportNone  ExportRule = "never"
 )
 
-// ExportRules lists all export rules, in the order people see them.
+// ExportRules lists all export rules, in the order in which people see them.
 func ExportRules() []ExportRule { return []ExportRule{ExportAll, ExportSolar, ExportNone} }
 
-// PowerwallReading is what a Powerwall said: its figures in one poll, its settings in
-// that or an earlier one. A nil field is one it
-// did not say: zero is a measurement, not an absence. Its JSON is the payload
-// of powerwall/state.
+// PowerwallReading is what a Powerwall reported: its figures in one poll, its settings
+// in that or an earlier one. A nil field was not reported: zero is a measurement, not
+// an absence. Its JSON is the payload of powerwall/state.
 type PowerwallReading struct {
 	ChargePercent      *Percent    `json:"charge_percent"`
 	StoredEnergy       *WattHours  `json:"stored_kwh"`

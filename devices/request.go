@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// MaxRequest is the longest command payload that is looked at, in bytes.
+// MaxRequest is the longest command payload that is parsed, in bytes.
 const MaxRequest = 4096
 
 // A Request is a command as somebody sent it: a plain value, or a JSON object
@@ -22,13 +22,13 @@ const MaxRequest = 4096
 //	{"value": "until", "until": "2026-07-15T19:00:00-07:00", "cool_setpoint": 78}
 type Request struct {
 	Value  string // as text: "20", "cool", "ON"
-	ID     string // the sender's own mark, repeated in the result
+	ID     string // the sender's own id, repeated in the result
 	Reason string
 	Fields map[string]json.RawMessage // everything else in the object
 }
 
-// ParseRequest reads a command payload. The error says what a person should
-// send instead.
+// ParseRequest parses a command payload. The error says what a person should send
+// instead.
 func ParseRequest(payload []byte) (Request, error) {
 	if len(payload) > MaxRequest {
 		return Request{}, fmt.Errorf("the payload has %d bytes; %d is the most", len(payload), MaxRequest)
@@ -72,8 +72,8 @@ func ParseRequest(payload []byte) (Request, error) {
 	return r, nil
 }
 
-// Only refuses a request with fields that are none of those: one that is left
-// aside may be what somebody meant most.
+// Only refuses a request with fields other than those named: a field that is ignored
+// may be the one that mattered most.
 func (r Request) Only(fields ...string) error {
 	for _, name := range slices.Sorted(maps.Keys(r.Fields)) {
 		if !slices.Contains(fields, name) {
@@ -98,7 +98,7 @@ func scalar(raw json.RawMessage) (string, error) {
 	}
 }
 
-// ParseReserve reads a reserve in percent: 0–80 or 100.
+// ParseReserve parses a reserve in percent: 0–80 or 100.
 func ParseReserve(value string) (int, error) {
 	f, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), "%"), 64)
 	if err != nil || !Finite(f) || f != float64(int(f)) {
@@ -107,8 +107,8 @@ func ParseReserve(value string) (int, error) {
 	return int(f), CheckReserve(int(f))
 }
 
-// CheckReserve refuses a reserve that a Powerwall would not keep. Since
-// firmware 25.18 a reserve of 81–99 is silently turned into 80.
+// CheckReserve refuses a reserve that a Powerwall would not keep. Since firmware 25.18,
+// a reserve of 81–99 is silently turned into 80.
 func CheckReserve(percent int) error {
 	switch {
 	case percent < 0 || percent > 100:
@@ -119,7 +119,7 @@ func CheckReserve(percent int) error {
 	return nil
 }
 
-// ParseSwitch reads ON or OFF in any case, and true and false.
+// ParseSwitch parses ON or OFF in any case, and true and false.
 func ParseSwitch(value string) (bool, error) {
 	switch strings.ToLower(strings.TrimSpace(value)) {
 	case "on", "true":
@@ -130,14 +130,14 @@ func ParseSwitch(value string) (bool, error) {
 	return false, fmt.Errorf("%.40q is neither ON nor OFF", value)
 }
 
-// SourceControl is the bus.Message.Source of the peak controller's commands.
-// Everybody else's are a person's.
+// SourceControl is the bus.Message.Source of the peak controller's commands. All other
+// commands are a person's.
 const SourceControl = "control"
 
-// Result is the answer to a command; its JSON is the payload of …/result. An
-// accepted command is answered twice: at once with Applied null, and finally
-// when the device has shown it, or has not in time. The final answer to a
-// command that the device shows as requested has an empty Reason.
+// Result is the answer to a command; its JSON is the payload of …/result. An accepted
+// command is answered twice: at once with Applied null, and finally when the device has
+// shown it, or has failed to in time. If the device shows it as requested, the final
+// answer has an empty Reason.
 type Result struct {
 	ID        string `json:"id"`
 	Accepted  bool   `json:"accepted"`
@@ -145,6 +145,6 @@ type Result struct {
 	Requested any    `json:"requested"`
 	Applied   any    `json:"applied"` // what the device shows; null: not known yet, or nothing
 	Reason    string `json:"reason"`
-	Unknown   bool   `json:"unknown,omitempty"`  // it was sent, and could not be read back: it may have been carried out
-	GaveWay   bool   `json:"gave_way,omitempty"` // a command of the controller that was not carried out since somebody's choice came first: no fault
+	Unknown   bool   `json:"unknown,omitempty"`  // it was sent but could not be read back: it may have been carried out
+	GaveWay   bool   `json:"gave_way,omitempty"` // a command of the controller that was not carried out because somebody's choice came first: not a fault
 }

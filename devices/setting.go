@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A Setting is what a device is set to: the reserve of a battery, or the set
-// points of a thermostat and why it has them. What it does not have is nil.
+// A Setting is what a device is set to: the reserve of a battery, or the set points of
+// a thermostat and the hold that they have. What does not apply is nil.
 type Setting struct {
 	Reserve *int      `json:"reserve,omitempty"` // percent
 	Cool    *float64  `json:"cool,omitempty"`    // in the device's unit
@@ -15,16 +15,16 @@ type Setting struct {
 	Until   time.Time `json:"until,omitzero"` // end of a temporary or until hold, where known
 }
 
-// SetpointTolerance is by how much two set points may differ that are the same.
-// Devices in °C report what they were told in °F with a rounding of up to a
-// quarter of a degree; the finest step of a device is half a degree.
+// SetpointTolerance is how far two set points that count as equal may differ. Devices
+// in °C report a set point in °F with a rounding of up to a quarter of a degree; the
+// finest step of a device is half a degree.
 const SetpointTolerance = 0.3
 
-// Same reports whether two settings are the same one, in a mode of the
-// thermostat: whether what a device shows is what it was asked for. The set
-// points of a schedule are the schedule's business; one that the mode does not
-// use does not count; and a portal shows a temporary hold as one until the end
-// of the period. A hold that one of the two does not know is left out.
+// Same reports whether two settings are the same in a mode of the thermostat: whether a
+// device shows what it was asked for. Set points that follow the schedule do not count,
+// and neither does one that the mode does not use; a portal shows a temporary hold as
+// one until the end of the period. A hold that is unknown in one of the two is not
+// compared.
 func Same(a, b Setting, mode HVACMode) bool {
 	switch {
 	case !same(a.Reserve, b.Reserve):
@@ -41,18 +41,18 @@ func Same(a, b Setting, mode HVACMode) bool {
 	return SamePoints(a, b, mode)
 }
 
-// SameRequest reports whether two settings ask for the same, to the minute.
+// SameRequest reports whether two settings ask for the same thing, to the minute.
 func SameRequest(a, b Setting, mode HVACMode) bool {
 	return same(a.Reserve, b.Reserve) && a.Hold == b.Hold && a.Until.Equal(b.Until) && (a.Hold == HoldSchedule || SamePoints(a, b, mode))
 }
 
-// SamePoints reports whether two settings have the same set points, as far as
-// the mode uses them.
+// SamePoints reports whether two settings have the same set points, as far as the mode
+// uses them.
 func SamePoints(a, b Setting, mode HVACMode) bool {
 	return (!mode.Cools() || SamePoint(a.Cool, b.Cool)) && (!mode.Heats() || SamePoint(a.Heat, b.Heat))
 }
 
-// SamePoint compares two set points; unknown is only the same as unknown.
+// SamePoint compares two set points; unknown equals only unknown.
 func SamePoint(a, b *float64) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -60,9 +60,8 @@ func SamePoint(a, b *float64) bool {
 	return math.Abs(*a-*b) < SetpointTolerance
 }
 
-// SameEnd reports whether a hold that was to end at asked ends at shown. The
-// vendors know only a time of day: one that reached the device after its end
-// shows the next day's.
+// SameEnd reports whether a hold requested until asked ends at shown. Vendors know only
+// a time of day: a hold that reached the device after its end shows the next day's.
 func SameEnd(asked, shown time.Time) bool {
 	const day = 24 * time.Hour
 	apart := shown.Sub(asked).Abs()

@@ -12,13 +12,13 @@ import (
 // Temperatures that people send: a number, and if they like its unit, behind it
 // (38 °C) or in a field of its own ({"value": 38, "unit": "C"}).
 
-// A Temperature is one that was sent, or a difference of two.
+// A Temperature is one that somebody sent, or a difference of two.
 type Temperature struct {
 	Degrees float64
 	Unit    Unit // empty: none was said
 }
 
-// In is its degrees in u. One without a unit is in the owner's (empty: °F).
+// In returns its degrees in u. One without a unit is in the owner's (empty: °F).
 func (t Temperature) In(u, owner Unit) float64 {
 	return cmp.Or(t.Unit, owner, Fahrenheit).To(u, t.Degrees)
 }
@@ -28,7 +28,7 @@ func (t Temperature) DifferenceIn(u, owner Unit) float64 {
 	return cmp.Or(t.Unit, owner, Fahrenheit).DifferenceTo(u, t.Degrees)
 }
 
-// Temperature reads a temperature of the request: its value, or one of its fields.
+// Temperature parses a temperature of the request: its value, or one of its fields.
 // Home Assistant converts units, and sends 73.40000000000001.
 func (r Request) Temperature(text string) (Temperature, error) {
 	unit, err := r.unit()

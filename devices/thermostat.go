@@ -16,7 +16,7 @@ const (
 	HeatCool HVACMode = "heat_cool" // "Auto" on the device
 )
 
-// Action is what the equipment does at present, in Home Assistant's words.
+// Action is what the equipment is doing at present, in Home Assistant's words.
 type Action string
 
 // The actions of Home Assistant's climate platform that Honeywell devices show.
@@ -28,7 +28,7 @@ const (
 	ActionFan     Action = "fan"
 )
 
-// Hold says why a thermostat has the set points it has.
+// Hold is why a thermostat has its present set points.
 type Hold string
 
 // The holds. A person or powermgr may ask for all but HoldVacation.
@@ -51,9 +51,8 @@ const (
 	FanSchedule  Fan = "schedule" // TCC: the fan follows the schedule
 )
 
-// ThermostatReading is what one thermostat said in one poll. A nil field is
-// one it did not say. Temperatures are in Unit. Its JSON is the payload of
-// thermostat/<id>/state.
+// ThermostatReading is what one thermostat reported in one poll. A nil field was not
+// reported. Temperatures are in Unit. Its JSON is the payload of thermostat/<id>/state.
 type ThermostatReading struct {
 	// VendorID is the vendor's own name of the device, as settings.thermostat_ids
 	// has it: "LCC-00A01AB1ABCD", "1234567".
@@ -102,19 +101,19 @@ type ThermostatReading struct {
 	SchedulePeriod string   `json:"schedule_period"`
 }
 
-// ID is the thermostat's name on topics: the vendor's, lower case, [a-z0-9_].
+// ID returns the thermostat's name on topics: the vendor's, lower case, [a-z0-9_].
 func (r ThermostatReading) ID() string { return TopicID(r.VendorID) }
 
-// AsOf is the time a reading is judged by: the older of the vendor's own stamp
-// and the time of the poll.
+// AsOf returns the time that a reading counts for: the older of the vendor's own time
+// stamp and the time of the poll.
 func (r ThermostatReading) AsOf() time.Time { return asOf(r.MeasuredAt, r.PolledAt) }
 
-// Age is how old the figures were already when they were read.
+// Age returns how old the figures already were when they were read.
 func (r ThermostatReading) Age() time.Duration { return r.PolledAt.Sub(r.AsOf()) }
 
-// ThermostatCommand is one change of a thermostat; nil fields stay as they
-// are. Set points are in the device's unit. Adapters read, merge and write the
-// whole, and send both set points always.
+// ThermostatCommand is one change of a thermostat; nil fields stay as they are. Set
+// points are in the device's unit. Adapters read, merge and write everything, and
+// always send both set points.
 type ThermostatCommand struct {
 	Mode *HVACMode
 	Fan  *Fan
@@ -134,9 +133,9 @@ type ThermostatCommand struct {
 	Restores bool
 }
 
-// Gap is the least distance that the thermostat keeps from its heat set point up
-// to its cool set point. It keeps none where it has no deadband and no mode that
-// uses both.
+// Gap returns the least distance that the thermostat keeps from its heat set point up
+// to its cool set point. It keeps none if it has no deadband, and no mode that uses
+// both.
 func (r ThermostatReading) Gap() (gap float64, keeps bool) {
 	return max(0, r.Deadband), r.Deadband > 0 || slices.Contains(r.Modes, HeatCool)
 }

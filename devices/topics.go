@@ -4,37 +4,37 @@ import (
 	"strings"
 )
 
-// Topics is the topic tree below a base such as "powermgr". Everything that
-// names a topic names it here.
+// Topics is the topic tree below a base such as "powermgr". Every topic name in the
+// program comes from here.
 type Topics struct{ Base string }
 
 func (t Topics) at(parts ...string) string { return t.Base + "/" + strings.Join(parts, "/") }
 
-// Status says online or offline for the whole; it is the last will.
+// Status is the topic that says online or offline for the whole; it has the last will.
 func (t Topics) Status() string { return t.at("status") }
 
-// NodeState is what a node of the pair says of itself.
+// NodeState is the topic on which a node of the pair publishes its state.
 func (t Topics) NodeState(node string) string { return t.at("node", node, "state") }
 
-// NodeJournal is a node's journal, for the other node.
+// NodeJournal is the topic of a node's journal, for the other node.
 func (t Topics) NodeJournal(node string) string { return t.at("node", node, "journal") }
 
-// Powerwall is a topic of the battery: "state", "availability", "reserve/set".
+// Powerwall returns a topic of the battery: "state", "availability", "reserve/set".
 func (t Topics) Powerwall(leaf string) string { return t.at("powerwall", leaf) }
 
-// Thermostat is a topic of one thermostat, or of all with id "+".
+// Thermostat returns a topic of one thermostat, or of all with id "+".
 func (t Topics) Thermostat(id, leaf string) string { return t.at("thermostat", id, leaf) }
 
-// Thermostats is a topic of all thermostats of the account: "api".
+// Thermostats returns a topic of all thermostats of the account: "api".
 func (t Topics) Thermostats(leaf string) string { return t.at("thermostats", leaf) }
 
-// Weather is a topic of the forecast: "state", "forecast_high/set".
+// Weather returns a topic of the forecast: "state", "forecast_high/set".
 func (t Topics) Weather(leaf string) string { return t.at("weather", leaf) }
 
-// Tariff is a topic of what energy costs: "set".
+// Tariff returns a topic of what energy costs: "set".
 func (t Topics) Tariff(leaf string) string { return t.at("tariff", leaf) }
 
-// Control is a topic of the peak controller: "state", "event", "override/set".
+// Control returns a topic of the peak controller: "state", "event", "override/set".
 func (t Topics) Control(leaf string) string { return t.at("control", leaf) }
 
 // The last words of topics.
@@ -56,11 +56,10 @@ const (
 	Offline      = "offline"
 )
 
-// ResultTopic is where the answer to a command on a …/set topic goes.
+// ResultTopic returns the topic of the answers to commands on a …/set topic.
 func ResultTopic(set string) string { return strings.TrimSuffix(set, Set) + ResultSuffix }
 
-// Split cuts a topic below the base into its levels; ok is false for a topic
-// that is not below it.
+// Split splits a topic below the base into its levels; ok is false for other topics.
 func (t Topics) Split(topic string) (levels []string, ok bool) {
 	rest, ok := strings.CutPrefix(topic, t.Base+"/")
 	if !ok {
@@ -69,8 +68,8 @@ func (t Topics) Split(topic string) (levels []string, ok bool) {
 	return strings.Split(rest, "/"), true
 }
 
-// TopicID makes a vendor's device id fit for a topic and for Home Assistant's
-// ids: lower case, with every other character than [a-z0-9_] as "_".
+// TopicID makes a vendor's device id valid in topics and in Home Assistant's ids: lower
+// case, with every character other than [a-z0-9_] replaced by "_".
 func TopicID(vendorID string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

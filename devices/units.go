@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Watts is power. Signs are those of Tesla and of Home Assistant's energy
-// dashboard: a battery is positive when it discharges, the grid when the home
-// imports, solar and home are positive always.
+// Watts is power. Signs are those of Tesla and of Home Assistant's energy dashboard: a
+// battery is positive when it discharges, the grid when the home imports; solar and
+// home are always positive.
 type Watts float64
 
 // MarshalJSON writes whole watts; the meters are no finer.
@@ -54,7 +54,7 @@ func round(v, perUnit float64) float64 {
 	return r
 }
 
-// Unit is a temperature unit, as the device says it.
+// Unit is a temperature unit, as the device reports it.
 type Unit string
 
 // The units of Home Assistant's climate platform.
@@ -75,8 +75,8 @@ func (u Unit) To(v Unit, degrees float64) float64 {
 	}
 }
 
-// Degrees writes a temperature in u for people who read in another unit; empty:
-// they read u.
+// Degrees formats a temperature in u for people who read in another unit; empty: they
+// read u.
 func (u Unit) Degrees(owner Unit, v float64) string {
 	if owner == "" {
 		owner = u
@@ -84,8 +84,8 @@ func (u Unit) Degrees(owner Unit, v float64) string {
 	return tenths(u.To(owner, v)) + " °" + string(owner)
 }
 
-// Difference writes how much warmer something is, in degrees of u, for people who
-// read in another unit; empty: they read u.
+// Difference formats a temperature difference in u for people who read in another unit;
+// empty: they read u.
 func (u Unit) Difference(owner Unit, v float64) string {
 	if owner == "" {
 		owner = u
@@ -93,7 +93,7 @@ func (u Unit) Difference(owner Unit, v float64) string {
 	return tenths(u.DifferenceTo(owner, v)) + " °" + string(owner)
 }
 
-// DifferenceTo converts how much warmer something is from u to v.
+// DifferenceTo converts a temperature difference from u to v.
 func (u Unit) DifferenceTo(v Unit, degrees float64) float64 {
 	switch {
 	case u == v:
@@ -112,12 +112,12 @@ func tenths(v float64) string {
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
-// Finite reports whether v is a number that a device can have measured.
-// Adapters refuse a body with any other as nonsense.
+// Finite reports whether v is a number that a device can have measured. Adapters refuse
+// a body with any other number as nonsense.
 func Finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// A Secret is a password or token. It never prints: not with fmt, not in JSON,
-// not in a log. Reveal is for the one line that sends it.
+// A Secret is a password or token. It is never printed: not with fmt, not in JSON, not
+// in a log. Reveal is for the one line that sends it.
 type Secret string
 
 const concealed = "(secret)"
@@ -148,7 +148,7 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // LogValue writes what String says.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// Stale is how old a reading may be before nothing new is decided from it:
-// three polls or 15 minutes, whichever is longer. Tesla refreshes its figures
-// about every five minutes however often it is asked.
+// Stale returns how old a reading may be before nothing new is decided from it: three
+// polls or 15 minutes, whichever is longer. Tesla refreshes its figures about every
+// five minutes, however often they are read.
 func Stale(poll time.Duration) time.Duration { return max(3*poll, TooOld) }

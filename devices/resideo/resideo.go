@@ -79,13 +79,13 @@ type Client struct {
 		listing
 	}
 
-	mu     sync.Mutex
-	places map[string]place // by id on topics, as last read
-	listed time.Time        // when places were last asked for
-	ids    []string         // of the thermostats in the last list
-	sure   bool             // ids has all that the account has
-	said   devices.Said     // of a thermostat or a time zone, by its name
-	writes map[string]write // the last write to a thermostat, by id on topics
+	mu       sync.Mutex
+	places   map[string]place      // by id on topics, as last read
+	listed   time.Time             // when places were last asked for
+	ids      []string              // of the thermostats in the last list
+	sure     bool                  // ids has all that the account has
+	problems devices.KnownProblems // of a thermostat or a time zone, by its name
+	writes   map[string]write      // the last write to a thermostat, by id on topics
 }
 
 // New returns a client for the account and sends nothing. The error names the
@@ -168,7 +168,7 @@ func (c *Client) Read(ctx context.Context) ([]devices.ThermostatReading, error) 
 	var readings []devices.ThermostatReading
 	var first error
 	for _, f := range all {
-		c.say(f.deviceID, "left a thermostat out: its figures cannot be true", f.err)
+		c.logProblem(f.deviceID, "left a thermostat out: its figures cannot be true", f.err)
 		if f.err == nil {
 			readings = append(readings, f.reading)
 		} else if first == nil {
@@ -182,7 +182,7 @@ func (c *Client) Read(ctx context.Context) ([]devices.ThermostatReading, error) 
 	if len(all) == 0 {
 		none = errors.New("run powermgr auth honeywell again and tick the thermostats")
 	}
-	c.say("account", "the account shows no thermostat", none)
+	c.logProblem("account", "the account shows no thermostat", none)
 	return readings, nil
 }
 
@@ -238,21 +238,21 @@ func (c *Client) zone(iana string) *time.Location {
 	if iana == "" || iana == "Local" {
 		err = errors.New("it names none")
 	}
-	c.say("zone "+iana, "a location's time zone is not known: using the configured one", err)
+	c.logProblem("zone "+iana, "a location's time zone is not known: using the configured one", err)
 	if err != nil {
 		return c.home
 	}
 	return home
 }
 
-// say warns of a problem with what once, and again only when it has changed.
-func (c *Client) say(what, message string, problem error) {
+// logProblem warns of a problem with what once, and again only when it has changed.
+func (c *Client) logProblem(what, message string, problem error) {
 	text := ""
 	if problem != nil {
 		text = problem.Error()
 	}
 	what = devices.Label(what)
-	if c.said.News(what, text) && problem != nil {
+	if c.problems.Changed(what, text) && problem != nil {
 		c.log.Warn(message, "what", what, "problem", cloud.Line(text))
 	}
 }

@@ -93,7 +93,7 @@ type Client struct {
 	sent     map[int64]sending
 	seen     map[int64]*cloud.Known[checkData] // what the portal last said of each
 	limit    cloud.ReadLimit                   // of reads that commands went on without
-	said     devices.Said                      // of those left out at present
+	problems devices.KnownProblems             // of those left out at present
 }
 
 type device struct {
@@ -271,13 +271,13 @@ func (c *Client) lookAt(ctx context.Context, d device) (screen, error) {
 	}
 	defer c.leave()
 	s, err := c.look(ctx, d)
-	c.say(d, err)
+	c.logProblem(d, err)
 	return s, err
 }
 
-// say logs once when a thermostat's answers stop making sense, and when they
+// logProblem logs once when a thermostat's answers stop making sense, and when they
 // make sense again.
-func (c *Client) say(d device, err error) {
+func (c *Client) logProblem(d device, err error) {
 	wrong := ""
 	if err != nil {
 		if devices.KindOf(err) != devices.Nonsense {
@@ -285,7 +285,7 @@ func (c *Client) say(d device, err error) {
 		}
 		wrong = "nonsense" // whatever it is this time
 	}
-	if !c.said.News(d.vendorID(), wrong) {
+	if !c.problems.Changed(d.vendorID(), wrong) {
 		return
 	}
 	if wrong != "" {

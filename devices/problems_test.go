@@ -6,7 +6,7 @@ import (
 )
 
 func TestATroubleIsSaidOnceAndItsEndToo(t *testing.T) {
-	var s Said
+	var s KnownProblems
 	for i, step := range []struct {
 		of, wrong string
 		news      bool
@@ -14,7 +14,7 @@ func TestATroubleIsSaidOnceAndItsEndToo(t *testing.T) {
 		{"up", "", false}, {"up", "it is cold", true}, {"up", "it is cold", false}, {"down", "it is cold", true},
 		{"up", "it is hot", true}, {"up", "", true}, {"up", "", false}, {"up", "it is hot", true},
 	} {
-		if got := s.News(step.of, step.wrong); got != step.news {
+		if got := s.Changed(step.of, step.wrong); got != step.news {
 			t.Errorf("%d: %s: %q is news: %v", i, step.of, step.wrong, got)
 		}
 	}
@@ -22,14 +22,14 @@ func TestATroubleIsSaidOnceAndItsEndToo(t *testing.T) {
 
 // A vendor that names ever new things does not fill memory or log.
 func TestTooManyThingsAreNoNews(t *testing.T) {
-	var s Said
+	var s KnownProblems
 	said := 0
-	for i := range 10 * maxSaid {
-		if s.News(fmt.Sprint(i), "broken") {
+	for i := range 10 * maxProblems {
+		if s.Changed(fmt.Sprint(i), "broken") {
 			said++
 		}
 	}
-	if said != maxSaid || len(s.last) != maxSaid {
+	if said != maxProblems || len(s.last) != maxProblems {
 		t.Errorf("%d were said, %d are remembered", said, len(s.last))
 	}
 }
