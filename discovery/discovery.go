@@ -1,9 +1,9 @@
-// Package discovery describes readings and commands to Home Assistant: pure
-// functions from a description of a device to topics and payloads. It knows
-// no broker and no vendor.
+// Package discovery describes readings and commands to Home Assistant: pure functions
+// from the description of a device to topics and payloads. It knows no broker and no
+// vendor.
 //
-// Facts are from Home Assistant's documentation and source of MQTT discovery,
-// 2024.2 and later.
+// Facts are from Home Assistant's documentation and source of MQTT discovery, 2024.2
+// and later.
 package discovery
 
 import (
@@ -16,7 +16,7 @@ import (
 	"powermgr/devices"
 )
 
-// Format is how discovery messages are cut.
+// Format is how discovery messages are divided.
 type Format string
 
 // The formats.
@@ -25,14 +25,14 @@ const (
 	ByComponent Format = "component" // one message for an entity: any
 )
 
-// A Message is a retained discovery message; an empty payload takes away what
-// was announced on its topic.
+// A Message is a retained discovery message; an empty payload removes what was
+// announced on its topic.
 type Message struct {
 	Topic   string
 	Payload []byte
 }
 
-// A Device is something that Home Assistant shows as one, with its entities.
+// A Device is something that Home Assistant shows as one device, with its entities.
 type Device struct {
 	ID           string // unique, [a-z0-9_]
 	Name         string
@@ -40,23 +40,24 @@ type Device struct {
 	Model        string
 	Version      string   // of its software; empty: unknown
 	Serial       string   // empty: unknown
-	Page         string   // the address of its page at the vendor's; empty: none
-	Via          string   // the id of the device that it is reached through; empty: none
+	Page         string   // the address of the vendor's page for it; empty: none
+	Via          string   // the id of the device through which it is reached; empty: none
 	Availability []string // topics that all must say online
 	Entities     []Entity
 }
 
-// An Entity is one sensor, switch or the like. Its body is the same in both
-// formats, but for what it takes over from its device.
+// An Entity is one sensor, switch or the like. Its body is the same in both formats,
+// except for what it inherits from its device.
 type Entity struct {
-	// Key is unique in its device: [a-z0-9_]. It is part of the unique id, so it
-	// never changes; an entity that changes its platform gets another key.
+	// Key is unique in its device: [a-z0-9_]. It is part of the unique id, so it never
+	// changes; an entity whose platform changes gets another key.
 	Key      string
 	Platform string // "sensor", "climate"
 	Body     map[string]any
 }
 
-// with is d with what its nameplate says; a model that is not told stays general.
+// with returns d with the details of its nameplate; without a model there, it keeps the
+// general one.
 func (d Device) with(n devices.Nameplate) Device {
 	d.Model, d.Version, d.Serial = cmp.Or(n.Model, d.Model), n.Firmware, n.Serial
 	// Home Assistant drops the whole message over an address of another kind.
@@ -66,12 +67,12 @@ func (d Device) with(n devices.Nameplate) Device {
 	return d
 }
 
-// Origin is who announces.
+// Origin is the program that announces.
 type Origin struct {
 	Version string // of powermgr; empty: unknown
 }
 
-// originName marks our messages among all that are retained.
+// originName identifies our messages among all those that are retained.
 const originName = "powermgr"
 
 func (o Origin) body() map[string]any {
@@ -82,11 +83,11 @@ func (o Origin) body() map[string]any {
 	return b
 }
 
-// Messages renders d below Home Assistant's discovery prefix. The same device
+// Messages renders d below Home Assistant's discovery prefix. The same device always
 // gives the same bytes.
 //
-// Nothing but availability is said for all entities together: Home Assistant
-// would hand a command topic at the root down to every one of them.
+// Only availability is given for all entities together: Home Assistant would apply a
+// command topic at the root to every one of them.
 func Messages(d Device, f Format, prefix string, o Origin) []Message {
 	device := map[string]any{"identifiers": []string{d.ID}, "name": d.Name, "manufacturer": d.Manufacturer, "model": d.Model}
 	if d.Version != "" {
@@ -125,8 +126,7 @@ func Messages(d Device, f Format, prefix string, o Origin) []Message {
 	return []Message{{prefix + "/device/" + d.ID + "/config", render(whole)}}
 }
 
-// availability lists topics that say online or offline, Home Assistant's own
-// words.
+// availability lists topics that say online or offline, Home Assistant's own words.
 func availability(topics []string) []map[string]any {
 	list := make([]map[string]any, 0, len(topics))
 	for _, t := range topics {
@@ -135,7 +135,7 @@ func availability(topics []string) []map[string]any {
 	return list
 }
 
-// render is JSON with its keys in order.
+// render returns JSON with sorted keys.
 func render(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

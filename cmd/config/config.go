@@ -1,6 +1,6 @@
 // Package config is the configuration: which keys there are, where their values come
-// from, whether they make sense, and what they mean in plain words and in the words
-// of the other packages. It starts nothing and commands nothing.
+// from, whether they make sense, and what they mean, both in plain words and in the
+// terms of the other packages. It starts nothing and commands nothing.
 package config
 
 // Config is the whole configuration, as Load returns it: complete, checked,

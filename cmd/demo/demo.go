@@ -1,6 +1,6 @@
-// Package demo is the whole system on one machine with nothing else installed:
-// an embedded broker, the emulated vendor clouds on a hot day, and the very
-// same daemon as everywhere, on a fast clock.
+// Package demo runs the whole system on one machine with nothing else installed: an
+// embedded broker, the emulated vendor clouds on a hot day, and the same daemon as
+// everywhere else, on a fast clock.
 package demo
 
 import (

@@ -1,5 +1,5 @@
-// Package records turns what is kept of the days of a home into history, reports,
-// pages, pictures and mail.
+// Package records turns the stored days of a home into history, reports, pages,
+// pictures and mail.
 package records
 
 import (

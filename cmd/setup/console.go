@@ -1,7 +1,7 @@
-// Package setup gets an owner in: it asks for the accounts and the home, checks
-// every answer with whoever it is about, keeps what vendors give in return, and
-// writes a configuration that begins as a dry run. Everything it does can be done
-// by hand. It never commands a device.
+// Package setup guides an owner through the first configuration: it asks about the
+// accounts and the home, checks every answer against the service it concerns, stores
+// what the vendors give in return, and writes a configuration that starts as a dry run.
+// Everything it does can also be done by hand. It never commands a device.
 package setup
 
 import (

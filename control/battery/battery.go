@@ -1,7 +1,7 @@
-// Package battery is the one model of how a home battery behaves: what it
-// takes and gives in a stretch of time under a reserve. The report uses it for
-// the day without powermgr, the plan to look ahead, and what-if to live a year
-// again. It is pure arithmetic and knows no vendor.
+// Package battery is the one model of how a home battery behaves: what it takes in and
+// gives in a stretch of time under a reserve. The report uses it for the day without
+// powermgr, the plan to look ahead, and what-if to replay a year. It is pure arithmetic
+// and knows no vendor.
 package battery
 
 import "time"

@@ -1,7 +1,6 @@
-// Package history is what a home lived through: what it used, what the sun
-// gave, how warm it was outside and what energy cost, in slots of one length.
-// It reads files of several makes and says what it made of them. Gaps stay
-// gaps.
+// Package history is a home's past: what it used, how much sun there was, how warm it
+// was outside and what energy cost, in slots of one length. It reads files in several
+// formats, and reports how it has interpreted them. Gaps stay gaps.
 package history
 
 import (

@@ -1,6 +1,5 @@
-// Package tariff knows what energy costs at any instant, and which hours are
-// expensive: from a list of rates, from a tariff as Tesla keeps it, or from
-// prices by the hour. It is pure. The windows of the peak controller, the
-// prices of the plan and the words of check-config all come from the same
-// list, so that they cannot differ.
+// Package tariff knows what energy costs at any moment, and which hours are expensive:
+// from a list of rates, from a tariff as stored by Tesla, or from hourly prices. It is
+// pure. The peaks of the controller, the prices of the plan and the descriptions of
+// check-config all come from the same list, so that they cannot differ.
 package tariff

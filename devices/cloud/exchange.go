@@ -1,6 +1,5 @@
-// Package cloud is what every vendor API needs: one bounded HTTP exchange with
-// typed errors, and OAuth tokens that rotate and live on disk. It knows no
-// vendor.
+// Package cloud has what every vendor API needs: a bounded HTTP exchange with typed
+// errors, and OAuth tokens that rotate and are stored on disk. It knows no vendor.
 package cloud
 
 import (

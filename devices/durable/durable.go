@@ -1,5 +1,5 @@
-// Package durable puts files on disk so that a power cut leaves the old content or
-// the new one, never a mixture, and gives what root has made to the daemon.
+// Package durable writes files so that a power cut leaves either the old or the new
+// content, never a mixture, and gives files created by root to the daemon.
 package durable
 
 import (

@@ -1,10 +1,9 @@
-// Package emulator is the vendors' clouds, emulated over HTTP on top of a
-// physical model of a house: Tesla, Honeywell Home (Resideo), Total Connect
-// Comfort and Open-Meteo on one handler, with the quirks of the real ones.
-// Energy is conserved.
+// Package emulator emulates the vendors' clouds over HTTP, on top of a physical model
+// of a house: Tesla, Honeywell Home (Resideo), Total Connect Comfort and Open-Meteo on
+// one handler, with the quirks of the real ones. Energy is conserved.
 //
-// Every request first applies the faults that were asked for, then lets the
-// house live up to now, and then is answered. Time is what Options.Now says.
+// Every request first applies the faults that were requested, then advances the house
+// to the present, and then is answered. The time is that of Options.Now.
 package emulator
 
 import (

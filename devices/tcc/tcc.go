@@ -1,15 +1,14 @@
-// Package tcc reads and sets thermostats through the Total Connect Comfort
-// portal of the United States, mytotalconnectcomfort.com.
+// Package tcc reads and sets thermostats through the Total Connect Comfort portal of
+// the United States, mytotalconnectcomfort.com.
 //
-// The portal is a web site, not an interface: it documents nothing, keeps a
-// session in a cookie, and locks out whoever logs in too often, together with
-// the owner's own app. So the package promises above all to log in rarely:
-// never twice within ten minutes, not even over a crash loop, never at all
-// with credentials the portal has refused, and not once while the session of
-// an earlier run is alive.
+// The portal is a web site, not an API: it is undocumented, keeps the session in a
+// cookie, and locks out anyone who logs in too often, along with the owner's own app.
+// So the package's first promise is to log in rarely: never twice within ten minutes,
+// not even in a crash loop, never with credentials that the portal has refused, and not
+// at all while the session of an earlier run is alive.
 //
-// Facts about the portal come from the public clients AIOSomecomfort and
-// pyhtcc and from what their users report.
+// Facts about the portal come from the public clients AIOSomecomfort and pyhtcc, and
+// from what their users report.
 package tcc
 
 import (

@@ -1,8 +1,7 @@
-// Package tesla reads and commands a Powerwall through Tesla's energy API: the
-// Fleet API, Teslemetry or the older owner API, which have the same paths and
-// bodies. It promises that what it does not know stays nil, that a reading is
-// fresh as a whole or not there at all, and that a write which may have
-// happened says so.
+// Package tesla reads and commands a Powerwall through Tesla's energy API: the Fleet
+// API, Teslemetry or the older owner API, which have the same paths and bodies. It
+// promises that what it does not know stays nil, that a reading is either completely
+// fresh or absent, and that it reports a write that may have happened.
 package tesla
 
 import (

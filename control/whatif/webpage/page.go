@@ -1,7 +1,7 @@
-// Package webpage writes what a year would have been as a page for a browser: the
-// answer in a sentence, the figures and what they take for granted, the months, and
-// the best and the worst day. The page needs nothing from anywhere else, and reads
-// well on a phone, by day and by night.
+// Package webpage renders a replayed year as a page for a browser: the answer in a
+// sentence, the figures and their assumptions, the months, and the best and the worst
+// day. The page loads nothing from elsewhere, and is readable on a phone, in light and
+// dark mode.
 package webpage
 
 import (
