@@ -53,10 +53,10 @@
 //
 // # Where it is
 //
-// The battery: attribution.go, flight.go, tenure.go, transition_battery.go, wanted.go,
-// reconcile.go, battery.go, effect.go. Thermostats: attribution_thermostat.go, flight.go, tenure.go,
-// transition_thermostat.go with owed.go, wanted_thermostat.go, reconcile.go,
-// thermostat.go.
+// For both kinds of device: flight.go, tenure.go, reconcile.go. For the battery:
+// attribution.go, transition_battery.go, wanted.go, battery.go, effect.go. For
+// thermostats: attribution_thermostat.go, transition_thermostat.go with owed.go,
+// wanted_thermostat.go, thermostat.go.
 //
 // The bridge (write, commandQueue) and the adapters of the two Honeywell clouds
 // (sending, write) also track what is on its way, for minutes and never on disk. That

@@ -14,8 +14,8 @@ const (
 // Tenures lists all tenures.
 func Tenures() []Tenure { return []Tenure{Free, Held, Returning, Yielded} }
 
-// An Effect is what a cause changes on record. The writes that follow are the
-// reconcile's.
+// An Effect is what a cause changes on record. What is to be sent then is for reconcile
+// to say.
 type Effect string
 
 // The effects.
