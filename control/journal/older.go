@@ -10,8 +10,10 @@ import (
 	"powermgr/devices"
 )
 
-// Journals of versions 1 and 2. In both, a reserve that was asked for was a number, and
-// the last write to a thermostat was not among its flights.
+// Journals of versions 1 and 2. In both, a reserve that was asked for was a number, the
+// last write to a thermostat was not among its flights, and what was in doubt about the
+// devices was in the home's record. A doubt about a thermostat that has no record of its
+// own is left out: the next reading shows the same again.
 
 // version1 reads a journal of version 1, which had one version for all of it: that of the
 // last save. A node that goes on from it has the same records as one that reads it twice,
@@ -23,7 +25,7 @@ func version1(b []byte) (Entry, error) {
 		Sequence   uint64    `json:"sequence"`
 		SavedAt    time.Time `json:"saved_at"`
 		Kept       struct {
-			rules.HomeRecord
+			home2
 			Battery     battery2               `json:"battery"`
 			Thermostats map[string]thermostat2 `json:"thermostats"`
 		} `json:"kept"`
@@ -34,12 +36,13 @@ func version1(b []byte) (Entry, error) {
 	if err := json.Unmarshal(b, &old); err != nil {
 		return Entry{}, err
 	}
-	kept := rules.Persisted{HomeRecord: old.Kept.HomeRecord, Battery: old.Kept.Battery.now()}
+	doubts := old.Kept.Doubts
+	kept := rules.Persisted{HomeRecord: old.Kept.HomeRecord, Battery: old.Kept.Battery.now(doubts[rules.Powerwall])}
 	for id, h := range old.Kept.Thermostats {
 		if kept.Thermostats == nil {
 			kept.Thermostats = make(map[string]rules.ThermostatRecord, len(old.Kept.Thermostats))
 		}
-		kept.Thermostats[id] = h.now()
+		kept.Thermostats[id] = h.now(doubts[id])
 	}
 	writer := cmp.Or(old.Node, "unknown")
 	// The sequence could be another node's, of a journal that had been adopted.
@@ -55,6 +58,7 @@ func version1(b []byte) (Entry, error) {
 func version2(b []byte) (Entry, error) {
 	var old struct {
 		Entry
+		Home        []Record[home2]                  `json:"home"`
 		Battery     []Record[battery2]               `json:"battery"`
 		Thermostats map[string][]Record[thermostat2] `json:"thermostats"`
 	}
@@ -63,20 +67,33 @@ func version2(b []byte) (Entry, error) {
 	}
 	e := old.Entry
 	e.Format = Format
-	e.Battery = now(old.Battery)
+	var doubts map[string]rules.Doubt
+	for i, r := range old.Home {
+		if i == 0 {
+			doubts = r.Value.Doubts
+		}
+		e.Home = append(e.Home, Record[rules.HomeRecord]{r.Version, r.Value.HomeRecord})
+	}
+	e.Battery = now(old.Battery, doubts[rules.Powerwall])
 	for id, records := range old.Thermostats {
 		if e.Thermostats == nil {
 			e.Thermostats = make(map[string][]Record[rules.ThermostatRecord], len(old.Thermostats))
 		}
-		e.Thermostats[id] = now(records)
+		e.Thermostats[id] = now(records, doubts[id])
 	}
 	return e, nil
 }
 
-// now are the records as this version has them.
-func now[T any, O interface{ now() T }](old []Record[O]) (records []Record[T]) {
+// home2 is the home's record of version 2, and of version 1.
+type home2 struct {
+	rules.HomeRecord
+	Doubts map[string]rules.Doubt `json:"doubts"`
+}
+
+// now are the records of a device as this version has them, with what was in doubt.
+func now[T any, O interface{ now(doubt rules.Doubt) T }](old []Record[O], doubt rules.Doubt) (records []Record[T]) {
 	for _, r := range old {
-		records = append(records, Record[T]{r.Version, r.Value.now()})
+		records = append(records, Record[T]{r.Version, r.Value.now(doubt)})
 	}
 	return records
 }
@@ -88,8 +105,9 @@ type battery2 struct {
 	Before *int `json:"before"`
 }
 
-func (o battery2) now() rules.BatteryRecord {
+func (o battery2) now(doubt rules.Doubt) rules.BatteryRecord {
 	k := o.BatteryRecord
+	k.Doubt = doubt
 	k.Writes.Wanted, k.Writes.Before = devices.Setting{Reserve: o.Wanted}, devices.Setting{Reserve: o.Before}
 	return k
 }
@@ -97,8 +115,9 @@ func (o battery2) now() rules.BatteryRecord {
 // thermostat2 is a thermostat's record of version 2, and of version 1.
 type thermostat2 rules.ThermostatRecord
 
-func (o thermostat2) now() rules.ThermostatRecord {
+func (o thermostat2) now(doubt rules.Doubt) rules.ThermostatRecord {
 	h := rules.ThermostatRecord(o)
+	h.Doubt = doubt
 	if h.Claim == nil || h.Claim.Confirmed || h.Claim.WrittenAt.IsZero() {
 		return h
 	}

@@ -393,6 +393,15 @@ func sameFacts(t *testing.T, older []byte, k rules.Persisted) {
 	if err := json.Unmarshal(older, &old); err != nil {
 		t.Fatal(err)
 	}
+	for target, doubt := range doubtsOf(t, older) {
+		got := k.Battery.Doubt
+		if target != rules.Powerwall {
+			got = k.Thermostats[target].Doubt
+		}
+		if text(t, got) != text(t, doubt) {
+			t.Errorf("%s: in doubt %s, want %s", target, text(t, got), text(t, doubt))
+		}
+	}
 	battery, thermostats := json.RawMessage("{}"), map[string]json.RawMessage{}
 	if old.Kept != nil {
 		battery, thermostats = old.Kept.Battery, old.Kept.Thermostats
@@ -456,4 +465,23 @@ func sameFacts(t *testing.T, older []byte, k rules.Persisted) {
 			t.Errorf("%s: %d flights, want %d", id, len(got.Claim.Flights), flights)
 		}
 	}
+}
+
+// doubtsOf are the doubts of a journal of version 2.
+func doubtsOf(t *testing.T, older []byte) map[string]rules.Doubt {
+	t.Helper()
+	var old struct {
+		Home []struct {
+			Value struct {
+				Doubts map[string]rules.Doubt
+			}
+		}
+	}
+	if err := json.Unmarshal(older, &old); err != nil {
+		t.Fatal(err)
+	}
+	if len(old.Home) == 0 {
+		return nil
+	}
+	return old.Home[0].Value.Doubts
 }

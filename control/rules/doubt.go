@@ -73,6 +73,9 @@ type Doubt struct {
 	Before Sight     `json:"before,omitzero"` // at the last reading that counts
 }
 
+// none reports whether nothing is in doubt.
+func (d Doubt) none() bool { return d.Polled.IsZero() }
+
 // A Sight is what a reading shows of a thermostat's setting.
 type Sight struct {
 	Baseline
@@ -89,22 +92,38 @@ func (s Sight) at(polled time.Time) Thermostat {
 // odd reports whether a reading shows for the first time what nobody here has
 // asked for. Until the next one tells what it is, nothing is written there.
 func (st *step) odd(target string, d Doubt) bool {
-	if !st.doubt.Polled.IsZero() && !st.doubt.Polled.Equal(d.Polled) {
+	if !st.doubt.none() && !st.doubt.Polled.Equal(d.Polled) {
 		return false
 	}
-	st.Persisted.Doubts = with(st.Persisted.Doubts, target, d)
+	st.setDoubt(target, d)
 	return true
 }
 
 // doubted reports whether the last reading of target is in doubt.
-func (st *step) doubted(target string) bool {
-	_, is := st.Persisted.Doubts[target]
-	return is
-}
+func (st *step) doubted(target string) bool { return !st.doubtOf(target).none() }
 
 // recall takes up what the last reading of target left in doubt.
 func (st *step) recall(target string) {
-	st.doubt, st.Persisted.Doubts = st.Persisted.Doubts[target], without(st.Persisted.Doubts, target)
+	if st.doubt = st.doubtOf(target); !st.doubt.none() {
+		st.setDoubt(target, Doubt{})
+	}
+}
+
+func (st *step) doubtOf(target string) Doubt {
+	if target == Powerwall {
+		return st.Persisted.Battery.Doubt
+	}
+	return st.Persisted.Thermostats[target].Doubt
+}
+
+func (st *step) setDoubt(target string, d Doubt) {
+	if target == Powerwall {
+		st.Persisted.Battery.Doubt = d
+		return
+	}
+	h := st.Persisted.Thermostats[target]
+	h.Doubt = d
+	st.keep(target, h)
 }
 
 // forecast folds a forecast. One of a weather service that is far from the last

@@ -322,8 +322,8 @@ func TestAChoiceThatOneReadingHasShownOutlivesTheProcess(t *testing.T) {
 			*w.therm["up"], w.reserve, w.mode = was, reserve, mode
 			w.restart().read()
 			w.until("16:50").want()
-			if len(w.d.Taken) != 0 || len(w.s.Persisted.Doubts) != 0 {
-				t.Errorf("taken for a person: %v, in doubt %v", w.d.Taken, w.s.Persisted.Doubts)
+			if len(w.d.Taken) != 0 || !w.s.Persisted.Battery.Doubt.Polled.IsZero() {
+				t.Errorf("taken for a person: %v, in doubt %v", w.d.Taken, w.s.Persisted.Battery.Doubt)
 			}
 		})
 	}

@@ -59,3 +59,26 @@ func TestAnOlderJournal(t *testing.T) {
 		}
 	}
 }
+
+// TestADoubtOfAnOlderJournal: what one reading had shown before the upgrade is a
+// person's choice once another reading confirms it.
+func TestADoubtOfAnOlderJournal(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("..", "journal", "testdata", "version2", "in-doubt.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := journal.Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, "2026-07-15 16:43")
+	w.reserve = 0
+	up := w.therm["up"]
+	up.Cool, up.Hold = new(73.0), devices.HoldPermanent
+	w.step(Recovered{e.Persisted()})
+	w.start()
+	if w.s.Persisted.Thermostats["up"].Choice == nil {
+		t.Errorf("the choice of 73 °F is not the person's: %s", mustJSON(t, w.s.Persisted.Thermostats["up"]))
+	}
+	w.until("18:58").want()
+}

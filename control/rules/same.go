@@ -2,12 +2,9 @@ package rules
 
 import "maps"
 
-// Nearly every step changes nothing that is kept, and each is followed by the question
-// whether it did.
-
-// Same reports whether k is o, as far as that can be told without a look at what is
-// behind a pointer: what a step did not touch is where it was. One that is not the same
-// may still say what the other does.
+// Same reports whether nothing in k was changed since it was copied from o. Nearly every
+// step changes nothing, so this has to be cheap: it compares pointers, not what they
+// point to. What differs by this comparison may still be equal.
 func (k Persisted) Same(o Persisted) bool {
 	return k.HomeRecord.same(o.HomeRecord) && k.Battery.same(o.Battery) && maps.Equal(k.Thermostats, o.Thermostats)
 }
@@ -15,13 +12,16 @@ func (k Persisted) Same(o Persisted) bool {
 func (k HomeRecord) same(o HomeRecord) bool {
 	return k.Disabled == o.Disabled && k.Override == o.Override && k.Strategy == o.Strategy && maps.Equal(k.ByHand, o.ByHand) && k.LastUserInput == o.LastUserInput &&
 		k.Event == o.Event && k.PeakEnd == o.PeakEnd && k.PeakOver == o.PeakOver && sameSlice(k.Latched, o.Latched) && k.Comfort == o.Comfort &&
-		maps.Equal(k.Doubts, o.Doubts) && maps.Equal(k.Commands, o.Commands)
+		maps.Equal(k.Commands, o.Commands)
 }
 
 func (k BatteryRecord) same(o BatteryRecord) bool {
-	return k.Wanted == o.Wanted && k.Before == o.Before && sameSlice(k.Flights, o.Flights) && k.WrittenAt == o.WrittenAt && k.ShownAt == o.ShownAt &&
-		k.Confirmed == o.Confirmed && k.AtPeak == o.AtPeak && k.Changes == o.Changes && k.Limit == o.Limit && k.LimitDoubt == o.LimitDoubt &&
-		k.Floor == o.Floor && k.FloorAt == o.FloorAt && k.Keeps == o.Keeps && k.Mode == o.Mode && k.Choice == o.Choice
+	return k.Writes.same(o.Writes) && k.ShownAt == o.ShownAt && k.AtPeak == o.AtPeak && k.Changes == o.Changes && k.Limit == o.Limit && k.LimitDoubt == o.LimitDoubt &&
+		k.Floor == o.Floor && k.FloorAt == o.FloorAt && k.Keeps == o.Keeps && k.Mode == o.Mode && k.Choice == o.Choice && k.Doubt == o.Doubt
+}
+
+func (w Writes) same(o Writes) bool {
+	return w.Wanted == o.Wanted && w.Before == o.Before && w.WrittenAt == o.WrittenAt && w.Confirmed == o.Confirmed && sameSlice(w.Flights, o.Flights)
 }
 
 // sameSlice reports whether two slices are the same stretch of the same array.

@@ -16,6 +16,7 @@ func TestSameSeesEachField(t *testing.T) {
 	}{
 		{"the home", func(k *Persisted) reflect.Value { return reflect.ValueOf(&k.HomeRecord).Elem() }},
 		{"the battery", func(k *Persisted) reflect.Value { return reflect.ValueOf(&k.Battery).Elem() }},
+		{"what was written to the battery", func(k *Persisted) reflect.Value { return reflect.ValueOf(&k.Battery.Writes).Elem() }},
 		{"all", func(k *Persisted) reflect.Value { return reflect.ValueOf(k).Elem() }},
 	} {
 		for i := range of.part(&Persisted{}).NumField() {

@@ -111,8 +111,6 @@ type HomeRecord struct {
 	PeakOver      bool                   `json:"peak_over,omitzero"` // PeakEnd has come: that peak is not entered again
 	Latched       []int                  `json:"latched,omitempty"`  // minutes of the thresholds latched in it
 	Comfort       *Comfort               `json:"comfort,omitempty"`  // what is planned for the thermostats around the peak that runs or comes next, once it has begun
-	// Doubts are what the last reading showed for the first time, by target.
-	Doubts map[string]Doubt `json:"doubts,omitempty"`
 	// Commands are people's, on their way to a device, by topic.
 	Commands map[string]Command `json:"commands,omitempty"`
 }
@@ -154,6 +152,7 @@ type BatteryRecord struct {
 	Keeps      Keeps     `json:"keeps,omitzero"`
 	Mode       string    `json:"mode,omitempty"` // last seen
 	Choice     *Choice   `json:"taken,omitempty"`
+	Doubt      Doubt     `json:"doubt,omitzero"` // what the last reading showed for the first time
 }
 
 // Choice is a person's choice that is left alone until the window ends.
@@ -175,10 +174,11 @@ type ThermostatRecord struct {
 	LastWrite time.Time `json:"last_write,omitzero"`  // for the spacing
 	Baseline  *Baseline `json:"baseline,omitempty"`   // of this event, while Claim is nil
 	Event     time.Time `json:"event_start,omitzero"` // the event that Claim, Ended and Choice belong to
+	Doubt     Doubt     `json:"doubt,omitzero"`       // what the last reading showed for the first time
 }
 
 func (h ThermostatRecord) empty() bool {
-	return h.Claim == nil && h.Choice == nil && h.Baseline == nil && !h.Ended && h.LastWrite.IsZero()
+	return h.Claim == nil && h.Choice == nil && h.Baseline == nil && !h.Ended && h.LastWrite.IsZero() && h.Doubt.none()
 }
 
 // Baseline is what a thermostat was set to, and in which mode, when this event

@@ -252,7 +252,9 @@ func (st *step) changeRole(active bool) {
 func (st *step) takeOver(k Persisted) {
 	// Where it says the same of a thermostat, what was seen of that one counts on.
 	st.ReadSinceStart = where(st.ReadSinceStart, func(id string, _ time.Time) bool {
-		return reflect.DeepEqual(st.Persisted.Thermostats[id], k.Thermostats[id])
+		was, is := st.Persisted.Thermostats[id], k.Thermostats[id]
+		was.Doubt, is.Doubt = Doubt{}, Doubt{}
+		return reflect.DeepEqual(was, is)
 	})
 	// And where it wants the same, a command for that is still on its way.
 	st.Pending = where(st.Pending, func(target string, _ Pending) bool {

@@ -82,6 +82,7 @@ func (st *step) expire(id string, polled time.Time) {
 
 // thermostatLedger is what can explain a reading. prev is the one before.
 func (st *step) thermostatLedger(id string, t, prev Thermostat) ThermostatLedger {
+	st.recall(id)
 	h := st.Persisted.Thermostats[id]
 	if before, ok := st.BeforeSuspension[id]; ok {
 		prev = before
@@ -90,7 +91,7 @@ func (st *step) thermostatLedger(id string, t, prev Thermostat) ThermostatLedger
 	l := ThermostatLedger{Record: h, Before: prev, First: t, ReadSinceStart: st.hasRead(id)}
 	l.Underway = st.Pending[id].mayLand(t.Polled)
 	l.Window = st.plan.Phase != OffPeak && slices.Contains(st.Settings.Thermostats, id)
-	if st.recall(id); !st.doubt.Polled.IsZero() {
+	if !st.doubt.none() {
 		l.Doubted, l.Before = st.doubt.Shown.at(st.doubt.Polled), st.doubt.Before.at(time.Time{})
 		if l.Doubted.Mode == t.Mode && devices.SameRequest(l.Doubted.Setting, t.Setting, t.Mode) {
 			l.First = l.Doubted
