@@ -78,7 +78,7 @@ Without a terminal, run it once to get the address, and again with --code and wh
 	return c
 }
 
-// console is the person at a command.
+// console is the person at the terminal.
 func console(cmd *cobra.Command) *setup.Console {
 	c := &setup.Console{In: bufio.NewReader(cmd.InOrStdin()), Out: cmd.OutOrStdout()}
 	if f, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -90,8 +90,8 @@ func console(cmd *cobra.Command) *setup.Console {
 	return c
 }
 
-// hidden reads a line from a terminal without showing it. When ctx ends, the
-// terminal shows again what is typed: whoever interrupts goes on using it.
+// hidden reads a line from a terminal without showing it. When ctx ends, the terminal
+// echoes again, for whoever has interrupted.
 func hidden(ctx context.Context, fd int) (string, error) {
 	if ctx.Err() != nil {
 		return "", ctx.Err() // the terminal stays as it is

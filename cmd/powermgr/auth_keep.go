@@ -10,7 +10,7 @@ import (
 	"powermgr/cmd/setup"
 )
 
-// A keeper has what belongs in the configuration after a log-in, and says how that
+// A keeper stores in the configuration what a log-in has produced, and says how that
 // takes effect.
 type keeper interface {
 	keep(key string, value any) error

@@ -150,7 +150,7 @@ func importTesla(cmd *cobra.Command, c config.Config, days int, out io.Writer) e
 	}
 	defer setup.CloseAccount(cmd.Context(), adapter)
 	bar := newProgress(cmd.ErrOrStderr(), "days")
-	done, err := records.Import{Config: c, Read: adapter.History, Now: time.Now, Sleep: pause, Progress: bar.to}.Import(cmd.Context(), days)
+	done, err := records.Import{Config: c, Read: adapter.History, Now: time.Now, Sleep: pause, Progress: bar.update}.Import(cmd.Context(), days)
 	bar.end()
 	calls, failed := meter.Today(time.Now())
 	fmt.Fprintf(out, "days read: %d, already there: %d, not available from Tesla: %d; calls to Tesla: %d, failed: %d\n", done.Days, done.Had, done.Empty, calls, failed)

@@ -39,12 +39,12 @@ func notifyCommand(g *globals) *cobra.Command {
 				c = broken.Read
 			}
 			if stopped != "" {
-				return tellStopped(cmd.Context(), c, stopped, broken)
+				return mailStopped(cmd.Context(), c, stopped, broken)
 			}
 			if keys := c.Placeholders("notifications.smtp"); len(keys) > 0 {
 				return wrong(stillExample(keys, g.config))
 			}
-			to, err := tellTest(cmd.Context(), c, health.Level(level))
+			to, err := sendTestMail(cmd.Context(), c, health.Level(level))
 			if err == nil {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "sent to %s\n", strings.Join(to, ", "))
 			}
@@ -57,8 +57,8 @@ func notifyCommand(g *globals) *cobra.Command {
 	return c
 }
 
-// tellTest sends a mail of no importance, and says to whom.
-func tellTest(ctx context.Context, c config.Config, level health.Level) ([]string, error) {
+// sendTestMail sends a test mail, and prints to whom.
+func sendTestMail(ctx context.Context, c config.Config, level health.Level) ([]string, error) {
 	smtp := c.Notifications.Mailbox()
 	switch {
 	case smtp.Server == "":
@@ -73,9 +73,9 @@ func tellTest(ctx context.Context, c config.Config, level health.Level) ([]strin
 	}))
 }
 
-// tellStopped is for a daemon that cannot tell it itself any more. It says it
-// once an hour, and leaves it to the next daemon if the server is away.
-func tellStopped(ctx context.Context, c config.Config, unit string, broken *config.Error) error {
+// mailStopped sends a mail on behalf of a daemon that cannot do so any more. It does so
+// once an hour, and leaves the mail to the next daemon if the server is down.
+func mailStopped(ctx context.Context, c config.Config, unit string, broken *config.Error) error {
 	now := time.Now()
 	l := notify.Message{
 		Key: fmt.Sprintf("stopped/%s/%s", unit, now.UTC().Format("2006-01-02T15")), Level: health.Critical, At: now,
@@ -106,7 +106,7 @@ func tellStopped(ctx context.Context, c config.Config, unit string, broken *conf
 	return err
 }
 
-// lastLines is the end of a unit's log; empty where there is no journal.
+// lastLines returns the end of a unit's log; empty if there is no journal.
 func lastLines(ctx context.Context, unit string) string {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

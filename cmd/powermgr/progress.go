@@ -9,8 +9,8 @@ import (
 	"golang.org/x/term"
 )
 
-// progress shows how far a long piece of work is: as a bar on a terminal, and
-// elsewhere as a line for each tenth of it.
+// progress shows how far a long task has come: as a bar on a terminal, and elsewhere as
+// a line for each tenth.
 type progress struct {
 	w     io.Writer
 	what  string
@@ -27,9 +27,8 @@ func newProgress(w io.Writer, what string) *progress {
 	return p
 }
 
-// to shows that done of all is done; text says what was last, if there is
-// something to say.
-func (p *progress) to(done, all int, text string) {
+// update shows that done of all is done; text describes what came last, if anything.
+func (p *progress) update(done, all int, text string) {
 	if p.bar != nil {
 		if p.bar.GetMax() != all {
 			p.bar.ChangeMax(all)
@@ -49,7 +48,7 @@ func (p *progress) to(done, all int, text string) {
 	}
 }
 
-// end takes a bar away.
+// end removes the bar.
 func (p *progress) end() {
 	if p.bar != nil {
 		_ = p.bar.Finish()

@@ -37,7 +37,7 @@ named, and the exit code is 1. apt remove does this first.`,
 			defer cancel()
 			r := restoration{out: cmd.OutOrStdout(), began: time.Now(), timeout: timeout}
 			left, err := r.run(ctx, g)
-			r.sum()
+			r.printSummary()
 			switch {
 			case len(left) > 0:
 				return fmt.Errorf("not restored: %s: %w", strings.Join(left, "; "), err)
@@ -63,28 +63,28 @@ var (
 	errStopped    = errors.New("powermgr is not running: sudo systemctl start powermgr, then sudo powermgr restore")
 )
 
-// A restoration is one that somebody waits for: it says what it waits for, and how long.
+// A restoration tells a waiting person what it waits for, and for how long.
 type restoration struct {
-	out     io.Writer
-	began   time.Time
-	timeout time.Duration
-	waited  []rules.Owned // for all of these
-	done    []string      // those that are restored, by name
-	told    time.Time     // when it last said something
+	out        io.Writer
+	began      time.Time
+	timeout    time.Duration
+	waited     []rules.Owned // for all of these
+	done       []string      // those that are restored, by name
+	lastOutput time.Time     // when it last printed something
 
-	elsewhere bool      // the other node restores
-	paused    time.Time // until when nothing is changed, by the home's clock; zero: not known
+	elsewhere bool      // the other node is restoring
+	paused    time.Time // until when nothing is changed, by the home's clock; zero: unknown
 }
 
-// reminder is how often somebody is told that something is still waited for.
+// reminder is how often a waiting person is told what is still missing.
 const reminder = 15 * time.Second
 
-// run has the daemon restore everything and waits for it. It returns what is left, for
-// people; the error says why, or that it is not known.
+// run has the daemon restore everything, and waits. It returns what is left, for
+// people; the error says why, or that it is unknown.
 func (r *restoration) run(ctx context.Context, g *globals) (left []string, err error) {
 	dir := runtimeDir()
 	if s, err := local.QueryStatus(ctx, dir); err == nil {
-		r.begin(s)
+		r.printStart(s)
 	}
 	asked := time.Now()
 	if err := local.RequestRestore(ctx, dir); errors.Is(err, local.ErrNotRunning) {
@@ -97,11 +97,11 @@ func (r *restoration) run(ctx context.Context, g *globals) (left []string, err e
 			if s.State.Role == pair.Standby || s.DryRun {
 				return nil, nil // the other node restores what it has set, and a dry run has set nothing
 			}
-			paused, owned := r.look(s)
+			paused, owned := r.update(s)
 			if left = described(owned); paused && len(left) == 0 {
 				return nil, nil
 			}
-			if !paused && time.Since(asked) > turned {
+			if !paused && time.Since(asked) > controllerTimeout {
 				asked = time.Now() // a daemon that read its configuration again just then has not heard it
 				_ = local.RequestRestore(ctx, dir)
 			}
@@ -117,25 +117,25 @@ func (r *restoration) run(ctx context.Context, g *globals) (left []string, err e
 	}
 }
 
-// look says what a status shows that is new, and returns whether the daemon has
-// paused and what it still owns.
-func (r *restoration) look(s local.Status) (paused bool, owned []rules.Owned) {
+// update prints what is new in a status, and returns whether the daemon has paused and
+// what it still owns.
+func (r *restoration) update(s local.Status) (paused bool, owned []rules.Owned) {
 	var c control.State
 	paused = (page{Status: s}).topic("control/state", &c) && c.Override == string(rules.OverridePause)
 	if paused && c.Until != nil {
 		r.paused = c.Until.In(s.Now.Location())
 	}
-	r.see(c.Owned, paused)
+	r.printChanges(c.Owned, paused)
 	return paused, c.Owned
 }
 
 func (r *restoration) say(format string, args ...any) {
 	fmt.Fprintf(r.out, format+"\n", args...)
-	r.told = time.Now()
+	r.lastOutput = time.Now()
 }
 
-// begin says what there is to restore.
-func (r *restoration) begin(s local.Status) {
+// printStart prints what there is to restore.
+func (r *restoration) printStart(s local.Status) {
 	var c control.State
 	switch known := (page{Status: s}).topic("control/state", &c); {
 	case s.State.Role == pair.Standby:
@@ -151,9 +151,9 @@ func (r *restoration) begin(s local.Status) {
 	}
 }
 
-// see says what has changed since. Before the daemon has paused, what it owns may
+// printChanges prints what has changed. Before the daemon has paused, what it owns may
 // still change.
-func (r *restoration) see(owned []rules.Owned, paused bool) {
+func (r *restoration) printChanges(owned []rules.Owned, paused bool) {
 	is := func(o rules.Owned) func(rules.Owned) bool {
 		return func(other rules.Owned) bool { return other.Target == o.Target }
 	}
@@ -169,19 +169,19 @@ func (r *restoration) see(owned []rules.Owned, paused bool) {
 			r.say("  %s is restored.", o.Name)
 		}
 	}
-	if len(owned) > 0 && time.Since(r.told) >= reminder {
+	if len(owned) > 0 && time.Since(r.lastOutput) >= reminder {
 		r.say("  Still waiting for %s (%s of %s).", strings.Join(described(owned), ", "), time.Since(r.began).Round(time.Second), r.timeout)
 	}
 }
 
-// sum says what was restored.
-func (r *restoration) sum() {
+// printSummary prints what was restored.
+func (r *restoration) printSummary() {
 	if len(r.done) > 0 && len(r.done) < len(r.waited) {
 		r.say("Restored: %s.", strings.Join(r.done, ", "))
 	}
 }
 
-// unrestored is what a daemon that has stopped has left, by its files.
+// unrestored returns what a daemon that has stopped has left, from its files.
 func unrestored(g *globals) ([]string, error) {
 	c, _, err := config.Load(g.config, os.Environ())
 	if err != nil {
@@ -194,10 +194,10 @@ func unrestored(g *globals) ([]string, error) {
 	return left, errStopped
 }
 
-// turned is how long the controller may take to act on what it was asked.
-const turned = 10 * time.Second
+// controllerTimeout is how long the controller may take to act on a request.
+const controllerTimeout = 10 * time.Second
 
-// described is what powermgr has set, for people, with what restoring it waits for.
+// described describes what powermgr has set, and what restoring it waits for.
 func described(owned []rules.Owned) (all []string) {
 	for _, o := range owned {
 		text := o.Name

@@ -14,8 +14,8 @@ import (
 	"powermgr/cmd/setup"
 )
 
-// runtimeDir is where a running daemon has its socket: what systemd says, or
-// what it would say.
+// runtimeDir returns where a running daemon has its socket: from systemd, or systemd's
+// default.
 func runtimeDir() string {
 	if dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); dir != "" {
 		return dir

@@ -29,19 +29,19 @@ type streams struct {
 // globals are the flags that every command has.
 type globals struct{ config string }
 
-// usageError is a mistake in how powermgr was called or configured.
+// A usageError is a mistake in how powermgr was called or configured.
 type usageError struct{ err error }
 
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-// usage makes an error that ends with exitWrong.
+// usage returns an error that ends with exitWrong.
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // wrong marks an error as one of the configuration.
 func wrong(err error) error { return usageError{err} }
 
-// run is the whole command line: it returns the exit code.
+// run is the whole command line, and returns the exit code.
 func run(ctx context.Context, args []string, s streams) int {
 	ctx, stop := stopSignals(ctx)
 	defer stop()
@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	return exitFailed
 }
 
-// usualConfig is the one that the service reads.
+// usualConfig is the configuration that the service reads.
 const usualConfig = "/opt/powermgr/config.yaml"
 
 func rootCommand() *cobra.Command {
@@ -99,8 +99,8 @@ func rootCommand() *cobra.Command {
 	return root
 }
 
-// wrongFlag is what is wrong with a flag. One that there is not is answered with the
-// nearest one.
+// wrongFlag describes what is wrong with a flag. For an unknown one it suggests the
+// nearest.
 func wrongFlag(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
@@ -112,7 +112,7 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 	return usage("%s has no --%s%s", cmd.CommandPath(), name, strings.Replace(config.DidYouMean(name, known), "mean ", "mean --", 1))
 }
 
-// noSuchCommand refuses a command that there is not, and names the nearest one.
+// noSuchCommand refuses an unknown command, and suggests the nearest one.
 func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -47,8 +47,7 @@ commanded devices on this machine starts as a dry run, until powermgr live or --
 	return c
 }
 
-// running is powermgr run: one daemon after the other, each with a
-// configuration of its own.
+// running is powermgr run: one daemon after another, each with its own configuration.
 type running struct {
 	config   string
 	parts    daemon.Parts
@@ -57,8 +56,8 @@ type running struct {
 	hangups  chan os.Signal
 }
 
-// run runs a daemon until ctx ends, and another one whenever the configuration
-// is to be read again and is good.
+// run runs a daemon until ctx ends, and replaces it whenever the configuration is to be
+// read again and is valid.
 func (r running) run(ctx context.Context) error {
 	r.hangups = make(chan os.Signal, 1)
 	c, log, err := r.load()
@@ -87,7 +86,7 @@ func (r running) run(ctx context.Context) error {
 	watchdog, stop := context.WithCancel(ctx)
 	defer stop()
 	go tell.feed(watchdog, func() bool { return alive.Load().Alive() })
-	defer time.AfterFunc(settled, trim).Stop()
+	defer time.AfterFunc(settledAfter, trim).Stop()
 	for {
 		alive.Store(d)
 		next, err := r.until(ctx, d, log)
@@ -101,17 +100,18 @@ func (r running) run(ctx context.Context) error {
 	}
 }
 
-// settled is how long after its start a daemon has done what it does only once.
-const settled = time.Minute
+// settledAfter is how long after its start a daemon has finished what it does only
+// once.
+const settledAfter = time.Minute
 
-// successor is the daemon that follows another one.
+// A successor is the daemon that follows another one.
 type successor struct {
 	daemon *daemon.Daemon
 	log    *slog.Logger
 }
 
-// until runs d until ctx ends, or until it has to make place for another one.
-// A configuration that is no good changes nothing.
+// until runs d until ctx ends, or until another daemon has to replace it. An invalid
+// configuration changes nothing.
 func (r running) until(ctx context.Context, d *daemon.Daemon, log *slog.Logger) (*successor, error) {
 	life, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -185,7 +185,7 @@ func (r running) build(c config.Config, log *slog.Logger, last *daemon.Daemon) (
 	return d, nil
 }
 
-// reload is SIGHUP, by another way.
+// reload is the same as SIGHUP.
 func (r running) reload() {
 	select {
 	case r.hangups <- syscall.SIGHUP:
@@ -228,7 +228,7 @@ func (s *systemd) say(line string) {
 	}
 }
 
-// feed feeds the watchdog as long as alive says that the loops turn.
+// feed resets the watchdog as long as alive reports that the loops run.
 func (s *systemd) feed(ctx context.Context, alive func() bool) {
 	if s.conn == nil || s.every <= 0 {
 		return

@@ -57,16 +57,16 @@ before you send it to anyone.`,
 	return c
 }
 
-// supportFile is one file of a bundle.
+// A supportFile is one file of a bundle.
 type supportFile struct {
 	name string
 	text []byte
 }
 
-// longestSupport is how much of the end of a file is in a bundle, in bytes.
+// longestSupport is how much of the end of a file a bundle includes, in bytes.
 const longestSupport = 4 << 20
 
-// gather is everything that a bundle has. What cannot be had is named in its place.
+// gather collects everything for a bundle. What is unavailable is named in its place.
 func gather(cmd *cobra.Command, file string, now time.Time) (all []supportFile) {
 	c, notices, err := config.Load(file, os.Environ())
 	var broken *config.Error
@@ -114,7 +114,7 @@ func gather(cmd *cobra.Command, file string, now time.Time) (all []supportFile) 
 	return all
 }
 
-// recordFiles are the files of the last two days.
+// recordFiles returns the files of the last two days.
 func recordFiles(p config.Paths) []string {
 	if p.PermanentMetricsDir == "" {
 		return nil // there is no configuration that says where they are
@@ -125,7 +125,7 @@ func recordFiles(p config.Paths) []string {
 	return append(days[max(0, len(days)-2):], today)
 }
 
-// lastDay is the log of the service.
+// lastDay returns the log of the service.
 func lastDay(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

@@ -438,7 +438,7 @@ func (q question) one(list priced, m battery.Model, name string, s history.Serie
 		}
 	}
 	bar := newProgress(q.progress, filepath.Base(name))
-	setup.Progress = func(done, all int) { bar.to(done/96, all/96, "") }
+	setup.Progress = func(done, all int) { bar.update(done/96, all/96, "") }
 	l.Comparison, err = y.Compare(setup)
 	bar.end()
 	l.OfTheWay = map[string]float64{}

@@ -12,14 +12,14 @@ import (
 
 // Calls under an authorization, and what it means that one is refused.
 
-// A call that is refused can be the vendor's own trouble, for a moment or for
-// longer: the very same token has been good again a minute later. It becomes a
-// matter for a person after doubt, and is tried again all the same every recall.
-// A token that is refused is renewed at most once every renewEvery.
+// A refused call can be the vendor's own problem, for a moment or longer: the very same
+// token has been accepted again a minute later. After doubtLimit it is reported to a
+// person, and still tried again every retryRejectedEvery. A token that is refused is
+// renewed at most once every renewEvery.
 const (
-	doubt      = time.Hour
-	recall     = 10 * time.Minute
-	renewEvery = 10 * time.Minute
+	doubtLimit         = time.Hour
+	retryRejectedEvery = 10 * time.Minute
+	renewEvery         = 10 * time.Minute
 )
 
 // A Call is one request under an authorization.
@@ -30,12 +30,12 @@ type Call struct {
 	Why     func(Reply) (as string) // what such an answer says, without secrets; it may be empty
 }
 
-// Do sends a call with a token that is believed to be alive, and once more with
-// a new one if the vendor refuses that. A second refusal may be the vendor's own
-// trouble and is Unreachable, so that the next call tries again; once it has
-// lasted, or says that the authorization has ended, it is Unauthorized, and Reply
-// is the refusal. While a person has to authorize again the answer is
-// Unauthorized at once, without a call, until the token file is replaced.
+// Do sends a call with a token that is believed to be valid, and once more with a new
+// one if the vendor refuses that. A second refusal may be the vendor's own problem and
+// is Unreachable, so that the next call tries again; once it has lasted, or says that
+// the authorization has ended, it is Unauthorized, and Reply is the refusal. While a
+// person has to authorize again, the answer is Unauthorized at once, without a call,
+// until the token file is replaced.
 func (o *OAuth) Do(ctx context.Context, call Call) (Reply, error) {
 	token, err := o.Token(ctx)
 	if err != nil {
@@ -60,22 +60,22 @@ func (o *OAuth) Do(ctx context.Context, call Call) (Reply, error) {
 	return reply, o.reject(call.Op, token, fmt.Sprintf("HTTP %d %s", reply.Status, call.Why(reply)))
 }
 
-// accepted notes that the vendor has taken the authorization.
+// accepted records that the vendor has accepted the authorization.
 func (o *OAuth) accepted(reply Reply, err error) {
 	if err != nil || reply.Status/100 != 2 {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.doubted = time.Time{}
+	o.doubtedSince = time.Time{}
 }
 
-// ErrDoubted says that a vendor refuses an authorization that may yet be good: one
+// ErrDoubted says that a vendor refuses an authorization that may still be valid: one
 // refusal can be the vendor's mistake.
 var ErrDoubted = errors.New("the authorization is refused at present")
 
-// reject notes that the vendor refuses used, which was believed to be good, for
-// op and in the words of why.
+// reject records that the vendor refuses used, which was believed to be valid, for op,
+// with the words of why.
 func (o *OAuth) reject(op string, used devices.Secret, why string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -86,15 +86,15 @@ func (o *OAuth) reject(op string, used devices.Secret, why string) error {
 		return e
 	}
 	now := o.Now()
-	if o.doubted.IsZero() {
-		o.doubted = now
+	if o.doubtedSince.IsZero() {
+		o.doubtedSince = now
 	}
 	switch {
 	case strings.Contains(why, "login_required") || strings.Contains(why, "invalid_grant"):
-		o.die(op, why+": "+o.Advice, now.Add(retryInterval))
+		o.markDead(op, why+": "+o.Advice, now.Add(retryInterval))
 		return o.gone()
-	case now.Sub(o.doubted) >= doubt:
-		o.die(op, fmt.Sprintf("%s, for %s: %s", why, now.Sub(o.doubted).Round(time.Minute), o.Advice), now.Add(recall))
+	case now.Sub(o.doubtedSince) >= doubtLimit:
+		o.markDead(op, fmt.Sprintf("%s, for %s: %s", why, now.Sub(o.doubtedSince).Round(time.Minute), o.Advice), now.Add(retryRejectedEvery))
 		return o.gone()
 	}
 	e.Err = fmt.Errorf("%s: %w, and tried again; if this lasts, %s", why, ErrDoubted, o.Advice)

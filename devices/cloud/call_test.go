@@ -81,7 +81,7 @@ func TestRefusalsThatLastNeedAPerson(t *testing.T) {
 	a := &api{fixture: newFixture(t)}
 	a.says = "INVALID_TOKEN"
 	refused(t, a.do(t), devices.Unreachable)
-	a.now = a.now.Add(doubt - time.Second)
+	a.now = a.now.Add(doubtLimit - time.Second)
 	refused(t, a.do(t), devices.Unreachable)
 	a.says = ""
 	if err := a.do(t); err != nil {
@@ -90,7 +90,7 @@ func TestRefusalsThatLastNeedAPerson(t *testing.T) {
 	a.says = "INVALID_TOKEN" // another trouble, counted for itself
 	a.now = a.now.Add(time.Minute)
 	refused(t, a.do(t), devices.Unreachable)
-	a.now = a.now.Add(doubt)
+	a.now = a.now.Add(doubtLimit)
 	err := a.do(t)
 	refused(t, err, devices.Unauthorized)
 	if !strings.Contains(err.Error(), "INVALID_TOKEN, for 1h0m0s: run powermgr auth test") {
@@ -110,7 +110,7 @@ func TestRefusalsThatLastNeedAPerson(t *testing.T) {
 		t.Errorf("sent with %v", seen)
 	}
 	a.says = ""
-	a.now = a.now.Add(recall)
+	a.now = a.now.Add(retryRejectedEvery)
 	if err := a.do(t); err != nil {
 		t.Errorf("it is over, and nothing is sent: %v", err)
 	}
@@ -139,7 +139,7 @@ func TestTheRefusalOfAnOlderTokenIsNoDoubtAboutTheNewOne(t *testing.T) {
 	a := &api{fixture: newFixture(t)}
 	a.token(t)
 	refused(t, a.reject("read", "a0", "an older one"), devices.Unreachable)
-	if !a.doubted.IsZero() {
+	if !a.doubtedSince.IsZero() {
 		t.Error("it is one")
 	}
 }

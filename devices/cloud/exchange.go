@@ -20,28 +20,28 @@ import (
 	"powermgr/devices"
 )
 
-// MaxBody is the longest answer that is read, in bytes: /v2/locations of a
-// large account has some 100 kB.
+// MaxBody is the longest answer that is read, in bytes: /v2/locations of a large
+// account has about 100 kB.
 const MaxBody = 4 << 20
 
-// A Reply is a vendor's whole answer.
+// A Reply is a vendor's complete answer.
 type Reply struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// JSON reports whether the answer calls itself JSON. Both vendors answer 200
-// with a web page when a session is gone or a gateway in front has failed.
+// JSON reports whether the answer claims to be JSON. Both vendors answer 200 with a web
+// page when a session is gone or a gateway in front has failed.
 func (r Reply) JSON() bool {
 	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && (t == "application/json" || strings.HasSuffix(t, "+json"))
 }
 
-// Do sends req and reads the whole answer, whatever its status. A redirect is
-// an answer too: following it would carry secrets to wherever it points. The
-// error is a *devices.Error without the address, since a query can hold a key;
-// MaybeDone is set when req was not a GET and may have arrived.
+// Do sends req and reads the complete answer, whatever its status. A redirect is an
+// answer too: following it would carry secrets to wherever it points. The error is a
+// *devices.Error without the address, since a query can hold a key; MaybeDone is set
+// when req was not a GET and may have arrived.
 func Do(client *http.Client, vendor, op string, req *http.Request) (Reply, error) {
 	write := req.Method != http.MethodGet
 	fail := func(kind devices.Kind, maybe bool, err error) (Reply, error) {
@@ -81,8 +81,8 @@ func Do(client *http.Client, vendor, op string, req *http.Request) (Reply, error
 	return Reply{Status: res.StatusCode, Header: res.Header, Body: body.Bytes()}, nil
 }
 
-// StatusError makes the error for an answer whose status is not a success, by
-// the meaning that most APIs give it. what is the vendor's own word for it.
+// StatusError returns the error for an answer with an unsuccessful status, by its usual
+// meaning. what is the vendor's own description.
 func StatusError(vendor, op string, r Reply, write bool, what string) *devices.Error {
 	e := &devices.Error{Vendor: vendor, Op: op, Kind: devices.Refused}
 	switch {
@@ -97,8 +97,8 @@ func StatusError(vendor, op string, r Reply, write bool, what string) *devices.E
 	return e
 }
 
-// RetryAfter is what a Retry-After header asks for, in seconds or as a date,
-// at most a day; 0 when there is none.
+// RetryAfter parses a Retry-After header, in seconds or as a date, up to a day; 0 when
+// there is none.
 func RetryAfter(h http.Header) time.Duration {
 	v := h.Get("Retry-After")
 	if s, err := strconv.Atoi(v); err == nil && s > 0 {
@@ -112,9 +112,9 @@ func RetryAfter(h http.Header) time.Duration {
 	return 0
 }
 
-// BaseURL reads the address of a vendor's API, without a slash at its end. One
-// without TLS is refused unless it is on loopback: everything that is sent
-// there carries a secret.
+// BaseURL parses the address of a vendor's API, without a slash at its end. Without TLS
+// it is refused unless it is on loopback: everything that is sent there carries a
+// secret.
 func BaseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(text, "/"))
 	switch {
@@ -128,7 +128,7 @@ func BaseURL(text string) (*url.URL, error) {
 	return nil, errors.New("the base URL must be https, or secrets could be read on the way")
 }
 
-// Line makes a vendor's text fit for a log line: one line, 120 characters.
+// Line makes a vendor's text fit for a log: one line, 120 characters.
 func Line(s string) string {
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
 	if r := []rune(s); len(r) > 120 {
@@ -141,7 +141,7 @@ func Line(s string) string {
 // would make nonsense of an answer; no vendor gives out such a token.
 const shortestSecret = 4
 
-// Hide takes secrets out of a vendor's text: gateways quote what they refuse.
+// Hide removes secrets from a vendor's text: gateways quote what they refuse.
 func Hide(text string, secrets ...devices.Secret) string {
 	for _, s := range secrets {
 		if len(s) >= shortestSecret {
@@ -151,11 +151,11 @@ func Hide(text string, secrets ...devices.Secret) string {
 	return text
 }
 
-// Sleep waits for d or until ctx ends; adapters get one from their owner so
-// that they can live on another clock.
+// Sleep waits for d or until ctx ends; adapters are given one so that they can run on
+// another clock.
 type Sleep func(ctx context.Context, d time.Duration) error
 
-// RealSleep is Sleep on the machine's own clock.
+// RealSleep is Sleep on the machine's clock.
 func RealSleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -19,7 +19,7 @@ import (
 	"powermgr/devices"
 )
 
-// Style is how a token endpoint wants to be told who the client is.
+// Style is how a token endpoint expects the client to identify itself.
 type Style int
 
 // The styles in use.
@@ -28,10 +28,10 @@ const (
 	BasicAuth              // Authorization: Basic: Resideo
 )
 
-// OAuth keeps one authorization alive. Its methods may be called from several
-// goroutines; only one refresh is under way at a time, since a refresh token
-// is good for one use. A caller that gives up does not end a refresh: its
-// answer may hold the only refresh token that is still good.
+// OAuth keeps one authorization valid. Its methods may be called from several
+// goroutines; there is only one refresh at a time, since a refresh token can be used
+// once. A caller that gives up does not end a refresh, whose answer may hold the only
+// refresh token that still works.
 type OAuth struct {
 	Vendor       string
 	TokenURL     string
@@ -39,35 +39,35 @@ type OAuth struct {
 	ClientSecret devices.Secret
 	Style        Style
 	Extra        url.Values // further fields of every request: scope, audience
-	File         TokenFile  // zero: the authorization is not kept
-	Advice       string     // what a person has to do for another authorization: "run powermgr auth tesla"
+	File         TokenFile  // zero: the authorization is not stored
+	Advice       string     // how a person gets another authorization: "run powermgr auth tesla"
 	HTTP         *http.Client
 	Now          func() time.Time
 
-	mu      sync.Mutex // never held while the endpoint is asked
-	flight  *flight    // the refresh under way; nil: none
-	closed  bool
-	token   Token
-	loaded  bool
-	filed   Token          // what the file holds as far as is known: another process may have replaced it
-	seen    fs.FileInfo    // of the file as it was last read; nil: it was not
-	dead    *devices.Error // the refusal that needs a person; nil: alive
-	again   time.Time      // when the dead one is tried again all the same; zero: never
-	denied  time.Time      // since when the endpoint has refused without saying why; zero: it does not
-	renewed time.Time      // when token last was
-	unsafe  bool           // token is not on disk yet
+	mu           sync.Mutex // never held during a request
+	flight       *flight    // the refresh in progress; nil: none
+	closed       bool
+	token        Token
+	loaded       bool
+	onFile       Token          // what the file has, as far as is known: another process may have replaced it
+	fileInfo     fs.FileInfo    // of the file when it was last read; nil: it was not
+	dead         *devices.Error // the refusal that only a person can resolve; nil: none
+	retryAt      time.Time      // when to try again even so; zero: never
+	refusedSince time.Time      // since when the endpoint has refused without a clear cause; zero: it does not
+	renewed      time.Time      // when token was last renewed
+	unsaved      bool           // token is not on disk yet
 
-	doubted time.Time // since when the vendor has refused calls without saying that the authorization has ended; zero: it does not
+	doubtedSince time.Time // since when the vendor has refused calls without saying that the authorization has ended; zero: it does not
 }
 
-// flight is a refresh that callers wait for.
+// A flight is a refresh that callers wait for.
 type flight struct {
 	done   chan struct{}
 	access devices.Secret // after done
 	err    error          // after done
 }
 
-// refreshTimeout is how long a refresh may take, whoever still waits for it.
+// refreshTimeout is how long a refresh may take, no matter who still waits for it.
 const refreshTimeout = 30 * time.Second
 
 // A refusal can be the vendor's own outage. Refusals without a clear cause are
@@ -78,21 +78,20 @@ const (
 	retryInterval = time.Hour
 )
 
-// renewBefore is how long before its end a token is renewed. Both vendors have
-// tokens that die before expires_in says so; a 401 catches the rest.
+// renewBefore is how long before its end a token is renewed. Tokens of both vendors
+// have stopped working before expires_in; a 401 covers the rest.
 const renewBefore = 2 * time.Minute
 
-// Use starts with t instead of the file: a bare access token from the
-// configuration.
+// Use starts with t instead of the file: a bare access token from the configuration.
 func (o *OAuth) Use(t Token) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.token, o.filed, o.loaded = t, t, true
+	o.token, o.onFile, o.loaded = t, t, true
 }
 
-// Close ends the use of the authorization: no refresh begins any more. It
-// waits, until ctx ends, for the answer of one that has left, since that may
-// hold the only refresh token that is still good, and puts it on disk.
+// Close ends the use of the authorization: no new refresh begins. It waits, until ctx
+// ends, for the answer to a refresh in progress, since that may hold the only refresh
+// token that still works, and stores it.
 func (o *OAuth) Close(ctx context.Context) error {
 	o.mu.Lock()
 	o.closed = true
@@ -107,7 +106,7 @@ func (o *OAuth) Close(ctx context.Context) error {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.unsafe {
+	if !o.unsaved {
 		return nil
 	}
 	if err := o.save(o.token); err != nil {
@@ -116,24 +115,24 @@ func (o *OAuth) Close(ctx context.Context) error {
 	return nil
 }
 
-// Token returns an access token that is believed to be alive, refreshing it
-// if it is not.
+// Token returns an access token that is believed to be valid, after a refresh if
+// necessary.
 func (o *OAuth) Token(ctx context.Context) (devices.Secret, error) {
 	return o.get(ctx, func() bool {
-		if o.unsafe {
+		if o.unsaved {
 			_ = o.save(o.token) // it has been said, and the next call tries again
 		}
 		return o.token.Refresh == "" || o.Now().Add(renewBefore).Before(o.token.Expires)
 	})
 }
 
-// Renew is called when the vendor refused the access token used: it refreshes
-// unless another caller has done so meanwhile, and returns the new one. It
-// returns used itself where there is nothing to refresh it with, and when the
-// last refresh has changed nothing.
+// Renew is called when the vendor has refused the access token used: it refreshes,
+// unless another caller has done so meanwhile, and returns the new one. It returns used
+// itself if there is nothing to refresh it with, or if the last refresh has changed
+// nothing.
 func (o *OAuth) Renew(ctx context.Context, used devices.Secret) (devices.Secret, error) {
 	return o.get(ctx, func() bool {
-		lately := !o.doubted.IsZero() && o.Now().Sub(o.renewed) < renewEvery
+		lately := !o.doubtedSince.IsZero() && o.Now().Sub(o.renewed) < renewEvery
 		return o.token.Access != used || o.token.Refresh == "" || lately
 	})
 }
@@ -163,7 +162,7 @@ func (o *OAuth) get(ctx context.Context, good func() bool) (devices.Secret, erro
 	}
 }
 
-// Exchange turns the code of a consent into the first token and keeps it.
+// Exchange exchanges the code of a consent for the first token, and stores it.
 func (o *OAuth) Exchange(ctx context.Context, code, redirect string, more url.Values) error {
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}}
 	maps.Copy(form, more)
@@ -183,16 +182,15 @@ func (o *OAuth) Exchange(ctx context.Context, code, redirect string, more url.Va
 		return err
 	}
 	o.token = Token{} // another consent: nothing of the old one is worth keeping
-	o.dead, o.denied, o.doubted = nil, time.Time{}, time.Time{}
-	return o.keep(op, t)
+	o.dead, o.refusedSince, o.doubtedSince = nil, time.Time{}, time.Time{}
+	return o.setToken(op, t)
 }
 
-// load looks at the token file, each time: another process may have put a new
-// authorization there, such as powermgr auth with more rights than the old one
-// had.
+// load checks the token file each time: another process may have put a new
+// authorization there, for example powermgr auth with more rights.
 func (o *OAuth) load() error {
-	if o.dead != nil && !o.again.IsZero() && !o.Now().Before(o.again) {
-		o.dead, o.again = nil, time.Time{}
+	if o.dead != nil && !o.retryAt.IsZero() && !o.Now().Before(o.retryAt) {
+		o.dead, o.retryAt = nil, time.Time{}
 	}
 	if o.File.Path != "" {
 		_, err := o.adopt()
@@ -209,37 +207,37 @@ func (o *OAuth) load() error {
 	return nil
 }
 
-// adopt takes over what another process has put into the token file, and
-// reports whether there was something.
+// adopt takes over what another process has put into the token file, and reports
+// whether there was anything.
 func (o *OAuth) adopt() (bool, error) {
 	info, err := os.Stat(o.File.Path)
-	if err == nil && o.loaded && o.seen != nil && sameFile(info, o.seen) {
+	if err == nil && o.loaded && o.fileInfo != nil && sameFile(info, o.fileInfo) {
 		return false, nil
 	}
-	o.seen = nil
+	o.fileInfo = nil
 	t, err := o.File.Load()
 	if err != nil {
 		return false, err
 	}
-	o.seen = info // of before it was read: a change meanwhile is read the next time
-	if o.loaded && t.Access == o.filed.Access && t.Refresh == o.filed.Refresh {
+	o.fileInfo = info // of before it was read: a change meanwhile is read the next time
+	if o.loaded && t.Access == o.onFile.Access && t.Refresh == o.onFile.Refresh {
 		return false, nil
 	}
-	o.token, o.filed, o.loaded, o.unsafe = t, t, true, false
-	o.dead, o.again, o.denied, o.doubted = nil, time.Time{}, time.Time{}, time.Time{}
+	o.token, o.onFile, o.loaded, o.unsaved = t, t, true, false
+	o.dead, o.retryAt, o.refusedSince, o.doubtedSince = nil, time.Time{}, time.Time{}, time.Time{}
 	return true, nil
 }
 
-// sameFile reports whether nobody has written the file between a and b. It is
-// replaced, never written over, so that another authorization is another file.
+// sameFile reports whether nobody has written the file between a and b. It is always
+// replaced, never overwritten, so another authorization is another file.
 func sameFile(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// gone is the refusal that needs a person.
+// gone returns the refusal that only a person can resolve.
 func (o *OAuth) gone() error { return own(o.dead) }
 
-// own is err in a copy that the caller may add to.
+// own returns a copy of err that the caller may change.
 func own(err error) error {
 	if e, ok := errors.AsType[*devices.Error](err); ok {
 		c := *e
@@ -248,10 +246,10 @@ func own(err error) error {
 	return err
 }
 
-// die notes a refusal that needs a person; it is tried again then all the same,
-// the zero time: never.
-func (o *OAuth) die(op, why string, then time.Time) {
-	o.again = then
+// markDead records a refusal that only a person can resolve, and when to try again even
+// so; the zero time: never.
+func (o *OAuth) markDead(op, why string, then time.Time) {
+	o.retryAt = then
 	o.dead = &devices.Error{Vendor: o.Vendor, Op: op, Kind: devices.Unauthorized, Err: errors.New(why)}
 }
 
@@ -259,7 +257,7 @@ const opRefresh = "refresh the token"
 
 var errClosed = errors.New("powermgr stops")
 
-// refresh begins a refresh, or joins the one under way.
+// refresh starts a refresh, or joins the one in progress.
 func (o *OAuth) refresh(ctx context.Context) *flight {
 	if o.flight != nil {
 		return o.flight
@@ -282,7 +280,7 @@ func (o *OAuth) refresh(ctx context.Context) *flight {
 	return f
 }
 
-// refreshed takes the answer to a refresh.
+// refreshed processes the answer to a refresh.
 func (o *OAuth) refreshed(reply Reply) error {
 	if o.File.Path != "" {
 		if other, _ := o.adopt(); other {
@@ -292,12 +290,12 @@ func (o *OAuth) refreshed(reply Reply) error {
 	if reply.Status != http.StatusOK {
 		refusal, why := o.refusal(reply)
 		if terminal(reply.Status, refusal.Error, refusal.Description) {
-			o.die(opRefresh, why+": "+o.Advice, time.Time{})
+			o.markDead(opRefresh, why+": "+o.Advice, time.Time{})
 			return o.gone()
 		}
 		return o.refused(StatusError(o.Vendor, opRefresh, reply, false, why))
 	}
-	o.denied = time.Time{}
+	o.refusedSince = time.Time{}
 	t, err := o.parse(opRefresh, reply)
 	if err != nil {
 		return err
@@ -305,12 +303,12 @@ func (o *OAuth) refreshed(reply Reply) error {
 	if t.Refresh == "" {
 		t.Refresh = o.token.Refresh
 	}
-	return o.keep(opRefresh, t)
+	return o.setToken(opRefresh, t)
 }
 
-// keep takes t into use: first on disk, then in memory, so that a rotated
-// refresh token is never used before it is safe.
-func (o *OAuth) keep(op string, t Token) (err error) {
+// setToken makes t the token: first on disk, then in memory, so that a rotated refresh
+// token is never used before it is stored.
+func (o *OAuth) setToken(op string, t Token) (err error) {
 	if o.File.Path != "" && (t.Refresh != o.token.Refresh || t.Refresh == "") {
 		// One that cannot be saved goes into memory all the same: the old one is
 		// dead already, and without the new one nothing could be restored.
@@ -322,11 +320,11 @@ func (o *OAuth) keep(op string, t Token) (err error) {
 	return err
 }
 
-// save puts t on disk.
+// save writes t to disk.
 func (o *OAuth) save(t Token) error {
 	err := o.File.Save(t, o.Now())
-	if o.unsafe = err != nil; err == nil {
-		o.filed = t
+	if o.unsaved = err != nil; err == nil {
+		o.onFile = t
 	}
 	return err
 }
@@ -365,13 +363,13 @@ func (o *OAuth) post(ctx context.Context, op string, form url.Values) (Reply, er
 	return reply, err
 }
 
-// refusal is the body of an answer that is no token.
+// A refusal is the body of an answer without a token.
 type refusal struct {
 	Error       string `json:"error"`
 	Description string `json:"error_description"`
 }
 
-// refusal reads a refusal, also in words without secrets.
+// refusal parses a refusal, and describes it without secrets.
 func (o *OAuth) refusal(reply Reply, more ...devices.Secret) (r refusal, why string) {
 	_ = json.Unmarshal(reply.Body, &r) // an empty refusal is one that names no cause
 	basic := base64.StdEncoding.EncodeToString([]byte(o.ClientID + ":" + o.ClientSecret.Reveal()))
@@ -379,27 +377,26 @@ func (o *OAuth) refusal(reply Reply, more ...devices.Secret) (r refusal, why str
 	return r, Line(Hide(r.Error+" "+r.Description, more...))
 }
 
-// refused says what a refused refresh means. The refresh token is kept, since
-// 400 and 5xx have been seen for hours while the vendor was down, but not
-// believed in for ever.
+// refused decides what a refused refresh means. The refresh token is kept, since 400
+// and 5xx have been seen for hours while the vendor was down, but not trusted forever.
 func (o *OAuth) refused(e *devices.Error) error {
 	if e.Kind == devices.Throttled || e.Kind == devices.Unreachable {
 		return e
 	}
 	e.Kind = devices.Unreachable
 	switch now := o.Now(); {
-	case o.denied.IsZero():
-		o.denied = now
-	case now.Sub(o.denied) >= refusalLimit:
-		o.die(opRefresh, fmt.Sprintf("refused for %s: %v: if the vendor works otherwise, %s", now.Sub(o.denied).Round(time.Hour), e.Err, o.Advice), now.Add(retryInterval))
+	case o.refusedSince.IsZero():
+		o.refusedSince = now
+	case now.Sub(o.refusedSince) >= refusalLimit:
+		o.markDead(opRefresh, fmt.Sprintf("refused for %s: %v: if the vendor works otherwise, %s", now.Sub(o.refusedSince).Round(time.Hour), e.Err, o.Advice), now.Add(retryInterval))
 		return o.gone()
 	}
 	return e
 }
 
-// terminal reports whether a refusal means that only a person can help. Tesla
-// says login_required or "token is invalid"; RFC 6749 has invalid_grant. Any
-// other 400 or 401 has been seen to be an outage.
+// terminal reports whether a refusal means that only a person can help. Tesla says
+// login_required or "token is invalid"; RFC 6749 has invalid_grant. Any other 400 or
+// 401 has turned out to be an outage.
 func terminal(status int, code, description string) bool {
 	if status != http.StatusBadRequest && status != http.StatusUnauthorized && status != http.StatusForbidden {
 		return false

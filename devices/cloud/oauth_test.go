@@ -154,7 +154,7 @@ func TestTokenThatCannotBeKept(t *testing.T) {
 		t.Errorf("the end leaves %s on disk: %v", f.kept(t), err)
 	}
 	f.put(t, "r0")
-	f.unsafe, f.closed, f.filed = true, false, Token{Refresh: "r0"}
+	f.unsaved, f.closed, f.onFile = true, false, Token{Refresh: "r0"}
 	if f.token(t) != "a1" || f.kept(t) != "r1" || f.given != 1 {
 		t.Errorf("kept %s after %d tokens", f.kept(t), f.given)
 	}

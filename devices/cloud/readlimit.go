@@ -8,16 +8,16 @@ import (
 	"powermgr/devices"
 )
 
-// A ReadLimit remembers that a vendor wants nothing to be read for a while, where
-// a command went on without that reading. Whoever polls learns it from Err. The
-// zero ReadLimit is none.
+// A ReadLimit remembers that a vendor wants no reads for a while, after a command went
+// on without reading. Whoever polls learns of it from Err. The zero ReadLimit has no
+// limit.
 type ReadLimit struct {
 	mu    sync.Mutex
 	met   devices.Error
 	until time.Time
 }
 
-// Met notes the limit that err says, at now; another error changes nothing.
+// Met records the limit in err, at now; other errors change nothing.
 func (l *ReadLimit) Met(err error, now time.Time) {
 	e, ok := errors.AsType[*devices.Error](err)
 	if !ok || e.Kind != devices.Throttled {
@@ -30,8 +30,8 @@ func (l *ReadLimit) Met(err error, now time.Time) {
 	}
 }
 
-// Err is the limit as of now, a *devices.Error that says how long it lasts; nil:
-// the vendor can be asked.
+// Err returns the limit as of now, a *devices.Error that says how long it lasts; nil:
+// the vendor can be read.
 func (l *ReadLimit) Err(now time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -48,7 +48,7 @@ func (s *seconds) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// ParseToken reads an OAuth answer received at now.
+// ParseToken parses an OAuth answer received at now.
 func ParseToken(body []byte, now time.Time) (Token, error) {
 	w, err := parse(body)
 	if err != nil {
@@ -76,12 +76,11 @@ func (w wire) token() Token {
 	return Token{Access: devices.Secret(w.Access), Refresh: devices.Secret(w.Refresh), Type: w.Type}
 }
 
-// A TokenFile is where an authorization is kept: the OAuth answer as JSON,
-// mode 0600.
+// A TokenFile is where an authorization is stored: the OAuth answer as JSON, mode 0600.
 type TokenFile struct{ Path string }
 
-// Load reads the file. The access token in it may have died long ago, so its
-// expiry is left unknown. A file that is not there is fs.ErrNotExist.
+// Load reads the file. The access token in it may have expired long ago, so its expiry
+// is left unknown. If there is no file, the error is fs.ErrNotExist.
 func (f TokenFile) Load() (Token, error) {
 	b, err := os.ReadFile(f.Path)
 	if err != nil {
