@@ -107,24 +107,6 @@ func newPoller(s Shared, name, topic string, every func(time.Time) time.Duration
 		backoff.WithMaxElapsedTime(0), backoff.WithRandomizationFactor(0))}
 }
 
-// API is the payload of powerwall/api, thermostats/api and weather/api, which are
-// retained: how one vendor's API is doing.
-type API struct {
-	AgeSeconds  *float64 `json:"age_seconds"`  // of the last figures; null: there were none yet
-	CallsToday  int      `json:"calls_today"`  // in the home's local day, since the start
-	FailedToday int      `json:"failed_today"` // of them
-	// CallsMonth counts the calls of this node in the home's calendar month that may
-	// cost money, and CallsPerMonth is the limit that they are kept below: 0 is no
-	// limit. Both are null where no vendor bills.
-	CallsMonth    *int `json:"calls_this_month"`
-	CallsPerMonth *int `json:"calls_per_month"`
-
-	Failed      int     `json:"failed_in_a_row"` // polls, of late
-	Problem     *string `json:"problem"`         // a devices.Kind; null: none
-	Reason      *string `json:"reason"`          // what happened, and for some kinds what to do; null: nothing
-	Reauthorise bool    `json:"reauthorise"`     // a person has to run powermgr auth
-}
-
 // roleChanged reports whether m announces a new role of this node, and then has the
 // next poll made at once.
 func (a *poller) roleChanged(m bus.Message) bool {
@@ -227,7 +209,7 @@ func (a *poller) good(now time.Time) {
 
 // publishAPI publishes the API payload.
 func (a *poller) publishAPI(now time.Time) {
-	var api API
+	var api devices.API
 	if !a.readAsOf.IsZero() {
 		at := now // the figures grow old while the vendor does not answer
 		if a.problem == "" {
@@ -238,19 +220,19 @@ func (a *poller) publishAPI(now time.Time) {
 	if a.meter != nil {
 		api.CallsToday, api.FailedToday = a.meter.Today(now)
 		if b := a.meter.Budget; b != nil {
-			api.CallsMonth, api.CallsPerMonth = new(b.Month(now)), &b.Calls
+			api.CallsMonth, api.CallsPerMonth = new(b.Month(now)), new(b.Calls)
 		}
 	}
 	api.Failed = a.failures
 	if a.problem != "" {
-		api.Problem, api.Reason = &a.problem, &a.reason
+		api.Problem, api.Reason = new(a.problem), new(a.reason)
 	}
 	unauthorized := devices.Unauthorized.String()
 	if a.denied != "" && a.problem != unauthorized {
-		api.Problem, api.Reason = &unauthorized, &a.denied
+		api.Problem, api.Reason = &unauthorized, new(a.denied)
 	}
 	api.Reauthorise = a.problem == unauthorized || a.denied != ""
-	a.publish(a.topic, true, api)
+	publishReading(a.Shared, a.topic, api)
 }
 
 // wait returns how long to leave the vendor alone after a failed poll.

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"powermgr/bridge"
 	"powermgr/cmd/pair"
 	"powermgr/control"
 	"powermgr/control/health"
@@ -35,7 +34,7 @@ func TestTopicsNamesEveryField(t *testing.T) {
 		"powerwall/state":       devices.PowerwallReading{},
 		"thermostat/<id>/state": devices.ThermostatReading{},
 		"weather/state":         devices.Forecast{},
-		"…/api":                 bridge.API{},
+		"…/api":                 devices.API{},
 		"control/state":         control.State{},
 		"control/event":         control.Event{},
 		"control/last_command":  control.LastCommand{},

@@ -43,6 +43,8 @@ type Controller struct {
 
 	unread *knownHome // what the controller before this one knew and this one has yet to read; nil: nothing
 
+	following following // the peak that runs
+
 	contest string // what is wrong while other daemons command the same devices; empty: none does
 	missing string // the thermostats that are not on the account, in the words of bus.Missing
 
@@ -253,7 +255,7 @@ func (c *Controller) carryOut(d rules.Decision, now time.Time) {
 	if c.state.Standby {
 		return
 	}
-	state := present(c.state, d, now)
+	state := present(c.state, d, &c.following, now)
 	if c.contest != "" {
 		state.Problem, state.Problems = true, append(state.Problems, rules.Problem{Kind: Contested, Text: c.contest})
 	}
@@ -295,7 +297,7 @@ func (c *Controller) publishState() {
 		c.Log.Error("a message cannot be written", "topic", topic, "reason", err)
 		return
 	}
-	c.Bus.Publish(m)
+	c.Bus.Publish(bus.Also(m, plan.Reserves{Peak: &c.shown.PeakReserve, OffPeak: &c.shown.OffPeakReserve}))
 }
 
 func (c *Controller) publish(topic string, retain bool, v any) {

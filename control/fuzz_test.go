@@ -60,7 +60,7 @@ func judge(t *testing.T, s rules.State, d rules.Decision, now time.Time) {
 				t.Fatalf("the command cannot be written: %v", err)
 			}
 		}
-		if _, err := json.Marshal(present(s, d, now)); err != nil {
+		if _, err := json.Marshal(present(s, d, &following{}, now)); err != nil {
 			t.Fatalf("the state cannot be written: %v", err)
 		}
 		now = now.Add(time.Hour)

@@ -92,7 +92,7 @@ type Event struct {
 	At     time.Time      `json:"at"`
 }
 
-func present(s rules.State, d rules.Decision, now time.Time) *State {
+func present(s rules.State, d rules.Decision, after *following, now time.Time) *State {
 	local := func(t time.Time) *time.Time {
 		if t.IsZero() {
 			return nil
@@ -103,7 +103,7 @@ func present(s rules.State, d rules.Decision, now time.Time) *State {
 	p, force := d.Plan, s.InForce()
 	out := &State{
 		Phase: p.Phase, Reason: d.Why, Cause: d.Reason, Season: p.Peak.Season,
-		PeakStart: local(p.Peak.Start), PeakEnd: local(p.Peak.End), NextStart: local(nextStart(s.Settings.Calendar, p, now)),
+		PeakStart: local(p.Peak.Start), PeakEnd: local(p.Peak.End), NextStart: local(after.start(s.Settings.Calendar, p, now)),
 		Reserve: d.Reserve, OffsetF: d.OffsetF, Latched: []Latched{},
 		Override: overrideText(s.Persisted.Override), Until: local(s.Persisted.Override.Until),
 		Enabled: !s.Persisted.Disabled, DryRun: s.Settings.DryRun, Strategy: s.Strategy(), PlanIdle: d.PlanIdle,
@@ -124,12 +124,25 @@ func present(s rules.State, d rules.Decision, now time.Time) *State {
 	return out
 }
 
-// nextStart returns when the next peak that has not begun yet begins; zero: there is
-// none.
-func nextStart(c rules.Calendar, p rules.Plan, now time.Time) time.Time {
+// following is when the peak begins that follows one that runs. It stays the same while
+// that one runs, so the calendar of the controller is asked once.
+type following struct {
+	end  time.Time // of the one that runs; zero: none was asked for
+	next time.Time // zero: there is none
+}
+
+// start returns when the next peak that has not begun yet begins; zero: there is none.
+func (f *following) start(c rules.Calendar, p rules.Plan, now time.Time) time.Time {
 	if p.Peak.Start.After(now) || p.Peak.Start.IsZero() {
 		return p.Peak.Start
 	}
+	if !f.end.Equal(p.Peak.End) {
+		*f = following{p.Peak.End, nextStart(c, p)}
+	}
+	return f.next
+}
+
+func nextStart(c rules.Calendar, p rules.Plan) time.Time {
 	for peak := range c.From(p.Peak.End) {
 		if !peak.Start.Before(p.Peak.End) {
 			return peak.Start

@@ -153,6 +153,9 @@ func platforms(payload []byte) map[string]string {
 // one as mere platforms; ok is false if nothing did. A component that is of
 // another platform now has vanished as the one it was.
 func withVanished(was, is []byte) (payload []byte, ok bool) {
+	if len(was) == 0 {
+		return nil, false // it was not there
+	}
 	var whole map[string]any
 	if json.Unmarshal(is, &whole) != nil {
 		return nil, false

@@ -41,7 +41,7 @@ type Message struct {
 	Node       string
 	Generation uint64
 
-	encoded any      // what Payload was made of, of type *as[T]; nil: that is not known
+	encoded []any    // what Payload was made of, of types *as[T]; nil: that is not known
 	decoded *decoded // what readers have made of Payload; nil: it was not published yet
 }
 
@@ -118,10 +118,7 @@ func (b *Bus) Publish(m Message) {
 	if last, ok := b.retained[m.Topic]; ok && bytes.Equal(last.Payload, m.Payload) {
 		m.decoded = last.decoded // it is said again, as most of what is retained is
 	} else {
-		m.decoded = &decoded{}
-		if m.encoded != nil {
-			m.decoded.all = []any{m.encoded}
-		}
+		m.decoded = &decoded{all: m.encoded}
 	}
 	m.encoded = nil
 	if m.Retain {

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"encoding/json"
+	"slices"
 	"sync"
 )
 
@@ -21,8 +22,15 @@ type as[T any] struct {
 // monotonic reading among it, and what it points to is never changed from now on.
 func Encode[T any](m Message, v T) (Message, error) {
 	b, err := json.Marshal(v)
-	m.Payload, m.encoded = b, &as[T]{value: v}
+	m.Payload, m.encoded = b, []any{&as[T]{value: v}}
 	return m, err
+}
+
+// Also returns m, which Encode has made, with v for readers that decode it as a T: a part
+// of what it says.
+func Also[T any](m Message, v T) Message {
+	m.encoded = append(slices.Clip(m.encoded), &as[T]{value: v})
+	return m
 }
 
 // Decode returns m's JSON payload as a T. A message has several readers, and the first

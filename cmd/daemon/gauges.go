@@ -42,7 +42,7 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	for vendor, topic := range map[string]string{
 		health.Powerwall: t.Powerwall(devices.APILeaf), health.Thermostats: t.Thermostats(devices.APILeaf), health.Weather: t.Weather(devices.APILeaf),
 	} {
-		var api bridge.API
+		var api devices.API
 		if s.read(topic, &api) {
 			s.gauge("vendor_calls_today", float64(api.CallsToday), "vendor", vendor)
 			s.gauge("vendor_failed_calls_today", float64(api.FailedToday), "vendor", vendor)

@@ -82,6 +82,9 @@ type alone struct {
 
 	mu   sync.Mutex
 	self State
+
+	said  State  // what was said last
+	words []byte // as it was said
 }
 
 // newAlone returns a node that is already subscribed.
@@ -151,9 +154,13 @@ func (a *alone) Run(ctx context.Context) error {
 }
 
 func (a *alone) publishState() {
-	if !a.silent {
-		a.shared.Bus.Publish(bus.Message{Topic: a.shared.Topics.NodeState(a.name), Payload: mustJSON(a.State()), Retain: true})
+	if a.silent {
+		return
 	}
+	if s := a.State(); a.words == nil || s != a.said {
+		a.said, a.words = s, mustJSON(s)
+	}
+	a.shared.Bus.Publish(bus.Message{Topic: a.shared.Topics.NodeState(a.name), Payload: a.words, Retain: true})
 }
 
 // checkNeighbors handles other active nodes. A dry run stands by for them. Otherwise

@@ -294,7 +294,7 @@ func (p page) powerwall() {
 		add(w.name+" %.0f W", w.w != nil, func() any { return float64(*w.w) })
 	}
 	p.line("Powerwall", "%s; %s%s", strings.Join(parts, ", "), p.age(r.AsOf()), p.away("powerwall"))
-	var api bridge.API
+	var api devices.API
 	if p.topic("powerwall/"+devices.APILeaf, &api) && api.CallsMonth != nil {
 		p.line("", "%s", config.Calls(*api.CallsMonth, api.CallsPerMonth, p.Now))
 	}

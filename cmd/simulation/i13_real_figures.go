@@ -52,7 +52,7 @@ func (f *figures) says(percent float64, asOf time.Time) {
 // been as low as each of them.
 func (w *oracle) judgeLatches(s control.State) {
 	// What counts in a peak counts in all of it, whatever an override says.
-	if phase, _ := w.calendar.At(time.Now()); s.Phase == rules.OffPeak && phase == rules.OffPeak || w.figures.latched == nil {
+	if s.Phase == rules.OffPeak && w.scheduled(time.Now()) == rules.OffPeak || w.figures.latched == nil {
 		w.figures.latched = map[float64]bool{}
 	}
 	for _, l := range s.Latched {

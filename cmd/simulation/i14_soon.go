@@ -65,8 +65,7 @@ func (w *oracle) givenBackSoon(is state, faults []emulator.Fault) {
 	w.judgeLimits()
 	now := time.Now()
 	w.hindrances(is, faults, now)
-	phase, _ := w.calendar.At(now)
-	calm := well && !w.apart(now) && phase == rules.OffPeak && w.phase == rules.OffPeak && w.override == string(rules.Auto) && !w.paused && w.free(now) &&
+	calm := well && !w.apart(now) && w.scheduled(now) == rules.OffPeak && w.phase == rules.OffPeak && w.override == string(rules.Auto) && !w.paused && w.free(now) &&
 		w.jumped.IsZero() && w.forgotten.IsZero() && !w.home.world.DryRun && now.Before(w.home.world.Ends.Add(grace))
 	if !calm {
 		w.owed.calm = time.Time{}

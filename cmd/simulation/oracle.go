@@ -18,6 +18,7 @@ import (
 type oracle struct {
 	home     *home
 	calendar rules.Calendar
+	coming   rules.Coming // of calendar
 	limits   limits
 	figures  figures
 	owed     owed
@@ -103,6 +104,12 @@ func (w *oracle) tell(format string, args ...any) {
 
 func (w *oracle) line(format string, args ...any) {
 	w.story = append(w.story, time.Now().In(zone()).Format("15:04:05 ")+fmt.Sprintf(format, args...))
+}
+
+// scheduled is the phase that the calendar has now.
+func (w *oracle) scheduled(now time.Time) rules.Phase {
+	w.coming = w.coming.At(w.calendar, now)
+	return w.coming.Scheduled(w.calendar, now).Phase
 }
 
 // disturbed notes that something is not as it should be, from now on.

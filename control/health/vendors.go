@@ -19,17 +19,6 @@ const (
 	weatherOutageDelay = 3 * time.Hour    // a forecast is good for as long
 )
 
-// api is the part of a vendor's API status that is used here.
-type api struct {
-	AgeSeconds  *float64 `json:"age_seconds"`
-	Failed      int      `json:"failed_in_a_row"`
-	Problem     *string  `json:"problem"`
-	Reason      *string  `json:"reason"`
-	Reauthorise bool     `json:"reauthorise"`
-	CallsMonth  *int     `json:"calls_this_month"` // null: not counted
-	PerMonth    *int     `json:"calls_per_month"`  // 0, null: no limit
-}
-
 // vendors has each vendor's name for people and the command that authorizes powermgr again.
 var vendors = map[string]struct{ name, command string }{
 	Powerwall:   {"Tesla", "powermgr auth tesla"},
@@ -51,7 +40,7 @@ func (w *Watcher) early(now time.Time) (all []Fault) {
 	return all
 }
 
-func (w *Watcher) vendor(part string, a api, now time.Time) {
+func (w *Watcher) vendor(part string, a devices.API, now time.Time) {
 	s := w.signs
 	authorization, answers := authorizationKey(part), part+"/answers"
 	v := vendors[part]
@@ -118,14 +107,14 @@ const (
 
 // calls records how many of a month's calls are used. The text stays the same as long
 // as the fault lasts, so that it is reported once.
-func (s signs) calls(part string, a api, now time.Time) {
+func (s signs) calls(part string, a devices.API, now time.Time) {
 	key := part + "/calls"
-	if a.CallsMonth == nil || a.PerMonth == nil || *a.PerMonth == 0 {
+	if a.CallsMonth == nil || a.CallsPerMonth == nil || *a.CallsPerMonth == 0 {
 		s.clear(key)
 		return
 	}
 	begin := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, now.Location())
-	gone := float64(*a.CallsMonth) / float64(*a.PerMonth)
+	gone := float64(*a.CallsMonth) / float64(*a.CallsPerMonth)
 	if gone < callsGone || gone-now.Sub(begin).Hours()/begin.AddDate(0, 1, 0).Sub(begin).Hours() <= callsAhead {
 		s.clear(key)
 		return
@@ -135,7 +124,7 @@ func (s signs) calls(part string, a api, now time.Time) {
 }
 
 // age records how old the figures were in a vendor's latest answer.
-func (s signs) age(part string, a api, limit time.Duration, now time.Time) {
+func (s signs) age(part string, a devices.API, limit time.Duration, now time.Time) {
 	key := part + "/age"
 	if a.AgeSeconds == nil || *a.AgeSeconds < limit.Seconds() {
 		s.clear(key)

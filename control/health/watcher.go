@@ -231,7 +231,7 @@ func (w *Watcher) take(m bus.Message, now time.Time) error {
 			s.observe(Fault{Key: part, Part: part, Level: r.Level, Text: r.Problem}, 0, now)
 		})
 	case len(levels) == 2 && levels[1] == devices.APILeaf:
-		return read(m, func(a api) { w.vendor(levels[0], a, now) })
+		return read(m, func(a devices.API) { w.vendor(levels[0], a, now) })
 	case m.Topic == topics.Control(devices.StateLeaf):
 		return read(m, func(c control.State) {
 			w.peak = c.Phase == rules.PrePeak || c.Phase == rules.InPeak

@@ -68,6 +68,13 @@ type Ahead struct {
 // A Fixed rule has one reserve in expensive hours and one at other times, in percent.
 type Fixed struct{ Peak, OffPeak int }
 
+// Reserves are what control/state says of a rule. Nil: it is an earlier version's, which
+// did not say it.
+type Reserves struct {
+	Peak    *int `json:"peak_reserve_percent"`
+	OffPeak *int `json:"off_peak_reserve_percent"`
+}
+
 func (f Fixed) at(s Slot) int {
 	if s.Expensive {
 		return f.Peak

@@ -205,11 +205,7 @@ func (p *Planner) handle(m bus.Message) {
 		}
 		p.engine.SetForecast(f)
 	case m.Topic == p.Topics.Control(devices.StateLeaf):
-		var s struct {
-			Peak    *int `json:"peak_reserve_percent"`
-			OffPeak *int `json:"off_peak_reserve_percent"`
-		}
-		if json.Unmarshal(m.Payload, &s) == nil && s.Peak != nil && s.OffPeak != nil { // else it is an earlier version's
+		if s, err := bus.Decode[plan.Reserves](m); err == nil && s.Peak != nil && s.OffPeak != nil {
 			p.engine.SetRule(plan.Fixed{Peak: *s.Peak, OffPeak: *s.OffPeak})
 		}
 	case m.Topic == p.Topics.Powerwall(devices.TariffLeaf):

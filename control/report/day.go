@@ -180,6 +180,17 @@ func (r *Record) elapsed(t time.Time) (peak, other float64) {
 	return peak, other
 }
 
+// peaked reports whether any of the day so far lay in a peak.
+func (r *Record) peaked() bool {
+	until := r.Until
+	if r.end.Before(until) {
+		until = r.end
+	}
+	return slices.ContainsFunc(r.Peaks, func(p Peak) bool {
+		return p.From.Before(until) && r.start.Before(until) && r.start.Before(p.Until) && p.From.Before(p.Until)
+	})
+}
+
 // second is t as records have it: whole seconds, so that it is the same after a
 // way through JSON.
 func second(t time.Time) time.Time { return t.Round(0).Truncate(time.Second) }

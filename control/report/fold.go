@@ -203,13 +203,7 @@ type Vendor struct {
 // vendor folds the figures of a vendor's interface. They count from the start
 // of the process, in the home's local day.
 func (r *Record) vendor(name string, m message) error {
-	type figures struct {
-		Calls   int     `json:"calls_today"`
-		Failed  int     `json:"failed_today"`
-		Problem *string `json:"problem"`
-		Reason  *string `json:"reason"`
-	}
-	api, err := bus.Decode[figures](m.Message)
+	api, err := bus.Decode[devices.API](m.Message)
 	if err != nil {
 		return err
 	}
@@ -220,13 +214,13 @@ func (r *Record) vendor(name string, m message) error {
 	}
 	if v.CallsSeen != nil {
 		from, failed := *v.CallsSeen, v.FailedSeen
-		if api.Calls < from { // another process began to count
+		if api.CallsToday < from { // another process began to count
 			from, failed = 0, 0
 		}
-		v.Calls += api.Calls - from
-		v.Failed += max(0, api.Failed-failed)
+		v.Calls += api.CallsToday - from
+		v.Failed += max(0, api.FailedToday-failed)
 	}
-	v.CallsSeen, v.FailedSeen = &api.Calls, api.Failed
+	v.CallsSeen, v.FailedSeen = &api.CallsToday, api.FailedToday
 	v.accrue(now)
 	v.Since = time.Time{}
 	if api.Problem != nil {

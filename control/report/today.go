@@ -100,7 +100,7 @@ func (r Record) Today() Today {
 		Date: r.Date, DayStart: r.start.In(r.zone), PeakImport: f.PeakGridIn, PeakWithout: f.PeakGridInWithout, Currency: r.Tariff.Currency, Forecast: r.Earlier.Forecast,
 		Month: Month{Start: midnight(time.Date(y, m, 1, 12, 0, 0, 0, r.zone), r.zone), Days: r.Earlier.Days + 1},
 	}
-	if peak, _ := r.elapsed(r.Until); peak == 0 {
+	if !r.peaked() {
 		t.PeakImport = new(0.0)
 	}
 	kWh, amount := r.saved(f)
