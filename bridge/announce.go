@@ -171,7 +171,7 @@ func (a *Announcer) read(m bus.Message) {
 		return
 	}
 	last, known := a.described[r.VendorID]
-	if r.OutdoorTemperature == nil { // told once, it is told again
+	if r.OutdoorTemperature == nil { // reported once, it will be reported again
 		r.OutdoorTemperature = last.OutdoorTemperature
 	}
 	if r.Nameplate == (devices.Nameplate{}) {
@@ -201,7 +201,7 @@ func (a *Announcer) read(m bus.Message) {
 // stable returns a reading without the values that change from poll to poll.
 func stable(r devices.ThermostatReading) devices.ThermostatReading {
 	r.Action, r.Temperature, r.CoolSetpoint, r.HeatSetpoint = nil, nil, nil, nil
-	for _, v := range []**float64{&r.OutdoorTemperature, &r.Humidity} { // whether it is told stays
+	for _, v := range []**float64{&r.OutdoorTemperature, &r.Humidity} { // only whether it is reported matters
 		if *v != nil {
 			*v = new(0.0)
 		}

@@ -41,8 +41,8 @@ const (
 	Unclear    CommandOutcome = "not known" // whether the device took it
 )
 
-// Home Assistant shows a state of at most 255 characters; the rest of what people
-// send and of what they are told is bounded likewise.
+// Home Assistant shows a state of at most 255 characters; what people send and what
+// they get as a reason is limited too.
 const maxState, maxValue, maxReason = 255, 60, 500
 
 // maxOpen limits the topics that are remembered with a command on its way: more than a

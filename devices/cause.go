@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// Cause is a failed connection in words that stay the same as long as the
-// trouble does, so that what was said once is not news at the next attempt. Go
-// puts the present time into what it says of a certificate that is not valid,
-// and this machine's port into what it says of a broken connection. An error
-// without either is returned as it is; errors.As finds the original in all.
+// Cause describes a failed connection in words that stay the same as long as the
+// problem does, so that it is logged once and not at every attempt. Go includes the
+// present time in the error for an invalid certificate, and this machine's port in that
+// for a broken connection. An error without either is returned unchanged; errors.As
+// finds the original in all.
 func Cause(err error) error {
 	if err == nil {
 		return nil

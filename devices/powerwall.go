@@ -115,7 +115,7 @@ type PowerwallCommand struct {
 	ExportRule   *ExportRule //
 }
 
-// Published is r as whoever reads it on its topic has it.
+// Published returns r as its topic shows it.
 func (r PowerwallReading) Published() PowerwallReading {
 	r.MeasuredAt, r.PolledAt, r.SettingsAt = wholeSecond(r.MeasuredAt), WholeSecond(r.PolledAt), WholeSecond(r.SettingsAt)
 	r.Tariff = nil

@@ -140,7 +140,7 @@ func (r ThermostatReading) Gap() (gap float64, keeps bool) {
 	return max(0, r.Deadband), r.Deadband > 0 || slices.Contains(r.Modes, HeatCool)
 }
 
-// Published is r as whoever reads it on its topic has it.
+// Published returns r as its topic shows it.
 func (r ThermostatReading) Published() ThermostatReading {
 	r.HoldUntil, r.MeasuredAt, r.PolledAt = wholeSecond(r.HoldUntil), wholeSecond(r.MeasuredAt), WholeSecond(r.PolledAt)
 	if len(r.Pending) == 0 {

@@ -7,8 +7,8 @@ import (
 	"powermgr/devices"
 )
 
-// ControllerDescription is what has to be known to announce the peak
-// controller. The words are the controller's own.
+// ControllerDescription is what it takes to announce the peak controller. The words in
+// it are the controller's own.
 type ControllerDescription struct {
 	Topics     devices.Topics
 	Version    string       // of powermgr; empty: unknown
@@ -56,8 +56,8 @@ const (
 	pressRestore = "PRESS"
 )
 
-// Controller describes the peak controller. It depends on no vendor: its
-// controls are there while powermgr is.
+// Controller describes the peak controller. It depends on no vendor: its controls exist
+// as long as powermgr runs.
 func Controller(p ControllerDescription) Device {
 	t := p.Topics
 	id, name := controllerID(t), "Peak controller"

@@ -143,7 +143,7 @@ func (a *alone) Run(ctx context.Context) error {
 		case ok && m.Topic == bus.LinkState:
 			a.neighbors.link(string(m.Payload) == "up", now)
 		case ok && a.neighbors.hear(m, now), !now.Before(beat):
-			beat = now // it is said once it is known
+			beat = now // publish as soon as that is known
 		}
 		a.checkNeighbors(now)
 		if !now.Before(beat) {

@@ -80,8 +80,8 @@ func Topic(part string) string { return topicRoot + part }
 
 const topicRoot = "$health/"
 
-// of says how each part fares, given faults in order. A part may show what is only
-// about to be a fault: early.
+// of returns the condition of each part, given faults in order. A part also shows what
+// is only about to become a fault: early.
 func of(faults, early []Fault, at time.Time) Health {
 	h := Health{Parts: map[string]Part{}, Faults: faults, At: at}
 	all := slices.Concat(faults, early)

@@ -31,7 +31,7 @@ const MaxMail = 8 << 20
 
 // A Mail is one message, ready to be sent.
 type Mail struct {
-	// Key is the same however often the same thing is told: report/2026-07-15.
+	// Key stays the same however often the same thing is reported: report/2026-07-15.
 	// What has a key that was sent before is not sent again, and Message-ID is
 	// made of it, so that a receiver can see a duplicate too.
 	Key     string       `json:"key"`

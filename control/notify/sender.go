@@ -30,7 +30,7 @@ type SMTP struct {
 	Username string         // empty: the server wants no log-in
 	Password devices.Secret // empty: no log-in either
 	From     string         // the sender; empty: Username
-	// Recipients are addresses. None for a level: nobody is told.
+	// Recipients are addresses. None for a level: nobody gets mail of it.
 	Recipients map[health.Level][]string
 
 	// Timeout is how long connecting and logging in may take, and again the
