@@ -29,8 +29,8 @@ func fill(field reflect.Value) {
 		field.Set(reflect.MakeSlice(field.Type(), 1, 1))
 		fill(field.Index(0))
 	case reflect.Struct:
-		for i := range field.NumField() {
-			fill(field.Field(i))
+		for _, f := range field.Fields() {
+			fill(f)
 		}
 	default:
 		panic("a field of " + field.Type().String())

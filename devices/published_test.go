@@ -73,8 +73,8 @@ func draw(r *rand.Rand, v reflect.Value) {
 			draw(r, v.Index(i))
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			draw(r, v.Field(i))
+		for _, f := range v.Fields() {
+			draw(r, f)
 		}
 	default:
 		panic(v.Type().String())

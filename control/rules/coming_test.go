@@ -40,7 +40,7 @@ func TestTheCalendarIsNotAskedAtEachStep(t *testing.T) {
 	if days != asked {
 		t.Errorf("the calendar was asked for the windows of %d days more", days-asked)
 	}
-	if coming = coming.At(c, at("2026-07-15 19:00")); days == asked {
+	if coming.At(c, at("2026-07-15 19:00")); days == asked {
 		t.Error("the peak that is over is still coming")
 	}
 }
