@@ -7,39 +7,39 @@ import (
 	"powermgr/devices"
 )
 
-// A Cause is why a device shows what it shows: the one thing that a reading is
-// read for. What follows from it is in the table of tenure, and nowhere else.
+// A Cause is why a device shows what it shows. It is the only thing that a reading is
+// examined for; the consequences are in the tables in tenure.go, and nowhere else.
 type Cause string
 
 // The causes.
 const (
 	Unchanged    Cause = "unchanged"     // nothing has happened, or nothing that counts yet
 	Landed       Cause = "landed"        // the last write of the rules is shown
-	GivenBack    Cause = "given back"    // the last write is shown, and it was what the device is to have of its own
+	GivenBack    Cause = "given back"    // the last write is shown, and it was the device's own setting
 	ChoiceStands Cause = "choice stands" // a person's choice stands, and nothing can land over it any more
 	AsWanted     Cause = "as wanted"     // it is what the rules want, whoever asked for it
 	LandedLate   Cause = "landed late"   // an earlier write is shown, long after a later one seemed to be
-	DeviceLimit  Cause = "device limit"  // the device does not keep as much as it was asked for
-	DeviceFloor  Cause = "device floor"  // the device does not keep as little as it was asked for
-	OwnerMoved   Cause = "owner moved"   // somebody has the device: what it shows says nothing of what a person wants
+	DeviceLimit  Cause = "device limit"  // the device does not keep as high a reserve as it was asked for
+	DeviceFloor  Cause = "device floor"  // the device does not keep as low a reserve as it was asked for
+	OwnerMoved   Cause = "owner moved"   // the device has an owner: what it shows says nothing about what a person wants
 	Crossing     Cause = "crossing"      // a person's choice, over which a write of the rules may still land
-	Rechosen     Cause = "rechosen"      // the person who has the device has set it to something else
+	Rechosen     Cause = "rechosen"      // the person who has the device has chosen something else
 	Foreign      Cause = "foreign"       // a person's choice
-	ModeMoved    Cause = "mode moved"    // a person has switched its mode
+	ModeMoved    Cause = "mode moved"    // a person has changed its mode
 )
 
 // The causes that only a thermostat has.
 const (
-	PeriodMoved    Cause = "period moved"    // its schedule has gone on to another period, and the setting is the same
-	ScheduleMoved  Cause = "schedule moved"  // its schedule has set it
+	PeriodMoved    Cause = "period moved"    // its schedule has moved to another period, and the setting is the same
+	ScheduleMoved  Cause = "schedule moved"  // its schedule has changed the setting
 	Lapsed         Cause = "lapsed"          // the hold of the rules has ended by itself
-	HoldLost       Cause = "hold lost"       // it has fallen to its schedule out of a hold that was to last
+	HoldLost       Cause = "hold lost"       // it has dropped back to its schedule out of a hold that was meant to last
 	ModeUndone     Cause = "mode undone"     // a write of the rules has landed over a mode that one reading showed
 	PartForeign    Cause = "part foreign"    // a person's choice of one set point; the other is where the rules put it
 	ChoiceHidden   Cause = "choice hidden"   // a write of the rules has landed over a choice that one reading showed
-	ChoiceEnded    Cause = "choice ended"    // a choice that one reading showed has ended when it said
+	ChoiceEnded    Cause = "choice ended"    // a choice that one reading showed has ended at the time it stated
 	LandedOver     Cause = "landed over"     // a write of the rules has landed over a person's choice
-	CommandLanding Cause = "command landing" // a person's command is on its way, and has switched the mode so far
+	CommandLanding Cause = "command landing" // a person's command is on its way; so far it has changed the mode
 	PartStands     Cause = "part stands"     // a person's command is done; one set point is where the rules put it
 )
 
@@ -49,20 +49,20 @@ func Causes() []Cause {
 		PeriodMoved, ScheduleMoved, Lapsed, HoldLost, ModeUndone, PartForeign, ChoiceHidden, ChoiceEnded, LandedOver, CommandLanding, PartStands}
 }
 
-// A ReserveLedger is all that can explain the reserve that a Powerwall shows:
-// what is on record, and what the rules want of it. Facts only.
+// A ReserveLedger is everything that can explain the reserve that a Powerwall shows: what
+// is on record, and what the rules want of it. Facts only.
 type ReserveLedger struct {
-	Record    BatteryRecord // without the flight of a write that the vendor was not told of yet
+	Record    BatteryRecord // without the flight of a write that has not been sent to the vendor yet
 	OffPeak   int           // the reserve outside peaks, as far as the device keeps it
-	Discharge bool          // the peak's reserve is wanted now, or the plan's
-	Owner     bool          // somebody has the battery, or had it at the reading before
-	Lifted    bool          // the device has just kept more than its limit
-	Reached   bool          // the vendor has said that it took the last write
+	Discharge bool          // the reserve of the peak, or of the plan, is wanted now
+	Owner     bool          // the battery has an owner, or had one at the reading before
+	Lifted    bool          // the device has just kept more than its limit on record
+	Reached   bool          // the vendor has acknowledged the last write
 	ReadLast  time.Time     // the reading before; zero: there is none since the start
 }
 
-// AttributeMode says why a Powerwall shows a mode, which was another one when it was seen
-// last. An empty one is not known.
+// AttributeMode says why a Powerwall shows a mode, given the one that it showed last. An
+// empty mode is unknown.
 func AttributeMode(last, shown string) Cause {
 	if last == "" || shown == "" || shown == last {
 		return Unchanged
@@ -70,8 +70,8 @@ func AttributeMode(last, shown string) Cause {
 	return ModeMoved
 }
 
-// AttributeReserve says why a Powerwall shows a reserve, or leaves it out, in a reading
-// that was polled at a time.
+// AttributeReserve says why a Powerwall shows a reserve, or leaves it out (nil), in a
+// reading that was polled at the given time.
 func AttributeReserve(l ReserveLedger, shown *int, polled time.Time) Cause {
 	k := l.Record
 	switch {
@@ -80,7 +80,7 @@ func AttributeReserve(l ReserveLedger, shown *int, polled time.Time) Cause {
 	case shown == nil, k.Wanted.Reserve == nil && (k.Choice == nil || same(k.Choice.Reserve, shown) || k.mayShow(*shown)):
 		return Unchanged
 	case k.Wanted.Reserve == nil:
-		return Rechosen // or the first reading since they have it
+		return Rechosen // or this is the first reading since the person has it
 	case k.Choice == nil:
 		return l.withRules(*shown, polled.Sub(k.WrittenAt))
 	case k.Choice.Reserve != nil:
@@ -91,15 +91,15 @@ func AttributeReserve(l ReserveLedger, shown *int, polled time.Time) Cause {
 	return Unchanged
 }
 
-// withRules is the cause where no person has the battery, so long after the last
-// write.
+// withRules returns the cause when no person has the battery. since is the time since the
+// last write.
 func (l ReserveLedger) withRules(shown int, since time.Duration) Cause {
 	k := l.Record
 	switch {
 	case l.Lifted && !l.Discharge && shown == l.OffPeak:
 		return AsWanted
 	case shown == *k.Wanted.Reserve && (k.Confirmed || k.crossed() && since < devices.ShownWithin):
-		return Unchanged // an earlier write may still land and hide it
+		return Unchanged // an earlier write may still land and replace it
 	case shown == *k.Wanted.Reserve && shown == l.OffPeak:
 		return GivenBack
 	case shown == *k.Wanted.Reserve:
@@ -115,15 +115,15 @@ func (l ReserveLedger) withRules(shown int, since time.Duration) Cause {
 	case shown == l.OffPeak && !l.Discharge && k.unshown():
 		return Unchanged // reconcile overtakes the write first
 	case shown == l.OffPeak && !l.Discharge:
-		return AsWanted // set perhaps by a node that died before it could say so
+		return AsWanted // set perhaps by a node that died before it could record it
 	case !k.Confirmed && since < devices.AnswerWithin, k.unshown():
 		return Crossing
 	}
 	return Foreign
 }
 
-// withPerson is the cause where a person chose a reserve while a write of the
-// rules was on its way.
+// withPerson returns the cause when a person chose a reserve while a write of the rules
+// was on its way.
 func (l ReserveLedger) withPerson(shown int, since time.Duration) Cause {
 	k, choice := l.Record, *l.Record.Choice.Reserve
 	switch {
@@ -139,15 +139,16 @@ func (l ReserveLedger) withPerson(shown int, since time.Duration) Cause {
 	return Crossing // another choice
 }
 
-// snapsBack reports whether the device shows its limit for a reserve that it was
-// asked for and does not keep. A battery that was at the limit before shows no
-// difference at first, nor while an earlier write is not shown either: then the vendor
-// is behind. Nor does it where the write may never have reached the vendor. What the
-// rules have not written may have been lowered by somebody.
+// snapsBack reports whether the device shows its limit because it does not keep the
+// higher reserve that it was asked for. The limit proves nothing in three cases. If the
+// battery was at the limit before the write, it looks the same at first; it also does
+// while an earlier write has not been shown either, because then the vendor is behind. If
+// the write may never have reached the vendor, it cannot have caused this. And a reserve
+// that the rules have not written may have been lowered by somebody.
 func (l ReserveLedger) snapsBack(shown int, sinceWrite time.Duration) bool {
 	k := l.Record
 	early := !k.Confirmed && k.Before.Reserve != nil && *k.Before.Reserve == deviceLimit && (sinceWrite < devices.ShownWithin || k.crossed() || !l.Reached)
-	// Nobody saw it snap back while this process was not there.
+	// Nobody saw it snap back while this process was not running.
 	since := k.WrittenAt
 	if k.ShownAt.After(since) {
 		since = k.ShownAt
@@ -156,15 +157,15 @@ func (l ReserveLedger) snapsBack(shown int, sinceWrite time.Duration) bool {
 	return *k.Wanted.Reserve > deviceLimit && k.told() && shown == deviceLimit && inTime && !early && !k.WrittenAt.IsZero()
 }
 
-// snapsUp reports whether the device shows its floor for a reserve that it was
-// asked for and does not keep. Where it showed that before the write, nobody can
-// tell it from a write that has not landed; where it has shown the reserve, somebody
-// has chosen since.
+// snapsUp reports whether the device shows its floor because it does not keep the lower
+// reserve that it was asked for. If it showed the floor before the write, this looks the
+// same as a write that has not landed; if it has already shown the reserve, somebody has
+// chosen the floor since.
 func (l ReserveLedger) snapsUp(shown int) bool {
 	k := l.Record
 	inTime := l.ReadLast.IsZero() || l.ReadLast.Sub(k.WrittenAt) <= devices.ReserveLimitWithin
 	return slices.Contains(deviceFloors, shown) && *k.Wanted.Reserve < shown && k.told() && !k.Confirmed && inTime && (k.Before.Reserve == nil || *k.Before.Reserve != shown) && !k.asked(shown)
 }
 
-// same reports whether two reserves are known and the same.
+// same reports whether two reserves are both known and equal.
 func same(a, b *int) bool { return a != nil && b != nil && *a == *b }

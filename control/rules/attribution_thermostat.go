@@ -7,7 +7,7 @@ import (
 	"powermgr/devices"
 )
 
-// A ThermostatLedger is all that can explain what a thermostat shows: what is on
+// A ThermostatLedger is everything that can explain what a thermostat shows: what is on
 // record, and the readings before. Facts only.
 type ThermostatLedger struct {
 	Record         ThermostatRecord
@@ -15,12 +15,12 @@ type ThermostatLedger struct {
 	Doubted        Thermostat // the one since then that was in doubt; zero: there is none
 	First          Thermostat // the one that first showed what is shown now: Doubted, or this one
 	ReadSinceStart bool       // the thermostat's own setting was read since the start
-	Window         bool       // it is controlled, and a window is open
+	Window         bool       // the thermostat is controlled, and a window is open
 	Underway       bool       // a command of the rules may still land, whatever the clock says
 }
 
-// AttributeSetting says why a thermostat shows what it shows. After a person
-// has switched the mode it is to be asked once more, about the rest of the setting.
+// AttributeSetting says why a thermostat shows what it shows. If the cause is that a
+// person has changed the mode, call it once more for the rest of the setting.
 func AttributeSetting(l ThermostatLedger, t Thermostat) Cause {
 	claim, once := l.Record.Claim, l.Doubted
 	switch {
@@ -38,7 +38,7 @@ func AttributeSetting(l ThermostatLedger, t Thermostat) Cause {
 	return l.withRules(t)
 }
 
-// untouched is the cause where nothing of the rules is on the thermostat.
+// untouched returns the cause when the rules have set nothing on the thermostat.
 func (l ThermostatLedger) untouched(t Thermostat) Cause {
 	h := l.Record
 	switch {
@@ -52,7 +52,7 @@ func (l ThermostatLedger) untouched(t Thermostat) Cause {
 	return Unchanged
 }
 
-// withRules is the cause where a setting of the rules is on the thermostat, or may
+// withRules returns the cause when a setting of the rules is on the thermostat, or may
 // still land.
 func (l ThermostatLedger) withRules(t Thermostat) Cause {
 	claim, once := *l.Record.Claim, l.Doubted
@@ -69,7 +69,7 @@ func (l ThermostatLedger) withRules(t Thermostat) Cause {
 	case l.lapsed(t, mode) && claim.Baseline.Over(t.Polled):
 		return Lapsed
 	case l.lapsed(t, mode):
-		return Unchanged // it ended before the old hold was put back, which reconcile sees to
+		return Unchanged // it ended before the old hold was put back; reconcile does that
 	case !claim.Confirmed && claim.onItsWay(t, mode):
 		return claim.sinceWritten(t) // the write has not landed yet, or never will
 	case t.Hold == "" && (l.First.Period != claim.Period || t.onSchedule()):
@@ -77,7 +77,7 @@ func (l ThermostatLedger) withRules(t Thermostat) Cause {
 	case !l.ReadSinceStart && once.Polled.IsZero() && l.Record.Choice == nil && claim.Baseline.Hold == devices.HoldPermanent && t.Hold == devices.HoldSchedule:
 		return HoldLost
 	case t.Mode == devices.Off:
-		return Unchanged // what it shows while it is off is no choice; that comes when it is on again
+		return Unchanged // what it shows while it is off is not a choice; that is judged when it is on again
 	case claim.mayLand(t):
 		return Crossing
 	case claim.left(t) != nil:
@@ -86,11 +86,11 @@ func (l ThermostatLedger) withRules(t Thermostat) Cause {
 	return Foreign
 }
 
-// asWritten is the cause where the thermostat shows the last write.
+// asWritten returns the cause when the thermostat shows the last write.
 func (claim Claim) asWritten(t Thermostat) Cause {
 	early := claim.crossed() && t.Polled.Sub(claim.WrittenAt) < devices.ShownWithin
 	switch {
-	case claim.Confirmed || early: // an earlier write may still land and hide it
+	case claim.Confirmed || early: // an earlier write may still land and replace it
 		return claim.sinceWritten(t)
 	case claim.Kind == Restore:
 		return GivenBack
@@ -98,8 +98,8 @@ func (claim Claim) asWritten(t Thermostat) Cause {
 	return Landed
 }
 
-// sinceWritten is the cause where nothing has happened, but perhaps to the schedule
-// of a device without holds.
+// sinceWritten returns the cause when the setting is as expected: nothing has happened,
+// except perhaps that the schedule of a device without holds has moved on.
 func (claim Claim) sinceWritten(t Thermostat) Cause {
 	if t.Hold == "" && t.Period != claim.Period {
 		return PeriodMoved
@@ -116,36 +116,36 @@ func (l ThermostatLedger) lapsed(t Thermostat, mode devices.HVACMode) bool {
 	return landed && claim.Wanted.Hold == devices.HoldUntil && t.Hold == devices.HoldSchedule && ended
 }
 
-// onItsWay reports whether a thermostat shows what it did before the last write, or
-// what an earlier one asked for.
+// onItsWay reports whether the thermostat shows what it did before the last write, or
+// what an earlier write asked for.
 func (claim Claim) onItsWay(t Thermostat, mode devices.HVACMode) bool {
 	return explains(claim.Before, mode, t) ||
 		slices.ContainsFunc(claim.earlier(), func(f Flight) bool { return explains(f.Setting, mode, t) })
 }
 
-// explains reports whether a thermostat shows s, or what s has become by
-// itself: the schedule, after a timed hold.
+// explains reports whether the thermostat shows s, or what s becomes by itself: after a
+// timed hold, the schedule.
 func explains(s devices.Setting, mode devices.HVACMode, t Thermostat) bool {
 	return devices.Same(s, t.Setting, mode) || s.HasEnd() && s.Over(t.Polled) && t.Hold == devices.HoldSchedule
 }
 
-// mayLand reports whether the last write may still reach a thermostat, or has
-// reached it and does not show yet.
+// mayLand reports whether the last write may still reach the thermostat, or has reached
+// it but is not shown yet.
 func (claim Claim) mayLand(t Thermostat) bool {
 	return !claim.Confirmed && t.Polled.Sub(claim.WrittenAt) < devices.AnswerWithin
 }
 
-// hidden reports whether the last write has landed over what the reading before
-// showed: a vendor that is behind shows a person's choice for a moment, and then
-// the write that came after it.
+// hidden reports whether the last write has landed over what the reading before showed. A
+// vendor that is behind shows a person's choice for a moment, and then the write that
+// came after it.
 func (l ThermostatLedger) hidden(t Thermostat) bool {
 	claim, once := *l.Record.Claim, l.Doubted
 	return claim.mayLand(once) && once.Mode == t.Mode && t.Mode == claim.Baseline.Mode && devices.Same(claim.Wanted, t.Setting, t.Mode)
 }
 
-// undone reports whether the last write has landed over the mode that the reading
-// before showed: a vendor may take a write only with a mode, which is the one that
-// was there when it was sent.
+// undone reports whether the last write has landed over the mode that the reading before
+// showed. A vendor may accept a write only together with a mode, which is then the one in
+// force when the write was sent.
 func (l ThermostatLedger) undone(t Thermostat) bool {
 	claim, once := *l.Record.Claim, l.Doubted
 	return once.Mode != "" && once.Mode != t.Mode && claim.mayLand(once) &&
@@ -165,7 +165,7 @@ func (l ThermostatLedger) contested(t Thermostat) Cause {
 	return Crossing
 }
 
-// awaited is the cause where a person's command is on its way.
+// awaited returns the cause while a person's command is on its way.
 func (l ThermostatLedger) awaited(t Thermostat) Cause {
 	claim := *l.Record.Claim
 	mode := claim.seenIn(t)
@@ -181,10 +181,10 @@ func (l ThermostatLedger) awaited(t Thermostat) Cause {
 	return ChoiceStands
 }
 
-// changed says what a person changed between two readings of a thermostat that
-// the rules have not touched; empty if nothing, or if its schedule explains it. first is
-// the reading that first showed it: a hold that ends later has not lapsed, and a
-// period that begins later has not brought it.
+// changed says what a person changed between two readings of a thermostat that the rules
+// have not touched. It is empty if nothing changed or the schedule explains it. first is
+// the reading that first showed the change: a hold that ends after it has not lapsed, and
+// a period that begins after it did not cause the change.
 func changed(prev, t, first Thermostat) string {
 	switch {
 	case prev.Mode == "":
@@ -197,17 +197,16 @@ func changed(prev, t, first Thermostat) string {
 		return "" // the next period of the schedule
 	case t.Hold == devices.HoldSchedule && prev.Hold == devices.HoldTemporary && prev.Until.IsZero(),
 		t.Hold == devices.HoldSchedule && !prev.Until.IsZero() && !first.Polled.Before(prev.Until.Add(-devices.LapseWithin)):
-		return "" // a person's hold that has lapsed
+		return "" // a person's hold has lapsed
 	case t.Hold == "" && (first.Period != prev.Period || t.onSchedule()):
 		return "" // the schedule of a device without holds
 	case t.Hold == devices.HoldVacation || prev.Hold == devices.HoldVacation, t.UtilityEvent || prev.UtilityEvent:
-		return "" // owned by the device, and left alone for that reason
+		return "" // the device has an owner, and is left alone for that reason
 	}
 	return "set to " + t.text()
 }
 
-// again reports whether a hold that had ended since the last reading has been
-// set again.
+// again reports whether a hold that had ended since the last reading has been set again.
 func again(prev, t Thermostat) bool {
 	return prev.HasEnd() && t.HasEnd() && prev.Over(t.Polled) && !devices.SameEnd(prev.Until, t.Until)
 }

@@ -8,15 +8,16 @@ import (
 	"powermgr/devices"
 )
 
-// deviceLimit is what a Powerwall turns a higher reserve into that it does not keep.
+// deviceLimit is the reserve that a Powerwall falls back to when it does not keep a
+// higher one.
 const deviceLimit = 80
 
-// deviceFloors are what Powerwalls turn a lower reserve into that they do not keep:
-// 5 has been seen, and 20 where a utility's program asks for that.
+// deviceFloors are the reserves that Powerwalls rise to when they do not keep a lower
+// one: 5 has been seen, and 20 where a utility's program requires it.
 var deviceFloors = []int{5, 20}
 
-// owner names whoever commands the battery at present in place of the rules; empty if
-// nobody does.
+// owner says who currently commands the battery instead of the rules; empty if nobody
+// does.
 func (b Battery) owner() string {
 	switch {
 	case b.StormActive:
@@ -29,7 +30,7 @@ func (b Battery) owner() string {
 	return ""
 }
 
-// offPeakReserve is the reserve outside peaks, as far as the device keeps it.
+// offPeakReserve returns the reserve outside peaks, as far as the device keeps it.
 func (st *step) offPeakReserve() int {
 	want := max(st.InForce().OffPeakReserve, st.floor())
 	if limit := st.Persisted.Battery.Limit; limit > 0 {
@@ -38,11 +39,12 @@ func (st *step) offPeakReserve() int {
 	return want
 }
 
-// peakReserve is the reserve in a peak, as far as the device keeps it.
+// peakReserve returns the reserve in a peak, as far as the device keeps it.
 func (st *step) peakReserve() int { return max(st.InForce().PeakReserve, st.floor()) }
 
-// floor is the least that the device keeps, as far as that is known. It is asked
-// for less from time to time: a utility's program ends some day.
+// floor returns the lowest reserve that the device keeps, as far as that is known. It is
+// forgotten after a while, so that the device is asked for less from time to time: a
+// utility's program ends some day.
 func (st *step) floor() int {
 	if k := st.Persisted.Battery; st.now.Sub(k.FloorAt) < devices.FloorMemory {
 		return k.Floor
@@ -50,7 +52,7 @@ func (st *step) floor() int {
 	return 0
 }
 
-// battery decides the reserve.
+// battery decides the battery's reserve.
 func (st *step) battery() {
 	b := st.Battery
 	st.awaitPlan()
@@ -77,7 +79,7 @@ func (st *step) battery() {
 	}
 }
 
-// judgeMode says that the Powerwall's mode makes the reserve mean little.
+// judgeMode reports the problem that the Powerwall's mode makes the reserve mean little.
 func (st *step) judgeMode(mode string) {
 	switch mode {
 	case "autonomous":
@@ -87,20 +89,20 @@ func (st *step) judgeMode(mode string) {
 	}
 }
 
-// A powerwall is what the battery's reserve has in common whoever wants it.
+// A powerwall has the methods that are common to all wanted reserves.
 type powerwall struct{}
 
 func (powerwall) target() string            { return Powerwall }
 func (powerwall) known(*step) bool          { return true }
 func (powerwall) ready(*step, request) bool { return true }
 
-// A wantedReserve is one that the calendar or the plan wants.
+// A wantedReserve is a reserve that the calendar or the plan wants.
 type wantedReserve struct {
 	powerwall
 	want int
 }
 
-// insists is true of a reserve that has to go back, once.
+// insists is true for the first write that restores the reserve.
 func (w wantedReserve) insists(st *step) bool {
 	return st.plan.Phase == OffPeak && !st.holds() && !st.Persisted.Battery.wants(w.want)
 }
@@ -119,10 +121,10 @@ func (w wantedReserve) next(st *step) (request, bool) {
 
 func (w wantedReserve) write(st *step, r request) { st.setReserve(w.want, *st.shownReserve(), r.goal) }
 
-// An unreadReserve is the one outside peaks, where an earlier process, or the other
-// node, has left another one, and the battery was not read since the start. A vendor that
-// limits reads shows nothing for hours, and takes commands all the same. The next reading
-// confirms it.
+// An unreadReserve is the reserve outside peaks, to be restored when an earlier process
+// or the other node has left a different one and the battery has not been read since the
+// start. A vendor that limits reads may show nothing for hours but still accepts
+// commands. The next reading confirms the write.
 type unreadReserve struct {
 	powerwall
 	want int
@@ -150,8 +152,8 @@ func (w unreadReserve) write(st *step, _ request) {
 	st.setReserve(w.want, *st.Persisted.Battery.Wanted.Reserve, st.goalOfReserve(w.want))
 }
 
-// A chosenReserve is one that a person chose while a write of the rules was on its way,
-// which may have landed over it.
+// A chosenReserve is a reserve that a person chose while a write of the rules was on its
+// way, which may have landed over it.
 type chosenReserve struct {
 	powerwall
 	want int
@@ -165,7 +167,7 @@ func (w chosenReserve) next(st *step) (request, bool) {
 	switch {
 	case b.Reserve == nil || *b.Reserve == w.want,
 		!again && *b.Reserve != *k.Wanted.Reserve, // nothing has landed over it
-		devices.CheckReserve(w.want) != nil:       // it cannot be asked for
+		devices.CheckReserve(w.want) != nil:       // no reserve that can be asked for
 		return request{}, false
 	}
 	return request{want: devices.Setting{Reserve: &w.want}, goal: Restore, again: again, read: b.Polled}, true
@@ -183,8 +185,8 @@ func (w chosenReserve) write(st *step, r request) {
 	st.send(Write{Target: Powerwall, Reserve: &w.want, Goal: r.goal, Why: why})
 }
 
-// mayLand reports whether a write of something else may still land. It has to be
-// overtaken even if the device shows the right value at this moment.
+// mayLand reports whether a write of something other than want may still land. It has to
+// be overtaken even if the device shows want at this moment.
 func (st *step) mayLand(want int) bool {
 	k := st.Persisted.Battery
 	if own := k.own(); len(own) > 0 {
@@ -196,7 +198,8 @@ func (st *step) mayLand(want int) bool {
 		(st.Battery.Polled.Sub(k.WrittenAt) < devices.AnswerWithin || st.Pending[Powerwall].ID != "")
 }
 
-// adoptReserve takes over what is shown: it is what the rules want, whoever set it.
+// adoptReserve records what is shown as the last write: it is what the rules want,
+// whoever set it.
 func (st *step) adoptReserve(want int) {
 	k := &st.Persisted.Battery
 	if k.Wanted.Reserve != nil {
@@ -206,9 +209,9 @@ func (st *step) adoptReserve(want int) {
 	k.AtPeak = st.holds() && want != st.offPeakReserve()
 }
 
-// shownReserve is what the Powerwall says that its reserve is. While it leaves
-// that out, what was last asked for counts: a reserve of the rules has to go back,
-// and a write that was not needed does no harm. Nil: nobody knows.
+// shownReserve returns the reserve that the Powerwall shows. While it leaves that out,
+// the last write counts: a reserve of the rules has to be restored, and an unnecessary
+// write does no harm. Nil: unknown.
 func (st *step) shownReserve() *int {
 	k := st.Persisted.Battery
 	switch {
@@ -222,8 +225,8 @@ func (st *step) shownReserve() *int {
 	return nil
 }
 
-// goalOfReserve is what a reserve is for: outside a peak the one that the battery is to
-// have of its own restores, whoever asks for it.
+// goalOfReserve returns the goal of a reserve. Outside peaks, writing the off-peak
+// reserve restores, whichever level wants it.
 func (st *step) goalOfReserve(want int) Goal {
 	if st.holds() && (st.plan.Discharge || want != st.offPeakReserve()) {
 		return Setback
@@ -231,8 +234,8 @@ func (st *step) goalOfReserve(want int) Goal {
 	return Restore
 }
 
-// setReserve notes on record that the battery is asked for another reserve than it shows,
-// and asks it.
+// setReserve records that the battery is asked for a different reserve than it shows, and
+// sends the write.
 func (st *step) setReserve(want, shown int, goal Goal) {
 	k := &st.Persisted.Battery
 	w := Write{Target: Powerwall, Reserve: &want, Goal: goal, Why: fmt.Sprintf("reserve %d %%, was %d %%: %s", want, shown, st.phaseText())}

@@ -10,9 +10,9 @@ import (
 	"powermgr/devices"
 )
 
-// An Adjustable is a setting that people change by hand, beside the configuration. A
-// value by hand holds until it is given back to the configuration, over restarts and
-// a change of node.
+// An Adjustable is a setting that people can change by hand, in addition to the
+// configuration. A value set by hand holds until the configuration's is restored, across
+// restarts and changes of node.
 type Adjustable string
 
 // The settings that can be changed by hand.
@@ -25,16 +25,16 @@ const (
 // MaxPrecoolF is the deepest precooling, in °F.
 const MaxPrecoolF = 5
 
-// Adjustables lists them, in the order people see them.
+// Adjustables lists all of them, in the order in which people see them.
 func Adjustables() []Adjustable {
 	return []Adjustable{AdjustPeakReserve, AdjustOffPeakReserve, AdjustPrecool}
 }
 
-// String is a setting as people know it.
+// String returns a's name as people know it.
 func (a Adjustable) String() string { return strings.ReplaceAll(string(a), "_", " ") }
 
-// Text is a value of a with its unit, for people who read temperatures in owner's
-// (empty: °F).
+// Text formats a value of a with its unit, for people who read temperatures in the unit
+// owner (empty: °F).
 func (a Adjustable) Text(value float64, owner devices.Unit) string {
 	if a == AdjustPrecool {
 		return devices.Fahrenheit.Difference(owner, value)
@@ -42,7 +42,7 @@ func (a Adjustable) Text(value float64, owner devices.Unit) string {
 	return strconv.FormatFloat(value, 'f', -1, 64) + " %"
 }
 
-// Shown is a value of a as a number in the unit that Text has.
+// Shown returns a value of a as a number in the unit that Text uses.
 func (a Adjustable) Shown(value float64, owner devices.Unit) float64 {
 	if a == AdjustPrecool && owner == devices.Celsius {
 		return math.Round(devices.Fahrenheit.DifferenceTo(owner, value)*10) / 10
@@ -53,13 +53,13 @@ func (a Adjustable) Shown(value float64, owner devices.Unit) float64 {
 // ByHandAsked is a person's change of a setting by hand.
 type ByHandAsked struct {
 	Setting Adjustable // empty, with a nil Value: all of them
-	Value   *float64   // nil: that of the configuration again
+	Value   *float64   // nil: back to the value of the configuration
 }
 
-// event makes it an Event.
+// event makes ByHandAsked an Event.
 func (ByHandAsked) event() {}
 
-// Adjusted is a setting that was changed by hand.
+// Adjusted is a setting that has been changed by hand.
 type Adjusted struct {
 	Setting    Adjustable `json:"setting"`
 	Value      float64    `json:"value"`
@@ -67,7 +67,7 @@ type Adjusted struct {
 	Text       string     `json:"text"` // Value as people read it
 }
 
-// configured is what the settings say of a.
+// configured returns the value of a in the settings.
 func (s Settings) configured(a Adjustable) float64 {
 	switch a {
 	case AdjustPeakReserve:
@@ -78,7 +78,7 @@ func (s Settings) configured(a Adjustable) float64 {
 	return s.PrecoolAdjustF
 }
 
-// ByHand are the settings that were changed by hand.
+// ByHand returns the settings that have been changed by hand.
 func (s State) ByHand() []Adjusted {
 	all := []Adjusted{}
 	for _, a := range Adjustables() {
@@ -89,9 +89,9 @@ func (s State) ByHand() []Adjusted {
 	return all
 }
 
-// InForce are the settings with what was changed by hand. A peak never holds back
-// more than the hours around it, whatever the configuration has become since, and a
-// plan never goes below the peak's reserve.
+// InForce returns the settings with the changes made by hand. A peak never holds back
+// more than the hours around it, even if the configuration has changed since, and a plan
+// never goes below the peak's reserve.
 func (s State) InForce() Settings {
 	out := s.Settings
 	for a, v := range s.Persisted.ByHand {
@@ -130,7 +130,7 @@ func (s State) Check(c ByHandAsked) error {
 	return nil
 }
 
-// adjust folds a change by hand that Check has let pass.
+// adjust applies a change by hand that has passed Check.
 func (st *step) adjust(c ByHandAsked) {
 	if c.Setting == "" {
 		for _, a := range st.ByHand() {

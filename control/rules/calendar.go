@@ -20,48 +20,48 @@ const (
 // Phases lists all phases, in the order of a day.
 func Phases() []Phase { return []Phase{OffPeak, PrePeak, InPeak} }
 
-// A Season says what holds in a part of the year.
+// A Season describes the peaks of a part of the year.
 type Season struct {
 	Name     string
 	Months   []time.Month   // empty: From and To say which part of the year
 	From, To YearDay        // both included; zero: the whole year
-	Days     []time.Weekday // on which peaks begin; on holidays none ever does
+	Days     []time.Weekday // on which peaks begin; none ever begins on a holiday
 	Peaks    []Span
 	Precool  bool // the lead of its peaks precools if the forecast is hot
 }
 
-// days are those on which the season's peaks begin, but for holidays.
+// days returns the days on which the season's peaks begin, before holidays are excluded.
 func (s Season) days() Days {
 	return Days{Months: s.Months, From: s.From, To: s.To, Weekdays: s.Days}
 }
 
-// A Calendar knows when power is expensive. Windows are wall-clock times, so a
-// change to or from summer time lengthens or shortens a peak.
+// A Calendar knows when power is expensive. Windows are wall-clock times, so a daylight
+// saving change lengthens or shortens a peak.
 type Calendar struct {
 	Location *time.Location
 	Seasons  []Season
 	Holidays []string       // local days without peaks: "2026-07-04", or "07-04" of every year
-	Public   PublicHolidays // more of them; nil: none
-	Schedule Schedule       // the windows, instead of Seasons and holidays; nil: those have them
+	Public   PublicHolidays // additional holidays; nil: none
+	Schedule Schedule       // provides the windows instead of Seasons and holidays; nil: those do
 	Lead     time.Duration  // of pre_peak before each peak
 }
 
-// A Schedule knows the windows of each local day, by their start.
+// A Schedule knows the windows of each local day, ordered by their start.
 type Schedule interface{ Windows(Date) []Window }
 
 // A Window is a part of a day in which power is expensive.
 type Window struct {
 	Span
-	Name    string // what people call it, as a season's name
+	Name    string // what people call it, like a season's name
 	Precool bool
 }
 
-// PublicHolidays are days that a rule makes holidays, such as the fourth
-// Thursday of November.
+// PublicHolidays are holidays that follow a rule, such as the fourth Thursday of
+// November.
 type PublicHolidays interface{ Has(Date) bool }
 
-// A Peak is one stretch in which power is expensive: windows that touch are
-// one, over midnight and from one season into the next. The zero Peak is none.
+// A Peak is one stretch in which power is expensive. Windows that touch form one peak,
+// across midnight and from one season into the next. The zero Peak means none.
 type Peak struct {
 	Season  string // in which it begins
 	Precool bool
@@ -69,12 +69,12 @@ type Peak struct {
 	End     time.Time // exclusive
 }
 
-// horizon is how many days ahead a next peak is looked for: longer than any
-// run of week-ends and holidays, and than a winter without windows.
+// horizon is how many days ahead the next peak is looked for: longer than any run of
+// weekends and holidays, and than a winter without windows.
 const horizon = 400
 
-// SeasonOf is the season of the local day of t; nil if there is none. Of several
-// with the same part of the year it is the one that has peaks on that day.
+// SeasonOf returns the season of the local day of t; nil if there is none. If several
+// seasons cover the same part of the year, it is the one that has peaks on that day.
 func (c Calendar) SeasonOf(t time.Time) *Season {
 	var found *Season
 	date := DateOf(t, c.Location)
@@ -90,8 +90,8 @@ func (c Calendar) SeasonOf(t time.Time) *Season {
 	return found
 }
 
-// Peaks lists the peaks that begin on the local day that is days after that of
-// t, in order.
+// Peaks lists the peaks that begin on the local day that is the given number of days
+// after that of t, in order.
 func (c Calendar) Peaks(t time.Time, days int) (peaks []Peak) {
 	date := DateOf(t, c.Location).Add(days)
 	for p := range c.from(date) {
@@ -106,8 +106,8 @@ func (c Calendar) Peaks(t time.Time, days int) (peaks []Peak) {
 	return peaks
 }
 
-// From goes through the peaks that end after t, in order: the one that runs at
-// t, if one does, and all that begin within the horizon.
+// From yields the peaks that end after t, in order: the current one, if there is one, and
+// all that begin within the horizon.
 func (c Calendar) From(t time.Time) iter.Seq[Peak] {
 	return func(yield func(Peak) bool) {
 		for p := range c.from(DateOf(t, c.Location)) {
@@ -118,8 +118,8 @@ func (c Calendar) From(t time.Time) iter.Seq[Peak] {
 	}
 }
 
-// from goes through the peaks of a day and of those to come, and through
-// earlier ones that may reach into it.
+// from yields the peaks of a day and of the days after it, and earlier ones that may
+// reach into it.
 func (c Calendar) from(date Date) iter.Seq[Peak] {
 	return func(yield func(Peak) bool) {
 		first := date
@@ -144,13 +144,14 @@ func (c Calendar) from(date Date) iter.Seq[Peak] {
 	}
 }
 
-// joined are windows that touch, which are one peak.
+// joined joins windows that touch into one peak.
 type joined struct {
-	open  Peak // it may go on with the next window; zero: none
+	open  Peak // the next window may extend it; zero: none
 	yield func(Peak) bool
 }
 
-// add joins the next window by its start. It reports whether more are wanted.
+// add joins the next window, in the order of their starts. It reports whether more are
+// wanted.
 func (j *joined) add(w Peak) bool {
 	if !j.open.Start.IsZero() && !w.Start.After(j.open.End) {
 		j.open.End = latest(j.open.End, w.End)
@@ -161,15 +162,14 @@ func (j *joined) add(w Peak) bool {
 	return more
 }
 
-// end yields the open peak: no window comes that touches it.
+// end yields the open peak: no further window touches it.
 func (j *joined) end() bool {
 	p := j.open
 	j.open = Peak{}
 	return p.Start.IsZero() || j.yield(p)
 }
 
-// goesOn reports whether a peak of the day before goes on through the whole of
-// date.
+// goesOn reports whether a peak of the day before continues through the whole of date.
 func (c Calendar) goesOn(date Date) bool {
 	windows := c.windows(date)
 	if len(windows) == 0 {
@@ -187,8 +187,8 @@ func (c Calendar) goesOn(date Date) bool {
 	return slices.ContainsFunc(c.windows(date.Add(-1)), func(w Peak) bool { return !w.End.Before(run.Start) })
 }
 
-// nearMidnight is from when on a window that ends on the same day may touch one
-// of the next: the clock may be put back over midnight.
+// nearMidnight is the time of day from which a window that ends on the same day may touch
+// one of the next day: the clock may be set back across midnight.
 const nearMidnight = minutesPerDay - 3*60
 
 // reaches reports whether a window of date may touch one of the next day.
@@ -205,7 +205,7 @@ func (c Calendar) reaches(date Date) bool {
 	return false
 }
 
-// spans are the windows that begin on a local day, by their start.
+// spans returns the windows that begin on a local day, ordered by their start.
 func (c Calendar) spans(date Date) (spans []Window) {
 	if c.Schedule != nil {
 		return c.Schedule.Windows(date)
@@ -238,8 +238,8 @@ func (c Calendar) IsHoliday(date Date) bool {
 	return slices.Contains(c.Holidays, text) || slices.Contains(c.Holidays, text[len("2026-"):])
 }
 
-// HolidaysOver says that the last known holiday is over, and what to do; empty:
-// it is not, or there are holidays of every year.
+// HolidaysOver says that the last known holiday has passed, and what to do about it. It
+// is empty if it has not, or if there are holidays that recur every year.
 func (c Calendar) HolidaysOver(now time.Time) string {
 	if len(c.Holidays) == 0 || c.Public != nil {
 		return ""
@@ -247,7 +247,7 @@ func (c Calendar) HolidaysOver(now time.Time) string {
 	today, last := DateOf(now, c.Location).String(), ""
 	for _, h := range c.Holidays {
 		if len(h) < len(today) {
-			return "" // of every year
+			return "" // recurs every year
 		}
 		last = max(last, h)
 	}
@@ -261,8 +261,8 @@ func (c Calendar) HolidaysOver(now time.Time) string {
 	return "no holiday " + after + ": add the coming ones to settings.holidays, or write 12-25 for a date in every year, or a country such as \"us\" for its public holidays"
 }
 
-// windows are the spans of a day as stretches of time. One that falls into the
-// hour that summer time takes is none.
+// windows returns the spans of a day as stretches of time. A span that lies within the
+// hour that daylight saving time skips is left out.
 func (c Calendar) windows(date Date) []Peak {
 	spans := c.spans(date)
 	if len(spans) == 0 {
@@ -277,7 +277,7 @@ func (c Calendar) windows(date Date) []Peak {
 	return windows
 }
 
-// Next is the peak that runs at t, or else the next one; ok is false if there
+// Next returns the peak that is running at t, or else the next one; ok is false if there
 // is none within the horizon.
 func (c Calendar) Next(t time.Time) (p Peak, ok bool) {
 	for p := range c.From(t) {
@@ -286,14 +286,14 @@ func (c Calendar) Next(t time.Time) (p Peak, ok bool) {
 	return Peak{}, false
 }
 
-// At is the scheduled phase at t, with the peak that it belongs to or, in
-// off_peak, the next one.
+// At returns the scheduled phase at t, with the peak that it belongs to or, in off_peak,
+// the next one.
 func (c Calendar) At(t time.Time) (Phase, Peak) {
 	p, _ := c.Next(t)
 	return c.phase(p, t), p
 }
 
-// phase is the scheduled phase at t, given the peak that Next returned for it.
+// phase returns the scheduled phase at t, given the peak that Next returned for it.
 func (c Calendar) phase(p Peak, t time.Time) Phase {
 	switch {
 	case p.Start.IsZero() || t.Before(p.Start.Add(-c.Lead)):
@@ -304,11 +304,11 @@ func (c Calendar) phase(p Peak, t time.Time) Phase {
 	return InPeak
 }
 
-// Change is when the scheduled phase changes next after t; zero if it never
-// does within the horizon.
+// Change returns when the scheduled phase next changes after t; zero if it never does
+// within the horizon.
 func (c Calendar) Change(t time.Time) time.Time { return c.change(c.At(t)) }
 
-// change is when a phase ends, given the peak that At returned with it.
+// change returns when a phase ends, given the peak that At returned with it.
 func (c Calendar) change(phase Phase, p Peak) time.Time {
 	switch {
 	case p.Start.IsZero():

@@ -8,9 +8,9 @@ import (
 	"powermgr/devices"
 )
 
-// What a record can never say. The fields of a record are not independent of each other,
-// and this is the one place that says which combinations there are. A journal with another
-// one is not believed: acting on it would be worse than to go on without.
+// What a record can never contain. Its fields are not independent of each other, and this
+// is the only place that says which combinations exist. A journal with any other
+// combination is rejected: acting on it would be worse than continuing without it.
 
 // Check refuses a record of the home that no version of this program has written.
 func (r HomeRecord) Check() error {
@@ -59,7 +59,7 @@ func (h ThermostatRecord) Check() error {
 	return h.Claim.check()
 }
 
-// check refuses a claim that is in no status.
+// check refuses a claim with impossible or contradictory fields.
 func (claim Claim) check() error {
 	for _, v := range []*float64{claim.Baseline.Cool, claim.Baseline.Heat} {
 		if v != nil && (*v < -40 || *v > 120) {
