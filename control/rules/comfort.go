@@ -7,8 +7,8 @@ import (
 	"powermgr/devices"
 )
 
-// PlanMarginF is how far within the comfort band the set points of a planned setback
-// stay, in °F: the air swings around a set point.
+// PlanMarginF is how far inside the comfort band the set points of a planned setback
+// stay, in °F: the air temperature swings around a set point.
 const PlanMarginF = 1
 
 // Comfort is what the plan asks of the thermostats around one peak.
@@ -21,7 +21,7 @@ type Comfort struct {
 	InPeak   bool          `json:"in_peak,omitempty"` // the peak has begun, and the setback stays
 }
 
-// begins is when the first of it is done.
+// begins returns when the first part of it starts.
 func (c Comfort) begins() time.Time {
 	if c.PrecoolF > 0 {
 		return c.Peak.Add(-c.Lead)
@@ -29,9 +29,9 @@ func (c Comfort) begins() time.Time {
 	return c.Peak
 }
 
-// heedComfort takes over what is planned for the thermostats once its time has come.
-// From then on it stays, whatever the next plans say and over a restart: precooling
-// that has begun goes on until the peak, and a setback until its end.
+// heedComfort adopts what is planned for the thermostats once its time has come. From
+// then on it stays, whatever later plans say and across a restart: precooling that has
+// begun continues until the peak, and a setback until the end of the peak.
 func (st *step) heedComfort() {
 	k := &st.Persisted
 	if k.Comfort != nil {
@@ -52,14 +52,14 @@ func (st *step) heedComfort() {
 		next.InPeak = begun
 		k.Comfort = &next
 	case begun && !k.Comfort.InPeak:
-		next := *k.Comfort // the setback is decided as the peak begins
+		next := *k.Comfort // the setback is decided when the peak begins
 		next.SetbackF, next.Why, next.InPeak = c.SetbackF, c.Why, true
 		k.Comfort = &next
 	}
 }
 
-// plannedComfort is what the plan asks of the thermostats around the peak that runs or
-// comes next; nil: nothing that can be gone by.
+// plannedComfort returns what the plan asks of the thermostats around the current or next
+// peak; nil: there is nothing to follow.
 func (st *step) plannedComfort() *Comfort {
 	p := st.Planned
 	if st.Strategy() != StrategyPlan || p == nil || p.Comfort == nil || st.Unwritable || st.now.Sub(p.Made) >= devices.PlanIsOld {
@@ -71,7 +71,7 @@ func (st *step) plannedComfort() *Comfort {
 	return p.Comfort
 }
 
-// comfort is what is planned around the peak of the plan in force; nil: the fixed rule
+// comfort returns what is planned around the peak of st.plan; nil: the fixed rule
 // decides.
 func (st *step) comfort() *Comfort {
 	c := st.Persisted.Comfort
@@ -84,8 +84,8 @@ func (st *step) comfort() *Comfort {
 	return c
 }
 
-// calendar is the calendar, in which the lead of a peak is as long as it is precooled
-// for.
+// calendar returns the calendar, with its lead extended to the planned precooling if that
+// is longer.
 func (st *step) calendar() Calendar {
 	c := st.Settings.Calendar
 	if k := st.Persisted.Comfort; k != nil && k.PrecoolF > 0 {
@@ -94,7 +94,7 @@ func (st *step) calendar() Calendar {
 	return c
 }
 
-// setback is where a setback moves a thermostat: as far as is planned, or as thresholds
+// setback returns the setting of a setback: as far as is planned or as far as thresholds
 // ask for, whichever is further.
 func (st *step) setback(t Thermostat, base Baseline) devices.Setting {
 	want := st.Settings.setback(t, base.Mode, base.Setting, st.latchedF())
@@ -114,8 +114,8 @@ func (st *step) setback(t Thermostat, base Baseline) devices.Setting {
 	return planned
 }
 
-// comfortIdle says why the fixed rule decides about the thermostats while a plan is
-// asked; empty: it does not.
+// comfortIdle says why the fixed rule decides about the thermostats although the strategy
+// is the plan; empty: it does not.
 func (st *step) comfortIdle() string {
 	p := st.Planned
 	switch {

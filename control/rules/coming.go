@@ -2,15 +2,15 @@ package rules
 
 import "time"
 
-// Coming is what a calendar said comes next. It holds until that peak is over, so that
-// the calendar need not be asked at each step. The zero Coming is of no calendar yet; each
-// is of one alone.
+// Coming is the peak that a calendar said is running or comes next. It holds until that
+// peak is over, so that the calendar need not be asked at every step. Each Coming belongs
+// to one calendar; the zero Coming belongs to none yet.
 type Coming struct {
 	peak  Peak
-	asked time.Time // by the clock on the wall; if that is set back, an earlier peak may come again
+	asked time.Time // by the wall clock; if that is set back, an earlier peak may come again
 }
 
-// At is what c says comes next at t.
+// At returns what c says comes next at t.
 func (n Coming) At(c Calendar, t time.Time) Coming {
 	if t = t.Round(0); !n.peak.Start.IsZero() && !t.Before(n.asked) && t.Before(n.peak.End) {
 		return n
@@ -19,7 +19,7 @@ func (n Coming) At(c Calendar, t time.Time) Coming {
 	return Coming{p, t}
 }
 
-// Scheduled is the plan of c at now, which is when n is of.
+// Scheduled returns the plan of c at now, the time that n was made for.
 func (n Coming) Scheduled(c Calendar, now time.Time) Plan {
 	return planBefore(n.peak, c, Override{}, true, now)
 }

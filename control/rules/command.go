@@ -1,6 +1,6 @@
 package rules
 
-// Commands on their way: sent, answered, failed and tried again.
+// Commands on their way: sent, answered, failed and retried.
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"powermgr/devices"
 )
 
-// answer folds the answer to a command: one of the rules ends what is pending, a
+// answer applies the answer to a command: one of the rules ends what is pending, a
 // person's leaves the target to that person.
 func (st *step) answer(a Answer) {
 	st.count(a)
@@ -46,7 +46,7 @@ func (st *step) answer(a Answer) {
 	st.failed(a.Target, p, a.Reason)
 }
 
-// answerToAnother folds the answer to another command than the one that is pending.
+// answerToAnother applies the answer to a command other than the pending one.
 func (st *step) answerToAnother(a Answer, overtaken Overtaken) {
 	switch {
 	case OwnCommand(a.ID) && a.ID == overtaken.ID && a.Final && !a.Accepted && !a.Unknown:
@@ -62,7 +62,8 @@ func (st *step) answerToAnother(a Answer, overtaken Overtaken) {
 	}
 }
 
-// count counts the commands of people that are on their way to where the rules write.
+// count tracks how many commands of people are on their way to a setting that the rules
+// write.
 func (st *step) count(a Answer) {
 	c := st.Commanded[a.Target]
 	switch {
@@ -74,11 +75,11 @@ func (st *step) count(a Answer) {
 	}
 }
 
-// awaits reports whether a person's command is on its way to a target, or came just
-// now. The bridge refuses those of the rules until then.
+// awaits reports whether a person's command is on its way to a target, or was accepted a
+// moment ago. The bridge refuses commands of the rules for that long.
 func (st *step) awaits(target string) bool {
 	c := st.Commanded[target]
-	until := c.Last.Add(devices.JustRead + time.Second) // the bridge refuses one at the very end of it, too
+	until := c.Last.Add(devices.JustRead + time.Second) // the bridge still refuses one at the very end of that time
 	if c.Open > 0 {
 		until = c.Last.Add(devices.AnswerWithin)
 	}
@@ -86,14 +87,14 @@ func (st *step) awaits(target string) bool {
 	return st.now.Before(until)
 }
 
-// asked is a person's command, accepted by the bridge.
+// asked applies a person's command that the bridge has accepted.
 func (st *step) asked(a Answer) {
 	switch {
 	case a.Target == Powerwall && (a.Setting == "reserve" || a.Setting == "mode"):
-		st.takeBattery("by command: " + a.Setting) // what the rules set stays on record until that has landed
+		st.takeBattery("by command: " + a.Setting) // what the rules set stays on record until the command has landed
 		if a.Setting == "reserve" {
 			if st.Persisted.Battery.Wanted.Reserve != nil {
-				st.Persisted.Battery.Choice.Reserve = nil // this comes after what they chose before
+				st.Persisted.Battery.Choice.Reserve = nil // this command supersedes what the person chose before
 			}
 			st.command(a.Reserve)
 		}
@@ -104,18 +105,17 @@ func (st *step) asked(a Answer) {
 	}
 }
 
-// fan is the one setting of a thermostat that leaves everything else to the rules.
+// fan is the only setting of a thermostat that leaves everything else to the rules.
 const fan = "fan"
 
 // ownPrefix begins the ids of the commands of the rules, so that a late answer to one
-// sent before a restart is not taken for a person's.
+// sent before a restart is not mistaken for an answer to a person's.
 const ownPrefix = "control-"
 
-// OwnCommand reports whether an id is of a command of the rules, and of nobody
-// else's.
+// OwnCommand reports whether an id belongs to a command of the rules.
 func OwnCommand(id string) bool { return strings.HasPrefix(id, ownPrefix) }
 
-// NotSent begins the reason of a NoteDryRun; what would have been sent follows.
+// NotSent begins the text of a NoteDryRun; what would have been sent follows.
 const NotSent = "not sent, dry run: "
 
 func (st *step) send(w Write) {
@@ -124,16 +124,16 @@ func (st *step) send(w Write) {
 		st.say("dry "+w.Target, NoteDryRun, w.Target, NotSent+"%s", w.Why)
 		return
 	}
-	st.Sent++ // several commands can leave at one instant
+	st.Sent++ // several commands can be sent at the same instant
 	w.ID = fmt.Sprintf("%s%s-%d-%d", ownPrefix, w.Target, st.now.UnixMilli(), st.Sent)
 	p.ID, p.Goal, p.Sent, p.Accepted, p.Failed = w.ID, w.Goal, st.now, false, time.Time{}
 	st.Pending = with(st.Pending, w.Target, p)
 	st.d.Writes = append(st.d.Writes, w)
 }
 
-// failed notes that a command did not come through, and when it may be tried
-// again: sooner when the vendor could not be reached than when it accepted the
-// command and did nothing, and soonest when it gives something back.
+// failed records that a command failed, and when it may be retried: sooner when the
+// vendor could not be reached than when it accepted the command and did nothing, and
+// soonest when the command restores something.
 func (st *step) failed(target string, p Pending, reason string) {
 	p.ID, p.Failed, p.Why = "", st.now, reason
 	p.Tries++
@@ -145,14 +145,14 @@ func (st *step) failed(target string, p Pending, reason string) {
 		wait = min(wait, devices.RestoreRetry)
 	}
 	if st.now.Sub(p.Sent) >= devices.RereadWithin {
-		wait = max(wait, devices.RestoreRetry) // the bridge has sent it several times
+		wait = max(wait, devices.RestoreRetry) // the bridge has already sent it several times
 	}
 	p.Retry = st.now.Add(wait)
 	st.Pending = with(st.Pending, target, p)
 	st.say("taken "+target, NoteProblem, target, "the command did not come through: %s", reason)
 }
 
-// reached reports whether the vendor has said that it took the last command to target.
+// reached reports whether the vendor has acknowledged the last command to target.
 func (st *step) reached(target string) bool {
 	p, ok := st.Pending[target]
 	return ok && p.ID == "" && !st.lost(target)
@@ -164,9 +164,9 @@ func (st *step) lost(target string) bool {
 	return !p.Failed.IsZero() && !p.Ignored
 }
 
-// notDone is why target does not have what was last asked of it: the vendor has
-// refused it, or nothing came of it. Empty: nothing has failed since a command
-// was last carried out.
+// notDone says why target does not have what was last asked of it: the vendor refused it,
+// or nothing came of it. It is empty if nothing has failed since a command was last
+// carried out.
 func (st *step) notDone(target string) string {
 	if p := st.Pending[target]; p.Tries > 0 {
 		return p.Why
@@ -174,7 +174,8 @@ func (st *step) notDone(target string) string {
 	return ""
 }
 
-// judgeCommands says what does not have what was asked of it.
+// judgeCommands reports a problem for each device that does not have what was asked of
+// it.
 func (st *step) judgeCommands() {
 	if shown, wanted, why := st.reserveNotDone(); why != "" {
 		st.problem(NotDone, fmt.Sprintf("the reserve is %d %% instead of %d %%: %s", shown, wanted, why))
@@ -188,8 +189,8 @@ func (st *step) judgeCommands() {
 	}
 }
 
-// reserveNotDone is the reserve that the Powerwall shows in place of the one that
-// was asked of it, and why; why is empty if that is not so.
+// reserveNotDone returns the reserve that the Powerwall shows instead of the wanted one,
+// and why; why is empty if that is not the case.
 func (st *step) reserveNotDone() (shown, wanted int, why string) {
 	k, b := st.Persisted.Battery, st.Battery
 	if b == nil || b.Reserve == nil || k.Wanted.Reserve == nil || k.Confirmed || k.Choice != nil || *b.Reserve == *k.Wanted.Reserve {
@@ -198,10 +199,10 @@ func (st *step) reserveNotDone() (shown, wanted int, why string) {
 	return *b.Reserve, *k.Wanted.Reserve, st.notDone(Powerwall)
 }
 
-// read notes that target was read, and when it was before. The first reading
-// since a command that did not come through says that the vendor answers again:
-// the command need not wait any longer. If it fails once more, it was not the
-// vendor's answering that it lacked, and readings bring it forward no more.
+// read notes that target was read, and when it was read before. The first reading since a
+// command failed says that the vendor answers again, so the command need not wait any
+// longer. If it fails again, the vendor's silence was not the cause, and readings no
+// longer bring it forward.
 func (st *step) read(target string, before, polled time.Time) {
 	p := st.Pending[target]
 	if p.Failed.IsZero() || p.Ignored || p.Back || !before.Before(p.Sent) || polled.Sub(p.Failed) < devices.OutageOver {
@@ -211,9 +212,9 @@ func (st *step) read(target string, before, polled time.Time) {
 	st.Pending = with(st.Pending, target, p)
 }
 
-// mayRetry reports whether an unconfirmed write to target may be sent (again),
-// and sees to it that there is a wake-up when it may. The goal is that of now: what was
-// sent for a plan may have to be restored since.
+// mayRetry reports whether an unconfirmed write to target may be sent (again), and asks
+// for a wake-up when it may. The goal is the current one: what was sent for a plan may
+// have to be restored by now.
 func (st *step) mayRetry(target string, goal Goal, lastRead time.Time) bool {
 	p, ok := st.Pending[target]
 	switch {
@@ -228,17 +229,17 @@ func (st *step) mayRetry(target string, goal Goal, lastRead time.Time) bool {
 		st.wake(st.Pending[target].Retry)
 		return false
 	case p.Failed.IsZero():
-		// Shown by the device, as the answer said, and yet the reading says
-		// otherwise: the next reading decides.
+		// The answer said that the device shows it, but the reading says otherwise: the
+		// next reading decides.
 		return lastRead.After(p.Sent.Add(devices.ShownWithin))
 	case st.now.Before(p.Retry):
 		st.wake(p.Retry)
 		return false
 	}
-	// A reading since then says that the vendor answers again; the one that the
-	// refusal was about comes with it. A vendor that limits reads gives none for
-	// hours: what is to go back does so without one, and less often if it may
-	// have arrived.
+	// A reading since then says that the vendor answers again; the reading that the
+	// refusal was based on arrives together with the refusal. A vendor that limits reads
+	// gives none for hours: a restoring write is retried without one, and less often if
+	// it may have arrived.
 	unread := devices.RestoreRetry
 	if p.Ignored || p.Unknown {
 		unread = devices.UnreadRetry

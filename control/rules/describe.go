@@ -10,7 +10,7 @@ import (
 	"powermgr/devices"
 )
 
-// What people see of a decision.
+// This file fills in what people see of a decision.
 
 // describe fills in what people see.
 func (st *step) describe() {
@@ -39,7 +39,7 @@ func (st *step) describe() {
 	st.wake(st.now.Add(devices.MaxStepInterval))
 }
 
-// describeBattery says who has the battery.
+// describeBattery fills in who has the battery.
 func (st *step) describeBattery() {
 	d, k := &st.d, st.Persisted.Battery
 	if k.AtPeak && !st.neverTaken() {
@@ -57,7 +57,7 @@ func (st *step) describeBattery() {
 	}
 }
 
-// describeThermostat says who has a thermostat.
+// describeThermostat fills in who has a thermostat.
 func (st *step) describeThermostat(id string) {
 	d, h := &st.d, st.Persisted.Thermostats[id]
 	if claim := h.Claim; claim != nil && !claim.yields() && (claim.Mode == "" || h.Choice == nil && claim.Mode != devices.Off) {
@@ -79,8 +79,8 @@ func (st *step) describeThermostat(id string) {
 	}
 }
 
-// reason is that of the level that decided about the battery, or else what the
-// schedule goes by.
+// reason returns the reason of the level that decided about the battery, or else what
+// determines the phase.
 func (st *step) reason() Reason {
 	switch {
 	case st.d.Reason != "":
@@ -93,7 +93,7 @@ func (st *step) reason() Reason {
 	return BySchedule
 }
 
-// why is the reason in one sentence.
+// why returns the reason in one sentence.
 func (st *step) why() string {
 	why := st.phaseText()
 	switch shown, wanted, failure := st.reserveNotDone(); {
@@ -108,7 +108,7 @@ func (st *step) why() string {
 	return why
 }
 
-// judgeJournal says that the journal cannot be written.
+// judgeJournal reports the problem that the journal cannot be written.
 func (st *step) judgeJournal() {
 	if !st.Unwritable {
 		st.unsay("journal")
@@ -118,8 +118,8 @@ func (st *step) judgeJournal() {
 	st.say("journal", NoteProblem, "", "the journal cannot be written: no new setback or precooling starts, because it could not be undone")
 }
 
-// neverTaken reports whether the vendor has refused the reserve of this peak, and
-// the battery shows what it had before: nothing of the rules is there.
+// neverTaken reports whether the vendor has refused the reserve of this peak and the
+// battery still shows what it had before: the rules have changed nothing there.
 func (st *step) neverTaken() bool {
 	k, b, p := st.Persisted.Battery, st.Battery, st.Pending[Powerwall]
 	return p.Tries > 0 && !p.Ignored && !p.Unknown && !k.Confirmed && len(k.own()) == 0 &&

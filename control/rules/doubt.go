@@ -7,33 +7,33 @@ import (
 	"powermgr/devices"
 )
 
-// One odd figure decides nothing that lasts. How full a battery is and how warm
-// it is inside change no faster than they can, so a figure counts once it is
-// within reach of another one: two that agree. What nobody here has asked for is
-// a person's choice once two readings in a row show it.
+// A single odd figure decides nothing that lasts. The charge of a battery and the indoor
+// temperature can only change so fast, so a figure counts once it is within reach of
+// another one, that is, once two agree. A setting that neither the rules nor a command
+// asked for is a person's choice once two readings in a row show it.
 
-// A Figure is something that a device has measured.
+// A Figure is a value that a device has measured.
 type Figure struct {
 	Value float64
 	AsOf  time.Time // by the clock of whoever measured it
 	Read  time.Time // when it was read
 }
 
-// Figures are what is known of one quantity.
+// Figures is what is known about one quantity.
 type Figures struct {
 	Known *Figure // the last one that counts; nil: none
 	Doubt *Figure // a later one that does not, until another agrees with it
 }
 
-// reach is how far a quantity may move between two figures that agree. It is never
-// more than most: after a long time almost any figure is one that could be, and then
-// a single one would decide.
+// reach is how far a quantity may move between two figures that agree. It is never more
+// than most: after a long time almost any figure would be plausible, and then a single
+// one would decide.
 type reach struct{ atOnce, perMinute, most float64 }
 
 var (
-	// chargeReach, in percent: a Powerwall 3 at its highest power is empty in 70
-	// minutes, and a figure of Tesla's may be five minutes older than it says. A
-	// quarter of an hour at that power is within reach.
+	// chargeReach is in percent. A Powerwall 3 at its highest power is empty in 70
+	// minutes, and a figure from Tesla may be five minutes older than it says. A quarter
+	// of an hour at that power is within reach.
 	chargeReach = reach{10, 1.5, 25}
 	indoorReach = reach{3, 0.5, 8} // °F
 )
@@ -43,9 +43,9 @@ func (r reach) agree(earlier, later Figure) bool {
 	return apart <= devices.ComparableWithin && math.Abs(later.Value-earlier.Value) <= min(r.atOnce+r.perMinute*apart.Minutes(), r.most)
 }
 
-// and is what is known after f has been read as well. confirmed is the doubted
-// figure that f has confirmed; nil: none. One that is only repeated confirms
-// nothing, nor does one that is older.
+// and returns what is known after f has been read as well. confirmed is the doubted
+// figure that f has confirmed; nil: none. A figure that is only repeated confirms
+// nothing, nor does an older one.
 func (s Figures) and(f Figure, r reach) (next Figures, confirmed *Figure) {
 	last := s.Doubt
 	if last == nil {
@@ -64,9 +64,9 @@ func (s Figures) and(f Figure, r reach) (next Figures, confirmed *Figure) {
 	return Figures{s.Known, &f}, nil
 }
 
-// A Doubt is a reading that shows what nobody here has asked for, and the first
-// one that does. It is kept: whoever dies or stands by before the next reading has
-// seen what the node after it takes for a setting of long ago.
+// A Doubt is the first reading that shows something that nobody here has asked for. It is
+// stored because this node may die or go on standby before the next reading: otherwise
+// the node after it would take the same setting for one that has long been there.
 type Doubt struct {
 	Polled time.Time `json:"polled"`
 	Shown  Sight     `json:"shown,omitzero"`  // by a thermostat; zero for the battery
@@ -84,13 +84,14 @@ type Sight struct {
 
 func (t Thermostat) sight() Sight { return Sight{Baseline{t.Setting, t.Mode}, t.Period} }
 
-// at is a sight as a reading of that time.
+// at returns a sight as a reading of that time.
 func (s Sight) at(polled time.Time) Thermostat {
 	return Thermostat{Mode: s.Mode, Setting: s.Setting, Period: s.Period, Polled: polled}
 }
 
-// odd reports whether a reading shows for the first time what nobody here has
-// asked for. Until the next one tells what it is, nothing is written there.
+// odd reports whether a reading shows for the first time something that nobody here has
+// asked for, and records the doubt. Nothing is written to the device until the next
+// reading decides.
 func (st *step) odd(target string, d Doubt) bool {
 	if !st.doubt.none() && !st.doubt.Polled.Equal(d.Polled) {
 		return false
@@ -102,7 +103,7 @@ func (st *step) odd(target string, d Doubt) bool {
 // doubted reports whether the last reading of target is in doubt.
 func (st *step) doubted(target string) bool { return !st.doubtOf(target).none() }
 
-// recall takes up what the last reading of target left in doubt.
+// recall loads what the last reading of target left in doubt, and clears it on record.
 func (st *step) recall(target string) {
 	if st.doubt = st.doubtOf(target); !st.doubt.none() {
 		st.setDoubt(target, Doubt{})
@@ -126,8 +127,8 @@ func (st *step) setDoubt(target string, d Doubt) {
 	st.keep(target, h)
 }
 
-// forecast folds a forecast. One of a weather service that is far from the last
-// one for the same day waits for the next.
+// forecast applies a forecast. If a weather service's forecast is far from the last one
+// for the same day, it waits for the next.
 func (st *step) forecast(f Forecast) {
 	near := func(v *float64) bool { return v != nil && math.Abs(*v-*f.HighF) <= forecastReach }
 	if f.Service && f.HighF != nil && f.Day == st.ForecastDay && st.ForecastF != nil && !near(st.ForecastF) && !near(st.ForecastDoubt) {
@@ -137,5 +138,5 @@ func (st *step) forecast(f Forecast) {
 	st.ForecastF, st.ForecastDay, st.ForecastDoubt = f.HighF, f.Day, nil
 }
 
-// forecastReach is by how much the forecasts of one day's high may differ, °F.
+// forecastReach is how much the forecasts of one day's high may differ, in °F.
 const forecastReach = 20.0

@@ -7,28 +7,28 @@ import (
 	"powermgr/devices"
 )
 
-// A Powerwall can accept a reserve, show it, and not go by it. What it does is
-// judged by its power: in a peak it is not to leave the home to the grid while it
-// has charge, and at no time to discharge far below its reserve.
+// A Powerwall can accept a reserve, show it, and not follow it. Whether it does is judged
+// by its power: in a peak it must not leave the home to the grid while it has charge, and
+// it must never discharge far below its reserve.
 
-// Idle is since when a battery has not gone by the reserve that it shows.
+// Idle says since when a battery has not followed the reserve that it shows.
 type Idle struct {
-	Since time.Time // of the first reading that shows it; zero: it does
-	Last  time.Time // of the last one
+	Since time.Time // of the first reading that shows this; zero: it follows the reserve
+	Last  time.Time // of the last such reading
 	Again bool      // the reserve has been sent once more
 }
 
 const (
-	// clearPower is from how many watts a flow is no measuring error.
+	// clearPower is the power, in watts, from which a flow is not a measurement error.
 	clearPower = 300.0
-	// idlePower is up to how many watts a battery does nothing.
+	// idlePower is the power, in watts, up to which a battery counts as doing nothing.
 	idlePower = 100.0
-	// clearCharge is how far its charge has to be from the reserve, percent.
+	// clearCharge is how far the charge has to be from the reserve, in percent.
 	clearCharge = 10.0
 )
 
-// judgeEffect folds what a reading says of whether the battery goes by the reserve
-// that was asked for and is shown.
+// judgeEffect tracks whether the battery follows the reserve that was asked for and is
+// shown.
 func (st *step) judgeEffect(b Battery) {
 	k, i := st.Persisted.Battery, st.Idle
 	switch {
@@ -41,7 +41,7 @@ func (st *step) judgeEffect(b Battery) {
 	}
 }
 
-// ignores reports whether a reading shows a battery that does not go by its reserve.
+// ignores reports whether a reading shows a battery that does not follow its reserve.
 func (st *step) ignores(b Battery) bool {
 	k := st.Persisted.Battery
 	switch {
@@ -50,15 +50,15 @@ func (st *step) ignores(b Battery) bool {
 	case k.Wanted.Reserve == nil || !k.Confirmed || *k.Wanted.Reserve != *b.Reserve || k.Choice != nil || b.owner() != "":
 		return false
 	case b.Mode != "" && b.Mode != string(devices.SelfConsumption):
-		return false // the mode is to blame, and is a problem of its own
+		return false // the mode is to blame, and is reported as a separate problem
 	}
 	above := *b.Charge - float64(*b.Reserve)
 	return above >= clearCharge && *b.GridW >= clearPower && *b.PowerW <= idlePower && st.plan.Discharge ||
 		above <= -clearCharge && *b.PowerW >= clearPower
 }
 
-// effect sends the reserve once more to a battery that does not go by it, and
-// says that it does not.
+// effect reports that a battery does not follow its reserve, and sends the reserve once
+// more.
 func (st *step) effect(want int) {
 	b, i := st.Battery, st.Idle
 	const subject = "effect"
@@ -79,7 +79,7 @@ func (st *step) effect(want int) {
 	}
 }
 
-// repeat sends a reserve once more that the battery shows already.
+// repeat sends once more a reserve that the battery already shows.
 func (st *step) repeat(want int, why string) {
 	w := Write{Target: Powerwall, Reserve: &want, Goal: st.goalOfReserve(want), Why: why}
 	if !st.Settings.DryRun {

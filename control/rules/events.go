@@ -6,8 +6,8 @@ import (
 	"powermgr/devices"
 )
 
-// An Event is something that happened: a reading, an answer, a person's wish,
-// or only that time has passed (Tick).
+// An Event is something that happened: a reading, an answer, a person's request, or only
+// that time has passed (Tick).
 type Event interface{ event() }
 
 // Tick is the passing of time.
@@ -22,32 +22,32 @@ type ThermostatRead struct {
 	Thermostat
 }
 
-// Forecast is today's high. A nil HighF is that there is none any more.
+// Forecast is today's high. A nil HighF means that there is no longer a forecast.
 type Forecast struct {
 	HighF *float64
 	Day   string // the local day it is for: 2026-07-15
 
-	Service bool // of a weather service, not a person's word
+	Service bool // from a weather service, not from a person
 }
 
-// Answer is a result of a command of the rules, or of a person.
+// Answer is a result of a command of the rules or of a person.
 type Answer struct {
 	Target   string // Powerwall or a thermostat's id
 	Setting  string // reserve, mode, cool_setpoint, …
 	ID       string
-	Reserve  *int // asked for; nil: it is a command for something else, or says no number
+	Reserve  *int // asked for; nil: the command is for something else, or states no number
 	Accepted bool
 	Final    bool
 	Applied  bool // the device shows what was asked for
-	Unknown  bool // it was sent, and nothing shows what became of it
+	Unknown  bool // it was sent, but nothing shows whether it was carried out
 	Reason   string
-	GaveWay  bool // to a choice that came first, which is no fault
+	GaveWay  bool // to a choice that came first, which is not a failure
 }
 
-// OverrideAsked is a person's override.
+// OverrideAsked is a person's request for an override.
 type OverrideAsked struct{ OverrideRequest }
 
-// RestoreAsked is a person's wish to have everything back now.
+// RestoreAsked is a person's request to restore everything now.
 type RestoreAsked struct{}
 
 // EnabledAsked switches the controller on or off.
@@ -56,8 +56,8 @@ type EnabledAsked struct{ Enabled bool }
 // Role says whether this node is the active one.
 type Role struct{ Active bool }
 
-// Recovered replaces what is kept, on start or when another node's newer
-// journal was found.
+// Recovered replaces the records, at the start or when a newer journal from the other
+// node was found.
 type Recovered struct{ Persisted }
 
 func (Tick) event()           {}
@@ -78,11 +78,11 @@ type Decision struct {
 	Why      string         // the reason in one sentence
 	Left     *time.Duration // of the peak; nil outside one
 	Reserve  *int           // percent wanted; nil while the rules do not set the battery
-	PlanIdle string         // why the calendar acts in the place of the plan; empty: it does not
+	PlanIdle string         // why the calendar acts instead of the plan; empty: it does not
 	OffsetF  float64        // of the setback in force
 	// Comfort is what is planned for the thermostats around the next peak, and why;
-	// empty: nothing is. ComfortIdle then says why the fixed rule decides about them,
-	// if a plan is asked at all.
+	// empty: nothing. In that case ComfortIdle says why the fixed rule decides about
+	// them, if the strategy is the plan.
 	Comfort     string
 	ComfortIdle string
 	Latched     []Threshold
@@ -91,11 +91,11 @@ type Decision struct {
 	Problems    []Problem
 
 	Writes []Write   // to be sent, in this order, after Persisted is safe
-	Notes  []Note    // to be told and logged
-	Wake   time.Time // when to Step with a Tick at the latest
+	Notes  []Note    // to be published and logged
+	Wake   time.Time // when to call Step with a Tick at the latest
 }
 
-// Reason names why the decision is as it is.
+// Reason says which source decided.
 type Reason string
 
 // The reasons.
@@ -104,13 +104,13 @@ const (
 	ByOverride Reason = "override"
 	ByDisabled Reason = "disabled"
 	ByPlan     Reason = "plan"
-	ByDevice   Reason = "device" // the battery is Tesla's at present
+	ByDevice   Reason = "device" // the battery has an owner at present
 	ByPerson   Reason = "person"
-	ByUnknown  Reason = "unknown" // the battery has not said enough
+	ByUnknown  Reason = "unknown" // the readings of the battery are not sufficient
 	ByStandby  Reason = "standby"
 )
 
-// A Problem is something that keeps the rules from doing all they are for.
+// A Problem is something that keeps the rules from doing their whole job.
 type Problem struct {
 	Kind ProblemKind `json:"kind"`
 	Text string      `json:"text"` // one sentence: what it is, and what to do
@@ -122,20 +122,20 @@ type ProblemKind string
 // The problems.
 const (
 	WrongMode ProblemKind = "mode"       // the Powerwall's mode makes the reserve mean little
-	OldData   ProblemKind = "old"        // a vendor repeats figures of long ago
+	OldData   ProblemKind = "old"        // a vendor repeats old figures
 	NoJournal ProblemKind = "journal"    // nothing may start that could not be undone
 	NotDone   ProblemKind = "command"    // a device does not have what was asked of it
 	NotObeyed ProblemKind = "not_obeyed" // the Powerwall shows its reserve but does not follow it
 )
 
-// Owned is a target that somebody has, what for, and until when. What is
-// Restore for one that the rules have set and are restoring.
+// Owned is a target that somebody has, what for, and until when. What is Restore while
+// the rules are restoring what they had set.
 type Owned struct {
 	Target string    `json:"target"`
 	Name   string    `json:"name"` // as people know it
 	What   string    `json:"what"`
 	Until  time.Time `json:"until,omitzero"`
-	Waits  string    `json:"waits,omitempty"` // why restoring has to wait: who commands the target meanwhile
+	Waits  string    `json:"waits,omitempty"` // why restoring has to wait: who commands the target in the meantime
 }
 
 // A Write is one absolute command. Exactly one of Reserve and devices.Setting is set.
@@ -144,11 +144,11 @@ type Write struct {
 	ID      string
 	Reserve *int
 	Setting *devices.Setting
-	Goal    Goal // Restore for everything that gives back
+	Goal    Goal // Restore for every write that restores
 	Why     string
 }
 
-// A Note is an event for people: on control/event, in the log, in mail.
+// A Note is an event for people: on control/event, in the log, and in e-mail.
 type Note struct {
 	Type   NoteType
 	Target string // empty: the home
