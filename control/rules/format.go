@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Times and phases in sentences.
+// Times and phases as text.
 
-// Roughly is an age as people say it: in quarters of an hour, from two hours on
-// in hours.
+// Roughly formats an age the way people say it: in quarters of an hour, and in hours from
+// two hours on.
 func Roughly(age time.Duration) string {
 	if age < 2*time.Hour {
 		return fmt.Sprintf("%d min", int(age.Truncate(15*time.Minute).Minutes()))
@@ -27,8 +27,8 @@ func (st *step) clock(t time.Time) string {
 	return t.Format("15:04")
 }
 
-// until is the end of something; empty where no end is known, as in a home without
-// a peak to come.
+// until says when something ends; empty if no end is known, as in a home without an
+// upcoming peak.
 func (st *step) until(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -36,8 +36,8 @@ func (st *step) until(t time.Time) string {
 	return " until " + st.clock(t)
 }
 
-// phaseText says what holds at present and, where a person asked for it, that it
-// is an override: one sentence that never says two things at once.
+// phaseText says what currently holds and, if a person asked for it, that it is an
+// override: one sentence that never says two things at once.
 func (st *step) phaseText() string {
 	if st.Persisted.Disabled && st.Persisted.Override.Kind != "" {
 		return st.planText() + "; powermgr is otherwise switched off"
@@ -47,7 +47,7 @@ func (st *step) phaseText() string {
 
 func (st *step) planText() string {
 	o := st.Persisted.Override
-	by, until := "", "" // until: the end of an override that is not the end of what it brought
+	by, until := "", "" // until: the end of the override, if the phase that it caused does not end with it
 	if o.Kind != "" {
 		by = " by override"
 		until = ", by override until " + st.clock(o.Until)
@@ -76,7 +76,7 @@ func (st *step) planText() string {
 	}
 }
 
-// next says what becomes of the peak that runs or comes next.
+// next says what happens with the current or next peak.
 func (st *step) next(p Peak) string {
 	switch {
 	case p.Start.IsZero():

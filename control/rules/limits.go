@@ -14,7 +14,7 @@ func (t Thermostat) degrees(f float64) float64 {
 	return f
 }
 
-// indoorF is the indoor temperature in °F; nil if it is unknown.
+// indoorF returns the indoor temperature in °F; nil if it is unknown.
 func (t Thermostat) indoorF() *float64 {
 	if t.Temperature == nil {
 		return nil
@@ -36,8 +36,8 @@ func (t Thermostat) step() float64 {
 	return 1
 }
 
-// offset is a difference of f °F in the thermostat's unit, rounded to its step
-// towards comfort: down.
+// offset returns a difference of f °F in the thermostat's unit, rounded down to its step,
+// which is toward comfort.
 func (t Thermostat) offset(f float64) float64 {
 	if t.Celsius {
 		f /= 1.8
@@ -48,9 +48,9 @@ func (t Thermostat) offset(f float64) float64 {
 func (t Thermostat) floor(v float64) float64 { return math.Floor(v/t.step()+1e-6) * t.step() }
 func (t Thermostat) ceil(v float64) float64  { return math.Ceil(v/t.step()-1e-6) * t.step() }
 
-// setback is the baseline moved towards less load by f °F, within the limits
-// of the settings and of the device. A limit never moves a set point towards
-// more load: a baseline beyond it stays.
+// setback returns the baseline moved toward less load by f °F, within the limits of the
+// settings and of the device. A limit never moves a set point toward more load: a
+// baseline beyond the limit stays.
 func (s Settings) setback(t Thermostat, mode devices.HVACMode, base devices.Setting, f float64) devices.Setting {
 	want := base
 	if mode.Cools() && base.Cool != nil {
@@ -72,7 +72,7 @@ func (s Settings) setback(t Thermostat, mode devices.HVACMode, base devices.Sett
 	return t.room(s.staysIn(t, mode, want), base, want)
 }
 
-// precool is the baseline with the cool set point lowered by f °F, never under the
+// precool returns the baseline with the cool set point lowered by f °F, never below the
 // floor.
 func (s Settings) precool(t Thermostat, mode devices.HVACMode, base devices.Setting, f float64) devices.Setting {
 	want := base
@@ -88,12 +88,13 @@ func (s Settings) precool(t Thermostat, mode devices.HVACMode, base devices.Sett
 	return t.room(s.staysIn(t, mode, want), base, want)
 }
 
-// lowestHeat is the lowest heat set point of a setback, in the thermostat's unit.
+// lowestHeat returns the lowest heat set point of a setback, in the thermostat's unit.
 func (s Settings) lowestHeat(t Thermostat) float64 { return t.ceil(t.degrees(s.MinHeatF)) }
 
-// staysIn is the mode whose set point stays where two are nearer than the thermostat
-// takes. In one that uses both, the heat set point gives way, but does not go below
-// the lowest of a setback for that: then the cool one does.
+// staysIn returns the mode whose set point stays when the two are closer together than
+// the thermostat accepts. In a mode that uses both, the heat set point gives way, but it
+// does not go below the lowest one of a setback for that: then the cool set point gives
+// way.
 func (s Settings) staysIn(t Thermostat, mode devices.HVACMode, want devices.Setting) devices.HVACMode {
 	if mode == devices.HeatCool && want.Cool != nil && want.Heat != nil && t.floor(*want.Cool-t.Deadband) < min(s.lowestHeat(t), *want.Heat) {
 		return devices.Heat
@@ -101,9 +102,9 @@ func (s Settings) staysIn(t Thermostat, mode devices.HVACMode, want devices.Sett
 	return mode
 }
 
-// room is want with the room that the thermostat keeps between its set points,
-// or base where its limits leave none. Set points that are nearer than that can
-// stay where they are; only a give-back can ask for them again.
+// room returns want with the deadband that the thermostat requires between its set
+// points, or base if its limits leave no space for it. Set points that are closer than
+// that can stay where they are, but only a restoring write can ask for them again.
 func (t Thermostat) room(mode devices.HVACMode, base, want devices.Setting) devices.Setting {
 	if devices.SamePoints(base, want, devices.HeatCool) && devices.SamePoints(base, t.Setting, devices.HeatCool) {
 		return base
@@ -114,9 +115,9 @@ func (t Thermostat) room(mode devices.HVACMode, base, want devices.Setting) devi
 	return base
 }
 
-// apart lets the other set point give way to the one that the mode uses, the
-// heat set point where it uses both: towards less load, as for a person who asks
-// for that one alone. It reports whether the limits of the device allow it.
+// apart moves the set point that the mode does not use away from the one that it uses
+// (the heat set point if it uses both): toward less load, as it is done for a person who
+// asks for one set point only. It reports whether the limits of the device allow that.
 func (t Thermostat) apart(mode devices.HVACMode, want devices.Setting) (devices.Setting, bool) {
 	if t.Crossing || want.Cool == nil || want.Heat == nil || *want.Cool-*want.Heat >= t.Deadband-1e-6 {
 		return want, true
@@ -131,7 +132,7 @@ func (t Thermostat) apart(mode devices.HVACMode, want devices.Setting) (devices.
 	return want, t.HeatMin == nil || h >= *t.HeatMin
 }
 
-// nearest is a setting that the thermostat has had, as near as its own limits
+// nearest returns a setting that the thermostat once had, as closely as its own limits
 // and its deadband allow.
 func (t Thermostat) nearest(mode devices.HVACMode, s devices.Setting) devices.Setting {
 	within := func(v, lowest, highest *float64) *float64 {

@@ -13,21 +13,21 @@ import (
 // OverrideKind is what a person asked the controller to do for a while.
 type OverrideKind string
 
-// The overrides. Auto is none.
+// The overrides. Auto means no override.
 const (
 	Auto            OverrideKind = "auto"
-	OverridePeak    OverrideKind = "peak"     // act as in a peak
-	OverrideOffPeak OverrideKind = "off_peak" // act as off peak
+	OverridePeak    OverrideKind = "peak"     // act as if in a peak
+	OverrideOffPeak OverrideKind = "off_peak" // act as if off peak
 	OverridePrecool OverrideKind = "precool"  // precool now, whatever the forecast
-	OverridePause   OverrideKind = "pause"    // give back what powermgr has set, and touch nothing
-	OverrideSkip    OverrideKind = "skip"     // leave out the peak that runs or comes next
+	OverridePause   OverrideKind = "pause"    // restore what powermgr has set, and change nothing
+	OverrideSkip    OverrideKind = "skip"     // skip the current or next peak
 )
 
-// Resume ends an override, as Auto does, and leaves what people took to them.
-// It is a request and never an override in force.
+// Resume ends an override, as Auto does, but leaves alone what people have chosen. It is
+// a request and never an override in force.
 const Resume OverrideKind = "resume"
 
-// OverrideKinds lists all kinds, in the order people see them.
+// OverrideKinds lists all kinds, in the order in which people see them.
 func OverrideKinds() []OverrideKind {
 	return []OverrideKind{Auto, OverridePeak, OverrideOffPeak, OverridePrecool, OverridePause, OverrideSkip}
 }
@@ -35,11 +35,11 @@ func OverrideKinds() []OverrideKind {
 const (
 	// MaxOverride is the longest an override may last.
 	MaxOverride = 31 * 24 * time.Hour
-	// MaxUnlimited is the longest one lasts that came without a time.
+	// MaxUnlimited is the longest that an override without a time lasts.
 	MaxUnlimited = 12 * time.Hour
 )
 
-// An Override is a person's wish that is in force. The zero value is none.
+// An Override is a person's request that is in force. The zero value means none.
 type Override struct {
 	Kind  OverrideKind `json:"kind,omitempty"`
 	Since time.Time    `json:"since,omitzero"`
@@ -48,20 +48,20 @@ type Override struct {
 
 func (o Override) active(now time.Time) bool { return o.Kind != "" && now.Before(o.Until) }
 
-// offPeak reports whether the override has it as if off peak.
+// offPeak reports whether the override acts as if off peak.
 func (o Override) offPeak() bool { return o.Kind == OverrideOffPeak || o.Kind == OverrideSkip }
 
-// An OverrideRequest is what a person sent: a kind and, optionally, for how
-// long or until when.
+// An OverrideRequest is what a person sent: a kind and, optionally, for how long or until
+// when.
 type OverrideRequest struct {
 	Kind  OverrideKind
-	For   time.Duration // 0: none was said
-	Until string        // at home: "2026-12-01 08:00", or "19:00", the next one; empty: none was said
+	For   time.Duration // 0: not stated
+	Until string        // local time: "2026-12-01 08:00", or "19:00" for the next one; empty: not stated
 }
 
-// ParseOverride reads "peak", "peak 90m", "pause 2h30m", "pause 7 days", "pause
-// until 2026-12-01 08:00". length is the time when it came in a field of its own:
-// "90m", or "until 19:00"; else it is empty.
+// ParseOverride parses "peak", "peak 90m", "pause 2h30m", "pause 7 days" or "pause until
+// 2026-12-01 08:00". length is the time if it came in a separate field, such as "90m" or
+// "until 19:00"; otherwise it is empty.
 func ParseOverride(value, length string) (OverrideRequest, error) {
 	words := strings.Fields(strings.ToLower(value))
 	if len(words) == 0 {
@@ -95,7 +95,7 @@ func ParseOverride(value, length string) (OverrideRequest, error) {
 
 const overrideWords = "peak, off_peak, precool, pause, skip, auto or resume"
 
-// parseLength reads "90m", "2h 30m", "7 days".
+// parseLength parses "90m", "2h 30m", "7 days".
 func parseLength(words []string) (time.Duration, error) {
 	text, said := strings.Join(words, ""), strings.Join(words, " ")
 	var total float64 // seconds
@@ -145,8 +145,8 @@ func lengthUnit(word string) (time.Duration, bool) {
 	return 0, false
 }
 
-// parseUntil reads when an override is to end. A time of day is the next one
-// after now.
+// parseUntil parses when an override is to end. A time of day means the next one after
+// now.
 func parseUntil(text string, zone *time.Location, now time.Time) (time.Time, error) {
 	upper := strings.ToUpper(strings.TrimSpace(text))
 	if at, err := time.Parse(time.RFC3339, upper); err == nil {
@@ -171,8 +171,8 @@ func parseUntil(text string, zone *time.Location, now time.Time) (time.Time, err
 	return time.Time{}, fmt.Errorf("there is no %.40q", text)
 }
 
-// Grant is the override that a request asks for at now; Auto and Resume are
-// none. The error says why it cannot be.
+// Grant returns the override that a request asks for at now; for Auto and Resume that is
+// none. The error says why it cannot be granted.
 func (r OverrideRequest) Grant(c Calendar, now time.Time) (Override, error) {
 	o := Override{Kind: r.Kind, Since: devices.WholeSecond(now)}
 	switch {
@@ -207,21 +207,21 @@ func (r OverrideRequest) Grant(c Calendar, now time.Time) (Override, error) {
 	return o, nil
 }
 
-// unlimited is until when an override without a time lasts.
+// unlimited returns when an override without a time ends.
 func (c Calendar) unlimited(kind OverrideKind, now time.Time) time.Time {
 	phase, peak := c.At(now)
 	switch kind {
 	case OverrideOffPeak, OverridePause:
-		// It is meant for the peak that runs, or that is to come today or in the
-		// night, and would be in vain if it ended with the announcement of that.
+		// It is meant for the current peak, or for one that begins later today or
+		// tonight, and would be useless if it ended when the lead of that peak begins.
 		midnight, _ := moments(DateOf(now, c.Location).Add(1).wall(0), c.Location)
 		if near := latest(midnight, now.Add(MaxUnlimited)); !peak.Start.IsZero() && !peak.Start.Add(-c.Lead).After(near) {
 			return peak.End
 		}
 		return midnight
 	case OverridePrecool:
-		// Close before a peak it lasts until that begins, and no longer: precooling
-		// into the peak would buy the most expensive energy of the day.
+		// Shortly before a peak it lasts until the peak begins, and no longer: precooling
+		// into the peak would use the most expensive energy of the day.
 		until := now.Add(c.Lead)
 		if phase == PrePeak || phase == OffPeak && !peak.Start.IsZero() && !until.Before(peak.Start.Add(-c.Lead)) {
 			return peak.Start
@@ -231,7 +231,7 @@ func (c Calendar) unlimited(kind OverrideKind, now time.Time) time.Time {
 	return c.windowEnd(now)
 }
 
-// windowEnd is when the scheduled phase changes next, at most MaxUnlimited away.
+// windowEnd returns when the scheduled phase next changes, at most MaxUnlimited away.
 func (c Calendar) windowEnd(now time.Time) time.Time {
 	return devices.Earliest(c.Change(now), now.Add(MaxUnlimited))
 }
@@ -239,11 +239,11 @@ func (c Calendar) windowEnd(now time.Time) time.Time {
 func (st *step) override(r OverrideRequest) {
 	o, err := r.Grant(st.Settings.Calendar, st.now)
 	switch {
-	case err != nil: // whoever sent it was told
+	case err != nil: // the sender has already been told
 	case r.Kind == Resume:
 		st.endOverride()
 	case r.Kind == Auto:
-		// A person gives everything back to the rules.
+		// A person hands everything back to the rules.
 		st.endYield()
 		for id, h := range st.Persisted.Thermostats {
 			h.Choice, h.Ended = nil, false
@@ -256,7 +256,7 @@ func (st *step) override(r OverrideRequest) {
 		st.endOverride()
 	default:
 		if was := st.Persisted.Override; was.offPeak() && o.offPeak() {
-			o.Since = was.Since // it is off peak from then on without a break
+			o.Since = was.Since // it has been off peak since then without a break
 		}
 		st.Persisted.Override = o
 		st.note(NoteOverride, "", "override %s until %s", r.Kind, st.clock(o.Until))
@@ -271,8 +271,9 @@ func (st *step) endOverride() {
 	}
 }
 
-// restoreAll restores everything that powermgr had set, and changes nothing more for
-// as long as a pause without a time lasts, and until the peak of an override would end.
+// restoreAll restores everything that powermgr had set, and changes nothing more for as
+// long as a pause without a time would last, and at least until the current window would
+// end.
 func (st *step) restoreAll() {
 	until := latest(st.Settings.Calendar.unlimited(OverridePause, st.now), st.plan.Until)
 	o := Override{Kind: OverridePause, Since: devices.WholeSecond(st.now), Until: devices.WholeSecond(devices.Earliest(until, st.now.Add(MaxOverride)))}

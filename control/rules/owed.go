@@ -6,16 +6,16 @@ import (
 	"powermgr/devices"
 )
 
-// What a thermostat is still owed after a person has changed a part of what the
-// rules set. Somebody who switches it off and on again has chosen its mode, and
-// somebody who moves one of its two set points has chosen that one. A set point
-// that only the rules moved is given back all the same, once the window ends.
+// What is still to be restored on a thermostat after a person has changed a part of what
+// the rules set. Somebody who switches it off and on again has chosen its mode, and
+// somebody who moves one of its two set points has chosen that one. A set point that only
+// the rules moved is still restored once the window ends.
 
-// mode is the mode that the thermostat was in when it was last seen.
+// mode returns the mode that the thermostat was in when it was last seen.
 func (claim Claim) mode() devices.HVACMode { return cmp.Or(claim.Mode, claim.Baseline.Mode) }
 
-// seenIn is the mode whose set points tell what a reading means: in another mode
-// than that of the baseline both count.
+// seenIn returns the mode whose set points count when a reading is compared: in a mode
+// other than that of the baseline, both do.
 func (claim Claim) seenIn(t Thermostat) devices.HVACMode {
 	if t.Mode == claim.Baseline.Mode || t.Mode == devices.Off {
 		return claim.Baseline.Mode
@@ -23,9 +23,9 @@ func (claim Claim) seenIn(t Thermostat) devices.HVACMode {
 	return devices.HeatCool
 }
 
-// nearestIn is the mode whose set point stays where two that are given back are
-// nearer than the thermostat takes: of the mode that it is in, and in one that uses
-// both, of the mode that it had.
+// nearestIn returns the mode whose set point stays when two that are restored are closer
+// together than the thermostat accepts: the current mode or, if that uses both, the mode
+// of the baseline.
 func (claim Claim) nearestIn(t Thermostat) devices.HVACMode {
 	if t.Mode.Cools() != t.Mode.Heats() {
 		return t.Mode
@@ -33,23 +33,23 @@ func (claim Claim) nearestIn(t Thermostat) devices.HVACMode {
 	return claim.Baseline.Mode
 }
 
-// switched leaves a thermostat to the person who changed its mode. What the
-// rules moved is still to be given back.
+// switched leaves a thermostat to the person who changed its mode. What the rules moved
+// is still to be restored.
 func (st *step) switched(id string, t Thermostat, h ThermostatRecord, what string) {
 	if st.neverTold(id, t) {
 		st.takeThermostat(id, what)
 		return
 	}
 	claim, awaited := *h.Claim, h.Claim.Mode != "" && st.plan.Phase == OffPeak
-	if !awaited { // what is given back then is no choice to leave alone
+	if !awaited { // off peak, a change of the mode that was waited for is not a choice to leave alone
 		st.takeThermostat(id, what)
 	}
 	claim.Mode = t.Mode
 	st.owe(id, h, &claim)
 }
 
-// owe notes what of h is still to be given back, after a person has taken the
-// thermostat; nil is nothing.
+// owe records what is still to be restored after a person has taken the thermostat with
+// the record h; nil: nothing.
 func (st *step) owe(id string, h ThermostatRecord, claim *Claim) {
 	taken := st.Persisted.Thermostats[id]
 	taken.Claim = claim
@@ -59,9 +59,9 @@ func (st *step) owe(id string, h ThermostatRecord, claim *Claim) {
 	st.keep(id, taken)
 }
 
-// left is what is still to be given back after a person has set a thermostat to
-// what t shows: a set point that is where the rules had put it, under a hold that
-// stayed as it was. One that ends by itself leaves nothing behind.
+// left returns what is still to be restored after a person has set a thermostat to what t
+// shows: a set point that is still where the rules had put it, under a hold that has not
+// changed. A hold that ends by itself leaves nothing to restore.
 func (claim Claim) left(t Thermostat) *Claim {
 	if !claim.Confirmed || t.Hold != claim.Wanted.Hold || !t.Lasts() {
 		return nil
@@ -74,7 +74,7 @@ func (claim Claim) left(t Thermostat) *Claim {
 	}
 	cool, coolOwed := own(claim.Baseline.Cool, claim.Wanted.Cool, t.Cool)
 	heat, heatOwed := own(claim.Baseline.Heat, claim.Wanted.Heat, t.Heat)
-	switch back := (devices.Setting{Cool: cool, Heat: heat}); { // the set point that a person chose does not give way
+	switch back := (devices.Setting{Cool: cool, Heat: heat}); { // the set point that the person chose does not give way
 	case coolOwed && !heatOwed:
 		back, _ = t.apart(devices.Heat, back)
 		cool = back.Cool
@@ -91,8 +91,8 @@ func (claim Claim) left(t Thermostat) *Claim {
 	return &next
 }
 
-// but is what is still to be given back after a person's command for one setting
-// has been carried out.
+// but returns what is still to be restored after a person's command for one setting has
+// been carried out.
 func (claim Claim) but(setting string, t Thermostat) *Claim {
 	claim.Mode = claim.mode()
 	switch base := &claim.Baseline.Setting; {

@@ -6,32 +6,32 @@ import (
 	"powermgr/devices"
 )
 
-// A Plan is what holds at some time: the schedule with the override on top.
+// A Plan is what holds at some time: the schedule with the override applied.
 type Plan struct {
 	Phase  Phase
 	Peak   Peak // the current or next peak; zero if there is none
-	Paused bool // by override or because the controller is disabled
-	// Forced is set when precooling was asked for by a person.
+	Paused bool // by an override, or because the controller is disabled
+	// Forced says that a person asked for precooling.
 	Forced bool
-	// Discharge says that the battery is to carry the home: in a peak, also
-	// while a person has the home precooled in it.
+	// Discharge says that the battery is to power the home: in a peak, even while a
+	// person has requested precooling in it.
 	Discharge bool
-	// Since and Until bound the stretch of pre_peak and peak that now is in: one
-	// event. An override that has it as if off peak does not end it: what people took
-	// still belongs to them when it is resumed. Nor does one begin below such an override. Zero
-	// outside.
+	// Since and Until are the start and end of the current stretch of pre_peak and peak:
+	// one event. An override that acts as if off peak does not end the event: what people
+	// have chosen is still left alone when it is resumed. Nor does an event begin during
+	// such an override. Zero outside an event.
 	Since, Until time.Time
 	// Next is when the plan changes; zero if it never does.
 	Next time.Time
 }
 
-// PlanAt is the plan at now.
+// PlanAt returns the plan at now.
 func PlanAt(c Calendar, o Override, enabled bool, now time.Time) Plan {
 	peak, _ := c.Next(now)
 	return planBefore(peak, c, o, enabled, now)
 }
 
-// planBefore is PlanAt, given the peak that c.Next returns for now.
+// planBefore returns what PlanAt does, given the peak that c.Next returns for now.
 func planBefore(peak Peak, c Calendar, o Override, enabled bool, now time.Time) Plan {
 	phase := c.phase(peak, now)
 	p := Plan{Phase: phase, Peak: peak, Paused: !enabled, Next: c.change(phase, peak)}
@@ -42,10 +42,10 @@ func planBefore(peak Peak, c Calendar, o Override, enabled bool, now time.Time) 
 	if !o.active(now) {
 		return p
 	}
-	// What the schedule says the moment the override ends decides whether
-	// its peak goes on from there.
+	// What the schedule says at the moment the override ends decides whether its peak
+	// continues from there.
 	after, next := c.At(o.Until)
-	rest := next // what is left of the peak that the override ends in
+	rest := next // the rest of the peak that the override ends in
 	if after == InPeak {
 		rest.Start = o.Until
 	}

@@ -8,26 +8,27 @@ import (
 	"powermgr/devices"
 )
 
-// A Strategy says what sets the battery's reserve while nobody else does.
+// A Strategy says what sets the battery's reserve while nothing of higher precedence
+// does.
 type Strategy string
 
 // The strategies.
 const (
 	StrategyRule Strategy = "rule" // the calendar: full before each peak, the peak reserve in it
-	StrategyPlan Strategy = "plan" // the plan, and the calendar where there is none to go by
+	StrategyPlan Strategy = "plan" // the plan, or the calendar while there is no plan to follow
 )
 
 // Strategies lists all strategies, in the order in which people see them.
 func Strategies() []Strategy { return []Strategy{StrategyRule, StrategyPlan} }
 
-// Planned is what the plan asks of the battery, or why there is none to go by.
+// Planned is what the plan asks of the battery, or why there is no plan to follow.
 type Planned struct {
-	Reserve *int      // percent; nil: there is no plan to go by
+	Reserve *int      // percent; nil: there is no plan to follow
 	Made    time.Time // when the plan was made
-	Why     string    // one sentence: why this reserve, or why there is none
+	Why     string    // one sentence: why this reserve, or why there is no plan
 
 	Comfort   *Comfort // for the thermostats; nil: the fixed rule decides
-	NoComfort string   // why it does
+	NoComfort string   // why the fixed rule decides
 }
 
 // StrategyAsked is a person's choice of a strategy. It holds until the next one.
@@ -37,8 +38,8 @@ func (Planned) event()       {}
 func (StrategyAsked) event() {}
 
 const (
-	// MaxChanges is how many changes of the reserve there are in a local day,
-	// those of the calendar included.
+	// MaxChanges is how many changes of the reserve are allowed in a local day, including
+	// those of the calendar.
 	MaxChanges = 12
 )
 
@@ -49,7 +50,7 @@ type Changes struct {
 	Last  time.Time `json:"last,omitzero"` // when the last one was decided
 }
 
-// on is the count of a day.
+// on returns the count for a day.
 func (c Changes) on(day string) int {
 	if c.Day != day {
 		return 0
@@ -57,7 +58,7 @@ func (c Changes) on(day string) int {
 	return c.Count
 }
 
-// Strategy is the one in force: a person's choice, else that of the settings.
+// Strategy returns the one in force: a person's choice, or else that of the settings.
 func (s State) Strategy() Strategy {
 	return cmp.Or(s.Persisted.Strategy, s.Settings.Strategy, StrategyRule)
 }
@@ -70,10 +71,10 @@ func (st *step) changed() {
 	*c = Changes{Day: day, Count: c.on(day) + 1, Last: st.now}
 }
 
-// changesLeft is how many changes the plan still has today: those that the
-// calendar may need for the peaks of the day are not its own.
+// changesLeft returns how many changes the plan may still make today. The ones that the
+// calendar may need for the rest of the day's peaks are reserved for it.
 func (st *step) changesLeft() int {
-	owed := 1 // to give the battery back to the calendar
+	owed := 1 // to return to the calendar's reserve
 	for p := range st.Settings.Calendar.From(st.now) {
 		if DateOf(p.Start, st.Settings.Calendar.Location).String() > st.today() {
 			break
@@ -83,10 +84,10 @@ func (st *step) changesLeft() int {
 	return MaxChanges - owed - st.Persisted.Battery.Changes.on(st.today())
 }
 
-// planned is the reserve that the plan may have, as far as the guards let it. Nil
-// with ok: what is in force stays, since a plan is waited for. Where ok
-// is false, why says for what reason the calendar decides; empty if the plan is
-// not asked at all.
+// planned returns the reserve that the plan wants, as far as the guards allow it. If
+// reserve is nil and ok is true, what is in force stays, because a plan is expected. If
+// ok is false, why says why the calendar decides; it is empty if the plan is not asked at
+// all.
 func (st *step) planned() (reserve *int, why string, ok bool) {
 	if st.Strategy() != StrategyPlan || st.plan.Paused || st.Persisted.Override.Kind != "" {
 		return nil, "", false
@@ -115,16 +116,16 @@ func (st *step) planned() (reserve *int, why string, ok bool) {
 	return &want, why, true
 }
 
-// justChanged reports whether the reserve was changed so lately that a plan waits:
-// what it knew then and what it knows now may each be half of a picture. In a peak
-// nothing waits.
+// justChanged reports whether the reserve was changed so recently that the next change of
+// the plan waits: the plan may have known only half the picture then, and may know only
+// half now. In a peak nothing waits.
 func (st *step) justChanged() bool {
 	since := st.now.Sub(st.Persisted.Battery.Changes.Last)
 	return since >= 0 && since < devices.PlanSettles && !st.plan.Discharge
 }
 
-// noPlan is why there is no plan to go by; empty: there is one. What a planner says
-// before it has read the Powerwall is none.
+// noPlan says why there is no plan to follow; empty: there is one. What a planner
+// publishes before it has read the Powerwall is not a plan.
 func (st *step) noPlan() string {
 	switch p := st.Planned; {
 	case p == nil:
@@ -139,10 +140,10 @@ func (st *step) noPlan() string {
 	return ""
 }
 
-// allowed is the reserve nearest to what the plan wants that the guards let it
-// have. In a peak it never holds back what the calendar would let the home use:
-// whatever the plan expects, nothing is drawn from the grid beside a battery
-// that has something left. Outside, it never holds more than the calendar would.
+// allowed returns the reserve nearest to what the plan wants that the guards allow. In a
+// peak it never holds back what the calendar would let the home use: whatever the plan
+// expects, nothing is drawn from the grid while the battery has something left. Outside
+// peaks, it never holds back more than the calendar would.
 func (st *step) allowed(want int) int {
 	least := max(st.InForce().PlanMinReserve, st.floor())
 	most := max(least, st.offPeakReserve())
@@ -150,13 +151,13 @@ func (st *step) allowed(want int) int {
 		most = max(least, st.peakReserve())
 	}
 	if want > deviceLimit && want < 100 {
-		want = deviceLimit // a Powerwall makes that of it
+		want = deviceLimit // a Powerwall turns it into that
 	}
 	return min(max(want, least), most)
 }
 
-// holds reports whether another reserve than the one outside peaks is the rules'
-// to set now, and has to go back later.
+// holds reports whether the rules may now set a reserve other than the one outside peaks,
+// which has to be restored later.
 func (st *step) holds() bool {
 	if st.plan.Discharge {
 		return true
@@ -180,8 +181,9 @@ func (st *step) wantsPlan() (target, bool) {
 	return t, true
 }
 
-// awaitPlan gives the first plan its time, and one that there was until now: what
-// it lacks may come with the next reading. A clock that was ahead counts for nothing.
+// awaitPlan gives the first plan time to arrive, and likewise a plan that existed until
+// now: what it lacks may come with the next reading. A deadline from a clock that was
+// ahead is ignored.
 func (st *step) awaitPlan() {
 	why := st.noPlan()
 	if by := st.now.Add(devices.PlanGone); why == "" || st.PlanBy.After(by) {
@@ -200,7 +202,7 @@ func (st *step) awaitPlan() {
 	}
 }
 
-// choose folds a person's choice of a strategy.
+// choose applies a person's choice of a strategy.
 func (st *step) choose(s Strategy) {
 	if st.Strategy() == s {
 		return

@@ -6,24 +6,24 @@ import (
 	"powermgr/devices"
 )
 
-// The one way from what is wanted to a write. For every device and every level it is
-// the same: the gates, what the device is to be asked for next, and at most one write.
+// This is the only path from what is wanted to a write. It is the same for every device
+// and every level: the gates, what to ask the device for next, and at most one write.
 
-// A device is one whose setting the rules want to be something, for one of the levels.
+// A device is one whose setting the rules want to change or keep, for one of the levels.
 type device interface {
-	// target is its id: Powerwall, or that of a thermostat.
+	// target returns its id: Powerwall, or that of a thermostat.
 	target() string
-	// insists reports whether the device is written to although its last reading is in
+	// insists reports whether to write to the device although its last reading is in
 	// doubt.
 	insists(*step) bool
-	// known reports whether enough was read of the device to ask it for something.
+	// known reports whether enough is known of the device to ask it for something.
 	known(*step) bool
-	// next is what to ask the device for. It is false if the device has what is wanted,
+	// next returns what to ask the device for, and false if the device has what is wanted
 	// or will have it without a write.
 	next(*step) (request, bool)
 	// ready reports whether the device may be asked now.
 	ready(*step, request) bool
-	// write notes a request on record and sends it.
+	// write records a request and sends it.
 	write(*step, request)
 }
 
@@ -33,7 +33,7 @@ type request struct {
 	goal  Goal
 	again bool      // the last write asked for the same
 	read  time.Time // when the device was last read; zero: not since the start
-	why   string    // what to say of it; empty: nothing but the write
+	why   string    // a note to make about it; empty: none besides that of the write
 }
 
 // reconcile sends at most one write to a device.

@@ -2,9 +2,9 @@ package rules
 
 import "maps"
 
-// Same reports whether nothing in k was changed since it was copied from o. Nearly every
+// Same reports whether nothing in k has changed since it was copied from o. Nearly every
 // step changes nothing, so this has to be cheap: it compares pointers, not what they
-// point to. What differs by this comparison may still be equal.
+// point to. So it may report a change between records that are equal.
 func (k Persisted) Same(o Persisted) bool {
 	return k.HomeRecord.same(o.HomeRecord) && k.Battery.same(o.Battery) && maps.Equal(k.Thermostats, o.Thermostats)
 }
