@@ -9,12 +9,12 @@ import (
 	"powermgr/devices"
 )
 
-// Step folds ev into s as of now. It returns the next state and the decision
-// that holds until the next event. It never changes s and never blocks.
+// Step applies ev to s at the time now. It returns the next state and the decision that
+// holds until the next event. It never changes s and never blocks.
 //
-// When Persisted of the two states differs, the next one must be safe on disk
-// before the first of the decision's writes leaves. If it cannot be made safe,
-// the caller sets Unwritable in s, the old state, and steps again.
+// If Persisted differs between the two states, the next one must be safely on disk before
+// the first of the decision's writes is sent. If it cannot be saved, the caller sets
+// Unwritable in s, the old state, and steps again.
 func Step(s State, ev Event, now time.Time) (State, Decision) {
 	st := step{State: s, now: now}
 	st.Coming = s.Coming.At(s.Settings.Calendar, now)
@@ -40,21 +40,21 @@ func Step(s State, ev Event, now time.Time) (State, Decision) {
 	return st.State, st.d
 }
 
-// step is one Step under way.
+// step is one call of Step in progress.
 type step struct {
 	State
 	now      time.Time
-	upcoming Peak // that runs now or comes next; zero: none
+	upcoming Peak // the current or next one; zero: none
 	plan     Plan
 	d        Decision
-	doubt    Doubt // what the reading before the one that this step folds left in doubt
+	doubt    Doubt // what the reading before this step's left in doubt
 }
 
 func (st *step) note(t NoteType, target, format string, args ...any) {
 	st.d.Notes = append(st.d.Notes, Note{Type: t, Target: target, Why: fmt.Sprintf(format, args...)})
 }
 
-// say makes a note once, until unsay or another text on the same subject.
+// say makes a note once, until unsay or a different text on the same subject.
 func (st *step) say(subject string, t NoteType, target, format string, args ...any) {
 	why := fmt.Sprintf(format, args...)
 	if st.AlreadyNoted[subject] == why {
@@ -70,16 +70,16 @@ func (st *step) problem(kind ProblemKind, text string) {
 	st.d.Problems = append(st.d.Problems, Problem{kind, text})
 }
 
-// wake asks for a step at a later time. One that has passed is none: a step at
-// once, which asks for the same again, would never end.
+// wake asks for a step at a later time. It ignores a time that has passed: a step at once
+// would ask for the same time again, without end.
 func (st *step) wake(at time.Time) {
 	if at.After(st.now) {
 		st.d.Wake = devices.Earliest(st.d.Wake, at)
 	}
 }
 
-// thermostatIDs lists every thermostat that has a say: controlled, or with something
-// of the rules on it.
+// thermostatIDs lists every thermostat to decide about: those that are controlled, and
+// those with a record.
 func (st *step) thermostatIDs() []string {
 	ids := slices.Clone(st.Settings.Thermostats)
 	for id := range st.Persisted.Thermostats {
@@ -100,8 +100,8 @@ func (st *step) keep(id string, h ThermostatRecord) {
 	}
 }
 
-// turn brings the plan up to now: an override that is over ends, and an event
-// begins, goes on or ends.
+// turn updates the plan to the current time: an override that is over ends, and an event
+// begins, continues or ends.
 func (st *step) turn() {
 	k := &st.Persisted
 	was := k.Override
@@ -112,8 +112,8 @@ func (st *step) turn() {
 	st.heedComfort()
 	st.plan = planBefore(st.upcoming, st.calendar(), k.Override, !k.Disabled, st.now)
 	if p := st.plan; k.PeakOver && !k.Override.active(st.now) && p.Phase != OffPeak && p.Peak.End.Equal(k.PeakEnd) {
-		// The clock went back. A hold until the end of the peak would last until
-		// that time of the next day.
+		// The clock was set back. A hold until the end of the peak would last until that
+		// time on the next day.
 		st.plan = PlanAt(st.calendar(), k.Override, !k.Disabled, k.PeakEnd)
 	}
 	st.turnWindow(was)
@@ -126,8 +126,8 @@ func (st *step) turn() {
 	}
 }
 
-// turnWindow begins and ends the event of a lead and its peak. The override is the
-// one until now.
+// turnWindow begins and ends the event of a lead and its peak. o is the override that was
+// in force until now.
 func (st *step) turnWindow(o Override) {
 	k, p := &st.Persisted, st.plan
 	was, is, over := k.Event, &Stretch{Start: p.Since, End: p.Until}, p.Since
@@ -136,9 +136,10 @@ func (st *step) turnWindow(o Override) {
 		return
 	case p.Until.IsZero():
 		k.Event = nil
-		over = was.End // it may be long ago: of a node that was not there
+		over = was.End // this may be long ago if this node was down
 		if o.offPeak() && !o.Until.Before(was.End) {
-			// Off peak began with the override, and goes on: so does what people took since.
+			// Off peak began with the override and continues, and so does what people
+			// have chosen since.
 			over = devices.Earliest(over, o.Since)
 		}
 	case was == nil || was.End.Before(p.Since):
@@ -169,9 +170,9 @@ func (st *step) turnPeak() {
 	}
 }
 
-// endWindow ends what lasts until a window that was over at a time: what people took
-// before is under the rules again, and a setback that the indoor temperature ended may
-// begin again.
+// endWindow ends everything that lasts until the end of a window, which was at over: what
+// people chose before that is controlled by the rules again, and a setback that the
+// indoor temperature ended may begin again.
 func (st *step) endWindow(over time.Time) {
 	later := func(t *Choice) bool { return t != nil && t.At.After(over) && !t.At.After(st.now) }
 	if !later(st.Persisted.Battery.Choice) {
@@ -231,15 +232,15 @@ func (st *step) fold(ev Event) {
 	}
 }
 
-// changeRole begins or ends a standby. What was read before says little of now.
+// changeRole begins or ends a standby. Earlier readings say little about the present.
 func (st *step) changeRole(active bool) {
 	st.Standby = !active
 	if st.Standby {
 		st.Thermostats, st.BeforeSuspension = nil, nil
 		st.Planned, st.PlanBy = nil, time.Time{}
 	}
-	// Readings of when this node was active last, one that came just after among
-	// them, are of long ago.
+	// Readings from when this node was last active, including one that came just after
+	// that, are old.
 	if st.Battery != nil && (st.Standby || st.now.Sub(st.Battery.Polled) > devices.MaxStepInterval) {
 		st.Battery = nil
 	}
@@ -248,22 +249,22 @@ func (st *step) changeRole(active bool) {
 	st.Charge, st.Indoor, st.Idle = Figures{}, nil, Idle{}
 }
 
-// takeOver takes over what another process has kept.
+// takeOver adopts the records that another process has stored.
 func (st *step) takeOver(k Persisted) {
-	// Where it says the same of a thermostat, what was seen of that one counts on.
+	// If the record of a thermostat is the same, its readings so far still count.
 	st.ReadSinceStart = where(st.ReadSinceStart, func(id string, _ time.Time) bool {
 		was, is := st.Persisted.Thermostats[id], k.Thermostats[id]
 		was.Doubt, is.Doubt = Doubt{}, Doubt{}
 		return reflect.DeepEqual(was, is)
 	})
-	// And where it wants the same, a command for that is still on its way.
+	// If the records want the same of a device, a command for that is still on its way.
 	st.Pending = where(st.Pending, func(target string, _ Pending) bool {
 		return st.Persisted.wantsAs(k, target)
 	})
 	st.Persisted = k
 }
 
-// follow is fold for a node on standby: it knows what is going on and judges
+// follow is fold for a node on standby: it keeps track of what is going on, but judges
 // nothing.
 func (st *step) follow(ev Event) {
 	switch ev := ev.(type) {
@@ -281,8 +282,8 @@ func (st *step) fresh(t time.Time, limit time.Duration) bool {
 	return !t.IsZero() && st.now.Sub(t) <= limit
 }
 
-// judgeAge says that a vendor repeats old figures: nothing new is decided from
-// them, and what follows the clock alone goes on.
+// judgeAge reports the problem that a vendor repeats old figures: nothing new is decided
+// from them, but whatever depends only on the clock continues.
 func (st *step) judgeAge(target, figures string, age time.Duration) {
 	subject := "old " + target
 	if age < devices.TooOld {

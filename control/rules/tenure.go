@@ -14,8 +14,8 @@ const (
 // Tenures lists all tenures.
 func Tenures() []Tenure { return []Tenure{Free, Held, Returning, Yielded} }
 
-// An Effect is what a cause changes on record. What is to be sent then is for reconcile
-// to say.
+// An Effect is what a cause changes on record. Whether anything is sent as a result is up
+// to reconcile.
 type Effect string
 
 // The effects.
@@ -47,29 +47,30 @@ const (
 	PutBack        Effect = "put the choice back"
 )
 
-// A Transition is what a cause does to a tenure. An empty one cannot happen.
+// A Transition is what a cause does to a tenure. The zero Transition stands for one that
+// cannot happen.
 type Transition struct {
 	Effect Effect
 	To     Tenure
-	// Outside is the tenure where To holds only while the window of the choice is
-	// open, and it is not; empty: the same.
+	// Outside is the new tenure outside a window, if To applies only while the window of
+	// the choice is open; empty: To.
 	Outside Tenure
 }
 
-// A Table is the whole of "people win" for one kind of device: what each cause
-// makes of each tenure. A cause that is not in a row cannot happen in that tenure.
+// A Table is the whole of "people win" for one kind of device: what each cause does to
+// each tenure. A cause that is not in a row cannot happen in that tenure.
 type Table map[Tenure]map[Cause]Transition
 
-// Next is what a cause does to a tenure; ok is false when it cannot happen.
+// Next returns what a cause does to a tenure; ok is false if it cannot happen.
 func (t Table) Next(from Tenure, c Cause) (next Transition, ok bool) {
 	next, ok = t[from][c]
 	return next, ok
 }
 
-// ReserveTable is the table of a battery's reserve.
+// ReserveTable returns the table of a battery's reserve.
 func ReserveTable() Table { return reserveTable }
 
-// ThermostatTable is the table of a thermostat's setting.
+// ThermostatTable returns the table of a thermostat's setting.
 func ThermostatTable() Table { return thermostatTable }
 
 var reserveTable = Table{
@@ -78,7 +79,7 @@ var reserveTable = Table{
 		Landed:      {Effect: Confirm, To: Free},
 		GivenBack:   {Effect: Confirm, To: Free},
 		AsWanted:    {Effect: Adopt, To: Free},
-		LandedLate:  {Effect: Reclaim, To: Returning}, // a later write is to overtake it
+		LandedLate:  {Effect: Reclaim, To: Returning}, // a later write has to overtake it
 		DeviceLimit: {Effect: LearnLimit, To: Free},
 		DeviceFloor: {Effect: LearnFloor, To: Free},
 		OwnerMoved:  {Effect: Forget, To: Free},
@@ -89,18 +90,18 @@ var reserveTable = Table{
 	Held: {
 		Unchanged:   {Effect: NoEffect, To: Held},
 		Landed:      {Effect: Confirm, To: Held},
-		GivenBack:   {Effect: Confirm, To: Free}, // one from before the peak, which has landed late
+		GivenBack:   {Effect: Confirm, To: Free}, // a write from before the peak that has landed late
 		LandedLate:  {Effect: Reclaim, To: Held},
 		DeviceLimit: {Effect: LearnLimit, To: Free},
 		DeviceFloor: {Effect: LearnFloor, To: Held},
 		OwnerMoved:  {Effect: Forget, To: Held},
 		Crossing:    {Effect: YieldOver, To: Yielded},
 		Foreign:     {Effect: Yield, To: Yielded},
-		ModeMoved:   {Effect: YieldMode, To: Yielded, Outside: Held}, // the plan's goes on
+		ModeMoved:   {Effect: YieldMode, To: Yielded, Outside: Held}, // the plan's reserve stays in force
 	},
 	Returning: {
 		Unchanged:   {Effect: NoEffect, To: Returning},
-		Landed:      {Effect: Confirm, To: Returning}, // one of the peak, which has landed late
+		Landed:      {Effect: Confirm, To: Returning}, // a write of the peak that has landed late
 		GivenBack:   {Effect: Confirm, To: Free},
 		AsWanted:    {Effect: Adopt, To: Free},
 		LandedLate:  {Effect: Reclaim, To: Returning},
@@ -109,7 +110,7 @@ var reserveTable = Table{
 		OwnerMoved:  {Effect: Forget, To: Returning},
 		Crossing:    {Effect: YieldOver, To: Yielded},
 		Foreign:     {Effect: Yield, To: Yielded},
-		ModeMoved:   {Effect: YieldMode, To: Yielded, Outside: Returning}, // it goes back whatever the mode
+		ModeMoved:   {Effect: YieldMode, To: Yielded, Outside: Returning}, // it is restored whatever the mode
 	},
 	Yielded: {
 		Unchanged:    {Effect: NoEffect, To: Yielded},
@@ -187,8 +188,8 @@ var thermostatTable = Table{
 	},
 }
 
-// tenure says who has the battery's reserve, while the rules hold another one than
-// that outside peaks, or do not.
+// tenure says who has the battery's reserve. holds says whether the rules may now set a
+// reserve other than the one outside peaks.
 func (k BatteryRecord) tenure(holds bool) Tenure {
 	switch {
 	case k.Choice != nil:
@@ -201,7 +202,7 @@ func (k BatteryRecord) tenure(holds bool) Tenure {
 	return Free
 }
 
-// tenure says who has a thermostat's setting, in an event that is open; nil: none.
+// tenure says who has a thermostat's setting, given the open event; nil: none is open.
 func (h ThermostatRecord) tenure(event *Stretch) Tenure {
 	switch claim := h.Claim; {
 	case h.Choice != nil, claim != nil && claim.yields():

@@ -26,9 +26,9 @@ func (t Thermostat) blocked() string {
 	return ""
 }
 
-// owner says who commands the thermostat at present in place of the rules; empty if
-// nobody does. What they make of it says nothing of what a person wants, and what the
-// rules had set is there again afterwards.
+// owner says who currently commands the thermostat instead of the rules; empty if nobody
+// does. What they do to it says nothing about what a person wants, and what the rules had
+// set is in force again afterward.
 func (t Thermostat) owner() string {
 	switch {
 	case t.Hold == devices.HoldVacation:
@@ -51,7 +51,7 @@ func (st *step) thermostat(id string) {
 	st.reconcile(setPoints{id, st.wantedGoal(id)})
 }
 
-// setPoints are a thermostat's, for a goal.
+// setPoints are the set points of a thermostat, wanted for a goal.
 type setPoints struct {
 	id   string
 	goal Goal
@@ -60,7 +60,7 @@ type setPoints struct {
 func (w setPoints) target() string   { return w.id }
 func (setPoints) insists(*step) bool { return false }
 
-// judgeIndoor ends the setback of this event where it is too warm or too cold inside.
+// judgeIndoor ends this event's setback if it is too warm or too cold inside.
 func (st *step) judgeIndoor(id string, t Thermostat) {
 	f, h := st.Indoor[id].Known, st.Persisted.Thermostats[id]
 	if st.wantedGoal(id) != Setback || !st.beyond(f) {
@@ -86,12 +86,12 @@ func (w setPoints) known(st *step) bool {
 	if w.goal == Restore {
 		claim := st.Persisted.Thermostats[w.id].Claim
 		if claim == nil || claim.yields() {
-			return false // nothing is to go back, or it is not known yet whether a person's choice stands
+			return false // there is nothing to restore, or it is not known yet whether a person's choice stands
 		}
 		if !st.hasRead(w.id) && !t.Polled.IsZero() {
 			st.later(w.id, t)
 		}
-		return st.hasRead(w.id) // a person may have changed it while nobody looked
+		return st.hasRead(w.id) // a person may have changed it while no process was reading it
 	}
 	switch {
 	case w.goal == Setback && st.beyond(st.Indoor[w.id].Doubt), t.Polled.IsZero():
@@ -120,19 +120,19 @@ func (w setPoints) next(st *step) (request, bool) {
 	}
 	want := st.target(t, base, w.goal)
 	if h.Claim != nil && !h.Claim.Confirmed && !devices.SameRequest(want, h.Claim.Wanted, base.Mode) && !st.Pending[w.id].mayLand(t.Polled) && st.gone(w.id, t, base.Setting) {
-		st.forgetClaim(w.id, t, h) // it never landed, and will no more
+		st.forgetClaim(w.id, t, h) // it never landed, and no longer can
 		h = st.Persisted.Thermostats[w.id]
 	}
 	r := request{want: want, goal: w.goal, read: t.Polled}
 	switch {
 	case h.Claim == nil && devices.SamePoints(want, t.Setting, base.Mode):
-		return r, false // there already: at a limit, or by its schedule
+		return r, false // it is there already: at a limit, or by its schedule
 	case h.Claim != nil && devices.SameRequest(want, h.Claim.Wanted, base.Mode):
 		r.again = true
 		return r, !h.Claim.Confirmed && !h.Claim.shown(t) && !st.Pending[w.id].spent()
 	case h.Claim != nil && h.Claim.Confirmed && devices.Same(want, t.Setting, base.Mode) && !t.Until.Before(want.Until):
 		claim := *h.Claim
-		claim.Wanted, h.Claim = want, &claim // the device had rounded the hold's end up to that
+		claim.Wanted, h.Claim = want, &claim // the device had rounded the end of the hold up to this
 		st.keep(w.id, h)
 		return r, false
 	case w.goal == Setback && moreLoad(base.Mode, want, t.Setting):
@@ -156,19 +156,18 @@ func (w setPoints) ready(st *step, r request) bool {
 	}
 }
 
-// spent reports whether a setback or precooling is given up: a device that
-// ignores it, or a vendor that keeps refusing it, is not asked forever.
-// Restoring never gives up.
+// spent reports whether a setback or precooling is given up: a device that ignores it, or
+// a vendor that keeps refusing it, is not asked forever. Restoring never gives up.
 func (p Pending) spent() bool { return p.Ignored || p.Tries >= 5 }
 
-// mayLand reports whether a command is on its way, or was a moment before a reading:
-// whenever it was sent by a clock that has been set since.
+// mayLand reports whether a command is on its way, or was a moment before a reading. It
+// does not rely on the time of sending, since the clock may have been set in between.
 func (p Pending) mayLand(polled time.Time) bool {
 	return p.ID != "" || (p.Ignored || p.Unknown) && polled.Sub(p.Failed) < devices.ShownWithin
 }
 
-// base is the baseline of this event, or what the thermostat is set to if
-// this event has not touched it yet.
+// base returns the baseline of this event, or what the thermostat is set to if this event
+// has not changed it yet.
 func (h ThermostatRecord) base(t Thermostat) Baseline {
 	switch {
 	case h.Claim != nil:
@@ -179,9 +178,9 @@ func (h ThermostatRecord) base(t Thermostat) Baseline {
 	return Baseline{Setting: t.Setting, Mode: t.Mode}
 }
 
-// target is the setting that goal asks of a thermostat with that baseline. It
-// ends by itself where the device can do so and the baseline was not
-// permanent: a timed hold over a permanent one would fall to the schedule.
+// target returns the setting that goal asks of a thermostat with that baseline. It ends
+// by itself if the device can do that and the baseline was not permanent: a timed hold
+// over a permanent one would drop to the schedule.
 func (st *step) target(t Thermostat, base Baseline, goal Goal) devices.Setting {
 	var want devices.Setting
 	if goal == Precool {
@@ -205,8 +204,8 @@ func (st *step) target(t Thermostat, base Baseline, goal Goal) devices.Setting {
 	return want
 }
 
-// precoolF is by how much is precooled: as planned, though not deeper than a person
-// has set by hand, or as the settings have it.
+// precoolF returns the depth of precooling: as planned, but not deeper than a person has
+// set by hand, or else as in the settings.
 func (st *step) precoolF() float64 {
 	if c := st.comfort(); c != nil && !st.plan.Forced {
 		if most, ok := st.Persisted.ByHand[AdjustPrecool]; ok {
@@ -217,7 +216,7 @@ func (st *step) precoolF() float64 {
 	return st.InForce().PrecoolAdjustF
 }
 
-// end is when what goal asks for is over.
+// end returns when what goal asks for is over.
 func (st *step) end(base Baseline, goal Goal) time.Time {
 	until := st.plan.Peak.End
 	if goal == Precool {
@@ -227,14 +226,14 @@ func (st *step) end(base Baseline, goal Goal) time.Time {
 		}
 	}
 	if base.HasEnd() {
-		// Where the old hold would end, the schedule may save more.
+		// From the time when the old hold would have ended, the schedule may save more.
 		until = devices.Earliest(base.Until, until)
 	}
 	return until
 }
 
-// moreLoad reports whether want asks for more cooling or heating than a
-// thermostat that follows its schedule does at present.
+// moreLoad reports whether want asks for more cooling or heating than a thermostat that
+// follows its schedule does now.
 func moreLoad(mode devices.HVACMode, want, now devices.Setting) bool {
 	if now.Hold != devices.HoldSchedule {
 		return false
@@ -262,7 +261,7 @@ func (w setPoints) write(st *step, r request) {
 	again := sameWrite(want, claim.Wanted) && !claim.WrittenAt.IsZero()
 	if !again {
 		claim.Before = t.Setting
-		if goal != Restore || claim.Kind != Restore { // it is the next try of the same
+		if goal != Restore || claim.Kind != Restore { // unless this is the next try of the same
 			st.overtake(id, claim.WrittenAt)
 		}
 		st.note(noteOf(goal), id, "%s", command.Why)
@@ -275,8 +274,9 @@ func (w setPoints) write(st *step, r request) {
 	st.send(command)
 }
 
-// sameWrite reports whether two writes ask a thermostat for the same. Both set points
-// are sent, and the one that the mode does not use may be the one that a person uses next.
+// sameWrite reports whether two writes ask a thermostat for the same. Both set points are
+// compared because both are sent, and the one that the mode does not use now may be used
+// next.
 func sameWrite(a, b devices.Setting) bool { return devices.SameRequest(a, b, devices.HeatCool) }
 
 func noteOf(g Goal) NoteType {
@@ -309,12 +309,12 @@ func (st *step) sentence(t Thermostat, h ThermostatRecord, goal Goal, want devic
 	return fmt.Sprintf("%s goes back:%s%s", name, points, end)
 }
 
-// inside is an indoor temperature in °F, for people.
+// inside formats an indoor temperature in °F for people.
 func (st *step) inside(f float64) string {
 	return devices.Fahrenheit.Degrees(st.Settings.Unit, math.Round(f))
 }
 
-// points are the set points of a setting in words, as far as the mode uses them.
+// points formats the set points of a setting that the mode uses.
 func (t Thermostat) points(owner devices.Unit, mode devices.HVACMode, s devices.Setting) string {
 	text, unit := "", devices.Fahrenheit
 	if t.Celsius {
@@ -329,7 +329,7 @@ func (t Thermostat) points(owner devices.Unit, mode devices.HVACMode, s devices.
 	return text
 }
 
-// giveBack is what to ask a thermostat for that is to have its own setting back.
+// giveBack returns what to ask of a thermostat that is to be restored.
 func (st *step) giveBack(id string, t Thermostat, h ThermostatRecord) (request, bool) {
 	if h.Claim.Mode != "" && h.Choice != nil {
 		return request{}, false // a person has it until the window ends
@@ -345,20 +345,20 @@ func (st *step) giveBack(id string, t Thermostat, h ThermostatRecord) (request, 
 	return request{want: want, goal: Restore, read: t.Polled}, !st.endsByItself(id, t, h, want)
 }
 
-// endsByItself reports whether a thermostat has its own setting back without a
-// write, or is about to.
+// endsByItself reports whether a thermostat is back at its baseline without a write, or
+// is about to be.
 func (st *step) endsByItself(id string, t Thermostat, h ThermostatRecord, want devices.Setting) bool {
 	claim := *h.Claim
-	// A hold of the rules that ends by itself now is not written over; the next
+	// A hold of the rules that is ending by itself now is not overwritten; the next
 	// reading shows that it has ended. Only then is it known whether a write that was
-	// still on its way came after the end.
+	// still on its way landed after the end.
 	if claim.Baseline.Hold == devices.HoldSchedule && claim.Wanted.Hold == devices.HoldUntil && !st.now.Before(claim.Wanted.Until) &&
 		t.Polled.Before(claim.Wanted.Until.Add(devices.LapseWithin)) {
 		return true
 	}
 	own := claim.Baseline.Setting
 	if want.Hold == devices.HoldSchedule {
-		own = want // it would have ended by now
+		own = want // the old hold would have ended by now
 	}
 	if st.Pending[id].mayLand(t.Polled) || !st.gone(id, t, own) {
 		return false
@@ -367,8 +367,8 @@ func (st *step) endsByItself(id string, t Thermostat, h ThermostatRecord, want d
 	return true
 }
 
-// nextTry is what to ask a thermostat for that was asked for its own setting before:
-// want, or every other time the nearest that its limits allow.
+// nextTry returns what to ask of a thermostat that was asked to restore before: want, or
+// every other time the nearest setting that its limits allow.
 func (st *step) nextTry(id string, t Thermostat, h ThermostatRecord, want devices.Setting) (request, bool) {
 	claim := *h.Claim
 	nearest, mode := t.nearest(st.Settings.staysIn(t, claim.nearestIn(t), want), want), claim.seenIn(t)
@@ -381,7 +381,7 @@ func (st *step) nextTry(id string, t Thermostat, h ThermostatRecord, want device
 	return r, !r.again || !claim.shown(t)
 }
 
-// later reports whether restoring has to wait, and says so.
+// later reports whether restoring has to wait, and makes a note of it.
 func (st *step) later(id string, t Thermostat) bool {
 	why := t.unready()
 	if why != "" {
@@ -390,9 +390,9 @@ func (st *step) later(id string, t Thermostat) bool {
 	return why != ""
 }
 
-// unready says why a restoring write has to wait: while somebody else has the
-// device nothing of the rules is in force there, and it would be refused. One that is
-// off may take no set points.
+// unready says why a restoring write has to wait: while the device has an owner, nothing
+// of the rules is in force there, and the write would be refused. A thermostat that is
+// off may not accept set points.
 func (t Thermostat) unready() string {
 	if t.owner() != "" || !t.Alive || t.Mode == devices.Off {
 		return t.blocked()
@@ -400,17 +400,17 @@ func (t Thermostat) unready() string {
 	return ""
 }
 
-// shown reports whether a reading since the last write shows what it asked
-// for. If it is not confirmed by that, an earlier write may still land.
+// shown reports whether a reading since the last write shows what it asked for. If that
+// does not confirm the write, an earlier write may still land.
 func (claim Claim) shown(t Thermostat) bool {
 	return !t.Polled.Before(claim.WrittenAt) && devices.Same(claim.Wanted, t.Setting, claim.seenIn(t))
 }
 
-// gone reports whether a setting of the rules is in force no more, or never was,
-// and the device has its own again, which is own by now. One that was not
-// confirmed may still land for a while; a timed one then ends by itself. After a
-// start only the time since its first reading counts: the write is another process's,
-// and the clock may have been set since.
+// gone reports whether a setting of the rules is no longer in force, or never was, and
+// the device has its own setting again, which by now is own. A write that was not
+// confirmed may still land for a while; a timed hold then ends by itself. After a start,
+// only the time since its first reading counts: the write is another process's, and the
+// clock may have been set since.
 func (st *step) gone(id string, t Thermostat, own devices.Setting) bool {
 	claim := *st.Persisted.Thermostats[id].Claim
 	since := min(t.Polled.Sub(claim.WrittenAt), t.Polled.Sub(st.ReadSinceStart[id]))
@@ -418,13 +418,13 @@ func (st *step) gone(id string, t Thermostat, own devices.Setting) bool {
 		return false
 	}
 	if own.Hold != devices.HoldSchedule && devices.SamePoints(claim.Wanted, t.Setting, devices.HeatCool) && !devices.SamePoints(own, t.Setting, devices.HeatCool) {
-		return false // the set point that the mode does not use has given way, and is still to go back
+		return false // the set point that the mode does not use has given way, and still has to be restored
 	}
 	return devices.Same(own, t.Setting, claim.Baseline.Mode)
 }
 
-// neverTold reports whether nothing of the rules can be on a thermostat: it had its own
-// setting when it was last asked for something, has it still, and no write may land.
+// neverTold reports whether nothing of the rules can be on a thermostat: it was at its
+// baseline when it was last asked for something, it still is, and no write may land.
 func (st *step) neverTold(id string, t Thermostat) bool {
 	h := st.Persisted.Thermostats[id]
 	claim := h.Claim
@@ -435,8 +435,8 @@ func (st *step) neverTold(id string, t Thermostat) bool {
 	return devices.Same(own, claim.Before, devices.HeatCool) && devices.Same(own, t.Setting, devices.HeatCool)
 }
 
-// baseline is what a thermostat goes back to as of now: the schedule, or the
-// old hold with the old set points if it would still last.
+// baseline returns what a thermostat would be restored to now: the schedule, or the old
+// hold with the old set points if it would still last.
 func (st *step) baseline(t Thermostat, h ThermostatRecord) devices.Setting {
 	b := h.Claim.Baseline.Setting
 	switch b.Hold {
@@ -446,27 +446,27 @@ func (st *step) baseline(t Thermostat, h ThermostatRecord) devices.Setting {
 		if !b.Until.IsZero() && !st.now.Before(b.Until) {
 			return devices.Setting{Hold: devices.HoldSchedule}
 		}
-		// A vendor knows a time of day: one that seems days away was read while the
-		// clock was wrong.
+		// A vendor only knows a time of day: an end that seems days away was read while
+		// the clock was wrong.
 		if days := int(b.Until.Sub(st.now) / (24 * time.Hour)); days > 0 {
 			b.Until = b.Until.In(st.Settings.Calendar.Location).AddDate(0, 0, -days)
 		}
 		switch {
 		case b.Until.IsZero():
 		case slices.Contains(t.Holds, devices.HoldUntil):
-			b.Hold = devices.HoldUntil // a temporary hold would end at another period now
+			b.Hold = devices.HoldUntil // a temporary hold would now end at a different period
 		default:
-			b.Until = time.Time{} // it ends with the period that there is
+			b.Until = time.Time{} // it ends with the current period
 		}
 	}
 	return b
 }
 
-// forgetClaim forgets what the rules set on a thermostat: it has what it had.
+// forgetClaim forgets what the rules set on a thermostat: it is at its baseline.
 func (st *step) forgetClaim(id string, t Thermostat, h ThermostatRecord) {
 	st.note(NoteRestored, id, "%s has its earlier setting again", t.Name)
 	if b := h.Claim.Baseline; st.Persisted.Event != nil && h.Event.Equal(st.Persisted.Event.Start) && devices.Same(b.Setting, t.Setting, t.Mode) {
-		h.Baseline = &b // whatever else it shows has taken the place of that
+		h.Baseline = &b // anything else that it shows has replaced that
 	}
 	h.Claim = nil
 	st.Pending = without(st.Pending, id)

@@ -7,10 +7,10 @@ import (
 	"powermgr/devices"
 )
 
-// The charge at which setbacks begin.
+// The thresholds of the charge at which setbacks begin.
 
-// measured folds the charge of a reading. One that was out of reach of the last
-// counts from when it was read, once the next agrees with it.
+// measured applies the charge in a reading. A figure that was out of reach of the last
+// one counts from the time it was read, once the next one agrees with it.
 func (st *step) measured(b Battery) {
 	if b.Charge == nil {
 		return
@@ -29,8 +29,8 @@ func (st *step) latch() {
 	}
 }
 
-// latchAt latches the thresholds that are met by a charge in percent at a time
-// of this peak.
+// latchAt latches the thresholds that are met by a charge, in percent, at a time in this
+// peak.
 func (st *step) latchAt(charge float64, at time.Time) {
 	p := st.plan
 	if p.Phase != InPeak || p.Paused || at.Before(p.Peak.Start) {
@@ -47,7 +47,7 @@ func (st *step) latchAt(charge float64, at time.Time) {
 	}
 }
 
-// offsetF is the setback in force, in °F.
+// offsetF returns the setback in force, in °F.
 func (st *step) offsetF() float64 {
 	offset := st.latchedF()
 	if c := st.comfort(); c != nil && st.plan.Phase == InPeak && !st.plan.Paused {
@@ -56,7 +56,7 @@ func (st *step) offsetF() float64 {
 	return offset
 }
 
-// latchedF is the setback that thresholds ask for, in °F.
+// latchedF returns the setback that the latched thresholds ask for, in °F.
 func (st *step) latchedF() float64 {
 	n := len(st.Persisted.Latched)
 	if st.plan.Phase != InPeak || st.plan.Paused {

@@ -9,8 +9,8 @@ import (
 	"powermgr/devices"
 )
 
-// readBattery folds a reading: why the battery shows what it shows, and what the
-// table makes of that.
+// readBattery applies a reading: why the battery shows what it shows, and what the table
+// says follows from that.
 func (st *step) readBattery(b Battery) {
 	k := &st.Persisted.Battery
 	prevOwner, before := "", time.Time{}
@@ -20,7 +20,7 @@ func (st *step) readBattery(b Battery) {
 	st.Battery, st.Unread = &b, time.Time{}
 	st.recall(Powerwall)
 	if b.owner() != "" || prevOwner != "" {
-		// A reserve above the device's limit may snap back all the same.
+		// A reserve above the device's limit may snap back even then.
 		st.transitionBattery(b, AttributeReserve(ReserveLedger{Record: *k, Owner: true}, b.Reserve, b.Polled))
 		k.Mode = cmp.Or(b.Mode, k.Mode)
 		return
@@ -43,7 +43,7 @@ func (st *step) readBattery(b Battery) {
 	st.judgeEffect(b)
 }
 
-// transitionBattery carries out what a cause changes on record.
+// transitionBattery makes the changes on record that a cause calls for.
 func (st *step) transitionBattery(b Battery, c Cause) {
 	t, ok := reserveTable.Next(st.Persisted.Battery.tenure(st.holds()), c)
 	if !ok {
@@ -68,7 +68,7 @@ func (st *step) transitionBattery(b Battery, c Cause) {
 		st.forgetAsked(c)
 	case Yield:
 		if st.odd(Powerwall, Doubt{Polled: b.Polled}) {
-			return // the next reading tells
+			return // the next reading decides
 		}
 		st.takeBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
 		k.Choice.Reserve = b.Reserve
@@ -76,7 +76,7 @@ func (st *step) transitionBattery(b Battery, c Cause) {
 		st.forgetWrites()
 	case YieldOver:
 		if b.Polled.Sub(k.WrittenAt) >= devices.AnswerWithin && st.odd(Powerwall, Doubt{Polled: b.Polled}) {
-			return // the next reading tells
+			return // the next reading decides
 		}
 		st.takeBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
 		k.Choice.Reserve = b.Reserve
@@ -90,7 +90,7 @@ func (st *step) transitionBattery(b Battery, c Cause) {
 	case YieldMode:
 		if t.Outside == "" || st.plan.Phase != OffPeak {
 			if st.odd(Powerwall, Doubt{Polled: b.Polled}) {
-				return // the next reading tells
+				return // the next reading decides
 			}
 			st.takeBattery(fmt.Sprintf("mode changed from %s to %s", k.Mode, b.Mode))
 		}
@@ -98,26 +98,27 @@ func (st *step) transitionBattery(b Battery, c Cause) {
 	}
 }
 
-// unlearn forgets the limits that a reserve which is shown speaks against. Lifted says
-// that the device has just kept more than its limit.
+// unlearn forgets a limit or floor that the shown reserve contradicts. lifted says that
+// the device has just kept more than its limit on record.
 func (st *step) unlearn(shown int, lifted bool) {
 	k := &st.Persisted.Battery
 	if lifted {
 		k.Limit, k.LimitDoubt = 0, false
-		if k.lastSent(shown) { // it passed for one that the device does not keep
+		if k.lastSent(shown) { // it was believed to be one that the device does not keep
 			k.Wanted.Reserve, k.Confirmed = &shown, false
 		}
 	}
 	if k.LimitDoubt && shown != k.Limit {
-		k.Limit, k.LimitDoubt = 0, false // from here the next write tells
+		k.Limit, k.LimitDoubt = 0, false // from here on, the next write shows
 	}
 	if k.Floor > shown {
-		k.Floor, k.FloorAt = 0, time.Time{} // whoever set it: the device keeps less
+		k.Floor, k.FloorAt = 0, time.Time{} // the device keeps less, whoever set it
 	}
 }
 
-// ahead is the flight of a write that no vendor knew of when a battery was polled: the
-// bridge reads before it sends, and may give way to what it reads. Without one it is empty.
+// ahead returns the flight of a write that the vendor did not know of when the battery
+// was polled: the bridge reads before it sends, and may give way to what it reads. If
+// there is none, the result is empty.
 func (st *step) ahead(polled time.Time) []Flight {
 	p, flights := st.Pending[Powerwall], st.Persisted.Battery.Flights
 	n := len(flights) - 1
@@ -130,16 +131,16 @@ func (st *step) ahead(polled time.Time) []Flight {
 	return flights[n:]
 }
 
-// seeFlights forgets the writes that a reading proves to be over, which says nothing of
-// those ahead of it.
+// seeFlights forgets the writes that a reading proves to be over. The reading says
+// nothing about those in ahead.
 func (st *step) seeFlights(b Battery, ahead []Flight) {
 	k := &st.Persisted.Battery
 	if b.Reserve == nil {
 		return
 	}
 	if k.commandShown(*b.Reserve) {
-		if k.Flights = k.commands(); k.Wanted.Reserve == nil { // all of the rules came before it
-			k.Flights = nil // nothing is left that it has to be told from
+		if k.Flights = k.commands(); k.Wanted.Reserve == nil { // all writes of the rules came before it
+			k.Flights = nil // there is nothing left to distinguish it from
 		}
 		return
 	}
@@ -155,8 +156,8 @@ func (st *step) seeFlights(b Battery, ahead []Flight) {
 	k.Flights = append(left, k.commands()...)
 }
 
-// lifted reports whether a battery shows more than the limit that it has been
-// taken to have, and that a person has not set.
+// lifted reports whether a battery shows more than the limit that it was believed to
+// have, and no person has set it.
 func (st *step) lifted(b Battery) bool {
 	k := st.Persisted.Battery
 	return b.Reserve != nil && k.Wanted.Reserve != nil && k.Choice == nil && k.Limit > 0 &&
@@ -172,8 +173,8 @@ func (st *step) confirmReserve(to Tenure) {
 	st.unsay("taken " + Powerwall)
 }
 
-// learnLimit notes that the device keeps no more than its limit. Where a person
-// has the battery, that only says that a write of the rules has landed.
+// learnLimit notes that the device keeps no more than its limit. If a person has the
+// battery, this only says that a write of the rules has landed.
 func (st *step) learnLimit(to Tenure) {
 	k, limit := &st.Persisted.Battery, deviceLimit
 	if to == Yielded {
@@ -182,14 +183,14 @@ func (st *step) learnLimit(to Tenure) {
 		}
 		return
 	}
-	if *k.Wanted.Reserve > limit && k.WrittenAt.After(k.firstSent()) { // a later try of it may be shown before that snaps back as well
+	if *k.Wanted.Reserve > limit && k.WrittenAt.After(k.firstSent()) { // a later try of it may still be shown, before it snaps back as well
 		f := FlightOf(*k.Wanted.Reserve, limit, k.WrittenAt)
 		f.Undone = true
 		k.Flights = append(slices.Clone(k.Flights), f)
 	}
-	// Nobody can tell it from a vendor that shows late what was asked, nor, where that
-	// may never have arrived or the device has kept more before, from what a person has
-	// chosen.
+	// This looks the same as a vendor that is late to show what was asked for. And if the
+	// write may never have arrived, or the device has kept more before, it looks the same
+	// as a person's choice.
 	k.LimitDoubt = k.Before.Reserve != nil && *k.Before.Reserve == deviceLimit || st.lost(Powerwall) || k.Keeps.More
 	k.Keeps.More = false
 	k.Limit, k.Wanted.Reserve, k.Confirmed, k.AtPeak = deviceLimit, &limit, true, false
@@ -197,8 +198,8 @@ func (st *step) learnLimit(to Tenure) {
 	st.note(NoteLeft, Powerwall, "this Powerwall does not accept a reserve above %d %%; powermgr asks for %d %% from now on", deviceLimit, deviceLimit)
 }
 
-// learnFloor notes that the device keeps no less than what it shows, and that the
-// write has landed. Where a person has the battery, it says no more than that.
+// learnFloor notes that the device keeps no less than what it shows, and that the write
+// has landed. If a person has the battery, this only says that the write has landed.
 func (st *step) learnFloor(to Tenure, floor int) {
 	k := &st.Persisted.Battery
 	k.Wanted.Reserve = &floor
@@ -211,16 +212,17 @@ func (st *step) learnFloor(to Tenure, floor int) {
 	st.note(NoteLeft, Powerwall, "this Powerwall does not accept a reserve below %d %%; powermgr asks for %d %% in peaks from now on. A utility program may require that; see the Tesla app", floor, floor)
 }
 
-// reclaim takes up a write again that has landed late: a later one is to overtake it.
+// reclaim makes a write that has landed late pending again, so that a later one overtakes
+// it.
 func (st *step) reclaim(shown int) {
 	k := &st.Persisted.Battery
 	k.Before.Reserve, k.Confirmed, k.AtPeak = &shown, false, true
 	st.note(NoteReserve, Powerwall, "the Powerwall now shows a reserve of %d %%, which powermgr asked for earlier; that is out of date", shown)
 }
 
-// forgetAsked forgets what was asked of the reserve, and what a person had of it: the
-// next reading shows what they have now. What is to go back does so all the same,
-// unless a person has chosen.
+// forgetAsked forgets what was asked of the reserve, and which reserve a person had
+// chosen: the next reading shows what they have now. A reserve that is to be restored
+// still is, unless a person has chosen.
 func (st *step) forgetAsked(c Cause) {
 	k := &st.Persisted.Battery
 	atPeak := k.AtPeak
@@ -246,14 +248,14 @@ func (st *step) takeBattery(what string) {
 	st.overtake(Powerwall, st.Pending[Powerwall].Sent)
 }
 
-// choiceStands ends the watch over a person's choice: nothing of the rules may land over
+// choiceStands ends the watch over a person's choice: no write of the rules may land over
 // it any more.
 func (st *step) choiceStands() {
 	st.forgetWrites()
 	st.Pending = without(st.Pending, Powerwall)
 }
 
-// endYield ends what a person took of the battery.
+// endYield puts the battery under the rules again after a person's choice.
 func (st *step) endYield() {
 	k := &st.Persisted.Battery
 	if k.Choice == nil {
@@ -266,17 +268,18 @@ func (st *step) endYield() {
 	switch commanded := k.commanded(); {
 	case choice == nil:
 	case k.Wanted.Reserve != nil:
-		// The choice shows until a later write has landed.
+		// The choice is shown until a later write has landed.
 		k.Before.Reserve, k.Confirmed = choice, k.Confirmed && *k.Wanted.Reserve == *choice
-	case commanded == nil || *commanded == *choice: // else it may still be shown
-		// Whoever was not there for a while tells a new choice from this one.
+	case commanded == nil || *commanded == *choice: // otherwise the command may still be shown
+		// So that a node that was down for a while can tell a new choice from this one.
 		k.Wanted.Reserve, k.Confirmed = choice, true
 	}
 	k.Choice, k.Flights = nil, k.own()
 }
 
-// forgetWrites forgets what the rules asked of the reserve: it is a person's. Without it,
-// a battery that is left alone gets its off-peak reserve back in the end.
+// forgetWrites forgets what the rules asked of the reserve, because it is now a person's.
+// With nothing on record, a battery that is left alone gets its off-peak reserve back in
+// the end.
 func (st *step) forgetWrites() {
 	k := &st.Persisted.Battery
 	if k.Wanted.Reserve != nil && *k.Wanted.Reserve <= deviceLimit {
@@ -285,7 +288,7 @@ func (st *step) forgetWrites() {
 	k.Wanted.Reserve, k.Before.Reserve, k.Confirmed, k.AtPeak = nil, nil, false, false
 }
 
-// takenUntil is when the window ends of what a person took at a time.
+// takenUntil returns when the window ends for a choice that was made at the given time.
 func (st *step) takenUntil(at time.Time) time.Time {
 	p, o, c := st.plan, st.Persisted.Override, st.calendar()
 	if o.offPeak() && (p.Until.IsZero() || !at.Before(o.Since) && !o.Until.Before(p.Until)) {

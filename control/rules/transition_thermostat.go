@@ -8,8 +8,8 @@ import (
 	"powermgr/devices"
 )
 
-// readThermostat folds a reading: why the thermostat shows what it shows, and what
-// the table makes of that.
+// readThermostat applies a reading: why the thermostat shows what it shows, and what the
+// table says follows from that.
 func (st *step) readThermostat(id string, t Thermostat) {
 	prev := st.Thermostats[id]
 	t, complete := st.completed(id, t, prev)
@@ -32,25 +32,25 @@ func (st *step) readThermostat(id string, t Thermostat) {
 	}
 }
 
-// hasRead reports whether the own setting of a thermostat was read since the start.
+// hasRead reports whether the thermostat's own setting was read since the start.
 func (st *step) hasRead(id string) bool { return !st.ReadSinceStart[id].IsZero() }
 
-// completed is a reading with what it leaves out, and whether it tells all that it
-// has to.
+// completed returns a reading with the values that it leaves out filled in, and whether
+// it says everything that it has to.
 func (st *step) completed(id string, t, prev Thermostat) (Thermostat, bool) {
 	usual := prev.Hold
 	if usual == devices.HoldVacation {
-		usual = st.BeforeSuspension[id].Hold // a thermostat that knows no holds has none again
+		usual = st.BeforeSuspension[id].Hold // a thermostat without holds has none again
 	}
 	if !t.Alive || !t.told(usual) {
-		// The last values of a device that does not answer are old.
+		// The values of a device that does not answer are old.
 		if !prev.Polled.IsZero() {
 			t.Setting, t.Mode, t.Holds = prev.Setting, prev.Mode, prev.Holds
 		}
 		return t, false
 	}
-	// A set point that the mode does not use, and that the vendor leaves out
-	// today, is what it was: it is part of what the thermostat goes back to.
+	// A set point that the mode does not use and that the vendor leaves out is unchanged:
+	// it is part of what the thermostat is restored to.
 	if t.Cool == nil && !t.Mode.Cools() {
 		t.Cool = prev.Cool
 	}
@@ -60,14 +60,14 @@ func (st *step) completed(id string, t, prev Thermostat) (Thermostat, bool) {
 	return t, true
 }
 
-// told reports whether a reading says all that it has to about the setting.
-// usual is the hold of an earlier one of the same thermostat.
+// told reports whether a reading says everything that it has to about the setting. usual
+// is the hold in an earlier reading of the same thermostat.
 func (t Thermostat) told(usual devices.Hold) bool {
 	return t.Mode != "" && (!t.Mode.Cools() || t.Cool != nil) && (!t.Mode.Heats() || t.Heat != nil) && (t.Hold != "" || usual == "")
 }
 
-// expire ends the waiting for a person's command that nobody will say any more what
-// became of.
+// expire stops waiting for a person's command when no answer to it can be expected any
+// more.
 func (st *step) expire(id string, polled time.Time) {
 	h := st.Persisted.Thermostats[id]
 	if h.Claim == nil {
@@ -80,7 +80,7 @@ func (st *step) expire(id string, polled time.Time) {
 	}
 }
 
-// thermostatLedger is what can explain a reading. prev is the one before.
+// thermostatLedger returns what can explain a reading. prev is the reading before.
 func (st *step) thermostatLedger(id string, t, prev Thermostat) ThermostatLedger {
 	st.recall(id)
 	h := st.Persisted.Thermostats[id]
@@ -100,19 +100,19 @@ func (st *step) thermostatLedger(id string, t, prev Thermostat) ThermostatLedger
 	}
 	if h.Claim == nil && !l.ReadSinceStart && l.Doubted.Polled.IsZero() {
 		l.Before = Thermostat{}
-		if b := h.Baseline; b != nil { // it was given back before this process was there
+		if b := h.Baseline; b != nil { // it was restored before this process started
 			l.Before = Thermostat{Mode: b.Mode, Setting: b.Setting, Period: t.Period}
 		}
 	}
 	return l
 }
 
-// transitionThermostat carries out what the cause of a reading changes on record.
+// transitionThermostat makes the changes on record that the cause of a reading calls for.
 func (st *step) transitionThermostat(id string, t Thermostat, l ThermostatLedger) Cause {
 	h, c := l.Record, AttributeSetting(l, t)
 	row, ok := thermostatTable.Next(h.tenure(st.Persisted.Event), c)
 	if !ok || h.needsProof(c) && st.odd(id, Doubt{t.Polled, t.sight(), l.Before.sight()}) {
-		return c // the next reading tells
+		return c // the next reading decides
 	}
 	switch row.Effect {
 	case NoEffect:
@@ -140,8 +140,8 @@ func (st *step) transitionThermostat(id string, t Thermostat, l ThermostatLedger
 	return c
 }
 
-// needsProof reports whether a cause lasts so long that one odd reading must not
-// decide it.
+// needsProof reports whether the effect of a cause lasts so long that a single odd
+// reading must not decide it.
 func (h ThermostatRecord) needsProof(c Cause) bool {
 	switch c {
 	case Foreign, PartForeign:
@@ -169,8 +169,7 @@ func (l ThermostatLedger) choice(c Cause, t Thermostat) string {
 	return "set to " + t.text()
 }
 
-// record carries out an effect that changes the record of a thermostat and nothing
-// else.
+// record carries out an effect that only changes the record of a thermostat.
 func (st *step) record(id string, e Effect, t Thermostat) {
 	h := st.Persisted.Thermostats[id]
 	switch e {
@@ -193,10 +192,10 @@ func (st *step) record(id string, e Effect, t Thermostat) {
 	}
 }
 
-// after is what is on record of a write after an effect.
+// after returns a claim as it is after an effect.
 func (claim Claim) after(e Effect, t Thermostat) *Claim {
 	if e == Confirm || e == Adopt || e == FollowPeriod {
-		claim.Period = t.Period // what it shows in this period is a person's from now on
+		claim.Period = t.Period // from now on, a change within this period is a person's
 	}
 	switch e {
 	case Confirm:
@@ -218,9 +217,9 @@ func (claim Claim) after(e Effect, t Thermostat) *Claim {
 	return &claim
 }
 
-// contest leaves a thermostat to a person who changed it while the last write was
-// on its way. That write may land after their choice and hide it, so the choice is
-// kept as what the thermostat goes back to.
+// contest leaves a thermostat to a person who changed it while the last write was on its
+// way. The write may land after their choice and replace it, so the choice becomes the
+// baseline.
 func (st *step) contest(id string, t Thermostat, h ThermostatRecord) {
 	claim := *h.Claim
 	if !claim.Contested {
@@ -241,18 +240,18 @@ func (claim Claim) commanded() bool { return len(claim.commands()) > 0 }
 // yields reports whether it is not known yet if a person's choice stands.
 func (claim Claim) yields() bool { return claim.Contested || claim.commanded() }
 
-// withoutCommand is a claim that no person's command is awaited for any more.
+// withoutCommand returns the claim without waiting for a person's command.
 func (claim Claim) withoutCommand() Claim {
 	claim.Contested, claim.Flights = false, claim.own()
 	return claim
 }
 
-// commanded leaves a thermostat to the person whose command for a setting of it
-// is on its way. What the rules set there is remembered until that has landed.
+// commanded leaves a thermostat to the person whose command for one of its settings is on
+// its way. What the rules set there is remembered until the command has landed.
 func (st *step) commanded(id, setting string) {
 	before := st.Persisted.Thermostats[id]
 	if st.neverTold(id, st.Thermostats[id]) {
-		before.Claim = nil // and nothing is to go back if the command fails
+		before.Claim = nil // there is nothing to restore if the command fails
 	}
 	if claim := before.Claim; claim == nil || claim.Mode == "" || setting != "mode" || st.plan.Phase != OffPeak {
 		st.takeThermostat(id, "by command: "+setting)
@@ -269,8 +268,8 @@ func (st *step) commanded(id, setting string) {
 	st.Persisted.Thermostats = with(st.Persisted.Thermostats, id, h)
 }
 
-// settled is how a person's command for a setting ended. After one that failed,
-// what the rules set is restored; after one that did not, what it was not about is.
+// settled applies the end of a person's command for a setting. If it failed, what the
+// rules set is restored; if it was carried out, only what it did not change is.
 func (st *step) settled(id, setting string, applied bool) {
 	h := st.Persisted.Thermostats[id]
 	if h.Claim == nil || !h.Claim.commanded() && h.Claim.Mode == "" {

@@ -7,13 +7,13 @@ import (
 	"powermgr/devices"
 )
 
-// Two nodes of a pair that do not see each other may both change a record. The one of
-// the higher version counts, and With adds what it cannot know: what the other node has
-// set on the device, and what a person has said to that node since. Whether it is still
-// there is for the next reading to say.
+// Two nodes of a pair that do not see each other may both change a record. The record
+// with the higher version counts, and With adds what it cannot know: what the other node
+// has set on the device, and what a person has told that node since. The next reading
+// shows whether that is still in force.
 
-// With is r, with what another record of the home says that r cannot know: what people
-// said last, and an event or a peak that began later.
+// With returns r with what another record of the home says that r cannot know: what
+// people asked for last, and an event or a peak that began later.
 func (r HomeRecord) With(o HomeRecord) HomeRecord {
 	if o.LastUserInput.After(r.LastUserInput) {
 		r.Disabled, r.Override, r.Strategy, r.ByHand, r.LastUserInput = o.Disabled, o.Override, o.Strategy, o.ByHand, o.LastUserInput
@@ -30,7 +30,8 @@ func (r HomeRecord) With(o HomeRecord) HomeRecord {
 	return r
 }
 
-// lastEvent is when the last event that is on record began, or after when it did.
+// lastEvent returns when the last event on record began, or a time that is not before its
+// beginning.
 func (r HomeRecord) lastEvent() time.Time {
 	if r.Event != nil {
 		return r.Event.Start
@@ -38,7 +39,7 @@ func (r HomeRecord) lastEvent() time.Time {
 	return r.PeakEnd
 }
 
-// unitedThresholds are the thresholds that are in one of two lists.
+// unitedThresholds returns the thresholds that are in either of two lists.
 func unitedThresholds(a, b []int) []int {
 	all := slices.Clone(a)
 	for _, minutes := range b {
@@ -49,9 +50,9 @@ func unitedThresholds(a, b []int) []int {
 	return all
 }
 
-// With is k, with what another record of the same battery says that k cannot know. The
-// later of two writes counts, and what a person chose last does, whichever node has seen
-// it.
+// With returns k with what another record of the same battery says that k cannot know.
+// The later of two writes counts, and so does a person's latest choice, whichever node
+// has seen it.
 func (k BatteryRecord) With(o BatteryRecord) BatteryRecord {
 	if o.Choice.since(k.Choice, k.WrittenAt) {
 		k, o = o, k
@@ -64,15 +65,14 @@ func (k BatteryRecord) With(o BatteryRecord) BatteryRecord {
 	return k
 }
 
-// since reports whether a choice was made after another one, and after a write.
+// since reports whether a choice was made after another one and after a write.
 func (t *Choice) since(o *Choice, written time.Time) bool {
 	return t != nil && t.At.After(written) && (o == nil || t.At.After(o.At))
 }
 
-// With is h, with what another record of the same thermostat says that h cannot know.
-// Of two claims the later one counts; if what it took for a baseline was set by the other
-// node, the baseline of that one does. What a person chose last counts, whichever node
-// has seen it.
+// With returns h with what another record of the same thermostat says that h cannot know.
+// Of two claims the later one counts; if its baseline was set by the other node, that
+// node's baseline counts. So does a person's latest choice, whichever node has seen it.
 func (h ThermostatRecord) With(o ThermostatRecord) ThermostatRecord {
 	if o.Choice.since(h.Choice, h.LastWrite) {
 		h, o = o, h
@@ -92,7 +92,7 @@ func (h ThermostatRecord) With(o ThermostatRecord) ThermostatRecord {
 	return h
 }
 
-// with is the later one of two claims on a thermostat, with the writes of both.
+// with returns the later of two claims on a thermostat, with the writes of both.
 func (claim Claim) with(o Claim) Claim {
 	later, earlier := claim, o
 	if earlier.WrittenAt.After(later.WrittenAt) {
@@ -102,7 +102,7 @@ func (claim Claim) with(o Claim) Claim {
 		later.Baseline = earlier.Baseline
 	}
 	if later.Confirmed {
-		return later // a reading has shown it after all that was sent before
+		return later // a reading has shown it after everything that was sent before
 	}
 	later.Flights = united(later.Flights, earlier.own())
 	return later

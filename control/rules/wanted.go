@@ -6,28 +6,28 @@ import (
 	"powermgr/devices"
 )
 
-// What the rules want of a device: a stack of levels. The first one that has
-// something to say decides, and it is the reason that people see.
+// What the rules want of a device comes from a stack of levels. The first one that
+// applies decides, and is the reason that people see.
 
-// A Level is one voice in what is wanted of a device.
+// A Level is one of the sources of what is wanted of a device.
 type Level string
 
-// The levels, the highest first.
+// The levels, highest first.
 const (
 	LevelKnown    Level = "known"    // nothing is written to a device that has not said what it is set to
 	LevelSafety   Level = "safety"   // too warm or too cold inside ends a setback
 	LevelOwner    Level = "owner"    // Storm Watch, grid services, a home off the grid
-	LevelPerson   Level = "person"   // who has chosen a reserve
-	LevelOverride Level = "override" // a pause touches nothing, and what is to go back does
+	LevelPerson   Level = "person"   // a person has chosen a reserve
+	LevelOverride Level = "override" // a pause changes nothing, except that it restores
 	LevelPlan     Level = "plan"     // what is planned ahead, within its guards (planned.go)
 	LevelCalendar Level = "calendar"
 )
 
-// A target is what is wanted of the battery's reserve, and why.
+// A target is the reserve that is wanted of the battery, and why.
 type target struct {
 	level   Level
-	reserve *int // nil: nothing is to be written
-	show    *int // what people see of it
+	reserve *int // nil: nothing is written
+	show    *int // what people see as the wanted reserve
 	reason  Reason
 	why     string
 }
@@ -45,7 +45,7 @@ var reserveLevels = []struct {
 	{LevelCalendar, (*step).wantsCalendar},
 }
 
-// wantedReserve is the target of the highest level that has one.
+// wantedReserve returns the target of the highest level that has one.
 func (st *step) wantedReserve() target {
 	for _, l := range reserveLevels {
 		if t, ok := l.wants(st); ok {
@@ -67,8 +67,8 @@ func (st *step) wantsOwner() (target, bool) {
 	return target{reason: ByDevice, why: owner}, owner != ""
 }
 
-// wantsPerson is what a person chose while a write of the rules was on its way:
-// it has to be put back if that write lands. Any other choice stands by itself.
+// wantsPerson wants what a person chose while a write of the rules was on its way: it has
+// to be put back if that write lands. Any other choice stands without a write.
 func (st *step) wantsPerson() (target, bool) {
 	taken := st.Persisted.Battery.Choice
 	if taken == nil {
@@ -107,7 +107,7 @@ func (st *step) wantsCalendar() (target, bool) {
 	return t, true
 }
 
-// calendarReserve is the reserve of the phase.
+// calendarReserve returns the reserve of the phase.
 func (st *step) calendarReserve() int {
 	if st.plan.Discharge {
 		return st.peakReserve()

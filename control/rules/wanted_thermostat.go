@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// What the rules want of a thermostat: the same stack of levels. What is wanted where
-// a level says Restore is the baseline, and nothing where the thermostat has it.
+// What the rules want of a thermostat comes from the same stack of levels. If a level
+// says Restore, the baseline is wanted, and nothing if the thermostat already has it.
 
 // goalLevels asks each level for its goal; the first that has one decides.
 var goalLevels = []struct {
@@ -19,7 +19,7 @@ var goalLevels = []struct {
 	{LevelCalendar, (*step).goalOfCalendar},
 }
 
-// wantedGoal is the goal of the highest level that has one for a thermostat.
+// wantedGoal returns the goal of the highest level that has one for a thermostat.
 func (st *step) wantedGoal(id string) Goal {
 	for _, l := range goalLevels {
 		if g, ok := l.wants(st, id); ok {
@@ -29,13 +29,13 @@ func (st *step) wantedGoal(id string) Goal {
 	return Restore
 }
 
-// goalOfSafety restores where it was too warm or too cold inside in this event.
+// goalOfSafety restores if it was too warm or too cold inside in this event.
 func (st *step) goalOfSafety(id string) (Goal, bool) {
 	return Restore, st.Persisted.Thermostats[id].Ended
 }
 
-// goalOfPerson leaves the thermostat to whoever has taken it, or has made something
-// else of it: what is still owed goes back.
+// goalOfPerson leaves the thermostat to the person who has taken it or changed its mode:
+// only what is still owed is restored.
 func (st *step) goalOfPerson(id string) (Goal, bool) {
 	h := st.Persisted.Thermostats[id]
 	return Restore, h.Choice != nil || h.Claim != nil && h.Claim.Mode != ""
@@ -43,8 +43,8 @@ func (st *step) goalOfPerson(id string) (Goal, bool) {
 
 func (st *step) goalOfPause(string) (Goal, bool) { return Restore, st.plan.Paused }
 
-// goalOfCalendar is what the phase asks for. What is left of an earlier event goes
-// back first.
+// goalOfCalendar returns what the phase asks for. A setting left from an earlier event is
+// restored first.
 func (st *step) goalOfCalendar(id string) (Goal, bool) {
 	p, h := st.plan, st.Persisted.Thermostats[id]
 	switch {
@@ -62,8 +62,8 @@ func (st *step) goalOfCalendar(id string) (Goal, bool) {
 	return st.precoolToday(id), true
 }
 
-// precoolToday is Precool where the plan asks for it or, without one, the day is to be
-// hot.
+// precoolToday returns Precool if the plan asks for it or, without a plan, if a hot day
+// is forecast.
 func (st *step) precoolToday(id string) Goal {
 	t, claim, planned := st.Thermostats[id], st.Persisted.Thermostats[id].Claim, st.comfort()
 	switch {
@@ -74,7 +74,7 @@ func (st *step) precoolToday(id string) Goal {
 	case !st.plan.Peak.Precool || !t.Mode.Cools():
 		return Restore
 	case claim != nil && claim.Kind == Precool && st.ForecastF == nil:
-		return Precool // it goes on after a restart, before the forecast is there
+		return Precool // it continues after a restart, before there is a forecast
 	case st.ForecastF == nil || st.ForecastDay != st.now.In(st.Settings.Calendar.Location).Format(time.DateOnly):
 		st.say("forecast", NoteProblem, "", "there is no forecast for today: no precooling")
 		return Restore
