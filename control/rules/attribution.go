@@ -131,7 +131,7 @@ func (l ReserveLedger) withPerson(shown int, since time.Duration) Cause {
 		return ChoiceStands
 	case shown == choice, k.asked(shown):
 		return Unchanged // reconcile puts the choice back
-	case shown == deviceLimit && (*k.Wanted.Reserve > deviceLimit && k.told() || k.mayShow(shown)):
+	case shown == deviceLimit && (*k.Wanted.Reserve > deviceLimit && k.mayHaveArrived() || k.mayShow(shown)):
 		return DeviceLimit
 	case slices.Contains(deviceFloors, shown) && k.mayShow(shown):
 		return DeviceFloor
@@ -154,7 +154,7 @@ func (l ReserveLedger) snapsBack(shown int, sinceWrite time.Duration) bool {
 		since = k.ShownAt
 	}
 	inTime := l.ReadLast.IsZero() || l.ReadLast.Sub(since) <= devices.ReserveLimitWithin
-	return *k.Wanted.Reserve > deviceLimit && k.told() && shown == deviceLimit && inTime && !early && !k.WrittenAt.IsZero()
+	return *k.Wanted.Reserve > deviceLimit && k.mayHaveArrived() && shown == deviceLimit && inTime && !early && !k.WrittenAt.IsZero()
 }
 
 // snapsUp reports whether the device shows its floor because it does not keep the lower
@@ -164,7 +164,7 @@ func (l ReserveLedger) snapsBack(shown int, sinceWrite time.Duration) bool {
 func (l ReserveLedger) snapsUp(shown int) bool {
 	k := l.Record
 	inTime := l.ReadLast.IsZero() || l.ReadLast.Sub(k.WrittenAt) <= devices.ReserveLimitWithin
-	return slices.Contains(deviceFloors, shown) && *k.Wanted.Reserve < shown && k.told() && !k.Confirmed && inTime && (k.Before.Reserve == nil || *k.Before.Reserve != shown) && !k.asked(shown)
+	return slices.Contains(deviceFloors, shown) && *k.Wanted.Reserve < shown && k.mayHaveArrived() && !k.Confirmed && inTime && (k.Before.Reserve == nil || *k.Before.Reserve != shown) && !k.asked(shown)
 }
 
 // same reports whether two reserves are both known and equal.

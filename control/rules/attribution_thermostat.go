@@ -80,7 +80,7 @@ func (l ThermostatLedger) withRules(t Thermostat) Cause {
 		return Unchanged // what it shows while it is off is not a choice; that is judged when it is on again
 	case claim.mayLand(t):
 		return Crossing
-	case claim.left(t) != nil:
+	case claim.owed(t) != nil:
 		return PartForeign
 	}
 	return Foreign
@@ -175,7 +175,7 @@ func (l ThermostatLedger) awaited(t Thermostat) Cause {
 			return CommandLanding
 		}
 		return Unchanged
-	case claim.left(t) != nil:
+	case claim.owed(t) != nil:
 		return PartStands
 	}
 	return ChoiceStands

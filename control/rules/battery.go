@@ -65,13 +65,13 @@ func (st *step) battery() {
 	case LevelKnown:
 		st.reconcile(unreadReserve{want: st.calendarReserve()})
 	case LevelOwner:
-		st.say("owner", NoteLeft, Powerwall, "%s: its reserve is left alone", t.why)
+		st.noteOnce("owner", NoteLeft, Powerwall, "%s: its reserve is left alone", t.why)
 	case LevelPerson:
 		if t.reserve != nil {
 			st.reconcile(chosenReserve{want: *t.reserve})
 		}
 	case LevelCalendar, LevelPlan:
-		st.unsay("owner")
+		st.clearNote("owner")
 		if t.reserve != nil {
 			st.judgeMode(b.Mode)
 			st.reconcile(wantedReserve{want: *t.reserve})

@@ -29,10 +29,10 @@ func (c Comfort) begins() time.Time {
 	return c.Peak
 }
 
-// heedComfort adopts what is planned for the thermostats once its time has come. From
+// adoptComfort adopts what is planned for the thermostats once its time has come. From
 // then on it stays, whatever later plans say and across a restart: precooling that has
 // begun continues until the peak, and a setback until the end of the peak.
-func (st *step) heedComfort() {
+func (st *step) adoptComfort() {
 	k := &st.Persisted
 	if k.Comfort != nil {
 		if st.upcoming.Start.IsZero() || !st.upcoming.Start.Equal(k.Comfort.Peak) || st.Strategy() != StrategyPlan {

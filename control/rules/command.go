@@ -28,7 +28,7 @@ func (st *step) answer(a Answer) {
 		p.Failed, p.Tries, p.Back = time.Time{}, 0, false
 		p.ID = ""
 		st.Pending = with(st.Pending, a.Target, p)
-		st.unsay("taken " + a.Target)
+		st.clearNote("taken " + a.Target)
 		return
 	}
 	if a.GaveWay {
@@ -58,7 +58,7 @@ func (st *step) answerToAnother(a Answer, overtaken Overtaken) {
 		}
 		st.settled(a.Target, a.Setting, a.Applied)
 	case a.Accepted:
-		st.asked(a)
+		st.commandAccepted(a)
 	}
 }
 
@@ -87,8 +87,8 @@ func (st *step) awaits(target string) bool {
 	return st.now.Before(until)
 }
 
-// asked applies a person's command that the bridge has accepted.
-func (st *step) asked(a Answer) {
+// commandAccepted applies a person's command that the bridge has accepted.
+func (st *step) commandAccepted(a Answer) {
 	switch {
 	case a.Target == Powerwall && (a.Setting == "reserve" || a.Setting == "mode"):
 		st.takeBattery("by command: " + a.Setting) // what the rules set stays on record until the command has landed
@@ -121,7 +121,7 @@ const NotSent = "not sent, dry run: "
 func (st *step) send(w Write) {
 	p := st.Pending[w.Target]
 	if st.Settings.DryRun {
-		st.say("dry "+w.Target, NoteDryRun, w.Target, NotSent+"%s", w.Why)
+		st.noteOnce("dry "+w.Target, NoteDryRun, w.Target, NotSent+"%s", w.Why)
 		return
 	}
 	st.Sent++ // several commands can be sent at the same instant
@@ -149,7 +149,7 @@ func (st *step) failed(target string, p Pending, reason string) {
 	}
 	p.Retry = st.now.Add(wait)
 	st.Pending = with(st.Pending, target, p)
-	st.say("taken "+target, NoteProblem, target, "the command did not come through: %s", reason)
+	st.noteOnce("taken "+target, NoteProblem, target, "the command did not come through: %s", reason)
 }
 
 // reached reports whether the vendor has acknowledged the last command to target.

@@ -42,7 +42,7 @@ func (st *step) describe() {
 // describeBattery fills in who has the battery.
 func (st *step) describeBattery() {
 	d, k := &st.d, st.Persisted.Battery
-	if k.AtPeak && !st.neverTaken() {
+	if k.AtPeak && !st.neverAccepted() {
 		o := Owned{Target: Powerwall, Name: "Powerwall", What: "reserve", Until: st.plan.Until}
 		if !st.holds() {
 			o.What = string(Restore)
@@ -111,16 +111,16 @@ func (st *step) why() string {
 // judgeJournal reports the problem that the journal cannot be written.
 func (st *step) judgeJournal() {
 	if !st.Unwritable {
-		st.unsay("journal")
+		st.clearNote("journal")
 		return
 	}
 	st.problem(NoJournal, "the journal cannot be written: no setback or precooling starts, because it could not be undone; check the disk")
-	st.say("journal", NoteProblem, "", "the journal cannot be written: no new setback or precooling starts, because it could not be undone")
+	st.noteOnce("journal", NoteProblem, "", "the journal cannot be written: no new setback or precooling starts, because it could not be undone")
 }
 
-// neverTaken reports whether the vendor has refused the reserve of this peak and the
+// neverAccepted reports whether the vendor has refused the reserve of this peak and the
 // battery still shows what it had before: the rules have changed nothing there.
-func (st *step) neverTaken() bool {
+func (st *step) neverAccepted() bool {
 	k, b, p := st.Persisted.Battery, st.Battery, st.Pending[Powerwall]
 	return p.Tries > 0 && !p.Ignored && !p.Unknown && !k.Confirmed && len(k.own()) == 0 &&
 		b != nil && b.Reserve != nil && k.Before.Reserve != nil && *b.Reserve == *k.Before.Reserve && st.holds()

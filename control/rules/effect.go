@@ -63,7 +63,7 @@ func (st *step) effect(want int) {
 	b, i := st.Battery, st.Idle
 	const subject = "effect"
 	if i.Since.IsZero() || i.Last.Sub(i.Since) < devices.NoEffectAfter {
-		st.unsay(subject)
+		st.clearNote(subject)
 		return
 	}
 	does := "lets the home run on the grid"
@@ -74,7 +74,7 @@ func (st *step) effect(want int) {
 	st.problem(NotObeyed, why+"; powermgr has sent the reserve once more. If this goes on, set a different reserve or mode in the Tesla app and then change it back, or restart the Powerwall")
 	if !i.Again && st.Pending[Powerwall].ID == "" {
 		st.Idle.Again = true
-		st.say(subject, NoteReserve, Powerwall, "%s; powermgr sends it once more", why)
+		st.noteOnce(subject, NoteReserve, Powerwall, "%s; powermgr sends it once more", why)
 		st.repeat(want, why)
 	}
 }

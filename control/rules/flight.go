@@ -180,9 +180,9 @@ func (k BatteryRecord) unshown() bool {
 // wants reports whether the last write asked for a reserve.
 func (k BatteryRecord) wants(v int) bool { return k.Wanted.Reserve != nil && *k.Wanted.Reserve == v }
 
-// told reports whether the vendor may know of the last write. A write that was refused
+// mayHaveArrived reports whether the vendor may know of the last write. A write that was refused
 // before it reached the vendor explains nothing that the device shows.
-func (k BatteryRecord) told() bool { return k.Confirmed || k.asked(*k.Wanted.Reserve) }
+func (k BatteryRecord) mayHaveArrived() bool { return k.Confirmed || k.asked(*k.Wanted.Reserve) }
 
 // earlier returns the writes of the rules that no reading has shown and that asked for
 // something other than the last one.

@@ -36,7 +36,7 @@ func (claim Claim) nearestIn(t Thermostat) devices.HVACMode {
 // switched leaves a thermostat to the person who changed its mode. What the rules moved
 // is still to be restored.
 func (st *step) switched(id string, t Thermostat, h ThermostatRecord, what string) {
-	if st.neverTold(id, t) {
+	if st.neverReached(id, t) {
 		st.takeThermostat(id, what)
 		return
 	}
@@ -59,10 +59,10 @@ func (st *step) owe(id string, h ThermostatRecord, claim *Claim) {
 	st.keep(id, taken)
 }
 
-// left returns what is still to be restored after a person has set a thermostat to what t
+// owed returns what is still to be restored after a person has set a thermostat to what t
 // shows: a set point that is still where the rules had put it, under a hold that has not
 // changed. A hold that ends by itself leaves nothing to restore.
-func (claim Claim) left(t Thermostat) *Claim {
+func (claim Claim) owed(t Thermostat) *Claim {
 	if !claim.Confirmed || t.Hold != claim.Wanted.Hold || !t.Lasts() {
 		return nil
 	}
@@ -91,9 +91,9 @@ func (claim Claim) left(t Thermostat) *Claim {
 	return &next
 }
 
-// but returns what is still to be restored after a person's command for one setting has
+// owedAfter returns what is still to be restored after a person's command for one setting has
 // been carried out.
-func (claim Claim) but(setting string, t Thermostat) *Claim {
+func (claim Claim) owedAfter(setting string, t Thermostat) *Claim {
 	claim.Mode = claim.mode()
 	switch base := &claim.Baseline.Setting; {
 	case setting == "mode":

@@ -20,8 +20,8 @@ func Step(s State, ev Event, now time.Time) (State, Decision) {
 	st.Coming = s.Coming.At(s.Settings.Calendar, now)
 	st.upcoming = st.Coming.peak
 	if !st.Standby {
-		st.turn()
-		st.fold(ev)
+		st.advance()
+		st.apply(ev)
 	} else {
 		st.follow(ev)
 	}
@@ -30,7 +30,7 @@ func Step(s State, ev Event, now time.Time) (State, Decision) {
 		st.d.Plan, st.d.Reason, st.d.Why, st.d.Wake = st.plan, ByStandby, "another node is active", now.Add(devices.MaxStepInterval)
 		return st.State, st.d
 	}
-	st.turn()
+	st.advance()
 	st.latch()
 	st.battery()
 	for _, id := range st.thermostatIDs() {
@@ -54,8 +54,8 @@ func (st *step) note(t NoteType, target, format string, args ...any) {
 	st.d.Notes = append(st.d.Notes, Note{Type: t, Target: target, Why: fmt.Sprintf(format, args...)})
 }
 
-// say makes a note once, until unsay or a different text on the same subject.
-func (st *step) say(subject string, t NoteType, target, format string, args ...any) {
+// noteOnce makes a note once, until clearNote or a different text on the same subject.
+func (st *step) noteOnce(subject string, t NoteType, target, format string, args ...any) {
 	why := fmt.Sprintf(format, args...)
 	if st.AlreadyNoted[subject] == why {
 		return
@@ -64,7 +64,7 @@ func (st *step) say(subject string, t NoteType, target, format string, args ...a
 	st.d.Notes = append(st.d.Notes, Note{Type: t, Target: target, Why: why})
 }
 
-func (st *step) unsay(subject string) { st.AlreadyNoted = without(st.AlreadyNoted, subject) }
+func (st *step) clearNote(subject string) { st.AlreadyNoted = without(st.AlreadyNoted, subject) }
 
 func (st *step) problem(kind ProblemKind, text string) {
 	st.d.Problems = append(st.d.Problems, Problem{kind, text})
@@ -100,24 +100,24 @@ func (st *step) keep(id string, h ThermostatRecord) {
 	}
 }
 
-// turn updates the plan to the current time: an override that is over ends, and an event
+// advance updates the plan to the current time: an override that is over ends, and an event
 // begins, continues or ends.
-func (st *step) turn() {
+func (st *step) advance() {
 	k := &st.Persisted
 	was := k.Override
 	if k.Override.Kind != "" && !k.Override.active(st.now) {
 		st.note(NoteOverride, "", "the override %s has ended", k.Override.Kind)
 		k.Override = Override{}
 	}
-	st.heedComfort()
+	st.adoptComfort()
 	st.plan = planBefore(st.upcoming, st.calendar(), k.Override, !k.Disabled, st.now)
 	if p := st.plan; k.PeakOver && !k.Override.active(st.now) && p.Phase != OffPeak && p.Peak.End.Equal(k.PeakEnd) {
 		// The clock was set back. A hold until the end of the peak would last until that
 		// time on the next day.
 		st.plan = PlanAt(st.calendar(), k.Override, !k.Disabled, k.PeakEnd)
 	}
-	st.turnWindow(was)
-	st.turnPeak()
+	st.advanceWindow(was)
+	st.advancePeak()
 	if p := st.plan; st.Phase != p.Phase {
 		if st.Phase != "" {
 			st.note(NotePhase, "", "%s", st.phaseText())
@@ -126,9 +126,9 @@ func (st *step) turn() {
 	}
 }
 
-// turnWindow begins and ends the event of a lead and its peak. o is the override that was
+// advanceWindow begins and ends the event of a lead and its peak. o is the override that was
 // in force until now.
-func (st *step) turnWindow(o Override) {
+func (st *step) advanceWindow(o Override) {
 	k, p := &st.Persisted, st.plan
 	was, is, over := k.Event, &Stretch{Start: p.Since, End: p.Until}, p.Since
 	switch {
@@ -156,8 +156,8 @@ func (st *step) turnWindow(o Override) {
 	st.endWindow(over)
 }
 
-// turnPeak forgets the thresholds of a peak that is over.
-func (st *step) turnPeak() {
+// advancePeak forgets the thresholds of a peak that is over.
+func (st *step) advancePeak() {
 	k, p := &st.Persisted, st.plan
 	if p.Phase == InPeak && !k.PeakEnd.Equal(p.Peak.End) {
 		if st.Phase != InPeak || k.PeakEnd.Before(st.now) {
@@ -188,10 +188,10 @@ func (st *step) endWindow(over time.Time) {
 		}
 		st.keep(id, h)
 	}
-	st.unsay("forecast")
+	st.clearNote("forecast")
 }
 
-func (st *step) fold(ev Event) {
+func (st *step) apply(ev Event) {
 	switch ev := ev.(type) {
 	case BatteryRead:
 		if st.Battery != nil {
@@ -264,7 +264,7 @@ func (st *step) takeOver(k Persisted) {
 	st.Persisted = k
 }
 
-// follow is fold for a node on standby: it keeps track of what is going on, but judges
+// follow is apply for a node on standby: it keeps track of what is going on, but judges
 // nothing.
 func (st *step) follow(ev Event) {
 	switch ev := ev.(type) {
@@ -273,7 +273,7 @@ func (st *step) follow(ev Event) {
 	case ThermostatRead:
 		st.Thermostats = with(st.Thermostats, ev.ID, ev.Thermostat)
 	case Forecast, Planned, Role, Recovered:
-		st.fold(ev)
+		st.apply(ev)
 	}
 }
 
@@ -287,11 +287,11 @@ func (st *step) fresh(t time.Time, limit time.Duration) bool {
 func (st *step) judgeAge(target, figures string, age time.Duration) {
 	subject := "old " + target
 	if age < devices.TooOld {
-		st.unsay(subject)
+		st.clearNote(subject)
 		return
 	}
 	st.problem(OldData, fmt.Sprintf("%s are %s old: they start no new setback", figures, Roughly(age)))
 	if _, said := st.AlreadyNoted[subject]; !said {
-		st.say(subject, NoteProblem, "", "%s are %s old: they start no new setback", figures, Roughly(age))
+		st.noteOnce(subject, NoteProblem, "", "%s are %s old: they start no new setback", figures, Roughly(age))
 	}
 }

@@ -102,10 +102,10 @@ func (w setPoints) known(st *step) bool {
 		why = t.blocked()
 	}
 	if why != "" {
-		st.say("blocked "+w.id, NoteLeft, w.id, "%s is left alone: %s", t.Name, why)
+		st.noteOnce("blocked "+w.id, NoteLeft, w.id, "%s is left alone: %s", t.Name, why)
 		return false
 	}
-	st.unsay("blocked " + w.id)
+	st.clearNote("blocked " + w.id)
 	return st.hasRead(w.id)
 }
 
@@ -129,7 +129,7 @@ func (w setPoints) next(st *step) (request, bool) {
 		return r, false // it is there already: at a limit, or by its schedule
 	case h.Claim != nil && devices.SameRequest(want, h.Claim.Wanted, base.Mode):
 		r.again = true
-		return r, !h.Claim.Confirmed && !h.Claim.shown(t) && !st.Pending[w.id].spent()
+		return r, !h.Claim.Confirmed && !h.Claim.shown(t) && !st.Pending[w.id].givenUp()
 	case h.Claim != nil && h.Claim.Confirmed && devices.Same(want, t.Setting, base.Mode) && !t.Until.Before(want.Until):
 		claim := *h.Claim
 		claim.Wanted, h.Claim = want, &claim // the device had rounded the end of the hold up to this
@@ -156,9 +156,9 @@ func (w setPoints) ready(st *step, r request) bool {
 	}
 }
 
-// spent reports whether a setback or precooling is given up: a device that ignores it, or
+// givenUp reports whether a setback or precooling is given up: a device that ignores it, or
 // a vendor that keeps refusing it, is not asked forever. Restoring never gives up.
-func (p Pending) spent() bool { return p.Ignored || p.Tries >= 5 }
+func (p Pending) givenUp() bool { return p.Ignored || p.Tries >= 5 }
 
 // mayLand reports whether a command is on its way, or was a moment before a reading. It
 // does not rely on the time of sending, since the clock may have been set in between.
@@ -246,7 +246,7 @@ func (w setPoints) write(st *step, r request) {
 	id, want, goal := w.id, r.want, r.goal
 	t, h := st.Thermostats[id], st.Persisted.Thermostats[id]
 	if r.why != "" {
-		st.say("nearest "+id, NoteProblem, id, "%s", r.why)
+		st.noteOnce("nearest "+id, NoteProblem, id, "%s", r.why)
 	}
 	command := Write{Target: id, Setting: &want, Goal: goal, Why: st.sentence(t, h, goal, want)}
 	if st.Settings.DryRun {
@@ -336,7 +336,7 @@ func (st *step) giveBack(id string, t Thermostat, h ThermostatRecord) (request, 
 	}
 	want := st.baseline(t, h)
 	switch {
-	case st.neverTold(id, t):
+	case st.neverReached(id, t):
 		st.forgetClaim(id, t, h)
 		return request{}, false
 	case h.Claim.Kind == Restore:
@@ -385,7 +385,7 @@ func (st *step) nextTry(id string, t Thermostat, h ThermostatRecord, want device
 func (st *step) later(id string, t Thermostat) bool {
 	why := t.unready()
 	if why != "" {
-		st.say("blocked "+id, NoteLeft, id, "%s is given back later: %s", t.Name, why)
+		st.noteOnce("blocked "+id, NoteLeft, id, "%s is given back later: %s", t.Name, why)
 	}
 	return why != ""
 }
@@ -423,9 +423,9 @@ func (st *step) gone(id string, t Thermostat, own devices.Setting) bool {
 	return devices.Same(own, t.Setting, claim.Baseline.Mode)
 }
 
-// neverTold reports whether nothing of the rules can be on a thermostat: it was at its
+// neverReached reports whether nothing of the rules can be on a thermostat: it was at its
 // baseline when it was last asked for something, it still is, and no write may land.
-func (st *step) neverTold(id string, t Thermostat) bool {
+func (st *step) neverReached(id string, t Thermostat) bool {
 	h := st.Persisted.Thermostats[id]
 	claim := h.Claim
 	if claim == nil || claim.Confirmed || len(claim.own()) > 0 {
@@ -470,6 +470,6 @@ func (st *step) forgetClaim(id string, t Thermostat, h ThermostatRecord) {
 	}
 	h.Claim = nil
 	st.Pending = without(st.Pending, id)
-	st.unsay("taken " + id)
+	st.clearNote("taken " + id)
 	st.keep(id, h)
 }

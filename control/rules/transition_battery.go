@@ -170,7 +170,7 @@ func (st *step) confirmReserve(to Tenure) {
 	k.Confirmed, k.AtPeak = true, k.AtPeak && to != Free
 	k.Keeps = k.Keeps.with(*k.Wanted.Reserve)
 	st.Pending = without(st.Pending, Powerwall)
-	st.unsay("taken " + Powerwall)
+	st.clearNote("taken " + Powerwall)
 }
 
 // learnLimit notes that the device keeps no more than its limit. If a person has the
@@ -208,7 +208,7 @@ func (st *step) learnFloor(to Tenure, floor int) {
 	}
 	k.Floor, k.FloorAt, k.Confirmed, k.Keeps.Least = floor, st.now, true, nil
 	st.Pending = without(st.Pending, Powerwall)
-	st.unsay("taken " + Powerwall)
+	st.clearNote("taken " + Powerwall)
 	st.note(NoteLeft, Powerwall, "this Powerwall does not accept a reserve below %d %%; powermgr asks for %d %% in peaks from now on. A utility program may require that; see the Tesla app", floor, floor)
 }
 

@@ -42,7 +42,7 @@ func (st *step) completed(id string, t, prev Thermostat) (Thermostat, bool) {
 	if usual == devices.HoldVacation {
 		usual = st.BeforeSuspension[id].Hold // a thermostat without holds has none again
 	}
-	if !t.Alive || !t.told(usual) {
+	if !t.Alive || !t.complete(usual) {
 		// The values of a device that does not answer are old.
 		if !prev.Polled.IsZero() {
 			t.Setting, t.Mode, t.Holds = prev.Setting, prev.Mode, prev.Holds
@@ -60,9 +60,9 @@ func (st *step) completed(id string, t, prev Thermostat) (Thermostat, bool) {
 	return t, true
 }
 
-// told reports whether a reading says everything that it has to about the setting. usual
+// complete reports whether a reading says everything that it has to about the setting. usual
 // is the hold in an earlier reading of the same thermostat.
-func (t Thermostat) told(usual devices.Hold) bool {
+func (t Thermostat) complete(usual devices.Hold) bool {
 	return t.Mode != "" && (!t.Mode.Cools() || t.Cool != nil) && (!t.Mode.Heats() || t.Heat != nil) && (t.Hold != "" || usual == "")
 }
 
@@ -126,7 +126,7 @@ func (st *step) transitionThermostat(id string, t Thermostat, l ThermostatLedger
 		st.switched(id, t, h, l.choice(c, t))
 	case YieldPart:
 		st.takeThermostat(id, l.choice(c, t))
-		st.owe(id, h, h.Claim.left(t))
+		st.owe(id, h, h.Claim.owed(t))
 	case YieldOver, Choose:
 		st.contest(id, t, h)
 	case YieldHidden:
@@ -178,14 +178,14 @@ func (st *step) record(id string, e Effect, t Thermostat) {
 	case KeepChoice:
 		h.Claim = nil
 	case KeepPart:
-		h.Claim = h.Claim.left(t)
+		h.Claim = h.Claim.owed(t)
 	default:
 		h.Claim = h.Claim.after(e, t)
 	}
 	st.keep(id, h)
 	switch e {
 	case Confirm:
-		st.unsay("taken " + id)
+		st.clearNote("taken " + id)
 		fallthrough
 	case EndHold, Adopt:
 		st.Pending = without(st.Pending, id)
@@ -250,7 +250,7 @@ func (claim Claim) withoutCommand() Claim {
 // its way. What the rules set there is remembered until the command has landed.
 func (st *step) commanded(id, setting string) {
 	before := st.Persisted.Thermostats[id]
-	if st.neverTold(id, st.Thermostats[id]) {
+	if st.neverReached(id, st.Thermostats[id]) {
 		before.Claim = nil // there is nothing to restore if the command fails
 	}
 	if claim := before.Claim; claim == nil || claim.Mode == "" || setting != "mode" || st.plan.Phase != OffPeak {
@@ -278,7 +278,7 @@ func (st *step) settled(id, setting string, applied bool) {
 	claim := h.Claim.withoutCommand()
 	h.Claim = &claim
 	if applied {
-		h.Claim = h.Claim.but(setting, st.Thermostats[id])
+		h.Claim = h.Claim.owedAfter(setting, st.Thermostats[id])
 	}
 	st.keep(id, h)
 }

@@ -76,7 +76,7 @@ func (st *step) precoolToday(id string) Goal {
 	case claim != nil && claim.Kind == Precool && st.ForecastF == nil:
 		return Precool // it continues after a restart, before there is a forecast
 	case st.ForecastF == nil || st.ForecastDay != st.now.In(st.Settings.Calendar.Location).Format(time.DateOnly):
-		st.say("forecast", NoteProblem, "", "there is no forecast for today: no precooling")
+		st.noteOnce("forecast", NoteProblem, "", "there is no forecast for today: no precooling")
 		return Restore
 	case *st.ForecastF < st.Settings.PrecoolAtF:
 		return Restore
