@@ -9,12 +9,12 @@ import (
 	"powermgr/devices"
 )
 
-// controlScreen is the body of SubmitControlScreenChanges: these nine fields
-// and no others, all of them always, null for what stays as it is.
+// controlScreen is the body of SubmitControlScreenChanges: always all of these nine
+// fields and no others, with null for what stays as it is.
 type controlScreen struct {
 	DeviceID       int64
 	SystemSwitch   *int     // 1 heat, 2 off, 3 cool, 4 automatic
-	HeatSetpoint   *float64 // both set points and both statuses, or none
+	HeatSetpoint   *float64 // both set points and both statuses, or none of them
 	CoolSetpoint   *float64
 	HeatNextPeriod *int // when a hold of status 1 ends, in quarter hours since midnight
 	CoolNextPeriod *int
@@ -23,8 +23,8 @@ type controlScreen struct {
 	FanMode        *int // as in fans
 }
 
-// change is cmd in the portal's words, completed from the screen. The error
-// says why it cannot be.
+// change converts cmd to the portal's terms and completes it from the screen. The error
+// says why that is not possible.
 func (s screen) change(cmd devices.ThermostatCommand, now time.Time, home *time.Location) (controlScreen, error) {
 	whole, err := s.reading.Merge(cmd, now)
 	if err != nil {
@@ -43,13 +43,13 @@ func (s screen) change(cmd devices.ThermostatCommand, now time.Time, home *time.
 	if whole.Hold == nil && whole.CoolSetpoint == nil && whole.HeatSetpoint == nil {
 		return out, nil
 	}
-	status := 2 // a thermostat that knows no holds keeps what it is told
+	status := 2 // a thermostat without holds keeps what it is set to
 	if whole.Hold != nil {
 		switch *whole.Hold {
 		case devices.HoldSchedule:
 			status = 0
 		case devices.HoldTemporary:
-			// The next period is what the portal shows as it, whatever that is.
+			// The end is the start of the next period as the portal shows it.
 			status, out.HeatNextPeriod, out.CoolNextPeriod = 1, still(s.heatEnd, now, home), still(s.coolEnd, now, home)
 		case devices.HoldUntil:
 			end := quarterAt(*whole.HoldUntil, home)
@@ -62,7 +62,7 @@ func (s screen) change(cmd devices.ThermostatCommand, now time.Time, home *time.
 	}
 	out.HeatSetpoint, out.CoolSetpoint = whole.HeatSetpoint, whole.CoolSetpoint
 	if out.HeatSetpoint == nil {
-		out.HeatSetpoint = s.heat // of a device that does not heat, as it stands
+		out.HeatSetpoint = s.heat // of a device that does not heat, as shown
 	}
 	if out.CoolSetpoint == nil {
 		out.CoolSetpoint = s.cool
@@ -70,9 +70,9 @@ func (s screen) change(cmd devices.ThermostatCommand, now time.Time, home *time.
 	return out, nil
 }
 
-// still is the end of a temporary hold, in quarter hours since midnight: the
-// shown one, or the first after it that is not over when the write lands. Nil:
-// the portal shows none.
+// still returns the end of a temporary hold, in quarter hours since midnight: the one
+// that is shown, or the first after it that is not over when the write lands. Nil: the
+// portal shows none.
 func still(end *int, now time.Time, home *time.Location) *int {
 	if end == nil || devices.NextClock(time.Duration(*end)*quarterHour, now, home).Sub(now) >= devices.Landing {
 		return end
@@ -82,14 +82,14 @@ func still(end *int, now time.Time, home *time.Location) *int {
 
 const quarterHour = 15 * time.Minute
 
-// quarterAt is the quarter hour since midnight in which at is.
+// quarterAt returns the quarter hour that at is in, counted from midnight.
 func quarterAt(at time.Time, home *time.Location) int {
 	at = at.In(home)
 	return at.Hour()*4 + at.Minute()/15
 }
 
-// switchTo is the position of the system switch for a mode. A thermostat that
-// is automatic already keeps which of the two automatic positions it is in.
+// switchTo returns the position of the system switch for a mode. A thermostat that is
+// already automatic stays in the same one of the two automatic positions.
 func (s screen) switchTo(mode devices.HVACMode) int {
 	switch mode {
 	case devices.Heat:
@@ -105,19 +105,19 @@ func (s screen) switchTo(mode devices.HVACMode) int {
 	return 4
 }
 
-// A sending is what was last sent to a thermostat. Until the portal shows it,
-// what it shows is not what the next command may build on: the second of two
-// set points sent together would take the first one back. The flights of the rules
-// cannot stand in for it: the portal takes whole changes only, so a command for one set
-// point is completed here, a person's before the rules hear of it, and the rules never
-// see what the portal's other fields were.
+// A sending is what was last sent to a thermostat. Until the portal shows it, the next
+// command must not build on what the portal shows: the second of two set points sent
+// together would undo the first one. The flights of the rules cannot replace it: the
+// portal accepts only complete changes, so a command for one set point is completed
+// here, a person's even before the rules hear of it, and the rules never see what the
+// portal's other fields were.
 type sending struct {
 	at     time.Time
-	before []setting     // what the portal may still show
-	after  controlScreen // all that has been sent over it
+	before []setting     // earlier settings that the portal may still show
+	after  controlScreen // all changes sent since, combined
 }
 
-// setting is what a change can change, as the portal shows it; −1 is null.
+// setting holds the fields that a change can set, as the portal shows them; −1 is null.
 type setting [8]float64
 
 func (d *latest) setting() setting {
@@ -135,13 +135,13 @@ func (d *latest) setting() setting {
 	return s
 }
 
-// pending reports whether a thermostat that shows v may yet take s.
+// pending reports whether s may still land on a thermostat that shows v.
 func (s sending) pending(v setting, now time.Time) bool {
 	return now.Sub(s.at) < devices.ShownWithin && slices.Contains(s.before, v)
 }
 
-// next is s followed by another change, sent at now while the portal showed
-// shown and a command could build on built: the same, or what s leads to.
+// next returns s followed by another change. The change was sent at now, while the
+// portal showed shown, and was built on built: the same as shown, or what s leads to.
 func (s sending) next(shown, built setting, change controlScreen, now time.Time) sending {
 	if !s.pending(shown, now) {
 		return sending{at: now, before: []setting{built}, after: change}
@@ -150,7 +150,7 @@ func (s sending) next(shown, built setting, change controlScreen, now time.Time)
 	return sending{at: now, before: before[max(0, len(before)-8):], after: s.after.and(change)}
 }
 
-// and is b sent after a.
+// and returns the combined effect of a, followed by b.
 func (a controlScreen) and(b controlScreen) controlScreen {
 	a.SystemSwitch = cmp.Or(b.SystemSwitch, a.SystemSwitch)
 	a.FanMode = cmp.Or(b.FanMode, a.FanMode)
@@ -161,7 +161,7 @@ func (a controlScreen) and(b controlScreen) controlScreen {
 	return a
 }
 
-// show puts what was sent where the portal will show it.
+// show writes what was sent to the fields in which the portal will show it.
 func (a controlScreen) show(d *latest) {
 	ui := d.UI
 	put := func(to **float64, v *int) {

@@ -454,7 +454,7 @@ func TestLogOffEndsTheSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.AddCookie(&http.Cookie{Name: authCookie, Value: c.mem.Cookies[authCookie]})
+	req.AddCookie(&http.Cookie{Name: authCookie, Value: c.session.Cookies[authCookie]})
 	res, err := c.http.Do(req)
 	if err != nil {
 		t.Fatal(err)

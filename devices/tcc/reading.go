@@ -10,9 +10,8 @@ import (
 	"powermgr/devices"
 )
 
-// The portal's words, decoded. Every number that decides something is checked
-// here; what cannot be true is refused, so that nothing behind this file meets
-// it.
+// Decodes the portal's answers. Every number that a decision depends on is checked
+// here; impossible ones are refused, so that no code outside this file sees them.
 
 // screen is one thermostat as the portal's control screen shows it.
 type screen struct {
@@ -110,7 +109,7 @@ type fanData struct {
 // The fan modes in the portal's order.
 var fans = [...]devices.Fan{devices.FanAuto, devices.FanOn, devices.FanCirculate, devices.FanSchedule}
 
-// noValue is what the portal writes where it has no temperature or humidity.
+// noValue is what the portal sends in place of an unknown temperature or humidity.
 const noValue = 128
 
 // parse decodes an answer of CheckDataSession.
@@ -122,7 +121,7 @@ func parse(body []byte) (checkData, error) {
 	return raw, nil
 }
 
-// screen is the answer about d, received at now, in the program's words.
+// screen converts the answer about d, received at now, to powermgr's terms.
 func (raw checkData) screen(d device, now time.Time, home *time.Location) (screen, error) {
 	if raw.Success == nil || !bool(*raw.Success) {
 		return screen{}, errors.New("the portal says that it could not ask the thermostat")
@@ -163,7 +162,7 @@ func (raw checkData) screen(d device, now time.Time, home *time.Location) (scree
 	return s, nil
 }
 
-// units is a unit with the step of set points in it.
+// units returns u and the step of set points in that unit.
 func units(u devices.Unit) (devices.Unit, float64) {
 	if u == devices.Celsius {
 		return u, 0.5
@@ -171,7 +170,7 @@ func units(u devices.Unit) (devices.Unit, float64) {
 	return u, 1
 }
 
-// air decodes what is measured.
+// air decodes the measured values.
 func (c *checker) air(ui *uiData, r *devices.ThermostatReading) {
 	if ui.DispTemperatureAvailable.or(true) {
 		r.Temperature = c.temperature("DispTemperature", ui.DispTemperature)
@@ -188,7 +187,7 @@ func (c *checker) air(ui *uiData, r *devices.ThermostatReading) {
 	}
 }
 
-// control decodes what is set.
+// control decodes the settings.
 func (c *checker) control(ui *uiData, s *screen, now time.Time, home *time.Location) {
 	r := &s.reading
 	heats, cools := ui.SwitchHeatAllowed.or(false), ui.SwitchCoolAllowed.or(false)
@@ -240,10 +239,10 @@ func (c *checker) control(ui *uiData, s *screen, now time.Time, home *time.Locat
 	c.hold(ui, s, scheduled, now, home)
 }
 
-// hold decodes why the set points are what they are. The portal has one status
-// for a hold until the next period and for one until a chosen time, and the
-// same field for the end of either; so a status of 1 reads as "until" with its
-// end on a thermostat that takes such holds, and else as "temporary".
+// hold decodes why the set points are what they are. The portal uses the same status
+// for a hold until the next period and for one until a chosen time, and the same field
+// for the end of either. So a status of 1 with an end reads as "until" on a thermostat
+// that accepts such holds, and otherwise as "temporary".
 func (c *checker) hold(ui *uiData, s *screen, scheduled bool, now time.Time, home *time.Location) {
 	r := &s.reading
 	heat := c.whole("StatusHeat", ui.StatusHeat, 0, 3)
@@ -285,7 +284,8 @@ func (c *checker) hold(ui *uiData, s *screen, scheduled bool, now time.Time, hom
 	}
 }
 
-// quarter is a time of day in quarter hours since midnight, if v is one.
+// quarter returns v as a time of day in quarter hours since midnight; nil if v is not
+// one.
 func quarter(v *float64) *int {
 	if v == nil || *v < 0 || *v > 96 || *v != float64(int(*v)) {
 		return nil
@@ -293,8 +293,8 @@ func quarter(v *float64) *int {
 	return new(int(*v))
 }
 
-// number is the number in a field, or nothing for null, false and a field that
-// is not there. Anything else counts as 1: something is going on.
+// number returns the number in a field, or nil for null, false and a missing field.
+// Anything else counts as 1: something is active.
 func number(raw json.RawMessage) *float64 {
 	var v float64
 	switch s := string(raw); {
@@ -306,8 +306,8 @@ func number(raw json.RawMessage) *float64 {
 	return &v
 }
 
-// governing picks the status that counts in a mode, with its end: the stronger
-// one where both do.
+// governing returns the status that counts in a mode, with its end: the stronger one
+// if both count.
 func governing(mode *devices.HVACMode, heat, cool, heatEnd, coolEnd *int) (status, end *int) {
 	switch {
 	case cool == nil, mode != nil && *mode == devices.Heat && heat != nil:
@@ -353,7 +353,7 @@ func (c *checker) fan(f *fanData, has bool, r *devices.ThermostatReading) {
 	}
 }
 
-// action decodes what the equipment does. Some models never say.
+// action decodes what the equipment is doing. Some models never say.
 func (c *checker) action(status *float64, f *fanData, r *devices.ThermostatReading) {
 	n := status
 	if n == nil {
@@ -374,10 +374,10 @@ func (c *checker) action(status *float64, f *fanData, r *devices.ThermostatReadi
 	}
 }
 
-// checker is a devices.Checker that knows the portal's word for no value.
+// checker is a devices.Checker that knows how the portal marks a missing value.
 type checker struct{ devices.Checker }
 
-// temperature lets a possible one pass, and nothing where the portal has none.
+// temperature checks a temperature and returns it; nil if the portal has none.
 func (c *checker) temperature(name string, v *float64) *float64 {
 	if v != nil && *v == noValue {
 		return nil
@@ -385,8 +385,8 @@ func (c *checker) temperature(name string, v *float64) *float64 {
 	return c.Temperature(name, v)
 }
 
-// shown is a temperature that nothing is decided from. One that cannot be is not
-// known, and takes nothing away.
+// shown returns a temperature that no decision depends on. An impossible one counts as
+// unknown, and does not invalidate the reading.
 func (c *checker) shown(v *float64) *float64 {
 	if v == nil || *v == noValue || !c.Unit.Possible(*v) {
 		return nil
@@ -394,8 +394,8 @@ func (c *checker) shown(v *float64) *float64 {
 	return v
 }
 
-// whole lets a whole number within bounds pass; the portal writes some of its
-// whole numbers as 3.0000.
+// whole checks a whole number against bounds and returns it; the portal writes some of
+// its whole numbers as 3.0000.
 func (c *checker) whole(name string, v *float64, lowest, highest int) *int {
 	if v == nil {
 		return nil
@@ -422,7 +422,7 @@ func parseList(body []byte) ([]device, error) {
 	for _, l := range locations {
 		for _, d := range l.Devices {
 			if d.DeviceID <= 0 {
-				continue // it can be neither read nor set; the others can
+				continue // it can be neither read nor set, but the others can
 			}
 			found = append(found, device{id: d.DeviceID, name: devices.Label(d.Name)})
 		}
@@ -430,7 +430,8 @@ func parseList(body []byte) ([]device, error) {
 	return found, nil
 }
 
-// unreadable says where a body stops being what it should be, without quoting it.
+// unreadable returns an error that says where a body is not as expected, without
+// quoting it.
 func unreadable(err error) error {
 	var t *json.UnmarshalTypeError
 	if errors.As(err, &t) && t.Field != "" {

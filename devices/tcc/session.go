@@ -16,7 +16,8 @@ import (
 	"powermgr/devices/cloud"
 )
 
-// What the portal says about a session, in the words it uses.
+// Texts and paths by which the portal tells the state of a session, and what powermgr
+// says about them.
 const (
 	wrongCredentials = "email or password provided is incorrect"
 	tooManyAttempts  = "toomanyattempts"
@@ -26,11 +27,11 @@ const (
 	elsewhere        = "accounts outside North America belong to " + international + ", which this program does not speak"
 )
 
-// oddMost answers in a row that are neither data nor a clear word about the
-// session count as a session that ended without the portal saying so.
-const oddMost = 3
+// maxUnclear is how many consecutive answers that are neither data nor a clear statement
+// about the session count as a session that ended without the portal saying so.
+const maxUnclear = 3
 
-// request is one thing asked inside a session.
+// request is one request inside a session.
 type request struct {
 	method string
 	path   string
@@ -43,20 +44,20 @@ type request struct {
 type verdict int
 
 const (
-	final   verdict = iota // data, or a plain no: the session is as it was
+	final   verdict = iota // data, or a plain refusal: the session is as it was
 	gone                   // not carried out: the session has ended
-	trouble                // the portal is not itself
+	trouble                // the portal is malfunctioning
 )
 
-// call asks r and returns the JSON of the answer. It logs in when there is no
-// session, and once more when the portal says that the session has ended; a
-// change is sent again only when the first one was certainly not carried out.
+// call sends r and returns the JSON of the answer. It logs in when there is no session,
+// and once more when the portal says that the session has ended. A change is sent again
+// only when the first one was certainly not carried out.
 func (c *Client) call(ctx context.Context, op string, r request) ([]byte, error) {
 	for first := true; ; first = false {
-		if left := c.mem.locked(c.now()); left > 0 {
+		if left := c.session.locked(c.now()); left > 0 {
 			return nil, lockedOut(op, left)
 		}
-		if c.mem.Cookies[authCookie] == "" {
+		if c.session.Cookies[authCookie] == "" {
 			if err := c.login(ctx); err != nil {
 				return nil, err
 			}
@@ -70,17 +71,17 @@ func (c *Client) call(ctx context.Context, op string, r request) ([]byte, error)
 		case final:
 			return body, err
 		case trouble:
-			if c.odd++; c.odd < oddMost || r.write {
+			if c.unclear++; c.unclear < maxUnclear || r.write {
 				return nil, err
 			}
 		}
 		if !first {
 			return nil, err
 		}
-		c.odd = 0
-		if wait := c.mem.wait(c.now()); wait > 0 {
-			// The cookie stays, and the next call tries it: it may have been the
-			// portal's fault, not the session's.
+		c.unclear = 0
+		if wait := c.session.wait(c.now()); wait > 0 {
+			// The cookie stays, and the next call tries it: the fault may have been
+			// the portal's, not the session's.
 			return nil, failure(op, devices.Unreachable, fmt.Errorf("the session seems to have ended, and the next log-in has to wait %s", wait.Round(time.Second)))
 		}
 		if err := c.login(ctx); err != nil {
@@ -89,7 +90,7 @@ func (c *Client) call(ctx context.Context, op string, r request) ([]byte, error)
 	}
 }
 
-// send makes the exchange and keeps the cookies of the answer.
+// send sends r and stores the cookies of the answer.
 func (c *Client) send(ctx context.Context, op string, r request) (cloud.Reply, error) {
 	req, err := c.request(ctx, r.method, r.path, r.query, bytes.NewReader(r.body))
 	if err != nil {
@@ -121,17 +122,17 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 		return nil, err
 	}
 	req.Header.Set("Accept", "*/*")
-	req.Header.Set("X-Requested-With", "XMLHttpRequest") // else a dead session is a redirect
+	req.Header.Set("X-Requested-With", "XMLHttpRequest") // otherwise the answer to an ended session is a redirect
 	req.Header.Set("User-Agent", "powermgr")
-	for name, value := range c.mem.Cookies {
+	for name, value := range c.session.Cookies {
 		req.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
 	return req, nil
 }
 
-// storeCookies keeps the cookies of an answer and reports whether any changed. Their
-// expiry is not looked at: the portal writes one that is malformed, and says
-// that a session has ended with an empty value.
+// storeCookies stores the cookies of an answer and reports whether any changed. It
+// ignores their expiry: the portal sends a malformed one, and signals the end of a
+// session by an empty value.
 func (c *Client) storeCookies(h http.Header) bool {
 	changed := false
 	for _, line := range h.Values("Set-Cookie") {
@@ -139,15 +140,15 @@ func (c *Client) storeCookies(h http.Header) bool {
 		if err != nil {
 			continue
 		}
-		if c.mem.setCookie(ck.Name, ck.Value) {
+		if c.session.setCookie(ck.Name, ck.Value) {
 			changed = true
 		}
 	}
 	return changed
 }
 
-// judge sorts an answer. With final the body is JSON, or err says what the
-// portal has against the request.
+// judge classifies an answer. With final, the body is JSON, or err says why the portal
+// refuses the request.
 func (c *Client) judge(op string, r request, reply cloud.Reply) ([]byte, verdict, error) {
 	unreachable := func(format string, args ...any) *devices.Error {
 		e := failure(op, devices.Unreachable, fmt.Errorf(format, args...))
@@ -187,8 +188,8 @@ func (c *Client) judge(op string, r request, reply cloud.Reply) ([]byte, verdict
 	return nil, final, e
 }
 
-// redirected is where an answer sends a browser, in lower case: by its header,
-// or as {"Redirect": "/portal/…"} instead of data. Empty: nowhere.
+// redirected returns where an answer redirects a browser to, in lower case: by its
+// header, or as {"Redirect": "/portal/…"} instead of data. Empty: nowhere.
 func redirected(r cloud.Reply) string {
 	if r.Status >= 300 && r.Status < 400 {
 		return strings.ToLower(r.Header.Get("Location"))
@@ -200,10 +201,10 @@ func redirected(r cloud.Reply) string {
 	return strings.ToLower(body.Redirect)
 }
 
-// settled notes that the portal gave data.
+// settled records that the portal answered with data.
 func (c *Client) settled() {
-	c.odd = 0
-	if c.mem.settle() {
+	c.unclear = 0
+	if c.session.settle() {
 		c.denied = false
 		c.keep()
 	}
@@ -211,7 +212,7 @@ func (c *Client) settled() {
 
 func isJSON(r cloud.Reply) bool {
 	text := bytes.TrimSpace(r.Body)
-	// Some answers call themselves application/octet-stream, so the body is looked at as well.
+	// Some answers claim to be application/octet-stream, so the body is checked as well.
 	return !strings.Contains(r.Header.Get("Content-Type"), "html") && len(text) > 0 && (text[0] == '{' || text[0] == '[')
 }
 
@@ -221,27 +222,27 @@ func isErrorPage(body []byte) bool {
 	return bytes.Contains(body, []byte("Unexpected Error")) || bytes.Contains(body, []byte("aspxerrorpath"))
 }
 
-// login opens a session, if one may be opened now. That it is tried is on disk
-// before it is sent, so that no crash loop can try more often.
+// login opens a session, if that is allowed now. The attempt is recorded on disk before
+// it is sent, so that a crash loop cannot try more often.
 func (c *Client) login(ctx context.Context) error {
 	const op = "log in"
 	now := c.now()
 	if c.denied {
 		return c.refused(op)
 	}
-	if wait := c.mem.wait(now); wait > 0 {
+	if wait := c.session.wait(now); wait > 0 {
 		e := failure(op, devices.Unreachable, fmt.Errorf("the next log-in has to wait %s, or the portal would lock the account", wait.Round(time.Second)))
 		e.RetryAfter = wait
 		return e
 	}
-	before := c.mem
-	c.mem.try(now)
+	before := c.session
+	c.session.try(now)
 	if err := c.save(); err != nil {
 		c.complain(err)
-		// Without the file only the life of this process shows that ten minutes have passed.
+		// Without the file, only the age of this process shows that ten minutes have passed.
 		if lived := now.Sub(c.started); lived < loginEvery {
-			c.mem.Logins--
-			c.mem.NextLogin = c.started.Add(loginEvery)
+			c.session.Logins--
+			c.session.NextLogin = c.started.Add(loginEvery)
 			e := failure(op, devices.Unreachable, fmt.Errorf("the session file cannot be written, so the log-in waits %s: make its directory writable", (loginEvery-lived).Round(time.Second)))
 			e.RetryAfter = loginEvery - lived
 			return e
@@ -250,7 +251,7 @@ func (c *Client) login(ctx context.Context) error {
 	return c.through(ctx, op, func(ctx context.Context) error {
 		sent, err := c.submitLogin(ctx, op)
 		if !sent {
-			c.mem = before // the portal has seen nothing of it
+			c.session = before // nothing has reached the portal
 		}
 		c.keep()
 		if err == nil {
@@ -260,9 +261,9 @@ func (c *Client) login(ctx context.Context) error {
 	})
 }
 
-// through takes work to its end though its caller may go before: a session
-// that is opened and then not taken could not be opened again for a while.
-// Nobody else has a turn before it has ended.
+// through runs work to its end even if the caller stops waiting: a session that was
+// opened but not stored could not be opened again for a while. The mutex stays locked
+// until work has ended.
 func (c *Client) through(ctx context.Context, op string, work func(context.Context) error) error {
 	ended := make(chan struct{})
 	var err error
@@ -281,8 +282,8 @@ func (c *Client) through(ctx context.Context, op string, work func(context.Conte
 	}
 }
 
-// submitLogin takes the two steps of a log-in. It reports whether the portal can have
-// seen it: one whose connection was never made costs nothing.
+// submitLogin sends the two requests of a log-in. It reports whether they may have
+// reached the portal: an attempt without a connection does not count.
 func (c *Client) submitLogin(ctx context.Context, op string) (sent bool, err error) {
 	form := url.Values{"timeOffset": {"480"}, "UserName": {c.username}, "Password": {c.password.Reveal()}, "RememberMe": {"false"}}
 	req, err := c.request(ctx, http.MethodPost, "/portal", nil, strings.NewReader(form.Encode()))
@@ -293,7 +294,8 @@ func (c *Client) submitLogin(ctx context.Context, op string) (sent bool, err err
 	if sent, err = c.loginStep(op, req); err != nil {
 		return sent, err
 	}
-	// The portal shows only now whether it means it: it may take the cookie back.
+	// Only this answer shows whether the session is valid: the portal may clear the
+	// cookie again.
 	req, err = c.request(ctx, http.MethodGet, "/portal", nil, nil)
 	if err != nil {
 		return true, failure(op, devices.Refused, errors.New("the address of the portal is not valid"))
@@ -315,7 +317,7 @@ func (c *Client) loginStep(op string, req *http.Request) (sent bool, err error) 
 	return true, c.entered(op, reply)
 }
 
-// entered looks for a session in the answer to one step of a log-in.
+// entered checks the answer to one step of a log-in for a session.
 func (c *Client) entered(op string, reply cloud.Reply) error {
 	c.storeCookies(reply.Header)
 	to := strings.ToLower(reply.Header.Get("Location"))
@@ -331,38 +333,39 @@ func (c *Client) entered(op string, reply cloud.Reply) error {
 		return c.deny(op, "the portal says that the e-mail address or the password is incorrect: correct honeywell.username and honeywell.password, and restart; "+elsewhere)
 	case redirect && strings.Contains(to, "/error"):
 		return failure(op, devices.Unreachable, errors.New("the portal answered the log-in with its page for mishaps"))
-	case reply.Status == http.StatusUnauthorized || reply.Status == http.StatusForbidden, c.mem.Cookies[authCookie] == "" && (reply.Status == http.StatusOK || redirect):
+	case reply.Status == http.StatusUnauthorized || reply.Status == http.StatusForbidden, c.session.Cookies[authCookie] == "" && (reply.Status == http.StatusOK || redirect):
 		return c.null(op, reply)
 	case reply.Status != http.StatusOK && !redirect:
 		e := cloud.StatusError(vendor, op, reply, false, "")
-		e.Kind = devices.Unreachable // what a log-in is answered says nothing of a thermostat
+		e.Kind = devices.Unreachable // the answer to a log-in says nothing about a thermostat
 		return e
 	}
 	return nil
 }
 
-// null notes a log-in that was answered without a session, which means that
-// the site is down or that it has had enough. The second one in a row is taken
-// for a lock-out.
+// null records a log-in that was answered without a session, which means that the site
+// is down or that there were too many log-ins. The second one in a row counts as a
+// lock-out.
 func (c *Client) null(op string, reply cloud.Reply) error {
-	c.mem.setCookie(authCookie, "")
-	c.mem.Nulls++
-	if c.mem.Nulls >= 2 {
+	c.session.setCookie(authCookie, "")
+	c.session.Nulls++
+	if c.session.Nulls >= 2 {
 		return c.lockOut(op, reply)
 	}
 	e := failure(op, devices.Unreachable, errors.New("the portal gave no session: it may be down, or tired of log-ins"))
 	if bytes.Contains(reply.Body, []byte(international)) {
 		e.Err = fmt.Errorf("%w; %s", e.Err, elsewhere)
 	}
-	e.RetryAfter = c.mem.wait(c.now())
+	e.RetryAfter = c.session.wait(c.now())
 	return e
 }
 
-// lockOut notes that the portal is to be left alone, longer each time.
+// lockOut records a lock-out: nothing may be sent to the portal for a while, longer
+// each time.
 func (c *Client) lockOut(op string, reply cloud.Reply) error {
-	c.mem.lock(c.now(), cloud.RetryAfter(reply.Header))
+	c.session.lock(c.now(), cloud.RetryAfter(reply.Header))
 	c.keep()
-	return lockedOut(op, c.mem.locked(c.now()))
+	return lockedOut(op, c.session.locked(c.now()))
 }
 
 func lockedOut(op string, left time.Duration) error {
@@ -371,19 +374,19 @@ func lockedOut(op string, left time.Duration) error {
 	return e
 }
 
-// deny notes that these credentials are not to be tried again.
+// deny records that these credentials must not be tried again.
 func (c *Client) deny(op, why string) error {
-	c.mem.setCookie(authCookie, "")
+	c.session.setCookie(authCookie, "")
 	mark, err := refuse(c.username, c.password, why)
 	if err != nil {
 		return failure(op, devices.Unauthorized, err)
 	}
-	c.mem.Refused, c.denied = mark, true
+	c.session.Refused, c.denied = mark, true
 	return c.refused(op)
 }
 
 func (c *Client) refused(op string) error {
-	why := c.mem.Refused.Why
+	why := c.session.Refused.Why
 	if c.file != "" {
 		why += "; to try the same ones again, remove " + c.file + " and restart"
 	}

@@ -16,17 +16,17 @@ import (
 	"powermgr/devices/durable"
 )
 
-// What is remembered about log-ins, in memory and in the session file. The
-// file is written when a log-in is about to be tried, when its outcome is
-// known, and when the portal renews the cookie, that at most twice an hour:
-// an SD card does not notice.
+// What is stored about log-ins, in memory and in the session file. The file is written
+// when a log-in is about to be tried, when its outcome is known, and when the portal
+// renews the cookie, the latter at most twice an hour: too rarely to wear out an SD
+// card.
 
 const (
-	loginEvery  = 10 * time.Minute // never two log-ins closer than this
-	loginAtMost = time.Hour        // what log-ins without any data grow to
-	lockFirst   = 15 * time.Minute // the first lock-out, then twice as long each time
+	loginEvery  = 10 * time.Minute // the shortest time between two log-ins
+	loginAtMost = time.Hour        // the longest wait between log-ins that lead to no data
+	lockFirst   = 15 * time.Minute // the first lock-out; each further one is twice as long
 	lockAtMost  = 24 * time.Hour
-	renewEvery  = 30 * time.Minute // writes of a merely renewed cookie
+	renewEvery  = 30 * time.Minute // between writes of a cookie that was only renewed
 
 	maxCookies = 16
 	maxFile    = 64 << 10
@@ -35,29 +35,29 @@ const (
 
 // sessionFile is the content of the session file.
 type sessionFile struct {
-	Host     string            `json:"host"` // the session is this portal's
+	Host     string            `json:"host"` // of the portal that the session belongs to
 	Username string            `json:"username"`
 	Cookies  map[string]string `json:"cookies,omitempty"`
 
-	NextLogin   time.Time `json:"next_login,omitzero"`   // no log-in before
-	Logins      int       `json:"logins,omitempty"`      // tried since the portal last gave data
-	Nulls       int       `json:"nulls,omitempty"`       // of them in a row, answered without a session
-	LockedUntil time.Time `json:"locked_until,omitzero"` // nothing at all before
-	Lockouts    int       `json:"lockouts,omitempty"`    // since the portal last gave data
+	NextLogin   time.Time `json:"next_login,omitzero"`   // no log-in before this
+	Logins      int       `json:"logins,omitempty"`      // attempts since the portal last answered with data
+	Nulls       int       `json:"nulls,omitempty"`       // consecutive log-ins answered without a session
+	LockedUntil time.Time `json:"locked_until,omitzero"` // no request at all before this
+	Lockouts    int       `json:"lockouts,omitempty"`    // since the portal last answered with data
 
 	Refused *refusal `json:"refused,omitempty"`
 }
 
-// refusal marks credentials that the portal has refused, so that they are not
-// tried again and changed ones are. Key is PBKDF2 of the credentials: the file
-// gives no password away.
+// refusal identifies credentials that the portal has refused, so that they are not
+// tried again, while changed ones are. Key is PBKDF2 of the credentials: the file does
+// not reveal the password.
 type refusal struct {
 	Salt []byte `json:"salt"`
 	Key  []byte `json:"key"`
 	Why  string `json:"why"`
 }
 
-const pbkdf2Rounds = 100_000 // rounds of PBKDF2; a tenth of a second on a Raspberry Pi, once a start
+const pbkdf2Rounds = 100_000 // a tenth of a second on a Raspberry Pi, once per start
 
 func refuse(username string, password devices.Secret, why string) (*refusal, error) {
 	salt := make([]byte, 16)
@@ -78,13 +78,13 @@ func stretched(username string, password devices.Secret, salt []byte) ([]byte, e
 	return pbkdf2.Key(sha256.New, username+"\x00"+password.Reveal(), salt, pbkdf2Rounds, sha256.Size)
 }
 
-// wait is how long no log-in may be tried, at most an hour from now: a time
-// further off was written by a clock that has been set back since.
+// wait returns how long no log-in may be tried, at most an hour from now: a later time
+// was written by a clock that has been set back since.
 func (m *sessionFile) wait(now time.Time) time.Duration {
 	return m.until(&m.NextLogin, now, loginAtMost, loginEvery)
 }
 
-// locked is how long the portal is to be left alone altogether.
+// locked returns how long no request at all may be sent to the portal.
 func (m *sessionFile) locked(now time.Time) time.Duration {
 	return m.until(&m.LockedUntil, now, lockAtMost, lockFirst)
 }
@@ -96,20 +96,21 @@ func (m *sessionFile) until(at *time.Time, now time.Time, most, instead time.Dur
 	return max(0, at.Sub(now))
 }
 
-// try notes a log-in that is about to be sent.
+// try records a log-in that is about to be sent.
 func (m *sessionFile) try(now time.Time) {
 	m.Cookies = nil
 	m.Logins = min(m.Logins+1, 100)
 	m.NextLogin = now.Add(grown(loginEvery, m.Logins, loginAtMost))
 }
 
-// lock notes that the portal has locked powermgr out; asked is what it said, or 0.
+// lock records that the portal has locked powermgr out; asked is the wait that the
+// portal asked for, or 0.
 func (m *sessionFile) lock(now time.Time, asked time.Duration) {
 	m.Lockouts = min(m.Lockouts+1, 100)
 	m.LockedUntil = now.Add(min(max(asked, grown(lockFirst, m.Lockouts, lockAtMost)), lockAtMost))
 }
 
-// settle notes that the portal gave data, and reports whether that changed
+// settle records that the portal answered with data, and reports whether that changed
 // anything.
 func (m *sessionFile) settle() bool {
 	worth := m.Logins > 0 || m.Nulls > 0 || m.Lockouts > 0 || m.Refused != nil
@@ -117,7 +118,7 @@ func (m *sessionFile) settle() bool {
 	return worth
 }
 
-// grown doubles first with every time after the first, up to most.
+// grown returns first, doubled for each of times after the first, but at most most.
 func grown(first time.Duration, times int, most time.Duration) time.Duration {
 	for ; times > 1 && first < most; times-- {
 		first *= 2
@@ -125,8 +126,8 @@ func grown(first time.Duration, times int, most time.Duration) time.Duration {
 	return min(first, most)
 }
 
-// setCookie keeps a cookie or, when its value is empty, forgets it. It reports
-// whether anything changed.
+// setCookie stores a cookie, or deletes it if its value is empty. It reports whether
+// anything changed.
 func (m *sessionFile) setCookie(name, value string) bool {
 	old, had := m.Cookies[name]
 	switch {
@@ -143,9 +144,9 @@ func (m *sessionFile) setCookie(name, value string) bool {
 	return true
 }
 
-// parseMemory reads a session file. What cannot be true is an error, so that
-// a damaged file is never taken for permission to log in.
-func parseMemory(b []byte) (sessionFile, error) {
+// parseSession decodes a session file. Impossible values are an error, so that a
+// damaged file never counts as permission to log in.
+func parseSession(b []byte) (sessionFile, error) {
 	var m sessionFile
 	if err := json.Unmarshal(b, &m); err != nil {
 		return sessionFile{}, errors.New("not a session file")
@@ -156,20 +157,20 @@ func parseMemory(b []byte) (sessionFile, error) {
 	return m, nil
 }
 
-// recall reads the session file. One that is not there is a first start; one
-// that cannot be read counts as a log-in just tried.
+// recall loads the session file. If there is none, this is the first start; one that
+// cannot be read counts as a log-in that was just tried.
 func (c *Client) recall() {
 	fresh := sessionFile{Host: c.base.Host, Username: c.username}
-	c.mem = fresh
+	c.session = fresh
 	if c.file == "" {
 		return
 	}
-	m, err := readMemory(c.file)
+	m, err := readSession(c.file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return
 	case err != nil:
-		c.mem.NextLogin = c.now().Add(loginEvery)
+		c.session.NextLogin = c.now().Add(loginEvery)
 		c.log.Warn("the session file cannot be used; the next log-in waits", "file", c.file, "reason", err.Error(), "wait", loginEvery)
 		if err := c.save(); err != nil {
 			c.complain(err)
@@ -177,14 +178,14 @@ func (c *Client) recall() {
 		return
 	}
 	if m.Host != c.base.Host || m.Username != c.username {
-		// Another account: its session must not go there, its limits stay.
+		// Another account: the session must not be sent for it, but the limits still apply.
 		m.Cookies, m.Refused, m.Host, m.Username = nil, nil, fresh.Host, fresh.Username
 	}
-	c.mem = m
+	c.session = m
 	c.denied = m.Refused.is(c.username, c.password)
 }
 
-func readMemory(path string) (sessionFile, error) {
+func readSession(path string) (sessionFile, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return sessionFile{}, err
@@ -196,7 +197,7 @@ func readMemory(path string) (sessionFile, error) {
 	if err != nil {
 		return sessionFile{}, err
 	}
-	return parseMemory(b)
+	return parseSession(b)
 }
 
 // save writes the session file, synced.
@@ -204,7 +205,7 @@ func (c *Client) save() error {
 	if c.file == "" {
 		return nil
 	}
-	b, err := json.MarshalIndent(c.mem, "", "  ")
+	b, err := json.MarshalIndent(c.session, "", "  ")
 	if err == nil {
 		err = durable.Replace(c.file, append(b, '\n'), 0o600)
 	}
@@ -215,7 +216,7 @@ func (c *Client) save() error {
 	return nil
 }
 
-// complain says once that the session file cannot be written.
+// complain logs once that the session file cannot be written.
 func (c *Client) complain(err error) {
 	if !c.unsaved {
 		c.log.Warn("the session file cannot be written: a restart would have to log in again", "file", c.file, "reason", err.Error())
@@ -223,7 +224,7 @@ func (c *Client) complain(err error) {
 	c.unsaved = true
 }
 
-// keep writes the session file and only says when that is not possible.
+// keep writes the session file, and only logs a failure.
 func (c *Client) keep() {
 	if err := c.save(); err != nil {
 		c.complain(err)

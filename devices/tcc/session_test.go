@@ -369,7 +369,7 @@ func TestAttemptIsOnDiskBeforeItIsSent(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if seen, err = parseMemory(b); err != nil {
+			if seen, err = parseSession(b); err != nil {
 				t.Error(err)
 			}
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -589,7 +589,7 @@ func TestLockOutGrowsAndOutlivesARestart(t *testing.T) {
 	h.now = h.now.Add(24 * time.Hour)
 	h.reads(h.start())
 	b, _ := os.ReadFile(h.file)
-	if m, err := parseMemory(b); err != nil || m.Lockouts != 0 || m.Logins != 0 {
+	if m, err := parseSession(b); err != nil || m.Lockouts != 0 || m.Logins != 0 {
 		t.Errorf("after data the file still has %+v, %v", m, err)
 	}
 }
@@ -1104,7 +1104,7 @@ func FuzzSessionFile(f *testing.F) {
 	f.Add([]byte(`{"host":"h","cookies":{"a":"b"},"next_login":"2026-07-15T12:00:00Z","logins":3,"refused":{"salt":"AAAA","key":"AAAA","why":"x"}}`))
 	f.Add([]byte(`{"next_login":"9999-12-31T23:59:59Z","locked_until":"0001-01-01T00:00:00Z","lockouts":9223372036854775807}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := parseMemory(b)
+		m, err := parseSession(b)
 		if err != nil {
 			return
 		}

@@ -40,30 +40,30 @@ const (
 
 	timeout       = 30 * time.Second // of one request
 	listEvery     = 24 * time.Hour   // thermostats are seldom added
-	listAgain     = time.Hour        // after a new list could not be had
-	listAtSoonest = 10 * time.Minute // after a name that is not in the list
-	pages         = 4                // of the device list, as the public clients ask
+	listAgain     = time.Hour        // after a new list could not be read
+	listAtSoonest = 10 * time.Minute // between lists, when a name is not in the list
+	pages         = 4                // of the device list, as many as the public clients request
 	maxDevices    = 64
 )
 
-// Options say which account to use.
+// Options describe the account to use.
 type Options struct {
 	BaseURL  string         // empty: DefaultBaseURL. Without TLS only on loopback
 	Username string         // the e-mail address of the account; required
 	Password devices.Secret // required
 
-	// SessionFile keeps the cookie and the times of log-ins, mode 0600, over
-	// restarts and reboots. Empty: nothing is kept, and every start logs in.
+	// SessionFile stores the cookie and the times of log-ins, mode 0600, across
+	// restarts and reboots. Empty: nothing is stored, and every start logs in.
 	SessionFile string
 
-	Location *time.Location   // of the home: holds end at a time of day. nil: time.Local
-	HTTP     *http.Client     // nil: one of its own. Its cookie jar and its redirect policy are not used
+	Location *time.Location   // of the home, because holds end at a time of day; nil: time.Local
+	HTTP     *http.Client     // nil: the client makes its own. Its cookie jar and its redirect policy are not used
 	Now      func() time.Time // nil: time.Now
-	Log      *slog.Logger     // nil: silence
+	Log      *slog.Logger     // nil: no logging
 }
 
-// Client is one account. Its methods may be called from several goroutines;
-// the portal is asked one thing at a time.
+// Client is a client for one account. Its methods may be called from several
+// goroutines; it sends one request at a time to the portal.
 type Client struct {
 	base     *url.URL
 	username string
@@ -75,24 +75,24 @@ type Client struct {
 	file     string
 	started  time.Time
 
-	turn chan struct{} // held by the call that uses what follows
+	mutex chan struct{} // of capacity 1; whoever fills it may use the fields below
 
-	after    <-chan struct{} // who has the turn next waits for it: a log-in whose caller is gone; nil: there is none
+	after    <-chan struct{} // closed at the end of a log-in whose caller is gone; the next caller waits for it; nil: there is none
 	recalled bool            // the session file has been read
-	renewed  bool            // the file has older cookies
-	mem      sessionFile
-	denied   bool // mem.Refused is about the present credentials
-	unsaved  bool // the last attempt to write the file did not succeed
+	renewed  bool            // the cookies are newer than those in the file
+	session  sessionFile
+	denied   bool // session.Refused applies to the current credentials
+	unsaved  bool // the last attempt to write the file failed
 	savedAt  time.Time
-	odd      int // answers in a row that were neither data nor a clear refusal
+	unclear  int // consecutive answers that were neither data nor a clear refusal
 	counter  int64
 	devices  []device
 	listedAt time.Time
-	listed   atomic.Pointer[[]string] // the ids of devices, for those without the turn
+	listed   atomic.Pointer[[]string] // the ids of devices, for readers that do not hold mutex
 	sent     map[int64]sending
-	seen     map[int64]*cloud.Known[checkData] // what the portal last said of each
-	limit    cloud.ReadLimit                   // of reads that commands went on without
-	problems devices.KnownProblems             // of those left out at present
+	seen     map[int64]*cloud.Known[checkData] // the portal's last answer about each
+	limit    cloud.ReadLimit                   // on reads, for commands that did without one
+	problems devices.KnownProblems             // of the thermostats that are currently left out
 }
 
 type device struct {
@@ -103,8 +103,9 @@ type device struct {
 
 func (d device) vendorID() string { return strconv.FormatInt(d.id, 10) }
 
-// New returns a client for the account. It reads no file and sends nothing:
-// another client of the same account may still be at work. The error names the option that cannot be used.
+// New returns a client for the account. It reads no file and sends nothing, because
+// another client of the same account may still be running. The error names the invalid
+// option.
 func New(o Options) (*Client, error) {
 	if o.BaseURL == "" {
 		o.BaseURL = DefaultBaseURL
@@ -121,7 +122,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		base: base, username: strings.TrimSpace(o.Username), password: o.Password,
 		location: o.Location, now: o.Now, log: o.Log, file: o.SessionFile,
-		turn: make(chan struct{}, 1), sent: map[int64]sending{}, seen: map[int64]*cloud.Known[checkData]{},
+		mutex: make(chan struct{}, 1), sent: map[int64]sending{}, seen: map[int64]*cloud.Known[checkData]{},
 	}
 	if c.location == nil {
 		c.location = time.Local
@@ -136,7 +137,7 @@ func New(o Options) (*Client, error) {
 	if o.HTTP != nil {
 		client = *o.HTTP
 	}
-	client.Jar = nil // the portal's cookie is malformed; session.go keeps it
+	client.Jar = nil // the portal's cookie is malformed; session.go handles it
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.http = &client
 	c.started = c.now()
@@ -144,14 +145,14 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the use of the client. It waits, until ctx ends, for the answer of
-// a log-in that has left, and keeps the session as it is now: without it the
-// next start would have to log in, and might not be allowed to yet.
+// Close ends the use of the client. It waits, until ctx ends, for the answer to a
+// log-in that has been sent, and saves the current session: without it the next start
+// would have to log in, and might not be allowed to yet.
 func (c *Client) Close(ctx context.Context) error {
 	if err := c.enter(ctx); err != nil {
 		return fmt.Errorf("tcc: the answer to a log-in is still to come: the next one has to wait %s", loginEvery)
 	}
-	// Nobody has a turn any more.
+	// mutex is never released, so that nobody can use the client any more.
 	if !c.renewed {
 		return nil
 	}
@@ -161,9 +162,9 @@ func (c *Client) Close(ctx context.Context) error {
 	return nil
 }
 
-// Read asks for every thermostat of the account. One whose answer makes no
-// sense is left out, said once, and the others are read all the same; only
-// when there is no other is the answer Nonsense. Errors are *devices.Error.
+// Read reads every thermostat of the account. A thermostat whose answer makes no sense
+// is left out and logged once, and the others are still read; the error is Nonsense
+// only when no other is left. Errors are *devices.Error.
 func (c *Client) Read(ctx context.Context) ([]devices.ThermostatReading, error) {
 	if err := c.limit.Err(c.now()); err != nil {
 		return nil, err
@@ -181,7 +182,7 @@ func (c *Client) Read(ctx context.Context) ([]devices.ThermostatReading, error) 
 			s.reading.Nameplate.Page = c.page(s.reading.VendorID)
 			readings = append(readings, s.reading)
 		case devices.KindOf(err) != devices.Nonsense:
-			return readings, err // the portal, not this thermostat: the next would fare the same
+			return readings, err // the cause is the portal, not this thermostat: the next one would fail too
 		case first == nil:
 			first = err
 		}
@@ -192,11 +193,11 @@ func (c *Client) Read(ctx context.Context) ([]devices.ThermostatReading, error) 
 	return readings, first
 }
 
-// Apply carries out cmd on the thermostat whose ThermostatReading.ID is id: it
-// reads, completes the command and writes the whole. The portal queues the
-// write; a reading shows it seconds to a minute later. Errors are
-// *devices.Error: Refused says what could be sent instead, and MaybeDone that
-// a reading has to tell.
+// Apply carries out cmd on the thermostat whose ThermostatReading.ID is id: it reads
+// the thermostat, completes the command from what it shows, and sends all of it. The
+// portal queues the write; a reading shows it seconds to a minute later. Errors are
+// *devices.Error: Refused says what could be sent instead, and MaybeDone means that
+// only a reading can show the outcome.
 func (c *Client) Apply(ctx context.Context, id string, cmd devices.ThermostatCommand) error {
 	if err := c.enter(ctx); err != nil {
 		return err
@@ -228,7 +229,7 @@ func (c *Client) Apply(ctx context.Context, id string, cmd devices.ThermostatCom
 	}
 	if err := c.submit(ctx, change); err != nil {
 		if devices.KindOf(err) != devices.Refused {
-			delete(c.sent, d.id) // whether it was taken is not known, so a reading counts again
+			delete(c.sent, d.id) // it is unknown whether the portal accepted it, so only readings count from here
 		}
 		return err
 	}
@@ -236,7 +237,7 @@ func (c *Client) Apply(ctx context.Context, id string, cmd devices.ThermostatCom
 	return nil
 }
 
-// all returns the thermostats of the account, from the list of the day.
+// all returns the thermostats of the account, from a list that is at most a day old.
 func (c *Client) all(ctx context.Context) ([]device, error) {
 	if err := c.enter(ctx); err != nil {
 		return nil, err
@@ -253,8 +254,8 @@ func (c *Client) all(ctx context.Context) ([]device, error) {
 	return slices.Clone(c.devices), nil
 }
 
-// Listed is which thermostats the portal's last list had; not sure before there
-// was one, and of a list that was cut.
+// Listed returns the ids of the thermostats in the portal's last list. sure is false
+// before the first list, and for a list that was truncated.
 func (c *Client) Listed() (ids []string, sure bool) {
 	if last := c.listed.Load(); last != nil {
 		return *last, len(*last) < maxDevices
@@ -262,8 +263,8 @@ func (c *Client) Listed() (ids []string, sure bool) {
 	return nil, false
 }
 
-// lookAt asks for one thermostat in a turn of its own, so that a command does
-// not wait for a whole poll.
+// lookAt reads one thermostat and holds the mutex only for that, so that a command does
+// not have to wait for a whole poll.
 func (c *Client) lookAt(ctx context.Context, d device) (screen, error) {
 	if err := c.enter(ctx); err != nil {
 		return screen{}, err
@@ -282,7 +283,7 @@ func (c *Client) logProblem(d device, err error) {
 		if devices.KindOf(err) != devices.Nonsense {
 			return
 		}
-		wrong = "nonsense" // whatever it is this time
+		wrong = "nonsense" // the same text for every reason, so that it is logged once
 	}
 	if !c.problems.Changed(d.vendorID(), wrong) {
 		return
@@ -294,10 +295,10 @@ func (c *Client) logProblem(d device, err error) {
 	}
 }
 
-// enter waits for the client's turn.
+// enter locks the client's mutex, and loads the session file the first time.
 func (c *Client) enter(ctx context.Context) error {
 	select {
-	case c.turn <- struct{}{}:
+	case c.mutex <- struct{}{}:
 	case <-ctx.Done():
 		return failure("wait for an earlier request", devices.Unreachable, ctx.Err())
 	}
@@ -308,22 +309,22 @@ func (c *Client) enter(ctx context.Context) error {
 	return nil
 }
 
-// leave gives the turn to the next one, after a log-in that still goes on.
+// leave unlocks the mutex, but not before a log-in that is still in progress has ended.
 func (c *Client) leave() {
 	after := c.after
 	c.after = nil
 	if after == nil {
-		<-c.turn
+		<-c.mutex
 		return
 	}
 	go func() {
 		<-after
-		<-c.turn
+		<-c.mutex
 	}()
 }
 
-// find returns the thermostat named id, asking for the list again when it is
-// not in it, at most every ten minutes.
+// find returns the thermostat with this id. If it is not in the list, find reads the
+// list again, at most every ten minutes.
 func (c *Client) find(ctx context.Context, id string) (device, error) {
 	is := func(d device) bool { return devices.TopicID(d.vendorID()) == id }
 	i := slices.IndexFunc(c.devices, is)
@@ -344,8 +345,8 @@ func (c *Client) find(ctx context.Context, id string) (device, error) {
 	return c.devices[i], nil
 }
 
-// list asks for the thermostats of all locations. The list there was stays
-// when the portal does not give a new one.
+// list reads the list of the thermostats at all locations. If that fails, the old list
+// stays.
 func (c *Client) list(ctx context.Context) error {
 	const op = "list the thermostats"
 	var found []device
@@ -390,7 +391,7 @@ func (c *Client) list(ctx context.Context) error {
 	return nil
 }
 
-// look asks for one thermostat.
+// look reads one thermostat.
 func (c *Client) look(ctx context.Context, d device) (screen, error) {
 	raw, err := c.check(ctx, d)
 	if err != nil {
@@ -406,8 +407,9 @@ func (c *Client) look(ctx context.Context, d device) (screen, error) {
 	return s, nil
 }
 
-// checkFor asks for the thermostat of a command. What has to go back does not
-// wait for hours until the portal takes reads again: then the last answer does.
+// checkFor reads the thermostat that a command is for. A command that restores a
+// setting does not wait for hours until the portal accepts reads again: it uses the
+// last answer instead.
 func (c *Client) checkFor(ctx context.Context, d device, cmd devices.ThermostatCommand) (checkData, error) {
 	var last checkData
 	known := false
@@ -428,7 +430,7 @@ func (c *Client) checkFor(ctx context.Context, d device, cmd devices.ThermostatC
 	return raw, err
 }
 
-// check asks for one thermostat and returns the answer in the portal's words.
+// check reads one thermostat and returns the answer in the portal's terms.
 func (c *Client) check(ctx context.Context, d device) (checkData, error) {
 	c.counter++
 	body, err := c.call(ctx, opRead, request{
@@ -448,8 +450,8 @@ func (c *Client) check(ctx context.Context, d device) (checkData, error) {
 	return raw, nil
 }
 
-// submit sends the change. The portal answers {"success":1}; any other success
-// is a refusal, and an answer without one says nothing.
+// submit sends the change. The portal answers {"success":1}; any other value of success
+// is a refusal, and an answer without the field leaves the outcome open.
 func (c *Client) submit(ctx context.Context, change controlScreen) error {
 	body, err := json.Marshal(change)
 	if err != nil {
@@ -482,8 +484,8 @@ func failure(op string, kind devices.Kind, err error) *devices.Error {
 	return &devices.Error{Vendor: vendor, Op: op, Kind: kind, Err: err}
 }
 
-// page is the address of a thermostat's own page of the portal, where its owner
-// sets it.
+// page returns the address of the portal's page for a thermostat, where its owner sets
+// it.
 func (c *Client) page(id string) string {
 	return c.base.JoinPath("portal", "Device", "Control", id).String()
 }
