@@ -2,7 +2,6 @@ package health
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -32,11 +31,12 @@ func (w *Watcher) early(now time.Time) (all []Fault) {
 	if !w.peak {
 		return nil
 	}
-	for _, key := range slices.Sorted(maps.Keys(w.signs)) {
-		if g := w.signs[key]; !g.earlyAt.IsZero() && !now.Before(g.earlyAt) && now.Before(g.faultAt) {
+	for _, g := range w.signs {
+		if !g.earlyAt.IsZero() && !now.Before(g.earlyAt) && now.Before(g.faultAt) {
 			all = append(all, g.Fault)
 		}
 	}
+	slices.SortFunc(all, func(a, b Fault) int { return strings.Compare(a.Key, b.Key) })
 	return all
 }
 

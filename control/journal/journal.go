@@ -242,9 +242,18 @@ func (j *Journal) Adopt(e Entry) (out Entry, ok bool) {
 // already. It returns the newest entry; fresh says that it is a new one, for
 // the topic, which it is even if it cannot be written.
 func (j *Journal) Save(k rules.Persisted, generation uint64) (e Entry, fresh bool, err error) {
-	if j.stored && j.safe != nil && (j.safe.Same(k) || reflect.DeepEqual(j.safe, &k)) {
-		j.safe = &k
+	if j.stored && j.safe != nil && j.safe.Same(k) {
 		return j.last, false, nil // as nearly always
+	}
+	return j.save(k, generation)
+}
+
+// save is Save of what may have changed. It keeps k, and so is no part of Save, which is
+// called at each step.
+func (j *Journal) save(k rules.Persisted, generation uint64) (e Entry, fresh bool, err error) {
+	if j.stored && j.safe != nil && reflect.DeepEqual(j.safe, &k) {
+		j.safe = &k
+		return j.last, false, nil
 	}
 	if j.writer == "" {
 		j.writer = j.Node + "/" + strconv.FormatInt(j.Now().UnixNano(), 36)

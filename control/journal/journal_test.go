@@ -206,3 +206,18 @@ func readAgain(t *testing.T, e journal.Entry) {
 		t.Fatalf("%v: %s", err, b)
 	}
 }
+
+// Each step of the rules asks for a save, and nearly none has anything new.
+func TestASaveOfNothingNewAllocatesNothing(t *testing.T) {
+	j := &journal.Journal{Disk: journal.File{Path: filepath.Join(t.TempDir(), "journal.json")}, Node: "a", Now: time.Now}
+	k := rules.Persisted{HomeRecord: rules.HomeRecord{Latched: []int{60}}, Battery: rules.BatteryRecord{Mode: "autonomous"}}
+	save := func() {
+		if _, _, err := j.Save(k, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save()
+	if n := testing.AllocsPerRun(100, save); n > 0 || j.Writes() != 1 {
+		t.Errorf("%g allocations, %d writes", n, j.Writes())
+	}
+}
