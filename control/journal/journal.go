@@ -1,9 +1,9 @@
-// Package journal keeps what must survive a crash, a reboot and a change of
-// node: one small file of records, replaced as a whole and synced before any
-// write to a device that it would have to undo. It is written only when its
-// content changes. Every record has the version of its last change, and journals
-// of two nodes come together record by record. A file that cannot be read is set
-// aside and survived.
+// Package journal stores what must survive a crash, a reboot and a change of node: one
+// small file of records, which is replaced as a whole and synced before any write to a
+// device that it would have to undo. It is written only when its content changes. Every
+// record has the version of its last change, and the journals of two nodes are merged
+// record by record. A file that cannot be read is set aside, and the program continues
+// without it.
 package journal
 
 import (
@@ -23,16 +23,17 @@ import (
 	"powermgr/devices/durable"
 )
 
-// Format is the version of the format that is written. Versions 1 and 2 are read too. A file of a later version is set aside: it may
-// hold what this program would not restore.
+// Format is the version of the format that is written. Versions 1 and 2 can be read too.
+// A file of a later version is set aside: it may contain something that this program
+// would not restore.
 const Format = 3
 
-// MaxSize is the longest journal that is read, in bytes; a real one has a few
+// MaxSize is the longest journal that is read, in bytes; a typical one has a few
 // thousand.
 const MaxSize = 1 << 20
 
-// MostGeneration is the highest generation that is believed: nobody has been
-// told to be active that often, and there has to be one more.
+// MostGeneration is the highest generation that is accepted: no node has been told to
+// become active that often, and there has to be room for one more.
 const MostGeneration = 1 << 52
 
 // An Entry is a whole journal.
@@ -44,12 +45,13 @@ type Entry struct {
 	SavedAt    time.Time `json:"saved_at"`
 	Records
 
-	// What the node that publishes it on its topic is. The file does not say.
-	Alone  bool `json:"alone,omitempty"`   // none of a pair
-	DryRun bool `json:"dry_run,omitempty"` // it commands nothing
+	// What is known of the node that publishes the journal on its topic. The file does
+	// not contain this.
+	Alone  bool `json:"alone,omitempty"`   // the node is not part of a pair
+	DryRun bool `json:"dry_run,omitempty"` // the node commands nothing
 }
 
-// Join is what both journals know, as of the later save.
+// Join returns what both journals know, with the node and time of the later save.
 func (e Entry) Join(o Entry) Entry {
 	if later := cmp.Or(o.SavedAt.Compare(e.SavedAt), cmp.Compare(o.Node, e.Node)); later > 0 {
 		e, o = o, e
@@ -60,13 +62,13 @@ func (e Entry) Join(o Entry) Entry {
 	}
 }
 
-// Encode writes e as it stands in the file and on the topic.
+// Encode returns e as it is stored in the file and published on the topic.
 func Encode(e Entry) ([]byte, error) {
 	e.Format = Format
 	return json.Marshal(e)
 }
 
-// Decode reads an entry. Errors say why it cannot be used.
+// Decode parses an entry. Its errors say why the entry cannot be used.
 func Decode(b []byte) (Entry, error) {
 	var head struct {
 		Format int `json:"version"`
@@ -104,8 +106,8 @@ func Decode(b []byte) (Entry, error) {
 	return e, nil
 }
 
-// plausible refuses times that no clock has shown, not even one that was never
-// set: they could not be written again, or sums of them.
+// plausible refuses times that no clock has ever shown, not even one that was never set:
+// such times, or sums of them, could not be written again.
 func plausible(v reflect.Value) error {
 	if t, ok := v.Interface().(time.Time); ok {
 		if y := t.Year(); !t.IsZero() && (y < 1969 || y > 2999) {
@@ -121,11 +123,11 @@ func plausible(v reflect.Value) error {
 	return nil
 }
 
-// A Disk is where the journal is kept.
+// A Disk is where the journal is stored.
 type Disk interface {
-	Read() ([]byte, error)     // fs.ErrNotExist when there is none
-	Write(b []byte) error      // safe against a power cut when it returns
-	SetAside() (string, error) // out of the way; says where to
+	Read() ([]byte, error)     // fs.ErrNotExist if there is none
+	Write(b []byte) error      // safe from a power failure once it returns
+	SetAside() (string, error) // moves the file out of the way; says where to
 }
 
 // File is a Disk on the file system.
@@ -148,31 +150,31 @@ func (f File) Read() ([]byte, error) {
 // Write replaces the file.
 func (f File) Write(b []byte) error { return durable.Replace(f.Path, b, 0o640) }
 
-// SetAside renames the file; an earlier one set aside is replaced, so that a
-// loop of restarts fills no disk.
+// SetAside renames the file. It replaces an earlier one that was set aside, so that a
+// restart loop does not fill the disk.
 func (f File) SetAside() (string, error) {
 	aside := f.Path + ".unusable"
 	return aside, os.Rename(f.Path, aside)
 }
 
-// Journal is one node's journal.
+// Journal is the journal of one node.
 type Journal struct {
 	Disk Disk
-	// Peer is where the other node's journal is copied to. Nil: nowhere.
+	// Peer is where a copy of the other node's journal is stored. Nil: nowhere.
 	Peer Disk
 	Node string
 	Now  func() time.Time
 
 	last   Entry            // all that is known
-	writer string           // of this life's saves; empty: there is none yet
+	writer string           // of the saves of this process; empty: there are none yet
 	stored bool             // last is on the disk
-	told   bool             // last was given to the caller of Save
-	safe   *rules.Persisted // what was saved last; nil: unknown
+	told   bool             // last was returned to the caller of Save
+	safe   *rules.Persisted // what was last saved; nil: unknown
 	writes int
 }
 
-// Load reads the journal. found is false when there is none that can be used;
-// the error then says what was wrong with the one that is there.
+// Load reads the journal. found is false if there is no usable one; if there is an
+// unusable one, the error says what is wrong with it.
 func (j *Journal) Load() (e Entry, found bool, err error) {
 	b, err := j.Disk.Read()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -181,7 +183,7 @@ func (j *Journal) Load() (e Entry, found bool, err error) {
 	switch {
 	case err == nil:
 		e, err = Decode(b)
-	case !errors.Is(err, fs.ErrPermission): // one that may not be read is somebody's all the same: a save would replace it
+	case !errors.Is(err, fs.ErrPermission): // a file without permission to read it is still somebody's: a save would replace it
 		return Entry{}, false, fmt.Errorf("journal: %w", err)
 	}
 	if err != nil {
@@ -195,8 +197,7 @@ func (j *Journal) Load() (e Entry, found bool, err error) {
 	return e, true, nil
 }
 
-// Try writes what was read once more, to find out whether the disk can be
-// written.
+// Try writes once more what was read, to find out whether the disk is writable.
 func (j *Journal) Try() error {
 	whole, err := Encode(j.last)
 	if err == nil {
@@ -209,8 +210,8 @@ func (j *Journal) Try() error {
 	return nil
 }
 
-// Reread takes in the copy of the other node's journal, if there is one that says
-// something new. One that cannot be read is left alone: the next copy replaces it.
+// Reread merges the copy of the other node's journal, if there is one with anything new.
+// A copy that cannot be read is left alone: the next copy replaces it.
 func (j *Journal) Reread() (Entry, bool) {
 	if j.Peer == nil {
 		return Entry{}, false
@@ -226,9 +227,8 @@ func (j *Journal) Reread() (Entry, bool) {
 	return j.Adopt(e)
 }
 
-// Adopt takes in an entry that came from elsewhere, such as the retained one of the
-// other node, record by record. It returns what is to go on from; ok is false when that
-// is nothing new.
+// Adopt merges an entry from elsewhere, such as the retained one of the other node,
+// record by record. It returns what to continue from; ok is false if that is nothing new.
 func (j *Journal) Adopt(e Entry) (out Entry, ok bool) {
 	joined := j.last.Join(e)
 	ok = !joined.same(j.last.Records)
@@ -238,18 +238,18 @@ func (j *Journal) Adopt(e Entry) (out Entry, ok bool) {
 	return joined, ok
 }
 
-// Save makes k safe under generation. It does nothing when k is what is safe
-// already. It returns the newest entry; fresh says that it is a new one, for
-// the topic, which it is even if it cannot be written.
+// Save stores k under generation. It does nothing if k is stored already. It returns the
+// newest entry; fresh says that the entry is new and should be published, which it should
+// be even if it cannot be written.
 func (j *Journal) Save(k rules.Persisted, generation uint64) (e Entry, fresh bool, err error) {
 	if j.stored && j.safe != nil && j.safe.Same(k) {
-		return j.last, false, nil // as nearly always
+		return j.last, false, nil // this is nearly always the case
 	}
 	return j.save(k, generation)
 }
 
-// save is Save of what may have changed. It keeps k, and so is no part of Save, which is
-// called at each step.
+// save is Save for records that may have changed. It keeps a pointer to k, so it is
+// separate from Save, which is called at every step.
 func (j *Journal) save(k rules.Persisted, generation uint64) (e Entry, fresh bool, err error) {
 	if j.stored && j.safe != nil && reflect.DeepEqual(j.safe, &k) {
 		j.safe = &k
@@ -285,5 +285,5 @@ func (j *Journal) save(k rules.Persisted, generation uint64) (e Entry, fresh boo
 	return j.last, fresh, nil
 }
 
-// Writes is how often the journal was written.
+// Writes returns how often the journal was written.
 func (j *Journal) Writes() int { return j.writes }

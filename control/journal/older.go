@@ -11,13 +11,13 @@ import (
 )
 
 // Journals of versions 1 and 2. In both, a reserve that was asked for was a number, the
-// last write to a thermostat was not among its flights, and what was in doubt about the
-// devices was in the home's record. A doubt about a thermostat that has no record of its
-// own is left out: the next reading shows the same again.
+// last write to a thermostat was not among its flights, and doubts about the devices were
+// in the home's record. A doubt about a thermostat that has no record is dropped: the
+// next reading shows the same again.
 
-// version1 reads a journal of version 1, which had one version for all of it: that of the
-// last save. A node that goes on from it has the same records as one that reads it twice,
-// from the disk and from the broker.
+// version1 parses a journal of version 1, which had a single version for everything: that
+// of the last save. A node that continues from it has the same records as one that reads
+// it twice, from the disk and from the broker.
 func version1(b []byte) (Entry, error) {
 	var old struct {
 		Node       string    `json:"node"`
@@ -45,7 +45,7 @@ func version1(b []byte) (Entry, error) {
 		kept.Thermostats[id] = h.now(doubts[id])
 	}
 	writer := cmp.Or(old.Node, "unknown")
-	// The sequence could be another node's, of a journal that had been adopted.
+	// The sequence could be another node's, from a journal that had been adopted.
 	own := cmp.Or(old.Knows[writer], old.Sequence, 1)
 	records, err := Records{Knows: old.Knows}.changed(kept, Version{old.Generation, own, writer})
 	return Entry{
@@ -54,7 +54,7 @@ func version1(b []byte) (Entry, error) {
 	}, err
 }
 
-// version2 reads a journal of version 2.
+// version2 parses a journal of version 2.
 func version2(b []byte) (Entry, error) {
 	var old struct {
 		Entry
@@ -90,7 +90,7 @@ type home2 struct {
 	Doubts map[string]rules.Doubt `json:"doubts"`
 }
 
-// now are the records of a device as this version has them, with what was in doubt.
+// now converts the records of a device to the current version and adds its doubt.
 func now[T any, O interface{ now(doubt rules.Doubt) T }](old []Record[O], doubt rules.Doubt) (records []Record[T]) {
 	for _, r := range old {
 		records = append(records, Record[T]{r.Version, r.Value.now(doubt)})

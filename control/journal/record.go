@@ -12,13 +12,13 @@ import (
 	"powermgr/control/rules"
 )
 
-// A Version says which change made a record what it is: the generation of the pair,
-// the number of the save, and the process that made it.
+// A Version says which change produced a record: the generation of the pair, the number
+// of the save, and the process that made it.
 type Version struct {
 	Generation uint64 `json:"generation"`
 	Sequence   uint64 `json:"sequence"`
-	// Writer is the node, and when its process first saved, so that two lives of one
-	// node never write the same version twice. In version 1 it was the node alone.
+	// Writer is the node and the time when its process first saved, so that two processes
+	// of one node never write the same version. In version 1 it was only the node.
 	Writer string `json:"writer"`
 }
 
@@ -28,31 +28,32 @@ func (v Version) compare(o Version) int {
 	return cmp.Or(cmp.Compare(v.Generation, o.Generation), cmp.Compare(v.Sequence, o.Sequence), cmp.Compare(v.Writer, o.Writer))
 }
 
-// A Record is what one change made of the home's words, the battery or a thermostat.
+// A Record is the home's record, or that of the battery or a thermostat, as one change
+// left it.
 type Record[T any] struct {
 	Version Version `json:"version"`
 	Value   T       `json:"value"`
 }
 
-// Records are all that a journal knows. There is usually one record of each thing, and
-// none of a thing that nothing is kept about. Of changes by nodes that did not know of
-// each other all are there, the highest version first, until the next change makes one
-// of them.
+// Records are everything that a journal knows. There is usually one record of each thing,
+// and none of a thing about which nothing is stored. If nodes that did not know of each
+// other have changed the same thing, all their records are there, highest version first,
+// until the next change makes them one.
 type Records struct {
 	Home        []Record[rules.HomeRecord]                  `json:"home,omitempty"`
 	Battery     []Record[rules.BatteryRecord]               `json:"battery,omitempty"`
 	Thermostats map[string][]Record[rules.ThermostatRecord] `json:"thermostats,omitempty"`
-	// Knows is the last save of each writer that is known here. What it covers, and is
-	// not among the records, has been replaced.
+	// Knows is the last known save of each writer. A record that it covers but that is
+	// not in the journal has been replaced.
 	Knows map[string]uint64 `json:"knows,omitempty"`
 }
 
-// knows reports whether a change is known here, or what has replaced it.
+// knows reports whether a change, or what has replaced it, is known here.
 func (r Records) knows(v Version) bool { return r.Knows[v.Writer] >= v.Sequence }
 
-// Join is what both know. It is the same in whichever order, and however often, any
-// number of journals come together: every change that something has replaced is gone,
-// and every other one is there.
+// Join returns what both know. The result does not depend on the order in which any
+// number of journals are joined, nor on how often: every change that has been replaced is
+// gone, and every other one is there.
 func (r Records) Join(o Records) Records {
 	all := Records{
 		Home:        join(r.Home, o.Home, r.knows, o.knows),
@@ -76,7 +77,7 @@ func (r Records) Join(o Records) Records {
 	return all
 }
 
-// join are the records of one thing in two journals that nothing has replaced.
+// join returns the records of one thing in two journals that have not been replaced.
 func join[T any](a, b []Record[T], aKnows, bKnows func(Version) bool) []Record[T] {
 	var all []Record[T]
 	for _, r := range a {
@@ -97,7 +98,7 @@ func has[T any](records []Record[T], v Version) bool {
 	return slices.ContainsFunc(records, func(r Record[T]) bool { return r.Version == v })
 }
 
-// Persisted is what the rules go on from.
+// Persisted returns what the rules continue from.
 func (r Records) Persisted() rules.Persisted {
 	k := rules.Persisted{HomeRecord: united(r.Home), Battery: united(r.Battery)}
 	for id, records := range r.Thermostats {
@@ -109,8 +110,8 @@ func (r Records) Persisted() rules.Persisted {
 	return k
 }
 
-// united is the record of the highest version, with what the others say that it cannot
-// know. Where there is none it is empty.
+// united returns the record with the highest version, plus what the others say that it
+// cannot know. Without records it is empty.
 func united[T interface{ With(other T) T }](records []Record[T]) (out T) {
 	for i, r := range records {
 		if i == 0 {
@@ -122,8 +123,8 @@ func united[T interface{ With(other T) T }](records []Record[T]) (out T) {
 	return out
 }
 
-// changed are the records of k, a save of a version: those that are as they were, and
-// new ones.
+// changed returns the records after saving k with a version: those that are unchanged,
+// and new ones.
 func (r Records) changed(k rules.Persisted, v Version) (Records, error) {
 	next := Records{Thermostats: make(map[string][]Record[rules.ThermostatRecord], len(k.Thermostats)), Knows: r.Knows}
 	var err error
@@ -154,11 +155,11 @@ func (r Records) changed(k rules.Persisted, v Version) (Records, error) {
 	return next, nil
 }
 
-// changed is the record of one thing at a save of a version. Records of nodes that did
-// not know of each other stay as they are for as long as nothing changes: both nodes make
-// the same of them, and need not tell each other.
+// changed returns the records of one thing after a save with a version. Records of nodes
+// that did not know of each other stay as they are as long as nothing changes: both nodes
+// derive the same from them, and need not tell each other.
 func changed[T interface{ With(other T) T }](records []Record[T], value T, v Version) ([]Record[T], error) {
-	// Times that went through JSON differ in memory and not in meaning.
+	// Times that went through JSON differ in memory but not in meaning.
 	was, err := json.Marshal(united(records))
 	if err != nil {
 		return records, err
@@ -169,12 +170,11 @@ func changed[T interface{ With(other T) T }](records []Record[T], value T, v Ver
 	return []Record[T]{{v, value}}, nil
 }
 
-// maxWriters bounds what is known of writers: far more lives than journals are old that
-// may still come.
+// maxWriters limits how many writers are remembered: far more processes than can have
+// started within the age of any journal that may still arrive.
 const maxWriters = 32
 
-// forget leaves out the writers whose saves are the longest ago, but for those of a
-// record.
+// forget removes the writers with the oldest saves, except those of a record.
 func (r Records) forget() {
 	if len(r.Knows) <= maxWriters {
 		return
@@ -210,7 +210,7 @@ func sameVersions[T any](a, b []Record[T]) bool {
 	return slices.EqualFunc(a, b, func(a, b Record[T]) bool { return a.Version == b.Version })
 }
 
-// check refuses records that no save can have made.
+// check refuses records that no save can have produced.
 func (r Records) check() error {
 	if err := check(r.Home, r.knows); err != nil {
 		return err

@@ -5,7 +5,7 @@ import "time"
 // Comfort is the plan for the thermostats around a peak: how far to cool below their
 // set points, how long before the peak to begin, and how far to set them back in it.
 type Comfort struct {
-	// Planned is false where the fixed rule is to decide; Reason then says why.
+	// Planned is false if the fixed rule decides; Reason then says why.
 	Planned     bool        `json:"planned"`
 	Reason      string      `json:"reason"`
 	PeakStart   time.Time   `json:"peak_start,omitzero"`
@@ -13,7 +13,7 @@ type Comfort struct {
 	PrecoolF    float64     `json:"precool_f"`
 	LeadMinutes int         `json:"lead_minutes"`
 	SetbackF    float64     `json:"setback_f"`
-	Candidates  []Candidate `json:"candidates,omitempty"` // the best first
+	Candidates  []Candidate `json:"candidates,omitempty"` // best first
 }
 
 // A Candidate is one way to set the thermostats around a peak.
@@ -21,8 +21,8 @@ type Candidate struct {
 	PrecoolF    float64 `json:"precool_f"`
 	LeadMinutes int     `json:"lead_minutes"`
 	SetbackF    float64 `json:"setback_f"`
-	// Cost is what the time ahead costs with it, in the currency: the bill, with
-	// the weight on kWh of expensive hours and on degrees away from the set points.
+	// Cost is what the time ahead would cost with it, in the currency: the bill, plus
+	// weights on the kWh of expensive hours and on the degrees away from the set points.
 	Cost float64 `json:"cost"`
 }
 

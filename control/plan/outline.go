@@ -18,7 +18,7 @@ type Plan struct {
 	Expected *Expected `json:"expected"`
 	// Thermostats is what is planned for them; nil: there are none to control.
 	Thermostats *Comfort  `json:"thermostats"`
-	PeakStart   time.Time `json:"peak_start,omitzero"` // of the expensive hours that run or come next
+	PeakStart   time.Time `json:"peak_start,omitzero"` // of the current or next expensive hours
 	PeakEnd     time.Time `json:"peak_end,omitzero"`
 	Slots       []Ahead   `json:"slots"`
 }
@@ -26,13 +26,13 @@ type Plan struct {
 // Known is what a plan was made from.
 type Known struct {
 	HistoryDays   int     `json:"history_days"`
-	Courses       int     `json:"courses"` // ways in which the time ahead may go
+	Courses       int     `json:"courses"` // possible courses of the time ahead
 	ChargePercent float64 `json:"charge_percent"`
 	CapacityKWh   float64 `json:"capacity_kwh"`
 	PowerKW       float64 `json:"power_kw"`
-	GridChargeKW  float64 `json:"grid_charge_kw"` // 0: it does not fill from the grid
-	Prices        string  `json:"prices"`         // where they come from: config, tesla, mqtt
-	Weather       string  `json:"weather"`        // whose forecast the sun goes by; empty: past days alone
+	GridChargeKW  float64 `json:"grid_charge_kw"` // 0: it does not charge from the grid
+	Prices        string  `json:"prices"`         // their source: config, tesla, mqtt
+	Weather       string  `json:"weather"`        // the source of the forecast used for the sun; empty: past days only
 
 }
 
@@ -59,7 +59,7 @@ type Ahead struct {
 	Charge    float64   `json:"charge_percent"` // at its beginning
 	Load      float64   `json:"load_kwh"`
 	Sun       float64   `json:"sun_kwh"`
-	Grid      float64   `json:"grid_kwh"` // negative: fed in
+	Grid      float64   `json:"grid_kwh"` // negative: exported
 	Price     float64   `json:"price"`
 	Expensive bool      `json:"expensive"`
 	Reason    string    `json:"reason"`
@@ -68,8 +68,8 @@ type Ahead struct {
 // A Fixed rule has one reserve in expensive hours and one at other times, in percent.
 type Fixed struct{ Peak, OffPeak int }
 
-// Reserves are what control/state says of a rule. Nil: it is an earlier version's, which
-// did not say it.
+// Reserves are what control/state says of a rule. Nil: an earlier version published it,
+// which did not say it.
 type Reserves struct {
 	Peak    *int `json:"peak_reserve_percent"`
 	OffPeak *int `json:"off_peak_reserve_percent"`
@@ -85,14 +85,14 @@ func (f Fixed) at(s Slot) int {
 // An Outlook is what a plan is compared with, and the time zone of its reasons.
 type Outlook struct {
 	Rule  Fixed
-	Alone int // reserve of a battery that is left alone, percent
+	Alone int // the reserve of a battery that is left alone, percent
 	Zone  *time.Location
 	Now   Question // of the first slot
 }
 
-// Outline returns what the values lead to, slot by slot. A later slot is decided as it
-// looks now; when it comes, more is known. The reserve is at most that of the rule: the
-// rules allow no more.
+// Outline returns what the values lead to, slot by slot. Later slots are decided with
+// what is known now; when they come, more will be known. The reserve is at most that of
+// the rule: the rules allow no more.
 func (v *Values) Outline(o Outlook) (slots []Ahead, e Expected) {
 	n, capacity := len(v.in.Slots), v.in.Battery.CapacityKWh
 	most := Fixed{max(o.Rule.Peak, v.in.Options.MinReserve), max(o.Rule.OffPeak, v.in.Options.MinReserve)}
@@ -179,7 +179,7 @@ func (v *Values) finish(stored []float64, o *Outcome) {
 
 func round(v, steps float64) float64 { return math.Round(v*steps) / steps }
 
-// A stretch is a range of slots, without its end. Empty: there are none.
+// A stretch is a range of slots, excluding its end. Empty: there are none.
 type stretch struct{ from, to int }
 
 func (s stretch) has(t int) bool { return s.from <= t && t < s.to }

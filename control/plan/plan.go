@@ -43,7 +43,7 @@ type Inputs struct {
 	After []float64
 }
 
-// How far and how finely it looks ahead.
+// How far and how finely a plan looks ahead.
 const (
 	Length  = 30 * time.Minute // of a slot
 	Horizon = 72               // slots
@@ -52,17 +52,17 @@ const (
 const usualLevels = 45
 
 // leftWorth is the value of the energy left at the end, as a share of the lowest price:
-// it saves buying that, but not before it is needed.
+// it saves buying that energy, but not before it is needed.
 const leftWorth = 0.9
 
-// A Values has the value of each charge at each time, for each course. It is kept
-// between plans, and asked again with what is known by then.
+// A Values has the value of each charge at each time, for each course. It is kept between
+// plans, and asked again as more becomes known.
 type Values struct {
 	in     Inputs
 	weight []float64   // of each course
 	net    [][]float64 // load less sun, of each slot and course
-	buy    []float64   // price with the weight on it, of each slot
-	most   []float64   // of those after each slot
+	buy    []float64   // price including the weight, of each slot
+	most   []float64   // the highest of buy after each slot
 	step   battery.Slot
 	levels int
 	cost   [][]float64 // from each slot on, of each level and course
@@ -71,7 +71,7 @@ type Values struct {
 // ErrNothing says that there is nothing to plan with.
 var ErrNothing = errors.New("a plan needs slots, courses for each of them, and a battery")
 
-// Solve calculates the value of each charge, backwards from the end.
+// Solve calculates the value of each charge, backward from the end.
 func Solve(in Inputs) (*Values, error) {
 	if len(in.Slots) == 0 || len(in.Courses) == 0 || in.Battery.CapacityKWh <= 0 || in.Length <= 0 {
 		return nil, ErrNothing
@@ -101,7 +101,7 @@ func (v *Values) back(t int) []float64 {
 	k := len(v.weight)
 	cost := make([]float64, v.levels*k)
 	best, try := make([]float64, k), make([]float64, k)
-	worth := 4 // of the choices
+	worth := 4 // how many of the choices to try
 	if !v.fillable(t) {
 		worth = 2
 	}
@@ -113,7 +113,7 @@ func (v *Values) back(t int) []float64 {
 		for n, reserve := range choices[:worth] {
 			held := v.step.Under(stored, reserve)
 			if n > 0 && held == last {
-				continue // it comes to the same
+				continue // the result would be the same
 			}
 			last = held
 			if c := v.expect(t, held, v.net[t], try); c < lowest-1e-9 {
@@ -161,7 +161,7 @@ func prepare(in Inputs) *Values {
 func (v *Values) left() []float64 {
 	cheap := math.Inf(1)
 	for _, s := range v.in.Slots {
-		if s.Import >= 0 { // an hour that pays for being drawn from is no price to buy at later
+		if s.Import >= 0 { // a negative price is not one to expect when buying later
 			cheap = min(cheap, s.Import)
 		}
 	}
@@ -183,7 +183,7 @@ func (v *Values) stored(i int) float64 {
 	return float64(i) * v.in.Battery.CapacityKWh / float64(v.levels-1)
 }
 
-// Tesla keeps no reserve between these two; percent.
+// A Powerwall keeps no reserve between these two, in percent.
 const (
 	highest = 80
 	full    = 100

@@ -10,43 +10,43 @@ import (
 // Step is the length of a sample.
 const Step = 30 * time.Minute
 
-// A Sample is a half hour of one zone: means. NaN is unknown.
+// A Sample is the means of a half hour in one zone. NaN is unknown.
 type Sample struct {
 	Start    time.Time
 	IndoorC  float64
 	OutdoorC float64
-	SunKW    float64 // what the panels give: how much sun there is
-	Cools    float64 // share of the time in which it was cooled, 0–1
+	SunKW    float64 // output of the panels, as a measure of how much sun there is
+	Cools    float64 // share of the time in which the zone was cooled, 0–1
 	Heats    float64
-	HomeKW   float64 // what the whole home draws
+	HomeKW   float64 // power of the whole home
 }
 
 // A Model is how one zone warms and cools, in °C and hours.
 type Model struct {
-	Outdoors  float64       `json:"outdoors_per_hour"` // of the difference to the outdoors
-	Mass      float64       `json:"mass_per_hour"`     // of the difference to the walls
+	Outdoors  float64       `json:"outdoors_per_hour"` // of the difference from the outdoors
+	Mass      float64       `json:"mass_per_hour"`     // of the difference from the walls
 	Lag       time.Duration `json:"lag"`               // of the walls
 	Sun       float64       `json:"sun_c_per_kwh"`
-	Gain      float64       `json:"gain_c_per_hour"`    // by people and what they use
-	Cooling   float64       `json:"cooling_c_per_hour"` // while it is cooled; below 0, and 0 if it never was
+	Gain      float64       `json:"gain_c_per_hour"`    // from people and what they use
+	Cooling   float64       `json:"cooling_c_per_hour"` // while it is cooled; below 0, or 0 if it never was
 	Heating   float64       `json:"heating_c_per_hour"` // while it is heated; 0: it never was
-	Explained float64       `json:"explained"`          // share of the run time's ups and downs
+	Explained float64       `json:"explained"`          // share of the variation of the run time
 }
 
-// What a fit takes.
+// What a fit requires.
 const (
 	minSamples     = 5 * 48 // five days
-	minRun         = 0.02   // share of the time in which equipment ran, for its effect to be known
+	minRun         = 0.02   // share of the time in which equipment has to have run for its effect to be known
 	LeastExplained = 0.5    // of the run time; a model that explains less is refused
 	block          = 4      // half hours over which run time is compared
 )
 
-// ErrTooYoung says that too little of a zone is known.
+// ErrTooYoung says that too little is known about a zone.
 var ErrTooYoung = errors.New("fewer than five days of it are known")
 
 var errContradicts = errors.New("its readings contradict how heat flows")
 
-// lags are those that are tried.
+// lags are the lags that are tried.
 var lags = []time.Duration{2 * time.Hour, 4 * time.Hour, 8 * time.Hour, 16 * time.Hour, 32 * time.Hour}
 
 // Fit finds the model of a zone in its samples, oldest first. Its errors say why there
@@ -76,7 +76,7 @@ func Fit(samples []Sample) (Model, error) {
 	return best, nil
 }
 
-// Walls is the temperature of the walls after the samples.
+// Walls returns the temperature of the walls after the samples.
 func (m Model) Walls(samples []Sample) float64 {
 	mass := walls(samples, m.Lag)
 	if len(mass) == 0 {
@@ -85,8 +85,8 @@ func (m Model) Walls(samples []Sample) float64 {
 	return mass[len(mass)-1]
 }
 
-// walls is the temperature of the walls at each sample: that of the air, which it
-// follows with a lag.
+// walls returns the temperature of the walls at each sample: it follows that of the air
+// with a lag.
 func walls(samples []Sample, lag time.Duration) []float64 {
 	out := make([]float64, len(samples))
 	at := math.NaN()
@@ -104,16 +104,17 @@ func walls(samples []Sample, lag time.Duration) []float64 {
 	return out
 }
 
-// A change is what went on in an hour around a sample: the air moved by so much, in °C
-// an hour, and these are what moved it.
+// A change is what happened in the hour around a sample: how fast the air temperature
+// changed, in °C per hour, and what caused it.
 type change struct {
 	of, outdoors, mass, sun, ran, ranElse float64
 }
 
-// changes are those of the samples in which equipment of one kind ran or none did.
+// changes returns the changes around the samples in which equipment of one kind ran or
+// none did.
 func changes(samples []Sample, lag time.Duration, ran, ranElse func(Sample) float64) (all []change) {
 	mass := walls(samples, lag)
-	settled := int(2*lag/Step) + 1 // until then the walls are not known
+	settled := int(2*lag/Step) + 1 // until then the temperature of the walls is not known
 	for i := settled; i+1 < len(samples); i++ {
 		a, b, c := samples[i-1], samples[i], samples[i+1]
 		mid := func(of func(Sample) float64) float64 { return of(a)/4 + of(b)/2 + of(c)/4 }
@@ -133,9 +134,9 @@ func changes(samples []Sample, lag time.Duration, ran, ranElse func(Sample) floa
 func cools(s Sample) float64 { return s.Cools }
 func heats(s Sample) float64 { return s.Heats }
 
-// fit is the best model with that lag. What is fitted is the run time, since what is
-// read of it is known least: a thermostat is asked every five minutes, and compressors
-// come and go within ten. It is of one kind of equipment: that which ran longer.
+// fit returns the best model with that lag. What is fitted is the run time, since it is
+// the least precise: a thermostat is read every five minutes, and compressors switch on
+// and off within ten. The model is of one kind of equipment, the one that ran longer.
 func fit(samples []Sample, lag time.Duration) (m Model, err error) {
 	cooled, heated := 0.0, 0.0
 	for _, s := range samples {
@@ -169,8 +170,8 @@ func fit(samples []Sample, lag time.Duration) (m Model, err error) {
 	return m, nil
 }
 
-// explains is the share of the ups and downs of the run time, over blocks of hours,
-// that the model accounts for: it says how long the equipment had to run for the air to
+// explains returns the share of the variation of the run time, over blocks of hours, that
+// the model accounts for. The model says how long the equipment had to run for the air to
 // do what it did.
 func (m Model) explains(all []change) float64 {
 	var real, guess []float64
@@ -197,8 +198,8 @@ func (m Model) explains(all []change) float64 {
 	return 1 - missed/varied
 }
 
-// leastSquares solves rows·x = y as well as it can be. ok is false if the rows do not
-// say enough.
+// leastSquares solves rows·x = y with the least squared error. ok is false if the rows do
+// not determine x.
 func leastSquares(rows [][]float64, y []float64) (x []float64, ok bool) {
 	if len(rows) == 0 {
 		return nil, false
@@ -217,12 +218,13 @@ func leastSquares(rows [][]float64, y []float64) (x []float64, ok bool) {
 		}
 	}
 	for i := range n {
-		a[i][i] *= 1 + 1e-6 // so that what says the same twice is shared
+		a[i][i] *= 1 + 1e-6 // so that columns that say the same share their weight
 	}
 	return solve(a)
 }
 
-// solve is Gauss's elimination of n equations with their right side in the last column.
+// solve solves n equations by Gaussian elimination; their right side is in the last
+// column.
 func solve(a [][]float64) (x []float64, ok bool) {
 	n := len(a)
 	for i := range n {

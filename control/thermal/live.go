@@ -3,21 +3,22 @@ package thermal
 import "math"
 
 // A Setting is what a thermostat is set to for a half hour, in °C. NaN: it does not cool,
-// or not heat.
+// or does not heat.
 type Setting struct{ CoolC, HeatC float64 }
 
-// Outside is a half hour ahead: what acts on a zone.
+// Outside is what acts on a zone in a coming half hour.
 type Outside struct{ OutdoorC, SunKW float64 }
 
-// Inside is a half hour as a zone will have lived it: the air at its end, and the shares
-// of the time in which it was cooled and heated.
+// Inside is the result of a half hour in a zone: the air temperature at its end, and the
+// shares of the time in which it was cooled and heated.
 type Inside struct{ AirC, Cools, Heats float64 }
 
-// parts is into how many steps a half hour is divided.
+// parts is how many steps a half hour is divided into.
 const parts = 6
 
-// Live lets a zone live under settings, a half hour each, from the temperatures of its
-// air and its walls. Equipment runs for as long as it takes to keep the set point.
+// Live simulates a zone under settings of a half hour each, starting with the
+// temperatures of its air and its walls. Equipment runs for as long as it takes to keep
+// the set point.
 func (m Model) Live(airC, wallsC float64, outside []Outside, settings []Setting) []Inside {
 	dt := Step.Hours() / parts
 	follow := 1 - math.Exp(-dt/m.Lag.Hours())

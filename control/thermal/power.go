@@ -5,37 +5,38 @@ import (
 	"math"
 )
 
-// warmer is by which share a compressor draws more for each °C that it is warmer
-// outside than 25 °C: what is usual. One that heats draws much the same always.
+// warmer is the share by which a compressor's power rises for each °C that it is warmer
+// outside than 25 °C; this is a typical value. When heating, it draws about the same at
+// all temperatures.
 const warmer = 0.02
 
-// A Power is what the equipment of one zone draws while it runs, in kW: at 25 °C outside
-// if it cools.
+// A Power is what the equipment of one zone draws while it runs, in kW; if it cools, at
+// 25 °C outside.
 type Power float64
 
-// At is what is drawn for a run time.
+// At returns what is drawn for a run time.
 func (p Power) At(outdoorC float64, in Inside) float64 {
 	return float64(p) * (in.Cools*stronger(outdoorC) + in.Heats)
 }
 
 func stronger(outdoorC float64) float64 { return max(0.5, 1+warmer*(outdoorC-25)) }
 
-// What a compressor can draw, in kW, and how well its run time has to follow from the
-// weather for its power to be found.
+// The power that a compressor can draw, in kW, and how well its run time has to follow
+// from the weather for its power to be determined.
 const minPower, mostPower, leastFollows = 0.3, 12.0, 0.1
 
 // ErrPower says that the readings do not tell what the equipment draws.
 var ErrPower = errors.New("the home's power does not show what heating and cooling draw")
 
-// FitPower finds what the equipment of a zone draws: by how much more the home does at
-// times at which, by the models and the weather, it has to run longer than at the same
-// time of other days. To go by the run time that was read instead would find too little:
-// that is read now and then only. The samples are those of each zone at the same times;
-// the zones count as alike.
+// FitPower finds the power of the equipment of a zone: how much more the home draws at
+// times when, according to the models and the weather, the equipment has to run longer
+// than at the same time on other days. Using the run time that was read instead would
+// find too little, because it is only read now and then. The samples are those of each
+// zone at the same times; the zones are assumed to be alike.
 func FitPower(models []Model, zones [][]Sample) (Power, error) {
 	type half struct{ home, ran, needed, zones float64 }
 	at := map[int64]half{}
-	var order []int64 // sums of floats depend on it
+	var order []int64 // sums of floats depend on the order
 	for z, m := range models {
 		mass := walls(zones[z], m.Lag)
 		for i := 1; i+1 < len(zones[z]); i++ {
@@ -53,7 +54,7 @@ func FitPower(models []Model, zones [][]Sample) (Power, error) {
 			at[s.Start.Unix()] = half{s.HomeKW, h.ran + ran, h.needed + needed, h.zones + 1}
 		}
 	}
-	// What the home draws besides follows the time of day.
+	// What else the home draws follows the time of day.
 	var usual [48]half
 	slot := func(unix int64) *half { return &usual[unix/1800%48] }
 	for _, unix := range order {
