@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// timeForms are the times that are read, with and without an offset.
+// timeForms and wallForms are the accepted formats of times, with and without an offset.
 var (
 	timeForms = []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04Z07:00"}
 	wallForms = []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04"}
 )
 
-// parseTime reads a time. wall says that it has no offset.
+// parseTime parses a time. wall says that it has no offset.
 func parseTime(text string) (at time.Time, wall bool, err error) {
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds > 1e9 && seconds < 4e9 {
 		return time.UnixMilli(int64(math.Round(seconds * 1000))), false, nil
@@ -32,8 +32,9 @@ func parseTime(text string) (at time.Time, wall bool, err error) {
 	return time.Time{}, false, fmt.Errorf("%.40q is not a time such as 2026-07-15T16:00", text)
 }
 
-// shown lists the instants at which a clock of that zone shows wall, oldest first:
-// none in what summer time leaves out, and two in what it repeats when it ends.
+// shown lists the instants at which a clock of that zone shows wall, oldest first: none
+// within the hour that daylight saving time skips, and two within the one that is
+// repeated when it ends.
 func shown(wall time.Time, zone *time.Location) []time.Time {
 	y, m, d := wall.Date()
 	near := time.Date(y, m, d, wall.Hour(), wall.Minute(), wall.Second(), wall.Nanosecond(), zone)
@@ -41,7 +42,7 @@ func shown(wall time.Time, zone *time.Location) []time.Time {
 	var at []time.Time
 	for _, side := range []time.Time{near, from.Add(-1), until} {
 		if side.IsZero() || side.Before(near.AddDate(0, 0, -2)) || side.After(near.AddDate(0, 0, 2)) {
-			continue // no clock was set near it
+			continue // the clock was not changed near it
 		}
 		_, east := side.In(zone).Zone()
 		t := wall.Add(-time.Duration(east) * time.Second).In(zone)
@@ -53,8 +54,8 @@ func shown(wall time.Time, zone *time.Location) []time.Time {
 	return at
 }
 
-// clock is the zone that times without an offset are in. A file with an hour
-// that summer time leaves out knows no summer time.
+// clock returns the zone of the times without an offset. A file that contains an hour
+// skipped by daylight saving time does not use it.
 func (t *table) clock() (zone *time.Location, notice string) {
 	for _, r := range t.rows {
 		if !r.wall || len(shown(r.start, t.zone)) > 0 {
@@ -69,8 +70,8 @@ func (t *table) clock() (zone *time.Location, notice string) {
 	return t.zone, ""
 }
 
-// settle makes instants of all times, and checks their order. A file without
-// offsets shows an hour twice when summer time ends.
+// settle turns all times into instants, and checks their order. A file without offsets
+// shows an hour twice when daylight saving time ends.
 func (t *table) settle() (zone *time.Location, notice string, err error) {
 	zone, notice = t.clock()
 	if t.byMeter {
@@ -90,8 +91,8 @@ func (t *table) settle() (zone *time.Location, notice string, err error) {
 	return zone, notice, nil
 }
 
-// instant is the one of all that a row is about: the first that keeps the lines in
-// step, or that is after the row before it, or the last.
+// instant returns the one of all that a row refers to: the first that keeps the lines
+// evenly spaced, or else the first that is after the row before it, or else the last.
 func instant(all []time.Time, before []row, apart time.Duration) time.Time {
 	if len(before) == 0 || len(all) == 1 {
 		return all[0]
@@ -107,7 +108,7 @@ func instant(all []time.Time, before []row, apart time.Duration) time.Time {
 	return all[len(all)-1]
 }
 
-// interleave puts lines that come a meter after the other in the order of time.
+// interleave sorts lines that are grouped by meter by time.
 func (t *table) interleave(zone *time.Location) {
 	for i := range t.rows {
 		if r := &t.rows[i]; r.wall {

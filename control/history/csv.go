@@ -29,7 +29,7 @@ func (e *CSVError) Error() string {
 
 func (e *CSVError) Unwrap() error { return e.Err }
 
-// CSVHelp says what columns a file may have.
+// CSVHelp says which columns a file may have.
 const CSVHelp = `a line for each period, with the columns
   start                when the period starts: 2026-07-15T16:00, with or without an offset such as -07:00
   load_kwh             what the home used; or instead grid_import_kwh, grid_export_kwh, battery_in_kwh and battery_out_kwh
@@ -69,8 +69,8 @@ func ReadCSV(r io.Reader, zone *time.Location) (Series, error) {
 	return t.series()
 }
 
-// separator is what the columns of a file are separated by: a comma, or what a
-// spreadsheet writes where commas are those of decimals.
+// separator returns what separates the columns of a file: a comma, or what a spreadsheet
+// writes if commas are decimal separators.
 func separator(text *bufio.Reader) rune {
 	head, _ := text.Peek(512)
 	if line, _, ok := bytes.Cut(head, []byte("\n")); ok {
@@ -84,7 +84,7 @@ func separator(text *bufio.Reader) rune {
 	return ','
 }
 
-// What a column can be about.
+// What a column can contain.
 const (
 	isStart = "start"
 	isLoad  = "load"
@@ -98,7 +98,7 @@ const (
 	isPaid  = "export_price"
 )
 
-// others are names that other programs give to the same.
+// others are names that other programs use for the same things.
 var others = map[string]string{
 	"time": isStart, "timestamp": isStart, "datetime": isStart, "date": isStart, "start_time": isStart, "last_changed": isStart,
 	"home": isLoad, "house": isLoad, "consumption": isLoad, "usage": isLoad,
@@ -108,7 +108,7 @@ var others = map[string]string{
 	"temperature": isAir, "outdoor_temperature": isAir,
 }
 
-// A column is one that is understood.
+// A column is a column whose name is understood.
 type column struct {
 	at      int
 	name    string // as in the file
@@ -126,7 +126,7 @@ type row struct {
 	line   int
 	start  time.Time // without an offset: the wall clock, as UTC, until clocks are settled
 	wall   bool
-	nth    int // how often its meter had the same wall clock before
+	nth    int // how often its meter had the same wall-clock time before
 	values map[*column]float64
 }
 
@@ -140,10 +140,10 @@ type table struct {
 	ignored  []string
 	comma    rune // between columns
 	instants bool // counters were read at the time of their line, not at the end of its slot
-	byMeter  bool // lines come a meter after the other, not in the order of time
+	byMeter  bool // lines are grouped by meter, not sorted by time
 }
 
-// understand reads the names of the columns.
+// understand interprets the names of the columns.
 func (t *table) understand(head []string) error {
 	seen := map[string]string{}
 	for i, name := range head {
@@ -182,8 +182,8 @@ func (t *table) understand(head []string) error {
 	return nil
 }
 
-// understand reads a column's name: what it is about, and its unit. It is nil
-// for a name that says nothing to us.
+// understand interprets a column's name: what it contains, and its unit. It returns nil
+// for an unknown name.
 func understand(name string) (c *column, currency string) {
 	c = &column{name: name, factor: 1}
 	word := strings.ToLower(strings.NewReplacer(" ", "_", "-", "_", "(", "", ")", "", "/", "_per_").Replace(name))
@@ -264,7 +264,7 @@ func (t *table) add(line int, rec []string) error {
 // longest is the longest time that a file may span.
 const longest = 20 * 366 * 24 * time.Hour
 
-// series makes what was read one series.
+// series turns what was read into a series.
 func (t *table) series() (Series, error) {
 	if len(t.rows) < 2 {
 		return Series{}, &CSVError{Line: 1, Err: errors.New("it has fewer than two lines of figures")}
@@ -328,7 +328,7 @@ func (t *table) series() (Series, error) {
 	return s, nil
 }
 
-// apart is what most lines are apart.
+// apart returns the most common distance between lines.
 func (t *table) apart() time.Duration {
 	counts := map[time.Duration]int{}
 	for i := 1; i < len(t.rows); i++ {
@@ -343,7 +343,7 @@ func (t *table) apart() time.Duration {
 	return apart
 }
 
-// length is how long the slots are.
+// length returns the length of the slots.
 func (t *table) length() (time.Duration, error) {
 	length := t.apart()
 	if length < time.Minute || length > time.Hour || time.Hour%length != 0 {
@@ -352,7 +352,7 @@ func (t *table) length() (time.Duration, error) {
 	return length, nil
 }
 
-// onQuarters refuses lines that quarters of an hour cannot be made of.
+// onQuarters refuses lines that cannot be combined into quarter hours.
 func (t *table) onQuarters(length time.Duration) error {
 	step := length
 	for rest := 15 * time.Minute; rest > 0; {
@@ -364,7 +364,7 @@ func (t *table) onQuarters(length time.Duration) error {
 	return nil
 }
 
-// unpriced says where a column of prices has none; empty: nowhere.
+// unpriced says where prices are missing in a column of prices; empty: nowhere.
 func (t *table) unpriced() string {
 	for _, c := range t.columns {
 		if c.is != isPrice {
@@ -386,10 +386,10 @@ func (t *table) unpriced() string {
 	return ""
 }
 
-// maxKW is the most that a home draws on average of a whole file, in kW.
+// maxKW is the highest average power of a home over a whole file, in kW.
 const maxKW = 30
 
-// units refuses a column whose mean cannot be in the unit that its name says.
+// units refuses a column whose mean is impossible in the unit that its name states.
 func (t *table) units(length time.Duration) error {
 	for _, c := range t.columns {
 		if c.is == isAir || c.is == isPrice || c.is == isPaid {
@@ -417,8 +417,8 @@ func (t *table) units(length time.Duration) error {
 	return nil
 }
 
-// mean is that of a column's figures, whichever way they flow; NaN: it has none. It
-// refuses a column that is negative on average, and names the first line that is.
+// mean returns the mean of the absolute values of a column; NaN: it has none. It refuses
+// a column that is negative on average, and names the first line that is.
 func (c *column) mean(rows []row) (float64, error) {
 	sum, signed, n, below := 0.0, 0.0, 0.0, 0
 	for _, r := range rows {

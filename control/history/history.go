@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// A Slot is what was measured in one stretch of time. Nil is unknown.
+// A Slot is what was measured in one period of time. Nil is unknown.
 type Slot struct {
 	Start    time.Time
 	LoadKWh  *float64 // what the home used
-	SunKWh   *float64 // what the panels gave; nil in a home without
+	SunKWh   *float64 // what the panels produced; nil in a home without panels
 	OutdoorC *float64
 	Import   *float64 // price per kWh from the grid
-	Export   *float64 // price per kWh fed in
+	Export   *float64 // price per exported kWh
 }
 
-// A Series is a home's past, oldest first, without a slot missing: where
-// nothing was measured, the slot is there and its quantities are nil.
+// A Series is a home's past, oldest first, without missing slots: if nothing was
+// measured, the slot is there and its quantities are nil.
 type Series struct {
 	Length   time.Duration  // of each slot
 	Zone     *time.Location // of the clock that the slots follow
@@ -29,13 +29,13 @@ type Series struct {
 	Notices  []string
 }
 
-// Gap is a stretch in which nothing was measured.
+// Gap is a period in which nothing was measured.
 type Gap struct {
 	Start time.Time
 	Slots int
 }
 
-// Gaps lists the stretches without a load, oldest first.
+// Gaps lists the periods without a load, oldest first.
 func (s Series) Gaps() []Gap {
 	var gaps []Gap
 	open := false
@@ -53,7 +53,7 @@ func (s Series) Gaps() []Gap {
 	return gaps
 }
 
-// Known is how many slots have a load.
+// Known returns how many slots have a load.
 func (s Series) Known() int {
 	n := 0
 	for _, slot := range s.Slots {
@@ -64,8 +64,8 @@ func (s Series) Known() int {
 	return n
 }
 
-// Dark is how long the load is known and the sun is not, in a home with a roof that is
-// measured at all.
+// Dark returns for how long the load is known but the sun is not, in a home whose panels
+// are measured at all.
 func (s Series) Dark() time.Duration {
 	roof, n := false, 0
 	for _, slot := range s.Slots {
@@ -80,8 +80,8 @@ func (s Series) Dark() time.Duration {
 	return time.Duration(n) * s.Length
 }
 
-// Between is the part of s from one instant until another; a zero time sets no
-// bound.
+// Between returns the part of s from one instant until another; a zero time means no
+// limit.
 func (s Series) Between(from, until time.Time) Series {
 	out := s
 	out.Slots = nil
@@ -93,10 +93,11 @@ func (s Series) Between(from, until time.Time) Series {
 	return out
 }
 
-// In is s in slots of another length. Shorter ones share the energy evenly; that
-// of a longer one is known if that of all its parts is, and its prices are their means.
+// In returns s in slots of another length. Shorter slots share the energy evenly; the
+// energy of a longer slot is known if that of all its parts is, and its prices are their
+// means.
 func (s Series) In(length time.Duration) (Series, error) {
-	part := s.Length // what divides both
+	part := s.Length // the greatest length that divides both
 	for rest := length; rest > 0; {
 		part, rest = rest, part%rest
 	}
@@ -107,8 +108,8 @@ func (s Series) In(length time.Duration) (Series, error) {
 	return s.merge(length)
 }
 
-// split is s in slots of a shorter length that divides its own: energy is
-// shared evenly, the rest stays as it is.
+// split returns s in slots of a shorter length that divides its own: energy is shared
+// evenly, the rest stays as it is.
 func (s Series) split(length time.Duration) (Series, error) {
 	n := int(s.Length / length)
 	if n < 1 || time.Duration(n)*length != s.Length {
@@ -133,8 +134,8 @@ func (s Series) split(length time.Duration) (Series, error) {
 	return out, nil
 }
 
-// merge is s in slots of a longer length that its own divides. Energy is known
-// if that of all parts is; a price is the mean of those of its parts.
+// merge returns s in slots of a longer length that is a multiple of its own. Energy is
+// known if that of all parts is; a price is the mean of the prices of its parts.
 func (s Series) merge(length time.Duration) (Series, error) {
 	n := int(length / s.Length)
 	if n < 1 || time.Duration(n)*s.Length != length {
@@ -158,7 +159,7 @@ func (s Series) merge(length time.Duration) (Series, error) {
 	return out, nil
 }
 
-// mean is the mean of what is known of a quantity; nil: nothing is.
+// mean returns the mean of the known values of a quantity; nil: none is known.
 func mean(parts []Slot, of func(Slot) *float64) *float64 {
 	sum, n := 0.0, 0
 	for _, p := range parts {
@@ -181,5 +182,5 @@ func plus(a, b *float64) *float64 {
 	return &sum
 }
 
-// finite reports whether v is a number that can be counted with.
+// finite reports whether v is neither NaN nor infinite.
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -10,27 +10,27 @@ import (
 	"strings"
 )
 
-// Home Assistant's files. The energy dashboard's "Download data" has a line for each
-// meter and a column for each hour, with what flowed in it. Its statistics, as a
-// query of its database gives them, have a line for each meter and hour, with a sum
-// that only rises and is that of the hour's end.
+// Files from Home Assistant. The energy dashboard's "Download data" has a line for each
+// meter and a column for each hour, with the energy of that hour. The statistics, as
+// returned by a query of the database, have a line for each meter and hour, with a sum
+// that only rises and is the value at the end of the hour.
 
-// dashboard are the types of meters that the energy dashboard names.
+// dashboard has the types of meters in the energy dashboard.
 var dashboard = map[string]string{
 	"grid_consumption": isIn, "grid_return": isOut, "solar_production": isSun, "battery_in": isFed, "battery_out": isGiven,
 }
 
-// isDashboard reports whether a file with that head is the energy dashboard's.
+// isDashboard reports whether a file with that head is from the energy dashboard.
 func isDashboard(head []string) bool {
 	return len(head) > 3 && plain(head[0]) == "entity_id" && plain(head[1]) == "type" && plain(head[2]) == "unit"
 }
 
-// plain is the name of a column without what spreadsheets add.
+// plain returns the name of a column without what spreadsheets add.
 func plain(name string) string {
 	return strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))
 }
 
-// toKWh is what a unit of energy is in kWh.
+// toKWh returns the factor from a unit of energy to kWh.
 func toKWh(unit string) (factor float64, ok bool) {
 	factor, ok = map[string]float64{"kWh": 1, "Wh": 0.001, "MWh": 1000, "": 1}[strings.TrimSpace(unit)]
 	return factor, ok
@@ -45,14 +45,14 @@ func readDashboard(in *csv.Reader, head []string, t *table) error {
 		}
 		t.rows = append(t.rows, row{line: 1, start: at, wall: wall, values: map[*column]float64{}})
 	}
-	head = slices.Clone(head) // the reader uses it again
+	head = slices.Clone(head) // the reader reuses it
 	return lines(in, func(line int, rec []string) error {
 		if len(rec) < 3 {
 			return &CSVError{Line: line, Err: errors.New("it has no unit")}
 		}
 		is, ok := dashboard[strings.TrimSpace(rec[1])]
 		if !ok {
-			return nil // a cost, gas, a single device, or what Home Assistant has worked out itself
+			return nil // a cost, gas, a single device, or a figure that Home Assistant has calculated
 		}
 		factor, ok := toKWh(rec[2])
 		if !ok {
@@ -73,11 +73,12 @@ func readDashboard(in *csv.Reader, head []string, t *table) error {
 	})
 }
 
-// statistics are which columns a file of Home Assistant's statistics has; -1: none.
+// statistics are the columns of a file of Home Assistant's statistics; -1: the file has
+// no such column.
 type statistics struct{ id, start, sum, unit int }
 
-// statisticsOf are the columns of a file with that head; ok is false if it is none of
-// Home Assistant's statistics.
+// statisticsOf finds the columns of a file with that head; ok is false if it is not a
+// file of Home Assistant's statistics.
 func statisticsOf(head []string) (s statistics, ok bool) {
 	find := func(names ...string) int {
 		for _, name := range names {
@@ -97,7 +98,7 @@ func readStatistics(in *csv.Reader, head []string, t *table, s statistics) error
 	t.byMeter = true
 	type moment struct {
 		unix int64
-		nth  int // 1: the second time that a wall clock shows it, when summer time ends
+		nth  int // 1: the second time that a wall clock shows it, when daylight saving time ends
 	}
 	at := map[moment]int{} // its row
 	read := map[string]int{}
@@ -146,14 +147,14 @@ func readStatistics(in *csv.Reader, head []string, t *table, s statistics) error
 	return err
 }
 
-// ignore notes a statistic that is none of the home's meters.
+// ignore notes a statistic that is not one of the home's meters.
 func (t *table) ignore(id string) {
 	if !slices.Contains(t.ignored, id) && len(t.ignored) < 100 {
 		t.ignored = append(t.ignored, id)
 	}
 }
 
-// kWh is the sum of a line; known is false where it has none.
+// kWh returns the sum in a line; known is false if it has none.
 func (s statistics) kWh(line int, head, rec []string, comma rune) (v float64, known bool, err error) {
 	factor := 1.0
 	if s.unit >= 0 {
@@ -167,8 +168,9 @@ func (s statistics) kWh(line int, head, rec []string, comma rune) (v float64, kn
 	return v * factor, known, nil
 }
 
-// counter is the column of a statistic in kWh, made if there is none yet. Those of two
-// tariffs are added; of another second one nobody knows whether it counts the same again.
+// counter returns the column of a statistic in kWh, and creates it if necessary.
+// Statistics of two tariffs are added; of any other second statistic it is not known
+// whether it counts the same energy again.
 func (t *table) counter(is, id string) (*column, error) {
 	for _, c := range t.columns {
 		switch {
@@ -182,15 +184,16 @@ func (t *table) counter(is, id string) (*column, error) {
 	return t.columns[len(t.columns)-1], nil
 }
 
-// besides reports whether two statistics count different parts of the same, such as the
-// two tariffs of a Dutch meter: their names differ in a number or a tariff at the end.
+// besides reports whether two statistics count different parts of the same quantity, such
+// as the two tariffs of a Dutch meter: their names differ in a number or a tariff at the
+// end.
 func besides(a, b string) bool {
 	a, endA, _ := cutLast(a, "_")
 	b, endB, _ := cutLast(b, "_")
 	return a == b && part(endA) && part(endB)
 }
 
-// part reports whether a word is the number or the tariff of one meter of several.
+// part reports whether a word is the number or the tariff of one meter out of several.
 func part(word string) bool {
 	digits := strings.TrimLeft(word, "tl") // t1, and l1 of a phase
 	if n, err := strconv.Atoi(digits); err == nil && n >= 0 && n < 10 && len(word)-len(digits) < 2 {
@@ -199,7 +202,7 @@ func part(word string) bool {
 	return slices.Contains([]string{"high", "low", "normal", "peak", "offpeak", "day", "night", "hp", "hc"}, word)
 }
 
-// meter is what a meter counts, by the words of its id; empty: nobody knows.
+// meter returns what a meter counts, judging by the words of its id; empty: unknown.
 func meter(id string) string {
 	words := strings.FieldsFunc(strings.ToLower(id), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
 	has := func(any ...string) bool {
@@ -207,7 +210,7 @@ func meter(id string) string {
 	}
 	switch out := has("export", "exported", "return", "returned", "out", "discharge", "discharged", "to"); {
 	case has("power", "cost", "price", "compensation", "percentage", "today", "daily", "weekly", "monthly", "yearly", "device"):
-		return "" // no counter of energy that only rises
+		return "" // not a counter of energy that only rises
 	case has("battery") && (out || has("in", "charge", "charged", "imported", "import")):
 		return map[bool]string{true: isGiven, false: isFed}[out]
 	case has("battery"):
@@ -222,7 +225,7 @@ func meter(id string) string {
 	return ""
 }
 
-// lines goes through the lines after the head.
+// lines calls each for every line after the head.
 func lines(in *csv.Reader, each func(line int, rec []string) error) error {
 	for line := 2; ; line++ {
 		rec, err := in.Read()
@@ -245,8 +248,8 @@ func lines(in *csv.Reader, each func(line int, rec []string) error) error {
 	}
 }
 
-// parseFigure reads a number; known is false where a file says that there is none.
-// Where a comma does not separate columns it may be that of a decimal.
+// parseFigure parses a number; known is false if a file says that there is none. If
+// columns are not separated by commas, a comma may be a decimal separator.
 func parseFigure(text string, separator rune) (v float64, known bool, err error) {
 	text = strings.TrimSpace(text)
 	switch strings.ToLower(text) {

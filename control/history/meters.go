@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// What the meters of a home say, slot by slot, and the load that follows. A meter
-// without a figure is not one that has counted nothing.
+// What the meters of a home show, slot by slot, and the load that results. A meter
+// without a figure is not the same as a meter that has counted nothing.
 
-// flows are the kWh of one slot by what their meters are about. Nil is a meter of the
-// file that has no figure there; what is missing has no meter at all.
+// flows are the kWh of one slot by what their meters count. A nil value is a meter of the
+// file without a figure there; a missing key means that there is no such meter.
 type flows map[string]*float64
 
-// slot is one line as a slot, without energy, and what its meters say.
+// slot converts a line to a slot without energy, and what its meters show.
 func (t *table) slot(r row, length time.Duration) (Slot, flows) {
 	s, flow := Slot{Start: r.start}, flows{}
 	for _, c := range t.columns {
@@ -44,8 +44,8 @@ func (t *table) slot(r row, length time.Duration) (Slot, flows) {
 	return s, flow
 }
 
-// load is what the home used: as measured, or as it follows from the grid's meter and
-// all others that the file has. It is nil if one of them has no figure.
+// load returns what the home used: as measured, or as calculated from the grid's meter
+// and all others that the file has. It is nil if one of them has no figure.
 func (f flows) load() *float64 {
 	if f[isLoad] != nil || f[isIn] == nil {
 		return f[isLoad]
@@ -68,15 +68,15 @@ func (f flows) load() *float64 {
 }
 
 const (
-	nightDays  = 15             // on either side in which the same time of day tells whether it is dark
-	longNight  = 20 * time.Hour // the longest between two figures of an inverter that sleeps at night
-	twilightOf = 0.05           // of the greatest sun: less counts as none
-	duskOf     = 0.2            // of the greatest sun: most that the figures before and after a night have
+	nightDays  = 15             // days before and after, whose same time of day shows whether it is dark
+	longNight  = 20 * time.Hour // the longest time between two figures of an inverter that sleeps at night
+	twilightOf = 0.05           // of the strongest sun: less counts as none
+	duskOf     = 0.2            // of the strongest sun: the most that the figures before and after a night have
 )
 
-// asleep puts no sun where a meter of the sun has no figure at night, since many
-// inverters sleep then: between two low figures that are no longer than a night apart,
-// and at a time of day that had no more than twilight in the days around.
+// asleep fills in zero sun if a meter of the sun has no figure at night, since many
+// inverters sleep then: between two low figures that are no more than a night apart, and
+// at a time of day that had no more than twilight on the surrounding days.
 func asleep(meters []flows, length time.Duration) {
 	sun := make([]*float64, len(meters))
 	most := 0.0
@@ -104,8 +104,8 @@ func asleep(meters []flows, length time.Duration) {
 	}
 }
 
-// dark reports whether the sun gave no more than twilight at the time of day of slot i,
-// in the days around it, which have so many slots each.
+// dark reports whether the sun gave no more than twilight at the time of day of slot i on
+// the surrounding days, which have day slots each.
 func dark(sun []*float64, i, day int, twilight float64) bool {
 	for j := max(i%day, i-nightDays*day); j < len(sun) && j <= i+nightDays*day; j += day {
 		if sun[j] != nil && *sun[j] > twilight {
@@ -115,8 +115,8 @@ func dark(sun []*float64, i, day int, twilight float64) bool {
 	return true
 }
 
-// silent says where meters have no figure that the load is worked out from; empty:
-// nowhere, but for the first line of a counter.
+// silent says where meters that the load is calculated from have no figure; empty:
+// nowhere, except perhaps in the first line of a counter.
 func silent(meters []flows) string {
 	var parts []string
 	for _, is := range []string{isIn, isOut, isSun, isFed, isGiven} {
@@ -136,13 +136,13 @@ func silent(meters []flows) string {
 	return strings.Join(parts, ", ") + ": what the home used is not known there"
 }
 
-// has reports whether a column is about that.
+// has reports whether there is a column of that kind.
 func (t *table) has(is string) bool {
 	return slices.ContainsFunc(t.columns, func(c *column) bool { return c.is == is })
 }
 
-// withoutMeters says which meters are missing that the load is worked out from; empty:
-// none is, or the load is measured itself.
+// withoutMeters says which of the meters that the load is calculated from are missing;
+// empty: none is, or the load itself is measured.
 func (t *table) withoutMeters() string {
 	var missing []string
 	for _, is := range []string{isLoad, isOut, isFed, isGiven} {
@@ -156,8 +156,8 @@ func (t *table) withoutMeters() string {
 	return "what the home used is worked out from the meters, and nothing is known of " + strings.Join(missing[1:], ", ") + ", which counts as none"
 }
 
-// energy is what a figure of a column is in kWh. A counter's first figure, one
-// after a gap, and one after a fall, tell nothing of their slot.
+// energy returns a figure of a column in kWh. The first figure of a counter, one after a
+// gap, and one after a drop say nothing about their slot.
 func (c *column) energy(v float64, at time.Time, length time.Duration) *float64 {
 	v *= c.factor
 	switch {
@@ -175,7 +175,8 @@ func (c *column) energy(v float64, at time.Time, length time.Duration) *float64 
 	return &v
 }
 
-// rise is how much a counter has risen in all, and over how many slots of a length.
+// rise returns how much a counter has risen in all, and over how many slots of that
+// length.
 func (c *column) rise(rows []row, length time.Duration) (sum float64, n float64) {
 	last, lastAt := math.NaN(), time.Time{}
 	for _, r := range rows {
@@ -191,8 +192,8 @@ func (c *column) rise(rows []row, length time.Duration) (sum float64, n float64)
 	return sum, n
 }
 
-// shift makes the figures of counters that were read at an instant those of the slot
-// that ends there.
+// shift moves the figures of counters that were read at an instant to the slot that ends
+// there.
 func (t *table) shift(length time.Duration) {
 	last := len(t.rows) - 1
 	for _, c := range t.columns {
@@ -214,6 +215,6 @@ func (t *table) shift(length time.Duration) {
 		}
 	}
 	if len(t.rows[last].values) == 0 {
-		t.rows = t.rows[:last] // it only said how the slot before it ended
+		t.rows = t.rows[:last] // it only had the value at the end of the slot before it
 	}
 }

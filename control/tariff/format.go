@@ -15,13 +15,13 @@ type Part struct {
 	Kinds []Kind
 }
 
-// A Kind are the days of a week that have the same prices.
+// A Kind is a group of weekdays that have the same prices.
 type Kind struct {
 	Days   string // "Monday to Friday", "holidays"
 	Prices []string
 }
 
-// Week says in words what a week is like in each part of the year.
+// Week describes the week in each part of the year.
 func (t Table) Week() []Part {
 	type stretch struct {
 		from, to rules.Date
@@ -36,7 +36,7 @@ func (t Table) Week() []Part {
 		}
 		all = append(all, stretch{d, d, kinds})
 	}
-	// Over the turn of the year it goes on.
+	// A part may continue across the turn of the year.
 	if n := len(all); n > 1 && sameKinds(all[0].kinds, all[n-1].kinds) {
 		all[n-1].to = all[0].to
 		all = all[1:]
@@ -53,7 +53,7 @@ func (t Table) Week() []Part {
 	return parts
 }
 
-// kinds are the days of a week around a date that are alike, from Monday.
+// kinds groups the days of a week around a date by their prices, from Monday.
 func (t Table) kinds(d rules.Date) (kinds []Kind) {
 	type group struct {
 		days    []time.Weekday
@@ -75,7 +75,7 @@ func (t Table) kinds(d rules.Date) (kinds []Kind) {
 		}
 	}
 	if t.Holidays != nil {
-		const usual = time.Wednesday // that a holiday falls on
+		const usual = time.Wednesday // the weekday that a holiday is assumed to fall on
 		prices := t.words(t.pieces(dayKind{d, usual - 1, is(false)}, dayKind{d, usual, is(true)}))
 		switch i := like(prices); {
 		case i < 0:
@@ -101,10 +101,10 @@ func sameKinds(a, b []Kind) bool {
 	return slices.EqualFunc(a, b, func(x, y Kind) bool { return x.Days == y.Days && slices.Equal(x.Prices, y.Prices) })
 }
 
-// NoPrice ends the words for hours that no rate has.
+// NoPrice ends the text for hours that no rate covers.
 const NoPrice = "no price"
 
-// words says what a day costs, hour by hour.
+// words describes what a day costs, hour by hour.
 func (t Table) words(pieces []piece) (words []string) {
 	clock := func(m int) string { return fmt.Sprintf("%02d:%02d", m/60, m%60) }
 	last := 0
@@ -128,7 +128,7 @@ func (t Table) words(pieces []piece) (words []string) {
 	return words
 }
 
-// Money writes an amount: $0.54, 0.54 EUR.
+// Money formats an amount: $0.54, 0.54 EUR.
 func (t Table) Money(v float64) string {
 	text := fmt.Sprintf("%.4f", v)
 	for strings.HasSuffix(text, "0") && len(text)-strings.Index(text, ".") > 3 {
@@ -140,7 +140,7 @@ func (t Table) Money(v float64) string {
 	return text + " " + strings.ToUpper(t.Currency)
 }
 
-// Amount writes an amount of a bill: $214.03, 214.03 EUR.
+// Amount formats an amount of a bill: $214.03, 214.03 EUR.
 func (t Table) Amount(v float64) string {
 	if len([]rune(t.Currency)) < 2 {
 		return t.Currency + fmt.Sprintf("%.2f", v)
@@ -148,7 +148,7 @@ func (t Table) Amount(v float64) string {
 	return fmt.Sprintf("%.2f %s", v, strings.ToUpper(t.Currency))
 }
 
-// weekdayNames writes "Monday to Friday", "Saturday and Sunday".
+// weekdayNames formats "Monday to Friday", "Saturday and Sunday".
 func weekdayNames(days []time.Weekday) string {
 	if len(days) == 7 {
 		return "every day"

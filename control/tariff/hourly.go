@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// worthwhile is by how much the highest price has to exceed the lowest for
-// there to be expensive hours.
+// worthwhile is the factor by which the highest price has to exceed the lowest for there
+// to be expensive hours.
 const worthwhile = 1.25
 
-// ExpensiveAbove is the price above which an hour is expensive where nobody
-// says which are: half way between the lowest and the highest of a day. ok is
-// false for a day whose prices are much alike.
+// ExpensiveAbove returns the price above which an hour is expensive if nothing says which
+// hours are: halfway between the lowest and the highest price of a day. ok is false for a
+// day whose prices are nearly the same.
 func ExpensiveAbove(prices []float64) (above float64, ok bool) {
 	if len(prices) == 0 {
 		return 0, false
@@ -26,27 +26,25 @@ func ExpensiveAbove(prices []float64) (above float64, ok bool) {
 	return (low + high) / 2, high > 0 && high > worthwhile*low
 }
 
-// A Quote is a price for a stretch of time.
+// A Quote is a price for a period of time.
 type Quote struct {
 	Start, End time.Time
 	Import     float64 // per kWh; it may be negative
 	Export     float64
 }
 
-// Quotes are prices by the hour, in order, without overlaps; they may have
-// gaps.
+// Quotes are hourly prices, in order, without overlaps; they may have gaps.
 type Quotes []Quote
 
-// The most that is taken: a month of quarter hours, and a price that nobody
-// pays.
+// Upper limits: a month of quarter hours, and a price that nobody pays.
 const (
 	maxQuotes = 31 * 96
 	maxPrice  = 1000
 )
 
-// ParseQuotes reads a JSON list of {"start", "end", "price"}, and if energy
-// fed in is paid for "export". Times are RFC 3339, with an offset. It takes
-// them in any order. An error says which entry is wrong, and how.
+// ParseQuotes parses a JSON list of {"start", "end", "price"}, with "export" if exported
+// energy is paid for. Times are in RFC 3339, with an offset. The entries may be in any
+// order. An error says which entry is wrong, and how.
 func ParseQuotes(b []byte) (Quotes, error) {
 	var entries []json.RawMessage
 	if err := json.Unmarshal(b, &entries); err != nil {
@@ -123,7 +121,7 @@ func parseQuote(raw json.RawMessage) (Quote, error) {
 	return q, nil
 }
 
-// At is the price at an instant; ok is false where none is known.
+// At returns the price at an instant; ok is false if none is known.
 func (q Quotes) At(at time.Time) (Quote, bool) {
 	i := sort.Search(len(q), func(i int) bool { return at.Before(q[i].End) })
 	if i == len(q) || at.Before(q[i].Start) {
@@ -132,7 +130,7 @@ func (q Quotes) At(at time.Time) (Quote, bool) {
 	return q[i], true
 }
 
-// Until is how long prices are known from an instant on, without a gap; the
+// Until returns until when prices are known from an instant on, without a gap; the
 // instant itself if none is known then.
 func (q Quotes) Until(at time.Time) time.Time {
 	for _, x := range q {
@@ -143,7 +141,7 @@ func (q Quotes) Until(at time.Time) time.Time {
 	return at
 }
 
-// End is when the last price ends; zero if there are none.
+// End returns when the last price ends; zero if there are none.
 func (q Quotes) End() time.Time {
 	if len(q) == 0 {
 		return time.Time{}
@@ -151,8 +149,8 @@ func (q Quotes) End() time.Time {
 	return q[len(q)-1].End
 }
 
-// Price is the price at an instant, and whether that is an expensive hour of
-// its local day.
+// Price returns the price at an instant, and whether that is an expensive hour of its
+// local day.
 func (q Quotes) Price(at time.Time, zone *time.Location) (Price, bool) {
 	x, ok := q.At(at)
 	if !ok {

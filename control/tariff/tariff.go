@@ -8,19 +8,19 @@ import (
 	"powermgr/control/rules"
 )
 
-// A Rate is a price and when it holds.
+// A Rate is a price and when it applies.
 type Rate struct {
 	Name     string
 	Import   float64      // what a kWh from the grid costs
-	Export   float64      // what is paid for a kWh fed in
+	Export   float64      // what is paid for an exported kWh
 	Days     rules.Days   // on which its span begins; no weekdays: all of them
-	Holidays HolidayMatch // what a holiday is for it
-	Span     rules.Span   // of the wall clock; zero: the whole day
+	Holidays HolidayMatch // how it treats holidays
+	Span     rules.Span   // in wall-clock time; zero: the whole day
 	Peak     bool         // an hour in which the owner wants no power from the grid
-	Precool  bool         // the time before it precools if the forecast is hot
+	Precool  bool         // the lead before it precools if the forecast is hot
 }
 
-// HolidayMatch is on which holidays a rate holds.
+// HolidayMatch says on which holidays a rate applies.
 type HolidayMatch int
 
 // A holiday counts as a Sunday unless a rate says otherwise.
@@ -40,27 +40,26 @@ type Price struct {
 	Precool        bool
 }
 
-// A Table is a tariff of rates. The first one that holds counts.
+// A Table is a tariff made of rates. The first one that applies counts.
 type Table struct {
 	Zone     *time.Location
 	Currency string
 	Rates    []Rate
-	// Exports are what is paid for energy fed in, where that has hours of its
-	// own: the Import of the first one that holds. Empty: Rates have it.
+	// Exports say what is paid for exported energy if that has different hours: the
+	// Import of the first one that applies. Empty: Rates say it.
 	Exports []Rate
-	// Peaks are the expensive hours, where Rates do not say which are: their
-	// prices do not count.
+	// Peaks are the expensive hours if Rates do not mark them. Their prices do not count.
 	Peaks    []Rate
 	Holidays rules.PublicHolidays // nil: there are none
 }
 
 const minutesPerDay = 24 * 60
 
-// A dayKind is what decides which rates hold on a day.
+// A dayKind is what decides which rates apply on a day.
 type dayKind struct {
 	date    rules.Date
 	weekday time.Weekday
-	holiday func() bool // asked only where it matters
+	holiday func() bool // called only if it matters
 }
 
 func (t Table) kind(d rules.Date) dayKind {
@@ -94,7 +93,7 @@ func (r Rate) holds(d dayKind) bool {
 	return r.Holidays == AlsoHolidays
 }
 
-// span is when r holds on a day on which it begins.
+// span returns when r applies on a day on which it begins.
 func (r Rate) span() rules.Span {
 	if r.Span == (rules.Span{}) {
 		return rules.Span{End: minutesPerDay}
@@ -108,7 +107,7 @@ type piece struct {
 	price Price
 }
 
-// pieces are those of a day, in order. Minutes that no rate has are in none.
+// pieces returns those of a day, in order. Minutes without a rate are in none.
 func (t Table) pieces(before, day dayKind) []piece {
 	buy, sell, peaks := paint(t.Rates, before, day), paint(t.Exports, before, day), paint(t.Peaks, before, day)
 	var all []piece
@@ -137,7 +136,7 @@ func (t Table) pieces(before, day dayKind) []piece {
 	return all
 }
 
-// A painted day says from which minute on which rate holds; -1 is none.
+// A painted day says from which minute on each rate applies; -1 means none.
 type painted struct{ from, rate []int }
 
 func (p painted) index(minute int) int {
@@ -157,8 +156,8 @@ func (p painted) ends(minute int) int {
 	return minutesPerDay
 }
 
-// paint says which of some rates holds when on a day, the first that does.
-// What begins on the day before may reach into it.
+// paint determines which of some rates applies when on a day: the first one that does. A
+// span that begins on the day before may reach into it.
 func paint(all []Rate, before, day dayKind) painted {
 	type stretch struct{ start, end, rate int }
 	var held []stretch
@@ -191,29 +190,29 @@ func paint(all []Rate, before, day dayKind) painted {
 	return p
 }
 
-// A Reader answers for one instant after the other and keeps the day at hand.
-// It is for one goroutine.
+// A Reader answers for one instant after another and caches the current day. It must not
+// be used by several goroutines at the same time.
 type Reader struct {
 	table Table
 	date  rules.Date
 	cells []cell
 }
 
-// A cell is a piece as a stretch of time.
+// A cell is a piece as a period of time.
 type cell struct {
 	piece
 	date        rules.Date
 	from, until time.Time
 }
 
-// Reader is a reader of t.
+// Reader returns a reader of t.
 func (t Table) Reader() *Reader { return &Reader{table: t} }
 
-// At is the price at an instant; ok is false where no rate has it.
+// At returns the price at an instant; ok is false if no rate covers it.
 func (t Table) At(at time.Time) (p Price, ok bool) { return t.Reader().At(at) }
 
-// open has the cells of a day and its neighbors at hand: where the clock is
-// put back over midnight, the cells of a neighbor reach into it.
+// open caches the cells of a day and its neighbors: if the clock is set back across
+// midnight, the cells of a neighbor reach into the day.
 func (r *Reader) open(date rules.Date) {
 	if r.date == date {
 		return
@@ -229,9 +228,9 @@ func (r *Reader) open(date rules.Date) {
 	}
 }
 
-// At is the price at an instant; ok is false where no rate has it. In an hour
-// that the clock shows twice, a peak covers what lies between its beginning
-// and its end, in one stretch, as it does for the peak controller.
+// At returns the price at an instant; ok is false if no rate covers it. In an hour that
+// the clock shows twice, a peak covers everything between its beginning and its end, in
+// one stretch, as it does for the peak controller.
 func (r *Reader) At(at time.Time) (p Price, ok bool) {
 	local := at.In(r.table.Zone)
 	date, minute := rules.DateOf(at, r.table.Zone), local.Hour()*60+local.Minute()
@@ -250,14 +249,14 @@ func (r *Reader) At(at time.Time) (p Price, ok bool) {
 	return p, ok
 }
 
-// A Slot is a stretch of time with one price.
+// A Slot is a period of time with one price.
 type Slot struct {
 	Start, End time.Time
 	Price
-	Known bool // some rate has it
+	Known bool // a rate covers it
 }
 
-// Slots goes through the stretches of one price between two instants.
+// Slots yields the periods of constant price between two instants.
 func (t Table) Slots(from, until time.Time) iter.Seq[Slot] {
 	return func(yield func(Slot) bool) {
 		r := t.Reader()
@@ -281,7 +280,7 @@ func (t Table) Slots(from, until time.Time) iter.Seq[Slot] {
 	}
 }
 
-// change is the next instant after at at which the price may change.
+// change returns the next instant after at when the price may change.
 func (r *Reader) change(at, until time.Time) time.Time {
 	date := rules.DateOf(at, r.table.Zone)
 	r.open(date)
@@ -297,7 +296,7 @@ func (r *Reader) change(at, until time.Time) time.Time {
 		consider(c.from)
 		consider(c.until)
 	}
-	// Where the clock is put back, minutes are shown again.
+	// When the clock is set back, minutes are shown again.
 	for h := at.Truncate(30 * time.Minute).Add(30 * time.Minute); h.Before(next); h = h.Add(30 * time.Minute) {
 		_, was := at.In(r.table.Zone).Zone()
 		if _, is := h.In(r.table.Zone).Zone(); was != is {
@@ -311,7 +310,7 @@ func (r *Reader) change(at, until time.Time) time.Time {
 	return next
 }
 
-// Windows are the peaks of a day, for rules.Calendar.
+// Windows returns the peaks of a day, for rules.Calendar.
 func (t Table) Windows(d rules.Date) []rules.Window {
 	before := d.Add(-1)
 	soon := func(r Rate) bool { return r.Days.InSeason(d) || r.Days.InSeason(before) }
@@ -327,12 +326,12 @@ func (t Table) Windows(d rules.Date) []rules.Window {
 	return all
 }
 
-// HasPeaks reports whether it says which hours are expensive.
+// HasPeaks reports whether t says which hours are expensive.
 func (t Table) HasPeaks() bool {
 	return len(t.Peaks) > 0 || slices.ContainsFunc(t.Rates, func(r Rate) bool { return r.Peak })
 }
 
-// Calendar are the windows in which power is expensive.
+// Calendar returns a calendar of the windows in which power is expensive.
 func (t Table) Calendar(lead time.Duration) rules.Calendar {
 	return rules.Calendar{Location: t.Zone, Schedule: t, Lead: lead}
 }

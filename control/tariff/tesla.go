@@ -13,14 +13,14 @@ import (
 	"powermgr/control/rules"
 )
 
-// The tariff that the owner has set in Tesla's app: tariff_content_v2 of
-// site_info, or the older tariff_content. Prices are by season and period
+// The tariff that the owner has set in the Tesla app: tariff_content_v2 of site_info, or
+// the older tariff_content. Prices are by season and period
 // (energy_charges.<season>.rates.<period>), periods are windows of a season
-// (seasons.<season>.tou_periods.<period>.periods), and sell_tariff has the
-// same for what is fed in. Values of zero are left out, days of the week begin
-// with Monday, and months, weekdays and hours may wrap around.
+// (seasons.<season>.tou_periods.<period>.periods), and sell_tariff has the same for
+// exported energy. Zero values are left out, the week begins with Monday, and months,
+// weekdays and hours may wrap around.
 
-// FromTesla reads such a tariff. The notices say what it leaves open.
+// FromTesla parses such a tariff. The notices say what it leaves open.
 func FromTesla(content []byte, zone *time.Location) (t Table, notices []string, err error) {
 	var c teslaTariff
 	if err := json.Unmarshal(content, &c); err != nil {
@@ -56,7 +56,7 @@ type teslaSeason struct {
 	Periods                            map[string]teslaPeriods `json:"tou_periods"`
 }
 
-// teslaPeriods are a list, in the older form, or one below "periods".
+// teslaPeriods are a list: directly, in the older form, or in "periods".
 type teslaPeriods []teslaPeriod
 
 func (p *teslaPeriods) UnmarshalJSON(b []byte) error {
@@ -74,23 +74,23 @@ type teslaPeriod struct {
 	FromHour, FromMinute, ToHour, ToMinute int
 }
 
-// wrong reports whether it has days or hours that there are not.
+// wrong reports whether p has days or hours that do not exist.
 func (p teslaPeriod) wrong() bool {
 	outside := func(v, most int) bool { return v < 0 || v > most }
 	day := func(d *int) bool { return d != nil && outside(*d, 6) }
 	return day(p.FromDayOfWeek) || day(p.ToDayOfWeek) || outside(p.FromHour, 23) || outside(p.ToHour, 24) || outside(p.FromMinute, 59) || outside(p.ToMinute, 59)
 }
 
-// A reading is how to take what the format leaves open. The one counts with
+// A reading is an interpretation of what the format leaves open. The one used is that in
 // which a week has the fewest minutes without a price or with two.
 type reading struct {
-	lastSunday bool // a last day of the week that is left out is Sunday; else it is 0, which is Monday
-	sameDay    bool // 21:00–07:00 is the morning and the night of each of its days; else it goes on into the next day
+	lastSunday bool // a last day of the week that is left out means Sunday; otherwise it means 0, which is Monday
+	sameDay    bool // 21:00–07:00 means the morning and the night of each of its days; otherwise it continues into the next day
 }
 
 var readings = []reading{{sameDay: true}, {}, {lastSunday: true, sameDay: true}, {lastSunday: true}}
 
-// spans are the windows of a day; from and to the same is the whole day.
+// spans returns the windows of a day; if from and to are the same, it is the whole day.
 func (p teslaPeriod) spans(read reading) []rules.Span {
 	s := rules.Span{Start: p.FromHour*60 + p.FromMinute, End: p.ToHour*60 + p.ToMinute}
 	if s.End == 0 {
@@ -106,7 +106,7 @@ func (p teslaPeriod) spans(read reading) []rules.Span {
 	return []rules.Span{s}
 }
 
-// weekdays are those of a period.
+// weekdays returns the days of the week of a period.
 func (p teslaPeriod) weekdays(read reading) (days []time.Weekday) {
 	from, to := 0, 0
 	if p.FromDayOfWeek != nil {
@@ -126,7 +126,8 @@ func (p teslaPeriod) weekdays(read reading) (days []time.Weekday) {
 	}
 }
 
-// days are the part of the year of a season. What is left out is its whole.
+// days returns the part of the year that a season covers. If all fields are left out,
+// that is the whole year.
 func (s teslaSeason) days() (rules.Days, error) {
 	or := func(v, usual int) int {
 		if v == 0 {
@@ -144,8 +145,8 @@ func (s teslaSeason) days() (rules.Days, error) {
 	return rules.Days{From: rules.YearDay(fromMonth*100 + from), To: rules.YearDay(toMonth*100 + to)}, nil
 }
 
-// price is what a kWh costs in a period of a season: 0 if it is left out of a
-// season that has prices, and that of ALL if the season has none.
+// price returns what a kWh costs in a period of a season: 0 if it is left out of a season
+// that has prices, and the price of ALL if the season has none.
 func (t teslaTariff) price(season, period string) (float64, error) {
 	for _, name := range []string{season, "ALL"} {
 		var of struct {
@@ -158,7 +159,7 @@ func (t teslaTariff) price(season, period string) (float64, error) {
 		if err := json.Unmarshal(raw, &of); err != nil {
 			return 0, fmt.Errorf("energy_charges.%s: %w", name, err)
 		}
-		if of.Rates == nil { // the older form has them at once
+		if of.Rates == nil { // the older form has them directly
 			_ = json.Unmarshal(raw, &of.Rates) // or has none
 		}
 		if v, ok := of.Rates[period]; ok {
@@ -174,10 +175,10 @@ func (t teslaTariff) price(season, period string) (float64, error) {
 	return 0, nil
 }
 
-// teslaPeak begins the names of the periods that Tesla takes for expensive.
+// teslaPeak begins the names of the periods that Tesla considers expensive.
 const teslaPeak = "ON_PEAK"
 
-// rates are the tariff's.
+// rates returns the rates of the tariff.
 func (t teslaTariff) rates() (rates []Rate, notices []string) {
 	seasons := t.Seasons
 	if !slices.ContainsFunc(slices.Collect(maps.Values(seasons)), func(s teslaSeason) bool { return len(s.Periods) > 0 }) {
@@ -206,7 +207,7 @@ func (t teslaTariff) rates() (rates []Rate, notices []string) {
 	return rates, notices
 }
 
-// season are the rates of one.
+// season returns the rates of one season.
 func (t teslaTariff) season(name string, s teslaSeason, part rules.Days) (rates []Rate, notices []string) {
 	prices := map[string]float64{}
 	for _, period := range slices.Sorted(maps.Keys(s.Periods)) {
@@ -240,8 +241,8 @@ func (t teslaTariff) season(name string, s teslaSeason, part rules.Days) (rates 
 	return rates, notices
 }
 
-// rates are those of a season with the prices of its periods, on the days of part, as one
-// reading of its hours has them.
+// rates returns the rates of a season with the prices of its periods, on the days of
+// part, according to one reading of its hours.
 func (s teslaSeason) rates(name string, prices map[string]float64, part rules.Days, read reading) (all []Rate) {
 	for _, period := range slices.Sorted(maps.Keys(s.Periods)) {
 		for _, p := range s.Periods[period] {
@@ -266,7 +267,7 @@ func minutes(n int) string {
 	return fmt.Sprintf("%d minutes", n)
 }
 
-// weekOf counts the minutes of a week that no rate has, and those that several have.
+// weekOf counts the minutes of a week that no rate covers, and those that several cover.
 func weekOf(rates []Rate) (holes, doubles int) {
 	var count [7 * minutesPerDay]int
 	for _, r := range rates {
@@ -287,7 +288,7 @@ func weekOf(rates []Rate) (holes, doubles int) {
 	return holes, doubles
 }
 
-// markPeaks calls rates expensive by their prices alone.
+// markPeaks marks rates as expensive by their prices alone.
 func markPeaks(rates []Rate) {
 	prices := make([]float64, len(rates))
 	for i, r := range rates {
@@ -301,7 +302,7 @@ func markPeaks(rates []Rate) {
 	}
 }
 
-// daysOfYear are those of a leap year.
+// daysOfYear returns the days of a leap year.
 func daysOfYear() (days []rules.Date) {
 	for d := (rules.Date{Year: 2000, Month: time.January, Day: 1}); d.Year == 2000; d = d.Add(1) {
 		days = append(days, d)
