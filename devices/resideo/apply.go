@@ -11,18 +11,18 @@ import (
 	"powermgr/devices"
 )
 
-// A command from end to end: find the thermostat, read it, write the whole, and
+// A command from end to end: find the thermostat, read it, write all its settings, and
 // remember the write for as long as the cloud may not show it yet.
 
-// Apply carries out cmd on the thermostat whose ThermostatReading.ID is id: it
-// reads the device, completes the command and writes the whole. The cloud
+// Apply carries out cmd on the thermostat whose ThermostatReading.ID is id: it reads
+// the device, completes the command from what it shows, and writes all of it. The cloud
 // queues the write; a reading shows it seconds to a minute later. Errors are
-// *devices.Error: Refused says what could be sent instead, and MaybeDone that
-// a reading has to tell.
+// *devices.Error: Refused says what could be sent instead, and MaybeDone means that
+// only a reading can show the outcome.
 func (c *Client) Apply(ctx context.Context, id string, cmd devices.ThermostatCommand) error {
 	select {
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
+	case c.commands <- struct{}{}:
+		defer func() { <-c.commands }()
 	case <-ctx.Done():
 		return failure(opSet, devices.Unreachable, ctx.Err())
 	}
@@ -41,7 +41,7 @@ func (c *Client) Apply(ctx context.Context, id string, cmd devices.ThermostatCom
 	return c.carryOut(ctx, id, at, p, shown)
 }
 
-// carryOut sends what p says to a thermostat that shows v.
+// carryOut sends the requests of p to a thermostat that shows v.
 func (c *Client) carryOut(ctx context.Context, id string, at place, p plan, v changeable) error {
 	for i, body := range p.posts {
 		var err error
@@ -71,7 +71,7 @@ func (c *Client) pause(ctx context.Context) error {
 	return nil
 }
 
-// partly marks err as one before which a part was carried out, if it was.
+// partly sets MaybeDone in err if a part of the command was already carried out.
 func partly(err error, done bool) error {
 	var e *devices.Error
 	if errors.As(err, &e) {
@@ -80,8 +80,8 @@ func partly(err error, done bool) error {
 	return err
 }
 
-// unsure forgets the last write to a thermostat when err came with one that
-// may have been carried out: then nothing is known of what is still to come.
+// unsure forgets the last write to a thermostat if err says that another one may have
+// been carried out: it is then unknown what may still land.
 func (c *Client) unsure(id string, err error) error {
 	var e *devices.Error
 	if errors.As(err, &e) && e.MaybeDone {
@@ -92,8 +92,8 @@ func (c *Client) unsure(id string, err error) error {
 	return err
 }
 
-// find returns where the thermostat named id is, asking again when it is not
-// known, at most every ten minutes.
+// find returns where the thermostat with this id is. If that is unknown, find reads the
+// list again, at most every ten minutes.
 func (c *Client) find(ctx context.Context, id string) (place, error) {
 	for {
 		c.mu.Lock()
@@ -112,16 +112,17 @@ func (c *Client) find(ctx context.Context, id string) (place, error) {
 	}
 }
 
-// look reads one thermostat. While an earlier write is still queued it is seen
-// as it will be; shown is what it shows at present. What has to go back does not
-// wait for hours until the API takes reads again: it goes by the last answer.
-func (c *Client) look(ctx context.Context, id string, at place, givesBack bool) (t thermostat, shown changeable, err error) {
-	lastWillDo := givesBack && at.seen != nil
+// look reads one thermostat. While an earlier write is still queued, t is as it will be
+// once that has landed; shown is what the thermostat shows at present. A command that
+// restores a setting does not wait for hours until the API accepts reads again: it uses
+// the last answer.
+func (c *Client) look(ctx context.Context, id string, at place, restores bool) (t thermostat, shown changeable, err error) {
+	lastSuffices := restores && at.seen != nil
 	body, err := []byte(at.seen), c.limit.Err(c.now())
-	if !lastWillDo || err == nil {
+	if !lastSuffices || err == nil {
 		body, err = c.call(ctx, request{op: opLook, method: http.MethodGet, path: thermostatPath(at), location: at.locationID})
 	}
-	if lastWillDo && devices.KindOf(err) == devices.Throttled {
+	if lastSuffices && devices.KindOf(err) == devices.Throttled {
 		c.limit.Met(err, c.now())
 		body, err = at.seen, nil
 	}
@@ -145,8 +146,8 @@ func (c *Client) look(ctx context.Context, id string, at place, givesBack bool) 
 	return t, shown, nil
 }
 
-// asWritten is what a thermostat that shows v will show once the last write
-// has landed, if it may still land.
+// asWritten returns what a thermostat that shows v will show once the last write has
+// landed; v itself if there is none that may still land.
 func (c *Client) asWritten(id string, v changeable) *changeable {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,7 +157,7 @@ func (c *Client) asWritten(id string, v changeable) *changeable {
 	return &v
 }
 
-// written notes a write to a thermostat that shows v, and what it will show.
+// written records a write to a thermostat that shows v, and what it will show.
 func (c *Client) written(id string, v, after changeable) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,17 +169,17 @@ func (c *Client) written(id string, v, after changeable) {
 	c.writes[id] = next
 }
 
-// write is what was last sent to a thermostat: the cloud takes a while to show
-// it, and until then a reading is not what a further command may build on. The flights of
-// the rules cannot stand in for it: a write is always the whole, so a command for one
-// set point is completed here, a person's before the rules hear of it.
+// write is what was last sent to a thermostat: the cloud takes a while to show it, and
+// until then a further command must not build on a reading. The flights of the rules
+// cannot replace it: a write is always complete, so a command for one set point is
+// completed here, a person's even before the rules hear of it.
 type write struct {
 	at     time.Time
-	before []changeable // what may still be shown, the latest last
+	before []changeable // earlier values that may still be shown, the latest last
 	after  changeable
 }
 
-// pending reports whether a thermostat that shows v at now may yet take w.
+// pending reports whether w may still land on a thermostat that shows v at now.
 func (w write) pending(v changeable, now time.Time) bool {
 	return now.Sub(w.at) < devices.ShownWithin && slices.ContainsFunc(w.before, v.same)
 }

@@ -14,16 +14,16 @@ import (
 	"powermgr/devices/cloud"
 )
 
-// One exchange with the API, and what its refusals mean.
+// A single exchange with the API, and what its refusals mean.
 
-// What is being done, for errors.
+// Names of the operations, for errors.
 const (
 	opRead = "read the locations"
 	opLook = "read the thermostat"
 	opSet  = "set the thermostat"
 )
 
-// request is one thing asked of the API.
+// request is one request to the API.
 type request struct {
 	op       string
 	method   string
@@ -36,7 +36,7 @@ func thermostatPath(at place) []string {
 	return []string{"v2/devices/thermostats", at.deviceID}
 }
 
-// post sends a change to a thermostat, or to a part of it.
+// post sends a change to a thermostat, or to a part of it such as the fan.
 func (c *Client) post(ctx context.Context, at place, part string, body any) error {
 	b, err := json.Marshal(body)
 	if err != nil {
@@ -55,7 +55,7 @@ func (c *Client) post(ctx context.Context, at place, part string, body any) erro
 	return err
 }
 
-// call asks r and returns the body of a success.
+// call sends r and returns the body of a successful answer.
 func (c *Client) call(ctx context.Context, r request) ([]byte, error) {
 	var used devices.Secret
 	reply, err := c.oauth.Do(ctx, cloud.Call{
@@ -100,9 +100,9 @@ func (c *Client) send(ctx context.Context, r request, token devices.Secret) (clo
 	return cloud.Do(c.http, vendor, r.op, req)
 }
 
-// refusal is the error for an answer that is no success. Only a request about
-// one thermostat can be refused for what it says; the list of all cannot be
-// asked wrongly, so its refusals are the vendor's trouble.
+// refusal returns the error for an unsuccessful answer. Only a request about one
+// thermostat can be refused for its content; the request for all of them cannot be
+// wrong, so a refusal of it is the vendor's problem.
 func (c *Client) refusal(r request, reply cloud.Reply, token devices.Secret) error {
 	e := cloud.StatusError(vendor, r.op, reply, r.body != nil, c.hide(vendorText(reply.Body), token))
 	if e.Kind == devices.Refused && (r.location == 0 || reply.Status < 400) {
@@ -111,8 +111,8 @@ func (c *Client) refusal(r request, reply cloud.Reply, token devices.Secret) err
 	return e
 }
 
-// vendorText is the reason in the body of a refusal. The code beside it comes
-// as a text or as a number, and says no more than the status.
+// vendorText returns the reason in the body of a refusal. The code next to it comes as
+// a string or as a number, and says no more than the status.
 func vendorText(body []byte) string {
 	var refusal struct {
 		Message string `json:"message"`
@@ -129,12 +129,12 @@ func vendorText(body []byte) string {
 	return ""
 }
 
-// text is a refusal in words.
+// text describes a refusal.
 func (c *Client) text(reply cloud.Reply, token devices.Secret) string {
 	return cloud.Line(fmt.Sprintf("HTTP %d %s", reply.Status, c.hide(vendorText(reply.Body), token)))
 }
 
-// clean takes the account's secrets out of an error that was made elsewhere.
+// clean removes the account's secrets from an error that was made elsewhere.
 func (c *Client) clean(err error) error {
 	var e *devices.Error
 	if errors.As(err, &e) {

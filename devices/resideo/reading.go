@@ -10,14 +10,14 @@ import (
 	"powermgr/devices"
 )
 
-// thermostat is one device with everything that a write needs.
+// thermostat is one device, with everything that a write needs.
 type thermostat struct {
 	wire    wireDevice
 	reading devices.ThermostatReading
 	home    *time.Location
 }
 
-// statuses are the API's words for holds. VacationHold is only ever read.
+// statuses are the API's names for holds. VacationHold is only read, never written.
 var statuses = map[devices.Hold]string{
 	devices.HoldSchedule:  "NoHold",
 	devices.HoldTemporary: "TemporaryHold",
@@ -26,16 +26,16 @@ var statuses = map[devices.Hold]string{
 	devices.HoldVacation:  "VacationHold",
 }
 
-// fanWords are the API's words for fan modes.
+// fanWords are the API's names for fan modes.
 var fanWords = map[devices.Fan]string{
 	devices.FanAuto:      "Auto",
 	devices.FanOn:        "On",
 	devices.FanCirculate: "Circulate",
 }
 
-// thermostat checks a device and says it in the program's words. Figures that
-// decide something and cannot be true are an error; humidity and the outdoor
-// temperature are only shown, and one that cannot be true is not known.
+// thermostat checks a device and converts it to powermgr's terms. Impossible figures
+// that a decision depends on are an error; humidity and the outdoor temperature are
+// only shown, and count as unknown if they are impossible.
 func (d wireDevice) thermostat(now time.Time, home *time.Location) (thermostat, error) {
 	r := devices.ThermostatReading{
 		VendorID:  d.DeviceID,
@@ -93,7 +93,7 @@ func (d wireDevice) alive() bool {
 	return d.Service == nil || d.Service.Mode == "" || strings.EqualFold(d.Service.Mode, "Up")
 }
 
-// holdStep is what the end of a hold is rounded to: 10 minutes in Europe and
+// holdStep returns the minutes that the end of a hold is rounded to: 10 in Europe, and
 // 15 in North America, where the device does not say.
 func (d wireDevice) holdStep() int {
 	if s := d.AllowedTimeIncrements; s != nil && *s >= 1 && *s <= 60 && *s == float64(int(*s)) && 60%int(*s) == 0 {
@@ -102,21 +102,21 @@ func (d wireDevice) holdStep() int {
 	return 15
 }
 
-// tcc reports whether the device belongs to the older platform, where the
-// schedule can be overruled but the API does not tell how.
+// tcc reports whether the device belongs to the older platform, where a schedule can be
+// overridden but the API does not document how.
 func (d wireDevice) tcc() bool {
 	return strings.HasPrefix(d.DeviceID, "TCC-") || d.DeviceModel == "Round"
 }
 
-// bare reports whether the device takes one set point and nothing else.
+// bare reports whether the device accepts one set point and nothing else.
 func (d wireDevice) bare() bool { return d.DeviceModel == "Unknown" }
 
-// holds reports whether the device knows holds that can be written.
+// holds reports whether the device has holds that can be written.
 func (d wireDevice) holds() bool {
 	return d.ChangeableValues.ThermostatSetpointStatus != nil && !d.tcc() && !d.bare()
 }
 
-// allowed reports whether the device allows a mode, in the API's words.
+// allowed reports whether the device allows a mode, given by the API's name.
 func (d wireDevice) allowed(mode string) bool {
 	if len(d.AllowedModes) == 0 {
 		return mode == d.ChangeableValues.Mode
@@ -124,8 +124,8 @@ func (d wireDevice) allowed(mode string) bool {
 	return slices.Contains(d.AllowedModes, mode)
 }
 
-// byFlag reports whether automatic changeover is a flag beside the mode, and
-// not a mode. Such a device answers "Mode 7 is not allowed" to the mode Auto.
+// byFlag reports whether automatic changeover is a flag next to the mode instead of a
+// mode. Such a device answers "Mode 7 is not allowed" to the mode Auto.
 func (d wireDevice) byFlag() bool {
 	return d.ChangeableValues.AutoChangeoverActive != nil && d.allowed("Heat") && d.allowed("Cool") &&
 		(d.tcc() || d.DeviceModel == "D6")
@@ -134,7 +134,7 @@ func (d wireDevice) byFlag() bool {
 func (d wireDevice) heats() bool { return d.allowed("Heat") || d.allowed("EmergencyHeat") }
 func (d wireDevice) cools() bool { return d.allowed("Cool") }
 
-// mode decodes the mode, and the modes that can be asked for.
+// mode decodes the mode, and the modes that can be set.
 func (d wireDevice) mode(r *devices.ThermostatReading) {
 	v := d.ChangeableValues
 	on := func(flag *bool) bool { return flag != nil && *flag }
@@ -174,8 +174,8 @@ func (d wireDevice) mode(r *devices.ThermostatReading) {
 	}
 }
 
-// setpoints decodes the set points that the device can use. A unit that only
-// heats shows a cool set point all the same, between limits of 0 °F.
+// setpoints decodes the set points that the device can use. A unit that only heats
+// shows a cool set point as well, with limits of 0 °F.
 func (d wireDevice) setpoints(r *devices.ThermostatReading, c *devices.Checker) {
 	v := d.ChangeableValues
 	if d.heats() {
@@ -220,7 +220,7 @@ func (d wireDevice) hold(r *devices.ThermostatReading, now time.Time, home *time
 	}
 }
 
-// timeOfDay reads "19:00:00", in the thermostat's local time.
+// timeOfDay parses "19:00:00", which is in the thermostat's local time.
 func timeOfDay(s string) (time.Duration, bool) {
 	t, err := time.Parse(time.TimeOnly, s)
 	if err != nil {
@@ -244,7 +244,7 @@ func (d wireDevice) fan(r *devices.ThermostatReading) {
 	}
 }
 
-// action decodes what the equipment does.
+// action decodes what the equipment is doing.
 func (d wireDevice) action(r *devices.ThermostatReading) {
 	o := d.OperationStatus
 	if o == nil {

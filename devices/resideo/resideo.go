@@ -1,16 +1,16 @@
 // Package resideo reads and sets thermostats through the Honeywell Home API of
-// Resideo, developer.honeywellhome.com: OAuth with a person's consent once, one
-// call that shows every thermostat, and writes that the cloud queues and
-// carries out seconds to a minute later.
+// Resideo, developer.honeywellhome.com: OAuth with a single consent by a person, one
+// call that shows every thermostat, and writes that the cloud queues and carries out
+// seconds to a minute later.
 //
-// It promises that a write changes what was asked and nothing else: it reads
-// first, completes the command, keeps the hold that is there, never sends what
-// the device would round, and sends nothing at all that the device would not
-// allow. It asks the API no more than it must, since a key has some 240 calls an
-// hour, and it does no polling and no retrying of its own.
+// It promises that a write changes what was asked for and nothing else: it reads first,
+// completes the command, keeps the current hold, never sends a value that the device
+// would round, and sends nothing that the device would not allow. It calls the API no
+// more than necessary, since a key has some 240 calls an hour, and it neither polls nor
+// retries by itself.
 //
-// Facts come from the vendor's pages and from what public clients of the API,
-// Home Assistant's, Homebridge's and Hubitat's, do and what their users report.
+// Facts come from the vendor's pages, from what public clients of the API (those of
+// Home Assistant, Homebridge and Hubitat) do, and from what their users report.
 package resideo
 
 import (
@@ -35,31 +35,30 @@ const DefaultBaseURL = "https://api.honeywellhome.com"
 const (
 	vendor    = "resideo"
 	timeout   = 30 * time.Second // of one request
-	listAgain = 10 * time.Minute // at the soonest, for a name that is not known
+	listAgain = 10 * time.Minute // the shortest time between lists, for an unknown id
 )
 
-// Options say which account to use.
+// Options describe the account to use.
 type Options struct {
 	BaseURL      string         // empty: DefaultBaseURL. Without TLS only on loopback
 	ClientID     string         // the app's consumer key; required
 	ClientSecret devices.Secret // the app's consumer secret; required
 
-	// TokenFile keeps the authorization, mode 0600. Empty: it is kept in memory
-	// only, and Exchange has to come before everything else.
+	// TokenFile stores the authorization, mode 0600. Empty: it is kept only in memory,
+	// and Exchange has to be called first.
 	TokenFile string
 
-	// Location is the time zone of locations that name none that is known.
-	// nil: time.Local.
+	// Location is the time zone of locations that name no known one. nil: time.Local.
 	Location *time.Location
 
-	HTTP  *http.Client     // nil: one of its own
+	HTTP  *http.Client     // nil: the client makes its own
 	Now   func() time.Time // nil: time.Now
 	Sleep cloud.Sleep      // nil: cloud.RealSleep
-	Log   *slog.Logger     // nil: silence
+	Log   *slog.Logger     // nil: no logging
 }
 
-// Client is one account. Its methods may be called from several goroutines;
-// commands are carried out one at a time.
+// Client is a client for one account. Its methods may be called from several
+// goroutines; commands are carried out one at a time.
 type Client struct {
 	base  *url.URL
 	id    string
@@ -71,8 +70,8 @@ type Client struct {
 	sleep cloud.Sleep
 	log   *slog.Logger
 
-	turn  chan struct{}   // held by the command under way
-	limit cloud.ReadLimit // of reads that commands went on without
+	commands chan struct{}   // of capacity 1; filled by the command in progress
+	limit    cloud.ReadLimit // on reads, for commands that did without one
 
 	listing struct {
 		mu sync.Mutex
@@ -80,16 +79,16 @@ type Client struct {
 	}
 
 	mu       sync.Mutex
-	places   map[string]place      // by id on topics, as last read
-	listed   time.Time             // when places were last asked for
+	places   map[string]place      // by topic id, as last read
+	listed   time.Time             // when the list was last read
 	ids      []string              // of the thermostats in the last list
-	sure     bool                  // ids has all that the account has
+	sure     bool                  // ids has all thermostats of the account
 	problems devices.KnownProblems // of a thermostat or a time zone, by its name
-	writes   map[string]write      // the last write to a thermostat, by id on topics
+	writes   map[string]write      // the last write to a thermostat, by topic id
 }
 
-// New returns a client for the account and sends nothing. The error names the
-// option that cannot be used.
+// New returns a client for the account. It sends nothing. The error names the invalid
+// option.
 func New(o Options) (*Client, error) {
 	if o.BaseURL == "" {
 		o.BaseURL = DefaultBaseURL
@@ -103,7 +102,7 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{
 		base: base, id: strings.TrimSpace(o.ClientID), key: o.ClientSecret, http: o.HTTP, home: o.Location, now: o.Now, sleep: o.Sleep, log: o.Log,
-		turn: make(chan struct{}, 1), places: map[string]place{}, writes: map[string]write{},
+		commands: make(chan struct{}, 1), places: map[string]place{}, writes: map[string]write{},
 	}
 	if c.home == nil {
 		c.home = time.Local
@@ -127,9 +126,9 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// AuthorizeURL is where the owner logs in, consents and ticks the thermostats.
-// The vendor then sends the browser to redirect with a code and state in the
-// query; redirect has to be the callback URL of the app, letter by letter.
+// AuthorizeURL returns the page on which the owner logs in, consents and ticks the
+// thermostats. The vendor then sends the browser to redirect with a code and state in
+// the query; redirect has to be exactly the callback URL of the app.
 func (c *Client) AuthorizeURL(state, redirect string) string {
 	u := c.base.JoinPath("oauth2/authorize")
 	u.RawQuery = url.Values{
@@ -138,8 +137,8 @@ func (c *Client) AuthorizeURL(state, redirect string) string {
 	return u.String()
 }
 
-// Exchange turns the code of a consent into an authorization and keeps it in
-// the token file. A code is good once and for minutes.
+// Exchange exchanges the code of a consent for an authorization and stores that in the
+// token file. A code is valid once and for a few minutes.
 func (c *Client) Exchange(ctx context.Context, code, redirect string) error {
 	err := c.clean(c.oauth.Exchange(ctx, code, redirect, nil))
 	var e *devices.Error
@@ -149,14 +148,13 @@ func (c *Client) Exchange(ctx context.Context, code, redirect string) error {
 	return err
 }
 
-// Close ends the use of the authorization. It waits, until ctx ends, for the
-// answer of a refresh that has left: it may hold the only refresh token that is
-// still good.
+// Close ends the use of the authorization. It waits, until ctx ends, for the answer to
+// a refresh in progress, which may hold the only refresh token that still works.
 func (c *Client) Close(ctx context.Context) error { return c.oauth.Close(ctx) }
 
-// Read asks once for every thermostat of the account. One whose figures cannot
-// be true is left out and said once in the log; if that leaves none, the
-// answer as a whole is Nonsense. Errors are *devices.Error.
+// Read reads all thermostats of the account with one request. A thermostat with
+// impossible figures is left out and logged once; if that leaves none, the error is
+// Nonsense. Errors are *devices.Error.
 func (c *Client) Read(ctx context.Context) ([]devices.ThermostatReading, error) {
 	if err := c.limit.Err(c.now()); err != nil {
 		return nil, err
@@ -186,7 +184,7 @@ func (c *Client) Read(ctx context.Context) ([]devices.ThermostatReading, error) 
 	return readings, nil
 }
 
-// list asks for everything and remembers where each thermostat is.
+// list reads all locations and remembers where each thermostat is.
 func (c *Client) list(ctx context.Context) ([]found, error) {
 	body, err := c.call(ctx, request{op: opRead, method: http.MethodGet, path: []string{"v2/locations"}})
 	if err != nil {
@@ -220,19 +218,19 @@ func (c *Client) list(ctx context.Context) ([]found, error) {
 	return all, nil
 }
 
-// Listed is which thermostats the API's last list had, readable or not; not sure
-// before there was one, of a list that was cut, and of one with a thermostat
-// whose id makes no sense.
+// Listed returns the ids of the thermostats in the API's last list, readable or not.
+// sure is false before the first list, for a list that was truncated, and for one with
+// a thermostat whose id makes no sense.
 func (c *Client) Listed() (ids []string, sure bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ids, c.sure
 }
 
-// zone is the time zone of a location.
+// zone returns the time zone of a location.
 func (c *Client) zone(iana string) *time.Location {
 	if iana != "Local" && iana == c.home.String() {
-		return c.home // as nearly always
+		return c.home // nearly always
 	}
 	home, err := time.LoadLocation(iana)
 	if iana == "" || iana == "Local" {
@@ -245,7 +243,7 @@ func (c *Client) zone(iana string) *time.Location {
 	return home
 }
 
-// logProblem warns of a problem with what once, and again only when it has changed.
+// logProblem logs a problem with what once, and again only when it has changed.
 func (c *Client) logProblem(what, message string, problem error) {
 	text := ""
 	if problem != nil {

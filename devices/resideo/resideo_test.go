@@ -659,7 +659,7 @@ func TestCommandAfterOneThatMayHaveBeenDone(t *testing.T) {
 func TestApplyWaitsNoLongerThanItsContext(t *testing.T) {
 	p := newPortal(t)
 	c := p.client("")
-	c.turn <- struct{}{}
+	c.commands <- struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if e := kind(t, c.Apply(ctx, lcc, warmer), devices.Unreachable); e.MaybeDone {

@@ -12,9 +12,8 @@ import (
 	"powermgr/devices/cloud"
 )
 
-// The API's words, as they come. A pointer is a field that some devices leave
-// out or send as null. Ids of locations need 64 bits. The case of some names
-// varies, which encoding/json forgives.
+// The API's JSON. A pointer is a field that some devices omit or send as null. Location
+// ids need 64 bits. The case of some names varies, which encoding/json accepts.
 
 type wireLocation struct {
 	LocationID   int64             `json:"locationID"`
@@ -69,8 +68,8 @@ type wireDevice struct {
 	} `json:"currentSchedulePeriod"`
 }
 
-// changeable is what can be written. An absent field is one the device does
-// not know.
+// changeable holds the fields that can be written. A device omits those that it does
+// not have.
 type changeable struct {
 	Mode                     string   `json:"mode"`
 	HeatSetpoint             *float64 `json:"heatSetpoint"`
@@ -82,7 +81,7 @@ type changeable struct {
 	HeatCoolMode             *string  `json:"heatCoolMode"`
 }
 
-// same reports whether nothing that can be written differs.
+// same reports whether c and o agree in all fields that can be written.
 func (c changeable) same(o changeable) bool {
 	return c.Mode == o.Mode && equal(c.HeatSetpoint, o.HeatSetpoint) && equal(c.CoolSetpoint, o.CoolSetpoint) &&
 		equal(c.AutoChangeoverActive, o.AutoChangeoverActive) && equal(c.EmergencyHeatActive, o.EmergencyHeatActive) &&
@@ -96,34 +95,34 @@ func equal[T comparable](a, b *T) bool {
 	return *a == *b
 }
 
-// place is where a thermostat is found and what its clock shows.
+// place says where a thermostat is and in which time zone.
 type place struct {
 	deviceID   string
 	locationID int64
 	home       *time.Location
-	seen       json.RawMessage // what the API last said of it; nil: nothing yet
+	seen       json.RawMessage // the API's last answer about it; nil: none yet
 }
 
-// maxThermostats bounds what one account can make of the topic tree.
+// maxThermostats limits how far one account can grow the topic tree.
 const maxThermostats = 64
 
 // found is one thermostat of /v2/locations.
 type found struct {
 	place
 	thermostat
-	usable bool  // place is good, whatever the figures are
-	err    error // why its figures cannot be true
+	usable bool  // place is valid, even if the figures are not
+	err    error // why its figures are impossible
 }
 
-// listing is what the last answer of /v2/locations said.
+// listing is the last answer of /v2/locations, decoded.
 type listing struct {
 	locations cloud.Known[[]wireLocation]
-	devices   map[string]wireDevice // that were understood, by what it said of each
+	devices   map[string]wireDevice // those that could be decoded, by their JSON
 }
 
-// parse decodes an answer of /v2/locations. The error is about the
-// whole; a single thermostat that makes no sense says so itself. zone names a
-// location's time zone.
+// parse decodes an answer of /v2/locations. The error is about the answer as a whole; a
+// single thermostat that makes no sense has an error of its own. zone returns the time
+// zone for a location's IANA name.
 func (l *listing) parse(body []byte, now time.Time, zone func(string) *time.Location) ([]found, error) {
 	locations, err := l.locations.Decode(body, parseLocations)
 	if err != nil {
@@ -176,7 +175,7 @@ func (l *listing) parse(body []byte, now time.Time, zone func(string) *time.Loca
 	return all, nil
 }
 
-// parseLocations decodes the locations of an answer, and leaves their devices as they are.
+// parseLocations decodes the locations of an answer, but not their devices.
 func parseLocations(body []byte) ([]wireLocation, error) {
 	var locations []wireLocation
 	if err := decode(body, &locations); err != nil {
@@ -188,24 +187,24 @@ func parseLocations(body []byte) ([]wireLocation, error) {
 	return locations, nil
 }
 
-// plainID reports whether an id is one that an address can hold as it is.
+// plainID reports whether an id can be part of a URL without escaping.
 func plainID(id string) bool {
 	return id != "" && len(id) <= 64 && strings.Trim(id, "0123456789-_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
 }
 
-// parseDevice decodes one element of devices[], or the answer about one
-// thermostat. A device of another class may look as it likes: of that only the
-// class counts, which is there even beside an error.
+// parseDevice decodes one element of devices[], or the answer about one thermostat. A
+// device of another class may have any form: only its class counts, which is returned
+// even with an error.
 func parseDevice(body []byte) (wireDevice, error) {
 	var d wireDevice
-	if err := decode(body, &d); err != nil { // of which encoding/json has read all that was as it should be
+	if err := decode(body, &d); err != nil { // encoding/json has still decoded all fields of the right type
 		return wireDevice{DeviceClass: d.DeviceClass, DeviceID: d.DeviceID}, err
 	}
 	return d, nil
 }
 
-// decode is json.Unmarshal with errors that say where a body stops being what
-// it should be, without quoting it.
+// decode is json.Unmarshal with errors that say where a body is not as expected,
+// without quoting it.
 func decode(body []byte, to any) error {
 	err := json.Unmarshal(body, to)
 	if err == nil {

@@ -8,20 +8,20 @@ import (
 	"powermgr/devices"
 )
 
-// A write is always the whole: the API takes what is missing as it pleases.
+// A write is always complete: the API fills in missing fields arbitrarily.
 
 // change is the body of POST /v2/devices/thermostats/{id}.
 type change struct {
 	Mode                     string   `json:"mode,omitempty"`
-	HeatSetpoint             *float64 `json:"heatSetpoint,omitempty"` // whole °F, half °C; both always
+	HeatSetpoint             *float64 `json:"heatSetpoint,omitempty"` // whole °F, half °C; always both
 	CoolSetpoint             *float64 `json:"coolSetpoint,omitempty"`
-	AutoChangeoverActive     *bool    `json:"autoChangeoverActive,omitempty"` // iff the device shows it
-	EmergencyHeatActive      *bool    `json:"emergencyHeatActive,omitempty"`  // iff the device shows it
+	AutoChangeoverActive     *bool    `json:"autoChangeoverActive,omitempty"` // only if the device shows it
+	EmergencyHeatActive      *bool    `json:"emergencyHeatActive,omitempty"`  // only if the device shows it
 	ThermostatSetpointStatus string   `json:"thermostatSetpointStatus,omitempty"`
 	NextPeriodTime           string   `json:"nextPeriodTime,omitempty"` // local "19:00:00", with HoldUntil only
 }
 
-// bareChange is the body for devices of model Unknown, which take nothing else.
+// bareChange is the body for devices of model Unknown, which accept nothing else.
 type bareChange struct {
 	ThermostatSetpoint float64 `json:"thermostatSetpoint"`
 	Unit               string  `json:"unit"`
@@ -32,19 +32,19 @@ type fanChange struct {
 	Mode string `json:"mode"`
 }
 
-// plan is what has to be sent to carry out a command.
+// plan holds the requests that carry out a command.
 type plan struct {
-	posts []any      // bodies of …/{id}, changeoverPause apart; none: only the fan
-	fan   *fanChange // nil: the fan stays
+	posts []any      // bodies for …/{id}, sent changeoverPause apart; none: only the fan changes
+	fan   *fanChange // nil: the fan stays as it is
 	after changeable // what the device shows once the posts have landed
 }
 
-// changeoverPause is how long a device that was off needs in the mode Heat
-// before it can change over by itself; without it falls back to Off.
+// changeoverPause is how long a device that was off needs to be in the mode Heat before
+// it can change over by itself; without the pause it falls back to Off.
 const changeoverPause = 3 * time.Second
 
-// plan says what has to be sent for cmd. The error says why the command
-// cannot be carried out, and what could be sent instead.
+// plan returns what has to be sent for cmd. The error says why the command cannot be
+// carried out, and what could be sent instead.
 func (t thermostat) plan(cmd devices.ThermostatCommand, now time.Time) (plan, error) {
 	whole, err := t.reading.Merge(cmd, now)
 	if err != nil {
@@ -73,7 +73,7 @@ func (t thermostat) plan(cmd devices.ThermostatCommand, now time.Time) (plan, er
 	if hold == nil { // only the mode changes: the hold stays
 		hold, until = t.reading.Hold, t.reading.HoldUntil
 		if hold != nil && *hold == devices.HoldUntil && (until == nil || !until.After(now)) {
-			hold = new(devices.HoldTemporary) // its end, sent again, would be tomorrow's
+			hold = new(devices.HoldTemporary) // its end, if sent again, would mean tomorrow
 		}
 	}
 	if hold != nil && t.wire.holds() {
@@ -92,8 +92,8 @@ func (t thermostat) plan(cmd devices.ThermostatCommand, now time.Time) (plan, er
 	return p, nil
 }
 
-// switchTo puts mode into c. A device that is off and changes over by a flag
-// needs another change before it, which is returned.
+// switchTo sets mode in c. A device that is off and changes over by a flag needs
+// another change before c, which is returned.
 func (t thermostat) switchTo(mode devices.HVACMode, c *change) (wake *change) {
 	d, r := t.wire, t.reading
 	if r.EmergencyHeat && mode == devices.Heat {
@@ -133,8 +133,8 @@ func (t thermostat) switchTo(mode devices.HVACMode, c *change) (wake *change) {
 	return wake
 }
 
-// heatOrCool is the mode that goes with automatic changeover by a flag: what
-// the device heats or cools by at present.
+// heatOrCool returns the mode to send with the flag for automatic changeover: the one
+// by which the device heats or cools at present.
 func (t thermostat) heatOrCool() string {
 	v := t.wire.ChangeableValues
 	switch {
@@ -146,8 +146,8 @@ func (t thermostat) heatOrCool() string {
 	return "Heat"
 }
 
-// onStep is a set point fit to be sent: the merged one, or for a side that the
-// device does not use what it shows there.
+// onStep returns a set point rounded to the device's step: the merged one or, for a
+// side that the device does not use, the one that it shows.
 func (t thermostat) onStep(merged, shown *float64) *float64 {
 	if merged == nil {
 		merged = shown
@@ -158,7 +158,7 @@ func (t thermostat) onStep(merged, shown *float64) *float64 {
 	return new(math.Round(*merged/t.reading.Step) * t.reading.Step)
 }
 
-// barePlan is the plan for a device that takes one set point and nothing else.
+// barePlan returns the plan for a device that accepts one set point and nothing else.
 func (t thermostat) barePlan(p plan, cmd, whole devices.ThermostatCommand) (plan, error) {
 	mode := t.reading.Mode
 	c := change{Mode: t.wire.ChangeableValues.Mode}
@@ -186,7 +186,7 @@ func (t thermostat) barePlan(p plan, cmd, whole devices.ThermostatCommand) (plan
 	return p, nil
 }
 
-// with is what v becomes when c has landed.
+// with returns what v becomes when c has landed.
 func (v changeable) with(c change) changeable {
 	v.Mode = c.Mode
 	if c.HeatSetpoint != nil {

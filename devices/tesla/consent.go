@@ -10,17 +10,17 @@ import (
 	"powermgr/devices"
 )
 
-// OwnerRedirect is where the owner API sends a person after the consent.
+// OwnerRedirect is where the owner API redirects a person after the consent.
 const OwnerRedirect = "https://auth.tesla.com/void/callback"
 
-// A Consent is one authorization under way.
+// A Consent is one authorization in progress.
 type Consent struct {
 	Redirect string         // must be registered with the app; OwnerRedirect for the owner API
 	State    string         // comes back with the code
-	Verifier devices.Secret // PKCE: 43–128 characters; the owner API wants it
+	Verifier devices.Secret // PKCE: 43–128 characters; the owner API requires it
 }
 
-// AuthorizeURL is the page on which a person agrees. An emulated cloud has its
+// AuthorizeURL returns the page on which a person consents. An emulated cloud has its
 // own.
 func (c *Client) AuthorizeURL(q Consent) string {
 	page := authorizeURL
@@ -40,8 +40,8 @@ func (c *Client) AuthorizeURL(q Consent) string {
 	return page + "?" + v.Encode()
 }
 
-// Exchange turns the code of a consent into the authorization and keeps it in
-// the token file.
+// Exchange exchanges the code of a consent for the authorization and stores that in the
+// token file.
 func (c *Client) Exchange(ctx context.Context, q Consent, code string) error {
 	more := url.Values{}
 	if c.owner {

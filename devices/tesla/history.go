@@ -9,9 +9,9 @@ import (
 	"powermgr/devices"
 )
 
-// History reads what flowed on the local day of day, in day's location, as far
-// as Tesla knows by now: it may fill gaps and revise sums for a day or so. What
-// cannot be true, or cannot be told apart, is left out.
+// History reads what flowed on the local day of day, in day's location, as far as Tesla
+// knows by now: it may fill gaps and correct sums for a day or so. Entries that are
+// impossible or ambiguous are left out.
 func (c *Client) History(ctx context.Context, day time.Time) ([]devices.EnergyBucket, error) {
 	const op = "read energy history"
 	site, err := c.siteID(ctx)
@@ -34,13 +34,13 @@ func (c *Client) History(ctx context.Context, day time.Time) ([]devices.EnergyBu
 	return buckets(said.Series, from, next), nil
 }
 
-// history is what of calendar_history matters.
+// history is the part of calendar_history that matters.
 type history struct {
 	Series []historyEntry `json:"time_series"`
 }
 
-// historyEntry is what calendar_history tells of five minutes, in Wh. The
-// totals are not told to every client.
+// historyEntry is the entry of calendar_history for five minutes, in Wh. Not every
+// client gets the totals.
 type historyEntry struct {
 	Timestamp string `json:"timestamp"`
 
@@ -67,10 +67,10 @@ type historyEntry struct {
 	TotalGridExport *float64 `json:"total_grid_energy_exported"`
 }
 
-// buckets are the entries of the day between two midnights, in order. A row of
-// zeros is none: a home uses something always, and days are padded with such
-// rows. Of entries with one and the same stamp, as when an hour is there twice
-// and the stamps do not tell which one is meant, none can be used.
+// buckets returns the entries of the day between two midnights, in order. A row of
+// zeros does not count: a home always uses something, and days are padded with such
+// rows. Entries with the same timestamp, as when an hour occurs twice and the
+// timestamps do not tell the two apart, are all left out.
 func buckets(series []historyEntry, from, next time.Time) []devices.EnergyBucket {
 	told, seen := []devices.EnergyBucket{}, map[int64]int{}
 	for _, e := range series {
@@ -95,7 +95,7 @@ func buckets(series []historyEntry, from, next time.Time) []devices.EnergyBucket
 	return told
 }
 
-// added is the sum of what is there; nil if nothing is.
+// added returns the sum of the known parts; nil if none is known.
 func added(parts ...*float64) (sum *float64) {
 	for _, p := range parts {
 		if p == nil {
@@ -109,8 +109,8 @@ func added(parts ...*float64) (sum *float64) {
 	return sum
 }
 
-// energy is what flowed in one bucket: wh, or the total where that is not told;
-// nil if neither can be true.
+// energy returns what flowed in one bucket: wh, or total if wh is missing; nil if
+// neither is possible.
 func energy(wh, total *float64) *devices.WattHours {
 	const most = maxWatts / 12
 	for _, v := range []*float64{wh, total} {

@@ -27,21 +27,20 @@ import (
 // has to be sent with a token of the app itself.
 // Source: developer.tesla.com/docs/fleet-api/endpoints/partner-endpoints.
 
-// KeyPath is where the app's domain has the public key.
+// KeyPath is where the app's domain publishes the public key.
 const KeyPath = "/.well-known/appspecific/com.tesla.3p.public-key.pem"
 
-// A Partner is an app at developer.tesla.com, acting for itself and not for an
-// owner.
+// A Partner is an app at developer.tesla.com that acts for itself and not for an owner.
 type Partner struct {
 	base, tokens *url.URL
 	id           string
 	secret       devices.Secret
 	http         *http.Client
 
-	token devices.Secret // empty: none was asked for yet
+	token devices.Secret // empty: none was requested yet
 }
 
-// NewPartner takes what of o is about the app. It makes no request.
+// NewPartner returns the app that o describes. It makes no request.
 func NewPartner(o Options) (*Partner, error) {
 	base, err := cloud.BaseURL(o.BaseURL)
 	if err != nil {
@@ -57,8 +56,8 @@ func NewPartner(o Options) (*Partner, error) {
 	return &Partner{base: base, tokens: tokens, id: o.ClientID, secret: o.ClientSecret, http: o.HTTP}, nil
 }
 
-// Check asks Tesla for a token of the app, which shows that client id and
-// client secret are right.
+// Check requests a token for the app from Tesla, which shows that client id and client
+// secret are correct.
 func (p *Partner) Check(ctx context.Context) error {
 	const op = "check the app"
 	form := url.Values{
@@ -120,8 +119,8 @@ func (p *Partner) Register(ctx context.Context, domain string) error {
 	return e
 }
 
-// registrationAdvice is what to do about a refused registration; empty if that
-// is not known.
+// registrationAdvice returns what to do about a refused registration; empty if that is
+// unknown.
 func registrationAdvice(status int, said, domain string) string {
 	switch lower := strings.ToLower(said); {
 	case strings.Contains(lower, "allowed origin"):
@@ -138,8 +137,8 @@ func registrationAdvice(status int, said, domain string) string {
 	return ""
 }
 
-// RegisteredKey is the public key that Tesla has for a domain in the region of
-// the base URL, as an uncompressed point in hexadecimal. Empty: none.
+// RegisteredKey returns the public key that Tesla has for a domain in the region of the
+// base URL, as an uncompressed point in hexadecimal. Empty: none.
 func (p *Partner) RegisteredKey(ctx context.Context, domain string) (string, error) {
 	const op = "check the registration"
 	reply, err := p.call(ctx, op, http.MethodGet, "/api/1/partner_accounts/public_key?domain="+url.QueryEscape(domain), nil)
@@ -164,8 +163,8 @@ func (p *Partner) RegisteredKey(ctx context.Context, domain string) (string, err
 	return strings.ToLower(e.Response.Key), nil
 }
 
-// call asks Fleet API. A token that has ended, as while its owner put the public key on
-// a domain, is replaced once.
+// call sends a request to Fleet API. A token that has expired, for example while its
+// owner put the public key on a domain, is replaced once.
 func (p *Partner) call(ctx context.Context, op, method, path string, body []byte) (cloud.Reply, error) {
 	held := p.token != ""
 	reply, err := p.send(ctx, op, method, path, body)
@@ -193,8 +192,8 @@ func (p *Partner) send(ctx context.Context, op, method, path string, body []byte
 	return reply, err
 }
 
-// KeyURL is where a domain has the public key. A domain on this machine, as the
-// emulated cloud has one, is asked without TLS.
+// KeyURL returns the address of a domain's public key. A domain on this machine, such
+// as the emulated cloud's, is requested without TLS.
 func KeyURL(domain string) string {
 	host, _, _ := strings.Cut(domain, ":")
 	scheme := "https://"
@@ -204,8 +203,8 @@ func KeyURL(domain string) string {
 	return scheme + domain + KeyPath
 }
 
-// HostedKey fetches the public key of a domain as Tesla does, and returns it as
-// RegisteredKey has it. The error says what is wrong with what is there.
+// HostedKey fetches the public key of a domain as Tesla does, and returns it in the
+// form of RegisteredKey. The error says what is wrong with the file there.
 func HostedKey(ctx context.Context, client *http.Client, domain string) (string, error) {
 	const op = "fetch the public key"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, KeyURL(domain), nil)
@@ -231,8 +230,8 @@ func HostedKey(ctx context.Context, client *http.Client, domain string) (string,
 	return point, nil
 }
 
-// NewKey makes the private key of an app, as PEM. A battery needs no commands
-// signed with it; Fleet API asks for its public half all the same.
+// NewKey generates the private key of an app, as PEM. Commands to a battery need not be
+// signed with it, but Fleet API requires its public half.
 func NewKey() (devices.Secret, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -245,7 +244,7 @@ func NewKey() (devices.Secret, error) {
 	return devices.Secret(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})), nil
 }
 
-// PublicKey is the file that belongs to a private key.
+// PublicKey returns the public key file for a private key.
 func PublicKey(private devices.Secret) ([]byte, error) {
 	block, _ := pem.Decode([]byte(private.Reveal()))
 	if block == nil {
@@ -262,7 +261,7 @@ func PublicKey(private devices.Secret) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
 }
 
-// KeyPoint is the public key in a PEM file as Tesla writes it: an uncompressed
+// KeyPoint returns the public key in a PEM file as Tesla writes it: an uncompressed
 // point of the curve prime256v1, in hexadecimal.
 func KeyPoint(file []byte) (string, error) {
 	block, _ := pem.Decode(file)
@@ -287,8 +286,8 @@ func KeyPoint(file []byte) (string, error) {
 	return hex.EncodeToString(point), nil
 }
 
-// Scopes are those that an access token says were granted; ok is false if it
-// says none, as a token of Teslemetry or of the owner API.
+// Scopes returns the scopes that were granted according to an access token; ok is false
+// if it does not say, like a token of Teslemetry or of the owner API.
 // Source: developer.tesla.com/docs/fleet-api/support/faq.
 func Scopes(access devices.Secret) (scopes []string, ok bool) {
 	var claims struct {

@@ -17,12 +17,12 @@ const opProducts = "list products"
 type battery struct {
 	id      int64
 	name    string
-	charged bool // it says how full it is
+	charged bool // it reports a charge
 }
 
 func (b battery) String() string { return fmt.Sprintf("%d (%s)", b.id, b.name) }
 
-// batteries asks which sites of the account have a battery.
+// batteries reads which sites of the account have a battery.
 func (c *Client) batteries(ctx context.Context) ([]battery, error) {
 	products, err := c.call(ctx, request{op: opProducts, path: "/api/1/products"})
 	if err != nil {
@@ -34,11 +34,11 @@ func (c *Client) batteries(ctx context.Context) ([]battery, error) {
 // A Site is a home with a Powerwall on an account.
 type Site struct {
 	ID      int64
-	Name    string // that the owner gave it; it may be empty
-	Reports bool   // Tesla knows how full it is: a gateway that was replaced or cannot be reached says nothing
+	Name    string // given by the owner; may be empty
+	Reports bool   // Tesla knows its charge, which a gateway that was replaced or cannot be reached does not report
 }
 
-// Sites asks which homes with a Powerwall the account has, those first that report.
+// Sites returns the homes with a Powerwall on the account, those that report first.
 // Gateways that were replaced stay listed.
 func (c *Client) Sites(ctx context.Context) (sites []Site, err error) {
 	all, err := c.batteries(ctx)
@@ -60,13 +60,13 @@ func (c *Client) Sites(ctx context.Context) (sites []Site, err error) {
 	return sites, nil
 }
 
-// About is what Tesla's app knows of a site and no reading has.
+// About is what Tesla's app knows about a site and no reading includes.
 type About struct {
 	Zone   string          // IANA name; empty: Tesla does not say
 	Tariff json.RawMessage // tariff_content_v2; empty: none is set in the app
 }
 
-// About asks for it. It is one call.
+// About reads the site's About. It makes one call.
 func (c *Client) About(ctx context.Context) (About, error) {
 	site, err := c.siteID(ctx)
 	if err != nil {
@@ -89,7 +89,7 @@ func (c *Client) About(ctx context.Context) (About, error) {
 	return About{cloud.Line(info.Zone), info.Tariff}, nil
 }
 
-// batteriesOf is the sites with a battery among the products of an account, each
+// batteriesOf returns the sites with a battery among the products of an account, each
 // once. Vehicles have no energy_site_id.
 func batteriesOf(products json.RawMessage) ([]battery, error) {
 	var all []struct {
@@ -120,9 +120,9 @@ func batteriesOf(products json.RawMessage) ([]battery, error) {
 	return found, nil
 }
 
-// onlyBattery is the one battery of an account. A replaced gateway stays listed
-// without a charge, and so is one that cannot be reached at the moment: where
-// there is no other, it is taken.
+// onlyBattery returns the id of the only battery on an account. A replaced gateway stays
+// listed without a charge, and one that cannot be reached at the moment looks the same:
+// if there is no other, that one counts.
 func onlyBattery(all []battery) (int64, error) {
 	found := slices.DeleteFunc(slices.Clone(all), func(b battery) bool { return !b.charged })
 	if len(found) == 0 {
@@ -137,7 +137,7 @@ func onlyBattery(all []battery) (int64, error) {
 	return 0, refused(opProducts, fmt.Errorf("there are several Powerwalls on this account: set tesla.energy_site_id to one of %s", inWords(found)))
 }
 
-// sayWhich says which of several sites was taken: one that cannot be reached at the
+// sayWhich logs which of several sites was chosen: one that cannot be reached at the
 // moment looks like a replaced gateway, and may be the home that is meant.
 func (c *Client) sayWhich(id int64, all []battery) {
 	taken := slices.IndexFunc(all, func(b battery) bool { return b.id == id })
@@ -149,8 +149,8 @@ func (c *Client) sayWhich(id int64, all []battery) {
 		"used", all[taken].String(), "not_used", inWords(others))
 }
 
-// unknownSite is what to do about a site that Tesla does not find. The account
-// is asked once what it has, and again only if it did not say.
+// unknownSite returns what to do about a site that Tesla does not find. It reads the
+// sites of the account once, and again only if that failed.
 func (c *Client) unknownSite(ctx context.Context, q request) string {
 	const check = "Tesla does not know this site: check tesla.energy_site_id"
 	if !strings.HasPrefix(q.path, sitesPath) {
@@ -177,7 +177,7 @@ func (c *Client) unknownSite(ctx context.Context, q request) string {
 	return fmt.Sprintf("tesla.energy_site_id is %d, which is not on this account: it has %s", site, inWords(all))
 }
 
-// inWords lists a few sites; those after the tenth are counted.
+// inWords lists up to ten sites, and counts the rest.
 func inWords(all []battery) string {
 	const most = 10
 	var names []string

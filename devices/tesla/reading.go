@@ -11,14 +11,14 @@ import (
 	"powermgr/devices"
 )
 
-// What is done, for errors.
+// Names of the operations, for errors.
 const (
 	opLive = "read live status"
 	opInfo = "read site info"
 )
 
-// liveStatus is what live_status says. Nothing in it is sure to be there, and
-// wall_connectors has been a list, null and a string: it is not read.
+// liveStatus is the response of live_status. Any field may be missing; wall_connectors
+// has been a list, null and a string, and is not read.
 type liveStatus struct {
 	Solar        *float64 `json:"solar_power"`
 	Battery      *float64 `json:"battery_power"`
@@ -34,10 +34,10 @@ type liveStatus struct {
 	Timestamp    *string  `json:"timestamp"`
 }
 
-// maxWatts is more than any home with Powerwalls has to do with.
+// maxWatts is more than the power of any home with Powerwalls.
 const maxWatts = 1_000_000
 
-// into checks what is said and reads it into r.
+// into checks the values and puts them into r.
 func (said *liveStatus) into(r *devices.PowerwallReading) error {
 	const op = opLive
 	s := *said
@@ -50,7 +50,7 @@ func (said *liveStatus) into(r *devices.PowerwallReading) error {
 		return nonsense(op, "a charge of %g %%", *s.Charge)
 	}
 	if lost := s.Battery == nil || s.TotalPack != nil && *s.TotalPack <= 1; lost && s.Charge != nil && *s.Charge == 0 {
-		s.Charge = nil // 0 % without the battery's power, or of no battery at all, is a gateway that lost its battery
+		s.Charge = nil // 0 % without the battery's power, or without any capacity, means that the gateway has lost its battery
 	}
 	if s.Charge == nil && s.Battery == nil && s.Load == nil {
 		return nonsense(op, "neither a charge nor a power in it: the gateway has not reported")
@@ -58,7 +58,7 @@ func (said *liveStatus) into(r *devices.PowerwallReading) error {
 	if s.Charge != nil {
 		r.ChargePercent = new(devices.Percent(min(max(*s.Charge, 0), 100)))
 	}
-	// energy_left is on the app's scale: some 5 % more than can be used.
+	// energy_left is on the app's scale: some 5 % more than is usable.
 	if s.EnergyLeft != nil && s.TotalPack != nil && devices.Finite(*s.EnergyLeft) && *s.EnergyLeft >= 0 && *s.TotalPack > 1 && *s.EnergyLeft <= *s.TotalPack*1.05 {
 		r.StoredEnergy = new(devices.WattHours(*s.EnergyLeft))
 	}
@@ -82,7 +82,8 @@ func watts(v *float64) *devices.Watts {
 	return new(devices.Watts(*v))
 }
 
-// connected reads the two fields that tell of the grid; nil if neither does.
+// connected returns whether the grid is connected, from the two fields about it; nil if
+// neither says.
 func connected(s liveStatus) *bool {
 	if s.Island != nil {
 		switch {
@@ -103,7 +104,7 @@ func connected(s liveStatus) *bool {
 	return nil
 }
 
-// siteInfo is what of site_info matters.
+// siteInfo is the part of site_info that matters.
 type siteInfo struct {
 	Reserve  *float64 `json:"backup_reserve_percent"`
 	Mode     *string  `json:"default_real_mode"`
@@ -123,7 +124,7 @@ type siteInfo struct {
 	} `json:"components"`
 }
 
-// maxTariff is the longest tariff that is believed, in bytes; a real one has a few
+// maxTariff is the longest tariff that is accepted, in bytes; a real one has a few
 // thousand.
 const maxTariff = 64 << 10
 
@@ -135,8 +136,8 @@ type unit struct {
 	Active   *bool  `json:"is_active"`
 }
 
-// nameplate is what a site is: the models of its batteries, and the gateway that
-// speaks for them. A gateway that was replaced stays listed.
+// nameplate returns the models of a site's batteries, and the details of the gateway
+// that speaks for them. A gateway that was replaced stays listed.
 func (s siteInfo) nameplate() devices.Nameplate {
 	n := devices.Nameplate{Firmware: devices.Label(s.Version)}
 	if s.Components == nil {
@@ -159,7 +160,7 @@ func (s siteInfo) nameplate() devices.Nameplate {
 	return n
 }
 
-// into checks what is said and reads it into r.
+// into checks the values and puts them into r.
 func (s *siteInfo) into(r *devices.PowerwallReading) error {
 	const op = opInfo
 	if s.Reserve != nil {

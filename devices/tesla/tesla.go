@@ -1,7 +1,7 @@
 // Package tesla reads and commands a Powerwall through Tesla's energy API: the Fleet
 // API, Teslemetry or the older owner API, which have the same paths and bodies. It
-// promises that what it does not know stays nil, that a reading is either completely
-// fresh or absent, and that it reports a write that may have happened.
+// promises that unknown values stay nil, that a reading is either completely fresh or
+// absent, and that it reports a write that may have happened.
 package tesla
 
 import (
@@ -37,7 +37,7 @@ const (
 // OwnerClient is the client id of the owner API.
 const OwnerClient = "ownerapi"
 
-// Options are what a Client is made of.
+// Options configure a Client.
 type Options struct {
 	BaseURL      string         // empty: FleetURL. Without TLS only on loopback
 	TokenURL     string         // empty: FleetTokenURL
@@ -47,12 +47,12 @@ type Options struct {
 	TokenFile    string         // the authorization; empty: APIToken
 	APIToken     devices.Secret // an access token that cannot be refreshed; empty: TokenFile
 
-	HTTP *http.Client     // nil: one of its own
+	HTTP *http.Client     // nil: the client makes its own
 	Now  func() time.Time // nil: time.Now
-	Log  *slog.Logger     // nil: silence
+	Log  *slog.Logger     // nil: no logging
 }
 
-// Client is one site. Its methods may be called from several goroutines.
+// Client is a client for one site. Its methods may be called from several goroutines.
 type Client struct {
 	base  *url.URL
 	auth  *cloud.OAuth
@@ -62,11 +62,11 @@ type Client struct {
 
 	mu   sync.Mutex
 	site int64
-	has  []battery // what the account said it has after a site was not found; nil: not asked
+	has  []battery // the account's batteries, read after a site was not found; nil: not read
 	info cloud.Known[answer[siteInfo]]
 }
 
-// New checks o. It makes no request.
+// New returns a client for o, which it checks. It makes no request.
 func New(o Options) (*Client, error) {
 	if o.BaseURL == "" {
 		o.BaseURL = FleetURL
@@ -110,13 +110,12 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the use of the authorization. It waits, until ctx ends, for the
-// answer of a refresh that has left: it may hold the only refresh token that is
-// still good.
+// Close ends the use of the authorization. It waits, until ctx ends, for the answer to
+// a refresh in progress, which may hold the only refresh token that still works.
 func (c *Client) Close(ctx context.Context) error { return c.auth.Close(ctx) }
 
-// Read reads figures and settings. An error means that there is no reading:
-// half of one would look as if all of it were fresh.
+// Read reads figures and settings. On an error there is no reading at all: a partial
+// one would look as if all of it were fresh.
 func (c *Client) Read(ctx context.Context) (devices.PowerwallReading, error) {
 	r, err := c.ReadLive(ctx)
 	if err != nil {
@@ -129,17 +128,18 @@ func (c *Client) Read(ctx context.Context) (devices.PowerwallReading, error) {
 	return r.WithSettings(settings), nil
 }
 
-// ReadLive reads live_status: the figures alone. It is one call.
+// ReadLive reads live_status, the figures alone. It makes one call.
 func (c *Client) ReadLive(ctx context.Context) (devices.PowerwallReading, error) {
 	return read(ctx, c, request{op: opLive, path: "/live_status"}, parse[liveStatus], (*liveStatus).into)
 }
 
-// ReadSettings reads site_info: the settings alone. It is one call.
+// ReadSettings reads site_info, the settings alone. It makes one call.
 func (c *Client) ReadSettings(ctx context.Context) (devices.PowerwallReading, error) {
 	return read(ctx, c, request{op: opInfo, path: "/site_info"}, c.parseInfo, (*siteInfo).into)
 }
 
-// parseInfo is parse, once for all answers that say the same: settings seldom change.
+// parseInfo is parse for settings, which seldom change: answers that are the same are
+// decoded only once.
 func (c *Client) parseInfo(body []byte) (answer[siteInfo], error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -165,12 +165,12 @@ func read[T any](ctx context.Context, c *Client, q request, parse func([]byte) (
 	return r, nil
 }
 
-// Data reports whether a request asks for data or sends a command: what Tesla
-// counts. Authorization is not counted.
+// Data reports whether a request asks for data or sends a command, which are the ones
+// that Tesla counts. Authorization is not counted.
 func Data(r *http.Request) bool { return strings.Contains(r.URL.Path, "/api/1/") }
 
-// Apply sends one setting. A nil error means that Tesla accepted it, not that
-// the battery has it: read it back.
+// Apply sends one setting. A nil error means that Tesla accepted it, not that the
+// battery has it: read it back.
 func (c *Client) Apply(ctx context.Context, cmd devices.PowerwallCommand) error {
 	q := request{write: true}
 	switch {
@@ -187,7 +187,7 @@ func (c *Client) Apply(ctx context.Context, cmd devices.PowerwallCommand) error 
 	case cmd.StormWatch != nil:
 		q.op, q.path, q.body = "set storm watch", "/storm_mode", map[string]any{"enabled": *cmd.StormWatch}
 	case cmd.GridCharging != nil:
-		// The API asks the other way round.
+		// The API's flag is inverted.
 		q.op, q.path, q.body = "set grid charging", "/grid_import_export", map[string]any{"disallow_charge_from_grid_with_solar_installed": !*cmd.GridCharging}
 	case cmd.ExportRule != nil:
 		if !slices.Contains(devices.ExportRules(), *cmd.ExportRule) {
@@ -214,10 +214,10 @@ func nonsense(op, format string, args ...any) error {
 	return &devices.Error{Vendor: vendor, Op: op, Kind: devices.Nonsense, Err: fmt.Errorf(format, args...)}
 }
 
-// sitesPath is what the path of every site begins with.
+// sitesPath is the start of every site's path.
 const sitesPath = "/api/1/energy_sites/"
 
-// siteID is the path of the site; it is looked up once if the configuration
+// siteID returns the path of the site; it looks up the site once if the configuration
 // does not name it.
 func (c *Client) siteID(ctx context.Context) (string, error) {
 	c.mu.Lock()
@@ -239,7 +239,7 @@ func (c *Client) siteID(ctx context.Context) (string, error) {
 	return sitesPath + strconv.FormatInt(id, 10), nil
 }
 
-// request is one call.
+// request is one request to the API.
 type request struct {
 	op    string
 	path  string
@@ -247,7 +247,7 @@ type request struct {
 	body  map[string]any // of a write
 }
 
-// call sends q and returns the response of the envelope as it is.
+// call sends q and returns the response in the envelope without decoding it.
 func (c *Client) call(ctx context.Context, q request) (json.RawMessage, error) {
 	body, err := c.exchange(ctx, q)
 	if err != nil || q.write {
@@ -263,8 +263,8 @@ func (c *Client) call(ctx context.Context, q request) (json.RawMessage, error) {
 	return e.Response, nil
 }
 
-// ask sends q, which is no write, and returns the response of the envelope as parse decodes
-// both, in one go; nil: there is none.
+// ask sends q, which is not a write, and returns the response. parse decodes it together
+// with the envelope. Nil: there is none.
 func ask[T any](ctx context.Context, c *Client, q request, parse func([]byte) (answer[T], error)) (*T, error) {
 	body, err := c.exchange(ctx, q)
 	if err != nil {
@@ -287,7 +287,7 @@ func ask[T any](ctx context.Context, c *Client, q request, parse func([]byte) (a
 	return nil, nonsense(q.op, "a field has an unexpected form")
 }
 
-// exchange sends q and returns the answer, if its status is good.
+// exchange sends q and returns the answer, if its status is a success.
 func (c *Client) exchange(ctx context.Context, q request) ([]byte, error) {
 	r, err := c.auth.Do(ctx, cloud.Call{
 		Op:      q.op,
@@ -310,7 +310,8 @@ func (c *Client) exchange(ctx context.Context, q request) ([]byte, error) {
 	return r.Body, nil
 }
 
-// refusal is what an answer says that has a good status and refuses all the same; nil: it does not.
+// refusal returns the error of an answer that refuses although its status is a success;
+// nil: it does not refuse.
 func refusal(q request, said json.RawMessage, body []byte) error {
 	if !truthy(said) {
 		return nil
@@ -318,13 +319,13 @@ func refusal(q request, said json.RawMessage, body []byte) error {
 	return refused(q.op, errors.New(cloud.Line(word(body))))
 }
 
-// refuses reports whether an answer may mean that the authorization is not
-// accepted: 401, and a 403 that says nothing of scopes or clients.
+// refuses reports whether an answer may mean that the authorization is not accepted:
+// 401, and a 403 that does not mention scopes or clients.
 func (c *Client) refuses(r cloud.Reply) bool {
 	return r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden && c.forbidden(word(r.Body)) == ""
 }
 
-// forbidden is what to do about a 403; empty if it does not say what it is about.
+// forbidden returns what to do about a 403; empty if its cause is unclear.
 func (c *Client) forbidden(said string) string {
 	switch {
 	case strings.Contains(said, "developer.tesla.com"):
@@ -358,14 +359,14 @@ func (c *Client) send(ctx context.Context, q request, token devices.Secret) (clo
 	return reply, err
 }
 
-// envelope is what every answer is wrapped in.
+// envelope wraps every answer.
 type envelope struct {
 	Response    json.RawMessage `json:"response"`
 	Error       json.RawMessage `json:"error"`
 	Description string          `json:"error_description"`
 }
 
-// word is Tesla's own word for what is wrong.
+// word returns Tesla's own description of an error.
 func word(body []byte) string {
 	var e envelope
 	if json.Unmarshal(body, &e) != nil {
@@ -378,14 +379,14 @@ func word(body []byte) string {
 	return strings.TrimSpace(s + " " + e.Description)
 }
 
-// answer is an answer with a response of a known form; nil: it has none.
+// answer is an answer whose response has a known form.
 type answer[T any] struct {
 	Response *T              `json:"response"`
 	Error    json.RawMessage `json:"error"`
 }
 
-// parse decodes an answer. If only the form of something in it is not as it should be, the
-// rest of it is there beside the error.
+// parse decodes an answer. If only some field has the wrong form, the others are
+// returned along with the error.
 func parse[T any](body []byte) (a answer[T], err error) {
 	err = json.Unmarshal(body, &a)
 	return a, err
@@ -395,7 +396,7 @@ func parse[T any](body []byte) (a answer[T], err error) {
 // the region of the base URL.
 var ErrUnregistered = errors.New("the app is not registered in this region: run powermgr auth tesla, which registers it")
 
-// status says what an error status means and what to do.
+// status returns an error that says what an unsuccessful status means and what to do.
 func (c *Client) status(ctx context.Context, q request, r cloud.Reply) error {
 	said := word(r.Body)
 	e := cloud.StatusError(vendor, q.op, r, q.write, said)
@@ -420,10 +421,10 @@ func (c *Client) status(ctx context.Context, q request, r cloud.Reply) error {
 	return e
 }
 
-// regionPath says where an account is served.
+// regionPath is the endpoint that says where an account is served.
 const regionPath = "/api/1/users/region"
 
-// region asks for the right address after a 421.
+// region looks up the right address after a 421.
 func (c *Client) region(ctx context.Context, q request) string {
 	if q.path == regionPath {
 		return ""
@@ -435,8 +436,8 @@ func (c *Client) region(ctx context.Context, q request) string {
 	return " to " + cloud.Line(at)
 }
 
-// Region is the base URL that serves the account, without a slash at its end.
-// Empty: Tesla does not say, or says one that no secret may be sent to.
+// Region returns the base URL that serves the account, without a slash at its end.
+// Empty: Tesla does not say, or names one that no secret may be sent to.
 func (c *Client) Region(ctx context.Context) (string, error) {
 	body, err := c.call(ctx, request{op: "ask for the region", path: regionPath})
 	if err != nil {
@@ -450,17 +451,17 @@ func (c *Client) Region(ctx context.Context) (string, error) {
 	}
 	at, err := cloud.BaseURL(r.URL)
 	if err != nil {
-		return "", nil //nolint:nilerr // it is as good as none
+		return "", nil //nolint:nilerr // an unusable address counts as none
 	}
 	return at.String(), nil
 }
 
-// Access is the access token that the next call is made with.
+// Access returns the access token for the next call.
 func (c *Client) Access(ctx context.Context) (devices.Secret, error) { return c.auth.Token(ctx) }
 
-// accepted judges the answer to a write. Several forms of success are in use:
-// {"code":201}, {"Code":200}, "" and no body at all; and a refusal can come
-// with status 200.
+// accepted checks the answer to a write. Several forms of success are in use:
+// {"code":201}, {"Code":200}, "" and no body at all; and a refusal can come with status
+// 200.
 func accepted(op string, body []byte) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
