@@ -1,7 +1,7 @@
 package simulation
 
-// When the judge looks at the devices, whoever says what: a moment after a peak begins and
-// ends, and at the end of the day.
+// When the oracle looks at the devices itself, whatever the daemons say: a moment after a
+// peak begins and ends, and at the end of the day.
 
 import (
 	"time"
@@ -9,13 +9,13 @@ import (
 	"powermgr/control/rules"
 )
 
-// judging is something that the oracle looks at.
+// judging is a check that the oracle makes.
 type judging func(*home)
 
 func (j judging) do(h *home)     { j(h) }
 func (j judging) String() string { return "" }
 
-// appointments are when to look at the devices during the day.
+// appointments returns when to look at the devices during the day.
 func (w *oracle) appointments() (all []event) {
 	for now := w.home.world.day(); now.Before(w.home.world.day().AddDate(0, 0, 1)); now = now.Add(30 * time.Minute) {
 		phase, peak := w.calendar.At(now)

@@ -16,15 +16,14 @@ import (
 	"powermgr/devices"
 )
 
-// broker is what every MQTT broker does, and nothing else: it keeps what is
-// retained, and passes on. The real link is tried on real brokers in package
-// bridge.
+// broker does what every MQTT broker does, and nothing else: it stores retained messages,
+// and passes messages on. The real link is tested with real brokers in package bridge.
 type broker struct {
 	oracle *oracle
 
 	mu       sync.Mutex
 	up       bool
-	echoes   bool // it sends a message back to where it comes from
+	echoes   bool // it sends a message back to its sender
 	retained map[string]bus.Message
 	links    []*link
 }
@@ -35,23 +34,23 @@ type link struct {
 	life  *life
 	node  *node
 	owned map[string]bus.Message
-	cut   bool // this one has lost the broker
-	known bool // it has been linked once
+	cut   bool // this link has lost the broker
+	known bool // it has been connected once
 
-	handsOver bool // the next daemon of the process goes on with the connection: nobody hears of an end
+	handsOver bool // the next daemon of the process continues with the connection: no one hears that it ended
 
 	echoes bridge.Echoes
 	unseen bridge.Unseen
 
-	settling *time.Timer   // until what the broker had is taken in; nil: it is
-	events   []bus.Message // that wait for it
+	settling *time.Timer   // until the messages that the broker had are taken in; nil: they are
+	events   []bus.Message // that wait for settling
 }
 
-// settling is how long bridge.Link gives the parts to take in what the broker
-// had, before it says its own.
+// settling is how long bridge.Link gives the parts to take in the messages that the
+// broker had, before it sends its own.
 const settling = 50 * time.Millisecond
 
-// link is a node's bridge.Link.
+// link returns what replaces a node's bridge.Link.
 func (b *broker) link(n *node, l *life) func(bridge.LinkOptions) (func(context.Context) error, error) {
 	return func(o bridge.LinkOptions) (func(context.Context) error, error) {
 		sub := o.Bus.Subscribe("link", "#")
@@ -65,12 +64,12 @@ func (b *broker) link(n *node, l *life) func(bridge.LinkOptions) (func(context.C
 	}
 }
 
-// run takes what is on the daemon's bus to the broker, until ctx ends.
+// run sends the messages on the daemon's bus to the broker until ctx ends.
 func (b *broker) run(ctx context.Context, from *link, sub *bus.Subscription) error {
 	for {
 		m, ok, err := sub.Next(ctx, time.Time{})
 		if err != nil && (from.life.stopping.Load() || errors.Is(context.Cause(ctx), local.ErrReloading)) {
-			// What waits is sent before it leaves.
+			// Pending messages are sent before it leaves.
 			if m, ok, err = sub.Next(context.WithoutCancel(ctx), time.Unix(1, 0)); !ok {
 				b.leave(from)
 				return ctx.Err()
@@ -85,7 +84,7 @@ func (b *broker) run(ctx context.Context, from *link, sub *bus.Subscription) err
 	}
 }
 
-// take is told of each message on a living daemon's bus.
+// take handles a message on a living daemon's bus.
 func (b *broker) take(from *link, m bus.Message) {
 	b.seen(from, m)
 	if m.Origin != bus.Local || bus.Private(m.Topic) {
@@ -97,8 +96,8 @@ func (b *broker) take(from *link, m bus.Message) {
 	}
 }
 
-// leave is the end of a link that has sent all it had: the next daemon of the process
-// goes on with the connection, or a daemon that stops says farewell.
+// leave ends a link that has sent all its messages: either the next daemon of the process
+// continues with the connection, or a daemon that stops sends its last message.
 func (b *broker) leave(l *link) {
 	if l.handsOver = !l.life.stopping.Load(); !l.handsOver {
 		b.farewell(l)
@@ -115,12 +114,13 @@ func (b *broker) attach(l *link) {
 	}
 }
 
-// lastWord is what a daemon says when it leaves, and its will when it dies.
+// lastWord returns what a daemon publishes when it leaves, which is also its will when it
+// dies.
 func (l *link) lastWord() bus.Message {
 	return bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.LastWill(), Retain: true}
 }
 
-// farewell is the last word of a daemon that ends of its own accord.
+// farewell publishes the last word of a daemon that stops.
 func (b *broker) farewell(l *link) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -144,8 +144,8 @@ func (b *broker) detach(l *link) {
 	}
 }
 
-// greet delivers what is retained, and lets the link say its own when that was
-// taken in.
+// greet delivers the retained messages, and lets the link send its own once they have
+// been taken in.
 func (b *broker) greet(l *link) {
 	for _, topic := range slices.Sorted(maps.Keys(b.retained)) {
 		m := b.retained[topic]
@@ -164,7 +164,7 @@ func (b *broker) greet(l *link) {
 	l.settling = timer
 }
 
-// settled lets the link say its own.
+// settled lets the link send its own messages.
 func (b *broker) settled(l *link) {
 	l.o.Bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
 	waiting := l.events
@@ -182,19 +182,20 @@ func (b *broker) settled(l *link) {
 	l.settling, l.events = nil, nil
 }
 
-// lost ends what waits for the broker.
+// lost drops what waits for the broker.
 func (l *link) lost() {
 	l.settling, l.events = nil, nil
 	l.o.Bus.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("down"), Retain: true})
 }
 
-// may is bridge.Link's: a standby speaks of itself alone.
+// may reports what the method of bridge.Link does: a standby publishes only its own
+// state.
 func (l *link) may(m bus.Message) bool {
 	return !m.Retain || l.o.Role.Active() || strings.Contains(m.Topic, "/node/"+l.o.Node+"/")
 }
 
-// deliver gives the link what it has subscribed to, but for what bridge.Link
-// knows to be this process's own.
+// deliver gives the link the messages that it has subscribed to, except those that
+// bridge.Link recognizes as this process's own.
 func (l *link) deliver(m bus.Message) {
 	m.Origin = bus.Broker
 	if l.known && m.Topic == l.o.Topics.NodeState(l.o.Node) {
@@ -232,8 +233,8 @@ func (b *broker) publish(from *link, m bus.Message) {
 	}
 }
 
-// seen passes on what has waited until what the broker had was taken in, and forgets
-// what bridge.Link does.
+// seen passes on a message that has waited until the broker's was taken in, and forgets
+// the messages that bridge.Link forgets.
 func (b *broker) seen(from *link, m bus.Message) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -246,7 +247,7 @@ func (b *broker) seen(from *link, m bus.Message) {
 	}
 }
 
-// cut takes the broker from one node.
+// cut disconnects one node from the broker, or connects it again.
 func (b *broker) cut(n *node, cut bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -266,21 +267,21 @@ func (b *broker) cut(n *node, cut bool) {
 	}
 }
 
-// has reports whether a node has the broker, or had it when it died.
+// has reports whether a node is connected to the broker, or was when it died.
 func (b *broker) has(n *node) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.up && !n.cut
 }
 
-// heal gives it back to all.
+// heal connects all nodes again.
 func (b *broker) heal() {
 	for _, n := range b.oracle.home.nodes {
 		b.cut(n, false)
 	}
 }
 
-// pass gives a message to all who want it, flagged as it was sent.
+// pass delivers a message to all who want it, with the retain flag that it was sent with.
 func (b *broker) pass(from *link, m bus.Message) {
 	if from != nil && !from.node.stranger && m.Topic == from.o.Topics.Powerwall(devices.StateLeaf) {
 		b.oracle.counted(m)
@@ -299,7 +300,8 @@ func (b *broker) pass(from *link, m bus.Message) {
 	}
 }
 
-// send is a person's mosquitto_pub. It reports whether there was a broker.
+// send publishes a message as a person's mosquitto_pub does. It reports whether there was
+// a broker.
 func (b *broker) send(m bus.Message) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -309,14 +311,14 @@ func (b *broker) send(m bus.Message) bool {
 	return b.up
 }
 
-// reaches reports whether a node hears what the broker passes on.
+// reaches reports whether a node receives what the broker passes on.
 func (b *broker) reaches(n *node) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.up && slices.ContainsFunc(b.links, func(l *link) bool { return l.node == n && !l.cut && !l.life.dead.Load() })
 }
 
-// set switches the broker on or off; one without persistence forgets.
+// set starts or stops the broker; one without persistence forgets what was retained.
 func (b *broker) set(up, forgets bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -22,13 +22,13 @@ func (a adjust) String() string {
 	return fmt.Sprintf("somebody sets the %s to %s by hand", a.Setting, a.Payload)
 }
 
-// configured is the button that gives back everything that was changed by hand.
+// configured is the button that undoes everything that was changed by hand.
 type configured struct{}
 
 func (configured) do(h *home)     { h.byHand(allByHand, "PRESS") }
 func (configured) String() string { return "somebody gives back what was changed by hand" }
 
-// allByHand is the button's part of its topic.
+// allByHand is the button's name in its topic.
 const allByHand = "configured"
 
 // byHand sends a change by hand.
@@ -37,10 +37,10 @@ func (h *home) byHand(name, payload string) {
 	h.send(bus.Message{Topic: "powermgr/control/" + name + devices.Set, Payload: []byte(payload)})
 }
 
-// adjusts draws whether people change settings by hand. It has a stream of chance of
-// its own, so that all else of a seed stays as it is without.
+// adjusts draws whether people change settings by hand. It uses a separate random stream,
+// so that everything else that a seed draws stays the same.
 func (w *drawing) adjusts(seed uint64) {
-	r := rand.New(rand.NewPCG(seed*0x9e3779b97f4a7c15, 0x68616e64)) // seeds that follow each other begin much alike
+	r := rand.New(rand.NewPCG(seed*0x9e3779b97f4a7c15, 0x68616e64)) // consecutive seeds begin almost the same
 	if !chance(r, 0.25) {
 		return
 	}
@@ -72,7 +72,7 @@ func (w *drawing) adjusts(seed uint64) {
 	}
 }
 
-// asConfigured is what the home's configuration says of a setting.
+// asConfigured returns the value of a setting in the home's configuration.
 func asConfigured(a rules.Adjustable) float64 {
 	return map[rules.Adjustable]float64{rules.AdjustOffPeakReserve: 100, rules.AdjustPrecool: 2}[a]
 }

@@ -1,6 +1,6 @@
 package simulation
 
-// The configuration with which the daemon of a drawn home starts.
+// The configuration that the daemon of a drawn home starts with.
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// config is the configuration file of a node.
+// config returns the configuration file of a node.
 func (w *world) config(dir string, n *node) string {
 	days := "[mon, tue, wed, thu, fri]"
 	if w.Daily {

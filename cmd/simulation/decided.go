@@ -9,16 +9,16 @@ import (
 	"powermgr/control/rules"
 )
 
-// decided is what the journal says of writes that are on their way. It is saved
-// before each of them is sent, so whoever goes on from it may have to overtake a write
+// decided is what the journal says about writes that are on their way. It is saved before
+// each of them is sent, so a daemon that continues from it may have to overtake a write
 // that was never sent.
 type decided struct {
-	write  time.Time // the last one that the journal lists, by when that was decided
+	write  time.Time // when the last write that the journal lists was decided
 	listed time.Time // when the journal first listed it; zero: it lists none
-	orphan time.Time // listed, of one that had not been sent when its daemon was gone
+	orphan time.Time // the listed time of a write that had not been sent when its daemon ended
 }
 
-// lists is told of every journal that is saved.
+// lists notes the writes in a journal that is saved.
 func (w *oracle) lists(e journal.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -38,14 +38,14 @@ func (w *oracle) lists(e journal.Entry) {
 	}
 }
 
-// orphans notes that whoever has decided on the last write may be gone.
+// orphans notes that the daemon that decided on the last write may be gone.
 func (w *oracle) orphans() {
 	if w.decided.listed.After(w.reserveSent) {
 		w.decided.orphan = w.decided.listed
 	}
 }
 
-// overtakes reports whether a write of what the battery shows already is there to
-// overtake an earlier one, for all that its daemon can know. Sent is when the last one
-// really was.
+// overtakes reports whether a write of a reserve that the battery already shows is
+// justified, because its daemon may believe that it overtakes an earlier one. sent is
+// when the last write was really sent.
 func (d decided) overtakes(sent time.Time) bool { return d.orphan.After(sent) }

@@ -20,27 +20,27 @@ type Level string
 // The levels.
 const (
 	None Level = "none" // nothing but people
-	Some Level = "some" // one fault or two
-	All  Level = "all"  // up to eight, on top of each other, and odd homes, vendors and people
-	// Ahead is All, and what powermgr is known not to stand yet.
+	Some Level = "some" // one or two faults
+	All  Level = "all"  // up to eight faults at the same time, and odd homes, vendors and people
+	// Ahead is All, plus faults that powermgr is known not to withstand yet.
 	Ahead Level = "ahead"
 )
 
-// drawing is a world while it is drawn.
+// drawing is a world while it is being drawn.
 type drawing struct {
 	*world
 	rand  *rand.Rand
 	date  time.Time // local midnight
-	hours hours     // of it that are lived
+	hours hours     // the hours of it that are simulated
 
 	glitched time.Time // when the last reading of an empty battery was drawn; zero: none has been
 }
 
-// hours are the part of a day that is lived: from an hour and a half before
-// its first peak until all trouble is over. The other hours are like those
-// after the last peak.
+// hours are the part of a day that is simulated: from an hour and a half before its first
+// peak until all trouble is over. The other hours would be like those after the last
+// peak.
 type hours struct {
-	from, to float64   // on the wall
+	from, to float64   // wall-clock time
 	peaks    []float64 // when they start
 }
 
@@ -49,10 +49,10 @@ var (
 	morning   = hours{4.5, 10.5, []float64{6}}
 	evening   = hours{15.5, 21, []float64{17}}
 	winter    = hours{4.5, 21, []float64{6, 17}}
-	turnNight = hours{0.5, 10.5, []float64{6}} // with the hour that is there twice, or not at all
+	turnNight = hours{0.5, 10.5, []float64{6}} // with the hour that occurs twice, or not at all
 )
 
-// turns are the days on which summer time begins or ends, in the zone of the home.
+// turns are the days on which daylight saving time begins or ends in the home's zone.
 var turns = []string{"2026-03-08", "2026-11-01", "2027-03-14", "2027-11-07"}
 
 func draw(seed uint64, level Level) *world {
@@ -61,7 +61,7 @@ func draw(seed uint64, level Level) *world {
 		Seed: seed, DryRun: chance(r, 0.03), Daily: chance(r, 0.9), Backend: pick(r, "tcc", "resideo"),
 		Nodes: pick(r, 1, 1, 2), Rsync: chance(r, 0.7), Polls: polls{pick(r, 300, 600), pick(r, 60, 120, 180), pick(r, 300, 450, 600)},
 	}}
-	if seed%8 != 0 { // most homes have the calls that are there by default
+	if seed%8 != 0 { // most homes have the default number of calls
 		w.Calls = 5000
 	}
 	w.date = time.Date(2026, 1, 1+r.IntN(730), 0, 0, 0, 0, zone())
@@ -161,7 +161,7 @@ func (w *drawing) thermostat(hot bool) thermostat {
 	return t
 }
 
-// points are set points that somebody might want.
+// points draws set points that somebody might want.
 func (w *drawing) points(t thermostat) (cool, heat float64) {
 	f := float64(70 + w.rand.IntN(16))
 	h := min(float64(56+w.rand.IntN(16)), f-5)
@@ -171,7 +171,7 @@ func (w *drawing) points(t thermostat) (cool, heat float64) {
 	return f, h
 }
 
-// at draws a time of the hours that are lived: mostly about the peaks.
+// at draws a time within the simulated hours, mostly around the peaks.
 func (w *drawing) at() time.Time {
 	first, last := w.Begins.Add(time.Minute), w.Ends
 	at := first.Add(time.Duration(w.rand.Int64N(int64(last.Sub(first)))))
@@ -188,12 +188,12 @@ func (w *drawing) at() time.Time {
 	return at
 }
 
-// clock is when the clock on the wall shows so many hours.
+// clock returns when the wall clock shows so many hours.
 func (w *drawing) clock(hours float64) time.Time {
 	return time.Date(w.date.Year(), w.date.Month(), w.date.Day(), 0, int(hours*60), 0, 0, zone())
 }
 
-// later is up to so many minutes after at, and before the quiet begins.
+// later draws a time up to so many minutes after at, and before the quiet begins.
 func (w *drawing) later(at time.Time, minutes int) time.Time {
 	at = at.Add(time.Duration(1+w.rand.IntN(minutes))*time.Minute + time.Duration(w.rand.IntN(60))*time.Second)
 	if at.After(w.Ends) {
@@ -266,7 +266,7 @@ func (w *drawing) override(at time.Time) {
 	w.add(at, o)
 }
 
-// what can be asked for of each vendor while it fails.
+// endpoints are the requests to each vendor that can fail.
 var endpoints = map[string][]string{
 	"tesla":     {"tesla.*", "tesla.live_status", "tesla.site_info", "tesla.backup", "tesla.token"},
 	"tcc":       {"tcc.*", "tcc.login", "tcc.check", "tcc.zones", "tcc.submit", "tcc.locations"},
@@ -293,7 +293,7 @@ func (w *drawing) faults(n int) {
 		case 7:
 			k := kill{Node: active, Down: min(time.Duration(1+r.IntN(150))*time.Minute, w.Ends.Sub(at)), Reboot: true}
 			w.add(at, k)
-			if chance(r, 0.5) { // of the whole house
+			if chance(r, 0.5) { // a power cut of the whole house
 				k.Node = other
 				w.add(at, k)
 			}
@@ -307,7 +307,7 @@ func (w *drawing) faults(n int) {
 			w.add(w.later(at, 90), diskFull{false})
 		case 11:
 			if w.Nodes > 1 && !w.Rsync {
-				continue // there would be no way left to know of each other
+				continue // the nodes would have no way left to know of each other
 			}
 			w.add(at, brokerUp{Up: false, Forgets: chance(r, 0.5)})
 			w.add(w.later(at, 120), brokerUp{Up: true})
@@ -333,7 +333,7 @@ func (w *drawing) faults(n int) {
 			w.add(w.later(at, 90), nodesSeparate{false})
 		case 20:
 			if !w.Rsync {
-				continue // there would be no way left to know of each other
+				continue // the nodes would have no way left to know of each other
 			}
 			w.add(at, brokerCut{true})
 			w.add(w.later(at, 90), brokerCut{false})
@@ -343,7 +343,7 @@ func (w *drawing) faults(n int) {
 	}
 }
 
-// nonsense is a command that nobody may act on.
+// nonsense draws a command that must not be acted on.
 func (w *drawing) nonsense(at time.Time) {
 	r := w.rand
 	i := r.IntN(len(w.Thermostats))
@@ -365,7 +365,7 @@ func (w *drawing) nonsense(at time.Time) {
 	w.add(at, m)
 }
 
-// outage is a vendor that fails for a while, or for some requests.
+// outage draws a vendor that fails for a while, or for some requests.
 func (w *drawing) outage(at time.Time) {
 	r := w.rand
 	vendor := pick(r, "tesla", "tesla", "tesla", w.Backend, w.Backend, w.Backend, "openmeteo")
@@ -393,7 +393,7 @@ func (w *drawing) outage(at time.Time) {
 	}
 }
 
-// episode is something that takes a device away from powermgr for a while.
+// episode draws something that takes a device away from powermgr for a while.
 func (w *drawing) episode(at time.Time) {
 	r := w.rand
 	i, until := r.IntN(len(w.Thermostats)), w.later(at, 120)

@@ -1,7 +1,6 @@
 package simulation
 
-// What a seed draws of homes, vendors and people that are not quite as they
-// should be, and hardly a fault.
+// What a seed draws that is odd about homes, vendors and people, but hardly a fault.
 
 import (
 	"time"
@@ -10,8 +9,7 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// oddities draws what is odd about the home from its first day on, and n things
-// that happen to it.
+// oddities draws what is always odd about the home, and n odd things that happen to it.
 func (w *drawing) oddities(n int) {
 	r := w.rand
 	w.APIToken = chance(r, 0.08)
@@ -36,8 +34,8 @@ func (w *drawing) oddities(n int) {
 	}
 }
 
-// near sets both set points of a thermostat nearer to each other than its
-// deadband, as somebody at the wall can who uses one of them alone.
+// near sets both set points of a thermostat closer together than its deadband, as
+// somebody at the wall can do who uses only one of them.
 func (w *drawing) near(t *thermostat) {
 	if t.Set.Cool == nil || t.Mode == devices.HeatCool {
 		return
@@ -54,11 +52,11 @@ func (w *drawing) near(t *thermostat) {
 	t.Set.Heat = new(*t.Set.Cool - gap)
 }
 
-// apart are two glitches at least: two readings in a row that agree are what
-// anybody has to believe.
+// apart is the least time between two glitches: two consecutive readings that agree have
+// to be believed.
 const apart = 25 * time.Minute
 
-// oddity draws something that happens.
+// oddity draws something odd that happens.
 func (w *drawing) oddity(at time.Time) {
 	r := w.rand
 	seconds := func(least, most int) float64 { return float64(least + r.IntN(most-least)) }
@@ -105,7 +103,7 @@ func (w *drawing) oddity(at time.Time) {
 	}
 }
 
-// renewal ends the daemon while a new token is on its way to it.
+// renewal draws a daemon that ends while a new token is on its way to it.
 func (w *drawing) renewal(at time.Time) {
 	r := w.rand
 	vendor := pick(r, "tesla", "resideo")
@@ -118,8 +116,8 @@ func (w *drawing) renewal(at time.Time) {
 	})
 }
 
-// offAndOn draws somebody who switches a thermostat off and on again, at the wall
-// or from an automation: a window is open.
+// offAndOn draws somebody who switches a thermostat off and on again, at the wall or from
+// an automation, for example because a window is open.
 func (w *drawing) offAndOn() {
 	r := w.rand
 	i, at, by := r.IntN(len(w.Thermostats)), w.at(), pick(r, "wall", "publish")
@@ -136,8 +134,9 @@ func (w *drawing) offAndOn() {
 	}
 }
 
-// stubborn draws a battery that does not do what it is asked to. It comes last, so
-// that all else of a seed is as it was before there was such a battery.
+// stubborn draws a battery that does not do what it is asked to. It is called last, so
+// that everything else that a seed draws stays as it was before there were such
+// batteries.
 func (w *drawing) stubborn(often float64) {
 	r := w.rand
 	if chance(r, often) {
@@ -149,7 +148,7 @@ func (w *drawing) stubborn(often float64) {
 	}
 }
 
-// ahead draws what powermgr is known not to stand yet.
+// ahead draws faults that powermgr is known not to withstand yet.
 func (w *drawing) ahead() {
 	r := w.rand
 	if chance(r, 0.3) {

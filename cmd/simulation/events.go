@@ -14,16 +14,16 @@ type event struct {
 	what action
 }
 
-// An action is what happens: one of kinds with its parameters, or code of a
-// test. Its YAML form is that of its fields.
+// An action is what happens: one of kinds with its parameters, or code of a test. Its
+// YAML form is that of its fields.
 type action interface {
 	do(*home)
-	String() string // what the story tells of it; "": nothing
+	String() string // its line in the story; "": none
 }
 
-// kinds are the actions that a day in a file can have, by the names that they
-// have there. To add one: a type with its parameters and both methods of
-// action, a line here, and a place in draw.go where it is drawn.
+// kinds returns the actions that a day in a file can have, by their names there. To add one,
+// write a type with its parameters and both methods of action, add a line here, and draw
+// it in draw.go.
 func kinds() map[string]action {
 	return map[string]action{
 		// people
@@ -59,7 +59,7 @@ func kinds() map[string]action {
 	}
 }
 
-// MarshalYAML is {at: TIME, KIND: {PARAMETER: VALUE, …}}, on one line.
+// MarshalYAML returns {at: TIME, KIND: {PARAMETER: VALUE, …}}, on one line.
 func (a event) MarshalYAML() (any, error) {
 	line := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
 	add := func(key string, value any) error {
@@ -80,7 +80,7 @@ func (a event) MarshalYAML() (any, error) {
 	return nil, fmt.Errorf("%T has no place in a file: it is not one of kinds", a.what)
 }
 
-// UnmarshalYAML is the reverse of MarshalYAML.
+// UnmarshalYAML does the reverse of MarshalYAML.
 func (a *event) UnmarshalYAML(line *yaml.Node) error {
 	if line.Kind != yaml.MappingNode || len(line.Content) != 4 || line.Content[0].Value != "at" {
 		return fmt.Errorf("line %d: an act is {at: TIME, KIND: {PARAMETER: VALUE, …}}", line.Line)

@@ -11,12 +11,12 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// vendorFault is a vendor that fails; it is emulator.Fault.
+// vendorFault is a vendor that fails. It has the fields of emulator.Fault.
 type vendorFault struct {
 	Endpoint   string         `yaml:"endpoint"`
 	Only       emulator.Kind  `yaml:"only,omitempty"`
 	Class      emulator.Class `yaml:"class"`
-	Count      int            `yaml:"count"` // of requests; -1: until the vendors are well, or Lasts is over
+	Count      int            `yaml:"count"` // of requests; -1: until vendorsWell, or for Lasts
 	Lasts      float64        `yaml:"lasts,omitempty"`
 	Status     int            `yaml:"status,omitempty"`
 	Body       string         `yaml:"body,omitempty"`
@@ -43,13 +43,13 @@ type vendorsWell struct{}
 func (vendorsWell) do(h *home)     { h.cloud.ClearFaults() }
 func (vendorsWell) String() string { return "the faults are over" }
 
-// faultsEnd ends all faults that are still to come: the quiet begins.
+// faultsEnd ends all current and future faults: the quiet begins.
 type faultsEnd struct{}
 
 func (faultsEnd) do(h *home)     { h.calm() }
 func (faultsEnd) String() string { return "" }
 
-// tokensEnd ends all authorizations at the vendors but the refresh tokens.
+// tokensEnd ends all authorizations with the vendors except the refresh tokens.
 type tokensEnd struct{}
 
 func (tokensEnd) do(h *home) {
@@ -61,7 +61,7 @@ func (tokensEnd) do(h *home) {
 }
 func (tokensEnd) String() string { return "all tokens and sessions end" }
 
-// which is a node by its role at the moment.
+// which selects a node by its current role.
 type which string
 
 const (
@@ -90,7 +90,7 @@ func (a kill) String() string {
 	return fmt.Sprintf("%s of the %s node, up again in %v", how, a.Node, a.Down)
 }
 
-// stop is systemctl stop, and start some time later, or a reboot in between.
+// stop is systemctl stop, and a start some time later, perhaps after a reboot.
 type stop struct {
 	Node   which         `yaml:"node"`
 	Down   time.Duration `yaml:"down"`
@@ -112,8 +112,8 @@ func (a reload) String() string {
 	return fmt.Sprintf("the %s node reads its configuration again", a.Node)
 }
 
-// killWhen kills the active node at the Nth moment of a kind, or stops or
-// reloads it some time after.
+// killWhen kills the active node at the Nth moment of a kind, or stops or reloads it some
+// time after that.
 type killWhen struct {
 	Moment moment        `yaml:"moment"`
 	Nth    int           `yaml:"nth"`
@@ -130,7 +130,7 @@ func (a killWhen) String() string {
 	return fmt.Sprintf("a crash is set for time %d that %s", a.Nth, a.Moment)
 }
 
-// diskFull is the disks of the journals.
+// diskFull fills the disks of the journals, or makes room again.
 type diskFull struct {
 	Full bool `yaml:"full"`
 }
@@ -140,7 +140,7 @@ func (a diskFull) String() string {
 	return map[bool]string{true: "the disk is full", false: "the disk has room again"}[a.Full]
 }
 
-// brokerUp starts or ends the broker.
+// brokerUp starts or stops the broker.
 type brokerUp struct {
 	Up      bool `yaml:"up"`
 	Forgets bool `yaml:"forgets,omitempty"` // what was retained
@@ -151,7 +151,7 @@ func (a brokerUp) String() string {
 	return map[bool]string{true: "the broker is back", false: "the broker is gone"}[a.Up]
 }
 
-// brokerCut takes the broker from the active node, or gives it back to all.
+// brokerCut disconnects the active node from the broker, or connects all nodes again.
 type brokerCut struct {
 	Cut bool `yaml:"cut"`
 }
@@ -168,7 +168,7 @@ func (a brokerCut) String() string {
 	return map[bool]string{true: "the active node has lost the broker", false: "every node has the broker again"}[a.Cut]
 }
 
-// clockJumps is the clock of the active node.
+// clockJumps changes the clock of the active node.
 type clockJumps struct {
 	By time.Duration `yaml:"by"`
 }
@@ -176,7 +176,7 @@ type clockJumps struct {
 func (a clockJumps) do(h *home)     { h.jump(a.By) }
 func (a clockJumps) String() string { return fmt.Sprintf("the clock jumps by %v", a.By) }
 
-// clockRight sets all clocks.
+// clockRight sets all clocks to the right time.
 type clockRight struct{}
 
 func (clockRight) do(h *home)     { h.right() }
@@ -189,7 +189,7 @@ const (
 	storm        trouble = "storm"
 	gridServices trouble = "grid services"
 	gridOutage   trouble = "grid outage"
-	notAlive     trouble = "not alive" // these three are a thermostat's
+	notAlive     trouble = "not alive" // from here on: of a thermostat
 	vacation     trouble = "vacation"
 	utilityEvent trouble = "utility event"
 )
@@ -197,7 +197,7 @@ const (
 // deviceAway begins or ends something that takes a device away from powermgr.
 type deviceAway struct {
 	By         trouble `yaml:"by"`
-	Thermostat int     `yaml:"thermostat"` // of a trouble that is a thermostat's
+	Thermostat int     `yaml:"thermostat"` // if the trouble is one of a thermostat
 	Begins     bool    `yaml:"begins"`
 }
 
@@ -225,7 +225,7 @@ func (a deviceAway) String() string {
 	return fmt.Sprintf("%s (thermostat %d) %s", a.By, a.Thermostat, map[bool]string{true: "begins", false: "ends"}[a.Begins])
 }
 
-// message is one that nobody may act on, or Home Assistant's.
+// message is one that must not be acted on, or one from Home Assistant.
 type message struct {
 	Topic   string    `yaml:"topic"`
 	Payload string    `yaml:"payload"`
@@ -240,7 +240,7 @@ func (a message) String() string {
 	return fmt.Sprintf("message to %s, retained %v: %.60q", a.Topic, a.Retain, a.Payload)
 }
 
-// journalIs leaves something else where the active node's journal was.
+// journalIs replaces the active node's journal with other content.
 type journalIs struct {
 	Content string `yaml:"content"`
 }
@@ -248,13 +248,13 @@ type journalIs struct {
 func (a journalIs) do(h *home)     { h.active().spoil([]byte(a.Content)) }
 func (a journalIs) String() string { return fmt.Sprintf("the journal on the disk is %q", a.Content) }
 
-// roleMoves is keepalived's word to both nodes.
+// roleMoves makes keepalived move the active role to the other node.
 type roleMoves struct{}
 
 func (roleMoves) do(h *home)     { h.keepalived.handOver() }
 func (roleMoves) String() string { return "keepalived moves to the other node" }
 
-// nodesSeparate takes the nodes apart, or brings them together again.
+// nodesSeparate cuts the connection between the nodes, or restores it.
 type nodesSeparate struct {
 	Apart bool `yaml:"apart"`
 }

@@ -13,7 +13,7 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// change is what somebody changes at a thermostat; it is emulator.Setting.
+// change is what somebody changes at a thermostat. It has the fields of emulator.Setting.
 type change struct {
 	Mode          *devices.HVACMode `yaml:"mode,omitempty"`
 	EmergencyHeat *bool             `yaml:"emergency_heat,omitempty"`
@@ -98,11 +98,11 @@ func (a publish) String() string {
 	return fmt.Sprintf("somebody publishes %s %s for thermostat %d", a.Setting, a.Payload, *a.Thermostat)
 }
 
-// override is somebody's word to the controller.
+// override is somebody's override of the controller.
 type override struct {
 	Kind    rules.OverrideKind `yaml:"kind"`
-	For     time.Duration      `yaml:"for,omitempty"` // 0: as long as it lasts by itself
-	Payload string             `yaml:"payload"`       // that says so
+	For     time.Duration      `yaml:"for,omitempty"` // 0: as long as it lasts without a time
+	Payload string             `yaml:"payload"`       // that asks for it
 }
 
 func (a override) do(h *home)     { h.override(a.Kind, a.For, a.Payload) }
@@ -118,7 +118,7 @@ func (a enabled) String() string {
 	return "somebody switches the controller " + map[bool]string{true: "on", false: "off"}[a.On]
 }
 
-// restore is the button.
+// restore is the button that restores everything.
 type restore struct{}
 
 func (restore) do(h *home)     { h.restore() }

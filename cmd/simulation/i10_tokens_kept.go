@@ -1,7 +1,8 @@
 package simulation
 
-// I10: no daemon loses a token that can be had once. A refresh token is good for one
-// refresh, and the next one comes with the answer. Whoever loses that has to send a person.
+// I10: no daemon loses a token that it can get only once. A refresh token is valid for
+// one refresh, and the next one comes with the answer. A daemon that loses it needs a
+// person.
 
 import (
 	"encoding/json"
@@ -15,7 +16,7 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// tokenWatch knows which refresh tokens no daemon could have kept.
+// tokenWatch tracks which refresh tokens no daemon could have kept.
 type tokenWatch struct {
 	home *home
 
@@ -23,12 +24,12 @@ type tokenWatch struct {
 	lost map[string]bool // by vendor, or by node and vendor
 }
 
-// tokensOf is the vendor that a request asks for new tokens; "": none.
+// tokensOf returns the vendor that a request asks for new tokens; "": none.
 func tokensOf(path string) string {
 	return map[string]string{"/oauth2/v3/token": "tesla", "/oauth2/token": "resideo"}[path]
 }
 
-// asking counts the requests for new tokens that are under way.
+// asking counts the requests for new tokens that are in progress.
 func (l *life) asking(vendor string, more int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -48,7 +49,7 @@ func (t *tokenWatch) killed(n *node, l *life) {
 	}
 }
 
-// refreshTimeout is when nobody waits for an answer any more.
+// refreshTimeout is how long a daemon waits for an answer.
 const refreshTimeout = 15 * time.Second
 
 // fault notes which tokens a fault can take away for good.
@@ -75,7 +76,7 @@ func (t *tokenWatch) gone(vendor string) bool {
 	return t.lost[vendor] || slices.ContainsFunc(t.home.nodes, func(n *node) bool { return t.lost[n.name+vendor] })
 }
 
-// finish looks at what each node has kept, once all daemons have ended.
+// finish checks which tokens each node has kept, once all daemons have ended.
 func (t *tokenWatch) finish() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,22 +10,22 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// limits are until when a vendor wants no requests of a kind. A command may have
-// to read first, whatever the vendor wants; a poll may not.
+// limits are the times until which a vendor accepts no requests of a kind. A command may
+// have to read first, whatever the vendor says; a poll must wait.
 type limits struct {
 	until   map[limited]time.Time
 	command time.Time  // the last one
-	early   []tooEarly // requests that only a command can excuse
-	unread  time.Time  // until when Tesla wants no reads: a choice in its app cannot be seen, and the reserve is not lowered
+	early   []tooEarly // requests that can only be excused by a command
+	unread  time.Time  // until when Tesla accepts no reads: a choice in its app cannot be seen, and the reserve is not lowered
 }
 
-// tooEarly is a request that the vendor did not want yet.
+// tooEarly is a request that came before the vendor accepts requests again.
 type tooEarly struct {
 	at   time.Time
 	what string
 }
 
-// commandsRead is how long after a command something may be read for it.
+// commandsRead is how long after a command there may be reads for it.
 const commandsRead = 5 * time.Minute
 
 type limited struct {
@@ -33,8 +33,8 @@ type limited struct {
 	kind   emulator.Kind
 }
 
-// asks judges a request by what the vendor has said before, and notes what it
-// says to this one.
+// asks judges a request by the vendor's earlier answers, and notes its answer to this
+// one.
 func (w *oracle) asks(q emulator.Request) {
 	now, of := time.Now(), limited{q.Vendor, emulator.KindOf(q.Endpoint)}
 	alone := len(w.home.all()) == 1
@@ -49,14 +49,14 @@ func (w *oracle) asks(q emulator.Request) {
 		}
 	}
 	// Another fault does not end a limit. A process that has read nothing yet restores
-	// nothing until it may read, since a person may have changed it meanwhile.
+	// nothing until it may read, since a person may have changed it in the meantime.
 	if until := now.Add(time.Duration(q.Injected.RetryAfter) * time.Second); q.Fault != "" && !mild(q.Injected) && until.After(w.owed.hindered[q.Vendor]) {
 		w.owed.hindered[q.Vendor] = until
 	}
 }
 
-// judgeLimits judges the requests that came too early, once it is known of which
-// commands they were a part.
+// judgeLimits judges the requests that came too early, once it is known which commands
+// they were part of.
 func (w *oracle) judgeLimits() {
 	for _, e := range w.limits.early {
 		if since := w.limits.command.Sub(e.at); since < -commandsRead || since > time.Minute {

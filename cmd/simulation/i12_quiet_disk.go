@@ -4,8 +4,8 @@ package simulation
 
 import "time"
 
-// maxSaves is how often a journal is written in an hour, at most: an SD card
-// has to live with it for years.
+// maxSaves is how often a journal may be written in an hour: an SD card has to last for
+// years.
 const maxSaves = 60
 
 // often counts a save. It is true for the first one in an hour that is too many.
@@ -17,7 +17,7 @@ func (d *disk) often(now time.Time) bool {
 	return d.inTheHour == maxSaves+1
 }
 
-// savesTooOften is told of a node for which often is true.
+// savesTooOften reports a node for which often is true.
 func (w *oracle) savesTooOften(node string) {
 	w.violation(I12, "the journal of %s has been written more than %d times in an hour", node, maxSaves)
 }

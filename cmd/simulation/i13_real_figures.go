@@ -1,6 +1,6 @@
 package simulation
 
-// I13: what the battery cannot have had decides nothing.
+// I13: figures that the battery cannot have had decide nothing.
 
 import (
 	"time"
@@ -9,10 +9,10 @@ import (
 	"powermgr/control/rules"
 )
 
-// figures are what the battery really had, and what was made of it.
+// figures are the real charges of the battery, and what was concluded from them.
 type figures struct {
 	charges []charge
-	said    charge           // by the last reading, and when that was measured
+	said    charge           // the charge in the last reading, and when it was measured
 	latched map[float64]bool // thresholds, by their level, in this event
 }
 
@@ -21,13 +21,13 @@ type charge struct {
 	percent float64
 }
 
-// capacity is that of the emulated battery, in Wh.
+// capacity is the capacity of the emulated battery, in Wh.
 const capacity = 13_500
 
-// lately is how old a charge may be that a decision is made from.
+// lately is the greatest age of a charge that a decision may be based on.
 const lately = 45 * time.Minute
 
-// see notes how much there is in the battery.
+// see notes the energy in the battery.
 func (f *figures) see(storedWh float64) {
 	now := time.Now()
 	for len(f.charges) > 0 && now.Sub(f.charges[0].at) > lately {
@@ -36,11 +36,11 @@ func (f *figures) see(storedWh float64) {
 	f.charges = append(f.charges, charge{now, storedWh / capacity * 100})
 }
 
-// says notes what a reading says. Two in a row that agree are what anybody has to
-// believe, whatever there is in the battery.
+// says notes the charge in a reading. Two consecutive readings that agree have to be
+// believed, whatever the real charge is.
 func (f *figures) says(percent float64, asOf time.Time) {
 	if !asOf.After(f.said.at) {
-		return // it repeats the last
+		return // it repeats the last one
 	}
 	if !f.said.at.IsZero() {
 		f.charges = append(f.charges, charge{time.Now(), max(percent, f.said.percent)})
@@ -51,7 +51,8 @@ func (f *figures) says(percent float64, asOf time.Time) {
 // judgeLatches judges the thresholds that count from now on: the battery has to have
 // been as low as each of them.
 func (w *oracle) judgeLatches(s control.State) {
-	// What counts in a peak counts in all of it, whatever an override says.
+	// A threshold that counts in a peak counts for the whole peak, whatever an override
+	// says.
 	if s.Phase == rules.OffPeak && w.scheduled(time.Now()) == rules.OffPeak || w.figures.latched == nil {
 		w.figures.latched = map[float64]bool{}
 	}

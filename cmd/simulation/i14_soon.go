@@ -1,8 +1,7 @@
 package simulation
 
-// I14: what is to be given back is given back soon, as long as the vendor takes
-// commands: a read that fails, a limit or a refusal that has passed is no reason
-// to wait.
+// I14: what is to be restored is restored soon, as long as the vendor accepts commands: a
+// failed read, or a limit or refusal that is over, is no reason to wait.
 
 import (
 	"context"
@@ -14,20 +13,20 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// owed is what the oracle needs to know for that.
+// owed is what the oracle needs to know for this.
 type owed struct {
-	hindered map[string]time.Time // until when a vendor had reasons not to take commands
-	told     map[string]bool      // of what it has been said already
+	hindered map[string]time.Time // until when a vendor had reasons not to accept commands
+	told     map[string]bool      // what has already been reported
 	calm     time.Time            // since when people have left everything to the rules; zero: they have not
-	owned    time.Time            // when the battery was last Tesla's, or could not be read as it is
+	owned    time.Time            // when the battery last had an owner, or could not be read correctly
 }
 
-// soon is how long after the last reason not to something has to be given back:
-// two polls off the peaks and a wait between tries.
+// soon is how long after the last reason not to do so something has to be restored: two
+// polls outside peaks and the wait between two tries.
 const soon = 25 * time.Minute
 
-// look looks at the home once a minute until ctx ends. It lets no time pass in
-// it and takes no moment of the scheduler's, so that the day is the same without.
+// look checks the home once a minute until ctx ends. It lets no time pass in the home and
+// takes no moment from the scheduler, so that the day is the same without it.
 func (w *oracle) look(ctx context.Context) {
 	for at := w.home.world.Begins.Add(time.Minute + 2*moments); ctx.Err() == nil; at = at.Add(time.Minute) {
 		t := time.NewTimer(time.Until(at))
@@ -49,15 +48,15 @@ func (w *oracle) look(ctx context.Context) {
 	}
 }
 
-// state is what the devices are set to, and which thermostats are not there.
+// state is what the devices are set to, and which thermostats are unavailable.
 type state struct {
 	reserve     int
-	owner       bool // the battery is Tesla's
+	owner       bool // the battery has an owner
 	thermostats []setting
 	away        []bool
 }
 
-// givenBackSoon is told once a minute what the devices are set to.
+// givenBackSoon judges once a minute what the devices are set to.
 func (w *oracle) givenBackSoon(is state, faults []emulator.Fault) {
 	well := w.home.active().well()
 	w.mu.Lock()
@@ -78,7 +77,7 @@ func (w *oracle) givenBackSoon(is state, faults []emulator.Fault) {
 	w.judgeThermostatsSoon(is, now)
 }
 
-// hindrances notes what keeps the vendors from taking commands now.
+// hindrances notes what keeps the vendors from accepting commands now.
 func (w *oracle) hindrances(is state, faults []emulator.Fault, now time.Time) {
 	for _, f := range faults {
 		if vendor, _, _ := strings.Cut(f.Endpoint, "."); !mild(f) && now.After(w.owed.hindered[vendor]) {
@@ -90,7 +89,7 @@ func (w *oracle) hindrances(is state, faults []emulator.Fault, now time.Time) {
 	}
 }
 
-// unhindered is for how long nothing has kept a vendor from being told.
+// unhindered returns for how long nothing has kept a command from reaching a vendor.
 func (w *oracle) unhindered(vendor string, now time.Time) time.Duration {
 	return now.Sub(slices.MaxFunc([]time.Time{w.owed.calm, w.disturbance, w.overridden, w.chosen, w.changed, w.booted, w.disowned, w.split, w.owed.hindered[vendor]}, time.Time.Compare))
 }
@@ -126,7 +125,7 @@ func (w *oracle) judgeThermostatsSoon(is state, now time.Time) {
 	}
 }
 
-// late notes, once, that something is not given back soon.
+// late reports, once, that something is not restored soon.
 func (w *oracle) late(key, format string, args ...any) {
 	if !w.owed.told[key] {
 		w.owed.told[key] = true

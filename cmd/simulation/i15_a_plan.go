@@ -1,6 +1,6 @@
 package simulation
 
-// I15: a plan changes the reserve a dozen times a day at most, for longer than a moment,
+// I15: a plan changes the reserve at most a dozen times a day, never just for a moment,
 // and gives way with a reason.
 
 import (
@@ -10,14 +10,14 @@ import (
 	"powermgr/control/rules"
 )
 
-// changes are what the rules have made of the reserve in a day.
+// changes are the changes of the reserve by the rules in a day.
 type changes struct {
 	day   string
 	last  int
-	was   *int      // the one before last; nil: none is known
+	was   *int      // the one before last; nil: unknown
 	at    time.Time // when last was asked for
 	count int
-	acts  int       // overrides, switchings and changes by hand: each has a change to begin and one to end
+	acts  int       // overrides, switching off or on, and changes by hand: each allows one change when it begins and one when it ends
 	off   bool      // the controller is switched off
 	sent  time.Time // when people last sent something
 }
@@ -37,9 +37,10 @@ func (c *changes) act(overridden, off bool) {
 	c.off = off
 }
 
-// judgeChange judges that the reserve is changed a dozen times a day at most.
-// What is sent again, or put back, is no change; what people cause is beside that.
-// Nobody changes it for a moment: a start that does has not waited for its plan.
+// judgeChange judges that the reserve is changed at most a dozen times a day. A write
+// that is repeated or puts a choice back is not a change; changes that people cause do
+// not count. The reserve must not be changed just for a moment: a start that does so has
+// not waited for its plan.
 func (w *oracle) judgeChange(percent int, restoresChoice bool) {
 	day := time.Now().In(zone()).Format(time.DateOnly)
 	if w.changes.day != day {
@@ -49,7 +50,7 @@ func (w *oracle) judgeChange(percent int, restoresChoice bool) {
 		return
 	}
 	now, calm := time.Now(), w.jumped.IsZero() && w.forgotten.IsZero() && !w.apart(time.Now())
-	// Another node makes a plan of its own, and people may change their minds.
+	// Another node makes a different plan, and people may change their minds.
 	unprompted := w.booted.Before(w.changes.at) && now.Sub(w.changes.sent) >= flap
 	if was := w.changes.was; was != nil && *was == percent && now.Sub(w.changes.at) < flap && unprompted && w.changed.Before(w.changes.at) && calm && w.overrides.free(now) {
 		w.broken(I15, "the reserve was %d %% for %v", w.changes.last, now.Sub(w.changes.at))
@@ -63,10 +64,10 @@ func (w *oracle) judgeChange(percent int, restoresChoice bool) {
 	}
 }
 
-// flap is how soon after a change of the reserve nobody takes it back.
+// flap is how long a change of the reserve has to stay.
 const flap = time.Minute
 
-// judgeGivesWay judges that a rule that acts in the place of the plan says why.
+// judgeGivesWay judges that a rule that acts instead of the plan says why.
 func (w *oracle) judgeGivesWay(s control.State) {
 	if s.Strategy != w.strategy {
 		w.strategy, w.chosen = s.Strategy, time.Now()

@@ -1,6 +1,6 @@
 package simulation
 
-// I16: what people have changed by hand is honored until they give it back.
+// I16: what people have changed by hand stays in force until they undo it.
 
 import (
 	"fmt"
@@ -13,29 +13,29 @@ import (
 	"powermgr/devices"
 )
 
-// hand is what people have changed by hand, as their commands were answered: the
-// daemon's own word for what is in force is not taken.
+// hand is what people have changed by hand, according to the answers to their commands.
+// What the daemon says is in force is not trusted.
 type hand struct {
-	value map[rules.Adjustable]float64 // that are not as configured
-	asked time.Time                    // when the last was asked for, or answered
-	open  map[string][]int             // what was asked for and not answered, as a reserve: it may hold or not
-	asks  []int                        // all reserves out of peaks that were asked for
-	doubt bool                         // whether all of it is still known
-	ever  map[int]bool                 // reserves that were chosen by hand
-	told  bool                         // that powermgr says otherwise
+	value map[rules.Adjustable]float64 // of the settings that differ from the configuration
+	asked time.Time                    // when the last change was asked for or answered
+	open  map[string][]int             // the reserves that were asked for without an answer yet: they may be in force or not
+	asks  []int                        // all reserves outside peaks that were asked for
+	doubt bool                         // whether all changes are known
+	ever  map[int]bool                 // the reserves that were chosen by hand
+	told  bool                         // a disagreement has already been reported
 }
 
-// sure reports whether what was changed by hand is certainly in force at now.
+// sure reports whether it is certain at now which changes by hand are in force.
 func (d hand) sure(now time.Time) bool {
 	return !d.doubt && len(d.open) == 0 && now.Sub(d.asked) > slack
 }
 
-// peakReserve is what the reserve in a peak is to be.
+// peakReserve returns what the reserve in a peak should be.
 func (w *oracle) peakReserve() int {
 	return max(int(w.hand.value[rules.AdjustPeakReserve]), w.home.world.Powerwall.ReserveFloor) // 0 is configured
 }
 
-// offPeakReserve is what the reserve out of peaks is to be.
+// offPeakReserve returns what the reserve outside peaks should be.
 func (w *oracle) offPeakReserve() int {
 	if v, ok := w.hand.value[rules.AdjustOffPeakReserve]; ok {
 		return max(int(v), w.home.world.Powerwall.ReserveFloor)
@@ -43,8 +43,8 @@ func (w *oracle) offPeakReserve() int {
 	return 100
 }
 
-// leastOffPeakReserve is the least that the reserve out of peaks may be to be. A daemon
-// that dies may have kept what it has not answered.
+// leastOffPeakReserve returns the lowest value that the reserve outside peaks may
+// correctly have. A daemon that dies may have stored a change that it has not answered.
 func (w *oracle) leastOffPeakReserve() int {
 	may := w.hand.open[string(rules.AdjustOffPeakReserve)]
 	if w.hand.doubt {
@@ -57,7 +57,7 @@ func (w *oracle) leastOffPeakReserve() int {
 	return least
 }
 
-// byHand is a change by hand on its way.
+// byHand notes a change by hand that is on its way.
 func (w *oracle) byHand(name, payload string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -65,12 +65,11 @@ func (w *oracle) byHand(name, payload string) {
 	if name == string(rules.AdjustOffPeakReserve) {
 		w.hand.asks = append(w.hand.asks, reserveIn(payload)...)
 	}
-	w.changes.acts++                           // it changes the reserve beside what the rules do
-	w.hand.doubt = w.hand.doubt || w.muddled() // whose word is the last one then?
+	w.changes.acts++                           // it changes the reserve in addition to the rules
+	w.hand.doubt = w.hand.doubt || w.muddled() // then it is not known which request is the last one
 }
 
-// reserveIn is the reserve that a command asks for; empty if it asks for none that
-// anybody takes.
+// reserveIn returns the reserve that a command asks for; empty if it is not a valid one.
 func reserveIn(payload string) []int {
 	r, err := devices.ParseRequest([]byte(payload))
 	if err != nil {
@@ -83,7 +82,7 @@ func reserveIn(payload string) []int {
 	return []int{v}
 }
 
-// answersByHand is told how a change by hand was answered.
+// answersByHand notes how a change by hand was answered.
 func (w *oracle) answersByHand(name string, m bus.Message) {
 	r, err := bus.Decode[devices.Result](m)
 	if err != nil {
@@ -114,7 +113,7 @@ func (w *oracle) answersByHand(name string, m bus.Message) {
 }
 
 // judgeByHand judges that what powermgr says was changed by hand is what people have
-// changed and not given back.
+// changed and not undone.
 func (w *oracle) judgeByHand(s control.State) {
 	now := time.Now()
 	if w.hand.told || !w.hand.sure(now) || now.Sub(w.booted) < slack || now.Sub(w.forgotten) < 3*time.Hour || w.muddled() {

@@ -1,6 +1,6 @@
 package simulation
 
-// I1: once nothing is held by the rules any more, the devices are set to what they were
+// I1: once the rules no longer hold anything, the devices are set to what they were
 // before, or to what people have chosen since.
 
 import (
@@ -12,17 +12,17 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// givenBack is how long after a peak all is given back when nothing fails.
+// givenBack is how long after a peak everything is restored if nothing fails.
 const givenBack = 20 * time.Minute
 
-// afterPeak judges what is left of a peak that nothing has troubled.
+// afterPeak judges what is left after a peak without faults.
 func (w *oracle) afterPeak(h *home) {
 	truth, faults, away := h.cloud.Truth(), len(h.cloud.ActiveFaults()), false
 	h.cloud.Person(func(e *emulator.House) { away = slices.ContainsFunc(e.Thermostats, unavailable) })
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	unread := slices.ContainsFunc(w.homes, func(d *thermostatOracle) bool { return d.chosen.After(d.shownAt) }) // who has just switched it on gets the rest at the next reading
+	unread := slices.ContainsFunc(w.homes, func(d *thermostatOracle) bool { return d.chosen.After(d.shownAt) }) // if a person has just switched a thermostat on, the rest is restored at the next reading
 	calm := h.active().well() && faults == 0 && !away && !unread && now.Sub(w.trouble) > time.Hour && now.Sub(w.disturbance) > time.Hour && w.jumped.IsZero() && now.Sub(w.forgotten) > 6*time.Hour &&
 		w.phase == rules.OffPeak && w.override == string(rules.Auto) && now.Sub(w.overridden) > time.Hour && w.free(now) && !w.paused && !w.apart(now)
 	if calm {
@@ -37,8 +37,8 @@ func (w *oracle) finish(truth emulator.Truth) {
 	w.judgeGivenBack(truth)
 }
 
-// judgeGivenBack compares what the devices are set to with what they are to be once
-// nothing is held by the rules any more.
+// judgeGivenBack compares what the devices are set to with what they should be once the
+// rules no longer hold anything.
 func (w *oracle) judgeGivenBack(truth emulator.Truth) {
 	for i, t := range truth.Thermostats {
 		w.judgeThermostatGivenBack(w.homes[i], setting{t.Mode, t.Cool, t.Heat, t.Hold, t.HoldUntil})
@@ -48,8 +48,8 @@ func (w *oracle) judgeGivenBack(truth emulator.Truth) {
 
 func (w *oracle) judgeThermostatGivenBack(d *thermostatOracle, real setting) {
 	now := time.Now()
-	// With a wrong clock nobody knows whether a hold has ended by itself,
-	// nor which day a vendor's time of day means.
+	// With a wrong clock it is not known whether a hold has ended by itself, nor which
+	// day a vendor's time of day means.
 	wrong := !w.jumped.IsZero()
 	lapsed := real.Hold == devices.HoldSchedule && d.timed && wrong
 	fits := func(c setting) bool {
@@ -75,8 +75,8 @@ func (w *oracle) judgeReserveGivenBack(real int) {
 	}
 }
 
-// judgeJournal judges that the next start can go on from a journal: what is to be given
-// back is on record there.
+// judgeJournal judges that the next start can continue from a journal: what has to be
+// restored is on record there.
 func (w *oracle) judgeJournal(node string, unreadable error) {
 	if unreadable != nil {
 		w.violation(I1, "%s has a journal that no start goes on from: %v", node, unreadable)

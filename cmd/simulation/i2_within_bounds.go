@@ -18,7 +18,7 @@ func (w *oracle) judgeBounds(sent emulator.Write) {
 	}
 }
 
-// judgeSetPoints allows for what a vendor rounds.
+// judgeSetPoints judges the set points of a write, allowing for rounding by the vendor.
 func (w *oracle) judgeSetPoints(d *thermostatOracle, sent map[string]any) {
 	for _, p := range []struct {
 		name    string

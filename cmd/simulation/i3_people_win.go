@@ -10,8 +10,8 @@ import (
 	"powermgr/devices"
 )
 
-// judgeReserveIsFree judges that a reserve is commanded only while the battery is
-// neither a person's nor Tesla's.
+// judgeReserveIsFree judges that a reserve is commanded only while neither a person nor
+// Tesla has the battery.
 func (w *oracle) judgeReserveIsFree(c reserveCommand) (broken bool) {
 	now := time.Now()
 	switch {
@@ -25,8 +25,8 @@ func (w *oracle) judgeReserveIsFree(c reserveCommand) (broken bool) {
 	return true
 }
 
-// judgeThermostatIsFree judges that a thermostat is commanded only while it is no
-// person's, or is set to what people have chosen.
+// judgeThermostatIsFree judges that a thermostat is commanded only while no person has
+// it, or to put back what people have chosen.
 func (w *oracle) judgeThermostatIsFree(d *thermostatOracle, c command) {
 	restoresChoice := c.restore && slices.ContainsFunc(d.choices, func(choice setting) bool {
 		ended := !w.jumped.IsZero() && choice.timed() && c.setting.Hold == devices.HoldSchedule // by a wrong clock

@@ -1,7 +1,7 @@
 package simulation
 
-// I5: nothing is written in a dry run, nor by a node that stands by; and while people have
-// paused the rules or switched them off, all that is written gives something back.
+// I5: nothing is written in a dry run, nor by a node on standby; and while people have
+// paused the rules or switched them off, every write restores something.
 
 import (
 	"time"
@@ -26,8 +26,8 @@ func (w *oracle) judgeArrival(sent emulator.Write) {
 	}
 }
 
-// judgeReserveWhileStopped judges that while people want nothing to be done the reserve
-// is set to nothing less than what they have chosen, or than it is out of peaks.
+// judgeReserveWhileStopped judges that while people have stopped the rules, the reserve
+// is not set lower than what they have chosen, or than it is outside peaks.
 func (w *oracle) judgeReserveWhileStopped(c reserveCommand) (broken bool) {
 	now := time.Now()
 	switch {
@@ -41,7 +41,7 @@ func (w *oracle) judgeReserveWhileStopped(c reserveCommand) (broken bool) {
 	return true
 }
 
-// judgeHoldWhileStopped judges that while people want nothing to be done a thermostat is
+// judgeHoldWhileStopped judges that while people have stopped the rules, a thermostat is
 // only restored.
 func (w *oracle) judgeHoldWhileStopped(d *thermostatOracle, c command) {
 	switch {

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// inTime is how long after a peak's start the reserve is that of the peak.
+// inTime is how long after a peak's start the reserve has to be that of the peak.
 const inTime = 65 * time.Second
 
 // judgeReserveInTime judges the reserve soon after a peak has started, if nothing could
-// keep it from following the clock.
+// have kept it from following the clock.
 func (w *oracle) judgeReserveInTime(h *home, start time.Time) {
 	settle := h.world.Powerwall.SettleDelay
 	truth, faulty := h.cloud.Truth(), slices.ContainsFunc(h.cloud.ActiveFaults(), teslas)

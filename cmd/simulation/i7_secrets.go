@@ -4,15 +4,15 @@ package simulation
 
 import "bytes"
 
-// secrets looks for what must never be seen: all secrets of the emulated
-// vendors begin alike.
+// secrets looks for secrets, which must never be seen: all those of the emulated vendors
+// begin the same.
 func (w *oracle) secrets(where, name string, text []byte) {
 	if bytes.Contains(text, []byte("emulator-")) {
 		w.broken(I7, "%s %s: %.200s", where, name, text)
 	}
 }
 
-// file is told of everything that is written to a file.
+// file checks everything that is written to a file.
 func (w *oracle) file(name string, b []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

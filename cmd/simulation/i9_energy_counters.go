@@ -9,9 +9,9 @@ import (
 	"powermgr/devices"
 )
 
-// counted is told of every reading of the battery that reaches the broker, and
-// with it Home Assistant: a counter that falls there is a meter that began
-// again, and what it had is counted twice.
+// counted judges every reading of the battery that reaches the broker, and therefore Home
+// Assistant: there, a counter that falls is a meter that has started over, and its energy
+// is counted twice.
 func (w *oracle) counted(m bus.Message) {
 	r, err := bus.Decode[devices.PowerwallReading](m)
 	if err != nil {
@@ -25,7 +25,7 @@ func (w *oracle) counted(m bus.Message) {
 		if v == nil {
 			continue
 		}
-		// Two nodes that are both active do not hear each other in time.
+		// Two nodes that are both active do not hear from each other in time.
 		if before := w.counters[name]; *v < before && !w.apart(time.Now()) {
 			w.broken(I9, "%s fell from %.3f to %.3f kWh", name, before/1000, *v/1000)
 		}
@@ -33,8 +33,8 @@ func (w *oracle) counted(m bus.Message) {
 	}
 }
 
-// uncounted notes that the broker has forgotten everything: of a node whose
-// ramdisk is lost at the same time, the disk alone is left.
+// uncounted notes that the broker has forgotten everything: a node whose ramdisk is lost
+// at the same time only has its disk left.
 func (w *oracle) uncounted() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -5,28 +5,28 @@ import (
 	"time"
 )
 
-// Invariant is something that powermgr promises whatever happens. The file that judges
-// it is named after it: I4 is judged in i4_few_writes.go.
+// Invariant is a promise that powermgr keeps whatever happens. The file that judges it is
+// named after it: I4 is judged in i4_few_writes.go.
 type Invariant string
 
 // The invariants.
 const (
-	I1  Invariant = "I1 given back"      // after the window everything is what it was, or what a person chose since
+	I1  Invariant = "I1 given back"      // after the window everything is as it was, or as a person has chosen since
 	I2  Invariant = "I2 within bounds"   // no set point or reserve outside its bounds was sent
-	I3  Invariant = "I3 people win"      // nothing was written over a choice that was known
-	I4  Invariant = "I4 few writes"      // spacing, and no write of what the device has
+	I3  Invariant = "I3 people win"      // nothing was written over a known choice
+	I4  Invariant = "I4 few writes"      // spacing, and no write of what the device already has
 	I5  Invariant = "I5 hands off"       // no writes in dry run, only restores while disabled or paused
-	I6  Invariant = "I6 reserve in time" // within a poll of the peak's start
+	I6  Invariant = "I6 reserve in time" // within one poll of the peak's start
 	I7  Invariant = "I7 secrets"         // in no log line, topic or file
 	I8  Invariant = "I8 never ends"      // the daemon does not exit by itself, and leaves nothing running
 	I9  Invariant = "I9 energy counters" // never fall, as Home Assistant sees them
-	I10 Invariant = "I10 tokens kept"    // a refresh token is lost by nothing that powermgr could have waited for
-	I11 Invariant = "I11 limits"         // of a vendor are kept to
+	I10 Invariant = "I10 tokens kept"    // no refresh token is lost that powermgr could have waited for
+	I11 Invariant = "I11 limits"         // of a vendor are respected
 	I12 Invariant = "I12 quiet disk"     // few writes, whatever happens
-	I13 Invariant = "I13 real figures"   // what no battery can do decides nothing
-	I14 Invariant = "I14 soon"           // what is not given back is, once the vendor takes commands
-	I15 Invariant = "I15 a plan"         // changes the reserve a dozen times a day at most, and gives way with a reason
-	I16 Invariant = "I16 by hand"        // what was changed by hand holds until a person gives it back
+	I13 Invariant = "I13 real figures"   // figures that no battery can have decide nothing
+	I14 Invariant = "I14 soon"           // what was not restored is, once the vendor accepts commands
+	I15 Invariant = "I15 a plan"         // changes the reserve at most a dozen times a day, and gives way with a reason
+	I16 Invariant = "I16 by hand"        // what was changed by hand stays in force until a person undoes it
 )
 
 // A Violation is a broken promise.
@@ -47,7 +47,7 @@ func (w *oracle) violation(i Invariant, format string, args ...any) {
 	w.broken(i, format, args...)
 }
 
-// broken is violation for whoever holds the oracle's lock.
+// broken is violation for callers that hold the oracle's lock.
 func (w *oracle) broken(i Invariant, format string, args ...any) {
 	if w.contested(i) {
 		return

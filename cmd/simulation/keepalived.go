@@ -8,15 +8,15 @@ import (
 	"powermgr/cmd/pair"
 )
 
-// keepalived decides which node of a pair is the active one, as the real one
-// does: the other node takes over a few seconds after the active one died, and
-// keeps what it has. Nodes that do not see each other are both told to be
-// active; when they do again, the second one is told to stand by.
+// keepalived decides which node of a pair is the active one, as the real one does: the
+// other node takes over a few seconds after the active one died, and keeps the role.
+// Nodes that do not see each other are both told to be active; when they see each other
+// again, the second one is told to stand by.
 type keepalived struct {
 	home *home
 
 	mu    sync.Mutex   // held while nodes are told
-	first atomic.Int32 // the node that is to be active
+	first atomic.Int32 // the node that should be active
 	apart atomic.Bool  // the nodes do not see each other
 }
 
@@ -25,13 +25,13 @@ const takeover = 3600 * time.Millisecond
 
 func (k *keepalived) master() int { return int(k.first.Load()) }
 
-// pair is the node that is to be active, and the other one.
+// pair returns the node that should be active, and the other one.
 func (k *keepalived) pair() (first, second *node) {
 	i := k.master()
 	return k.home.nodes[i], k.home.nodes[1-i]
 }
 
-// other is the node that is not the active one, or the only one.
+// other returns the node that is not the active one, or the only one.
 func (h *home) other() *node { return h.nodes[(h.keepalived.master()+1)%len(h.nodes)] }
 
 func (k *keepalived) begin() {
@@ -44,7 +44,7 @@ func (k *keepalived) begin() {
 	}
 }
 
-// died is told of the death of a node, under that node's lock.
+// died handles the death of a node. It is called under that node's lock.
 func (k *keepalived) died(n *node) {
 	if len(k.home.nodes) < 2 {
 		return
@@ -58,7 +58,7 @@ func (k *keepalived) died(n *node) {
 	})
 }
 
-// booted is told of a node that starts.
+// booted handles the start of a node.
 func (k *keepalived) booted(n *node) {
 	if len(k.home.nodes) < 2 {
 		return
@@ -92,7 +92,7 @@ func (k *keepalived) move() {
 	k.home.oracle.disturbed()
 	first, second := k.pair()
 	if !k.home.broker.has(first) && (!k.home.world.Rsync || first.isFull()) {
-		k.home.oracle.splits() // the second one knows nothing of what the first has done
+		k.home.oracle.splits() // the second one does not know what the first has done
 		k.home.oracle.forgets()
 	}
 	k.first.Store(1 - k.first.Load())
@@ -101,7 +101,7 @@ func (k *keepalived) move() {
 	second.tell(pair.Active)
 }
 
-// split takes the nodes apart, or brings them together again.
+// split cuts the connection between the nodes, or restores it.
 func (k *keepalived) split(apart bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

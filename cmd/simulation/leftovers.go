@@ -16,8 +16,8 @@ import (
 // private are the files that may hold secrets.
 var private = []string{"config.yaml", "tesla.json", "resideo.json", "tcc.json"}
 
-// leftovers looks at what is left of a day once every daemon has ended: what
-// was written to files, and what still runs.
+// leftovers checks what is left of a day once every daemon has ended: what was written to
+// files, and what still runs.
 func (h *home) leftovers(dir string) {
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() && !slices.Contains(private, d.Name()) {
@@ -35,7 +35,7 @@ func (h *home) leftovers(dir string) {
 			m.mu.Unlock()
 		}
 	}
-	synctest.Wait() // what has only its return left is not running
+	synctest.Wait() // a goroutine that only has to return is not running
 	stacks := h.running()
 	for _, stack := range stacks {
 		h.oracle.stillRuns(stack)
@@ -45,8 +45,8 @@ func (h *home) leftovers(dir string) {
 	}
 }
 
-// running is the stacks of what the day has started and not ended: goroutines
-// inherit the label that Run has put on its own.
+// running returns the stacks of the goroutines that the day has started and that have not
+// ended: they inherit the label that Run has put on its own goroutine.
 func (h *home) running() (stacks []string) {
 	var all bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&all, 1); err != nil {
@@ -54,7 +54,7 @@ func (h *home) running() (stacks []string) {
 	}
 	mine := strconv.Quote(h.label())
 	for stack := range strings.SplitSeq(all.String(), "\n\n") {
-		ended := strings.Contains(stack, "runtime.goexit1") // and was caught on its way out
+		ended := strings.Contains(stack, "runtime.goexit1") // it was caught while exiting
 		if strings.Contains(stack, mine) && !strings.Contains(stack, "(*home).running") && !ended {
 			stacks = append(stacks, stack)
 		}

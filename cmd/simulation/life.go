@@ -17,7 +17,7 @@ import (
 	"powermgr/cmd/local"
 )
 
-// A life is one process, from boot to death. A dead one does nothing any more,
+// A life is one process, from start to death. A dead one can no longer do anything,
 // whatever its goroutines still try.
 type life struct {
 	dead     atomic.Bool
@@ -26,7 +26,7 @@ type life struct {
 
 	mu          sync.Mutex
 	crashpoints []*crashpoint
-	asks        map[string]int // requests for new tokens under way, by vendor
+	asks        map[string]int // requests for new tokens in progress, by vendor
 }
 
 // A crashpoint ends the daemon at the n-th moment of a kind.
@@ -39,8 +39,8 @@ type crashpoint struct {
 // An ending is how a daemon ends.
 type ending struct {
 	how    how
-	after  time.Duration // of its cause; of all but a kill
-	off    time.Duration // how long the daemon stays down; of all but a reload
+	after  time.Duration // after its cause; not for a kill
+	off    time.Duration // how long the daemon stays down; not for a reload
 	reboot bool          // the ramdisk is empty when it starts again
 }
 
@@ -50,10 +50,10 @@ type how string
 const (
 	killed   how = ""
 	stopped  how = "stop"
-	reloaded how = "reload" // and goes on at once, as the same process
+	reloaded how = "reload" // it continues at once, as the same process
 )
 
-// A moment is where a crashpoint can end it.
+// A moment is when a crashpoint can end a daemon.
 type moment string
 
 const (
@@ -93,7 +93,7 @@ func (n *node) pass(l *life, m moment) bool {
 	}
 	n.home.tell("%s killed when %s", n.name, m)
 	if m == journalSaved && len(n.home.nodes) > 1 || m == journalBefore {
-		n.home.oracle.forgets() // nobody will hear of it
+		n.home.oracle.forgets() // it is lost
 	}
 	n.end(hit.ending)
 	return false
@@ -121,8 +121,8 @@ func (n *node) disarm() {
 	}
 }
 
-// end ends the daemon: as kill -9 or a power cut would, as systemctl stop does,
-// or as systemctl reload.
+// end ends the daemon: as kill -9 or a power cut would, or as systemctl stop or systemctl
+// reload does.
 func (n *node) end(e ending) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -156,7 +156,7 @@ func (n *node) end(e ending) {
 	l.cancel(nil)
 }
 
-// longestStop is when systemd loses its patience with a daemon that stops.
+// longestStop is how long systemd waits for a daemon to stop.
 const longestStop = 45 * time.Second
 
 // hangs kills a daemon that should have stopped long ago.
@@ -166,8 +166,8 @@ func (n *node) hangs(l *life) {
 	}
 }
 
-// reload makes the daemon that runs give way to one with the configuration as
-// it is now, in the same process. The lock is held.
+// reload replaces the running daemon by one with the current configuration, in the same
+// process. The lock must be held.
 func (n *node) reload(l *life) {
 	if n.next != nil {
 		return
@@ -181,28 +181,28 @@ func (n *node) reload(l *life) {
 	l.cancel(local.ErrReloading)
 }
 
-// isFull reports whether the disk of the journal is.
+// isFull reports whether the disk of the journal is full.
 func (n *node) isFull() bool {
 	n.disk.mu.Lock()
 	defer n.disk.mu.Unlock()
 	return n.disk.full
 }
 
-// well reports whether the daemon runs, on a clock that is right.
+// well reports whether the daemon runs and its clock is right.
 func (n *node) well() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.life != nil && n.clock.off.Load() == 0
 }
 
-// up reports whether the daemon runs and is to run on.
+// up reports whether the daemon runs and has not been told to stop.
 func (n *node) up() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.life != nil && !n.life.dead.Load() && !n.life.stopping.Load()
 }
 
-// live boots the daemon again and again until ctx ends.
+// live starts the daemon again and again until ctx ends.
 func (n *node) live(ctx context.Context) {
 	for ctx.Err() == nil {
 		l := &life{cancel: func(error) {}, asks: map[string]int{}}
@@ -210,7 +210,7 @@ func (n *node) live(ctx context.Context) {
 		n.life = l
 		n.mu.Unlock()
 		n.disk.mu.Lock()
-		n.disk.inTheHour = 0 // a start writes for reasons of its own
+		n.disk.inTheHour = 0 // a start may write more
 		n.disk.mu.Unlock()
 		if !n.stranger {
 			n.home.oracle.boots()
@@ -237,8 +237,8 @@ func (n *node) live(ctx context.Context) {
 	}
 }
 
-// run is powermgr run: one daemon after the other, as often as it is told to
-// read its configuration again.
+// run does what powermgr run does: it runs a daemon, and another one each time it is told
+// to read its configuration again.
 func (n *node) run(ctx context.Context, l *life) error {
 	d, err := n.build(l, nil)
 	for err == nil && d != nil {
@@ -258,7 +258,7 @@ func (n *node) run(ctx context.Context, l *life) error {
 	return err
 }
 
-// build makes a daemon, and one that follows another one in the same process.
+// build creates a daemon; last is the one that it follows in the same process, if any.
 func (n *node) build(l *life, last *daemon.Daemon) (*daemon.Daemon, error) {
 	config, err := n.configuration()
 	if err != nil {
@@ -272,7 +272,8 @@ func (n *node) build(l *life, last *daemon.Daemon) (*daemon.Daemon, error) {
 	return daemon.New(o)
 }
 
-// configuration is that of the node's file, which stays the same over all lives.
+// configuration returns the configuration in the node's file, which is the same for all
+// its processes.
 func (n *node) configuration() (config.Config, error) {
 	if n.config == nil {
 		c, _, err := config.Load(n.configFile, nil)

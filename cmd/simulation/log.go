@@ -7,16 +7,16 @@ import (
 	"log/slog"
 )
 
-// logOf is the log of a node's daemon.
+// logOf handles the log of a node's daemon.
 type logOf struct {
 	*oracle
-	node *node // nil: of a test
+	node *node // nil: the log of a test
 }
 
-// Enabled takes what an installation would write to its journal.
+// Enabled accepts what an installation would write to its log.
 func (w logOf) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelInfo }
 
-// Handle looks for secrets, and adds the line to the story.
+// Handle checks a line for secrets, and adds it to the story.
 func (w logOf) Handle(_ context.Context, r slog.Record) error {
 	text := r.Message
 	r.Attrs(func(a slog.Attr) bool {
@@ -33,8 +33,8 @@ func (w logOf) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// WithAttrs leaves the attributes of loggers out of the story: they are names
-// of parts.
+// WithAttrs checks the attributes of loggers for secrets and leaves them out of the
+// story: they are names of parts.
 func (w logOf) WithAttrs(attrs []slog.Attr) slog.Handler {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -44,5 +44,5 @@ func (w logOf) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return w
 }
 
-// WithGroup has no groups.
+// WithGroup ignores groups.
 func (w logOf) WithGroup(string) slog.Handler { return w }

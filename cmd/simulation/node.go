@@ -27,30 +27,29 @@ import (
 type node struct {
 	home       *home
 	name       string
-	own        string // ends its tokens: each node has authorizations of its own
-	stranger   bool   // it is none of the home's
+	own        string // a suffix of its tokens: each node has separate authorizations
+	stranger   bool   // it does not belong to the home
 	dry        bool
 	configFile string
-	config     *config.Config // what is in it; nil: it was not read yet
+	config     *config.Config // the content of configFile; nil: not read yet
 	role       *role          // lost with the power
 	clock      *clock
 	disk       *disk
-	peer       *disk   // the other node's journal, as rsync leaves it here
+	peer       *disk   // the copy of the other node's journal that rsync makes
 	ram        *memory // lost with the power
-	card       *memory // beside the journal
+	card       *memory // on the same disk as the journal
 
 	mu     sync.Mutex
 	life   *life          // the process that runs; nil: none does
 	daemon *daemon.Daemon // of life
 	next   *daemon.Daemon // takes over from daemon
-	off    time.Duration  // how long it stays down after its end
-	empty  bool           // the ramdisk is then
+	off    time.Duration  // how long the daemon stays down after its end
+	empty  bool           // the ramdisk is empty after that
 
-	cut bool // it has lost the broker; of the broker
+	cut bool // it has lost the broker; belongs to the broker
 }
 
-// prepare gives a node what it needs, with configuration and token files of its
-// own.
+// prepare gives a node what it needs, including separate configuration and token files.
 func (n *node) prepare(h *home, dir string) error {
 	n.home, n.clock, n.disk, n.peer, n.role = h, newClock(h.scheduler), &disk{}, &disk{}, &role{}
 	n.ram, n.card = &memory{all: map[string][]byte{}}, &memory{all: map[string][]byte{}}
@@ -63,20 +62,20 @@ func (n *node) prepare(h *home, dir string) error {
 		token(dir, "resideo.json", "emulator-resideo-refresh"+n.own))
 }
 
-// active reports whether the daemon thinks that it is the active one.
+// active reports whether the daemon believes that it is the active one.
 func (n *node) active() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.daemon != nil && n.daemon.Active()
 }
 
-// tell is keepalived's script.
+// tell does what keepalived's script does.
 func (n *node) tell(r pair.Role) {
 	n.mu.Lock()
 	d := n.daemon
 	n.mu.Unlock()
 	if d != nil {
-		_ = d.SetRole(r) // a node that cannot keep its role goes on
+		_ = d.SetRole(r) // a node that cannot store its role continues
 		return
 	}
 	_ = n.role.Save(r)
@@ -101,7 +100,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.asking(vendor, 1)
 		defer t.asking(vendor, -1)
 	}
-	in := r.WithContext(r.Context()) // what the server makes of it is its own
+	in := r.WithContext(r.Context()) // the server changes its copy
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
@@ -123,7 +122,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// answer is a vendor's answer on its way; it is a http.ResponseWriter.
+// answer is a vendor's answer on its way. It implements http.ResponseWriter.
 type answer struct {
 	header http.Header
 	status int
@@ -134,8 +133,8 @@ func (a *answer) Header() http.Header         { return a.header }
 func (a *answer) WriteHeader(status int)      { a.status = status }
 func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 
-// clock is the node's wall clock, which can be wrong. On a real machine what
-// waits for a duration sees no jump; here it is looked at again.
+// clock is the node's wall clock, which can be wrong. On a real machine a wait for a
+// duration does not notice a jump; here the clock is checked again.
 type clock struct {
 	scheduler *scheduler
 	off       atomic.Int64
@@ -178,19 +177,19 @@ func (c *clock) Wait(ctx context.Context, at time.Time, ready <-chan struct{}) (
 	return false, nil
 }
 
-// disk is where the journal is.
+// disk is where the journal is stored.
 type disk struct {
 	mu      sync.Mutex
 	b       []byte
 	full    bool
 	saves   int
-	forgets bool // sabotage: it says yes and keeps nothing
+	forgets bool // sabotage: it reports success and stores nothing
 
 	hour      time.Time // of these saves
 	inTheHour int
 }
 
-// living is the disk as a daemon has it while it lives; it is journal.Disk.
+// living is the disk as a daemon sees it while it lives. It implements journal.Disk.
 type living struct {
 	*node
 	*life
@@ -243,9 +242,9 @@ func (d *living) SetAside() (string, error) {
 	return "aside", nil
 }
 
-// spoil leaves something else where the journal was, and kills the daemon. It
-// does so only while the broker has the journal too: what is nowhere else is
-// lost, and nobody could know what was to be given back.
+// spoil replaces the journal with other content, and kills the daemon. It does so only
+// while the broker has the journal too: if there is no other copy, the journal is lost,
+// and no one could know what to restore.
 func (n *node) spoil(b []byte) {
 	if !n.home.broker.reaches(n) {
 		n.home.tell("  but there is no other copy")
@@ -262,7 +261,7 @@ func (n *node) spoil(b []byte) {
 	}
 }
 
-// saves is how often something was written to the disk of the journal.
+// saves returns how often something was written to the disk of the journal.
 func (n *node) saves() int {
 	n.disk.mu.Lock()
 	defer n.disk.mu.Unlock()
@@ -271,7 +270,7 @@ func (n *node) saves() int {
 	return n.disk.saves + n.card.saves
 }
 
-// catchUp is the first rsync after a node has come up.
+// catchUp does the first rsync after a node has come up.
 func (n *node) catchUp() {
 	for _, o := range n.home.nodes {
 		if o != n && o.up() {
@@ -299,7 +298,7 @@ func (n *node) rsync(b []byte) {
 	}
 }
 
-// role is a daemon.RoleStore.
+// role implements daemon.RoleStore.
 type role struct {
 	mu   sync.Mutex
 	kept pair.Role // empty: none
@@ -323,7 +322,7 @@ func (r *role) Save(to pair.Role) error {
 
 func (r *role) clear() { _ = r.Save("") }
 
-// memory is a bridge.Store.
+// memory holds the values of a bridge.Store.
 type memory struct {
 	mu    sync.Mutex
 	all   map[string][]byte
@@ -365,7 +364,7 @@ func (m *livingMemory) Save(key string, v any) error {
 	return err
 }
 
-// dir is a folder of the node's own, for token files.
+// newDir creates a folder for the files of the nodes.
 func newDir() (string, func(), error) {
 	base := ""
 	if _, err := os.Stat("/dev/shm"); err == nil {
@@ -375,7 +374,7 @@ func newDir() (string, func(), error) {
 	return dir, func() { _ = os.RemoveAll(dir) }, err
 }
 
-// token writes a token file as powermgr auth leaves it.
+// token writes a token file like that of powermgr auth.
 func token(dir, name, refresh string) error {
 	b, err := json.Marshal(map[string]any{"access_token": "", "refresh_token": refresh, "token_type": "Bearer", "expires_in": 1})
 	if err != nil {
