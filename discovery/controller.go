@@ -7,8 +7,8 @@ import (
 	"powermgr/devices"
 )
 
-// ControllerDescription is what it takes to announce the peak controller. The words in
-// it are the controller's own.
+// ControllerDescription is what has to be known to announce the peak controller. Its
+// lists hold the controller's own names.
 type ControllerDescription struct {
 	Topics     devices.Topics
 	Version    string       // of powermgr; empty: unknown
@@ -16,12 +16,12 @@ type ControllerDescription struct {
 	Phases     []string     // off_peak, pre_peak, peak
 	Strategies []string     // rule, plan
 	Overrides  []string     // auto, peak, off_peak, precool, pause, skip
-	EventTypes []string     // all that control/event can have
-	Parts      []string     // those of control/health: powerwall, broker, …
+	EventTypes []string     // all types of event that control/event can have
+	Parts      []string     // the parts that control/health reports: powerwall, broker, …
 	Unit       devices.Unit // of a setback and of the depth of precooling; empty: °F
 }
 
-// offset is a setback in the owner's unit.
+// offset returns the properties of a setback in the owner's unit.
 func offset(owner devices.Unit) map[string]any {
 	if owner != devices.Celsius {
 		return map[string]any{"state_class": "measurement", "unit_of_measurement": "°F", "suggested_display_precision": 0, "icon": "mdi:thermometer-plus"}
@@ -32,8 +32,8 @@ func offset(owner devices.Unit) map[string]any {
 	}
 }
 
-// depth is the depth of precooling in the owner's unit, in which a number that is
-// sent is read too. 5 °F are 2.8 °C.
+// depth returns the properties of the depth of precooling in the owner's unit, which
+// also applies to numbers that are sent. 5 °F are 2.8 °C.
 func depth(owner devices.Unit) map[string]any {
 	if owner != devices.Celsius {
 		return map[string]any{"max": 5, "step": 0.5, "unit_of_measurement": "°F", "icon": "mdi:snowflake-thermometer"}
@@ -162,7 +162,7 @@ func Controller(p ControllerDescription) Device {
 	return device
 }
 
-// soFar is a figure of the day or of the month that begins from zero with it.
+// soFar is a figure of the day or the month that starts from zero with it.
 func (b build) soFar(key, name, field, unit, icon string) Entity {
 	since := "day_start"
 	if strings.HasPrefix(field, "month.") {
@@ -177,7 +177,7 @@ func (b build) soFar(key, name, field, unit, icon string) Entity {
 	return b.sensor(key, name, field, body)
 }
 
-// forecastError is by how much the forecasts of the last day that had a plan were off.
+// forecastError is the error of the forecasts on the last day that had a plan.
 func (b build) forecastError(key, name, of, icon string) Entity {
 	return b.sensor(key, name, "", map[string]any{
 		"value_template":      "{{ value_json.forecast." + of + "_off_percent if value_json.forecast else None }}",
@@ -187,12 +187,13 @@ func (b build) forecastError(key, name, of, icon string) Entity {
 	})
 }
 
-// held is who has what, and until when, of an entry of owned or yielded. Its end is at
-// home, as the controller says it; it has none where the next change of phase is.
+// held is the template of an entry of owned or yielded: who has set what, and until
+// when. The end is in the home's local time, as the controller gives it; an entry that
+// ends with the next change of phase has none.
 const held = "o.name ~ ' ' ~ o.what ~ (' until ' ~ o.until[11:16] if o.until is defined and o.until else '')"
 
-// list is a sensor with the entries of a field in a line, each as the template o says,
-// and as they are in its attributes.
+// list is a sensor that shows the entries of a field in one line, each rendered by the
+// template o; its attributes have the entries unchanged.
 func (b build) list(key, name, field, o string, own map[string]any) Entity {
 	body := map[string]any{
 		// A state has at most 255 characters.
@@ -204,7 +205,7 @@ func (b build) list(key, name, field, o string, own map[string]any) Entity {
 	return b.sensor(key, name, field, body)
 }
 
-// byHand is a setting that people change beside the configuration.
+// byHand is a setting that people change without the configuration.
 func (b build) byHand(key, name, field string, t devices.Topics, own map[string]any) Entity {
 	body := map[string]any{
 		"state_topic": b.state, "value_template": value(field), "command_topic": t.Control(key + devices.Set), "min": 0, "mode": "box", "qos": 1,
@@ -213,15 +214,15 @@ func (b build) byHand(key, name, field string, t devices.Topics, own map[string]
 	return b.entity("number", key, name, body)
 }
 
-// controllerID is the id of the controller, which is the hub of the devices.
+// controllerID returns the id of the controller, which is the hub of the devices.
 func controllerID(t devices.Topics) string { return Slug(t) + "_control" }
 
 func capital(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
 
-// strategyNames are the strategies as people read them.
+// strategyNames are the names that people see for the strategies.
 var strategyNames = names{"rule": "Rule", "plan": "Plan"}
 
-// overrideNames are the overrides as people read them.
+// overrideNames are the names that people see for the overrides.
 var overrideNames = names{
 	"auto": "Automatic", "peak": "Peak", "off_peak": "Off peak", "precool": "Precool", "pause": "Pause", "skip": "Skip next peak",
 }

@@ -1,6 +1,6 @@
-// Package discovery describes readings and commands to Home Assistant: pure functions
-// from the description of a device to topics and payloads. It knows no broker and no
-// vendor.
+// Package discovery describes readings and commands to Home Assistant. Its functions are
+// pure: they turn the description of a device into topics and payloads, and know of no
+// broker and no vendor.
 //
 // Facts are from Home Assistant's documentation and source of MQTT discovery, 2024.2
 // and later.
@@ -42,7 +42,7 @@ type Device struct {
 	Serial       string   // empty: unknown
 	Page         string   // the address of the vendor's page for it; empty: none
 	Via          string   // the id of the device through which it is reached; empty: none
-	Availability []string // topics that all must say online
+	Availability []string // topics, all of which must say online
 	Entities     []Entity
 }
 
@@ -56,11 +56,11 @@ type Entity struct {
 	Body     map[string]any
 }
 
-// with returns d with the details of its nameplate; without a model there, it keeps the
+// with returns d with the details of a nameplate; if that has no model, d keeps its
 // general one.
 func (d Device) with(n devices.Nameplate) Device {
 	d.Model, d.Version, d.Serial = cmp.Or(n.Model, d.Model), n.Firmware, n.Serial
-	// Home Assistant drops the whole message over an address of another kind.
+	// Home Assistant drops the whole message for an address of another kind.
 	if u, err := url.Parse(n.Page); err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") {
 		d.Page = n.Page
 	}
@@ -104,7 +104,7 @@ func Messages(d Device, f Format, prefix string, o Origin) []Message {
 	}
 	whole := map[string]any{
 		"device": device, "origin": o.body(),
-		// The default, latest, would let either topic speak for both.
+		// With the default, latest, either topic would decide alone.
 		"availability": availability(d.Availability), "availability_mode": "all",
 	}
 	if f == ByComponent {

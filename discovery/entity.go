@@ -7,16 +7,18 @@ import (
 	"powermgr/devices"
 )
 
-// build makes an entity's body out of what all have and what it has of its own.
+// build builds entities: their bodies consist of what all of a device's entities share,
+// and of what each has on its own.
 type build struct {
 	device string // its device's id
-	object string // its device's name, as entity ids begin with it after the domain
+	object string // its device's name in the form in which entity ids contain it, after the domain
 	state  string // the topic of its device's JSON
 }
 
-// entity is called name within its device; empty: it is the device's main
-// feature and goes by the device's name. default_entity_id repeats what Home
-// Assistant before 2025.10 makes of the names, so that dashboards fit all.
+// entity returns an entity that is called name within its device; if name is empty, it
+// is the device's main feature and has the device's name. default_entity_id is the id
+// that Home Assistant before 2025.10 derives from the names, so that dashboards work
+// with all versions.
 func (b build) entity(platform, key, name string, own map[string]any) Entity {
 	body := map[string]any{
 		"unique_id": b.device + "_" + key, "name": name, "default_entity_id": platform + "." + objectID(b.object+" "+name),
@@ -28,55 +30,57 @@ func (b build) entity(platform, key, name string, own map[string]any) Entity {
 	return Entity{Key: key, Platform: platform, Body: body}
 }
 
-// objectID is the part of an entity id after the domain.
+// objectID returns the part of an entity id after the domain.
 func objectID(name string) string {
 	words := strings.FieldsFunc(devices.TopicID(name), func(r rune) bool { return r == '_' })
 	return strings.Join(words, "_")
 }
 
-// value is the template of one field. JSON null becomes None, which Home
-// Assistant takes for unknown on every platform used here.
+// value returns the template of one field. JSON null becomes None, which Home Assistant
+// treats as unknown on every platform used here.
 func value(field string) string { return "{{ value_json." + field + " }}" }
 
-// decided is a template of settings that renders nothing, which changes nothing in
-// Home Assistant, as long as one of them was asked for and is not decided: the
-// reading shows the old value still. The entity has to be optimistic.
+// decided returns template changed so that it renders nothing, which changes nothing in
+// Home Assistant, while a command for one of the settings is pending: the reading still
+// shows the old value. The entity has to be optimistic.
 func decided(template string, settings ...string) string {
 	return "{% if not ['" + strings.Join(settings, "', '") + "'] | select('in', value_json.pending | default([])) | list %}" + template + "{% endif %}"
 }
 
-// optimistic has an entity show what was asked for until it is decided.
+// optimistic makes an entity show the value that was asked for while the command is
+// pending.
 func optimistic(setting string, e Entity) Entity {
 	e.Body["optimistic"], e.Body["value_template"] = true, decided(e.Body["value_template"].(string), setting)
 	return e
 }
 
-// sensor is a number, a text or a time of the device's state.
+// sensor returns a sensor for a number, a text or a time in the device's state.
 func (b build) sensor(key, name, field string, own map[string]any) Entity {
 	body := map[string]any{"state_topic": b.state, "value_template": value(field)}
 	maps.Copy(body, own)
 	return b.entity("sensor", key, name, body)
 }
 
-// timestamp is a time of the device's state.
+// timestamp returns a sensor for a time in the device's state.
 func (b build) timestamp(key, name, field string) Entity {
 	return b.sensor(key, name, field, map[string]any{"device_class": "timestamp"})
 }
 
-// A template prints JSON's true and false as Python does.
+// Templates print JSON's true and false as Python does.
 const (
 	yes = "True"
 	no  = "False"
 )
 
-// binary is a true or false of the device's state; null is unknown.
+// binary returns a binary sensor for a true or false in the device's state; null is
+// unknown.
 func (b build) binary(key, name, field string, own map[string]any) Entity {
 	body := map[string]any{"state_topic": b.state, "value_template": value(field), "payload_on": yes, "payload_off": no}
 	maps.Copy(body, own)
 	return b.entity("binary_sensor", key, name, body)
 }
 
-// toggle is a true or false that can be set with ON and OFF.
+// toggle returns a switch for a true or false that can be set with ON and OFF.
 func (b build) toggle(key, name, field, command string, own map[string]any) Entity {
 	body := map[string]any{
 		"state_topic": b.state, "value_template": value(field), "state_on": yes, "state_off": no,
@@ -86,13 +90,13 @@ func (b build) toggle(key, name, field, command string, own map[string]any) Enti
 	return b.entity("switch", key, name, body)
 }
 
-// names are words on topics, and how people read them.
+// names map words on topics to what people see for them.
 type names map[string]string
 
-// An option is a word on a topic as people read it.
+// An option is a word on topics, and the name that people see for it.
 type option struct{ word, name string }
 
-// all are the options for words; one without a name is shown as it is.
+// all returns the options for words; a word without a name is shown as it is.
 func (n names) all(words []string) (out []option) {
 	for _, w := range words {
 		name, ok := n[w]
@@ -104,8 +108,8 @@ func (n names) all(words []string) (out []option) {
 	return out
 }
 
-// choice is one of some words that can be set. Home Assistant shows the names; on
-// topics there are the words, in both directions.
+// choice returns a select for a setting that takes one of several words. Home Assistant
+// shows the names; topics have the words, in both directions.
 func (b build) choice(key, name, field, command string, options []option, own map[string]any) Entity {
 	shown := make([]string, len(options))
 	toName, toWord := make([]string, len(options)), make([]string, len(options))
@@ -123,7 +127,7 @@ func (b build) choice(key, name, field, command string, options []option, own ma
 	return b.entity("select", key, name, body)
 }
 
-// button sends one payload.
+// button returns a button that sends one payload.
 func (b build) button(key, name, command, press, icon string) Entity {
 	return b.entity("button", key, name, map[string]any{"command_topic": command, "payload_press": press, "icon": icon, "qos": 1})
 }

@@ -8,15 +8,16 @@ import (
 	"powermgr/devices"
 )
 
-// What a powermgr that is gone has left retained below its base topic. A base topic may
-// be shared with other programs, so a topic alone proves nothing: a state has to have
-// the fields that powermgr's has, and what has no fields counts beside such a state.
+// Finds what a powermgr that is gone has left retained below its base topic. A base
+// topic may be shared with other programs, so a topic alone proves nothing: a state has
+// to have the fields of powermgr's own, and a message without fields counts only next to
+// such a state.
 
-// left are the retained topics below a base topic.
+// left returns the topics below a base topic on which powermgr retains messages.
 func left(t devices.Topics) []struct {
 	filter string
-	fields []string // one of these alone other programs may have too
-	beside string   // where there are no fields: the state that proves it, with + as in filter; empty: nothing has to
+	fields []string // that all have to be there: other programs may have one of them
+	beside string   // without fields: the state next to it that proves it, with + as in filter; empty: no proof is needed
 } {
 	return []struct {
 		filter string
@@ -44,7 +45,7 @@ func left(t devices.Topics) []struct {
 	}
 }
 
-// Left are the topic filters of what a powermgr may have left below its base topic.
+// Left returns the topic filters of what a powermgr may have left below its base topic.
 func Left(t devices.Topics) (filters []string) {
 	for _, l := range left(t) {
 		filters = append(filters, l.filter)
@@ -52,7 +53,8 @@ func Left(t devices.Topics) (filters []string) {
 	return filters
 }
 
-// FindLeft lists what of the retained messages a powermgr has left below a base topic.
+// FindLeft lists those of the retained messages that a powermgr has left below a base
+// topic.
 func FindLeft(retained []Message, t devices.Topics) (out []Stale) {
 	proved := map[string]bool{}
 	for _, l := range left(t) {
@@ -75,13 +77,13 @@ func FindLeft(retained []Message, t devices.Topics) (out []Stale) {
 	return out
 }
 
-// matches reports whether topic is one of filter, whose + stand for one level.
+// matches reports whether topic matches filter, in which each + stands for one level.
 func matches(filter, topic string) bool {
 	f, levels := strings.Split(filter, "/"), strings.Split(topic, "/")
 	return len(f) == len(levels) && like(topic, filter) == topic
 }
 
-// like is filter with the levels of topic for its +.
+// like returns filter with each + replaced by the level of topic there.
 func like(topic, filter string) string {
 	f, levels := strings.Split(filter, "/"), strings.Split(topic, "/")
 	for i := range f {

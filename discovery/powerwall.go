@@ -5,10 +5,10 @@ import "powermgr/devices"
 // PowerwallDescription is what has to be known to announce a Powerwall.
 type PowerwallDescription struct {
 	Topics    devices.Topics
-	Nameplate devices.Nameplate // as far as it is known
+	Nameplate devices.Nameplate // as far as known
 }
 
-// The settings of a Powerwall, as Tesla's app calls them.
+// The names that Tesla's app uses for the settings of a Powerwall.
 var (
 	modeNames   = names{string(devices.SelfConsumption): "Self-powered", string(devices.Autonomous): "Time-based control", string(devices.Backup): "Backup only"}
 	exportNames = names{string(devices.ExportAll): "Solar and battery", string(devices.ExportSolar): "Solar only", string(devices.ExportNone): "Nothing"}
@@ -24,7 +24,7 @@ func Powerwall(p PowerwallDescription) Device {
 			"device_class": "power", "state_class": "measurement", "unit_of_measurement": "W", "suggested_display_precision": 0, "icon": icon,
 		})
 	}
-	// Home Assistant's energy dashboard wants counters that only grow.
+	// Home Assistant's energy dashboard needs counters that only grow.
 	energy := func(key, name, field string) Entity {
 		return b.sensor(key, name, field, map[string]any{
 			"device_class": "energy", "state_class": "total_increasing", "unit_of_measurement": "kWh", "suggested_display_precision": 1,
@@ -34,7 +34,7 @@ func Powerwall(p PowerwallDescription) Device {
 	api.state = t.Powerwall(devices.APILeaf)
 	diagnostic := func(own map[string]any) map[string]any {
 		own["entity_category"], own["enabled_by_default"] = "diagnostic", false
-		// They are of use above all while the vendor does not answer.
+		// They are useful above all while the vendor does not answer.
 		own["availability"] = availability([]string{t.Status()})
 		return own
 	}

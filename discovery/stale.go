@@ -7,23 +7,23 @@ import (
 	"powermgr/devices"
 )
 
-// AnyPrefix are topic filters that match discovery messages below prefixes of up
-// to three levels, whatever they are called.
+// AnyPrefix returns topic filters that match discovery messages below any prefix of up
+// to three levels.
 func AnyPrefix() []string {
 	return []string{"+/+/+/config", "+/+/+/+/config", "+/+/+/+/+/config"}
 }
 
-// A Stale message was announced by this program under names that the present
+// A Stale message was announced by this program under names that the current
 // configuration does not use.
 type Stale struct {
 	Topic string
 	Base  string // the base topic that it was announced for
 }
 
-// FindStale lists what this program has announced and the present configuration
-// does not take back by itself: below another prefix, or for another base
-// topic. A home with another base topic may live on the same broker; Lives
-// tells the two apart.
+// FindStale lists what this program has announced and the current configuration does
+// not remove by itself: messages below another prefix, or for another base topic. A
+// second home with a base topic of its own may use the same broker; Lives tells the two
+// cases apart.
 func FindStale(retained []Message, prefix string, topics devices.Topics) []Stale {
 	var out []Stale
 	for _, m := range retained {
@@ -35,6 +35,6 @@ func FindStale(retained []Message, prefix string, topics devices.Topics) []Stale
 	return slices.CompactFunc(out, func(a, b Stale) bool { return a.Topic == b.Topic })
 }
 
-// Lives reports whether what a home has retained on its status says that a
-// powermgr runs for it.
+// Lives reports whether the retained status of a home says that a powermgr is running
+// for it.
 func Lives(status []byte) bool { return string(status) == devices.Online }

@@ -8,11 +8,11 @@ import (
 	"powermgr/devices"
 )
 
-// ThermostatDescription is what has to be known to announce a thermostat: what
-// a reading of it says of what it can do.
+// ThermostatDescription is what has to be known to announce a thermostat: a reading,
+// which says what it can do.
 type ThermostatDescription struct {
 	Topics  devices.Topics
-	Reading devices.ThermostatReading // an unknown unit is taken for °F
+	Reading devices.ThermostatReading // an unknown unit counts as °F
 }
 
 // Thermostat describes one thermostat.
@@ -36,9 +36,10 @@ func Thermostat(p ThermostatDescription) Device {
 			"device_class": "temperature", "state_class": "measurement", "unit_of_measurement": "°" + string(unit(r)), "suggested_display_precision": precision,
 		})
 	}
-	// Home Assistant keeps statistics of sensors alone, not of what a climate shows.
+	// Home Assistant keeps statistics only for sensors, not for what a climate entity
+	// shows.
 	d.Entities = append(d.Entities, temperature("indoor_temperature", "Indoor temperature", "temperature", 1))
-	if r.Humidity != nil { // not every vendor tells the following
+	if r.Humidity != nil { // not every vendor reports this and the following
 		d.Entities = append(d.Entities, b.sensor("humidity", "Humidity", "humidity", map[string]any{
 			"device_class": "humidity", "state_class": "measurement", "unit_of_measurement": "%", "suggested_display_precision": 0,
 		}))
@@ -54,11 +55,11 @@ func Thermostat(p ThermostatDescription) Device {
 	return d.with(r.Nameplate)
 }
 
-// longestName is the most characters of a thermostat's own name that are shown.
+// longestName is how many characters of a thermostat's own name are shown at most.
 const longestName = 60
 
-// deviceName is what the owner called the thermostat, as far as it can be
-// shown, or its id.
+// deviceName returns the owner's name for the thermostat, as far as it can be shown, or
+// its id.
 func deviceName(r devices.ThermostatReading) string {
 	clean := strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) || c == unicode.ReplacementChar {
@@ -73,8 +74,8 @@ func deviceName(r devices.ThermostatReading) string {
 	return strings.TrimSpace(string(name[:min(len(name), longestName)]))
 }
 
-// climate is the thermostat itself. A set point that does not apply in the
-// present mode is None, or Home Assistant would show both kinds.
+// climate returns the entity of the thermostat itself. A set point that does not apply
+// in the current mode is None; otherwise Home Assistant would show both kinds.
 func climate(b build, p ThermostatDescription) Entity {
 	t, r := p.Topics, p.Reading
 	command := func(setting string) string { return t.Thermostat(r.ID(), setting+devices.Set) }
@@ -92,7 +93,7 @@ func climate(b build, p ThermostatDescription) Entity {
 	if heat || cool {
 		c["temperature_state_topic"] = b.state
 		c["temperature_state_template"] = decided("{{ value_json.cool_setpoint if value_json.mode == 'cool' else value_json.heat_setpoint if value_json.mode == 'heat' else None }}", "mode", "cool_setpoint", "heat_setpoint")
-		c["temperature_command_topic"] = command("setpoint") // that of the present mode
+		c["temperature_command_topic"] = command("setpoint") // the one of the current mode
 	}
 	switch {
 	case both:
@@ -100,7 +101,7 @@ func climate(b build, p ThermostatDescription) Entity {
 		c["temperature_high_state_template"] = decided("{{ value_json.cool_setpoint if value_json.mode == 'heat_cool' else None }}", "mode", "cool_setpoint")
 		c["temperature_low_state_topic"], c["temperature_low_command_topic"] = b.state, command("heat_setpoint")
 		c["temperature_low_state_template"] = decided("{{ value_json.heat_setpoint if value_json.mode == 'heat_cool' else None }}", "mode", "heat_setpoint")
-	// With one set point there is no doubt which, even while it is off.
+	// With only one set point it is clear which one is meant, even while it is off.
 	case heat && !cool:
 		c["temperature_command_topic"] = command("heat_setpoint")
 	case cool && !heat:
@@ -115,16 +116,16 @@ func climate(b build, p ThermostatDescription) Entity {
 		// resume the schedule.
 		c["preset_modes"] = list
 		c["preset_mode_state_topic"], c["preset_mode_command_topic"] = b.state, command("hold")
-		// A hold until a time needs one: who picks the bare word gets the hold
-		// that ends by itself.
+		// A hold until a time needs that time: whoever picks the bare word gets the
+		// hold that ends by itself.
 		c["preset_mode_command_template"] = "{{ 'temporary' if value == 'until' else value }}"
 		c["preset_mode_value_template"] = decided("{{ None if value_json.hold == 'schedule' else value_json.hold }}", "hold")
 	}
 	return b.entity("climate", "climate", "", c)
 }
 
-// presets are the holds that can be asked for, and the one that is on: a
-// vacation is shown while it lasts, though nobody can choose it here.
+// presets returns the holds that can be set, and the current one: a vacation is shown
+// while it lasts, although nobody can choose it here.
 func presets(r devices.ThermostatReading) []string {
 	if len(r.Holds) == 0 {
 		return nil
@@ -147,7 +148,7 @@ func unit(r devices.ThermostatReading) devices.Unit {
 	return devices.Fahrenheit
 }
 
-// step is that of set points.
+// step returns the step of set points.
 func step(r devices.ThermostatReading) float64 {
 	switch {
 	case devices.Finite(r.Step) && r.Step > 0:
@@ -158,7 +159,7 @@ func step(r devices.ThermostatReading) float64 {
 	return 1
 }
 
-// span is the range of all set points that the thermostat's modes have.
+// span returns the range of the set points of all modes that the thermostat has.
 func span(r devices.ThermostatReading) (lo, hi float64, ok bool) {
 	var limits []*float64
 	both := has(r, devices.HeatCool)

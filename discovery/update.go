@@ -12,42 +12,41 @@ import (
 	"powermgr/devices"
 )
 
-// Filter is the topic filter that matches all discovery messages of both
-// formats.
+// Filter returns the topic filter that matches all discovery messages of both formats.
 func Filter(prefix string) string { return prefix + "/+/+/config" }
 
-// Slug is what all our ids begin with for a base topic, so that two homes at
-// one broker do not mix. What a base has besides small letters, digits and
-// levels would be lost in an id; such a base is told by a sum of it.
+// Slug returns the start of all our ids for a base topic, so that two homes on one
+// broker do not mix. An id would lose whatever a base topic has besides lowercase
+// letters, digits and levels; such a base topic is identified by a checksum.
 func Slug(topics devices.Topics) string {
 	id := devices.TopicID(topics.Base)
 	if strings.ReplaceAll(topics.Base, "/", "_") == id && !strings.Contains(topics.Base, "_") {
 		return id
 	}
 	sum := fnv.New32a()
-	_, _ = io.WriteString(sum, topics.Base) // a hash takes everything
+	_, _ = io.WriteString(sum, topics.Base) // writing to a hash never fails
 	return fmt.Sprintf("%s_%08x", id, sum.Sum32())
 }
 
-// maxBase is the longest base topic that is looked at, in bytes.
+// maxBase is the longest base topic that is considered, in bytes.
 const maxBase = 1024
 
-// maxPayload is the longest retained message that is looked at, in bytes.
-// powermgr's have some ten thousand.
+// maxPayload is the longest retained message that is considered, in bytes. powermgr's
+// own have some ten thousand.
 const maxPayload = 1 << 18
 
-// Announced reports whether a retained message was announced by this program for
-// the home of those topics. Anything else is left alone: other software's, and
-// that of another home with ids that begin alike, as those of the base topic
-// powermgr/cabin begin like those of powermgr.
+// Announced reports whether a retained message was announced by this program for the
+// home with these topics. All others are left alone: those of other software, and those
+// of another home whose ids begin the same, as with the base topics powermgr and
+// powermgr/cabin.
 func Announced(m Message, prefix string, topics devices.Topics) bool {
 	in, base, ok := announcedBy(m)
 	return ok && in == prefix && base == topics.Base
 }
 
-// announcedBy is the prefix below which this program has announced m, and the
-// base topic of the home; ok is false for anything else. A home's ids begin
-// with its slug, or did so with nothing but its base topic.
+// announcedBy returns the prefix below which this program has announced m, and the base
+// topic of the home; ok is false for any other message. A home's ids begin with its
+// slug; in earlier versions they began with its base topic alone.
 func announcedBy(m Message) (prefix, base string, ok bool) {
 	levels := strings.Split(m.Topic, "/")
 	if n := len(levels) - 3; n > 0 && len(m.Payload) > 0 && len(m.Payload) <= maxPayload {
@@ -83,23 +82,22 @@ func announcedBy(m Message) (prefix, base string, ok bool) {
 	return "", "", false
 }
 
-// legal reports whether Home Assistant takes s as an id or a platform.
+// legal reports whether Home Assistant accepts s as an id or a platform.
 func legal(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
 	})
 }
 
-// Update lists what to send, in order, so that Home Assistant ends up with
-// wanted and nothing else that this program announced: retained is what the broker
-// has, all of it Announced.
-// What it has already is not sent again. A change of format is covered: the
-// topics of the other format are emptied first, since a second topic for the
-// same unique id would be refused.
+// Update lists what to send, in order, so that Home Assistant ends up with wanted and
+// nothing else that this program announced. retained is what the broker has; each of
+// these messages has to be Announced. Messages that the broker already has are not sent
+// again. A change of format is covered: the topics of the other format are emptied
+// first, since a second topic for the same unique id would be refused.
 //
-// Leaving a component out of a device's message does not remove it. It has to
-// be sent once with nothing but its platform; so there can be two messages on
-// one topic, the last of which stays.
+// Leaving a component out of a device's message does not remove it. It has to be sent
+// once with nothing but its platform, so there can be two messages on one topic, the
+// last of which stays.
 func Update(retained, wanted []Message) []Message {
 	var out []Message
 	want := map[string]bool{}
@@ -127,9 +125,9 @@ func Update(retained, wanted []Message) []Message {
 	return out
 }
 
-// platforms is the platform of each component in a device's message; nil for
-// a message of another kind. Illegal ones are left out: Home Assistant never
-// took them.
+// platforms returns the platform of each component in a device's message; nil for a
+// message of another kind. Illegal ones are left out: Home Assistant never accepted
+// them.
 func platforms(payload []byte) map[string]string {
 	var body struct {
 		Components map[string]json.RawMessage `json:"components"`
@@ -149,12 +147,12 @@ func platforms(payload []byte) map[string]string {
 	return out
 }
 
-// withVanished is the new payload of a device with what vanished since the old
-// one as mere platforms; ok is false if nothing did. A component that is of
-// another platform now has vanished as the one it was.
+// withVanished returns the new payload of a device, plus each component that has
+// vanished since the old one, reduced to its platform; ok is false if none has. A
+// component whose platform has changed counts as vanished from the old one.
 func withVanished(was, is []byte) (payload []byte, ok bool) {
 	if len(was) == 0 {
-		return nil, false // it was not there
+		return nil, false // the device is new
 	}
 	var whole map[string]any
 	if json.Unmarshal(is, &whole) != nil {
