@@ -20,7 +20,7 @@ type hand struct {
 	asked time.Time                    // when the last change was asked for or answered
 	open  map[string][]int             // the reserves that were asked for without an answer yet: they may be in force or not
 	asks  []int                        // all reserves outside peaks that were asked for
-	doubt bool                         // whether all changes are known
+	doubt bool                         // it is in doubt whether all changes are known
 	ever  map[int]bool                 // the reserves that were chosen by hand
 	told  bool                         // a disagreement has already been reported
 }

@@ -18,7 +18,7 @@ import (
 type oracle struct {
 	home     *home
 	calendar rules.Calendar
-	coming   rules.Coming // of calendar
+	coming   rules.Coming // from calendar
 	limits   limits
 	figures  figures
 	owed     owed
@@ -29,51 +29,51 @@ type oracle struct {
 	violations    []Violation
 	writes        int
 	deaths        int
-	booted        time.Time // the daemon, last
-	jumped        time.Time // when the clock last jumped; a simulated one takes the monotonic one along
-	disturbance   time.Time // the last thing that excuses being late with the reserve
-	trouble       time.Time // the last thing that excuses being late with anything
-	answered      time.Time // of the thermostats' vendor, last
-	battery       time.Time // of Tesla, last
-	polledAt      time.Time // when what it last said of the battery was read
-	settingsAt    time.Time // when what it last said of its settings was read
+	booted        time.Time // when a daemon last started
+	jumped        time.Time // when the clock last jumped; a simulated jump moves the monotonic clock too
+	disturbance   time.Time // the last event that excuses being late with the reserve
+	trouble       time.Time // the last event that excuses being late with anything
+	answered      time.Time // the last answer of the thermostats' vendor
+	battery       time.Time // the last answer of Tesla
+	polledAt      time.Time // when Tesla's last figures of the battery were read
+	settingsAt    time.Time // when the last settings of the battery were read
 	phase         rules.Phase
 	changed       time.Time // of phase
 	paused        bool
 	override      string
 	overridden    time.Time // when override last changed
-	owner         bool      // the battery is Tesla's
+	owner         bool      // the battery has an owner
 	owned         time.Time // since when
-	disowned      time.Time // since when it is not any more, as powermgr has read
+	disowned      time.Time // since when it has had none again, according to powermgr's readings
 	taken         time.Time
 	touched       time.Time // when a person last set the battery
-	hidden        bool      // and powermgr has not been shown it
+	hidden        bool      // and no reading has shown that to powermgr yet
 	commanded     bool      // it was a command, whose time powermgr knows before it is shown
-	chosenReserve *int      // that a person has last asked for; nil: none
+	chosenReserve *int      // the reserve that a person has last asked for; nil: none
 	reserve       int       // as last shown
 	has           int       // the reserve of the battery itself, at the last request
-	idle          bool      // the battery does not go by its reserve, or its mode does not
-	idleAt        time.Time // when it last did not
-	reserveAt     time.Time // when it was
-	reserveSent   time.Time // the last write of it, by anybody
+	idle          bool      // the battery does not follow its reserve, perhaps because of its mode
+	idleAt        time.Time // when that was last the case
+	reserveAt     time.Time // when it was shown
+	reserveSent   time.Time // the last write of it, by any node
 	sentBefore    time.Time // the one before, some moments earlier at least
 	pending       *int      // the last command for it, until it is shown
 	mode          string    // as last shown
 	changes       changes
-	planned       map[int]bool   // reserves that the rules have asked for: when one of them lands late it is no choice
+	planned       map[int]bool   // reserves that the rules have asked for: if one of them lands late, it is not a choice
 	strategy      rules.Strategy // as powermgr last said
-	chosen        time.Time      // when it last became that: what a plan held was to stay until then
+	chosen        time.Time      // when it last became that: until then, what a plan held should stay
 	choice        time.Time      // since when powermgr knows of a reserve that a person chose; zero: there is none
 	glimpse       glimpse        // a choice that one reading has shown so far
-	unseen        bool           // and no node ran: nobody can tell in which window it was
+	unseen        bool           // a choice was made while no node ran: its window cannot be known
 	homes         []*thermostatOracle
 	overrides     overrides
 	hand          hand
-	sent          map[string][]sending         // lately, by device
+	sent          map[string][]sending         // recently, by device
 	writer        string                       // the node whose write arrives
-	standby       map[string]time.Time         // since when a node has stood by
-	forgotten     time.Time                    // when what could not be written was last lost
-	split         time.Time                    // when the nodes last lost or found sight of each other
+	standby       map[string]time.Time         // since when a node has been on standby
+	forgotten     time.Time                    // when something that could not be written was last lost
+	split         time.Time                    // when the nodes last stopped or started seeing each other
 	counters      map[string]devices.WattHours // as the broker last had them
 }
 
@@ -106,13 +106,13 @@ func (w *oracle) line(format string, args ...any) {
 	w.story = append(w.story, time.Now().In(zone()).Format("15:04:05 ")+fmt.Sprintf(format, args...))
 }
 
-// scheduled is the phase that the calendar has now.
+// scheduled returns the current phase according to the calendar.
 func (w *oracle) scheduled(now time.Time) rules.Phase {
 	w.coming = w.coming.At(w.calendar, now)
 	return w.coming.Scheduled(w.calendar, now).Phase
 }
 
-// disturbed notes that something is not as it should be, from now on.
+// disturbed notes that something goes wrong from now on.
 func (w *oracle) disturbed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -136,12 +136,12 @@ func (w *oracle) boots() {
 	w.knowsNothing()
 }
 
-// lastMoments is how long before another node takes over the one before may have
-// died: what a reading confirmed then was not in its journal yet.
+// lastMoments is the time before a takeover within which the previous node may have died:
+// what a reading confirmed in that time was not in its journal yet.
 const lastMoments = 5 * time.Second
 
-// knowsNothing notes that whoever is active now has seen nothing itself yet. What
-// the one before had seen once was in doubt, and the doubt has ended with it.
+// knowsNothing notes that the node that is active now has not seen anything itself yet.
+// What the one before had seen once was in doubt, and the doubt has ended with it.
 func (w *oracle) knowsNothing() {
 	w.booted, w.glimpse = time.Now(), glimpse{}
 	w.orphans()
@@ -153,14 +153,14 @@ func (w *oracle) knowsNothing() {
 	}
 }
 
-// jumps notes that the daemon's clock jumps. If it is far off, nobody knows in
-// which window what is.
+// jumps notes that the daemon's clock jumps. If it is far off, it is not known which
+// window anything belongs to.
 func (w *oracle) jumps(far bool) {
 	w.disturbed()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.jumped, w.overrides.doubt = time.Now(), true
-	clear(w.limits.until) // who knows when that is on a wrong clock?
+	clear(w.limits.until) // a wrong clock does not tell when that is
 	if far {
 		w.taken, w.choice, w.glimpse = time.Time{}, time.Time{}, glimpse{}
 		for _, d := range w.homes {
@@ -169,7 +169,7 @@ func (w *oracle) jumps(far bool) {
 	}
 }
 
-// given is a person's word that everything is the rules' again.
+// given notes that a person hands everything back to the rules.
 func (w *oracle) given() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -197,7 +197,7 @@ func (w *oracle) choseBattery(changed bool) {
 	}
 }
 
-// forgets notes that a daemon dies which could not write what it knew.
+// forgets notes the death of a daemon that could not write what it knew.
 func (w *oracle) forgets() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -205,11 +205,11 @@ func (w *oracle) forgets() {
 	w.hand.doubt = w.hand.doubt || !w.hand.asked.IsZero()
 	for _, d := range w.homes {
 		d.taken = time.Time{}
-		d.choices = append(d.choices, d.past...) // nobody knows any better
+		d.choices = append(d.choices, d.past...) // no one can know better
 	}
 }
 
-// splits notes that the nodes of a pair lose sight of each other, or find it.
+// splits notes that the nodes of a pair stop or start seeing each other.
 func (w *oracle) splits() {
 	w.disturbed()
 	w.mu.Lock()
@@ -217,7 +217,7 @@ func (w *oracle) splits() {
 	w.split = time.Now()
 }
 
-// nodeSays is told of what a node says of itself.
+// nodeSays notes the state that a node publishes of itself.
 func (w *oracle) nodeSays(node string, m bus.Message) {
 	s, err := bus.Decode[pair.State](m)
 	if err != nil {

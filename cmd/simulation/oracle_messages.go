@@ -1,6 +1,6 @@
 package simulation
 
-// What the oracle makes of each message that a node publishes.
+// What the oracle concludes from each message that a node publishes.
 
 import (
 	"slices"
@@ -13,7 +13,7 @@ import (
 	"powermgr/devices"
 )
 
-// message is told of everything the daemon of a node says.
+// message judges every message that the daemon of a node publishes.
 func (w *oracle) message(n *node, m bus.Message) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,7 +79,7 @@ func (w *oracle) controlState(m bus.Message) {
 func (w *oracle) turns(phase rules.Phase) {
 	if event, was := phase != rules.OffPeak, w.phase != rules.OffPeak; event != was {
 		w.taken, w.choice, w.glimpse = time.Time{}, time.Time{}, glimpse{}
-		w.hidden = w.hidden && (event || !w.commanded) // a command ends with its peak, also if it is shown only later
+		w.hidden = w.hidden && (event || !w.commanded) // a command ends with its peak, even if it is only shown later
 		if event {
 			for _, d := range w.homes {
 				d.taken = time.Time{}

@@ -1,6 +1,6 @@
 package simulation
 
-// What the oracle makes of each message about the battery.
+// What the oracle concludes from each message about the battery.
 
 import (
 	"encoding/json"
@@ -24,10 +24,10 @@ func (w *oracle) batterySays(name string, m bus.Message) {
 	}
 }
 
-// glimpse is a choice at the battery as a reading shows it.
+// glimpse is a choice at the battery as one reading shows it.
 type glimpse struct {
 	reserve int    // -1: the choice is the mode
-	mode    string // of such a choice
+	mode    string // in that case
 	is      bool   // there is one
 }
 
@@ -47,7 +47,7 @@ func (w *oracle) batteryState(m bus.Message) {
 	if r.ChargePercent != nil {
 		w.figures.says(float64(*r.ChargePercent), r.AsOf())
 	}
-	fresh := !r.SettingsAsOf().Equal(w.settingsAt) // else it repeats what was read before
+	fresh := !r.SettingsAsOf().Equal(w.settingsAt) // otherwise it repeats what was read before
 	w.settingsAt = r.SettingsAsOf()
 	wasTeslas := w.owner
 	w.ownerShown(r)
@@ -56,7 +56,7 @@ func (w *oracle) batteryState(m bus.Message) {
 	}
 }
 
-// ownerShown notes whether a reading shows that the battery is Tesla's.
+// ownerShown notes whether a reading shows that the battery has an owner.
 func (w *oracle) ownerShown(r devices.PowerwallReading) {
 	is := func(b *bool) bool { return b != nil && *b }
 	owner := is(r.StormActive) || is(r.GridServicesActive) || r.GridConnected != nil && !*r.GridConnected
@@ -69,8 +69,8 @@ func (w *oracle) ownerShown(r devices.PowerwallReading) {
 	w.owner = owner
 }
 
-// settingsShown notes what a reading shows of the battery's settings. What Tesla has done
-// while the battery was Tesla's was not chosen by a person.
+// settingsShown notes the battery's settings in a reading. What Tesla did while it was
+// the battery's owner was not chosen by a person.
 func (w *oracle) settingsShown(r devices.PowerwallReading, teslas bool) {
 	first, shows := w.glimpse, glimpse{reserve: -1}
 	if r.Mode != nil {
@@ -79,8 +79,8 @@ func (w *oracle) settingsShown(r devices.PowerwallReading, teslas bool) {
 	if r.ReservePercent != nil {
 		shows.reserve = *r.ReservePercent
 	}
-	// One reading that no other one confirms decides nothing: a choice counts with
-	// the second that shows it.
+	// A single reading that no other one confirms decides nothing: a choice counts from
+	// the second reading that shows it.
 	if w.glimpse = (glimpse{}); !teslas && first.again(shows) {
 		w.choice = time.Now()
 	}
@@ -91,7 +91,7 @@ func (w *oracle) settingsShown(r devices.PowerwallReading, teslas bool) {
 		w.modeShown(string(*r.Mode), teslas)
 	}
 	if w.hidden {
-		w.touched, w.hidden = time.Now(), false // a choice counts from when it is shown
+		w.touched, w.hidden = time.Now(), false // a choice counts from the time when it is shown
 	}
 	if !w.touched.Before(w.changed) && w.taken.IsZero() && !w.touched.IsZero() && !w.owner {
 		w.taken = time.Now()
@@ -99,8 +99,8 @@ func (w *oracle) settingsShown(r devices.PowerwallReading, teslas bool) {
 }
 
 func (w *oracle) reserveShown(v int, teslas bool) {
-	// No rule asks for such a value, and no plan has: it is a person's, once they
-	// have it.
+	// No rule asks for such a value, and no plan has asked for it: it is a person's
+	// choice.
 	if w.hidden && v != w.reserve && !slices.Contains([]int{0, 20, 80, 100}, v) && !w.planned[v] && !w.hand.ever[v] && !teslas {
 		w.glimpse = glimpse{reserve: v, is: true}
 	}
@@ -111,7 +111,7 @@ func (w *oracle) reserveShown(v int, teslas bool) {
 }
 
 func (w *oracle) modeShown(mode string, teslas bool) {
-	// No rule asks for a mode either; but a reserve that the rules have set goes back
+	// No rule asks for a mode either; but a reserve that the rules have set is restored
 	// whatever the mode is.
 	if w.hidden && mode != w.mode && w.mode != "" && w.phase != rules.OffPeak && !teslas && w.choice.IsZero() && !w.glimpse.is {
 		w.glimpse = glimpse{reserve: -1, mode: mode, is: true}
@@ -122,9 +122,9 @@ func (w *oracle) modeShown(mode string, teslas bool) {
 // reserveCommand is an automatic command for the reserve.
 type reserveCommand struct {
 	Value  int    `json:"value"`
-	Reason string `json:"reason"` // for the story alone
+	Reason string `json:"reason"` // only for the story
 
-	restoresChoice bool // what a person has chosen, after an automatic write has landed over it
+	restoresChoice bool // it puts a person's choice back after an automatic write has landed over it
 }
 
 func (w *oracle) reserveCommand(payload []byte) {
@@ -135,7 +135,7 @@ func (w *oracle) reserveCommand(payload []byte) {
 	c.restoresChoice = w.chosenReserve != nil && c.Value == *w.chosenReserve
 	w.limits.command = time.Now()
 	w.line("  command: %s", c.Reason)
-	// Of one command that breaks several promises the first is told.
+	// If one command breaks several promises, only the first is reported.
 	_ = w.judgeReserveWhileStopped(c) || w.judgeReserveIsNeeded(c) || w.judgeReserveIsFree(c)
 	w.judgeChange(c.Value, c.restoresChoice)
 	if !c.restoresChoice {
@@ -154,6 +154,6 @@ func (w *oracle) batteryResult(name string, m bus.Message) {
 		w.touched = time.Now()
 	}
 	if name == "reserve"+devices.ResultSuffix && r.Final && !r.Accepted {
-		w.choice = time.Time{} // it may never have landed, and then the reserve of the rules goes back
+		w.choice = time.Time{} // it may never have landed, and then the reserve of the rules is restored
 	}
 }

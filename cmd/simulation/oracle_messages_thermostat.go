@@ -1,6 +1,6 @@
 package simulation
 
-// What the oracle makes of each message about a thermostat.
+// What the oracle concludes from each message about a thermostat.
 
 import (
 	"encoding/json"
@@ -14,7 +14,7 @@ import (
 	"powermgr/devices"
 )
 
-// thermostatSays is told of what the daemon says about one of them.
+// thermostatSays notes what the daemon publishes about one thermostat.
 func (w *oracle) thermostatSays(d *thermostatOracle, name string, m bus.Message) {
 	switch {
 	case name == devices.StateLeaf:
@@ -33,7 +33,7 @@ func (w *oracle) thermostatState(d *thermostatOracle, m bus.Message) {
 	}
 	hold := d.holdShown(r)
 	if d.bare && r.SchedulePeriod != d.period && d.period != "" {
-		d.unseen = nil // it looks as if the schedule had moved on
+		d.unseen = nil // it looks as if the schedule had changed the setting
 	}
 	d.period = r.SchedulePeriod
 	repeated := r.PolledAt.Equal(d.polledAt) // as powermgr does after a refused command
@@ -53,16 +53,16 @@ func (w *oracle) thermostatState(d *thermostatOracle, m bus.Message) {
 	}
 }
 
-// complete reports whether a reading says all that there is to say of a thermostat: one
-// that has said a hold before may leave it out.
+// complete reports whether a reading has all values of a thermostat. One that has never
+// shown a hold may leave it out.
 func (d *thermostatOracle) complete(r devices.ThermostatReading) bool {
 	return r.Mode != nil && r.CoolSetpoint != nil && r.HeatSetpoint != nil && (r.Hold != nil || len(r.Holds) == 0 && !d.holds)
 }
 
-// holdShown is the hold that a reading shows; a thermostat without holds keeps what it
-// is told.
+// holdShown returns the hold that a reading shows; a thermostat without holds keeps what
+// it is set to.
 func (d *thermostatOracle) holdShown(r devices.ThermostatReading) devices.Hold {
-	d.holds = d.holds || r.Hold != nil && *r.Hold != devices.HoldVacation // which those without holds show as well
+	d.holds = d.holds || r.Hold != nil && *r.Hold != devices.HoldVacation // which thermostats without holds show as well
 	d.bare = !d.holds
 	if r.Hold == nil {
 		return devices.HoldPermanent
@@ -70,8 +70,8 @@ func (d *thermostatOracle) holdShown(r devices.ThermostatReading) devices.Hold {
 	return *r.Hold
 }
 
-// ownShown notes what a thermostat shows that is there, and that neither a vacation nor
-// the utility has.
+// ownShown notes what a thermostat shows while it is online and has no owner: neither a
+// vacation nor the utility.
 func (w *oracle) ownShown(d *thermostatOracle, repeated bool, now time.Time) {
 	if d.known.Before(w.booted) {
 		d.known = now
@@ -93,8 +93,8 @@ func (w *oracle) ownShown(d *thermostatOracle, repeated bool, now time.Time) {
 	}
 }
 
-// sees notes that powermgr has been shown a person's choice.
-// It showed before at the last reading, and earlier at the one before that.
+// sees notes that powermgr has been shown a person's choice. before is what the last
+// reading showed, earlier the one before that.
 func (w *oracle) sees(d *thermostatOracle, before, earlier setting, now time.Time) {
 	choice, means := *d.unseen, d.means
 	d.unseen, d.means = nil, nil
@@ -109,41 +109,41 @@ func (w *oracle) sees(d *thermostatOracle, before, earlier setting, now time.Tim
 		d.taken = time.Time{} // one reading that no other one confirms decides nothing
 		return
 	}
-	asleep := d.chosen.Before(d.known) && !d.over // it was made while nobody looked, at a thermostat that was left alone
+	asleep := d.chosen.Before(d.known) && !d.over // it was made while no daemon was reading, at a thermostat that the rules had left alone
 	if d.taken.IsZero() && !asleep {
 		d.taken, d.untaken, d.first, d.firstAt, d.sightings = now, before, choice, now, 0
 	}
 }
 
-// explained reports whether all that powermgr has been shown has an explanation other
-// than choice: nobody could tell that a person has made it.
+// explained reports whether everything that powermgr has been shown has an explanation
+// other than choice: then it cannot know that a person has made it.
 func (w *oracle) explained(d *thermostatOracle, choice, before, earlier setting, now time.Time) bool {
 	a := d.automatic
 	lapsed := func(s setting) bool {
-		return s.over(now.Add(time.Minute)) || s.timed() && !w.jumped.IsZero() // nobody knows with a wrong clock
+		return s.over(now.Add(time.Minute)) || s.timed() && !w.jumped.IsZero() // with a wrong clock this is not known
 	}
 	switch {
 	case choice.same(a.setting):
-		return true // it is what the rules asked for too: nobody could tell whose it is
+		return true // the rules asked for the same: it cannot be told whose it is
 	case !a.at.IsZero() && !a.shown && choice.same(a.before):
 		return true // it looks as if the write of the rules had not landed yet
 	case d.back && d.chosen.Before(w.booted):
-		return true // it looks as if an earlier life had given it back
+		return true // it looks as if an earlier process had restored it
 	case choice.over(now):
-		return true // it is no more
+		return true // it has ended
 	case choice.same(before):
-		return true // it was another for a while, and no reading has shown that
+		return true // there was another choice for a while, but no reading has shown it
 	case choice.same(earlier) && before.in(choice.Mode).same(choice) && before.Mode != choice.Mode && a.at.IsZero():
-		return true // it was in another mode at one reading alone, which decides nothing
+		return true // it was in another mode at only one reading, which decides nothing
 	case choice.Hold == devices.HoldSchedule && (lapsed(a.setting) || lapsed(a.before) || lapsed(before) || lapsed(d.earlier)):
 		return true // it looks as if a hold had ended by itself
 	case choice.Hold == devices.HoldSchedule && d.chosen.Before(d.known):
-		return true // it looks as if the device had fallen to its schedule while nobody was there
+		return true // it looks as if the device had dropped to its schedule while no daemon was running
 	}
 	return false
 }
 
-// holdCommand is told of an automatic command for a hold.
+// holdCommand judges an automatic command for a hold.
 func (w *oracle) holdCommand(d *thermostatOracle, payload []byte) {
 	var p struct {
 		Value    devices.Hold `json:"value"`
@@ -163,7 +163,7 @@ func (w *oracle) holdCommand(d *thermostatOracle, payload []byte) {
 	c := command{at: now, before: d.shown, setting: setting{d.shown.Mode, p.Cool, p.Heat, p.Value, p.Until}, restore: p.Restores, reason: p.Reason}
 	w.limits.command = now
 	w.line("  command: %s", c.reason)
-	if !c.restore && !slices.ContainsFunc(d.choices, c.setting.equal) { // which people have chosen themselves
+	if !c.restore && !slices.ContainsFunc(d.choices, c.setting.equal) { // people have chosen such a setting themselves
 		d.automatics = append(d.automatics, c.setting)
 	}
 	last := d.automatic
@@ -174,7 +174,7 @@ func (w *oracle) holdCommand(d *thermostatOracle, payload []byte) {
 	w.judgeHoldIsNeeded(d, c, last)
 }
 
-// thermostatResult is told how a person's command was answered.
+// thermostatResult notes how a person's command was answered.
 func (w *oracle) thermostatResult(d *thermostatOracle, name string, m bus.Message) {
 	r, err := bus.Decode[devices.Result](m)
 	if err != nil || rules.OwnCommand(r.ID) {
@@ -197,16 +197,16 @@ func (w *oracle) thermostatResult(d *thermostatOracle, name string, m bus.Messag
 	}
 	d.choices = append(d.choices, means...)
 	if shown.timed() {
-		// What ends at the next period of the schedule looks like what it
+		// A hold that ends at the next period of the schedule looks like the one that it
 		// has replaced until it has landed.
 		d.choices = append(d.choices, setting{shown.Mode, shown.Cool, shown.Heat, devices.HoldTemporary, time.Time{}})
 	}
 }
 
-// meant is what people may want whose command has had this result: kept is what is left
-// of what they wanted before, means is what the command may mean.
+// meant returns what people may want if their command has had this result: kept is what
+// remains of what they wanted before, means is what the command may mean.
 func (d *thermostatOracle) meant(result string, shown setting) (kept, means []setting) {
-	if result == "mode"+devices.ResultSuffix { // what else they had is still to be given back
+	if result == "mode"+devices.ResultSuffix { // the rest of what they had is still to be restored
 		means = d.moded(shown)
 		if !d.byRules(shown) || d.hasBack(shown) {
 			means = append(means, shown)
@@ -214,14 +214,14 @@ func (d *thermostatOracle) meant(result string, shown setting) (kept, means []se
 		return nil, means
 	}
 	kept, means = d.parts(unsaid(d.automatic.setting, result), shown), []setting{shown}
-	for _, c := range d.choices { // a mode that they have chosen may show late
+	for _, c := range d.choices { // a mode that they have chosen may be shown late
 		means = append(means, shown.in(c.Mode))
 	}
 	return kept, means
 }
 
-// unsaid is s without the set point that a command's result is about, which is
-// not what it was even if it is the same.
+// unsaid returns s without the set point that a command's result is about: that set point
+// is newly chosen even if its value is the same.
 func unsaid(s setting, result string) setting {
 	switch strings.TrimSuffix(result, devices.ResultSuffix) {
 	case "cool_setpoint":

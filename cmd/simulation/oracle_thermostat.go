@@ -1,6 +1,6 @@
 package simulation
 
-// What the oracle knows of one thermostat.
+// What the oracle knows about one thermostat.
 
 import (
 	"slices"
@@ -10,49 +10,49 @@ import (
 	"powermgr/devices"
 )
 
-// thermostatOracle is what is known of one thermostat.
+// thermostatOracle is what is known about one thermostat.
 type thermostatOracle struct {
 	id        string
 	unit      devices.Unit
-	gap       float64   // that it keeps between its set points
-	bare      bool      // it knows no holds: what it is told it keeps
-	holds     bool      // it has said one
+	gap       float64   // the least distance that it keeps between its set points
+	bare      bool      // it has no holds: it keeps what it is set to
+	holds     bool      // it has shown one
 	period    string    // of its schedule, at the last reading
 	choices   []setting // any of them may be what the people want
 	past      []setting // what they wanted before
 	unseen    *setting  // a choice that powermgr has not been shown yet
-	means     []setting // what it means: any of these; nil: itself, and what it leaves as it was
-	chosen    time.Time // when it was made
+	means     []setting // what unseen means: any of these; nil: unseen itself, and what it leaves unchanged
+	chosen    time.Time // when unseen was made
 	overtaken bool      // a write was on its way to the thermostat when it was made
 	over      bool      // it was made over a setting of the rules
-	back      bool      // and back to what they had wanted before
-	taken     time.Time // since when it is known that a person has it; zero: nobody has
+	back      bool      // and it goes back to what people had wanted before
+	taken     time.Time // since when it is known that a person has it; zero: no one has
 
 	shown      setting // at the last reading
-	own        setting // at the last one at which neither a vacation nor the utility had it
-	ownBefore  setting // and at the one before it
+	own        setting // at the last reading at which it had no owner: neither a vacation nor the utility
+	ownBefore  setting // and at the one before that
 	shownAt    time.Time
-	polledAt   time.Time // of what it shows
+	polledAt   time.Time // when shown was polled
 	proved     time.Time // when a second reading confirmed what made it taken
 	known      time.Time // the first reading since the daemon started
-	written    time.Time // the last write of anybody
+	written    time.Time // the last write by anyone
 	timed      bool      // one of them ended by itself
 	automatic  command   // the last one
-	sightings  int       // of what made it taken; one alone may be a glitch
-	untaken    setting   // what was shown before them
+	sightings  int       // readings that show what made it taken; a single one may be a glitch
+	untaken    setting   // what was shown before those readings
 	first      setting   // what the first of them showed
 	firstAt    time.Time // and when
 	lastAt     time.Time // the reading before the last
 	commanded  bool      // by people
-	automatics []setting // what the rules have set, but for what people have chosen themselves
-	earlier    setting   // what the one before asked for, which may have landed or not
+	automatics []setting // what the rules have set, except what people have chosen themselves
+	earlier    setting   // what the automatic command before that asked for, which may have landed or not
 	low, high  float64   // bounds of cool set points, °F
 	cold, hot  float64   // bounds of heat set points, °F
 	scheduled  float64   // the lowest cool set point of its schedule
 }
 
-// afterVacation is what a thermostat shows, and during a vacation what it is to have
-// once that is over: a set point that was sent meanwhile, until the next period.
+// afterVacation returns what a thermostat shows or, during a vacation, what it will have
+// once that is over: a set point that was sent in the meantime, until the next period.
 func (d *thermostatOracle) afterVacation() setting {
 	s := d.shown
 	if s.Hold == devices.HoldVacation {
@@ -74,8 +74,8 @@ type command struct {
 	shown   bool   // the device has shown it
 }
 
-// bounds widens what may be sent by what the people have chosen, and by what becomes of
-// it at a vendor that keeps the set points apart, in a mode that uses either of them.
+// bounds widens the range of what may be sent by what people have chosen, and by what a
+// vendor that keeps the set points apart makes of it in a mode that uses either of them.
 func (d *thermostatOracle) bounds(chosen setting) {
 	for _, s := range []setting{chosen, chosen.in(devices.Cool).apart(d.gap), chosen.in(devices.Heat).apart(d.gap)} {
 		cool, heat := d.unit.To(devices.Fahrenheit, s.Cool), d.unit.To(devices.Fahrenheit, s.Heat)
@@ -84,8 +84,8 @@ func (d *thermostatOracle) bounds(chosen setting) {
 	}
 }
 
-// coolest is the lowest cool set point that people have chosen, in the thermostat's
-// own unit.
+// coolest returns the lowest cool set point that people have chosen, in the thermostat's
+// unit.
 func (d *thermostatOracle) coolest() float64 {
 	least := d.scheduled
 	for _, c := range append(append([]setting{d.own}, d.past...), d.choices...) {
@@ -100,8 +100,8 @@ func (d *thermostatOracle) replace(choices ...setting) {
 	d.choices = choices
 }
 
-// parts are what people may want after a choice that changed a part of what the
-// thermostat showed: the rest stays what they wanted before.
+// parts returns what people may want after a choice that changed a part of what the
+// thermostat showed: the rest stays as they wanted it before.
 func (d *thermostatOracle) parts(before, choice setting) (all []setting) {
 	for _, c := range d.choices {
 		p := choice
@@ -119,10 +119,10 @@ func (d *thermostatOracle) parts(before, choice setting) (all []setting) {
 	return all
 }
 
-// undone reports whether a write that was on its way when people switched the mode has
-// landed, and switched it back. A vendor may take a write only with a mode; and since
-// one reading alone says that there was another one, powermgr must not switch a
-// thermostat because of it. It leaves the thermostat to them, and says so.
+// undone reports whether a write that was on its way when people changed the mode has
+// landed, and changed it back. A vendor may accept a write only together with a mode; and
+// since a single reading says that there was another one, powermgr must not change the
+// mode because of it. It leaves the thermostat to the people, and says so.
 func (d *thermostatOracle) undone() bool {
 	if d.first.Mode == d.shown.Mode || !d.overtaken || !d.shown.same(d.automatic.setting) {
 		return false
@@ -133,22 +133,23 @@ func (d *thermostatOracle) undone() bool {
 	return true
 }
 
-// byRules reports whether set points and hold are some that the rules have set.
+// byRules reports whether the rules have set these set points with this hold.
 func (d *thermostatOracle) byRules(s setting) bool {
 	return slices.ContainsFunc(d.automatics, func(o setting) bool { return o.in(s.Mode).equal(s) })
 }
 
-// hasBack reports whether the rules have given back what people had, as near as the
-// vendor takes it, and set points and hold are that: they count as a person's, although
-// the rules had set the same before.
+// hasBack reports whether the rules have restored what people had, as closely as the
+// vendor accepts it, and these set points and this hold are the result: they count as a
+// person's, although the rules had set the same before.
 func (d *thermostatOracle) hasBack(s setting) bool {
 	return d.automatic.restore && slices.ContainsFunc(d.choices, func(c setting) bool {
 		return slices.ContainsFunc(c.taken(d.gap), func(o setting) bool { return o.in(s.Mode).equal(s) })
 	})
 }
 
-// moded is what people want who have changed the mode alone of a thermostat with
-// set points of the rules: these are not their choice. In one that is off they may stay.
+// moded returns what people want if they have changed only the mode of a thermostat with
+// set points of the rules: the set points are not their choice. While it is off, they may
+// stay.
 func (d *thermostatOracle) moded(after setting) (means []setting) {
 	for _, c := range d.choices {
 		if !d.byRules(c) {
@@ -161,14 +162,15 @@ func (d *thermostatOracle) moded(after setting) (means []setting) {
 	return means
 }
 
-// chose is a choice made at a thermostat. pending says that a write was still on its
+// chose notes a choice made at a thermostat. pending says that a write was still on its
 // way there.
 func (w *oracle) chose(i int, before, after setting, pending bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d := w.homes[i]
 	if before.equal(after) {
-		// They want what it shows: perhaps a write of the rules has hidden another choice.
+		// They want what it shows: perhaps a write of the rules has replaced another
+		// choice.
 		if d.byRules(after) {
 			d.choices = append(d.choices, d.moded(after)...)
 		} else {
@@ -178,7 +180,7 @@ func (w *oracle) chose(i int, before, after setting, pending bool) {
 	}
 	d.bounds(after)
 	back := slices.ContainsFunc(d.choices, after.same)
-	var means []setting // nil: after, and what it leaves as it was
+	var means []setting // nil: after, and what it leaves unchanged
 	modeAlone := before.in(after.Mode).equal(after)
 	switch {
 	case modeAlone && d.byRules(after) && !d.hasBack(after):
@@ -206,7 +208,8 @@ func (w *oracle) chose(i int, before, after setting, pending bool) {
 	}
 }
 
-// asked is a command of a person to a thermostat. It is sent as often as any.
+// asked notes a command of a person to a thermostat. It may be sent as often as any
+// other.
 func (w *oracle) asked(i int, payload string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,6 +1,6 @@
 package simulation
 
-// What the oracle makes of each request to a vendor, and of each write.
+// What the oracle concludes from each request to a vendor, and from each write.
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// wrote is told of a node's write to a vendor before it arrives.
+// wrote judges a node's write to a vendor before it arrives.
 func (w *oracle) wrote(n *node, active bool, path string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -18,7 +18,7 @@ func (w *oracle) wrote(n *node, active bool, path string) {
 	w.judgeSender(n, active, path)
 }
 
-// request is told of every request to the vendors, under the cloud's lock.
+// request judges every request to the vendors. It is called under the cloud's lock.
 func (w *oracle) request(q emulator.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -34,28 +34,28 @@ func (w *oracle) request(q emulator.Request) {
 	w.asks(q)
 	w.batteryIs(w.home.house)
 	if emulator.KindOf(q.Endpoint) == emulator.KindWrite { // the portal may have ended the session
-		w.limits.command = time.Now() // of a daemon that dies nothing more may be heard
+		w.limits.command = time.Now() // a daemon that dies may publish nothing more
 	}
 	if q.Write != nil {
 		w.arrives(*q.Write, q.Fault == "")
 	}
 }
 
-// batteryIs notes what the battery has and does at a request.
+// batteryIs notes the state of the battery at a request.
 func (w *oracle) batteryIs(h *emulator.House) {
 	w.figures.see(h.Stored)
 	if w.idles() {
-		w.idleAt = time.Now() // this request may end it, and be heard of later
+		w.idleAt = time.Now() // this request may end it, and be noticed later
 	}
 	w.idle, w.has = h.Idle || h.Mode != devices.SelfConsumption, h.Reserve
 }
 
-// idles reports whether the battery does something else than the reserve that it shows
-// says: it may be told that reserve although it shows it.
-func (w *oracle) idles() bool { return w.idle || w.has != w.reserve } // which is on its way, or shows late
+// idles reports whether the battery does something other than what the reserve that it
+// shows says: then it may be sent that reserve although it shows it.
+func (w *oracle) idles() bool { return w.idle || w.has != w.reserve } // the other reserve is on its way, or is shown late
 
-// arrives is told of each write that arrives at a vendor. answered is whether the vendor
-// answered it as it should.
+// arrives judges a write that arrives at a vendor. answered says whether the vendor
+// answered it correctly.
 func (w *oracle) arrives(sent emulator.Write, answered bool) {
 	w.writes++
 	w.line("  -> %s %v%s", sent.Device, sent.Values, map[bool]string{false: " (not carried out)"}[sent.Carried])
@@ -79,7 +79,7 @@ func (w *oracle) arrives(sent emulator.Write, answered bool) {
 func (d *thermostatOracle) arrives(before setting, sent emulator.Write) {
 	d.written, d.timed = time.Now(), d.timed || sent.Values["hold"] == string(devices.HoldUntil)
 	if !d.taken.IsZero() && sent.Carried {
-		after := asWritten(before, sent.Values) // perhaps the end of its command is never heard of
+		after := asWritten(before, sent.Values) // the end of its command may never be published
 		d.choices = append(d.choices, after)
 	}
 }

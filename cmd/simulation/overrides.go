@@ -7,27 +7,27 @@ import (
 	"powermgr/control/rules"
 )
 
-// overrides are what people last told the controller, as they know it themselves:
-// the daemon's own word for it is not taken.
+// overrides are what people last told the controller, as they know it themselves: what
+// the daemon says about it is not trusted.
 type overrides struct {
 	override rules.OverrideKind // Auto: none
 	since    time.Time          // of override
 	until    time.Time
 	disabled bool
 	switched time.Time // when disabled last changed
-	doubt    bool      // whether the last of them was heard
-	unheard  bool      // and the last switching
+	doubt    bool      // the last of them may not have been heard
+	unheard  bool      // the last time it was switched off or on was not heard
 }
 
-// slack is how long before and after its time an order may or may not hold.
+// slack is how long before and after its time a request may or may not be in force.
 const slack = time.Minute
 
-// inForce reports whether an override holds at now.
+// inForce reports whether an override is in force at now.
 func (o overrides) inForce(now time.Time) bool {
 	return o.override != rules.Auto && now.Before(o.until)
 }
 
-// stopped reports whether people certainly want nothing to be done at now.
+// stopped reports whether it is certain that people have stopped the rules at now.
 func (o overrides) stopped(now time.Time) bool {
 	if o.doubt || o.unheard || now.Before(o.since.Add(slack)) || now.Before(o.switched.Add(slack)) {
 		return false
@@ -38,19 +38,19 @@ func (o overrides) stopped(now time.Time) bool {
 	return o.disabled && now.After(o.until.Add(slack))
 }
 
-// free reports whether people certainly have left everything to the rules for
-// a while.
+// free reports whether it is certain that people have left everything to the rules for a
+// while.
 func (o overrides) free(now time.Time) bool {
 	const a = 10 * time.Minute
 	return !o.doubt && !o.unheard && !o.disabled && !o.inForce(now) && now.After(o.until.Add(a)) && now.After(o.since.Add(a)) && now.After(o.switched.Add(a))
 }
 
-// ordered is an override that somebody has sent.
+// ordered notes an override that somebody has sent.
 func (w *oracle) ordered(kind rules.OverrideKind, length time.Duration, heard bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
-	w.overrides.doubt = !heard || !w.jumped.IsZero() // what is its end on a wrong clock?
+	w.overrides.doubt = !heard || !w.jumped.IsZero() // on a wrong clock its end is not known
 	w.overrides.override, w.overrides.since, w.overrides.until = kind, now, now
 	if kind == rules.Auto {
 		return
@@ -61,7 +61,8 @@ func (w *oracle) ordered(kind rules.OverrideKind, length time.Duration, heard bo
 	}
 }
 
-// askedBattery is a command of a person to the battery. Its answer may never be heard.
+// askedBattery notes a command of a person to the battery. Its answer may never be
+// published.
 func (w *oracle) askedBattery(payload string) {
 	w.choseBattery(true)
 	w.mu.Lock()
@@ -72,9 +73,9 @@ func (w *oracle) askedBattery(payload string) {
 	}
 }
 
-// unlimited is until when an override without a time lasts: off_peak and pause
-// through the peak that runs or is announced before midnight, else until
-// midnight; the others until the next change of phase, at most 12 hours.
+// unlimited returns when an override without a time ends: off_peak and pause last through
+// the current peak or one whose lead begins before midnight, otherwise until midnight;
+// the others last until the next change of phase, at most 12 hours.
 func (w *oracle) unlimited(kind rules.OverrideKind, now time.Time) time.Time {
 	if kind == rules.OverrideOffPeak || kind == rules.OverridePause {
 		y, m, d := now.In(w.calendar.Location).Date()
@@ -91,7 +92,7 @@ func (w *oracle) unlimited(kind rules.OverrideKind, now time.Time) time.Time {
 	return until
 }
 
-// switched is the controller's switch.
+// switched notes that the controller is switched on or off.
 func (w *oracle) switched(on, heard bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -102,7 +103,7 @@ func (w *oracle) switched(on, heard bool) {
 	}
 }
 
-// doubts notes that nobody can know which overrides hold.
+// doubts notes that it cannot be known which overrides are in force.
 func (w *oracle) doubts() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,6 +1,6 @@
 package simulation
 
-// Days on which the reserve goes by a plan.
+// Days on which the reserve follows a plan.
 
 import (
 	"fmt"
@@ -16,16 +16,16 @@ import (
 	"powermgr/devices"
 )
 
-// planned is what a day with a plan has beside others.
+// planned is what a day with a plan has in addition.
 type planned struct {
 	HistoryDays int  `yaml:"history_days"`    // fewer than seven make no plan
-	Wrong       bool `yaml:"wrong"`           // the history is of another home
-	MQTT        bool `yaml:"mqtt"`            // prices come by MQTT, and may end
+	Wrong       bool `yaml:"wrong"`           // the history is that of another home
+	MQTT        bool `yaml:"mqtt"`            // prices come by MQTT, and may run out
 	Rooms       bool `yaml:"rooms,omitempty"` // the zones of the thermostats are known: the plan is for them too
 }
 
-// plan draws whether a day goes by a plan. It has a stream of chance of its own, so
-// that all else of a seed stays as it is without.
+// plan draws whether a day follows a plan. It uses a separate random stream, so that
+// everything else that a seed draws stays the same.
 func (w *drawing) plan(seed uint64) {
 	r := rand.New(rand.NewPCG(seed*0x9e3779b97f4a7c15, 0x706c616e)) // seeds that follow each other begin much alike
 	if !chance(r, 0.5) {
@@ -42,11 +42,12 @@ func (w *drawing) plan(seed uint64) {
 		w.add(at, strategy{rules.StrategyRule})
 		w.add(at.Add(time.Duration(5+r.IntN(60))*time.Minute), strategy{rules.StrategyPlan})
 	}
-	w.add(w.Ends.Add(time.Minute), strategy{rules.StrategyRule}) // so that all can be given back
+	w.add(w.Ends.Add(time.Minute), strategy{rules.StrategyRule}) // so that everything can be restored
 }
 
 // learnsRooms draws whether the zones of the thermostats are known on a day with a plan.
-// It has a stream of chance of its own, so that all else of a seed stays as it is without.
+// It uses a separate random stream, so that everything else that a seed draws stays the
+// same.
 func (w *drawing) learnsRooms(seed uint64) {
 	r := rand.New(rand.NewPCG(seed*0x9e3779b97f4a7c15, 0x726f6f6d)) // seeds that follow each other begin much alike
 	if w.Plan != nil {
@@ -54,7 +55,7 @@ func (w *drawing) learnsRooms(seed uint64) {
 	}
 }
 
-// prices is somebody's automation that sends the prices of the hours to come.
+// prices is somebody's automation that sends the prices of the coming hours.
 type prices struct {
 	Hours int `yaml:"hours"`
 }
@@ -77,7 +78,7 @@ func (a prices) do(h *home) {
 
 func (a prices) String() string { return fmt.Sprintf("prices of %d hours are sent", a.Hours) }
 
-// strategy is the select in Home Assistant.
+// strategy is the select entity in Home Assistant.
 type strategy struct {
 	Is rules.Strategy `yaml:"is"`
 }
@@ -88,7 +89,7 @@ func (a strategy) do(h *home) {
 
 func (a strategy) String() string { return "somebody chooses the strategy " + string(a.Is) }
 
-// settings are those of the configuration.
+// settings returns the strategy and the source of prices in the configuration.
 func (p *planned) settings() (strategy, source string) {
 	switch {
 	case p == nil:
@@ -99,7 +100,7 @@ func (p *planned) settings() (strategy, source string) {
 	return "plan", "config"
 }
 
-// past is what the home, or another one, lived through before.
+// past returns the history of the home, or of another one.
 func (w *world) past(now time.Time) (all []forecast.Sample) {
 	if w.Plan == nil {
 		return nil
@@ -119,8 +120,8 @@ func (w *world) past(now time.Time) (all []forecast.Sample) {
 	return all
 }
 
-// rooms is what the zones of the thermostats lived through before, or those of another
-// home: two weeks of much the same weather, with nobody but their schedules.
+// rooms returns the history of the thermostats' zones, or of those of another home: two
+// weeks of much the same weather, controlled only by their schedules.
 func (w *world) rooms(now time.Time) (all []planner.RoomHistory) {
 	if w.Plan == nil || !w.Plan.Rooms {
 		return nil

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// A scheduler keeps a day the same whatever the machine does: no two
-// loops of it run at the same instant. Whoever has waited for something goes on
-// a moment after it, and each wait has a moment of its own. What the daemons
-// leave to chance it draws as well.
+// A scheduler makes a day the same whatever the machine does: no two of its loops run at
+// the same instant. A loop that has waited for something continues a moment after it, and
+// each wait has a different moment. The scheduler also draws what the daemons leave to
+// chance.
 type scheduler struct {
 	mu   sync.Mutex
 	rand *rand.Rand
@@ -20,12 +20,12 @@ func newScheduler(seed uint64) *scheduler {
 	return &scheduler{rand: rand.New(rand.NewPCG(seed, 0x6261746f6e))}
 }
 
-// moments is how long after its cause anything happens, at most. Two out of so
-// many nanoseconds are hardly ever the same.
+// moments is the longest time between a cause and its effect. Two out of so many
+// nanoseconds are hardly ever the same.
 const moments = 8 * time.Millisecond
 
-// next is the moment of a wait that is about to begin. Only the loop that runs
-// may ask for it.
+// next returns the moment of a wait that is about to begin. Only the running loop may
+// call it.
 func (b *scheduler) next() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -51,12 +51,12 @@ func (b *scheduler) sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// starter returns what to call before each of several loops is started: it lets
-// the one before come to wait.
+// starter returns a function to call before each of several loops is started: it gives
+// the one before time to reach its first wait.
 func (b *scheduler) starter() func() {
 	moment := b.next()
 	return func() {
 		time.Sleep(moment)
-		moment = b.next() // while nobody else runs
+		moment = b.next() // while no other loop runs
 	}
 }

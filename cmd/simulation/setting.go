@@ -21,7 +21,7 @@ func settingOf(t *emulator.Thermostat) setting {
 	return setting{t.Mode, t.Cool, t.Heat, t.Hold, t.HoldUntil}
 }
 
-// asWritten is what becomes of s with a write to a vendor.
+// asWritten returns s after a write to a vendor.
 func asWritten(s setting, values map[string]any) setting {
 	if v, ok := values["cool_setpoint"].(float64); ok {
 		s.Cool = v
@@ -43,7 +43,7 @@ func asWritten(s setting, values map[string]any) setting {
 
 func (s setting) timed() bool { return s.Hold == devices.HoldUntil || s.Hold == devices.HoldTemporary }
 
-// aged is what becomes of a setting by itself.
+// aged returns what a setting has become by itself.
 func (s setting) aged(now time.Time) setting {
 	if s.timed() && !s.Until.IsZero() && !s.Until.After(now) {
 		s.Hold, s.Until = devices.HoldSchedule, time.Time{}
@@ -54,8 +54,8 @@ func (s setting) aged(now time.Time) setting {
 // over reports whether a setting has ended by itself.
 func (s setting) over(now time.Time) bool { return s.timed() && !s.aged(now).timed() }
 
-// same reports whether two settings are one to whoever lives with them: a hold
-// that ends at the same time is the same, and a schedule is a schedule.
+// same reports whether two settings are the same to the people who live with them: with a
+// hold that ends at the same time they are the same, and a schedule is always the same.
 func (s setting) same(o setting) bool {
 	near := func(a, b float64) bool { return math.Abs(a-b) < 0.3 }
 	switch {
@@ -73,20 +73,20 @@ func (s setting) same(o setting) bool {
 	return (!cools || near(s.Cool, o.Cool)) && (!heats || near(s.Heat, o.Heat))
 }
 
-// alike reports whether two settings have the same set points, those that the
-// mode does not use among them. One that is not given counts as the same.
+// alike reports whether two settings have the same set points, including those that the
+// mode does not use. One that is not given counts as the same.
 func (s setting) alike(o setting) bool {
 	near := func(a, b float64) bool { return b == 0 || math.Abs(a-b) < 0.3 }
 	return near(s.Cool, o.Cool) && near(s.Heat, o.Heat)
 }
 
-// twice reports whether two holds end at one time of day that comes twice, in
-// the night in which the clocks go back: a thermostat knows no other time.
+// twice reports whether two holds end at the same time of day, which occurs twice in the
+// night when the clocks are set back: a thermostat cannot tell the two apart.
 func (s setting) twice(o setting) bool {
 	return s.Until.Sub(o.Until).Abs() == time.Hour && s.Until.Format(time.TimeOnly) == o.Until.In(s.Until.Location()).Format(time.TimeOnly)
 }
 
-// apart is s as a vendor takes it that keeps the set points so far apart.
+// apart returns s as accepted by a vendor that keeps the set points so far apart.
 func (s setting) apart(gap float64) setting {
 	switch {
 	case s.Cool-s.Heat >= gap:
@@ -98,8 +98,8 @@ func (s setting) apart(gap float64) setting {
 	return s
 }
 
-// taken are s and what becomes of it at a vendor that keeps the set points gap apart:
-// in a mode that uses both, either of them may give way.
+// taken returns s and what a vendor that keeps the set points gap apart makes of it: in a
+// mode that uses both, either of them may give way.
 func (s setting) taken(gap float64) []setting {
 	all := []setting{s, s.apart(gap)}
 	if s.Mode == devices.HeatCool {
@@ -108,13 +108,13 @@ func (s setting) taken(gap float64) []setting {
 	return all
 }
 
-// equal is same for all that a setting has, used or not.
+// equal is like same, but compares everything that a setting has, used or not.
 func (s setting) equal(o setting) bool {
 	near := func(a, b float64) bool { return math.Abs(a-b) < 0.3 }
 	return s.same(o) && (s.Hold == devices.HoldSchedule || near(s.Cool, o.Cool) && near(s.Heat, o.Heat))
 }
 
-// in is s in another mode.
+// in returns s in another mode.
 func (s setting) in(m devices.HVACMode) setting {
 	s.Mode = m
 	return s
@@ -128,7 +128,7 @@ func (s setting) String() string {
 	return text
 }
 
-// roundedUp is when a hold ends that was asked for until at.
+// roundedUp returns when a hold ends that was requested until at.
 func roundedUp(at time.Time) time.Time {
 	const step = 15 * time.Minute
 	return at.Add(step - 1).Truncate(step)

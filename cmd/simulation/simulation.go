@@ -1,12 +1,11 @@
-// Package simulation is a machine that tries to make powermgr leave a setting
-// behind or override a person. It lives days of an emulated home in virtual
-// time: the real daemon without its sockets, the emulated vendors behind it,
-// people who change their minds, and faults on top of each other. Everything
-// random comes from one seed.
+// Package simulation tries to make powermgr leave a setting behind or override a person.
+// It simulates days of an emulated home in virtual time: the real daemon without its
+// sockets, the emulated vendors behind it, people who change their minds, and faults that
+// overlap. Everything random comes from one seed.
 //
-// An oracle judges the days: oracle_*.go note what it sees of the daemons
-// and the vendors, and each invariant (invariants.go) is judged in the file that is named
-// after it, I4 in i4_few_writes.go; excuses.go says what excuses powermgr.
+// An oracle judges the days: oracle_*.go note what it sees of the daemons and the
+// vendors, and each invariant (invariants.go) is judged in the file that is named after
+// it, such as I4 in i4_few_writes.go; excuses.go says what excuses powermgr.
 //
 // It has to run in a testing/synctest bubble.
 package simulation
@@ -26,23 +25,23 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// Options are what to simulate.
+// Options say what to simulate.
 type Options struct {
 	Seed   uint64
 	Faults Level
-	// World is the day to live. Nil: the one that Seed and Faults draw.
+	// World is the day to simulate. Nil: the one that Seed and Faults draw.
 	World *world
 	// Script adds to the day before it begins; nil: nothing.
 	Script func(*home)
 }
 
-// Result is what came of a day.
+// Result is the result of a day.
 type Result struct {
 	Seed       uint64
 	Violations []Violation
 	Story      []string // a line for each thing that happened
-	Writes     int      // that reached a vendor
-	Deaths     int      // of the daemon
+	Writes     int      // writes that reached a vendor
+	Deaths     int      // deaths of the daemon
 	Saves      int      // writes to the disk of the journal, the most of any node
 }
 
@@ -50,7 +49,7 @@ type Result struct {
 type home struct {
 	world      *world
 	cloud      *emulator.Cloud
-	house      *emulator.House // to be looked at under the cloud's lock alone
+	house      *emulator.House // only to be accessed under the cloud's lock
 	nodes      []*node         // one, or a pair
 	stranger   *node           // nil: there is none
 	keepalived *keepalived
@@ -59,7 +58,7 @@ type home struct {
 	tokens     *tokenWatch
 	scheduler  *scheduler
 
-	// Told of everything, under the oracle's lock; nil: nobody is.
+	// Called for every request and message, under the oracle's lock; nil: not called.
 	onRequest func(emulator.Request)
 	onMessage func(node string, m bus.Message)
 }
@@ -67,7 +66,7 @@ type home struct {
 // grace is how long after the last trouble everything has to be as it should.
 const grace = 75 * time.Minute
 
-// Run lives one day. An error is about the simulator, not about powermgr.
+// Run simulates one day. An error is about the simulator, not about powermgr.
 func Run(o Options) (Result, error) {
 	dir, remove, err := newDir()
 	if err != nil {
@@ -156,7 +155,7 @@ func Run(o Options) (Result, error) {
 	return r, nil
 }
 
-// all is every node there is.
+// all returns every node, including a stranger.
 func (h *home) all() []*node {
 	if h.stranger == nil {
 		return h.nodes
@@ -164,7 +163,8 @@ func (h *home) all() []*node {
 	return append(slices.Clone(h.nodes), h.stranger)
 }
 
-// label is of this day alone among those that are lived at the same time.
+// label returns a label that is unique to this day among those that are simulated at the
+// same time.
 func (h *home) label() string { return fmt.Sprintf("%p", h) }
 
 // tell adds a line to the story.
@@ -195,13 +195,13 @@ func (h *home) app(change func(*emulator.House)) {
 	})
 }
 
-// device is what happens to the devices by nobody's choice.
+// device makes something happen to the devices that no person has chosen.
 func (h *home) device(change func(*emulator.House)) {
 	h.oracle.disturbed()
 	h.cloud.Person(change)
 }
 
-// publish is somebody's mosquitto_pub; %d in topic is the thermostat.
+// publish is somebody's mosquitto_pub; %d in topic stands for the thermostat.
 func (h *home) publish(topic string, thermostat int, payload string) {
 	if thermostat >= 0 {
 		id := devices.TopicID(h.world.vendorID(thermostat))
@@ -214,8 +214,7 @@ func (h *home) publish(topic string, thermostat int, payload string) {
 	h.send(bus.Message{Topic: "powermgr/" + topic, Payload: []byte(payload)})
 }
 
-// send gives a message to the broker. It reports whether a daemon that is the
-// active one hears it.
+// send gives a message to the broker. It reports whether an active daemon receives it.
 func (h *home) send(m bus.Message) bool {
 	heard := h.broker.reaches(h.active()) && h.active().active() && !h.keepalived.apart.Load()
 	h.oracle.hearsPeople()
@@ -226,7 +225,7 @@ func (h *home) send(m bus.Message) bool {
 	return heard
 }
 
-// override is somebody's word to the controller; no length: none was said.
+// override is somebody's override of the controller; a length of 0: not stated.
 func (h *home) override(kind rules.OverrideKind, length time.Duration, payload string) {
 	if kind == rules.Auto {
 		h.oracle.given()
@@ -243,7 +242,7 @@ func (h *home) enable(on bool) {
 
 // restore presses the button.
 func (h *home) restore() {
-	h.oracle.doubts() // how long it holds depends on the plan
+	h.oracle.doubts() // how long it lasts depends on the plan
 	h.send(bus.Message{Topic: "powermgr/control/restore/set", Payload: []byte("PRESS")})
 }
 
@@ -258,7 +257,7 @@ func (h *home) fault(f emulator.Fault) {
 	}
 }
 
-// calm ends all faults that are still to come.
+// calm ends all current and future faults.
 func (h *home) calm() {
 	h.cloud.ClearFaults()
 	for _, n := range h.nodes {
@@ -292,5 +291,5 @@ func (h *home) right() {
 	}
 }
 
-// active is the node that keepalived last told to be the active one.
+// active returns the node that keepalived last told to be active.
 func (h *home) active() *node { return h.nodes[h.keepalived.master()] }

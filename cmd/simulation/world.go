@@ -14,35 +14,34 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// world is a day to live: the home, and everything that people and faults do to
-// it. It is data alone, so that it can be kept in a file (see save) and lived
-// again whatever a seed draws later. Code in tests may add events that no file
-// can hold.
+// world is a day to simulate: the home, and everything that people and faults do to it.
+// It is only data, so that it can be stored in a file (see save) and simulated again
+// whatever a seed draws later. Code in tests may add events that a file cannot contain.
 type world struct {
-	// What went wrong on this day before it was mended; of days kept in files.
+	// What went wrong on this day before it was fixed; only for days in files.
 	Bug string `yaml:"bug,omitempty"`
-	// What chance decides while the day is lived comes from Seed too.
+	// Random decisions during the simulation come from Seed too.
 	Seed   uint64    `yaml:"seed"`
 	Begins time.Time `yaml:"begins"`
-	Ends   time.Time `yaml:"ends"` // all trouble is over then, so that all can be given back
+	Ends   time.Time `yaml:"ends"` // all trouble is over then, so that everything can be restored
 	DryRun bool      `yaml:"dry_run"`
 	Nodes  int       `yaml:"nodes"` // 1, or a pair
-	// Stranger is a daemon that is none of the home's: an old Pi that still runs,
-	// a trial on a laptop.
+	// Stranger is a daemon that does not belong to the home: an old Pi that still runs,
+	// or a trial on a laptop.
 	Stranger  stranger  `yaml:"stranger,omitempty"`
-	APIToken  bool      `yaml:"api_token,omitempty"` // for Tesla there is an access token alone, which none can follow
-	Echoes    bool      `yaml:"echoes,omitempty"`    // the broker knows no No Local: what is sent comes back
+	APIToken  bool      `yaml:"api_token,omitempty"` // for Tesla there is only an access token, which cannot be renewed
+	Echoes    bool      `yaml:"echoes,omitempty"`    // the broker does not support No Local: what is sent comes back
 	Rsync     bool      `yaml:"rsync"`               // the pair's journals are copied from disk to disk
 	Daily     bool      `yaml:"daily"`               // peaks on weekends too
 	Backend   string    `yaml:"backend"`             // tcc or resideo
 	Polls     polls     `yaml:"polls"`
-	Calls     int       `yaml:"calls_per_month,omitempty"` // to Tesla; 0: as many as the polls take
+	Calls     int       `yaml:"calls_per_month,omitempty"` // to Tesla; 0: as many as the polls need
 	Weather   weather   `yaml:"weather"`
 	Powerwall powerwall `yaml:"powerwall"`
-	// Landing is how long what is sent to a thermostat takes, about; 0: as usual.
+	// Landing is about how long a write to a thermostat takes; 0: as usual.
 	Landing     time.Duration `yaml:"landing,omitempty"`
-	Thermostats []thermostat  `yaml:"thermostats"`    // of emulator.DefaultThermostats, one by one
-	Plan        *planned      `yaml:"plan,omitempty"` // the reserve goes by a plan; none: by the rule
+	Thermostats []thermostat  `yaml:"thermostats"`    // in the order of emulator.DefaultThermostats
+	Plan        *planned      `yaml:"plan,omitempty"` // the reserve follows a plan; none: it follows the rule
 	Acts        []event       `yaml:"acts"`           // sorted by time
 }
 
@@ -53,7 +52,7 @@ type polls struct {
 	Thermostat    int `yaml:"thermostat"`
 }
 
-// stranger is a daemon alone under the base topic of the home.
+// stranger is another daemon under the base topic of the home.
 type stranger struct {
 	Begins time.Time `yaml:"begins,omitempty"` // none: there is none
 	DryRun bool      `yaml:"dry_run,omitempty"`
@@ -61,7 +60,7 @@ type stranger struct {
 
 func (s stranger) is() bool { return !s.Begins.IsZero() }
 
-// second ends the tokens of the second node of a home, or of a stranger.
+// second is the suffix of the tokens of the second node of a home, or of a stranger.
 const second = "-2"
 
 type weather struct {
@@ -70,7 +69,7 @@ type weather struct {
 	Clear float64 `yaml:"clear"` // 0 to 1
 }
 
-// powerwall is emulator.HouseOptions but for the thermostats.
+// powerwall has the fields of emulator.HouseOptions except the thermostats.
 type powerwall struct {
 	ChargePercent float64       `yaml:"charge_percent"`
 	Reserve       int           `yaml:"reserve"`
@@ -82,35 +81,36 @@ type powerwall struct {
 	ReserveFloor  int           `yaml:"reserve_floor,omitempty"`
 }
 
-// thermostat is what is not as usual at one of the home's thermostats.
+// thermostat says how one of the home's thermostats differs from the default.
 type thermostat struct {
 	Mode  devices.HVACMode `yaml:"mode"`
 	Unit  devices.Unit     `yaml:"unit,omitempty"`  // none: Fahrenheit
-	Round bool             `yaml:"round,omitempty"` // it knows no holds: what it is told it keeps
+	Round bool             `yaml:"round,omitempty"` // it has no holds: it keeps what it is set to
 	Set   change           `yaml:"set,omitempty"`   // when the day begins
 }
 
-// zone is where the home is. It is read once: every line of the story asks for it.
+// zone returns the home's time zone. It is loaded only once, because every line of the
+// story needs it.
 var zone = sync.OnceValue(func() *time.Location {
 	z, err := time.LoadLocation("America/Los_Angeles")
 	if err != nil {
-		panic(err) // the emulator brings the zones along
+		panic(err) // the emulator includes the zones
 	}
 	return z
 })
 
-// day is the local midnight with which the day begins.
+// day returns the local midnight at which the day begins.
 func (w *world) day() time.Time {
 	y, m, d := w.Begins.In(zone()).Date()
 	return time.Date(y, m, d, 0, 0, 0, 0, zone())
 }
 
-// lives reports whether the whole of a peak is lived.
+// lives reports whether the whole of a peak is simulated.
 func (w *world) lives(p rules.Peak) bool {
 	return p.Start.After(w.Begins) && !p.End.After(w.Ends)
 }
 
-// house is the emulated house as the day finds it.
+// house returns the emulated house at the beginning of the day.
 func (w *world) house() emulator.HouseOptions {
 	p := w.Powerwall
 	return emulator.HouseOptions{
@@ -147,7 +147,7 @@ func celsius(t *emulator.Thermostat) {
 	}
 }
 
-// vendorID is what the account calls thermostat i.
+// vendorID returns the account's id of thermostat i.
 func (w *world) vendorID(i int) string {
 	t := w.thermostats()[i]
 	if w.Backend == "tcc" {
@@ -173,7 +173,7 @@ func (w *world) encode() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// load reads the day of a file.
+// load reads the day in a file.
 func load(file string) (*world, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -186,7 +186,7 @@ func load(file string) (*world, error) {
 	return w, nil
 }
 
-// decode reads what encode has written. It refuses what it does not know.
+// decode parses what encode has written. It refuses unknown fields.
 func decode(b []byte) (*world, error) {
 	w := &world{}
 	d := yaml.NewDecoder(bytes.NewReader(b))
@@ -205,8 +205,7 @@ func decode(b []byte) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The parameters of an event that are unknown, or at their zero value, are
-	// seen here alone.
+	// Only this finds parameters of an event that are unknown or have their zero value.
 	if !bytes.Equal(b, again) {
 		return nil, fmt.Errorf("it would be written as\n%s", again)
 	}
