@@ -17,10 +17,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	_ "time/tzdata" // the home has a time zone on every machine
+	_ "time/tzdata" // so that the home has its time zone on every machine
 )
 
-// Options are what an emulated cloud is made of.
+// Options configure an emulated cloud.
 type Options struct {
 	Now      func() time.Time                                 // required
 	Location *time.Location                                   // of the home; nil: America/Los_Angeles
@@ -31,33 +31,33 @@ type Options struct {
 	Tesla    TeslaOptions
 	Resideo  ResideoOptions
 	TCC      TCCOptions
-	// ForecastErrorF is added to what Open-Meteo forecasts, in °F.
+	// ForecastErrorF is added to the temperatures that Open-Meteo forecasts, in °F.
 	ForecastErrorF float64
-	// ForecastSky is by which share the sun that Open-Meteo forecasts is off, up or
-	// down, another of each day: 0.25 is a quarter.
+	// ForecastSky is the relative error of the sun that Open-Meteo forecasts, up or down,
+	// different for each day: 0.25 is a quarter.
 	ForecastSky float64
-	// OnRequest is told of every request after it was answered; nil: nobody.
-	// It runs under the cloud's lock and must not call the cloud.
+	// OnRequest is called for every request after it was answered; may be nil. It runs
+	// under the cloud's lock and must not call the cloud.
 	OnRequest func(Request)
 }
 
-// A Request is one request and what came of it.
+// A Request is one request and its outcome.
 type Request struct {
 	At       time.Time
 	Vendor   string // "tesla", "resideo", "tcc", "openmeteo"
-	Endpoint string // "tesla.backup", the name that faults go by
+	Endpoint string // such as "tesla.backup", the name by which faults select it
 	Method   string
 	Status   int    // 0: it was left hanging
-	Fault    Class  // what was injected; "": nothing
-	Injected Fault  // in full
-	Write    *Write // what it asked a device to do; nil: it was a read, or not understood
+	Fault    Class  // the class of the injected fault; "": none
+	Injected Fault  // the fault in full
+	Write    *Write // the command to a device; nil: it was a read, or not understood
 }
 
 // A Write is a command as an adapter sent it.
 type Write struct {
 	Device  string // "powerwall", or a thermostat's LCC id
 	Values  map[string]any
-	Carried bool // it was carried out, or is on its way
+	Carried bool // it was carried out, or is on its way to the device
 }
 
 // Cloud is the emulated vendors. Its methods may be called from any goroutine.
@@ -67,7 +67,7 @@ type Cloud struct {
 	endpoints []string          // set by New only
 	expiries  map[string]func() // by vendor: ends its access tokens or sessions, under the lock; set by New only
 
-	mu     sync.Mutex // guards all below
+	mu     sync.Mutex // guards the fields below
 	house  *House
 	rand   *rand.Rand
 	faults []injected
@@ -77,7 +77,7 @@ type Cloud struct {
 	told   told // by Open-Meteo
 }
 
-// New returns a cloud whose house has just begun to exist.
+// New returns a cloud with a new house.
 func New(o Options) *Cloud {
 	if o.Location == nil {
 		o.Location = losAngeles()
@@ -99,7 +99,7 @@ func New(o Options) *Cloud {
 // Handler serves all vendors; their paths do not collide.
 func (c *Cloud) Handler() http.Handler { return c.mux }
 
-// Truth is the house as it is now.
+// Truth returns the true state of the house now.
 func (c *Cloud) Truth() Truth {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,8 +107,8 @@ func (c *Cloud) Truth() Truth {
 	return c.house.Truth()
 }
 
-// Refreshes reports whether vendor, tesla or resideo, still gives new tokens
-// for a refresh token.
+// Refreshes reports whether vendor, tesla or resideo, still issues new tokens for a
+// refresh token.
 func (c *Cloud) Refreshes(vendor, token string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,9 +116,9 @@ func (c *Cloud) Refreshes(vendor, token string) bool {
 	return t != nil && good(t.refresh, token, c.options.Now())
 }
 
-// Look shows the house as it was at the last full minute, or at the last request
-// since. The house lives minute by minute anyway, so that its day is the same
-// whether somebody looks or not.
+// Look calls see with the house as it was at the last full minute, or at the last
+// request since. The house advances minute by minute anyway, so its day is the same
+// whether or not anybody looks.
 func (c *Cloud) Look(see func(h *House)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,8 +126,7 @@ func (c *Cloud) Look(see func(h *House)) {
 	see(c.house)
 }
 
-// Person lets somebody in the house, or in a vendor's app, change something
-// now.
+// Person lets somebody in the house, or in a vendor's app, change something now.
 func (c *Cloud) Person(change func(h *House)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,14 +134,14 @@ func (c *Cloud) Person(change func(h *House)) {
 	change(c.house)
 }
 
-// An answerer answers one request; it runs under the cloud's lock, with the
-// house lived up to now.
+// An answerer answers one request; it runs under the cloud's lock, after the house has
+// been advanced to the present.
 type answerer func(w http.ResponseWriter, r *http.Request, h *House)
 
 // longestBody is the longest request body that is read.
 const longestBody = 1 << 20
 
-// handle serves pattern under the endpoint name that faults go by.
+// handle serves pattern. endpoint is the name by which faults select it.
 func (c *Cloud) handle(mux *http.ServeMux, pattern, endpoint string, f answerer) {
 	c.endpoints = append(c.endpoints, endpoint)
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -156,7 +155,7 @@ func (c *Cloud) handle(mux *http.ServeMux, pattern, endpoint string, f answerer)
 	})
 }
 
-// serve answers one request, faults first.
+// serve applies faults to one request, and then answers it.
 func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, endpoint string, f answerer) {
 	vendor, _, _ := strings.Cut(endpoint, ".")
 	answer := &recorder{header: http.Header{}, status: http.StatusOK}
@@ -193,7 +192,7 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, endpoint string, f
 	answer.send(w)
 }
 
-// recorder holds an answer back until the lock is free.
+// recorder holds back an answer until the lock is free.
 type recorder struct {
 	header http.Header
 	status int
@@ -207,7 +206,7 @@ func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 func (r *recorder) send(w http.ResponseWriter) {
 	maps.Copy(w.Header(), r.header)
 	w.WriteHeader(r.status)
-	_, _ = w.Write(r.body.Bytes()) // a caller that has gone is its own business
+	_, _ = w.Write(r.body.Bytes()) // it does not matter if the caller has gone
 }
 
 // reply answers with JSON.
@@ -227,7 +226,7 @@ func answer(w http.ResponseWriter, status int, b []byte, err error) {
 	_, _ = w.Write(b)
 }
 
-// controls serves what only an emulator has.
+// controls serves the endpoints that only an emulator has.
 func (c *Cloud) controls(mux *http.ServeMux) {
 	mux.HandleFunc("GET /emulator/state", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, c.Truth()) })
 	mux.HandleFunc("GET /emulator/faults", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, c.ActiveFaults()) })
@@ -289,7 +288,7 @@ func realSleep(ctx context.Context, d time.Duration) error {
 
 func losAngeles() *time.Location {
 	home, err := time.LoadLocation("America/Los_Angeles")
-	if err != nil { // not with the time zones that are built in
+	if err != nil { // impossible with the built-in time zones
 		return time.UTC
 	}
 	return home

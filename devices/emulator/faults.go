@@ -1,6 +1,6 @@
 package emulator
 
-// What can go wrong at a vendor, on demand: where, what and how often.
+// Faults of a vendor that can be injected: where, which and how often.
 
 import (
 	"bytes"
@@ -23,14 +23,14 @@ const (
 	Latency Class = "latency" // is carried out at once and answered Fault.Seconds later
 	Hang    Class = "hang"    // is not carried out and never answered (504 after an hour)
 	HTML    Class = "html"    // answers 200 with a web page; nothing is carried out
-	Garbage Class = "garbage" // is carried out and answered with half of the body, and noise
+	Garbage Class = "garbage" // is carried out and answered with half of the body, followed by noise
 	Missing Class = "missing" // is carried out; Fault.Fields are left out of the answer, at any depth
-	Replace Class = "replace" // is carried out; Fault.Values stand in the answer in place of what they name, at any depth
+	Replace Class = "replace" // is carried out; Fault.Values replace the fields of these names in the answer, at any depth
 	Ignore  Class = "ignore"  // says yes to a write and does nothing
-	Idle    Class = "idle"    // carries a write out and shows it, and the Powerwall does nothing at all until the next one
+	Idle    Class = "idle"    // carries a write out and shows it, but the Powerwall does nothing at all until the next one
 	Lag     Class = "lag"     // shows the devices as they were Fault.Seconds ago
 	Freeze  Class = "freeze"  // shows the devices as they were when the fault was injected
-	Expire  Class = "expire"  // all access tokens or sessions of the vendor end before the request is looked at
+	Expire  Class = "expire"  // ends all access tokens or sessions of the vendor before the request is processed
 )
 
 func classes() []Class {
@@ -42,12 +42,12 @@ type Kind string
 
 // The kinds.
 const (
-	KindRead  Kind = "read"  // of what there is
+	KindRead  Kind = "read"  // reads something
 	KindWrite Kind = "write" // changes a device
 	KindLogIn Kind = "login" // is about tokens or sessions
 )
 
-// kinds are those of the endpoints; all others are reads.
+// kinds are the kinds of the endpoints; those that are not listed are reads.
 var kinds = map[string]Kind{
 	"tesla.backup": KindWrite, "tesla.operation": KindWrite, "tesla.storm_mode": KindWrite, "tesla.grid_import_export": KindWrite,
 	"tcc.submit": KindWrite, "resideo.write": KindWrite, "resideo.fan_write": KindWrite, "resideo.priority_write": KindWrite, "resideo.schedule_write": KindWrite,
@@ -56,7 +56,7 @@ var kinds = map[string]Kind{
 	"tcc.login": KindLogIn, "tcc.home": KindLogIn, "tcc.logoff": KindLogIn, "tcc.page": KindLogIn,
 }
 
-// KindOf is what a request to an endpoint is about.
+// KindOf returns the kind of the requests to an endpoint.
 func KindOf(endpoint string) Kind {
 	if k, ok := kinds[endpoint]; ok {
 		return k
@@ -64,14 +64,14 @@ func KindOf(endpoint string) Kind {
 	return KindRead
 }
 
-// A Fault is what goes wrong, where and how often. Its JSON is the body of
+// A Fault says what goes wrong, where and how often. Its JSON is the body of
 // POST /emulator/faults, alone or in a list.
 type Fault struct {
 	Endpoint   string         `json:"endpoint"`       // "tesla.backup", "tesla.*", "*"
-	Only       Kind           `json:"only,omitempty"` // hits no other kind of request; empty: all
+	Only       Kind           `json:"only,omitempty"` // the only kind of request that it hits; empty: all
 	Class      Class          `json:"class"`
-	Count      int            `json:"count"`                 // of requests; 0: one; -1: until it is cleared, or over
-	Lasts      float64        `json:"lasts,omitempty"`       // seconds after which it is over; 0: it is not over by itself
+	Count      int            `json:"count"`                 // of requests; 0: one; -1: until it is cleared, or expires
+	Lasts      float64        `json:"lasts,omitempty"`       // seconds after which it expires; 0: never
 	Status     int            `json:"status,omitempty"`      // of Status: 200–599
 	Body       string         `json:"body,omitempty"`        // of Status
 	RetryAfter int            `json:"retry_after,omitempty"` // of Status: seconds; 0: no such header
@@ -95,7 +95,7 @@ func (f injected) over(now time.Time) bool {
 	return f.Lasts > 0 && now.Sub(f.at).Seconds() >= f.Lasts
 }
 
-// ParseFaults reads one fault, or a list of them. The errors say what to send.
+// ParseFaults parses one fault, or a list of them. The errors say what to send.
 func ParseFaults(b []byte) ([]Fault, error) {
 	b = bytes.TrimSpace(b)
 	if len(b) == 0 {
@@ -146,7 +146,7 @@ func (f Fault) check() error {
 	return nil
 }
 
-// decode reads exactly one JSON value with no unknown fields.
+// decode decodes exactly one JSON value without unknown fields.
 func decode(b []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
@@ -159,8 +159,8 @@ func decode(b []byte, v any) error {
 	return nil
 }
 
-// AddFaults injects faults, all or none of them. Of several that fit a request
-// only the first added happens. The error says what to ask for instead.
+// AddFaults injects faults, all or none of them. If several match a request, only the
+// one that was added first happens. The error says what to send instead.
 func (c *Cloud) AddFaults(faults ...Fault) error {
 	for _, f := range faults {
 		if err := f.check(); err != nil {
@@ -192,7 +192,7 @@ func (c *Cloud) ClearFaults() {
 	c.faults = nil
 }
 
-// ActiveFaults are the faults that have not run out.
+// ActiveFaults returns the faults that have not expired.
 func (c *Cloud) ActiveFaults() []Fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -204,7 +204,7 @@ func (c *Cloud) ActiveFaults() []Fault {
 	return all
 }
 
-// end forgets the faults that are over. The lock is held.
+// end removes the faults that have expired. The lock is held.
 func (c *Cloud) end() {
 	now := c.options.Now()
 	c.faults = slices.DeleteFunc(c.faults, func(f injected) bool { return f.over(now) })
@@ -215,8 +215,8 @@ func (f Fault) hits(endpoint string) bool {
 	return (f.Endpoint == endpoint || wild && strings.HasPrefix(endpoint, prefix)) && (f.Only == "" || f.Only == KindOf(endpoint))
 }
 
-// take is the fault that hits a request to endpoint; the zero fault is none.
-// The lock is held.
+// take returns the fault that hits a request to endpoint, and counts it; the zero fault
+// is none. The lock is held.
 func (c *Cloud) take(endpoint string) injected {
 	c.end()
 	i := slices.IndexFunc(c.faults, func(f injected) bool { return f.hits(endpoint) })
@@ -232,7 +232,7 @@ func (c *Cloud) take(endpoint string) injected {
 	return hit
 }
 
-// shows is the house that a request to endpoint is shown.
+// shows returns the house, as of the time that a request to endpoint is shown.
 func (f injected) shows(h *House, endpoint string) *House {
 	switch {
 	case KindOf(endpoint) != KindRead:
@@ -245,7 +245,7 @@ func (f injected) shows(h *House, endpoint string) *House {
 	return h
 }
 
-// wait is how long the answer takes.
+// wait returns how long the answer takes.
 func (f Fault) wait() time.Duration {
 	switch f.Class {
 	case Latency:
@@ -258,7 +258,7 @@ func (f Fault) wait() time.Duration {
 
 const brokenPage = "<!DOCTYPE html>\r\n<html><head><title>Unexpected Error</title></head><body><h1>Unexpected Error</h1><p>Please try again later.</p></body></html>\r\n"
 
-// answer answers in the vendor's place, if that is what the fault is.
+// answer answers in place of the vendor, if the fault requires that.
 func (f Fault) answer(w http.ResponseWriter) bool {
 	switch f.Class {
 	case Status:
@@ -279,7 +279,7 @@ func (f Fault) answer(w http.ResponseWriter) bool {
 	return true
 }
 
-// spoil damages an answer that the vendor gave.
+// spoil damages the vendor's answer.
 func (f Fault) spoil(r *recorder) {
 	switch f.Class {
 	case Garbage:
@@ -299,7 +299,8 @@ func (f Fault) spoil(r *recorder) {
 	}
 }
 
-// changed is v without fields, and with values in place of what they name.
+// changed returns v without the fields named in without, and with the fields named in
+// values replaced.
 func changed(v any, without []string, values map[string]any) any {
 	switch v := v.(type) {
 	case map[string]any:

@@ -8,46 +8,45 @@ import (
 	"powermgr/devices"
 )
 
-// HouseOptions describe the house; each zero field is the default house's.
+// HouseOptions describe the house; zero fields have the values of the default house.
 type HouseOptions struct {
 	CapacityWh    float64  // of the battery, 13,500
-	PowerW        float64  // most it charges or discharges with, 5,000
-	ChargePercent *float64 // at first, 50
-	Reserve       *int     // percent at first, 20
+	PowerW        float64  // the most that it charges or discharges with, 5,000
+	ChargePercent *float64 // at the start, 50
+	Reserve       *int     // percent, at the start, 20
 	SolarPeakW    float64  // of the panels at noon in June, 2,400
-	BaseLoadW     float64  // around which the load without heating and cooling moves, 2,050
-	Leak          float64  // heat through the hull of one zone, W/K, 205
-	Walls         float64  // heat in the walls and floors of one zone, Wh/K, 4,500
-	Windows       float64  // heat through the windows of one zone in full sun, W, 950
-	CoolingW      float64  // heat that the air conditioner of one zone moves, 7,000
-	HeatingW      float64  // and its heat pump, at 8 °C, 7,500
+	BaseLoadW     float64  // the load without heating and cooling varies around it, 2,050
+	Leak          float64  // heat loss through the envelope of one zone, W/K, 205
+	Walls         float64  // heat capacity of the walls and floors of one zone, Wh/K, 4,500
+	Windows       float64  // heat gain through the windows of one zone in full sun, W, 950
+	CoolingW      float64  // heat that the air conditioner of one zone removes, 7,000
+	HeatingW      float64  // heat from the heat pump of one zone at 8 °C, 7,500
 	Thermostats   []*Thermostat
-	// Peak says which hours Books.PeakImport counts, given the local time; nil:
-	// Monday to Friday, 16–19 in May–October, else 6–9 and 17–20.
+	// Peak reports whether Books.PeakImport counts a local time; nil: Monday to Friday,
+	// 16–19 in May–October, otherwise 6–9 and 17–20.
 	Peak  func(local time.Time) bool
 	Hours []Hour // measured hours that replace the load, the sun and the weather; sorted
-	// SettleDelay is how long the Powerwall's settings take to show, and to
-	// hold, after a write.
+	// SettleDelay is how long it takes after a write until the Powerwall's settings show
+	// and have an effect.
 	SettleDelay time.Duration
-	// ReserveCap is what a reserve above it becomes; 0: 100 is possible.
+	// ReserveCap is the highest reserve; a higher one is lowered to it. 0: 100 is possible.
 	ReserveCap int
-	// CapDelay is how long after the write ReserveCap strikes.
+	// CapDelay is how long after the write ReserveCap takes effect.
 	CapDelay time.Duration
-	// ReserveFloor is what a reserve below it becomes; 0: 0 is possible.
+	// ReserveFloor is the lowest reserve; a lower one is raised to it. 0: 0 is possible.
 	ReserveFloor int
 }
 
 // Hour is one measured hour.
 type Hour struct {
 	Start    time.Time
-	LoadWh   float64 // without regard to the thermostats
+	LoadWh   float64 // regardless of what the thermostats do
 	SolarWh  float64
 	OutdoorC float64
 }
 
-// House is the physical house: a battery, panels, two zones with a thermostat
-// each, and the grid. It lives in steps of at most a minute, each of which
-// conserves energy.
+// House is the physical house: a battery, panels, two zones with a thermostat each, and
+// the grid. It advances in steps of at most a minute, each of which conserves energy.
 type House struct {
 	Powerwall
 	Thermostats []*Thermostat
@@ -57,22 +56,22 @@ type House struct {
 
 	options HouseOptions
 	weather Weather
-	suns    map[int64]float64 // of hours, by the Unix time of their end; see sunBefore
+	suns    map[int64]float64 // the sun of hours, by the Unix time of their end; see sunBefore
 	seed    uint64
 	local   *time.Location
 	at      time.Time
 	zones   []zone
 	flows   flows
-	lived   []stretch // of five minutes, the oldest first
+	lived   []stretch // the energies of the past, the oldest first
 	later   []due     // settings on their way
 
 	past []moment
 
-	asked *Write // what the request under way asked for
-	hit   Class  // and the fault that has hit it
+	asked *Write // the command in the current request
+	hit   Class  // the fault that has hit the current request
 }
 
-// Books are the energies since the house began to exist, in Wh.
+// Books are the energies since the house was created, in Wh.
 type Books struct {
 	Solar      float64 `json:"solar_wh"`
 	Home       float64 `json:"home_wh"`
@@ -80,14 +79,14 @@ type Books struct {
 	HVAC       float64 `json:"hvac_wh"` // the other part
 	Import     float64 `json:"import_wh"`
 	PeakImport float64 `json:"peak_import_wh"` // part of Import, see HouseOptions.Peak
-	Unserved   float64 `json:"unserved_wh"`    // what the home wanted and nobody gave, off the grid
+	Unserved   float64 `json:"unserved_wh"`    // demand of the home that was not met, off the grid
 	Export     float64 `json:"export_wh"`
 	BatteryIn  float64 `json:"battery_in_wh"`
 	BatteryOut float64 `json:"battery_out_wh"`
 	Loss       float64 `json:"loss_wh"` // in the battery
 }
 
-// flows are powers at the moment, in W; signs as devices has them.
+// flows are the powers at one moment, in W, with the signs of package devices.
 type flows struct{ solar, home, hvac, battery, grid float64 }
 
 type due struct {
@@ -95,7 +94,7 @@ type due struct {
 	do func()
 }
 
-// Truth is the house as it really is.
+// Truth is the true state of the house.
 type Truth struct {
 	At            time.Time          `json:"at"`
 	ChargePercent float64            `json:"charge_percent"`
@@ -118,7 +117,7 @@ type Truth struct {
 	Books         Books              `json:"books"`
 }
 
-// ThermostatTruth is a thermostat as it really is.
+// ThermostatTruth is the true state of a thermostat.
 type ThermostatTruth struct {
 	ID          string           `json:"id"` // its LCC id
 	TCCID       int              `json:"tcc_id"`
@@ -134,7 +133,7 @@ type ThermostatTruth struct {
 	Pending     bool             `json:"pending"` // a command is on its way
 }
 
-// VendorID is the thermostat's id at Total Connect Comfort.
+// VendorID returns the thermostat's id at Total Connect Comfort.
 func (t ThermostatTruth) VendorID() string { return strconv.Itoa(t.TCCID) }
 
 func newHouse(o Options) *House {
@@ -197,7 +196,7 @@ func newHouse(o Options) *House {
 	return h
 }
 
-// DefaultThermostats are the two of the default house, on schedules.
+// DefaultThermostats returns the two thermostats of the default house, on schedules.
 func DefaultThermostats() []*Thermostat {
 	make := func(lcc string, tcc int, name string, day float64) *Thermostat {
 		return &Thermostat{
@@ -215,10 +214,10 @@ func DefaultThermostats() []*Thermostat {
 	return []*Thermostat{make("LCC-00A01AB10001", 1000001, "Downstairs", 76), make("LCC-00A01AB10002", 1000002, "Upstairs", 77)}
 }
 
-// longestLife is how far the house lives in one go; a longer gap is skipped.
+// longestLife is how far the house advances in one call; a longer gap is skipped.
 const longestLife = 10 * 24 * time.Hour
 
-// Step lets the house live until now. A now in the past changes nothing.
+// Step advances the house to now. It does nothing if now is in the past.
 func (h *House) Step(now time.Time) {
 	if now.Sub(h.at) > longestLife {
 		h.at = now.Add(-longestLife)
@@ -246,7 +245,7 @@ func (h *House) arrive(now time.Time) {
 	}
 }
 
-// live is one step of length hours that ends at now.
+// live advances the house by one step of length hours that ends at now.
 func (h *House) live(now time.Time, hours float64) {
 	h.arrive(now)
 	cond := h.weather(now)
@@ -291,7 +290,7 @@ func (h *House) live(now time.Time, hours float64) {
 	}
 }
 
-// usualPeak is the calendar that a configuration begins with.
+// usualPeak is the default calendar of a configuration.
 func usualPeak(local time.Time) bool {
 	hour := local.Hour()
 	if day := local.Weekday(); day == time.Saturday || day == time.Sunday {
@@ -303,10 +302,11 @@ func usualPeak(local time.Time) bool {
 	return hour >= 6 && hour < 9 || hour >= 17 && hour < 20
 }
 
-// timeBased are the expensive hours of the tariff that Time-Based Control knows.
+// timeBased reports whether local is in an expensive hour of the tariff that Time-Based
+// Control knows.
 func timeBased(local time.Time) bool { return local.Hour() >= 16 && local.Hour() < 21 }
 
-// feel tells the thermostats what they measure.
+// feel updates the thermostats' measurements.
 func (h *House) feel() {
 	for i, t := range h.Thermostats {
 		t.Temperature = devices.Celsius.To(t.Unit, h.zones[i].air)
@@ -314,8 +314,8 @@ func (h *House) feel() {
 	}
 }
 
-// baseLoad is the load without heating and cooling, in W: little at night,
-// more in the morning, most in the evening, and never smooth.
+// baseLoad returns the load without heating and cooling, in W: low at night, higher in
+// the morning, highest in the evening, and never smooth.
 func (h *House) baseLoad(now time.Time) float64 {
 	t := now.In(h.local)
 	hour := float64(t.Hour()) + float64(t.Minute())/60
@@ -328,7 +328,7 @@ func (h *House) baseLoad(now time.Time) float64 {
 	return h.options.BaseLoadW * shape * (0.9 + 0.2*noise(h.seed, quarter))
 }
 
-// noise is a number in [0, 1) that depends on its arguments alone.
+// noise returns a number in [0, 1) that depends only on its arguments.
 func noise(seed, n uint64) float64 {
 	x := seed ^ n*0x9e3779b97f4a7c15
 	x ^= x >> 30
@@ -351,7 +351,7 @@ func (h *House) hour(now time.Time) *Hour {
 	return &h.options.Hours[i]
 }
 
-// Truth is the house as it is after the last step.
+// Truth returns the true state of the house after the last step.
 func (h *House) Truth() Truth {
 	t := Truth{
 		At: h.at, StoredWh: h.Stored, ChargePercent: h.Stored / h.options.CapacityWh * 100, Reserve: h.Reserve, Mode: h.Mode,
@@ -367,8 +367,9 @@ func (h *House) Truth() Truth {
 	return t
 }
 
-// SetReserve sets the reserve as the battery takes it: 81–99 become 80, 100
-// what ReserveCap says, at once or after CapDelay, and no less than ReserveFloor.
+// SetReserve sets the reserve the way the battery does: it raises a value below
+// ReserveFloor to that, turns 81–99 into 80, and lowers the reserve to ReserveCap, at
+// once or after CapDelay.
 func (h *House) SetReserve(percent int) {
 	h.Reserve = max(percent, h.options.ReserveFloor)
 	if percent > 80 && percent < 100 {
@@ -381,8 +382,8 @@ func (h *House) SetReserve(percent int) {
 	h.after(h.options.CapDelay, func() { h.Reserve = min(h.Reserve, limit) })
 }
 
-// command notes what a request asks a device to do, and does it unless a fault
-// has it ignored.
+// command records what a request asks a device to do, and does it unless a fault makes
+// the device ignore it.
 func (h *House) command(device string, values map[string]any, do func()) {
 	h.asked = &Write{Device: device, Values: values, Carried: h.hit != Ignore}
 	if h.hit != Ignore {
@@ -390,7 +391,7 @@ func (h *House) command(device string, values map[string]any, do func()) {
 	}
 }
 
-// after does something later; settings keep their order.
+// after calls do later; settings keep their order.
 func (h *House) after(delay time.Duration, do func()) {
 	if delay <= 0 {
 		do()

@@ -16,8 +16,7 @@ func (c *Cloud) openMeteo(mux *http.ServeMux) {
 	c.handle(mux, "GET /v1/forecast", "openmeteo.forecast", c.forecast)
 }
 
-// forecast answers as Open-Meteo does: parallel arrays of local times and
-// values.
+// forecast answers as Open-Meteo does: with parallel arrays of local times and values.
 func (c *Cloud) forecast(w http.ResponseWriter, r *http.Request, h *House) {
 	q := r.URL.Query()
 	refuse := func(why string) { reply(w, http.StatusBadRequest, map[string]any{"error": true, "reason": why}) }
@@ -94,19 +93,19 @@ func (c *Cloud) forecast(w http.ResponseWriter, r *http.Request, h *House) {
 		body["daily"] = map[string]any{"time": dates, "temperature_2m_max": highs}
 	}
 	b, err := json.Marshal(body)
-	if err == nil && c.options.ForecastSky == 0 { // else the hours that are over are told as they were
+	if err == nil && c.options.ForecastSky == 0 { // otherwise past hours have no error, so the answer changes during the day
 		c.told = told{asked, b}
 	}
 	answer(w, http.StatusOK, b, err)
 }
 
-// told is the last forecast: it stays the same all day.
+// told is the last forecast, which stays the same all day.
 type told struct {
-	asked  string // and on which day; empty: there is none
+	asked  string // the query and the day; empty: there is no forecast
 	answer []byte
 }
 
-// within is a number of a query from least to most; empty is byDefault.
+// within parses a number in a query, from least to most; empty means byDefault.
 func within(text string, byDefault, least, most int) (n int, ok bool) {
 	if text == "" {
 		return byDefault, true
@@ -115,7 +114,7 @@ func within(text string, byDefault, least, most int) (n int, ok bool) {
 	return n, err == nil && n >= least && n <= most
 }
 
-// outdoor is the temperature there will be.
+// outdoor returns the outdoor temperature at a time.
 func (h *House) outdoor(at time.Time) float64 {
 	if m := h.hour(at); m != nil {
 		return m.OutdoorC
@@ -123,11 +122,11 @@ func (h *House) outdoor(at time.Time) float64 {
 	return h.weather(at).OutdoorC
 }
 
-// fullSun is what reaches level ground at noon on a clear day in June, in W/m².
+// fullSun is the radiation on level ground at noon on a clear day in June, in W/m².
 const fullSun = 1000.0
 
-// radiation is the mean of the hour that ends at a time, in W/m². That of a day ahead
-// is off by share, up or down, the same all day.
+// radiation returns the mean of the hour that ends at a time, in W/m². For hours that are
+// still to come it has a relative error of share, up or down, the same all day.
 func (h *House) radiation(end, now time.Time, share float64) float64 {
 	off := 1.0
 	if end.After(now) {
@@ -137,14 +136,14 @@ func (h *House) radiation(end, now time.Time, share float64) float64 {
 	return fullSun * max(0, off) * h.sunBefore(end) / sunParts
 }
 
-// sunParts are the parts of an hour of which its sun is made.
+// sunParts is the number of parts of an hour over which its sun is summed.
 const sunParts = 6
 
-// maxSunHours is how many hours of sun are kept: more than a forecast has.
+// maxSunHours is how many hours of sun are cached: more than a forecast has.
 const maxSunHours = 3000
 
-// sunBefore is the sun of the hour that ends at a time, the sum of its parts. It is
-// worked out once, since each forecast asks for the same hours.
+// sunBefore returns the sun of the hour that ends at a time, as the sum of its parts. It
+// is computed once, since each forecast asks for the same hours.
 func (h *House) sunBefore(end time.Time) (sum float64) {
 	if sum, ok := h.suns[end.Unix()]; ok {
 		return sum

@@ -1,7 +1,7 @@
 package emulator
 
-// What the house was a while ago: vendors' clouds show devices as they were,
-// seconds or hours late.
+// Past states of the house: vendors' clouds show devices as they were seconds or hours
+// ago.
 
 import (
 	"slices"
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// moment is what there is of the house to show at a time.
+// moment is the visible state of the house at one time.
 type moment struct {
 	at          time.Time
 	powerwall   Powerwall
@@ -19,11 +19,11 @@ type moment struct {
 	thermostats []Thermostat
 }
 
-// longestLag is how far back the house is known.
+// longestLag is how far back states of the house are kept.
 const longestLag = 24 * time.Hour
 
-// remember keeps what there is of the house now: once a minute, and whenever a
-// setting has changed.
+// remember stores the current state of the house: once a minute, and whenever a setting
+// has changed.
 func (h *House) remember() {
 	n := len(h.past)
 	if n > 0 && h.at.Sub(h.past[n-1].at) < time.Minute && h.past[n-1].shows(h) {
@@ -36,12 +36,12 @@ func (h *House) remember() {
 		m.thermostats = append(m.thermostats, copied)
 	}
 	h.past = append(h.past, m)
-	if old := h.at.Add(-longestLag); len(h.past)%1024 == 0 { // so rarely, since what is left moves
+	if old := h.at.Add(-longestLag); len(h.past)%1024 == 0 { // only rarely, since the rest has to be moved
 		h.past = slices.Delete(h.past, 0, sort.Search(len(h.past), func(i int) bool { return h.past[i].at.After(old) }))
 	}
 }
 
-// shows reports whether the devices were set to then what they are set to now.
+// shows reports whether the devices had the same settings then as now.
 func (m moment) shows(h *House) bool {
 	p := h.Powerwall
 	p.Stored = m.powerwall.Stored
@@ -56,14 +56,14 @@ func (m moment) shows(h *House) bool {
 	return true
 }
 
-// setLike reports whether two thermostats are set to the same.
+// setLike reports whether two thermostats have the same settings.
 func (t *Thermostat) setLike(o *Thermostat) bool {
 	return t.Mode == o.Mode && t.EmergencyHeat == o.EmergencyHeat && t.Cool == o.Cool && t.Heat == o.Heat && t.Hold == o.Hold && t.HoldUntil.Equal(o.HoldUntil) &&
 		t.Fan == o.Fan && t.Alive == o.Alive && t.Vacation == o.Vacation && t.UtilityEvent == o.UtilityEvent && len(t.queue) == len(o.queue)
 }
 
-// asOf is the house as it was at a time, to be shown and not to be changed. Of
-// one that is further back than anything known the first that is known is shown.
+// asOf returns the house as it was at a time, for showing only: it must not be changed.
+// For a time before the first known state, it returns that state.
 func (h *House) asOf(at time.Time) *House {
 	h.remember()
 	i := max(0, sort.Search(len(h.past), func(i int) bool { return h.past[i].at.After(at) })-1)

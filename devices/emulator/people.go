@@ -1,7 +1,7 @@
 package emulator
 
-// People at the devices, over HTTP: what somebody does on a wall, in a vendor's
-// app, or what the grid does to the house.
+// People's actions, over HTTP: what somebody does at the device on the wall or in a
+// vendor's app, and what the grid does to the house.
 
 import (
 	"errors"
@@ -21,8 +21,8 @@ type act struct {
 	Mode   *string `json:"mode"`
 
 	Reserve      *int                `json:"reserve"`
-	ReserveFloor *int                `json:"reserve_floor"` // the least that it takes from now on
-	ReserveCap   *int                `json:"reserve_cap"`   // the most; 0: 100
+	ReserveFloor *int                `json:"reserve_floor"` // the lowest reserve that it accepts from now on
+	ReserveCap   *int                `json:"reserve_cap"`   // the highest; 0: 100
 	StormWatch   *bool               `json:"storm_watch"`
 	StormActive  *bool               `json:"storm_active"`
 	GridServices *bool               `json:"grid_services_active"`
@@ -41,7 +41,7 @@ type act struct {
 	UtilityEvent  *bool         `json:"utility_event"`
 }
 
-// people does what b says, all of it or nothing. The error says what to send.
+// people carries out the action in b, all of it or nothing. The error says what to send.
 func (c *Cloud) people(b []byte) error {
 	var a act
 	if err := decode(b, &a); err != nil {

@@ -12,33 +12,33 @@ type Powerwall struct {
 	Reserve      int     // percent
 	Mode         devices.Mode
 	StormWatch   bool // the setting
-	StormActive  bool // a storm is being prepared for: Tesla has the battery
+	StormActive  bool // Tesla is preparing for a storm and controls the battery
 	GridServices bool
 	GridCharging bool
 	ExportRule   devices.ExportRule
-	Idle         bool // it does nothing, whatever it is set to; the next command ends that
+	Idle         bool // it does nothing, whatever its settings; the next command ends that
 }
 
 // Efficiency of one way through the battery: about 90 % for both.
 var oneWay = math.Sqrt(0.9)
 
-// Powers of charging from the grid, in W, as users have measured them: the
-// slow one is what a reserve above the charge causes.
+// Powers of charging from the grid, in W, as measured by users: the slow one is used
+// when the reserve is above the charge.
 const (
 	slowCharge   = 1_700
 	backupCharge = 3_300
 )
 
-// situation is what one step of the battery lives in.
+// situation is the input of one step of the battery.
 type situation struct {
 	home, solar     float64 // W
 	offGrid         bool
-	expensive       bool // the hours that Time-Based Control saves the battery for
+	expensive       bool // an hour that Time-Based Control saves the battery for
 	hours           float64
 	capacity, power float64 // Wh, W
 }
 
-// step lets power flow for s.hours and enters it into the books. What flows is
+// step lets power flow for s.hours and adds the energies to the books. Energy is
 // conserved: solar + battery + grid = home.
 func (p *Powerwall) step(s situation, b *Books) flows {
 	f := flows{solar: s.solar, home: s.home}
@@ -63,7 +63,7 @@ func (p *Powerwall) step(s situation, b *Books) flows {
 	net := s.home - s.solar
 	mostOut := p.most(reserve, s)
 	if p.Mode == devices.Autonomous && !s.expensive && !s.offGrid {
-		mostOut = 0 // it keeps what it has for the expensive hours
+		mostOut = 0 // it saves its charge for the expensive hours
 	}
 	mostIn := min(s.power*min(1, (s.capacity-p.Stored)/s.capacity*20+0.02), max(0, (s.capacity-p.Stored)/oneWay/s.hours))
 	switch {
@@ -71,7 +71,7 @@ func (p *Powerwall) step(s situation, b *Books) flows {
 	case p.Stored < reserve && fromGrid > 0:
 		f.battery = -min(mostIn, max(fromGrid, -net))
 		if slow {
-			// Near the reserve it charges no further than to it.
+			// Near the reserve it charges only up to it.
 			f.battery = -min(-f.battery, max((reserve-p.Stored)/oneWay/s.hours, max(0, -net)))
 			f.battery = -min(-f.battery, mostIn)
 		}
@@ -82,8 +82,7 @@ func (p *Powerwall) step(s situation, b *Books) flows {
 	}
 	f.grid = net - f.battery
 	if s.offGrid {
-		// Nobody else is there: what is too much is not made, what is missing
-		// is not used.
+		// There is no grid: surplus is not produced, and what is missing is not used.
 		if f.grid < 0 {
 			f.solar += f.grid
 		} else {
@@ -112,7 +111,7 @@ func (p *Powerwall) step(s situation, b *Books) flows {
 	return f
 }
 
-// most is the most it can discharge with down to reserve, in W.
+// most returns the most that it can discharge with down to reserve, in W.
 func (p *Powerwall) most(reserve float64, s situation) float64 {
 	return min(s.power, max(0, (p.Stored-reserve)*oneWay/s.hours))
 }

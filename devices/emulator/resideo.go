@@ -8,34 +8,34 @@ import (
 	"time"
 )
 
-// ResideoOptions are how the emulated Honeywell Home API behaves; each zero
-// field is the usual way.
+// ResideoOptions say how the emulated Honeywell Home API behaves; zero fields have the
+// usual values.
 type ResideoOptions struct {
 	ClientID     string        // of the app, also its apikey: "emulator-client"
 	ClientSecret string        // "emulator-client-secret"
 	RefreshToken string        // the first one: "emulator-resideo-refresh"
 	LocationID   int64         // 35202000168931, which needs 64 bits
 	TokenLife    time.Duration // that expires_in says: 1799 s
-	DiesAfter    time.Duration // when an issued token really dies: TokenLife
+	DiesAfter    time.Duration // when an issued token really expires: TokenLife
 	Landing      [2]time.Duration
-	// Landing is between how long after its acceptance a command reaches the
-	// device: 2 and 20 s.
+	// Landing is the shortest and the longest time between the acceptance of a command
+	// and its arrival at the device: 2 and 20 s.
 
-	HourlyCalls int // more in an hour are answered 429; 0: never
-	RetryAfter  int // seconds, beside a 429; 0: nothing is said, as by the real one
+	HourlyCalls int // further calls within an hour are answered 429; 0: no limit
+	RetryAfter  int // seconds, in the header of a 429; 0: no header, like the real API
 }
 
 type restState struct {
 	tokens   tokens
-	redirect string                // that the last consent was sent to
+	redirect string                // where the last consent was sent
 	calls    []time.Time           // of the last hour
 	stats    map[string]*restStats // by the thermostats' ids
 }
 
-// restStats is what the API knows of a thermostat that the device does not.
+// restStats is what the API knows about a thermostat and the device does not.
 type restStats struct {
-	mode     string    // that was last asked for, carried out or not; empty: none
-	woken    time.Time // when it was last asked out of Off
+	mode     string    // the last requested mode, carried out or not; empty: none
+	woken    time.Time // when it was last requested to leave Off
 	partner  bool      // the last change came through the API
 	paused   bool      // its schedule
 	priority priority
@@ -99,13 +99,13 @@ func (c *Cloud) resideo(mux *http.ServeMux) {
 	one("PUT /v2/devices/schedule/{id}/status/{to}", "schedule_write", c.restScheduleWrite)
 }
 
-// refuse answers a refusal; its code comes as a text or as a number.
+// refuse answers with a refusal, whose code is a string or a number.
 func refuse(w http.ResponseWriter, status int, code any, message string) {
 	reply(w, status, map[string]any{"code": code, "message": message})
 }
 
-// restAuthorized lets callers in who have the app's key and a living token, as
-// often as the limit allows.
+// restAuthorized passes on requests with the app's key and a valid token, as often as
+// the limit allows.
 func (c *Cloud) restAuthorized(f answerer) answerer {
 	return func(w http.ResponseWriter, r *http.Request, h *House) {
 		o, now := c.options.Resideo, c.options.Now()
@@ -131,23 +131,22 @@ func (c *Cloud) restAuthorized(f answerer) answerer {
 	}
 }
 
-// KillResideoTokens ends every access token early, as an Expire fault does; a
-// refresh gets a new one.
+// KillResideoTokens expires every access token early, as an Expire fault does; a refresh
+// gets a new one.
 func (c *Cloud) KillResideoTokens() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rest.tokens.expire()
 }
 
-// RevokeResideo makes all tokens worthless, as when a person withdraws the
-// consent.
+// RevokeResideo revokes all tokens, as when a person withdraws the consent.
 func (c *Cloud) RevokeResideo() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rest.tokens.revoke()
 }
 
-// restAuthorize is the owner's consent, given at once.
+// restAuthorize grants the owner's consent at once.
 func (c *Cloud) restAuthorize(w http.ResponseWriter, r *http.Request, _ *House) {
 	q := r.URL.Query()
 	to, err := url.Parse(q.Get("redirect_uri"))
@@ -166,7 +165,7 @@ func (c *Cloud) restAuthorize(w http.ResponseWriter, r *http.Request, _ *House) 
 	w.WriteHeader(http.StatusFound)
 }
 
-// restToken gives tokens. Codes and refresh tokens are good for one use.
+// restToken issues tokens. Codes and refresh tokens are valid once.
 func (c *Cloud) restToken(w http.ResponseWriter, r *http.Request, _ *House) {
 	o, now := c.options.Resideo, c.options.Now()
 	if id, secret, ok := r.BasicAuth(); !ok || id != o.ClientID || secret != o.ClientSecret {
@@ -193,6 +192,6 @@ func (c *Cloud) restToken(w http.ResponseWriter, r *http.Request, _ *House) {
 	}
 	reply(w, http.StatusOK, map[string]any{
 		"access_token": access, "refresh_token": refresh,
-		"expires_in": fmt.Sprint(int(o.TokenLife.Seconds())), "token_type": "Bearer", // a text, as the real one writes it
+		"expires_in": fmt.Sprint(int(o.TokenLife.Seconds())), "token_type": "Bearer", // a string, like the real API
 	})
 }

@@ -60,7 +60,7 @@ func (c *Cloud) restThermostats(w http.ResponseWriter, r *http.Request, h *House
 	reply(w, http.StatusOK, c.restAll(h)[1:])
 }
 
-// restAll is devices[]: first something that is no thermostat.
+// restAll returns devices[], which begins with a device that is not a thermostat.
 func (c *Cloud) restAll(h *House) []any {
 	all := []any{map[string]any{
 		"waterPresent": false, "currentSensorReadings": map[string]any{"time": h.at.UTC().Format("2006-01-02T15:04:05"), "temperature": 19.4, "humidity": 48},
@@ -87,11 +87,11 @@ func (c *Cloud) restStats(t *Thermostat) *restStats {
 	return s
 }
 
-// legacy reports whether a thermostat is of the older platform: no holds, and
+// legacy reports whether a thermostat belongs to the older platform: no holds, and
 // automatic changeover by a flag.
 func (t *Thermostat) legacy() bool { return strings.HasPrefix(t.LCCID, "TCC-") || t.Model == "Round" }
 
-// flagged reports whether automatic changeover is a flag and not a mode.
+// flagged reports whether automatic changeover is a flag instead of a mode.
 func (t *Thermostat) flagged() bool {
 	return t.has(devices.HeatCool) && (t.legacy() || t.Model == "D6")
 }
@@ -107,7 +107,7 @@ var restHolds = map[devices.Hold]string{
 
 var restFans = map[devices.Fan]string{devices.FanAuto: "Auto", devices.FanOn: "On", devices.FanCirculate: "Circulate"}
 
-// restAllowed are the modes that can be written, in the API's words.
+// restAllowed returns the modes that can be written, by the API's names.
 func (t *Thermostat) restAllowed() []string {
 	var all []string
 	if t.EmergencyHeat {
@@ -121,7 +121,7 @@ func (t *Thermostat) restAllowed() []string {
 	return all
 }
 
-// heatCoolMode is what the thermostat heats or cools by.
+// heatCoolMode returns the mode by which the thermostat heats or cools.
 func (t *Thermostat) heatCoolMode() string {
 	if t.Mode == devices.Cool || t.Mode == devices.HeatCool && t.Action == devices.ActionCooling || !t.has(devices.Heat) {
 		return "Cool"
@@ -129,7 +129,7 @@ func (t *Thermostat) heatCoolMode() string {
 	return "Heat"
 }
 
-// restView is a thermostat in full.
+// restView returns the full JSON of a thermostat.
 func (c *Cloud) restView(h *House, t *Thermostat) wireThermostat {
 	now, s := h.at, c.restStats(t)
 	v := wireThermostat{
@@ -148,7 +148,7 @@ func (c *Cloud) restView(h *House, t *Thermostat) wireThermostat {
 	if t.Unit == devices.Celsius {
 		v.Units = "Celsius"
 	}
-	if !t.has(devices.Cool) { // as heat-only units show it
+	if !t.has(devices.Cool) { // like real heat-only units
 		v.CoolMin = math.Round(devices.Fahrenheit.To(t.Unit, 0))
 		v.CoolMax = v.CoolMin
 	}
@@ -173,8 +173,8 @@ func (c *Cloud) restView(h *House, t *Thermostat) wireThermostat {
 	return v
 }
 
-// restValues are those that can be written. What a thermostat does not have it
-// does not show.
+// restValues returns the fields that can be written. A thermostat omits those that it
+// does not have.
 func (t *Thermostat) restValues(now time.Time) wireValues {
 	next, coming := t.NextPeriod(now)
 	v := wireValues{
@@ -198,7 +198,7 @@ func (t *Thermostat) restValues(now time.Time) wireValues {
 	return v
 }
 
-// shown is a temperature as the device displays it.
+// shown returns a temperature as the device displays it.
 func (t *Thermostat) shown(degrees float64) float64 {
 	if t.Unit == devices.Celsius {
 		return math.Round(degrees*2) / 2
@@ -216,8 +216,8 @@ func (c *Cloud) restFan(w http.ResponseWriter, _ *http.Request, _ *House, t *The
 	reply(w, http.StatusOK, fanView(t))
 }
 
-// restPriority is about the rooms of a T9; their temperatures are °F always,
-// and deviceId is the MAC.
+// restPriority answers about the rooms of a T9; their temperatures are always in °F, and
+// deviceId is the MAC.
 func (c *Cloud) restPriority(w http.ResponseWriter, _ *http.Request, _ *House, t *Thermostat) {
 	if !t.rooms() {
 		reply(w, http.StatusBadRequest, map[string]string{"code": "GetPriorityFailed"})

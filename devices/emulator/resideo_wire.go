@@ -1,6 +1,6 @@
 package emulator
 
-// What the Honeywell Home API says of a thermostat, as it comes.
+// The JSON in which the Honeywell Home API describes a thermostat.
 
 type wireThermostat struct {
 	DeviceClass     string           `json:"deviceClass"`
@@ -42,8 +42,8 @@ type wireThermostat struct {
 	InBuiltSensor   *wireRoom        `json:"inBuiltSensorState,omitempty"`
 }
 
-// wireValues are those that can be written. A pointer is one that some devices
-// do not have, and then do not show.
+// wireValues are the fields that can be written. A pointer is a field that some devices
+// do not have and then omit.
 type wireValues struct {
 	Mode           string  `json:"mode"`
 	AutoChangeover *bool   `json:"autoChangeoverActive,omitempty"`

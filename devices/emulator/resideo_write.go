@@ -12,8 +12,8 @@ import (
 	"powermgr/devices"
 )
 
-// What the emulated Honeywell Home API takes. A command is accepted at once and
-// reaches the device seconds later.
+// The commands that the emulated Honeywell Home API accepts. A command is accepted at
+// once and reaches the device seconds later.
 
 type restChange struct {
 	Mode                     *string  `json:"mode"`
@@ -48,8 +48,8 @@ func (c *Cloud) restWrite(w http.ResponseWriter, r *http.Request, h *House, t *T
 	w.WriteHeader(http.StatusOK) // and no body
 }
 
-// submit sends a setting to the device, which has it some seconds later; one
-// that is not alive never has it.
+// submit sends a setting to the device, which receives it some seconds later; one that
+// is not alive never does.
 func (c *Cloud) submit(h *House, t *Thermostat, s Setting) {
 	from, to := c.options.Resideo.Landing[0], c.options.Resideo.Landing[1]
 	delay := from + time.Duration(c.rand.Float64()*float64(to-from))
@@ -60,7 +60,7 @@ func (c *Cloud) submit(h *House, t *Thermostat, s Setting) {
 	})
 }
 
-// restValues is a setting for the log of requests, in the words of readings.
+// restValues returns a setting for the log of requests, in the terms of readings.
 func (s Setting) restValues() map[string]any {
 	v := map[string]any{}
 	if s.Mode != nil {
@@ -87,8 +87,8 @@ func (s Setting) restValues() map[string]any {
 	return v
 }
 
-// restSetting checks a change as the API does; problem is its word for what is
-// wrong with it.
+// restSetting checks a change as the API does; problem is the API's message if it is
+// wrong.
 func (t *Thermostat) restSetting(c restChange, now time.Time) (s Setting, problem string) {
 	if t.Model == "Unknown" {
 		return t.restBare(c)
@@ -102,7 +102,7 @@ func (t *Thermostat) restSetting(c restChange, now time.Time) (s Setting, proble
 		allowed := slices.Sorted(slices.Values(t.restAllowed()))
 		mode := *c.Mode
 		if mode == "Auto" {
-			mode = "7" // it speaks of modes by their numbers
+			mode = "7" // the message names modes by their numbers
 		}
 		return s, fmt.Sprintf("Mode %s is not allowed. Allowed modes are %s.", mode, strings.Join(allowed, ", "))
 	case c.HeatSetpoint == nil || c.CoolSetpoint == nil:
@@ -151,7 +151,7 @@ func (t *Thermostat) restHoldOf(c restChange, s *Setting, now time.Time) string 
 		if c.ThermostatSetpointStatus != nil {
 			return "'ThermostatSetpointStatus' is not supported."
 		}
-		// The device itself overrules its schedule until the next period.
+		// The device itself overrides its schedule until the next period.
 		if t.Hold == devices.HoldSchedule && (*s.Cool != t.Cool || *s.Heat != t.Heat) {
 			s.Hold = new(devices.HoldTemporary)
 		}
@@ -169,7 +169,7 @@ func (t *Thermostat) restHoldOf(c restChange, s *Setting, now time.Time) string 
 	case s.Hold == nil:
 		return fmt.Sprintf("ThermostatSetpointStatus %.20q is not allowed.", *c.ThermostatSetpointStatus)
 	case *s.Hold == devices.HoldSchedule:
-		s.Cool, s.Heat = nil, nil // the schedule has its own
+		s.Cool, s.Heat = nil, nil // the schedule has its own set points
 	case *s.Hold == devices.HoldUntil:
 		if c.NextPeriodTime == nil {
 			return "'NextPeriodTime' is required for HoldUntil."
@@ -190,7 +190,7 @@ func (t *Thermostat) restHoldOf(c restChange, s *Setting, now time.Time) string 
 	return ""
 }
 
-// restBare checks a change of a thermostat that takes one set point.
+// restBare checks a change to a thermostat that accepts only one set point.
 func (t *Thermostat) restBare(c restChange) (s Setting, problem string) {
 	unit := map[devices.Unit]string{devices.Fahrenheit: "Fahrenheit", devices.Celsius: "Celsius"}[t.Unit]
 	if c.ThermostatSetpoint == nil || c.Unit == nil || *c.Unit != unit || c.Mode != nil || c.ThermostatSetpointStatus != nil {
@@ -212,8 +212,8 @@ func (t *Thermostat) restBare(c restChange) (s Setting, problem string) {
 // change over by a flag.
 const restWake = 3 * time.Second
 
-// changeover works out what a mode and the flag come to together, by what was
-// last asked for: commands are still on their way.
+// changeover determines the mode from the requested mode and the flag together. It
+// starts from what was last requested, since commands are still on their way.
 func (s *restStats) changeover(t *Thermostat, c restChange, to *Setting, now time.Time) {
 	last := s.mode
 	if last == "" || !t.Pending() {
@@ -261,8 +261,8 @@ func (c *Cloud) restPriorityWrite(w http.ResponseWriter, r *http.Request, _ *Hou
 	w.WriteHeader(http.StatusOK)
 }
 
-// restScheduleWrite pauses the schedule, which then holds what there is, or
-// resumes it.
+// restScheduleWrite pauses the schedule, which holds the current set points, or resumes
+// it.
 func (c *Cloud) restScheduleWrite(w http.ResponseWriter, r *http.Request, h *House, t *Thermostat) {
 	hold, ok := map[string]devices.Hold{"pause": devices.HoldPermanent, "resume": devices.HoldSchedule}[r.PathValue("to")]
 	if !ok || t.legacy() {

@@ -10,23 +10,23 @@ import (
 	"time"
 )
 
-// TCCOptions are how the emulated Total Connect Comfort portal behaves; each
-// zero field is the usual way.
+// TCCOptions say how the emulated Total Connect Comfort portal behaves; zero fields have
+// the usual values.
 type TCCOptions struct {
 	Username string // "owner@example.com"
 	Password string // "emulator-password"
 
-	// LogIns is what the first log-ins with good credentials come to: LogInGood,
+	// LogIns are the outcomes of the first log-ins with the right credentials: LogInGood,
 	// LogInNull or LogInMishap. Those after them are good.
 	LogIns []string
-	// MostLogIns within LogInWindow are answered; the next one locks the
-	// account for Lock. 5, 10 min and 1 h.
+	// MostLogIns is how many log-ins within LogInWindow are answered; the next one locks
+	// the account for Lock. 5, 10 min and 1 h.
 	MostLogIns  int
 	LogInWindow time.Duration
 	Lock        time.Duration
 
-	SessionLife time.Duration // of a session that is not used: 30 min
-	Gone        int           // what a dead session is answered, 401 or 403; 0: 200 with a web page
+	SessionLife time.Duration // of an unused session: 30 min
+	Gone        int           // the status for an ended session, 401 or 403; 0: 200 with a web page
 	Delay       time.Duration // about how long a write takes to land: 8 s
 	PerPage     int           // thermostats on a page of the list: 10
 
@@ -34,7 +34,7 @@ type TCCOptions struct {
 	OutdoorSensor     bool // OutdoorTemperature is a temperature
 }
 
-// What a log-in with good credentials can come to.
+// Outcomes of a log-in with the right credentials.
 const (
 	LogInGood   = "good"
 	LogInNull   = "null"   // an empty cookie
@@ -69,12 +69,12 @@ func (o TCCOptions) defaults() TCCOptions {
 	return o
 }
 
-// portalState is what the portal remembers.
+// portalState is the state of the portal.
 type portalState struct {
-	sessions map[string]time.Time // and when each was last used
+	sessions map[string]time.Time // when each session was last used
 	tried    []time.Time          // log-ins within the window
-	locked   time.Time            // until then
-	entered  int                  // log-ins with good credentials so far
+	locked   time.Time            // until when the account is locked
+	entered  int                  // log-ins with the right credentials so far
 	writes   uint64
 }
 
@@ -97,15 +97,15 @@ func (c *Cloud) tcc(mux *http.ServeMux) {
 	c.handle(mux, "POST /portal/Device/SubmitControlScreenChanges", "tcc.submit", c.portalSession(c.portalSubmit))
 }
 
-// EndPortalSessions logs everybody off, as the portal does after an update.
+// EndPortalSessions ends all sessions, as the portal does after an update.
 func (c *Cloud) EndPortalSessions() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.portal.sessions)
 }
 
-// portalLogIn takes the form of the log-in page; credentials in the address
-// are not looked at.
+// portalLogIn handles the form of the log-in page; it ignores credentials in the
+// address.
 func (c *Cloud) portalLogIn(w http.ResponseWriter, r *http.Request, h *House) {
 	o, p := c.options.TCC, &c.portal
 	p.tried = slices.DeleteFunc(p.tried, func(at time.Time) bool { return h.at.Sub(at) >= o.LogInWindow })
@@ -156,7 +156,8 @@ func (c *Cloud) portalKnows(r *http.Request) bool {
 	return err == nil && bad == nil && form.Get("UserName") == c.options.TCC.Username && form.Get("Password") == c.options.TCC.Password
 }
 
-// portalHome leads on when somebody is logged in, and else to the form.
+// portalHome redirects to the next page if the caller is logged in, and otherwise shows
+// the form.
 func (c *Cloud) portalHome(w http.ResponseWriter, r *http.Request, h *House) {
 	if c.portalAlive(r, h.at) {
 		redirect(w, fmt.Sprintf("/portal/%d/Zones", portalLocation))
@@ -176,7 +177,7 @@ func (c *Cloud) portalLogOff(w http.ResponseWriter, r *http.Request, _ *House) {
 	redirect(w, "/portal")
 }
 
-// portalAlive reports whether r came inside a living session, which it keeps alive.
+// portalAlive reports whether r belongs to a valid session, and extends that.
 func (c *Cloud) portalAlive(r *http.Request, now time.Time) bool {
 	ck, err := r.Cookie(portalCookie)
 	if err != nil {
@@ -190,8 +191,8 @@ func (c *Cloud) portalAlive(r *http.Request, now time.Time) bool {
 	return true
 }
 
-// portalSession lets only a living session through to f. A dead one is
-// answered as if nothing were wrong, with a web page, unless Gone says how.
+// portalSession passes only requests of a valid session on to f. For an ended one the
+// answer is a web page with a successful status, unless Gone says otherwise.
 func (c *Cloud) portalSession(f answerer) answerer {
 	return func(w http.ResponseWriter, r *http.Request, h *House) {
 		switch {
@@ -210,7 +211,7 @@ func (c *Cloud) portalSession(f answerer) answerer {
 
 const logInForm = `<form action="/portal" method="post"><input name="UserName"><input name="Password" type="password"></form>`
 
-// giveCookie sets the session's cookie with an expiry that is none.
+// giveCookie sets the session's cookie, with an invalid expiry.
 func giveCookie(w http.ResponseWriter, value string) {
 	w.Header().Add("Set-Cookie", portalCookie+"="+value+"; expires=Thu, 01-Jan-0001 00:00:00 GM; path=/; HttpOnly")
 }

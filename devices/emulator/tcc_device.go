@@ -14,14 +14,14 @@ import (
 	"powermgr/devices"
 )
 
-// The portal's pages about thermostats, with its names for everything.
+// The portal's pages about thermostats, with the portal's own names.
 
 const portalLocation = 123456
 
 // The fan modes in the portal's order.
 var portalFans = []devices.Fan{devices.FanAuto, devices.FanOn, devices.FanCirculate, devices.FanSchedule}
 
-// portalPage is the part of the thermostats that the page r asks for shows.
+// portalPage returns the thermostats on the page that r asks for.
 func (c *Cloud) portalPage(r *http.Request, h *House) []*Thermostat {
 	page, err := strconv.Atoi(r.URL.Query().Get("page"))
 	all, per := h.Thermostats, c.options.TCC.PerPage
@@ -61,7 +61,7 @@ func (c *Cloud) portalZones(w http.ResponseWriter, r *http.Request, h *House) {
 	reply(w, http.StatusOK, zones)
 }
 
-// displayed is the temperature as the thermostat's display rounds it.
+// displayed returns the temperature as the thermostat's display rounds it.
 func displayed(t *Thermostat) float64 {
 	if t.Unit == devices.Celsius {
 		return math.Round(t.Temperature*2) / 2
@@ -95,11 +95,11 @@ func (h *House) portalFind(id string) *Thermostat {
 	return nil
 }
 
-// portalPhase is drData.Phase in a utility's event. Which numbers there are is
-// not known, only that −1 is none of them.
+// portalPhase is drData.Phase during a utility's event. The possible numbers are
+// unknown, except that −1 is not one of them.
 const portalPhase = 2
 
-// portalCheck is the control screen of one thermostat.
+// portalCheck answers with the control screen of one thermostat.
 func (c *Cloud) portalCheck(w http.ResponseWriter, r *http.Request, h *House) {
 	t := h.portalFind(r.PathValue("id"))
 	if t == nil {
@@ -151,7 +151,7 @@ func (c *Cloud) portalScreen(t *Thermostat, now time.Time) portalScreen {
 	return s
 }
 
-// quarterOf is the time of day of at, in quarter hours since midnight.
+// quarterOf returns the time of day of at, in quarter hours since midnight.
 func quarterOf(at time.Time, t *Thermostat) int {
 	local := at.In(t.Location)
 	return local.Hour()*4 + local.Minute()/15
@@ -173,7 +173,7 @@ func position(t *Thermostat) int {
 	return 4
 }
 
-// submission is what SubmitControlScreenChanges takes; null stays as it is.
+// submission is the body of SubmitControlScreenChanges; null leaves a field as it is.
 type submission struct {
 	DeviceID                       *int
 	SystemSwitch                   *int
@@ -183,7 +183,7 @@ type submission struct {
 	FanMode                        *int
 }
 
-// portalSubmit queues a change. A refusal says no more than that it is one.
+// portalSubmit queues a change. A refusal gives no reason.
 func (c *Cloud) portalSubmit(w http.ResponseWriter, r *http.Request, h *House) {
 	var s submission
 	body, err := io.ReadAll(r.Body)
@@ -209,7 +209,7 @@ func (c *Cloud) portalSubmit(w http.ResponseWriter, r *http.Request, h *House) {
 	reply(w, http.StatusOK, map[string]any{"success": 1})
 }
 
-// understand turns a submission into a setting, or refuses it.
+// understand converts a submission to a setting, or refuses it.
 func (t *Thermostat) understand(s submission, now time.Time) (Setting, map[string]any, bool) {
 	var out Setting
 	values := map[string]any{}
@@ -254,8 +254,8 @@ func (t *Thermostat) understand(s submission, now time.Time) (Setting, map[strin
 	return out, values, true
 }
 
-// understandHold turns the portal's status, and the quarter hour of the day that a hold
-// ends at, into a hold; until is nil where it names no end.
+// understandHold converts the portal's status, and the quarter hour of the day at which
+// a hold ends, to a hold; until is nil if there is no end.
 func (t *Thermostat) understandHold(status int, quarter *int, now time.Time) (hold devices.Hold, until *time.Time, ok bool) {
 	switch status {
 	case 0:

@@ -1,6 +1,6 @@
 package emulator
 
-// What the portal says of a thermostat, with its names for everything.
+// The JSON in which the portal describes a thermostat, with the portal's own names.
 
 import (
 	"strconv"
@@ -8,14 +8,14 @@ import (
 	"powermgr/devices"
 )
 
-// decimal is a number as the portal's database has it: 75.0000.
+// decimal is a number in the format of the portal's database: 75.0000.
 type decimal float64
 
 func (d decimal) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(d), 'f', 4, 64), nil
 }
 
-// portalAnswer is what CheckDataSession answers.
+// portalAnswer is the answer of CheckDataSession.
 type portalAnswer struct {
 	Success           bool         `json:"success"`
 	DeviceLive        bool         `json:"deviceLive"`
@@ -32,7 +32,7 @@ type portalLatest struct {
 	Fan         portalFan    `json:"fanData"`
 }
 
-// portalEvent is that of a utility; null is what there is not.
+// portalEvent describes a utility's event; null is a missing value.
 type portalEvent struct {
 	CoolSetpLimit, HeatSetpLimit *decimal
 	Phase                        int

@@ -12,19 +12,19 @@ import (
 	"powermgr/devices"
 )
 
-// TeslaOptions are how the emulated Fleet API behaves; each zero field is the
-// usual way.
+// TeslaOptions say how the emulated Fleet API behaves; zero fields have the usual
+// values.
 type TeslaOptions struct {
 	SiteID       int64         // 1234567890123
-	AccessToken  string        // good until tokens are killed: "emulator-access"
+	AccessToken  string        // valid until tokens are killed: "emulator-access"
 	RefreshToken string        // the first one: "emulator-refresh"
 	TokenLife    time.Duration // that expires_in says: 8 h
-	DiesAfter    time.Duration // when an issued token really dies: TokenLife
+	DiesAfter    time.Duration // when an issued token really expires: TokenLife
 	Grace        time.Duration // for how long a rotated refresh token still works: not at all
-	Refresh      time.Duration // of the figures in live_status: 30 s
+	Refresh      time.Duration // how often the figures in live_status are refreshed: 30 s
 	History      HistoryQuirks // of calendar_history
 	NoPowerwall  bool          // the account has none
-	App          *TeslaApp     // nil: any app is taken for one that is registered
+	App          *TeslaApp     // nil: every app counts as registered
 	Tariff       string        // the JSON of tariff_content_v2; empty: none is set in the app
 }
 
@@ -84,7 +84,7 @@ func (c *Cloud) teslaRoutes(mux *http.ServeMux) {
 	}
 }
 
-// envelope is how everything is answered.
+// envelope writes an answer in the envelope that all of them have.
 func envelope(w http.ResponseWriter, status int, response any, problem string) {
 	body := struct {
 		Response    any     `json:"response"`
@@ -131,16 +131,15 @@ func (c *Cloud) teslaSite(f answerer) answerer {
 	}
 }
 
-// KillTeslaTokens ends every access token early, as an Expire fault does; a
-// refresh gets a new one.
+// KillTeslaTokens expires every access token early, as an Expire fault does; a refresh
+// gets a new one.
 func (c *Cloud) KillTeslaTokens() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tesla.tokens.expire()
 }
 
-// RevokeTesla makes all tokens worthless, as when a person withdraws the
-// consent.
+// RevokeTesla revokes all tokens, as when a person withdraws the consent.
 func (c *Cloud) RevokeTesla() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -235,7 +234,7 @@ func (c *Cloud) teslaRegion(w http.ResponseWriter, r *http.Request, _ *House) {
 }
 
 func (c *Cloud) teslaLive(w http.ResponseWriter, _ *http.Request, h *House) {
-	if h != c.house { // of a while ago
+	if h != c.house { // a past state
 		envelope(w, http.StatusOK, h.liveStatus(), "")
 		return
 	}
@@ -253,8 +252,8 @@ func (c *Cloud) teslaInfo(w http.ResponseWriter, _ *http.Request, h *House) {
 	envelope(w, http.StatusOK, info, "")
 }
 
-// teslaWrite answers a write: parse gives the values for the log, what to do,
-// and what is wrong with the request.
+// teslaWrite answers a write: parse returns the values for the log, what to do, and what
+// is wrong with the request.
 func (c *Cloud) teslaWrite(name string, parse func(*House, map[string]json.RawMessage) (map[string]any, func(), string)) answerer {
 	messages := map[string]string{"backup": "Backup reserve updated", "operation": "Operation mode updated", "storm_mode": "Storm mode updated"}
 	return func(w http.ResponseWriter, r *http.Request, h *House) {

@@ -16,25 +16,25 @@ import (
 	"time"
 )
 
-// A TeslaApp is what developer.tesla.com has of an app, and what its owner agrees
-// to. A cloud with one refuses all that Fleet API refuses until the app is
-// registered: wrong credentials, a redirect or a domain that is not the app's, a
-// public key that is not there, a region that was not registered (412) or is not
-// the account's (421), and scopes that were not given (403).
+// A TeslaApp is an app at developer.tesla.com, and what its owner agrees to. A cloud
+// with one refuses everything that Fleet API refuses until the app is registered: wrong
+// credentials, a redirect or a domain that is not the app's, a missing public key, a
+// region that was not registered (412) or is not the account's (421), and scopes that
+// were not granted (403).
 type TeslaApp struct {
 	ClientID     string   // "emulator-app"
 	ClientSecret string   // "emulator-app-secret"
-	Redirect     string   // that is allowed: http://localhost:8585/auth
+	Redirect     string   // the allowed redirect: http://localhost:8585/auth
 	Origin       string   // host of the allowed origin; empty: the host of the emulated cloud
-	Scopes       []string // that the app has; nil: those that powermgr needs
-	Granted      []string // that its owner ticks; nil: all that are asked for
+	Scopes       []string // the app's scopes; nil: those that powermgr needs
+	Granted      []string // the scopes that the owner ticks; nil: all that are requested
 	Region       string   // host of the only address that serves the account; empty: any
 }
 
-// teslaScopes are those that powermgr needs.
+// teslaScopes are the scopes that powermgr needs.
 var teslaScopes = []string{"openid", "offline_access", "energy_device_data", "energy_cmds"}
 
-// orDefaults is the app with what it leaves out; nil stays nil.
+// orDefaults returns the app with its defaults filled in; nil stays nil.
 func (a *TeslaApp) orDefaults() *TeslaApp {
 	if a == nil {
 		return nil
@@ -61,11 +61,11 @@ type appState struct {
 	hosted     []byte          // the PEM file at wellKnown; nil: there is none
 	registered map[string]bool // by the host of the region
 	scopes     []string        // of the last consent
-	partner    int             // partner tokens given
-	partners   []grant         // and those that are good
+	partner    int             // the number of partner tokens issued
+	partners   []grant         // the valid partner tokens
 }
 
-// wellKnown is where an app's domain has its public key.
+// wellKnown is where an app's domain publishes its public key.
 const wellKnown = "/.well-known/appspecific/com.tesla.3p.public-key.pem"
 
 func (c *Cloud) appRoutes(mux *http.ServeMux) {
@@ -90,23 +90,24 @@ func (c *Cloud) appRoutes(mux *http.ServeMux) {
 	})
 }
 
-// HostKey puts a file on the owner's domain, which is the emulated cloud itself,
-// where Tesla looks for the public key. Nil takes it away.
+// HostKey puts a file where Tesla looks for the public key on the owner's domain, which
+// is the emulated cloud itself. Nil removes it.
 func (c *Cloud) HostKey(file []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tesla.app.hosted = file
 }
 
-// UseTeslaApp makes the cloud ask for an app from now on, or, with nil, no more.
-// What was registered stays.
+// UseTeslaApp makes the cloud require an app from now on; nil ends that. Registrations
+// stay.
 func (c *Cloud) UseTeslaApp(app *TeslaApp) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.options.Tesla.App = app.orDefaults()
 }
 
-// appKnows answers a request whose app is not the one that Tesla has.
+// appKnows reports whether Tesla knows the app of a request; if not, it answers the
+// request.
 func (c *Cloud) appKnows(w http.ResponseWriter, id, secret string) bool {
 	a := c.options.Tesla.App
 	if a == nil || id == a.ClientID && secret == a.ClientSecret {
@@ -118,7 +119,7 @@ func (c *Cloud) appKnows(w http.ResponseWriter, id, secret string) bool {
 	return false
 }
 
-// appConsent is the page on which a person agrees; it reports what is wrong with
+// appConsent handles the page on which a person consents; it returns what is wrong with
 // the request, as that page does.
 func (c *Cloud) appConsent(id, redirect, scope string) (problem string) {
 	a := c.options.Tesla.App
@@ -140,14 +141,14 @@ func (c *Cloud) appConsent(id, redirect, scope string) (problem string) {
 	return ""
 }
 
-// scoped is an access token of the app as Tesla makes them: a JWT, whose scp has
-// what was granted.
+// scoped returns an access token of the app in Tesla's format: a JWT whose scp lists the
+// granted scopes.
 func (c *Cloud) scoped(token string, now time.Time) string {
 	if c.options.Tesla.App == nil {
 		return token
 	}
 	claims, err := json.Marshal(map[string]any{"scp": c.tesla.app.scopes, "exp": now.Add(c.options.Tesla.TokenLife).Unix(), "jti": token})
-	if err != nil { // of texts and a number
+	if err != nil { // impossible for strings and a number
 		return token
 	}
 	part := base64.RawURLEncoding.EncodeToString
@@ -156,8 +157,8 @@ func (c *Cloud) scoped(token string, now time.Time) string {
 	return jwt
 }
 
-// granted are the scopes of an access token; ok is false for one that says none,
-// which may do everything.
+// granted returns the scopes of an access token; ok is false for one without any, which
+// may do everything.
 func granted(token string) (scopes []string, ok bool) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -173,7 +174,8 @@ func granted(token string) (scopes []string, ok bool) {
 	return claims.Scopes, true
 }
 
-// appServes lets a data call through that Fleet API would serve.
+// appServes reports whether Fleet API would serve a data call; if not, it answers the
+// call.
 func (c *Cloud) appServes(w http.ResponseWriter, r *http.Request, token string) bool {
 	a := c.options.Tesla.App
 	if a == nil {
@@ -219,14 +221,15 @@ func (c *Cloud) partnerToken(w http.ResponseWriter, audience string) {
 
 const partnerPrefix = "emulator-tesla-partner-"
 
-// ExpirePartnerTokens ends those that were given so far.
+// ExpirePartnerTokens expires the partner tokens issued so far.
 func (c *Cloud) ExpirePartnerTokens() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tesla.app.partners = nil
 }
 
-// partner answers a request that has no good partner token.
+// partner reports whether a request has a valid partner token; if not, it answers the
+// request.
 func (c *Cloud) partner(w http.ResponseWriter, r *http.Request) bool {
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch {
@@ -240,7 +243,7 @@ func (c *Cloud) partner(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// appRegister registers the app in the region that is asked.
+// appRegister registers the app in the region of the request.
 func (c *Cloud) appRegister(w http.ResponseWriter, r *http.Request, _ *House) {
 	var body struct {
 		Domain string `json:"domain"`
@@ -271,7 +274,7 @@ func (c *Cloud) appRegister(w http.ResponseWriter, r *http.Request, _ *House) {
 	}
 }
 
-// appPublicKey says which key is registered in the region that is asked.
+// appPublicKey answers with the key that is registered in the region of the request.
 func (c *Cloud) appPublicKey(w http.ResponseWriter, r *http.Request, _ *House) {
 	if !c.partner(w, r) {
 		return
@@ -285,8 +288,8 @@ func (c *Cloud) appPublicKey(w http.ResponseWriter, r *http.Request, _ *House) {
 	}
 }
 
-// curvePoint is the key of a PEM file as Tesla writes it: an uncompressed point
-// of P-256, in hexadecimal.
+// curvePoint returns the key in a PEM file as Tesla writes it: an uncompressed point of
+// P-256, in hexadecimal.
 func curvePoint(file []byte) (string, error) {
 	if file == nil {
 		return "", errors.New("not found")

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// What the house has lived through, in stretches of five minutes, and how
-// Tesla's calendar_history tells it.
+// The history of the house, in stretches of five minutes, and how Tesla's
+// calendar_history shows it.
 
 // Stretch is how long one entry of the history is.
 const Stretch = 5 * time.Minute
@@ -17,8 +17,7 @@ const Stretch = 5 * time.Minute
 // maxStretches is how far back the history goes: 400 days.
 const maxStretches = 400 * 288
 
-// A stretch is the energies of five minutes, in Wh, by where they came from and
-// where they went.
+// A stretch holds the energies of five minutes, in Wh, by source and destination.
 type stretch struct {
 	start                                    int64 // Unix seconds
 	solarToHome, solarToBattery, solarToGrid float64
@@ -26,35 +25,33 @@ type stretch struct {
 	gridToHome, gridToBattery                float64
 }
 
-// HistoryQuirks are how calendar_history departs from what the house has lived
-// through. Its JSON is the body of POST /emulator/history. The zero value
-// departs in nothing, but that an end at midnight answers zeros, as Tesla's
-// does.
+// HistoryQuirks say how calendar_history differs from the house's real history. Its JSON
+// is the body of POST /emulator/history. With the zero value it does not differ, except
+// that an end at midnight answers zeros, as Tesla's does.
 type HistoryQuirks struct {
-	// Lag is how long an entry takes to appear after its end.
+	// LagSeconds is how long an entry takes to appear after its end.
 	LagSeconds float64 `json:"lag_seconds"`
-	// Revised is for how long an entry is told at three quarters of what it
-	// comes to in the end.
+	// RevisedSeconds is how long an entry shows only three quarters of its final value.
 	RevisedSeconds float64 `json:"revised_seconds"`
-	// Missing is the share of entries that are left out, always the same ones.
+	// Missing is the share of entries that are left out. They are always the same ones.
 	Missing float64 `json:"missing"`
-	// OneOffset gives all entries of a day the offset from UTC that holds at its
-	// midnight, also after the clock has changed.
+	// OneOffset gives all entries of a day the UTC offset of its midnight, even after
+	// the clock has changed.
 	OneOffset bool `json:"one_offset"`
 	// Padded fills the day up to its end with entries of zeros.
 	Padded bool `json:"padded"`
-	// NoTotals leaves the sums out, which are not told to every client.
+	// NoTotals leaves out the totals, which not every client gets.
 	NoTotals bool `json:"no_totals"`
 }
 
-// SetHistory changes how calendar_history is told from now on.
+// SetHistory changes how calendar_history behaves from now on.
 func (c *Cloud) SetHistory(q HistoryQuirks) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.options.Tesla.History = q
 }
 
-// enter books what flowed for so many hours from h.at on.
+// enter adds what flows for hours from h.at on to the history.
 func (h *House) enter(f flows, hours float64) {
 	start := h.at.Unix() - mod(h.at.Unix(), int64(Stretch/time.Second))
 	if n := len(h.lived); n == 0 || h.lived[n-1].start != start {
@@ -109,7 +106,7 @@ func (c *Cloud) teslaHistory(w http.ResponseWriter, r *http.Request, h *House) {
 	}, "")
 }
 
-// telling is how one answer is told.
+// telling holds what one answer of calendar_history depends on.
 type telling struct {
 	HistoryQuirks
 	seed  uint64
@@ -120,7 +117,7 @@ type telling struct {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// tells reports whether the entry that begins at at is in the answer.
+// tells reports whether the answer includes the entry that begins at at.
 func (t telling) tells(at time.Time) bool {
 	if t.LagSeconds > 0 && t.now.Before(at.Add(Stretch+seconds(t.LagSeconds))) {
 		return false
@@ -160,8 +157,8 @@ func (t telling) entry(s stretch) entry {
 	return e
 }
 
-// entry is what the history tells of five minutes, in Wh. There is no generator, and
-// the utility takes nothing.
+// entry is the history's entry for five minutes, in Wh. There is no generator, and the
+// utility takes nothing.
 type entry struct {
 	Battery            float64 `json:"battery_energy_exported"`
 	GeneratorToBattery float64 `json:"battery_energy_imported_from_generator"`

@@ -1,6 +1,6 @@
 package emulator
 
-// What Tesla's API says of a site, as it comes.
+// The JSON in which Tesla's API describes a site.
 
 import (
 	"encoding/json"

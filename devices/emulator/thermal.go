@@ -2,18 +2,18 @@ package emulator
 
 import "powermgr/devices"
 
-// zone is one of the house's two: the air with the furniture in it, and the
-// mass of walls and floors that lags behind. Temperatures are °C.
+// zone is one of the house's two zones: the air with the furniture, and the mass of
+// walls and floors, which lags behind. Temperatures are in °C.
 type zone struct{ air, mass float64 }
 
-// Of one zone.
+// Properties of one zone.
 const (
-	airWhPerK = 700.0  // heat in the air and the furniture
-	coupling  = 620.0  // W/K between the two
-	fanW      = 180.0  // electricity of the fan while either runs
-	inner     = 0.30   // of the base load that ends as heat in one zone
-	auxBelowC = -5.0   // where the heat pump's resistance heater helps
-	auxW      = 4_000. // electricity of that heater
+	airWhPerK = 700.0  // heat capacity of the air and the furniture
+	coupling  = 620.0  // W/K between air and mass
+	fanW      = 180.0  // electric power of the fan during heating or cooling
+	inner     = 0.30   // share of the base load that becomes heat in one zone
+	auxBelowC = -5.0   // below this the heat pump's resistance heater helps
+	auxW      = 4_000. // electric power of that heater
 )
 
 type conditions struct {
@@ -22,12 +22,12 @@ type conditions struct {
 	base  float64 // W
 }
 
-// equipment is what doing action takes and brings, in W: heat is negative when
-// it cools, watts is electricity.
+// equipment returns the heat that an action delivers and the electric power that it
+// takes, in W: heat is negative for cooling.
 func equipment(action devices.Action, c conditions) (heat, watts float64) {
 	switch action {
 	case devices.ActionCooling:
-		// The hotter outside, the more work it is to bring heat there.
+		// The hotter it is outside, the more work it takes to move heat there.
 		cop := min(max(4.6-0.075*(c.OutdoorC-25), 1.8), 5.5)
 		heat, watts = -c.house.CoolingW, c.house.CoolingW/cop+fanW
 	case devices.ActionHeating:
@@ -44,7 +44,7 @@ func equipment(action devices.Action, c conditions) (heat, watts float64) {
 	return heat, watts
 }
 
-// step lives for hours with the equipment bringing heat.
+// step advances the zone by hours, while the equipment delivers heat.
 func (z *zone) step(heat float64, c conditions, hours float64) {
 	toMass := coupling * (z.air - z.mass)
 	gain := c.house.Leak*(c.OutdoorC-z.air) + c.house.Windows*c.Sun + inner*c.base + heat - toMass

@@ -7,9 +7,9 @@ import (
 	"powermgr/devices"
 )
 
-// Thermostat is one device as both Honeywell clouds show it: its schedule, its
-// holds, the commands on their way to it, and what it asks of the equipment.
-// Temperatures are in Unit. It lives under the cloud's lock.
+// Thermostat is one device as both Honeywell clouds show it: its schedule, its holds,
+// the commands on their way to it, and its demand on the equipment. Temperatures are in
+// Unit. The cloud's lock guards it.
 type Thermostat struct {
 	LCCID string // "LCC-00A01AB10001": the id at Honeywell Home
 	TCCID int    // the id at Total Connect Comfort
@@ -22,7 +22,7 @@ type Thermostat struct {
 	EmergencyHeat bool
 	Cool, Heat    float64 // set points in force
 	Hold          devices.Hold
-	HoldUntil     time.Time // of HoldUntil, and of HoldTemporary
+	HoldUntil     time.Time // the end of HoldUntil and HoldTemporary
 	Fan           devices.Fan
 	Alive         bool
 	Vacation      bool
@@ -36,7 +36,7 @@ type Thermostat struct {
 	HoldStep         int      // minutes
 	Schedule         []Period // sorted by From, the same every day; never empty
 
-	Temperature float64 // indoors; fed by the house
+	Temperature float64 // indoors; set by the house
 	Humidity    float64
 	Outdoor     float64
 	Action      devices.Action
@@ -46,19 +46,19 @@ type Thermostat struct {
 	stopped  time.Time // when the compressor last stopped
 }
 
-// Period is a part of the schedule, until the next one begins.
+// Period is a part of the schedule, which lasts until the next one begins.
 type Period struct {
 	Name       string // "P1"
 	From       time.Duration
 	Cool, Heat float64
 }
 
-// Setting is what a command changes; nil stays as it is.
+// Setting is what a command changes; nil leaves a value as it is.
 type Setting struct {
 	Mode          *devices.HVACMode
 	EmergencyHeat *bool
 	Cool, Heat    *float64
-	Hold          *devices.Hold // HoldSchedule puts the schedule's set points back
+	Hold          *devices.Hold // HoldSchedule restores the schedule's set points
 	HoldUntil     *time.Time
 	Fan           *devices.Fan
 }
@@ -68,11 +68,11 @@ type queued struct {
 	Setting
 }
 
-// maxQueued bounds the commands on their way; the oldest is forgotten first.
+// maxQueued limits the commands on their way; the oldest is dropped first.
 const maxQueued = 64
 
-// Submit takes a command that the device carries out delay after now. A later
-// command never overtakes an earlier one.
+// Submit queues a command that the device carries out delay after now. A later command
+// never overtakes an earlier one.
 func (t *Thermostat) Submit(now time.Time, s Setting, delay time.Duration) {
 	at := now.Add(delay)
 	if n := len(t.queue); n > 0 && at.Before(t.queue[n-1].at) {
@@ -87,8 +87,8 @@ func (t *Thermostat) Submit(now time.Time, s Setting, delay time.Duration) {
 	}
 }
 
-// Touch does at once what somebody at the wall asks for; commands from the
-// cloud that are on their way still land after it.
+// Touch changes a setting at once, as somebody at the wall does; commands from the cloud
+// that are on their way still land after it.
 func (t *Thermostat) Touch(now time.Time, s Setting) {
 	t.Live(now)
 	t.land(now, s)
@@ -97,8 +97,8 @@ func (t *Thermostat) Touch(now time.Time, s Setting) {
 // Pending reports whether a command is on its way.
 func (t *Thermostat) Pending() bool { return len(t.queue) > 0 }
 
-// Live lets everything happen that is due at now: commands land, holds lapse,
-// the schedule moves the set points.
+// Live carries out everything that is due at now: commands land, holds end, the schedule
+// changes the set points.
 func (t *Thermostat) Live(now time.Time) {
 	for len(t.queue) > 0 && !t.queue[0].at.After(now) {
 		q := t.queue[0]
@@ -109,7 +109,7 @@ func (t *Thermostat) Live(now time.Time) {
 	t.settle(now)
 }
 
-// settle lets holds lapse and the schedule rule, as of now.
+// settle ends holds and applies the schedule, as of now.
 func (t *Thermostat) settle(now time.Time) {
 	if (t.Hold == devices.HoldUntil || t.Hold == devices.HoldTemporary) && !now.Before(t.HoldUntil) {
 		t.Hold, t.HoldUntil = devices.HoldSchedule, time.Time{}
@@ -146,13 +146,13 @@ func (t *Thermostat) land(now time.Time, s Setting) {
 	case s.HoldUntil != nil:
 		t.HoldUntil = *s.HoldUntil
 		if !t.HoldUntil.After(now) {
-			t.HoldUntil = t.HoldUntil.AddDate(0, 0, 1) // the device knows a time of day only
+			t.HoldUntil = t.HoldUntil.AddDate(0, 0, 1) // the device stores only a time of day
 		}
 	}
 	t.settle(now)
 }
 
-// Period is the one that the schedule is in at now.
+// Period returns the period of the schedule at now.
 func (t *Thermostat) Period(now time.Time) Period {
 	local := now.In(t.Location)
 	since := time.Duration(local.Hour())*time.Hour + time.Duration(local.Minute())*time.Minute + time.Duration(local.Second())*time.Second
@@ -166,7 +166,7 @@ func (t *Thermostat) Period(now time.Time) Period {
 	return p
 }
 
-// NextPeriod is when the schedule's next period begins, and which it is.
+// NextPeriod returns when the schedule's next period begins, and that period.
 func (t *Thermostat) NextPeriod(now time.Time) (time.Time, Period) {
 	y, m, d := now.In(t.Location).Date()
 	for day := range 2 {
@@ -179,11 +179,11 @@ func (t *Thermostat) NextPeriod(now time.Time) (time.Time, Period) {
 	return time.Time{}, t.Schedule[0]
 }
 
-// resting is how long a compressor stands still after it stopped: thermostats
-// protect it so.
+// resting is how long a compressor rests after it has stopped: thermostats protect it
+// that way.
 const resting = 5 * time.Minute
 
-// demand is what the equipment is to do, with half a degree of hysteresis.
+// demand returns what the equipment should do, with half a degree of hysteresis.
 func (t *Thermostat) demand(now time.Time) devices.Action {
 	was := t.Action
 	next := devices.ActionIdle

@@ -1,8 +1,7 @@
 package emulator
 
-// The OAuth server behind Tesla and Resideo: access tokens with a life, refresh
-// tokens that rotate, codes for the first authorization. It lives under the
-// cloud's lock.
+// The OAuth server behind Tesla and Resideo: access tokens that expire, refresh tokens
+// that rotate, and codes for the first authorization. The cloud's lock guards it.
 
 import (
 	"fmt"
@@ -10,12 +9,12 @@ import (
 	"time"
 )
 
-// tokens issues and judges the tokens of one vendor. Several clients can be
-// authorized at once; each has its own chain of refresh tokens.
+// tokens issues and checks the tokens of one vendor. Several clients can be authorized
+// at once; each has its own chain of refresh tokens.
 type tokens struct {
 	vendor string
 	life   time.Duration // what expires_in says
-	dies   time.Duration // how long an access token really lives; 0: life
+	dies   time.Duration // when an access token really expires; 0: life
 	grace  time.Duration // for how long a rotated refresh token still works; 0: not at all
 	keeps  bool          // a refresh does not rotate the refresh token
 
@@ -25,13 +24,13 @@ type tokens struct {
 	codes   []grant
 }
 
-// grant is a token and until when it is good; the zero time is for ever.
+// grant is a token, and until when it is valid; the zero time means forever.
 type grant struct {
 	token string
 	until time.Time
 }
 
-// maxGrants bounds each kind of token; the oldest goes first.
+// maxGrants limits each kind of token; the oldest is dropped first.
 const maxGrants = 64
 
 func add(grants []grant, g grant) []grant {
@@ -47,27 +46,27 @@ func good(grants []grant, token string, now time.Time) bool {
 	})
 }
 
-// second ends the tokens of a home's second node, which has authorizations of
-// its own.
+// second is the suffix of the tokens of a home's second node, which has its own
+// authorizations.
 const second = "-2"
 
-// seed makes a token pair good that a configuration has. The access
-// token lives until it is expired by a fault.
+// seed makes the token pair of a configuration valid. The access token does not expire
+// until a fault ends it.
 func (t *tokens) seed(access, refresh string) {
 	t.access = add(t.access, grant{token: access})
 	t.refresh = add(t.refresh, grant{token: refresh})
 }
 
-// valid reports whether an access token is good.
+// valid reports whether an access token is valid.
 func (t *tokens) valid(access string, now time.Time) bool { return good(t.access, access, now) }
 
-// expire ends all access tokens at once, as vendors do early.
+// expire ends all access tokens at once, as vendors sometimes do early.
 func (t *tokens) expire() { t.access = nil }
 
 // revoke ends all refresh tokens as well: a person must authorize again.
 func (t *tokens) revoke() { t.access, t.refresh = nil, nil }
 
-// code is a code for one authorization, good for ten minutes.
+// code returns a code for one authorization, valid for ten minutes.
 func (t *tokens) code(now time.Time) string {
 	t.issued++
 	code := fmt.Sprintf("emulator-%s-code-%d", t.vendor, t.issued)
@@ -75,7 +74,7 @@ func (t *tokens) code(now time.Time) string {
 	return code
 }
 
-// exchange turns a code into a first pair of tokens.
+// exchange exchanges a code for a first pair of tokens.
 func (t *tokens) exchange(code string, now time.Time) (access, refresh string, ok bool) {
 	if !good(t.codes, code, now) {
 		return "", "", false
@@ -86,8 +85,8 @@ func (t *tokens) exchange(code string, now time.Time) (access, refresh string, o
 	return access, refresh, true
 }
 
-// rotate turns a refresh token into the next pair; the old one is rejected from
-// then on, or after the grace.
+// rotate exchanges a refresh token for the next pair; the old one is rejected from then
+// on, or after the grace period.
 func (t *tokens) rotate(old string, now time.Time) (access, refresh string, ok bool) {
 	if !good(t.refresh, old, now) {
 		return "", "", false

@@ -20,23 +20,23 @@ const vendor = "open-meteo"
 // DefaultBaseURL is the free service.
 const DefaultBaseURL = "https://api.open-meteo.com"
 
-// Options are what a Client is made of.
+// Options configure a Client.
 type Options struct {
 	BaseURL   string           // empty: DefaultBaseURL. Without TLS only on loopback
 	Latitude  float64          // degrees north
 	Longitude float64          // degrees east
-	Location  *time.Location   // of the home, whose day is meant; nil: UTC
-	HTTP      *http.Client     // nil: one of its own
+	Location  *time.Location   // of the home, for its local day; nil: UTC
+	HTTP      *http.Client     // nil: the client makes its own
 	Now       func() time.Time // nil: time.Now
 }
 
-// Client is the forecast of one place.
+// Client reads the forecast for one place.
 type Client struct {
 	o    Options
 	base *url.URL
 }
 
-// New checks o. It makes no request.
+// New returns a client for o, which it checks. It makes no request.
 func New(o Options) (*Client, error) {
 	if o.BaseURL == "" {
 		o.BaseURL = DefaultBaseURL
@@ -60,11 +60,11 @@ func New(o Options) (*Client, error) {
 	return &Client{o: o, base: base}, nil
 }
 
-// pastDays is for how many days before today the sun is read: what it was then, beside
-// what the roof gave, says what the roof makes of it.
+// pastDays is for how many days before today the sun is read: compared with what the
+// panels produced on these days, it shows how much they produce from a given sun.
 const pastDays = 10
 
-// hourForm is how Open-Meteo writes a local time.
+// hourForm is Open-Meteo's format of a local time.
 const hourForm = "2006-01-02T15:04"
 
 // Read reads the home's local day and the next two, and the sun of the days before.
@@ -103,7 +103,7 @@ func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 	case reply.Status != http.StatusOK:
 		e := cloud.StatusError(vendor, op, reply, false, body.Reason)
 		if e.Kind == devices.Unauthorized {
-			e.Kind = devices.Unreachable // there is nothing that a person could authorize
+			e.Kind = devices.Unreachable // there is nothing for a person to authorize
 		}
 		return devices.Forecast{}, e
 	case bad:
@@ -123,7 +123,7 @@ func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 	}
 	for i, text := range body.Hourly.Time {
 		temp := body.Hourly.Temp[i]
-		if text < f.Day || temp == nil || !devices.Fahrenheit.Possible(*temp) || len(f.Hourly) >= 72 { // most hours are of days before
+		if text < f.Day || temp == nil || !devices.Fahrenheit.Possible(*temp) || len(f.Hourly) >= 72 { // most hours belong to past days
 			continue
 		}
 		at, err := time.ParseInLocation(hourForm, text, c.o.Location)
@@ -139,11 +139,11 @@ func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 	return f, nil
 }
 
-// maxRadiation is more than ever reaches the ground, in W/m².
+// maxRadiation is more radiation than ever reaches the ground, in W/m².
 const maxRadiation = 1600
 
-// radiation is what the sun brings from hour to hour; nil: nothing is said of it.
-// Open-Meteo gives the mean of the hour before each time.
+// radiation returns the radiation of each hour; nil: the answer has none. Open-Meteo
+// gives the mean of the hour before each time.
 func (c *Client) radiation(times []string, sun []*float64) *devices.Radiation {
 	var r devices.Radiation
 	for i := range min(len(times), len(sun), 24*(pastDays+4)) {
@@ -151,7 +151,7 @@ func (c *Client) radiation(times []string, sun []*float64) *devices.Radiation {
 		if err != nil || sun[i] == nil || !(*sun[i] > -maxRadiation && *sun[i] < maxRadiation) {
 			continue
 		}
-		at, wm2 := end.Add(-time.Hour), max(0, *sun[i]) // a little below zero comes of its models
+		at, wm2 := end.Add(-time.Hour), max(0, *sun[i]) // Open-Meteo's models give values slightly below zero
 		if r.WM2 == nil {
 			r.Start = at
 		}
