@@ -9,8 +9,8 @@ import (
 
 // The bridge reads before it sends, and gave way to a reserve that a person had set in
 // the app a moment before. The rules had seen that reading first: they took the person's
-// reserve for a limit of the device, which nobody had asked for anything, and went over
-// it with the next change, or never asked for a full battery again.
+// reserve for a limit of the device, although nothing had been asked of the device, and
+// overwrote it with the next change, or never asked for a full battery again.
 func TestWhatAPersonSetJustBeforeAWriteLeftIsNoLimitOfTheDevice(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -81,8 +81,9 @@ func TestAWriteThatNeverLeftHidesNoLaterChoice(t *testing.T) {
 	}
 }
 
-// What an earlier write asked for showed just as the next one was to be sent: no person
-// has chosen it, and it still explains the readings until the next one has landed.
+// What an earlier write asked for was shown just when the next one was about to be sent:
+// no person has chosen it, and it still explains the readings until the next one has
+// landed.
 func TestAnEarlierWriteThatShowsAsTheNextOneIsSentIsNoChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:20")
 	w.s.Settings.Thermostats = nil

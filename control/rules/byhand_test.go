@@ -19,8 +19,7 @@ func (w *world) byHand(a Adjustable, value float64) {
 	w.step(asked)
 }
 
-// A value by hand is at once what the rules go by, survives a restart, and is given
-// back.
+// A value set by hand takes effect at once, survives a restart, and can be undone.
 func TestByHandHoldsUntilItIsGivenBack(t *testing.T) {
 	w := newWorld(t, "2026-07-15 17:00").start()
 	if w.reserve != 0 {
@@ -51,8 +50,8 @@ func TestByHandHoldsUntilItIsGivenBack(t *testing.T) {
 	}
 }
 
-// A value that is the configured one is no change, and the same one again is none
-// either: the journal is not written for it.
+// Setting the configured value is not a change, and neither is setting the same value
+// again: the journal is not written.
 func TestByHandSaysNothingTwice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 12:00").start()
 	before := w.noted(NoteEnabled)
@@ -94,14 +93,14 @@ func TestByHandIsRefused(t *testing.T) {
 	if err := w.s.Check(ByHandAsked{AdjustOffPeakReserve, new(20.0)}); err == nil || !strings.Contains(err.Error(), "below the reserve in a peak, which is 30 %") {
 		t.Error(err)
 	}
-	// The configuration may change under it.
+	// The configuration may change in the meantime.
 	w.s.Settings.OffPeakReserve = 20
 	if got := w.s.InForce().PeakReserve; got != 20 {
 		t.Errorf("the reserve in a peak is %d %%, above the one otherwise", got)
 	}
 }
 
-// A plan goes by what was changed by hand as by what is configured.
+// A plan respects values changed by hand just like configured ones.
 func TestAPlanKeepsToWhatWasChangedByHand(t *testing.T) {
 	w := plans(t, "2026-07-15 12:00")
 	w.byHand(AdjustPeakReserve, 25)
@@ -118,7 +117,7 @@ func TestAPlanKeepsToWhatWasChangedByHand(t *testing.T) {
 	}
 }
 
-// What a person said last holds when two nodes' journals come together.
+// A person's latest change holds when two nodes' journals are merged.
 func TestByHandIsMergedWithAPersonsLastWord(t *testing.T) {
 	older := HomeRecord{ByHand: map[Adjustable]float64{AdjustPrecool: 1}, LastUserInput: at("2026-07-15 11:00")}
 	newer := HomeRecord{LastUserInput: at("2026-07-15 10:00")}

@@ -68,7 +68,7 @@ func TestDaylightSavingTime(t *testing.T) {
 			if got := peaks[0].End.Sub(peaks[0].Start); got != row.want {
 				t.Errorf("it lasts %v, want %v", got, row.want)
 			}
-			// Minute by minute it is entered once and left once.
+			// Minute by minute, the peak is entered once and left once.
 			changes, last := 0, OffPeak
 			for m := at(row.day + " 00:00"); m.Before(at(row.day + " 23:59")); m = m.Add(time.Minute) {
 				p, _ := c.At(m)
@@ -172,7 +172,7 @@ func TestWindowsThatTouchAreOne(t *testing.T) {
 	}
 }
 
-// A peak over midnight was two, each with its own announcement and thresholds.
+// A peak across midnight was treated as two, each with a separate lead and thresholds.
 func TestPeaksGoOverMidnight(t *testing.T) {
 	workdays := func(spans ...Span) Calendar {
 		c := daily(pacific, spans...)
@@ -226,7 +226,7 @@ func TestPeaksGoOverMidnight(t *testing.T) {
 	}
 }
 
-// The thresholds and holds of a peak over midnight are those of one peak.
+// The thresholds and holds of a peak across midnight are those of one peak.
 func TestSetbackInAPeakOverMidnight(t *testing.T) {
 	for name, spans := range map[string][]Span{"one window": {{1320, 1560}}, "two windows": {{1320, 1440}, {0, 120}}} {
 		t.Run(name, func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestSetbackInAPeakOverMidnight(t *testing.T) {
 	}
 }
 
-// Week-ends of the same months have hours of their own.
+// Weekends in the same months have different hours.
 func TestTwoSeasonsShareTheirMonths(t *testing.T) {
 	c := daily(pacific)
 	summer := []time.Month{6, 7, 8}
@@ -272,7 +272,7 @@ func TestTwoSeasonsShareTheirMonths(t *testing.T) {
 	}
 }
 
-// A list of holidays that has run out is said to.
+// A list of holidays that has run out is reported.
 func TestHolidaysOver(t *testing.T) {
 	for _, row := range []struct {
 		holidays []string
@@ -308,8 +308,8 @@ func (s counted) Windows(Date) []Window {
 	return []Window{{Span: Span{Start: 960, End: 1140}}}
 }
 
-// A phase is asked for several times a minute: only the days that matter are
-// looked at, and whether their windows end late.
+// The phase is needed several times a minute: only the relevant days are checked, and
+// whether their windows end late.
 func TestTheNextPeakIsFoundInFewDays(t *testing.T) {
 	for now, most := range map[string]int{"2026-07-15 12:00": 3, "2026-07-15 19:00": 5} {
 		days := 0

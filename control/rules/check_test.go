@@ -10,9 +10,8 @@ import (
 	"powermgr/devices"
 )
 
-// Of all that the fields of a thermostat's record could say together, these are the
-// combinations that there are. Each of them may be a person's as well, until the window
-// ends.
+// These are the only valid combinations of the fields of a thermostat's record. In each
+// of them a person may also have the thermostat until the window ends.
 func TestTheLegalRecordsOfAThermostat(t *testing.T) {
 	legal := []string{
 		"nothing",
@@ -68,7 +67,7 @@ func TestTheLegalRecordsOfAThermostat(t *testing.T) {
 	}
 }
 
-// What was seen of a reserve is of one that was asked for.
+// A record can only have seen a reserve that was asked for.
 func TestTheLegalRecordsOfABattery(t *testing.T) {
 	zero := 0
 	for bits := range 1 << 3 {

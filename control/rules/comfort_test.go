@@ -8,8 +8,8 @@ import (
 	. "powermgr/control/rules"
 )
 
-// comforts is a world at noon of a hot day whose thermostats go by a plan for the peak
-// from 16:00 to 19:00.
+// comforts returns a world at noon of a hot day whose thermostats follow a plan for the
+// peak from 16:00 to 19:00.
 func comforts(t *testing.T, c Comfort) *world {
 	w := plans(t, "2026-07-15 12:00").start()
 	w.comfort(c)
@@ -26,7 +26,7 @@ func (w *world) comfort(c Comfort) {
 	w.step(Planned{Reserve: new(100), Made: w.now, Why: "hold", Comfort: &c})
 }
 
-// replanned lets time pass in which each half hour brings the same plan again.
+// replanned lets time pass while the same plan is made again every half hour.
 func (w *world) replanned(clock string, c Comfort) *world {
 	w.t.Helper()
 	for end := at("2026-07-15 " + clock); w.now.Before(end); {
@@ -36,7 +36,7 @@ func (w *world) replanned(clock string, c Comfort) *world {
 	return w
 }
 
-// thermostats are the writes to them since the last call.
+// thermostats returns the writes to the thermostats since the last call.
 func (w *world) thermostats() string {
 	var lines []string
 	for _, l := range w.take() {
@@ -91,7 +91,7 @@ func TestThermostatsGoByThePlan(t *testing.T) {
 	}
 }
 
-// The last word of the plan counts until its time has come, and none after that.
+// The latest plan counts until its time has come, and later plans do not.
 func TestWhatHasBegunGoesOn(t *testing.T) {
 	deep := Comfort{PrecoolF: 3, Lead: 2 * time.Hour, SetbackF: 4}
 	t.Run("precooling", func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	. "powermgr/control/rules"
 )
 
-// What a calendar said last is what it would say now, however the clock goes.
+// The stored answer of a calendar is what it would say now, whatever the clock does.
 func TestComingIsWhatTheCalendarSays(t *testing.T) {
 	c, r := calendar(), rand.New(rand.NewPCG(1, 1))
 	now, coming := at("2026-07-15 12:00"), Coming{}
@@ -28,7 +28,7 @@ func TestComingIsWhatTheCalendarSays(t *testing.T) {
 	}
 }
 
-// One question to the calendar does for a whole day.
+// The calendar is asked only once a day.
 func TestTheCalendarIsNotAskedAtEachStep(t *testing.T) {
 	days := 0
 	c := Calendar{Location: pacific, Schedule: counted{&days}}

@@ -9,8 +9,8 @@ import (
 	"powermgr/devices"
 )
 
-// crossed is a home where an automatic write is on its way to a battery that shows
-// shown, and where a person has chosen 60 % meanwhile. The choice has been seen.
+// crossed returns a home where an automatic write is on its way to a battery that shows
+// shown, and a person has chosen 60 % in the meantime. The choice has been seen.
 func crossed(t *testing.T, when string, shown float64, write string) *world {
 	t.Helper()
 	w := newWorld(t, when)
@@ -30,7 +30,7 @@ func inPeak(t *testing.T) *world  { return crossed(t, "2026-07-15 16:00", 100, "
 func offPeak(t *testing.T) *world { return crossed(t, "2026-07-15 19:00", 0, "powerwall 100") }
 
 // A person's choice and an automatic write cross on the way. Whichever lands last, the
-// person's reserve is what there is in the end.
+// battery ends up with the person's reserve.
 func TestAReserveThatCrossesAnAutomaticWrite(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -78,8 +78,8 @@ func TestAReserveThatCrossesAnAutomaticWrite(t *testing.T) {
 	})
 }
 
-// Override auto gives the battery back to the rules while a choice and an automatic
-// write cross.
+// Override auto hands the battery back to the rules while a choice and an automatic write
+// cross.
 func TestAutoGivesABatteryBackThatIsContested(t *testing.T) {
 	w := inPeak(t)
 	w.ask("auto").want("powerwall 0") // deaf: it lands later
@@ -95,7 +95,7 @@ func TestAutoGivesABatteryBackThatIsContested(t *testing.T) {
 	}
 }
 
-// A new window begins meanwhile, and wants the same.
+// A new window begins in the meantime, and wants the same.
 func TestANewWindowEndsAContest(t *testing.T) {
 	w := crossed(t, "2026-07-15 15:27", 40, "powerwall 100")
 	w.until("15:30").take()
@@ -148,7 +148,7 @@ func TestASnapBackWhileAChoiceIsPutBack(t *testing.T) {
 	}
 }
 
-// A command for the mode does not make the reserve that they chose forgotten.
+// After a command for the mode, the reserve that the person chose is not forgotten.
 func TestACommandForTheModeDuringAContest(t *testing.T) {
 	w := inPeak(t)
 	w.step(Answer{Target: Powerwall, Setting: "mode", ID: "ha1", Accepted: true})
@@ -165,8 +165,8 @@ func TestAnAutomaticWriteLandsAtTheBridgesLastAttempt(t *testing.T) {
 	w.until("17:00").want("powerwall 60")
 }
 
-// What a person sets long after the rules have written something else is no limit of
-// the device.
+// A reserve that a person sets long after the rules have written something else is not a
+// limit of the device.
 func TestALimitIsOfAnAutomaticWriteOnly(t *testing.T) {
 	w := newWorld(t, "2026-07-15 18:40").start().want("powerwall 0")
 	w.until("18:44")
@@ -184,8 +184,8 @@ func TestALimitIsOfAnAutomaticWriteOnly(t *testing.T) {
 	}
 }
 
-// A person's set point and a setback cross on the way to a thermostat. Whichever
-// lands last, the person's is what there is in the end.
+// A person's set point and a setback cross on the way to a thermostat. Whichever lands
+// last, the thermostat ends up with the person's.
 func TestASetPointThatCrossesAnAutomaticWrite(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -232,9 +232,9 @@ func TestASetPointThatCrossesAnAutomaticWrite(t *testing.T) {
 	}
 }
 
-// One reading shows something that nobody here has asked for while a write is
-// on its way. A choice over which the write lands is what the thermostat goes
-// back to; a glitch, after which it is as before, is not.
+// While a write is on its way, one reading shows something that neither the rules nor a
+// command asked for. If it is a choice that the write then replaces, the thermostat is
+// restored to it; if it is a glitch, after which everything is as before, it is not.
 func TestWhatOneReadingShowsBeforeAWriteLands(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -284,8 +284,9 @@ func TestWhatOneReadingShowsBeforeAWriteLands(t *testing.T) {
 	}
 }
 
-// A vendor that takes a write only with a mode undid a mode that a person had chosen
-// two seconds after the write, and the next peak's rules went on as if nobody had.
+// A vendor that accepts a write only together with a mode undid a mode that a person had
+// chosen two seconds after the write, and in the next peak the rules continued as if no
+// one had.
 func TestAWriteThatUndoesAModeLeavesTheThermostatToThePerson(t *testing.T) {
 	for _, chosen := range []devices.HVACMode{devices.HeatCool, devices.Off} {
 		w := newWorld(t, "2026-07-15 15:29")
@@ -326,8 +327,8 @@ func TestAWriteThatUndoesAModeLeavesTheThermostatToThePerson(t *testing.T) {
 	})
 }
 
-// A write lands over a choice that two readings have shown, and the person
-// switches the thermostat to heat: the set point they chose is given back.
+// A write lands over a choice that two readings have shown, and the person changes the
+// mode to heat: the set point they chose is restored.
 func TestAnAutomaticWriteLandsOverAChoiceAndTheyMakeItHeat(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
 	th := w.therm["up"]

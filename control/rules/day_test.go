@@ -213,8 +213,8 @@ func TestPrecoolingOverAPermanentHoldIsGivenBackAtPeakStart(t *testing.T) {
 	w.until("16:10").want("powerwall 0", "up permanent cool 76 heat 68")
 }
 
-// The reserve stayed at 0 after a peak, and the battery ran down, because a
-// vendor had stopped saying what it is.
+// The reserve stayed at 0 after a peak, and the battery ran empty, because the vendor had
+// stopped reporting the reserve.
 func TestAReserveThatIsNotSaidIsGivenBack(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:50")
 	w.start().until("18:30").want("up until 16:00 cool 74 heat 68", "powerwall 0")
@@ -232,9 +232,9 @@ func TestAReserveThatIsNotSaidIsGivenBack(t *testing.T) {
 	})
 }
 
-// A node died after it had asked for the off-peak reserve and before it could
-// say so. The one that took over thought that a person had chosen it, and left
-// it through the peak.
+// A node died after it had asked for the off-peak reserve and before it could record
+// that. The node that took over believed that a person had chosen it, and left it alone
+// through the peak.
 func TestAReserveThatTheRulesWantIsNobodysChoice(t *testing.T) {
 	for name, known := range map[string]BatteryRecord{ // as the other node knows it
 		"its last write has landed":         {Writes: Writes{Wanted: devices.Setting{Reserve: new(20)}, Confirmed: true}, Mode: "self_consumption"},
@@ -249,8 +249,8 @@ func TestAReserveThatTheRulesWantIsNobodysChoice(t *testing.T) {
 	}
 }
 
-// A reserve that snapped back to 80 while the daemon was down was taken for a
-// person's, and stayed through the peak.
+// A reserve that snapped back to 80 while the daemon was down was mistaken for a person's
+// choice, and stayed through the peak.
 func TestALimitThatShowsWhileNobodyIsThere(t *testing.T) {
 	w := newWorld(t, "2026-07-15 14:30")
 	w.reserve = 60
@@ -263,8 +263,8 @@ func TestALimitThatShowsWhileNobodyIsThere(t *testing.T) {
 	}
 }
 
-// The battery was filled from the grid at its most expensive when somebody wanted it
-// cool in a peak.
+// The battery was charged from the grid at the highest price when somebody requested
+// precooling in a peak.
 func TestPrecoolingInAPeakLeavesTheBatteryToIt(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
 	w.start().until("17:00").want("powerwall 0")

@@ -14,7 +14,7 @@ type measured struct {
 	charge float64
 }
 
-// plays reads the battery at these times alone, and the thermostat with it.
+// plays reads the battery, and the thermostat with it, at these times only.
 func (w *world) plays(readings ...measured) *world {
 	w.t.Helper()
 	for _, r := range readings {
@@ -26,8 +26,8 @@ func (w *world) plays(readings ...measured) *world {
 	return w
 }
 
-// A glitch of Tesla's, once or twice a day in some homes: one reading of 0 % set
-// the house back for the whole peak.
+// In some homes Tesla has a glitch once or twice a day: a single reading of 0 % set the
+// house back for the whole peak.
 func TestOneOddChargeDecidesNothing(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -135,9 +135,9 @@ func TestOneOddTemperatureEndsNoSetback(t *testing.T) {
 	})
 }
 
-// One odd figure of a setting was taken for a person's choice, and left the
-// battery or a thermostat alone for the whole peak; a thermostat in a permanent
-// hold kept the set back set point for good.
+// A single odd reading of a setting was mistaken for a person's choice, and the battery
+// or a thermostat was left alone for the whole peak; a thermostat in a permanent hold
+// kept the set point of the setback for good.
 func TestOneOddReadingIsNoPerson(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -253,8 +253,8 @@ func TestOneOddForecastOfAServiceDecidesNothing(t *testing.T) {
 	}
 }
 
-// One odd reading just after a start was taken for a choice that somebody made while
-// the process was not there.
+// A single odd reading just after a start was mistaken for a choice that somebody had
+// made while the process was not running.
 func TestOneOddReadingAfterAStartIsNoPerson(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -285,8 +285,9 @@ func TestOneOddReadingAfterAStartIsNoPerson(t *testing.T) {
 	}
 }
 
-// What one reading had shown died with the process. A person who ended a permanent hold
-// then found it again: the next process took it for lost while nobody was there.
+// What a single reading had shown was lost with the process. A person who ended a
+// permanent hold then found it restored: the next process believed that the hold had been
+// lost while no process was running.
 func TestAChoiceThatOneReadingHasShownOutlivesTheProcess(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -52,8 +52,8 @@ func TestMaxSteps(t *testing.T) {
 	}
 }
 
-// While nobody looked a person changed it, and the window has passed: it is
-// read before anything is given back.
+// A person changed it while no process was running, and the window has passed: it is read
+// before anything is restored.
 func TestNothingIsGivenBackOverAChangeMadeWhileWeWereAway(t *testing.T) {
 	w := setBack(t)
 	w.therm["up"].Hold, w.therm["up"].Cool = devices.HoldPermanent, new(72.0)
@@ -63,8 +63,8 @@ func TestNothingIsGivenBackOverAChangeMadeWhileWeWereAway(t *testing.T) {
 	w.until("21:30").want("powerwall 100")
 }
 
-// The vendor queues commands: the first may land after the second was asked
-// for and, for a moment, seemed to be shown.
+// The vendor queues commands: the first may land after the second was sent and, for a
+// moment, seemed to be shown.
 func TestAChangeMadeWhileWeWereAwayIsNotTheEventsBaseline(t *testing.T) {
 	w := setBack(t)
 	w.step(EnabledAsked{Enabled: false})
@@ -90,8 +90,8 @@ func TestWhatIsShownIsNotSentAgain(t *testing.T) {
 	w.until("16:40").want() // it has 76 all the time
 }
 
-// A setback that shows already, while an earlier one may still land over it, is
-// not sent again by a process that has just started.
+// A process that has just started does not repeat a setback that is already shown but may
+// still be replaced by an earlier one.
 func TestASetbackThatIsShownIsNotSentAgain(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
 	w.s.Settings.Spacing = time.Minute
@@ -110,8 +110,8 @@ func TestASetbackThatIsShownIsNotSentAgain(t *testing.T) {
 	w.want()
 }
 
-// The reserve was a person's until the window ended, so what was asked for
-// before says nothing of what it was just now.
+// A person had the reserve until the window ended, so what was asked for before says
+// nothing about what it was just now.
 func TestARestartAfterTheReserveIsTakenBack(t *testing.T) {
 	w := newWorld(t, "2026-07-15 13:00")
 	w.reserve = 20
@@ -141,7 +141,8 @@ func TestAPromotedNodeDecidesFromNoOldReading(t *testing.T) {
 	w.want("powerwall 0")
 }
 
-// A reading that was on its way when the node stood down is as old later on.
+// A reading that was on its way when the node went on standby is too old when the node is
+// active again.
 func TestAPromotedNodeDecidesFromNoReadingOfItsLastMoment(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00").start()
 	w.step(Role{Active: false})
@@ -154,8 +155,8 @@ func TestAPromotedNodeDecidesFromNoReadingOfItsLastMoment(t *testing.T) {
 	w.want("powerwall 0")
 }
 
-// A Round takes no write, and its schedule moves on meanwhile and leaves it as it
-// is. What changes it then is a person.
+// A Round does not accept a write, and in the meantime its schedule moves to another
+// period without changing its setting. What changes it after that is a person.
 func TestAChoiceAtAThermostatThatTakesNothing(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
 	th := w.therm["up"]
@@ -175,7 +176,8 @@ func TestAChoiceAtAThermostatThatTakesNothing(t *testing.T) {
 }
 
 // A person sets a thermostat without holds just before its next period begins. One
-// reading has shown that by then: what comes before the period is not its doing.
+// reading has already shown that by then: the period cannot have caused a change before
+// it.
 func TestAChoiceJustBeforeTheNextPeriod(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -205,8 +207,8 @@ func TestAChoiceJustBeforeTheNextPeriod(t *testing.T) {
 	}
 }
 
-// A journal that comes from the other node, as after both were active, does not
-// make a node forget what it has seen of the devices.
+// A journal from the other node, such as after both were active, does not make a node
+// forget what it has read from the devices.
 func TestAJournalOfTheOtherNodeHidesNoChoice(t *testing.T) {
 	for _, c := range []struct {
 		name          string
@@ -234,8 +236,8 @@ func TestAJournalOfTheOtherNodeHidesNoChoice(t *testing.T) {
 	}
 }
 
-// The other node's old hand on a thermostat comes to light after a person has
-// put it back on its schedule.
+// It becomes known that the other node had set a thermostat after a person has put it
+// back on its schedule.
 func TestAHandThatComesToLightUndoesNoChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10").start()
 	th := w.therm["up"]
@@ -255,8 +257,8 @@ func TestAHandThatComesToLightUndoesNoChoice(t *testing.T) {
 	}
 }
 
-// A journal that wants the same comes while an automatic command is on its way: it is
-// not sent a second time.
+// A journal that wants the same arrives while an automatic command is on its way: the
+// command is not sent a second time.
 func TestAJournalOfTheOtherNodeRepeatsNoCommand(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
 	w.deaf["up"], w.charge = true, 60
@@ -269,7 +271,7 @@ func TestAJournalOfTheOtherNodeRepeatsNoCommand(t *testing.T) {
 	w.until("16:18").want()
 }
 
-// A device that ends holds at quarters of an hour only has what is asked for next.
+// A device that only ends holds on quarter hours already has what is asked for next.
 func TestAHoldThatWasRoundedUpIsNotSentAgain(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:17").start().ask("precool 30m").want("up until 15:47 cool 74 heat 68")
 	th := w.therm["up"]
@@ -281,7 +283,7 @@ func TestAHoldThatWasRoundedUpIsNotSentAgain(t *testing.T) {
 	w.until("16:04").want("powerwall 0")
 }
 
-// Nor is what the device would round up to the end that it shows.
+// A hold that the device would round up to the end that it shows is not sent either.
 func TestAHoldThatWouldBeRoundedUpIsNotSent(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:17").start().ask("precool 30m").want("up until 15:47 cool 74 heat 68")
 	w.therm["up"].Until = at("2026-07-15 16:00")
@@ -303,8 +305,8 @@ func TestABaselineOfADayAhead(t *testing.T) {
 	}
 }
 
-// What a vendor leaves out for a while is neither changed by anybody nor
-// forgotten when the thermostat is given back.
+// A value that a vendor leaves out for a while does not count as changed, and is not
+// forgotten when the thermostat is restored.
 func TestSetPointsThatTheVendorLeavesOut(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -385,8 +387,8 @@ func TestAWriteThatNeverLandedIsNotOvertaken(t *testing.T) {
 	w.until("16:30").want("powerwall 0") // 85 is beyond the limit, and is what it has
 }
 
-// A thermostat on vacation, or in a utility's event, raised a critical fault since it was
-// not given back in time. Who has it is told instead, and it goes back afterwards.
+// A thermostat on vacation or in a utility event caused a critical problem because it was
+// not restored in time. Now its owner is named instead, and it is restored afterward.
 func TestWhatIsOwedToAThermostatThatSomebodyHasWaits(t *testing.T) {
 	for _, c := range []struct {
 		waits string
@@ -444,8 +446,8 @@ func TestAChoiceMadeOnVacation(t *testing.T) {
 	}
 }
 
-// A Round says that it is on vacation, and no hold at other times. Its readings
-// after the vacation say all that there is.
+// A Round shows a hold only while it is on vacation. Its readings after the vacation are
+// complete without one.
 func TestAVacationOfAThermostatWithoutHolds(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -473,8 +475,8 @@ func TestAVacationOfAThermostatWithoutHolds(t *testing.T) {
 	}
 }
 
-// What was given back in this event, and was changed since while nobody could
-// tell by whom, is what the thermostat goes back to.
+// If a thermostat was restored in this event, and has been changed since without it being
+// known by whom, it is restored to its new setting.
 func TestABaselineThatIsNoMore(t *testing.T) {
 	w := setBack(t)
 	w.step(EnabledAsked{Enabled: false})

@@ -8,13 +8,13 @@ import (
 	"powermgr/devices"
 )
 
-// shows is a thermostat that shows a setting, so long after the last write.
+// shows returns a thermostat that shows a setting, so long after the last write.
 func shows(s devices.Setting, after time.Duration) Thermostat {
 	return Thermostat{Name: "Upstairs", Mode: devices.Cool, Setting: s, Alive: true, Period: "1", Polled: written.Add(after)}
 }
 
-// TestWhatACauseChangesOnTheRecordOfAThermostat has a row for each effect: what is on
-// record, what is shown, and what is on record then.
+// TestWhatACauseChangesOnTheRecordOfAThermostat has a row for each effect: the record
+// before, what is shown, and the record after.
 func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 	all := settings()
 	schedule, permanent, setBack, untilThen, choice, plain, plainBack := all[0], all[1], all[2], all[3], all[5], all[6], all[7]

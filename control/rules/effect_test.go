@@ -7,7 +7,7 @@ import (
 	. "powermgr/control/rules"
 )
 
-// powers are what readings say of the battery and the grid.
+// powers are the powers of the battery and the grid in a reading.
 type powers struct{ battery, grid float64 }
 
 // flows lets time pass with these powers.

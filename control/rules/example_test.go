@@ -35,8 +35,8 @@ func ExampleStep() {
 	// set the powerwall's reserve to 0 %
 }
 
-// The table of tenure: what becomes of the battery's reserve when a reading has
-// been attributed to a cause.
+// The table of tenure: what happens to the battery's reserve when a reading has been
+// attributed to a cause.
 func ExampleReserveTable() {
 	for _, from := range Tenures() {
 		for _, c := range Causes() {

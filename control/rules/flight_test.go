@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// What is on its way after a write, after a refusal, and after a command that never left.
+// What is on its way after a write, after a refusal, and after a command that was never
+// sent.
 func TestWhatIsOnItsWay(t *testing.T) {
 	at := time.Date(2026, 7, 15, 16, 0, 0, 0, time.UTC)
 	full, empty := FlightOf(100, 0, at), FlightOf(0, 100, at.Add(time.Minute))

@@ -40,7 +40,8 @@ func TestAFloorOfTheBattery(t *testing.T) {
 		}
 		w.deaf[Powerwall] = false
 		w.until("19:02").want("powerwall 100")
-		// The next peak asks for the floor, and takes nobody for a person.
+		// The next peak asks for the floor, and does not mistake it for a person's
+		// choice.
 		w.untilTime(at("2026-07-16 16:10")).want("powerwall " + mustText(floor))
 		if w.noted(NoteTaken) > 0 || w.noted(NoteLeft) != 1 {
 			t.Errorf("floor %g: the next day a person %d times, left %d times", floor, w.noted(NoteTaken), w.noted(NoteLeft))
@@ -93,7 +94,7 @@ func TestAFloorIsForgotten(t *testing.T) {
 	})
 }
 
-// A limit that was shown before the write too may be a write that shows late.
+// If the limit was already shown before the write, the write may just be shown late.
 func TestADoubtfulLimitIsAskedAgain(t *testing.T) {
 	w := newWorld(t, "2026-07-15 12:00")
 	w.reserve, w.deaf[Powerwall] = 80, true
@@ -110,14 +111,15 @@ func TestADoubtfulLimitIsAskedAgain(t *testing.T) {
 	}
 }
 
-// answers lets the bridge say that the last command to the battery came to nothing.
+// answers lets the bridge report that the last command to the battery has failed.
 func (w *world) answers(accepted bool, reason string) {
 	w.t.Helper()
 	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: w.s.Pending[Powerwall].ID, Accepted: accepted, Final: true, Unknown: !accepted, Reason: reason})
 }
 
-// A vendor did not answer a command for 100, and showed 80 as before. That passed for
-// the limit of a Powerwall that keeps 100, and nobody asked for more until the next peak.
+// A vendor did not answer a command for 100, and showed 80 as before. That was mistaken
+// for the limit of a Powerwall that keeps 100, and the rules did not ask for more until
+// the next peak.
 func TestAReserveThatTheVendorMayNotKnowOfShowsNoLimit(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -143,8 +145,9 @@ func TestAReserveThatTheVendorMayNotKnowOfShowsNoLimit(t *testing.T) {
 	}
 }
 
-// powermgr had died before it could send 0, and somebody chose 5 or 20. That passed for
-// what the battery makes of 0, although it had kept 0 in the last peak, and was undone.
+// powermgr had died before it could send 0, and somebody chose 5 or 20. That was mistaken
+// for what the battery makes of 0, although it had kept 0 in the last peak, and was
+// undone.
 func TestAChoiceIsNoFloorWhereLessHasBeenKept(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -176,7 +179,7 @@ func TestAChoiceIsNoFloorWhereLessHasBeenKept(t *testing.T) {
 }
 
 // Somebody chose 80 soon after a peak, on a battery that had kept 100 for days. From then
-// on it passed for one that keeps no more than 80.
+// on it was believed to keep no more than 80.
 func TestAChoiceSoonAfterAPeakIsNoLimitForGood(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:50").start()
 	w.s.Settings.Thermostats = nil
@@ -186,7 +189,8 @@ func TestAChoiceSoonAfterAPeakIsNoLimitForGood(t *testing.T) {
 	w.untilTime(at("2026-07-17 19:10")).want("powerwall 0", "powerwall 100")
 }
 
-// A limit in doubt was sent from a reserve from which 100 would have told.
+// A limit in doubt was sent from a reserve from which a write of 100 would have settled
+// the doubt.
 func TestADoubtfulLimitIsAskedAgainFromAnotherReserve(t *testing.T) {
 	w := plans(t, "2026-07-15 12:00")
 	w.s.Settings.Thermostats = nil
@@ -204,8 +208,8 @@ func TestADoubtfulLimitIsAskedAgainFromAnotherReserve(t *testing.T) {
 	w.until("12:40").want("powerwall 100")
 }
 
-// A person chose 80 while nobody knew what had become of a command for 100: that is
-// no limit for good.
+// A person chose 80 while it was unknown whether a command for 100 had been carried out:
+// that is not a permanent limit.
 func TestALimitAfterACommandThatMayBeLostIsInDoubt(t *testing.T) {
 	w := newWorld(t, "2026-07-15 18:50").start()
 	w.s.Settings.Thermostats = nil
@@ -221,8 +225,8 @@ func TestALimitAfterACommandThatMayBeLostIsInDoubt(t *testing.T) {
 	w.untilTime(at("2026-07-16 19:10")).want("powerwall 0", "powerwall 100")
 }
 
-// A reserve of 100 that showed late passed for a limit, and the limit was sent: it
-// came true on a Powerwall that keeps 100.
+// A reserve of 100 that was shown late looked like a limit, and the limit was sent: so a
+// Powerwall that keeps 100 was really limited.
 func TestALimitDoesNotOvertakeTheReserveThatItWasTakenFrom(t *testing.T) {
 	for _, landed := range []string{"12:03", "12:06", "12:40", "15:00"} {
 		t.Run("shown at "+landed, func(t *testing.T) {
@@ -241,8 +245,8 @@ func TestALimitDoesNotOvertakeTheReserveThatItWasTakenFrom(t *testing.T) {
 	}
 }
 
-// A reserve of 100 turned into 80 just as the peak's was asked for. That passed for a
-// person's choice, and the home drew from the grid for the whole peak.
+// A reserve of 100 turned into 80 just as the peak's was asked for. That was mistaken for
+// a person's choice, and the home drew from the grid for the whole peak.
 func TestALimitThatShowsAsThePeakBeginsIsNobodysChoice(t *testing.T) {
 	before := func(t *testing.T, start string) *world {
 		w := newWorld(t, "2026-07-15 "+start)
@@ -288,9 +292,9 @@ func TestALimitThatShowsAsThePeakBeginsIsNobodysChoice(t *testing.T) {
 	})
 }
 
-// A vendor was behind: the reserve of before passed for the limit until the plan's 100
-// was shown. When that turned into 80, which the battery really keeps no more than, it
-// passed for a person's choice, and the home drew from the grid for the whole peak.
+// A vendor was behind: the earlier reserve was mistaken for the limit until the plan's
+// 100 was shown. When that turned into 80, the battery's real limit, it was mistaken for
+// a person's choice, and the home drew from the grid for the whole peak.
 func TestALimitThatShowsAfterAVendorWasBehindIsNobodysChoice(t *testing.T) {
 	for _, c := range []struct {
 		name, filled, limited string
@@ -362,7 +366,7 @@ func TestALimitThatShowsAsAPlanAsksForItIsNotAskedForAgain(t *testing.T) {
 	}
 }
 
-// What has not landed yet is overtaken all the same.
+// A write that has not landed yet is overtaken even so.
 func TestAWriteThatMayStillLandIsOvertakenAfterOneThatNeverLeft(t *testing.T) {
 	w := plans(t, "2026-07-15 12:00")
 	w.s.Settings.Thermostats = nil

@@ -8,8 +8,8 @@ import (
 	"powermgr/devices"
 )
 
-// late is a home whose battery does at once what it is told, and shows it so much
-// later, as Tesla's site_info sometimes does.
+// late is a home whose battery does at once what it is told, but shows it later by a
+// delay, as Tesla's site_info sometimes does.
 type late struct {
 	*world
 	by   time.Duration
@@ -29,7 +29,7 @@ func newLate(t *testing.T, when string, by time.Duration) *late {
 	return &late{world: w, by: by, real: []shownFrom{{w.now.Add(-48 * time.Hour), w.reserve}}}
 }
 
-// runs lets time pass. The bridge answers after eight minutes what it has seen.
+// runs lets time pass. The bridge answers after eight minutes with what it has seen.
 func (l *late) runs(clock string) {
 	l.t.Helper()
 	for end := at(l.now.In(pacific).Format("2006-01-02 ") + clock); l.now.Before(end); {
@@ -75,8 +75,8 @@ func (l *late) carry() {
 
 func (l *late) has() float64 { return l.real[len(l.real)-1].reserve }
 
-// TestAReserveThatShowsLate: whatever site_info shows, the battery has the peak's
-// reserve in the peak and the other one after it, and nobody is taken for a person.
+// TestAReserveThatShowsLate: whatever site_info shows, the battery has the peak's reserve
+// in the peak and the other one after it, and nothing is mistaken for a person's choice.
 func TestAReserveThatShowsLate(t *testing.T) {
 	for _, by := range []time.Duration{12 * time.Minute, 20 * time.Minute, 45 * time.Minute, 2 * time.Hour, 4 * time.Hour} {
 		t.Run(by.String(), func(t *testing.T) {
@@ -132,8 +132,8 @@ func TestAReserveThatShowsLate(t *testing.T) {
 	})
 }
 
-// TestAPersonIsSeenWhereReadingsAreInTime: what was shown once is over, and whoever
-// asks for the same later is a person.
+// TestAPersonIsSeenWhereReadingsAreInTime: a write that was shown once is over, and the
+// same reserve later is a person's choice.
 func TestAPersonIsSeenWhereReadingsAreInTime(t *testing.T) {
 	for _, c := range []struct {
 		name, at, until string
@@ -154,9 +154,9 @@ func TestAPersonIsSeenWhereReadingsAreInTime(t *testing.T) {
 	}
 }
 
-// A vendor whose answers come from several places showed a reserve, then for hours the one
-// before it, and then that reserve once more: it passed for a person's, and the reserve of
-// a peak was left behind.
+// A vendor whose answers come from several places showed a reserve, then for hours the
+// one before it, and then that reserve once more: it was mistaken for a person's choice,
+// and the reserve of a peak was left behind.
 func TestAReserveThatIsShownOnceMoreIsNobodysChoice(t *testing.T) {
 	const sent = 44 // by plan, at noon
 	for _, c := range []struct {
@@ -198,8 +198,9 @@ func TestAReserveThatIsShownOnceMoreIsNobodysChoice(t *testing.T) {
 	}
 }
 
-// Who had changed a reserve of the rules is heard, whatever they choose next: what the rules
-// had asked for passes for a late answer of the vendor once, and any other value never.
+// A person who has changed a reserve of the rules is respected, whatever they choose
+// next: what the rules had asked for is taken for a late reading once, and any other
+// value never.
 func TestAPersonWhoChangesAReserveTwiceIsHeard(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -226,7 +227,7 @@ func TestAPersonWhoChangesAReserveTwiceIsHeard(t *testing.T) {
 	}
 }
 
-// A write that was never shown may land over what a person has chosen since.
+// A write that was never shown may land over a person's later choice.
 func TestAChoiceIsPutBackAfterALateWrite(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:00")
 	w.deaf[Powerwall] = true
@@ -246,8 +247,8 @@ func TestAChoiceIsPutBackAfterALateWrite(t *testing.T) {
 	w.until("17:00").want("powerwall 50")
 }
 
-// A write that nothing had shown was still to be overtaken hours after a person's command
-// was shown, and what the battery had was sent once more.
+// A write that had not been shown was still overtaken hours after a person's command was
+// shown, and what the battery already had was sent once more.
 func TestACommandThatIsShownRulesOutWhatWasSentBefore(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:00")
 	w.s.Settings.OffPeakReserve, w.reserve, w.s.Settings.Thermostats = 60, 60, nil
@@ -265,8 +266,8 @@ func TestACommandThatIsShownRulesOutWhatWasSentBefore(t *testing.T) {
 	w.until("19:30").want()
 }
 
-// What a vendor shows hours late looked as if the battery kept no more, and a
-// Powerwall that keeps 100 was given 80.
+// A reserve that a vendor shows hours late looked as if the battery kept no more, and a
+// Powerwall that keeps 100 was set to 80.
 func TestALimitIsNotLearnedFromAVendorThatIsBehind(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:50")
 	w.reserve = 80
@@ -285,7 +286,7 @@ func TestALimitIsNotLearnedFromAVendorThatIsBehind(t *testing.T) {
 }
 
 // A reserve was sent several times, and a vendor that was behind showed how the first try
-// snapped back, and then the next one: that was no choice of a person.
+// snapped back, and then the next one: that was not a person's choice.
 func TestALaterTryThatShowsAfterTheLimitIsNobodysChoice(t *testing.T) {
 	w := plans(t, "2026-07-15 12:00")
 	w.s.Settings.Thermostats, w.reserve, w.deaf[Powerwall] = nil, 0, true
@@ -315,7 +316,7 @@ func TestMergedRecordsKnowTheWritesOfBoth(t *testing.T) {
 	}
 }
 
-// A journal that comes late from the broker is older than what this process has sent
+// A journal that arrives late from the broker is older than what this process has sent
 // since its start: that is not sent again.
 func TestAJournalThatComesLateDoesNotSendAgain(t *testing.T) {
 	sent := at("2026-07-15 18:45")
@@ -334,8 +335,8 @@ func TestAJournalThatComesLateDoesNotSendAgain(t *testing.T) {
 	}
 }
 
-// A clock that was put right moments after a hold was sent made it look long over:
-// nothing was to come, and the hold that came lasted until the next day.
+// A clock that was corrected moments after a hold was sent made the hold look long over:
+// it was not expected to land any more, and when it did, it lasted until the next day.
 func TestTheClockIsPutRightWhileAHoldIsOnItsWay(t *testing.T) {
 	for _, answered := range []string{"before the reading", "after the reading", "never"} {
 		t.Run("answered "+answered, func(t *testing.T) {
@@ -367,8 +368,8 @@ func TestTheClockIsPutRightWhileAHoldIsOnItsWay(t *testing.T) {
 	}
 }
 
-// Another node took over seconds after a hold was sent, on a clock that was a day
-// ahead: the hold looked as if it had never come, and its end was forgotten. It came.
+// Another node took over seconds after a hold was sent, on a clock that was a day ahead:
+// the hold looked as if it had never landed, and its end was forgotten. Then it landed.
 func TestAHoldOfTheOtherNodeMayLandWhateverTheClockSays(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:20")
 	up := w.therm["up"]

@@ -54,7 +54,7 @@ func TestTheStateSaysWhatIsNotSo(t *testing.T) {
 	}
 }
 
-// The same of a thermostat that takes no command.
+// The same for a thermostat that accepts no command.
 func TestAThermostatThatIsNotSetIsAProblem(t *testing.T) {
 	const refusal = "the portal says no"
 	w := newWorld(t, "2026-07-15 16:05").start()

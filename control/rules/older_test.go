@@ -10,8 +10,9 @@ import (
 	"powermgr/devices"
 )
 
-// TestAnOlderJournal goes on from files that earlier versions of powermgr wrote, one for each situation: what has to go back does, once, and a person's
-// choice is left alone until the peak is over.
+// TestAnOlderJournal continues from files that earlier versions of powermgr wrote, one
+// for each situation: what has to be restored is, once, and a person's choice is left
+// alone until the peak is over.
 func TestAnOlderJournal(t *testing.T) {
 	held := func(cool float64, hold devices.Hold, until string) func(*world) {
 		return func(w *world) {

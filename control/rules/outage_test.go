@@ -10,10 +10,10 @@ import (
 	"powermgr/devices"
 )
 
-// What is to go back while a vendor is away, or answers half.
+// Restoring while a vendor is down or gives incomplete answers.
 
-// nothingBack is a home at the end of a peak whose battery does not do what it
-// is told.
+// nothingBack returns a home at the end of a peak whose battery does not do what it is
+// told.
 func nothingBack(t *testing.T) *world {
 	w := newWorld(t, "2026-07-15 16:10").start().until("18:59")
 	w.take()
@@ -21,7 +21,7 @@ func nothingBack(t *testing.T) *world {
 	return w
 }
 
-// answer gives the final answer to what was last asked of the battery.
+// answer gives the final answer to the last command to the battery.
 func (w *world) answer(a Answer) {
 	w.t.Helper()
 	a.Target, a.Setting, a.ID, a.Final, a.Reason = Powerwall, "reserve", w.s.Pending[Powerwall].ID, true, "the vendor does not answer"
@@ -95,8 +95,8 @@ func TestAGiveBackThatMayNotHaveArrivedIsSentAgainWithoutAReading(t *testing.T) 
 	}
 }
 
-// What a plan asked for passed for something new: it waited for a reading, and a vendor
-// that limits reads gave none for hours. The reserve of the peak stayed.
+// A reserve that a plan asked for was treated as something new: it waited for a reading,
+// and a vendor that limits reads gave none for hours. The reserve of the peak stayed.
 func TestAPlanThatGivesBackDoesSoWithoutAReading(t *testing.T) {
 	for _, c := range []struct {
 		name         string
@@ -167,8 +167,8 @@ func TestAReserveThatWasNeverTakenIsNotOfTheRules(t *testing.T) {
 	}
 }
 
-// A node that starts or takes over while the vendor limits reads has nothing but
-// the journal to go by, and the reserve would stay at 0 for hours.
+// A node that starts or takes over while the vendor limits reads only has the journal to
+// rely on, and otherwise the reserve would stay at 0 for hours.
 func TestTheReserveGoesBackWithoutAReading(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -217,8 +217,8 @@ func TestInAPeakAReserveIsNotSetWithoutAReading(t *testing.T) {
 	w.want()
 }
 
-// The bridge reads soon after each command that came to nothing, and each of
-// these readings passed for the end of an outage.
+// The bridge reads soon after each failed command, and each of these readings was
+// mistaken for the end of an outage.
 func TestARefusedCommandIsNotSentWithEveryReading(t *testing.T) {
 	w := nothingBack(t)
 	n := 0
@@ -236,8 +236,8 @@ func TestARefusedCommandIsNotSentWithEveryReading(t *testing.T) {
 	}
 }
 
-// A reserve asked for by command while Tesla limits reads was taken for a new
-// choice in the next window, when it was shown for the first time.
+// A reserve asked for by command while Tesla limits reads was mistaken for a new choice
+// in the next window, when it was shown for the first time.
 func TestACommandThatIsShownLateIsNoNewChoice(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -292,8 +292,8 @@ func TestACommandThatWasSentSeveralTimesWaitsLonger(t *testing.T) {
 	}
 }
 
-// A thermostat was asked to go back to what it had: the vendor had never been told of
-// the command before, nor of that one.
+// A thermostat was asked to restore its setting, although neither the command before nor
+// that one had ever reached the vendor.
 func TestWhatAVendorWasNeverToldIsNotUndone(t *testing.T) {
 	for name, told := range map[string]bool{"it was not told": false, "it may have been told": true} {
 		t.Run(name, func(t *testing.T) {

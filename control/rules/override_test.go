@@ -61,8 +61,8 @@ func TestParseOverride(t *testing.T) {
 	}
 }
 
-// Off peak for a day that the utility exempts, asked for in the morning, ended
-// with the announcement of the very peak that it was meant for.
+// Off peak for a day that the utility exempts, requested in the morning, ended with the
+// lead of the very peak that it was meant for.
 func TestHowLongAnOverrideLasts(t *testing.T) {
 	midnights := calendar()
 	midnights.Seasons[0].Peaks = []Span{{10, 120}, {1320, 1560}}
@@ -140,8 +140,8 @@ func TestAnOverrideBeforeThePeakLastsThroughIt(t *testing.T) {
 	}
 }
 
-// Whenever it is given, an override without a time that keeps powermgr from acting
-// never ends in a lead, nor in a peak, that it was given before.
+// An override without a time that keeps powermgr from acting never ends within a lead or
+// a peak that begins after the request.
 func TestNoOverrideEndsInTheLeadThatItWasGivenBefore(t *testing.T) {
 	midnights := calendar()
 	midnights.Seasons[0].Peaks = []Span{{30, 120}, {1320, 1560}}
@@ -172,8 +172,8 @@ func TestNoOverrideEndsInTheLeadThatItWasGivenBefore(t *testing.T) {
 	}
 }
 
-// Pressed before a peak, it held only until the announcement: at 16:00 the reserve went
-// to 0 all the same.
+// Pressed before a peak, it lasted only until the lead: at 16:00 the reserve went to 0
+// anyway.
 func TestRestoreBeforeAPeakLeavesEverythingThroughIt(t *testing.T) {
 	for _, now := range []string{"2026-07-15 08:00", "2026-07-15 15:40", "2026-07-15 17:00"} {
 		t.Run(now, func(t *testing.T) {
@@ -188,7 +188,7 @@ func TestRestoreBeforeAPeakLeavesEverythingThroughIt(t *testing.T) {
 	}
 }
 
-// A pause of days outlives the peaks in it, restarts, and ends when it said.
+// A pause of several days lasts through peaks and restarts, and ends at the stated time.
 func TestAPauseForAHoliday(t *testing.T) {
 	w := newWorld(t, "2026-07-14 20:00").start().ask("pause until 2026-07-17 12:00")
 	w.charge = 20
@@ -202,7 +202,7 @@ func TestAPauseForAHoliday(t *testing.T) {
 	}
 }
 
-// auto takes back what people took, resume does not.
+// auto hands back what people have chosen, resume does not.
 func TestResumeLeavesWhatPeopleTook(t *testing.T) {
 	for word, taken := range map[string]int{"auto": 0, "resume": 1} {
 		t.Run(word, func(t *testing.T) {
@@ -223,8 +223,8 @@ func TestResumeLeavesWhatPeopleTook(t *testing.T) {
 	}
 }
 
-// An override that has the peak as if off peak ended what people took, and resume
-// found nothing of it.
+// An override that acts as if off peak ended what people had chosen, and resume could not
+// keep it.
 func TestResumeInAPeakLeavesWhatPeopleTookBeforeAndDuringTheOverride(t *testing.T) {
 	for _, word := range []string{"skip", "off_peak", "off_peak 1h"} {
 		t.Run(word, func(t *testing.T) {
@@ -247,8 +247,8 @@ func TestResumeInAPeakLeavesWhatPeopleTookBeforeAndDuringTheOverride(t *testing.
 	}
 }
 
-// The end of the peak below an override that has it as if off peak took the battery
-// from a person, though for them it was off peak before and after.
+// The end of the peak during an override that acts as if off peak took the battery from a
+// person, although for them it was off peak before and after.
 func TestAPeakThatIsOffPeakByOverrideTakesNothingFromPeople(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
@@ -292,7 +292,8 @@ func TestAPeakThatIsOffPeakByOverrideTakesNothingFromPeople(t *testing.T) {
 	}
 }
 
-// What a person took before such an override in the peak ends with that, as was said.
+// What a person has chosen in the peak before such an override ends with the peak, as
+// stated.
 func TestWhatWasTakenBeforeASkipEndsWithThePeak(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00").start()
 	w.until("16:10")
@@ -308,7 +309,7 @@ func TestWhatWasTakenBeforeASkipEndsWithThePeak(t *testing.T) {
 	}
 }
 
-// An override outlived the switch: whoever switched powermgr off saw it act.
+// An override outlasted the switch: powermgr still acted after it had been switched off.
 func TestSwitchingOffEndsAnOverride(t *testing.T) {
 	w := newWorld(t, "2026-07-15 12:00").start().ask("peak 3h")
 	w.want("powerwall 0")

@@ -11,8 +11,8 @@ import (
 	"powermgr/devices"
 )
 
-// by is how a person changes a thermostat: at the wall, or by a command that
-// the bridge accepts and carries out.
+// by says how a person changes a thermostat: at the wall, or by a command that the bridge
+// accepts and carries out.
 type by string
 
 const (
@@ -41,7 +41,7 @@ func (b by) switchTo(w *world, mode devices.HVACMode) {
 	b.change(w, "mode", func(th *Thermostat) { th.Mode = mode })
 }
 
-// quiet is a wait in which nothing is sent to the thermostat.
+// quiet waits and checks that nothing is sent to the thermostat.
 func (w *world) quiet(clock string) *world {
 	w.t.Helper()
 	w.take()
@@ -54,8 +54,8 @@ func (w *world) quiet(clock string) *world {
 	return w
 }
 
-// "Off and on again" over a setback left its set point for good: nobody had
-// chosen it.
+// Switching off and on again during a setback left its set point for good, although no
+// one had chosen it.
 func TestOffAndOnAgainIsNoChoiceOfTheSetBackSetPoint(t *testing.T) {
 	holds := map[string]func(*Thermostat){
 		"over a permanent hold": func(th *Thermostat) { th.Hold = devices.HoldPermanent },
@@ -199,7 +199,7 @@ func TestOffAndOnAgainIsNoChoiceOfTheSetBackSetPoint(t *testing.T) {
 	}
 }
 
-// Somebody who sets a temperature after switching it on again has chosen that.
+// Somebody who sets a temperature after switching the thermostat on again has chosen it.
 func TestASetPointOfTheirOwnAfterSwitchingOnStays(t *testing.T) {
 	for _, b := range []by{wall, command} {
 		for _, mode := range []devices.HVACMode{"cool", "heat", "heat_cool"} {
@@ -276,8 +276,7 @@ func TestTheOtherSetPointIsGivenBack(t *testing.T) {
 	})
 }
 
-// What is given back after a change of mode leaves alone what a person has set
-// in the other mode.
+// Restoring after a change of mode leaves alone what a person has set in the other mode.
 func TestASetPointOfTheOtherModeStays(t *testing.T) {
 	for _, b := range []by{wall, command} {
 		t.Run(string(b), func(t *testing.T) {
@@ -295,8 +294,8 @@ func TestASetPointOfTheOtherModeStays(t *testing.T) {
 	}
 }
 
-// A thermostat that a person switched to another mode for good takes part in the
-// next peak, and is not kept out by what it was owed.
+// A thermostat whose mode a person has changed for good takes part in the next peak, even
+// if something was still owed to it.
 func TestAThermostatThatWasSwitchedTakesPartInTheNextPeak(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
 	up := w.therm["up"]
@@ -313,8 +312,8 @@ func TestAThermostatThatWasSwitchedTakesPartInTheNextPeak(t *testing.T) {
 	}
 }
 
-// Override auto after off and on again: the setback goes on, and its baseline is
-// still the one of before.
+// Override auto after switching off and on again: the setback continues, and its baseline
+// is still the earlier one.
 func TestAutoAfterOffAndOnAgain(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10")
 	up := w.therm["up"]

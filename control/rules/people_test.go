@@ -9,7 +9,7 @@ import (
 	"powermgr/devices"
 )
 
-// setBack is a world in a peak with one threshold latched and shown.
+// setBack returns a world in a peak with one threshold latched and its setback shown.
 func setBack(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t, "2026-07-15 16:10")
@@ -62,7 +62,7 @@ func TestPeopleWin(t *testing.T) {
 	}
 }
 
-// In automatic mode either set point is a choice of its own.
+// In automatic mode each set point is a separate choice.
 func TestOneOfTwoSetPointsIsAChoice(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -95,8 +95,8 @@ func TestAChangeBeforeOurFirstTouch(t *testing.T) {
 	w.until("18:50").want()
 }
 
-// An automatic hold that was asked for on a clock a day behind ends at that time of
-// the next day, which had an hour less.
+// An automatic hold that was requested on a clock a day behind ends at that time on the
+// next day, which had an hour less.
 func TestTheEndOfAHoldOnADayOnWhichClocksChange(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -123,8 +123,8 @@ func TestTheEndOfAHoldOnADayOnWhichClocksChange(t *testing.T) {
 	}
 }
 
-// A new end of a hold that is asked for in the last minutes may never reach the
-// device, whose hold then ends as it was. That is no choice of the schedule.
+// A new end of a hold that is requested in the last minutes may never reach the device,
+// whose hold then ends as before. That is not a person's choice of the schedule.
 func TestAHoldThatEndsWhenTheDeviceSaidIsNoChoice(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -150,7 +150,7 @@ func TestAHoldThatEndsWhenTheDeviceSaidIsNoChoice(t *testing.T) {
 	}
 }
 
-// The hold they had ended between two readings, and they set it again.
+// A person's hold ended between two readings, and they set it again.
 func TestAHoldThatIsSetAnewIsAChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00")
 	up := w.therm["up"]
@@ -222,8 +222,8 @@ func TestCommandsOfPeople(t *testing.T) {
 	})
 }
 
-// A command that was accepted may yet fail. What the rules have set goes back then, as if
-// it were the end of the window.
+// A command that was accepted may still fail. What the rules have set is then restored,
+// as at the end of the window.
 func TestAPersonsCommandThatFailsLeavesNothingOfTheRules(t *testing.T) {
 	begun := func(t *testing.T) *world {
 		w := newWorld(t, "2026-07-15 16:10")
@@ -268,8 +268,8 @@ func TestAPersonsCommandThatFailsLeavesNothingOfTheRules(t *testing.T) {
 	})
 }
 
-// A window began while a person's command was on its way: the rules asked every ten
-// seconds, were refused, and wrote the journal each time.
+// A window began while a person's command was on its way: the rules sent a command every
+// ten seconds, were refused, and wrote the journal each time.
 func TestTheRulesWaitForAPersonsCommand(t *testing.T) {
 	for _, c := range []struct{ target, setting, want string }{
 		{"up", "cool_setpoint", "up until 16:00 cool 74 heat 68"},
@@ -367,8 +367,8 @@ func TestAPersonTakesTheBattery(t *testing.T) {
 	})
 }
 
-// A person's command for the reserve that fails leaves the peak's reserve to be
-// given back, also by somebody who pauses powermgr.
+// After a person's command for the reserve fails, the peak's reserve is still restored,
+// also when somebody pauses powermgr.
 func TestACommandForTheReserveThatFailsLeavesNothingBehind(t *testing.T) {
 	w := newWorld(t, "2026-07-15 16:10").start().want("powerwall 0")
 	w.until("16:30")
@@ -378,8 +378,8 @@ func TestACommandForTheReserveThatFailsLeavesNothingBehind(t *testing.T) {
 	w.ask("pause 6h").until("19:10").want("powerwall 100")
 }
 
-// The vendor was away for most of the peak: what it refused needs no undoing. What
-// it accepted and never showed does.
+// The vendor was down for most of the peak: what it refused need not be undone. What it
+// accepted and never showed does.
 func TestAReserveThatNeverLanded(t *testing.T) {
 	for name, c := range map[string]struct {
 		accepted bool
@@ -433,8 +433,8 @@ func TestATemporaryHoldIsMoreThanItsSetPoint(t *testing.T) {
 	}
 }
 
-// An automatic hold and then a person's ended while nobody ran: the schedule has it
-// already.
+// An automatic hold and then a person's hold ended while no process was running: the
+// thermostat is already on its schedule.
 func TestNothingIsGivenBackToTheSchedule(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:45")
 	up := w.therm["up"]
@@ -476,7 +476,7 @@ func TestEightyAfterAShortStormIsTheDevices(t *testing.T) {
 	}
 }
 
-// The vendor may have been away when it snapped back.
+// The vendor may have been down when the reserve snapped back.
 func TestEightySeenLateIsTheDevices(t *testing.T) {
 	w := newWorld(t, "2026-07-15 19:00")
 	w.reserve = 0
@@ -846,8 +846,9 @@ func TestTheScheduleChosenJustBeforeAHoldEndsIsAChoice(t *testing.T) {
 	}
 }
 
-// A person had the battery, and its window ended while no process was there. What they
-// had set since passed for what they had before, and the plan or the peak overwrote it.
+// A person had the battery, and its window ended while no process was running. What they
+// set after that was mistaken for their earlier choice, and the plan or the peak
+// overwrote it.
 func TestAChoiceAfterTheWindowThatNobodySawIsAChoice(t *testing.T) {
 	command := func(reserve int) func(*world) {
 		return func(w *world) {

@@ -9,14 +9,14 @@ import (
 	"powermgr/devices"
 )
 
-// plans is a world whose battery goes by a plan.
+// plans returns a world whose battery follows a plan.
 func plans(t *testing.T, when string) *world {
 	w := newWorld(t, when)
 	w.s.Settings.Strategy, w.s.Settings.PlanMinReserve = StrategyPlan, 10
 	return w
 }
 
-// plan says what the plan wants now.
+// plan sets what the plan wants now.
 func (w *world) plan(reserve int) {
 	w.t.Helper()
 	w.step(Planned{Reserve: &reserve, Made: w.now, Why: "hold for the evening"})
@@ -28,7 +28,7 @@ func (w *world) forth(d time.Duration) {
 	w.untilTime(w.now.Add(d))
 }
 
-// battery is a reading of it.
+// battery returns a reading of the battery.
 func (w *world) battery() Battery {
 	return Battery{Charge: &w.charge, Reserve: new(int(w.reserve)), Mode: w.mode, AsOf: w.now, Polled: w.now}
 }
@@ -135,8 +135,8 @@ func TestStormAndPeopleAreAboveThePlan(t *testing.T) {
 	})
 }
 
-// A plan that changes its mind each minute uses up its changes, and leaves the
-// calendar those that it needs.
+// A plan that changes every minute uses up its changes, but leaves the calendar the ones
+// that it needs.
 func TestAtMostTwelveChangesADay(t *testing.T) {
 	for name, day := range map[string]string{"one peak": "2026-07-15", "two peaks": "2026-12-15", "none": "2026-07-18"} {
 		t.Run(name, func(t *testing.T) {
@@ -169,7 +169,7 @@ func TestAtMostTwelveChangesADay(t *testing.T) {
 	}
 }
 
-// What a plan has set is given back like anything else, after a crash too.
+// What a plan has set is restored like anything else, even after a crash.
 func TestAPlannedReserveIsGivenBack(t *testing.T) {
 	w := plans(t, "2026-07-15 12:00").start()
 	w.plan(45)
@@ -186,7 +186,7 @@ func TestAPlannedReserveIsGivenBack(t *testing.T) {
 	}
 }
 
-// A start does not fill the battery for the moment until there is a plan.
+// A start does not charge the battery while the first plan is awaited.
 func TestAStartWaitsForTheFirstPlan(t *testing.T) {
 	w := plans(t, "2026-07-15 12:00").start()
 	w.plan(45)
@@ -217,7 +217,7 @@ func (w *world) reserves() (all []int) {
 }
 
 // A planner that has read nothing yet says that there is no plan, and a moment later
-// there is one: the battery is not filled in between.
+// there is one: the battery is not charged in between.
 func TestAPlannerThatHasReadNothingIsWaitedFor(t *testing.T) {
 	unread := Planned{Why: "the Powerwall has not been read yet"}
 	for _, tt := range []struct {
@@ -259,8 +259,8 @@ func TestAPlannerThatHasReadNothingIsWaitedFor(t *testing.T) {
 	}
 }
 
-// One reading has shown a reserve that a person may have chosen. Until the next one tells,
-// a plan that is asked again neither takes it for its own nor writes over it.
+// One reading has shown a reserve that a person may have chosen. Until the next one
+// decides, a plan that is asked again neither adopts it nor overwrites it.
 func TestAPlanMadeBetweenAPersonsChoiceAndTheReadingThatConfirmsIt(t *testing.T) {
 	for name, wants := range map[string]int{"wants the same": 35, "wants something else": 60} {
 		t.Run(name, func(t *testing.T) {
@@ -283,8 +283,8 @@ func TestAPlanMadeBetweenAPersonsChoiceAndTheReadingThatConfirmsIt(t *testing.T)
 	}
 }
 
-// A plan that is gone for a moment, since a reading is late or odd, does not fill the
-// battery; one that stays away gives way to the rule.
+// If the plan is missing for a moment because a reading is late or odd, the battery is
+// not charged; if it stays missing, the rule takes over.
 func TestAPlanThatIsGoneForAMomentIsWaitedFor(t *testing.T) {
 	old := func(w *world) {
 		b := w.battery()
@@ -329,7 +329,7 @@ func TestAPlanThatIsGoneForAMomentIsWaitedFor(t *testing.T) {
 	})
 }
 
-// Plan and figures do not come at once: what the first of them says may be taken back by
+// Plan and figures do not arrive together: what the first of them says may be reversed by
 // the next.
 func TestAPlanLeavesAReserveAloneThatHasJustBeenChanged(t *testing.T) {
 	w := plans(t, "2026-07-15 12:00").start()
@@ -346,7 +346,7 @@ func TestAPlanLeavesAReserveAloneThatHasJustBeenChanged(t *testing.T) {
 }
 
 // A plan is made from what is shown, and so wants what a person has just chosen. Until a
-// second reading confirms the choice, it is not taken for the plan's own.
+// second reading confirms the choice, it is not adopted as the plan's reserve.
 func TestAPlanAdoptsNoChoiceThatIsInDoubt(t *testing.T) {
 	w := plans(t, "2026-07-15 11:00")
 	w.start()

@@ -68,7 +68,7 @@ func TestReasonsDoNotContradictThemselves(t *testing.T) {
 	}
 }
 
-// In a home without a peak to come a battery was left alone "until Mon Jan 1 00:00".
+// In a home without an upcoming peak a battery was left alone "until Mon Jan 1 00:00".
 func TestNoEndIsSaidWhereNoneIsKnown(t *testing.T) {
 	w := newWorld(t, "2026-07-15 12:00")
 	w.s.Settings.Calendar.Seasons = nil

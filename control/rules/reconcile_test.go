@@ -54,8 +54,8 @@ func TestTheGatesOfAReserve(t *testing.T) {
 	}
 }
 
-// chosen is the record of a battery whose reserve a person set to 50 % just now, while
-// writes of the rules were on their way.
+// chosen returns the record of a battery whose reserve a person has just set to 50 %,
+// while writes of the rules were on their way.
 func chosen(w *world, wanted devices.Setting, flights ...Flight) BatteryRecord {
 	return BatteryRecord{
 		Mode:   w.mode,

@@ -8,9 +8,9 @@ import (
 	"powermgr/devices"
 )
 
-// The controller asked for what the bridge refuses: two set points closer than
-// the thermostat keeps them. The one that the mode does not use gives way, as it
-// does for a person.
+// The controller asked for what the bridge refuses: two set points closer together than
+// the thermostat accepts. The one that the mode does not use gives way, as it does for a
+// person.
 func TestTheOtherSetPointGivesWay(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -80,8 +80,8 @@ func TestTheOtherSetPointGivesWay(t *testing.T) {
 	}
 }
 
-// A vendor that does not take back what its thermostat has shown is asked for
-// the nearest that the limits allow. It was asked for the same forever.
+// A vendor that does not accept again what its thermostat has shown is asked for the
+// nearest setting that the limits allow. It used to be asked for the same one forever.
 func TestABaselineThatTheVendorRefuses(t *testing.T) {
 	const precooling, setback = "2026-07-15 15:25", "2026-07-15 16:10"
 	for _, c := range []struct {
@@ -170,9 +170,9 @@ func TestASetbackForDays(t *testing.T) {
 	}
 }
 
-// A set point above the limit of setbacks stays there in a peak. After precooling
-// the controller asked for both set points as they had been, closer than the
-// thermostat keeps them, and the bridge refused that through the whole peak.
+// A set point above the limit of setbacks stays there in a peak. After precooling the
+// controller asked for both set points as they had been, closer together than the
+// thermostat accepts, and the bridge refused that through the whole peak.
 func TestASetbackToTheBaselineKeepsTheSetPointsApart(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00")
 	up := w.therm["up"]
@@ -183,9 +183,9 @@ func TestASetbackToTheBaselineKeepsTheSetPointsApart(t *testing.T) {
 	w.until("19:02").want("powerwall 100", "up permanent cool 85 heat 84")
 }
 
-// The heat set point alone was to go back, which the mode had not used: that passed for
-// the setback sent once more, so when the vendor refused it, what the thermostat still
-// showed was taken for a person's choice.
+// Only the heat set point, which the mode had not used, was to be restored: that was
+// treated as a repetition of the setback, so when the vendor refused it, what the
+// thermostat still showed was mistaken for a person's choice.
 func TestTheOtherSetPointIsGivenBackOnceMoreAfterARefusal(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:00")
 	up := w.therm["up"]

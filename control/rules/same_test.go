@@ -9,7 +9,7 @@ import (
 	. "powermgr/control/rules"
 )
 
-// A field that Same forgot would be lost with the process.
+// A field that Same does not compare would be lost with the process.
 func TestSameSeesEachField(t *testing.T) {
 	fields := leaves(reflect.TypeFor[Persisted](), nil)
 	if len(fields) < 30 {
@@ -28,7 +28,7 @@ func TestSameSeesEachField(t *testing.T) {
 	}
 }
 
-// leaves are the fields of a struct and of the structs in it, by their index.
+// leaves returns the fields of a struct and of the structs in it, by their index.
 func leaves(of reflect.Type, at []int) (all [][]int) {
 	for i := range of.NumField() {
 		index := append(slices.Clone(at), i)
@@ -41,7 +41,7 @@ func leaves(of reflect.Type, at []int) (all [][]int) {
 	return all
 }
 
-// fill makes v something else than its zero value.
+// fill sets v to something other than its zero value.
 func fill(v reflect.Value) {
 	if _, ok := v.Interface().(time.Time); ok {
 		v.Set(reflect.ValueOf(time.Unix(1, 0)))

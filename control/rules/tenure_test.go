@@ -9,8 +9,8 @@ import (
 	"powermgr/devices"
 )
 
-// TestEveryRowOfTheTablesIsWhole: each cause is met by a device of one kind at
-// least, and each row has an effect and a tenure.
+// TestEveryRowOfTheTablesIsWhole: each cause occurs for at least one kind of device, and
+// each row has an effect and a tenure.
 func TestEveryRowOfTheTablesIsWhole(t *testing.T) {
 	met := map[Cause]bool{}
 	for _, table := range []Table{ReserveTable(), ThermostatTable()} {
@@ -33,7 +33,8 @@ func TestEveryRowOfTheTablesIsWhole(t *testing.T) {
 	}
 }
 
-// records are all that can be on record of a battery, with few values for each.
+// records yields everything that can be on record for a battery, with few values for each
+// field.
 func records(yield func(BatteryRecord)) {
 	values := []*int{nil, new(0), new(20), new(80), new(100)}
 	at := time.Date(2026, 7, 15, 16, 0, 0, 0, time.UTC)

@@ -9,7 +9,8 @@ import (
 
 var written = time.Date(2026, 7, 15, 16, 0, 0, 0, time.UTC)
 
-// settings are what a thermostat can show or be asked for, with few values for each.
+// settings returns what a thermostat can show or be asked for, with few values for each
+// field.
 func settings() []devices.Setting {
 	set := func(cool, heat float64, hold devices.Hold) devices.Setting {
 		s := devices.Setting{Cool: &cool, Heat: &heat, Hold: hold}
@@ -24,7 +25,7 @@ func settings() []devices.Setting {
 	}
 }
 
-// claims are what can be on record of a write. Nil is none.
+// claims yields what can be on record of a write. Nil means none.
 func claims(yield func(*Claim)) {
 	yield(nil)
 	all := settings()
@@ -51,7 +52,7 @@ func claims(yield func(*Claim)) {
 	}
 }
 
-// readings are what a thermostat can show, before a doubt or after it.
+// readings yields what a thermostat can show, before a doubt or after it.
 func readings(yield func(t, doubted Thermostat)) {
 	all := settings()
 	for _, after := range []time.Duration{time.Minute, time.Hour} {

@@ -50,7 +50,8 @@ func TestOfTwoClaimsTheLaterOneCounts(t *testing.T) {
 	}
 }
 
-// What differs in the set point alone that the mode does not use is another write.
+// Writes that differ only in the set point that the mode does not use are different
+// writes.
 func TestAWriteForTheOtherSetPointIsAnother(t *testing.T) {
 	claim := func(heat float64, goal Goal, written string) ThermostatRecord {
 		h := ThermostatRecord{Claim: &Claim{
@@ -73,7 +74,7 @@ func TestAWriteForTheOtherSetPointIsAnother(t *testing.T) {
 	}
 }
 
-// The node of the higher version may have been active for a moment only, hours ago.
+// The node with the higher version may have been active only for a moment, hours ago.
 func TestWhatAPersonChoseLastCounts(t *testing.T) {
 	t.Run("for the battery", func(t *testing.T) {
 		stale := BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: new(0)}, WrittenAt: at("2026-07-15 16:00"), Flights: []Flight{FlightOf(0, 100, at("2026-07-15 16:00"))}}, AtPeak: true}
@@ -102,7 +103,7 @@ func TestWhatAPersonChoseLastCounts(t *testing.T) {
 	})
 }
 
-// A record from before the peak hides none of what has happened in it.
+// A record from before the peak does not hide anything that has happened in it.
 func TestAnEventThatBeganLaterCounts(t *testing.T) {
 	event := &Stretch{Start: at("2026-07-15 15:30"), End: at("2026-07-15 19:00")}
 	during := HomeRecord{Event: event, PeakEnd: event.End, Latched: []int{120}}
@@ -121,8 +122,8 @@ func TestAnEventThatBeganLaterCounts(t *testing.T) {
 	}
 }
 
-// A node that has not seen the end of the peak took a choice away that a person had made
-// since, as it went on from its old record of the event.
+// A node that had not seen the end of the peak discarded a choice that a person had made
+// since, because it continued from its old record of the event.
 func TestAnOldEventEndsNoLaterChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 19:20")
 	w.reserve = 60

@@ -16,7 +16,7 @@ import (
 	. "powermgr/control/rules"
 )
 
-// zones are the names of all time zones that Go or the system knows.
+// zones returns the names of all time zones that Go or the system knows.
 func zones(t *testing.T) (names []string) {
 	t.Helper()
 	root, _ := exec.Command("go", "env", "GOROOT").Output()
@@ -38,8 +38,8 @@ func zones(t *testing.T) (names []string) {
 	return names
 }
 
-// Where summer time begins at midnight, a window from 00:00 on that day became
-// a peak of five months.
+// Where daylight saving time begins at midnight, a window from 00:00 on that day became a
+// peak of five months.
 func TestSummerTimeThatBeginsAtMidnight(t *testing.T) {
 	for _, c := range []struct{ zone, day string }{
 		{"America/Santiago", "2026-09-06"}, {"Atlantic/Azores", "2026-03-29"}, {"America/Havana", "2026-03-08"}, {"Africa/Cairo", "2026-04-24"},
@@ -61,11 +61,11 @@ func TestSummerTimeThatBeginsAtMidnight(t *testing.T) {
 			if phase, _ := cal.At(noon.Add(-24 * time.Hour)); phase != OffPeak {
 				t.Errorf("noon of the day before is %s", phase)
 			}
-			// The evening's window goes on into the day that begins an hour late.
+			// The evening's window continues into the day that begins an hour late.
 			if got := clocks(daily(zone, Span{1320, 1560}).Peaks(noon, -1)); got != "22:00–02:00" {
 				t.Errorf("over the change: %s", got)
 			}
-			// A window that the change takes is none.
+			// A window that the change skips does not exist.
 			if got := clocks(daily(zone, Span{10, 50}).Peaks(noon, 0)); got != "" {
 				t.Errorf("a window that no clock shows: %s", got)
 			}
@@ -87,8 +87,8 @@ func clocks(peaks []Peak) string {
 	return strings.Join(all, " ")
 }
 
-// Random windows in every time zone, around the changes of its clocks, are what
-// a person would find who looks at the clock every minute.
+// Random windows in every time zone, around its clock changes, match what a person who
+// looks at the clock every minute would find.
 func TestWindowsAreWhatTheClockShows(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 7))
 	for i, name := range zones(t) {
@@ -150,8 +150,8 @@ func peaksWithin(c Calendar, from, until time.Time) (all []string) {
 	return all
 }
 
-// watched finds the same by looking at the clock every minute: a window lasts
-// from the first to the last minute that the clock shows in it.
+// watched finds the windows by looking at the clock every minute: a window lasts from the
+// first to the last minute that the clock shows in it.
 func watched(c Calendar, from, until time.Time) (all []string) {
 	type window struct{ day, span int } // the day counted from 1970
 	const margin = 50 * time.Hour

@@ -81,7 +81,7 @@ func at(text string) time.Time {
 	return t
 }
 
-// newWorld is a hot summer day unless the test changes it.
+// newWorld returns a hot summer day unless the test changes it.
 func newWorld(t *testing.T, when string) *world {
 	w := &world{
 		t: t, s: State{Settings: settings()}, now: at(when), reserve: 100, charge: 100, mode: "self_consumption",
@@ -91,8 +91,8 @@ func newWorld(t *testing.T, when string) *world {
 	return w
 }
 
-// start steps for the first time and reads everything, the battery twice: one
-// figure alone decides nothing.
+// start steps for the first time and reads everything, the battery twice, because a
+// single figure decides nothing.
 func (w *world) start() *world {
 	w.t.Helper()
 	w.step(Tick{})
