@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// BenchmarkDay lives days of different seeds, one after the other, on top of
-// everything that can go wrong. What counts on a busy machine is cpu-ms/op.
+// BenchmarkDay simulates days of different seeds, one after the other, with everything
+// that can go wrong. On a busy machine, cpu-ms/op is what counts.
 func BenchmarkDay(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(garbage))
 	b.ReportAllocs()
@@ -25,7 +25,7 @@ func BenchmarkDay(b *testing.B) {
 	b.ReportMetric(float64((cpu(b)-before).Milliseconds())/float64(b.N), "cpu-ms/op")
 }
 
-// cpu is the time that this process has had of any core.
+// cpu returns the CPU time that this process has used on all cores.
 func cpu(b *testing.B) time.Duration {
 	b.Helper()
 	var u syscall.Rusage

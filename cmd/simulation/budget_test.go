@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A home whose every day has peaks lives a whole day within its share of a
-// month's calls, commands included.
+// A home with peaks on every day gets through a whole day within its share of a month's
+// calls, including commands.
 func TestADayStaysWithinItsShareOfCalls(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// What make simulate passes on. Without them a few days are lived, so that
-// go test is quick.
+// What make simulate passes on. Without these flags only a few days are simulated, so
+// that go test is quick.
 var (
 	seed   = flag.Uint64("seed", 1, "the first seed")
 	days   = flag.Int("days", 12, "how many days, each of a seed of its own")
@@ -24,11 +24,11 @@ var (
 	write  = flag.Bool("write", false, "write the day of -seed to -day")
 )
 
-// garbage is how much of it, in percent of what is in use, is left before it is
-// collected: a day makes much and keeps little.
+// garbage is how much garbage may accumulate, in percent of the memory in use, before it
+// is collected: a day produces much and keeps little.
 const garbage = 800
 
-// live lives one day in a bubble.
+// live simulates one day in a bubble.
 func live(t *testing.T, o Options) (r Result) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -40,7 +40,7 @@ func live(t *testing.T, o Options) (r Result) {
 	return r
 }
 
-// campaign counts what its workers have lived.
+// campaign counts the days that its workers have simulated.
 type campaign struct {
 	mu         sync.Mutex
 	next, end  uint64
@@ -58,7 +58,8 @@ func (c *campaign) take() (seed uint64, ok bool) {
 	return c.next - 1, c.next <= c.end
 }
 
-// storyIsDue is true for the first days that went wrong.
+// storyIsDue reports whether to print the story of a day that went wrong: true for the
+// first few.
 func (c *campaign) storyIsDue() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -114,7 +115,7 @@ func TestCampaign(t *testing.T) {
 	outcome = fmt.Sprintf("%d days, %d seeds, %d violations", c.lived, c.lived, c.violations)
 }
 
-// outcome is what a campaign ends with.
+// outcome is the result of a campaign.
 var outcome string
 
 func TestMain(m *testing.M) {
@@ -125,8 +126,8 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// TestASeedIsOneDay lives days twice, on different numbers of cores: a failure
-// that cannot be replayed cannot be understood.
+// TestASeedIsOneDay simulates days twice, on different numbers of cores: a failure that
+// cannot be replayed cannot be understood.
 func TestASeedIsOneDay(t *testing.T) {
 	for s := uint64(1); s <= 4; s++ {
 		first := live(t, Options{Seed: s, Faults: All})
@@ -139,7 +140,7 @@ func TestASeedIsOneDay(t *testing.T) {
 	}
 }
 
-// descriptors is how many files this process has open.
+// descriptors returns how many files this process has open.
 func descriptors() int {
 	all, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

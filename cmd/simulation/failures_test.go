@@ -18,8 +18,8 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// hot is a summer day without people and faults, on which the battery runs low:
-// the first thermostat is on its schedule, the second in a permanent hold.
+// hot returns a summer day without people and faults, on which the battery runs low: the
+// first thermostat is on its schedule, the second in a permanent hold.
 func hot(nodes int, backend string) *world {
 	w := draw(1, None)
 	w.Begins, w.Ends = time.Date(2026, 7, 15, 14, 30, 0, 0, zone()), time.Date(2026, 7, 15, 20, 30, 0, 0, zone())
@@ -43,8 +43,8 @@ type day struct {
 	books    emulator.Books // as a script has noted them
 }
 
-// lives lives a hot day with what script adds to it; no promise may be broken
-// but those that the script breaks on purpose.
+// lives simulates a hot day with what script adds to it; no promise may be broken except
+// those that the script breaks on purpose.
 func lives(t *testing.T, w *world, script func(*day), meant ...Invariant) *day {
 	t.Helper()
 	d := &day{t: t}
@@ -75,7 +75,7 @@ type scripted func(*home)
 func (s scripted) do(h *home)     { s(h) }
 func (s scripted) String() string { return "script" }
 
-// on lets something happen at a time of the day such as 16:30.
+// on makes something happen at a time of day such as 16:30.
 func (d *day) on(clock string, do func()) {
 	d.world.add(d.time(clock), scripted(func(*home) { do() }))
 }
@@ -96,7 +96,7 @@ func (d *day) between(from, to string) func(time.Time) bool {
 	return func(t time.Time) bool { return !t.Before(a) && t.Before(b) }
 }
 
-// asked is the requests of an endpoint, or of a whole vendor, in a time.
+// asked returns the requests to an endpoint, or to a whole vendor, in a period.
 func (d *day) asked(endpoint, from, to string) (all []emulator.Request) {
 	in := d.between(from, to)
 	for _, q := range d.requests {
@@ -107,7 +107,7 @@ func (d *day) asked(endpoint, from, to string) (all []emulator.Request) {
 	return all
 }
 
-// wrote is the writes to a device in a time.
+// wrote returns the writes to a device in a period.
 func (d *day) wrote(device, from, to string) (all []emulator.Request) {
 	in := d.between(from, to)
 	for _, q := range d.requests {
@@ -118,7 +118,7 @@ func (d *day) wrote(device, from, to string) (all []emulator.Request) {
 	return all
 }
 
-// last reads the last payload on a topic before a time.
+// last decodes the last payload on a topic before a time.
 func (d *day) last(topic, before string, v any) {
 	said := d.said(topic, "00:00", before)
 	if len(said) == 0 {
@@ -129,7 +129,7 @@ func (d *day) last(topic, before string, v any) {
 	}
 }
 
-// said is the payloads on a topic in a time.
+// said returns the payloads on a topic in a period.
 func (d *day) said(topic, from, to string) (all []string) {
 	in := d.between(from, to)
 	for i, m := range d.messages {
@@ -140,7 +140,7 @@ func (d *day) said(topic, from, to string) (all []string) {
 	return all
 }
 
-// problems is the reasons of the problems told as events in a time.
+// problems returns the reasons of the problems published as events in a period.
 func (d *day) problems(from, to string) (all []string) {
 	for _, payload := range d.said("control/event", from, to) {
 		var e control.Event
@@ -160,8 +160,8 @@ func (d *day) is(what string, got, want any) {
 
 const upstairs = "LCC-00A01AB10002"
 
-// neverBlind sees to it that there is a read between two writes to a
-// thermostat, and that there are writes.
+// neverBlind checks that there is a read between two writes to a thermostat, and that
+// there are writes.
 func (d *day) neverBlind(vendor, reading string) {
 	d.t.Helper()
 	read := true
@@ -181,7 +181,7 @@ func (d *day) neverBlind(vendor, reading string) {
 	}
 }
 
-// notTaken is about the precooling at 15:30, which no thermostat takes.
+// notTaken checks the precooling at 15:30, which no thermostat accepts.
 func (d *day) notTaken(reading string) {
 	d.t.Helper()
 	d.is("writes before it is given up for a while", len(d.wrote(upstairs, "15:30", "15:39")), 3)
@@ -193,7 +193,7 @@ func (d *day) notTaken(reading string) {
 	}
 }
 
-// nonsense is what a vendor answers for half an hour of the peak.
+// nonsense makes a vendor answer nonsense for half an hour of the peak.
 func (d *day) nonsense(endpoint string, bodies ...string) {
 	for i, b := range bodies {
 		d.on(fmt.Sprintf("16:%02d:30", 10+6*i), func() {
@@ -204,7 +204,7 @@ func (d *day) nonsense(endpoint string, bodies ...string) {
 	d.on("16:45", func() { d.cloud.ClearFaults() })
 }
 
-// noneBelieved sees to it that no reading was made of nonsense.
+// noneBelieved checks that nonsense did not become a reading.
 func (d *day) noneBelieved() {
 	d.t.Helper()
 	id := "thermostat/" + devices.TopicID(d.world.vendorID(1))
@@ -217,9 +217,8 @@ func (d *day) noneBelieved() {
 	}
 }
 
-// TestWhenThingsBreak is the table of failures that the design has, a row each.
-// Rows about the broker's side of a connection are tried on real brokers in
-// package bridge.
+// TestWhenThingsBreak has a row for each failure in the design's table. Rows about the
+// broker's side of a connection are tested with real brokers in package bridge.
 func TestWhenThingsBreak(t *testing.T) {
 	for _, c := range []struct {
 		row     string
@@ -433,7 +432,7 @@ func TestWhenThingsBreak(t *testing.T) {
 			check: func(d *day) {
 				var r devices.PowerwallReading
 				d.last("powerwall/state", "18:30:01", &r)
-				// All is counted by Tesla's own meters, but for the last hour.
+				// All energy is counted by Tesla's meters, except for the last hour.
 				for what, v := range map[string][2]float64{
 					"home": {float64(*r.Home), d.books.Home}, "solar": {float64(*r.Solar), d.books.Solar}, "grid import": {float64(*r.GridImport), d.books.Import},
 					"battery out": {float64(*r.BatteryOut), d.books.BatteryOut}, "battery in": {float64(*r.BatteryIn), d.books.BatteryIn},

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestFoundBugs lives the days again on which something was found that has
-// been mended since: all that is in testdata/days. What bug it was is in each file.
+// TestFoundBugs simulates the days again on which a bug was found that has since been
+// fixed: everything in testdata/days. Each file describes its bug.
 func TestFoundBugs(t *testing.T) {
 	files, err := filepath.Glob("testdata/days/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -28,7 +28,7 @@ func TestFoundBugs(t *testing.T) {
 	}
 }
 
-// relive lives a day that no promise may be broken on.
+// relive simulates a day on which no promise may be broken.
 func relive(t *testing.T, w *world) {
 	t.Helper()
 	r := live(t, Options{World: w})
@@ -40,8 +40,8 @@ func relive(t *testing.T, w *world) {
 	}
 }
 
-// TestDay writes the day of a seed to a file, or lives the one of a file; make
-// day and make replay call it.
+// TestDay writes the day of a seed to a file, or simulates the day in a file; make day
+// and make replay call it.
 func TestDay(t *testing.T) {
 	switch {
 	case *file == "":

@@ -7,8 +7,8 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// TestWhatAPeakChangedIsGivenBackInTime is the end of a peak with a vendor that
-// is away, answers half, or has a moment of its own.
+// TestWhatAPeakChangedIsGivenBackInTime simulates the end of a peak with a vendor that is
+// down, gives incomplete answers, or is briefly unusable.
 func TestWhatAPeakChangedIsGivenBackInTime(t *testing.T) {
 	status := func(endpoint string, status, retryAfter, count int) emulator.Fault {
 		return emulator.Fault{Endpoint: endpoint, Class: emulator.Status, Status: status, RetryAfter: retryAfter, Count: count}

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestEachInvariantIsJudgedInItsFile holds that whoever looks for the judge of an
-// invariant finds it, all of it, in the file that is named after the invariant.
+// TestEachInvariantIsJudgedInItsFile checks that each invariant is judged only in the
+// file that is named after it.
 func TestEachInvariantIsJudgedInItsFile(t *testing.T) {
 	declared, err := os.ReadFile("invariants.go")
 	if err != nil {

@@ -16,8 +16,7 @@ import (
 
 var mends = flag.Bool("mends", false, "take out what mended each bug of testdata/mends.yaml, and see its day fail")
 
-// A mend is a place of the source without which a day of testdata/days breaks
-// a promise.
+// A mend is a piece of the source without which a day in testdata/days breaks a promise.
 type mend struct {
 	Day    string `yaml:"day"`
 	Breaks string `yaml:"breaks"` // I1 …
@@ -41,9 +40,9 @@ func theMends(t *testing.T) (all []mend) {
 	return all
 }
 
-// TestEachMendIsNeeded takes out one mend after the other and sees its day
-// fail: a day that no longer does has stopped to guard against its bug. Each
-// needs the daemon built again, so make mends alone runs it.
+// TestEachMendIsNeeded removes one mend after another and checks that its day fails: a
+// day that no longer does has stopped guarding against its bug. Each one needs another
+// build of the daemon, so only make mends runs it.
 func TestEachMendIsNeeded(t *testing.T) {
 	if !*mends {
 		t.Skip("it takes minutes: make mends")
@@ -53,8 +52,8 @@ func TestEachMendIsNeeded(t *testing.T) {
 	}
 }
 
-// TestEachDayHasItsMend holds that every day has one entry in
-// testdata/mends.yaml, and that each entry names code that is still there.
+// TestEachDayHasItsMend checks that every day has one entry in testdata/mends.yaml, and
+// that each entry quotes code that still exists.
 func TestEachDayHasItsMend(t *testing.T) {
 	entries := map[string]int{}
 	for _, m := range theMends(t) {
@@ -97,7 +96,7 @@ func (m mend) source() (file, text string, err error) {
 	return file, string(b), nil
 }
 
-// isNeeded builds the simulator without the mend and lives the day.
+// isNeeded builds the simulator without the mend and simulates the day.
 func (m mend) isNeeded(t *testing.T) {
 	file, source, err := m.source()
 	if err != nil {
@@ -127,8 +126,8 @@ func (m mend) isNeeded(t *testing.T) {
 	}
 }
 
-// another looks for a variant of the day that breaks the promise without the
-// mend, and goes well with it; it takes the day's place.
+// another looks for a variant of the day that breaks the promise without the mend but not
+// with it; the variant replaces the day.
 func (m mend) another(t *testing.T, binary string) string {
 	if *vary == 0 {
 		return "make mends VARY=500 looks for a variant that does not"

@@ -19,7 +19,7 @@ import (
 // record is a line of the log.
 func record(text string) slog.Record { return slog.NewRecord(time.Now(), slog.LevelInfo, text, 0) }
 
-// showTwice has two readings show a reserve to powermgr: one alone decides nothing.
+// showTwice shows a reserve to powermgr in two readings: a single one decides nothing.
 func showTwice(t *testing.T, w *oracle, reserve int) {
 	t.Helper()
 	for range 2 {
@@ -33,7 +33,7 @@ func showTwice(t *testing.T, w *oracle, reserve int) {
 }
 
 // A set point that the rules have sent does not count as a person's choice, unless a
-// person had chosen the same: precooling can ask for the set point that there was.
+// person had chosen the same: precooling can ask for the existing set point.
 func TestWhatTheRulesSetIsNobodysChoice(t *testing.T) {
 	chosen := setting{Mode: devices.Heat, Cool: 69, Heat: 69, Hold: devices.HoldPermanent}
 	for _, c := range []struct {
@@ -62,9 +62,9 @@ func TestWhatTheRulesSetIsNobodysChoice(t *testing.T) {
 	}
 }
 
-// A thermostat has its own setting back, as near as the vendor takes it, and that is what
-// the setback was. Somebody who switches its mode then has what it shows; during the
-// setback, the set point that gave way is still to come back.
+// A thermostat has been restored, as closely as the vendor accepts, and the result equals
+// the setback. Somebody who then changes its mode has chosen what it shows; during the
+// setback, the set point that gave way is still to be restored.
 func TestWhatIsGivenBackIsAPersonsInAnotherMode(t *testing.T) {
 	own := setting{Mode: devices.Cool, Cool: 85, Heat: 84, Hold: devices.HoldPermanent}
 	shown := own.apart(3)
@@ -85,8 +85,8 @@ func TestWhatIsGivenBackIsAPersonsInAnotherMode(t *testing.T) {
 	}
 }
 
-// People may have chosen set points that are nearer than the vendor takes: the one that
-// they do not use gives way, and may leave the bounds for that.
+// People may have chosen set points that are closer together than the vendor accepts: the
+// one that they do not use gives way, and may go out of bounds for that.
 func TestASetPointThatGivesWayIsWithinBounds(t *testing.T) {
 	d := &thermostatOracle{unit: devices.Fahrenheit, gap: 3, low: 67, high: 82, cold: 62, hot: 62}
 	d.bounds(setting{Mode: devices.Cool, Cool: 85, Heat: 84})
@@ -95,8 +95,8 @@ func TestASetPointThatGivesWayIsWithinBounds(t *testing.T) {
 	}
 }
 
-// A reserve that the rules have asked for by a plan is no person's choice when it lands
-// late, after the next one; any other odd value is.
+// A reserve that the rules have asked for by plan is not a person's choice if it lands
+// late, after the next one; any other unusual value is.
 func TestALateReserveOfAPlanIsNobodysChoice(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -119,8 +119,8 @@ func TestALateReserveOfAPlanIsNobodysChoice(t *testing.T) {
 	}
 }
 
-// A person's command to the battery ends with its peak, also if no reading shows it until
-// hours later. Of a choice in the app powermgr learns the time only by the reading.
+// A person's command to the battery ends with its peak, even if no reading shows it until
+// hours later. For a choice in the app, powermgr only learns the time from the reading.
 func TestACommandThatIsShownAfterItsPeakIsOver(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -144,8 +144,8 @@ func TestACommandThatIsShownAfterItsPeakIsOver(t *testing.T) {
 	}
 }
 
-// A reserve that somebody has set by hand, and that a daemon has kept and died before it
-// could answer, is what a pause gives the battery back to. Any other below that is not.
+// If somebody has set a reserve by hand, and a daemon has stored it but died before it
+// could answer, a pause restores the battery to that reserve, and to no lower one.
 func TestAReserveByHandThatWasNotAnsweredMayBeGivenBack(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -191,8 +191,8 @@ func TestAReserveByHandThatWasNotAnsweredMayBeGivenBack(t *testing.T) {
 	}
 }
 
-// A node that takes over may send what the other one has sent as often as it may: the
-// judge hears of the change a moment later.
+// A node that takes over may repeat what the other one has already sent the maximum
+// number of times: the oracle learns of the change a moment later.
 func TestANodeThatTakesOverSendsOnItsOwnAccount(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -213,7 +213,7 @@ func TestANodeThatTakesOverSendsOnItsOwnAccount(t *testing.T) {
 	}
 }
 
-// A vendor that wants no reads for hours still wants none after another fault.
+// A vendor that accepts no reads for hours still accepts none after another fault.
 func TestAnotherFaultDoesNotEndALimit(t *testing.T) {
 	h := &home{}
 	h.nodes = []*node{{}}
@@ -229,9 +229,9 @@ func TestAnotherFaultDoesNotEndALimit(t *testing.T) {
 	}
 }
 
-// A reading that powermgr publishes again, as it does after a refused command, is no
-// answer of the vendor: whoever has lost an authorization cannot restore anything, however
-// often the last reading is repeated.
+// A reading that powermgr publishes again, as it does after a refused command, is not an
+// answer of the vendor: a daemon that has lost its authorization cannot restore anything,
+// however often the last reading is repeated.
 func TestARepeatedReadingIsNoAnswer(t *testing.T) {
 	w := newOracle(&home{world: &world{}, keepalived: &keepalived{}})
 	d := &thermostatOracle{}
@@ -269,8 +269,8 @@ func TestARepeatedReadingIsNoAnswer(t *testing.T) {
 	}
 }
 
-// A vendor that is hours behind shows a reserve that the battery does not have any more:
-// to be told it once more is no write of what it has.
+// A vendor that is hours behind shows a reserve that the battery no longer has: sending
+// it once more is not a write of what the battery already has.
 func TestAReserveThatShowsLateMayBeSentAgain(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -291,9 +291,9 @@ func TestAReserveThatShowsLateMayBeSentAgain(t *testing.T) {
 	}
 }
 
-// A daemon that goes on from a journal overtakes the writes that it lists, and cannot
-// know that the last one was never sent. One that knows has no reason to write what is
-// there already.
+// A daemon that continues from a journal overtakes the writes that it lists, and cannot
+// know that the last one was never sent. A daemon that does know has no reason to write
+// what is already there.
 func TestAWriteThatWasNeverSentMayBeOvertaken(t *testing.T) {
 	for _, c := range []struct {
 		name          string

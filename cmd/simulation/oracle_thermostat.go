@@ -186,7 +186,7 @@ func (w *oracle) chose(i int, before, after setting, pending bool) {
 	case modeAlone && d.byRules(after) && !d.hasBack(after):
 		means = d.moded(after)
 		d.choices = append(d.choices, means...)
-	case modeAlone: // what else they had is still to be given back
+	case modeAlone: // the rest of what they had is still to be restored
 		for _, c := range append(d.choices, after) {
 			d.choices = append(d.choices, c.in(after.Mode))
 		}

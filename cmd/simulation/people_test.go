@@ -11,7 +11,7 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// persons is what was told of people in a time: the target of each such event.
+// persons returns the targets of the events about people in a period.
 func (d *day) persons(from, to string) (all []string) {
 	for _, payload := range d.said("control/event", from, to) {
 		var e control.Event
@@ -22,8 +22,8 @@ func (d *day) persons(from, to string) (all []string) {
 	return all
 }
 
-// TestPeopleAreToldApart changes things the way people, schedules, vendors and
-// powermgr itself do, at both kinds of thermostats.
+// TestPeopleAreToldApart changes settings the way people, schedules, vendors and powermgr
+// itself do, at both kinds of thermostats.
 func TestPeopleAreToldApart(t *testing.T) {
 	cool := func(f float64, hold devices.Hold) emulator.Setting {
 		return emulator.Setting{Cool: &f, Hold: &hold}

@@ -7,7 +7,7 @@ import (
 	"powermgr/control/rules"
 )
 
-// A rule that acts in the place of a plan says why.
+// A rule that acts instead of a plan says why.
 func TestTheWitnessWantsAReason(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -29,7 +29,7 @@ func TestTheWitnessWantsAReason(t *testing.T) {
 	}
 }
 
-// Whether a day goes by a plan changes nothing else of its seed.
+// Whether a day follows a plan changes nothing else that its seed draws.
 func TestAPlanIsDrawnBeside(t *testing.T) {
 	plans := 0
 	for seed := range uint64(100) {

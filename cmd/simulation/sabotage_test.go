@@ -16,8 +16,8 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// TestEachInvariantCanFail breaks one mechanism after the other, and sees the
-// oracle notice. The same days without the sabotage are without violation.
+// TestEachInvariantCanFail breaks one mechanism after another, and checks that the oracle
+// notices. The same days without the sabotage have no violations.
 func TestEachInvariantCanFail(t *testing.T) {
 	const days = 3
 	for seed := uint64(1); seed <= days; seed++ {
@@ -206,7 +206,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 	}
 }
 
-// at lets something happen so long after the first peak's start.
+// at makes something happen so long after the first peak's start.
 func (h *home) at(after time.Duration, do func()) {
 	peak, _ := h.oracle.calendar.Next(h.world.Begins)
 	h.world.add(peak.Start.Add(after), scripted(func(*home) { do() }))
@@ -226,12 +226,12 @@ func (h *home) configure(old, changed string) {
 	}
 }
 
-// write sends a command to Tesla past everything that would keep the node from it.
+// write sends a command to Tesla, bypassing everything that would keep the node from it.
 func (n *node) write(command, body string) {
 	n.send(http.MethodPost, command, body)
 }
 
-// ask is a poll out of turn.
+// ask makes an extra poll.
 func (h *home) ask(what string) { h.active().send(http.MethodGet, what, "") }
 
 func (n *node) send(method, path, body string) {
@@ -258,7 +258,7 @@ func (h *home) people(s emulator.Setting) {
 	})
 }
 
-// bus is that of the active node.
+// bus returns the bus of the active node.
 func (h *home) bus() *bus.Bus {
 	h.broker.mu.Lock()
 	defer h.broker.mu.Unlock()
@@ -270,12 +270,12 @@ func (h *home) bus() *bus.Bus {
 	panic("the active node has no link")
 }
 
-// say publishes something as a part of the daemon would.
+// say publishes something as if it came from a part of the daemon.
 func (h *home) say(topic, payload string) {
 	h.bus().Publish(bus.Message{Topic: topic, Payload: []byte(payload)})
 }
 
-// rogueReserve is a controller that asks for a reserve out of turn.
+// rogueReserve acts like a controller that asks for a reserve when it should not.
 func (h *home) rogueReserve(percent int) {
 	h.bus().Publish(bus.Message{
 		Topic: "powermgr/powerwall/reserve/set", Source: devices.SourceControl, Generation: 1,
@@ -283,7 +283,7 @@ func (h *home) rogueReserve(percent int) {
 	})
 }
 
-// rogue is a controller that does what it must not.
+// rogue acts like a controller that does what it must not.
 func (h *home) rogue(thermostat int, why string, cool, heat float64) {
 	id := devices.TopicID(h.world.vendorID(thermostat))
 	h.bus().Publish(bus.Message{

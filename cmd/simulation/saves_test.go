@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// TestWritesToTheCard counts what reaches the disk of the journal, an SD card
-// in most homes.
+// TestWritesToTheCard counts the writes to the disk of the journal, an SD card in most
+// homes.
 func TestWritesToTheCard(t *testing.T) {
 	var before, after int
 	lives(t, hot(1, "tcc"), func(d *day) {

@@ -20,8 +20,8 @@ var (
 // enough is how many such variants are looked for.
 const enough = 8
 
-// TestVariants lives variants of a day. A day that no longer guards against its
-// bug often has a variant that does: the daemon reads a minute later by now.
+// TestVariants simulates variants of a day. A day that no longer guards against its bug
+// often has a variant that does: for example, the daemon now reads a minute later.
 func TestVariants(t *testing.T) {
 	if *vary == 0 || *file == "" || *found == "" {
 		t.Skip("make mends VARY=500 calls it")
@@ -52,8 +52,8 @@ func TestVariants(t *testing.T) {
 	}
 }
 
-// variant is another day like this one: its events come earlier or later, and
-// chance decides otherwise.
+// variant returns another day like this one: its events come earlier or later, and random
+// decisions differ.
 func (w *world) variant(seed uint64) (*world, error) {
 	b, err := w.encode()
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestAFileKeepsADay writes many days and reads them again, and sees to it that
-// each kind of event is drawn.
+// TestAFileKeepsADay writes many days and reads them again, and checks that each kind of
+// event is drawn.
 func TestAFileKeepsADay(t *testing.T) {
 	missing := kinds()
 	for seed := range uint64(400) {
@@ -37,8 +37,8 @@ func TestAFileKeepsADay(t *testing.T) {
 	}
 }
 
-// TestADayFromAFileIsTheSameDay lives the days of some seeds, and the same from
-// what a file holds.
+// TestADayFromAFileIsTheSameDay simulates the days of some seeds, and the same days from
+// files.
 func TestADayFromAFileIsTheSameDay(t *testing.T) {
 	for seed := uint64(1); seed <= 4; seed++ {
 		b, err := draw(seed, All).encode()
@@ -56,8 +56,8 @@ func TestADayFromAFileIsTheSameDay(t *testing.T) {
 	}
 }
 
-// TestAFileThatSaysMoreIsRefused would otherwise live another day than the one
-// that is written there.
+// TestAFileThatSaysMoreIsRefused: otherwise a different day would be simulated than the
+// one in the file.
 func TestAFileThatSaysMoreIsRefused(t *testing.T) {
 	b, err := hot(1, "tcc").encode()
 	if err != nil {

@@ -94,7 +94,7 @@ func BenchmarkStep(b *testing.B) {
 	_ = sum
 }
 
-// TestReservesThatComeToTheSame is what a plan saves most of its work by.
+// TestReservesThatComeToTheSame checks the equality that saves a plan most of its work.
 func TestReservesThatComeToTheSame(t *testing.T) {
 	s := Model{CapacityKWh: 13.5, PowerKW: 5, GridChargeKW: 1.7, OneWay: 0.95}.Over(30 * time.Minute)
 	for _, tt := range []struct {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// zones are the names of all zones that the system knows, or a few if it has no list.
+// zones returns the names of all zones that the system knows, or a few if it has no list.
 func zones(t *testing.T) []string {
 	t.Helper()
 	for _, path := range []string{"/usr/share/zoneinfo/tzdata.zi", "/usr/share/zoneinfo/zone1970.tab"} {
@@ -33,8 +33,8 @@ func zones(t *testing.T) []string {
 	return []string{"Europe/Berlin", "Europe/London", "Europe/Helsinki", "Australia/Sydney", "Australia/Lord_Howe", "America/Los_Angeles", "America/St_Johns"}
 }
 
-// wallFile is a file of the days around an instant as a clock of that zone shows them,
-// with the number of the slot for its energy, and how many slots it has.
+// wallFile returns a file of the days around an instant as a clock of that zone shows
+// them, with the number of each slot as its energy, and the number of slots.
 func wallFile(around time.Time, zone *time.Location, length time.Duration) (file string, slots int) {
 	var b strings.Builder
 	b.WriteString("start,load_wh\n")
@@ -46,8 +46,8 @@ func wallFile(around time.Time, zone *time.Location, length time.Duration) (file
 	return b.String(), slots
 }
 
-// Go takes the first of the two hours in America and the second elsewhere, so that
-// files of Berlin and Sydney were refused. Lord Howe changes by half an hour, Troll by two.
+// Go picks the first of the two hours in America and the second elsewhere, so files from
+// Berlin and Sydney were refused. Lord Howe changes by half an hour, Troll by two.
 func TestEveryZoneIsReadWhenSummerTimeBeginsAndEnds(t *testing.T) {
 	names := append(zones(t), "Australia/Lord_Howe", "Antarctica/Troll")
 	changes := 0
@@ -84,7 +84,7 @@ func TestEveryZoneIsReadWhenSummerTimeBeginsAndEnds(t *testing.T) {
 	}
 }
 
-// The second of the two hours took the place of the first.
+// The second of the two hours replaced the first.
 func TestStatisticsOnAWallClockWhenSummerTimeEnds(t *testing.T) {
 	for _, length := range []time.Duration{time.Hour, 5 * time.Minute} {
 		z := zone(t, "Europe/Berlin")

@@ -17,7 +17,7 @@ func zone(t *testing.T, name string) *time.Location {
 	return z
 }
 
-// text writes a series, a line a slot.
+// text formats a series, with a line for each slot.
 func text(s Series) string {
 	var b strings.Builder
 	f := func(v *float64) string {

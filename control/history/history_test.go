@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Each quarter of an hour got the first of its prices.
+// Each quarter hour got the first of its prices.
 func TestPricesOfFiveMinutesAreAveraged(t *testing.T) {
 	s, err := ReadCSV(strings.NewReader("start,load_kwh,price_usd_per_kwh,export_price_usd_per_kwh\n2026-07-15T16:00,1,0.1,0.01\n2026-07-15T16:05,1,0.2,0.02\n2026-07-15T16:10,1,0.6,0.06\n"), time.UTC)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A meter that was away counted as one that had counted nothing.
+// A meter without figures was treated as one that had counted nothing.
 func TestAMeterWithoutAFigureIsNotZero(t *testing.T) {
 	const want = "07-15 16:00 load 2.5 sun 2 out - price - -\n07-15 17:00 load - sun 2 out - price - -\n07-15 18:00 load - sun 2 out - price - -\n07-15 19:00 load 2.5 sun 2 out - price - -\n"
 	stat := func(id string, sums ...string) string {
@@ -42,7 +42,8 @@ func TestAMeterWithoutAFigureIsNotZero(t *testing.T) {
 	}
 }
 
-// Many inverters say nothing at night: that is no sun, and a gap by day is none.
+// Many inverters report nothing at night: that means no sun, but a gap during the day
+// does not.
 func TestAnInverterThatSleepsAtNight(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("start,grid_import_kwh,solar_kwh\n")
@@ -68,7 +69,7 @@ func TestAnInverterThatSleepsAtNight(t *testing.T) {
 	}
 }
 
-// One of them was to be left out, which halved what came from the grid.
+// One of them was dropped, which halved the energy from the grid.
 func TestTheTwoTariffsOfAMeterAreAdded(t *testing.T) {
 	const file = "statistic_id,start_ts,sum\n%[1]s,1784152800,5\n%[1]s,1784156400,6\n%[1]s,1784160000,7\n%[2]s,1784152800,5\n%[2]s,1784156400,5.5\n%[2]s,1784160000,7\n"
 	for _, tt := range []struct {

@@ -110,13 +110,13 @@ func TestUnusableFiles(t *testing.T) {
 	})
 }
 
-// locked is a file that belongs to somebody else.
+// locked is a file that this process may not read.
 type locked struct{ journal.File }
 
 func (locked) Read() ([]byte, error) { return nil, fs.ErrPermission }
 
-// A journal that could not be read was replaced by the next save, and with it
-// what was to be given back.
+// A journal that could not be read was replaced by the next save, and what had to be
+// restored was lost with it.
 func TestAJournalOfAnotherOwnerIsSetAside(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.json")
 	if err := os.WriteFile(path, []byte("another owner's"), 0o600); err != nil {
@@ -153,7 +153,7 @@ func TestAFullDiskIsSaid(t *testing.T) {
 	}
 }
 
-// saved is a file with k.
+// saved returns a file with k.
 func saved(t testing.TB, k rules.Persisted) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "journal.json")
@@ -184,7 +184,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// Whatever was accepted can be acted on, and written and read again.
+		// Any journal that was accepted can be acted on, written, and read again.
 		s := rules.State{Settings: rules.Settings{Calendar: rules.Calendar{Location: time.UTC}}}
 		s, _ = rules.Step(s, rules.Recovered{Persisted: e.Persisted()}, now)
 		rules.Step(s, rules.Tick{}, now.Add(time.Hour))
@@ -207,7 +207,7 @@ func readAgain(t *testing.T, e journal.Entry) {
 	}
 }
 
-// Each step of the rules asks for a save, and nearly none has anything new.
+// Each step of the rules asks for a save, and almost none has anything new.
 func TestASaveOfNothingNewAllocatesNothing(t *testing.T) {
 	j := &journal.Journal{Disk: journal.File{Path: filepath.Join(t.TempDir(), "journal.json")}, Node: "a", Now: time.Now}
 	k := rules.Persisted{HomeRecord: rules.HomeRecord{Latched: []int{60}}, Battery: rules.BatteryRecord{Mode: "autonomous"}}

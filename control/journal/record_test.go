@@ -17,8 +17,9 @@ import (
 	"powermgr/devices"
 )
 
-// drawn are the journals of some nodes that have saved, died, started again and heard of
-// each other, or not, in any order: what a broker, two disks and two processes may hold.
+// drawn returns the journals of some nodes that have saved, died, started again and
+// received each other's journals, or not, in any order: what a broker, two disks and two
+// processes may contain.
 func drawn(t *testing.T, r *rand.Rand) []journal.Entry {
 	t.Helper()
 	clock := now
@@ -60,7 +61,7 @@ func drawn(t *testing.T, r *rand.Rand) []journal.Entry {
 	return all
 }
 
-// heap is a disk that keeps what is written.
+// heap is a disk that stores what is written in memory.
 type heap struct{ b []byte }
 
 func (h *heap) Read() ([]byte, error)     { return h.b, nil }
@@ -76,8 +77,8 @@ func text(t *testing.T, e any) string {
 	return string(b)
 }
 
-// Two nodes that take in what the other one knows end with the same, whatever came first
-// and however often.
+// Two nodes that merge each other's journals end up with the same, in whatever order and
+// however often.
 func TestJournalsComeTogetherTheSameInWhicheverOrder(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -102,7 +103,7 @@ func TestJournalsComeTogetherTheSameInWhicheverOrder(t *testing.T) {
 	}
 }
 
-// node is a journal in a directory of its own, on a clock that the test moves.
+// node returns a journal in a separate directory, with a clock that the test moves.
 type node struct {
 	*journal.Journal
 	t     *testing.T
@@ -135,7 +136,7 @@ func claims(ids ...string) rules.Persisted {
 	return k
 }
 
-// What has changed since the other node was last heard of is taken over, thing by thing.
+// What has changed since the other node's last journal is taken over, record by record.
 func TestARecordIsTakenOverByItself(t *testing.T) {
 	a, b := newNode(t, "a"), newNode(t, "b")
 	k := claims("up", "down")
@@ -152,13 +153,13 @@ func TestARecordIsTakenOverByItself(t *testing.T) {
 	}
 }
 
-// known are the records that a node has.
+// known returns the records that a node has.
 func (n *node) known() journal.Records {
 	e, _ := n.Adopt(journal.Entry{})
 	return e.Records
 }
 
-// must adopts what has to be news.
+// must adopts an entry that has to contain something new.
 func (n *node) must(e journal.Entry) rules.Persisted {
 	n.t.Helper()
 	got, news := n.Adopt(e)
@@ -171,9 +172,9 @@ func (n *node) must(e journal.Entry) rules.Persisted {
 	return got.Persisted()
 }
 
-// Two nodes that both think they are the active one write two journals. When they meet,
-// what either has set on a device is known to both, and what one of them has restored
-// after it knew of it stays restored.
+// Two nodes that both believe to be active write two journals. When the journals are
+// merged, what either node has set on a device is known to both, and what one of them has
+// restored after learning of it stays restored.
 func TestTwoJournalsMeet(t *testing.T) {
 	names := func(k rules.Persisted) []string { return slices.Sorted(maps.Keys(k.Thermostats)) }
 	t.Run("b went on from what a had left", func(t *testing.T) {
@@ -212,8 +213,8 @@ func TestTwoJournalsMeet(t *testing.T) {
 	}
 }
 
-// Of two nodes that did not see each other the one that was told later to be active may
-// have been so for a moment, hours ago.
+// Of two nodes that did not see each other, the one that was told later to be active may
+// have been active only for a moment, hours ago.
 func TestANodeThatHasGoneOnForgetsNoChoice(t *testing.T) {
 	a, b := newNode(t, "a"), newNode(t, "b")
 	k := kept(120)
@@ -228,8 +229,8 @@ func TestANodeThatHasGoneOnForgetsNoChoice(t *testing.T) {
 	}
 }
 
-// Two nodes that both think they are the active one, and hear of each other at the same
-// time, would each answer the other's journal with a new one of its own, without end.
+// Two nodes that both believe to be active and receive each other's journals at the same
+// time would each answer the other's journal with a new one, without end.
 func TestTwoNodesThatMeetDoNotAnswerEachOther(t *testing.T) {
 	a, b := newNode(t, "a"), newNode(t, "b")
 	fromA, fromB := a.save(claims("up"), 1), b.save(claims("up", "down"), 2)
@@ -256,8 +257,8 @@ func TestTwoNodesThatMeetDoNotAnswerEachOther(t *testing.T) {
 	}
 }
 
-// A change of node with a few seconds of overlap: b knows what a saved, claims, and notes
-// a person's choice; a, that has not heard of it, saves once more.
+// A change of node with a few seconds of overlap: b knows what a saved, makes a claim,
+// and records a person's choice; a, which has not received that, saves once more.
 func TestAnOverlapOfSecondsForgetsNoChoice(t *testing.T) {
 	a, b := newNode(t, "a"), newNode(t, "b")
 	k := rules.Persisted{Battery: rules.BatteryRecord{AtPeak: true}}
@@ -271,8 +272,9 @@ func TestAnOverlapOfSecondsForgetsNoChoice(t *testing.T) {
 	}
 }
 
-// After a restart with a full disk this node counts on from the file, and the broker has
-// what its earlier life could not write down. What either has done stays known.
+// After a restart with a full disk this node continues counting from the file, and the
+// broker has what its earlier process could not write. What either process has done stays
+// known.
 func TestAnEarlierLifeThatCouldNotBeWritten(t *testing.T) {
 	file := &heap{}
 	begin := func(clock time.Time) *journal.Journal {
@@ -311,7 +313,7 @@ func TestAnEarlierLifeThatCouldNotBeWritten(t *testing.T) {
 	}
 }
 
-// What is known of writers does not grow with every restart.
+// The list of writers does not grow with every restart.
 func TestWhatIsKnownOfWritersIsBounded(t *testing.T) {
 	file, clock := &heap{}, now
 	var e journal.Entry
@@ -333,8 +335,8 @@ func TestWhatIsKnownOfWritersIsBounded(t *testing.T) {
 	readAgain(t, e)
 }
 
-// Every situation that an older journal was found in is the same after it was read and
-// written again.
+// Every situation in an older journal is the same after the journal was read and written
+// again.
 func TestOlderJournalsAreMigrated(t *testing.T) {
 	files, err := filepath.Glob("testdata/version[12]/*.json")
 	if err != nil || len(files) < 2 {
@@ -363,7 +365,7 @@ func TestOlderJournalsAreMigrated(t *testing.T) {
 				t.Fatalf("found %v: %v\n%s\n%s", found, err, text(t, again), text(t, first))
 			}
 			sameFacts(t, b, again.Persisted())
-			// The same journal is retained at the broker: it says nothing new.
+			// The same journal is retained at the broker: it has nothing new.
 			retained, err := journal.Decode(b)
 			if err != nil {
 				t.Fatal(err)
@@ -375,8 +377,8 @@ func TestOlderJournalsAreMigrated(t *testing.T) {
 	}
 }
 
-// sameFacts compares what a journal of version 1 or 2 says, read as plain JSON, with what
-// was made of it.
+// sameFacts compares a journal of version 1 or 2, read as plain JSON, with the result of
+// its conversion.
 func sameFacts(t *testing.T, older []byte, k rules.Persisted) {
 	t.Helper()
 	type record struct {
@@ -467,7 +469,7 @@ func sameFacts(t *testing.T, older []byte, k rules.Persisted) {
 	}
 }
 
-// doubtsOf are the doubts of a journal of version 2.
+// doubtsOf returns the doubts in a journal of version 2.
 func doubtsOf(t *testing.T, older []byte) map[string]rules.Doubt {
 	t.Helper()
 	var old struct {

@@ -9,8 +9,8 @@ import (
 	"powermgr/control/plan"
 )
 
-// Whoever reads a plan in this process is given it as it is, and whoever reads it
-// elsewhere what its JSON says.
+// A reader in this process gets the plan itself, and a reader elsewhere gets its JSON:
+// both have to say the same.
 func TestAPlanIsWhatItsJSONSays(t *testing.T) {
 	var p, read plan.Plan
 	fill(reflect.ValueOf(&p).Elem())

@@ -13,8 +13,8 @@ import (
 
 var powerwall = battery.Model{CapacityKWh: 10, PowerKW: 5, GridChargeKW: 5, OneWay: 0.95}
 
-// day is a plan's inputs from noon on: power is expensive from 16:00 to 21:00,
-// and each course is a load in those hours and a sun before them, in kWh an hour.
+// day returns a plan's inputs from noon on: power is expensive from 16:00 to 21:00, and
+// each course is a load in those hours and a sun before them, in kWh per hour.
 func day(courses ...[2]float64) Inputs {
 	noon := time.Date(2026, 7, 15, 12, 0, 0, 0, time.UTC)
 	in := Inputs{Battery: powerwall, Length: Length, Options: DefaultOptions()}
@@ -185,8 +185,8 @@ func TestTwoHalvesComeToTheSameAsTheWhole(t *testing.T) {
 	}
 }
 
-// With an hour that pays for being drawn from, what is left at the end was worth less
-// than nothing, and the battery was to be emptied.
+// With an hour of negative prices, the energy left at the end had a negative value, and
+// the plan emptied the battery.
 func TestAnHourThatPaysIsFilledInAndLeavesTheRestItsWorth(t *testing.T) {
 	in := day([2]float64{0.2, 0})
 	in.Slots[2].Import = -0.05

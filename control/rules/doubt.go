@@ -15,7 +15,7 @@ import (
 // A Figure is a value that a device has measured.
 type Figure struct {
 	Value float64
-	AsOf  time.Time // by the clock of whoever measured it
+	AsOf  time.Time // by the clock of its source
 	Read  time.Time // when it was read
 }
 
@@ -64,9 +64,10 @@ func (s Figures) and(f Figure, r reach) (next Figures, confirmed *Figure) {
 	return Figures{s.Known, &f}, nil
 }
 
-// A Doubt is the first reading that shows something that nobody here has asked for. It is
-// stored because this node may die or go on standby before the next reading: otherwise
-// the node after it would take the same setting for one that has long been there.
+// A Doubt is the first reading that shows something that neither the rules nor a command
+// asked for. It is stored because this node may die or go on standby before the next
+// reading: otherwise the node after it would take the same setting for one that has long
+// been there.
 type Doubt struct {
 	Polled time.Time `json:"polled"`
 	Shown  Sight     `json:"shown,omitzero"`  // by a thermostat; zero for the battery
@@ -89,9 +90,9 @@ func (s Sight) at(polled time.Time) Thermostat {
 	return Thermostat{Mode: s.Mode, Setting: s.Setting, Period: s.Period, Polled: polled}
 }
 
-// odd reports whether a reading shows for the first time something that nobody here has
-// asked for, and records the doubt. Nothing is written to the device until the next
-// reading decides.
+// odd reports whether a reading shows for the first time something that neither the rules
+// nor a command asked for, and records the doubt. Nothing is written to the device until
+// the next reading decides.
 func (st *step) odd(target string, d Doubt) bool {
 	if !st.doubt.none() && !st.doubt.Polled.Equal(d.Polled) {
 		return false

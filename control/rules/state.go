@@ -231,7 +231,7 @@ type State struct {
 	ForecastDay string // the local day ForecastF is for: 2026-07-15
 
 	Planned *Planned  // the latest message of the planner; nil: none since the start
-	PlanBy  time.Time // how long to wait for a plan while there is none; zero: not yet decided
+	PlanBy  time.Time // until when to wait for a plan while there is none; zero: not yet decided
 
 	ForecastDoubt *float64 // a forecast that is far from ForecastF, and is not trusted yet
 

@@ -29,8 +29,8 @@ type the4th struct{}
 
 func (the4th) Has(d rules.Date) bool { return d == rules.Date{Year: 2026, Month: time.July, Day: 3} }
 
-// summery has a peak on working days of June to September, a cheap night over
-// midnight, and a price for all the rest.
+// summery has a peak on working days from June to September, a cheap night across
+// midnight, and a price for everything else.
 func summery(t *testing.T) Table {
 	return Table{Zone: zone(t, "America/Los_Angeles"), Currency: "$", Holidays: the4th{}, Rates: []Rate{
 		{Name: "peak", Import: 0.54, Export: 0.08, Days: rules.Days{From: 601, To: 930, Weekdays: working}, Span: rules.Span{Start: 960, End: 1260}, Peak: true},
@@ -95,7 +95,7 @@ func TestHolidaysAreWhatARateSays(t *testing.T) {
 	}
 }
 
-// drawn is a table that has overlapping rates of every kind.
+// drawn returns a table with overlapping rates of every kind.
 func drawn(rnd *rand.Rand, z *time.Location) Table {
 	t := Table{Zone: z, Holidays: the4th{}}
 	for i := range 2 + rnd.IntN(5) {
@@ -113,7 +113,7 @@ func drawn(rnd *rand.Rand, z *time.Location) Table {
 	return t
 }
 
-// Over days on which the clock changes, at midnight too, minute by minute.
+// Across days on which the clock changes, including at midnight, minute by minute.
 func TestPricesSlotsAndWindowsAgreeOverChangesOfClocks(t *testing.T) {
 	for _, c := range []struct{ zone, day string }{
 		{"America/Los_Angeles", "2026-03-08"}, {"America/Los_Angeles", "2026-11-01"},

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A tariff as the app writes it: winter wraps around the turn of the year, the
-// week-end around Sunday, the night around midnight, and zeros are left out.
+// A tariff as the app writes it: winter wraps around the turn of the year, the weekend
+// around Sunday, the night around midnight, and zeros are left out.
 const fromApp = `{"version":1,"name":"TOU-D","currency":"USD","utility":"SCE","daily_charges":[{"name":"Charge"}],
  "energy_charges":{"ALL":{"rates":{"ALL":0}},"Summer":{"rates":{"ON_PEAK":0.54,"OFF_PEAK":0.23}},"Winter":{"rates":{"OFF_PEAK":0.2}}},
  "seasons":{

@@ -11,8 +11,8 @@ import (
 // truth is a zone whose model is known.
 var truth = Model{Outdoors: 0.3, Mass: 1.2, Lag: 8 * time.Hour, Sun: 0.4, Gain: 0.3, Cooling: -9}
 
-// lived is what a zone lived through that keeps 24 °C by day and 25 °C by night, in
-// weather that is another one each day.
+// lived returns the samples of a zone that keeps 24 °C by day and 25 °C by night, in
+// weather that differs each day.
 func lived(m Model, days int) (all []Sample) {
 	air, mass := 24.0, 24.0
 	for i := range days * 48 {
@@ -40,7 +40,8 @@ func TestAModelIsFound(t *testing.T) {
 	if err != nil || m.Explained < 0.9 {
 		t.Fatalf("%+v, %v", m, err)
 	}
-	// What it is for: how long the equipment runs, and where the air goes, in a setback.
+	// The purpose of the model: how long the equipment runs, and how the air temperature
+	// changes, in a setback.
 	air, walls := samples[len(samples)-1].IndoorC, m.Walls(samples)
 	var outside []Outside
 	var settings []Setting
@@ -107,7 +108,7 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
-// Gaps and figures that are not known do no harm.
+// Gaps and unknown figures do no harm.
 func TestGaps(t *testing.T) {
 	all := lived(truth, 14)
 	for i := range all {
