@@ -16,26 +16,26 @@ import (
 	"powermgr/devices"
 )
 
-// As an add-on of Home Assistant, powermgr is started by the Supervisor, which
-// keeps what its owner chose on the add-on's page and knows the broker. Both are
-// beneath the configuration file: what that says goes before them.
+// As an add-on of Home Assistant, powermgr is started by the Supervisor, which stores
+// the options that the owner sets on the add-on's page, and knows the broker. The
+// configuration file has priority over both.
 
-// An Addon is where the Supervisor is, and what it hands to an add-on.
+// An Addon says where the Supervisor is, and what it passes to an add-on.
 type Addon struct {
-	// Options is the file with what the owner chose, JSON with the keys of a
+	// Options is the file with the owner's options, JSON with the keys of a
 	// configuration.
 	Options string
 	// Supervisor is the address of its API, without a slash at its end.
 	Supervisor string
-	// Token lets this add-on ask the Supervisor.
+	// Token authorizes this add-on with the Supervisor.
 	Token devices.Secret
 	// Timezone is Home Assistant's. Empty: the Supervisor did not say.
 	Timezone string
 }
 
-// FindAddon is the Addon that environ describes; false if this is none. The image
-// sets ADDON_OPTIONS, and the Supervisor the rest; ADDON_SUPERVISOR is its address
-// where that is not http://supervisor.
+// FindAddon returns the Addon that environ describes; false if this is not an add-on.
+// The image sets ADDON_OPTIONS, and the Supervisor sets the rest; ADDON_SUPERVISOR is
+// the Supervisor's address if that is not http://supervisor.
 func FindAddon(environ []string) (Addon, bool) {
 	a := Addon{Supervisor: "http://supervisor"}
 	for _, line := range environ {
@@ -53,37 +53,39 @@ func FindAddon(environ []string) (Addon, bool) {
 	return a, a.Options != ""
 }
 
-// addonDir is what the Supervisor keeps of an add-on, over restarts and in backups.
+// addonDir is the folder of an add-on that the Supervisor preserves across restarts and
+// includes in backups.
 const addonDir = "/data"
 
 // isAddon reports whether the configuration is an add-on's.
 func (l *loader) isAddon() bool { return l.state == addonDir }
 
-// usualBroker is where Home Assistant's own broker add-on is once it is installed.
+// usualBroker is the address of Home Assistant's own broker add-on, if it is installed.
 const usualBroker = "mqtt://core-mosquitto:1883"
 
-// addonBase are the settings that follow from what an add-on is: where it may write,
-// and that its page is behind Home Assistant's own log-in, which comes from one
-// address.
+// addonBase returns the settings that follow from being an add-on: where it may write,
+// and that its page is behind Home Assistant's own log-in, whose requests come from a
+// single address.
 func addonBase(a Addon) map[string]string {
 	return map[string]string{
 		"mqtt.url":                    usualBroker,
 		"paths.journal_file":          addonDir + "/journal.json",
 		"paths.permanent_metrics_dir": addonDir + "/metrics",
-		// Kept over restarts: the day and what it has saved are beside it. Home
-		// Assistant's own database writes to the same card far more often.
+		// In a folder that survives restarts: the day and its savings are next to it.
+		// Home Assistant's own database writes to the same card far more often.
 		"paths.ramdisk_state_file": addonDir + "/powermgr_state.json",
 		"http.listen":              "0.0.0.0:8099",
 		"settings.timezone":        a.Timezone,
 	}
 }
 
-// ingress is the Supervisor's address in the network of add-ons, from which the
-// requests of people come who are logged in to Home Assistant.
+// ingress is the Supervisor's address in the network of add-ons. Requests of people who
+// are logged in to Home Assistant come from it.
 const ingress = "172.30.32.2"
 
-// fromAddon reads what is beneath the file: what an add-on is, the broker that the
-// Supervisor knows, unless options or file name another, and the options.
+// fromAddon returns the sources that the file has priority over: the settings of every
+// add-on, the broker that the Supervisor knows (unless options or file name another),
+// and the options.
 func (l *loader) fromAddon(a Addon, file source) []source {
 	base := source{tree: map[string]any{}, where: func(string) string { return "the add-on" }}
 	options := l.fromOptions(a)
@@ -111,12 +113,12 @@ func (l *loader) fromAddon(a Addon, file source) []source {
 	return []source{base, options}
 }
 
-// NoBroker is what people are told whose Home Assistant has no broker.
+// NoBroker is the message for people whose Home Assistant has no broker.
 const NoBroker = "there is no MQTT broker in Home Assistant, so powermgr has its page and no entities: " +
 	"install the Mosquitto broker under Settings, Add-ons, and start it; powermgr finds it by itself"
 
-// fromOptions reads the options. One that is empty is as if it were not given, and
-// so is a section of those.
+// fromOptions reads the options. An empty option counts as not given, and so does a
+// section that has only such options.
 func (l *loader) fromOptions(a Addon) source {
 	s := source{tree: map[string]any{}, where: func(string) string { return "the add-on's options" }, spell: func(key string) string { return key }}
 	data, _, err := l.read(a.Options)
@@ -131,8 +133,8 @@ func (l *loader) fromOptions(a Addon) source {
 	return s
 }
 
-// given takes out of the options in tree what is empty, and notes where the rest is
-// from, as far as the file does not say otherwise.
+// given removes empty options from tree, and records where the others come from, unless
+// the file sets them.
 func (l *loader) given(s source, tree map[string]any, key string) {
 	for name, value := range tree {
 		below := joined(key, name)
@@ -149,13 +151,13 @@ func (l *loader) given(s source, tree map[string]any, key string) {
 	}
 }
 
-// names reports whether there is a value at the keys in tree.
+// names reports whether tree has a value at these keys.
 func names(tree map[string]any, section, name string) bool {
 	below, ok := tree[section].(map[string]any)
 	return ok && below[name] != nil && below[name] != ""
 }
 
-// A broker is what the Supervisor says of one.
+// A broker is the Supervisor's description of one.
 type broker struct {
 	Host     string         `json:"host"`
 	Port     int            `json:"port"`
@@ -172,7 +174,7 @@ func (b broker) url() string {
 	return scheme + "://" + net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
 }
 
-// broker asks the Supervisor for its MQTT service; nil: there is none.
+// broker returns the Supervisor's MQTT service; nil: there is none.
 func (a Addon) broker(ctx context.Context) (*broker, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.Supervisor+"/services/mqtt", nil)
 	if err != nil {
@@ -194,7 +196,7 @@ func (a Addon) broker(ctx context.Context) (*broker, error) {
 	}
 	switch {
 	case answer.StatusCode == http.StatusBadRequest:
-		return nil, nil // its answer while nobody provides the service
+		return nil, nil // the answer while nobody provides the service
 	case answer.StatusCode != http.StatusOK:
 		return nil, errors.New("the Supervisor does not tell the broker: " + answer.Status)
 	case err != nil:
@@ -205,16 +207,16 @@ func (a Addon) broker(ctx context.Context) (*broker, error) {
 	return &said.Data, nil
 }
 
-// How often the Supervisor is asked for the broker: until there is one; and then,
-// since one that is installed again has another password.
+// How often to ask the Supervisor for the broker: until there is one; and after that,
+// since a broker that is installed again has another password.
 const (
 	brokerSearch = 15 * time.Second
 	brokerCheck  = 5 * time.Minute
 )
 
-// Watch has the configuration read again with reload when the Supervisor knows
-// another broker than the one of c, until ctx ends. A broker that is gone is no
-// reason: it may come back as it was.
+// Watch calls reload, which reads the configuration again, when the Supervisor has a
+// different broker from the one in c, until ctx ends. It does not do so for a broker
+// that is gone: it may come back unchanged.
 func (a Addon) Watch(ctx context.Context, c Config, clock bus.Clock, reload func()) {
 	var last *broker
 	for {
@@ -238,6 +240,6 @@ func (a Addon) Watch(ctx context.Context, c Config, clock bus.Clock, reload func
 	}
 }
 
-// LacksBroker reports whether an add-on with c has none but the one that it tries
-// until the Supervisor knows one.
+// LacksBroker reports whether an add-on with c has no broker except the one that it
+// tries until the Supervisor knows one.
 func LacksBroker(c Config) bool { return c.MQTT.URL == usualBroker && c.MQTT.Username == "" }

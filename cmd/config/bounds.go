@@ -8,19 +8,20 @@ import (
 	"strings"
 )
 
-// What the tags of a field say of its key, so that a key is declared in one place:
+// The tags of a field describe its key, so that a key is declared in one place:
 //
 //	koanf    its name
-//	default  what it is where nothing says it; without this tag it is the zero value
-//	range    between which numbers it may be, both ends allowed: "5–300", or "0–80,100"
+//	default  its value if it is not set; without this tag that is the zero value
+//	range    the allowed numbers, both ends included: "5–300", or "0–80,100"
 //	why      the reason for the range, where it is not obvious
-//	oneof    the words there are: "rule,plan"; an empty one first: it may be left empty
+//	oneof    the allowed words: "rule,plan"; an empty one first: it may be left empty
 //	unit     that it is a temperature, which may be given in °C too: "°F", or
 //	         "°F apart" for a difference of two
 //
 // A check that needs more than the key itself is in the file of its part.
 
-// setDefaults fills in a part, and the parts within it, from the tags.
+// setDefaults sets the fields of a part, and of the parts in it, to the defaults in the
+// tags.
 func setDefaults(part reflect.Value) {
 	for field, v := range part.Fields() {
 		if v.Kind() == reflect.Struct {
@@ -38,16 +39,16 @@ func setDefaults(part reflect.Value) {
 	}
 }
 
-// usual is a part with its defaults.
+// usual returns a part with its defaults.
 func usual[Part any]() (p Part) {
 	setDefaults(reflect.ValueOf(&p).Elem())
 	return p
 }
 
-// An interval is a range, both ends allowed.
+// An interval is a range that includes both ends.
 type interval struct{ least, most float64 }
 
-// intervals reads a range.
+// intervals parses the tag of a range.
 func intervals(tag string) (all []interval, err error) {
 	for part := range strings.SplitSeq(tag, ",") {
 		least, most, two := strings.Cut(part, "–")
@@ -66,7 +67,7 @@ func intervals(tag string) (all []interval, err error) {
 	return all, nil
 }
 
-// minimum is the least that a key of a part may be.
+// minimum returns the smallest allowed value of a key in a part.
 func minimum[Part any](name string) int {
 	for field := range reflect.TypeFor[Part]().Fields() {
 		if field.Tag.Get("koanf") == name {
@@ -77,7 +78,7 @@ func minimum[Part any](name string) int {
 	panic("config: there is no key " + name) // a programming error
 }
 
-// checkBounds notes each value below key that is not within what its tags say.
+// checkBounds reports each value below key that its tags do not allow.
 func (l *loader) checkBounds(v reflect.Value, key string) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -110,7 +111,7 @@ func (l *loader) checkField(tag reflect.StructTag, v reflect.Value, key string) 
 		return
 	}
 	value := v.Convert(reflect.TypeFor[float64]()).Float()
-	all, _ := intervals(allowed) // a test has read them all
+	all, _ := intervals(allowed) // a test has parsed them all
 	if slices.ContainsFunc(all, func(i interval) bool { return i.least <= value && value <= i.most }) {
 		return
 	}

@@ -10,7 +10,7 @@ import (
 	"powermgr/control/rules"
 )
 
-// Account is the Tesla account that would be billed, as a name that gives away no
+// Account returns a name for the Tesla account that would be billed. It reveals no
 // credential.
 func (t Tesla) Account() string {
 	h := fnv.New64a()
@@ -18,7 +18,7 @@ func (t Tesla) Account() string {
 	return fmt.Sprintf("tesla %x", h.Sum64())
 }
 
-// AheadOf is what is left of the home's month at now.
+// AheadOf returns what is left of the home's month at now.
 func AheadOf(c rules.Calendar, now time.Time) (a bridge.Ahead) {
 	local := now.In(c.Location)
 	end := time.Date(local.Year(), local.Month()+1, 1, 0, 0, 0, 0, c.Location)
@@ -45,13 +45,13 @@ func AheadOf(c rules.Calendar, now time.Time) (a bridge.Ahead) {
 	return a
 }
 
-// busiestMonth is how often the Powerwall is read in the month of a year that has
-// most peaks, and about how many calls that comes to.
+// busiestMonth returns how often the Powerwall is read in the month with the most peaks,
+// and the approximate number of calls in that month.
 func (c Config) busiestMonth() (bridge.Paces, int) {
 	var most bridge.Ahead
 	calendar := c.Calendar()
 	for month := time.January; month <= time.December; month++ {
-		// Any year does: one is as good as another for an estimate.
+		// For an estimate, any year will do.
 		if a := AheadOf(calendar, time.Date(2026, month, 1, 0, 0, 0, 0, calendar.Location)); a.Peak >= most.Peak {
 			most = a
 		}
@@ -65,15 +65,14 @@ func (c Config) busiestMonth() (bridge.Paces, int) {
 	return p, p.Calls(most)
 }
 
-// price is what so many calls may cost a month: sources disagree on whether Tesla
-// bills what is asked of a home battery, and those that say so give about $1 for
-// 500 to 1,000 calls.
+// price returns what calls may cost in a month: sources disagree on whether Tesla bills
+// calls for a home battery, and those that say so give about $1 for 500 to 1,000 calls.
 func price(calls int) string {
 	return fmt.Sprintf("$0 to $%.0f", math.Round(float64(calls)/500))
 }
 
-// Calls says how many calls there have been in the month of now, about how many it
-// comes to at this rate, and what that may cost, where that is a hundred or more.
+// Calls says how many calls were made in the month of now, how many it will be at this
+// rate, and what that may cost, if it is a hundred or more.
 func Calls(made int, limit *int, now time.Time) string {
 	begin := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, now.Location())
 	text := thousands(made) + " calls this month"
@@ -81,7 +80,7 @@ func Calls(made int, limit *int, now time.Time) string {
 		text = fmt.Sprintf("%s of %s calls this month", thousands(made), thousands(*limit))
 	}
 	gone := now.Sub(begin)
-	if gone < 24*time.Hour { // too short to tell
+	if gone < 24*time.Hour { // too short for an estimate
 		return text
 	}
 	about := int(float64(made)*begin.AddDate(0, 1, 0).Sub(begin).Hours()/gone.Hours()+50) / 100 * 100
@@ -95,12 +94,12 @@ func Calls(made int, limit *int, now time.Time) string {
 func (c Config) SlowestPowerwall() time.Duration {
 	slowest := Seconds(max(c.Poll.PowerwallSeconds, c.Poll.PowerwallPeakSeconds))
 	if c.Tesla != nil && c.Tesla.CallsPerMonth > 0 {
-		slowest = max(slowest, 30*time.Minute) // when it is longer still, Tesla's history tells what flowed
+		slowest = max(slowest, 30*time.Minute) // if it takes even longer, Tesla's history has the energies
 	}
 	return slowest
 }
 
-// slowestPeak is that in a peak and its lead.
+// slowestPeak is SlowestPowerwall for a peak and its lead.
 func (c Config) slowestPeak() time.Duration {
 	slowest := Seconds(c.Poll.PowerwallInPeak())
 	if c.Tesla != nil && c.Tesla.CallsPerMonth > 0 {

@@ -12,39 +12,39 @@ import (
 
 // When power is expensive: time zone, holidays, seasons and windows.
 
-// A Season is what holds in a part of the year: in Months, or from From to To.
+// A Season holds the settings for a part of the year: Months, or From to To.
 type Season struct {
 	// Months are 1–12. Empty: From and To are given.
 	Months []time.Month `koanf:"months"`
-	// From and To are its first and its last day, such as 06-15 and 09-30; it goes
-	// over the turn of the year if To comes first. Empty, both: Months are given.
+	// From and To are its first and its last day, such as 06-15 and 09-30; it continues
+	// into the next year if To comes first. Empty, both: Months are given.
 	From rules.YearDay `koanf:"from"`
 	To   rules.YearDay `koanf:"to"`
-	// PeakPeriods are the peaks that begin on each of Days. Empty: there is none.
+	// PeakPeriods are the peaks that begin on each of Days. Empty: there are none.
 	PeakPeriods []PeakPeriod `koanf:"peak_periods"`
 	// Days are mon…sun, "weekdays", "weekends" or "daily". Empty in the file:
 	// weekdays. Load fills it in.
 	Days []string `koanf:"days"`
-	// Precool says whether a hot forecast precools. Nil in the file: true for a
-	// season named summer. Load fills it in.
+	// Precool says whether a hot forecast leads to precooling. Nil in the file: true for
+	// a season named summer. Load fills it in.
 	Precool *bool `koanf:"precool"`
 }
 
-// A PeakPeriod is a window of wall-clock time in which power is expensive. End
-// is exclusive, and at most 24:00; one that is not after Start is of the next
-// day, so that 22:00–02:00 goes over midnight.
+// A PeakPeriod is a window of wall-clock time in which power is expensive. End is
+// exclusive, and at most 24:00; an End that is not after Start is on the next day, so
+// 22:00–02:00 crosses midnight.
 type PeakPeriod struct {
 	Start Minute `koanf:"start"`
 	End   Minute `koanf:"end"`
 }
 
-// Weekdays are the days of the season, from Sunday. Load has checked them.
+// Weekdays returns the days of the season, from Sunday. Load has checked them.
 func (s Season) Weekdays() []time.Weekday {
 	days, _ := weekdays(s.Days)
 	return days
 }
 
-// span is the window in minutes of the day on which it begins.
+// span returns the window in minutes of the day on which it begins.
 func (p PeakPeriod) span() rules.Span {
 	s := rules.Span{Start: int(p.Start), End: int(p.End)}
 	if s.End <= s.Start {
@@ -53,7 +53,7 @@ func (p PeakPeriod) span() rules.Span {
 	return s
 }
 
-// SeasonNames are the names of the seasons, by their first day in a year.
+// SeasonNames returns the names of the seasons, sorted by their first day in a year.
 func (s Settings) SeasonNames() []string {
 	first := func(name string) rules.YearDay {
 		switch season := s.Seasons[name]; {
@@ -80,8 +80,8 @@ func (s Settings) SeasonNames() []string {
 	return names
 }
 
-// defaultSeasons are a common tariff: expensive afternoons in summer, expensive mornings
-// and evenings in winter.
+// defaultSeasons returns a common tariff: expensive afternoons in summer, expensive
+// mornings and evenings in winter.
 func defaultSeasons() map[string]Season {
 	clock := func(from, to Minute) PeakPeriod { return PeakPeriod{Start: from * 60, End: to * 60} }
 	return map[string]Season{
@@ -123,7 +123,7 @@ func (l *loader) checkCalendar(c *Config) {
 
 func asciiLetter(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
 
-// checkSeason checks what can be seen of one season alone.
+// checkSeason checks one season by itself.
 func (l *loader) checkSeason(s Settings, name string) {
 	season, key := s.Seasons[name], "settings.seasons."+name
 	if strings.ContainsFunc(name, func(r rune) bool { return !nodeRune(r) }) || name == "" || !asciiLetter(name[0]) {
@@ -155,8 +155,8 @@ func (l *loader) checkSeason(s Settings, name string) {
 	l.checkPeaks(key, season.PeakPeriods)
 }
 
-// longestOverMidnight is the longest window that may cross midnight, in
-// minutes: a longer one is rather a slip.
+// longestOverMidnight is the longest window that may cross midnight, in minutes: a
+// longer one is probably a mistake.
 const longestOverMidnight = 20 * 60
 
 func (l *loader) checkPeaks(season string, peaks []PeakPeriod) {
@@ -183,16 +183,16 @@ func (l *loader) checkPeaks(season string, peaks []PeakPeriod) {
 	}
 }
 
-// days are those of a season's peaks.
+// days returns the days of a season's peaks.
 func (s Season) days() rules.Days {
 	return rules.Days{Months: s.Months, From: s.From, To: s.To, Weekdays: s.Weekdays()}
 }
 
-// checkSharedDays notes where a season has days that an earlier one has.
+// checkSharedDays reports days of a season that an earlier one has, too.
 func (l *loader) checkSharedDays(s Settings, earlier []string, name string) {
 	days := s.Seasons[name].days()
 	if len(days.Months) == 0 && days.From == 0 {
-		return // it is no part of the year
+		return // it is not a part of the year
 	}
 	for _, other := range earlier {
 		others := s.Seasons[other].days()
@@ -214,7 +214,7 @@ func (l *loader) checkSharedDays(s Settings, earlier []string, name string) {
 	}
 }
 
-// leapYear are all days of a year.
+// leapYear returns all days of a leap year.
 func leapYear() (dates []rules.Date) {
 	for date := (rules.Date{Year: 2000, Month: time.January, Day: 1}); date.Year == 2000; date = date.Add(1) {
 		dates = append(dates, date)
@@ -222,9 +222,9 @@ func leapYear() (dates []rules.Date) {
 	return dates
 }
 
-// checkWholeYear notes the days of the year that no season has.
+// checkWholeYear reports the days of the year that no season has.
 func (l *loader) checkWholeYear(s Settings) {
-	byMonth := true // all seasons are
+	byMonth := true // whether all seasons are given by month
 	for _, season := range s.Seasons {
 		byMonth = byMonth && season.From == 0 && season.To == 0
 	}
@@ -259,8 +259,8 @@ func (l *loader) checkWholeYear(s Settings) {
 	}
 }
 
-// longestPeak is the longest a peak may last. The battery needs some time
-// without one, and a peak without an end has no thresholds.
+// longestPeak is how long a peak may last at most. The battery needs some time without a
+// peak, and thresholds make no sense in a peak without an end.
 const longestPeak = 7 * 24 * time.Hour
 
 func (l *loader) checkLongestPeak(c *Config) {

@@ -8,8 +8,8 @@ import (
 	"powermgr/devices/cloud"
 )
 
-// Whether a configuration makes sense. Everything that is wrong is said; what
-// is only odd is a notice. The checks of a part are in its file.
+// Checks whether a configuration makes sense. Every mistake is a problem; what is only
+// unusual is a notice. The checks of a part are in its file.
 
 func (l *loader) check(c *Config) {
 	l.checkBounds(reflect.ValueOf(*c), "")
@@ -37,7 +37,7 @@ func (l *loader) check(c *Config) {
 	l.checkLogging(c.Logging)
 }
 
-// oneOf notes a word that is none of those there are.
+// oneOf reports a value that is not one of the allowed words.
 func (l *loader) oneOf(key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
 		allowed = slices.DeleteFunc(allowed, func(word string) bool { return word == "" })
@@ -45,7 +45,7 @@ func (l *loader) oneOf(key, value string, allowed ...string) {
 	}
 }
 
-// vendorURL notes an address that secrets must not be sent to.
+// vendorURL reports an address that secrets must not be sent to.
 func (l *loader) vendorURL(key, value string) {
 	u, err := cloud.BaseURL(value)
 	if err != nil {

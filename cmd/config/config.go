@@ -3,15 +3,15 @@
 // terms of the other packages. It starts nothing and commands nothing.
 package config
 
-// Config is the whole configuration, as Load returns it: complete, checked,
-// with every default filled in. The tags of a field say what its key is and may be, as
-// bounds.go explains; the comment says what it means, its unit, and what its zero
-// value does. Each part is in the file of its name, with its checks.
+// Config is the whole configuration, as Load returns it: complete, checked, with every
+// default filled in. The tags of a field give its key and the allowed values, as
+// bounds.go explains; the comment gives its meaning, its unit, and the effect of its
+// zero value. Each part is in the file of its name, with its checks.
 //
-// deploy/config.example.yaml has the same keys with words for whoever installs
-// powermgr; a test holds the two together.
+// deploy/config.example.yaml explains the same keys to whoever installs powermgr; a test
+// keeps the two in step.
 type Config struct {
-	// Tesla is the Powerwall. Nil, no such section: there is none to control.
+	// Tesla is the Powerwall. Nil, no such section: there is no Powerwall to control.
 	Tesla *Tesla `koanf:"tesla"`
 	// Honeywell are the thermostats. Nil, no such section: there are none.
 	Honeywell *Honeywell `koanf:"honeywell"`

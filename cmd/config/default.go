@@ -11,13 +11,12 @@ import (
 	"powermgr/devices/cloud"
 )
 
-// What holds where the configuration says nothing, and depends on what it says
-// elsewhere. What does not is in the tags of the keys.
+// Defaults that depend on other keys. All others are in the tags of the keys.
 
 const stateDir = "/var/lib/powermgr"
 
-// complete fills in what depends on other keys. It never touches what was
-// given.
+// complete fills in defaults that depend on other keys. It never changes a value that
+// was given.
 func (l *loader) complete(c *Config) {
 	s := &c.Settings
 	if s.Unit = devices.Unit(strings.ToUpper(string(s.Unit))); s.Unit == "" && len(l.celsius) > 0 {
@@ -75,7 +74,7 @@ func (l *loader) complete(c *Config) {
 	}
 }
 
-// nearestForecast is where a forecast can come from when nobody has said where.
+// nearestForecast returns where to get a forecast if the configuration does not say.
 func (c *Config) nearestForecast() string {
 	switch {
 	case c.Weather.Latitude != nil && c.Weather.Longitude != nil:

@@ -11,9 +11,9 @@ import (
 	"powermgr/devices"
 )
 
-// Describe says in plain words what the daemon would do with c: what happens
-// on a day with peaks in each season, to which devices, who gets mail, and
-// where everything is. c is as Load returns it.
+// Describe says in plain words what the daemon would do with c: what happens on a day
+// with peaks in each season, to which devices, who gets mail, and where everything is. c
+// has to come from Load.
 func Describe(c Config) string {
 	var d description
 	if c.Settings.DryRun {
@@ -47,12 +47,12 @@ func (d *description) line(format string, args ...any) {
 	d.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
 }
 
-// item writes a label, or none, and what it is about.
+// item writes a label, which may be empty, and a text for it.
 func (d *description) item(label, format string, args ...any) {
 	d.line("%-12s %s", label, fmt.Sprintf(format, args...))
 }
 
-// at writes a line of a day; clock may be empty.
+// at writes a line for a time of the day; clock may be empty.
 func (d *description) at(clock, format string, args ...any) {
 	d.line("  %-12s %s", clock, fmt.Sprintf(format, args...))
 }
@@ -66,7 +66,8 @@ func reserve(c Config, percent int) string {
 
 func controlled(c Config) bool { return c.Honeywell != nil && len(c.Settings.ThermostatIDs) > 0 }
 
-// degrees is a temperature in °F as the owner reads it, difference one of two.
+// degrees writes a temperature, given in °F, in the owner's unit; difference writes a
+// temperature difference.
 func (s Settings) degrees(f float64) string    { return devices.Fahrenheit.Degrees(s.Unit, f) }
 func (s Settings) difference(f float64) string { return devices.Fahrenheit.Difference(s.Unit, f) }
 
@@ -229,7 +230,7 @@ func seconds(n int) string {
 	return strconv.Itoa(n) + " s"
 }
 
-// minutes is a time between polls as people say it.
+// minutes writes a time between polls the way people say it.
 func minutes(d time.Duration) string {
 	if d < time.Minute {
 		return seconds(int(d.Seconds()))
@@ -237,7 +238,7 @@ func minutes(d time.Duration) string {
 	return strconv.FormatFloat(math.Round(d.Minutes()*2)/2, 'f', -1, 64) + " min"
 }
 
-// thousands is a number with its thousands apart.
+// thousands writes a number with its thousands separated.
 func thousands(n int) string {
 	if n < 1000 {
 		return strconv.Itoa(n)

@@ -9,10 +9,10 @@ import (
 	"powermgr/control/rules"
 )
 
-// What happens on the days of a season: the peaks are those that the daemon's
-// calendar makes of its windows.
+// Describes the days of a season. The peaks are those that the daemon's calendar derives
+// from the season's windows.
 
-// season describes the days of a season, those that are alike together.
+// season describes the days of a season, and groups those that are alike.
 func (d *description) season(c Config, name string) {
 	season := c.Settings.Seasons[name]
 	where := fmt.Sprintf("%s (%s), %s", name, season.part(), c.Settings.Timezone)
@@ -49,13 +49,13 @@ func (d *description) peaks(c Config, season Season, peaks []leadAndPeak) {
 	}
 }
 
-// leadAndPeak is a peak and when its lead begins.
+// leadAndPeak is a peak, and when its lead begins.
 type leadAndPeak struct {
 	rules.Peak
 	lead time.Time
 }
 
-// dayKind are days of the week on which the same peaks begin.
+// dayKind is a group of days of the week on which the same peaks begin.
 type dayKind struct {
 	days  []time.Weekday
 	peaks []leadAndPeak
@@ -80,12 +80,11 @@ func (k dayKind) name() string {
 	return enumerate(names)
 }
 
-// monday begins the week that shows what weeks are like: one of UTC, where no
-// clock is changed.
+// monday begins the sample week, which is in UTC, where clocks never change.
 var monday = rules.Date{Year: 2001, Month: time.January, Day: 1}
 
-// week are the days on which a season's peaks can begin, in a week that lies
-// within it and in those that have their days in the same part of the year.
+// week returns the days on which a season's peaks can begin, in a week that lies within
+// the season and within those that have their days in the same part of the year.
 func (c Config) week(name string) (kinds []dayKind) {
 	calendar := c.Calendar()
 	calendar.Location, calendar.Holidays, calendar.Public = time.UTC, nil, nil
@@ -97,7 +96,7 @@ func (c Config) week(name string) (kinds []dayKind) {
 		s.Months, s.From, s.To = nil, 0, 0
 	}
 	starts := map[rules.Date][]leadAndPeak{}
-	var before time.Time // the end of the peak before
+	var before time.Time // the end of the previous peak
 	for p := range calendar.From(time.Date(2000, 12, 31, 0, 0, 0, 0, time.UTC)) {
 		day := rules.DateOf(p.Start, time.UTC)
 		if day == monday.Add(7) {
@@ -137,7 +136,7 @@ func sameClocks(a, b []leadAndPeak) bool {
 	})
 }
 
-// first is the season's first day in some year.
+// first returns the season's first day in some year.
 func (s Season) first() rules.Date {
 	day := s.From
 	if len(s.Months) > 0 {
@@ -146,7 +145,7 @@ func (s Season) first() rules.Date {
 	return rules.Date{Year: 2000, Month: time.Month(day / 100), Day: int(day % 100)}
 }
 
-// part is the part of the year that the season is.
+// part describes the part of the year that the season has.
 func (s Season) part() string {
 	if len(s.Months) > 0 {
 		return months(s.Months)
@@ -157,8 +156,8 @@ func (s Season) part() string {
 	return day(s.From) + "–" + day(s.To)
 }
 
-// without says on which days no peaks begin in the part of the year that a season has:
-// another season may have the same part, with other days of the week.
+// without says on which days of the season's part of the year no peaks begin: another
+// season may have the same part, with other days of the week.
 func (s Settings) without(name string) string {
 	var off, partly, others []string
 	for _, day := range fromMonday() {
@@ -183,8 +182,8 @@ func (s Settings) without(name string) string {
 	return "on no day"
 }
 
-// quiet are the days of the week that a season without windows speaks for: all but those
-// on which another season has peaks in the whole of its part of the year.
+// quiet returns the days of the week to which a season without windows applies: all
+// except those on which other seasons have peaks in its whole part of the year.
 func (s Settings) quiet(name string) (days []time.Weekday) {
 	for _, day := range fromMonday() {
 		if all, _ := s.elsewhere(name, day); !all {
@@ -194,8 +193,8 @@ func (s Settings) quiet(name string) (days []time.Weekday) {
 	return days
 }
 
-// elsewhere are the other seasons by which peaks begin on a day of the week within the part
-// of the year that a season has. all says that together they have the whole of it.
+// elsewhere returns the other seasons with peaks that begin on a day of the week within
+// the season's part of the year. all reports whether together they cover all of it.
 func (s Settings) elsewhere(name string, day time.Weekday) (all bool, some []string) {
 	all = true
 	part := s.Seasons[name].days()
@@ -219,7 +218,7 @@ func (s Settings) elsewhere(name string, day time.Weekday) (all bool, some []str
 	return all, some
 }
 
-// fromMonday are the days of the week, as people begin it.
+// fromMonday returns the days of the week, beginning with Monday.
 func fromMonday() (days []time.Weekday) {
 	for n := range 7 {
 		days = append(days, time.Weekday((n+1)%7))
@@ -227,7 +226,7 @@ func fromMonday() (days []time.Weekday) {
 	return days
 }
 
-// setback says until when each threshold of the peak p counts.
+// setback says until when each threshold of the peak p applies.
 func (d *description) setback(c Config, p rules.Peak) {
 	s := c.Settings
 	if !controlled(c) || s.ThermostatIncrementF == 0 {
@@ -257,8 +256,8 @@ func (d *description) setback(c Config, p rules.Peak) {
 	}
 }
 
-// months writes [5 6 7 10] as "May–July, October", and runs over the turn of
-// the year as one.
+// months writes [5 6 7 10] as "May–July, October"; a run of months across New Year stays
+// one run.
 func months(all []time.Month) string {
 	in := func(m int) bool { return slices.Contains(all, time.Month((m+11)%12+1)) }
 	var runs []string
@@ -283,8 +282,8 @@ func months(all []time.Month) string {
 	return strings.Join(runs, ", ")
 }
 
-// clocks writes "22:00–02:00"; the end of the day on which it begins is 24:00.
-// What lasts a day or longer is written with the days of the week.
+// clocks writes "22:00–02:00"; the end of the day on which it begins is 24:00. A window
+// of a day or longer is written with the days of the week.
 func clocks(from, until time.Time) string {
 	const clock = "15:04"
 	to := until.Format(clock)

@@ -10,8 +10,8 @@ import (
 	"powermgr/control/tariff"
 )
 
-// What sets the reserve, in words, and what becomes of hours that prices and peaks
-// disagree about.
+// Describes what sets the reserve, and what happens in hours for which prices and peaks
+// disagree.
 
 // strategy says what sets the reserve and the thermostats.
 func (d *description) strategy(c Config, now time.Time) {
@@ -32,8 +32,8 @@ func (d *description) strategy(c Config, now time.Time) {
 	d.disagreement(c, now)
 }
 
-// disagreement says what happens where the hours that are expensive by the prices are
-// not the peaks of the rule.
+// disagreement says what happens if the hours that are expensive by the prices are not
+// the peaks of the rule.
 func (d *description) disagreement(c Config, now time.Time) {
 	where := ""
 	switch {
@@ -57,9 +57,10 @@ func (d *description) disagreement(c Config, now time.Time) {
 	d.item("", "thermostats are planned for in peaks that begin with expensive hours, and follow the rule in the others")
 }
 
-// differing is the first day of the next year on which the highest prices of tariff.rates
-// are at other times than the peaks of the seasons, with both in words; empty: there is none,
-// or the rates do not say which hours are expensive by their price.
+// differing returns the first day within the next year on which the highest prices of
+// tariff.rates are at other times than the peaks of the seasons, with a description of
+// both; empty: there is no such day, or the rates do not tell expensive hours by their
+// price.
 func (c Config) differing(now time.Time) (day, prices, peaks string) {
 	t, ok := c.Prices()
 	if !ok || len(c.Tariff.Rates) == 0 || c.Tariff.hasPeaks() {
@@ -96,7 +97,7 @@ func (c Config) differing(now time.Time) (day, prices, peaks string) {
 	return "", "", ""
 }
 
-// stretchesOf writes parts of a day as 16:00–19:00.
+// stretchesOf writes consecutive parts of a day as 16:00–19:00.
 func stretchesOf(starts []time.Time, part time.Duration) string {
 	var words []string
 	for i := 0; i < len(starts); {

@@ -2,7 +2,7 @@ package config
 
 import "slices"
 
-// What energy costs, in words: a week in each part of the year.
+// Describes what energy costs: a week in each part of the year.
 
 // prices writes the table of prices.
 func (d *description) prices(c Config) {

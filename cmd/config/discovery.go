@@ -2,7 +2,7 @@ package config
 
 import "strings"
 
-// What Home Assistant is told, and the topics of that.
+// Announcements to Home Assistant, and their topics.
 
 // The formats of discovery.
 const (
@@ -10,10 +10,9 @@ const (
 	FormatComponent = "component" // one message for an entity: any Home Assistant
 )
 
-// Discovery is how Home Assistant is told what there is.
+// Discovery configures how devices are announced to Home Assistant.
 type Discovery struct {
-	// Enabled announces what there is. False: what was announced earlier is taken
-	// back.
+	// Enabled announces the devices. False: what was announced earlier is removed.
 	Enabled bool `koanf:"enabled" default:"true"`
 	// Prefix is Home Assistant's discovery prefix.
 	Prefix string `koanf:"prefix" default:"homeassistant"`
@@ -38,7 +37,7 @@ func (l *loader) checkTopics(c *Config) {
 	}
 }
 
-// badTopic says why nothing can be published on a topic, or below it.
+// badTopic returns why nothing can be published on a topic, or below it.
 func badTopic(topic string) string {
 	switch {
 	case topic == "":

@@ -13,10 +13,10 @@ import (
 	"powermgr/control/rules"
 )
 
-// What settings.holidays can say: a day, a day of every year, or the public
-// holidays of a country, all or one of them.
+// The entries of settings.holidays: a day, a day of every year, or the public holidays
+// of a country, all or one of them.
 
-// A holiday is one entry of the list. One field is set, or Public with Days.
+// A holiday is one entry of the list. Either one field is set, or Public and Days.
 type holiday struct {
 	Day    string // 2026-07-04
 	Yearly string // 07-04
@@ -24,7 +24,7 @@ type holiday struct {
 	Days   publicDays
 }
 
-// parseHoliday reads an entry: 2026-07-04, 07-04, "us", "us Memorial Day".
+// parseHoliday parses an entry: 2026-07-04, 07-04, "us", "us Memorial Day".
 func parseHoliday(text string) (holiday, error) {
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
 		return holiday{Day: day.Format(time.DateOnly)}, nil
@@ -40,7 +40,7 @@ func parseHoliday(text string) (holiday, error) {
 		return holiday{Public: c.name, Days: c.days}, nil
 	}
 	var names []string
-	days := map[string]publicDays{} // a holiday whose rule has changed is there twice
+	days := map[string]publicDays{} // a holiday whose rule has changed has two entries
 	for _, h := range c.days {
 		if days[h.Name] == nil {
 			names = append(names, h.Name)
@@ -55,8 +55,8 @@ func parseHoliday(text string) (holiday, error) {
 	return holiday{}, fmt.Errorf("%s has no holiday %s: it has %s", c.name, quoted(strings.TrimSpace(which)), strings.Join(names, ", "))
 }
 
-// findCalendar finds the calendar whose code or name text begins with, and the
-// rest of it.
+// findCalendar returns the calendar whose code or name text begins with, and the rest of
+// text.
 func findCalendar(text string) (found publicCalendar, rest string, ok bool) {
 	lower := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(text)), "_", "-")
 	usual := map[string]string{"us": "usa", "gb": "uk"}
@@ -73,7 +73,8 @@ func findCalendar(text string) (found publicCalendar, rest string, ok bool) {
 	return found, rest, ok
 }
 
-// letters are those of a name, so that New Years Day is New Year's Day.
+// letters returns only the letters of a name, so that New Years Day matches New Year's
+// Day.
 func letters(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -86,11 +87,11 @@ func letters(name string) string {
 // publicDays are holidays by rule.
 type publicDays []*cal.Holiday
 
-// Has reports whether d is one of them, or the day on which one that falls on a
-// week-end is observed.
+// Has reports whether d is one of the holidays, or the day on which one that falls on a
+// weekend is observed.
 func (p publicDays) Has(d rules.Date) bool {
 	for _, h := range p {
-		for year := d.Year - 1; year <= d.Year+1; year++ { // one may be observed in the year before or after
+		for year := d.Year - 1; year <= d.Year+1; year++ { // it may be observed in the year before or after
 			if year != d.Year && (len(h.Observed) == 0 || d.Month != time.January && d.Month != time.December) {
 				continue
 			}
@@ -102,8 +103,8 @@ func (p publicDays) Has(d rules.Date) bool {
 	return false
 }
 
-// day is the date of a midnight that the library found, in whatever time zone
-// this machine has. One that summer time leaves out is one hour early.
+// day returns the date of a midnight that the library computed, in whatever time zone
+// this machine has. A midnight that daylight saving time skips is one hour early.
 func day(midnight time.Time) rules.Date {
 	if midnight.IsZero() {
 		return rules.Date{}
@@ -112,7 +113,7 @@ func day(midnight time.Time) rules.Date {
 	return rules.DateOf(noon, noon.Location())
 }
 
-// over reports whether none of them comes in the year of now or the next.
+// over reports whether none of the holidays is in the year of now or the next.
 func (p publicDays) over(now time.Time) bool {
 	return !slices.ContainsFunc(p, func(h *cal.Holiday) bool {
 		this, _ := h.Calc(now.Year())
@@ -121,7 +122,7 @@ func (p publicDays) over(now time.Time) bool {
 	})
 }
 
-// holidays are the entries that can be read; Load has checked them all.
+// holidays returns the valid entries; Load has checked them all.
 func (s Settings) holidays() (all []holiday) {
 	for _, text := range s.Holidays {
 		if h, err := parseHoliday(text); err == nil {
@@ -131,7 +132,7 @@ func (s Settings) holidays() (all []holiday) {
 	return all
 }
 
-// addHolidays tells the calendar of them.
+// addHolidays adds the holidays to the calendar.
 func (s Settings) addHolidays(c *rules.Calendar) {
 	public := publicDays{}
 	for _, h := range s.holidays() {
@@ -145,10 +146,10 @@ func (s Settings) addHolidays(c *rules.Calendar) {
 	}
 }
 
-// A holidayList is the holidays of a calendar alone, for a tariff.
+// A holidayList is only the holidays of a calendar, for a tariff.
 type holidayList struct{ calendar rules.Calendar }
 
-// Has reports whether d is one of them.
+// Has reports whether d is a holiday.
 func (h holidayList) Has(d rules.Date) bool { return h.calendar.IsHoliday(d) }
 
 func (l *loader) checkHolidays(s Settings) {

@@ -43,15 +43,15 @@ import (
 	"github.com/rickar/cal/v2/za"
 )
 
-// publicCalendar is the list of a country's or a part's public holidays.
+// publicCalendar is the list of public holidays of a country or a part of one.
 type publicCalendar struct {
-	code string // as ISO 3166 has it, lower case
+	code string // the ISO 3166 code, in lower case
 	name string
 	days []*cal.Holiday
 }
 
-// publicCalendars are those that settings.holidays can name. Of a country whose
-// parts differ, the country's own are the ones that all have.
+// publicCalendars returns the calendars that settings.holidays can name. For a country
+// whose parts differ, its own calendar has the holidays that all parts share.
 func publicCalendars() []publicCalendar {
 	return []publicCalendar{
 		{"at", "Austria", at.Holidays},

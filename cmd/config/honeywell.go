@@ -20,9 +20,9 @@ const (
 
 // Honeywell is the account of the thermostats.
 type Honeywell struct {
-	// Backend is BackendResideo or BackendTCC. Empty in the file: resideo if an
-	// authorization is at TokenFile, else tcc if there are a user name and a
-	// password, else resideo. Load fills it in.
+	// Backend is BackendResideo or BackendTCC. Empty in the file: resideo if TokenFile
+	// has an authorization; otherwise tcc if there are a user name and a password;
+	// otherwise resideo. Load fills it in.
 	Backend string `koanf:"backend" oneof:"resideo,tcc"`
 	// ClientID and ClientSecret are consumer key and secret of the app; resideo
 	// needs both.
@@ -32,10 +32,10 @@ type Honeywell struct {
 	// needs both.
 	Username string         `koanf:"username"`
 	Password devices.Secret `koanf:"password"`
-	// BaseURL is the API or the portal. Empty in the file: the vendor's. Load
-	// fills it in.
+	// BaseURL is the address of the API or the portal. Empty in the file: the vendor's.
+	// Load fills it in.
 	BaseURL string `koanf:"base_url"`
-	// TokenFile keeps the authorization of resideo, or the session of tcc.
+	// TokenFile stores the authorization of resideo, or the session of tcc.
 	// Empty in the file: honeywell_token.json or honeywell_session.json in
 	// /var/lib/powermgr. Load fills it in.
 	TokenFile string `koanf:"token_file"`
@@ -94,7 +94,7 @@ func (l *loader) knownBackend(h *Honeywell) bool {
 	return h.Backend == BackendResideo || h.Backend == BackendTCC
 }
 
-// missing are the keys that the backend needs and has not got.
+// missing returns the keys that the backend needs and that are not set.
 func (h *Honeywell) missing() []string {
 	needs := map[string]bool{}
 	switch h.Backend {

@@ -10,24 +10,24 @@ import (
 	"powermgr/devices"
 )
 
-// HTTP is for the page, metrics and health.
+// HTTP configures the page, metrics and health.
 type HTTP struct {
-	// Listen is host:port; Load makes it 127.0.0.1 if there is no host. Empty,
-	// the default: there is none.
+	// Listen is host:port; Load uses 127.0.0.1 if there is no host. Empty, the default:
+	// HTTP is off.
 	Listen string `koanf:"listen"`
-	// Password is asked for by the page. Empty, the default: the page is for this
-	// machine and TrustedProxies alone.
+	// Password is required by the page. Empty, the default: the page is only for this
+	// machine and TrustedProxies.
 	Password devices.Secret `koanf:"password"`
-	// TrustedProxies are addresses, or networks such as 172.30.32.0/23, of proxies
-	// that ask people to log in themselves: who comes through one sees the page. Each
-	// passes on the browser's Host, with the port, as Host or as X-Forwarded-Host.
+	// TrustedProxies are addresses, or networks such as 172.30.32.0/23, of proxies that
+	// require people to log in: whoever comes through one sees the page. Each passes on
+	// the browser's Host, with the port, as Host or as X-Forwarded-Host.
 	TrustedProxies []string `koanf:"trusted_proxies"`
-	// ReadOnly has the page take no commands. Default false.
+	// ReadOnly makes the page refuse commands. Default false.
 	ReadOnly bool `koanf:"read_only"`
 }
 
-// LeastPassword is how short the password of the page may be: it can be tried a few
-// dozen times a minute.
+// LeastPassword is the minimum length of the page's password: somebody can try a few
+// dozen a minute.
 const LeastPassword = 8
 
 func (l *loader) checkHTTP(h *HTTP) {
@@ -57,7 +57,7 @@ func (l *loader) checkHTTP(h *HTTP) {
 	if devices.Loopback(host) {
 		return
 	}
-	if !l.isAddon() { // nothing but add-ons is in its network
+	if !l.isAddon() { // only add-ons are in an add-on's network
 		l.notice("http.listen", "everybody in the network can read the metrics")
 	}
 	switch {
@@ -68,7 +68,7 @@ func (l *loader) checkHTTP(h *HTTP) {
 	}
 }
 
-// Access says who may see the page. The proxies are those that check has found good.
+// Access returns who may see the page. check has validated the proxies.
 func (h HTTP) Access() page.Access {
 	a := page.Access{Password: h.Password, ReadOnly: h.ReadOnly}
 	for _, text := range h.TrustedProxies {
@@ -79,7 +79,7 @@ func (h HTTP) Access() page.Access {
 	return a
 }
 
-// proxy reads an address or a network.
+// proxy parses an address or a network.
 func proxy(text string) (netip.Prefix, error) {
 	text = strings.TrimSpace(text)
 	if at, err := netip.ParseAddr(text); err == nil {
@@ -90,7 +90,7 @@ func proxy(text string) (netip.Prefix, error) {
 	return p.Masked(), err
 }
 
-// whose says who may see the page, and do what.
+// whose says who may see the page, and what they may do.
 func (h HTTP) whose() string {
 	who := "the page is for this machine alone"
 	switch proxies := enumerate(h.TrustedProxies); {

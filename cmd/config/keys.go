@@ -11,11 +11,11 @@ import (
 	"powermgr/devices"
 )
 
-// Which keys there are, and which one was meant by a key that is not there.
+// Lists the existing keys, and finds the key that was probably meant by an unknown one.
 // Both come from the fields of Config, so that a new field is known at once.
 
-// fields are the names of the keys in a section, in order; none if t is none,
-// or one whose names are free.
+// fields returns the names of the keys in a section, in order; none if t is not a
+// section, or one in which names can be chosen freely.
 func fields(t reflect.Type) []string {
 	var names []string
 	if t = bare(t); t.Kind() == reflect.Struct {
@@ -26,7 +26,7 @@ func fields(t reflect.Type) []string {
 	return names
 }
 
-// fieldType is the type of a key in a section, without pointers.
+// fieldType returns the type of a key in a section, without pointers.
 func fieldType(t reflect.Type, name string) (reflect.Type, bool) {
 	switch t = bare(t); t.Kind() {
 	case reflect.Map:
@@ -48,8 +48,8 @@ func bare(t reflect.Type) reflect.Type {
 	return t
 }
 
-// allKeys lists every key below t with a value of its own. Free names are "*", and
-// the items of lists "[]".
+// allKeys lists every key below t with a value of its own. Freely chosen names are "*",
+// and the items of lists "[]".
 func allKeys(t reflect.Type, key string) []string {
 	t = bare(t)
 	_, reads := reflect.New(t).Interface().(encoding.TextUnmarshaler)
@@ -70,7 +70,7 @@ func allKeys(t reflect.Type, key string) []string {
 	return []string{key}
 }
 
-// checkKeys notes each key of s that there is not, and takes it out.
+// checkKeys reports each unknown key of s, and removes it.
 func (l *loader) checkKeys(s source) {
 	var walk func(tree any, t reflect.Type, key string)
 	walk = func(tree any, t reflect.Type, key string) {
@@ -83,7 +83,7 @@ func (l *loader) checkKeys(s source) {
 			}
 		case map[string]any:
 			if t.Kind() != reflect.Struct && t.Kind() != reflect.Map {
-				return // misread tells
+				return // misread reports it
 			}
 			for _, name := range slices.Sorted(maps.Keys(tree)) {
 				if field, ok := fieldType(t, name); ok {
@@ -98,7 +98,7 @@ func (l *loader) checkKeys(s source) {
 	walk(s.tree, reflect.TypeFor[Config](), "")
 }
 
-// unknown notes that there is no such key in the section t at key.
+// unknown reports that the section, whose type is t, has no key of this name.
 func (l *loader) unknown(s source, t reflect.Type, section, name string) {
 	if len(l.problems) >= enough {
 		return
@@ -120,11 +120,11 @@ func (l *loader) unknown(s source, t reflect.Type, section, name string) {
 	l.problem(key, "there is no such key (%s): %s has %s", s.where(key), in, strings.Join(fields(t), ", "))
 }
 
-// nearest is the known key that was most likely meant by name in the section
-// t: one there that is written much like it, else one elsewhere. Empty: none
-// comes near.
+// nearest returns the known key that was most likely meant by name in the section t: one
+// in that section with a similar spelling, or otherwise one elsewhere. Empty: none is
+// similar.
 func nearest(t reflect.Type, section, name string) string {
-	best, least := "", len([]rune(name))/3+1 // at most a third of it wrong
+	best, least := "", len([]rune(name))/3+1 // at most a third of the letters wrong
 	consider := func(key string, d int) {
 		if d < least {
 			best, least = key, d
@@ -149,12 +149,12 @@ func nearest(t reflect.Type, section, name string) string {
 	return best
 }
 
-// DidYouMean is the question that ends what is said of a word that is not known;
-// empty if none of those that are known comes near it.
+// DidYouMean returns the question to append to a message about an unknown word; empty if
+// none of the known words is similar.
 func DidYouMean(word string, known []string) string {
 	best := begunBy(word, known)
 	if n := len([]rune(word)); best == "" {
-		best = closest(word, known, min(n/3+1, n-1)) // a third of it wrong, or one letter of a short one
+		best = closest(word, known, min(n/3+1, n-1)) // a third of the letters wrong, or one letter of a short word
 	}
 	if best == "" {
 		return ""
@@ -162,8 +162,8 @@ func DidYouMean(word string, known []string) string {
 	return ": did you mean " + best + "?"
 }
 
-// begunBy is the only one of those known that begins with a word; empty: there is none,
-// or not only one.
+// begunBy returns the only known word that begins with word; empty: there is none, or
+// there are several.
 func begunBy(word string, known []string) (only string) {
 	for _, k := range known {
 		if len(word) < 2 || !strings.HasPrefix(strings.ToLower(k), strings.ToLower(word)) {
@@ -177,8 +177,8 @@ func begunBy(word string, known []string) (only string) {
 	return only
 }
 
-// closest is the one of those known that is spelled most like a word, with at most
-// that many letters wrong; empty: there is none.
+// closest returns the known word with the spelling most similar to word, with at most
+// most letters wrong; empty: there is none.
 func closest(word string, known []string, most int) string {
 	best, least := "", most+1
 	for _, k := range known {
@@ -189,8 +189,8 @@ func closest(word string, known []string, most int) string {
 	return best
 }
 
-// distance is how many letters have to be put in, taken out, or changed to
-// make b of a, after Levenshtein; two neighbors swapped count as one.
+// distance returns how many letters have to be inserted, deleted, or changed to turn a
+// into b, after Levenshtein; a swap of two neighbors counts as one.
 func distance(a, b string) int {
 	x, y := []rune(a), []rune(b)
 	var before []int // the row before last
