@@ -26,7 +26,7 @@ func (a adjust) String() string {
 type configured struct{}
 
 func (configured) do(h *home)     { h.byHand(allByHand, "PRESS") }
-func (configured) String() string { return "somebody gives back what was changed by hand" }
+func (configured) String() string { return "somebody undoes what was changed by hand" }
 
 // allByHand is the button's name in its topic.
 const allByHand = "configured"

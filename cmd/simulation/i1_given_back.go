@@ -79,6 +79,6 @@ func (w *oracle) judgeReserveGivenBack(real int) {
 // restored is on record there.
 func (w *oracle) judgeJournal(node string, unreadable error) {
 	if unreadable != nil {
-		w.violation(I1, "%s has a journal that no start goes on from: %v", node, unreadable)
+		w.violation(I1, "%s has a journal that no start can continue from: %v", node, unreadable)
 	}
 }

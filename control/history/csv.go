@@ -359,7 +359,7 @@ func (t *table) onQuarters(length time.Duration) error {
 		step, rest = rest, step%rest
 	}
 	if r := t.rows[0]; !r.start.Truncate(step).Equal(r.start) {
-		return &CSVError{Line: r.line, Column: "start", Err: fmt.Errorf("%s is no multiple of %.0f minutes past the hour: quarters of an hour cannot be made of it", r.start.Format("15:04:05"), step.Minutes())}
+		return &CSVError{Line: r.line, Column: "start", Err: fmt.Errorf("%s is not a multiple of %.0f minutes past the hour: it cannot be combined into quarter hours", r.start.Format("15:04:05"), step.Minutes())}
 	}
 	return nil
 }

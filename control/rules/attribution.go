@@ -140,11 +140,11 @@ func (l ReserveLedger) withPerson(shown int, since time.Duration) Cause {
 }
 
 // snapsBack reports whether the device shows its limit because it does not keep the
-// higher reserve that it was asked for. The limit proves nothing in three cases. If the
-// battery was at the limit before the write, it looks the same at first; it also does
-// while an earlier write has not been shown either, because then the vendor is behind. If
-// the write may never have reached the vendor, it cannot have caused this. And a reserve
-// that the rules have not written may have been lowered by somebody.
+// higher reserve that it was asked for. If the battery was already at the limit before
+// the write, the limit proves nothing at first, nor while an earlier write has not been
+// shown either (the vendor is behind then), nor if the write may never have reached the
+// vendor. And a reserve that the rules have not written may have been lowered by
+// somebody.
 func (l ReserveLedger) snapsBack(shown int, sinceWrite time.Duration) bool {
 	k := l.Record
 	early := !k.Confirmed && k.Before.Reserve != nil && *k.Before.Reserve == deviceLimit && (sinceWrite < devices.ShownWithin || k.crossed() || !l.Reached)

@@ -54,7 +54,7 @@ func (h ThermostatRecord) Check() error {
 	case h.Claim == nil:
 		return nil
 	case h.Baseline != nil:
-		return errors.New("it has a claim, and a baseline beside the one of that")
+		return errors.New("it has a claim, and a second baseline besides that of the claim")
 	}
 	return h.Claim.check()
 }
@@ -70,9 +70,9 @@ func (claim Claim) check() error {
 	case !slices.Contains([]Goal{Precool, Setback, Restore}, claim.Kind):
 		return fmt.Errorf("it has a claim for %q", claim.Kind)
 	case claim.Contested && claim.commanded():
-		return errors.New("it has a claim over which a person's choice stands and is to come")
+		return errors.New("it has a claim that is contested while it waits for a person's command")
 	case claim.Contested && claim.Confirmed:
-		return errors.New("it has a claim that has been shown, and may still land over a person's choice")
+		return errors.New("it has a claim that is both confirmed and contested")
 	}
 	return nil
 }

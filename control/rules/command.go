@@ -149,7 +149,7 @@ func (st *step) failed(target string, p Pending, reason string) {
 	}
 	p.Retry = st.now.Add(wait)
 	st.Pending = with(st.Pending, target, p)
-	st.noteOnce("taken "+target, NoteProblem, target, "the command did not come through: %s", reason)
+	st.noteOnce("taken "+target, NoteProblem, target, "the command failed: %s", reason)
 }
 
 // reached reports whether the vendor has acknowledged the last command to target.

@@ -26,7 +26,7 @@ type Flight struct {
 	Shown           int       `json:"shown,omitempty"` // the reserve at the last reading: a different one can prove that this has landed; after that, what it asked for
 	At              time.Time `json:"at"`              // when it was first sent
 	// Undone says that a reading has shown this write, and a later one something else.
-	// Either that is a person's choice, or the vendor is behind and will show this write
+	// Either that is a person's choice, or the vendor is behind and may show this write
 	// once more. Such a flight explains what is shown, but need not be overtaken.
 	Undone bool `json:"undone,omitempty"`
 }
@@ -180,8 +180,8 @@ func (k BatteryRecord) unshown() bool {
 // wants reports whether the last write asked for a reserve.
 func (k BatteryRecord) wants(v int) bool { return k.Wanted.Reserve != nil && *k.Wanted.Reserve == v }
 
-// mayHaveArrived reports whether the vendor may know of the last write. A write that was refused
-// before it reached the vendor explains nothing that the device shows.
+// mayHaveArrived reports whether the vendor may know of the last write. A write that was
+// refused before it reached the vendor explains nothing that the device shows.
 func (k BatteryRecord) mayHaveArrived() bool { return k.Confirmed || k.asked(*k.Wanted.Reserve) }
 
 // earlier returns the writes of the rules that no reading has shown and that asked for
@@ -284,7 +284,7 @@ type Overtaken struct {
 	Sent time.Time
 }
 
-// overtake clears the pending command because another one asks for something else than
+// overtake clears the pending command because another one asks for something other than
 // the last write, which was sent at the given time.
 func (st *step) overtake(target string, sent time.Time) {
 	last := st.Pending[target]

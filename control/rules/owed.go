@@ -91,8 +91,8 @@ func (claim Claim) owed(t Thermostat) *Claim {
 	return &next
 }
 
-// owedAfter returns what is still to be restored after a person's command for one setting has
-// been carried out.
+// owedAfter returns what is still to be restored after a person's command for one setting
+// has been carried out.
 func (claim Claim) owedAfter(setting string, t Thermostat) *Claim {
 	claim.Mode = claim.mode()
 	switch base := &claim.Baseline.Setting; {

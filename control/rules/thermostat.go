@@ -376,7 +376,7 @@ func (st *step) nextTry(id string, t Thermostat, h ThermostatRecord, want device
 	r.again = devices.SameRequest(want, claim.Wanted, mode) || devices.SameRequest(nearest, claim.Wanted, mode)
 	if p := st.Pending[id]; p.Tries%2 == 1 && want.Hold != devices.HoldSchedule && !devices.SamePoints(nearest, want, devices.HeatCool) {
 		r.want = nearest
-		r.why = fmt.Sprintf("%s does not take back%s, which it had: it is asked for the nearest that its limits allow", t.Name, t.points(st.Settings.Unit, devices.HeatCool, want))
+		r.why = fmt.Sprintf("%s does not accept%s again, which it had before: it is asked for the nearest setting that its limits allow", t.Name, t.points(st.Settings.Unit, devices.HeatCool, want))
 	}
 	return r, !r.again || !claim.shown(t)
 }
@@ -385,7 +385,7 @@ func (st *step) nextTry(id string, t Thermostat, h ThermostatRecord, want device
 func (st *step) later(id string, t Thermostat) bool {
 	why := t.unready()
 	if why != "" {
-		st.noteOnce("blocked "+id, NoteLeft, id, "%s is given back later: %s", t.Name, why)
+		st.noteOnce("blocked "+id, NoteLeft, id, "%s is restored later: %s", t.Name, why)
 	}
 	return why != ""
 }

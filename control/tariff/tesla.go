@@ -24,7 +24,7 @@ import (
 func FromTesla(content []byte, zone *time.Location) (t Table, notices []string, err error) {
 	var c teslaTariff
 	if err := json.Unmarshal(content, &c); err != nil {
-		return Table{}, nil, fmt.Errorf("it is no tariff as Tesla has it: %w", err)
+		return Table{}, nil, fmt.Errorf("it is not a tariff in the format of Tesla: %w", err)
 	}
 	if len(c.Seasons) == 0 && len(c.Charges) == 0 {
 		return Table{}, nil, errors.New("no tariff is set in Tesla's app")
@@ -139,7 +139,7 @@ func (s teslaSeason) days() (rules.Days, error) {
 	from, to := or(s.FromDay, 1), or(s.ToDay, 31)
 	for _, v := range [][2]int{{fromMonth, 12}, {toMonth, 12}, {from, 31}, {to, 31}} {
 		if v[0] < 1 || v[0] > v[1] {
-			return rules.Days{}, fmt.Errorf("from %d-%d to %d-%d is no part of a year", fromMonth, from, toMonth, to)
+			return rules.Days{}, fmt.Errorf("from %d-%d to %d-%d is not a part of a year", fromMonth, from, toMonth, to)
 		}
 	}
 	return rules.Days{From: rules.YearDay(fromMonth*100 + from), To: rules.YearDay(toMonth*100 + to)}, nil

@@ -60,7 +60,7 @@ func TestTeslasTariff(t *testing.T) {
 func TestTeslasTariffThatLeavesSomethingOpen(t *testing.T) {
 	for _, row := range []struct{ name, content, want string }{
 		{"no tariff", `{}`, "no tariff is set"},
-		{"not JSON", `<html>`, "no tariff as Tesla has it"},
+		{"not JSON", `<html>`, "not a tariff in the format of Tesla"},
 		{"hours without a price", `{"energy_charges":{"S":{"rates":{"A":1}}},"seasons":{"S":{"tou_periods":{"A":{"periods":[{"toDayOfWeek":6,"fromHour":6}]}}}}}`, "no price for 42 hours of a week"},
 		{"hours with two", `{"energy_charges":{"S":{"rates":{"A":1,"B":2}}},"seasons":{"S":{"tou_periods":{"A":{"periods":[{"toDayOfWeek":6}]},"B":{"periods":[{"toDayOfWeek":6,"fromHour":16,"toHour":20}]}}}}}`, "two prices for 28 hours"},
 		{"a part of the year without", `{"energy_charges":{"S":{"rates":{"A":1}}},"seasons":{"S":{"fromMonth":2,"toMonth":12,"tou_periods":{"A":{"periods":[{"toDayOfWeek":6}]}}}}}`, "no season has 01-01 and 30 other days"},
