@@ -15,13 +15,13 @@ import (
 	"powermgr/devices/durable"
 )
 
-// An authorization that has been begun, and what a person pastes to end it.
+// An authorization that has been started, and what a person pastes to complete it.
 
-// consentTimeout is how long an attempt is good.
+// consentTimeout is how long an attempt is valid.
 const consentTimeout = time.Hour
 
-// attempt is one authorization under way. It is kept beside the token file, so
-// that the code can be given to another run.
+// attempt is one authorization in progress. It is stored next to the token file, so that
+// the code can be passed to another run.
 type attempt struct {
 	State    string    `json:"state"`
 	Verifier string    `json:"verifier"` // PKCE
@@ -33,8 +33,8 @@ func (a attempt) verifier() devices.Secret { return devices.Secret(a.Verifier) }
 
 func pending(file string) string { return file + ".pending" }
 
-// begin makes a new attempt for the token file. That it can be kept shows that
-// the token can be too, before anybody is sent anywhere.
+// begin starts a new attempt for the token file, and stores it. If that works, the token
+// can be stored as well; a failure shows before anybody opens the vendor's page.
 func begin(file, redirect string, now time.Time) (attempt, error) {
 	a := attempt{State: rand.Text(), Verifier: rand.Text() + rand.Text(), Redirect: redirect, Begun: now}
 	b, err := json.Marshal(a)
@@ -47,7 +47,7 @@ func begin(file, redirect string, now time.Time) (attempt, error) {
 	return a, err
 }
 
-// resume is the attempt that was begun last, if it is not too old.
+// resume returns the attempt that was started last, if it is not too old.
 func resume(file string, now time.Time) (attempt, error) {
 	var a attempt
 	b, err := os.ReadFile(pending(file))
@@ -60,9 +60,9 @@ func resume(file string, now time.Time) (attempt, error) {
 	return a, nil
 }
 
-func forget(file string) { _ = os.Remove(pending(file)) } // what is left is too old in an hour
+func forget(file string) { _ = os.Remove(pending(file)) } // if that fails, the attempt is too old in an hour
 
-// writable makes sure that file can be put in its folder.
+// writable makes sure that file can be created in its folder.
 func writable(file string) error {
 	dir := filepath.Dir(file)
 	f, err := os.CreateTemp(dir, ".powermgr-*")
@@ -84,24 +84,24 @@ type deniedError struct{ why string }
 
 func (e deniedError) Error() string { return "the vendor's page did not give a consent: " + e.why }
 
-// isCode reports whether text is what codes of both vendors are made of.
+// isCode reports whether text can be a code of either vendor.
 func isCode(text string) bool {
 	return len(text) >= 4 && len(text) <= 4096 && !strings.ContainsFunc(text, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._~+/=-", r)
 	})
 }
 
-// bareCode is a code that was pasted without its address.
+// bareCode returns a code that was pasted without its address.
 func bareCode(pasted string) (string, bool) {
 	pasted = strip(pasted)
 	return pasted, isCode(pasted) && !strings.Contains(pasted, "code=") && !strings.Contains(pasted, "://")
 }
 
-// strip takes off what comes along when an address is copied.
+// strip removes what is often copied along with an address.
 func strip(pasted string) string { return strings.Trim(strings.TrimSpace(pasted), `"'<>`) }
 
-// codeFrom is the code in the address that a browser was sent to, or in its
-// query. The error says what is wrong with what was pasted.
+// codeFrom returns the code in the address that a browser was redirected to, or in its
+// query. The error says what is wrong with the pasted text.
 func codeFrom(pasted, state string) (string, error) {
 	pasted = strip(pasted)
 	if pasted == "" {

@@ -15,53 +15,53 @@ import (
 	"strings"
 )
 
-// A Console is a talk with a person, line by line, so that it works over ssh, in
-// a container, and with answers piped in. Or the answers are given in advance.
+// A Console is a dialog with a person, line by line, so that it works over ssh, in a
+// container, and with answers from a pipe. Or the answers are given in advance.
 type Console struct {
 	In  *bufio.Reader
 	Out io.Writer
-	// Hidden reads a line that is not shown while it is typed, or gives up when ctx
-	// ends; nil: as any other.
+	// Hidden reads a line that is not shown while it is typed, or gives up when ctx ends.
+	// Nil: such a line is read like any other.
 	Hidden func(ctx context.Context) (string, error)
-	// Answers are those by the questions' keys, and nothing is asked: a question
-	// that has none takes its default. Nil: In has the answers.
+	// Answers are the answers by the questions' keys. Nothing is asked then: a question
+	// without an answer takes its default. Nil: In has the answers.
 	Answers map[string]string
-	// Memory keeps what was answered, for an interview in which one can go back.
-	// Nil: nothing is kept, and one cannot.
+	// Memory stores the answers, for an interview in which people can go back. Nil:
+	// nothing is stored, and they cannot go back.
 	Memory *Memory
 }
 
-// ErrEnded says that the input ended before a question was answered.
+// ErrEnded means that the input ended before a question was answered.
 var ErrEnded = errors.New("the input ended")
 
-// A Question is asked until its answer is good.
+// A Question is asked until its answer is valid.
 type Question struct {
 	Key      string // of its answer in Console.Answers
 	Text     string
-	Default  string             // what no answer means; empty: there is no default
-	Optional bool               // no answer is an answer, where there is no default
-	Secret   bool               // it is not shown while it is typed
-	Passing  bool               // its answer is good only now, and is not kept
-	Check    func(string) error // what is wrong with an answer; nil: nothing is
+	Default  string             // what an empty answer means; empty: there is no default
+	Optional bool               // an empty answer is allowed, if there is no default
+	Secret   bool               // the answer is not shown while it is typed
+	Passing  bool               // the answer is valid only now, and is not stored
+	Check    func(string) error // returns what is wrong with an answer; nil: every answer is valid
 }
 
-// maxTries is how often a step is tried, or a person asked the same in an interview,
-// and fewTries how often they are asked where they can soon ask for it again.
+// maxTries is how often a step is tried, or a question asked in an interview; fewTries
+// is how often a question is asked where people can soon start over.
 const (
 	maxTries = 20
 	fewTries = 3
 )
 
-// helpAfter is how many answers that are no good somebody gives before they are told
-// how to get past the question.
+// helpAfter is how many invalid answers somebody gives before they are told how to get
+// past the question.
 const helpAfter = 3
 
 // Say prints a line.
 func (c *Console) Say(format string, args ...any) { fmt.Fprintf(c.Out, format+"\n", args...) }
 
-// Ask returns a good answer. It gives up when the input or ctx ends, and after three
-// that are not good; in an interview, after twenty: whoever answers then does not read
-// what is said.
+// Ask returns a valid answer. It gives up when the input or ctx ends, and after three
+// invalid answers; in an interview, after twenty: by then nobody is reading the
+// messages.
 func (c *Console) Ask(ctx context.Context, q Question) (string, error) {
 	if c.Answers != nil {
 		return c.given(q)
@@ -109,7 +109,7 @@ func (c *Console) ask(ctx context.Context, q Question) (string, error) {
 	}
 }
 
-// hint says what no answer means.
+// hint says what an empty answer means.
 func (q Question) hint() string {
 	switch {
 	case q.Secret && q.Default != "":
@@ -124,8 +124,8 @@ func (q Question) hint() string {
 	return ""
 }
 
-// meant is what an answer says: nothing is the default, and none is nothing where that
-// is an answer.
+// meant returns what an answer means: an empty one means the default, and none means an
+// empty one where that is allowed.
 func (q Question) meant(answer string) string {
 	switch {
 	case answer == "":
@@ -136,7 +136,7 @@ func (q Question) meant(answer string) string {
 	return answer
 }
 
-// given is the answer that was given in advance.
+// given returns the answer that was given in advance.
 func (c *Console) given(q Question) (string, error) {
 	answer, ok := c.Answers[q.Key]
 	answer = q.meant(answer)
@@ -152,7 +152,7 @@ func (c *Console) given(q Question) (string, error) {
 	return answer, nil
 }
 
-// wrong is what is wrong with an answer.
+// wrong returns what is wrong with an answer.
 func (q Question) wrong(answer string) error {
 	switch {
 	case answer == "" && q.Optional:
@@ -165,7 +165,7 @@ func (q Question) wrong(answer string) error {
 	return nil
 }
 
-// sentence is an error as one, with a capital letter and an end.
+// sentence returns an error as a sentence, with a capital letter and a period.
 func sentence(err error) string {
 	text := err.Error()
 	if !strings.HasSuffix(text, "?") {
@@ -174,13 +174,13 @@ func sentence(err error) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// An Option is one of those that a person chooses from.
+// An Option is one of several that a person can choose.
 type Option struct {
 	Key  string // its name in Console.Answers
 	Text string
 }
 
-// Choose returns the key of the option that is chosen, by its number or its key.
+// Choose returns the key of the option that a person chooses by its number or its key.
 // The default is a key.
 func (c *Console) Choose(ctx context.Context, q Question, options []Option) (string, error) {
 	if c.Answers == nil {
@@ -231,8 +231,7 @@ func (c *Console) Confirm(ctx context.Context, q Question) (bool, error) {
 	return known[strings.ToLower(answer)], err
 }
 
-// line reads a line, or gives up when ctx ends: a terminal in between stays
-// unread.
+// line reads a line, or gives up when ctx ends; what is typed after that stays unread.
 func (c *Console) line(ctx context.Context, hidden bool) (string, error) {
 	if hidden && c.Hidden != nil && c.In.Buffered() == 0 {
 		return c.Hidden(ctx)

@@ -19,10 +19,9 @@ import (
 	"powermgr/devices/durable"
 )
 
-// SetKey writes a value into a configuration file and leaves everything else in
-// it as it is, comments as well. The key has a section, as tesla.base_url. A file
-// that cannot be changed that way stays as it was, and the error says which line
-// to write by hand.
+// SetKey writes a value to a configuration file and leaves everything else in it as it
+// is, including comments. The key has a section, like tesla.base_url. A file that cannot
+// be changed that way stays as it was, and the error says which line to write by hand.
 func SetKey(path, key string, value any) error {
 	old, err := os.ReadFile(path)
 	if err != nil {
@@ -37,14 +36,13 @@ func SetKey(path, key string, value any) error {
 	}
 	if err := replaceConfig(path, changed); err != nil {
 		section, name, _ := strings.Cut(key, ".")
-		text, _ := json.Marshal(value) // it could be above
+		text, _ := json.Marshal(value) // withKey has already marshaled it
 		return fmt.Errorf("%w: run this with sudo, or write %s: %s below %s by hand", err, name, text, section)
 	}
 	return nil
 }
 
-// HasKey reports whether a configuration file says something of a key, which has a
-// section.
+// HasKey reports whether a configuration file sets a key, which has a section.
 func HasKey(path, key string) bool {
 	file, err := os.ReadFile(path)
 	if err != nil {
@@ -56,13 +54,13 @@ func HasKey(path, key string) bool {
 	return err == nil && in[name] != nil
 }
 
-// replaceConfig puts a configuration in its place. It keeps the mode and the owner
-// of the one that was there, since the daemon is not root and has to read it; a new
-// one is its folder's owner's, with the group of the daemon if there is one.
+// replaceConfig replaces the configuration file. It keeps the mode and the owner of the
+// old one, since the daemon is not root and has to read it; a new one gets the owner of
+// its folder, and the group of the daemon if there is one.
 func replaceConfig(path string, data []byte) error {
 	mode, uid, gid := os.FileMode(0o640), -1, -1
 	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm() &^ 0o007 // there are secrets in it
+		mode = info.Mode().Perm() &^ 0o007 // the file has secrets
 		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
 			uid, gid = int(owner.Uid), int(owner.Gid)
 		}
@@ -78,10 +76,10 @@ func replaceConfig(path string, data []byte) error {
 	return os.Chown(path, uid, gid)
 }
 
-// withKey is a file in which a key has a value.
+// withKey returns a file in which a key has a value.
 func withKey(file []byte, key string, value any) ([]byte, error) {
 	section, name, _ := strings.Cut(key, ".")
-	text, err := json.Marshal(value) // which is YAML, too
+	text, err := json.Marshal(value) // JSON is YAML, too
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +119,8 @@ func tree(file []byte) (map[string]any, error) {
 	return t, nil
 }
 
-// candidates are files with the text in place of the key's value, the ones that
-// take the least away first.
+// candidates returns files with the text in place of the key's value, first those that
+// replace the least.
 func candidates(file []byte, section, name, text string) iter.Seq[[]byte] {
 	var doc yaml.Node
 	if yaml.Unmarshal(file, &doc) != nil {
@@ -146,12 +144,12 @@ func candidates(file []byte, section, name, text string) iter.Seq[[]byte] {
 	return slices.Values(withNewKey(file, at, in, name, text))
 }
 
-// splice is a file with a part of it replaced.
+// splice returns a file with a part of it replaced.
 func splice(file []byte, from, to int, by string) []byte {
 	return bytes.Join([][]byte{file[:from], []byte(by), file[to:]}, nil)
 }
 
-// withValue are files with the text in place of more and more of a key's value.
+// withValue returns files with the text in place of more and more of a key's value.
 func withValue(file []byte, key, value *yaml.Node, text string) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		colon := offset(file, key.Line, key.Column) + len(key.Value)
@@ -167,8 +165,8 @@ func withValue(file []byte, key, value *yaml.Node, text string) iter.Seq[[]byte]
 	}
 }
 
-// withNewKey are files with another key in the section at: on a line of its own, and within
-// braces.
+// withNewKey returns files with a new key in the section at: on a line of its own, and
+// within braces.
 func withNewKey(file []byte, at, in *yaml.Node, name, text string) [][]byte {
 	indent := "  "
 	if in.Kind == yaml.MappingNode && len(in.Content) > 0 && in.Style&yaml.FlowStyle == 0 {
@@ -185,7 +183,7 @@ func withNewKey(file []byte, at, in *yaml.Node, name, text string) [][]byte {
 // longestValue is the longest value that is replaced, in bytes.
 const longestValue = 2000
 
-// child is a key of a mapping and its value; nil if there is none.
+// child returns a key of a mapping and its value; nil if there is none.
 func child(n *yaml.Node, name string) (key, value *yaml.Node) {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil, nil
@@ -198,7 +196,7 @@ func child(n *yaml.Node, name string) (key, value *yaml.Node) {
 	return nil, nil
 }
 
-// offset is where a line and a column, both from 1, are in a file.
+// offset returns the position of a line and a column, both from 1, in a file.
 func offset(file []byte, line, column int) int {
 	at := 0
 	for ; line > 1 && at < len(file); line-- {

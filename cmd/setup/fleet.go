@@ -15,11 +15,11 @@ import (
 	"powermgr/devices/tesla"
 )
 
-// Registering an app for Fleet API: a domain with a public key, and Tesla's word
-// that it has found it. Each step is checked before the next one.
+// Registers an app for Fleet API: a domain with a public key, and Tesla's confirmation
+// that it has found the key. Each step is checked before the next one.
 
-// appSteps is what to do at developer.tesla.com. It names the domain and the
-// redirect URL.
+// appSteps is what to do at developer.tesla.com. It names the domain and the redirect
+// URL.
 const appSteps = `At https://developer.tesla.com, log in with your Tesla account (it needs multi-factor authentication) and
 create an app for yourself ("just for me"):
   grant type:       Authorization Code and Machine-to-Machine
@@ -27,7 +27,7 @@ create an app for yourself ("just for me"):
   allowed redirect: %s
   scopes:           Energy Product Information (energy_device_data), Energy Product Commands (energy_cmds)`
 
-// askDomain asks where the public key is to be.
+// askDomain asks on which domain to publish the public key.
 func (l Login) askDomain(ctx context.Context) (string, error) {
 	l.Say(`Tesla serves an app only after it is registered, and for that wants to find a public key on a domain of yours.
 Any free static host will do, such as GitHub Pages (NAME.github.io), Cloudflare Pages (NAME.pages.dev) or
@@ -49,13 +49,13 @@ func checkDomain(answer string) error {
 	return nil
 }
 
-// keyFile is where the private key of the app is kept, beside the authorization.
+// keyFile returns where the private key of the app is stored, next to the authorization.
 func keyFile(t config.Tesla) string {
 	return filepath.Join(filepath.Dir(t.TokenFile), "tesla_private_key.pem")
 }
 
-// publicKey is the file for the domain, from a pair of keys that is made if there
-// is none.
+// publicKey returns the file for the domain, from a pair of keys that is generated if
+// there is none.
 func (l Login) publicKey(t config.Tesla) (file []byte, made bool, err error) {
 	path := keyFile(t)
 	b, err := os.ReadFile(path)
@@ -78,8 +78,8 @@ func (l Login) publicKey(t config.Tesla) (file []byte, made bool, err error) {
 	return file, made, nil
 }
 
-// register gets an app accepted in the region of t: it has the owner put the
-// public key on the domain, sees that it is there, and registers both.
+// register gets an app accepted in the region of t: it has the owner put the public key
+// on the domain, checks that it is there, and registers both.
 func (l Login) register(ctx context.Context, t config.Tesla, domain string) error {
 	if err := checkDomain(domain); err != nil {
 		return fmt.Errorf("%s: %w", domain, err)
@@ -115,8 +115,8 @@ func (l Login) register(ctx context.Context, t config.Tesla, domain string) erro
 	return nil
 }
 
-// hostedKey is the public key on the domain, once there is one. Any key of the
-// right kind will do, since a Powerwall takes commands that are not signed.
+// hostedKey returns the public key on the domain, once there is one. Any key of the
+// right kind will do, since a Powerwall accepts unsigned commands.
 func (l Login) hostedKey(ctx context.Context, t config.Tesla, domain string) (string, error) {
 	file, made, err := l.publicKey(t)
 	if err != nil {
@@ -150,7 +150,7 @@ func (l Login) hostedKey(ctx context.Context, t config.Tesla, domain string) (st
 }
 
 // untilDone tries a step that depends on what the owner does elsewhere, until it
-// is done or the owner stops.
+// succeeds or the owner stops.
 func (l Login) untilDone(ctx context.Context, key string, try func() error) error {
 	for range maxTries {
 		err := try()

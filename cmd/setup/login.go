@@ -17,23 +17,23 @@ import (
 	"powermgr/devices/tesla"
 )
 
-// A Login authorizes powermgr with a vendor and shows that it works by a reading.
+// A Login authorizes powermgr with a vendor, and shows by a reading that it works.
 type Login struct {
 	*Console
 	HTTP *http.Client
 	Now  func() time.Time
 
-	Code     string // the code, or the address with it, that an earlier run led to; empty: asked for
+	Code     string // the code, or the address with it, from an earlier run; empty: ask for it
 	Redirect string // the app's redirect URL; empty: LocalRedirect, or the owner API's
 	Domain   string // Tesla: registers the app for this domain; empty: only if Tesla asks for it
 }
 
-// LocalRedirect is where a browser is sent after the consent. Nothing listens
-// there: the address itself is what is wanted.
+// LocalRedirect is where a browser is redirected after the consent. Nothing listens
+// there: only the address itself is needed.
 const LocalRedirect = "http://localhost:8585/auth"
 
-// Tesla authorizes with the Powerwall's account. It returns t as it has to be for
-// the account: with the base URL of its region.
+// Tesla authorizes powermgr with the Powerwall's account. It returns t adjusted to the
+// account: with the base URL of its region.
 func (l Login) Tesla(ctx context.Context, t config.Tesla) (config.Tesla, error) {
 	if t.TokenFile == "" && t.APIToken != "" {
 		l.Say("tesla.api_token needs no authorization: it is only tried.")
@@ -86,12 +86,12 @@ func (l Login) Tesla(ctx context.Context, t config.Tesla) (config.Tesla, error) 
 	return t, l.firstReading(ctx, t, adapter)
 }
 
-// tesla is the adapter of an account.
+// tesla returns the adapter for an account.
 func (l Login) tesla(t config.Tesla) (*tesla.Client, error) {
 	return config.Config{Tesla: &t}.TeslaClient(l.HTTP, l.Now, bridge.Shared{})
 }
 
-// tried shows that an account works.
+// tried checks that an account works.
 func (l Login) tried(ctx context.Context, t config.Tesla) error {
 	adapter, err := l.tesla(t)
 	if err != nil {
@@ -101,8 +101,8 @@ func (l Login) tried(ctx context.Context, t config.Tesla) error {
 	return l.firstReading(ctx, t, adapter)
 }
 
-// scopes checks what the owner has ticked. Reading works without energy_cmds, and
-// the first peak would show that it is missing.
+// scopes checks what the owner has ticked. Reading works without energy_cmds, so
+// otherwise nobody would notice that it is missing before the first peak.
 func (l Login) scopes(ctx context.Context, adapter *tesla.Client) error {
 	access, err := adapter.Access(ctx)
 	if err != nil {
@@ -125,8 +125,8 @@ func (l Login) scopes(ctx context.Context, adapter *tesla.Client) error {
 	return nil
 }
 
-// region moves t to where the account is served, and registers the app there if
-// it has to be. The adapter is nil if t has not moved.
+// region changes t to the region that serves the account, and registers the app there if
+// necessary. The adapter is nil if t has not changed.
 func (l Login) region(ctx context.Context, t config.Tesla, adapter *tesla.Client) (config.Tesla, *tesla.Client, error) {
 	at, err := adapter.Region(ctx)
 	domain := ""
@@ -161,7 +161,7 @@ func (l Login) region(ctx context.Context, t config.Tesla, adapter *tesla.Client
 	return t, moved, nil
 }
 
-// firstReading shows that it works, and what it costs.
+// firstReading shows that the account works, and what it costs.
 func (l Login) firstReading(ctx context.Context, t config.Tesla, adapter *tesla.Client) error {
 	r, err := adapter.Read(ctx)
 	if err != nil {
@@ -185,7 +185,7 @@ func (l Login) firstReading(ctx context.Context, t config.Tesla, adapter *tesla.
 	return nil
 }
 
-// Resideo authorizes with Honeywell Home and returns the account's thermostats.
+// Resideo authorizes powermgr with Honeywell Home and returns the account's thermostats.
 func (l Login) Resideo(ctx context.Context, c config.Config) ([]devices.ThermostatReading, error) {
 	h := c.Honeywell
 	adapter, err := resideo.New(resideo.Options{
@@ -235,9 +235,9 @@ func (l Login) TCC(ctx context.Context, c config.Config) ([]devices.ThermostatRe
 	return all, nil
 }
 
-// Thermostats lists what an account has and asks which of them powermgr may
-// control. It returns their ids, in the vendor's spelling; controlled are those
-// that it may so far, and the default.
+// Thermostats lists the thermostats of an account and asks which of them powermgr may
+// control. It returns their ids, in the vendor's spelling. controlled are those that it
+// may control so far; they are the default.
 func (l Login) Thermostats(ctx context.Context, all []devices.ThermostatReading, controlled []string) ([]string, error) {
 	if len(all) == 0 {
 		return nil, errors.New("it works, but the account shows no thermostat: for Honeywell Home run this again and tick them on the vendor's page")
@@ -277,8 +277,8 @@ func (l Login) Thermostats(ctx context.Context, all []devices.ThermostatReading,
 	return chosen(answer, options)
 }
 
-// chosen are the options of an answer: their numbers or themselves, with spaces or
-// commas between them.
+// chosen returns the options named in an answer, by their numbers or themselves,
+// separated by spaces or commas.
 func chosen(answer string, options []string) ([]string, error) {
 	switch strings.ToLower(answer) {
 	case "all":
@@ -304,18 +304,18 @@ func chosen(answer string, options []string) ([]string, error) {
 	return picked, nil
 }
 
-// CloseAccount ends the use of an account. What the vendor still answers is kept
-// though whoever authorizes has gone: it may be the only token that is good.
+// CloseAccount ends the use of an account. An answer of the vendor that is still to come
+// is stored even if the person is gone: it may have the only valid token.
 func CloseAccount(ctx context.Context, adapter interface{ Close(context.Context) error }) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastAnswer)
 	defer cancel()
-	_ = adapter.Close(ctx) // what was to be said of it has been
+	_ = adapter.Close(ctx) // any problem has already been reported
 }
 
-// lastAnswer is how long the end waits for an answer that must not be lost.
+// lastAnswer is how long CloseAccount waits for an answer that must not be lost.
 const lastAnswer = 30 * time.Second
 
-// vendorConsent is what is different from vendor to vendor.
+// vendorConsent is what differs between vendors.
 type vendorConsent struct {
 	name          string
 	file          string // where the authorization goes
@@ -324,7 +324,7 @@ type vendorConsent struct {
 	exchange      func(ctx context.Context, a attempt, code string) error
 }
 
-// consent leads through one authorization until it is stored.
+// consent guides through one authorization until it is stored.
 func (l Login) consent(ctx context.Context, v vendorConsent) error {
 	if l.Code != "" {
 		return l.resumed(ctx, v)
@@ -365,7 +365,7 @@ func (l Login) consent(ctx context.Context, v vendorConsent) error {
 	return l.finish(ctx, v, a, code)
 }
 
-// resumed ends an authorization that an earlier run began.
+// resumed completes an authorization that an earlier run started.
 func (l Login) resumed(ctx context.Context, v vendorConsent) error {
 	a, err := resume(v.file, l.Now())
 	code, bare := bareCode(l.Code)

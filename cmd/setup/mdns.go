@@ -13,33 +13,33 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// Brokers that announce themselves on the home's network as _mqtt._tcp, by
-// multicast DNS (RFC 6762, 6763). One question from a port of its own is answered
-// to that port; nothing is joined, and nothing goes on listening.
+// Finds brokers that announce themselves on the home's network as _mqtt._tcp, by
+// multicast DNS (RFC 6762, 6763). One question is sent from a port of its own, and the
+// answers come to that port; no group is joined, and nothing listens any longer.
 
-// A Broker is one that was found.
+// A Broker is a broker that was found.
 type Broker struct {
 	Name string // such as "Mosquitto on homeassistant"
 	Addr string // host and port
 }
 
-// mdnsGroup is where multicast DNS is asked.
+// mdnsGroup is the multicast address for questions.
 var mdnsGroup = netip.AddrPortFrom(netip.AddrFrom4([4]byte{224, 0, 0, 251}), 5353)
 
-// mdnsWait is how long answers are waited for.
+// mdnsWait is how long to wait for answers.
 const mdnsWait = time.Second
 
-// maxAnswers bounds what a network can say.
+// maxAnswers limits the answers that are read from a network.
 const maxAnswers = 100
 
-// FindBrokers asks this machine and the network, and returns those that answer in time,
-// by name, the one on this machine first. No network, or none that lets multicast
-// through, has none.
+// FindBrokers asks this machine and the network, and returns the brokers that answer in
+// time, by name, the one on this machine first. Without a network, or without multicast
+// on it, it finds none there.
 func FindBrokers(ctx context.Context) []Broker {
 	return append(onThisMachine(ctx), findBrokers(ctx, mdnsGroup, mdnsWait)...)
 }
 
-// onThisMachine is the broker here, which need not announce itself.
+// onThisMachine returns the broker on this machine, which need not announce itself.
 func onThisMachine(ctx context.Context) []Broker {
 	const usual = "127.0.0.1:1883"
 	ctx, cancel := context.WithTimeout(ctx, mdnsWait)
@@ -90,13 +90,13 @@ func mqttQuestion() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	const unicast = 1 << 15 // answer to the one who asks
+	const unicast = 1 << 15 // asks for an answer to the sender alone
 	m := dnsmessage.Message{Questions: []dnsmessage.Question{{Name: name, Type: dnsmessage.TypePTR, Class: dnsmessage.ClassINET | unicast}}}
 	return m.Pack()
 }
 
-// brokersIn are the brokers of an answer. One whose host has no address in it is
-// at the address that answered.
+// brokersIn returns the brokers in an answer. If the answer has no address for a host,
+// the broker is at the address that answered.
 func brokersIn(packet []byte, from netip.Addr) (found []Broker) {
 	var m dnsmessage.Message
 	if m.Unpack(packet) != nil {
@@ -127,7 +127,7 @@ func brokersIn(packet []byte, from netip.Addr) (found []Broker) {
 	return found
 }
 
-// printable is a name from the network, fit for a terminal.
+// printable makes a name from the network safe for a terminal.
 func printable(name string) string {
 	return strings.Map(func(r rune) rune {
 		if strconv.IsPrint(r) {

@@ -10,34 +10,35 @@ import (
 	"powermgr/devices/durable"
 )
 
-// Memory is what was answered in an interview, by the keys of the questions. An answer
-// is offered again when its question is. It is kept in a file until the interview is
-// over: registering with Tesla can take a day, and a connection over ssh can end.
+// Memory holds the answers of an interview, by the keys of the questions. An answer is
+// offered again when its question is asked again. It is stored in a file until the
+// interview is over: registering with Tesla can take a day, and an ssh connection can
+// break.
 type Memory struct {
-	file    string // empty: it is kept no longer than this run
+	file    string // empty: answers last no longer than this run
 	answers map[string]string
-	inStep  int // how many questions of the step at hand have been answered
+	inStep  int // how many questions of the current step have been answered
 }
 
-// What somebody says instead of an answer.
+// What somebody can type instead of an answer.
 var (
 	errBack = errors.New("back")
 	errSkip = errors.New("skip")
 )
 
-// leaves reports whether somebody wants to leave what they are asked.
+// leaves reports whether somebody wants to leave the current step.
 func leaves(err error) bool { return errors.Is(err, errBack) || errors.Is(err, errSkip) }
 
-// remember takes up what an earlier run has kept in a file.
+// remember continues from the answers that an earlier run has stored in a file.
 func remember(file string) *Memory {
 	m := &Memory{file: file, answers: map[string]string{}}
 	if b, err := os.ReadFile(file); err != nil || yaml.Unmarshal(b, &m.answers) != nil || m.answers == nil {
-		m.answers = map[string]string{} // there was none, or none that can be read
+		m.answers = map[string]string{} // there was no file, or it could not be read
 	}
 	return m
 }
 
-// recall is what a question was answered before, if that still is an answer, or else
+// recall returns the earlier answer to a question, if that is still valid, or otherwise
 // usual.
 func (m *Memory) recall(q Question, usual string) string {
 	if m == nil || q.Passing {
@@ -64,17 +65,18 @@ func (m *Memory) keep(q Question, answer string) error {
 	if err != nil {
 		return err
 	}
-	return durable.Replace(m.file, b, 0o600) // there are passwords in it
+	return durable.Replace(m.file, b, 0o600) // the answers include passwords
 }
 
-// forget is for an interview that is over.
+// forget removes the file after the interview.
 func (m *Memory) forget() {
 	if m != nil && m.file != "" {
 		_ = os.Remove(m.file) // there may be none
 	}
 }
 
-// leaves is what an answer says of the interview itself; nil: it is an answer.
+// leaves returns the error for an answer that is about the interview itself; nil: it is
+// an answer to the question.
 func (m *Memory) leaves(answer string) error {
 	switch {
 	case m == nil:

@@ -40,7 +40,7 @@ with a public key on it, and about an hour.`)
 	return adapter.About(ctx)
 }
 
-// Teslemetry's API, which has Tesla's paths.
+// teslemetryURL is Teslemetry's API, which has Tesla's paths.
 const teslemetryURL = "https://api.teslemetry.com"
 
 // teslemetry asks for a token until one works.
@@ -63,7 +63,7 @@ func (i Interview) teslemetry(ctx context.Context) (*config.Tesla, error) {
 	return &t, i.login().tried(ctx, t)
 }
 
-// fleet has an app made and registered, and authorizes with it.
+// fleet guides through creating and registering an app, and authorizes powermgr with it.
 func (i Interview) fleet(ctx context.Context) (*config.Tesla, error) {
 	t := config.Tesla{TokenFile: i.state("tesla_token.json"), BaseURL: tesla.FleetURL, TokenURL: tesla.FleetTokenURL, CallsPerMonth: usualCalls}
 	if i.Emulator != "" {
@@ -103,7 +103,7 @@ func (i Interview) fleet(ctx context.Context) (*config.Tesla, error) {
 // usualCalls is the default of tesla.calls_per_month.
 const usualCalls = 5000
 
-// site asks which home it is if the account has several; 0: there is one.
+// site asks which home is meant if the account has several; 0: there is only one.
 func (i Interview) site(ctx context.Context, t config.Tesla) (int64, error) {
 	adapter, err := i.login().tesla(t)
 	if err != nil {
@@ -124,7 +124,7 @@ func (i Interview) site(ctx context.Context, t config.Tesla) (int64, error) {
 		options = append(options, o)
 	}
 	if all[0].Reports && !all[1].Reports {
-		q.Default = options[0].Key // the only one that reports
+		q.Default = options[0].Key // the only home that reports
 	}
 	id, err := i.Choose(ctx, q, options)
 	if err != nil {

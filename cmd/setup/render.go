@@ -13,15 +13,15 @@ import (
 	"powermgr/devices"
 )
 
-// The configuration as it is written: what was answered, with words beside it.
+// Writes the configuration: the answers, with explanations.
 
-// answers is what a configuration is written from.
+// answers is the input for writing a configuration.
 type answers struct {
 	config.Config
 
-	Files   string // the folder for everything that powermgr writes; empty: the usual ones
-	Week    string // peak hours such as 16:00–21:00, on weekdays; empty: Tariff.Rates say them
-	Example string // where every key is explained
+	Files   string // the folder for everything that powermgr writes; empty: the usual folders
+	Week    string // peak hours such as 16:00–21:00, on weekdays; empty: Tariff.Rates has them
+	Example string // the file that explains every key
 }
 
 var configuration = template.Must(template.New("configuration").Funcs(template.FuncMap{
@@ -173,10 +173,10 @@ func render(a answers) ([]byte, error) {
 	return []byte(b.String()), err
 }
 
-// rateLine is a rate of the configuration, in one line.
+// rateLine returns a rate for the configuration, in one line.
 func rateLine(r config.Rate) string {
 	text := func(s string) string {
-		b, _ := json.Marshal(s) // a text always can be
+		b, _ := json.Marshal(s) // never fails for a string
 		return string(b)
 	}
 	parts := []string{"name: " + text(r.Name), fmt.Sprintf("price: %g", *r.Price)}
@@ -198,8 +198,8 @@ func rateLine(r config.Rate) string {
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
-// ratesOf are the rates of a tariff as the configuration has them. The notices say
-// what is left out.
+// ratesOf returns the rates of a tariff in the form of the configuration. The notices
+// say what is left out.
 func ratesOf(t tariff.Table) (rates []config.Rate, notices []string) {
 	pay, same := 0.0, true
 	for i, e := range t.Exports {
@@ -214,7 +214,7 @@ func ratesOf(t tariff.Table) (rates []config.Rate, notices []string) {
 			out.From, out.To = r.Days.From, r.Days.To
 		}
 		out.Days = dayWords(r.Days.Weekdays)
-		// The whole day is from 00:00 to 00:00 there, and from 00:00 to 24:00 here.
+		// The whole day is 00:00 to 00:00 in the table, and 00:00 to 24:00 here.
 		if whole := r.Span.End-r.Span.Start == 24*60 || r.Span.End == r.Span.Start; !whole {
 			out.Start, out.End = config.Minute(r.Span.Start), config.Minute(r.Span.End)
 			if out.End > 24*60 {
@@ -240,7 +240,7 @@ func ratesOf(t tariff.Table) (rates []config.Rate, notices []string) {
 	return rates, notices
 }
 
-// dayWords are days of the week as the configuration has them; none for all.
+// dayWords returns days of the week in the form of the configuration; none for all days.
 func dayWords(days []time.Weekday) (words []string) {
 	on := [7]bool{}
 	for _, d := range days {

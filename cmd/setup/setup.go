@@ -23,28 +23,28 @@ import (
 	"powermgr/devices/tesla"
 )
 
-// An Interview asks for everything that a configuration needs, tries each account
-// at once, and writes the configuration.
+// An Interview asks for everything that a configuration needs, tries each account at
+// once, and writes the configuration.
 type Interview struct {
 	*Console
 	HTTP *http.Client
 	Now  func() time.Time
 
 	File     string // of the configuration
-	Files    string // the folder for what powermgr writes; empty: the usual ones
+	Files    string // the folder for what powermgr writes; empty: the usual folders
 	Emulator string // the address of the emulated clouds, in place of the real ones; empty: the real ones
-	Example  string // the file in which every key is explained
-	Zone     string // the machine's time zone; empty: not known
+	Example  string // the file that explains every key
+	Zone     string // the machine's time zone; empty: unknown
 
 	Find   func(context.Context) []Broker             // brokers on the network
 	Broker func(context.Context, config.Config) error // tries the broker of a configuration
 }
 
-// stateDir is where vendors' authorizations are kept.
+// stateDir is where vendors' authorizations are stored.
 const stateDir = "/var/lib/powermgr"
 
-// Run asks, shows what would happen, and writes the configuration. It reports
-// whether it was written.
+// Run asks the questions, shows what would happen, and writes the configuration. It
+// reports whether it has written it.
 func (i Interview) Run(ctx context.Context) (written bool, err error) {
 	i.Say(`This sets powermgr up, in about five minutes. powermgr tries each answer right away. Nothing is sent to any device: the
 configuration starts as a dry run. Press Enter to accept what is in [brackets], Ctrl-C to quit.
@@ -77,7 +77,7 @@ configuration starts as a dry run. Press Enter to accept what is in [brackets], 
 	return written, err
 }
 
-// mayReplace asks before a configuration that somebody has written is replaced.
+// mayReplace asks before it replaces a configuration that somebody has written.
 func (i Interview) mayReplace(ctx context.Context) (bool, error) {
 	c, _, err := config.Load(i.File, nil)
 	if _, missing := os.Stat(i.File); missing != nil || err == nil && len(c.Placeholders("")) > 0 {
@@ -149,8 +149,8 @@ func (i Interview) tariff(ctx context.Context, a *answers, about tesla.About) er
 	return nil
 }
 
-// teslaTariff offers the tariff of Tesla's app, where it has one with peaks. It reports
-// whether that is to be used.
+// teslaTariff offers the tariff in Tesla's app, if there is one with peaks. It reports
+// whether to use it.
 func (i Interview) teslaTariff(ctx context.Context, a *answers, about tesla.About, zone *time.Location) (use bool, err error) {
 	if len(about.Tariff) == 0 {
 		return false, nil
@@ -178,7 +178,7 @@ func (i Interview) teslaTariff(ctx context.Context, a *answers, about tesla.Abou
 
 var clockSpan = regexp.MustCompile(`^([0-9]{1,2}:[0-9]{2})\s*[-–]\s*([0-9]{1,2}:[0-9]{2})$`)
 
-// peakHours is the list of peak_periods for hours such as 16:00-21:00.
+// peakHours returns the list of peak_periods for hours such as 16:00-21:00.
 func peakHours(answer string) (string, error) {
 	var list []string
 	for part := range strings.SplitSeq(answer, ",") {
@@ -328,7 +328,7 @@ func checkBroker(answer string) error {
 	return nil
 }
 
-// pagePort is where the page is.
+// pagePort is the port of the page.
 const pagePort = "9469"
 
 func (i Interview) page(ctx context.Context, a *answers) error {
@@ -396,7 +396,7 @@ func (i Interview) mail(ctx context.Context, a *answers) error {
 	return err
 }
 
-// write shows what would happen with a configuration, and puts it in its place.
+// write shows what would happen with a configuration, and writes it to its place.
 func (i Interview) write(ctx context.Context, a answers) (bool, error) {
 	text, err := render(a)
 	if err != nil {
@@ -406,7 +406,7 @@ func (i Interview) write(ctx context.Context, a answers) (bool, error) {
 	if err := replaceConfig(trial, text); err != nil {
 		return false, err
 	}
-	defer func() { _ = os.Remove(trial) }() // it is in its place, or not wanted
+	defer func() { _ = os.Remove(trial) }() // by then the configuration is in its place, or not wanted
 	c, notices, err := config.Load(trial, os.Environ())
 	if err != nil {
 		return false, err

@@ -11,19 +11,20 @@ import (
 	"powermgr/devices/tesla"
 )
 
-// A step is a part of the interview. Each can be tried again, left out, or come back
-// to; what it has answered is offered then.
+// A step is a part of the interview. Each can be tried again, skipped, or revisited; its
+// earlier answers are offered then.
 type step struct {
 	title string
 	do    func() error
-	// without is what the configuration is without it; nil: it cannot be left out.
+	// without changes the configuration for the case that the step is skipped; nil: it
+	// cannot be skipped.
 	without func(*answers)
 }
 
-// maxTurns bounds an interview with whoever does not read what is said.
+// maxTurns limits an interview with somebody who does not read the messages.
 const maxTurns = 200
 
-// steps asks for everything, one part after the other.
+// steps goes through all parts of the interview, one after the other.
 func (i Interview) steps(ctx context.Context, a *answers) error {
 	var about tesla.About
 	all := []step{
@@ -71,8 +72,8 @@ func (i Interview) steps(ctx context.Context, a *answers) error {
 	return nil
 }
 
-// attempt does a step. What does not work is said, and whoever is asked decides how to
-// go on; answers that were given in advance cannot.
+// attempt runs a step. If it fails, attempt prints the error, and the person decides how
+// to continue; with answers given in advance, the step simply fails.
 func (i Interview) attempt(ctx context.Context, s step) error {
 	err := s.do()
 	switch {
@@ -84,7 +85,7 @@ func (i Interview) attempt(ctx context.Context, s step) error {
 		i.Say("  This part is needed.")
 		return i.again()
 	}
-	if refused, is := err.(*devices.Error); is { //nolint:errorlint // one that is wrapped says more than what it wraps
+	if refused, is := err.(*devices.Error); is { //nolint:errorlint // a wrapping error says more than the one that it wraps
 		err = refused.Err
 	}
 	i.Say("That did not work: %v.", err)
@@ -105,7 +106,7 @@ func (i Interview) attempt(ctx context.Context, s step) error {
 	return errSkip
 }
 
-// again begins the step at hand once more.
+// again starts the current step once more.
 func (i Interview) again() error {
 	i.Memory.inStep = 1
 	return errBack

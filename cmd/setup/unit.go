@@ -7,7 +7,7 @@ import (
 	"powermgr/devices"
 )
 
-// unit asks what the owner reads temperatures in.
+// unit asks which unit of temperature the owner uses.
 func (i Interview) unit(ctx context.Context, a *answers) error {
 	usual := devices.Celsius
 	if readsFahrenheit(a.Settings.Timezone) {
@@ -20,7 +20,7 @@ func (i Interview) unit(ctx context.Context, a *answers) error {
 	return err
 }
 
-// readsFahrenheit reports whether a time zone is one of the United States and its
+// readsFahrenheit reports whether a time zone belongs to the United States or its
 // territories. Source: zone1970.tab and backward of the time zone database, 2025b.
 func readsFahrenheit(zone string) bool {
 	area, place, _ := strings.Cut(zone, "/")
