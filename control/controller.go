@@ -86,15 +86,20 @@ func New(o Options) *Controller {
 // Run runs the control loop until ctx ends, and returns ctx's error.
 func (c *Controller) Run(ctx context.Context) error {
 	defer c.sub.Close()
-	wake := c.recover()
+	wake, last := c.recover(), c.Bus.Now().Round(0)
 	for {
-		m, ok, err := c.sub.Next(ctx, wake)
+		m, ok, err := c.sub.Next(ctx, devices.Earliest(wake, c.Bus.Now().Add(devices.StepInterval)))
 		if err != nil {
 			c.flush()
 			return err
 		}
-		if !ok {
+		now := c.Bus.Now().Round(0) // as the clock on the wall has it
+		setBack := now.Before(last)
+		last = now
+		if setBack || !ok && c.due(now, wake) {
 			wake = c.step(rules.Tick{})
+		}
+		if !ok {
 			continue
 		}
 		if next := c.handle(m); !next.IsZero() {
@@ -103,8 +108,18 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 }
 
-// LastStep returns when the loop last took a step: at most rules.MaxStepInterval ago
-// while all is well. It may be called from any goroutine.
+// due reports whether a step is due at now: that of wake, or one for another role of this
+// node. If none is, the loop is as good as stepped.
+func (c *Controller) due(now, wake time.Time) bool {
+	if !wake.IsZero() && !now.Before(wake) || c.Role.Active() == c.state.Standby {
+		return true
+	}
+	c.lastStep.Store(now.Unix())
+	return false
+}
+
+// LastStep returns when the loop last took a step, or found that none was due: at most
+// devices.StepInterval ago while all is well. It may be called from any goroutine.
 func (c *Controller) LastStep() time.Time { return time.Unix(c.lastStep.Load(), 0) }
 
 // recover reads the journal and takes the first step. The controller starts whatever
@@ -201,10 +216,11 @@ func (c *Controller) fold(ev rules.Event, now time.Time) time.Time {
 	}
 	c.state = next
 	c.carryOut(d, now)
-	if !c.saveBy.IsZero() && c.saveBy.Before(d.Wake) {
-		return c.saveBy
+	wake := devices.Earliest(c.saveBy, d.Wake)
+	if c.unread != nil {
+		wake = devices.Earliest(wake, c.unread.until)
 	}
-	return d.Wake
+	return wake
 }
 
 // batches reports whether the change made by ev may wait for the next save: nothing

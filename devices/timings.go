@@ -38,9 +38,11 @@ const (
 	// and how soon after a person's command an automatic one is refused.
 	JustRead = 10 * time.Second
 
-	// MaxStepInterval is the longest time between two steps of the rules: the wall
-	// clock may jump, and then a wake-up planned before the jump would come too late.
-	MaxStepInterval = 30 * time.Second
+	// StepInterval is the time between two steps of the rules while something is on its
+	// way to a device or has to be restored, and between two looks at the wall clock
+	// otherwise: it may jump, and then a wake-up planned before the jump would come too
+	// late.
+	StepInterval = 30 * time.Second
 )
 
 // Retries of a command that came to nothing.

@@ -363,7 +363,7 @@ func (d *Daemon) Parts() []string {
 }
 
 // maxStepAge is how long ago the controller's last step may be.
-const maxStepAge = 2 * devices.MaxStepInterval
+const maxStepAge = 2 * devices.StepInterval
 
 // Alive reports whether the controller's loop runs, for a watchdog. A daemon that
 // follows another uses that one's last step until its own first: a new configuration is

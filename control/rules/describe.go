@@ -35,8 +35,7 @@ func (st *step) describe() {
 	d.Reason, d.Why = st.reason(), st.why()
 	st.judgeCommands()
 	st.judgeJournal()
-	st.wake(p.Next)
-	st.wake(st.now.Add(devices.MaxStepInterval))
+	st.wakes()
 }
 
 // describeBattery fills in who has the battery.

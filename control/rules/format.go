@@ -16,12 +16,18 @@ func Roughly(age time.Duration) string {
 	return fmt.Sprintf("%d h", int(age.Hours()))
 }
 
+// clock returns t as people read it: with the day of the week if it is not near, and with
+// the date if it is days away. It asks for a step when that text changes.
 func (st *step) clock(t time.Time) string {
-	t = t.In(st.Settings.Calendar.Location)
-	if t.Sub(st.now).Abs() > 6*24*time.Hour {
-		return t.Format("Mon Jan 2 15:04")
+	const near, week = 20 * time.Hour, 6 * 24 * time.Hour
+	for _, at := range []time.Duration{-week, -near, near + 1, week + 1} {
+		st.wake(t.Add(at))
 	}
-	if t.Sub(st.now) > 20*time.Hour || st.now.Sub(t) > 20*time.Hour {
+	t = t.In(st.Settings.Calendar.Location)
+	switch away := t.Sub(st.now).Abs(); {
+	case away > week:
+		return t.Format("Mon Jan 2 15:04")
+	case away > near:
 		return t.Format("Mon 15:04")
 	}
 	return t.Format("15:04")

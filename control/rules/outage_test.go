@@ -32,7 +32,7 @@ func (w *world) answer(a Answer) {
 func (w *world) pass(d time.Duration, each func()) {
 	w.t.Helper()
 	for end := w.now.Add(d); w.now.Before(end); {
-		w.now = w.now.Add(devices.MaxStepInterval)
+		w.now = w.now.Add(devices.StepInterval)
 		w.step(Tick{})
 		if each != nil {
 			each()
@@ -62,7 +62,7 @@ func TestTheFirstReadingAfterAnOutageBringsTheGiveBack(t *testing.T) {
 				w.answer(c.answer)
 			}
 			w.take()
-			w.pass(devices.MaxStepInterval, nil)
+			w.pass(devices.StepInterval, nil)
 			w.mute[Powerwall], w.deaf[Powerwall] = false, false
 			w.read()
 			w.want("powerwall 100")
@@ -280,7 +280,7 @@ func TestACommandThatWasSentSeveralTimesWaitsLonger(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := nothingBack(t)
-			w.pass(time.Minute+devices.MaxStepInterval, w.read)
+			w.pass(time.Minute+devices.StepInterval, w.read)
 			w.now = w.s.Pending[Powerwall].Sent.Add(c.after)
 			w.answer(Answer{})
 			w.take()

@@ -27,7 +27,8 @@ func Step(s State, ev Event, now time.Time) (State, Decision) {
 	}
 	if st.Standby {
 		st.plan = planBefore(st.upcoming, st.Settings.Calendar, st.Persisted.Override, !st.Persisted.Disabled, now)
-		st.d.Plan, st.d.Reason, st.d.Why, st.d.Wake = st.plan, ByStandby, "another node is active", now.Add(devices.MaxStepInterval)
+		st.d.Plan, st.d.Reason, st.d.Why = st.plan, ByStandby, "another node is active"
+		st.wake(st.plan.Next)
 		return st.State, st.d
 	}
 	st.advance()
@@ -241,10 +242,10 @@ func (st *step) changeRole(active bool) {
 	}
 	// Readings from when this node was last active, including one that came just after
 	// that, are old.
-	if st.Battery != nil && (st.Standby || st.now.Sub(st.Battery.Polled) > devices.MaxStepInterval) {
+	if st.Battery != nil && (st.Standby || st.now.Sub(st.Battery.Polled) > devices.StepInterval) {
 		st.Battery = nil
 	}
-	st.Thermostats = where(st.Thermostats, func(_ string, t Thermostat) bool { return st.now.Sub(t.Polled) <= devices.MaxStepInterval })
+	st.Thermostats = where(st.Thermostats, func(_ string, t Thermostat) bool { return st.now.Sub(t.Polled) <= devices.StepInterval })
 	st.ReadSinceStart, st.Pending, st.Commanded = nil, nil, nil
 	st.Charge, st.Indoor, st.Idle = Figures{}, nil, Idle{}
 }

@@ -27,6 +27,8 @@ type world struct {
 	mute            map[string]bool              // targets that give no readings
 	busy            bool                         // the bridge has not come to the commands yet
 	hidden          bool                         // the battery leaves its reserve out
+	last            State                        // after the last step
+	stepped         time.Time                    // when that was
 	leaves          map[string]func(*Thermostat) // what readings of a thermostat leave out
 	journaled       int
 	kept            string
@@ -124,10 +126,13 @@ func (w *world) step(ev Event) {
 			w.journaled++
 		}
 	}
-	if !d.Wake.After(w.now) {
+	if _, tick := ev.(Tick); tick && w.stepped.Before(w.now) && w.now.Sub(w.stepped) <= time.Minute && (w.d.Wake.IsZero() || w.now.Before(w.d.Wake)) {
+		w.changesNothing(next, d)
+	}
+	if !d.Wake.IsZero() && !d.Wake.After(w.now) {
 		w.t.Fatalf("the next step is to be at %v, and it is %v: it would never end", d.Wake, w.now)
 	}
-	w.s, w.d = next, d
+	w.s, w.d, w.last, w.stepped = next, d, next, w.now
 	w.notes = append(w.notes, d.Notes...)
 	for _, write := range d.Writes {
 		w.sent = append(w.sent, write)
@@ -135,6 +140,23 @@ func (w *world) step(ev Event) {
 		if !w.busy {
 			w.step(Answer{Target: write.Target, ID: write.ID, Accepted: true})
 		}
+	}
+}
+
+// changesNothing fails where a step that the one before has not asked for decides
+// something: a controller takes no such step.
+func (w *world) changesNothing(next State, d Decision) {
+	w.t.Helper()
+	if !reflect.DeepEqual(w.s, w.last) {
+		return // the test has changed it
+	}
+	was := w.d
+	was.Writes, was.Notes, was.Wake, d.Wake, was.Left, d.Left = nil, nil, time.Time{}, time.Time{}, nil, nil
+	if a, b := mustJSON(w.t, w.s.Persisted), mustJSON(w.t, next.Persisted); a != b {
+		w.t.Fatalf("%s: time alone changes what is kept, and no step was asked for:\n%s\n%s", w.now, a, b)
+	}
+	if a, b := mustJSON(w.t, was), mustJSON(w.t, d); a != b {
+		w.t.Fatalf("%s: time alone changes what is decided, and no step was asked for:\n%s\n%s", w.now, a, b)
 	}
 }
 
