@@ -20,21 +20,21 @@ import (
 	"powermgr/devices"
 )
 
-// An Error is a configuration that cannot be used, with everything that
-// is wrong with it. Starting again does not mend it.
+// An Error is a configuration that cannot be used, with everything that is wrong with
+// it. A restart does not help.
 type Error struct {
 	File     string
 	Problems []Problem // by key; at least one
-	// Read is what could be read all the same, for telling somebody: it is
-	// neither complete nor checked.
+	// Read is what could be read nevertheless, for telling somebody about the error: it
+	// is neither complete nor checked.
 	Read Config
 }
 
 // A Problem is one thing that is wrong.
 type Problem struct {
 	Key    string // settings.seasons.summer.peak_periods[0].end; empty: the file as a whole
-	Text   string // what is wrong with it, and what to do; never a secret
-	Source string // "line 3" of the file, the environment variable, or the credential; empty: not known, or said in Text
+	Text   string // what is wrong, and what to do; never a secret
+	Source string // "line 3" of the file, the environment variable, or the credential; empty: unknown, or in Text
 }
 
 func (p Problem) String() string {
@@ -60,26 +60,25 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// A Notice is something to say about a configuration that can be used.
+// A Notice is a remark about a usable configuration.
 type Notice struct{ Key, Text string }
 
 func (n Notice) String() string { return n.Key + ": " + n.Text }
 
-// largest is how long a configuration or a file with a secret may be, in bytes.
+// largest is the maximum size of a configuration or a file with a secret, in bytes.
 const largest = 1 << 20
 
-// Load reads the configuration at path. What is not in the file comes from
-// environ, which has lines like POWERMGR_MQTT__URL=… for mqtt.url, and from
-// systemd credentials; the environment goes before credentials, and these
-// before the file. Lists can only be in the file. Each secret can be in a file
-// of its own, named by its key and "_file".
+// Load reads the configuration at path. Values also come from environ, which has lines
+// like POWERMGR_MQTT__URL=… for mqtt.url, and from systemd credentials; the environment
+// has priority over credentials, and these over the file. Lists can only be in the file.
+// Each secret can be in a file of its own, given by its key with "_file".
 //
-// In an add-on of Home Assistant, which environ says, the options of the add-on and
-// the broker that the Supervisor knows are beneath the file, and there need not be
-// one.
+// In an add-on of Home Assistant, which Load recognizes by environ, the file has
+// priority over the options of the add-on and the broker that the Supervisor knows, and
+// may be missing.
 //
-// The notices are to be shown even when there is an error, which is always a
-// *ConfigError with all problems at once.
+// The notices are to be shown even when there is an error, which is always an *Error
+// with all problems at once.
 func Load(path string, environ []string) (Config, []Notice, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -103,7 +102,7 @@ func Load(path string, environ []string) (Config, []Notice, error) {
 	if len(l.problems) > 0 {
 		return Config{}, nil, &Error{File: path, Problems: l.problems}
 	}
-	if mode&0o004 != 0 && !isAddon { // its machine has no other users
+	if mode&0o004 != 0 && !isAddon { // an add-on's container has no other users
 		l.notice(path, "everybody on this machine can read it: chmod 640")
 	}
 	c := l.config(data, environ)
@@ -114,8 +113,8 @@ func Load(path string, environ []string) (Config, []Notice, error) {
 	return Config{}, l.notices, &Error{File: path, Problems: l.problems, Read: c}
 }
 
-// ExampleFile is the file on this machine in which every key is explained: that of
-// the package, or of a checkout that powermgr was built in or is run in.
+// ExampleFile returns the file on this machine that explains every key: that of the
+// package, or of a checkout that powermgr was built in or is run in.
 func ExampleFile() string {
 	const name, inCheckout = "config.example.yaml", "deploy/config.example.yaml"
 	places := []string{"/usr/share/powermgr/" + name, inCheckout}
@@ -130,10 +129,10 @@ func ExampleFile() string {
 	return name + " of powermgr's repository"
 }
 
-// loader gathers what one Load finds.
+// loader collects what one Load finds.
 type loader struct {
-	dir   string // that relative paths are meant from
-	state string // where authorizations are kept
+	dir   string // the folder that relative paths start from
+	state string // where authorizations are stored
 	open  func(path string) (io.ReadCloser, fs.FileMode, error)
 	host  func() (string, error)
 	now   func() time.Time
@@ -146,11 +145,12 @@ type loader struct {
 	cycle    map[string]string // v2.0's key that was given for one of poll
 }
 
-// enough problems are said at once; the file must be another one.
+// enough is how many problems are reported at once; a file with more must be something
+// else.
 const enough = 100
 
-// problem notes one, unless something nearer to the cause is known about that
-// key, a key above or one below it.
+// problem records a problem, unless there is one closer to the cause for that key, or
+// for a key above or below it.
 func (l *loader) problem(key, format string, args ...any) {
 	if len(l.problems) >= enough {
 		return
@@ -163,7 +163,7 @@ func (l *loader) problem(key, format string, args ...any) {
 	l.problems = append(l.problems, Problem{Key: key, Text: fmt.Sprintf(format, args...), Source: l.source(key)})
 }
 
-// source is where a key has its value; empty if that is not known.
+// source returns where the value of a key comes from; empty if that is unknown.
 func (l *loader) source(key string) string {
 	if from := l.origin[key]; from != "" || key == "" {
 		return from
@@ -184,7 +184,7 @@ func (l *loader) notice(key, format string, args ...any) {
 	l.notices = append(l.notices, Notice{Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
-// config makes a Config of the file's content and the other sources.
+// config builds a Config from the file's content and the other sources.
 func (l *loader) config(data []byte, environ []string) Config {
 	k := koanf.New(".")
 	file := l.fromFile(data)
@@ -205,7 +205,7 @@ func (l *loader) config(data []byte, environ []string) Config {
 		}
 	}
 	c := usual[Config]()
-	// What is good of a section stays when something in it is not.
+	// The valid values of a section stay when others in it are not valid.
 	if _, ok := k.Get("tesla").(map[string]any); ok {
 		c.Tesla = new(usual[Tesla]())
 	}
@@ -216,13 +216,13 @@ func (l *loader) config(data []byte, environ []string) Config {
 	l.misread(err)
 	l.complete(&c)
 	l.check(&c)
-	if len(unreadable) > 0 { // what else was said is about what could not be read
+	if len(unreadable) > 0 { // the other problems follow from what could not be read
 		l.problems, l.notices = unreadable, nil
 	}
 	return c
 }
 
-// decoding is how a section becomes its struct.
+// decoding says how a section is decoded into its struct.
 func decoding() *mapstructure.DecoderConfig {
 	return &mapstructure.DecoderConfig{
 		TagName:   "koanf",
@@ -233,13 +233,13 @@ func decoding() *mapstructure.DecoderConfig {
 	}
 }
 
-// misread notes each value that is not of its key's type.
+// misread reports each value that is not of its key's type.
 func (l *loader) misread(err error) {
 	var all interface{ Unwrap() []error }
 	var one *mapstructure.DecodeError
 	switch {
 	case err == nil:
-	case errors.As(err, &all): // a section's problems, which mapstructure wraps on each level
+	case errors.As(err, &all): // the problems of a section, which mapstructure wraps on each level
 		for _, err := range all.Unwrap() {
 			l.misread(err)
 		}
@@ -270,10 +270,9 @@ func dotted(name string) string {
 	}
 }
 
-// typed turns what a source says into what a field of type to is decoded from.
-// Every source says text, lists and sections; the field knows what is meant by
-// the text, so that 16:00 needs no quotes and a password of digits keeps its
-// zeros.
+// typed converts a value from a source to what a field of type to is decoded from.
+// Sources have only text, lists and sections; the type of the field decides what the
+// text means, so that 16:00 needs no quotes and a password of digits keeps its zeros.
 func typed(from any, to reflect.Type) (any, error) {
 	for to.Kind() == reflect.Pointer {
 		to = to.Elem()
@@ -331,7 +330,8 @@ func typed(from any, to reflect.Type) (any, error) {
 	return text, nil
 }
 
-// plain is what an error says, without the path and call that it repeats.
+// plain returns the text of an error without the path and the system call that it
+// repeats.
 func plain(err error) string {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -352,8 +352,8 @@ func openFile(path string) (io.ReadCloser, fs.FileMode, error) {
 	return f, info.Mode().Perm(), err
 }
 
-// read returns the content and the permissions of a file; a relative path is
-// meant from the working folder.
+// read returns the content and the permissions of a file; a relative path starts from
+// the working folder.
 func (l *loader) read(path string) ([]byte, fs.FileMode, error) {
 	f, mode, err := l.open(path)
 	if err != nil {

@@ -6,22 +6,22 @@ import (
 	"strings"
 )
 
-// What is said on stderr.
+// The log on stderr.
 
 // The outputs of Logging.
 const (
-	LogAuto    = "auto"    // journal under systemd, else text
+	LogAuto    = "auto"    // journal under systemd, otherwise text
 	LogText    = "text"    // lines; in color on a terminal
-	LogJSON    = "json"    // one object a line
+	LogJSON    = "json"    // one object per line
 	LogJournal = "journal" // lines with a priority, without a time
 )
 
-// Logging is what is said on stderr.
+// Logging configures the log on stderr.
 type Logging struct {
 	// Level is debug, info, warning or error; Python's names mean the same.
 	// Default info.
 	Level Level `koanf:"level"`
-	// Format is v2.0's Python format string. Accepted, and without effect.
+	// Format is v2.0's Python format string. It is accepted, and has no effect.
 	Format string `koanf:"format"`
 	// Output is one of the Log constants.
 	Output string `koanf:"output" default:"auto" oneof:"auto,text,json,journal"`
@@ -36,7 +36,7 @@ func (l *loader) checkLogging(o Logging) {
 // Level is the least urgent level that is logged.
 type Level slog.Level
 
-// UnmarshalText reads a level's name, of slog or of Python, in any case.
+// UnmarshalText parses the name of a level in slog or Python, in upper or lower case.
 func (l *Level) UnmarshalText(b []byte) error {
 	switch strings.ToLower(string(b)) {
 	case "debug", "notset":
@@ -59,5 +59,5 @@ func (l Level) String() string { return slog.Level(l).String() }
 // Level makes a Level a slog.Leveler.
 func (l Level) Level() slog.Level { return slog.Level(l) }
 
-// MarshalText writes what String says.
+// MarshalText returns the same text as String.
 func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }

@@ -14,12 +14,12 @@ import (
 	"powermgr/devices"
 )
 
-// Notifications is who gets mail.
+// Notifications says who gets mail.
 type Notifications struct {
 	SMTP       SMTP       `koanf:"smtp"`
 	Recipients Recipients `koanf:"recipients"`
 	// PerHour is how many mails of one urgency are sent in an hour. The others are
-	// gathered into one; nothing critical is dropped.
+	// combined into one; nothing critical is dropped.
 	PerHour int `koanf:"per_hour" default:"10" range:"1–60"`
 }
 
@@ -27,12 +27,12 @@ type Notifications struct {
 type SMTP struct {
 	// Server is its host name. Empty, the default: no mail is sent.
 	Server string `koanf:"server"`
-	// Port 587 begins with STARTTLS; 465 is TLS from the start.
+	// Port is 587 for STARTTLS, or 465 for TLS from the start.
 	Port int `koanf:"port" default:"587" range:"1–65535"`
-	// From is the sender. Empty in the file: Username, if that is an address,
-	// else the first recipient. Load fills it in.
+	// From is the sender. Empty in the file: Username, if that is an address, otherwise
+	// the first recipient. Load fills it in.
 	From string `koanf:"from"`
-	// Username is for the log-in. Empty: the server wants none.
+	// Username is for the log-in. Empty: the server requires none.
 	Username string         `koanf:"username"`
 	Password devices.Secret `koanf:"password"`
 	// CAFile has the server's certificate authority, PEM. Empty: the system's.
@@ -42,11 +42,11 @@ type SMTP struct {
 // Recipients are e-mail addresses for each urgency. Empty: nobody.
 type Recipients struct {
 	Info     []string `koanf:"info"`     // the daily report
-	Warning  []string `koanf:"warning"`  // something did not work; it may mend itself
-	Critical []string `koanf:"critical"` // somebody has to do something
+	Warning  []string `koanf:"warning"`  // something did not work, but may recover by itself
+	Critical []string `koanf:"critical"` // somebody has to act
 }
 
-// completeFrom finds a sender: most servers want it to be the user.
+// completeFrom determines a sender: most servers require it to be the user.
 func (n *Notifications) completeFrom() {
 	r := n.Recipients
 	for _, address := range slices.Concat([]string{n.SMTP.Username}, r.Critical, r.Warning, r.Info) {
@@ -96,7 +96,7 @@ func (l *loader) checkMail(n Notifications) {
 	}
 }
 
-// Mailbox is the mail server, and who gets mail through it.
+// Mailbox returns the mail server, and who gets mail through it.
 func (n Notifications) Mailbox() notify.SMTP {
 	return notify.SMTP{
 		Server: n.SMTP.Server, Port: n.SMTP.Port, Username: n.SMTP.Username, Password: n.SMTP.Password, From: n.SMTP.From, CAFile: n.SMTP.CAFile,
@@ -104,12 +104,12 @@ func (n Notifications) Mailbox() notify.SMTP {
 	}
 }
 
-// Letters is what the mails of this home have in common.
+// Letters returns what the mails of this home have in common.
 func (c Config) Letters() notify.Settings {
 	return notify.Settings{Location: c.Zone(), Node: c.HA.Node, PerHour: c.Notifications.PerHour, LowPercent: c.Settings.EODBatteryWarningThreshold}
 }
 
-// Spool is where mail waits for the server, on the disk with the journal: the
+// Spool returns where mail waits for the server, on the disk with the journal: the
 // daemon and the commands that send mail share it.
 func (c Config) Spool(log *slog.Logger) *notify.Spool {
 	return &notify.Spool{Dir: c.Beside("mail"), Log: log}

@@ -11,18 +11,18 @@ import (
 
 // The broker.
 
-// MQTT is the broker. It may be away: control goes on without it.
+// MQTT is the broker. It may be down: control continues without it.
 type MQTT struct {
-	// URL has the scheme mqtt or tcp (plain), or mqtts, tls or ssl (TLS), a host
-	// and a port; Load adds a missing port. WithoutBroker: there is none.
+	// URL has the scheme mqtt or tcp (plain), or mqtts, tls or ssl (TLS), a host and a
+	// port; Load adds a missing port. WithoutBroker: there is no broker.
 	URL string `koanf:"url" default:"mqtt://127.0.0.1:1883"`
-	// Username and Password are of the broker. Empty, the default: anonymous.
+	// Username and Password are for the broker. Empty, the default: anonymous.
 	Username string         `koanf:"username"`
 	Password devices.Secret `koanf:"password"`
-	// ClientID must be this node's alone. Empty in the file: "powermgr-" and
-	// ha.node. Load fills it in.
+	// ClientID has to be unique to this node. Empty in the file: "powermgr-" and ha.node.
+	// Load fills it in.
 	ClientID string `koanf:"client_id"`
-	// BaseTopic is what all topics begin with.
+	// BaseTopic is the start of all topics.
 	BaseTopic string `koanf:"base_topic" default:"powermgr"`
 	// KeepaliveSeconds is how long the connection may be silent.
 	KeepaliveSeconds int     `koanf:"keepalive_seconds" default:"20" range:"5–300"`
@@ -35,8 +35,8 @@ const WithoutBroker = "none"
 // Off reports whether there is no broker.
 func (m MQTT) Off() bool { return m.URL == WithoutBroker }
 
-// MQTTTLS is for a broker with a certificate of one's own. It needs a scheme
-// with TLS.
+// MQTTTLS is for a broker with a certificate that you issued yourself. It needs a
+// scheme with TLS.
 type MQTTTLS struct {
 	// CAFile holds the certificate authority, PEM. Empty: the system's.
 	CAFile string `koanf:"ca_file"`
@@ -48,11 +48,11 @@ type MQTTTLS struct {
 	ServerName string `koanf:"server_name"`
 }
 
-// brokerURL is what mqtt.url says; secure is that of TLS. It is nil when it
-// cannot be used.
+// brokerURL parses mqtt.url; nil if it cannot be used. secure reports whether the scheme
+// is one with TLS.
 func (l *loader) brokerURL(text string) (u *url.URL, secure bool) {
 	u, err := url.Parse(text)
-	schemes := map[string]bool{"mqtt": false, "tcp": false, "mqtts": true, "tls": true, "ssl": true} // to whether it is TLS
+	schemes := map[string]bool{"mqtt": false, "tcp": false, "mqtts": true, "tls": true, "ssl": true} // whether each has TLS
 	switch {
 	case err == nil && (u.Scheme == "ws" || u.Scheme == "wss"):
 		l.problem("mqtt.url", "MQTT over WebSockets is not spoken: write mqtt://host:1883, or mqtts://host:8883 for TLS")
@@ -113,7 +113,7 @@ func (l *loader) checkMQTT(c *Config) {
 	}
 }
 
-// checkNoBroker notes what cannot work without a broker.
+// checkNoBroker reports settings that cannot work without a broker.
 func (l *loader) checkNoBroker(c *Config) {
 	for _, needs := range []struct {
 		key string

@@ -8,22 +8,23 @@ import (
 
 // This node, and the pair that it may be one of.
 
-// HA is the pair of nodes.
+// HA configures the pair of nodes.
 type HA struct {
-	// Enabled leaves it to keepalived which node is active. Default false: a
-	// node alone, always active.
+	// Enabled lets keepalived decide which node is active. Default false: this is the
+	// only node, and always active.
 	Enabled bool `koanf:"enabled"`
 	// Node is this node's name on topics, [a-zA-Z0-9_-], at most 64. Empty in
 	// the file: the host name. Load fills it in.
 	Node string `koanf:"node"`
 	// PrimaryNodeIP, BackupNodeIP and VirtualIP are the addresses of the pair.
-	// They are shown, and used by what is in deploy; empty: not known.
+	// They are shown, and used by the files in deploy; empty: unknown.
 	PrimaryNodeIP string `koanf:"primary_node_ip"`
 	BackupNodeIP  string `koanf:"backup_node_ip"`
 	VirtualIP     string `koanf:"virtual_ip"`
 }
 
-// nodeName is the host's name as far as it can be part of a topic.
+// nodeName returns the host name, with the characters that a topic does not allow
+// replaced.
 func (l *loader) nodeName() string {
 	host, err := l.host()
 	if err != nil || host == "" {

@@ -7,36 +7,36 @@ import (
 	"powermgr/control/report"
 )
 
-// Paths are files of the daemon. A relative one is meant from the folder of
-// the configuration file.
+// Paths are the files of the daemon. A relative path starts from the folder of the
+// configuration file.
 type Paths struct {
-	// JournalFile is what must survive a reboot.
+	// JournalFile holds what must survive a reboot.
 	JournalFile string `koanf:"journal_file" default:"/var/lib/powermgr/journal.json"`
-	// RamdiskStateFile is what changes often.
+	// RamdiskStateFile holds what changes often.
 	RamdiskStateFile string `koanf:"ramdisk_state_file" default:"/mnt/ramdisk/powermgr_state.json"`
-	// PermanentMetricsDir has a record of each day.
+	// PermanentMetricsDir holds a record of each day.
 	PermanentMetricsDir string `koanf:"permanent_metrics_dir" default:"/var/log/powermgr/metrics"`
-	// MetricsKeepDays is for how long. 0: forever.
+	// MetricsKeepDays is how long these records are kept. 0: forever.
 	MetricsKeepDays int `koanf:"metrics_keep_days" default:"400" range:"0–3650"`
-	// HistoryDir has the quarter hours of each month, forever. Empty in the file:
-	// history beside JournalFile. Load fills it in.
+	// HistoryDir holds the quarter hours of each month, forever. Empty in the file:
+	// history next to JournalFile. Load fills it in.
 	HistoryDir string `koanf:"history_dir"`
 }
 
-// Beside is a file beside the journal.
+// Beside returns the path of a file next to the journal.
 func (c Config) Beside(name string) string {
 	return filepath.Join(filepath.Dir(c.Paths.JournalFile), name)
 }
 
-// OnRamdisk is a file beside the one that changes often.
+// OnRamdisk returns the path of a file next to RamdiskStateFile.
 func (c Config) OnRamdisk(name string) string {
 	return filepath.Join(filepath.Dir(c.Paths.RamdiskStateFile), name)
 }
 
-// DayFile is where the record of the day grows.
+// DayFile returns the file with the record of the current day.
 func (c Config) DayFile() string { return c.OnRamdisk("powermgr_day.json") }
 
-// Metrics are the records of past days.
+// Metrics returns the stored records of past days.
 func (c Config) Metrics() report.Metrics {
 	return report.Metrics{Dir: c.Paths.PermanentMetricsDir, KeepDays: c.Paths.MetricsKeepDays}
 }
@@ -49,8 +49,8 @@ func (l *loader) checkPaths(p Paths) {
 		if f.value == "" {
 			l.problem(f.key, "it needs a path: leave the key out for the usual one")
 		} else if info, err := os.Stat(f.value); err == nil && info.IsDir() {
-			// Said, and no reason not to start, as with any path that cannot be
-			// written: what is to be restored may be at the broker.
+			// This is only a notice, as for any path that cannot be written: the daemon
+			// starts anyway, since the broker may have settings that it has to restore.
 			l.notice(f.key, "%s is a folder and not a file in one: %s", f.value, f.without)
 		}
 	}

@@ -9,14 +9,14 @@ import (
 	"powermgr/devices"
 )
 
-// Client ids, user names and passwords that are still those of the example. A vendor
-// counts failed log-ins, so none is made with these.
+// Finds client ids, user names and passwords that are still those of the example. Vendors
+// count failed log-ins, so these are never used for one.
 
-// credential is what a log-in is made with.
+// credential is a value that is used for a log-in.
 type credential struct{ key, value string }
 
-// credentials are those of every account in the configuration, as far as they
-// are used.
+// credentials returns the credentials that are in use, of every account in the
+// configuration.
 func (c Config) credentials() []credential {
 	all := []credential{
 		{"mqtt.username", c.MQTT.Username}, {"mqtt.password", c.MQTT.Password.Reveal()},
@@ -38,8 +38,8 @@ func (c Config) credentials() []credential {
 	return all
 }
 
-// Placeholders are the keys below section, such as tesla or notifications.smtp,
-// that still have what the example has. Empty: of the whole configuration.
+// Placeholders returns the keys below section, such as tesla or notifications.smtp,
+// that still have the values of the example. Empty: those of the whole configuration.
 func (c Config) Placeholders(section string) (keys []string) {
 	for _, k := range c.credentials() {
 		if within(k.key, section) || section == "" {
@@ -51,8 +51,8 @@ func (c Config) Placeholders(section string) (keys []string) {
 	return keys
 }
 
-// emulated reports whether an address is one of this machine: what listens there
-// takes whatever log-in it was made for.
+// emulated reports whether an address is on this machine: what listens there is an
+// emulator with log-ins of its own.
 func emulated(base string) bool {
 	u, err := url.Parse(base)
 	return err == nil && (devices.Loopback(u.Hostname()) || u.Scheme == "http")

@@ -9,27 +9,28 @@ import (
 	"powermgr/devices"
 )
 
-// Plan is what a plan of the battery goes by. There is one whatever the strategy.
+// Plan configures the plan of the battery. There is a plan with every strategy.
 type Plan struct {
-	// MinReservePercent is never gone below, nor is PeakReservePercent.
+	// MinReservePercent is the lowest reserve of a plan, which also never goes below
+	// PeakReservePercent.
 	MinReservePercent int `koanf:"min_reserve_percent" range:"0–80"`
-	// PeakWeightPerKWh is what a kWh from the grid in a peak counts beside its
-	// price. The owner wants the peak clean before he wants it cheap.
+	// PeakWeightPerKWh is added to the price of a kWh from the grid in a peak. To the
+	// owner, drawing nothing in a peak matters more than the cost.
 	PeakWeightPerKWh float64 `koanf:"peak_weight_per_kwh" default:"0.4" range:"0–100"`
-	// BatteryKWh is what the battery holds until its readings tell. The default is
-	// one Powerwall.
+	// BatteryKWh is the capacity of the battery, until its readings show it. The default
+	// is one Powerwall.
 	BatteryKWh float64 `koanf:"battery_kwh" default:"13.5" range:"1–1000"`
-	// BatteryKW is the most it charges or discharges with.
+	// BatteryKW is the most that it charges or discharges with.
 	BatteryKW float64 `koanf:"battery_kw" default:"5" range:"0.5–1000"`
-	// GridChargeKW is the most it fills with from the grid. 0: it is learned.
+	// GridChargeKW is the most that it charges with from the grid. 0: it is learned.
 	GridChargeKW float64 `koanf:"grid_charge_kw" range:"0–1000"`
 }
 
-// oneWay is what is left of energy after going into a Powerwall, or out of it:
-// 90 % for both ways together, as its data sheet has it.
+// oneWay is the efficiency of charging a Powerwall, and of discharging it: 90 % for both
+// together, according to its data sheet.
 const oneWay = 0.95
 
-// Planning are the settings in the words of package planner.
+// Planning returns the settings in the terms of package planner.
 func (c Config) Planning() planner.Settings {
 	s := c.Settings
 	out := planner.Settings{
@@ -45,7 +46,7 @@ func (c Config) Planning() planner.Settings {
 	return out
 }
 
-// band is what a plan may do with the thermostats: what the fixed rule may, at most.
+// band returns what a plan may do with the thermostats: at most what the fixed rule may.
 func (c Config) band() planner.Band {
 	s := c.Settings
 	b := planner.Band{
@@ -61,7 +62,7 @@ func (c Config) band() planner.Band {
 	return b
 }
 
-// Free tells week-ends and holidays from working days.
+// Free returns a function that reports whether a day is a weekend day or a holiday.
 func (c Config) Free() func(day time.Time) bool {
 	var holidays rules.Calendar
 	c.Settings.addHolidays(&holidays)

@@ -14,10 +14,10 @@ import (
 	"powermgr/devices"
 )
 
-// What of a home may be shown to somebody who helps: everything but secrets, and
-// but what says who lives where.
+// Decides what may be shown to somebody who helps: everything except secrets and what
+// says who lives where.
 
-// Redaction takes secrets and personal data out of texts.
+// Redaction removes secrets and personal data from texts.
 type Redaction struct{ hidden *strings.Replacer }
 
 // personal are keys whose values say who lives where.
@@ -26,26 +26,26 @@ var personal = []string{
 	"notifications.smtp.username", "notifications.smtp.from", "notifications.recipients",
 }
 
-// removed is written in place of a value.
+// removed replaces a value.
 const removed = "(removed)"
 
-// shortest is how long a value has to be to be looked for in texts: a shorter one is
-// in every other word.
+// shortest is the minimum length of a value to search for in texts: a shorter one is
+// part of every other word.
 const shortest = 4
 
-// tokenLike is what looks like a token, whoever it belongs to, or like the log-in in
-// an address.
+// tokenLike matches what looks like a token, no matter whose, or like the log-in in an
+// address.
 var tokenLike = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}[A-Za-z0-9._-]*|(?i:bearer)\s+[A-Za-z0-9._~+/=-]{8,}|//[^/@\s"]+@`)
 
-// Redaction is for texts about a home with this configuration. It knows the secrets
-// in the files that the configuration names, too.
+// Redaction returns the Redaction for texts about a home with this configuration. It
+// includes the secrets in the files that the configuration names.
 func (c Config) Redaction() Redaction {
 	var values []string
 	add := func(v string) {
 		if len(v) < shortest {
 			return
 		}
-		inJSON, _ := json.Marshal(v) // a text always can be
+		inJSON, _ := json.Marshal(v) // never fails for a string
 		values = append(values, v, url.QueryEscape(v), strings.Trim(string(inJSON), `"`))
 	}
 	var walk func(v reflect.Value, key string)
@@ -77,7 +77,7 @@ func (c Config) Redaction() Redaction {
 	if c.Honeywell != nil {
 		secretsIn(c.Honeywell.TokenFile, add)
 	}
-	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) }) // a value may be part of another one
+	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) }) // a value may be part of a longer one
 	var pairs []string
 	for _, v := range values {
 		pairs = append(pairs, v, removed)
@@ -90,7 +90,7 @@ func isPersonal(key string) bool {
 	return slices.ContainsFunc(personal, func(p string) bool { return within(key, p) })
 }
 
-// secretsIn adds every text in a file of JSON, such as a token file.
+// secretsIn adds every string in a JSON file, such as a token file.
 func secretsIn(path string, add func(string)) {
 	b, err := os.ReadFile(path)
 	var all any
@@ -117,13 +117,13 @@ func secretsIn(path string, add func(string)) {
 	walk(all)
 }
 
-// Text is text without what must not be shown.
+// Text returns text without what must not be shown.
 func (r Redaction) Text(text []byte) []byte {
 	return tokenLike.ReplaceAll([]byte(r.hidden.Replace(string(text))), []byte(removed))
 }
 
-// RedactedFile is a configuration file of which only the values of known keys that
-// may be shown are left. Comments are not: a password may be in one.
+// RedactedFile returns a configuration file with only those values of known keys that
+// may be shown. Comments are removed: one may contain a password.
 func RedactedFile(file []byte) []byte {
 	tree, _, err := parse(file)
 	if err != nil {
@@ -142,7 +142,7 @@ func hide(section map[string]any, t reflect.Type, key string) {
 	for name, value := range section {
 		below := joined(key, name)
 		field, known := fieldType(t, name)
-		_, file := secretFile(t, name) // the name of a file is no secret
+		_, file := secretFile(t, name) // the name of a file is not a secret
 		inner, isSection := value.(map[string]any)
 		_, isList := value.([]any)
 		switch {

@@ -11,19 +11,19 @@ import (
 	"powermgr/devices/cloud"
 )
 
-// What ends by itself, and is to be renewed by a person before it does. Tesla's
-// authorization is renewed with each use, several times a day: it comes to an end
-// only where nothing uses it, as on a node that stands by. How long Honeywell Home's
-// lasts without being used nobody says.
+// Finds authorizations that expire by themselves, and that a person has to renew before.
+// Tesla's authorization is renewed with each use, several times a day: it expires only
+// where nothing uses it, as on a standby node. How long Honeywell Home's lasts without
+// being used is undocumented.
 
-// unused is how long Tesla takes a refresh token that is not used.
+// unused is how long Tesla accepts a refresh token that is not used.
 // Source: developer.tesla.com/docs/fleet-api/support/faq.
 const unused = 90 * 24 * time.Hour
 
-// notice is how long before the end it is said.
+// notice is how long before the end a person is told.
 const notice = 14 * 24 * time.Hour
 
-// ExpiringHourly says what ends soon. Files are looked at once an hour.
+// ExpiringHourly returns Expiring as a function that checks the files only once an hour.
 func (c Config) ExpiringHourly() func(now time.Time) string {
 	var looked time.Time
 	problem := ""
@@ -53,8 +53,8 @@ func (c Config) Expiring(now time.Time) string {
 	return fmt.Sprintf(what, "on "+ends.In(c.Zone()).Format("January 2"))
 }
 
-// tokenEnds is when a JSON Web Token says that it ends; zero if it is none, or does
-// not say.
+// tokenEnds returns when a JSON Web Token expires; zero if it is not one, or does not
+// say.
 func tokenEnds(token devices.Secret) time.Time {
 	var claims struct {
 		Expires int64 `json:"exp"`

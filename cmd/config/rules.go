@@ -7,7 +7,7 @@ import (
 	"powermgr/devices"
 )
 
-// Zone is the home's time zone. Load has checked it.
+// Zone returns the home's time zone. Load has checked it.
 func (c Config) Zone() *time.Location {
 	zone, err := time.LoadLocation(c.Settings.Timezone)
 	if err != nil {
@@ -16,7 +16,7 @@ func (c Config) Zone() *time.Location {
 	return zone
 }
 
-// Calendar is when power is expensive.
+// Calendar returns when power is expensive.
 func (c Config) Calendar() rules.Calendar {
 	s := c.Settings
 	cal := rules.Calendar{Location: c.Zone(), Lead: inMinutes(s.PrecoolLeadMinutes)}
@@ -36,7 +36,7 @@ func (c Config) Calendar() rules.Calendar {
 	return cal
 }
 
-// Rules are the settings in the words of package rules.
+// Rules returns the settings in the terms of package rules.
 func (c Config) Rules() rules.Settings {
 	s := c.Settings
 	out := rules.Settings{
@@ -57,10 +57,10 @@ func (c Config) Rules() rules.Settings {
 	return out
 }
 
-// leastPlanned is the reserve that a plan never goes below.
+// leastPlanned returns the reserve that a plan never goes below.
 func (s Settings) leastPlanned() int { return max(s.Plan.MinReservePercent, s.PeakReservePercent) }
 
 func inMinutes(n int) time.Duration { return time.Duration(n) * time.Minute }
 
-// Seconds is a time that the configuration gives in seconds.
+// Seconds converts a time in the configuration, which is in seconds.
 func Seconds(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -13,13 +13,13 @@ import (
 // Settings are the rules of the home. Temperatures are °F whatever the
 // thermostats show.
 type Settings struct {
-	// DryRun reads, decides and says everything, and sends nothing. Default
-	// false; the example configuration has true.
+	// DryRun makes the daemon read, decide and report everything, but send nothing to
+	// devices. Default false; the example configuration has true.
 	DryRun bool `koanf:"dry_run"`
-	// Timezone is the IANA name of the home's. Required, unless Location is
+	// Timezone is the IANA name of the home's time zone. Required, unless Location is
 	// given.
 	Timezone string `koanf:"timezone"`
-	// Location is v2.0's name for Timezone, which wins. Load fills Timezone in.
+	// Location is v2.0's name for Timezone, which has priority. Load fills Timezone in.
 	Location string `koanf:"location"`
 	// Holidays are local days on which no peak begins: 2026-07-04, 12-25 of every
 	// year, the public holidays of a country (us), or one of them (us Memorial Day).
@@ -31,7 +31,7 @@ type Settings struct {
 
 	// PeakReservePercent is the battery's reserve in a peak.
 	PeakReservePercent int `koanf:"peak_reserve_percent" range:"0–80,100" why:"a Powerwall turns 81–99 into 80"`
-	// OffPeakReservePercent is the reserve otherwise.
+	// OffPeakReservePercent is the reserve outside peaks.
 	OffPeakReservePercent int `koanf:"off_peak_reserve_percent" default:"100" range:"0–80,100" why:"a Powerwall turns 81–99 into 80"`
 
 	// Unit is what the owner reads temperatures in, and what those of this section
@@ -52,7 +52,7 @@ type Settings struct {
 	// would be announced and never precool: commands take minutes to reach a
 	// thermostat, and none is sent that might land after its hold has ended.
 	PrecoolLeadMinutes int `koanf:"precool_lead_minutes" default:"30" range:"10–180"`
-	// PrecoolThresholdF is the forecast high from which it precools.
+	// PrecoolThresholdF is the forecast high from which powermgr precools.
 	PrecoolThresholdF float64 `koanf:"precool_threshold_f" default:"95" range:"50–130" unit:"°F"`
 	// PrecoolAdjustmentF is how much it precools. 0: not at all.
 	PrecoolAdjustmentF float64 `koanf:"precool_adjustment_f" default:"2" range:"0–5" unit:"°F apart"`
@@ -70,26 +70,27 @@ type Settings struct {
 	MaxThermostatTempF float64 `koanf:"max_thermostat_temp_f" default:"82" range:"70–90" unit:"°F"`
 	// MinHeatSetpointF is the lowest heat set point of a setback.
 	MinHeatSetpointF float64 `koanf:"min_heat_setpoint_f" default:"62" range:"50–75" unit:"°F"`
-	// MaxIndoorF and MinIndoorF are where a setback ends for the sake of whoever is
-	// inside.
+	// MaxIndoorF and MinIndoorF are the indoor temperatures at which a setback ends, for
+	// the comfort of whoever is inside.
 	MaxIndoorF float64 `koanf:"max_indoor_f" default:"86" range:"70–95" unit:"°F"`
 	MinIndoorF float64 `koanf:"min_indoor_f" default:"58" range:"45–70" unit:"°F"`
-	// MinWriteIntervalMinutes is between automatic writes to one thermostat.
+	// MinWriteIntervalMinutes is the shortest time between automatic writes to one
+	// thermostat.
 	MinWriteIntervalMinutes int `koanf:"min_write_interval_minutes" default:"10" range:"5–120"`
 
 	// EODBatteryWarningThreshold is the charge at the end of the day's last peak
 	// below which a warning is sent. 0: never.
 	EODBatteryWarningThreshold float64 `koanf:"eod_battery_warning_threshold" default:"20" range:"0–100"`
-	// ReserveWithoutPercent is the reserve that the battery would have without
-	// powermgr, for the report's comparison alone. The default is Tesla's own.
+	// ReserveWithoutPercent is the reserve that the battery would have without powermgr,
+	// only for the report's comparison. The default is Tesla's own.
 	ReserveWithoutPercent int `koanf:"reserve_without_percent" default:"20" range:"0–100"`
-	// CheckIntervalSeconds is v2.0's cycle: the poll of Powerwall and
-	// thermostats where Poll does not say otherwise. 0, the default: 300.
+	// CheckIntervalSeconds is v2.0's cycle: the time between polls of Powerwall and
+	// thermostats, unless Poll says otherwise. 0, the default: 300.
 	CheckIntervalSeconds int `koanf:"check_interval_seconds"`
 }
 
-// A Threshold is when a setback step is due: with at least that many minutes
-// of the peak left, 1–1440, and the battery at or below that level, 0–100 %.
+// A Threshold says when a setback step is due: with at least TimeRemainingMinutes of the
+// peak left, 1–1440, and the battery at or below that level, 0–100 %.
 type Threshold struct {
 	TimeRemainingMinutes int     `koanf:"time_remaining_minutes" range:"1–1440"`
 	LevelPercent         float64 `koanf:"level_percent" range:"0–100"`
@@ -128,8 +129,8 @@ func (l *loader) checkThermostats(c *Config) {
 	if s.MinHeatSetpointF >= s.MaxThermostatTempF {
 		l.problem(l.written("settings.min_heat_setpoint_f"), "%s is not below %s, %s", s.degrees(s.MinHeatSetpointF), l.written("settings.max_thermostat_temp_f"), s.degrees(s.MaxThermostatTempF))
 	}
-	// The last two are for whoever is inside: stricter than the set points they
-	// end the setback early, which may be what is wanted.
+	// The last two are for the comfort of whoever is inside: if they are stricter than
+	// the set points, they end the setback early, which may be intended.
 	if s.MaxIndoorF < s.MaxThermostatTempF {
 		l.notice(l.written("settings.max_indoor_f"), "%s is below %s, %s, so a setback to that ends early", s.degrees(s.MaxIndoorF), l.written("settings.max_thermostat_temp_f"), s.degrees(s.MaxThermostatTempF))
 	}

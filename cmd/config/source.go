@@ -19,26 +19,26 @@ import (
 	"powermgr/devices"
 )
 
-// Where the configuration comes from: the file, systemd's credentials, the
-// environment. Each becomes a tree of sections (map[string]any), lists ([]any)
-// and text (string); what a text means is up to the field it is for.
+// The sources of the configuration: the file, systemd's credentials, the environment.
+// Each becomes a tree of sections (map[string]any), lists ([]any) and text (string);
+// what a text means depends on the field that it is for.
 
-// A source is one of them.
+// A source is one source of the configuration.
 type source struct {
 	tree map[string]any
-	// where names the place of a key: "line 3", "environment variable X".
+	// where returns the place of a key: "line 3", "environment variable X".
 	where func(key string) string
-	// spell writes another key as this source would have it.
+	// spell returns a key in the spelling of this source.
 	spell func(key string) string
 }
 
-// fromFile reads YAML.
+// fromFile parses YAML.
 func (l *loader) fromFile(data []byte) source {
 	tree, lines, err := parse(data)
 	if err != nil {
 		l.problem("", "%s", err)
 	}
-	l.lines = maps.Clone(lines) // unknown takes out what it has said
+	l.lines = maps.Clone(lines) // unknown removes the keys that it has reported
 	return source{
 		tree:  tree,
 		where: func(key string) string { return fmt.Sprintf("line %d", lines[key]) },
@@ -46,11 +46,11 @@ func (l *loader) fromFile(data []byte) source {
 	}
 }
 
-// most is how many values a file may have, aliases counted as often as they
-// are used: a few lines of aliases of aliases stand for billions.
+// most is how many values a file may have. Aliases count as often as they are used: a
+// few lines of aliases of aliases can expand to billions of values.
 const most = 20_000
 
-// parse reads YAML into a tree, and the line of each key. Nulls are left out,
+// parse parses YAML into a tree, and returns the line of each key. Nulls are left out,
 // as if the key were not there. The error quotes nothing that may be a secret.
 func parse(data []byte) (tree map[string]any, lines map[string]int, err error) {
 	tree, lines = map[string]any{}, map[string]int{}
@@ -80,8 +80,8 @@ func parse(data []byte) (tree map[string]any, lines map[string]int, err error) {
 	return top, lines, nil
 }
 
-// sections is what can be read of YAML that cannot be read as a whole: each
-// section by itself.
+// sections returns the readable parts of YAML that cannot be parsed as a whole, by
+// parsing each section by itself.
 func sections(data []byte) map[string]any {
 	whole := map[string]any{}
 	var section []byte
@@ -101,8 +101,8 @@ func sections(data []byte) map[string]any {
 	return whole
 }
 
-// syntax is a YAML error in words that can be shown: the library's quote
-// anchors, and an unquoted password may begin like one.
+// syntax returns a YAML error that can be shown: the library's errors quote anchors, and
+// an unquoted password may begin like one.
 func syntax(err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	switch {
@@ -116,12 +116,12 @@ func syntax(err error) error {
 	return errors.New(text + ": see the lines around it for indentation, colons and quotes")
 }
 
-// textOf turns a node at key into a tree.
+// textOf converts a node at key to a tree.
 func textOf(n *yaml.Node, key string, lines map[string]int, left *int) (any, error) {
 	for n.Kind == yaml.AliasNode && n.Alias != nil {
 		n = n.Alias
 		if *left--; *left < 0 {
-			break // an alias that is inside what it stands for
+			break // an alias that contains itself
 		}
 	}
 	if *left--; *left < 0 {
@@ -155,7 +155,7 @@ func textOf(n *yaml.Node, key string, lines map[string]int, left *int) (any, err
 	return nil, errors.New("this is not YAML that can be read")
 }
 
-// sectionOf turns a mapping at key into a tree.
+// sectionOf converts a mapping at key to a tree.
 func sectionOf(n *yaml.Node, key string, lines map[string]int, left *int) (map[string]any, error) {
 	section := map[string]any{}
 	seen := map[string]bool{}
@@ -191,23 +191,23 @@ func joined(section, name string) string {
 	return section + "." + name
 }
 
-// prefix is what the names of our environment variables begin with.
+// prefix is the start of the names of our environment variables.
 const prefix = "POWERMGR_"
 
-// variable is the environment variable of a key.
+// variable returns the environment variable for a key.
 func variable(key string) string {
 	return prefix + strings.ToUpper(strings.ReplaceAll(key, ".", "__"))
 }
 
-// dottedVariable is the key of the variable whose name goes on with rest.
+// dottedVariable returns the key for a variable whose name, after the prefix, is rest.
 func dottedVariable(rest string) string {
 	return strings.ToLower(strings.ReplaceAll(rest, "__", "."))
 }
 
-// fromEnvironment reads POWERMGR_MQTT__URL as mqtt.url. One underscore is part
-// of a name, two go a level down. Empty variables are as if they were not set.
+// fromEnvironment reads POWERMGR_MQTT__URL as mqtt.url. One underscore is part of a
+// name, two mean the next level. Empty variables count as not set.
 func (l *loader) fromEnvironment(environ []string) source {
-	names := map[string]string{} // of the variables as they are written, by key
+	names := map[string]string{} // the variables' names as they are written, by key
 	for _, line := range environ {
 		name, value, _ := strings.Cut(line, "=")
 		if rest, ok := strings.CutPrefix(name, prefix); ok && rest != "" && value != "" {
@@ -228,7 +228,7 @@ func (l *loader) fromEnvironment(environ []string) source {
 		for _, other := range keys {
 			if other != key && within(other, key) {
 				l.problem(key, "%s and %s cannot both be set: one is the section of the other", names[key], names[other])
-				delete(names, key) // else which of them holds is a matter of chance
+				delete(names, key) // otherwise chance would decide which of them applies
 				break
 			}
 		}
@@ -249,9 +249,9 @@ func (l *loader) fromEnvironment(environ []string) source {
 	return s
 }
 
-// fromCredentials reads the files of $CREDENTIALS_DIRECTORY that have the name
-// of a key, such as mqtt.password; systemd writes powermgr_ before it when the
-// unit loads a whole folder under that name. Others are somebody else's.
+// fromCredentials reads the files of $CREDENTIALS_DIRECTORY that are named like a key,
+// such as mqtt.password; systemd adds the prefix powermgr_ when the unit loads a whole
+// folder under that name. Other files are ignored.
 func (l *loader) fromCredentials(environ []string) source {
 	s := source{tree: map[string]any{}, spell: func(key string) string { return key }}
 	s.where = func(key string) string { return "credential " + key }
@@ -303,7 +303,7 @@ func (s source) put(key, text string) {
 	at[names[len(names)-1]] = text
 }
 
-// refuseLists takes lists out of a source that has one line for a value.
+// refuseLists removes lists from a source in which a value is one line.
 func (l *loader) refuseLists(s source, tree map[string]any, t reflect.Type, key string) {
 	for name, value := range tree {
 		below := joined(key, name)
@@ -321,7 +321,7 @@ func (l *loader) refuseLists(s source, tree map[string]any, t reflect.Type, key 
 	}
 }
 
-// readSecrets puts in place of each …_file what is in that file.
+// readSecrets replaces each …_file by the content of that file.
 func (l *loader) readSecrets(tree map[string]any, t reflect.Type, key string) {
 	for name, value := range tree {
 		below := joined(key, name)
@@ -339,7 +339,7 @@ func (l *loader) readSecrets(tree map[string]any, t reflect.Type, key string) {
 		path, ok := value.(string)
 		if !ok {
 			l.problem(below, "this is one value, not a list or a section")
-			tree[secret] = "" // else it would be missed as well
+			tree[secret] = "" // otherwise it would be reported as missing, too
 			continue
 		}
 		if path == "" {
@@ -356,14 +356,14 @@ func (l *loader) readSecrets(tree map[string]any, t reflect.Type, key string) {
 			l.problem(below, "%s cannot be read: %s", path, plain(err))
 		case text == "":
 			l.problem(below, "%s is empty", path)
-		case mode&0o004 != 0 && !strings.HasPrefix(path, "/run/"): // those are mounted for this process alone
+		case mode&0o004 != 0 && !strings.HasPrefix(path, "/run/"): // files in /run are mounted for this process alone
 			l.notice(below, "everybody on this machine can read %s: chmod 640", path)
 		}
 		tree[secret] = text
 	}
 }
 
-// absolute is path as meant from the folder of the configuration file.
+// absolute returns path relative to the folder of the configuration file.
 func (l *loader) absolute(path string) string {
 	if path == "" || filepath.IsAbs(path) {
 		return path
@@ -371,8 +371,8 @@ func (l *loader) absolute(path string) string {
 	return filepath.Join(l.dir, path)
 }
 
-// secretFile reports whether name is the …_file of a secret in the section t,
-// and of which.
+// secretFile reports whether name is the …_file of a secret in the section t, and which
+// secret that is.
 func secretFile(t reflect.Type, name string) (secret string, ok bool) {
 	secret, ok = strings.CutSuffix(name, "_file")
 	if !ok {

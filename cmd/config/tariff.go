@@ -14,31 +14,31 @@ import (
 	"powermgr/control/tariff"
 )
 
-// Tariff is what energy costs. Either Rates say it, hour by hour, or two prices
-// do, for the peaks of settings.seasons and for the rest. The report counts with
-// the two prices alone: while they are 0, the default, it says nothing in money.
+// Tariff says what energy costs: either by Rates, hour by hour, or by two prices, for
+// the peaks of settings.seasons and for the rest. The report uses only the two prices:
+// while they are 0, the default, it gives no amounts.
 type Tariff struct {
-	// Source is where the plan has its prices from: planner.FromConfig, the default,
-	// FromTesla or FromMQTT. The peaks of the rule are those of the configuration
-	// all the same.
+	// Source is where the plan gets its prices: planner.FromConfig, the default,
+	// FromTesla or FromMQTT. In every case the peaks of the rule are those of the
+	// configuration.
 	Source string `koanf:"source" default:"config" oneof:"config,tesla,mqtt"`
 	// Currency is shown with amounts.
 	Currency string `koanf:"currency" default:"$"`
-	// PeakPerKWh and OffPeakPerKWh are what a kWh of the grid costs.
+	// PeakPerKWh and OffPeakPerKWh are what a kWh from the grid costs.
 	PeakPerKWh    float64 `koanf:"peak_per_kwh" range:"0–100"`
 	OffPeakPerKWh float64 `koanf:"off_peak_per_kwh" range:"0–100"`
 	// ExportPerKWh is what a kWh to the grid earns.
 	ExportPerKWh float64 `koanf:"export_per_kwh" range:"0–100"`
-	// Rates are prices and when they hold; the first that does counts. With one
-	// that is a peak, they say when power is expensive, and settings.seasons must
-	// not. Empty: there are none.
+	// Rates are prices and when they apply; the first that applies counts. If one of
+	// them is a peak, they say when power is expensive, and settings.seasons must not.
+	// Empty: there are none.
 	Rates []Rate `koanf:"rates"`
 }
 
-// A Rate is a price and when it holds.
+// A Rate is a price and when it applies.
 type Rate struct {
 	Name   string   `koanf:"name"`
-	Price  *float64 `koanf:"price" range:"-100–100"`  // of a kWh from the grid, -100–100; it is needed
+	Price  *float64 `koanf:"price" range:"-100–100"`  // of a kWh from the grid, -100–100; required
 	Export float64  `koanf:"export" range:"-100–100"` // what a kWh to the grid earns
 	// Months are 1–12. Empty: From and To say which part of the year it is; empty
 	// too: the whole year.
@@ -48,12 +48,12 @@ type Rate struct {
 	// Days are mon…sun, "weekdays", "weekends", "daily" or "holidays". A holiday
 	// counts as a Sunday. Empty: daily.
 	Days []string `koanf:"days"`
-	// Start and End may go over midnight, to the day after. The same: the whole day.
+	// Start and End may cross midnight. Equal: the whole day.
 	Start Minute `koanf:"start"`
 	End   Minute `koanf:"end"`
-	// Peak: in these hours the home is to draw nothing from the grid.
+	// Peak says that in these hours the home should draw nothing from the grid.
 	Peak bool `koanf:"peak"`
-	// Precool says whether a hot forecast precools before it. Nil: as Peak.
+	// Precool says whether a hot forecast leads to precooling before it. Nil: as Peak.
 	Precool *bool `koanf:"precool"`
 }
 
@@ -62,10 +62,10 @@ func (t Tariff) hasPeaks() bool {
 	return slices.ContainsFunc(t.Rates, func(r Rate) bool { return r.Peak })
 }
 
-// holidaysWord is a kind of day that a rate can have beside days of the week.
+// holidaysWord is a kind of day that a rate can have besides days of the week.
 const holidaysWord = "holidays"
 
-// rate is r for package tariff. Load has checked it.
+// rate converts r for package tariff. Load has checked it.
 func (r Rate) rate() tariff.Rate {
 	out := tariff.Rate{
 		Name: r.Name, Export: r.Export, Peak: r.Peak, Precool: r.Peak,
@@ -93,8 +93,8 @@ func (r Rate) rate() tariff.Rate {
 	return out
 }
 
-// Prices are what energy costs; ok is false if nothing says it. The two prices
-// are for the windows of settings.seasons, and all of both is one table.
+// Prices returns what energy costs; ok is false if nothing is configured. The two prices
+// apply to the windows of settings.seasons; both forms give one table.
 func (c Config) Prices() (t tariff.Table, ok bool) {
 	t = tariff.Table{Zone: c.Zone(), Currency: c.Tariff.Currency}
 	if len(c.Settings.holidays()) > 0 {
@@ -190,7 +190,7 @@ func (l *loader) checkRate(key string, r Rate) {
 // checkWholeWeek says which hours no rate has.
 func (l *loader) checkWholeWeek(c *Config) {
 	if c.Settings.Timezone == "" {
-		return // that is said
+		return // that has been reported
 	}
 	t, _ := c.Prices()
 	for _, part := range t.Week() {
@@ -205,9 +205,9 @@ func (l *loader) checkWholeWeek(c *Config) {
 	}
 }
 
-// LoadTariff reads a tariff from a file: a configuration, of which tariff and
-// settings count, or only those of its keys that say what energy costs, or what
-// Tesla has as tariff_content_v2. Times are in zone where the file names none.
+// LoadTariff reads a tariff from a file: a configuration, of which tariff and settings
+// count; or only its keys that say what energy costs; or Tesla's tariff_content_v2. Times
+// are in zone if the file names none.
 func LoadTariff(path string, zone *time.Location) (t tariff.Table, notices []string, err error) {
 	l := loader{open: openFile, now: time.Now, host: func() (string, error) { return "", nil }, origin: map[string]string{}, cycle: map[string]string{}}
 	data, _, err := l.read(path)
@@ -238,7 +238,7 @@ func LoadTariff(path string, zone *time.Location) (t tariff.Table, notices []str
 	return t, notices, nil
 }
 
-// tariffOf reads what a file says of prices, and checks that alone.
+// tariffOf reads the prices in a file, and checks only those.
 func (l *loader) tariffOf(file source, zone *time.Location) Config {
 	l.checkKeys(file)
 	c := usual[Config]()

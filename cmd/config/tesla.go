@@ -22,30 +22,30 @@ type Tesla struct {
 	// TokenFile holds the OAuth answer and is rewritten when it is refreshed.
 	// Empty: APIToken is used.
 	TokenFile string `koanf:"token_file"`
-	// EnergySiteID is the site on the account. 0, the default: the only one
-	// there is; with several, the daemon says which there are.
+	// EnergySiteID is the site on the account. 0, the default: the only one; if there
+	// are several, the daemon lists them.
 	EnergySiteID int64 `koanf:"energy_site_id"`
-	// ClientID is the app's, for refreshing the token of TokenFile; "ownerapi"
-	// means Tesla's older owner API. Empty: allowed with APIToken alone.
+	// ClientID is the app's, for refreshing the token of TokenFile; "ownerapi" means
+	// Tesla's older owner API. Empty: allowed only with APIToken.
 	ClientID string `koanf:"client_id"`
 	// ClientSecret is the app's, for the first authorization. Empty: none.
 	ClientSecret devices.Secret `koanf:"client_secret"`
-	// BaseURL is the API, without a slash at its end. Empty in the file: the
-	// owner API for client_id ownerapi with a token file, else Fleet in North
-	// America. Load fills it in.
+	// BaseURL is the API, without a slash at its end. Empty in the file: the owner API
+	// for client_id ownerapi with a token file, otherwise Fleet in North America. Load
+	// fills it in.
 	BaseURL string `koanf:"base_url"`
 	// TokenURL is the token endpoint. Empty in the file: the one that belongs to
 	// the same choice. Load fills it in.
 	TokenURL string `koanf:"token_url"`
-	// CallsPerMonth is how many calls there may be in a calendar month. The
-	// Powerwall is read as often as they last; commands and what they need always
-	// go. 0: no limit, and Poll alone says how often.
+	// CallsPerMonth is how many calls are allowed in a calendar month. The Powerwall is
+	// read as often as they allow; commands and the calls that they need are always
+	// made. 0: no limit, and only Poll says how often.
 	CallsPerMonth int `koanf:"calls_per_month" default:"5000" range:"0,2000–1000000" why:"fewer do not last for the peaks of a month; 0 is for no limit"`
 }
 
 func (l *loader) completeTesla(t *Tesla) {
 	if t.TokenFile == "" && t.APIToken == "" && t.ClientID != "" && l.isAddon() {
-		t.TokenFile = filepath.Join(l.state, "tesla_token.json") // an add-on has one place alone for it
+		t.TokenFile = filepath.Join(l.state, "tesla_token.json") // an add-on has only one place for it
 	}
 	t.TokenFile = l.absolute(t.TokenFile)
 	if t.TokenFile != "" && t.APIToken != "" {
@@ -95,7 +95,7 @@ func (l *loader) checkTesla(t *Tesla) {
 	}
 }
 
-// TeslaClient is the adapter for the account in the configuration.
+// TeslaClient returns the adapter for the account in the configuration.
 func (c Config) TeslaClient(client *http.Client, now func() time.Time, s bridge.Shared) (*tesla.Client, error) {
 	return tesla.New(tesla.Options{
 		BaseURL: c.Tesla.BaseURL, TokenURL: c.Tesla.TokenURL, SiteID: c.Tesla.EnergySiteID, ClientID: c.Tesla.ClientID,

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// The values of the configuration that are read from words.
+// Types of the configuration's values that are parsed from text.
 
 // Minute is a time of day, in minutes since midnight: 960 is 16:00. The end of
 // a window can be 1440, which is 24:00.
 type Minute int
 
-// UnmarshalText reads "16:00".
+// UnmarshalText parses "16:00".
 func (m *Minute) UnmarshalText(b []byte) error {
 	h, min, ok := strings.Cut(string(b), ":")
 	hours, err1 := strconv.ParseUint(h, 10, 8)
@@ -28,14 +28,14 @@ func (m *Minute) UnmarshalText(b []byte) error {
 
 func (m Minute) String() string { return fmt.Sprintf("%02d:%02d", int(m)/60, int(m)%60) }
 
-// MarshalText writes what String says.
+// MarshalText returns the same text as String.
 func (m Minute) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
-// dayWords are those that weekdays reads, beside the days' long names.
+// dayWords are the words that weekdays accepts, besides the days' long names.
 var dayWords = []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun", "weekdays", "weekends", "daily"}
 
-// weekdays reads words for days; the error names the first that is none, and also
-// what else may be there.
+// weekdays parses words for days. The error names the first word that is not one, and
+// lists also as further words that are allowed there.
 func weekdays(words []string, also ...string) ([]time.Weekday, error) {
 	var on [7]bool
 	for _, word := range words {
@@ -63,8 +63,8 @@ func weekdays(words []string, also ...string) ([]time.Weekday, error) {
 	return days, nil
 }
 
-// quoted shows a value as it was given, at most 40 characters of it. Never for
-// a secret.
+// quoted quotes a value as it was given, at most 40 characters of it. It must not be
+// used for a secret.
 func quoted(s string) string {
 	if r := []rune(s); len(r) > 40 {
 		s = string(r[:40]) + "…"
