@@ -34,25 +34,25 @@ import (
 // Options are the flags of powermgr demo.
 type Options struct {
 	Day      string         // local day of the home: 2026-07-15
-	Speed    float64        // most seconds of that day in a real second
+	Speed    float64        // the most seconds of that day per real second
 	Listen   string         // where the embedded broker listens: host:port
 	Page     string         // where the page is served, for this machine alone: host:port; empty: nowhere
-	Command  string         // how powermgr was called, for what is said of it
-	Hold     bool           // go on after the day ends, until the context does
+	Command  string         // how powermgr was called, for use in messages
+	Hold     bool           // continue after the day ends, until the context does
 	Version  string         // of the daemon
-	Days     int            // how many to live; 0: one
-	House    *House         // the house to live in; nil: the default one
+	Days     int            // how many days to run; 0: one
+	House    *House         // the house to use; nil: the default one
 	Strategy rules.Strategy // what sets the reserve; empty: the rule
-	Keep     string         // where the daemon's files stay, with the report of the day; empty: nowhere
+	Keep     string         // where to keep the daemon's files, with the report of the day; empty: nowhere
 	SMTP     string         // a mail server on this machine, host:port; empty: no mail is sent
-	Story    io.Writer      // a line for each decision, and where to look in
+	Story    io.Writer      // gets a line for each decision, and where to watch the demo
 	Log      *slog.Logger
 }
 
-// zone is where the emulated house stands: Fontana, California.
+// zone is the time zone of the emulated house in Fontana, California.
 const zone = "America/Los_Angeles"
 
-// Run lives one day, and says what came of it.
+// Run runs the demo's days, and returns their outcome.
 func Run(ctx context.Context, o Options) (Summary, error) {
 	home, err := time.LoadLocation(zone)
 	if err != nil {
@@ -105,7 +105,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	// To connect takes real time, and none of this day.
+	// Connecting takes real time, but no time of this day.
 	linked, connectBy := false, time.Now().Add(10*time.Second)
 	clock.Watch(func() bool {
 		if !linked {
@@ -161,7 +161,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	return s, err
 }
 
-// folder is where the daemon's files are, and what to do with it in the end.
+// folder returns where the daemon's files are, and a function that cleans up in the end.
 func folder(keep string) (dir string, tidy func(), err error) {
 	if keep == "" {
 		dir, err = os.MkdirTemp("", "powermgr-demo-")
@@ -174,7 +174,7 @@ func folder(keep string) (dir string, tidy func(), err error) {
 	return dir, func() {}, err
 }
 
-// reports are the reports of the days, which are over.
+// reports returns the reports of the days, which are over.
 func reports(e records.DailyReport, start time.Time, days int) (all []records.Day, err error) {
 	if _, err := e.Close(start.AddDate(0, 0, days-1).Format(time.DateOnly)); err != nil {
 		return nil, err
@@ -189,8 +189,8 @@ func reports(e records.DailyReport, start time.Time, days int) (all []records.Da
 	return all, nil
 }
 
-// peaks is what the reports say came from the grid in peaks, with powermgr and without,
-// in kWh; nil: there was no peak.
+// peaks returns the energy from the grid in peaks according to the reports, with and
+// without powermgr, in kWh; nil: there was no peak.
 func peaks(reports []records.Day) (with, without *float64) {
 	for _, r := range reports {
 		f := r.Figures()
@@ -206,7 +206,7 @@ func peaks(reports []records.Day) (with, without *float64) {
 	return with, without
 }
 
-// tell mails and keeps a report, as far as that is wanted. It returns where it is.
+// tell mails and stores a report, if the options say so. It returns where it is stored.
 func tell(e records.DailyReport, o Options, day records.Day) (path string, err error) {
 	if o.SMTP != "" {
 		if err := e.Mail(context.Background(), []records.Day{day}); err != nil {
@@ -224,8 +224,8 @@ func tell(e records.DailyReport, o Options, day records.Day) (path string, err e
 	return path, os.WriteFile(path, html, 0o644)
 }
 
-// house is the house to live in. The default one has the same weather every day, unless
-// there are several.
+// house returns the house to use. The default one has the same weather every day, unless
+// there are several days.
 func (o Options) house(days int) House {
 	switch {
 	case o.House != nil:
@@ -236,7 +236,7 @@ func (o Options) house(days int) House {
 	return House{}
 }
 
-// broker starts the embedded broker, and says where it listens.
+// broker starts the embedded broker, and returns where it listens.
 func broker(addr string) (at string, stop func(), err error) {
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		return "", nil, fmt.Errorf("--listen %s is not an address such as 127.0.0.1:1883", addr)
@@ -266,9 +266,9 @@ func serve(h http.Handler) (*http.Server, error) {
 	return s, nil
 }
 
-// configuration is one that a person could have written, read the same way.
-// Air conditioners come and go within minutes: energy that is to be right
-// within a percent needs a reading a minute.
+// configuration returns a configuration that a person could have written, loaded the same
+// way. Air conditioners start and stop within minutes: energies that have to be correct
+// within a percent need a reading every minute.
 func configuration(dir, clouds string, o Options) (config.Config, error) {
 	mail, smtp := "", ""
 	if o.SMTP != "" {

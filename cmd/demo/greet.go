@@ -11,24 +11,24 @@ import (
 	"syscall"
 )
 
-// Where to look into a demo while it runs.
+// Tells people where to watch a demo while it runs.
 
-// RuntimeDir is where the daemon of this user's demo has its socket, for powermgr
-// status beside it. ErrNotExist: no demo has run here.
+// RuntimeDir returns where the daemon of this user's demo has its socket, for a powermgr
+// status next to it. ErrNotExist: no demo has run here.
 func RuntimeDir() (string, error) {
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("powermgr-demo-of-%d", os.Getuid()))
 	info, err := os.Lstat(dir)
 	if err != nil {
 		return dir, err
 	}
-	// Everybody may make folders there.
+	// Everybody may create folders there.
 	if s, ok := info.Sys().(*syscall.Stat_t); !info.IsDir() || info.Mode().Perm() != 0o700 || ok && int(s.Uid) != os.Getuid() {
 		return dir, fmt.Errorf("%s: %w: it is not this user's alone", dir, fs.ErrPermission)
 	}
 	return dir, nil
 }
 
-// makeRuntimeDir makes it. Empty: there is no status of this demo.
+// makeRuntimeDir creates RuntimeDir. Empty: this demo has no status.
 func makeRuntimeDir() string {
 	if dir, err := RuntimeDir(); err == nil {
 		return dir
@@ -59,7 +59,7 @@ func greet(o Options) {
 	say("On another machine or in a container: run the demo with --listen 0.0.0.0:%s (make demo LISTEN=0.0.0.0:%s).\n", port, port)
 }
 
-// nearby is the address at which this machine reaches what listens on addr.
+// nearby returns the address at which this machine reaches what listens on addr.
 func nearby(addr string) string {
 	at, err := netip.ParseAddrPort(addr)
 	if err != nil || !at.Addr().IsUnspecified() {
@@ -68,8 +68,8 @@ func nearby(addr string) string {
 	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), at.Port()).String()
 }
 
-// addresses are those at which others reach what listens on addr; none if it is
-// for this machine alone.
+// addresses returns the addresses at which others reach what listens on addr; none if it
+// is only for this machine.
 func addresses(addr string) (all []string) {
 	at, err := netip.ParseAddrPort(addr)
 	switch {
@@ -78,7 +78,7 @@ func addresses(addr string) (all []string) {
 	case !at.Addr().IsUnspecified():
 		return []string{at.Addr().String()}
 	}
-	own, _ := net.InterfaceAddrs() // without them, the host's name has to do
+	own, _ := net.InterfaceAddrs() // without them, the host's name has to suffice
 	for _, a := range own {
 		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() && p.Addr().IsGlobalUnicast() {
 			all = append(all, p.Addr().String())

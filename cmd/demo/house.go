@@ -14,33 +14,33 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// A House is one that the demo can live in, as a file describes it. The heat is that of
-// each of its two zones. Every figure that is left out, or 0, is the default house's.
+// A House is a house for the demo, as described by a file. Heat figures are for each of
+// its two zones. Every figure that is missing, or 0, is that of the default house.
 type House struct {
-	// Name says what house it is.
+	// Name describes the house.
 	Name string `yaml:"name"`
-	// Insulation is what is lost through the hull, in W for each K: 205. Less is better.
+	// Insulation is the heat loss through the envelope, in W per K: 205. Less is better.
 	Insulation float64 `yaml:"insulation_w_per_k"`
-	// Mass is what walls and floors hold, in Wh for each K: 4,500.
+	// Mass is the heat capacity of walls and floors, in Wh per K: 4,500.
 	Mass float64 `yaml:"mass_wh_per_k"`
-	// Windows is what comes through them in full sun, in W: 950.
+	// Windows is the heat gain through windows in full sun, in W: 950.
 	Windows float64 `yaml:"windows_w"`
-	// Compressor is the heat it moves, in W: 7,000 out when it cools, 7,500 in when it
-	// heats at 8 °C.
+	// Compressor is the heat that it moves, in W: 7,000 out when it cools, 7,500 in when
+	// it heats at 8 °C.
 	Compressor struct {
 		Cooling float64 `yaml:"cooling_w"`
 		Heating float64 `yaml:"heating_w"`
 	} `yaml:"compressor"`
-	// BaseLoad is about what the home draws besides, in W: 2,050.
+	// BaseLoad is the approximate load of everything else, in W: 2,050.
 	BaseLoad float64 `yaml:"base_load_w"`
-	// Roof is what the panels give at noon in June, in W: 2,400.
+	// Roof is what the panels produce at noon in June, in W: 2,400.
 	Roof float64 `yaml:"roof_w"`
-	// Battery holds 13.5 kWh and gives 5 kW.
+	// Battery holds 13.5 kWh and delivers 5 kW.
 	Battery struct {
 		KWh float64 `yaml:"kwh"`
 		KW  float64 `yaml:"kw"`
 	} `yaml:"battery"`
-	// Weather of May to October, and of the other months.
+	// Weather is that of May to October, and of the other months.
 	Weather struct {
 		Summer HouseWeather `yaml:"summer"`
 		Winter HouseWeather `yaml:"winter"`
@@ -51,12 +51,12 @@ type House struct {
 type HouseWeather struct {
 	Low    *float64 `yaml:"low_c"`   // at sunrise; 22 in summer, -1 in winter
 	High   *float64 `yaml:"high_c"`  // in the afternoon; 39.4 and 11
-	Swing  float64  `yaml:"swing_c"` // by which a day is hotter or colder, at most
+	Swing  float64  `yaml:"swing_c"` // by how much a day is hotter or colder, at most
 	Clear  *float64 `yaml:"clear"`   // share of the sun on a clear day: 1 and 0.7
-	Clouds float64  `yaml:"clouds"`  // share of it that they take on the cloudiest day
+	Clouds float64  `yaml:"clouds"`  // share of it that clouds block on the cloudiest day
 }
 
-// largestHouse is how large a file that describes a house may be, in bytes.
+// largestHouse is the maximum size of a file that describes a house, in bytes.
 const largestHouse = 1 << 16
 
 // ReadHouse reads a house from a YAML file. Its errors name the file and what is wrong.
@@ -81,7 +81,7 @@ func ReadHouse(path string) (h House, err error) {
 	return h, nil
 }
 
-// check says what no house can have.
+// check returns what is impossible for a house.
 func (h House) check() error {
 	s, w := h.Weather.Summer, h.Weather.Winter
 	for _, v := range []struct {
@@ -114,7 +114,7 @@ func (h House) check() error {
 	return nil
 }
 
-// Options are the house as the emulator has it, as a day begins: nearly charged.
+// Options returns the house for the emulator, at the beginning of a day: nearly charged.
 func (h House) Options() emulator.HouseOptions {
 	return emulator.HouseOptions{
 		ChargePercent: new(90.0), Reserve: new(100),
@@ -123,7 +123,7 @@ func (h House) Options() emulator.HouseOptions {
 	}
 }
 
-// Sky is the weather there.
+// Sky returns the weather at the house.
 func (h House) Sky(zone *time.Location) emulator.Weather {
 	summer, winter := h.Weather.Summer.changing(emulator.HotDay).In(zone), h.Weather.Winter.changing(emulator.ColdDay).In(zone)
 	return func(t time.Time) emulator.Conditions {
@@ -147,7 +147,7 @@ func (w HouseWeather) changing(usual emulator.Day) emulator.Changing {
 	return c
 }
 
-// changing is the default house in weather that is another one each day.
+// changing returns the default house with weather that differs from day to day.
 func changing() House {
 	h := House{Name: "the default house"}
 	h.Weather.Summer, h.Weather.Winter = HouseWeather{Swing: 5, Clouds: 0.7}, HouseWeather{Swing: 5, Clouds: 0.7}

@@ -10,8 +10,8 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// pastDays is how many days before the demo's the house is known for: two weeks of
-// working days and week-ends.
+// pastDays is for how many days before the demo the house has a past: two weeks of
+// working days and weekends.
 const pastDays = 16
 
 const (
@@ -19,9 +19,9 @@ const (
 	look    = 5 * time.Minute // how often a thermostat is read
 )
 
-// past is what the same house lived through on the days before start, with
-// nobody but the schedules of its thermostats: what a history would hold, and what the
-// thermostats would have told.
+// past simulates the same house on the days before start, controlled only by the
+// schedules of its thermostats. It returns what a history would hold, and what the
+// thermostats would have shown.
 func past(start time.Time, home *time.Location, h House) (history.Series, []planner.RoomHistory) {
 	now := start.AddDate(0, 0, -pastDays)
 	cloud := emulator.New(emulator.Options{Now: func() time.Time { return now }, Location: home, House: h.Options(), Weather: h.Sky(home)})
@@ -41,7 +41,7 @@ func past(start time.Time, home *time.Location, h House) (history.Series, []plan
 	return s, rooms
 }
 
-// watch notes what the thermostats show.
+// watch records what the thermostats show.
 func watch(rooms []planner.RoomHistory, truth emulator.Truth) {
 	const share = float64(look) / float64(thermal.Step)
 	start := truth.At.Add(-look).Truncate(thermal.Step)

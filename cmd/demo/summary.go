@@ -19,14 +19,14 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// Summary is what came of the days. What came from the grid in peaks, and what would
-// have come without powermgr, is what the reports of the days say.
+// Summary is the outcome of the days. The energies from the grid in peaks, with and
+// without powermgr, are those in the reports of the days.
 type Summary struct {
 	Day                 string         `json:"day"` // the first
 	Days                int            `json:"days"`
 	PeakImport          *float64       `json:"peak_import_kwh"`            // nil: there was no peak
 	PeakWithout         *float64       `json:"peak_import_without_kwh"`    // likewise
-	ReserveInPeak       *int           `json:"reserve_in_peak_percent"`    // the lowest the device had
+	ReserveInPeak       *int           `json:"reserve_in_peak_percent"`    // the lowest that the device had
 	ReserveAfterPeak    *int           `json:"reserve_after_peak_percent"` // at the end of the day
 	Precooled           bool           `json:"precooled"`
 	Setbacks            int            `json:"setbacks"` // set point changes for a setback
@@ -34,7 +34,7 @@ type Summary struct {
 	Strategy            rules.Strategy `json:"strategy"`
 	Currency            string         `json:"currency"`
 	Bill                float64        `json:"bill"`
-	BillAndCharge       float64        `json:"bill_and_charge"` // less what the battery holds more than at first, at the off-peak price
+	BillAndCharge       float64        `json:"bill_and_charge"` // the bill, less the value of what the battery has gained, at the off-peak price
 	Commands            int            `json:"commands"`        // writes that reached a vendor
 	Violations          int            `json:"violations"`      // of what powermgr never does
 	Books               Books          `json:"meter"`
@@ -44,7 +44,7 @@ type Summary struct {
 	broken []string
 }
 
-// Books are what the emulated meters counted in the day.
+// Books hold what the emulated meters counted in the day.
 type Books struct {
 	Home       float64 `json:"home_kwh"`
 	Solar      float64 `json:"solar_kwh"`
@@ -95,7 +95,7 @@ func (s Summary) Print(w io.Writer) {
 	}
 }
 
-// record is every request to the emulated vendors that wanted something done.
+// record collects the writes among the requests to the emulated vendors.
 type record struct {
 	mu     sync.Mutex
 	writes []emulator.Request
@@ -110,35 +110,35 @@ func (r *record) add(q emulator.Request) {
 	r.writes = append(r.writes, q)
 }
 
-// diary is kept through the day: what was decided, and what the meter said at
-// the edges of peaks.
+// diary follows the day: what was decided, and what the meter showed at the start and
+// the end of peaks.
 type diary struct {
 	clock *daemon.FastClock
 	cloud *emulator.Cloud
 	story io.Writer
 	home  *time.Location
-	hold  bool // the story goes on after the day
+	hold  bool // the story continues after the day
 
 	phase    rules.Phase
-	began    float64 // the meter when the peak began, Wh
-	imported float64 // in peaks, Wh
+	began    float64 // the meter at the start of the peak, Wh
+	imported float64 // from the grid in peaks, Wh
 	lowest   *int
 	precools int
 	setbacks int
 	reserve  int
 	restored bool
 	books    emulator.Books
-	charged  float64 // more in the battery than when the day began, Wh
+	charged  float64 // how much more the battery holds than at the start of the day, Wh
 	over     bool
 
 	asked []time.Time // when somebody commanded a thermostat
 }
 
-// aWhile is how long the daemon goes on after the day, until a poll has told
-// it what the day's last minutes were.
+// aWhile is how long the daemon continues after the day, until a poll has shown it the
+// last minutes of the day.
 const aWhile = 6 * time.Minute
 
-// keep writes the story until ctx ends, and the books until end.
+// keep writes the story until ctx ends, and keeps the books until end.
 func (d *diary) keep(ctx context.Context, events *bus.Subscription, end time.Time) {
 	defer events.Close()
 	last := end.Add(aWhile)
@@ -171,7 +171,7 @@ func (d *diary) keep(ctx context.Context, events *bus.Subscription, end time.Tim
 	}
 }
 
-// wake is when to look at the house though nothing happens; zero: never again.
+// wake returns when to look at the house even if nothing happens; zero: never again.
 func (d *diary) wake(end, last time.Time) time.Time {
 	soon := d.clock.Now().Add(time.Minute)
 	switch {
@@ -185,7 +185,7 @@ func (d *diary) wake(end, last time.Time) time.Time {
 	return soon
 }
 
-// close ends the books of a day that began with so many Wh in the battery.
+// close closes the books of a day that began with stored Wh in the battery.
 func (d *diary) close(truth emulator.Truth, stored float64) {
 	d.over = true
 	d.change(d.phase, rules.OffPeak, truth)
@@ -220,14 +220,15 @@ func (d *diary) take(m bus.Message) {
 	}
 }
 
-// hear notes a command to a thermostat, which somebody who plays with the demo has sent.
+// hear records a command to a thermostat, sent by somebody who plays with the demo.
 func (d *diary) hear(m bus.Message) {
 	if c, err := bus.Decode[control.LastCommand](m); err == nil && c.Result == control.OnItsWay && strings.Contains(c.Topic, "/thermostat/") {
 		d.asked = append(d.asked, c.At)
 	}
 }
 
-// look tells how the house is: hours without a decision are no silence.
+// look reports the state of the house, so that there is output even in hours without a
+// decision.
 func (d *diary) look(now time.Time) {
 	t := d.cloud.Truth()
 	fmt.Fprintf(d.story, "%s  %-10s battery %.0f %%, sun %.1f kW, home %.1f kW, grid %.1f kW, %.0f °F outside", now.In(d.home).Format("15:04:05"), "", t.ChargePercent, t.SolarW/1000, t.HomeW/1000, t.GridW/1000, t.OutdoorC*9/5+32)
@@ -264,15 +265,15 @@ func (d *diary) sum(log *record) Summary {
 			s.Commands++
 		}
 	}
-	if !d.restored && len(d.asked) == 0 { // else it is as somebody wants it
+	if !d.restored && len(d.asked) == 0 { // otherwise somebody has set it
 		s.broken = append(s.broken, "a thermostat was not restored by the end of the day")
 	}
 	s.Violations = len(s.broken)
 	return s
 }
 
-// bill is what the day cost, and what it cost less what the battery holds more at
-// its end than at its beginning, at the off-peak price.
+// bill returns what the day cost, and the same less the value of what the battery has
+// gained during the day, at the off-peak price.
 func (d *diary) bill(t config.Tariff) (bill, less float64) {
 	b := d.books
 	bill = (d.imported*t.PeakPerKWh + (b.Import-d.imported)*t.OffPeakPerKWh - b.Export*t.ExportPerKWh) / 1000
@@ -283,11 +284,12 @@ func round(amount float64) float64 { return math.Round(amount*100) / 100 }
 
 func kWh(wh float64) float64 { return float64(int(wh/10+0.5)) / 100 }
 
-// carriedOut is how soon a command to a thermostat reaches it at the latest.
+// carriedOut is the longest time that a command takes to reach a thermostat.
 const carriedOut = 2 * time.Minute
 
-// violations is what powermgr never does, looked for in what reached the vendors. What a
-// thermostat was sent soon after somebody asked for it is that person's choice.
+// violations returns the writes that break a promise of powermgr, among those that
+// reached the vendors. What a thermostat was sent soon after somebody asked for it is
+// that person's choice.
 func violations(writes []emulator.Request, asked []time.Time) (broken []string) {
 	last := map[string]time.Time{}
 	for _, w := range writes {
@@ -307,7 +309,7 @@ func violations(writes []emulator.Request, asked []time.Time) (broken []string) 
 			}
 		}
 		if w.Write.Device == "powerwall" || v["hold"] == devices.HoldSchedule || v["hold"] == string(devices.HoldSchedule) {
-			continue // restoring is not bound to the spacing
+			continue // restoring need not keep the spacing
 		}
 		if before, ok := last[w.Write.Device]; ok && w.At.Sub(before) < 10*time.Minute {
 			broken = append(broken, fmt.Sprintf("%s %s was set again after %v", at, w.Write.Device, w.At.Sub(before)))

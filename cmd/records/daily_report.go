@@ -22,8 +22,8 @@ import (
 	"powermgr/devices/durable"
 )
 
-// DailyReport is what powermgr report does: it turns the records of days into
-// files, pages, pictures and mail.
+// DailyReport does the work of powermgr report: it turns the records of days into files,
+// pages, pictures and mail.
 type DailyReport struct {
 	Config config.Config
 	Now    time.Time
@@ -33,8 +33,8 @@ type DailyReport struct {
 // lastHour is how long before its end the report of a day is due.
 const lastHour = time.Hour
 
-// Date reads a day as people say it. Due is the newest day whose report is
-// due: today in its last hour, else yesterday.
+// Date parses a day as people write it. Due is the newest day whose report is due: today
+// in its last hour, otherwise yesterday.
 func (e DailyReport) Date(text string) (string, error) {
 	zone := e.Config.Zone()
 	switch text {
@@ -51,20 +51,20 @@ func (e DailyReport) Date(text string) (string, error) {
 	return text, nil
 }
 
-// Close writes the metrics files of the days up to last that are not written
-// yet and removes those that are too old. It returns the days that were
-// written; a second run right after it writes none.
+// Close writes the missing metrics files of the days up to last, and removes those that
+// are too old. It returns the days that it has written; a second run right after it
+// writes none.
 func (e DailyReport) Close(last string) ([]string, error) {
 	return e.Config.Metrics().Close(e.Config.DayFile(), last, e.Now.In(e.Config.Zone()))
 }
 
-// A Day is the record of one, with its picture.
+// A Day is the record of a day, with its picture.
 type Day struct {
 	report.Record
 	Chart []byte // PNG
 }
 
-// Day is the day of a date such as 2026-07-15.
+// Day returns the day of a date such as 2026-07-15.
 func (e DailyReport) Day(date string) (Day, error) {
 	r, err := e.Config.Metrics().Find(e.Config.DayFile(), date)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -77,25 +77,24 @@ func (e DailyReport) Day(date string) (Day, error) {
 	return Day{r, chart}, err
 }
 
-// NoRecord says that there is none of a day.
+// NoRecord means that a day has no record.
 type NoRecord struct{ Date, DayFile, MetricsDir string }
 
-// Is has it be fs.ErrNotExist.
+// Is makes the error match fs.ErrNotExist.
 func (e *NoRecord) Is(target error) bool { return target == fs.ErrNotExist }
 
 func (e *NoRecord) Error() string {
 	return fmt.Sprintf("there is no record of %s: neither %s nor %s has it", e.Date, e.DayFile, e.MetricsDir)
 }
 
-// HTML is the report as a page of its own.
+// HTML returns the report as a page of its own.
 func (d Day) HTML() ([]byte, error) {
 	return report.HTML(d.Record, "data:image/png;base64,"+base64.StdEncoding.EncodeToString(d.Chart))
 }
 
-// Mail sends the reports of days to those who get them, but for those that
-// this node or the other one has sent before. One of a day that goes on is a
-// mail of its own, and the day's is sent all the same. What cannot be sent now
-// waits for the daemon.
+// Mail sends the reports of days to their recipients, except those that this node or the
+// other one has already sent. The report of a day that is not over is a mail of its own,
+// and the final one is still sent. What cannot be sent now waits for the daemon.
 func (e DailyReport) Mail(ctx context.Context, days []Day) error {
 	if !e.Config.Notifications.Mailbox().Wants(health.Info) {
 		return nil
@@ -141,9 +140,9 @@ func (e DailyReport) Mail(ctx context.Context, days []Day) error {
 	return err
 }
 
-// letter is by what the mail of a report is known, and its subject. Of a day that
-// goes on it is another mail than the one of the whole day; due is the newest
-// day whose report is due.
+// letter returns the key that identifies the mail of a report, and its subject. For a
+// day that is not over, it is a different mail from that of the whole day; due is the
+// newest day whose report is due.
 func letter(r report.Record, due string) (key, subject string) {
 	key, subject = "report/"+r.Date, report.Headline(r)
 	if date, err := time.Parse(time.DateOnly, r.Date); err == nil {
@@ -155,12 +154,12 @@ func letter(r report.Record, due string) (key, subject string) {
 	return key, "[powermgr] " + subject
 }
 
-// maxMailed is how many reports are remembered as mailed: more than there are
-// days on the ramdisk.
+// maxMailed is how many mailed reports are remembered: more than there are days on the
+// ramdisk.
 const maxMailed = 20
 
-// mailedFile says which reports were mailed. The other node of a pair gets it
-// with the records, and would mail them again without it.
+// mailedFile returns the file that lists the mailed reports. The other node of a pair
+// gets it with the records, and would mail them again without it.
 func (e DailyReport) mailedFile() string { return e.Config.OnRamdisk("powermgr_reports.json") }
 
 func (e DailyReport) mailed() (keys []string) {

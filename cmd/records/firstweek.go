@@ -18,8 +18,7 @@ import (
 	"powermgr/control/whatif"
 )
 
-// firstWeek is how many days a dry run takes until its owner is told what it
-// came to.
+// firstWeek is after how many days of a dry run its owner is told the result.
 const firstWeek = 7
 
 // newest is after every date.
@@ -28,16 +27,16 @@ const newest = "9999"
 // SwitchOn is the command that ends a dry run.
 const SwitchOn = "sudo powermgr live"
 
-// NoDryRun says that there is nothing to tell of one.
+// NoDryRun means that there is no dry run to report.
 type NoDryRun struct{}
 
-// Is has it be fs.ErrNotExist.
+// Is makes the error match fs.ErrNotExist.
 func (NoDryRun) Is(target error) bool { return target == fs.ErrNotExist }
 
 func (NoDryRun) Error() string { return "there is no dry run, or it has no day yet" }
 
-// FirstWeek is what the last days of the dry run that goes on would have been, at
-// most seven of them. The error is fs.ErrNotExist when there is none.
+// FirstWeek returns what the last days of the current dry run would have been, at most
+// seven of them. The error is fs.ErrNotExist when there is no dry run.
 func (e DailyReport) FirstWeek() (report.Week, error) {
 	if !e.Config.DryRun() {
 		return report.Week{}, NoDryRun{}
@@ -52,8 +51,8 @@ func (e DailyReport) FirstWeek() (report.Week, error) {
 	return e.week(records), nil
 }
 
-// dryDays are the records of the newest days up to last, back to the first that
-// was no dry run, at most most of them; the oldest first.
+// dryDays returns the records of the newest days up to last, at most most of them, back
+// to the first day that was not a dry run; the oldest first.
 func (e DailyReport) dryDays(last string, most int) (records []report.Record, err error) {
 	live := e.Config.DayFile()
 	dates, err := e.Config.Metrics().Dates()
@@ -73,7 +72,7 @@ func (e DailyReport) dryDays(last string, most int) (records []report.Record, er
 		}
 		r, err := e.Config.Metrics().Find(live, date)
 		if err != nil || !r.DryRun || len(records) == most {
-			break // one that cannot be read is somebody else's
+			break // a file that cannot be read is not ours
 		}
 		records = append(records, r)
 	}
@@ -81,7 +80,7 @@ func (e DailyReport) dryDays(last string, most int) (records []report.Record, er
 	return records, nil
 }
 
-// week lives the days of a dry run with powermgr and without it.
+// week simulates the days of a dry run with powermgr and without it.
 func (e DailyReport) week(days []report.Record) report.Week {
 	c := e.Config
 	w := report.Week{
@@ -94,7 +93,7 @@ func (e DailyReport) week(days []report.Record) report.Week {
 	prices, priced := c.Prices()
 	y, err := yearOf(c, days[0].Date, e.Now, prices)
 	if err != nil {
-		return w // nothing was measured, or not long enough
+		return w // nothing was measured, or not for long enough
 	}
 	p := c.Planning()
 	b := battery.Model{CapacityKWh: *capacity, PowerKW: p.PowerKW * *capacity / p.CapacityKWh, GridChargeKW: p.GridChargeKW, OneWay: p.OneWay}
@@ -119,18 +118,17 @@ func (e DailyReport) week(days []report.Record) report.Week {
 	return w
 }
 
-// learned is how many days before a dry run teach the plan, where there is a
-// history.
+// learned is from how many days before a dry run the plan learns, if there is a history.
 const learned = 14
 
-// yearOf is what is known of the home from a date on, with the days before it that
-// teach the plan.
+// yearOf returns what is known about the home from a date on, with the days before from
+// which the plan learns.
 func yearOf(c config.Config, date string, now time.Time, prices tariff.Table) (whatif.Year, error) {
 	first, err := time.ParseInLocation(time.DateOnly, date, c.Zone())
 	if err != nil {
 		return whatif.Year{}, err
 	}
-	samples, _ := Past(c, now) // what can be read
+	samples, _ := Past(c, now) // as far as it can be read
 	samples = slices.DeleteFunc(samples, func(s forecast.Sample) bool { return s.Start.Before(first.AddDate(0, 0, -learned)) })
 	series := history.Series{Length: whatif.Step, Zone: c.Zone()}
 	for _, s := range samples {
@@ -150,7 +148,7 @@ func yearOf(c config.Config, date string, now time.Time, prices tariff.Table) (w
 	return y, nil
 }
 
-// cheapest is the lowest price of a kWh in the days that count: what is stored at
+// cheapest returns the lowest price of a kWh in the days that count: energy stored at
 // the end is worth at least that.
 func cheapest(y whatif.Year) float64 {
 	least := y.Slots[y.Start].Import
@@ -162,7 +160,7 @@ func cheapest(y whatif.Year) float64 {
 	return least
 }
 
-// firstWeekMail is the mail at the end of the first week of a dry run, if one of
+// firstWeekMail returns the mail at the end of the first week of a dry run, if one of
 // days is that end.
 func (e DailyReport) firstWeekMail(days []Day) (notify.Mail, bool, error) {
 	if !e.Config.DryRun() {

@@ -20,16 +20,15 @@ import (
 	"powermgr/devices/durable"
 )
 
-// The history of the home: a CSV a month, 2026-07.csv, with a line for each
-// quarter of an hour, kept forever. A day is added once it is over, in one
-// write. Any spreadsheet reads it.
+// The history of the home: one CSV file per month, 2026-07.csv, with a line for each
+// quarter of an hour, kept forever. A day is added once it is over, in one write. Any
+// spreadsheet can open it.
 
 // historyHead is the first line of each file.
 var historyHead = []string{"start", "load_kwh", "solar_kwh", "grid_import_kwh", "grid_export_kwh", "battery_in_kwh", "battery_out_kwh", "charge_percent"}
 
-// Remember adds to the history the days that are over, that there are metrics of
-// and that it does not have yet, and returns those that it added. What could not be
-// added is added by a later run.
+// Remember adds finished days to the history if they have metrics and are not in it yet,
+// and returns the days that it added. What could not be added is added by a later run.
 func (e DailyReport) Remember() (added []string, err error) {
 	dates, err := e.Config.Metrics().Dates()
 	problems := []error{err}
@@ -48,10 +47,10 @@ func (e DailyReport) Remember() (added []string, err error) {
 	return added, errors.Join(problems...)
 }
 
-// monthOf is the month of a date such as 2026-07-15.
+// monthOf returns the month of a date such as 2026-07-15.
 func monthOf(date string) string { return date[:len("2026-07")] }
 
-// remember adds to the file of a month those of its days that are not in it.
+// remember adds the missing days of a month to its file.
 func remember(c config.Config, month string, dates []string) (added []string, err error) {
 	path := filepath.Join(c.Paths.HistoryDir, month+".csv")
 	lines, err := historyLines(path)
