@@ -192,7 +192,7 @@ func (l *Server) updateHealth() bool {
 func (l *Server) setHealth(text string) {
 	err := writeHealth(HealthFile(l.Dir), text)
 	if errors.Is(err, fs.ErrPermission) {
-		// keepalived, which is root, has made it: it is in our folder all the same.
+		// keepalived, which is root, has created it, but it is in our folder.
 		err = errors.Join(os.Remove(HealthFile(l.Dir)), writeHealth(HealthFile(l.Dir), text))
 	}
 	switch {
@@ -236,7 +236,7 @@ func (l *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(l.status()) // who has gone does not mind
+		_ = json.NewEncoder(w).Encode(l.status()) // it does not matter if the caller has gone
 	})
 	mux.HandleFunc("POST /role", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(io.LimitReader(r.Body, 64))

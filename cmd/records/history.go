@@ -65,8 +65,8 @@ func remember(c config.Config, month string, dates []string) (added []string, er
 		if has[date] {
 			continue
 		}
-		// A file that is not a record is not one that powermgr has written, or the
-		// run that wrote it says so.
+		// A file that is not a record was not written by powermgr, or the run that wrote
+		// it has reported the problem.
 		r, err := c.Metrics().Read(date)
 		if err != nil || !r.Complete {
 			continue
@@ -84,7 +84,7 @@ func remember(c config.Config, month string, dates []string) (added []string, er
 	return added, nil
 }
 
-// merge adds a day to lines. It takes the place of what there is of the same time.
+// merge adds a day to lines. It replaces existing lines of the same time.
 func merge(lines [][]string, day []report.Quarter) [][]string {
 	first, end := day[0].Start, day[len(day)-1].Start
 	lines = slices.DeleteFunc(lines, func(l []string) bool { return !startOf(l).Before(first) && !startOf(l).After(end) })
@@ -112,13 +112,13 @@ func writeHistory(c config.Config, path string, lines [][]string) error {
 	return durable.Replace(path, b.Bytes(), 0o640)
 }
 
-// startOf is when a line begins; historyLines has checked it.
+// startOf returns when a line begins; historyLines has checked it.
 func startOf(line []string) time.Time {
 	at, _ := time.Parse(time.RFC3339, line[0])
 	return at
 }
 
-// figure writes a quantity to a tenth of a watt-hour; what is unknown is empty.
+// figure writes a quantity to a tenth of a watt-hour; an unknown one is empty.
 func figure(v *float64) string {
 	if v == nil {
 		return ""
@@ -126,8 +126,8 @@ func figure(v *float64) string {
 	return strconv.FormatFloat(math.Round(*v*1e4)/1e4, 'f', -1, 64)
 }
 
-// historyLines are the lines of a month's file without its head; none if there
-// is no file. A file that powermgr has not written is an error, and stays.
+// historyLines returns the lines of a month's file without its head; none if there is no
+// file. A file that powermgr has not written is an error, and stays.
 func historyLines(path string) ([][]string, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -153,7 +153,7 @@ func historyLines(path string) ([][]string, error) {
 	return all[1:], nil
 }
 
-// History is all that is remembered of the home.
+// History returns the whole history of the home.
 func History(c config.Config) (history.Series, error) {
 	files, err := filepath.Glob(filepath.Join(c.Paths.HistoryDir, "[0-9][0-9][0-9][0-9]-[0-9][0-9].csv"))
 	if err != nil {

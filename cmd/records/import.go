@@ -13,43 +13,42 @@ import (
 	"powermgr/devices"
 )
 
-// What others have measured is added to the history: by Tesla, day by day, or in
-// a file.
+// Adds to the history what others have measured: Tesla, day by day, or a file.
 
-// How Tesla is asked for days gone by: politely, since a year is 365 calls that may
-// be billed, and the account is the one that the daemon reads with.
+// Limits for reading past days from Tesla: slowly, since a year takes 365 calls that may
+// be billed, and the daemon uses the same account.
 const (
 	betweenDays    = 3 * time.Second  // between two calls
 	throttledWait  = time.Minute      // after a 429 that names no time
-	longestWait    = 15 * time.Minute // a longer one is for a person to wait
-	troubleWait    = 30 * time.Second // after an answer that did not come
-	maxTries       = 5                // of one day
-	revisedDays    = 2                // the last days, whose sums Tesla may still revise
-	nothingForDays = 30               // so many days without anything are from before the battery was there
+	longestWait    = 15 * time.Minute // the import ends instead of waiting longer
+	troubleWait    = 30 * time.Second // after a call without an answer
+	maxTries       = 5                // for one day
+	revisedDays    = 2                // the last days, whose sums Tesla may still correct
+	nothingForDays = 30               // after so many days without figures, the rest is from before the battery was installed
 )
 
-// An Import asks Tesla for the days that the history does not have. What is known
-// of a day already stays where Tesla does not know it.
+// An Import reads the days that the history does not have from Tesla. Known figures of a
+// day stay where Tesla has none.
 type Import struct {
 	Config   config.Config
 	Read     func(ctx context.Context, day time.Time) ([]devices.EnergyBucket, error) // tesla.Client.History
 	Now      func() time.Time
 	Sleep    func(ctx context.Context, d time.Duration) error
-	Progress func(done, of int, text string) // of each day; nil: nobody is
+	Progress func(done, of int, text string) // called for each day; may be nil
 }
 
-// Imported is what came of an import.
+// Imported is the outcome of an import.
 type Imported struct {
-	Days  int // that were asked for and had something
-	Had   int // that the history had already
-	Empty int // of which Tesla knows nothing
+	Days  int // days that were read and had figures
+	Had   int // days that the history already had
+	Empty int // days for which Tesla has nothing
 	Calls int
 	First string // the earliest day that was added, as 2026-07-15; empty: none
 }
 
-// Import reads the days before today, the last one first, as many as n. It stops
-// at the first error, and where Tesla has known nothing for a month: what was read
-// by then is in the history, and the next run goes on from there.
+// Import reads the n days before today, the last one first. It stops at the first error,
+// and when Tesla has had nothing for a month: what was read by then is in the history,
+// and the next run continues from there.
 func (i Import) Import(ctx context.Context, n int) (done Imported, err error) {
 	b := &book{config: i.Config}
 	defer func() { err = errors.Join(err, b.close()) }()
@@ -89,7 +88,7 @@ func (i Import) told(done, of int, text string) {
 	}
 }
 
-// read asks for a day, and again where that may help.
+// read reads a day, and tries again where that may help.
 func (i Import) read(ctx context.Context, day time.Time, done *Imported) ([]devices.EnergyBucket, error) {
 	for try := 1; ; try++ {
 		if done.Calls > 0 && try == 1 {
@@ -116,11 +115,11 @@ func (i Import) read(ctx context.Context, day time.Time, done *Imported) ([]devi
 	}
 }
 
-// quarter is how long a line of the history is.
+// quarter is the time that a line of the history covers.
 const quarter = 15 * time.Minute
 
-// quartersOf are the lines of what Tesla counted. A quarter is known where its
-// three buckets are.
+// quartersOf converts Tesla's buckets to lines. A quarter is known if its three buckets
+// are.
 func quartersOf(buckets []devices.EnergyBucket, zone *time.Location) (lines [][]string) {
 	const parts = int(quarter / devices.BucketLength)
 	for len(buckets) > 0 {
@@ -157,8 +156,8 @@ func quartersOf(buckets []devices.EnergyBucket, zone *time.Location) (lines [][]
 	return lines
 }
 
-// ImportSeries adds a file's series to the history, where that has nothing yet,
-// and returns how many quarters of an hour that were.
+// ImportSeries adds the series of a file to the history, where that has nothing yet, and
+// returns how many quarters of an hour it added.
 func ImportSeries(c config.Config, s history.Series) (added int, err error) {
 	if s, err = s.In(quarter); err != nil {
 		return 0, err
@@ -183,17 +182,17 @@ func ImportSeries(c config.Config, s history.Series) (added int, err error) {
 	return added, nil
 }
 
-// A book is the history while it is added to: one month of it at a time.
+// A book is the history while figures are added to it, one month at a time.
 type book struct {
 	config  config.Config
-	month   string // that is open, as 2026-07; empty: none
+	month   string // the open month, like 2026-07; empty: none
 	lines   [][]string
 	changed bool
 }
 
 func (b *book) path() string { return filepath.Join(b.config.Paths.HistoryDir, b.month+".csv") }
 
-// open turns to a month, and writes the one before if it has changed.
+// open opens a month, and first writes the one that was open if it has changed.
 func (b *book) open(month string) error {
 	if month == b.month {
 		return nil
@@ -215,7 +214,8 @@ func (b *book) close() error {
 	return writeHistory(b.config, b.path(), b.lines)
 }
 
-// knownShare is the share of a day that has to be known for it to count as had.
+// knownShare is the share of a day that has to be known for the history to count as
+// having it.
 const knownShare = 0.75
 
 func (b *book) has(day time.Time) bool {
@@ -229,9 +229,8 @@ func (b *book) has(day time.Time) bool {
 	return float64(known) >= knownShare*float64(whole/quarter)
 }
 
-// add puts lines into the open month: figures take the place of those that are
-// there, or yield to them if those are to stay. It returns how many lines have
-// changed.
+// add adds lines to the open month: new figures replace existing ones, or give way to
+// them if stay is set. It returns how many lines have changed.
 func (b *book) add(lines [][]string, stay bool) (changed int) {
 	at := map[int64]int{}
 	for i, l := range b.lines {

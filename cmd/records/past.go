@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// recentMonths is how many months of the history the forecasts look back on, with
-// the one that goes on.
+// recentMonths is how many months of the history the forecasts use, including the
+// current one.
 const recentMonths = 5
 
-// Past reads the history, and the days since then from their records. What cannot
-// be read is left out, and the error says so.
+// Past reads the history, and the days since then from their records. What cannot be
+// read is left out, and the error says so.
 func Past(c config.Config, now time.Time) (all []forecast.Sample, err error) {
 	var problems []error
 	first := now.In(c.Zone()).AddDate(0, -recentMonths, 0)
@@ -55,7 +55,7 @@ func Past(c config.Config, now time.Time) (all []forecast.Sample, err error) {
 	return all, errors.Join(problems...)
 }
 
-// parsed reads a quantity of the history; nil: it is unknown, or none.
+// parsed parses a quantity in the history; nil: it is unknown, or not a quantity.
 func parsed(text string) *float64 {
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || v < 0 || v > 1000 {
