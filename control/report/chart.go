@@ -20,12 +20,12 @@ import (
 	"powermgr/control/plan"
 )
 
-// The picture of a day: panels under each other on one time axis, the peaks
-// shaded through all of them. It is narrow, for a phone: on a screen 360 pixels
-// wide it has 328 of them, and its labels are still 11 pixels high.
+// The picture of a day: panels one below the other on a common time axis, with the peaks
+// shaded through all of them. It is narrow, for a phone: on a screen 360 pixels wide it
+// gets 328 of them, and its labels are still 11 pixels high.
 
-// ChartWidth and ChartHeight are the size of the picture in pixels. A length
-// of one point is one pixel of it.
+// ChartWidth and ChartHeight are the size of the picture in pixels. One point is one
+// pixel.
 const (
 	ChartWidth  = 840
 	ChartHeight = 1280
@@ -59,11 +59,11 @@ const (
 	purple
 	sunny     // the area under the sun's line
 	expensive // the shade of a peak
-	ahead     // the shade of its lead
+	ahead     // the shade of a lead
 	white
 )
 
-// RGBA is for color.Color.
+// RGBA implements color.Color.
 func (i ink) RGBA() (r, g, b, a uint32) {
 	return [...]color.NRGBA{
 		{0x1f, 0x23, 0x28, 0xff}, {0x57, 0x60, 0x6a, 0xff}, {0xd8, 0xdc, 0xe0, 0xff}, {0x00, 0x72, 0xb2, 0xff},
@@ -73,7 +73,7 @@ func (i ink) RGBA() (r, g, b, a uint32) {
 	}[i].RGBA()
 }
 
-// A line is one row of samples in a panel.
+// A line is one series of samples in a panel.
 type line struct {
 	name   string // empty: it is not in the legend
 	ink    ink
@@ -81,20 +81,20 @@ type line struct {
 	scale  float64 // of the samples; 0: 1
 	dashed bool
 	filled bool // down to zero
-	steps  bool // it holds until the next sample
+	steps  bool // a value lasts until the next sample
 }
 
 // A panel is one plot of the picture.
 type panel struct {
 	title    string
 	lines    []line
-	height   float64 // share of the room
+	height   float64 // its share of the space
 	min, max float64 // of the axis, if min < max
-	zero     bool    // zero is on the axis
-	least    float64 // the axis spans at least that
+	zero     bool    // the axis includes zero
+	least    float64 // the smallest span of the axis
 }
 
-// maxCharted is how many thermostats have a panel.
+// maxCharted is how many thermostats have a panel at most.
 const maxCharted = 3
 
 // Chart draws the picture of a day, a PNG.
@@ -129,7 +129,7 @@ func Chart(r Record) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// head writes the date, and what the shades are.
+// head writes the date, and what the shades mean.
 func (r Record) head(c draw.Canvas) {
 	y := c.Max.Y - 32
 	c.FillText(style(fontSize+3, black, true), vg.Point{X: c.Min.X, Y: y}, r.noon().Format("Monday, January 2, 2006"))
@@ -146,10 +146,10 @@ func (r Record) head(c draw.Canvas) {
 	}
 }
 
-// noon is a time that is in the day for sure.
+// noon returns a time that is certainly in the day.
 func (r Record) noon() time.Time { return r.start.Add(r.end.Sub(r.start) / 2).In(r.zone) }
 
-// areas is the room that each panel has, its axes included.
+// areas returns the space of each panel, including its axes.
 func (r Record) areas(c draw.Canvas, panels []panel) (areas []draw.Canvas) {
 	y, sum := c.Max.Y-headRoom-laneRoom, 0.0
 	for _, p := range panels {
@@ -170,7 +170,7 @@ func box(c draw.Canvas, left, bottom, right, top vg.Length) draw.Canvas {
 	return c
 }
 
-// panels is what is drawn of r.
+// panels returns the panels that show r.
 func (r Record) panels() []panel {
 	s := r.Samples
 	all := []panel{
@@ -209,8 +209,8 @@ func (r Record) panels() []panel {
 	return all
 }
 
-// calm is the means of a quarter of an hour around each sample: a compressor
-// that starts and stops would hide everything else.
+// calm returns the means over a quarter of an hour around each sample: otherwise a
+// compressor that starts and stops would hide everything else.
 func calm(s Series) Series {
 	out := make(Series, len(s))
 	for i := range s {
@@ -228,7 +228,7 @@ func calm(s Series) Series {
 	return out
 }
 
-// plot is a panel without its legend.
+// plot returns a panel without its legend.
 func (r Record) plot(p panel) (*plot.Plot, error) {
 	pl := plot.New()
 	pl.BackgroundColor = nil
@@ -253,7 +253,7 @@ func (r Record) plot(p panel) (*plot.Plot, error) {
 	for _, m := range r.moments() {
 		x := r.hour(m.at)
 		if x < drawn+0.3 || x > pl.X.Max {
-			continue // many would hide the rest
+			continue // too many would hide the rest
 		}
 		drawn = x
 		when, err := plotter.NewLine(plotter.XYs{{X: x, Y: pl.Y.Min}, {X: x, Y: pl.Y.Max}})
@@ -323,8 +323,8 @@ func fill(pl *plot.Plot, i ink, area plotter.XYs) error {
 	return nil
 }
 
-// strokes is a line's points, in hours of the day. Where samples are unknown
-// it is interrupted.
+// strokes returns a line's points, in hours of the day. The line is interrupted where
+// samples are unknown.
 func (l line) strokes() (all []plotter.XYs) {
 	scale := l.scale
 	if scale == 0 {
@@ -351,7 +351,7 @@ func (l line) stroke() draw.LineStyle {
 	return draw.LineStyle{Color: l.ink, Width: thick}
 }
 
-// span is from where to where the axis of a panel goes.
+// span returns the ends of a panel's axis.
 func (p panel) span() (low, high float64) {
 	if p.min < p.max {
 		return p.min, p.max
@@ -379,7 +379,7 @@ func (p panel) span() (low, high float64) {
 	return low - edge, high + edge
 }
 
-// legend writes what a panel shows, and in which colors.
+// legend writes what a panel shows, and the colors.
 func (p panel) legend(c draw.Canvas) {
 	y, x := c.Min.Y+15, c.Max.X
 	for _, l := range slices.Backward(p.lines) {

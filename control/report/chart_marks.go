@@ -18,10 +18,10 @@ import (
 	"powermgr/control/rules"
 )
 
-// What stands along the axes of the picture: hours, figures, and what was decided,
-// with the number that it has in the report.
+// The labels along the axes of the picture: hours, figures, and decisions with their
+// numbers in the report.
 
-// A mark is what one or several decisions are called.
+// A mark is the label of one or several decisions.
 type mark struct {
 	from, to    vg.Length // of the label
 	lane        int       // 0 is the lowest
@@ -37,8 +37,8 @@ const (
 	lanes    = 4
 )
 
-// markWords are what the kinds of decisions are called on the picture, the weightiest
-// last: where there is room for one word alone, it is that.
+// markWords are the words for the kinds of decisions on the picture, the most important
+// last: if there is room for only one word, it is that one.
 var markWords = []struct {
 	kind rules.NoteType
 	word string
@@ -49,16 +49,16 @@ var markWords = []struct {
 	{rules.NoteRefused, "refused"}, {rules.NoteProblem, "fault"},
 }
 
-// phaseWords are how the sentences of a change of phase begin, and what the phase
-// is called on the picture.
+// phaseWords are the beginnings of the sentences about a change of phase, and the words
+// for the phase on the picture.
 var phaseWords = []struct{ begins, word string }{
 	{"the peak starts", "lead"}, {"precooling", "lead"}, {"peak", "peak"}, {"off peak", "off peak"},
 }
 
-// reserveSet is how the sentence of a reserve begins.
+// reserveSet matches the beginning of the sentence about a reserve.
 var reserveSet = regexp.MustCompile(`^reserve \d+ %`)
 
-// word is what a decision is called, and how much it weighs.
+// word returns the word for a decision, and its weight.
 func (d Decision) word() (string, int) {
 	i := slices.IndexFunc(markWords, func(w struct {
 		kind rules.NoteType
@@ -67,7 +67,7 @@ func (d Decision) word() (string, int) {
 		return w.kind == d.Type
 	})
 	if i < 0 {
-		return string(d.Type), 0 // of a later version
+		return string(d.Type), 0 // from a later version
 	}
 	word := markWords[i].word
 	switch d.Type {
@@ -103,8 +103,7 @@ func (m *mark) at(x, right vg.Length) {
 	m.to = m.from + width
 }
 
-// marks places the decisions. Those that have no room of their own share the mark
-// before them.
+// marks places the decisions. One for which there is no room shares the mark before it.
 func (r Record) marks(left, right vg.Length) (all []mark) {
 	var last [lanes]int // the mark at the end of each lane, from 1; 0: none
 	fits := func(lane int, m mark) bool { return last[lane] == 0 || all[last[lane]-1].to+markGap <= m.from }
@@ -142,11 +141,11 @@ func (r Record) mark(c draw.Canvas) {
 	}
 }
 
-// hour is how many hours of the day have passed at t.
+// hour returns how many hours of the day have passed at t.
 func (r Record) hour(t time.Time) float64 { return t.Sub(r.start).Hours() }
 
-// hours ticks every three hours of the clock at home, which on the days on
-// which it changes are not three hours apart.
+// hours returns ticks for every three hours of local time. On the days on which the
+// clock changes, they are not all three hours apart.
 func (r Record) hours() (ticks plot.ConstantTicks) {
 	y, m, d := r.noon().Date()
 	for h := 0; h <= 24; h += 3 {
@@ -156,10 +155,10 @@ func (r Record) hours() (ticks plot.ConstantTicks) {
 	return ticks
 }
 
-// whole ticks at whole numbers, a handful of them.
+// whole places a handful of ticks at whole numbers.
 type whole struct{}
 
-// Ticks is for plot.Axis.
+// Ticks implements plot.Ticker.
 func (whole) Ticks(low, high float64) (ticks []plot.Tick) {
 	step := 1.0
 	for _, s := range []float64{1, 2, 5, 10, 25, 50, 100, 1e3, 1e4, 1e5, 1e6} {

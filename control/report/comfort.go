@@ -36,7 +36,7 @@ type Thermostat struct {
 // Shift is how long and how far set points were moved.
 type Shift struct {
 	Minutes       float64 `json:"minutes"`
-	DegreeMinutes float64 `json:"degree_minutes"` // over Minutes it is the mean
+	DegreeMinutes float64 `json:"degree_minutes"` // divided by Minutes it is the mean
 	MaxDegrees    float64 `json:"max_degrees"`
 }
 
@@ -59,7 +59,7 @@ func (r *Record) thermostat(id string, d devices.ThermostatReading, now time.Tim
 	if t.Name == "" {
 		t.Name = clip(id, longestName)
 	}
-	if d.Alive { // the last values of one that does not answer are old
+	if d.Alive { // otherwise its last values are old
 		t.Readings++
 		t.CoolNow, t.HeatNow = uses(d.Mode, devices.Cool, d.CoolSetpoint), uses(d.Mode, devices.Heat, d.HeatSetpoint)
 		i := r.slot(at)
@@ -73,7 +73,7 @@ func (r *Record) thermostat(id string, d devices.ThermostatReading, now time.Tim
 	r.Thermostats[id] = t
 }
 
-// uses is a set point if the mode uses it, as heat_cool does both.
+// uses returns a set point if the mode uses it; heat_cool uses both.
 func uses(mode *devices.HVACMode, want devices.HVACMode, v *float64) *float64 {
 	if mode == nil || *mode != want && *mode != devices.HeatCool {
 		return nil
@@ -94,8 +94,8 @@ func (r *Record) owned(s control.State, now time.Time) {
 			case is == rules.Leave:
 				t.CoolBase, t.HeatBase = nil, nil
 			case t.What == rules.Leave && r.Open.Heard:
-				// Its set points are still those of before: the write goes out
-				// with this very message.
+				// Its set points are still the old ones: the write is sent together
+				// with this message.
 				t.CoolBase, t.HeatBase = t.CoolNow, t.HeatNow
 			}
 			t.What, t.Since = is, now
@@ -105,8 +105,8 @@ func (r *Record) owned(s control.State, now time.Time) {
 	r.Open.OffsetF = s.OffsetF
 }
 
-// accrue counts the time up to now for what the rules hold the thermostat for. Over
-// a gap nobody knows how long it lasted.
+// accrue adds the time up to now to what the rules hold the thermostat for. A gap is not
+// counted: it is unknown how long that lasted.
 func (t *Thermostat) accrue(now time.Time, offsetF float64) {
 	length := now.Sub(t.Since)
 	t.Since = now
@@ -125,9 +125,9 @@ func (t *Thermostat) accrue(now time.Time, offsetF float64) {
 	shift.MaxDegrees = max(shift.MaxDegrees, degrees)
 }
 
-// shifted is by how much the set points are moved: what the thermostat shows
-// against what it showed before. Where that is not known, a setback is as far
-// as the controller says, in °F.
+// shifted returns by how much the set points are moved: what the thermostat shows
+// compared with what it showed before. If that is unknown, a setback counts as what the
+// controller says, in °F.
 func (t *Thermostat) shifted(offsetF float64) float64 {
 	if t.CoolBase == nil && t.HeatBase == nil {
 		if t.What == rules.Precool {
@@ -150,7 +150,7 @@ func (t *Thermostat) shifted(offsetF float64) float64 {
 	return max(0, apart(t.CoolBase, t.CoolNow), apart(t.HeatNow, t.HeatBase))
 }
 
-// next is the thermostat as another day begins.
+// next returns the thermostat at the beginning of the next day.
 func (t Thermostat) next() Thermostat {
 	return Thermostat{
 		Name: t.Name, Unit: t.Unit, Controlled: t.Controlled, What: t.What, Since: t.Since,

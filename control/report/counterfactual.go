@@ -9,20 +9,20 @@ import (
 	"powermgr/devices"
 )
 
-// What the day would have been without powermgr: the same home and sun, and a
-// battery that is left alone. It has a charge of its own, which goes on from
-// day to day and is never set to the real one's at midnight: each day's saving
-// begins where the one before ended.
+// What the day would have been without powermgr: the same home and sun, and a battery
+// that nobody controls. It has a charge of its own, which continues from day to day and
+// is never set to the real one's at midnight: each day's saving begins where the one
+// before ended.
 
 // Assumptions are what is assumed about the battery without powermgr.
 type Assumptions struct {
 	ReservePercent float64 `json:"reserve_percent"`
-	PowerKW        float64 `json:"power_kw"`   // most it charges and gives with; 0: 5 for each 13.5 kWh that it holds
+	PowerKW        float64 `json:"power_kw"`   // the most that it charges and discharges with; 0: 5 for each 13.5 kWh that it holds
 	RoundTrip      float64 `json:"round_trip"` // what comes out of what went in; 0: 0.9
 }
 
-// The assumptions that nobody has said anything about. 20 % is the reserve
-// that Tesla itself begins with; one Powerwall 2 holds 13.5 kWh and gives 5 kW.
+// The default assumptions. 20 % is Tesla's own default reserve; one Powerwall 2 holds
+// 13.5 kWh and delivers 5 kW.
 const (
 	UsualReserve   = 20
 	onePowerwall   = 13.5 // kWh
@@ -91,8 +91,8 @@ func (w Counterfactual) next(date string) Counterfactual {
 	return n
 }
 
-// capacity learns how much the battery holds, from a reading that is full
-// enough to tell.
+// capacity learns the capacity of the battery from a reading with enough charge for
+// that.
 func (w *Counterfactual) capacity(p devices.PowerwallReading) {
 	if p.StoredEnergy == nil || *p.ChargePercent < 20 {
 		return
@@ -103,8 +103,8 @@ func (w *Counterfactual) capacity(p devices.PowerwallReading) {
 	}
 }
 
-// begin gives the battery without powermgr the real one's charge, if there is
-// no day before that it has one from.
+// begin gives the battery without powermgr the charge of the real one, unless it has one
+// from the day before.
 func (w *Counterfactual) begin(percent float64) {
 	if w.EndKWh != nil || w.CapacityKWh == nil {
 		return
@@ -113,7 +113,7 @@ func (w *Counterfactual) begin(percent float64) {
 	w.StartKWh, w.EndKWh = &stored, &stored
 }
 
-// step lets the battery without powermgr live through a measured time.
+// step advances the battery without powermgr by a measured time.
 func (w *Counterfactual) step(phase rules.Phase, f Flows, length time.Duration) {
 	if !w.known() || f.Home == nil || f.Solar == nil || f.GridIn == nil || f.GridOut == nil {
 		return
@@ -131,7 +131,7 @@ func (w *Counterfactual) step(phase rules.Phase, f Flows, length time.Duration) 
 	}
 }
 
-// battery is one left in self-consumption, which never takes from the grid.
+// battery returns a battery in self-consumption, which never charges from the grid.
 func (w *Counterfactual) battery() battery.Model {
 	a := w.complete()
 	b := battery.Model{CapacityKWh: *w.CapacityKWh, PowerKW: a.PowerKW, OneWay: math.Sqrt(a.RoundTrip)}

@@ -8,12 +8,11 @@ import (
 	"powermgr/control/rules"
 )
 
-// The day of a record: when it begins and ends, its peaks, and what goes on
-// into the next one.
+// The day of a record: when it begins and ends, its peaks, and what continues into the
+// next one.
 
-// midnight is when the local day of t begins. On a day that summer time takes
-// the midnight from, it begins at the change; where it comes twice, with the
-// first.
+// midnight returns when the local day of t begins. If daylight saving time skips the
+// midnight, the day begins at the change; if there are two midnights, with the first.
 func midnight(t time.Time, zone *time.Location) time.Time {
 	y, m, d := t.In(zone).Date()
 	at := time.Date(y, m, d, 0, 0, 0, 0, zone)
@@ -33,7 +32,7 @@ func (r *Record) locate(t time.Time, zone *time.Location) {
 	r.end = midnight(time.Date(y, m, d+1, 12, 0, 0, 0, zone), zone)
 }
 
-// begin is an empty record of the local day of now.
+// begin returns an empty record of the local day of now.
 func begin(now time.Time, c rules.Calendar) Record {
 	now = second(now)
 	r := Record{
@@ -46,8 +45,8 @@ func begin(now time.Time, c rules.Calendar) Record {
 	return r
 }
 
-// schedule notes the peaks of the day. They are the grid's, by the calendar: an
-// override changes what is done, and not what energy costs.
+// schedule records the peaks of the day. They are the grid's, by the calendar: an
+// override changes what is done, not what energy costs.
 func (r *Record) schedule(c rules.Calendar) {
 	r.Peaks = []Peak{}
 	for p := range c.From(r.start) { // a peak or its lead may reach over midnight
@@ -62,8 +61,8 @@ func (r *Record) schedule(c rules.Calendar) {
 // over reports whether now is not in the day of r.
 func (r *Record) over(now time.Time) bool { return now.Before(r.start) || !now.Before(r.end) }
 
-// finish ends the day: what lasts is counted up to midnight, and the last
-// reading of the battery stands for the minutes up to it.
+// finish ends the day: what is in progress is counted up to midnight, and the last
+// reading of the battery stands for the minutes before midnight.
 func (r *Record) finish() {
 	r.estimate(r.end)
 	for _, s := range r.Samples.battery() {
@@ -81,10 +80,9 @@ func (r *Record) finish() {
 	r.Until, r.Complete = r.end, true
 }
 
-// next is the record of the day of now with what goes on from r, which has
-// been finished: settings of the rules, overrides, what people took, commands on
-// their way, the battery's last samples, and the charge of the battery without
-// powermgr.
+// next returns the record of the day of now with what continues from r, which has been
+// finished: settings of the rules, overrides, what people took over, commands on their
+// way, the battery's last samples, and the charge of the battery without powermgr.
 func (r *Record) next(now time.Time, c rules.Calendar) Record {
 	n := begin(now, c)
 	if r.end.Equal(n.start) {
@@ -129,8 +127,7 @@ type piece struct {
 	from, until time.Time
 }
 
-// pieces splits an interval where the phase changes. What is outside the day
-// is left out.
+// pieces splits an interval where the phase changes. Times outside the day are left out.
 func (r *Record) pieces(from, until time.Time) (all []piece) {
 	if from.Before(r.start) {
 		from = r.start
@@ -154,7 +151,7 @@ func (r *Record) pieces(from, until time.Time) (all []piece) {
 	return all
 }
 
-// phase is that of the moment t.
+// phase returns the phase at t.
 func (r *Record) phase(t time.Time) rules.Phase {
 	phase := rules.OffPeak
 	for _, p := range r.Peaks {
@@ -168,7 +165,7 @@ func (r *Record) phase(t time.Time) rules.Phase {
 	return phase
 }
 
-// elapsed is how many minutes of the day up to t lay in peaks, and outside.
+// elapsed returns how many minutes of the day up to t were in peaks, and outside.
 func (r *Record) elapsed(t time.Time) (peak, other float64) {
 	for _, p := range r.pieces(r.start, t) {
 		if minutes := p.until.Sub(p.from).Minutes(); p.phase == rules.InPeak {
@@ -180,7 +177,7 @@ func (r *Record) elapsed(t time.Time) (peak, other float64) {
 	return peak, other
 }
 
-// peaked reports whether any of the day so far lay in a peak.
+// peaked reports whether any part of the day so far was in a peak.
 func (r *Record) peaked() bool {
 	until := r.Until
 	if r.end.Before(until) {
@@ -191,11 +188,11 @@ func (r *Record) peaked() bool {
 	})
 }
 
-// second is t as records have it: whole seconds, so that it is the same after a
-// way through JSON.
+// second returns t as records store it: in whole seconds, so that it is the same after
+// a round trip through JSON.
 func second(t time.Time) time.Time { return t.Round(0).Truncate(time.Second) }
 
-// local is second in the home's time.
+// local returns second in the home's time zone.
 func (r *Record) local(t time.Time) time.Time { return second(t).In(r.zone) }
 
 // ids lists the thermostats in the order of their ids.

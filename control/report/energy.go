@@ -7,8 +7,8 @@ import (
 	"powermgr/devices"
 )
 
-// Energy as the lifetime counters on powerwall/state tell it. What flowed
-// between two readings is split by time where the phase changes.
+// Energy according to the lifetime counters on powerwall/state. What flowed between two
+// readings is split by time where the phase changes.
 
 // Flows are energies in kWh, in a stretch of time or since the beginning. Nil is
 // unknown: no source has reported it yet.
@@ -39,20 +39,20 @@ type Measured struct {
 type Reading struct {
 	At time.Time `json:"at"`
 	Flows
-	// Power is what each of the six flowed with, in kW.
+	// Power is the power of each of the six, in kW.
 	Power Flows `json:"power_kw"`
-	// Estimated says that the counters were carried on to midnight by the
-	// power. What they are ahead by is made good by the readings after it.
+	// Estimated says that the counters were extrapolated to midnight from the power. The
+	// readings after it make up for what they are ahead by.
 	Estimated bool `json:"estimated,omitempty"`
 }
 
 const (
-	// longestGap is between readings; over a longer one it is said. With few calls
-	// left a battery is read every half an hour.
+	// longestGap is the longest time between readings that is not reported as a gap.
+	// With few calls left, a battery is read every half hour.
 	longestGap = 40 * time.Minute
-	maxPower   = 100.0 // kW, more than a home's connection: counters that run faster are other ones
-	maxJump    = 1.0   // kWh, of a counter that is told in steps
-	maxAhead   = 13.0  // kWh, that an estimate can be ahead by: 20 kW for longestGap
+	maxPower   = 100.0 // kW, more than a home's connection: a counter that runs faster is a different one
+	maxJump    = 1.0   // kWh, for a counter that is reported in steps
+	maxAhead   = 13.0  // kWh, the most that an estimate can be ahead: 20 kW for longestGap
 )
 
 func (f *Flows) all() [6]**float64 {
@@ -69,7 +69,7 @@ func (f *Flows) plus(g Flows, share float64) {
 	}
 }
 
-// since is by how much the counters f are ahead of those of an earlier reading.
+// since returns by how much the counters f are ahead of those of an earlier reading.
 func (f Flows) since(earlier Flows) (d Flows) {
 	to, old := d.all(), earlier.all()
 	for i, v := range f.all() {
@@ -80,7 +80,7 @@ func (f Flows) since(earlier Flows) (d Flows) {
 	return d
 }
 
-// beyond reports whether one of f is outside these limits.
+// beyond reports whether any of f is outside these limits.
 func (f Flows) beyond(least, most float64) bool {
 	for _, v := range f.all() {
 		if *v != nil && (**v < least || **v > most) {
@@ -90,7 +90,7 @@ func (f Flows) beyond(least, most float64) bool {
 	return false
 }
 
-// of is where energy of a phase is counted.
+// of returns where energy of a phase is counted.
 func (e *Energy) of(p rules.Phase) *Measured {
 	switch p {
 	case rules.InPeak:
@@ -116,9 +116,9 @@ func (r *Record) powerwall(p devices.PowerwallReading, now time.Time) {
 		if now.Sub(at) < time.Minute && last.At.Sub(at) > time.Minute {
 			r.Open.Last = &read // the clock was set back
 		}
-		return // else it is known already
+		return // otherwise it is already known
 	}
-	if p.Age() >= devices.TooOld { // a gap: the cloud repeats what it heard long ago
+	if p.Age() >= devices.TooOld { // a gap: the cloud repeats old figures
 		p.ChargePercent, p.HomePower, p.SolarPower, p.GridPower, p.BatteryPower = nil, nil, nil, nil, nil
 		if !r.over(at) {
 			r.sampleBattery(p, at)
@@ -135,7 +135,7 @@ func (r *Record) powerwall(p devices.PowerwallReading, now time.Time) {
 	r.Open.Last = &read
 }
 
-// interval books what flowed since the last reading.
+// interval counts what has flowed since the last reading.
 func (r *Record) interval(read *Reading) {
 	last := r.Open.Last
 	if last == nil {
@@ -164,7 +164,7 @@ func (r *Record) interval(read *Reading) {
 	}
 }
 
-// book counts what flowed in an interval, as far as it lies in the day.
+// book counts what flowed in an interval, for the part that is in the day.
 func (r *Record) book(from, until time.Time, d Flows) {
 	if d == (Flows{}) {
 		return
@@ -183,8 +183,8 @@ func (r *Record) book(from, until time.Time, d Flows) {
 	}
 }
 
-// estimate carries the counters on to midnight, so that the last minutes of a
-// day are its own and not the next one's. The two days add up all the same.
+// estimate extrapolates the counters to midnight, so that the last minutes of a day count
+// for it and not for the next one. The sum of the two days stays correct.
 func (r *Record) estimate(at time.Time) {
 	last := r.Open.Last
 	if last == nil || !last.At.Before(at) || at.Sub(last.At) > longestGap {
@@ -197,8 +197,8 @@ func (r *Record) estimate(at time.Time) {
 	r.Open.Last = &guess
 }
 
-// catchUp lets counters that an estimate is ahead of stand still until they
-// have made it good.
+// catchUp keeps counters at the value of an estimate that is ahead of them, until they
+// have caught up with it.
 func (read *Reading) catchUp(last Reading) {
 	now := read.all()
 	for i, v := range last.all() {
@@ -209,7 +209,7 @@ func (read *Reading) catchUp(last Reading) {
 	}
 }
 
-// reading is what a Powerwall said, in kWh and kW.
+// reading returns a Powerwall's reading, in kWh and kW.
 func reading(p devices.PowerwallReading, at time.Time) Reading {
 	kwh := func(e *devices.WattHours) *float64 {
 		if e == nil {
@@ -236,8 +236,8 @@ func reading(p devices.PowerwallReading, at time.Time) Reading {
 	}
 }
 
-// possible reports whether a reading can be drawn and computed with. What the
-// adapters let through always is; on a broker anybody may publish.
+// possible reports whether a reading is suitable for drawing and computing. What the
+// adapters return always is, but anybody may publish on a broker.
 func possible(p devices.PowerwallReading) bool {
 	for _, w := range []*devices.Watts{p.HomePower, p.SolarPower, p.BatteryPower, p.GridPower} {
 		if w != nil && !(*w > -1e6 && *w < 1e6) {
@@ -262,7 +262,8 @@ func (r *Record) charge(p devices.PowerwallReading, at time.Time) {
 	r.Counterfactual.begin(percent)
 }
 
-// lower is the lower of an extreme and a value at a time; the earlier stays.
+// lower returns the lower of an extreme and a value at a time; if they are equal, the
+// earlier one.
 func lower(e *Extreme, v float64, at time.Time) *Extreme {
 	if e == nil || v < e.Value {
 		return &Extreme{v, at}
@@ -270,7 +271,7 @@ func lower(e *Extreme, v float64, at time.Time) *Extreme {
 	return e
 }
 
-// higher is lower for the highest.
+// higher is like lower, for the higher one.
 func higher(e *Extreme, v float64, at time.Time) *Extreme {
 	if e == nil || v > e.Value {
 		return &Extreme{v, at}

@@ -9,8 +9,8 @@ import (
 	"powermgr/control/rules"
 )
 
-// How the day went against its first plan: what was expected and what came, why they
-// differ, and by how much the forecasts in it were off.
+// Compares the day with its first plan: what was expected and what happened, why the two
+// differ, and the errors of the plan's forecasts.
 
 // A Measure is a quantity as it was planned and as it turned out.
 type Measure struct{ Planned, Real float64 }
@@ -19,7 +19,7 @@ func (m *Measure) add(planned, real float64) { m.Planned += planned; m.Real += r
 
 func (m Measure) more() float64 { return m.Real - m.Planned }
 
-// A comparison is the day against its first plan, in kWh, over the half hours that
+// A comparison compares the day with its first plan, in kWh, over the half hours that
 // were measured.
 type comparison struct {
 	hours              float64
@@ -27,13 +27,13 @@ type comparison struct {
 	grid               Measure // from the grid at all hours
 	cost               Measure // of that, in the currency
 	load, sun          Measure
-	loadOff, sunOff    float64 // sum of what each half hour was off by
+	loadOff, sunOff    float64 // the sums of the half hours' errors
 	expensiveLoad      float64 // more than planned, in expensive hours
-	byExpensive, byOff float64 // what the load made dearer, in expensive hours and outside
-	bySun              float64 // what the sun made dearer
+	byExpensive, byOff float64 // the extra cost due to the load, in expensive hours and outside
+	bySun              float64 // the extra cost due to the sun
 }
 
-// minCompared is how many hours have to be known for a comparison to say anything.
+// minCompared is how many hours have to be known for a meaningful comparison.
 const minCompared = 6
 
 // againstPlan compares the day with its first plan; ok is false if too little is known.
@@ -66,8 +66,8 @@ func (r Record) againstPlan() (c comparison, ok bool) {
 	return c, c.hours >= minCompared
 }
 
-// add takes in half hour n, in which so much was used, came from the sun, and came from
-// the grid.
+// add adds half hour n, with the energies that the home used and that came from the sun
+// and from the grid.
 func (c *comparison) add(o *Outline, n int, home, sun, grid float64) {
 	planned, price := max(0, o.Grid[n]), o.Price[n]
 	c.hours += plan.Length.Hours()
@@ -87,13 +87,13 @@ func (c *comparison) add(o *Outline, n int, home, sun, grid float64) {
 	}
 }
 
-// What is too little to speak of.
+// Differences that are too small to mention.
 const (
 	littleKWh  = 0.3
 	littleCost = 0.03 // of what was planned
 )
 
-// why is the largest reason for the difference, in one sentence.
+// why returns the main reason for the difference, in one sentence.
 func (r Record) why(c comparison) string {
 	p := r.Planned
 	p.accrue(r.Until)
@@ -133,7 +133,7 @@ func (r Record) why(c comparison) string {
 
 func sign(v float64) float64 { return math.Copysign(1, v) }
 
-// otherwise says why the battery was used otherwise than planned.
+// otherwise says why the battery was not used as planned.
 func (r Record) otherwise() string {
 	for _, t := range r.Takings {
 		if t.Target == string(rules.Powerwall) {
@@ -151,7 +151,7 @@ func (r Record) otherwise() string {
 	return "the battery was charged and used at different times than planned"
 }
 
-// expected is the section about the plan.
+// expected returns the section about the plan.
 func (r Record) expected() section {
 	c, ok := r.againstPlan()
 	if !ok {
@@ -183,7 +183,7 @@ type Accuracy struct {
 	SunForecast  float64  `json:"sun_forecast_kwh"`
 }
 
-// accuracy is that of the day; nil: too little is known.
+// accuracy returns the Accuracy of the day; nil: too little is known.
 func (r Record) accuracy() *Accuracy {
 	c, ok := r.againstPlan()
 	if !ok {

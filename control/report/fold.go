@@ -10,9 +10,8 @@ import (
 	"powermgr/devices"
 )
 
-// The fold: each message changes the record, and nothing but the record and
-// the time decides how. A record that has gone through its file goes on as if
-// it had not.
+// The fold: each message changes the record, and how it does depends only on the record
+// and the time. A record that was saved and loaded continues as if it had not been.
 
 // A message is one that came on the bus at now.
 type message struct {
@@ -21,7 +20,7 @@ type message struct {
 	now    time.Time
 }
 
-// filters are the topics that a record is made of.
+// filters returns the topics from which a record is made.
 func filters(t devices.Topics) []string {
 	return []string{
 		t.Powerwall(devices.StateLeaf), t.Powerwall(devices.APILeaf), t.Powerwall("+" + devices.Set), t.Powerwall("+" + devices.ResultSuffix),
@@ -81,7 +80,7 @@ func (r *Record) decided(m message) error {
 	return nil
 }
 
-// state folds what the controller says of itself.
+// state folds the controller's state.
 func (r *Record) state(m message) error {
 	s, err := bus.Decode[control.State](m.Message)
 	if err != nil {
@@ -153,8 +152,8 @@ type Taking struct {
 	Held   bool       `json:"held"`  // the controller left it alone until then
 }
 
-// yielded folds what people have at present. Takings of which there was no
-// event, such as before this node became the active one, come from here.
+// yielded folds what people have taken over at present. Takings without an event, such
+// as from before this node became the active one, come from here.
 func (r *Record) yielded(s control.State, now time.Time) {
 	has := map[string]bool{}
 	for _, y := range s.Yielded {
@@ -172,7 +171,7 @@ func (r *Record) yielded(s control.State, now time.Time) {
 	}
 }
 
-// taking is the open one of a target; nil: there is none.
+// taking returns the open taking of a target; nil: there is none.
 func (r *Record) taking(target string) *Taking {
 	for i := range slices.Backward(r.Takings) {
 		if t := &r.Takings[i]; t.Target == target {
@@ -189,7 +188,7 @@ func (r *Record) taking(target string) *Taking {
 type Vendor struct {
 	Calls          int        `json:"calls"`
 	Failed         int        `json:"failed"`
-	MinutesOffline float64    `json:"minutes_offline"` // in which the last poll had come to nothing
+	MinutesOffline float64    `json:"minutes_offline"` // the minutes for which the last poll had failed
 	LastProblem    string     `json:"last_problem"`
 	LastProblemAt  *time.Time `json:"last_problem_at"`
 
@@ -233,7 +232,7 @@ func (r *Record) vendor(name string, m message) error {
 	return nil
 }
 
-// accrue counts the time offline up to now.
+// accrue adds the time offline up to now.
 func (v *Vendor) accrue(now time.Time) {
 	if !v.Since.IsZero() && now.After(v.Since) {
 		v.MinutesOffline = round(v.MinutesOffline + now.Sub(v.Since).Minutes())
@@ -241,5 +240,5 @@ func (v *Vendor) accrue(now time.Time) {
 	}
 }
 
-// next is the vendor as another day begins.
+// next returns the vendor at the beginning of the next day.
 func (v Vendor) next() Vendor { return Vendor{CallsSeen: new(int), Since: v.Since} }

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Figures and times as people read them.
+// Formats figures and times for people.
 
-// clock is a time of the day as the clock at home shows it.
+// clock writes a time of the day in the home's time zone.
 func (r Record) clock(t time.Time) string {
 	switch t = t.In(r.zone); {
 	case t.Equal(r.end):
@@ -27,7 +27,7 @@ func (r Record) percentAt(e *Extreme) string {
 	return fmt.Sprintf("%.0f %% at %s", e.Value, r.clock(e.At))
 }
 
-// day is a date as people write it: July 14.
+// day writes a date the way people do: July 14.
 func day(date string) string {
 	t, err := time.Parse(time.DateOnly, date)
 	if err != nil {
@@ -40,7 +40,7 @@ func percentOf(part *float64, whole float64) string {
 	return fmt.Sprintf("%.0f %%", *part/max(whole, 0.1)*100)
 }
 
-// short is an energy as a headline has it: 8.1, and 0.04 rather than 0.0.
+// short writes an energy for a headline: 8.1, and 0.04 rather than 0.0.
 func short(v *float64) string {
 	switch {
 	case v == nil:
@@ -66,12 +66,12 @@ func tidy(v float64) float64 {
 	return v
 }
 
-// money is an amount with its currency: a sign before it, a word after it.
+// money writes an amount with its currency: a sign comes before it, a word after it.
 func money(v float64, currency string) string {
 	return amount(fmt.Sprintf("%.2f", math.Abs(v)), v < 0, currency)
 }
 
-// price is what a kWh costs, as exactly as it was given.
+// price writes the price of a kWh, as exactly as it was given.
 func price(v float64, currency string) string {
 	return amount(fmt.Sprintf("%.4g", math.Abs(v)), v < 0, currency)
 }

@@ -7,9 +7,9 @@ import (
 	"html/template"
 )
 
-// report.html stands on its own: no other file, no script, and each style with
-// its element, since mail clients throw the rest away. What they may throw away is
-// the dark colors, for those who read in them.
+// report.html is self-contained: it has no other file, no script, and each style is on
+// its element, since mail clients drop everything else. Only the dark colors, for people
+// who prefer them, may be dropped.
 //
 //go:embed report.html
 var pageHTML string

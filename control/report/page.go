@@ -26,7 +26,7 @@ type section struct {
 	Marks   bool // the first column has the numbers of the chart's markers
 }
 
-// unknown is what stands where a figure is not known.
+// unknown stands for an unknown figure.
 const unknown = "–"
 
 // Headline describes the day in one line, for example for the subject of a mail.
@@ -65,9 +65,9 @@ func Headline(r Record) string {
 	}
 }
 
-// stored is what the energy is worth that the real battery ended with more than
-// the one without powermgr, at the price outside peaks; less than 0 if it ended with
-// less, which has yet to be replaced.
+// stored returns the value of the energy by which the real battery ended ahead of the
+// one without powermgr, at the price outside peaks; it is negative if the battery ended
+// with less, which has yet to be replaced.
 func (r Record) stored() float64 {
 	ahead, ok := r.ahead()
 	if !ok {
@@ -76,7 +76,7 @@ func (r Record) stored() float64 {
 	return ahead * r.Tariff.OffPeakPerKWh
 }
 
-// paged is the whole report of r.
+// paged returns the whole report of r.
 func paged(r Record) page {
 	p := page{
 		Title:    "powermgr, " + r.noon().Format("Monday, January 2, 2006"),
@@ -97,7 +97,7 @@ func paged(r Record) page {
 	return p
 }
 
-// compared is the one sentence on what the day is compared with.
+// compared returns one sentence on what the day is compared with.
 func (r Record) compared() string {
 	w := r.Counterfactual
 	if !w.known() {
@@ -113,10 +113,10 @@ func (r Record) compared() string {
 		*w.CapacityKWh, a.ReservePercent, w.battery().PowerKW, a.RoundTrip*100, began)
 }
 
-// minUnknownMinutes is how many minutes of which nothing is known are worth a word.
+// minUnknownMinutes is from how many unknown minutes on the report mentions them.
 const minUnknownMinutes = 15
 
-// remarks are what has to be known to read the figures.
+// remarks returns what people have to know to understand the figures.
 func (r Record) remarks() (all []string) {
 	if r.DryRun {
 		all = append(all, "Dry run: powermgr made decisions but sent nothing. Any difference from the day without it has other causes.")
@@ -143,7 +143,7 @@ func (r Record) remarks() (all []string) {
 	return all
 }
 
-// ahead is how much more the real battery ended with than the other, in kWh.
+// ahead returns how much more the real battery ended with than the other, in kWh.
 func (r Record) ahead() (kwh float64, ok bool) {
 	w := r.Counterfactual
 	if !w.known() || r.Charge.End == nil {
@@ -182,7 +182,7 @@ func (r Record) comparison() section {
 	return s
 }
 
-// origin is where the battery without powermgr got its first charge from.
+// origin says where the battery without powermgr got its first charge from.
 func (r Record) origin() string {
 	if r.Counterfactual.StartFrom == "" {
 		return "the charge of the real battery, because there is no day before this one"

@@ -16,7 +16,7 @@ import (
 // phase has changed, as Home Assistant shows it.
 const (
 	drawEvery = 15 * time.Minute
-	drawSoon  = 15 * time.Second // for what comes with a start or a phase
+	drawSoon  = 15 * time.Second // to wait for what follows a start or a change of phase
 	drawPause = 2 * time.Second  // of the machine's clock, between two: the demo's runs fast
 )
 
@@ -39,7 +39,7 @@ func NewPainter(b *bus.Bus, topics devices.Topics, log *slog.Logger, drawn func(
 // draw asks for a picture of r, which nobody changes any more.
 func (p *Painter) draw(r Record) {
 	select {
-	case <-p.next: // one that was not begun yet
+	case <-p.next: // drops a record that is not being drawn yet
 	default:
 	}
 	p.next <- r
@@ -55,7 +55,7 @@ func (p *Painter) Run(ctx context.Context) error {
 	return err
 }
 
-// paintAll paints what it is handed until ctx ends.
+// paintAll paints the records that it is given until ctx ends.
 func (p *Painter) paintAll(ctx context.Context) {
 	for {
 		select {
@@ -84,7 +84,7 @@ func (p *Painter) paint(r Record) {
 	p.bus.Publish(bus.Message{Topic: p.topics.Control(devices.ChartLeaf), Payload: picture, Retain: true})
 }
 
-// nextDraw is when a Recorder has the next picture drawn; zero: it has no painter.
+// nextDraw returns when a Recorder has the next picture drawn; zero: it has no painter.
 func (r *Recorder) nextDraw(now time.Time) time.Time {
 	if r.Painter == nil || r.day == nil {
 		return time.Time{}

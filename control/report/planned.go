@@ -11,17 +11,17 @@ import (
 	"powermgr/control/rules"
 )
 
-// What was planned for the day: the newest plan, whose course the picture shows
-// ahead of now, and the first one, which the day is compared with.
+// The plans for the day: the newest one, whose future course the picture shows, and the
+// first one, with which the day is compared.
 
 // Planned is what plans expected of the day.
 type Planned struct {
 	First  *Outline `json:"first"`  // of the day; nil: there was none
-	Newest *Outline `json:"newest"` // nil: there is none to go by
+	Newest *Outline `json:"newest"` // nil: there is no usable plan
 
-	Decided  float64   `json:"decided_minutes"` // in which a plan set the reserve
-	Other    float64   `json:"other_minutes"`   // in which something else did
-	GaveWay  string    `json:"gave_way"`        // why the rule acted in the place of a plan, as it was said last
+	Decided  float64   `json:"decided_minutes"` // for which a plan set the reserve
+	Other    float64   `json:"other_minutes"`   // for which something else did
+	GaveWay  string    `json:"gave_way"`        // the last reason why the rule acted in place of a plan
 	Deciding bool      `json:"deciding"`        // for the fold
 	Since    time.Time `json:"since,omitzero"`
 }
@@ -55,7 +55,7 @@ func (r *Record) planned(m message) error {
 	return nil
 }
 
-// outline is the course of a plan within the day; nil: there is none.
+// outline returns the course of a plan within the day; nil: there is none.
 func (r *Record) outline(p plan.Plan) *Outline {
 	o := Outline{Made: r.local(p.Made)}
 	for _, s := range p.Slots {
@@ -81,10 +81,10 @@ func (r *Record) outline(p plan.Plan) *Outline {
 
 func thousandths(v float64) float64 { return math.Round(v*1000) / 1000 }
 
-// at is when half hour n begins.
+// at returns when half hour n begins.
 func (o Outline) at(n int) time.Time { return o.Start.Add(time.Duration(n) * plan.Length) }
 
-// check refuses an outline that no plan has.
+// check refuses an outline that cannot come from a plan.
 func (o *Outline) check() error {
 	if o == nil {
 		return nil
@@ -97,7 +97,7 @@ func (o *Outline) check() error {
 	return nil
 }
 
-// steers counts for how long a plan set the reserve.
+// steers counts for how long a plan has set the reserve.
 func (r *Record) steers(s control.State, now time.Time) {
 	p := &r.Planned
 	p.accrue(now)
@@ -120,7 +120,7 @@ func (p *Planned) accrue(now time.Time) {
 	p.Since = now
 }
 
-// next is what a plan is as another day begins at midnight.
+// next returns what is planned at the beginning of the next day, at midnight.
 func (p Planned) next(midnight time.Time) Planned {
 	if p.Since.IsZero() {
 		return Planned{}
@@ -128,8 +128,9 @@ func (p Planned) next(midnight time.Time) Planned {
 	return Planned{Deciding: p.Deciding, Since: midnight}
 }
 
-// aheadOf is a row of a plan from the last that was heard on, as samples: those
-// of its half hours, or a straight line between them if it is of moments. It is empty for a day that is over.
+// aheadOf returns a series of a plan from the last message on, as samples: the values of
+// its half hours, or straight lines between them if they are values at moments. It is
+// empty for a day that is over.
 func (r Record) aheadOf(o *Outline, of Series, moments bool) Series {
 	if o == nil || r.Complete {
 		return nil

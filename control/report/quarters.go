@@ -37,8 +37,8 @@ func (r Record) Quarters() (all []Quarter) {
 	return all
 }
 
-// energy is what flowed in n samples from i on: forth where the power was
-// positive, and back.
+// energy returns what flowed in n samples from i on: forth where the power was positive,
+// and back where it was negative.
 func (s Series) energy(i, n int) (forth, back *float64) {
 	if i+n > len(s) {
 		return nil, nil

@@ -174,8 +174,8 @@ func (r *Record) check() error {
 	return errors.Join(r.Planned.First.check(), r.Planned.Newest.check())
 }
 
-// fill makes the maps that a fold writes to, and lists that are empty in JSON
-// and not null.
+// fill creates the maps that a fold writes to, and the lists that are empty instead of
+// null in JSON.
 func (r *Record) fill() {
 	r.Nodes, r.Peaks, r.Decisions, r.Commands = filled(r.Nodes), filled(r.Peaks), filled(r.Decisions), filled(r.Commands)
 	r.Overrides, r.Takings, r.Gaps = filled(r.Overrides), filled(r.Takings), filled(r.Gaps)
@@ -197,8 +197,8 @@ func filled[T any](list []T) []T {
 	return list
 }
 
-// plausible refuses times and figures that cannot be, which nothing could be
-// computed or drawn from.
+// plausible refuses impossible times and figures, with which nothing could be computed
+// or drawn.
 func plausible(v reflect.Value) error {
 	if v.Kind() == reflect.Float64 {
 		if f := v.Float(); math.Abs(f) > 1e9 { // not a number is an unknown sample
@@ -230,8 +230,8 @@ func keep[T any](r *Record, name string, list *[]T, v T, most int) {
 	*list = append(*list, v)
 }
 
-// clip makes a text that came from elsewhere fit to be kept and shown: one line
-// of at most most bytes.
+// clip makes a text from elsewhere suitable for storing and showing: one line of at most
+// most bytes.
 func clip(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
@@ -248,11 +248,11 @@ func clip(s string, most int) string {
 	return s[:most] + "…"
 }
 
-// round keeps figures such that they are the same after a way through JSON,
-// and a file of them can be read: to millionths.
+// round rounds a figure to millionths, so that it is the same after a round trip through
+// JSON, and files stay readable.
 func round(v float64) float64 { return math.Round(v*1e6) / 1e6 }
 
-// plus adds v to a figure that may not be known yet.
+// plus adds v to a figure that may still be unknown.
 func plus(to **float64, v float64) {
 	if *to == nil {
 		*to = new(0.0)
