@@ -43,7 +43,7 @@ type delivery struct {
 type outcome struct {
 	sent    int
 	kept    int   // mails still to be sent
-	away    bool  // some of those are tried again soon
+	retry   bool  // some of those are tried again soon
 	refused bool  // the server refuses everything
 	err     error // the last error; nil: none, or nothing new
 }
@@ -97,17 +97,17 @@ func (n *Notifier) collect() {
 		return
 	}
 	now := n.Bus.Now()
-	n.flushing, n.retrying, n.refused = false, o.away, o.refused
+	n.flushing, n.retrying, n.refused = false, o.retry, o.refused
 	n.waiting -= o.sent // if there are more than that, some came meanwhile
 	switch {
-	case o.away:
+	case o.retry:
 		n.nextAttempt = now.Add(n.backoff.NextBackOff())
 	case o.refused, o.kept > 0:
 		n.nextAttempt = now.Add(refusedFor)
 	default:
 		n.nextAttempt = now
 	}
-	if !o.away {
+	if !o.retry {
 		n.backoff.Reset()
 	}
 	n.logOutcome(o)
@@ -158,26 +158,26 @@ type Report struct {
 // runFlushes flushes the spool whenever it is asked to. It runs next to the loop, and
 // shares only the spool with it.
 func (n *Notifier) runFlushes(ctx context.Context) {
-	held := map[string]time.Time{} // until when what was refused is not tried again, by key
+	retryAfter := map[string]time.Time{} // when a mail that was refused may be tried again, by its key
 	for range n.flushRequests {
-		n.done <- n.flush(ctx, held)
+		n.done <- n.flush(ctx, retryAfter)
 		n.Bus.Publish(bus.Message{Topic: doneTopic})
 	}
 }
 
-func (n *Notifier) flush(ctx context.Context, held map[string]time.Time) (o outcome) {
+func (n *Notifier) flush(ctx context.Context, retryAfter map[string]time.Time) (o outcome) {
 	failing := map[health.Level]int{}
 	err := n.Spool.Flush(ctx, func(ctx context.Context, m Mail) error {
 		if failing[m.Level] >= maxFailing {
 			o.kept++
-			o.away = true
+			o.retry = true
 			return &MailError{Err: errors.New("mail: others of its level have failed just now")}
 		}
-		if n.Bus.Now().Before(held[m.Key]) {
+		if n.Bus.Now().Before(retryAfter[m.Key]) {
 			o.kept++
 			return &MailError{Err: errors.New("mail: refused not long ago")}
 		}
-		delete(held, m.Key)
+		delete(retryAfter, m.Key)
 		err := n.Send(ctx, m)
 		var part *MailError
 		switch {
@@ -193,9 +193,9 @@ func (n *Notifier) flush(ctx context.Context, held map[string]time.Time) (o outc
 			o.err = err
 			failing[m.Level]++
 			if len(part.Left) > 0 {
-				o.away = true
+				o.retry = true
 			} else {
-				held[m.Key] = n.Bus.Now().Add(refusedFor)
+				retryAfter[m.Key] = n.Bus.Now().Add(refusedFor)
 			}
 		}
 		if err == nil || part.Sent {
@@ -208,9 +208,9 @@ func (n *Notifier) flush(ctx context.Context, held map[string]time.Time) (o outc
 	case errors.As(err, new(*PermanentError)):
 		o.refused, o.err = true, err
 	case errors.Is(err, ErrBusy):
-		o.away = true
+		o.retry = true
 	default:
-		o.away, o.err = true, err
+		o.retry, o.err = true, err
 	}
 	return o
 }

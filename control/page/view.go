@@ -105,7 +105,7 @@ func (p *Page) newView() view {
 	v.Calls = read[calls](r, t.Powerwall(devices.APILeaf))
 	if reading := read[devices.PowerwallReading](r, t.Powerwall(devices.StateLeaf)); reading != nil {
 		v.Powerwall = &powerwall{PowerwallReading: *reading, Away: r.away(t.Powerwall(devices.AvailLeaf)), Stale: p.stale(v.Now, reading.AsOf(), p.Settings.StaleCharge)}
-		v.Powerwall.Holds, v.Powerwall.Yielded = v.who(rules.Powerwall)
+		v.Powerwall.Holds, v.Powerwall.Yielded = v.owners(rules.Powerwall)
 	}
 	for _, id := range r.ids() {
 		if reading := read[devices.ThermostatReading](r, t.Thermostat(id, devices.StateLeaf)); reading != nil {
@@ -113,7 +113,7 @@ func (p *Page) newView() view {
 				ThermostatReading: *reading, Away: r.away(t.Thermostat(id, devices.AvailLeaf)), Controlled: slices.Contains(p.Settings.Thermostats, id),
 				Stale: p.stale(v.Now, reading.AsOf(), p.Settings.StaleAfter),
 			}
-			shown.Holds, shown.Yielded = v.who(id)
+			shown.Holds, shown.Yielded = v.owners(id)
 			v.Thermostats = append(v.Thermostats, shown)
 		}
 	}
@@ -137,8 +137,8 @@ func (p *Page) stale(now, asOf time.Time, after time.Duration) bool {
 	return after > 0 && now.Sub(asOf) > after
 }
 
-// who returns who has set a device at present: powermgr or a person.
-func (v view) who(target string) (holds, yielded *rules.Owned) {
+// owners returns who has set a device at present: powermgr (holds) or a person (yielded).
+func (v view) owners(target string) (holds, yielded *rules.Owned) {
 	if v.Control == nil {
 		return nil, nil
 	}
