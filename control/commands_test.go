@@ -11,7 +11,7 @@ import (
 	"powermgr/devices"
 )
 
-// commands are those that were sent to up by this process.
+// commands lists the commands that this process sent.
 func (r *rig) commands(setting string) (all []string) {
 	for {
 		m, ok, err := r.all.Next(r.t.Context(), time.Now())
@@ -30,8 +30,8 @@ func (r *rig) answer(setting string, final bool) {
 	synctest.Wait()
 }
 
-// A process that died between the two writes that a change of mode takes left the
-// thermostat in the mode between: the person's command died with it.
+// A process that died between the two writes of a change of mode left the thermostat in
+// the intermediate mode: the person's command was lost with it.
 func TestAPersonsCommandOutlivesTheProcess(t *testing.T) {
 	for _, c := range []struct {
 		name     string

@@ -65,13 +65,13 @@ func (s *standby) Active() bool { return s.active.Load() }
 
 var topics = devices.Topics{Base: "powermgr"}
 
-// rig is a controller on a bus, in a bubble whose clock stands at a Wednesday
-// in summer.
+// rig is a controller on a bus, in a bubble whose clock begins on a Wednesday in
+// summer.
 type rig struct {
 	t    *testing.T
 	bus  *bus.Bus
 	disk *memory
-	peer *memory // the copy of the other node's
+	peer *memory // the copy of the other node's journal
 	all  *bus.Subscription
 }
 
@@ -88,8 +88,7 @@ func settings() rules.Settings {
 }
 
 // run runs a controller in a bubble, which begins at midnight UTC of 2000-01-01.
-// Unless the scenario sees to the link itself, the broker is there and holds
-// nothing.
+// Unless the scenario handles the link itself, the broker is up and has nothing retained.
 func run(t *testing.T, ownLink bool, disk *memory, scenario func(r *rig)) {
 	t.Helper()
 	runAs(t, alone{}, ownLink, disk, scenario)
@@ -152,8 +151,8 @@ func (r *rig) thermostat(cool float64, hold devices.Hold) {
 	synctest.Wait()
 }
 
-// got returns every message on topics that match filter since the last call,
-// and forgets the others.
+// got returns every message since the last call on topics that match filter, and drops
+// the others.
 func (r *rig) got(filter string) []bus.Message {
 	r.t.Helper()
 	var out []bus.Message
@@ -416,8 +415,8 @@ func saved(t *testing.T, node string, generation, sequence uint64, k rules.Persi
 	return b
 }
 
-// A node whose file is lost finds its journal on the broker, and touches
-// nothing before it has looked.
+// A node that has lost its file finds its journal on the broker, and changes nothing
+// before it has looked there.
 func TestTheRetainedJournalBringsBackALostFile(t *testing.T) {
 	cool, until := 74.0, time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC)
 	b := saved(t, "a", 1, 9, rules.Persisted{
@@ -440,7 +439,7 @@ func TestTheRetainedJournalBringsBackALostFile(t *testing.T) {
 	})
 }
 
-// Nothing is decided from what was read while the journal was still to come.
+// Nothing is decided from readings that came before the journal.
 func TestWhatTheRetainedJournalSaysComesFirst(t *testing.T) {
 	shown := 50
 	for name, kept := range map[string]rules.Persisted{
@@ -496,8 +495,8 @@ func TestAnOlderJournalDoesNotEndTheWaiting(t *testing.T) {
 	}
 }
 
-// A node that becomes active decides from what the other one has left on its
-// disk, and not for a moment from what it knew itself.
+// A node that becomes active decides from what the other one has left on its disk, and
+// never from its own older state.
 func TestANodeThatTakesOverKnowsWhatTheOtherDid(t *testing.T) {
 	node := &standby{}
 	runAs(t, node, false, &memory{}, func(r *rig) {
@@ -516,8 +515,8 @@ func TestANodeThatTakesOverKnowsWhatTheOtherDid(t *testing.T) {
 	})
 }
 
-// Two daemons that are no pair and run under one base topic took over each
-// other's journals without end, hundreds of times a second, each to the disk.
+// Two daemons that were not a pair but shared a base topic took over each other's
+// journals endlessly, hundreds of times a second, each time to the disk.
 type found struct {
 	by            string
 	alone, dryRun bool
@@ -542,7 +541,7 @@ func TestWhoseJournalIsTakenOver(t *testing.T) {
 	for name, c := range map[string]struct {
 		node  control.Role
 		disk  []byte // nil: the file is lost
-		late  bool   // it comes when the broker has delivered what it had stored
+		late  bool   // it comes after the broker has delivered what it had stored
 		from  string
 		found found
 		taken bool
@@ -587,7 +586,8 @@ func TestWhoseJournalIsTakenOver(t *testing.T) {
 	}
 }
 
-// What a node publishes of itself tells the others whether to take it over.
+// From what a node publishes about itself, the others know whether to take over its
+// journal.
 func TestAJournalSaysWhoseItIs(t *testing.T) {
 	for name, c := range map[string]struct {
 		node  control.Role
@@ -689,7 +689,7 @@ func TestWhatIsReadBeforeTheJournalIsUnderstoodByItAlone(t *testing.T) {
 	})
 }
 
-// A device may take a command and leave out, at that moment, what it shows of it.
+// A device may accept a command and, at that moment, omit the value in its readings.
 func TestACommandWhoseOutcomeIsNotShownIsNoProblem(t *testing.T) {
 	run(t, false, &memory{}, func(r *rig) {
 		r.battery(100, 50)
@@ -709,7 +709,7 @@ func TestACommandWhoseOutcomeIsNotShownIsNoProblem(t *testing.T) {
 	})
 }
 
-// What a full disk could not keep the broker has.
+// What a full disk could not store is on the broker.
 func TestAFullDiskIsOlderThanTheBroker(t *testing.T) {
 	disk := &memory{b: saved(t, "a", 1, 8, rules.Persisted{})}
 	disk.full.Store(true)
@@ -725,8 +725,8 @@ func TestAFullDiskIsOlderThanTheBroker(t *testing.T) {
 	})
 }
 
-// What a person sends before the journal has been looked for is refused, so
-// that they know that it does not hold.
+// A command that a person sends before the node has looked for its journal is refused,
+// so that they know that it has no effect.
 func TestACommandBeforeTheJournalIsRefused(t *testing.T) {
 	run(t, true, &memory{}, func(r *rig) {
 		r.send(topics.Control("override/set"), "pause 1h")
@@ -772,8 +772,8 @@ func TestQuietHourWritesNothing(t *testing.T) {
 	})
 }
 
-// What readings change is one write for all of a moment, and none is lost to a
-// daemon that is stopped in the meantime.
+// The changes from readings of the same moment lead to one write, and none is lost if
+// the daemon is stopped in the meantime.
 func TestReadingsShareASave(t *testing.T) {
 	disk := &memory{}
 	saves := func(want int32, when string) {
@@ -800,8 +800,8 @@ func TestReadingsShareASave(t *testing.T) {
 	saves(1, "after a stop")
 }
 
-// What is read while a journal may still come from the broker is not read in
-// vain: the next poll of the battery may be minutes away.
+// Readings that come while a journal may still arrive from the broker are not lost: the
+// next poll of the battery may be minutes away.
 func TestAReadingBeforeTheJournalCounts(t *testing.T) {
 	run(t, true, &memory{}, func(r *rig) {
 		r.battery(80, 20)
@@ -813,7 +813,7 @@ func TestAReadingBeforeTheJournalCounts(t *testing.T) {
 	})
 }
 
-// A refused command to a device was seen by nobody who had not subscribed to its
+// A refused command to a device was invisible to anybody who had not subscribed to its
 // answers.
 func TestACommandThatADeviceRefusesIsSeen(t *testing.T) {
 	for _, c := range []struct {

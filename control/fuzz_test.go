@@ -40,7 +40,7 @@ func fuzzed(t *testing.T, now time.Time) rules.State {
 	return s
 }
 
-// judge looks at what is about to be sent, and lets a day pass.
+// judge checks what is about to be sent, and lets a day pass.
 func judge(t *testing.T, s rules.State, d rules.Decision, now time.Time) {
 	for range 30 {
 		for _, w := range d.Writes {
@@ -111,14 +111,14 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
-// nowhere is a disk that keeps nothing.
+// nowhere is a disk that stores nothing.
 type nowhere struct{}
 
 func (nowhere) Read() ([]byte, error)     { return nil, fs.ErrNotExist }
 func (nowhere) Write([]byte) error        { return nil }
 func (nowhere) SetAside() (string, error) { return "", nil }
 
-// FuzzRetainedJournal goes on from any journal that a broker may hold.
+// FuzzRetainedJournal continues from any journal that a broker may have.
 func FuzzRetainedJournal(f *testing.F) {
 	for _, payload := range []string{
 		`{"version":2,"node":"a","generation":1,"sequence":2,"saved_at":"2026-07-15T23:00:00Z","knows":{"a/1":2,"b/1":1},"battery":[{"version":{"generation":1,"sequence":2,"writer":"a/1"},"value":{"wanted":0,"at_peak":true}},{"version":{"generation":1,"sequence":1,"writer":"b/1"},"value":{"taken":{"at":"2026-07-15T22:30:00Z","what":"reserve set to 50 %","reserve":50}}}]}`,

@@ -18,8 +18,8 @@ func (n *node) Active() bool       { return !n.standby.Load() }
 func (n *node) Generation() uint64 { return 1 }
 func (n *node) Alone() bool        { return false }
 
-// Whoever may publish on the broker made the daemon remember as many topics as they
-// liked.
+// Anybody who may publish on the broker could make the daemon remember any number of
+// topics.
 func TestCommandsOnTheirWayDoNotGrowWithoutBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, n := bus.New(bus.Wall{}), &node{}

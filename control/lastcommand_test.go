@@ -21,7 +21,7 @@ func (r *rig) lastCommand() (c control.LastCommand, told bool) {
 	return c, told
 }
 
-// A command and what became of it was seen by nobody who had not subscribed to its
+// A command and its outcome were invisible to anybody who had not subscribed to its
 // answers before it was sent.
 func TestTheLastCommandIsTold(t *testing.T) {
 	long := strings.Repeat("ü", 1000)
@@ -77,8 +77,7 @@ func TestTheLastCommandIsTold(t *testing.T) {
 	}
 }
 
-// That an older command has come through does not hide the newer one; that it has
-// not does.
+// The success of an older command does not hide a newer one; its failure does.
 func TestTheLastCommandIsTheNewest(t *testing.T) {
 	for _, c := range []struct{ name, end, want string }{
 		{"the older one came through", `{"accepted":true,"final":true,"requested":74,"applied":74}`, "enabled OFF: accepted"},
@@ -97,7 +96,7 @@ func TestTheLastCommandIsTheNewest(t *testing.T) {
 	}
 }
 
-// A forecast that was refused was not told as the other refused commands are.
+// A refused forecast was not reported like other refused commands.
 func TestARefusedForecastIsAnEvent(t *testing.T) {
 	run(t, false, &memory{}, func(r *rig) {
 		r.got("#")
@@ -113,7 +112,7 @@ func TestARefusedForecastIsAnEvent(t *testing.T) {
 	})
 }
 
-// The node that stands by tells nothing of what the active one answers.
+// The standby node publishes nothing about the answers of the active one.
 func TestAStandbyTellsNoLastCommand(t *testing.T) {
 	runAs(t, &standby{}, false, &memory{}, func(r *rig) {
 		r.send(topics.Powerwall("reserve/result"), `{"final":true,"requested":"90","reason":"not possible"}`)

@@ -12,8 +12,8 @@ import (
 	"powermgr/control/journal"
 )
 
-// After a reload, what changes for another reason than that the devices are read
-// again was shown half a minute late.
+// After a reload, changes that did not come from reading the devices again were shown
+// half a minute late.
 func TestAReloadHoldsNoRealChangeBack(t *testing.T) {
 	for _, c := range []struct {
 		name  string

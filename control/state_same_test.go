@@ -37,7 +37,7 @@ func fill(field reflect.Value) {
 	}
 }
 
-// What the comparison forgot would be shown only once something else changes.
+// A field that the comparison leaves out would be published only once another one changes.
 func TestAStateThatSaysSomethingElse(t *testing.T) {
 	for i := range reflect.TypeFor[State]().NumField() {
 		var s State
@@ -51,8 +51,8 @@ func TestAStateThatSaysSomethingElse(t *testing.T) {
 	}
 }
 
-// Whoever reads the state in this process is given it as it is, and whoever reads it
-// elsewhere what its JSON says.
+// Readers in this process get the state itself, and all others get its JSON: both have to
+// say the same.
 func TestAStateIsWhatItsJSONSays(t *testing.T) {
 	var s, read State
 	fill(reflect.ValueOf(&s).Elem())

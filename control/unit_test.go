@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A home that reads °C was shown the depth of precooling in °F, and a number that it
-// sent was taken for °F.
+// A home that uses °C was shown the depth of precooling in °F, and a number that it sent
+// was taken for °F.
 func TestADepthOfPrecoolingInTheOwnersUnit(t *testing.T) {
 	celsius := settings()
 	celsius.Unit, celsius.PrecoolAdjustF = "C", 1.8
