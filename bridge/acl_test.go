@@ -11,8 +11,8 @@ import (
 	"powermgr/devices"
 )
 
-// What deploy/mosquitto gives to users: its access list and its configuration,
-// on the real Mosquitto.
+// Tests what deploy/mosquitto allows its users, by its access list and configuration, on
+// the real Mosquitto.
 
 const (
 	aclUser      = "powermgr"
@@ -47,8 +47,8 @@ func aclBrokerWith(t *testing.T, conf string) *brokertest.Broker {
 	return b
 }
 
-// One of each kind of topic there is: what only a device or powermgr itself may
-// say, what others may send, what is Home Assistant's, and what is nobody's here.
+// One topic of each kind: those on which only a device or powermgr itself may publish,
+// those that others may send to, Home Assistant's, and those that belong to nobody here.
 var (
 	aclStates = []string{
 		linkTopics.Status(), linkTopics.NodeState("a"), linkTopics.NodeState("b"), linkTopics.NodeJournal("a"), "powermgr/node/a/selftest",
@@ -189,7 +189,7 @@ func TestAccessListIsNothingForTheNameless(t *testing.T) {
 		}
 	}
 
-	// Even where a broker lets in the nameless by mistake, they may do nothing.
+	// Even if a broker accepts anonymous clients by mistake, they may do nothing.
 	mistaken := strings.Replace(deployed(t, "powermgr.conf"), "\nallow_anonymous false\n", "\nallow_anonymous true\n", 1)
 	open := aclBrokerWith(t, mistaken)
 	nobody := open.Client(t, brokertest.Login{})

@@ -36,7 +36,7 @@ func announcing(o AnnouncerOptions) func(Shared) func(context.Context) error {
 	}
 }
 
-// stored is what a broker still has of an earlier configuration.
+// stored is what a broker still has from an earlier configuration.
 func stored(r *rig, f discovery.Format, devs ...discovery.Device) {
 	for _, d := range devs {
 		for _, m := range discovery.Messages(d, f, "homeassistant", discovery.Origin{}) {
@@ -47,8 +47,8 @@ func stored(r *rig, f discovery.Format, devs ...discovery.Device) {
 	synctest.Wait()
 }
 
-// sent is what this process has published on discovery topics since the last
-// call, as "topic: what".
+// sent returns what this process has published on discovery topics since the last call,
+// as "topic: what".
 func sent(r *rig, sub *bus.Subscription) (all []string) {
 	for {
 		m, ok, err := sub.Next(r.t.Context(), time.Now())

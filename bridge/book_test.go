@@ -12,8 +12,8 @@ import (
 	"powermgr/devices"
 )
 
-// A metered is a home whose load comes and goes within minutes, so that a look
-// every quarter of an hour says little of what has flowed.
+// A metered is a home whose load starts and stops within minutes, so that a reading
+// every quarter of an hour says little about what has flowed.
 type metered struct {
 	start time.Time
 	zone  *time.Location
@@ -45,8 +45,8 @@ func (m *metered) reading(now time.Time) *devices.PowerwallReading {
 	return &devices.PowerwallReading{GridPower: new(devices.Watts(m.flows[m.at(now)])), PolledAt: now}
 }
 
-// history is a day as it is told at now; quirk changes what a bucket is told to
-// have, and leaves it out by a negative value. Nil: it is told as it was.
+// history returns a day as the vendor reports it at now. quirk changes the value of a
+// bucket; a negative one leaves it out. Nil: every bucket has its true value.
 func (m *metered) history(day, now time.Time, quirk func(start time.Time, wh float64) float64) (told []devices.EnergyBucket) {
 	for at := devices.Midnight(day, m.zone); at.Before(devices.NextMidnight(day, m.zone)) && at.Before(now); at = at.Add(devices.BucketLength) {
 		if at.Before(m.start) {
@@ -63,8 +63,8 @@ func (m *metered) history(day, now time.Time, quirk func(start time.Time, wh flo
 	return told
 }
 
-// A household lives with a metered home: it reads, follows the history, and
-// sees to it that nothing falls.
+// A household follows a metered home: it reads the power and the history, and checks
+// that no counter falls.
 type household struct {
 	*metered
 	t      *testing.T
@@ -72,11 +72,11 @@ type household struct {
 	ram    *memoryStore
 	card   *memoryStore
 	quirk  func(start, now time.Time, wh float64) float64
-	deaf   bool // history is not told
+	deaf   bool // there is no history
 	calls  int
 	shown  float64
 	broker *devices.PowerwallReading // the last that was published
-	begun  float64                   // the truth when it began to count
+	begun  float64                   // the true counter when it began to count
 }
 
 func newHousehold(t *testing.T, m *metered, now time.Time) *household {
@@ -113,7 +113,7 @@ func (h *household) poll(now time.Time) {
 	h.shown, h.broker = got, r
 }
 
-// until reads every so often.
+// until reads at a fixed interval until a time.
 func (h *household) until(now, end time.Time, every time.Duration) time.Time {
 	h.t.Helper()
 	for ; now.Before(end); now = now.Add(every) {
@@ -122,13 +122,13 @@ func (h *household) until(now, end time.Time, every time.Duration) time.Time {
 	return now
 }
 
-// off is by how much the counter is ahead of what has flowed since it began.
+// off returns by how much the counter is ahead of what has flowed since it began.
 func (h *household) off(now time.Time) float64 { return h.shown - (h.truth(now) - h.begun) }
 
 var utcNoon = time.Date(2026, 7, 15, 12, 0, 0, 0, time.UTC)
 
-// What power says between two looks is far off; history puts it right, and what
-// was bridged is not counted again.
+// The power between two readings gives inaccurate energy; history corrects it, and
+// energy that was bridged is not counted again.
 func TestEnergyFollowsTheHistory(t *testing.T) {
 	pacific, err := time.LoadLocation("America/Los_Angeles")
 	if err != nil {
@@ -141,7 +141,7 @@ func TestEnergyFollowsTheHistory(t *testing.T) {
 				h := newHousehold(t, m, day)
 				h.e.Ramdisk, h.e.Disk = nil, nil
 				now := h.until(day, day.Add(60*time.Hour), every)
-				// At most an hour is bridged, of which power says all that is known.
+				// At most an hour is bridged, for which only the power is known.
 				if off := h.off(now.Add(-every)); math.Abs(off) > 1200 {
 					t.Errorf("it is off by %.0f Wh after 60 hours", off)
 				}
@@ -151,7 +151,7 @@ func TestEnergyFollowsTheHistory(t *testing.T) {
 				alone.until(day, day.Add(60*time.Hour), every)
 				total := h.truth(now) - h.begun
 				t.Logf("off by %.0f of %.0f Wh, by power alone %.0f; %d calls", h.off(now.Add(-every)), total, alone.off(now.Add(-every)), h.calls)
-				// And when all is told it is what has flowed.
+				// Once all history is known, the counter is what has flowed.
 				h.deaf = false
 				h.e.book.HistoryRead = nil
 				at := now.Add(20 * time.Minute)
@@ -178,7 +178,7 @@ func TestEnergyFollowsTheHistory(t *testing.T) {
 	}
 }
 
-// Whatever the history is like, nothing falls and nothing is counted twice.
+// With any history, no counter falls and nothing is counted twice.
 func TestEnergyFollowsAHistoryWithQuirks(t *testing.T) {
 	for name, quirk := range map[string]func(start, now time.Time, wh float64) float64{
 		"late": func(start, now time.Time, wh float64) float64 {
@@ -224,7 +224,7 @@ func TestEnergyFollowsAHistoryWithQuirks(t *testing.T) {
 	}
 }
 
-// What one source has counted the other does not count again, whichever comes
+// Energy that one source has counted is not counted again by the other, whichever comes
 // first.
 func TestEnergyIsCountedOnce(t *testing.T) {
 	at := func(clock string) time.Time {
@@ -277,8 +277,7 @@ func TestEnergyIsCountedOnce(t *testing.T) {
 	}
 }
 
-// Whatever is lost, the counter goes on, and history makes good what is not
-// known.
+// Whatever is lost, the counter continues, and history fills in what is unknown.
 func TestEnergyAfterALoss(t *testing.T) {
 	const every = 15 * time.Minute
 	m := newMetered(utcNoon.Add(-time.Hour), 9, 3)
@@ -321,7 +320,7 @@ func TestEnergyAfterALoss(t *testing.T) {
 			now = h.until(now, utcNoon.Add(89*time.Hour), every)
 			broker, before := stored(h), 0.0
 			if c.deaf {
-				before = h.off(now.Add(-every)) // what power says is off, and stays so
+				before = h.off(now.Add(-every)) // the energy from power is inaccurate, and stays so
 			}
 			now = now.Add(c.away)
 			c.loses(h)
@@ -340,8 +339,8 @@ func TestEnergyAfterALoss(t *testing.T) {
 	}
 }
 
-// A node that takes over hears of the other's counters as they are published,
-// and counts nothing of it again.
+// A node that takes over gets the other's counters as they are published, and counts
+// nothing in them again.
 func TestEnergyOfTwoNodes(t *testing.T) {
 	m := newMetered(utcNoon.Add(-time.Hour), 5, 5)
 	a, b := newHousehold(t, m, utcNoon), newHousehold(t, m, utcNoon)

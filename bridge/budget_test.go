@@ -15,7 +15,7 @@ func TestCallsAreCountedOverRestarts(t *testing.T) {
 	type life struct {
 		at     time.Time
 		calls  int
-		kill   bool // it is not stopped, but loses its power
+		kill   bool // the process is not stopped, but loses its power
 		before func(ramdisk, disk string)
 	}
 	lost := func(ramdisk, _ string) { os.Remove(ramdisk) }

@@ -19,7 +19,7 @@ import (
 	"powermgr/devices"
 )
 
-// activeNode is a node alone, of generation 3.
+// activeNode is a single node, of generation 3.
 type activeNode struct{}
 
 func (activeNode) Active() bool       { return true }
@@ -33,14 +33,14 @@ type fakeBattery struct {
 	reserve int
 	applied []int
 	lands   time.Duration // after the write; negative: never
-	snaps   int           // what it becomes instead of what was asked; 0: as asked
+	snaps   int           // the value it takes instead of the requested one; 0: the requested one
 	read    error
 	apply   error
-	slow    time.Duration // a read takes
+	slow    time.Duration // how long a read takes
 	storm   bool
 	tariff  string
 
-	applying func() // while a write is under way; nil: nothing
+	applying func() // called during a write; may be nil
 
 	lives, settings []time.Time // when each was read
 }
@@ -170,7 +170,7 @@ func (r *rig) sleep(d time.Duration) {
 	synctest.Wait()
 }
 
-// got returns the payloads on topics that match filter, and forgets all others.
+// got returns the payloads on topics that match filter, and drops all others.
 func (r *rig) got(filter string) (payloads []string) {
 	for {
 		m, ok, err := r.sub.Next(r.t.Context(), time.Now())
@@ -235,8 +235,8 @@ func TestReserveCommand(t *testing.T) {
 	}
 }
 
-// What the first answer sets off, a save of the journal above all, held up the request
-// on its way to the vendor.
+// The first answer triggers work, above all a save of the journal, which delayed the
+// request on its way to the vendor.
 func TestTheFirstAnswerHoldsUpNoRequest(t *testing.T) {
 	const results = "powermgr/powerwall/reserve/result"
 	f := &fakeBattery{reserve: 100}
@@ -256,7 +256,7 @@ func TestTheFirstAnswerHoldsUpNoRequest(t *testing.T) {
 				before = r.results(results)
 				time.Sleep(c.takes)
 				if c.takes > 0 {
-					time.Sleep(time.Nanosecond) // whatever else is due in this moment comes first
+					time.Sleep(time.Nanosecond) // lets everything else that is due now happen first
 				}
 				during = r.results(results)
 			}
@@ -361,8 +361,8 @@ func TestANewerCommandSupersedes(t *testing.T) {
 	})
 }
 
-// The broker delivers a command once more to a daemon that has just started, which sends
-// what nobody had answered by itself.
+// The broker delivers a command again to a daemon that has just started, which by itself
+// sends commands that were not answered.
 func TestACommandDeliveredTwiceIsWrittenOnce(t *testing.T) {
 	b, th, quick := &fakeBattery{reserve: 100, lands: time.Minute}, newThermostats(), &fakeBattery{reserve: 100}
 	th.delay = time.Minute
@@ -406,7 +406,7 @@ func TestACommandDeliveredTwiceIsWrittenOnce(t *testing.T) {
 	}
 }
 
-// The controller has nothing to undo of a command that the vendor was never told.
+// The controller has nothing to undo after a command that never reached the vendor.
 func TestASupersededCommandSaysWhetherTheVendorWasTold(t *testing.T) {
 	away := &devices.Error{Vendor: "tesla", Op: "x", Kind: devices.Unreachable, Err: errors.New("no route")}
 	for name, told := range map[string]bool{"it was": true, "it was not": false} {
@@ -444,8 +444,8 @@ func TestASupersededCommandSaysWhetherTheVendorWasTold(t *testing.T) {
 	}
 }
 
-// The controller may ask once more for what is on its way, as after grid services
-// had the battery for a moment.
+// The controller may repeat a command that is on its way, for example after grid
+// services controlled the battery for a moment.
 func TestACommandForWhatIsOnItsWayIsNotSentOnceMore(t *testing.T) {
 	f := &fakeBattery{reserve: 0, lands: time.Hour}
 	bubble(t, battery(f), func(r *rig) {
@@ -565,14 +565,14 @@ func (c *counting) ReadSettings(ctx context.Context) (devices.PowerwallReading, 
 	return c.fakeBattery.ReadSettings(ctx)
 }
 
-// fakeThermostats is one thermostat that does what it is told: at once, unless
-// delay is set.
+// fakeThermostats is one thermostat that carries out commands at once, unless delay is
+// set.
 type fakeThermostats struct {
 	mu      sync.Mutex
 	delay   time.Duration
 	r       devices.ThermostatReading
 	applied []devices.ThermostatCommand
-	apply   error // what Apply answers; nil: it is done
+	apply   error // returned by Apply; nil: the command is carried out
 }
 
 func newThermostats() *fakeThermostats {
@@ -795,9 +795,9 @@ func TestACommandIsNotRepeatedWhileSomebodyElseHasTheDevice(t *testing.T) {
 	}
 }
 
-// What a person sends while an earlier command is still on its way to the
-// device is whole: what it leaves open would be the earlier one's. A person
-// goes on from their own earlier command and from what is restored to them,
+// A command that a person sends while an earlier one is still on its way to the device
+// is complete: otherwise the values that it leaves open would come from the earlier one.
+// A person continues from their own earlier command and from what is restored to them,
 // never from a setback.
 func TestACommandOverOneOnItsWay(t *testing.T) {
 	type command struct{ source, setting, payload string }
@@ -860,8 +860,8 @@ func TestACommandOverOneOnItsWay(t *testing.T) {
 	}
 }
 
-// What a thermostat has had was refused when the controller gave it back: its set
-// points were closer than its deadband, or beyond its limits.
+// Values that a thermostat had before were refused when the controller restored them:
+// the set points were closer than its deadband, or beyond its limits.
 func TestWhatADeviceHasHadIsGivenBack(t *testing.T) {
 	for _, c := range []struct {
 		name, source, payload string
@@ -892,8 +892,8 @@ func TestWhatADeviceHasHadIsGivenBack(t *testing.T) {
 	}
 }
 
-// A device that knows no holds was never precooled nor set back: it refused the
-// hold that came with the set points.
+// A device without holds was never precooled nor set back: it refused the hold that came
+// with the set points.
 func TestTheControllersHoldOnADeviceWithoutHolds(t *testing.T) {
 	f := newThermostats()
 	f.r.Hold, f.r.Holds = nil, nil
@@ -1028,7 +1028,7 @@ func TestEnergyNeverFalls(t *testing.T) {
 	if *r.GridImport != 100 || *r.GridExport != 0 || *r.BatteryIn != 50 || *r.BatteryOut != 0 {
 		t.Errorf("import %v export %v in %v out %v", *r.GridImport, *r.GridExport, *r.BatteryIn, *r.BatteryOut)
 	}
-	r = reading(59, -1200, 600) // nobody knows what happened in the gap
+	r = reading(59, -1200, 600) // it is unknown what happened in the gap
 	e.Add(r)
 	if *r.GridImport != 100 || *r.GridExport != 0 {
 		t.Errorf("over a gap: import %v export %v", *r.GridImport, *r.GridExport)
@@ -1161,13 +1161,13 @@ func FuzzForecastCommand(f *testing.F) {
 	})
 }
 
-// turning is a node that is told to stand by, or to be active.
+// turning is a node whose role can be changed.
 type turning struct{ active atomic.Bool }
 
 func (s *turning) Active() bool     { return s.active.Load() }
 func (*turning) Generation() uint64 { return 3 }
 
-// A standby polls nothing, and looks once a day whether it could.
+// A standby does not poll, and checks once a day whether it could.
 func TestAStandbyKeepsAnEyeOnItsAuthorization(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		battery := &countingBattery{fakeBattery: fakeBattery{reserve: 100}}
@@ -1188,7 +1188,7 @@ func TestAStandbyKeepsAnEyeOnItsAuthorization(t *testing.T) {
 	})
 }
 
-// A limit that a standby meets is kept to once the node is the active one.
+// A limit that a standby meets still applies once the node is the active one.
 func TestALimitThatAStandbyMeetsHoldsOnceItIsActive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		battery := &countingBattery{fakeBattery: fakeBattery{read: throttled(3*time.Hour, true)}}

@@ -15,7 +15,7 @@ import (
 	"powermgr/devices"
 )
 
-// told is a vendor's history: every bucket has 100 Wh.
+// told is a vendor's history in which every bucket has 100 Wh.
 type told struct {
 	mu   sync.Mutex
 	days []string
@@ -68,7 +68,7 @@ func TestHistoryIsReadOnceAnHour(t *testing.T) {
 		for _, day := range h.asked(24) {
 			days[day]++
 		}
-		// Of a day that is over what is missing, and once more what was revised.
+		// A past day is read if parts are missing, and once more for corrections.
 		if days["2000-01-01"] != 2 || days["2000-01-02"] != 12 {
 			t.Errorf("then %v", days)
 		}
@@ -123,7 +123,7 @@ func TestACommandGoesBeforeHistory(t *testing.T) {
 	})
 }
 
-// One limit is of all reads, whichever of them has met it.
+// A limit applies to all reads, whichever of them has met it.
 func TestALimitThatTheHistoryMeetsIsOfAllReads(t *testing.T) {
 	for _, c := range []struct {
 		name        string

@@ -18,7 +18,7 @@ func throttled(wait time.Duration, ofRead bool) error {
 	return &devices.Error{Vendor: "tesla", Op: "x", Kind: devices.Throttled, RetryAfter: wait, OfRead: ofRead, Err: errors.New("HTTP 429")}
 }
 
-// giveBack is what the controller sends at the end of a peak.
+// giveBack is the command that the controller sends at the end of a peak.
 const giveBack = `{"value":100,"restores":true}`
 
 // command is one of the controller's.
@@ -52,8 +52,8 @@ func TestALimitOfReadsHoldsNoCommandBack(t *testing.T) {
 	})
 }
 
-// A command that does not arrive at first is sent again within its life, though
-// no reading says that the vendor answers.
+// A command that does not arrive at first is sent again within its life, even if no
+// reading shows that the vendor answers.
 func TestACommandIsTriedAgainWhileReadsAreLimited(t *testing.T) {
 	f := &fakeBattery{reserve: 0}
 	bubble(t, battery(f), func(r *rig) {
@@ -243,8 +243,8 @@ func TestAVendorIsAskedOftenWhileSomethingHasToGoBack(t *testing.T) {
 	}
 }
 
-// Once a command of the controller has come to nothing, the next reading is not
-// a quarter of an hour away.
+// Once a command of the controller has failed, the next reading comes sooner than in a
+// quarter of an hour.
 func TestACommandThatCameToNothingIsFollowedByAReading(t *testing.T) {
 	var reads atomic.Int64
 	f := &counting{fakeBattery: fakeBattery{reserve: 0, apply: &devices.Error{Kind: devices.Refused, Err: errors.New("HTTP 400")}}, reads: &reads}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A packet took a system call for each of its parts, and as many acknowledgements.
+// Each part of a packet took a system call of its own, and as many acknowledgments.
 func TestAPacketIsOneRead(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

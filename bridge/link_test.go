@@ -20,13 +20,13 @@ import (
 	"powermgr/devices"
 )
 
-// linkStanding is what a node of a pair is; it can change.
+// linkStanding is the role of a node of a pair; it can change.
 type linkStanding struct{ active atomic.Bool }
 
 func (s *linkStanding) Active() bool       { return s.active.Load() }
 func (s *linkStanding) Generation() uint64 { return 1 }
 
-// linkLog keeps what is logged.
+// linkLog stores what is logged.
 type linkLog struct {
 	mu sync.Mutex
 	b  strings.Builder
@@ -116,7 +116,7 @@ func (r *linkRig) until(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// next is what has come from the broker next, within a moment.
+// next returns the next message from the broker, which has to come within a moment.
 func (r *linkRig) next(t *testing.T) bus.Message {
 	t.Helper()
 	m, ok, _ := r.taken.Next(t.Context(), time.Now().Add(10*time.Second))
@@ -126,7 +126,7 @@ func (r *linkRig) next(t *testing.T) bus.Message {
 	return m
 }
 
-// nothing checks that nothing else came from the broker.
+// nothing checks that no other message came from the broker.
 func (r *linkRig) nothing(t *testing.T) {
 	t.Helper()
 	if m, ok, _ := r.taken.Next(t.Context(), time.Now().Add(200*time.Millisecond)); ok {
@@ -205,7 +205,7 @@ func TestLinkTakesCommandsOnly(t *testing.T) {
 	if string(m.Payload) != "pause 30m" || m.Retain || m.ID != "x" || m.Source != "s" || m.Node != "n" || m.Generation != 9 || left < 50*time.Second || left > time.Minute {
 		t.Errorf("the command came as %+v", m)
 	}
-	// A live -r is seen for what it is, and can be cleared.
+	// A live -r is recognized as retained, and can be cleared.
 	person.Publish(t, brokertest.Message{Topic: set, Payload: "peak 1h", Retain: true})
 	if m := r.next(t); !m.Retain || m.Refusal(time.Now(), 0) == "" {
 		t.Errorf("a live -r came as %+v", m)
@@ -223,8 +223,8 @@ func TestLinkTakesCommandsOnly(t *testing.T) {
 	}
 }
 
-// What the broker has of this process's own topic is told under another name,
-// and before anything is said over it.
+// What the broker has on this process's own topics is delivered under another name,
+// before anything is published over it.
 func TestLinkTellsWhatTheBrokerHasOfItsOwn(t *testing.T) {
 	t.Parallel()
 	const state = "powermgr/powerwall/state"
@@ -296,7 +296,7 @@ func TestLinkAfterAnOutageTakesNoOldCommands(t *testing.T) {
 	r.retain("powermgr/weather/state", "gone soon")
 	person.Subscribe(t, "#")
 	person.Await(t, "powermgr/weather/state", "gone soon")
-	b.Pause() // reconnecting is held up
+	b.Pause() // delays reconnecting
 	b.Cut()
 	r.until(t, "the link is down", func() bool { m, _ := r.bus.Retained(bus.LinkState); return string(m.Payload) == "down" })
 	person.Publish(t, brokertest.Message{Topic: "powermgr/control/override/set", Payload: "peak"})
@@ -444,7 +444,7 @@ func TestLinkOfAStandbySpeaksOfItselfAlone(t *testing.T) {
 	person.Await(t, "powermgr/status", "offline")
 }
 
-// What a node has said as the active one is old when it is active again: an
+// What a node has published as the active one is old when it becomes active again: an
 // energy counter would fall.
 func TestLinkOfAStandbyForgetsWhatTheActiveNodeSays(t *testing.T) {
 	t.Parallel()
@@ -462,7 +462,7 @@ func TestLinkOfAStandbyForgetsWhatTheActiveNodeSays(t *testing.T) {
 	r.retain(state, "100")
 	person.Await(t, state, "100")
 	turn(false)
-	r.retain(state, "105") // of a reading that was under way
+	r.retain(state, "105") // from a reading that was in progress
 	r.retain("powermgr/node/a/state", "standby")
 	person.Await(t, "powermgr/node/a/state", "standby")
 	person.Publish(t, brokertest.Message{Topic: state, Payload: "110", Retain: true})
@@ -520,8 +520,8 @@ func TestLinkSaysAgainWhatTheBrokerHasStoredOtherwise(t *testing.T) {
 	r.nothing(t)
 }
 
-// Two daemons that are no pair each have a bridge, which would carry out what
-// the controller of the other one decides, even if that one is a dry run.
+// Two daemons that are not a pair each have a bridge, which would carry out the decisions
+// of the other one's controller, even if that one is a dry run.
 func TestLinkTakesNoCommandsOfTheControllerOfAnotherNode(t *testing.T) {
 	const set = "powermgr/powerwall/reserve/set"
 	for name, c := range map[string]struct {
@@ -560,8 +560,8 @@ func TestLinkTakesNoCommandsOfTheControllerOfAnotherNode(t *testing.T) {
 	}
 }
 
-// A message larger than the broker takes was sent first on every connection, and
-// ended every one: nothing else ever arrived.
+// A message larger than the broker accepts was sent first on every connection, and ended
+// each of them: nothing else ever arrived.
 func TestLinkLeavesOutWhatIsTooLargeForTheBroker(t *testing.T) {
 	t.Parallel()
 	b := brokertest.Start(t, brokertest.Config{PacketLimit: 3000})
@@ -593,7 +593,7 @@ func TestLinkLeavesOutWhatIsTooLargeForTheBroker(t *testing.T) {
 	r.until(t, "the health says nothing any more", func() bool { h := r.healthNow(t); return h.Problem == "" && len(h.Denied) == 0 })
 }
 
-// A broker that refuses for another reason than the access list was not heard.
+// A refusal by the broker for a reason other than the access list was ignored.
 func TestLinkSaysWhatTheBrokerRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		all   refusals
@@ -761,7 +761,7 @@ func TestLinkSaysOnceThatACertificateIsNotValidNow(t *testing.T) {
 	}
 }
 
-// A broker without MQTT 5 has no code for that, and was taken for a wrong URL.
+// A broker without MQTT 5 has no code for that, which was mistaken for a wrong URL.
 func TestLinkKnowsWhatIsNoBrokerOfMQTT5(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer string

@@ -64,7 +64,7 @@ func TestFiguresAndSettingsAreReadApart(t *testing.T) {
 	})
 }
 
-// What each says when it was read is what the controller takes it for.
+// The controller goes by the times at which each part says that it was read.
 func TestOldSettingsAreNotSaidToBeFresh(t *testing.T) {
 	f, peak := &fakeBattery{reserve: 100}, &atomic.Bool{}
 	bubble(t, limitedBattery(f, 5000, peak), func(r *rig) {
@@ -171,7 +171,7 @@ func (r *rig) messages() (all []bus.Message) {
 	}
 }
 
-// One reading of a choice decides nothing: the next is not hours away.
+// A single reading of a choice decides nothing, so the next one is not hours away.
 func TestAChangeNobodyAskedForIsReadAgain(t *testing.T) {
 	f, peak := &fakeBattery{reserve: 100}, &atomic.Bool{}
 	peak.Store(true)
@@ -186,7 +186,7 @@ func TestAChangeNobodyAskedForIsReadAgain(t *testing.T) {
 	})
 }
 
-// What was changed while powermgr was away is not in doubt for hours.
+// A change made while powermgr was not running does not stay in doubt for hours.
 func TestTheFirstReadingIsReadAgain(t *testing.T) {
 	f, peak := &fakeBattery{reserve: 100}, &atomic.Bool{}
 	bubble(t, limitedBattery(f, 5000, peak), func(r *rig) {
@@ -263,7 +263,7 @@ func TestAVendorThatFallsSilentInAPeakIsAskedInTimeWhateverTheCalls(t *testing.T
 	}
 }
 
-// While somebody else has the battery, its settings change with it.
+// While somebody else controls the battery, its settings may change.
 func TestSettingsAreReadWhileAStormHasTheBattery(t *testing.T) {
 	f, peak := &fakeBattery{reserve: 100}, &atomic.Bool{}
 	bubble(t, limitedBattery(f, 5000, peak), func(r *rig) {
@@ -325,7 +325,7 @@ func TestAvailabilityIsSaidWhenItChanges(t *testing.T) {
 	})
 }
 
-// The tariff of Tesla's app is said once, and again when it changes.
+// The tariff of Tesla's app is published once, and again when it changes.
 func TestTheTariffIsSaidWhenItChanges(t *testing.T) {
 	f, peak := &fakeBattery{reserve: 100, tariff: `{"code":"a"}`}, &atomic.Bool{}
 	bubble(t, limitedBattery(f, 0, peak), func(r *rig) {
@@ -346,8 +346,8 @@ func TestTheTariffIsSaidWhenItChanges(t *testing.T) {
 	})
 }
 
-// The device may take back a reserve of 100 half an hour later. A command for
-// another setting meanwhile does not make that unseen.
+// The device may undo a reserve of 100 half an hour later. A command for another setting
+// in the meantime does not hide that.
 func TestALookAtTheReserveOutlivesACommandForAnotherSetting(t *testing.T) {
 	f, peak := &fakeBattery{reserve: 20}, &atomic.Bool{}
 	bubble(t, limitedBattery(f, 5000, peak), func(r *rig) {

@@ -6,7 +6,7 @@ import (
 	"powermgr/devices"
 )
 
-// What a field says counts: 23 °C was 23 of whatever the device shows.
+// The unit in a field counts: 23 °C was taken as 23 in the unit of the device.
 func TestASetPointWithAUnit(t *testing.T) {
 	for _, tt := range []struct {
 		payload string

@@ -89,7 +89,7 @@ func TestAHighInCelsius(t *testing.T) {
 	})
 }
 
-// A home that reads °C sent 38, and nothing was precooled.
+// A home that uses °C sent 38, and nothing was precooled.
 func TestAPlainHighIsInTheOwnersUnit(t *testing.T) {
 	bubble(t, func(s Shared) func(context.Context) error {
 		return NewWeather(WeatherOptions{Shared: s, Location: time.UTC, Unit: devices.Celsius, Every: func(time.Time) time.Duration { return time.Hour }}).Run

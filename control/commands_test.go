@@ -11,7 +11,8 @@ import (
 	"powermgr/devices"
 )
 
-// commands lists the commands that this process sent.
+// commands returns the commands for a setting of the thermostat "up" that this process
+// sent.
 func (r *rig) commands(setting string) (all []string) {
 	for {
 		m, ok, err := r.all.Next(r.t.Context(), time.Now())

@@ -652,9 +652,9 @@ func TestWhatIsReadBeforeTheJournalIsSeen(t *testing.T) {
 	})
 }
 
-// What was read before the journal was found is understood by the journal, and by nothing
-// else: a choice made while no process ran would else be there already when the journal
-// comes, and be written over.
+// Readings from before the journal was found are interpreted only with the journal: a
+// choice made while no process ran would otherwise be overwritten, since it would already
+// be there when the journal comes.
 func TestWhatIsReadBeforeTheJournalIsUnderstoodByItAlone(t *testing.T) {
 	base, set, since := 74.0, 78.0, time.Date(1999, 12, 31, 22, 0, 0, 0, time.UTC)
 	b := saved(t, "a", 1, 9, rules.Persisted{
