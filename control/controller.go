@@ -217,7 +217,7 @@ func (c *Controller) fold(ev rules.Event, now time.Time) time.Time {
 	c.state = next
 	c.carryOut(d, now)
 	wake := devices.Earliest(c.saveBy, d.Wake)
-	if c.unread != nil {
+	if c.unread != nil && now.Before(c.unread.until) {
 		wake = devices.Earliest(wake, c.unread.until)
 	}
 	return wake

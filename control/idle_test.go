@@ -39,7 +39,12 @@ type counted struct {
 	decisions atomic.Int64
 }
 
-func (c *counted) Generation() uint64 { c.decisions.Add(1); return 1 }
+func (c *counted) Generation() uint64 {
+	if c.decisions.Add(1) > 10000 {
+		panic("it decides without end")
+	}
+	return 1
+}
 
 // While nothing happens the controller decides nothing: it looks at the clock, and
 // notices within half a minute that it was set.
@@ -111,4 +116,42 @@ func TestAQuietController(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A controller that goes on for another in the same process waits half a minute for what
+// that one knew, and no longer: here a thermostat is never read again, and all that people
+// see is as it was.
+func TestAQuietControllerAfterAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, node := bus.New(bus.Wall{}), &counted{}
+		r := &rig{t: t, bus: b, disk: &memory{}, all: b.Subscribe("test", "#")}
+		var last *control.Controller
+		for range 2 {
+			c := control.New(control.Options{
+				Bus: b, Topics: topics, Settings: settings(), Role: node,
+				Journal: &journal.Journal{Disk: r.disk, Node: "a", Now: time.Now}, Log: slog.New(slog.DiscardHandler),
+			})
+			if last != nil {
+				c.Resume(last)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- c.Run(ctx) }()
+			b.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
+			synctest.Wait()
+			if last == nil {
+				r.battery(100, 100)
+				r.thermostat(76, devices.HoldSchedule)
+				b.Publish(bus.Message{Topic: topics.Thermostat("up", "state"), Retain: true})
+			}
+			before := node.decisions.Load()
+			time.Sleep(10 * time.Minute)
+			if n := node.decisions.Load() - before; n > 10 {
+				t.Errorf("it has decided %d times in ten minutes", n)
+			}
+			last = c
+			cancel()
+			<-done
+		}
+	})
 }
