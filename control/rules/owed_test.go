@@ -346,3 +346,27 @@ func TestOffForDays(t *testing.T) {
 		t.Errorf("left cool %g %s", *up.Cool, up.Hold)
 	}
 }
+
+// Somebody ended the hold of a thermostat that was off. After a restart, that passed for
+// a hold that was lost meanwhile, and the setting from before the peak was restored over
+// the choice.
+func TestAHoldThatEndedWhileTheThermostatWasOffIsAChoice(t *testing.T) {
+	for _, ended := range []bool{false, true} {
+		w := newWorld(t, "2026-07-15 16:10")
+		up := w.therm["up"]
+		up.Hold, w.charge = devices.HoldPermanent, 70
+		w.start().until("16:40").want("powerwall 0", "up permanent cool 78 heat 68")
+		command.switchTo(w, "off")
+		if ended {
+			up.Hold, up.Cool = devices.HoldSchedule, new(75.0)
+		}
+		w.until("19:05").take()
+		w.restart().until("19:20").take()
+		command.switchTo(w, "cool")
+		if w.until("19:40"); ended {
+			w.want()
+		} else {
+			w.want("up permanent cool 76 heat 68")
+		}
+	}
+}
