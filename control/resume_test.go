@@ -1,15 +1,12 @@
 package control_test
 
 import (
-	"context"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"powermgr/bridge/bus"
 	"powermgr/control"
-	"powermgr/control/journal"
 )
 
 // After a reload, changes that did not come from reading the devices again were shown
@@ -35,19 +32,8 @@ func TestAReloadHoldsNoRealChangeBack(t *testing.T) {
 				begin := func(last *control.Controller) (*rig, *control.Controller, func()) {
 					b := bus.New(bus.Wall{})
 					r := &rig{t: t, bus: b, disk: disk, all: b.Subscribe("test", "#")}
-					next := control.New(control.Options{
-						Bus: b, Topics: topics, Settings: settings(), Role: alone{}, Log: slog.New(slog.DiscardHandler),
-						Journal: &journal.Journal{Disk: disk, Peer: &memory{}, Node: "a", Now: time.Now},
-					})
-					if last != nil {
-						next.Resume(last)
-					}
-					ctx, cancel := context.WithCancel(t.Context())
-					done := make(chan error)
-					go func() { done <- next.Run(ctx) }()
-					b.Publish(bus.Message{Topic: bus.LinkState, Payload: []byte("up"), Retain: true})
-					synctest.Wait()
-					return r, next, func() { cancel(); <-done }
+					next, stop := r.begin(alone{}, last)
+					return r, next, stop
 				}
 				r, first, stop := begin(nil)
 				r.battery(80, 100)

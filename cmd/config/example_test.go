@@ -113,7 +113,7 @@ settings:
 	}
 }
 
-// What the example has where a log-in is made is known as a placeholder, and nothing
+// The values that the example gives for logging in are known to be placeholders, and nothing
 // else is.
 func TestEveryPlaceholderOfTheExampleIsKnown(t *testing.T) {
 	text, err := os.ReadFile(examplePath)

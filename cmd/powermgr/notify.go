@@ -57,7 +57,7 @@ func notifyCommand(g *globals) *cobra.Command {
 	return c
 }
 
-// sendTestMail sends a test mail, and prints to whom.
+// sendTestMail sends a test mail and prints its recipients.
 func sendTestMail(ctx context.Context, c config.Config, level health.Level) ([]string, error) {
 	smtp := c.Notifications.Mailbox()
 	switch {

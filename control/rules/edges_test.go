@@ -475,8 +475,8 @@ func TestAVacationOfAThermostatWithoutHolds(t *testing.T) {
 	}
 }
 
-// If a thermostat was restored in this event, and has been changed since without it being
-// known by whom, it is restored to its new setting.
+// A thermostat that was restored in this event and has an unexplained new setting since is
+// restored to that one.
 func TestABaselineThatIsNoMore(t *testing.T) {
 	w := setBack(t)
 	w.step(EnabledAsked{Enabled: false})
