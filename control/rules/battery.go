@@ -102,9 +102,12 @@ type wantedReserve struct {
 	want int
 }
 
-// insists is true for the first write that restores the reserve.
+// insists is true for the first write that restores the reserve after a peak: a choice
+// that was made before its end would be over. One made since then would not be, although
+// the plan has ended in between.
 func (w wantedReserve) insists(st *step) bool {
-	return st.plan.Phase == OffPeak && !st.holds() && !st.Persisted.Battery.wants(w.want)
+	k := st.Persisted.Battery
+	return st.plan.Phase == OffPeak && !st.holds() && !k.wants(w.want) && !k.Doubt.Polled.After(st.Persisted.PeakEnd)
 }
 
 func (w wantedReserve) next(st *step) (request, bool) {

@@ -24,6 +24,15 @@ func TestTheGatesOfAReserve(t *testing.T) {
 			w.mute[Powerwall] = true
 			w.forth(time.Minute)
 		}, []string{"powerwall 100"}},
+		{"a plan that ends as a person may have chosen a reserve", "2026-07-15 12:00", func(w *world) {
+			w.s.Settings.Strategy, w.s.Settings.PlanMinReserve = StrategyPlan, 10
+			w.start().plan(10)
+			w.forth(10 * time.Minute)
+			w.take()
+			w.reserve, w.s.Unwritable = 60, true
+			w.step(BatteryRead{w.battery()})
+			w.forth(10 * time.Minute)
+		}, nil},
 		{"a person's choice is put back once a write has landed over it", "2026-07-15 16:10", func(w *world) {
 			w.s.Persisted.Battery = chosen(w, percent(0), FlightOf(100, 50, w.now), FlightOf(0, 50, w.now))
 			w.reserve = 0
