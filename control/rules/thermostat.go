@@ -368,15 +368,24 @@ func (st *step) endsByItself(id string, t Thermostat, h ThermostatRecord, want d
 }
 
 // nextTry returns what to ask of a thermostat that was asked to restore before: want, or
-// every other time the nearest setting that its limits allow.
+// every other time the nearest setting that its limits allow. A thermostat that has the
+// nearest setting keeps it.
 func (st *step) nextTry(id string, t Thermostat, h ThermostatRecord, want devices.Setting) (request, bool) {
 	claim := *h.Claim
 	nearest, mode := t.nearest(st.Settings.staysIn(t, claim.nearestIn(t), want), want), claim.seenIn(t)
 	r := request{want: want, goal: Restore, read: t.Polled}
 	r.again = devices.SameRequest(want, claim.Wanted, mode) || devices.SameRequest(nearest, claim.Wanted, mode)
-	if p := st.Pending[id]; p.Tries%2 == 1 && want.Hold != devices.HoldSchedule && !devices.SamePoints(nearest, want, devices.HeatCool) {
-		r.want = nearest
-		r.why = fmt.Sprintf("%s does not accept%s again, which it had before: it is asked for the nearest setting that its limits allow", t.Name, t.points(st.Settings.Unit, devices.HeatCool, want))
+	tries := st.Pending[id].Tries
+	if tries%2 == 0 || want.Hold == devices.HoldSchedule || devices.SamePoints(nearest, want, devices.HeatCool) {
+		return r, !r.again || !claim.shown(t)
+	}
+	switch refused := fmt.Sprintf("%s does not accept%s again, which it had before", t.Name, t.points(st.Settings.Unit, devices.HeatCool, want)); {
+	case !devices.Same(nearest, t.Setting, devices.HeatCool):
+		r.want, r.why = nearest, refused+": it is asked for the nearest setting that its limits allow"
+	case tries > 1 && len(claim.own()) == 0: // a single failure may have another cause
+		st.noteOnce("nearest "+id, NoteProblem, id, "%s: it keeps what it has, which is the nearest setting that its limits allow", refused)
+		st.forgetClaim(id, t, h)
+		return request{}, false
 	}
 	return r, !r.again || !claim.shown(t)
 }
