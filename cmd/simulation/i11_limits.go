@@ -5,6 +5,7 @@ package simulation
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"powermgr/devices/emulator"
@@ -15,7 +16,7 @@ import (
 type limits struct {
 	until   map[limited]time.Time
 	command time.Time  // the last one
-	early   []tooEarly // requests that can only be excused by a command
+	early   []tooEarly // requests that only a command that is seen later can excuse
 	unread  time.Time  // until when Tesla accepts no reads: a choice in its app cannot be seen, and the reserve is not lowered
 }
 
@@ -25,8 +26,11 @@ type tooEarly struct {
 	what string
 }
 
-// commandsRead is how long after a command there may be reads for it.
-const commandsRead = 5 * time.Minute
+// Around a command there may be reads for it: it may be seen only after them.
+const (
+	beforeCommand = time.Minute
+	afterCommand  = 5 * time.Minute
+)
 
 type limited struct {
 	vendor string
@@ -39,7 +43,9 @@ func (w *oracle) asks(q emulator.Request) {
 	now, of := time.Now(), limited{q.Vendor, emulator.KindOf(q.Endpoint)}
 	alone := len(w.home.all()) == 1
 	if until := w.limits.until[of]; alone && now.Before(until.Add(-time.Second)) {
-		w.limits.early = append(w.limits.early, tooEarly{now, fmt.Sprintf("%s was asked for %s; it wants no %s before %s", q.Vendor, q.Endpoint, of.kind, until.In(zone()).Format("15:04:05"))})
+		if now.Sub(w.limits.command) > afterCommand {
+			w.limits.early = append(w.limits.early, tooEarly{now, fmt.Sprintf("%s was asked for %s; it wants no %s before %s", q.Vendor, q.Endpoint, of.kind, until.In(zone()).Format("15:04:05"))})
+		}
 		delete(w.limits.until, of) // once is enough
 	}
 	if q.Status == http.StatusTooManyRequests && q.Injected.RetryAfter > 0 {
@@ -55,13 +61,20 @@ func (w *oracle) asks(q emulator.Request) {
 	}
 }
 
-// judgeLimits judges the requests that came too early, once it is known which commands
-// they were part of.
+// commanded notes a command, which excuses what was read for it.
+func (l *limits) commanded() {
+	l.command = time.Now()
+	l.early = slices.DeleteFunc(l.early, func(e tooEarly) bool { return time.Since(e.at) <= beforeCommand })
+}
+
+// judgeLimits judges the requests that came too early, once the command that they were
+// part of would have been seen.
 func (w *oracle) judgeLimits() {
-	for _, e := range w.limits.early {
-		if since := w.limits.command.Sub(e.at); since < -commandsRead || since > time.Minute {
+	w.limits.early = slices.DeleteFunc(w.limits.early, func(e tooEarly) bool {
+		seen := time.Since(e.at) > beforeCommand
+		if seen {
 			w.broken(I11, "%s", e.what)
 		}
-	}
-	w.limits.early = nil
+		return seen
+	})
 }

@@ -133,7 +133,7 @@ func (w *oracle) reserveCommand(payload []byte) {
 		return
 	}
 	c.restoresChoice = w.chosenReserve != nil && c.Value == *w.chosenReserve
-	w.limits.command = time.Now()
+	w.limits.commanded()
 	w.line("  command: %s", c.Reason)
 	// If one command breaks several promises, only the first is reported.
 	_ = w.judgeReserveWhileStopped(c) || w.judgeReserveIsNeeded(c) || w.judgeReserveIsFree(c)

@@ -161,7 +161,7 @@ func (w *oracle) holdCommand(d *thermostatOracle, payload []byte) {
 		p.Value = devices.HoldPermanent
 	}
 	c := command{at: now, before: d.shown, setting: setting{d.shown.Mode, p.Cool, p.Heat, p.Value, p.Until}, restore: p.Restores, reason: p.Reason}
-	w.limits.command = now
+	w.limits.commanded()
 	w.line("  command: %s", c.reason)
 	if !c.restore && !slices.ContainsFunc(d.choices, c.setting.equal) { // people have chosen such a setting themselves
 		d.automatics = append(d.automatics, c.setting)

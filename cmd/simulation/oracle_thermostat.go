@@ -213,7 +213,8 @@ func (w *oracle) chose(i int, before, after setting, pending bool) {
 func (w *oracle) asked(i int, payload string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.homes[i].commanded, w.limits.command = true, time.Now()
+	w.homes[i].commanded = true
+	w.limits.commanded()
 	delete(w.sent, w.home.house.Thermostats[i].LCCID)
 	if v, err := strconv.ParseFloat(payload, 64); err == nil {
 		w.homes[i].bounds(setting{Cool: v, Heat: v})

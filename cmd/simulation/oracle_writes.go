@@ -34,7 +34,7 @@ func (w *oracle) request(q emulator.Request) {
 	w.asks(q)
 	w.batteryIs(w.home.house)
 	if emulator.KindOf(q.Endpoint) == emulator.KindWrite { // the portal may have ended the session
-		w.limits.command = time.Now() // a daemon that dies may publish nothing more
+		w.limits.commanded() // a daemon that dies may publish nothing more
 	}
 	if q.Write != nil {
 		w.arrives(*q.Write, q.Fault == "")

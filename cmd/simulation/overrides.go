@@ -67,7 +67,8 @@ func (w *oracle) askedBattery(payload string) {
 	w.choseBattery(true)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.limits.command, w.commanded = time.Now(), true
+	w.commanded = true
+	w.limits.commanded()
 	if v, err := strconv.Atoi(payload); err == nil {
 		w.chosenReserve = &v
 	}
