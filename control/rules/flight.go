@@ -112,8 +112,11 @@ func shown(flights []Flight, landed, reserve int, polled time.Time) []Flight {
 		if !f.pending(polled) {
 			continue
 		}
-		if f.Shown = reserve; i == 0 && landed >= 0 {
+		if i == 0 && landed >= 0 {
 			f.Shown = *f.Reserve // whatever the device has made of it
+		} else {
+			f.Undone = f.Undone || f.hasLanded() && reserve != *f.Reserve
+			f.Shown = reserve
 		}
 		left = append(left, f)
 	}

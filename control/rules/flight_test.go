@@ -12,6 +12,7 @@ func TestWhatIsOnItsWay(t *testing.T) {
 	full, empty := FlightOf(100, 0, at), FlightOf(0, 100, at.Add(time.Minute))
 	undone := empty
 	undone.Undone = true
+	repeated := FlightOf(0, 0, empty.At)
 	person := FlightOf(50, 0, at.Add(2*time.Minute))
 	person.Sender = SentByPerson
 	of := func(flights ...Flight) Writes {
@@ -34,6 +35,9 @@ func TestWhatIsOnItsWay(t *testing.T) {
 		{"never sent", of(full, empty, person).neverSent(full.At, true), []Flight{empty, person}},
 		{"never sent, and the one after it within the same second", of(full, FlightOf(0, 100, at)).neverSent(full.At, true), []Flight{FlightOf(0, 100, at)}},
 		{"never sent, and none after it", of(full, empty).neverSent(empty.At, false), []Flight{full}},
+		{"not shown yet", shown([]Flight{empty}, -1, 50, later), []Flight{empty}},
+		{"a repetition of what was shown, and something else is shown now", shown([]Flight{repeated}, -1, 50, later), []Flight{undone}},
+		{"a repetition of what is still shown", shown([]Flight{repeated, full}, -1, 0, later), []Flight{empty, full}},
 		{"earlier ones than the last", of(full, empty, person).earlier(), []Flight{full}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
