@@ -130,7 +130,7 @@ func (c *Cloud) portalScreen(t *Thermostat, now time.Time) portalScreen {
 		SwitchAutoAllowed: t.has(devices.HeatCool), SwitchCoolAllowed: t.has(devices.Cool), SwitchOffAllowed: t.has(devices.Off), SwitchHeatAllowed: t.has(devices.Heat),
 		SystemSwitchPosition: position(t), SetpointChangeAllowed: t.Mode != devices.Off,
 		IndoorHumidity: decimal(math.Round(t.Humidity)), IndoorHumiditySensorAvailable: true, IndoorHumiditySensorNotFault: true,
-		OutdoorTemperature: 128, OutdoorTemperatureAvailable: c.options.TCC.OutdoorSensor, EquipmentOutputStatus: c.portalEquipment(t),
+		OutdoorTemperature: decimal(128), OutdoorTemperatureAvailable: c.options.TCC.OutdoorSensor, EquipmentOutputStatus: c.portalEquipment(t),
 	}
 	ends, _ := t.NextPeriod(now)
 	switch t.Hold {

@@ -3,17 +3,14 @@ package emulator
 // The JSON in which the portal describes a thermostat, with the portal's own names.
 
 import (
+	"encoding/json"
 	"strconv"
 
 	"powermgr/devices"
 )
 
-// decimal is a number in the format of the portal's database: 75.0000.
-type decimal float64
-
-func (d decimal) MarshalJSON() ([]byte, error) {
-	return strconv.AppendFloat(nil, float64(d), 'f', 4, 64), nil
-}
+// decimal returns a number in the format of the portal's database: 75.0000.
+func decimal(v float64) json.Number { return json.Number(strconv.FormatFloat(v, 'f', 4, 64)) }
 
 // portalAnswer is the answer of CheckDataSession.
 type portalAnswer struct {
@@ -34,11 +31,11 @@ type portalLatest struct {
 
 // portalEvent describes a utility's event; null is a missing value.
 type portalEvent struct {
-	CoolSetpLimit, HeatSetpLimit *decimal
+	CoolSetpLimit, HeatSetpLimit *json.Number
 	Phase                        int
 	OptOutable                   bool
-	DeltaCoolSP, DeltaHeatSP     *decimal
-	Load                         *decimal
+	DeltaCoolSP, DeltaHeatSP     *json.Number
+	Load                         *json.Number
 }
 
 type portalFan struct {
@@ -52,7 +49,7 @@ type portalFan struct {
 
 type portalScreen struct {
 	DeviceID                      int
-	DispTemperature               decimal
+	DispTemperature               json.Number
 	DispTemperatureAvailable      bool
 	DisplayUnits                  devices.Unit
 	HeatSetpoint                  float64
@@ -68,13 +65,13 @@ type portalScreen struct {
 	VacationHold                  int
 	IsInVacationHoldMode          bool
 	DualSetpointStatus            bool
-	HeatLowerSetptLimit           decimal
-	HeatUpperSetptLimit           decimal
-	CoolLowerSetptLimit           decimal
-	CoolUpperSetptLimit           decimal
-	ScheduleHeatSp                decimal
-	ScheduleCoolSp                decimal
-	Deadband                      decimal
+	HeatLowerSetptLimit           json.Number
+	HeatUpperSetptLimit           json.Number
+	CoolLowerSetptLimit           json.Number
+	CoolUpperSetptLimit           json.Number
+	ScheduleHeatSp                json.Number
+	ScheduleCoolSp                json.Number
+	Deadband                      json.Number
 	SwitchAutoAllowed             bool
 	SwitchCoolAllowed             bool
 	SwitchOffAllowed              bool
@@ -82,10 +79,10 @@ type portalScreen struct {
 	SwitchEmergencyHeatAllowed    bool
 	SystemSwitchPosition          int
 	SetpointChangeAllowed         bool
-	IndoorHumidity                decimal
+	IndoorHumidity                json.Number
 	IndoorHumiditySensorAvailable bool
 	IndoorHumiditySensorNotFault  bool
-	OutdoorTemperature            decimal
+	OutdoorTemperature            json.Number
 	OutdoorTemperatureAvailable   bool
 	EquipmentOutputStatus         *int
 	Commercial                    bool
