@@ -33,14 +33,9 @@ func (c *Cloud) restHere(r *http.Request) bool {
 }
 
 func (c *Cloud) restLocations(w http.ResponseWriter, _ *http.Request, h *House) {
-	id := c.options.Resideo.LocationID
-	reply(w, http.StatusOK, []any{map[string]any{
-		"locationID": id, "name": "Home", "country": "US", "zipcode": "94110", "timeZone": "Pacific", "ianaTimeZone": h.local.String(),
-		"daylightSavingTimeEnabled": true, "geoFenceEnabled": false,
-		"users": []any{map[string]any{
-			"userID": 123456, "username": "owner@example.com", "isOptOut": "False", "isCurrentUser": true, "deleted": int64(-62135596800),
-		}},
-		"devices": c.restAll(h),
+	reply(w, http.StatusOK, []wireLocation{{
+		ID: c.options.Resideo.LocationID, Name: "Home", Country: "US", ZIP: "94110", Zone: "Pacific", IANAZone: h.local.String(), DaylightSaving: true,
+		Users: []wireUser{{ID: 123456, Name: "owner@example.com", OptOut: "False", Current: true, Deleted: -62135596800}}, Devices: c.restAll(h),
 	}})
 }
 
@@ -60,13 +55,13 @@ func (c *Cloud) restThermostats(w http.ResponseWriter, r *http.Request, h *House
 	reply(w, http.StatusOK, c.restAll(h)[1:])
 }
 
-// restAll returns devices[], which begins with a device that is not a thermostat.
+// restAll returns devices[], which begins with a device that is not a thermostat: it
+// checks in once a day.
 func (c *Cloud) restAll(h *House) []any {
-	all := []any{map[string]any{
-		"waterPresent": false, "currentSensorReadings": map[string]any{"time": h.at.UTC().Format("2006-01-02T15:04:05"), "temperature": 19.4, "humidity": 48},
-		"currentAlarms": []any{}, "batteryRemaining": 87, "isRegistered": true, "hasDeviceCheckedIn": true, "isDeviceOffline": false,
-		"deviceClass": "LeakDetector", "deviceType": "WaterLeakDetector", "deviceID": "5ab0c7e4-0000-0000-0000-000000000001",
-		"userDefinedDeviceName": "Boiler room", "isAlive": true,
+	all := []any{wireLeakDetector{
+		Readings: wireReadings{Time: h.at.UTC().Truncate(24 * time.Hour).Format("2006-01-02T15:04:05"), Temperature: 19.4, Humidity: 48}, Battery: 87,
+		Registered: true, CheckedIn: true, DeviceClass: "LeakDetector", DeviceType: "WaterLeakDetector", DeviceID: "5ab0c7e4-0000-0000-0000-000000000001",
+		UserDefinedName: "Boiler room", Alive: true,
 	}}
 	for _, t := range h.Thermostats {
 		all = append(all, c.restView(h, t))

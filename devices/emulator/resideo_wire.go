@@ -1,6 +1,48 @@
 package emulator
 
-// The JSON in which the Honeywell Home API describes a thermostat.
+// The JSON in which the Honeywell Home API describes a home and its devices.
+
+type wireLocation struct {
+	ID             int64      `json:"locationID"`
+	Name           string     `json:"name"`
+	Country        string     `json:"country"`
+	ZIP            string     `json:"zipcode"`
+	Zone           string     `json:"timeZone"`
+	IANAZone       string     `json:"ianaTimeZone"`
+	DaylightSaving bool       `json:"daylightSavingTimeEnabled"`
+	GeoFence       bool       `json:"geoFenceEnabled"`
+	Users          []wireUser `json:"users"`
+	Devices        []any      `json:"devices"`
+}
+
+type wireUser struct {
+	ID      int    `json:"userID"`
+	Name    string `json:"username"`
+	OptOut  string `json:"isOptOut"`
+	Current bool   `json:"isCurrentUser"`
+	Deleted int64  `json:"deleted"`
+}
+
+type wireLeakDetector struct {
+	WaterPresent    bool         `json:"waterPresent"`
+	Readings        wireReadings `json:"currentSensorReadings"`
+	Alarms          [0]string    `json:"currentAlarms"`
+	Battery         int          `json:"batteryRemaining"`
+	Registered      bool         `json:"isRegistered"`
+	CheckedIn       bool         `json:"hasDeviceCheckedIn"`
+	Offline         bool         `json:"isDeviceOffline"`
+	DeviceClass     string       `json:"deviceClass"`
+	DeviceType      string       `json:"deviceType"`
+	DeviceID        string       `json:"deviceID"`
+	UserDefinedName string       `json:"userDefinedDeviceName"`
+	Alive           bool         `json:"isAlive"`
+}
+
+type wireReadings struct {
+	Time        string  `json:"time"`
+	Temperature float64 `json:"temperature"`
+	Humidity    float64 `json:"humidity"`
+}
 
 type wireThermostat struct {
 	DeviceClass     string           `json:"deviceClass"`
