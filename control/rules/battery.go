@@ -102,12 +102,16 @@ type wantedReserve struct {
 	want int
 }
 
-// insists is true for the first write that restores the reserve after a peak: a choice
-// that was made before its end would be over. One made since then would not be, although
-// the plan has ended in between.
+// insists is true for the first write that restores the reserve.
 func (w wantedReserve) insists(st *step) bool {
-	k := st.Persisted.Battery
-	return st.plan.Phase == OffPeak && !st.holds() && !k.wants(w.want) && !k.Doubt.Polled.After(st.Persisted.PeakEnd)
+	return st.plan.Phase == OffPeak && !st.holds() && !st.Persisted.Battery.wants(w.want) && st.doubtIsOver()
+}
+
+// doubtIsOver reports whether a choice that one reading has shown would be over by now:
+// it was made before the end of the last peak. One made since then would not be, although
+// the plan has ended in between.
+func (st *step) doubtIsOver() bool {
+	return !st.Persisted.Battery.Doubt.Polled.After(st.Persisted.PeakEnd)
 }
 
 func (w wantedReserve) next(st *step) (request, bool) {
@@ -133,7 +137,7 @@ type unreadReserve struct {
 	want int
 }
 
-func (unreadReserve) insists(*step) bool { return true }
+func (unreadReserve) insists(st *step) bool { return st.doubtIsOver() }
 
 func (unreadReserve) known(st *step) bool {
 	k := st.Persisted.Battery

@@ -48,6 +48,18 @@ func TestTheGatesOfAReserve(t *testing.T) {
 			w.mute[Powerwall] = true
 			w.forth(devices.RestoreRetry + time.Minute)
 		}, []string{"powerwall 100"}},
+		{"and so does it if what was in doubt would be over", "2026-07-15 20:00", func(w *world) {
+			w.s.Persisted.Battery = BatteryRecord{Writes: Writes{Wanted: percent(0), Confirmed: true, WrittenAt: w.now.Add(-time.Hour)}, AtPeak: true, Doubt: Doubt{Polled: w.now.Add(-2 * time.Hour)}}
+			w.s.Persisted.PeakEnd = w.now.Add(-time.Hour)
+			w.mute[Powerwall] = true
+			w.forth(devices.RestoreRetry + time.Minute)
+		}, []string{"powerwall 100"}},
+		{"and what a person may have chosen since does not", "2026-07-15 20:00", func(w *world) {
+			w.s.Persisted.Battery = BatteryRecord{Writes: Writes{Wanted: percent(0), Confirmed: true, WrittenAt: w.now.Add(-time.Hour)}, AtPeak: true, Doubt: Doubt{Polled: w.now.Add(-time.Minute)}}
+			w.s.Persisted.PeakEnd = w.now.Add(-time.Hour)
+			w.mute[Powerwall] = true
+			w.forth(devices.RestoreRetry + time.Minute)
+		}, nil},
 		{"and what a person has chosen since does not", "2026-07-15 20:00", func(w *world) {
 			w.s.Persisted.Battery = chosen(w, percent(0))
 			w.s.Persisted.Battery.AtPeak = true
