@@ -137,7 +137,7 @@ func (l *Server) Run(ctx context.Context) error {
 		l.Log.Warn("there is no socket for powermgr status and powermgr role", "reason", err)
 	} else {
 		server := &http.Server{Handler: l.handler(), ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 14}
-		defer func() { // who has asked for what ends this daemon gets an answer
+		defer func() { // a caller whose request ends this daemon still gets an answer
 			answered, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
 			if server.Shutdown(answered) != nil {

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// keepalived makes the health file with a 1 if it finds none, and a daemon that
-// starts in the same moment has written its 0 by then: said once, this node
-// would stay in FAULT forever, and the other one alone.
+// keepalived creates the health file with a 1 if it finds none, and may overwrite the 0
+// of a daemon that starts at the same moment. If the daemon wrote it only once, this node
+// would stay in FAULT forever.
 func TestHealthThatIsWrittenOver(t *testing.T) {
 	alive := true
 	l := &Server{Options: Options{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Alive: func() bool { return alive }}}
@@ -29,7 +29,7 @@ func TestHealthThatIsWrittenOver(t *testing.T) {
 	}
 	says("0\n")
 
-	// A file that grows old says nothing any more (HealthIsOld).
+	// An old file no longer means anything (HealthIsOld).
 	long := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(path, long, long); err != nil {
 		t.Fatal(err)

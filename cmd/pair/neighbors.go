@@ -17,9 +17,9 @@ import (
 type neighbors struct {
 	topics devices.Topics
 	node   string
-	life   string // of this daemon
+	life   string // identifies this daemon
 	paired bool   // this node is one of a pair; its partner is not a neighbor
-	half   bool   // the other half of this node has its name too, and speaks for both
+	half   bool   // the other half of this node has the same name; messages with that name are not a neighbor's
 
 	linked bool // the broker has delivered all that it had stored
 	known  map[string]neighbor

@@ -31,7 +31,7 @@ type Node interface {
 // A Share says how much of a node a process is.
 type Share int
 
-// The shares. A node alone can be two processes, of which one speaks for both.
+// The shares. A node alone can be two processes, of which one publishes the state of both.
 const (
 	Whole Share = iota
 	Half
@@ -41,7 +41,7 @@ const (
 // Options are what a Node needs.
 type Options struct {
 	Shared  bridge.Shared
-	Name    string // this node's, on topics
+	Name    string // of this node, on topics
 	Version string // as shown to people; empty: unknown
 	DryRun  bool   // it commands no device
 	// Paired says that the node is one of a pair, of which keepalived decides which is
@@ -83,8 +83,8 @@ type alone struct {
 	mu   sync.Mutex
 	self State
 
-	said  State  // what was said last
-	words []byte // as it was said
+	published State  // the state that was published last
+	payload   []byte // published, as JSON
 }
 
 // newAlone returns a node that is already subscribed.
@@ -113,7 +113,7 @@ func (a *alone) Resume(last Node) {
 // Active may be called from any goroutine.
 func (a *alone) Active() bool { return a.State().Role == Active }
 
-// Generation returns that of a node that no other can succeed.
+// Generation returns the generation of a node that no other can replace.
 func (a *alone) Generation() uint64 { return 1 }
 
 // Alone reports that there is no other node.
@@ -157,10 +157,10 @@ func (a *alone) publishState() {
 	if a.silent {
 		return
 	}
-	if s := a.State(); a.words == nil || s != a.said {
-		a.said, a.words = s, mustJSON(s)
+	if s := a.State(); a.payload == nil || s != a.published {
+		a.published, a.payload = s, mustJSON(s)
 	}
-	a.shared.Bus.Publish(bus.Message{Topic: a.shared.Topics.NodeState(a.name), Payload: a.words, Retain: true})
+	a.shared.Bus.Publish(bus.Message{Topic: a.shared.Topics.NodeState(a.name), Payload: a.payload, Retain: true})
 }
 
 // checkNeighbors handles other active nodes. A dry run stands by for them. Otherwise

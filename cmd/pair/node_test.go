@@ -13,17 +13,17 @@ import (
 	"powermgr/devices"
 )
 
-// lone is a node alone with somebody at its bus, who is the broker.
+// lone is a single node, and a test that plays the broker on its bus.
 type lone struct {
-	t    *testing.T
-	bus  *bus.Bus
-	node *alone
-	said *bus.Subscription
+	t      *testing.T
+	bus    *bus.Bus
+	node   *alone
+	states *bus.Subscription
 }
 
 func newLone(t *testing.T, self State, share Share) *lone {
 	l := &lone{t: t, bus: bus.New(bus.Wall{})}
-	l.said = l.bus.Subscribe("test", "powermgr/node/a/state")
+	l.states = l.bus.Subscribe("test", "powermgr/node/a/state")
 	self.Alone = true
 	l.node = newAlone(bridge.Shared{Bus: l.bus, Topics: devices.Topics{Base: "powermgr"}, Log: slog.New(slog.DiscardHandler)}, "a", self, share)
 	done := make(chan struct{})
@@ -60,10 +60,10 @@ func (l *lone) contest() string {
 	return string(m.Payload)
 }
 
-// words is how often it has spoken of itself since the last call.
-func (l *lone) words() (n int) {
+// publications counts how often it has published its state since the last call.
+func (l *lone) publications() (n int) {
 	for {
-		m, ok, err := l.said.Next(l.t.Context(), time.Now())
+		m, ok, err := l.states.Next(l.t.Context(), time.Now())
 		if err != nil || !ok {
 			return n
 		}
@@ -73,8 +73,8 @@ func (l *lone) words() (n int) {
 	}
 }
 
-// Two daemons that are no pair and run under one base topic both command the
-// same devices, and neither said a word of it.
+// Two daemons that are not a pair but run under one base topic both commanded the same
+// devices, and neither reported it.
 func TestAnotherDaemonUnderTheSameBaseTopic(t *testing.T) {
 	const b = "b runs powermgr under powermgr too: stop one, give one another mqtt.base_topic, or make them a pair"
 	self := State{Life: "5"}
@@ -87,10 +87,10 @@ func TestAnotherDaemonUnderTheSameBaseTopic(t *testing.T) {
 		role Role
 	}{
 		{"nobody else", self, func(l *lone) { l.link("up"); l.wait(time.Hour) }, "", Active},
-		{"one that comes later", self, func(l *lone) { l.link("up"); l.hears("b", active) }, b, Active},
+		{"one that starts later", self, func(l *lone) { l.link("up"); l.hears("b", active) }, b, Active},
 		{"one that was there before and answers", self, func(l *lone) { l.hears("b", active); l.hears("b", active); l.link("up") }, b, Active},
-		{"one that has died without a word", self, func(l *lone) { l.hears("b", active); l.link("up"); l.wait(time.Hour) }, "", Active},
-		{"one that has died, and another connection to the broker", self, func(l *lone) {
+		{"one that has died", self, func(l *lone) { l.hears("b", active); l.link("up"); l.wait(time.Hour) }, "", Active},
+		{"one that has died, with several connections to the broker", self, func(l *lone) {
 			for range 3 {
 				l.hears("b", active)
 				l.link("up")
@@ -98,20 +98,20 @@ func TestAnotherDaemonUnderTheSameBaseTopic(t *testing.T) {
 				l.link("down")
 			}
 		}, "", Active},
-		{"one that goes", self, func(l *lone) {
+		{"one that stops", self, func(l *lone) {
 			l.link("up")
 			l.hears("b", active)
 			l.hears("b", State{Role: Gone, Life: "3", Alone: true})
 		}, "", Active},
 		{"one that dies", self, func(l *lone) { l.link("up"); l.hears("b", active); l.wait(claimExpiry + 2*heartbeat) }, "", Active},
-		{"one that lives", self, func(l *lone) {
+		{"one that keeps running", self, func(l *lone) {
 			l.link("up")
 			for range 60 {
 				l.hears("b", active)
 				l.wait(heartbeat)
 			}
 		}, b, Active},
-		{"one that lives, while the broker is away", self, func(l *lone) {
+		{"one that keeps running while the broker is down", self, func(l *lone) {
 			l.link("up")
 			l.hears("b", active)
 			l.link("down")
@@ -119,7 +119,7 @@ func TestAnotherDaemonUnderTheSameBaseTopic(t *testing.T) {
 		}, b, Active},
 		{"one that stands by", self, func(l *lone) { l.link("up"); l.hears("b", State{Role: Standby, Life: "3"}) }, "", Active},
 		{"the active one of a pair", self, func(l *lone) { l.link("up"); l.hears("b", State{Role: Active, Life: "3", Generation: 7}) }, b, Active},
-		{"a dry run, which stands by itself", self, func(l *lone) {
+		{"a dry run, which stands by on its own", self, func(l *lone) {
 			l.link("up")
 			l.hears("b", State{Role: Active, Life: "3", Alone: true, DryRun: true})
 		}, "", Active},
@@ -136,9 +136,9 @@ func TestAnotherDaemonUnderTheSameBaseTopic(t *testing.T) {
 
 		{"a dry run beside one that runs", State{Life: "5", DryRun: true}, func(l *lone) { l.hears("b", active); l.hears("b", active); l.link("up"); l.wait(3 * time.Minute) }, "", Standby},
 		{"a dry run, before it can know", State{Life: "5", DryRun: true}, func(l *lone) { l.hears("b", active) }, "", Standby},
-		{"a dry run, when one comes", State{Life: "5", DryRun: true}, func(l *lone) { l.link("up"); l.hears("b", active) }, "", Standby},
+		{"a dry run, when another one starts", State{Life: "5", DryRun: true}, func(l *lone) { l.link("up"); l.hears("b", active) }, "", Standby},
 		{"a dry run beside one that has died", State{Life: "5", DryRun: true}, func(l *lone) { l.hears("b", active); l.link("up"); l.wait(answerTimeout) }, "", Active},
-		{"a dry run, when the other one goes", State{Life: "5", DryRun: true}, func(l *lone) {
+		{"a dry run, when the other one stops", State{Life: "5", DryRun: true}, func(l *lone) {
 			l.link("up")
 			l.hears("b", active)
 			l.hears("b", State{Role: Gone, Life: "3", Alone: true})
@@ -160,46 +160,46 @@ func TestAnotherDaemonUnderTheSameBaseTopic(t *testing.T) {
 					t.Errorf("contest %q, want %q", got, c.want)
 				}
 				if got := l.node.State(); got.Role != c.role || l.node.Active() != (c.role == Active) || (got.Health == "ok") != (c.role == Active) {
-					t.Errorf("it is %+v, want %s", got, c.role)
+					t.Errorf("its state is %+v, want %s", got, c.role)
 				}
 			})
 		})
 	}
 }
 
-// Two that come up at once would answer each other's answers.
+// Two nodes that start at the same time must not answer each other's answers forever.
 func TestAnAnswerIsNotAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLone(t, State{Life: "5"}, Whole)
 		l.link("up")
-		l.words()
+		l.publications()
 		for range 10 {
 			l.hears("b", State{Role: Active, Life: "3", Alone: true})
 		}
-		if n := l.words(); n != 1 {
-			t.Errorf("it spoke %d times", n)
+		if n := l.publications(); n != 1 {
+			t.Errorf("it published %d times", n)
 		}
-		l.hears("b", State{Role: Active, Life: "7", Alone: true}) // was started again
-		if n := l.words(); n != 1 {
-			t.Errorf("it answered the next life %d times", n)
+		l.hears("b", State{Role: Active, Life: "7", Alone: true}) // it was restarted
+		if n := l.publications(); n != 1 {
+			t.Errorf("it answered the restarted one %d times", n)
 		}
 	})
 }
 
-// The two halves of a node have one name, and are no rivals.
+// The two halves of a node have the same name, and are not rivals.
 func TestTheOtherHalfIsNoOtherDaemon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLone(t, State{Life: "5"}, SilentHalf)
 		l.link("up")
 		l.hears("a", State{Role: Active, Life: "3", Alone: true})
 		l.wait(10 * time.Minute)
-		if got := l.contest(); got != "" || l.words() != 0 {
+		if got := l.contest(); got != "" || l.publications() != 0 {
 			t.Errorf("contest %q", got)
 		}
 	})
 }
 
-// A pair leaves its claims to its own two nodes.
+// Only the two nodes of a pair take part in its claims.
 func TestAPairAndADaemonThatIsNoneOfIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPairing(t, "a")
@@ -213,21 +213,21 @@ func TestAPairAndADaemonThatIsNoneOfIt(t *testing.T) {
 			p.bus.Publish(bus.Message{Topic: "powermgr/node/z/state", Payload: b, Origin: bus.Broker})
 			synctest.Wait()
 		}
-		lone(Active, 1) // of the same generation, and of a higher name
+		lone(Active, 1) // with the same generation and a higher name
 		p.is(Active, 1)
 		if m, _ := p.bus.Retained(bus.Contest); !strings.HasPrefix(string(m.Payload), "z runs powermgr under powermgr too") {
 			t.Errorf("contest %q", m.Payload)
 		}
 		p.tell(Standby)
 		if m, _ := p.bus.Retained(bus.Contest); len(m.Payload) != 0 {
-			t.Errorf("of a standby: contest %q", m.Payload)
+			t.Errorf("on a standby: contest %q", m.Payload)
 		}
 		p.says("b", "state", Active, 7)
 		p.tell(Active)
 		lone(Gone, 1)
 		p.is(Active, 8)
 		if m, _ := p.bus.Retained(bus.Contest); len(m.Payload) != 0 {
-			t.Errorf("of one that is gone: contest %q", m.Payload)
+			t.Errorf("after the other one has gone: contest %q", m.Payload)
 		}
 	})
 }

@@ -24,7 +24,7 @@ import (
 // Role is what a node of a pair is.
 type Role string
 
-// The roles. Gone is said of a node by its last will, and never told to one.
+// The roles. A node's last will publishes Gone; it is never assigned.
 const (
 	Active  Role = "active"
 	Standby Role = "standby"
@@ -128,12 +128,12 @@ type Pair struct {
 	self      State     // what never changes in the state of this node
 	store     RoleStore // of the role; nil: it is not stored
 	sub       *bus.Subscription
-	neighbors neighbors // daemons that are not of the pair
+	neighbors neighbors // daemons outside of the pair
 
 	// storeMu is held while a role from keepalived is applied and stored, so that an
 	// older one is not read back in between.
 	storeMu    sync.Mutex
-	storeStale bool // store has an older role than we do; guarded by storeMu
+	storeStale bool // the stored role is older than the assigned one; guarded by storeMu
 
 	mu sync.Mutex
 	// the role that keepalived last set
@@ -141,8 +141,8 @@ type Pair struct {
 	claimsSeen bool // the broker's claims were received, or there was no broker for a while
 	active     bool
 	since      time.Time // of active
-	ownClaim   claim     // our latest
-	otherClaim claim     // the highest of another node, or of this one in an earlier life
+	ownClaim   claim     // this node's latest
+	otherClaim claim     // the highest of another node, or of an earlier daemon of this one
 	otherHeard time.Time // when it was last repeated
 	noneActive bool      // no node is active, and that was reported
 	health     func() string
@@ -150,9 +150,9 @@ type Pair struct {
 
 // newPair returns a pair that is already subscribed. A stored role counts as assigned;
 // without one that can be read, this node stands by.
-func newPair(s bridge.Shared, node string, self State, kept RoleStore) *Pair {
+func newPair(s bridge.Shared, node string, self State, store RoleStore) *Pair {
 	p := &Pair{
-		shared: s, node: node, self: self, neighbors: newNeighbors(s, node, self), store: kept, assigned: Standby, since: s.Bus.Now(), health: func() string { return "ok" },
+		shared: s, node: node, self: self, neighbors: newNeighbors(s, node, self), store: store, assigned: Standby, since: s.Bus.Now(), health: func() string { return "ok" },
 		sub: s.Bus.Subscribe("pair", s.Topics.NodeState("+"), s.Topics.NodeJournal("+"), bus.LinkState),
 	}
 	if r, err := p.load(); err == nil {
@@ -303,7 +303,7 @@ func (p *Pair) Alone() bool { return false }
 func (p *Pair) Run(ctx context.Context) error {
 	defer p.sub.Close()
 	p.reloadRole()
-	if p.State().Role == Standby { // nobody has spoken yet
+	if p.State().Role == Standby { // no role has been set yet
 		p.announce()
 	}
 	claimAt := p.shared.Bus.Now().Add(answerTimeout)
@@ -393,8 +393,7 @@ func (p *Pair) reclaim(since time.Time) {
 	}
 }
 
-// handle processes what a node publishes: the other one, or this one in an earlier
-// life.
+// handle processes what a node publishes: the other one, or an earlier daemon of this one.
 func (p *Pair) handle(m bus.Message, now time.Time) {
 	levels, ok := p.shared.Topics.Split(m.Topic)
 	if !ok || len(levels) != 3 {
@@ -414,7 +413,7 @@ func (p *Pair) handle(m bus.Message, now time.Time) {
 	p.mu.Lock()
 	mine := said.node == p.node
 	if mine {
-		said.node = "" // what it has seen of itself is no rival
+		said.node = "" // an earlier daemon of this node is no rival
 	}
 	if said.outranks(p.otherClaim) {
 		p.otherClaim = said

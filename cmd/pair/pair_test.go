@@ -17,7 +17,7 @@ import (
 	"powermgr/devices"
 )
 
-// pairing is one node with somebody at its bus.
+// pairing is one node of a pair, and a test that plays everything else on its bus.
 type pairing struct {
 	t    *testing.T
 	bus  *bus.Bus
@@ -43,7 +43,7 @@ func newPairing(t *testing.T, node string, kept ...string) *pairing {
 	return p
 }
 
-// says is the other node, through the broker.
+// says publishes what a node says, as the broker delivers it.
 func (p *pairing) says(node, topic string, r Role, generation uint64) {
 	b, err := json.Marshal(State{Role: r, Generation: generation})
 	if err != nil {
@@ -65,7 +65,7 @@ func (p *pairing) tell(r Role) {
 	synctest.Wait()
 }
 
-// is checks the role, as it is and as it is said, and the generation.
+// is checks the role, both in the node and as published, and the generation.
 func (p *pairing) is(r Role, generation uint64) {
 	p.t.Helper()
 	m, _ := p.bus.Retained("powermgr/node/" + p.pair.node + "/state")
@@ -75,7 +75,7 @@ func (p *pairing) is(r Role, generation uint64) {
 	}
 	told, _ := p.bus.Retained(bus.Role)
 	if p.pair.Active() != (r == Active) || s.Role != r || string(told.Payload) != string(r) || s.Generation != generation || p.pair.Generation() != generation {
-		p.t.Errorf("active %v, says %s of generation %d, told the parts %s; want %s of %d", p.pair.Active(), s.Role, s.Generation, told.Payload, r, generation)
+		p.t.Errorf("active %v, publishes %s of generation %d, told the parts %s; want %s of %d", p.pair.Active(), s.Role, s.Generation, told.Payload, r, generation)
 	}
 }
 
@@ -84,7 +84,7 @@ func TestPair(t *testing.T) {
 		name string
 		do   func(*testing.T)
 	}{
-		{"nobody has spoken", func(t *testing.T) {
+		{"no role was set", func(t *testing.T) {
 			p := newPairing(t, "a")
 			time.Sleep(time.Hour)
 			p.is(Standby, 0)
@@ -101,7 +101,7 @@ func TestPair(t *testing.T) {
 			p.tell(Active)
 			p.is(Active, 9)
 		}},
-		{"told while another daemon had the socket", func(t *testing.T) {
+		{"told to be active while another daemon had the socket", func(t *testing.T) {
 			p := newPairing(t, "a", "standby")
 			p.is(Standby, 0)
 			if err := os.WriteFile(p.file, []byte("active"), 0o600); err != nil {
@@ -115,14 +115,14 @@ func TestPair(t *testing.T) {
 			time.Sleep(2 * time.Minute)
 			p.is(Standby, 1)
 		}},
-		{"a word that could not be kept stands against an older file", func(t *testing.T) {
+		{"a role that could not be stored has priority over an older file", func(t *testing.T) {
 			p := newPairing(t, "a", "standby")
 			dir := filepath.Dir(p.file)
 			if err := errors.Join(os.Rename(p.file, p.file+".old"), os.Mkdir(p.file, 0o700), os.WriteFile(filepath.Join(p.file, "x"), nil, 0o600)); err != nil {
 				t.Fatal(err)
 			}
 			if err := p.pair.SetRole(Active); err == nil {
-				t.Errorf("it was kept in %s", dir)
+				t.Errorf("it was stored in %s", dir)
 			}
 			if err := errors.Join(os.RemoveAll(p.file), os.Rename(p.file+".old", p.file)); err != nil {
 				t.Fatal(err)
@@ -141,7 +141,7 @@ func TestPair(t *testing.T) {
 					n++
 				}
 			}
-			time.Sleep(time.Hour) // without a broker nobody can know
+			time.Sleep(time.Hour) // without a broker, this is unknown
 			p.link("up")
 			p.says("b", "state", Active, 1)
 			time.Sleep(2 * time.Minute)
@@ -183,7 +183,7 @@ func TestPair(t *testing.T) {
 			a.is(Standby, 1)
 			b.is(Active, 1)
 		}},
-		{"what a standby says", func(t *testing.T) {
+		{"a claim of a standby", func(t *testing.T) {
 			p := newPairing(t, "a")
 			p.tell(Active)
 			p.says("b", "state", Standby, 2)
@@ -197,7 +197,7 @@ func TestPair(t *testing.T) {
 			p.says("b", "state", Standby, 2)
 			p.is(Active, 3)
 		}},
-		{"the one with the higher claim is gone without a word", func(t *testing.T) {
+		{"the one with the higher claim dies", func(t *testing.T) {
 			p := newPairing(t, "a")
 			p.link("up")
 			p.tell(Active)
@@ -235,14 +235,14 @@ func TestPair(t *testing.T) {
 			p.link("up")
 			p.is(Standby, 0)
 		}},
-		{"the role is kept", func(t *testing.T) {
+		{"the role is stored", func(t *testing.T) {
 			p := newPairing(t, "a")
 			p.tell(Active)
 			if b, err := os.ReadFile(p.file); err != nil || strings.TrimSpace(string(b)) != "active" {
 				t.Errorf("%q, %v", b, err)
 			}
 		}},
-		{"the last words", func(t *testing.T) {
+		{"the last will", func(t *testing.T) {
 			p := newPairing(t, "a")
 			p.tell(Active)
 			var s State
@@ -264,8 +264,8 @@ func TestPair(t *testing.T) {
 	}
 }
 
-// FuzzClaims: whatever comes on the topics of nodes, an active one stands down
-// before a higher claim alone.
+// FuzzClaims: whatever arrives on the topics of nodes, an active node stands down only for
+// a higher claim.
 func FuzzClaims(f *testing.F) {
 	for _, s := range []string{
 		`{"role":"active","generation":9}`, `{"role":"active","generation":1}`, `{"role":"standby","generation":9}`, `{"role":"active","generation":-1}`,
@@ -282,7 +282,7 @@ func FuzzClaims(f *testing.F) {
 		var s State
 		higher := json.Unmarshal(payload, &s) == nil && s.Role == Active && node != "a" && (claim{s.Generation, node}).outranks(claim{3, "a"})
 		if !p.Active() && !higher {
-			t.Fatalf("it stands down before %q of %q", payload, node)
+			t.Fatalf("it stands down for %q of %q", payload, node)
 		}
 	})
 }

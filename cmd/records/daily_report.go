@@ -106,7 +106,7 @@ func (e DailyReport) Mail(ctx context.Context, days []Day) error {
 	var mails []notify.Mail
 	mailed := e.mailed()
 	for _, d := range days {
-		key, subject := letter(d.Record, due)
+		key, subject := mailHeader(d.Record, due)
 		if slices.Contains(mailed, key) {
 			continue
 		}
@@ -140,10 +140,10 @@ func (e DailyReport) Mail(ctx context.Context, days []Day) error {
 	return err
 }
 
-// letter returns the key that identifies the mail of a report, and its subject. For a
+// mailHeader returns the key that identifies the mail of a report, and its subject. For a
 // day that is not over, it is a different mail from that of the whole day; due is the
 // newest day whose report is due.
-func letter(r report.Record, due string) (key, subject string) {
+func mailHeader(r report.Record, due string) (key, subject string) {
 	key, subject = "report/"+r.Date, report.Headline(r)
 	if date, err := time.Parse(time.DateOnly, r.Date); err == nil {
 		subject = date.Format("Mon, January 2: ") + subject

@@ -8,8 +8,8 @@ import (
 	"powermgr/control/report"
 )
 
-// The report of a day is due in its last hour, at home, whatever the machine's
-// time zone is.
+// The report of a day is due in its last hour, in the home's time zone, whatever that of
+// the machine is.
 func TestWhatIsDue(t *testing.T) {
 	for _, c := range []struct {
 		name, now string
@@ -17,10 +17,10 @@ func TestWhatIsDue(t *testing.T) {
 		key       string // of today's report
 	}{
 		{"a boot in the morning", "2026-07-15T07:10:00-07:00", "2026-07-14", "report/2026-07-15/so far"},
-		{"half past eleven of a machine in UTC", "2026-07-15T23:30:00Z", "2026-07-14", "report/2026-07-15/so far"},
+		{"half past eleven on a machine in UTC", "2026-07-15T23:30:00Z", "2026-07-14", "report/2026-07-15/so far"},
 		{"just before the last hour", "2026-07-15T22:59:00-07:00", "2026-07-14", "report/2026-07-15/so far"},
 		{"in the evening", "2026-07-15T23:30:00-07:00", "2026-07-15", "report/2026-07-15"},
-		{"the same moment of a machine in UTC", "2026-07-16T06:30:00Z", "2026-07-15", "report/2026-07-15"},
+		{"the same moment on a machine in UTC", "2026-07-16T06:30:00Z", "2026-07-15", "report/2026-07-15"},
 		{"after midnight", "2026-07-16T00:05:00-07:00", "2026-07-15", "report/2026-07-16/so far"},
 		{"on the evening of the longest day", "2026-11-01T23:30:00-08:00", "2026-11-01", "report/2026-11-01"},
 	} {
@@ -37,14 +37,15 @@ func TestWhatIsDue(t *testing.T) {
 				t.Errorf("due is %s, %v, want %s", due, err, c.due)
 			}
 			today, err := e.Date("today")
-			if key, _ := letter(report.Record{Date: today}, due); err != nil || key != c.key {
+			if key, _ := mailHeader(report.Record{Date: today}, due); err != nil || key != c.key {
 				t.Errorf("%s, %v, want %s", key, err, c.key)
 			}
 		})
 	}
 }
 
-// The day before one whose first hour summer time leaves out was left out too.
+// Where daylight saving time skips the first hour of a day, the day before it was skipped
+// too.
 func TestYesterdayWithoutAMidnight(t *testing.T) {
 	config := config.Config{}
 	config.Settings.Timezone = "America/Santiago"

@@ -72,7 +72,7 @@ func (e DailyReport) dryDays(last string, most int) (records []report.Record, er
 		}
 		r, err := e.Config.Metrics().Find(live, date)
 		if err != nil || !r.DryRun || len(records) == most {
-			break // a file that cannot be read is not ours
+			break // powermgr has not written a file that cannot be read
 		}
 		records = append(records, r)
 	}
@@ -118,8 +118,9 @@ func (e DailyReport) week(days []report.Record) report.Week {
 	return w
 }
 
-// learned is from how many days before a dry run the plan learns, if there is a history.
-const learned = 14
+// learningDays is from how many days before a dry run the plan learns, if there is a
+// history.
+const learningDays = 14
 
 // yearOf returns what is known about the home from a date on, with the days before from
 // which the plan learns.
@@ -129,7 +130,7 @@ func yearOf(c config.Config, date string, now time.Time, prices tariff.Table) (w
 		return whatif.Year{}, err
 	}
 	samples, _ := Past(c, now) // as far as it can be read
-	samples = slices.DeleteFunc(samples, func(s forecast.Sample) bool { return s.Start.Before(first.AddDate(0, 0, -learned)) })
+	samples = slices.DeleteFunc(samples, func(s forecast.Sample) bool { return s.Start.Before(first.AddDate(0, 0, -learningDays)) })
 	series := history.Series{Length: whatif.Step, Zone: c.Zone()}
 	for _, s := range samples {
 		for n := len(series.Slots); n > 0 && series.Slots[n-1].Start.Add(whatif.Step).Before(s.Start); n++ {

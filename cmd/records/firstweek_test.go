@@ -42,7 +42,7 @@ func dryDay(t *testing.T, c config.Config, date string, dry bool) {
 	}
 }
 
-// firstWeekMailed is the mail of the evening of a date.
+// firstWeekMailed returns the text of the mail that is sent on the evening of a date.
 func firstWeekMailed(t *testing.T, c config.Config, date string) string {
 	t.Helper()
 	now, err := time.ParseInLocation("2006-01-02 15:04", date+" 23:30", c.Zone())
@@ -102,8 +102,8 @@ func TestTheFirstWeekOfADryRunEndsWithAMail(t *testing.T) {
 	}
 }
 
-// A home without prices and without a Powerwall that was measured hears what would
-// have been done all the same.
+// Without prices and without readings of a Powerwall, the report still says what would
+// have been done.
 func TestAFirstWeekWithoutFigures(t *testing.T) {
 	c := remembered(t)
 	c.Settings.DryRun = true

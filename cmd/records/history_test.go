@@ -11,7 +11,7 @@ import (
 	"powermgr/control/report"
 )
 
-// remembered is a configuration whose files are in a folder of the test's.
+// remembered returns a configuration whose files are in a folder of the test.
 func remembered(t *testing.T) config.Config {
 	t.Helper()
 	dir := t.TempDir()
@@ -31,7 +31,7 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
-// dayOf is the record of a day on which the home used watts.
+// dayOf returns the record of a day on which the home used watts.
 func dayOf(t *testing.T, c config.Config, date string, watts float64, complete bool) {
 	t.Helper()
 	r := report.Record{Version: report.Version, Date: date, Timezone: c.Settings.Timezone, Complete: complete}
@@ -93,7 +93,7 @@ func TestAFileOfSomebodyElseStays(t *testing.T) {
 	}
 }
 
-// A day that could not be added once was never in the history.
+// A day that could not be added at the first attempt was never added.
 func TestADayThatCouldNotBeAddedIsAddedLater(t *testing.T) {
 	c := remembered(t)
 	e := DailyReport{Config: c}
@@ -113,11 +113,11 @@ func TestADayThatCouldNotBeAddedIsAddedLater(t *testing.T) {
 	writeFile(t, july, strings.Replace(string(good), "start,", "Start;", 1)) // a spreadsheet has saved it
 	dayOf(t, c, "2026-07-30", 1000, true)
 	dayOf(t, c, "2026-08-01", 1000, true)
-	run("2026-08-01", true) // one month that is broken is no reason for the others to wait
+	run("2026-08-01", true) // a broken month does not keep other months from being added
 	dayOf(t, c, "2026-07-31", 1000, true)
 	run("", true)
 	writeFile(t, july, string(good))
-	// What is not a record of powermgr's is no error each evening.
+	// A file that is not one of powermgr's records is not reported each evening.
 	writeFile(t, filepath.Join(c.Paths.PermanentMetricsDir, "2026-07-01.json"), "{}")
 	run("2026-07-30 2026-07-31", false)
 	run("", false)
@@ -127,7 +127,7 @@ func TestADayThatCouldNotBeAddedIsAddedLater(t *testing.T) {
 	}
 }
 
-// A day of which nothing is known has no line, and is not added each evening.
+// A day without any figures has no lines, and is not added again each evening.
 func TestADayWithoutAFigureIsNotAdded(t *testing.T) {
 	c := remembered(t)
 	if err := c.Metrics().Write(report.Record{Version: report.Version, Date: "2026-07-31", Timezone: c.Settings.Timezone, Complete: true}); err != nil {

@@ -229,9 +229,9 @@ func (b *book) has(day time.Time) bool {
 	return float64(known) >= knownShare*float64(whole/quarter)
 }
 
-// add adds lines to the open month: new figures replace existing ones, or give way to
-// them if stay is set. It returns how many lines have changed.
-func (b *book) add(lines [][]string, stay bool) (changed int) {
+// add adds lines to the open month: new figures replace existing ones, unless keep is
+// set. It returns how many lines have changed.
+func (b *book) add(lines [][]string, keep bool) (changed int) {
 	at := map[int64]int{}
 	for i, l := range b.lines {
 		at[startOf(l).Unix()] = i
@@ -245,7 +245,7 @@ func (b *book) add(lines [][]string, stay bool) (changed int) {
 		}
 		old := slices.Clone(b.lines[i])
 		for c := 1; c < len(l); c++ {
-			if l[c] != "" && (!stay || old[c] == "") {
+			if l[c] != "" && (!keep || old[c] == "") {
 				b.lines[i][c] = l[c]
 			}
 		}

@@ -21,9 +21,9 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// teslas is Tesla's cloud, which has seen a house from October 28 to November 4, 2026,
-// with the day on which summer time ends among them, and the history that its days
-// go to. Whoever waits lets its time pass.
+// teslas is Tesla's cloud with the records of a house from October 28 to November 4, 2026,
+// including the day on which daylight saving time ends, and the history that they are
+// imported to. Waiting advances the clock.
 type teslas struct {
 	config config.Config
 	cloud  *emulator.Cloud
@@ -72,7 +72,7 @@ func (v *teslas) run(t *testing.T, days int) Imported {
 	return done
 }
 
-// days says how many quarters of each day the history has.
+// days lists how many quarters of an hour the history has of each day.
 func (v *teslas) days(t *testing.T) string {
 	t.Helper()
 	s, err := History(v.config)
@@ -107,7 +107,7 @@ func TestTeslasDaysAreAddedToTheHistory(t *testing.T) {
 	}{
 		{"as they were", emulator.HistoryQuirks{}, whole},
 		{"without sums", emulator.HistoryQuirks{NoTotals: true}, whole},
-		{"filled up with zeros", emulator.HistoryQuirks{Padded: true}, whole},
+		{"padded with zeros", emulator.HistoryQuirks{Padded: true}, whole},
 		{"one offset for the whole day", emulator.HistoryQuirks{OneOffset: true}, whole},
 		{"every day with holes", emulator.HistoryQuirks{Missing: 0.02}, "10-28:92 10-29:93 10-30:90 10-31:92 11-01:86 11-02:88 11-03:91"},
 	} {
@@ -126,7 +126,7 @@ func TestTeslasDaysAreAddedToTheHistory(t *testing.T) {
 	}
 }
 
-// What the history has of these days is what the house has used.
+// The energies in the history are those that the house has used.
 func TestTheHistoryHasWhatTheHouseUsed(t *testing.T) {
 	v := newTeslas(t, emulator.HistoryQuirks{})
 	v.run(t, 7)
@@ -193,7 +193,8 @@ func TestAnImportGoesOnWhereItEnded(t *testing.T) {
 	}
 }
 
-// Yesterday is read at three quarters of what it comes to, and again the next day.
+// Yesterday is read when Tesla has three quarters of its final energy, and again the next
+// day.
 func TestSumsThatAreRevisedAreReadAgain(t *testing.T) {
 	v := newTeslas(t, emulator.HistoryQuirks{RevisedSeconds: 86400})
 	first := v.config
@@ -215,7 +216,8 @@ func TestSumsThatAreRevisedAreReadAgain(t *testing.T) {
 	}
 }
 
-// Before the battery was there Tesla knows nothing, and is not asked for years of it.
+// Tesla has nothing from before the battery was installed, and is not asked for years of
+// such days.
 func TestAnImportEndsWhereTeslaKnowsNothing(t *testing.T) {
 	v := newTeslas(t, emulator.HistoryQuirks{})
 	if done := v.run(t, 400); done.Calls != 7+nothingForDays || done.Days != 7 {
@@ -252,7 +254,7 @@ func TestAFileIsAddedToTheHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := "2026-07-31T22:45:00-07:00,0.25,0.1,,,,,50\n2026-07-31T23:00:00-07:00,1,0,,,,,\n"; !strings.Contains(string(july), want) {
-		t.Errorf("it has not %q:\n%s", want, july)
+		t.Errorf("it lacks %q:\n%s", want, july)
 	}
 	august, err := os.ReadFile(filepath.Join(c.Paths.HistoryDir, "2026-08.csv"))
 	if err != nil || !strings.Contains(string(august), "2026-08-01T00:45:00-07:00,2,0,,,,,\n") {
