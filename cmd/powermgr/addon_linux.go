@@ -12,18 +12,18 @@ import (
 	"powermgr/cmd/config"
 )
 
-// addonUser is who powermgr is in the add-on of Home Assistant: a number that has no
-// other files. The Supervisor starts every add-on as root, and writes its options so
-// that root alone can read them.
+// addonUser is the user ID of powermgr in the Home Assistant add-on; it owns no other
+// files. The Supervisor starts every add-on as root, and writes its options so that
+// only root can read them.
 const addonUser = 65532
 
 // addonConfig is where the add-on has its configuration file, which it cannot change.
 const addonConfig = "/config"
 
-// leaveRoot begins this program again as addonUser, if it is the add-on's and root's.
-// Who runs is whose the folder of the options is: the daemon takes that for itself when
-// it starts, and the other commands go by it, so that they reach the daemon and it can
-// read what they leave. An error says why powermgr goes on as root.
+// leaveRoot restarts this program as addonUser if it runs as root in the add-on. The
+// daemon makes addonUser the owner of the folder with the options, unless it has to stay
+// root. The other commands run as the owner of that folder, so that they reach the daemon
+// and it can read the files that they write. An error says why powermgr stays root.
 func leaveRoot(args []string) error {
 	addon, ok := config.FindAddon(os.Environ())
 	if !ok || os.Geteuid() != 0 {
@@ -49,17 +49,17 @@ func leaveRoot(args []string) error {
 	if err != nil {
 		return err
 	}
-	// A process that has changed its user may not read its own /proc any more, and one
-	// that begins as that user may.
+	// A process that has changed its user may no longer read its own /proc; one that was
+	// started as that user may.
 	return syscall.Exec(self, os.Args, os.Environ())
 }
 
-// own gives a folder and everything in it to a user. It does nothing if there is no such
-// folder.
+// own makes a user the owner of a folder and everything in it. It does nothing if there is
+// no such folder.
 func own(dir string, user int) error {
 	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // or it has just been taken away
+			return nil // or it has just been removed
 		}
 		if err != nil {
 			return err
@@ -83,7 +83,7 @@ func ownerOf(path string) (int, error) {
 	return int(stat.Uid), nil
 }
 
-// closedTo says what in a folder a user cannot read; nil: there is nothing.
+// closedTo returns an error if a user cannot read something in a folder.
 func closedTo(user int, dir string) error {
 	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -92,7 +92,7 @@ func closedTo(user int, dir string) error {
 		if err != nil {
 			return err
 		}
-		info, err := os.Stat(path) // of what a link leads to
+		info, err := os.Stat(path) // follows links
 		if err != nil {
 			return nil // nobody can read that
 		}
@@ -103,6 +103,6 @@ func closedTo(user int, dir string) error {
 		if is, err := ownerOf(path); err == nil && is == user || info.Mode()&need == need {
 			return nil
 		}
-		return fmt.Errorf("root alone can read %s: chmod o+r it", path)
+		return fmt.Errorf("only root can read %s: chmod o+r it", path)
 	})
 }

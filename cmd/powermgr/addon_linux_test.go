@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// What root alone can read is named, so that the add-on does not become a user who
-// cannot start.
+// A file that only root can read is named, and keeps the add-on from changing to a user
+// that could not start it.
 func TestWhatTheAddonsUserCannotRead(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		mode os.FileMode
 		is   string // in the error; empty: none
-	}{{"everybody reads it", 0o644, ""}, {"its owner alone reads it", 0o600, "config.yaml"}} {
+	}{{"readable by everyone", 0o644, ""}, {"readable only by its owner", 0o600, "config.yaml"}} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := os.WriteFile(filepath.Join(dir, "config.yaml"), nil, tt.mode); err != nil {
@@ -28,7 +28,7 @@ func TestWhatTheAddonsUserCannotRead(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			if err := closedTo(os.Getuid(), dir); err != nil {
-				t.Errorf("its own user: %v", err)
+				t.Errorf("for its owner: %v", err)
 			}
 		})
 	}
@@ -37,10 +37,11 @@ func TestWhatTheAddonsUserCannotRead(t *testing.T) {
 	}
 }
 
-// The folder of an earlier life as root becomes the user's with all that is in it.
+// A folder from the time when the add-on ran as root gets a new owner, with everything in
+// it.
 func TestTheAddonOwnsItsData(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("root alone can give files away")
+		t.Skip("only root can change the owner of a file")
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "metrics", "2026-07-15.json")

@@ -78,7 +78,7 @@ Without a terminal, run it once to get the address, and again with --code and wh
 	return c
 }
 
-// console is the person at the terminal.
+// console returns a console for the person at the terminal.
 func console(cmd *cobra.Command) *setup.Console {
 	c := &setup.Console{In: bufio.NewReader(cmd.InOrStdin()), Out: cmd.OutOrStdout()}
 	if f, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -117,7 +117,7 @@ func hidden(ctx context.Context, fd int) (string, error) {
 	}
 }
 
-// stillExample is for who would log in with what the example has.
+// stillExample returns the error for a log-in with the credentials of the example.
 func stillExample(keys []string, file string) error {
 	is, value := "is", "value"
 	if len(keys) > 1 {

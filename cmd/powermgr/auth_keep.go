@@ -15,11 +15,11 @@ import (
 type keeper interface {
 	keep(key string, value any) error
 	next()
-	// missing is for who logs in with a vendor that is not configured.
+	// missing returns the error for a log-in with a vendor that is not configured.
 	missing(vendor string) error
 }
 
-// keeperOf is the keeper for the configuration in a file.
+// keeperOf returns the keeper for the configuration in a file.
 func keeperOf(login setup.Login, file string) keeper {
 	if _, addon := config.FindAddon(os.Environ()); addon {
 		return inAddon{login, file}
@@ -42,28 +42,28 @@ func (k inFile) keep(key string, value any) error {
 }
 
 func (k inFile) next() {
-	k.Say("A daemon that runs takes a new authorization up by itself, within ten minutes; at once, and with what is new in\nthe configuration, after sudo systemctl reload powermgr")
+	k.Say("A running daemon picks up a new authorization by itself, within ten minutes. To apply it at once, together with\nother changes to the configuration: sudo systemctl reload powermgr")
 }
 
 func (k inFile) missing(vendor string) error {
 	return fmt.Errorf("there is no %s in %s: add it first, or run powermgr setup", vendor, k.file)
 }
 
-// inAddon says what a person enters where: the options of an add-on are the
-// Supervisor's, and its file is mounted for reading alone.
+// inAddon tells a person what to enter, and where: the Supervisor owns the options of an
+// add-on, and the add-on's file is mounted read-only.
 type inAddon struct {
 	setup.Login
 	file string
 }
 
-// option is a key as the page of the add-on names it.
+// option returns the name of a key on the page of the add-on.
 func (inAddon) option(key string) string {
 	return map[string]string{"settings.thermostat_ids": "Settings: Thermostats", "tesla.base_url": "Tesla Powerwall: Address of the API"}[key]
 }
 
 func (k inAddon) keep(key string, value any) error {
 	section, name, _ := strings.Cut(key, ".")
-	if setup.HasKey(k.file, key) { // which goes before the options
+	if setup.HasKey(k.file, key) { // the file has priority over the options
 		k.Say("Now write this below %s in config.yaml, in the add-on's folder of addon_configs, and restart the add-on:\n\n  %s: %s\n", section, name, asYAML(value))
 		return nil
 	}
@@ -76,22 +76,22 @@ func (k inAddon) keep(key string, value any) error {
 		k.Say("  %s", v)
 	}
 	if len(values) == 0 {
-		k.Say("  nothing: take out what is there")
+		k.Say("  nothing: remove what is there")
 	}
 	k.Say("")
 	return nil
 }
 
 func (k inAddon) next() {
-	k.Say("The add-on takes a new authorization up by itself, within ten minutes; at once when it is restarted.")
+	k.Say("The add-on picks up a new authorization by itself, within ten minutes. To apply it at once, restart the add-on.")
 }
 
 func (k inAddon) missing(vendor string) error {
 	return fmt.Errorf("there is no %s in the configuration: enter it on the tab Configuration of the add-on first, and save", vendor)
 }
 
-// asYAML is a value as a configuration has it.
+// asYAML writes a value as it is written in a configuration.
 func asYAML(value any) string {
-	text, _ := json.Marshal(value) // of text alone, which is YAML, too
+	text, _ := json.Marshal(value) // never fails for text; JSON is YAML, too
 	return string(text)
 }

@@ -23,7 +23,7 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// vendors is the emulated clouds, and the forms that their token endpoints got.
+// vendors is the emulated clouds, and the forms that their token endpoints received.
 type vendors struct {
 	url   string
 	mu    sync.Mutex
@@ -50,7 +50,8 @@ func newVendors(t *testing.T) *vendors {
 	return v
 }
 
-// consent is a person in a browser: the address they are sent to.
+// consent agrees on a page as a person does in a browser, and returns the address that
+// they are sent to.
 func consent(t *testing.T, page string) string {
 	t.Helper()
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -65,8 +66,8 @@ func consent(t *testing.T, page string) string {
 	return res.Header.Get("Location")
 }
 
-// terminal is what a person reads and types. Each line is made of what was
-// printed until then.
+// terminal is what a person reads and types. Each typed line depends on what was printed
+// before.
 type terminal struct {
 	t     *testing.T
 	mu    sync.Mutex
@@ -100,11 +101,11 @@ func (c *terminal) String() string {
 	return c.shown.String()
 }
 
-// page is the address of the vendor's page that was printed.
+// page returns the address of the vendor's page that was printed.
 func (c *terminal) page() string {
 	page := regexp.MustCompile(`http://\S+/authorize\?\S+`).FindString(c.String())
 	if page == "" {
-		c.t.Fatalf("no page is named: %s", c)
+		c.t.Fatalf("no page was printed: %s", c)
 	}
 	return page
 }
@@ -149,7 +150,7 @@ func stored(t *testing.T, config string) {
 		t.Errorf("there is no refresh token: %v", err)
 	}
 	if _, err := os.Stat(path + ".pending"); err == nil {
-		t.Error("the attempt is still there")
+		t.Error("the pending authorization is still there")
 	}
 }
 
@@ -207,14 +208,14 @@ func TestAuthNamesThermostats(t *testing.T) {
 	}
 }
 
-// The options of an add-on are the Supervisor's, and its file cannot be written: what is
-// to be entered is said, and where.
+// powermgr can write neither the options of an add-on, which the Supervisor owns, nor its
+// file: it says what to enter, and where.
 func TestAuthInTheAddonSaysWhatToEnterWhere(t *testing.T) {
 	for _, tt := range []struct {
 		name, file string
 		says, not  []string
 	}{
-		{"options", "mqtt: {url: 'mqtt://127.0.0.1:1'}\n", []string{"enter this at Settings: Thermostats", "\n  LCC-00A01AB10001\n", "when it is restarted"}, []string{"sudo", "config.yaml"}},
+		{"options", "mqtt: {url: 'mqtt://127.0.0.1:1'}\n", []string{"enter this at Settings: Thermostats", "\n  LCC-00A01AB10001\n", "To apply it at once, restart the add-on"}, []string{"sudo", "config.yaml"}},
 		{"file", "mqtt: {url: 'mqtt://127.0.0.1:1'}\nsettings: {thermostat_ids: [x]}\n", []string{"below settings in config.yaml", `thermostat_ids: ["LCC-00A01AB10001"]`}, []string{"sudo", "tab Configuration"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -313,7 +314,7 @@ func TestAuthWrongPastes(t *testing.T) {
 		{"without a state", other("state", ""), "it belongs to another attempt", false},
 		{"cut off", other("code", "a b"), "the code in it is damaged", false},
 		{"a consent that was denied", other("error", "access_denied"), "it was refused there (access_denied); run this again and agree", true},
-		{"a vendor in trouble", other("error", "server_error"), "did not give a consent: server_error", true},
+		{"a vendor with an error", other("error", "server_error"), "did not give a consent: server_error", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := newVendors(t)
@@ -329,10 +330,10 @@ func TestAuthWrongPastes(t *testing.T) {
 				t.Errorf("%d lines were not read, want %d", len(c.lines), left)
 			}
 			if len(v.forms) != 0 {
-				t.Error("something was exchanged")
+				t.Error("a code was exchanged")
 			}
 
-			// The second paste is right: that is enough.
+			// The second answer is right, and that is enough.
 			if tt.once {
 				return
 			}
@@ -380,16 +381,16 @@ func TestAuthRefuses(t *testing.T) {
 		want         string
 	}{
 		{"no vendor", fleetSection, nil, exitWrong, "powermgr auth tesla, or powermgr auth honeywell"},
-		{"a vendor that there is not", fleetSection, []string{"nest"}, exitWrong, "powermgr auth tesla, or powermgr auth honeywell"},
+		{"an unknown vendor", fleetSection, []string{"nest"}, exitWrong, "powermgr auth tesla, or powermgr auth honeywell"},
 		{"a vendor that is not configured", fleetSection, []string{"honeywell"}, exitWrong, "there is no honeywell in"},
-		{"a token that is not good", "tesla: {api_token: hunter2, base_url: VENDOR}", []string{"tesla"}, exitFailed, "HTTP 401"},
-		{"a token that needs nothing", "tesla: {api_token: emulator-access, base_url: VENDOR}", []string{"tesla"}, exitDone, "It works: the Powerwall is at"},
+		{"an invalid token", "tesla: {api_token: hunter2, base_url: VENDOR}", []string{"tesla"}, exitFailed, "HTTP 401"},
+		{"a valid token", "tesla: {api_token: emulator-access, base_url: VENDOR}", []string{"tesla"}, exitDone, "It works: the Powerwall is at"},
 		{"a code for a log-in", tccSection, []string{"honeywell", "--code", "abcdef"}, exitWrong, "--code is for a consent"},
-		{"a code that was not begun", ownerSection, []string{"tesla", "--code", "abcdef"}, exitFailed, "no authorization has been begun here: run powermgr auth tesla for a new address"},
-		{"an address that was not begun", fleetSection, []string{"tesla", "--code", "http://localhost:8585/auth?code=abcdef&state=x"}, exitFailed, "no authorization has been begun here"},
-		{"a code that is not good", fleetSection, []string{"tesla", "--code", "abcdef"}, exitFailed, "a code is good once and for minutes"},
-		{"a folder that there is not", strings.Replace(fleetSection, "token.json", "/nowhere/token.json", 1), []string{"tesla"}, exitFailed, "nothing can be stored in /nowhere: no such file or directory: make the folder"},
-		{"a configuration that is wrong", "tesla: {}", []string{"tesla"}, exitWrong, "tesla: it needs token_file"},
+		{"a code without a pending authorization", ownerSection, []string{"tesla", "--code", "abcdef"}, exitFailed, "no authorization has been begun here: run powermgr auth tesla for a new address"},
+		{"an address without a pending authorization", fleetSection, []string{"tesla", "--code", "http://localhost:8585/auth?code=abcdef&state=x"}, exitFailed, "no authorization has been begun here"},
+		{"an invalid code", fleetSection, []string{"tesla", "--code", "abcdef"}, exitFailed, "a code is good once and for minutes"},
+		{"a folder that does not exist", strings.Replace(fleetSection, "token.json", "/nowhere/token.json", 1), []string{"tesla"}, exitFailed, "nothing can be stored in /nowhere: no such file or directory: make the folder"},
+		{"an invalid configuration", "tesla: {}", []string{"tesla"}, exitWrong, "tesla: it needs token_file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &terminal{}

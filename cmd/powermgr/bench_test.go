@@ -17,7 +17,7 @@ import (
 	"powermgr/bridge/brokertest"
 )
 
-// newBench is a home whose daemon talks to the broker itself.
+// newBench returns a home whose daemon is connected directly to the broker.
 func newBench(b *testing.B) *home { return newBenchAt(b, brokertest.Start(b, brokertest.Config{})) }
 
 func newBenchAt(b *testing.B, broker *brokertest.Broker) *home {
@@ -32,13 +32,12 @@ func newBenchAt(b *testing.B, broker *brokertest.Broker) *home {
 	return h
 }
 
-// BenchmarkReserveCommand is the way of a reserve command from a publishing
-// client to the HTTP request at the vendor's door; and, in the same run, the
-// way of a message through the broker alone, to another client. door/bare is how many
-// times as long as that one it is, of the medians: at most 3 with each kind of broker.
-// It is done with every kind that this machine has. One in a container is behind
-// Docker's proxy; the embedded one shares a process with both clients, which makes
-// its bare way the shortest.
+// BenchmarkReserveCommand measures the time from the publishing of a reserve command to
+// the HTTP request at the vendor (door), and, in the same run, the time that a message
+// takes through the broker alone, to another client (bare). door/bare is the ratio of the
+// medians: at most 3 with each kind of broker. It runs with every kind that this machine
+// has. A broker in a container is behind Docker's proxy; the embedded one shares a process
+// with both clients, which makes its bare time the shortest.
 func BenchmarkReserveCommand(b *testing.B) {
 	for _, kind := range []brokertest.Kind{brokertest.Embedded, brokertest.Binary, brokertest.Docker} {
 		b.Run(string(kind), func(b *testing.B) {
@@ -81,7 +80,7 @@ func reserveCommand(b *testing.B, h *home) {
 	b.ReportMetric(float64(spread(b, "door", door))/float64(spread(b, "bare", bare)), "door/bare")
 }
 
-// spread reports the median and the 99th percentile of a way; it returns the median.
+// spread reports the median and the 99th percentile of some times, and returns the median.
 func spread(b *testing.B, way string, all []time.Duration) time.Duration {
 	slices.Sort(all)
 	at := func(p int) time.Duration { return all[min(len(all)-1, len(all)*p/100)] }
@@ -90,9 +89,9 @@ func spread(b *testing.B, way string, all []time.Duration) time.Duration {
 	return at(50)
 }
 
-// BenchmarkOverride is the way of an override from a publishing client to the HTTP
-// request at the vendor's door: powermgr decides, makes the decision safe on the disk
-// and then sends the reserve.
+// BenchmarkOverride measures the time from the publishing of an override to the HTTP
+// request at the vendor: powermgr decides, makes the decision safe on disk, and then sends
+// the reserve.
 func BenchmarkOverride(b *testing.B) {
 	h := newBench(b)
 	person := h.broker.Client(b, brokertest.Login{})
@@ -115,9 +114,9 @@ func BenchmarkOverride(b *testing.B) {
 	spread(b, "door", door)
 }
 
-// BenchmarkStart is the time from the start of the process to its discovery on
-// the broker: of what is always there, and of the thermostats too, which have
-// to be read first.
+// BenchmarkStart measures the time from the start of the process to its discovery messages
+// on the broker: of the devices that are always there, and also of the thermostats, which
+// have to be read first.
 func BenchmarkStart(b *testing.B) {
 	h := newBench(b)
 	if _, err := binary(); err != nil {
@@ -131,7 +130,7 @@ func BenchmarkStart(b *testing.B) {
 		for _, m := range person.Received() {
 			person.Publish(b, brokertest.Message{Topic: m.Topic, Retain: true})
 		}
-		time.Sleep(100 * time.Millisecond) // the emptied topics come back too
+		time.Sleep(100 * time.Millisecond) // the emptied topics are delivered too
 		person.Forget()
 		began := time.Now()
 		p := h.start()
@@ -153,9 +152,9 @@ func BenchmarkStart(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkIdle is the memory and the processor time of a daemon that has
-// nothing to do but poll: one Powerwall and two thermostats, as often as in an
-// installation. IDLE says for how long; 10m are needed for a true figure.
+// BenchmarkIdle measures the memory and the CPU time of a daemon that only polls: one
+// Powerwall and two thermostats, at the default intervals. IDLE is how long it runs; an
+// accurate figure takes 10m.
 func BenchmarkIdle(b *testing.B) {
 	h := newBench(b)
 	lasts, err := time.ParseDuration(os.Getenv("IDLE"))
@@ -177,11 +176,11 @@ func BenchmarkIdle(b *testing.B) {
 	b.ReportMetric(share*100, "cpu-%")
 }
 
-// BenchmarkPage is what the page costs in memory, over a daemon without http.listen:
-// when nobody looks at it, and while two browsers do. Of each kind there are three
-// daemons, and the middle one counts. IDLE says for how long; 5m are needed for a true
-// figure, since a daemon gives back the memory of its start after a minute, and then
-// takes again what it needs.
+// BenchmarkPage measures how much memory the page takes, compared with a daemon without
+// http.listen: while nobody looks at it, and while two browsers do. Of each kind, three
+// daemons run, and the median counts. IDLE is how long they run; an accurate figure takes
+// 5m, since a daemon releases the memory of its start after a minute, and then allocates
+// again what it needs.
 func BenchmarkPage(b *testing.B) {
 	lasts, err := time.ParseDuration(os.Getenv("IDLE"))
 	if err != nil {

@@ -36,7 +36,7 @@ nothing and contacts nobody. It lists all errors at once; the exit code is then 
 }
 
 // checked says what would happen with the configuration at path, and what is worth
-// knowing about it. The error has everything that is wrong.
+// knowing about it. The error lists everything that is wrong.
 func checked(path string) (string, error) {
 	c, notices, err := config.Load(path, os.Environ())
 	var text strings.Builder
@@ -52,7 +52,7 @@ func checked(path string) (string, error) {
 	return text.String(), err
 }
 
-// checkedConfig is the same in one text, for the page.
+// checkedConfig returns the same for the page, with any error as text.
 func checkedConfig(path string) string {
 	text, err := checked(path)
 	if err != nil {

@@ -29,7 +29,7 @@ func (h *home) second(more string) *home {
 	return o
 }
 
-// saves is how often a home's journal was saved, as the file says.
+// saves returns how often a home's journal was saved, according to the file.
 func (h *home) saves() uint64 {
 	var e struct {
 		Sequence uint64 `json:"sequence"`
@@ -44,8 +44,8 @@ func (h *home) saves() uint64 {
 	return e.Sequence
 }
 
-// Two daemons under one base topic took over each other's journals without end,
-// carried out each other's commands, and announced the same devices in turns.
+// Two daemons under one base topic took over each other's journals forever, carried out
+// each other's commands, and announced the same devices in turn.
 func TestTwoDaemonsOnOneBroker(t *testing.T) {
 	h := newHome(t, "now")
 	box := newPostbox(t)
@@ -57,7 +57,7 @@ func TestTwoDaemonsOnOneBroker(t *testing.T) {
 	h.start()
 	h.until("the first one controls", func() bool { return h.cloud.Truth().Reserve == 0 })
 	p := o.start()
-	h.until("both are mailed about", func() bool {
+	h.until("a mail about each has arrived", func() bool {
 		return len(box.with("other runs powermgr under powermgr too")) == 1 && len(box.with("test runs powermgr under powermgr too")) == 1
 	})
 	h.until("it is in the state", func() bool { s := state(person, "powermgr/control/state"); return s["problem"] == true })
@@ -65,7 +65,7 @@ func TestTwoDaemonsOnOneBroker(t *testing.T) {
 		all := person.Received("powermgr/control/health")
 		return len(all) > 0 && strings.Contains(all[len(all)-1].Payload, "give one another mqtt.base_topic, or make them a pair")
 	})
-	time.Sleep(2 * time.Second) // what was announced was announced
+	time.Sleep(2 * time.Second) // late announcements have arrived by then
 	person.Forget()
 	before := h.saves() + o.saves()
 	time.Sleep(2 * time.Second)
@@ -83,10 +83,10 @@ func TestTwoDaemonsOnOneBroker(t *testing.T) {
 	}
 }
 
-// A dry run on a laptop had the real one carry out what it only meant to try,
-// and wrote over its state and its journal.
+// A dry run on a laptop made the real daemon carry out what the dry run only decided, and
+// overwrote the real daemon's state and journal.
 func TestADryRunBesideTheRealOneIsNotHeardOf(t *testing.T) {
-	for name, dryFirst := range map[string]bool{"that runs": false, "that comes": true} {
+	for name, dryFirst := range map[string]bool{"the real one is running": false, "the real one starts later": true} {
 		t.Run(name, func(t *testing.T) {
 			h := newHome(t, "now")
 			laptop := h.second("  dry_run: true\n  peak_reserve_percent: 30\n")
@@ -105,15 +105,15 @@ func TestADryRunBesideTheRealOneIsNotHeardOf(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			for _, m := range person.Received() {
 				if strings.Contains(m.Payload, `"dry_run":true`) && !strings.HasPrefix(m.Topic, "powermgr/node/other/") {
-					t.Errorf("the laptop says %s: %s", m.Topic, m.Payload)
+					t.Errorf("the laptop publishes %s: %s", m.Topic, m.Payload)
 				}
 				if m.Topic == "powermgr/control/health" && strings.Contains(m.Payload, "powermgr too") {
-					t.Errorf("the real one is bothered: %s", m.Payload)
+					t.Errorf("the real one reports a fault: %s", m.Payload)
 				}
 			}
 			for _, w := range h.writesOf("powerwall") {
 				if fmt.Sprint(w["reserve"]) == "30" {
-					t.Errorf("the real one did what the laptop tried: %v", w)
+					t.Errorf("the real one carried out the laptop's decision: %v", w)
 				}
 			}
 			if got := h.cloud.Truth().Reserve; got != 0 {

@@ -78,7 +78,7 @@ func cleanUp(cmd *cobra.Command, config config.Config, yes bool) error {
 	}
 	if !yes {
 		fmt.Fprint(out, "Remove all of it? Home Assistant then forgets these entities. [y/N] ")
-		answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // an end without an answer is a no
+		answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // end of input means no
 		if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
 			fmt.Fprintln(out, "Nothing was changed. powermgr discovery clean --yes does not ask.")
 			return nil

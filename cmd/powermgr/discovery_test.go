@@ -16,8 +16,8 @@ import (
 	"powermgr/discovery"
 )
 
-// What was announced under names that are no longer used is taken back when a
-// person agrees, and nothing else is.
+// What was announced under names that are no longer used is removed when a person agrees,
+// and nothing else is.
 func TestOldNamesAreTakenBack(t *testing.T) {
 	broker := brokertest.Start(t, brokertest.Config{})
 	person := broker.Client(t, brokertest.Login{})

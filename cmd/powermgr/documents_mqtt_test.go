@@ -58,7 +58,7 @@ settings: {timezone: America/Los_Angeles, dry_run: true, thermostat_ids: ["10000
 		return len(person.Received("powermgr/thermostat/1000002/state")) > 0 && len(person.Received("powermgr/powerwall/state")) > 0 && len(person.Received("powermgr/control/state")) > 0
 	})
 
-	// What the documents say of one home and one day, in this home and today.
+	// The examples in the documents, with the ids of this home and the date of tomorrow.
 	tomorrow := time.Now().Add(24 * time.Hour)
 	here := strings.NewReplacer("lcc_00a01ab10001", "1000002", "2026-12-01", tomorrow.Format(time.DateOnly), "2026-07-15", tomorrow.Format(time.DateOnly))
 	for file, least := range map[string]int{"../../README.md": 1, "../../deploy/GUIDE.md": 15} {

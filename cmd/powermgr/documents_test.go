@@ -14,7 +14,7 @@ var commandLine = regexp.MustCompile(`(?m)(?:^    |` + "`" + `)(sudo )?(?:build/
 // files, and so root.
 var readsTheService = regexp.MustCompile(`^(auth|discovery|history|live|notify|plan|report|restore|setup|support-bundle|what-if --from)\b`)
 
-// Each command that the documents name is one that there is, with flags that it has.
+// Each command that the documents name exists, and has the flags that they use.
 func TestTheDocumentsNameCommandsThatThereAre(t *testing.T) {
 	path, err := binary()
 	if err != nil {
@@ -58,7 +58,7 @@ func TestTheDocumentsNameCommandsThatThereAre(t *testing.T) {
 	}
 }
 
-// Each make target that the documents name is one that there is.
+// Each make target that the documents name exists.
 func TestTheDocumentsNameTargetsThatThereAre(t *testing.T) {
 	makefile, err := os.ReadFile("../../Makefile")
 	if err != nil {

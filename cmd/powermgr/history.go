@@ -129,8 +129,8 @@ because Tesla may still revise them. What Tesla does not have stays a gap.
 	return c
 }
 
-// importTesla asks Tesla for the days that the history does not have, and tells out
-// what came of it.
+// importTesla asks Tesla for the days that the history does not have, and prints the
+// result to out.
 func importTesla(cmd *cobra.Command, c config.Config, days int, out io.Writer) error {
 	switch {
 	case days < 1 || days > 3660:
@@ -160,13 +160,13 @@ func importTesla(cmd *cobra.Command, c config.Config, days int, out io.Writer) e
 	return nil
 }
 
-// pause waits, or ends with ctx.
+// pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
 		return nil
 	case <-ctx.Done():
-		return errors.New("it was ended")
+		return errors.New("interrupted")
 	}
 }
 

@@ -43,14 +43,14 @@ func TestHistoryImportsAndShowsWhatThereIs(t *testing.T) {
 	}{
 		{"nothing yet", []string{"history"}, 1, "there is no history"},
 		{"more than the calls of a month allow", []string{"history", "import", "--days", "1001"}, 2, "tesla.calls_per_month is 2000"},
-		{"from a house that has just begun", []string{"history", "import", "--days", "1"}, 0, "days read: 0, already there: 0, not available from Tesla: 1; calls to Tesla: 1, failed: 0"},
-		{"no source of that name", []string{"history", "import", "--from", "moon"}, 2, "there are tesla, csv"},
+		{"from a new house", []string{"history", "import", "--days", "1"}, 0, "days read: 0, already there: 0, not available from Tesla: 1; calls to Tesla: 1, failed: 0"},
+		{"an unknown source", []string{"history", "import", "--from", "moon"}, 2, "there are tesla, csv"},
 		{"no file", []string{"history", "import", "--from", "csv"}, 2, "give a file"},
 		{"a file", []string{"history", "import", "--from", "csv", year}, 0, "12 quarter hours added, of 5 hours; 2 hours are gaps"},
-		{"what there is", []string{"history"}, 0, "nothing from 2026-07-15 18:00 on for 2.00 hours"},
+		{"what the history has", []string{"history"}, 0, "nothing from 2026-07-15 18:00 on for 2.00 hours"},
 		{"too little to forecast", []string{"history"}, 0, "no forecasts yet: they need 7 days of history"},
-		{"a month more", []string{"history", "import", "--from", "csv", month}, 0, "2880 quarter hours added"},
-		{"by how much forecasts are off", []string{"history"}, 0, "24 h ahead  0.50      0.50    0.00        0.00"},
+		{"another month", []string{"history", "import", "--from", "csv", month}, 0, "2880 quarter hours added"},
+		{"how far off forecasts are", []string{"history"}, 0, "24 h ahead  0.50      0.50    0.00        0.00"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			code, out, complaints := command(t, append(row.args, "--config", config)...)

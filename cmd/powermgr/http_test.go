@@ -11,7 +11,7 @@ import (
 	"powermgr/bridge/brokertest"
 )
 
-// get is a page of the running daemon; empty if there is none.
+// get returns a page of the running daemon; empty if there is none.
 func get(t testing.TB, url string) string {
 	t.Helper()
 	res, err := http.Get(url)
@@ -51,7 +51,7 @@ func TestMetricsAndHealthz(t *testing.T) {
 		}
 	}
 	if strings.Contains(text, "powermgr_forecast_high_fahrenheit") {
-		t.Error("there is a forecast that nobody has given")
+		t.Error("there is a forecast, although none was given")
 	}
 	if ok := get(t, url+"/healthz"); ok != "ok\n" {
 		t.Errorf("health: %q", ok)

@@ -28,14 +28,13 @@ import (
 	"powermgr/devices/emulator"
 )
 
-var kills = flag.Int("kills", 0, "how many homes have their daemon killed at a random moment about a peak; each takes a minute, 16 at a time")
+var kills = flag.Int("kills", 0, "how many homes to run whose daemon is killed at a random moment around a peak; each takes a minute, 16 at a time")
 
-// speed is how much faster than real time the time of these homes runs: a peak
-// takes 45 seconds.
+// speed is how much faster than real time these homes run: a peak takes 45 seconds.
 const speed = 240
 
-// A quickClock is one that several processes share without a word: it began at
-// one moment everywhere.
+// A quickClock is a clock that several processes share without communicating: it started
+// at the same moment in all of them.
 type quickClock struct{ real, home time.Time }
 
 func (c quickClock) Now() time.Time {
@@ -49,11 +48,11 @@ func (c quickClock) Wait(ctx context.Context, at time.Time, ready <-chan struct{
 	return bus.Wall{}.Wait(ctx, at, ready)
 }
 
-// quickEnv makes this test binary a daemon on a quick clock: its value is when
-// the clock began, in real time and in the home's, in Unix nanoseconds.
+// quickEnv makes this test binary a daemon on a quick clock: its value is when the clock
+// started, in real time and in the home's time, in Unix nanoseconds.
 const quickEnv = "TEST_QUICK_DAEMON"
 
-// quickDaemon is powermgr run with another clock. It ends as that does.
+// quickDaemon is powermgr run on a quick clock. It exits in the same way.
 func quickDaemon(began, configFile string) int {
 	a, b, _ := strings.Cut(began, " ")
 	real, err1 := strconv.ParseInt(a, 10, 64)
@@ -79,9 +78,9 @@ func quickDaemon(began, configFile string) int {
 	return 0
 }
 
-// killed lives the afternoon of one home whose daemon is killed at a random
-// moment, and looks whether everything was restored. It returns when that
-// was, and the log if it was not.
+// killed simulates the afternoon of a home whose daemon is killed at a random moment, and
+// checks whether everything was restored. It returns that moment, and an error with the
+// log if something was not restored.
 func killed(t *testing.T, broker *brokertest.Broker, i int) (when time.Time, err error) {
 	zone, _ := time.LoadLocation("America/Los_Angeles")
 	clock := quickClock{time.Now(), time.Date(2026, 7, 15, 15, 20, 0, 0, zone)}
@@ -138,7 +137,7 @@ ha: {node: test}
 	until := func(at time.Time) { _, _ = clock.Wait(t.Context(), at, nil) }
 
 	first := start()
-	// Half of the moments are about those at which something is written.
+	// Half of the moments are close to those at which something is written.
 	moment := clock.home.Add(10*time.Minute + time.Duration(ran.Int64N(int64(3*time.Hour+40*time.Minute))))
 	if ran.IntN(2) == 0 {
 		moment = []time.Time{clock.home.Add(10 * time.Minute), clock.home.Add(40 * time.Minute), clock.home.Add(220 * time.Minute)}[ran.IntN(3)].Add(time.Duration(ran.Int64N(int64(4 * time.Minute))))
@@ -182,8 +181,8 @@ ha: {node: test}
 }
 
 // stored reports whether all token files in dir have tokens that the vendors still
-// accept. A refresh token is valid once: whoever dies between the vendor's answer and the
-// disk has lost it, and a person has to authorize powermgr again.
+// accept. A refresh token is valid once: a daemon that dies between the vendor's answer
+// and the write to disk has lost it, and a person has to authorize powermgr again.
 func stored(cloud *emulator.Cloud, dir string, tokens []string) bool {
 	for _, name := range tokens {
 		var token struct {
@@ -198,9 +197,9 @@ func stored(cloud *emulator.Cloud, dir string, tokens []string) bool {
 	return true
 }
 
-// TestKilledAtAnyMoment kills the daemon, a process with real sockets, files
-// and broker, at random moments about a peak; after the next one has started,
-// everything has to be restored.
+// TestKilledAtAnyMoment kills the daemon, a process with real sockets, files and broker,
+// at random moments around a peak; after the next one has started, everything has to be
+// restored.
 func TestKilledAtAnyMoment(t *testing.T) {
 	if *kills == 0 {
 		t.Skip("it takes a minute and more: run make kill-test")

@@ -66,7 +66,7 @@ func TestStatusRoleAndHealthOfOneNode(t *testing.T) {
 		t.Errorf("a node alone told to stand by: exit %d, %s", code, out)
 	}
 	if out, code := h.powermgr("role", "master"); code != 2 || !strings.Contains(out, "active or standby") {
-		t.Errorf("a role that is none: exit %d, %s", code, out)
+		t.Errorf("an unknown role: exit %d, %s", code, out)
 	}
 	if info, err := os.Stat(filepath.Join(h.dir, "powermgr.sock")); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("the socket: %v, %v", info.Mode(), err)
@@ -85,7 +85,7 @@ func TestANodeOfAPair(t *testing.T) {
 	p := h.start()
 	h.until("it stands by", func() bool { return state(person, "powermgr/node/test/state")["role"] == "standby" })
 	if n := len(person.Received("powermgr/powerwall/state", "powermgr/status")); n != 0 {
-		t.Errorf("a standby says %+v", person.Received())
+		t.Errorf("a standby publishes %+v", person.Received())
 	}
 	tell := func(role string) {
 		t.Helper()
@@ -134,7 +134,7 @@ func TestReload(t *testing.T) {
 	if out, code := h.powermgr("health"); code != 0 {
 		t.Errorf("after reading the configuration again: %s", out)
 	}
-	h.until("and that it is mended", func() bool { return configuration() == true })
+	h.until("and that it is fixed", func() bool { return configuration() == true })
 	if said := unwell(); len(said) > 0 {
 		t.Errorf("a new configuration looks like a fault to keepalived: the health file said %q", said)
 	}
@@ -145,8 +145,8 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// watch looks at a file until the function it returns is called, which returns
-// what else the file said.
+// watch reads a file again and again until the function that it returns is called; that
+// returns every content of the file other than expected.
 func watch(file, expected string) (others func() []string) {
 	stop, done := make(chan struct{}), make(chan []string, 1)
 	go func() {
@@ -170,7 +170,8 @@ func watch(file, expected string) (others func() []string) {
 	return func() []string { close(stop); return <-done }
 }
 
-// A demo is looked into as a service is, and is not silent until its first peak.
+// powermgr status works with a demo as it does with a service, and a demo prints something
+// before its first peak.
 func TestStatusBesideADemo(t *testing.T) {
 	path, err := binary()
 	if err != nil {
@@ -192,7 +193,7 @@ func TestStatusBesideADemo(t *testing.T) {
 	}()
 	for deadline := time.Now().Add(time.Minute); !strings.Contains(said.String(), "\n01:0"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("nothing is said after an hour of the demo:\n%s", said)
+			t.Fatalf("nothing is printed after an hour of the demo:\n%s", said)
 		}
 	}
 	s := exec.Command(path, "status")
@@ -204,6 +205,6 @@ func TestStatusBesideADemo(t *testing.T) {
 	s = exec.Command(path, "status")
 	s.Env = append(slices.Clone(env), "RUNTIME_DIRECTORY="+t.TempDir())
 	if out, err := s.CombinedOutput(); err == nil {
-		t.Errorf("who asks for one of another place gets the demo's:\n%s", out)
+		t.Errorf("a request for the status of a service gets that of the demo:\n%s", out)
 	}
 }

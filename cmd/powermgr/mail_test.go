@@ -27,8 +27,8 @@ import (
 	"powermgr/bridge/brokertest"
 )
 
-// postbox is a mail server on loopback that takes everything, or nothing while
-// it is full.
+// postbox is a mail server on loopback that accepts everything, or nothing while it is
+// full.
 type postbox struct {
 	addr string
 
@@ -37,7 +37,7 @@ type postbox struct {
 	mails []letter
 }
 
-// A letter is one that has arrived.
+// A letter is a mail that has arrived.
 type letter struct {
 	to      []string
 	subject string
@@ -72,7 +72,7 @@ func (b *postbox) fill(full bool) {
 	b.full = full
 }
 
-// with are the letters whose subject has some words in it.
+// with returns the letters whose subject contains some words.
 func (b *postbox) with(words string) (all []letter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -84,7 +84,7 @@ func (b *postbox) with(words string) (all []letter) {
 	return all
 }
 
-// NewSession is of smtp.Backend.
+// NewSession implements smtp.Backend.
 func (b *postbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &session{postbox: b}, nil }
 
 type session struct {
@@ -92,7 +92,7 @@ type session struct {
 	to []string
 }
 
-// AuthMechanisms and Auth are of smtp.AuthSession: everybody may log in.
+// AuthMechanisms and Auth implement smtp.AuthSession: everybody may log in.
 func (s *session) AuthMechanisms() []string { return []string{sasl.Plain} }
 
 func (s *session) Auth(string) (sasl.Server, error) {
@@ -130,7 +130,7 @@ func (s *session) Data(r io.Reader) error {
 	return nil
 }
 
-// part reads a part of a letter, and the parts of that.
+// part reads a part of a letter, and the parts in it.
 func (l *letter) part(contentType, encoding string, body io.Reader) error {
 	kind, params, err := mime.ParseMediaType(contentType)
 	if err != nil {
@@ -208,11 +208,11 @@ func TestTheDemoReports(t *testing.T) {
 		}
 	}
 	// The Powerwall is read every minute, while an air conditioner
-	// starts and stops, and what is in a peak goes by these readings.
+	// starts and stops, and these readings decide what belongs to a peak.
 	if got, _ := metrics["peak_grid_in_kwh"].(float64); math.Abs(got-peak) > 0.02+0.1*peak {
 		t.Errorf("from the grid in the peak: the metrics say %.2f, the meter %.2f", got, peak)
 	}
-	// The summary compares with the same day without powermgr as the report.
+	// The summary and the report compare with the same day without powermgr.
 	if metrics["peak_grid_in_compared_kwh"] != summary.PeakImport || metrics["peak_grid_in_without_kwh"] != summary.Without {
 		t.Errorf("the summary says %.2f kWh with powermgr and %.2f without, the report %v and %v",
 			summary.PeakImport, summary.Without, metrics["peak_grid_in_compared_kwh"], metrics["peak_grid_in_without_kwh"])
@@ -230,8 +230,8 @@ func TestTheDemoReports(t *testing.T) {
 	}
 }
 
-// The run of the evening, done twice, changes and sends nothing twice. What
-// the server does not take then, the daemon sends later.
+// The evening's report, run twice, changes and sends nothing twice. The daemon later sends
+// what the server does not accept at first.
 func TestTheEvening(t *testing.T) {
 	h := newHome(t, "now")
 	box := newPostbox(t)
@@ -260,7 +260,7 @@ func TestTheEvening(t *testing.T) {
 	if n := len(box.with("")); n != 1 {
 		t.Errorf("%d mails: %+v", n, box.with(""))
 	}
-	// A run was missed, and the disk of the mail fails at first.
+	// A run was missed, and at first the mail cannot be written to disk.
 	yesterday := h.missed()
 	if err := errors.Join(os.RemoveAll(filepath.Join(h.dir, "mail")), os.WriteFile(filepath.Join(h.dir, "mail"), nil, 0o600)); err != nil {
 		t.Fatal(err)
@@ -296,11 +296,11 @@ func TestTheEvening(t *testing.T) {
 		}
 	}
 	if out, code := h.powermgr("report", "--config", h.config, "--date", "2020-01-01"); code != 1 || !strings.Contains(out, "no record of 2020-01-01") {
-		t.Errorf("a day that nobody has: exit %d: %s", code, out)
+		t.Errorf("a day without a record: exit %d: %s", code, out)
 	}
 }
 
-// missed makes the record of today one of yesterday, finished and not reported.
+// missed turns today's record into one of yesterday, complete but not reported.
 func (h *home) missed() (yesterday string) {
 	h.t.Helper()
 	b, err := os.ReadFile(filepath.Join(h.dir, "powermgr_day.json"))
@@ -353,8 +353,8 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with another part of the configuration, who is to be told
-// of it can be read.
+// Whatever is wrong with another part of the configuration, the recipients of the mail
+// about it can be read.
 func TestAConfigurationThatIsNoYAMLIsTold(t *testing.T) {
 	for name, wrong := range map[string]string{
 		"a tab":            "settings:\n\tdry_run: true",
@@ -379,7 +379,7 @@ func TestAConfigurationThatIsNoYAMLIsTold(t *testing.T) {
 	}
 }
 
-// Both nodes of a pair have the records; one of them mails the report.
+// Both nodes of a pair have the records; only one of them mails the report.
 func TestAReportIsMailedOnceByAPair(t *testing.T) {
 	box := newPostbox(t)
 	a := newHome(t, "now")
@@ -391,7 +391,7 @@ func TestAReportIsMailedOnceByAPair(t *testing.T) {
 		if out, code := a.powermgr("report", "--config", a.config, "--send"); code != 0 {
 			t.Fatalf("exit %d: %s", code, out)
 		}
-		// The other node has the ramdisk alone.
+		// The other node has only the files on the ramdisk.
 		for _, own := range []string{"mail", "metrics"} {
 			if err := os.RemoveAll(filepath.Join(a.dir, own)); err != nil {
 				t.Fatal(err)

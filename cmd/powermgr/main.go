@@ -10,7 +10,7 @@ import (
 
 func main() {
 	if err := leaveRoot(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "powermgr: going on as root:", err)
+		fmt.Fprintln(os.Stderr, "powermgr: continuing as root:", err)
 	}
 	os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// manCommand writes what the packages have of manual pages. It is hidden: people
-// read them with man powermgr.
+// manCommand writes the manual pages for the packages. It is hidden: people read the
+// pages with man powermgr.
 func manCommand() *cobra.Command {
 	var date string
 	c := &cobra.Command{
@@ -27,7 +27,7 @@ func manCommand() *cobra.Command {
 				return err
 			}
 			root := cmd.Root()
-			root.DisableAutoGenTag = true // it has the day on which it was written
+			root.DisableAutoGenTag = true // the tag has today's date, not --date
 			return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "powermgr " + version(), Manual: "powermgr", Date: &at}, args[0])
 		},
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The package has a page for each command, and the same ones from the same source.
+// There is a page for each command, and the same source gives the same pages.
 func TestManualPages(t *testing.T) {
 	path, err := binary()
 	if err != nil {
@@ -40,6 +40,6 @@ func TestManualPages(t *testing.T) {
 		t.Error("a page has no example")
 	}
 	if pages["powermgr-man.1"] != "" {
-		t.Error("there is a page for the command that is hidden")
+		t.Error("there is a page for the hidden command")
 	}
 }

@@ -88,7 +88,7 @@ func mailStopped(ctx context.Context, c config.Config, unit string, broken *conf
 			l.Facts = append(l.Facts, notify.Fact{Name: "Configuration", Text: p.String()})
 		}
 	}
-	if result := os.Getenv("MONITOR_SERVICE_RESULT"); result != "" { // systemd's word to a unit of OnFailure
+	if result := os.Getenv("MONITOR_SERVICE_RESULT"); result != "" { // systemd sets this for a unit that OnFailure starts
 		l.Facts = append(l.Facts, notify.Fact{Name: "How it ended", Text: result + ", " + os.Getenv("MONITOR_EXIT_CODE") + " " + os.Getenv("MONITOR_EXIT_STATUS")})
 	}
 	if lines := lastLines(ctx, unit); lines != "" {

@@ -24,7 +24,7 @@ import (
 	"powermgr/bridge/brokertest"
 )
 
-// chromium is the browser that tests of the page look through.
+// chromium returns the browser for tests of the page.
 func chromium(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -37,7 +37,7 @@ func chromium(t *testing.T) string {
 }
 
 // browsers starts a browser, in which each call of the function it returns opens
-// another window.
+// a new window.
 func browsers(t *testing.T) (open func(url string) *window) {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.ExecPath(chromium(t)))
@@ -72,7 +72,7 @@ func (w *window) do(steps ...chromedp.Action[chromedp.Void]) {
 }
 
 // visit opens an address. A form that was just sent still navigates by itself, and the
-// browser then gives up the navigation that was asked for: it is asked for again.
+// browser then aborts the requested navigation, which is therefore repeated.
 func (w *window) visit(url string) {
 	w.t.Helper()
 	err := chromedp.Do(w.ctx, chromedp.Navigate(url))
@@ -85,7 +85,7 @@ func (w *window) visit(url string) {
 	}
 }
 
-// js is what an expression comes to, as text.
+// js returns the value of an expression, as text.
 func (w *window) js(expression string) string {
 	w.t.Helper()
 	text, err := chromedp.Run(w.ctx, chromedp.Evaluate[string]("String("+expression+")"))
@@ -95,7 +95,7 @@ func (w *window) js(expression string) string {
 	return text
 }
 
-// sees is js where the page may just be giving way to another one: then it is empty.
+// sees is like js, but returns an empty text while the page is being replaced.
 func (w *window) sees(expression string) string {
 	text, err := chromedp.Run(w.ctx, chromedp.Evaluate[string]("String("+expression+")"))
 	if err != nil {
@@ -104,7 +104,7 @@ func (w *window) sees(expression string) string {
 	return text
 }
 
-// shows waits for a part of the page to have a text.
+// shows waits until a part of the page contains a text.
 func (w *window) shows(id, text string) {
 	w.t.Helper()
 	shown := ""
@@ -116,8 +116,9 @@ func (w *window) shows(id, text string) {
 	w.t.Fatalf("%s never showed %q, but\n%s", id, text, shown)
 }
 
-// press presses the button that says so, with the fields beside it filled in, and waits
-// for the answer. A daemon that is just starting is asked again, as it asks people to.
+// press presses the button with that label, with the fields beside it filled in, and waits
+// for the answer. While the daemon is just starting it tries again, as the answer asks
+// people to.
 func (w *window) press(says string, fields ...string) {
 	w.t.Helper()
 	var fill strings.Builder
@@ -142,7 +143,7 @@ func (w *window) press(says string, fields ...string) {
 
 var served = regexp.MustCompile(`metrics and health are served.* address=(127\.0\.0\.1:\d+)`)
 
-// withPage starts a daemon with a page, and says where that is.
+// withPage starts a daemon with a page, and returns the address of the page.
 func (h *home) withPage(keys string) (p *process, at string) {
 	h.t.Helper()
 	h.edit("ha: {node: test}", "ha: {node: test}\nhttp: {listen: ':0'"+keys+"}")
@@ -151,7 +152,7 @@ func (h *home) withPage(keys string) (p *process, at string) {
 	return p, "http://" + served.FindStringSubmatch(p.log.String())[1]
 }
 
-// Each button moves the emulated house, and every browser shows it.
+// Each button has its effect on the emulated house, and every browser shows it.
 func TestThePageMovesTheHouse(t *testing.T) {
 	open := browsers(t)
 	h := newHome(t, "")
@@ -210,8 +211,8 @@ func TestThePageMovesTheHouse(t *testing.T) {
 	other.shows("command", "there is no peak to skip")
 }
 
-// What is changed by hand moves the house, is shown as such, and is given back by a
-// button.
+// A value that is changed by hand takes effect, is shown as such, and can be undone with
+// a button.
 func TestThePageShowsWhatWasChangedByHand(t *testing.T) {
 	open := browsers(t)
 	h := newHome(t, "")
@@ -225,13 +226,13 @@ func TestThePageShowsWhatWasChangedByHand(t *testing.T) {
 	w.press("Use the configured values")
 	w.shows("said", "Use the configured values: done.")
 	h.until("the reserve is 100", func() bool { return h.cloud.Truth().Reserve == 100 })
-	h.until("nothing is said of it any more", func() bool {
+	h.until("it is no longer mentioned", func() bool {
 		return !strings.Contains(w.js("document.getElementById('override').innerText"), "by hand")
 	})
 }
 
-// Who goes through the buttons with a keyboard is not thrown out when they change; they
-// show what is new once nobody is among them.
+// Somebody who moves through the buttons with a keyboard does not lose the focus when they
+// change: the buttons are updated once the focus is elsewhere.
 func TestThePageLeavesAKeyboardWhereItIs(t *testing.T) {
 	open := browsers(t)
 	h := newHome(t, "")
@@ -256,7 +257,8 @@ func TestThePageLeavesAKeyboardWhereItIs(t *testing.T) {
 	w.shows("actions", "End the override")
 }
 
-// Without a script the page is whole: what is pressed is done, and shown afterwards.
+// Without JavaScript the page works: a button has its effect, and the page shows it
+// afterwards.
 func TestThePageWithoutAScript(t *testing.T) {
 	open := browsers(t)
 	h := newHome(t, "")
@@ -287,8 +289,8 @@ func TestThePageWithoutAScript(t *testing.T) {
 	}
 }
 
-// The browser keeps the address of a proxy: a port that a daemon has let go of may be
-// another program's before the next daemon listens.
+// The browser uses the address of a proxy: another program may take the port of a daemon
+// that has ended before the next daemon listens on it.
 func TestALostConnectionComesBack(t *testing.T) {
 	open := browsers(t)
 	h := newHome(t, "")
@@ -367,8 +369,8 @@ func TestLogInBelowAPath(t *testing.T) {
 	}
 }
 
-// Another page, open in the same browser, commands nothing, reads nothing and shows
-// nothing of this one.
+// Another page that is open in the same browser cannot command powermgr, and can neither
+// read nor show any part of its page.
 func TestAnotherPageInTheSameBrowser(t *testing.T) {
 	open := browsers(t)
 	h := newHome(t, "")
@@ -387,7 +389,7 @@ func TestAnotherPageInTheSameBrowser(t *testing.T) {
 		return strings.Contains(w.sees("document.body?.innerText"), "did not come from powermgr's page")
 	})
 	if h.cloud.Truth().Reserve != 100 || strings.Contains(p.log.String(), "someone pressed") {
-		t.Error("another page moved the house")
+		t.Error("another page commanded powermgr")
 	}
 	w.visit(strings.Replace(evil.URL, "127.0.0.1", "localhost", 1))
 	h.until("the frame has loaded", func() bool { return w.sees("document.readyState") == "complete" })

@@ -22,16 +22,16 @@ import (
 	"powermgr/devices/emulator"
 )
 
-var rounds = flag.Int("pair-rounds", 0, "how often each fault of a real pair is tried; as root, with keepalived, mosquitto and iproute2")
+var rounds = flag.Int("pair-rounds", 0, "how often to try each fault of a real pair; as root, with keepalived, mosquitto and iproute2")
 
-// The addresses of the pair test. They exist in its network namespaces alone.
+// The addresses of the pair test. They exist only in its network namespaces.
 const (
 	hubIP  = "10.77.0.1" // broker and vendors
 	virtIP = "10.77.0.10"
 )
 
-// cloudEnv makes this test binary the vendors' clouds: it says on stdout who
-// asked for what and when.
+// cloudEnv makes this test binary the vendors' clouds: it prints which node sent which
+// request, and when.
 const cloudEnv = "TEST_PAIR_CLOUD"
 
 type cloudLine struct {
@@ -87,7 +87,7 @@ type pairNode struct {
 	mu         sync.Mutex
 	daemon     *exec.Cmd
 	keepalived *exec.Cmd
-	on         bool // the supervisor starts the daemon again
+	on         bool // the supervisor restarts the daemon
 	stopped    chan struct{}
 }
 
@@ -99,7 +99,7 @@ func (p *pairTest) sh(format string, args ...any) {
 	}
 }
 
-// in is a command in a network namespace.
+// in returns a command that runs in a network namespace.
 func in(ns string, args ...string) *exec.Cmd {
 	return exec.Command("ip", append([]string{"netns", "exec", ns}, args...)...)
 }
@@ -114,7 +114,7 @@ func (p *pairTest) log(name string) *os.File {
 }
 
 func newPairTest(t *testing.T, minutes int) *pairTest {
-	// keepalived runs no script that is below a directory of everybody.
+	// keepalived runs no script below a directory that everybody can write to.
 	dir := "/run/powermgr-pair-test"
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func newPairTest(t *testing.T, minutes int) *pairTest {
 
 func (p *pairTest) networksDown() {
 	for _, ns := range []string{"pm-a", "pm-b", "pm-hub"} {
-		_ = exec.Command("ip", "netns", "del", ns).Run() // most often there is none
+		_ = exec.Command("ip", "netns", "del", ns).Run() // usually there is none
 	}
 }
 
@@ -195,7 +195,7 @@ func (p *pairTest) startBroker() {
 }
 
 func (n *pairNode) configure(i int, now time.Time) {
-	// Etc/GMT+5 is five hours behind UTC: it is noon there, or about.
+	// Etc/GMT+5 is five hours behind UTC. In this time zone it is about noon.
 	zone, local := "UTC", now
 	if offset := now.Hour() - 12; offset != 0 {
 		zone = fmt.Sprintf("Etc/GMT%+d", offset)
@@ -238,8 +238,7 @@ poll: {thermostat_seconds: 120}
 			n.t.Fatal(err)
 		}
 	}
-	// A vendor URL without TLS has to be loopback, so it is: what is there is
-	// the hub's.
+	// A vendor URL without TLS has to be on loopback, so loopback forwards to the hub.
 	forward := in(n.ns, "socat", "TCP-LISTEN:8080,bind=127.0.0.1,fork,reuseaddr", "TCP:"+hubIP+":8080")
 	if err := forward.Start(); err != nil {
 		n.t.Fatal(err)
@@ -247,7 +246,7 @@ poll: {thermostat_seconds: 120}
 	n.t.Cleanup(func() { _ = forward.Process.Kill(); _ = forward.Wait() })
 }
 
-// deployed is a file of deploy/keepalived, with the binary that is tested.
+// deployed returns a file of deploy/keepalived that uses the binary under test.
 func (n *pairNode) deployed(name string) string {
 	b, err := os.ReadFile(filepath.Join("..", "..", "deploy", "keepalived", name))
 	if err != nil {
@@ -275,7 +274,7 @@ func (n *pairNode) powerOn() {
 	go n.supervise(n.stopped)
 }
 
-// supervise is systemd to the daemon: Restart=always, and ExecStopPost.
+// supervise does what systemd does for the daemon: Restart=always, and ExecStopPost.
 func (n *pairNode) supervise(stopped chan struct{}) {
 	defer close(stopped)
 	path, _ := binary()
@@ -299,7 +298,7 @@ func (n *pairNode) supervise(stopped chan struct{}) {
 	}
 }
 
-// kill ends the daemon with a signal; it is started again if on.
+// kill ends the daemon with a signal; it is restarted if on.
 func (n *pairNode) kill(s syscall.Signal, on bool) {
 	n.mu.Lock()
 	n.on = on
@@ -311,8 +310,8 @@ func (n *pairNode) kill(s syscall.Signal, on bool) {
 	}
 }
 
-// powerOff takes everything that runs on the node away at once, and its
-// network, and what is in memory.
+// powerOff ends everything that runs on the node at once, and removes its network and
+// what is in memory.
 func (n *pairNode) powerOff() {
 	n.sh("ip -n pm-hub link set v%s down", n.name)
 	n.mu.Lock()
@@ -323,11 +322,11 @@ func (n *pairNode) powerOff() {
 	n.mu.Unlock()
 	_ = k.Wait()
 	<-stopped
-	// What systemd makes at a boot, before keepalived and the daemon start.
+	// What systemd creates at boot, before keepalived and the daemon start.
 	n.sh("rm -rf %[1]s/run && mkdir %[1]s/run && echo 1 >%[1]s/run/health && ip -n %[2]s addr del %[3]s/24 dev eth0 2>/dev/null || true", n.dir, n.ns, virtIP)
 }
 
-// see lets a node see the other one, or not: frames to it go nowhere.
+// see lets a node reach the other one, or not: then frames to it are lost.
 func (n *pairNode) see(other *pairNode, sees bool) {
 	if sees {
 		n.sh("ip -n %s neigh flush to %s nud permanent; ip -n %[1]s neigh del %[2]s dev eth0 2>/dev/null || true", n.ns, other.ip)
@@ -336,7 +335,7 @@ func (n *pairNode) see(other *pairNode, sees bool) {
 	n.sh("ip -n %s neigh replace %s lladdr 02:00:00:00:00:99 dev eth0 nud permanent", n.ns, other.ip)
 }
 
-// since is what the clouds were asked since t.
+// since returns the requests to the clouds since t.
 func (p *pairTest) since(t time.Time) (lines []cloudLine) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -360,10 +359,10 @@ func (p *pairTest) until(what string, within time.Duration, holds func() bool) {
 		p.t.Logf("%s:\n%s", name, b[max(0, len(b)-6000):])
 	}
 	p.t.Logf("the home: %+v", p.truth())
-	p.t.Fatalf("it never came to be: %s", what)
+	p.t.Fatalf("it never happened: %s", what)
 }
 
-// retained is what the broker has on a topic.
+// retained returns the retained message of a topic.
 func (p *pairTest) retained(topic string) (m map[string]any) {
 	out, _ := in("pm-hub", "mosquitto_sub", "-h", hubIP, "-t", topic, "-C", "1", "-W", "2").Output()
 	_ = json.Unmarshal(out, &m)
@@ -387,7 +386,7 @@ func (p *pairTest) truth() (truth emulator.Truth) {
 	return truth
 }
 
-// active is the node that says it is, alone; nil while none or both do.
+// active returns the only node that publishes that it is active; nil while none or both do.
 func (p *pairTest) active() *pairNode {
 	var found []*pairNode
 	path, _ := binary()
@@ -411,7 +410,7 @@ func (n *pairNode) other() *pairNode {
 	return n.nodes[0]
 }
 
-// settled waits until one node is active, alone, and the other one is up.
+// settled waits until exactly one node is active and the other one is up.
 func (p *pairTest) settled() *pairNode {
 	p.t.Helper()
 	var was *pairNode
@@ -426,7 +425,7 @@ func (p *pairTest) settled() *pairNode {
 	return was
 }
 
-// generation is that of a node's last claim.
+// generation returns the generation of a node's last claim.
 func (p *pairTest) generation(n *pairNode) float64 {
 	g, _ := p.retained("powermgr/node/" + n.name + "/state")["generation"].(float64)
 	return g
@@ -440,7 +439,7 @@ func TestPair(t *testing.T) {
 		t.Skip("it needs root and ten minutes: run make pair-test")
 	}
 	if os.Geteuid() != 0 {
-		t.Fatal("only root can make network namespaces")
+		t.Fatal("only root can create network namespaces")
 	}
 	for _, tool := range []string{"ip", "keepalived", "mosquitto", "mosquitto_pub", "mosquitto_sub", "socat", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -541,8 +540,8 @@ func TestPair(t *testing.T) {
 		fmt.Printf("%s: the other node polls after %s (median of %d, worst %s)\n", name, round(all[len(all)/2]), len(all), round(all[len(all)-1]))
 	}
 	time.Sleep(time.Until(p.end))
-	// The portal knows quarters of an hour: a hold may outlast this peak, which
-	// is seen a minute and a poll later.
+	// Holds on the portal end at a full quarter of an hour, so one may outlast this peak; a
+	// poll shows its end up to a minute and a poll later.
 	p.until(fmt.Sprintf("everything is restored, as it was before the peak: %+v", before), 4*time.Minute, func() bool {
 		now := p.truth()
 		for i, th := range now.Thermostats {

@@ -25,8 +25,8 @@ var pastHelp = map[string]string{
 	fromTesla:   "what Tesla has recorded, which is also added to the history",
 }
 
-// pastFlags are the flags of the commands that read a past: where it comes from,
-// how much of it, and by which clock.
+// pastFlags are the flags of the commands that read past days: where they come from, how
+// many, and in which time zone.
 type pastFlags struct {
 	from     string
 	days     int
@@ -35,8 +35,8 @@ type pastFlags struct {
 	sources []string
 }
 
-// declare adds the flags. The first of sources is the default; p has those of the
-// others. days says what --days counts, and clock which one is the default.
+// declare adds the flags to f. The first source is the default. days says what --days
+// counts, and clock whose time zone is the default; p holds the other defaults.
 func (p *pastFlags) declare(f *pflag.FlagSet, days, clock string, sources ...string) {
 	p.sources = sources
 	texts := make([]string, len(sources))
@@ -48,7 +48,7 @@ func (p *pastFlags) declare(f *pflag.FlagSet, days, clock string, sources ...str
 	f.StringVar(&p.timezone, "timezone", p.timezone, "the time zone of times without an offset, such as America/Los_Angeles (default that of "+clock+")")
 }
 
-// check refuses a source that there is not, and files where none are read.
+// check refuses an unknown source, files for a source that reads none, and a missing file.
 func (p *pastFlags) check(files []string) error {
 	switch {
 	case !slices.Contains(p.sources, p.from):
@@ -61,7 +61,7 @@ func (p *pastFlags) check(files []string) error {
 	return nil
 }
 
-// zone is the clock that was asked for, or else usual.
+// zone returns the time zone that was asked for, or otherwise usual.
 func (p *pastFlags) zone(usual *time.Location) (*time.Location, error) {
 	if p.timezone == "" {
 		return usual, nil
@@ -73,7 +73,7 @@ func (p *pastFlags) zone(usual *time.Location) (*time.Location, error) {
 	return zone, nil
 }
 
-// A dateFlag is a day, by any clock; zero: none was given.
+// A dateFlag is a day, in no particular time zone; zero: none was given.
 type dateFlag struct{ day time.Time }
 
 func (d *dateFlag) Set(text string) (err error) {
@@ -94,7 +94,7 @@ func (d *dateFlag) Type() string { return "date" }
 
 func (d *dateFlag) given() bool { return !d.day.IsZero() }
 
-// in is when the day begins by that clock.
+// in returns when the day begins in a time zone.
 func (d *dateFlag) in(zone *time.Location) time.Time {
 	return time.Date(d.day.Year(), d.day.Month(), d.day.Day(), 0, 0, 0, 0, zone)
 }

@@ -19,7 +19,7 @@ var pictures = flag.String("pictures", "", "the folder that TestPictures writes 
 // day, and the report of that day; see make pictures.
 func TestPictures(t *testing.T) {
 	if *pictures == "" {
-		t.Skip("it is for make pictures")
+		t.Skip("run make pictures")
 	}
 	path, err := binary()
 	if err != nil {
@@ -65,11 +65,11 @@ func TestPictures(t *testing.T) {
 	picture(t, open("file://"+report), 640, 1180, "report.png")
 }
 
-// picture writes what a window shows.
+// picture writes what a window shows to a file.
 func picture(t *testing.T, w *window, width, height int64, name string) {
 	t.Helper()
 	w.do(chromedp.EmulateViewport(width, height))
-	time.Sleep(time.Second) // the page moves while it is laid out
+	time.Sleep(time.Second) // the layout of the page changes at first
 	image, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
 	if err == nil {
 		err = os.WriteFile(filepath.Join(*pictures, name), image, 0o644)

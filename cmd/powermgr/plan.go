@@ -106,7 +106,7 @@ func (p page) plan() error {
 	return t.Flush()
 }
 
-// stretches puts together slots that differ in their energies alone.
+// stretches merges consecutive slots that differ only in their energies.
 func stretches(slots []plan.Ahead) (all []plan.Ahead) {
 	for _, s := range slots {
 		if n := len(all); n > 0 && all[n-1].Reserve == s.Reserve && all[n-1].Price == s.Price && all[n-1].Expensive == s.Expensive {

@@ -27,7 +27,7 @@ func TestPlanIsPrinted(t *testing.T) {
 		}},
 		{"it is only shown", `{"strategy": "rule"}`, planned, []string{"Strategy    rule: the plan is only shown"}},
 		{"the rule acts", `{"strategy": "plan", "plan_gives_way": "the plan was made at 10:00"}`, planned, []string{"Strategy    plan; the rule is in charge: the plan was made at 10:00"}},
-		{"there is none", `{"strategy": "plan", "plan_gives_way": "3 days"}`, `{"made_at": "2026-07-15T12:00:00Z", "reserve_percent": null, "reason": "3 days of history are known", "slots": []}`, []string{"Plan        none: 3 days of history are known"}},
+		{"there is no plan", `{"strategy": "plan", "plan_gives_way": "3 days"}`, `{"made_at": "2026-07-15T12:00:00Z", "reserve_percent": null, "reason": "3 days of history are known", "slots": []}`, []string{"Plan        none: 3 days of history are known"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out strings.Builder

@@ -47,8 +47,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// home is a broker, the emulated clouds and a configuration for a daemon, in a
-// time zone where it is noon, on a day of which the tests decide the peaks.
+// home is a broker, the emulated clouds and a configuration for a daemon, in a time zone
+// where it is noon, on a day whose peaks the test chooses.
 type home struct {
 	t      testing.TB
 	broker *brokertest.Broker
@@ -56,13 +56,14 @@ type home struct {
 	dir    string
 	config string
 
-	arrived chan time.Time // when a write to the battery came; those nobody takes are forgotten
+	arrived chan time.Time // when writes to the battery arrived; those that nobody receives are dropped
 
 	mu     sync.Mutex
 	writes []emulator.Request
 }
 
-// newHome has a peak over now if peak is "now", and none today otherwise.
+// newHome returns a home with a peak around now if peak is "now", and without one today
+// otherwise.
 func newHome(t testing.TB, peak string) *home {
 	t.Helper()
 	return newHomeAt(t, brokertest.Start(t, brokertest.Config{}), peak)
@@ -171,7 +172,7 @@ func (p *process) end(s syscall.Signal) {
 	<-p.done
 }
 
-// until waits for something to be so.
+// until waits until a condition holds.
 func (h *home) until(what string, holds func() bool) {
 	h.t.Helper()
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
@@ -179,10 +180,10 @@ func (h *home) until(what string, holds func() bool) {
 			return
 		}
 	}
-	h.t.Fatalf("it never came to be: %s", what)
+	h.t.Fatalf("it never happened: %s", what)
 }
 
-// writesOf is what was written to a device.
+// writesOf returns the writes to a device.
 func (h *home) writesOf(device string) (all []map[string]any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -222,8 +223,8 @@ func TestBridgeAndControllerInSeparateProcesses(t *testing.T) {
 	}
 }
 
-// The Powerwall is announced when it is known what it is, which may be before or after
-// its availability is said.
+// The Powerwall is announced once its model is known, which may be before or after its
+// availability is published.
 func TestAllIsThereAfterAStart(t *testing.T) {
 	h := newHome(t, "")
 	person := h.broker.Client(t, brokertest.Login{})
@@ -248,7 +249,7 @@ func TestStaleCommandsAreNotObeyed(t *testing.T) {
 	person.Subscribe(t, "powermgr/#")
 	h.until("it has started", func() bool { return len(person.Received("powermgr/powerwall/state")) > 0 })
 	p.end(syscall.SIGTERM)
-	person.Publish(t, brokertest.Message{Topic: "powermgr/powerwall/reserve/set", Payload: "40"}) // while nobody is there
+	person.Publish(t, brokertest.Message{Topic: "powermgr/powerwall/reserve/set", Payload: "40"}) // while no daemon runs
 	h.start()
 	person.Forget()
 	person.Await(t, "powermgr/status", "online")
@@ -330,7 +331,7 @@ func TestKilledAndStopped(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		signal syscall.Signal
-	}{{"killed: the last will", syscall.SIGKILL}, {"told to stop", syscall.SIGTERM}} {
+	}{{"killed, which publishes the last will", syscall.SIGKILL}, {"told to stop", syscall.SIGTERM}} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHome(t, "")
 			person := h.broker.Client(t, brokertest.Login{})
@@ -358,7 +359,7 @@ func TestHomeAssistantRestarts(t *testing.T) {
 	person.Subscribe(t, "homeassistant/#")
 	h.start()
 	h.until("it has started", func() bool { return state(person, "powermgr/thermostat/1000001/state") != nil })
-	time.Sleep(3 * time.Second) // what is announced late is announced
+	time.Sleep(3 * time.Second) // late announcements have arrived by then
 	person.Forget()
 	person.Publish(t, brokertest.Message{Topic: "homeassistant/status", Payload: "ONLINE"})
 	for _, topic := range []string{"homeassistant/device/powermgr_control/config", "homeassistant/device/powermgr_powerwall/config", "powermgr/powerwall/availability", "powermgr/powerwall/state", "powermgr/control/state"} {

@@ -13,16 +13,16 @@ import (
 	"powermgr/bridge/brokertest"
 )
 
-// A reload made everything unavailable for a moment: automations on the phase
-// fired five times in one peak. Home Assistant sees what a reload has changed, and
-// nothing else.
+// A reload made everything unavailable for a moment, and automations on the phase fired
+// five times in one peak. Home Assistant must see what a reload has changed, and nothing
+// else.
 func TestAReloadIsInvisible(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		edit       [2]string
 		changed    map[string]any // in control/state
-		gone       string         // a discovery config that is taken back
-		reconnects bool           // the broker has to be connected to again
+		gone       string         // a discovery config that is removed
+		reconnects bool           // the daemon has to connect to the broker again
 		dry        bool           // it commands nothing yet
 	}{
 		{name: "nothing was changed"},
@@ -44,7 +44,7 @@ func TestAReloadIsInvisible(t *testing.T) {
 				flags, reserve = []string{"--begin-dry"}, 100
 			}
 			p := h.start(flags...)
-			h.until("all is said", func() bool {
+			h.until("everything is published", func() bool {
 				if all := person.Received("powermgr/control/health"); c.dry && (len(all) == 0 || !strings.Contains(all[len(all)-1].Payload, "sudo powermgr live")) {
 					return false
 				}
@@ -52,7 +52,7 @@ func TestAReloadIsInvisible(t *testing.T) {
 				return state(person, "powermgr/powerwall/state")["reserve_percent"] == reserve && state(person, "powermgr/thermostat/1000002/state") != nil &&
 					len(person.Received("homeassistant/device/powermgr_thermostat_1000002/config")) > 0 && (c.dry || len(owned) == 1)
 			})
-			time.Sleep(6 * time.Second) // online is said again, and what is announced late
+			time.Sleep(6 * time.Second) // online is published again, and late announcements arrive
 			before := map[string]string{}
 			for _, m := range person.Received() {
 				before[m.Topic] = m.Payload
@@ -62,7 +62,7 @@ func TestAReloadIsInvisible(t *testing.T) {
 				h.edit(c.edit[0], c.edit[1])
 			}
 			for range 2 { // the second one takes over from one that has taken over
-				time.Sleep(time.Second) // readings of the same second say the same, and are not said twice
+				time.Sleep(time.Second) // readings of the same second are equal, and are not published twice
 				seen := len(person.Received("powermgr/powerwall/state"))
 				logged := strings.Count(p.log.String(), "the configuration was read again")
 				_ = p.Process.Signal(syscall.SIGHUP)
@@ -70,7 +70,7 @@ func TestAReloadIsInvisible(t *testing.T) {
 				h.until("and the battery is polled", func() bool { return len(person.Received("powermgr/powerwall/state")) > seen })
 			}
 			if c.gone != "" {
-				h.until(c.gone+" is taken back", func() bool {
+				h.until(c.gone+" is removed", func() bool {
 					all := person.Received(c.gone)
 					return len(all) > 0 && all[len(all)-1].Payload == ""
 				})
@@ -90,7 +90,7 @@ func TestAReloadIsInvisible(t *testing.T) {
 				before[m.Topic] = m.Payload
 				switch {
 				case was == m.Payload:
-					t.Errorf("said again on %s: %.200s", m.Topic, m.Payload)
+					t.Errorf("published again on %s: %.200s", m.Topic, m.Payload)
 				case strings.Contains(m.Payload, "has not been read yet"):
 					t.Errorf("%s: %.200s", m.Topic, m.Payload)
 				case m.Topic == c.gone:
@@ -104,13 +104,13 @@ func TestAReloadIsInvisible(t *testing.T) {
 					// The new reserve was read in the second in which the battery was polled.
 				case strings.HasSuffix(m.Topic, "/state"):
 					if keys := differ(was, m.Payload); len(keys) == 0 {
-						t.Errorf("%s: nothing but the order has changed", m.Topic)
+						t.Errorf("%s: only the order has changed", m.Topic)
 					} else if !strings.Contains(m.Topic, "/control/") && !slices.Contains(keys, "polled_at") {
 						t.Errorf("%s: %v", m.Topic, keys)
 					}
 				}
 			}
-			// It still hears, and answers.
+			// It still receives and answers commands.
 			person.Forget()
 			person.Publish(t, brokertest.Message{Topic: "powermgr/control/override/set", Payload: "pause 1h"})
 			h.until("it still does what a person asks for", func() bool { return state(person, "powermgr/control/state")["override"] == "pause" })
@@ -120,7 +120,7 @@ func TestAReloadIsInvisible(t *testing.T) {
 	}
 }
 
-// differ are the fields in which two JSON objects differ.
+// differ returns the fields in which two JSON objects differ.
 func differ(a, b string) (keys []string) {
 	var was, is map[string]any
 	_ = json.Unmarshal([]byte(a), &was)

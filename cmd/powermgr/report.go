@@ -50,7 +50,7 @@ powermgr would have done that week, and what that would have saved; --first-week
 				if cmd.Flags().Changed("format") {
 					return usage("--format is for what is shown: leave it out with --send")
 				}
-				err = evening(cmd, e, name)
+				err = sendDue(cmd, e, name)
 				if none := new(records.NoRecord); date == "due" && errors.As(err, &none) && none.Date == name {
 					fmt.Fprintf(cmd.OutOrStdout(), "nothing is due: %v\n", err) // the first day, or nothing ran then
 					return nil
@@ -100,7 +100,7 @@ func trial(cmd *cobra.Command, e records.DailyReport, format string) error {
 	return err
 }
 
-// written is the report in a format.
+// written returns the report in a format.
 func written(day records.Day, format string) ([]byte, error) {
 	switch format {
 	case "text":
@@ -111,9 +111,8 @@ func written(day records.Day, format string) ([]byte, error) {
 	return report.JSON(day.Record)
 }
 
-// evening is what the timer wants. What one part of it cannot do is no reason
-// for the others not to be done.
-func evening(cmd *cobra.Command, e records.DailyReport, date string) error {
+// sendDue does the work of the daily timer. If one part fails, the others are still done.
+func sendDue(cmd *cobra.Command, e records.DailyReport, date string) error {
 	files, err := e.Close(date)
 	problems := []error{err}
 	for _, name := range files {

@@ -57,7 +57,7 @@ named, and the exit code is 1. apt remove does this first.`,
 	return c
 }
 
-// Why something is left.
+// Why something is not restored.
 var (
 	errStillThere = errors.New("the devices have not shown it in time, and powermgr goes on trying as long as it runs")
 	errStopped    = errors.New("powermgr is not running: sudo systemctl start powermgr, then sudo powermgr restore")

@@ -34,7 +34,7 @@ func TestRestoreWaitsUntilEverythingIsBack(t *testing.T) {
 	p.end(syscall.SIGTERM)
 }
 
-// Whoever ran it saw nothing for three minutes, and then one line.
+// The command printed nothing for three minutes, and then one line.
 func TestRestoreSaysWhatItWaitsFor(t *testing.T) {
 	h := newHome(t, "now")
 	h.start()
@@ -61,6 +61,6 @@ func TestRestoreNamesWhatIsLeft(t *testing.T) {
 	h.until("the journal has it", func() bool { out, _ := h.powermgr("status"); return strings.Contains(out, "reserve 0 %") })
 	p.end(syscall.SIGKILL)
 	if out, code := h.powermgr("restore", "--config", h.config); code != 1 || !strings.Contains(out, "not restored: the Powerwall's reserve") || !strings.Contains(out, "sudo systemctl start powermgr") {
-		t.Errorf("of a daemon that was killed: exit %d, %s", code, out)
+		t.Errorf("after the daemon was killed: exit %d, %s", code, out)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// call runs the command line in this process.
+// call runs a command line in this process.
 func call(args ...string) (code int, out, err string) {
 	var stdout, stderr bytes.Buffer
 	code = run(context.Background(), args, streams{in: strings.NewReader(""), out: &stdout, err: &stderr})
@@ -32,22 +32,22 @@ func TestExitCodes(t *testing.T) {
 		name string
 		args []string
 		code int
-		out  string // in what is said on stdout
-		err  string // and on stderr
+		out  string // in the output on stdout
+		err  string // and in that on stderr
 	}{
 		{"help", []string{"--help"}, exitDone, "check-config", ""},
 		{"help of a command", []string{"auth", "--help"}, exitDone, "--code", ""},
-		{"a command that there is not", []string{"fly"}, exitWrong, "", "powermgr: there is no command \"fly\"\nRun powermgr --help for usage."},
-		{"a command like one", []string{"statsu"}, exitWrong, "", "there is no command \"statsu\": did you mean status?"},
-		{"a level like one", []string{"--config", good, "notify", "--test", "critcal"}, exitWrong, "", "did you mean critical?"},
-		{"a level like one, without a configuration", []string{"--config", good + "x", "notify", "--test", "warn"}, exitWrong, "", "did you mean warning?"},
-		{"a format like one, without a configuration", []string{"--config", good + "x", "report", "--format", "htm"}, exitWrong, "", "did you mean html?"},
-		{"a role like one", []string{"role", "activ"}, exitWrong, "", "did you mean active?"},
-		{"a flag that there is not", []string{"run", "--wings"}, exitWrong, "", "powermgr: powermgr run has no --wings\n"},
-		{"a flag like one", []string{"report", "--dat", "today"}, exitWrong, "", "powermgr report has no --dat: did you mean --date?"},
-		{"a global flag like one", []string{"status", "--congif", "x"}, exitWrong, "", "powermgr status has no --congif: did you mean --config?"},
-		{"a vendor like one", []string{"auth", "telsa"}, exitWrong, "", "did you mean tesla?"},
-		{"a strategy like one", []string{"demo", "--strategy", "plam"}, exitWrong, "", "did you mean plan?"},
+		{"an unknown command", []string{"fly"}, exitWrong, "", "powermgr: there is no command \"fly\"\nRun powermgr --help for usage."},
+		{"a misspelled command", []string{"statsu"}, exitWrong, "", "there is no command \"statsu\": did you mean status?"},
+		{"a misspelled level", []string{"--config", good, "notify", "--test", "critcal"}, exitWrong, "", "did you mean critical?"},
+		{"a misspelled level, without a configuration", []string{"--config", good + "x", "notify", "--test", "warn"}, exitWrong, "", "did you mean warning?"},
+		{"a misspelled format, without a configuration", []string{"--config", good + "x", "report", "--format", "htm"}, exitWrong, "", "did you mean html?"},
+		{"a misspelled role", []string{"role", "activ"}, exitWrong, "", "did you mean active?"},
+		{"an unknown flag", []string{"run", "--wings"}, exitWrong, "", "powermgr: powermgr run has no --wings\n"},
+		{"a misspelled flag", []string{"report", "--dat", "today"}, exitWrong, "", "powermgr report has no --dat: did you mean --date?"},
+		{"a misspelled global flag", []string{"status", "--congif", "x"}, exitWrong, "", "powermgr status has no --congif: did you mean --config?"},
+		{"a misspelled vendor", []string{"auth", "telsa"}, exitWrong, "", "did you mean tesla?"},
+		{"a misspelled strategy", []string{"demo", "--strategy", "plam"}, exitWrong, "", "did you mean plan?"},
 		{"a flag without its value", []string{"check-config", "--config"}, exitWrong, "", "flag needs an argument"},
 		{"too many arguments", []string{"version", "now"}, exitWrong, "", "now"},
 		{"a version", []string{"version"}, exitDone, "powermgr ", ""},
@@ -72,7 +72,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// What whoever installs powermgr sees first.
+// The first output that people see when they install powermgr.
 func TestCheckConfigOfTheExample(t *testing.T) {
 	text, err := os.ReadFile("../../deploy/config.example.yaml")
 	if err != nil {
@@ -105,7 +105,7 @@ func TestCheckConfigOfTheExample(t *testing.T) {
 	}
 }
 
-// Nobody is logged in to with what the example has.
+// The credentials of the example are never used for a log-in.
 func TestAuthWithTheExamplesLogIn(t *testing.T) {
 	for _, c := range []struct{ vendor, config, says string }{
 		{"tesla", "tesla: {token_file: TOKEN, client_id: 00000000-0000-0000-0000-000000000000}", "tesla.client_id is still the example value"},
@@ -131,7 +131,7 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 	walk = func(c *cobra.Command) {
 		for _, below := range c.Commands() {
 			if !strings.Contains(below.Example, "powermgr") {
-				t.Errorf("%s has none", below.CommandPath())
+				t.Errorf("%s has no example", below.CommandPath())
 			}
 			walk(below)
 		}

@@ -52,7 +52,7 @@ type running struct {
 	config   string
 	parts    daemon.Parts
 	beginDry bool // a configuration that is new here is a dry run
-	live     bool // but for this one
+	live     bool // except this one
 	hangups  chan os.Signal
 }
 
@@ -189,7 +189,7 @@ func (r running) build(c config.Config, log *slog.Logger, last *daemon.Daemon) (
 func (r running) reload() {
 	select {
 	case r.hangups <- syscall.SIGHUP:
-	default: // one is on its way
+	default: // one is pending already
 	}
 }
 
@@ -224,7 +224,7 @@ func newSystemd() *systemd {
 
 func (s *systemd) say(line string) {
 	if s.conn != nil {
-		_, _ = s.conn.Write([]byte(line)) // a manager that does not listen will end us if it minds
+		_, _ = s.conn.Write([]byte(line)) // if systemd misses it, its timeout or watchdog ends this process
 	}
 }
 

@@ -10,9 +10,8 @@ import (
 	"powermgr/bridge/brokertest"
 )
 
-// Nothing that is secret is ever said: not in a log at its most talkative, on
-// a topic, in a file, in a mail or on a page; neither when all is well nor
-// when everybody refuses the secret.
+// No secret is ever shown: not in a debug log, on a topic, in a file, in a mail or on a
+// page; neither when all is well nor when every vendor refuses the secret.
 func TestNothingSecretIsSaid(t *testing.T) {
 	const mark = "s3cr3t-mark-"
 	for name, edit := range map[string]func(h *home){
@@ -43,7 +42,7 @@ func TestNothingSecretIsSaid(t *testing.T) {
 			}
 			for _, words := range []string{"No energy data", "this is a test", "powermgr.service has stopped"} {
 				if len(box.with(words)) == 0 {
-					t.Errorf("no mail that says %q arrived", words)
+					t.Errorf("no mail with %q has arrived", words)
 				}
 			}
 			said["log"] = p.log.String()
@@ -66,12 +65,12 @@ func TestNothingSecretIsSaid(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(said) < 15 {
-				t.Errorf("only %d places were looked at", len(said))
+				t.Errorf("only %d places were checked", len(said))
 			}
 			for where, text := range said {
 				for _, secret := range []string{mark, "emulator-access", "emulator-password"} {
 					if i := strings.Index(text, secret); i >= 0 {
-						t.Errorf("%s says it: …%s…", where, text[max(0, i-60):min(len(text), i+60)])
+						t.Errorf("%s contains a secret: …%s…", where, text[max(0, i-60):min(len(text), i+60)])
 					}
 				}
 			}

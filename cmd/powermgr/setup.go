@@ -74,8 +74,8 @@ and a question that has none takes its default. A missing answer is named.`,
 	return c
 }
 
-// sayWritten says how to go on, and how to leave the dry run. The service reads the
-// usual file, any other is for powermgr run.
+// sayWritten says what to do next, and how to leave the dry run. The service reads the
+// default file; any other one is for powermgr run.
 func sayWritten(c *setup.Console, file string) {
 	start, sudo, with := "sudo systemctl enable powermgr && sudo systemctl restart powermgr", "sudo ", ""
 	if file != usualConfig {
@@ -109,7 +109,7 @@ func tryBroker(ctx context.Context, c config.Config) error {
 	return nil
 }
 
-// machineZone is the time zone of this machine; empty if it does not say.
+// machineZone returns the time zone of this machine; empty if it is unknown.
 func machineZone() string {
 	if zone := os.Getenv("TZ"); zone != "" {
 		return strings.TrimPrefix(zone, ":")

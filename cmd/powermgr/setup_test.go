@@ -28,12 +28,12 @@ const appTariff = `{"currency":"USD","energy_charges":{"ALL":{"rates":{"ALL":0}}
 "ON_PEAK":{"periods":[{"toDayOfWeek":6,"fromHour":17,"toHour":20}]},"OFF_PEAK":{"periods":[{"toDayOfWeek":6,"fromHour":20,"toHour":17}]}}}},
 "sell_tariff":{"energy_charges":{"ALL":{"rates":{"ALL":0.05}}},"seasons":{}}}`
 
-// newcomer answers what is asked on the line that is shown last, as a person reads
-// it; whatever else is asked gets Enter.
+// newcomer answers the question on the last line that is shown, as a person reads it; all
+// other questions get Enter.
 type newcomer struct {
 	mu      sync.Mutex
 	shown   bytes.Buffer
-	answers map[string]func(shown string) string // by what the question says
+	answers map[string]func(shown string) string // by words of the question
 	rest    []byte
 	entered []string // questions that got Enter alone
 }
@@ -78,7 +78,7 @@ func (n *newcomer) String() string {
 
 func text(s string) func(string) string { return func(string) string { return s } }
 
-// agree is a person in a browser, on the page that was shown last.
+// agree is a person who agrees in a browser, on the page that was shown last.
 func agree(t *testing.T) func(string) string {
 	return func(shown string) string {
 		pages := regexp.MustCompile(`http://\S+/authorize\?\S+`).FindAllString(shown, -1)
@@ -86,7 +86,7 @@ func agree(t *testing.T) func(string) string {
 	}
 }
 
-// From nothing to a daemon that runs, as a dry run: each way in.
+// From no configuration to a daemon in a dry run, with each kind of account.
 func TestSetupFromNothingToARunningDryRun(t *testing.T) {
 	const fleetSecret, broker = "emulator-app-secret", "a broker's password"
 	for _, tt := range []struct {
@@ -199,7 +199,7 @@ func TestSetupFromNothingToARunningDryRun(t *testing.T) {
 	}
 }
 
-// Whoever had no broker could not end setup.
+// People without a broker could not complete setup.
 func TestSetupWithoutABroker(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.yaml")
@@ -218,8 +218,8 @@ func TestSetupWithoutABroker(t *testing.T) {
 	}
 }
 
-// Three answers that were no good, or a token that was refused, ended setup, and all
-// that was answered before was lost.
+// Three invalid answers, or a refused token, ended setup, and all earlier answers were
+// lost.
 func TestSetupForgivesAndRemembers(t *testing.T) {
 	cloud := emulator.New(emulator.Options{Now: time.Now})
 	server := httptest.NewServer(cloud.Handler())
@@ -284,9 +284,9 @@ func TestSetupByAnswers(t *testing.T) {
 		{"all that is needed", good, "", exitDone, "is written"},
 		{"one is missing", strings.Replace(good, "tesla_token", "x", 1), "", exitFailed, "the answers need tesla_token"},
 		{"one is wrong", strings.Replace(good, "teslemetry", "solar", 1), "", exitFailed, "the answer to powerwall: choose a number"},
-		{"a token that is not good", strings.Replace(good, "emulator-access", "mixed-up", 1), "", exitFailed, "Teslemetry does not accept this token (HTTP 401)"},
-		{"a broker that is not there", strings.Replace(good, mqtt.URL(), "mqtt://127.0.0.1:1", 1), "", exitFailed, "the broker at mqtt://127.0.0.1:1"},
-		{"a configuration that is somebody's", good, "settings: {timezone: UTC}\n", exitDone, "Nothing was written"},
+		{"an invalid token", strings.Replace(good, "emulator-access", "mixed-up", 1), "", exitFailed, "Teslemetry does not accept this token (HTTP 401)"},
+		{"a broker that does not answer", strings.Replace(good, mqtt.URL(), "mqtt://127.0.0.1:1", 1), "", exitFailed, "the broker at mqtt://127.0.0.1:1"},
+		{"a configuration that must not be replaced", good, "settings: {timezone: UTC}\n", exitDone, "Nothing was written"},
 		{"a configuration that may be replaced", good + "replace: yes\n", "settings: {timezone: UTC}\n", exitDone, "is written"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -315,7 +315,7 @@ func TestSetupByAnswers(t *testing.T) {
 				t.Errorf("the old one: %q, %v", old, err)
 			}
 			if _, err := os.Stat(file + ".new"); err == nil {
-				t.Error("the trial is left behind")
+				t.Error("the trial configuration is left behind")
 			}
 		})
 	}

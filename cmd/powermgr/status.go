@@ -149,7 +149,7 @@ func (p page) precooling(w local.Window, forecast *float64) string {
 	return fmt.Sprintf("; precools from %s, because the forecast is %s", p.clock(w.Lead), devices.Fahrenheit.Degrees(p.Unit, math.Round(*forecast)))
 }
 
-// planned says what the plan wants, and whether it decides.
+// planned prints what the plan wants, and whether the plan is in charge.
 func (p page) planned(c control.State) {
 	var plan plan.Plan
 	if !p.topic("control/"+devices.PlanLeaf, &plan) {
@@ -173,7 +173,7 @@ func (p page) planned(c control.State) {
 	}
 }
 
-// today says what the day and its month have come to.
+// today prints the results of the day, and of the month so far.
 func (p page) today() {
 	var t report.Today
 	if !p.topic("control/"+devices.TodayLeaf, &t) || t.PeakImport == nil {
@@ -201,7 +201,7 @@ func (p page) today() {
 	p.forecasts(t.Forecast)
 }
 
-// forecasts says by how much those of the last day that had a plan were off.
+// forecasts prints how far off the forecasts of the last day with a plan were.
 func (p page) forecasts(a *report.Accuracy) {
 	if a == nil {
 		return
@@ -225,18 +225,18 @@ func (p page) forecasts(a *report.Accuracy) {
 // levels are the words for how urgent a fault is.
 var levels = map[health.Level]string{health.Warning: "Warning", health.Critical: "Critical"}
 
-// line prints one line; head is empty for one that goes on.
+// line prints one line; head is empty for a continuation line.
 func (p page) line(head, format string, args ...any) {
 	fmt.Fprintf(p.out, "%-11s %s\n", head, fmt.Sprintf(format, args...))
 }
 
-// topic reads what is retained on a topic; false if nothing is.
+// topic reads the retained message of a topic; false if there is none.
 func (p page) topic(name string, v any) bool {
 	raw, ok := p.Topics[name]
 	return ok && json.Unmarshal(raw, v) == nil
 }
 
-// clock is a time as people of the home say it.
+// clock writes a time for people, in the home's time zone.
 func (p page) clock(t time.Time) string {
 	here := p.Now.Location()
 	if local := t.In(here); local.Format(time.DateOnly) == p.Now.Format(time.DateOnly) {
@@ -327,7 +327,7 @@ func (p page) thermostat(topic string) {
 	p.line(r.Name, "%s; %s%s", strings.Join(parts, ", "), p.age(r.AsOf()), p.away(strings.TrimSuffix(topic, "/"+devices.StateLeaf)))
 }
 
-// away says that a device is not to be reached.
+// away says that a device cannot be reached.
 func (p page) away(device string) string {
 	var state string
 	if p.topic(device+"/"+devices.AvailLeaf, &state) && state != devices.Online {

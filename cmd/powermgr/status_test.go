@@ -23,8 +23,8 @@ func TestWhatIsPlannedOfPrecooling(t *testing.T) {
 		{"never in this season", at(15), nil, &hot, ""},
 		{"today, hot", at(15), &from, &hot, "; precools from 15:00, because the forecast is 103 °F"},
 		{"today, mild", at(15), &from, &mild, "; no precooling, because the forecast is only 88 °F, not 95 °F"},
-		{"today, nobody knows", at(15), &from, nil, "; precools from 15:00 if the forecast is at least 95 °F"},
-		{"tomorrow, which today's forecast is not about", at(24 + 15), &from, &hot, "; precools from Thu 15:00 if the forecast is at least 95 °F"},
+		{"today, without a forecast", at(15), &from, nil, "; precools from 15:00 if the forecast is at least 95 °F"},
+		{"tomorrow, which today's forecast does not cover", at(24 + 15), &from, &hot, "; precools from Thu 15:00 if the forecast is at least 95 °F"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := page{Status: local.Status{Now: at(9)}}

@@ -17,8 +17,8 @@ import (
 	"powermgr/bridge/brokertest"
 )
 
-// slowSignIn is the emulated clouds behind a token endpoint, or a page for
-// log-ins, whose first answer comes late.
+// slowSignIn is the emulated clouds behind a token endpoint, or a log-in page, whose first
+// answer comes late.
 type slowSignIn struct {
 	cloud   http.Handler
 	release chan struct{} // the first answer

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Every secret of a home is marked, and so is who lives where; a bundle has none of
-// the marks, and what helps all the same.
+// Every secret of a home is marked, and so is everything that says who lives where; a
+// bundle has none of the marks, but still has what helps.
 func TestASupportBundleHasNoSecrets(t *testing.T) {
 	const config = `# an old password: mark-in-a-comment
 tesla: {client_id: my-app, client_secret: mark-client, token_file: tesla.json, energy_site_id: 777000777, base_url: https://tesla.example}
@@ -26,8 +26,8 @@ paths: {journal_file: journal.json, ramdisk_state_file: state.json, permanent_me
 	said := `{"note":"mark-client mark-access-token mark-pass\"word/1 mark-pass%22word%2F1 Bearer mark.abcdefgh https://mark:x@tesla.example ` + token + ` mark-owner@example.com at 34.4242 for 777000777, reserve 20"}`
 	for _, tt := range []struct{ name, config string }{
 		{"a good configuration", config},
-		{"one with slips", strings.Replace(config, "mqtt: {", "mqtt: {passwrod: mark-slip, ", 1)},
-		{"one that is no YAML", config + "\n  : [mark"},
+		{"one with typos", strings.Replace(config, "mqtt: {", "mqtt: {passwrod: mark-slip, ", 1)},
+		{"one that is not YAML", config + "\n  : [mark"},
 		{"a list where a section belongs", config + "http: [{listen: mark-list}]\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,7 +76,7 @@ paths: {journal_file: journal.json, ramdisk_state_file: state.json, permanent_me
 	}
 }
 
-// What lay in the folder in which it was run went along.
+// The bundle included files of the folder in which the command was run.
 func TestASupportBundleWithoutAConfigurationTakesNothingElse(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

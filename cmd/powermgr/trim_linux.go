@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// trim gives back those pages of the binary that only its start has touched:
-// what libraries set up that the daemon has no use for, such as the fonts of
-// the report. What is needed later is mapped again from the file.
+// trim releases those pages of the binary that only the start has touched: what
+// libraries set up and the daemon does not use, such as the fonts of the report. Pages
+// that are needed later are read from the file again.
 func trim() {
 	own, err := os.Executable()
 	if err != nil {
@@ -22,7 +22,7 @@ func trim() {
 		return
 	}
 	for _, m := range clean(text, own) {
-		// Nothing depends on whether the kernel does as advised.
+		// Nothing depends on whether the kernel follows the advice.
 		_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, m.start, m.end-m.start, syscall.MADV_DONTNEED)
 	}
 }
@@ -30,9 +30,9 @@ func trim() {
 // A mapping is a range of addresses.
 type mapping struct{ start, end uintptr }
 
-// clean are the mappings of a file that this process can neither write to nor
-// has changed: their pages are in the file as they are in memory. The text is
-// that of proc(5)'s smaps.
+// clean returns the mappings of a file that this process cannot write to and has not
+// changed: their pages are the same in memory as in the file. For the format of smaps,
+// see proc(5).
 func clean(smaps []byte, file string) (all []mapping) {
 	var now mapping
 	candidate := false

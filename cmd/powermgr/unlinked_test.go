@@ -9,7 +9,7 @@ import (
 	"powermgr/bridge/brokertest"
 )
 
-// Whoever had no broker had to name one all the same, and was warned of it for good.
+// People without a broker had to configure one anyway, and were warned about it forever.
 func TestAHomeWithoutABroker(t *testing.T) {
 	h := newHome(t, "now")
 	h.edit(fmt.Sprintf("{url: %q}", h.broker.URL()), "{url: none}")
@@ -26,7 +26,7 @@ func TestAHomeWithoutABroker(t *testing.T) {
 		t.Errorf("the reserve is %d", reserve)
 	}
 	if strings.Contains(p.log.String(), "broker") {
-		t.Errorf("the log speaks of a broker:\n%s", p.log)
+		t.Errorf("the log mentions a broker:\n%s", p.log)
 	}
 	if out, code := h.powermgr("discovery", "clean", "--config", h.config); code == 0 || !strings.Contains(out, "mqtt.url is none") {
 		t.Errorf("discovery clean: exit %d\n%s", code, out)

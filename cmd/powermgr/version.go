@@ -11,8 +11,8 @@ import (
 // release is the version given at the build with -ldflags -X main.release=…
 var release string
 
-// version is what people know this build as: the release, else what the
-// go command has noted of the source, else dev.
+// version returns what people call this build: the release, or otherwise the version that
+// the go command recorded, or otherwise dev.
 func version() string {
 	if release != "" {
 		return release
@@ -24,7 +24,7 @@ func version() string {
 	return info.Main.Version
 }
 
-// commit is the source of this build as the go command has noted it, or empty.
+// commit names the commit of this build that the go command recorded; empty: none.
 func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -91,7 +91,7 @@ are all compared with each other.`,
 	return c
 }
 
-// fetch adds to the history what Tesla has of the days that are asked for.
+// fetch adds the requested days to the history, as far as Tesla has them.
 func (o whatIfFlags) fetch(cmd *cobra.Command, g *globals) error {
 	config, _, err := config.Load(g.config, os.Environ())
 	if err != nil {
@@ -101,10 +101,10 @@ func (o whatIfFlags) fetch(cmd *cobra.Command, g *globals) error {
 	if o.fromDate.given() {
 		days = int(time.Since(o.fromDate.in(config.Zone())).Hours()/24) + 1
 	}
-	return importTesla(cmd, config, days+int(whatif.Learning.Hours()/24), cmd.ErrOrStderr()) // the other one is for figures
+	return importTesla(cmd, config, days+int(whatif.Learning.Hours()/24), cmd.ErrOrStderr()) // stdout is for the result
 }
 
-// roundTrip is what comes out of a battery of what went in.
+// roundTrip is the share of the energy stored in a battery that comes out again.
 const roundTrip = 0.9
 
 // models reads the flag --battery.
@@ -139,15 +139,15 @@ func batteryModel(text string) (battery.Model, error) {
 	return m, nil
 }
 
-// A priced is a tariff that is tried.
-type priced struct {
+// A namedTariff is one of the tariffs to compare.
+type namedTariff struct {
 	name  string        // empty: the prices of the file
 	table *tariff.Table // nil: those of the file, or of the configuration
 }
 
 // priceLists reads the flag --tariff. Files of the same name are told apart by their
 // folders, and amounts of two currencies cannot be compared.
-func (o whatIfFlags) priceLists(w io.Writer, zone *time.Location) (all []priced, err error) {
+func (o whatIfFlags) priceLists(w io.Writer, zone *time.Location) (all []namedTariff, err error) {
 	names := map[string]int{}
 	for _, path := range o.tariffs {
 		names[baseName(path)]++
@@ -167,17 +167,17 @@ func (o whatIfFlags) priceLists(w io.Writer, zone *time.Location) (all []priced,
 		if names[name] > 1 {
 			name = path
 		}
-		all = append(all, priced{name, &t})
+		all = append(all, namedTariff{name, &t})
 	}
 	if len(all) == 0 {
-		all = append(all, priced{})
+		all = append(all, namedTariff{})
 	}
 	return all, nil
 }
 
-// prices reads the flag --tariff, and finds the clock that files are read by: that of
-// the first tariff, where no other is asked for.
-func (o whatIfFlags) prices(w io.Writer, zone *time.Location) ([]priced, *time.Location, error) {
+// prices reads the flag --tariff, and determines the time zone for reading files: that of
+// the first tariff, unless another one is asked for.
+func (o whatIfFlags) prices(w io.Writer, zone *time.Location) ([]namedTariff, *time.Location, error) {
 	lists, err := o.priceLists(w, zone)
 	if err != nil {
 		return nil, nil, err
@@ -187,7 +187,7 @@ func (o whatIfFlags) prices(w io.Writer, zone *time.Location) ([]priced, *time.L
 		return lists, zone, nil
 	}
 	fmt.Fprintf(w, "Times without an offset are taken to be in the time zone of %s, %s. Use --timezone for another one.\n", o.tariffs[0], t.Zone)
-	lists, err = o.priceLists(io.Discard, t.Zone) // those that name no clock go by it too
+	lists, err = o.priceLists(io.Discard, t.Zone) // also the time zone of tariffs that name none
 	return lists, t.Zone, err
 }
 
@@ -200,7 +200,7 @@ func sameCurrency(a, b string) bool {
 	return a == "" || b == "" || code(a) == code(b)
 }
 
-// baseName is the name of a file without its folder and its ending.
+// baseName returns the name of a file without its folder and its extension.
 func baseName(path string) string { return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) }
 
 // A comparison is one file's comparison, under one tariff with one battery.
@@ -212,7 +212,7 @@ type comparison struct {
 	whatif.Comparison
 	OfTheWay  map[string]float64 `json:"of_the_way,omitempty"` // from self-consumption to foresight: 1 is all of it
 	Notices   []string           `json:"notices,omitempty"`
-	Sentences []string           `json:"sentences,omitempty"` // what all cases of the file come to; the first of them has it
+	Sentences []string           `json:"sentences,omitempty"` // the conclusions from all cases of the file; only in the first of them
 
 	zone  *time.Location
 	free  func(day time.Time) bool
@@ -265,7 +265,7 @@ func (o whatIfFlags) run(cmd *cobra.Command, g *globals, files []string) error {
 	if err != nil {
 		return err
 	}
-	if o.html != "" { // all of it takes long, and what cannot be written is said before
+	if o.html != "" { // the run takes long, so report a file that cannot be written before it
 		if err := writable(o.html); err != nil {
 			return wrong(err)
 		}
@@ -306,20 +306,20 @@ func (o whatIfFlags) run(cmd *cobra.Command, g *globals, files []string) error {
 	return nil
 }
 
-// A question is what is asked of each file: how it would have been with each tariff and
-// each battery.
+// A question is asked about each file: what would have happened with each tariff and each
+// battery.
 type question struct {
 	whatIfFlags
 	*globals
-	tariffs  []priced
+	tariffs  []namedTariff
 	models   []battery.Model
 	setup    whatif.Setup
-	text     io.Writer // what people read of the answers
+	text     io.Writer // where the answers are printed for people
 	progress io.Writer
 }
 
-// answer lives a file with each tariff and each battery, prints what that comes to, and
-// writes the page that was asked for.
+// answer replays a file with each tariff and each battery, prints the results, and writes
+// the page if one was asked for.
 func (q question) answer(name string, s history.Series) ([]comparison, error) {
 	var all []comparison
 	var cases []whatif.Case
@@ -345,8 +345,8 @@ func (q question) answer(name string, s history.Series) ([]comparison, error) {
 	return all, all[0].page(q.html, cases, assumptions(q.models, q.setup))
 }
 
-// read reads a file, as much of it as is asked for and what teaches the
-// forecasts before.
+// read reads the requested days of a file, and those before them that train the
+// forecasts.
 func (o whatIfFlags) read(g *globals, name string, zone *time.Location) (history.Series, error) {
 	var s history.Series
 	if o.from != fromCSV {
@@ -376,8 +376,8 @@ func (o whatIfFlags) read(g *globals, name string, zone *time.Location) (history
 	return s, nil
 }
 
-// bounds are the instants between which s counts, with the week before; zero: as
-// far as it goes.
+// bounds returns the instants between which s is used, including the week that trains the
+// forecasts; zero: no limit.
 func (o whatIfFlags) bounds(s history.Series) (from, until time.Time) {
 	if o.fromDate.given() {
 		from = o.fromDate.in(s.Zone).Add(-whatif.Learning)
@@ -391,8 +391,8 @@ func (o whatIfFlags) bounds(s history.Series) (from, until time.Time) {
 	return from, until
 }
 
-// one lives a file with one tariff and one battery.
-func (q question) one(list priced, m battery.Model, name string, s history.Series) (comparison, error) {
+// one replays a file with one tariff and one battery.
+func (q question) one(list namedTariff, m battery.Model, name string, s history.Series) (comparison, error) {
 	table := list.table
 	if table == nil && !slices.ContainsFunc(s.Slots, func(s history.Slot) bool { return s.Import != nil }) {
 		t, err := configured(q.globals)
@@ -450,7 +450,8 @@ func (q question) one(list priced, m battery.Model, name string, s history.Serie
 	return l, errors.Join(err, done())
 }
 
-// freeDays are week-ends, and the holidays of a tariff; nil: there is none.
+// freeDays returns a function that reports whether a day is on a weekend, or a holiday of
+// t, which may be nil.
 func freeDays(t *tariff.Table) func(day time.Time) bool {
 	return func(day time.Time) bool {
 		return day.Weekday() == time.Saturday || day.Weekday() == time.Sunday ||
@@ -458,7 +459,7 @@ func freeDays(t *tariff.Table) func(day time.Time) bool {
 	}
 }
 
-// configured are the prices of the configuration.
+// configured returns the prices of the configuration.
 func configured(g *globals) (tariff.Table, error) {
 	c, _, err := config.Load(g.config, os.Environ())
 	if err != nil {

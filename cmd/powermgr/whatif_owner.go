@@ -12,9 +12,8 @@ import (
 	"powermgr/control/whatif"
 )
 
-// setup is how each battery is steered. A home whose history powermgr keeps is
-// steered by its configuration, which also says what battery it has; flags that are
-// given go before it.
+// setup returns how each battery is controlled. For a home whose history powermgr keeps,
+// the configuration says so, and which battery it has; flags have priority over it.
 func (o *whatIfFlags) setup(cmd *cobra.Command, g *globals) (whatif.Setup, error) {
 	s := whatif.Setup{Plan: plan.DefaultOptions(), OffPeak: 100, Policies: o.policies}
 	if o.from != fromCSV {
@@ -34,7 +33,7 @@ func (o *whatIfFlags) setup(cmd *cobra.Command, g *globals) (whatif.Setup, error
 	return s, nil
 }
 
-// reserves says what a setup asks of the battery.
+// reserves describes the reserves that a setup uses.
 func reserves(s whatif.Setup) string {
 	return fmt.Sprintf("Reserves: self-consumption keeps %d %%; the rule %d %% in expensive hours and %d %% outside; the plan %d %% at least. The plan takes a kWh from the grid in expensive hours to cost %g more than its price.",
 		s.Alone, s.Peak, s.OffPeak, s.Plan.MinReserve, s.Plan.PeakWeight)

@@ -10,7 +10,7 @@ import (
 	"powermgr/control/whatif/webpage"
 )
 
-// keep has the slots of a setup's policies kept, for a page.
+// keep makes a setup record the slots of its policies, for a page.
 func keep(s whatif.Setup) map[string]*[]whatif.SlotOutcome {
 	all := map[string]*[]whatif.SlotOutcome{}
 	for _, name := range s.Policies {
@@ -24,8 +24,8 @@ func keep(s whatif.Setup) map[string]*[]whatif.SlotOutcome {
 	return all
 }
 
-// page writes what l and other cases of the same year came to as a page, with what is
-// assumed.
+// page writes a page with the results of l and other cases of the same year, and the
+// assumptions.
 func (l comparison) page(file string, cases []whatif.Case, assumed []string) error {
 	p := webpage.Page{
 		Title: fmt.Sprintf("%s, %s", filepath.Base(l.File), whatif.Length(l.Days)), Cases: cases, Zone: l.zone, Free: l.free, Currency: l.Currency,
@@ -44,8 +44,8 @@ func (l comparison) page(file string, cases []whatif.Case, assumed []string) err
 	return os.WriteFile(file, html, 0o644)
 }
 
-// writable tries whether a file can be written, and leaves it as it was: an empty one
-// would stay where a run fails.
+// writable checks whether a file can be written, and leaves it as it was: if the run
+// fails later, there must be no empty file.
 func writable(path string) error {
 	_, before := os.Stat(path)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)

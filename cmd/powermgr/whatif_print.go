@@ -11,7 +11,7 @@ import (
 	"powermgr/control/whatif"
 )
 
-// assumptions says what the figures are made with.
+// assumptions lists what the figures are based on.
 func assumptions(models []battery.Model, s whatif.Setup) (all []string) {
 	for _, m := range models {
 		all = append(all, fmt.Sprintf("Each battery holds %g kWh, charges and discharges with %g kW, charges from the grid with %g kW, and returns %g %% of what it takes in.",
@@ -25,7 +25,7 @@ func assumptions(models []battery.Model, s whatif.Setup) (all []string) {
 		"Hours without data are left out for all strategies. Bills do not include fixed charges.")
 }
 
-// hours writes so many of them.
+// hours writes a number of hours.
 func hours(n float64) string {
 	if n == 1 {
 		return "1 hour"
@@ -74,7 +74,7 @@ func (l comparison) print(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-// printMeans are the means of several homes, each counting alike.
+// printMeans prints the averages of several homes, each with the same weight.
 func printMeans(w io.Writer, all []comparison) {
 	fmt.Fprintf(w, "average of %d homes\n", len(all))
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)

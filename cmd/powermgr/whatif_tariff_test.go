@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// A file without offsets was read by the clock of the machine, and its peaks fell
-// into other hours than those of the tariff.
+// A file without offsets was read in the machine's time zone, so its peaks were at other
+// hours than those of the tariff.
 func TestWhatIfReadsAFileByTheClockOfItsTariff(t *testing.T) {
 	local := time.Local
 	time.Local = time.UTC
 	defer func() { time.Local = local }()
 	file := strings.ReplaceAll(home("start,load_kwh", time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC), 10, time.Hour, func(h float64) string {
-		return map[bool]string{true: "1", false: "0"}[int(h)%24 >= 16 && int(h)%24 < 21] // in the evening alone
+		return map[bool]string{true: "1", false: "0"}[int(h)%24 >= 16 && int(h)%24 < 21] // only in the evening
 	}), "Z,", ",")
 	path := tariffFile(t, "home.csv", file)
 	rates := "tariff: {rates: [{price: 0.5, start: 16:00, end: 21:00, peak: true}, {price: 0.1}]}\n"
@@ -46,7 +46,7 @@ func TestWhatIfReadsAFileByTheClockOfItsTariff(t *testing.T) {
 	}
 }
 
-// Both of them were "prices", and the sentences compared it with itself.
+// Both tariffs were called "prices", and the sentences compared one with itself.
 func TestWhatIfTellsTariffsOfTheSameNameApart(t *testing.T) {
 	from := time.Date(2026, 7, 1, 7, 0, 0, 0, time.UTC)
 	file := home("start,load_kwh", from, 10, time.Hour, func(float64) string { return "1" })

@@ -17,9 +17,9 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// longLived is a configuration for a house that has lived so many days until the
-// clock of a synctest bubble begins. Tesla's cloud is outside the bubble, and its
-// clock stands still. told is called for each call before it is answered.
+// longLived returns a configuration for a house with so many days of history before the
+// clock of a synctest bubble starts. Tesla's cloud is outside the bubble, and its clock
+// stands still. told is called for each call before it is answered.
 func longLived(t *testing.T, days int, told func(cloud *emulator.Cloud, call int)) (config string) {
 	t.Helper()
 	zone, err := time.LoadLocation("America/Los_Angeles")
@@ -51,7 +51,7 @@ func longLived(t *testing.T, days int, told func(cloud *emulator.Cloud, call int
 	return config
 }
 
-// fetched runs what-if --from tesla for three weeks, in a bubble.
+// fetched runs what-if --from tesla for three weeks, in a synctest bubble.
 func fetched(t *testing.T, config string) (all []comparison, complaints string, took time.Duration, err error) {
 	t.Helper()
 	began := time.Now()
@@ -68,15 +68,15 @@ func fetched(t *testing.T, config string) (all []comparison, complaints string, 
 	return all, stderr.String(), time.Since(began), err
 }
 
-// tooMany has the cloud refuse the next call for some seconds.
+// tooMany makes the cloud refuse the next call for some seconds.
 func tooMany(t *testing.T, cloud *emulator.Cloud, seconds int) {
 	if err := cloud.AddFaults(emulator.Fault{Endpoint: "tesla.*", Class: emulator.Status, Status: http.StatusTooManyRequests, RetryAfter: seconds}); err != nil {
 		t.Error(err)
 	}
 }
 
-// Three weeks and the one before them, which Tesla refuses to go on with in the
-// middle: it waits as long as Tesla wants it to, and then has all of them.
+// Three weeks and the week before them. Tesla refuses a call in the middle: the import
+// waits as long as Tesla asks, and then reads the rest.
 func TestWhatIfFetchesFromTesla(t *testing.T) {
 	config := longLived(t, 40, func(cloud *emulator.Cloud, call int) {
 		if call == 10 {
@@ -100,8 +100,8 @@ func TestWhatIfFetchesFromTesla(t *testing.T) {
 	})
 }
 
-// Tesla wants to hear nothing more for half a day. What was read is kept, and the
-// next run goes on from there.
+// Tesla refuses all further calls for half a day. What was read is kept, and the next run
+// continues from there.
 func TestWhatIfGoesOnWhereTeslaRefused(t *testing.T) {
 	config := longLived(t, 40, func(cloud *emulator.Cloud, call int) {
 		if call == 15 {
@@ -120,7 +120,7 @@ func TestWhatIfGoesOnWhereTeslaRefused(t *testing.T) {
 	})
 }
 
-// A slip of the pen was told after 20 minutes of questions to Tesla.
+// A typo in a flag was reported only after 20 minutes of calls to Tesla.
 func TestWhatIfAsksTeslaForNothingUntilAllElseIsRight(t *testing.T) {
 	config := longLived(t, 1, func(_ *emulator.Cloud, call int) { t.Errorf("call %d", call) })
 	for _, args := range [][]string{

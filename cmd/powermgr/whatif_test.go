@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// whatIf runs the command on a file of that content.
+// whatIf runs the command on a file with that content.
 func whatIf(t *testing.T, content string, args ...string) (code int, out, complaints string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "home.csv")
@@ -27,8 +27,8 @@ func whatIf(t *testing.T, content string, args ...string) (code int, out, compla
 	return code, stdout.String(), stderr.String()
 }
 
-// home is a file of days of a home that uses 1 kW all day, in lines of that
-// length; figure writes what a line says of the hours since the beginning.
+// home returns a file about a home for a number of days, with a line for each length;
+// figure returns the values of a line, by the hours since the beginning.
 func home(head string, from time.Time, days int, length time.Duration, figure func(hours float64) string) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, head)
@@ -49,7 +49,7 @@ func tariffFile(t *testing.T, name, text string) string {
 
 const flat = "tariff: {currency: EUR, rates: [{price: 0.25}]}\n"
 
-// The same home, however its file is written: ten days, of which three count.
+// The same home, in files of different forms: ten days, of which three count.
 func TestWhatIfReadsFilesOfEveryKind(t *testing.T) {
 	from := time.Date(2026, 7, 1, 7, 0, 0, 0, time.UTC)
 	one := func(text string) func(float64) string { return func(float64) string { return text } }
@@ -93,10 +93,10 @@ func TestWhatIfSaysWhereAFileIsWrong(t *testing.T) {
 	good := home("start,load_kwh", from, 10, time.Hour, func(float64) string { return "1" })
 	prices := tariffFile(t, "flat.yaml", flat)
 	for _, row := range []struct{ name, file, want string }{
-		{"no number", strings.Replace(good, "03:00:00Z,1", "03:00:00Z,much", 1), `line 22, column load_kwh: "much" is not a number`},
-		{"no time", strings.Replace(good, "2026-07-02T03:00:00Z", "yesterday", 1), `line 22, column start: "yesterday" is not a time`},
+		{"not a number", strings.Replace(good, "03:00:00Z,1", "03:00:00Z,much", 1), `line 22, column load_kwh: "much" is not a number`},
+		{"not a time", strings.Replace(good, "2026-07-02T03:00:00Z", "yesterday", 1), `line 22, column start: "yesterday" is not a time`},
 		{"W for kWh", strings.ReplaceAll(good, "Z,1", "Z,1000000"), "line 1, column load_kwh: its mean is"},
-		{"twice the same hour", strings.Replace(good, "2026-07-02T03:00:00Z", "2026-07-02T02:00:00Z", 1), "line 22, column start"},
+		{"the same hour twice", strings.Replace(good, "2026-07-02T03:00:00Z", "2026-07-02T02:00:00Z", 1), "line 22, column start"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			code, _, complaints := whatIf(t, row.file, "--tariff", prices)
@@ -107,7 +107,7 @@ func TestWhatIfSaysWhereAFileIsWrong(t *testing.T) {
 	}
 }
 
-// Hours without a figure for the sun counted as hours without sun, and nobody was told.
+// Hours without a figure for the sun silently counted as hours without sun.
 func TestWhatIfSaysWhereTheSunIsNotKnown(t *testing.T) {
 	from := time.Date(2026, 7, 1, 7, 0, 0, 0, time.UTC)
 	prices := tariffFile(t, "flat.yaml", flat)
@@ -127,12 +127,13 @@ func TestWhatIfSaysWhereTheSunIsNotKnown(t *testing.T) {
 	}
 }
 
-// Of a week, the plan was said to go by the rule all the time; and there were "1 hours".
+// For a single week, a note said that the plan followed the rule all the time; and gaps
+// were of "1 hours".
 func TestWhatIfSaysHowTheTimeCounts(t *testing.T) {
 	from := time.Date(2026, 7, 1, 7, 0, 0, 0, time.UTC)
 	prices := tariffFile(t, "flat.yaml", flat)
 	for _, row := range []struct {
-		days, hours int // the latter without a figure
+		days, hours int // hours: without a figure
 		want        string
 	}{
 		{7, 0, "all of them count, and the plan follows the rule until the seventh day"},
@@ -212,7 +213,7 @@ func TestWhatIfCountsTheDaysThatAreAskedFor(t *testing.T) {
 		{"from before the eighth one on", []string{"--from-date", "2026-07-04"}, "counts fewer days than you asked for"},
 		{"from one to another", []string{"--from-date", "2026-07-10", "--to-date", "2026-07-11"}, "2 days"},
 		{"none of them", []string{"--from-date", "2027-01-01"}, "has nothing in these days"},
-		{"no date", []string{"--to-date", "yesterday"}, "it has to read like"},
+		{"not a date", []string{"--to-date", "yesterday"}, "it has to read like"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, out, complaints := whatIf(t, file, append(row.args, "--policies", "none", "--tariff", prices)...)
@@ -223,7 +224,7 @@ func TestWhatIfCountsTheDaysThatAreAskedFor(t *testing.T) {
 	}
 }
 
-// Another model, which has nothing but the trace, comes to the same bill.
+// A second model, which uses only the trace, computes the same bill.
 func TestWhatIfTracesEachSlot(t *testing.T) {
 	from := time.Date(2026, 7, 1, 7, 0, 0, 0, time.UTC)
 	file := home("start,load_kwh,solar_kwh,price_usd_per_kwh,export_price_usd_per_kwh", from, 12, time.Hour, func(h float64) string {
@@ -253,8 +254,8 @@ func TestWhatIfTracesEachSlot(t *testing.T) {
 	}
 }
 
-// rebilled is what a trace comes to with a battery of 13.5 kWh, 5 kW, and 1.7 kW from
-// the grid. Of its columns it uses the first charge, and what was asked for.
+// rebilled computes the bill of a trace for a battery of 13.5 kWh, 5 kW, and 1.7 kW from
+// the grid. It uses the inputs of each line, and the stored energy of the first.
 func rebilled(t *testing.T, rows [][]string) (bill float64) {
 	t.Helper()
 	oneWay, stored := math.Sqrt(0.9), -1.0
@@ -306,14 +307,14 @@ func TestWhatIfWritesAPage(t *testing.T) {
 	}
 	for _, want := range []string{"<title>home.csv, 3 days</title>", "<h1>The bill is ", "The best day, ", "Each battery holds 13.5 kWh"} {
 		if !strings.Contains(string(b), want) {
-			t.Errorf("the page has not %q", want)
+			t.Errorf("the page lacks %q", want)
 		}
 	}
 	if trace, err := os.ReadFile(filepath.Join(dir, "trace.csv")); err != nil || bytes.Count(trace, []byte("\n")) != 1+3*96 {
 		t.Errorf("%v, %d lines", err, bytes.Count(trace, []byte("\n")))
 	}
 	if !strings.Contains(complaints, "home.csv: 30 of 30") {
-		t.Errorf("it does not say how far it is: %s", complaints)
+		t.Errorf("it shows no progress: %s", complaints)
 	}
 	if code, out, complaints := whatIf(t, file, "--html", filepath.Join(dir, "none", "page.html")); code != 2 || out != "" || !strings.Contains(complaints, "no such file") {
 		t.Error(code, out, complaints)
@@ -368,7 +369,7 @@ func TestWhatIfWithoutAHistorySaysWhereItComesFrom(t *testing.T) {
 	}
 }
 
-// The reserves and the battery of the configuration were left out.
+// The reserves and the battery of the configuration were ignored.
 func TestWhatIfGoesByTheSettingsOfTheHome(t *testing.T) {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.yaml")
@@ -407,14 +408,15 @@ func TestWhatIfGoesByTheSettingsOfTheHome(t *testing.T) {
 	}
 }
 
-// The hours of a tariff were those of the machine, though the history was the home's.
+// The hours of a tariff were in the machine's time zone, although the history was in the
+// home's.
 func TestWhatIfReadsATariffByTheClockOfTheHome(t *testing.T) {
 	local := time.Local
 	time.Local = time.UTC
 	defer func() { time.Local = local }()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.yaml")
-	// The home uses 1 kW, in the evening alone.
+	// The home uses 1 kW, only in the evening.
 	from := time.Date(2026, 7, 1, 7, 0, 0, 0, time.UTC)
 	head := "start,load_kwh,solar_kwh,grid_import_kwh,grid_export_kwh,battery_in_kwh,battery_out_kwh,charge_percent"
 	month := home(head, from, 10, 15*time.Minute, func(hours float64) string {

@@ -1,6 +1,6 @@
 package main
 
-// The slots of one policy, a line each, for another model to check.
+// The slots of one policy, a line each, to check them with another model.
 
 import (
 	"bufio"
@@ -14,8 +14,8 @@ import (
 	"powermgr/control/whatif"
 )
 
-// traced is the policy whose slots are written: the plan, or the last one that is
-// compared.
+// traced returns the policy whose slots are written: the plan, or otherwise the last one
+// that is compared.
 func (o whatIfFlags) traced() string {
 	if slices.Contains(o.policies, whatif.Planned) {
 		return whatif.Planned
@@ -23,8 +23,8 @@ func (o whatIfFlags) traced() string {
 	return o.policies[len(o.policies)-1]
 }
 
-// tracer writes a line for each slot. What is stored is as the slot begins, so that
-// another model can begin with the first line.
+// tracer writes a line for each slot. The stored energy is that at the start of the slot,
+// so that another model can start from the first line.
 func tracer(name string) (each func(whatif.SlotOutcome), done func() error, err error) {
 	f, err := os.Create(name)
 	if err != nil {
@@ -37,7 +37,7 @@ func tracer(name string) (each func(whatif.SlotOutcome), done func() error, err 
 	}
 	number := func(v float64) string { return strconv.FormatFloat(v, 'f', 4, 64) }
 	each = func(l whatif.SlotOutcome) {
-		_ = w.Write([]string{ // Flush tells what went wrong
+		_ = w.Write([]string{ // Flush reports the error
 			l.Start.Format(time.RFC3339), number(l.LoadKWh), number(l.SunKWh), number(l.Import), strconv.Itoa(l.Reserve),
 			strconv.FormatBool(l.Charging), number(l.StoredKWh - l.Flow.In + l.Flow.Out + l.Flow.Loss), number(l.Flow.GridIn - l.Flow.GridOut), number(l.Export),
 		})
