@@ -198,9 +198,13 @@ func (a *Announcer) read(m bus.Message) {
 	a.scheduleUpdate()
 }
 
-// stable returns a reading without the values that change from poll to poll.
+// stable returns a reading without the values that change while the description of the
+// thermostat stays the same.
 func stable(r devices.ThermostatReading) devices.ThermostatReading {
-	r.Action, r.Temperature, r.CoolSetpoint, r.HeatSetpoint = nil, nil, nil, nil
+	r.Mode, r.Action, r.Fan, r.Temperature, r.CoolSetpoint, r.HeatSetpoint = nil, nil, nil, nil, nil, nil
+	if r.Hold != nil && slices.Contains(r.Holds, *r.Hold) { // only one that cannot be asked for shows up
+		r.Hold = nil
+	}
 	for _, v := range []**float64{&r.OutdoorTemperature, &r.Humidity} { // only whether it is reported matters
 		if *v != nil {
 			*v = new(0.0)
