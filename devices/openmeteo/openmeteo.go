@@ -30,10 +30,11 @@ type Options struct {
 	Now       func() time.Time // nil: time.Now
 }
 
-// Client reads the forecast for one place.
+// Client reads the forecast for one place. Only one goroutine at a time may use it.
 type Client struct {
-	o    Options
-	base *url.URL
+	o     Options
+	base  *url.URL
+	hours cloud.Known[hours] // which change far less often than they are read
 }
 
 // New returns a client for o, which it checks. It makes no request.
@@ -87,17 +88,14 @@ func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 		return devices.Forecast{}, err
 	}
 	var body struct {
-		Reason string `json:"reason"`
-		Hourly struct {
-			Time []string   `json:"time"`
-			Temp []*float64 `json:"temperature_2m"`
-			Sun  []*float64 `json:"shortwave_radiation"`
-		} `json:"hourly"`
-		Daily struct {
+		Reason string          `json:"reason"`
+		Hourly json.RawMessage `json:"hourly"`
+		Daily  struct {
 			Time []string   `json:"time"`
 			High []*float64 `json:"temperature_2m_max"`
 		} `json:"daily"`
 	}
+	body.Hourly = json.RawMessage("{}")
 	bad := json.Unmarshal(reply.Body, &body) != nil
 	switch {
 	case reply.Status != http.StatusOK:
@@ -107,9 +105,13 @@ func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 		}
 		return devices.Forecast{}, e
 	case bad:
-		return fail(devices.Nonsense, "the answer is not a forecast")
-	case len(body.Hourly.Time) != len(body.Hourly.Temp) || len(body.Daily.Time) != len(body.Daily.High):
-		return fail(devices.Nonsense, "there are not as many times as temperatures")
+		return fail(devices.Nonsense, "%w", errNoForecast)
+	case len(body.Daily.Time) != len(body.Daily.High):
+		return fail(devices.Nonsense, "%w", errUnequal)
+	}
+	hours, err := c.hours.Decode(body.Hourly, c.parseHours)
+	if err != nil {
+		return fail(devices.Nonsense, "%w", err)
 	}
 	now := c.o.Now()
 	f := devices.Forecast{Source: vendor, Day: now.In(c.o.Location).Format(time.DateOnly), AsOf: devices.WholeSecond(now), Hourly: []devices.HourlyDegF{}}
@@ -121,22 +123,50 @@ func (c *Client) Read(ctx context.Context) (devices.Forecast, error) {
 			f.HighF = high
 		}
 	}
-	for i, text := range body.Hourly.Time {
-		temp := body.Hourly.Temp[i]
-		if text < f.Day || temp == nil || !devices.Fahrenheit.Possible(*temp) || len(f.Hourly) >= 72 { // most hours belong to past days
-			continue
+	midnight := devices.Midnight(now, c.o.Location)
+	for _, h := range hours.degF {
+		if !h.At.Before(midnight) && len(f.Hourly) < 72 { // most hours belong to past days
+			f.Hourly = append(f.Hourly, h)
 		}
-		at, err := time.ParseInLocation(hourForm, text, c.o.Location)
-		if err != nil {
-			continue
-		}
-		f.Hourly = append(f.Hourly, devices.HourlyDegF{At: at, DegF: *temp})
 	}
-	f.Radiation = c.radiation(body.Hourly.Time, body.Hourly.Sun)
+	f.Radiation = hours.radiation
 	if f.HighF == nil {
 		return fail(devices.Nonsense, "there is no high for today in it")
 	}
 	return f, nil
+}
+
+var (
+	errNoForecast = errors.New("the answer is not a forecast")
+	errUnequal    = errors.New("there are not as many times as temperatures")
+)
+
+// hours are what an answer says of each hour, of all days.
+type hours struct {
+	degF      []devices.HourlyDegF // the possible ones
+	radiation *devices.Radiation   // nil: the answer has none
+}
+
+func (c *Client) parseHours(body []byte) (hours, error) {
+	var said struct {
+		Time []string   `json:"time"`
+		Temp []*float64 `json:"temperature_2m"`
+		Sun  []*float64 `json:"shortwave_radiation"`
+	}
+	switch err := json.Unmarshal(body, &said); {
+	case err != nil:
+		return hours{}, errNoForecast
+	case len(said.Time) != len(said.Temp):
+		return hours{}, errUnequal
+	}
+	h := hours{radiation: c.radiation(said.Time, said.Sun)}
+	for i, text := range said.Time {
+		at, err := time.ParseInLocation(hourForm, text, c.o.Location)
+		if temp := said.Temp[i]; err == nil && temp != nil && devices.Fahrenheit.Possible(*temp) {
+			h.degF = append(h.degF, devices.HourlyDegF{At: at, DegF: *temp})
+		}
+	}
+	return h, nil
 }
 
 // maxRadiation is more radiation than ever reaches the ground, in W/m².
