@@ -122,6 +122,9 @@ func (t telling) tells(at time.Time) bool {
 	if t.LagSeconds > 0 && t.now.Before(at.Add(Stretch+seconds(t.LagSeconds))) {
 		return false
 	}
+	if t.Missing == 0 {
+		return true
+	}
 	f := fnv.New64a()
 	_, _ = f.Write([]byte(strconv.FormatInt(at.Unix(), 10) + " " + strconv.FormatUint(t.seed, 10)))
 	return float64(f.Sum64()%1000) >= t.Missing*1000
