@@ -95,7 +95,7 @@ func (l *loader) fromAddon(a Addon, file source) []source {
 		}
 	}
 	base.tree["http"].(map[string]any)["trusted_proxies"] = []any{ingress}
-	if names(file.tree, "mqtt", "url") || names(options.tree, "mqtt", "url") {
+	if hasValue(file.tree, "mqtt", "url") || hasValue(options.tree, "mqtt", "url") {
 		return []source{base, options}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -151,8 +151,8 @@ func (l *loader) given(s source, tree map[string]any, key string) {
 	}
 }
 
-// names reports whether tree has a value at these keys.
-func names(tree map[string]any, section, name string) bool {
+// hasValue reports whether tree has a value at these keys.
+func hasValue(tree map[string]any, section, name string) bool {
 	below, ok := tree[section].(map[string]any)
 	return ok && below[name] != nil && below[name] != ""
 }
@@ -198,7 +198,7 @@ func (a Addon) broker(ctx context.Context) (*broker, error) {
 	case answer.StatusCode == http.StatusBadRequest:
 		return nil, nil // the answer while nobody provides the service
 	case answer.StatusCode != http.StatusOK:
-		return nil, errors.New("the Supervisor does not tell the broker: " + answer.Status)
+		return nil, errors.New("the Supervisor does not name a broker: " + answer.Status)
 	case err != nil:
 		return nil, fmt.Errorf("the Supervisor's answer about the broker cannot be read: %w", err)
 	case said.Result != "ok" || said.Data.Host == "" || said.Data.Port < 1 || said.Data.Port > 65535:
@@ -207,8 +207,8 @@ func (a Addon) broker(ctx context.Context) (*broker, error) {
 	return &said.Data, nil
 }
 
-// How often to ask the Supervisor for the broker: until there is one; and after that,
-// since a broker that is installed again has another password.
+// How often to ask the Supervisor for the broker: until there is one, and after that,
+// since a reinstalled broker has a new password.
 const (
 	brokerSearch = 15 * time.Second
 	brokerCheck  = 5 * time.Minute

@@ -118,8 +118,8 @@ func TestAddonWithoutABroker(t *testing.T) {
 	}
 }
 
-// What the file says goes before the options and before the Supervisor's broker,
-// and that broker's password is sent to no other.
+// The file has priority over the options and the Supervisor's broker, and that broker's
+// password is sent to no other broker.
 func TestAddonsFileGoesFirst(t *testing.T) {
 	c, _, err := addonLoad(t, &supervisor{body: mosquitto}, someOptions, "mqtt: {url: mqtt://elsewhere}\nsettings: {dry_run: true, timezone: UTC}\ntesla: {client_id: mine, api_token: ''}")
 	if err != nil {
@@ -148,8 +148,7 @@ func TestAddonsProblemsSayWhereTheyAre(t *testing.T) {
 	}
 }
 
-// stepClock is a clock in which each wait is over at once, after what step does; it
-// ends with what step returns.
+// stepClock is a clock whose waits end at once, after a call of step and with its error.
 type stepClock struct{ step func() error }
 
 func (c stepClock) Now() time.Time { return time.Time{} }
@@ -168,7 +167,7 @@ func TestAddonFindsABrokerThatComesLater(t *testing.T) {
 		name string
 		c    Config
 		says []string
-		want []int // how often it was read again after each
+		want []int // the number of reloads after each
 	}{
 		{"none, then one, gone for a while, and with another password", Config{MQTT: MQTT{URL: usualBroker}},
 			[]string{"", "down", mosquitto, mosquitto, "", mosquitto, other}, []int{0, 0, 1, 1, 1, 1, 2}},
@@ -190,7 +189,7 @@ func TestAddonFindsABrokerThatComesLater(t *testing.T) {
 				return nil
 			}}, func() { again++ })
 			if !slices.Equal(counts, tt.want) {
-				t.Errorf("it was read again %v times, want %v", counts, tt.want)
+				t.Errorf("the numbers of reloads are %v, want %v", counts, tt.want)
 			}
 		})
 	}
@@ -210,11 +209,11 @@ func addonYAML(t *testing.T, name string) map[string]any {
 	return all
 }
 
-// An option of the Supervisor's schema, as it checks them.
+// optionType matches the types of options that the Supervisor accepts in a schema.
 var optionType = regexp.MustCompile(`^(bool|email|url|port|(str|password|int|float)(\((\d+(\.\d+)?)?,(\d+(\.\d+)?)?\))?|match\(.*\)|list\(.+\))\??$`)
 
-// Every option is a key of the configuration, has a name and a default where the
-// Supervisor asks for one, in each language.
+// Every option is a key of the configuration, and has a default where the Supervisor asks
+// for one, and a name in each language.
 func TestAddonsOptionsAreKeys(t *testing.T) {
 	addon := addonYAML(t, "powermgr/config.yaml")
 	options := addon["options"].(map[string]any)
@@ -229,20 +228,20 @@ func TestAddonsOptionsAreKeys(t *testing.T) {
 			key := section + "." + name
 			schema = append(schema, key)
 			if !slices.Contains(keys, key) {
-				t.Errorf("%s is no key of the configuration", key)
+				t.Errorf("%s is not a key of the configuration", key)
 			}
 			if list, ok := kind.([]any); ok {
 				kind = list[0]
 			}
 			if !optionType.MatchString(kind.(string)) {
-				t.Errorf("%s: the Supervisor knows no %s", key, kind)
+				t.Errorf("%s: the Supervisor does not know %s", key, kind)
 			}
 			if _, ok := given[name]; !ok && !strings.HasSuffix(kind.(string), "?") {
 				t.Errorf("%s has no default", key)
 			}
 			secret := strings.HasPrefix(kind.(string), "password")
 			if field, _ := fieldType(reflect.TypeFor[Config](), section); secret != isSecret(field, name) {
-				t.Errorf("%s is shown as what it is not", key)
+				t.Errorf("%s is hidden, or shown, by mistake", key)
 			}
 		}
 	}
@@ -263,7 +262,7 @@ func TestAddonsOptionsAreKeys(t *testing.T) {
 			t.Errorf("%s has\n  %v, the options are\n  %v", language, translated, schema)
 		}
 	}
-	// The options as they are installed can be used once there is a device.
+	// The default options can be used once there is a device.
 	defaults, err := json.Marshal(options)
 	if err == nil {
 		_, _, err = addonLoad(t, &supervisor{}, string(defaults), "tesla: {api_token: a}")
@@ -278,8 +277,7 @@ func isSecret(section reflect.Type, name string) bool {
 	return ok && field == reflect.TypeFor[devices.Secret]()
 }
 
-// What the add-on's files say of page, watchdog, folders and addresses is what the
-// daemon does.
+// The add-on's files agree with the daemon about page, watchdog, folders and addresses.
 func TestAddonsFilesAgree(t *testing.T) {
 	addon, base := addonYAML(t, "powermgr/config.yaml"), addonBase(Addon{})
 	for key, want := range map[string]any{
@@ -291,7 +289,7 @@ func TestAddonsFilesAgree(t *testing.T) {
 		}
 	}
 	if !strings.HasSuffix(base["http.listen"], ":8099") || !strings.HasPrefix(base["paths.ramdisk_state_file"], "/data/") {
-		t.Errorf("the daemon goes by %v", base)
+		t.Errorf("the daemon uses %v", base)
 	}
 	if got := fmt.Sprint(addon["services"], addon["arch"]); got != "[mqtt:want] [amd64 aarch64]" {
 		t.Error(got)

@@ -39,8 +39,8 @@ func setDefaults(part reflect.Value) {
 	}
 }
 
-// usual returns a part with its defaults.
-func usual[Part any]() (p Part) {
+// withDefaults returns a part with its defaults.
+func withDefaults[Part any]() (p Part) {
 	setDefaults(reflect.ValueOf(&p).Elem())
 	return p
 }

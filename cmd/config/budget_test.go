@@ -30,8 +30,8 @@ func TestWhatIsAheadOfAMonth(t *testing.T) {
 		{"the middle of a peak", "2026-07-31 17:00", bridge.Ahead{Peak: 2 * hour, Other: 5 * hour, Peaks: 1}},
 		{"the middle of a lead", "2026-07-31 15:45", bridge.Ahead{Peak: 3*hour + 15*time.Minute, Other: 5 * hour, Peaks: 1}},
 		{"after the last peak", "2026-07-31 19:00", bridge.Ahead{Other: 5 * hour}},
-		{"a month in which clocks are put back", "2026-11-28 00:00", bridge.Ahead{Peak: 7 * hour, Other: 65 * hour, Peaks: 2}},
-		{"the month with the hour that is there twice", "2026-11-01 00:00", bridge.Ahead{Peak: 21 * 7 * hour, Other: (30*24+1)*hour - 21*7*hour, Peaks: 42}},
+		{"the end of the month in which daylight saving time ends", "2026-11-28 00:00", bridge.Ahead{Peak: 7 * hour, Other: 65 * hour, Peaks: 2}},
+		{"the whole month in which daylight saving time ends", "2026-11-01 00:00", bridge.Ahead{Peak: 21 * 7 * hour, Other: (30*24+1)*hour - 21*7*hour, Peaks: 42}},
 		{"the last moment", "2026-12-31 23:59", bridge.Ahead{Other: time.Minute}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -42,7 +42,8 @@ func TestWhatIsAheadOfAMonth(t *testing.T) {
 	}
 }
 
-// Whatever the owner wants, a vendor that falls silent in a peak is known in time.
+// Whatever the owner configures, it is noticed in time if a vendor stops answering in a
+// peak.
 func TestNobodyWaitsLongerThanFourMinutesInAPeak(t *testing.T) {
 	for _, calls := range []string{"0", "2000", "5000"} {
 		c, _, err := load(t, base+"tesla: {api_token: a, calls_per_month: "+calls+"}\npoll: {powerwall_peak_seconds: 3600, thermostat_seconds: 3600}\n")

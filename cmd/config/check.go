@@ -19,7 +19,7 @@ func (l *loader) check(c *Config) {
 	}
 	l.checkHoneywell(c.Honeywell)
 	if c.Tesla == nil && c.Honeywell == nil {
-		l.notice("tesla", "neither tesla nor honeywell is there: nothing is polled by this process")
+		l.notice("tesla", "neither tesla nor honeywell is configured: nothing is polled by this process")
 	}
 	l.checkPlaceholders(c)
 	l.checkMQTT(c)
@@ -53,6 +53,6 @@ func (l *loader) vendorURL(key, value string) {
 		return
 	}
 	if u.Scheme == "http" {
-		l.notice(key, "plain HTTP on this machine: right for the emulator alone")
+		l.notice(key, "plain HTTP on this machine: right only for the emulator")
 	}
 }

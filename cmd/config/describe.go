@@ -212,7 +212,7 @@ func (d *description) node(c Config) {
 	d.item("", "daily records in %s, kept %s", c.Paths.PermanentMetricsDir, keep)
 	if c.HTTP.Listen != "" {
 		d.item("HTTP", "metrics, health and the page on %s", c.HTTP.Listen)
-		d.item("", "%s", c.HTTP.whose())
+		d.item("", "%s", c.HTTP.audience())
 	}
 }
 

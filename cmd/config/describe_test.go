@@ -11,7 +11,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// golden compares got with the file of that name.
+// golden compares got with a golden file.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -159,21 +159,21 @@ func TestMonths(t *testing.T) {
 	}
 }
 
-// Week-ends without peaks were "a day with peaks", and days on which another season has
-// peaks were days without.
+// Weekends without peaks were described as "a day with peaks", and days on which another
+// season has peaks as days without.
 func TestDescribeDaysOfTheWeek(t *testing.T) {
 	const afternoon = `, peak_periods: [{start: "16:00", end: "21:00"}]}`
 	for _, c := range []struct {
 		name, seasons string
 		says, not     []string
 	}{
-		{"week-ends alone have peaks", `{hot: {months: [7], days: weekends` + afternoon,
+		{"only weekends have peaks", `{hot: {months: [7], days: weekends` + afternoon,
 			[]string{"Saturday and Sunday in hot (July)", "on Monday, Tuesday, Wednesday, Thursday and Friday", "Every day in rest"}, []string{"A day with peaks"}},
-		{"week-ends have none", `{hot: {months: [7]` + afternoon + `, quiet: {months: [7], days: weekends, peak_periods: []}`,
+		{"weekends have none", `{hot: {months: [7]` + afternoon + `, quiet: {months: [7], days: weekends, peak_periods: []}`,
 			[]string{"A weekday in hot", "Saturday and Sunday in quiet (July), America/Los_Angeles:\n  all day      no peak", "on Saturday and Sunday\n"}, []string{"A day with peaks"}},
-		{"week-ends have hours of their own", `{hot: {months: [7]` + afternoon + `, late: {months: [7], days: weekends, peak_periods: [{start: "18:00", end: "20:00"}]}`,
+		{"weekends have their own hours", `{hot: {months: [7]` + afternoon + `, late: {months: [7], days: weekends, peak_periods: [{start: "18:00", end: "20:00"}]}`,
 			[]string{"A weekday in hot", "Saturday and Sunday in late", "on no day"}, []string{"on Saturday", "on Monday"}},
-		{"week-ends have hours for a part of it", `{hot: {months: [7]` + afternoon + `, late: {from: 07-01, to: 07-20, days: weekends, peak_periods: [{start: "18:00", end: "20:00"}]}`,
+		{"weekends have hours in a part of the season", `{hot: {months: [7]` + afternoon + `, late: {from: 07-01, to: 07-20, days: weekends, peak_periods: [{start: "18:00", end: "20:00"}]}`,
 			[]string{"on Saturday and Sunday outside of late\n"}, nil},
 		{"every day", `{hot: {months: [7], days: daily` + afternoon, []string{"Every day in hot", "on no day"}, []string{"A day with peaks"}},
 	} {

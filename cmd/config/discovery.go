@@ -33,7 +33,7 @@ func (l *loader) checkTopics(c *Config) {
 	}
 	base := c.MQTT.BaseTopic
 	if base == c.Discovery.Prefix || strings.HasPrefix(base, c.Discovery.Prefix+"/") || strings.HasPrefix(c.Discovery.Prefix, base+"/") {
-		l.problem("mqtt.base_topic", "%s and discovery.prefix %s must not lie in each other", quoted(base), quoted(c.Discovery.Prefix))
+		l.problem("mqtt.base_topic", "%s and discovery.prefix %s must not contain each other", quoted(base), quoted(c.Discovery.Prefix))
 	}
 }
 
@@ -41,7 +41,7 @@ func (l *loader) checkTopics(c *Config) {
 func badTopic(topic string) string {
 	switch {
 	case topic == "":
-		return "is no topic"
+		return "is not a topic"
 	case strings.ContainsAny(topic, "+#"):
 		return "must not have the wildcards + and #"
 	case strings.HasPrefix(topic, "$"):

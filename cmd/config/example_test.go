@@ -15,7 +15,7 @@ import (
 
 const examplePath = "../../deploy/config.example.yaml"
 
-// The example is what people install: it must be good as it is, and harmless.
+// People install the example: it must be valid as it is, and harmless.
 func TestExample(t *testing.T) {
 	text, err := os.ReadFile(examplePath)
 	if err != nil {
@@ -40,12 +40,12 @@ func TestExample(t *testing.T) {
 	}
 }
 
-// withRates is the example with the rates that it has as a comment.
+// withRates returns the example with the rates in it uncommented.
 func withRates(text string) []byte {
 	return []byte(strings.NewReplacer("\n  #rates:", "\n  rates:", "\n  #  - ", "\n    - ").Replace(text))
 }
 
-// The rates of the example are good once they are no comment any more.
+// The rates of the example are valid once they are uncommented.
 func TestExampleRates(t *testing.T) {
 	text, err := os.ReadFile(examplePath)
 	if err != nil {
@@ -83,8 +83,8 @@ func TestExampleHasEveryKey(t *testing.T) {
 	}
 }
 
-// What the example sets is the default, except for what is the owner's: so
-// that a key which is left out does what the example says.
+// The example sets each key to its default, except for the owner's own, so that leaving a
+// key out has the effect that the example describes.
 func TestExampleHasTheDefaults(t *testing.T) {
 	text, err := os.ReadFile(examplePath)
 	if err != nil {
@@ -106,15 +106,14 @@ settings:
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Empty lists and none are the same.
+	// Empty and missing lists are the same.
 	least.Settings.ThermostatIDs, least.HTTP.TrustedProxies, least.Notifications.Recipients = []string{}, []string{}, Recipients{Info: []string{}, Warning: []string{}, Critical: []string{}}
 	if !reflect.DeepEqual(example, least) {
-		t.Errorf("the example has\n%+v\nleft out, it is\n%+v", example, least)
+		t.Errorf("the example has\n%+v\nthe defaults are\n%+v", example, least)
 	}
 }
 
-// The values that the example gives for logging in are known to be placeholders, and nothing
-// else is.
+// The credentials in the example are recognized as placeholders, and nothing else is.
 func TestEveryPlaceholderOfTheExampleIsKnown(t *testing.T) {
 	text, err := os.ReadFile(examplePath)
 	if err != nil {
@@ -145,7 +144,7 @@ func TestEveryPlaceholderOfTheExampleIsKnown(t *testing.T) {
 	}
 }
 
-// Each key for a log-in is looked at, so that a new one is not forgotten.
+// Each key for a log-in is checked, so that a new one is not forgotten.
 func TestEveryCredentialIsLookedAt(t *testing.T) {
 	for _, c := range []struct{ key, config string }{
 		{"tesla.client_id", "tesla: {token_file: /t, client_id: 00000000-0000-0000-0000-000000000000}"},

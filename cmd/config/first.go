@@ -53,7 +53,7 @@ func GoLive(c Config) error { return note(c, firstLive) }
 
 func note(c Config, text string) error {
 	if err := durable.Replace(c.firstRun(), []byte(text+"\n"), 0o640); err != nil {
-		return fmt.Errorf("it cannot be kept whether this configuration may command devices: %w", err)
+		return fmt.Errorf("whether this configuration may command devices cannot be stored: %w", err)
 	}
 	return nil
 }

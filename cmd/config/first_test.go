@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The first start of an edited configuration, or of one of v2.0, commanded the
-// house at once.
+// The first start with an edited configuration, or with one of v2.0, commanded the
+// devices at once.
 func TestAConfigurationThatIsNewHereBeginsDry(t *testing.T) {
 	live, dry := Settings{}, Settings{DryRun: true}
 	for _, c := range []struct {
@@ -21,12 +21,12 @@ func TestAConfigurationThatIsNewHereBeginsDry(t *testing.T) {
 		{"the first start", false, "", nil, live, true},
 		{"the second start, which has a journal", false, "", []Settings{live}, live, true},
 		{"after powermgr live", false, firstLive, nil, live, false},
-		{"after it has been a dry run by its own words", false, "", []Settings{dry}, live, false},
+		{"after it had dry_run", false, "", []Settings{dry}, live, false},
 		{"after both", false, "", []Settings{live, dry}, live, false},
 		{"after an earlier version", true, "", nil, live, false},
 		{"after an earlier version, twice", true, "", []Settings{live}, live, false},
-		{"a dry run by its own words", false, "", nil, dry, false}, // needs no other
-		{"a file that says something else", false, "?", nil, live, false},
+		{"it has dry_run", false, "", nil, dry, false}, // needs no other reason
+		{"a file with unknown contents", false, "?", nil, live, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := Config{Paths: Paths{JournalFile: filepath.Join(t.TempDir(), "journal.json")}}

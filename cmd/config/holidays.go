@@ -113,8 +113,8 @@ func day(midnight time.Time) rules.Date {
 	return rules.DateOf(noon, noon.Location())
 }
 
-// over reports whether none of the holidays is in the year of now or the next.
-func (p publicDays) over(now time.Time) bool {
+// ended reports whether none of the holidays is in the year of now or the next.
+func (p publicDays) ended(now time.Time) bool {
 	return !slices.ContainsFunc(p, func(h *cal.Holiday) bool {
 		this, _ := h.Calc(now.Year())
 		next, _ := h.Calc(now.Year() + 1)
@@ -162,9 +162,9 @@ func (l *loader) checkHolidays(s Settings) {
 		case err != nil:
 			l.problem(key, "%s", err)
 		case seen[same]:
-			l.notice(key, "%s is there twice", text)
-		case h.Public != "" && h.Days.over(l.now()):
-			l.notice(key, "%s is no holiday in %d or later: is it another day now?", h.Public, l.now().Year())
+			l.notice(key, "%s is listed twice", text)
+		case h.Public != "" && h.Days.ended(l.now()):
+			l.notice(key, "%s is not a holiday in %d or later: is it on another day now?", h.Public, l.now().Year())
 		}
 		seen[same] = true
 	}

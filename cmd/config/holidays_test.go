@@ -41,7 +41,7 @@ func TestPublicHolidays(t *testing.T) {
 	}
 }
 
-// A list that had ended was described as if it went on.
+// A list whose last day was over was described as if it continued.
 func TestHolidaysThatHaveRunOut(t *testing.T) {
 	const over = "settings.holidays: no holiday of "
 	year := time.Now().Year()
@@ -54,8 +54,8 @@ func TestHolidaysThatHaveRunOut(t *testing.T) {
 		{`["2020-07-04", us]`, ""},
 		{`["2020-07-04", "` + rules.Date{Year: year + 1, Month: 1, Day: 1}.String() + `"]`, ""},
 		{`[]`, ""},
-		{`[gb Platinum Jubilee Bank Holiday]`, "settings.holidays[0]: United Kingdom: Platinum Jubilee Bank Holiday is no holiday in "},
-		{`[us, United States]`, "settings.holidays[1]: United States is there twice"},
+		{`[gb Platinum Jubilee Bank Holiday]`, "settings.holidays[0]: United Kingdom: Platinum Jubilee Bank Holiday is not a holiday in "},
+		{`[us, United States]`, "settings.holidays[1]: United States is listed twice"},
 	} {
 		t.Run(tt.holidays, func(t *testing.T) {
 			_, notices, err := load(t, "tesla: {api_token: x}\nsettings: {timezone: UTC, holidays: "+tt.holidays+"}")
@@ -72,7 +72,7 @@ func TestHolidaysThatHaveRunOut(t *testing.T) {
 	}
 }
 
-// Midnight on this machine may be left out by summer time.
+// In this machine's time zone, daylight saving time may skip midnight.
 func TestHolidaysOnAMachineWithoutAMidnight(t *testing.T) {
 	santiago, err := time.LoadLocation("America/Santiago")
 	if err != nil {

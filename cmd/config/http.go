@@ -26,9 +26,9 @@ type HTTP struct {
 	ReadOnly bool `koanf:"read_only"`
 }
 
-// LeastPassword is the minimum length of the page's password: somebody can try a few
+// MinPasswordLength is the minimum length of the page's password: somebody can try a few
 // dozen a minute.
-const LeastPassword = 8
+const MinPasswordLength = 8
 
 func (l *loader) checkHTTP(h *HTTP) {
 	for i, text := range h.TrustedProxies {
@@ -36,8 +36,8 @@ func (l *loader) checkHTTP(h *HTTP) {
 			l.problem("http.trusted_proxies["+strconv.Itoa(i)+"]", "%s is neither an address such as 192.168.1.5 nor a network such as 172.30.32.0/23", quoted(text))
 		}
 	}
-	if p := h.Password.Reveal(); p != "" && len(p) < LeastPassword {
-		l.problem("http.password", "it is too short: take at least %d characters", LeastPassword)
+	if p := h.Password.Reveal(); p != "" && len(p) < MinPasswordLength {
+		l.problem("http.password", "it is too short: take at least %d characters", MinPasswordLength)
 	}
 	if h.Listen == "" {
 		if h.Password != "" || len(h.TrustedProxies) > 0 || h.ReadOnly {
@@ -58,13 +58,13 @@ func (l *loader) checkHTTP(h *HTTP) {
 		return
 	}
 	if !l.isAddon() { // only add-ons are in an add-on's network
-		l.notice("http.listen", "everybody in the network can read the metrics")
+		l.notice("http.listen", "everybody on the network can read the metrics")
 	}
 	switch {
 	case h.Password == "" && len(h.TrustedProxies) == 0:
 		l.notice("http.password", "there is none, and no http.trusted_proxies: the page is shown on this machine alone, at localhost")
 	case h.Password != "":
-		l.notice("http.password", "it goes over the network in plain text: put a proxy with TLS before the page if you do not trust everybody in it")
+		l.notice("http.password", "it goes over the network in plain text: put a proxy with TLS in front of the page if you do not trust everybody on it")
 	}
 }
 
@@ -90,12 +90,12 @@ func proxy(text string) (netip.Prefix, error) {
 	return p.Masked(), err
 }
 
-// whose says who may see the page, and what they may do.
-func (h HTTP) whose() string {
+// audience says who may see the page, and what they may do.
+func (h HTTP) audience() string {
 	who := "the page is for this machine alone"
 	switch proxies := enumerate(h.TrustedProxies); {
 	case h.Password != "" && proxies != "":
-		who = "the page asks for http.password, but for those who come through " + proxies
+		who = "the page asks for http.password, except for those who come through " + proxies
 	case h.Password != "":
 		who = "the page asks for http.password"
 	case proxies != "":

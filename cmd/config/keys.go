@@ -100,7 +100,7 @@ func (l *loader) checkKeys(s source) {
 
 // unknown reports that the section, whose type is t, has no key of this name.
 func (l *loader) unknown(s source, t reflect.Type, section, name string) {
-	if len(l.problems) >= enough {
+	if len(l.problems) >= maxProblems {
 		return
 	}
 	if r := []rune(name); len(r) > 64 {

@@ -65,8 +65,8 @@ type Notice struct{ Key, Text string }
 
 func (n Notice) String() string { return n.Key + ": " + n.Text }
 
-// largest is the maximum size of a configuration or a file with a secret, in bytes.
-const largest = 1 << 20
+// maxFileBytes is the maximum size of a configuration or a file with a secret.
+const maxFileBytes = 1 << 20
 
 // Load reads the configuration at path. Values also come from environ, which has lines
 // like POWERMGR_MQTT__URL=… for mqtt.url, and from systemd credentials; the environment
@@ -145,14 +145,14 @@ type loader struct {
 	cycle    map[string]string // v2.0's key that was given for one of poll
 }
 
-// enough is how many problems are reported at once; a file with more must be something
-// else.
-const enough = 100
+// maxProblems is how many problems are reported at once; a file with more must be
+// something else.
+const maxProblems = 100
 
 // problem records a problem, unless there is one closer to the cause for that key, or
 // for a key above or below it.
 func (l *loader) problem(key, format string, args ...any) {
-	if len(l.problems) >= enough {
+	if len(l.problems) >= maxProblems {
 		return
 	}
 	for _, p := range l.problems {
@@ -204,13 +204,13 @@ func (l *loader) config(data []byte, environ []string) Config {
 			l.problem("", "%s", plain(err)) // confmap gives none
 		}
 	}
-	c := usual[Config]()
+	c := withDefaults[Config]()
 	// The valid values of a section stay when others in it are not valid.
 	if _, ok := k.Get("tesla").(map[string]any); ok {
-		c.Tesla = new(usual[Tesla]())
+		c.Tesla = new(withDefaults[Tesla]())
 	}
 	if _, ok := k.Get("honeywell").(map[string]any); ok {
-		c.Honeywell = new(usual[Honeywell]())
+		c.Honeywell = new(withDefaults[Honeywell]())
 	}
 	err := k.UnmarshalWithConf("", &c, koanf.UnmarshalConf{DecoderConfig: decoding()})
 	l.misread(err)
@@ -359,10 +359,10 @@ func (l *loader) read(path string) ([]byte, fs.FileMode, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	data, err := io.ReadAll(io.LimitReader(f, largest+1))
+	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	err = errors.Join(err, f.Close())
-	if err == nil && len(data) > largest {
-		err = fmt.Errorf("it is longer than %d bytes", largest)
+	if err == nil && len(data) > maxFileBytes {
+		err = fmt.Errorf("it is longer than %d bytes", maxFileBytes)
 	}
 	return data, mode, err
 }

@@ -68,7 +68,7 @@ func (l *loader) checkMail(n Notifications) {
 	}
 	if s.CAFile != "" {
 		if data, _, err := l.read(s.CAFile); err != nil || !x509.NewCertPool().AppendCertsFromPEM(data) {
-			l.notice("notifications.smtp.ca_file", "%s has no certificate in PEM that can be read here: no mail leaves if it is the same for the daemon", s.CAFile)
+			l.notice("notifications.smtp.ca_file", "%s has no certificate in PEM that this command can read: no mail is sent unless the daemon can read one", s.CAFile)
 		}
 	}
 	if (s.Username == "") != (s.Password == "") {
@@ -104,8 +104,8 @@ func (n Notifications) Mailbox() notify.SMTP {
 	}
 }
 
-// Letters returns what the mails of this home have in common.
-func (c Config) Letters() notify.Settings {
+// MailSettings returns what the mails of this home have in common.
+func (c Config) MailSettings() notify.Settings {
 	return notify.Settings{Location: c.Zone(), Node: c.HA.Node, PerHour: c.Notifications.PerHour, LowPercent: c.Settings.EODBatteryWarningThreshold}
 }
 

@@ -55,7 +55,7 @@ func (l *loader) brokerURL(text string) (u *url.URL, secure bool) {
 	schemes := map[string]bool{"mqtt": false, "tcp": false, "mqtts": true, "tls": true, "ssl": true} // whether each has TLS
 	switch {
 	case err == nil && (u.Scheme == "ws" || u.Scheme == "wss"):
-		l.problem("mqtt.url", "MQTT over WebSockets is not spoken: write mqtt://host:1883, or mqtts://host:8883 for TLS")
+		l.problem("mqtt.url", "MQTT over WebSockets is not supported: write mqtt://host:1883, or mqtts://host:8883 for TLS")
 		return nil, false
 	case err != nil || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
 		l.problem("mqtt.url", "it must read like mqtt://192.168.1.10:1883, or mqtts://broker.example:8883 for TLS; write none if there is no broker")
@@ -90,7 +90,7 @@ func (l *loader) checkMQTT(c *Config) {
 			continue
 		}
 		if u != nil && !secure {
-			l.problem(key, "it has no effect, since %s is without TLS: write mqtts:// in mqtt.url", u.Scheme)
+			l.problem(key, "it has no effect, since %s has no TLS: write mqtts:// in mqtt.url", u.Scheme)
 		} else if strings.HasSuffix(key, "_file") {
 			if _, _, err := l.read(f.value); err != nil {
 				l.problem(key, "%s cannot be read: %s", f.value, plain(err))
@@ -105,11 +105,11 @@ func (l *loader) checkMQTT(c *Config) {
 	}
 	if u != nil && m.Password != "" && !secure {
 		if local := devices.Loopback(u.Hostname()) || l.isAddon() && m.URL == usualBroker; !local {
-			l.notice("mqtt.password", "it goes over the network without TLS: mqtts:// in mqtt.url, if the broker can")
+			l.notice("mqtt.password", "it goes over the network without TLS: write mqtts:// in mqtt.url, if the broker supports that")
 		}
 	}
 	if len(m.ClientID) > 128 || strings.ContainsFunc(m.ClientID, func(r rune) bool { return r < '!' || r > '~' }) {
-		l.problem("mqtt.client_id", "%s has to be at most 128 letters, digits and signs without spaces", quoted(m.ClientID))
+		l.problem("mqtt.client_id", "%s has to be at most 128 letters, digits and symbols, without spaces", quoted(m.ClientID))
 	}
 }
 

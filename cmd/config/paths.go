@@ -44,14 +44,14 @@ func (c Config) Metrics() report.Metrics {
 func (l *loader) checkPaths(p Paths) {
 	for _, f := range []struct{ key, value, without string }{
 		{"paths.journal_file", p.JournalFile, "no setback or precooling begins, since it could not be undone after a crash"},
-		{"paths.ramdisk_state_file", p.RamdiskStateFile, "what is counted is kept nowhere but at paths.journal_file, a few times a day"},
+		{"paths.ramdisk_state_file", p.RamdiskStateFile, "counts are stored only in paths.journal_file, a few times a day"},
 	} {
 		if f.value == "" {
 			l.problem(f.key, "it needs a path: leave the key out for the usual one")
 		} else if info, err := os.Stat(f.value); err == nil && info.IsDir() {
 			// This is only a notice, as for any path that cannot be written: the daemon
 			// starts anyway, since the broker may have settings that it has to restore.
-			l.notice(f.key, "%s is a folder and not a file in one: %s", f.value, f.without)
+			l.notice(f.key, "%s is a folder, not a file: %s", f.value, f.without)
 		}
 	}
 	if p.JournalFile != "" && filepath.Clean(p.JournalFile) == filepath.Clean(p.RamdiskStateFile) {

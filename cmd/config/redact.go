@@ -29,9 +29,9 @@ var personal = []string{
 // removed replaces a value.
 const removed = "(removed)"
 
-// shortest is the minimum length of a value to search for in texts: a shorter one is
+// minHidden is the minimum length of a value to search for in texts: a shorter one is
 // part of every other word.
-const shortest = 4
+const minHidden = 4
 
 // tokenLike matches what looks like a token, no matter whose, or like the log-in in an
 // address.
@@ -42,7 +42,7 @@ var tokenLike = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}[A-Za-z0-9._-]*|(?i:bear
 func (c Config) Redaction() Redaction {
 	var values []string
 	add := func(v string) {
-		if len(v) < shortest {
+		if len(v) < minHidden {
 			return
 		}
 		inJSON, _ := json.Marshal(v) // never fails for a string

@@ -16,12 +16,12 @@ import (
 // where nothing uses it, as on a standby node. How long Honeywell Home's lasts without
 // being used is undocumented.
 
-// unused is how long Tesla accepts a refresh token that is not used.
+// maxUnused is how long Tesla accepts a refresh token that is not used.
 // Source: developer.tesla.com/docs/fleet-api/support/faq.
-const unused = 90 * 24 * time.Hour
+const maxUnused = 90 * 24 * time.Hour
 
-// notice is how long before the end a person is told.
-const notice = 14 * 24 * time.Hour
+// renewalNotice is how long before the end a person is told.
+const renewalNotice = 14 * 24 * time.Hour
 
 // ExpiringHourly returns Expiring as a function that checks the files only once an hour.
 func (c Config) ExpiringHourly() func(now time.Time) string {
@@ -45,9 +45,9 @@ func (c Config) Expiring(now time.Time) string {
 	if c.Tesla.APIToken != "" {
 		ends, what = tokenEnds(c.Tesla.APIToken), "tesla.api_token ends %s: put a new one into the configuration; restart the add-on, or sudo systemctl reload powermgr"
 	} else if t, err := (cloud.TokenFile{Path: c.Tesla.TokenFile}).Load(); err == nil && t.Refresh != "" && !t.Filed.IsZero() {
-		ends, what = t.Filed.Add(unused), "Tesla's authorization has not been used for a long time and ends %s: run powermgr auth tesla"
+		ends, what = t.Filed.Add(maxUnused), "Tesla's authorization has not been used for a long time and ends %s: run powermgr auth tesla"
 	}
-	if ends.IsZero() || ends.Sub(now) > notice {
+	if ends.IsZero() || ends.Sub(now) > renewalNotice {
 		return ""
 	}
 	return fmt.Sprintf(what, "on "+ends.In(c.Zone()).Format("January 2"))

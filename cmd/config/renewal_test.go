@@ -29,7 +29,7 @@ func TestWhatEndsSoonIsSaidFourteenDaysBefore(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		tesla *Tesla
-		want  string // empty: nothing is said
+		want  string // empty: nothing is reported
 	}{
 		{"no Powerwall", nil, ""},
 		{"a token that does not say when it ends", &Tesla{APIToken: "hunter2"}, ""},
@@ -49,7 +49,7 @@ func TestWhatEndsSoonIsSaidFourteenDaysBefore(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 			if again := c.ExpiringHourly(); again(now) != got || again(now.Add(time.Minute)) != got {
-				t.Error("it is not the same a minute later")
+				t.Error("the result differs a minute later")
 			}
 		})
 	}

@@ -16,8 +16,9 @@ import (
 	"powermgr/devices"
 )
 
-// schemaPath is what editors check a configuration by, and complete keys from. It is
-// made of the fields and of the words of the example: go test ./cmd/config -update.
+// schemaPath is the schema with which editors check a configuration and complete keys. It
+// is generated from the fields and the comments of the example:
+// go test ./cmd/config -update.
 const schemaPath = "../../deploy/config.schema.json"
 
 func TestTheSchemaHasWhatTheKeysAre(t *testing.T) {
@@ -41,15 +42,15 @@ func TestTheSchemaHasWhatTheKeysAre(t *testing.T) {
 	}
 	want, err := os.ReadFile(schemaPath)
 	if err != nil || b.String() != string(want) {
-		t.Errorf("%s is not what the keys are: go test ./cmd/config -update (%v)", schemaPath, err)
+		t.Errorf("%s is out of date: go test ./cmd/config -update (%v)", schemaPath, err)
 	}
 	if !strings.Contains(string(text), "# yaml-language-server: $schema=/usr/share/powermgr/config.schema.json\n") {
 		t.Error("the example does not name its schema to editors")
 	}
 }
 
-// wordsOf are the comments of a configuration by key: those above it, or at the end
-// of its line, or what is said of the key above it. Items of lists have none.
+// wordsOf returns the comments of a configuration by key: those above the key, or at the
+// end of its line, or otherwise those of the previous key. Items of lists have none.
 func wordsOf(t *testing.T, text []byte) map[string]string {
 	t.Helper()
 	_, at, err := parse(text)
@@ -91,8 +92,8 @@ func wordsOf(t *testing.T, text []byte) map[string]string {
 	return words
 }
 
-// schemaOf is the JSON schema of a part. Text in quotes or not is the same to Load,
-// and a key without a value is as if it were not there.
+// schemaOf returns the JSON schema of a part. To Load, quotes around text make no
+// difference, and a key without a value counts as not set.
 func schemaOf(part reflect.Type, key string, words map[string]string) map[string]any {
 	properties := map[string]any{}
 	for field := range part.Fields() {
@@ -160,7 +161,7 @@ func typeSchema(t reflect.Type, key string, words map[string]string) map[string]
 		return map[string]any{"type": []string{"string", "null"}}
 	case t.Kind() == reflect.Struct:
 		return schemaOf(t, key, words)
-	case t.Kind() == reflect.Map: // the words are with the first that the example has
+	case t.Kind() == reflect.Map: // the comments are at the first one in the example
 		first := ""
 		for name := range words {
 			if rest, ok := strings.CutPrefix(name, key+"."); ok && !strings.Contains(rest, ".") && (first == "" || rest < first) {
@@ -184,8 +185,8 @@ func typeSchema(t reflect.Type, key string, words map[string]string) map[string]
 	return map[string]any{"type": []string{"string", "number", "null"}}
 }
 
-// A tag that cannot be read, or a default that is out of its range, would be found by
-// whoever installs powermgr.
+// Otherwise people who install powermgr would find a tag that cannot be parsed, or a
+// default outside of its range.
 func TestWhatTheTagsSayIsPossible(t *testing.T) {
 	number := regexp.MustCompile(`^-?\d`)
 	var walk func(part reflect.Type)
@@ -215,7 +216,7 @@ func TestWhatTheTagsSayIsPossible(t *testing.T) {
 	}
 	walk(reflect.TypeFor[Config]())
 	l := loader{}
-	c := usual[Config]()
+	c := withDefaults[Config]()
 	c.Poll.PowerwallSeconds, c.Poll.ThermostatSeconds, c.Weather.Source = usualCycle, usualCycle, WeatherNone // complete fills these in
 	l.checkBounds(reflect.ValueOf(c), "")
 	for _, p := range l.problems {

@@ -109,13 +109,13 @@ func (l *loader) checkBattery(s Settings) {
 		l.problem("settings.plan.min_reserve_percent", "%d is above settings.off_peak_reserve_percent %d: there is nothing to plan between the two", least, s.OffPeakReservePercent)
 	}
 	if n := len(s.BatteryThresholds); n > 10 {
-		l.problem("settings.battery_thresholds", "%d are more than 10", n)
+		l.problem("settings.battery_thresholds", "there are %d, and at most 10 are allowed", n)
 	}
 	seen := map[int]bool{}
 	for i, t := range s.BatteryThresholds {
 		at := fmt.Sprintf("settings.battery_thresholds[%d]", i)
 		if seen[t.TimeRemainingMinutes] {
-			l.problem(at+".time_remaining_minutes", "%d is there twice: a threshold counts once for its time", t.TimeRemainingMinutes)
+			l.problem(at+".time_remaining_minutes", "%d is listed twice: there can be only one threshold for a time", t.TimeRemainingMinutes)
 		}
 		seen[t.TimeRemainingMinutes] = true
 	}
@@ -145,7 +145,7 @@ func (l *loader) checkThermostats(c *Config) {
 		case strings.Trim(topic, "_") == "":
 			l.problem(at, "%s is not a thermostat's id: powermgr auth honeywell lists those on the account", quoted(id))
 		case seen[topic]:
-			l.problem(at, "%s is there twice", quoted(id))
+			l.problem(at, "%s is listed twice", quoted(id))
 		}
 		seen[topic] = true
 	}

@@ -46,9 +46,9 @@ func (l *loader) fromFile(data []byte) source {
 	}
 }
 
-// most is how many values a file may have. Aliases count as often as they are used: a
+// maxValues is how many values a file may have. Aliases count as often as they are used: a
 // few lines of aliases of aliases can expand to billions of values.
-const most = 20_000
+const maxValues = 20_000
 
 // parse parses YAML into a tree, and returns the line of each key. Nulls are left out,
 // as if the key were not there. The error quotes nothing that may be a secret.
@@ -68,7 +68,7 @@ func parse(data []byte) (tree map[string]any, lines map[string]int, err error) {
 		}
 		return tree, lines, errors.New("there is a second document after a line with ---: the file is one")
 	}
-	left := most
+	left := maxValues
 	value, err := textOf(doc.Content[0], "", lines, &left)
 	if err != nil || value == nil {
 		return tree, lines, err
@@ -109,7 +109,7 @@ func syntax(err error) error {
 	case strings.Contains(text, "unknown anchor"):
 		return errors.New("a value that begins with * must be in quotes")
 	case strings.Contains(text, "control characters are not allowed"), strings.Contains(text, "UTF-8"):
-		return errors.New("it holds bytes that no text has: is it a configuration, saved as UTF-8?")
+		return errors.New("it has bytes that are not text: is it a configuration, saved as UTF-8?")
 	case strings.Contains(text, "cannot start any token"):
 		return fmt.Errorf("%s: indent with spaces, not tabs, and quote a value that begins with @, ` or %%", text)
 	}
@@ -125,7 +125,7 @@ func textOf(n *yaml.Node, key string, lines map[string]int, left *int) (any, err
 		}
 	}
 	if *left--; *left < 0 {
-		return nil, fmt.Errorf("more than %d values: is it the right file?", most)
+		return nil, fmt.Errorf("more than %d values: is it the right file?", maxValues)
 	}
 	if _, ok := lines[key]; !ok {
 		lines[key] = n.Line
@@ -167,7 +167,7 @@ func sectionOf(n *yaml.Node, key string, lines map[string]int, left *int) (map[s
 		case k.Kind != yaml.ScalarNode:
 			return nil, fmt.Errorf("line %d: a key must be a word", k.Line)
 		case k.ShortTag() == "!!merge":
-			return nil, fmt.Errorf("line %d: << is not understood here: write the keys out", k.Line)
+			return nil, fmt.Errorf("line %d: << is not supported here: write the keys out", k.Line)
 		case seen[name]:
 			return nil, fmt.Errorf("line %d: %s is given twice, first in line %d", k.Line, below, lines[below])
 		}
@@ -191,7 +191,7 @@ func joined(section, name string) string {
 	return section + "." + name
 }
 
-// prefix is the start of the names of our environment variables.
+// prefix is the start of the names of powermgr's environment variables.
 const prefix = "POWERMGR_"
 
 // variable returns the environment variable for a key.
@@ -310,7 +310,7 @@ func (l *loader) refuseLists(s source, tree map[string]any, t reflect.Type, key 
 		field, ok := fieldType(t, name)
 		section, isSection := value.(map[string]any)
 		switch {
-		case !ok: // checkKeys tells
+		case !ok: // checkKeys reports that
 		case field.Kind() == reflect.Slice:
 			l.origin[below] = s.where(below)
 			l.problem(below, "a list can only be given in the file")

@@ -24,15 +24,15 @@ func TestEnvironment(t *testing.T) {
 		want       any
 		refused    []string
 	}{
-		{name: "it wins over the file", text: base + "mqtt: {url: mqtt://file}", environ: []string{"POWERMGR_MQTT__URL=mqtt://env:1"},
+		{name: "it has priority over the file", text: base + "mqtt: {url: mqtt://file}", environ: []string{"POWERMGR_MQTT__URL=mqtt://env:1"},
 			got: func(c Config) any { return c.MQTT.URL }, want: "mqtt://env:1"},
 		{name: "a key with underscores", text: base, environ: []string{"POWERMGR_MQTT__BASE_TOPIC=house"},
 			got: func(c Config) any { return c.MQTT.BaseTopic }, want: "house"},
 		{name: "a number", text: base, environ: []string{"POWERMGR_POLL__THERMOSTAT_SECONDS=600"},
 			got: func(c Config) any { return c.Poll.ThermostatSeconds }, want: 600},
-		{name: "a truth", text: base, environ: []string{"POWERMGR_SETTINGS__DRY_RUN=true"},
+		{name: "a boolean", text: base, environ: []string{"POWERMGR_SETTINGS__DRY_RUN=true"},
 			got: func(c Config) any { return c.Settings.DryRun }, want: true},
-		{name: "empty is as if it were not set", text: base, environ: []string{"POWERMGR_POLL__THERMOSTAT_SECONDS=", "POWERMGR_SETTINGS__DRY_RUN="},
+		{name: "empty counts as not set", text: base, environ: []string{"POWERMGR_POLL__THERMOSTAT_SECONDS=", "POWERMGR_SETTINGS__DRY_RUN="},
 			got: func(c Config) any { return c.Poll.ThermostatSeconds }, want: 300},
 		{name: "a whole section from it", text: base, environ: []string{"POWERMGR_TESLA__API_TOKEN=abc=def"},
 			got: func(c Config) any { return c.Tesla.APIToken.Reveal() }, want: "abc=def"},
@@ -42,20 +42,20 @@ func TestEnvironment(t *testing.T) {
 			got: func(c Config) any { return c.MQTT.BaseTopic }, want: "powermgr"},
 		{name: "a secret's file", text: base + "mqtt: {username: a}", environ: []string{"POWERMGR_MQTT__PASSWORD_FILE=" + secret},
 			got: func(c Config) any { return c.MQTT.Password.Reveal() }, want: "from-a-file"},
-		{name: "its secret wins over the file's file", text: base + "mqtt: {username: a, password_file: " + secret + "}", environ: []string{"POWERMGR_MQTT__PASSWORD=from-env"},
+		{name: "its secret has priority over the file's", text: base + "mqtt: {username: a, password_file: " + secret + "}", environ: []string{"POWERMGR_MQTT__PASSWORD=from-env"},
 			got: func(c Config) any { return c.MQTT.Password.Reveal() }, want: "from-env"},
 
-		{name: "a slip", text: base, environ: []string{"POWERMGR_MQTT__URI=mqtt://x"},
+		{name: "a typo", text: base, environ: []string{"POWERMGR_MQTT__URI=mqtt://x"},
 			refused: []string{"mqtt.uri: there is no such key (environment variable POWERMGR_MQTT__URI): did you mean POWERMGR_MQTT__URL?"}},
 		{name: "one underscore where two belong", text: base, environ: []string{"POWERMGR_TESLA_API_TOKEN=hunter2"},
 			refused: []string{"tesla_api_token: there is no such key (environment variable POWERMGR_TESLA_API_TOKEN): did you mean POWERMGR_TESLA__API_TOKEN?"}},
-		{name: "a section with a slip", text: base, environ: []string{"POWERMGR_MQQT__URL=x"},
+		{name: "a misspelled section", text: base, environ: []string{"POWERMGR_MQQT__URL=x"},
 			refused: []string{"mqqt: there is no such key (environment variable POWERMGR_MQQT__URL): did you mean POWERMGR_MQTT?"}},
-		{name: "a value that is none names its variable", text: base, environ: []string{"POWERMGR_POLL__THERMOSTAT_SECONDS=soon"},
+		{name: "an invalid value names its variable", text: base, environ: []string{"POWERMGR_POLL__THERMOSTAT_SECONDS=soon"},
 			refused: []string{`poll.thermostat_seconds: "soon" is not a whole number (environment variable POWERMGR_POLL__THERMOSTAT_SECONDS)`}},
 		{name: "a value out of range names its variable", text: base, environ: []string{"POWERMGR_POLL__THERMOSTAT_SECONDS=1"},
 			refused: []string{`poll.thermostat_seconds: 1 is not between 120 and 3600 (environment variable POWERMGR_POLL__THERMOSTAT_SECONDS)`}},
-		{name: "a pair of which chance would choose", text: base, environ: []string{"POWERMGR_MQTT=1", "POWERMGR_MQTT__URL=mqtt://x"},
+		{name: "two that contradict each other", text: base, environ: []string{"POWERMGR_MQTT=1", "POWERMGR_MQTT__URL=mqtt://x"},
 			refused: []string{"mqtt: POWERMGR_MQTT and POWERMGR_MQTT__URL cannot both be set: one is the section of the other (environment variable POWERMGR_MQTT)"}},
 		{name: "a list", text: base, environ: []string{"POWERMGR_SETTINGS__HOLIDAYS=2026-07-04"},
 			refused: []string{"settings.holidays: a list can only be given in the file (environment variable POWERMGR_SETTINGS__HOLIDAYS)"}},
@@ -97,7 +97,7 @@ func TestCredentials(t *testing.T) {
 		t.Errorf("got %q, %+v", c.MQTT.Password.Reveal(), c.Tesla)
 	}
 	if c, _, err := load(t, base+"mqtt: {username: a}", append(environ, "POWERMGR_MQTT__PASSWORD=env")...); err != nil || c.MQTT.Password.Reveal() != "env" {
-		t.Errorf("the environment does not go first: %v, %v", c.MQTT.Password.Reveal(), err)
+		t.Errorf("the environment has no priority: %v, %v", c.MQTT.Password.Reveal(), err)
 	}
 
 	write(t, filepath.Join(dir, "mqtt.pasword"), "x", 0o400)
@@ -137,7 +137,7 @@ func TestSecretFiles(t *testing.T) {
 		{name: "a device", text: "tesla: {api_token_file: /dev/zero}", refused: []string{"tesla.api_token_file: /dev/zero cannot be read: it is not a file (line 3)"}},
 		{name: "empty", text: "tesla: {api_token_file: empty}", refused: []string{"tesla.api_token_file: empty is empty (line 3)"}},
 		{name: "a list", text: "tesla: {api_token_file: [hunter2]}", refused: []string{"tesla.api_token_file: this is one value, not a list or a section (line 3)"}},
-		{name: "no secret", text: "tesla: {api_token: a, energy_site_id_file: token}", refused: []string{"tesla.energy_site_id_file: there is no such key (line 3): did you mean tesla.energy_site_id?"}},
+		{name: "not a secret", text: "tesla: {api_token: a, energy_site_id_file: token}", refused: []string{"tesla.energy_site_id_file: there is no such key (line 3): did you mean tesla.energy_site_id?"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			write(t, path, base+tt.text, 0o600)
@@ -198,13 +198,13 @@ func TestParseIsBounded(t *testing.T) {
 	}
 	for name, text := range map[string]string{"aliases of aliases": bomb.String(), "an alias in itself": "a: &a [*a]"} {
 		if _, _, err := parse([]byte(text)); err == nil {
-			t.Errorf("%s: taken", name)
+			t.Errorf("%s: accepted", name)
 		}
 	}
 }
 
-// Whatever the file holds, loading it ends, without a panic, with problems or
-// with a configuration that can be described.
+// Whatever is in the file, loading it ends without a panic, with problems or with a
+// configuration that can be described.
 func FuzzParse(f *testing.F) {
 	v2, err := os.ReadFile("testdata/v2-config.yaml")
 	if err != nil {
@@ -224,12 +224,12 @@ func FuzzParse(f *testing.F) {
 		c := l.config(data, nil)
 		if len(l.problems) > 0 {
 			if text := (&Error{Problems: l.problems}).Error(); text == "" {
-				t.Error("nothing is said")
+				t.Error("there is an error without a problem")
 			}
 			return
 		}
 		if Describe(c) == "" {
-			t.Error("there is nothing to say of it")
+			t.Error("the description is empty")
 		}
 	})
 }

@@ -241,7 +241,7 @@ func LoadTariff(path string, zone *time.Location) (t tariff.Table, notices []str
 // tariffOf reads the prices in a file, and checks only those.
 func (l *loader) tariffOf(file source, zone *time.Location) Config {
 	l.checkKeys(file)
-	c := usual[Config]()
+	c := withDefaults[Config]()
 	for _, section := range []struct {
 		name string
 		to   any

@@ -11,12 +11,12 @@ import (
 	"powermgr/control/rules"
 )
 
-// The prices of settings.seasons are expensive exactly when the controller has
-// a peak: over holidays, midnights and changes of clocks.
+// The prices of settings.seasons are expensive exactly when the controller has a peak, also
+// around holidays, midnight and the changes of daylight saving time.
 func TestTheSeasonsAndTheirPricesAreTheSame(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(4, 4))
 	for i := range 12 {
-		c := usual[Config]()
+		c := withDefaults[Config]()
 		c.Tariff.PeakPerKWh, c.Tariff.OffPeakPerKWh = 2, 1
 		s := &c.Settings
 		s.Timezone = []string{"America/Los_Angeles", "America/Santiago", "Australia/Lord_Howe"}[i%3]
@@ -58,12 +58,12 @@ func TestTheSeasonsAndTheirPricesAreTheSame(t *testing.T) {
 func TestRatesThatMakeNoSense(t *testing.T) {
 	for _, row := range []struct{ name, rates, want string }{
 		{"no price", `[{name: a}]`, "tariff.rates[0].price: it is needed"},
-		{"no number", `[{price: cheap}]`, `tariff.rates[0].price: "cheap" is not a number`},
-		{"a key that there is not", `[{price: 1, weekdays: [mon]}]`, "tariff.rates[0].weekdays: there is no such key"},
-		{"a day that is none", `[{price: 1, days: [monday, someday]}]`, `tariff.rates[0].days: "someday" is not one of mon`},
+		{"not a number", `[{price: cheap}]`, `tariff.rates[0].price: "cheap" is not a number`},
+		{"an unknown key", `[{price: 1, weekdays: [mon]}]`, "tariff.rates[0].weekdays: there is no such key"},
+		{"an unknown day", `[{price: 1, days: [monday, someday]}]`, `tariff.rates[0].days: "someday" is not one of mon`},
 		{"months and dates", `[{price: 1, months: [5], from: 05-01, to: 06-01}]`, "tariff.rates[0].from: it has months already"},
 		{"half of the dates", `[{price: 1, from: 05-01}]`, "tariff.rates[0].from: from and to go together"},
-		{"a month that is none", `[{price: 1, months: [13]}]`, "tariff.rates[0].months[0]: 13 is not a month"},
+		{"an unknown month", `[{price: 1, months: [13]}]`, "tariff.rates[0].months[0]: 13 is not a month"},
 		{"hours without a price", `[{price: 1, start: 06:00, end: 24:00}]`, "tariff.rates: no rate has 00:00–06:00 of Monday to Friday, May 1–October 31: add a last one"},
 		{"no price in winter", `[{price: 1, months: [4, 5, 6, 7, 8, 9]}]`, "tariff.rates: no rate has 00:00–24:00 of every day, October 1–March 31"},
 		{"seasons beside it", "[{price: 1, peak: true, start: 16:00, end: 20:00}, {price: 1}]\nsettings: {timezone: UTC, seasons: {all: {months: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}}}", "settings.seasons: tariff.rates say when power is expensive already"},
@@ -86,13 +86,13 @@ func TestATariffFromAFile(t *testing.T) {
 	for _, row := range []struct{ name, text, want string }{
 		{"rates alone", "tariff:\n  currency: EUR\n  rates:\n  - {name: p, price: 0.5, start: 16:00, end: 21:00, days: weekdays, peak: true}\n  - {price: 0.2, export: 0.1}\n", "EUR 0.5 0 true"},
 		{"two prices", "tariff: {peak_per_kwh: 0.4, off_peak_per_kwh: 0.2}\n", "$ 0.4 0 true"},
-		{"of another zone", "settings: {timezone: America/Los_Angeles}\ntariff: {peak_per_kwh: 0.4, off_peak_per_kwh: 0.2}\n", "$ 0.2 0 false"},
+		{"in another time zone", "settings: {timezone: America/Los_Angeles}\ntariff: {peak_per_kwh: 0.4, off_peak_per_kwh: 0.2}\n", "$ 0.2 0 false"},
 		{"rates, and seasons for what is expensive", "settings: {seasons: {all: {months: [1,2,3,4,5,6,7,8,9,10,11,12], peak_periods: [{start: 17:00, end: 18:00}]}}}\ntariff: {rates: [{price: 0.3}]}\n", "$ 0.3 0 true"},
 		{"a holiday", "settings: {holidays: [07-15]}\ntariff: {rates: [{price: 0.5, days: weekdays, peak: true}, {price: 0.1, days: holidays}, {price: 0.3}]}\n", "$ 0.1 0 false"},
 		{"a whole configuration", base + "mqtt: {url: 'mqtt://broker'}\ntariff: {peak_per_kwh: 0.4, off_peak_per_kwh: 0.2}\n", "0.2 0 false"},
 		{"Tesla's", `{"currency": "USD", "energy_charges": {"S": {"rates": {"ON_PEAK": 0.7, "OFF_PEAK": 0.2}}}, "seasons": {"S": {"tou_periods": {"ON_PEAK": {"periods": [{"fromHour": 16, "toHour": 21}]}, "OFF_PEAK": {"periods": [{"fromHour": 21, "toHour": 16}]}}}}}`, "USD 0.7 0 true"},
 		{"no prices", "tariff: {currency: $}\n", "has no prices: give tariff.rates"},
-		{"a slip", "tariff:\n  rates: [{prise: 1}]\n", "did you mean"},
+		{"a typo", "tariff:\n  rates: [{prise: 1}]\n", "did you mean"},
 		{"not YAML", "tariff: [", "line 1"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -134,7 +134,7 @@ tariff:
 	}
 }
 
-// An owner who had filled in rates alone waited for a report in money.
+// An owner who had only filled in rates waited in vain for a report in money.
 func TestWhatTheReportCountsWithIsSaid(t *testing.T) {
 	const rates = "rates: [{price: 0.5, start: 16:00, end: 21:00}, {price: 0.2}]"
 	for _, row := range []struct{ name, tariff, want string }{

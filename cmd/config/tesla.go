@@ -83,7 +83,7 @@ func (l *loader) checkTesla(t *Tesla) {
 		l.problem("tesla.client_id", "token_file needs the client id of the app that the token is for, or ownerapi")
 	}
 	if t.TokenFile == "" && t.ClientID == tesla.OwnerClient {
-		l.notice("tesla.client_id", "ownerapi counts with a token_file alone: the API is %s", t.BaseURL)
+		l.notice("tesla.client_id", "ownerapi has an effect only with token_file: the API is %s", t.BaseURL)
 	}
 	if t.EnergySiteID < 0 {
 		l.problem("tesla.energy_site_id", "%d is not a site: leave it out if the account has one", t.EnergySiteID)

@@ -73,7 +73,7 @@ func (l *loader) replaceCelsius(settings map[string]any, name, unit string) {
 	l.celsius["settings."+name] = "settings." + given
 }
 
-// written is a key as the owner has given it: in °C, or by v2.0's cycle.
+// written returns a key as it is written in the configuration: one in °C, or v2.0's cycle.
 func (l *loader) written(key string) string {
 	for _, given := range []string{l.celsius[key], l.cycle[key]} {
 		if given != "" {

@@ -27,9 +27,9 @@ func TestTemperaturesInCelsius(t *testing.T) {
 	for _, bad := range []struct{ name, text, want string }{
 		{"out of bounds", "precool_threshold_c: 95", "settings.precool_threshold_c: 95 is not between 10 and 54.4 (line 2)"},
 		{"too much of a difference", "precool_adjustment_c: 5", "settings.precool_adjustment_c: 5 is not between 0 and 2.8 (line 2)"},
-		{"no number", "max_indoor_c: warm", `settings.max_indoor_c: "warm" is not a number (line 2)`},
+		{"not a number", "max_indoor_c: warm", `settings.max_indoor_c: "warm" is not a number (line 2)`},
 		{"both", "max_indoor_c: 30\n  max_indoor_f: 86", "settings.max_indoor_c: settings.max_indoor_f says the same in °F: keep one of the two (line 2)"},
-		{"the wrong way round", "max_thermostat_temp_c: 22\n  min_thermostat_temp_c: 25", "settings.min_thermostat_temp_c: 25 °C is not below settings.max_thermostat_temp_c, 22 °C (line 3)"},
+		{"in the wrong order", "max_thermostat_temp_c: 22\n  min_thermostat_temp_c: 25", "settings.min_thermostat_temp_c: 25 °C is not below settings.max_thermostat_temp_c, 22 °C (line 3)"},
 		{"an unknown unit", "unit: K", `settings.unit: "K" is not one of F, C`},
 	} {
 		_, _, err := load(t, "settings:\n  "+bad.text+"\n  timezone: UTC\n")

@@ -25,8 +25,8 @@ type Weather struct {
 	// both or neither. Nil: not known; 0 is a place.
 	Latitude  *float64 `koanf:"latitude" range:"-90–90"`
 	Longitude *float64 `koanf:"longitude" range:"-180–180"`
-	// APIKey and APIURL are of Power Manager v2.0, which never used them.
-	// Accepted, and without effect.
+	// APIKey and APIURL are from Power Manager v2.0, which never used them.
+	// They are accepted, and have no effect.
 	APIKey devices.Secret `koanf:"api_key"`
 	APIURL string         `koanf:"api_url"`
 }

@@ -19,7 +19,7 @@ func ZoneKnown(name string) bool {
 	return err == nil && name != "" && name != "Local"
 }
 
-// WrongZone says what is wrong with a name that is none of a time zone.
+// WrongZone says what is wrong with a name that is not a time zone.
 func WrongZone(name string) string {
 	text := quoted(name) + " is not a time zone such as America/Los_Angeles"
 	if likely := likelyZone(name); likely != "" {
@@ -28,8 +28,8 @@ func WrongZone(name string) string {
 	return text
 }
 
-// likelyZone is the time zone that somebody may have meant by a name that is none:
-// one with that city, or the nearest spelling. Empty: there is none.
+// likelyZone returns the time zone that somebody may have meant by an unknown name: one
+// with that city, or the nearest spelling. Empty: there is none.
 func likelyZone(name string) string {
 	plain := func(s string) string {
 		return strings.ToLower(strings.NewReplacer(" ", "_", "-", "_").Replace(strings.TrimSpace(s)))

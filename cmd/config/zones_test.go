@@ -9,7 +9,7 @@ import (
 func TestEveryZoneThatIsSuggestedIsOne(t *testing.T) {
 	for zone := range strings.FieldsSeq(zones) {
 		if !ZoneKnown(zone) {
-			t.Errorf("%s is none", zone)
+			t.Errorf("%s is not a time zone", zone)
 		}
 	}
 }

@@ -10,7 +10,7 @@ func (d *Daemon) notifier(s bridge.Shared) *notify.Notifier {
 	c := d.options.Config
 	s.Log = s.Log.With("part", "mail")
 	return notify.New(notify.Options{
-		Bus: s.Bus, Topics: s.Topics, Role: s.Role, Log: s.Log, Settings: c.Letters(), SMTP: c.Notifications.Mailbox(),
+		Bus: s.Bus, Topics: s.Topics, Role: s.Role, Log: s.Log, Settings: c.MailSettings(), SMTP: c.Notifications.Mailbox(),
 		Spool: c.Spool(s.Log), StateFile: c.OnRamdisk("powermgr_mail.json"), LastingFile: c.Beside("told.json"),
 	})
 }

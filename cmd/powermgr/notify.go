@@ -67,7 +67,7 @@ func sendTestMail(ctx context.Context, c config.Config, level health.Level) ([]s
 		return nil, fmt.Errorf("notifications.recipients.%s is empty: nobody gets mail of this level", level)
 	}
 	now := time.Now()
-	return smtp.Recipients[level], notify.NewSender(smtp).Send(ctx, c.Letters().Compose(notify.Message{
+	return smtp.Recipients[level], notify.NewSender(smtp).Send(ctx, c.MailSettings().Compose(notify.Message{
 		Key: "test/" + now.Format(time.RFC3339Nano), Level: level, At: now,
 		Subject: "this is a test", Text: "mail of this level reaches you. There is nothing to do.",
 	}))
@@ -94,7 +94,7 @@ func mailStopped(ctx context.Context, c config.Config, unit string, broken *conf
 	if lines := lastLines(ctx, unit); lines != "" {
 		l.Facts = append(l.Facts, notify.Fact{Name: "Last lines of the log", Text: lines})
 	}
-	m := c.Letters().Compose(l)
+	m := c.MailSettings().Compose(l)
 	if !c.Notifications.Mailbox().Wants(m.Level) {
 		err := errors.New("nobody gets critical mail: set notifications.smtp.server and notifications.recipients.critical")
 		if broken != nil {

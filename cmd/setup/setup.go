@@ -344,8 +344,8 @@ func (i Interview) page(ctx context.Context, a *answers) error {
 		return nil
 	}
 	password, err := i.Ask(ctx, Question{Key: "page_password", Text: "Password for it, of your choice", Secret: true, Check: func(answer string) error {
-		if len(answer) < config.LeastPassword {
-			return fmt.Errorf("take at least %d characters", config.LeastPassword)
+		if len(answer) < config.MinPasswordLength {
+			return fmt.Errorf("take at least %d characters", config.MinPasswordLength)
 		}
 		return nil
 	}})
