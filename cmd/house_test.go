@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestWhoMayImportWhom holds the house as it is drawn: words at the bottom,
-// adapters that do not know each other, cmd at the top.
+// TestWhoMayImportWhom enforces the layers of the packages: shared types at the bottom,
+// adapters that do not import each other, cmd at the top.
 func TestWhoMayImportWhom(t *testing.T) {
 	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
 	cmd.Dir = ".."
@@ -62,7 +62,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		}
 		return nil, true
 	}
-	rooms := map[string][]string{ // what those within cmd know of each other
+	rooms := map[string][]string{ // which packages within cmd may import each other
 		"powermgr/cmd/config":  nil,
 		"powermgr/cmd/pair":    nil,
 		"powermgr/cmd/local":   {"powermgr/cmd/config", "powermgr/cmd/pair"},
@@ -101,8 +101,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 	}
 }
 
-// TestThePahoLibraryHasOneDoor: one file speaks to it, and one puts its errors
-// into words.
+// TestThePahoLibraryHasOneDoor: one file uses it, and one explains its errors.
 func TestThePahoLibraryHasOneDoor(t *testing.T) {
 	cmd := exec.Command("git", "grep", "-l", "--untracked", `"github.com/eclipse/paho.golang`, "--", "*.go")
 	cmd.Dir = ".."
@@ -116,7 +115,7 @@ func TestThePahoLibraryHasOneDoor(t *testing.T) {
 	}
 }
 
-// TestTheTopLevel is exactly what the house has.
+// TestTheTopLevel checks that the top level of the repository has nothing unexpected.
 func TestTheTopLevel(t *testing.T) {
 	cmd := exec.Command("git", "ls-files")
 	cmd.Dir = ".."
@@ -128,13 +127,13 @@ func TestTheTopLevel(t *testing.T) {
 	for f := range strings.FieldsSeq(string(out)) {
 		top, _, _ := strings.Cut(f, "/")
 		if !strings.HasPrefix(top, ".") && !slices.Contains(house, top) {
-			t.Errorf("%s stands at the top", top)
+			t.Errorf("%s is unexpected at the top level", top)
 		}
 	}
 }
 
-// TestTheWordsDoNoIO: whatever decides may know the words of devices, and what
-// decides opens no file and no connection.
+// TestTheWordsDoNoIO: the packages that decide open no file and no connection, and so
+// neither may the shared types in devices, which they import.
 func TestTheWordsDoNoIO(t *testing.T) {
 	cmd := exec.Command("git", "grep", "-nE", "--untracked", `"(os|os/.*|syscall|net/http|io/fs)"$`, "--", "devices/*.go", "control/rules/*.go")
 	cmd.Dir = ".."
@@ -145,7 +144,7 @@ func TestTheWordsDoNoIO(t *testing.T) {
 			continue // a folder below devices is a vendor, or the disk
 		}
 		if file != "" {
-			t.Errorf("%s imports what does I/O", line)
+			t.Errorf("%s imports a package that does I/O", line)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// script runs one of this checkout's scripts with the environment given, and
-// returns what it prints.
+// script runs one of this checkout's scripts with some environment variables added, and
+// returns its output.
 func script(t *testing.T, env []string, path string, args ...string) (out string, err error) {
 	t.Helper()
 	if path, err = filepath.Abs(path); err != nil {
@@ -33,9 +33,8 @@ func gitHere(t *testing.T, dir string, env []string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// A package of a later commit is an upgrade for dpkg, though commits have
-// hashes in no order, and several may be of the same second; and so is one with
-// a tag after all without.
+// To dpkg, a package of a later commit is an upgrade, although hashes have no order and
+// several commits may be of the same second; and so is one with a tag, after those without.
 func TestPackageVersionsGoUp(t *testing.T) {
 	for _, need := range []string{"git", "dpkg", "bash"} {
 		if _, err := exec.LookPath(need); err != nil {
@@ -66,7 +65,7 @@ func TestPackageVersionsGoUp(t *testing.T) {
 		}
 		return out
 	}
-	// What packages had before, hashes as they come.
+	// The versions of earlier packages, with hashes in any order.
 	versions := []string{"0~0000000", "0~9169dd4", "0~50c1f54", "0~fffffff", "0~dev", "0~fed1234.dirty"}
 	old := len(versions)
 	gitHere(t, dir, none, "init", "-q")
@@ -117,8 +116,8 @@ func TestAddonVersionsAreNumbers(t *testing.T) {
 	}
 }
 
-// A Go that is too old, or that has no compiler beside it, is told of before
-// anything is downloaded.
+// A Go that is too old, or a missing C compiler, is reported before anything is
+// downloaded.
 func TestWhatGoIsThereIsSeenFirst(t *testing.T) {
 	if _, err := exec.LookPath("bash"); err != nil {
 		t.Skip("there is no bash")
@@ -133,14 +132,14 @@ func TestWhatGoIsThereIsSeenFirst(t *testing.T) {
 	}{
 		{"none", missing, nil, true, "install it from https://go.dev/dl/"},
 		{"this one", "go1.26.8", nil, false, ""},
-		{"just so", "go1.26.0", []string{"GOTOOLCHAIN=local"}, false, ""},
+		{"the oldest that works", "go1.26.0", []string{"GOTOOLCHAIN=local"}, false, ""},
 		{"a later one", "go1.103.1", nil, false, ""},
-		{"of its own making", "devel go1.27-abcdef", nil, false, ""},
+		{"a development version", "devel go1.27-abcdef", nil, false, ""},
 		{"with an experiment", "go1.26.1 X:nodwarf5", nil, false, ""},
-		{"older, and may fetch", "go1.24.4", []string{"GOTOOLCHAIN=auto"}, false, "go fetches the newer one first (GOTOOLCHAIN=auto)"},
-		{"older, and may fetch by its own file", "go1.24.4", nil, false, "go fetches the newer one first (GOTOOLCHAIN=auto)"},
-		{"older, and may not", "go1.24.4", []string{"GOTOOLCHAIN=local"}, true, "run make with GOTOOLCHAIN=auto"},
-		{"too old to fetch", "go1.19.8", nil, true, "cannot fetch a newer one"},
+		{"older, and may download", "go1.24.4", []string{"GOTOOLCHAIN=auto"}, false, "go fetches the newer one first (GOTOOLCHAIN=auto)"},
+		{"older, and may download by its own settings", "go1.24.4", nil, false, "go fetches the newer one first (GOTOOLCHAIN=auto)"},
+		{"older, and may not download", "go1.24.4", []string{"GOTOOLCHAIN=local"}, true, "run make with GOTOOLCHAIN=auto"},
+		{"too old to download", "go1.19.8", nil, true, "cannot fetch a newer one"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -16,8 +16,7 @@ import (
 	"powermgr/devices"
 )
 
-// TOPICS.md is a contract: a field that it does not name is one that nobody can
-// rely on.
+// TOPICS.md is a contract: nobody can rely on a field that it does not name.
 func TestTopicsNamesEveryField(t *testing.T) {
 	b, err := os.ReadFile("../bridge/TOPICS.md")
 	if err != nil {
@@ -55,7 +54,7 @@ func TestTopicsNamesEveryField(t *testing.T) {
 	}
 }
 
-// Home Assistant is told of no topic that the page does not have.
+// Discovery messages contain only topics that are in TOPICS.md.
 func TestTopicsNamesEveryTopicOfDiscovery(t *testing.T) {
 	page, err := os.ReadFile("../bridge/TOPICS.md")
 	if err != nil {
@@ -86,7 +85,7 @@ func TestTopicsNamesEveryTopicOfDiscovery(t *testing.T) {
 	}
 }
 
-// fields are the names in a payload, those of what is in it included.
+// fields returns the names of the fields in a payload, including nested ones.
 func fields(t reflect.Type) (all []string) {
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map:

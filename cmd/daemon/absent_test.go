@@ -25,7 +25,7 @@ func (noNetwork) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, errors.New("there is no network here")
 }
 
-// Who sent a command to what is not configured was never answered.
+// A command to something that is not configured was never answered.
 func TestEveryCommandIsAnswered(t *testing.T) {
 	const nothing = "mqtt: {url: \"tcp://127.0.0.1:1\"}\nweather: {source: none}\nsettings: {timezone: UTC, dry_run: false}\n"
 	const examples = "tesla: {client_id: 00000000-0000-0000-0000-000000000000, client_secret: s, token_file: /tmp/t.json}\nhoneywell: {backend: tcc, username: owner@example.com, password: p, token_file: /tmp/h.json}\n"
@@ -35,10 +35,10 @@ func TestEveryCommandIsAnswered(t *testing.T) {
 		{"no thermostats", nothing, "thermostat/hall/cool_setpoint/set", "74", "add a honeywell section"},
 		{"the example's client id", nothing + examples, "powerwall/reserve/set", "20", "tesla.client_id in the configuration still has"},
 		{"the example's user", nothing + examples, "thermostat/hall/mode/set", "cool", "honeywell.username in the configuration still has"},
-		{"prices from elsewhere", nothing, "tariff/set", "[]", "tariff.source is config"},
+		{"prices from another source", nothing, "tariff/set", "[]", "tariff.source is config"},
 		{"no prices", nothing + "tariff: {source: mqtt}\n", "tariff/set", "", "not JSON"},
 		{"no such command", nothing, "control/party/set", "ON", "there is no such command"},
-		{"nothing said", nothing, "control/override/set", "", "the payload is empty"},
+		{"an empty payload", nothing, "control/override/set", "", "the payload is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

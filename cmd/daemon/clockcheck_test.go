@@ -9,7 +9,7 @@ import (
 	"powermgr/control/health"
 )
 
-// A Pi that had no power lives in the past, and its peaks with it.
+// The clock of a Pi that had no power is behind, and so are its peaks.
 func TestAClockThatIsWrong(t *testing.T) {
 	now := time.Date(2026, 7, 1, 16, 0, 0, 0, time.UTC)
 	type answer struct {
@@ -34,7 +34,7 @@ func TestAClockThatIsWrong(t *testing.T) {
 		{"by one answer", append(times(2, answer{"tesla", time.Hour, ""}), times(9, answer{"tesla", 0, ""})...), nil},
 		{"by one vendor of two", times(9, answer{"tesla", time.Hour, ""}, answer{"honeywell", 0, ""}), nil},
 		{"by two vendors who disagree", times(9, answer{"tesla", time.Hour, ""}, answer{"honeywell", -time.Hour, ""}), nil},
-		{"by answers out of a cache", times(9, answer{"tesla", -time.Hour, "3600"}), nil},
+		{"by answers from a cache", times(9, answer{"tesla", -time.Hour, "3600"}), nil},
 		{"until it is set", append(times(9, answer{"tesla", time.Hour, ""}), times(9, answer{"tesla", 0, ""})...), []string{"behind", ""}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

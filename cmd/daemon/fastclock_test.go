@@ -11,9 +11,8 @@ import (
 	"powermgr/bridge/bus"
 )
 
-// relay runs a day in which one part asks another every ten minutes, and the
-// other thinks for a while in real time before it answers. It returns what
-// happened and when by the clock.
+// relay runs a day in which one part asks another every ten minutes, and the other takes
+// some real time to answer. It returns what happened, with the times on the fast clock.
 func relay(t *testing.T, speed float64) []string {
 	t.Helper()
 	start := time.Date(2026, 7, 15, 0, 0, 0, 0, time.UTC)
@@ -77,7 +76,7 @@ func TestFastClockWaitsForWork(t *testing.T) {
 	if !slices.Equal(slow, fast) {
 		t.Error("the speed changed what happened, or when")
 	}
-	// Each answer comes at the very minute of its question.
+	// Each answer comes in the same minute as its question.
 	if slow[0] != "00:00:00 ask 0" || slow[1] != "00:00:00 answer 0" || slow[2] != "00:10:00 ask 1" {
 		t.Errorf("%q", slow[:3])
 	}
@@ -89,7 +88,7 @@ func TestFastClockWaitEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := clock.Wait(ctx, time.Time{}, nil); err == nil {
-		t.Error("an ended context does not end the wait")
+		t.Error("the wait goes on after the context has ended")
 	}
 	ready := make(chan struct{}, 1)
 	ready <- struct{}{}
@@ -97,6 +96,6 @@ func TestFastClockWaitEnds(t *testing.T) {
 		t.Errorf("woken %v, %v", woken, err)
 	}
 	if woken, err := clock.Wait(t.Context(), time.Unix(0, 0), nil); woken || err != nil {
-		t.Errorf("a time that has come: woken %v, %v", woken, err)
+		t.Errorf("a time in the past: woken %v, %v", woken, err)
 	}
 }

@@ -10,16 +10,16 @@ import (
 	"powermgr/control"
 )
 
-// A daemon whose control loop has never turned, or no more, is not well.
+// A daemon whose control loop has never run, or no longer runs, is not healthy.
 func TestHealthz(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		turned time.Time
 		want   int
 	}{
-		{"it turns", time.Now(), http.StatusOK},
-		{"it has turned long ago", time.Now().Add(-time.Hour), http.StatusServiceUnavailable},
-		{"it has never turned", time.Time{}, http.StatusServiceUnavailable},
+		{"it runs", time.Now(), http.StatusOK},
+		{"it ran long ago", time.Now().Add(-time.Hour), http.StatusServiceUnavailable},
+		{"it has never run", time.Time{}, http.StatusServiceUnavailable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := &Daemon{Bus: bus.New(bus.Wall{}), lastStep: c.turned, controller: &control.Controller{}}

@@ -28,7 +28,7 @@ func TestColorOnATerminal(t *testing.T) {
 	}
 }
 
-// pty is a pseudo-terminal: what is written to the second is read from the
+// pty opens a pseudo-terminal: what is written to the second file can be read from the
 // first.
 func pty(t *testing.T) (master, terminal *os.File) {
 	t.Helper()

@@ -51,7 +51,7 @@ func TestLoggerFitsItsSurroundings(t *testing.T) {
 	}{
 		{"a file", config.Logging{Output: config.LogAuto}, nil, "20", "INF hello n=1"},
 		{"the journal", config.Logging{Output: config.LogAuto}, []string{journal}, "<6>", "hello n=1"},
-		{"another's journal", config.Logging{Output: config.LogAuto}, []string{"JOURNAL_STREAM=1:2"}, "20", "INF hello n=1"},
+		{"the journal of another process", config.Logging{Output: config.LogAuto}, []string{"JOURNAL_STREAM=1:2"}, "20", "INF hello n=1"},
 		{"text in the journal", config.Logging{Output: config.LogText}, []string{journal}, "20", "INF hello n=1"},
 		{"the journal by choice", config.Logging{Output: config.LogJournal}, nil, "<6>", "hello n=1"},
 		{"JSON", config.Logging{Output: config.LogJSON}, []string{journal}, "{", `"msg":"hello","n":1`},

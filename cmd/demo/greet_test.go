@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// Home Assistant is seldom on the machine of the demo: an address that others
-// cannot reach is not given to them, and one that they can comes with a warning.
+// Home Assistant is seldom on the machine of the demo: an address that other machines
+// cannot reach is not suggested for them, and one that they can reach comes with a warning.
 func TestWhereToPointHomeAssistant(t *testing.T) {
 	for _, c := range []struct{ name, listen, near, says string }{
 		{"this machine alone", "127.0.0.1:1883", "-h 127.0.0.1 -p 1883", "run the demo with --listen 0.0.0.0:1883"},
 		{"this machine alone, IPv6", "[::1]:1884", "-h ::1 -p 1884", "run the demo with --listen 0.0.0.0:1884"},
 		{"all addresses", "0.0.0.0:1883", "-h 127.0.0.1 -p 1883", "open to everybody on your network"},
-		{"all addresses, as the listener says it", "[::]:1883", "-h 127.0.0.1 -p 1883", "open to everybody on your network"},
-		{"one of the network", "192.0.2.7:1883", "-h 192.0.2.7 -p 1883", "with broker 192.0.2.7, port 1883"},
+		{"all addresses, as the listener prints them", "[::]:1883", "-h 127.0.0.1 -p 1883", "open to everybody on your network"},
+		{"one on the network", "192.0.2.7:1883", "-h 192.0.2.7 -p 1883", "with broker 192.0.2.7, port 1883"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b strings.Builder
@@ -29,12 +29,12 @@ func TestWhereToPointHomeAssistant(t *testing.T) {
 	}
 }
 
-// Another user's folder of that name is not looked into.
+// A folder of that name that belongs to another user is not used.
 func TestRuntimeDirIsThisUsers(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	if _, err := RuntimeDir(); err == nil {
-		t.Error("there is one before any demo")
+		t.Error("there is a folder before any demo")
 	}
 	dir := makeRuntimeDir()
 	if again, err := RuntimeDir(); err != nil || again != dir || filepath.Dir(dir) != tmp {

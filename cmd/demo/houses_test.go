@@ -20,10 +20,10 @@ import (
 	"powermgr/devices/emulator"
 )
 
-var houses = flag.String("houses", "", "a folder with houses of powermgr demo --house, to live two hot weeks and two cold ones in each")
+var houses = flag.String("houses", "", "a folder with houses of powermgr demo --house, to simulate two hot weeks and two cold ones in each")
 
-// A lived is what came of some days.
-type lived struct {
+// An outcome is the result of some days.
+type outcome struct {
 	peak, bill float64 // kWh from the grid in peaks, and $, less what the battery holds more than at first
 	outside    float64 // °F hours outside the band of set points and half a degree around it
 	away       float64 // °F hours in peaks away from what the schedules ask for
@@ -32,12 +32,12 @@ type lived struct {
 	idle       map[string]int
 }
 
-func (a lived) and(b lived) lived {
-	return lived{peak: a.peak + b.peak, bill: a.bill + b.bill, outside: a.outside + b.outside, away: a.away + b.away, writes: a.writes + b.writes, setbacks: a.setbacks + b.setbacks}
+func (a outcome) and(b outcome) outcome {
+	return outcome{peak: a.peak + b.peak, bill: a.bill + b.bill, outside: a.outside + b.outside, away: a.away + b.away, writes: a.writes + b.writes, setbacks: a.setbacks + b.setbacks}
 }
 
-// A stay is a house that is lived in under the rules alone, without broker and clouds:
-// what they ask of a device is done at once, and each is read every five minutes.
+// A stay simulates a house that only the rules control, without broker and clouds: devices
+// do at once what the rules ask for, and each is read every five minutes.
 type stay struct {
 	t        *testing.T
 	house    House
@@ -47,10 +47,10 @@ type stay struct {
 	settings rules.Settings
 	state    rules.State
 	engine   *planner.Engine
-	out      lived
+	out      outcome
 }
 
-// newStay begins a stay in a house that is known for as long as the demo's.
+// newStay begins a stay in a house with as much history as the demo's.
 func newStay(t *testing.T, h House, c config.Config, start time.Time, thermostats bool) *stay {
 	s := &stay{t: t, house: h, now: start, zone: start.Location(), settings: c.Rules()}
 	s.out.idle = map[string]int{}
@@ -72,8 +72,8 @@ func newStay(t *testing.T, h House, c config.Config, start time.Time, thermostat
 	return s
 }
 
-// days lets so many days pass.
-func (s *stay) days(n int) lived {
+// days simulates a number of days.
+func (s *stay) days(n int) outcome {
 	first := s.cloud.Truth()
 	for end := s.now.AddDate(0, 0, n); s.now.Before(end); {
 		if s.now.Minute() == 0 && s.now.Hour()%3 == 0 {
@@ -102,8 +102,8 @@ func (s *stay) days(n int) lived {
 	return s.out
 }
 
-// foretell gives the weather forecast: right of the temperature, and off by a quarter of
-// the sun.
+// foretell sets the weather forecast: right about the temperature, and off by a quarter
+// about the sun.
 func (s *stay) foretell() {
 	sky := s.house.Sky(s.zone)
 	today := time.Date(s.now.Year(), s.now.Month(), s.now.Day(), 0, 0, 0, 0, s.zone)
@@ -154,7 +154,7 @@ func (s *stay) read() {
 	}
 }
 
-// step folds an event, and does what the rules ask for.
+// step passes an event to the rules, and does what they ask for.
 func (s *stay) step(ev rules.Event) {
 	next, d := rules.Step(s.state, ev, s.now)
 	s.state = next
@@ -182,7 +182,7 @@ func (s *stay) step(ev rules.Event) {
 	}
 }
 
-// judge counts what the last five minutes were for people.
+// judge records how comfortable the last five minutes were for people.
 func (s *stay) judge() {
 	truth := s.cloud.Truth()
 	phase, _ := s.settings.Calendar.At(s.now)
@@ -198,8 +198,8 @@ func (s *stay) judge() {
 	}
 }
 
-// TestHouses lives two hot weeks and two cold ones in emulated houses: the table that the
-// plan for the thermostats is judged by.
+// TestHouses simulates two hot weeks and two cold ones in emulated houses. The plan for the
+// thermostats is judged by the table that it prints.
 func TestHouses(t *testing.T) {
 	if *houses == "" {
 		t.Skip("no houses: give -houses, such as deploy/houses")
@@ -220,7 +220,7 @@ func TestHouses(t *testing.T) {
 	var out bytes.Buffer
 	w := tabwriter.NewWriter(&out, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "house\t\tpolicy\tpeak kWh\tbill\t°F h outside the band\t°F h away in peaks\tbattery writes\tset points\t")
-	sums := map[string]lived{}
+	sums := map[string]outcome{}
 	for _, file := range files {
 		h, err := ReadHouse(file)
 		if err != nil {
@@ -253,6 +253,6 @@ func TestHouses(t *testing.T) {
 	}
 }
 
-func row(w *tabwriter.Writer, house, season, policy string, l lived) {
+func row(w *tabwriter.Writer, house, season, policy string, l outcome) {
 	fmt.Fprintf(w, "%s\t%s\t%s\t%.1f\t%.2f\t%.1f\t%.1f\t%d\t%d\t\n", house, season, policy, l.peak, l.bill, l.outside, l.away, l.writes, l.setbacks)
 }

@@ -7,7 +7,7 @@ import (
 	"powermgr/devices/emulator"
 )
 
-// Who tried a set point by MQTT, as the demo invites to, was told of a violation.
+// A person who tried a set point by MQTT, as the demo suggests, was shown a violation.
 func TestWhatSomebodyAsksForIsNoViolation(t *testing.T) {
 	at := time.Date(2026, 7, 15, 18, 0, 0, 0, time.UTC)
 	set := func(after time.Duration, cool float64) emulator.Request {

@@ -22,7 +22,7 @@ import (
 	"powermgr/devices/tesla"
 )
 
-// world is Tesla's emulated cloud, where the owner's domain is, too.
+// world is Tesla's emulated cloud, which also serves the owner's domain.
 type world struct {
 	cloud *emulator.Cloud
 	url   string
@@ -72,7 +72,7 @@ func (o *owner) Read(b []byte) (int, error) {
 			}
 		}
 		if found < 0 {
-			o.t.Errorf("nobody knows what to answer to %q", last)
+			o.t.Errorf("there is no answer to %q", last)
 			return 0, io.EOF
 		}
 		text := o.answers[found].says(shown)
@@ -85,7 +85,7 @@ func (o *owner) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// agrees is a person in a browser: what to paste.
+// agrees answers with the address that a person is sent to after agreeing in a browser.
 func agrees(t *testing.T) reply {
 	return reply{"Paste that whole address", func(shown string) string {
 		pages := regexp.MustCompile(`http://\S+/authorize\?\S+`).FindAllString(shown, -1)
@@ -118,7 +118,7 @@ func (w world) config(t *testing.T) config.Tesla {
 	}
 }
 
-// puts is the owner who puts the key that was shown on the domain.
+// puts answers a question after putting the shown key on the domain.
 func (w world) puts(to string) reply {
 	return reply{to, func(shown string) string {
 		key := regexp.MustCompile(`(?s)-----BEGIN PUBLIC KEY-----.*-----END PUBLIC KEY-----\n`).FindString(shown)
@@ -154,7 +154,7 @@ func TestAnAppThatWasNeverRegistered(t *testing.T) {
 		}
 	}
 
-	// Once registered, it is the consent alone.
+	// Once the app is registered, only the consent is needed.
 	login, o = w.login(t, agrees(t))
 	if _, err := login.Tesla(context.Background(), c); err != nil || strings.Contains(o.shown.String(), "domain") {
 		t.Errorf("%v\n%s", err, &o.shown)
@@ -174,7 +174,7 @@ func TestAPartnerTokenThatEnds(t *testing.T) {
 	}
 }
 
-// Tesla refuses a step; the owner is told what to do about it.
+// If Tesla refuses a step, the owner is told what to do about it.
 func TestWhatTeslaRefuses(t *testing.T) {
 	rsa := "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBALRiMLAHudeSA2ai3QH0CyAIFTeGZ1IE\nSyGfqe1hr3ZgKAmVnxPUj8EYPEjyxM1GSF5rFRDGfSPaeNKfDe8L2bUCAwEAAQ==\n-----END PUBLIC KEY-----\n"
 	for _, tt := range []struct {
@@ -237,7 +237,7 @@ func TestWhatTeslaRefuses(t *testing.T) {
 	}
 }
 
-// An account of another region: the same cloud under its other name.
+// An account in another region: the same cloud under its other name.
 func TestAnAccountOfAnotherRegion(t *testing.T) {
 	w := newWorld(t, emulator.TeslaApp{})
 	_, port, err := net.SplitHostPort(w.host)
@@ -255,7 +255,7 @@ func TestAnAccountOfAnotherRegion(t *testing.T) {
 		t.Errorf("registered in %d regions\n%s", n, &o.shown)
 	}
 
-	// Whoever stays in the wrong region is told where to go, at each call.
+	// In the wrong region, each call fails with the address of the right one.
 	adapter, err := tesla.New(tesla.Options{BaseURL: w.url, TokenURL: w.url + "/oauth2/v3/token", TokenFile: keyFile(got), APIToken: "emulator-access"})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// responder answers like a broker's announcer, on loopback.
+// responder answers like a broker that announces itself, on loopback.
 func responder(t *testing.T, answers ...dnsmessage.Message) netip.AddrPort {
 	t.Helper()
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -13,7 +13,7 @@ import (
 	"powermgr/cmd/config"
 )
 
-// A home whose gateway could not be reached at the moment was left out without a word.
+// A home whose gateway was temporarily unreachable was left out without notice.
 func TestEachHomeIsOffered(t *testing.T) {
 	const home, cabin, away = `{"energy_site_id":1,"site_name":"Home","resource_type":"battery","percentage_charged":50}`,
 		`{"energy_site_id":2,"site_name":"Cabin","resource_type":"battery","percentage_charged":0}`, `{"energy_site_id":3,"site_name":"Away","resource_type":"battery"}`
@@ -26,7 +26,7 @@ func TestEachHomeIsOffered(t *testing.T) {
 		{"one that does not report", away, "", 0, ""},
 		{"the one that reports is the default", away + "," + home, "\n", 1, "1  Home (1)\n  2  Away (3), which reports nothing at the moment"},
 		{"and the other can be chosen", away + "," + home, "2\n", 3, "Which home [1]: "},
-		{"of two that report none is the default", home + "," + cabin + "," + away, "\n2\n", 2, "This needs an answer"},
+		{"with two that report, none is the default", home + "," + cabin + "," + away, "\n2\n", 2, "This needs an answer"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
