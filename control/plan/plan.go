@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"powermgr/control/battery"
@@ -37,7 +38,7 @@ type Inputs struct {
 	// Levels is how many charge levels the battery is divided into; values in between
 	// are interpolated. 0: 45.
 	Levels int
-	// After is the cost from the end on, for each level and course, as returned by
+	// After is the cost from the end on, for each course and level, as returned by
 	// Beginning for the time that follows. Nil: what is left saves buying it at 0.9 of
 	// the lowest price.
 	After []float64
@@ -58,14 +59,18 @@ const leftWorth = 0.9
 // A Values has the value of each charge at each time, for each course. It is kept between
 // plans, and asked again as more becomes known.
 type Values struct {
-	in     Inputs
-	weight []float64   // of each course
-	net    [][]float64 // load less sun, of each slot and course
-	buy    []float64   // price including the weight, of each slot
-	most   []float64   // the highest of buy after each slot
-	step   battery.Slot
-	levels int
-	cost   [][]float64 // from each slot on, of each level and course
+	in      Inputs
+	weight  []float64   // of each course
+	net     [][]float64 // load less sun, of each slot and course
+	buy     []float64   // price including the weight, of each slot
+	most    []float64   // the highest of buy after each slot
+	step    battery.Slot
+	levels  int
+	perKWh  float64 // levels
+	choices []choice
+	cost    [][]float64 // from each slot on, of each course and level
+	// Scratch of back.
+	try, average, lowest []float64
 }
 
 // ErrNothing says that there is nothing to plan with.
@@ -92,39 +97,23 @@ func Solve(in Inputs) (*Values, error) {
 	return v, nil
 }
 
-// Beginning returns the cost from the first slot on, for each level and course.
-func (v *Values) Beginning() []float64 { return v.back(0) }
-
-// back calculates the cost from slot t on, for each level and course, from that of the
-// next slot.
-func (v *Values) back(t int) []float64 {
-	k := len(v.weight)
-	cost := make([]float64, v.levels*k)
-	best, try := make([]float64, k), make([]float64, k)
-	worth := 4 // how many of the choices to try
-	if !v.fillable(t) {
-		worth = 2
+// With returns the values for other courses, which have the same weights and differ only
+// in the slots before end.
+func (v *Values) With(courses []forecast.Course, end int) *Values {
+	w := *v
+	w.in.Courses = courses
+	w.net, w.cost = slices.Clone(v.net), slices.Clone(v.cost)
+	for t := range end {
+		w.net[t] = w.netOf(t)
 	}
-	for i := range v.levels {
-		stored := v.stored(i)
-		lowest := math.Inf(1)
-		choices := v.choices(stored)
-		var last battery.Held
-		for n, reserve := range choices[:worth] {
-			held := v.step.Under(stored, reserve)
-			if n > 0 && held == last {
-				continue // the result would be the same
-			}
-			last = held
-			if c := v.expect(t, held, v.net[t], try); c < lowest-1e-9 {
-				lowest = c
-				best, try = try, best
-			}
-		}
-		copy(cost[i*k:], best)
+	for t := end - 1; t > 0; t-- {
+		w.cost[t] = w.back(t)
 	}
-	return cost
+	return &w
 }
+
+// Beginning returns the cost from the first slot on, for each course and level.
+func (v *Values) Beginning() []float64 { return v.back(0) }
 
 func prepare(in Inputs) *Values {
 	v := &Values{in: in, step: in.Battery.Over(in.Length), levels: in.Levels}
@@ -139,11 +128,7 @@ func prepare(in Inputs) *Values {
 		v.weight = append(v.weight, c.Weight/total)
 	}
 	for t, s := range in.Slots {
-		net := make([]float64, len(in.Courses))
-		for c := range net {
-			net[c] = in.Courses[c].Load[t] - in.Courses[c].Sun[t]
-		}
-		v.net = append(v.net, net)
+		v.net = append(v.net, v.netOf(t))
 		buy := s.Import
 		if s.Expensive {
 			buy += in.Options.PeakWeight
@@ -154,7 +139,19 @@ func prepare(in Inputs) *Values {
 	for t := len(v.buy) - 2; t >= 0; t-- {
 		v.most[t] = max(v.most[t+1], v.buy[t+1])
 	}
+	v.perKWh = float64(v.levels-1) / in.Battery.CapacityKWh
+	v.choices = v.worthTrying()
+	v.try, v.average, v.lowest = make([]float64, len(v.weight)*v.levels), make([]float64, v.levels), make([]float64, v.levels)
 	return v
+}
+
+// netOf returns the load less the sun of a slot, in each course.
+func (v *Values) netOf(t int) []float64 {
+	net := make([]float64, len(v.in.Courses))
+	for c, course := range v.in.Courses {
+		net[c] = course.Load[t] - course.Sun[t]
+	}
+	return net
 }
 
 // left returns the cost from the end on: the more is left, the lower it is.
@@ -168,12 +165,9 @@ func (v *Values) left() []float64 {
 	if math.IsInf(cheap, 1) {
 		cheap = 0
 	}
-	k := len(v.weight)
-	cost := make([]float64, v.levels*k)
-	for i := range v.levels {
-		for c := range k {
-			cost[i*k+c] = -v.stored(i) * v.in.Battery.OneWay * cheap * leftWorth
-		}
+	cost := make([]float64, len(v.weight)*v.levels)
+	for at := range cost {
+		cost[at] = -v.stored(at%v.levels) * v.in.Battery.OneWay * cheap * leftWorth
 	}
 	return cost
 }
@@ -199,15 +193,6 @@ func (v *Values) settable(kWh float64) float64 {
 	}
 }
 
-// choices returns the reserves worth trying at a charge, in kWh: supply the home, hold,
-// and charge slowly or fast.
-func (v *Values) choices(stored float64) [4]float64 {
-	reach := v.in.Battery.PowerKW * v.in.Length.Hours() * v.in.Battery.OneWay
-	return [4]float64{
-		v.settable(0), v.settable(stored), v.settable(stored + 0.4*reach), v.settable(stored + reach),
-	}
-}
-
 // fillable reports whether energy bought in slot t can replace buying it at a price
 // that is higher by more than the losses, or is itself paid for.
 func (v *Values) fillable(t int) bool {
@@ -215,26 +200,11 @@ func (v *Values) fillable(t int) bool {
 }
 
 // expect returns the average cost of slot t and everything after it with the battery as
-// it is, given the home's net draw in each course. The cost in each course is written
-// to out.
-func (v *Values) expect(t int, held battery.Held, net, out []float64) float64 {
-	sum := 0.0
-	next, buy, sell := v.cost[t+1], v.buy[t], v.in.Slots[t].Export
-	perKWh := float64(v.levels-1) / v.in.Battery.CapacityKWh
-	k := len(v.weight)
+// it is, given the home's net draw in each course.
+func (v *Values) expect(t int, held battery.Held, net []float64) (sum float64) {
 	for c, n := range net {
 		after, grid := held.Grid(n)
-		at := after * perKWh
-		i := min(int(at), v.levels-2)
-		low, high := next[i*k+c], next[(i+1)*k+c]
-		cost := low + (high-low)*(at-float64(i))
-		if grid > 0 {
-			cost += grid * buy
-		} else {
-			cost += grid * sell
-		}
-		out[c] = cost
-		sum += cost * v.weight[c]
+		sum += v.weight[c] * (v.price(t, grid) + v.worth(t+1, c, after))
 	}
 	return sum
 }
@@ -267,18 +237,17 @@ func (v *Values) Ask(q Question) (reserve int, cost float64) {
 			net[c] = *q.NetKWh
 		}
 	}
-	out := make([]float64, len(v.weight))
 	kWh := v.in.Battery.CapacityKWh / 100
 	reserve, cost = q.Reserve, math.Inf(1)
 	if q.Reserve >= v.in.Options.MinReserve && (q.Reserve <= highest || q.Reserve == full) {
-		cost = v.expect(q.Slot, v.step.Under(q.StoredKWh, float64(q.Reserve)*kWh), net, out)
+		cost = v.expect(q.Slot, v.step.Under(q.StoredKWh, float64(q.Reserve)*kWh), net)
 	}
 	keep, stay := cost-v.in.Options.MinGain, math.Inf(1)
 	var last battery.Held
 	c := math.NaN() // with last
 	for _, p := range v.percents() {
 		if held := v.step.Under(q.StoredKWh, float64(p)*kWh); math.IsNaN(c) || held != last { // most reserves come to the same in one slot
-			last, c = held, v.expect(q.Slot, held, net, out)
+			last, c = held, v.expect(q.Slot, held, net)
 		}
 		switch {
 		case c >= keep || c > cost+1e-9:
@@ -330,8 +299,10 @@ func (v *Values) price(t int, kWh float64) float64 {
 
 // worth returns the cost from slot t on with that charge, in course c.
 func (v *Values) worth(t, c int, stored float64) float64 {
-	at := stored * float64(v.levels-1) / v.in.Battery.CapacityKWh
-	i, k := min(int(at), v.levels-2), len(v.weight)
-	low, high := v.cost[t][i*k+c], v.cost[t][(i+1)*k+c]
-	return low + (high-low)*(at-float64(i))
+	of, at := v.row(t, c), stored*v.perKWh
+	i := min(int(at), len(of)-2)
+	return of[i] + (of[i+1]-of[i])*(at-float64(i))
 }
+
+// row returns the cost from slot t on of each level, in course c.
+func (v *Values) row(t, c int) []float64 { return v.cost[t][c*v.levels:][:v.levels] }

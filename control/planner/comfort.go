@@ -277,19 +277,19 @@ func (v *view) candidates() (all []plan.Candidate) {
 
 // evaluate returns the candidates with their costs, the best first.
 func (v *view) evaluate(q plan.Question) ([]evaluated, error) {
+	in := v.in
+	in.Levels = candidateLevels
+	usual, err := plan.Solve(in)
+	if err != nil {
+		return nil, err
+	}
 	var all []evaluated
 	for _, c := range v.candidates() {
 		t, ok := v.simulate(c)
 		if !ok {
 			continue
 		}
-		in := v.in
-		in.Courses, in.Levels = addLoad(in.Courses, t.more), candidateLevels
-		values, err := plan.Solve(in)
-		if err != nil {
-			return nil, err
-		}
-		_, cost := values.Ask(q)
+		_, cost := usual.With(addLoad(in.Courses, t.more), len(t.more)).Ask(q)
 		t.Cost = math.Round((t.Cost+cost)*1000) / 1000
 		all = append(all, t)
 	}
