@@ -104,10 +104,10 @@ func (st *step) planned() (reserve *int, why string, ok bool) {
 	want := st.allowed(*p.Reserve)
 	if k := st.Persisted.Battery; k.Wanted.Reserve == nil || *k.Wanted.Reserve != want {
 		switch {
-		case st.changesLeft() <= 0:
-			return nil, fmt.Sprintf("the reserve has been changed %d times today", k.Changes.on(st.today())), false
 		case st.justChanged():
 			return nil, "the reserve stays as it is for now, because it has just been changed", true
+		case st.changesLeft() <= 0:
+			return nil, fmt.Sprintf("the reserve has been changed %d times today", k.Changes.on(st.today())), false
 		}
 	}
 	if why = p.Why; want < *p.Reserve && st.plan.Discharge {

@@ -345,6 +345,22 @@ func TestAPlanLeavesAReserveAloneThatHasJustBeenChanged(t *testing.T) {
 	}
 }
 
+// The last change that a plan may make in a day is not reversed at once either.
+func TestTheLastChangeOfADayStaysForAMoment(t *testing.T) {
+	w := plans(t, "2026-07-15 12:00").start()
+	w.s.Persisted.Battery.Changes = Changes{Day: "2026-07-15", Count: MaxChanges - 4} // the day's peak and the calendar need three
+	w.plan(45)
+	w.forth(time.Minute)
+	w.plan(80)
+	if w.reserve != 45 {
+		t.Errorf("after a minute: %.0f %%, %s", w.reserve, w.d.Why)
+	}
+	w.forth(2 * devices.PlanSettles)
+	if w.reserve != 100 || !strings.Contains(w.d.Why, "times today") {
+		t.Errorf("later: %.0f %%, %s", w.reserve, w.d.Why)
+	}
+}
+
 // A plan is made from what is shown, and so wants what a person has just chosen. Until a
 // second reading confirms the choice, it is not adopted as the plan's reserve.
 func TestAPlanAdoptsNoChoiceThatIsInDoubt(t *testing.T) {
