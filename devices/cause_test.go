@@ -15,7 +15,7 @@ import (
 	"powermgr/devices"
 )
 
-// A text with the present time in it was news at every attempt.
+// An error text that contains the current time was reported again at every attempt.
 func TestACauseStaysTheSame(t *testing.T) {
 	begins := time.Date(2026, 11, 28, 0, 36, 0, 0, time.UTC)
 	expired := func(now time.Time) error {
@@ -34,7 +34,7 @@ func TestACauseStaysTheSame(t *testing.T) {
 	}{
 		"a certificate": {expired(begins.Add(-time.Hour)), expired(begins.Add(-time.Minute)), "valid from 2026-11-28 00:36 UTC to 2027-11-28 00:36 UTC", "current time"},
 		"a connection":  {broken(40000), broken(40001), "10.0.0.9:443: read: connection reset", "10.0.0.5"},
-		"another":       {errors.New("odd"), errors.New("odd"), "odd", "certificate"},
+		"any other":     {errors.New("odd"), errors.New("odd"), "odd", "certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := devices.Cause(c.one)
@@ -42,11 +42,11 @@ func TestACauseStaysTheSame(t *testing.T) {
 				t.Errorf("%q, then %q", got, devices.Cause(c.other))
 			}
 			if !errors.Is(got, c.one) {
-				t.Error("the original is not in it")
+				t.Error("the original error is not wrapped")
 			}
 		})
 	}
 	if devices.Cause(nil) != nil {
-		t.Error("nothing has a cause")
+		t.Error("nil has a cause")
 	}
 }

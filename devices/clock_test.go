@@ -21,8 +21,8 @@ func TestNextClock(t *testing.T) {
 		{"later today", "2026-07-15 16:02:00", "19h", "2026-07-15 19:00:00"},
 		{"past midnight", "2026-07-15 23:30:00", "30m", "2026-07-16 00:30:00"},
 		{"midnight as 24 hours", "2026-07-15 20:00:00", "24h", "2026-07-16 00:00:00"},
-		{"just over is not tomorrow", "2026-07-15 19:15:00", "19h", "2026-07-15 19:00:00"},
-		{"long over is tomorrow", "2026-07-15 19:15:01", "19h", "2026-07-16 19:00:00"},
+		{"just past is not tomorrow", "2026-07-15 19:15:00", "19h", "2026-07-15 19:00:00"},
+		{"long past is tomorrow", "2026-07-15 19:15:01", "19h", "2026-07-16 19:00:00"},
 		{"seconds count", "2026-07-15 16:02:00", "16h30m30s", "2026-07-15 16:30:30"},
 		{"over the end of a month", "2026-07-31 23:00:00", "6h", "2026-08-01 06:00:00"},
 		{"a day with 23 hours", "2026-03-08 01:30:00", "17h", "2026-03-08 17:00:00"},
@@ -40,8 +40,8 @@ func TestNextClock(t *testing.T) {
 	}
 }
 
-// Where summer time begins at midnight, the next one was an hour ago as soon as
-// it was 23:00, and a hold until midnight ended then.
+// Where daylight saving time begins at midnight, the next midnight was already an hour ago
+// at 23:00, and a hold until midnight ended then.
 func TestMidnightThatSummerTimeLeavesOut(t *testing.T) {
 	for _, tt := range []struct{ zone, evening, want string }{
 		{"America/Santiago", "2026-09-05 23:30", "2026-09-06T01:00:00-03:00"},

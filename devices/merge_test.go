@@ -38,7 +38,7 @@ func TestMerge(t *testing.T) {
 			reading: func(r *ThermostatReading) { r.Hold, r.HoldUntil = new(HoldUntil), at(19, 0) },
 			cmd:     ThermostatCommand{CoolSetpoint: new(77.0)},
 			want:    ThermostatCommand{CoolSetpoint: new(77.0), HeatSetpoint: new(68.0), Hold: new(HoldUntil), HoldUntil: at(19, 0)}},
-		{name: "a hold whose time has come is over",
+		{name: "a hold until a time that has passed is over",
 			reading: func(r *ThermostatReading) { r.Hold, r.HoldUntil = new(HoldUntil), at(16, 0) },
 			cmd:     ThermostatCommand{CoolSetpoint: new(77.0)},
 			want:    ThermostatCommand{CoolSetpoint: new(77.0), HeatSetpoint: new(68.0), Hold: new(HoldTemporary)}},
@@ -56,14 +56,14 @@ func TestMerge(t *testing.T) {
 		{name: "a hold end on the step stays",
 			cmd:  ThermostatCommand{Hold: new(HoldUntil), HoldUntil: at(18, 45)},
 			want: ThermostatCommand{CoolSetpoint: new(75.0), HeatSetpoint: new(68.0), Hold: new(HoldUntil), HoldUntil: at(18, 45)}},
-		{name: "back to the schedule takes no set points",
+		{name: "back to the schedule sends no set points",
 			cmd: ThermostatCommand{Hold: new(HoldSchedule)}, want: ThermostatCommand{Hold: new(HoldSchedule)}},
-		{name: "a mode alone touches nothing else",
+		{name: "a mode alone changes nothing else",
 			cmd: ThermostatCommand{Mode: new(Off)}, want: ThermostatCommand{Mode: new(Off)}},
 		{name: "65.30000000000001 is 65",
 			cmd:  ThermostatCommand{HeatSetpoint: new(65.30000000000001)},
 			want: ThermostatCommand{CoolSetpoint: new(75.0), HeatSetpoint: new(65.0), Hold: new(HoldTemporary)}},
-		{name: "Celsius goes by halves",
+		{name: "Celsius has half degrees",
 			reading: func(r *ThermostatReading) {
 				r.Unit, r.Step, r.Deadband, r.CoolSetpoint, r.HeatSetpoint = Celsius, 0.5, 1.5, new(24.0), new(20.0)
 				r.HeatMin, r.HeatMax = new(5.0), new(35.0)
@@ -79,7 +79,7 @@ func TestMerge(t *testing.T) {
 		{name: "exactly the deadband apart is far enough",
 			cmd:  ThermostatCommand{CoolSetpoint: new(71.0)},
 			want: ThermostatCommand{CoolSetpoint: new(71.0), HeatSetpoint: new(68.0), Hold: new(HoldTemporary)}},
-		{name: "a deadband between steps gives way by a whole step",
+		{name: "a deadband between steps is rounded up to a whole step",
 			reading: func(r *ThermostatReading) { r.Deadband = 2.5 },
 			cmd:     ThermostatCommand{CoolSetpoint: new(69.0)},
 			want:    ThermostatCommand{CoolSetpoint: new(69.0), HeatSetpoint: new(66.0), Hold: new(HoldTemporary)}},
@@ -87,12 +87,12 @@ func TestMerge(t *testing.T) {
 		{name: "without a deadband cool still pushes heat down", reading: func(r *ThermostatReading) { r.Deadband = 0 },
 			cmd:  ThermostatCommand{CoolSetpoint: new(66.0)},
 			want: ThermostatCommand{CoolSetpoint: new(66.0), HeatSetpoint: new(66.0), Hold: new(HoldTemporary)}},
-		{name: "a device that never changes over by itself keeps what was not asked for",
+		{name: "a device without automatic changeover keeps what was not asked for",
 			reading: func(r *ThermostatReading) { r.Deadband, r.Modes = 0, []HVACMode{Off, Heat, Cool} },
 			cmd:     ThermostatCommand{CoolSetpoint: new(66.0)},
 			want:    ThermostatCommand{CoolSetpoint: new(66.0), HeatSetpoint: new(68.0), Hold: new(HoldTemporary)}},
 
-		{name: "both asked, the wrong way round", reading: func(r *ThermostatReading) { r.Deadband = 0 },
+		{name: "both asked, in the wrong order", reading: func(r *ThermostatReading) { r.Deadband = 0 },
 			cmd: ThermostatCommand{CoolSetpoint: new(66.0), HeatSetpoint: new(68.0)}, refused: "cool 66 is below heat 68"},
 		{name: "nothing", refused: "changes nothing"},
 		{name: "not alive", reading: func(r *ThermostatReading) { r.Alive = false }, cmd: ThermostatCommand{Mode: new(Cool)}, refused: "does not reach"},
@@ -121,7 +121,7 @@ func TestMerge(t *testing.T) {
 		{name: "until without a time", cmd: ThermostatCommand{Hold: new(HoldUntil)}, refused: "without a time"},
 		{name: "a time without until", cmd: ThermostatCommand{CoolSetpoint: new(70.0), HoldUntil: at(19, 0)}, refused: "without a hold"},
 		{name: "a time that is past", cmd: ThermostatCommand{Hold: new(HoldUntil), HoldUntil: at(16, 0)}, refused: "next 23 hours"},
-		{name: "a time that would read as just over", cmd: ThermostatCommand{Hold: new(HoldUntil), HoldUntil: new(at(15, 50).Add(24 * time.Hour))}, refused: "next 23 hours"},
+		{name: "a time that would look as if it had just passed", cmd: ThermostatCommand{Hold: new(HoldUntil), HoldUntil: new(at(15, 50).Add(24 * time.Hour))}, refused: "next 23 hours"},
 		{name: "a time after tomorrow", cmd: ThermostatCommand{Hold: new(HoldUntil), HoldUntil: new(at(16, 2).Add(48 * time.Hour))}, refused: "next 23 hours"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -135,7 +135,7 @@ func TestMerge(t *testing.T) {
 					t.Fatalf("got %s, %v; want a refusal with %q", show(got), err, tt.refused)
 				}
 				if show(got) != show(ThermostatCommand{}) {
-					t.Errorf("a refused command still says %s", show(got))
+					t.Errorf("a refused command returns %s", show(got))
 				}
 				return
 			}

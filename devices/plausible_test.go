@@ -19,7 +19,7 @@ func TestPossible(t *testing.T) {
 		{"the hottest", Fahrenheit, 160, true},
 		{"hotter than an attic", Fahrenheit, 160.1, false},
 		{"a room in Celsius", Celsius, 23.5, true},
-		{"no room in Celsius", Celsius, 72, false},
+		{"too hot for a room in Celsius", Celsius, 72, false},
 		{"not a number", Fahrenheit, math.NaN(), false},
 		{"infinite", Celsius, math.Inf(1), false},
 	} {
@@ -40,7 +40,7 @@ func TestLimits(t *testing.T) {
 		{"none", Fahrenheit.HeatLimits(nil, nil), Limits{40, 90}},
 		{"one of two", Fahrenheit.CoolLimits(new(60.0), nil), Limits{50, 99}},
 		{"a heat-only unit's zeros", Celsius.CoolLimits(new(-18.0), new(-18.0)), Limits{10, 37}},
-		{"the wrong way round", Fahrenheit.HeatLimits(new(90.0), new(50.0)), Limits{40, 90}},
+		{"in the wrong order", Fahrenheit.HeatLimits(new(90.0), new(50.0)), Limits{40, 90}},
 		{"below freezing", Fahrenheit.HeatLimits(new(0.0), new(90.0)), Limits{40, 90}},
 		{"an oven", Fahrenheit.HeatLimits(new(50.0), new(400.0)), Limits{40, 90}},
 		{"not numbers", Fahrenheit.CoolLimits(new(math.NaN()), new(math.NaN())), Limits{50, 99}},

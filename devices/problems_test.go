@@ -20,7 +20,7 @@ func TestATroubleIsSaidOnceAndItsEndToo(t *testing.T) {
 	}
 }
 
-// A vendor that names ever new things does not fill memory or log.
+// A vendor that keeps reporting new names fills neither the memory nor the log.
 func TestTooManyThingsAreNoNews(t *testing.T) {
 	var s KnownProblems
 	said := 0
@@ -30,6 +30,6 @@ func TestTooManyThingsAreNoNews(t *testing.T) {
 		}
 	}
 	if said != maxProblems || len(s.last) != maxProblems {
-		t.Errorf("%d were said, %d are remembered", said, len(s.last))
+		t.Errorf("%d were reported, %d are remembered", said, len(s.last))
 	}
 }

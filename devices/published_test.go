@@ -12,8 +12,8 @@ import (
 	"powermgr/devices"
 )
 
-// Whoever reads a reading in this process is given it as it is, and whoever reads it
-// elsewhere what its JSON says: both have to have the same.
+// Readers in this process get a reading as a value, and readers in other processes get its
+// JSON: both have to see the same.
 func TestAReadingIsWhatItsJSONSays(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for n := range 500 {
@@ -43,7 +43,7 @@ func same[T any](t *testing.T, n int, v T) {
 	}
 }
 
-// draw makes v anything.
+// draw sets v to a random value.
 func draw(r *rand.Rand, v reflect.Value) {
 	switch v.Interface().(type) {
 	case time.Time:

@@ -22,7 +22,7 @@ func TestSame(t *testing.T) {
 		{"a set point that the mode does not use", Setting{Cool: p(78), Heat: p(60)}, Setting{Cool: p(78), Heat: p(68)}, Cool, true},
 		{"both count in heat_cool", Setting{Cool: p(78), Heat: p(60)}, Setting{Cool: p(78), Heat: p(68)}, HeatCool, false},
 		{"a schedule, whatever it sets", Setting{Hold: HoldSchedule}, Setting{Cool: p(78), Hold: HoldSchedule}, Cool, true},
-		{"the schedule is no hold", Setting{Cool: p(78), Hold: HoldPermanent}, Setting{Cool: p(78), Hold: HoldSchedule}, Cool, false},
+		{"the schedule is not a hold", Setting{Cool: p(78), Hold: HoldPermanent}, Setting{Cool: p(78), Hold: HoldSchedule}, Cool, false},
 		{"a temporary hold shown with its end", Setting{Cool: p(78), Hold: HoldTemporary}, Setting{Cool: p(78), Hold: HoldUntil, Until: seven}, Cool, true},
 		{"an end rounded up by the device", Setting{Cool: p(78), Hold: HoldUntil, Until: seven}, Setting{Cool: p(78), Hold: HoldUntil, Until: seven.Add(HoldStep)}, Cool, true},
 		{"an hour later", Setting{Cool: p(78), Hold: HoldUntil, Until: seven}, Setting{Cool: p(78), Hold: HoldUntil, Until: seven.Add(time.Hour)}, Cool, false},

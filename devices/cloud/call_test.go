@@ -11,11 +11,11 @@ import (
 	"powermgr/devices"
 )
 
-// api is a vendor's interface: it says what its field says, and 200 if that is
+// api is a vendor's API: it refuses with the text in says, and answers 200 if that is
 // empty.
 type api struct {
 	*fixture
-	says string // of a refusal; "-": it says nothing
+	says string // of a refusal; "-": one without a text
 	seen []string
 }
 
@@ -46,7 +46,7 @@ func TestOneRefusalIsNoEndOfTheAuthorization(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		static bool
-		calls  []string // while it lasts, the last of a minute each
+		calls  []string // while it lasts, the last call of each minute
 	}{
 		{"a token that can be renewed", false, []string{"a1", "a2", "a2", "a2", "a2"}},
 		{"a bare one", true, []string{"bare", "bare", "bare", "bare"}},
@@ -71,7 +71,7 @@ func TestOneRefusalIsNoEndOfTheAuthorization(t *testing.T) {
 			}
 			a.says = ""
 			if err := a.do(t); err != nil {
-				t.Errorf("it is over, and nothing is sent: %v", err)
+				t.Errorf("the wait is over, but nothing is sent: %v", err)
 			}
 		})
 	}
@@ -87,7 +87,7 @@ func TestRefusalsThatLastNeedAPerson(t *testing.T) {
 	if err := a.do(t); err != nil {
 		t.Fatal(err)
 	}
-	a.says = "INVALID_TOKEN" // another trouble, counted for itself
+	a.says = "INVALID_TOKEN" // another problem, counted separately
 	a.now = a.now.Add(time.Minute)
 	refused(t, a.do(t), devices.Unreachable)
 	a.now = a.now.Add(doubtLimit)
@@ -112,7 +112,7 @@ func TestRefusalsThatLastNeedAPerson(t *testing.T) {
 	a.says = ""
 	a.now = a.now.Add(retryRejectedEvery)
 	if err := a.do(t); err != nil {
-		t.Errorf("it is over, and nothing is sent: %v", err)
+		t.Errorf("the wait is over, but nothing is sent: %v", err)
 	}
 }
 
@@ -140,6 +140,6 @@ func TestTheRefusalOfAnOlderTokenIsNoDoubtAboutTheNewOne(t *testing.T) {
 	a.token(t)
 	refused(t, a.reject("read", "a0", "an older one"), devices.Unreachable)
 	if !a.doubtedSince.IsZero() {
-		t.Error("it is one")
+		t.Error("the new token is in doubt")
 	}
 }

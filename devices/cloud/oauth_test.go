@@ -16,8 +16,8 @@ import (
 	"powermgr/devices"
 )
 
-// endpoint is a token endpoint: it gives numbered pairs of tokens, each
-// refresh token good for one use, unless answer says something else.
+// endpoint is a token endpoint: it issues numbered pairs of tokens, each refresh token
+// valid for one use, unless answer is set.
 type endpoint struct {
 	mu     sync.Mutex
 	given  int
@@ -146,10 +146,10 @@ func TestTokenThatCannotBeKept(t *testing.T) {
 		t.Error("the new token is lost, and the old one is dead")
 	}
 	if err := f.Close(t.Context()); err == nil {
-		t.Error("nothing is said of a token that is lost with the process")
+		t.Error("no error about a token that is lost when the process ends")
 	}
 	f.closed = false
-	f.File.Path = path // the disk is back
+	f.File.Path = path // the disk works again
 	if err := f.Close(t.Context()); err != nil || f.kept(t) != "r1" {
 		t.Errorf("the end leaves %s on disk: %v", f.kept(t), err)
 	}
@@ -167,7 +167,7 @@ func TestExchangeThatIsRefusedLeavesTheAuthorizationAlone(t *testing.T) {
 	refused(t, f.Exchange(t.Context(), "old", "http://127.0.0.1/", nil), devices.Refused)
 	f.answer = nil
 	if f.token(t) != "a1" {
-		t.Error("it is gone")
+		t.Error("the old token is gone")
 	}
 	if err := f.Exchange(t.Context(), "new", "http://127.0.0.1/", nil); err != nil || f.kept(t) != "r2" {
 		t.Errorf("%v, kept %s", err, f.kept(t))
@@ -176,7 +176,7 @@ func TestExchangeThatIsRefusedLeavesTheAuthorizationAlone(t *testing.T) {
 
 func TestRefusalIsFinal(t *testing.T) {
 	f := newFixture(t)
-	f.given = 5 // r0 was used by somebody else
+	f.given = 5 // somebody else has used r0
 	for range 3 {
 		_, err := f.Token(t.Context())
 		refused(t, err, devices.Unauthorized)
@@ -187,7 +187,7 @@ func TestRefusalIsFinal(t *testing.T) {
 	}
 	f.put(t, "r5")
 	if f.token(t) != "a6" {
-		t.Error("the new authorization was not taken up")
+		t.Error("the new authorization is not used")
 	}
 }
 
@@ -202,7 +202,7 @@ func TestRefusalWithoutACause(t *testing.T) {
 	ask(devices.Unreachable)
 	f.now = f.now.Add(refusalLimit - time.Second)
 	ask(devices.Unreachable)
-	f.answer = nil // well for a moment
+	f.answer = nil // it works for a moment
 	f.token(t)
 	f.answer = answering(http.StatusBadRequest, "")
 	f.now = f.now.Add(time.Hour)
@@ -213,22 +213,22 @@ func TestRefusalWithoutACause(t *testing.T) {
 	f.now = f.now.Add(retryInterval - time.Second)
 	ask(devices.Unauthorized)
 	if len(f.asked) != asked {
-		t.Error("asked all the same")
+		t.Error("the endpoint was asked anyway")
 	}
 	f.answer = nil
 	f.now = f.now.Add(time.Second)
 	f.token(t)
 }
 
-// late lets the next answers of the endpoint wait until the returned function
-// is called; asked says when one waits.
+// late delays the next answers of the endpoint until the returned function is called;
+// asked says when one is waiting.
 func (f *fixture) late() (asked <-chan struct{}, answer func()) {
 	came, release := make(chan struct{}, 8), make(chan struct{})
 	f.OAuth.HTTP = &http.Client{Transport: waiting{f.OAuth.HTTP.Transport, came, release}}
 	return came, func() { close(release) }
 }
 
-// waiting is a transport that holds an answer back.
+// waiting is a transport that delays an answer.
 type waiting struct {
 	next    http.RoundTripper
 	came    chan<- struct{}
@@ -281,7 +281,7 @@ func TestAStopDoesNotWaitForEver(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if err := f.Close(ctx); err == nil {
-		t.Error("nothing is said of the token that may be lost")
+		t.Error("no error about the token that may be lost")
 	}
 	answer()
 	if err := f.Close(t.Context()); err != nil {
@@ -300,8 +300,7 @@ func TestNoRefreshBeginsForACallerThatIsGone(t *testing.T) {
 	}
 }
 
-// powermgr auth is run while the daemon is alive and well, such as for a
-// consent with more rights.
+// powermgr auth is run while the daemon works, for example for a consent with more scopes.
 func TestAnAuthorizationGivenBesideARunningDaemon(t *testing.T) {
 	t.Run("while nothing happens", func(t *testing.T) {
 		f := newFixture(t)
@@ -326,7 +325,7 @@ func TestAnAuthorizationGivenBesideARunningDaemon(t *testing.T) {
 		}
 		answer()
 		if token := <-got; token != "new" || f.kept(t) != "r7" {
-			t.Errorf("%s, kept %s: what the person has given is lost", token.Reveal(), f.kept(t))
+			t.Errorf("%s, kept %s: the authorization by the person is lost", token.Reveal(), f.kept(t))
 		}
 	})
 }
@@ -341,7 +340,7 @@ func TestErrorsAreTheCallersOwn(t *testing.T) {
 	}
 	e.MaybeDone = true
 	if _, err = f.Token(t.Context()); !errors.As(err, &e) || e.MaybeDone {
-		t.Error("what one caller added another one sees")
+		t.Error("one caller sees what another one has added")
 	}
 }
 
@@ -365,11 +364,11 @@ func TestWireOfTokens(t *testing.T) {
 		wrong      bool
 	}{
 		{"Resideo's, with a text", `{"access_token":"a","refresh_token":"r","expires_in":"1799","token_type":"Bearer"}`, 1799 * time.Second, false},
-		{"everybody else's, with a number", `{"access_token":"a","expires_in":1799}`, 1799 * time.Second, false},
+		{"all others', with a number", `{"access_token":"a","expires_in":1799}`, 1799 * time.Second, false},
 		{"none", `{"access_token":"a"}`, 0, false},
 		{"null", `{"access_token":"a","expires_in":null}`, 0, false},
 		{"a word", `{"access_token":"a","expires_in":"soon"}`, 0, true},
-		{"longer than anybody lives", `{"access_token":"a","expires_in":1e300}`, 0, true},
+		{"longer than a lifetime", `{"access_token":"a","expires_in":1e300}`, 0, true},
 		{"nothing in it", `{}`, 0, true},
 		{"a web page", `<html>`, 0, true},
 	} {
@@ -397,9 +396,9 @@ func TestBaseURL(t *testing.T) {
 		{"with TLS", "https://api.honeywellhome.com/", true},
 		{"on loopback", "http://localhost:8080", true},
 		{"on loopback by number", "http://127.3.2.1:8080", true},
-		{"on loopback of six", "http://[::1]:8080", true},
+		{"on loopback of IPv6", "http://[::1]:8080", true},
 		{"elsewhere without TLS", "http://192.168.1.2", false},
-		{"a name that only begins so", "http://127.0.0.1.example.com", false},
+		{"a name that only begins like one", "http://127.0.0.1.example.com", false},
 		{"a path of its own", "https://proxy.example/honeywell/", true},
 		{"a query", "https://a.example?x=1", false},
 		{"a password", "https://u:p@a.example", false},
@@ -428,7 +427,7 @@ func TestMaybeDone(t *testing.T) {
 	}{
 		{"a write whose answer never came", http.MethodPost, gone.URL, true},
 		{"a read whose answer never came", http.MethodGet, gone.URL, false},
-		{"a write that nobody took", http.MethodPost, "http://127.0.0.1:1", false},
+		{"a write that nobody received", http.MethodPost, "http://127.0.0.1:1", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			req, err := http.NewRequest(tt.method, tt.url+"/?apikey=secret", nil)

@@ -7,8 +7,7 @@ import (
 	"powermgr/devices/cloud"
 )
 
-// FuzzToken reads a token file, or the answer of a token endpoint, of any
-// content.
+// FuzzToken reads a token file, or the answer of a token endpoint, with any content.
 func FuzzToken(f *testing.F) {
 	for _, text := range []string{
 		``, `{}`, `null`, `{"access_token":"a","refresh_token":"r","token_type":"Bearer","expires_in":28800}`,
@@ -23,7 +22,7 @@ func FuzzToken(f *testing.F) {
 			return
 		}
 		if token.Access == "" && token.Refresh == "" {
-			t.Error("a token without any")
+			t.Error("a token without an access or refresh token")
 		}
 		if !token.Expires.IsZero() && token.Expires.Before(now) {
 			t.Errorf("it expired %v before it came", now.Sub(token.Expires))

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestReplaceSurvivesAPowerCut sees that the new content is synced before
-// it takes the old one's place, and the directory after that.
+// TestReplaceSurvivesAPowerCut checks that the new content is synced before it replaces
+// the old one, and the directory after that.
 func TestReplaceSurvivesAPowerCut(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.json")
 	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
@@ -25,7 +25,7 @@ func TestReplaceSurvivesAPowerCut(t *testing.T) {
 		{"the content cannot be synced", 1, []string{"sync new"}, "old"},
 		{"it cannot be renamed", 2, []string{"sync new", "rename"}, "old"},
 		{"the directory cannot be synced", 3, []string{"sync new", "rename", "sync directory"}, "new"},
-		{"all goes well", 0, []string{"sync new", "rename", "sync directory"}, "new"},
+		{"everything succeeds", 0, []string{"sync new", "rename", "sync directory"}, "new"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {

@@ -21,7 +21,7 @@ func TestFaultClasses(t *testing.T) {
 	}{
 		{"status", `{"endpoint":"tesla.backup","class":"status","status":503,"body":"busy","retry_after":7}`, "POST", backup, 503,
 			func(b string) bool { return b == "busy" }, false, 0},
-		{"latency is carried out and answered late", `{"endpoint":"tesla.backup","class":"latency","seconds":45}`, "POST", backup, 200,
+		{"latency: done, and answered late", `{"endpoint":"tesla.backup","class":"latency","seconds":45}`, "POST", backup, 200,
 			func(b string) bool { return strings.HasPrefix(b, `{"response":`) }, true, 45 * time.Second},
 		{"hang", `{"endpoint":"tesla.backup","class":"hang"}`, "POST", backup, 504, func(b string) bool { return b == "" }, false, time.Hour},
 		{"html", `{"endpoint":"tesla.backup","class":"html"}`, "POST", backup, 200, func(b string) bool { return strings.HasPrefix(b, "<!DOCTYPE html>") }, false, 0},
@@ -31,7 +31,7 @@ func TestFaultClasses(t *testing.T) {
 			func(b string) bool {
 				return json.Valid([]byte(b)) && !strings.Contains(b, "storm_mode_enabled") && !strings.Contains(b, "backup_reserve_percent") && strings.Contains(b, "sync_grid_alert_enabled")
 			}, false, 0},
-		{"ignore says yes and does nothing", `{"endpoint":"tesla.backup","class":"ignore"}`, "POST", backup, 200,
+		{"ignore: answered, and not done", `{"endpoint":"tesla.backup","class":"ignore"}`, "POST", backup, 200,
 			func(b string) bool { return strings.HasPrefix(b, `{"response":`) }, false, 0},
 		{"expire", `{"endpoint":"tesla.backup","class":"expire"}`, "POST", backup, 401, func(b string) bool { return b == "" }, false, 0},
 		{"a prefix", `{"endpoint":"tesla.*","class":"status","status":500}`, "POST", backup, 500, func(b string) bool { return b == "" }, false, 0},
@@ -54,7 +54,7 @@ func TestFaultClasses(t *testing.T) {
 			}
 			r := v.seen[len(v.seen)-1]
 			if tt.name == "hang" && r.Status != 0 {
-				t.Errorf("a hanging request is told as %d", r.Status)
+				t.Errorf("a hanging request is reported as %d", r.Status)
 			}
 			if w := r.Write; w != nil && w.Carried != tt.done {
 				t.Errorf("carried %v, done %v", w.Carried, tt.done)
@@ -93,12 +93,12 @@ func TestFaultsRunOut(t *testing.T) {
 	}
 	equal("cleared", statuses(1), 200)
 	if r := v.seen[0]; r.Fault != Status || r.Status != 503 {
-		t.Errorf("told as %+v", r)
+		t.Errorf("reported as %+v", r)
 	}
 }
 
-// A caller that has given up does not get an answer, and what it asked for
-// stays done: the outcome of a write that timed out is unknown.
+// A caller that has given up gets no answer, but its write is still carried out: the
+// outcome of a write that timed out is unknown.
 func TestALatencyThatNobodyWaitsFor(t *testing.T) {
 	v := newVisit(t, Options{Sleep: func(context.Context, time.Duration) error { return context.Canceled }})
 	if err := v.cloud.AddFaults(Fault{Endpoint: "tesla.backup", Class: Latency, Seconds: 60}); err != nil {
@@ -115,25 +115,25 @@ func TestALatencyThatNobodyWaitsFor(t *testing.T) {
 func TestFaultsThatAreRefused(t *testing.T) {
 	for _, tt := range []struct{ name, body, want string }{
 		{"nothing", ``, "send {"},
-		{"no JSON", `503`, "not as expected"},
+		{"not JSON", `503`, "not as expected"},
 		{"an unknown field", `{"endpoint":"tesla.backup","class":"hang","counts":2}`, "counts"},
 		{"two values", `{"endpoint":"tesla.backup","class":"hang"} {}`, "goes on"},
 		{"no endpoint", `{"class":"hang"}`, "no endpoint"},
-		{"an endpoint that is not", `{"endpoint":"tesla.bakup","class":"hang"}`, "tesla.backup"},
-		{"a prefix of nothing", `{"endpoint":"nest.*","class":"hang"}`, "there is no endpoint"},
+		{"an unknown endpoint", `{"endpoint":"tesla.bakup","class":"hang"}`, "tesla.backup"},
+		{"a prefix without an endpoint", `{"endpoint":"nest.*","class":"hang"}`, "there is no endpoint"},
 		{"no class", `{"endpoint":"*"}`, "latency"},
-		{"a status that is none", `{"endpoint":"*","class":"status","status":99}`, "200–599"},
+		{"an invalid status", `{"endpoint":"*","class":"status","status":99}`, "200–599"},
 		{"a status without a number", `{"endpoint":"*","class":"status"}`, "200–599"},
 		{"a negative count", `{"endpoint":"*","class":"hang","count":-2}`, "count"},
-		{"a latency of nothing", `{"endpoint":"*","class":"latency"}`, "latency"},
+		{"a latency of zero", `{"endpoint":"*","class":"latency"}`, "latency"},
 		{"a latency of a day", `{"endpoint":"*","class":"latency","seconds":86400}`, "latency"},
 		{"no fields", `{"endpoint":"*","class":"missing"}`, "fields"},
 		{"no values", `{"endpoint":"*","class":"replace"}`, "values"},
-		{"a lag of nothing", `{"endpoint":"*","class":"lag"}`, "lag"},
+		{"a lag of zero", `{"endpoint":"*","class":"lag"}`, "lag"},
 		{"a lag of two days", `{"endpoint":"*","class":"lag","seconds":172800}`, "lag"},
 		{"a negative length", `{"endpoint":"*","class":"hang","lasts":-1}`, "last"},
-		{"a kind of request that is none", `{"endpoint":"*","class":"hang","only":"get"}`, "login"},
-		{"a kind that the endpoint is not of", `{"endpoint":"tesla.backup","class":"hang","only":"read"}`, "there is no endpoint"},
+		{"an unknown kind of request", `{"endpoint":"*","class":"hang","only":"get"}`, "login"},
+		{"a kind that the endpoint does not have", `{"endpoint":"tesla.backup","class":"hang","only":"read"}`, "there is no endpoint"},
 		{"the second of two", `[{"endpoint":"*","class":"hang"},{"endpoint":"*","class":"x"}]`, "fault 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestFaultsThatAreRefused(t *testing.T) {
 				t.Errorf("%d %s", status, body)
 			}
 			if n := len(v.cloud.ActiveFaults()); n != 0 {
-				t.Errorf("%d faults were injected all the same", n)
+				t.Errorf("%d faults were injected anyway", n)
 			}
 		})
 	}

@@ -20,8 +20,8 @@ var pacific = func() *time.Location {
 	return l
 }()
 
-// Over random houses, days, commands and outages no energy appears or is lost,
-// in any step.
+// With random houses, days, commands and outages, no energy appears or is lost in any
+// step.
 func TestEnergyIsConserved(t *testing.T) {
 	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -82,21 +82,21 @@ func TestEnergyIsConserved(t *testing.T) {
 		}
 		b := c.Truth().Books
 		if most := b.BatteryIn*oneWay - b.BatteryOut/oneWay; math.Abs(most-(c.Truth().StoredWh-start.StoredWh)) > 1e-3 {
-			t.Errorf("seed %d: the efficiency is not what it is said to be: %g", seed, most)
+			t.Errorf("seed %d: the efficiency is not the configured one: %g", seed, most)
 		}
 	}
 }
 
-// A peak is what a strategy makes of 16:00–19:00 on the day that everything is
-// tried on. The battery is full when it starts.
+// A peak is the result of a strategy for 16:00–19:00 on the standard hot day. The battery
+// is full when it starts.
 type peak struct {
 	importKWh float64
 	latched   int // thresholds
 	warmest   float64
 }
 
-// hotPeak lives through the day; setback is added to the set points for each
-// threshold that latches.
+// hotPeak simulates the day; setback is added to the set points for each threshold that
+// latches.
 func hotPeak(t *testing.T, reserve int, setback float64) peak {
 	t.Helper()
 	now := time.Date(2026, 7, 15, 0, 0, 0, 0, pacific)
@@ -175,7 +175,7 @@ func TestAReserveAboveTheChargeChargesSlowlyFromTheGrid(t *testing.T) {
 	c.Person(func(h *House) { h.Mode, h.GridCharging = devices.SelfConsumption, false })
 	now = now.Add(10 * time.Minute)
 	if w := c.Truth().BatteryW; w != 0 {
-		t.Errorf("without leave to charge from the grid it moves %g W", w)
+		t.Errorf("without permission to charge from the grid it moves %g W", w)
 	}
 }
 
@@ -197,7 +197,7 @@ func TestThermostatHoldsAndQueue(t *testing.T) {
 		{"until a time", func(th *Thermostat) {
 			th.Submit(day("10:00"), Setting{Cool: new(80.0), Hold: hold(devices.HoldUntil), HoldUntil: new(day("13:00"))}, 0)
 		}, map[string]string{"12:59": "80 until", "13:00": "77 schedule"}},
-		{"until a time that has gone by is tomorrow's", func(th *Thermostat) {
+		{"until a time that has passed is tomorrow's", func(th *Thermostat) {
 			th.Submit(day("10:00"), Setting{Cool: new(80.0), Hold: hold(devices.HoldUntil), HoldUntil: new(day("09:59"))}, 0)
 		}, map[string]string{"23:00": "80 until"}},
 		{"temporary until the next period", func(th *Thermostat) {
@@ -232,7 +232,7 @@ func TestTheClockMayJump(t *testing.T) {
 	before := c.Truth().Books
 	now = now.Add(-time.Hour)
 	if after := c.Truth().Books; after != before {
-		t.Error("a clock set back changed the books")
+		t.Error("a clock that was set back changed the books")
 	}
 	now = now.Add(400 * 24 * time.Hour)
 	if x := c.Truth(); !x.At.Equal(now) {
@@ -280,8 +280,7 @@ func BenchmarkHouseDay(b *testing.B) {
 	}
 }
 
-// Whoever looks sees what has landed since the last request, and the day is the
-// same as without.
+// A request shows what has landed since the last one, and does not change the day.
 func TestALookChangesNothing(t *testing.T) {
 	day := func(look func(v *visit)) (stored float64, books Books) {
 		v := newVisit(t, Options{House: HouseOptions{SettleDelay: 20 * time.Second}})
@@ -301,6 +300,6 @@ func TestALookChangesNothing(t *testing.T) {
 		t.Errorf("the reserve is seen as %v", reserves[:5])
 	}
 	if s, b := day(func(*visit) {}); s != stored || b != books {
-		t.Errorf("%v and %+v; without a look it is %v and %+v", stored, books, s, b)
+		t.Errorf("%v and %+v; without requests it is %v and %+v", stored, books, s, b)
 	}
 }

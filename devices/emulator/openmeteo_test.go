@@ -43,7 +43,7 @@ func TestOpenMeteo(t *testing.T) {
 	}
 }
 
-// TestAForecastIsOfItsDay: it is kept for the day, and for that question alone.
+// TestAForecastIsOfItsDay: a forecast stays the same for a day, in any unit.
 func TestAForecastIsOfItsDay(t *testing.T) {
 	v := newVisit(t, Options{})
 	const question = "/v1/forecast?latitude=34.1&longitude=-117.4&daily=temperature_2m_max&timezone=auto&forecast_days=1"
@@ -54,19 +54,19 @@ func TestAForecastIsOfItsDay(t *testing.T) {
 	first := ask(question)
 	v.now = v.now.Add(time.Hour)
 	if ask(question) != first {
-		t.Error("an hour later it is another")
+		t.Error("an hour later it is a different one")
 	}
 	if ask(question+"&temperature_unit=fahrenheit") == first {
-		t.Error("it is the same in another unit")
+		t.Error("it is not converted to another unit")
 	}
 	v.now = v.now.Add(24 * time.Hour)
 	if !strings.Contains(ask(question), `["2026-07-16"]`) {
-		t.Error("the next day it is that of the day before")
+		t.Error("the next day it is still that of the day before")
 	}
 }
 
-// The sun of the days before is what the panels got; that of the days ahead may be
-// off, by another share each day.
+// The radiation of past days is what the panels received; that of the days ahead may be
+// off, by a different share each day.
 func TestOpenMeteoTellsTheSun(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -88,10 +88,10 @@ func TestOpenMeteoTellsTheSun(t *testing.T) {
 			sums[i/24] += sun
 		}
 		if sums[0] < 5000 || sums[0] > 9000 || math.Abs(sums[1]-sums[0]) > 0.02*sums[0] {
-			t.Errorf("%s: the days before had %v Wh on a square meter", c.name, sums)
+			t.Errorf("%s: the past days had %v Wh per square meter", c.name, sums)
 		}
 		if differs := math.Abs(sums[4]-sums[0]) > 0.02*sums[0]; differs != (c.off > 0) {
-			t.Errorf("%s: %v Wh on a square meter", c.name, sums)
+			t.Errorf("%s: %v Wh per square meter", c.name, sums)
 		}
 	}
 }
@@ -117,11 +117,11 @@ func TestTheColdDayIsCold(t *testing.T) {
 
 func TestOpenMeteoRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, query, want string }{
-		{"no place", "hourly=temperature_2m", "latitude"},
-		{"no such place", "latitude=134&longitude=0", "Latitude"},
+		{"no location", "hourly=temperature_2m", "latitude"},
+		{"no such location", "latitude=134&longitude=0", "Latitude"},
 		{"no such zone", "latitude=34&longitude=0&timezone=Mars%2FBase", "timezone"},
 		{"too many days", "latitude=34&longitude=0&forecast_days=17", "Forecast days"},
-		{"days that are none", "latitude=34&longitude=0&forecast_days=x", "Forecast days"},
+		{"days that are not a number", "latitude=34&longitude=0&forecast_days=x", "Forecast days"},
 		{"not a number", "latitude=NaN&longitude=0", "Latitude"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"powermgr/devices"
 )
 
-// shown is a field of the answer to a GET, at any depth.
+// shown returns a field of the answer to a GET, at any depth.
 func (v *visit) shown(path, field string) any {
 	v.t.Helper()
 	_, body := v.do("GET", path, "")
@@ -43,7 +43,7 @@ func (v *visit) inject(faults string) {
 	}
 }
 
-// What was sent shows only so much later, though it is in force at once.
+// A write is in force at once, but shows only after the lag.
 func TestSettingsThatShowLate(t *testing.T) {
 	v := newVisit(t, Options{})
 	v.do("POST", site+"backup", `{"backup_reserve_percent":70}`)
@@ -79,8 +79,8 @@ func TestAThermostatThatShowsLate(t *testing.T) {
 	}
 }
 
-// A gateway that is offline: the cloud repeats the last figures it has, with
-// their timestamp, and takes commands all the same.
+// While a gateway is offline, the cloud repeats the last figures, with their timestamp,
+// but still accepts commands.
 func TestFiguresThatNoLongerMove(t *testing.T) {
 	v := newVisit(t, Options{})
 	v.now = v.now.Add(10 * time.Minute)
@@ -106,7 +106,7 @@ func TestFiguresThatNoLongerMove(t *testing.T) {
 	}
 }
 
-// One answer says that the battery is empty; the others are right.
+// A single answer says that the battery is empty.
 func TestAGlitch(t *testing.T) {
 	v := newVisit(t, Options{})
 	v.inject(`{"endpoint":"tesla.live_status","class":"replace","values":{"percentage_charged":0,"battery_power":0,"timestamp":null}}`)
@@ -114,7 +114,7 @@ func TestAGlitch(t *testing.T) {
 		t.Errorf("the glitch shows %v", got)
 	}
 	if got := v.shown(site+"live_status", "percentage_charged"); got == 0.0 {
-		t.Error("it is there twice")
+		t.Error("the glitch is repeated")
 	}
 	v.inject(`{"endpoint":"tesla.live_status","class":"replace","values":{"response":null}}`)
 	if _, body := v.do("GET", site+"live_status", ""); strings.TrimSpace(body) != `{"response":null}` {
@@ -139,12 +139,11 @@ func TestALimitOnReadsAlone(t *testing.T) {
 		t.Errorf("the refresh: %d %s", status, body)
 	}
 	if v.cloud.Refreshes("tesla", "emulator-refresh") || !v.cloud.Refreshes("tesla", "emulator-refresh-2") {
-		t.Error("a rotated token refreshes still, or one that was not rotated does not")
+		t.Error("a rotated token still refreshes, or one that was not rotated does not")
 	}
 }
 
-// The battery says that it will, shows that it did, and stands still until it
-// is told again.
+// The battery accepts a reserve and shows it, but does not obey until it is sent again.
 func TestAcceptedShownAndNotDone(t *testing.T) {
 	charge, reserve := 90.0, 100
 	v := newVisit(t, Options{House: HouseOptions{ChargePercent: &charge, Reserve: &reserve}})
@@ -163,11 +162,11 @@ func TestAcceptedShownAndNotDone(t *testing.T) {
 		t.Errorf("reserve %d, battery %.0f W, grid %.0f W", x.Reserve, x.BatteryW, x.GridW)
 	}
 	if w := v.seen[len(v.seen)-1].Write; w == nil || !w.Carried {
-		t.Errorf("told as %+v", w)
+		t.Errorf("reported as %+v", w)
 	}
 	write()
 	if x := v.cloud.Truth(); x.BatteryW < 500 {
-		t.Errorf("told again: battery %.0f W", x.BatteryW)
+		t.Errorf("after a second command: battery %.0f W", x.BatteryW)
 	}
 }
 
@@ -190,7 +189,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// The past is bounded, and goes back as far as a lag may.
+// The stored past is limited, and goes back as far as the longest lag.
 func TestThePastIsBounded(t *testing.T) {
 	v := newVisit(t, Options{})
 	for range 5 * 24 {

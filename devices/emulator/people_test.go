@@ -15,9 +15,9 @@ func TestPeople(t *testing.T) {
 		is         func(Truth) bool
 	}{
 		{"the reserve", `{"device":"powerwall","reserve":50}`, func(x Truth) bool { return x.Reserve == 50 }},
-		{"a reserve that the app would not keep", `{"device":"powerwall","reserve":90}`, func(x Truth) bool { return x.Reserve == 80 }},
+		{"a reserve that Tesla changes", `{"device":"powerwall","reserve":90}`, func(x Truth) bool { return x.Reserve == 80 }},
 		{"a site that keeps 20 % at least", `{"device":"powerwall","reserve":0,"reserve_floor":20}`, func(x Truth) bool { return x.Reserve == 20 }},
-		{"a site that takes 80 % at most", `{"device":"powerwall","reserve":100,"reserve_cap":80}`, func(x Truth) bool { return x.Reserve == 80 }},
+		{"a site that accepts 80 % at most", `{"device":"powerwall","reserve":100,"reserve_cap":80}`, func(x Truth) bool { return x.Reserve == 80 }},
 		{"the mode", `{"device":"powerwall","mode":"autonomous"}`, func(x Truth) bool { return x.Mode == devices.Autonomous }},
 		{"a storm", `{"device":"powerwall","storm_active":true,"storm_watch":true}`, func(x Truth) bool { return x.StormActive }},
 		{"an outage", `{"device":"powerwall","off_grid":true}`, func(x Truth) bool { return x.OffGrid }},
@@ -56,14 +56,14 @@ func TestPeopleThatAreRefused(t *testing.T) {
 		{"an unknown device", `{"device":"LCC-1","cool":74}`, "there is no device"},
 		{"a reserve over 100", `{"device":"powerwall","reserve":101}`, "0–100"},
 		{"a floor over 100", `{"device":"powerwall","reserve_floor":101}`, "0–100"},
-		{"a mode that is none", `{"device":"powerwall","mode":"cool"}`, "self_consumption"},
+		{"an unknown mode", `{"device":"powerwall","mode":"cool"}`, "self_consumption"},
 		{"a battery's setting on a thermostat", `{"device":"LCC-00A01AB10001","reserve":20}`, "none of a Powerwall's"},
 		{"a set point on a battery", `{"device":"powerwall","cool":74}`, "none of a thermostat's"},
 		{"a set point out of range", `{"device":"LCC-00A01AB10001","cool":120}`, "outside 50–99"},
-		{"a hold that is none", `{"device":"LCC-00A01AB10001","hold":"forever"}`, "permanent"},
+		{"an unknown hold", `{"device":"LCC-00A01AB10001","hold":"forever"}`, "permanent"},
 		{"until without a time", `{"device":"LCC-00A01AB10001","cool":74,"hold":"until"}`, "go together"},
 		{"until yesterday", `{"device":"LCC-00A01AB10001","hold":"until","hold_until":"2026-07-14T18:30:00-07:00"}`, "within a day"},
-		{"half of it wrong changes nothing", `{"device":"powerwall","reserve":50,"export_rule":"all"}`, "export rule"},
+		{"one wrong value: nothing changes", `{"device":"powerwall","reserve":50,"export_rule":"all"}`, "export rule"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := newVisit(t, Options{})
@@ -73,13 +73,13 @@ func TestPeopleThatAreRefused(t *testing.T) {
 				t.Errorf("%d %s", status, body)
 			}
 			if after := v.cloud.Truth(); after.Reserve != before.Reserve || after.Thermostats[0] != before.Thermostats[0] {
-				t.Error("something changed all the same")
+				t.Error("something changed anyway")
 			}
 		})
 	}
 }
 
-// What somebody does at the wall does not wait for the cloud's queue.
+// A change at the thermostat itself does not wait for the cloud's queue.
 func TestAPersonDoesNotQueueBehindTheCloud(t *testing.T) {
 	v := newVisit(t, Options{})
 	v.cloud.Person(func(h *House) {
@@ -91,7 +91,7 @@ func TestAPersonDoesNotQueueBehindTheCloud(t *testing.T) {
 	}
 	v.now = v.now.Add(20 * time.Second)
 	if th := v.cloud.Truth().Thermostats[0]; th.Cool != 82 || th.Pending {
-		t.Errorf("what was on its way did not land: %+v", th)
+		t.Errorf("the pending command did not land: %+v", th)
 	}
 }
 

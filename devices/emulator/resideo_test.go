@@ -26,8 +26,7 @@ type rest struct {
 	asked []Request
 }
 
-// newRest returns an authorized caller. The home has one thermostat, which
-// change has made what it is.
+// newRest returns an authorized caller. The home has one thermostat, as changed by change.
 func newRest(t *testing.T, change func(*Thermostat), o ResideoOptions) *rest {
 	home := &rest{t: t, now: time.Date(2026, 7, 15, 12, 0, 0, 0, pacific)}
 	th := DefaultThermostats()[0]
@@ -59,7 +58,7 @@ func (r *rest) authorize(refresh string) (next string) {
 	return token["refresh_token"].(string)
 }
 
-// until lets time pass, and renews the token that has died meanwhile.
+// until advances the clock, and renews the token, which may have expired.
 func (r *rest) until(now time.Time) {
 	r.t.Helper()
 	r.now = now
@@ -134,7 +133,7 @@ func TestResideoWriteIsChecked(t *testing.T) {
 		{name: "a cool set point that nothing uses", change: func(t *Thermostat) { t.Modes = []devices.HVACMode{devices.Heat, devices.Off} },
 			body: `{"mode":"Heat","heatSetpoint":67,"coolSetpoint":0,"thermostatSetpointStatus":"NoHold"}`},
 		{name: "no hold", body: `{"mode":"Cool","heatSetpoint":67,"coolSetpoint":80}`, text: "'ThermostatSetpointStatus' is required."},
-		{name: "a hold nobody knows", body: `{"mode":"Cool","heatSetpoint":67,"coolSetpoint":80,"thermostatSetpointStatus":"Hold"}`, text: "not allowed"},
+		{name: "an unknown hold", body: `{"mode":"Cool","heatSetpoint":67,"coolSetpoint":80,"thermostatSetpointStatus":"Hold"}`, text: "not allowed"},
 		{name: "a vacation", body: `{"mode":"Cool","heatSetpoint":67,"coolSetpoint":80,"thermostatSetpointStatus":"VacationHold"}`, text: "not allowed"},
 		{name: "HoldUntil without a time", body: `{"mode":"Cool","heatSetpoint":67,"coolSetpoint":80,"thermostatSetpointStatus":"HoldUntil"}`, text: "'NextPeriodTime' is required"},
 		{name: "HoldUntil between the steps", body: `{"mode":"Cool","heatSetpoint":67,"coolSetpoint":80,"thermostatSetpointStatus":"HoldUntil","nextPeriodTime":"18:50:00"}`, text: "not valid"},
@@ -163,7 +162,7 @@ func TestResideoWriteIsChecked(t *testing.T) {
 				t.Errorf("%d %v, want %d %q", status, answer, want, tt.text)
 			}
 			if w := r.asked[len(r.asked)-1].Write; (w != nil) != (tt.text == "") {
-				t.Errorf("noted as a write: %+v", w)
+				t.Errorf("recorded as a write: %+v", w)
 			}
 		})
 	}
@@ -208,9 +207,9 @@ func TestResideoHolds(t *testing.T) {
 	}{
 		{"the schedule has its own set points", "NoHold", "", 77, "NoHold"},
 		{"until the next period", "TemporaryHold", "", 82, "NoHold"},
-		{"for good", "PermanentHold", "", 82, "PermanentHold"},
+		{"permanently", "PermanentHold", "", 82, "PermanentHold"},
 		{"past midnight", "HoldUntil", "00:30:00", 82, "NoHold"},
-		{"a time that has been today is tomorrow's", "HoldUntil", "12:00:00", 82, "HoldUntil"},
+		{"a time that has passed today is tomorrow's", "HoldUntil", "12:00:00", 82, "HoldUntil"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRest(t, nil, ResideoOptions{})
@@ -223,10 +222,10 @@ func TestResideoHolds(t *testing.T) {
 			}
 			asked := r.asked[len(r.asked)-1].Write.Values
 			if _, points := asked["cool_setpoint"]; points == (tt.status == "NoHold") {
-				t.Errorf("noted as %v", asked)
+				t.Errorf("recorded as %v", asked)
 			}
 			if until, ok := asked["hold_until"].(time.Time); ok != (tt.next != "") || ok && !until.After(r.now) {
-				t.Errorf("noted as %v", asked)
+				t.Errorf("recorded as %v", asked)
 			}
 			r.now = r.now.Add(time.Minute)
 			if v := r.values(); v["coolSetpoint"] != tt.cool || v["thermostatSetpointStatus"] != tt.status || tt.next != "" && v["nextPeriodTime"] != tt.next {
@@ -240,8 +239,8 @@ func TestResideoHolds(t *testing.T) {
 	}
 }
 
-// TestResideoOffToAutomatic: a Round that is off falls back to Off unless it
-// has been in Heat for a moment.
+// TestResideoOffToAutomatic: a Round that is off falls back to Off, unless it has been in
+// Heat for some seconds.
 func TestResideoOffToAutomatic(t *testing.T) {
 	body := func(mode string, auto bool) string {
 		return fmt.Sprintf(`{"mode":%q,"autoChangeoverActive":%t,"heatSetpoint":67,"coolSetpoint":77,"emergencyHeatActive":false}`, mode, auto)
@@ -253,9 +252,9 @@ func TestResideoOffToAutomatic(t *testing.T) {
 		mode  devices.HVACMode
 	}{
 		{"at once", []string{body("Heat", true)}, 0, devices.Off},
-		{"by way of heat, too fast", []string{body("Heat", false), body("Heat", true)}, time.Second, devices.Off},
-		{"by way of heat", []string{body("Heat", false), body("Heat", true)}, 3 * time.Second, devices.HeatCool},
-		{"by way of heat, slowly", []string{body("Heat", false), body("Heat", true)}, time.Minute, devices.HeatCool},
+		{"via heat, too fast", []string{body("Heat", false), body("Heat", true)}, time.Second, devices.Off},
+		{"via heat", []string{body("Heat", false), body("Heat", true)}, 3 * time.Second, devices.HeatCool},
+		{"via heat, slowly", []string{body("Heat", false), body("Heat", true)}, time.Minute, devices.HeatCool},
 		{"heat alone", []string{body("Heat", false)}, 0, devices.Heat},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -303,9 +302,9 @@ func TestResideoAuthorization(t *testing.T) {
 		name, token, key string
 		want             int
 	}{
-		{"as it should be", r.token, "emulator-client", 200},
+		{"all is right", r.token, "emulator-client", 200},
 		{"no token", "", "emulator-client", 401},
-		{"somebody's token", "x", "emulator-client", 401},
+		{"an unknown token", "x", "emulator-client", 401},
 		{"no key", r.token, "", 401},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -315,7 +314,7 @@ func TestResideoAuthorization(t *testing.T) {
 		})
 	}
 	if r.now = r.now.Add(10 * time.Minute); ask(r, r.token, "emulator-client") != 401 {
-		t.Error("the token lives for as long as it says")
+		t.Error("the token is still valid after its time")
 	}
 	if status, answer := r.form(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"emulator-resideo-refresh"}}); status != 400 || answer["error"] != "invalid_grant" {
 		t.Errorf("a refresh token worked twice: %d %v", status, answer)
@@ -326,7 +325,7 @@ func TestResideoAuthorization(t *testing.T) {
 		t.Error("the renewed token is refused")
 	}
 	if r.cloud.KillResideoTokens(); ask(r, r.token, "emulator-client") != 401 {
-		t.Error("a killed token lives")
+		t.Error("a revoked token is accepted")
 	}
 	r.cloud.RevokeResideo()
 	if status, _ := r.form(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {next}}); status != 400 {
@@ -399,13 +398,13 @@ func TestResideoSmallEndpoints(t *testing.T) {
 	}{
 		{"fan", "GET", "/v2/devices/thermostats/ID/fan", "", nil, 200, `{"allowedModes":["On","Auto","Circulate"],"changeableValues":{"mode":"Auto"}}`},
 		{"fan on", "POST", "/v2/devices/thermostats/ID/fan", `{"mode":"On"}`, nil, 200, ``},
-		{"fan at a breeze", "POST", "/v2/devices/thermostats/ID/fan", `{"mode":"Breeze"}`, nil, 400, `{"code":400,"message":"Fan mode is not allowed."}`},
+		{"an unknown fan mode", "POST", "/v2/devices/thermostats/ID/fan", `{"mode":"Breeze"}`, nil, 400, `{"code":400,"message":"Fan mode is not allowed."}`},
 		{"rooms of another model", "GET", "/v2/devices/thermostats/ID/priority", "", nil, 400, `{"code":"GetPriorityFailed"}`},
 		{"rooms set on another model", "PUT", "/v2/devices/thermostats/ID/priority", `{"currentPriority":{"priorityType":"FollowMe"}}`, nil, 400, `{"code":"SetPriorityFailed"}`},
-		{"rooms nobody knows", "PUT", "/v2/devices/thermostats/ID/priority", `{"currentPriority":{"priorityType":"Best"}}`, func(t *Thermostat) { t.Model = "T9-T10" }, 400, `{"code":"SetPriorityFailed"}`},
+		{"an unknown choice of rooms", "PUT", "/v2/devices/thermostats/ID/priority", `{"currentPriority":{"priorityType":"Best"}}`, func(t *Thermostat) { t.Model = "T9-T10" }, 400, `{"code":"SetPriorityFailed"}`},
 		{"schedule", "GET", "/v2/devices/schedule/ID/status", "", nil, 200, `{"scheduleStatus":"Resume"}`},
 		{"schedule stopped", "PUT", "/v2/devices/schedule/ID/status/stop", "", nil, 400, `{"code":400,"message":"Schedule status is not allowed."}`},
-		{"a thermostat nobody has", "GET", "/v2/devices/thermostats/LCC-X", "", nil, 400, `{"code":400,"message":"Device Not Found"}`},
+		{"an unknown thermostat", "GET", "/v2/devices/thermostats/LCC-X", "", nil, 400, `{"code":400,"message":"Device Not Found"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRest(t, tt.change, ResideoOptions{})
@@ -436,7 +435,7 @@ func TestResideoFanAndScheduleAndRooms(t *testing.T) {
 		t.Errorf("fan %v", f)
 	}
 	if v := r.values(); d["scheduleStatus"] != "Pause" || v["coolSetpoint"] != 77.0 {
-		t.Errorf("a paused schedule moves on: %v %v", d["scheduleStatus"], v)
+		t.Errorf("a paused schedule continues: %v %v", d["scheduleStatus"], v)
 	}
 	if _, p := r.ask("GET", "/v2/devices/thermostats/ID/priority", ""); !reflect.DeepEqual(p["priority"].(map[string]any)["selectedRooms"], []any{0.0, 1.0}) {
 		t.Errorf("rooms %v", p)
@@ -448,8 +447,8 @@ func TestResideoFanAndScheduleAndRooms(t *testing.T) {
 	}
 }
 
-// TestResideoShapes holds the answers to the bodies that the vendor and public
-// clients print: every field is there, with a value of the same kind.
+// TestResideoShapes compares the answers with the bodies that the vendor and public clients
+// have published: every field is there, with a value of the same type.
 func TestResideoShapes(t *testing.T) {
 	r := newRest(t, func(t *Thermostat) { t.Model = "T9-T10" }, ResideoOptions{})
 	r.ask("POST", "/v2/devices/thermostats/ID/fan", `{"mode":"Auto"}`)
@@ -499,7 +498,7 @@ func checkShape(t *testing.T, at string, got, want any) {
 	case map[string]any:
 		for k, v := range want {
 			if strings.HasPrefix(k, "scheduleSub") {
-				k = "scheduleSubType" // as in America
+				k = "scheduleSubType" // as in American answers
 			}
 			inner, ok := got.(map[string]any)[k]
 			if !ok {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// told is one answer of calendar_history for the local day of day.
+// told returns one answer of calendar_history, for the local date of day.
 func (v *visit) told(day time.Time) []map[string]any {
 	v.t.Helper()
 	y, m, d := day.In(pacific).Date()
@@ -36,7 +36,7 @@ func sum(series []map[string]any, names ...string) (wh float64) {
 	return wh
 }
 
-// The history is what the house has lived through, each energy once.
+// The history has all the energies of the house, each once.
 func TestHistoryIsTheBooks(t *testing.T) {
 	v := newVisit(t, Options{House: HouseOptions{SolarPeakW: 6000}})
 	v.now = time.Date(2026, 7, 15, 12, 0, 0, 0, pacific)
@@ -71,7 +71,7 @@ func TestHistoryQuirks(t *testing.T) {
 	live := func(q HistoryQuirks) *visit {
 		v := newVisit(t, Options{})
 		v.now = time.Date(2026, 7, 15, 18, 0, 0, 0, pacific)
-		v.cloud.Truth() // it exists since noon
+		v.cloud.Truth() // the house exists since noon
 		v.cloud.SetHistory(q)
 		return v
 	}
@@ -115,8 +115,8 @@ func TestHistoryQuirks(t *testing.T) {
 	})
 }
 
-// A day on which the clock changes has 276 or 300 entries, each at its own
-// instant, whichever way the hours are written.
+// A day on which daylight saving time changes has 276 or 300 entries, each at its own
+// instant, however the offsets are written.
 func TestHistoryOfDaysOnWhichTheClockChanges(t *testing.T) {
 	for day, want := range map[string]int{"2027-03-14": 276, "2026-11-01": 300} {
 		for _, q := range []HistoryQuirks{{}, {OneOffset: true}} {
@@ -155,6 +155,6 @@ func TestHistoryRefusesWhatItDoesNotTell(t *testing.T) {
 		t.Error(status, body)
 	}
 	if status, _ := v.do("POST", "/emulator/history", `{"lagging": 60}`); status != 400 {
-		t.Error("an unknown quirk is taken")
+		t.Error("an unknown quirk is accepted")
 	}
 }

@@ -92,7 +92,7 @@ func TestTeslaReserve(t *testing.T) {
 		{"99 becomes 80", HouseOptions{}, "99", 200, 0, 80},
 		{"100 stays", HouseOptions{}, "100", 200, time.Hour, 100},
 		{"100 becomes 80 at once", HouseOptions{ReserveCap: 80}, "100", 200, 0, 80},
-		{"100 is still shown before the cap strikes", HouseOptions{ReserveCap: 80, CapDelay: 10 * time.Minute}, "100", 200, 9 * time.Minute, 100},
+		{"100 is still shown before the cap applies", HouseOptions{ReserveCap: 80, CapDelay: 10 * time.Minute}, "100", 200, 9 * time.Minute, 100},
 		{"100 becomes 80 after a while", HouseOptions{ReserveCap: 80, CapDelay: 10 * time.Minute}, "100", 200, 10 * time.Minute, 80},
 		{"site_info lags", HouseOptions{SettleDelay: 20 * time.Second}, "50", 200, 19 * time.Second, 20},
 		{"site_info catches up", HouseOptions{SettleDelay: 20 * time.Second}, "50", 200, 20 * time.Second, 50},
@@ -149,7 +149,7 @@ func TestTeslaWritesAreSeenAsSent(t *testing.T) {
 	}
 }
 
-// Success has several faces, and a client meets all of them.
+// Tesla has several answers that mean success; the emulator gives all of them.
 func TestTeslaSuccessHasSeveralFaces(t *testing.T) {
 	v := newVisit(t, Options{})
 	faces := map[string]bool{}
@@ -164,7 +164,7 @@ func TestTeslaSuccessHasSeveralFaces(t *testing.T) {
 		`{"response":{"code":201,"message":"Updated"}}`, `{"response":{"Code":200,"Message":"Backup reserve updated"}}`, `No Content`, `OK{"response":""}`,
 	} {
 		if !faces[want] {
-			t.Errorf("%s was not met: %v", want, faces)
+			t.Errorf("there was no %s: %v", want, faces)
 		}
 	}
 }
@@ -179,11 +179,11 @@ func TestTeslaDoor(t *testing.T) {
 		{"a bad bearer", "GET", "/api/1/products", "", []string{"Authorization", "Bearer nobody"}, 401, ""},
 		{"no bearer", "GET", "/api/1/products", "", []string{"Authorization", ""}, 401, ""},
 		{"the token in another scheme", "GET", "/api/1/products", "", []string{"Authorization", "Basic emulator-access"}, 401, ""},
-		{"no JSON", "POST", site + "backup", `{"backup_reserve_percent":20}`, []string{"Content-Type", "text/plain"}, 406, "application/json"},
+		{"not JSON", "POST", site + "backup", `{"backup_reserve_percent":20}`, []string{"Content-Type", "text/plain"}, 406, "application/json"},
 		{"a zombie site", "GET", "/api/1/energy_sites/98765/live_status", "", nil, 500, "upstream internal error"},
 		{"no such site", "GET", "/api/1/energy_sites/1/site_info", "", nil, 404, "not_found"},
 		{"not a number", "GET", "/api/1/energy_sites/abc/site_info", "", nil, 400, "invalid_request"},
-		{"no object", "POST", site + "backup", `[]`, nil, 400, "invalid_request"},
+		{"not an object", "POST", site + "backup", `[]`, nil, 400, "invalid_request"},
 		{"an unknown mode", "POST", site + "operation", `{"default_real_mode":"sleep"}`, nil, 400, "invalid_field"},
 		{"nothing asked", "POST", site + "grid_import_export", `{}`, nil, 400, "invalid_request"},
 		{"status needs no token", "GET", "/status", "", []string{"Authorization", ""}, 200, "ok"},
@@ -233,7 +233,7 @@ func TestTeslaLiveStatus(t *testing.T) {
 	}
 	v.now = v.now.Add(299 * time.Second)
 	if again := v.get(site + "live_status"); again["timestamp"] != first["timestamp"] || again["percentage_charged"] != first["percentage_charged"] {
-		t.Error("the figures are new before their time")
+		t.Error("the figures are new too early")
 	}
 	v.cloud.Person(func(h *House) { h.OffGrid, h.StormActive = true, true })
 	v.now = v.now.Add(time.Minute)
@@ -256,7 +256,7 @@ func TestTeslaTokens(t *testing.T) {
 			t.Fatalf("%d %v", status, got)
 		}
 		if v.token = got["access_token"].(string); !alive(v) {
-			t.Error("the new access token is not good")
+			t.Error("the new access token is not valid")
 		}
 		if status, got := refresh(v, "emulator-refresh"); status != 401 || got["error"] != "login_required" {
 			t.Errorf("the old token: %d %v", status, got)
@@ -265,7 +265,7 @@ func TestTeslaTokens(t *testing.T) {
 			t.Errorf("the new token: %d", status)
 		}
 	})
-	t.Run("a grace for the old token", func(t *testing.T) {
+	t.Run("a grace period for the old token", func(t *testing.T) {
 		v := newVisit(t, Options{Tesla: TeslaOptions{Grace: time.Hour}})
 		refresh(v, "emulator-refresh")
 		v.now = v.now.Add(59 * time.Minute)
@@ -277,7 +277,7 @@ func TestTeslaTokens(t *testing.T) {
 			t.Errorf("after the grace: %d", status)
 		}
 	})
-	t.Run("a token dies before it said", func(t *testing.T) {
+	t.Run("a token dies before it expires", func(t *testing.T) {
 		v := newVisit(t, Options{Tesla: TeslaOptions{DiesAfter: time.Hour}})
 		_, got := refresh(v, "emulator-refresh")
 		v.token = got["access_token"].(string)
@@ -290,14 +290,14 @@ func TestTeslaTokens(t *testing.T) {
 			t.Errorf("alive although it died: %v", got)
 		}
 	})
-	t.Run("an expire fault ends access, a refresh brings it back", func(t *testing.T) {
+	t.Run("an expire fault ends access, a refresh restores it", func(t *testing.T) {
 		v := newVisit(t, Options{})
 		if err := v.cloud.AddFaults(Fault{Endpoint: "tesla.*", Class: Expire}); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
 			if alive(v) {
-				t.Error("the token lives on")
+				t.Error("the token still works")
 			}
 		}
 		_, got := refresh(v, "emulator-refresh")
@@ -327,7 +327,7 @@ func TestTeslaTokens(t *testing.T) {
 			t.Fatalf("%d %v", status, second)
 		}
 		if status, _ := v.form("grant_type", "authorization_code", "code", code); status != 401 {
-			t.Error("a code is good twice")
+			t.Error("a code works twice")
 		}
 		if status, _ := refresh(v, "emulator-refresh"); status != 200 {
 			t.Error("the first node lost its authorization")

@@ -10,8 +10,8 @@ import (
 
 var usualHouse = HouseOptions{Leak: 205, Walls: 4_500, Windows: 950, CoolingW: 7_000, HeatingW: 7_500}
 
-// What the air and the walls gain is what came in through the hull, the
-// windows and the sockets, and from the equipment.
+// The heat that air and walls gain comes in through the hull and the windows, and from
+// appliances and equipment.
 func TestHeatIsConserved(t *testing.T) {
 	z := zone{air: 24, mass: 21}
 	c := conditions{Conditions{OutdoorC: 39, Sun: 0.6}, usualHouse, 1_500}
@@ -73,8 +73,8 @@ func TestACompressorRests(t *testing.T) {
 	}
 }
 
-// Off the grid with little left, heating and cooling go first, and no air is
-// cooled that nobody paid for.
+// Off grid with little energy left, heating and cooling stop first, and there is no
+// cooling without energy.
 func TestAnOutageShedsCoolingFirst(t *testing.T) {
 	now := time.Date(2026, 7, 15, 21, 0, 0, 0, pacific) // no sun
 	c := New(Options{Now: func() time.Time { return now }, House: HouseOptions{ChargePercent: new(3.0)}})
@@ -101,9 +101,9 @@ func TestModes(t *testing.T) {
 		{"backup holds and charges", 20, func(h *House) { h.Mode = devices.Backup }, func(x Truth) bool { return x.BatteryW == -backupCharge }},
 		{"backup without charging from the grid holds", 22, func(h *House) { h.Mode, h.GridCharging = devices.Backup, false }, func(x Truth) bool { return x.BatteryW == 0 }},
 		{"a storm charges, whatever the reserve", 22, func(h *House) { h.SetReserve(0); h.StormActive = true }, func(x Truth) bool { return x.BatteryW == -backupCharge }},
-		{"time based covers the expensive hours", 20, func(h *House) { h.Mode = devices.Autonomous }, func(x Truth) bool { return x.BatteryW > 0 }},
-		{"time based keeps its charge for them", 23, func(h *House) { h.Mode = devices.Autonomous }, func(x Truth) bool { return x.BatteryW == 0 && x.GridW > 0 }},
-		{"time based charges faster below the reserve", 23, func(h *House) { h.Mode = devices.Autonomous; h.SetReserve(80) }, func(x Truth) bool { return x.BatteryW == -backupCharge }},
+		{"time-based covers the expensive hours", 20, func(h *House) { h.Mode = devices.Autonomous }, func(x Truth) bool { return x.BatteryW > 0 }},
+		{"time-based keeps its charge for them", 23, func(h *House) { h.Mode = devices.Autonomous }, func(x Truth) bool { return x.BatteryW == 0 && x.GridW > 0 }},
+		{"time-based charges faster below the reserve", 23, func(h *House) { h.Mode = devices.Autonomous; h.SetReserve(80) }, func(x Truth) bool { return x.BatteryW == -backupCharge }},
 		{"an outage ignores the reserve", 22, func(h *House) { h.SetReserve(80); h.OffGrid = true }, func(x Truth) bool { return x.BatteryW > 0 && x.GridW == 0 }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

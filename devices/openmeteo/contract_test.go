@@ -7,7 +7,7 @@ import (
 	"powermgr/devices/openmeteo"
 )
 
-// TestContract holds the adapter to what every adapter promises.
+// TestContract checks that the adapter does what every adapter promises.
 func TestContract(t *testing.T) {
 	devicetest.Forecast(t, devicetest.Vendor{
 		Name:      "open-meteo",

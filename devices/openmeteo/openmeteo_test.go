@@ -12,8 +12,8 @@ import (
 	"powermgr/devices/openmeteo"
 )
 
-// body is what the service answers for two days of a home in California,
-// trimmed to a few hours.
+// body is an answer of the service for two days of a home in California, shortened to a
+// few hours.
 const body = `{"latitude":34.1,"longitude":-117.4,"generationtime_ms":0.05,"utc_offset_seconds":-25200,"timezone":"America/Los_Angeles",
 "timezone_abbreviation":"GMT-7","elevation":380.0,"hourly_units":{"time":"iso8601","temperature_2m":"°F"},
 "hourly":{"time":["2026-07-15T00:00","2026-07-15T15:00","2026-07-16T00:00"],"temperature_2m":[74.1,102.6,null]},
@@ -71,7 +71,7 @@ func TestTheHighOfTheHomesOwnDay(t *testing.T) {
 	}
 }
 
-// Each value of Open-Meteo is the mean of the hour before its time.
+// Each value of Open-Meteo is the average of the hour before its time.
 func TestTheSunOfAnHour(t *testing.T) {
 	with := strings.Replace(body, `"hourly":{`, `"hourly":{"shortwave_radiation":[-1.5,612,null],`, 1)
 	f, _, err := forecast(t, 200, with, "2026-07-15 12:00")
@@ -89,10 +89,10 @@ func TestTheSunOfAnHour(t *testing.T) {
 	}{
 		{"an hour at night", at(14, 23, 0), at(15, 0, 0), 0, true},
 		{"the hour before three", at(15, 14, 0), at(15, 15, 0), 612, true},
-		{"the half of it", at(15, 14, 30), at(15, 15, 0), 612, true},
-		{"the hour after three, which is not said", at(15, 15, 0), at(15, 16, 0), 0, false},
-		{"an hour and one that is not said", at(15, 14, 0), at(15, 16, 0), 0, false},
-		{"before all", at(14, 22, 30), at(14, 23, 30), 0, false},
+		{"half of it", at(15, 14, 30), at(15, 15, 0), 612, true},
+		{"the hour after three, which is not known", at(15, 15, 0), at(15, 16, 0), 0, false},
+		{"an hour that is known and one that is not", at(15, 14, 0), at(15, 16, 0), 0, false},
+		{"before the first value", at(14, 22, 30), at(14, 23, 30), 0, false},
 		{"no time at all", at(15, 14, 0), at(15, 14, 0), 0, false},
 	} {
 		if got, ok := f.Radiation.Between(c.from, c.until); got != c.want || ok != c.ok {
@@ -113,7 +113,7 @@ func TestWhatIsNoForecast(t *testing.T) {
 		body   string
 		kind   devices.Kind
 	}{
-		{"its own word for a mistake", 400, `{"error":true,"reason":"Latitude must be in range of -90 to 90°"}`, devices.Refused},
+		{"its own error", 400, `{"error":true,"reason":"Latitude must be in range of -90 to 90°"}`, devices.Refused},
 		{"too many calls", 429, `{"error":true,"reason":"Minutely API request limit exceeded."}`, devices.Throttled},
 		{"the service is down", 503, `<html>`, devices.Unreachable},
 		{"a page", 200, `<html>`, devices.Nonsense},
@@ -121,7 +121,7 @@ func TestWhatIsNoForecast(t *testing.T) {
 		{"null", 200, `null`, devices.Nonsense},
 		{"another day", 200, strings.ReplaceAll(body, "2026-07-15", "2026-07-14"), devices.Nonsense},
 		{"no high", 200, strings.Replace(body, "[103.2,99.0]", "[null,99.0]", 1), devices.Nonsense},
-		{"a high that cannot be", 200, strings.Replace(body, "103.2", "1032", 1), devices.Nonsense},
+		{"an impossible high", 200, strings.Replace(body, "103.2", "1032", 1), devices.Nonsense},
 		{"fewer temperatures than times", 200, strings.Replace(body, "[103.2,99.0]", "[103.2]", 1), devices.Nonsense},
 		{"a text for a temperature", 200, strings.Replace(body, "103.2", `"hot"`, 1), devices.Nonsense},
 	} {
@@ -139,7 +139,7 @@ func TestPlaces(t *testing.T) {
 		o    openmeteo.Options
 		ok   bool
 	}{
-		{"a place", openmeteo.Options{Latitude: 34.1, Longitude: -117.4}, true},
+		{"a location", openmeteo.Options{Latitude: 34.1, Longitude: -117.4}, true},
 		{"too far north", openmeteo.Options{Latitude: 91}, false},
 		{"too far east", openmeteo.Options{Longitude: 181}, false},
 		{"without TLS", openmeteo.Options{BaseURL: "http://api.example.com"}, false},

@@ -14,7 +14,7 @@ import (
 	"powermgr/devices/resideo"
 )
 
-// TestContract holds the adapter to what every adapter promises.
+// TestContract checks that the adapter does what every adapter promises.
 func TestContract(t *testing.T) {
 	devicetest.Thermostats(t, vendor(), open)
 }
@@ -34,7 +34,7 @@ func vendor() devicetest.Vendor {
 			{Name: "resideo.fan_write", Command: "cool and fan", Writes: true},
 		},
 		Differs: []devicetest.Difference{
-			{Endpoint: "resideo.token", Fault: "40[0134]*", Kind: devices.Unreachable},   // it has been an outage before
+			{Endpoint: "resideo.token", Fault: "40[0134]*", Kind: devices.Unreachable},   // an outage before it becomes a refusal
 			{Endpoint: "resideo.locations", Fault: "40[04]*", Kind: devices.Unreachable}, // there is no wrong way to ask for all
 			{Endpoint: "resideo.locations", Fault: "403", Kind: devices.Unreachable},
 		},

@@ -82,7 +82,7 @@ func (h *house) client(file string) *resideo.Client {
 	return c
 }
 
-// consent is what powermgr auth does with the owner's browser.
+// consent does what powermgr auth does with the owner's browser.
 func (h *house) consent() {
 	h.t.Helper()
 	const redirect = "http://127.0.0.1:8585/auth"
@@ -133,7 +133,7 @@ func TestSetbackEndsByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r := h.read()[0]; *r.CoolSetpoint != 76 {
-		t.Errorf("it lands at once: %g", *r.CoolSetpoint)
+		t.Errorf("it landed at once: %g", *r.CoolSetpoint)
 	}
 	h.now = h.now.Add(time.Minute)
 	if r := h.read()[0]; *r.CoolSetpoint != 78 || *r.HeatSetpoint != 69 || *r.Hold != devices.HoldUntil || !r.HoldUntil.Equal(end) || *r.Mode != devices.HeatCool {
@@ -182,9 +182,9 @@ func TestRoundFromOffToAutomatic(t *testing.T) {
 	}
 }
 
-// TestNothingThatTheCloudRefuses: whatever the thermostat and the command, the
-// adapter either refuses before it writes or the cloud accepts, and then the
-// thermostat shows what the command comes to.
+// TestNothingThatTheCloudRefuses: whatever the thermostat and the command, either the
+// adapter refuses the command before it writes, or the cloud accepts it and the thermostat
+// then shows it.
 func TestNothingThatTheCloudRefuses(t *testing.T) {
 	done, refused := 0, 0
 	for seed := range uint64(250) {
@@ -220,7 +220,7 @@ func TestNothingThatTheCloudRefuses(t *testing.T) {
 		}
 	}
 	if done < 250 || refused < 100 {
-		t.Errorf("%d done and %d refused: the test does not try enough", done, refused)
+		t.Errorf("%d done and %d refused: the test tries too little", done, refused)
 	}
 }
 
@@ -241,15 +241,15 @@ func text(c devices.ThermostatCommand) string {
 	return strings.Join(parts, ", ")
 }
 
-// differs says what a reading does not show of what was asked; empty if it
-// shows it all.
+// differs says which part of a command a reading does not show; empty if it shows all of
+// it.
 func differs(after, before devices.ThermostatReading, want devices.ThermostatCommand, model string) string {
 	same := func(a, b *float64) bool { return b == nil || a != nil && *a == *b }
 	switch {
 	case want.Mode != nil && *after.Mode != *want.Mode:
 		return fmt.Sprintf("it is in %s", *after.Mode)
 	case want.Mode == nil && *after.Mode != *before.Mode:
-		return fmt.Sprintf("its mode is %s of itself", *after.Mode)
+		return fmt.Sprintf("its mode became %s, unasked", *after.Mode)
 	case want.Fan != nil && *after.Fan != *want.Fan:
 		return fmt.Sprintf("its fan is %s", *after.Fan)
 	case model != "Unknown" && (!same(after.CoolSetpoint, want.CoolSetpoint) || !same(after.HeatSetpoint, want.HeatSetpoint)):
@@ -259,7 +259,7 @@ func differs(after, before devices.ThermostatReading, want devices.ThermostatCom
 	case want.HoldUntil != nil && !after.HoldUntil.Equal(*want.HoldUntil):
 		return fmt.Sprintf("its hold ends at %s", after.HoldUntil)
 	case want.Hold == nil && len(before.Holds) > 0 && *after.Hold != *before.Hold:
-		return fmt.Sprintf("its hold is %s of itself", *after.Hold)
+		return fmt.Sprintf("its hold became %s, unasked", *after.Hold)
 	}
 	return ""
 }
@@ -312,7 +312,7 @@ func anyCommand(r *rand.Rand, from devices.ThermostatReading, now time.Time) dev
 
 func TestTokensInTrouble(t *testing.T) {
 	h := newHouse(t, emulator.ResideoOptions{DiesAfter: 10 * time.Minute})
-	for range 12 { // an hour of polls, with tokens that die after a third of their time
+	for range 12 { // an hour of polls, with tokens that expire after a third of their lifetime
 		h.now = h.now.Add(5 * time.Minute)
 		h.read()
 	}
@@ -417,8 +417,8 @@ func (h *house) inject(f emulator.Fault, endpoints ...string) {
 	}
 }
 
-// TestFieldsThatAreMissing: whatever one field the cloud leaves out, nothing
-// breaks, and what is read is as it was or not known.
+// TestFieldsThatAreMissing: whichever field the cloud leaves out, nothing breaks, and each
+// figure is as before or unknown.
 func TestFieldsThatAreMissing(t *testing.T) {
 	for _, field := range []string{
 		"units", "changeableValues", "isAlive", "isUpgrading", "service", "indoorTemperature", "indoorHumidity", "outdoorTemperature", "allowedModes",
@@ -449,14 +449,14 @@ func TestFieldsThatAreMissing(t *testing.T) {
 			h.cloud.ClearFaults()
 			h.now = h.now.Add(time.Minute)
 			if r := h.read()[0]; *r.CoolSetpoint != 79 || *r.HeatSetpoint != 69 || *r.Mode != devices.HeatCool {
-				t.Errorf("a write without having seen %s came to %+v", field, r)
+				t.Errorf("a write without having seen %s resulted in %+v", field, r)
 			}
 		})
 	}
 }
 
-// A limit on reads says nothing about commands. What is to go back would
-// otherwise stay for as long as it lasts.
+// A limit on reads does not apply to commands. Otherwise nothing could be restored while it
+// lasts.
 func TestLimitOnReadsHoldsBackNoGiveBack(t *testing.T) {
 	h := newHouse(t, emulator.ResideoOptions{})
 	id := h.read()[0].ID()
@@ -466,9 +466,9 @@ func TestLimitOnReadsHoldsBackNoGiveBack(t *testing.T) {
 	hold := devices.HoldSchedule
 	kindOf(t, h.Apply(t.Context(), id, devices.ThermostatCommand{Hold: &hold}), devices.Throttled)
 	if err := h.Apply(t.Context(), id, devices.ThermostatCommand{Hold: &hold, Restores: true}); err != nil || len(h.writes) != 1 {
-		t.Errorf("what is to go back: %v, %d writes", err, len(h.writes))
+		t.Errorf("a restoring command: %v, %d writes", err, len(h.writes))
 	}
-	// The limit that the give-back met is kept to by the next, and by a poll.
+	// The next restoring command and the next poll respect the limit that the first one hit.
 	h.cloud.ClearFaults()
 	if err := h.Apply(t.Context(), id, devices.ThermostatCommand{Hold: &hold, Restores: true}); err != nil {
 		t.Errorf("restored again: %v", err)

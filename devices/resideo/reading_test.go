@@ -24,7 +24,7 @@ var london = func() *time.Location {
 	return home
 }()
 
-// noon is a Wednesday's in summer time.
+// noon is on a Wednesday in summer.
 var noon = time.Date(2026, 7, 15, 12, 2, 3, 0, london)
 
 func inLondon(string) *time.Location { return london }
@@ -47,8 +47,8 @@ func object(t testing.TB, text []byte) map[string]any {
 	return m
 }
 
-// patched merges patch into base: objects into objects, null takes a field
-// away, and "@null" writes a null.
+// patched merges patch into base: objects into objects; null removes a field, and "@null"
+// writes a null.
 func patched(base, patch map[string]any) map[string]any {
 	for k, v := range patch {
 		switch v := v.(type) {
@@ -72,8 +72,8 @@ func patched(base, patch map[string]any) map[string]any {
 	return base
 }
 
-// deviceJSON is the device of testdata/location.json with patches on top. A
-// patch is JSON, or the name of a file with it.
+// deviceJSON returns the device of testdata/location.json with patches applied. A patch is
+// JSON, or the name of a file with JSON.
 func deviceJSON(t testing.TB, patches ...string) []byte {
 	t.Helper()
 	d := object(t, testdata(t, "location.json"))["devices"].([]any)[0].(map[string]any)
@@ -93,7 +93,7 @@ func deviceJSON(t testing.TB, patches ...string) []byte {
 	return b
 }
 
-// locationsJSON is the answer of /v2/locations with the given devices in it.
+// locationsJSON returns an answer of /v2/locations with the given devices.
 func locationsJSON(devices ...[]byte) []byte {
 	return []byte(`[{"locationID":35202000168931,"ianaTimeZone":"Europe/London","devices":[` + string(bytes.Join(devices, []byte(","))) + `]}]`)
 }
@@ -111,15 +111,15 @@ func TestReading(t *testing.T) {
 		name    string
 		patches []string
 		want    string // a part of the reading
-		wrong   string // or a part of the reason why there is none
+		wrong   string // or a part of the error
 	}{
 		{name: "the vendor's American example", patches: []string{american},
 			want: `{"mode":"cool","unit":"F","step":1,"modes":["off","heat","cool","heat_cool"],"cool_min":50,"cool_max":90,"heat_min":50,"heat_max":90,
 				"hold":"schedule","holds":["schedule","temporary","until","permanent"],"hold_step_minutes":15,"schedule_period":"Monday Away","deadband":0}`},
 		{name: "a heat-only unit has no cool set point, whatever it shows",
 			want: `{"cool_setpoint":null,"cool_min":null,"cool_max":null,"heat_setpoint":15,"heat_min":5,"heat_max":35,"modes":["off","heat"]}`},
-		{name: "Celsius goes by halves", want: `{"unit":"C","step":0.5,"temperature":23.5}`},
-		{name: "a unit that says nothing of limits has the usual ones",
+		{name: "Celsius has half degrees", want: `{"unit":"C","step":0.5,"temperature":23.5}`},
+		{name: "a unit without limits has the default ones",
 			patches: []string{american, `{"minCoolSetpoint":null,"maxCoolSetpoint":null,"minHeatSetpoint":"@null","maxHeatSetpoint":"@null"}`},
 			want:    `{"cool_min":50,"cool_max":99,"heat_min":40,"heat_max":90}`},
 
@@ -127,10 +127,10 @@ func TestReading(t *testing.T) {
 		{name: "automatic changeover as a mode", patches: []string{american, auto, `{"changeableValues":{"mode":"Auto"}}`}, want: `{"mode":"heat_cool"}`},
 		{name: "automatic changeover as a flag on a Round", patches: []string{round, auto}, want: `{"mode":"heat_cool","modes":["off","heat","cool","heat_cool"]}`},
 		{name: "automatic changeover as a flag on a D6", patches: []string{american, auto, `{"deviceModel":"D6"}`}, want: `{"mode":"heat_cool"}`},
-		{name: "the flag beside a mode of its own says nothing", patches: []string{american, auto}, want: `{"mode":"cool"}`},
+		{name: "the flag has no meaning where there is a mode for it", patches: []string{american, auto}, want: `{"mode":"cool"}`},
 		{name: "a unit whose installer switched automatic off", patches: []string{american, `{"allowedModes":["Heat","Off","Cool"]}`}, want: `{"modes":["off","heat","cool"]}`},
 		{name: "a Round that is off is off", patches: []string{round, auto, `{"changeableValues":{"mode":"Off"}}`}, want: `{"mode":"off"}`},
-		{name: "a Round that does not tell cannot change over", patches: []string{round, `{"changeableValues":{"autoChangeoverActive":null}}`},
+		{name: "a Round without the flag cannot change over", patches: []string{round, `{"changeableValues":{"autoChangeoverActive":null}}`},
 			want: `{"mode":"cool","modes":["off","heat","cool"]}`},
 		{name: "a heat-only unit cannot change over", patches: []string{auto}, want: `{"mode":"heat","modes":["off","heat"]}`},
 		{name: "a Round under another id", patches: []string{round, auto, `{"deviceID":"LCC-1","allowedModes":["Heat","Off","Cool","Auto"],"changeableValues":{"thermostatSetpointStatus":"NoHold"}}`},
@@ -140,18 +140,18 @@ func TestReading(t *testing.T) {
 		{name: "emergency heat", patches: []string{american, `{"changeableValues":{"mode":"EmergencyHeat"},"operationStatus":{"mode":"EmergencyHeat"}}`},
 			want: `{"mode":"heat","emergency_heat":true,"action":"heating"}`},
 		{name: "emergency heat as a flag", patches: []string{`{"changeableValues":{"emergencyHeatActive":true}}`}, want: `{"mode":"heat","emergency_heat":true}`},
-		{name: "a mode nobody knows", patches: []string{`{"changeableValues":{"mode":"SouthernAway"}}`}, want: `{"mode":null,"modes":["off","heat"]}`},
+		{name: "an unknown mode", patches: []string{`{"changeableValues":{"mode":"SouthernAway"}}`}, want: `{"mode":null,"modes":["off","heat"]}`},
 		{name: "no list of modes", patches: []string{`{"allowedModes":null}`}, want: `{"mode":"heat","modes":["heat"],"heat_setpoint":15}`},
 
 		{name: "idle", want: `{"action":"idle"}`},
 		{name: "heating", patches: []string{`{"operationStatus":{"mode":"Heat"}}`}, want: `{"action":"heating"}`},
 		{name: "cooling", patches: []string{`{"operationStatus":{"mode":"Cool"}}`}, want: `{"action":"cooling"}`},
-		{name: "the fan alone", patches: []string{`{"operationStatus":{"fanRequest":true}}`}, want: `{"action":"fan"}`},
+		{name: "only the fan", patches: []string{`{"operationStatus":{"fanRequest":true}}`}, want: `{"action":"fan"}`},
 		{name: "the fan that circulates", patches: []string{`{"operationStatus":{"circulationFanRequest":true}}`}, want: `{"action":"fan"}`},
-		{name: "an action nobody knows", patches: []string{`{"operationStatus":{"mode":"Dry"}}`}, want: `{"action":null}`},
+		{name: "an unknown action", patches: []string{`{"operationStatus":{"mode":"Dry"}}`}, want: `{"action":null}`},
 		{name: "no action", patches: []string{`{"operationStatus":"@null"}`}, want: `{"action":null}`},
 
-		{name: "a temporary hold tells its end", patches: []string{`{"changeableValues":{"thermostatSetpointStatus":"TemporaryHold"}}`},
+		{name: "a temporary hold shows its end", patches: []string{`{"changeableValues":{"thermostatSetpointStatus":"TemporaryHold"}}`},
 			want: `{"hold":"temporary","hold_until":"2026-07-15T19:00:00+01:00"}`},
 		{name: "a hold until a time", patches: []string{`{"changeableValues":{"thermostatSetpointStatus":"HoldUntil","nextPeriodTime":"22:30:00"}}`},
 			want: `{"hold":"until","hold_until":"2026-07-15T22:30:00+01:00"}`},
@@ -161,28 +161,28 @@ func TestReading(t *testing.T) {
 			want: `{"hold":"until","hold_until":"2026-07-15T12:00:00+01:00"}`},
 		{name: "a permanent hold has no end", patches: []string{`{"changeableValues":{"thermostatSetpointStatus":"PermanentHold"}}`},
 			want: `{"hold":"permanent","hold_until":null}`},
-		{name: "the schedule's next period is no hold", want: `{"hold":"schedule","hold_until":null}`},
+		{name: "the schedule's next period is not a hold", want: `{"hold":"schedule","hold_until":null}`},
 		{name: "a hold without its end", patches: []string{`{"changeableValues":{"thermostatSetpointStatus":"HoldUntil","nextPeriodTime":"@null"}}`},
 			want: `{"hold":"until","hold_until":null}`},
-		{name: "a hold with no time of day", patches: []string{`{"changeableValues":{"thermostatSetpointStatus":"HoldUntil","nextPeriodTime":"25:00:00"}}`},
+		{name: "a hold until an invalid time of day", patches: []string{`{"changeableValues":{"thermostatSetpointStatus":"HoldUntil","nextPeriodTime":"25:00:00"}}`},
 			want: `{"hold":"until","hold_until":null}`},
 		{name: "vacation, with a capital", patches: []string{`{"vacationHold":{"enabled":null,"Enabled":true}}`}, want: `{"hold":"vacation"}`},
 		{name: "vacation as a status", patches: []string{`{"changeableValues":{"thermostatSetpointStatus":"VacationHold"}}`}, want: `{"hold":"vacation"}`},
-		{name: "a Round knows no holds", patches: []string{round}, want: `{"hold":null,"holds":null}`},
+		{name: "a Round has no holds", patches: []string{round}, want: `{"hold":null,"holds":null}`},
 		{name: "a Round on vacation", patches: []string{round, `{"vacationHold":{"enabled":true}}`}, want: `{"hold":"vacation","holds":null}`},
-		{name: "a TCC device with a hold all the same", patches: []string{american, `{"deviceID":"TCC-1"}`}, want: `{"hold":null,"holds":null}`},
-		{name: "a hold nobody knows", patches: []string{`{"changeableValues":{"thermostatSetpointStatus":"AwayHold"}}`},
+		{name: "a TCC device that shows a hold anyway", patches: []string{american, `{"deviceID":"TCC-1"}`}, want: `{"hold":null,"holds":null}`},
+		{name: "an unknown hold", patches: []string{`{"changeableValues":{"thermostatSetpointStatus":"AwayHold"}}`},
 			want: `{"hold":null,"holds":["schedule","temporary","until","permanent"]}`},
 		{name: "no vacationHold", patches: []string{`{"vacationHold":"@null"}`}, want: `{"hold":"schedule"}`},
 		{name: "endHeatSetpoint is null", patches: []string{`{"changeableValues":{"endHeatSetpoint":"@null"}}`}, want: `{"heat_setpoint":15}`},
-		{name: "a step of a hold that does not divide the hour", patches: []string{`{"allowedTimeIncrements":7}`}, want: `{"hold_step_minutes":15}`},
+		{name: "a hold step that does not divide the hour", patches: []string{`{"allowedTimeIncrements":7}`}, want: `{"hold_step_minutes":15}`},
 
 		{name: "no fan", patches: []string{`{"settings":{"fan":null}}`}, want: `{"fan":null,"fans":null}`},
 		{name: "no settings", patches: []string{`{"settings":"@null"}`}, want: `{"fan":null,"fans":null}`},
-		{name: "a fan mode nobody knows", patches: []string{`{"settings":{"fan":{"allowedModes":["Auto","Breeze"],"changeableValues":{"mode":"Breeze"}}}}`}, want: `{"fan":null,"fans":["auto"]}`},
+		{name: "an unknown fan mode", patches: []string{`{"settings":{"fan":{"allowedModes":["Auto","Breeze"],"changeableValues":{"mode":"Breeze"}}}}`}, want: `{"fan":null,"fans":["auto"]}`},
 
 		{name: "not alive", patches: []string{`{"isAlive":false}`}, want: `{"alive":false,"temperature":23.5}`},
-		{name: "not alive, with figures that cannot be", patches: []string{`{"isAlive":false,"indoorTemperature":-32768,"deadband":-32768}`}, want: `{"alive":false,"temperature":null}`},
+		{name: "not alive, with impossible figures", patches: []string{`{"isAlive":false,"indoorTemperature":-32768,"deadband":-32768}`}, want: `{"alive":false,"temperature":null}`},
 		{name: "upgrading", patches: []string{`{"isUpgrading":true}`}, want: `{"alive":false}`},
 		{name: "service down", patches: []string{`{"service":{"mode":"Down"}}`}, want: `{"alive":false}`},
 		{name: "no service", patches: []string{`{"service":null}`}, want: `{"alive":true}`},
@@ -191,7 +191,7 @@ func TestReading(t *testing.T) {
 
 		{name: "a humidity of 400 % is not known", patches: []string{`{"indoorHumidity":400}`}, want: `{"humidity":null,"temperature":23.5}`},
 		{name: "no humidity is not zero", patches: []string{`{"indoorHumidity":null}`}, want: `{"humidity":null}`},
-		{name: "an outdoor temperature that cannot be", patches: []string{`{"outdoorTemperature":3276.7}`}, want: `{"outdoor_temperature":null}`},
+		{name: "an impossible outdoor temperature", patches: []string{`{"outdoorTemperature":3276.7}`}, want: `{"outdoor_temperature":null}`},
 		{name: "no indoor temperature", patches: []string{`{"indoorTemperature":"@null"}`}, want: `{"temperature":null}`},
 		{name: "its own name is missing", patches: []string{`{"userDefinedDeviceName":"","name":""}`}, want: `{"name":"LCC-00A01AB1ABCD"}`},
 		{name: "no schedule", patches: []string{`{"currentSchedulePeriod":"@null"}`}, want: `{"schedule_period":""}`},
@@ -201,7 +201,7 @@ func TestReading(t *testing.T) {
 		{name: "a deadband below zero", patches: []string{`{"deadband":-1}`}, wrong: "deadband of -1"},
 		{name: "a deadband wider than a home's range", patches: []string{`{"deadband":30}`}, wrong: "deadband of 30"},
 		{name: "no units", patches: []string{`{"units":null}`}, wrong: "no units"},
-		{name: "units of another kind", patches: []string{`{"units":"Kelvin"}`}, wrong: "neither Celsius nor Fahrenheit"},
+		{name: "unknown units", patches: []string{`{"units":"Kelvin"}`}, wrong: "neither Celsius nor Fahrenheit"},
 		{name: "alive, with nothing to show", patches: []string{`{"changeableValues":"@null"}`}, wrong: "no changeableValues"},
 		{name: "a temperature in words", patches: []string{`{"indoorTemperature":"NaN"}`}, wrong: "indoorTemperature is a string"},
 		{name: "no class", patches: []string{`{"deviceClass":null}`}, wrong: "no deviceClass"},
@@ -311,7 +311,7 @@ func TestLocations(t *testing.T) {
 	}
 }
 
-// From one poll to the next a device mostly says the same, and then it is not decoded again.
+// Most answers about a device are the same as at the poll before, and are not decoded again.
 func TestADeviceThatSaysTheSameIsDecodedOnce(t *testing.T) {
 	l := &listing{}
 	parse := func(temperature string) []found {
@@ -329,7 +329,7 @@ func TestADeviceThatSaysTheSameIsDecodedOnce(t *testing.T) {
 		}
 	}
 	if first[0].wire.ChangeableValues != other[0].wire.ChangeableValues {
-		t.Error("what another device says has the first one decoded again")
+		t.Error("a change of another device has the first one decoded again")
 	}
 	if got := *other[1].reading.Temperature; got != 21 {
 		t.Errorf("it shows %g °C", got)

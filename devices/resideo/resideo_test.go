@@ -28,8 +28,8 @@ const (
 	lcc          = "lcc_00a01ab1abcd"
 )
 
-// portal is a scripted API: each answer is a function of the request, and
-// everything that was asked is kept.
+// portal is a scripted API: each answer is a function of the request, and all requests are
+// recorded.
 type portal struct {
 	t   *testing.T
 	url string
@@ -38,7 +38,7 @@ type portal struct {
 	asked   []string // "GET /v2/locations", "POST /v2/devices/thermostats/X {…}"
 	device  []byte   // what it shows
 	answer  map[string]http.HandlerFunc
-	refresh int // tokens given so far
+	refresh int // tokens issued so far
 	slept   []time.Duration
 	log     bytes.Buffer
 	now     time.Time
@@ -77,7 +77,7 @@ func (p *portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// token gives a new pair of tokens, with expires_in as Resideo writes it.
+// token issues a new pair of tokens, with expires_in as Resideo writes it.
 func (p *portal) token(w http.ResponseWriter, _ *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,7 +166,7 @@ func TestReadIsOneCall(t *testing.T) {
 	p.on("POST /oauth2/token", func(w http.ResponseWriter, r *http.Request) {
 		id, key, ok := r.BasicAuth()
 		if !ok || id != clientID || key != clientSecret {
-			t.Errorf("the token endpoint was told %q", r.Header.Get("Authorization"))
+			t.Errorf("the token endpoint received %q", r.Header.Get("Authorization"))
 		}
 		if r.PostFormValue("grant_type") != "refresh_token" || r.PostFormValue("refresh_token") != "refresh-0" {
 			t.Errorf("it was asked %v", r.PostForm)
@@ -224,7 +224,7 @@ func TestVendorThatRefusesEveryToken(t *testing.T) {
 			c := p.client("")
 			p.on("GET /v2/locations", status(code, "", string(testdata(t, "refusal_401.json"))))
 			_, err := c.Read(t.Context())
-			_ = kind(t, err, devices.Unreachable) // for the time being
+			_ = kind(t, err, devices.Unreachable) // at first
 			if p.said(); p.refresh != 2 {
 				t.Errorf("%d tokens, want one refresh and one retry", p.refresh)
 			}
@@ -283,7 +283,7 @@ func TestTokenEndpointInTrouble(t *testing.T) {
 		{"429", status(429, "", `{"code":"429.02.001"}`), devices.Throttled, devices.Throttled, true},
 		{"200 with a web page", status(200, "Content-Type: text/html", "<html>"), devices.Nonsense, devices.Nonsense, true},
 		{"200 with no token in it", status(200, "", `{"access_token":""}`), devices.Nonsense, devices.Nonsense, true},
-		{"a plain no", status(400, "", `{"error":"invalid_grant"}`), devices.Unauthorized, devices.Unauthorized, false},
+		{"a clear refusal", status(400, "", `{"error":"invalid_grant"}`), devices.Unauthorized, devices.Unauthorized, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newPortal(t)
@@ -311,7 +311,7 @@ func TestRefusals(t *testing.T) {
 		answer http.HandlerFunc
 		read   devices.Kind // of the list
 		write  devices.Kind // of a change
-		maybe  bool         // the change may have been done
+		maybe  bool         // the change may have been carried out
 		after  time.Duration
 		text   string
 	}{
@@ -325,7 +325,7 @@ func TestRefusals(t *testing.T) {
 		{name: "400 with a text as its code", answer: status(400, "", string(testdata(t, "priority_failed.json"))), read: devices.Unreachable, write: devices.Refused},
 		{name: "403", answer: status(403, "", `{"code":403,"message":"no permission"}`), read: devices.Unreachable, write: devices.Refused, text: "no permission"},
 		{name: "a gateway's fault", answer: status(404, "", `{"fault":{"faultstring":"no route"}}`), read: devices.Unreachable, write: devices.Refused, text: "no route"},
-		{name: "elsewhere", answer: status(302, "Location: http://127.0.0.1:1/", ""), read: devices.Unreachable, write: devices.Unreachable},
+		{name: "a redirect", answer: status(302, "Location: http://127.0.0.1:1/", ""), read: devices.Unreachable, write: devices.Unreachable},
 		{name: "200 with a web page", answer: status(200, "Content-Type: text/html", "<html>sorry</html>"), read: devices.Nonsense, write: devices.Nonsense, maybe: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -394,14 +394,14 @@ func TestThermostatThatMakesNoSense(t *testing.T) {
 		}
 	}
 	if ids, sure := c.Listed(); !slices.Contains(ids, "LCC-B") || len(ids) != 2 || !sure {
-		t.Errorf("the account has %v, %v: the one whose figures cannot be true is on it", ids, sure)
+		t.Errorf("the account has %v, %v: the thermostat with impossible figures is on it", ids, sure)
 	}
 	answer(good, deviceJSON(t, `{"deviceID":"no id"}`))
 	if _, err := c.Read(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if ids, sure := c.Listed(); len(ids) != 1 || sure {
-		t.Errorf("%v, %v: which one has the id that makes no sense cannot be known", ids, sure)
+		t.Errorf("%v, %v: it is unknown which one has the invalid id", ids, sure)
 	}
 	answer(good, bad)
 	if got := strings.Count(p.log.String(), "indoorTemperature of 400"); got != 1 {
@@ -417,7 +417,7 @@ func TestThermostatThatMakesNoSense(t *testing.T) {
 	if got := strings.Count(p.log.String(), "indoorTemperature of 400"); got != 2 {
 		t.Errorf("said %d times:\n%s", got, p.log.String())
 	}
-	c = p.client("") // one that has never seen it well
+	c = p.client("") // one that has never had a good reading of it
 	p.on("GET /v2/devices/thermostats/LCC-B", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(bad) })
 	p.said()
 	_ = kind(t, c.Apply(t.Context(), "lcc_b", warmer), devices.Nonsense)
@@ -463,7 +463,7 @@ func TestTimeZoneNobodyKnows(t *testing.T) {
 	}
 }
 
-// TestRedirectIsNotFollowed: it would carry the key to wherever it points.
+// TestRedirectIsNotFollowed: following it would send the key to wherever it points.
 func TestRedirectIsNotFollowed(t *testing.T) {
 	p, other := newPortal(t), newPortal(t)
 	p.on("GET /v2/locations", status(http.StatusFound, "Location: "+other.url+"/v2/locations", ""))
@@ -508,7 +508,7 @@ func TestApplyRefusesBeforeItWrites(t *testing.T) {
 		{"a mode it does not have", "", lcc, devices.ThermostatCommand{Mode: new(devices.Cool)}, "off, heat"},
 		{"not alive", `{"isAlive":false}`, lcc, warmer, "does not reach"},
 		{"on vacation", `{"vacationHold":{"enabled":true}}`, lcc, warmer, "vacation"},
-		{"nobody's", "", "lcc_elsewhere", warmer, "no such thermostat"},
+		{"an unknown thermostat", "", "lcc_elsewhere", warmer, "no such thermostat"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newPortal(t)
@@ -577,9 +577,8 @@ func TestOffToAutomaticTakesTwoSteps(t *testing.T) {
 	}
 }
 
-// TestCommandWhileAnEarlierOneIsQueued: the cloud shows a write only seconds to
-// a minute later. A command that comes meanwhile must not put back what the
-// earlier one changed.
+// TestCommandWhileAnEarlierOneIsQueued: the cloud shows a write seconds to a minute later. A
+// command in between must not undo what the earlier one changed.
 func TestCommandWhileAnEarlierOneIsQueued(t *testing.T) {
 	cool := devices.ThermostatCommand{Mode: new(devices.Cool)}
 	lower := devices.ThermostatCommand{CoolSetpoint: new(76.0)}
@@ -596,7 +595,7 @@ func TestCommandWhileAnEarlierOneIsQueued(t *testing.T) {
 		steps []step
 	}{
 		{"a set point after a mode", []step{{0, off, cool, "Cool 62 80 NoHold"}, {3 * time.Second, off, lower, "Cool 62 76 TemporaryHold"}}},
-		{"three in a row, the first landing meanwhile", []step{
+		{"three in a row, the first landing in between", []step{
 			{0, off, cool, "Cool 62 80 NoHold"}, {3 * time.Second, off, lower, "Cool 62 76 TemporaryHold"},
 			{3 * time.Second, `{}`, heat, "Cool 60 76 TemporaryHold"}}},
 		{"after it has landed", []step{{0, off, cool, "Cool 62 80 NoHold"}, {30 * time.Second, `{}`, lower, "Cool 62 76 TemporaryHold"}}},
@@ -652,7 +651,7 @@ func TestCommandAfterOneThatMayHaveBeenDone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := p.said(); !strings.Contains(strings.Join(got, ""), `"coolSetpoint":80`) {
-		t.Errorf("built on something else than what is shown: %v", got)
+		t.Errorf("based on something other than what is shown: %v", got)
 	}
 }
 
@@ -667,8 +666,8 @@ func TestApplyWaitsNoLongerThanItsContext(t *testing.T) {
 	}
 }
 
-// TestSecretsStayIn: a gateway that quotes everything it was sent finds none of
-// it in errors or in the log.
+// TestSecretsStayIn: a gateway quotes everything that it was sent, and none of that gets into
+// errors or the log.
 func TestSecretsStayIn(t *testing.T) {
 	quote := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -756,8 +755,8 @@ func TestOptions(t *testing.T) {
 		with  func(*Options)
 		wrong string
 	}{
-		{"the least", func(*Options) {}, ""},
-		{"a server of one's own", func(o *Options) { o.BaseURL = "http://127.0.0.1:8080/" }, ""},
+		{"only what is required", func(*Options) {}, ""},
+		{"another server", func(o *Options) { o.BaseURL = "http://127.0.0.1:8080/" }, ""},
 		{"without TLS", func(o *Options) { o.BaseURL = "http://api.honeywellhome.com" }, "https"},
 		{"no address", func(o *Options) { o.BaseURL = "honeywell" }, "base URL"},
 		{"a key in the address", func(o *Options) { o.BaseURL = "https://x.example?apikey=1" }, "base URL"},

@@ -29,7 +29,7 @@ func TestPlan(t *testing.T) {
 	}{
 		{name: "a set point over the schedule is a temporary hold, with both set points and no time", patches: []string{american},
 			cmd: command{CoolSetpoint: p(78)}, want: []string{`{"mode":"Cool","heatSetpoint":62,"coolSetpoint":78,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"TemporaryHold"}`}},
-		{name: "a setback ends by itself, in the thermostat's own time and rounded up", patches: []string{american},
+		{name: "a setback ends by itself, in the thermostat's time zone and rounded up", patches: []string{american},
 			cmd:  command{CoolSetpoint: p(82), Hold: hold(devices.HoldUntil), HoldUntil: new(at(18, 50).UTC())},
 			want: []string{`{"mode":"Cool","heatSetpoint":62,"coolSetpoint":82,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"HoldUntil","nextPeriodTime":"19:00:00"}`}},
 		{name: "in Europe to ten minutes",
@@ -41,7 +41,7 @@ func TestPlan(t *testing.T) {
 		{name: "back to the schedule", patches: []string{status("TemporaryHold")},
 			cmd:  command{Hold: hold(devices.HoldSchedule)},
 			want: []string{`{"mode":"Heat","heatSetpoint":15,"coolSetpoint":28,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"NoHold"}`}},
-		{name: "a permanent hold alone holds what there is",
+		{name: "a permanent hold alone holds the present set points",
 			cmd:  command{Hold: hold(devices.HoldPermanent)},
 			want: []string{`{"mode":"Heat","heatSetpoint":15,"coolSetpoint":28,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"PermanentHold"}`}},
 		{name: "a permanent hold stays permanent", patches: []string{status("PermanentHold")},
@@ -50,7 +50,7 @@ func TestPlan(t *testing.T) {
 		{name: "a hold until a time keeps its time", patches: []string{untilSeven},
 			cmd:  command{HeatSetpoint: p(16)},
 			want: []string{`{"mode":"Heat","heatSetpoint":16,"coolSetpoint":28,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"HoldUntil","nextPeriodTime":"19:00:00"}`}},
-		{name: "a time that is past is not sent again", patches: []string{untilSeven, `{"changeableValues":{"nextPeriodTime":"12:00:00"}}`},
+		{name: "a time that has passed is not sent again", patches: []string{untilSeven, `{"changeableValues":{"nextPeriodTime":"12:00:00"}}`},
 			cmd:  command{HeatSetpoint: p(16)},
 			want: []string{`{"mode":"Heat","heatSetpoint":16,"coolSetpoint":28,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"TemporaryHold"}`}},
 		{name: "an unrounded set point of Home Assistant's", patches: []string{american},
@@ -59,26 +59,26 @@ func TestPlan(t *testing.T) {
 			cmd: command{HeatSetpoint: p(16.3)}, want: []string{`{"mode":"Heat","heatSetpoint":16.5,"coolSetpoint":28,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"TemporaryHold"}`}},
 		{name: "the other set point is rounded too", patches: []string{american, `{"changeableValues":{"heatSetpoint":61.7}}`},
 			cmd: command{CoolSetpoint: p(78)}, want: []string{`{"mode":"Cool","heatSetpoint":62,"coolSetpoint":78,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"TemporaryHold"}`}},
-		{name: "so is one that the device does not use", patches: []string{`{"changeableValues":{"coolSetpoint":28.3}}`},
+		{name: "a set point that the device does not use is rounded too", patches: []string{`{"changeableValues":{"coolSetpoint":28.3}}`},
 			cmd: command{HeatSetpoint: p(16)}, want: []string{`{"mode":"Heat","heatSetpoint":16,"coolSetpoint":28.5,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"TemporaryHold"}`}},
 		{name: "emergency heat is not sent to a device that does not show it", patches: []string{american, `{"changeableValues":{"emergencyHeatActive":null,"autoChangeoverActive":null}}`},
 			cmd: command{CoolSetpoint: p(78)}, want: []string{`{"mode":"Cool","heatSetpoint":62,"coolSetpoint":78,"thermostatSetpointStatus":"TemporaryHold"}`}},
-		{name: "cool up leaves heat", patches: []string{american, `{"deadband":3}`},
+		{name: "raising cool leaves heat alone", patches: []string{american, `{"deadband":3}`},
 			cmd: command{CoolSetpoint: p(85)}, want: []string{`{"mode":"Cool","heatSetpoint":62,"coolSetpoint":85,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"TemporaryHold"}`}},
-		{name: "cool down pushes heat down", patches: []string{american, `{"deadband":3}`},
+		{name: "lowering cool pushes heat down", patches: []string{american, `{"deadband":3}`},
 			cmd: command{CoolSetpoint: p(64)}, want: []string{`{"mode":"Cool","heatSetpoint":61,"coolSetpoint":64,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"TemporaryHold"}`}},
 
 		{name: "a mode alone keeps the schedule", patches: []string{american},
 			cmd: command{Mode: mode(devices.Off)}, want: []string{`{"mode":"Off","heatSetpoint":62,"coolSetpoint":80,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"NoHold"}`}},
 		{name: "a mode alone keeps the hold and its time", patches: []string{american, untilSeven},
 			cmd: command{Mode: mode(devices.Heat)}, want: []string{`{"mode":"Heat","heatSetpoint":62,"coolSetpoint":80,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"HoldUntil","nextPeriodTime":"19:00:00"}`}},
-		{name: "a mode alone does not send a time that is past", patches: []string{american, untilSeven, `{"changeableValues":{"nextPeriodTime":"11:50:00"}}`},
+		{name: "a mode alone does not send a time that has passed", patches: []string{american, untilSeven, `{"changeableValues":{"nextPeriodTime":"11:50:00"}}`},
 			cmd: command{Mode: mode(devices.Heat)}, want: []string{`{"mode":"Heat","heatSetpoint":62,"coolSetpoint":80,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"TemporaryHold"}`}},
 		{name: "automatic on an LCC device is a mode and the flag", patches: []string{american},
 			cmd: command{Mode: mode(devices.HeatCool)}, want: []string{`{"mode":"Auto","heatSetpoint":62,"coolSetpoint":80,"autoChangeoverActive":true,"emergencyHeatActive":false,"thermostatSetpointStatus":"NoHold"}`}},
 		{name: "from automatic on an LCC device", patches: []string{american, auto, `{"changeableValues":{"mode":"Auto"}}`},
 			cmd: command{Mode: mode(devices.Cool)}, want: []string{`{"mode":"Cool","heatSetpoint":62,"coolSetpoint":80,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"NoHold"}`}},
-		{name: "a set point in automatic leaves the flag", patches: []string{american, auto, `{"changeableValues":{"mode":"Auto"}}`},
+		{name: "a set point in automatic leaves the flag alone", patches: []string{american, auto, `{"changeableValues":{"mode":"Auto"}}`},
 			cmd: command{CoolSetpoint: p(82)}, want: []string{`{"mode":"Auto","heatSetpoint":62,"coolSetpoint":82,"autoChangeoverActive":true,"emergencyHeatActive":false,"thermostatSetpointStatus":"TemporaryHold"}`}},
 		{name: "a mode and a set point together", patches: []string{american},
 			cmd: command{Mode: mode(devices.Heat), HeatSetpoint: p(66)}, want: []string{`{"mode":"Heat","heatSetpoint":66,"coolSetpoint":80,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"TemporaryHold"}`}},
@@ -89,13 +89,13 @@ func TestPlan(t *testing.T) {
 			cmd: command{CoolSetpoint: p(78)}, want: []string{`{"mode":"Heat","heatSetpoint":68,"coolSetpoint":78,"autoChangeoverActive":true,"emergencyHeatActive":false}`}},
 		{name: "a Round to automatic keeps its mode", patches: []string{round},
 			cmd: command{Mode: mode(devices.HeatCool)}, want: []string{`{"mode":"Cool","heatSetpoint":68,"coolSetpoint":74,"autoChangeoverActive":true,"emergencyHeatActive":false}`}},
-		{name: "a Round that does not say what it heats or cools by", patches: []string{round, `{"changeableValues":{"heatCoolMode":null}}`},
+		{name: "a Round that does not say whether it heats or cools", patches: []string{round, `{"changeableValues":{"heatCoolMode":null}}`},
 			cmd: command{Mode: mode(devices.HeatCool)}, want: []string{`{"mode":"Cool","heatSetpoint":68,"coolSetpoint":74,"autoChangeoverActive":true,"emergencyHeatActive":false}`}},
 		{name: "a Round from off with the flag still set", patches: []string{round, auto, `{"changeableValues":{"mode":"Off"}}`},
 			cmd: command{Mode: mode(devices.HeatCool)}, want: []string{
 				`{"mode":"Heat","heatSetpoint":68,"coolSetpoint":74,"autoChangeoverActive":false,"emergencyHeatActive":false}`,
 				`{"mode":"Heat","heatSetpoint":68,"coolSetpoint":74,"autoChangeoverActive":true,"emergencyHeatActive":false}`}},
-		{name: "a Round from off to automatic goes by way of heat", patches: []string{round, `{"changeableValues":{"mode":"Off"}}`},
+		{name: "a Round from off to automatic goes via heat", patches: []string{round, `{"changeableValues":{"mode":"Off"}}`},
 			cmd: command{Mode: mode(devices.HeatCool)}, want: []string{
 				`{"mode":"Heat","heatSetpoint":68,"coolSetpoint":74,"autoChangeoverActive":false,"emergencyHeatActive":false}`,
 				`{"mode":"Heat","heatSetpoint":68,"coolSetpoint":74,"autoChangeoverActive":true,"emergencyHeatActive":false}`}},
@@ -110,21 +110,21 @@ func TestPlan(t *testing.T) {
 			cmd: command{HeatSetpoint: p(60)}, want: []string{`{"mode":"EmergencyHeat","heatSetpoint":60,"coolSetpoint":80,"autoChangeoverActive":false,"emergencyHeatActive":true,"thermostatSetpointStatus":"TemporaryHold"}`}},
 		{name: "asking for heat does not end emergency heat", patches: []string{american, `{"changeableValues":{"mode":"EmergencyHeat","emergencyHeatActive":true}}`},
 			cmd: command{Mode: mode(devices.Heat)}, want: []string{`{"mode":"EmergencyHeat","heatSetpoint":62,"coolSetpoint":80,"autoChangeoverActive":false,"emergencyHeatActive":true,"thermostatSetpointStatus":"NoHold"}`}},
-		{name: "asking for off does", patches: []string{american, `{"changeableValues":{"mode":"EmergencyHeat","emergencyHeatActive":true}}`},
+		{name: "asking for off ends emergency heat", patches: []string{american, `{"changeableValues":{"mode":"EmergencyHeat","emergencyHeatActive":true}}`},
 			cmd: command{Mode: mode(devices.Off)}, want: []string{`{"mode":"Off","heatSetpoint":62,"coolSetpoint":80,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"NoHold"}`}},
 
 		{name: "the model Unknown in Celsius", patches: []string{`{"deviceModel":"Unknown"}`},
 			cmd: command{HeatSetpoint: p(16.5)}, want: []string{`{"thermostatSetpoint":16.5,"unit":"Celsius"}`}},
-		{name: "the model Unknown with both, one as it is", patches: []string{american, `{"deviceModel":"Unknown"}`},
+		{name: "the model Unknown with both, one unchanged", patches: []string{american, `{"deviceModel":"Unknown"}`},
 			cmd: command{CoolSetpoint: p(78), HeatSetpoint: p(62)}, want: []string{`{"thermostatSetpoint":78,"unit":"Fahrenheit"}`}},
-		{name: "the model Unknown with both, neither as it is", patches: []string{american, `{"deviceModel":"Unknown"}`}, cmd: command{CoolSetpoint: p(78), HeatSetpoint: p(60)}, refused: "leave the other one"},
+		{name: "the model Unknown with both, neither unchanged", patches: []string{american, `{"deviceModel":"Unknown"}`}, cmd: command{CoolSetpoint: p(78), HeatSetpoint: p(60)}, refused: "leave the other one"},
 		{name: "the model Unknown has one set point", patches: []string{american, `{"deviceModel":"Unknown"}`}, cmd: command{HeatSetpoint: p(66)}, refused: "only the set point of the mode it is in"},
 		{name: "the model Unknown too close to the other set point", patches: []string{american, `{"deviceModel":"Unknown","deadband":3}`}, cmd: command{CoolSetpoint: p(63)}, refused: "too close to the other"},
 		{name: "the model Unknown in automatic", patches: []string{american, `{"deviceModel":"Unknown","changeableValues":{"mode":"Auto"}}`}, cmd: command{HeatSetpoint: p(66)}, refused: "in heat or cool"},
 		{name: "the model Unknown keeps its mode", patches: []string{american, `{"deviceModel":"Unknown"}`}, cmd: command{Mode: mode(devices.Heat)}, refused: "not one of cool"},
-		{name: "the model Unknown knows no holds", patches: []string{american, `{"deviceModel":"Unknown"}`}, cmd: command{Hold: hold(devices.HoldPermanent)}, refused: "no hold to set"},
+		{name: "the model Unknown has no holds", patches: []string{american, `{"deviceModel":"Unknown"}`}, cmd: command{Hold: hold(devices.HoldPermanent)}, refused: "no hold to set"},
 
-		{name: "the fan alone", cmd: command{Fan: new(devices.FanCirculate)}, fan: "Circulate"},
+		{name: "only the fan", cmd: command{Fan: new(devices.FanCirculate)}, fan: "Circulate"},
 		{name: "the fan and a set point", patches: []string{american, status("PermanentHold")}, cmd: command{Fan: new(devices.FanOn), CoolSetpoint: p(77)}, fan: "On",
 			want: []string{`{"mode":"Cool","heatSetpoint":62,"coolSetpoint":77,"autoChangeoverActive":false,"emergencyHeatActive":false,"thermostatSetpointStatus":"PermanentHold"}`}},
 
@@ -180,7 +180,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestPrintedBodies holds the adapter to the bodies that the vendor prints.
+// TestPrintedBodies compares the adapter's bodies with those in the vendor's documentation.
 func TestPrintedBodies(t *testing.T) {
 	for _, tt := range []struct {
 		file    string

@@ -11,7 +11,7 @@ import (
 	"powermgr/devices/tcc"
 )
 
-// TestContract holds the adapter to what every adapter promises.
+// TestContract checks that the adapter does what every adapter promises.
 func TestContract(t *testing.T) {
 	devicetest.Thermostats(t, vendor(), open)
 }
@@ -34,7 +34,7 @@ func vendor() devicetest.Vendor {
 		Differs: []devicetest.Difference{
 			{Endpoint: "tcc.login", Fault: "429*", Kind: devices.LockedOut},
 			{Endpoint: "tcc.home", Fault: "429*", Kind: devices.LockedOut},
-			{Endpoint: "tcc.login", Fault: "garbage", Kind: devicetest.Good}, // what counts is the cookie
+			{Endpoint: "tcc.login", Fault: "garbage", Kind: devicetest.Good}, // only the cookie counts
 			{Endpoint: "tcc.home", Fault: "garbage", Kind: devicetest.Good},
 			{Endpoint: "tcc.home", Fault: "web page", Kind: devicetest.Good},
 			{Endpoint: "tcc.home", Fault: "n*", Kind: devicetest.Good},

@@ -77,8 +77,7 @@ func (e *estate) apply(c *Client, cmd devices.ThermostatCommand) error {
 	return c.Apply(context.Background(), "1000001", cmd)
 }
 
-// The emulated portal's answers have every field of the real ones, of the same
-// kind.
+// The emulated portal's answers have every field of the real ones, with the same types.
 func TestEmulatedAnswersHaveTheRealShape(t *testing.T) {
 	e := newEstate(t, emulator.Options{})
 	c := e.start()
@@ -112,11 +111,11 @@ func lacking(at string, real, emulated any) (lacks []string) {
 	case map[string]any:
 		got, ok := emulated.(map[string]any)
 		if !ok {
-			return []string{at + " is no object"}
+			return []string{at + " is not an object"}
 		}
 		for k, v := range real {
 			if _, ok := got[k]; !ok {
-				lacks = append(lacks, at+"."+k+" is not there")
+				lacks = append(lacks, at+"."+k+" is missing")
 			} else if v != nil {
 				lacks = append(lacks, lacking(at+"."+k, v, got[k])...)
 			}
@@ -125,7 +124,7 @@ func lacking(at string, real, emulated any) (lacks []string) {
 		got, ok := emulated.([]any)
 		switch {
 		case !ok || len(real) > 0 && len(got) == 0:
-			return []string{at + " is no list"}
+			return []string{at + " is not a list"}
 		case len(real) > 0:
 			return lacking(at+"[0]", real[0], got[0])
 		}
@@ -169,8 +168,8 @@ func TestEmulatedModels(t *testing.T) {
 	}
 }
 
-// A set point for the peak: written with its end, shown a while later, and
-// gone by itself when the end has come.
+// A set point for the peak is written with its end, is shown a while later, and ends by
+// itself.
 func TestHoldUntilTheEndOfThePeak(t *testing.T) {
 	e := newEstate(t, emulator.Options{})
 	c := e.start()
@@ -235,7 +234,7 @@ func TestEmulatedCommands(t *testing.T) {
 	}
 }
 
-// Low and high come as two messages; neither takes the other back.
+// Low and high arrive as two messages; neither undoes the other.
 func TestTwoSetpointsOneAfterTheOther(t *testing.T) {
 	e := newEstate(t, emulator.Options{})
 	c := e.start()
@@ -257,7 +256,7 @@ func TestThermostatsToBeLeftAlone(t *testing.T) {
 		name    string
 		person  func(*emulator.Thermostat)
 		shows   func(devices.ThermostatReading) bool
-		refuses string // "": it takes a person's command all the same
+		refuses string // "": it still accepts a person's command
 	}{
 		{"without power", func(th *emulator.Thermostat) { th.Alive = false }, func(r devices.ThermostatReading) bool { return !r.Alive }, "does not reach"},
 		{"on vacation", func(th *emulator.Thermostat) { th.Vacation = true }, func(r devices.ThermostatReading) bool { return *r.Hold == devices.HoldVacation }, "vacation"},
@@ -322,8 +321,7 @@ func TestTwoHundredRestartsAgainstTheEmulator(t *testing.T) {
 	}
 }
 
-// A day of a portal that drops its sessions all the time does not lock anybody
-// out.
+// A portal that drops its sessions all day does not lock the account.
 func TestSessionsThatNeverLast(t *testing.T) {
 	e := newEstate(t, emulator.Options{TCC: emulator.TCCOptions{SessionLife: time.Second, MostLogIns: 1}})
 	for range 24 * 12 {
@@ -351,9 +349,9 @@ func TestEmulatedLogIns(t *testing.T) {
 		if n := e.count("tcc.login"); n != 1 {
 			t.Errorf("the wrong password was sent %d times", n)
 		}
-		e.read(e.start()) // the right one works at once
+		e.read(e.start()) // the right password works at once
 	})
-	t.Run("an empty cookie, the page for mishaps, then a session", func(t *testing.T) {
+	t.Run("an empty cookie, the error page, then a session", func(t *testing.T) {
 		e := newEstate(t, emulator.Options{TCC: emulator.TCCOptions{LogIns: []string{emulator.LogInNull, emulator.LogInMishap}}})
 		for range 2 {
 			if _, err := e.start().Read(context.Background()); devices.KindOf(err) != devices.Unreachable {
@@ -416,8 +414,8 @@ func TestEmulatedFaults(t *testing.T) {
 	}
 }
 
-// The emulated portal is as strict as the real one, so that the tests above
-// mean something.
+// The emulated portal is as strict as the real one; otherwise the tests above would prove
+// nothing.
 func TestEmulatedPortalRefuses(t *testing.T) {
 	e := newEstate(t, emulator.Options{})
 	c := e.start()
@@ -431,7 +429,7 @@ func TestEmulatedPortalRefuses(t *testing.T) {
 		{"a set point between steps", `"CoolSetpoint":78`, `"CoolSetpoint":78.3`, "0"},
 		{"a set point outside the limits", `"CoolSetpoint":78`, `"CoolSetpoint":100`, "0"},
 		{"set points within the deadband", `"CoolSetpoint":78`, `"CoolSetpoint":68`, "0"},
-		{"a time that is none", `"HeatNextPeriod":76,"CoolNextPeriod":76`, `"HeatNextPeriod":97,"CoolNextPeriod":97`, "0"},
+		{"an invalid time", `"HeatNextPeriod":76,"CoolNextPeriod":76`, `"HeatNextPeriod":97,"CoolNextPeriod":97`, "0"},
 		{"emergency heat", `"SystemSwitch":null`, `"SystemSwitch":0`, "0"},
 		{"another device", `1000001`, `5`, "0"},
 	} {
@@ -465,8 +463,8 @@ func TestLogOffEndsTheSession(t *testing.T) {
 	}
 }
 
-// A limit on reads says nothing about commands. What is to go back would
-// otherwise stay for as long as it lasts.
+// A limit on reads does not apply to commands. Otherwise nothing could be restored while it
+// lasts.
 func TestLimitOnReadsHoldsBackNoGiveBack(t *testing.T) {
 	e := newEstate(t, emulator.Options{})
 	c := e.start()
@@ -479,9 +477,9 @@ func TestLimitOnReadsHoldsBackNoGiveBack(t *testing.T) {
 		t.Errorf("another command: %v", err)
 	}
 	if err := e.apply(c, devices.ThermostatCommand{Hold: &hold, Restores: true}); err != nil || e.count("tcc.submit") != 1 {
-		t.Errorf("what is to go back: %v, %d submits", err, e.count("tcc.submit"))
+		t.Errorf("a restoring command: %v, %d submits", err, e.count("tcc.submit"))
 	}
-	// The limit that the give-back met is kept to by the next, and by a poll.
+	// The next restoring command and the next poll respect the limit that the first one hit.
 	asked := e.count("tcc.check")
 	if err := e.apply(c, devices.ThermostatCommand{Hold: &hold, Restores: true}); err != nil || e.count("tcc.submit") != 2 {
 		t.Errorf("restored again: %v, %d submits", err, e.count("tcc.submit"))
@@ -490,6 +488,6 @@ func TestLimitOnReadsHoldsBackNoGiveBack(t *testing.T) {
 		t.Errorf("a poll: %v", err)
 	}
 	if n := e.count("tcc.check") - asked; n != 0 {
-		t.Errorf("asked %d times before the portal wants to be asked", n)
+		t.Errorf("asked %d times before the portal allows it", n)
 	}
 }

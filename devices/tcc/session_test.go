@@ -30,8 +30,8 @@ const (
 	badDate  = "; expires=Mon, 01-Jan-1 00:00:00 GM; path=/; HttpOnly"
 )
 
-// portal is a portal whose every answer a test can replace. Its zero behavior
-// is a good day: one thermostat, sessions that do not end.
+// portal is a portal all of whose answers a test can replace. By default everything works:
+// it has one thermostat, and sessions do not end.
 type portal struct {
 	t      *testing.T
 	server *httptest.Server
@@ -39,7 +39,7 @@ type portal struct {
 	mu      sync.Mutex
 	enter   http.HandlerFunc // POST /portal
 	confirm http.HandlerFunc // GET /portal
-	data    http.HandlerFunc // everything else; nil or not writing: the good day
+	data    http.HandlerFunc // everything else; nil or not writing: the default
 	live    string           // the session that is alive
 	logins  int
 	paths   []string // of all requests but log-ins, without queries
@@ -134,7 +134,8 @@ func (p *portal) loginsSoFar() int { p.mu.Lock(); defer p.mu.Unlock(); return p.
 
 func (p *portal) set(f func()) { p.mu.Lock(); defer p.mu.Unlock(); f() }
 
-// house is a portal, a clock and a session file, on which clients start again.
+// house is a portal, a clock and a session file for clients that are started again and
+// again.
 type house struct {
 	*portal
 	t    *testing.T
@@ -216,11 +217,11 @@ func TestTwoHundredRestartsLogInOnce(t *testing.T) {
 	h.loggedIn(1)
 }
 
-// A process that dies between its log-in and everything else must not make a
-// storm of log-ins when it is started again and again.
+// A process that always dies right after its log-in must not cause a storm of log-ins when
+// it is restarted again and again.
 func TestCrashLoopInTheMiddleOfALogin(t *testing.T) {
 	h := newHouse(t)
-	var left []byte // on the disk by the process that died
+	var left []byte // on the disk, by the process that died
 	h.set(func() {
 		h.enter = func(http.ResponseWriter, *http.Request) { left, _ = os.ReadFile(h.file) }
 	})
@@ -242,8 +243,8 @@ func TestCrashLoopInTheMiddleOfALogin(t *testing.T) {
 	h.loggedIn(2)
 }
 
-// late holds the answers to log-ins back until the returned function is called;
-// asked says when one waits.
+// late delays the answers to log-ins until the returned function is called; asked says
+// when one is waiting.
 func (h *house) late() (change func(*Options), asked <-chan struct{}, answer func()) {
 	came, release := make(chan struct{}, 8), make(chan struct{})
 	return func(o *Options) {
@@ -251,7 +252,7 @@ func (h *house) late() (change func(*Options), asked <-chan struct{}, answer fun
 	}, came, func() { close(release) }
 }
 
-// waiting is a transport that holds the answers to log-ins back.
+// waiting is a transport that delays the answers to log-ins.
 type waiting struct {
 	next    http.RoundTripper
 	came    chan<- struct{}
@@ -298,8 +299,8 @@ func TestAStopDuringALoginKeepsTheSession(t *testing.T) {
 	h.loggedIn(1)
 }
 
-// A command that comes while the portal is being logged in to ends the poll,
-// and needs the session itself.
+// A command that arrives during the log-in of a poll ends the poll, and then needs the
+// session itself.
 func TestACommandDuringALoginUsesItsSession(t *testing.T) {
 	h := newHouse(t)
 	change, asked, answer := h.late()
@@ -329,7 +330,7 @@ func TestAStopDoesNotWaitForALoginForEver(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if err := c.Close(ctx); err == nil {
-		t.Error("nothing is said of the session that may be lost")
+		t.Error("no error about the session that may be lost")
 	}
 	answer()
 	if err := c.Close(t.Context()); err != nil {
@@ -341,7 +342,7 @@ func TestAStopKeepsARenewedSession(t *testing.T) {
 	h := newHouse(t)
 	c := h.start()
 	h.reads(c)
-	h.now = h.now.Add(time.Minute) // too soon to write it for its own sake
+	h.now = h.now.Add(time.Minute) // too soon to write it just because time has passed
 	h.set(func() {
 		h.data = func(w http.ResponseWriter, _ *http.Request) {
 			h.live = "renewed"
@@ -359,7 +360,7 @@ func TestAStopKeepsARenewedSession(t *testing.T) {
 	h.loggedIn(1)
 }
 
-// The time of a log-in is in the file before the log-in is on the wire.
+// The time of a log-in is in the file before the log-in is sent.
 func TestAttemptIsOnDiskBeforeItIsSent(t *testing.T) {
 	h := newHouse(t)
 	var seen sessionFile
@@ -398,7 +399,7 @@ func TestNeverTwoLoginsWithinTenMinutes(t *testing.T) {
 	h.loggedIn(2)
 }
 
-// A session that the portal itself brings back needs no log-in.
+// A session that works again by itself needs no log-in.
 func TestSessionThatComesBack(t *testing.T) {
 	h := newHouse(t)
 	c := h.start()
@@ -410,7 +411,7 @@ func TestSessionThatComesBack(t *testing.T) {
 	h.loggedIn(1)
 }
 
-// Log-ins that never lead to data grow apart, up to an hour.
+// The time between log-ins that never lead to data grows, up to an hour.
 func TestFruitlessLoginsGrowApart(t *testing.T) {
 	h := newHouse(t)
 	h.set(func() { h.data = func(w http.ResponseWriter, _ *http.Request) { page(w, "<html>maintenance</html>") } })
@@ -477,7 +478,7 @@ func TestAnswersOfADeadSession(t *testing.T) {
 	}
 }
 
-// A session that ends behind an error page is found out the third time.
+// A session whose end is hidden behind an error page is noticed the third time.
 func TestTroubleThatGoesOnIsADeadSession(t *testing.T) {
 	h := newHouse(t)
 	c := h.start()
@@ -496,7 +497,7 @@ func TestTroubleThatGoesOnIsADeadSession(t *testing.T) {
 	h.loggedIn(2)
 }
 
-// The portal ends a session by an empty cookie beside a good answer.
+// The portal ends a session with an empty cookie in a good answer.
 func TestNullCookieBesideData(t *testing.T) {
 	h := newHouse(t)
 	c := h.start()
@@ -543,9 +544,9 @@ func TestRefusedLogins(t *testing.T) {
 		}, nil, devices.LockedOut, "locked", time.Hour},
 		{"an empty cookie", null, nil, devices.Unreachable, "no session", 10 * time.Minute},
 		{"no cookie", func(w http.ResponseWriter, _ *http.Request) { page(w, "<html></html>") }, nil, devices.Unreachable, "no session", 10 * time.Minute},
-		{"an empty cookie on second thoughts", nil, null, devices.Unreachable, "no session", 10 * time.Minute},
+		{"an empty cookie in the confirmation", nil, null, devices.Unreachable, "no session", 10 * time.Minute},
 		{"401", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, nil, devices.Unreachable, "no session", 10 * time.Minute},
-		{"the page for mishaps", to("/portal/Error"), nil, devices.Unreachable, "mishaps", 0},
+		{"the error page", to("/portal/Error"), nil, devices.Unreachable, "mishaps", 0},
 		{"503", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, nil, devices.Unreachable, "503", 0},
 		{"404", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, nil, devices.Unreachable, "404", 0},
 	} {
@@ -594,7 +595,7 @@ func TestLockOutGrowsAndOutlivesARestart(t *testing.T) {
 	}
 }
 
-// While the portal wants to be left alone, a living session is not used either.
+// During a lock-out, a valid session is not used either.
 func TestLockOutOnDataStopsEverything(t *testing.T) {
 	h := newHouse(t)
 	c := h.start()
@@ -644,11 +645,11 @@ func TestRefusedCredentialsAreNotTriedAgain(t *testing.T) {
 	if b, _ := os.ReadFile(h.file); bytes.Contains(b, []byte("hunter2")) {
 		t.Errorf("the session file has the password: %s", b)
 	}
-	// Somebody may insist, by removing the file.
+	// A person can force another attempt by removing the file.
 	if e := h.fails(h.start(), devices.Unauthorized, "remove "+h.file); e.MayRetry() {
-		t.Error("it says that it may be tried again")
+		t.Error("the error says that it may be retried")
 	}
-	// A changed password is another matter.
+	// A changed password is tried.
 	h.set(func() { h.enter = nil })
 	other := h.start(func(o *Options) { o.Password = "changed" })
 	h.set(func() {
@@ -658,7 +659,7 @@ func TestRefusedCredentialsAreNotTriedAgain(t *testing.T) {
 			}
 		}
 	})
-	h.portal.t = &testing.T{} // the form is another one on purpose
+	h.portal.t = &testing.T{} // the form differs on purpose
 	_, err := other.Read(context.Background())
 	h.portal.t = t
 	if devices.KindOf(err) != devices.Unreachable {
@@ -678,12 +679,12 @@ func TestSessionFile(t *testing.T) {
 		{"damaged", func(h *house) { _ = os.WriteFile(h.file, []byte(`{"next_login":`), 0o600) }, 0, devices.Unreachable},
 		{"a directory", func(h *house) { _ = os.Mkdir(h.file, 0o700) }, 0, devices.Unreachable},
 		{"huge", func(h *house) { _ = os.WriteFile(h.file, bytes.Repeat([]byte{' '}, maxFile+1), 0o600) }, 0, devices.Unreachable},
-		{"in a directory that is not there", func(h *house) { h.file = filepath.Join(h.file, "no", "file") }, 0, devices.Unreachable},
-		{"of a clock that was years ahead", func(h *house) {
+		{"in a directory that does not exist", func(h *house) { h.file = filepath.Join(h.file, "no", "file") }, 0, devices.Unreachable},
+		{"written by a clock that was years ahead", func(h *house) {
 			b, _ := json.Marshal(sessionFile{NextLogin: h.now.AddDate(5, 0, 0)})
 			_ = os.WriteFile(h.file, b, 0o600)
 		}, 0, devices.Unreachable},
-		{"of a lock-out that was years ahead", func(h *house) {
+		{"with a lock-out that ends in years", func(h *house) {
 			b, _ := json.Marshal(sessionFile{LockedUntil: h.now.AddDate(5, 0, 0)})
 			_ = os.WriteFile(h.file, b, 0o600)
 		}, 0, devices.LockedOut},
@@ -702,7 +703,7 @@ func TestSessionFile(t *testing.T) {
 			}
 			h.loggedIn(tt.logins)
 			h.now = h.now.Add(15 * time.Minute)
-			h.reads(c) // each of them heals
+			h.reads(c) // each of them recovers
 			h.loggedIn(1)
 			if info, err := os.Stat(h.file); err == nil && info.Mode().IsRegular() && info.Mode().Perm() != 0o600 {
 				t.Errorf("the file's mode is %v", info.Mode())
@@ -711,7 +712,7 @@ func TestSessionFile(t *testing.T) {
 	}
 }
 
-// A file that cannot be written must not make a crash loop a storm.
+// If the file cannot be written, a crash loop must not become a storm of log-ins.
 func TestCrashLoopWithAFileThatCannotBeWritten(t *testing.T) {
 	h := newHouse(t)
 	h.file = filepath.Join(h.file, "no", "file")
@@ -727,7 +728,7 @@ func TestCrashLoopWithAFileThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// A quiet day does not wear an SD card out.
+// An uneventful day must not wear out an SD card.
 func TestSessionFileIsWrittenSeldom(t *testing.T) {
 	h := newHouse(t)
 	n := 0
@@ -769,7 +770,7 @@ func TestApply(t *testing.T) {
 		id    string
 		cmd   devices.ThermostatCommand
 		data  http.HandlerFunc
-		kind  devices.Kind // −1: done
+		kind  devices.Kind // −1: success
 		maybe bool
 	}{
 		{"success 1", "123456", cool, nil, -1, false},
@@ -784,7 +785,7 @@ func TestApply(t *testing.T) {
 		{"400", "123456", cool, answer(400, "application/json", `{}`), devices.Refused, false},
 		{"500", "123456", cool, answer(500, "text/html", `oops`), devices.Unreachable, true},
 		{"Unexpected Error", "123456", cool, answer(200, "text/html", `Unexpected Error`), devices.Unreachable, true},
-		{"a page that says nothing", "123456", cool, answer(200, "text/html", `<html>`), devices.Unreachable, true},
+		{"any page", "123456", cool, answer(200, "text/html", `<html>`), devices.Unreachable, true},
 		{"an unknown thermostat", "99", cool, nil, devices.Refused, false},
 		{"an empty command", "123456", devices.ThermostatCommand{}, nil, devices.Refused, false},
 		{"outside the limits", "123456", devices.ThermostatCommand{CoolSetpoint: new(10.0)}, nil, devices.Refused, false},
@@ -807,7 +808,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// A change is sent again only when the portal said that nobody was logged in.
+// A change is sent again only if the portal says that nobody is logged in.
 func TestChangeAfterTheSessionEnded(t *testing.T) {
 	h := newHouse(t)
 	c := h.start()
@@ -832,8 +833,8 @@ func TestChangeAfterTheSessionEnded(t *testing.T) {
 	}
 }
 
-// The portal shows a change only after a while. What is sent meanwhile builds
-// on what was sent before, unless something else is shown by then.
+// The portal shows a change only after a while. Until then, changes are based on what was
+// sent before, unless something else is shown.
 func TestCommandsInQuickSuccession(t *testing.T) {
 	cool := devices.ThermostatCommand{CoolSetpoint: new(78.0)}
 	heat := devices.ThermostatCommand{HeatSetpoint: new(66.0)}
@@ -848,15 +849,15 @@ func TestCommandsInQuickSuccession(t *testing.T) {
 		want  sent
 	}{
 		{"cool, then heat, keeps both", nil, []devices.ThermostatCommand{cool}, time.Second, nil, heat, sent{nil, 66.0, 78.0, nil, 2.0, nil}},
-		{"three in a row", nil, []devices.ThermostatCommand{cool, {Fan: new(devices.FanOn)}}, time.Second, nil, heat, sent{nil, 66.0, 78.0, nil, 2.0, nil}},
-		{"the first has landed, the second not", nil, []devices.ThermostatCommand{cool, {HeatSetpoint: new(60.0)}}, time.Second, []string{`"CoolSetpoint":75`, `"CoolSetpoint":78`},
+		{"three in a row keep all", nil, []devices.ThermostatCommand{cool, {Fan: new(devices.FanOn)}}, time.Second, nil, heat, sent{nil, 66.0, 78.0, nil, 2.0, nil}},
+		{"the first has landed, but not the second", nil, []devices.ThermostatCommand{cool, {HeatSetpoint: new(60.0)}}, time.Second, []string{`"CoolSetpoint":75`, `"CoolSetpoint":78`},
 			devices.ThermostatCommand{CoolSetpoint: new(80.0)}, sent{nil, 60.0, 80.0, nil, 2.0, nil}},
-		{"a person at the thermostat meanwhile", nil, []devices.ThermostatCommand{cool}, time.Second, []string{`"CoolSetpoint":75`, `"CoolSetpoint":72`}, heat, sent{nil, 66.0, 72.0, nil, 2.0, nil}},
+		{"a person at the thermostat in between", nil, []devices.ThermostatCommand{cool}, time.Second, []string{`"CoolSetpoint":75`, `"CoolSetpoint":72`}, heat, sent{nil, 66.0, 72.0, nil, 2.0, nil}},
 		{"one that has not landed in two minutes is lost", nil, []devices.ThermostatCommand{cool}, 2 * time.Minute, nil, heat, sent{nil, 66.0, 75.0, nil, 2.0, nil}},
 		{"a hold, then a set point, keeps the hold", []string{`"StatusHeat":2,"StatusCool":2`, `"StatusHeat":0,"StatusCool":0`},
 			[]devices.ThermostatCommand{{Hold: new(devices.HoldUntil), HoldUntil: new(noon.Add(7 * time.Hour))}}, time.Second, nil, cool, sent{nil, 70.0, 78.0, 76.0, 1.0, nil}},
-		{"back to the schedule, then a set point, is over the schedule", nil, []devices.ThermostatCommand{{Hold: new(devices.HoldSchedule)}}, time.Second, nil, heat, sent{nil, 66.0, 78.0, 71.0, 1.0, nil}},
-		{"a mode, then a set point that it did not take before", []string{`"SystemSwitchPosition":3`, `"SystemSwitchPosition":2`, `"SetpointChangeAllowed":true`, `"SetpointChangeAllowed":false`},
+		{"back to the schedule, then a set point, gives a hold over the schedule", nil, []devices.ThermostatCommand{{Hold: new(devices.HoldSchedule)}}, time.Second, nil, heat, sent{nil, 66.0, 78.0, 71.0, 1.0, nil}},
+		{"a mode, then a set point that was not accepted before", []string{`"SystemSwitchPosition":3`, `"SystemSwitchPosition":2`, `"SetpointChangeAllowed":true`, `"SetpointChangeAllowed":false`},
 			[]devices.ThermostatCommand{{Mode: new(devices.Cool)}}, time.Second, nil, cool, sent{nil, 70.0, 78.0, nil, 2.0, nil}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -901,7 +902,7 @@ func TestChangeWhoseReplyTimesOutMayBeDone(t *testing.T) {
 	h.set(func() {
 		h.data = func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "SubmitControlScreenChanges") {
-				_, _ = io.Copy(io.Discard, r.Body) // or the server would not see the client go
+				_, _ = io.Copy(io.Discard, r.Body) // otherwise the server would not notice that the client is gone
 				cancel()
 				<-r.Context().Done()
 			}
@@ -914,7 +915,7 @@ func TestChangeWhoseReplyTimesOutMayBeDone(t *testing.T) {
 	}
 }
 
-// One thermostat whose answer makes no sense does not take the others along.
+// One thermostat with an answer that makes no sense does not affect the others.
 func TestOneBadThermostat(t *testing.T) {
 	h := newHouse(t)
 	h.set(func() {
@@ -936,10 +937,10 @@ func TestOneBadThermostat(t *testing.T) {
 		}
 	}
 	if ids, sure := c.Listed(); !slices.Equal(ids, []string{"7", "123456"}) || !sure {
-		t.Errorf("the account has %v, %v: the one that makes no sense is on it", ids, sure)
+		t.Errorf("the account has %v, %v: the one with a nonsensical answer is on it", ids, sure)
 	}
 	if n := strings.Count(h.logs.String(), "left a thermostat out"); n != 1 {
-		t.Errorf("it was said %d times", n)
+		t.Errorf("it was logged %d times", n)
 	}
 	h.set(func() {
 		h.data = func(w http.ResponseWriter, r *http.Request) {
@@ -953,11 +954,11 @@ func TestOneBadThermostat(t *testing.T) {
 		t.Errorf("got %v, %v", got, err)
 	}
 	if !strings.Contains(h.logs.String(), "make sense again") {
-		t.Error("it was not said that they make sense again")
+		t.Error("it was not logged that they make sense again")
 	}
 }
 
-// When the portal itself is in trouble the other thermostats are not tried.
+// When the portal itself fails, the other thermostats are not tried.
 func TestTroubleIsNotAskedForTwice(t *testing.T) {
 	h := newHouse(t)
 	checks := 0
@@ -978,7 +979,7 @@ func TestTroubleIsNotAskedForTwice(t *testing.T) {
 	}
 }
 
-// The portal reads by POST too; that is no change which may have been done.
+// The portal also reads by POST; that is not a change that may have been carried out.
 func TestReadThatTimesOutChangesNothing(t *testing.T) {
 	h := newHouse(t)
 	h.set(func() { h.data = func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) } })
@@ -988,7 +989,7 @@ func TestReadThatTimesOutChangesNothing(t *testing.T) {
 	}
 }
 
-// The list stays when the portal has none to give a day later.
+// The list is kept when the portal has none a day later.
 func TestDeviceListOfYesterday(t *testing.T) {
 	h := newHouse(t)
 	c := h.start()
@@ -1010,7 +1011,7 @@ func TestDeviceListOfYesterday(t *testing.T) {
 	if n := len(h.paths) - asked; n != 12 {
 		t.Errorf("%d requests in 11 polls, want one for the list", n)
 	}
-	h.fails(h.start(), devices.Nonsense, "no thermostat") // no list at all is another matter
+	h.fails(h.start(), devices.Nonsense, "no thermostat") // a client that never had a list reports an error
 }
 
 func TestBodiesAreBounded(t *testing.T) {
@@ -1066,7 +1067,7 @@ func TestNothingSecretIsSaid(t *testing.T) {
 	_, err = h.start(func(o *Options) { o.SessionFile = "" }).Read(context.Background())
 	note(err)
 	if len(said) < 20 {
-		t.Fatalf("only %d messages were looked at", len(said))
+		t.Fatalf("only %d messages were checked", len(said))
 	}
 	for _, s := range append(said, h.logs.String()) {
 		for _, secret := range []string{"hunter2", "session1", user} {
@@ -1109,14 +1110,14 @@ func FuzzSessionFile(f *testing.F) {
 			return
 		}
 		if w := m.wait(noon); w < 0 || w > loginAtMost {
-			t.Errorf("a log-in waits %v", w)
+			t.Errorf("a log-in waits for %v", w)
 		}
 		if w := m.locked(noon); w < 0 || w > lockAtMost {
 			t.Errorf("locked for %v", w)
 		}
 		m.try(noon)
 		if w := m.wait(noon); w < loginEvery {
-			t.Errorf("after a log-in the next waits %v", w)
+			t.Errorf("after a log-in the next one waits for %v", w)
 		}
 		m.lock(noon, 0)
 		if w := m.locked(noon); w < lockFirst {
@@ -1128,7 +1129,7 @@ func FuzzSessionFile(f *testing.F) {
 	})
 }
 
-// The network is not there yet when the machine boots.
+// There is no network yet when the machine boots.
 func TestALoginThatNeverLeftCostsNothing(t *testing.T) {
 	for _, away := range []time.Duration{time.Minute, 3 * time.Hour} {
 		h := newHouse(t)

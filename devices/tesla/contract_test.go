@@ -14,7 +14,7 @@ import (
 	"powermgr/devices/tesla"
 )
 
-// TestContract holds the adapter to what every adapter promises.
+// TestContract checks that the adapter does what every adapter promises.
 func TestContract(t *testing.T) {
 	devicetest.Powerwall(t, vendor(), open)
 }
@@ -37,7 +37,7 @@ func vendor() devicetest.Vendor {
 			{Name: "tesla.grid_import_export", Vital: "response", Command: "export rule", Writes: true},
 		},
 		Differs: []devicetest.Difference{
-			{Endpoint: "tesla.token", Fault: "40[0134]*", Kind: devices.Unreachable}, // it has been an outage before
+			{Endpoint: "tesla.token", Fault: "40[0134]*", Kind: devices.Unreachable}, // an outage before it becomes a refusal
 			{Endpoint: "tesla.*", Fault: "403", Kind: devices.Unreachable},           // it says nothing of scopes or clients
 		},
 		Unknown: map[string]string{

@@ -32,8 +32,8 @@ func total(buckets []devices.EnergyBucket, of func(devices.EnergyBucket) *device
 	return wh
 }
 
-// Days on which the clock changes, told in every way there is, come to what the
-// house has lived through.
+// The history of days on which daylight saving time changes, in every known form, adds up
+// to the energies of the house.
 func TestHistoryOfADay(t *testing.T) {
 	for _, day := range []string{"2026-07-15", "2026-11-01", "2027-03-14"} {
 		for name, q := range map[string]emulator.HistoryQuirks{
@@ -82,7 +82,7 @@ func TestHistoryOfADay(t *testing.T) {
 	}
 }
 
-// The body is Tesla's own, as published.
+// The body is as published by Tesla.
 const historyBody = `{"response":{"period":"day","installation_time_zone":"America/Los_Angeles","time_series":[{"timestamp":"2023-06-01T01:00:00-07:00",
  "solar_energy_exported":70940,"generator_energy_exported":0,"grid_energy_imported":521,"grid_services_energy_imported":17.53,"grid_services_energy_exported":3.8,
  "grid_energy_exported_from_solar":43660,"grid_energy_exported_from_generator":0,"grid_energy_exported_from_battery":19,
@@ -100,12 +100,12 @@ func TestHistoryBodies(t *testing.T) {
 		{"Tesla's own", historyBody, "01:00 521 43679 70940 16880 10030 20932"},
 		{"only the sums", series(entry("2023-06-01T02:00:00-07:00", `"total_home_usage":7,"total_battery_charge":6,"total_battery_discharge":5,"total_solar_generation":4,"total_grid_energy_exported":3`)), "02:00 – 3 4 6 5 7"},
 		{"a row of zeros is none", series(entry("2023-06-01T02:00:00-07:00", `"grid_energy_imported":0,"total_home_usage":0`)), ""},
-		{"of another day", series(entry("2023-06-02T00:00:00-07:00", home), entry("2023-05-31T23:55:00-07:00", home)), ""},
+		{"from another day", series(entry("2023-06-02T00:00:00-07:00", home), entry("2023-05-31T23:55:00-07:00", home)), ""},
 		{"in any order", series(entry("2023-06-01T03:00:00-07:00", home), entry("2023-06-01T02:00:00-07:00", home)), "02:00 – – – – – 100; 03:00 – – – – – 100"},
-		{"twice the same stamp", series(entry("2023-06-01T02:00:00-07:00", home), entry("2023-06-01T02:00:00-07:00", home), entry("2023-06-01T02:05:00-07:00", home)), "02:05 – – – – – 100"},
+		{"the same timestamp twice", series(entry("2023-06-01T02:00:00-07:00", home), entry("2023-06-01T02:00:00-07:00", home), entry("2023-06-01T02:05:00-07:00", home)), "02:05 – – – – – 100"},
 		{"not on a step of five minutes", series(entry("2023-06-01T02:01:00-07:00", home)), ""},
-		{"no stamp", series(entry("yesterday", home)), ""},
-		{"what cannot be", series(entry("2023-06-01T02:00:00-07:00", `"grid_energy_imported":-50,"solar_energy_exported":1e9,`+home)), "02:00 – – – – – 100"},
+		{"no timestamp", series(entry("yesterday", home)), ""},
+		{"impossible values", series(entry("2023-06-01T02:00:00-07:00", `"grid_energy_imported":-50,"solar_energy_exported":1e9,`+home)), "02:00 – – – – – 100"},
 		{"a meter that runs back a little", series(entry("2023-06-01T02:00:00-07:00", `"grid_energy_imported":-0.4,`+home)), "02:00 0 – – – – 100"},
 		{"nothing yet", `{"response":{"time_series":[]}}`, ""},
 		{"null", `{"response":null}`, "nonsense"},

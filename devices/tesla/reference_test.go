@@ -21,8 +21,7 @@ import (
 	"powermgr/devices/tesla"
 )
 
-// The bodies here are as Tesla's interface has been seen to answer, whole and
-// unchanged.
+// The bodies here are answers of Tesla's API, complete and unchanged.
 const (
 	productsBody = `{"response":[
   {"id":1234,"vehicle_id":1234,"vin":"LRW3F7EK4NC700000","display_name":"Test","state":"asleep"},
@@ -128,7 +127,7 @@ func (s *server) client(t *testing.T, change func(*tesla.Options)) *tesla.Client
 	return c
 }
 
-// text is a reading as it goes on a topic.
+// text returns a reading as it is published.
 func text(t *testing.T, r devices.PowerwallReading) string {
 	t.Helper()
 	b, err := json.Marshal(r)
@@ -155,13 +154,13 @@ func TestReadingsAsTheyAreAnswered(t *testing.T) {
 		{"wall connectors as a text", strings.Replace(fullLive, `[{"din":"abd-123","vin":"optional","wall_connector_state":2,"wall_connector_fault_state":2,"wall_connector_power":0}]`, `"none"`, 1), bareInfo,
 			[]string{`"charge_percent":95.5`}},
 		{"intentionally off the grid", strings.Replace(fullLive, `"on_grid"`, `"off_grid_intentional"`, 1), bareInfo, []string{`"grid_connected":false`}},
-		{"no word of an island, and the grid down", `{"response":{"battery_power":900,"percentage_charged":50,"load_power":900,"grid_status":"Inactive"}}`, bareInfo,
+		{"no island status, and the grid down", `{"response":{"battery_power":900,"percentage_charged":50,"load_power":900,"grid_status":"Inactive"}}`, bareInfo,
 			[]string{`"grid_connected":false`, `"solar_power_w":null,"grid_power_w":null`, `"measured_at":null`}},
-		{"a mode nobody knows", officialLive, strings.Replace(fullInfo, "self_consumption", "turbo", 1), []string{`"mode":null`}},
+		{"an unknown mode", officialLive, strings.Replace(fullInfo, "self_consumption", "turbo", 1), []string{`"mode":null`}},
 		{"a reserve with a fraction", officialLive, strings.Replace(fullInfo, `"backup_reserve_percent":20`, `"backup_reserve_percent":19.6`, 1), []string{`"reserve_percent":20`}},
 		{"no reserve at all", officialLive, strings.Replace(fullInfo, `"backup_reserve_percent":20,`, ``, 1), []string{`"reserve_percent":null`}},
 		{"a charge just over 100", strings.Replace(officialLive, "45.80457701964307", "100.2", 1), fullInfo, []string{`"charge_percent":100,`}},
-		{"0 % with no word of the battery's power", `{"response":{"percentage_charged":0,"load_power":500,"grid_power":500}}`, bareInfo, []string{`"charge_percent":null`, `"home_power_w":500`}},
+		{"0 % without the battery's power", `{"response":{"percentage_charged":0,"load_power":500,"grid_power":500}}`, bareInfo, []string{`"charge_percent":null`, `"home_power_w":500`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newServer(t).on("GET live_status", 200, c.live).on("GET site_info", 200, c.info)
@@ -185,12 +184,12 @@ func TestTheTariffComesWithTheSettings(t *testing.T) {
 		{"the older one alone", `"tariff_content":` + old + `,"tariff_content_v2":{}`, old},
 		{"the newer one counts", `"tariff_content":` + old + `,"tariff_content_v2":` + tou, tou},
 		{"nulls", `"tariff_content":null,"tariff_content_v2":null`, ""},
-		{"no object", `"tariff_content":"x","tariff_content_v2":[1]`, ""},
+		{"not an object", `"tariff_content":"x","tariff_content_v2":[1]`, ""},
 		{"endless", `"tariff_content":{},"tariff_content_v2":{"code":"` + strings.Repeat("x", 70_000) + `"}`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if !strings.Contains(fullInfo, none) {
-				t.Fatal("the reference has no tariff any more")
+				t.Fatal("the reference no longer has a tariff")
 			}
 			s := newServer(t).on("GET live_status", 200, fullLive).on("GET site_info", 200, strings.Replace(fullInfo, none, c.info, 1))
 			r, err := s.client(t, nil).Read(t.Context())
@@ -211,10 +210,10 @@ func TestNonsenseIsRefused(t *testing.T) {
 		{"half of it", officialLive[:80], fullInfo},
 		{"a charge of 400 %", strings.Replace(officialLive, "45.80457701964307", "400", 1), fullInfo},
 		{"a charge below 0", strings.Replace(officialLive, "45.80457701964307", "-5", 1), fullInfo},
-		{"a charge that is no number", strings.Replace(officialLive, "45.80457701964307", `"full"`, 1), fullInfo},
-		{"NaN, which is no JSON", strings.Replace(officialLive, "45.80457701964307", "NaN", 1), fullInfo},
+		{"a charge that is not a number", strings.Replace(officialLive, "45.80457701964307", `"full"`, 1), fullInfo},
+		{"NaN, which is not JSON", strings.Replace(officialLive, "45.80457701964307", "NaN", 1), fullInfo},
 		{"a power station", strings.Replace(officialLive, "3102", "5e9", 1), fullInfo},
-		{"a time that is none", strings.Replace(officialLive, "2023-01-01T00:00:00-08:00", "yesterday", 1), fullInfo},
+		{"an invalid time", strings.Replace(officialLive, "2023-01-01T00:00:00-08:00", "yesterday", 1), fullInfo},
 		{"site_info null", officialLive, `{"response":null}`},
 		{"site_info a page", officialLive, `<html>`},
 		{"a reserve of 101 %", officialLive, strings.Replace(fullInfo, `"backup_reserve_percent":20`, `"backup_reserve_percent":101`, 1)},
@@ -252,7 +251,7 @@ func TestTheOnlyBatteryIsFound(t *testing.T) {
 	}
 }
 
-// The other one may be the home that is meant, and its gateway away for a moment.
+// The other site may be the one that is meant, with a gateway that is temporarily offline.
 func TestOfTwoSitesTheOneThatReportsIsNotTakenInSilence(t *testing.T) {
 	products := strings.Replace(productsBody, `{"energy_site_id":98765,`, `{"energy_site_id":222,"site_name":"Cabin","components":{"battery":true}},{"energy_site_id":98765,`, 1)
 	for said, id := range map[string]int64{"123456 (Energy Site)": 0, "": 123456} {
@@ -271,7 +270,7 @@ func TestOfTwoSitesTheOneThatReportsIsNotTakenInSilence(t *testing.T) {
 	}
 }
 
-// The token of an emulator may be one letter, which stands in every answer.
+// The token for an emulator may be a single letter, which occurs in every answer.
 func TestATokenOfOneLetterLeavesTheAnswersWhole(t *testing.T) {
 	s := newServer(t).on("GET live_status", 200, officialLive).on("GET site_info", 200, fullInfo)
 	if r, err := s.client(t, func(o *tesla.Options) { o.APIToken = "t" }).Read(t.Context()); err != nil || r.ReservePercent == nil {
@@ -279,7 +278,7 @@ func TestATokenOfOneLetterLeavesTheAnswersWhole(t *testing.T) {
 	}
 }
 
-// The account is asked once which sites it has, and again only if it did not say.
+// The account is asked for its sites once, and again only if there was no answer.
 func TestASiteThatIsNotOnTheAccount(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -320,7 +319,7 @@ func TestWritesAsTheyAreSent(t *testing.T) {
 		{"a reserve of 100", devices.PowerwallCommand{Reserve: new(100)}, `backup {"backup_reserve_percent":100}`},
 		{"a mode", devices.PowerwallCommand{Mode: new(devices.Backup)}, `operation {"default_real_mode":"backup"}`},
 		{"storm watch", devices.PowerwallCommand{StormWatch: new(false)}, `storm_mode {"enabled":false}`},
-		{"grid charging, the other way round", devices.PowerwallCommand{GridCharging: new(true)}, `grid_import_export {"disallow_charge_from_grid_with_solar_installed":false}`},
+		{"grid charging, which Tesla inverts", devices.PowerwallCommand{GridCharging: new(true)}, `grid_import_export {"disallow_charge_from_grid_with_solar_installed":false}`},
 		{"an export rule", devices.PowerwallCommand{ExportRule: new(devices.ExportSolar)}, `grid_import_export {"customer_preferred_export_rule":"pv_only"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -385,7 +384,7 @@ func TestAnswersToWrites(t *testing.T) {
 		{"a code of another form", 200, `{"response":{"code":"fine"}}`, devices.Nonsense, true, "a form that is not known"},
 		{"a time-out at the gateway", 504, `<html>`, devices.Unreachable, true, "504"},
 		{"an internal error", 500, `{"response":null,"error":"upstream internal error","error_description":""}`, devices.Unreachable, true, "upstream internal error"},
-		{"the battery away", 408, `{"response":null,"error":"Can't get recent status from the battery"}`, devices.Unreachable, true, "recent status"},
+		{"the battery offline", 408, `{"response":null,"error":"Can't get recent status from the battery"}`, devices.Unreachable, true, "recent status"},
 		{"too many", 429, ``, devices.Throttled, false, "429"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -470,8 +469,8 @@ func TestStatusesOfReads(t *testing.T) {
 	})
 }
 
-// tokens is a token endpoint that rotates; the file must hold the new refresh
-// token before the new access token is seen.
+// The token endpoint rotates refresh tokens: the file must have the new one before the new
+// access token is used.
 func TestARotatedTokenIsOnDiskBeforeItIsUsed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tesla.json")
 	if err := os.WriteFile(file, []byte(`{"access_token":"old-access","refresh_token":"refresh-1","token_type":"Bearer","expires_in":28800}`), 0o600); err != nil {
@@ -490,7 +489,7 @@ func TestARotatedTokenIsOnDiskBeforeItIsUsed(t *testing.T) {
 	})
 	s.handle("GET live_status", func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer access-2" {
-			w.WriteHeader(http.StatusUnauthorized) // with no body, as it often is
+			w.WriteHeader(http.StatusUnauthorized) // without a body, as is common
 			return
 		}
 		if kept, _ := os.ReadFile(file); !strings.Contains(string(kept), "refresh-2") {
@@ -643,7 +642,7 @@ func FuzzReading(f *testing.F) {
 	})
 }
 
-// A gateway that was replaced stays listed, and little of it is sure to be there.
+// A replaced gateway stays listed, and few of its fields are certain to be there.
 func TestWhatASiteIs(t *testing.T) {
 	for _, c := range []struct {
 		name, info string
@@ -666,7 +665,7 @@ func TestWhatASiteIs(t *testing.T) {
 	}
 }
 
-// Setup left out a home whose gateway cannot be reached at the moment.
+// Setup left out a home whose gateway was temporarily unreachable.
 func TestSitesThatDoNotReportAreListedLast(t *testing.T) {
 	products := strings.Replace(productsBody, `{"energy_site_id":123456,`, `{"energy_site_id":222,"site_name":"Cabin","components":{"battery":true}},{"energy_site_id":123456,`, 1)
 	all, err := newServer(t).on("GET products", 200, products).client(t, func(*tesla.Options) {}).Sites(t.Context())
