@@ -8,7 +8,7 @@ import (
 	"powermgr/devices"
 )
 
-// Home Assistant converts temperatures by itself, and no differences of them.
+// Home Assistant converts temperatures by itself, but not differences of temperatures.
 func TestDifferencesInCelsius(t *testing.T) {
 	d := Controller(ControllerDescription{Topics: devices.Topics{Base: "powermgr"}, Unit: devices.Celsius})
 	var all strings.Builder

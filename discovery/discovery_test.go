@@ -35,7 +35,7 @@ func downstairs() devices.ThermostatReading {
 	}
 }
 
-// heatOnly is a device in °C without a name that knows no holds.
+// heatOnly returns a device in °C without a name or holds.
 func heatOnly() devices.ThermostatReading {
 	return devices.ThermostatReading{
 		VendorID: "TCC-7", Unit: devices.Celsius, Modes: []devices.HVACMode{devices.Off, devices.Heat}, Step: 0.5,
@@ -73,7 +73,7 @@ func home() map[string]Device {
 	}
 }
 
-// messages renders devices as the announcer would.
+// messages renders devices as the announcer does.
 func messages(f Format, all ...Device) []Message {
 	var out []Message
 	for _, d := range all {
@@ -100,7 +100,7 @@ func object(t *testing.T, payload []byte) map[string]any {
 	return v
 }
 
-// A select showed the words of topics, such as autonomous.
+// A select showed the values from the topics, such as autonomous.
 func TestOptionsAreReadable(t *testing.T) {
 	body := func(d Device, key string) map[string]any {
 		i := slices.IndexFunc(d.Entities, func(e Entity) bool { return e.Key == key })
@@ -127,8 +127,7 @@ func TestOptionsAreReadable(t *testing.T) {
 	}
 }
 
-// A thermostat of TCC that tells no outdoor temperature had an entity that was
-// never known.
+// A TCC thermostat without an outdoor temperature had an entity that was always unknown.
 func TestNothingIsAnnouncedThatADeviceNeverTells(t *testing.T) {
 	told := downstairs()
 	silent := told
@@ -137,7 +136,7 @@ func TestNothingIsAnnouncedThatADeviceNeverTells(t *testing.T) {
 		return slices.ContainsFunc(thermostat(r).Entities, func(e Entity) bool { return e.Key == "outdoor_temperature" })
 	}
 	if !has(told) || has(silent) {
-		t.Errorf("told: %v, not told: %v", has(told), has(silent))
+		t.Errorf("with an outdoor temperature: %v, without: %v", has(told), has(silent))
 	}
 }
 
@@ -172,8 +171,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// What an entity is after Home Assistant has handed down what its device says
-// for all is the same in both formats.
+// An entity, with what Home Assistant inherits from its device, is the same in both
+// formats.
 func TestBothFormatsHaveTheSameBodies(t *testing.T) {
 	for name, d := range home() {
 		whole := object(t, messages(ByDevice, d)[0].Payload)
@@ -201,8 +200,8 @@ func TestBothFormatsHaveTheSameBodies(t *testing.T) {
 	}
 }
 
-// Every topic that Home Assistant is told of is one of the topic tree, and
-// none of them is named in the root of a device for all entities.
+// Every topic in discovery messages is one of the topic tree, and none is in the root of a
+// device, where it would be for all entities.
 func TestTopicsAreThoseOfTheTree(t *testing.T) {
 	state := []string{"status", "powerwall/state", "powerwall/availability", "powerwall/api", "control/state", "control/event", "control/health", "control/chart", "control/plan", "control/today", "control/last_command"}
 	set := []string{
@@ -253,8 +252,8 @@ func TestTopicsAreThoseOfTheTree(t *testing.T) {
 	}
 }
 
-// Controls of a device go away with its vendor; the controller's stay, and so
-// do the figures about the vendor's API.
+// Controls of a device become unavailable with its vendor; those of the controller stay
+// available, and so do the figures about the vendor's API.
 func TestAvailability(t *testing.T) {
 	for name, d := range home() {
 		for i, m := range messages(ByComponent, d) {
@@ -305,8 +304,7 @@ func TestUniqueIDs(t *testing.T) {
 	}
 }
 
-// Homes at one broker share neither an id nor a topic, however alike their base
-// topics are.
+// Homes on one broker share no id and no topic, however similar their base topics are.
 func TestHomesWithBaseTopicsAlike(t *testing.T) {
 	seen := map[string]string{}
 	for _, base := range []string{"haus/öst-a", "haus/äst-a", "haus/öst_a", "haus/ost/a", "haus/ost_a", "haus_ost_a", "haus/ost-a", "Haus/ost/a", "haus/ost a", "haus//ost/a"} {
@@ -322,7 +320,7 @@ func TestHomesWithBaseTopicsAlike(t *testing.T) {
 				}
 				for _, id := range ids {
 					if other, taken := seen[id]; taken {
-						t.Errorf("%s is of %s and of %s", id, other, base)
+						t.Errorf("%s belongs to %s and to %s", id, other, base)
 					}
 					seen[id] = base
 				}
@@ -331,8 +329,8 @@ func TestHomesWithBaseTopicsAlike(t *testing.T) {
 	}
 }
 
-// Home Assistant before 2025.10 makes entity ids of names; dashboards shall
-// fit both.
+// Home Assistant before 2025.10 derives entity ids from names; dashboards have to work
+// with both.
 func TestEntityIDsAreThoseOfTheNames(t *testing.T) {
 	for _, d := range home() {
 		for _, e := range d.Entities {
@@ -365,21 +363,21 @@ func TestClimate(t *testing.T) {
 		key     string
 		want    any
 	}{
-		{"all modes: the set point of the present mode", downstairs(), "temperature_command_topic", set + "lcc_00a01ab10001/setpoint/set"},
+		{"all modes: the set point of the current mode", downstairs(), "temperature_command_topic", set + "lcc_00a01ab10001/setpoint/set"},
 		{"high is the cool set point", downstairs(), "temperature_high_command_topic", set + "lcc_00a01ab10001/cool_setpoint/set"},
 		{"low is the heat set point", downstairs(), "temperature_low_command_topic", set + "lcc_00a01ab10001/heat_setpoint/set"},
-		{"heat only: straight to it", heatOnly(), "temperature_command_topic", set + "tcc_7/heat_setpoint/set"},
+		{"heat only: the heat set point", heatOnly(), "temperature_command_topic", set + "tcc_7/heat_setpoint/set"},
 		{"heat only: no range", heatOnly(), "temperature_high_command_topic", nil},
-		{"cool only: straight to it", coolOnly(), "temperature_command_topic", set + "1234567/cool_setpoint/set"},
+		{"cool only: the cool set point", coolOnly(), "temperature_command_topic", set + "1234567/cool_setpoint/set"},
 		{"heat and cool by hand", bare(devices.Off, devices.Heat, devices.Cool), "temperature_command_topic", set + "7/setpoint/set"},
 		{"heat and cool by hand: no range", bare(devices.Off, devices.Heat, devices.Cool), "temperature_low_command_topic", nil},
-		{"heat_cool alone: no single one", bare(devices.Off, devices.HeatCool), "temperature_command_topic", nil},
+		{"heat_cool alone: no single set point", bare(devices.Off, devices.HeatCool), "temperature_command_topic", nil},
 		{"cool only: limits of heating do not count", coolOnly(), "min_temp", 50.0},
 		{"all modes: limits of both", downstairs(), "min_temp", 40.0},
 		{"limits unknown", bare(devices.Off, devices.Heat), "max_temp", nil},
-		{"limits that are no numbers", with(func(r *devices.ThermostatReading) { r.CoolMin, r.CoolMax, r.HeatMin, r.HeatMax = nan, nan, nan, nan }), "min_temp", nil},
-		{"one limit that is no number", with(func(r *devices.ThermostatReading) { r.CoolMax = new(math.Inf(1)) }), "max_temp", 90.0},
-		{"a step that is no number", with(func(r *devices.ThermostatReading) { r.Step = math.NaN() }), "temp_step", 1.0},
+		{"limits that are not numbers", with(func(r *devices.ThermostatReading) { r.CoolMin, r.CoolMax, r.HeatMin, r.HeatMax = nan, nan, nan, nan }), "min_temp", nil},
+		{"one limit that is not a number", with(func(r *devices.ThermostatReading) { r.CoolMax = new(math.Inf(1)) }), "max_temp", 90.0},
+		{"a step that is not a number", with(func(r *devices.ThermostatReading) { r.Step = math.NaN() }), "temp_step", 1.0},
 		{"the device's step", with(func(r *devices.ThermostatReading) { r.Step = 0.5 }), "temp_step", 0.5},
 		{"step unknown in °C", with(func(r *devices.ThermostatReading) { r.Unit, r.Step = devices.Celsius, 0 }), "temp_step", 0.5},
 		{"unit unknown", bare(devices.Off, devices.Heat), "temperature_unit", "F"},
@@ -390,12 +388,12 @@ func TestClimate(t *testing.T) {
 		{"a vacation while it lasts", with(func(r *devices.ThermostatReading) { r.Hold = new(devices.HoldVacation) }), "preset_modes", []string{"temporary", "until", "permanent", "vacation"}},
 		{"on schedule", with(func(r *devices.ThermostatReading) { r.Hold = new(devices.HoldSchedule) }), "preset_modes", []string{"temporary", "until", "permanent"}},
 		{"a device without holds", heatOnly(), "preset_modes", nil},
-		{"a device that shows a hold nobody can ask for", with(func(r *devices.ThermostatReading) { r.Holds, r.Hold = nil, new(devices.HoldPermanent) }), "preset_modes", nil},
+		{"a device that shows a hold that cannot be asked for", with(func(r *devices.ThermostatReading) { r.Holds, r.Hold = nil, new(devices.HoldPermanent) }), "preset_modes", nil},
 		{"a device without holds: nothing to set", heatOnly(), "preset_mode_command_topic", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := thermostat(c.reading)
-			messages(ByDevice, d) // renders whatever a device said
+			messages(ByDevice, d) // must render whatever a device says
 			if got := d.Entities[0].Body[c.key]; !reflect.DeepEqual(got, c.want) {
 				t.Errorf("%s: %v, want %v", c.key, got, c.want)
 			}
@@ -405,12 +403,12 @@ func TestClimate(t *testing.T) {
 
 func TestThermostatNames(t *testing.T) {
 	for _, c := range []struct{ name, vendorName, want, entity string }{
-		{"as the owner has it", "Downstairs", "Downstairs", "climate.downstairs"},
+		{"as the owner has named it", "Downstairs", "Downstairs", "climate.downstairs"},
 		{"none", "", "Thermostat lcc_1", "climate.thermostat_lcc_1"},
 		{"only spaces", " \t ", "Thermostat lcc_1", "climate.thermostat_lcc_1"},
 		{"spaces and control characters", " Guest\x00\n room ", "Guest room", "climate.guest_room"},
-		{"no Latin letter", "客厅", "客厅", "climate.thermostat_lcc_1"},
-		{"signs at the ends", "(Office)", "(Office)", "climate.office"},
+		{"no Latin letters", "客厅", "客厅", "climate.thermostat_lcc_1"},
+		{"symbols at the ends", "(Office)", "(Office)", "climate.office"},
 		{"not text", "a\xffb", "a b", "climate.a_b"},
 		{"too long", strings.Repeat("x", 5000), strings.Repeat("x", 60), "climate." + strings.Repeat("x", 60)},
 	} {
@@ -420,7 +418,7 @@ func TestThermostatNames(t *testing.T) {
 				t.Errorf("%q %v, want %q %s", d.Name, got, c.want, c.entity)
 			}
 			if d.ID != "powermgr_thermostat_lcc_1" {
-				t.Errorf("a name is no part of %s", d.ID)
+				t.Errorf("the name must not be part of %s", d.ID)
 			}
 		})
 	}
@@ -435,7 +433,7 @@ func TestNamesStayReadable(t *testing.T) {
 	}
 }
 
-// Home Assistant drops the whole message of a device over one odd address.
+// Home Assistant drops the whole message of a device because of one invalid URL.
 func TestOnlyAnAddressIsAPage(t *testing.T) {
 	for page, want := range map[string]string{
 		"https://example.com/device/1": "https://example.com/device/1", "": "", "homeassistant://x": "", "/portal": "", "https://": "", "http://[": "",

@@ -7,8 +7,8 @@ import (
 	"powermgr/discovery"
 )
 
-// A Powerwall, as Home Assistant 2024.12 and later is told of it:
-// one retained message, in which each entity has its topics.
+// A Powerwall, as it is announced to Home Assistant 2024.12 and later: one retained
+// message, in which each entity has its topics.
 func ExampleMessages() {
 	powerwall := discovery.Powerwall(discovery.PowerwallDescription{Topics: devices.Topics{Base: "powermgr"}})
 	for _, m := range discovery.Messages(powerwall, discovery.ByDevice, "homeassistant", discovery.Origin{Version: "1.0.0"}) {

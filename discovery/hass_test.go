@@ -25,7 +25,7 @@ func fullPowerwall() devices.PowerwallReading {
 	}
 }
 
-// shown is a thermostat in a mode, with everything it can say.
+// shown returns a thermostat in a mode, with every field set.
 func shown(r devices.ThermostatReading, m devices.HVACMode) devices.ThermostatReading {
 	r.Mode, r.Action = &m, new(devices.ActionIdle)
 	r.Temperature, r.Humidity, r.OutdoorTemperature = new(76.0), new(41.0), new(97.0)
@@ -53,8 +53,8 @@ const (
 	nullAPI = `{"age_seconds":null,"calls_today":0,"failed_today":0,"calls_this_month":null,"calls_per_month":null,"problem":"unreachable","reauthorise":false}`
 )
 
-// states are the retained messages beside discovery: everything said, or as
-// little as can be.
+// states returns the retained messages besides discovery, with all fields or as few as
+// possible.
 func states(t *testing.T, full bool) map[string]string {
 	t.Helper()
 	text := func(v any) string {
@@ -99,10 +99,10 @@ func python(t *testing.T) string {
 	return path
 }
 
-// checker reads messages as Home Assistant does.
+// checker is a program that reads messages as Home Assistant does.
 const checker = "hass/lint-discovery"
 
-// TestTheCheckerOfDiscovery tries the checker on messages with known mistakes.
+// TestTheCheckerOfDiscovery runs the checker on messages with known mistakes.
 func TestTheCheckerOfDiscovery(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), python(t), "hass/test_lint.py").CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
@@ -136,7 +136,7 @@ func TestHomeAssistantTakesItAll(t *testing.T) {
 					t.Errorf("%v: %s", err, summary.String())
 				}
 				if !strings.Contains(summary.String(), fmt.Sprint(len(allMessages(c.format)), " discovery messages")) {
-					t.Errorf("not all was looked at: %s", summary.String())
+					t.Errorf("not all messages were checked: %s", summary.String())
 				}
 				if got := strings.TrimSpace(out.String()); got != c.want {
 					t.Errorf("findings:\n%s\nwant:\n%s", got, c.want)
@@ -146,8 +146,8 @@ func TestHomeAssistantTakesItAll(t *testing.T) {
 	}
 }
 
-// renderer prints what Jinja makes of each of a list of templates. A field
-// that is not there is an exception: Home Assistant would log it every time.
+// renderer prints what Jinja renders for each of a list of templates. A missing field is an
+// exception: Home Assistant would log it every time.
 const renderer = `
 import json, sys
 from jinja2 import StrictUndefined
@@ -283,8 +283,8 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-// A template prints true as True, so that is what the entity has to know as
-// on; what it sends is ON.
+// A template renders true as True, so the entity has to accept that as on; what it sends
+// is ON.
 func TestOnIsOn(t *testing.T) {
 	n := 0
 	for name, d := range home() {
@@ -304,6 +304,6 @@ func TestOnIsOn(t *testing.T) {
 		}
 	}
 	if n == 0 {
-		t.Error("there is nothing to switch")
+		t.Error("there is no switch")
 	}
 }

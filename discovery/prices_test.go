@@ -14,8 +14,8 @@ import (
 	"powermgr/control/tariff"
 )
 
-// renderTemplate is what Home Assistant's templates do that are used in a blueprint, in
-// Jinja2. It reads the template, the attributes of the sensor and the inputs.
+// renderTemplate renders a template of a blueprint with Jinja2, with the functions of Home
+// Assistant that it uses. It reads the template, the attributes of the sensor and the inputs.
 const renderTemplate = `
 import json, sys, datetime
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -34,8 +34,8 @@ e.globals.update(state_attr=lambda _, name: asked["attributes"].get(name), is_nu
 print(e.from_string(asked["template"]).render(asked["inputs"]))
 `
 
-// The prices that the blueprint makes of a sensor's attributes are a list that
-// powermgr takes, whatever the sensor calls them.
+// The blueprint turns a sensor's attributes, whatever their names, into a list of prices
+// that powermgr accepts.
 func TestHourlyPricesAreTaken(t *testing.T) {
 	python := python(t)
 	if out, err := exec.CommandContext(t.Context(), python, "-c", "import jinja2").CombinedOutput(); err != nil {
@@ -55,13 +55,13 @@ func TestHourlyPricesAreTaken(t *testing.T) {
 		inputs           map[string]any
 		want             string
 	}{
-		{"hours with their offset, tomorrow not known yet", `{"raw_today": [{"start": "2026-07-15T00:00:00-07:00", "end": "2026-07-15T01:00:00-07:00", "value": 0.25}, {"start": "2026-07-15T01:00:00-07:00", "value": -0.01}], "raw_tomorrow": []}`, nil,
+		{"hours with their offset, tomorrow still unknown", `{"raw_today": [{"start": "2026-07-15T00:00:00-07:00", "end": "2026-07-15T01:00:00-07:00", "value": 0.25}, {"start": "2026-07-15T01:00:00-07:00", "value": -0.01}], "raw_tomorrow": []}`, nil,
 			"00:00-01:00 0.25, 01:00-02:00 -0.01"},
-		{"nothing is there", `{}`, nil, ""},
-		{"a price that is not known", `{"raw_today": [{"start": "2026-07-15T00:00:00-07:00", "value": null}, {"start": "2026-07-15T01:00:00-07:00", "value": 1}]}`, nil, "01:00-02:00 1"},
+		{"no attributes", `{}`, nil, ""},
+		{"an unknown price", `{"raw_today": [{"start": "2026-07-15T00:00:00-07:00", "value": null}, {"start": "2026-07-15T01:00:00-07:00", "value": 1}]}`, nil, "01:00-02:00 1"},
 		{"quarter hours in cents with a tax, in any order and without an offset", `{"data": [{"at": "2026-07-15T00:15:00", "ct": 20}, {"at": "2026-07-15T00:00:00", "ct": 10}]}`,
 			map[string]any{"today": "data", "start": "at", "price": "ct", "factor": 0.01, "added": 0.05}, "00:00-00:15 0.15, 00:15-00:30 0.25"},
-		{"today's list has tomorrow's too, and so does the other", `{"raw_today": [{"start": "2026-07-15T00:00:00-07:00", "value": 1}, {"start": "2026-07-15T01:00:00-07:00", "value": 2}], "raw_tomorrow": [{"start": "2026-07-15T01:00:00-07:00", "value": 2}]}`, nil,
+		{"both lists have tomorrow's prices", `{"raw_today": [{"start": "2026-07-15T00:00:00-07:00", "value": 1}, {"start": "2026-07-15T01:00:00-07:00", "value": 2}], "raw_tomorrow": [{"start": "2026-07-15T01:00:00-07:00", "value": 2}]}`, nil,
 			"00:00-01:00 1, 01:00-02:00 2"},
 		{"a gap", `{"raw_today": [{"start": "2026-07-15T00:00:00-07:00", "value": 1}, {"start": "2026-07-15T05:00:00-07:00", "value": 2}]}`, nil, "00:00-01:00 1, 05:00-06:00 2"},
 	} {
@@ -79,7 +79,7 @@ func TestHourlyPricesAreTaken(t *testing.T) {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			if tt.want == "" {
-				if strings.TrimSpace(string(out)) != "[]" { // which the condition holds back
+				if strings.TrimSpace(string(out)) != "[]" { // which the condition does not send
 					t.Errorf("%s", out)
 				}
 				return

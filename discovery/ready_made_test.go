@@ -18,7 +18,7 @@ import (
 const readyMade = "../deploy/homeassistant"
 
 // announced lists the entity ids of a home with everything: two thermostats, a
-// Powerwall that tells all it can, and the controller.
+// Powerwall with all fields, and the controller.
 func announced() map[string]bool {
 	upstairs := downstairs()
 	upstairs.VendorID, upstairs.Name = "LCC-00A01AB10002", "Upstairs"
@@ -33,8 +33,8 @@ func announced() map[string]bool {
 	return ids
 }
 
-// entityID finds ids of the kinds that powermgr announces. An id of another
-// integration has no place in what is ready-made, but for a service's name.
+// entityID finds ids of the kinds that powermgr announces. Apart from names of services,
+// dashboards and blueprints must not contain ids of other integrations.
 var entityID = regexp.MustCompile(`\b(?:binary_sensor|button|climate|event|image|number|select|sensor|switch)\.[a-z0-9_]+\b`)
 
 func TestReadyMadeNamesNoEntityThatIsNotAnnounced(t *testing.T) {
@@ -56,7 +56,7 @@ func TestReadyMadeNamesNoEntityThatIsNotAnnounced(t *testing.T) {
 	}
 }
 
-// What an automation, a blueprint and its selectors may have: the keys of Home
+// The keys that an automation, a blueprint and its selectors may have: those of Home
 // Assistant's schema that are used here.
 var (
 	blueprintKeys  = []string{"name", "description", "domain", "author", "source_url", "homeassistant", "input"}
@@ -94,7 +94,7 @@ func TestBlueprintsKeepTheSchema(t *testing.T) {
 			}
 			page := deploy.Repository + "/blob/main/deploy/homeassistant/blueprints/automation/powermgr/" + filepath.Base(file)
 			if got := field(field(document.Content[0], "blueprint"), "source_url").Value; got != page {
-				t.Errorf("its address is %s, want %s", got, page)
+				t.Errorf("its source_url is %s, want %s", got, page)
 			}
 			if link := "https://my.home-assistant.io/redirect/blueprint_import/?blueprint_url=" + url.QueryEscape(page); !strings.Contains(string(readme), "| `"+filepath.Base(file)+"` |") || !strings.Contains(string(readme), "("+link+")") {
 				t.Errorf("the README has no import link %s", link)
@@ -105,7 +105,7 @@ func TestBlueprintsKeepTheSchema(t *testing.T) {
 	}
 }
 
-// A blueprintCheck reads one blueprint.
+// A blueprintCheck checks one blueprint.
 type blueprintCheck struct {
 	*testing.T
 	used     map[string]bool // inputs that something refers to
@@ -138,12 +138,12 @@ func (c blueprintCheck) automation(n *yaml.Node) {
 	c.steps(field(n, "actions"))
 	for id, asked := range c.triggers {
 		if !asked {
-			c.Errorf("nothing asks for the trigger %q", id)
+			c.Errorf("no condition uses the trigger %q", id)
 		}
 	}
 }
 
-// trigger also holds that a state which comes back from unavailable runs nothing.
+// trigger also checks that a state that becomes available again runs nothing.
 func (c blueprintCheck) trigger(n *yaml.Node) {
 	kind := field(n, "trigger").Value
 	c.keys(n, "trigger "+kind, triggerKeys[kind])
@@ -191,7 +191,7 @@ func (c blueprintCheck) steps(n *yaml.Node) {
 	}
 }
 
-// inputs notes every !input of a node.
+// inputs records every !input of a node.
 func (c blueprintCheck) inputs(n *yaml.Node) {
 	if n.Tag == "!input" {
 		c.used[n.Value] = true
@@ -216,7 +216,7 @@ func unknown(n *yaml.Node, known []string) (wrong []string) {
 	return wrong
 }
 
-// fields are those of a mapping; what is none has none.
+// fields returns the fields of a mapping; anything else has none.
 func fields(n *yaml.Node) map[string]*yaml.Node {
 	all := map[string]*yaml.Node{}
 	if n.Kind == yaml.MappingNode {
@@ -227,7 +227,7 @@ func fields(n *yaml.Node) map[string]*yaml.Node {
 	return all
 }
 
-// field is an empty node where there is none of that name.
+// field returns the field of that name; an empty node if there is none.
 func field(n *yaml.Node, name string) *yaml.Node {
 	if f := fields(n)[name]; f != nil {
 		return f

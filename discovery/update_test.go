@@ -12,10 +12,10 @@ import (
 	"powermgr/devices"
 )
 
-// hass is what Home Assistant makes of discovery messages: an entity stays
-// until its component topic is emptied, its device's topic is emptied, or it is
-// sent with nothing but its platform. One that a device's message merely leaves
-// out stays. A second topic for a unique id is refused.
+// hass does with discovery messages what Home Assistant does: an entity stays until its
+// component topic is emptied, its device's topic is emptied, or it is sent with only its
+// platform. An entity that a device's message merely leaves out stays. A second topic for a
+// unique id is refused.
 type hass struct {
 	retained map[string][]byte
 	entities map[string]map[string]hassEntity // by topic and "platform key"
@@ -102,8 +102,8 @@ func without(d Device, keys ...string) Device {
 	return d
 }
 
-// A person's configuration changes: whatever was announced, Home Assistant has
-// exactly what is wanted after Update, and nothing is sent when nothing changed.
+// The configuration changes: whatever was announced before, after Update Home Assistant has
+// exactly what is wanted, and nothing is sent if nothing has changed.
 func TestUpdate(t *testing.T) {
 	moved := powerwall() // the same key and unique id, another platform
 	moved.Entities = slices.Clone(moved.Entities)
@@ -124,14 +124,14 @@ func TestUpdate(t *testing.T) {
 		{"the same again, by component", comp(powerwall()), comp(powerwall()), 0},
 		{"entities vanished", dev(powerwall(), controller()), dev(few, controller()), 2},
 		{"entities vanished, by component", comp(powerwall()), comp(few), 3},
-		{"entities came", dev(few), dev(powerwall()), 1},
-		{"entities came and vanished", dev(few), dev(without(powerwall(), "mode")), 2},
+		{"new entities", dev(few), dev(powerwall()), 1},
+		{"new entities, and others vanished", dev(few), dev(without(powerwall(), "mode")), 2},
 		{"another platform under the same key", dev(powerwall()), dev(moved), 2},
 		{"another platform under the same key, by component", comp(powerwall()), comp(moved), 2},
 		{"a thermostat vanished", dev(controller(), thermostat(downstairs()), thermostat(heatOnly())), dev(controller(), thermostat(heatOnly())), 1},
 		{"a thermostat vanished, by component", comp(thermostat(downstairs()), thermostat(heatOnly())), comp(thermostat(heatOnly())), len(thermostat(downstairs()).Entities)},
 		{"a thermostat lost its holds", dev(thermostat(downstairs())), dev(without(thermostat(downstairs()), "hold_until", "resume_schedule")), 2},
-		{"everything vanished, and the broker said so twice", slices.Concat(dev(powerwall()), dev(powerwall())), nil, 1},
+		{"everything vanished, and the broker delivered it twice", slices.Concat(dev(powerwall()), dev(powerwall())), nil, 1},
 		{"everything vanished", dev(powerwall(), controller()), nil, 2},
 		{"from device to component", dev(powerwall()), comp(powerwall()), 1 + n},
 		{"from component to device", comp(powerwall()), dev(powerwall()), n + 1},
@@ -157,13 +157,13 @@ func TestUpdate(t *testing.T) {
 				t.Errorf("%d messages, want %d", len(sent), c.sent)
 			}
 			if again := Update(h.messages(), c.new); len(again) != 0 {
-				t.Errorf("%d messages when all is there", len(again))
+				t.Errorf("%d messages when everything is announced", len(again))
 			}
 		})
 	}
 }
 
-// What vanished goes first, whatever order the broker told it in.
+// Removals come first, whatever the order in which the broker delivered the messages.
 func TestUpdateIsInOrder(t *testing.T) {
 	retained := messages(ByComponent, thermostat(heatOnly()), controller())
 	slices.Reverse(retained)
@@ -177,8 +177,8 @@ func TestUpdateIsInOrder(t *testing.T) {
 	}
 }
 
-// A daemon that was stopped between the two messages of a removal finds the
-// first one retained.
+// If a daemon is stopped between the two messages of a removal, the next one finds the
+// first message retained.
 func TestUpdateGoesOnWhereItWasStopped(t *testing.T) {
 	few := messages(ByDevice, without(powerwall(), "charge"))
 	sent := Update(messages(ByDevice, powerwall()), few)
@@ -190,19 +190,19 @@ func TestUpdateGoesOnWhereItWasStopped(t *testing.T) {
 		h.receive(m)
 	}
 	if want := after(few); !reflect.DeepEqual(h.entities, want.entities) || !reflect.DeepEqual(h.retained, want.retained) {
-		t.Error("not what is wanted")
+		t.Error("the result is not what is wanted")
 	}
 }
 
 func TestUpdateBearsGarbage(t *testing.T) {
 	wanted := messages(ByDevice, powerwall())
 	for _, c := range []struct{ name, payload string }{
-		{"no JSON", "{"},
+		{"not JSON", "{"},
 		{"not an object", "[1]"},
-		{"components that are none", `{"components":[1]}`},
-		{"a component that is none", `{"components":{"x":7}}`},
+		{"components that are a list", `{"components":[1]}`},
+		{"a component that is a number", `{"components":{"x":7}}`},
 		{"a component without a platform", `{"components":{"x":{}}}`},
-		{"a platform that is none", `{"components":{"x":{"platform":7}}}`},
+		{"a platform that is a number", `{"components":{"x":{"platform":7}}}`},
 		{"an illegal platform", `{"components":{"x":{"platform":"a/b"}}}`},
 		{"an illegal key", `{"components":{"x/y":{"platform":"sensor"}}}`},
 		{"null", "null"},
@@ -231,22 +231,22 @@ func TestAnnounced(t *testing.T) {
 	}{
 		{"a device", device, prefix, "powermgr", true},
 		{"a thermostat", messages(ByDevice, thermostat(heatOnly()))[0], prefix, "powermgr", true},
-		{"an entity with availability of its own", messages(ByComponent, powerwall())[20], prefix, "powermgr", true},
-		{"of a prefix with two levels", Messages(powerwall(), ByDevice, "my/ha", Origin{})[0], "my/ha", "powermgr", true},
-		{"of a base with two levels", ofCabin, prefix, "powermgr/cabin", true},
-		{"a home with a base that begins alike", ofCabin, prefix, "powermgr", false},
+		{"an entity with its own availability", messages(ByComponent, powerwall())[20], prefix, "powermgr", true},
+		{"under a prefix with two levels", Messages(powerwall(), ByDevice, "my/ha", Origin{})[0], "my/ha", "powermgr", true},
+		{"under a base topic with two levels", ofCabin, prefix, "powermgr/cabin", true},
+		{"a home whose base topic begins in the same way", ofCabin, prefix, "powermgr", false},
 		{"another program's", Message{device.Topic, []byte(`{"origin":{"name":"zigbee2mqtt"},"availability":[{"topic":"powermgr/status"}]}`)}, prefix, "powermgr", false},
 		{"of no home", Message{device.Topic, []byte(`{"origin":{"name":"powermgr"}}`)}, prefix, "powermgr", false},
 		{"another home's", Message{"homeassistant/device/cabin_powerwall/config", device.Payload}, prefix, "powermgr", false},
-		{"of ids as they were before they had a sum", Message{"homeassistant/device/haus__st_a_powerwall/config", Messages(Powerwall(PowerwallDescription{Topics: devices.Topics{Base: "haus/öst-a"}}), ByDevice, prefix, Origin{})[0].Payload}, prefix, "haus/öst-a", true},
-		{"a home whose base differs in a sign alone", Messages(Powerwall(PowerwallDescription{Topics: devices.Topics{Base: "haus/öst-a"}}), ByDevice, prefix, Origin{})[0], prefix, "haus/äst-a", false},
+		{"with ids as they were before they had a checksum", Message{"homeassistant/device/haus__st_a_powerwall/config", Messages(Powerwall(PowerwallDescription{Topics: devices.Topics{Base: "haus/öst-a"}}), ByDevice, prefix, Origin{})[0].Payload}, prefix, "haus/öst-a", true},
+		{"a home whose base topic differs in one character", Messages(Powerwall(PowerwallDescription{Topics: devices.Topics{Base: "haus/öst-a"}}), ByDevice, prefix, Origin{})[0], prefix, "haus/äst-a", false},
 		{"another prefix", device, "ha", "powermgr", false},
 		{"not a configuration", Message{"homeassistant/device/powermgr_powerwall/state", device.Payload}, prefix, "powermgr", false},
 		{"too many levels", Message{"homeassistant/sensor/x/powermgr_powerwall/config", device.Payload}, prefix, "powermgr", false},
 		{"a level after it", Message{device.Topic + "/config", device.Payload}, prefix, "powermgr", false},
 		{"an illegal id", Message{"homeassistant/device/powermgr_power wall/config", device.Payload}, prefix, "powermgr", false},
-		{"no JSON", Message{device.Topic, []byte("x")}, prefix, "powermgr", false},
-		{"availability that is none", Message{device.Topic, []byte(`{"origin":{"name":"powermgr"},"availability":"powermgr/status"}`)}, prefix, "powermgr", false},
+		{"not JSON", Message{device.Topic, []byte("x")}, prefix, "powermgr", false},
+		{"availability that is not a list", Message{device.Topic, []byte(`{"origin":{"name":"powermgr"},"availability":"powermgr/status"}`)}, prefix, "powermgr", false},
 		{"too long", long, prefix, "powermgr", false},
 		{"removed", Message{device.Topic, nil}, prefix, "powermgr", false},
 	} {
@@ -257,7 +257,7 @@ func TestAnnounced(t *testing.T) {
 	for _, f := range formats {
 		for _, m := range allMessages(f) {
 			if !Announced(m, prefix, topics) {
-				t.Errorf("%s is not known as announced", m.Topic)
+				t.Errorf("%s is not recognized as announced", m.Topic)
 			}
 		}
 	}
@@ -275,8 +275,8 @@ func FuzzAnnounced(f *testing.F) {
 	})
 }
 
-// Whatever is retained on our topic, there is one stub at most before what is
-// wanted, and it adds nothing but mere platforms.
+// Whatever is retained on the topic, there is at most one stub before the wanted message,
+// and it adds only platforms.
 func FuzzUpdate(f *testing.F) {
 	f.Add([]byte(`{"origin":{"name":"powermgr"},"components":{"x":{"platform":"sensor"}}}`))
 	f.Add([]byte(`{"components":[1]}`))
