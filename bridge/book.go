@@ -2,12 +2,10 @@ package bridge
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"maps"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"powermgr/devices"
@@ -25,10 +23,10 @@ type book struct {
 	// Since is a multiple of the length of a bucket. Zero: nothing was measured
 	// yet.
 	Since   time.Time `json:"since,omitzero"`
-	Buckets buckets   `json:"buckets,omitempty"`
+	Buckets []bucket  `json:"-"` // sorted, one for each start; kept as a row
 	// Shown is the highest value that was published. Published values never fall: while
 	// Shown is ahead of what really flowed, it stays the same.
-	Shown counters `json:"shown"`
+	Shown counters `json:"-"` // kept next to the book
 	// Last is the latest measurement.
 	Last measurement `json:"last,omitzero"`
 	// HistoryRead is when history was last read, by local day.
@@ -248,55 +246,44 @@ func (b *book) recall(c counters, at time.Time) {
 	b.Last = measurement{At: at}
 }
 
-// buckets are sorted, one for each start.
-type buckets []bucket
+// A row holds buckets as JSON does, in whole numbers: there are hundreds of them, and
+// they are saved with each reading.
+type row []int64
 
-// rowLength is how many numbers a bucket takes in JSON: its start, a mask of the
+// rowLength is how many numbers a bucket takes in a row: its start, a mask of the
 // energies that come from history, and the energies in tenths of Wh.
 const rowLength = 8
 
-// MarshalJSON writes all buckets as one row of whole numbers: there are hundreds of
-// them, and they are saved with each reading.
-func (b buckets) MarshalJSON() ([]byte, error) {
-	row := make([]byte, 0, 40*len(b)+2)
-	row = append(row, '[')
-	for i, k := range b {
-		if i > 0 {
-			row = append(row, ',')
-		}
+func rowOf(buckets []bucket) row {
+	r := make(row, 0, rowLength*len(buckets))
+	for _, k := range buckets {
 		mask := int64(0)
 		for i, told := range k.fromHistory {
 			if told {
 				mask |= 1 << i
 			}
 		}
-		row = append(strconv.AppendInt(row, k.start, 10), ',')
-		row = strconv.AppendInt(row, mask, 10)
+		r = append(r, k.start, mask)
 		for _, wh := range k.wh {
-			row = strconv.AppendInt(append(row, ','), int64(math.Round(wh*10)), 10)
+			r = append(r, int64(math.Round(wh*10)))
 		}
 	}
-	return append(row, ']'), nil
+	return r
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
-func (b *buckets) UnmarshalJSON(text []byte) error {
-	var row []int64
-	if err := json.Unmarshal(text, &row); err != nil {
-		return err
+// buckets returns what rowOf was given.
+func (r row) buckets() (all []bucket, err error) {
+	if len(r)%rowLength != 0 {
+		return nil, errors.New("a bucket is not whole")
 	}
-	if len(row)%rowLength != 0 {
-		return errors.New("a bucket is not whole")
-	}
-	*b = nil
-	for r := range slices.Chunk(row, rowLength) {
-		k := bucket{start: r[0]}
+	for one := range slices.Chunk(r, rowLength) {
+		k := bucket{start: one[0]}
 		for i := range k.fromHistory {
-			k.fromHistory[i], k.wh[i] = r[1]&(1<<i) != 0, float64(r[2+i])/10
+			k.fromHistory[i], k.wh[i] = one[1]&(1<<i) != 0, float64(one[2+i])/10
 		}
-		*b = append(*b, k)
+		all = append(all, k)
 	}
-	return nil
+	return all, nil
 }
 
 // later returns the book of the same home that knows more, with the highest values that

@@ -157,7 +157,27 @@ func (e *Energy) location() *time.Location { return cmp.Or(e.Location, time.UTC)
 // that earlier versions stored.
 type kept struct {
 	counters
-	Book *book `json:"book,omitempty"`
+	Book *keptBook `json:"book,omitempty"`
+}
+
+type keptBook struct {
+	book
+	Row row `json:"buckets,omitempty"`
+}
+
+// open returns the book; closed is what other books have closed, for a version that
+// stored none.
+func (k kept) open(closed counters) (b book, err error) {
+	b.Closed = k.counters.max(closed)
+	if k.Book != nil {
+		b = k.Book.book
+		b.Buckets, err = k.Book.Row.buckets()
+	}
+	b.Shown = k.counters
+	if err == nil && !(k.possible() && b.sound()) {
+		err = errors.New("they cannot be true")
+	}
+	return b, err
 }
 
 // load continues from the latest of what the two stores and the broker have.
@@ -171,24 +191,22 @@ func (e *Energy) load() {
 			continue
 		}
 		var k kept
-		switch err := s.Load(energyKey, &k); {
+		var b book
+		err := s.Load(energyKey, &k)
+		if err == nil {
+			b, err = k.open(e.book.Closed)
+		}
+		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
-		case err == nil && !(k.possible() && (k.Book == nil || k.Book.sound())):
-			err = errors.New("they cannot be true")
-			fallthrough
 		case err != nil:
 			e.Log.Warn("the energy counters kept earlier cannot be read", "reason", err)
 			continue
 		}
-		if k.Book == nil {
-			k.Book = &book{Closed: k.counters.max(e.book.Closed)}
-		}
-		k.Book.Shown = k.counters
 		if i == 1 {
-			e.onDiskAsOf = k.Book.Last.At
+			e.onDiskAsOf = b.Last.At
 		}
-		e.book = e.book.later(*k.Book)
+		e.book = e.book.later(b)
 	}
 	e.diskSavedAt = e.onDiskAsOf // never: as soon as there is something to save
 	if !e.storedAt.IsZero() {
@@ -197,7 +215,7 @@ func (e *Energy) load() {
 }
 
 func (e *Energy) saveTo(s Store) error {
-	return s.Save(energyKey, kept{counters: e.book.Shown, Book: &e.book})
+	return s.Save(energyKey, kept{e.book.Shown, &keptBook{e.book, rowOf(e.book.Buckets)}})
 }
 
 func (e *Energy) save(now time.Time) {
