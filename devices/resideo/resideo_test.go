@@ -405,7 +405,7 @@ func TestThermostatThatMakesNoSense(t *testing.T) {
 	}
 	answer(good, bad)
 	if got := strings.Count(p.log.String(), "indoorTemperature of 400"); got != 1 {
-		t.Errorf("said %d times:\n%s", got, p.log.String())
+		t.Errorf("logged %d times:\n%s", got, p.log.String())
 	}
 	answer(good, deviceJSON(t, `{"deviceID":"LCC-B"}`))
 	if readings, err := c.Read(t.Context()); err != nil || len(readings) != 2 {
@@ -415,14 +415,14 @@ func TestThermostatThatMakesNoSense(t *testing.T) {
 	_, err := c.Read(t.Context())
 	_ = kind(t, err, devices.Nonsense)
 	if got := strings.Count(p.log.String(), "indoorTemperature of 400"); got != 2 {
-		t.Errorf("said %d times:\n%s", got, p.log.String())
+		t.Errorf("logged %d times:\n%s", got, p.log.String())
 	}
 	c = p.client("") // one that has never had a good reading of it
 	p.on("GET /v2/devices/thermostats/LCC-B", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(bad) })
 	p.said()
 	_ = kind(t, c.Apply(t.Context(), "lcc_b", warmer), devices.Nonsense)
 	if got := p.said(); slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "POST") }) {
-		t.Errorf("written to all the same: %v", got)
+		t.Errorf("written to anyway: %v", got)
 	}
 }
 
@@ -436,7 +436,7 @@ func TestAccountWithoutThermostats(t *testing.T) {
 		}
 	}
 	if got := strings.Count(p.log.String(), "tick the thermostats"); got != 1 {
-		t.Errorf("said %d times", got)
+		t.Errorf("logged %d times", got)
 	}
 }
 
@@ -457,7 +457,7 @@ func TestTimeZoneNobodyKnows(t *testing.T) {
 				}
 			}
 			if got := strings.Count(p.log.String(), "a location's time zone"); got != 1 {
-				t.Errorf("said %d times", got)
+				t.Errorf("logged %d times", got)
 			}
 		})
 	}
@@ -521,7 +521,7 @@ func TestApplyRefusesBeforeItWrites(t *testing.T) {
 			}
 			got := p.said()
 			if slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "POST") }) {
-				t.Errorf("written to all the same: %v", got)
+				t.Errorf("written to anyway: %v", got)
 			}
 			lists := len(slices.DeleteFunc(got, func(s string) bool { return s != "GET /v2/locations" }))
 			if lists != 1 {
