@@ -29,7 +29,7 @@ func authCommand(g *globals) *cobra.Command {
 		Short: "Authorize powermgr with a vendor, and store the authorization",
 		Long: `Prints the address of the vendor's page on which you agree, takes the address that your browser is
 sent to afterwards (it will show an error page: only its address matters), and stores the
-authorization, readable by its owner alone, where the configuration says. Then it reads once, to see
+authorization, readable only by its owner, where the configuration says. Then it reads once, to check
 that it works.
 
 Tesla: if Tesla does not know your app in your region yet, it registers it: it makes a pair of keys,
@@ -40,7 +40,7 @@ tesla.api_token (Teslemetry) there is nothing to authorize, and it only reads.
 Honeywell: it lists the thermostats of the account and writes those that you choose to
 settings.thermostat_ids. For Total Connect Comfort it tries the log-in and keeps the session.
 
-In the add-on of Home Assistant nothing is written to the configuration: it says what to enter where.
+In the Home Assistant add-on, nothing is written to the configuration: it says what to enter, and where.
 
 Without a terminal, run it once to get the address, and again with --code and what you were sent to.`,
 		Example: `  sudo powermgr auth tesla

@@ -25,8 +25,9 @@ func restoreCommand(g *globals) *cobra.Command {
 		Use:   "restore",
 		Short: "Restore everything that powermgr has set, and wait until it is done",
 		Long: `Restores what the battery and the thermostats were set to, and waits until the devices show it. It says
-what it waits for, and each device as it shows what it was set to. powermgr then changes nothing until the window that runs is over, or the next one. What could not be restored is
-named, and the exit code is 1. apt remove does this first.`,
+what it waits for, and each device once it is restored. powermgr then changes nothing until the current
+window, or otherwise the next one, is over. If something could not be restored, it is named, and the exit
+code is 1. apt remove does this first.`,
 		Example: "  sudo powermgr restore\n  sudo powermgr restore --wait 10m",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -23,13 +23,13 @@ func setupCommand(g *globals) *cobra.Command {
 		Use:   "setup",
 		Short: "Set powermgr up by answering questions: accounts, prices, thermostats, broker, mail",
 		Long: `Asks for everything that a configuration needs, tries each account at once, shows what would happen,
-and writes the configuration with words beside each key. It works over ssh, and changes nothing else:
-no device is sent anything, and the configuration begins as a dry run.
+and writes the configuration with an explanation of each key. It works over ssh, and changes nothing
+else: nothing is sent to any device, and the configuration begins as a dry run.
 
 With --answers nothing is asked: the file has the answers by their names, such as
     powerwall: teslemetry           timezone: America/Los_Angeles
     tesla_token: …                  mqtt_url: mqtt://192.168.1.10:1883
-and a question that has none takes its default. A missing answer is named.`,
+and a question without an answer takes its default. If it has none, the missing answer is named.`,
 		Example: `  sudo powermgr setup
   sudo powermgr setup --answers answers.yaml
   powermgr emulator & powermgr setup --emulator http://127.0.0.1:8090 --files ~/try --config ~/try/config.yaml`,
