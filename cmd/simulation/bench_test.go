@@ -18,7 +18,7 @@ func BenchmarkDay(b *testing.B) {
 	for b.Loop() {
 		seed++
 		day := testing.InternalTest{Name: "day", F: func(t *testing.T) { live(t, Options{Seed: seed, Faults: All}) }}
-		if !testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{day}) { // a bubble wants a test
+		if !testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{day}) { // a synctest bubble needs a test
 			b.Fatal("seed", seed)
 		}
 	}

@@ -88,7 +88,7 @@ func TestCampaign(t *testing.T) {
 		n = 1
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(garbage))
-	live(t, Options{}) // what the runtime opens once is open
+	live(t, Options{}) // so that what the runtime opens only once is already open
 	before := descriptors()
 	c := &campaign{next: *seed, end: *seed + uint64(n), began: time.Now()}
 	t.Run("days", func(t *testing.T) {

@@ -40,7 +40,7 @@ type day struct {
 	requests []emulator.Request
 	messages []bus.Message
 	at       []time.Time    // of messages
-	books    emulator.Books // as a script has noted them
+	books    emulator.Books // as a script has recorded them
 }
 
 // lives simulates a hot day with what script adds to it; no promise may be broken except
@@ -235,7 +235,7 @@ func TestWhenThingsBreak(t *testing.T) {
 				}
 			},
 			check: func(d *day) {
-				if n := len(d.asked("tcc.login", "14:30", "18:05")); n > 8 { // the portal ends a session that rests
+				if n := len(d.asked("tcc.login", "14:30", "18:05")); n > 8 { // the portal ends an idle session
 					d.t.Errorf("%d log-ins in 200 restarts", n)
 				}
 			}},

@@ -22,7 +22,7 @@ type mend struct {
 	Breaks string `yaml:"breaks"` // I1 …
 	File   string `yaml:"file"`
 	Mend   string `yaml:"mend"`    // in File, once
-	Broken string `yaml:"without"` // what stands there when it is taken out
+	Broken string `yaml:"without"` // what replaces it when it is taken out
 }
 
 // theMends are the entries of testdata/mends.yaml.

@@ -110,7 +110,7 @@ func TestALateReserveOfAPlanIsNobodysChoice(t *testing.T) {
 			for _, asked := range []string{`{"value": 45}`, `{"value": 30}`} {
 				w.reserveCommand([]byte(asked))
 			}
-			w.hidden, w.reserve = true, 30 // a person has touched the battery, and powermgr was not shown it
+			w.hidden, w.reserve = true, 30 // a person has changed the reserve, and powermgr has not been shown that
 			showTwice(t, w, c.shown)
 			if got := !w.choice.IsZero(); got != c.choice {
 				t.Errorf("a person's choice: %v, want %v", got, c.choice)
@@ -150,7 +150,7 @@ func TestAReserveByHandThatWasNotAnsweredMayBeGivenBack(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		asks     []string
-		answered int // the first so many of them
+		answered int // how many of them are answered, from the first on
 		doubt    bool
 		sent     int
 		broken   bool

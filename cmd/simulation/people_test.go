@@ -30,10 +30,10 @@ func TestPeopleAreToldApart(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name   string
-		settle time.Duration // of what is sent to the devices
-		world  func(*world)  // nil: the usual hot day
+		settle time.Duration // how long a command takes to land
+		world  func(*world)  // changes to the hot day; nil: none
 		script func(*day)
-		person bool // somebody was there
+		person bool // a person has changed something
 		check  func(*day)
 	}{
 		{name: "somebody at the wall", person: true,

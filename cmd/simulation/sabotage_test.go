@@ -140,7 +140,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 			h.at(-time.Hour, func() {
 				n := h.active()
 				for range maxSaves + 1 {
-					_ = (&living{n, n.life, n.disk}).Write(n.disk.b) // whatever it says
+					_ = (&living{n, n.life, n.disk}).Write(n.disk.b) // its error does not matter here
 				}
 			})
 		}},
@@ -166,7 +166,7 @@ func TestEachInvariantCanFail(t *testing.T) {
 		}},
 		{I6, "the reserve that was set by hand does not hold in the peak", func(h *home) {
 			h.at(-time.Hour, func() { h.byHand("peak_reserve", "30") })
-			h.at(-time.Minute, func() { // than the people think
+			h.at(-time.Minute, func() { // people have set 30; the oracle believes 40
 				h.oracle.mu.Lock()
 				defer h.oracle.mu.Unlock()
 				h.oracle.hand.value[rules.AdjustPeakReserve] = 40
