@@ -1214,6 +1214,40 @@ func TestALimitThatAStandbyMeetsHoldsOnceItIsActive(t *testing.T) {
 	})
 }
 
+// A storm that a node saw when it was last the active one says nothing once it takes over
+// again: it may be over, and the vendor may want no reads for hours.
+func TestANodeThatTakesOverAgainForgetsTheStormItSaw(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		battery, node := &fakeBattery{storm: true}, &turning{}
+		node.active.Store(true)
+		shared := Shared{Bus: bus.New(bus.Wall{}), Topics: treeTopics, Role: node, Log: slog.New(slog.DiscardHandler)}
+		p := NewPowerwall(PowerwallOptions{Shared: shared, Device: battery, Every: func(time.Time) time.Duration { return time.Minute }})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- p.Run(ctx) }()
+		give := func() {
+			shared.Bus.Publish(bus.Message{Topic: treeTopics.Powerwall("reserve" + devices.Set), Payload: []byte(giveBack), Source: devices.SourceControl, Generation: 3, Expires: time.Now().Add(devices.CommandLife)})
+			time.Sleep(10 * time.Second)
+		}
+		time.Sleep(2 * time.Minute)
+		if give(); len(battery.writes()) != 0 {
+			t.Fatalf("written in the storm: %v", battery.writes())
+		}
+		battery.set(func() { battery.read = throttled(13*time.Hour, true) })
+		time.Sleep(2 * time.Minute)
+		for _, active := range []bool{false, true} {
+			node.active.Store(active)
+			shared.Bus.Publish(bus.Message{Topic: bus.Role})
+			time.Sleep(time.Hour)
+		}
+		if give(); len(battery.writes()) != 1 {
+			t.Errorf("written after it: %v", battery.writes())
+		}
+		stop()
+		<-done
+	})
+}
+
 type countingBattery struct {
 	fakeBattery
 	reads atomic.Int64

@@ -78,6 +78,7 @@ func (p *Powerwall) Run(ctx context.Context) error {
 		case err != nil:
 			return err
 		case ok && p.poller.roleChanged(m):
+			p.last = nil // what the other node has read and set since is newer
 		case ok && m.Topic == bus.Stored(p.Topics.Powerwall(devices.StateLeaf)):
 			p.recallCounters(m)
 		case ok:
