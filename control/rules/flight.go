@@ -115,7 +115,8 @@ func shown(flights []Flight, landed, reserve int, polled time.Time) []Flight {
 		if i == 0 && landed >= 0 {
 			f.Shown = *f.Reserve // whatever the device has made of it
 		} else {
-			f.Undone = f.Undone || f.hasLanded() && reserve != *f.Reserve
+			// What was shown when a later one was sent may be from before the earlier ones.
+			f.Undone = f.Undone || i == 0 && f.hasLanded() && reserve != *f.Reserve
 			f.Shown = reserve
 		}
 		left = append(left, f)

@@ -37,6 +37,7 @@ func TestWhatIsOnItsWay(t *testing.T) {
 		{"never sent, and none after it", of(full, empty).neverSent(empty.At, false), []Flight{full}},
 		{"not shown yet", shown([]Flight{empty}, -1, 50, later), []Flight{empty}},
 		{"a repetition of what was shown, and something else is shown now", shown([]Flight{repeated}, -1, 50, later), []Flight{undone}},
+		{"what was shown when it was sent may be from before an earlier one", shown([]Flight{full, repeated}, 0, 100, later), []Flight{full, empty}},
 		{"a repetition of what is still shown", shown([]Flight{repeated, full}, -1, 0, later), []Flight{empty, full}},
 		{"earlier ones than the last", of(full, empty, person).earlier(), []Flight{full}},
 	} {
