@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"powermgr/bridge/bus"
@@ -327,6 +328,58 @@ func TestAWriteThatWasNeverSentMayBeOvertaken(t *testing.T) {
 			if got := len(w.violations) > 0; got != c.broken {
 				t.Errorf("%v, want one: %v", w.violations, c.broken)
 			}
+		})
+	}
+}
+
+// A command is carried out although the vendor wants no requests, and may be seen only
+// after the requests that it causes.
+func TestACommandExcusesARequestThatCameEarly(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		command time.Duration // after the request; zero: there is none
+		give    func(*oracle)
+		broken  bool
+	}{
+		{"there is none", 0, nil, true},
+		{"a person's, seen just after it", time.Second, func(w *oracle) { w.askedBattery("20") }, false},
+		{"the controller's, seen just after it", time.Second, func(w *oracle) { w.reserveCommand([]byte(`{"value":20}`)) }, false},
+		{"a person's, long before", -2 * afterCommand, func(w *oracle) { w.askedBattery("20") }, true},
+		{"a person's, shortly before", -afterCommand / 2, func(w *oracle) { w.askedBattery("20") }, false},
+		{"a person's, and another one before it is judged", time.Second, func(w *oracle) {
+			w.askedBattery("20")
+			time.Sleep(beforeCommand + time.Second)
+			w.askedBattery("30")
+		}, false},
+		{"a person's, long after", 2 * beforeCommand, func(w *oracle) { w.askedBattery("20") }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newOracle(&home{world: &world{}, keepalived: &keepalived{}, nodes: []*node{{}}})
+				w.asks(emulator.Request{Vendor: "tesla", Endpoint: "tesla.token", Status: http.StatusTooManyRequests, Injected: emulator.Fault{RetryAfter: 3600}})
+				time.Sleep(20 * time.Minute)
+				ask := func() {
+					w.asks(emulator.Request{Vendor: "tesla", Endpoint: "tesla.token", Status: http.StatusOK})
+				}
+				switch {
+				case c.command < 0:
+					c.give(w)
+					time.Sleep(-c.command)
+					ask()
+				case c.command > 0:
+					ask()
+					time.AfterFunc(c.command, func() { c.give(w) })
+				default:
+					ask()
+				}
+				for range 4 {
+					time.Sleep(time.Minute)
+					w.judgeLimits()
+				}
+				if got := len(w.violations) > 0; got != c.broken {
+					t.Errorf("%v, want one: %v", w.violations, c.broken)
+				}
+			})
 		})
 	}
 }
