@@ -106,15 +106,15 @@ func (v *Values) move(r run, n int, net float64) (levels, grid float64) {
 func (v *Values) outcomes(t int, choice choice, out, mean []float64) {
 	clear(mean)
 	for c, w := range v.weight {
-		out := out[c*v.levels:][:v.levels]
+		out := out[c*v.levels:][:len(mean)]
 		for _, r := range choice.others {
 			v.each(t, c, r, out)
 		}
 		for _, r := range choice.alike {
 			v.together(t, c, r, out)
 		}
-		for i, cost := range out {
-			mean[i] += w * cost
+		for i := range mean {
+			mean[i] += w * out[i]
 		}
 	}
 }

@@ -35,7 +35,8 @@ var (
 // An evaluated candidate includes its effect on the home's load.
 type evaluated struct {
 	plan.Candidate
-	more []float64 // kWh of each slot
+	more   []float64 // kWh of each slot
+	supply float64   // what the time ahead costs with that load
 }
 
 // comfort plans the thermostats around the next peak, and returns the courses of load
@@ -277,20 +278,29 @@ func (v *view) candidates() (all []plan.Candidate) {
 
 // evaluate returns the candidates with their costs, the best first.
 func (v *view) evaluate(q plan.Question) ([]evaluated, error) {
-	in := v.in
-	in.Levels = candidateLevels
-	usual, err := plan.Solve(in)
-	if err != nil {
-		return nil, err
-	}
 	var all []evaluated
+	var first *plan.Values // of the others, only the time in which the load differs is solved
 	for _, c := range v.candidates() {
 		t, ok := v.simulate(c)
 		if !ok {
 			continue
 		}
-		_, cost := usual.With(addLoad(in.Courses, t.more), len(t.more)).Ask(q)
-		t.Cost = math.Round((t.Cost+cost)*1000) / 1000
+		same := slices.IndexFunc(all, func(o evaluated) bool { return slices.Equal(o.more, t.more) })
+		switch courses := addLoad(v.in.Courses, t.more); {
+		case same >= 0: // such as all precooling while it is cool outside
+			t.supply = all[same].supply
+		case first == nil:
+			in := v.in
+			in.Courses, in.Levels = courses, candidateLevels
+			var err error
+			if first, err = plan.Solve(in); err != nil {
+				return nil, err
+			}
+			_, t.supply = first.Ask(q)
+		default:
+			_, t.supply = first.With(courses, len(t.more)).Ask(q)
+		}
+		t.Cost = math.Round((t.Cost+t.supply)*1000) / 1000
 		all = append(all, t)
 	}
 	slices.SortStableFunc(all, func(a, b evaluated) int { return cmp.Compare(a.Cost, b.Cost) })
