@@ -59,16 +59,17 @@ const leftWorth = 0.9
 // A Values has the value of each charge at each time, for each course. It is kept between
 // plans, and asked again as more becomes known.
 type Values struct {
-	in      Inputs
-	weight  []float64   // of each course
-	net     [][]float64 // load less sun, of each slot and course
-	buy     []float64   // price including the weight, of each slot
-	most    []float64   // the highest of buy after each slot
-	step    battery.Slot
-	levels  int
-	perKWh  float64 // levels
-	choices []choice
-	cost    [][]float64 // from each slot on, of each course and level
+	in       Inputs
+	weight   []float64   // of each course
+	net      [][]float64 // load less sun, of each slot and course
+	buy      []float64   // price including the weight, of each slot
+	most     []float64   // the highest of buy after each slot
+	step     battery.Slot
+	levels   int
+	perKWh   float64 // levels
+	choices  []choice
+	percents []int       // reserves that can be requested
+	cost     [][]float64 // from each slot on, of each course and level
 	// Scratch of back.
 	try, average, lowest []float64
 }
@@ -141,6 +142,10 @@ func prepare(in Inputs) *Values {
 	}
 	v.perKWh = float64(v.levels-1) / in.Battery.CapacityKWh
 	v.choices = v.worthTrying()
+	for p := v.in.Options.MinReserve; p <= highest; p++ {
+		v.percents = append(v.percents, p)
+	}
+	v.percents = append(v.percents, full)
 	v.try, v.average, v.lowest = make([]float64, len(v.weight)*v.levels), make([]float64, v.levels), make([]float64, v.levels)
 	return v
 }
@@ -209,15 +214,6 @@ func (v *Values) expect(t int, held battery.Held, net []float64) (sum float64) {
 	return sum
 }
 
-// percents returns the reserves that can be requested.
-func (v *Values) percents() []int {
-	var all []int
-	for p := v.in.Options.MinReserve; p <= highest; p++ {
-		all = append(all, p)
-	}
-	return append(all, full)
-}
-
 // A Question is what is known when the reserve is decided.
 type Question struct {
 	Slot      int
@@ -245,7 +241,7 @@ func (v *Values) Ask(q Question) (reserve int, cost float64) {
 	keep, stay := cost-v.in.Options.MinGain, math.Inf(1)
 	var last battery.Held
 	c := math.NaN() // with last
-	for _, p := range v.percents() {
+	for _, p := range v.percents {
 		if held := v.step.Under(q.StoredKWh, float64(p)*kWh); math.IsNaN(c) || held != last { // most reserves come to the same in one slot
 			last, c = held, v.expect(q.Slot, held, net)
 		}
@@ -299,9 +295,10 @@ func (v *Values) price(t int, kWh float64) float64 {
 
 // worth returns the cost from slot t on with that charge, in course c.
 func (v *Values) worth(t, c int, stored float64) float64 {
-	of, at := v.row(t, c), stored*v.perKWh
-	i := min(int(at), len(of)-2)
-	return of[i] + (of[i+1]-of[i])*(at-float64(i))
+	at := stored * v.perKWh
+	i := min(int(at), v.levels-2)
+	near := v.cost[t][c*v.levels+i:]
+	return near[0] + (near[1]-near[0])*(at-float64(i))
 }
 
 // row returns the cost from slot t on of each level, in course c.
