@@ -1,41 +1,37 @@
 package devices
 
-import (
-	"strings"
-)
+import "strings"
 
 // Topics is the topic tree below a base such as "powermgr". Every topic name in the
 // program comes from here.
 type Topics struct{ Base string }
 
-func (t Topics) at(parts ...string) string { return t.Base + "/" + strings.Join(parts, "/") }
-
 // Status is the topic that says online or offline for the whole; it has the last will.
-func (t Topics) Status() string { return t.at("status") }
+func (t Topics) Status() string { return t.Base + "/status" }
 
 // NodeState is the topic on which a node of the pair publishes its state.
-func (t Topics) NodeState(node string) string { return t.at("node", node, "state") }
+func (t Topics) NodeState(node string) string { return t.Base + "/node/" + node + "/state" }
 
 // NodeJournal is the topic of a node's journal, for the other node.
-func (t Topics) NodeJournal(node string) string { return t.at("node", node, "journal") }
+func (t Topics) NodeJournal(node string) string { return t.Base + "/node/" + node + "/journal" }
 
 // Powerwall returns a topic of the battery: "state", "availability", "reserve/set".
-func (t Topics) Powerwall(leaf string) string { return t.at("powerwall", leaf) }
+func (t Topics) Powerwall(leaf string) string { return t.Base + "/powerwall/" + leaf }
 
 // Thermostat returns a topic of one thermostat, or of all with id "+".
-func (t Topics) Thermostat(id, leaf string) string { return t.at("thermostat", id, leaf) }
+func (t Topics) Thermostat(id, leaf string) string { return t.Base + "/thermostat/" + id + "/" + leaf }
 
 // Thermostats returns a topic of all thermostats of the account: "api".
-func (t Topics) Thermostats(leaf string) string { return t.at("thermostats", leaf) }
+func (t Topics) Thermostats(leaf string) string { return t.Base + "/thermostats/" + leaf }
 
 // Weather returns a topic of the forecast: "state", "forecast_high/set".
-func (t Topics) Weather(leaf string) string { return t.at("weather", leaf) }
+func (t Topics) Weather(leaf string) string { return t.Base + "/weather/" + leaf }
 
 // Tariff returns a topic of what energy costs: "set".
-func (t Topics) Tariff(leaf string) string { return t.at("tariff", leaf) }
+func (t Topics) Tariff(leaf string) string { return t.Base + "/tariff/" + leaf }
 
 // Control returns a topic of the peak controller: "state", "event", "override/set".
-func (t Topics) Control(leaf string) string { return t.at("control", leaf) }
+func (t Topics) Control(leaf string) string { return t.Base + "/control/" + leaf }
 
 // The last words of topics.
 const (
