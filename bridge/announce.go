@@ -231,7 +231,11 @@ func (a *Announcer) noteRetained(m bus.Message) {
 		delete(a.retained, m.Topic)
 		return
 	}
-	if !a.linked && discovery.Announced(discovery.Message{Topic: m.Topic, Payload: m.Payload}, a.Prefix, a.Topics) {
+	if a.linked {
+		return
+	}
+	same := bytes.Equal(a.sent[m.Topic], m.Payload) // nearly always
+	if same || discovery.Announced(discovery.Message{Topic: m.Topic, Payload: m.Payload}, a.Prefix, a.Topics) {
 		a.retained[m.Topic] = m.Payload
 		a.scheduleUpdate()
 	}
