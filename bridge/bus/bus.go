@@ -213,7 +213,7 @@ type Subscription struct {
 	name    string
 	bus     *Bus
 	filters []string
-	ready   chan struct{} // holds a token when the queue may have something
+	ready   chan struct{} // holds a token while the queue has something that the reader was not woken for
 
 	mu      sync.Mutex
 	queue   []*Message
@@ -228,6 +228,7 @@ func (s *Subscription) wants(topic string) bool {
 
 func (s *Subscription) offer(m *Message) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(s.queue) < Depth {
 		s.queue = append(s.queue, m)
 	} else {
@@ -237,7 +238,6 @@ func (s *Subscription) offer(m *Message) {
 		s.urgent()
 		s.urgent = nil
 	}
-	s.mu.Unlock()
 	select {
 	case s.ready <- struct{}{}:
 	default:
@@ -255,6 +255,10 @@ func (s *Subscription) take() (Message, bool) {
 	s.queue = s.queue[1:]
 	if len(s.queue) == 0 {
 		s.queue = nil
+		select {
+		case <-s.ready: // it came while the reader was busy, and would only wake it for nothing
+		default:
+		}
 	}
 	return *m, true
 }

@@ -106,6 +106,37 @@ func TestNext(t *testing.T) {
 	})
 }
 
+// waits is a clock that counts how often a reader waits.
+type waits struct {
+	bus.Wall
+	n int
+}
+
+func (w *waits) Wait(ctx context.Context, at time.Time, ready <-chan struct{}) (bool, error) {
+	w.n++
+	return w.Wall.Wait(ctx, at, ready)
+}
+
+// A reader is not woken for a message that it took while it was busy.
+func TestAReaderIsNotWokenForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock := &waits{}
+		b := bus.New(clock)
+		s := b.Subscribe("s", "a")
+		for range 3 {
+			b.Publish(bus.Message{Topic: "a"})
+		}
+		for i := range 4 {
+			if _, ok, _ := s.Next(t.Context(), time.Now().Add(time.Minute)); ok != (i < 3) {
+				t.Errorf("%d: %v", i, ok)
+			}
+		}
+		if clock.n != 1 {
+			t.Errorf("it waited %d times", clock.n)
+		}
+	})
+}
+
 func TestRefusal(t *testing.T) {
 	now := time.Date(2026, 7, 15, 16, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
