@@ -155,26 +155,13 @@ func (c *clock) jump(off time.Duration) {
 func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.off.Load())) }
 
 func (c *clock) Wait(ctx context.Context, at time.Time, ready <-chan struct{}) (bool, error) {
-	turn := c.scheduler.next()
-	defer func() { time.Sleep(turn) }()
 	c.mu.Lock()
 	jumped := c.jumped
 	c.mu.Unlock()
-	var due <-chan time.Time
 	if !at.IsZero() {
-		t := time.NewTimer(time.Until(at.Add(-time.Duration(c.off.Load()))))
-		defer t.Stop()
-		due = t.C
+		at = at.Add(-time.Duration(c.off.Load()))
 	}
-	select {
-	case <-ctx.Done():
-		return false, ctx.Err()
-	case <-ready:
-		return true, nil
-	case <-due:
-	case <-jumped:
-	}
-	return false, nil
+	return c.scheduler.wait(ctx, at, ready, jumped)
 }
 
 // disk is where the journal is stored.

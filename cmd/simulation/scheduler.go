@@ -12,8 +12,9 @@ import (
 // each wait has a different moment. The scheduler also draws what the daemons leave to
 // chance.
 type scheduler struct {
-	mu   sync.Mutex
-	rand *rand.Rand
+	mu     sync.Mutex
+	rand   *rand.Rand
+	timers []*time.Timer // that no loop waits for
 }
 
 func newScheduler(seed uint64) *scheduler {
@@ -40,15 +41,58 @@ func (b *scheduler) chance() float64 {
 
 // sleep waits for d or until ctx ends, and then for its moment.
 func (b *scheduler) sleep(ctx context.Context, d time.Duration) error {
+	_, _ = b.wait(ctx, time.Now().Add(d), nil, nil)
+	return ctx.Err()
+}
+
+// wait is bus.Clock's Wait, which jumped ends too, and then waits for its moment. It does
+// not wake in between if only the time ends it, as it mostly does.
+func (b *scheduler) wait(ctx context.Context, at time.Time, ready, jumped <-chan struct{}) (woken bool, err error) {
 	moment := b.next()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+	var over <-chan time.Time
+	if !at.IsZero() {
+		left := max(0, time.Until(at)) + moment
+		at = time.Now().Add(left)
+		timer := b.timer(left)
+		defer b.release(timer)
+		over = timer.C
+	}
 	select {
-	case <-timer.C:
+	case <-over:
+		return false, nil
+	case <-ready:
+		woken = true
+	case <-jumped:
 	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if over != nil {
+		moment = min(moment, time.Until(at))
 	}
 	time.Sleep(moment)
-	return ctx.Err()
+	return woken, err
+}
+
+// timer returns a timer that ends after d.
+func (b *scheduler) timer(d time.Duration) *time.Timer {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	last := len(b.timers) - 1
+	if last < 0 {
+		return time.NewTimer(d)
+	}
+	t := b.timers[last]
+	b.timers = b.timers[:last]
+	t.Reset(d)
+	return t
+}
+
+// release lets another wait use t.
+func (b *scheduler) release(t *time.Timer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t.Stop()
+	b.timers = append(b.timers, t)
 }
 
 // starter returns a function to call before each of several loops is started: it gives
