@@ -149,12 +149,13 @@ func (c *Client) sayWhich(id int64, all []battery) {
 		"used", all[taken].String(), "not_used", inWords(others))
 }
 
-// unknownSite returns what to do about a site that Tesla does not find. It reads the
+// unknownSite returns what to do about a site that Tesla does not find, and why the
+// account could not be asked. It reads the
 // sites of the account once, and again only if that failed.
-func (c *Client) unknownSite(ctx context.Context, q request) string {
+func (c *Client) unknownSite(ctx context.Context, q request) (string, error) {
 	const check = "Tesla does not know this site: check tesla.energy_site_id"
 	if !strings.HasPrefix(q.path, sitesPath) {
-		return ""
+		return "", nil
 	}
 	c.mu.Lock()
 	site, all := c.site, c.has
@@ -162,7 +163,7 @@ func (c *Client) unknownSite(ctx context.Context, q request) string {
 	if all == nil {
 		var err error
 		if all, err = c.batteries(ctx); err != nil {
-			return check
+			return check, err
 		}
 		c.mu.Lock()
 		c.has = append([]battery{}, all...)
@@ -170,11 +171,11 @@ func (c *Client) unknownSite(ctx context.Context, q request) string {
 	}
 	switch {
 	case len(all) == 0:
-		return fmt.Sprintf("tesla.energy_site_id is %d, and there is no Powerwall on this account", site)
+		return fmt.Sprintf("tesla.energy_site_id is %d, and there is no Powerwall on this account", site), nil
 	case slices.ContainsFunc(all, func(b battery) bool { return b.id == site }):
-		return "the site is on the account, but Tesla cannot find it right now"
+		return "the site is on the account, but Tesla cannot find it right now", nil
 	}
-	return fmt.Sprintf("tesla.energy_site_id is %d, which is not on this account: it has %s", site, inWords(all))
+	return fmt.Sprintf("tesla.energy_site_id is %d, which is not on this account: it has %s", site, inWords(all)), nil
 }
 
 // inWords lists up to ten sites, and counts the rest.

@@ -308,6 +308,26 @@ func TestASiteThatIsNotOnTheAccount(t *testing.T) {
 	}
 }
 
+// A read that fails asks Tesla why, and Tesla may want no requests for hours. Without the
+// time it names, a read every few minutes would go on.
+func TestALimitMetWhileAskingWhyHolds(t *testing.T) {
+	limit := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "7200")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}
+	for name, s := range map[string]*server{
+		"an unknown site": newServer(t).on("GET live_status", 404, `{"response":null,"error":"not_found"}`).handle("GET products", limit),
+		"another region":  newServer(t).on("GET live_status", 421, `{"response":null,"error":"user out of region"}`).handle("GET region", limit),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := s.client(t, nil).Read(t.Context())
+			if e, ok := errors.AsType[*devices.Error](err); !ok || e.Kind != devices.Throttled || e.RetryAfter != 2*time.Hour {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
 func TestWritesAsTheyAreSent(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -400,7 +400,7 @@ var ErrUnregistered = errors.New("the app is not registered in this region: run 
 func (c *Client) status(ctx context.Context, q request, r cloud.Reply) error {
 	said := word(r.Body)
 	e := cloud.StatusError(vendor, q.op, r, q.write, said)
-	advice := ""
+	advice, asked := "", error(nil) // asked: why Tesla did not answer a request made for the advice
 	if r.Status == http.StatusPreconditionFailed {
 		e.Err = fmt.Errorf("%w: %w", e.Err, ErrUnregistered)
 	}
@@ -411,9 +411,12 @@ func (c *Client) status(ctx context.Context, q request, r cloud.Reply) error {
 		e.Kind = devices.Unauthorized
 		advice = c.forbidden(said)
 	case http.StatusNotFound:
-		advice = c.unknownSite(ctx, q)
+		advice, asked = c.unknownSite(ctx, q)
 	case http.StatusMisdirectedRequest:
-		advice = "the account belongs to another region: set tesla.base_url" + c.region(ctx, q)
+		advice, asked = c.otherRegion(ctx, q)
+	}
+	if limit, ok := errors.AsType[*devices.Error](asked); ok && limit.Kind == devices.Throttled && !q.write {
+		return limit // the next read has to wait as long as Tesla says, whatever this one has met
 	}
 	if advice != "" {
 		e.Err = fmt.Errorf("%w: %s", e.Err, advice)
@@ -424,16 +427,17 @@ func (c *Client) status(ctx context.Context, q request, r cloud.Reply) error {
 // regionPath is the endpoint that says where an account is served.
 const regionPath = "/api/1/users/region"
 
-// region looks up the right address after a 421.
-func (c *Client) region(ctx context.Context, q request) string {
+// otherRegion returns what to do about a 421. It looks up the right address.
+func (c *Client) otherRegion(ctx context.Context, q request) (string, error) {
+	const set = "the account belongs to another region: set tesla.base_url"
 	if q.path == regionPath {
-		return ""
+		return set, nil
 	}
 	at, err := c.Region(ctx)
 	if err != nil || at == "" {
-		return ""
+		return set, err
 	}
-	return " to " + cloud.Line(at)
+	return set + " to " + cloud.Line(at), nil
 }
 
 // Region returns the base URL that serves the account, without a slash at its end.
