@@ -47,17 +47,24 @@ func Do(client *http.Client, vendor, op string, req *http.Request) (Reply, error
 	fail := func(kind devices.Kind, maybe bool, err error) (Reply, error) {
 		return Reply{}, &devices.Error{Vendor: vendor, Op: op, Kind: kind, MaybeDone: maybe && write, Err: devices.Cause(err)}
 	}
-	if err := req.Context().Err(); err != nil {
+	ctx := req.Context()
+	if err := ctx.Err(); err != nil {
 		return fail(devices.Unreachable, false, err)
+	}
+	if client.Timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, client.Timeout)
+		defer stop()
 	}
 	// A request that waited for a connection and got none was never sent. A
 	// transport that tells nothing of connections may have sent it.
 	var waited, connected atomic.Bool
-	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { waited.Store(true) },
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
 	}))
 	once := *client
+	once.Timeout = 0 // ctx has it: a client would start a goroutine for it
 	once.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	res, err := once.Do(req)
 	if err != nil {

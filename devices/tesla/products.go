@@ -150,8 +150,8 @@ func (c *Client) sayWhich(id int64, all []battery) {
 }
 
 // unknownSite returns what to do about a site that Tesla does not find, and why the
-// account could not be asked. It reads the
-// sites of the account once, and again only if that failed.
+// sites of the account could not be read. They are read once, and again only if that
+// failed.
 func (c *Client) unknownSite(ctx context.Context, q request) (string, error) {
 	const check = "Tesla does not know this site: check tesla.energy_site_id"
 	if !strings.HasPrefix(q.path, sitesPath) {
