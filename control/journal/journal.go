@@ -70,32 +70,19 @@ func Encode(e Entry) ([]byte, error) {
 
 // Decode parses an entry. Its errors say why the entry cannot be used.
 func Decode(b []byte) (Entry, error) {
-	var head struct {
-		Format int `json:"version"`
-	}
 	switch {
 	case len(bytes.TrimSpace(b)) == 0:
 		return Entry{}, errors.New("it is empty")
 	case len(b) > MaxSize:
 		return Entry{}, fmt.Errorf("it is longer than %d bytes", MaxSize)
 	}
-	if err := json.Unmarshal(b, &head); err != nil {
-		return Entry{}, fmt.Errorf("it is not a journal: %w", err)
-	}
 	var e Entry
-	var err error
-	switch head.Format {
-	case 1:
-		e, err = version1(b)
-	case 2:
-		e, err = version2(b)
-	case Format:
-		err = json.Unmarshal(b, &e)
-	default:
-		return Entry{}, fmt.Errorf("it has version %d; this program reads up to %d", head.Format, Format)
+	err := json.Unmarshal(b, &e)
+	if err != nil || e.Format != Format {
+		e, err = older(b, err)
 	}
 	if err != nil {
-		return Entry{}, fmt.Errorf("it is not a journal: %w", err)
+		return Entry{}, err
 	}
 	if e.Generation > MostGeneration || e.Sequence > MostGeneration {
 		return Entry{}, fmt.Errorf("its generation %d or its sequence %d cannot be", e.Generation, e.Sequence)
@@ -106,10 +93,35 @@ func Decode(b []byte) (Entry, error) {
 	return e, nil
 }
 
+// older parses an entry of an older version. why is what is wrong with it as one of this
+// version; nil: nothing.
+func older(b []byte, why error) (e Entry, err error) {
+	var head struct {
+		Format int `json:"version"`
+	}
+	if err = json.Unmarshal(b, &head); err == nil {
+		switch head.Format {
+		case 1:
+			e, err = version1(b)
+		case 2:
+			e, err = version2(b)
+		case Format:
+			err = why
+		default:
+			return Entry{}, fmt.Errorf("it has version %d; this program reads up to %d", head.Format, Format)
+		}
+	}
+	if err != nil {
+		return Entry{}, fmt.Errorf("it is not a journal: %w", err)
+	}
+	return e, nil
+}
+
 // plausible refuses times that no clock has ever shown, not even one that was never set:
 // such times, or sums of them, could not be written again.
 func plausible(v reflect.Value) error {
-	if t, ok := v.Interface().(time.Time); ok {
+	if v.Type() == reflect.TypeFor[time.Time]() { // Interface copies, so it is only for these
+		t, _ := v.Interface().(time.Time)
 		if y := t.Year(); !t.IsZero() && (y < 1969 || y > 2999) {
 			return fmt.Errorf("it has a time in the year %d", y)
 		}
