@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"powermgr/control/rules"
@@ -159,8 +160,12 @@ func (r Records) changed(k rules.Persisted, v Version) (Records, error) {
 // that did not know of each other stay as they are as long as nothing changes: both nodes
 // derive the same from them, and need not tell each other.
 func changed[T interface{ With(other T) T }](records []Record[T], value T, v Version) ([]Record[T], error) {
+	old := united(records)
+	if reflect.DeepEqual(old, value) {
+		return records, nil
+	}
 	// Times that went through JSON differ in memory but not in meaning.
-	was, err := json.Marshal(united(records))
+	was, err := json.Marshal(old)
 	if err != nil {
 		return records, err
 	}
