@@ -67,8 +67,8 @@ type Recorder struct {
 	dropped      int       // lost messages that the record already counts
 	failing      bool
 	todayAt      time.Time // when control/today was last published
-	todayPayload []byte    // its payload
-	todayCurrent bool      // todayPayload covers everything in day
+	today        *Today    // what it said; nil: nothing yet
+	todayCurrent bool      // today covers everything in day
 	drawAt       time.Time // when the day is drawn next; zero: it was not drawn yet
 }
 
@@ -145,7 +145,7 @@ func (r *Recorder) nextWake(now time.Time) time.Time {
 // save.
 func (r *Recorder) update(now time.Time) {
 	if !r.Role.Active() {
-		r.day, r.changed, r.dropped, r.drawAt, r.todayAt, r.todayPayload, r.todayCurrent = nil, false, r.sub.Dropped(), time.Time{}, time.Time{}, nil, false
+		r.day, r.changed, r.dropped, r.drawAt, r.todayAt, r.today, r.todayCurrent = nil, false, r.sub.Dropped(), time.Time{}, time.Time{}, nil, false
 		return
 	}
 	if r.day == nil || r.day.over(now) {

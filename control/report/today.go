@@ -1,8 +1,8 @@
 package report
 
 import (
-	"bytes"
 	"encoding/json"
+	"reflect"
 	"time"
 
 	"powermgr/bridge/bus"
@@ -121,14 +121,15 @@ func (r *Recorder) publishToday(now time.Time) {
 		return
 	}
 	r.todayCurrent = true
-	b, err := json.Marshal(r.day.Today())
+	today := r.day.Today()
+	if r.today != nil && reflect.DeepEqual(today, *r.today) {
+		return
+	}
+	b, err := json.Marshal(today)
 	if err != nil {
 		r.Log.Error("what the day has come to cannot be written", "reason", err)
 		return
 	}
-	if bytes.Equal(b, r.todayPayload) {
-		return
-	}
-	r.todayAt, r.todayPayload = now, b
+	r.todayAt, r.today = now, &today
 	r.Bus.Publish(bus.Message{Topic: r.Topics.Control(devices.TodayLeaf), Payload: b, Retain: true})
 }
