@@ -196,6 +196,9 @@ func (w *oracle) thermostatResult(d *thermostatOracle, name string, m bus.Messag
 		d.replace(kept...)
 	}
 	d.choices = append(d.choices, means...)
+	if name == "hold"+devices.ResultSuffix { // what the rules had set is now a person's choice as well
+		d.automatics = slices.DeleteFunc(d.automatics, shown.equal)
+	}
 	if shown.timed() {
 		// A hold that ends at the next period of the schedule looks like the one that it
 		// has replaced until it has landed.
