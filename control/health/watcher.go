@@ -41,11 +41,12 @@ type Options struct {
 // A Watcher publishes control/health whenever a fault begins, changes or ends.
 type Watcher struct {
 	Options
-	sub       *bus.Subscription
-	signs     signs
-	answered  map[string]time.Time // when a vendor last answered without a problem, by part
-	peak      bool                 // a peak or its lead is under way
-	published *Health              // the last control/health; nil: none yet
+	sub        *bus.Subscription
+	signs      signs
+	answered   map[string]time.Time // when a vendor last answered without a problem, by part
+	peak       bool                 // a peak or its lead is under way
+	published  *Health              // the last control/health; nil: none yet
+	shownEarly []Fault              // what its parts show early
 }
 
 // NewWatcher returns a watcher that is already subscribed.
@@ -67,10 +68,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 			w.signs.standing(Configuration+"/authorization", w.Expiring(now), now)
 		}
 		if w.Active() {
-			faults := w.signs.faults(now)
-			h := of(faults, w.early(now), devices.WholeSecond(now))
-			h.Node = w.Node
-			w.publishChanges(h)
+			w.publishChanges(w.signs.faults(now), w.early(now), now)
 		} else {
 			w.published = nil
 			maps.DeleteFunc(w.signs, func(_ string, g sign) bool { return !ofThisNode(g.Part) })
@@ -113,7 +111,7 @@ func (w *Watcher) Resume(last *Watcher) {
 		}
 		w.signs[key] = g
 	}
-	w.answered, w.peak, w.published = maps.Clone(last.answered), last.peak, last.published
+	w.answered, w.peak, w.published, w.shownEarly = maps.Clone(last.answered), last.peak, last.published, last.shownEarly
 	w.publish(*w.published)
 }
 
@@ -123,9 +121,17 @@ func ofThisNode(part string) bool {
 	return part == Broker || part == Mail || part == Configuration || part == Clock
 }
 
-// publishChanges publishes h if it differs from what was published last.
-func (w *Watcher) publishChanges(h Health) {
-	if w.published != nil && slices.Equal(w.published.Faults, h.Faults) && maps.EqualFunc(w.published.Parts, h.Parts, Part.same) {
+// publishChanges publishes the condition of all parts, given faults in order and those
+// that are early, if it differs from what was published last.
+func (w *Watcher) publishChanges(faults, early []Fault, now time.Time) {
+	same := w.published != nil && slices.Equal(w.published.Faults, faults)
+	if same && slices.Equal(w.shownEarly, early) {
+		return
+	}
+	w.shownEarly = early
+	h := of(faults, early, devices.WholeSecond(now))
+	h.Node = w.Node
+	if same && maps.EqualFunc(w.published.Parts, h.Parts, Part.same) {
 		return
 	}
 	if w.published != nil {
