@@ -4,6 +4,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -372,10 +373,15 @@ func (d *Daemon) Alive() bool {
 	return d.controller == nil || d.Bus.Now().Sub(d.LastStep()).Abs() < maxStepAge
 }
 
-// Report publishes a part's condition, for the health of the home.
+// Report publishes a part's condition, for the health of the home. That a part is well is
+// said once. A problem is repeated, since a node forgets it while it stands by.
 func (d *Daemon) Report(part string, r health.Report) {
+	topic := health.Topic(part)
 	payload, _ := json.Marshal(r) // plain data always can be
-	d.Bus.Publish(bus.Message{Topic: health.Topic(part), Payload: payload, Retain: true})
+	if last, ok := d.Bus.Retained(topic); ok && r.Problem == "" && bytes.Equal(last.Payload, payload) {
+		return
+	}
+	d.Bus.Publish(bus.Message{Topic: topic, Payload: payload, Retain: true})
 }
 
 // goLive lets this node's configuration command devices, starting shortly. A
