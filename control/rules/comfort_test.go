@@ -139,6 +139,24 @@ func TestWhatHasBegunGoesOn(t *testing.T) {
 	})
 }
 
+// A choice that was made off peak ends with that, even if a longer lead is planned
+// afterward: it would otherwise have begun before the choice, which would last until the
+// end of the peak.
+func TestALongerLeadTakesNoEarlierChoiceIn(t *testing.T) {
+	w := comforts(t, Comfort{SetbackF: 2})
+	w.until("14:10")
+	w.reserve = 60
+	w.until("14:20")
+	if w.noted(NoteTaken) != 1 {
+		t.Fatalf("the reserve is nobody's choice: %s", w.d.Why)
+	}
+	w.comfort(Comfort{PrecoolF: 3, Lead: 2 * time.Hour, SetbackF: 2})
+	w.until("16:05")
+	if w.reserve > 10 {
+		t.Errorf("in the peak the reserve is %.0f %%: %s", w.reserve, w.d.Why)
+	}
+}
+
 func TestWhyTheFixedRuleDecides(t *testing.T) {
 	for _, tt := range []struct{ name, want string }{
 		{"refused", "the model explains too little"}, {"another peak", "start at 17:00"}, {"no plan", "no plan to go by"}, {"planned", ""},

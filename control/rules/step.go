@@ -144,7 +144,9 @@ func (st *step) advanceWindow(o Override) {
 			over = devices.Earliest(over, o.Since)
 		}
 	case was == nil || was.End.Before(p.Since):
-		k.Event = is
+		if k.Event = is; st.Phase == OffPeak && !o.offPeak() {
+			over = st.now // it was off peak until now, although the plan's longer lead began earlier
+		}
 	default:
 		if !was.End.Equal(p.Until) {
 			k.Event = &Stretch{Start: was.Start, End: p.Until}
