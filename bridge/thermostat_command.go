@@ -356,6 +356,17 @@ func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReadi
 	return shown
 }
 
+// holdIsOver reports whether the hold that was asked for has ended by itself, before a
+// reading could show it.
+func holdIsOver(want devices.ThermostatCommand, r devices.ThermostatReading, now time.Time) bool {
+	return same(want.Hold, new(devices.HoldUntil)) && want.HoldUntil != nil && !now.Before(*want.HoldUntil) && same(r.Hold, new(devices.HoldSchedule))
+}
+
+// beyondHold returns what a command asks for apart from the hold and its set points.
+func beyondHold(c devices.ThermostatCommand) devices.ThermostatCommand {
+	return devices.ThermostatCommand{Mode: c.Mode, Fan: c.Fan}
+}
+
 // sameSetting reports whether two readings show the same setting: mode, set points and
 // hold. Set points that follow the schedule do not count.
 func sameSetting(a, b devices.ThermostatReading) bool {

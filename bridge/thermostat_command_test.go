@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"powermgr/devices"
 )
 
 // A schedule can move on between the last poll and a person's command, which the
@@ -43,6 +45,31 @@ func TestWhatACommandLeavesOpenIsNotJudged(t *testing.T) {
 					t.Errorf("the device was told %q", got)
 				}
 			})
+		})
+	}
+}
+
+// Somebody asks for a hold moments before the end that they name. Nobody else has decided
+// when it is read back.
+func TestAHoldThatEndsBeforeItIsReadBackWasCarriedOut(t *testing.T) {
+	for _, c := range []struct{ command, reason string }{
+		{"until 00:15", ""},
+		{"until 00:30", "the device shows something else"},
+	} {
+		f := newThermostats()
+		f.r.Hold, f.delay = new(devices.HoldPermanent), time.Hour // the vendor does not show it in time
+		bubble(t, thermostats(f), func(r *rig) {
+			r.sleep(15*time.Minute - 2*time.Second)
+			r.send("powermgr/thermostat/up/hold/set", c.command)
+			r.sleep(2 * time.Second)
+			f.mu.Lock()
+			f.r.Hold, f.r.HoldUntil, f.r.CoolSetpoint = new(devices.HoldSchedule), nil, new(79.0)
+			f.mu.Unlock()
+			r.sleep(5 * time.Minute)
+			res := r.results("powermgr/thermostat/up/hold/result")
+			if last := res[len(res)-1]; !last.Final || !last.Accepted || !strings.HasPrefix(last.Reason, c.reason) || c.reason == "" && last.Reason != "" {
+				t.Errorf("%s: %+v", c.command, last)
+			}
 		})
 	}
 }
