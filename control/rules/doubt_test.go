@@ -135,6 +135,31 @@ func TestOneOddTemperatureEndsNoSetback(t *testing.T) {
 	})
 }
 
+// After precooling, a setback that the limits stop at the earlier set point is also what
+// restores it: it is not sent twice.
+func TestASetbackThatRestoresIsNotSentTwice(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:25")
+	up := w.therm["up"]
+	up.Cool, up.Hold = new(82.0), devices.HoldPermanent
+	w.charge = 70
+	w.start().until("15:59").want("up permanent cool 80 heat 68")
+	w.mute["up"], w.deaf["up"] = true, true // the vendor is late to show it
+	w.until("16:00").want("powerwall 0", "up permanent cool 82 heat 68")
+	for _, inside := range []float64{88, 88.5} {
+		r := *up
+		w.now = w.now.Add(10 * time.Second)
+		r.Temperature, r.AsOf, r.Polled = &inside, w.now, w.now
+		w.step(ThermostatRead{ID: "up", Thermostat: r})
+	}
+	w.want()
+	w.mute["up"], w.deaf["up"] = false, false
+	up.Cool, up.Temperature = new(82.0), new(88.0)
+	w.until("16:10").want()
+	if claim := w.s.Persisted.Thermostats["up"].Claim; claim != nil {
+		t.Errorf("it is still to be restored: %+v", claim)
+	}
+}
+
 // A single odd reading of a setting was mistaken for a person's choice, and the battery
 // or a thermostat was left alone for the whole peak; a thermostat in a permanent hold
 // kept the set point of the setback for good.

@@ -339,7 +339,12 @@ func (st *step) giveBack(id string, t Thermostat, h ThermostatRecord) (request, 
 	case st.neverReached(id, t):
 		st.forgetClaim(id, t, h)
 		return request{}, false
-	case h.Claim.Kind == Restore:
+	case sameWrite(want, h.Claim.Wanted) && st.Pending[id].ID != "":
+		claim := *h.Claim
+		claim.Kind, h.Claim = Restore, &claim // what is on its way restores it already
+		st.keep(id, h)
+	}
+	if h.Claim.Kind == Restore {
 		return st.nextTry(id, t, h, want)
 	}
 	return request{want: want, goal: Restore, read: t.Polled}, !st.endsByItself(id, t, h, want)
