@@ -88,6 +88,9 @@ func (w *oracle) answersByHand(name string, m bus.Message) {
 	if err != nil {
 		return
 	}
+	if !r.Accepted && len(w.hand.open[name]) > 0 {
+		return // one before it, which was not answered, may be in force
+	}
 	delete(w.hand.open, name)
 	if !r.Accepted {
 		return

@@ -70,7 +70,7 @@ func (w *oracle) judgeReserveGivenBack(real int) {
 	if floor := w.home.world.Powerwall.ReserveFloor; w.paused {
 		excused = excused || real > floor || w.chosenReserve != nil && real == max(*w.chosenReserve, floor)
 	}
-	if real != want && !excused && now.Sub(w.battery) < time.Hour {
+	if real != want && !excused && now.Sub(w.settingsAt) < time.Hour { // with few calls, the figures are read more often
 		w.broken(I1, "the reserve is %d %%, not %d %%", real, want)
 	}
 }

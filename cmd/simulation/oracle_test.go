@@ -165,6 +165,7 @@ func TestAReserveByHandThatWasNotAnsweredMayBeGivenBack(t *testing.T) {
 		{"another was answered since, in whatever order", []string{"60", "75"}, 2, true, 60, false},
 		{"what nobody takes", []string{"-1"}, 0, false, 60, true},
 		{"given back", []string{"60", "configured"}, 2, false, 60, true},
+		{"not answered, and another was refused since", []string{"60", "much"}, 0, false, 60, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newOracle(&home{world: &world{}, keepalived: &keepalived{}})
