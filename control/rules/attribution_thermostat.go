@@ -74,8 +74,8 @@ func (l ThermostatLedger) withRules(t Thermostat) Cause {
 		return claim.sinceWritten(t) // the write has not landed yet, or never will
 	case t.Hold == "" && (l.First.Period != claim.Period || t.onSchedule()):
 		return ScheduleMoved
-	case t.Mode == devices.Off:
-		return Unchanged // what it shows while it is off is not a choice; that is judged when it is on again
+	case t.Mode == devices.Off && !(l.Before.Mode == devices.Off && devices.Same(claim.Wanted, l.Before.Setting, mode)):
+		return Unchanged // what switching it off has changed is not a choice; that is judged when it is on again
 	case !l.ReadSinceStart && once.Polled.IsZero() && l.Record.Choice == nil && claim.Baseline.Hold == devices.HoldPermanent && t.Hold == devices.HoldSchedule:
 		return HoldLost
 	case claim.mayLand(t):

@@ -905,3 +905,36 @@ func TestAChoiceAfterTheWindowThatNobodySawIsAChoice(t *testing.T) {
 		})
 	}
 }
+
+// Somebody switches a thermostat off, later has it follow its schedule, and switches it on
+// after the peak: the hold that it had before is not put back.
+func TestAHoldThatIsEndedWhileOffStaysEnded(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		moved time.Duration // after it was switched off; zero: at the same time
+		want  []string
+	}{
+		{"by a person", 20 * time.Minute, nil},
+		{"by switching it off, as some devices do", 0, []string{"up until 21:00 cool 74 heat 68"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10")
+			up := w.therm["up"]
+			up.Cool, up.Hold, up.Until = new(74.0), devices.HoldUntil, at("2026-07-15 21:00")
+			w.charge = 70
+			w.start().until("17:10").take()
+			schedule := func() {
+				up.Hold, up.Until, up.Cool = devices.HoldSchedule, time.Time{}, new(76.0)
+			}
+			if up.Mode = devices.Off; c.moved == 0 {
+				schedule()
+			}
+			w.until("17:30")
+			schedule()
+			w.until("19:20")
+			up.Mode = devices.Cool
+			w.take()
+			w.until("19:40").want(c.want...)
+		})
+	}
+}
