@@ -81,7 +81,7 @@ func (w *oracle) settingsShown(r devices.PowerwallReading, teslas bool) {
 	}
 	// A single reading that no other one confirms decides nothing: a choice counts from
 	// the second reading that shows it.
-	if w.glimpse = (glimpse{}); !teslas && first.again(shows) {
+	if w.glimpse = (glimpse{}); !teslas && first.again(shows) && !w.planned[first.reserve] { // a plan may have asked for the same since
 		w.choice = time.Now()
 	}
 	if r.ReservePercent != nil {
@@ -121,8 +121,9 @@ func (w *oracle) modeShown(mode string, teslas bool) {
 
 // reserveCommand is an automatic command for the reserve.
 type reserveCommand struct {
-	Value  int    `json:"value"`
-	Reason string `json:"reason"` // only for the story
+	Value    int    `json:"value"`
+	Restores bool   `json:"restores"`
+	Reason   string `json:"reason"` // only for the story
 
 	restoresChoice bool // it puts a person's choice back after an automatic write has landed over it
 }
@@ -132,7 +133,7 @@ func (w *oracle) reserveCommand(payload []byte) {
 	if json.Unmarshal(payload, &c) != nil {
 		return
 	}
-	c.restoresChoice = w.chosenReserve != nil && c.Value == *w.chosenReserve
+	c.restoresChoice = c.Restores && w.chosenReserve != nil && c.Value == *w.chosenReserve
 	w.limits.commanded()
 	w.line("  command: %s", c.Reason)
 	// If one command breaks several promises, only the first is reported.

@@ -186,6 +186,7 @@ func (w *oracle) thermostatResult(d *thermostatOracle, name string, m bus.Messag
 	}
 	if !r.Final {
 		d.taken, d.unseen, d.sightings = time.Now(), nil, 2
+		d.choices = append(d.choices, d.withPoint(name, r.Requested)...) // a daemon that dies gives no final answer
 		return
 	}
 	w.judgeCarriedOut(d, r, m)
@@ -204,6 +205,27 @@ func (w *oracle) thermostatResult(d *thermostatOracle, name string, m bus.Messag
 		// has replaced until it has landed.
 		d.choices = append(d.choices, setting{shown.Mode, shown.Cool, shown.Heat, devices.HoldTemporary, time.Time{}})
 	}
+}
+
+// withPoint returns what people may want if their command for a set point is carried out.
+// It is empty for other commands.
+func (d *thermostatOracle) withPoint(result string, requested any) (means []setting) {
+	v, ok := requested.(float64)
+	if !ok {
+		return nil
+	}
+	for _, c := range d.choices {
+		switch strings.TrimSuffix(result, devices.ResultSuffix) {
+		case "cool_setpoint":
+			c.Cool = v
+		case "heat_setpoint":
+			c.Heat = v
+		default:
+			return nil
+		}
+		means = append(means, c)
+	}
+	return means
 }
 
 // meant returns what people may want if their command has had this result: kept is what
