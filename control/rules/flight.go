@@ -214,11 +214,11 @@ func (w Writes) refused(sent time.Time) []Flight {
 }
 
 // neverSent returns the flights without an earlier write, sent at the given time, that
-// never reached the vendor. followed says that another write was sent after it, perhaps
-// within the same second.
-func (w Writes) neverSent(sent time.Time, followed bool) []Flight {
+// never reached the vendor. next is when another write was sent after it, perhaps within
+// the same second, which may have been refused since; zero: none was.
+func (w Writes) neverSent(sent, next time.Time) []Flight {
 	own, last := w.own(), []Flight(nil)
-	if n := len(own) - 1; n >= 0 && followed {
+	if n := len(own) - 1; n >= 0 && own[n].At.Equal(devices.WholeSecond(next)) {
 		own, last = own[:n], own[n:]
 	}
 	own = slices.DeleteFunc(own, func(f Flight) bool { return f.At.Equal(devices.WholeSecond(sent)) })
@@ -302,7 +302,7 @@ func (st *step) overtake(target string, sent time.Time) {
 // in the meantime stands.
 func (st *step) neverSent(target string) {
 	p := st.Pending[target]
-	st.setFlights(target, func(w Writes) []Flight { return w.neverSent(p.Overtaken.Sent, !p.Sent.IsZero()) })
+	st.setFlights(target, func(w Writes) []Flight { return w.neverSent(p.Overtaken.Sent, p.Sent) })
 	if k := st.Persisted.Battery; target == Powerwall && k.Choice != nil && k.Choice.Reserve != nil && k.Wanted.Reserve != nil && len(k.own()) == 0 {
 		st.choiceStands()
 	}
