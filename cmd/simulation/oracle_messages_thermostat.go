@@ -28,7 +28,10 @@ func (w *oracle) thermostatSays(d *thermostatOracle, name string, m bus.Message)
 
 func (w *oracle) thermostatState(d *thermostatOracle, m bus.Message) {
 	r, err := bus.Decode[devices.ThermostatReading](m)
-	if err != nil || !d.complete(r) {
+	if err != nil {
+		return
+	}
+	if d.partly = !d.complete(r); d.partly {
 		return
 	}
 	hold := d.holdShown(r)
@@ -190,6 +193,10 @@ func (w *oracle) thermostatResult(d *thermostatOracle, name string, m bus.Messag
 		return
 	}
 	w.judgeCarriedOut(d, r, m)
+	if d.partly { // what else it shows is not known
+		d.choices = append(d.choices, d.withPoint(name, r.Requested)...)
+		return
+	}
 	shown := d.afterVacation()
 	d.bounds(shown)
 	kept, means := d.meant(name, shown)
@@ -207,8 +214,8 @@ func (w *oracle) thermostatResult(d *thermostatOracle, name string, m bus.Messag
 	}
 }
 
-// withPoint returns what people may want if their command for a set point is carried out.
-// It is empty for other commands.
+// withPoint returns what people may want if their command for a set point is carried out:
+// a hold may begin with it. It is empty for other commands.
 func (d *thermostatOracle) withPoint(result string, requested any) (means []setting) {
 	v, ok := requested.(float64)
 	if !ok {
@@ -223,7 +230,9 @@ func (d *thermostatOracle) withPoint(result string, requested any) (means []sett
 		default:
 			return nil
 		}
-		means = append(means, c)
+		held := c
+		held.Hold, held.Until = devices.HoldTemporary, time.Time{}
+		means = append(means, c, held)
 	}
 	return means
 }

@@ -16,6 +16,7 @@ type thermostatOracle struct {
 	unit      devices.Unit
 	gap       float64   // the least distance that it keeps between its set points
 	bare      bool      // it has no holds: it keeps what it is set to
+	partly    bool      // the last reading leaves out a part of its setting
 	holds     bool      // it has shown one
 	period    string    // of its schedule, at the last reading
 	choices   []setting // any of them may be what the people want
