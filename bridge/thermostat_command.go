@@ -312,8 +312,12 @@ func over[T any](to **T, from *T) {
 // does not show, the schedule or somebody has moved on since, which says nothing about
 // cmd. A thermostat that followed its schedule and still does has not accepted cmd yet,
 // even if the schedule asks for something else by now: a vendor that is minutes late
-// shows the start of a period after the write.
-func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReading, now devices.ThermostatReading) verdict {
+// shows the start of a period after the write. A hold that has ended by itself at the
+// time of the reading is not asked for any more.
+func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReading, now devices.ThermostatReading, at time.Time) verdict {
+	if holdIsOver(want, now, at) {
+		cmd, want = beyondHold(cmd), beyondHold(want)
+	}
 	landed := overlay(now, want)
 	var old, strange, silent, taken bool
 	scheduled := func(r devices.ThermostatReading) bool { return r.Hold != nil && *r.Hold == devices.HoldSchedule }

@@ -401,12 +401,7 @@ func (t *Thermostats) start(ctx context.Context, id string, requests []request, 
 		}
 	}
 	w.send = func(ctx context.Context) error { return t.Device.Apply(ctx, id, cmd) }
-	w.look = func() verdict {
-		if holdIsOver(want, h.last, t.Bus.Now()) {
-			return compare(beyondHold(cmd), beyondHold(want), h.past, h.last)
-		}
-		return compare(cmd, want, h.past, h.last)
-	}
+	w.look = func() verdict { return compare(cmd, want, h.past, h.last, t.Bus.Now()) }
 	h.tasks = append(h.tasks, &task{write: w, requests: requests, want: want})
 	t.queue.start(ctx, w)
 }
