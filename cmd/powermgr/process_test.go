@@ -112,7 +112,7 @@ settings:
   timezone: %[4]s
   thermostat_ids: ["1000001"]
   seasons: {all: {months: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], days: [daily], peak_periods: %[5]s}}
-paths: {journal_file: %[2]s/journal.json, ramdisk_state_file: %[2]s/state.json, permanent_metrics_dir: %[2]s/metrics}
+paths: {journal_file: "%[2]s/journal.json", ramdisk_state_file: "%[2]s/state.json", permanent_metrics_dir: "%[2]s/metrics"}
 ha: {node: test}
 `, server.URL, h.dir, h.broker.URL(), zone, window)
 	if err := os.WriteFile(h.config, []byte(text), 0o600); err != nil {
