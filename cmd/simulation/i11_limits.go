@@ -56,10 +56,19 @@ func (w *oracle) asks(q emulator.Request) {
 	}
 	// Another fault does not end a limit. A process that has read nothing yet restores
 	// nothing until it may read, since a person may have changed it in the meantime.
-	if until := now.Add(time.Duration(q.Injected.RetryAfter) * time.Second); q.Fault != "" && !mild(q.Injected) && until.After(w.owed.hindered[q.Vendor]) {
+	until := now.Add(time.Duration(q.Injected.RetryAfter) * time.Second)
+	if q.Vendor == "tcc" && q.Status == http.StatusForbidden {
+		until = now.Add(firstLockout << min(w.owed.lockouts, 6))
+		w.owed.lockouts++
+	}
+	if q.Fault != "" && !mild(q.Injected) && until.After(w.owed.hindered[q.Vendor]) {
 		w.owed.hindered[q.Vendor] = until
 	}
 }
+
+// firstLockout is how long the portal is left alone after it first refused a log-in; each
+// further time is twice as long.
+const firstLockout = 15 * time.Minute
 
 // commanded notes a command, which excuses what was read for it.
 func (l *limits) commanded() {

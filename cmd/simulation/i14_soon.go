@@ -16,6 +16,7 @@ import (
 // owed is what the oracle needs to know for this.
 type owed struct {
 	hindered map[string]time.Time // until when a vendor had reasons not to accept commands
+	lockouts int                  // how often the portal refused a log-in
 	told     map[string]bool      // what has already been reported
 	calm     time.Time            // since when people have left everything to the rules; zero: they have not
 	owned    time.Time            // when the battery last had an owner, or could not be read correctly
