@@ -25,6 +25,7 @@ type thermostatOracle struct {
 	means     []setting // what unseen means: any of these; nil: unseen itself, and what it leaves unchanged
 	chosen    time.Time // when unseen was made
 	overtaken bool      // a write was on its way to the thermostat when it was made
+	covered   bool      // a write reached the thermostat before a reading showed it
 	over      bool      // it was made over a setting of the rules
 	back      bool      // and it goes back to what people had wanted before
 	taken     time.Time // since when it is known that a person has it; zero: no one has
@@ -125,13 +126,13 @@ func (d *thermostatOracle) parts(before, choice setting) (all []setting) {
 // since a single reading says that there was another one, powermgr must not change the
 // mode because of it. It leaves the thermostat to the people, and says so.
 func (d *thermostatOracle) undone() bool {
-	if d.first.Mode == d.shown.Mode || !d.overtaken || !d.shown.same(d.automatic.setting) {
+	if d.first.Mode == d.shown.Mode || !d.overtaken && !d.covered || !d.shown.same(d.automatic.setting) {
 		return false
 	}
 	for _, c := range d.choices {
 		d.choices = append(d.choices, c.in(d.shown.Mode))
 	}
-	return true
+	return d.overtaken // otherwise powermgr may not have seen two readings of it
 }
 
 // byRules reports whether the rules have set these set points with this hold.
@@ -201,7 +202,7 @@ func (w *oracle) chose(i int, before, after setting, pending bool) {
 		return
 	}
 	d.unseen, d.means, d.chosen = &after, means, time.Now()
-	d.overtaken = pending
+	d.overtaken, d.covered = pending, false
 	d.over = pending || !d.automatic.restore && before.same(d.automatic.setting)
 	d.back = d.over && back
 	if pending {

@@ -78,7 +78,7 @@ func (w *oracle) arrives(sent emulator.Write, answered bool) {
 // arrives notes a write to a thermostat that is set to before.
 func (d *thermostatOracle) arrives(before setting, sent emulator.Write) {
 	d.written, d.timed = time.Now(), d.timed || sent.Values["hold"] == string(devices.HoldUntil)
-	d.overtaken = d.overtaken || d.unseen != nil && sent.Carried // a vendor shows a choice some time after it was made
+	d.covered = d.covered || d.unseen != nil && sent.Carried
 	if !d.taken.IsZero() && sent.Carried {
 		after := asWritten(before, sent.Values) // the end of its command may never be published
 		d.choices = append(d.choices, after)
