@@ -359,23 +359,18 @@ func TestACommandExcusesARequestThatCameEarly(t *testing.T) {
 				w := newOracle(&home{world: &world{}, keepalived: &keepalived{}, nodes: []*node{{}}})
 				w.asks(emulator.Request{Vendor: "tesla", Endpoint: "tesla.token", Status: http.StatusTooManyRequests, Injected: emulator.Fault{RetryAfter: 3600}})
 				time.Sleep(20 * time.Minute)
-				ask := func() {
-					w.asks(emulator.Request{Vendor: "tesla", Endpoint: "tesla.token", Status: http.StatusOK})
-				}
-				switch {
-				case c.command < 0:
+				if c.command < 0 {
 					c.give(w)
 					time.Sleep(-c.command)
-					ask()
-				case c.command > 0:
-					ask()
-					time.AfterFunc(c.command, func() { c.give(w) })
-				default:
-					ask()
 				}
-				for range 4 {
-					time.Sleep(time.Minute)
-					w.judgeLimits()
+				w.asks(emulator.Request{Vendor: "tesla", Endpoint: "tesla.token", Status: http.StatusOK})
+				for after := time.Second; after <= 4*time.Minute; after += time.Second {
+					if time.Sleep(time.Second); after == c.command {
+						c.give(w)
+					}
+					if after%time.Minute == 0 {
+						w.judgeLimits()
+					}
 				}
 				if got := len(w.violations) > 0; got != c.broken {
 					t.Errorf("%v, want one: %v", w.violations, c.broken)
