@@ -148,7 +148,7 @@ func TestALongerLeadTakesNoEarlierChoiceIn(t *testing.T) {
 	w.reserve = 60
 	w.until("14:20")
 	if w.noted(NoteTaken) != 1 {
-		t.Fatalf("the reserve is nobody's choice: %s", w.d.Why)
+		t.Fatalf("the reserve that a person set is not left alone: %s", w.d.Why)
 	}
 	w.comfort(Comfort{PrecoolF: 3, Lead: 2 * time.Hour, SetbackF: 2})
 	w.until("16:05")
