@@ -93,30 +93,6 @@ func Decode(b []byte) (Entry, error) {
 	return e, nil
 }
 
-// older parses an entry of an older version. why is what is wrong with it as one of this
-// version; nil: nothing.
-func older(b []byte, why error) (e Entry, err error) {
-	var head struct {
-		Format int `json:"version"`
-	}
-	if err = json.Unmarshal(b, &head); err == nil {
-		switch head.Format {
-		case 1:
-			e, err = version1(b)
-		case 2:
-			e, err = version2(b)
-		case Format:
-			err = why
-		default:
-			return Entry{}, fmt.Errorf("it has version %d; this program reads up to %d", head.Format, Format)
-		}
-	}
-	if err != nil {
-		return Entry{}, fmt.Errorf("it is not a journal: %w", err)
-	}
-	return e, nil
-}
-
 // plausible refuses times that no clock has ever shown, not even one that was never set:
 // such times, or sums of them, could not be written again.
 func plausible(v reflect.Value) error {

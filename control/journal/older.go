@@ -3,6 +3,7 @@ package journal
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -14,6 +15,30 @@ import (
 // last write to a thermostat was not among its flights, and doubts about the devices were
 // in the home's record. A doubt about a thermostat that has no record is dropped: the
 // next reading shows the same again.
+
+// older parses an entry of an older version. why is what is wrong with it as one of this
+// version; nil: nothing.
+func older(b []byte, why error) (e Entry, err error) {
+	var head struct {
+		Format int `json:"version"`
+	}
+	if err = json.Unmarshal(b, &head); err == nil {
+		switch head.Format {
+		case 1:
+			e, err = version1(b)
+		case 2:
+			e, err = version2(b)
+		case Format:
+			err = why
+		default:
+			return Entry{}, fmt.Errorf("it has version %d; this program reads up to %d", head.Format, Format)
+		}
+	}
+	if err != nil {
+		return Entry{}, fmt.Errorf("it is not a journal: %w", err)
+	}
+	return e, nil
+}
 
 // version1 parses a journal of version 1, which had a single version for everything: that
 // of the last save. A node that continues from it has the same records as one that reads
