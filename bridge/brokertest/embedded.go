@@ -1,12 +1,15 @@
 package brokertest
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
@@ -112,9 +115,76 @@ func StartMemory(t testing.TB) *Memory {
 // Dial connects to the broker; it is bridge.LinkOptions.Dial.
 func (m *Memory) Dial(context.Context) (net.Conn, error) {
 	client, server := net.Pipe()
+	broker := buffer(server)
 	go func() {
-		_ = m.server.EstablishConnection("memory", server) // it says how the connection ended
-		server.Close()
+		_ = m.server.EstablishConnection("memory", broker) // it says how the connection ended
+		broker.Close()
 	}()
-	return client, nil
+	return buffer(client), nil
+}
+
+// buffered is an end of a net.Pipe that buffers what is written to it, as a
+// socket does. Without a buffer a write waits for the other end to read, and
+// both ends hold a lock while they write: each could wait for the other forever.
+type buffered struct {
+	net.Conn
+	written chan []byte   // from Write to flush
+	closed  chan struct{} // by Close
+	once    sync.Once
+}
+
+func buffer(conn net.Conn) *buffered {
+	b := &buffered{Conn: conn, written: make(chan []byte, 1<<12), closed: make(chan struct{})}
+	go b.flush()
+	return b
+}
+
+// Write buffers p. It blocks only when thousands of packets are unread.
+func (b *buffered) Write(p []byte) (int, error) {
+	select {
+	case <-b.closed:
+		return 0, net.ErrClosed
+	default:
+	}
+	select {
+	case b.written <- bytes.Clone(p):
+		return len(p), nil
+	case <-b.closed:
+		return 0, net.ErrClosed
+	}
+}
+
+// Close ends reading at once; what was written before still arrives if the
+// other end reads it within a second.
+func (b *buffered) Close() error {
+	b.once.Do(func() {
+		_ = b.SetReadDeadline(time.Now())
+		_ = b.SetWriteDeadline(time.Now().Add(time.Second))
+		close(b.closed)
+	})
+	return nil
+}
+
+// flush writes to the pipe what was buffered, until Close.
+func (b *buffered) flush() {
+	defer b.Conn.Close()
+	for {
+		select {
+		case p := <-b.written:
+			if _, err := b.Conn.Write(p); err != nil {
+				return
+			}
+		case <-b.closed:
+			for {
+				select {
+				case p := <-b.written:
+					if _, err := b.Conn.Write(p); err != nil {
+						return
+					}
+				default:
+					return
+				}
+			}
+		}
+	}
 }
