@@ -3,6 +3,8 @@ package bridge
 import (
 	"testing"
 	"time"
+
+	"powermgr/bridge/bus"
 )
 
 // months as long as they are, with peaks on workdays and half an hour before
@@ -88,6 +90,39 @@ func TestWhatIsDueWhen(t *testing.T) {
 			}
 			if got, want := tt.moment.settings(p, last), at(tt.settings); !got.Equal(want) {
 				t.Errorf("settings at %s, want %s", got.Format("15:04"), tt.settings)
+			}
+		})
+	}
+}
+
+// shifted is a clock that is off.
+type shifted struct {
+	bus.Wall
+	off time.Duration
+}
+
+func (c *shifted) Now() time.Time { return time.Date(2026, 7, 15, 17, 0, 0, 0, time.UTC).Add(c.off) }
+
+// A poll that was planned on a clock that was ahead came as many hours late as the clock
+// was set back.
+func TestAClockThatIsSetBackDelaysNoPoll(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ahead time.Duration
+		want  time.Duration // from the right time until the poll
+	}{
+		{"hours", 14 * time.Hour, 0},
+		{"minutes", 20 * time.Minute, 0},
+		{"a second", time.Second, 10*time.Minute + time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			clock := &shifted{off: c.ahead}
+			a := newPoller(Shared{Bus: bus.New(clock)}, "powerwall", "a", func(time.Time) time.Duration { return time.Hour }, nil)
+			a.next = clock.Now().Add(10 * time.Minute)
+			a.due(time.Time{})
+			clock.off = 0
+			if got := a.due(time.Time{}).Sub(clock.Now()); got != c.want || a.readAll != (c.want == 0) {
+				t.Errorf("due in %v, everything %v", got, a.readAll)
 			}
 		})
 	}

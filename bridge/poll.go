@@ -73,6 +73,7 @@ type poller struct {
 	restoring func() bool                       // whether something still has to be restored; nil: never
 
 	next          time.Time // of the regular poll; zero: at once
+	looked        time.Time // at the clock on the wall
 	quiet         quiet     // until when the vendor asked to be left alone
 	waits         *backoff.ExponentialBackOff
 	failures      int       // in a row
@@ -261,6 +262,11 @@ func (a *poller) wait(kind devices.Kind, err error) time.Duration {
 // reads; or for a write in progress (zero: none), which has to be concluded whether the
 // device can be read or not.
 func (a *poller) due(write time.Time) time.Time {
+	now := a.Bus.Now().Round(0)
+	if a.looked.Sub(now) > devices.StepInterval { // the clock was set back: what was planned by it might come hours late
+		a.next, a.readAll = now, true
+	}
+	a.looked = now
 	at := maxTime(a.next, a.quiet.Reads)
 	if !write.IsZero() {
 		at = minTime(at, write)

@@ -264,7 +264,9 @@ func (s *Subscription) take() (Message, bool) {
 }
 
 // Next returns the next message; ok is false when wake came first (a zero wake never
-// comes). The error is ctx's. Every loop of the program is built on it.
+// comes). It waits as long as it was until wake when the wait began: if the clock is set
+// back meanwhile, wake may still be ahead. The error is ctx's. Every loop of the program
+// is built on it.
 func (s *Subscription) Next(ctx context.Context, wake time.Time) (m Message, ok bool, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -277,9 +279,9 @@ func (s *Subscription) Next(ctx context.Context, wake time.Time) (m Message, ok 
 			return Message{}, false, nil
 		}
 		s.wait(true)
-		_, err := s.bus.clock.Wait(ctx, wake, s.ready)
+		woken, err := s.bus.clock.Wait(ctx, wake, s.ready)
 		s.wait(false)
-		if err != nil {
+		if err != nil || !woken {
 			return Message{}, false, err
 		}
 	}

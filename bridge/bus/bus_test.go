@@ -137,6 +137,34 @@ func TestAReaderIsNotWokenForNothing(t *testing.T) {
 	})
 }
 
+// set is a clock that is set back an hour by the first wait.
+type set struct {
+	bus.Wall
+	back time.Duration
+}
+
+func (c *set) Now() time.Time { return time.Now().Add(-c.back) }
+
+func (c *set) Wait(ctx context.Context, at time.Time, ready <-chan struct{}) (bool, error) {
+	at = at.Add(c.back)
+	c.back = time.Hour
+	return c.Wall.Wait(ctx, at, ready)
+}
+
+// A loop that waits a minute does not wait an hour because the clock is set back.
+func TestAWaitIsNotLongerBecauseTheClockIsSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock := &set{}
+		began := time.Now()
+		if _, ok, err := bus.New(clock).Subscribe("s", "a").Next(t.Context(), clock.Now().Add(time.Minute)); ok || err != nil {
+			t.Errorf("%v, %v", ok, err)
+		}
+		if took := time.Since(began); took != time.Minute {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 func TestRefusal(t *testing.T) {
 	now := time.Date(2026, 7, 15, 16, 0, 0, 0, time.UTC)
 	for _, c := range []struct {

@@ -57,7 +57,10 @@ func (w *oracle) asks(q emulator.Request) {
 	// Another fault does not end a limit. A process that has read nothing yet restores
 	// nothing until it may read, since a person may have changed it in the meantime.
 	until := now.Add(time.Duration(q.Injected.RetryAfter) * time.Second)
-	if q.Vendor == "tcc" && q.Status == http.StatusForbidden {
+	if q.Vendor == "tcc" && (q.Endpoint == "tcc.login" && q.Fault != "" || q.Fault == emulator.Expire) {
+		until = now.Add(lastLogin)
+	}
+	if q.Vendor == "tcc" && (q.Status == http.StatusForbidden || q.Endpoint == "tcc.login" && q.Fault == emulator.HTML) {
 		until = now.Add(firstLockout << min(w.owed.lockouts, 6))
 		w.owed.lockouts++
 	}
@@ -65,6 +68,10 @@ func (w *oracle) asks(q emulator.Request) {
 		w.owed.hindered[q.Vendor] = until
 	}
 }
+
+// lastLogin is the longest wait for another log-in after one that led to no data,
+// although the portal did not refuse it.
+const lastLogin = time.Hour
 
 // firstLockout is how long the portal is left alone after it first refused a log-in; each
 // further time is twice as long.

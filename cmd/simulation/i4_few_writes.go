@@ -51,14 +51,15 @@ func (w *oracle) judgeSending(device, values string, carried bool) {
 // judgeReserveIsNeeded judges that no reserve is commanded that the battery already has,
 // as far as its daemon can know.
 func (w *oracle) judgeReserveIsNeeded(c reserveCommand) (broken bool) {
-	now, sent := time.Now(), w.reserveSent
+	now, sent, unshown := time.Now(), w.reserveSent, w.unshown
 	if now.Sub(sent) <= moments { // the write that this command has caused
-		sent = w.sentBefore
+		sent, unshown = w.sentBefore, w.unshownBefore
 	}
+	overtakes := unshown != nil && *unshown != c.Value || w.decided.overtakes(sent)
 	has := c.Value == w.reserve && !w.idles() && now.Sub(w.idleAt) > moments
 	read := !w.hidden && w.reserveAt.Before(now.Add(-moments)) && now.Sub(w.reserveAt) < 10*time.Minute
 	settled := w.pending == nil && w.reserveAt.Sub(sent) > 10*time.Minute && now.Sub(w.booted) > 10*time.Minute
-	if broken = has && read && settled && !w.apart(now) && !w.decided.overtakes(sent); broken {
+	if broken = has && read && settled && !w.apart(now) && !overtakes; broken {
 		w.broken(I4, "the reserve is %d %% already: %s", c.Value, c.Reason)
 	}
 	return broken

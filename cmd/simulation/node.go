@@ -51,7 +51,7 @@ type node struct {
 
 // prepare gives a node what it needs, including separate configuration and token files.
 func (n *node) prepare(h *home, dir string) error {
-	n.home, n.clock, n.disk, n.peer, n.role = h, newClock(h.scheduler), &disk{}, &disk{}, &role{}
+	n.home, n.clock, n.disk, n.peer, n.role = h, &clock{scheduler: h.scheduler}, &disk{}, &disk{}, &role{}
 	n.ram, n.card = &memory{all: map[string][]byte{}}, &memory{all: map[string][]byte{}}
 	dir = filepath.Join(dir, n.name)
 	n.configFile = filepath.Join(dir, "config.yaml")
@@ -133,35 +133,22 @@ func (a *answer) Header() http.Header         { return a.header }
 func (a *answer) WriteHeader(status int)      { a.status = status }
 func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 
-// clock is the node's wall clock, which can be wrong. On a real machine a wait for a
-// duration does not notice a jump; here the clock is checked again.
+// clock is the node's wall clock, which can be wrong. What waits does not notice when
+// it jumps, as on a real machine.
 type clock struct {
 	scheduler *scheduler
 	off       atomic.Int64
-	mu        sync.Mutex
-	jumped    chan struct{} // closed by the next jump
 }
 
-func newClock(t *scheduler) *clock { return &clock{scheduler: t, jumped: make(chan struct{})} }
-
-func (c *clock) jump(off time.Duration) {
-	c.off.Store(int64(off))
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	close(c.jumped)
-	c.jumped = make(chan struct{})
-}
+func (c *clock) jump(off time.Duration) { c.off.Store(int64(off)) }
 
 func (c *clock) Now() time.Time { return time.Now().Add(time.Duration(c.off.Load())) }
 
 func (c *clock) Wait(ctx context.Context, at time.Time, ready <-chan struct{}) (bool, error) {
-	c.mu.Lock()
-	jumped := c.jumped
-	c.mu.Unlock()
 	if !at.IsZero() {
 		at = at.Add(-time.Duration(c.off.Load()))
 	}
-	return c.scheduler.wait(ctx, at, ready, jumped)
+	return c.scheduler.wait(ctx, at, ready)
 }
 
 // disk is where the journal is stored.

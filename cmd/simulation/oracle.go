@@ -30,7 +30,7 @@ type oracle struct {
 	writes        int
 	deaths        int
 	booted        time.Time // when a daemon last started
-	jumped        time.Time // when the clock last jumped; a simulated jump moves the monotonic clock too
+	jumped        time.Time // when the clock last jumped; times of a simulated day have no monotonic part, so a jump changes how long ago something was
 	disturbance   time.Time // the last event that excuses being late with the reserve
 	trouble       time.Time // the last event that excuses being late with anything
 	answered      time.Time // the last answer of the thermostats' vendor
@@ -57,6 +57,8 @@ type oracle struct {
 	reserveAt     time.Time // when it was shown
 	reserveSent   time.Time // the last write of it, by any node
 	sentBefore    time.Time // the one before, some moments earlier at least
+	unshown       *int      // the last one that Tesla has accepted and that was not shown since; nil: there is none
+	unshownBefore *int      // the same before reserveSent
 	pending       *int      // the last command for it, until it is shown
 	mode          string    // as last shown
 	changes       changes

@@ -105,6 +105,9 @@ func (w *oracle) reserveShown(v int, teslas bool) {
 		w.glimpse = glimpse{reserve: v, is: true}
 	}
 	w.reserve, w.reserveAt = v, time.Now()
+	if w.unshown != nil && *w.unshown == v {
+		w.unshown = nil
+	}
 	if w.pending != nil && *w.pending == w.reserve {
 		w.pending = nil
 	}

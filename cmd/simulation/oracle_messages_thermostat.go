@@ -200,11 +200,13 @@ func (w *oracle) thermostatResult(d *thermostatOracle, name string, m bus.Messag
 	shown := d.afterVacation()
 	d.bounds(shown)
 	kept, means := d.meant(name, shown)
-	if r.Applied != nil && r.Reason == "" && name != "hold"+devices.ResultSuffix {
+	hold, mode := name == "hold"+devices.ResultSuffix, name == "mode"+devices.ResultSuffix
+	carriedOut := r.Applied != nil && r.Reason == ""
+	if carriedOut && !hold {
 		d.replace(kept...)
 	}
 	d.choices = append(d.choices, means...)
-	if name == "hold"+devices.ResultSuffix { // what the rules had set is now a person's choice as well
+	if hold || carriedOut && !mode { // what the rules had set is now a person's choice as well
 		d.automatics = slices.DeleteFunc(d.automatics, shown.equal)
 	}
 	if shown.timed() {

@@ -333,6 +333,69 @@ func TestAWriteThatWasNeverSentMayBeOvertaken(t *testing.T) {
 	}
 }
 
+// A write that Tesla has accepted and that was never shown may still be carried out, so
+// the one after it may ask for what is shown.
+func TestAWriteThatIsNotShownMayBeOvertaken(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		sent   []emulator.Write
+		shown  int
+		broken bool
+	}{
+		{"it was not shown", []emulator.Write{{Values: map[string]any{"reserve": 0}, Carried: true}}, 60, false},
+		{"it was shown", []emulator.Write{{Values: map[string]any{"reserve": 0}, Carried: true}}, 0, true},
+		{"it was refused", []emulator.Write{{Values: map[string]any{"reserve": 0}}}, 60, true},
+		{"there is none", nil, 60, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newOracle(&home{world: &world{}, house: &emulator.House{}, keepalived: &keepalived{}})
+			anHourAgo := time.Now().Add(-time.Hour)
+			w.booted = anHourAgo
+			for _, write := range c.sent {
+				w.arrives(write, true)
+			}
+			w.reserveShown(c.shown, false)
+			w.reserveShown(60, false)
+			w.has, w.reserveAt, w.reserveSent = 60, time.Now().Add(-time.Minute), anHourAgo
+			w.violations = nil
+			w.reserveCommand([]byte(`{"value": 60}`))
+			if got := len(w.violations) > 0; got != c.broken {
+				t.Errorf("%v, want one: %v", w.violations, c.broken)
+			}
+		})
+	}
+}
+
+// The portal is left alone after a log-in that led to no data, and for longer each time it
+// refuses one.
+func TestThePortalIsLeftAlone(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		request emulator.Request
+		waits   []time.Duration
+	}{
+		{"it refuses", emulator.Request{Endpoint: "tcc.zones", Status: http.StatusForbidden, Fault: emulator.Status}, []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour}},
+		{"it gives no session", emulator.Request{Endpoint: "tcc.login", Status: http.StatusOK, Fault: emulator.HTML}, []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour}},
+		{"it does not answer", emulator.Request{Endpoint: "tcc.login", Fault: emulator.Hang}, []time.Duration{time.Hour, time.Hour}},
+		{"the session ends at once", emulator.Request{Endpoint: "tcc.locations", Status: http.StatusOK, Fault: emulator.Expire}, []time.Duration{time.Hour, time.Hour}},
+		{"it has a mishap", emulator.Request{Endpoint: "tcc.locations", Status: http.StatusBadGateway, Fault: emulator.Status}, []time.Duration{0}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newOracle(&home{world: &world{}, keepalived: &keepalived{}})
+				c.request.Vendor, c.request.Injected = "tcc", emulator.Fault{Class: c.request.Fault}
+				for _, wait := range c.waits {
+					w.asks(c.request)
+					if got := w.owed.hindered["tcc"].Sub(time.Now()); got != wait {
+						t.Errorf("for %v, want %v", got, wait)
+					}
+					time.Sleep(12 * time.Hour)
+				}
+			})
+		})
+	}
+}
+
 // A command is carried out although the vendor wants no requests, and may be seen only
 // after the requests that it causes.
 func TestACommandExcusesARequestThatCameEarly(t *testing.T) {

@@ -62,11 +62,14 @@ func (w *oracle) arrives(sent emulator.Write, answered bool) {
 	w.judgeSending(sent.Device, fmt.Sprint(sent.Values), sent.Carried && answered)
 	w.judgeArrival(sent)
 	w.judgeBounds(sent)
-	if _, ok := sent.Values["reserve"].(int); ok {
+	if v, ok := sent.Values["reserve"].(int); ok {
 		if time.Since(w.reserveSent) > moments {
-			w.sentBefore = w.reserveSent
+			w.sentBefore, w.unshownBefore = w.reserveSent, w.unshown
 		}
 		w.reserveSent = time.Now()
+		if sent.Carried && answered {
+			w.unshown = &v
+		}
 	}
 	for i, t := range w.home.house.Thermostats {
 		if t.LCCID == sent.Device {

@@ -41,13 +41,13 @@ func (b *scheduler) chance() float64 {
 
 // sleep waits for d or until ctx ends, and then for its moment.
 func (b *scheduler) sleep(ctx context.Context, d time.Duration) error {
-	_, _ = b.wait(ctx, time.Now().Add(d), nil, nil)
+	_, _ = b.wait(ctx, time.Now().Add(d), nil)
 	return ctx.Err()
 }
 
-// wait is bus.Clock's Wait, which jumped ends too, and then waits for its moment. It does
-// not wake in between if only the time ends it, as it mostly does.
-func (b *scheduler) wait(ctx context.Context, at time.Time, ready, jumped <-chan struct{}) (woken bool, err error) {
+// wait is bus.Clock's Wait, and then waits for its moment. It does not wake in between if
+// only the time ends it, as it mostly does.
+func (b *scheduler) wait(ctx context.Context, at time.Time, ready <-chan struct{}) (woken bool, err error) {
 	moment := b.next()
 	var over <-chan time.Time
 	if !at.IsZero() {
@@ -62,7 +62,6 @@ func (b *scheduler) wait(ctx context.Context, at time.Time, ready, jumped <-chan
 		return false, nil
 	case <-ready:
 		woken = true
-	case <-jumped:
 	case <-ctx.Done():
 		err = ctx.Err()
 	}

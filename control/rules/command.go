@@ -212,6 +212,10 @@ func (st *step) read(target string, before, polled time.Time) {
 	st.Pending = with(st.Pending, target, p)
 }
 
+// inFuture reports whether at, at which something was done, is in the future by the clock on
+// the wall: it was set back since.
+func (st *step) inFuture(at time.Time) bool { return at.Round(0).After(st.now.Round(0)) }
+
 // mayRetry reports whether an unconfirmed write to target may be sent (again), and asks
 // for a wake-up when it may. The goal is the current one: what was sent for a plan may
 // have to be restored by now.
@@ -228,6 +232,8 @@ func (st *step) mayRetry(target string, goal Goal, lastRead time.Time) bool {
 		st.wake(p.Sent.Add(devices.AnswerWithin))
 		st.wake(st.Pending[target].Retry)
 		return false
+	case st.inFuture(p.Sent), st.inFuture(p.Failed):
+		return true // how long ago it was is not known, and the next try would wait for the old time
 	case p.Failed.IsZero():
 		// The answer said that the device shows it, but the reading says otherwise: the
 		// next reading decides.

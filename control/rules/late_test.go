@@ -388,3 +388,37 @@ func TestAHoldOfTheOtherNodeMayLandWhateverTheClockSays(t *testing.T) {
 		t.Errorf("left at %g, %s, owned %v", *up.Cool, up.Hold, w.d.Owned)
 	}
 }
+
+// On a clock that was a day ahead the reserve was given back, which failed. Once the clock
+// was right, the next try waited until that time of the next day.
+func TestAFailureOnAClockThatWasAheadDoesNotWait(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer Answer
+	}{
+		{"refused", Answer{Reason: "unreachable"}},
+		{"it may have arrived", Answer{Accepted: true, Unknown: true, Reason: "unreachable"}},
+		{"ignored", Answer{Accepted: true, Reason: "not taken"}},
+		{"done, and read otherwise", Answer{Accepted: true, Applied: true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 15:20")
+			w.start().until("17:00").take()
+			w.deaf[Powerwall] = true
+			w.now = at("2026-07-16 07:20")
+			w.read()
+			if len(w.sent) == 0 {
+				t.Fatal("nothing was sent")
+			}
+			c.answer.Target, c.answer.Setting, c.answer.ID, c.answer.Final = Powerwall, "reserve", w.sent[0].ID, true
+			w.step(c.answer)
+			w.take()
+			w.deaf[Powerwall] = false
+			w.now = at("2026-07-15 17:05")
+			w.until("19:10")
+			if w.reserve != 100 {
+				t.Errorf("the reserve is %g %%", w.reserve)
+			}
+		})
+	}
+}

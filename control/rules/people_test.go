@@ -938,3 +938,22 @@ func TestAHoldThatIsEndedWhileOffStaysEnded(t *testing.T) {
 		})
 	}
 }
+
+// A person had set the mode in a peak, skipped the rest of the peak and then chose a
+// reserve. When the peak was over the plan took the reserve back: it counted as part of
+// the earlier choice.
+func TestAReserveThatIsChosenAfterTheModeIsAChoiceOfItsOwn(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:00")
+	w.s.Settings.Strategy, w.s.Settings.PlanMinReserve = StrategyPlan, 5
+	w.start().plan(0)
+	w.until("17:00")
+	w.step(Answer{Target: Powerwall, Setting: "mode", Accepted: true})
+	w.step(Answer{Target: Powerwall, Setting: "mode", Accepted: true, Final: true, Applied: true})
+	w.until("18:00").ask("off_peak")
+	w.until("18:20")
+	w.reserve = 10
+	w.until("18:55").plan(10)
+	w.until("19:05").take()
+	w.plan(22)
+	w.until("19:30").want()
+}

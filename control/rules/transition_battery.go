@@ -82,6 +82,9 @@ func (st *step) transitionBattery(b Battery, c Cause) {
 		k.Choice.Reserve = b.Reserve
 	case Choose:
 		taken := *k.Choice
+		if b.Polled.Sub(taken.At) >= devices.AnswerWithin { // it is another choice, not what the first was about
+			taken.At = st.now
+		}
 		taken.Reserve, k.Choice = b.Reserve, &taken
 	case KeepChoice:
 		st.choiceStands()
