@@ -292,6 +292,21 @@ func TestAPeakThatIsOffPeakByOverrideTakesNothingFromPeople(t *testing.T) {
 	}
 }
 
+// The same, where the override was asked for on a clock that was ahead by then.
+func TestAnOverrideFromAClockThatWasAheadTakesNothingFromPeople(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:00").start()
+	w.now = at("2026-07-16 10:35")
+	w.step(Tick{})
+	w.ask("off_peak 183m")
+	w.now = at("2026-07-15 15:10")
+	w.until("17:00")
+	w.reserve = 25
+	w.until("19:20")
+	if w.reserve != 25 || len(w.d.Taken) != 1 {
+		t.Errorf("a person had set the reserve to 25: it is %v, taken %+v", w.reserve, w.d.Taken)
+	}
+}
+
 // What a person has chosen in the peak before such an override ends with the peak, as
 // stated.
 func TestWhatWasTakenBeforeASkipEndsWithThePeak(t *testing.T) {
