@@ -166,7 +166,7 @@ func (w *oracle) jumps(far bool) {
 	if far {
 		w.taken, w.choice, w.glimpse = time.Time{}, time.Time{}, glimpse{}
 		for _, d := range w.homes {
-			d.taken = time.Time{}
+			d.taken, d.unseen = time.Time{}, nil
 		}
 	}
 }

@@ -128,6 +128,22 @@ func (st *step) setDoubt(target string, d Doubt) {
 	st.keep(target, h)
 }
 
+// keepDoubts keeps what the last readings have left in doubt, although other records have
+// just replaced was: the next readings still decide.
+func (st *step) keepDoubts(was Persisted) {
+	keep := func(target string, d Doubt, polled time.Time) {
+		if !d.none() && d.Polled.Equal(polled) && !st.doubted(target) {
+			st.setDoubt(target, d)
+		}
+	}
+	if st.Battery != nil {
+		keep(Powerwall, was.Battery.Doubt, st.Battery.Polled)
+	}
+	for id, t := range st.Thermostats {
+		keep(id, was.Thermostats[id].Doubt, t.Polled)
+	}
+}
+
 // forecast applies a forecast. If a weather service's forecast is far from the last one
 // for the same day, it waits for the next.
 func (st *step) forecast(f Forecast) {

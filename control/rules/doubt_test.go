@@ -310,6 +310,45 @@ func TestOneOddReadingAfterAStartIsNoPerson(t *testing.T) {
 	}
 }
 
+// The journal of the disk was old, and a person had chosen something since. A reading showed
+// that once, and then the journal of the broker came: nothing was in doubt any more, and
+// the choice was overwritten.
+func TestADoubtOutlivesAnotherJournal(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		target string
+		choice func(*world)
+	}{
+		{"a set point", "up", func(w *world) {
+			w.therm["up"].Cool, w.therm["up"].Hold, w.therm["up"].Until = new(73.0), devices.HoldUntil, at("2026-07-15 22:00")
+		}},
+		{"a reserve", Powerwall, func(w *world) { w.reserve = 37 }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10")
+			w.charge = 70
+			w.start().until("18:40")
+			disk := w.s.Persisted
+			broker := disk
+			broker.LastUserInput = w.now
+			w.now = at("2026-07-15 20:30")
+			w.take()
+			w.s = State{Settings: w.s.Settings}
+			w.step(Tick{})
+			w.step(Recovered{disk})
+			c.choice(w)
+			w.read()
+			w.step(Recovered{broker})
+			w.until("20:50")
+			for _, sent := range w.sent {
+				if sent.Target == c.target {
+					t.Errorf("it was written over: %+v", sent)
+				}
+			}
+		})
+	}
+}
+
 // What a single reading had shown was lost with the process. A person who ended a
 // permanent hold then found it restored: the next process believed that the hold had been
 // lost while no process was running.

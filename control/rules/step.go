@@ -267,7 +267,9 @@ func (st *step) takeOver(k Persisted) {
 	st.Pending = where(st.Pending, func(target string, _ Pending) bool {
 		return st.Persisted.wantsAs(k, target)
 	})
+	was := st.Persisted
 	st.Persisted = k
+	st.keepDoubts(was)
 }
 
 // follow is apply for a node on standby: it keeps track of what is going on, but judges
