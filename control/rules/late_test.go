@@ -422,3 +422,33 @@ func TestAFailureOnAClockThatWasAheadDoesNotWait(t *testing.T) {
 		})
 	}
 }
+
+// A thermostat went offline just as it was written to. Its last setting was taken for one
+// that it showed hours later: nothing seemed to have arrived, and what the rules had set
+// was never given back.
+func TestAThermostatThatGoesOfflineAsItIsWrittenTo(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		hide func(*Thermostat)
+	}{
+		{"offline", func(th *Thermostat) { th.Alive = false }},
+		{"its set points are left out", func(th *Thermostat) { th.Cool, th.Heat = nil, nil }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 15:20")
+			up := w.therm["up"]
+			up.Hold = devices.HoldPermanent
+			w.start().deaf["up"] = true
+			w.until("15:30").want("up permanent cool 74 heat 68")
+			w.leaves["up"] = c.hide
+			w.until("19:30")
+			delete(w.leaves, "up")
+			w.deaf["up"] = false
+			up.Cool = new(74.0) // it has arrived
+			w.until("19:50")
+			if *up.Cool != 76 || up.Hold != devices.HoldPermanent {
+				t.Errorf("left at %g, %s", *up.Cool, up.Hold)
+			}
+		})
+	}
+}

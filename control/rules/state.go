@@ -85,6 +85,7 @@ type Thermostat struct {
 	Holds           []devices.Hold // those that can be asked for; empty: none
 	AsOf            time.Time
 	Polled          time.Time
+	Shown           time.Time     // when the setting was last shown: a device that is offline shows none
 	Age             time.Duration // of the figures when they were read
 }
 

@@ -417,7 +417,7 @@ func (t Thermostat) unready() string {
 // shown reports whether a reading since the last write shows what it asked for. If that
 // does not confirm the write, an earlier write may still land.
 func (claim Claim) shown(t Thermostat) bool {
-	return !t.Polled.Before(claim.WrittenAt) && devices.Same(claim.Wanted, t.Setting, claim.seenIn(t))
+	return !t.Shown.Before(claim.WrittenAt) && devices.Same(claim.Wanted, t.Setting, claim.seenIn(t))
 }
 
 // gone reports whether a setting of the rules is no longer in force, or never was, and
@@ -427,7 +427,7 @@ func (claim Claim) shown(t Thermostat) bool {
 // clock may have been set since.
 func (st *step) gone(id string, t Thermostat, own devices.Setting) bool {
 	claim := *st.Persisted.Thermostats[id].Claim
-	since := min(t.Polled.Sub(claim.WrittenAt), t.Polled.Sub(st.ReadSinceStart[id]))
+	since := min(t.Shown.Sub(claim.WrittenAt), t.Shown.Sub(st.ReadSinceStart[id]))
 	if !claim.Confirmed && (since < devices.ShownWithin || claim.Wanted.Hold != devices.HoldUntil && since < devices.AnswerWithin) {
 		return false
 	}

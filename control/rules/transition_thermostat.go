@@ -47,8 +47,10 @@ func (st *step) completed(id string, t, prev Thermostat) (Thermostat, bool) {
 		if !prev.Polled.IsZero() {
 			t.Setting, t.Mode, t.Holds = prev.Setting, prev.Mode, prev.Holds
 		}
+		t.Shown = prev.Shown
 		return t, false
 	}
+	t.Shown = t.Polled
 	// A set point that the mode does not use and that the vendor leaves out is unchanged:
 	// it is part of what the thermostat is restored to.
 	if t.Cool == nil && !t.Mode.Cools() {
