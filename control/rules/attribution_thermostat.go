@@ -26,7 +26,7 @@ func AttributeSetting(l ThermostatLedger, t Thermostat) Cause {
 	switch {
 	case t.owner() != "":
 		return OwnerMoved
-	case once.HasEnd() && once.Over(t.Polled) && t.Hold == devices.HoldSchedule && t.Mode == once.Mode && (claim != nil || l.Window):
+	case once.HasEnd() && once.Over(t.Polled) && t.Hold == devices.HoldSchedule && t.Mode == once.Mode && (claim != nil && !claim.shown(once) || claim == nil && l.Window):
 		return ChoiceEnded
 	case claim == nil:
 		return l.untouched(t)

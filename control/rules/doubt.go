@@ -87,7 +87,7 @@ func (t Thermostat) sight() Sight { return Sight{Baseline{t.Setting, t.Mode}, t.
 
 // at returns a sight as a reading of that time.
 func (s Sight) at(polled time.Time) Thermostat {
-	return Thermostat{Mode: s.Mode, Setting: s.Setting, Period: s.Period, Polled: polled}
+	return Thermostat{Mode: s.Mode, Setting: s.Setting, Period: s.Period, Polled: polled, Shown: polled}
 }
 
 // odd reports whether a reading shows for the first time something that neither the rules

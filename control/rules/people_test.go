@@ -957,3 +957,18 @@ func TestAReserveThatIsChosenAfterTheModeIsAChoiceOfItsOwn(t *testing.T) {
 	w.plan(22)
 	w.until("19:30").want()
 }
+
+// A person changed the mode moments before a hold of the rules ended. The hold with the new
+// mode was taken for that person's own, which had ended, and the one from before the rules
+// was not put back.
+func TestTheModeIsChangedJustBeforeAHoldEnds(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:20")
+	up := w.therm["up"]
+	up.Hold, up.Until = devices.HoldUntil, at("2026-07-16 03:00")
+	w.start().until("15:57").want("up until 16:00 cool 74 heat 68")
+	up.Mode = devices.HeatCool
+	w.until("19:20")
+	if *up.Cool != 76 || up.Hold != devices.HoldUntil || !up.Until.Equal(at("2026-07-16 03:00")) {
+		t.Errorf("left at %g, %s until %s; taken %+v", *up.Cool, up.Hold, up.Until, w.d.Taken)
+	}
+}
