@@ -16,6 +16,18 @@ import (
 type quiet struct {
 	Reads  time.Time `json:"reads,omitzero"`
 	Writes time.Time `json:"writes,omitzero"`
+	Asked  time.Time `json:"asked,omitzero"` // when the vendor last asked for it
+}
+
+// earlier returns q after the clock was set back. A time with a monotonic part is right
+// without it.
+func (q quiet) earlier(by time.Duration) quiet {
+	for _, at := range []*time.Time{&q.Reads, &q.Writes, &q.Asked} {
+		if !at.IsZero() && *at == at.Round(0) {
+			*at = at.Add(-by)
+		}
+	}
+	return q
 }
 
 // maxQuiet is the most that a vendor can ask for. A later time was written by a clock
@@ -55,8 +67,8 @@ func limited(err error, now time.Time) (until time.Time, ok bool) {
 // extendQuiet lengthens the quiet times, and saves them for a restart.
 func (a *poller) extendQuiet(more quiet, now time.Time) {
 	was := a.quiet
-	a.quiet = quiet{maxTime(was.Reads, more.Reads), maxTime(was.Writes, more.Writes)}
-	if a.quiet != was && maxTime(more.Reads, more.Writes).Sub(now) >= minSavedQuiet {
+	a.quiet = quiet{maxTime(was.Reads, more.Reads), maxTime(was.Writes, more.Writes), now}
+	if (a.quiet.Reads != was.Reads || a.quiet.Writes != was.Writes) && maxTime(more.Reads, more.Writes).Sub(now) >= minSavedQuiet {
 		a.saveLimits()
 	}
 }
@@ -95,6 +107,9 @@ func (a *poller) loadLimits(now time.Time) {
 			a.Log.Warn("how long the vendor wants to be left alone cannot be read", "device", a.name, "reason", err)
 		}
 		return
+	}
+	if ahead := q.Asked.Sub(now); ahead > 0 {
+		q = q.earlier(ahead)
 	}
 	for _, at := range []*time.Time{&q.Reads, &q.Writes} {
 		if at.Sub(now) > maxQuiet {

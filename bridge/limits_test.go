@@ -3,6 +3,8 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -195,6 +197,31 @@ func TestARestartKeepsToALimit(t *testing.T) {
 					t.Errorf("%d writes", len(f.writes()))
 				}
 			})
+		})
+	}
+}
+
+// A limit of minutes, met on a clock that was ahead, lasted as many hours as the clock was
+// then set back.
+func TestALimitFromAClockThatWasAhead(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restarted %v", restarted), func(t *testing.T) {
+			clock := &shifted{off: 12 * time.Hour}
+			poller := func(s Store) *poller {
+				return newPoller(Shared{Bus: bus.New(clock), Limits: s, Log: slog.New(slog.DiscardHandler)}, "powerwall", "a", func(time.Time) time.Duration { return time.Minute }, nil)
+			}
+			store := NewFileStore(filepath.Join(t.TempDir(), "energy.json"))
+			a := poller(store)
+			a.due(time.Time{})
+			a.limit(throttled(10*time.Minute, true), clock.Now())
+			clock.off = 0
+			if restarted {
+				a = poller(store)
+				a.loadLimits(clock.Now())
+			}
+			if got := a.due(time.Time{}).Sub(clock.Now()); got != 10*time.Minute {
+				t.Errorf("the vendor is left alone for %v", got)
+			}
 		})
 	}
 }

@@ -263,8 +263,8 @@ func (a *poller) wait(kind devices.Kind, err error) time.Duration {
 // device can be read or not.
 func (a *poller) due(write time.Time) time.Time {
 	now := a.Bus.Now().Round(0)
-	if a.looked.Sub(now) > devices.StepInterval { // the clock was set back: what was planned by it might come hours late
-		a.next, a.readAll = now, true
+	if back := a.looked.Sub(now); back > devices.StepInterval { // the clock was set back: what was planned by it might come hours late
+		a.next, a.readAll, a.quiet = now, true, a.quiet.earlier(back)
 	}
 	a.looked = now
 	at := maxTime(a.next, a.quiet.Reads)

@@ -14,8 +14,9 @@ import (
 // Tesla has the battery.
 func (w *oracle) judgeReserveIsFree(c reserveCommand) (broken bool) {
 	now := time.Now()
+	recalled := !w.reallyOwned && w.booted.After(w.battery) // a daemon that died had read that, and told its journal alone
 	switch {
-	case w.owner && now.Sub(w.owned) > 2*moments:
+	case w.owner && now.Sub(w.owned) > 2*moments && !recalled:
 		w.broken(I3, "a reserve of %d %% was commanded while the battery is Tesla's", c.Value)
 	case !w.choice.IsZero() && !c.restoresChoice && w.choice.Before(now.Add(-2*moments)) && !w.apart(now):
 		w.broken(I3, "a reserve of %d %% was commanded; the battery has been a person's since %s", c.Value, w.choice.In(zone()).Format("15:04:05"))

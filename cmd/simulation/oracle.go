@@ -43,6 +43,7 @@ type oracle struct {
 	override      string
 	overridden    time.Time // when override last changed
 	owner         bool      // the battery has an owner
+	reallyOwned   bool      // it had one at the last request to a vendor
 	owned         time.Time // since when
 	disowned      time.Time // since when it has had none again, according to powermgr's readings
 	taken         time.Time

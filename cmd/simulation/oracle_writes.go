@@ -48,6 +48,7 @@ func (w *oracle) batteryIs(h *emulator.House) {
 		w.idleAt = time.Now() // this request may end it, and be noticed later
 	}
 	w.idle, w.has = h.Idle || h.Mode != devices.SelfConsumption, h.Reserve
+	w.reallyOwned = h.StormActive || h.GridServices || h.OffGrid
 }
 
 // idles reports whether the battery does something other than what the reserve that it
