@@ -31,6 +31,7 @@ type oracle struct {
 	deaths        int
 	booted        time.Time // when a daemon last started
 	jumped        time.Time // when the clock last jumped; times of a simulated day have no monotonic part, so a jump changes how long ago something was
+	far           bool      // it was far off
 	disturbance   time.Time // the last event that excuses being late with the reserve
 	trouble       time.Time // the last event that excuses being late with anything
 	answered      time.Time // the last answer of the thermostats' vendor
@@ -165,6 +166,7 @@ func (w *oracle) jumps(far bool) {
 	w.jumped, w.overrides.doubt = time.Now(), true
 	clear(w.limits.until) // a wrong clock does not tell when that is
 	if far {
+		w.far = true
 		w.taken, w.choice, w.glimpse = time.Time{}, time.Time{}, glimpse{}
 		for _, d := range w.homes {
 			d.taken, d.unseen = time.Time{}, nil

@@ -276,6 +276,25 @@ func TestTheOtherSetPointIsGivenBack(t *testing.T) {
 	})
 }
 
+// A command for a set point was carried out just before the window's end, and the vendor
+// had moved the other one along. What was owed was calculated as if that had not been read,
+// and the person's set point was replaced by the one of the rules.
+func TestACommandThatMovesBothSetPointsLeavesNothingOwed(t *testing.T) {
+	w := newWorld(t, "2026-01-14 17:05")
+	up := w.therm["up"]
+	up.Mode, up.Cool, up.Heat, up.Hold, up.Deadband = devices.Heat, new(67.0), new(67.0), devices.HoldPermanent, 3
+	w.charge = 70
+	w.start().until("17:20").want("powerwall 0", "up permanent cool 68 heat 65")
+	w.until("19:59").take()
+	w.step(Answer{Target: "up", Setting: "heat_setpoint", Accepted: true})
+	up.Cool, up.Heat = new(70.0), new(67.0)
+	w.read()
+	w.step(Answer{Target: "up", Setting: "heat_setpoint", Accepted: true, Final: true, Applied: true})
+	w.now = at("2026-01-14 20:00")
+	w.step(Tick{})
+	w.want("powerwall 100")
+}
+
 // Restoring after a change of mode leaves alone what a person has set in the other mode.
 func TestASetPointOfTheOtherModeStays(t *testing.T) {
 	for _, b := range []by{wall, command} {
