@@ -59,7 +59,7 @@ func (w *oracle) judgeReserveIsNeeded(c reserveCommand) (broken bool) {
 	has := c.Value == w.reserve && !w.idles() && now.Sub(w.idleAt) > moments
 	read := !w.hidden && w.reserveAt.Before(now.Add(-moments)) && now.Sub(w.reserveAt) < 10*time.Minute
 	settled := w.pending == nil && w.reserveAt.Sub(sent) > 10*time.Minute && now.Sub(w.booted) > 10*time.Minute
-	if broken = has && read && settled && !w.apart(now) && !overtakes; broken {
+	if broken = has && read && settled && !w.apart(now) && w.jumped.IsZero() && !overtakes; broken {
 		w.broken(I4, "the reserve is %d %% already: %s", c.Value, c.Reason)
 	}
 	return broken

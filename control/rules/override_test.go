@@ -337,3 +337,21 @@ func TestSwitchingOffEndsAnOverride(t *testing.T) {
 	w.step(EnabledAsked{Enabled: false}) // until it is switched off again
 	w.until("12:10").want("powerwall 100")
 }
+
+// A threshold had counted in a peak by override in the early afternoon. It still did when
+// the peak of the calendar began, although the battery had been filled since.
+func TestAThresholdOfAnEarlierPeakByOverrideDoesNotCount(t *testing.T) {
+	w := newWorld(t, "2026-07-15 13:50")
+	w.charge = 20
+	w.start().until("14:00").ask("peak 20m")
+	if len(w.s.Persisted.Latched) == 0 {
+		t.Fatal("no threshold counts")
+	}
+	w.until("14:30")
+	w.charge = 95
+	w.until("15:50").take()
+	w.until("16:05").want("powerwall 0")
+	if len(w.s.Persisted.Latched) > 0 {
+		t.Errorf("%v count", w.s.Persisted.Latched)
+	}
+}

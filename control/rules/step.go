@@ -162,14 +162,18 @@ func (st *step) advanceWindow(o Override) {
 	st.endWindow(over)
 }
 
-// advancePeak forgets the thresholds of a peak that is over.
+// advancePeak forgets the thresholds of a peak that is over, and those that counted in one
+// by override before that of the calendar.
 func (st *step) advancePeak() {
-	k, p := &st.Persisted, st.plan
+	k, p, up := &st.Persisted, st.plan, st.upcoming
 	if p.Phase == InPeak && !k.PeakEnd.Equal(p.Peak.End) {
 		if st.Phase != InPeak || k.PeakEnd.Before(st.now) {
 			k.Latched = nil
 		}
 		k.PeakEnd, k.PeakOver = p.Peak.End, false
+	}
+	if p.Phase == OffPeak && (up.Start.IsZero() || st.now.Before(up.Start)) {
+		k.Latched = nil
 	}
 	if p.Phase == OffPeak && !k.PeakEnd.IsZero() && !k.PeakEnd.After(st.now) {
 		k.Latched, k.PeakOver = nil, true
