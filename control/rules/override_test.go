@@ -343,11 +343,11 @@ func TestSwitchingOffEndsAnOverride(t *testing.T) {
 func TestAThresholdOfAnEarlierPeakByOverrideDoesNotCount(t *testing.T) {
 	w := newWorld(t, "2026-07-15 13:50")
 	w.charge = 20
-	w.start().until("14:00").ask("peak 20m")
+	w.start().until("14:00").ask("peak 150m")
 	if len(w.s.Persisted.Latched) == 0 {
 		t.Fatal("no threshold counts")
 	}
-	w.until("14:30")
+	w.until("14:20").ask("pause 20m")
 	w.charge = 95
 	w.until("15:50").take()
 	w.until("16:05").want("powerwall 0")
