@@ -40,12 +40,12 @@ func weekdays(words []string, also ...string) ([]time.Weekday, error) {
 	var on [7]bool
 	for _, word := range words {
 		var found bool
+		is := func(name string) bool { return strings.EqualFold(word, name) }
 		for d := range on {
 			day := time.Weekday(d)
-			name := strings.ToLower(day.String())
+			name := day.String()
 			weekend := day == time.Saturday || day == time.Sunday
-			switch w := strings.ToLower(word); {
-			case w == "daily", w == "weekdays" && !weekend, w == "weekends" && weekend, w == name, w == name[:3]:
+			if is("daily") || is("weekdays") && !weekend || is("weekends") && weekend || is(name) || is(name[:3]) {
 				on[d], found = true, true
 			}
 		}
