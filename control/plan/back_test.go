@@ -91,3 +91,28 @@ func TestCoursesThatDifferOnlyAtFirstAreSolvedFromThereOn(t *testing.T) {
 		}
 	}
 }
+
+func TestIdleReservesCostTheSameWhenKept(t *testing.T) {
+	rnd, idle := rand.New(rand.NewPCG(2, 2)), 0
+	for range 50 {
+		v, err := Solve(anyday(rnd))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kWh := v.in.Battery.CapacityKWh
+		for slot := range v.in.Slots {
+			q := Question{Slot: slot, StoredKWh: kWh * rnd.Float64()}
+			low := kWh * rnd.Float64()
+			want, until := v.staying(q, low, v.net[slot])
+			for reserve := low; reserve <= until; reserve += kWh / 50 {
+				idle++
+				if got, _ := v.staying(q, reserve, v.net[slot]); got != want {
+					t.Fatalf("%+v with %g kWh in slot %d: %g under a reserve of %g, %g under %g", v.in.Battery, q.StoredKWh, slot, got, reserve, want, low)
+				}
+			}
+		}
+	}
+	if idle == 0 {
+		t.Fatal("no reserve is idle")
+	}
+}

@@ -239,6 +239,7 @@ func (v *Values) Ask(q Question) (reserve int, cost float64) {
 		cost = v.expect(q.Slot, v.step.Under(q.StoredKWh, float64(q.Reserve)*kWh), net)
 	}
 	keep, stay := cost-v.in.Options.MinGain, math.Inf(1)
+	idle := math.Inf(-1) // the highest reserve known to cost the same when kept as the one before it
 	var last battery.Held
 	c := math.NaN() // with last
 	for _, p := range v.percents {
@@ -248,9 +249,11 @@ func (v *Values) Ask(q Question) (reserve int, cost float64) {
 		switch {
 		case c >= keep || c > cost+1e-9:
 		case c < cost-1e-9:
-			reserve, cost, stay = p, c, v.staying(q, float64(p)*kWh, net)
-		default:
-			if s := v.staying(q, float64(p)*kWh, net); s < stay-1e-9 {
+			reserve, cost = p, c
+			stay, idle = v.staying(q, float64(p)*kWh, net)
+		case float64(p)*kWh > idle:
+			var s float64
+			if s, idle = v.staying(q, float64(p)*kWh, net); s < stay-1e-9 {
 				reserve, stay = p, s
 			}
 		}
@@ -262,13 +265,14 @@ func (v *Values) Ask(q Question) (reserve int, cost float64) {
 const stayFor = 5
 
 // staying returns the average cost of keeping a reserve for the next slots, as long as
-// the price stays the same.
-func (v *Values) staying(q Question, reserve float64, net []float64) float64 {
+// the price stays the same. A higher reserve up to idle costs the same: the battery never
+// comes down to it.
+func (v *Values) staying(q Question, reserve float64, net []float64) (cost, idle float64) {
 	last := q.Slot
 	for last+1 < len(v.in.Slots) && last+1 < q.Slot+stayFor && v.buy[last+1] == v.buy[q.Slot] {
 		last++
 	}
-	sum := 0.0
+	lowest := q.StoredKWh
 	for c, w := range v.weight {
 		stored, n := q.StoredKWh, net[c]
 		for t := q.Slot; t <= last; t++ {
@@ -277,11 +281,14 @@ func (v *Values) staying(q Question, reserve float64, net []float64) float64 {
 			}
 			var grid float64
 			stored, grid = v.step.Grid(stored, reserve, n)
-			sum += w * v.price(t, grid)
+			cost += w * v.price(t, grid)
+			if stored < lowest {
+				lowest = stored
+			}
 		}
-		sum += w * v.worth(last+1, c, stored)
+		cost += w * v.worth(last+1, c, stored)
 	}
-	return sum
+	return cost, lowest - v.in.Battery.StandbyKW*v.in.Length.Hours() - 1e-6
 }
 
 // price returns the cost of drawing from the grid in slot t; negative for energy that
