@@ -24,11 +24,11 @@ func (w *oracle) message(n *node, m bus.Message) {
 	if n.stranger {
 		return
 	}
-	levels, ok := devices.Topics{Base: "powermgr"}.Split(m.Topic)
+	below, ok := strings.CutPrefix(m.Topic, "powermgr/")
 	if !ok {
 		return
 	}
-	switch name := strings.Join(levels[1:], "/"); levels[0] {
+	switch kind, name, _ := strings.Cut(below, "/"); kind {
 	case "node":
 		if name == n.name+"/state" {
 			w.nodeSays(n.name, m)
