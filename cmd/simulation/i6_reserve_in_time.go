@@ -20,7 +20,7 @@ func (w *oracle) judgeReserveInTime(h *home, start time.Time) {
 	calm := h.active().well() && start.Sub(w.battery) < 6*time.Minute && start.Sub(w.disturbance) > 15*time.Minute && start.After(w.limits.unread) && w.free(start) && w.taken.IsZero() &&
 		!w.touched.After(start.Add(-45*time.Minute)) && !w.owner && !h.world.DryRun && settle < time.Minute && !faulty && start.Sub(w.forgotten) > 3*time.Hour
 	limited := !w.jumped.IsZero() && truth.Reserve == 80 // on a wrong clock it looks like a choice
-	over := w.far // by that clock it may have been over already, and no peak begins twice
+	over := w.far                                        // by that clock it may have been over already, and no peak begins twice
 	if calm && w.hand.sure(start) && truth.Reserve != w.peakReserve() && !limited && !over {
 		w.broken(I6, "a minute into the peak the reserve is %d %%", truth.Reserve)
 	}
