@@ -35,10 +35,6 @@ func (w *oracle) thermostatState(d *thermostatOracle, m bus.Message) {
 		return
 	}
 	hold := d.holdShown(r)
-	if d.bare && r.SchedulePeriod != d.period && d.period != "" {
-		d.unseen = nil // it looks as if the schedule had changed the setting
-	}
-	d.period = r.SchedulePeriod
 	repeated := r.PolledAt.Equal(d.polledAt) // as powermgr does after a refused command
 	d.polledAt = r.PolledAt
 	now := time.Now()
@@ -52,6 +48,10 @@ func (w *oracle) thermostatState(d *thermostatOracle, m bus.Message) {
 	}
 	d.automatic.shown = d.automatic.shown || d.shown.same(d.automatic.setting)
 	if r.Alive && !r.UtilityEvent && hold != devices.HoldVacation {
+		if d.bare && r.SchedulePeriod != d.period && d.period != "" {
+			d.unseen = nil // it looks as if the schedule had changed the setting
+		}
+		d.period = r.SchedulePeriod
 		w.ownShown(d, repeated, now)
 	}
 }

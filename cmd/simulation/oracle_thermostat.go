@@ -18,7 +18,7 @@ type thermostatOracle struct {
 	bare      bool      // it has no holds: it keeps what it is set to
 	partly    bool      // the last reading leaves out a part of its setting
 	holds     bool      // it has shown one
-	period    string    // of its schedule, at the last reading
+	period    string    // of its schedule, at the last reading at which it had no owner
 	choices   []setting // any of them may be what the people want
 	past      []setting // what they wanted before
 	unseen    *setting  // a choice that powermgr has not been shown yet
