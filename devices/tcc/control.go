@@ -161,9 +161,11 @@ func (a controlScreen) and(b controlScreen) controlScreen {
 	return a
 }
 
-// show writes what was sent to the fields in which the portal will show it.
-func (a controlScreen) show(d *latest) {
-	ui := d.UI
+// over returns what the portal will show once a, which was sent, has landed on what d
+// shows. d is not changed: it may be the next answer as well.
+func (a controlScreen) over(d latest) *latest {
+	ui := *d.UI
+	d.UI = &ui
 	put := func(to **float64, v *int) {
 		if v != nil {
 			*to = new(float64(*v))
@@ -184,6 +186,9 @@ func (a controlScreen) show(d *latest) {
 		ui.SetpointChangeAllowed = new(truth(*a.SystemSwitch != 2))
 	}
 	if d.Fan != nil {
-		put(&d.Fan.FanMode, a.FanMode)
+		fan := *d.Fan
+		d.Fan = &fan
+		put(&fan.FanMode, a.FanMode)
 	}
+	return &d
 }

@@ -234,15 +234,20 @@ func TestEmulatedCommands(t *testing.T) {
 	}
 }
 
-// Low and high arrive as two messages; neither undoes the other.
+// Low and high arrive as two messages; neither undoes the other, and neither is read before
+// the portal shows it.
 func TestTwoSetpointsOneAfterTheOther(t *testing.T) {
 	e := newEstate(t, emulator.Options{})
 	c := e.start()
+	before := e.read(c)[0]
 	if err := errors.Join(
 		e.apply(c, devices.ThermostatCommand{HeatSetpoint: new(64.0)}),
 		e.apply(c, devices.ThermostatCommand{CoolSetpoint: new(81.0)}),
 	); err != nil {
 		t.Fatal(err)
+	}
+	if r := e.read(c)[0]; *r.HeatSetpoint != *before.HeatSetpoint || *r.CoolSetpoint != *before.CoolSetpoint {
+		t.Errorf("the portal shows %g and %g; read were %g and %g", *before.HeatSetpoint, *before.CoolSetpoint, *r.HeatSetpoint, *r.CoolSetpoint)
 	}
 	e.pass(time.Minute)
 	if r := e.read(c)[0]; *r.HeatSetpoint != 64 || *r.CoolSetpoint != 81 {

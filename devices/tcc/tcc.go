@@ -215,7 +215,7 @@ func (c *Client) Apply(ctx context.Context, id string, cmd devices.ThermostatCom
 	if raw.LatestData != nil && raw.LatestData.UI != nil {
 		shown = raw.LatestData.setting()
 		if last := c.sent[d.id]; last.pending(shown, c.now()) {
-			last.after.show(raw.LatestData)
+			raw.LatestData = last.after.over(*raw.LatestData)
 		}
 		built = raw.LatestData.setting()
 	}
