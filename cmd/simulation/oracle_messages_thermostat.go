@@ -207,7 +207,7 @@ func (w *oracle) thermostatResult(d *thermostatOracle, name string, m bus.Messag
 	}
 	d.choices = append(d.choices, means...)
 	if hold || carriedOut && !mode { // what the rules had set is now a person's choice as well
-		d.automatics = slices.DeleteFunc(d.automatics, shown.equal)
+		d.automatics = slices.DeleteFunc(d.automatics, func(o setting) bool { return o.in(shown.Mode).equal(shown) })
 	}
 	if shown.timed() {
 		// A hold that ends at the next period of the schedule looks like the one that it

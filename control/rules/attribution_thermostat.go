@@ -74,7 +74,7 @@ func (l ThermostatLedger) withRules(t Thermostat) Cause {
 		return claim.sinceWritten(t) // the write has not landed yet, or never will
 	case t.Hold == "" && (l.First.Period != claim.Period || t.onSchedule()):
 		return ScheduleMoved
-	case t.Mode == devices.Off && !(l.Before.Mode == devices.Off && devices.Same(claim.Wanted, l.Before.Setting, mode)):
+	case t.Mode == devices.Off && !claim.keptOff(l.Before) && !claim.keptOff(once):
 		return Unchanged // what switching it off has changed is not a choice; that is judged when it is on again
 	case !l.ReadSinceStart && once.Polled.IsZero() && l.Record.Choice == nil && claim.Baseline.Hold == devices.HoldPermanent && t.Hold == devices.HoldSchedule:
 		return HoldLost
@@ -84,6 +84,12 @@ func (l ThermostatLedger) withRules(t Thermostat) Cause {
 		return PartForeign
 	}
 	return Foreign
+}
+
+// keptOff reports whether a reading showed that the thermostat was off and kept the hold of
+// the rules.
+func (claim Claim) keptOff(t Thermostat) bool {
+	return t.Mode == devices.Off && devices.Same(claim.Wanted, t.Setting, claim.seenIn(t))
 }
 
 // asWritten returns the cause when the thermostat shows the last write.

@@ -915,6 +915,7 @@ func TestAHoldThatIsEndedWhileOffStaysEnded(t *testing.T) {
 		want  []string
 	}{
 		{"by a person", 20 * time.Minute, nil},
+		{"by a person, a reading later", 3 * time.Minute, nil},
 		{"by switching it off, as some devices do", 0, []string{"up until 21:00 cool 74 heat 68"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -929,7 +930,7 @@ func TestAHoldThatIsEndedWhileOffStaysEnded(t *testing.T) {
 			if up.Mode = devices.Off; c.moved == 0 {
 				schedule()
 			}
-			w.until("17:30")
+			w.forth(c.moved)
 			schedule()
 			w.until("19:20")
 			up.Mode = devices.Cool
