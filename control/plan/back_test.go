@@ -104,7 +104,7 @@ func TestIdleReservesCostTheSameWhenKept(t *testing.T) {
 			q := Question{Slot: slot, StoredKWh: kWh * rnd.Float64()}
 			low := kWh * rnd.Float64()
 			want, until := v.staying(q, low, v.net[slot])
-			for reserve := low; reserve <= until; reserve += kWh / 50 {
+			for reserve := low; reserve <= min(until, kWh); reserve += kWh / 50 {
 				idle++
 				if got, _ := v.staying(q, reserve, v.net[slot]); got != want {
 					t.Fatalf("%+v with %g kWh in slot %d: %g under a reserve of %g, %g under %g", v.in.Battery, q.StoredKWh, slot, got, reserve, want, low)

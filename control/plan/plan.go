@@ -266,13 +266,13 @@ const stayFor = 5
 
 // staying returns the average cost of keeping a reserve for the next slots, as long as
 // the price stays the same. A higher reserve up to idle costs the same: the battery never
-// comes down to it.
+// comes down to it, or never up to this one.
 func (v *Values) staying(q Question, reserve float64, net []float64) (cost, idle float64) {
 	last := q.Slot
 	for last+1 < len(v.in.Slots) && last+1 < q.Slot+stayFor && v.buy[last+1] == v.buy[q.Slot] {
 		last++
 	}
-	lowest := q.StoredKWh
+	lowest, highest := q.StoredKWh, q.StoredKWh
 	for c, w := range v.weight {
 		stored, n := q.StoredKWh, net[c]
 		for t := q.Slot; t <= last; t++ {
@@ -284,9 +284,14 @@ func (v *Values) staying(q Question, reserve float64, net []float64) (cost, idle
 			cost += w * v.price(t, grid)
 			if stored < lowest {
 				lowest = stored
+			} else if stored > highest {
+				highest = stored
 			}
 		}
 		cost += w * v.worth(last+1, c, stored)
+	}
+	if highest < reserve-1e-6 {
+		return cost, math.Inf(1)
 	}
 	return cost, lowest - v.in.Battery.StandbyKW*v.in.Length.Hours() - 1e-6
 }
