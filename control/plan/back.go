@@ -7,10 +7,9 @@ import (
 	"powermgr/control/battery"
 )
 
-// back calculates the cost from slot t on, for each course and level, from that of the
-// next slot.
-func (v *Values) back(t int) []float64 {
-	cost := make([]float64, len(v.weight)*v.levels)
+// back writes to cost the cost from slot t on, for each course and level, which it
+// calculates from that of the next slot.
+func (v *Values) back(t int, cost []float64) {
 	v.outcomes(t, v.choices[0], cost, v.lowest)
 	others := v.choices[1:]
 	if !v.fillable(t) {
@@ -28,7 +27,6 @@ func (v *Values) back(t int) []float64 {
 			}
 		}
 	}
-	return cost
 }
 
 // A choice is a reserve for each level of charge: runs of levels at which the battery

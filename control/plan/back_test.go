@@ -63,7 +63,7 @@ func TestCoursesThatDifferOnlyAtFirstAreSolvedFromThereOn(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(2, 2))
 	for range 20 {
 		in := anyday(rnd)
-		before, err := Solve(in)
+		changed, err := Solve(in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +76,7 @@ func TestCoursesThatDifferOnlyAtFirstAreSolvedFromThereOn(t *testing.T) {
 				others[i].Load[slot] += rnd.Float64()
 			}
 		}
-		with := before.With(others, end)
+		changed.Change(others, end)
 		in.Courses = others
 		want, err := Solve(in)
 		if err != nil {
@@ -84,7 +84,7 @@ func TestCoursesThatDifferOnlyAtFirstAreSolvedFromThereOn(t *testing.T) {
 		}
 		for slot := range in.Slots {
 			q := Question{Slot: slot, StoredKWh: in.Battery.CapacityKWh * rnd.Float64()}
-			got, cost := with.Ask(q)
+			got, cost := changed.Ask(q)
 			if reserve, c := want.Ask(q); reserve != got || c != cost {
 				t.Fatalf("slot %d of which %d differ: %d %% for %g, want %d %% for %g", slot, end, got, cost, reserve, c)
 			}

@@ -3,7 +3,6 @@ package plan
 import (
 	"errors"
 	"math"
-	"slices"
 	"time"
 
 	"powermgr/control/battery"
@@ -93,28 +92,33 @@ func Solve(in Inputs) (*Values, error) {
 		v.cost[len(in.Slots)] = v.left()
 	}
 	for t := len(in.Slots) - 1; t > 0; t-- {
-		v.cost[t] = v.back(t)
+		v.cost[t] = v.newCosts()
+		v.back(t, v.cost[t])
 	}
 	return v, nil
 }
 
-// With returns the values for other courses, which have the same weights and differ only
-// in the slots before end.
-func (v *Values) With(courses []forecast.Course, end int) *Values {
-	w := *v
-	w.in.Courses = courses
-	w.net, w.cost = slices.Clone(v.net), slices.Clone(v.cost)
+// Change replaces the courses by others, which have the same weights and differ from them
+// only in the slots before end.
+func (v *Values) Change(courses []forecast.Course, end int) {
+	v.in.Courses = courses
 	for t := range end {
-		w.net[t] = w.netOf(t)
+		v.net[t] = v.netOf(t)
 	}
 	for t := end - 1; t > 0; t-- {
-		w.cost[t] = w.back(t)
+		v.back(t, v.cost[t])
 	}
-	return &w
 }
 
 // Beginning returns the cost from the first slot on, for each course and level.
-func (v *Values) Beginning() []float64 { return v.back(0) }
+func (v *Values) Beginning() []float64 {
+	cost := v.newCosts()
+	v.back(0, cost)
+	return cost
+}
+
+// newCosts returns a cost of zero for each course and level.
+func (v *Values) newCosts() []float64 { return make([]float64, len(v.weight)*v.levels) }
 
 func prepare(in Inputs) *Values {
 	v := &Values{in: in, step: in.Battery.Over(in.Length), levels: in.Levels}
@@ -146,7 +150,7 @@ func prepare(in Inputs) *Values {
 		v.percents = append(v.percents, p)
 	}
 	v.percents = append(v.percents, full)
-	v.try, v.average, v.lowest = make([]float64, len(v.weight)*v.levels), make([]float64, v.levels), make([]float64, v.levels)
+	v.try, v.average, v.lowest = v.newCosts(), make([]float64, v.levels), make([]float64, v.levels)
 	return v
 }
 
@@ -170,7 +174,7 @@ func (v *Values) left() []float64 {
 	if math.IsInf(cheap, 1) {
 		cheap = 0
 	}
-	cost := make([]float64, len(v.weight)*v.levels)
+	cost := v.newCosts()
 	for at := range cost {
 		cost[at] = -v.stored(at%v.levels) * v.in.Battery.OneWay * cheap * leftWorth
 	}
