@@ -106,6 +106,8 @@ func (st *step) planned() (reserve *int, why string, ok bool) {
 		switch {
 		case st.justChanged():
 			return nil, "the reserve stays as it is for now, because it has just been changed", true
+		case st.justFailed():
+			return nil, "the reserve stays as it is for now, because its last change has just failed", true
 		case st.changesLeft() <= 0:
 			return nil, fmt.Sprintf("the reserve has been changed %d times today", k.Changes.on(st.today())), false
 		}
@@ -122,6 +124,21 @@ func (st *step) planned() (reserve *int, why string, ok bool) {
 func (st *step) justChanged() bool {
 	since := st.now.Sub(st.Persisted.Battery.Changes.Last)
 	return since >= 0 && since < devices.PlanSettles && !st.plan.Discharge
+}
+
+// justFailed reports whether a change of the reserve has failed so recently that the next
+// change of the plan waits: each would be sent at once, however long the vendor refuses
+// them. In a peak nothing waits.
+func (st *step) justFailed() bool { return st.now.Before(st.planWaits()) && !st.plan.Discharge }
+
+// planWaits returns until when a change of the plan waits because the last one failed; zero:
+// it did not.
+func (st *step) planWaits() time.Time {
+	failed := st.Pending[Powerwall].Failed
+	if failed.IsZero() || st.inFuture(failed) {
+		return time.Time{}
+	}
+	return failed.Add(devices.RestoreRetry)
 }
 
 // noPlan says why there is no plan to follow; empty: there is one. What a planner
@@ -197,6 +214,7 @@ func (st *step) awaitPlan() {
 	if st.justChanged() {
 		st.wake(st.Persisted.Battery.Changes.Last.Add(devices.PlanSettles))
 	}
+	st.wake(st.planWaits())
 	if p := st.Planned; p != nil && p.Reserve != nil {
 		st.wake(p.Made.Add(devices.PlanIsOld))
 	}

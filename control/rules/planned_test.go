@@ -380,3 +380,27 @@ func TestAPlanAdoptsNoChoiceThatIsInDoubt(t *testing.T) {
 		t.Errorf("the choice of 30 %% is not the person's: %+v", w.s.Persisted.Battery)
 	}
 }
+
+// A vendor that refuses commands got each new wish of the plan at once.
+func TestAPlanWaitsForAVendorThatRefuses(t *testing.T) {
+	w := newWorld(t, "2026-07-15 10:00")
+	w.s.Settings.Strategy, w.s.Settings.PlanMinReserve = StrategyPlan, 5
+	w.start().plan(40)
+	sent := 0
+	for wish := 39; w.now.Before(at("2026-07-15 11:00")); wish-- {
+		for _, s := range w.sent {
+			if s.Target == Powerwall {
+				sent++
+				w.step(Answer{Target: Powerwall, Setting: "reserve", ID: s.ID, Final: true, Reason: "HTTP 400"})
+			}
+		}
+		w.sent = nil
+		w.now = w.now.Add(time.Minute)
+		w.step(Tick{})
+		w.readBattery(w.now)
+		w.plan(wish % 40)
+	}
+	if sent == 0 || sent > 25 {
+		t.Errorf("it was sent %d times in an hour", sent)
+	}
+}
