@@ -294,16 +294,24 @@ func TestAPeakThatIsOffPeakByOverrideTakesNothingFromPeople(t *testing.T) {
 
 // The same, where the override was asked for on a clock that was ahead by then.
 func TestAnOverrideFromAClockThatWasAheadTakesNothingFromPeople(t *testing.T) {
-	w := newWorld(t, "2026-07-15 15:00").start()
-	w.now = at("2026-07-16 10:35")
-	w.step(Tick{})
-	w.ask("off_peak 183m")
-	w.now = at("2026-07-15 15:10")
-	w.until("17:00")
-	w.reserve = 25
-	w.until("19:20")
-	if w.reserve != 25 || len(w.d.Taken) != 1 {
-		t.Errorf("a person had set the reserve to 25: it is %v, taken %+v", w.reserve, w.d.Taken)
+	for _, c := range []struct{ name, from, ahead string }{
+		{"until the next day, in the lead", "15:00", "2026-07-16 10:35"},
+		{"in the next peak, in the peak", "16:30", "2026-07-16 16:35"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 "+c.from).start()
+			right := w.now.Add(10 * time.Minute)
+			w.now = at(c.ahead)
+			w.step(Tick{})
+			w.ask("off_peak 183m")
+			w.now = right
+			w.until("17:00")
+			w.reserve = 25
+			w.until("19:20")
+			if w.reserve != 25 || len(w.d.Taken) != 1 {
+				t.Errorf("a person had set the reserve to 25: it is %v, taken %+v", w.reserve, w.d.Taken)
+			}
+		})
 	}
 }
 

@@ -141,10 +141,10 @@ func (st *step) advanceWindow(o Override) {
 		if o.offPeak() && !o.Until.Before(was.End) {
 			// Off peak began with the override and continues, and so does what people
 			// have chosen since.
-			if st.inFuture(o.Since) { // it was asked for on a clock that was ahead
-				o.Since = was.Start
-			}
 			over = devices.Earliest(over, o.Since)
+			if st.inFuture(o.Since) { // by a clock that was ahead: what they chose before it is not known
+				over = time.Time{}
+			}
 		}
 	case was == nil || was.End.Before(p.Since):
 		if k.Event = is; st.Phase == OffPeak && !o.offPeak() {
