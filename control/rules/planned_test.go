@@ -385,7 +385,8 @@ func TestAPlanAdoptsNoChoiceThatIsInDoubt(t *testing.T) {
 func TestAPlanWaitsForAVendorThatRefuses(t *testing.T) {
 	w := newWorld(t, "2026-07-15 10:00")
 	w.s.Settings.Strategy, w.s.Settings.PlanMinReserve = StrategyPlan, 5
-	w.start().plan(40)
+	w.start().deaf[Powerwall] = true
+	w.plan(40)
 	wishes := map[int]bool{}
 	for wish := 39; w.now.Before(at("2026-07-15 10:30")); wish-- {
 		for _, s := range w.sent {
