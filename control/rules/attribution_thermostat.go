@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"powermgr/devices"
 )
@@ -11,12 +12,13 @@ import (
 // record, and the readings before. Facts only.
 type ThermostatLedger struct {
 	Record         ThermostatRecord
-	Before         Thermostat // the last reading that counts; zero: there is none
-	Doubted        Thermostat // the one since then that was in doubt; zero: there is none
-	First          Thermostat // the one that first showed what is shown now: Doubted, or this one
-	ReadSinceStart bool       // the thermostat's own setting was read since the start
-	Window         bool       // the thermostat is controlled, and a window is open
-	Underway       bool       // a command of the rules may still land, whatever the clock says
+	Before         Thermostat    // the last reading that counts; zero: there is none
+	Doubted        Thermostat    // the one since then that was in doubt; zero: there is none
+	First          Thermostat    // the one that first showed what is shown now: Doubted, or this one
+	ReadSinceStart bool          // the thermostat's own setting was read since the start
+	Known          time.Duration // for how long it has been read since the start: another process may have written on another clock
+	Window         bool          // the thermostat is controlled, and a window is open
+	Underway       bool          // a command of the rules may still land, whatever the clock says
 }
 
 // AttributeSetting says why a thermostat shows what it shows. If the cause is that a
@@ -116,7 +118,7 @@ func (claim Claim) sinceWritten(t Thermostat) Cause {
 // lapsed reports whether the hold of the rules has ended by itself.
 func (l ThermostatLedger) lapsed(t Thermostat, mode devices.HVACMode) bool {
 	claim := *l.Record.Claim
-	landed := claim.Confirmed || !l.Underway && t.Polled.Sub(claim.WrittenAt) >= devices.ShownWithin
+	landed := claim.Confirmed || !l.Underway && min(t.Polled.Sub(claim.WrittenAt), l.Known) >= devices.ShownWithin
 	ended := claim.Wanted.Over(l.First.Polled) ||
 		devices.Same(claim.Wanted, l.Before.Setting, mode) && l.Before.Over(l.First.Polled) // the device had an earlier end
 	return landed && claim.Wanted.Hold == devices.HoldUntil && t.Hold == devices.HoldSchedule && ended

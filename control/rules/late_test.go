@@ -452,3 +452,24 @@ func TestAThermostatThatGoesOfflineAsItIsWrittenTo(t *testing.T) {
 		})
 	}
 }
+
+// A node whose clock was behind asked for a hold that was over by then, and died. The other
+// one took it for one that had ended, and then it landed, and lasted until the next day.
+func TestAHoldOfTheOtherNodeWasAskedForOnAClockThatIsBehind(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:20")
+	up := w.therm["up"]
+	w.start().deaf["up"] = true
+	w.until("15:30").want("up until 16:00 cool 74 heat 68")
+	w.now = at("2026-07-15 16:01")
+	w.restart().read()
+	w.forth(30 * time.Second)
+	w.deaf["up"] = false
+	up.Cool, up.Hold, up.Until = new(74.0), devices.HoldUntil, at("2026-07-16 16:00")
+	for _, s := range w.sent { // what was sent later lands later
+		w.apply(s)
+	}
+	w.until("17:00")
+	if up.Hold != devices.HoldSchedule || len(w.d.Taken) > 0 || len(w.d.Owned) > 1 {
+		t.Errorf("left %s until %s, taken %v, owned %v", up.Hold, up.Until, w.d.Taken, w.d.Owned)
+	}
+}

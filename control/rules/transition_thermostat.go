@@ -91,6 +91,9 @@ func (st *step) thermostatLedger(id string, t, prev Thermostat) ThermostatLedger
 		st.BeforeSuspension = without(st.BeforeSuspension, id)
 	}
 	l := ThermostatLedger{Record: h, Before: prev, First: t, ReadSinceStart: st.hasRead(id)}
+	if l.ReadSinceStart {
+		l.Known = t.Polled.Sub(st.ReadSinceStart[id])
+	}
 	l.Underway = st.Pending[id].mayLand(t.Polled)
 	l.Window = st.plan.Phase != OffPeak && slices.Contains(st.Settings.Thermostats, id)
 	if !st.doubt.none() {
