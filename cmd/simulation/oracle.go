@@ -59,7 +59,7 @@ type oracle struct {
 	reserveAt     time.Time // when it was shown
 	reserveSent   time.Time // the last write of it, by any node
 	sentBefore    time.Time // the one before, some moments earlier at least
-	unshown       *int      // the last one that Tesla has accepted and that was not shown since; nil: there is none
+	unshown       *int      // the last one that Tesla may have accepted and that was not shown since; nil: there is none
 	unshownBefore *int      // the same before reserveSent
 	pending       *int      // the last command for it, until it is shown
 	mode          string    // as last shown

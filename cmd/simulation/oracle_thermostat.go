@@ -194,6 +194,9 @@ func (w *oracle) chose(i int, before, after setting, pending bool) {
 		}
 	default:
 		d.choices = append(d.choices, after)
+		if !pending { // what the rules had set is now a person's choice as well
+			d.automatics = slices.DeleteFunc(d.automatics, func(o setting) bool { return o.in(after.Mode).equal(after) })
+		}
 	}
 	if before.same(after) { // a set point that the mode does not use
 		if d.unseen != nil {

@@ -38,6 +38,8 @@ func (w *oracle) request(q emulator.Request) {
 	}
 	if q.Write != nil {
 		w.arrives(*q.Write, q.Fault == "")
+	} else if q.Endpoint == "tesla.backup" && q.Fault != "" && (q.Status < 300 || q.Status >= 500) {
+		w.unshown = new(-1) // its daemon cannot know that nothing came of it
 	}
 }
 
@@ -68,7 +70,7 @@ func (w *oracle) arrives(sent emulator.Write, answered bool) {
 			w.sentBefore, w.unshownBefore = w.reserveSent, w.unshown
 		}
 		w.reserveSent = time.Now()
-		if sent.Carried && answered {
+		if sent.Carried && answered && (w.unshown == nil || v != w.reserve) { // what is shown already proves nothing about the one before
 			w.unshown = &v
 		}
 	}
