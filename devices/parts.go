@@ -15,20 +15,14 @@ func Parts(v reflect.Value) iter.Seq[reflect.Value] {
 				yield(v.Elem())
 			}
 		case reflect.Struct:
-			for i := range v.NumField() {
-				if part := v.Field(i); part.CanInterface() && !yield(part) { // it is exported
+			for field, part := range v.Fields() {
+				if field.IsExported() && !yield(part) {
 					return
 				}
 			}
-		case reflect.Slice:
-			for i := range v.Len() {
-				if !yield(v.Index(i)) {
-					return
-				}
-			}
-		case reflect.Map:
-			for entry := v.MapRange(); entry.Next(); {
-				if !yield(entry.Value()) {
+		case reflect.Slice, reflect.Map:
+			for _, part := range v.Seq2() {
+				if !yield(part) {
 					return
 				}
 			}

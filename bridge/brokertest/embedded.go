@@ -118,7 +118,7 @@ func (m *Memory) Dial(context.Context) (net.Conn, error) {
 	broker := buffer(server)
 	go func() {
 		_ = m.server.EstablishConnection("memory", broker) // it says how the connection ended
-		broker.Close()
+		_ = broker.Close()
 	}()
 	return buffer(client), nil
 }
@@ -167,7 +167,7 @@ func (b *buffered) Close() error {
 
 // flush writes to the pipe what was buffered, until Close.
 func (b *buffered) flush() {
-	defer b.Conn.Close()
+	defer func() { _ = b.Conn.Close() }()
 	for {
 		select {
 		case p := <-b.written:

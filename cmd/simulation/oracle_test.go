@@ -386,7 +386,7 @@ func TestThePortalIsLeftAlone(t *testing.T) {
 				c.request.Vendor, c.request.Injected = "tcc", emulator.Fault{Class: c.request.Fault}
 				for _, wait := range c.waits {
 					w.asks(c.request)
-					if got := w.owed.hindered["tcc"].Sub(time.Now()); got != wait {
+					if got := time.Until(w.owed.hindered["tcc"]); got != wait {
 						t.Errorf("for %v, want %v", got, wait)
 					}
 					time.Sleep(12 * time.Hour)
