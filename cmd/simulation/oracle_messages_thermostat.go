@@ -189,12 +189,12 @@ func (w *oracle) thermostatResult(d *thermostatOracle, name string, m bus.Messag
 	}
 	if !r.Final {
 		d.taken, d.unseen, d.sightings = time.Now(), nil, 2
-		d.choices = append(d.choices, d.withPoint(name, r.Requested)...) // a daemon that dies gives no final answer
+		d.choices = append(d.choices, d.ifCarriedOut(name, r.Requested)...) // a daemon that dies gives no final answer
 		return
 	}
 	w.judgeCarriedOut(d, r, m)
 	if d.partly { // what else it shows is not known
-		d.choices = append(d.choices, d.withPoint(name, r.Requested)...)
+		d.choices = append(d.choices, d.ifCarriedOut(name, r.Requested)...)
 		return
 	}
 	shown := d.afterVacation()
@@ -216,9 +216,17 @@ func (w *oracle) thermostatResult(d *thermostatOracle, name string, m bus.Messag
 	}
 }
 
-// withPoint returns what people may want if their command for a set point is carried out:
-// a hold may begin with it. It is empty for other commands.
-func (d *thermostatOracle) withPoint(result string, requested any) (means []setting) {
+// ifCarriedOut returns what people may want if their command is carried out: a set point,
+// with which a hold may begin, or what they had, in another mode. It is empty for a hold.
+func (d *thermostatOracle) ifCarriedOut(result string, requested any) (means []setting) {
+	if mode, ok := requested.(string); ok && result == "mode"+devices.ResultSuffix {
+		for _, c := range d.choices {
+			if !d.byRules(c) {
+				means = append(means, c.in(devices.HVACMode(mode)))
+			}
+		}
+		return means
+	}
 	v, ok := requested.(float64)
 	if !ok {
 		return nil

@@ -387,12 +387,18 @@ func (st *step) nextTry(id string, t Thermostat, h ThermostatRecord, want device
 	switch refused := fmt.Sprintf("%s does not accept%s again, which it had before", t.Name, t.points(st.Settings.Unit, devices.HeatCool, want)); {
 	case !devices.Same(nearest, t.Setting, devices.HeatCool):
 		r.want, r.why = nearest, refused+": it is asked for the nearest setting that its limits allow"
-	case tries > 1 && len(claim.own()) == 0: // a single failure may have another cause
+	case tries > 1 && !claim.leadsFrom(nearest): // a single failure may have another cause
 		st.noteOnce("nearest "+id, NoteProblem, id, "%s: it keeps what it has, which is the nearest setting that its limits allow", refused)
 		st.forgetClaim(id, t, h)
 		return request{}, false
 	}
 	return r, !r.again || !claim.shown(t)
+}
+
+// leadsFrom reports whether a write of the rules that no reading has shown asked for
+// something other than s, and may still land over it.
+func (w Writes) leadsFrom(s devices.Setting) bool {
+	return slices.ContainsFunc(w.own(), func(f Flight) bool { return !sameWrite(f.Setting, s) })
 }
 
 // later reports whether restoring has to wait, and makes a note of it.
