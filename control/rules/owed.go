@@ -40,12 +40,15 @@ func (st *step) switched(id string, t Thermostat, h ThermostatRecord, what strin
 		st.takeThermostat(id, what)
 		return
 	}
-	claim, awaited := *h.Claim, h.Claim.Mode != "" && st.plan.Phase == OffPeak
+	claim, sent, awaited := *h.Claim, st.Pending[id], h.Claim.Mode != "" && st.plan.Phase == OffPeak
 	if !awaited { // off peak, a change of the mode that was waited for is not a choice to leave alone
 		st.takeThermostat(id, what)
 	}
 	claim.Mode = t.Mode
 	st.owe(id, h, &claim)
+	if claim.Kind == Restore && sent.ID != "" && st.plan.Phase == OffPeak {
+		st.Pending = with(st.Pending, id, sent) // it is on its way, and would be sent once more at once
+	}
 }
 
 // owe records what is still to be restored after a person has taken the thermostat with

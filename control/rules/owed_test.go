@@ -389,3 +389,16 @@ func TestAHoldThatEndedWhileTheThermostatWasOffIsAChoice(t *testing.T) {
 		}
 	}
 }
+
+// Somebody changed the mode while what was restored was on its way: it was sent once more at
+// once.
+func TestWhatIsOnItsWayIsNotSentOnceMoreForAnotherMode(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	up := w.therm["up"]
+	up.Mode, up.Hold, w.charge = "heat_cool", devices.HoldPermanent, 70
+	w.start().until("16:20").take()
+	w.deaf["up"] = true
+	w.until("19:01").want("powerwall 100", "up permanent cool 76 heat 68")
+	up.Mode = devices.Heat
+	w.until("19:08").want()
+}
