@@ -111,7 +111,7 @@ func (st *step) unlearn(shown int, lifted bool) {
 			k.Wanted.Reserve, k.Confirmed = &shown, false
 		}
 	}
-	if k.LimitDoubt && shown != k.Limit {
+	if k.LimitDoubt && shown != k.Limit && !k.lastSent(k.Limit) {
 		k.Limit, k.LimitDoubt = 0, false // from here on, the next write shows
 	}
 	if k.Floor > shown {
