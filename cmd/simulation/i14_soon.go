@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"powermgr/control/rules"
+	"powermgr/devices"
 	"powermgr/devices/emulator"
 )
 
@@ -84,6 +85,11 @@ func (w *oracle) hindrances(is state, faults []emulator.Fault, now time.Time) {
 		if vendor, _, _ := strings.Cut(f.Endpoint, "."); !mild(f) && now.After(w.owed.hindered[vendor]) {
 			w.owed.hindered[vendor] = now
 		}
+	}
+	if slices.ContainsFunc(faults, func(f emulator.Fault) bool {
+		return f.Class == emulator.Lag && f.Seconds > devices.ShownWithin.Seconds() && strings.HasPrefix(f.Endpoint, w.home.world.Backend)
+	}) {
+		w.slow = now
 	}
 	if is.owner || now.Before(w.limits.unread) || slices.ContainsFunc(faults, func(f emulator.Fault) bool { return strings.HasPrefix(f.Endpoint, "tesla.") }) {
 		w.owed.owned = now

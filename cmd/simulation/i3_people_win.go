@@ -41,7 +41,7 @@ func (w *oracle) judgeThermostatIsFree(d *thermostatOracle, c command) {
 // judgeCarriedOut judges that a person's command to a thermostat that was accepted is
 // carried out, unless something keeps the thermostat from it.
 func (w *oracle) judgeCarriedOut(d *thermostatOracle, r devices.Result, m bus.Message) {
-	if r.Applied != nil && r.Reason != "" && w.undisturbed(d, time.Now()) {
+	if now := time.Now(); r.Applied != nil && r.Reason != "" && w.undisturbed(d, now) && now.Sub(w.slow) > devices.AnswerWithin {
 		w.broken(I3, "what a person asked of %s was not carried out: %s", d.id, m.Payload)
 	}
 }

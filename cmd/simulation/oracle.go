@@ -35,6 +35,7 @@ type oracle struct {
 	disturbance   time.Time // the last event that excuses being late with the reserve
 	trouble       time.Time // the last event that excuses being late with anything
 	answered      time.Time // the last answer of the thermostats' vendor
+	slow          time.Time // when that vendor last showed its thermostats later than any does
 	battery       time.Time // the last answer of Tesla
 	polledAt      time.Time // when Tesla's last figures of the battery were read
 	settingsAt    time.Time // when the last settings of the battery were read
