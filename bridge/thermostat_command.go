@@ -312,7 +312,8 @@ func over[T any](to **T, from *T) {
 // does not show, the schedule or somebody has moved on since, which says nothing about
 // cmd. A thermostat that followed its schedule and still does has not accepted cmd yet,
 // even if the schedule asks for something else by now: a vendor that is minutes late
-// shows the start of a period after the write. A hold that has ended by itself at the
+// shows the start of a period after the write. Some thermostats change from off to
+// automatic by way of heating. A hold that has ended by itself at the
 // time of the reading is not asked for any more.
 func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReading, now devices.ThermostatReading, at time.Time) verdict {
 	if holdIsOver(want, now, at) {
@@ -322,12 +323,16 @@ func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReadi
 	var old, strange, silent, taken bool
 	scheduled := func(r devices.ThermostatReading) bool { return r.Hold != nil && *r.Hold == devices.HoldSchedule }
 	untaken := scheduled(now) && !scheduled(landed) && slices.ContainsFunc(past, scheduled)
+	in := func(m devices.HVACMode) func(devices.ThermostatReading) bool {
+		return func(r devices.ThermostatReading) bool { return r.Mode != nil && *r.Mode == m }
+	}
+	passing := in(devices.HeatCool)(landed) && in(devices.Heat)(now) && slices.ContainsFunc(past, in(devices.Off))
 	for _, f := range []struct {
 		asked, wanted, known bool
-		untaken              bool // it is still the schedule's
+		untaken              bool // it is still the schedule's, or on the way to what was asked for
 		same                 func(a, b devices.ThermostatReading) bool
 	}{
-		{cmd.Mode != nil, want.Mode != nil, now.Mode != nil, false, func(a, b devices.ThermostatReading) bool { return same(a.Mode, b.Mode) }},
+		{cmd.Mode != nil, want.Mode != nil, now.Mode != nil, passing, func(a, b devices.ThermostatReading) bool { return same(a.Mode, b.Mode) }},
 		{cmd.Fan != nil, want.Fan != nil, now.Fan != nil, false, func(a, b devices.ThermostatReading) bool { return same(a.Fan, b.Fan) }},
 		{cmd.CoolSetpoint != nil, want.CoolSetpoint != nil, now.CoolSetpoint != nil, untaken, func(a, b devices.ThermostatReading) bool { return devices.SamePoint(a.CoolSetpoint, b.CoolSetpoint) }},
 		{cmd.HeatSetpoint != nil, want.HeatSetpoint != nil, now.HeatSetpoint != nil, untaken, func(a, b devices.ThermostatReading) bool { return devices.SamePoint(a.HeatSetpoint, b.HeatSetpoint) }},

@@ -93,3 +93,27 @@ func TestAPeriodThatShowsAfterTheCommandIsNoAnswer(t *testing.T) {
 		}
 	})
 }
+
+// A thermostat that is switched from off to automatic shows heating for a moment: that
+// passed for somebody's decision, and the command for one that was not carried out.
+func TestAThermostatChangesToAutomaticByWayOfHeating(t *testing.T) {
+	shows := func(m devices.HVACMode) devices.ThermostatReading { return devices.ThermostatReading{Mode: &m} }
+	for _, c := range []struct {
+		name             string
+		was, asked, seen devices.HVACMode
+		want             verdict
+	}{
+		{"from off, on the way", devices.Off, devices.HeatCool, devices.Heat, asBefore},
+		{"from off, done", devices.Off, devices.HeatCool, devices.HeatCool, shown},
+		{"from off, somebody cools", devices.Off, devices.HeatCool, devices.Cool, shownOther},
+		{"from cooling, somebody heats", devices.Cool, devices.HeatCool, devices.Heat, shownOther},
+		{"from off to cooling, somebody heats", devices.Off, devices.Cool, devices.Heat, shownOther},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cmd := devices.ThermostatCommand{Mode: &c.asked}
+			if got := compare(cmd, cmd, []devices.ThermostatReading{shows(c.was)}, shows(c.seen), time.Now()); got != c.want {
+				t.Errorf("verdict %d, want %d", got, c.want)
+			}
+		})
+	}
+}
