@@ -31,6 +31,9 @@ func (w *oracle) judgeReserveIsFree(c reserveCommand) (broken bool) {
 func (w *oracle) judgeThermostatIsFree(d *thermostatOracle, c command) {
 	restoresChoice := c.restore && slices.ContainsFunc(d.choices, func(choice setting) bool {
 		ended := !w.jumped.IsZero() && choice.timed() && c.setting.Hold == devices.HoldSchedule // by a wrong clock
+		if w.far && choice.timed() && c.setting.timed() {
+			choice.Until = c.setting.Until // a device knows no day
+		}
 		return ended || slices.ContainsFunc(choice.aged(c.at).taken(d.gap), c.setting.same)
 	})
 	if !d.taken.IsZero() && d.taken.Before(c.at.Add(-2*moments)) && !restoresChoice && !w.apart(c.at) {
