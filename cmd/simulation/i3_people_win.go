@@ -31,10 +31,11 @@ func (w *oracle) judgeReserveIsFree(c reserveCommand) (broken bool) {
 func (w *oracle) judgeThermostatIsFree(d *thermostatOracle, c command) {
 	restoresChoice := c.restore && slices.ContainsFunc(d.choices, func(choice setting) bool {
 		ended := !w.jumped.IsZero() && choice.timed() && c.setting.Hold == devices.HoldSchedule // by a wrong clock
+		choice = choice.aged(c.at)
 		if w.far && choice.timed() && c.setting.timed() {
 			choice.Until = c.setting.Until // a device knows no day
 		}
-		return ended || slices.ContainsFunc(choice.aged(c.at).taken(d.gap), c.setting.same)
+		return ended || slices.ContainsFunc(choice.taken(d.gap), c.setting.same)
 	})
 	if !d.taken.IsZero() && d.taken.Before(c.at.Add(-2*moments)) && !restoresChoice && !w.apart(c.at) {
 		w.broken(I3, "%s has been a person's since %s: %s", d.id, d.taken.In(zone()).Format("15:04:05"), c.reason)
