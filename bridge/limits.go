@@ -66,6 +66,7 @@ func limited(err error, now time.Time) (until time.Time, ok bool) {
 
 // extendQuiet lengthens the quiet times, and saves them for a restart.
 func (a *poller) extendQuiet(more quiet, now time.Time) {
+	a.checkClock() // more is by the clock of now
 	was := a.quiet
 	a.quiet = quiet{maxTime(was.Reads, more.Reads), maxTime(was.Writes, more.Writes), now}
 	if (a.quiet.Reads != was.Reads || a.quiet.Writes != was.Writes) && maxTime(more.Reads, more.Writes).Sub(now) >= minSavedQuiet {

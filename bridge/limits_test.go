@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -204,8 +203,16 @@ func TestARestartKeepsToALimit(t *testing.T) {
 // A limit of minutes, met on a clock that was ahead, lasted as many hours as the clock was
 // then set back.
 func TestALimitFromAClockThatWasAhead(t *testing.T) {
-	for _, restarted := range []bool{false, true} {
-		t.Run(fmt.Sprintf("restarted %v", restarted), func(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		restarted bool
+		again     bool // it is met again once the clock is right
+	}{
+		{"in the same process", false, false},
+		{"over a restart", true, false},
+		{"and is met again", false, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			clock := &shifted{off: 12 * time.Hour}
 			poller := func(s Store) *poller {
 				return newPoller(Shared{Bus: bus.New(clock), Limits: s, Log: slog.New(slog.DiscardHandler)}, "powerwall", "a", func(time.Time) time.Duration { return time.Minute }, nil)
@@ -215,9 +222,12 @@ func TestALimitFromAClockThatWasAhead(t *testing.T) {
 			a.due(time.Time{})
 			a.limit(throttled(10*time.Minute, true), clock.Now())
 			clock.off = 0
-			if restarted {
+			if c.restarted {
 				a = poller(store)
 				a.loadLimits(clock.Now())
+			}
+			if c.again {
+				a.limit(throttled(10*time.Minute, true), clock.Now())
 			}
 			if got := a.due(time.Time{}).Sub(clock.Now()); got != 10*time.Minute {
 				t.Errorf("the vendor is left alone for %v", got)
@@ -228,7 +238,7 @@ func TestALimitFromAClockThatWasAhead(t *testing.T) {
 
 func TestALimitIsWrittenOnce(t *testing.T) {
 	store := NewFileStore(filepath.Join(t.TempDir(), "energy.json"))
-	a := &poller{Shared: Shared{Limits: store}, name: "powerwall"}
+	a := &poller{Shared: Shared{Bus: bus.New(bus.Wall{}), Limits: store}, name: "powerwall"}
 	now := time.Now()
 	a.limit(throttled(time.Minute, true), now)
 	var q quiet

@@ -262,11 +262,7 @@ func (a *poller) wait(kind devices.Kind, err error) time.Duration {
 // reads; or for a write in progress (zero: none), which has to be concluded whether the
 // device can be read or not.
 func (a *poller) due(write time.Time) time.Time {
-	now := a.Bus.Now().Round(0)
-	if back := a.looked.Sub(now); back > devices.StepInterval { // the clock was set back: what was planned by it might come hours late
-		a.next, a.readAll, a.quiet = now, true, a.quiet.earlier(back)
-	}
-	a.looked = now
+	a.checkClock()
 	at := maxTime(a.next, a.quiet.Reads)
 	if !write.IsZero() {
 		at = minTime(at, write)
@@ -275,6 +271,16 @@ func (a *poller) due(write time.Time) time.Time {
 		at = time.Unix(0, 0) // Next takes zero for never
 	}
 	return at
+}
+
+// checkClock looks at the clock on the wall. If it was set back, what was planned by it
+// might come hours late: the next poll is made at once.
+func (a *poller) checkClock() {
+	now := a.Bus.Now().Round(0)
+	if back := a.looked.Sub(now); back > devices.StepInterval {
+		a.next, a.readAll, a.quiet = now, true, a.quiet.earlier(back)
+	}
+	a.looked = now
 }
 
 // noReads returns an error that says until when the vendor accepts no reads; nil: it
