@@ -60,7 +60,7 @@ func (w *oracle) asks(q emulator.Request) {
 	if q.Vendor == "tcc" && (q.Endpoint == "tcc.login" && q.Fault != "" || q.Fault == emulator.Expire) {
 		until = now.Add(lastLogin)
 	}
-	if q.Vendor == "tcc" && (q.Status == http.StatusForbidden || q.Endpoint == "tcc.login" && q.Fault == emulator.HTML) {
+	if q.Vendor == "tcc" && (q.Status == http.StatusForbidden || q.Endpoint == "tcc.login" && (q.Fault == emulator.HTML || q.Status == http.StatusTooManyRequests)) {
 		until = now.Add(firstLockout << min(w.owed.lockouts, 6))
 		w.owed.lockouts++
 	}

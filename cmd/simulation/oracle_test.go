@@ -376,6 +376,7 @@ func TestThePortalIsLeftAlone(t *testing.T) {
 	}{
 		{"it refuses", emulator.Request{Endpoint: "tcc.zones", Status: http.StatusForbidden, Fault: emulator.Status}, []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour}},
 		{"it gives no session", emulator.Request{Endpoint: "tcc.login", Status: http.StatusOK, Fault: emulator.HTML}, []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour}},
+		{"it is tired of log-ins", emulator.Request{Endpoint: "tcc.login", Status: http.StatusTooManyRequests, Fault: emulator.Status}, []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour}},
 		{"it does not answer", emulator.Request{Endpoint: "tcc.login", Fault: emulator.Hang}, []time.Duration{time.Hour, time.Hour}},
 		{"the session ends at once", emulator.Request{Endpoint: "tcc.locations", Status: http.StatusOK, Fault: emulator.Expire}, []time.Duration{time.Hour, time.Hour}},
 		{"it has a mishap", emulator.Request{Endpoint: "tcc.locations", Status: http.StatusBadGateway, Fault: emulator.Status}, []time.Duration{0}},
