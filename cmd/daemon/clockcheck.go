@@ -30,12 +30,8 @@ const (
 // observe takes in a host's answer, which carries its time, to a request that left at
 // sent.
 func (c *clockCheck) observe(host string, header http.Header, sent, now time.Time) {
-	date := header.Get("Date")
-	if date == "" || header.Get("Age") != "" { // out of a cache, it was made some time ago
-		return
-	}
-	at, err := http.ParseTime(date)
-	if err != nil {
+	at, err := http.ParseTime(header.Get("Date"))
+	if err != nil || header.Get("Age") != "" { // out of a cache, it was made some time ago
 		return
 	}
 	c.mu.Lock()

@@ -26,13 +26,7 @@ type tokenWatch struct {
 
 // tokensOf returns the vendor that a request asks for new tokens; "": none.
 func tokensOf(path string) string {
-	switch path {
-	case "/oauth2/v3/token":
-		return "tesla"
-	case "/oauth2/token":
-		return "resideo"
-	}
-	return ""
+	return map[string]string{"/oauth2/v3/token": "tesla", "/oauth2/token": "resideo"}[path]
 }
 
 // asking counts the requests for new tokens that are in progress.

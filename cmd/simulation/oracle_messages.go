@@ -24,11 +24,11 @@ func (w *oracle) message(n *node, m bus.Message) {
 	if n.stranger {
 		return
 	}
-	below, ok := strings.CutPrefix(m.Topic, "powermgr/")
+	levels, ok := devices.Topics{Base: "powermgr"}.Split(m.Topic)
 	if !ok {
 		return
 	}
-	switch kind, name, _ := strings.Cut(below, "/"); kind {
+	switch name := strings.Join(levels[1:], "/"); levels[0] {
 	case "node":
 		if name == n.name+"/state" {
 			w.nodeSays(n.name, m)

@@ -7,9 +7,10 @@ import (
 	"powermgr/control/battery"
 )
 
-// back writes to cost the cost from slot t on, for each course and level, which it
-// calculates from that of the next slot.
-func (v *Values) back(t int, cost []float64) {
+// back calculates the cost from slot t on, for each course and level, from that of the
+// next slot.
+func (v *Values) back(t int) []float64 {
+	cost := make([]float64, len(v.weight)*v.levels)
 	v.outcomes(t, v.choices[0], cost, v.lowest)
 	others := v.choices[1:]
 	if !v.fillable(t) {
@@ -27,6 +28,7 @@ func (v *Values) back(t int, cost []float64) {
 			}
 		}
 	}
+	return cost
 }
 
 // A choice is a reserve for each level of charge: runs of levels at which the battery

@@ -63,7 +63,7 @@ func TestCoursesThatDifferOnlyAtFirstAreSolvedFromThereOn(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(2, 2))
 	for range 20 {
 		in := anyday(rnd)
-		changed, err := Solve(in)
+		before, err := Solve(in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +76,7 @@ func TestCoursesThatDifferOnlyAtFirstAreSolvedFromThereOn(t *testing.T) {
 				others[i].Load[slot] += rnd.Float64()
 			}
 		}
-		changed.Change(others, end)
+		with := before.With(others, end)
 		in.Courses = others
 		want, err := Solve(in)
 		if err != nil {
@@ -84,35 +84,10 @@ func TestCoursesThatDifferOnlyAtFirstAreSolvedFromThereOn(t *testing.T) {
 		}
 		for slot := range in.Slots {
 			q := Question{Slot: slot, StoredKWh: in.Battery.CapacityKWh * rnd.Float64()}
-			got, cost := changed.Ask(q)
+			got, cost := with.Ask(q)
 			if reserve, c := want.Ask(q); reserve != got || c != cost {
 				t.Fatalf("slot %d of which %d differ: %d %% for %g, want %d %% for %g", slot, end, got, cost, reserve, c)
 			}
 		}
-	}
-}
-
-func TestIdleReservesCostTheSameWhenKept(t *testing.T) {
-	rnd, idle := rand.New(rand.NewPCG(2, 2)), 0
-	for range 50 {
-		v, err := Solve(anyday(rnd))
-		if err != nil {
-			t.Fatal(err)
-		}
-		kWh := v.in.Battery.CapacityKWh
-		for slot := range v.in.Slots {
-			q := Question{Slot: slot, StoredKWh: kWh * rnd.Float64()}
-			low := kWh * rnd.Float64()
-			want, until := v.staying(q, low, v.net[slot])
-			for reserve := low; reserve <= min(until, kWh); reserve += kWh / 50 {
-				idle++
-				if got, _ := v.staying(q, reserve, v.net[slot]); got != want {
-					t.Fatalf("%+v with %g kWh in slot %d: %g under a reserve of %g, %g under %g", v.in.Battery, q.StoredKWh, slot, got, reserve, want, low)
-				}
-			}
-		}
-	}
-	if idle == 0 {
-		t.Fatal("no reserve is idle")
 	}
 }

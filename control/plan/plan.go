@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"powermgr/control/battery"
@@ -92,33 +93,28 @@ func Solve(in Inputs) (*Values, error) {
 		v.cost[len(in.Slots)] = v.left()
 	}
 	for t := len(in.Slots) - 1; t > 0; t-- {
-		v.cost[t] = v.newCosts()
-		v.back(t, v.cost[t])
+		v.cost[t] = v.back(t)
 	}
 	return v, nil
 }
 
-// Change replaces the courses by others, which have the same weights and differ from them
-// only in the slots before end.
-func (v *Values) Change(courses []forecast.Course, end int) {
-	v.in.Courses = courses
+// With returns the values for other courses, which have the same weights and differ only
+// in the slots before end.
+func (v *Values) With(courses []forecast.Course, end int) *Values {
+	w := *v
+	w.in.Courses = courses
+	w.net, w.cost = slices.Clone(v.net), slices.Clone(v.cost)
 	for t := range end {
-		v.net[t] = v.netOf(t)
+		w.net[t] = w.netOf(t)
 	}
 	for t := end - 1; t > 0; t-- {
-		v.back(t, v.cost[t])
+		w.cost[t] = w.back(t)
 	}
+	return &w
 }
 
 // Beginning returns the cost from the first slot on, for each course and level.
-func (v *Values) Beginning() []float64 {
-	cost := v.newCosts()
-	v.back(0, cost)
-	return cost
-}
-
-// newCosts returns a cost of zero for each course and level.
-func (v *Values) newCosts() []float64 { return make([]float64, len(v.weight)*v.levels) }
+func (v *Values) Beginning() []float64 { return v.back(0) }
 
 func prepare(in Inputs) *Values {
 	v := &Values{in: in, step: in.Battery.Over(in.Length), levels: in.Levels}
@@ -150,7 +146,7 @@ func prepare(in Inputs) *Values {
 		v.percents = append(v.percents, p)
 	}
 	v.percents = append(v.percents, full)
-	v.try, v.average, v.lowest = v.newCosts(), make([]float64, v.levels), make([]float64, v.levels)
+	v.try, v.average, v.lowest = make([]float64, len(v.weight)*v.levels), make([]float64, v.levels), make([]float64, v.levels)
 	return v
 }
 
@@ -174,7 +170,7 @@ func (v *Values) left() []float64 {
 	if math.IsInf(cheap, 1) {
 		cheap = 0
 	}
-	cost := v.newCosts()
+	cost := make([]float64, len(v.weight)*v.levels)
 	for at := range cost {
 		cost[at] = -v.stored(at%v.levels) * v.in.Battery.OneWay * cheap * leftWorth
 	}
@@ -243,7 +239,6 @@ func (v *Values) Ask(q Question) (reserve int, cost float64) {
 		cost = v.expect(q.Slot, v.step.Under(q.StoredKWh, float64(q.Reserve)*kWh), net)
 	}
 	keep, stay := cost-v.in.Options.MinGain, math.Inf(1)
-	idle := math.Inf(-1) // the highest reserve known to cost the same when kept as the one before it
 	var last battery.Held
 	c := math.NaN() // with last
 	for _, p := range v.percents {
@@ -253,11 +248,9 @@ func (v *Values) Ask(q Question) (reserve int, cost float64) {
 		switch {
 		case c >= keep || c > cost+1e-9:
 		case c < cost-1e-9:
-			reserve, cost = p, c
-			stay, idle = v.staying(q, float64(p)*kWh, net)
-		case float64(p)*kWh > idle:
-			var s float64
-			if s, idle = v.staying(q, float64(p)*kWh, net); s < stay-1e-9 {
+			reserve, cost, stay = p, c, v.staying(q, float64(p)*kWh, net)
+		default:
+			if s := v.staying(q, float64(p)*kWh, net); s < stay-1e-9 {
 				reserve, stay = p, s
 			}
 		}
@@ -269,14 +262,13 @@ func (v *Values) Ask(q Question) (reserve int, cost float64) {
 const stayFor = 5
 
 // staying returns the average cost of keeping a reserve for the next slots, as long as
-// the price stays the same. A higher reserve up to idle costs the same: the battery never
-// comes down to it, or never up to this one.
-func (v *Values) staying(q Question, reserve float64, net []float64) (cost, idle float64) {
+// the price stays the same.
+func (v *Values) staying(q Question, reserve float64, net []float64) float64 {
 	last := q.Slot
 	for last+1 < len(v.in.Slots) && last+1 < q.Slot+stayFor && v.buy[last+1] == v.buy[q.Slot] {
 		last++
 	}
-	lowest, highest := q.StoredKWh, q.StoredKWh
+	sum := 0.0
 	for c, w := range v.weight {
 		stored, n := q.StoredKWh, net[c]
 		for t := q.Slot; t <= last; t++ {
@@ -285,19 +277,11 @@ func (v *Values) staying(q Question, reserve float64, net []float64) (cost, idle
 			}
 			var grid float64
 			stored, grid = v.step.Grid(stored, reserve, n)
-			cost += w * v.price(t, grid)
-			if stored < lowest {
-				lowest = stored
-			} else if stored > highest {
-				highest = stored
-			}
+			sum += w * v.price(t, grid)
 		}
-		cost += w * v.worth(last+1, c, stored)
+		sum += w * v.worth(last+1, c, stored)
 	}
-	if highest < reserve-1e-6 {
-		return cost, math.Inf(1)
-	}
-	return cost, lowest - v.in.Battery.StandbyKW*v.in.Length.Hours() - 1e-6
+	return sum
 }
 
 // price returns the cost of drawing from the grid in slot t; negative for energy that

@@ -279,7 +279,7 @@ func (v *view) candidates() (all []plan.Candidate) {
 // evaluate returns the candidates with their costs, the best first.
 func (v *view) evaluate(q plan.Question) ([]evaluated, error) {
 	var all []evaluated
-	var values *plan.Values // after the first, only the time in which the load differs is solved again
+	var first *plan.Values // of the others, only the time in which the load differs is solved
 	for _, c := range v.candidates() {
 		t, ok := v.simulate(c)
 		if !ok {
@@ -289,17 +289,16 @@ func (v *view) evaluate(q plan.Question) ([]evaluated, error) {
 		switch courses := addLoad(v.in.Courses, t.more); {
 		case same >= 0: // such as all precooling while it is cool outside
 			t.supply = all[same].supply
-		case values == nil:
+		case first == nil:
 			in := v.in
 			in.Courses, in.Levels = courses, candidateLevels
 			var err error
-			if values, err = plan.Solve(in); err != nil {
+			if first, err = plan.Solve(in); err != nil {
 				return nil, err
 			}
-			_, t.supply = values.Ask(q)
+			_, t.supply = first.Ask(q)
 		default:
-			values.Change(courses, len(t.more))
-			_, t.supply = values.Ask(q)
+			_, t.supply = first.With(courses, len(t.more)).Ask(q)
 		}
 		t.Cost = math.Round((t.Cost+t.supply)*1000) / 1000
 		all = append(all, t)
