@@ -168,23 +168,24 @@ func (b *buffered) Close() error {
 // flush writes to the pipe what was buffered, until Close.
 func (b *buffered) flush() {
 	defer func() { _ = b.Conn.Close() }()
-	for {
-		select {
-		case p := <-b.written:
-			if _, err := b.Conn.Write(p); err != nil {
-				return
-			}
-		case <-b.closed:
-			for {
-				select {
-				case p := <-b.written:
-					if _, err := b.Conn.Write(p); err != nil {
-						return
-					}
-				default:
-					return
-				}
-			}
+	for p, ok := b.take(); ok; p, ok = b.take() {
+		if _, err := b.Conn.Write(p); err != nil {
+			return
 		}
+	}
+}
+
+// take returns what was buffered first; ok is false if it is closed and nothing is left.
+func (b *buffered) take() (p []byte, ok bool) {
+	select {
+	case p = <-b.written:
+		return p, true
+	case <-b.closed:
+	}
+	select {
+	case p = <-b.written:
+		return p, true
+	default:
+		return nil, false
 	}
 }
