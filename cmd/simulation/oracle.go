@@ -45,9 +45,9 @@ type oracle struct {
 	override      string
 	overridden    time.Time // when override last changed
 	owner         bool      // the battery has an owner
-	reallyOwned   bool      // it had one at the last request to a vendor
 	owned         time.Time // since when
 	disowned      time.Time // since when it has had none again, according to powermgr's readings
+	reallyOwned   bool      // it had an owner at the last request to a vendor
 	taken         time.Time
 	touched       time.Time // when a person last set the battery
 	hidden        bool      // and no reading has shown that to powermgr yet
