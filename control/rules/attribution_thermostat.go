@@ -12,13 +12,20 @@ import (
 // record, and the readings before. Facts only.
 type ThermostatLedger struct {
 	Record         ThermostatRecord
-	Before         Thermostat    // the last reading that counts; zero: there is none
-	Doubted        Thermostat    // the one since then that was in doubt; zero: there is none
-	First          Thermostat    // the one that first showed what is shown now: Doubted, or this one
-	ReadSinceStart bool          // the thermostat's own setting was read since the start
-	Known          time.Duration // for how long it has been read since the start: another process may have written on another clock
-	Window         bool          // the thermostat is controlled, and a window is open
-	Underway       bool          // a command of the rules may still land, whatever the clock says
+	Before         Thermostat // the last reading that counts; zero: there is none
+	Doubted        Thermostat // the one since then that was in doubt; zero: there is none
+	First          Thermostat // the one that first showed what is shown now: Doubted, or this one
+	ReadSinceStart time.Time  // when the thermostat's own setting was first read since the start; zero: it was not
+	Window         bool       // the thermostat is controlled, and a window is open
+	Underway       bool       // a command of the rules may still land, whatever the clock says
+}
+
+// known returns for how long the thermostat has been read since the start.
+func (l ThermostatLedger) known(t Thermostat) time.Duration {
+	if l.ReadSinceStart.IsZero() {
+		return 0
+	}
+	return t.Polled.Sub(l.ReadSinceStart)
 }
 
 // AttributeSetting says why a thermostat shows what it shows. If the cause is that a
@@ -48,7 +55,7 @@ func (l ThermostatLedger) untouched(t Thermostat) Cause {
 		return Unchanged
 	case l.Window && changed(l.Before, t, l.First) != "":
 		return Foreign
-	case l.ReadSinceStart && h.Baseline != nil && !devices.Same(h.Baseline.Setting, t.Setting, t.Mode):
+	case !l.ReadSinceStart.IsZero() && h.Baseline != nil && !devices.Same(h.Baseline.Setting, t.Setting, t.Mode):
 		return ScheduleMoved
 	}
 	return Unchanged
@@ -78,7 +85,7 @@ func (l ThermostatLedger) withRules(t Thermostat) Cause {
 		return ScheduleMoved
 	case t.Mode == devices.Off && !claim.keptOff(l.Before) && !claim.keptOff(once):
 		return Unchanged // what switching it off has changed is not a choice; that is judged when it is on again
-	case !l.ReadSinceStart && once.Polled.IsZero() && l.Record.Choice == nil && claim.Baseline.Hold == devices.HoldPermanent && t.Hold == devices.HoldSchedule:
+	case l.ReadSinceStart.IsZero() && once.Polled.IsZero() && l.Record.Choice == nil && claim.Baseline.Hold == devices.HoldPermanent && t.Hold == devices.HoldSchedule:
 		return HoldLost
 	case claim.mayLand(t):
 		return Crossing
@@ -118,7 +125,8 @@ func (claim Claim) sinceWritten(t Thermostat) Cause {
 // lapsed reports whether the hold of the rules has ended by itself.
 func (l ThermostatLedger) lapsed(t Thermostat, mode devices.HVACMode) bool {
 	claim := *l.Record.Claim
-	landed := claim.Confirmed || !l.Underway && min(t.Polled.Sub(claim.WrittenAt), l.Known) >= devices.ShownWithin
+	// Another process may have written on another clock.
+	landed := claim.Confirmed || !l.Underway && min(t.Polled.Sub(claim.WrittenAt), l.known(t)) >= devices.ShownWithin
 	ended := claim.Wanted.Over(l.First.Polled) ||
 		devices.Same(claim.Wanted, l.Before.Setting, mode) && l.Before.Over(l.First.Polled) // the device had an earlier end
 	return landed && claim.Wanted.Hold == devices.HoldUntil && t.Hold == devices.HoldSchedule && ended

@@ -109,7 +109,10 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 			st := step{State: State{Settings: Settings{Thermostats: []string{"up"}}, Persisted: Persisted{Thermostats: map[string]ThermostatRecord{"up": c.h}}}, now: c.read.Polled}
 			st.Settings.Calendar.Location = time.UTC
 			st.plan.Phase, st.Persisted.Event, st.ReadSinceStart = InPeak, &Stretch{Start: written, End: written.Add(3 * time.Hour)}, map[string]time.Time{"up": written}
-			l := ThermostatLedger{Record: c.h, Before: shows(schedule, 0), First: c.read, ReadSinceStart: c.cause != HoldLost, Window: true}
+			l := ThermostatLedger{Record: c.h, Before: shows(schedule, 0), First: c.read, Window: true}
+			if c.cause != HoldLost {
+				l.ReadSinceStart = written
+			}
 			switch c.cause {
 			case ChoiceHidden:
 				l.Doubted = shows(choice, time.Second)

@@ -341,7 +341,6 @@ func TestTheClockIsPutRightWhileAHoldIsOnItsWay(t *testing.T) {
 	for _, answered := range []string{"before the reading", "after the reading", "never"} {
 		t.Run("answered "+answered, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 15:20")
-			up := w.therm["up"]
 			w.start().deaf["up"] = true
 			w.until("15:30")
 			sent := w.sent[len(w.sent)-1]
@@ -355,16 +354,24 @@ func TestTheClockIsPutRightWhileAHoldIsOnItsWay(t *testing.T) {
 			answer("before the reading")
 			w.read()
 			answer("after the reading")
-			w.deaf["up"] = false
-			up.Cool, up.Hold, up.Until = new(74.0), devices.HoldUntil, at("2026-07-16 16:00")
-			for _, s := range w.sent { // what was sent later lands later
-				w.apply(s)
-			}
-			w.until("17:00")
-			if up.Hold != devices.HoldSchedule || len(w.d.Taken) > 0 || len(w.d.Owned) > 1 {
-				t.Errorf("left %s until %s, taken %v, owned %v", up.Hold, up.Until, w.d.Taken, w.d.Owned)
-			}
+			w.landsAfterItsEnd()
 		})
+	}
+}
+
+// landsAfterItsEnd lets a hold until 16:00 land when that is over: it lasts until the next
+// day if nothing ends it.
+func (w *world) landsAfterItsEnd() {
+	w.t.Helper()
+	up := w.therm["up"]
+	w.deaf["up"] = false
+	up.Cool, up.Hold, up.Until = new(74.0), devices.HoldUntil, at("2026-07-16 16:00")
+	for _, s := range w.sent { // what was sent later lands later
+		w.apply(s)
+	}
+	w.until("17:00")
+	if up.Hold != devices.HoldSchedule || len(w.d.Taken) > 0 || len(w.d.Owned) > 1 {
+		w.t.Errorf("left %s until %s, taken %v, owned %v", up.Hold, up.Until, w.d.Taken, w.d.Owned)
 	}
 }
 
@@ -440,6 +447,7 @@ func TestAThermostatThatGoesOfflineAsItIsWrittenTo(t *testing.T) {
 			up.Hold = devices.HoldPermanent
 			w.start().deaf["up"] = true
 			w.until("15:30").want("up permanent cool 74 heat 68")
+			w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Accepted: true, Final: true, Applied: true})
 			w.leaves["up"] = c.hide
 			w.until("19:30")
 			delete(w.leaves, "up")
@@ -457,19 +465,10 @@ func TestAThermostatThatGoesOfflineAsItIsWrittenTo(t *testing.T) {
 // one took it for one that had ended, and then it landed, and lasted until the next day.
 func TestAHoldOfTheOtherNodeWasAskedForOnAClockThatIsBehind(t *testing.T) {
 	w := newWorld(t, "2026-07-15 15:20")
-	up := w.therm["up"]
 	w.start().deaf["up"] = true
 	w.until("15:30").want("up until 16:00 cool 74 heat 68")
 	w.now = at("2026-07-15 16:01")
 	w.restart().read()
 	w.forth(30 * time.Second)
-	w.deaf["up"] = false
-	up.Cool, up.Hold, up.Until = new(74.0), devices.HoldUntil, at("2026-07-16 16:00")
-	for _, s := range w.sent { // what was sent later lands later
-		w.apply(s)
-	}
-	w.until("17:00")
-	if up.Hold != devices.HoldSchedule || len(w.d.Taken) > 0 || len(w.d.Owned) > 1 {
-		t.Errorf("left %s until %s, taken %v, owned %v", up.Hold, up.Until, w.d.Taken, w.d.Owned)
-	}
+	w.landsAfterItsEnd()
 }

@@ -97,15 +97,15 @@ func (claim Claim) owed(t Thermostat) *Claim {
 // owedAfter returns what is still to be restored after a person's command for one setting
 // has been carried out.
 func (claim Claim) owedAfter(setting string, t Thermostat) *Claim {
-	landed := claim
+	if setting != "mode" && claim.Wanted.Lasts() && t.Mode == claim.mode() && !devices.SamePoints(claim.Wanted, t.Setting, devices.HeatCool) {
+		return claim.owed(t) // a reading shows what the command has changed
+	}
 	claim.Mode = claim.mode()
 	switch base := &claim.Baseline.Setting; {
 	case setting == "mode":
 		return &claim
 	case !claim.Wanted.Lasts():
 		return nil
-	case t.Mode == claim.Mode && !devices.SamePoints(claim.Wanted, t.Setting, devices.HeatCool):
-		return landed.owed(t) // a reading shows what the command has changed
 	case setting == "cool_setpoint", setting == "setpoint" && t.Mode == devices.Cool:
 		base.Cool = claim.Wanted.Cool
 	case setting == "heat_setpoint", setting == "setpoint" && t.Mode == devices.Heat:

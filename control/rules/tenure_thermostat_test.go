@@ -130,7 +130,10 @@ func (c thermostatTransition) check(t *testing.T, met map[Tenure]map[Cause]bool)
 	if c.open {
 		st.plan.Phase, st.Persisted.Event = InPeak, &Stretch{Start: written, End: written.Add(3 * time.Hour)}
 	}
-	l := ThermostatLedger{Record: c.h, Before: c.before, Doubted: c.doubted, First: c.read, ReadSinceStart: c.seen, Window: c.open}
+	l := ThermostatLedger{Record: c.h, Before: c.before, Doubted: c.doubted, First: c.read, Window: c.open}
+	if c.seen {
+		l.ReadSinceStart = written
+	}
 	cause, from := AttributeSetting(l, c.read), c.h.tenure(st.Persisted.Event)
 	if !c.doubted.Polled.IsZero() {
 		st.doubt = Doubt{Polled: c.doubted.Polled}

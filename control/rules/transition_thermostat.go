@@ -90,10 +90,7 @@ func (st *step) thermostatLedger(id string, t, prev Thermostat) ThermostatLedger
 		prev = before
 		st.BeforeSuspension = without(st.BeforeSuspension, id)
 	}
-	l := ThermostatLedger{Record: h, Before: prev, First: t, ReadSinceStart: st.hasRead(id)}
-	if l.ReadSinceStart {
-		l.Known = t.Polled.Sub(st.ReadSinceStart[id])
-	}
+	l := ThermostatLedger{Record: h, Before: prev, First: t, ReadSinceStart: st.ReadSinceStart[id]}
 	l.Underway = st.Pending[id].mayLand(t.Polled)
 	l.Window = st.plan.Phase != OffPeak && slices.Contains(st.Settings.Thermostats, id)
 	if !st.doubt.none() {
@@ -103,7 +100,7 @@ func (st *step) thermostatLedger(id string, t, prev Thermostat) ThermostatLedger
 			l.First.Polled = devices.Earliest(t.Polled, st.doubt.Polled)
 		}
 	}
-	if h.Claim == nil && !l.ReadSinceStart && l.Doubted.Polled.IsZero() {
+	if h.Claim == nil && l.ReadSinceStart.IsZero() && l.Doubted.Polled.IsZero() {
 		l.Before = Thermostat{}
 		if b := h.Baseline; b != nil { // it was restored before this process started
 			l.Before = Thermostat{Mode: b.Mode, Setting: b.Setting, Period: t.Period}
