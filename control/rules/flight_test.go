@@ -3,6 +3,8 @@ package rules
 import (
 	"testing"
 	"time"
+
+	"powermgr/devices"
 )
 
 // What is on its way after a write, after a refusal, and after a command that was never
@@ -52,5 +54,18 @@ func TestWhatIsOnItsWay(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a thermostat showed before a write does not show that it has landed, even if later
+// readings without a setting repeat it.
+func TestAWriteIsShownOnlyByAReadingOfTheSetting(t *testing.T) {
+	wanted := devices.Setting{Cool: new(76.0), Heat: new(68.0), Hold: devices.HoldPermanent}
+	claim := Claim{Baseline: Baseline{Setting: wanted, Mode: devices.Cool}, Writes: Writes{Wanted: wanted, WrittenAt: written}}
+	for after, want := range map[time.Duration]bool{-time.Minute: false, time.Minute: true} {
+		read := Thermostat{Mode: devices.Cool, Setting: wanted, Polled: written.Add(time.Minute), Shown: written.Add(after)}
+		if got := claim.shown(read); got != want {
+			t.Errorf("it showed its setting %v after the write: %v", after, got)
+		}
 	}
 }

@@ -461,18 +461,6 @@ func TestAThermostatThatGoesOfflineAsItIsWrittenTo(t *testing.T) {
 	}
 }
 
-// What a thermostat showed before a write does not show that it has landed, even if later
-// readings without a setting repeat it.
-func TestAWriteIsShownOnlyByAReadingOfTheSetting(t *testing.T) {
-	wanted := devices.Setting{Cool: new(76.0), Heat: new(68.0), Hold: devices.HoldPermanent}
-	claim := Claim{Baseline: Baseline{Setting: wanted, Mode: devices.Cool}, Writes: Writes{Wanted: wanted, WrittenAt: at("2026-07-15 19:00")}}
-	for shown, want := range map[string]bool{"2026-07-15 18:58": false, "2026-07-15 19:02": true} {
-		if got := claim.shown(Thermostat{Mode: devices.Cool, Setting: wanted, Polled: at("2026-07-15 19:02"), Shown: at(shown)}); got != want {
-			t.Errorf("shown at %s: %v", shown, got)
-		}
-	}
-}
-
 // A node whose clock was behind asked for a hold that was over by then, and died. The other
 // one took it for one that had ended, and then it landed, and lasted until the next day.
 func TestAHoldOfTheOtherNodeWasAskedForOnAClockThatIsBehind(t *testing.T) {
