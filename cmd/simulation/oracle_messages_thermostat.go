@@ -85,6 +85,9 @@ func (w *oracle) ownShown(d *thermostatOracle, repeated bool, now time.Time) {
 	}
 	if d.sightings == 1 && !d.taken.IsZero() && !d.first.aged(now).same(d.shown) && !d.undone() {
 		d.taken = time.Time{} // one reading that no other one confirms decides nothing
+		if d.covered {        // and a write that is repeated has replaced what it showed
+			d.choices = append(d.choices, d.past...)
+		}
 	}
 	if d.unseen != nil && d.unseen.aged(now).same(d.shown) {
 		w.sees(d, before, earlier, now)

@@ -257,8 +257,11 @@ func (st *step) command(reserve *int) {
 	}
 	f := FlightOf(*reserve, *reserve, st.now)
 	f.Sender = SentByPerson
-	if st.Battery != nil && st.Battery.Reserve != nil {
+	switch own := k.own(); {
+	case st.Battery != nil && st.Battery.Reserve != nil:
 		f.Shown = *st.Battery.Reserve
+	case len(own) > 0: // the last that an earlier process was shown
+		f.Shown = own[len(own)-1].Shown
 	}
 	k.Flights = append(k.Flights, f)
 }

@@ -266,6 +266,21 @@ func TestACommandThatIsShownRulesOutWhatWasSentBefore(t *testing.T) {
 	w.until("19:30").want()
 }
 
+// The same after a start: until the first reading it is only known what an earlier process
+// was shown.
+func TestACommandBeforeTheFirstReadingRulesOutWhatWasSentBefore(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:00")
+	w.s.Settings.OffPeakReserve, w.reserve, w.s.Settings.Thermostats = 60, 80, nil
+	w.deaf[Powerwall] = true // its process ends before it has sent anything
+	w.start()
+	w.want("powerwall 0")
+	w.now = at("2026-07-15 16:40")
+	w.restart().take()
+	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "7", Reserve: new(60), Accepted: true})
+	w.reserve = 60
+	w.until("19:30").want()
+}
+
 // A reserve that a vendor shows hours late looked as if the battery kept no more, and a
 // Powerwall that keeps 100 was set to 80.
 func TestALimitIsNotLearnedFromAVendorThatIsBehind(t *testing.T) {
