@@ -13,7 +13,7 @@ type sending struct {
 	at      time.Time
 	node    string
 	values  string
-	carried bool // the write was carried out, and the vendor said so
+	carried bool // the write was carried out, and the vendor told the rules so
 }
 
 // A command that is not accepted is sent twice more, two minutes apart.
@@ -31,7 +31,9 @@ func (w *oracle) judgeSending(device, values string, carried bool) {
 	lately := slices.DeleteFunc(w.sent[device], func(s sending) bool {
 		return now.Sub(s.at) > sendingsIn || s.at.Before(w.booted) || s.at.Before(w.split) || s.at.Before(w.jumped)
 	})
-	w.sent[device] = append(lately, sending{now, w.writer, values, carried})
+	// A person's command sends more than it asks for, and the rules do not know what.
+	w.sent[device] = append(lately, sending{now, w.writer, values, carried && !w.asked[device]})
+	delete(w.asked, device)
 	n := 0
 	for _, s := range w.sent[device] {
 		if s.values == values && s.node == w.writer { // a node that takes over is noticed later

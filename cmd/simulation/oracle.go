@@ -75,6 +75,7 @@ type oracle struct {
 	overrides     overrides
 	hand          hand
 	sent          map[string][]sending         // recently, by device
+	asked         map[string]bool              // devices for which a person's command is on its way
 	writer        string                       // the node whose write arrives
 	standby       map[string]time.Time         // since when a node has been on standby
 	forgotten     time.Time                    // when something that could not be written was last lost
@@ -83,7 +84,7 @@ type oracle struct {
 }
 
 func newOracle(h *home) *oracle {
-	return &oracle{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, counters: map[string]devices.WattHours{}, planned: map[int]bool{}, hand: hand{value: map[rules.Adjustable]float64{}, open: map[string][]int{}, ever: map[int]bool{}}, overrides: overrides{override: rules.Auto}, sent: map[string][]sending{}, limits: limits{until: map[limited]time.Time{}}, owed: owed{hindered: map[string]time.Time{}, told: map[string]bool{}}}
+	return &oracle{home: h, disturbance: time.Now(), standby: map[string]time.Time{}, counters: map[string]devices.WattHours{}, planned: map[int]bool{}, hand: hand{value: map[rules.Adjustable]float64{}, open: map[string][]int{}, ever: map[int]bool{}}, overrides: overrides{override: rules.Auto}, sent: map[string][]sending{}, asked: map[string]bool{}, limits: limits{until: map[limited]time.Time{}}, owed: owed{hindered: map[string]time.Time{}, told: map[string]bool{}}}
 }
 
 func (w *oracle) begin(h *emulator.House) {

@@ -213,14 +213,16 @@ func (w *oracle) chose(i int, before, after setting, pending bool) {
 	}
 }
 
-// asked notes a command of a person to a thermostat. It may be sent as often as any
+// commands notes a command of a person to a thermostat. It may be sent as often as any
 // other.
-func (w *oracle) asked(i int, payload string) {
+func (w *oracle) commands(i int, payload string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.homes[i].commanded = true
 	w.limits.commanded()
-	delete(w.sent, w.home.house.Thermostats[i].LCCID)
+	device := w.home.house.Thermostats[i].LCCID
+	delete(w.sent, device)
+	w.asked[device] = true
 	if v, err := strconv.ParseFloat(payload, 64); err == nil {
 		w.homes[i].bounds(setting{Cool: v, Heat: v})
 	}

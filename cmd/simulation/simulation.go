@@ -206,7 +206,7 @@ func (h *home) publish(topic string, thermostat int, payload string) {
 	if thermostat >= 0 {
 		id := devices.TopicID(h.world.vendorID(thermostat))
 		topic = strings.ReplaceAll(topic, "%d", id)
-		h.oracle.asked(thermostat, payload)
+		h.oracle.commands(thermostat, payload)
 	}
 	if strings.HasPrefix(topic, "powerwall/") {
 		h.oracle.askedBattery(payload)
