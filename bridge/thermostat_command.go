@@ -314,11 +314,13 @@ func over[T any](to **T, from *T) {
 // even if the schedule asks for something else by now: a vendor that is minutes late
 // shows the start of a period after the write. Some thermostats change from off to
 // automatic by way of heating. A hold that has ended by itself at the
-// time of the reading is not asked for any more.
+// time of the reading is not asked for any more, and what it has given way to is from
+// the past.
 func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReading, now devices.ThermostatReading, at time.Time) verdict {
 	if holdIsOver(want, now, at) {
 		cmd, want = beyondHold(cmd), beyondHold(want)
 	}
+	past = append(past[:len(past):len(past)], ended(past, at)...)
 	landed := overlay(now, want)
 	var old, strange, silent, taken bool
 	scheduled := func(r devices.ThermostatReading) bool { return r.Hold != nil && *r.Hold == devices.HoldSchedule }
@@ -363,6 +365,17 @@ func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReadi
 		return asBefore
 	}
 	return shown
+}
+
+// ended returns what readings show once their holds have ended by themselves, as far as
+// that is the case at the given time: the schedule.
+func ended(past []devices.ThermostatReading, at time.Time) (all []devices.ThermostatReading) {
+	for _, p := range past {
+		if same(p.Hold, new(devices.HoldUntil)) && p.HoldUntil != nil && !at.Before(*p.HoldUntil) {
+			all = append(all, overlay(p, devices.ThermostatCommand{Hold: new(devices.HoldSchedule)}))
+		}
+	}
+	return all
 }
 
 // holdIsOver reports whether the hold that was asked for has ended by itself, before a

@@ -117,3 +117,31 @@ func TestAThermostatChangesToAutomaticByWayOfHeating(t *testing.T) {
 		})
 	}
 }
+
+// Precooling ends by itself as the setback begins, and a vendor that is half a minute late
+// shows the schedule before it shows the setback. That passed for somebody's decision.
+func TestAHoldThatEndsAsTheNextOneIsAskedForIsFromThePast(t *testing.T) {
+	now := time.Date(2026, 7, 15, 16, 0, 30, 0, time.UTC)
+	until := func(clock int, cool float64) devices.ThermostatReading {
+		return devices.ThermostatReading{Hold: new(devices.HoldUntil), HoldUntil: new(now.Truncate(time.Hour).Add(time.Duration(clock-16) * time.Hour)), CoolSetpoint: &cool, ScheduleCool: new(76.0)}
+	}
+	asked := until(19, 78)
+	cmd := devices.ThermostatCommand{Hold: asked.Hold, HoldUntil: asked.HoldUntil, CoolSetpoint: asked.CoolSetpoint}
+	for _, c := range []struct {
+		name string
+		was  devices.ThermostatReading
+		seen float64
+		want verdict
+	}{
+		{"it has ended", until(16, 74), 76, asBefore},
+		{"the schedule is in its next period", until(16, 74), 75, asBefore},
+		{"it would last longer", until(17, 74), 76, shownOther},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			seen := devices.ThermostatReading{Hold: new(devices.HoldSchedule), CoolSetpoint: &c.seen}
+			if got := compare(cmd, cmd, []devices.ThermostatReading{c.was}, seen, now); got != c.want {
+				t.Errorf("verdict %d, want %d", got, c.want)
+			}
+		})
+	}
+}
