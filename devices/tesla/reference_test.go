@@ -328,6 +328,40 @@ func TestALimitMetWhileAskingWhyHolds(t *testing.T) {
 	}
 }
 
+// A command that is refused asks Tesla why as well, and its own error says nothing of the
+// limit. The reads that follow have to wait all the same, and so does asking once more.
+func TestALimitMetAfterACommandHoldsForReads(t *testing.T) {
+	for _, c := range []struct {
+		name, why, refusal string
+		status             int
+	}{
+		{"an unknown site", "/api/1/products", `{"response":null,"error":"not_found"}`, 404},
+		{"another region", "/api/1/users/region", `{"response":null,"error":"user out of region"}`, 421},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			limit := func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", "7200")
+				w.WriteHeader(http.StatusTooManyRequests)
+			}
+			s := newServer(t).on("POST backup", c.status, c.refusal).handle("GET products", limit).handle("GET region", limit)
+			client := s.client(t, nil)
+			for range 2 {
+				if err := client.Apply(t.Context(), devices.PowerwallCommand{Reserve: new(0)}); devices.KindOf(err) == devices.Throttled || err == nil {
+					t.Errorf("the command: %v", err)
+				}
+			}
+			_, err := client.Read(t.Context())
+			if e, ok := errors.AsType[*devices.Error](err); !ok || e.Kind != devices.Throttled || e.RetryAfter < time.Hour {
+				t.Errorf("the read: %v", err)
+			}
+			all := strings.Join(s.requests(), "\n")
+			if n := strings.Count(all, c.why); n != 1 || strings.Contains(all, "live_status") {
+				t.Errorf("Tesla was asked why %d times: %s", n, all)
+			}
+		})
+	}
+}
+
 func TestWritesAsTheyAreSent(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -58,7 +58,9 @@ type Client struct {
 	auth  *cloud.OAuth
 	http  *http.Client
 	log   *slog.Logger
+	now   func() time.Time
 	owner bool
+	limit cloud.ReadLimit // on reads, met after a command was refused
 
 	mu   sync.Mutex
 	site int64
@@ -93,7 +95,7 @@ func New(o Options) (*Client, error) {
 	if o.TokenFile == "" && o.APIToken == "" {
 		return nil, errors.New("tesla: give tesla.token_file, and run powermgr auth tesla, or give tesla.api_token")
 	}
-	c := &Client{base: base, http: o.HTTP, log: o.Log, site: o.SiteID, owner: o.ClientID == OwnerClient, auth: &cloud.OAuth{
+	c := &Client{base: base, http: o.HTTP, log: o.Log, now: o.Now, site: o.SiteID, owner: o.ClientID == OwnerClient, auth: &cloud.OAuth{
 		Vendor: vendor, TokenURL: o.TokenURL, ClientID: o.ClientID, ClientSecret: o.ClientSecret, Style: cloud.InBody,
 		HTTP: o.HTTP, Now: o.Now,
 	}}
@@ -289,6 +291,9 @@ func ask[T any](ctx context.Context, c *Client, q request, parse func([]byte) (a
 
 // exchange sends q and returns the answer, if its status is a success.
 func (c *Client) exchange(ctx context.Context, q request) ([]byte, error) {
+	if err := c.limit.Err(c.now()); err != nil && !q.write {
+		return nil, err
+	}
 	r, err := c.auth.Do(ctx, cloud.Call{
 		Op:      q.op,
 		Send:    func(ctx context.Context, token devices.Secret) (cloud.Reply, error) { return c.send(ctx, q, token) },
@@ -415,9 +420,11 @@ func (c *Client) status(ctx context.Context, q request, r cloud.Reply) error {
 	case http.StatusMisdirectedRequest:
 		advice, asked = c.otherRegion(ctx, q)
 	}
+	// The next read has to wait as long as Tesla says, whatever this request has met.
 	if limit, ok := errors.AsType[*devices.Error](asked); ok && limit.Kind == devices.Throttled && !q.write {
-		return limit // the next read has to wait as long as Tesla says, whatever this one has met
+		return limit
 	}
+	c.limit.Met(asked, c.now())
 	if advice != "" {
 		e.Err = fmt.Errorf("%w: %s", e.Err, advice)
 	}
