@@ -315,6 +315,23 @@ func TestAnOverrideFromAClockThatWasAheadTakesNothingFromPeople(t *testing.T) {
 	}
 }
 
+// The same, where the clock was behind for a while: what a person chose then seemed to be
+// from before the override.
+func TestAClockThatGoesBackInAnOverrideTakesNothingFromPeople(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:50").start()
+	w.until("16:05").ask("off_peak")
+	w.until("16:40")
+	w.now = at("2026-07-15 15:55")
+	w.step(Tick{})
+	w.reserve = 25
+	w.until("16:10")
+	w.now = at("2026-07-15 16:55")
+	w.until("19:20")
+	if w.reserve != 25 {
+		t.Errorf("a person had set the reserve to 25: it is %v", w.reserve)
+	}
+}
+
 // What a person has chosen in the peak before such an override ends with the peak, as
 // stated.
 func TestWhatWasTakenBeforeASkipEndsWithThePeak(t *testing.T) {

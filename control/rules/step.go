@@ -105,6 +105,10 @@ func (st *step) keep(id string, h ThermostatRecord) {
 // begins, continues or ends.
 func (st *step) advance() {
 	k := &st.Persisted
+	if k.Override.Kind != "" && st.inFuture(k.Override.Since) {
+		// The clock was set back. What people choose from now on, they choose during it.
+		k.Override.Since = devices.WholeSecond(st.now)
+	}
 	was := k.Override
 	if k.Override.Kind != "" && !k.Override.active(st.now) {
 		st.note(NoteOverride, "", "the override %s has ended", k.Override.Kind)
@@ -142,9 +146,6 @@ func (st *step) advanceWindow(o Override) {
 			// Off peak began with the override and continues, and so does what people
 			// have chosen since.
 			over = devices.Earliest(over, o.Since)
-			if st.inFuture(o.Since) { // by a clock that was ahead: what they chose before it is not known
-				over = time.Time{}
-			}
 		}
 	case was == nil || was.End.Before(p.Since):
 		if k.Event = is; st.Phase == OffPeak && !o.offPeak() {
