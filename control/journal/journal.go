@@ -252,6 +252,9 @@ func (j *Journal) save(k rules.Persisted, generation uint64) (e Entry, fresh boo
 		return j.last, false, fmt.Errorf("journal: %w", err)
 	}
 	if !records.same(j.last.Records) {
+		if err := records.check(); err != nil {
+			return j.last, false, fmt.Errorf("journal: a start would refuse it: %w", err) // what is on the disk can be read
+		}
 		j.last = Entry{Sequence: next.Sequence, SavedAt: j.Now(), Records: records, Generation: next.Generation}
 		j.stored, j.told = false, false
 	}

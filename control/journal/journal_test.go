@@ -115,6 +115,28 @@ type locked struct{ journal.File }
 
 func (locked) Read() ([]byte, error) { return nil, fs.ErrPermission }
 
+// Nothing replaces a journal that can be read by one that a start would refuse: it would
+// lose everything that is to be restored.
+func TestWhatAStartWouldRefuseIsNotSaved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.json")
+	j := open(path)
+	if _, _, err := j.Save(kept(120), 3); err != nil {
+		t.Fatal(err)
+	}
+	impossible := kept(120, 60)
+	impossible.Battery.Confirmed = true
+	e, fresh, err := j.Save(impossible, 3)
+	if err == nil || fresh || e.Sequence != 1 {
+		t.Errorf("%+v, fresh %v, %v", e, fresh, err)
+	}
+	if got, found, err := open(path).Load(); err != nil || !found || len(got.Persisted().Latched) != 1 {
+		t.Errorf("%+v, %v, %v", got, found, err)
+	}
+	if e, fresh, err = j.Save(kept(120, 60), 3); err != nil || !fresh || e.Sequence != 2 {
+		t.Errorf("%+v, fresh %v, %v", e, fresh, err)
+	}
+}
+
 // A journal that could not be read was replaced by the next save, and what had to be
 // restored was lost with it.
 func TestAJournalOfAnotherOwnerIsSetAside(t *testing.T) {

@@ -266,7 +266,7 @@ func TestAnOverlapOfSecondsForgetsNoChoice(t *testing.T) {
 	k.Latched = []int{120}
 	k.Thermostats = map[string]rules.ThermostatRecord{"up": {Choice: &rules.Choice{At: now.Add(2 * time.Second), What: "by command: cool_setpoint"}}}
 	b.save(k, 2)
-	late := a.save(rules.Persisted{Battery: rules.BatteryRecord{AtPeak: true, Writes: rules.Writes{Confirmed: true}}}, 1)
+	late := a.save(rules.Persisted{Battery: rules.BatteryRecord{AtPeak: true, Writes: rules.Writes{Wanted: devices.Setting{Reserve: new(0)}, Confirmed: true}}}, 1)
 	if got := b.must(late); got.Thermostats["up"].Choice == nil || len(got.Latched) != 1 || !got.Battery.Confirmed {
 		t.Errorf("goes on from %+v", got)
 	}

@@ -120,13 +120,19 @@ func (w wantedReserve) next(st *step) (request, bool) {
 		if !k.wants(w.want) {
 			st.adoptReserve(w.want)
 		}
-		st.effect(w.want)
-		return request{}, false
+		why := st.effect(w.want)
+		return request{want: devices.Setting{Reserve: &w.want}, goal: st.goalOfReserve(w.want), read: b.Polled, why: why}, why != ""
 	}
 	return request{want: devices.Setting{Reserve: &w.want}, goal: st.goalOfReserve(w.want), again: k.wants(w.want), read: b.Polled}, true
 }
 
-func (w wantedReserve) write(st *step, r request) { st.setReserve(w.want, *st.shownReserve(), r.goal) }
+func (w wantedReserve) write(st *step, r request) {
+	if r.why != "" {
+		st.repeat(w.want, r.why)
+		return
+	}
+	st.setReserve(w.want, *st.shownReserve(), r.goal)
+}
 
 // An unreadReserve is the reserve outside peaks, to be restored when an earlier process
 // or the other node has left a different one and the battery has not been read since the

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"powermgr/devices"
 )
 
 // What a record can never contain. Its fields are not independent of each other, and this
@@ -29,7 +27,7 @@ func (r HomeRecord) Check() error {
 func (k BatteryRecord) Check() error {
 	percent := func(v *int) bool { return v == nil || *v >= 0 && *v <= 100 }
 	switch {
-	case k.Wanted.Reserve != nil && devices.CheckReserve(*k.Wanted.Reserve) != nil:
+	case !percent(k.Wanted.Reserve): // 81–99 too: what it had is a person's choice, on older firmware
 		return fmt.Errorf("it wants a reserve of %d %%", *k.Wanted.Reserve)
 	case k.Wanted.Reserve == nil && (k.Confirmed || k.Before.Reserve != nil):
 		return errors.New("it has seen a reserve that it has not asked for")

@@ -377,14 +377,28 @@ func TestAPromotedNodeTakesNoOldReadingForGivenBack(t *testing.T) {
 	w.until("19:20").want("up permanent cool 76 heat 68")
 }
 
-func TestAWriteThatNeverLandedIsNotOvertaken(t *testing.T) {
-	w := newWorld(t, "2026-07-15 15:30")
-	w.therm["up"].Cool, w.therm["up"].Hold = new(85.0), devices.HoldPermanent
-	w.deaf["up"] = true
-	w.start().want("up permanent cool 83 heat 68")
-	w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Accepted: true, Final: true, Reason: "not taken"})
-	w.deaf["up"], w.charge = false, 70
-	w.until("16:30").want("powerwall 0") // 85 is beyond the limit, and is what it has
+// A vendor may show a write hours late, or not at all. A hold that lasts would then stay
+// for good, so it is overtaken, although the thermostat shows what it had before.
+func TestAWriteThatWasNeverShownIsOvertakenIfItLasts(t *testing.T) {
+	for _, c := range []struct {
+		hold devices.Hold
+		want []string
+	}{
+		{devices.HoldPermanent, []string{"powerwall 0", "up permanent cool 85 heat 68"}},
+		{devices.HoldSchedule, []string{"powerwall 0"}}, // what it was asked for has ended by itself
+	} {
+		t.Run(string(c.hold), func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 15:30")
+			w.therm["up"].Cool, w.therm["up"].Hold = new(85.0), c.hold
+			w.deaf["up"] = true
+			if sent := w.start().take(); len(sent) != 1 {
+				t.Fatalf("sent %q", sent)
+			}
+			w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Accepted: true, Final: true, Reason: "the device did not change"})
+			w.deaf["up"], w.charge = false, 70
+			w.until("16:30").want(c.want...)
+		})
+	}
 }
 
 // A thermostat on vacation or in a utility event caused a critical problem because it was

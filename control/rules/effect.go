@@ -57,30 +57,33 @@ func (st *step) ignores(b Battery) bool {
 		above <= -clearCharge && *b.PowerW >= clearPower
 }
 
-// effect reports that a battery does not follow its reserve, and sends the reserve once
-// more.
-func (st *step) effect(want int) {
+// effect reports that a battery does not follow its reserve. It returns why the reserve is
+// to be sent once more; empty: it is not.
+func (st *step) effect(want int) (why string) {
 	b, i := st.Battery, st.Idle
-	const subject = "effect"
 	if i.Since.IsZero() || i.Last.Sub(i.Since) < devices.NoEffectAfter {
-		st.clearNote(subject)
-		return
+		st.clearNote(effectNote)
+		return ""
 	}
 	does := "lets the home run on the grid"
 	if *b.PowerW > idlePower {
 		does = "discharges anyway"
 	}
-	why := fmt.Sprintf("the Powerwall shows a reserve of %d %% but does not follow it: at %.0f %% it %s", want, *b.Charge, does)
+	why = fmt.Sprintf("the Powerwall shows a reserve of %d %% but does not follow it: at %.0f %% it %s", want, *b.Charge, does)
 	st.problem(NotObeyed, why+"; powermgr has sent the reserve once more. If this goes on, set a different reserve or mode in the Tesla app and then change it back, or restart the Powerwall")
-	if !i.Again && st.Pending[Powerwall].ID == "" {
-		st.Idle.Again = true
-		st.noteOnce(subject, NoteReserve, Powerwall, "%s; powermgr sends it once more", why)
-		st.repeat(want, why)
+	if i.Again || st.Pending[Powerwall].ID != "" {
+		return ""
 	}
+	return why
 }
+
+// effectNote is the subject of the note about it.
+const effectNote = "effect"
 
 // repeat sends once more a reserve that the battery already shows.
 func (st *step) repeat(want int, why string) {
+	st.Idle.Again = true
+	st.noteOnce(effectNote, NoteReserve, Powerwall, "%s; powermgr sends it once more", why)
 	w := Write{Target: Powerwall, Reserve: &want, Goal: st.goalOfReserve(want), Why: why}
 	if !st.Settings.DryRun {
 		k := &st.Persisted.Battery

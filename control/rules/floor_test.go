@@ -379,3 +379,16 @@ func TestAWriteThatMayStillLandIsOvertakenAfterOneThatNeverLeft(t *testing.T) {
 	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: w.s.Pending[Powerwall].ID, Final: true, GaveWay: true, Reason: "it has just changed"})
 	w.until("12:04").want("powerwall 80")
 }
+
+// Older firmware keeps a reserve of 81–99 that somebody has set in the app. After the
+// window it was on record as what the battery has, and the next start refused the journal
+// with everything in it.
+func TestAReserveThatOnlyOlderFirmwareKeepsCanBeSaved(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:50").start()
+	w.s.Settings.Thermostats = nil
+	w.until("16:10").take()
+	w.reserve = 85
+	w.until("16:20").ask("pause until 20:00")
+	w.until("19:30").want() // where a record cannot be read again, the test ends
+	w.restart().until("20:30").want("powerwall 100")
+}

@@ -33,7 +33,7 @@ type request struct {
 	goal  Goal
 	again bool      // the last write asked for the same
 	read  time.Time // when the device was last read; zero: not since the start
-	why   string    // a note to make about it; empty: none besides that of the write
+	why   string    // a special reason, which is noted; empty: there is none
 }
 
 // reconcile sends at most one write to a device.

@@ -428,13 +428,16 @@ func (claim Claim) shown(t Thermostat) bool {
 
 // gone reports whether a setting of the rules is no longer in force, or never was, and
 // the device has its own setting again, which by now is own. A write that was not
-// confirmed may still land for a while; a timed hold then ends by itself. After a start,
-// only the time since its first reading counts: the write is another process's, and the
-// clock may have been set since.
+// confirmed may still land for a while; a timed hold then ends by itself, and any other has
+// to be overtaken. After a start, only the time since its first reading counts: the write
+// is another process's, and the clock may have been set since.
 func (st *step) gone(id string, t Thermostat, own devices.Setting) bool {
 	claim := *st.Persisted.Thermostats[id].Claim
 	since := min(t.Shown.Sub(claim.WrittenAt), t.Shown.Sub(st.ReadSinceStart[id]))
 	if !claim.Confirmed && (since < devices.ShownWithin || claim.Wanted.Hold != devices.HoldUntil && since < devices.AnswerWithin) {
+		return false
+	}
+	if !claim.Confirmed && claim.Wanted.Lasts() && len(claim.own()) > 0 {
 		return false
 	}
 	if own.Hold != devices.HoldSchedule && devices.SamePoints(claim.Wanted, t.Setting, devices.HeatCool) && !devices.SamePoints(own, t.Setting, devices.HeatCool) {

@@ -2,6 +2,8 @@ package rules_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 	"time"
@@ -125,6 +127,7 @@ func (w *world) step(ev Event) {
 			w.kept = k
 			w.journaled++
 		}
+		w.canBeRead(next.Persisted)
 	}
 	if _, tick := ev.(Tick); tick && w.stepped.Before(w.now) && w.now.Sub(w.stepped) <= time.Minute && (w.d.Wake.IsZero() || w.now.Before(w.d.Wake)) {
 		w.changesNothing(next, d)
@@ -140,6 +143,20 @@ func (w *world) step(ev Event) {
 		if !w.busy {
 			w.step(Answer{Target: write.Target, ID: write.ID, Accepted: true})
 		}
+	}
+}
+
+// canBeRead fails where the next start would refuse what is saved, and lose all of it.
+func (w *world) canBeRead(k Persisted) {
+	w.t.Helper()
+	err := errors.Join(k.HomeRecord.Check(), k.Battery.Check())
+	for id, h := range k.Thermostats {
+		if refused := h.Check(); refused != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", id, refused))
+		}
+	}
+	if err != nil {
+		w.t.Fatalf("at %s: a start would refuse the journal: %v", w.now.Format("15:04"), err)
 	}
 }
 
