@@ -209,6 +209,7 @@ func (w *oracle) forgets() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.forgotten, w.taken, w.choice, w.glimpse, w.overrides.doubt = time.Now(), time.Time{}, time.Time{}, glimpse{}, true
+	w.overrides.unheard = true
 	w.hand.doubt = w.hand.doubt || !w.hand.asked.IsZero()
 	for _, d := range w.homes {
 		d.taken = time.Time{}

@@ -73,6 +73,8 @@ func (l ThermostatLedger) withRules(t Thermostat) Cause {
 		return ModeUndone
 	case l.hidden(t):
 		return ChoiceHidden
+	case !claim.Confirmed && claim.moves(t) && devices.Same(claim.Before, t.Setting, mode):
+		return claim.sinceWritten(t) // the end of the hold is still the one before
 	case devices.Same(claim.Wanted, t.Setting, mode):
 		return claim.asWritten(t)
 	case l.lapsed(t, mode) && claim.Baseline.Over(t.Polled):
@@ -99,6 +101,13 @@ func (l ThermostatLedger) withRules(t Thermostat) Cause {
 // the rules.
 func (claim Claim) keptOff(t Thermostat) bool {
 	return t.Mode == devices.Off && devices.Same(claim.Wanted, t.Setting, claim.seenIn(t))
+}
+
+// moves reports whether the last write moves the end of a hold, and the thermostat shows
+// the end from before. The two may be too close together for Same.
+func (claim Claim) moves(t Thermostat) bool {
+	was, asked := claim.Before, claim.Wanted
+	return was.HasEnd() && asked.HasEnd() && t.HasEnd() && t.Until.Equal(was.Until) && asked.Until.Sub(was.Until).Abs() >= time.Minute
 }
 
 // asWritten returns the cause when the thermostat shows the last write.

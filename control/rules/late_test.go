@@ -281,6 +281,47 @@ func TestACommandBeforeTheFirstReadingRulesOutWhatWasSentBefore(t *testing.T) {
 	w.until("19:30").want()
 }
 
+// A setback is extended a few minutes before its end, and the vendor does not carry that
+// out. The old end is so close to the new one that it passed for it, and what the hold gave
+// way to then passed for a person's choice.
+func TestAnExtensionThatIsNotCarriedOutHidesNoBaseline(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:50")
+	th := w.therm["up"]
+	th.Hold, th.Until, w.charge = devices.HoldUntil, at("2026-07-16 01:15"), 40
+	w.start().until("18:58")
+	w.deaf["up"] = true
+	w.ask("peak 21m").take()
+	w.read()
+	th.Hold, th.Until, th.Cool = devices.HoldSchedule, time.Time{}, new(78.0)
+	w.now = at("2026-07-15 19:00").Add(30 * time.Second)
+	for range 3 {
+		w.read()
+	}
+	w.until("19:10")
+	w.deaf["up"] = false
+	w.take()
+	w.until("19:25").want("powerwall 100", "up until 01:15 cool 76 heat 68")
+}
+
+// The first reading after a start left out the hold, and a setback that was decided from it
+// was refused. The baseline of the next one was still without the hold: what the schedule
+// asks for was set as if somebody had chosen it.
+func TestABaselineIsReadAgainAfterARefusal(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	th := w.therm["up"]
+	holds := th.Holds
+	w.charge, th.Hold, th.Holds, w.busy = 40, "", nil, true
+	w.deaf["up"] = true
+	w.start().want("powerwall 0", "up  cool 80 heat 68")
+	w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Final: true, GaveWay: true, Reason: "it has just changed"})
+	th.Hold, th.Holds, w.deaf["up"], w.busy = devices.HoldSchedule, holds, false, false
+	w.read()
+	w.until("16:40").want("up until 19:00 cool 80 heat 68")
+	if b := w.s.Persisted.Thermostats["up"].Claim.Baseline; b.Hold != devices.HoldSchedule {
+		t.Errorf("the baseline is %+v", b)
+	}
+}
+
 // A reserve that a vendor shows hours late looked as if the battery kept no more, and a
 // Powerwall that keeps 100 was set to 80.
 func TestALimitIsNotLearnedFromAVendorThatIsBehind(t *testing.T) {

@@ -170,12 +170,20 @@ func (p Pending) mayLand(polled time.Time) bool {
 // has not changed it yet.
 func (h ThermostatRecord) base(t Thermostat) Baseline {
 	switch {
-	case h.Claim != nil:
+	case h.Claim != nil && !(t.Mode == h.Claim.Baseline.Mode && h.Claim.refused(h.Claim.Baseline.Setting, t)):
 		return h.Claim.Baseline
+	case h.Claim != nil: // the reading that it was taken from may have left out a part
 	case h.Baseline != nil && h.Baseline.Mode == t.Mode:
 		return *h.Baseline
 	}
 	return Baseline{Setting: t.Setting, Mode: t.Mode}
+}
+
+// refused reports whether nothing that the claim asked for can be on the thermostat: it had
+// its own setting when it was last asked for something, it still has, and the vendor
+// refused each write.
+func (claim Claim) refused(own devices.Setting, t Thermostat) bool {
+	return !claim.Confirmed && len(claim.own()) == 0 && devices.Same(own, claim.Before, devices.HeatCool) && devices.Same(own, t.Setting, devices.HeatCool)
 }
 
 // target returns the setting that goal asks of a thermostat with that baseline. It ends
@@ -267,7 +275,7 @@ func (w setPoints) write(st *step, r request) {
 		st.note(noteOf(goal), id, "%s", command.Why)
 	}
 	claim.Kind, claim.Wanted, claim.WrittenAt, claim.Confirmed, claim.Period = goal, want, st.now, false, t.Period
-	claim.Contested = false
+	claim.Contested, claim.Baseline = false, h.base(t)
 	claim.Flights = claim.sending(Flight{Setting: want, At: devices.WholeSecond(st.now)}, st.now)
 	h.Claim, h.LastWrite = &claim, st.now
 	st.Persisted.Thermostats = with(st.Persisted.Thermostats, id, h)
@@ -446,16 +454,10 @@ func (st *step) gone(id string, t Thermostat, own devices.Setting) bool {
 	return devices.Same(own, t.Setting, claim.Baseline.Mode)
 }
 
-// neverReached reports whether nothing of the rules can be on a thermostat: it was at its
-// baseline when it was last asked for something, it still is, and no write may land.
+// neverReached reports whether nothing of the rules can be on a thermostat.
 func (st *step) neverReached(id string, t Thermostat) bool {
 	h := st.Persisted.Thermostats[id]
-	claim := h.Claim
-	if claim == nil || claim.Confirmed || len(claim.own()) > 0 {
-		return false
-	}
-	own := st.baseline(t, h)
-	return devices.Same(own, claim.Before, devices.HeatCool) && devices.Same(own, t.Setting, devices.HeatCool)
+	return h.Claim != nil && h.Claim.refused(st.baseline(t, h), t)
 }
 
 // baseline returns what a thermostat would be restored to now: the schedule, or the old
