@@ -443,3 +443,58 @@ func TestACommandExcusesARequestThatCameEarly(t *testing.T) {
 		})
 	}
 }
+
+// Where the controller is stopped, the reserve stays as a person chose it, even if that is
+// the lowest that the battery keeps.
+func TestAChosenReserveIsKeptWhileTheControllerIsStopped(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		chosen *int
+		broken bool
+	}{
+		{"a person chose it", new(5), false},
+		{"a person chose less than the battery keeps", new(0), false},
+		{"a person chose another one", new(40), true},
+		{"nobody chose it", nil, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newOracle(&home{world: &world{Powerwall: powerwall{ReserveFloor: 5}}, keepalived: &keepalived{}})
+			w.paused, w.chosenReserve, w.settingsAt, w.changed = true, c.chosen, time.Now(), time.Now()
+			w.judgeReserveGivenBack(5)
+			if got := len(w.violations) > 0; got != c.broken {
+				t.Errorf("broken: %v, want %v", w.violations, c.broken)
+			}
+		})
+	}
+}
+
+// With a wrong clock it is not known whether a hold has ended: its schedule may be put back
+// in place of it.
+func TestAHoldThatMayHaveEndedByAWrongClockMayBecomeTheSchedule(t *testing.T) {
+	now := time.Now()
+	for _, jumped := range []bool{false, true} {
+		w := newOracle(&home{world: &world{}, keepalived: &keepalived{}})
+		if jumped {
+			w.jumped = now
+		}
+		d := &thermostatOracle{id: "up", taken: now.Add(-time.Hour), choices: []setting{{Mode: devices.Cool, Cool: 75, Heat: 65, Hold: devices.HoldUntil, Until: now.Add(time.Hour)}}}
+		w.judgeThermostatIsFree(d, command{at: now, restore: true, setting: setting{Mode: devices.Cool, Hold: devices.HoldSchedule}})
+		if got := len(w.violations) > 0; got == jumped {
+			t.Errorf("jumped: %v, broken: %v", jumped, w.violations)
+		}
+	}
+}
+
+// An answer of Tesla without anything in it keeps the reserve from being written; one
+// without a figure does not.
+func TestWhichFaultsAreMild(t *testing.T) {
+	for _, c := range []struct {
+		field string
+		mild  bool
+	}{{"battery_power", true}, {"response", false}} {
+		f := emulator.Fault{Endpoint: "tesla.live_status", Class: emulator.Replace, Values: map[string]any{c.field: nil}}
+		if got := mild(f); got != c.mild {
+			t.Errorf("without %s: mild is %v, want %v", c.field, got, c.mild)
+		}
+	}
+}

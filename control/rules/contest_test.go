@@ -347,3 +347,18 @@ func TestAnAutomaticWriteLandsOverAChoiceAndTheyMakeItHeat(t *testing.T) {
 		t.Errorf("in the end cool %g, want 72", *th.Cool)
 	}
 }
+
+// A setback that the vendor refused was restored over and over after a person's command
+// had failed, although the thermostat had its own setting all along.
+func TestACommandThatFailsAfterARefusedSetbackOwesNothing(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	w.charge, w.deaf["up"], w.busy = 40, true, true
+	w.start().take()
+	w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Final: true, Reason: "refused"})
+	w.step(Answer{Target: "up", Setting: "cool_setpoint", ID: "7", Accepted: true})
+	w.step(Answer{Target: "up", Setting: "cool_setpoint", ID: "7", Final: true, Reason: "refused"})
+	w.until("18:50").want()
+	if h := w.s.Persisted.Thermostats["up"]; h.Claim != nil {
+		t.Errorf("there is a claim: %+v", h.Claim)
+	}
+}

@@ -252,9 +252,6 @@ func (claim Claim) withoutCommand() Claim {
 // its way. What the rules set there is remembered until the command has landed.
 func (st *step) commanded(id, setting string) {
 	before := st.Persisted.Thermostats[id]
-	if st.neverReached(id, st.Thermostats[id]) {
-		before.Claim = nil // there is nothing to restore if the command fails
-	}
 	if claim := before.Claim; claim == nil || claim.Mode == "" || setting != "mode" || st.plan.Phase != OffPeak {
 		st.takeThermostat(id, "by command: "+setting)
 	}
