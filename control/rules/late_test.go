@@ -303,22 +303,33 @@ func TestAnExtensionThatIsNotCarriedOutHidesNoBaseline(t *testing.T) {
 	w.until("19:25").want("powerwall 100", "up until 01:15 cool 76 heat 68")
 }
 
-// The first reading after a start left out the hold, and a setback that was decided from it
-// was refused. The baseline of the next one was still without the hold: what the schedule
-// asks for was set as if somebody had chosen it.
+// The first reading after a start left out a part of the setting, and a setback that was
+// decided from it was refused. The baseline of the next one was still without that part: a
+// setting of the schedule was given back without an end, and one set point not at all.
 func TestABaselineIsReadAgainAfterARefusal(t *testing.T) {
-	w := newWorld(t, "2026-07-15 16:10")
-	th := w.therm["up"]
-	holds := th.Holds
-	w.charge, th.Hold, th.Holds, w.busy = 40, "", nil, true
-	w.deaf["up"] = true
-	w.start().want("powerwall 0", "up  cool 80 heat 68")
-	w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Final: true, GaveWay: true, Reason: "it has just changed"})
-	th.Hold, th.Holds, w.deaf["up"], w.busy = devices.HoldSchedule, holds, false, false
-	w.read()
-	w.until("16:40").want("up until 19:00 cool 80 heat 68")
-	if b := w.s.Persisted.Thermostats["up"].Claim.Baseline; b.Hold != devices.HoldSchedule {
-		t.Errorf("the baseline is %+v", b)
+	for _, c := range []struct {
+		name      string
+		leavesOut func(*Thermostat)
+		first     string
+	}{
+		{"the hold", func(th *Thermostat) { th.Hold, th.Holds = "", nil }, "up  cool 80 heat 68"},
+		{"the set point that the mode does not use", func(th *Thermostat) { th.Heat = nil }, "up until 19:00 cool 80"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, "2026-07-15 16:10")
+			th := w.therm["up"]
+			whole := *th
+			w.charge, w.busy, w.deaf["up"] = 40, true, true
+			c.leavesOut(th)
+			w.start().want("powerwall 0", c.first)
+			w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Final: true, GaveWay: true, Reason: "it has just changed"})
+			*th, w.busy, w.deaf["up"] = whole, false, false
+			w.read()
+			w.until("16:40").want("up until 19:00 cool 80 heat 68")
+			if b := w.s.Persisted.Thermostats["up"].Claim.Baseline; b.Hold != whole.Hold || b.Heat == nil {
+				t.Errorf("the baseline is %+v", b)
+			}
+		})
 	}
 }
 

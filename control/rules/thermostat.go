@@ -183,7 +183,7 @@ func (h ThermostatRecord) base(t Thermostat) Baseline {
 // its own setting when it was last asked for something, it still has, and the vendor
 // refused each write.
 func (claim Claim) refused(own devices.Setting, t Thermostat) bool {
-	return !claim.Confirmed && len(claim.own()) == 0 && devices.Same(own, claim.Before, devices.HeatCool) && devices.Same(own, t.Setting, devices.HeatCool)
+	return !claim.Confirmed && len(claim.own()) == 0 && devices.Same(own, claim.Before, devices.HeatCool) && devices.Same(own, t.Setting, claim.Baseline.Mode)
 }
 
 // target returns the setting that goal asks of a thermostat with that baseline. It ends
