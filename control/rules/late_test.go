@@ -311,21 +311,24 @@ func TestABaselineIsReadAgainAfterARefusal(t *testing.T) {
 		name      string
 		leavesOut func(*Thermostat)
 		first     string
+		again     string
+		hold      devices.Hold
 	}{
-		{"the hold", func(th *Thermostat) { th.Hold, th.Holds = "", nil }, "up  cool 80 heat 68"},
-		{"the set point that the mode does not use", func(th *Thermostat) { th.Heat = nil }, "up until 19:00 cool 80"},
+		{"the hold", func(th *Thermostat) { th.Hold, th.Holds = "", nil }, "up  cool 80 heat 68", "up until 19:00 cool 80 heat 68", devices.HoldSchedule},
+		{"the set point that the mode does not use", func(th *Thermostat) { th.Heat = nil }, "up permanent cool 80", "up permanent cool 80 heat 68", devices.HoldPermanent},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, "2026-07-15 16:10")
 			th := w.therm["up"]
+			th.Hold = c.hold
 			whole := *th
 			w.charge, w.busy, w.deaf["up"] = 40, true, true
 			c.leavesOut(th)
 			w.start().want("powerwall 0", c.first)
-			w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Final: true, GaveWay: true, Reason: "it has just changed"})
+			w.step(Answer{Target: "up", Setting: "hold", ID: w.s.Pending["up"].ID, Final: true, Reason: "refused"})
 			*th, w.busy, w.deaf["up"] = whole, false, false
 			w.read()
-			w.until("16:40").want("up until 19:00 cool 80 heat 68")
+			w.until("16:40").want(c.again)
 			if b := w.s.Persisted.Thermostats["up"].Claim.Baseline; b.Hold != whole.Hold || b.Heat == nil {
 				t.Errorf("the baseline is %+v", b)
 			}
