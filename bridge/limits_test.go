@@ -309,7 +309,7 @@ func TestAnAuthorizationForReadsAloneIsSaid(t *testing.T) {
 		}
 		r.command("powermgr/powerwall/reserve/set", "0")
 		r.sleep(time.Second)
-		if s := said(); !strings.Contains(s, `"reauthorise":true`) || !strings.Contains(s, "missing scopes") || !strings.Contains(s, "needs re-authorisation") {
+		if s := said(); !strings.Contains(s, `"reauthorise":true`) || !strings.Contains(s, "missing scopes") || !strings.Contains(s, "needs re-authorization") {
 			t.Errorf("said %s", s)
 		}
 		r.sleep(10 * time.Minute)

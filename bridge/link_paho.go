@@ -31,7 +31,7 @@ import (
 
 const (
 	inboxDepth = 1024      // packets that wait for the pump
-	maxReceive = 100       // QoS 1 packets the broker may send ahead of our acknowledgements
+	maxReceive = 100       // QoS 1 packets the broker may send ahead of our acknowledgments
 	maxPacket  = 256 << 10 // bytes of one packet from the broker; larger ones it keeps to itself
 	maxID      = 128       // bytes of a correlation id
 	ioTimeout  = 10 * time.Second

@@ -8,7 +8,7 @@ import (
 
 // quickAckConn is a connection that acknowledges at once what it has read. Mosquitto
 // leaves Nagle's algorithm on by default: a command that follows another
-// message would wait for an acknowledgement that Linux delays by 40 ms.
+// message would wait for an acknowledgment that Linux delays by 40 ms.
 type quickAckConn struct{ *net.TCPConn }
 
 func quickAck(conn net.Conn) net.Conn {
@@ -19,7 +19,7 @@ func quickAck(conn net.Conn) net.Conn {
 }
 
 // bufferedConn reads ahead: the client asks for the parts of a packet one by one, and each
-// would be a read, and an acknowledgement, of its own.
+// would be a read, and an acknowledgment, of its own.
 type bufferedConn struct {
 	*net.TCPConn
 	in *bufio.Reader

@@ -20,7 +20,7 @@ const (
 )
 
 func (k Kind) String() string {
-	return [...]string{"unreachable", "throttled", "needs re-authorisation", "locked out", "refused", "nonsense"}[k]
+	return [...]string{"unreachable", "throttled", "needs re-authorization", "locked out", "refused", "nonsense"}[k]
 }
 
 // An Error is a failed call to a vendor. It answers two questions: may I retry, and

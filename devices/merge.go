@@ -22,7 +22,7 @@ import (
 //
 // When a single set point comes closer to the other than Deadband, the other
 // one gives way: the heat set point down or the cool set point up, which is
-// towards less load in either case. Two asked for together that are too close
+// toward less load in either case. Two asked for together that are too close
 // are refused. On a thermostat with heat_cool and no deadband the cool set point
 // still has to stay at or above the heat set point. What the device shows, and
 // what cmd restores to it, is within bounds whatever they are.

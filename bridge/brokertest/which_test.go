@@ -15,7 +15,7 @@ func TestWhichBroker(t *testing.T) {
 	t.Logf("broker: %s (%s)", kind, why)
 }
 
-// Behind Docker's proxy a command waited up to 40 ms for the acknowledgement of the
+// Behind Docker's proxy a command waited up to 40 ms for the acknowledgment of the
 // message before it.
 func TestShippedMosquittoSendsSmallMessagesAtOnce(t *testing.T) {
 	for _, name := range []string{"compose/mosquitto.conf", "mosquitto/powermgr.conf"} {

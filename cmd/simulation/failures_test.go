@@ -331,7 +331,7 @@ func TestWhenThingsBreak(t *testing.T) {
 				d.is("refreshes", len(d.asked("tesla.token", "15:07", "15:20")), 1)
 				d.is("problems", len(d.problems("15:07", "16:00")), 0)
 			}},
-		{row: "401: needs re-authorisation", backend: "resideo", meant: []Invariant{I10},
+		{row: "401: needs re-authorization", backend: "resideo", meant: []Invariant{I10},
 			script: func(d *day) {
 				d.on("15:07", func() { d.cloud.RevokeResideo() })
 			},

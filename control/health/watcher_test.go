@@ -91,7 +91,7 @@ func TestFaults(t *testing.T) {
 	const (
 		wellAPI  = `{"age_seconds": 20, "calls_today": 10, "failed_today": 0, "problem": null, "reauthorise": false}`
 		badAPI   = `{"age_seconds": 900, "problem": "unreachable", "reason": "connection refused", "reauthorise": false}`
-		lostAPI  = `{"age_seconds": 900, "problem": "needs re-authorisation", "reauthorise": true}`
+		lostAPI  = `{"age_seconds": 900, "problem": "needs re-authorization", "reauthorise": true}`
 		linkUp   = `{"connected": true, "broker": "mqtt://broker:1883", "problem": ""}`
 		linkDown = `{"connected": false, "broker": "mqtt://broker:1883", "problem": "connection refused"}`
 		denied   = `{"connected": true, "broker": "mqtt://broker:1883", "problem": "the broker does not let powermgr publish"}`
@@ -191,7 +191,7 @@ func TestOneFaultForOneCause(t *testing.T) {
 	const (
 		refused = `{"event_type": "problem", "target": "powerwall", "reason": "no"}`
 		other   = `{"event_type": "problem", "target": "1000001", "reason": "no"}`
-		lost    = `{"problem": "needs re-authorisation", "reauthorise": true}`
+		lost    = `{"problem": "needs re-authorization", "reauthorise": true}`
 	)
 	for _, first := range []string{"event", "api"} {
 		t.Run(first+" first", func(t *testing.T) {

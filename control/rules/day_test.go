@@ -187,7 +187,7 @@ func TestPrecooling(t *testing.T) {
 		{"auto keeps the deadband", func(w *world) {
 			w.therm["up"].Mode, w.therm["up"].Deadband, w.therm["up"].Heat = "heat_cool", 3, new(72.0)
 		}, []string{"up until 16:00 cool 74 heat 71"}},
-		{"a device in °C, towards comfort", func(w *world) {
+		{"a device in °C, toward comfort", func(w *world) {
 			w.therm["up"].Celsius, w.therm["up"].Step, w.therm["up"].Cool, w.therm["up"].Heat = true, 0.5, new(24.0), new(20.0)
 			w.therm["up"].Temperature, w.therm["up"].CoolMin = new(24.0), new(10.0)
 		}, []string{"up until 16:00 cool 23 heat 20"}},
@@ -285,10 +285,10 @@ func TestSetbackLimits(t *testing.T) {
 		{"heating clamped at the minimum", func(th *Thermostat) { th.Mode, th.Heat = "heat", new(65.0) }, []string{"up until 19:00 cool 76 heat 62"}},
 		{"a heating baseline under the minimum stays", func(th *Thermostat) { th.Mode, th.Heat = "heat", new(60.0) }, nil},
 		{"auto moves both", func(th *Thermostat) { th.Mode = "heat_cool" }, []string{"up until 19:00 cool 82 heat 62"}},
-		{"°C, rounded towards comfort", func(th *Thermostat) {
+		{"°C, rounded toward comfort", func(th *Thermostat) {
 			th.Celsius, th.Step, th.Cool, th.Heat, th.Temperature = true, 0.5, new(24.0), new(20.0), new(24.0)
 		}, []string{"up until 19:00 cool 27 heat 20"}},
-		{"°C, the maximum is rounded towards comfort", func(th *Thermostat) {
+		{"°C, the maximum is rounded toward comfort", func(th *Thermostat) {
 			th.Celsius, th.Step, th.Cool, th.Heat, th.Temperature = true, 0.5, new(26.0), new(20.0), new(26.0)
 		}, []string{"up until 19:00 cool 27.5 heat 20"}},
 		{"without holds", func(th *Thermostat) { th.Hold, th.Holds = "", nil }, []string{"up  cool 82 heat 68"}},
