@@ -43,6 +43,9 @@ type Tesla struct {
 	CallsPerMonth int `koanf:"calls_per_month" default:"5000" range:"0,2000–1000000" why:"fewer do not last for the peaks of a month; 0 is for no limit"`
 }
 
+// DefaultTesla returns an account with the defaults of its keys.
+func DefaultTesla() Tesla { return withDefaults[Tesla]() }
+
 func (l *loader) completeTesla(t *Tesla) {
 	if t.TokenFile == "" && t.APIToken == "" && t.ClientID != "" && l.isAddon() {
 		t.TokenFile = filepath.Join(l.state, "tesla_token.json") // an add-on has only one place for it

@@ -65,7 +65,8 @@ func (i Interview) teslemetry(ctx context.Context) (*config.Tesla, error) {
 
 // fleet guides through creating and registering an app, and authorizes powermgr with it.
 func (i Interview) fleet(ctx context.Context) (*config.Tesla, error) {
-	t := config.Tesla{TokenFile: i.state("tesla_token.json"), BaseURL: tesla.FleetURL, TokenURL: tesla.FleetTokenURL, CallsPerMonth: usualCalls}
+	t := config.DefaultTesla()
+	t.TokenFile, t.BaseURL, t.TokenURL = i.state("tesla_token.json"), tesla.FleetURL, tesla.FleetTokenURL
 	if i.Emulator != "" {
 		t.BaseURL, t.TokenURL = i.Emulator, i.Emulator+"/oauth2/v3/token"
 	}
@@ -99,9 +100,6 @@ func (i Interview) fleet(ctx context.Context) (*config.Tesla, error) {
 	}
 	return &t, err
 }
-
-// usualCalls is the default of tesla.calls_per_month.
-const usualCalls = 5000
 
 // site asks which home is meant if the account has several; 0: there is only one.
 func (i Interview) site(ctx context.Context, t config.Tesla) (int64, error) {
