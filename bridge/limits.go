@@ -123,8 +123,8 @@ func (a *poller) loadLimits(now time.Time) {
 	}
 }
 
-// minTime returns the earlier of two times. Unlike with devices.Earliest, zero is the
-// earliest of all: at once.
+// minTime returns the earlier of two times. Zero is the earliest of all: the next poll is
+// then due at once. With devices.Earliest, zero stands for never.
 func minTime(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b

@@ -65,9 +65,9 @@ func are(all []string) string {
 
 // inWords lists ids in words; it counts those after the tenth.
 func inWords(all []string) string {
-	const most = 10
-	if len(all) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), len(all)-most)
+	const maxListed = 10
+	if len(all) > maxListed {
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:maxListed], ", "), len(all)-maxListed)
 	}
 	if n := len(all) - 1; n > 0 {
 		return strings.Join(all[:n], ", ") + " and " + all[n]

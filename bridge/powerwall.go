@@ -259,11 +259,13 @@ func (p *Powerwall) supersede(setting string) {
 	}
 }
 
+// maxPast is how many values of a setting are kept that may still show.
+const maxPast = 8
+
 // remember appends v to the values that may still show, and keeps the latest.
 func remember[T any](past []T, v T) []T {
-	const most = 8
 	past = append(past, v)
-	return past[max(0, len(past)-most):]
+	return past[max(0, len(past)-maxPast):]
 }
 
 func (p *Powerwall) look(setting string, want any) verdict {

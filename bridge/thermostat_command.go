@@ -273,10 +273,10 @@ func laid(earlier, later devices.ThermostatCommand) devices.ThermostatCommand {
 	if setsTemperature(later) {
 		earlier.Restores = later.Restores
 	}
-	over(&earlier.Mode, later.Mode)
-	over(&earlier.Fan, later.Fan)
-	over(&earlier.CoolSetpoint, later.CoolSetpoint)
-	over(&earlier.HeatSetpoint, later.HeatSetpoint)
+	setUnlessNil(&earlier.Mode, later.Mode)
+	setUnlessNil(&earlier.Fan, later.Fan)
+	setUnlessNil(&earlier.CoolSetpoint, later.CoolSetpoint)
+	setUnlessNil(&earlier.HeatSetpoint, later.HeatSetpoint)
 	if later.Hold != nil {
 		earlier.Hold, earlier.HoldUntil = later.Hold, later.HoldUntil
 	}
@@ -287,20 +287,21 @@ func laid(earlier, later devices.ThermostatCommand) devices.ThermostatCommand {
 // set points of a schedule are known if the device reports them.
 func overlay(r devices.ThermostatReading, want devices.ThermostatCommand) devices.ThermostatReading {
 	if want.Hold != nil && *want.Hold == devices.HoldSchedule {
-		over(&r.CoolSetpoint, r.ScheduleCool)
-		over(&r.HeatSetpoint, r.ScheduleHeat)
+		setUnlessNil(&r.CoolSetpoint, r.ScheduleCool)
+		setUnlessNil(&r.HeatSetpoint, r.ScheduleHeat)
 	}
-	over(&r.Mode, want.Mode)
-	over(&r.Fan, want.Fan)
-	over(&r.CoolSetpoint, want.CoolSetpoint)
-	over(&r.HeatSetpoint, want.HeatSetpoint)
+	setUnlessNil(&r.Mode, want.Mode)
+	setUnlessNil(&r.Fan, want.Fan)
+	setUnlessNil(&r.CoolSetpoint, want.CoolSetpoint)
+	setUnlessNil(&r.HeatSetpoint, want.HeatSetpoint)
 	if want.Hold != nil {
 		r.Hold, r.HoldUntil = want.Hold, want.HoldUntil
 	}
 	return r
 }
 
-func over[T any](to **T, from *T) {
+// setUnlessNil sets to to from, unless that is nil.
+func setUnlessNil[T any](to **T, from *T) {
 	if from != nil {
 		*to = from
 	}

@@ -46,20 +46,20 @@ func withDefaults[Part any]() (p Part) {
 }
 
 // An interval is a range that includes both ends.
-type interval struct{ least, most float64 }
+type interval struct{ min, max float64 }
 
 // intervals parses the tag of a range.
 func intervals(tag string) (all []interval, err error) {
 	for part := range strings.SplitSeq(tag, ",") {
-		least, most, two := strings.Cut(part, "–")
+		low, high, two := strings.Cut(part, "–")
 		if !two {
-			most = least
+			high = low
 		}
 		var i interval
-		if i.least, err = strconv.ParseFloat(least, 64); err != nil {
+		if i.min, err = strconv.ParseFloat(low, 64); err != nil {
 			return nil, err
 		}
-		if i.most, err = strconv.ParseFloat(most, 64); err != nil {
+		if i.max, err = strconv.ParseFloat(high, 64); err != nil {
 			return nil, err
 		}
 		all = append(all, i)
@@ -72,7 +72,7 @@ func minimum[Part any](name string) int {
 	for field := range reflect.TypeFor[Part]().Fields() {
 		if field.Tag.Get("koanf") == name {
 			all, _ := intervals(field.Tag.Get("range"))
-			return int(all[0].least)
+			return int(all[0].min)
 		}
 	}
 	panic("config: there is no key " + name) // a programming error
@@ -112,7 +112,7 @@ func (l *loader) checkField(tag reflect.StructTag, v reflect.Value, key string) 
 	}
 	value := v.Convert(reflect.TypeFor[float64]()).Float()
 	all, _ := intervals(allowed) // a test has parsed them all
-	if slices.ContainsFunc(all, func(i interval) bool { return i.least <= value && value <= i.most }) {
+	if slices.ContainsFunc(all, func(i interval) bool { return i.min <= value && value <= i.max }) {
 		return
 	}
 	shown := func(f float64) string {
@@ -121,7 +121,7 @@ func (l *loader) checkField(tag reflect.StructTag, v reflect.Value, key string) 
 		}
 		return strconv.FormatFloat(f, 'f', -1, 64)
 	}
-	text := shown(value) + " is not between " + shown(all[0].least) + " and " + shown(all[0].most)
+	text := shown(value) + " is not between " + shown(all[0].min) + " and " + shown(all[0].max)
 	if len(all) > 1 {
 		text = shown(value) + " is not " + strings.ReplaceAll(allowed, ",", " or ")
 	}

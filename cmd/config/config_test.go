@@ -480,11 +480,11 @@ func TestRanges(t *testing.T) {
 			for _, v := range []struct {
 				value float64
 				good  bool
-			}{{all[0].least - 1, false}, {all[0].least, true}, {all[0].most, true}, {all[0].most + 1, false}} {
+			}{{all[0].min - 1, false}, {all[0].min, true}, {all[0].max, true}, {all[0].max + 1, false}} {
 				// From the environment, so that the file can stay as it is.
 				_, _, err := load(t, base, fmt.Sprintf("%s=%g", variable(key), v.value))
 				said := slices.ContainsFunc(problems(t, err), func(p string) bool {
-					return strings.HasPrefix(p, fmt.Sprintf("%s: %g is not between %g and %g", key, v.value, all[0].least, all[0].most))
+					return strings.HasPrefix(p, fmt.Sprintf("%s: %g is not between %g and %g", key, v.value, all[0].min, all[0].max))
 				})
 				if said == v.good {
 					t.Errorf("%s: %g: got %v", key, v.value, err)

@@ -23,7 +23,7 @@ func (d *description) strategy(c Config, now time.Time) {
 		d.item("Strategy", "rule: the calendar sets the reserve; a plan is also made, but only shown (powermgr plan)")
 	} else {
 		d.item("Strategy", "plan: looks 36 hours ahead and keeps the reserve between %d %% and %d %%, with at most %d changes a day",
-			s.leastPlanned(), max(s.OffPeakReservePercent, s.leastPlanned()), rules.MaxChanges)
+			s.minPlannedReserve(), max(s.OffPeakReservePercent, s.minPlannedReserve()), rules.MaxChanges)
 		d.item("", "without a plan to go by the rule above acts, and powermgr status says why")
 		if controlled(c) {
 			d.item("", "thermostats are planned for once five days are known of each; until then, as above")

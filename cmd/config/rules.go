@@ -57,8 +57,8 @@ func (c Config) Rules() rules.Settings {
 	return out
 }
 
-// leastPlanned returns the reserve that a plan never goes below.
-func (s Settings) leastPlanned() int { return max(s.Plan.MinReservePercent, s.PeakReservePercent) }
+// minPlannedReserve returns the reserve that a plan never goes below.
+func (s Settings) minPlannedReserve() int { return max(s.Plan.MinReservePercent, s.PeakReservePercent) }
 
 func inMinutes(n int) time.Duration { return time.Duration(n) * time.Minute }
 

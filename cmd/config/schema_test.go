@@ -107,7 +107,7 @@ func schemaOf(part reflect.Type, key string, words map[string]string) map[string
 		if unit := field.Tag.Get("unit"); unit != "" {
 			in := map[string]any{"type": of["type"], "description": name + " in °C"}
 			all, _ := intervals(field.Tag.Get("range"))
-			in["minimum"], in["maximum"] = celsius(unit, all[0].least), celsius(unit, all[0].most)
+			in["minimum"], in["maximum"] = celsius(unit, all[0].min), celsius(unit, all[0].max)
 			properties[inCelsius(name)] = in
 		}
 		if bare(field.Type) == reflect.TypeFor[devices.Secret]() {
@@ -135,12 +135,12 @@ func valueSchema(field reflect.StructField, key string, words map[string]string)
 	all, _ := intervals(field.Tag.Get("range"))
 	var parts []map[string]float64
 	for _, i := range all {
-		parts = append(parts, map[string]float64{"minimum": i.least, "maximum": i.most})
+		parts = append(parts, map[string]float64{"minimum": i.min, "maximum": i.max})
 	}
 	switch len(parts) {
 	case 0:
 	case 1:
-		of["minimum"], of["maximum"] = all[0].least, all[0].most
+		of["minimum"], of["maximum"] = all[0].min, all[0].max
 	default:
 		of["anyOf"] = parts
 	}
@@ -208,7 +208,7 @@ func TestWhatTheTagsSayIsPossible(t *testing.T) {
 				t.Errorf("%s.%s: %q is not a range: %v", part.Name(), field.Name, allowed, err)
 			}
 			for _, i := range all {
-				if i.least > i.most {
+				if i.min > i.max {
 					t.Errorf("%s.%s: %q is empty", part.Name(), field.Name, allowed)
 				}
 			}

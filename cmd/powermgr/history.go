@@ -84,7 +84,7 @@ func reviewForecasts(w io.Writer, s history.Series, from time.Time, free func(da
 	}
 	off := r.Errors()
 	if !slices.ContainsFunc(off, func(o forecast.Off) bool { return o.N > 0 }) {
-		fmt.Fprintf(w, "no forecasts yet: they need %d days of history\n", forecast.LeastDays)
+		fmt.Fprintf(w, "no forecasts yet: they need %d days of history\n", forecast.MinDays)
 		return
 	}
 	fmt.Fprintf(w, "forecasts for the last %d days, made each hour from what was known at the time; averages per half hour, in kWh:\n", reviewedDays)

@@ -100,7 +100,7 @@ func (b *broker) take(from *link, m bus.Message) {
 // continues with the connection, or a daemon that stops sends its last message.
 func (b *broker) leave(l *link) {
 	if l.handsOver = !l.life.stopping.Load(); !l.handsOver {
-		b.farewell(l)
+		b.publishLastWord(l)
 	}
 }
 
@@ -120,8 +120,8 @@ func (l *link) lastWord() bus.Message {
 	return bus.Message{Topic: l.o.Topics.NodeState(l.o.Node), Payload: l.o.LastWill(), Retain: true}
 }
 
-// farewell publishes the last word of a daemon that stops.
-func (b *broker) farewell(l *link) {
+// publishLastWord publishes the last word of a daemon that stops.
+func (b *broker) publishLastWord(l *link) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.up && !l.cut && !l.life.dead.Load() {

@@ -43,9 +43,9 @@ func (w *oracle) offPeakReserve() int {
 	return 100
 }
 
-// leastOffPeakReserve returns the lowest value that the reserve outside peaks may
+// minOffPeakReserve returns the lowest value that the reserve outside peaks may
 // correctly have. A daemon that dies may have stored a change that it has not answered.
-func (w *oracle) leastOffPeakReserve() int {
+func (w *oracle) minOffPeakReserve() int {
 	may := w.hand.open[string(rules.AdjustOffPeakReserve)]
 	if w.hand.doubt {
 		may = w.hand.asks

@@ -33,7 +33,7 @@ func (w *oracle) judgeReserveWhileStopped(c reserveCommand) (broken bool) {
 	switch {
 	case w.home.world.DryRun:
 		w.broken(I5, "a reserve of %d %% was commanded in dry run", c.Value)
-	case (w.paused || w.overrides.stopped(now)) && c.Value < min(80, w.leastOffPeakReserve()) && !c.restoresChoice && !w.apart(now):
+	case (w.paused || w.overrides.stopped(now)) && c.Value < min(80, w.minOffPeakReserve()) && !c.restoresChoice && !w.apart(now):
 		w.broken(I5, "a reserve of %d %% was commanded while paused", c.Value)
 	default:
 		return false

@@ -27,8 +27,8 @@ const (
 	skyFade      = 0.85 // and this much of it is left an hour later
 )
 
-// LeastDays is how many days have to be known for a forecast.
-const LeastDays = 7
+// MinDays is how many days have to be known for a forecast.
+const MinDays = 7
 
 // ErrTooYoung says that too few days are known.
 var ErrTooYoung = errors.New("fewer than seven days are known")
@@ -38,7 +38,7 @@ var ErrTooYoung = errors.New("fewer than seven days are known")
 // set on what is usual and on how today has gone so far: whole days, so that
 // a heavy evening stays heavy.
 func (p *Past) Courses(now time.Time, n int, length time.Duration) ([]Course, error) {
-	if p.Days() < LeastDays {
+	if p.Days() < MinDays {
 		return nil, ErrTooYoung
 	}
 	date, bin := p.locate(now)

@@ -58,12 +58,12 @@ type quantity struct{ sum, hours [Bins]float64 }
 // add counts that sum was measured in that many hours of bin b.
 func (q *quantity) add(b int, sum, hours float64) { q.sum[b] += sum; q.hours[b] += hours }
 
-// least is how much of a bin has to be measured for it to count, in hours.
-const least = 0.15
+// minMeasured is how much of a bin has to be measured for it to count, in hours.
+const minMeasured = 0.15
 
 // at is the mean of bin b as a rate per bin; NaN when it is unknown.
 func (q *quantity) at(b int) float64 {
-	if q.hours[b] < least {
+	if q.hours[b] < minMeasured {
 		return math.NaN()
 	}
 	return q.sum[b] / q.hours[b] * binLength.Hours()
@@ -148,7 +148,7 @@ func (p *Past) usual(free bool, b int) float64 {
 	for i := len(p.days) - 1; i >= max(0, len(p.days)-usualDays); i-- {
 		weight *= aging
 		d := p.days[i]
-		if d.load.hours[b] < least {
+		if d.load.hours[b] < minMeasured {
 			continue
 		}
 		w := weight
@@ -168,7 +168,7 @@ const clearDays = 21
 func (p *Past) clearSky(b int) float64 {
 	most := 0.0
 	for _, d := range p.days[max(0, len(p.days)-clearDays):] {
-		if d.sun.hours[b] >= least {
+		if d.sun.hours[b] >= minMeasured {
 			most = max(most, d.sun.at(b))
 		}
 	}

@@ -107,7 +107,7 @@ func (s *Sender) Send(ctx context.Context, m Mail) error {
 		return ctx.Err()
 	}
 	if err == nil {
-		_ = conn.SetDeadline(time.Now().Add(2 * time.Second)) // everybody has it, whatever the farewell
+		_ = conn.SetDeadline(time.Now().Add(2 * time.Second)) // every recipient has it, however the session ends
 		_ = client.CloseWithSMTPClient(session)
 	}
 	return err

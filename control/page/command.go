@@ -97,15 +97,15 @@ func (p *Page) handleCommand(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, devices.MaxRequest)
-	wish, err := parseCommand(r)
+	command, err := parseCommand(r)
 	var said string
 	if err == nil {
-		p.Log.Info("someone pressed a button on the page", "command", wish.leaf, "value", wish.value, "from", clientAddr(r))
+		p.Log.Info("someone pressed a button on the page", "command", command.leaf, "value", command.value, "from", clientAddr(r))
 		var answer devices.Result
-		if answer, err = p.send(r.Context(), wish); err == nil && !answer.Accepted {
+		if answer, err = p.send(r.Context(), command); err == nil && !answer.Accepted {
 			err = errors.New(answer.Reason)
 		}
-		said = fmt.Sprintf("%s: done.", wish.words())
+		said = fmt.Sprintf("%s: done.", command.words())
 		if answer.Accepted && answer.Reason != "" {
 			said = capital(answer.Reason)
 		}

@@ -281,7 +281,7 @@ func (d *Engine) plan(now time.Time) plan.Plan {
 	ahead, weather := d.ahead(now, start, len(slots))
 	courses, err := d.past.Look(ahead)
 	if errors.Is(err, forecast.ErrTooYoung) {
-		return d.planNothing(now, fmt.Sprintf("%d days of history are known, and a plan takes %d", d.past.Days(), forecast.LeastDays))
+		return d.planNothing(now, fmt.Sprintf("%d days of history are known, and a plan takes %d", d.past.Days(), forecast.MinDays))
 	} else if err != nil {
 		return d.planNothing(now, err.Error())
 	}

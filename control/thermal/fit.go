@@ -35,10 +35,10 @@ type Model struct {
 
 // What a fit requires.
 const (
-	minSamples     = 5 * 48 // five days
-	minRun         = 0.02   // share of the time in which equipment has to have run for its effect to be known
-	LeastExplained = 0.5    // of the run time; a model that explains less is refused
-	block          = 4      // half hours over which run time is compared
+	minSamples   = 5 * 48 // five days
+	minRun       = 0.02   // share of the time in which equipment has to have run for its effect to be known
+	MinExplained = 0.5    // of the run time; a model that explains less is refused
+	block        = 4      // half hours over which run time is compared
 )
 
 // ErrTooYoung says that too little is known about a zone.
@@ -70,8 +70,8 @@ func Fit(samples []Sample) (Model, error) {
 		return best, errors.New("it was neither cooled nor heated lately")
 	case best.Outdoors < 0 || best.Mass < -0.05:
 		return best, errContradicts
-	case best.Explained < LeastExplained:
-		return best, fmt.Errorf("its model explains %.0f %% of the run time, and %.0f %% are needed", 100*max(0, best.Explained), 100*LeastExplained)
+	case best.Explained < MinExplained:
+		return best, fmt.Errorf("its model explains %.0f %% of the run time, and %.0f %% are needed", 100*max(0, best.Explained), 100*MinExplained)
 	}
 	return best, nil
 }

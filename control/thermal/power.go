@@ -22,8 +22,8 @@ func (p Power) At(outdoorC float64, in Inside) float64 {
 func stronger(outdoorC float64) float64 { return max(0.5, 1+warmer*(outdoorC-25)) }
 
 // The power that a compressor can draw, in kW, and how well its run time has to follow
-// from the weather for its power to be determined.
-const minPower, mostPower, leastFollows = 0.3, 12.0, 0.1
+// from the weather for its power to be determined: the square of their correlation.
+const minPower, maxPower, minRunR2 = 0.3, 12.0, 0.1
 
 // ErrPower says that the readings do not tell what the equipment draws.
 var ErrPower = errors.New("the home's power does not show what heating and cooling draw")
@@ -76,7 +76,7 @@ func FitPower(models []Model, zones [][]Sample) (Power, error) {
 		ran += (h.ran - u.ran/u.zones) * (h.ran - u.ran/u.zones)
 	}
 	p := Power(home / together)
-	if !(together*together >= leastFollows*ran*alone) || !(p >= minPower && p <= mostPower) {
+	if !(together*together >= minRunR2*ran*alone) || !(p >= minPower && p <= maxPower) {
 		return 0, ErrPower
 	}
 	return p, nil

@@ -22,11 +22,11 @@ import (
 // card.
 
 const (
-	loginEvery  = 10 * time.Minute // the shortest time between two log-ins
-	loginAtMost = time.Hour        // the longest wait between log-ins that lead to no data
-	lockFirst   = 15 * time.Minute // the first lock-out; each further one is twice as long
-	lockAtMost  = 24 * time.Hour
-	renewEvery  = 30 * time.Minute // between writes of a cookie that was only renewed
+	loginEvery   = 10 * time.Minute // the shortest time between two log-ins
+	maxLoginWait = time.Hour        // the longest wait between log-ins that lead to no data
+	lockFirst    = 15 * time.Minute // the first lock-out; each further one is twice as long
+	maxLock      = 24 * time.Hour
+	renewEvery   = 30 * time.Minute // between writes of a cookie that was only renewed
 
 	maxCookies = 16
 	maxFile    = 64 << 10
@@ -81,12 +81,12 @@ func stretched(username string, password devices.Secret, salt []byte) ([]byte, e
 // wait returns how long no log-in may be tried, at most an hour from now: a later time
 // was written by a clock that has been set back since.
 func (m *sessionFile) wait(now time.Time) time.Duration {
-	return m.until(&m.NextLogin, now, loginAtMost, loginEvery)
+	return m.until(&m.NextLogin, now, maxLoginWait, loginEvery)
 }
 
 // locked returns how long no request at all may be sent to the portal.
 func (m *sessionFile) locked(now time.Time) time.Duration {
-	return m.until(&m.LockedUntil, now, lockAtMost, lockFirst)
+	return m.until(&m.LockedUntil, now, maxLock, lockFirst)
 }
 
 func (m *sessionFile) until(at *time.Time, now time.Time, most, instead time.Duration) time.Duration {
@@ -100,14 +100,14 @@ func (m *sessionFile) until(at *time.Time, now time.Time, most, instead time.Dur
 func (m *sessionFile) try(now time.Time) {
 	m.Cookies = nil
 	m.Logins = min(m.Logins+1, 100)
-	m.NextLogin = now.Add(grown(loginEvery, m.Logins, loginAtMost))
+	m.NextLogin = now.Add(grown(loginEvery, m.Logins, maxLoginWait))
 }
 
 // lock records that the portal has locked powermgr out; asked is the wait that the
 // portal asked for, or 0.
 func (m *sessionFile) lock(now time.Time, asked time.Duration) {
 	m.Lockouts = min(m.Lockouts+1, 100)
-	m.LockedUntil = now.Add(min(max(asked, grown(lockFirst, m.Lockouts, lockAtMost)), lockAtMost))
+	m.LockedUntil = now.Add(min(max(asked, grown(lockFirst, m.Lockouts, maxLock)), maxLock))
 }
 
 // settle records that the portal answered with data, and reports whether that changed

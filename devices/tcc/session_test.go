@@ -1109,10 +1109,10 @@ func FuzzSessionFile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if w := m.wait(noon); w < 0 || w > loginAtMost {
+		if w := m.wait(noon); w < 0 || w > maxLoginWait {
 			t.Errorf("a log-in waits for %v", w)
 		}
-		if w := m.locked(noon); w < 0 || w > lockAtMost {
+		if w := m.locked(noon); w < 0 || w > maxLock {
 			t.Errorf("locked for %v", w)
 		}
 		m.try(noon)

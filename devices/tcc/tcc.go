@@ -38,12 +38,12 @@ const (
 	opRead = "read the thermostat"
 	opSet  = "set the thermostat"
 
-	timeout       = 30 * time.Second // of one request
-	listEvery     = 24 * time.Hour   // thermostats are seldom added
-	listAgain     = time.Hour        // after a new list could not be read
-	listAtSoonest = 10 * time.Minute // between lists, when a name is not in the list
-	pages         = 4                // of the device list, as many as the public clients request
-	maxDevices    = 64
+	timeout         = 30 * time.Second // of one request
+	listEvery       = 24 * time.Hour   // thermostats are seldom added
+	listAgain       = time.Hour        // after a new list could not be read
+	minListInterval = 10 * time.Minute // between lists, when a name is not in the list
+	pages           = 4                // of the device list, as many as the public clients request
+	maxDevices      = 64
 )
 
 // Options describe the account to use.
@@ -328,7 +328,7 @@ func (c *Client) leave() {
 func (c *Client) find(ctx context.Context, id string) (device, error) {
 	is := func(d device) bool { return devices.TopicID(d.vendorID()) == id }
 	i := slices.IndexFunc(c.devices, is)
-	if i < 0 && (c.now().Sub(c.listedAt) >= listAtSoonest || len(c.devices) == 0) {
+	if i < 0 && (c.now().Sub(c.listedAt) >= minListInterval || len(c.devices) == 0) {
 		if err := c.list(ctx); err != nil {
 			return device{}, err
 		}

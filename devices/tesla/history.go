@@ -112,9 +112,9 @@ func added(parts ...*float64) (sum *float64) {
 // energy returns what flowed in one bucket: wh, or total if wh is missing; nil if
 // neither is possible.
 func energy(wh, total *float64) *devices.WattHours {
-	const most = maxWatts / 12
+	const maxWh = maxWatts / 12
 	for _, v := range []*float64{wh, total} {
-		if v != nil && devices.Finite(*v) && *v > -1 && *v <= most {
+		if v != nil && devices.Finite(*v) && *v > -1 && *v <= maxWh {
 			return new(devices.WattHours(max(0, *v)))
 		}
 	}

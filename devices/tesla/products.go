@@ -180,9 +180,9 @@ func (c *Client) unknownSite(ctx context.Context, q request) (string, error) {
 
 // inWords lists up to ten sites, and counts the rest.
 func inWords(all []battery) string {
-	const most = 10
+	const maxListed = 10
 	var names []string
-	for _, b := range all[:min(len(all), most)] {
+	for _, b := range all[:min(len(all), maxListed)] {
 		names = append(names, b.String())
 	}
 	if more := len(all) - len(names); more > 0 {
