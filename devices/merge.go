@@ -10,22 +10,22 @@ import (
 )
 
 // Merge completes cmd with what the thermostat shows, so that an adapter can
-// write the whole. It is pure; the error says why the command cannot be, and
-// what could be sent instead.
+// write a complete setting. It is pure. Its error says why the command cannot be
+// carried out, and what could be sent instead.
 //
-// In the answer Mode and Fan are nil where they stay as they are. When cmd
-// names neither a set point nor a hold, both set points and the hold are nil.
-// Otherwise both set points are there (one the device does not show stays
-// nil), rounded to Step, the asked ones inside their limits; and so is Hold on
-// a device that knows holds, HoldUntil with HoldUntil only. HoldSchedule comes
-// without set points.
+// In the result, Mode and Fan are nil if they do not change. If cmd has neither a
+// set point nor a hold, both set points and the hold are nil. Otherwise the result
+// has both set points (except one that the device does not show), rounded to Step,
+// those that were asked for within their limits. On a device that knows holds it
+// also has Hold, and the time HoldUntil if the hold is an until hold. A return to
+// the schedule has no set points.
 //
-// When a single set point comes closer to the other than Deadband, the other
-// one gives way: the heat set point down or the cool set point up, which is
-// toward less load in either case. Two asked for together that are too close
-// are refused. On a thermostat with heat_cool and no deadband the cool set point
-// still has to stay at or above the heat set point. What the device shows, and
-// what cmd restores to it, is within bounds whatever they are.
+// If a single set point that was asked for is closer to the other one than Deadband,
+// the other one moves: the heat set point down or the cool set point up, both of
+// which mean less load. Two that were asked for together and are too close are
+// refused. On a thermostat with heat_cool and no deadband, the cool set point still
+// has to be at or above the heat set point. Neither the limits nor the deadband
+// apply to set points that the device already shows, or that cmd restores.
 func (r ThermostatReading) Merge(cmd ThermostatCommand, now time.Time) (ThermostatCommand, error) {
 	points := cmd.CoolSetpoint != nil || cmd.HeatSetpoint != nil
 	switch {
@@ -64,9 +64,9 @@ func (r ThermostatReading) Merge(cmd ThermostatCommand, now time.Time) (Thermost
 	return out, nil
 }
 
-// mergeHold decides the hold: the asked one; else a temporary one over the
-// schedule; else the one there is. A hold whose end has come, or will have when
-// the write lands, is over.
+// mergeHold decides the hold: the one that was asked for; otherwise a temporary one
+// if the thermostat follows its schedule; otherwise the current one. A hold that will
+// have ended when the write lands counts as ended.
 func (r ThermostatReading) mergeHold(out *ThermostatCommand, cmd ThermostatCommand, now time.Time) error {
 	want, until := cmd.Hold, cmd.HoldUntil
 	if want == nil {
@@ -142,7 +142,7 @@ func (r ThermostatReading) mergeSetpoints(out *ThermostatCommand, cmd Thermostat
 	return nil
 }
 
-// setpoint is one of the two: what is asked, what the device shows, and its limits.
+// setpoint is one of the two: what was asked for, what the device shows, and its limits.
 type setpoint struct {
 	name            string
 	asked, shown    *float64

@@ -1,9 +1,9 @@
-// Package brokertest is MQTT brokers for tests: the Mosquitto container where
-// Docker has its image, else a mosquitto binary, else the embedded broker; and
-// a client to look at them with. It is for tests alone.
+// Package brokertest starts MQTT brokers for tests: the Mosquitto container if
+// Docker has its image, otherwise a mosquitto binary, otherwise the embedded
+// broker. It also has a client to inspect them with. Only tests use it.
 //
-// TEST_BROKER=docker, binary or embedded asks for one of the three;
-// then it is an error when that one is not there.
+// TEST_BROKER=docker, binary or embedded asks for one of the three; a test fails
+// if that one is missing.
 // TEST_MOSQUITTO_IMAGE is the image, eclipse-mosquitto:2 by default.
 package brokertest
 

@@ -235,7 +235,7 @@ func (c *Client) Publish(t testing.TB, m Message) {
 	}
 }
 
-// MayPublish sends m as Publish does, and reports whether the broker took it.
+// MayPublish sends m as Publish does, and reports whether the broker accepted it.
 func (c *Client) MayPublish(t testing.TB, m Message) bool {
 	t.Helper()
 	return c.publish(t, m) < 0x80
