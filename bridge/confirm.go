@@ -13,13 +13,13 @@ import (
 )
 
 // From a command to its final answer: it is sent, read back until the device
-// shows it, and sent again if it was not taken.
+// shows it, and sent again if the device did not change.
 //
-// The bridge has a note of its own of what is on its way (write, task, past), beside the
-// flights of the rules. It stays: every command gets a final answer, of a person as of
-// the controller, for settings that the rules know nothing of, and where the controller is
-// off, stands by or runs in another process. It lasts as long as a write is read back,
-// some minutes, and is never saved; whose a setting is the rules alone decide.
+// The bridge tracks the writes on their way by itself (write, task, past), although the
+// rules have their flights: it has to answer every command of a person and of the
+// controller, also for settings that the rules do not know, and while the controller is
+// off, on standby or in another process. It tracks a write for the few minutes in which it
+// is read back, and never saves it. Only the rules decide who a setting belongs to.
 
 // A verdict is what a reading shows about a write.
 type verdict int
@@ -29,7 +29,7 @@ const (
 	asBefore                   // the device is still as it was before the write
 	partlyShown                // on the way: part of it is as asked, the rest as before
 	shown                      // as asked
-	shownOther                 // neither: somebody else, or a limit of the device, has decided
+	shownOther                 // neither: someone has changed it, or the device has a limit
 )
 
 // readBacks are the times after sending at which a write is read back.
@@ -127,7 +127,7 @@ func (g gaveWay) Error() string { return string(g) }
 
 const (
 	personCameFirst = gaveWay("a person's command came first")
-	leftToOwner     = gaveWay("somebody else has the device for now, and it is left alone")
+	leftToOwner     = gaveWay("something else is in control of the device for now, and it is left alone")
 )
 
 // refuse answers a command that is not carried out.
@@ -383,7 +383,7 @@ func (ws *commandQueue) postpone(w *write, at time.Time) {
 	case !w.sent.IsZero():
 		w.sent, w.read = at, 0 // it is a repetition: look again before it
 	case !at.Before(w.until):
-		ws.finish(w, outcome{reason: fmt.Sprintf("the vendor takes no commands for another %s; send it again then", at.Sub(ws.Bus.Now()).Round(time.Second))})
+		ws.finish(w, outcome{reason: fmt.Sprintf("the vendor accepts no commands for another %s: send it again after that", at.Sub(ws.Bus.Now()).Round(time.Second))})
 	default:
 		w.next = at
 	}
@@ -393,7 +393,7 @@ func (ws *commandQueue) postpone(w *write, at time.Time) {
 type pollResult int
 
 const (
-	notPolled  pollResult = iota // there was no poll: the vendor does not want reads yet
+	notPolled  pollResult = iota // there was no poll: the vendor does not allow reads yet
 	pollFailed                   // the vendor did not answer properly
 	pollOK
 )
@@ -420,7 +420,7 @@ func (ws *commandQueue) afterPoll(ctx context.Context, p pollResult) {
 		case w.sent.IsZero():
 			ws.continueUnsent(ctx, w, p, now)
 		case v == shownOther && now.Sub(w.sent) >= readBacks[2]: // before, it may be what an app set since the last poll, or a hold that has just ended
-			ws.finish(w, outcome{accepted: true, showing: true, reason: "the device shows something else: somebody, or a limit of the device, decided"})
+			ws.finish(w, outcome{accepted: true, showing: true, reason: "the device shows something else: someone has changed it, or it has a limit"})
 		default:
 			ws.continueUnshown(ctx, w, v, p, now)
 		}
@@ -452,11 +452,11 @@ func (ws *commandQueue) continueUnshown(ctx context.Context, w *write, v verdict
 	switch {
 	case w.read < last:
 	case p == notPolled:
-		ws.finish(w, outcome{accepted: true, unknown: true, reason: fmt.Sprintf("it is not known whether the device took it: the vendor wants no reads for another %s", ws.quiet.Reads.Sub(now).Round(time.Second))})
+		ws.finish(w, outcome{accepted: true, unknown: true, reason: fmt.Sprintf("it is not known whether the device has changed: the vendor allows no reads for another %s", ws.quiet.Reads.Sub(now).Round(time.Second))})
 	case p == pollFailed:
-		ws.finish(w, outcome{accepted: true, unknown: true, reason: "it is not known whether the device took it: the vendor does not answer"})
+		ws.finish(w, outcome{accepted: true, unknown: true, reason: "it is not known whether the device has changed: the vendor does not answer"})
 	case v == unknown:
-		ws.finish(w, outcome{accepted: true, reason: "it was sent, but the vendor does not show what became of it"})
+		ws.finish(w, outcome{accepted: true, reason: "it was sent, but the vendor does not show whether the device has changed"})
 	case w.automatic && ws.yields(w.key, now) != nil:
 		// What it asks for may be over by now: the controller decides once it has
 		// seen what the person has chosen.
@@ -468,6 +468,6 @@ func (ws *commandQueue) continueUnshown(ctx context.Context, w *write, v verdict
 	case w.unconfirmed != nil:
 		ws.finish(w, outcome{unknown: true, reason: fmt.Sprintf("%v; the device does not show it", w.unconfirmed)})
 	default:
-		ws.finish(w, outcome{accepted: true, showing: true, reason: fmt.Sprintf("sent %d times and not taken: look at the device", w.sends)})
+		ws.finish(w, outcome{accepted: true, showing: true, reason: fmt.Sprintf("sent %d times, but the device did not change: look at the device", w.sends)})
 	}
 }

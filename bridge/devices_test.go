@@ -206,7 +206,7 @@ func TestReserveCommand(t *testing.T) {
 	}{
 		{"shown at once", &fakeBattery{reserve: 100}, time.Second, 1, 20.0, ""},
 		{"lands after a minute", &fakeBattery{reserve: 100, lands: time.Minute}, 3 * time.Minute, 1, 20.0, ""},
-		{"ignored: three writes, then a reason", &fakeBattery{reserve: 100, lands: -1}, 8 * time.Minute, 3, 100.0, "sent 3 times and not taken"},
+		{"ignored: three writes, then a reason", &fakeBattery{reserve: 100, lands: -1}, 8 * time.Minute, 3, 100.0, "sent 3 times, but the device did not change"},
 		{"the device makes something else of it", &fakeBattery{reserve: 100, snaps: 25}, 40 * time.Second, 1, 25.0, "the device shows something else"},
 		{"timed out and yet done: read back, no second write", &fakeBattery{reserve: 100, apply: &devices.Error{Kind: devices.Unreachable, MaybeDone: true, Err: errors.New("x")}}, time.Second, 1, 20.0, ""},
 		{"shown before it was sent, and its answer is lost each time", &fakeBattery{reserve: 20, apply: &devices.Error{Kind: devices.Nonsense, MaybeDone: true, Err: errors.New("no JSON")}}, 8 * time.Minute, 3, nil, "it is not known whether it arrived"},

@@ -23,7 +23,7 @@ const (
 
 // syncHistory updates the energy counters from the vendor's history, if that is due.
 // Commands go first; what is not read now is read later. An error says that the vendor
-// wants no reads for a while.
+// allows no reads for a while.
 func (p *Powerwall) syncHistory(ctx context.Context) error {
 	if p.History == nil || p.Energy == nil || len(p.queue.open) > 0 {
 		return nil

@@ -8,9 +8,9 @@ import (
 	"powermgr/devices"
 )
 
-// A vendor's limits: until when it wants no reads, and until when no commands.
-// Each has its own: what a poll has met never holds a command back, and what a
-// command has met never a poll.
+// A vendor's limits: until when it allows no reads, and until when no commands.
+// The two are separate: a limit that a poll has met never holds back a command, and one
+// that a command has met never holds back a poll.
 
 // quiet is until when a vendor is left alone. Zero times are in the past.
 type quiet struct {
@@ -83,7 +83,7 @@ func (a *poller) answered(now time.Time) {
 	}
 }
 
-// readsPaused reports whether the vendor wants no reads at now.
+// readsPaused reports whether the vendor allows no reads at now.
 func (a *poller) readsPaused(now time.Time) bool { return now.Before(a.quiet.Reads) }
 
 func (a *poller) limitsKey() string { return "limits of " + a.name }
@@ -119,7 +119,7 @@ func (a *poller) loadLimits(now time.Time) {
 	}
 	a.quiet = q
 	if a.readsPaused(now) {
-		a.Log.Info("the vendor wants no reads yet", "device", a.name, "until", q.Reads)
+		a.Log.Info("the vendor allows no reads yet", "device", a.name, "until", q.Reads)
 	}
 }
 

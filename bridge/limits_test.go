@@ -44,7 +44,7 @@ func TestALimitOfReadsHoldsNoCommandBack(t *testing.T) {
 		}
 		r.sleep(5 * time.Minute)
 		res := r.results("powermgr/powerwall/reserve/result")
-		if last := res[len(res)-1]; len(res) != 2 || !last.Final || !last.Accepted || !last.Unknown || !strings.Contains(last.Reason, "wants no reads") {
+		if last := res[len(res)-1]; len(res) != 2 || !last.Final || !last.Accepted || !last.Unknown || !strings.Contains(last.Reason, "allows no reads") {
 			t.Errorf("it came to no end: %+v", res)
 		}
 		if n := reads.Load() - before; n != 0 {
@@ -86,7 +86,7 @@ func TestALimitOfCommandsHoldsNoReadBack(t *testing.T) {
 		f.set(func() { f.apply = nil })
 		r.got("#")
 		r.command("powermgr/powerwall/reserve/set", giveBack)
-		if res := r.results("powermgr/powerwall/reserve/result"); !strings.Contains(res[len(res)-1].Reason, "takes no commands for another") {
+		if res := r.results("powermgr/powerwall/reserve/result"); !strings.Contains(res[len(res)-1].Reason, "accepts no commands for another") {
 			t.Errorf("a good reading ended what the vendor asked of commands: %+v", res)
 		}
 		r.sleep(51 * time.Minute)

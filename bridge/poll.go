@@ -289,7 +289,7 @@ func (a *poller) noReads(now time.Time) error {
 	if !a.readsPaused(now) {
 		return nil
 	}
-	return &devices.Error{Vendor: a.name, Op: "read it first", Kind: devices.Throttled, Err: fmt.Errorf("the vendor wants no reads for another %s", a.quiet.Reads.Sub(now).Round(time.Second))}
+	return &devices.Error{Vendor: a.name, Op: "read it first", Kind: devices.Throttled, Err: fmt.Errorf("the vendor allows no reads for another %s", a.quiet.Reads.Sub(now).Round(time.Second))}
 }
 
 // publishAvailability publishes whether a device is online, if that has changed.

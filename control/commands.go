@@ -93,7 +93,7 @@ func (c *Controller) resendCommands(ev rules.Event) {
 		if age := now.Sub(k.At); age < 0 || age >= devices.CommandLife {
 			continue
 		}
-		c.Log.Info("a command is sent again: nobody has said what became of it", "topic", topic, "value", k.Payload)
+		c.Log.Info("a command is sent again: it has had no final answer", "topic", topic, "value", k.Payload)
 		c.Bus.Publish(bus.Message{Topic: topic, Payload: []byte(k.Payload), Expires: k.At.Add(devices.CommandLife)})
 	}
 }

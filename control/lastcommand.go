@@ -32,13 +32,13 @@ type LastCommand struct {
 // A CommandOutcome is what happened to a command.
 type CommandOutcome string
 
-// What can become of a command.
+// The outcomes of a command.
 const (
 	OnItsWay   CommandOutcome = "on its way"
 	Accepted   CommandOutcome = "accepted" // and the device shows it
 	Refused    CommandOutcome = "refused"
-	NotApplied CommandOutcome = "not taken" // it was sent, and the device shows something else
-	Unclear    CommandOutcome = "not known" // whether the device took it
+	NotApplied CommandOutcome = "not applied" // it was sent, and the device shows something else
+	Unclear    CommandOutcome = "not known"   // whether the device has changed
 )
 
 // Home Assistant shows a state of at most 255 characters; what people send and what

@@ -48,7 +48,7 @@ func TestTheLastCommandIsTold(t *testing.T) {
 		{"forecast", "weather/forecast_high/result", `{"final":true,"requested":"380","reason":"380 is too high"}`, "forecast_high 380: refused: 380 is too high", control.Refused},
 		{"forecast taken", "weather/forecast_high/result", `{"accepted":true,"final":true,"requested":101,"applied":101,"reason":"radio"}`, "forecast_high 101 °F: accepted", control.Accepted},
 		{"thermostat", "thermostat/up/cool_setpoint/result", `{"accepted":true,"final":true,"requested":74,"applied":76,"reason":"the device shows 76"}`,
-			"thermostat Up cool_setpoint 74 °F: not taken: the device shows 76", control.NotApplied},
+			"thermostat Up cool_setpoint 74 °F: not applied: the device shows 76", control.NotApplied},
 		{"thermostat that was not read", "thermostat/den/mode/result", `{"accepted":true,"final":true,"unknown":true,"requested":"cool","reason":"no answer"}`,
 			"thermostat den mode cool: not known: no answer", control.Unclear},
 		{"no value", "thermostat/up/mode/result", `{"final":true,"requested":null,"reason":"it was retained"}`, "thermostat Up mode: refused: it was retained", control.Refused},
@@ -81,7 +81,7 @@ func TestTheLastCommandIsTold(t *testing.T) {
 func TestTheLastCommandIsTheNewest(t *testing.T) {
 	for _, c := range []struct{ name, end, want string }{
 		{"the older one came through", `{"accepted":true,"final":true,"requested":74,"applied":74}`, "enabled OFF: accepted"},
-		{"the older one did not", `{"accepted":true,"final":true,"requested":74,"applied":76,"reason":"it shows 76"}`, "thermostat up setpoint 74: not taken: it shows 76"},
+		{"the older one did not", `{"accepted":true,"final":true,"requested":74,"applied":76,"reason":"it shows 76"}`, "thermostat up setpoint 74: not applied: it shows 76"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			run(t, false, &memory{}, func(r *rig) {

@@ -173,16 +173,16 @@ func number(b bool) float64 {
 
 // help says what each figure is.
 var help = map[string]string{
-	"build_info":                        "The version that runs.",
+	"build_info":                        "The running version.",
 	"node_active":                       "Whether this node is the one that polls and commands.",
 	"node_generation":                   "The generation of this node's claim.",
-	"control_loop_turns":                "Whether the control loop turns.",
+	"control_loop_turns":                "Whether the control loop is running.",
 	"broker_connected":                  "Whether there is a connection to the broker.",
 	"broker_messages_total":             "Messages to and from the broker since the start.",
 	"vendor_calls_today":                "Calls to a vendor since local midnight, or since the start.",
-	"vendor_failed_calls_today":         "Those of them that came to nothing.",
+	"vendor_failed_calls_today":         "Calls to a vendor that failed, since local midnight, or since the start.",
 	"vendor_calls_this_month":           "Calls of this node to a vendor that may bill for them, in the home's calendar month.",
-	"vendor_answers":                    "Whether the last poll of a vendor was good.",
+	"vendor_answers":                    "Whether the last poll of a vendor succeeded.",
 	"powerwall_charge_percent":          "State of charge.",
 	"powerwall_reserve_percent":         "The reserve that the battery has.",
 	"powerwall_power_watts":             "Power; the battery's discharge and the grid's import are positive.",
@@ -198,7 +198,7 @@ var help = map[string]string{
 	"offset_fahrenheit":                 "Setback in force.",
 	"thresholds_latched":                "Battery thresholds that have latched in this peak.",
 	"enabled":                           "Whether the controller is switched on.",
-	"dry_run":                           "Whether commands are only told and not sent.",
+	"dry_run":                           "Whether commands are only reported and not sent.",
 	"owned":                             "Settings that powermgr holds at present.",
 	"part_ok":                           "Whether a part of powermgr works.",
 }

@@ -188,7 +188,7 @@ func (d *day) notTaken(reading string) {
 	if n := len(d.asked(reading, "15:30", "15:32:10")); n < 3 {
 		d.t.Errorf("it was read back %d times", n)
 	}
-	if p := d.problems("15:30", "16:00"); len(p) != 2 || !strings.Contains(p[0], "not taken") { // one for each thermostat
+	if p := d.problems("15:30", "16:00"); len(p) != 2 || !strings.Contains(p[0], "did not change") { // one for each thermostat
 		d.t.Errorf("told: %q", p)
 	}
 }
@@ -282,7 +282,7 @@ func TestWhenThingsBreak(t *testing.T) {
 				})
 			},
 			check: func(d *day) { d.neverBlind("resideo", "resideo.locations") }},
-		{row: "a write is accepted and not taken", backend: "resideo",
+		{row: "a write is accepted and not carried out", backend: "resideo",
 			script: func(d *day) {
 				d.on("15:59", func() { d.fault(emulator.Fault{Endpoint: "tesla.backup", Class: emulator.Ignore, Count: -1}) })
 				d.on("18:00", func() { d.cloud.ClearFaults() })
@@ -292,17 +292,17 @@ func TestWhenThingsBreak(t *testing.T) {
 				if n := len(d.asked("tesla.site_info", "16:00", "16:02:10")); n < 3 {
 					d.t.Errorf("it was read back %d times", n)
 				}
-				if p := d.problems("16:00", "16:30"); len(p) != 1 || !strings.Contains(p[0], "not taken") {
+				if p := d.problems("16:00", "16:30"); len(p) != 1 || !strings.Contains(p[0], "did not change") {
 					d.t.Errorf("told: %q", p)
 				}
 			}},
-		{row: "a write to a thermostat is accepted and not taken, resideo", backend: "resideo",
+		{row: "a write to a thermostat is accepted and not carried out, resideo", backend: "resideo",
 			script: func(d *day) {
 				d.on("15:20", func() { d.fault(emulator.Fault{Endpoint: "resideo.write", Class: emulator.Ignore, Count: -1}) })
 				d.on("18:00", func() { d.cloud.ClearFaults() })
 			},
 			check: func(d *day) { d.notTaken("resideo.locations") }},
-		{row: "a write to a thermostat is accepted and not taken, tcc", backend: "tcc",
+		{row: "a write to a thermostat is accepted and not carried out, tcc", backend: "tcc",
 			script: func(d *day) {
 				d.on("15:20", func() { d.fault(emulator.Fault{Endpoint: "tcc.submit", Class: emulator.Ignore, Count: -1}) })
 				d.on("18:00", func() { d.cloud.ClearFaults() })

@@ -151,8 +151,8 @@ func TestFold(t *testing.T) {
 		{"a command that the device did not take", func(h *home) {
 			h.message(bus.Message{Topic: topics.Powerwall("reserve/set"), Payload: []byte("20")})
 			result(h, "", devices.Result{Accepted: true, Requested: 20})
-			result(h, "", devices.Result{Accepted: true, Final: true, Requested: 20, Applied: 100, Reason: "not taken"})
-		}, func(r *Record) any { return commands(r) }, "powerwall reserve 20 by person: not taken, shows 100"},
+			result(h, "", devices.Result{Accepted: true, Final: true, Requested: 20, Applied: 100, Reason: "not applied"})
+		}, func(r *Record) any { return commands(r) }, "powerwall reserve 20 by person: not applied, shows 100"},
 		{"a command that nobody answered", func(h *home) {
 			h.message(bus.Message{Topic: topics.Powerwall("reserve/set"), Payload: []byte("20")})
 			h.until("12:20")
@@ -173,7 +173,7 @@ func TestFold(t *testing.T) {
 				h.message(bus.Message{Topic: topics.Powerwall("reserve/set"), Payload: []byte(v)})
 			}
 			result(h, "", devices.Result{Accepted: true, Final: true, Requested: 20, Reason: "superseded by a newer command"})
-			result(h, "", devices.Result{Accepted: true, Final: true, Requested: 30, Applied: 100, Reason: "not taken"})
+			result(h, "", devices.Result{Accepted: true, Final: true, Requested: 30, Applied: 100, Reason: "not applied"})
 		}, func(r *Record) any { return r.Figures().CommandsFailed }, "1"},
 		{"a command on its way has not failed", func(h *home) { h.message(bus.Message{Topic: topics.Powerwall("reserve/set"), Payload: []byte("20")}) },
 			func(r *Record) any { return r.Figures().CommandsFailed }, "0"},

@@ -313,7 +313,7 @@ func TestALimitThatShowsAfterAVendorWasBehindIsNobodysChoice(t *testing.T) {
 			w.deaf[Powerwall] = true
 			w.plan(100)
 			w.want("powerwall 100").forth(3 * time.Minute)
-			w.answers(true, "sent 3 times and not taken: look at the device")
+			w.answers(true, "sent 3 times, but the device did not change: look at the device")
 			w.forth(time.Minute)
 			if w.s.Persisted.Battery.Limit != 80 {
 				t.Fatalf("what shows late is not taken for the limit: %+v", w.s.Persisted.Battery)

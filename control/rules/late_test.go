@@ -50,7 +50,7 @@ func (l *late) runs(clock string) {
 			case shows:
 				l.answer("")
 			case l.now.Sub(l.real[len(l.real)-1].at) >= 8*time.Minute:
-				l.answer("sent 3 times and not taken: look at the device")
+				l.answer("sent 3 times, but the device did not change: look at the device")
 			}
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"powermgr/devices"
 )
 
-// A ReadLimit remembers that a vendor wants no reads for a while, after a command went
+// A ReadLimit remembers that a vendor allows no reads for a while, after a command went
 // on without reading. Whoever polls learns of it from Err. The zero ReadLimit has no
 // limit.
 type ReadLimit struct {
