@@ -391,7 +391,9 @@ func beyondHold(c devices.ThermostatCommand) devices.ThermostatCommand {
 }
 
 // sameSetting reports whether two readings show the same setting: mode, set points and
-// hold. Set points that follow the schedule do not count.
+// hold. Set points that follow the schedule do not count. devices.Same would miss some
+// changes: it does not compare modes, set points that the mode does not use, or a hold that
+// only one of the two shows.
 func sameSetting(a, b devices.ThermostatReading) bool {
 	if !same(a.Mode, b.Mode) && (a.Mode != nil || b.Mode != nil) {
 		return false
@@ -406,7 +408,9 @@ func same[T comparable](a, b *T) bool { return a != nil && b != nil && *a == *b 
 
 // sameHold reports whether b shows the hold of a. A portal shows a temporary hold as
 // one until the end of the period, and the end of a hold may be shown in the device's
-// own steps, or not at all.
+// own steps, or not at all. devices.SameEnd also accepts an end that is 20 minutes off or
+// on another day; here, the step of the device is known, and any other end is a different
+// hold.
 func sameHold(a, b devices.ThermostatReading) bool {
 	switch {
 	case a.Hold == nil || b.Hold == nil:
