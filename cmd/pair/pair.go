@@ -400,7 +400,7 @@ func (p *Pair) handle(m bus.Message, now time.Time) {
 		return
 	}
 	s, err := bus.Decode[State](m) // a journal has its generation at the same place
-	if err != nil || s.Generation > journal.MostGeneration {
+	if err != nil || s.Generation > journal.MaxGeneration {
 		return
 	}
 	if p.neighbors.hear(m, now) && p.Active() {

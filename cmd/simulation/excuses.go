@@ -42,7 +42,7 @@ func (w *oracle) undisturbed(d *thermostatOracle, now time.Time) bool {
 // doubt which of their requests were heard, the daemon's state is trusted.
 func (w *oracle) free(now time.Time) bool {
 	if w.overrides.doubt || w.overrides.unheard {
-		return w.override == string(rules.Auto) && now.Sub(w.overridden) > 10*time.Minute && !w.paused
+		return w.override == string(rules.Auto) && now.Sub(w.overridden) > 10*time.Minute && now.Sub(w.overrides.switched) > 10*time.Minute && !w.paused
 	}
 	return w.overrides.free(now)
 }

@@ -32,9 +32,9 @@ const Format = 3
 // thousand.
 const MaxSize = 1 << 20
 
-// MostGeneration is the highest generation that is accepted: no node has been told to
+// MaxGeneration is the highest generation that is accepted: no node has been told to
 // become active that often, and there has to be room for one more.
-const MostGeneration = 1 << 52
+const MaxGeneration = 1 << 52
 
 // An Entry is a whole journal.
 type Entry struct {
@@ -84,7 +84,7 @@ func Decode(b []byte) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	if e.Generation > MostGeneration || e.Sequence > MostGeneration {
+	if e.Generation > MaxGeneration || e.Sequence > MaxGeneration {
 		return Entry{}, fmt.Errorf("its generation %d or its sequence %d cannot be", e.Generation, e.Sequence)
 	}
 	if err := errors.Join(e.check(), plausible(reflect.ValueOf(e))); err != nil {

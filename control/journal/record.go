@@ -234,7 +234,7 @@ func (r Records) check() error {
 func check[T interface{ Check() error }](records []Record[T], knows func(Version) bool) error {
 	for i, r := range records {
 		switch v := r.Version; {
-		case v.Writer == "" || v.Sequence == 0 || v.Generation > MostGeneration || v.Sequence > MostGeneration:
+		case v.Writer == "" || v.Sequence == 0 || v.Generation > MaxGeneration || v.Sequence > MaxGeneration:
 			return fmt.Errorf("it has a record of generation %d and sequence %d by %q, which cannot be", v.Generation, v.Sequence, v.Writer)
 		case !knows(v):
 			return fmt.Errorf("it has a record by %q that it does not know of", v.Writer)
