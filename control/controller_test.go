@@ -660,10 +660,10 @@ func TestWhatIsReadBeforeTheJournalIsUnderstoodByItAlone(t *testing.T) {
 	b := saved(t, "a", 1, 9, rules.Persisted{
 		HomeRecord: rules.HomeRecord{
 			Override: rules.Override{Kind: rules.OverridePeak, Since: since, Until: since.Add(5 * time.Hour)},
-			Event:    &rules.Stretch{Start: since, End: since.Add(5 * time.Hour)},
+			Window:   &rules.Stretch{Start: since, End: since.Add(5 * time.Hour)},
 		},
 		Battery: rules.BatteryRecord{AtPeak: true, Writes: rules.Writes{Wanted: devices.Setting{Reserve: new(0)}, Confirmed: true, WrittenAt: since}},
-		Thermostats: map[string]rules.ThermostatRecord{"up": {Event: since, Claim: &rules.Claim{
+		Thermostats: map[string]rules.ThermostatRecord{"up": {Window: since, Claim: &rules.Claim{
 			Baseline: rules.Baseline{Setting: devices.Setting{Cool: &base, Heat: new(68.0), Hold: devices.HoldPermanent}, Mode: "cool"}, Kind: rules.Setback,
 			Writes: rules.Writes{Wanted: devices.Setting{Cool: &set, Heat: new(68.0), Hold: devices.HoldPermanent}, WrittenAt: since.Add(time.Minute), Confirmed: true},
 		}}},

@@ -45,8 +45,8 @@
 //	           overwritten, and every gate is open: doubt, a person's command, the owner,
 //	           the journal, spacing, retries (reconcile.go).
 //	baseline   what a thermostat is restored to.
-//	window     the lead and the peak, which are also called the event, or the time between
-//	           two events: what people choose is left alone until it ends. rules.Window is
+//	window     the lead and the peak (rules.HomeRecord.Window), or the time between two of
+//	           them: what people choose is left alone until it ends. rules.Window is
 //	           something else: a part of a day in which power is expensive.
 //	writes     what the rules have asked of a device (rules.Writes): the last write, which
 //	           says what the device is expected to show, and the flights.

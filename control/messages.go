@@ -109,7 +109,7 @@ func present(s rules.State, d rules.Decision, after *following, now time.Time) *
 		Enabled: !s.Persisted.Disabled, DryRun: s.Settings.DryRun, Strategy: s.Strategy(), PlanIdle: d.PlanIdle,
 		PeakReserve: force.PeakReserve, OffPeakReserve: force.OffPeakReserve, PrecoolF: force.PrecoolAdjustF, ByHand: s.ByHand(),
 		Comfort: d.Comfort, ComfortIdle: d.ComfortIdle,
-		Owned: here(d.Owned, local), Yielded: here(d.Taken, local),
+		Owned: here(d.Owned, local), Yielded: here(d.Yielded, local),
 		Problem: len(d.Problems) > 0, Problems: append([]rules.Problem{}, d.Problems...),
 	}
 	if d.Left != nil {

@@ -15,7 +15,7 @@ import (
 func (d *day) persons(from, to string) (all []string) {
 	for _, payload := range d.said("control/event", from, to) {
 		var e control.Event
-		if json.Unmarshal([]byte(payload), &e) == nil && e.Type == rules.NoteTaken {
+		if json.Unmarshal([]byte(payload), &e) == nil && e.Type == rules.NoteYielded {
 			all = append(all, e.Target)
 		}
 	}

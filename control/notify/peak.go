@@ -176,7 +176,7 @@ func (p Peak) summary() (parts []string) {
 	}{
 		{rules.NotePrecool, "precooled once", "precooled %d times"},
 		{rules.NoteSetback, "1 setback", "%d setbacks"},
-		{rules.NoteTaken, "1 change by a person", "%d changes by people"},
+		{rules.NoteYielded, "1 change by a person", "%d changes by people"},
 		{rules.NoteProblem, "1 problem", "%d problems"},
 		{rules.NoteDryRun, "dry run", "dry run"},
 	} {

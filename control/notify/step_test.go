@@ -284,7 +284,7 @@ func TestWhatIsToldOfAPeak(t *testing.T) {
 			decided(90*minute, rules.NoteLatched, "at 30 %"), phase(240*minute, rules.OffPeak)},
 			[]string{"60 warning WARNING: low battery: at 40 %; so", "240 info Peak on July 15, 16:00–19:00: nothing to restore"}},
 		{"dry run, a person and a problem", []at{phase(60*minute, rules.InPeak), decided(61*minute, rules.NoteDryRun, "not sent"), decided(62*minute, rules.NoteDryRun, "not sent"),
-			decided(63*minute, rules.NoteTaken, "Hall"), decided(64*minute, rules.NoteProblem, "x"), decided(64*minute, rules.NoteProblem, "y"), phase(240*minute, rules.OffPeak)},
+			decided(63*minute, rules.NoteYielded, "Hall"), decided(64*minute, rules.NoteProblem, "x"), decided(64*minute, rules.NoteProblem, "y"), phase(240*minute, rules.OffPeak)},
 			[]string{"240 info Peak on July 15, 16:00–19:00: 1 change by a person, 2 problems, dry run"}},
 		{"a state without a phase is no state", []at{{0, notify.ControllerState{}}, decided(minute, rules.NoteReserve, "x"), {2 * minute, notify.ControllerState{}}}, nil},
 	} {

@@ -45,7 +45,7 @@ var markWords = []struct {
 }{
 	{rules.NotePhase, "phase"}, {rules.NoteDryRun, "dry run"}, {rules.NoteRestored, "restored"}, {rules.NoteLeft, "left alone"},
 	{rules.NoteLatched, "battery low"}, {rules.NoteRestore, "restore"}, {rules.NoteReserve, "reserve"}, {rules.NotePrecool, "precool"},
-	{rules.NoteSetback, "setback"}, {rules.NoteEnabled, "on/off"}, {rules.NoteOverride, "override"}, {rules.NoteTaken, "a person"},
+	{rules.NoteSetback, "setback"}, {rules.NoteEnabled, "on/off"}, {rules.NoteOverride, "override"}, {rules.NoteYielded, "a person"},
 	{rules.NoteRefused, "refused"}, {rules.NoteProblem, "fault"},
 }
 

@@ -74,7 +74,7 @@ func (r *Record) decided(m message) error {
 	}
 	d := Decision{At: r.local(m.now), Type: rules.NoteType(clip(string(e.Type), longestName)), Target: clip(e.Target, longestName), Reason: clip(e.Reason, longestText)}
 	keep(r, "decisions", &r.Decisions, d, maxDecisions)
-	if e.Type == rules.NoteTaken {
+	if e.Type == rules.NoteYielded {
 		keep(r, "people", &r.Takings, Taking{At: d.At, Target: d.Target, What: d.Reason}, maxTakings)
 	}
 	return nil

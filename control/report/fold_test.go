@@ -83,19 +83,19 @@ func TestFold(t *testing.T) {
 		}, func(r *Record) any { return overrides(r) }, ""},
 
 		{"a person won, until the window ended", func(h *home) {
-			h.event(rules.NoteTaken, "up", "Upstairs: set to cool 70")
+			h.event(rules.NoteYielded, "up", "Upstairs: set to cool 70")
 			h.control(yielded("up"))
 			h.until("12:40")
 			h.control(yielded())
 		}, func(r *Record) any { return takings(r) }, "up 12:00–12:40 held: Upstairs: set to cool 70"},
 		{"a person won off peak, where nothing is left alone", func(h *home) {
-			h.event(rules.NoteTaken, "up", "Upstairs: set to cool 70")
+			h.event(rules.NoteYielded, "up", "Upstairs: set to cool 70")
 			h.control(yielded())
 		}, func(r *Record) any { return takings(r) }, "up 12:00–? : Upstairs: set to cool 70"},
 		{"a person had won before this node heard of it", func(h *home) { h.control(yielded("powerwall")) },
 			func(r *Record) any { return takings(r) }, "powerwall 12:00–? held: set to cool 70"},
 		{"what a person has goes on over midnight, and nothing else does", func(h *home) {
-			h.event(rules.NoteTaken, "down", "Downstairs: set to cool 70")
+			h.event(rules.NoteYielded, "down", "Downstairs: set to cool 70")
 			h.control(yielded("up"))
 			h.control(yielded())
 			h.control(yielded("powerwall"))
@@ -342,7 +342,7 @@ func TestListsAreBounded(t *testing.T) {
 	long := strings.Repeat("<é>", 400)
 	for i := range 300 {
 		h.now = h.now.Add(280 * time.Second)
-		h.says(topics.Control("event"), control.Event{Type: rules.NoteTaken, Target: fmt.Sprint(i, long), Reason: long})
+		h.says(topics.Control("event"), control.Event{Type: rules.NoteYielded, Target: fmt.Sprint(i, long), Reason: long})
 		h.message(bus.Message{Topic: topics.Powerwall("reserve/set"), Payload: mustJSON(t, map[string]any{"value": long[:200], "id": fmt.Sprint(i)}), Source: devices.SourceControl})
 		h.says(topics.Powerwall("reserve/result"), devices.Result{ID: fmt.Sprint(i), Final: true, Requested: long, Applied: long, Reason: long})
 		h.control(func(s *control.State) { s.Override = fmt.Sprint(i, long) })

@@ -269,7 +269,7 @@ func hotDay(t testing.TB, dies bool) *home {
 	h.until("17:40")
 	h.says(topics.Thermostat("up", "cool_setpoint/set"), 74)
 	h.says(topics.Thermostat("up", "cool_setpoint/result"), devices.Result{Accepted: true, Requested: 74.0, Reason: "on its way to the device"})
-	h.event(rules.NoteTaken, "up", "Upstairs: by command: cool_setpoint; it is left alone until 19:00")
+	h.event(rules.NoteYielded, "up", "Upstairs: by command: cool_setpoint; it is left alone until 19:00")
 	h.control(func(s *control.State) {
 		s.Owned = []rules.Owned{{Target: "down", What: "setback"}}
 		s.Yielded = []rules.Owned{{Target: "up", What: "by command: cool_setpoint", Until: h.at("2026-07-15 19:00")}}

@@ -42,8 +42,8 @@ func TestWhatAPersonSetJustBeforeAWriteLeftIsNoLimitOfTheDevice(t *testing.T) {
 					w.read()
 				}
 				w.untilTime(w.now.Add(15 * time.Minute)).want()
-				if k := w.s.Persisted.Battery; k.Floor != 0 || k.Limit != 0 || len(w.d.Taken) != 1 {
-					t.Errorf("floor %d, limit %d, taken %v", k.Floor, k.Limit, w.d.Taken)
+				if k := w.s.Persisted.Battery; k.Floor != 0 || k.Limit != 0 || len(w.d.Yielded) != 1 {
+					t.Errorf("floor %d, limit %d, taken %v", k.Floor, k.Limit, w.d.Yielded)
 				}
 			})
 		}
@@ -103,7 +103,7 @@ func TestAnEarlierWriteThatShowsAsTheNextOneIsSentIsNoChoice(t *testing.T) {
 	w.until("19:10")
 	w.deaf[Powerwall] = false
 	w.until("19:40")
-	if w.reserve != 100 || w.noted(NoteTaken) > 0 {
-		t.Errorf("the reserve is %g, %d times a person's", w.reserve, w.noted(NoteTaken))
+	if w.reserve != 100 || w.noted(NoteYielded) > 0 {
+		t.Errorf("the reserve is %g, %d times a person's", w.reserve, w.noted(NoteYielded))
 	}
 }

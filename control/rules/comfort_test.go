@@ -147,7 +147,7 @@ func TestALongerLeadTakesNoEarlierChoiceIn(t *testing.T) {
 	w.until("14:10")
 	w.reserve = 60
 	w.until("14:20")
-	if w.noted(NoteTaken) != 1 {
+	if w.noted(NoteYielded) != 1 {
 		t.Fatalf("the reserve that a person set is not left alone: %s", w.d.Why)
 	}
 	w.comfort(Comfort{PrecoolF: 3, Lead: 2 * time.Hour, SetbackF: 2})

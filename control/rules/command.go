@@ -28,7 +28,7 @@ func (st *step) answer(a Answer) {
 		p.Failed, p.Tries, p.Back = time.Time{}, 0, false
 		p.ID = ""
 		st.Pending = with(st.Pending, a.Target, p)
-		st.clearNote("taken " + a.Target)
+		st.clearNote("failed " + a.Target)
 		return
 	}
 	if a.GaveWay {
@@ -91,7 +91,7 @@ func (st *step) awaits(target string) bool {
 func (st *step) commandAccepted(a Answer) {
 	switch {
 	case a.Target == Powerwall && (a.Setting == "reserve" || a.Setting == "mode"):
-		st.takeBattery("by command: " + a.Setting) // what the rules set stays on record until the command has landed
+		st.yieldBattery("by command: " + a.Setting) // what the rules set stays on record until the command has landed
 		if a.Setting == "reserve" {
 			if st.Persisted.Battery.Wanted.Reserve != nil {
 				st.Persisted.Battery.Choice.Reserve = nil // this command supersedes what the person chose before
@@ -149,7 +149,7 @@ func (st *step) failed(target string, p Pending, reason string) {
 	}
 	p.Retry = st.now.Add(wait)
 	st.Pending = with(st.Pending, target, p)
-	st.noteOnce("taken "+target, NoteProblem, target, "the command failed: %s", reason)
+	st.noteOnce("failed "+target, NoteProblem, target, "the command failed: %s", reason)
 }
 
 // reached reports whether the vendor has acknowledged the last command to target.

@@ -19,8 +19,8 @@ func crossed(t *testing.T, when string, shown float64, write string) *world {
 	w.reserve = 60
 	w.now = w.now.Add(2 * time.Minute)
 	w.read()
-	if len(w.d.Taken) != 1 {
-		t.Fatalf("taken %v", w.d.Taken)
+	if len(w.d.Yielded) != 1 {
+		t.Fatalf("yielded %v", w.d.Yielded)
 	}
 	return w
 }
@@ -54,8 +54,8 @@ func TestAReserveThatCrossesAnAutomaticWrite(t *testing.T) {
 			w.deaf[Powerwall] = false
 			c.after(w)
 			w.until("18:58").want(c.want...)
-			if w.reserve != c.ends || len(w.d.Taken) != 1 {
-				t.Errorf("the reserve is %g, taken %v", w.reserve, w.d.Taken)
+			if w.reserve != c.ends || len(w.d.Yielded) != 1 {
+				t.Errorf("the reserve is %g, taken %v", w.reserve, w.d.Yielded)
 			}
 			w.until("19:02")
 			if w.s.Persisted.Disabled {
@@ -84,8 +84,8 @@ func TestAutoGivesABatteryBackThatIsContested(t *testing.T) {
 	w := inPeak(t)
 	w.ask("auto").want("powerwall 0") // deaf: it lands later
 	w.until("16:04")                  // a reading still shows 60
-	if len(w.d.Taken) != 0 {
-		t.Errorf("auto is forgotten: taken %v", w.d.Taken)
+	if len(w.d.Yielded) != 0 {
+		t.Errorf("auto is forgotten: taken %v", w.d.Yielded)
 	}
 	w.deaf[Powerwall] = false
 	w.reserve = 0 // it lands
@@ -100,8 +100,8 @@ func TestANewWindowEndsAContest(t *testing.T) {
 	w := crossed(t, "2026-07-15 15:27", 40, "powerwall 100")
 	w.until("15:30").take()
 	w.until("15:32") // shows 60 still
-	if len(w.d.Taken) != 0 {
-		t.Errorf("taken again: %v", w.d.Taken)
+	if len(w.d.Yielded) != 0 {
+		t.Errorf("taken again: %v", w.d.Yielded)
 	}
 	w.deaf[Powerwall], w.reserve = false, 100
 	w.until("15:58").want()
@@ -120,7 +120,7 @@ func TestAWriteThatIsStillRepeatedIsOvertaken(t *testing.T) {
 	w.reserve = 0 // the third attempt of the bridge lands
 	w.until("23:50")
 	if w.reserve != 100 {
-		t.Errorf("the reserve is %g off peak, taken %v", w.reserve, w.d.Taken)
+		t.Errorf("the reserve is %g off peak, taken %v", w.reserve, w.d.Yielded)
 	}
 }
 
@@ -172,7 +172,7 @@ func TestALimitIsOfAnAutomaticWriteOnly(t *testing.T) {
 	w.until("18:44")
 	w.reserve = 100 // a person
 	w.until("18:48")
-	if len(w.d.Taken) != 1 {
+	if len(w.d.Yielded) != 1 {
 		t.Fatal("not taken")
 	}
 	w.until("19:04")
@@ -221,8 +221,8 @@ func TestASetPointThatCrossesAnAutomaticWrite(t *testing.T) {
 			w.now = w.now.Add(20 * time.Second)
 			w.read()
 			w.until("18:58").want(c.want...)
-			if len(w.d.Taken) != 1 {
-				t.Errorf("taken %v", w.d.Taken)
+			if len(w.d.Yielded) != 1 {
+				t.Errorf("yielded %v", w.d.Yielded)
 			}
 			w.until("19:10").want("powerwall 100")
 			if *th.Cool != c.cool {
@@ -263,8 +263,8 @@ func TestWhatOneReadingShowsBeforeAWriteLands(t *testing.T) {
 			show := func(cool float64, after time.Duration) {
 				th.Cool, w.now = &cool, w.now.Add(after)
 				w.read()
-				if len(w.d.Taken) > 0 && cool == 82 {
-					t.Errorf("taken after one reading: %v", w.d.Taken)
+				if len(w.d.Yielded) > 0 && cool == 82 {
+					t.Errorf("taken after one reading: %v", w.d.Yielded)
 				}
 			}
 			show(82, c.later)
@@ -272,8 +272,8 @@ func TestWhatOneReadingShowsBeforeAWriteLands(t *testing.T) {
 				show(c.between, 30*time.Second)
 			}
 			show(80, 30*time.Second)
-			if len(w.d.Taken) != c.taken {
-				t.Errorf("taken %v", w.d.Taken)
+			if len(w.d.Yielded) != c.taken {
+				t.Errorf("yielded %v", w.d.Yielded)
 			}
 			w.deaf["up"] = false
 			w.until("19:10")
@@ -302,7 +302,7 @@ func TestAWriteThatUndoesAModeLeavesTheThermostatToThePerson(t *testing.T) {
 		w.therm["up"].Mode = devices.Cool
 		w.now = w.now.Add(25 * time.Second)
 		w.read()
-		if taken := w.d.Taken; len(taken) != 1 || !strings.Contains(taken[0].What, "mode changed to "+string(chosen)+", and back to cool") {
+		if taken := w.d.Yielded; len(taken) != 1 || !strings.Contains(taken[0].What, "mode changed to "+string(chosen)+", and back to cool") {
 			t.Errorf("%s: taken %+v", chosen, taken)
 		}
 		w.charge = 40
@@ -321,8 +321,8 @@ func TestAWriteThatUndoesAModeLeavesTheThermostatToThePerson(t *testing.T) {
 		w.therm["up"].Mode = devices.Cool
 		w.now = w.now.Add(25 * time.Second)
 		w.read()
-		if len(w.d.Taken) > 0 {
-			t.Errorf("taken %+v", w.d.Taken)
+		if len(w.d.Yielded) > 0 {
+			t.Errorf("yielded %+v", w.d.Yielded)
 		}
 	})
 }

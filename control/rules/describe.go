@@ -52,7 +52,7 @@ func (st *step) describeBattery() {
 		d.Owned = append(d.Owned, o)
 	}
 	if k.Choice != nil {
-		d.Taken = append(d.Taken, Owned{Target: Powerwall, Name: "Powerwall", What: k.Choice.What, Until: st.takenUntil(k.Choice.At)})
+		d.Yielded = append(d.Yielded, Owned{Target: Powerwall, Name: "Powerwall", What: k.Choice.What, Until: st.yieldedUntil(k.Choice.At)})
 	}
 }
 
@@ -74,7 +74,7 @@ func (st *step) describeThermostat(id string) {
 		d.Owned = append(d.Owned, o)
 	}
 	if h.Choice != nil {
-		d.Taken = append(d.Taken, Owned{Target: id, Name: st.nameOf(id), What: h.Choice.What, Until: st.takenUntil(h.Choice.At)})
+		d.Yielded = append(d.Yielded, Owned{Target: id, Name: st.nameOf(id), What: h.Choice.What, Until: st.yieldedUntil(h.Choice.At)})
 	}
 }
 

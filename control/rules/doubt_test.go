@@ -187,8 +187,8 @@ func TestOneOddReadingIsNoPerson(t *testing.T) {
 			w.until("16:42").want()
 			*up, w.reserve, w.mode = was, reserve, mode
 			w.until("16:50").want()
-			if w.noted(NoteTaken) != 0 || len(w.d.Taken) != 0 {
-				t.Errorf("taken for a person: %v", w.d.Taken)
+			if w.noted(NoteYielded) != 0 || len(w.d.Yielded) != 0 {
+				t.Errorf("taken for a person: %v", w.d.Yielded)
 			}
 			w.charge = 49
 			w.until("18:00").want("up permanent cool 80 heat 68")
@@ -201,8 +201,8 @@ func TestOneOddReadingIsNoPerson(t *testing.T) {
 			c.odd(w)
 			w.charge = 20
 			w.until("16:44")
-			if w.noted(NoteTaken) != 1 || len(w.d.Taken) != 1 {
-				t.Errorf("a person's choice is not left alone: %v", w.d.Taken)
+			if w.noted(NoteYielded) != 1 || len(w.d.Yielded) != 1 {
+				t.Errorf("a person's choice is not left alone: %v", w.d.Yielded)
 			}
 		})
 	}
@@ -233,8 +233,8 @@ func TestOneOddReadingIsNoPerson(t *testing.T) {
 		w.until("19:04").want() // the peak is over, the override is not
 		w.mute[Powerwall] = false
 		w.until("19:10").want()
-		if w.noted(NoteTaken) != 1 {
-			t.Errorf("a person's choice is not left alone: %v", w.d.Taken)
+		if w.noted(NoteYielded) != 1 {
+			t.Errorf("a person's choice is not left alone: %v", w.d.Yielded)
 		}
 	})
 	t.Run("nor is a window's end written over what the next reading tells", func(t *testing.T) {
@@ -294,17 +294,17 @@ func TestOneOddReadingAfterAStartIsNoPerson(t *testing.T) {
 			w.step(Tick{})
 			kept, up := w.s.Persisted, w.therm["up"]
 			up.Hold = devices.HoldPermanent
-			kept.Thermostats = map[string]ThermostatRecord{"up": {Event: kept.Event.Start, Baseline: &Baseline{Setting: up.Setting, Mode: up.Mode}}}
+			kept.Thermostats = map[string]ThermostatRecord{"up": {Window: kept.Window.Start, Baseline: &Baseline{Setting: up.Setting, Mode: up.Mode}}}
 			w.step(Recovered{kept})
 			up.Cool = new(73.0)
 			w.start()
-			if len(w.d.Taken) != 0 {
-				t.Fatalf("one reading is enough: %v", w.d.Taken)
+			if len(w.d.Yielded) != 0 {
+				t.Fatalf("one reading is enough: %v", w.d.Yielded)
 			}
 			up.Cool = &c.again
 			w.until("16:14")
-			if len(w.d.Taken) != c.taken {
-				t.Errorf("taken %v", w.d.Taken)
+			if len(w.d.Yielded) != c.taken {
+				t.Errorf("yielded %v", w.d.Yielded)
 			}
 		})
 	}
@@ -373,8 +373,8 @@ func TestAChoiceThatOneReadingHasShownOutlivesTheProcess(t *testing.T) {
 			w.charge = 20
 			w.restart().read()
 			w.until("18:50").take()
-			if len(w.d.Taken) != 1 {
-				t.Errorf("a person's choice is not left alone: %v", w.d.Taken)
+			if len(w.d.Yielded) != 1 {
+				t.Errorf("a person's choice is not left alone: %v", w.d.Yielded)
 			}
 		})
 		t.Run(c.name+", and it was one odd reading", func(t *testing.T) {
@@ -387,8 +387,8 @@ func TestAChoiceThatOneReadingHasShownOutlivesTheProcess(t *testing.T) {
 			*w.therm["up"], w.reserve, w.mode = was, reserve, mode
 			w.restart().read()
 			w.until("16:50").want()
-			if len(w.d.Taken) != 0 || !w.s.Persisted.Battery.Doubt.Polled.IsZero() {
-				t.Errorf("taken for a person: %v, in doubt %v", w.d.Taken, w.s.Persisted.Battery.Doubt)
+			if len(w.d.Yielded) != 0 || !w.s.Persisted.Battery.Doubt.Polled.IsZero() {
+				t.Errorf("taken for a person: %v, in doubt %v", w.d.Yielded, w.s.Persisted.Battery.Doubt)
 			}
 		})
 	}

@@ -125,8 +125,8 @@ func TestARestartAfterTheReserveIsTakenBack(t *testing.T) {
 	w.now = w.now.Add(30 * time.Second)
 	w.restart()
 	w.read()
-	if len(w.d.Taken) != 0 {
-		t.Errorf("taken for a person's: %v", w.d.Taken)
+	if len(w.d.Yielded) != 0 {
+		t.Errorf("taken for a person's: %v", w.d.Yielded)
 	}
 }
 
@@ -170,7 +170,7 @@ func TestAChoiceAtAThermostatThatTakesNothing(t *testing.T) {
 	w.deaf["up"] = false
 	th.Cool = new(74.0)
 	w.until("18:55").want()
-	if n := w.noted(NoteTaken); n != 1 {
+	if n := w.noted(NoteYielded); n != 1 {
 		t.Errorf("%d times somebody was seen", n)
 	}
 }
@@ -200,8 +200,8 @@ func TestAChoiceJustBeforeTheNextPeriod(t *testing.T) {
 			w.until("16:40")
 			w.charge = 40
 			w.until("18:58").want()
-			if len(w.d.Taken) != 1 {
-				t.Errorf("taken %v", w.d.Taken)
+			if len(w.d.Yielded) != 1 {
+				t.Errorf("yielded %v", w.d.Yielded)
 			}
 		})
 	}
@@ -229,7 +229,7 @@ func TestAJournalOfTheOtherNodeHidesNoChoice(t *testing.T) {
 			th := w.therm["up"]
 			th.Cool, th.Hold = new(74.0), devices.HoldPermanent
 			w.until("16:14")
-			if n := w.noted(NoteTaken); n != c.taken {
+			if n := w.noted(NoteYielded); n != c.taken {
 				t.Errorf("%d times somebody was seen", n)
 			}
 		})
@@ -243,7 +243,7 @@ func TestAHandThatComesToLightUndoesNoChoice(t *testing.T) {
 	th := w.therm["up"]
 	kept := w.s.Persisted
 	kept.Thermostats = map[string]ThermostatRecord{"up": {
-		Event: kept.Event.Start, Choice: &Choice{At: w.now, What: "set to 76, hold schedule"},
+		Window: kept.Window.Start, Choice: &Choice{At: w.now, What: "set to 76, hold schedule"},
 		Claim: &Claim{
 			Baseline: Baseline{Setting: devices.Setting{Cool: new(80.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
 			Writes:   Writes{Wanted: devices.Setting{Cool: new(82.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Confirmed: true, WrittenAt: at("2026-07-15 16:00")}, Kind: Setback,
@@ -331,7 +331,7 @@ func TestSetPointsThatTheVendorLeavesOut(t *testing.T) {
 			w.until(c.to)
 			delete(w.leaves, "up")
 			w.until("19:20")
-			if n := w.noted(NoteTaken); n != 0 {
+			if n := w.noted(NoteYielded); n != 0 {
 				t.Errorf("%d times somebody was seen", n)
 			}
 			if n := w.noted(NoteSetback); n == 0 {
@@ -362,8 +362,8 @@ func TestAPromotedNodeTakesNoOldReadingForGivenBack(t *testing.T) {
 	w.now = at("2026-07-15 18:30")
 	w.therm["up"].Cool = new(80.0)
 	kept := w.s.Persisted
-	kept.Event = &Stretch{at("2026-07-15 15:30"), at("2026-07-15 19:00")}
-	kept.Thermostats = map[string]ThermostatRecord{"up": {Event: kept.Event.Start, Claim: &Claim{
+	kept.Window = &Stretch{at("2026-07-15 15:30"), at("2026-07-15 19:00")}
+	kept.Thermostats = map[string]ThermostatRecord{"up": {Window: kept.Window.Start, Claim: &Claim{
 		Baseline: Baseline{Setting: devices.Setting{Cool: new(76.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Mode: "cool"},
 		Writes:   Writes{Wanted: devices.Setting{Cool: new(80.0), Heat: new(68.0), Hold: devices.HoldPermanent}, Confirmed: true, WrittenAt: at("2026-07-15 17:00")}, Kind: Setback,
 	}}}
@@ -455,8 +455,8 @@ func TestAChoiceMadeOnVacation(t *testing.T) {
 	th.Hold, th.Cool = devices.HoldPermanent, new(74.0)
 	w.charge = 20
 	w.until("16:40").want()
-	if len(w.d.Taken) != 1 {
-		t.Errorf("taken: %v", w.d.Taken)
+	if len(w.d.Yielded) != 1 {
+		t.Errorf("yielded: %v", w.d.Yielded)
 	}
 }
 
@@ -500,7 +500,7 @@ func TestABaselineThatIsNoMore(t *testing.T) {
 	w.until("16:44")
 	th.UtilityEvent = false
 	th.Hold, th.Cool = devices.HoldPermanent, new(79.0)
-	w.s.Persisted.Thermostats["up"] = ThermostatRecord{Baseline: w.s.Persisted.Thermostats["up"].Baseline, Event: w.s.Persisted.Thermostats["up"].Event}
+	w.s.Persisted.Thermostats["up"] = ThermostatRecord{Baseline: w.s.Persisted.Thermostats["up"].Baseline, Window: w.s.Persisted.Thermostats["up"].Window}
 	w.s.BeforeSuspension = nil
 	w.kept = mustJSON(t, w.s.Persisted)
 	w.until("16:50")
@@ -524,8 +524,8 @@ func TestAnEarlierWriteThatLandsLate(t *testing.T) {
 		w.read() // the first lands
 		th.Hold, th.Until, th.Cool = devices.HoldSchedule, time.Time{}, new(76.0)
 		w.until("16:16") // the second
-		if len(w.d.Taken) != 0 || w.noted(NoteTaken) != 0 || len(w.d.Owned) != 0 {
-			t.Errorf("taken %v, owned %v", w.d.Taken, w.d.Owned)
+		if len(w.d.Yielded) != 0 || w.noted(NoteYielded) != 0 || len(w.d.Owned) != 0 {
+			t.Errorf("yielded %v, owned %v", w.d.Yielded, w.d.Owned)
 		}
 	})
 	t.Run("on the battery", func(t *testing.T) {
@@ -539,16 +539,16 @@ func TestAnEarlierWriteThatLandsLate(t *testing.T) {
 		w.read()
 		w.reserve = 100
 		w.until("16:14")
-		if len(w.d.Taken) != 0 || w.noted(NoteTaken) != 0 {
-			t.Errorf("taken %v", w.d.Taken)
+		if len(w.d.Yielded) != 0 || w.noted(NoteYielded) != 0 {
+			t.Errorf("yielded %v", w.d.Yielded)
 		}
 	})
 }
 
 func TestAnEventBeginsWithTheOverrideThatBeganIt(t *testing.T) {
 	w := newWorld(t, "2026-07-15 12:00").start().ask("peak 90m")
-	if !w.s.Persisted.Event.Start.Equal(w.now) || !w.s.Persisted.Event.End.Equal(w.now.Add(90*time.Minute)) {
-		t.Errorf("%+v", w.s.Persisted.Event)
+	if !w.s.Persisted.Window.Start.Equal(w.now) || !w.s.Persisted.Window.End.Equal(w.now.Add(90*time.Minute)) {
+		t.Errorf("%+v", w.s.Persisted.Window)
 	}
 }
 

@@ -24,7 +24,7 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 		if change != nil {
 			change(&claim)
 		}
-		return ThermostatRecord{Claim: &claim, Event: written}
+		return ThermostatRecord{Claim: &claim, Window: written}
 	}
 	confirmed := func(claim *Claim) { claim.Confirmed, claim.Flights = true, nil }
 	contested := func(h ThermostatRecord) ThermostatRecord {
@@ -108,7 +108,7 @@ func TestWhatACauseChangesOnTheRecordOfAThermostat(t *testing.T) {
 			met[c.effect] = true
 			st := step{State: State{Settings: Settings{Thermostats: []string{"up"}}, Persisted: Persisted{Thermostats: map[string]ThermostatRecord{"up": c.h}}}, now: c.read.Polled}
 			st.Settings.Calendar.Location = time.UTC
-			st.plan.Phase, st.Persisted.Event, st.ReadSinceStart = InPeak, &Stretch{Start: written, End: written.Add(3 * time.Hour)}, map[string]time.Time{"up": written}
+			st.plan.Phase, st.Persisted.Window, st.ReadSinceStart = InPeak, &Stretch{Start: written, End: written.Add(3 * time.Hour)}, map[string]time.Time{"up": written}
 			l := ThermostatLedger{Record: c.h, Before: shows(schedule, 0), First: c.read, Window: true}
 			if c.cause != HoldLost {
 				l.ReadSinceStart = written

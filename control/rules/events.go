@@ -87,7 +87,7 @@ type Decision struct {
 	ComfortIdle string
 	Latched     []Threshold
 	Owned       []Owned
-	Taken       []Owned // what a person has
+	Yielded     []Owned // what a person has
 	Problems    []Problem
 
 	Writes []Write   // to be sent, in this order, after Persisted is safe
@@ -167,7 +167,7 @@ const (
 	NoteSetback  NoteType = "setback"
 	NoteRestore  NoteType = "restore"
 	NoteRestored NoteType = "restored"
-	NoteTaken    NoteType = "person"
+	NoteYielded  NoteType = "person"
 	NoteOverride NoteType = "override"
 	NoteEnabled  NoteType = "enabled"
 	NoteLeft     NoteType = "left_alone"
@@ -179,5 +179,5 @@ const (
 // NoteTypes lists all note types.
 func NoteTypes() []NoteType {
 	return []NoteType{NotePhase, NoteReserve, NotePrecool, NoteLatched, NoteSetback, NoteRestore, NoteRestored,
-		NoteTaken, NoteOverride, NoteEnabled, NoteLeft, NoteDryRun, NoteProblem, NoteRefused}
+		NoteYielded, NoteOverride, NoteEnabled, NoteLeft, NoteDryRun, NoteProblem, NoteRefused}
 }

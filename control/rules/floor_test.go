@@ -29,8 +29,8 @@ func TestAFloorOfTheBattery(t *testing.T) {
 		w.until("16:00").keepsAtLeast(floor)
 		w.want("powerwall 0")
 		w.until("16:30").want()
-		if len(w.d.Taken) > 0 || w.noted(NoteTaken) > 0 || w.noted(NoteLeft) != 1 {
-			t.Errorf("floor %g: taken %v, %d times a person, %d times left", floor, w.d.Taken, w.noted(NoteTaken), w.noted(NoteLeft))
+		if len(w.d.Yielded) > 0 || w.noted(NoteYielded) > 0 || w.noted(NoteLeft) != 1 {
+			t.Errorf("floor %g: taken %v, %d times a person, %d times left", floor, w.d.Yielded, w.noted(NoteYielded), w.noted(NoteLeft))
 		}
 		if w.d.Reserve == nil || *w.d.Reserve != int(floor) || len(w.d.Owned) == 0 {
 			t.Errorf("floor %g: wanted %v, owned %v", floor, w.d.Reserve, w.d.Owned)
@@ -43,8 +43,8 @@ func TestAFloorOfTheBattery(t *testing.T) {
 		// The next peak asks for the floor, and does not mistake it for a person's
 		// choice.
 		w.untilTime(at("2026-07-16 16:10")).want("powerwall " + mustText(floor))
-		if w.noted(NoteTaken) > 0 || w.noted(NoteLeft) != 1 {
-			t.Errorf("floor %g: the next day a person %d times, left %d times", floor, w.noted(NoteTaken), w.noted(NoteLeft))
+		if w.noted(NoteYielded) > 0 || w.noted(NoteLeft) != 1 {
+			t.Errorf("floor %g: the next day a person %d times, left %d times", floor, w.noted(NoteYielded), w.noted(NoteLeft))
 		}
 	}
 }
@@ -88,8 +88,8 @@ func TestAFloorIsForgotten(t *testing.T) {
 		w.until("16:10")
 		w.reserve = 20
 		w.until("16:20")
-		if len(w.d.Taken) != 1 || w.s.Persisted.Battery.Floor != 0 {
-			t.Errorf("taken %v, floor %d", w.d.Taken, w.s.Persisted.Battery.Floor)
+		if len(w.d.Yielded) != 1 || w.s.Persisted.Battery.Floor != 0 {
+			t.Errorf("yielded %v, floor %d", w.d.Yielded, w.s.Persisted.Battery.Floor)
 		}
 	})
 }
@@ -171,8 +171,8 @@ func TestAChoiceIsNoFloorWhereLessHasBeenKept(t *testing.T) {
 			w.forth(20 * time.Minute)
 			w.reserve = 20
 			w.forth(4 * time.Minute)
-			if len(w.d.Taken) != c.taken || (w.reserve == 20) != (c.taken > 0) {
-				t.Errorf("the reserve is %g, taken %v: %+v", w.reserve, w.d.Taken, w.s.Persisted.Battery)
+			if len(w.d.Yielded) != c.taken || (w.reserve == 20) != (c.taken > 0) {
+				t.Errorf("the reserve is %g, taken %v: %+v", w.reserve, w.d.Yielded, w.s.Persisted.Battery)
 			}
 		})
 	}
@@ -237,8 +237,8 @@ func TestALimitDoesNotOvertakeTheReserveThatItWasTakenFrom(t *testing.T) {
 			w.until(landed).want()
 			w.reserve, w.deaf[Powerwall] = 100, false
 			w.until("15:30").want()
-			if w.s.Persisted.Battery.Limit != 0 || len(w.d.Taken) > 0 {
-				t.Errorf("the limit is %d, taken %v", w.s.Persisted.Battery.Limit, w.d.Taken)
+			if w.s.Persisted.Battery.Limit != 0 || len(w.d.Yielded) > 0 {
+				t.Errorf("the limit is %d, taken %v", w.s.Persisted.Battery.Limit, w.d.Yielded)
 			}
 			w.until("19:02").want("powerwall 0", "powerwall 100")
 		})
@@ -272,12 +272,12 @@ func TestALimitThatShowsAsThePeakBeginsIsNobodysChoice(t *testing.T) {
 			w.until("16:02").want()
 			w.reserve, w.deaf[Powerwall] = 0, false
 			w.until("16:10").want()
-			if len(w.d.Taken) > 0 || !w.s.Persisted.Battery.Confirmed {
-				t.Errorf("taken %v, record %+v", w.d.Taken, w.s.Persisted.Battery)
+			if len(w.d.Yielded) > 0 || !w.s.Persisted.Battery.Confirmed {
+				t.Errorf("yielded %v, record %+v", w.d.Yielded, w.s.Persisted.Battery)
 			}
 			w.reserve = 80
 			w.until("16:14").want()
-			if len(w.d.Taken) != 1 {
+			if len(w.d.Yielded) != 1 {
 				t.Error("a choice in the peak is not seen")
 			}
 		})
@@ -286,7 +286,7 @@ func TestALimitThatShowsAsThePeakBeginsIsNobodysChoice(t *testing.T) {
 		w := before(t, "15:20")
 		w.reserve, w.deaf[Powerwall] = 80, true
 		w.until("16:04").want("powerwall 0")
-		if len(w.d.Taken) != 1 {
+		if len(w.d.Yielded) != 1 {
 			t.Error("a choice is not seen")
 		}
 	})
@@ -328,8 +328,8 @@ func TestALimitThatShowsAfterAVendorWasBehindIsNobodysChoice(t *testing.T) {
 			w.until("15:59").want()
 			w.deaf[Powerwall] = false
 			w.until("16:05")
-			if len(w.d.Taken) != c.taken || (w.reserve == 80) != (c.taken > 0) {
-				t.Errorf("in the peak the reserve is %g, taken %v", w.reserve, w.d.Taken)
+			if len(w.d.Yielded) != c.taken || (w.reserve == 80) != (c.taken > 0) {
+				t.Errorf("in the peak the reserve is %g, taken %v", w.reserve, w.d.Yielded)
 			}
 		})
 	}
@@ -359,8 +359,8 @@ func TestALimitThatShowsAsAPlanAsksForItIsNotAskedForAgain(t *testing.T) {
 				w.read()
 			}
 			w.until("12:40").want()
-			if k := w.s.Persisted.Battery; !k.Confirmed || len(w.d.Taken) > 0 {
-				t.Errorf("taken %v, record %+v", w.d.Taken, k)
+			if k := w.s.Persisted.Battery; !k.Confirmed || len(w.d.Yielded) > 0 {
+				t.Errorf("yielded %v, record %+v", w.d.Yielded, k)
 			}
 		})
 	}

@@ -90,8 +90,8 @@ func TestAReserveThatShowsLate(t *testing.T) {
 				t.Errorf("after the peak the battery has %g %%", l.has())
 			}
 			l.runs("23:58")
-			if l.has() != 100 || l.noted(NoteTaken) > 0 || len(l.d.Owned) > 0 {
-				t.Errorf("at the end of the day the battery has %g %%, people have been seen %d times, owned %v", l.has(), l.noted(NoteTaken), l.d.Owned)
+			if l.has() != 100 || l.noted(NoteYielded) > 0 || len(l.d.Owned) > 0 {
+				t.Errorf("at the end of the day the battery has %g %%, people have been seen %d times, owned %v", l.has(), l.noted(NoteYielded), l.d.Owned)
 			}
 		})
 	}
@@ -103,8 +103,8 @@ func TestAReserveThatShowsLate(t *testing.T) {
 			t.Errorf("after the override the battery has %g %%", l.has())
 		}
 		l.runs("15:00")
-		if l.has() != 100 || l.noted(NoteTaken) > 0 {
-			t.Errorf("the battery has %g %%, people have been seen %d times", l.has(), l.noted(NoteTaken))
+		if l.has() != 100 || l.noted(NoteYielded) > 0 {
+			t.Errorf("the battery has %g %%, people have been seen %d times", l.has(), l.noted(NoteYielded))
 		}
 	})
 	t.Run("after a restart", func(t *testing.T) {
@@ -114,8 +114,8 @@ func TestAReserveThatShowsLate(t *testing.T) {
 		l.runs("19:58")
 		l.restart()
 		l.runs("23:58")
-		if l.has() != 100 || l.noted(NoteTaken) > 0 {
-			t.Errorf("the battery has %g %%, people have been seen %d times", l.has(), l.noted(NoteTaken))
+		if l.has() != 100 || l.noted(NoteYielded) > 0 {
+			t.Errorf("the battery has %g %%, people have been seen %d times", l.has(), l.noted(NoteYielded))
 		}
 	})
 	t.Run("during a pause", func(t *testing.T) {
@@ -147,8 +147,8 @@ func TestAPersonIsSeenWhereReadingsAreInTime(t *testing.T) {
 			w.until(c.at)
 			w.reserve = c.reserve
 			w.until(c.until)
-			if w.reserve != c.reserve || len(w.d.Taken) != 1 {
-				t.Errorf("the reserve is %g, taken %v", w.reserve, w.d.Taken)
+			if w.reserve != c.reserve || len(w.d.Yielded) != 1 {
+				t.Errorf("the reserve is %g, taken %v", w.reserve, w.d.Yielded)
 			}
 		})
 	}
@@ -191,8 +191,8 @@ func TestAReserveThatIsShownOnceMoreIsNobodysChoice(t *testing.T) {
 			for _, s := range w.sent {
 				last = short(s)
 			}
-			if last != c.want || len(w.d.Taken) > 0 {
-				t.Errorf("the last write was %s, want %s; taken %v", last, c.want, w.d.Taken)
+			if last != c.want || len(w.d.Yielded) > 0 {
+				t.Errorf("the last write was %s, want %s; taken %v", last, c.want, w.d.Yielded)
 			}
 		})
 	}
@@ -240,8 +240,8 @@ func TestAChoiceIsPutBackAfterALateWrite(t *testing.T) {
 	w.mute[Powerwall], w.reserve = false, 50
 	w.read()
 	w.until("16:40").take()
-	if len(w.d.Taken) != 1 {
-		t.Fatalf("taken %v", w.d.Taken)
+	if len(w.d.Yielded) != 1 {
+		t.Fatalf("yielded %v", w.d.Yielded)
 	}
 	w.deaf[Powerwall], w.reserve = false, 0
 	w.until("17:00").want("powerwall 50")
@@ -371,8 +371,8 @@ func TestALaterTryThatShowsAfterTheLimitIsNobodysChoice(t *testing.T) {
 		w.forth(10 * time.Minute)
 		w.plan(100)
 	}
-	if w.noted(NoteTaken) > 0 || w.noted(NoteLeft) == 0 {
-		t.Errorf("taken %v, notes %v", w.d.Taken, w.notes)
+	if w.noted(NoteYielded) > 0 || w.noted(NoteLeft) == 0 {
+		t.Errorf("yielded %v, notes %v", w.d.Yielded, w.notes)
 	}
 }
 
@@ -440,8 +440,8 @@ func (w *world) landsAfterItsEnd() {
 		w.apply(s)
 	}
 	w.until("17:00")
-	if up.Hold != devices.HoldSchedule || len(w.d.Taken) > 0 || len(w.d.Owned) > 1 {
-		w.t.Errorf("left %s until %s, taken %v, owned %v", up.Hold, up.Until, w.d.Taken, w.d.Owned)
+	if up.Hold != devices.HoldSchedule || len(w.d.Yielded) > 0 || len(w.d.Owned) > 1 {
+		w.t.Errorf("left %s until %s, taken %v, owned %v", up.Hold, up.Until, w.d.Yielded, w.d.Owned)
 	}
 }
 

@@ -213,8 +213,8 @@ func TestResumeLeavesWhatPeopleTook(t *testing.T) {
 			w.until("16:44").take()
 			w.ask(word)
 			w.until("16:50")
-			if len(w.d.Taken) != taken {
-				t.Errorf("%d taken: %+v", len(w.d.Taken), w.d.Taken)
+			if len(w.d.Yielded) != taken {
+				t.Errorf("%d taken: %+v", len(w.d.Yielded), w.d.Yielded)
 			}
 			if w.s.Persisted.Override.Kind != "" || w.reserve != 0 {
 				t.Errorf("override %+v, reserve %v", w.s.Persisted.Override, w.reserve)
@@ -236,12 +236,12 @@ func TestResumeInAPeakLeavesWhatPeopleTookBeforeAndDuringTheOverride(t *testing.
 			w.until("17:10")
 			w.ask("resume")
 			w.until("18:50")
-			if cool := *w.therm["up"].Cool; cool != 71 || w.reserve != 40 || len(w.d.Taken) != 2 {
-				t.Errorf("a person had set it to 71 and the reserve to 40: it is %g and %v, taken %+v", cool, w.reserve, w.d.Taken)
+			if cool := *w.therm["up"].Cool; cool != 71 || w.reserve != 40 || len(w.d.Yielded) != 2 {
+				t.Errorf("a person had set it to 71 and the reserve to 40: it is %g and %v, taken %+v", cool, w.reserve, w.d.Yielded)
 			}
 			w.until("19:10")
-			if len(w.d.Taken) != 0 {
-				t.Errorf("after the peak: %+v", w.d.Taken)
+			if len(w.d.Yielded) != 0 {
+				t.Errorf("after the peak: %+v", w.d.Yielded)
 			}
 		})
 	}
@@ -276,17 +276,17 @@ func TestAPeakThatIsOffPeakByOverrideTakesNothingFromPeople(t *testing.T) {
 			w.reserve = 25
 			w.untilTime(w.now.Add(10 * time.Minute))
 			ask(tt.second)
-			if end := at(tt.until); len(w.d.Taken) != 1 || !w.d.Taken[0].Until.Equal(end) {
-				t.Errorf("a person has the battery until %s: %+v", tt.until, w.d.Taken)
+			if end := at(tt.until); len(w.d.Yielded) != 1 || !w.d.Yielded[0].Until.Equal(end) {
+				t.Errorf("a person has the battery until %s: %+v", tt.until, w.d.Yielded)
 			}
 			w.until("18:30").restart()
 			w.until(tt.after)
-			if w.reserve != 25 || len(w.d.Taken) != 1 {
-				t.Errorf("a person had set the reserve to 25: it is %v, taken %+v", w.reserve, w.d.Taken)
+			if w.reserve != 25 || len(w.d.Yielded) != 1 {
+				t.Errorf("a person had set the reserve to 25: it is %v, taken %+v", w.reserve, w.d.Yielded)
 			}
 			w.untilTime(at(tt.until).Add(10 * time.Minute))
-			if w.reserve == 25 || len(w.d.Taken) != 0 {
-				t.Errorf("after the window: reserve %v, taken %+v", w.reserve, w.d.Taken)
+			if w.reserve == 25 || len(w.d.Yielded) != 0 {
+				t.Errorf("after the window: reserve %v, taken %+v", w.reserve, w.d.Yielded)
 			}
 		})
 	}
@@ -308,8 +308,8 @@ func TestAnOverrideFromAClockThatWasAheadTakesNothingFromPeople(t *testing.T) {
 			w.until("17:00")
 			w.reserve = 25
 			w.until("19:20")
-			if w.reserve != 25 || len(w.d.Taken) != 1 {
-				t.Errorf("a person had set the reserve to 25: it is %v, taken %+v", w.reserve, w.d.Taken)
+			if w.reserve != 25 || len(w.d.Yielded) != 1 {
+				t.Errorf("a person had set the reserve to 25: it is %v, taken %+v", w.reserve, w.d.Yielded)
 			}
 		})
 	}
@@ -340,12 +340,12 @@ func TestWhatWasTakenBeforeASkipEndsWithThePeak(t *testing.T) {
 	w.reserve = 25
 	w.until("16:30").ask("skip")
 	w.until("18:50")
-	if len(w.d.Taken) != 1 || w.d.Taken[0].Until.Format("15:04") != "19:00" {
-		t.Errorf("until 19:00: %+v", w.d.Taken)
+	if len(w.d.Yielded) != 1 || w.d.Yielded[0].Until.Format("15:04") != "19:00" {
+		t.Errorf("until 19:00: %+v", w.d.Yielded)
 	}
 	w.until("19:10")
-	if w.reserve != 100 || len(w.d.Taken) != 0 {
-		t.Errorf("after the peak: reserve %v, taken %+v", w.reserve, w.d.Taken)
+	if w.reserve != 100 || len(w.d.Yielded) != 0 {
+		t.Errorf("after the peak: reserve %v, taken %+v", w.reserve, w.d.Yielded)
 	}
 }
 

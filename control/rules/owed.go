@@ -37,12 +37,12 @@ func (claim Claim) nearestIn(t Thermostat) devices.HVACMode {
 // is still to be restored.
 func (st *step) switched(id string, t Thermostat, h ThermostatRecord, what string) {
 	if st.neverReached(id, t) {
-		st.takeThermostat(id, what)
+		st.yieldThermostat(id, what)
 		return
 	}
 	claim, sent, awaited := *h.Claim, st.Pending[id], h.Claim.Mode != "" && st.plan.Phase == OffPeak
 	if !awaited { // off peak, a change of the mode that was waited for is not a choice to leave alone
-		st.takeThermostat(id, what)
+		st.yieldThermostat(id, what)
 	}
 	claim.Mode = t.Mode
 	st.owe(id, h, &claim)
@@ -54,12 +54,12 @@ func (st *step) switched(id string, t Thermostat, h ThermostatRecord, what strin
 // owe records what is still to be restored after a person has taken the thermostat with
 // the record h; nil: nothing.
 func (st *step) owe(id string, h ThermostatRecord, claim *Claim) {
-	taken := st.Persisted.Thermostats[id]
-	taken.Claim = claim
-	if claim != nil && taken.Event.IsZero() {
-		taken.Event = h.Event
+	yielded := st.Persisted.Thermostats[id]
+	yielded.Claim = claim
+	if claim != nil && yielded.Window.IsZero() {
+		yielded.Window = h.Window
 	}
-	st.keep(id, taken)
+	st.keep(id, yielded)
 }
 
 // owed returns what is still to be restored after a person has set a thermostat to what t

@@ -73,8 +73,8 @@ func TestOffAndOnAgainIsNoChoiceOfTheSetBackSetPoint(t *testing.T) {
 			w.charge = 40
 			b.switchTo(w, mode)
 			w.quiet("18:59")
-			if len(w.d.Taken) != 1 {
-				w.t.Errorf("taken %v", w.d.Taken)
+			if len(w.d.Yielded) != 1 {
+				w.t.Errorf("yielded %v", w.d.Yielded)
 			}
 		},
 		"off in the peak and on after it": func(w *world, b by, mode devices.HVACMode) {

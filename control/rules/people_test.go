@@ -38,8 +38,8 @@ func TestPeopleWin(t *testing.T) {
 			w := setBack(t)
 			c.change(w.therm["up"])
 			w.until("16:26")
-			if got := len(w.d.Taken) == 1; got != c.taken {
-				t.Fatalf("taken: %v, want %v (%+v)", got, c.taken, w.d.Taken)
+			if got := len(w.d.Yielded) == 1; got != c.taken {
+				t.Fatalf("yielded: %v, want %v (%+v)", got, c.taken, w.d.Yielded)
 			}
 			if !c.taken {
 				return
@@ -51,11 +51,11 @@ func TestPeopleWin(t *testing.T) {
 					t.Errorf("sent %q over a person's choice", s)
 				}
 			}
-			if w.noted(NoteTaken) != 1 {
-				t.Errorf("%d notes of it, want 1", w.noted(NoteTaken))
+			if w.noted(NoteYielded) != 1 {
+				t.Errorf("%d notes of it, want 1", w.noted(NoteYielded))
 			}
 			w.untilTime(at("2026-07-16 16:10"))
-			if len(w.d.Taken) != 0 {
+			if len(w.d.Yielded) != 0 {
 				t.Error("still taken on the next day")
 			}
 		})
@@ -79,8 +79,8 @@ func TestOneOfTwoSetPointsIsAChoice(t *testing.T) {
 			w.until("16:24")
 			w.charge = 10
 			w.until("18:50").want()
-			if len(w.d.Taken) != 1 {
-				t.Errorf("taken: %+v", w.d.Taken)
+			if len(w.d.Yielded) != 1 {
+				t.Errorf("yielded: %+v", w.d.Yielded)
 			}
 		})
 	}
@@ -116,8 +116,8 @@ func TestTheEndOfAHoldOnADayOnWhichClocksChange(t *testing.T) {
 			}
 			w.therm["up"].Until = at(c.shown)
 			w.until("12:08")
-			if len(w.d.Taken) != c.taken {
-				t.Errorf("taken %v", w.d.Taken)
+			if len(w.d.Yielded) != c.taken {
+				t.Errorf("yielded %v", w.d.Yielded)
 			}
 		})
 	}
@@ -143,7 +143,7 @@ func TestAHoldThatEndsWhenTheDeviceSaidIsNoChoice(t *testing.T) {
 			w.until(c.falls).take()
 			up.Hold, up.Until, up.Cool = devices.HoldSchedule, time.Time{}, new(76.0)
 			w.until("19:30")
-			if taken := w.noted(NoteTaken); taken != c.taken {
+			if taken := w.noted(NoteYielded); taken != c.taken {
 				t.Errorf("%d notes that a person has it", taken)
 			}
 		})
@@ -163,8 +163,8 @@ func TestAHoldThatIsSetAnewIsAChoice(t *testing.T) {
 	w.until("16:05")
 	w.mute["up"], up.Until, w.charge = false, at("2026-07-15 20:00"), 60
 	w.until("16:20").want()
-	if len(w.d.Taken) != 1 {
-		t.Errorf("taken %v", w.d.Taken)
+	if len(w.d.Yielded) != 1 {
+		t.Errorf("yielded %v", w.d.Yielded)
 	}
 }
 
@@ -205,18 +205,18 @@ func TestCommandsOfPeople(t *testing.T) {
 			w := setBack(t)
 			w.step(Answer{Target: c.target, Setting: c.setting, ID: "a person's", Accepted: c.accepted, Final: c.final})
 			got := ""
-			for _, o := range w.d.Taken {
+			for _, o := range w.d.Yielded {
 				got = o.Target
 			}
 			if got != c.taken {
-				t.Errorf("taken %q, want %q", got, c.taken)
+				t.Errorf("yielded %q, want %q", got, c.taken)
 			}
 		})
 	}
 	t.Run("an answer to an automatic command of an earlier process", func(t *testing.T) {
 		w := setBack(t)
 		w.step(Answer{Target: "up", Setting: "hold", ID: "control-up-123", Accepted: true})
-		if len(w.d.Taken) != 0 {
+		if len(w.d.Yielded) != 0 {
 			t.Error("an automatic command was taken for a person's")
 		}
 	})
@@ -361,7 +361,7 @@ func TestAPersonTakesTheBattery(t *testing.T) {
 		w.until("16:10")
 		w.mode = "backup"
 		w.until("16:14")
-		if len(w.d.Taken) != 1 {
+		if len(w.d.Yielded) != 1 {
 			t.Error("a change of mode is a person's choice")
 		}
 	})
@@ -397,8 +397,8 @@ func TestAReserveThatNeverLanded(t *testing.T) {
 			w.mute[Powerwall], w.mode = false, "backup"
 			w.read()
 			w.until("18:59").take()
-			if len(w.d.Taken) != 1 {
-				t.Errorf("taken %v", w.d.Taken)
+			if len(w.d.Yielded) != 1 {
+				t.Errorf("yielded %v", w.d.Yielded)
 			}
 			w.until("19:10").want(c.want...)
 		})
@@ -456,8 +456,8 @@ func TestHundredThatComesBackAsEighty(t *testing.T) {
 	w.until("19:20")
 	w.reserve = 80
 	w.until("22:00").want()
-	if w.noted(NoteLeft) != 1 || *w.d.Reserve != 80 || len(w.d.Taken) != 0 {
-		t.Errorf("limit said %d times, wanted %d, taken %v", w.noted(NoteLeft), *w.d.Reserve, w.d.Taken)
+	if w.noted(NoteLeft) != 1 || *w.d.Reserve != 80 || len(w.d.Yielded) != 0 {
+		t.Errorf("limit said %d times, wanted %d, taken %v", w.noted(NoteLeft), *w.d.Reserve, w.d.Yielded)
 	}
 	w.untilTime(at("2026-07-16 19:30")).want("powerwall 0", "powerwall 80")
 }
@@ -471,8 +471,8 @@ func TestEightyAfterAShortStormIsTheDevices(t *testing.T) {
 	w.until("19:10")
 	w.reserve = 80
 	w.until("19:20").want()
-	if len(w.d.Taken) != 0 || w.s.Persisted.Battery.Limit != 80 {
-		t.Errorf("taken %v, limit %d", w.d.Taken, w.s.Persisted.Battery.Limit)
+	if len(w.d.Yielded) != 0 || w.s.Persisted.Battery.Limit != 80 {
+		t.Errorf("yielded %v, limit %d", w.d.Yielded, w.s.Persisted.Battery.Limit)
 	}
 }
 
@@ -486,8 +486,8 @@ func TestEightySeenLateIsTheDevices(t *testing.T) {
 	w.until("20:30")
 	w.mute[Powerwall] = false
 	w.until("20:40").want()
-	if len(w.d.Taken) != 0 || w.s.Persisted.Battery.Limit != 80 {
-		t.Errorf("taken %v, limit %d", w.d.Taken, w.s.Persisted.Battery.Limit)
+	if len(w.d.Yielded) != 0 || w.s.Persisted.Battery.Limit != 80 {
+		t.Errorf("yielded %v, limit %d", w.d.Yielded, w.s.Persisted.Battery.Limit)
 	}
 }
 
@@ -498,8 +498,8 @@ func TestEightyLongAfterIsAPersonsChoice(t *testing.T) {
 	w.until("20:00")
 	w.reserve = 80
 	w.until("20:10")
-	if len(w.d.Taken) != 1 || w.s.Persisted.Battery.Limit != 0 {
-		t.Errorf("taken %v, limit %d", w.d.Taken, w.s.Persisted.Battery.Limit)
+	if len(w.d.Yielded) != 1 || w.s.Persisted.Battery.Limit != 0 {
+		t.Errorf("yielded %v, limit %d", w.d.Yielded, w.s.Persisted.Battery.Limit)
 	}
 }
 
@@ -523,8 +523,8 @@ func TestTheBatteryIsTeslas(t *testing.T) {
 				w.step(BatteryRead{b})
 			}
 			w.want()
-			if w.d.Reason != ByDevice || len(w.d.Taken) != 0 {
-				t.Errorf("reason %s, taken %v", w.d.Reason, w.d.Taken)
+			if w.d.Reason != ByDevice || len(w.d.Yielded) != 0 {
+				t.Errorf("reason %s, taken %v", w.d.Reason, w.d.Yielded)
 			}
 			w.mute[Powerwall] = false
 			w.until("16:32").want("powerwall 0")
@@ -552,16 +552,16 @@ func TestLateLandingIsNotAPersonsChoice(t *testing.T) {
 	th := w.therm["up"]
 	th.Hold, th.Until, th.Cool = devices.HoldUntil, at("2026-07-15 19:00"), new(78.0)
 	w.until("16:20").want()
-	if len(w.d.Taken) != 0 || w.noted(NoteTaken) != 0 {
-		t.Errorf("taken %v", w.d.Taken)
+	if len(w.d.Yielded) != 0 || w.noted(NoteYielded) != 0 {
+		t.Errorf("yielded %v", w.d.Yielded)
 	}
 	t.Run("nor is an earlier one that lands after a later one was asked for", func(t *testing.T) {
 		w.charge = 10
 		w.until("16:24").take()
 		th.Cool = new(78.0)
 		w.until("16:26")
-		if len(w.d.Taken) != 0 {
-			t.Errorf("taken %v", w.d.Taken)
+		if len(w.d.Yielded) != 0 {
+			t.Errorf("yielded %v", w.d.Yielded)
 		}
 	})
 }
@@ -716,7 +716,7 @@ func TestRestart(t *testing.T) {
 		w.restart()
 		w.read()
 		w.want("powerwall 0", "up until 19:00 cool 78 heat 68")
-		if w.noted(NoteTaken) != 0 {
+		if w.noted(NoteYielded) != 0 {
 			t.Error("what never landed was taken for a person's choice")
 		}
 	})
@@ -743,7 +743,7 @@ func TestRestart(t *testing.T) {
 		w.restart()
 		w.read()
 		w.until("16:48").want("up permanent cool 78 heat 68")
-		if w.noted(NoteTaken) != 0 {
+		if w.noted(NoteYielded) != 0 {
 			t.Error("what it fell to was taken for a person's choice")
 		}
 	})
@@ -767,7 +767,7 @@ func TestRestart(t *testing.T) {
 		w.s.Persisted.Thermostats["up"] = ThermostatRecord{Claim: &Claim{
 			Baseline: Baseline{Setting: devices.Setting{Cool: new(75.0), Heat: new(66.0), Hold: devices.HoldPermanent}, Mode: "cool"},
 			Writes:   Writes{Wanted: devices.Setting{Cool: new(78.0), Heat: new(66.0), Hold: devices.HoldPermanent}, Confirmed: true, WrittenAt: w.now}, Kind: Setback,
-		}, Event: w.s.Persisted.Thermostats["up"].Event, LastWrite: w.now}
+		}, Window: w.s.Persisted.Thermostats["up"].Window, LastWrite: w.now}
 		w.kept = mustJSON(t, w.s.Persisted)
 		w.now = at("2026-07-16 16:30")
 		w.charge = 70
@@ -896,7 +896,7 @@ func TestAChoiceAfterTheWindowThatNobodySawIsAChoice(t *testing.T) {
 			w.restart().read()
 			w.forth(2 * time.Minute)
 			if taken := w.s.Persisted.Battery.Choice != nil; taken != c.taken {
-				t.Errorf("taken: %v, sent %v", taken, w.take())
+				t.Errorf("yielded: %v, sent %v", taken, w.take())
 			}
 			w.forth(10 * time.Minute)
 			if sent := w.take(); c.taken && len(sent) > 0 {
@@ -970,6 +970,6 @@ func TestTheModeIsChangedJustBeforeAHoldEnds(t *testing.T) {
 	up.Mode = devices.HeatCool
 	w.until("19:20")
 	if *up.Cool != 76 || up.Hold != devices.HoldUntil || !up.Until.Equal(at("2026-07-16 03:00")) {
-		t.Errorf("left at %g, %s until %s; taken %+v", *up.Cool, up.Hold, up.Until, w.d.Taken)
+		t.Errorf("left at %g, %s until %s; taken %+v", *up.Cool, up.Hold, up.Until, w.d.Yielded)
 	}
 }

@@ -17,9 +17,9 @@ type Plan struct {
 	// person has requested precooling in it.
 	Discharge bool
 	// Since and Until are the start and end of the current stretch of pre_peak and peak:
-	// one event. An override that acts as if off peak does not end the event: what people
-	// have chosen is still left alone when it is resumed. Nor does an event begin during
-	// such an override. Zero outside an event.
+	// one window. An override that acts as if off peak does not end the window: what people
+	// have chosen is still left alone when it is resumed. Nor does a window begin during
+	// such an override. Zero outside a window.
 	Since, Until time.Time
 	// Next is when the plan changes; zero if it never does.
 	Next time.Time
@@ -53,10 +53,10 @@ func planBefore(peak Peak, c Calendar, o Override, enabled bool, now time.Time) 
 	case OverridePause:
 		p.Paused = true
 	case OverrideOffPeak, OverrideSkip:
-		event := Stretch{Start: p.Since, End: p.Until}
+		window := Stretch{Start: p.Since, End: p.Until}
 		p = Plan{Phase: OffPeak, Peak: rest}
-		if o.Since.After(event.Start) {
-			p.Since, p.Until = event.Start, event.End
+		if o.Since.After(window.Start) {
+			p.Since, p.Until = window.Start, window.End
 		}
 	case OverridePeak:
 		p.Phase, p.Paused = InPeak, false

@@ -276,8 +276,8 @@ func TestAPlanMadeBetweenAPersonsChoiceAndTheReadingThatConfirmsIt(t *testing.T)
 			w.read()
 			w.plan(70)
 			w.forth(10 * time.Minute)
-			if all := w.reserves(); len(all) > 0 || len(w.d.Taken) != 1 {
-				t.Errorf("it writes %v, taken %v", all, w.d.Taken)
+			if all := w.reserves(); len(all) > 0 || len(w.d.Yielded) != 1 {
+				t.Errorf("it writes %v, taken %v", all, w.d.Yielded)
 			}
 		})
 	}
@@ -376,7 +376,7 @@ func TestAPlanAdoptsNoChoiceThatIsInDoubt(t *testing.T) {
 		t.Fatalf("the plan has adopted %d %%", *k.Wanted.Reserve)
 	}
 	w.until("12:30").want()
-	if w.noted(NoteTaken) != 1 || w.reserve != 30 {
+	if w.noted(NoteYielded) != 1 || w.reserve != 30 {
 		t.Errorf("the choice of 30 %% is not the person's: %+v", w.s.Persisted.Battery)
 	}
 }

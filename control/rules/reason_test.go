@@ -80,7 +80,7 @@ func TestNoEndIsSaidWhereNoneIsKnown(t *testing.T) {
 	}
 	said := ""
 	for _, n := range w.notes {
-		if n.Type == NoteTaken {
+		if n.Type == NoteYielded {
 			said = n.Why
 		}
 	}

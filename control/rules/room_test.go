@@ -145,8 +145,8 @@ func TestABaselineThatTheVendorRefuses(t *testing.T) {
 			if !moved || *up.Cool != c.toCool || *up.Heat != c.toHeat || len(w.d.Owned) != 0 {
 				t.Errorf("left cool %g heat %g, want %g and %g; owned %v", *up.Cool, *up.Heat, c.toCool, c.toHeat, w.d.Owned)
 			}
-			if given != c.writes || w.noted(NoteTaken) != persons {
-				t.Errorf("asked to take it back %d times, want %d; %d times somebody was seen, want %d", given, c.writes, w.noted(NoteTaken), persons)
+			if given != c.writes || w.noted(NoteYielded) != persons {
+				t.Errorf("asked to take it back %d times, want %d; %d times somebody was seen, want %d", given, c.writes, w.noted(NoteYielded), persons)
 			}
 			if c.strict && w.noted(NoteProblem) == 0 {
 				t.Error("nothing was said of it")
@@ -207,7 +207,7 @@ func TestTheOtherSetPointIsGivenBackOnceMoreAfterARefusal(t *testing.T) {
 		}
 	}
 	w.want("powerwall 100", "up permanent cool 85 heat 84", "up permanent cool 87 heat 84")
-	if w.noted(NoteTaken) != 1 || len(w.d.Owned) != 0 {
-		t.Errorf("%d times somebody was seen, want 1; owned %v", w.noted(NoteTaken), w.d.Owned)
+	if w.noted(NoteYielded) != 1 || len(w.d.Owned) != 0 {
+		t.Errorf("%d times somebody was seen, want 1; owned %v", w.noted(NoteYielded), w.d.Owned)
 	}
 }

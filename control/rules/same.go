@@ -11,7 +11,7 @@ func (k Persisted) Same(o Persisted) bool {
 
 func (k HomeRecord) same(o HomeRecord) bool {
 	return k.Disabled == o.Disabled && k.Override == o.Override && k.Strategy == o.Strategy && maps.Equal(k.ByHand, o.ByHand) && k.LastUserInput == o.LastUserInput &&
-		k.Event == o.Event && k.PeakEnd == o.PeakEnd && k.PeakOver == o.PeakOver && sameSlice(k.Latched, o.Latched) && k.Comfort == o.Comfort &&
+		k.Window == o.Window && k.PeakEnd == o.PeakEnd && k.PeakOver == o.PeakOver && sameSlice(k.Latched, o.Latched) && k.Comfort == o.Comfort &&
 		maps.Equal(k.Commands, o.Commands)
 }
 

@@ -99,7 +99,7 @@ type Persisted struct {
 }
 
 // HomeRecord is what is stored about the home as a whole: what people have asked for, and
-// the event and the peak that are open.
+// the window and the peak that are open.
 type HomeRecord struct {
 	Disabled bool     `json:"disabled,omitempty"`
 	Override Override `json:"override,omitzero"`
@@ -107,7 +107,7 @@ type HomeRecord struct {
 	// ByHand holds the values of the settings that a person has changed.
 	ByHand        map[Adjustable]float64 `json:"by_hand,omitempty"`
 	LastUserInput time.Time              `json:"spoken,omitzero"`    // when a person last set one of these four
-	Event         *Stretch               `json:"event,omitempty"`    // the stretch of pre_peak and peak that is open
+	Window        *Stretch               `json:"event,omitempty"`    // the stretch of pre_peak and peak that is open
 	PeakEnd       time.Time              `json:"peak_end,omitzero"`  // the end of the peak that Latched belongs to
 	PeakOver      bool                   `json:"peak_over,omitzero"` // PeakEnd has passed: that peak is not entered again
 	Latched       []int                  `json:"latched,omitempty"`  // the latched thresholds of that peak, as minutes
@@ -172,10 +172,10 @@ type Choice struct {
 type ThermostatRecord struct {
 	Claim     *Claim    `json:"touch,omitempty"`      // of the rules, to be restored
 	Choice    *Choice   `json:"taken,omitempty"`      // a person has it
-	Ended     bool      `json:"ended,omitempty"`      // it was too warm or too cold inside: no more setback in this event
+	Ended     bool      `json:"ended,omitempty"`      // it was too warm or too cold inside: no more setback in this window
 	LastWrite time.Time `json:"last_write,omitzero"`  // for the spacing
-	Baseline  *Baseline `json:"baseline,omitempty"`   // of this event, while Claim is nil
-	Event     time.Time `json:"event_start,omitzero"` // the event that Claim, Ended and Choice belong to
+	Baseline  *Baseline `json:"baseline,omitempty"`   // of this window, while Claim is nil
+	Window    time.Time `json:"event_start,omitzero"` // the start of the window that Claim, Ended and Choice belong to
 	Doubt     Doubt     `json:"doubt,omitzero"`       // what the last reading showed for the first time
 }
 
@@ -183,7 +183,7 @@ func (h ThermostatRecord) empty() bool {
 	return h.Claim == nil && h.Choice == nil && h.Baseline == nil && !h.Ended && h.LastWrite.IsZero() && h.Doubt.none()
 }
 
-// Baseline is what a thermostat was set to, and in which mode, when this event first
+// Baseline is what a thermostat was set to, and in which mode, when this window first
 // changed it.
 type Baseline struct {
 	devices.Setting

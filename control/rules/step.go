@@ -101,7 +101,7 @@ func (st *step) keep(id string, h ThermostatRecord) {
 	}
 }
 
-// advance updates the plan to the current time: an override that is over ends, and an event
+// advance updates the plan to the current time: an override that is over ends, and a window
 // begins, continues or ends.
 func (st *step) advance() {
 	k := &st.Persisted
@@ -131,16 +131,16 @@ func (st *step) advance() {
 	}
 }
 
-// advanceWindow begins and ends the event of a lead and its peak. o is the override that was
+// advanceWindow begins and ends the window of a lead and its peak. o is the override that was
 // in force until now.
 func (st *step) advanceWindow(o Override) {
 	k, p := &st.Persisted, st.plan
-	was, is, over := k.Event, &Stretch{Start: p.Since, End: p.Until}, p.Since
+	was, is, over := k.Window, &Stretch{Start: p.Since, End: p.Until}, p.Since
 	switch {
 	case p.Until.IsZero() && was == nil:
 		return
 	case p.Until.IsZero():
-		k.Event = nil
+		k.Window = nil
 		over = was.End // this may be long ago if this node was down
 		if o.offPeak() && !o.Until.Before(was.End) {
 			// Off peak began with the override and continues, and so does what people
@@ -148,12 +148,12 @@ func (st *step) advanceWindow(o Override) {
 			over = devices.Earliest(over, o.Since)
 		}
 	case was == nil || was.End.Before(p.Since):
-		if k.Event = is; st.Phase == OffPeak && !o.offPeak() {
+		if k.Window = is; st.Phase == OffPeak && !o.offPeak() {
 			over = st.now // it was off peak until now, although the plan's longer lead began earlier
 		}
 	default:
 		if !was.End.Equal(p.Until) {
-			k.Event = &Stretch{Start: was.Start, End: p.Until}
+			k.Window = &Stretch{Start: was.Start, End: p.Until}
 		}
 		return
 	}

@@ -202,14 +202,14 @@ func (k BatteryRecord) tenure(holds bool) Tenure {
 	return Free
 }
 
-// tenure says who has a thermostat's setting, given the open event; nil: none is open.
-func (h ThermostatRecord) tenure(event *Stretch) Tenure {
+// tenure says who has a thermostat's setting, given the open window; nil: none is open.
+func (h ThermostatRecord) tenure(window *Stretch) Tenure {
 	switch claim := h.Claim; {
 	case h.Choice != nil, claim != nil && claim.yields():
 		return Yielded
 	case claim == nil:
 		return Free
-	case claim.Kind == Restore, claim.Mode != "", event == nil, !h.Event.Equal(event.Start):
+	case claim.Kind == Restore, claim.Mode != "", window == nil, !h.Window.Equal(window.Start):
 		return Returning
 	}
 	return Held

@@ -91,7 +91,7 @@ func TestWhatCannotHappenToAThermostatDoesNot(t *testing.T) {
 		for _, open := range []bool{true, false} {
 			for _, taken := range []*Choice{nil, {At: written}} {
 				for _, seen := range []bool{true, false} {
-					h := ThermostatRecord{Claim: claim, Choice: taken, Event: written}
+					h := ThermostatRecord{Claim: claim, Choice: taken, Window: written}
 					if taken != nil && !open {
 						continue // it ends with the window
 					}
@@ -128,13 +128,13 @@ func (c thermostatTransition) check(t *testing.T, met map[Tenure]map[Cause]bool)
 	st.Settings.Calendar.Location = time.UTC
 	st.plan.Phase = OffPeak
 	if c.open {
-		st.plan.Phase, st.Persisted.Event = InPeak, &Stretch{Start: written, End: written.Add(3 * time.Hour)}
+		st.plan.Phase, st.Persisted.Window = InPeak, &Stretch{Start: written, End: written.Add(3 * time.Hour)}
 	}
 	l := ThermostatLedger{Record: c.h, Before: c.before, Doubted: c.doubted, First: c.read, Window: c.open}
 	if c.seen {
 		l.ReadSinceStart = written
 	}
-	cause, from := AttributeSetting(l, c.read), c.h.tenure(st.Persisted.Event)
+	cause, from := AttributeSetting(l, c.read), c.h.tenure(st.Persisted.Window)
 	if !c.doubted.Polled.IsZero() {
 		st.doubt = Doubt{Polled: c.doubted.Polled}
 	}
@@ -154,7 +154,7 @@ func (c thermostatTransition) check(t *testing.T, met map[Tenure]map[Cause]bool)
 	if row.Outside != "" && after.Choice == nil {
 		want = row.Outside
 	}
-	got := after.tenure(st.Persisted.Event)
+	got := after.tenure(st.Persisted.Window)
 	if auto := c.open && c.h.Choice == nil && from == Yielded; auto && got == Held {
 		return // the rules have it again, on top of the choice
 	}

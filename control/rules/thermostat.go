@@ -60,7 +60,7 @@ type setPoints struct {
 func (w setPoints) target() string   { return w.id }
 func (setPoints) insists(*step) bool { return false }
 
-// judgeIndoor ends this event's setback if it is too warm or too cold inside.
+// judgeIndoor ends this window's setback if it is too warm or too cold inside.
 func (st *step) judgeIndoor(id string, t Thermostat) {
 	f, h := st.Indoor[id].Known, st.Persisted.Thermostats[id]
 	if st.wantedGoal(id) != Setback || !st.beyond(f) {
@@ -70,7 +70,7 @@ func (st *step) judgeIndoor(id string, t Thermostat) {
 		st.note(NoteLeft, id, "%s: it is %s inside, beyond the limit, so its setback ends", t.Name, st.inside(f.Value))
 	} else {
 		st.note(NoteLeft, id, "%s: it is %s inside, beyond the limit, so there is no setback", t.Name, st.inside(f.Value))
-		h.Event = st.Persisted.Event.Start
+		h.Window = st.Persisted.Window.Start
 	}
 	h.Ended = true
 	st.keep(id, h)
@@ -166,7 +166,7 @@ func (p Pending) mayLand(polled time.Time) bool {
 	return p.ID != "" || (p.Ignored || p.Unknown) && polled.Sub(p.Failed) < devices.ShownWithin
 }
 
-// base returns the baseline of this event, or what the thermostat is set to if this event
+// base returns the baseline of this window, or what the thermostat is set to if this window
 // has not changed it yet.
 func (h ThermostatRecord) base(t Thermostat) Baseline {
 	switch {
@@ -263,7 +263,7 @@ func (w setPoints) write(st *step, r request) {
 	}
 	if h.Claim == nil {
 		h.Claim = &Claim{Baseline: h.base(t), Kind: goal, Writes: Writes{Wanted: want, Before: t.Setting}}
-		h.Event, h.Baseline = st.Persisted.Event.Start, nil
+		h.Window, h.Baseline = st.Persisted.Window.Start, nil
 	}
 	claim := *h.Claim
 	again := sameWrite(want, claim.Wanted) && !claim.WrittenAt.IsZero()
@@ -490,11 +490,11 @@ func (st *step) baseline(t Thermostat, h ThermostatRecord) devices.Setting {
 // forgetClaim forgets what the rules set on a thermostat: it is at its baseline.
 func (st *step) forgetClaim(id string, t Thermostat, h ThermostatRecord) {
 	st.note(NoteRestored, id, "%s has its earlier setting again", t.Name)
-	if b := h.Claim.Baseline; st.Persisted.Event != nil && h.Event.Equal(st.Persisted.Event.Start) && devices.Same(b.Setting, t.Setting, t.Mode) {
+	if b := h.Claim.Baseline; st.Persisted.Window != nil && h.Window.Equal(st.Persisted.Window.Start) && devices.Same(b.Setting, t.Setting, t.Mode) {
 		h.Baseline = &b // anything else that it shows has replaced that
 	}
 	h.Claim = nil
 	st.Pending = without(st.Pending, id)
-	st.clearNote("taken " + id)
+	st.clearNote("failed " + id)
 	st.keep(id, h)
 }

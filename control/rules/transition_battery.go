@@ -70,7 +70,7 @@ func (st *step) transitionBattery(b Battery, c Cause) {
 		if st.odd(Powerwall, Doubt{Polled: b.Polled}) {
 			return // the next reading decides
 		}
-		st.takeBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
+		st.yieldBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
 		k.Choice.Reserve = b.Reserve
 		k.undo(*b.Reserve)
 		st.forgetWrites()
@@ -78,14 +78,14 @@ func (st *step) transitionBattery(b Battery, c Cause) {
 		if b.Polled.Sub(k.WrittenAt) >= devices.AnswerWithin && st.odd(Powerwall, Doubt{Polled: b.Polled}) {
 			return // the next reading decides
 		}
-		st.takeBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
+		st.yieldBattery(fmt.Sprintf("reserve set to %d %%", *b.Reserve))
 		k.Choice.Reserve = b.Reserve
 	case Choose:
-		taken := *k.Choice
-		if b.Polled.Sub(taken.At) >= devices.AnswerWithin { // it is another choice, not what the first was about
-			taken.At = st.now
+		choice := *k.Choice
+		if b.Polled.Sub(choice.At) >= devices.AnswerWithin { // it is another choice, not what the first was about
+			choice.At = st.now
 		}
-		taken.Reserve, k.Choice = b.Reserve, &taken
+		choice.Reserve, k.Choice = b.Reserve, &choice
 	case KeepChoice:
 		st.choiceStands()
 	case FollowMode:
@@ -95,7 +95,7 @@ func (st *step) transitionBattery(b Battery, c Cause) {
 			if st.odd(Powerwall, Doubt{Polled: b.Polled}) {
 				return // the next reading decides
 			}
-			st.takeBattery(fmt.Sprintf("mode changed from %s to %s", k.Mode, b.Mode))
+			st.yieldBattery(fmt.Sprintf("mode changed from %s to %s", k.Mode, b.Mode))
 		}
 		k.Mode = b.Mode
 	}
@@ -173,7 +173,7 @@ func (st *step) confirmReserve(to Tenure) {
 	k.Confirmed, k.AtPeak = true, k.AtPeak && to != Free
 	k.Keeps = k.Keeps.with(*k.Wanted.Reserve)
 	st.Pending = without(st.Pending, Powerwall)
-	st.clearNote("taken " + Powerwall)
+	st.clearNote("failed " + Powerwall)
 }
 
 // learnLimit notes that the device keeps no more than its limit. If a person has the
@@ -211,7 +211,7 @@ func (st *step) learnFloor(to Tenure, floor int) {
 	}
 	k.Floor, k.FloorAt, k.Confirmed, k.Keeps.Least = floor, st.now, true, nil
 	st.Pending = without(st.Pending, Powerwall)
-	st.clearNote("taken " + Powerwall)
+	st.clearNote("failed " + Powerwall)
 	st.note(NoteLeft, Powerwall, "this Powerwall does not accept a reserve below %d %%; powermgr asks for %d %% in peaks from now on. A utility program may require that; see the Tesla app", floor, floor)
 }
 
@@ -232,22 +232,22 @@ func (st *step) forgetAsked(c Cause) {
 	st.forgetWrites()
 	k.AtPeak = atPeak && c == OwnerMoved
 	if k.Choice != nil {
-		taken := *k.Choice
-		taken.Reserve, k.Choice = nil, &taken
+		choice := *k.Choice
+		choice.Reserve, k.Choice = nil, &choice
 	}
 }
 
-// takeBattery leaves the battery to a person until the window ends.
-func (st *step) takeBattery(what string) {
+// yieldBattery leaves the battery to a person until the window ends.
+func (st *step) yieldBattery(what string) {
 	k := &st.Persisted.Battery
 	if k.Choice == nil {
-		st.note(NoteTaken, Powerwall, "%s: the battery is left alone%s", what, st.until(st.takenUntil(st.now)))
+		st.note(NoteYielded, Powerwall, "%s: the battery is left alone%s", what, st.until(st.yieldedUntil(st.now)))
 	}
-	taken := Choice{At: st.now, What: what}
+	choice := Choice{At: st.now, What: what}
 	if k.Choice != nil {
-		taken.Reserve = k.Choice.Reserve
+		choice.Reserve = k.Choice.Reserve
 	}
-	k.Choice = &taken
+	k.Choice = &choice
 	st.overtake(Powerwall, st.Pending[Powerwall].Sent)
 }
 
@@ -291,8 +291,8 @@ func (st *step) forgetWrites() {
 	k.Wanted.Reserve, k.Before.Reserve, k.Confirmed, k.AtPeak = nil, nil, false, false
 }
 
-// takenUntil returns when the window ends for a choice that was made at the given time.
-func (st *step) takenUntil(at time.Time) time.Time {
+// yieldedUntil returns when the window ends for a choice that was made at the given time.
+func (st *step) yieldedUntil(at time.Time) time.Time {
 	p, o, c := st.plan, st.Persisted.Override, st.calendar()
 	if o.offPeak() && (p.Until.IsZero() || !at.Before(o.Since) && !o.Until.Before(p.Until)) {
 		switch phase, next := c.At(o.Until); {

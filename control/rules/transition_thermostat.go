@@ -112,7 +112,7 @@ func (st *step) thermostatLedger(id string, t, prev Thermostat) ThermostatLedger
 // transitionThermostat makes the changes on record that the cause of a reading calls for.
 func (st *step) transitionThermostat(id string, t Thermostat, l ThermostatLedger) Cause {
 	h, c := l.Record, AttributeSetting(l, t)
-	row, ok := thermostatTable.Next(h.tenure(st.Persisted.Event), c)
+	row, ok := thermostatTable.Next(h.tenure(st.Persisted.Window), c)
 	if !ok || h.needsProof(c) && st.odd(id, Doubt{t.Polled, t.sight(), l.Before.sight()}) {
 		return c // the next reading decides
 	}
@@ -123,11 +123,11 @@ func (st *step) transitionThermostat(id string, t Thermostat, l ThermostatLedger
 			st.BeforeSuspension = with(st.BeforeSuspension, id, l.Before)
 		}
 	case Yield:
-		st.takeThermostat(id, l.choice(c, t))
+		st.yieldThermostat(id, l.choice(c, t))
 	case YieldMode:
 		st.switched(id, t, h, l.choice(c, t))
 	case YieldPart:
-		st.takeThermostat(id, l.choice(c, t))
+		st.yieldThermostat(id, l.choice(c, t))
 		st.owe(id, h, h.Claim.owed(t))
 	case YieldOver, Choose:
 		st.contest(id, t, h)
@@ -187,7 +187,7 @@ func (st *step) record(id string, e Effect, t Thermostat) {
 	st.keep(id, h)
 	switch e {
 	case Confirm:
-		st.clearNote("taken " + id)
+		st.clearNote("failed " + id)
 		fallthrough
 	case EndHold, Adopt:
 		st.Pending = without(st.Pending, id)
@@ -225,13 +225,13 @@ func (claim Claim) after(e Effect, t Thermostat) *Claim {
 func (st *step) contest(id string, t Thermostat, h ThermostatRecord) {
 	claim := *h.Claim
 	if !claim.Contested {
-		st.takeThermostat(id, "set to "+t.text())
+		st.yieldThermostat(id, "set to "+t.text())
 	}
 	claim.Baseline, claim.Contested = Baseline{Setting: t.Setting, Mode: t.Mode}, true
 	h = st.Persisted.Thermostats[id]
 	h.Claim = &claim
-	if h.Event.IsZero() {
-		h.Event = claim.WrittenAt
+	if h.Window.IsZero() {
+		h.Window = claim.WrittenAt
 	}
 	st.keep(id, h)
 }
@@ -253,7 +253,7 @@ func (claim Claim) withoutCommand() Claim {
 func (st *step) commanded(id, setting string) {
 	before := st.Persisted.Thermostats[id]
 	if claim := before.Claim; claim == nil || claim.Mode == "" || setting != "mode" || st.plan.Phase != OffPeak {
-		st.takeThermostat(id, "by command: "+setting)
+		st.yieldThermostat(id, "by command: "+setting)
 	}
 	if before.Claim == nil {
 		return
@@ -261,8 +261,8 @@ func (st *step) commanded(id, setting string) {
 	h, claim := st.Persisted.Thermostats[id], before.Claim.withoutCommand()
 	claim.Flights = append(claim.Flights, Flight{Sender: SentByPerson, At: devices.WholeSecond(st.now)})
 	h.Claim = &claim
-	if h.Event.IsZero() {
-		h.Event = claim.WrittenAt
+	if h.Window.IsZero() {
+		h.Window = claim.WrittenAt
 	}
 	st.Persisted.Thermostats = with(st.Persisted.Thermostats, id, h)
 }
@@ -282,11 +282,11 @@ func (st *step) settled(id, setting string, applied bool) {
 	st.keep(id, h)
 }
 
-// takeThermostat leaves a thermostat to the person who changed it.
-func (st *step) takeThermostat(id, what string) {
+// yieldThermostat leaves a thermostat to the person who changed it.
+func (st *step) yieldThermostat(id, what string) {
 	h := st.Persisted.Thermostats[id]
 	if h.Choice == nil {
-		st.note(NoteTaken, id, "%s: %s; it is left alone%s", st.nameOf(id), what, st.until(st.takenUntil(st.now)))
+		st.note(NoteYielded, id, "%s: %s; it is left alone%s", st.nameOf(id), what, st.until(st.yieldedUntil(st.now)))
 	}
 	h.Claim, h.Baseline = nil, nil
 	if st.plan.Phase != OffPeak {

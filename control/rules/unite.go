@@ -13,13 +13,13 @@ import (
 // shows whether that is still in force.
 
 // With returns r with what another record of the home says that r cannot know: what
-// people asked for last, and an event or a peak that began later.
+// people asked for last, and a window or a peak that began later.
 func (r HomeRecord) With(o HomeRecord) HomeRecord {
 	if o.LastUserInput.After(r.LastUserInput) {
 		r.Disabled, r.Override, r.Strategy, r.ByHand, r.LastUserInput = o.Disabled, o.Override, o.Strategy, o.ByHand, o.LastUserInput
 	}
-	if o.Event != nil && o.Event.Start.After(r.lastEvent()) {
-		r.Event, r.Comfort = o.Event, o.Comfort
+	if o.Window != nil && o.Window.Start.After(r.lastEvent()) {
+		r.Window, r.Comfort = o.Window, o.Comfort
 	}
 	switch {
 	case o.PeakEnd.After(r.PeakEnd):
@@ -33,8 +33,8 @@ func (r HomeRecord) With(o HomeRecord) HomeRecord {
 // lastEvent returns when the last event on record began, or a time that is not before its
 // beginning.
 func (r HomeRecord) lastEvent() time.Time {
-	if r.Event != nil {
-		return r.Event.Start
+	if r.Window != nil {
+		return r.Window.Start
 	}
 	return r.PeakEnd
 }
@@ -81,7 +81,7 @@ func (h ThermostatRecord) With(o ThermostatRecord) ThermostatRecord {
 	case o.Claim == nil:
 		return h
 	case h.Claim == nil:
-		h.Claim, h.Event, h.Baseline = o.Claim, o.Event, nil
+		h.Claim, h.Window, h.Baseline = o.Claim, o.Window, nil
 	default:
 		claim := h.Claim.with(*o.Claim)
 		h.Claim = &claim

@@ -106,18 +106,18 @@ func TestWhatAPersonChoseLastCounts(t *testing.T) {
 // A record from before the peak does not hide anything that has happened in it.
 func TestAnEventThatBeganLaterCounts(t *testing.T) {
 	event := &Stretch{Start: at("2026-07-15 15:30"), End: at("2026-07-15 19:00")}
-	during := HomeRecord{Event: event, PeakEnd: event.End, Latched: []int{120}}
+	during := HomeRecord{Window: event, PeakEnd: event.End, Latched: []int{120}}
 	for name, before := range map[string]HomeRecord{
 		"of nothing":         {},
 		"of the day before":  {PeakEnd: at("2026-07-14 19:00"), PeakOver: true, Latched: []int{60}},
-		"of another stretch": {Event: &Stretch{Start: at("2026-07-15 10:00"), End: at("2026-07-15 12:00")}},
+		"of another stretch": {Window: &Stretch{Start: at("2026-07-15 10:00"), End: at("2026-07-15 12:00")}},
 	} {
-		if got := before.With(during); got.Event != event || !slices.Equal(got.Latched, []int{120}) || got.PeakOver {
+		if got := before.With(during); got.Window != event || !slices.Equal(got.Latched, []int{120}) || got.PeakOver {
 			t.Errorf("%s: %s", name, mustJSON(t, got))
 		}
 	}
 	after := HomeRecord{PeakEnd: event.End, PeakOver: true}
-	if got := after.With(during); got.Event != nil || !got.PeakOver {
+	if got := after.With(during); got.Window != nil || !got.PeakOver {
 		t.Errorf("an event that is over is open again: %s", mustJSON(t, got))
 	}
 }
@@ -127,12 +127,12 @@ func TestAnEventThatBeganLaterCounts(t *testing.T) {
 func TestAnOldEventEndsNoLaterChoice(t *testing.T) {
 	w := newWorld(t, "2026-07-15 19:20")
 	w.reserve = 60
-	k := Persisted{HomeRecord: HomeRecord{Event: &Stretch{Start: at("2026-07-15 15:30"), End: at("2026-07-15 19:00")}}}
+	k := Persisted{HomeRecord: HomeRecord{Window: &Stretch{Start: at("2026-07-15 15:30"), End: at("2026-07-15 19:00")}}}
 	k.Battery = BatteryRecord{Writes: Writes{Wanted: devices.Setting{Reserve: new(100)}, Confirmed: true, WrittenAt: at("2026-07-15 19:00")}, Mode: "self_consumption", Choice: &Choice{At: at("2026-07-15 19:12"), What: "reserve set to 60 %"}}
-	k.Thermostats = map[string]ThermostatRecord{"up": {Choice: &Choice{At: at("2026-07-15 17:00"), What: "set to cool 72"}, Event: k.Event.Start}}
+	k.Thermostats = map[string]ThermostatRecord{"up": {Choice: &Choice{At: at("2026-07-15 17:00"), What: "set to cool 72"}, Window: k.Window.Start}}
 	w.step(Recovered{k})
 	w.start().until("19:40").want()
-	if w.s.Persisted.Battery.Choice == nil || w.s.Persisted.Thermostats["up"].Choice != nil || w.s.Persisted.Event != nil {
+	if w.s.Persisted.Battery.Choice == nil || w.s.Persisted.Thermostats["up"].Choice != nil || w.s.Persisted.Window != nil {
 		t.Errorf("%s", mustJSON(t, w.s.Persisted))
 	}
 }

@@ -70,13 +70,13 @@ func (st *step) wantsOwner() (target, bool) {
 // wantsPerson wants what a person chose while a write of the rules was on its way: it has
 // to be put back if that write lands. Any other choice stands without a write.
 func (st *step) wantsPerson() (target, bool) {
-	taken := st.Persisted.Battery.Choice
-	if taken == nil {
+	choice := st.Persisted.Battery.Choice
+	if choice == nil {
 		return target{}, false
 	}
-	t := target{reason: ByPerson, why: "someone has changed the battery: " + taken.What}
+	t := target{reason: ByPerson, why: "someone has changed the battery: " + choice.What}
 	if st.Persisted.Battery.Wanted.Reserve != nil {
-		t.reserve = taken.Reserve
+		t.reserve = choice.Reserve
 	}
 	return t, true
 }

@@ -29,7 +29,7 @@ func (st *step) wantedGoal(id string) Goal {
 	return Restore
 }
 
-// goalOfSafety restores if it was too warm or too cold inside in this event.
+// goalOfSafety restores if it was too warm or too cold inside in this window.
 func (st *step) goalOfSafety(id string) (Goal, bool) {
 	return Restore, st.Persisted.Thermostats[id].Ended
 }
@@ -43,14 +43,14 @@ func (st *step) goalOfPerson(id string) (Goal, bool) {
 
 func (st *step) goalOfPause(string) (Goal, bool) { return Restore, st.plan.Paused }
 
-// goalOfCalendar returns what the phase asks for. A setting left from an earlier event is
+// goalOfCalendar returns what the phase asks for. A setting left from an earlier window is
 // restored first.
 func (st *step) goalOfCalendar(id string) (Goal, bool) {
 	p, h := st.plan, st.Persisted.Thermostats[id]
 	switch {
 	case p.Phase == OffPeak, !slices.Contains(st.Settings.Thermostats, id):
 		return Restore, true
-	case h.Claim != nil && !h.Event.Equal(st.Persisted.Event.Start):
+	case h.Claim != nil && !h.Window.Equal(st.Persisted.Window.Start):
 		return Restore, true
 	case p.Phase == InPeak && st.offsetF() > 0:
 		return Setback, true
