@@ -30,7 +30,15 @@ func TestWhoMayImportWhom(t *testing.T) {
 		case pkg == "powermgr/devices/cloud":
 			return []string{"powermgr/devices", "powermgr/devices/durable"}, false
 		case pkg == "powermgr/devices/devicetest":
-			return []string{"powermgr/devices", "powermgr/devices/emulator"}, false
+			return []string{"powermgr/devices", "powermgr/devices/emulator", "powermgr/devices/emulator/openmeteo", "powermgr/devices/emulator/vendors"}, false
+		case pkg == "powermgr/devices/emulator/oauth":
+			return nil, false
+		case pkg == "powermgr/devices/emulator":
+			return []string{"powermgr/devices"}, false
+		case pkg == "powermgr/devices/emulator/vendors": // the one place that knows all dialects
+			return []string{"powermgr/devices/emulator", "powermgr/devices/emulator/tesla", "powermgr/devices/emulator/resideo", "powermgr/devices/emulator/tcc", "powermgr/devices/emulator/openmeteo"}, false
+		case strings.HasPrefix(pkg, "powermgr/devices/emulator/"):
+			return []string{"powermgr/devices", "powermgr/devices/emulator", "powermgr/devices/emulator/oauth"}, false
 		case strings.HasPrefix(pkg, "powermgr/devices/"):
 			return []string{"powermgr/devices", "powermgr/devices/cloud", "powermgr/devices/durable"}, false
 		case pkg == "powermgr/discovery":

@@ -29,6 +29,7 @@ import (
 	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 )
 
 // Options are the flags of powermgr demo.
@@ -80,10 +81,10 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 
 	clock := daemon.NewFastClock(start, o.Speed, nil)
 	log := &record{}
-	cloud := emulator.New(emulator.Options{
+	cloud := vendors.New(emulator.Options{
 		Now: clock.Now, Location: home, House: h.Options(), Weather: h.Sky(home), OnRequest: log.add,
 		Sleep: func(ctx context.Context, d time.Duration) error { return bus.Sleep(ctx, clock, d) },
-	})
+	}, vendors.Options{})
 	clouds, err := serve(cloud.Handler())
 	if err != nil {
 		return Summary{}, err
@@ -116,7 +117,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	})
 
 	greet(o)
-	day := &diary{clock: clock, cloud: cloud, story: o.Story, home: home, hold: o.Hold}
+	day := &diary{clock: clock, cloud: cloud.Cloud, story: o.Story, home: home, hold: o.Hold}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var all sync.WaitGroup

@@ -21,19 +21,20 @@ import (
 	"powermgr/cmd/setup"
 	"powermgr/devices/cloud"
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 )
 
-// vendors is the emulated clouds, and the forms that their token endpoints received.
-type vendors struct {
+// clouds is the emulated vendors, and the forms that their token endpoints received.
+type clouds struct {
 	url   string
 	mu    sync.Mutex
 	forms []url.Values
 }
 
-func newVendors(t *testing.T) *vendors {
+func newClouds(t *testing.T) *clouds {
 	t.Helper()
-	v := &vendors{}
-	cloud := emulator.New(emulator.Options{Now: time.Now})
+	v := &clouds{}
+	cloud := vendors.New(emulator.Options{Now: time.Now}, vendors.Options{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/token") {
 			body, _ := io.ReadAll(r.Body)
@@ -117,7 +118,7 @@ func powermgr(t *testing.T, c *terminal, args ...string) int {
 }
 
 // configFile writes a configuration for the emulated vendors.
-func configFile(t *testing.T, v *vendors, sections string) string {
+func configFile(t *testing.T, v *clouds, sections string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	text := strings.ReplaceAll(sections, "VENDOR", v.url) + "\nsettings: {timezone: America/Los_Angeles, thermostat_ids: [lcc-00a01ab10001, LCC-GONE]}\n"
@@ -161,7 +162,7 @@ func TestAuthByPasting(t *testing.T) {
 		{"Honeywell Home", "honeywell", resideoSection, "(controlled)", "http://localhost:8585/auth"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v := newVendors(t)
+			v := newClouds(t)
 			config := configFile(t, v, tt.config)
 			var page string
 			c := &terminal{lines: []func(string) string{func(p string) string { page = p; return "  '" + consent(t, p) + "' " }}}
@@ -195,7 +196,7 @@ func TestAuthByPasting(t *testing.T) {
 }
 
 func TestAuthNamesThermostats(t *testing.T) {
-	v := newVendors(t)
+	v := newClouds(t)
 	config := configFile(t, v, resideoSection)
 	c := &terminal{lines: []func(string) string{func(p string) string { return consent(t, p) }}}
 	if code := powermgr(t, c, "auth", "honeywell", "--config", config); code != 0 {
@@ -219,7 +220,7 @@ func TestAuthInTheAddonSaysWhatToEnterWhere(t *testing.T) {
 		{"file", "mqtt: {url: 'mqtt://127.0.0.1:1'}\nsettings: {thermostat_ids: [x]}\n", []string{"below settings in config.yaml", `thermostat_ids: ["LCC-00A01AB10001"]`}, []string{"sudo", "tab Configuration"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v, dir := newVendors(t), t.TempDir()
+			v, dir := newClouds(t), t.TempDir()
 			file, options := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "options.json")
 			for path, text := range map[string]string{file: tt.file, options: fmt.Sprintf(`{"honeywell": {"backend": "resideo", "client_id": "emulator-client",
 				"client_secret": "emulator-client-secret", "base_url": %q, "token_file": %q}, "settings": {"timezone": "America/Denver"}}`, v.url, filepath.Join(dir, "token.json"))} {
@@ -255,7 +256,7 @@ func TestAuthInTheAddonSaysWhatToEnterWhere(t *testing.T) {
 
 func TestAuthWithoutATerminal(t *testing.T) {
 	for _, section := range []string{fleetSection, ownerSection} {
-		v := newVendors(t)
+		v := newClouds(t)
 		config := configFile(t, v, section)
 		c := &terminal{}
 		if code := powermgr(t, c, "auth", "tesla", "--config", config); code != exitFailed {
@@ -273,7 +274,7 @@ func TestAuthWithoutATerminal(t *testing.T) {
 }
 
 func TestAuthWithABareCode(t *testing.T) {
-	v := newVendors(t)
+	v := newClouds(t)
 	config := configFile(t, v, fleetSection)
 	to, _ := url.Parse(consent(t, v.url+"/oauth2/v3/authorize?response_type=code&client_id=my-app&redirect_uri="+url.QueryEscape("https://home.example/back")))
 	c := &terminal{}
@@ -317,7 +318,7 @@ func TestAuthWrongPastes(t *testing.T) {
 		{"a vendor with an error", other("error", "server_error"), "did not give a consent: server_error", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v := newVendors(t)
+			v := newClouds(t)
 			config := configFile(t, v, fleetSection)
 			c := &terminal{lines: []func(string) string{tt.paste, tt.paste, tt.paste, func(page string) string { return consent(t, page) }}}
 			if code := powermgr(t, c, "auth", "tesla", "--config", config); code != exitFailed {
@@ -347,7 +348,7 @@ func TestAuthWrongPastes(t *testing.T) {
 }
 
 func TestAuthTCC(t *testing.T) {
-	v := newVendors(t)
+	v := newClouds(t)
 	config := configFile(t, v, tccSection)
 	c := &terminal{}
 	if code := powermgr(t, c, "auth", "honeywell", "--config", config); code != 0 {
@@ -373,7 +374,7 @@ func TestAuthTCC(t *testing.T) {
 }
 
 func TestAuthRefuses(t *testing.T) {
-	v := newVendors(t)
+	v := newClouds(t)
 	for _, tt := range []struct {
 		name, config string
 		args         []string
@@ -406,7 +407,7 @@ func TestAuthRefuses(t *testing.T) {
 }
 
 func TestAuthEndsWithItsContext(t *testing.T) {
-	v := newVendors(t)
+	v := newClouds(t)
 	config := configFile(t, v, fleetSection)
 	ctx, stop := context.WithCancel(context.Background())
 	in, typed := io.Pipe()

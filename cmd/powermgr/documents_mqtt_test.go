@@ -14,6 +14,7 @@ import (
 	"powermgr/bridge/brokertest"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 )
 
 var published = regexp.MustCompile(`(?m)^ +mosquitto_pub -t (\S+) -m ('[^']*'|\S+)`)
@@ -21,7 +22,7 @@ var published = regexp.MustCompile(`(?m)^ +mosquitto_pub -t (\S+) -m ('[^']*'|\S
 // Each mosquitto_pub line of the documents is a command that powermgr accepts.
 func TestTheDocumentsPublishWhatIsAccepted(t *testing.T) {
 	mqtt := brokertest.StartEmbedded(t, brokertest.Config{})
-	server := httptest.NewServer(emulator.New(emulator.Options{Now: time.Now}).Handler())
+	server := httptest.NewServer(vendors.New(emulator.Options{Now: time.Now}, vendors.Options{}).Handler())
 	t.Cleanup(server.Close)
 	dir := t.TempDir()
 	t.Setenv("RUNTIME_DIRECTORY", dir)

@@ -12,6 +12,8 @@ import (
 
 	"powermgr/cmd/config"
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/tesla"
+	"powermgr/devices/emulator/vendors"
 )
 
 func emulatorCommand() *cobra.Command {
@@ -45,9 +47,9 @@ auth tesla does. The emulator's address is also the owner's domain: PUT
 			if err != nil {
 				return fmt.Errorf("listen: %w; choose another address with --listen", err)
 			}
-			cloud := emulator.New(emulator.Options{Now: time.Now, Location: home})
+			cloud := vendors.New(emulator.Options{Now: time.Now, Location: home}, vendors.Options{})
 			if newApp {
-				cloud.UseTeslaApp(&emulator.TeslaApp{})
+				cloud.Tesla.UseApp(&tesla.App{})
 			}
 			s := &http.Server{Handler: cloud.Handler(), ReadHeaderTimeout: 10 * time.Second}
 			fmt.Fprintf(cmd.OutOrStdout(), "The emulated clouds listen on http://%s\n", ln.Addr())

@@ -19,7 +19,7 @@ func command(t *testing.T, args ...string) (code int, out, complaints string) {
 }
 
 func TestHistoryImportsAndShowsWhatThereIs(t *testing.T) {
-	vendors := newVendors(t)
+	vendors := newClouds(t)
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.yaml")
 	text := fmt.Sprintf("settings: {timezone: America/Los_Angeles}\npaths: {journal_file: %[1]s/journal.json}\n"+

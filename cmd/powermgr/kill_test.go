@@ -26,6 +26,7 @@ import (
 	"powermgr/cmd/daemon"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 )
 
 var kills = flag.Int("kills", 0, "how many homes to run whose daemon is killed at a random moment around a peak; each takes a minute, 16 at a time")
@@ -90,8 +91,8 @@ func killed(t *testing.T, broker *brokertest.Broker, i int) (when time.Time, err
 		th.Mode, th.Location = devices.Cool, zone
 	}
 	house.Thermostats[1].Submit(clock.Now(), emulator.Setting{Cool: new(75.0), Heat: new(66.0), Hold: new(devices.HoldPermanent)}, 0)
-	cloud := emulator.New(emulator.Options{Now: clock.Now, Location: zone, House: house,
-		Sleep: func(ctx context.Context, d time.Duration) error { return bus.Sleep(ctx, clock, d) }})
+	cloud := vendors.New(emulator.Options{Now: clock.Now, Location: zone, House: house,
+		Sleep: func(ctx context.Context, d time.Duration) error { return bus.Sleep(ctx, clock, d) }}, vendors.Options{})
 	before := cloud.Truth()
 	server := httptest.NewServer(cloud.Handler())
 	defer server.Close()
@@ -183,7 +184,7 @@ ha: {node: test}
 // stored reports whether all token files in dir have tokens that the vendors still
 // accept. A refresh token is valid once: a daemon that dies between the vendor's answer
 // and the write to disk has lost it, and a person has to authorize powermgr again.
-func stored(cloud *emulator.Cloud, dir string, tokens []string) bool {
+func stored(cloud *vendors.Cloud, dir string, tokens []string) bool {
 	for _, name := range tokens {
 		var token struct {
 			Access  string `json:"access_token"`

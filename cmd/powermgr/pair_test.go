@@ -20,6 +20,7 @@ import (
 
 	"powermgr/devices"
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 )
 
 var rounds = flag.Int("pair-rounds", 0, "how often to try each fault of a real pair; as root, with keepalived, mosquitto and iproute2")
@@ -45,7 +46,7 @@ func pairCloud(listen string) int {
 	out := json.NewEncoder(os.Stdout)
 	var mu sync.Mutex
 	var from string // of the request being served: the cloud serves one at a time
-	cloud := emulator.New(emulator.Options{
+	cloud := vendors.New(emulator.Options{
 		Now: time.Now, House: emulator.HouseOptions{ChargePercent: new(80.0), Reserve: new(100)},
 		OnRequest: func(q emulator.Request) {
 			line := cloudLine{At: q.At, From: from, Endpoint: q.Endpoint}
@@ -54,7 +55,7 @@ func pairCloud(listen string) int {
 			}
 			_ = out.Encode(line)
 		},
-	})
+	}, vendors.Options{})
 	cloud.Person(func(h *emulator.House) { // a permanent hold, which ends only when powermgr ends it
 		h.Thermostats[1].Submit(time.Now(), emulator.Setting{Cool: new(78.0), Heat: new(70.0), Hold: new(devices.HoldPermanent)}, 0)
 	})

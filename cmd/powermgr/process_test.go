@@ -18,6 +18,7 @@ import (
 
 	"powermgr/bridge/brokertest"
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 )
 
 // binary is powermgr itself, built once for all tests.
@@ -52,7 +53,7 @@ func TestMain(m *testing.M) {
 type home struct {
 	t      testing.TB
 	broker *brokertest.Broker
-	cloud  *emulator.Cloud
+	cloud  *vendors.Cloud
 	dir    string
 	config string
 
@@ -73,15 +74,15 @@ func newHome(t testing.TB, peak string) *home {
 func newHomeAt(t testing.TB, broker *brokertest.Broker, peak string) *home {
 	t.Helper()
 	h := &home{t: t, broker: broker, dir: t.TempDir(), arrived: make(chan time.Time, 1)}
-	h.cloud = emulator.New(emulator.Options{Now: time.Now, House: emulator.HouseOptions{ChargePercent: new(80.0), Reserve: new(100)},
+	h.cloud = vendors.New(emulator.Options{Now: time.Now, House: emulator.HouseOptions{ChargePercent: new(80.0), Reserve: new(100)},
 		OnRequest: func(q emulator.Request) {
 			if q.Write != nil {
 				h.mu.Lock()
 				defer h.mu.Unlock()
 				h.writes = append(h.writes, q)
 			}
-		}})
-	vendors := h.cloud.Handler()
+		}}, vendors.Options{})
+	cloud := h.cloud.Handler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/api/1/energy_sites/") {
 			select {
@@ -89,7 +90,7 @@ func newHomeAt(t testing.TB, broker *brokertest.Broker, peak string) *home {
 			default:
 			}
 		}
-		vendors.ServeHTTP(w, r)
+		cloud.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
 	// Etc/GMT+5 is five hours behind UTC.

@@ -17,6 +17,8 @@ import (
 	"powermgr/bridge/brokertest"
 	"powermgr/cmd/config"
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/tesla"
+	"powermgr/devices/emulator/vendors"
 )
 
 // appTariff is what an owner has set in Tesla's app.
@@ -106,14 +108,14 @@ func TestSetupFromNothingToARunningDryRun(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			mqtt := brokertest.StartEmbedded(t, brokertest.Config{Users: map[string]string{"powermgr": broker}})
-			cloud := emulator.New(emulator.Options{Now: time.Now, Tesla: emulator.TeslaOptions{Tariff: appTariff}})
+			cloud := vendors.New(emulator.Options{Now: time.Now}, vendors.Options{Tesla: tesla.Options{Tariff: appTariff}})
 			server := httptest.NewServer(cloud.Handler())
 			t.Cleanup(server.Close)
 			if tt.answers["Client id"] != nil {
-				cloud.UseTeslaApp(&emulator.TeslaApp{})
+				cloud.Tesla.UseApp(&tesla.App{})
 				tt.answers["Your domain"] = text(strings.TrimPrefix(server.URL, "http://"))
 				tt.answers["Press Enter to try again"] = func(shown string) string {
-					cloud.HostKey([]byte(regexp.MustCompile(`(?s)-----BEGIN PUBLIC KEY-----.*-----END PUBLIC KEY-----\n`).FindString(shown)))
+					cloud.Tesla.HostKey([]byte(regexp.MustCompile(`(?s)-----BEGIN PUBLIC KEY-----.*-----END PUBLIC KEY-----\n`).FindString(shown)))
 					return ""
 				}
 			}
@@ -221,7 +223,7 @@ func TestSetupWithoutABroker(t *testing.T) {
 // Three invalid answers, or a refused token, ended setup, and all earlier answers were
 // lost.
 func TestSetupForgivesAndRemembers(t *testing.T) {
-	cloud := emulator.New(emulator.Options{Now: time.Now})
+	cloud := vendors.New(emulator.Options{Now: time.Now}, vendors.Options{})
 	server := httptest.NewServer(cloud.Handler())
 	defer server.Close()
 	dir := t.TempDir()
@@ -271,7 +273,7 @@ func TestSetupForgivesAndRemembers(t *testing.T) {
 }
 
 func TestSetupByAnswers(t *testing.T) {
-	cloud := emulator.New(emulator.Options{Now: time.Now})
+	cloud := vendors.New(emulator.Options{Now: time.Now}, vendors.Options{})
 	server := httptest.NewServer(cloud.Handler())
 	defer server.Close()
 	mqtt := brokertest.StartEmbedded(t, brokertest.Config{})

@@ -15,12 +15,13 @@ import (
 	"time"
 
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 )
 
 // longLived returns a configuration for a house with so many days of history before the
 // clock of a synctest bubble starts. Tesla's cloud is outside the bubble, and its clock
 // stands still. told is called for each call before it is answered.
-func longLived(t *testing.T, days int, told func(cloud *emulator.Cloud, call int)) (config string) {
+func longLived(t *testing.T, days int, told func(cloud *vendors.Cloud, call int)) (config string) {
 	t.Helper()
 	zone, err := time.LoadLocation("America/Los_Angeles")
 	if err != nil {
@@ -29,7 +30,7 @@ func longLived(t *testing.T, days int, told func(cloud *emulator.Cloud, call int
 	end := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	var now, calls atomic.Int64
 	now.Store(end.AddDate(0, 0, -days).Unix())
-	cloud := emulator.New(emulator.Options{Now: func() time.Time { return time.Unix(now.Load(), 0) }, Location: zone})
+	cloud := vendors.New(emulator.Options{Now: func() time.Time { return time.Unix(now.Load(), 0) }, Location: zone}, vendors.Options{})
 	for ; now.Load() < end.Unix(); now.Add(3600) {
 		cloud.Truth()
 	}
@@ -69,7 +70,7 @@ func fetched(t *testing.T, config string) (all []comparison, complaints string, 
 }
 
 // tooMany makes the cloud refuse the next call for some seconds.
-func tooMany(t *testing.T, cloud *emulator.Cloud, seconds int) {
+func tooMany(t *testing.T, cloud *vendors.Cloud, seconds int) {
 	if err := cloud.AddFaults(emulator.Fault{Endpoint: "tesla.*", Class: emulator.Status, Status: http.StatusTooManyRequests, RetryAfter: seconds}); err != nil {
 		t.Error(err)
 	}
@@ -78,7 +79,7 @@ func tooMany(t *testing.T, cloud *emulator.Cloud, seconds int) {
 // Three weeks and the week before them. Tesla refuses a call in the middle: the import
 // waits as long as Tesla asks, and then reads the rest.
 func TestWhatIfFetchesFromTesla(t *testing.T) {
-	config := longLived(t, 40, func(cloud *emulator.Cloud, call int) {
+	config := longLived(t, 40, func(cloud *vendors.Cloud, call int) {
 		if call == 10 {
 			tooMany(t, cloud, 200)
 		}
@@ -103,7 +104,7 @@ func TestWhatIfFetchesFromTesla(t *testing.T) {
 // Tesla refuses all further calls for half a day. What was read is kept, and the next run
 // continues from there.
 func TestWhatIfGoesOnWhereTeslaRefused(t *testing.T) {
-	config := longLived(t, 40, func(cloud *emulator.Cloud, call int) {
+	config := longLived(t, 40, func(cloud *vendors.Cloud, call int) {
 		if call == 15 {
 			tooMany(t, cloud, 48000)
 		}
@@ -122,7 +123,7 @@ func TestWhatIfGoesOnWhereTeslaRefused(t *testing.T) {
 
 // A typo in a flag was reported only after 20 minutes of calls to Tesla.
 func TestWhatIfAsksTeslaForNothingUntilAllElseIsRight(t *testing.T) {
-	config := longLived(t, 1, func(_ *emulator.Cloud, call int) { t.Errorf("call %d", call) })
+	config := longLived(t, 1, func(_ *vendors.Cloud, call int) { t.Errorf("call %d", call) })
 	for _, args := range [][]string{
 		{"--policies", "rules"}, {"--battery", "13.5"}, {"--tariff", "none.yaml"}, {"--days", "-3"}, {"--timezone", "Moon"}, {"--from-date", "yesterday"}, {"--to-date", "tomorrow"},
 	} {

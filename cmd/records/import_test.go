@@ -19,6 +19,8 @@ import (
 	"powermgr/control/history"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/tesla"
+	"powermgr/devices/emulator/vendors"
 )
 
 // teslas is Tesla's cloud with the records of a house from October 28 to November 4, 2026,
@@ -26,18 +28,18 @@ import (
 // imported to. Waiting advances the clock.
 type teslas struct {
 	config config.Config
-	cloud  *emulator.Cloud
+	cloud  *vendors.Cloud
 	now    time.Time
 	waited []time.Duration
 	job    Import
 }
 
-func newTeslas(t *testing.T, quirks emulator.HistoryQuirks) *teslas {
+func newTeslas(t *testing.T, quirks tesla.HistoryQuirks) *teslas {
 	t.Helper()
 	v := &teslas{config: remembered(t)}
 	zone := v.config.Zone()
 	v.now = time.Date(2026, 10, 28, 0, 0, 0, 0, zone)
-	v.cloud = emulator.New(emulator.Options{Now: func() time.Time { return v.now }, Location: zone, Tesla: emulator.TeslaOptions{History: quirks}})
+	v.cloud = vendors.New(emulator.Options{Now: func() time.Time { return v.now }, Location: zone}, vendors.Options{Tesla: tesla.Options{History: quirks}})
 	for end := time.Date(2026, 11, 4, 12, 0, 0, 0, zone); v.now.Before(end); v.now = v.now.Add(time.Hour) {
 		v.cloud.Truth()
 	}
@@ -102,14 +104,14 @@ const whole = "10-28:96 10-29:96 10-30:96 10-31:96 11-01:100 11-02:96 11-03:96"
 func TestTeslasDaysAreAddedToTheHistory(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		quirks emulator.HistoryQuirks
+		quirks tesla.HistoryQuirks
 		want   string
 	}{
-		{"as they were", emulator.HistoryQuirks{}, whole},
-		{"without sums", emulator.HistoryQuirks{NoTotals: true}, whole},
-		{"padded with zeros", emulator.HistoryQuirks{Padded: true}, whole},
-		{"one offset for the whole day", emulator.HistoryQuirks{OneOffset: true}, whole},
-		{"every day with holes", emulator.HistoryQuirks{Missing: 0.02}, "10-28:92 10-29:93 10-30:90 10-31:92 11-01:86 11-02:88 11-03:91"},
+		{"as they were", tesla.HistoryQuirks{}, whole},
+		{"without sums", tesla.HistoryQuirks{NoTotals: true}, whole},
+		{"padded with zeros", tesla.HistoryQuirks{Padded: true}, whole},
+		{"one offset for the whole day", tesla.HistoryQuirks{OneOffset: true}, whole},
+		{"every day with holes", tesla.HistoryQuirks{Missing: 0.02}, "10-28:92 10-29:93 10-30:90 10-31:92 11-01:86 11-02:88 11-03:91"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := newTeslas(t, tt.quirks)
@@ -128,7 +130,7 @@ func TestTeslasDaysAreAddedToTheHistory(t *testing.T) {
 
 // The energies in the history are those that the house has used.
 func TestTheHistoryHasWhatTheHouseUsed(t *testing.T) {
-	v := newTeslas(t, emulator.HistoryQuirks{})
+	v := newTeslas(t, tesla.HistoryQuirks{})
 	v.run(t, 7)
 	s, err := History(v.config)
 	if err != nil {
@@ -139,7 +141,7 @@ func TestTheHistoryHasWhatTheHouseUsed(t *testing.T) {
 		load, sun = load+*slot.LoadKWh, sun+*slot.SunKWh
 	}
 	// The last morning is in the books, and not in the history yet.
-	other := newTeslas(t, emulator.HistoryQuirks{})
+	other := newTeslas(t, tesla.HistoryQuirks{})
 	other.now = time.Date(2026, 11, 5, 0, 1, 0, 0, v.config.Zone())
 	other.cloud.Truth()
 	last := other.run(t, 1)
@@ -160,7 +162,7 @@ func TestTheHistoryHasWhatTheHouseUsed(t *testing.T) {
 }
 
 func TestAnImportThatIsThrottledGoesOn(t *testing.T) {
-	v := newTeslas(t, emulator.HistoryQuirks{})
+	v := newTeslas(t, tesla.HistoryQuirks{})
 	v.run(t, 1) // the later days of an account that works
 	v.fail(t, emulator.Fault{Endpoint: "tesla.calendar_history", Class: emulator.Status, Status: 429, RetryAfter: 90, Count: 2})
 	v.waited = nil
@@ -173,7 +175,7 @@ func TestAnImportThatIsThrottledGoesOn(t *testing.T) {
 // A throttle of hours ends the run. The next one asks for what is missing, and for
 // the two days that Tesla may have revised.
 func TestAnImportGoesOnWhereItEnded(t *testing.T) {
-	v := newTeslas(t, emulator.HistoryQuirks{})
+	v := newTeslas(t, tesla.HistoryQuirks{})
 	read, calls := v.job.Read, 0
 	v.job.Read = func(ctx context.Context, day time.Time) ([]devices.EnergyBucket, error) {
 		if calls++; calls == 4 {
@@ -196,7 +198,7 @@ func TestAnImportGoesOnWhereItEnded(t *testing.T) {
 // Yesterday is read when Tesla has three quarters of its final energy, and again the next
 // day.
 func TestSumsThatAreRevisedAreReadAgain(t *testing.T) {
-	v := newTeslas(t, emulator.HistoryQuirks{RevisedSeconds: 86400})
+	v := newTeslas(t, tesla.HistoryQuirks{RevisedSeconds: 86400})
 	first := v.config
 	v.run(t, 1)
 	before, err := History(first)
@@ -219,14 +221,14 @@ func TestSumsThatAreRevisedAreReadAgain(t *testing.T) {
 // Tesla has nothing from before the battery was installed, and is not asked for years of
 // such days.
 func TestAnImportEndsWhereTeslaKnowsNothing(t *testing.T) {
-	v := newTeslas(t, emulator.HistoryQuirks{})
+	v := newTeslas(t, tesla.HistoryQuirks{})
 	if done := v.run(t, 400); done.Calls != 7+nothingForDays || done.Days != 7 {
 		t.Errorf("%+v", done)
 	}
 }
 
 func TestAnImportThatIsRefusedSaysSoAtOnce(t *testing.T) {
-	v := newTeslas(t, emulator.HistoryQuirks{})
+	v := newTeslas(t, tesla.HistoryQuirks{})
 	v.fail(t, emulator.Fault{Endpoint: "tesla.calendar_history", Class: emulator.Status, Status: 404, Count: -1})
 	if done, err := v.job.Import(t.Context(), 7); err == nil || done.Calls != 1 || !strings.Contains(err.Error(), "2026-11-03") {
 		t.Errorf("%v, %+v", err, done)

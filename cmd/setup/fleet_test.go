@@ -19,24 +19,26 @@ import (
 
 	"powermgr/cmd/config"
 	"powermgr/devices/emulator"
+	emulated "powermgr/devices/emulator/tesla"
+	"powermgr/devices/emulator/vendors"
 	"powermgr/devices/tesla"
 )
 
 // world is Tesla's emulated cloud, which also serves the owner's domain.
 type world struct {
-	cloud *emulator.Cloud
+	cloud *vendors.Cloud
 	url   string
 	host  string
 }
 
-func newWorld(t *testing.T, app emulator.TeslaApp) world {
+func newWorld(t *testing.T, app emulated.App) world {
 	t.Helper()
-	return newWorldOf(t, emulator.TeslaOptions{App: &app})
+	return newWorldOf(t, emulated.Options{App: &app})
 }
 
-func newWorldOf(t *testing.T, o emulator.TeslaOptions) world {
+func newWorldOf(t *testing.T, o emulated.Options) world {
 	t.Helper()
-	cloud := emulator.New(emulator.Options{Now: time.Now, Tesla: o})
+	cloud := vendors.New(emulator.Options{Now: time.Now}, vendors.Options{Tesla: o})
 	server := httptest.NewServer(cloud.Handler())
 	t.Cleanup(server.Close)
 	return world{cloud, server.URL, strings.TrimPrefix(server.URL, "http://")}
@@ -122,13 +124,13 @@ func (w world) config(t *testing.T) config.Tesla {
 func (w world) puts(to string) reply {
 	return reply{to, func(shown string) string {
 		key := regexp.MustCompile(`(?s)-----BEGIN PUBLIC KEY-----.*-----END PUBLIC KEY-----\n`).FindString(shown)
-		w.cloud.HostKey([]byte(key))
+		w.cloud.Tesla.HostKey([]byte(key))
 		return ""
 	}}
 }
 
 func TestAnAppThatWasNeverRegistered(t *testing.T) {
-	w := newWorld(t, emulator.TeslaApp{})
+	w := newWorld(t, emulated.App{})
 	login, o := w.login(t, agrees(t), says("Your domain", "https://"+w.host), says("Your domain", w.host), w.puts("Press Enter to try again"))
 	c := w.config(t)
 	got, err := login.Tesla(context.Background(), c)
@@ -163,10 +165,10 @@ func TestAnAppThatWasNeverRegistered(t *testing.T) {
 
 // Putting the key on a domain can take longer than the app's token lasts.
 func TestAPartnerTokenThatEnds(t *testing.T) {
-	w := newWorld(t, emulator.TeslaApp{})
+	w := newWorld(t, emulated.App{})
 	puts := w.puts("Press Enter to try again")
 	login, o := w.login(t, agrees(t), says("Your domain", w.host), reply{puts.to, func(shown string) string {
-		w.cloud.ExpirePartnerTokens()
+		w.cloud.Tesla.ExpirePartnerTokens()
 		return puts.says(shown)
 	}})
 	if _, err := login.Tesla(context.Background(), w.config(t)); err != nil {
@@ -179,7 +181,7 @@ func TestWhatTeslaRefuses(t *testing.T) {
 	rsa := "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBALRiMLAHudeSA2ai3QH0CyAIFTeGZ1IE\nSyGfqe1hr3ZgKAmVnxPUj8EYPEjyxM1GSF5rFRDGfSPaeNKfDe8L2bUCAwEAAQ==\n-----END PUBLIC KEY-----\n"
 	for _, tt := range []struct {
 		name   string
-		app    emulator.TeslaApp
+		app    emulated.App
 		change func(*config.Tesla)
 		bare   bool   // the account has no Powerwall
 		hosted string // empty: what powermgr has made
@@ -188,20 +190,20 @@ func TestWhatTeslaRefuses(t *testing.T) {
 	}{
 		{name: "a wrong client secret", change: func(c *config.Tesla) { c.ClientSecret = "mixed-up" }, want: []string{"copy client id and client secret again", "unauthorized_client"}},
 		{name: "no client secret", change: func(c *config.Tesla) { c.ClientSecret = "" }, want: []string{"set tesla.client_secret"}},
-		{name: "a domain that is not the app's", app: emulator.TeslaApp{Origin: "other.example"}, want: []string{"HTTP 412", "to the allowed origins of your app at developer.tesla.com"}},
+		{name: "a domain that is not the app's", app: emulated.App{Origin: "other.example"}, want: []string{"HTTP 412", "to the allowed origins of your app at developer.tesla.com"}},
 		{name: "no public key on the domain", hosted: "none", want: []string{"there is nothing at", ".nojekyll", "nothing is lost"}},
 		{name: "a private key on the domain", hosted: "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n", want: []string{"only the public key belongs there"}},
 		{name: "a page on the domain", hosted: "<html></html>", want: []string{"is not the public key", "-----BEGIN PUBLIC KEY-----"}},
 		{name: "a key of another kind", hosted: rsa, want: []string{"is not the public key"}},
 		{name: "a domain with capitals", domain: "Example.github.io", want: []string{"lower case"}},
-		{name: "a redirect that is not the app's", app: emulator.TeslaApp{Redirect: "https://elsewhere.example/auth"}, want: []string{"recognize this redirect_uri"}},
+		{name: "a redirect that is not the app's", app: emulated.App{Redirect: "https://elsewhere.example/auth"}, want: []string{"recognize this redirect_uri"}},
 		{name: "a client id that is not the app's", change: func(c *config.Tesla) { c.ClientID = "another" }, want: []string{"copy client id and client secret again"}},
-		{name: "a scope that the app lacks", app: emulator.TeslaApp{Scopes: []string{"openid", "offline_access", "energy_device_data"}}, want: []string{"lacks energy_cmds", "tick every box"}},
+		{name: "a scope that the app lacks", app: emulated.App{Scopes: []string{"openid", "offline_access", "energy_device_data"}}, want: []string{"lacks energy_cmds", "tick every box"}},
 		{name: "an account without a Powerwall", bare: true, want: []string{"there is no Powerwall on this account", "in whose app you see it"}},
-		{name: "scopes that were not ticked", app: emulator.TeslaApp{Granted: []string{"openid", "offline_access"}}, want: []string{"lacks energy_device_data and energy_cmds", "tick every box"}},
+		{name: "scopes that were not ticked", app: emulated.App{Granted: []string{"openid", "offline_access"}}, want: []string{"lacks energy_device_data and energy_cmds", "tick every box"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorldOf(t, emulator.TeslaOptions{App: &tt.app, NoPowerwall: tt.bare})
+			w := newWorldOf(t, emulated.Options{App: &tt.app, NoPowerwall: tt.bare})
 			c := w.config(t)
 			if tt.change != nil {
 				tt.change(&c)
@@ -214,9 +216,9 @@ func TestWhatTeslaRefuses(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				w.cloud.HostKey(file)
+				w.cloud.Tesla.HostKey(file)
 			default:
-				w.cloud.HostKey([]byte(tt.hosted))
+				w.cloud.Tesla.HostKey([]byte(tt.hosted))
 			}
 			if login.Domain = tt.domain; login.Domain == "" {
 				login.Domain = w.host
@@ -239,13 +241,13 @@ func TestWhatTeslaRefuses(t *testing.T) {
 
 // An account in another region: the same cloud under its other name.
 func TestAnAccountOfAnotherRegion(t *testing.T) {
-	w := newWorld(t, emulator.TeslaApp{})
+	w := newWorld(t, emulated.App{})
 	_, port, err := net.SplitHostPort(w.host)
 	if err != nil {
 		t.Fatal(err)
 	}
 	elsewhere := net.JoinHostPort("::ffff:127.0.0.1", port) // a name for it that needs no resolver
-	w.cloud.UseTeslaApp(&emulator.TeslaApp{Region: elsewhere, Origin: w.host})
+	w.cloud.Tesla.UseApp(&emulated.App{Region: elsewhere, Origin: w.host})
 	login, o := w.login(t, agrees(t), says("Your domain", w.host), w.puts("Press Enter to try again"))
 	got, err := login.Tesla(context.Background(), w.config(t))
 	if err != nil || got.BaseURL != "http://"+elsewhere {
@@ -266,7 +268,7 @@ func TestAnAccountOfAnotherRegion(t *testing.T) {
 }
 
 func TestAnotherKeyOnTheDomainWillDo(t *testing.T) {
-	w := newWorld(t, emulator.TeslaApp{})
+	w := newWorld(t, emulated.App{})
 	other, err := tesla.NewKey()
 	if err != nil {
 		t.Fatal(err)
@@ -275,7 +277,7 @@ func TestAnotherKeyOnTheDomainWillDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.cloud.HostKey(file)
+	w.cloud.Tesla.HostKey(file)
 	login, o := w.login(t, agrees(t))
 	login.Domain = w.host
 	if _, err := login.Tesla(context.Background(), w.config(t)); err != nil || !strings.Contains(o.shown.String(), "which will do") {
@@ -284,7 +286,7 @@ func TestAnotherKeyOnTheDomainWillDo(t *testing.T) {
 }
 
 func TestAnUnregisteredAppIsKnownByItsError(t *testing.T) {
-	w := newWorld(t, emulator.TeslaApp{})
+	w := newWorld(t, emulated.App{})
 	adapter, err := tesla.New(tesla.Options{BaseURL: w.url, APIToken: "emulator-access"})
 	if err != nil {
 		t.Fatal(err)

@@ -54,10 +54,10 @@ type tokensEnd struct{}
 
 func (tokensEnd) do(h *home) {
 	if !h.world.APIToken { // nobody could get another one
-		h.cloud.KillTeslaTokens()
+		h.cloud.Tesla.KillTokens()
 	}
-	h.cloud.KillResideoTokens()
-	h.cloud.EndPortalSessions()
+	h.cloud.Resideo.KillTokens()
+	h.cloud.TCC.EndSessions()
 }
 func (tokensEnd) String() string { return "all tokens and sessions end" }
 

@@ -10,6 +10,7 @@ import (
 
 	"powermgr/control/rules"
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 )
 
 // contested reports whether a promise cannot be kept because a stranger controls the same
@@ -54,7 +55,7 @@ func teslas(f emulator.Fault) bool { return strings.HasPrefix(f.Endpoint, "tesla
 // mild reports whether a fault prevents neither sending a command nor its acceptance by
 // the vendor: only readings are late, wrong or missing.
 func mild(f emulator.Fault) bool {
-	reads := f.Only == emulator.KindRead || !strings.HasSuffix(f.Endpoint, "*") && emulator.KindOf(f.Endpoint) == emulator.KindRead
+	reads := f.Only == emulator.KindRead || !strings.HasSuffix(f.Endpoint, "*") && vendors.KindOf(f.Endpoint) == emulator.KindRead
 	silent := f.Class == emulator.Status && f.Status == http.StatusTooManyRequests && strings.HasPrefix(f.Endpoint, "tesla.") // thermostats are read before each command
 	_, empty := f.Values["response"]                                                                                          // Tesla's whole answer, and nothing is written there unseen
 	return reads && !empty && (silent && f.RetryAfter > 900 || slices.Contains([]emulator.Class{emulator.Lag, emulator.Freeze, emulator.Replace}, f.Class))

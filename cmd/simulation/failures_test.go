@@ -325,7 +325,7 @@ func TestWhenThingsBreak(t *testing.T) {
 			check: func(d *day) { d.noneBelieved() }},
 		{row: "401: one refresh and one retry", backend: "resideo",
 			script: func(d *day) {
-				d.on("15:07", func() { d.cloud.KillTeslaTokens() })
+				d.on("15:07", func() { d.cloud.Tesla.KillTokens() })
 			},
 			check: func(d *day) {
 				d.is("refreshes", len(d.asked("tesla.token", "15:07", "15:20")), 1)
@@ -333,7 +333,7 @@ func TestWhenThingsBreak(t *testing.T) {
 			}},
 		{row: "401: needs re-authorization", backend: "resideo", meant: []Invariant{I10},
 			script: func(d *day) {
-				d.on("15:07", func() { d.cloud.RevokeResideo() })
+				d.on("15:07", func() { d.cloud.Resideo.Revoke() })
 			},
 			check: func(d *day) {
 				if n := len(d.asked("resideo", "15:07", "18:00")); n > 12 {
@@ -522,7 +522,7 @@ func TestRotatedTokensAreOnDiskFirst(t *testing.T) {
 			}
 			kept = append(kept, string(b))
 		}
-		d.on("16:02", func() { d.cloud.KillTeslaTokens(); d.cloud.KillResideoTokens() })
+		d.on("16:02", func() { d.cloud.Tesla.KillTokens(); d.cloud.Resideo.KillTokens() })
 	})
 	all := len(slices.Compact(slices.Sorted(slices.Values(kept))))
 	for _, text := range kept {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 )
 
 // limits are the times until which a vendor accepts no requests of a kind. A command may
@@ -40,7 +41,7 @@ type limited struct {
 // asks judges a request by the vendor's earlier answers, and notes its answer to this
 // one.
 func (w *oracle) asks(q emulator.Request) {
-	now, of := time.Now(), limited{q.Vendor, emulator.KindOf(q.Endpoint)}
+	now, of := time.Now(), limited{q.Vendor, vendors.KindOf(q.Endpoint)}
 	alone := len(w.home.all()) == 1
 	if until := w.limits.until[of]; alone && now.Before(until.Add(-time.Second)) {
 		if now.Sub(w.limits.command) > afterCommand {

@@ -8,6 +8,7 @@ import (
 
 	"powermgr/devices"
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 )
 
 // wrote judges a node's write to a vendor before it arrives.
@@ -33,7 +34,7 @@ func (w *oracle) request(q emulator.Request) {
 	}
 	w.asks(q)
 	w.batteryIs(w.home.house)
-	if emulator.KindOf(q.Endpoint) == emulator.KindWrite { // the portal may have ended the session
+	if vendors.KindOf(q.Endpoint) == emulator.KindWrite { // the portal may have ended the session
 		w.limits.commanded() // a daemon that dies may publish nothing more
 	}
 	if q.Write != nil {

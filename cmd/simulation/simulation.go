@@ -23,6 +23,9 @@ import (
 	"powermgr/control/rules"
 	"powermgr/devices"
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/resideo"
+	"powermgr/devices/emulator/tcc"
+	"powermgr/devices/emulator/vendors"
 )
 
 // Options say what to simulate.
@@ -48,7 +51,7 @@ type Result struct {
 // home is the simulated home with everything in it.
 type home struct {
 	world      *world
-	cloud      *emulator.Cloud
+	cloud      *vendors.Cloud
 	house      *emulator.House // only to be accessed under the cloud's lock
 	nodes      []*node         // one, or a pair
 	stranger   *node           // nil: there is none
@@ -82,10 +85,11 @@ func Run(o Options) (Result, error) {
 	h.oracle, h.tokens = newOracle(h), &tokenWatch{home: h, lost: map[string]bool{}}
 	h.broker = &broker{oracle: h.oracle, up: true, echoes: w.Echoes, retained: map[string]bus.Message{}}
 	h.keepalived = &keepalived{home: h}
-	h.cloud = emulator.New(emulator.Options{
-		TCC: emulator.TCCOptions{Delay: w.Landing}, Resideo: emulator.ResideoOptions{Landing: [2]time.Duration{w.Landing, w.Landing * 3 / 2}},
+	h.cloud = vendors.New(emulator.Options{
 		Now: time.Now, Location: zone(), Seed: w.Seed, House: w.house(), Weather: emulator.Day(w.Weather).In(zone()), OnRequest: h.oracle.request,
 		Sleep: h.scheduler.sleep,
+	}, vendors.Options{
+		TCC: tcc.Options{Delay: w.Landing}, Resideo: resideo.Options{Landing: [2]time.Duration{w.Landing, w.Landing * 3 / 2}},
 	})
 	h.cloud.Person(func(e *emulator.House) { h.house = e; h.oracle.begin(e) })
 	for _, n := range []*node{{name: "a", dry: w.DryRun}, {name: "b", own: second, dry: w.DryRun}}[:w.Nodes] {

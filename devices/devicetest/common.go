@@ -13,6 +13,7 @@ import (
 
 	"powermgr/devices"
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 )
 
 // What no adapter may do, whatever it is for.
@@ -44,11 +45,13 @@ func (a adapter) shown(t *testing.T) string {
 type suite struct {
 	Vendor
 	open func(*stage) adapter
-	// options of the emulated vendors; the zero value is fine.
-	options emulator.Options
+	// house is the emulated one; the zero value is fine.
+	house emulator.HouseOptions
 }
 
-func (v suite) stage(t *testing.T) *stage { return newStage(t, v.options) }
+func (v suite) stage(t *testing.T) *stage {
+	return newStage(t, emulator.Options{House: v.house}, vendors.Options{})
+}
 
 // warm opens an adapter that has read once and may log in again.
 func (v suite) warm(t *testing.T) (*stage, adapter) {

@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"powermgr/devices"
-	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 )
 
 // A PowerwallDevice is an adapter for a battery.
@@ -78,9 +78,9 @@ type Vendor struct {
 	// vendor knows neither.
 	SignIn string
 	// Kill ends all tokens or sessions; nil if SignIn is empty.
-	Kill func(*emulator.Cloud)
+	Kill func(*vendors.Cloud)
 	// Revoke ends the authorization for good; nil: that cannot be.
-	Revoke func(*emulator.Cloud)
+	Revoke func(*vendors.Cloud)
 
 	// Secrets must not be in an error or a log. What the adapter sends as a
 	// token, a cookie or a query is among them without being listed.

@@ -10,6 +10,8 @@ import (
 
 	"powermgr/devices"
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/openmeteo"
+	"powermgr/devices/emulator/vendors"
 )
 
 // Forecast holds an adapter for the weather to the contract.
@@ -47,22 +49,23 @@ func (f forecastSuite) days(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		at      time.Time
-		options emulator.Options
+		weather emulator.Weather
+		errorF  float64
 		day     string
 		high    float64
 		hours   int // of the home's day
 	}{
-		{"a hot day", start, emulator.Options{}, "2026-07-15", 102.9, 24},
-		{"a forecast that is wrong", start, emulator.Options{ForecastErrorF: 5}, "2026-07-15", 107.9, 24},
-		{"shortly before midnight", time.Date(2026, 7, 15, 23, 59, 0, 0, pacific()), emulator.Options{}, "2026-07-15", 102.9, 24},
-		{"shortly after midnight", time.Date(2026, 7, 16, 0, 1, 0, 0, pacific()), emulator.Options{}, "2026-07-16", 102.9, 24},
-		{"a cold day", time.Date(2027, 1, 13, 7, 0, 0, 0, pacific()), emulator.Options{}, "2027-01-13", 51.8, 24},
-		{"a frosty day", time.Date(2027, 1, 13, 7, 0, 0, 0, pacific()), emulator.Options{Weather: emulator.Day{LowC: -30, HighC: -20}.In(pacific())}, "2027-01-13", -4, 24},
-		{"summer time begins", time.Date(2027, 3, 14, 12, 0, 0, 0, pacific()), emulator.Options{}, "2027-03-14", 51.8, 23},
-		{"summer time ends", time.Date(2026, 11, 1, 12, 0, 0, 0, pacific()), emulator.Options{}, "2026-11-01", 51.8, 25},
+		{"a hot day", start, nil, 0, "2026-07-15", 102.9, 24},
+		{"a forecast that is wrong", start, nil, 5, "2026-07-15", 107.9, 24},
+		{"shortly before midnight", time.Date(2026, 7, 15, 23, 59, 0, 0, pacific()), nil, 0, "2026-07-15", 102.9, 24},
+		{"shortly after midnight", time.Date(2026, 7, 16, 0, 1, 0, 0, pacific()), nil, 0, "2026-07-16", 102.9, 24},
+		{"a cold day", time.Date(2027, 1, 13, 7, 0, 0, 0, pacific()), nil, 0, "2027-01-13", 51.8, 24},
+		{"a frosty day", time.Date(2027, 1, 13, 7, 0, 0, 0, pacific()), emulator.Day{LowC: -30, HighC: -20}.In(pacific()), 0, "2027-01-13", -4, 24},
+		{"summer time begins", time.Date(2027, 3, 14, 12, 0, 0, 0, pacific()), nil, 0, "2027-03-14", 51.8, 23},
+		{"summer time ends", time.Date(2026, 11, 1, 12, 0, 0, 0, pacific()), nil, 0, "2026-11-01", 51.8, 25},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newStage(t, tt.options)
+			s := newStage(t, emulator.Options{Weather: tt.weather}, vendors.Options{OpenMeteo: openmeteo.Options{ErrorF: tt.errorF}})
 			s.pass(tt.at.Sub(s.clock()))
 			d := f.open(t, s.House)
 			r := readForecast(t, d)
@@ -94,7 +97,7 @@ func (f forecastSuite) nextDay(t *testing.T) {
 	weather := func(at time.Time) emulator.Conditions {
 		return emulator.Conditions{OutdoorC: float64(at.In(pacific()).Day())}
 	}
-	s := newStage(t, emulator.Options{Weather: weather})
+	s := newStage(t, emulator.Options{Weather: weather}, vendors.Options{})
 	d := f.open(t, s.House)
 	for _, want := range []string{"2026-07-15 59", "2026-07-16 60.8", "2026-07-17 62.6"} {
 		r := readForecast(t, d)

@@ -17,7 +17,7 @@ import (
 // Powerwall holds an adapter for a battery to the contract. Commands of
 // Endpoints are reserve, mode, storm watch, grid charging and export rule.
 func Powerwall(t *testing.T, v Vendor, open func(*testing.T, House) PowerwallDevice) {
-	b := batterySuite{suite{Vendor: v, options: emulator.Options{House: emulator.HouseOptions{SettleDelay: v.Settle}}}, open}
+	b := batterySuite{suite{Vendor: v, house: emulator.HouseOptions{SettleDelay: v.Settle}}, open}
 	b.suite.open = b.adapter
 	t.Run("Reading", b.reading)
 	t.Run("Unknown", b.unknown)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 )
 
 // start is a hot Wednesday, two minutes into the peak: the schedule is in P3,
@@ -36,7 +37,7 @@ func pacific() *time.Location {
 type stage struct {
 	House
 	t     *testing.T
-	cloud *emulator.Cloud
+	cloud *vendors.Cloud
 	line  *line
 	log   notes
 
@@ -46,15 +47,15 @@ type stage struct {
 	onHang   func() // what happens once a request is left hanging
 }
 
-func newStage(t *testing.T, o emulator.Options) *stage {
+func newStage(t *testing.T, house emulator.Options, o vendors.Options) *stage {
 	s := &stage{t: t, now: start, line: &line{}}
-	o.Now, o.Location, o.Seed, o.Sleep = s.clock, pacific(), 7, s.delay
-	o.OnRequest = func(r emulator.Request) {
+	house.Now, house.Location, house.Seed, house.Sleep = s.clock, pacific(), 7, s.delay
+	house.OnRequest = func(r emulator.Request) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.requests = append(s.requests, r)
 	}
-	s.cloud = emulator.New(o)
+	s.cloud = vendors.New(house, o)
 	server := httptest.NewServer(s.cloud.Handler())
 	s.line.base = server.Client().Transport
 	s.onHang = s.line.giveUp

@@ -1,6 +1,7 @@
-// Package emulator emulates the vendors' clouds over HTTP, on top of a physical model
-// of a house: Tesla, Honeywell Home (Resideo), Total Connect Comfort and Open-Meteo on
-// one handler, with the quirks of the real ones. Energy is conserved.
+// Package emulator emulates a house, and what the clouds of all vendors have in common:
+// one handler, the time, the faults that can be injected, and the log of requests. It
+// knows no vendor: the folders below it have a dialect each, and package vendors puts all
+// of them on one cloud. Energy is conserved.
 //
 // Every request first applies the faults that were requested, then advances the house
 // to the present, and then is answered. The time is that of Options.Now.
@@ -12,7 +13,6 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -20,7 +20,7 @@ import (
 	_ "time/tzdata" // so that the home has its time zone on every machine
 )
 
-// Options configure an emulated cloud.
+// Options configure an emulated house and its cloud.
 type Options struct {
 	Now      func() time.Time                                 // required
 	Location *time.Location                                   // of the home; nil: America/Los_Angeles
@@ -28,14 +28,6 @@ type Options struct {
 	Sleep    func(ctx context.Context, d time.Duration) error // for injected latency and hangs; nil: real time
 	House    HouseOptions                                     // zero fields: the default house
 	Weather  Weather                                          // nil: hot in May–October, cold otherwise
-	Tesla    TeslaOptions
-	Resideo  ResideoOptions
-	TCC      TCCOptions
-	// ForecastErrorF is added to the temperatures that Open-Meteo forecasts, in °F.
-	ForecastErrorF float64
-	// ForecastSky is the relative error of the sun that Open-Meteo forecasts, up or down,
-	// different for each day: 0.25 is a quarter.
-	ForecastSky float64
 	// OnRequest is called for every request after it was answered; may be nil. It runs
 	// under the cloud's lock and must not call the cloud.
 	OnRequest func(Request)
@@ -60,24 +52,27 @@ type Write struct {
 	Carried bool // it was carried out, or is on its way to the device
 }
 
-// Cloud is the emulated vendors. Its methods may be called from any goroutine.
+// Cloud serves the vendors that were put on it. Its methods may be called from any
+// goroutine, except for Add, Handle and Control, which come before the first request.
 type Cloud struct {
 	options   Options
 	mux       *http.ServeMux
-	endpoints []string          // set by New only
-	expiries  map[string]func() // by vendor: ends its access tokens or sessions, under the lock; set by New only
+	vendors   map[string]Vendor // by name
+	endpoints []string
 
-	mu     sync.Mutex // guards the fields below
+	mu     sync.Mutex // guards the fields below, and the state of the vendors
 	house  *House
-	rand   *rand.Rand
 	faults []injected
-	tesla  teslaState
-	rest   restState
-	portal portalState
-	told   told // by Open-Meteo
 }
 
-// New returns a cloud with a new house.
+// A Vendor is what the cloud has to know of one.
+type Vendor struct {
+	Name   string          // the first part of its endpoints' names: "tesla"
+	Kinds  map[string]Kind // of its endpoints; those that are not listed are reads
+	Expire func()          // ends its access tokens or sessions, under the lock; nil: it has none
+}
+
+// New returns a cloud with a new house, and without vendors.
 func New(o Options) *Cloud {
 	if o.Location == nil {
 		o.Location = losAngeles()
@@ -85,14 +80,9 @@ func New(o Options) *Cloud {
 	if o.Sleep == nil {
 		o.Sleep = realSleep
 	}
-	c := &Cloud{options: o, mux: http.NewServeMux(), expiries: map[string]func(){}, rand: rand.New(rand.NewPCG(o.Seed, 0x706f776572))}
+	c := &Cloud{options: o, mux: http.NewServeMux(), vendors: map[string]Vendor{}}
 	c.house = newHouse(o)
-	c.teslaRoutes(c.mux)
-	c.resideo(c.mux)
-	c.tcc(c.mux)
-	c.expiries["tcc"] = func() { clear(c.portal.sessions) }
-	c.openMeteo(c.mux)
-	c.controls(c.mux)
+	c.controls()
 	return c
 }
 
@@ -107,13 +97,18 @@ func (c *Cloud) Truth() Truth {
 	return c.house.Truth()
 }
 
-// Refreshes reports whether vendor, tesla or resideo, still issues new tokens for a
-// refresh token.
-func (c *Cloud) Refreshes(vendor, token string) bool {
+// Now returns the present time.
+func (c *Cloud) Now() time.Time { return c.options.Now() }
+
+// Seed returns the seed of all randomness.
+func (c *Cloud) Seed() uint64 { return c.options.Seed }
+
+// Locked calls do while no request is answered; the house does not advance. This is how
+// a vendor's state is changed from outside.
+func (c *Cloud) Locked(do func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := map[string]*tokens{"tesla": &c.tesla.tokens, "resideo": &c.rest.tokens}[vendor]
-	return t != nil && good(t.refresh, token, c.options.Now())
+	do()
 }
 
 // Look calls see with the house as it was at the last full minute, or at the last
@@ -134,17 +129,34 @@ func (c *Cloud) Person(change func(h *House)) {
 	change(c.house)
 }
 
-// An answerer answers one request; it runs under the cloud's lock, after the house has
-// been advanced to the present.
-type answerer func(w http.ResponseWriter, r *http.Request, h *House)
+// An Answerer answers one request; it runs under the cloud's lock, after the house has
+// been advanced to the present. A fault may show it the house as it was.
+type Answerer func(w http.ResponseWriter, r *http.Request, h *House)
 
 // longestBody is the longest request body that is read.
 const longestBody = 1 << 20
 
-// handle serves pattern. endpoint is the name by which faults select it.
-func (c *Cloud) handle(mux *http.ServeMux, pattern, endpoint string, f answerer) {
+// Add puts a vendor on the cloud; Handle serves its endpoints.
+func (c *Cloud) Add(v Vendor) { c.vendors[v.Name] = v }
+
+// vendor returns the vendor of an endpoint.
+func (c *Cloud) vendor(endpoint string) Vendor {
+	name, _, _ := strings.Cut(endpoint, ".")
+	return c.vendors[name]
+}
+
+// kind returns the kind of the requests to an endpoint.
+func (c *Cloud) kind(endpoint string) Kind {
+	if k, ok := c.vendor(endpoint).Kinds[endpoint]; ok {
+		return k
+	}
+	return KindRead
+}
+
+// Handle serves pattern. endpoint is the name by which faults select it: "tesla.backup".
+func (c *Cloud) Handle(pattern, endpoint string, f Answerer) {
 	c.endpoints = append(c.endpoints, endpoint)
-	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+	c.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, longestBody))
 		if err != nil {
 			http.Error(w, "the body is too long", http.StatusRequestEntityTooLarge)
@@ -156,21 +168,21 @@ func (c *Cloud) handle(mux *http.ServeMux, pattern, endpoint string, f answerer)
 }
 
 // serve applies faults to one request, and then answers it.
-func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, endpoint string, f answerer) {
-	vendor, _, _ := strings.Cut(endpoint, ".")
+func (c *Cloud) serve(w http.ResponseWriter, r *http.Request, endpoint string, f Answerer) {
+	vendor := c.vendor(endpoint)
 	answer := &recorder{header: http.Header{}, status: http.StatusOK}
 
 	c.mu.Lock()
 	fault := c.take(endpoint)
 	now := c.options.Now()
 	c.house.Step(now)
-	req := Request{At: now, Vendor: vendor, Endpoint: endpoint, Method: r.Method, Fault: fault.Class, Injected: fault.Fault}
-	if expire := c.expiries[vendor]; fault.Class == Expire && expire != nil {
-		expire()
+	req := Request{At: now, Vendor: vendor.Name, Endpoint: endpoint, Method: r.Method, Fault: fault.Class, Injected: fault.Fault}
+	if fault.Class == Expire && vendor.Expire != nil {
+		vendor.Expire()
 	}
 	if fault.Class != Hang && !fault.answer(answer) {
 		c.house.hit, c.house.asked = fault.Class, nil
-		f(answer, r, fault.shows(c.house, endpoint))
+		f(answer, r, fault.shows(c.house, c.kind(endpoint)))
 		req.Write, c.house.asked, c.house.hit = c.house.asked, nil, ""
 		fault.spoil(answer)
 	}
@@ -209,14 +221,9 @@ func (r *recorder) send(w http.ResponseWriter) {
 	_, _ = w.Write(r.body.Bytes()) // it does not matter if the caller has gone
 }
 
-// reply answers with JSON.
-func reply(w http.ResponseWriter, status int, v any) {
+// Reply answers with JSON.
+func Reply(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
-	answer(w, status, b, err)
-}
-
-// answer is reply with what Marshal returned.
-func answer(w http.ResponseWriter, status int, b []byte, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -226,52 +233,49 @@ func answer(w http.ResponseWriter, status int, b []byte, err error) {
 	_, _ = w.Write(b)
 }
 
-// controls serves the endpoints that only an emulator has.
-func (c *Cloud) controls(mux *http.ServeMux) {
-	mux.HandleFunc("GET /emulator/state", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, c.Truth()) })
-	mux.HandleFunc("GET /emulator/faults", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, c.ActiveFaults()) })
-	mux.HandleFunc("DELETE /emulator/faults", func(w http.ResponseWriter, _ *http.Request) {
-		c.ClearFaults()
-		w.WriteHeader(http.StatusNoContent)
-	})
-	mux.HandleFunc("POST /emulator/faults", func(w http.ResponseWriter, r *http.Request) {
+// Control serves something that no vendor has, but an emulator: faults do not hit it, and
+// it is not a request to a vendor. An answer of nil is empty; an error answers 400.
+func (c *Cloud) Control(pattern string, f func(body []byte) (answer any, err error)) {
+	c.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, longestBody))
-		var faults []Fault
+		var answer any
 		if err == nil {
-			faults, err = ParseFaults(b)
+			answer, err = f(b)
 		}
+		switch {
+		case err != nil:
+			Reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		case answer == nil:
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			Reply(w, http.StatusOK, answer)
+		}
+	})
+}
+
+// controls serves what everybody may see and change of the house and its cloud.
+func (c *Cloud) controls() {
+	c.Control("GET /emulator/state", func([]byte) (any, error) { return c.Truth(), nil })
+	c.Control("GET /emulator/faults", func([]byte) (any, error) { return c.ActiveFaults(), nil })
+	c.Control("DELETE /emulator/faults", func([]byte) (any, error) {
+		c.ClearFaults()
+		return nil, nil
+	})
+	c.Control("POST /emulator/faults", func(b []byte) (any, error) {
+		faults, err := ParseFaults(b)
 		if err == nil {
 			err = c.AddFaults(faults...)
 		}
 		if err != nil {
-			reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
-			return
+			return nil, err
 		}
-		reply(w, http.StatusOK, c.ActiveFaults())
+		return c.ActiveFaults(), nil
 	})
-	mux.HandleFunc("POST /emulator/history", func(w http.ResponseWriter, r *http.Request) {
-		b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, longestBody))
-		var q HistoryQuirks
-		if err == nil {
-			err = decode(b, &q)
+	c.Control("POST /emulator/people", func(b []byte) (any, error) {
+		if err := c.people(b); err != nil {
+			return nil, err
 		}
-		if err != nil {
-			reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
-			return
-		}
-		c.SetHistory(q)
-		reply(w, http.StatusOK, q)
-	})
-	mux.HandleFunc("POST /emulator/people", func(w http.ResponseWriter, r *http.Request) {
-		b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, longestBody))
-		if err == nil {
-			err = c.people(b)
-		}
-		if err != nil {
-			reply(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
-			return
-		}
-		reply(w, http.StatusOK, c.Truth())
+		return c.Truth(), nil
 	})
 }
 

@@ -47,23 +47,6 @@ const (
 	KindLogIn Kind = "login" // is about tokens or sessions
 )
 
-// kinds are the kinds of the endpoints; those that are not listed are reads.
-var kinds = map[string]Kind{
-	"tesla.backup": KindWrite, "tesla.operation": KindWrite, "tesla.storm_mode": KindWrite, "tesla.grid_import_export": KindWrite,
-	"tcc.submit": KindWrite, "resideo.write": KindWrite, "resideo.fan_write": KindWrite, "resideo.priority_write": KindWrite, "resideo.schedule_write": KindWrite,
-	"tesla.register": KindLogIn, "tesla.public_key": KindLogIn, "tesla.hosted_key": KindLogIn,
-	"tesla.authorize": KindLogIn, "tesla.token": KindLogIn, "resideo.authorize": KindLogIn, "resideo.token": KindLogIn,
-	"tcc.login": KindLogIn, "tcc.home": KindLogIn, "tcc.logoff": KindLogIn, "tcc.page": KindLogIn,
-}
-
-// KindOf returns the kind of the requests to an endpoint.
-func KindOf(endpoint string) Kind {
-	if k, ok := kinds[endpoint]; ok {
-		return k
-	}
-	return KindRead
-}
-
 // A Fault says what goes wrong, where and how often. Its JSON is the body of
 // POST /emulator/faults, alone or in a list.
 type Fault struct {
@@ -104,10 +87,10 @@ func ParseFaults(b []byte) ([]Fault, error) {
 	var faults []Fault
 	if b[0] != '[' {
 		faults = make([]Fault, 1)
-		if err := decode(b, &faults[0]); err != nil {
+		if err := Decode(b, &faults[0]); err != nil {
 			return nil, err
 		}
-	} else if err := decode(b, &faults); err != nil {
+	} else if err := Decode(b, &faults); err != nil {
 		return nil, err
 	}
 	for i, f := range faults {
@@ -146,8 +129,8 @@ func (f Fault) check() error {
 	return nil
 }
 
-// decode decodes exactly one JSON value without unknown fields.
-func decode(b []byte, v any) error {
+// Decode decodes exactly one JSON value without unknown fields.
+func Decode(b []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
@@ -166,7 +149,7 @@ func (c *Cloud) AddFaults(faults ...Fault) error {
 		if err := f.check(); err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(c.endpoints, f.hits) {
+		if !slices.ContainsFunc(c.endpoints, func(endpoint string) bool { return c.hits(f, endpoint) }) {
 			return fmt.Errorf("there is no endpoint %.40q: send one of %s, a prefix of these with *, or *", f.Endpoint, strings.Join(c.endpoints, ", "))
 		}
 	}
@@ -210,16 +193,17 @@ func (c *Cloud) end() {
 	c.faults = slices.DeleteFunc(c.faults, func(f injected) bool { return f.over(now) })
 }
 
-func (f Fault) hits(endpoint string) bool {
+// hits reports whether a fault hits the requests to endpoint.
+func (c *Cloud) hits(f Fault, endpoint string) bool {
 	prefix, wild := strings.CutSuffix(f.Endpoint, "*")
-	return (f.Endpoint == endpoint || wild && strings.HasPrefix(endpoint, prefix)) && (f.Only == "" || f.Only == KindOf(endpoint))
+	return (f.Endpoint == endpoint || wild && strings.HasPrefix(endpoint, prefix)) && (f.Only == "" || f.Only == c.kind(endpoint))
 }
 
 // take returns the fault that hits a request to endpoint, and counts it; the zero fault
 // is none. The lock is held.
 func (c *Cloud) take(endpoint string) injected {
 	c.end()
-	i := slices.IndexFunc(c.faults, func(f injected) bool { return f.hits(endpoint) })
+	i := slices.IndexFunc(c.faults, func(f injected) bool { return c.hits(f.Fault, endpoint) })
 	if i < 0 {
 		return injected{}
 	}
@@ -232,10 +216,10 @@ func (c *Cloud) take(endpoint string) injected {
 	return hit
 }
 
-// shows returns the house, as of the time that a request to endpoint is shown.
-func (f injected) shows(h *House, endpoint string) *House {
+// shows returns the house, as of the time that a request of that kind is shown.
+func (f injected) shows(h *House, kind Kind) *House {
 	switch {
-	case KindOf(endpoint) != KindRead:
+	case kind != KindRead:
 		return h
 	case f.Class == Lag:
 		return h.asOf(h.at.Add(-time.Duration(f.Seconds * float64(time.Second))))

@@ -1,4 +1,4 @@
-package emulator
+package emulator_test
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"powermgr/devices/emulator"
 )
 
 func TestFaultClasses(t *testing.T) {
@@ -40,7 +42,7 @@ func TestFaultClasses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			slept := time.Duration(0)
-			v := newVisit(t, Options{Sleep: func(_ context.Context, d time.Duration) error { slept += d; return nil }})
+			v := newVisit(t, emulator.Options{Sleep: func(_ context.Context, d time.Duration) error { slept += d; return nil }})
 			if status, body := v.do("POST", "/emulator/faults", tt.fault); status != 200 {
 				t.Fatalf("%d %s", status, body)
 			}
@@ -64,7 +66,7 @@ func TestFaultClasses(t *testing.T) {
 }
 
 func TestFaultsRunOut(t *testing.T) {
-	v := newVisit(t, Options{})
+	v := newVisit(t, emulator.Options{})
 	statuses := func(n int) (got []int) {
 		for range n {
 			status, _ := v.do("GET", "/api/1/products", "")
@@ -92,7 +94,7 @@ func TestFaultsRunOut(t *testing.T) {
 		t.Errorf("clearing answers %d", status)
 	}
 	equal("cleared", statuses(1), 200)
-	if r := v.seen[0]; r.Fault != Status || r.Status != 503 {
+	if r := v.seen[0]; r.Fault != emulator.Status || r.Status != 503 {
 		t.Errorf("reported as %+v", r)
 	}
 }
@@ -100,8 +102,8 @@ func TestFaultsRunOut(t *testing.T) {
 // A caller that has given up gets no answer, but its write is still carried out: the
 // outcome of a write that timed out is unknown.
 func TestALatencyThatNobodyWaitsFor(t *testing.T) {
-	v := newVisit(t, Options{Sleep: func(context.Context, time.Duration) error { return context.Canceled }})
-	if err := v.cloud.AddFaults(Fault{Endpoint: "tesla.backup", Class: Latency, Seconds: 60}); err != nil {
+	v := newVisit(t, emulator.Options{Sleep: func(context.Context, time.Duration) error { return context.Canceled }})
+	if err := v.cloud.AddFaults(emulator.Fault{Endpoint: "tesla.backup", Class: emulator.Latency, Seconds: 60}); err != nil {
 		t.Fatal(err)
 	}
 	if _, body := v.do("POST", site+"backup", `{"backup_reserve_percent":50}`); body != "" {
@@ -137,7 +139,7 @@ func TestFaultsThatAreRefused(t *testing.T) {
 		{"the second of two", `[{"endpoint":"*","class":"hang"},{"endpoint":"*","class":"x"}]`, "fault 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v := newVisit(t, Options{})
+			v := newVisit(t, emulator.Options{})
 			status, body := v.do("POST", "/emulator/faults", tt.body)
 			if status != 400 || !strings.Contains(body, tt.want) {
 				t.Errorf("%d %s", status, body)
@@ -150,8 +152,8 @@ func TestFaultsThatAreRefused(t *testing.T) {
 }
 
 func TestBodiesAreBounded(t *testing.T) {
-	v := newVisit(t, Options{})
-	long := `{"endpoint":"` + strings.Repeat("x", longestBody) + `"}`
+	v := newVisit(t, emulator.Options{})
+	long := `{"endpoint":"` + strings.Repeat("x", 1<<20) + `"}`
 	for _, path := range []string{"/emulator/faults", "/emulator/people", site + "backup"} {
 		if status, _ := v.do("POST", path, long); status < 400 || status > 499 {
 			t.Errorf("%s: %d", path, status)

@@ -56,16 +56,16 @@ type House struct {
 
 	options HouseOptions
 	weather Weather
-	suns    map[int64]float64 // the sun of hours, by the Unix time of their end; see sunBefore
 	seed    uint64
 	local   *time.Location
 	at      time.Time
 	zones   []zone
 	flows   flows
-	lived   []stretch // the energies of the past, the oldest first
+	lived   []Stretch // the energies of the past, the oldest first
 	later   []due     // settings on their way
 
-	past []moment
+	past   []moment
+	before bool // this is a past state, for showing only
 
 	asked *Write // the command in the current request
 	hit   Class  // the fault that has hit the current request
@@ -248,11 +248,10 @@ func (h *House) arrive(now time.Time) {
 // live advances the house by one step of length hours that ends at now.
 func (h *House) live(now time.Time, hours float64) {
 	h.arrive(now)
-	cond := h.weather(now)
+	cond := h.Conditions(now)
 	base, solar := h.baseLoad(now), h.options.SolarPeakW*cond.Sun
 	if m := h.hour(now); m != nil {
-		cond.OutdoorC, base, solar = m.OutdoorC, m.LoadWh, m.SolarWh
-		cond.Sun = solar / max(h.options.SolarPeakW, 1)
+		base, solar = m.LoadWh, m.SolarWh
 	}
 	h.OutdoorC = cond.OutdoorC
 	around := conditions{cond, h.options, base}
@@ -328,6 +327,9 @@ func (h *House) baseLoad(now time.Time) float64 {
 	return h.options.BaseLoadW * shape * (0.9 + 0.2*noise(h.seed, quarter))
 }
 
+// Noise returns a number in [0, 1) that depends only on n and the cloud's seed.
+func (h *House) Noise(n uint64) float64 { return noise(h.seed, n) }
+
 // noise returns a number in [0, 1) that depends only on its arguments.
 func noise(seed, n uint64) float64 {
 	x := seed ^ n*0x9e3779b97f4a7c15
@@ -337,6 +339,14 @@ func noise(seed, n uint64) float64 {
 	x *= 0x94d049bb133111eb
 	x ^= x >> 31
 	return float64(x>>11) / (1 << 53)
+}
+
+// Conditions returns the weather at a time, past or future.
+func (h *House) Conditions(at time.Time) Conditions {
+	if m := h.hour(at); m != nil {
+		return Conditions{OutdoorC: m.OutdoorC, Sun: m.SolarWh / max(h.options.SolarPeakW, 1)}
+	}
+	return h.weather(at)
 }
 
 func (h *House) hour(now time.Time) *Hour {
@@ -350,6 +360,15 @@ func (h *House) hour(now time.Time) *Hour {
 	}
 	return &h.options.Hours[i]
 }
+
+// Now returns the time of the last step: that of the state that the house shows.
+func (h *House) Now() time.Time { return h.at }
+
+// Location returns the time zone of the house.
+func (h *House) Location() *time.Location { return h.local }
+
+// Options returns what the house is built of, with the defaults filled in.
+func (h *House) Options() HouseOptions { return h.options }
 
 // Truth returns the true state of the house after the last step.
 func (h *House) Truth() Truth {
@@ -380,6 +399,28 @@ func (h *House) SetReserve(percent int) {
 		return
 	}
 	h.after(h.options.CapDelay, func() { h.Reserve = min(h.Reserve, limit) })
+}
+
+// CommandPowerwall carries out a vendor's command to the Powerwall, once it has settled:
+// do changes the settings, and values are what Request.Write says.
+func (h *House) CommandPowerwall(values map[string]any, do func()) {
+	idle := h.hit == Idle
+	h.command("powerwall", values, func() {
+		h.after(h.options.SettleDelay, func() {
+			do()
+			h.Idle = idle
+		})
+	})
+}
+
+// CommandThermostat sends a vendor's command to a thermostat, which receives it after
+// delay; one that is not alive never does. values are what Request.Write says.
+func (h *House) CommandThermostat(t *Thermostat, values map[string]any, s Setting, delay time.Duration) {
+	h.command(t.LCCID, values, func() {
+		if t.Alive {
+			t.Submit(h.at, s, delay)
+		}
+	})
 }
 
 // command records what a request asks a device to do, and does it unless a fault makes

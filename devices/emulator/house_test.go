@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
@@ -277,29 +276,5 @@ func BenchmarkHouseDay(b *testing.B) {
 	for b.Loop() {
 		now = now.Add(24 * time.Hour)
 		c.Truth()
-	}
-}
-
-// A request shows what has landed since the last one, and does not change the day.
-func TestALookChangesNothing(t *testing.T) {
-	day := func(look func(v *visit)) (stored float64, books Books) {
-		v := newVisit(t, Options{House: HouseOptions{SettleDelay: 20 * time.Second}})
-		v.now = v.now.Add(7 * time.Second)
-		v.do("POST", site+"backup", `{"backup_reserve_percent":80}`)
-		for range 60 * 12 {
-			v.now = v.now.Add(15 * time.Second)
-			look(v)
-		}
-		v.get(site + "live_status")
-		v.cloud.Look(func(h *House) { stored, books = h.Stored, h.Books })
-		return stored, books
-	}
-	var reserves []int
-	stored, books := day(func(v *visit) { v.cloud.Look(func(h *House) { reserves = append(reserves, h.Reserve) }) })
-	if reserves[0] != 20 || !slices.Contains(reserves[:5], 80) {
-		t.Errorf("the reserve is seen as %v", reserves[:5])
-	}
-	if s, b := day(func(*visit) {}); s != stored || b != books {
-		t.Errorf("%v and %+v; without requests it is %v and %+v", stored, books, s, b)
 	}
 }

@@ -62,13 +62,16 @@ func (t *Thermostat) setLike(o *Thermostat) bool {
 		t.Fan == o.Fan && t.Alive == o.Alive && t.Vacation == o.Vacation && t.UtilityEvent == o.UtilityEvent && len(t.queue) == len(o.queue)
 }
 
+// IsPast reports whether a fault shows this state of the house instead of the present one.
+func (h *House) IsPast() bool { return h.before }
+
 // asOf returns the house as it was at a time, for showing only: it must not be changed.
 // For a time before the first known state, it returns that state.
 func (h *House) asOf(at time.Time) *House {
 	h.remember()
 	i := max(0, sort.Search(len(h.past), func(i int) bool { return h.past[i].at.After(at) })-1)
 	m := h.past[i]
-	then := &House{Powerwall: m.powerwall, OffGrid: m.offGrid, OutdoorC: m.outdoorC, Books: h.Books, options: h.options, weather: h.weather, local: h.local, at: m.at, flows: m.flows}
+	then := &House{before: true, Powerwall: m.powerwall, OffGrid: m.offGrid, OutdoorC: m.outdoorC, Books: h.Books, options: h.options, weather: h.weather, local: h.local, at: m.at, flows: m.flows}
 	for _, t := range m.thermostats {
 		then.Thermostats = append(then.Thermostats, &t)
 	}

@@ -44,7 +44,7 @@ type act struct {
 // people carries out the action in b, all of it or nothing. The error says what to send.
 func (c *Cloud) people(b []byte) error {
 	var a act
-	if err := decode(b, &a); err != nil {
+	if err := Decode(b, &a); err != nil {
 		return fmt.Errorf(`send {"device": "powerwall", "reserve": 50}: %w`, err)
 	}
 	var err error

@@ -131,3 +131,22 @@ func TestItTapersNearFull(t *testing.T) {
 		t.Errorf("it never gets full: %g %%", x.ChargePercent)
 	}
 }
+
+func TestTheColdDayIsCold(t *testing.T) {
+	now := time.Date(2026, 1, 15, 5, 0, 0, 0, pacific)
+	c := New(Options{Now: func() time.Time { return now }})
+	x := c.Truth()
+	if f := x.OutdoorC*1.8 + 32; f < 29 || f > 33 {
+		t.Errorf("at five it is %g °F", f)
+	}
+	now = now.Add(24 * time.Hour)
+	next := c.Truth()
+	if used := next.Books.HVAC - x.Books.HVAC; used < 5_000 || used > 60_000 {
+		t.Errorf("heating took %g Wh in a day", used)
+	}
+	for _, th := range next.Thermostats {
+		if th.Temperature < 62 || th.Temperature > 72 {
+			t.Errorf("%s has %.1f °F", th.Name, th.Temperature)
+		}
+	}
+}

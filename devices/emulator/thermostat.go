@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -92,6 +93,17 @@ func (t *Thermostat) Submit(now time.Time, s Setting, delay time.Duration) {
 func (t *Thermostat) Touch(now time.Time, s Setting) {
 	t.Live(now)
 	t.land(now, s)
+}
+
+// Has reports whether the thermostat has a mode.
+func (t *Thermostat) Has(m devices.HVACMode) bool { return slices.Contains(t.Modes, m) }
+
+// Displayed returns a temperature as the thermostat's display rounds it.
+func (t *Thermostat) Displayed(degrees float64) float64 {
+	if t.Unit == devices.Celsius {
+		return math.Round(degrees*2) / 2
+	}
+	return math.Round(degrees)
 }
 
 // Pending reports whether a command is on its way.

@@ -10,7 +10,7 @@ import (
 
 	"powermgr/devices"
 	"powermgr/devices/devicetest"
-	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 	"powermgr/devices/resideo"
 )
 
@@ -43,7 +43,7 @@ func vendor() devicetest.Vendor {
 			"coolSetpoint": "CoolSetpoint", "heatSetpoint": "HeatSetpoint", "operationStatus": "Action",
 		},
 		Settle: time.Minute,
-		SignIn: "resideo.token", Kill: (*emulator.Cloud).KillResideoTokens, Revoke: (*emulator.Cloud).RevokeResideo,
+		SignIn: "resideo.token", Kill: func(c *vendors.Cloud) { c.Resideo.KillTokens() }, Revoke: func(c *vendors.Cloud) { c.Resideo.Revoke() },
 		Secrets: []string{"emulator-client", "emulator-resideo"},
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"powermgr/devices"
 	"powermgr/devices/emulator"
+	emulated "powermgr/devices/emulator/resideo"
 	"powermgr/devices/resideo"
 )
 
@@ -24,6 +25,7 @@ type house struct {
 	t     *testing.T
 	now   time.Time
 	cloud *emulator.Cloud
+	api   *emulated.API
 	*resideo.Client
 	refused []emulator.Request // by the cloud, with 400
 	writes  []emulator.Write
@@ -37,11 +39,11 @@ var pacific = func() *time.Location {
 	return home
 }()
 
-func newHouse(t *testing.T, o emulator.ResideoOptions, thermostats ...*emulator.Thermostat) *house {
+func newHouse(t *testing.T, o emulated.Options, thermostats ...*emulator.Thermostat) *house {
 	h := &house{t: t, now: time.Date(2026, 7, 15, 16, 2, 3, 0, pacific)}
 	clock := func() time.Time { return h.now }
 	h.cloud = emulator.New(emulator.Options{
-		Now: clock, Location: pacific, Seed: 7, Resideo: o, House: emulator.HouseOptions{Thermostats: thermostats},
+		Now: clock, Location: pacific, Seed: 7, House: emulator.HouseOptions{Thermostats: thermostats},
 		Sleep: func(context.Context, time.Duration) error { return nil },
 		OnRequest: func(r emulator.Request) {
 			if r.Status == http.StatusBadRequest {
@@ -52,6 +54,7 @@ func newHouse(t *testing.T, o emulator.ResideoOptions, thermostats ...*emulator.
 			}
 		},
 	})
+	h.api = emulated.Serve(h.cloud, o)
 	h.Client = h.client(filepath.Join(t.TempDir(), "token.json"))
 	h.consent()
 	return h
@@ -123,7 +126,7 @@ func kindOf(t *testing.T, err error, want devices.Kind) *devices.Error {
 }
 
 func TestSetbackEndsByItself(t *testing.T) {
-	h := newHouse(t, emulator.ResideoOptions{})
+	h := newHouse(t, emulated.Options{})
 	before := h.read()
 	if len(before) != 2 || *before[0].Mode != devices.HeatCool || *before[0].CoolSetpoint != 76 || *before[0].Hold != devices.HoldSchedule || before[0].SchedulePeriod != "Wednesday P3" {
 		t.Fatalf("%+v", before)
@@ -146,7 +149,7 @@ func TestSetbackEndsByItself(t *testing.T) {
 }
 
 func TestCommandsInARow(t *testing.T) {
-	h := newHouse(t, emulator.ResideoOptions{Landing: [2]time.Duration{20 * time.Second, 30 * time.Second}})
+	h := newHouse(t, emulated.Options{Landing: [2]time.Duration{20 * time.Second, 30 * time.Second}})
 	id := h.read()[1].ID()
 	for _, cmd := range []devices.ThermostatCommand{
 		{Mode: new(devices.Cool)},
@@ -169,7 +172,7 @@ func TestCommandsInARow(t *testing.T) {
 func TestRoundFromOffToAutomatic(t *testing.T) {
 	th := emulator.DefaultThermostats()[0]
 	th.LCCID, th.Model, th.Mode = "TCC-1234567", "Round", devices.Off
-	h := newHouse(t, emulator.ResideoOptions{}, th)
+	h := newHouse(t, emulated.Options{}, th)
 	if r := h.read()[0]; *r.Mode != devices.Off || r.Hold != nil || len(r.Holds) != 0 {
 		t.Fatalf("%+v", r)
 	}
@@ -191,7 +194,7 @@ func TestNothingThatTheCloudRefuses(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 5))
 		th := anyThermostat(r)
 		name := fmt.Sprintf("seed %d: %s in %s, hold %s", seed, th.Model, th.Mode, th.Hold)
-		h := newHouse(t, emulator.ResideoOptions{}, th)
+		h := newHouse(t, emulated.Options{}, th)
 		for range 4 {
 			before := h.read()[0]
 			cmd := anyCommand(r, before, h.now)
@@ -311,14 +314,14 @@ func anyCommand(r *rand.Rand, from devices.ThermostatReading, now time.Time) dev
 }
 
 func TestTokensInTrouble(t *testing.T) {
-	h := newHouse(t, emulator.ResideoOptions{DiesAfter: 10 * time.Minute})
+	h := newHouse(t, emulated.Options{DiesAfter: 10 * time.Minute})
 	for range 12 { // an hour of polls, with tokens that expire after a third of their lifetime
 		h.now = h.now.Add(5 * time.Minute)
 		h.read()
 	}
-	h.cloud.KillResideoTokens()
+	h.api.KillTokens()
 	h.read()
-	h.cloud.RevokeResideo()
+	h.api.Revoke()
 	h.now = h.now.Add(time.Hour)
 	_, err := h.Read(t.Context())
 	if e := kindOf(t, err, devices.Unauthorized); !strings.Contains(e.Error(), "powermgr auth") {
@@ -329,7 +332,7 @@ func TestTokensInTrouble(t *testing.T) {
 }
 
 func TestTwoNodesEachWithItsOwnConsent(t *testing.T) {
-	h := newHouse(t, emulator.ResideoOptions{})
+	h := newHouse(t, emulated.Options{})
 	first := h.Client
 	h.Client = h.client(filepath.Join(t.TempDir(), "other.json"))
 	h.consent()
@@ -343,7 +346,7 @@ func TestTwoNodesEachWithItsOwnConsent(t *testing.T) {
 }
 
 func TestRateLimit(t *testing.T) {
-	h := newHouse(t, emulator.ResideoOptions{HourlyCalls: 2})
+	h := newHouse(t, emulated.Options{HourlyCalls: 2})
 	h.read()
 	h.read()
 	_, err := h.Read(t.Context())
@@ -368,7 +371,7 @@ func TestFaults(t *testing.T) {
 		{"too many", emulator.Fault{Class: emulator.Status, Status: 429, Body: `{"code":"429.02.001"}`}, devices.Throttled, devices.Throttled, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := newHouse(t, emulator.ResideoOptions{})
+			h := newHouse(t, emulated.Options{})
 			id := h.read()[0].ID()
 			h.inject(tt.fault, "resideo.locations", "resideo.write")
 			_, err := h.Read(t.Context())
@@ -383,7 +386,7 @@ func TestFaults(t *testing.T) {
 		})
 	}
 	t.Run("garbage", func(t *testing.T) {
-		h := newHouse(t, emulator.ResideoOptions{})
+		h := newHouse(t, emulated.Options{})
 		id := h.read()[0].ID()
 		h.inject(emulator.Fault{Class: emulator.Garbage}, "resideo.locations", "resideo.thermostat")
 		_, err := h.Read(t.Context())
@@ -394,7 +397,7 @@ func TestFaults(t *testing.T) {
 		}
 	})
 	t.Run("a write that is ignored", func(t *testing.T) {
-		h := newHouse(t, emulator.ResideoOptions{})
+		h := newHouse(t, emulated.Options{})
 		id := h.read()[0].ID()
 		h.inject(emulator.Fault{Class: emulator.Ignore}, "resideo.write")
 		if err := h.Apply(t.Context(), id, cmd); err != nil {
@@ -427,7 +430,7 @@ func TestFieldsThatAreMissing(t *testing.T) {
 		"allowedTimeIncrements", "name", "userDefinedDeviceName", "ianaTimeZone", "deviceModel", "locationID", "deviceID", "deviceClass", "devices",
 	} {
 		t.Run(field, func(t *testing.T) {
-			h := newHouse(t, emulator.ResideoOptions{})
+			h := newHouse(t, emulated.Options{})
 			whole := h.read()
 			h.inject(emulator.Fault{Class: emulator.Missing, Fields: []string{field}, Count: -1}, "resideo.locations", "resideo.thermostat")
 			readings, err := h.Read(t.Context())
@@ -458,7 +461,7 @@ func TestFieldsThatAreMissing(t *testing.T) {
 // A limit on reads does not apply to commands. Otherwise nothing could be restored while it
 // lasts.
 func TestLimitOnReadsHoldsBackNoGiveBack(t *testing.T) {
-	h := newHouse(t, emulator.ResideoOptions{})
+	h := newHouse(t, emulated.Options{})
 	id := h.read()[0].ID()
 	if err := h.cloud.AddFaults(emulator.Fault{Endpoint: "resideo.*", Only: emulator.KindRead, Class: emulator.Status, Status: 429, RetryAfter: 7200, Count: -1}); err != nil {
 		t.Fatal(err)

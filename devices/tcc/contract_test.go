@@ -7,7 +7,7 @@ import (
 
 	"powermgr/devices"
 	"powermgr/devices/devicetest"
-	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 	"powermgr/devices/tcc"
 )
 
@@ -51,7 +51,7 @@ func vendor() devicetest.Vendor {
 		Numbers: true,
 		Settle:  time.Minute,
 		Rest:    10 * time.Minute,
-		SignIn:  "tcc.login", Kill: (*emulator.Cloud).EndPortalSessions,
+		SignIn:  "tcc.login", Kill: func(c *vendors.Cloud) { c.TCC.EndSessions() },
 		Secrets: []string{"emulator-password"},
 	}
 }

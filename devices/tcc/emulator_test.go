@@ -16,25 +16,29 @@ import (
 
 	"powermgr/devices"
 	"powermgr/devices/emulator"
+	emulated "powermgr/devices/emulator/tcc"
 )
 
 // estate is the emulated portal on the emulated house, and a clock.
 type estate struct {
-	t     *testing.T
-	cloud *emulator.Cloud
-	url   string
-	file  string
+	t      *testing.T
+	cloud  *emulator.Cloud
+	portal *emulated.Portal
+	url    string
+	file   string
 
 	mu     sync.Mutex
 	now    time.Time
 	counts map[string]int // requests by endpoint
 }
 
-func newEstate(t *testing.T, o emulator.Options) *estate {
+func newEstate(t *testing.T, o emulated.Options) *estate {
 	e := &estate{t: t, now: noon, counts: map[string]int{}, file: filepath.Join(t.TempDir(), "session.json")}
-	o.Now, o.Location = e.clock, home
-	o.OnRequest = func(r emulator.Request) { e.mu.Lock(); e.counts[r.Endpoint]++; e.mu.Unlock() }
-	e.cloud = emulator.New(o)
+	e.cloud = emulator.New(emulator.Options{
+		Now: e.clock, Location: home,
+		OnRequest: func(r emulator.Request) { e.mu.Lock(); e.counts[r.Endpoint]++; e.mu.Unlock() },
+	})
+	e.portal = emulated.Serve(e.cloud, o)
 	server := httptest.NewServer(e.cloud.Handler())
 	t.Cleanup(server.Close)
 	e.url = server.URL
@@ -79,7 +83,7 @@ func (e *estate) apply(c *Client, cmd devices.ThermostatCommand) error {
 
 // The emulated portal's answers have every field of the real ones, with the same types.
 func TestEmulatedAnswersHaveTheRealShape(t *testing.T) {
-	e := newEstate(t, emulator.Options{})
+	e := newEstate(t, emulated.Options{})
 	c := e.start()
 	e.read(c)
 	for _, tt := range []struct {
@@ -137,7 +141,7 @@ func lacking(at string, real, emulated any) (lacks []string) {
 }
 
 func TestEmulatedHouseIsRead(t *testing.T) {
-	e := newEstate(t, emulator.Options{})
+	e := newEstate(t, emulated.Options{})
 	rs := e.read(e.start())
 	if len(rs) != 2 {
 		t.Fatalf("%d thermostats, want 2", len(rs))
@@ -151,7 +155,7 @@ func TestEmulatedHouseIsRead(t *testing.T) {
 }
 
 func TestEmulatedPages(t *testing.T) {
-	e := newEstate(t, emulator.Options{TCC: emulator.TCCOptions{PerPage: 1}})
+	e := newEstate(t, emulated.Options{PerPage: 1})
 	if rs := e.read(e.start()); len(rs) != 2 {
 		t.Errorf("%d thermostats on two pages, want 2", len(rs))
 	}
@@ -161,7 +165,7 @@ func TestEmulatedPages(t *testing.T) {
 }
 
 func TestEmulatedModels(t *testing.T) {
-	e := newEstate(t, emulator.Options{TCC: emulator.TCCOptions{NoEquipmentStatus: true, OutdoorSensor: true}})
+	e := newEstate(t, emulated.Options{NoEquipmentStatus: true, OutdoorSensor: true})
 	r := e.read(e.start())[0]
 	if r.Action != nil || r.OutdoorTemperature == nil || *r.OutdoorTemperature < 60 {
 		t.Errorf("action %v, outdoor %v", r.Action, r.OutdoorTemperature)
@@ -171,7 +175,7 @@ func TestEmulatedModels(t *testing.T) {
 // A set point for the peak is written with its end, is shown a while later, and ends by
 // itself.
 func TestHoldUntilTheEndOfThePeak(t *testing.T) {
-	e := newEstate(t, emulator.Options{})
+	e := newEstate(t, emulated.Options{})
 	c := e.start()
 	end := time.Date(2026, 7, 15, 18, 50, 0, 0, home)
 	err := e.apply(c, devices.ThermostatCommand{CoolSetpoint: new(79.0), Hold: new(devices.HoldUntil), HoldUntil: &end})
@@ -214,7 +218,7 @@ func TestEmulatedCommands(t *testing.T) {
 		{"deadband", devices.ThermostatCommand{CoolSetpoint: new(68.0)}, func(r devices.ThermostatReading) bool { return *r.CoolSetpoint == 68 && *r.HeatSetpoint == 65 }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			e := newEstate(t, emulator.Options{})
+			e := newEstate(t, emulated.Options{})
 			c := e.start()
 			if err := e.apply(c, tt.cmd); err != nil {
 				t.Fatal(err)
@@ -237,7 +241,7 @@ func TestEmulatedCommands(t *testing.T) {
 // Low and high arrive as two messages; neither undoes the other, and neither is read before
 // the portal shows it.
 func TestTwoSetpointsOneAfterTheOther(t *testing.T) {
-	e := newEstate(t, emulator.Options{})
+	e := newEstate(t, emulated.Options{})
 	c := e.start()
 	before := e.read(c)[0]
 	if err := errors.Join(
@@ -269,7 +273,7 @@ func TestThermostatsToBeLeftAlone(t *testing.T) {
 		{"in emergency heat", func(th *emulator.Thermostat) { th.EmergencyHeat = true }, func(r devices.ThermostatReading) bool { return r.EmergencyHeat && *r.Mode == devices.Heat }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			e := newEstate(t, emulator.Options{})
+			e := newEstate(t, emulated.Options{})
 			c := e.start()
 			e.cloud.Person(func(h *emulator.House) { tt.person(h.Thermostats[0]) })
 			if r := e.read(c)[0]; !tt.shows(r) {
@@ -295,10 +299,10 @@ func TestThermostatsToBeLeftAlone(t *testing.T) {
 func TestEmulatedSessions(t *testing.T) {
 	for _, gone := range []int{0, 401, 403} {
 		t.Run(fmt.Sprintf("a dead session answers %d", gone), func(t *testing.T) {
-			e := newEstate(t, emulator.Options{TCC: emulator.TCCOptions{Gone: gone}})
+			e := newEstate(t, emulated.Options{Gone: gone})
 			c := e.start()
 			e.read(c)
-			e.cloud.EndPortalSessions()
+			e.portal.EndSessions()
 			if _, err := c.Read(context.Background()); devices.KindOf(err) != devices.Unreachable {
 				t.Errorf("within ten minutes: %v", err)
 			}
@@ -314,7 +318,7 @@ func TestEmulatedSessions(t *testing.T) {
 }
 
 func TestTwoHundredRestartsAgainstTheEmulator(t *testing.T) {
-	e := newEstate(t, emulator.Options{})
+	e := newEstate(t, emulated.Options{})
 	for range 200 {
 		if rs := e.read(e.start()); len(rs) != 2 {
 			t.Fatalf("%d thermostats", len(rs))
@@ -328,7 +332,7 @@ func TestTwoHundredRestartsAgainstTheEmulator(t *testing.T) {
 
 // A portal that drops its sessions all day does not lock the account.
 func TestSessionsThatNeverLast(t *testing.T) {
-	e := newEstate(t, emulator.Options{TCC: emulator.TCCOptions{SessionLife: time.Second, MostLogIns: 1}})
+	e := newEstate(t, emulated.Options{SessionLife: time.Second, MostLogIns: 1})
 	for range 24 * 12 {
 		_, err := e.start().Read(context.Background())
 		if k := devices.KindOf(err); err != nil && k != devices.Unreachable {
@@ -343,7 +347,7 @@ func TestSessionsThatNeverLast(t *testing.T) {
 
 func TestEmulatedLogIns(t *testing.T) {
 	t.Run("wrong password", func(t *testing.T) {
-		e := newEstate(t, emulator.Options{})
+		e := newEstate(t, emulated.Options{})
 		for range 3 {
 			_, err := e.start(func(o *Options) { o.Password = "wrong" }).Read(context.Background())
 			if devices.KindOf(err) != devices.Unauthorized {
@@ -357,7 +361,7 @@ func TestEmulatedLogIns(t *testing.T) {
 		e.read(e.start()) // the right password works at once
 	})
 	t.Run("an empty cookie, the error page, then a session", func(t *testing.T) {
-		e := newEstate(t, emulator.Options{TCC: emulator.TCCOptions{LogIns: []string{emulator.LogInNull, emulator.LogInMishap}}})
+		e := newEstate(t, emulated.Options{LogIns: []string{emulated.LogInNull, emulated.LogInMishap}})
 		for range 2 {
 			if _, err := e.start().Read(context.Background()); devices.KindOf(err) != devices.Unreachable {
 				t.Errorf("got %v", err)
@@ -367,7 +371,7 @@ func TestEmulatedLogIns(t *testing.T) {
 		e.read(e.start())
 	})
 	t.Run("locked out by somebody else's app", func(t *testing.T) {
-		e := newEstate(t, emulator.Options{})
+		e := newEstate(t, emulated.Options{})
 		for range 6 {
 			if res, err := http.PostForm(e.url+"/portal", url.Values{"UserName": {"owner@example.com"}, "Password": {"guess"}}); err == nil {
 				res.Body.Close()
@@ -404,7 +408,7 @@ func TestEmulatedFaults(t *testing.T) {
 		{"no unit from both", emulator.Fault{Endpoint: "tcc.check", Class: emulator.Missing, Fields: []string{"DisplayUnits"}, Count: 2}, devices.Nonsense},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			e := newEstate(t, emulator.Options{})
+			e := newEstate(t, emulated.Options{})
 			c := e.start()
 			e.read(c)
 			e.cloud.AddFaults(tt.fault)
@@ -422,7 +426,7 @@ func TestEmulatedFaults(t *testing.T) {
 // The emulated portal is as strict as the real one; otherwise the tests above would prove
 // nothing.
 func TestEmulatedPortalRefuses(t *testing.T) {
-	e := newEstate(t, emulator.Options{})
+	e := newEstate(t, emulated.Options{})
 	c := e.start()
 	e.read(c)
 	const good = `{"DeviceID":1000001,"SystemSwitch":null,"HeatSetpoint":66,"CoolSetpoint":78,"HeatNextPeriod":76,"CoolNextPeriod":76,"StatusHeat":1,"StatusCool":1,"FanMode":null}`
@@ -450,7 +454,7 @@ func TestEmulatedPortalRefuses(t *testing.T) {
 }
 
 func TestLogOffEndsTheSession(t *testing.T) {
-	e := newEstate(t, emulator.Options{})
+	e := newEstate(t, emulated.Options{})
 	c := e.start()
 	e.read(c)
 	req, err := http.NewRequest(http.MethodPost, e.url+"/portal/Account/LogOff", nil)
@@ -471,7 +475,7 @@ func TestLogOffEndsTheSession(t *testing.T) {
 // A limit on reads does not apply to commands. Otherwise nothing could be restored while it
 // lasts.
 func TestLimitOnReadsHoldsBackNoGiveBack(t *testing.T) {
-	e := newEstate(t, emulator.Options{})
+	e := newEstate(t, emulated.Options{})
 	c := e.start()
 	e.read(c)
 	if err := e.cloud.AddFaults(emulator.Fault{Endpoint: "tcc.*", Only: emulator.KindRead, Class: emulator.Status, Status: 429, RetryAfter: 7200, Count: -1}); err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"powermgr/devices"
 	"powermgr/devices/devicetest"
-	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/vendors"
 	"powermgr/devices/tesla"
 )
 
@@ -46,7 +46,7 @@ func vendor() devicetest.Vendor {
 			"storm_mode_enabled": "StormWatch", "storm_mode_active": "StormActive", "grid_services_active": "GridServicesActive", "timestamp": "MeasuredAt",
 		},
 		Settle: 4 * time.Second,
-		SignIn: "tesla.token", Kill: (*emulator.Cloud).KillTeslaTokens, Revoke: (*emulator.Cloud).RevokeTesla,
+		SignIn: "tesla.token", Kill: func(c *vendors.Cloud) { c.Tesla.KillTokens() }, Revoke: func(c *vendors.Cloud) { c.Tesla.Revoke() },
 		Secrets: []string{"emulator-refresh", "emulator-tesla-access", "app-secret"},
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"powermgr/devices"
 	"powermgr/devices/emulator"
+	emulated "powermgr/devices/emulator/tesla"
 	"powermgr/devices/tesla"
 )
 
@@ -36,7 +37,7 @@ func total(buckets []devices.EnergyBucket, of func(devices.EnergyBucket) *device
 // to the energies of the house.
 func TestHistoryOfADay(t *testing.T) {
 	for _, day := range []string{"2026-07-15", "2026-11-01", "2027-03-14"} {
-		for name, q := range map[string]emulator.HistoryQuirks{
+		for name, q := range map[string]emulated.HistoryQuirks{
 			"plain": {}, "one offset all day": {OneOffset: true}, "padded": {Padded: true}, "without sums": {NoTotals: true},
 		} {
 			t.Run(day+" "+name, func(t *testing.T) {
@@ -45,7 +46,8 @@ func TestHistoryOfADay(t *testing.T) {
 					t.Fatal(err)
 				}
 				midnight := devices.NextMidnight(now, losAngeles)
-				cloud := emulator.New(emulator.Options{Now: func() time.Time { return now }, Location: losAngeles, House: emulator.HouseOptions{SolarPeakW: 7000}, Tesla: emulator.TeslaOptions{History: q}})
+				cloud := emulator.New(emulator.Options{Now: func() time.Time { return now }, Location: losAngeles, House: emulator.HouseOptions{SolarPeakW: 7000}})
+				emulated.Serve(cloud, emulated.Options{History: q})
 				server := httptest.NewServer(cloud.Handler())
 				defer server.Close()
 				now = midnight

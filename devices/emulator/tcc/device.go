@@ -1,4 +1,4 @@
-package emulator
+package tcc
 
 import (
 	"bytes"
@@ -12,69 +12,62 @@ import (
 	"time"
 
 	"powermgr/devices"
+	"powermgr/devices/emulator"
 )
 
 // The portal's pages about thermostats, with the portal's own names.
 
-const portalLocation = 123456
+const location = 123456
 
 // The fan modes in the portal's order.
-var portalFans = []devices.Fan{devices.FanAuto, devices.FanOn, devices.FanCirculate, devices.FanSchedule}
+var fans = []devices.Fan{devices.FanAuto, devices.FanOn, devices.FanCirculate, devices.FanSchedule}
 
-// portalPage returns the thermostats on the page that r asks for.
-func (c *Cloud) portalPage(r *http.Request, h *House) []*Thermostat {
+// page returns the thermostats on the page that r asks for.
+func (p *Portal) page(r *http.Request, h *emulator.House) []*emulator.Thermostat {
 	page, err := strconv.Atoi(r.URL.Query().Get("page"))
-	all, per := h.Thermostats, c.options.TCC.PerPage
+	all, per := h.Thermostats, p.options.PerPage
 	if err != nil || page < 1 || page > 1000 {
 		page = 1
 	}
 	return all[min((page-1)*per, len(all)):min(page*per, len(all))]
 }
 
-func (c *Cloud) portalLocations(w http.ResponseWriter, r *http.Request, h *House) {
+func (p *Portal) locations(w http.ResponseWriter, r *http.Request, h *emulator.House) {
 	shown := []map[string]any{}
-	for _, t := range c.portalPage(r, h) {
+	for _, t := range p.page(r, h) {
 		shown = append(shown, map[string]any{
-			"DeviceID": t.TCCID, "MacID": t.MAC, "Name": strings.ToUpper(t.Name), "DeviceType": 24, "LocationID": portalLocation, "IsAlive": t.Alive,
+			"DeviceID": t.TCCID, "MacID": t.MAC, "Name": strings.ToUpper(t.Name), "DeviceType": 24, "LocationID": location, "IsAlive": t.Alive,
 		})
 	}
 	locations := []map[string]any{}
 	if len(shown) > 0 {
-		locations = append(locations, map[string]any{"LocationID": portalLocation, "Name": "Home", "Country": "US", "Devices": shown})
+		locations = append(locations, map[string]any{"LocationID": location, "Name": "Home", "Country": "US", "Devices": shown})
 	}
-	reply(w, http.StatusOK, locations)
+	emulator.Reply(w, http.StatusOK, locations)
 }
 
-func (c *Cloud) portalZones(w http.ResponseWriter, r *http.Request, h *House) {
+func (p *Portal) zones(w http.ResponseWriter, r *http.Request, h *emulator.House) {
 	zones := []map[string]any{}
-	for _, t := range c.portalPage(r, h) {
+	for _, t := range p.page(r, h) {
 		events := []any{}
 		if t.UtilityEvent {
-			events = append(events, map[string]any{"Phase": portalPhase})
+			events = append(events, map[string]any{"Phase": eventPhase})
 		}
 		zones = append(zones, map[string]any{
 			"DeviceID": t.TCCID, "IsLost": !t.Alive, "GatewayIsLost": false, "DispTempAvailable": t.Alive, "DispUnits": t.Unit,
-			"DispTemp": decimal(displayed(t)), "IndoorHumi": decimal(math.Round(t.Humidity)), "Alerts": []any{}, "DemandResponseDatas": events,
-			"EquipmentOutputStatus": c.portalEquipment(t), "IsFanRunning": fanRuns(t),
+			"DispTemp": decimal(t.Displayed(t.Temperature)), "IndoorHumi": decimal(math.Round(t.Humidity)), "Alerts": []any{}, "DemandResponseDatas": events,
+			"EquipmentOutputStatus": p.equipment(t), "IsFanRunning": fanRuns(t),
 		})
 	}
-	reply(w, http.StatusOK, zones)
+	emulator.Reply(w, http.StatusOK, zones)
 }
 
-// displayed returns the temperature as the thermostat's display rounds it.
-func displayed(t *Thermostat) float64 {
-	if t.Unit == devices.Celsius {
-		return math.Round(t.Temperature*2) / 2
-	}
-	return math.Round(t.Temperature)
-}
-
-func fanRuns(t *Thermostat) bool {
+func fanRuns(t *emulator.Thermostat) bool {
 	return t.Fan == devices.FanOn || t.Action == devices.ActionCooling || t.Action == devices.ActionHeating
 }
 
-func (c *Cloud) portalEquipment(t *Thermostat) *int {
-	if c.options.TCC.NoEquipmentStatus {
+func (p *Portal) equipment(t *emulator.Thermostat) *int {
+	if p.options.NoEquipmentStatus {
 		return nil
 	}
 	switch t.Action {
@@ -86,7 +79,7 @@ func (c *Cloud) portalEquipment(t *Thermostat) *int {
 	return new(0)
 }
 
-func (h *House) portalFind(id string) *Thermostat {
+func find(h *emulator.House, id string) *emulator.Thermostat {
 	for _, t := range h.Thermostats {
 		if strconv.Itoa(t.TCCID) == id {
 			return t
@@ -95,42 +88,42 @@ func (h *House) portalFind(id string) *Thermostat {
 	return nil
 }
 
-// portalPhase is drData.Phase during a utility's event. The possible numbers are
+// eventPhase is drData.Phase during a utility's event. The possible numbers are
 // unknown, except that −1 is not one of them.
-const portalPhase = 2
+const eventPhase = 2
 
-// portalCheck answers with the control screen of one thermostat.
-func (c *Cloud) portalCheck(w http.ResponseWriter, r *http.Request, h *House) {
-	t := h.portalFind(r.PathValue("id"))
+// check answers with the control screen of one thermostat.
+func (p *Portal) check(w http.ResponseWriter, r *http.Request, h *emulator.House) {
+	t := find(h, r.PathValue("id"))
 	if t == nil {
-		reply(w, http.StatusOK, map[string]any{"success": false})
+		emulator.Reply(w, http.StatusOK, map[string]any{"success": false})
 		return
 	}
-	event := portalEvent{Phase: -1}
+	event := wireEvent{Phase: -1}
 	if t.UtilityEvent {
-		event = portalEvent{Phase: portalPhase, OptOutable: true, DeltaCoolSP: new(decimal(3)), DeltaHeatSP: new(decimal(-3))}
+		event = wireEvent{Phase: eventPhase, OptOutable: true, DeltaCoolSP: new(decimal(3)), DeltaHeatSP: new(decimal(-3))}
 	}
-	reply(w, http.StatusOK, portalAnswer{
+	emulator.Reply(w, http.StatusOK, wireAnswer{
 		Success: true, DeviceLive: t.Alive, CommunicationLost: !t.Alive, Alerts: "\r\n\r\n",
-		Latest: portalLatest{
-			UI: c.portalScreen(t, h.at), HasFan: true, DR: event,
-			Fan: portalFan{Mode: slices.Index(portalFans, t.Fan), AutoAllowed: true, OnAllowed: true, CirculateAllowed: true, Running: fanRuns(t)},
+		Latest: wireLatest{
+			UI: p.screen(t, h.Now()), HasFan: true, DR: event,
+			Fan: wireFan{Mode: slices.Index(fans, t.Fan), AutoAllowed: true, OnAllowed: true, CirculateAllowed: true, Running: fanRuns(t)},
 		},
 	})
 }
 
-func (c *Cloud) portalScreen(t *Thermostat, now time.Time) portalScreen {
+func (p *Portal) screen(t *emulator.Thermostat, now time.Time) wireScreen {
 	vacation := t.Vacation || t.Hold == devices.HoldVacation
 	period := t.Period(now)
-	s := portalScreen{
-		DeviceID: t.TCCID, DispTemperature: decimal(displayed(t)), DispTemperatureAvailable: true, DisplayUnits: t.Unit,
+	s := wireScreen{
+		DeviceID: t.TCCID, DispTemperature: decimal(t.Displayed(t.Temperature)), DispTemperatureAvailable: true, DisplayUnits: t.Unit,
 		HeatSetpoint: t.Heat, CoolSetpoint: t.Cool, HoldUntilCapable: true, ScheduleCapable: true, IsInVacationHoldMode: vacation,
 		HeatLowerSetptLimit: decimal(t.HeatMin), HeatUpperSetptLimit: decimal(t.HeatMax), CoolLowerSetptLimit: decimal(t.CoolMin), CoolUpperSetptLimit: decimal(t.CoolMax),
 		ScheduleHeatSp: decimal(period.Heat), ScheduleCoolSp: decimal(period.Cool), Deadband: decimal(t.Deadband),
-		SwitchAutoAllowed: t.has(devices.HeatCool), SwitchCoolAllowed: t.has(devices.Cool), SwitchOffAllowed: t.has(devices.Off), SwitchHeatAllowed: t.has(devices.Heat),
+		SwitchAutoAllowed: t.Has(devices.HeatCool), SwitchCoolAllowed: t.Has(devices.Cool), SwitchOffAllowed: t.Has(devices.Off), SwitchHeatAllowed: t.Has(devices.Heat),
 		SystemSwitchPosition: position(t), SetpointChangeAllowed: t.Mode != devices.Off,
 		IndoorHumidity: decimal(math.Round(t.Humidity)), IndoorHumiditySensorAvailable: true, IndoorHumiditySensorNotFault: true,
-		OutdoorTemperature: decimal(128), OutdoorTemperatureAvailable: c.options.TCC.OutdoorSensor, EquipmentOutputStatus: c.portalEquipment(t),
+		OutdoorTemperature: decimal(128), OutdoorTemperatureAvailable: p.options.OutdoorSensor, EquipmentOutputStatus: p.equipment(t),
 	}
 	ends, _ := t.NextPeriod(now)
 	switch t.Hold {
@@ -142,7 +135,7 @@ func (c *Cloud) portalScreen(t *Thermostat, now time.Time) portalScreen {
 	}
 	s.StatusCool, s.CurrentSetpointStatus = s.StatusHeat, s.StatusHeat
 	s.HeatNextPeriod, s.CoolNextPeriod = quarterOf(ends, t), quarterOf(ends, t)
-	if c.options.TCC.OutdoorSensor {
+	if p.options.OutdoorSensor {
 		s.OutdoorTemperature = decimal(math.Round(t.Outdoor))
 	}
 	if vacation {
@@ -152,12 +145,12 @@ func (c *Cloud) portalScreen(t *Thermostat, now time.Time) portalScreen {
 }
 
 // quarterOf returns the time of day of at, in quarter hours since midnight.
-func quarterOf(at time.Time, t *Thermostat) int {
+func quarterOf(at time.Time, t *emulator.Thermostat) int {
 	local := at.In(t.Location)
 	return local.Hour()*4 + local.Minute()/15
 }
 
-func position(t *Thermostat) int {
+func position(t *emulator.Thermostat) int {
 	switch {
 	case t.EmergencyHeat:
 		return 0
@@ -183,35 +176,35 @@ type submission struct {
 	FanMode                        *int
 }
 
-// portalSubmit queues a change. A refusal gives no reason.
-func (c *Cloud) portalSubmit(w http.ResponseWriter, r *http.Request, h *House) {
+// submit queues a change. A refusal gives no reason.
+func (p *Portal) submit(w http.ResponseWriter, r *http.Request, h *emulator.House) {
 	var s submission
 	body, err := io.ReadAll(r.Body)
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err != nil || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") || d.Decode(&s) != nil || s.DeviceID == nil {
-		reply(w, http.StatusOK, map[string]any{"success": 0})
+		emulator.Reply(w, http.StatusOK, map[string]any{"success": 0})
 		return
 	}
-	t := h.portalFind(strconv.Itoa(*s.DeviceID))
+	t := find(h, strconv.Itoa(*s.DeviceID))
 	if t == nil {
-		reply(w, http.StatusOK, map[string]any{"success": 0})
+		emulator.Reply(w, http.StatusOK, map[string]any{"success": 0})
 		return
 	}
-	change, values, ok := t.understand(s, h.at)
+	change, values, ok := understand(t, s, h.Now())
 	if !ok {
-		reply(w, http.StatusOK, map[string]any{"success": 0})
+		emulator.Reply(w, http.StatusOK, map[string]any{"success": 0})
 		return
 	}
-	c.portal.writes++
-	delay := time.Duration(float64(c.options.TCC.Delay) * (0.5 + noise(c.options.Seed, 1<<32+c.portal.writes)))
-	h.command(t.LCCID, values, func() { t.Submit(h.at, change, delay) })
-	reply(w, http.StatusOK, map[string]any{"success": 1})
+	p.writes++
+	delay := time.Duration(float64(p.options.Delay) * (0.5 + h.Noise(1<<32+p.writes)))
+	h.CommandThermostat(t, values, change, delay)
+	emulator.Reply(w, http.StatusOK, map[string]any{"success": 1})
 }
 
 // understand converts a submission to a setting, or refuses it.
-func (t *Thermostat) understand(s submission, now time.Time) (Setting, map[string]any, bool) {
-	var out Setting
+func understand(t *emulator.Thermostat, s submission, now time.Time) (emulator.Setting, map[string]any, bool) {
+	var out emulator.Setting
 	values := map[string]any{}
 	if !t.Alive || t.Vacation || t.Hold == devices.HoldVacation || (s.HeatSetpoint == nil) != (s.CoolSetpoint == nil) || !same(s.StatusHeat, s.StatusCool) || !same(s.HeatNextPeriod, s.CoolNextPeriod) {
 		return out, nil, false
@@ -228,10 +221,10 @@ func (t *Thermostat) understand(s submission, now time.Time) (Setting, map[strin
 		if *s.FanMode < 0 || *s.FanMode > 2 {
 			return out, nil, false
 		}
-		out.Fan, values["fan"] = &portalFans[*s.FanMode], string(portalFans[*s.FanMode])
+		out.Fan, values["fan"] = &fans[*s.FanMode], string(fans[*s.FanMode])
 	}
 	if s.HeatSetpoint != nil {
-		if !t.accepts(*s.HeatSetpoint, *s.CoolSetpoint) || t.Mode == devices.Off && s.SystemSwitch == nil && !t.Pending() {
+		if !accepts(t, *s.HeatSetpoint, *s.CoolSetpoint) || t.Mode == devices.Off && s.SystemSwitch == nil && !t.Pending() {
 			return out, nil, false
 		}
 		out.Heat, out.Cool = s.HeatSetpoint, s.CoolSetpoint
@@ -240,7 +233,7 @@ func (t *Thermostat) understand(s submission, now time.Time) (Setting, map[strin
 	if s.StatusHeat == nil {
 		return out, values, true
 	}
-	hold, until, ok := t.understandHold(*s.StatusHeat, s.HeatNextPeriod, now)
+	hold, until, ok := understandHold(t, *s.StatusHeat, s.HeatNextPeriod, now)
 	if !ok {
 		return out, nil, false
 	}
@@ -256,7 +249,7 @@ func (t *Thermostat) understand(s submission, now time.Time) (Setting, map[strin
 
 // understandHold converts the portal's status, and the quarter hour of the day at which
 // a hold ends, to a hold; until is nil if there is no end.
-func (t *Thermostat) understandHold(status int, quarter *int, now time.Time) (hold devices.Hold, until *time.Time, ok bool) {
+func understandHold(t *emulator.Thermostat, status int, quarter *int, now time.Time) (hold devices.Hold, until *time.Time, ok bool) {
 	switch status {
 	case 0:
 		return devices.HoldSchedule, nil, true
@@ -276,7 +269,7 @@ func (t *Thermostat) understandHold(status int, quarter *int, now time.Time) (ho
 }
 
 // accepts reports whether the device can have these set points.
-func (t *Thermostat) accepts(heat, cool float64) bool {
+func accepts(t *emulator.Thermostat, heat, cool float64) bool {
 	step := t.Step
 	if step == 0 {
 		step = 1

@@ -1,4 +1,5 @@
-package emulator
+// Package tcc is the dialect of the Total Connect Comfort portal, with its quirks.
+package tcc
 
 import (
 	"fmt"
@@ -8,11 +9,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"powermgr/devices/emulator"
 )
 
-// TCCOptions say how the emulated Total Connect Comfort portal behaves; zero fields have
+// Options say how the emulated Total Connect Comfort portal behaves; zero fields have
 // the usual values.
-type TCCOptions struct {
+type Options struct {
 	Username string // "owner@example.com"
 	Password string // "emulator-password"
 
@@ -41,7 +44,7 @@ const (
 	LogInMishap = "mishap" // a redirect to the page for errors
 )
 
-func (o TCCOptions) defaults() TCCOptions {
+func (o Options) defaults() Options {
 	if o.Username == "" {
 		o.Username = "owner@example.com"
 	}
@@ -69,8 +72,10 @@ func (o TCCOptions) defaults() TCCOptions {
 	return o
 }
 
-// portalState is the state of the portal.
-type portalState struct {
+// Portal is the emulated portal. The cloud's lock guards it.
+type Portal struct {
+	cloud    *emulator.Cloud
+	options  Options
 	sessions map[string]time.Time // when each session was last used
 	tried    []time.Time          // log-ins within the window
 	locked   time.Time            // until when the account is locked
@@ -78,46 +83,55 @@ type portalState struct {
 	writes   uint64
 }
 
-const portalCookie = ".ASPXAUTH_TRUEHOME"
+const cookieName = ".ASPXAUTH_TRUEHOME"
 
-func (c *Cloud) tcc(mux *http.ServeMux) {
-	c.options.TCC = c.options.TCC.defaults()
-	c.portal.sessions = map[string]time.Time{}
+// Kinds are the kinds of the endpoints; those that are not listed are reads.
+var Kinds = map[string]emulator.Kind{
+	"tcc.submit": emulator.KindWrite,
+	"tcc.login":  emulator.KindLogIn,
+	"tcc.home":   emulator.KindLogIn,
+	"tcc.logoff": emulator.KindLogIn,
+	"tcc.page":   emulator.KindLogIn,
+}
+
+// Serve puts the portal on a cloud.
+func Serve(c *emulator.Cloud, o Options) *Portal {
+	p := &Portal{cloud: c, options: o.defaults(), sessions: map[string]time.Time{}}
+	c.Add(emulator.Vendor{Name: "tcc", Kinds: Kinds, Expire: p.end})
 	for _, root := range []string{"/portal", "/portal/{$}"} {
-		c.handle(mux, "POST "+root, "tcc.login", c.portalLogIn)
-		c.handle(mux, "GET "+root, "tcc.home", c.portalHome)
+		c.Handle("POST "+root, "tcc.login", p.logIn)
+		c.Handle("GET "+root, "tcc.home", p.home)
 	}
-	c.handle(mux, "POST /portal/Account/LogOff", "tcc.logoff", c.portalLogOff)
-	c.handle(mux, "GET /portal/{page...}", "tcc.page", func(w http.ResponseWriter, _ *http.Request, _ *House) { webPage(w, "Total Connect Comfort") })
+	c.Handle("POST /portal/Account/LogOff", "tcc.logoff", p.logOff)
+	c.Handle("GET /portal/{page...}", "tcc.page", func(w http.ResponseWriter, _ *http.Request, _ *emulator.House) { webPage(w, "Total Connect Comfort") })
 	for _, path := range []string{"/portal/Location/GetLocationListData", "/portal/Location/GetLocationListData/{$}"} {
-		c.handle(mux, "POST "+path, "tcc.locations", c.portalSession(c.portalLocations))
+		c.Handle("POST "+path, "tcc.locations", p.session(p.locations))
 	}
-	c.handle(mux, "POST /portal/Device/GetZoneListData", "tcc.zones", c.portalSession(c.portalZones))
-	c.handle(mux, "GET /portal/Device/CheckDataSession/{id}", "tcc.check", c.portalSession(c.portalCheck))
-	c.handle(mux, "POST /portal/Device/SubmitControlScreenChanges", "tcc.submit", c.portalSession(c.portalSubmit))
+	c.Handle("POST /portal/Device/GetZoneListData", "tcc.zones", p.session(p.zones))
+	c.Handle("GET /portal/Device/CheckDataSession/{id}", "tcc.check", p.session(p.check))
+	c.Handle("POST /portal/Device/SubmitControlScreenChanges", "tcc.submit", p.session(p.submit))
+	return p
 }
 
-// EndPortalSessions ends all sessions, as the portal does after an update.
-func (c *Cloud) EndPortalSessions() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	clear(c.portal.sessions)
-}
+// EndSessions ends all sessions, as the portal does after an update.
+func (p *Portal) EndSessions() { p.cloud.Locked(p.end) }
 
-// portalLogIn handles the form of the log-in page; it ignores credentials in the
+func (p *Portal) end() { clear(p.sessions) }
+
+// logIn handles the form of the log-in page; it ignores credentials in the
 // address.
-func (c *Cloud) portalLogIn(w http.ResponseWriter, r *http.Request, h *House) {
-	o, p := c.options.TCC, &c.portal
-	p.tried = slices.DeleteFunc(p.tried, func(at time.Time) bool { return h.at.Sub(at) >= o.LogInWindow })
-	p.tried = append(p.tried, h.at)
+func (p *Portal) logIn(w http.ResponseWriter, r *http.Request, h *emulator.House) {
+	o := p.options
+	p.tried = slices.DeleteFunc(p.tried, func(at time.Time) bool { return h.Now().Sub(at) >= o.LogInWindow })
+	p.tried = append(p.tried, h.Now())
 	if len(p.tried) > o.MostLogIns {
-		p.locked, p.tried = h.at.Add(o.Lock), nil
+		p.locked, p.tried = h.Now().Add(o.Lock), nil
 	}
-	if h.at.Before(p.locked) {
+	if h.Now().Before(p.locked) {
 		redirect(w, "/portal/TooManyAttempts")
 		return
 	}
-	if !c.portalKnows(r) {
+	if !p.knows(r) {
 		webPage(w, "<ul><li>The email or password provided is incorrect.</li></ul>"+logInForm)
 		return
 	}
@@ -136,72 +150,72 @@ func (c *Cloud) portalLogIn(w http.ResponseWriter, r *http.Request, h *House) {
 		return
 	}
 	for id, used := range p.sessions {
-		if h.at.Sub(used) >= o.SessionLife {
+		if h.Now().Sub(used) >= o.SessionLife {
 			delete(p.sessions, id)
 		}
 	}
-	id := fmt.Sprintf("%016X%04X", uint64(noise(c.options.Seed, uint64(p.entered))*(1<<53)), p.entered)
-	p.sessions[id] = h.at
+	id := fmt.Sprintf("%016X%04X", uint64(h.Noise(uint64(p.entered))*(1<<53)), p.entered)
+	p.sessions[id] = h.Now()
 	giveCookie(w, id)
 	w.Header().Add("Set-Cookie", "TrueHomeAffinity=node7; path=/")
 	webPage(w, "Logged in.")
 }
 
-func (c *Cloud) portalKnows(r *http.Request) bool {
+func (p *Portal) knows(r *http.Request) bool {
 	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		return false
 	}
 	body, err := io.ReadAll(r.Body)
 	form, bad := url.ParseQuery(string(body))
-	return err == nil && bad == nil && form.Get("UserName") == c.options.TCC.Username && form.Get("Password") == c.options.TCC.Password
+	return err == nil && bad == nil && form.Get("UserName") == p.options.Username && form.Get("Password") == p.options.Password
 }
 
-// portalHome redirects to the next page if the caller is logged in, and otherwise shows
+// home redirects to the next page if the caller is logged in, and otherwise shows
 // the form.
-func (c *Cloud) portalHome(w http.ResponseWriter, r *http.Request, h *House) {
-	if c.portalAlive(r, h.at) {
-		redirect(w, fmt.Sprintf("/portal/%d/Zones", portalLocation))
+func (p *Portal) home(w http.ResponseWriter, r *http.Request, h *emulator.House) {
+	if p.alive(r, h.Now()) {
+		redirect(w, fmt.Sprintf("/portal/%d/Zones", location))
 		return
 	}
-	if _, err := r.Cookie(portalCookie); err == nil {
+	if _, err := r.Cookie(cookieName); err == nil {
 		giveCookie(w, "")
 	}
 	webPage(w, logInForm)
 }
 
-func (c *Cloud) portalLogOff(w http.ResponseWriter, r *http.Request, _ *House) {
-	if ck, err := r.Cookie(portalCookie); err == nil {
-		delete(c.portal.sessions, ck.Value)
+func (p *Portal) logOff(w http.ResponseWriter, r *http.Request, _ *emulator.House) {
+	if ck, err := r.Cookie(cookieName); err == nil {
+		delete(p.sessions, ck.Value)
 	}
 	giveCookie(w, "")
 	redirect(w, "/portal")
 }
 
-// portalAlive reports whether r belongs to a valid session, and extends that.
-func (c *Cloud) portalAlive(r *http.Request, now time.Time) bool {
-	ck, err := r.Cookie(portalCookie)
+// alive reports whether r belongs to a valid session, and extends that.
+func (p *Portal) alive(r *http.Request, now time.Time) bool {
+	ck, err := r.Cookie(cookieName)
 	if err != nil {
 		return false
 	}
-	used, ok := c.portal.sessions[ck.Value]
-	if !ok || now.Sub(used) >= c.options.TCC.SessionLife {
+	used, ok := p.sessions[ck.Value]
+	if !ok || now.Sub(used) >= p.options.SessionLife {
 		return false
 	}
-	c.portal.sessions[ck.Value] = now
+	p.sessions[ck.Value] = now
 	return true
 }
 
-// portalSession passes only requests of a valid session on to f. For an ended one the
+// session passes only requests of a valid session on to f. For an ended one the
 // answer is a web page with a successful status, unless Gone says otherwise.
-func (c *Cloud) portalSession(f answerer) answerer {
-	return func(w http.ResponseWriter, r *http.Request, h *House) {
+func (p *Portal) session(f emulator.Answerer) emulator.Answerer {
+	return func(w http.ResponseWriter, r *http.Request, h *emulator.House) {
 		switch {
-		case c.portalAlive(r, h.at):
+		case p.alive(r, h.Now()):
 			f(w, r, h)
 		case r.Header.Get("X-Requested-With") != "XMLHttpRequest":
 			redirect(w, "/portal/Account/LogOn?ReturnUrl="+url.QueryEscape(r.URL.Path))
-		case c.options.TCC.Gone != 0:
-			w.WriteHeader(c.options.TCC.Gone)
+		case p.options.Gone != 0:
+			w.WriteHeader(p.options.Gone)
 		default:
 			giveCookie(w, "")
 			webPage(w, logInForm)
@@ -213,7 +227,7 @@ const logInForm = `<form action="/portal" method="post"><input name="UserName"><
 
 // giveCookie sets the session's cookie, with an invalid expiry.
 func giveCookie(w http.ResponseWriter, value string) {
-	w.Header().Add("Set-Cookie", portalCookie+"="+value+"; expires=Thu, 01-Jan-0001 00:00:00 GM; path=/; HttpOnly")
+	w.Header().Add("Set-Cookie", cookieName+"="+value+"; expires=Thu, 01-Jan-0001 00:00:00 GM; path=/; HttpOnly")
 }
 
 func redirect(w http.ResponseWriter, to string) {

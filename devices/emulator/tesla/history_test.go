@@ -1,4 +1,4 @@
-package emulator
+package tesla_test
 
 import (
 	"encoding/json"
@@ -6,6 +6,9 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/tesla"
 )
 
 // told returns one answer of calendar_history, for the local date of day.
@@ -38,7 +41,7 @@ func sum(series []map[string]any, names ...string) (wh float64) {
 
 // The history has all the energies of the house, each once.
 func TestHistoryIsTheBooks(t *testing.T) {
-	v := newVisit(t, Options{House: HouseOptions{SolarPeakW: 6000}})
+	v := newVisit(t, emulator.HouseOptions{SolarPeakW: 6000}, tesla.Options{})
 	v.now = time.Date(2026, 7, 15, 12, 0, 0, 0, pacific)
 	v.cloud.Truth()
 	for range 12*60 - 1 {
@@ -68,22 +71,22 @@ func TestHistoryIsTheBooks(t *testing.T) {
 }
 
 func TestHistoryQuirks(t *testing.T) {
-	live := func(q HistoryQuirks) *visit {
-		v := newVisit(t, Options{})
+	live := func(q tesla.HistoryQuirks) *visit {
+		v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
 		v.now = time.Date(2026, 7, 15, 18, 0, 0, 0, pacific)
 		v.cloud.Truth() // the house exists since noon
-		v.cloud.SetHistory(q)
+		v.api.SetHistory(q)
 		return v
 	}
-	whole := sum(live(HistoryQuirks{}).told(time.Date(2026, 7, 15, 1, 0, 0, 0, pacific)), "total_home_usage")
+	whole := sum(live(tesla.HistoryQuirks{}).told(time.Date(2026, 7, 15, 1, 0, 0, 0, pacific)), "total_home_usage")
 	day := func(v *visit) []map[string]any { return v.told(v.now) }
 	t.Run("late", func(t *testing.T) {
-		if s := day(live(HistoryQuirks{LagSeconds: 600})); len(s) != 70 {
+		if s := day(live(tesla.HistoryQuirks{LagSeconds: 600})); len(s) != 70 {
 			t.Errorf("%d entries", len(s))
 		}
 	})
 	t.Run("revised", func(t *testing.T) {
-		v := live(HistoryQuirks{RevisedSeconds: 3600})
+		v := live(tesla.HistoryQuirks{RevisedSeconds: 3600})
 		before := sum(day(v)[:72], "total_home_usage")
 		v.now = v.now.Add(2 * time.Hour)
 		if after := sum(day(v)[:72], "total_home_usage"); before > after-100 || math.Abs(after-whole) > 1 {
@@ -91,23 +94,23 @@ func TestHistoryQuirks(t *testing.T) {
 		}
 	})
 	t.Run("missing, always the same", func(t *testing.T) {
-		v := live(HistoryQuirks{Missing: 0.2})
+		v := live(tesla.HistoryQuirks{Missing: 0.2})
 		if a, b := day(v), day(v); len(a) > 68 || len(a) < 45 || len(a) != len(b) || a[3]["timestamp"] != b[3]["timestamp"] {
 			t.Errorf("%d and %d entries", len(a), len(b))
 		}
 	})
 	t.Run("padded with zeros to the end of the day", func(t *testing.T) {
-		if s := day(live(HistoryQuirks{Padded: true})); len(s) != 143 || sum(s[73:], "total_home_usage") != 0 {
+		if s := day(live(tesla.HistoryQuirks{Padded: true})); len(s) != 143 || sum(s[73:], "total_home_usage") != 0 {
 			t.Errorf("%d entries, %v", len(s), s[len(s)-1])
 		}
 	})
 	t.Run("without sums", func(t *testing.T) {
-		if e := day(live(HistoryQuirks{NoTotals: true}))[0]; e["total_home_usage"] != nil || e["grid_energy_imported"] == nil {
+		if e := day(live(tesla.HistoryQuirks{NoTotals: true}))[0]; e["total_home_usage"] != nil || e["grid_energy_imported"] == nil {
 			t.Error(e)
 		}
 	})
 	t.Run("an end at midnight answers zeros", func(t *testing.T) {
-		v := live(HistoryQuirks{})
+		v := live(tesla.HistoryQuirks{})
 		midnight := time.Date(2026, 7, 15, 0, 0, 0, 0, pacific)
 		if s := v.toldBetween(midnight, midnight.AddDate(0, 0, 1)); len(s) == 0 || sum(s, "total_home_usage") != 0 {
 			t.Errorf("%d entries, %.0f Wh", len(s), sum(s, "total_home_usage"))
@@ -119,13 +122,13 @@ func TestHistoryQuirks(t *testing.T) {
 // instant, however the offsets are written.
 func TestHistoryOfDaysOnWhichTheClockChanges(t *testing.T) {
 	for day, want := range map[string]int{"2027-03-14": 276, "2026-11-01": 300} {
-		for _, q := range []HistoryQuirks{{}, {OneOffset: true}} {
-			v := newVisit(t, Options{})
+		for _, q := range []tesla.HistoryQuirks{{}, {OneOffset: true}} {
+			v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
 			at, err := time.ParseInLocation(time.DateOnly, day, pacific)
 			if err != nil {
 				t.Fatal(err)
 			}
-			v.cloud.SetHistory(q)
+			v.api.SetHistory(q)
 			v.now = at.AddDate(0, 0, 1)
 			v.cloud.Truth()
 			seen, last := map[string]bool{}, time.Time{}
@@ -145,7 +148,7 @@ func TestHistoryOfDaysOnWhichTheClockChanges(t *testing.T) {
 }
 
 func TestHistoryRefusesWhatItDoesNotTell(t *testing.T) {
-	v := newVisit(t, Options{})
+	v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
 	for _, q := range []string{"", "?kind=power&period=day", "?kind=energy&period=day&start_date=x&end_date=y", "?kind=energy&period=day&start_date=2026-07-15T00:00:00Z&end_date=2026-07-15T23:59:59Z&time_zone=Mars/North"} {
 		if status, _ := v.do("GET", site+"calendar_history"+q, ""); status != 400 {
 			t.Errorf("%q: %d", q, status)

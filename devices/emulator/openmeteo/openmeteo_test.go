@@ -1,11 +1,15 @@
-package emulator
+package openmeteo_test
 
 import (
 	"encoding/json"
 	"math"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/openmeteo"
 )
 
 type openMeteoAnswer struct {
@@ -23,9 +27,28 @@ type openMeteoAnswer struct {
 	Units map[string]string `json:"daily_units"`
 }
 
+// A visit is a cloud with a clock, and questions to it without a network.
+type visit struct {
+	cloud *emulator.Cloud
+	now   time.Time
+}
+
+func newVisit(o openmeteo.Options) *visit {
+	v := &visit{now: time.Date(2026, 7, 15, 19, 0, 0, 0, time.UTC)}
+	v.cloud = emulator.New(emulator.Options{Now: func() time.Time { return v.now }})
+	openmeteo.Serve(v.cloud, o)
+	return v
+}
+
+func (v *visit) get(path string) (status int, body string) {
+	w := httptest.NewRecorder()
+	v.cloud.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	return w.Code, w.Body.String()
+}
+
 func TestOpenMeteo(t *testing.T) {
-	v := newVisit(t, Options{})
-	_, body := v.do("GET", "/v1/forecast?latitude=34.1&longitude=-117.4&hourly=temperature_2m&daily=temperature_2m_max&temperature_unit=fahrenheit&timezone=America%2FLos_Angeles&forecast_days=2", "")
+	v := newVisit(openmeteo.Options{})
+	_, body := v.get("/v1/forecast?latitude=34.1&longitude=-117.4&hourly=temperature_2m&daily=temperature_2m_max&temperature_unit=fahrenheit&timezone=America%2FLos_Angeles&forecast_days=2")
 	var a openMeteoAnswer
 	if err := json.Unmarshal([]byte(body), &a); err != nil {
 		t.Fatal(err)
@@ -36,8 +59,8 @@ func TestOpenMeteo(t *testing.T) {
 	if high := a.Daily.Temperature_2m_max[0]; high < 102 || high > 104 {
 		t.Errorf("the hot day's high is %g °F", high)
 	}
-	off := newVisit(t, Options{ForecastErrorF: -9})
-	_, body = off.do("GET", "/v1/forecast?latitude=34.1&longitude=-117.4&daily=temperature_2m_max&temperature_unit=fahrenheit&timezone=auto&forecast_days=1", "")
+	off := newVisit(openmeteo.Options{ErrorF: -9})
+	_, body = off.get("/v1/forecast?latitude=34.1&longitude=-117.4&daily=temperature_2m_max&temperature_unit=fahrenheit&timezone=auto&forecast_days=1")
 	if err := json.Unmarshal([]byte(body), &a); err != nil || a.Daily.Temperature_2m_max[0] > 95 || a.Timezone != "America/Los_Angeles" {
 		t.Errorf("%v %s", err, body)
 	}
@@ -45,10 +68,10 @@ func TestOpenMeteo(t *testing.T) {
 
 // TestAForecastIsOfItsDay: a forecast stays the same for a day, in any unit.
 func TestAForecastIsOfItsDay(t *testing.T) {
-	v := newVisit(t, Options{})
+	v := newVisit(openmeteo.Options{})
 	const question = "/v1/forecast?latitude=34.1&longitude=-117.4&daily=temperature_2m_max&timezone=auto&forecast_days=1"
 	ask := func(path string) string {
-		_, body := v.do("GET", path, "")
+		_, body := v.get(path)
 		return body
 	}
 	first := ask(question)
@@ -72,8 +95,8 @@ func TestOpenMeteoTellsTheSun(t *testing.T) {
 		name string
 		off  float64
 	}{{"a forecast that is right", 0}, {"one that is off", 0.25}} {
-		v := newVisit(t, Options{ForecastSky: c.off})
-		_, body := v.do("GET", "/v1/forecast?latitude=34.1&longitude=-117.4&hourly=temperature_2m,shortwave_radiation&timezone=auto&past_days=2&forecast_days=3", "")
+		v := newVisit(openmeteo.Options{Sky: c.off})
+		_, body := v.get("/v1/forecast?latitude=34.1&longitude=-117.4&hourly=temperature_2m,shortwave_radiation&timezone=auto&past_days=2&forecast_days=3")
 		var a struct {
 			Hourly struct {
 				Time []string
@@ -96,25 +119,6 @@ func TestOpenMeteoTellsTheSun(t *testing.T) {
 	}
 }
 
-func TestTheColdDayIsCold(t *testing.T) {
-	v := &visit{t: t, now: time.Date(2026, 1, 15, 5, 0, 0, 0, pacific)}
-	v.cloud = New(Options{Now: func() time.Time { return v.now }})
-	x := v.cloud.Truth()
-	if f := x.OutdoorC*1.8 + 32; f < 29 || f > 33 {
-		t.Errorf("at five it is %g °F", f)
-	}
-	v.now = v.now.Add(24 * time.Hour)
-	next := v.cloud.Truth()
-	if used := next.Books.HVAC - x.Books.HVAC; used < 5_000 || used > 60_000 {
-		t.Errorf("heating took %g Wh in a day", used)
-	}
-	for _, th := range next.Thermostats {
-		if th.Temperature < 62 || th.Temperature > 72 {
-			t.Errorf("%s has %.1f °F", th.Name, th.Temperature)
-		}
-	}
-}
-
 func TestOpenMeteoRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, query, want string }{
 		{"no location", "hourly=temperature_2m", "latitude"},
@@ -125,8 +129,8 @@ func TestOpenMeteoRefuses(t *testing.T) {
 		{"not a number", "latitude=NaN&longitude=0", "Latitude"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v := newVisit(t, Options{})
-			status, body := v.do("GET", "/v1/forecast?"+tt.query, "")
+			v := newVisit(openmeteo.Options{})
+			status, body := v.get("/v1/forecast?" + tt.query)
 			var a openMeteoAnswer
 			if err := json.Unmarshal([]byte(body), &a); err != nil || status != 400 || !a.Error || !strings.Contains(a.Reason, tt.want) {
 				t.Errorf("%d %s", status, body)

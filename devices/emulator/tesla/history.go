@@ -1,4 +1,4 @@
-package emulator
+package tesla
 
 import (
 	"hash/fnv"
@@ -6,24 +6,11 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"powermgr/devices/emulator"
 )
 
-// The history of the house, in stretches of five minutes, and how Tesla's
-// calendar_history shows it.
-
-// Stretch is how long one entry of the history is.
-const Stretch = 5 * time.Minute
-
-// maxStretches is how far back the history goes: 400 days.
-const maxStretches = 400 * 288
-
-// A stretch holds the energies of five minutes, in Wh, by source and destination.
-type stretch struct {
-	start                                    int64 // Unix seconds
-	solarToHome, solarToBattery, solarToGrid float64
-	batteryToHome, batteryToGrid             float64
-	gridToHome, gridToBattery                float64
-}
+// How calendar_history shows the history of the house.
 
 // HistoryQuirks say how calendar_history differs from the house's real history. Its JSON
 // is the body of POST /emulator/history. With the zero value it does not differ, except
@@ -45,40 +32,11 @@ type HistoryQuirks struct {
 }
 
 // SetHistory changes how calendar_history behaves from now on.
-func (c *Cloud) SetHistory(q HistoryQuirks) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.options.Tesla.History = q
+func (a *API) SetHistory(q HistoryQuirks) {
+	a.cloud.Locked(func() { a.options.History = q })
 }
 
-// enter adds what flows for hours from h.at on to the history.
-func (h *House) enter(f flows, hours float64) {
-	start := h.at.Unix() - mod(h.at.Unix(), int64(Stretch/time.Second))
-	if n := len(h.lived); n == 0 || h.lived[n-1].start != start {
-		if n >= maxStretches {
-			h.lived = append(h.lived[:0], h.lived[n-maxStretches+1:]...)
-		}
-		h.lived = append(h.lived, stretch{start: start})
-	}
-	s := &h.lived[len(h.lived)-1]
-	solar, out, in := f.solar*hours, max(0, f.battery)*hours, max(0, -f.battery)*hours
-	home, imported := f.home*hours, max(0, f.grid)*hours
-	toHome := min(solar, home)
-	toBattery := min(solar-toHome, in)
-	s.solarToHome += toHome
-	s.solarToBattery += toBattery
-	s.solarToGrid += solar - toHome - toBattery
-	fromBattery := min(out, home-toHome)
-	s.batteryToHome += fromBattery
-	s.batteryToGrid += out - fromBattery
-	fromGrid := min(imported, in-toBattery)
-	s.gridToBattery += fromGrid
-	s.gridToHome += imported - fromGrid
-}
-
-func mod(a, b int64) int64 { return (a%b + b) % b }
-
-func (c *Cloud) teslaHistory(w http.ResponseWriter, r *http.Request, h *House) {
+func (a *API) history(w http.ResponseWriter, r *http.Request, h *emulator.House) {
 	q := r.URL.Query()
 	zone, err := time.LoadLocation(q.Get("time_zone"))
 	from, err1 := time.Parse(time.RFC3339, q.Get("start_date"))
@@ -87,22 +45,22 @@ func (c *Cloud) teslaHistory(w http.ResponseWriter, r *http.Request, h *House) {
 		envelope(w, http.StatusBadRequest, nil, "invalid_request")
 		return
 	}
-	t := telling{HistoryQuirks: c.options.Tesla.History, seed: c.options.Seed, now: c.options.Now(), zone: zone}
+	t := telling{HistoryQuirks: a.options.History, seed: a.cloud.Seed(), now: a.cloud.Now(), zone: zone}
 	end := until.In(zone)
 	t.zeros = end.Hour() == 0 && end.Minute() == 0 && end.Second() == 0
 	series := []entry{}
-	for _, s := range h.lived {
-		if at := time.Unix(s.start, 0); !at.Before(from) && !at.After(until) && t.tells(at) {
+	for _, s := range h.History() {
+		if at := time.Unix(s.Start, 0); !at.Before(from) && !at.After(until) && t.tells(at) {
 			series = append(series, t.entry(s))
 		}
 	}
-	if next := t.now.Truncate(Stretch).Add(Stretch); t.Padded {
-		for ; !next.After(until); next = next.Add(Stretch) {
-			series = append(series, t.entry(stretch{start: next.Unix()}))
+	if next := t.now.Truncate(emulator.StretchLength).Add(emulator.StretchLength); t.Padded {
+		for ; !next.After(until); next = next.Add(emulator.StretchLength) {
+			series = append(series, t.entry(emulator.Stretch{Start: next.Unix()}))
 		}
 	}
 	envelope(w, http.StatusOK, map[string]any{
-		"serial_number": "1232100-00-E--TG123456789012", "period": "day", "installation_time_zone": h.local.String(), "time_series": series,
+		"serial_number": "1232100-00-E--TG123456789012", "period": "day", "installation_time_zone": h.Location().String(), "time_series": series,
 	}, "")
 }
 
@@ -119,7 +77,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 
 // tells reports whether the answer includes the entry that begins at at.
 func (t telling) tells(at time.Time) bool {
-	if t.LagSeconds > 0 && t.now.Before(at.Add(Stretch+seconds(t.LagSeconds))) {
+	if t.LagSeconds > 0 && t.now.Before(at.Add(emulator.StretchLength+seconds(t.LagSeconds))) {
 		return false
 	}
 	if t.Missing == 0 {
@@ -130,13 +88,13 @@ func (t telling) tells(at time.Time) bool {
 	return float64(f.Sum64()%1000) >= t.Missing*1000
 }
 
-func (t telling) entry(s stretch) entry {
-	at := time.Unix(s.start, 0).In(t.zone)
+func (t telling) entry(s emulator.Stretch) entry {
+	at := time.Unix(s.Start, 0).In(t.zone)
 	share := 1.0
 	switch {
 	case t.zeros:
 		share = 0
-	case t.RevisedSeconds > 0 && t.now.Before(at.Add(Stretch+seconds(t.RevisedSeconds))):
+	case t.RevisedSeconds > 0 && t.now.Before(at.Add(emulator.StretchLength+seconds(t.RevisedSeconds))):
 		share = 0.75
 	}
 	if t.OneOffset {
@@ -146,15 +104,15 @@ func (t telling) entry(s stretch) entry {
 	}
 	wh := func(v float64) float64 { return math.Round(v*share*1000) / 1000 }
 	e := entry{
-		Timestamp: at.Format(time.RFC3339), Solar: wh(s.solarToHome + s.solarToBattery + s.solarToGrid),
-		Import: wh(s.gridToHome + s.gridToBattery), SolarToGrid: wh(s.solarToGrid), BatteryToGrid: wh(s.batteryToGrid),
-		Battery: wh(s.batteryToHome + s.batteryToGrid), GridToBattery: wh(s.gridToBattery), SolarToBattery: wh(s.solarToBattery),
-		GridToHome: wh(s.gridToHome), SolarToHome: wh(s.solarToHome), BatteryToHome: wh(s.batteryToHome),
+		Timestamp: at.Format(time.RFC3339), Solar: wh(s.SolarToHome + s.SolarToBattery + s.SolarToGrid),
+		Import: wh(s.GridToHome + s.GridToBattery), SolarToGrid: wh(s.SolarToGrid), BatteryToGrid: wh(s.BatteryToGrid),
+		Battery: wh(s.BatteryToHome + s.BatteryToGrid), GridToBattery: wh(s.GridToBattery), SolarToBattery: wh(s.SolarToBattery),
+		GridToHome: wh(s.GridToHome), SolarToHome: wh(s.SolarToHome), BatteryToHome: wh(s.BatteryToHome),
 	}
 	if !t.NoTotals {
 		e.totals = &totals{
-			Charge: wh(s.gridToBattery + s.solarToBattery), Discharge: e.Battery, Export: wh(s.solarToGrid + s.batteryToGrid),
-			Home: wh(s.gridToHome + s.solarToHome + s.batteryToHome), Solar: e.Solar,
+			Charge: wh(s.GridToBattery + s.SolarToBattery), Discharge: e.Battery, Export: wh(s.SolarToGrid + s.BatteryToGrid),
+			Home: wh(s.GridToHome + s.SolarToHome + s.BatteryToHome), Solar: e.Solar,
 		}
 	}
 	return e

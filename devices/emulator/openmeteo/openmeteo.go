@@ -1,4 +1,5 @@
-package emulator
+// Package openmeteo is the dialect of Open-Meteo, which forecasts the weather of the house.
+package openmeteo
 
 import (
 	"encoding/json"
@@ -10,16 +11,39 @@ import (
 	"time"
 
 	"powermgr/devices"
+	"powermgr/devices/emulator"
 )
 
-func (c *Cloud) openMeteo(mux *http.ServeMux) {
-	c.handle(mux, "GET /v1/forecast", "openmeteo.forecast", c.forecast)
+// Options say how wrong the forecasts are.
+type Options struct {
+	// ErrorF is added to the temperatures, in °F.
+	ErrorF float64
+	// Sky is the relative error of the sun, up or down, different for each day: 0.25 is a
+	// quarter.
+	Sky float64
+}
+
+// api is the emulated Open-Meteo. The cloud's lock guards it.
+type api struct {
+	cloud   *emulator.Cloud
+	options Options
+	told    told
+	suns    map[int64]float64 // the sun of hours, by the Unix time of their end; see sunBefore
+}
+
+// Serve puts Open-Meteo on a cloud.
+func Serve(c *emulator.Cloud, o Options) {
+	a := &api{cloud: c, options: o, suns: map[int64]float64{}}
+	c.Add(emulator.Vendor{Name: "openmeteo"})
+	c.Handle("GET /v1/forecast", "openmeteo.forecast", a.forecast)
 }
 
 // forecast answers as Open-Meteo does: with parallel arrays of local times and values.
-func (c *Cloud) forecast(w http.ResponseWriter, r *http.Request, h *House) {
+func (a *api) forecast(w http.ResponseWriter, r *http.Request, h *emulator.House) {
 	q := r.URL.Query()
-	refuse := func(why string) { reply(w, http.StatusBadRequest, map[string]any{"error": true, "reason": why}) }
+	refuse := func(why string) {
+		emulator.Reply(w, http.StatusBadRequest, map[string]any{"error": true, "reason": why})
+	}
 	lat, errLat := strconv.ParseFloat(q.Get("latitude"), 64)
 	lon, errLon := strconv.ParseFloat(q.Get("longitude"), 64)
 	switch {
@@ -42,7 +66,7 @@ func (c *Cloud) forecast(w http.ResponseWriter, r *http.Request, h *House) {
 	}
 	zone, unit, mark := time.UTC, devices.Celsius, "°C"
 	if z := q.Get("timezone"); z != "" && z != "GMT" {
-		zone = h.local
+		zone = h.Location()
 		if z != "auto" && z != zone.String() {
 			l, err := time.LoadLocation(z)
 			if err != nil {
@@ -55,10 +79,10 @@ func (c *Cloud) forecast(w http.ResponseWriter, r *http.Request, h *House) {
 	if q.Get("temperature_unit") == "fahrenheit" {
 		unit, mark = devices.Fahrenheit, "°F"
 	}
-	now := c.options.Now().In(zone)
+	now := a.cloud.Now().In(zone)
 	asked := r.URL.RawQuery + now.Format(" 2006-01-02 MST")
-	if c.told.asked == asked {
-		answer(w, http.StatusOK, c.told.answer, nil)
+	if a.told.asked == asked {
+		answer(w, a.told.answer)
 		return
 	}
 	_, offset := now.Zone()
@@ -72,8 +96,8 @@ func (c *Cloud) forecast(w http.ResponseWriter, r *http.Request, h *House) {
 		high := math.Inf(-1)
 		for hour := range 24 {
 			at := time.Date(now.Year(), now.Month(), now.Day()+d, hour, 0, 0, 0, zone)
-			f := math.Round(devices.Celsius.To(unit, h.outdoor(at)+c.options.ForecastErrorF/1.8)*10) / 10
-			radiation = append(radiation, math.Round(h.radiation(at, now, c.options.ForecastSky)*10)/10)
+			f := math.Round(devices.Celsius.To(unit, h.Conditions(at).OutdoorC+a.options.ErrorF/1.8)*10) / 10
+			radiation = append(radiation, math.Round(a.radiation(h, at, now)*10)/10)
 			hours, temps, high = append(hours, at.Format("2006-01-02T15:04")), append(temps, f), max(high, f)
 		}
 		dates, highs = append(dates, time.Date(now.Year(), now.Month(), now.Day()+d, 0, 0, 0, 0, zone).Format(time.DateOnly)), append(highs, high)
@@ -93,10 +117,19 @@ func (c *Cloud) forecast(w http.ResponseWriter, r *http.Request, h *House) {
 		body["daily"] = map[string]any{"time": dates, "temperature_2m_max": highs}
 	}
 	b, err := json.Marshal(body)
-	if err == nil && c.options.ForecastSky == 0 { // otherwise past hours have no error, so the answer changes during the day
-		c.told = told{asked, b}
+	if err != nil { // impossible for finite numbers
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
 	}
-	answer(w, http.StatusOK, b, err)
+	if a.options.Sky == 0 { // otherwise past hours have no error, so the answer changes during the day
+		a.told = told{asked, b}
+	}
+	answer(w, b)
+}
+
+func answer(w http.ResponseWriter, b []byte) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_, _ = w.Write(b)
 }
 
 // told is the last forecast, which stays the same all day.
@@ -114,26 +147,18 @@ func within(text string, byDefault, least, most int) (n int, ok bool) {
 	return n, err == nil && n >= least && n <= most
 }
 
-// outdoor returns the outdoor temperature at a time.
-func (h *House) outdoor(at time.Time) float64 {
-	if m := h.hour(at); m != nil {
-		return m.OutdoorC
-	}
-	return h.weather(at).OutdoorC
-}
-
 // fullSun is the radiation on level ground at noon on a clear day in June, in W/m².
 const fullSun = 1000.0
 
 // radiation returns the mean of the hour that ends at a time, in W/m². For hours that are
-// still to come it has a relative error of share, up or down, the same all day.
-func (h *House) radiation(end, now time.Time, share float64) float64 {
+// still to come it has a relative error of Sky, up or down, the same all day.
+func (a *api) radiation(h *emulator.House, end, now time.Time) float64 {
 	off := 1.0
 	if end.After(now) {
-		local := end.Add(-time.Minute).In(h.local)
-		off += share * (2*noise(h.seed, uint64(local.Year()*1000+local.YearDay())) - 1) * math.Sqrt(3)
+		local := end.Add(-time.Minute).In(h.Location())
+		off += a.options.Sky * (2*h.Noise(uint64(local.Year()*1000+local.YearDay())) - 1) * math.Sqrt(3)
 	}
-	return fullSun * max(0, off) * h.sunBefore(end) / sunParts
+	return fullSun * max(0, off) * a.sunBefore(h, end) / sunParts
 }
 
 // sunParts is the number of parts of an hour over which its sun is summed.
@@ -144,21 +169,17 @@ const maxSunHours = 3000
 
 // sunBefore returns the sun of the hour that ends at a time, as the sum of its parts. It
 // is computed once, since each forecast asks for the same hours.
-func (h *House) sunBefore(end time.Time) (sum float64) {
-	if sum, ok := h.suns[end.Unix()]; ok {
+func (a *api) sunBefore(h *emulator.House, end time.Time) (sum float64) {
+	if sum, ok := a.suns[end.Unix()]; ok {
 		return sum
 	}
 	for i := range sunParts {
 		at := end.Add(-time.Duration(2*i+1) * time.Hour / (2 * sunParts))
-		if m := h.hour(at); m != nil {
-			sum += m.SolarWh / max(h.options.SolarPeakW, 1)
-		} else {
-			sum += h.weather(at).Sun
-		}
+		sum += h.Conditions(at).Sun
 	}
-	if h.suns == nil || len(h.suns) >= maxSunHours {
-		h.suns = map[int64]float64{}
+	if len(a.suns) >= maxSunHours {
+		clear(a.suns)
 	}
-	h.suns[end.Unix()] = sum
+	a.suns[end.Unix()] = sum
 	return sum
 }

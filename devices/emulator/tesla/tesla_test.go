@@ -1,4 +1,4 @@
-package emulator
+package tesla_test
 
 import (
 	"encoding/json"
@@ -11,23 +11,35 @@ import (
 	"time"
 
 	"powermgr/devices"
+	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/tesla"
 )
 
 // A visit is a cloud with a clock, and requests to it without a network.
 type visit struct {
 	t     *testing.T
-	cloud *Cloud
+	cloud *emulator.Cloud
+	api   *tesla.API
 	now   time.Time
-	seen  []Request
+	seen  []emulator.Request
 	token string
 }
 
-func newVisit(t *testing.T, o Options) *visit {
+var pacific = func() *time.Location {
+	l, err := time.LoadLocation("America/Los_Angeles")
+	if err != nil {
+		panic(err)
+	}
+	return l
+}()
+
+func newVisit(t *testing.T, house emulator.HouseOptions, o tesla.Options) *visit {
 	t.Helper()
 	v := &visit{t: t, now: time.Date(2026, 7, 15, 12, 0, 0, 0, pacific), token: "emulator-access"}
-	o.Now = func() time.Time { return v.now }
-	o.OnRequest = func(r Request) { v.seen = append(v.seen, r) }
-	v.cloud = New(o)
+	v.cloud = emulator.New(emulator.Options{
+		Now: func() time.Time { return v.now }, House: house, OnRequest: func(r emulator.Request) { v.seen = append(v.seen, r) },
+	})
+	v.api = tesla.Serve(v.cloud, o)
 	return v
 }
 
@@ -80,29 +92,29 @@ const site = "/api/1/energy_sites/1234567890123/"
 func TestTeslaReserve(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		house  HouseOptions
+		house  emulator.HouseOptions
 		send   string
 		status int
 		wait   time.Duration
 		want   float64
 	}{
-		{"zero is a reserve", HouseOptions{}, "0", 200, 0, 0},
-		{"80", HouseOptions{}, "80", 200, 0, 80},
-		{"81 becomes 80", HouseOptions{}, "81", 200, 0, 80},
-		{"99 becomes 80", HouseOptions{}, "99", 200, 0, 80},
-		{"100 stays", HouseOptions{}, "100", 200, time.Hour, 100},
-		{"100 becomes 80 at once", HouseOptions{ReserveCap: 80}, "100", 200, 0, 80},
-		{"100 is still shown before the cap applies", HouseOptions{ReserveCap: 80, CapDelay: 10 * time.Minute}, "100", 200, 9 * time.Minute, 100},
-		{"100 becomes 80 after a while", HouseOptions{ReserveCap: 80, CapDelay: 10 * time.Minute}, "100", 200, 10 * time.Minute, 80},
-		{"site_info lags", HouseOptions{SettleDelay: 20 * time.Second}, "50", 200, 19 * time.Second, 20},
-		{"site_info catches up", HouseOptions{SettleDelay: 20 * time.Second}, "50", 200, 20 * time.Second, 50},
-		{"over 100", HouseOptions{}, "101", 400, 0, 20},
-		{"below 0", HouseOptions{}, "-1", 400, 0, 20},
-		{"a fraction", HouseOptions{}, "20.5", 400, 0, 20},
-		{"a text", HouseOptions{}, `"50"`, 400, 0, 20},
+		{"zero is a reserve", emulator.HouseOptions{}, "0", 200, 0, 0},
+		{"80", emulator.HouseOptions{}, "80", 200, 0, 80},
+		{"81 becomes 80", emulator.HouseOptions{}, "81", 200, 0, 80},
+		{"99 becomes 80", emulator.HouseOptions{}, "99", 200, 0, 80},
+		{"100 stays", emulator.HouseOptions{}, "100", 200, time.Hour, 100},
+		{"100 becomes 80 at once", emulator.HouseOptions{ReserveCap: 80}, "100", 200, 0, 80},
+		{"100 is still shown before the cap applies", emulator.HouseOptions{ReserveCap: 80, CapDelay: 10 * time.Minute}, "100", 200, 9 * time.Minute, 100},
+		{"100 becomes 80 after a while", emulator.HouseOptions{ReserveCap: 80, CapDelay: 10 * time.Minute}, "100", 200, 10 * time.Minute, 80},
+		{"site_info lags", emulator.HouseOptions{SettleDelay: 20 * time.Second}, "50", 200, 19 * time.Second, 20},
+		{"site_info catches up", emulator.HouseOptions{SettleDelay: 20 * time.Second}, "50", 200, 20 * time.Second, 50},
+		{"over 100", emulator.HouseOptions{}, "101", 400, 0, 20},
+		{"below 0", emulator.HouseOptions{}, "-1", 400, 0, 20},
+		{"a fraction", emulator.HouseOptions{}, "20.5", 400, 0, 20},
+		{"a text", emulator.HouseOptions{}, `"50"`, 400, 0, 20},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v := newVisit(t, Options{House: tt.house})
+			v := newVisit(t, tt.house, tesla.Options{})
 			if status, body := v.do("POST", site+"backup", `{"backup_reserve_percent":`+tt.send+`}`); status != tt.status {
 				t.Fatalf("%d %s", status, body)
 			}
@@ -115,17 +127,17 @@ func TestTeslaReserve(t *testing.T) {
 }
 
 func TestTeslaWritesAreSeenAsSent(t *testing.T) {
-	v := newVisit(t, Options{})
+	v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
 	for _, tt := range []struct {
 		endpoint, body, field string
 		value                 any
-		is                    func(Truth) bool
+		is                    func(emulator.Truth) bool
 	}{
-		{"backup", `{"backup_reserve_percent":90}`, "reserve", 90, func(x Truth) bool { return x.Reserve == 80 }},
-		{"operation", `{"default_real_mode":"backup"}`, "mode", "backup", func(x Truth) bool { return x.Mode == devices.Backup }},
-		{"storm_mode", `{"enabled":false}`, "storm_watch", false, func(x Truth) bool { return !x.StormWatch }},
-		{"grid_import_export", `{"disallow_charge_from_grid_with_solar_installed":true}`, "grid_charging", false, func(x Truth) bool { return !x.GridCharging }},
-		{"grid_import_export", `{"customer_preferred_export_rule":"never"}`, "export_rule", "never", func(x Truth) bool { return x.ExportRule == devices.ExportNone }},
+		{"backup", `{"backup_reserve_percent":90}`, "reserve", 90, func(x emulator.Truth) bool { return x.Reserve == 80 }},
+		{"operation", `{"default_real_mode":"backup"}`, "mode", "backup", func(x emulator.Truth) bool { return x.Mode == devices.Backup }},
+		{"storm_mode", `{"enabled":false}`, "storm_watch", false, func(x emulator.Truth) bool { return !x.StormWatch }},
+		{"grid_import_export", `{"disallow_charge_from_grid_with_solar_installed":true}`, "grid_charging", false, func(x emulator.Truth) bool { return !x.GridCharging }},
+		{"grid_import_export", `{"customer_preferred_export_rule":"never"}`, "export_rule", "never", func(x emulator.Truth) bool { return x.ExportRule == devices.ExportNone }},
 	} {
 		if status, body := v.do("POST", site+tt.endpoint, tt.body); status > 204 {
 			t.Fatalf("%s: %d %s", tt.endpoint, status, body)
@@ -142,7 +154,7 @@ func TestTeslaWritesAreSeenAsSent(t *testing.T) {
 	if info["disallow_charge_from_grid_with_solar_installed"] != true || info["non_export_configured"] != true {
 		t.Errorf("%v", info)
 	}
-	v.cloud.Person(func(h *House) { h.GridCharging = true })
+	v.cloud.Person(func(h *emulator.House) { h.GridCharging = true })
 	info = v.get(site + "site_info")["components"].(map[string]any)
 	if _, there := info["disallow_charge_from_grid_with_solar_installed"]; there {
 		t.Error("the flag is there although charging from the grid is allowed")
@@ -151,7 +163,7 @@ func TestTeslaWritesAreSeenAsSent(t *testing.T) {
 
 // Tesla has several answers that mean success; the emulator gives all of them.
 func TestTeslaSuccessHasSeveralFaces(t *testing.T) {
-	v := newVisit(t, Options{})
+	v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
 	faces := map[string]bool{}
 	for range 4 {
 		_, body := v.do("POST", site+"backup", `{"backup_reserve_percent":20}`)
@@ -189,7 +201,7 @@ func TestTeslaDoor(t *testing.T) {
 		{"status needs no token", "GET", "/status", "", []string{"Authorization", ""}, 200, "ok"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			v := newVisit(t, Options{})
+			v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
 			status, body := v.do(tt.method, tt.path, tt.body, tt.header...)
 			if status != tt.status || !strings.Contains(body, tt.want) || tt.want == "" && body != "" {
 				t.Errorf("%d %q", status, body)
@@ -202,7 +214,7 @@ func TestTeslaDoor(t *testing.T) {
 }
 
 func TestTeslaProductsAreAMixedBag(t *testing.T) {
-	v := newVisit(t, Options{})
+	v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
 	_, body := v.do("GET", "/api/1/products", "")
 	var e struct{ Response []map[string]any }
 	if err := json.Unmarshal([]byte(body), &e); err != nil || len(e.Response) != 3 {
@@ -221,7 +233,7 @@ func TestTeslaProductsAreAMixedBag(t *testing.T) {
 }
 
 func TestTeslaLiveStatus(t *testing.T) {
-	v := newVisit(t, Options{Tesla: TeslaOptions{Refresh: 5 * time.Minute}})
+	v := newVisit(t, emulator.HouseOptions{}, tesla.Options{Refresh: 5 * time.Minute})
 	v.now = v.now.Add(time.Minute)
 	first := v.get(site + "live_status")
 	sum := first["solar_power"].(float64) + first["battery_power"].(float64) + first["grid_power"].(float64) - first["load_power"].(float64)
@@ -235,7 +247,7 @@ func TestTeslaLiveStatus(t *testing.T) {
 	if again := v.get(site + "live_status"); again["timestamp"] != first["timestamp"] || again["percentage_charged"] != first["percentage_charged"] {
 		t.Error("the figures are new too early")
 	}
-	v.cloud.Person(func(h *House) { h.OffGrid, h.StormActive = true, true })
+	v.cloud.Person(func(h *emulator.House) { h.OffGrid, h.StormActive = true, true })
 	v.now = v.now.Add(time.Minute)
 	later := v.get(site + "live_status")
 	if later["timestamp"] == first["timestamp"] || later["island_status"] != "off_grid" || later["grid_status"] != "Inactive" || later["grid_power"] != 0.0 || later["storm_mode_active"] != true {
@@ -250,7 +262,7 @@ func TestTeslaTokens(t *testing.T) {
 	alive := func(v *visit) bool { status, _ := v.do("GET", "/api/1/products", ""); return status == 200 }
 
 	t.Run("rotation rejects the old token", func(t *testing.T) {
-		v := newVisit(t, Options{})
+		v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
 		status, got := refresh(v, "emulator-refresh")
 		if status != 200 || got["expires_in"] != 28800.0 || got["refresh_token"] == "emulator-refresh" {
 			t.Fatalf("%d %v", status, got)
@@ -266,7 +278,7 @@ func TestTeslaTokens(t *testing.T) {
 		}
 	})
 	t.Run("a grace period for the old token", func(t *testing.T) {
-		v := newVisit(t, Options{Tesla: TeslaOptions{Grace: time.Hour}})
+		v := newVisit(t, emulator.HouseOptions{}, tesla.Options{Grace: time.Hour})
 		refresh(v, "emulator-refresh")
 		v.now = v.now.Add(59 * time.Minute)
 		if status, _ := refresh(v, "emulator-refresh"); status != 200 {
@@ -278,7 +290,7 @@ func TestTeslaTokens(t *testing.T) {
 		}
 	})
 	t.Run("a token dies before it expires", func(t *testing.T) {
-		v := newVisit(t, Options{Tesla: TeslaOptions{DiesAfter: time.Hour}})
+		v := newVisit(t, emulator.HouseOptions{}, tesla.Options{DiesAfter: time.Hour})
 		_, got := refresh(v, "emulator-refresh")
 		v.token = got["access_token"].(string)
 		v.now = v.now.Add(59 * time.Minute)
@@ -291,8 +303,8 @@ func TestTeslaTokens(t *testing.T) {
 		}
 	})
 	t.Run("an expire fault ends access, a refresh restores it", func(t *testing.T) {
-		v := newVisit(t, Options{})
-		if err := v.cloud.AddFaults(Fault{Endpoint: "tesla.*", Class: Expire}); err != nil {
+		v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
+		if err := v.cloud.AddFaults(emulator.Fault{Endpoint: "tesla.*", Class: emulator.Expire}); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
@@ -306,14 +318,14 @@ func TestTeslaTokens(t *testing.T) {
 		}
 	})
 	t.Run("revoked", func(t *testing.T) {
-		v := newVisit(t, Options{})
-		v.cloud.RevokeTesla()
+		v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
+		v.api.Revoke()
 		if status, _ := refresh(v, "emulator-refresh"); status != 401 || alive(v) {
 			t.Errorf("%d", status)
 		}
 	})
 	t.Run("two nodes do not disturb each other", func(t *testing.T) {
-		v := newVisit(t, Options{})
+		v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
 		r := httptest.NewRequest("GET", "/oauth2/v3/authorize?response_type=code&client_id=x&state=s&redirect_uri=http%3A%2F%2Flocalhost%2Fback%3Fa%3D1", nil)
 		w := httptest.NewRecorder()
 		v.cloud.Handler().ServeHTTP(w, r)
@@ -337,18 +349,12 @@ func TestTeslaTokens(t *testing.T) {
 		}
 	})
 	t.Run("nonsense", func(t *testing.T) {
-		v := newVisit(t, Options{})
+		v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
 		if status, _ := v.form("grant_type", "password"); status != 400 {
 			t.Errorf("%d", status)
 		}
 		if status, _ := refresh(v, ""); status != 401 {
 			t.Errorf("no token: %d", status)
-		}
-		for range 500 {
-			v.do("GET", "/oauth2/v3/authorize?response_type=code&client_id=x&redirect_uri=http%3A%2F%2Flocalhost", "")
-		}
-		if n := len(v.cloud.tesla.tokens.codes); n > maxGrants {
-			t.Errorf("%d codes are kept", n)
 		}
 	})
 }

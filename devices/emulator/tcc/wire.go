@@ -1,4 +1,4 @@
-package emulator
+package tcc
 
 // The JSON in which the portal describes a thermostat, with the portal's own names.
 
@@ -12,25 +12,25 @@ import (
 // decimal returns a number in the format of the portal's database: 75.0000.
 func decimal(v float64) json.Number { return json.Number(strconv.FormatFloat(v, 'f', 4, 64)) }
 
-// portalAnswer is the answer of CheckDataSession.
-type portalAnswer struct {
-	Success           bool         `json:"success"`
-	DeviceLive        bool         `json:"deviceLive"`
-	CommunicationLost bool         `json:"communicationLost"`
-	Alerts            string       `json:"alerts"`
-	Latest            portalLatest `json:"latestData"`
+// wireAnswer is the answer of CheckDataSession.
+type wireAnswer struct {
+	Success           bool       `json:"success"`
+	DeviceLive        bool       `json:"deviceLive"`
+	CommunicationLost bool       `json:"communicationLost"`
+	Alerts            string     `json:"alerts"`
+	Latest            wireLatest `json:"latestData"`
 }
 
-type portalLatest struct {
-	UI          portalScreen `json:"uiData"`
-	HasFan      bool         `json:"hasFan"`
-	CanHumidify bool         `json:"canControlHumidification"`
-	DR          portalEvent  `json:"drData"`
-	Fan         portalFan    `json:"fanData"`
+type wireLatest struct {
+	UI          wireScreen `json:"uiData"`
+	HasFan      bool       `json:"hasFan"`
+	CanHumidify bool       `json:"canControlHumidification"`
+	DR          wireEvent  `json:"drData"`
+	Fan         wireFan    `json:"fanData"`
 }
 
-// portalEvent describes a utility's event; null is a missing value.
-type portalEvent struct {
+// wireEvent describes a utility's event; null is a missing value.
+type wireEvent struct {
 	CoolSetpLimit, HeatSetpLimit *json.Number
 	Phase                        int
 	OptOutable                   bool
@@ -38,7 +38,7 @@ type portalEvent struct {
 	Load                         *json.Number
 }
 
-type portalFan struct {
+type wireFan struct {
 	Mode             int  `json:"fanMode"`
 	AutoAllowed      bool `json:"fanModeAutoAllowed"`
 	OnAllowed        bool `json:"fanModeOnAllowed"`
@@ -47,7 +47,7 @@ type portalFan struct {
 	Running          bool `json:"fanIsRunning"`
 }
 
-type portalScreen struct {
+type wireScreen struct {
 	DeviceID                      int
 	DispTemperature               json.Number
 	DispTemperatureAvailable      bool

@@ -1,4 +1,4 @@
-package emulator
+package resideo
 
 // The JSON in which the Honeywell Home API describes a home and its devices.
 

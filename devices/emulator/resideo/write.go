@@ -1,4 +1,4 @@
-package emulator
+package resideo
 
 import (
 	"encoding/json"
@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"powermgr/devices"
+	"powermgr/devices/emulator"
 )
 
 // The commands that the emulated Honeywell Home API accepts. A command is accepted at
 // once and reaches the device seconds later.
 
-type restChange struct {
+type changes struct {
 	Mode                     *string  `json:"mode"`
 	HeatSetpoint             *float64 `json:"heatSetpoint"`
 	CoolSetpoint             *float64 `json:"coolSetpoint"`
@@ -28,40 +29,35 @@ type restChange struct {
 	Unit               *string  `json:"unit"`
 }
 
-func (c *Cloud) restWrite(w http.ResponseWriter, r *http.Request, h *House, t *Thermostat) {
-	var change restChange
+func (a *API) write(w http.ResponseWriter, r *http.Request, h *emulator.House, t *emulator.Thermostat) {
+	var change changes
 	if json.NewDecoder(r.Body).Decode(&change) != nil {
 		refuse(w, http.StatusBadRequest, 400, "Invalid request body")
 		return
 	}
-	setting, problem := t.restSetting(change, h.at)
+	setting, problem := understand(t, change, h.Now())
 	if problem != "" {
 		refuse(w, http.StatusBadRequest, 400, problem)
 		return
 	}
-	s := c.restStats(t)
+	s := a.record(t)
 	if change.Mode != nil {
-		s.changeover(t, change, &setting, h.at)
+		s.changeover(t, change, &setting, h.Now())
 	}
 	s.partner = true
-	c.submit(h, t, setting)
+	a.submit(h, t, setting)
 	w.WriteHeader(http.StatusOK) // and no body
 }
 
-// submit sends a setting to the device, which receives it some seconds later; one that
-// is not alive never does.
-func (c *Cloud) submit(h *House, t *Thermostat, s Setting) {
-	from, to := c.options.Resideo.Landing[0], c.options.Resideo.Landing[1]
-	delay := from + time.Duration(c.rand.Float64()*float64(to-from))
-	h.command(t.LCCID, s.restValues(), func() {
-		if t.Alive {
-			t.Submit(h.at, s, delay)
-		}
-	})
+// submit sends a setting to the device, which receives it some seconds later.
+func (a *API) submit(h *emulator.House, t *emulator.Thermostat, s emulator.Setting) {
+	from, to := a.options.Landing[0], a.options.Landing[1]
+	delay := from + time.Duration(a.rand.Float64()*float64(to-from))
+	h.CommandThermostat(t, logged(s), s, delay)
 }
 
-// restValues returns a setting for the log of requests, in the terms of readings.
-func (s Setting) restValues() map[string]any {
+// logged returns a setting for the log of requests, in the terms of readings.
+func logged(s emulator.Setting) map[string]any {
 	v := map[string]any{}
 	if s.Mode != nil {
 		v["mode"] = string(*s.Mode)
@@ -87,19 +83,19 @@ func (s Setting) restValues() map[string]any {
 	return v
 }
 
-// restSetting checks a change as the API does; problem is the API's message if it is
+// understand checks a change as the API does; problem is the API's message if it is
 // wrong.
-func (t *Thermostat) restSetting(c restChange, now time.Time) (s Setting, problem string) {
+func understand(t *emulator.Thermostat, c changes, now time.Time) (s emulator.Setting, problem string) {
 	if t.Model == "Unknown" {
-		return t.restBare(c)
+		return bare(t, c)
 	}
 	switch {
 	case c.Mode == nil:
 		return s, "'Mode' is required."
-	case t.legacy() && c.EmergencyHeatActive == nil:
+	case legacy(t) && c.EmergencyHeatActive == nil:
 		return s, "'EmergencyHeatActive' is required."
-	case !slices.Contains(t.restAllowed(), *c.Mode):
-		allowed := slices.Sorted(slices.Values(t.restAllowed()))
+	case !slices.Contains(allowedModes(t), *c.Mode):
+		allowed := slices.Sorted(slices.Values(allowedModes(t)))
 		mode := *c.Mode
 		if mode == "Auto" {
 			mode = "7" // the message names modes by their numbers
@@ -108,10 +104,10 @@ func (t *Thermostat) restSetting(c restChange, now time.Time) (s Setting, proble
 	case c.HeatSetpoint == nil || c.CoolSetpoint == nil:
 		return s, "Both set points are required."
 	}
-	if problem = t.checkPoints(*c.HeatSetpoint, *c.CoolSetpoint); problem != "" {
+	if problem = checkPoints(t, *c.HeatSetpoint, *c.CoolSetpoint); problem != "" {
 		return s, problem
 	}
-	for m, word := range restModes {
+	for m, word := range modes {
 		if word == *c.Mode {
 			s.Mode = &m
 		}
@@ -121,17 +117,17 @@ func (t *Thermostat) restSetting(c restChange, now time.Time) (s Setting, proble
 		s.Mode, s.EmergencyHeat = new(devices.Heat), new(true)
 	}
 	s.Heat, s.Cool = c.HeatSetpoint, c.CoolSetpoint
-	return s, t.restHoldOf(c, &s, now)
+	return s, holdOf(t, c, &s, now)
 }
 
 // checkPoints checks the set points that the device uses.
-func (t *Thermostat) checkPoints(heat, cool float64) string {
+func checkPoints(t *emulator.Thermostat, heat, cool float64) string {
 	for _, p := range []struct {
 		name           string
 		v, lowest, top float64
 		used           bool
 	}{
-		{"Heat", heat, t.HeatMin, t.HeatMax, t.has(devices.Heat)}, {"Cool", cool, t.CoolMin, t.CoolMax, t.has(devices.Cool)},
+		{"Heat", heat, t.HeatMin, t.HeatMax, t.Has(devices.Heat)}, {"Cool", cool, t.CoolMin, t.CoolMax, t.Has(devices.Cool)},
 	} {
 		switch {
 		case math.Abs(p.v/t.Step-math.Round(p.v/t.Step)) > 0:
@@ -140,14 +136,14 @@ func (t *Thermostat) checkPoints(heat, cool float64) string {
 			return fmt.Sprintf("%s setpoint has to be between %g and %g.", p.name, p.lowest, p.top)
 		}
 	}
-	if t.has(devices.Heat) && t.has(devices.Cool) && (t.Deadband > 0 || t.has(devices.HeatCool) && t.Model != "Unknown") && cool < heat+t.Deadband {
+	if t.Has(devices.Heat) && t.Has(devices.Cool) && (t.Deadband > 0 || t.Has(devices.HeatCool) && t.Model != "Unknown") && cool < heat+t.Deadband {
 		return "Cool setpoint can not be lower than heat setpoint plus deadband."
 	}
 	return ""
 }
 
-func (t *Thermostat) restHoldOf(c restChange, s *Setting, now time.Time) string {
-	if t.legacy() {
+func holdOf(t *emulator.Thermostat, c changes, s *emulator.Setting, now time.Time) string {
+	if legacy(t) {
 		if c.ThermostatSetpointStatus != nil {
 			return "'ThermostatSetpointStatus' is not supported."
 		}
@@ -160,7 +156,7 @@ func (t *Thermostat) restHoldOf(c restChange, s *Setting, now time.Time) string 
 	if c.ThermostatSetpointStatus == nil {
 		return "'ThermostatSetpointStatus' is required."
 	}
-	for hold, word := range restHolds {
+	for hold, word := range holds {
 		if word == *c.ThermostatSetpointStatus && hold != devices.HoldVacation {
 			s.Hold = &hold
 		}
@@ -190,8 +186,8 @@ func (t *Thermostat) restHoldOf(c restChange, s *Setting, now time.Time) string 
 	return ""
 }
 
-// restBare checks a change to a thermostat that accepts only one set point.
-func (t *Thermostat) restBare(c restChange) (s Setting, problem string) {
+// bare checks a change to a thermostat that accepts only one set point.
+func bare(t *emulator.Thermostat, c changes) (s emulator.Setting, problem string) {
 	unit := map[devices.Unit]string{devices.Fahrenheit: "Fahrenheit", devices.Celsius: "Celsius"}[t.Unit]
 	if c.ThermostatSetpoint == nil || c.Unit == nil || *c.Unit != unit || c.Mode != nil || c.ThermostatSetpointStatus != nil {
 		return s, "Invalid request body"
@@ -205,41 +201,41 @@ func (t *Thermostat) restBare(c restChange) (s Setting, problem string) {
 	if t.Hold == devices.HoldSchedule {
 		s.Hold = new(devices.HoldTemporary)
 	}
-	return s, t.checkPoints(heat, cool)
+	return s, checkPoints(t, heat, cool)
 }
 
-// restWake is how long a device that was off has to be in Heat before it can
+// wake is how long a device that was off has to be in Heat before it can
 // change over by a flag.
-const restWake = 3 * time.Second
+const wake = 3 * time.Second
 
 // changeover determines the mode from the requested mode and the flag together. It
 // starts from what was last requested, since commands are still on their way.
-func (s *restStats) changeover(t *Thermostat, c restChange, to *Setting, now time.Time) {
+func (s *record) changeover(t *emulator.Thermostat, c changes, to *emulator.Setting, now time.Time) {
 	last := s.mode
 	if last == "" || !t.Pending() {
-		last = restModes[t.Mode]
+		last = modes[t.Mode]
 	}
 	if last == "Off" && *c.Mode != "Off" {
 		s.woken = now
 	}
 	s.mode = *c.Mode
-	if !t.flagged() || c.AutoChangeoverActive == nil || !*c.AutoChangeoverActive || *c.Mode == "Off" {
+	if !flagged(t) || c.AutoChangeoverActive == nil || !*c.AutoChangeoverActive || *c.Mode == "Off" {
 		return
 	}
 	to.Mode = new(devices.HeatCool)
-	if now.Sub(s.woken) < restWake {
+	if now.Sub(s.woken) < wake {
 		to.Mode, s.mode = new(devices.Off), "Off" // it shows Auto for a moment, and falls back
 	}
 }
 
-func (c *Cloud) restFanWrite(w http.ResponseWriter, r *http.Request, h *House, t *Thermostat) {
+func (a *API) writeFan(w http.ResponseWriter, r *http.Request, h *emulator.House, t *emulator.Thermostat) {
 	var body struct {
 		Mode string `json:"mode"`
 	}
 	if json.NewDecoder(r.Body).Decode(&body) == nil {
-		for fan, word := range restFans {
+		for fan, word := range fans {
 			if word == body.Mode {
-				c.submit(h, t, Setting{Fan: &fan})
+				a.submit(h, t, emulator.Setting{Fan: &fan})
 				w.WriteHeader(http.StatusOK)
 				return
 			}
@@ -248,28 +244,28 @@ func (c *Cloud) restFanWrite(w http.ResponseWriter, r *http.Request, h *House, t
 	refuse(w, http.StatusBadRequest, 400, "Fan mode is not allowed.")
 }
 
-func (c *Cloud) restPriorityWrite(w http.ResponseWriter, r *http.Request, _ *House, t *Thermostat) {
+func (a *API) writePriority(w http.ResponseWriter, r *http.Request, _ *emulator.House, t *emulator.Thermostat) {
 	var body struct {
 		CurrentPriority priority `json:"currentPriority"`
 	}
 	kinds := []string{"PickARoom", "FollowMe", "WholeHouse"}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || !t.rooms() || !slices.Contains(kinds, body.CurrentPriority.Type) {
-		reply(w, http.StatusBadRequest, map[string]string{"code": "SetPriorityFailed"})
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || !rooms(t) || !slices.Contains(kinds, body.CurrentPriority.Type) {
+		emulator.Reply(w, http.StatusBadRequest, map[string]string{"code": "SetPriorityFailed"})
 		return
 	}
-	c.restStats(t).priority = body.CurrentPriority
+	a.record(t).priority = body.CurrentPriority
 	w.WriteHeader(http.StatusOK)
 }
 
-// restScheduleWrite pauses the schedule, which holds the current set points, or resumes
+// writeSchedule pauses the schedule, which holds the current set points, or resumes
 // it.
-func (c *Cloud) restScheduleWrite(w http.ResponseWriter, r *http.Request, h *House, t *Thermostat) {
+func (a *API) writeSchedule(w http.ResponseWriter, r *http.Request, h *emulator.House, t *emulator.Thermostat) {
 	hold, ok := map[string]devices.Hold{"pause": devices.HoldPermanent, "resume": devices.HoldSchedule}[r.PathValue("to")]
-	if !ok || t.legacy() {
+	if !ok || legacy(t) {
 		refuse(w, http.StatusBadRequest, 400, "Schedule status is not allowed.")
 		return
 	}
-	c.restStats(t).paused = hold == devices.HoldPermanent
-	c.submit(h, t, Setting{Hold: &hold})
+	a.record(t).paused = hold == devices.HoldPermanent
+	a.submit(h, t, emulator.Setting{Hold: &hold})
 	w.WriteHeader(http.StatusOK)
 }

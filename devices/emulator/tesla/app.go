@@ -1,4 +1,4 @@
-package emulator
+package tesla
 
 import (
 	"crypto/ecdsa"
@@ -9,19 +9,21 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+
+	"powermgr/devices/emulator"
+	"powermgr/devices/emulator/oauth"
 )
 
-// A TeslaApp is an app at developer.tesla.com, and what its owner agrees to. A cloud
+// A App is an app at developer.tesla.com, and what its owner agrees to. A cloud
 // with one refuses everything that Fleet API refuses until the app is registered: wrong
 // credentials, a redirect or a domain that is not the app's, a missing public key, a
 // region that was not registered (412) or is not the account's (421), and scopes that
 // were not granted (403).
-type TeslaApp struct {
+type App struct {
 	ClientID     string   // "emulator-app"
 	ClientSecret string   // "emulator-app-secret"
 	Redirect     string   // the allowed redirect: http://localhost:8585/auth
@@ -31,29 +33,28 @@ type TeslaApp struct {
 	Region       string   // host of the only address that serves the account; empty: any
 }
 
-// teslaScopes are the scopes that powermgr needs.
-var teslaScopes = []string{"openid", "offline_access", "energy_device_data", "energy_cmds"}
+// neededScopes are the scopes that powermgr needs.
+var neededScopes = []string{"openid", "offline_access", "energy_device_data", "energy_cmds"}
 
 // orDefaults returns the app with its defaults filled in; nil stays nil.
-func (a *TeslaApp) orDefaults() *TeslaApp {
+func (a *App) orDefaults() *App {
 	if a == nil {
 		return nil
 	}
 	app := *a
-	a = &app
-	if a.ClientID == "" {
-		a.ClientID = "emulator-app"
+	if app.ClientID == "" {
+		app.ClientID = "emulator-app"
 	}
-	if a.ClientSecret == "" {
-		a.ClientSecret = "emulator-app-secret"
+	if app.ClientSecret == "" {
+		app.ClientSecret = "emulator-app-secret"
 	}
-	if a.Redirect == "" {
-		a.Redirect = "http://localhost:8585/auth"
+	if app.Redirect == "" {
+		app.Redirect = "http://localhost:8585/auth"
 	}
-	if a.Scopes == nil {
-		a.Scopes = teslaScopes
+	if app.Scopes == nil {
+		app.Scopes = neededScopes
 	}
-	return a
+	return &app
 }
 
 // appState is what the developer's side of the cloud knows.
@@ -62,58 +63,50 @@ type appState struct {
 	registered map[string]bool // by the host of the region
 	scopes     []string        // of the last consent
 	partner    int             // the number of partner tokens issued
-	partners   []grant         // the valid partner tokens
+	partners   oauth.Tokens    // the partner tokens, as access tokens
 }
 
 // wellKnown is where an app's domain publishes its public key.
 const wellKnown = "/.well-known/appspecific/com.tesla.3p.public-key.pem"
 
-func (c *Cloud) appRoutes(mux *http.ServeMux) {
-	c.handle(mux, "POST /api/1/partner_accounts", "tesla.register", c.appRegister)
-	c.handle(mux, "GET /api/1/partner_accounts/public_key", "tesla.public_key", c.appPublicKey)
-	c.handle(mux, "GET "+wellKnown, "tesla.hosted_key", func(w http.ResponseWriter, _ *http.Request, _ *House) {
-		if c.tesla.app.hosted == nil {
+func (a *API) appRoutes() {
+	c := a.cloud
+	c.Handle("POST /api/1/partner_accounts", "tesla.register", a.appRegister)
+	c.Handle("GET /api/1/partner_accounts/public_key", "tesla.public_key", a.appPublicKey)
+	c.Handle("GET "+wellKnown, "tesla.hosted_key", func(w http.ResponseWriter, _ *http.Request, _ *emulator.House) {
+		if a.app.hosted == nil {
 			http.Error(w, "404 page not found", http.StatusNotFound)
 			return
 		}
 		w.Header().Set("Content-Type", "application/octet-stream")
-		_, _ = w.Write(c.tesla.app.hosted)
+		_, _ = w.Write(a.app.hosted)
 	})
-	mux.HandleFunc("PUT "+wellKnown, func(w http.ResponseWriter, r *http.Request) {
-		b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, longestBody))
-		if err != nil {
-			http.Error(w, "the body is too long", http.StatusRequestEntityTooLarge)
-			return
-		}
-		c.HostKey(b)
-		w.WriteHeader(http.StatusNoContent)
+	c.Control("PUT "+wellKnown, func(file []byte) (any, error) {
+		a.HostKey(file)
+		return nil, nil
 	})
 }
 
 // HostKey puts a file where Tesla looks for the public key on the owner's domain, which
 // is the emulated cloud itself. Nil removes it.
-func (c *Cloud) HostKey(file []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.tesla.app.hosted = file
+func (a *API) HostKey(file []byte) {
+	a.cloud.Locked(func() { a.app.hosted = file })
 }
 
-// UseTeslaApp makes the cloud require an app from now on; nil ends that. Registrations
+// UseApp makes the cloud require an app from now on; nil ends that. Registrations
 // stay.
-func (c *Cloud) UseTeslaApp(app *TeslaApp) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.options.Tesla.App = app.orDefaults()
+func (a *API) UseApp(app *App) {
+	a.cloud.Locked(func() { a.options.App = app.orDefaults() })
 }
 
 // appKnows reports whether Tesla knows the app of a request; if not, it answers the
 // request.
-func (c *Cloud) appKnows(w http.ResponseWriter, id, secret string) bool {
-	a := c.options.Tesla.App
-	if a == nil || id == a.ClientID && secret == a.ClientSecret {
+func (a *API) appKnows(w http.ResponseWriter, id, secret string) bool {
+	app := a.options.App
+	if app == nil || id == app.ClientID && secret == app.ClientSecret {
 		return true
 	}
-	reply(w, http.StatusUnauthorized, map[string]string{
+	emulator.Reply(w, http.StatusUnauthorized, map[string]string{
 		"error": "unauthorized_client", "error_description": "We don't recognize this client_id and client_secret combination",
 	})
 	return false
@@ -121,21 +114,21 @@ func (c *Cloud) appKnows(w http.ResponseWriter, id, secret string) bool {
 
 // appConsent handles the page on which a person consents; it returns what is wrong with
 // the request, as that page does.
-func (c *Cloud) appConsent(id, redirect, scope string) (problem string) {
-	a := c.options.Tesla.App
-	if a == nil {
+func (a *API) appConsent(id, redirect, scope string) (problem string) {
+	app := a.options.App
+	if app == nil {
 		return ""
 	}
 	switch {
-	case id != a.ClientID:
+	case id != app.ClientID:
 		return "We don't recognize this client_id"
-	case redirect != a.Redirect:
+	case redirect != app.Redirect:
 		return "We don't recognize this redirect_uri"
 	}
-	c.tesla.app.scopes = nil
+	a.app.scopes = nil
 	for s := range strings.FieldsSeq(scope) {
-		if slices.Contains(a.Scopes, s) && (a.Granted == nil || slices.Contains(a.Granted, s)) {
-			c.tesla.app.scopes = append(c.tesla.app.scopes, s)
+		if slices.Contains(app.Scopes, s) && (app.Granted == nil || slices.Contains(app.Granted, s)) {
+			a.app.scopes = append(a.app.scopes, s)
 		}
 	}
 	return ""
@@ -143,17 +136,17 @@ func (c *Cloud) appConsent(id, redirect, scope string) (problem string) {
 
 // scoped returns an access token of the app in Tesla's format: a JWT whose scp lists the
 // granted scopes.
-func (c *Cloud) scoped(token string, now time.Time) string {
-	if c.options.Tesla.App == nil {
+func (a *API) scoped(token string, now time.Time) string {
+	if a.options.App == nil {
 		return token
 	}
-	claims, err := json.Marshal(map[string]any{"scp": c.tesla.app.scopes, "exp": now.Add(c.options.Tesla.TokenLife).Unix(), "jti": token})
+	claims, err := json.Marshal(map[string]any{"scp": a.app.scopes, "exp": now.Add(a.options.TokenLife).Unix(), "jti": token})
 	if err != nil { // impossible for strings and a number
 		return token
 	}
 	part := base64.RawURLEncoding.EncodeToString
 	jwt := part([]byte(`{"alg":"none"}`)) + "." + part(claims) + ".emulated"
-	c.tesla.tokens.access = add(c.tesla.tokens.access, grant{jwt, now.Add(c.options.Tesla.DiesAfter)})
+	a.tokens.Admit(jwt, now.Add(a.options.DiesAfter))
 	return jwt
 }
 
@@ -176,20 +169,20 @@ func granted(token string) (scopes []string, ok bool) {
 
 // appServes reports whether Fleet API would serve a data call; if not, it answers the
 // call.
-func (c *Cloud) appServes(w http.ResponseWriter, r *http.Request, token string) bool {
-	a := c.options.Tesla.App
-	if a == nil {
+func (a *API) appServes(w http.ResponseWriter, r *http.Request, token string) bool {
+	app := a.options.App
+	if app == nil {
 		return true
 	}
 	here := "http://" + r.Host
 	switch region := r.URL.Path == "/api/1/users/region"; {
-	case !c.tesla.app.registered[r.Host]:
-		reply(w, http.StatusPreconditionFailed, map[string]any{"error": fmt.Sprintf(
-			"Account %s must be registered in the current region %s, please see https://developer.tesla.com/docs/fleet-api/endpoints/partner-endpoints#register", a.ClientID, here)})
+	case !a.app.registered[r.Host]:
+		emulator.Reply(w, http.StatusPreconditionFailed, map[string]any{"error": fmt.Sprintf(
+			"Account %s must be registered in the current region %s, please see https://developer.tesla.com/docs/fleet-api/endpoints/partner-endpoints#register", app.ClientID, here)})
 		return false
-	case a.Region != "" && r.Host != a.Region && !region:
+	case app.Region != "" && r.Host != app.Region && !region:
 		envelope(w, http.StatusMisdirectedRequest, nil, fmt.Sprintf(
-			"user out of region, use base URL: http://%s, see https://developer.tesla.com/docs/fleet-api#regional-requirements", a.Region))
+			"user out of region, use base URL: http://%s, see https://developer.tesla.com/docs/fleet-api#regional-requirements", app.Region))
 		return false
 	case region:
 		return true
@@ -206,36 +199,34 @@ func (c *Cloud) appServes(w http.ResponseWriter, r *http.Request, token string) 
 }
 
 // partnerToken answers a client_credentials grant.
-func (c *Cloud) partnerToken(w http.ResponseWriter, audience string) {
+func (a *API) partnerToken(w http.ResponseWriter, audience string) {
 	if audience == "" {
-		reply(w, http.StatusBadRequest, map[string]string{"error": "invalid_request", "error_description": "The audience is missing"})
+		emulator.Reply(w, http.StatusBadRequest, map[string]string{"error": "invalid_request", "error_description": "The audience is missing"})
 		return
 	}
-	c.tesla.app.partner++
-	token := fmt.Sprintf("%s%d", partnerPrefix, c.tesla.app.partner)
-	c.tesla.app.partners = add(c.tesla.app.partners, grant{token, c.options.Now().Add(c.options.Tesla.TokenLife)})
-	reply(w, http.StatusOK, map[string]any{
-		"access_token": token, "expires_in": int(c.options.Tesla.TokenLife.Seconds()), "token_type": "Bearer",
+	a.app.partner++
+	token := fmt.Sprintf("%s%d", partnerPrefix, a.app.partner)
+	a.app.partners.Admit(token, a.cloud.Now().Add(a.options.TokenLife))
+	emulator.Reply(w, http.StatusOK, map[string]any{
+		"access_token": token, "expires_in": int(a.options.TokenLife.Seconds()), "token_type": "Bearer",
 	})
 }
 
 const partnerPrefix = "emulator-tesla-partner-"
 
 // ExpirePartnerTokens expires the partner tokens issued so far.
-func (c *Cloud) ExpirePartnerTokens() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.tesla.app.partners = nil
+func (a *API) ExpirePartnerTokens() {
+	a.cloud.Locked(a.app.partners.Expire)
 }
 
 // partner reports whether a request has a valid partner token; if not, it answers the
 // request.
-func (c *Cloud) partner(w http.ResponseWriter, r *http.Request) bool {
+func (a *API) partner(w http.ResponseWriter, r *http.Request) bool {
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch {
 	case !strings.HasPrefix(token, partnerPrefix):
 		envelope(w, http.StatusUnauthorized, nil, "Expected partner account")
-	case !good(c.tesla.app.partners, token, c.options.Now()):
+	case !a.app.partners.Valid(token, a.cloud.Now()):
 		envelope(w, http.StatusUnauthorized, nil, "token expired (401)")
 	default:
 		return true
@@ -244,19 +235,19 @@ func (c *Cloud) partner(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // appRegister registers the app in the region of the request.
-func (c *Cloud) appRegister(w http.ResponseWriter, r *http.Request, _ *House) {
+func (a *API) appRegister(w http.ResponseWriter, r *http.Request, _ *emulator.House) {
 	var body struct {
 		Domain string `json:"domain"`
 	}
-	app := c.options.Tesla.App.orDefaults()
+	app := a.options.App.orDefaults()
 	if app == nil {
-		app = (&TeslaApp{}).orDefaults()
+		app = (&App{}).orDefaults()
 	}
 	origin := app.Origin
 	if origin == "" {
 		origin = r.Host
 	}
-	if !c.partner(w, r) {
+	if !a.partner(w, r) {
 		return
 	}
 	switch err := json.NewDecoder(r.Body).Decode(&body); {
@@ -265,23 +256,23 @@ func (c *Cloud) appRegister(w http.ResponseWriter, r *http.Request, _ *House) {
 	case body.Domain != origin && !strings.HasSuffix(body.Domain, "."+origin):
 		envelope(w, http.StatusPreconditionFailed, nil, fmt.Sprintf("Root domain %s must match registered allowed origin on https://developer.tesla.com/dashboard", body.Domain))
 	default:
-		if _, err := curvePoint(c.tesla.app.hosted); err != nil {
+		if _, err := curvePoint(a.app.hosted); err != nil {
 			envelope(w, http.StatusFailedDependency, nil, fmt.Sprintf("Public key download failed for https://%s%s, error: %v", body.Domain, wellKnown, err))
 			return
 		}
-		c.tesla.app.registered[r.Host] = true
+		a.app.registered[r.Host] = true
 		envelope(w, http.StatusOK, map[string]any{"client_id": app.ClientID, "domain": body.Domain}, "")
 	}
 }
 
 // appPublicKey answers with the key that is registered in the region of the request.
-func (c *Cloud) appPublicKey(w http.ResponseWriter, r *http.Request, _ *House) {
-	if !c.partner(w, r) {
+func (a *API) appPublicKey(w http.ResponseWriter, r *http.Request, _ *emulator.House) {
+	if !a.partner(w, r) {
 		return
 	}
-	point, err := curvePoint(c.tesla.app.hosted)
+	point, err := curvePoint(a.app.hosted)
 	switch {
-	case err != nil || !c.tesla.app.registered[r.Host]:
+	case err != nil || !a.app.registered[r.Host]:
 		envelope(w, http.StatusNotFound, nil, "not_found")
 	default:
 		envelope(w, http.StatusOK, map[string]any{"public_key": point}, "")

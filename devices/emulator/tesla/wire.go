@@ -1,4 +1,4 @@
-package emulator
+package tesla
 
 // The JSON in which Tesla's API describes a site.
 
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"powermgr/devices"
+	"powermgr/devices/emulator"
 )
 
 // wireLive is the response of live_status.
@@ -30,11 +31,12 @@ type wireLive struct {
 	WallConnectors [0]int  `json:"wall_connectors"`
 }
 
-func (h *House) liveStatus() *wireLive {
+func liveOf(h *emulator.House) *wireLive {
+	truth := h.Truth()
 	l := &wireLive{
-		Solar: math.Round(h.flows.solar), EnergyLeft: h.Stored, TotalPack: h.options.CapacityWh, Charge: h.charge(), BackupCapable: true,
-		Battery: math.Round(h.flows.battery), Load: math.Round(h.flows.home), GridStatus: "Active", GridServices: h.GridServices,
-		Grid: math.Round(h.flows.grid), Island: "on_grid", Storm: h.StormActive, Timestamp: h.at.In(h.local).Format(time.RFC3339),
+		Solar: math.Round(truth.SolarW), EnergyLeft: h.Stored, TotalPack: h.Options().CapacityWh, Charge: truth.ChargePercent, BackupCapable: true,
+		Battery: math.Round(truth.BatteryW), Load: math.Round(truth.HomeW), GridStatus: "Active", GridServices: h.GridServices,
+		Grid: math.Round(truth.GridW), Island: "on_grid", Storm: h.StormActive, Timestamp: h.Now().In(h.Location()).Format(time.RFC3339),
 	}
 	if h.OffGrid {
 		l.GridStatus, l.Island = "Inactive", "off_grid"
@@ -94,10 +96,10 @@ type wireComponents struct {
 	NonExport        bool               `json:"non_export_configured,omitempty"`
 }
 
-func (h *House) siteInfo() wireInfo {
+func infoOf(h *emulator.House) wireInfo {
 	i := wireInfo{
 		ID: "1232100-00-E--TG123456789012", Name: "Emulated home", Reserve: h.Reserve, Mode: h.Mode, Installed: "2022-01-01T00:00:00+00:00",
-		Version: "26.10.3 0fe780c9", Batteries: 1, NameplateW: h.options.PowerW, NameplateWh: h.options.CapacityWh, Zone: h.local.String(), MostSiteW: 1000000000,
+		Version: "26.10.3 0fe780c9", Batteries: 1, NameplateW: h.Options().PowerW, NameplateWh: h.Options().CapacityWh, Zone: h.Location().String(), MostSiteW: 1000000000,
 		Components: wireComponents{
 			Gateways: []wireUnit{{
 				DIN: "1232100-00-E--TG123456789012", Serial: "TG123456789012", Part: "Tesla Backup Gateway 2", Active: new(true), Firmware: "26.10.3 0fe780c9",

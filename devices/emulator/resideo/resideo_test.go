@@ -1,4 +1,4 @@
-package emulator
+package resideo
 
 import (
 	"bytes"
@@ -15,28 +15,40 @@ import (
 	"time"
 
 	"powermgr/devices"
+	"powermgr/devices/emulator"
 )
 
 // rest is a caller of the emulated Honeywell Home API.
 type rest struct {
 	t     *testing.T
-	cloud *Cloud
+	cloud *emulator.Cloud
+	api   *API
 	now   time.Time
 	token string
-	asked []Request
+	last  string // refresh token
+	asked []emulator.Request
 }
 
+var pacific = func() *time.Location {
+	l, err := time.LoadLocation("America/Los_Angeles")
+	if err != nil {
+		panic(err)
+	}
+	return l
+}()
+
 // newRest returns an authorized caller. The home has one thermostat, as changed by change.
-func newRest(t *testing.T, change func(*Thermostat), o ResideoOptions) *rest {
+func newRest(t *testing.T, change func(*emulator.Thermostat), o Options) *rest {
 	home := &rest{t: t, now: time.Date(2026, 7, 15, 12, 0, 0, 0, pacific)}
-	th := DefaultThermostats()[0]
+	th := emulator.DefaultThermostats()[0]
 	if change != nil {
 		change(th)
 	}
-	home.cloud = New(Options{
-		Now: func() time.Time { return home.now }, Location: pacific, Seed: 1, House: HouseOptions{Thermostats: []*Thermostat{th}}, Resideo: o,
-		OnRequest: func(r Request) { home.asked = append(home.asked, r) },
+	home.cloud = emulator.New(emulator.Options{
+		Now: func() time.Time { return home.now }, Location: pacific, Seed: 1, House: emulator.HouseOptions{Thermostats: []*emulator.Thermostat{th}},
+		OnRequest: func(r emulator.Request) { home.asked = append(home.asked, r) },
 	})
+	home.api = Serve(home.cloud, o)
 	home.authorize("emulator-resideo-refresh")
 	return home
 }
@@ -55,14 +67,15 @@ func (r *rest) authorize(refresh string) (next string) {
 		r.t.Fatalf("%d %v", status, token)
 	}
 	r.token = token["access_token"].(string)
-	return token["refresh_token"].(string)
+	r.last = token["refresh_token"].(string)
+	return r.last
 }
 
 // until advances the clock, and renews the token, which may have expired.
 func (r *rest) until(now time.Time) {
 	r.t.Helper()
 	r.now = now
-	r.authorize(r.cloud.rest.tokens.refresh[0].token)
+	r.authorize(r.last)
 }
 
 func (r *rest) do(req *http.Request) (int, map[string]any) {
@@ -86,7 +99,7 @@ func (r *rest) do(req *http.Request) (int, map[string]any) {
 // ask makes an authorized call about the home; path may hold ID.
 func (r *rest) ask(method, path, body string) (int, map[string]any) {
 	r.t.Helper()
-	path = strings.Replace(path, "ID", r.cloud.house.Thermostats[0].LCCID, 1)
+	path = strings.Replace(path, "ID", r.cloud.Truth().Thermostats[0].ID, 1)
 	req := httptest.NewRequest(method, path+"?apikey=emulator-client&locationId=35202000168931", strings.NewReader(body))
 	req.Header.Set("Authorization", "Bearer "+r.token)
 	return r.do(req)
@@ -101,13 +114,13 @@ func (r *rest) values() map[string]any {
 	return device["changeableValues"].(map[string]any)
 }
 
-func celsius(t *Thermostat) {
+func celsius(t *emulator.Thermostat) {
 	t.Unit, t.Step, t.Deadband = devices.Celsius, 0.5, 1.5
 	t.CoolMin, t.CoolMax, t.HeatMin, t.HeatMax = 10, 37, 5, 32
-	t.Schedule = []Period{{"P1", 0, 24.5, 19}}
+	t.Schedule = []emulator.Period{{Name: "P1", Cool: 24.5, Heat: 19}}
 }
 
-func roundModel(t *Thermostat) {
+func roundModel(t *emulator.Thermostat) {
 	t.LCCID, t.Model = "TCC-1234567", "Round"
 }
 
@@ -115,7 +128,7 @@ func TestResideoWriteIsChecked(t *testing.T) {
 	const lcc = `{"mode":"Cool","heatSetpoint":67,"coolSetpoint":80,"thermostatSetpointStatus":"TemporaryHold"}`
 	for _, tt := range []struct {
 		name   string
-		change func(*Thermostat)
+		change func(*emulator.Thermostat)
 		body   string
 		text   string // of the refusal; empty: accepted
 	}{
@@ -123,14 +136,14 @@ func TestResideoWriteIsChecked(t *testing.T) {
 		{name: "not JSON", body: `mode=Cool`, text: "Invalid request body"},
 		{name: "no mode", body: `{"heatSetpoint":67,"coolSetpoint":80,"thermostatSetpointStatus":"NoHold"}`, text: "'Mode' is required."},
 		{name: "one set point", body: `{"mode":"Cool","coolSetpoint":80,"thermostatSetpointStatus":"NoHold"}`, text: "Both set points"},
-		{name: "a mode it does not have", change: func(t *Thermostat) { t.Modes = []devices.HVACMode{devices.Heat, devices.Off} },
+		{name: "a mode it does not have", change: func(t *emulator.Thermostat) { t.Modes = []devices.HVACMode{devices.Heat, devices.Off} },
 			body: `{"mode":"Cool","heatSetpoint":67,"coolSetpoint":80,"thermostatSetpointStatus":"NoHold"}`, text: "Mode Cool is not allowed. Allowed modes are Heat, Off."},
 		{name: "not a whole number", body: `{"mode":"Cool","heatSetpoint":65.30000000000001,"coolSetpoint":80,"thermostatSetpointStatus":"NoHold"}`, text: "multiple of 1"},
 		{name: "half a degree Celsius", change: celsius, body: `{"mode":"Cool","heatSetpoint":18.5,"coolSetpoint":26,"thermostatSetpointStatus":"PermanentHold"}`},
 		{name: "a third of a degree Celsius", change: celsius, body: `{"mode":"Cool","heatSetpoint":18.3,"coolSetpoint":26,"thermostatSetpointStatus":"PermanentHold"}`, text: "multiple of 0.5"},
 		{name: "too close together", body: `{"mode":"Cool","heatSetpoint":78,"coolSetpoint":80,"thermostatSetpointStatus":"NoHold"}`, text: "Cool setpoint can not be lower than heat setpoint plus deadband."},
 		{name: "too cold", body: `{"mode":"Cool","heatSetpoint":45,"coolSetpoint":49,"thermostatSetpointStatus":"NoHold"}`, text: "between 50 and 99"},
-		{name: "a cool set point that nothing uses", change: func(t *Thermostat) { t.Modes = []devices.HVACMode{devices.Heat, devices.Off} },
+		{name: "a cool set point that nothing uses", change: func(t *emulator.Thermostat) { t.Modes = []devices.HVACMode{devices.Heat, devices.Off} },
 			body: `{"mode":"Heat","heatSetpoint":67,"coolSetpoint":0,"thermostatSetpointStatus":"NoHold"}`},
 		{name: "no hold", body: `{"mode":"Cool","heatSetpoint":67,"coolSetpoint":80}`, text: "'ThermostatSetpointStatus' is required."},
 		{name: "an unknown hold", body: `{"mode":"Cool","heatSetpoint":67,"coolSetpoint":80,"thermostatSetpointStatus":"Hold"}`, text: "not allowed"},
@@ -147,12 +160,12 @@ func TestResideoWriteIsChecked(t *testing.T) {
 		{name: "a Round to the mode Auto", change: roundModel, body: `{"mode":"Auto","autoChangeoverActive":true,"heatSetpoint":72,"coolSetpoint":76,"emergencyHeatActive":false}`,
 			text: "Mode 7 is not allowed. Allowed modes are Cool, Heat, Off."},
 
-		{name: "the model Unknown", change: func(t *Thermostat) { t.Model = "Unknown" }, body: `{"thermostatSetpoint":72,"unit":"Fahrenheit"}`},
-		{name: "the model Unknown in another unit", change: func(t *Thermostat) { t.Model = "Unknown" }, body: `{"thermostatSetpoint":22,"unit":"Celsius"}`, text: "Invalid request body"},
-		{name: "the model Unknown with a hold", change: func(t *Thermostat) { t.Model = "Unknown" }, body: lcc, text: "Invalid request body"},
+		{name: "the model Unknown", change: func(t *emulator.Thermostat) { t.Model = "Unknown" }, body: `{"thermostatSetpoint":72,"unit":"Fahrenheit"}`},
+		{name: "the model Unknown in another unit", change: func(t *emulator.Thermostat) { t.Model = "Unknown" }, body: `{"thermostatSetpoint":22,"unit":"Celsius"}`, text: "Invalid request body"},
+		{name: "the model Unknown with a hold", change: func(t *emulator.Thermostat) { t.Model = "Unknown" }, body: lcc, text: "Invalid request body"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRest(t, tt.change, ResideoOptions{})
+			r := newRest(t, tt.change, Options{})
 			status, answer := r.ask("POST", "/v2/devices/thermostats/ID", tt.body)
 			want := http.StatusOK
 			if tt.text != "" {
@@ -171,9 +184,9 @@ func TestResideoWriteIsChecked(t *testing.T) {
 func TestResideoCommandLandsLater(t *testing.T) {
 	soonest, latest := time.Hour, time.Duration(0)
 	for seed := range uint64(20) {
-		r := newRest(t, nil, ResideoOptions{})
+		r := newRest(t, nil, Options{})
 		for range seed {
-			r.cloud.rand.Float64()
+			r.api.rand.Float64()
 		}
 		if status, answer := r.ask("POST", "/v2/devices/thermostats/ID", `{"mode":"Cool","heatSetpoint":67,"coolSetpoint":82,"thermostatSetpointStatus":"HoldUntil","nextPeriodTime":"19:00:00"}`); status != http.StatusOK || answer != nil {
 			t.Fatal(status, answer)
@@ -212,7 +225,7 @@ func TestResideoHolds(t *testing.T) {
 		{"a time that has passed today is tomorrow's", "HoldUntil", "12:00:00", 82, "HoldUntil"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRest(t, nil, ResideoOptions{})
+			r := newRest(t, nil, Options{})
 			next := ""
 			if tt.next != "" {
 				next = `,"nextPeriodTime":"` + tt.next + `"`
@@ -258,7 +271,7 @@ func TestResideoOffToAutomatic(t *testing.T) {
 		{"heat alone", []string{body("Heat", false)}, 0, devices.Heat},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRest(t, func(t *Thermostat) { roundModel(t); t.Mode = devices.Off }, ResideoOptions{})
+			r := newRest(t, func(t *emulator.Thermostat) { roundModel(t); t.Mode = devices.Off }, Options{})
 			for i, step := range tt.steps {
 				if i > 0 {
 					r.now = r.now.Add(tt.pause)
@@ -280,7 +293,7 @@ func TestResideoOffToAutomatic(t *testing.T) {
 }
 
 func TestResideoDeviceThatIsNotAliveTakesNothing(t *testing.T) {
-	r := newRest(t, func(t *Thermostat) { t.Alive = false }, ResideoOptions{})
+	r := newRest(t, func(t *emulator.Thermostat) { t.Alive = false }, Options{})
 	if status, answer := r.ask("POST", "/v2/devices/thermostats/ID", `{"mode":"Cool","heatSetpoint":67,"coolSetpoint":82,"thermostatSetpointStatus":"PermanentHold"}`); status != http.StatusOK {
 		t.Fatal(answer)
 	}
@@ -297,7 +310,7 @@ func TestResideoAuthorization(t *testing.T) {
 		status, _ := r.do(req)
 		return status
 	}
-	r := newRest(t, nil, ResideoOptions{DiesAfter: 10 * time.Minute})
+	r := newRest(t, nil, Options{DiesAfter: 10 * time.Minute})
 	for _, tt := range []struct {
 		name, token, key string
 		want             int
@@ -319,22 +332,21 @@ func TestResideoAuthorization(t *testing.T) {
 	if status, answer := r.form(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"emulator-resideo-refresh"}}); status != 400 || answer["error"] != "invalid_grant" {
 		t.Errorf("a refresh token worked twice: %d %v", status, answer)
 	}
-	next := r.cloud.rest.tokens.refresh[0].token
-	next = r.authorize(next)
+	next := r.authorize(r.last)
 	if ask(r, r.token, "emulator-client") != 200 {
 		t.Error("the renewed token is refused")
 	}
-	if r.cloud.KillResideoTokens(); ask(r, r.token, "emulator-client") != 401 {
+	if r.api.KillTokens(); ask(r, r.token, "emulator-client") != 401 {
 		t.Error("a revoked token is accepted")
 	}
-	r.cloud.RevokeResideo()
+	r.api.Revoke()
 	if status, _ := r.form(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {next}}); status != 400 {
 		t.Error("a withdrawn consent still counts")
 	}
 }
 
 func TestResideoConsent(t *testing.T) {
-	r := newRest(t, nil, ResideoOptions{})
+	r := newRest(t, nil, Options{})
 	const redirect = "http://192.168.1.2:8585/auth"
 	consent := func(query url.Values) (int, url.Values) {
 		w := httptest.NewRecorder()
@@ -373,7 +385,7 @@ func TestResideoConsent(t *testing.T) {
 }
 
 func TestResideoRateLimit(t *testing.T) {
-	r := newRest(t, nil, ResideoOptions{HourlyCalls: 3, RetryAfter: 60})
+	r := newRest(t, nil, Options{HourlyCalls: 3, RetryAfter: 60})
 	for i := range 5 {
 		status, answer := r.ask("GET", "/v2/locations", "")
 		if want := map[bool]int{true: 200, false: 429}[i < 3]; status != want {
@@ -392,7 +404,7 @@ func TestResideoRateLimit(t *testing.T) {
 func TestResideoSmallEndpoints(t *testing.T) {
 	for _, tt := range []struct {
 		name, method, path, body string
-		change                   func(*Thermostat)
+		change                   func(*emulator.Thermostat)
 		status                   int
 		want                     string // JSON
 	}{
@@ -401,13 +413,13 @@ func TestResideoSmallEndpoints(t *testing.T) {
 		{"an unknown fan mode", "POST", "/v2/devices/thermostats/ID/fan", `{"mode":"Breeze"}`, nil, 400, `{"code":400,"message":"Fan mode is not allowed."}`},
 		{"rooms of another model", "GET", "/v2/devices/thermostats/ID/priority", "", nil, 400, `{"code":"GetPriorityFailed"}`},
 		{"rooms set on another model", "PUT", "/v2/devices/thermostats/ID/priority", `{"currentPriority":{"priorityType":"FollowMe"}}`, nil, 400, `{"code":"SetPriorityFailed"}`},
-		{"an unknown choice of rooms", "PUT", "/v2/devices/thermostats/ID/priority", `{"currentPriority":{"priorityType":"Best"}}`, func(t *Thermostat) { t.Model = "T9-T10" }, 400, `{"code":"SetPriorityFailed"}`},
+		{"an unknown choice of rooms", "PUT", "/v2/devices/thermostats/ID/priority", `{"currentPriority":{"priorityType":"Best"}}`, func(t *emulator.Thermostat) { t.Model = "T9-T10" }, 400, `{"code":"SetPriorityFailed"}`},
 		{"schedule", "GET", "/v2/devices/schedule/ID/status", "", nil, 200, `{"scheduleStatus":"Resume"}`},
 		{"schedule stopped", "PUT", "/v2/devices/schedule/ID/status/stop", "", nil, 400, `{"code":400,"message":"Schedule status is not allowed."}`},
 		{"an unknown thermostat", "GET", "/v2/devices/thermostats/LCC-X", "", nil, 400, `{"code":400,"message":"Device Not Found"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRest(t, tt.change, ResideoOptions{})
+			r := newRest(t, tt.change, Options{})
 			status, answer := r.ask(tt.method, tt.path, tt.body)
 			var want map[string]any
 			if tt.want != "" {
@@ -423,7 +435,7 @@ func TestResideoSmallEndpoints(t *testing.T) {
 }
 
 func TestResideoFanAndScheduleAndRooms(t *testing.T) {
-	r := newRest(t, func(t *Thermostat) { t.Model = "T9-T10" }, ResideoOptions{})
+	r := newRest(t, func(t *emulator.Thermostat) { t.Model = "T9-T10" }, Options{})
 	device := func() map[string]any { _, d := r.ask("GET", "/v2/devices/thermostats/ID", ""); return d }
 
 	r.ask("POST", "/v2/devices/thermostats/ID/fan", `{"mode":"Circulate"}`)
@@ -450,7 +462,7 @@ func TestResideoFanAndScheduleAndRooms(t *testing.T) {
 // TestResideoShapes compares the answers with the bodies that the vendor and public clients
 // have published: every field is there, with a value of the same type.
 func TestResideoShapes(t *testing.T) {
-	r := newRest(t, func(t *Thermostat) { t.Model = "T9-T10" }, ResideoOptions{})
+	r := newRest(t, func(t *emulator.Thermostat) { t.Model = "T9-T10" }, Options{})
 	r.ask("POST", "/v2/devices/thermostats/ID/fan", `{"mode":"Auto"}`)
 	r.ask("POST", "/v2/devices/thermostats/ID", `{"mode":"Cool","heatSetpoint":67,"coolSetpoint":82,"thermostatSetpointStatus":"PermanentHold"}`)
 	location := example(t, "location.json")
@@ -474,7 +486,7 @@ func TestResideoShapes(t *testing.T) {
 		_, answer := r.ask("GET", "/v2/devices/thermostats/ID/"+e.path, "")
 		checkShape(t, e.path, answer, example(t, e.file))
 	}
-	status, token := r.form(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.cloud.rest.tokens.refresh[0].token}})
+	status, token := r.form(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {r.last}})
 	if status != 200 {
 		t.Fatal(token)
 	}
@@ -516,7 +528,7 @@ func checkShape(t *testing.T, at string, got, want any) {
 
 func exampleBytes(t *testing.T, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "resideo", "testdata", name))
+	b, err := os.ReadFile(filepath.Join("..", "..", "resideo", "testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
