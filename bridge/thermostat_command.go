@@ -372,7 +372,7 @@ func compare(cmd, want devices.ThermostatCommand, past []devices.ThermostatReadi
 // that is the case at the given time: the schedule.
 func ended(past []devices.ThermostatReading, at time.Time) (all []devices.ThermostatReading) {
 	for _, p := range past {
-		if same(p.Hold, new(devices.HoldUntil)) && p.HoldUntil != nil && !at.Before(*p.HoldUntil) {
+		if p.HoldUntil != nil && !at.Before(*p.HoldUntil) {
 			all = append(all, overlay(p, devices.ThermostatCommand{Hold: new(devices.HoldSchedule)}))
 		}
 	}

@@ -125,7 +125,8 @@ func TestAHoldThatEndsAsTheNextOneIsAskedForIsFromThePast(t *testing.T) {
 	until := func(clock int, cool float64) devices.ThermostatReading {
 		return devices.ThermostatReading{Hold: new(devices.HoldUntil), HoldUntil: new(now.Truncate(time.Hour).Add(time.Duration(clock-16) * time.Hour)), CoolSetpoint: &cool, ScheduleCool: new(76.0)}
 	}
-	asked := until(19, 78)
+	asked, temporary := until(19, 78), until(16, 74)
+	temporary.Hold = new(devices.HoldTemporary)
 	cmd := devices.ThermostatCommand{Hold: asked.Hold, HoldUntil: asked.HoldUntil, CoolSetpoint: asked.CoolSetpoint}
 	for _, c := range []struct {
 		name string
@@ -136,6 +137,7 @@ func TestAHoldThatEndsAsTheNextOneIsAskedForIsFromThePast(t *testing.T) {
 		{"it has ended", until(16, 74), 76, asBefore},
 		{"the schedule is in its next period", until(16, 74), 75, asBefore},
 		{"it would last longer", until(17, 74), 76, shownOther},
+		{"a temporary hold has ended", temporary, 76, asBefore},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			seen := devices.ThermostatReading{Hold: new(devices.HoldSchedule), CoolSetpoint: &c.seen}

@@ -128,8 +128,12 @@ func (w *oracle) explained(d *thermostatOracle, choice, before, earlier setting,
 	lapsed := func(s setting) bool {
 		return s.over(now.Add(time.Minute)) || s.timed() && !w.jumped.IsZero() // with a wrong clock this is not known
 	}
+	asked := a.setting
+	if !w.jumped.IsZero() && asked.timed() && choice.timed() {
+		asked.Until = choice.Until // a device knows no day, and a wrong clock may mean another one
+	}
 	switch {
-	case choice.same(a.setting):
+	case choice.same(asked):
 		return true // the rules asked for the same: it cannot be told whose it is
 	case !a.at.IsZero() && !a.shown && choice.same(a.before):
 		return true // it looks as if the write of the rules had not landed yet
