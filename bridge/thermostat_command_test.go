@@ -147,3 +147,22 @@ func TestAHoldThatEndsAsTheNextOneIsAskedForIsFromThePast(t *testing.T) {
 		})
 	}
 }
+
+// An answer of the vendor left out the hold for a while. A hold that was asked for then
+// passed for one that the thermostat does not know: the set points were sent alone, and
+// whatever hold it had kept them.
+func TestAHoldIsAskedForWhileAnAnswerLeavesItOut(t *testing.T) {
+	f := newThermostats()
+	bubble(t, thermostats(f), func(r *rig) {
+		r.sleep(time.Minute)
+		f.mu.Lock()
+		f.r.Hold, f.r.Holds = nil, nil
+		f.mu.Unlock()
+		r.sleep(5 * time.Minute)
+		r.send("powermgr/thermostat/up/hold/set", `{"value": "permanent", "cool_setpoint": 79, "heat_setpoint": 68}`)
+		r.sleep(time.Second)
+		if got := f.commands(); len(got) != 1 || !strings.Contains(got[0], "permanent") {
+			t.Errorf("the device was told %q", got)
+		}
+	})
+}

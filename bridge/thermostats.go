@@ -176,6 +176,9 @@ func (t *Thermostats) publishRead(rs []devices.ThermostatReading, err error) {
 				h = &thermostat{}
 				t.byID[r.ID()] = h
 			}
+			if len(r.Holds) == 0 {
+				r.Holds = h.last.Holds // an answer may leave them out, but no thermostat loses them
+			}
 			if h.last.VendorID != "" && !sameSetting(h.last, *r) && !slices.ContainsFunc(h.past, func(p devices.ThermostatReading) bool { return sameSetting(p, *r) }) {
 				h.changed = now
 			}
