@@ -116,7 +116,7 @@ func (st *step) doubtIsOver() bool {
 
 func (w wantedReserve) next(st *step) (request, bool) {
 	k, b, shown := st.Persisted.Battery, st.Battery, *st.shownReserve()
-	if shown == w.want && !st.mayLand(w.want) && (b.Reserve != nil || k.Confirmed) {
+	if shown == w.want && !st.lostUnread(w.want) && !st.mayLand(w.want) && (b.Reserve != nil || k.Confirmed) {
 		if !k.wants(w.want) {
 			st.adoptReserve(w.want)
 		}
@@ -209,6 +209,13 @@ func (st *step) mayLand(want int) bool {
 	}
 	return k.Wanted.Reserve != nil && !k.Confirmed && *k.Wanted.Reserve != want &&
 		(st.Battery.Polled.Sub(k.WrittenAt) < devices.AnswerWithin || st.Pending[Powerwall].ID != "")
+}
+
+// lostUnread reports whether a write of want may be lost, and no reading since it says what
+// the device has.
+func (st *step) lostUnread(want int) bool {
+	k := st.Persisted.Battery
+	return k.wants(want) && !k.Confirmed && st.Battery.Polled.Before(k.WrittenAt) && !st.Pending[Powerwall].Failed.IsZero()
 }
 
 // adoptReserve records what is shown as the last write: it is what the rules want,

@@ -364,3 +364,27 @@ func TestWhatAVendorWasNeverToldIsNotUndone(t *testing.T) {
 		}
 	})
 }
+
+// The vendor accepts no reads for hours, a person's command has changed the reserve since
+// the last reading, and the write that restores it is lost. It was never sent again: the
+// last reading showed what was wanted.
+func TestALostWriteIsSentAgainWithoutAReading(t *testing.T) {
+	w := newWorld(t, "2026-07-15 15:50")
+	w.s.Settings.Thermostats = nil
+	w.start().take()
+	w.mute[Powerwall], w.deaf[Powerwall] = true, true
+	w.until("16:05").want("powerwall 0")
+	w.answer(Answer{})
+	w.until("17:28").take()
+	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "7", Reserve: new(5), Accepted: true})
+	w.reserve = 5
+	w.step(Answer{Target: Powerwall, Setting: "reserve", ID: "7", Reserve: new(5), Accepted: true, Final: true, Unknown: true})
+	w.until("18:59").take()
+	w.until("19:00").want("powerwall 100")
+	w.answer(Answer{Accepted: true, Unknown: true})
+	w.deaf[Powerwall] = false
+	w.until("19:30")
+	if w.reserve != 100 {
+		t.Errorf("the reserve is %v, sent %v", w.reserve, w.take())
+	}
+}
