@@ -214,8 +214,8 @@ func (st *step) mayLand(want int) bool {
 // lostUnread reports whether a write of want may be lost, and no reading since it says what
 // the device has.
 func (st *step) lostUnread(want int) bool {
-	k := st.Persisted.Battery
-	return k.wants(want) && !k.Confirmed && st.Battery.Polled.Before(k.WrittenAt) && !st.Pending[Powerwall].Failed.IsZero()
+	k, p := st.Persisted.Battery, st.Pending[Powerwall]
+	return k.wants(want) && !k.Confirmed && st.Battery.Polled.Before(k.WrittenAt) && (p.Unknown || p.Ignored)
 }
 
 // adoptReserve records what is shown as the last write: it is what the rules want,
