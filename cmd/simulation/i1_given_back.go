@@ -56,7 +56,8 @@ func (w *oracle) judgeThermostatGivenBack(d *thermostatOracle, real setting) {
 		return slices.ContainsFunc(c.aged(now).taken(d.gap), real.equal) || lapsed || c.timed() && (c.Until.IsZero() || wrong) && real.Hold == devices.HoldSchedule ||
 			wrong && c.timed() && real.timed() && slices.ContainsFunc(setting{c.Mode, c.Cool, c.Heat, real.Hold, real.Until}.taken(d.gap), real.equal)
 	}
-	if !slices.ContainsFunc(d.choices, fits) && now.Sub(w.answered) < time.Hour {
+	silent := d.shownAt.Sub(d.lastAt) > time.Hour && now.Sub(d.shownAt) < givenBack // its vendor has only just answered again
+	if !slices.ContainsFunc(d.choices, fits) && now.Sub(w.answered) < time.Hour && !silent {
 		w.broken(I1, "%s is %s; it was to be one of %v", d.id, real, d.choices)
 	}
 }
