@@ -211,11 +211,11 @@ func (st *step) mayLand(want int) bool {
 		(st.Battery.Polled.Sub(k.WrittenAt) < devices.AnswerWithin || st.Pending[Powerwall].ID != "")
 }
 
-// lostUnread reports whether a write of want may be lost, and no reading since it says what
-// the device has.
+// lostUnread reports whether a write of want may be lost, and the last reading is from long
+// before it.
 func (st *step) lostUnread(want int) bool {
 	k, p := st.Persisted.Battery, st.Pending[Powerwall]
-	return k.wants(want) && !k.Confirmed && st.Battery.Polled.Before(k.WrittenAt) && (p.Unknown || p.Ignored)
+	return k.wants(want) && !k.Confirmed && k.WrittenAt.Sub(st.Battery.Polled) >= devices.AnswerWithin && (p.Unknown || p.Ignored)
 }
 
 // adoptReserve records what is shown as the last write: it is what the rules want,
