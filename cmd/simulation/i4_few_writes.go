@@ -75,7 +75,7 @@ func (w *oracle) judgeHoldIsNeeded(d *thermostatOracle, c, last command) {
 		return // one node does not know what the other's wrong clock meant
 	}
 	// Messages arrive a few moments after they were sent.
-	if !c.restore && !last.at.IsZero() && now.Sub(last.at) < 10*time.Minute-10*moments && !c.setting.same(last.setting) && last.at.After(w.jumped) {
+	if !c.restore && !last.at.IsZero() && now.Sub(last.at) < 10*time.Minute-10*moments && !c.setting.in(last.setting.Mode).same(last.setting) && last.at.After(w.jumped) {
 		w.broken(I4, "%s was commanded again after %v: %s", d.id, now.Sub(last.at), c.reason)
 	}
 	// A hold with a different end is a different hold, apart from rounding by the device.

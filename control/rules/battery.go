@@ -162,7 +162,12 @@ func (w unreadReserve) next(st *step) (request, bool) {
 }
 
 func (w unreadReserve) write(st *step, _ request) {
-	st.setReserve(w.want, *st.Persisted.Battery.Wanted.Reserve, st.goalOfReserve(w.want))
+	k := st.Persisted.Battery
+	shown := *k.Wanted.Reserve
+	if !k.Confirmed && k.Before.Reserve != nil {
+		shown = *k.Before.Reserve // the last write may never have arrived
+	}
+	st.setReserve(w.want, shown, st.goalOfReserve(w.want))
 }
 
 // A chosenReserve is a reserve that a person chose while a write of the rules was on its

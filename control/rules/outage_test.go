@@ -388,3 +388,26 @@ func TestALostWriteIsSentAgainWithoutAReading(t *testing.T) {
 		t.Errorf("the reserve is %v, sent %v", w.reserve, w.take())
 	}
 }
+
+// After a start, nothing is read. A write that restores the reserve never arrives, another
+// one asks for something else, and the first reading shows the reserve of the peak: that
+// passed for a person's choice, and was put back.
+func TestWhatWasNeverReadSinceTheStartIsNobodysChoice(t *testing.T) {
+	w := newWorld(t, "2026-07-15 16:10")
+	w.s.Settings.Thermostats = nil
+	w.start().until("18:30").take()
+	w.mute[Powerwall], w.deaf[Powerwall], w.busy = true, true, true
+	w.now = at("2026-07-15 19:24")
+	w.s.Settings.OffPeakReserve = 75
+	w.restart().until("19:40").want("powerwall 75")
+	w.answer(Answer{})
+	w.s.Settings.OffPeakReserve = 100
+	w.until("19:50").want("powerwall 100")
+	w.mute[Powerwall], w.deaf[Powerwall], w.busy = false, false, false
+	w.read()
+	w.read()
+	w.until("20:30")
+	if w.reserve != 100 || len(w.d.Yielded) > 0 {
+		t.Errorf("the reserve is %v, yielded %v, sent %v", w.reserve, w.d.Yielded, w.take())
+	}
+}
