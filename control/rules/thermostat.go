@@ -169,20 +169,22 @@ func (p Pending) mayLand(polled time.Time) bool {
 // base returns the baseline of this window, or what the thermostat is set to if this window
 // has not changed it yet.
 func (h ThermostatRecord) base(t Thermostat) Baseline {
-	switch {
-	case h.Claim != nil && !(t.Mode == h.Claim.Baseline.Mode && h.Claim.refused(h.Claim.Baseline.Setting, t)):
-		return h.Claim.Baseline
-	case h.Claim != nil: // the reading that it was taken from may have left out a part
+	present := Baseline{Setting: t.Setting, Mode: t.Mode}
+	switch claim := h.Claim; {
+	case claim != nil && claim.Baseline.Mode == t.Mode && claim.nothingLands(claim.Baseline.Setting, t):
+		return present // the reading that the baseline was taken from may have left out a part
+	case claim != nil:
+		return claim.Baseline
 	case h.Baseline != nil && h.Baseline.Mode == t.Mode:
 		return *h.Baseline
 	}
-	return Baseline{Setting: t.Setting, Mode: t.Mode}
+	return present
 }
 
-// refused reports whether nothing that the claim asked for can be on the thermostat: it had
-// its own setting when it was last asked for something, it still has, and the vendor
-// refused each write.
-func (claim Claim) refused(own devices.Setting, t Thermostat) bool {
+// nothingLands reports whether nothing that the claim asked for is on the thermostat, or may
+// still land: it had its own setting, which is own, when it was last asked for something,
+// it still has, and the vendor refused each write.
+func (claim Claim) nothingLands(own devices.Setting, t Thermostat) bool {
 	return !claim.Confirmed && len(claim.own()) == 0 && devices.Same(own, claim.Before, devices.HeatCool) && devices.Same(own, t.Setting, claim.Baseline.Mode)
 }
 
@@ -457,7 +459,7 @@ func (st *step) gone(id string, t Thermostat, own devices.Setting) bool {
 // neverReached reports whether nothing of the rules can be on a thermostat.
 func (st *step) neverReached(id string, t Thermostat) bool {
 	h := st.Persisted.Thermostats[id]
-	return h.Claim != nil && h.Claim.refused(st.baseline(t, h), t)
+	return h.Claim != nil && h.Claim.nothingLands(st.baseline(t, h), t)
 }
 
 // baseline returns what a thermostat would be restored to now: the schedule, or the old

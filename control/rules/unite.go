@@ -18,7 +18,7 @@ func (r HomeRecord) With(o HomeRecord) HomeRecord {
 	if o.LastUserInput.After(r.LastUserInput) {
 		r.Disabled, r.Override, r.Strategy, r.ByHand, r.LastUserInput = o.Disabled, o.Override, o.Strategy, o.ByHand, o.LastUserInput
 	}
-	if o.Window != nil && o.Window.Start.After(r.lastEvent()) {
+	if o.Window != nil && o.Window.Start.After(r.lastWindow()) {
 		r.Window, r.Comfort = o.Window, o.Comfort
 	}
 	switch {
@@ -30,9 +30,9 @@ func (r HomeRecord) With(o HomeRecord) HomeRecord {
 	return r
 }
 
-// lastEvent returns when the last event on record began, or a time that is not before its
+// lastWindow returns when the last window on record began, or a time that is not before its
 // beginning.
-func (r HomeRecord) lastEvent() time.Time {
+func (r HomeRecord) lastWindow() time.Time {
 	if r.Window != nil {
 		return r.Window.Start
 	}

@@ -8,9 +8,9 @@ import (
 	"powermgr/devices"
 )
 
-// A ReadLimit remembers that a vendor allows no reads for a while, after a command went
-// on without reading. Whoever polls learns of it from Err. The zero ReadLimit has no
-// limit.
+// A ReadLimit remembers that a vendor allows no reads for a while, if a command has met
+// that and its own result does not say so: it went on without reading, or was refused for
+// another reason. Whoever polls learns of it from Err. The zero ReadLimit has no limit.
 type ReadLimit struct {
 	mu    sync.Mutex
 	met   devices.Error
