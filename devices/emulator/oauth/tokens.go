@@ -130,3 +130,31 @@ func (t *Tokens) next() string {
 	t.issued++
 	return fmt.Sprintf("emulator-%s-refresh-%d", t.Vendor, t.issued)
 }
+
+// A Cloud answers requests under its lock, by its own clock.
+type Cloud interface {
+	Locked(do func())
+	Now() time.Time
+}
+
+// Control is what is done to the tokens of a running cloud from outside.
+type Control struct {
+	tokens *Tokens
+	cloud  Cloud
+}
+
+// ControlOf returns the control of the tokens that a cloud issues.
+func ControlOf(t *Tokens, c Cloud) Control { return Control{t, c} }
+
+// KillTokens expires every access token early, as an Expire fault does; a refresh gets a
+// new one.
+func (c Control) KillTokens() { c.cloud.Locked(c.tokens.Expire) }
+
+// Revoke revokes all tokens, as when a person withdraws the consent.
+func (c Control) Revoke() { c.cloud.Locked(c.tokens.Revoke) }
+
+// Refreshes reports whether a refresh token still gets new tokens.
+func (c Control) Refreshes(token string) (good bool) {
+	c.cloud.Locked(func() { good = c.tokens.Refreshes(token, c.cloud.Now()) })
+	return good
+}

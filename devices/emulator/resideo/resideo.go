@@ -32,6 +32,8 @@ type Options struct {
 
 // API is the emulated Honeywell Home API. The cloud's lock guards it.
 type API struct {
+	oauth.Control
+
 	cloud    *emulator.Cloud
 	options  Options
 	rand     *rand.Rand
@@ -95,6 +97,7 @@ func Serve(c *emulator.Cloud, o Options) *API {
 	o = o.defaults()
 	a := &API{cloud: c, options: o, rand: rand.New(rand.NewPCG(c.Seed(), 0x706f776572)), records: map[string]*record{}}
 	a.tokens = oauth.Tokens{Vendor: "resideo", Life: o.TokenLife, Dies: o.DiesAfter}
+	a.Control = oauth.ControlOf(&a.tokens, c)
 	a.tokens.Seed("", o.RefreshToken)
 	c.Add(emulator.Vendor{Name: "resideo", Kinds: Kinds, Expire: a.tokens.Expire})
 	c.Handle("GET /oauth2/authorize", "resideo.authorize", a.authorize)
@@ -153,19 +156,6 @@ func (a *API) authorized(f emulator.Answerer) emulator.Answerer {
 		}
 		f(w, r, h)
 	}
-}
-
-// KillTokens expires every access token early, as an Expire fault does; a refresh gets a
-// new one.
-func (a *API) KillTokens() { a.cloud.Locked(a.tokens.Expire) }
-
-// Revoke revokes all tokens, as when a person withdraws the consent.
-func (a *API) Revoke() { a.cloud.Locked(a.tokens.Revoke) }
-
-// Refreshes reports whether a refresh token still gets new tokens.
-func (a *API) Refreshes(token string) (good bool) {
-	a.cloud.Locked(func() { good = a.tokens.Refreshes(token, a.cloud.Now()) })
-	return good
 }
 
 // authorize grants the owner's consent at once.

@@ -33,6 +33,8 @@ type Options struct {
 
 // API is the emulated Fleet API. The cloud's lock guards it.
 type API struct {
+	oauth.Control
+
 	cloud   *emulator.Cloud
 	options Options
 	tokens  oauth.Tokens
@@ -83,6 +85,7 @@ func Serve(c *emulator.Cloud, o Options) *API {
 	o = o.defaults()
 	a := &API{cloud: c, options: o, app: appState{registered: map[string]bool{}}}
 	a.tokens = oauth.Tokens{Vendor: "tesla", Life: o.TokenLife, Dies: o.DiesAfter, Grace: o.Grace}
+	a.Control = oauth.ControlOf(&a.tokens, c)
 	a.tokens.Seed(o.AccessToken, o.RefreshToken)
 	c.Add(emulator.Vendor{Name: "tesla", Kinds: Kinds, Expire: a.tokens.Expire})
 	a.appRoutes()
@@ -156,19 +159,6 @@ func (a *API) site(f emulator.Answerer) emulator.Answerer {
 			f(w, r, h)
 		}
 	}
-}
-
-// KillTokens expires every access token early, as an Expire fault does; a refresh gets a
-// new one.
-func (a *API) KillTokens() { a.cloud.Locked(a.tokens.Expire) }
-
-// Revoke revokes all tokens, as when a person withdraws the consent.
-func (a *API) Revoke() { a.cloud.Locked(a.tokens.Revoke) }
-
-// Refreshes reports whether a refresh token still gets new tokens.
-func (a *API) Refreshes(token string) (good bool) {
-	a.cloud.Locked(func() { good = a.tokens.Refreshes(token, a.cloud.Now()) })
-	return good
 }
 
 func (a *API) authorize(w http.ResponseWriter, r *http.Request, _ *emulator.House) {
