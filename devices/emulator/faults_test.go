@@ -43,10 +43,10 @@ func TestFaultClasses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			slept := time.Duration(0)
 			v := newVisit(t, emulator.Options{Sleep: func(_ context.Context, d time.Duration) error { slept += d; return nil }})
-			if status, body := v.do("POST", "/emulator/faults", tt.fault); status != 200 {
+			if status, body := v.Do("POST", "/emulator/faults", tt.fault); status != 200 {
 				t.Fatalf("%d %s", status, body)
 			}
-			status, body := v.do(tt.method, tt.path, fifty)
+			status, body := v.Do(tt.method, tt.path, fifty)
 			if status != tt.status || !tt.body(body) || slept != tt.slept {
 				t.Errorf("%d %q after %v", status, body, slept)
 			}
@@ -69,7 +69,7 @@ func TestFaultsRunOut(t *testing.T) {
 	v := newVisit(t, emulator.Options{})
 	statuses := func(n int) (got []int) {
 		for range n {
-			status, _ := v.do("GET", "/api/1/products", "")
+			status, _ := v.Do("GET", "/api/1/products", "")
 			got = append(got, status)
 		}
 		return got
@@ -83,14 +83,14 @@ func TestFaultsRunOut(t *testing.T) {
 			}
 		}
 	}
-	v.do("POST", "/emulator/faults", `[{"endpoint":"tesla.products","class":"status","status":503,"count":2},{"endpoint":"tesla.*","class":"status","status":500}]`)
+	v.Do("POST", "/emulator/faults", `[{"endpoint":"tesla.products","class":"status","status":503,"count":2},{"endpoint":"tesla.*","class":"status","status":500}]`)
 	equal("one after the other", statuses(4), 503, 503, 500, 200)
-	v.do("POST", "/emulator/faults", `{"endpoint":"tesla.*","class":"status","status":408,"count":-1}`)
+	v.Do("POST", "/emulator/faults", `{"endpoint":"tesla.*","class":"status","status":408,"count":-1}`)
 	equal("until cleared", statuses(5), 408, 408, 408, 408, 408)
-	if _, body := v.do("GET", "/emulator/faults", ""); !strings.Contains(body, `"status":408`) {
+	if _, body := v.Do("GET", "/emulator/faults", ""); !strings.Contains(body, `"status":408`) {
 		t.Errorf("it is not listed: %s", body)
 	}
-	if status, _ := v.do("DELETE", "/emulator/faults", ""); status != 204 {
+	if status, _ := v.Do("DELETE", "/emulator/faults", ""); status != 204 {
 		t.Errorf("clearing answers %d", status)
 	}
 	equal("cleared", statuses(1), 200)
@@ -106,7 +106,7 @@ func TestALatencyThatNobodyWaitsFor(t *testing.T) {
 	if err := v.cloud.AddFaults(emulator.Fault{Endpoint: "tesla.backup", Class: emulator.Latency, Seconds: 60}); err != nil {
 		t.Fatal(err)
 	}
-	if _, body := v.do("POST", site+"backup", `{"backup_reserve_percent":50}`); body != "" {
+	if _, body := v.Do("POST", site+"backup", `{"backup_reserve_percent":50}`); body != "" {
 		t.Errorf("%q", body)
 	}
 	if got := v.cloud.Truth().Reserve; got != 50 {
@@ -140,7 +140,7 @@ func TestFaultsThatAreRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := newVisit(t, emulator.Options{})
-			status, body := v.do("POST", "/emulator/faults", tt.body)
+			status, body := v.Do("POST", "/emulator/faults", tt.body)
 			if status != 400 || !strings.Contains(body, tt.want) {
 				t.Errorf("%d %s", status, body)
 			}
@@ -155,7 +155,7 @@ func TestBodiesAreBounded(t *testing.T) {
 	v := newVisit(t, emulator.Options{})
 	long := `{"endpoint":"` + strings.Repeat("x", 1<<20) + `"}`
 	for _, path := range []string{"/emulator/faults", "/emulator/people", site + "backup"} {
-		if status, _ := v.do("POST", path, long); status < 400 || status > 499 {
+		if status, _ := v.Do("POST", path, long); status < 400 || status > 499 {
 			t.Errorf("%s: %d", path, status)
 		}
 	}

@@ -12,11 +12,11 @@ import (
 
 // shown returns a field of the answer to a GET, at any depth.
 func (v *visit) shown(path, field string) any {
-	v.t.Helper()
-	_, body := v.do("GET", path, "")
+	v.T.Helper()
+	_, body := v.Do("GET", path, "")
 	var answer any
 	if err := json.Unmarshal([]byte(body), &answer); err != nil {
-		v.t.Fatalf("%s: %v: %s", path, err, body)
+		v.T.Fatalf("%s: %v: %s", path, err, body)
 	}
 	return find(answer, field)
 }
@@ -38,19 +38,19 @@ func find(v any, field string) any {
 }
 
 func (v *visit) inject(faults string) {
-	v.t.Helper()
-	if status, body := v.do("POST", "/emulator/faults", faults); status != 200 {
-		v.t.Fatalf("%d %s", status, body)
+	v.T.Helper()
+	if status, body := v.Do("POST", "/emulator/faults", faults); status != 200 {
+		v.T.Fatalf("%d %s", status, body)
 	}
 }
 
 // A write is in force at once, but shows only after the lag.
 func TestSettingsThatShowLate(t *testing.T) {
 	v := newVisit(t, emulator.Options{})
-	v.do("POST", site+"backup", `{"backup_reserve_percent":70}`)
+	v.Do("POST", site+"backup", `{"backup_reserve_percent":70}`)
 	v.now = v.now.Add(2 * time.Hour)
 	v.inject(`{"endpoint":"tesla.site_info","class":"lag","seconds":1200,"count":-1}`)
-	v.do("POST", site+"backup", `{"backup_reserve_percent":0}`)
+	v.Do("POST", site+"backup", `{"backup_reserve_percent":0}`)
 	sent := v.now
 	for _, c := range []struct {
 		after time.Duration
@@ -74,7 +74,7 @@ func TestFiguresThatNoLongerMove(t *testing.T) {
 	v.inject(`{"endpoint":"tesla.*","class":"freeze","count":-1,"lasts":7200}`)
 	stamp, charge := v.shown(site+"live_status", "timestamp"), v.shown(site+"live_status", "percentage_charged")
 	v.now = v.now.Add(time.Hour)
-	v.do("POST", site+"backup", `{"backup_reserve_percent":45}`)
+	v.Do("POST", site+"backup", `{"backup_reserve_percent":45}`)
 	if got := v.shown(site+"live_status", "timestamp"); got != stamp || !strings.HasPrefix(stamp.(string), "2026-07-15T12:10:00") {
 		t.Errorf("measured %v, then %v", stamp, got)
 	}
@@ -104,7 +104,7 @@ func TestAGlitch(t *testing.T) {
 		t.Error("the glitch is repeated")
 	}
 	v.inject(`{"endpoint":"tesla.live_status","class":"replace","values":{"response":null}}`)
-	if _, body := v.do("GET", site+"live_status", ""); strings.TrimSpace(body) != `{"response":null}` {
+	if _, body := v.Do("GET", site+"live_status", ""); strings.TrimSpace(body) != `{"response":null}` {
 		t.Error(body)
 	}
 }
@@ -114,15 +114,15 @@ func TestALimitOnReadsAlone(t *testing.T) {
 	v := newVisit(t, emulator.Options{})
 	v.inject(`{"endpoint":"tesla.*","only":"read","class":"status","status":429,"retry_after":48000,"count":-1}`)
 	for path, want := range map[string]int{site + "live_status": 429, site + "site_info": 429, "/api/1/products": 429} {
-		if status, _ := v.do("GET", path, ""); status != want {
+		if status, _ := v.Do("GET", path, ""); status != want {
 			t.Errorf("%s: %d", path, status)
 		}
 	}
-	if status, body := v.do("POST", site+"backup", `{"backup_reserve_percent":45}`); status != 200 || v.cloud.Truth().Reserve != 45 {
+	if status, body := v.Do("POST", site+"backup", `{"backup_reserve_percent":45}`); status != 200 || v.cloud.Truth().Reserve != 45 {
 		t.Errorf("the write: %d %s", status, body)
 	}
 	form := "grant_type=refresh_token&client_id=x&refresh_token=emulator-refresh"
-	if status, body := v.do("POST", "/oauth2/v3/token", form, "Content-Type", "application/x-www-form-urlencoded"); status != 200 {
+	if status, body := v.Do("POST", "/oauth2/v3/token", form, "Content-Type", "application/x-www-form-urlencoded"); status != 200 {
 		t.Errorf("the refresh: %d %s", status, body)
 	}
 	if v.cloud.Refreshes("tesla", "emulator-refresh") || !v.cloud.Refreshes("tesla", "emulator-refresh-2") {
@@ -139,7 +139,7 @@ func TestAcceptedShownAndNotDone(t *testing.T) {
 	v.inject(`{"endpoint":"tesla.backup","class":"idle"}`)
 	write := func() {
 		t.Helper()
-		if status, body := v.do("POST", site+"backup", `{"backup_reserve_percent":0}`); status != 200 {
+		if status, body := v.Do("POST", site+"backup", `{"backup_reserve_percent":0}`); status != 200 {
 			t.Fatalf("%d %s", status, body)
 		}
 		v.now = v.now.Add(10 * time.Minute)
@@ -161,7 +161,7 @@ func TestASiteThatKeepsAReserve(t *testing.T) {
 	for _, floor := range []int{5, 20} {
 		v := newVisit(t, emulator.Options{House: emulator.HouseOptions{ReserveFloor: floor}})
 		for _, asked := range []int{0, floor, 60} {
-			v.do("POST", site+"backup", string(must(json.Marshal(map[string]int{"backup_reserve_percent": asked}))))
+			v.Do("POST", site+"backup", string(must(json.Marshal(map[string]int{"backup_reserve_percent": asked}))))
 			if got := v.cloud.Truth().Reserve; got != max(asked, floor) {
 				t.Errorf("asked for %d it is %d", asked, got)
 			}
@@ -181,12 +181,12 @@ func TestALookChangesNothing(t *testing.T) {
 	day := func(look func(v *visit)) (stored float64, books emulator.Books) {
 		v := newVisit(t, emulator.Options{House: emulator.HouseOptions{SettleDelay: 20 * time.Second}})
 		v.now = v.now.Add(7 * time.Second)
-		v.do("POST", site+"backup", `{"backup_reserve_percent":80}`)
+		v.Do("POST", site+"backup", `{"backup_reserve_percent":80}`)
 		for range 60 * 12 {
 			v.now = v.now.Add(15 * time.Second)
 			look(v)
 		}
-		v.get(site + "live_status")
+		v.Get(site + "live_status")
 		v.cloud.Look(func(h *emulator.House) { stored, books = h.Stored, h.Books })
 		return stored, books
 	}

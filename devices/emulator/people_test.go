@@ -42,7 +42,7 @@ func TestPeople(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := newVisit(t, emulator.Options{})
-			status, body := v.do("POST", "/emulator/people", tt.body)
+			status, body := v.Do("POST", "/emulator/people", tt.body)
 			if status != 200 || !json.Valid([]byte(body)) || !tt.is(v.cloud.Truth()) {
 				t.Errorf("%d %s", status, body)
 			}
@@ -72,7 +72,7 @@ func TestPeopleThatAreRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			v := newVisit(t, emulator.Options{})
 			before := v.cloud.Truth()
-			status, body := v.do("POST", "/emulator/people", tt.body)
+			status, body := v.Do("POST", "/emulator/people", tt.body)
 			if status != 400 || !strings.Contains(body, tt.want) {
 				t.Errorf("%d %s", status, body)
 			}
@@ -89,7 +89,7 @@ func TestAPersonDoesNotQueueBehindTheCloud(t *testing.T) {
 	v.cloud.Person(func(h *emulator.House) {
 		h.Thermostats[0].Submit(v.now, emulator.Setting{Cool: new(82.0), Hold: new(devices.HoldPermanent)}, 20*time.Second)
 	})
-	v.do("POST", "/emulator/people", `{"device":"LCC-00A01AB10001","cool":72}`)
+	v.Do("POST", "/emulator/people", `{"device":"LCC-00A01AB10001","cool":72}`)
 	if th := v.cloud.Truth().Thermostats[0]; th.Cool != 72 || !th.Pending {
 		t.Errorf("%+v", th)
 	}
@@ -102,7 +102,7 @@ func TestAPersonDoesNotQueueBehindTheCloud(t *testing.T) {
 func TestStateIsTheTruth(t *testing.T) {
 	v := newVisit(t, emulator.Options{})
 	v.now = v.now.Add(time.Hour)
-	status, body := v.do("GET", "/emulator/state", "")
+	status, body := v.Do("GET", "/emulator/state", "")
 	var x emulator.Truth
 	if err := json.Unmarshal([]byte(body), &x); err != nil || status != 200 || x.Books != v.cloud.Truth().Books || x.Books.Home <= 0 {
 		t.Errorf("%d %v %s", status, err, body)

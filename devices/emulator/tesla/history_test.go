@@ -13,18 +13,18 @@ import (
 
 // told returns one answer of calendar_history, for the local date of day.
 func (v *visit) told(day time.Time) []map[string]any {
-	v.t.Helper()
+	v.T.Helper()
 	y, m, d := day.In(pacific).Date()
 	return v.toldBetween(time.Date(y, m, d, 0, 0, 0, 0, pacific), time.Date(y, m, d, 23, 59, 59, 0, pacific))
 }
 
 func (v *visit) toldBetween(from, until time.Time) []map[string]any {
-	v.t.Helper()
+	v.T.Helper()
 	q := url.Values{"kind": {"energy"}, "period": {"day"}, "time_zone": {"America/Los_Angeles"}, "start_date": {from.Format(time.RFC3339)}, "end_date": {until.Format(time.RFC3339)}}
-	b, err := json.Marshal(v.get(site + "calendar_history?" + q.Encode())["time_series"])
+	b, err := json.Marshal(v.Get(site + "calendar_history?" + q.Encode())["time_series"])
 	var series []map[string]any
 	if err != nil || json.Unmarshal(b, &series) != nil {
-		v.t.Fatal(err)
+		v.T.Fatal(err)
 	}
 	return series
 }
@@ -150,14 +150,14 @@ func TestHistoryOfDaysOnWhichTheClockChanges(t *testing.T) {
 func TestHistoryRefusesWhatItDoesNotTell(t *testing.T) {
 	v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
 	for _, q := range []string{"", "?kind=power&period=day", "?kind=energy&period=day&start_date=x&end_date=y", "?kind=energy&period=day&start_date=2026-07-15T00:00:00Z&end_date=2026-07-15T23:59:59Z&time_zone=Mars/North"} {
-		if status, _ := v.do("GET", site+"calendar_history"+q, ""); status != 400 {
+		if status, _ := v.Do("GET", site+"calendar_history"+q, ""); status != 400 {
 			t.Errorf("%q: %d", q, status)
 		}
 	}
-	if status, body := v.do("POST", "/emulator/history", `{"lag_seconds": 60, "padded": true}`); status != 200 {
+	if status, body := v.Do("POST", "/emulator/history", `{"lag_seconds": 60, "padded": true}`); status != 200 {
 		t.Error(status, body)
 	}
-	if status, _ := v.do("POST", "/emulator/history", `{"lagging": 60}`); status != 400 {
+	if status, _ := v.Do("POST", "/emulator/history", `{"lagging": 60}`); status != 400 {
 		t.Error("an unknown quirk is accepted")
 	}
 }

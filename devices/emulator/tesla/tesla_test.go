@@ -2,7 +2,6 @@ package tesla_test
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,18 +10,19 @@ import (
 	"time"
 
 	"powermgr/devices"
+	"powermgr/devices/devicetest"
 	"powermgr/devices/emulator"
 	"powermgr/devices/emulator/tesla"
 )
 
 // A visit is a cloud with a clock, and requests to it without a network.
 type visit struct {
-	t     *testing.T
+	devicetest.Visit
+
 	cloud *emulator.Cloud
 	api   *tesla.API
 	now   time.Time
 	seen  []emulator.Request
-	token string
 }
 
 var pacific = func() *time.Location {
@@ -35,54 +35,25 @@ var pacific = func() *time.Location {
 
 func newVisit(t *testing.T, house emulator.HouseOptions, o tesla.Options) *visit {
 	t.Helper()
-	v := &visit{t: t, now: time.Date(2026, 7, 15, 12, 0, 0, 0, pacific), token: "emulator-access"}
+	v := &visit{Visit: devicetest.Visit{T: t, Token: "emulator-access"}, now: time.Date(2026, 7, 15, 12, 0, 0, 0, pacific)}
 	v.cloud = emulator.New(emulator.Options{
 		Now: func() time.Time { return v.now }, House: house, OnRequest: func(r emulator.Request) { v.seen = append(v.seen, r) },
 	})
-	v.api = tesla.Serve(v.cloud, o)
+	v.api, v.Cloud = tesla.Serve(v.cloud, o), v.cloud.Handler()
 	return v
-}
-
-// do sends a request with a JSON body ("" none) and returns status and body.
-func (v *visit) do(method, path, body string, header ...string) (int, string) {
-	v.t.Helper()
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header.Set("Authorization", "Bearer "+v.token)
-	r.Header.Set("Content-Type", "application/json")
-	for i := 0; i+1 < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	w := httptest.NewRecorder()
-	v.cloud.Handler().ServeHTTP(w, r)
-	b, err := io.ReadAll(w.Result().Body)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	return w.Code, string(b)
-}
-
-// get reads the response of Tesla's envelope.
-func (v *visit) get(path string) map[string]any {
-	v.t.Helper()
-	status, body := v.do("GET", path, "")
-	var e struct{ Response map[string]any }
-	if status != 200 || json.Unmarshal([]byte(body), &e) != nil {
-		v.t.Fatalf("%s: %d %s", path, status, body)
-	}
-	return e.Response
 }
 
 // form posts a form to the token endpoint.
 func (v *visit) form(pairs ...string) (int, map[string]any) {
-	v.t.Helper()
+	v.T.Helper()
 	f := url.Values{"client_id": {"any"}}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		f.Set(pairs[i], pairs[i+1])
 	}
-	status, body := v.do("POST", "/oauth2/v3/token", f.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+	status, body := v.Do("POST", "/oauth2/v3/token", f.Encode(), "Content-Type", "application/x-www-form-urlencoded")
 	var out map[string]any
 	if err := json.Unmarshal([]byte(body), &out); err != nil {
-		v.t.Fatalf("%d %q: %v", status, body, err)
+		v.T.Fatalf("%d %q: %v", status, body, err)
 	}
 	return status, out
 }
@@ -115,11 +86,11 @@ func TestTeslaReserve(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := newVisit(t, tt.house, tesla.Options{})
-			if status, body := v.do("POST", site+"backup", `{"backup_reserve_percent":`+tt.send+`}`); status != tt.status {
+			if status, body := v.Do("POST", site+"backup", `{"backup_reserve_percent":`+tt.send+`}`); status != tt.status {
 				t.Fatalf("%d %s", status, body)
 			}
 			v.now = v.now.Add(tt.wait)
-			if got := v.get(site + "site_info")["backup_reserve_percent"]; got != tt.want {
+			if got := v.Get(site + "site_info")["backup_reserve_percent"]; got != tt.want {
 				t.Errorf("site_info shows %v, want %v", got, tt.want)
 			}
 		})
@@ -139,7 +110,7 @@ func TestTeslaWritesAreSeenAsSent(t *testing.T) {
 		{"grid_import_export", `{"disallow_charge_from_grid_with_solar_installed":true}`, "grid_charging", false, func(x emulator.Truth) bool { return !x.GridCharging }},
 		{"grid_import_export", `{"customer_preferred_export_rule":"never"}`, "export_rule", "never", func(x emulator.Truth) bool { return x.ExportRule == devices.ExportNone }},
 	} {
-		if status, body := v.do("POST", site+tt.endpoint, tt.body); status > 204 {
+		if status, body := v.Do("POST", site+tt.endpoint, tt.body); status > 204 {
 			t.Fatalf("%s: %d %s", tt.endpoint, status, body)
 		}
 		r := v.seen[len(v.seen)-1]
@@ -150,12 +121,12 @@ func TestTeslaWritesAreSeenAsSent(t *testing.T) {
 			t.Errorf("%s %s was not done", tt.endpoint, tt.body)
 		}
 	}
-	info := v.get(site + "site_info")["components"].(map[string]any)
+	info := v.Get(site + "site_info")["components"].(map[string]any)
 	if info["disallow_charge_from_grid_with_solar_installed"] != true || info["non_export_configured"] != true {
 		t.Errorf("%v", info)
 	}
 	v.cloud.Person(func(h *emulator.House) { h.GridCharging = true })
-	info = v.get(site + "site_info")["components"].(map[string]any)
+	info = v.Get(site + "site_info")["components"].(map[string]any)
 	if _, there := info["disallow_charge_from_grid_with_solar_installed"]; there {
 		t.Error("the flag is there although charging from the grid is allowed")
 	}
@@ -166,11 +137,11 @@ func TestTeslaSuccessHasSeveralFaces(t *testing.T) {
 	v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
 	faces := map[string]bool{}
 	for range 4 {
-		_, body := v.do("POST", site+"backup", `{"backup_reserve_percent":20}`)
+		_, body := v.Do("POST", site+"backup", `{"backup_reserve_percent":20}`)
 		faces[body] = true
-		status, body := v.do("POST", site+"grid_import_export", `{"customer_preferred_export_rule":"pv_only"}`)
+		status, body := v.Do("POST", site+"grid_import_export", `{"customer_preferred_export_rule":"pv_only"}`)
 		faces[http.StatusText(status)+body] = true
-		v.do("POST", site+"storm_mode", `{"enabled":true}`)
+		v.Do("POST", site+"storm_mode", `{"enabled":true}`)
 	}
 	for _, want := range []string{
 		`{"response":{"code":201,"message":"Updated"}}`, `{"response":{"Code":200,"Message":"Backup reserve updated"}}`, `No Content`, `OK{"response":""}`,
@@ -202,7 +173,7 @@ func TestTeslaDoor(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
-			status, body := v.do(tt.method, tt.path, tt.body, tt.header...)
+			status, body := v.Do(tt.method, tt.path, tt.body, tt.header...)
 			if status != tt.status || !strings.Contains(body, tt.want) || tt.want == "" && body != "" {
 				t.Errorf("%d %q", status, body)
 			}
@@ -215,7 +186,7 @@ func TestTeslaDoor(t *testing.T) {
 
 func TestTeslaProductsAreAMixedBag(t *testing.T) {
 	v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
-	_, body := v.do("GET", "/api/1/products", "")
+	_, body := v.Do("GET", "/api/1/products", "")
 	var e struct{ Response []map[string]any }
 	if err := json.Unmarshal([]byte(body), &e); err != nil || len(e.Response) != 3 {
 		t.Fatalf("%v %s", err, body)
@@ -235,7 +206,7 @@ func TestTeslaProductsAreAMixedBag(t *testing.T) {
 func TestTeslaLiveStatus(t *testing.T) {
 	v := newVisit(t, emulator.HouseOptions{}, tesla.Options{Refresh: 5 * time.Minute})
 	v.now = v.now.Add(time.Minute)
-	first := v.get(site + "live_status")
+	first := v.Get(site + "live_status")
 	sum := first["solar_power"].(float64) + first["battery_power"].(float64) + first["grid_power"].(float64) - first["load_power"].(float64)
 	if sum < -2 || sum > 2 {
 		t.Errorf("powers are off by %g W: %v", sum, first)
@@ -244,12 +215,12 @@ func TestTeslaLiveStatus(t *testing.T) {
 		t.Errorf("%v", first)
 	}
 	v.now = v.now.Add(299 * time.Second)
-	if again := v.get(site + "live_status"); again["timestamp"] != first["timestamp"] || again["percentage_charged"] != first["percentage_charged"] {
+	if again := v.Get(site + "live_status"); again["timestamp"] != first["timestamp"] || again["percentage_charged"] != first["percentage_charged"] {
 		t.Error("the figures are new too early")
 	}
 	v.cloud.Person(func(h *emulator.House) { h.OffGrid, h.StormActive = true, true })
 	v.now = v.now.Add(time.Minute)
-	later := v.get(site + "live_status")
+	later := v.Get(site + "live_status")
 	if later["timestamp"] == first["timestamp"] || later["island_status"] != "off_grid" || later["grid_status"] != "Inactive" || later["grid_power"] != 0.0 || later["storm_mode_active"] != true {
 		t.Errorf("%v", later)
 	}
@@ -259,7 +230,7 @@ func TestTeslaTokens(t *testing.T) {
 	refresh := func(v *visit, with string) (int, map[string]any) {
 		return v.form("grant_type", "refresh_token", "refresh_token", with)
 	}
-	alive := func(v *visit) bool { status, _ := v.do("GET", "/api/1/products", ""); return status == 200 }
+	alive := func(v *visit) bool { status, _ := v.Do("GET", "/api/1/products", ""); return status == 200 }
 
 	t.Run("rotation rejects the old token", func(t *testing.T) {
 		v := newVisit(t, emulator.HouseOptions{}, tesla.Options{})
@@ -267,7 +238,7 @@ func TestTeslaTokens(t *testing.T) {
 		if status != 200 || got["expires_in"] != 28800.0 || got["refresh_token"] == "emulator-refresh" {
 			t.Fatalf("%d %v", status, got)
 		}
-		if v.token = got["access_token"].(string); !alive(v) {
+		if v.Token = got["access_token"].(string); !alive(v) {
 			t.Error("the new access token is not valid")
 		}
 		if status, got := refresh(v, "emulator-refresh"); status != 401 || got["error"] != "login_required" {
@@ -292,7 +263,7 @@ func TestTeslaTokens(t *testing.T) {
 	t.Run("a token dies before it expires", func(t *testing.T) {
 		v := newVisit(t, emulator.HouseOptions{}, tesla.Options{DiesAfter: time.Hour})
 		_, got := refresh(v, "emulator-refresh")
-		v.token = got["access_token"].(string)
+		v.Token = got["access_token"].(string)
 		v.now = v.now.Add(59 * time.Minute)
 		if !alive(v) {
 			t.Error("dead too early")
@@ -313,7 +284,7 @@ func TestTeslaTokens(t *testing.T) {
 			}
 		}
 		_, got := refresh(v, "emulator-refresh")
-		if v.token = got["access_token"].(string); !alive(v) {
+		if v.Token = got["access_token"].(string); !alive(v) {
 			t.Error("a refresh did not help")
 		}
 	})
